@@ -1,0 +1,119 @@
+"""Every error medloop raises on purpose, as one tree.
+
+    MedloopError                  the root: message = rule and value, remedy = what to do next
+    ├── InputError (ValueError)   a value from outside breaks a rule
+    │   ├── ShapeError            an array has the wrong number or length of axes
+    │   ├── GeometryError         grids differ, or an affine is not usable
+    │   ├── LabelError            a label value or name the task does not know
+    │   ├── FormatError           a file is not what it claims to be, or is damaged
+    │   └── SettingError          an option or setting outside its allowed values
+    ├── NotFoundError (LookupError)   an id or path that does not exist
+    ├── ConflictError             the request was right a moment ago: stale revision, duplicate
+    │   └── StateError            a verb that the current state does not allow
+    ├── IntegrityError            stored bytes or the event chain do not match their hash
+    ├── StorageError (OSError)    the disk or database refused: full, read only, locked
+    ├── UnavailableError          a part that is not running or not installed
+    └── CancelledError            a job was asked to stop
+
+Each class carries a stable `code` for the REST interface. An error is raised where a value enters
+(file, request, command line); inner code trusts its arguments.
+"""
+
+from typing import ClassVar
+
+
+class MedloopError(Exception):
+    """Root of all deliberate errors.
+
+    Args:
+        message: The rule and the offending value, one line, no trailing full stop needed.
+        remedy: What the user can do about it; empty when the message already says so.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.remedy}" if self.remedy else self.message
+
+
+class InputError(MedloopError, ValueError):
+    """A value from outside breaks a rule."""
+
+    code = "invalid_input"
+
+
+class ShapeError(InputError):
+    """An array has the wrong number or length of axes."""
+
+    code = "wrong_shape"
+
+
+class GeometryError(InputError):
+    """Two grids differ where they must agree, or an affine is not usable."""
+
+    code = "wrong_geometry"
+
+
+class LabelError(InputError):
+    """A label value or name that the task does not know."""
+
+    code = "unknown_label"
+
+
+class FormatError(InputError):
+    """A file is not what it claims to be, or is damaged."""
+
+    code = "bad_file"
+
+
+class SettingError(InputError):
+    """An option or setting outside its allowed values."""
+
+    code = "bad_setting"
+
+
+class NotFoundError(MedloopError, LookupError):
+    """An id or path that does not exist."""
+
+    code = "not_found"
+
+
+class ConflictError(MedloopError):
+    """The request was right a moment ago: a stale revision or a duplicate."""
+
+    code = "conflict"
+
+
+class StateError(ConflictError):
+    """A verb that the current state does not allow."""
+
+    code = "wrong_state"
+
+
+class IntegrityError(MedloopError):
+    """Stored bytes or the event chain do not match their hash."""
+
+    code = "integrity"
+
+
+class StorageError(MedloopError, OSError):
+    """The disk or the database refused: full, read only, locked."""
+
+    code = "storage"
+
+
+class UnavailableError(MedloopError):
+    """A part that is not running or not installed."""
+
+    code = "unavailable"
+
+
+class CancelledError(MedloopError):
+    """A job was asked to stop."""
+
+    code = "cancelled"

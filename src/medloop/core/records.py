@@ -1,0 +1,418 @@
+"""The nouns of medloop as frozen values; see the design's table for their meaning.
+
+Rules: a record never changes; a change makes a new record (or, for the few nouns with a state, the
+store's `change`). Ids are strings made by `new_id`. Times are UTC in ISO 8601 with a `Z`, as `now()`
+gives them. Everything here can be written as JSON; arrays live in blobs and are named by SHA-256.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias
+
+from medloop.core.errors import LabelError
+from medloop.core.geometry import Grid
+from medloop.core.states import JobState, RoundState
+
+TaskKind: TypeAlias = Literal["segmentation", "classification"]
+Split: TypeAlias = Literal["train", "validation", "test", "audit"]
+AnnotatorKind: TypeAlias = Literal["person", "model", "simulated"]
+AssignmentState: TypeAlias = Literal["open", "submitted", "skipped", "flagged", "released"]
+AnswerKind: TypeAlias = Literal["mask", "tag"]
+AnswerOrigin: TypeAlias = Literal["human", "imported", "simulated"]
+Json: TypeAlias = Mapping[str, Any]
+
+EVALUATION_SPLITS: tuple[Split, ...] = ("validation", "test", "audit")
+"""Splits whose answers no model ever trains on."""
+
+LABEL_COLOURS = ("#e6550d", "#3182bd", "#31a354", "#d6c428", "#8c6bb1", "#e377c2", "#17becf", "#bcbd22", "#969696")
+"""Default overlay colours, told apart in light and dark and by most colour-blind readers."""
+
+
+def now() -> str:
+    """The current time, UTC, ISO 8601 with microseconds, for example 2026-03-01T09:30:00.000000Z."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def new_id(noun: str) -> str:
+    """A fresh random id such as `case-3f9a1c27b04e`; safe in URLs and file names."""
+    return f"{noun}-{secrets.token_hex(6)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """One label of a task. `value` is 1..255 for segmentation (0 is background), 0.. for classification."""
+
+    value: int
+    name: str
+    colour: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """The question put to every case; versioned, never edited in place."""
+
+    id: str
+    version: int
+    kind: TaskKind
+    labels: tuple[Label, ...]
+    instructions: str = ""
+    created_at: str
+
+    @property
+    def label_values(self) -> tuple[int, ...]:
+        """The values of the labels, in order."""
+        return tuple(label.value for label in self.labels)
+
+    @property
+    def classes(self) -> int:
+        """Outputs of a network for this task: labels, plus background for a segmentation."""
+        return len(self.labels) + (self.kind == "segmentation")
+
+    def label_named(self, name: str) -> Label:
+        """The label of that name.
+
+        Raises:
+            LabelError: When the task has none.
+        """
+        for label in self.labels:
+            if label.name == name:
+                return label
+        raise LabelError(f"Unknown label {name!r}", remedy=f"use one of {', '.join(x.name for x in self.labels)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectSettings:
+    """What a project's loop does by itself.
+
+    Attributes:
+        strategy: Name in the strategy registry used for queries.
+        first_strategy: Strategy of the first round, when there is no model.
+        batch_size: Cases per round.
+        train_after: New answers that start a background training.
+        validation_fraction, test_fraction: Share of labelled patients kept for evaluation at import.
+        audit_fraction: Share of unlabelled patients drawn as the audit sample at import.
+        train_minutes: Wall-clock budget of one training.
+        train_steps: Step budget of one training; 0 leaves it to the recipe.
+        members: Networks per model (ensemble), trained one after the other.
+        samples: Answers drawn per case for uncertainty (MC dropout and flips).
+        seed: Root of all randomness.
+    """
+
+    strategy: str = "suggestive"
+    first_strategy: str = "random"
+    batch_size: int = 4
+    train_after: int = 2
+    validation_fraction: float = 0.1
+    test_fraction: float = 0.15
+    audit_fraction: float = 0.1
+    train_minutes: float = 10.0
+    train_steps: int = 0
+    members: int = 1
+    samples: int = 6
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """One human-in-the-loop effort."""
+
+    id: str
+    name: str
+    task_id: str
+    settings: ProjectSettings
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a case came from, enough to write masks with the source's own geometry.
+
+    Attributes:
+        format: "nifti", "raster", "dicom" or "phantom".
+        names: File names, one per channel (a folder name for a DICOM series); never a full path.
+        sha256: Digest over the source files' bytes, in that order; finds duplicate cases.
+        nifti_header: Base64 of the raw NIfTI-1/2 header of the first channel, or "".
+        dicom: Identifying UIDs of a series (study, series, frame of reference, instances), or {}.
+    """
+
+    format: str
+    names: tuple[str, ...]
+    sha256: str
+    nifti_header: str = ""
+    dicom: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """The unit that is split, queried and answered.
+
+    Attributes:
+        name: Unique within the project; from the file name.
+        patient: Pseudonymous patient; all cases of one patient share a split.
+        voxels: Blob of the raw voxels: file order (I fastest, then J, K, channel), little endian, gzip.
+        dtype: numpy name of the voxels' dtype: uint8, int8, uint16, int16, uint32, int32 or float32.
+        window: Intensities (low, high) to draw first: 0.5 and 99.5 percentile of the first channel.
+        value_range: Smallest and largest intensity.
+        split: Fixed at import, never migrates.
+        stratum: Key used to stratify the split ("" when none).
+        notes: What the reader noticed and did not repair, one line each (gantry tilt, uneven spacing).
+    """
+
+    id: str
+    name: str
+    patient: str
+    split: Split
+    grid: Grid
+    channels: int
+    dtype: str
+    voxels: str
+    window: tuple[float, float]
+    value_range: tuple[float, float]
+    source: Source
+    stratum: str = ""
+    notes: tuple[str, ...] = ()
+    added_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotator:
+    """Who answers."""
+
+    id: str
+    name: str
+    kind: AnnotatorKind = "person"
+    roles: tuple[str, ...] = ("annotator",)
+    cost_per_minute: float = 1.0
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """A case given to an annotator.
+
+    Attributes:
+        proposal_id: The prediction shown, None when there was none.
+        revision: Number of the last saved patch; 0 is the untouched proposal.
+        reason: Why this case was asked, in words, or why it was skipped or flagged.
+    """
+
+    id: str
+    case_id: str
+    annotator_id: str
+    round_id: str | None = None
+    proposal_id: str | None = None
+    state: AssignmentState = "open"
+    revision: int = 0
+    reason: str = ""
+    opened_at: str
+    closed_at: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftPatch:
+    """One autosaved edit of an open assignment: runs of voxels set to a value.
+
+    Attributes:
+        revision: 1, 2, 3, … within its assignment.
+        runs: (start, length, value): `length` voxels from flat index `start` (I fastest) become `value`.
+    """
+
+    id: str
+    assignment_id: str
+    revision: int
+    runs: tuple[tuple[int, int, int], ...]
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotation:
+    """One annotator's answer; immutable, superseded rather than changed.
+
+    Attributes:
+        blob: For a mask: blob of uint8 values, file order, gzip. None for a tag.
+        tag: For a classification: the label's value.
+        supersedes: The annotation this one replaces, by the same annotator.
+        proposal_id: The prediction that was corrected, if any.
+    """
+
+    id: str
+    case_id: str
+    task_id: str
+    annotator_id: str
+    kind: AnswerKind
+    blob: str | None = None
+    tag: int | None = None
+    origin: AnswerOrigin = "human"
+    assignment_id: str | None = None
+    proposal_id: str | None = None
+    supersedes: str | None = None
+    effort_seconds: float = 0.0
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One pick of a query, in the order of picking."""
+
+    case_id: str
+    score: float
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """The ordered choices of a strategy and what they were made from."""
+
+    id: str
+    strategy: str
+    seed: int
+    model_id: str | None
+    choices: tuple[Choice, ...]
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """query → annotate → reconcile → train → evaluate."""
+
+    id: str
+    index: int
+    state: RoundState
+    query_id: str | None = None
+    snapshot_id: str | None = None
+    model_id: str | None = None
+    message: str = ""
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """The exact answers a model learned from. `digest` hashes the sorted annotation ids and their blobs."""
+
+    id: str
+    annotation_ids: tuple[str, ...]
+    digest: str
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The immutable result of a training.
+
+    Attributes:
+        index: 1, 2, 3, … within the project.
+        recipe: `Recipe.to_json()` of what was trained.
+        snapshot_id: What it learned from.
+        weights: Blobs of the members' safetensors.
+        metrics: Training summary: steps, seconds, final loss, validation score.
+    """
+
+    id: str
+    index: int
+    recipe: Json
+    snapshot_id: str
+    weights: tuple[str, ...]
+    metrics: Json
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """A model's answer to a case, on the case's own grid.
+
+    Attributes:
+        mask: Blob of uint8 label values (gzip, file order); None for a classification.
+        uncertainty: Blob of uint8, 0 sure … 255 = ln(classes) nats of entropy (gzip, file order); or None.
+        probabilities: Per class for a classification; mean foreground probability per class otherwise.
+        features: Blob of the float32 embedding (gzip), or None.
+        scores: Query scores by name (entropy, margin, least_confidence, bald, foreground_voxels, …).
+        quality: Predicted Dice (or probability of being right) in 0..1, with a lower and upper bound.
+    """
+
+    id: str
+    case_id: str
+    model_id: str
+    mask: str | None
+    uncertainty: str | None
+    probabilities: tuple[float, ...]
+    features: str | None
+    scores: Json
+    quality: float | None = None
+    quality_low: float | None = None
+    quality_high: float | None = None
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How one model did on one split: a point of the learning curve.
+
+    Attributes:
+        metric: "dice" (mean over foreground labels, then over patients) or "accuracy".
+        mean, low, high: Estimate with a 95 % bootstrap interval over patients.
+        labelled_cases: Answers the model had learned from.
+        effort_minutes: Recorded human minutes behind these answers.
+        per_case: Case id → {label name: score}.
+        selected: Whether queries touched these cases (then the figure is optimistic).
+    """
+
+    id: str
+    model_id: str
+    split: Split
+    metric: str
+    mean: float
+    low: float
+    high: float
+    labelled_cases: int
+    effort_minutes: float
+    per_case: Json
+    selected: bool = False
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Background work by id and kind.
+
+    Attributes:
+        payload: Ids and numbers only, never objects.
+        key: Idempotency key: enqueueing a key that is queued or running returns that job.
+        progress: 0..1.
+        attempt: How often it was started; with `owner` it fences a stale worker out.
+    """
+
+    id: str
+    kind: str
+    payload: Json
+    state: JobState
+    key: str | None = None
+    priority: int = 0
+    attempt: int = 0
+    max_attempts: int = 3
+    progress: float = 0.0
+    message: str = ""
+    owner: str | None = None
+    cancel_requested: bool = False
+    error: str = ""
+    result: Json = field(default_factory=dict)
+    created_at: str
+    started_at: str | None = None
+    finished_at: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One line of the audit: who, when, verb, noun; chained by hash."""
+
+    seq: int
+    at: str
+    actor: str
+    verb: str
+    noun: str
+    noun_id: str
+    body: Json
+    previous: str
+    digest: str
