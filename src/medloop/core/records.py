@@ -90,7 +90,8 @@ class ProjectSettings:
         strategy: Name in the strategy registry used for queries.
         first_strategy: Strategy of the first round, when there is no model.
         batch_size: Cases per round.
-        train_after: New answers that start a background training.
+        start_size: Cases of the first round; 0 means `batch_size`.
+        train_after: New answers that start a background training before the round ends; 0 waits for its end.
         validation_fraction, test_fraction: Share of labelled patients kept for evaluation at import.
         audit_fraction: Share of unlabelled patients drawn as the audit sample at import.
         train_minutes: Wall-clock budget of one training.
@@ -103,6 +104,7 @@ class ProjectSettings:
     strategy: str = "suggestive"
     first_strategy: str = "random"
     batch_size: int = 4
+    start_size: int = 0
     train_after: int = 2
     validation_fraction: float = 0.1
     test_fraction: float = 0.15
