@@ -1,0 +1,96 @@
+"""What a folder of images turns out to hold: cases by path, labels by name, and what was left out and why.
+
+Opening reads lists and names only. Pixels are decoded later, case by case, so that one bad file costs one case.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from medloop.core.records import Split, TaskKind
+
+FormatName: TypeAlias = Literal["msd", "nnunet", "folder", "csv", "dicom"]
+MaskReading: TypeAlias = Literal["labels", "foreground"]
+"""How mask values are meant: as label values, or (instance maps, 0/255 masks) everything above 0 as label 1."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One file, row or entry that was left out.
+
+    Attributes:
+        file: Path relative to the source, or a case's name.
+        rule: What must hold, in words.
+        value: What was found instead; "" when the rule says it all.
+        remedy: What to do about it; "" when nothing is needed.
+    """
+
+    file: str
+    rule: str
+    value: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        found = f", got {self.value}" if self.value else ""
+        advice = f"; {self.remedy}" if self.remedy else ""
+        return _one_line(f"{self.file}: {self.rule}{found}{advice}")
+
+
+@dataclass(frozen=True)
+class CaseSource:
+    """Where one case's image and answer lie.
+
+    Attributes:
+        name: Unique within the dataset; from the file name.
+        patient: All cases of one patient share a split; the case's own name when nothing else is known.
+        images: One path per channel; a single 4D NIfTI or a DICOM series folder is one path.
+        mask: The segmentation, None when there is none.
+        tag: The class name, None when there is none.
+        split: Given by the source, None when it leaves the choice to us.
+        stratum: Key that a stratified split balances; "" when none.
+        pixel_mm: Pixel size of a picture whose file has none, None when unknown.
+    """
+
+    name: str
+    patient: str
+    images: tuple[Path, ...]
+    mask: Path | None = None
+    tag: str | None = None
+    split: Split | None = None
+    stratum: str = ""
+    pixel_mm: float | None = None
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the source answers this case."""
+        return self.mask is not None or self.tag is not None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """An opened source.
+
+    Attributes:
+        format: Which layout it is in.
+        kind: The question its labels answer; None when it has none.
+        labels: Label names in order of their values; empty when the layout does not name them.
+        label_values: Name → value in the masks (1..255), or → 0, 1, 2, … for classes.
+        channels: Names of the channels, empty when unknown.
+        cases: In order of name.
+        refused: One line per thing left out.
+        masks: How mask values are meant.
+    """
+
+    format: FormatName
+    kind: TaskKind | None
+    labels: tuple[str, ...]
+    channels: tuple[str, ...]
+    cases: tuple[CaseSource, ...]
+    refused: tuple[Refusal, ...] = ()
+    label_values: Mapping[str, int] = field(default_factory=dict)
+    masks: MaskReading = "labels"
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)

@@ -1,0 +1,117 @@
+"""Reading a dataset.json: its labels, channels and lists, whatever version wrote it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medloop.core.errors import FormatError
+from medloop.core.records import Json
+from medloop.datasets.dataset import Refusal
+from medloop.datasets.files import read_list
+
+BACKGROUND = "background"
+
+
+@dataclass(frozen=True)
+class LabelList:
+    """Labels of a dataset.json.
+
+    Attributes:
+        values: Name → mask value (1..255), in order of value.
+        refused: Entries that no mask value stands for.
+    """
+
+    values: Mapping[str, int]
+    refused: tuple[Refusal, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in order of value."""
+        return tuple(self.values)
+
+
+def read_description(path: Path) -> Json:
+    """The object in a dataset.json.
+
+    Raises:
+        FormatError: Not JSON, or not an object.
+    """
+    try:
+        content = json.loads(read_list(path))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, FormatError):
+            raise
+        reason = str(error).splitlines()[0]
+        raise FormatError(f"{path.name}: must be valid JSON ({reason})", remedy="repair it or write it again") from None
+    if not isinstance(content, dict):
+        raise FormatError(f"{path.name}: must hold a JSON object, got {type(content).__name__}")
+    return content
+
+
+def read_labels(description: Json) -> LabelList:
+    """Labels in either direction: `{"1": "liver"}` (Decathlon, nnU-Net v1) or `{"liver": 1}` (nnU-Net v2).
+
+    Raises:
+        FormatError: No labels, or two of one name or value.
+    """
+    given = description.get("labels")
+    if not isinstance(given, dict):
+        raise FormatError("dataset.json: `labels` must map values to names", remedy='write "labels": {"0": "background", "1": "liver"}')
+    pairs: list[tuple[int, str]] = []
+    refused: list[Refusal] = []
+    for key, value in given.items():
+        pair = _pair(key, value)
+        if isinstance(pair, Refusal):
+            refused.append(pair)
+        elif pair[0] != 0:
+            pairs.append(pair)
+    values = {name: value for value, name in sorted(pairs)}
+    if not values or len(values) < len(pairs) or len(set(values.values())) < len(pairs):
+        raise FormatError(f"dataset.json: `labels` must name at least one value and each once, got {dict(given)}"[:300])
+    return LabelList(values, tuple(refused))
+
+
+def read_channels(description: Json) -> tuple[str, ...]:
+    """Channel names by index from `channel_names` (v2) or `modality` (Decathlon, v1); empty when not given."""
+    given = description.get("channel_names") or description.get("modality")
+    if not isinstance(given, dict):
+        return ()
+    return tuple(str(given[key])[:80] for key in sorted(given, key=lambda k: (not str(k).isdigit(), int(k) if str(k).isdigit() else 0)))
+
+
+def read_entries(description: Json, key: str) -> list[tuple[str, str | None]]:
+    """(image, label) of every entry of a list such as `training` or `test`; label None when it has none.
+
+    Raises:
+        FormatError: The list is no list, or an entry is neither a path nor an object with `image`.
+    """
+    given = description.get(key, [])
+    if not isinstance(given, list):
+        raise FormatError(f"dataset.json: `{key}` must be a list, got {type(given).__name__}")
+    return [_entry(key, number, entry) for number, entry in enumerate(given)]
+
+
+def _pair(key: str, value: Any) -> tuple[int, str] | Refusal:
+    """(value, name) of one label."""
+    if isinstance(value, str) and key.strip().isdecimal():
+        number, name = int(key), value
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number, name = value, key
+    else:
+        return Refusal("dataset.json", f"label {key!r:.80} must stand for one whole number", f"{value!r:.80}", "regions are not supported")
+    if not 0 <= number <= 255 or not name.strip() or not name.isprintable():
+        return Refusal("dataset.json", "a label has a name and a value of 1 to 255", f"{name!r:.80} = {number}")
+    if name.strip().lower() == "ignore":
+        return Refusal("dataset.json", "an ignore label is not a label", f"{number}", "masks that use it are refused")
+    return number, name.strip()
+
+
+def _entry(key: str, number: int, entry: Any) -> tuple[str, str | None]:
+    if isinstance(entry, str):
+        return entry, None
+    if isinstance(entry, dict) and isinstance(entry.get("image"), str):
+        label = entry.get("label")
+        return entry["image"], label if isinstance(label, str) and label else None
+    raise FormatError(f"dataset.json: entry {number} of `{key}` must be a path or an object with `image`, got {entry!r:.80}")

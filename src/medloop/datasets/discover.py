@@ -1,0 +1,102 @@
+"""Which layout a source is in, and opening it."""
+
+from pathlib import Path
+
+from medloop.core.errors import FormatError, NotFoundError, SettingError
+from medloop.datasets.dataset import Dataset, FormatName, MaskReading
+from medloop.datasets.description import read_description
+from medloop.datasets.files import Root, image_files
+from medloop.datasets.folder import MASK_FOLDERS, holds_images, open_folder
+from medloop.datasets.msd import open_msd
+from medloop.datasets.nnunet import looks_like_nnunet, open_nnunet
+from medloop.datasets.rows import open_rows
+from medloop.datasets.series import holds_dicom, open_dicom
+from medloop.datasets.table import read_table
+
+FORMATS: tuple[FormatName, ...] = ("msd", "nnunet", "folder", "csv", "dicom")
+
+
+def open_dataset(source: Path, *, fmt: str = "auto", patient_pattern: str | None = None, masks: MaskReading = "labels") -> Dataset:
+    """Find out what a folder or CSV holds, without decoding an image.
+
+    Args:
+        source: A folder, or a CSV.
+        fmt: "auto" or one of `FORMATS`.
+        patient_pattern: Regular expression whose first group is the patient in a case's name; None for the default
+            rule `PATIENT_PATTERN`. Columns that name the patient win.
+        masks: "labels" when mask values are label values; "foreground" when every value above 0 means label 1, as in
+            instance maps and 0/255 masks.
+
+    Raises:
+        NotFoundError: No such source.
+        SettingError: An unknown format or a bad pattern.
+        FormatError: The source as a whole is damaged, in no known layout, or in two at once.
+    """
+    if not source.exists():
+        raise NotFoundError(f"No such file or folder: {source}", remedy="check the path")
+    if fmt != "auto" and fmt not in FORMATS:
+        raise SettingError(f"Unknown format {fmt!r}", remedy=f"use auto or one of {', '.join(FORMATS)}")
+    if masks not in ("labels", "foreground"):
+        raise SettingError(f"Masks are read as labels or foreground, got {masks!r}")
+    layout = detect_format(source) if fmt == "auto" else fmt
+    if layout == "msd":
+        return open_msd(source, patient_pattern=patient_pattern)
+    if layout == "nnunet":
+        return open_nnunet(source, patient_pattern=patient_pattern)
+    if layout == "folder":
+        return open_folder(source, patient_pattern=patient_pattern, masks=masks)
+    if layout == "csv":
+        return open_rows(source, patient_pattern=patient_pattern, masks=masks)
+    return open_dicom(source, patient_pattern=patient_pattern)
+
+
+def detect_format(source: Path) -> FormatName:
+    """The layout of a source that exists.
+
+    Raises:
+        FormatError: None fits, or two do.
+    """
+    if source.is_file():
+        if source.suffix.lower() in (".csv", ".tsv"):
+            return "csv"
+        raise FormatError(f"{source.name}: a source is a folder or a CSV, got a file", remedy="name the folder that holds it")
+    root = Root.of(source)
+    if (root.folder / "dataset.json").is_file():
+        return "nnunet" if looks_like_nnunet(root, read_description(root.folder / "dataset.json")) else "msd"
+    if root.folder_named("imagesTr"):
+        raise FormatError(
+            f"{source.name}: imagesTr needs a dataset.json beside it, got none",
+            remedy="restore it, or name imagesTr to import images alone",
+        )
+    return _detect_plain(source, root)
+
+
+def _detect_plain(source: Path, root: Root) -> FormatName:
+    masks = root.folder_named(*MASK_FOLDERS)
+    lists = _class_lists(root)
+    if masks and lists and image_files(root, masks)[0]:
+        raise FormatError(
+            f"{source.name}: could be {masks}/ with masks or {lists[0]} with classes", remedy="say --format folder or --format csv"
+        )
+    if lists:
+        return "csv"
+    if holds_images(root):
+        return "folder"
+    if holds_dicom(root):
+        return "dicom"
+    raise FormatError(
+        f"{source.name}: in no known layout (dataset.json, images/ with labels/ or masks/, labels.csv, DICOM series, or image files)",
+        remedy="see the page on formats, or name the layout with --format",
+    )
+
+
+def _class_lists(root: Root) -> list[str]:
+    """CSV files here that list images with a class or a mask."""
+    found = []
+    for path in sorted(root.folder.glob("*.csv")):
+        if path.name.startswith(".") or not root.holds(path):
+            continue
+        columns = read_table(path).columns
+        if "image" in columns and ({"label", "mask"} & set(columns)):
+            found.append(path.name)
+    return found

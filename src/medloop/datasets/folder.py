@@ -1,0 +1,132 @@
+"""`images/` beside `labels/` (or `masks/`, `annotations/`), matched by name, or images alone.
+
+An image without a mask is an unlabelled case: that is the pool a project starts from. A mask without an image is
+refused. An `index.csv` may add patients (`patient`, `group_id`, …), splits and pixel sizes.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from medloop.core.errors import FormatError
+from medloop.datasets.dataset import CaseSource, Dataset, MaskReading, Refusal
+from medloop.datasets.files import Root, image_files, split_suffix
+from medloop.datasets.pairing import CaseList
+from medloop.datasets.patients import patient_rule
+from medloop.datasets.table import SPLIT_NAMES, pixel_size, read_table
+
+MASK_FOLDERS = ("labels", "masks", "annotations", "segmentations")
+_WORDS = ("mask", "seg", "segmentation", "label", "labels", "annotation", "gt")
+_MASK_ENDINGS = tuple(mark + word for word in (*_WORDS, *(w.capitalize() for w in _WORDS)) for mark in "_-")
+
+
+def open_folder(folder: Path, *, patient_pattern: str | None = None, masks: MaskReading = "labels") -> Dataset:
+    """A folder of images with or without masks.
+
+    Args:
+        folder: Holds `images/` (and one folder of masks), or image files.
+        patient_pattern: See `PATIENT_PATTERN`.
+        masks: "foreground" for instance maps: every value above 0 is label 1.
+
+    Raises:
+        FormatError: No images in it, or a damaged index.csv.
+    """
+    root = Root.of(folder)
+    images = root.folder_named("images") or "."
+    mask_folder = root.folder_named(*MASK_FOLDERS)
+    cases = CaseList(patient_rule(patient_pattern))
+    files, refused = _images(root, images)
+    if not files:
+        raise FormatError(f"{folder.name}: needs image files in images/ or in the folder itself, got none", remedy="choose another folder")
+    cases.refused += refused
+    answers = _masks(root, cases, mask_folder)
+    for path, name in _names(root, files, images).items():
+        cases.add(CaseSource(name, "", (path,), mask=_take(answers, path, root, images)), root.label(path))
+    for path in answers.values():
+        cases.refuse(root.label(path), "a mask needs an image of the same name", "none", "restore the image or drop the mask")
+    found = _indexed(root, cases)
+    return Dataset(
+        format="folder",
+        kind="segmentation" if mask_folder else None,
+        labels=(),
+        channels=(),
+        cases=found,
+        refused=tuple(cases.refused),
+        masks=masks,
+    )
+
+
+def holds_images(root: Root) -> bool:
+    """Whether there are images in images/ or, without it, in the folder itself."""
+    return bool(_images(root, root.folder_named("images") or ".")[0])
+
+
+def _images(root: Root, images: str) -> tuple[list[Path], list[Refusal]]:
+    """Images below images/; in the folder itself only its own, where other files are no fault."""
+    files, refused = image_files(root, images)
+    if images != ".":
+        return files, refused
+    return [p for p in files if p.parent == root.folder], []
+
+
+def _key(path: Path, start: Path) -> str:
+    """Where a file lies below its folder, without suffix: what image and mask have in common."""
+    relative = path.relative_to(start)
+    return relative.with_name(split_suffix(relative.name)[0]).as_posix()
+
+
+def _masks(root: Root, cases: CaseList, mask_folder: str | None) -> dict[str, Path]:
+    if mask_folder is None:
+        return {}
+    files, refused = image_files(root, mask_folder)
+    cases.refused += refused
+    keys: dict[str, Path] = {}
+    for path in files:
+        key = _key(path, root.folder / mask_folder)
+        if key in keys:
+            cases.refuse(root.label(path), "an image has one mask", f"also {root.label(keys[key])}", "keep one of them")
+        else:
+            keys[key] = path
+    return keys
+
+
+def _take(answers: dict[str, Path], image: Path, root: Root, images: str) -> Path | None:
+    """The image's mask: of the same name, or with an ending such as `_mask`; taken out of the open ones."""
+    key = _key(image, root.folder / images)
+    if key in answers:
+        return answers.pop(key)
+    ended = next((key + ending for ending in _MASK_ENDINGS if key + ending in answers), None)
+    return answers.pop(ended) if ended else None
+
+
+def _names(root: Root, files: list[Path], images: str) -> dict[Path, str]:
+    """A name for every image: its own, or with its folders where two are alike."""
+    stems = Counter(split_suffix(p.name)[0] for p in files)
+    start = root.folder / images
+    return {p: stem if stems[stem := split_suffix(p.name)[0]] == 1 else _key(p, start).replace("/", "_") for p in files}
+
+
+def _indexed(root: Root, cases: CaseList) -> tuple[CaseSource, ...]:
+    """The cases with what index.csv adds to them."""
+    path = root.folder / "index.csv"
+    found = cases.sorted()
+    if not path.is_file() or not root.holds(path):
+        return found
+    table = read_table(path)
+    if "image" not in table.columns:
+        return found
+    rows = {split_suffix(Path(row["image"]).name)[0]: row for row in table.rows if row["image"]}
+    return tuple(_with_row(case, rows[case.name], cases) if case.name in rows else case for case in found)
+
+
+def _with_row(case: CaseSource, row: Mapping[str, str], cases: CaseList) -> CaseSource:
+    split = SPLIT_NAMES.get(row.get("split", "").lower())
+    if row.get("split") and split is None:
+        cases.refuse("index.csv", f"the split of {case.name} is train, validation or test", row["split"], "it was ignored")
+    try:
+        size = pixel_size(row.get("pixel_mm", ""))
+    except ValueError:
+        size = None
+        cases.refuse("index.csv", f"the pixel size of {case.name} is a length in mm", row["pixel_mm"], "it was ignored")
+    return replace(case, patient=row.get("patient") or case.patient, split=split, stratum=row.get("stratum", ""), pixel_mm=size)

@@ -1,0 +1,85 @@
+"""The Medical Segmentation Decathlon layout: dataset.json, imagesTr, labelsTr, imagesTs.
+
+The list in dataset.json rules. Entries may carry `./`, name another suffix than the file has, or be paths
+alone; several channels are one 4D NIfTI.
+"""
+
+from pathlib import Path
+
+from medloop.core.records import Split
+from medloop.datasets.dataset import CaseSource, Dataset, Refusal
+from medloop.datasets.description import read_channels, read_description, read_entries, read_labels
+from medloop.datasets.files import IMAGE_SUFFIXES, Root, image_files, split_suffix
+from medloop.datasets.pairing import CaseList
+from medloop.datasets.patients import patient_rule
+
+_LISTS: tuple[tuple[str, Split | None], ...] = (("training", None), ("validation", "validation"), ("test", "test"))
+
+
+def open_msd(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
+    """A Decathlon folder.
+
+    Args:
+        folder: Holds dataset.json.
+        patient_pattern: See `PATIENT_PATTERN`.
+
+    Raises:
+        FormatError: dataset.json is damaged, or names neither labels nor cases.
+    """
+    root = Root.of(folder)
+    description = read_description(root.folder / "dataset.json")
+    labels = read_labels(description)
+    cases = CaseList(patient_rule(patient_pattern), list(labels.refused))
+    entries = [(i, m, split) for key, split in _LISTS for i, m in read_entries(description, key)] or _scanned(root)
+    met = {_add_entry(root, cases, image, mask, split) for image, mask, split in entries}
+    _refuse_unlisted(root, cases, met)
+    return Dataset(
+        format="msd",
+        kind="segmentation",
+        labels=labels.names,
+        label_values=labels.values,
+        channels=read_channels(description),
+        cases=cases.sorted(),
+        refused=tuple(cases.refused),
+    )
+
+
+def present(root: Root, entry: str) -> Path | Refusal:
+    """The file a list names; one of the same name with another image suffix will do."""
+    path = root.entry(entry)
+    if isinstance(path, Refusal) or path.is_file():
+        return path
+    stem = split_suffix(path.name)[0]
+    for suffix in IMAGE_SUFFIXES:
+        other = path.with_name(stem + suffix)
+        if other.is_file() and root.holds(other):
+            return other
+    return Refusal(root.label(path), "a file named in dataset.json must exist", "nothing there", "restore it or drop the entry")
+
+
+def _add_entry(root: Root, cases: CaseList, image: str, mask: str | None, split: Split | None) -> Path | None:
+    found = present(root, image)
+    answer = present(root, mask) if mask is not None else None
+    for outcome in (found, answer):
+        if isinstance(outcome, Refusal):
+            cases.refused.append(outcome)
+    if isinstance(found, Refusal):
+        return None
+    if not isinstance(answer, Refusal):
+        kept = split if answer is not None else None
+        cases.add(CaseSource(split_suffix(found.name)[0], "", (found,), mask=answer, split=kept), root.label(found))
+    return found
+
+
+def _scanned(root: Root) -> list[tuple[str, str | None, Split | None]]:
+    """Entries made from the folders when dataset.json lists none."""
+    masks = {split_suffix(p.name)[0]: root.label(p) for p in image_files(root, "labelsTr")[0]}
+    training = [(root.label(p), masks.get(split_suffix(p.name)[0]), None) for p in image_files(root, "imagesTr")[0]]
+    return [*training, *((root.label(p), None, None) for p in image_files(root, "imagesTs")[0])]
+
+
+def _refuse_unlisted(root: Root, cases: CaseList, met: set[Path | None]) -> None:
+    for folder in ("imagesTr", "imagesTs"):
+        for path in image_files(root, folder)[0]:
+            if path not in met:
+                cases.refuse(root.label(path), "an image must be listed in dataset.json", "", "add it to `training` or `test`")

@@ -1,0 +1,136 @@
+"""A CSV that lists images with a class, or with a mask, and perhaps a patient and a split."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from medloop.core.errors import FormatError, NotFoundError
+from medloop.core.records import TaskKind
+from medloop.datasets.dataset import CaseSource, Dataset, MaskReading, Refusal
+from medloop.datasets.files import Root, split_suffix
+from medloop.datasets.pairing import CaseList
+from medloop.datasets.patients import patient_rule
+from medloop.datasets.table import COLUMNS, SPLIT_NAMES, Table, pixel_size, read_table
+
+LIST_NAMES = ("labels.csv", "index.csv", "data.csv", "dataset.csv", "train.csv")
+MAX_CLASSES = 255
+
+
+def open_rows(source: Path, *, patient_pattern: str | None = None, masks: MaskReading = "labels") -> Dataset:
+    """Images listed in a CSV.
+
+    Args:
+        source: The CSV, or the folder that holds it (labels.csv, or the only CSV there).
+        patient_pattern: See `PATIENT_PATTERN`; used where the patient column is empty or missing.
+        masks: "foreground" for instance maps.
+
+    Raises:
+        FormatError: No CSV, no image column, neither label nor mask column, or too many classes.
+        NotFoundError: No such file or folder.
+    """
+    path = list_file(source)
+    root = Root.of(path.parent)
+    table = read_table(path)
+    if "image" not in table.columns:
+        raise FormatError(f"{path.name}: needs a column for the image, one of {', '.join(COLUMNS['image'][:6])}", remedy="rename it")
+    cases = CaseList(patient_rule(patient_pattern))
+    names = _names(table)
+    for number, row in enumerate(table.rows, start=2):
+        case = _case(root, table, row, number, names)
+        if isinstance(case, Refusal):
+            cases.refused.append(case)
+        else:
+            cases.add(case, f"{path.name} line {number}")
+    classes = tuple(sorted({case.tag for case in cases.sorted() if case.tag is not None}, key=_natural))
+    if len(classes) > MAX_CLASSES:
+        raise FormatError(
+            f"{path.name}: at most {MAX_CLASSES} classes, got {len(classes)} in column {table.columns['label']!r}",
+            remedy="name the column of the classes `label`",
+        )
+    return Dataset(
+        format="csv",
+        kind=_kind(table),
+        labels=classes,
+        label_values={name: value for value, name in enumerate(classes)},
+        channels=(),
+        cases=cases.sorted(),
+        refused=tuple(cases.refused),
+        masks=masks,
+    )
+
+
+def list_file(source: Path) -> Path:
+    """The CSV that a path means.
+
+    Raises:
+        NotFoundError: Nothing there.
+        FormatError: A folder with no CSV, or with several and none called labels.csv.
+    """
+    if source.is_file():
+        return source
+    if not source.exists():
+        raise NotFoundError(f"No such file or folder: {source}", remedy="check the path")
+    found = sorted(p for p in source.glob("*.csv") if not p.name.startswith("."))
+    by_name = {p.name.lower(): p for p in found}
+    named = next((by_name[n] for n in LIST_NAMES if n in by_name), None)
+    if named is None and len(found) != 1:
+        listed = ", ".join(p.name for p in found[:5]) or "none"
+        raise FormatError(f"{source.name}: needs one CSV such as labels.csv, got {listed}", remedy="name the CSV itself")
+    return named or found[0]
+
+
+def _kind(table: Table) -> TaskKind | None:
+    if "mask" in table.columns:
+        return "segmentation"
+    return "classification" if "label" in table.columns else None
+
+
+def _names(table: Table) -> Mapping[str, str]:
+    """Listed path → case name: the file's own, or with its folders where two are alike."""
+    listed = {row["image"] for row in table.rows}
+    stems = Counter(split_suffix(Path(entry).name)[0] for entry in listed)
+    return {e: _plain(e) if stems[split_suffix(Path(e).name)[0]] > 1 else split_suffix(Path(e).name)[0] for e in listed}
+
+
+def _plain(entry: str) -> str:
+    """`a/x.png` → `a_x`; two files that differ in suffix only stay alike, and the second is refused."""
+    return split_suffix(entry.removeprefix("./"))[0].replace("/", "_").replace("\\", "_")
+
+
+def _case(root: Root, table: Table, row: Mapping[str, str], number: int, names: Mapping[str, str]) -> CaseSource | Refusal:
+    where = f"{table.name} line {number}"
+    image = _listed(root, row["image"], where)
+    mask = _listed(root, row["mask"], where) if row.get("mask") else None
+    split = SPLIT_NAMES.get(row.get("split", "").lower())
+    tag = row.get("label") or None
+    if isinstance(image, Refusal) or isinstance(mask, Refusal):
+        return image if isinstance(image, Refusal) else mask  # type: ignore[return-value]  # one of both is a Refusal
+    if row.get("split") and split is None:
+        return Refusal(where, "a split is train, validation or test", row["split"][:80], "correct or empty the cell")
+    try:
+        size = pixel_size(row.get("pixel_mm", ""))
+    except ValueError:
+        return Refusal(where, "a pixel size is a length in mm", row["pixel_mm"][:80], "correct or empty the cell")
+    if tag is not None and (len(tag) > 100 or not tag.isprintable()):
+        return Refusal(where, "a class name has at most 100 printable characters", f"{len(tag)}")
+    if mask is not None or "mask" in table.columns:
+        tag = None
+    return CaseSource(names[row["image"]], row.get("patient", ""), (image,), mask, tag, split, row.get("stratum", ""), size)
+
+
+def _listed(root: Root, entry: str, where: str) -> Path | Refusal:
+    """The listed file, looked for beside the list and in its images/ folder."""
+    tried: Sequence[str] = (entry, f"images/{entry}", f"masks/{entry}", f"labels/{entry}")
+    for candidate in tried:
+        path = root.entry(candidate)
+        if isinstance(path, Refusal):
+            return Refusal(where, path.rule, path.value, path.remedy)
+        if path.is_file():
+            return path
+    return Refusal(where, "a listed file must exist", entry[:80], "restore it or drop the line")
+
+
+def _natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key that puts 2 before 10."""
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name) if part)

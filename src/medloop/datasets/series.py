@@ -1,0 +1,68 @@
+"""DICOM: every series below a folder is a case.
+
+A series alone in its folder is named by that folder; several in one folder get a number behind it.
+"""
+
+from pathlib import Path
+
+from medloop.core.errors import FormatError, MedloopError
+from medloop.datasets.dataset import CaseSource, Dataset
+from medloop.datasets.files import Root
+from medloop.datasets.pairing import CaseList
+from medloop.datasets.patients import patient_rule
+
+_LOOKED_AT = 50
+"""Files opened to find out whether a folder holds DICOM."""
+
+
+def open_dicom(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
+    """Every DICOM series below a folder, unlabelled.
+
+    Args:
+        folder: Of series; they may lie in any depth.
+        patient_pattern: Applied to the case's name. Without it, the first folder level names the patient where series lie
+            at least two levels deep (patient/study/…).
+
+    Raises:
+        FormatError: No series in it.
+    """
+    root = Root.of(folder)
+    cases = CaseList(patient_rule(patient_pattern))
+    for place in sorted({path.parent for path in root.files() if root.holds(path) and is_dicom(path)}):
+        _add_folder(root, cases, place, by_folder=patient_pattern is None)
+    found = cases.sorted()
+    if not found and not cases.refused:
+        raise FormatError(f"{folder.name}: needs DICOM series, got none", remedy="choose another folder")
+    return Dataset(format="dicom", kind=None, labels=(), channels=(), cases=found, refused=tuple(cases.refused))
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file has the DICOM mark after its preamble, or at least the usual suffix."""
+    if path.suffix.lower() == ".dcm":
+        return True
+    with path.open("rb") as stream:
+        return stream.read(132)[128:] == b"DICM"
+
+
+def holds_dicom(root: Root) -> bool:
+    """Whether one of the first files below the root is DICOM."""
+    return any(root.holds(path) and is_dicom(path) for path in root.files()[:_LOOKED_AT])
+
+
+def _add_folder(root: Root, cases: CaseList, place: Path, *, by_folder: bool) -> None:
+    from medloop.images.dicom import list_series
+
+    label = root.label(place)
+    try:
+        series = sorted(list_series(place), key=lambda s: s.uid)
+    except MedloopError as error:
+        cases.refuse(label, error.message, "", error.remedy)
+        return
+    parts = place.relative_to(root.folder).parts
+    name = "_".join(parts) or root.folder.name
+    patient = parts[0] if by_folder and len(parts) >= 2 else ""
+    if len(series) == 1:
+        cases.add(CaseSource(name, patient, (place,)), label)
+        return
+    for number, one in enumerate(series, start=1):
+        cases.add(CaseSource(f"{name}_{number}", patient or name, tuple(one.paths)), label)

@@ -1,0 +1,100 @@
+"""Tables beside images: rows by column meaning, whatever the columns are called."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medloop.core.errors import FormatError
+from medloop.core.records import Split
+from medloop.datasets.files import read_list
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "image": ("image", "filename", "file", "image_path", "path", "file_name", "image_file", "image_id", "name"),
+    "label": ("label", "class", "target", "diagnosis", "category", "tag", "finding"),
+    "mask": ("mask", "mask_path", "segmentation", "annotation"),
+    "patient": ("patient", "patient_id", "group_id", "group", "subject", "subject_id", "participant_id", "case_id"),
+    "split": ("split", "subset", "fold_name"),
+    "stratum": ("stratum", "site", "scanner"),
+    "pixel_mm": ("pixel_mm", "pixel_size_mm", "pixel_spacing_mm"),
+}
+"""Meaning → accepted column names, first match wins; letter case and spaces do not matter."""
+
+SPLIT_NAMES: Mapping[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "tr": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+    "ts": "test",
+    "audit": "audit",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV by meaning.
+
+    Attributes:
+        name: File name.
+        columns: Meaning → column header, for the meanings that were found.
+        rows: Cells by meaning; every row has every found meaning.
+    """
+
+    name: str
+    columns: Mapping[str, str]
+    rows: Sequence[Mapping[str, str]]
+
+
+def read_table(path: Path) -> Table:
+    """Read a CSV with a header line; comma, semicolon or tab.
+
+    Raises:
+        FormatError: Not UTF-8 text, no header, or a broken line.
+    """
+    lines = io.StringIO(read_list(path), newline="")
+    try:
+        rows = list(csv.reader(lines, delimiter=_delimiter(lines)))
+    except csv.Error as error:
+        raise FormatError(f"{path.name}: must be a table of comma-separated values ({error})", remedy="save it again as CSV") from None
+    if not rows or not any(cell.strip() for cell in rows[0]):
+        raise FormatError(f"{path.name}: needs a header line, got an empty one", remedy="name the columns, such as image,label,patient")
+    header = [cell.strip() for cell in rows[0]]
+    places = _places(header)
+    cells = [{meaning: (row[at].strip() if at < len(row) else "") for meaning, at in places.items()} for row in rows[1:] if any(row)]
+    return Table(path.name, {meaning: header[at] for meaning, at in places.items()}, cells)
+
+
+def _delimiter(lines: io.StringIO) -> str:
+    first = lines.readline()
+    lines.seek(0)
+    return max(",;\t", key=first.count)
+
+
+def _places(header: Sequence[str]) -> dict[str, int]:
+    keys = [cell.lower().replace(" ", "_").replace("-", "_") for cell in header]
+    found: dict[str, int] = {}
+    for meaning, names in COLUMNS.items():
+        place = next((keys.index(name) for name in names if name in keys), None)
+        if place is not None:
+            found[meaning] = place
+    return found
+
+
+def pixel_size(cell: str) -> float | None:
+    """A pixel size in mm; None for an empty cell.
+
+    Raises:
+        ValueError: Not a number within 1e-6 to 1000 mm.
+    """
+    if not cell:
+        return None
+    value = float(cell)
+    if not 1e-6 <= value <= 1000:
+        raise ValueError(cell)
+    return value
