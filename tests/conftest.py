@@ -1,11 +1,13 @@
-"""Fixtures every test may use."""
+"""Fixtures every test may use, and the rule that a skip is a failure where its tool can be installed."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+NO_DATA = "no data"
 
 
 @pytest.fixture(scope="session")
@@ -13,5 +15,17 @@ def data_folder() -> Path:
     """The folder of real images: MEDLOOP_DATA, or ../shared/data beside the checkout."""
     folder = Path(os.environ.get("MEDLOOP_DATA", REPOSITORY.parent / "shared" / "data"))
     if not folder.is_dir():
-        pytest.skip(f"no data: {folder} is not a folder; set MEDLOOP_DATA")
+        pytest.skip(f"{NO_DATA}: {folder} is not a folder; set MEDLOOP_DATA")
     return folder
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With MEDLOOP_NO_SKIP set, only missing real data may skip a test."""
+    report = yield
+    if os.environ.get("MEDLOOP_NO_SKIP") and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if NO_DATA not in reason:
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid} was skipped, which is not allowed here: {reason}"
+    return report

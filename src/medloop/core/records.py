@@ -358,7 +358,8 @@ class Evaluation:
         labelled_cases: Answers the model had learned from.
         effort_minutes: Recorded human minutes behind these answers.
         per_case: Case id → {label name: score}.
-        selected: Whether queries touched these cases (then the figure is optimistic).
+        selected: Whether selection touched these cases (queries, or the choice of the best weights); then the
+            figure is optimistic.
     """
 
     id: str

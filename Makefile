@@ -1,0 +1,69 @@
+# medloop: two commands for newcomers (demo, test), the rest for developers.
+#
+#   make demo    install into .venv and open a ready project in the browser
+#   make test    install the test extras and run every test
+#   make check   format, lint, types, layers
+#   make page    rebuild the web page (needs Node; the built page is committed)
+#   make bench   the quick benchmarks;  make soak  the long ones
+#
+# A machine without a GPU on which pip would pick a CUDA build of torch:
+#   make demo TORCH_INDEX=<the index of CPU wheels that pytorch.org names>
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+HOST ?= 127.0.0.1
+PORT ?= 8000
+TORCH_INDEX ?=
+JOBS ?= 2
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+export OMP_WAIT_POLICY := PASSIVE
+
+.PHONY: demo test check page bench soak clean chromium
+
+demo: $(VENV)/.installed
+	$(BIN)/medloop demo $(DEMO) --host $(HOST) --port $(PORT)
+
+test: $(VENV)/.installed-test chromium
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+check: $(VENV)/.installed-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+page:
+	cd frontend && npm ci --no-audit --no-fund && npm test && npm run build
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/responsiveness.py
+
+soak: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/full_data.py --seeds 3
+	$(BIN)/python benchmarks/simulate_hippocampus.py
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "medloop needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+
+$(VENV)/.installed: pyproject.toml constraints-cpu.txt | $(VENV)/bin/python
+	@echo "installing medloop into $(VENV) (some minutes the first time)"
+	$(PIP) -c constraints-cpu.txt -e ".[dicom]"
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints-cpu.txt | $(VENV)/bin/python
+	@echo "installing medloop and its test tools into $(VENV) (some minutes the first time)"
+	$(PIP) -c constraints-cpu.txt -e ".[test]"
+	@touch $@ $(VENV)/.installed
+
+# The browser tests drive a real Chromium. As root on Debian or Ubuntu it is installed; elsewhere its tests skip and say so.
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+	  else echo "no chromium: browser tests will be skipped (install the package 'chromium')"; fi; }

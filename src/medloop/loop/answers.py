@@ -1,0 +1,229 @@
+"""Ask and be answered: hand out the next case, take masks and tags, skip and flag.
+
+A case is open for one annotator at a time within a round. An answer never changes: a second one by the
+same person supersedes the first. Answers and their events commit together; only then is training woken.
+"""
+
+from dataclasses import dataclass
+
+from medloop.core.arrays import MaskArray
+from medloop.core.errors import ConflictError, InputError, LabelError, ShapeError, StateError
+from medloop.core.image import Mask
+from medloop.core.records import Annotation, Annotator, Assignment, Case, Prediction, new_id, now
+from medloop.images.encode import encode_mask
+from medloop.loop.drafts import own_answer, read_draft, require_open
+from medloop.loop.rounds import Asked, after_answer, next_choice
+from medloop.loop.workspace import Workspace
+from medloop.store.store import Reader, Writer
+
+MAX_EFFORT_SECONDS = 24 * 3600.0
+MAX_REASON = 500
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A case in front of an annotator.
+
+    Attributes:
+        prediction: The proposal drawn on it; None when no model has seen it yet.
+        annotation: The annotator's own current answer, when the case is opened again.
+    """
+
+    assignment: Assignment
+    case: Case
+    prediction: Prediction | None
+    annotation: Annotation | None
+
+
+def next_assignment(workspace: Workspace, annotator_id: str) -> Opened | None:
+    """The case worth most of this annotator's time now; None when everything is answered or skipped.
+
+    An assignment left open (closed page, crash) comes back first, with its draft.
+    """
+    while (asked := next_choice(workspace, annotator_id)) is not None:
+        opened = _take(workspace, asked, annotator_id)
+        if opened is not None:
+            return opened
+    return None
+
+
+def open_case(workspace: Workspace, case_id: str, annotator_id: str) -> Opened:
+    """Open one chosen case, for a first answer or to correct an earlier one.
+
+    Raises:
+        NotFoundError: No such case.
+    """
+    with workspace.store.write(annotator_id) as tx:
+        case = tx.get(Case, case_id)
+        mine = tx.find(Assignment, where={"case_id": case_id, "annotator_id": annotator_id, "state": "open"}, limit=1)
+        assignment = mine[0] if mine else _open(tx, case, annotator_id, None, "chosen from the worklist")
+        return _opened(tx, assignment, case)
+
+
+def submit_mask(
+    workspace: Workspace,
+    assignment_id: str,
+    *,
+    revision: int | None = None,
+    mask: MaskArray | None = None,
+    effort_seconds: float = 0.0,
+) -> Annotation:
+    """Finish an assignment with its draft, or with a whole mask made elsewhere.
+
+    Args:
+        workspace: The project.
+        assignment_id: An open assignment.
+        revision: The draft's revision as the page knows it; None skips the check.
+        mask: Shape (I, J, K) of the case, uint8; None submits the draft.
+        effort_seconds: Active time spent, without pauses.
+
+    Raises:
+        ConflictError: The draft has another revision.
+        StateError: The assignment is closed.
+        ShapeError: The mask is not the case's shape.
+        LabelError: Values that the task does not know.
+    """
+    _require_kind(workspace, "segmentation")
+    with workspace.store.read() as tx:
+        assignment = require_open(tx.get(Assignment, assignment_id))
+        case = tx.get(Case, assignment.case_id)
+    _require_revision(assignment, revision)
+    if mask is None:
+        draft = read_draft(workspace, assignment_id)
+        revision, mask = draft.revision, draft.mask
+    blob = workspace.store.blobs.put(encode_mask(checked_mask(workspace, case, mask)))
+    return _submit(workspace, assignment_id, revision, blob, None, effort_seconds)
+
+
+def submit_tag(workspace: Workspace, assignment_id: str, *, tag: int, effort_seconds: float = 0.0) -> Annotation:
+    """Finish an assignment of a classification.
+
+    Raises:
+        StateError: The assignment is closed, or the task is a segmentation.
+        LabelError: A tag that the task does not know.
+    """
+    _require_kind(workspace, "classification")
+    if tag not in workspace.task.label_values:
+        raise LabelError(f"Unknown tag {tag}", remedy=f"use one of {list(workspace.task.label_values)}")
+    return _submit(workspace, assignment_id, None, None, tag, effort_seconds)
+
+
+def skip_case(workspace: Workspace, assignment_id: str, *, reason: str) -> Assignment:
+    """Close an assignment without an answer; the case is not asked again in this project."""
+    return _close(workspace, assignment_id, "skipped", "skip", reason)
+
+
+def flag_case(workspace: Workspace, assignment_id: str, *, reason: str) -> Assignment:
+    """Close an assignment and mark its case for someone to look at (bad image, wrong patient)."""
+    return _close(workspace, assignment_id, "flagged", "flag", reason)
+
+
+def checked_mask(workspace: Workspace, case: Case, mask: MaskArray) -> MaskArray:
+    """The mask, if it fits the case and the task.
+
+    Raises:
+        ShapeError: Another shape or dtype.
+        LabelError: Unknown values.
+    """
+    if mask.shape != case.grid.shape:
+        raise ShapeError(f"The mask of {case.name} must have shape {case.grid.shape}, got {mask.shape}")
+    Mask(mask, case.grid).require_labels(workspace.task.label_values, f"The mask of {case.name}")
+    return mask
+
+
+def _take(workspace: Workspace, asked: Asked, annotator_id: str) -> Opened | None:
+    """Open what was asked, unless somebody was faster."""
+    with workspace.store.write(annotator_id) as tx:
+        case = tx.get(Case, asked.case_id)
+        if asked.assignment_id is not None:
+            return _opened(tx, tx.get(Assignment, asked.assignment_id), case)
+        taken = tx.count(Assignment, where={"case_id": case.id, "state": "open"})
+        if taken or tx.current_annotations(case_ids=[case.id]):
+            return None
+        return _opened(tx, _open(tx, case, annotator_id, asked.round_id, asked.reason), case)
+
+
+def _open(tx: Writer, case: Case, annotator_id: str, round_id: str | None, reason: str) -> Assignment:
+    model = tx.latest_model()
+    proposals = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1) if model else []
+    if not proposals:
+        proposals = tx.find(Prediction, where={"case_id": case.id}, order=("created_at",), descending=True, limit=1)
+    assignment = Assignment(
+        id=new_id("assignment"),
+        case_id=case.id,
+        annotator_id=annotator_id,
+        round_id=round_id,
+        proposal_id=proposals[0].id if proposals else None,
+        reason=reason,
+        opened_at=now(),
+    )
+    tx.add(assignment, verb="open")
+    return assignment
+
+
+def _opened(tx: Reader, assignment: Assignment, case: Case) -> Opened:
+    prediction = tx.get(Prediction, assignment.proposal_id) if assignment.proposal_id else None
+    return Opened(assignment, case, prediction, own_answer(tx, case.id, assignment.annotator_id))
+
+
+def _submit(
+    workspace: Workspace, assignment_id: str, revision: int | None, blob: str | None, tag: int | None, effort_seconds: float
+) -> Annotation:
+    if not 0.0 <= effort_seconds <= MAX_EFFORT_SECONDS:
+        raise InputError(f"Effort lies between 0 and {MAX_EFFORT_SECONDS:.0f} seconds, got {effort_seconds:g}")
+    with workspace.store.read() as tx:
+        annotator_id = tx.get(Assignment, assignment_id).annotator_id
+    with workspace.store.write(annotator_id) as tx:
+        assignment = require_open(tx.get(Assignment, assignment_id))
+        _require_revision(assignment, revision)
+        earlier = own_answer(tx, assignment.case_id, annotator_id)
+        simulated = _is_simulated(tx, annotator_id)
+        annotation = Annotation(
+            id=new_id("annotation"),
+            case_id=assignment.case_id,
+            task_id=workspace.task.id,
+            annotator_id=annotator_id,
+            kind="mask" if blob is not None else "tag",
+            blob=blob,
+            tag=tag,
+            origin="simulated" if simulated else "human",
+            assignment_id=assignment.id,
+            proposal_id=assignment.proposal_id,
+            supersedes=earlier.id if earlier else None,
+            effort_seconds=float(effort_seconds),
+            created_at=now(),
+        )
+        tx.add(annotation, verb="submit")
+        tx.change(Assignment, assignment_id, verb="submit", fields={"state": "submitted", "closed_at": now()})
+    after_answer(workspace)
+    return annotation
+
+
+def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reason: str) -> Assignment:
+    cleaned = reason.strip()
+    if not cleaned or len(cleaned) > MAX_REASON:
+        raise InputError(f"Give a reason of 1 to {MAX_REASON} characters, got {len(cleaned)}")
+    with workspace.store.read() as tx:
+        annotator_id = tx.get(Assignment, assignment_id).annotator_id
+    with workspace.store.write(annotator_id) as tx:
+        require_open(tx.get(Assignment, assignment_id))
+        closed = tx.change(Assignment, assignment_id, verb=verb, fields={"state": state, "reason": cleaned, "closed_at": now()})
+    after_answer(workspace)
+    return closed
+
+
+def _is_simulated(tx: Reader, annotator_id: str) -> bool:
+    return tx.get(Annotator, annotator_id).kind == "simulated"
+
+
+def _require_kind(workspace: Workspace, kind: str) -> None:
+    if workspace.task.kind != kind:
+        raise StateError(f"This project asks for a {workspace.task.kind}, the answer is one of a {kind}")
+
+
+def _require_revision(assignment: Assignment, revision: int | None) -> None:
+    if revision is not None and revision != assignment.revision:
+        raise ConflictError(
+            f"The draft is at revision {assignment.revision}, the page knows {revision}",
+            remedy="read the draft again before submitting",
+        )

@@ -1,0 +1,30 @@
+"""One answer per case from all its current annotations.
+
+With one annotator it is that answer. With several, a tag is decided by majority and a mask by the most
+recent human answer; ties and mixtures go to the most recent. Fusion that weighs skill comes on top of this.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from medloop.core.records import Annotation, Split
+from medloop.store.store import Reader
+
+
+def consensus_answers(tx: Reader, split: Split) -> list[Annotation]:
+    """The deciding annotation of every answered case of a split."""
+    by_case: dict[str, list[Annotation]] = defaultdict(list)
+    for annotation in tx.current_annotations(splits=[split]):
+        by_case[annotation.case_id].append(annotation)
+    return [deciding(answers) for answers in by_case.values()]
+
+
+def deciding(answers: Iterable[Annotation]) -> Annotation:
+    """The annotation that stands for a case; answers must not be empty."""
+    ordered = sorted(answers, key=lambda a: (a.created_at, a.id))
+    tags = Counter(a.tag for a in ordered if a.kind == "tag")
+    if tags:
+        most = max(tags.values())
+        return next(a for a in reversed(ordered) if a.kind == "tag" and tags[a.tag] == most)
+    human = [a for a in ordered if a.origin != "imported"]
+    return (human or ordered)[-1]

@@ -1,0 +1,140 @@
+"""What the progress page shows: the learning curve, speed, expected quality of the pool, models, rounds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medloop.core.records import Annotation, Evaluation, Model, Query, Round, Snapshot
+from medloop.loop.workspace import Workspace
+from medloop.store.store import Reader
+
+GOOD_QUALITY = 0.8
+"""Predictions expected below this are counted as low: a common mark for a usable segmentation."""
+
+RECENT_ANSWERS = 50
+"""Speed is measured over the last answers, so that it follows a model that gets better."""
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One model on one split, mean with 95 % interval, against answers learned and human minutes."""
+
+    model_index: int
+    labelled_cases: int
+    effort_minutes: float
+    split: str
+    metric: str
+    mean: float
+    low: float
+    high: float
+    selected: bool
+
+
+@dataclass(frozen=True)
+class PoolQuality:
+    """Expected scores of the unanswered cases: mean, how many are low, counts in ten equal bins of 0..1."""
+
+    mean: float
+    low_count: int
+    histogram: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ModelLine:
+    """One model in a table."""
+
+    id: str
+    index: int
+    created_at: str
+    steps: int
+    seconds: float
+    cases: int
+
+
+@dataclass(frozen=True)
+class RoundLine:
+    """One round in a table."""
+
+    index: int
+    state: str
+    strategy: str
+    cases: int
+    answered: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Everything at once."""
+
+    curve: tuple[CurvePoint, ...]
+    labels_per_hour: float | None
+    answered: int
+    total: int
+    pool_quality: PoolQuality | None
+    models: tuple[ModelLine, ...]
+    rounds: tuple[RoundLine, ...]
+
+
+def progress(workspace: Workspace) -> Progress:
+    """The project's progress now."""
+    with workspace.store.read() as tx:
+        models = tx.find(Model, order=("index",))
+        counts = tx.case_counts()
+        return Progress(
+            curve=tuple(_curve(tx, models)),
+            labels_per_hour=labels_per_hour(tx),
+            answered=counts.answered,
+            total=counts.total,
+            pool_quality=_pool_quality(tx, models),
+            models=tuple(_model_line(tx, m) for m in models),
+            rounds=tuple(_round_line(tx, r) for r in tx.find(Round, order=("index",))),
+        )
+
+
+def labels_per_hour(tx: Reader) -> float | None:
+    """Answers per hour of active human time over the recent answers; None without timed answers."""
+    recent = tx.find(Annotation, order=("created_at",), descending=True, limit=RECENT_ANSWERS, where={"origin": "human"})
+    timed = [a.effort_seconds for a in recent if a.effort_seconds > 0]
+    return 3600.0 * len(timed) / sum(timed) if timed else None
+
+
+def pool_quality(values: Sequence[float]) -> PoolQuality | None:
+    """Summarise expected scores in 0..1; None for none."""
+    if not values:
+        return None
+    array = np.asarray(values)
+    histogram, _ = np.histogram(array, bins=10, range=(0.0, 1.0))
+    return PoolQuality(float(array.mean()), int((array < GOOD_QUALITY).sum()), tuple(int(n) for n in histogram))
+
+
+def _curve(tx: Reader, models: Sequence[Model]) -> list[CurvePoint]:
+    by_id = {m.id: m.index for m in models}
+    evaluations = sorted(tx.find(Evaluation), key=lambda e: (e.split, by_id[e.model_id]))
+    return [
+        CurvePoint(by_id[e.model_id], e.labelled_cases, e.effort_minutes, e.split, e.metric, e.mean, e.low, e.high, e.selected)
+        for e in evaluations
+    ]
+
+
+def _pool_quality(tx: Reader, models: Sequence[Model]) -> PoolQuality | None:
+    if not models:
+        return None
+    predictions = tx.latest_predictions(models[-1].id) or (tx.latest_predictions(models[-2].id) if len(models) > 1 else [])
+    unanswered = {c.id for c in tx.unanswered_cases(["train"], exclude_open=False)}
+    return pool_quality([p.quality for p in predictions if p.case_id in unanswered and p.quality is not None])
+
+
+def _model_line(tx: Reader, model: Model) -> ModelLine:
+    cases = len(tx.get(Snapshot, model.snapshot_id).annotation_ids)
+    steps, seconds = int(model.metrics.get("steps", 0)), float(model.metrics.get("seconds", 0.0))
+    return ModelLine(model.id, model.index, model.created_at, steps, seconds, cases)
+
+
+def _round_line(tx: Reader, current: Round) -> RoundLine:
+    if current.query_id is None:
+        return RoundLine(current.index, current.state, "", 0, 0, current.message)
+    query = tx.get(Query, current.query_id)
+    answered = {a.case_id for a in tx.current_annotations(case_ids=[c.case_id for c in query.choices])}
+    return RoundLine(current.index, current.state, query.strategy, len(query.choices), len(answered), current.message)

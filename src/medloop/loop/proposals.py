@@ -1,0 +1,200 @@
+"""Predictions: what the model proposes for a case, how unsure it is, and how good it probably is.
+
+Samples become a mask, an uncertainty map and scores through pure functions; the result lies on the
+case's own grid. Runs in the worker or the assistant.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medloop.core.arrays import FloatArray, ProbabilitySamples
+from medloop.core.records import Case, Evaluation, Json, Model, Prediction, Query, Round, new_id, now
+from medloop.core.seeds import generator
+from medloop.images.encode import encode_mask
+from medloop.loop.arrays import load_image, store_features
+from medloop.loop.control import JobControl
+from medloop.loop.workspace import Workspace
+from medloop.models.recipes import Recipe
+from medloop.quality.agreement import Quality, QualityMap, fit_quality, sample_agreement
+from medloop.query import scores as query_scores
+from medloop.store.blobs import Blobs
+from medloop.store.store import Reader
+
+if TYPE_CHECKING:
+    from medloop.models.predict import Predictor
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A prediction's scores and agreement, computed from its samples."""
+
+    scores: dict[str, float]
+    agreement: float
+
+
+def load_predictor(blobs: Blobs, model: Model) -> "Predictor":
+    """The model, ready to predict; needs torch."""
+    from medloop.models.predict import Predictor
+
+    return Predictor.load(Recipe.from_json(model.recipe), [blobs.get(name) for name in model.weights])
+
+
+def run_prediction(workspace: Workspace, control: JobControl) -> Json:
+    """Predict the next choices ("upcoming") or every unanswered training case ("pool") with one model.
+
+    Cases already predicted by this model are left out, so that a killed job goes on where it was. After
+    the pool, the next round's query is prepared.
+    """
+    model_id = str(control.job.payload["model_id"])
+    with workspace.store.read() as tx:
+        model, newest = tx.get(Model, model_id), tx.latest_model()
+        if newest is not None and newest.id != model_id:
+            return {"message": f"model {newest.index} is newer, nothing to do"}
+        cases = _upcoming(tx) if control.job.payload["scope"] == "upcoming" else _pool(workspace, tx)
+        done = {p.case_id for p in tx.latest_predictions(model_id)}
+    predict_cases(workspace, model, [c for c in cases if c.id not in done], control)
+    if control.job.payload["scope"] == "pool":
+        workspace.store.jobs.enqueue("query", {}, key=f"query-{model_id}", priority=6)
+    return {"predicted": len(cases)}
+
+
+def predict_cases(workspace: Workspace, model: Model, cases: Sequence[Case], control: JobControl) -> None:
+    """Predict cases one by one, each committed by itself."""
+    if not cases:
+        return
+    predictor, quality = load_predictor(workspace.store.blobs, model), quality_map(workspace, model)
+    for done, case in enumerate(cases):
+        control.report(done / len(cases), f"predicting {case.name} ({done + 1} of {len(cases)})")
+        predict_case(workspace, model, predictor, case, quality=quality)
+    control.log(f"model {model.index} predicted {len(cases)} cases")
+
+
+def predict_case(
+    workspace: Workspace, model: Model, predictor: "Predictor", case: Case, *, quality: QualityMap | None = None
+) -> Prediction:
+    """Predict one case and store the result; a prediction that already exists is returned."""
+    with workspace.store.read() as tx:
+        before = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1)
+    if before:
+        return before[0]
+    rng = generator(workspace.settings.seed, "predict", model.index, case.name)
+    answer = predictor.predict(load_image(workspace.store.blobs, case), samples=workspace.settings.samples, rng=rng)
+    prediction = make_prediction(
+        workspace.store.blobs, case, model, answer.samples, answer.features, quality or quality_map(workspace, model)
+    )
+    with workspace.store.write("worker") as tx:
+        again = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1)
+        if again:
+            return again[0]
+        tx.add(prediction, verb="predict")
+    return prediction
+
+
+def propose_case(workspace: Workspace, case_id: str, predictor: "Predictor") -> Prediction | None:
+    """Predict one case with the newest model, now; None when there is no model."""
+    with workspace.store.read() as tx:
+        model, case = tx.latest_model(), tx.get(Case, case_id)
+    return predict_case(workspace, model, predictor, case) if model else None
+
+
+def make_prediction(
+    blobs: Blobs, case: Case, model: Model, samples: ProbabilitySamples, features: FloatArray, quality: QualityMap
+) -> Prediction:
+    """Turn samples, shape (S, C, I, J, K) or (S, C), into a stored prediction."""
+    mean = samples.mean(axis=0)
+    judged = judge(samples)
+    expected = quality(judged.agreement) if len(samples) > 1 else Quality(float(mean.max(axis=0).mean()))
+    is_mask = samples.ndim > 2
+    return Prediction(
+        id=new_id("prediction"),
+        case_id=case.id,
+        model_id=model.id,
+        mask=blobs.put(encode_mask(mean.argmax(axis=0).astype(np.uint8))) if is_mask else None,
+        uncertainty=blobs.put(encode_mask(uncertainty_bytes(samples))) if is_mask else None,
+        probabilities=tuple(float(v) for v in (mean.mean(axis=(1, 2, 3)) if is_mask else mean)),
+        features=store_features(blobs, features),
+        scores={**judged.scores, "agreement": judged.agreement},
+        quality=expected.expected,
+        quality_low=expected.low,
+        quality_high=expected.high,
+        created_at=now(),
+    )
+
+
+def uncertainty_bytes(samples: ProbabilitySamples) -> np.ndarray:
+    """Predictive entropy per voxel as uint8: 0 sure, 255 = ln(classes) nats. Shape (I, J, K)."""
+    entropy = query_scores.voxel_entropy(samples) / math.log(samples.shape[1])
+    return np.rint(np.clip(entropy, 0.0, 1.0) * 255).astype(np.uint8)
+
+
+def judge(samples: ProbabilitySamples) -> Judged:
+    """Query scores of one case by name; voxel maps are averaged over the volume.
+
+    `foreground` is the guessed share of foreground voxels, used by foreground-aware strategies.
+    """
+    several = len(samples) > 1
+    agreement = sample_agreement(samples) if several else 1.0
+    if samples.ndim == 2:
+        mean = samples.mean(axis=0)[None]
+        scores = {
+            "least_confidence": float(query_scores.least_confidence(mean)[0]),
+            "margin": float(query_scores.margin(mean)[0]),
+            "entropy": float(query_scores.entropy(mean)[0]),
+            "bald": float(query_scores.mutual_information(samples[:, None])[0]) if several else 0.0,
+            "foreground": float(1.0 - mean[0, 0]),
+        }
+        return Judged(scores, agreement)
+    maps = {
+        "least_confidence": query_scores.voxel_least_confidence(samples),
+        "margin": query_scores.voxel_margin(samples),
+        "entropy": query_scores.voxel_entropy(samples),
+    }
+    if several:
+        maps["bald"] = query_scores.voxel_mutual_information(samples)
+    scores = {name: query_scores.aggregate(m, None, how="mean") for name, m in maps.items()}
+    foreground = float((samples.mean(axis=0).argmax(axis=0) > 0).mean())
+    return Judged({"bald": 0.0, **scores, "foreground": foreground}, agreement)
+
+
+def quality_map(workspace: Workspace, model: Model) -> QualityMap:
+    """The line from agreement to score, fitted on the cases this model was evaluated on.
+
+    A model that is not evaluated yet borrows the line of the newest one that is.
+    """
+    with workspace.store.read() as tx:
+        newest = tx.find(Evaluation, order=("created_at",), descending=True, limit=1)
+        own = tx.find(Evaluation, where={"model_id": model.id})
+        evaluations = own or (tx.find(Evaluation, where={"model_id": newest[0].model_id}) if newest else [])
+        judged_by = evaluations[0].model_id if evaluations else model.id
+        agreement = {p.case_id: float(p.scores["agreement"]) for p in tx.latest_predictions(judged_by)}
+    pairs = [
+        (agreement[case_id], float(np.mean(list(by_label.values()))))
+        for evaluation in evaluations
+        for case_id, by_label in evaluation.per_case.items()
+        if case_id in agreement and by_label
+    ]
+    if not pairs:
+        return QualityMap()
+    x, y = np.array(pairs).T
+    return fit_quality(x, y)
+
+
+def _upcoming(tx: Reader) -> list[Case]:
+    rounds = tx.find(Round, where={"state": ["annotating", "querying"]}, order=("index",))
+    asked = [c.case_id for r in rounds if r.query_id for c in tx.get(Query, r.query_id).choices]
+    answered = {a.case_id for a in tx.current_annotations(case_ids=asked)} if asked else set()
+    return [tx.get(Case, i) for i in asked if i not in answered]
+
+
+def _pool(workspace: Workspace, tx: Reader) -> list[Case]:
+    """Unanswered cases by name; with a strategy that compares embeddings, answered training cases too."""
+    from medloop.query.strategies import strategy
+
+    cases = {c.id: c for c in tx.unanswered_cases(["train", "audit"])}
+    if "features" in strategy(workspace.settings.strategy).needs:
+        cases |= {a.case_id: tx.get(Case, a.case_id) for a in tx.current_annotations(splits=["train"])}
+    return sorted(cases.values(), key=lambda c: c.name)

@@ -1,0 +1,173 @@
+"""The job that learns: freeze the answers, choose a recipe, train, keep the model.
+
+Runs in a worker; torch is imported inside. A job killed at any moment continues from its checkpoint:
+the snapshot it froze is named in its scratch folder, and training is exact to the bit from there.
+"""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medloop.core.errors import InputError
+from medloop.core.image import Image, Mask
+from medloop.core.records import Annotation, Case, Json, Model, Snapshot, new_id, now
+from medloop.loop.arrays import load_answer, load_image
+from medloop.loop.consensus import consensus_answers
+from medloop.loop.control import JobControl
+from medloop.loop.rounds import MIN_TRAINING_ANSWERS, claim_rounds, mark_failed, mark_trained
+from medloop.loop.workspace import Workspace
+from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.store.store import Writer
+
+if TYPE_CHECKING:
+    from medloop.models.train import TrainingCase, TrainingProgress
+
+Loader = Callable[[], tuple[Image, Mask | int]]
+
+
+def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> Json:
+    """Train on all current answers and enqueue what follows (predict, evaluate, ask).
+
+    Args:
+        workspace: The project.
+        control: The job.
+        threads: CPU threads torch may use.
+
+    Returns:
+        What the job shows as its result.
+    """
+    from medloop.models.train import train
+
+    folder = workspace.work_folder / control.job.id
+    folder.mkdir(parents=True, exist_ok=True)
+    snapshot = _frozen(workspace, folder)
+    if snapshot is None:
+        message = f"training needs at least {MIN_TRAINING_ANSWERS} answered training cases, of more than one class in a classification"
+        mark_failed(workspace, message)
+        return {"message": message}
+    annotations, cases = _of_snapshot(workspace, snapshot)
+    recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=threads)
+    training = [_training_case(workspace, a, cases[a.case_id]) for a in annotations]
+    validation = _validation(workspace)
+    control.log(f"learning from {len(training)} cases, validating on {len(validation)}: {recipe.summary()}")
+
+    def report(progress: "TrainingProgress") -> bool:
+        control.report(progress.step / max(1, progress.steps), progress.message)
+        return True
+
+    trained = train(recipe, training, validation, folder, report=report)
+    model = _keep(workspace, recipe, snapshot, trained.weights, trained.metrics)
+    _follow_up(workspace, model)
+    shutil.rmtree(folder, ignore_errors=True)
+    control.log(f"model {model.index} is ready")
+    return {"model_id": model.id, "model_index": model.index}
+
+
+def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, *, threads: int) -> Recipe:
+    """The recipe the project's settings and images call for.
+
+    Raises:
+        InputError: Cases with different numbers of channels, which one network cannot read.
+    """
+    channels = {c.channels for c in cases}
+    if len(channels) > 1:
+        raise InputError(f"One model needs the same number of channels in every case, got {sorted(channels)}")
+    settings = workspace.settings
+    shapes = [CaseShape(shape=c.grid.shape, spacing_mm=c.grid.spacing_mm, channels=c.channels) for c in cases]
+    recipe = choose_recipe(
+        fingerprint(shapes),
+        kind=workspace.task.kind,
+        classes=workspace.task.classes,
+        minutes=settings.train_minutes,
+        threads=threads,
+        seed=int(snapshot.digest[:7], 16) ^ settings.seed,
+        members=settings.members,
+    )
+    return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
+
+
+def freeze(tx: Writer, annotations: Sequence[Annotation], names: dict[str, str]) -> Snapshot:
+    """Name the exact answers: the digest covers case names and answer bytes, so equal answers hash equal."""
+    lines = sorted(f"{names[a.case_id]} {a.kind} {a.blob or a.tag}" for a in annotations)
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    ordered = sorted(annotations, key=lambda a: names[a.case_id])
+    snapshot = Snapshot(id=new_id("snapshot"), annotation_ids=tuple(a.id for a in ordered), digest=digest, created_at=now())
+    tx.add(snapshot, verb="freeze")
+    return snapshot
+
+
+def _frozen(workspace: Workspace, folder: Path) -> Snapshot | None:
+    """This job's snapshot: the one named in its folder when it was started before, else a new one."""
+    note = folder / "snapshot.json"
+    if note.exists():
+        with workspace.store.read() as tx:
+            return tx.get(Snapshot, json.loads(note.read_text())["snapshot_id"])
+    with workspace.store.write("worker") as tx:
+        answers = consensus_answers(tx, "train")
+        if len(answers) < MIN_TRAINING_ANSWERS:
+            return None
+        if workspace.task.kind == "classification" and len({a.tag for a in answers}) < 2:
+            return None
+        names = {a.case_id: tx.get(Case, a.case_id).name for a in answers}
+        snapshot = freeze(tx, answers, names)
+        claim_rounds(tx, snapshot)
+    partial = note.with_suffix(".part")
+    partial.write_text(json.dumps({"snapshot_id": snapshot.id}))
+    partial.replace(note)
+    return snapshot
+
+
+def _of_snapshot(workspace: Workspace, snapshot: Snapshot) -> tuple[list[Annotation], dict[str, Case]]:
+    with workspace.store.read() as tx:
+        annotations = [tx.get(Annotation, i) for i in snapshot.annotation_ids]
+        return annotations, {a.case_id: tx.get(Case, a.case_id) for a in annotations}
+
+
+def _validation(workspace: Workspace) -> "list[TrainingCase]":
+    with workspace.store.read() as tx:
+        answers = consensus_answers(tx, "validation")
+        cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
+    return [_training_case(workspace, a, cases[a.case_id]) for a in sorted(answers, key=lambda a: cases[a.case_id].name)]
+
+
+def _training_case(workspace: Workspace, annotation: Annotation, case: Case) -> "TrainingCase":
+    from medloop.models.train import TrainingCase
+
+    blobs = workspace.store.blobs
+
+    def load() -> tuple[Image, Mask | int]:
+        return load_image(blobs, case), load_answer(blobs, annotation, case)
+
+    return TrainingCase(id=case.name, load=load)
+
+
+def _keep(workspace: Workspace, recipe: Recipe, snapshot: Snapshot, weights: Sequence[Path], metrics: Json) -> Model:
+    blobs = tuple(workspace.store.blobs.put(path.read_bytes()) for path in weights)
+    with workspace.store.write("worker") as tx:
+        again = tx.find(Model, where={"snapshot_id": snapshot.id}, limit=1)
+        if again:
+            return again[0]
+        model = Model(
+            id=new_id("model"),
+            index=tx.count(Model) + 1,
+            recipe=recipe.to_json(),
+            snapshot_id=snapshot.id,
+            weights=blobs,
+            metrics=metrics,
+            created_at=now(),
+        )
+        tx.add(model, verb="train")
+        mark_trained(tx, model)
+    return model
+
+
+def _follow_up(workspace: Workspace, model: Model) -> None:
+    jobs = workspace.store.jobs
+    jobs.enqueue("predict", {"model_id": model.id, "scope": "upcoming"}, key=f"upcoming-{model.id}", priority=9)
+    jobs.enqueue("evaluate", {"model_id": model.id}, key=f"evaluate-{model.id}", priority=8)
+    jobs.enqueue("predict", {"model_id": model.id, "scope": "pool"}, key=f"pool-{model.id}", priority=7)
+
