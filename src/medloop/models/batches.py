@@ -1,0 +1,196 @@
+"""Prepared cases and the batches drawn from them.
+
+A batch is a pure function of (recipe, member, step): nothing remembers where it was, so that a training killed
+at any moment goes on with exactly the batches it would have seen. Prepared cases lie in files and are mapped
+into memory, so that a data set larger than memory can be trained on.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from medloop.core.errors import InputError, LabelError, ShapeError
+from medloop.core.geometry import Shape3
+from medloop.core.image import Image, Mask
+from medloop.core.seeds import generator
+from medloop.models.augmentation import Change, apply_change, sample_change, window_shape
+from medloop.models.losses import IGNORE
+from medloop.models.normalise import normalise
+from medloop.models.plans import Spacing
+from medloop.models.recipes import Recipe
+from medloop.models.resample import resample, resample_mask, working_shape, working_spacing
+
+CLASS_LOCATIONS = 2000
+"""Voxels remembered per case and label, to centre patches on."""
+
+
+@dataclass(frozen=True)
+class TrainingCase:
+    """A case with its answer, read only when needed.
+
+    Attributes:
+        id: Unique; part of what a checkpoint is bound to.
+        load: Gives the image and its mask (values below `Recipe.classes`, or 255 where unanswered) or class index.
+    """
+
+    id: str
+    load: Callable[[], tuple[Image, Mask | int]]
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedCase:
+    """A case as the network sees it: normalised and at the working spacing.
+
+    Attributes:
+        image, mask: Files of arrays (channels, I, J, K) float32 and (I, J, K) uint8; no mask for a classification.
+        label: The class, 0 for a segmentation.
+        locations: For each label present, up to `CLASS_LOCATIONS` of its voxels, shape (n, 3).
+    """
+
+    id: str
+    image: Path
+    mask: Path | None
+    label: int
+    shape: Shape3
+    spacing_mm: Spacing
+    locations: tuple[npt.NDArray[np.int32], ...]
+
+
+def prepare_cases(recipe: Recipe, cases: Sequence[TrainingCase], folder: Path) -> list[PreparedCase]:
+    """Read, check, normalise and resample every case once into `folder`.
+
+    Raises:
+        InputError: Without cases.
+        ShapeError: When an image has another number of channels, or slices where the recipe is 2D.
+        LabelError: When an answer holds a value the recipe has no output for.
+    """
+    if not cases:
+        raise InputError("Training needs at least one answered case, got none", remedy="annotate some cases first")
+    folder.mkdir(parents=True, exist_ok=True)
+    return [_prepare_case(recipe, case, folder / f"{number}") for number, case in enumerate(cases)]
+
+
+def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCase:
+    image, answer = case.load()
+    require_fitting(recipe, image, case.id)
+    shape = working_shape(recipe, image.grid)
+    spacing = working_spacing(image.grid, shape)
+    image_file = stem.with_suffix(".image.npy")
+    np.save(image_file, resample(normalise(image.array), shape))
+    if isinstance(answer, int | np.integer):
+        _require_known({int(answer)}, recipe, case.id)
+        return PreparedCase(case.id, image_file, None, int(answer), shape, spacing, ())
+    _require_known(set(answer.values()) - {IGNORE}, recipe, case.id)
+    mask = resample_mask(answer.array, shape)
+    mask_file = stem.with_suffix(".mask.npy")
+    np.save(mask_file, mask)
+    return PreparedCase(case.id, image_file, mask_file, 0, shape, spacing, _locate(mask, recipe, case.id))
+
+
+def require_fitting(recipe: Recipe, image: Image, name: str) -> None:
+    """Raise unless the recipe can take the image.
+
+    Raises:
+        ShapeError: Naming the case, the rule and what was found.
+    """
+    if image.channels != recipe.channels:
+        raise ShapeError(f"{name}: the recipe is for {recipe.channels} channels, got {image.channels}")
+    if recipe.dimension == 2 and not image.grid.is_2d:
+        raise ShapeError(f"{name}: the recipe is for single slices, got {image.grid.shape[2]}", remedy="choose a 3D recipe")
+
+
+def _require_known(values: set[int], recipe: Recipe, name: str) -> None:
+    unknown = sorted(v for v in values if not 0 <= v < recipe.classes)
+    if unknown:
+        raise LabelError(f"{name}: answers must lie in 0..{recipe.classes - 1}, got {unknown[:8]}", remedy="check the task's labels")
+
+
+def _locate(mask: npt.NDArray[np.uint8], recipe: Recipe, name: str) -> tuple[npt.NDArray[np.int32], ...]:
+    rng = generator(recipe.seed, "locations", name)
+    found = []
+    for value in range(1, recipe.classes):
+        where = np.flatnonzero(mask == value)
+        if len(where) > CLASS_LOCATIONS:
+            where = rng.choice(where, CLASS_LOCATIONS, replace=False)
+        if len(where):
+            found.append(np.stack(np.unravel_index(where, mask.shape), axis=1).astype(np.int32))
+    return tuple(found)
+
+
+def draw_batch(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> tuple[Tensor, Tensor]:
+    """The batch of one step.
+
+    Returns:
+        Images (B, channels, spatial…) float32 and targets: masks (B, spatial…) or classes (B,), int64; a 2D
+        recipe has two spatial axes.
+    """
+    drawn = [_draw_patch(recipe, cases, member, step, slot) for slot in range(recipe.batch)]
+    images = torch.from_numpy(np.stack([image for image, _ in drawn]))
+    targets = torch.from_numpy(np.stack([np.asarray(target, dtype=np.int64) for _, target in drawn]))
+    if recipe.dimension == 2:
+        images = images.squeeze(-1)
+        targets = targets.squeeze(-1) if recipe.kind == "segmentation" else targets
+    return images, targets
+
+
+def _draw_patch(
+    recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int, slot: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8] | int]:
+    rng = generator(recipe.seed, member, "patch", step, slot)
+    case = cases[choose_case(recipe, cases, member=member, draw=step * recipe.batch + slot)]
+    change = sample_change(recipe, case.spacing_mm, rng)
+    window = window_shape(change, recipe.patch)
+    start = _window_start(recipe, case, change, window, rng)
+    image = cut(np.load(case.image, mmap_mode="r"), start, window)
+    mask = None if case.mask is None else cut(np.load(case.mask, mmap_mode="r")[None], start, window)[0]
+    image, mask = apply_change(change, image, mask, patch=recipe.patch, spacing_mm=case.spacing_mm, classes=recipe.classes)
+    return image, case.label if mask is None else mask
+
+
+def choose_case(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, draw: int) -> int:
+    """Which case the n-th draw takes: every case once per epoch; for a classification every class equally often."""
+    if recipe.kind == "classification":
+        return _choose_balanced(recipe, [case.label for case in cases], member, draw)
+    epoch, position = divmod(draw, len(cases))
+    return int(generator(recipe.seed, member, "epoch", epoch).permutation(len(cases))[position])
+
+
+def _choose_balanced(recipe: Recipe, labels: Sequence[int], member: int, draw: int) -> int:
+    present = sorted(set(labels))
+    turn, place = divmod(draw, len(present))
+    label = present[int(generator(recipe.seed, member, "classes", turn).permutation(len(present))[place])]
+    indices = [index for index, value in enumerate(labels) if value == label]
+    epoch, position = divmod(turn, len(indices))
+    return indices[int(generator(recipe.seed, member, "class", label, epoch).permutation(len(indices))[position])]
+
+
+def _window_start(recipe: Recipe, case: PreparedCase, change: Change, window: Shape3, rng: np.random.Generator) -> list[int]:
+    """First voxel of the window: around a labelled voxel or anywhere, but with the patch inside the image if it fits."""
+    size, patch = np.array(case.shape), np.array(recipe.patch)
+    low, high = np.minimum(0, size - patch), np.maximum(0, size - patch)
+    start = rng.integers(low, high + 1)
+    if case.locations and rng.random() < recipe.foreground:
+        places = case.locations[int(rng.integers(len(case.locations)))]
+        centre = places[int(rng.integers(len(places)))]
+        start = np.clip(centre - patch // 2, low, high)
+    if change.moves:
+        start = start - (np.array(window) - patch) // 2
+    return [int(s) for s in start]
+
+
+def cut(array: npt.NDArray[Any], start: Sequence[int], shape: Sequence[int]) -> npt.NDArray[Any]:
+    """Cut (channels, I, J, K) at `start`; what lies outside the array is 0."""
+    inside = [slice(max(0, s), max(0, min(n, s + m))) for s, m, n in zip(start, shape, array.shape[1:], strict=True)]
+    piece = np.asarray(array[(slice(None), *inside)])
+    if piece.shape[1:] == tuple(shape):
+        return np.array(piece)
+    result = np.zeros((array.shape[0], *shape), dtype=array.dtype)
+    target = [slice(i.start - s, i.stop - s) for i, s in zip(inside, start, strict=True)]
+    result[(slice(None), *target)] = piece
+    return result

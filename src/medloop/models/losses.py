@@ -1,0 +1,55 @@
+"""Losses: Dice plus cross-entropy for masks, cross-entropy for classes."""
+
+import torch
+from monai.losses.dice import DiceLoss
+from torch import Tensor
+from torch.nn import functional
+
+from medloop.models.recipes import Recipe
+
+IGNORE = 255
+"""Voxels with this value teach nothing: they were not answered."""
+
+LABEL_SMOOTHING = 0.05
+"""Share of the answer spread over the other classes: bedside labels of whole images are often wrong."""
+
+
+def loss_of(recipe: Recipe, logits: Tensor, targets: Tensor) -> Tensor:
+    """The loss of a batch; see `segmentation_loss` and `classification_loss`."""
+    return segmentation_loss(logits, targets) if recipe.kind == "segmentation" else classification_loss(logits, targets)
+
+
+def segmentation_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """Dice loss over the foreground classes of the whole batch, plus cross-entropy over all voxels.
+
+    Args:
+        logits: Shape (B, classes, …).
+        masks: Shape (B, …), whole numbers below `classes`, or `IGNORE`.
+    """
+    logits = logits.float()
+    valid = (masks != IGNORE).unsqueeze(1)
+    truth = functional.one_hot(masks.masked_fill(masks == IGNORE, 0).long(), logits.shape[1]).movedim(-1, 1)
+    dice: Tensor = DiceLoss(include_background=False, batch=True)(logits.softmax(1) * valid, truth * valid)
+    entropy = functional.cross_entropy(logits, masks.long(), ignore_index=IGNORE, reduction="sum")
+    return dice + entropy / valid.sum().clamp(min=1)
+
+
+def classification_loss(logits: Tensor, classes: Tensor) -> Tensor:
+    """Cross-entropy with a little label smoothing; logits (B, classes), classes (B,)."""
+    return functional.cross_entropy(logits.float(), classes.long(), label_smoothing=LABEL_SMOOTHING)
+
+
+def segmentation_dice(probabilities: Tensor, mask: Tensor) -> Tensor:
+    """Dice of each foreground class of one case; NaN for a class that neither has.
+
+    Args:
+        probabilities: Shape (classes, I, J, K).
+        mask: Shape (I, J, K).
+    """
+    guess = probabilities.argmax(0)
+    known = mask != IGNORE
+    scores = []
+    for label in range(1, len(probabilities)):
+        a, b = (guess == label) & known, (mask == label) & known
+        scores.append(2 * (a & b).sum() / (a.sum() + b.sum()))
+    return torch.stack(scores)

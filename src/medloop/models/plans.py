@@ -1,0 +1,107 @@
+"""The arithmetic behind a recipe: working spacing, patch, and which axes each level of a U-Net halves.
+
+Source: Isensee et al. 2021, nnU-Net, doi:10.1038/s41592-020-01008-z, supplementary note 4, with the patch
+bounded by time instead of GPU memory.
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from medloop.core.geometry import Shape3
+
+Spacing: TypeAlias = tuple[float, float, float]
+
+SMALLEST_AXIS = 4
+"""No axis is halved below this many voxels."""
+
+ANISOTROPY = 2.0
+"""An axis coarser than this times the finest one is neither halved nor convolved yet."""
+
+MAX_POOLINGS = 5
+SMALLEST_PATCH = {2: 64.0**2, 3: 32.0**3}
+"""Below this a patch shows too little of its surroundings; rather train fewer steps."""
+
+COVERAGE = 0.25
+"""A patch shows at least this share of the median image; otherwise the image is made coarser."""
+
+
+def plan_spacing(shape: Shape3, spacing_mm: Spacing, *, room: float, uniform: bool) -> tuple[Spacing | None, Shape3]:
+    """The spacing to work at, and the median shape there.
+
+    Args:
+        shape: Median voxels per axis.
+        spacing_mm: Median spacing.
+        room: Voxels that one patch can afford.
+        uniform: Whether all images have that spacing already.
+
+    Returns:
+        None when images may stay as they are, else the spacing in mm; and the shape at it.
+    """
+    size, spacing = np.array(shape, dtype=np.float64), np.array(spacing_mm, dtype=np.float64)
+    affordable = max(room, SMALLEST_PATCH[2 if shape[2] == 1 else 3])
+    coarsened = False
+    while size.prod() * COVERAGE > affordable * 1.05:
+        finest = (spacing <= spacing.min() * 1.25) & (size > SMALLEST_AXIS)
+        if not finest.any():
+            break
+        size, spacing = np.where(finest, size / 1.05, size), np.where(finest, spacing * 1.05, spacing)
+        coarsened = True
+    if uniform and not coarsened:
+        return None, shape
+    return _floats(spacing), _whole(size)
+
+
+def plan_patch(shape: Shape3, spacing_mm: Spacing, *, room: float) -> Shape3:
+    """The largest patch of about the images' own proportions in mm that the room allows, at most the median image."""
+    size = np.array(shape, dtype=np.float64)
+    room = max(room, SMALLEST_PATCH[2 if shape[2] == 1 else 3])
+    while size.prod() > room:
+        longest = int(np.argmax(size * np.array(spacing_mm) * (size > SMALLEST_AXIS)))
+        size[longest] *= 0.98
+    return _whole(size)
+
+
+def plan_levels(patch: Shape3, spacing_mm: Spacing) -> tuple[tuple[Shape3, ...], tuple[Shape3, ...]]:
+    """Strides and kernels of each level, finest first.
+
+    An axis is halved while at least `SMALLEST_AXIS` voxels remain and its spacing is within `ANISOTROPY` of the
+    finest; a kernel spans three voxels along an axis of comparable spacing and one along a much coarser axis.
+    """
+    size, spacing = np.array(patch, dtype=np.float64), np.array(spacing_mm, dtype=np.float64)
+    strides: list[Shape3] = [(1, 1, 1)]
+    kernels: list[Shape3] = [_kernel(spacing, patch)]
+    while len(strides) <= MAX_POOLINGS:
+        can_halve = (size >= 2 * SMALLEST_AXIS) & (np.array(patch) > 1)
+        if not can_halve.any():
+            break
+        halve = can_halve & (spacing <= ANISOTROPY * spacing[can_halve].min())
+        kernels.append(_kernel(spacing, patch))
+        strides.append(_whole(np.where(halve, 2, 1)))
+        size, spacing = np.where(halve, np.ceil(size / 2), size), np.where(halve, spacing * 2, spacing)
+    if len(strides) == 1:  # an image too small to halve still gets two levels
+        return ((1, 1, 1), (1, 1, 1)), (kernels[0], kernels[0])
+    return tuple(strides), tuple(kernels)
+
+
+def round_up(patch: Shape3, strides: tuple[Shape3, ...]) -> Shape3:
+    """The patch with every axis rounded up to a multiple of its total stride."""
+    total = np.prod(np.array(strides), axis=0)
+    return _whole(np.ceil(np.array(patch) / total) * total)
+
+
+def _kernel(spacing: npt.NDArray[np.float64], patch: Shape3) -> Shape3:
+    wide = np.array(patch) > 1
+    comparable = wide & (spacing <= ANISOTROPY * spacing[wide].min()) if wide.any() else wide
+    return _whole(np.where(comparable, 3, 1))
+
+
+def _whole(values: npt.NDArray[np.number[Any]]) -> Shape3:
+    i, j, k = (max(1, int(v)) for v in np.round(values))
+    return (i, j, k)
+
+
+def _floats(values: npt.NDArray[np.number[Any]]) -> Spacing:
+    i, j, k = (round(float(v), 4) for v in values)
+    return (i, j, k)

@@ -1,0 +1,62 @@
+"""Resampling to a recipe's working grid and back, by linear interpolation of voxel centres."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from medloop.core.arrays import ImageArray, MaskArray
+from medloop.core.geometry import Grid, Shape3
+from medloop.models.plans import Spacing
+from medloop.models.recipes import Recipe
+
+CLOSE_ENOUGH = 0.03
+"""Sizes that differ by less than this share are left alone: resampling would only blur."""
+
+
+def working_shape(recipe: Recipe, grid: Grid) -> Shape3:
+    """The shape at which the network sees an image of this grid."""
+    if recipe.kind == "classification":
+        return recipe.patch
+    if recipe.spacing_mm is None:
+        return grid.shape
+    wanted = np.array(grid.shape) * np.array(grid.spacing_mm) / np.array(recipe.spacing_mm)
+    if recipe.dimension == 2:
+        wanted[2] = 1
+    if (np.abs(wanted / np.array(grid.shape) - 1) < CLOSE_ENOUGH).all():
+        return grid.shape
+    i, j, k = (max(1, round(float(n))) for n in wanted)
+    return (i, j, k)
+
+
+def working_spacing(grid: Grid, shape: Shape3) -> Spacing:
+    """Spacing in mm of the grid when its extent is divided into `shape` voxels."""
+    i, j, k = (s * n / m for s, n, m in zip(grid.spacing_mm, grid.shape, shape, strict=True))
+    return (i, j, k)
+
+
+def resample(array: ImageArray, shape: Shape3) -> npt.NDArray[np.float32]:
+    """Linear interpolation of (channels, I, J, K) to another shape; anti-aliased by averaging when it shrinks."""
+    if array.shape[1:] == shape:
+        return np.asarray(array, dtype=np.float32)
+    tensor = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))[None]
+    halves = [max(1, round(n / m)) for n, m in zip(array.shape[1:], shape, strict=True)]
+    if max(halves) > 1:
+        tensor = functional.interpolate(tensor, size=[n * h for n, h in zip(shape, halves, strict=True)], mode="trilinear")
+        tensor = functional.avg_pool3d(tensor, halves)
+    else:
+        tensor = functional.interpolate(tensor, size=list(shape), mode="trilinear")
+    resampled: npt.NDArray[np.float32] = tensor[0].numpy()
+    return resampled
+
+
+def resample_mask(mask: MaskArray, shape: Shape3) -> MaskArray:
+    """The value with the largest share of each new voxel, for masks (I, J, K)."""
+    if mask.shape == shape:
+        return mask
+    values = np.unique(mask)
+    best, share = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.float32)
+    for value in values:  # one at a time: a mask of many labels would need as many volumes at once
+        candidate = resample((mask == value)[None], shape)[0]
+        best[candidate > share], share = value, np.maximum(candidate, share)
+    return best
