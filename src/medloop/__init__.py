@@ -1,3 +1,63 @@
-"""medloop: people and a model teach each other on medical images."""
+"""medloop: people and a model teach each other on medical images.
+
+The names below are the public surface; each is imported from its own module at first use, so that
+`import medloop` costs nothing and only training and prediction bring in torch.
+"""
+
+import importlib
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Annotation": "core.records",
+    "Annotator": "core.records",
+    "Assignment": "core.records",
+    "Case": "core.records",
+    "Evaluation": "core.records",
+    "Grid": "core.geometry",
+    "Image": "core.image",
+    "Label": "core.records",
+    "Mask": "core.image",
+    "MedloopError": "core.errors",
+    "Model": "core.records",
+    "Pick": "query.strategies",
+    "Pool": "query.strategies",
+    "Prediction": "core.records",
+    "Predictor": "models.predict",
+    "Project": "loop.project",
+    "ProjectSettings": "core.records",
+    "Query": "core.records",
+    "Recipe": "models.recipes",
+    "Round": "core.records",
+    "Strategy": "query.strategies",
+    "Task": "core.records",
+    "Workspace": "loop.workspace",
+    "bootstrap_mean": "metrics.intervals",
+    "choose_recipe": "models.recipes",
+    "dice": "metrics.overlap",
+    "entropy": "query.scores",
+    "export_project": "loop.exporting",
+    "import_dataset": "loop.importing",
+    "least_confidence": "query.scores",
+    "margin": "query.scores",
+    "mutual_information": "query.scores",
+    "open_dataset": "datasets.discover",
+    "phantom_3d": "images.phantoms",
+    "read_image": "images.read",
+    "read_mask": "images.read",
+    "strategies": "query.strategies",
+    "strategy": "query.strategies",
+    "train": "models.train",
+}
+
+__all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604  # every entry is a string
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'medloop' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"medloop.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -5,6 +5,7 @@ import gzip
 import numpy as np
 
 from medloop.core.arrays import FloatArray, MaskArray
+from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Case, Prediction
 from medloop.images.encode import decode_mask, decode_voxels
@@ -21,6 +22,17 @@ def load_answer(blobs: Blobs, annotation: Annotation, case: Case) -> Mask | int:
     """The annotation's mask on the case's grid, or its tag."""
     if annotation.blob is None:
         return int(annotation.tag or 0)
+    return load_mask(blobs, annotation, case)
+
+
+def load_mask(blobs: Blobs, annotation: Annotation, case: Case) -> Mask:
+    """The mask of an annotation that has one.
+
+    Raises:
+        InputError: The annotation is a tag.
+    """
+    if annotation.blob is None:
+        raise InputError(f"Annotation {annotation.id} is a tag, it has no mask")
     return Mask(decode_mask(blobs.get(annotation.blob), case.grid.shape), case.grid)
 
 

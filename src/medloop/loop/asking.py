@@ -97,7 +97,11 @@ def _choose(
     picks = chosen.select(pool, min(size, len(seen)), rng) if seen else []
     choices = [Choice(case_id=seen[p.index].id, score=float(p.score), reason=p.reason) for p in picks]
     unseen = [c for c in cases if c not in seen] if len(choices) < size else []
-    rest = strategy("random").select(Pool(tuple(c.name for c in unseen), {}, None, None), min(size - len(choices), len(unseen)), rng) if unseen else []
+    rest = (
+        strategy("random").select(Pool(tuple(c.name for c in unseen), {}, None, None), min(size - len(choices), len(unseen)), rng)
+        if unseen
+        else []
+    )
     return choices + [Choice(case_id=unseen[p.index].id, score=0.0, reason="not yet seen by the model") for p in rest]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, InputError, LabelError, StateError
 from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Prediction, Task, new_id, now
-from medloop.loop.arrays import load_answer, load_proposal
+from medloop.loop.arrays import load_mask, load_proposal
 from medloop.loop.workspace import Workspace
 from medloop.store.store import Reader
 
@@ -129,9 +129,7 @@ def own_answer(tx: Reader, case_id: str, annotator_id: str) -> Annotation | None
 def _base(workspace: Workspace, tx: Reader, assignment: Assignment, case: Case) -> MaskArray:
     earlier = own_answer(tx, case.id, assignment.annotator_id)
     if earlier is not None and earlier.kind == "mask" and earlier.assignment_id != assignment.id:
-        answer = load_answer(workspace.store.blobs, earlier, case)
-        assert not isinstance(answer, int)
-        return answer.array
+        return load_mask(workspace.store.blobs, earlier, case).array
     if assignment.proposal_id is not None:
         return load_proposal(workspace.store.blobs, tx.get(Prediction, assignment.proposal_id), case)
     return np.zeros(case.grid.shape, dtype=np.uint8)

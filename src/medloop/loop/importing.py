@@ -11,7 +11,9 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from medloop.core.arrays import ImageArray
 from medloop.core.errors import InputError, LabelError, SettingError
+from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case, Source, Split, new_id, now
 from medloop.datasets.dataset import CaseSource, Dataset, Refusal
@@ -82,7 +84,7 @@ def import_dataset(
         LabelError: Its labels are not the project's.
     """
     dataset = open_dataset(source, fmt=fmt)
-    values = label_values(workspace, dataset)
+    values = label_map(workspace, dataset)
     splits = _splits(workspace, dataset)
     seen = _Seen.of(workspace)
     tally = _Tally(refused=list(dataset.refused))
@@ -129,7 +131,7 @@ def add_case(
     return case
 
 
-def storable(image: Image) -> np.ndarray:
+def storable(image: Image) -> ImageArray:
     """The image's voxels in a dtype that the browser and the networks read.
 
     Raises:
@@ -148,30 +150,47 @@ def storable(image: Image) -> np.ndarray:
     return array.astype(np.float32)
 
 
-def label_values(workspace: Workspace, dataset: Dataset) -> Mapping[str | int, int]:
-    """Dataset label (mask value or tag) → the task's value.
+@dataclass(frozen=True)
+class LabelMap:
+    """How a data set's labels become the task's.
+
+    Attributes:
+        voxels: Mask value → label value.
+        tags: Class name → label value.
+        foreground: Label value that every voxel above 0 gets (instance maps, 0/255 masks), or None.
+    """
+
+    voxels: Mapping[int, int] = field(default_factory=dict)
+    tags: Mapping[str, int] = field(default_factory=dict)
+    foreground: int | None = None
+
+
+def label_map(workspace: Workspace, dataset: Dataset) -> LabelMap:
+    """Match a data set's labels with the project's, by name; a single label matches a single label.
 
     Raises:
         SettingError: The dataset answers another kind of question.
         LabelError: It names labels the task does not have.
     """
     task = workspace.task
+    known = {label.name: label.value for label in task.labels}
     if dataset.kind is not None and dataset.kind != task.kind:
         raise SettingError(f"The project asks for a {task.kind}, the data answers a {dataset.kind}", remedy="import into another project")
     if task.kind == "classification":
-        return {label.name: label.value for label in task.labels}
+        return LabelMap(tags=known)
+    if dataset.masks == "foreground":
+        return LabelMap(foreground=task.labels[0].value)
     if not dataset.labels:
-        return {value: value for value in task.label_values}
-    known = {label.name: label.value for label in task.labels}
-    unknown = [name for name in dataset.labels if name not in known]
+        return LabelMap(voxels={value: value for value in task.label_values})
     if len(dataset.labels) == len(task.labels) == 1:
-        return {dataset.label_values[dataset.labels[0]]: task.labels[0].value}
+        return LabelMap(voxels={dataset.label_values[dataset.labels[0]]: task.labels[0].value})
+    unknown = [name for name in dataset.labels if name not in known]
     if unknown:
         raise LabelError(
             f"The data has labels the project does not know: {', '.join(unknown)} (it knows {', '.join(known)})",
             remedy="make the project with these labels",
         )
-    return {dataset.label_values[name]: known[name] for name in dataset.labels}
+    return LabelMap(voxels={dataset.label_values[name]: known[name] for name in dataset.labels})
 
 
 @dataclass
@@ -198,7 +217,7 @@ def _splits(workspace: Workspace, dataset: Dataset) -> Mapping[str, Split]:
             name=c.name,
             patient=c.patient,
             stratum=c.stratum or (c.tag or ""),
-            labelled=c.mask is not None or c.tag is not None,
+            labelled=c.labelled,
             split=fixed.get(c.patient, c.split),
         )
         for c in dataset.cases
@@ -216,7 +235,7 @@ def _import_case(
     workspace: Workspace,
     case: CaseSource,
     split: Split,
-    values: Mapping[str | int, int],
+    values: LabelMap,
     answers: AnswersWanted,
     importer: Annotator,
     seen: _Seen,
@@ -224,19 +243,18 @@ def _import_case(
     actor: str,
 ) -> None:
     read = read_image(case.images[0] if len(case.images) == 1 else case.images)
+    image = _with_pixel_size(read.image, case.pixel_mm)
     digest = read.source.sha256
     if seen.names.get(case.name) == digest:
         tally.duplicates.append(case.name)
         return
     if case.name in seen.names or digest in seen.digests:
-        raise InputError(
-            f"{case.name}: {_duplicate(case.name, digest, seen)}", remedy="rename it, or leave one of the two out"
-        )
+        raise InputError(f"{case.name}: {_duplicate(case.name, digest, seen)}", remedy="rename it, or leave one of the two out")
     wanted = answers == "all" or (answers == "evaluation" and split in EVALUATION_SPLITS)
-    answer = _read_answer(case, read.image, values)
+    answer = _read_answer(case, read.image, image, values)
     add_case(
         workspace,
-        read.image,
+        image,
         name=case.name,
         patient=case.patient,
         split=split,
@@ -258,30 +276,40 @@ def _duplicate(name: str, digest: str, seen: _Seen) -> str:
     return f"its bytes equal those of {seen.digests[digest]}, a duplicate"
 
 
-def _read_answer(case: CaseSource, image: Image, values: Mapping[str | int, int]) -> Mask | int | None:
+def _with_pixel_size(image: Image, pixel_mm: float | None) -> Image:
+    """The image with the pixel size its data set gives, when its file has none of its own."""
+    unsized = image.grid == Grid.flat(image.grid.shape[0], image.grid.shape[1]) and image.grid.is_2d
+    if pixel_mm is None or not unsized:
+        return image
+    return Image(image.array, Grid.flat(image.grid.shape[0], image.grid.shape[1], pixel_mm))
+
+
+def _read_answer(case: CaseSource, read: Image, image: Image, values: LabelMap) -> Mask | int | None:
     """The case's answer in the task's values, checked against its image even when it is not kept."""
     if case.tag is not None:
-        if case.tag not in values:
-            raise LabelError(f"{case.name}: unknown label {case.tag!r}", remedy=f"use one of {', '.join(map(str, values))}")
-        return values[case.tag]
+        if case.tag not in values.tags:
+            raise LabelError(f"{case.name}: unknown label {case.tag!r}", remedy=f"use one of {', '.join(values.tags)}")
+        return values.tags[case.tag]
     if case.mask is None:
         return None
-    mask = read_mask(case.mask, image.grid)
-    unknown = sorted(set(mask.values()) - {0, *(v for v in values if isinstance(v, int))})
+    mask = read_mask(case.mask, read.grid)
+    if values.foreground is not None:
+        return Mask((mask.array > 0).astype(np.uint8) * np.uint8(values.foreground), image.grid)
+    unknown = sorted(set(mask.values()) - {0, *values.voxels})
     if unknown:
         raise LabelError(
             f"{case.mask.name}: mask values must be 0 or the task's labels, got also {unknown[:8]}",
             remedy="remove these values, or make the project with more labels",
         )
     table = np.zeros(256, dtype=np.uint8)
-    for value, wanted in values.items():
-        table[int(value)] = wanted
+    for value, wanted in values.voxels.items():
+        table[value] = wanted
     return Mask(table[mask.array], image.grid)
 
 
 def _case_record(
     workspace: Workspace,
-    array: np.ndarray,
+    array: ImageArray,
     image: Image,
     name: str,
     patient: str,
@@ -322,4 +350,3 @@ def _imported_answer(workspace: Workspace, case: Case, by: Annotator, blob: str 
         origin="imported",
         created_at=now(),
     )
-

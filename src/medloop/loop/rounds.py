@@ -41,20 +41,20 @@ def next_choice(workspace: Workspace, annotator_id: str) -> Asked | None:
     """The next case for this annotator: work left open, then open rounds in order, then a new round."""
     with workspace.store.read() as tx:
         left_open = _left_open(tx, annotator_id)
-        asked = left_open or _first_free(tx, annotator_id)
+        asked = left_open or _first_free(tx)
     if asked is not None:
         return asked
     advance(workspace)
     if open_round(workspace) is None:
         return None
     with workspace.store.read() as tx:
-        return _first_free(tx, annotator_id)
+        return _first_free(tx)
 
 
-def upcoming_case(workspace: Workspace, annotator_id: str, *, after: str | None = None) -> str | None:
+def upcoming_case(workspace: Workspace, *, after: str | None = None) -> str | None:
     """Id of the case that will probably be asked next, for prefetching; changes nothing."""
     with workspace.store.read() as tx:
-        for choice in _free_choices(tx, annotator_id):
+        for choice in _free_choices(tx):
             if choice.case_id != after:
                 return choice.case_id
         for waiting in tx.find(Round, where={"state": "querying"}):
@@ -212,11 +212,11 @@ def _left_open(tx: Reader, annotator_id: str) -> Asked | None:
     return None
 
 
-def _first_free(tx: Reader, annotator_id: str) -> Asked | None:
-    return next(iter(_free_choices(tx, annotator_id)), None)
+def _first_free(tx: Reader) -> Asked | None:
+    return next(iter(_free_choices(tx)), None)
 
 
-def _free_choices(tx: Reader, annotator_id: str) -> list[Asked]:
+def _free_choices(tx: Reader) -> list[Asked]:
     """Choices of open rounds that nobody has open, in order."""
     free: list[Asked] = []
     for current in tx.find(Round, where={"state": "annotating"}, order=("index",)):

@@ -170,4 +170,3 @@ def _follow_up(workspace: Workspace, model: Model) -> None:
     jobs.enqueue("predict", {"model_id": model.id, "scope": "upcoming"}, key=f"upcoming-{model.id}", priority=9)
     jobs.enqueue("evaluate", {"model_id": model.id}, key=f"evaluate-{model.id}", priority=8)
     jobs.enqueue("predict", {"model_id": model.id, "scope": "pool"}, key=f"pool-{model.id}", priority=7)
-

@@ -154,6 +154,4 @@ def _labels(kind: TaskKind, names: Sequence[str]) -> tuple[Label, ...]:
     if "" in cleaned or len(set(cleaned)) < len(cleaned):
         raise SettingError(f"Label names must be non-empty and different, got {', '.join(map(repr, cleaned))}")
     first = 1 if kind == "segmentation" else 0
-    return tuple(
-        Label(value=first + n, name=name, colour=LABEL_COLOURS[n % len(LABEL_COLOURS)]) for n, name in enumerate(cleaned)
-    )
+    return tuple(Label(value=first + n, name=name, colour=LABEL_COLOURS[n % len(LABEL_COLOURS)]) for n, name in enumerate(cleaned))

@@ -1,0 +1,140 @@
+"""The Python face of a project: the loop's verbs as methods, for scripts and notebooks.
+
+with Project.create("liver", kind="segmentation", labels=["liver"]) as project:
+    project.add("Task03_Liver")
+    project.train()
+    case = project.next("ann")
+    project.submit(case, my_mask)
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from medloop.core.arrays import MaskArray
+from medloop.core.image import Image
+from medloop.core.records import Annotation, ProjectSettings, TaskKind
+from medloop.loop.annotators import annotator_named
+from medloop.loop.answers import Opened, next_assignment, skip_case, submit_mask, submit_tag
+from medloop.loop.arrays import load_image, load_proposal
+from medloop.loop.exporting import ExportReport, export_project
+from medloop.loop.importing import ImportReport, import_dataset
+from medloop.loop.progress import Progress, progress
+from medloop.loop.reporting import report_html
+from medloop.loop.rounds import start_training
+from medloop.loop.status import ProjectStatus, status
+from medloop.loop.work import drain
+from medloop.loop.workspace import Workspace
+
+
+class Project:
+    """An open project; use it as a context manager or call `close`."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    @classmethod
+    def create(
+        cls,
+        folder: str | Path,
+        *,
+        kind: TaskKind,
+        labels: Sequence[str],
+        name: str = "",
+        instructions: str = "",
+        settings: ProjectSettings | None = None,
+        url: str | None = None,
+    ) -> Self:
+        """Make a new project; see `Workspace.create`.
+
+        Raises:
+            ConflictError: The folder already holds a project.
+            SettingError: Labels or settings outside the rules.
+        """
+        path = Path(folder)
+        made = Workspace.create(
+            path, name=name or path.name, kind=kind, labels=labels, instructions=instructions, settings=settings, url=url, actor="python"
+        )
+        return cls(made)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Self:
+        """Open an existing project.
+
+        Raises:
+            NotFoundError: The folder holds none.
+        """
+        return cls(Workspace.open(Path(folder)))
+
+    def add(self, source: str | Path, *, fmt: str = "auto") -> ImportReport:
+        """Import a folder or CSV; see `import_dataset`."""
+        return import_dataset(self.workspace, Path(source), fmt=fmt, actor="python")
+
+    def next(self, annotator: str = "local") -> Opened | None:
+        """The next case for this person, opened; None when nothing is left."""
+        return next_assignment(self.workspace, annotator_named(self.workspace, annotator).id)
+
+    def image(self, opened: Opened) -> Image:
+        """The opened case's image, array shape (C, I, J, K)."""
+        return load_image(self.workspace.store.blobs, opened.case)
+
+    def proposal(self, opened: Opened) -> MaskArray | None:
+        """The proposed mask, shape (I, J, K), or None when no model has seen the case."""
+        if opened.prediction is None:
+            return None
+        return load_proposal(self.workspace.store.blobs, opened.prediction, opened.case)
+
+    def submit(self, opened: Opened, answer: MaskArray | int, *, effort_seconds: float = 0.0) -> Annotation:
+        """Finish an opened case with a mask, shape (I, J, K) uint8, or a tag.
+
+        Raises:
+            InputError: An answer that fits neither the case nor the task.
+        """
+        if isinstance(answer, int):
+            return submit_tag(self.workspace, opened.assignment.id, tag=answer, effort_seconds=effort_seconds)
+        return submit_mask(self.workspace, opened.assignment.id, mask=answer, effort_seconds=effort_seconds)
+
+    def skip(self, opened: Opened, reason: str) -> None:
+        """Close an opened case without an answer."""
+        skip_case(self.workspace, opened.assignment.id, reason=reason)
+
+    def train(self, *, threads: int = 1) -> ProjectStatus:
+        """Learn from all answers now, in this process, then predict and evaluate.
+
+        Raises:
+            MedloopError: The training failed; the message says why.
+        """
+        start_training(self.workspace, actor="python")
+        self.work(threads=threads)
+        return self.status()
+
+    def work(self, *, threads: int = 1) -> int:
+        """Run every waiting job in this process; returns how many ran."""
+        return drain(self.workspace, threads=threads)
+
+    def status(self) -> ProjectStatus:
+        """Counts, round, model and jobs."""
+        return status(self.workspace)
+
+    def progress(self) -> Progress:
+        """Learning curve, speed, expected quality."""
+        return progress(self.workspace)
+
+    def report(self) -> str:
+        """The report as one HTML document."""
+        return report_html(self.workspace)
+
+    def export(self, out: str | Path, fmt: str) -> ExportReport:
+        """Write the answers, or the model, to a new folder; see `export_project`."""
+        return export_project(self.workspace, Path(out), fmt)
+
+    def close(self) -> None:
+        """Release the database."""
+        self.workspace.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
