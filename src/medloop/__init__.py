@@ -50,7 +50,7 @@ _HOMES = {
     "train": "models.train",
 }
 
-__all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604  # every entry is a string
+__all__ = [*sorted(_HOMES), "__version__"]
 
 
 def __getattr__(name: str) -> object:
