@@ -14,7 +14,8 @@ from medloop.images.encode import encode_mask
 from medloop.loop.drafts import own_answer, read_draft, require_open
 from medloop.loop.rounds import Asked, after_answer, next_choice
 from medloop.loop.workspace import Workspace
-from medloop.store.store import Reader, Writer
+from medloop.store.reader import Reader
+from medloop.store.writer import Writer
 
 MAX_EFFORT_SECONDS = 24 * 3600.0
 MAX_REASON = 500

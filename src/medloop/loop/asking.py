@@ -14,7 +14,7 @@ from medloop.core.seeds import derive_seed, generator
 from medloop.loop.arrays import load_features
 from medloop.loop.workspace import Workspace
 from medloop.query.strategies import Pool, Strategy, strategy
-from medloop.store.store import Reader
+from medloop.store.reader import Reader
 
 AUDIT_REASON = "audit sample: measures the model, never trained on"
 AUDIT_SHARE = 4

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from medloop.core.records import Annotation, Split
-from medloop.store.store import Reader
+from medloop.store.reader import Reader
 
 
 def consensus_answers(tx: Reader, split: Split) -> list[Annotation]:

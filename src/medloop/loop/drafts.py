@@ -14,7 +14,7 @@ from medloop.core.errors import ConflictError, InputError, LabelError, StateErro
 from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Prediction, Task, new_id, now
 from medloop.loop.arrays import load_mask, load_proposal
 from medloop.loop.workspace import Workspace
-from medloop.store.store import Reader
+from medloop.store.reader import Reader
 
 Run = tuple[int, int, int]
 """(start, length, value): `length` voxels from flat index `start` (I fastest) become `value`."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from medloop.core.records import Annotation, Evaluation, Model, Query, Round, Snapshot
 from medloop.loop.workspace import Workspace
-from medloop.store.store import Reader
+from medloop.store.reader import Reader
 
 GOOD_QUALITY = 0.8
 """Predictions expected below this are counted as low: a common mark for a usable segmentation."""

@@ -22,7 +22,7 @@ from medloop.models.recipes import Recipe
 from medloop.quality.agreement import Quality, QualityMap, fit_quality, sample_agreement
 from medloop.query import scores as query_scores
 from medloop.store.blobs import Blobs
-from medloop.store.store import Reader
+from medloop.store.reader import Reader
 
 if TYPE_CHECKING:
     from medloop.models.predict import Predictor

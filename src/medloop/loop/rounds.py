@@ -19,7 +19,8 @@ from medloop.core.records import Annotation, Assignment, Case, Job, Model, Query
 from medloop.core.states import RoundState, move_round
 from medloop.loop.asking import ExtraScores, make_query
 from medloop.loop.workspace import Workspace
-from medloop.store.store import Reader, Writer
+from medloop.store.reader import Reader
+from medloop.store.writer import Writer
 
 STALE_HOURS = 12
 """An assignment left open this long is released, so that its round can end."""

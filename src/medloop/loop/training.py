@@ -21,10 +21,11 @@ from medloop.loop.control import JobControl
 from medloop.loop.rounds import MIN_TRAINING_ANSWERS, claim_rounds, mark_failed, mark_trained
 from medloop.loop.workspace import Workspace
 from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
-from medloop.store.store import Writer
+from medloop.store.writer import Writer
 
 if TYPE_CHECKING:
-    from medloop.models.train import TrainingCase, TrainingProgress
+    from medloop.models.batches import TrainingCase
+    from medloop.models.train import TrainingProgress
 
 Loader = Callable[[], tuple[Image, Mask | int]]
 
@@ -53,7 +54,7 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
     recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=threads)
     training = [_training_case(workspace, a, cases[a.case_id]) for a in annotations]
     validation = _validation(workspace)
-    control.log(f"learning from {len(training)} cases, validating on {len(validation)}: {recipe.summary()}")
+    control.log(f"learning from {len(training)} cases, validating on {len(validation)}: {_described(recipe)}")
 
     def report(progress: "TrainingProgress") -> bool:
         control.report(progress.step / max(1, progress.steps), progress.message)
@@ -100,6 +101,12 @@ def freeze(tx: Writer, annotations: Sequence[Annotation], names: dict[str, str])
     return snapshot
 
 
+def _described(recipe: Recipe) -> str:
+    patch = "×".join(str(n) for n in recipe.patch)
+    budget = f"{recipe.steps} steps" if recipe.steps else f"{recipe.minutes:g} minutes"
+    return f"{recipe.dimension}D network, patches of {patch}, batch {recipe.batch}, {budget}, {recipe.members} member(s)"
+
+
 def _frozen(workspace: Workspace, folder: Path) -> Snapshot | None:
     """This job's snapshot: the one named in its folder when it was started before, else a new one."""
     note = folder / "snapshot.json"
@@ -135,7 +142,7 @@ def _validation(workspace: Workspace) -> "list[TrainingCase]":
 
 
 def _training_case(workspace: Workspace, annotation: Annotation, case: Case) -> "TrainingCase":
-    from medloop.models.train import TrainingCase
+    from medloop.models.batches import TrainingCase
 
     blobs = workspace.store.blobs
 

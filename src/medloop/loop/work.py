@@ -83,9 +83,6 @@ def _perform(workspace: Workspace, control: JobControl, threads: int) -> Json:
         from medloop.loop.exporting import run_export
 
         return run_export(workspace, control)
-    from medloop.models.compute import set_threads
-
-    set_threads(threads)
     if kind == "train":
         from medloop.loop.training import run_training
 

@@ -1,0 +1,59 @@
+"""Small projects on phantoms, made in milliseconds."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from medloop.core.records import Annotator, ProjectSettings, Source, Split
+from medloop.images.phantoms import phantom_3d
+from medloop.loop.annotators import annotator_named
+from medloop.loop.importing import add_case
+from medloop.loop.workspace import Workspace
+
+SMALL = (24, 24, 16)
+FAST = ProjectSettings(strategy="entropy", batch_size=2, train_after=0, train_steps=4, samples=2, audit_fraction=0.0, seed=3)
+
+MakeWorkspace = Callable[..., Workspace]
+
+
+@pytest.fixture
+def make_workspace(tmp_path: Path) -> Iterator[MakeWorkspace]:
+    """A factory: splits name the cases to make; `labelled` of them (in order) get their truth as imported answer."""
+    opened: list[Workspace] = []
+
+    def make(splits: list[Split], *, labelled: int = 0, settings: ProjectSettings = FAST, name: str = "project") -> Workspace:
+        workspace = Workspace.create(tmp_path / name, name=name, kind="segmentation", labels=["large", "small"], settings=settings)
+        opened.append(workspace)
+        teacher = annotator_named(workspace, "import")
+        for index, split in enumerate(splits):
+            phantom = phantom_3d(index, 1, SMALL)
+            digest = hashlib.sha256(phantom.image.array.tobytes()).hexdigest()
+            add_case(
+                workspace,
+                phantom.image,
+                name=f"case{index:02d}",
+                patient=f"patient{index:02d}",
+                split=split,
+                source=Source(format="phantom", names=(phantom.name,), sha256=digest),
+                answer=phantom.mask if index < labelled else None,
+                answered_by=teacher,
+            )
+        return workspace
+
+    yield make
+    for workspace in opened:
+        workspace.close()
+
+
+@pytest.fixture
+def pool(make_workspace: MakeWorkspace) -> Workspace:
+    """Six training cases without answers."""
+    return make_workspace(["train"] * 6)
+
+
+@pytest.fixture
+def ann(pool: Workspace) -> Annotator:
+    """A person of the pool's project."""
+    return annotator_named(pool, "Ann")

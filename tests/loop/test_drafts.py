@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medloop.core.errors import ConflictError, InputError, LabelError, StateError
+from medloop.core.records import Annotator, Label, Task
+from medloop.loop.answers import Opened, next_assignment, submit_mask
+from medloop.loop.drafts import check_runs, read_draft, save_patch
+from medloop.loop.workspace import Workspace
+
+from .conftest import SMALL
+
+VOXELS = int(np.prod(SMALL))
+TASK = Task(
+    id="task-1",
+    version=1,
+    kind="segmentation",
+    labels=(Label(value=1, name="a", colour="#fff"), Label(value=2, name="b", colour="#000")),
+    created_at="",
+)
+
+
+@pytest.fixture
+def opened(pool: Workspace, ann: Annotator) -> Opened:
+    first = next_assignment(pool, ann.id)
+    assert first is not None
+    return first
+
+
+def test_patches_apply_in_file_order_with_i_fastest(pool: Workspace, opened: Opened) -> None:
+    save_patch(pool, opened.assignment.id, 0, [(SMALL[0] * 2 + 1, 3, 2)])
+    draft = read_draft(pool, opened.assignment.id)
+    assert draft.revision == 1
+    assert draft.mask[1:4, 2, 0].tolist() == [2, 2, 2]
+    assert int(draft.mask.sum()) == 6
+
+
+def test_a_draft_is_the_replay_of_its_patches(pool: Workspace, opened: Opened) -> None:
+    rng = np.random.default_rng(5)
+    expected = np.zeros(VOXELS, np.uint8)
+    for revision in range(10):
+        starts = rng.integers(0, VOXELS - 50, 20)
+        runs = [(int(s), int(rng.integers(1, 50)), int(rng.integers(0, 3))) for s in starts]
+        for start, length, value in runs:
+            expected[start : start + length] = value
+        assert save_patch(pool, opened.assignment.id, revision, runs) == revision + 1
+    assert np.array_equal(read_draft(pool, opened.assignment.id).mask.ravel(order="F"), expected)
+
+
+def test_an_edit_of_an_older_revision_is_a_conflict_and_changes_nothing(pool: Workspace, opened: Opened) -> None:
+    save_patch(pool, opened.assignment.id, 0, [(0, 1, 1)])
+    with pytest.raises(ConflictError, match="revision 1"):
+        save_patch(pool, opened.assignment.id, 0, [(5, 1, 1)])
+    assert int(read_draft(pool, opened.assignment.id).mask.sum()) == 1
+
+
+def test_a_submitted_draft_takes_no_more_edits(pool: Workspace, opened: Opened) -> None:
+    submit_mask(pool, opened.assignment.id)
+    with pytest.raises(StateError):
+        save_patch(pool, opened.assignment.id, 0, [(0, 1, 1)])
+
+
+@given(st.lists(st.tuples(st.integers(-3, VOXELS + 3), st.integers(-2, VOXELS + 3), st.integers(-1, 4)), min_size=1, max_size=5))
+def test_runs_pass_exactly_when_they_stay_inside_and_use_known_labels(runs: list[tuple[int, int, int]]) -> None:
+    inside = all(s >= 0 and n >= 1 and s + n <= VOXELS for s, n, _ in runs)
+    known = all(v in (0, 1, 2) for *_, v in runs)
+    if inside and known:
+        check_runs(runs, VOXELS, TASK)
+    else:
+        with pytest.raises(InputError):
+            check_runs(runs, VOXELS, TASK)
+
+
+def test_unknown_labels_are_named() -> None:
+    with pytest.raises(LabelError, match=r"\[7\]"):
+        check_runs([(0, 1, 7)], VOXELS, TASK)
