@@ -1,0 +1,243 @@
+"""One database behind a URL: connections, transactions, and errors that say what to do.
+
+Transactions: a reading one sees one state from its first statement to its end. Writing ones exclude each
+other, across threads and processes. SQLite: WAL, `synchronous=FULL`, `BEGIN IMMEDIATE` with a busy
+timeout; threads of one process queue in arrival order before that, because SQLite's own waiting is
+unfair. PostgreSQL: an advisory transaction lock, taken first. Commit returns after the bytes are on disk.
+"""
+
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError as ConstraintError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from medloop.core.errors import ConflictError, InputError, IntegrityError, MedloopError, SettingError, StateError, StorageError
+from medloop.store.events import canonical
+
+BUSY_SECONDS = 30
+"""How long a writer waits for another before it gives up with advice."""
+
+CHAIN_LOCK = 0x6D65646C6F6F70
+"""Key of PostgreSQL's advisory lock: "medloop" in ASCII."""
+
+_WRITES = "medloop_writes"
+
+_ADVICE: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    (
+        ("disk is full", "no space left", "could not extend file", "disk i/o error"),
+        "The disk is full or failing",
+        "free some space and repeat",
+    ),
+    (("readonly", "read-only", "read only"), "The database is read only", "make the folder and its files writable for this user"),
+    (
+        ("locked", "lock timeout", "lock_not_available", "busy"),
+        f"The database stayed locked for {BUSY_SECONDS} s",
+        "find the program that holds it, end it, and repeat",
+    ),
+    (
+        ("unable to open", "permission denied"),
+        "The database cannot be opened",
+        "check that the folder exists and that this user may write in it",
+    ),
+    (
+        ("connection", "server closed", "terminating", "starting up", "shutting down", "could not translate", "password", "timeout"),
+        "The database server does not answer",
+        "check that it runs and that the URL in medloop.json is right",
+    ),
+)
+
+
+class Turns:
+    """A lock that serves threads in the order they came, and refuses a thread that holds it already."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._owner: int | None = None
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for the own turn and hold it.
+
+        Raises:
+            StateError: When this thread holds it: a write inside a write would wait for itself.
+        """
+        me = threading.get_ident()
+        if self._owner == me:
+            raise StateError("A write transaction is already open in this thread", remedy="use the open one, or end it first")
+        mine = threading.Event()
+        with self._guard:
+            self._waiting.append(mine)
+            if self._waiting[0] is mine:
+                mine.set()
+        try:
+            mine.wait()
+            self._owner = me
+            yield
+        finally:
+            with self._guard:
+                if self._owner == me:
+                    self._owner = None
+                self._waiting.remove(mine)
+                if self._waiting:
+                    self._waiting[0].set()
+
+
+class Database:
+    """An engine and its two kinds of transaction.
+
+    Args:
+        url: `sqlite:///path` or a PostgreSQL URL.
+
+    Raises:
+        SettingError: A URL of another database.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = parse_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
+        self._turns = Turns()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that sees one state and cannot write.
+
+        Raises:
+            StorageError: The database refused.
+        """
+        options: dict[str, Any] = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with advised(), self.engine.connect() as connection:
+            connection = connection.execution_options(**options)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def writing(self, *, chained: bool = True) -> Iterator[Connection]:
+        """A transaction that commits at its end and rolls back on an exception.
+
+        Args:
+            chained: Whether events may be appended; only PostgreSQL can do without the lock.
+
+        Raises:
+            StorageError: The database refused; nothing was changed.
+            StateError: This thread has a writing transaction open.
+        """
+        with self._turns.turn(), advised(), self.engine.connect() as connection:
+            connection = connection.execution_options(**{_WRITES: True})
+            with connection.begin():
+                if not self.is_sqlite and chained:
+                    connection.execute(text(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'"))
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CHAIN_LOCK})
+                yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+@contextmanager
+def advised() -> Iterator[None]:
+    """Turn the driver's errors into medloop's, with a remedy.
+
+    Raises:
+        StorageError: Full, read only, locked, unreachable.
+        IntegrityError: The database file is damaged.
+        ConflictError: A row of that id or name exists.
+        InputError: A row refers to one that does not exist.
+    """
+    try:
+        yield
+    except MedloopError:
+        raise
+    except PoolTimeoutError as error:
+        raise StorageError("Too many requests use the database at once", remedy="wait a moment and repeat") from error
+    except ConstraintError as error:
+        raise _constraint(error) from error
+    except (DBAPIError, sqlite3.Error) as error:
+        raise _advice(error) from error
+    except SQLAlchemyError as error:
+        raise StorageError(f"The database failed: {_first_line(error)}") from error
+
+
+def parse_url(url: str) -> URL:
+    """A database URL with the driver medloop uses.
+
+    Raises:
+        SettingError: Not a URL, or neither SQLite nor PostgreSQL.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise SettingError(f"Not a database URL: {url!r}", remedy="write it as postgresql://user:password@host/database") from error
+    if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
+        return parsed
+    if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        return parsed.set(drivername="postgresql+psycopg")
+    raise SettingError(f"The database must be SQLite or PostgreSQL, got {parsed.drivername!r}")
+
+
+def _to_json(value: Any) -> str:
+    return canonical(value).decode("ascii")
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    engine = create_engine(
+        url,
+        json_serializer=_to_json,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        pool_size=8,
+        max_overflow=24,
+        pool_timeout=BUSY_SECONDS,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # SQLAlchemy's "begin" below decides how a transaction starts
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgres_engine(url: URL) -> Engine:
+    return create_engine(url, json_serializer=_to_json, pool_pre_ping=True, pool_size=8, max_overflow=24, pool_timeout=BUSY_SECONDS)
+
+
+def _first_line(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
+
+
+def _constraint(error: ConstraintError) -> MedloopError:
+    line = _first_line(error)
+    if "foreign key" in line.lower():
+        return InputError(f"A record refers to one that does not exist ({line})", remedy="add that one first")
+    if "immutable" in line:
+        return StateError(line, remedy="add a new record that supersedes it")
+    return ConflictError(f"A record of that id or name exists already ({line})")
+
+
+def _advice(error: Exception) -> MedloopError:
+    line = _first_line(error)
+    lowered = line.lower()
+    if "immutable" in lowered:
+        return StateError(line, remedy="add a new record that supersedes it")
+    if "malformed" in lowered or "not a database" in lowered:
+        return IntegrityError(f"The database is damaged ({line})", remedy="stop medloop and restore the newest file of the folder backups/")
+    for words, message, remedy in _ADVICE:
+        if any(word in lowered for word in words):
+            return StorageError(f"{message} ({line})", remedy=remedy)
+    return StorageError(f"The database failed ({line})")

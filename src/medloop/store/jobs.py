@@ -1,0 +1,331 @@
+"""Background work in a table: claimed by one worker at a time, taken over when that one dies.
+
+    queued → running → done | failed | cancelled;   running → queued when its worker is gone
+
+Leases use no clock that can jump. A running job has a beat count, raised by each heartbeat. Whoever wants
+work watches the beats: a job whose (attempt, beat) stayed the same for its lease, by the watcher's own
+monotonic clock, has lost its worker. Turning the wall clock, rebooting, or several machines on one
+PostgreSQL therefore never make two workers run one job; a fresh watcher waits one full lease. A worker
+that was only stalled finds itself fenced out: every call checks (id, owner, attempt).
+
+Each call is a short transaction of its own. Enqueue, cancel and every end are audit events; claims and
+heartbeats are not. Calls inside `Store.write` in the same thread are refused.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, Update, insert, select, update
+
+from medloop.core.errors import ConflictError, InputError, NotFoundError
+from medloop.core.records import Job, Json, new_id, now
+from medloop.core.states import JobState, move_job
+from medloop.store.database import Database
+from medloop.store.events import append_event
+from medloop.store.rows import from_row, kind_of, to_row
+from medloop.store.tables import job_logs, jobs
+
+LEASE_SECONDS = 15.0
+
+_ACTIVE = (JobState.QUEUED.value, JobState.RUNNING.value)
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line a user can read; `seq` rises, use the last one as `after`."""
+
+    seq: int
+    at: str
+    text: str
+
+
+@dataclass(frozen=True)
+class _Sighting:
+    """A running job as first seen in this condition, at `since` seconds of the watcher's clock."""
+
+    attempt: int
+    beat: int
+    since: float
+
+
+class JobQueue:
+    """The queue of one store.
+
+    Args:
+        database: Where the table is.
+        clock: Seconds that never go back, for judging leases.
+    """
+
+    def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._clock = clock
+        self._sightings: dict[str, _Sighting] = {}
+
+    def enqueue(
+        self, kind: str, payload: Json, *, key: str | None = None, priority: int = 0, max_attempts: int = 3, actor: str = "system"
+    ) -> Job:
+        """Ask for work.
+
+        Args:
+            kind: What a worker should run.
+            payload: Ids and numbers only.
+            key: A key that is queued or running already gives that job back instead of a second one.
+            priority: Higher runs first; equal ones in the order they came.
+            max_attempts: Starts before the job counts as poisonous.
+            actor: Who asks, for the audit.
+
+        Raises:
+            InputError: Not at least one attempt, or a payload JSON cannot hold.
+        """
+        if max_attempts < 1:
+            raise InputError(f"A job needs at least 1 attempt, got {max_attempts}")
+        job = Job(
+            id=new_id("job"),
+            kind=kind,
+            payload=payload,
+            state=JobState.QUEUED,
+            key=key,
+            priority=priority,
+            max_attempts=max_attempts,
+            created_at=now(),
+        )
+        with self._database.writing() as connection:
+            waiting = _first(connection, select(jobs).where(jobs.c.key == key, jobs.c.state.in_(_ACTIVE))) if key is not None else None
+            if waiting is not None:
+                return waiting
+            body = {"kind": kind, "payload": to_row(job)["payload"], "key": key}
+            added = append_event(connection, actor=actor, verb="enqueue", noun="job", noun_id=job.id, body=body)
+            extra = {"beat": 0, "lease_seconds": LEASE_SECONDS, "event": added.seq}
+            connection.execute(insert(jobs), {**to_row(job), **extra})
+        return job
+
+    def claim(self, owner: str, *, kinds: Collection[str] | None = None, lease_seconds: float = LEASE_SECONDS) -> Job | None:
+        """Take the next job, after giving back those whose worker is gone; None when there is nothing to do.
+
+        Args:
+            owner: Names this worker; must differ between workers.
+            kinds: Only jobs of these kinds.
+            lease_seconds: Silence after which others may take the job over.
+        """
+        lost = self._watch()
+        with self._database.reading() as connection:
+            waiting = connection.execute(_next_queued(kinds)).first()
+        for job in lost:
+            self._give_back(job)
+        if waiting is None and not lost:
+            return None
+        skip = _next_queued(kinds).with_for_update(skip_locked=True)
+        values = {
+            "state": JobState.RUNNING.value,
+            "owner": owner,
+            "attempt": jobs.c.attempt + 1,
+            "beat": jobs.c.beat + 1,
+            "lease_seconds": float(lease_seconds),
+            "started_at": now(),
+            "progress": 0.0,
+            "message": "",
+        }
+        with self._database.writing(chained=False) as connection:
+            return _first(connection, update(jobs).where(jobs.c.id == skip.scalar_subquery()).values(values).returning(jobs))
+
+    def heartbeat(
+        self, job: Job, *, progress: float | None = None, message: str | None = None, lease_seconds: float = LEASE_SECONDS
+    ) -> bool:
+        """Tell that the job is alive; call it at least every third of the lease.
+
+        Returns:
+            True to go on, False when the job should stop and call `cancelled`.
+
+        Raises:
+            ConflictError: Another worker has the job now; stop without finishing.
+        """
+        values: dict[str, Any] = {"beat": jobs.c.beat + 1, "lease_seconds": float(lease_seconds)}
+        if progress is not None:
+            values["progress"] = min(1.0, max(0.0, float(progress)))
+        if message is not None:
+            values["message"] = message
+        with self._database.writing(chained=False) as connection:
+            row = connection.execute(_fenced(job).values(values).returning(jobs.c.cancel_requested)).first()
+        if row is None:
+            raise _fenced_out(job)
+        return not row.cancel_requested
+
+    def finish(self, job: Job, result: Json) -> Job:
+        """The job is done.
+
+        Raises:
+            ConflictError: Another worker has the job now; the result is not kept.
+        """
+        return self._end(job, JobState.DONE, "finish", {"result": result, "progress": 1.0})
+
+    def fail(self, job: Job, error: str, *, retry: bool = True) -> Job:
+        """The job went wrong: queued again while it has attempts left, otherwise failed.
+
+        Args:
+            job: As claimed.
+            error: One line for the user.
+            retry: False fails it for good at once.
+
+        Raises:
+            ConflictError: Another worker has the job now.
+        """
+        again = retry and job.attempt < job.max_attempts
+        return self._end(job, JobState.QUEUED if again else JobState.FAILED, "retry" if again else "fail", {"error": error})
+
+    def cancelled(self, job: Job) -> Job:
+        """The job has stopped because it was asked to.
+
+        Raises:
+            ConflictError: Another worker has the job now.
+        """
+        return self._end(job, JobState.CANCELLED, "cancel", {})
+
+    def cancel(self, job_id: str, *, actor: str = "system") -> Job:
+        """Ask a job to stop: a queued one is cancelled at once, a running one at its next heartbeat.
+
+        Raises:
+            NotFoundError: No such job.
+        """
+        with self._database.writing() as connection:
+            job = _existing(connection, job_id)
+            if job.state == JobState.QUEUED:
+                values: dict[str, Any] = {"state": JobState.CANCELLED.value, "cancel_requested": True, "finished_at": now()}
+            elif job.state == JobState.RUNNING and not job.cancel_requested:
+                values = {"cancel_requested": True}
+            else:
+                return job
+            append_event(connection, actor=actor, verb="cancel", noun="job", noun_id=job_id, body={"was": job.state.value})
+            changed = _first(
+                connection, update(jobs).where(jobs.c.id == job_id, jobs.c.state == job.state.value).values(values).returning(jobs)
+            )
+        if changed is None:
+            raise ConflictError(f"The job {job_id} moved on while it was being cancelled", remedy="look again and repeat")
+        return changed
+
+    def get(self, job_id: str) -> Job:
+        """The job of that id.
+
+        Raises:
+            NotFoundError: No such job.
+        """
+        with self._database.reading() as connection:
+            return _existing(connection, job_id)
+
+    def list(self, state: JobState | None = None, limit: int = 100) -> "list[Job]":
+        """Jobs, newest first."""
+        query = select(jobs).order_by(jobs.c.event.desc()).limit(limit)
+        if state is not None:
+            query = query.where(jobs.c.state == JobState(state).value)
+        with self._database.reading() as connection:
+            return [_job(row) for row in connection.execute(query).mappings()]
+
+    def log(self, job_id: str, line: str) -> None:
+        """Add a line to the log a user reads.
+
+        Raises:
+            InputError: No such job.
+        """
+        with self._database.writing(chained=False) as connection:
+            connection.execute(insert(job_logs), {"job_id": job_id, "at": now(), "text": line.replace("\x00", "")})
+
+    def logs(self, job_id: str, after: int = 0, limit: int = 1000) -> "list[LogLine]":
+        """Lines whose number is above `after`, in order."""
+        query = select(job_logs.c.seq, job_logs.c.at, job_logs.c.text).where(job_logs.c.job_id == job_id, job_logs.c.seq > after)
+        with self._database.reading() as connection:
+            return [LogLine(**row) for row in connection.execute(query.order_by(job_logs.c.seq).limit(limit)).mappings()]
+
+    def _watch(self) -> "list[Job]":
+        """Look at the running jobs; those that were silent for their whole lease."""
+        query = select(jobs).where(jobs.c.state == JobState.RUNNING.value)
+        with self._database.reading() as connection:
+            running = connection.execute(query).mappings().all()
+        at = self._clock()
+        seen: dict[str, _Sighting] = {}
+        for row in running:
+            before = self._sightings.get(row["id"])
+            unchanged = before is not None and (before.attempt, before.beat) == (row["attempt"], row["beat"])
+            seen[row["id"]] = before if before is not None and unchanged else _Sighting(row["attempt"], row["beat"], at)
+        self._sightings = seen
+        return [_job(row) for row in running if at - seen[row["id"]].since >= row["lease_seconds"]]
+
+    def _give_back(self, job: Job) -> None:
+        """Take a job from a worker that is gone, unless it beat again in this moment."""
+        sighting = self._sightings.get(job.id)
+        if sighting is None:
+            return
+        verb, values = _after_loss(job)
+        silent = (jobs.c.id == job.id, jobs.c.state == JobState.RUNNING.value, jobs.c.attempt == job.attempt, jobs.c.beat == sighting.beat)
+        with self._database.writing() as connection:
+            changed = connection.execute(update(jobs).where(*silent).values(values).returning(jobs.c.id)).first()
+            if changed is not None:
+                body = {"owner": job.owner, "attempt": job.attempt}
+                append_event(connection, actor="system", verb=verb, noun="job", noun_id=job.id, body=body)
+                text = f"The worker {job.owner} is gone (attempt {job.attempt} of {job.max_attempts})"
+                connection.execute(insert(job_logs), {"job_id": job.id, "at": now(), "text": text})
+
+    def _end(self, job: Job, state: JobState, verb: str, changes: Mapping[str, Any]) -> Job:
+        move_job(JobState.RUNNING, state)
+        values = {**_plain(job, changes), "state": state.value, "owner": None}
+        if state != JobState.QUEUED:
+            values["finished_at"] = now()
+        with self._database.writing() as connection:
+            ended = _first(connection, _fenced(job).values(values).returning(jobs))
+            if ended is None:
+                raise _fenced_out(job)
+            body = {"attempt": job.attempt, **{name: values[name] for name in ("result", "error") if name in values}}
+            append_event(connection, actor=job.owner or "system", verb=verb, noun="job", noun_id=job.id, body=body)
+        return ended
+
+
+def _plain(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The changed fields as plain values; refuses a result that JSON cannot hold."""
+    row = to_row(Job(**{**{name: getattr(job, name) for name in Job.__dataclass_fields__}, **changes}))
+    return {name: row[name] for name in changes}
+
+
+def _after_loss(job: Job) -> tuple[str, dict[str, Any]]:
+    """What becomes of a running job without a worker."""
+    ended = {"owner": None, "finished_at": now()}
+    if job.cancel_requested:
+        return "cancel", {**ended, "state": JobState.CANCELLED.value}
+    if job.attempt >= job.max_attempts:
+        error = f"Its worker died {job.attempt} times; the last one was {job.owner}"
+        return "fail", {**ended, "state": JobState.FAILED.value, "error": error}
+    return "requeue", {"owner": None, "state": JobState.QUEUED.value}
+
+
+def _next_queued(kinds: Collection[str] | None) -> Select[tuple[str]]:
+    query = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED.value)
+    if kinds is not None:
+        query = query.where(jobs.c.kind.in_(list(kinds)))
+    return query.order_by(jobs.c.priority.desc(), jobs.c.event).limit(1)
+
+
+def _fenced(job: Job) -> Update:
+    """An update that only the worker which holds this attempt can make."""
+    held = (jobs.c.id == job.id, jobs.c.owner == job.owner, jobs.c.attempt == job.attempt, jobs.c.state == JobState.RUNNING.value)
+    return update(jobs).where(*held)
+
+
+def _fenced_out(job: Job) -> ConflictError:
+    return ConflictError(
+        f"The job {job.id} (attempt {job.attempt}) no longer belongs to {job.owner}", remedy="stop working on it; its result is not kept"
+    )
+
+
+def _existing(connection: Connection, job_id: str) -> Job:
+    found = _first(connection, select(jobs).where(jobs.c.id == job_id))
+    if found is None:
+        raise NotFoundError(f"There is no job {job_id!r}")
+    return found
+
+
+def _first(connection: Connection, statement: Any) -> Job | None:
+    row = connection.execute(statement).mappings().first()
+    return None if row is None else _job(row)
+
+
+def _job(row: Mapping[str, Any]) -> Job:
+    return from_row(kind_of(Job), row)

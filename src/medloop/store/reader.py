@@ -1,0 +1,269 @@
+"""Questions to the store, all answered within one transaction that sees one state."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Select, cast, func, or_, select
+from sqlalchemy.dialects.postgresql import JSONB
+
+from medloop.core.errors import InputError, NotFoundError
+from medloop.core.records import Annotation, Case, DraftPatch, Event, Model, Prediction, Split
+from medloop.store.rows import Kind, from_row, kind_of
+from medloop.store.states import CASE_STATES, CaseState, current_annotations_query
+from medloop.store.tables import annotations, case_states, cases, draft_patches, events, models, predictions
+
+R = TypeVar("R")
+Scalar: TypeAlias = str | int | float | bool
+Where: TypeAlias = Mapping[str, Scalar | None | Collection[str] | Collection[int]]
+"""Field → value it must equal, None for "is empty", or a collection of allowed values."""
+
+LONG_LIST = 500
+"""Longer collections of ids travel as one JSON parameter: databases limit the number of parameters."""
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """One line of the worklist; `quality` and `uncertainty` are of the case's newest prediction."""
+
+    case_id: str
+    name: str
+    patient: str
+    split: Split
+    state: CaseState
+    annotations: int
+    open_assignments: int
+    quality: float | None
+    uncertainty: float | None
+
+
+@dataclass(frozen=True)
+class CaseCounts:
+    """How many cases there are: `total`, by split, by state; `open` are those somebody has open now."""
+
+    total: int
+    train: int
+    validation: int
+    test: int
+    audit: int
+    answered: int
+    skipped: int
+    flagged: int
+    unanswered: int
+    open: int
+
+
+class Reader:
+    """An open reading transaction; made by `Store.read`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, kind: type[R], id: str) -> R:  # noqa: A002  # the field's name
+        """The record of that id.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        known = kind_of(kind)
+        row = self._connection.execute(select(known.table).where(known.table.c.id == id)).mappings().first()
+        if row is None:
+            raise NotFoundError(f"There is no {known.noun} {id!r}")
+        return from_row(known, row)
+
+    def find(
+        self,
+        kind: type[R],
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+        order: str | Sequence[str] = (),
+        descending: bool = False,
+        where: Where | None = None,
+    ) -> list[R]:
+        """Records that fit, by default in the order they were added.
+
+        Args:
+            kind: Record type.
+            limit: At most so many; None for all.
+            offset: Leave so many out first.
+            order: Fields to sort by; records that agree in them keep the order they were added in.
+            descending: Turn the whole order round.
+            where: Conditions, all of which must hold; see `Where`.
+
+        Raises:
+            InputError: A field the record does not have.
+        """
+        known = kind_of(kind)
+        names = (order,) if isinstance(order, str) else order
+        keys = [*(_column(known, name) for name in names), known.table.c.event]
+        query = _filtered(select(known.table), known, where, self._is_sqlite)
+        query = query.order_by(*(key.desc() if descending else key.asc() for key in keys)).limit(limit).offset(offset or None)
+        return [from_row(known, row) for row in self._connection.execute(query).mappings()]
+
+    def count(self, kind: type[Any], *, where: Where | None = None) -> int:
+        """How many records fit; see `find`.
+
+        Raises:
+            InputError: A field the record does not have.
+        """
+        known = kind_of(kind)
+        query = _filtered(select(func.count()).select_from(known.table), known, where, self._is_sqlite)
+        return int(self._connection.execute(query).scalar_one())
+
+    def current_annotations(self, *, splits: Sequence[Split] | None = None, case_ids: Collection[str] | None = None) -> list[Annotation]:
+        """Answers that count now, in the order they were given.
+
+        Current is the newest answer of each annotator to each case, unless another annotation names it in
+        `supersedes`. Several annotators may have a current answer to the same case.
+
+        Args:
+            splits: Only of cases in these splits.
+            case_ids: Only of these cases.
+        """
+        query = current_annotations_query().order_by(annotations.c.event)
+        if splits is not None:
+            query = query.join(cases, cases.c.id == annotations.c.case_id).where(cases.c.split.in_(list(splits)))
+        if case_ids is not None:
+            query = query.where(_one_of(annotations.c.case_id, case_ids, self._is_sqlite))
+        known = kind_of(Annotation)
+        return [from_row(known, row) for row in self._connection.execute(query).mappings()]
+
+    def effort_total(self, case_ids: Collection[str] | None = None) -> float:
+        """Recorded human seconds behind the current annotations, of these cases or of all."""
+        query = current_annotations_query()
+        if case_ids is not None:
+            query = query.where(_one_of(annotations.c.case_id, case_ids, self._is_sqlite))
+        current = query.subquery()
+        return float(self._connection.execute(select(func.coalesce(func.sum(current.c.effort_seconds), 0.0))).scalar_one())
+
+    def latest_predictions(self, model_id: str) -> list[Prediction]:
+        """The newest prediction of this model for each case it has seen."""
+        newest = (
+            select(func.max(predictions.c.event))
+            .where(predictions.c.model_id == model_id)
+            .group_by(predictions.c.case_id)
+            .scalar_subquery()
+        )
+        query = select(predictions).where(predictions.c.model_id == model_id, predictions.c.event.in_(newest)).order_by(predictions.c.event)
+        known = kind_of(Prediction)
+        return [from_row(known, row) for row in self._connection.execute(query).mappings()]
+
+    def latest_model(self) -> Model | None:
+        """The model of the highest index, None before the first training."""
+        row = self._connection.execute(select(models).order_by(models.c.index.desc()).limit(1)).mappings().first()
+        return None if row is None else from_row(kind_of(Model), row)
+
+    def unanswered_cases(self, splits: Sequence[Split], *, exclude_open: bool = True, limit: int | None = None) -> list[Case]:
+        """Cases that are neither answered, skipped nor flagged, by name.
+
+        Args:
+            splits: Only of these splits.
+            exclude_open: Leave out cases that somebody has open now.
+            limit: At most so many.
+        """
+        query = select(cases).join(case_states, case_states.c.case_id == cases.c.id)
+        query = query.where(case_states.c.split.in_(list(splits)), case_states.c.state == "unanswered")
+        if exclude_open:
+            query = query.where(case_states.c.open_assignments == 0)
+        known = kind_of(Case)
+        rows = self._connection.execute(query.order_by(case_states.c.name).limit(limit)).mappings()
+        return [from_row(known, row) for row in rows]
+
+    def case_counts(self) -> CaseCounts:
+        """Cases by split and by state."""
+        table = case_states.c
+        is_open = func.coalesce(
+            func.sum(func.least(table.open_assignments, 1) if not self._is_sqlite else func.min(table.open_assignments, 1)), 0
+        )
+        query = select(table.split, table.state, func.count().label("cases"), is_open.label("open")).group_by(table.split, table.state)
+        rows = self._connection.execute(query).all()
+        tally = {name: sum(row.cases for row in rows if name in (row.split, row.state)) for name in _COUNTED}
+        return CaseCounts(total=sum(row.cases for row in rows), open=sum(int(row.open) for row in rows), **tally)
+
+    def worklist(self, *, state: CaseState | Literal["all"] = "all", search: str = "", limit: int = 50, offset: int = 0) -> list[CaseRow]:
+        """Lines of the worklist by case name.
+
+        Args:
+            state: Only cases in this state.
+            search: Only cases whose name or patient contains this text, upper or lower case.
+            limit: At most so many lines.
+            offset: Leave so many out first.
+
+        Raises:
+            InputError: An unknown state.
+        """
+        query = _listed(select(case_states), state, search).order_by(case_states.c.name).limit(limit).offset(offset)
+        return [CaseRow(**row) for row in self._connection.execute(query).mappings()]
+
+    def worklist_total(self, *, state: CaseState | Literal["all"] = "all", search: str = "") -> int:
+        """How many lines `worklist` has without a limit.
+
+        Raises:
+            InputError: An unknown state.
+        """
+        query = _listed(select(func.count()).select_from(case_states), state, search)
+        return int(self._connection.execute(query).scalar_one())
+
+    def patches(self, assignment_id: str, after: int = 0) -> list[DraftPatch]:
+        """Saved edits of an assignment whose revision is above `after`, in order."""
+        query = select(draft_patches).where(draft_patches.c.assignment_id == assignment_id, draft_patches.c.revision > after)
+        known = kind_of(DraftPatch)
+        return [from_row(known, row) for row in self._connection.execute(query.order_by(draft_patches.c.revision)).mappings()]
+
+    def events(self, after: int = 0, limit: int = 1000) -> list[Event]:
+        """Audit events whose number is above `after`, in order."""
+        query = select(events).where(events.c.seq > after).order_by(events.c.seq).limit(limit)
+        return [Event(**row) for row in self._connection.execute(query).mappings()]
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return self._connection.dialect.name == "sqlite"
+
+
+_COUNTED = ("train", "validation", "test", "audit", "answered", "skipped", "flagged", "unanswered")
+
+
+def _column(known: Kind[Any], name: str) -> ColumnElement[Any]:
+    if name not in known.table.c:
+        raise InputError(f"A {known.noun} has no field {name!r}", remedy=f"use one of {', '.join(known.table.c.keys())}")
+    return known.table.c[name]
+
+
+def _filtered(query: Select[Any], known: Kind[Any], where: Where | None, is_sqlite: bool) -> Select[Any]:
+    for name, wanted in (where or {}).items():
+        column = _column(known, name)
+        if wanted is None:
+            query = query.where(column.is_(None))
+        elif isinstance(wanted, str | int | float):
+            query = query.where(column == _scalar(wanted))
+        else:
+            query = query.where(_one_of(column, wanted, is_sqlite))
+    return query
+
+
+def _scalar(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
+
+
+def _one_of(column: ColumnElement[Any], wanted: Collection[Any], is_sqlite: bool) -> ColumnElement[bool]:
+    values = [_scalar(value) for value in wanted]
+    if len(values) <= LONG_LIST:
+        return column.in_(values)
+    listed = json.dumps(values)
+    if is_sqlite:
+        return column.in_(select(func.json_each(listed).table_valued("value").c.value))
+    return column.in_(select(func.jsonb_array_elements_text(cast(json.loads(listed), JSONB)).table_valued("value").c.value))
+
+
+def _listed(query: Select[Any], state: str, search: str) -> Select[Any]:
+    if state != "all":
+        if state not in CASE_STATES:
+            raise InputError(f"Unknown case state {state!r}", remedy=f"use all, {', '.join(CASE_STATES)}")
+        query = query.where(case_states.c.state == state)
+    if search:
+        fits = [column.icontains(search, autoescape=True) for column in (case_states.c.name, case_states.c.patient)]
+        query = query.where(or_(*fits))
+    return query

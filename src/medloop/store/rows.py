@@ -1,0 +1,232 @@
+"""Records to rows and back: plain fields as they are, nested ones by the codec named here.
+
+`kind_of` answers for each record type: its noun in the audit, its table, and which fields may change.
+Codecs give plain JSON values, so a row doubles as the record's JSON for digests.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from sqlalchemy import Table
+
+from medloop.core.errors import InputError
+from medloop.core.geometry import Grid
+from medloop.core.records import (
+    Annotation,
+    Annotator,
+    Assignment,
+    Case,
+    Choice,
+    DraftPatch,
+    Evaluation,
+    Job,
+    Label,
+    Model,
+    Prediction,
+    Project,
+    ProjectSettings,
+    Query,
+    Round,
+    Snapshot,
+    Source,
+    Task,
+)
+from medloop.core.states import JobState, RoundState
+from medloop.store import tables
+
+R = TypeVar("R")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How one field becomes a plain value and comes back."""
+
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Kind(Generic[R]):
+    """One record type in the store.
+
+    Attributes:
+        record: The dataclass.
+        noun: Its name in events and messages.
+        table: Where its rows are.
+        codecs: By field name; fields without one are stored as they are.
+        changeable: Fields that `Writer.change` may set; empty for an immutable noun.
+    """
+
+    record: type[R]
+    noun: str
+    table: Table
+    codecs: Mapping[str, Codec]
+    changeable: frozenset[str] = frozenset()
+
+
+def kind_of(record: type[R]) -> Kind[R]:
+    """The store's description of a record type.
+
+    Raises:
+        InputError: A type that has no table.
+    """
+    found = _KINDS.get(record)
+    if found is None:
+        raise InputError(f"The store keeps no {getattr(record, '__name__', record)!r}", remedy="use a record of medloop.core.records")
+    return found
+
+
+def kinds() -> tuple[Kind[Any], ...]:
+    """Every record type, in the order of their tables."""
+    return tuple(_KINDS.values())
+
+
+def to_row(record: object) -> Row:
+    """A record as plain JSON values by column name.
+
+    Raises:
+        InputError: A number that is not finite, or a nested value that JSON cannot hold.
+    """
+    codecs = kind_of(type(record)).codecs
+    row = {f.name: _encode(codecs, f.name, getattr(record, f.name)) for f in fields(record)}  # type: ignore[arg-type]  # a record is a dataclass
+    for name, value in row.items():
+        _require_plain(value, f"{type(record).__name__}.{name}")
+    return row
+
+
+def encode_fields(kind: Kind[Any], values: Mapping[str, Any]) -> Row:
+    """Some fields of a record as plain JSON values.
+
+    Raises:
+        InputError: As `to_row`.
+    """
+    row = {name: _encode(kind.codecs, name, value) for name, value in values.items()}
+    for name, value in row.items():
+        _require_plain(value, f"{kind.record.__name__}.{name}")
+    return row
+
+
+def from_row(kind: Kind[R], row: Mapping[str, Any]) -> R:
+    """The record of a row."""
+    names = [f.name for f in fields(kind.record)]  # type: ignore[arg-type]  # a record is a dataclass
+    return kind.record(**{n: kind.codecs[n].decode(row[n]) if n in kind.codecs else row[n] for n in names})
+
+
+def _encode(codecs: Mapping[str, Codec], name: str, value: Any) -> Any:
+    encoded = codecs[name].encode(value) if name in codecs else value
+    return encoded.item() if isinstance(encoded, np.generic) else encoded
+
+
+def _require_plain(value: Any, where: str) -> None:
+    """Refuse what would not come back from the database as it went in."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{where} must be finite, got {value}", remedy="leave the entry out or use None")
+    if isinstance(value, str):
+        _require_text(value, where)
+    elif isinstance(value, list):
+        for item in value:
+            _require_plain(item, where)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise InputError(f"{where} needs text as keys, got {key!r}")
+            _require_plain(item, f"{where}[{key!r}]")
+    elif not isinstance(value, int | float | None):
+        raise InputError(f"{where} cannot be stored: {type(value).__name__} is not JSON", remedy="store numbers, text, lists and mappings")
+
+
+def _require_text(value: str, where: str) -> None:
+    if "\x00" in value or not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise InputError(f"{where} is not valid text: {ascii(value[:60])}", remedy="remove zero bytes and undecodable characters")
+
+
+def plain(value: Any) -> Any:
+    """Tuples to lists, mappings to dicts, numpy scalars to numbers, at any depth."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _grid_to_json(grid: Grid) -> Any:
+    return {"shape": list(grid.shape), "affine": grid.affine.tolist()}
+
+
+def _grid_from_json(value: Any) -> Grid:
+    return Grid(tuple(value["shape"]), np.array(value["affine"], dtype=np.float64))
+
+
+def _source_from_json(value: Any) -> Source:
+    return Source(**{**value, "names": tuple(value["names"])})
+
+
+def _records(record: type[Any]) -> Codec:
+    return Codec(lambda items: [plain(asdict(item)) for item in items], lambda items: tuple(record(**item) for item in items))
+
+
+_JSON = Codec(plain, lambda value: value)
+_TUPLE = Codec(plain, tuple)
+_RUNS = Codec(plain, lambda runs: tuple(tuple(run) for run in runs))
+_FLOAT = Codec(float, float)
+_OPTIONAL = Codec(lambda value: None if value is None else float(value), lambda value: value)
+_GRID = Codec(_grid_to_json, _grid_from_json)
+_SOURCE = Codec(lambda source: plain(asdict(source)), _source_from_json)
+_SETTINGS = Codec(lambda settings: plain(asdict(settings)), lambda value: ProjectSettings(**value))
+_ROUND_STATE = Codec(lambda state: RoundState(state).value, RoundState)
+_JOB_STATE = Codec(lambda state: JobState(state).value, JobState)
+
+_ALL: tuple[Kind[Any], ...] = (
+    Kind(Task, "task", tables.tasks, {"labels": _records(Label)}),
+    Kind(Project, "project", tables.projects, {"settings": _SETTINGS}, frozenset({"name", "task_id", "settings"})),
+    Kind(
+        Case,
+        "case",
+        tables.cases,
+        {"grid": _GRID, "window": _TUPLE, "value_range": _TUPLE, "source": _SOURCE, "notes": _TUPLE},
+    ),
+    Kind(
+        Annotator,
+        "annotator",
+        tables.annotators,
+        {"roles": _TUPLE, "cost_per_minute": _FLOAT},
+        frozenset({"name", "kind", "roles", "cost_per_minute"}),
+    ),
+    Kind(Snapshot, "snapshot", tables.snapshots, {"annotation_ids": _TUPLE}),
+    Kind(Model, "model", tables.models, {"recipe": _JSON, "weights": _TUPLE, "metrics": _JSON}),
+    Kind(
+        Prediction,
+        "prediction",
+        tables.predictions,
+        {"probabilities": _TUPLE, "scores": _JSON, "quality": _OPTIONAL, "quality_low": _OPTIONAL, "quality_high": _OPTIONAL},
+    ),
+    Kind(Query, "query", tables.queries, {"choices": _records(Choice)}),
+    Kind(
+        Round,
+        "round",
+        tables.rounds,
+        {"state": _ROUND_STATE},
+        frozenset({"state", "query_id", "snapshot_id", "model_id", "message", "updated_at"}),
+    ),
+    Kind(
+        Assignment,
+        "assignment",
+        tables.assignments,
+        {},
+        frozenset({"state", "revision", "reason", "closed_at", "proposal_id", "round_id"}),
+    ),
+    Kind(DraftPatch, "patch", tables.draft_patches, {"runs": _RUNS}),
+    Kind(Annotation, "annotation", tables.annotations, {"effort_seconds": _FLOAT}),
+    Kind(
+        Evaluation,
+        "evaluation",
+        tables.evaluations,
+        {"mean": _FLOAT, "low": _FLOAT, "high": _FLOAT, "effort_minutes": _FLOAT, "per_case": _JSON},
+    ),
+    Kind(Job, "job", tables.jobs, {"payload": _JSON, "result": _JSON, "state": _JOB_STATE, "progress": _FLOAT}),
+)
+_KINDS: dict[type[Any], Kind[Any]] = {kind.record: kind for kind in _ALL}

@@ -1,0 +1,120 @@
+"""The database's schema version: made new, brought up to date, or refused.
+
+Migrations are Alembic scripts in `migrations/versions`, applied in one transaction: a failed one leaves
+the database as it was. A SQLite file is copied to `backups/` before its schema changes; on PostgreSQL
+the same transaction protects the tables, and regular dumps are the administrator's task.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from medloop.core.errors import IntegrityError, StorageError
+from medloop.core.records import now
+from medloop.store.database import Database, advised
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+REVISIONS: tuple[str, ...] = ("0001",)
+"""Every schema this version of medloop can read or bring up to date, oldest first; a test keeps it true."""
+
+QUICK_CHECK_BYTES = 64 * 1024 * 1024
+"""SQLite files up to this size are checked for damage when opened: about 0.2 s at most."""
+
+
+def schema_revision(database: Database) -> str | None:
+    """The revision a database is at; None when it holds no medloop tables.
+
+    Raises:
+        StorageError: It cannot be read.
+    """
+    with database.reading() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def bring_up_to_date(database: Database, backups: Path, *, scripts: Path = MIGRATIONS, revisions: Sequence[str] = REVISIONS) -> Path | None:
+    """Make the newest schema out of none or an older one.
+
+    Args:
+        database: To change.
+        backups: Folder for the copy made before an existing SQLite file is changed.
+        scripts: Folder of the Alembic environment.
+        revisions: Revisions these scripts know, oldest first.
+
+    Returns:
+        The backup, when one was made.
+
+    Raises:
+        StorageError: The schema is newer than this medloop, or a migration failed; nothing was changed.
+    """
+    current = schema_revision(database)
+    if current == revisions[-1]:
+        return None
+    if current is not None and current not in revisions:
+        raise StorageError(
+            f"The project was written by a newer medloop (schema {current}, this one knows up to {revisions[-1]})",
+            remedy="install the newer medloop, or restore the copy that it left in the folder backups/",
+        )
+    copy = back_up(database, backups, current) if current is not None and database.is_sqlite else None
+    with database.writing() as connection:
+        _upgrade(connection, scripts)
+    return copy
+
+
+def check_file(path: Path) -> None:
+    """Refuse a damaged SQLite file of moderate size before anything is written to it.
+
+    Raises:
+        IntegrityError: Damaged.
+        StorageError: It cannot be opened.
+    """
+    if path.stat().st_size > QUICK_CHECK_BYTES:
+        return
+    with advised():
+        connection = sqlite3.connect(path, timeout=30)
+        try:
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        finally:
+            connection.close()
+    if found != "ok":
+        raise IntegrityError(f"The database {path} is damaged ({found})", remedy="restore the newest file of the folder backups/")
+
+
+def back_up(database: Database, folder: Path, label: str) -> Path:
+    """A consistent copy of a SQLite database, made while others may use it.
+
+    Raises:
+        StorageError: No room, or not allowed.
+    """
+    stamp = now().replace(":", "").replace(".", "")
+    target = folder / f"medloop-{label}-{stamp}.sqlite"
+    with advised():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"Cannot make {folder} ({error.strerror})", remedy="make the folder writable") from error
+        source, copy = sqlite3.connect(str(database.url.database)), sqlite3.connect(target)
+        try:
+            source.backup(copy)
+        finally:
+            copy.close()
+            source.close()
+    return target
+
+
+def _upgrade(connection: Connection, scripts: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise StorageError(f"The migration could not start ({error})", remedy="install medloop again") from error

@@ -1,0 +1,77 @@
+"""What the worklist shows per case, kept up to date in the transaction of each change.
+
+State of a case, first rule that fits:
+    answered    it has a current annotation (see `Reader.current_annotations`)
+    skipped     its latest assignment that was not released was closed as skipped
+    flagged     the same, closed as flagged
+    unanswered  anything else; `open_assignments` tells whether somebody has it open now
+`quality` and `uncertainty` are those of the case's newest prediction, of whatever model.
+"""
+
+from typing import Any, Literal, TypeAlias
+
+from sqlalchemy import Connection, Select, and_, func, insert, literal, select, update
+
+from medloop.core.records import Annotation, Assignment, Case, Prediction
+from medloop.store.tables import annotations, assignments, case_states
+
+CaseState: TypeAlias = Literal["unanswered", "answered", "skipped", "flagged"]
+CASE_STATES: tuple[CaseState, ...] = ("unanswered", "answered", "skipped", "flagged")
+
+UNCERTAINTY_SCORE = "entropy"
+"""The prediction score shown in the worklist."""
+
+
+def current_annotations_query() -> Select[Any]:
+    """Annotations that no later one of the same case and annotator, and no other one by name, replaces."""
+    later, other = annotations.alias("later"), annotations.alias("other")
+    same = and_(
+        later.c.case_id == annotations.c.case_id,
+        later.c.annotator_id == annotations.c.annotator_id,
+        later.c.event > annotations.c.event,
+    )
+    replaced_by_later = select(literal(1)).select_from(later).where(same).exists()
+    replaced_by_name = select(literal(1)).select_from(other).where(other.c.supersedes == annotations.c.id).exists()
+    return select(annotations).where(~replaced_by_later, ~replaced_by_name)
+
+
+def note_added(connection: Connection, record: object) -> None:
+    """Bring the worklist up to date after a record was added."""
+    if isinstance(record, Case):
+        _begin(connection, record)
+    elif isinstance(record, Annotation | Assignment):
+        refresh(connection, record.case_id)
+    elif isinstance(record, Prediction):
+        shown = {"quality": record.quality, "uncertainty": _score(record)}
+        connection.execute(update(case_states).where(case_states.c.case_id == record.case_id).values(shown))
+
+
+def refresh(connection: Connection, case_id: str) -> None:
+    """Work a case's state out anew from its annotations and assignments."""
+    counted = connection.execute(
+        select(func.count()).select_from(current_annotations_query().where(annotations.c.case_id == case_id).subquery())
+    ).scalar_one()
+    of_case = select(assignments.c.state).where(assignments.c.case_id == case_id)
+    latest = connection.execute(of_case.where(assignments.c.state != "released").order_by(assignments.c.event.desc()).limit(1)).scalar()
+    is_open = connection.execute(select(func.count()).select_from(of_case.where(assignments.c.state == "open").subquery())).scalar_one()
+    state: str = "answered" if counted else latest if latest in ("skipped", "flagged") else "unanswered"
+    values = {"state": state, "annotations": counted, "open_assignments": is_open}
+    connection.execute(update(case_states).where(case_states.c.case_id == case_id).values(values))
+
+
+def _begin(connection: Connection, case: Case) -> None:
+    row = {
+        "case_id": case.id,
+        "name": case.name,
+        "patient": case.patient,
+        "split": case.split,
+        "state": "unanswered",
+        "annotations": 0,
+        "open_assignments": 0,
+    }
+    connection.execute(insert(case_states), row)
+
+
+def _score(prediction: Prediction) -> float | None:
+    score = prediction.scores.get(UNCERTAINTY_SCORE)
+    return None if score is None else float(score)

@@ -1,0 +1,165 @@
+"""A project's store: one database for what exists, one folder of blobs for bytes.
+
+    with store.read() as tx: …          one consistent state
+    with store.write(actor) as tx: …    commits at the end, rolls back on an exception
+
+Writing transactions exclude each other, so keep them short and do no other work inside: blobs first, rows
+second. Job calls and further `write` calls inside a write in the same thread are refused.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from medloop.core.errors import ConflictError, FormatError, NotFoundError, StorageError
+from medloop.store.blobs import Blobs
+from medloop.store.database import Database, parse_url
+from medloop.store.jobs import JobQueue
+from medloop.store.reader import CaseCounts, CaseRow, Reader
+from medloop.store.schema import bring_up_to_date, check_file, schema_revision
+from medloop.store.tables import events
+from medloop.store.writer import Writer
+
+__all__ = ["CaseCounts", "CaseRow", "Reader", "Store", "Writer"]
+
+SETTINGS_FILE = "medloop.json"
+DATABASE_FILE = "medloop.sqlite"
+FORMAT = 1
+
+
+class Store:
+    """An open store; use `create` or `open`.
+
+    Attributes:
+        folder: The project's folder.
+        blobs: Its bytes.
+        jobs: Its queue of background work.
+    """
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.folder = folder
+        self.database = database
+        self.blobs = Blobs(folder / "blobs")
+        self.jobs = JobQueue(database)
+
+    @classmethod
+    def create(cls, folder: Path, *, url: str | None = None) -> "Store":
+        """Make a store in a folder that holds none.
+
+        Args:
+            folder: Made if missing.
+            url: A PostgreSQL URL of an empty database; None keeps everything in the folder.
+
+        Raises:
+            ConflictError: The folder or the database holds a project already.
+            SettingError: The URL is not one of PostgreSQL or SQLite.
+            StorageError: The disk or the database refused.
+        """
+        if (folder / SETTINGS_FILE).exists():
+            raise ConflictError(f"{folder} already holds a medloop project", remedy="choose another folder")
+        if url is not None:
+            parse_url(url)
+        _make_folder(folder)
+        database = Database(url or _file_url(folder))
+        try:
+            if schema_revision(database) is not None and _has_events(database):
+                raise ConflictError("The database already holds a medloop project", remedy="give an empty database, or open that project")
+            bring_up_to_date(database, folder / "backups")
+            _write_settings(folder / SETTINGS_FILE, url)
+            return cls(folder, database)
+        except BaseException:
+            database.close()
+            raise
+
+    @classmethod
+    def open(cls, folder: Path) -> "Store":
+        """Open an existing store; an older schema is backed up and brought up to date.
+
+        Raises:
+            NotFoundError: The folder holds none.
+            StorageError: The schema is newer than this medloop, or the disk or database refused.
+            IntegrityError: The database file is damaged.
+        """
+        url = _read_url(folder)
+        if url is None:
+            file = folder / DATABASE_FILE
+            if not file.is_file():
+                raise NotFoundError(f"The database {file} is missing", remedy="restore it from the folder backups/")
+            check_file(file)
+        database = Database(url or _file_url(folder))
+        try:
+            bring_up_to_date(database, folder / "backups")
+            store = cls(folder, database)
+        except BaseException:
+            database.close()
+            raise
+        store.blobs.sweep_temporary()
+        return store
+
+    @contextmanager
+    def read(self) -> Iterator[Reader]:
+        """A transaction that sees one state.
+
+        Raises:
+            StorageError: The database refused.
+        """
+        with self.database.reading() as connection:
+            yield Reader(connection)
+
+    @contextmanager
+    def write(self, actor: str) -> Iterator[Writer]:
+        """A transaction that commits at its end and rolls back on an exception.
+
+        Args:
+            actor: Who the audit names: an annotator's id or name, or "system".
+
+        Raises:
+            StorageError: The database refused; nothing was changed.
+            StateError: This thread has a write open already.
+        """
+        with self.database.writing() as connection:
+            yield Writer(connection, actor)
+
+    def close(self) -> None:
+        """Release the database; closing twice is harmless."""
+        self.database.close()
+
+
+def _file_url(folder: Path) -> str:
+    return f"sqlite:///{(folder / DATABASE_FILE).resolve()}"
+
+
+def _has_events(database: Database) -> bool:
+    with database.reading() as connection:
+        return connection.execute(select(func.max(events.c.seq))).scalar() is not None
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"Cannot make the folder {folder} ({error.strerror})", remedy="choose another folder") from error
+
+
+def _write_settings(path: Path, url: str | None) -> None:
+    """Only this user may read the file: a database URL may hold a password."""
+    try:
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_text(json.dumps({"format": FORMAT, "url": url}, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"Cannot write {path} ({error.strerror})", remedy="free some space or choose another folder") from error
+
+
+def _read_url(folder: Path) -> str | None:
+    path = folder / SETTINGS_FILE
+    if not path.is_file():
+        raise NotFoundError(f"{folder} holds no medloop project", remedy="make one with: medloop init")
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        url = settings["url"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise FormatError(f"{path} is damaged", remedy='restore it; for a local project it is {"format": 1, "url": null}') from error
+    return None if url is None else str(url)
