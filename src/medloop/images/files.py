@@ -1,0 +1,115 @@
+"""Bytes of files: bounded reading of what may be hostile, and writing that is all or nothing."""
+
+import hashlib
+import os
+import secrets
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from medloop.core.errors import FormatError, NotFoundError, StorageError
+
+GZIP_MAGIC = b"\x1f\x8b"
+_CHUNK = 1 << 20
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """The first `limit` bytes of a file, inflated when it is gzip; shorter when the file is.
+
+    Never holds more than `limit` bytes plus a chunk, whatever the file claims.
+
+    Raises:
+        FormatError: Damaged or truncated gzip.
+        NotFoundError: No such file.
+        StorageError: The file cannot be read.
+    """
+    out = bytearray()
+    for chunk in _inflated(path, limit) if is_gzip(path) else _plain(path, limit):
+        out += chunk
+    return bytes(out)
+
+
+def is_gzip(path: Path) -> bool:
+    """Whether the file starts like gzip, whatever its name."""
+    return read_start(path, 2) == GZIP_MAGIC
+
+
+def read_start(path: Path, count: int) -> bytes:
+    """The first `count` stored bytes, not inflated.
+
+    Raises:
+        NotFoundError: No such file.
+        StorageError: The file cannot be read.
+    """
+    return next(_plain(path, count), b"")
+
+
+def sha256_of(paths: Iterable[Path]) -> str:
+    """Digest over the bytes of several files, in that order."""
+    digest = hashlib.sha256()
+    for path in paths:
+        for chunk in _plain(path, 1 << 62):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file so that a crash leaves the old one or the new one, never a mixture.
+
+    Raises:
+        StorageError: The disk refused; nothing is left behind.
+    """
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise StorageError(f"{path.name} cannot be written: {error.strerror}", remedy="free space or choose another folder") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _plain(path: Path, limit: int) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            while limit > 0 and (chunk := file.read(min(_CHUNK, limit))):
+                limit -= len(chunk)
+                yield chunk
+    except FileNotFoundError as error:
+        raise NotFoundError(f"{path.name}: no such file", remedy="check the path") from error
+    except OSError as error:
+        raise StorageError(f"{path.name}: cannot be read: {error.strerror}", remedy="check its permissions") from error
+
+
+def _inflated(path: Path, limit: int) -> Iterator[bytes]:
+    """Inflate gzip, also of several members, up to `limit` bytes; checks each checksum it reaches."""
+    inflate = zlib.decompressobj(_GZIP_WINDOW)
+    try:
+        for stored in _plain(path, 1 << 62):
+            data = stored
+            while data:
+                chunk = inflate.decompress(data, max(min(_CHUNK, limit), 1))
+                yield chunk[:limit]
+                if limit == 0 and chunk:
+                    return
+                limit -= min(len(chunk), limit)
+                data = inflate.unconsumed_tail or inflate.unused_data
+                if inflate.eof:
+                    if not data.startswith(GZIP_MAGIC):
+                        return
+                    inflate = zlib.decompressobj(_GZIP_WINDOW)
+    except zlib.error as error:
+        raise FormatError(f"{path.name}: gzip must be intact, got: {error}", remedy="copy or download the file again") from error
+    raise FormatError(f"{path.name}: gzip must be complete, but it ends early", remedy="copy or download the file again")

@@ -1,0 +1,233 @@
+"""NIfTI in and out: nothing is resampled or reordered, and a mask carries its image's own header.
+
+Reading passes the gate (`nifti_header`) first; nibabel then only turns header fields into an affine.
+Writing starts from the raw header of the source, so that qform, sform, their codes, the voxel sizes and
+the units come out bit for bit as they went in, whatever their convention.
+"""
+
+import base64
+import gzip
+import struct
+from pathlib import Path
+from typing import Any, Literal
+
+import nibabel
+import numpy as np
+
+from medloop.core.arrays import Affine, ImageArray
+from medloop.core.errors import FormatError, GeometryError, IntegrityError
+from medloop.core.geometry import AFFINE_TOLERANCE_MM, Grid, Shape3
+from medloop.core.image import Image, Mask
+from medloop.core.records import Source
+from medloop.images.encode import GZIP_LEVEL
+from medloop.images.files import read_bounded, read_start, sha256_of, write_atomic
+from medloop.images.nifti_header import NIFTI1, NIFTI2, NIFTI_DTYPES, Layout, NiftiHeader, gate_header, looks_like_nifti
+from medloop.images.result import Purpose, ReadImage, grid_of, require_finite, rescaled, supported
+
+SHEAR_TOLERANCE = 1e-3
+"""Cosine between voxel axes above which they are called sheared: 0.06 degrees."""
+
+_UNITS = {1: "metres", 3: "micrometres"}
+
+
+class NiftiReader:
+    """The reader of `.nii`, `.nii.gz` and `.hdr`/`.img` files."""
+
+    name = "nifti"
+
+    def accepts(self, path: Path) -> bool:
+        """Whether the name or the first bytes are NIfTI's."""
+        plain = path.name.lower().removesuffix(".gz")
+        if plain.endswith((".nii", ".hdr", ".img")):
+            return True
+        return path.is_file() and looks_like_nifti(read_start(path, 544))
+
+    def read(self, path: Path, purpose: Purpose = "image") -> ReadImage:  # noqa: ARG002 - the same for both
+        """See `read_nifti`."""
+        return read_nifti(path)
+
+
+def read_nifti(path: Path) -> ReadImage:
+    """Read an image or a label map.
+
+    Args:
+        path: A `.nii`, `.nii.gz`, or either half of a pair.
+
+    Returns:
+        Array (C, I, J, K) after rescale, in file order; a fourth axis becomes channels.
+
+    Raises:
+        FormatError: The file breaks a rule of the format, or holds voxels that are not numbers.
+        GeometryError: Its affine is not usable.
+        NotFoundError: No such file.
+    """
+    header = gate_header(path)
+    array = _voxels(header)
+    require_finite(path.name, array)
+    array = supported(path.name, rescaled(array, header.slope, header.intercept))
+    affine, notes = _geometry(path.name, header)
+    grid = grid_of(path.name, _three(header.shape), affine)
+    files = [path] if header.voxels_path == path else sorted({path, header.voxels_path})
+    source = Source(
+        format="nifti",
+        names=(path.name,),
+        sha256=sha256_of(files),
+        nifti_header=base64.b64encode(header.raw).decode("ascii"),
+    )
+    return ReadImage(Image(array, grid), source, header.notes + notes)
+
+
+def write_mask(path: Path, mask: Mask, source: Source | None = None) -> None:
+    """Write label values as uint8 with the geometry of the source image, bit for bit.
+
+    Args:
+        path: Ends in `.nii` or `.nii.gz`.
+        mask: The label values.
+        source: Where its image came from; None, or another format than NIfTI, writes the mask's own affine.
+
+    Raises:
+        FormatError: Another ending.
+        GeometryError: The source's header has another shape than the mask.
+        StorageError: The disk refused.
+    """
+    _write(path, mask.array[None], mask.grid, source)
+
+
+def write_image(path: Path, image: Image, source: Source | None = None) -> None:
+    """Write intensities in their own dtype; channels become a fourth axis. See `write_mask`."""
+    _write(path, image.array, image.grid, source)
+
+
+def _voxels(header: NiftiHeader) -> ImageArray:
+    """Stored voxels as (C, I, J, K), without rescale."""
+    data = read_bounded(header.voxels_path, header.offset + header.voxel_bytes)
+    if len(data) < header.offset + header.voxel_bytes:
+        raise FormatError(
+            f"{header.voxels_path.name}: the header declares {header.offset + header.voxel_bytes} bytes, the file holds {len(data)}",
+            remedy="copy or download it again; it is cut off",
+        )
+    flat = np.frombuffer(data, header.dtype, offset=header.offset)
+    i, j, k = _three(header.shape)
+    stored: ImageArray = flat.reshape((i, j, k, -1), order="F").transpose(3, 0, 1, 2)
+    return stored
+
+
+def _three(shape: tuple[int, ...]) -> Shape3:
+    return (shape[0], shape[1], shape[2] if len(shape) > 2 else 1)
+
+
+def _geometry(name: str, header: NiftiHeader) -> tuple[Affine, tuple[str, ...]]:
+    """The affine by the standard's order (sform, qform, voxel sizes), and what is odd about it."""
+    kind: Any = nibabel.Nifti1Header if header.layout is NIFTI1 else nibabel.Nifti2Header
+    fields: Any = kind(header.raw, endianness=header.order, check=False)
+    has_s, has_q = int(fields["sform_code"]) > 0, int(fields["qform_code"]) > 0
+    qform = _qform(name, fields) if has_q else None
+    notes = []
+    if has_s:
+        affine = np.asarray(fields.get_sform(), dtype=np.float64)
+    elif qform is not None:
+        affine = qform
+    else:
+        affine = np.asarray(fields.get_base_affine(), dtype=np.float64)
+        notes.append("no orientation is stored (qform and sform codes are 0); left and right are not known")
+    if len(header.shape) == 2:
+        affine = _with_depth(affine)
+    if has_s and qform is not None and (gap := _gap(affine, qform, _three(header.shape))) > AFFINE_TOLERANCE_MM:
+        notes.append(f"qform and sform disagree by up to {gap:.3g} mm; the sform is used")
+    if (lean := _shear(affine)) > SHEAR_TOLERANCE:
+        notes.append(f"voxel axes are sheared: {np.degrees(np.arccos(lean)):.1f} degrees between two of them instead of 90")
+    if unit := _UNITS.get(int(fields["xyzt_units"]) & 7):
+        notes.append(f"the header's unit of length is {unit}; positions are read as millimetres")
+    return affine, tuple(notes)
+
+
+def _qform(name: str, fields: Any) -> Affine:
+    try:
+        with np.errstate(all="ignore"):
+            return np.asarray(fields.get_qform(), dtype=np.float64)
+    except (nibabel.spatialimages.HeaderDataError, ValueError, ArithmeticError) as error:
+        raise GeometryError(f"{name}: the qform must be a rotation, got: {error}", remedy="repair the image's header") from error
+
+
+def _with_depth(affine: Affine) -> Affine:
+    """A 2D file often leaves its third axis empty: make it 1 mm, at a right angle to the others."""
+    if np.linalg.norm(affine[:3, 2]) > 0:
+        return affine
+    normal = np.cross(affine[:3, 0], affine[:3, 1])
+    length = float(np.linalg.norm(normal))
+    repaired = affine.copy()
+    repaired[:3, 2] = normal / length if length > 0 else (0.0, 0.0, 1.0)
+    return repaired
+
+
+def _gap(first: Affine, second: Affine, shape: Shape3) -> float:
+    """Largest distance along an axis between two affines over the corners of a volume, in mm."""
+    corners = np.array([[a, b, c, 1] for a in (0, shape[0] - 1) for b in (0, shape[1] - 1) for c in (0, shape[2] - 1)])
+    return float(np.abs((first - second)[:3] @ corners.T).max())
+
+
+def _shear(affine: Affine) -> float:
+    """Largest cosine between two voxel axes; 0 when any of them is empty or not finite (refused later)."""
+    lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    if not np.isfinite(lengths).all() or not (lengths > 0).all():
+        return 0.0
+    unit = affine[:3, :3] / lengths
+    return float(np.abs(unit.T @ unit - np.eye(3)).max())
+
+
+def _write(path: Path, array: ImageArray, grid: Grid, source: Source | None) -> None:
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        raise FormatError(f"{path.name}: a NIfTI file is named .nii or .nii.gz", remedy=f"write {path.stem}.nii.gz")
+    raw = base64.b64decode(source.nifti_header) if source is not None and source.nifti_header else _fresh_header(array, grid)
+    header = _adapted(raw, array, path.name)
+    order: Literal["<", ">"] = "<" if struct.unpack("<i", header[:4])[0] in (348, 540) else ">"
+    body = array.astype(array.dtype.newbyteorder(order), copy=False).transpose(0, 3, 2, 1).tobytes(order="C")
+    data = header + b"\0\0\0\0" + body
+    write_atomic(path, gzip.compress(data, GZIP_LEVEL, mtime=0) if path.name.lower().endswith(".gz") else data)
+
+
+def _adapted(raw: bytes, array: ImageArray, name: str) -> bytes:
+    """A source's header made to describe this array; its geometry stays untouched."""
+    layout = NIFTI1 if len(raw) == NIFTI1.size else NIFTI2
+    order = "<" if struct.unpack("<i", raw[:4])[0] == layout.size else ">"
+    if len(raw) != layout.size or struct.unpack(f"{order}i", raw[:4])[0] != layout.size:
+        raise IntegrityError(f"{name}: the stored source header is damaged", remedy="import the case again")
+    header = bytearray(raw)
+    for at, length in layout.cleared:
+        header[at : at + length] = bytes(length)
+    _set_shape(header, order, layout, array, name)
+    codes = {dtype: code for code, dtype in NIFTI_DTYPES.items()}
+    if array.dtype.name not in codes:
+        raise FormatError(f"{name}: NIfTI cannot hold {array.dtype}", remedy="convert the image to int16 or float32")
+    struct.pack_into(order + layout.datatype[1], header, layout.datatype[0], codes[array.dtype.name])
+    struct.pack_into(order + layout.bitpix[1], header, layout.bitpix[0], array.dtype.itemsize * 8)
+    struct.pack_into(order + layout.vox_offset[1], header, layout.vox_offset[0], layout.size + 4)
+    struct.pack_into(order + layout.slope[1], header, layout.slope[0], 1, 0)
+    header[layout.magic_at : layout.magic_at + 2] = b"n+"
+    return bytes(header)
+
+
+def _set_shape(header: bytearray, order: str, layout: Layout, array: ImageArray, name: str) -> None:
+    """Axes of the file: the source's two or three, and a fourth for channels."""
+    at, code = layout.dim
+    axes, *lengths = struct.unpack_from(order + code, header, at)
+    kept = tuple(int(n) for n in lengths[: min(int(axes), 3)])
+    if _three(kept) != array.shape[1:]:
+        raise GeometryError(f"{name}: the array is {array.shape[1:]}, its source's header says {_three(kept)}", remedy="use its own source")
+    if len(array) > 1:
+        kept = (*_three(kept), len(array))
+    struct.pack_into(order + code, header, at, len(kept), *kept, *([1] * (7 - len(kept))))
+
+
+def _fresh_header(array: ImageArray, grid: Grid) -> bytes:
+    """A little-endian NIfTI-1 header with the grid's affine as sform, and as qform where it can be one."""
+    kind: Any = nibabel.Nifti1Header
+    header: Any = kind(endianness="<")
+    header.set_data_shape(grid.shape)
+    header.set_data_dtype(array.dtype)
+    header.set_sform(grid.affine, code=1)
+    header.set_qform(grid.affine, code=1 if _shear(grid.affine) <= SHEAR_TOLERANCE else 0)
+    header["pixdim"][1:4] = grid.spacing_mm
+    header.set_xyzt_units("mm")
+    header["magic"] = b"n+1"
+    return bytes(header.binaryblock)

@@ -1,0 +1,212 @@
+"""Files are decoded in a process of their own, with a bound on memory and time.
+
+Decoders meet hostile bytes: a small file may ask for gigabytes, loop for ever, or crash the process. So
+one child process reads for this one. It is started once and used for many files, because its imports
+take half a second; when it dies, runs out of memory or overruns its time, that file is refused and the
+next file gets a fresh child. Answers are JSON and raw voxels on a pipe, never pickle.
+
+Lock rule: one file at a time per process; `_LOCK` guards the child and its pipes.
+"""
+
+import atexit
+import json
+import os
+import select
+import struct
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medloop.core.errors import FormatError, GeometryError, MedloopError, NotFoundError, ShapeError, StorageError, UnavailableError
+from medloop.core.geometry import Grid
+from medloop.core.image import Image
+from medloop.core.records import Source
+from medloop.images.result import Purpose, ReadImage
+
+MEMORY_BYTES = 4 << 30
+"""Address space a child may take beyond what it has after its imports."""
+
+CPU_SECONDS = 60
+"""Processor time for one file or series; a 1,000-slice compressed CT takes about 20."""
+
+WALL_SECONDS = 180
+"""Waiting time for one file, disks and a busy machine included."""
+
+_REMEDY = "leave this file out, or convert it with a tool you trust"
+_ERRORS: dict[str, type[MedloopError]] = {
+    e.code: e for e in (FormatError, GeometryError, ShapeError, NotFoundError, StorageError, UnavailableError)
+}
+_LOCK = threading.Lock()
+_SIZE = struct.Struct("<QQ")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one child."""
+
+    memory_bytes: int = MEMORY_BYTES
+    cpu_seconds: int = CPU_SECONDS
+    wall_seconds: float = WALL_SECONDS
+
+
+class Child:
+    """One reading process; not shared between threads without a lock."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.owner = os.getpid()
+        command = [sys.executable, "-m", "medloop.images.sandbox_child", str(limits.memory_bytes), str(limits.cpu_seconds)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        # A session of its own: an interrupt typed at the terminal is for this process to handle.
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def usable(self) -> bool:
+        """Whether it runs and belongs to this process (not to the parent of a fork)."""
+        return self.owner == os.getpid() and self._process.poll() is None
+
+    def ask(self, paths: list[Path], purpose: Purpose) -> tuple[dict[str, Any], bytearray]:
+        """Send one request and wait for its answer: a JSON record and raw voxels.
+
+        Raises:
+            EOFError: The child died.
+            TimeoutError: It overran its waiting time.
+        """
+        deadline = time.monotonic() + self.limits.wall_seconds
+        request = json.dumps({"paths": [str(path.absolute()) for path in paths], "purpose": purpose}).encode() + b"\n"
+        stdin = self._process.stdin
+        try:
+            if stdin is not None:
+                stdin.write(request)
+                stdin.flush()
+        except BrokenPipeError as error:
+            raise EOFError from error
+        record_size, voxel_size = _SIZE.unpack(self._receive(_SIZE.size, deadline))
+        record: dict[str, Any] = json.loads(self._receive(record_size, deadline))
+        return record, self._receive(voxel_size, deadline)
+
+    def _receive(self, count: int, deadline: float) -> bytearray:
+        """Exactly `count` bytes from the child."""
+        if self._process.stdout is None or count > self.limits.memory_bytes:
+            raise EOFError
+        pipe, data, filled = self._process.stdout.fileno(), bytearray(count), 0
+        view = memoryview(data)
+        while filled < count:
+            if not select.select([pipe], [], [], max(deadline - time.monotonic(), 0))[0]:
+                raise TimeoutError
+            got = os.readv(pipe, [view[filled : filled + (1 << 20)]])
+            if got == 0:
+                raise EOFError
+            filled += got
+        return data
+
+    def close(self) -> None:
+        """End it, at once."""
+        if self.owner == os.getpid():
+            self._process.kill()
+            self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    continue  # it died with a request unread
+
+    def exit_words(self) -> str:
+        """How it ended, in words."""
+        code = self._process.wait(timeout=5)
+        return "the processor time ran out" if code in (-24, -9) else f"the decoder crashed (exit status {code})"
+
+
+_children: list[Child] = []
+
+
+def read_isolated(paths: Path | list[Path], purpose: Purpose, *, limits: Limits | None = None) -> ReadImage:
+    """Read one file, or the files of one series, in the child process.
+
+    Args:
+        paths: A file, the folder of one series, or the files of one series.
+        purpose: Intensities or label values.
+        limits: Other bounds than the usual ones, in a child used for this call only.
+
+    Raises:
+        FormatError: Refused by its reader, or beyond the bounds of memory and time, or the decoder crashed.
+        GeometryError: Its geometry is not usable.
+        NotFoundError: No such file.
+    """
+    files = [paths] if isinstance(paths, Path) else paths
+    if limits is not None:
+        child = Child(limits)
+        try:
+            return _ask(child, files, purpose)
+        finally:
+            child.close()
+    with _LOCK:
+        child = _shared_child()
+        try:
+            return _ask(child, files, purpose)
+        finally:
+            if not child.usable():
+                _drop(child)
+
+
+def _ask(child: Child, files: list[Path], purpose: Purpose) -> ReadImage:
+    name = files[0].name
+    try:
+        record, voxels = child.ask(files, purpose)
+    except TimeoutError as error:
+        child.close()
+        limit = child.limits.wall_seconds
+        raise FormatError(f"{name}: a file must be read within {limit:g} s, it was not", remedy=_REMEDY) from error
+    except EOFError as error:
+        words = child.exit_words()
+        child.close()
+        raise FormatError(f"{name}: it could not be decoded: {words}", remedy=_REMEDY) from error
+    if "error" in record:
+        kind = _ERRORS.get(record["error"]["code"], FormatError)
+        raise kind(record["error"]["message"], remedy=record["error"]["remedy"])
+    return _result(record, voxels)
+
+
+def _result(record: dict[str, Any], voxels: bytearray) -> ReadImage:
+    grid = Grid.from_json(record["grid"])
+    channels, (i, j, k) = int(record["channels"]), grid.shape
+    array = np.frombuffer(voxels, dtype=record["dtype"]).reshape(channels, k, j, i).transpose(0, 3, 2, 1)
+    source = Source(**{**record["source"], "names": tuple(record["source"]["names"])})
+    return ReadImage(Image(array, grid), source, tuple(record["notes"]))
+
+
+def _shared_child() -> Child:
+    if _children and not _children[0].usable():
+        _drop(_children[0])
+    if not _children:
+        _children.append(Child(Limits()))
+    return _children[0]
+
+
+def _drop(child: Child) -> None:
+    child.close()
+    _children.remove(child)
+
+
+@atexit.register
+def _close_all() -> None:
+    for child in list(_children):
+        _drop(child)

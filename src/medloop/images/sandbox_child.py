@@ -1,0 +1,106 @@
+"""The child's side of `sandbox`: read what the pipe names, answer with JSON and raw voxels.
+
+Started as `python -m medloop.images.sandbox_child MEMORY_BYTES CPU_SECONDS`; ends when its input does.
+"""
+
+import dataclasses
+import json
+import os
+import resource
+import struct
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from medloop.core.errors import MedloopError
+from medloop.images.read import load_decoders, read_here
+from medloop.images.result import ReadImage
+
+_SIZE = struct.Struct("<QQ")
+
+
+def main(memory_bytes: int, cpu_seconds: int, requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answer requests, one JSON object a line, until the input ends."""
+    load_decoders()
+    limit_memory(memory_bytes)
+    for line in requests:
+        allow_cpu(cpu_seconds)
+        request = json.loads(line)
+        record, send = answer([Path(path) for path in request["paths"]], request["purpose"])
+        body = json.dumps(record).encode()
+        answers.write(_SIZE.pack(len(body), record.get("bytes", 0)) + body)
+        send(answers)
+        answers.flush()
+
+
+def limit_memory(extra_bytes: int) -> None:
+    """Let this process take `extra_bytes` of address space more than it has now, where the system can."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        return
+    base = int(statm.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    resource.setrlimit(resource.RLIMIT_AS, (base + extra_bytes, base + extra_bytes))
+
+
+def allow_cpu(seconds: int) -> None:
+    """Let this process use `seconds` of processor time more than it has used; then the system ends it."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    spent = int(used.ru_utime + used.ru_stime)
+    resource.setrlimit(resource.RLIMIT_CPU, (spent + seconds + 1, resource.RLIM_INFINITY))
+
+
+def answer(paths: list[Path], purpose: Any) -> tuple[dict[str, Any], Callable[[BinaryIO], None]]:
+    """The record of one request, and what writes its voxels."""
+    name = paths[0].name
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _record(read_here(paths, purpose))
+    except MedloopError as error:
+        return _refusal(error.code, error.message, error.remedy), _nothing
+    except MemoryError:
+        return _refusal("bad_file", f"{name}: reading it takes more memory than allowed", "crop or downsample it"), _nothing
+    except RecursionError:
+        return _refusal("bad_file", f"{name}: it is nested too deeply", "convert it with a tool you trust"), _nothing
+    except Exception as error:
+        # The boundary to third-party decoders: whatever they raise on hostile bytes is that file's fault.
+        words = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        return _refusal("bad_file", f"{name}: it could not be decoded ({words})", "copy it again or convert it"), _nothing
+
+
+def _record(read: ReadImage) -> tuple[dict[str, Any], Callable[[BinaryIO], None]]:
+    # (C, K, J, I) in C order is file order: I fastest.
+    voxels = read.image.array.transpose(0, 3, 2, 1)
+    record = {
+        "grid": read.image.grid.to_json(),
+        "channels": read.image.channels,
+        "dtype": read.image.array.dtype.name,
+        "source": dataclasses.asdict(read.source),
+        "notes": list(read.notes),
+        "bytes": voxels.nbytes,
+    }
+
+    def send(answers: BinaryIO) -> None:
+        """Write slice by slice, so that no second copy of a volume is held."""
+        for channel in voxels:
+            for piece in channel:
+                answers.write(piece.tobytes(order="C"))
+
+    return record, send
+
+
+def _refusal(code: str, message: str, remedy: str) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "remedy": remedy}}
+
+
+def _nothing(_answers: BinaryIO) -> None:
+    """A refusal has no voxels."""
+
+
+if __name__ == "__main__":
+    # Readers may print; only this copy of the pipe carries answers.
+    pipe = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.stdin.buffer, pipe)
