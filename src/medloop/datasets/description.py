@@ -32,6 +32,21 @@ class LabelList:
         return tuple(self.values)
 
 
+@dataclass(frozen=True)
+class Entry:
+    """One case of a list in dataset.json.
+
+    Attributes:
+        image: Path as written there.
+        label: Path of the mask, None when it has none.
+        patient: Written by our own export; "" elsewhere.
+    """
+
+    image: str
+    label: str | None = None
+    patient: str = ""
+
+
 def read_description(path: Path) -> Json:
     """The object in a dataset.json.
 
@@ -81,8 +96,8 @@ def read_channels(description: Json) -> tuple[str, ...]:
     return tuple(str(given[key])[:80] for key in sorted(given, key=lambda k: (not str(k).isdigit(), int(k) if str(k).isdigit() else 0)))
 
 
-def read_entries(description: Json, key: str) -> list[tuple[str, str | None]]:
-    """(image, label) of every entry of a list such as `training` or `test`; label None when it has none.
+def read_entries(description: Json, key: str) -> list[Entry]:
+    """Every entry of a list such as `training` or `test`.
 
     Raises:
         FormatError: The list is no list, or an entry is neither a path nor an object with `image`.
@@ -108,10 +123,10 @@ def _pair(key: str, value: Any) -> tuple[int, str] | Refusal:
     return number, name.strip()
 
 
-def _entry(key: str, number: int, entry: Any) -> tuple[str, str | None]:
+def _entry(key: str, number: int, entry: Any) -> Entry:
     if isinstance(entry, str):
-        return entry, None
+        return Entry(entry)
     if isinstance(entry, dict) and isinstance(entry.get("image"), str):
-        label = entry.get("label")
-        return entry["image"], label if isinstance(label, str) and label else None
+        label, patient = entry.get("label"), entry.get("patient")
+        return Entry(entry["image"], label if isinstance(label, str) and label else None, patient if isinstance(patient, str) else "")
     raise FormatError(f"dataset.json: entry {number} of `{key}` must be a path or an object with `image`, got {entry!r:.80}")

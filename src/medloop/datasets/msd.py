@@ -8,12 +8,18 @@ from pathlib import Path
 
 from medloop.core.records import Split
 from medloop.datasets.dataset import CaseSource, Dataset, Refusal
-from medloop.datasets.description import read_channels, read_description, read_entries, read_labels
+from medloop.datasets.description import Entry, read_channels, read_description, read_entries, read_labels
 from medloop.datasets.files import IMAGE_SUFFIXES, Root, image_files, split_suffix
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
 
-_LISTS: tuple[tuple[str, Split | None], ...] = (("training", None), ("validation", "validation"), ("test", "test"))
+_LISTS: tuple[tuple[str, Split | None], ...] = (
+    ("training", None),
+    ("validation", "validation"),
+    ("test", "test"),
+    ("audit", "audit"),
+)
+"""List in dataset.json → split of its labelled entries; only our own export writes the last."""
 
 
 def open_msd(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
@@ -30,8 +36,8 @@ def open_msd(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
     description = read_description(root.folder / "dataset.json")
     labels = read_labels(description)
     cases = CaseList(patient_rule(patient_pattern), list(labels.refused))
-    entries = [(i, m, split) for key, split in _LISTS for i, m in read_entries(description, key)] or _scanned(root)
-    met = {_add_entry(root, cases, image, mask, split) for image, mask, split in entries}
+    entries = [(entry, split) for key, split in _LISTS for entry in read_entries(description, key)] or _scanned(root)
+    met = {_add_entry(root, cases, entry, split) for entry, split in entries}
     _refuse_unlisted(root, cases, met)
     return Dataset(
         format="msd",
@@ -57,9 +63,9 @@ def present(root: Root, entry: str) -> Path | Refusal:
     return Refusal(root.label(path), "a file named in dataset.json must exist", "nothing there", "restore it or drop the entry")
 
 
-def _add_entry(root: Root, cases: CaseList, image: str, mask: str | None, split: Split | None) -> Path | None:
-    found = present(root, image)
-    answer = present(root, mask) if mask is not None else None
+def _add_entry(root: Root, cases: CaseList, entry: Entry, split: Split | None) -> Path | None:
+    found = present(root, entry.image)
+    answer = present(root, entry.label) if entry.label is not None else None
     for outcome in (found, answer):
         if isinstance(outcome, Refusal):
             cases.refused.append(outcome)
@@ -67,15 +73,16 @@ def _add_entry(root: Root, cases: CaseList, image: str, mask: str | None, split:
         return None
     if not isinstance(answer, Refusal):
         kept = split if answer is not None else None
-        cases.add(CaseSource(split_suffix(found.name)[0], "", (found,), mask=answer, split=kept), root.label(found))
+        name = split_suffix(found.name)[0]
+        cases.add(CaseSource(name, entry.patient[:200], (found,), mask=answer, split=kept), root.label(found))
     return found
 
 
-def _scanned(root: Root) -> list[tuple[str, str | None, Split | None]]:
+def _scanned(root: Root) -> list[tuple[Entry, Split | None]]:
     """Entries made from the folders when dataset.json lists none."""
     masks = {split_suffix(p.name)[0]: root.label(p) for p in image_files(root, "labelsTr")[0]}
-    training = [(root.label(p), masks.get(split_suffix(p.name)[0]), None) for p in image_files(root, "imagesTr")[0]]
-    return [*training, *((root.label(p), None, None) for p in image_files(root, "imagesTs")[0])]
+    training = [Entry(root.label(p), masks.get(split_suffix(p.name)[0])) for p in image_files(root, "imagesTr")[0]]
+    return [(entry, None) for entry in (*training, *(Entry(root.label(p)) for p in image_files(root, "imagesTs")[0]))]
 
 
 def _refuse_unlisted(root: Root, cases: CaseList, met: set[Path | None]) -> None:

@@ -15,6 +15,7 @@ from medloop.datasets.table import COLUMNS, SPLIT_NAMES, Table, pixel_size, read
 
 LIST_NAMES = ("labels.csv", "index.csv", "data.csv", "dataset.csv", "train.csv")
 MAX_CLASSES = 255
+MAX_CLASS_NAME = 100
 
 
 def open_rows(source: Path, *, patient_pattern: str | None = None, masks: MaskReading = "labels") -> Dataset:
@@ -100,23 +101,32 @@ def _plain(entry: str) -> str:
 
 def _case(root: Root, table: Table, row: Mapping[str, str], number: int, names: Mapping[str, str]) -> CaseSource | Refusal:
     where = f"{table.name} line {number}"
+    if fault := _fault(where, row):
+        return fault
     image = _listed(root, row["image"], where)
     mask = _listed(root, row["mask"], where) if row.get("mask") else None
+    if isinstance(image, Refusal):
+        return image
+    if isinstance(mask, Refusal):
+        return mask
+    tag = (row.get("label") or None) if "mask" not in table.columns else None
     split = SPLIT_NAMES.get(row.get("split", "").lower())
-    tag = row.get("label") or None
-    if isinstance(image, Refusal) or isinstance(mask, Refusal):
-        return image if isinstance(image, Refusal) else mask  # type: ignore[return-value]  # one of both is a Refusal
-    if row.get("split") and split is None:
+    size = pixel_size(row.get("pixel_mm", ""))
+    return CaseSource(names[row["image"]], row.get("patient", ""), (image,), mask, tag, split, row.get("stratum", ""), size)
+
+
+def _fault(where: str, row: Mapping[str, str]) -> Refusal | None:
+    """What is wrong with the cells of a row, its files aside."""
+    if row.get("split") and row["split"].lower() not in SPLIT_NAMES:
         return Refusal(where, "a split is train, validation or test", row["split"][:80], "correct or empty the cell")
+    tag = row.get("label", "")
+    if len(tag) > MAX_CLASS_NAME or not tag.isprintable():
+        return Refusal(where, f"a class name has at most {MAX_CLASS_NAME} printable characters", f"{len(tag)}")
     try:
-        size = pixel_size(row.get("pixel_mm", ""))
+        pixel_size(row.get("pixel_mm", ""))
     except ValueError:
         return Refusal(where, "a pixel size is a length in mm", row["pixel_mm"][:80], "correct or empty the cell")
-    if tag is not None and (len(tag) > 100 or not tag.isprintable()):
-        return Refusal(where, "a class name has at most 100 printable characters", f"{len(tag)}")
-    if mask is not None or "mask" in table.columns:
-        tag = None
-    return CaseSource(names[row["image"]], row.get("patient", ""), (image,), mask, tag, split, row.get("stratum", ""), size)
+    return None
 
 
 def _listed(root: Root, entry: str, where: str) -> Path | Refusal:

@@ -9,6 +9,7 @@ from pathlib import Path
 from medloop.core.errors import FormatError
 from medloop.core.records import Split
 from medloop.datasets.files import read_list
+from medloop.datasets.staging import unshielded
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "image": ("image", "filename", "file", "image_path", "path", "file_name", "image_file", "image_id", "name"),
@@ -66,8 +67,12 @@ def read_table(path: Path) -> Table:
         raise FormatError(f"{path.name}: needs a header line, got an empty one", remedy="name the columns, such as image,label,patient")
     header = [cell.strip() for cell in rows[0]]
     places = _places(header)
-    cells = [{meaning: (row[at].strip() if at < len(row) else "") for meaning, at in places.items()} for row in rows[1:] if any(row)]
+    cells = [{meaning: _cell(row, at) for meaning, at in places.items()} for row in rows[1:] if any(row)]
     return Table(path.name, {meaning: header[at] for meaning, at in places.items()}, cells)
+
+
+def _cell(row: Sequence[str], at: int) -> str:
+    return unshielded(row[at].strip()) if at < len(row) else ""
 
 
 def _delimiter(lines: io.StringIO) -> str:

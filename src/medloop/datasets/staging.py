@@ -1,0 +1,86 @@
+"""Writing a folder so that it is either complete or not there, with names and cells that cannot do harm."""
+
+import csv
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from medloop.core.errors import ConflictError, StorageError
+
+_UNSAFE = re.compile(r"[^\w.\- ]+")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+MAX_FILE_NAME = 120
+
+
+@contextmanager
+def staged_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder that becomes `folder` when the block ends well and vanishes when it does not.
+
+    Raises:
+        ConflictError: `folder` exists and is not an empty folder.
+        StorageError: The disk refuses.
+    """
+    require_empty(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise StorageError(f"Cannot write beside {folder}: {error.strerror}", remedy="choose another folder") from error
+    try:
+        yield staging
+        staging.chmod(0o755)
+        staging.replace(folder)
+    except StorageError:
+        raise
+    except OSError as error:
+        raise StorageError(f"Cannot write {folder}: {error.strerror or error}", remedy="free space or choose another folder") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def require_empty(folder: Path) -> None:
+    """Refuse a place that already holds something.
+
+    Raises:
+        ConflictError: It is a file, or a folder with something in it.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConflictError(f"{folder} must be new or an empty folder", remedy="choose another folder or empty it")
+
+
+class FileNames:
+    """Case names as file names: safe on every system and each used once."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+
+    def of(self, name: str) -> str:
+        """A file name (without suffix) for a case."""
+        base = _UNSAFE.sub("_", name).strip(" .")[:MAX_FILE_NAME] or "case"
+        chosen, number = base, 1
+        while chosen.lower() in self._used:
+            number += 1
+            chosen = f"{base}-{number}"
+        self._used.add(chosen.lower())
+        return chosen
+
+
+def write_rows(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Write a CSV whose cells no spreadsheet takes for a formula."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([[shielded(cell) for cell in row] for row in rows])
+
+
+def shielded(cell: str) -> str:
+    """A cell with `'` before it when it starts like a formula (OWASP, CSV injection)."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def unshielded(cell: str) -> str:
+    """Inverse of `shielded`."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
