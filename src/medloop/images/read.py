@@ -84,9 +84,10 @@ def read_mask(path: Path, grid: Grid | None = None) -> Mask:
 def readers() -> tuple[Reader, ...]:
     """Every reader in the order they are asked: third parties first, then the built-in ones."""
     from medloop.images.nifti import NiftiReader
+    from medloop.images.raster import RasterReader
 
     found: list[Reader] = [point.load()() for point in entry_points(group=READER_GROUP)]
-    return (*found, NiftiReader())
+    return (*found, NiftiReader(), RasterReader())
 
 
 def load_decoders() -> None:
