@@ -2,29 +2,28 @@
 
     queued → running → done | failed | cancelled;   running → queued when its worker is gone
 
-Leases use no clock that can jump. A running job has a beat count, raised by each heartbeat. Whoever wants
-work watches the beats: a job whose (attempt, beat) stayed the same for its lease, by the watcher's own
-monotonic clock, has lost its worker. Turning the wall clock, rebooting, or several machines on one
-PostgreSQL therefore never make two workers run one job; a fresh watcher waits one full lease. A worker
-that was only stalled finds itself fenced out: every call checks (id, owner, attempt).
+Leases are judged by watching beats, not by comparing times (see `leases.py`). A worker that was only
+stalled finds itself fenced out: every call checks (id, owner, attempt).
 
 Each call is a short transaction of its own. Enqueue, cancel and every end are audit events; claims and
 heartbeats are not. Calls inside `Store.write` in the same thread are refused.
 """
 
+import builtins
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, Update, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, insert, select, update
 
 from medloop.core.errors import ConflictError, InputError, NotFoundError
 from medloop.core.records import Job, Json, new_id, now
 from medloop.core.states import JobState, move_job
 from medloop.store.database import Database
 from medloop.store.events import append_event
-from medloop.store.rows import from_row, kind_of, to_row
+from medloop.store.leases import Pulse, Watch
+from medloop.store.rows import encode_fields, from_row, kind_of, to_row
 from medloop.store.tables import job_logs, jobs
 
 LEASE_SECONDS = 15.0
@@ -41,15 +40,6 @@ class LogLine:
     text: str
 
 
-@dataclass(frozen=True)
-class _Sighting:
-    """A running job as first seen in this condition, at `since` seconds of the watcher's clock."""
-
-    attempt: int
-    beat: int
-    since: float
-
-
 class JobQueue:
     """The queue of one store.
 
@@ -60,8 +50,7 @@ class JobQueue:
 
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
-        self._clock = clock
-        self._sightings: dict[str, _Sighting] = {}
+        self._watch = Watch(clock)
 
     def enqueue(
         self, kind: str, payload: Json, *, key: str | None = None, priority: int = 0, max_attempts: int = 3, actor: str = "system"
@@ -109,11 +98,11 @@ class JobQueue:
             kinds: Only jobs of these kinds.
             lease_seconds: Silence after which others may take the job over.
         """
-        lost = self._watch()
+        lost = self._lost()
         with self._database.reading() as connection:
             waiting = connection.execute(_next_queued(kinds)).first()
-        for job in lost:
-            self._give_back(job)
+        for pulse in lost:
+            self._give_back(pulse)
         if waiting is None and not lost:
             return None
         skip = _next_queued(kinds).with_for_update(skip_locked=True)
@@ -147,7 +136,7 @@ class JobQueue:
         if message is not None:
             values["message"] = message
         with self._database.writing(chained=False) as connection:
-            row = connection.execute(_fenced(job).values(values).returning(jobs.c.cancel_requested)).first()
+            row = connection.execute(update(jobs).where(*_held(job)).values(values).returning(jobs.c.cancel_requested)).first()
         if row is None:
             raise _fenced_out(job)
         return not row.cancel_requested
@@ -182,6 +171,14 @@ class JobQueue:
         """
         return self._end(job, JobState.CANCELLED, "cancel", {})
 
+    def release(self, job: Job) -> Job:
+        """The worker must stop, not the job: back to the queue, and this start does not count as an attempt.
+
+        Raises:
+            ConflictError: Another worker has the job now.
+        """
+        return self._end(job, JobState.QUEUED, "release", {"attempt": job.attempt - 1})
+
     def cancel(self, job_id: str, *, actor: str = "system") -> Job:
         """Ask a job to stop: a queued one is cancelled at once, a running one at its next heartbeat.
 
@@ -213,7 +210,7 @@ class JobQueue:
         with self._database.reading() as connection:
             return _existing(connection, job_id)
 
-    def list(self, state: JobState | None = None, limit: int = 100) -> "list[Job]":
+    def list(self, state: JobState | None = None, limit: int = 100) -> builtins.list[Job]:
         """Jobs, newest first."""
         query = select(jobs).order_by(jobs.c.event.desc()).limit(limit)
         if state is not None:
@@ -230,59 +227,48 @@ class JobQueue:
         with self._database.writing(chained=False) as connection:
             connection.execute(insert(job_logs), {"job_id": job_id, "at": now(), "text": line.replace("\x00", "")})
 
-    def logs(self, job_id: str, after: int = 0, limit: int = 1000) -> "list[LogLine]":
+    def logs(self, job_id: str, after: int = 0, limit: int = 1000) -> builtins.list[LogLine]:
         """Lines whose number is above `after`, in order."""
         query = select(job_logs.c.seq, job_logs.c.at, job_logs.c.text).where(job_logs.c.job_id == job_id, job_logs.c.seq > after)
         with self._database.reading() as connection:
             return [LogLine(**row) for row in connection.execute(query.order_by(job_logs.c.seq).limit(limit)).mappings()]
 
-    def _watch(self) -> "list[Job]":
-        """Look at the running jobs; those that were silent for their whole lease."""
-        query = select(jobs).where(jobs.c.state == JobState.RUNNING.value)
+    def _lost(self) -> builtins.list[Pulse]:
+        """Running jobs whose worker is gone."""
+        query = select(jobs.c.id, jobs.c.attempt, jobs.c.beat, jobs.c.lease_seconds).where(jobs.c.state == JobState.RUNNING.value)
         with self._database.reading() as connection:
-            running = connection.execute(query).mappings().all()
-        at = self._clock()
-        seen: dict[str, _Sighting] = {}
-        for row in running:
-            before = self._sightings.get(row["id"])
-            unchanged = before is not None and (before.attempt, before.beat) == (row["attempt"], row["beat"])
-            seen[row["id"]] = before if before is not None and unchanged else _Sighting(row["attempt"], row["beat"], at)
-        self._sightings = seen
-        return [_job(row) for row in running if at - seen[row["id"]].since >= row["lease_seconds"]]
+            return self._watch.silent([Pulse(*row) for row in connection.execute(query)])
 
-    def _give_back(self, job: Job) -> None:
+    def _give_back(self, pulse: Pulse) -> None:
         """Take a job from a worker that is gone, unless it beat again in this moment."""
-        sighting = self._sightings.get(job.id)
-        if sighting is None:
-            return
-        verb, values = _after_loss(job)
-        silent = (jobs.c.id == job.id, jobs.c.state == JobState.RUNNING.value, jobs.c.attempt == job.attempt, jobs.c.beat == sighting.beat)
+        silent = (jobs.c.id == pulse.job_id, jobs.c.attempt == pulse.attempt, jobs.c.beat == pulse.beat)
+        still_silent = (*silent, jobs.c.state == JobState.RUNNING.value)
         with self._database.writing() as connection:
-            changed = connection.execute(update(jobs).where(*silent).values(values).returning(jobs.c.id)).first()
-            if changed is not None:
-                body = {"owner": job.owner, "attempt": job.attempt}
-                append_event(connection, actor="system", verb=verb, noun="job", noun_id=job.id, body=body)
-                text = f"The worker {job.owner} is gone (attempt {job.attempt} of {job.max_attempts})"
-                connection.execute(insert(job_logs), {"job_id": job.id, "at": now(), "text": text})
+            job = _first(connection, select(jobs).where(*still_silent).with_for_update())
+            if job is None:
+                return
+            verb, values = _after_loss(job)
+            connection.execute(update(jobs).where(jobs.c.id == job.id).values(values))
+            body = {"owner": job.owner, "attempt": job.attempt}
+            append_event(connection, actor="system", verb=verb, noun="job", noun_id=job.id, body=body)
+            text = f"The worker {job.owner} is gone (attempt {job.attempt} of {job.max_attempts})"
+            connection.execute(insert(job_logs), {"job_id": job.id, "at": now(), "text": text})
 
     def _end(self, job: Job, state: JobState, verb: str, changes: Mapping[str, Any]) -> Job:
-        move_job(JobState.RUNNING, state)
-        values = {**_plain(job, changes), "state": state.value, "owner": None}
-        if state != JobState.QUEUED:
-            values["finished_at"] = now()
+        values: dict[str, Any] = encode_fields(kind_of(Job), changes)
         with self._database.writing() as connection:
-            ended = _first(connection, _fenced(job).values(values).returning(jobs))
-            if ended is None:
+            held = _first(connection, select(jobs).where(*_held(job)).with_for_update())
+            if held is None:
                 raise _fenced_out(job)
+            if state == JobState.QUEUED and held.cancel_requested:
+                state, verb = JobState.CANCELLED, "cancel"
+            values |= {"state": move_job(held.state, state).value, "owner": None}
+            if state != JobState.QUEUED:
+                values["finished_at"] = now()
+            connection.execute(update(jobs).where(jobs.c.id == job.id).values(values))
             body = {"attempt": job.attempt, **{name: values[name] for name in ("result", "error") if name in values}}
             append_event(connection, actor=job.owner or "system", verb=verb, noun="job", noun_id=job.id, body=body)
-        return ended
-
-
-def _plain(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The changed fields as plain values; refuses a result that JSON cannot hold."""
-    row = to_row(Job(**{**{name: getattr(job, name) for name in Job.__dataclass_fields__}, **changes}))
-    return {name: row[name] for name in changes}
+            return _existing(connection, job.id)
 
 
 def _after_loss(job: Job) -> tuple[str, dict[str, Any]]:
@@ -303,10 +289,9 @@ def _next_queued(kinds: Collection[str] | None) -> Select[tuple[str]]:
     return query.order_by(jobs.c.priority.desc(), jobs.c.event).limit(1)
 
 
-def _fenced(job: Job) -> Update:
-    """An update that only the worker which holds this attempt can make."""
-    held = (jobs.c.id == job.id, jobs.c.owner == job.owner, jobs.c.attempt == job.attempt, jobs.c.state == JobState.RUNNING.value)
-    return update(jobs).where(*held)
+def _held(job: Job) -> tuple[ColumnElement[bool], ...]:
+    """True only for the worker that holds this attempt."""
+    return (jobs.c.id == job.id, jobs.c.owner == job.owner, jobs.c.attempt == job.attempt, jobs.c.state == JobState.RUNNING.value)
 
 
 def _fenced_out(job: Job) -> ConflictError:
@@ -327,5 +312,5 @@ def _first(connection: Connection, statement: Any) -> Job | None:
     return None if row is None else _job(row)
 
 
-def _job(row: Mapping[str, Any]) -> Job:
+def _job(row: RowMapping) -> Job:
     return from_row(kind_of(Job), row)

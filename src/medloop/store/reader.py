@@ -1,12 +1,12 @@
 """Questions to the store, all answered within one transaction that sees one state."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from medloop.core.errors import InputError, NotFoundError
@@ -17,7 +17,7 @@ from medloop.store.tables import annotations, case_states, cases, draft_patches,
 
 R = TypeVar("R")
 Scalar: TypeAlias = str | int | float | bool
-Where: TypeAlias = Mapping[str, Scalar | None | Collection[str] | Collection[int]]
+Where: TypeAlias = Mapping[str, Scalar | Collection[str] | Collection[int] | None]
 """Field → value it must equal, None for "is empty", or a collection of allowed values."""
 
 LONG_LIST = 500
@@ -217,6 +217,10 @@ class Reader:
         """Audit events whose number is above `after`, in order."""
         query = select(events).where(events.c.seq > after).order_by(events.c.seq).limit(limit)
         return [Event(**row) for row in self._connection.execute(query).mappings()]
+
+    def rows(self, kind: Kind[Any]) -> Iterator[RowMapping]:
+        """Every stored row of a kind, for the audit."""
+        yield from self._connection.execute(select(kind.table).order_by(kind.table.c.event)).mappings()
 
     @property
     def _is_sqlite(self) -> bool:

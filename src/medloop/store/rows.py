@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Generic, TypeVar
 
 import numpy as np
-from sqlalchemy import Table
+from sqlalchemy import RowMapping, Table
 
 from medloop.core.errors import InputError
 from medloop.core.geometry import Grid
@@ -110,7 +110,7 @@ def encode_fields(kind: Kind[Any], values: Mapping[str, Any]) -> Row:
     return row
 
 
-def from_row(kind: Kind[R], row: Mapping[str, Any]) -> R:
+def from_row(kind: Kind[R], row: Mapping[str, Any] | RowMapping) -> R:
     """The record of a row."""
     names = [f.name for f in fields(kind.record)]  # type: ignore[arg-type]  # a record is a dataclass
     return kind.record(**{n: kind.codecs[n].decode(row[n]) if n in kind.codecs else row[n] for n in names})
@@ -140,8 +140,8 @@ def _require_plain(value: Any, where: str) -> None:
 
 
 def _require_text(value: str, where: str) -> None:
-    if "\x00" in value or not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise InputError(f"{where} is not valid text: {ascii(value[:60])}", remedy="remove zero bytes and undecodable characters")
+    if "\x00" in value or (not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value)):
+        raise InputError(f"{where} is not valid text: {value[:60]!a}", remedy="remove zero bytes and undecodable characters")
 
 
 def plain(value: Any) -> Any:

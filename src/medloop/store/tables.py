@@ -8,22 +8,9 @@ added it: it orders rows even when the clock was turned back, and ties the row t
 changes it (see `states.py`), so that a project of 100,000 cases is counted and listed from one index.
 """
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Boolean,
-    Column,
-    Double,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-    text,
-)
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, text
+
+from medloop.store.columns import ROW_NUMBER, added_by_event, link, nested, number, record_id, whole, words
 
 metadata = MetaData(
     naming_convention={
@@ -37,48 +24,16 @@ metadata = MetaData(
 IMMUTABLE = ("annotations", "models", "predictions", "snapshots", "queries", "tasks", "evaluations")
 """Tables whose rows are never updated or deleted: triggers refuse it, as they do for `events`."""
 
-_ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite counts by itself only in a column declared INTEGER PRIMARY KEY."""
-
-
-def _id() -> Column[str]:
-    return Column("id", String(80), primary_key=True)
-
-
-def _added_by_event() -> Column[int]:
-    return Column("event", BigInteger, nullable=False)
-
-
-def _link(name: str, target: str, *, optional: bool = False) -> Column[str]:
-    return Column(name, String(80), ForeignKey(f"{target}.id"), nullable=optional)
-
-
-def _text(name: str, *, optional: bool = False) -> Column[str]:
-    return Column(name, Text, nullable=optional)
-
-
-def _json(name: str) -> Column[object]:
-    return Column(name, JSON, nullable=False)
-
-
-def _whole(name: str, *, optional: bool = False) -> Column[int]:
-    return Column(name, Integer, nullable=optional)
-
-
-def _number(name: str, *, optional: bool = False) -> Column[float]:
-    return Column(name, Double, nullable=optional)
-
-
 events = Table(
     "events",
     metadata,
-    Column("seq", _ROW_NUMBER, primary_key=True, autoincrement=False),
-    _text("at"),
-    _text("actor"),
-    _text("verb"),
-    _text("noun"),
-    _text("noun_id"),
-    _json("body"),
+    Column("seq", ROW_NUMBER, primary_key=True, autoincrement=False),
+    words("at"),
+    words("actor"),
+    words("verb"),
+    words("noun"),
+    words("noun_id"),
+    nested("body"),
     Column("previous", String(64), nullable=False),
     Column("digest", String(64), nullable=False, unique=True),
     Index(None, "noun", "noun_id"),
@@ -87,73 +42,73 @@ events = Table(
 tasks = Table(
     "tasks",
     metadata,
-    _id(),
-    _whole("version"),
-    _text("kind"),
-    _json("labels"),
-    _text("instructions"),
-    _text("created_at"),
-    _added_by_event(),
+    record_id(),
+    whole("version"),
+    words("kind"),
+    nested("labels"),
+    words("instructions"),
+    words("created_at"),
+    added_by_event(),
 )
 
 projects = Table(
     "projects",
     metadata,
-    _id(),
-    _text("name"),
-    _link("task_id", "tasks"),
-    _json("settings"),
-    _text("created_at"),
-    _added_by_event(),
+    record_id(),
+    words("name"),
+    link("task_id", "tasks"),
+    nested("settings"),
+    words("created_at"),
+    added_by_event(),
 )
 
 cases = Table(
     "cases",
     metadata,
-    _id(),
+    record_id(),
     Column("name", Text, nullable=False, unique=True),
     Column("patient", Text, nullable=False, index=True),
-    _text("split"),
-    _json("grid"),
-    _whole("channels"),
-    _text("dtype"),
-    _text("voxels"),
-    _json("window"),
-    _json("value_range"),
-    _json("source"),
-    _text("stratum"),
-    _json("notes"),
-    _text("added_at"),
-    _added_by_event(),
+    words("split"),
+    nested("grid"),
+    whole("channels"),
+    words("dtype"),
+    words("voxels"),
+    nested("window"),
+    nested("value_range"),
+    nested("source"),
+    words("stratum"),
+    nested("notes"),
+    words("added_at"),
+    added_by_event(),
     Index(None, "split", "name"),
 )
 
 annotators = Table(
     "annotators",
     metadata,
-    _id(),
+    record_id(),
     Column("name", Text, nullable=False, unique=True),
-    _text("kind"),
-    _json("roles"),
-    _number("cost_per_minute"),
-    _text("created_at"),
-    _added_by_event(),
+    words("kind"),
+    nested("roles"),
+    number("cost_per_minute"),
+    words("created_at"),
+    added_by_event(),
 )
 
 assignments = Table(
     "assignments",
     metadata,
-    _id(),
-    _link("case_id", "cases"),
-    _link("annotator_id", "annotators"),
-    _link("round_id", "rounds", optional=True),
-    _link("proposal_id", "predictions", optional=True),
-    _text("state"),
-    _whole("revision"),
-    _text("reason"),
-    _text("opened_at"),
-    _text("closed_at", optional=True),
-    _added_by_event(),
+    record_id(),
+    link("case_id", "cases"),
+    link("annotator_id", "annotators"),
+    link("round_id", "rounds", optional=True),
+    link("proposal_id", "predictions", optional=True),
+    words("state"),
+    whole("revision"),
+    words("reason"),
+    words("opened_at"),
+    words("closed_at", optional=True),
+    added_by_event(),
     Index(None, "case_id", "state"),
     Index(None, "annotator_id", "state", "opened_at"),
     Index(None, "state", "opened_at"),
@@ -163,32 +118,32 @@ assignments = Table(
 draft_patches = Table(
     "draft_patches",
     metadata,
-    _id(),
-    _link("assignment_id", "assignments"),
-    _whole("revision"),
-    _json("runs"),
-    _text("created_at"),
-    _added_by_event(),
+    record_id(),
+    link("assignment_id", "assignments"),
+    whole("revision"),
+    nested("runs"),
+    words("created_at"),
+    added_by_event(),
     UniqueConstraint("assignment_id", "revision"),
 )
 
 annotations = Table(
     "annotations",
     metadata,
-    _id(),
-    _link("case_id", "cases"),
-    _link("task_id", "tasks"),
-    _link("annotator_id", "annotators"),
-    _text("kind"),
-    _text("blob", optional=True),
-    _whole("tag", optional=True),
-    _text("origin"),
-    _link("assignment_id", "assignments", optional=True),
-    _link("proposal_id", "predictions", optional=True),
-    _link("supersedes", "annotations", optional=True),
-    _number("effort_seconds"),
-    _text("created_at"),
-    _added_by_event(),
+    record_id(),
+    link("case_id", "cases"),
+    link("task_id", "tasks"),
+    link("annotator_id", "annotators"),
+    words("kind"),
+    words("blob", optional=True),
+    whole("tag", optional=True),
+    words("origin"),
+    link("assignment_id", "assignments", optional=True),
+    link("proposal_id", "predictions", optional=True),
+    link("supersedes", "annotations", optional=True),
+    number("effort_seconds"),
+    words("created_at"),
+    added_by_event(),
     Index(None, "case_id", "annotator_id", "event"),
     Index(None, "supersedes"),
     Index(None, "created_at"),
@@ -197,69 +152,69 @@ annotations = Table(
 queries = Table(
     "queries",
     metadata,
-    _id(),
-    _text("strategy"),
+    record_id(),
+    words("strategy"),
     Column("seed", BigInteger, nullable=False),
-    _link("model_id", "models", optional=True),
-    _json("choices"),
-    _text("created_at"),
-    _added_by_event(),
+    link("model_id", "models", optional=True),
+    nested("choices"),
+    words("created_at"),
+    added_by_event(),
 )
 
 rounds = Table(
     "rounds",
     metadata,
-    _id(),
+    record_id(),
     Column("index", Integer, nullable=False, unique=True),
     Column("state", Text, nullable=False, index=True),
-    _link("query_id", "queries", optional=True),
-    _link("snapshot_id", "snapshots", optional=True),
-    _link("model_id", "models", optional=True),
-    _text("message"),
-    _text("created_at"),
-    _text("updated_at"),
-    _added_by_event(),
+    link("query_id", "queries", optional=True),
+    link("snapshot_id", "snapshots", optional=True),
+    link("model_id", "models", optional=True),
+    words("message"),
+    words("created_at"),
+    words("updated_at"),
+    added_by_event(),
 )
 
 snapshots = Table(
     "snapshots",
     metadata,
-    _id(),
-    _json("annotation_ids"),
-    _text("digest"),
-    _text("created_at"),
-    _added_by_event(),
+    record_id(),
+    nested("annotation_ids"),
+    words("digest"),
+    words("created_at"),
+    added_by_event(),
 )
 
 models = Table(
     "models",
     metadata,
-    _id(),
+    record_id(),
     Column("index", Integer, nullable=False, unique=True),
-    _json("recipe"),
-    _link("snapshot_id", "snapshots"),
-    _json("weights"),
-    _json("metrics"),
-    _text("created_at"),
-    _added_by_event(),
+    nested("recipe"),
+    link("snapshot_id", "snapshots"),
+    nested("weights"),
+    nested("metrics"),
+    words("created_at"),
+    added_by_event(),
 )
 
 predictions = Table(
     "predictions",
     metadata,
-    _id(),
-    _link("case_id", "cases"),
-    _link("model_id", "models"),
-    _text("mask", optional=True),
-    _text("uncertainty", optional=True),
-    _json("probabilities"),
-    _text("features", optional=True),
-    _json("scores"),
-    _number("quality", optional=True),
-    _number("quality_low", optional=True),
-    _number("quality_high", optional=True),
-    _text("created_at"),
-    _added_by_event(),
+    record_id(),
+    link("case_id", "cases"),
+    link("model_id", "models"),
+    words("mask", optional=True),
+    words("uncertainty", optional=True),
+    nested("probabilities"),
+    words("features", optional=True),
+    nested("scores"),
+    number("quality", optional=True),
+    number("quality_low", optional=True),
+    number("quality_high", optional=True),
+    words("created_at"),
+    added_by_event(),
     Index(None, "case_id", "model_id", "event"),
     Index(None, "model_id", "case_id", "event"),
 )
@@ -267,19 +222,19 @@ predictions = Table(
 evaluations = Table(
     "evaluations",
     metadata,
-    _id(),
-    _link("model_id", "models"),
-    _text("split"),
-    _text("metric"),
-    _number("mean"),
-    _number("low"),
-    _number("high"),
-    _whole("labelled_cases"),
-    _number("effort_minutes"),
-    _json("per_case"),
+    record_id(),
+    link("model_id", "models"),
+    words("split"),
+    words("metric"),
+    number("mean"),
+    number("low"),
+    number("high"),
+    whole("labelled_cases"),
+    number("effort_minutes"),
+    nested("per_case"),
     Column("selected", Boolean, nullable=False),
-    _text("created_at"),
-    _added_by_event(),
+    words("created_at"),
+    added_by_event(),
     Index(None, "model_id", "split"),
 )
 
@@ -288,13 +243,13 @@ case_states = Table(
     metadata,
     Column("case_id", String(80), ForeignKey("cases.id"), primary_key=True),
     Column("name", Text, nullable=False, unique=True),
-    _text("patient"),
-    _text("split"),
-    _text("state"),
-    _whole("annotations"),
-    _whole("open_assignments"),
-    _number("quality", optional=True),
-    _number("uncertainty", optional=True),
+    words("patient"),
+    words("split"),
+    words("state"),
+    whole("annotations"),
+    whole("open_assignments"),
+    number("quality", optional=True),
+    number("uncertainty", optional=True),
     Index(None, "split", "state", "open_assignments"),
     Index(None, "state", "name"),
 )
@@ -302,26 +257,26 @@ case_states = Table(
 jobs = Table(
     "jobs",
     metadata,
-    _id(),
-    _text("kind"),
-    _json("payload"),
-    _text("state"),
-    _text("key", optional=True),
-    _whole("priority"),
-    _whole("attempt"),
-    _whole("max_attempts"),
-    _number("progress"),
-    _text("message"),
-    _text("owner", optional=True),
+    record_id(),
+    words("kind"),
+    nested("payload"),
+    words("state"),
+    words("key", optional=True),
+    whole("priority"),
+    whole("attempt"),
+    whole("max_attempts"),
+    number("progress"),
+    words("message"),
+    words("owner", optional=True),
     Column("cancel_requested", Boolean, nullable=False),
-    _text("error"),
-    _json("result"),
-    _text("created_at"),
-    _text("started_at", optional=True),
-    _text("finished_at", optional=True),
+    words("error"),
+    nested("result"),
+    words("created_at"),
+    words("started_at", optional=True),
+    words("finished_at", optional=True),
     Column("beat", BigInteger, nullable=False),
-    _number("lease_seconds"),
-    _added_by_event(),
+    number("lease_seconds"),
+    added_by_event(),
     Index(None, "state", "priority", "event"),
     Index(
         "uq_jobs_key_while_waiting",
@@ -335,9 +290,9 @@ jobs = Table(
 job_logs = Table(
     "job_logs",
     metadata,
-    Column("seq", _ROW_NUMBER, primary_key=True),
-    _link("job_id", "jobs"),
-    _text("at"),
-    _text("text"),
+    Column("seq", ROW_NUMBER, primary_key=True),
+    link("job_id", "jobs"),
+    words("at"),
+    words("text"),
     Index(None, "job_id", "seq"),
 )
