@@ -10,7 +10,9 @@ from medloop.core.errors import CancelledError, ConflictError
 from medloop.core.records import Job
 from medloop.loop.workspace import Workspace
 
-LEASE_SECONDS = 30.0
+LEASE_SECONDS = 12.0
+"""A worker silent for so long is taken for dead; its job goes on elsewhere."""
+
 REPORT_SECONDS = 0.5
 """Progress is written at most this often; a training step may be much shorter."""
 

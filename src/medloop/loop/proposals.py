@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medloop.core.arrays import FloatArray, ProbabilitySamples
+from medloop.core.arrays import FloatArray, MaskArray, ProbabilitySamples
 from medloop.core.records import Case, Evaluation, Json, Model, Prediction, Query, Round, new_id, now
 from medloop.core.seeds import generator
 from medloop.images.encode import encode_mask
@@ -125,10 +125,11 @@ def make_prediction(
     )
 
 
-def uncertainty_bytes(samples: ProbabilitySamples) -> np.ndarray:
+def uncertainty_bytes(samples: ProbabilitySamples) -> MaskArray:
     """Predictive entropy per voxel as uint8: 0 sure, 255 = ln(classes) nats. Shape (I, J, K)."""
     entropy = query_scores.voxel_entropy(samples) / math.log(samples.shape[1])
-    return np.rint(np.clip(entropy, 0.0, 1.0) * 255).astype(np.uint8)
+    scaled: MaskArray = np.rint(np.clip(entropy, 0.0, 1.0) * 255).astype(np.uint8)
+    return scaled
 
 
 def judge(samples: ProbabilitySamples) -> Judged:

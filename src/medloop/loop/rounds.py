@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from medloop.core.records import Annotation, Assignment, Case, Job, Model, Query, Round, Snapshot, new_id, now
 from medloop.core.states import RoundState, move_round
-from medloop.loop.asking import ExtraScores, make_query
+from medloop.loop.asking import ExtraScores, asked_case_ids, make_query
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
@@ -46,8 +46,7 @@ def next_choice(workspace: Workspace, annotator_id: str) -> Asked | None:
     if asked is not None:
         return asked
     advance(workspace)
-    if open_round(workspace) is None:
-        return None
+    open_round(workspace)
     with workspace.store.read() as tx:
         return _first_free(tx)
 
@@ -90,6 +89,8 @@ def prepare_round(workspace: Workspace, *, extra_scores: ExtraScores | None = No
             if waiting is not None:
                 _move(tx, waiting, RoundState.CLOSED, message="nothing left to ask")
             return None
+        if asked_case_ids(tx) & {c.case_id for c in query.choices}:
+            return None  # another process opened a round meanwhile: its choices come first
         tx.add(query, verb="choose")
         if waiting is not None:
             return tx.change(Round, waiting.id, verb="choose", fields={"query_id": query.id, "updated_at": now()})

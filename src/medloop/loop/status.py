@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from medloop.core.records import Job, Model, Round
+from medloop.core.states import JobState
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import CaseCounts
 
@@ -28,7 +29,7 @@ def status(workspace: Workspace) -> ProjectStatus:
             Round, order=("index",), descending=True, limit=1
         )
         counts, model = tx.case_counts(), tx.latest_model()
-    active = [j for state in ("running", "queued") for j in workspace.store.jobs.list(state=state, limit=50)]
+    active = [j for state in (JobState.RUNNING, JobState.QUEUED) for j in workspace.store.jobs.list(state=state, limit=50)]
     return ProjectStatus(
         name=workspace.project.name,
         kind=workspace.task.kind,

@@ -266,7 +266,7 @@ class JobQueue:
             if state != JobState.QUEUED:
                 values["finished_at"] = now()
             connection.execute(update(jobs).where(jobs.c.id == job.id).values(values))
-            body = {"attempt": job.attempt, **{name: values[name] for name in ("result", "error") if name in values}}
+            body = {"attempt": job.attempt} | {name: values[name] for name in ("result", "error") if name in values}
             append_event(connection, actor=job.owner or "system", verb=verb, noun="job", noun_id=job.id, body=body)
             return _existing(connection, job.id)
 
