@@ -1,11 +1,12 @@
 from pathlib import Path
 
 import pytest
-from layouts import msd, nnunet, touch
 
 from medloop.core.errors import FormatError, NotFoundError, SettingError
 from medloop.datasets.dataset import Refusal
 from medloop.datasets.discover import detect_format, open_dataset
+
+from .layouts import msd, nnunet, touch
 
 
 def csv(folder: Path, header: str = "image,label") -> None:

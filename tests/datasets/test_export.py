@@ -177,3 +177,24 @@ def test_a_class_that_is_no_label_is_refused(tmp_path: Path):
 def test_unanswered_cases_have_an_empty_class(tmp_path: Path):
     export_csv([classified("a", "sick"), classified("b", None)], tmp_path / "out", ["sick"])
     assert [(c.tag, c.split) for c in open_dataset(tmp_path / "out").cases] == [("sick", "train"), (None, None)]
+
+
+@pytest.mark.parametrize(("channels", "dtype"), [(1, np.uint8), (1, np.uint16), (3, np.uint8)])
+def test_pictures_and_their_masks_stay_png(tmp_path: Path, channels: int, dtype: type):
+    rng = np.random.default_rng(1)
+    grid = Grid.flat(9, 4)
+    image = Image(rng.integers(0, np.iinfo(dtype).max, (channels, 9, 4, 1)).astype(dtype), grid)
+    mask = Mask(rng.integers(0, 3, (9, 4, 1)).astype(np.uint8), grid)
+    picture = Source(format="raster", names=("a.png",), sha256="0" * 64)
+    export_nifti([ExportCase("a", "p", "train", image, mask, None, picture)], tmp_path / "out", ["liver", "tumour"])
+    found = open_dataset(tmp_path / "out").cases[0]
+    assert (found.images[0].name, found.mask and found.mask.name) == ("a.png", "a.png")
+    assert np.array_equal(read_image(found.images[0]).image.array, image.array)
+    assert np.array_equal(read_mask(found.mask, grid).array, mask.array)
+
+
+def test_a_picture_with_a_known_size_keeps_it(tmp_path: Path):
+    picture = Source(format="raster", names=("a.png",), sha256="0" * 64)
+    image = Image(np.zeros((1, 4, 3, 1), np.uint8), Grid.flat(4, 3, 0.25))
+    export_csv([ExportCase("a", "p", "train", image, None, "sick", picture)], tmp_path / "out", ["sick"])
+    assert open_dataset(tmp_path / "out").cases[0].pixel_mm == 0.25

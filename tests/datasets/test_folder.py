@@ -1,10 +1,11 @@
 from pathlib import Path
 
 import pytest
-from layouts import touch
 
 from medloop.core.errors import FormatError
 from medloop.datasets.folder import open_folder
+
+from .layouts import touch
 
 
 @pytest.mark.parametrize("masks", ["labels", "masks", "annotations", "Masks"])

@@ -1,10 +1,11 @@
 from pathlib import Path
 
 import pytest
-from layouts import msd, touch, write_json
 
 from medloop.core.errors import FormatError
 from medloop.datasets.msd import open_msd
+
+from .layouts import msd, touch, write_json
 
 
 def lines(dataset):

@@ -1,11 +1,12 @@
 from pathlib import Path
 
 import pytest
-from layouts import nnunet, touch, write_json
 
 from medloop.core.errors import FormatError
 from medloop.datasets.discover import detect_format
 from medloop.datasets.nnunet import open_nnunet
+
+from .layouts import nnunet, touch, write_json
 
 
 def test_channels_of_a_case_come_in_order(tmp_path: Path):

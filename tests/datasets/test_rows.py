@@ -1,10 +1,11 @@
 from pathlib import Path
 
 import pytest
-from layouts import touch
 
 from medloop.core.errors import FormatError, NotFoundError
 from medloop.datasets.rows import open_rows
+
+from .layouts import touch
 
 
 def table(folder: Path, text: str, *images: str) -> Path:

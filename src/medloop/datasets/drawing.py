@@ -4,7 +4,9 @@ from pathlib import Path
 
 from medloop.core.image import Image, Mask
 from medloop.core.records import Source
+from medloop.datasets.png import encode_png
 from medloop.images.nifti import write_image, write_mask
+from medloop.images.raster import write_mask_png
 
 
 def write_volume(path: Path, image: Image, source: Source) -> None:
@@ -28,16 +30,12 @@ def is_picture(image: Image, source: Source) -> bool:
 
 def write_picture(path: Path, image: Image) -> None:
     """Write a picture as PNG, value for value; see `is_picture`."""
-    from medloop.images.raster import write_image_png
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_image_png(path, image)
+    path.write_bytes(encode_png(image.array[..., 0]))
 
 
 def write_picture_labels(path: Path, mask: Mask) -> None:
     """Write label values as an 8-bit grey PNG."""
-    from medloop.images.raster import write_mask_png
-
     path.parent.mkdir(parents=True, exist_ok=True)
     write_mask_png(path, mask)
 

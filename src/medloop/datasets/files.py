@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from medloop.core.errors import FormatError, NotFoundError
 from medloop.datasets.dataset import Refusal
 
-IMAGE_SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 MAX_LIST_BYTES = 64 * 1024 * 1024
 """Largest dataset.json or CSV accepted: a million entries of 60 characters fit."""
 MAX_NAME = 200

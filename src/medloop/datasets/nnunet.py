@@ -17,7 +17,7 @@ from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
 
 CHANNEL = re.compile(r"^(.+)_(\d{4})$")
-_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 """One such file may hold all colour channels, whatever `channel_names` counts."""
 
 
