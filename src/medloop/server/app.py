@@ -1,0 +1,75 @@
+"""The web application: routes under `/api/v1`, the built page at every other address.
+
+Routes are plain functions: FastAPI runs them in a pool of at most `settings.threads` threads, so the
+event loop never waits for the database. Nothing here imports torch.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio.to_thread
+from fastapi import APIRouter, FastAPI
+
+from medloop import __version__
+from medloop.server.failures import install_failures
+from medloop.server.feed import Feed
+from medloop.server.folders import Projects
+from medloop.server.pages import install_pages
+from medloop.server.proposals import Proposer
+from medloop.server.routes import answers, asking, assignments, cases, health, projects, stream, work
+from medloop.server.security import Gate
+from medloop.server.settings import ServerSettings
+from medloop.server.site import Site
+
+PREFIX = "/api/v1"
+_ROUTERS: tuple[APIRouter, ...] = tuple(part.router for part in (health, projects, cases, asking, assignments, answers, work, stream))
+
+
+def create_app(folder: Path, settings: ServerSettings | None = None, *, assistant: Path | None = None) -> FastAPI:
+    """The application serving one project folder, or a folder of them.
+
+    Args:
+        folder: Holds `medloop.json`, or folders that do.
+        settings: How to run; the defaults serve loopback.
+        assistant: The assistant's socket; None without one.
+
+    Raises:
+        NotFoundError: No project in the folder.
+        ConflictError: Another server has it.
+    """
+    settings = settings or ServerSettings()
+    site = _site(folder, settings, assistant)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = settings.threads
+        site.proposer.bind()
+        yield
+        site.feed.close()
+        site.proposer.close()
+        site.projects.close()
+
+    app = FastAPI(
+        title="medloop",
+        version=__version__,
+        summary="People and a model teach each other",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.state.site = site
+    install_failures(app)
+    app.add_middleware(Gate, settings=settings)
+    for router in _ROUTERS:
+        app.include_router(router, prefix=PREFIX)
+    install_pages(app)
+    return app
+
+
+def _site(folder: Path, settings: ServerSettings, assistant: Path | None) -> Site:
+    projects = Projects(folder)
+    feed = Feed(projects.get, poll_seconds=settings.poll_seconds, heartbeat_seconds=settings.heartbeat_seconds)
+    return Site(settings, projects, feed, Proposer(assistant, feed.publish))

@@ -1,0 +1,172 @@
+"""The assistant process: proposals on demand, with torch and the newest model kept warm.
+
+An ASGI application on a Unix socket that only the server's user can open. torch is imported with the
+first request, so an idle assistant is light. One proposal is computed at a time; the server's other
+requests never wait for it. If this process dies, it is started again and has lost nothing.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from medloop.core.errors import FormatError, MedloopError, UnavailableError
+from medloop.core.records import Model
+from medloop.loop.workspace import Workspace
+from medloop.server.failures import failure, status_of, unforeseen
+from medloop.server.folders import Projects
+from medloop.server.lifeline import Lifeline
+
+if TYPE_CHECKING:
+    from medloop.models.predict import Predictor
+
+
+@dataclass(frozen=True)
+class _Warm:
+    """A model that is ready to predict."""
+
+    model_id: str
+    predictor: "Predictor"
+
+
+class Assistant:
+    """Makes proposals for the projects of a folder.
+
+    Args:
+        root: A project folder, or a folder of them.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._projects = Projects(root, exclusive=False)
+        self._guard = Lock()
+        self._warm: _Warm | None = None
+
+    def propose(self, project_id: str, case_id: str) -> str:
+        """Predict one case with the newest model, now; the prediction's id.
+
+        Raises:
+            UnavailableError: There is no model yet.
+            NotFoundError: No such project or case.
+        """
+        from medloop.loop.proposals import propose_case
+
+        workspace = self._workspace(project_id)
+        with self._guard:
+            with workspace.store.read() as tx:
+                model = tx.latest_model()
+            if model is None:
+                raise UnavailableError("There is no model yet", remedy="answer some cases first")
+            prediction = propose_case(workspace, case_id, self._predictor(workspace, model))
+        if prediction is None:
+            raise UnavailableError("There is no model yet", remedy="answer some cases first")
+        return prediction.id
+
+    def warm_model(self) -> str | None:
+        """Id of the model in memory."""
+        return self._warm.model_id if self._warm else None
+
+    def close(self) -> None:
+        """Close the projects."""
+        self._projects.close()
+
+    def _workspace(self, project_id: str) -> Workspace:
+        try:
+            return self._projects.get(project_id)
+        except LookupError:
+            self._projects.all()
+            return self._projects.get(project_id)
+
+    def _predictor(self, workspace: Workspace, model: Model) -> "Predictor":
+        if self._warm is None or self._warm.model_id != model.id:
+            from medloop.loop.proposals import load_predictor
+
+            self._warm = _Warm(model.id, load_predictor(workspace.store.blobs, model))
+        return self._warm.predictor
+
+
+def create_assistant(assistant: Assistant) -> Starlette:
+    """The assistant as an application: `POST /propose {project_id, case_id}` and `GET /health`."""
+
+    async def propose(request: Request) -> JSONResponse:
+        body = await _body(request)
+        prediction_id = await asyncio.to_thread(assistant.propose, body.get("project_id", ""), body.get("case_id", ""))
+        return JSONResponse({"prediction_id": prediction_id})
+
+    async def health(_request: Request) -> JSONResponse:
+        return JSONResponse({"status": "ok", "model_id": assistant.warm_model()})
+
+    routes = [Route("/propose", propose, methods=["POST"]), Route("/health", health)]
+    return Starlette(routes=routes, exception_handlers={MedloopError: _deliberate, Exception: _unforeseen})
+
+
+async def _body(request: Request) -> dict[str, str]:
+    try:
+        body = await request.json()
+    except ValueError as error:
+        raise FormatError("The body must be JSON") from error
+    if not isinstance(body, dict) or not all(isinstance(v, str) for v in body.values()):
+        raise FormatError("The body must be an object of strings")
+    return body
+
+
+async def _deliberate(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, MedloopError):
+        raise error
+    return failure(status_of(error), error.code, error.message, remedy=error.remedy)
+
+
+async def _unforeseen(_request: Request, error: Exception) -> JSONResponse:
+    return unforeseen(error)
+
+
+def private_socket(path: Path) -> socket.socket:
+    """A listening Unix socket that only this user can open; a left-over one is replaced."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    return listener
+
+
+class _Tied(uvicorn.Server):
+    """Ends when the lifeline says so; signals belong to the lifeline."""
+
+    def __init__(self, config: uvicorn.Config, lifeline: Lifeline) -> None:
+        super().__init__(config)
+        self._lifeline = lifeline
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or self._lifeline.stopping.is_set()
+
+    def install_signal_handlers(self) -> None:
+        """None: the lifeline has them."""
+
+
+def main(folder: str, socket_path: str) -> None:
+    """The process: tied to its server, serving its socket."""
+    lifeline = Lifeline()
+    assistant = Assistant(Path(folder))
+    config = uvicorn.Config(create_assistant(assistant), log_level="warning", lifespan="off", timeout_graceful_shutdown=5, ws="none")
+    path = Path(socket_path)
+    try:
+        _Tied(config, lifeline).run(sockets=[private_socket(path)])
+    finally:
+        path.unlink(missing_ok=True)
+        assistant.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

@@ -1,0 +1,124 @@
+"""Every error as one JSON shape: `{"error": {"code", "message", "remedy"}}`.
+
+The tree of `core.errors` maps to status codes here and nowhere else. What nobody foresaw becomes a
+plain 500 without a stack trace; the trace goes to the server's log (see `security.Gate`).
+"""
+
+import errno
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from medloop.core.errors import (
+    CancelledError,
+    ConflictError,
+    InputError,
+    IntegrityError,
+    MedloopError,
+    NotFoundError,
+    StorageError,
+    UnavailableError,
+)
+
+_STATUS: tuple[tuple[type[MedloopError], int], ...] = (
+    (NotFoundError, 404),
+    (ConflictError, 409),
+    (CancelledError, 409),
+    (InputError, 422),
+    (UnavailableError, 503),
+    (IntegrityError, 500),
+)
+_HTTP_CODES = {
+    400: "bad_request",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "timeout",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
+
+
+class StaleRevisionError(ConflictError):
+    """A patch against a revision that is no longer the newest.
+
+    Args:
+        message: The rule and the value.
+        remedy: What the page does next.
+        revision: The revision that is current now.
+    """
+
+    code = "stale_revision"
+
+    def __init__(self, message: str, *, remedy: str, revision: int) -> None:
+        super().__init__(message, remedy=remedy)
+        self.revision = revision
+
+
+def status_of(error: MedloopError) -> int:
+    """The HTTP status of a deliberate error; 507 when the disk is full, 503 when it is locked or gone."""
+    if isinstance(error, StorageError):
+        return 507 if _is_full(error) else 503
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+def _is_full(error: StorageError) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        cause = cause.__cause__
+    return "full" in error.message or "No space" in error.message
+
+
+def failure(status: int, code: str, message: str, *, remedy: str = "", extra: Mapping[str, Any] | None = None) -> JSONResponse:
+    """One error as a response.
+
+    Args:
+        status: HTTP status.
+        code: Stable word for programs.
+        message: One line for people.
+        remedy: What to do about it.
+        extra: Further fields inside "error", such as the current revision.
+    """
+    return JSONResponse({"error": {"code": code, "message": message, "remedy": remedy, **(extra or {})}}, status_code=status)
+
+
+def install_failures(app: FastAPI) -> None:
+    """Make every error of the application answer in the one shape."""
+    app.add_exception_handler(MedloopError, _deliberate)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+
+
+async def _deliberate(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, MedloopError):
+        raise error
+    extra = {"revision": error.revision} if isinstance(error, StaleRevisionError) else None
+    return failure(status_of(error), error.code, error.message, remedy=error.remedy, extra=extra)
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][:6])
+    return failure(422, "invalid_request", f"{where}: {first['msg']}", remedy="see /api/v1/openapi.json for what this route takes")
+
+
+async def _http(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    answer = failure(error.status_code, _HTTP_CODES.get(error.status_code, "http_error"), str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def unforeseen(error: Exception) -> JSONResponse:
+    """The answer to a request that failed in a way nobody foresaw: its kind, never its trace."""
+    message = f"The server failed at this request ({type(error).__name__})"
+    return failure(500, "internal", message, remedy="try again; the server's log holds the details")

@@ -1,0 +1,106 @@
+"""Which projects a server serves: one folder that is a project, or a folder of project folders.
+
+Workspaces stay open for the life of the server and are shared by its threads; the store underneath
+makes its own short transactions. Each project folder is locked, so that two servers never share one.
+"""
+
+import logging
+from pathlib import Path
+from threading import Lock
+
+from medloop.core.errors import MedloopError, NotFoundError
+from medloop.loop.workspace import Workspace
+from medloop.server.locks import SERVER_LOCK, FolderLock
+
+MARKER = "medloop.json"
+_LOG = logging.getLogger(__name__)
+
+
+def project_folders(root: Path) -> list[Path]:
+    """The project folders of a root: itself, or its children by name.
+
+    Raises:
+        NotFoundError: The root is no folder.
+    """
+    if (root / MARKER).is_file():
+        return [root]
+    if not root.is_dir():
+        raise NotFoundError(f"{root} is not a folder", remedy="make a project with: medloop init FOLDER --kind … --label …")
+    return sorted(child for child in root.iterdir() if (child / MARKER).is_file())
+
+
+class Projects:
+    """The open projects of a root folder, by id.
+
+    Args:
+        root: A project folder, or a folder of them.
+        exclusive: Whether to lock each folder against a second server.
+
+    Raises:
+        NotFoundError: The root holds no project at all.
+        ConflictError: Another server has a project of it.
+    """
+
+    def __init__(self, root: Path, *, exclusive: bool = True) -> None:
+        self.root = root
+        self._exclusive = exclusive
+        self._guard = Lock()
+        self._open: dict[str, Workspace] = {}
+        self._known: dict[Path, FolderLock | None] = {}
+        folders = project_folders(root)
+        if not folders:
+            raise NotFoundError(f"{root} holds no medloop project", remedy="make one with: medloop init FOLDER --kind … --label …")
+        try:
+            for folder in folders:
+                self._add(folder)
+        except MedloopError:
+            self.close()
+            raise
+
+    def all(self) -> list[Workspace]:
+        """Every project, by name; folders that appeared since are opened, damaged ones are logged and left out."""
+        with self._guard:
+            for folder in project_folders(self.root):
+                self._add_if_sound(folder)
+            return sorted((w.reload() for w in self._open.values()), key=lambda w: (w.project.name, w.project.id))
+
+    def get(self, project_id: str) -> Workspace:
+        """The project of that id with its newest settings.
+
+        Raises:
+            NotFoundError: None has it.
+        """
+        workspace = self._open.get(project_id)
+        if workspace is None:
+            raise NotFoundError(f"No project {project_id}", remedy="see /api/v1/projects")
+        return workspace.reload()
+
+    def close(self) -> None:
+        """Close every project and release its lock."""
+        with self._guard:
+            for workspace in self._open.values():
+                workspace.close()
+            for lock in self._known.values():
+                if lock is not None:
+                    lock.close()
+            self._open.clear()
+            self._known.clear()
+
+    def _add_if_sound(self, folder: Path) -> None:
+        try:
+            self._add(folder)
+        except MedloopError as error:
+            _LOG.warning("%s is left out: %s", folder, error)
+
+    def _add(self, folder: Path) -> None:
+        if folder in self._known:
+            return
+        lock = FolderLock(folder, SERVER_LOCK) if self._exclusive else None
+        try:
+            workspace = Workspace.open(folder)
+        except MedloopError:
+            if lock is not None:
+                lock.close()
+            raise
+        self._known[folder] = lock
+        self._open[workspace.project.id] = workspace

@@ -1,0 +1,79 @@
+"""Advisory locks on files: who serves a folder, and whether a worker looks after it.
+
+The kernel releases them when their process ends, however it ends, so no lock is ever stale.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO, Self
+
+from medloop.core.errors import ConflictError, StorageError
+
+SERVER_LOCK = "server.lock"
+WORKER_LOCK = "worker.lock"
+
+
+class FolderLock:
+    """A lock held from construction until `close`.
+
+    Args:
+        folder: A project's folder.
+        name: Which lock of the folder.
+        shared: Whether several holders may share it.
+
+    Raises:
+        ConflictError: Somebody else holds it.
+        StorageError: The folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, name: str, *, shared: bool = False) -> None:
+        self._file = _opened(folder / name)
+        try:
+            fcntl.flock(self._file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.seek(0)
+            holder = self._file.read(40).strip() or "unknown"
+            self._file.close()
+            raise ConflictError(
+                f"Another medloop server (process {holder}) already serves {folder}",
+                remedy="use that one, or stop it first",
+            ) from error
+        if not shared:
+            self._write_holder()
+
+    def _write_holder(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(f"{os.getpid()}\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Let go."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def is_held(folder: Path, name: str) -> bool:
+    """Whether any process holds this lock of the folder."""
+    path = folder / name
+    if not path.exists():
+        return False
+    with _opened(path) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _opened(path: Path) -> IO[str]:
+    try:
+        return path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"{path.parent} must be writable, got: {error.strerror}", remedy="check its permissions") from error

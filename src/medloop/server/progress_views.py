@@ -1,0 +1,67 @@
+"""What the progress page is told; one model per table of `loop.progress`."""
+
+from typing import Self
+
+from medloop.loop.progress import Progress
+from medloop.server.views import Number, View
+
+
+class CurvePointView(View):
+    """One model on one split."""
+
+    model_index: int
+    labelled_cases: int
+    effort_minutes: float
+    split: str
+    metric: str
+    mean: Number
+    low: Number
+    high: Number
+    selected: bool
+
+
+class PoolQualityView(View):
+    """Expected scores of what is not answered yet."""
+
+    mean: Number
+    low_count: int
+    histogram: list[int]
+
+
+class ModelLineView(View):
+    """One model."""
+
+    id: str
+    index: int
+    created_at: str
+    steps: int
+    seconds: float
+    cases: int
+
+
+class RoundLineView(View):
+    """One round."""
+
+    index: int
+    state: str
+    strategy: str
+    cases: int
+    answered: int
+    message: str
+
+
+class ProgressView(View):
+    """Everything the progress page shows."""
+
+    curve: list[CurvePointView]
+    labels_per_hour: Number
+    answered: int
+    total: int
+    pool_quality: PoolQualityView | None
+    models: list[ModelLineView]
+    rounds: list[RoundLineView]
+
+    @classmethod
+    def of(cls, progress: Progress) -> Self:
+        """From the loop's figures."""
+        return cls.model_validate(progress)

@@ -1,0 +1,154 @@
+"""What answers hold about projects, worklists and work on a case."""
+
+from typing import Self
+
+from medloop.core.records import ProjectSettings
+from medloop.server.views import AssignmentView, CaseView, LabelView, ModelBrief, Number, PredictionView, RoundBrief, View
+from medloop.store.reader import CaseRow
+
+
+class ProjectLine(View):
+    """One project in the list."""
+
+    id: str
+    name: str
+    kind: str
+    labels: list[LabelView]
+    cases: int
+    answered: int
+    model: ModelBrief | None
+    round: RoundBrief | None
+
+
+class Counts(View):
+    """Cases by split and by how far they are."""
+
+    total: int
+    train: int
+    validation: int
+    test: int
+    audit: int
+    answered: int
+    skipped: int
+    flagged: int
+
+
+class WorkersView(View):
+    """Whether anything does background work for the project."""
+
+    alive: bool
+
+
+class ProjectView(ProjectLine):
+    """One project in full."""
+
+    instructions: str
+    settings: ProjectSettings
+    counts: Counts
+    strategy: str
+    workers: WorkersView
+
+
+class CaseLine(View):
+    """One case in the worklist."""
+
+    id: str
+    name: str
+    patient: str
+    split: str
+    state: str
+    answers: int
+    quality: Number
+    entropy: Number
+
+    @classmethod
+    def of(cls, row: CaseRow) -> Self:
+        """From the store's row."""
+        return cls(
+            id=row.case_id,
+            name=row.name,
+            patient=row.patient,
+            split=row.split,
+            state=row.state,
+            answers=row.annotations,
+            quality=row.quality,
+            entropy=row.uncertainty,
+        )
+
+
+class CasePage(View):
+    """A part of the worklist and how long it is."""
+
+    total: int
+    rows: list[CaseLine]
+
+
+class PreviousView(View):
+    """The annotator's own earlier answer."""
+
+    id: str
+    tag: int | None
+
+
+class OpenedView(View):
+    """A case in front of an annotator, with the proposal drawn on it."""
+
+    assignment: AssignmentView
+    case: CaseView
+    prediction: PredictionView | None
+    previous: PreviousView | None
+
+
+class NothingLeft(View):
+    """Nothing to ask, and why."""
+
+    assignment: None
+    reason: str
+
+
+class UpcomingView(View):
+    """What will probably be asked next; null when unknown."""
+
+    case_id: str | None
+    prediction_id: str | None
+
+
+class RevisionView(View):
+    """The draft's newest revision."""
+
+    revision: int
+
+
+class SubmittedView(View):
+    """A stored answer."""
+
+    annotation_id: str
+    next: bool
+
+
+class ClosedView(View):
+    """An assignment closed without an answer."""
+
+    assignment_id: str
+    state: str
+    next: bool
+
+
+class JobRef(View):
+    """A job that now waits or runs."""
+
+    job_id: str
+
+
+class LogLineView(View):
+    """One line of a job's log."""
+
+    seq: int
+    at: str
+    text: str
+
+
+class LogView(View):
+    """Lines of a job's log, in order."""
+
+    lines: list[LogLineView]

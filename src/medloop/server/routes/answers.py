@@ -1,0 +1,54 @@
+"""What models and people answered: predictions, their masks and doubt, annotations."""
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from starlette.requests import Request
+
+from medloop.core.errors import NotFoundError
+from medloop.core.records import Annotation, Model, Prediction
+from medloop.loop.workspace import Workspace
+from medloop.server.schemas import Id
+from medloop.server.sending import VOXELS, send_blob
+from medloop.server.site import WorkspaceHere
+from medloop.server.views import PredictionView, prediction_view
+
+router = APIRouter(prefix="/projects/{project}", tags=["answers"])
+
+
+@router.get("/predictions/{prediction}")
+def get_prediction(workspace: WorkspaceHere, prediction: Id) -> PredictionView:
+    """A model's answer to a case: probabilities, expected quality, scores."""
+    with workspace.store.read() as tx:
+        found = tx.get(Prediction, prediction)
+        return prediction_view(found, tx.get(Model, found.model_id))
+
+
+@router.get("/predictions/{prediction}/mask", response_class=Response, responses=VOXELS)
+def get_prediction_mask(workspace: WorkspaceHere, prediction: Id, request: Request) -> Response:
+    """The proposed label of every voxel: uint8, file order, gzip."""
+    return _send(workspace, _prediction(workspace, prediction).mask, "mask", request)
+
+
+@router.get("/predictions/{prediction}/uncertainty", response_class=Response, responses=VOXELS)
+def get_prediction_uncertainty(workspace: WorkspaceHere, prediction: Id, request: Request) -> Response:
+    """The doubt at every voxel: uint8, 0 sure to 255 = ln(classes) nats of entropy, file order, gzip."""
+    return _send(workspace, _prediction(workspace, prediction).uncertainty, "uncertainty map", request)
+
+
+@router.get("/annotations/{annotation}/mask", response_class=Response, responses=VOXELS)
+def get_annotation_mask(workspace: WorkspaceHere, annotation: Id, request: Request) -> Response:
+    """A submitted mask: uint8 label values, file order, gzip."""
+    with workspace.store.read() as tx:
+        found = tx.get(Annotation, annotation)
+    return _send(workspace, found.blob, "mask", request)
+
+
+def _prediction(workspace: Workspace, prediction_id: str) -> Prediction:
+    with workspace.store.read() as tx:
+        return tx.get(Prediction, prediction_id)
+
+
+def _send(workspace: Workspace, blob: str | None, what: str, request: Request) -> Response:
+    if blob is None:
+        raise NotFoundError(f"This answer has no {what}", remedy="a classification answers with a tag")
+    return send_blob(workspace.store.blobs, blob, request)

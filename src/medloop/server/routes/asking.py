@@ -1,0 +1,62 @@
+"""Hand out cases: the next one, a chosen one, and a hint at what comes after."""
+
+from typing import TypeAlias
+
+from fastapi import APIRouter
+
+from medloop.core.records import Model
+from medloop.loop.annotators import annotator_named
+from medloop.loop.answers import Opened, next_assignment, open_case
+from medloop.loop.rounds import upcoming_case
+from medloop.loop.workspace import Workspace
+from medloop.server.project_views import NothingLeft, OpenedView, PreviousView, UpcomingView
+from medloop.server.schemas import Id, Nothing
+from medloop.server.site import AnnotatorName, Site, SiteHere, WorkspaceHere
+from medloop.server.views import assignment_view, case_view, newest_prediction, prediction_view
+
+router = APIRouter(prefix="/projects/{project}", tags=["asking"])
+Asked: TypeAlias = OpenedView | NothingLeft
+
+
+@router.post("/next")
+def post_next(site: SiteHere, workspace: WorkspaceHere, annotator: AnnotatorName, _body: Nothing) -> Asked:
+    """The case worth most of this annotator's time now; work left open comes back first."""
+    person = annotator_named(workspace, annotator)
+    opened = next_assignment(workspace, person.id)
+    if opened is None:
+        return NothingLeft(assignment=None, reason="Every case is answered, skipped or open with somebody else")
+    return _shown(site, workspace, opened)
+
+
+@router.post("/cases/{case}/open")
+def post_open(site: SiteHere, workspace: WorkspaceHere, case: Id, annotator: AnnotatorName, _body: Nothing) -> OpenedView:
+    """Open one chosen case, for a first answer or to correct an earlier one."""
+    person = annotator_named(workspace, annotator)
+    return _shown(site, workspace, open_case(workspace, case, person.id))
+
+
+@router.get("/upcoming")
+def get_upcoming(workspace: WorkspaceHere) -> UpcomingView:
+    """The case that will probably be asked next and its prediction, so that a page can fetch them early."""
+    case_id = upcoming_case(workspace)
+    if case_id is None:
+        return UpcomingView(case_id=None, prediction_id=None)
+    with workspace.store.read() as tx:
+        prediction = newest_prediction(tx, case_id)
+    return UpcomingView(case_id=case_id, prediction_id=prediction.id if prediction else None)
+
+
+def _shown(site: Site, workspace: Workspace, opened: Opened) -> OpenedView:
+    """The opened case; a missing proposal is asked for, and announced on the stream when it is there."""
+    site.proposer.want(workspace, opened.case.id, opened.prediction)
+    prediction = None
+    if opened.prediction is not None:
+        with workspace.store.read() as tx:
+            prediction = prediction_view(opened.prediction, tx.get(Model, opened.prediction.model_id))
+    earlier = opened.annotation
+    return OpenedView(
+        assignment=assignment_view(opened.assignment),
+        case=case_view(opened.case),
+        prediction=prediction,
+        previous=PreviousView(id=earlier.id, tag=earlier.tag) if earlier else None,
+    )

@@ -1,0 +1,89 @@
+"""Work on an open case: save patches, read the draft, submit, skip, flag."""
+
+from typing import Annotated, NoReturn
+
+from fastapi import APIRouter, Depends, Header
+from fastapi.responses import Response
+
+from medloop.core.arrays import MaskArray
+from medloop.core.errors import ConflictError, StateError
+from medloop.core.records import Annotation, Assignment
+from medloop.images.encode import encode_mask
+from medloop.loop.answers import flag_case, skip_case, submit_mask, submit_tag
+from medloop.loop.drafts import read_draft, save_patch
+from medloop.loop.workspace import Workspace
+from medloop.server.failures import StaleRevisionError
+from medloop.server.project_views import ClosedView, RevisionView, SubmittedView
+from medloop.server.schemas import DraftEdit, Id, Reason, Seconds, Submission
+from medloop.server.sending import VOXELS, send_packed
+from medloop.server.site import WorkspaceHere
+from medloop.server.uploads import RAW_MASK, uploaded_mask
+
+router = APIRouter(prefix="/projects/{project}/assignments/{assignment}", tags=["assignments"])
+
+
+@router.get("/draft", response_class=Response, responses=VOXELS)
+def get_draft(workspace: WorkspaceHere, assignment: Id) -> Response:
+    """The mask as drawn so far: uint8, file order, gzip; the header X-Revision tells which state it is."""
+    draft = read_draft(workspace, assignment)
+    return send_packed(encode_mask(draft.mask), revision=draft.revision)
+
+
+@router.patch("/draft")
+def patch_draft(workspace: WorkspaceHere, assignment: Id, edit: DraftEdit) -> RevisionView:
+    """Save one edit made on the newest revision; 409 with the current revision when it was made on an older one."""
+    try:
+        return RevisionView(revision=save_patch(workspace, assignment, edit.base_revision, edit.runs))
+    except ConflictError as error:
+        _raise_stale(workspace, assignment, edit.base_revision, error)
+
+
+@router.post("/submit")
+def post_submit(workspace: WorkspaceHere, assignment: Id, answer: Submission) -> SubmittedView:
+    """Finish with the draft as the page knows it, or with a tag."""
+    if answer.tag is not None:
+        return _submitted(submit_tag(workspace, assignment, tag=answer.tag, effort_seconds=answer.effort_seconds))
+    try:
+        return _submitted(submit_mask(workspace, assignment, revision=answer.revision, effort_seconds=answer.effort_seconds))
+    except ConflictError as error:
+        _raise_stale(workspace, assignment, answer.revision, error)
+
+
+@router.put("/mask", openapi_extra=RAW_MASK)
+def put_mask(
+    workspace: WorkspaceHere,
+    assignment: Id,
+    mask: Annotated[MaskArray, Depends(uploaded_mask)],
+    x_effort_seconds: Annotated[Seconds, Header()] = 0.0,
+) -> SubmittedView:
+    """Finish with a whole mask made elsewhere, sent as raw uint8 voxels in file order."""
+    return _submitted(submit_mask(workspace, assignment, mask=mask, effort_seconds=x_effort_seconds))
+
+
+@router.post("/skip")
+def post_skip(workspace: WorkspaceHere, assignment: Id, body: Reason) -> ClosedView:
+    """Close without an answer; the case is not asked again."""
+    return _closed(skip_case(workspace, assignment, reason=body.reason))
+
+
+@router.post("/flag")
+def post_flag(workspace: WorkspaceHere, assignment: Id, body: Reason) -> ClosedView:
+    """Close without an answer and mark the case for someone to look at."""
+    return _closed(flag_case(workspace, assignment, reason=body.reason))
+
+
+def _submitted(annotation: Annotation) -> SubmittedView:
+    return SubmittedView(annotation_id=annotation.id, next=True)
+
+
+def _closed(assignment: Assignment) -> ClosedView:
+    return ClosedView(assignment_id=assignment.id, state=assignment.state, next=True)
+
+
+def _raise_stale(workspace: Workspace, assignment_id: str, known: int | None, error: ConflictError) -> NoReturn:
+    """A conflict over the revision says which one is current; any other conflict stays as it is."""
+    with workspace.store.read() as tx:
+        current = tx.get(Assignment, assignment_id).revision
+    if isinstance(error, StateError) or current == known:
+        raise error
+    raise StaleRevisionError(error.message, remedy=error.remedy, revision=current) from error

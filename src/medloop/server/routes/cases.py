@@ -1,0 +1,47 @@
+"""Cases: the worklist, one case's header, its voxels."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from starlette.requests import Request
+
+from medloop.core.records import Case
+from medloop.server.project_views import CaseLine, CasePage
+from medloop.server.schemas import Id, Limit, Offset, Search
+from medloop.server.sending import VOXELS, send_blob
+from medloop.server.site import WorkspaceHere
+from medloop.server.views import CaseView, case_view
+
+router = APIRouter(prefix="/projects/{project}/cases", tags=["cases"])
+State = Literal["all", "unanswered", "answered", "skipped", "flagged"]
+
+
+@router.get("")
+def list_cases(
+    workspace: WorkspaceHere,
+    state: Annotated[State, Query(description="Which cases.")] = "all",
+    search: Search = "",
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> CasePage:
+    """The worklist: cases by name, with how far each one is."""
+    with workspace.store.read() as tx:
+        total = tx.worklist_total(state=state, search=search)
+        rows = tx.worklist(state=state, search=search, limit=limit, offset=offset)
+    return CasePage(total=total, rows=[CaseLine.of(row) for row in rows])
+
+
+@router.get("/{case}")
+def get_case(workspace: WorkspaceHere, case: Id) -> CaseView:
+    """Everything needed to draw a case: shape, affine, planes, windows."""
+    with workspace.store.read() as tx:
+        return case_view(tx.get(Case, case))
+
+
+@router.get("/{case}/voxels", response_class=Response, responses=VOXELS)
+def get_voxels(workspace: WorkspaceHere, case: Id, request: Request) -> Response:
+    """The raw voxels: file order (I fastest, then J, K, channel), little endian, gzip."""
+    with workspace.store.read() as tx:
+        blob = tx.get(Case, case).voxels
+    return send_blob(workspace.store.blobs, blob, request)

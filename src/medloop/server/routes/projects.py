@@ -1,0 +1,55 @@
+"""Projects: what is served, and how far each one is."""
+
+from fastapi import APIRouter
+
+from medloop.core.states import JobState
+from medloop.loop.workspace import Workspace
+from medloop.server.locks import WORKER_LOCK, is_held
+from medloop.server.project_views import Counts, ProjectLine, ProjectView, WorkersView
+from medloop.server.site import SiteHere, WorkspaceHere
+from medloop.server.views import current_round, label_view, model_brief, round_brief
+
+router = APIRouter(tags=["projects"])
+
+
+@router.get("/projects")
+def list_projects(site: SiteHere) -> list[ProjectLine]:
+    """Every project, by name."""
+    return [_line(workspace) for workspace in site.projects.all()]
+
+
+@router.get("/projects/{project}")
+def get_project(workspace: WorkspaceHere) -> ProjectView:
+    """One project: its question, its settings and its counts."""
+    line = _line(workspace)
+    with workspace.store.read() as tx:
+        counts = Counts.model_validate(tx.case_counts())
+    return ProjectView(
+        **line.model_dump(),
+        instructions=workspace.task.instructions,
+        settings=workspace.settings,
+        counts=counts,
+        strategy=workspace.settings.strategy,
+        workers=WorkersView(alive=_worker_alive(workspace)),
+    )
+
+
+def _line(workspace: Workspace) -> ProjectLine:
+    with workspace.store.read() as tx:
+        counts, model = tx.case_counts(), tx.latest_model()
+        current = current_round(tx)
+    return ProjectLine(
+        id=workspace.project.id,
+        name=workspace.project.name,
+        kind=workspace.task.kind,
+        labels=[label_view(label) for label in workspace.task.labels],
+        cases=counts.total,
+        answered=counts.answered,
+        model=model_brief(model),
+        round=round_brief(current),
+    )
+
+
+def _worker_alive(workspace: Workspace) -> bool:
+    running = workspace.store.jobs.list(state=JobState.RUNNING, limit=1)
+    return bool(running) or is_held(workspace.folder, WORKER_LOCK)

@@ -1,0 +1,73 @@
+"""What requests may hold. Unknown fields, NaN, infinity and endless lists are refused with 422."""
+
+from typing import Annotated, Self, TypeAlias
+
+from fastapi import Path, Query
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from medloop.loop.drafts import MAX_RUNS
+
+MAX_VOXEL = 2**48
+MAX_REVISION = 2**31
+
+Id: TypeAlias = Annotated[str, Path(max_length=80, pattern=r"^[A-Za-z0-9_-]+$", description="An id as this interface gave it.")]
+Text: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+Run: TypeAlias = tuple[
+    Annotated[int, Field(ge=0, le=MAX_VOXEL, strict=True)],
+    Annotated[int, Field(ge=1, le=MAX_VOXEL, strict=True)],
+    Annotated[int, Field(ge=0, le=255, strict=True)],
+]
+Seconds: TypeAlias = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
+Revision: TypeAlias = Annotated[int, Field(ge=0, le=MAX_REVISION, strict=True)]
+Limit: TypeAlias = Annotated[int, Query(ge=1, le=1000, description="Rows to give.")]
+Offset: TypeAlias = Annotated[int, Query(ge=0, le=10_000_000, description="Rows to leave out first.")]
+Search: TypeAlias = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$", description="Part of a case's name or patient.")]
+After: TypeAlias = Annotated[int, Query(ge=0, le=2**62, description="Number of the last line already known.")]
+
+
+class Body(BaseModel):
+    """The rules every request body shares."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+class Nothing(Body):
+    """An empty object: the request says everything by its address."""
+
+
+class DraftEdit(Body):
+    """One autosaved edit.
+
+    Attributes:
+        base_revision: The revision it was drawn on.
+        runs: (start, length, value) with flat voxel index i + I·(j + J·k).
+    """
+
+    base_revision: Revision
+    runs: Annotated[list[Run], Field(max_length=MAX_RUNS)]
+
+
+class Submission(Body):
+    """An answer: a draft's revision, or a tag.
+
+    Attributes:
+        revision: For a mask: the draft as the page knows it.
+        tag: For a classification: the label's value.
+        effort_seconds: Active time spent, without pauses.
+    """
+
+    revision: Revision | None = None
+    tag: Annotated[int, Field(ge=0, le=255, strict=True)] | None = None
+    effort_seconds: Seconds = 0.0
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> Self:
+        if (self.revision is None) == (self.tag is None):
+            raise ValueError("give either revision (a mask) or tag (a classification)")
+        return self
+
+
+class Reason(Body):
+    """Why a case is skipped or flagged."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]

@@ -1,0 +1,68 @@
+"""Voxels on the wire: gzip bytes as they are stored, never inflated and packed again.
+
+A stored blob is named by its SHA-256, which is therefore a strong ETag, and it never changes, so a
+browser may keep it for ever. Every such answer is gzip: all browsers take it, and programs must too.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fastapi.responses import Response, StreamingResponse
+from starlette.requests import Request
+
+from medloop.core.errors import IntegrityError
+from medloop.store.blobs import Blobs
+
+CHUNK = 1 << 18
+_FOR_EVER = "private, max-age=31536000, immutable"
+VOXELS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {}}, "description": "gzip (Content-Encoding) of raw voxels in file order."},
+    304: {"description": "The client has these bytes already."},
+}
+"""How OpenAPI describes these answers."""
+
+_checked: set[tuple[str, int]] = set()
+"""Blobs (hash, time of last change) whose bytes this process has compared with their hash."""
+
+
+def send_blob(blobs: Blobs, sha: str, request: Request) -> Response:
+    """A stored gzip blob, or 304 when the client has it.
+
+    Raises:
+        IntegrityError: The bytes do not match their name.
+        NotFoundError: The blob is missing.
+    """
+    tag = f'"{sha}"'
+    headers = {"ETag": tag, "Cache-Control": _FOR_EVER}
+    if tag in (t.strip().removeprefix("W/") for t in request.headers.get("if-none-match", "").split(",")):
+        return Response(status_code=304, headers=headers)
+    size = blobs.size(sha)
+    _require_sound(blobs.path(sha), sha)
+    headers |= {"Content-Encoding": "gzip", "Content-Length": str(size)}
+    return StreamingResponse(_chunks(blobs.path(sha)), media_type="application/octet-stream", headers=headers)
+
+
+def send_packed(data: bytes, *, revision: int) -> Response:
+    """A gzip body made for this request, with the revision it shows."""
+    headers = {"Content-Encoding": "gzip", "X-Revision": str(revision)}
+    return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+def _require_sound(path: Path, sha: str) -> None:
+    seen = (sha, path.stat().st_mtime_ns)
+    if seen in _checked:
+        return
+    digest = hashlib.sha256()
+    for chunk in _chunks(path):
+        digest.update(chunk)
+    if digest.hexdigest() != sha:
+        raise IntegrityError(f"Stored bytes {sha[:12]}… do not match their hash", remedy="restore this blob from a backup")
+    _checked.add(seen)
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            yield chunk

@@ -1,0 +1,66 @@
+"""What a running server consists of, and how a route finds its part of it."""
+
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias
+from urllib.parse import unquote
+
+from fastapi import Depends, Header
+from starlette.requests import Request
+
+from medloop.loop.workspace import Workspace
+from medloop.server.feed import Feed
+from medloop.server.folders import Projects
+from medloop.server.proposals import Proposer
+from medloop.server.schemas import Id
+from medloop.server.settings import ServerSettings
+
+
+@dataclass(frozen=True)
+class Site:
+    """One running server.
+
+    Attributes:
+        settings: How it was asked to run.
+        projects: What it serves.
+        feed: What it tells listening pages.
+        proposer: Whom it asks for proposals that are missing.
+    """
+
+    settings: ServerSettings
+    projects: Projects
+    feed: Feed
+    proposer: Proposer
+
+
+def _site(request: Request) -> Site:
+    site = request.app.state.site
+    if not isinstance(site, Site):
+        raise TypeError("The application has not been started")
+    return site
+
+
+async def _site_dependency(request: Request) -> Site:
+    return _site(request)
+
+
+SiteHere: TypeAlias = Annotated[Site, Depends(_site_dependency)]
+
+
+def _workspace(site: SiteHere, project: Id) -> Workspace:
+    return site.projects.get(project)
+
+
+WorkspaceHere: TypeAlias = Annotated[Workspace, Depends(_workspace)]
+
+
+async def _annotator_name(
+    site: SiteHere,
+    x_annotator: Annotated[
+        str | None, Header(max_length=240, description="Who answers, percent-encoded; default from the settings.")
+    ] = None,
+) -> str:
+    return unquote(x_annotator) if x_annotator else site.settings.annotator
+
+
+AnnotatorName: TypeAlias = Annotated[str, Depends(_annotator_name)]
+"""The local person's name as sent; `annotator_named` checks it."""

@@ -1,0 +1,131 @@
+"""`medloop serve`: the server in this process, a worker and an assistant beside it.
+
+The two children start once the server answers, so that their heavy imports never delay the first page.
+On SIGTERM or Ctrl-C the server stops taking requests, ends its streams and lets running ones finish;
+the children are told at the same moment, keep their checkpoints, and everything is gone within
+`drain_seconds` and a moment.
+"""
+
+import logging
+import os
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from medloop.core.errors import SettingError
+from medloop.server.app import create_app
+from medloop.server.children import Child
+from medloop.server.settings import ServerSettings
+from medloop.server.site import Site
+
+MAX_SOCKET_PATH = 100
+"""A Unix socket's address holds 108 bytes on Linux and 104 elsewhere."""
+
+MAX_CONNECTIONS = 256
+
+Ready = Callable[[str], None]
+"""Called with the page's address once the server answers."""
+
+
+def serve(folder: Path, settings: ServerSettings, *, ready: Ready | None = None) -> None:
+    """Serve a folder until told to stop (SIGTERM, SIGINT).
+
+    Args:
+        folder: A project folder, or a folder of them.
+        settings: How.
+        ready: Told the address, for example to print it or open a browser.
+
+    Raises:
+        NotFoundError: No project in the folder.
+        ConflictError: Another server has it.
+        SettingError: The port is taken.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    folder = folder.resolve()
+    socket_path = _socket_path(folder) if settings.assistant else None
+    app = create_app(folder, settings, assistant=socket_path)
+    listener = _listener(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: None)  # uvicorn repeats a signal after it has drained
+    server = _Server(app, settings, _children(folder, settings, socket_path), ready or (lambda _url: None))
+    server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn with children: started after it answers, asked to stop when it stops."""
+
+    def __init__(self, app: FastAPI, settings: ServerSettings, children: Sequence[Child], ready: Ready) -> None:
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            http="h11",  # bounds the size of headers, which the faster parser does not
+            ws="none",
+            server_header=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_graceful_shutdown=max(1, int(settings.drain_seconds - 2)),
+        )
+        super().__init__(config)
+        self._site: Site = app.state.site
+        self._children = children
+        self._ready = ready
+        self._drain_seconds = settings.drain_seconds
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if sockets:
+            self._ready(_address(sockets[0]))
+        for child in self._children:
+            child.start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        deadline = time.monotonic() + self._drain_seconds
+        for child in self._children:
+            child.ask_to_stop()
+        self._site.feed.close()
+        await super().shutdown(sockets)
+        for child in self._children:
+            child.wait(deadline - time.monotonic())
+
+
+def _children(folder: Path, settings: ServerSettings, socket_path: Path | None) -> list[Child]:
+    threads = str(settings.compute_threads or max(1, (os.cpu_count() or 1) - 1))
+    environment = {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+    children = []
+    if settings.worker:
+        children.append(Child("worker", "medloop.server.worker", [str(folder), threads], environment))
+    if socket_path is not None:
+        children.append(Child("assistant", "medloop.server.assistant", [str(folder), str(socket_path)], environment))
+    return children
+
+
+def _socket_path(folder: Path) -> Path:
+    """In the folder, or in a private temporary folder when that name is too long for a socket."""
+    path = folder / "assistant.sock"
+    return path if len(os.fsencode(path)) <= MAX_SOCKET_PATH else Path(tempfile.mkdtemp(prefix="medloop-")) / "assistant.sock"
+
+
+def _listener(settings: ServerSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise SettingError(
+            f"Port {settings.port} on {settings.host} cannot be used: {error.strerror}",
+            remedy="stop what uses it, or choose another with --port",
+        ) from error
+    return listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"

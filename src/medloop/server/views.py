@@ -1,0 +1,229 @@
+"""What answers hold: one model per noun, built from the core's records by a function beside it."""
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from medloop.core.geometry import Plane
+from medloop.core.records import Assignment, Case, Job, Label, Model, Prediction, Round
+from medloop.core.states import RoundState
+from medloop.store.reader import Reader
+
+CT_PRESETS = (("Soft tissue", -160.0, 240.0), ("Lung", -1350.0, 150.0), ("Bone", -450.0, 1050.0), ("Brain", 0.0, 80.0))
+"""Hounsfield windows in common use (width/level 400/40, 1500/−600, 1500/300, 80/40)."""
+
+CT_AIR = -900.0
+"""Only CT holds intensities this low: air is −1000 Hounsfield units."""
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_finite)]
+"""A measured value; null when it is not a finite number."""
+
+
+class View(BaseModel):
+    """The rules every answer shares."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True, protected_namespaces=())
+
+
+class Health(View):
+    """Signs of life."""
+
+    status: Literal["ok"]
+    version: str
+
+
+class LabelView(View):
+    """One label of the task."""
+
+    value: int
+    name: str
+    colour: str
+
+
+class ModelBrief(View):
+    """The newest model."""
+
+    id: str
+    index: int
+
+
+class RoundBrief(View):
+    """The newest round."""
+
+    index: int
+    state: str
+
+
+class PlaneView(View):
+    """How to draw one slice direction; see `core.geometry.Plane`."""
+
+    name: str
+    slice_axis: int
+    x_axis: int
+    y_axis: int
+    x_flip: bool
+    y_flip: bool
+    x_spacing_mm: float
+    y_spacing_mm: float
+    edges: tuple[str, str, str, str]
+
+
+class Preset(View):
+    """An intensity window worth a button."""
+
+    name: str
+    low: float
+    high: float
+
+
+class CaseView(View):
+    """Everything needed to draw a case's voxels."""
+
+    id: str
+    name: str
+    patient: str
+    split: str
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    affine: list[list[float]]
+    dtype: str
+    channels: int
+    window: tuple[float, float]
+    value_range: tuple[float, float]
+    notes: tuple[str, ...]
+    planes: list[PlaneView]
+    presets: list[Preset]
+
+
+class PredictionView(View):
+    """A model's answer to a case; its mask and uncertainty have addresses of their own."""
+
+    id: str
+    case_id: str
+    model_index: int
+    probabilities: list[Number]
+    quality: Number
+    quality_low: Number
+    quality_high: Number
+    scores: dict[str, Number]
+    has_mask: bool
+    has_uncertainty: bool
+
+
+class AssignmentView(View):
+    """A case in front of an annotator."""
+
+    id: str
+    case_id: str
+    round_id: str | None
+    revision: int
+    reason: str
+    opened_at: str
+
+
+class JobView(View):
+    """Background work."""
+
+    id: str
+    kind: str
+    state: str
+    progress: float
+    message: str
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    error: str
+
+
+def label_view(label: Label) -> LabelView:
+    """One label."""
+    return LabelView.model_validate(label)
+
+
+def model_brief(model: Model | None) -> ModelBrief | None:
+    """The model, if there is one."""
+    return ModelBrief.model_validate(model) if model else None
+
+
+def round_brief(current: Round | None) -> RoundBrief | None:
+    """The round, if there is one."""
+    return RoundBrief(index=current.index, state=str(current.state)) if current else None
+
+
+def current_round(tx: Reader) -> Round | None:
+    """The round being annotated, else the newest."""
+    annotating = tx.find(Round, where={"state": RoundState.ANNOTATING}, order=("index",), limit=1)
+    return next(iter(annotating or tx.find(Round, order=("index",), descending=True, limit=1)), None)
+
+
+def newest_prediction(tx: Reader, case_id: str) -> Prediction | None:
+    """The newest model's prediction of a case, else the newest of any model."""
+    model = tx.latest_model()
+    own = tx.find(Prediction, where={"case_id": case_id, "model_id": model.id}, limit=1) if model else []
+    newest = own or tx.find(Prediction, where={"case_id": case_id}, order=("created_at",), descending=True, limit=1)
+    return next(iter(newest), None)
+
+
+def case_view(case: Case) -> CaseView:
+    """The header of a case."""
+    return CaseView(
+        id=case.id,
+        name=case.name,
+        patient=case.patient,
+        split=case.split,
+        shape=case.grid.shape,
+        spacing_mm=case.grid.spacing_mm,
+        affine=[[float(v) for v in row] for row in case.grid.affine],
+        dtype=case.dtype,
+        channels=case.channels,
+        window=case.window,
+        value_range=case.value_range,
+        notes=case.notes,
+        planes=[plane_view(plane) for plane in case.grid.planes()],
+        presets=presets(case),
+    )
+
+
+def plane_view(plane: Plane) -> PlaneView:
+    """One plane's drawing rule."""
+    return PlaneView.model_validate(plane)
+
+
+def presets(case: Case) -> list[Preset]:
+    """The window stored with the case, everything, and the usual ones when it looks like CT."""
+    low, high = case.value_range
+    common = [Preset(name="Auto", low=case.window[0], high=case.window[1]), Preset(name="Full", low=low, high=high)]
+    is_ct = low <= CT_AIR and high > 0
+    return common + [Preset(name=n, low=a, high=b) for n, a, b in CT_PRESETS] if is_ct else common
+
+
+def prediction_view(prediction: Prediction, model: Model) -> PredictionView:
+    """A prediction and the number of its model."""
+    return PredictionView(
+        id=prediction.id,
+        case_id=prediction.case_id,
+        model_index=model.index,
+        probabilities=list(prediction.probabilities),
+        quality=prediction.quality,
+        quality_low=prediction.quality_low,
+        quality_high=prediction.quality_high,
+        scores={name: value for name, value in prediction.scores.items() if isinstance(value, (int, float))},
+        has_mask=prediction.mask is not None,
+        has_uncertainty=prediction.uncertainty is not None,
+    )
+
+
+def assignment_view(assignment: Assignment) -> AssignmentView:
+    """An assignment."""
+    return AssignmentView.model_validate(assignment)
+
+
+def job_view(job: Job) -> JobView:
+    """A job."""
+    return JobView.model_validate(job)

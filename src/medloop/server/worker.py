@@ -1,0 +1,68 @@
+"""The worker process: runs the jobs of every project of a folder, one after the other, at low priority.
+
+Started by `supervise` as `python -m medloop.server.worker FOLDER THREADS`; `work` can be called by any
+other process too. Each project's worker lock is shared, so that the page knows somebody is working.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from medloop.loop.control import LEASE_SECONDS
+from medloop.loop.work import IDLE_SECONDS, run_job
+from medloop.loop.workspace import Workspace
+from medloop.server.folders import Projects
+from medloop.server.lifeline import Lifeline
+from medloop.server.locks import WORKER_LOCK, FolderLock
+
+NICENESS = 10
+
+
+def work(root: Path, owner: str, stop: Callable[[], bool], *, threads: int = 1) -> None:
+    """Run jobs of every project below a root until told to stop.
+
+    Args:
+        root: A project folder, or a folder of them.
+        owner: Name of this worker, unique per process.
+        stop: Asked between jobs, and by running jobs.
+        threads: CPU threads a job may use.
+
+    Raises:
+        NotFoundError: No project in the folder.
+    """
+    pause = threading.Event()
+    with ExitStack() as held:
+        projects = held.enter_context(closing(Projects(root, exclusive=False)))
+        locked: set[Path] = set()
+        while not stop():
+            workspaces = projects.all()
+            for workspace in workspaces:
+                if workspace.folder not in locked:
+                    held.enter_context(FolderLock(workspace.folder, WORKER_LOCK, shared=True))
+                    locked.add(workspace.folder)
+            ran = [_run_one(workspace, owner, stop, threads) for workspace in workspaces]
+            if not any(ran):
+                pause.wait(IDLE_SECONDS)
+
+
+def _run_one(workspace: Workspace, owner: str, stop: Callable[[], bool], threads: int) -> bool:
+    """Run one job of a project, if one waits."""
+    job = workspace.store.jobs.claim(owner, lease_seconds=LEASE_SECONDS)
+    if job is None:
+        return False
+    run_job(workspace.reload(), job, threads=threads, stop=stop)
+    return True
+
+
+def main(folder: str, threads: str) -> None:
+    """The process: niced, tied to its server."""
+    lifeline = Lifeline()
+    os.nice(NICENESS)
+    work(Path(folder), f"worker-{os.getpid()}", lifeline.stopping.is_set, threads=int(threads))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])
