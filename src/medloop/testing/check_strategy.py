@@ -1,0 +1,190 @@
+"""The contract of a strategy, as a test that any package can run on its own.
+
+    from medloop.testing.check_strategy import check_strategy
+
+    def test_my_strategy_keeps_the_contract():
+        check_strategy(MY_STRATEGY)
+
+A strategy is a pure function of the pool's numbers, a count and a generator: it picks distinct cases, as
+many as asked while the pool lasts, says why in one line, does not care in which order the cases come,
+changes nothing it is given, draws from the given generator only, and refuses numbers that are none.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from medloop.core.errors import InputError
+from medloop.query.pool import Pick, Pool
+from medloop.query.strategies import Strategy
+
+KNOWN_NEEDS = frozenset({"features", "entropy", "margin", "least_confidence", "bald", "foreground", "oracle_foreground"})
+"""What a pool can hold."""
+
+_CASES, _DIMENSIONS, _LABELLED = 23, 5, 4
+_SEED = 20_240_229
+
+
+def check_strategy(candidate: Strategy) -> None:
+    """Run every check of the contract on one strategy.
+
+    Args:
+        candidate: The strategy.
+
+    Raises:
+        AssertionError: Naming the rule that is broken and what was seen.
+    """
+    for check in CHECKS:
+        check(candidate)
+
+
+def example_pool(*, cases: int = _CASES, seed: int = _SEED) -> Pool:
+    """A pool that holds everything a strategy may need, with some ties, a duplicate and a case without foreground."""
+    rng = np.random.default_rng(seed)
+    scores = {name: np.round(rng.uniform(0.01, 0.6, cases), 2) for name in sorted(KNOWN_NEEDS - {"features"})}
+    scores["foreground"][0] = scores["oracle_foreground"][0] = 0.0
+    features = rng.normal(size=(cases, _DIMENSIONS)).astype(np.float32)
+    features[-1] = features[0]
+    labelled = rng.normal(size=(_LABELLED, _DIMENSIONS)).astype(np.float32)
+    return Pool(tuple(f"case-{n:03d}" for n in range(cases)), scores, features, labelled)
+
+
+def names_what_it_is(candidate: Strategy) -> None:
+    """Name, title, paper, cost and advice are given, and every need is something a pool can hold."""
+    for field in ("name", "title", "paper", "cost", "advice"):
+        _require(bool(getattr(candidate, field).strip()), candidate, f"{field} must not be empty")
+    unknown = sorted(candidate.needs - KNOWN_NEEDS)
+    _require(not unknown, candidate, f"needs must be among {sorted(KNOWN_NEEDS)}, got also {unknown}")
+
+
+def picks_as_many_as_asked(candidate: Strategy) -> None:
+    """Distinct cases within the pool: `count` of them, or the whole pool if it is smaller; none for 0."""
+    for cases in (1, 2, _CASES):
+        pool = example_pool(cases=cases)
+        for count in (0, 1, cases, cases + 5):
+            picks = _select(candidate, pool, count)
+            wanted = min(count, cases)
+            _require(len(picks) == wanted, candidate, f"{count} of {cases} cases asked, must give {wanted}, got {len(picks)}")
+            indices = [p.index for p in picks]
+            _require(len(set(indices)) == len(indices), candidate, f"picks must differ, got {indices}")
+            _require(all(0 <= n < cases for n in indices), candidate, f"picks must lie in 0..{cases - 1}, got {indices}")
+
+
+def gives_a_score_and_a_reason(candidate: Strategy) -> None:
+    """Every pick has a finite score and one line of words."""
+    for pick in _select(candidate, example_pool(), 6):
+        _require(bool(np.isfinite(pick.score)), candidate, f"scores must be finite, got {pick.score}")
+        _require(bool(pick.reason.strip()) and "\n" not in pick.reason, candidate, f"a reason is one line, got {pick.reason!r}")
+
+
+def repeats_itself(candidate: Strategy) -> None:
+    """Equal pools and seeds give equal picks, and numpy's global generator is not used."""
+    state = repr(np.random.get_state())
+    first, second = (_select(candidate, example_pool(), 6) for _ in range(2))
+    _require(first == second, candidate, f"equal pools and seeds must give equal picks, got {first} and {second}")
+    unused = repr(np.random.get_state()) == state
+    _require(unused, candidate, "randomness must come from the given generator, not from numpy's global one")
+
+
+def ignores_the_order_of_cases(candidate: Strategy) -> None:
+    """A shuffled pool gives the same cases in the same order; so ties do not depend on the order either."""
+    for pool in (example_pool(), _without_differences(example_pool())):
+        straight = _names(pool, _select(candidate, pool, 7))
+        for seed in range(3):
+            mixed = _shuffled(pool, np.random.default_rng(seed))
+            again = _names(mixed, _select(candidate, mixed, 7))
+            _require(again == straight, candidate, f"the order of the cases must not matter, got {straight} and {again}")
+
+
+def leaves_the_pool_alone(candidate: Strategy) -> None:
+    """No array that is given is changed."""
+    pool, untouched = example_pool(), example_pool()
+    _select(candidate, pool, 6)
+    same = all(np.array_equal(pool.scores[name], untouched.scores[name]) for name in untouched.scores)
+    same = same and np.array_equal(_features(pool), _features(untouched))
+    _require(same, candidate, "the pool's arrays must not be changed")
+
+
+def refuses_what_is_not_a_number(candidate: Strategy) -> None:
+    """NaN or infinity in anything it needs, and a need that is absent, raise InputError."""
+    for need in sorted(candidate.needs):
+        for value in (np.nan, np.inf):
+            _require_refusal(candidate, _spoiled(example_pool(), need, value), f"{value} in {need}")
+        _require_refusal(candidate, _lacking(example_pool(), need), f"a pool without {need}")
+
+
+def works_without_answers(candidate: Strategy) -> None:
+    """A pool of which nothing is answered yet is fine."""
+    pool = replace(example_pool(), labelled_features=None)
+    _require(len(_select(candidate, pool, 3)) == 3, candidate, "a pool without answered cases must be accepted")
+
+
+CHECKS: tuple[Callable[[Strategy], None], ...] = (
+    names_what_it_is,
+    picks_as_many_as_asked,
+    gives_a_score_and_a_reason,
+    repeats_itself,
+    ignores_the_order_of_cases,
+    leaves_the_pool_alone,
+    refuses_what_is_not_a_number,
+    works_without_answers,
+)
+
+
+def _require(kept: bool, candidate: Strategy, rule: str) -> None:
+    if not kept:
+        raise AssertionError(f"strategy {candidate.name!r}: {rule}")
+
+
+def _require_refusal(candidate: Strategy, pool: Pool, what: str) -> None:
+    try:
+        _select(candidate, pool, 3)
+    except InputError:
+        return
+    raise AssertionError(f"strategy {candidate.name!r}: {what} must raise InputError, but picks were given")
+
+
+def _select(candidate: Strategy, pool: Pool, count: int) -> list[Pick]:
+    return candidate.select(pool, count, np.random.default_rng(_SEED))
+
+
+def _names(pool: Pool, picks: Sequence[Pick]) -> list[str]:
+    return [pool.case_ids[p.index] for p in picks]
+
+
+def _features(pool: Pool) -> np.ndarray:
+    return np.zeros((0, 1)) if pool.features is None else pool.features
+
+
+def _shuffled(pool: Pool, rng: np.random.Generator) -> Pool:
+    order = rng.permutation(len(pool.case_ids))
+    return Pool(
+        tuple(pool.case_ids[n] for n in order),
+        {name: values[order] for name, values in pool.scores.items()},
+        _features(pool)[order],
+        pool.labelled_features,
+    )
+
+
+def _without_differences(pool: Pool) -> Pool:
+    """All cases alike: only ids are left to break ties."""
+    alike = {name: np.full_like(values, 0.25) for name, values in pool.scores.items()}
+    return replace(pool, scores=alike, features=np.ones_like(_features(pool)))
+
+
+def _spoiled(pool: Pool, need: str, value: float) -> Pool:
+    if need == "features":
+        features = _features(pool).copy()
+        features[3, 1] = value
+        return replace(pool, features=features)
+    scores = dict(pool.scores)
+    scores[need] = scores[need].copy()
+    scores[need][3] = value
+    return replace(pool, scores=scores)
+
+
+def _lacking(pool: Pool, need: str) -> Pool:
+    if need == "features":
+        return replace(pool, features=None)
+    return replace(pool, scores={name: values for name, values in pool.scores.items() if name != need})
