@@ -109,8 +109,29 @@ def write_mask_png(path: Path, mask: Mask) -> None:
     """
     if not mask.grid.is_2d:
         raise ShapeError(f"{path.name}: a PNG holds one slice, the mask has {mask.grid.shape[2]}", remedy="write NIfTI")
+    _write_png(path, mask.array[None])
+
+
+def write_image_png(path: Path, image: Image) -> None:
+    """Write a 2D image as PNG, value for value: grey of 8 or 16 bits, or RGB of 8.
+
+    Raises:
+        ShapeError: More than one slice, or channels and dtype that a PNG does not hold.
+        StorageError: The disk refused.
+    """
+    kind = (image.channels, image.array.dtype.name)
+    if not image.grid.is_2d or kind not in ((1, "uint8"), (1, "uint16"), (3, "uint8")):
+        raise ShapeError(
+            f"{path.name}: a PNG holds one slice of uint8, uint16 or RGB, got {image.array.shape} {kind[1]}", remedy="write NIfTI"
+        )
+    _write_png(path, image.array)
+
+
+def _write_png(path: Path, array: ImageArray) -> None:
+    """Write (C, width, height, 1), one or three channels."""
+    rows = array[..., 0].transpose(2, 1, 0)
     buffer = io.BytesIO()
-    PIL.Image.fromarray(np.ascontiguousarray(mask.array[:, :, 0].T)).save(buffer, "PNG")
+    PIL.Image.fromarray(np.ascontiguousarray(rows[..., 0] if len(array) == 1 else rows)).save(buffer, "PNG")
     write_atomic(path, buffer.getvalue())
 
 
@@ -178,6 +199,6 @@ def _unspread(stored: ImageArray, bits: int, kind: int) -> ImageArray:
 
 def _label_values(array: ImageArray) -> ImageArray:
     """Black and white masks say 255 for the only label; every other map is kept as it is."""
-    if set(np.unique(array).tolist()) == {0, 255}:
+    if array.max() == 255 and set(np.unique(array).tolist()) <= {0, 255}:
         return (array > 0).astype(np.uint8)
     return array

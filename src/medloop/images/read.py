@@ -12,6 +12,7 @@ from medloop.core.errors import FormatError, GeometryError, LabelError, NotFound
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.records import Source
+from medloop.images.dicom_series import is_dicom
 from medloop.images.files import sha256_of
 from medloop.images.result import Purpose, Reader, ReadImage
 from medloop.images.sandbox import read_isolated
@@ -26,8 +27,8 @@ def read_image(paths: Path | Sequence[Path]) -> ReadImage:
     """Read the image of one case.
 
     Args:
-        paths: One file, the folder of one DICOM series, or several files that are the channels of one
-            case, in order.
+        paths: One file, the folder of one DICOM series, the DICOM files of one series, or several files
+            that are the channels of one case, in order.
 
     Raises:
         FormatError: A file is damaged, of no known format, or beyond the limits of memory and time.
@@ -37,6 +38,8 @@ def read_image(paths: Path | Sequence[Path]) -> ReadImage:
     files = [paths] if isinstance(paths, Path) else list(paths)
     if not files:
         raise FormatError("An image needs at least one file, got none", remedy="name its file")
+    if len(files) > 1 and all(is_dicom(path) for path in files):
+        return read_isolated(files, "image")
     parts = [read_isolated(path, "image") for path in files]
     if len(parts) == 1:
         return parts[0]
@@ -83,11 +86,12 @@ def read_mask(path: Path, grid: Grid | None = None) -> Mask:
 @cache
 def readers() -> tuple[Reader, ...]:
     """Every reader in the order they are asked: third parties first, then the built-in ones."""
+    from medloop.images.dicom import DicomReader
     from medloop.images.nifti import NiftiReader
     from medloop.images.raster import RasterReader
 
     found: list[Reader] = [point.load()() for point in entry_points(group=READER_GROUP)]
-    return (*found, NiftiReader(), RasterReader())
+    return (*found, NiftiReader(), DicomReader(), RasterReader())
 
 
 def load_decoders() -> None:
@@ -103,6 +107,10 @@ def read_here(paths: Sequence[Path], purpose: Purpose) -> ReadImage:
         NotFoundError: No such file.
     """
     path = paths[0]
+    if len(paths) > 1:
+        from medloop.images.dicom import read_series
+
+        return read_series(paths)
     if not path.exists():
         raise NotFoundError(f"{path.name}: no such file", remedy="check the path")
     for reader in readers():

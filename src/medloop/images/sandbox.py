@@ -12,6 +12,7 @@ import atexit
 import json
 import os
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -41,6 +42,10 @@ WALL_SECONDS = 180
 _REMEDY = "leave this file out, or convert it with a tool you trust"
 _ERRORS: dict[str, type[MedloopError]] = {
     e.code: e for e in (FormatError, GeometryError, ShapeError, NotFoundError, StorageError, UnavailableError)
+}
+_EXITS = {
+    -signal.SIGXCPU: "it took more processor time than allowed",
+    -signal.SIGKILL: "the system ended the decoder, most likely for memory",
 }
 _LOCK = threading.Lock()
 _SIZE = struct.Struct("<QQ")
@@ -82,7 +87,7 @@ class Child:
         """Whether it runs and belongs to this process (not to the parent of a fork)."""
         return self.owner == os.getpid() and self._process.poll() is None
 
-    def ask(self, paths: list[Path], purpose: Purpose) -> tuple[dict[str, Any], bytearray]:
+    def ask(self, paths: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
         """Send one request and wait for its answer: a JSON record and raw voxels.
 
         Raises:
@@ -90,7 +95,7 @@ class Child:
             TimeoutError: It overran its waiting time.
         """
         deadline = time.monotonic() + self.limits.wall_seconds
-        request = json.dumps({"paths": [str(path.absolute()) for path in paths], "purpose": purpose}).encode() + b"\n"
+        request = json.dumps({"paths": [str(path.absolute()) for path in paths], "wanted": wanted}).encode() + b"\n"
         stdin = self._process.stdin
         try:
             if stdin is not None:
@@ -130,9 +135,13 @@ class Child:
                     continue  # it died with a request unread
 
     def exit_words(self) -> str:
-        """How it ended, in words."""
-        code = self._process.wait(timeout=5)
-        return "the processor time ran out" if code in (-24, -9) else f"the decoder crashed (exit status {code})"
+        """How it ended, in words; call after its pipe has closed."""
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            code = 0
+        self.close()
+        return _EXITS.get(code, f"the decoder crashed (exit status {code})")
 
 
 _children: list[Child] = []
@@ -151,38 +160,50 @@ def read_isolated(paths: Path | list[Path], purpose: Purpose, *, limits: Limits 
         GeometryError: Its geometry is not usable.
         NotFoundError: No such file.
     """
-    files = [paths] if isinstance(paths, Path) else paths
+    return _result(*_ask_someone([paths] if isinstance(paths, Path) else paths, purpose, limits))
+
+
+def list_isolated(folder: Path) -> list[tuple[str, list[str], str]]:
+    """Ask the child for the DICOM series below a folder: (uid, paths, description) each.
+
+    Raises:
+        FormatError: A header is damaged, or reading them went beyond the bounds.
+    """
+    record, _ = _ask_someone([folder], "series", None)
+    return [(str(uid), [str(path) for path in paths], str(words)) for uid, paths, words in record["series"]]
+
+
+def _ask_someone(files: list[Path], wanted: str, limits: Limits | None) -> tuple[dict[str, Any], bytearray]:
     if limits is not None:
         child = Child(limits)
         try:
-            return _ask(child, files, purpose)
+            return _ask(child, files, wanted)
         finally:
             child.close()
     with _LOCK:
         child = _shared_child()
         try:
-            return _ask(child, files, purpose)
+            return _ask(child, files, wanted)
         finally:
             if not child.usable():
                 _drop(child)
 
 
-def _ask(child: Child, files: list[Path], purpose: Purpose) -> ReadImage:
+def _ask(child: Child, files: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
     name = files[0].name
     try:
-        record, voxels = child.ask(files, purpose)
+        record, voxels = child.ask(files, wanted)
     except TimeoutError as error:
         child.close()
         limit = child.limits.wall_seconds
         raise FormatError(f"{name}: a file must be read within {limit:g} s, it was not", remedy=_REMEDY) from error
     except EOFError as error:
         words = child.exit_words()
-        child.close()
         raise FormatError(f"{name}: it could not be decoded: {words}", remedy=_REMEDY) from error
     if "error" in record:
         kind = _ERRORS.get(record["error"]["code"], FormatError)
         raise kind(record["error"]["message"], remedy=record["error"]["remedy"])
-    return _result(record, voxels)
+    return record, voxels
 
 
 def _result(record: dict[str, Any], voxels: bytearray) -> ReadImage:

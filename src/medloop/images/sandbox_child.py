@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from medloop.core.errors import MedloopError
+from medloop.images.dicom import find_series
 from medloop.images.read import load_decoders, read_here
 from medloop.images.result import ReadImage
 
@@ -28,7 +29,7 @@ def main(memory_bytes: int, cpu_seconds: int, requests: BinaryIO, answers: Binar
     for line in requests:
         allow_cpu(cpu_seconds)
         request = json.loads(line)
-        record, send = answer([Path(path) for path in request["paths"]], request["purpose"])
+        record, send = answer([Path(path) for path in request["paths"]], request["wanted"])
         body = json.dumps(record).encode()
         answers.write(_SIZE.pack(len(body), record.get("bytes", 0)) + body)
         send(answers)
@@ -51,13 +52,15 @@ def allow_cpu(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (spent + seconds + 1, resource.RLIM_INFINITY))
 
 
-def answer(paths: list[Path], purpose: Any) -> tuple[dict[str, Any], Callable[[BinaryIO], None]]:
+def answer(paths: list[Path], wanted: str) -> tuple[dict[str, Any], Callable[[BinaryIO], None]]:
     """The record of one request, and what writes its voxels."""
     name = paths[0].name
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _record(read_here(paths, purpose))
+            if wanted == "series":
+                return _series(paths[0]), _nothing
+            return _record(read_here(paths, "mask" if wanted == "mask" else "image"))
     except MedloopError as error:
         return _refusal(error.code, error.message, error.remedy), _nothing
     except MemoryError:
@@ -89,6 +92,10 @@ def _record(read: ReadImage) -> tuple[dict[str, Any], Callable[[BinaryIO], None]
                 answers.write(piece.tobytes(order="C"))
 
     return record, send
+
+
+def _series(folder: Path) -> dict[str, Any]:
+    return {"series": [(one.uid, [str(path) for path in one.paths], one.description) for one in find_series(folder)]}
 
 
 def _refusal(code: str, message: str, remedy: str) -> dict[str, Any]:

@@ -1,0 +1,204 @@
+"""DICOM series in: voxels after rescale, in stored order within a slice, slices sorted along their normal.
+
+Array axes are I = column, J = row, K = slice. Headers are judged before pixels are decoded, one file is
+decoded at a time, and a series that is not one regular volume is refused or noted, never repaired.
+"""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.utils import pixel_array
+
+from medloop.core.arrays import ImageArray
+from medloop.core.errors import FormatError, MedloopError
+from medloop.core.image import Image
+from medloop.core.records import Source
+from medloop.images.dicom_geometry import SAME_PLACE_MM, Slice, Stack, slices_of, stack
+from medloop.images.dicom_series import Header, SeriesFiles, files_below, group_series, is_dicom, is_image, read_headers
+from medloop.images.files import sha256_of
+from medloop.images.result import MAX_VOXEL_BYTES, Purpose, ReadImage, grid_of, require_finite, rescaled, supported
+from medloop.images.sandbox import list_isolated
+
+MEASURED = frozenset({"CT", "PT", "NM", "MR", "RTDOSE"})
+"""Modalities whose values mean something by themselves: MONOCHROME1 asks for inverse drawing only."""
+
+_AGAIN = "export the series again"
+
+
+class DicomReader:
+    """The reader of DICOM files and folders of them."""
+
+    name = "dicom"
+
+    def accepts(self, path: Path) -> bool:
+        """Whether it is a DICOM file, or a folder that holds one."""
+        return any(is_dicom(file) for file in files_below(path)) if path.is_dir() else is_dicom(path) or path.suffix.lower() == ".dcm"
+
+    def read(self, path: Path, purpose: Purpose = "image") -> ReadImage:  # noqa: ARG002 - the same for both
+        """See `read_series`."""
+        return read_series(path)
+
+
+def list_series(folder: Path) -> tuple[SeriesFiles, ...]:
+    """The cases among the DICOM files below a folder; headers are read in the limited process.
+
+    Raises:
+        FormatError: A damaged header.
+    """
+    return tuple(SeriesFiles(uid, tuple(Path(p) for p in paths), words) for uid, paths, words in list_isolated(folder))
+
+
+def find_series(folder: Path) -> tuple[SeriesFiles, ...]:
+    """`list_series` in this process, without limits."""
+    return group_series(read_headers(files_below(folder)))
+
+
+def read_series(place: Path | Sequence[Path]) -> ReadImage:
+    """Read one series, in this process and without limits; `read_image` is the safe way.
+
+    Args:
+        place: A folder with one series in it, one file, or the files of one series.
+
+    Raises:
+        FormatError: Not one series, not an image, damaged, or in a compression no installed decoder reads.
+        GeometryError: Its slices are not one stack.
+    """
+    paths = files_below(place) if isinstance(place, Path) else list(place)
+    name = place.name if isinstance(place, Path) else paths[0].name
+    headers = [h for h in read_headers(paths) if is_image(h.tags)]
+    series = group_series(headers)
+    if not headers:
+        raise FormatError(
+            f"{name}: a DICOM image is needed, got none", remedy="choose a CT, MR or other image, not SEG, RTSTRUCT or a report"
+        )
+    if len(series) != 1:
+        raise FormatError(
+            f"{name}: one series with an image in it is needed, got {len(series)}",
+            remedy="keep one series, without SEG or RTSTRUCT, a folder",
+        )
+    found = stack([s for header in headers for s in slices_of(header)], name)
+    array, notes, slices = _volume(found, name)
+    require_finite(name, array)
+    i, j, k = array.shape[1:]
+    source = Source(format="dicom", names=(name,), sha256=sha256_of(series[0].paths), dicom=_uids(slices))
+    return ReadImage(Image(array, grid_of(name, (i, j, k), found.affine)), source, (*found.notes, *notes))
+
+
+def _volume(found: Stack, name: str) -> tuple[ImageArray, tuple[str, ...], list[Slice]]:
+    """Decode, drop repeated slices, rescale: (C, I, J, K), what was noticed, and the slices kept."""
+    _check_size(found, name)
+    decoded: dict[tuple[Path, int], ImageArray] = {}
+    notes: list[str] = []
+    for header in {s.header.path: s.header for s in found.slices}.values():
+        frames, said = _decode(header)
+        notes += said
+        decoded.update({(header.path, number): frame for number, frame in enumerate(frames)})
+    slices = _distinct(found.slices, decoded, name, notes)
+    pieces = [decoded[s.header.path, s.frame] for s in slices]
+    factors = [(s.slope, s.intercept) for s in slices]
+    if len(set(factors)) == 1:
+        array = rescaled(np.stack(pieces, axis=-1), *factors[0])
+    else:
+        array = np.stack([rescaled(p, *f).astype(np.float32) for p, f in zip(pieces, factors, strict=True)], axis=-1)
+        notes.append("the rescale differs from slice to slice; each slice has its own")
+    return supported(name, array), tuple(dict.fromkeys(notes)), slices
+
+
+def _check_size(found: Stack, name: str) -> None:
+    tags = found.slices[0].header.tags
+    size = int(tags.Rows) * int(tags.Columns) * len(found.slices) * int(tags.get("SamplesPerPixel", 1) or 1) * 2
+    if not 0 < size <= MAX_VOXEL_BYTES:
+        raise FormatError(
+            f"{name}: a series has 1 byte to {MAX_VOXEL_BYTES >> 20} MiB of pixels, its headers declare {size >> 20} MiB", remedy=_AGAIN
+        )
+
+
+def _distinct(slices: Sequence[Slice], decoded: dict[tuple[Path, int], ImageArray], name: str, notes: list[str]) -> list[Slice]:
+    """One slice per place; repeated ones must be identical to be dropped."""
+    kept: list[Slice] = []
+    for one in slices:
+        if one.position is None or not kept or one.depth - kept[-1].depth >= SAME_PLACE_MM:
+            kept.append(one)
+            continue
+        if not np.array_equal(decoded[one.header.path, one.frame], decoded[kept[-1].header.path, kept[-1].frame]):
+            raise FormatError(
+                f"{name}: a series has one slice at a place, {one.header.path.name} and {kept[-1].header.path.name} share theirs",
+                remedy="split the series by time, echo or b-value",
+            )
+        notes.append(f"{one.header.path.name} repeats {kept[-1].header.path.name} and is left out")
+    return kept
+
+
+def _decode(header: Header) -> tuple[list[ImageArray], list[str]]:
+    """The frames of a file, each (C, columns, rows), stored values."""
+    name = header.path.name
+    _require_decoder(header)
+    try:
+        tags = pydicom.dcmread(header.path)
+        pixels = pixel_array(tags)
+        if tags.PhotometricInterpretation == "PALETTE COLOR":
+            pixels = _eight_bits(apply_color_lut(pixels, tags))
+    except (MedloopError, MemoryError, RecursionError):
+        raise
+    except Exception as error:
+        # pydicom and its decoders raise many kinds on damaged pixels; all mean the same here.
+        words = " ".join(f"{error}".split())[:160]
+        raise FormatError(f"{name}: the pixels cannot be decoded ({words})", remedy="copy the file again, or decompress it") from error
+    frames = int(header.tags.get("NumberOfFrames", None) or 1)
+    colours = pixels.shape[-1] if pixels.ndim == (3 if frames == 1 else 4) else 1
+    array: ImageArray = np.asarray(pixels).reshape(frames, int(header.tags.Rows), int(header.tags.Columns), colours).transpose(0, 3, 2, 1)
+    notes: list[str] = []
+    if colours == 3 and np.array_equal(array[:, 0], array[:, 1]) and np.array_equal(array[:, 0], array[:, 2]):
+        array, notes = array[:, :1], ["grey stored as colour; one channel kept"]
+    if header.tags.get("PhotometricInterpretation", "") == "MONOCHROME1":
+        array, words = _upright(array, header.tags)
+        notes.append(words)
+    return list(array), notes
+
+
+def _require_decoder(header: Header) -> None:
+    """Raise unless this installation can decode the file's transfer syntax."""
+    syntax = getattr(getattr(header.tags, "file_meta", None), "TransferSyntaxUID", None)
+    if syntax is None:
+        raise FormatError(f"{header.path.name}: a DICOM file names its transfer syntax, this does not", remedy=_AGAIN)
+    try:
+        ready = get_decoder(syntax).is_available
+    except NotImplementedError:
+        ready = False
+    if not ready:
+        raise FormatError(
+            f"{header.path.name}: no decoder is installed for {syntax.name}",
+            remedy="install medloop[dicom] for RLE, JPEG-LS and JPEG 2000, or decompress the series with dcmdjpeg",
+        )
+
+
+def _eight_bits(colours: ImageArray) -> ImageArray:
+    """Palette colours often carry 16 bits of which the upper 8 count."""
+    return (colours >> 8).astype(np.uint8) if colours.dtype == np.uint16 and int(colours.max()) > 255 else colours.astype(np.uint8)
+
+
+def _upright(array: ImageArray, tags: Any) -> tuple[ImageArray, str]:
+    """Invert MONOCHROME1 where values are only brightness. Source: PS3.3 C.7.6.3.1.2."""
+    if str(tags.get("Modality", "")) in MEASURED:
+        return array, "MONOCHROME1: meant to be drawn inverted; values are kept"
+    ends = -1 if int(tags.get("PixelRepresentation", 0)) else (1 << int(tags.get("BitsStored", 8))) - 1
+    return (ends - array.astype(np.int64)).astype(array.dtype), "MONOCHROME1: values are inverted so that higher is brighter"
+
+
+def _uids(slices: Sequence[Slice]) -> dict[str, Any]:
+    """What another object (SEG, SR) needs to point at this series."""
+    tags = slices[0].header.tags
+    instances = [str(s.header.tags.get("SOPInstanceUID", "")) for s in slices]
+    return {
+        "study": str(tags.get("StudyInstanceUID", "")),
+        "series": str(tags.get("SeriesInstanceUID", "")),
+        "frame_of_reference": str(tags.get("FrameOfReferenceUID", "")),
+        "sop_class": str(tags.get("SOPClassUID", "")),
+        "instances": [uid for uid, _ in groupby(instances)],
+    }
