@@ -1,0 +1,159 @@
+"""Commands that make the model learn, look at the pool, and choose what to ask."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medloop.cli.options import AsJson, Background, ProjectFolder, Threads
+from medloop.cli.printing import print_json, print_table, say
+from medloop.core.errors import NotFoundError, SettingError
+
+if TYPE_CHECKING:
+    from medloop.core.records import Job
+    from medloop.loop.workspace import Workspace
+    from medloop.store.reader import Reader
+
+
+def train(folder: ProjectFolder, background: Background = False, threads: Threads = 0, as_json: AsJson = False) -> None:
+    """Learn from all answers so far.
+
+    Then the new model is judged and sees the pool. Without a living worker the work is done here; Ctrl-C keeps the
+    checkpoint, and the same command goes on from there.
+    """
+    from medloop.cli.jobs import have_done
+    from medloop.loop.rounds import start_training
+    from medloop.loop.workspace import Workspace
+
+    with Workspace.open(folder) as workspace:
+        job = start_training(workspace, actor="cli")
+        if background:
+            _print_asked(job, as_json=as_json)
+            return
+        have_done(workspace, job, threads=threads)
+        _print_model(workspace, as_json=as_json)
+
+
+def predict(folder: ProjectFolder, background: Background = False, threads: Threads = 0, as_json: AsJson = False) -> None:
+    """Let the newest model see the pool.
+
+    Every unanswered case that it has not seen yet is predicted; those it has seen are left alone.
+    """
+    from medloop.cli.jobs import have_done
+    from medloop.loop.workspace import Workspace
+
+    with Workspace.open(folder) as workspace:
+        with workspace.store.read() as tx:
+            model = tx.latest_model()
+        if model is None:
+            raise NotFoundError(f"{folder} has no model yet", remedy=f"train one with: medloop train {folder}")
+        payload = {"model_id": model.id, "scope": "pool"}
+        job = workspace.store.jobs.enqueue("predict", payload, key=f"pool-{model.id}", priority=7, actor="cli")
+        if background:
+            _print_asked(job, as_json=as_json)
+            return
+        done = have_done(workspace, job, threads=threads)
+        if as_json:
+            print_json({"model": model.index, **done.result})
+        else:
+            typer.echo(f"Model {model.index} has seen {done.result.get('predicted', 0)} unanswered cases")
+
+
+def query(
+    folder: ProjectFolder,
+    strategy: Annotated[str | None, typer.Option(help="How to choose; the project's strategy by default.", show_default=False)] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="How many; the project's batch by default.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Choose the next cases, and say why.
+
+    The choice becomes the next round: people are asked these cases when the open ones are answered.
+    """
+    from medloop.core.records import Query
+    from medloop.loop.rounds import prepare_round
+    from medloop.loop.workspace import Workspace
+
+    with Workspace.open(folder) as workspace:
+        chosen = known_strategy(strategy) if strategy else workspace.settings.strategy
+        prepared = prepare_round(_choosing(workspace, chosen, count))
+        if prepared is None or prepared.query_id is None:
+            raise NotFoundError("No case is left to ask", remedy="import more cases")
+        with workspace.store.read() as tx:
+            made = tx.get(Query, prepared.query_id)
+            names = {choice.case_id: _case_name(tx, choice.case_id) for choice in made.choices}
+    if strategy and made.strategy != strategy:
+        say(f"{strategy} needs a model that has seen the pool; the first strategy, {made.strategy}, chose instead")
+    rows = [(n, names[c.case_id], f"{c.score:.4g}", c.reason) for n, c in enumerate(made.choices, start=1)]
+    if as_json:
+        choices = [{"case": names[c.case_id], "case_id": c.case_id, "score": c.score, "reason": c.reason} for c in made.choices]
+        print_json({"round": prepared.index, "strategy": made.strategy, "seed": made.seed, "model_id": made.model_id, "choices": choices})
+    else:
+        typer.echo(f"Round {prepared.index}, chosen by {made.strategy}")
+        print_table(("", "case", "score", "reason"), rows)
+
+
+def strategies(as_json: AsJson = False) -> None:
+    """List the ways to choose cases.
+
+    For each: when to use it, what it needs and costs, and where it comes from.
+    """
+    from medloop.query.strategies import strategies as registered
+
+    found = registered()
+    if as_json:
+        keys = ("name", "title", "paper", "needs", "cost", "advice")
+        print_json([{key: getattr(one, key) for key in keys} for one in found])
+        return
+    for one in found:
+        typer.echo(f"{one.name}: {one.title}")
+        typer.echo(f"    {one.advice}")
+        typer.echo(f"    needs {', '.join(sorted(one.needs)) or 'nothing'}; costs {one.cost}; {one.paper}")
+
+
+def known_strategy(name: str) -> str:
+    """The name, if a strategy has it.
+
+    Raises:
+        SettingError: None has.
+    """
+    from medloop.query.strategies import strategy as named
+
+    try:
+        return named(name).name
+    except NotFoundError as error:
+        raise SettingError(error.message, remedy=error.remedy) from error
+
+
+def _choosing(workspace: "Workspace", strategy: str, count: int | None) -> "Workspace":
+    """The same project with other settings for one query."""
+    settings = replace(workspace.settings, strategy=strategy)
+    if count is not None:
+        settings = replace(settings, batch_size=count, start_size=0)
+    return replace(workspace, project=replace(workspace.project, settings=settings))
+
+
+def _case_name(tx: "Reader", case_id: str) -> str:
+    from medloop.core.records import Case
+
+    return tx.get(Case, case_id).name
+
+
+def _print_asked(job: "Job", *, as_json: bool) -> None:
+    if as_json:
+        print_json({"job": job.id, "kind": job.kind, "state": str(job.state)})
+    else:
+        typer.echo(f"Asked for {job.kind}: job {job.id}; a worker takes it up")
+
+
+def _print_model(workspace: "Workspace", *, as_json: bool) -> None:
+    from medloop.cli.standing import standing
+
+    found = standing(workspace)
+    if as_json:
+        print_json({"model": found.model, "evaluations": found.evaluations})
+        return
+    typer.echo(f"Model {found.model['index'] if found.model else '?'} is ready")
+    for point in found.evaluations:
+        typer.echo(f"  {point.split} {point.metric} {point.mean:.3f} ({point.low:.3f} to {point.high:.3f})")

@@ -1,0 +1,115 @@
+"""The command line's edge: every command by name, and every error as one line with a remedy.
+
+Exit status: 0 done, 1 failed, 2 wrong use. A traceback is shown only with MEDLOOP_DEBUG set. Commands import what
+they need inside, so that `medloop --help` costs a tenth of a second and no torch.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from medloop import __version__
+from medloop.cli import learning, projects, serving, studies
+from medloop.core.errors import MedloopError, SettingError
+
+DEBUG = "MEDLOOP_DEBUG"
+DONE, FAILED, WRONG_USE = 0, 1, 2
+
+app = typer.Typer(
+    name="medloop",
+    help="People and a model teach each other on medical images.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (
+    serving.demo,
+    projects.init,
+    projects.import_,
+    serving.serve,
+    serving.worker,
+    learning.train,
+    learning.predict,
+    learning.query,
+    projects.status,
+    projects.report,
+    projects.export,
+    learning.strategies,
+    studies.simulate,
+    projects.audit,
+):
+    app.command(command.__name__.rstrip("_"))(command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"medloop {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")] = False,
+) -> None:
+    """People and a model teach each other on medical images."""
+
+
+def run() -> None:
+    """Run the command line of this process and leave it with its status."""
+    sys.exit(status_of(sys.argv[1:]))
+
+
+def status_of(arguments: Sequence[str]) -> int:
+    """Run one command line, telling every error on stderr in one line.
+
+    Args:
+        arguments: Without the program's name.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        returned = app(args=list(arguments), prog_name="medloop", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        return _tell(error)
+    if returned == _INTERRUPTED:
+        return _say(FAILED, "Interrupted; what was finished is kept, the same command goes on from there")
+    return returned if isinstance(returned, int) else DONE
+
+
+_INTERRUPTED = 130
+"""What Typer returns for Ctrl-C."""
+
+
+def _tell(error: Exception) -> int:
+    if isinstance(error, MedloopError):
+        return _say(WRONG_USE if isinstance(error, SettingError) else FAILED, str(error))
+    if isinstance(error, typer.Abort):
+        return _say(FAILED, "Stopped")
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of Typer, whatever its version
+        return _tell_usage(error.format_message())
+    return _say(FAILED, f"Unexpected {type(error).__name__}: {error}; run it again with {DEBUG}=1 to see where")
+
+
+def _tell_usage(message: str) -> int:
+    if "\n" in message:  # the whole help, because nothing was asked
+        typer.echo(message)
+        return WRONG_USE
+    return _say(WRONG_USE, f"{message.rstrip('.')}; see medloop --help")
+
+
+def _say(status: int, text: str) -> int:
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    typer.echo(f"medloop: {line}", err=True)
+    return status

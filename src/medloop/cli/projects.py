@@ -1,0 +1,191 @@
+"""Commands about a project's contents: make, fill, look, take away, check."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medloop.cli.options import AsJson, ProjectFolder
+from medloop.cli.printing import print_json, say
+from medloop.core.errors import MedloopError, SettingError
+from medloop.core.records import ProjectSettings
+
+if TYPE_CHECKING:
+    from medloop.loop.importing import ImportReport
+
+_DEFAULTS = ProjectSettings()
+
+
+def init(
+    folder: ProjectFolder,
+    kind: Annotated[str, typer.Option(help="What is asked of every case: segmentation or classification.", show_default=False)],
+    label: Annotated[list[str], typer.Option(help="A label's name; give it once for each label.", show_default=False)],
+    name: Annotated[str, typer.Option(help="Name shown to people; the folder's name by default.")] = "",
+    instructions: Annotated[str, typer.Option(help="What to tell annotators.")] = "",
+    strategy: Annotated[str, typer.Option(help="How to choose cases; see medloop strategies.")] = _DEFAULTS.strategy,
+    batch: Annotated[int, typer.Option(help="Cases per round.")] = _DEFAULTS.batch_size,
+    minutes: Annotated[float, typer.Option(help="Longest time of one training.")] = _DEFAULTS.train_minutes,
+    validation: Annotated[float, typer.Option(help="Share of labelled patients kept for validation.")] = _DEFAULTS.validation_fraction,
+    test: Annotated[float, typer.Option(help="Share of labelled patients kept for testing.")] = _DEFAULTS.test_fraction,
+    audit: Annotated[float, typer.Option(help="Share of unlabelled patients asked for evaluation only.")] = _DEFAULTS.audit_fraction,
+    seed: Annotated[int, typer.Option(help="Root of all randomness.")] = _DEFAULTS.seed,
+    database: Annotated[str, typer.Option(help="PostgreSQL URL; SQLite in the folder by default.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make a project."""
+    from medloop.cli.learning import known_strategy
+    from medloop.loop.workspace import Workspace
+
+    if kind not in ("segmentation", "classification"):
+        raise SettingError(f"--kind must be segmentation or classification, got {kind!r}")
+    settings = ProjectSettings(
+        strategy=known_strategy(strategy),
+        batch_size=batch,
+        train_minutes=minutes,
+        validation_fraction=validation,
+        test_fraction=test,
+        audit_fraction=audit,
+        seed=seed,
+    )
+    made = Workspace.create(
+        folder,
+        name=name or folder.resolve().name,
+        kind="segmentation" if kind == "segmentation" else "classification",
+        labels=label,
+        instructions=instructions,
+        settings=settings,
+        url=database or None,
+        actor="cli",
+    )
+    with made as workspace:
+        labels = {one.name: one.value for one in workspace.task.labels}
+        if as_json:
+            print_json({"id": workspace.project.id, "name": workspace.project.name, "kind": kind, "labels": labels})
+        else:
+            say(f"Made {workspace.project.name}: {kind} of {', '.join(labels)}. Next: medloop import {folder} SOURCE")
+
+
+def import_(
+    folder: ProjectFolder,
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder of images in a known layout, or a CSV.", show_default=False)],
+    fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv or dicom.")] = "auto",
+    answers: Annotated[str, typer.Option(help="Which of its labels become answers: all, evaluation or none.")] = "all",
+    as_json: AsJson = False,
+) -> None:
+    """Bring images in, with labels and splits.
+
+    What cannot be read is named, with what to do about it, and left out; the rest goes on. Safe to repeat: cases that
+    are there already stay as they are.
+    """
+    from medloop.cli.progress import Bar
+    from medloop.loop.importing import AnswersWanted, import_dataset
+    from medloop.loop.workspace import Workspace
+
+    if answers not in ("all", "evaluation", "none"):
+        raise SettingError(f"--answers must be all, evaluation or none, got {answers!r}")
+    wanted: AnswersWanted = "all" if answers == "all" else "evaluation" if answers == "evaluation" else "none"
+    with Workspace.open(folder) as workspace, Bar("Importing") as bar:
+        report = import_dataset(workspace, source, fmt=fmt, answers=wanted, actor="cli", report=bar.update)
+    _print_import(report, as_json=as_json)
+    if not report.added and not report.duplicates:
+        raise MedloopError(
+            f"Nothing was imported from {source}", remedy="see the lines above" if report.refused else "choose another source"
+        )
+
+
+def _print_import(report: "ImportReport", *, as_json: bool) -> None:
+    if as_json:
+        print_json(report)
+        return
+    for refusal in report.refused:
+        say(f"left out: {refusal}")
+    typer.echo(
+        f"{len(report.added)} cases added ({report.labelled} with an answer), "
+        f"{len(report.duplicates)} already there, {len(report.refused)} left out"
+    )
+
+
+def status(folder: ProjectFolder, as_json: AsJson = False) -> None:
+    """Show where a project stands."""
+    from medloop.cli.standing import print_standing, standing
+    from medloop.loop.workspace import Workspace
+
+    with Workspace.open(folder) as workspace:
+        found = standing(workspace)
+    if as_json:
+        print_json(found)
+    else:
+        print_standing(found)
+
+
+def report(
+    folder: ProjectFolder,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Where to write the page.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a report as one HTML file.
+
+    It holds the learning curve, the models and the rounds; --json prints the same figures.
+    """
+    from medloop.images.files import write_atomic
+    from medloop.loop.progress import progress
+    from medloop.loop.reporting import report_html
+    from medloop.loop.workspace import Workspace
+
+    if out is None and not as_json:
+        raise SettingError("A report needs --out FILE.html or --json, got neither")
+    if out is not None and (out.is_dir() or not out.resolve().parent.is_dir()):
+        raise SettingError(f"--out must be a file in a folder that exists, got {out}", remedy="name a file such as report.html")
+    with Workspace.open(folder) as workspace:
+        if out is not None:
+            write_atomic(out, report_html(workspace).encode())
+            say(f"Wrote {out}")
+        if as_json:
+            print_json(progress(workspace))
+
+
+def export(
+    folder: ProjectFolder,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.", show_default=False)],
+    fmt: Annotated[str, typer.Option("--format", help="nifti, msd, nnunet, csv or model.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Write the answers or the model to a folder.
+
+    Masks lie on their images' own geometry, bit for bit. The folder is complete or absent.
+    """
+    from medloop.loop.exporting import export_project
+    from medloop.loop.workspace import Workspace
+
+    with Workspace.open(folder) as workspace:
+        done = export_project(workspace, out, fmt)
+    if as_json:
+        print_json(done)
+    else:
+        typer.echo(f"{done.cases} {'networks' if fmt == 'model' else 'cases'} written to {done.folder} as {done.format}")
+
+
+def audit(
+    folder: ProjectFolder,
+    action: Annotated[str, typer.Argument(metavar="verify", help="What to do: verify.")] = "verify",
+    as_json: AsJson = False,
+) -> None:
+    """Check that no record was tampered with.
+
+    Follows the chain of events from the first to the last, and holds every row against it.
+    """
+    from medloop.core.errors import IntegrityError
+    from medloop.loop.workspace import Workspace
+    from medloop.store.audit import verify
+
+    if action != "verify":
+        raise SettingError(f"The audit can only verify, got {action!r}")
+    with Workspace.open(folder) as workspace:
+        found = verify(workspace.store)
+    if as_json:
+        print_json(found)
+    elif found.ok:
+        typer.echo(f"{found.events} events, unbroken; last digest {found.last_digest}")
+    if not found.ok:
+        at = f" at event {found.first_bad}" if found.first_bad is not None else ""
+        raise IntegrityError(f"The audit is broken{at}: {found.reason}", remedy="restore the project from a backup")

@@ -1,0 +1,126 @@
+"""Commands that stay: the page with its helpers, a worker alone, and the demonstration."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medloop.cli.options import ProjectFolder, Threads
+from medloop.cli.printing import say
+
+if TYPE_CHECKING:
+    from medloop.server.settings import ServerSettings
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on: loopback only, 127.0.0.1 by default.", show_default=False)]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 8000 by default, 0 takes any free one.", show_default=False)]
+Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")]
+
+
+def serve(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A project's folder, or a folder of them.", show_default=False)],
+    host: Host = None,
+    port: Port = None,
+    worker: Annotated[bool | None, typer.Option("--worker/--no-worker", help="Start a worker beside the page.")] = None,
+    assistant: Annotated[
+        bool | None, typer.Option("--assistant/--no-assistant", help="Start an assistant for proposals on demand.")
+    ] = None,
+    annotator: Annotated[str | None, typer.Option(help="Who answers on this page; local by default.", show_default=False)] = None,
+    threads: Annotated[int | None, typer.Option(min=0, max=1024, help="CPU threads of the helpers.", show_default=False)] = None,
+    browser: Browser = False,
+) -> None:
+    """Serve the page, and work behind it.
+
+    A worker learns in the background and an assistant proposes on demand; Ctrl-C stops all three.
+    """
+    settings = _settings(host, port, worker=worker, assistant=assistant, annotator=annotator, threads=threads)
+    _serve(folder, settings, browser=browser)
+
+
+def worker(folder: ProjectFolder, threads: Threads = 0) -> None:
+    """Do the background work of a project.
+
+    Or of a folder of projects, until told to stop. A job that is stopped keeps its checkpoint.
+    """
+    import signal
+    import threading
+
+    from medloop.server.worker import NICENESS, work
+
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stopping.set())
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.nice(NICENESS)
+    say(f"Working for {folder}; Ctrl-C stops after the current step")
+    work(folder, f"worker-{os.getpid()}", stopping.is_set, threads=threads or os.cpu_count() or 1)
+
+
+def demo(
+    folder: Annotated[Path, typer.Option("--folder", help="Where the demonstration is kept; one that exists goes on.")] = Path(
+        "medloop-demo"
+    ),
+    host: Host = None,
+    port: Port = None,
+    browser: Browser = True,
+) -> None:
+    """Try it on made-up images.
+
+    Makes a project of 24 phantoms and serves it: a first model within two minutes, then it is your turn.
+    """
+    settings = _settings(host, port)
+    if not (folder / "medloop.json").exists():
+        _make_demo(folder)
+    _serve(folder, settings, browser=browser)
+
+
+def _make_demo(folder: Path) -> None:
+    import shutil
+
+    from medloop.loop.demo import create_demo
+
+    new = not folder.exists()
+    say(f"Making 24 phantoms in {folder}")
+    try:
+        create_demo(folder).close()
+    except BaseException:
+        if new:  # half a demonstration is worse than none
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _settings(
+    host: str | None,
+    port: int | None,
+    *,
+    worker: bool | None = None,
+    assistant: bool | None = None,
+    annotator: str | None = None,
+    threads: int | None = None,
+) -> "ServerSettings":
+    from medloop.server.settings import read_settings
+
+    given = {"host": host, "port": port, "worker": worker, "assistant": assistant, "annotator": annotator, "compute_threads": threads}
+    return read_settings(os.environ, given)
+
+
+def _serve(folder: Path, settings: "ServerSettings", *, browser: bool) -> None:
+    from medloop.server.supervise import serve as run_server
+
+    def ready(address: str) -> None:
+        say(f"Serving {folder} at {address} (Ctrl-C stops)")
+        if browser:
+            _open_browser(address)
+
+    run_server(folder, settings, ready=ready)
+
+
+def _open_browser(address: str) -> None:
+    """Open a graphical browser where there is one; a text browser would take the terminal."""
+    import sys
+    import threading
+    import webbrowser
+
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
