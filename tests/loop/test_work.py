@@ -132,14 +132,13 @@ WORKER = """
 import sys
 from pathlib import Path
 from medloop.loop.work import run_worker
-print("ready", flush=True)
 run_worker(Path(sys.argv[1]), sys.argv[2], lambda: False)
 """
 
 
-def start_worker(folder: Path, owner: str) -> "subprocess.Popen[str]":
+def start_worker(folder: Path, owner: str) -> "subprocess.Popen[bytes]":
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", WORKER, str(folder), owner], stdout=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen([sys.executable, "-c", WORKER, str(folder), owner], env=environment)
 
 
 def wait_until_progress(workspace: Workspace, job_id: str, least: float) -> None:
