@@ -9,7 +9,7 @@ import pytest
 from medloop.core.records import Annotator, ProjectSettings, Source, Split
 from medloop.images.phantoms import phantom_3d
 from medloop.loop.annotators import annotator_named
-from medloop.loop.importing import add_case
+from medloop.loop.cases import add_case
 from medloop.loop.workspace import Workspace
 
 SMALL = (24, 24, 16)

@@ -10,7 +10,7 @@ from pathlib import Path
 from medloop.core.records import ProjectSettings, Source, Split
 from medloop.images.phantoms import phantom_3d
 from medloop.loop.annotators import annotator_named
-from medloop.loop.importing import IMPORTER, add_case
+from medloop.loop.cases import IMPORTER, add_case
 from medloop.loop.rounds import start_training
 from medloop.loop.workspace import Workspace
 

@@ -11,17 +11,17 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from medloop.core.arrays import ImageArray
-from medloop.core.errors import InputError, LabelError, SettingError
+from medloop.core.errors import InputError, LabelError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
-from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case, Source, Split, new_id, now
+from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Split
 from medloop.datasets.dataset import CaseSource, Dataset, Refusal
 from medloop.datasets.discover import open_dataset
 from medloop.datasets.splits import SplitCase, assign_splits
-from medloop.images.encode import encode_mask, encode_voxels
 from medloop.images.read import read_image, read_mask
 from medloop.loop.annotators import annotator_named
+from medloop.loop.cases import IMPORTER, add_case
+from medloop.loop.label_maps import LabelMap, label_map
 from medloop.loop.workspace import Workspace
 
 ImportProgress: TypeAlias = Callable[[int, int, str], None]
@@ -29,9 +29,6 @@ ImportProgress: TypeAlias = Callable[[int, int, str], None]
 
 AnswersWanted: TypeAlias = Literal["all", "evaluation", "none"]
 """Which of the source's labels become answers: all, only those of evaluation cases, or none."""
-
-IMPORTER = "import"
-"""Name of the annotator that imported answers belong to."""
 
 
 @dataclass(frozen=True)
@@ -97,100 +94,6 @@ def import_dataset(
         except InputError as error:
             tally.refused.append(Refusal(file=case.name, rule=error.message, value="", remedy=error.remedy))
     return ImportReport(tuple(tally.added), tally.labelled, tuple(tally.duplicates), tuple(tally.refused))
-
-
-def add_case(
-    workspace: Workspace,
-    image: Image,
-    *,
-    name: str,
-    patient: str,
-    split: Split,
-    source: Source,
-    answer: Mask | int | None = None,
-    answered_by: Annotator | None = None,
-    notes: tuple[str, ...] = (),
-    stratum: str = "",
-    actor: str = "system",
-) -> Case:
-    """Store one case, with its answer if there is one, in one transaction.
-
-    Raises:
-        InputError: Voxels that cannot be kept, or an answer that does not fit the image or the task.
-    """
-    array = storable(image)
-    if isinstance(answer, Mask):
-        answer.grid.require_same(image.grid, f"{name}: the mask")
-        answer.require_labels(workspace.task.label_values, f"{name}: the mask")
-    case = _case_record(workspace, array, image, name, patient, split, source, notes, stratum)
-    blob = workspace.store.blobs.put(encode_mask(answer.array)) if isinstance(answer, Mask) else None
-    with workspace.store.write(actor) as tx:
-        tx.add(case, verb="import")
-        if answer is not None and answered_by is not None:
-            tx.add(_imported_answer(workspace, case, answered_by, blob, answer), verb="import")
-    return case
-
-
-def storable(image: Image) -> ImageArray:
-    """The image's voxels in a dtype that the browser and the networks read.
-
-    Raises:
-        InputError: NaN or infinite voxels, or values no supported dtype holds.
-    """
-    array = image.array
-    if array.dtype.kind == "f":
-        bad = int(np.count_nonzero(~np.isfinite(array)))
-        if bad:
-            raise InputError(f"Voxels must be finite, {bad} are NaN or infinite", remedy="repair or leave out this image")
-        return array.astype(np.float32, copy=False)
-    if array.dtype.kind == "b":
-        return array.astype(np.uint8)
-    if array.dtype.itemsize <= 4 and array.dtype.kind in "iu":
-        return array.astype(array.dtype.newbyteorder("="), copy=False)
-    return array.astype(np.float32)
-
-
-@dataclass(frozen=True)
-class LabelMap:
-    """How a data set's labels become the task's.
-
-    Attributes:
-        voxels: Mask value → label value.
-        tags: Class name → label value.
-        foreground: Label value that every voxel above 0 gets (instance maps, 0/255 masks), or None.
-    """
-
-    voxels: Mapping[int, int] = field(default_factory=dict)
-    tags: Mapping[str, int] = field(default_factory=dict)
-    foreground: int | None = None
-
-
-def label_map(workspace: Workspace, dataset: Dataset) -> LabelMap:
-    """Match a data set's labels with the project's, by name; a single label matches a single label.
-
-    Raises:
-        SettingError: The dataset answers another kind of question.
-        LabelError: It names labels the task does not have.
-    """
-    task = workspace.task
-    known = {label.name: label.value for label in task.labels}
-    if dataset.kind is not None and dataset.kind != task.kind:
-        raise SettingError(f"The project asks for a {task.kind}, the data answers a {dataset.kind}", remedy="import into another project")
-    if task.kind == "classification":
-        return LabelMap(tags=known)
-    if dataset.masks == "foreground":
-        return LabelMap(foreground=task.labels[0].value)
-    if not dataset.labels:
-        return LabelMap(voxels={value: value for value in task.label_values})
-    if len(dataset.labels) == len(task.labels) == 1:
-        return LabelMap(voxels={dataset.label_values[dataset.labels[0]]: task.labels[0].value})
-    unknown = [name for name in dataset.labels if name not in known]
-    if unknown:
-        raise LabelError(
-            f"The data has labels the project does not know: {', '.join(unknown)} (it knows {', '.join(known)})",
-            remedy="make the project with these labels",
-        )
-    return LabelMap(voxels={dataset.label_values[name]: known[name] for name in dataset.labels})
 
 
 @dataclass
@@ -305,48 +208,3 @@ def _read_answer(case: CaseSource, read: Image, image: Image, values: LabelMap) 
     for value, wanted in values.voxels.items():
         table[value] = wanted
     return Mask(table[mask.array], image.grid)
-
-
-def _case_record(
-    workspace: Workspace,
-    array: ImageArray,
-    image: Image,
-    name: str,
-    patient: str,
-    split: Split,
-    source: Source,
-    notes: tuple[str, ...],
-    stratum: str,
-) -> Case:
-    low, high = (float(v) for v in np.percentile(array[0], (0.5, 99.5)))
-    least, most = float(array.min()), float(array.max())
-    return Case(
-        id=new_id("case"),
-        name=name,
-        patient=patient,
-        split=split,
-        grid=image.grid,
-        channels=image.channels,
-        dtype=array.dtype.name,
-        voxels=workspace.store.blobs.put(encode_voxels(array)),
-        window=(low, high) if high > low else (least, max(most, least + 1.0)),
-        value_range=(least, most),
-        source=source,
-        stratum=stratum,
-        notes=notes,
-        added_at=now(),
-    )
-
-
-def _imported_answer(workspace: Workspace, case: Case, by: Annotator, blob: str | None, answer: Mask | int) -> Annotation:
-    return Annotation(
-        id=new_id("annotation"),
-        case_id=case.id,
-        task_id=workspace.task.id,
-        annotator_id=by.id,
-        kind="tag" if isinstance(answer, int) else "mask",
-        blob=blob,
-        tag=answer if isinstance(answer, int) else None,
-        origin="imported",
-        created_at=now(),
-    )

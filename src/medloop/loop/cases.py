@@ -1,0 +1,109 @@
+"""Store one case: voxels first, then its row, its answer and their events in one transaction."""
+
+import numpy as np
+
+from medloop.core.arrays import ImageArray
+from medloop.core.errors import InputError
+from medloop.core.image import Image, Mask
+from medloop.core.records import Annotation, Annotator, Case, Source, Split, new_id, now
+from medloop.images.encode import encode_mask, encode_voxels
+from medloop.loop.workspace import Workspace
+
+IMPORTER = "import"
+"""Name of the annotator that imported answers belong to."""
+
+
+def add_case(
+    workspace: Workspace,
+    image: Image,
+    *,
+    name: str,
+    patient: str,
+    split: Split,
+    source: Source,
+    answer: Mask | int | None = None,
+    answered_by: Annotator | None = None,
+    notes: tuple[str, ...] = (),
+    stratum: str = "",
+    actor: str = "system",
+) -> Case:
+    """Store one case, with its answer if there is one, in one transaction.
+
+    Raises:
+        InputError: Voxels that cannot be kept, or an answer that does not fit the image or the task.
+    """
+    array = storable(image)
+    if isinstance(answer, Mask):
+        answer.grid.require_same(image.grid, f"{name}: the mask")
+        answer.require_labels(workspace.task.label_values, f"{name}: the mask")
+    case = _case_record(workspace, array, image, name, patient, split, source, notes, stratum)
+    blob = workspace.store.blobs.put(encode_mask(answer.array)) if isinstance(answer, Mask) else None
+    with workspace.store.write(actor) as tx:
+        tx.add(case, verb="import")
+        if answer is not None and answered_by is not None:
+            tx.add(_imported_answer(workspace, case, answered_by, blob, answer), verb="import")
+    return case
+
+
+def storable(image: Image) -> ImageArray:
+    """The image's voxels in a dtype that the browser and the networks read.
+
+    Raises:
+        InputError: NaN or infinite voxels, or values no supported dtype holds.
+    """
+    array = image.array
+    if array.dtype.kind == "f":
+        bad = int(np.count_nonzero(~np.isfinite(array)))
+        if bad:
+            raise InputError(f"Voxels must be finite, {bad} are NaN or infinite", remedy="repair or leave out this image")
+        return array.astype(np.float32, copy=False)
+    if array.dtype.kind == "b":
+        return array.astype(np.uint8)
+    if array.dtype.itemsize <= 4 and array.dtype.kind in "iu":
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
+    return array.astype(np.float32)
+
+
+def _case_record(
+    workspace: Workspace,
+    array: ImageArray,
+    image: Image,
+    name: str,
+    patient: str,
+    split: Split,
+    source: Source,
+    notes: tuple[str, ...],
+    stratum: str,
+) -> Case:
+    low, high = (float(v) for v in np.percentile(array[0], (0.5, 99.5)))
+    least, most = float(array.min()), float(array.max())
+    return Case(
+        id=new_id("case"),
+        name=name,
+        patient=patient,
+        split=split,
+        grid=image.grid,
+        channels=image.channels,
+        dtype=array.dtype.name,
+        voxels=workspace.store.blobs.put(encode_voxels(array)),
+        window=(low, high) if high > low else (least, max(most, least + 1.0)),
+        value_range=(least, most),
+        source=source,
+        stratum=stratum,
+        notes=notes,
+        added_at=now(),
+    )
+
+
+def _imported_answer(workspace: Workspace, case: Case, by: Annotator, blob: str | None, answer: Mask | int) -> Annotation:
+    return Annotation(
+        id=new_id("annotation"),
+        case_id=case.id,
+        task_id=workspace.task.id,
+        annotator_id=by.id,
+        kind="tag" if isinstance(answer, int) else "mask",
+        blob=blob,
+        tag=answer if isinstance(answer, int) else None,
+        origin="imported",
+        created_at=now(),
+    )
