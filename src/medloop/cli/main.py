@@ -98,15 +98,16 @@ def _tell(error: Exception) -> int:
     if isinstance(error, typer.Abort):
         return _say(FAILED, "Stopped")
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of Typer, whatever its version
-        return _tell_usage(error.format_message())
+        context = getattr(error, "ctx", None)
+        return _tell_usage(error.format_message(), context.command_path if context else "medloop")
     return _say(FAILED, f"Unexpected {type(error).__name__}: {error}; run it again with {DEBUG}=1 to see where")
 
 
-def _tell_usage(message: str) -> int:
+def _tell_usage(message: str, command: str) -> int:
     if "\n" in message:  # the whole help, because nothing was asked
         typer.echo(message)
         return WRONG_USE
-    return _say(WRONG_USE, f"{message.rstrip('.')}; see medloop --help")
+    return _say(WRONG_USE, f"{message.rstrip('.')}; see {command} --help")
 
 
 def _say(status: int, text: str) -> int:

@@ -65,15 +65,14 @@ def present(root: Root, entry: str) -> Path | Refusal:
 
 def _add_entry(root: Root, cases: CaseList, entry: Entry, split: Split | None) -> Path | None:
     found = present(root, entry.image)
-    answer = present(root, entry.label) if entry.label is not None else None
-    for outcome in (found, answer):
-        if isinstance(outcome, Refusal):
-            cases.refused.append(outcome)
     if isinstance(found, Refusal):
+        cases.refused.append(found)
         return None
-    if not isinstance(answer, Refusal):
-        kept = split if answer is not None else None
-        name = split_suffix(found.name)[0]
+    answer = present(root, entry.label) if entry.label is not None else None
+    if isinstance(answer, Refusal):
+        cases.refused.append(answer)
+    else:
+        name, kept = split_suffix(found.name)[0], split if answer is not None else None
         cases.add(CaseSource(name, entry.patient[:200], (found,), mask=answer, split=kept), root.label(found))
     return found
 
