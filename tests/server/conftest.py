@@ -1,11 +1,19 @@
 """Real projects on small phantoms, and a client that speaks to them through the whole application."""
 
 import hashlib
+import json
+import os
 import shutil
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +22,11 @@ from starlette.types import ASGIApp
 from medloop.core.records import Case, Model, Prediction, ProjectSettings, Snapshot, Source, TaskKind, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.images.phantoms import phantom_3d
-from medloop.loop.importing import add_case
+from medloop.loop.annotators import annotator_named
+from medloop.loop.answers import next_assignment, submit_mask
+from medloop.loop.cases import add_case
+from medloop.loop.rounds import start_training
+from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 from medloop.server.app import create_app
 from medloop.server.settings import ServerSettings
@@ -32,13 +44,33 @@ QUICK = ServerSettings(poll_seconds=0.02, heartbeat_seconds=0.1, worker=False, a
 
 def fill_project(folder: Path, kind: TaskKind, *, cases: int = CASES) -> None:
     """A project of unlabelled phantoms; nothing trains by itself."""
-    settings = ProjectSettings(train_after=0, first_strategy="random", audit_fraction=0.0, batch_size=2)
+    settings = ProjectSettings(train_after=0, first_strategy="random", audit_fraction=0.0, batch_size=2, train_steps=2, samples=2)
     with Workspace.create(folder, name=f"Phantoms ({kind})", kind=kind, labels=["large", "small"], settings=settings) as workspace:
         for index in range(cases):
-            phantom = phantom_3d(index, 3, shape=SHAPE)
-            digest = hashlib.sha256(phantom.image.array.tobytes()).hexdigest()
-            source = Source(format="phantom", names=(phantom.name,), sha256=digest)
-            add_case(workspace, phantom.image, name=phantom.name, patient=phantom.patient, split="train", source=source)
+            add_phantom(workspace, index)
+
+
+def add_phantom(workspace: Workspace, index: int) -> Case | None:
+    """One more unlabelled phantom."""
+    phantom = phantom_3d(index, 3, shape=SHAPE)
+    digest = hashlib.sha256(phantom.image.array.tobytes()).hexdigest()
+    source = Source(format="phantom", names=(phantom.name,), sha256=digest)
+    return add_case(workspace, phantom.image, name=phantom.name, patient=phantom.patient, split="train", source=source)
+
+
+def train_project(folder: Path) -> None:
+    """Answer three cases, train a real network for two steps, and add a case that it has not seen."""
+    box = np.zeros(SHAPE, np.uint8)
+    box[2:6, 2:6, 2:6] = 1
+    with Workspace.open(folder) as workspace:
+        person = annotator_named(workspace, "local")
+        for _ in range(3):
+            opened = next_assignment(workspace, person.id)
+            assert opened is not None
+            submit_mask(workspace, opened.assignment.id, mask=box)
+        start_training(workspace)
+        drain(workspace)
+        add_phantom(workspace, CASES)
 
 
 def add_model(workspace: Workspace, case_id: str, *, index: int = 1) -> Prediction:
@@ -77,6 +109,20 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def trained_template(templates: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a real, barely trained model and one case that it has not predicted."""
+    folder = Path(shutil.copytree(templates / "segmentation", tmp_path_factory.mktemp("trained") / "project"))
+    train_project(folder)
+    return folder
+
+
+@pytest.fixture
+def trained_folder(trained_template: Path, tmp_path: Path) -> Path:
+    """A fresh copy of it."""
+    return Path(shutil.copytree(trained_template, tmp_path / "trained"))
+
+
 @pytest.fixture
 def folder(templates: Path, tmp_path: Path) -> Path:
     """A fresh segmentation project."""
@@ -112,6 +158,11 @@ class Site:
         with self.workspace.store.read() as tx:
             return tx.find(Case, order=("name",), limit=1)[0]
 
+    def last_case(self) -> Case:
+        """The case added last."""
+        with self.workspace.store.read() as tx:
+            return tx.find(Case, descending=True, limit=1)[0]
+
     def count(self, kind: type) -> int:
         """How many records of a kind the store holds."""
         with self.workspace.store.read() as tx:
@@ -144,3 +195,106 @@ def site(folder: Path) -> Iterator[Site]:
 def tag_site(tag_folder: Path) -> Iterator[Site]:
     """A served classification project."""
     yield from serve_in_process(tag_folder)
+
+
+@pytest.fixture
+def predicted(site: Site) -> Prediction:
+    """A prediction of the first case by a made-up model."""
+    return add_model(site.workspace, site.workspace_case().id)
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from medloop.core.errors import MedloopError
+from medloop.server.settings import read_settings
+from medloop.server.supervise import serve
+import os
+try:
+    serve(Path(sys.argv[1]), read_settings(os.environ), ready=lambda url: print(url, flush=True))
+except MedloopError as error:
+    sys.exit(str(error))
+"""
+
+
+@dataclass
+class Served:
+    """A real server process."""
+
+    process: subprocess.Popen[str]
+    url: str
+
+    def get(self, address: str) -> Any:
+        """The JSON at an address."""
+        with urllib.request.urlopen(f"{self.url}api/v1{address}", timeout=20) as answer:
+            return json.load(answer)
+
+    def send(self, method: str, address: str, body: object = None, *, raw: bytes = b"", **headers: str) -> Any:
+        """Change something; JSON unless raw bytes are given."""
+        kind = "application/octet-stream" if raw else "application/json"
+        data = raw or json.dumps(body or {}).encode()
+        request = urllib.request.Request(f"{self.url}api/v1{address}", data, {"Content-Type": kind, **headers}, method=method)
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+
+    def children(self) -> dict[str, int]:
+        """Process ids of worker and assistant, by name."""
+        found = {}
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parent = int(status.read_text().rpartition(")")[2].split()[1])
+                command = (status.parent / "cmdline").read_text().split("\0")
+            except OSError:
+                continue  # it has just ended
+            if parent == self.process.pid and "-m" in command:
+                found[command[command.index("-m") + 1].rpartition(".")[2]] = int(status.parent.name)
+        return found
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+    """Look at a condition of other processes until it holds; False when it never does."""
+    deadline, pause = time.monotonic() + seconds, threading.Event()
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        pause.wait(0.05)
+    return False
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process still does something."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Served]]:
+    """Start real servers; all of them are gone afterwards."""
+    served: list[Served] = []
+
+    def start_server(folder: Path, **settings: str) -> Served:
+        environment = {**os.environ, "MEDLOOP_PORT": "0", "OMP_NUM_THREADS": "1", **settings}
+        command = [sys.executable, "-c", PROGRAM, str(folder)]
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        served.append(Served(process, process.stdout.readline().strip()))
+        return served[-1]
+
+    yield start_server
+    for server in served:
+        server.process.kill()
+        server.process.communicate()
+
+
+@pytest.fixture
+def until() -> Callable[..., bool]:
+    """`wait_until`, for tests."""
+    return wait_until
+
+
+@pytest.fixture
+def alive() -> Callable[[int], bool]:
+    """`is_alive`, for tests."""
+    return is_alive

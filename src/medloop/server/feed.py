@@ -71,6 +71,7 @@ class Feed:
     async def _stream(self, project_id: str, state: str) -> AsyncIterator[str]:
         queue: Queue = asyncio.Queue(WAITING_MESSAGES)
         self._queues[project_id].add(queue)
+        self._states.setdefault(project_id, state)
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._watch_projects())
         try:

@@ -94,20 +94,25 @@ class Proposer:
         """Publish from the running event loop."""
         self._loop = asyncio.get_running_loop()
 
-    def want(self, workspace: Workspace, case_id: str, shown: Prediction | None) -> None:
-        """Have a proposal made unless the newest model's is shown already; returns at once."""
+    def want(self, workspace: Workspace, case_id: str, shown: Prediction | None) -> bool:
+        """Have a proposal made unless the newest model's is shown already; returns at once.
+
+        Returns:
+            Whether somebody has been asked now.
+        """
         if self._socket is None:
-            return
+            return False
         with workspace.store.read() as tx:
             model = tx.latest_model()
         if model is None or (shown is not None and shown.model_id == model.id):
-            return
+            return False
         key = (workspace.project.id, case_id)
         with self._guard:
             if key in self._asked:
-                return
+                return False
             self._asked.add(key)
         self._pool.submit(self._ask, self._socket, *key)
+        return True
 
     def close(self) -> None:
         """Forget what waits; what runs is left to the assistant."""

@@ -1,0 +1,82 @@
+"""Jobs, logs, progress and predictions over the interface."""
+
+import pytest
+
+from medloop.server.progress_views import PoolQualityView
+
+
+def test_progress_of_a_new_project_is_empty(site) -> None:
+    progress = site.client.get(f"{site.url}/progress").json()
+    assert (progress["curve"], progress["models"], progress["rounds"]) == ([], [], [])
+    assert (progress["answered"], progress["total"], progress["labels_per_hour"]) == (0, 5, None)
+
+
+def test_progress_counts_answers_and_rounds(site) -> None:
+    url = f"{site.url}/assignments/{site.opened()['assignment']['id']}"
+    site.client.post(f"{url}/submit", json={"revision": 0, "effort_seconds": 36})
+    progress = site.client.get(f"{site.url}/progress").json()
+    assert (progress["answered"], progress["labels_per_hour"]) == (1, 100.0)
+    assert progress["rounds"][0]["answered"] == 1
+
+
+def test_a_training_can_be_asked_for_seen_and_cancelled(site) -> None:
+    job_id = site.client.post(f"{site.url}/train", json={}).json()["job_id"]
+    again = site.client.post(f"{site.url}/train", json={}).json()["job_id"]
+    (job,) = site.client.get(f"{site.url}/jobs").json()
+    assert again == job_id == job["id"]
+    assert (job["kind"], job["state"]) == ("train", "queued")
+    cancelled = site.client.post(f"{site.url}/jobs/{job_id}/cancel", json={})
+    assert cancelled.json()["state"] == "cancelled"
+
+
+def test_a_log_is_read_from_where_the_page_was(site) -> None:
+    jobs = site.workspace.store.jobs
+    job = jobs.enqueue("train", {})
+    for line in ("one", "two", "three"):
+        jobs.log(job.id, line)
+    lines = site.client.get(f"{site.url}/jobs/{job.id}/log").json()["lines"]
+    rest = site.client.get(f"{site.url}/jobs/{job.id}/log", params={"after": lines[1]["seq"]}).json()["lines"]
+    assert [x["text"] for x in lines] == ["one", "two", "three"]
+    assert [x["text"] for x in rest] == ["three"]
+
+
+@pytest.mark.parametrize(("verb", "address"), [("GET", "jobs/job-0/log"), ("POST", "jobs/job-0/cancel")])
+def test_an_unknown_job_is_not_found(site, verb: str, address: str) -> None:
+    assert site.client.request(verb, f"{site.url}/{address}", json={}).status_code == 404
+
+
+def test_a_running_job_counts_as_a_worker(site) -> None:
+    site.workspace.store.jobs.enqueue("train", {})
+    site.workspace.store.jobs.claim("worker-1")
+    assert site.client.get(site.url).json()["workers"] == {"alive": True}
+
+
+def test_a_prediction_is_shown_with_its_case(site, predicted) -> None:
+    opened = site.client.post(f"{site.url}/cases/{predicted.case_id}/open", json={}).json()
+    assert opened["prediction"]["id"] == predicted.id
+    assert opened["prediction"]["model_index"] == 1
+    assert opened["prediction"]["probabilities"] == [0.7, 0.2, 0.1]
+    shown = site.client.get(f"{site.url}/predictions/{predicted.id}").json()
+    assert shown == opened["prediction"]
+    mask = site.client.get(f"{site.url}/predictions/{predicted.id}/mask").content
+    draft = site.client.get(f"{site.url}/assignments/{opened['assignment']['id']}/draft").content
+    assert mask == draft
+    assert sum(mask) == 27
+
+
+def test_a_prediction_without_doubt_has_no_map_of_it(site, predicted) -> None:
+    answer = site.client.get(f"{site.url}/predictions/{predicted.id}/uncertainty")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
+def test_upcoming_names_the_case_after_the_open_one(site) -> None:
+    first = site.opened()
+    upcoming = site.client.get(f"{site.url}/upcoming").json()["case_id"]
+    assert upcoming not in (None, first["case"]["id"])
+    site.client.post(f"{site.url}/assignments/{first['assignment']['id']}/submit", json={"revision": 0})
+    assert site.opened()["case"]["id"] == upcoming
+
+
+def test_figures_that_are_not_finite_are_sent_as_null(site) -> None:
+    view = PoolQualityView(mean=float("nan"), low_count=0, histogram=[])
+    assert view.mean is None
