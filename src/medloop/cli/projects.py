@@ -70,6 +70,12 @@ def import_(
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder of images in a known layout, or a CSV.", show_default=False)],
     fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv or dicom.")] = "auto",
     answers: Annotated[str, typer.Option(help="Which of its labels become answers: all, evaluation or none.")] = "all",
+    masks: Annotated[
+        str, typer.Option(help="labels, or foreground: every mask value above 0 is the first label (instance maps).")
+    ] = "labels",
+    patient_pattern: Annotated[
+        str | None, typer.Option(help="Regular expression whose first group is the patient in a case's name.", show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring images in, with labels and splits.
@@ -84,8 +90,19 @@ def import_(
     if answers not in ("all", "evaluation", "none"):
         raise SettingError(f"--answers must be all, evaluation or none, got {answers!r}")
     wanted: AnswersWanted = "all" if answers == "all" else "evaluation" if answers == "evaluation" else "none"
+    if masks not in ("labels", "foreground"):
+        raise SettingError(f"--masks must be labels or foreground, got {masks!r}")
     with Workspace.open(folder) as workspace, Bar("Importing") as bar:
-        report = import_dataset(workspace, source, fmt=fmt, answers=wanted, actor="cli", report=bar.update)
+        report = import_dataset(
+            workspace,
+            source,
+            fmt=fmt,
+            masks="foreground" if masks == "foreground" else "labels",
+            patient_pattern=patient_pattern,
+            answers=wanted,
+            actor="cli",
+            report=bar.update,
+        )
     _print_import(report, as_json=as_json)
     if not report.added and not report.duplicates:
         raise MedloopError(

@@ -15,7 +15,7 @@ from medloop.core.errors import InputError, LabelError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Split
-from medloop.datasets.dataset import CaseSource, Dataset, Refusal
+from medloop.datasets.dataset import CaseSource, Dataset, MaskReading, Refusal
 from medloop.datasets.discover import open_dataset
 from medloop.datasets.splits import SplitCase, assign_splits
 from medloop.images.read import read_image, read_mask
@@ -61,6 +61,8 @@ def import_dataset(
     source: Path,
     *,
     fmt: str = "auto",
+    masks: MaskReading = "labels",
+    patient_pattern: str | None = None,
     answers: AnswersWanted = "all",
     actor: str = "system",
     report: ImportProgress | None = None,
@@ -71,6 +73,8 @@ def import_dataset(
         workspace: The project.
         source: A folder or CSV in one of the known layouts.
         fmt: "auto" or a layout's name.
+        masks: "foreground" reads every mask value above 0 as the first label (instance maps).
+        patient_pattern: Regular expression whose first group is the patient in a case's name.
         answers: Which of the source's labels to keep.
         actor: Who imports, for the audit.
         report: Called before each case.
@@ -80,7 +84,7 @@ def import_dataset(
         SettingError: It answers another kind of question than the project asks.
         LabelError: Its labels are not the project's.
     """
-    dataset = open_dataset(source, fmt=fmt)
+    dataset = open_dataset(source, fmt=fmt, masks=masks, patient_pattern=patient_pattern)
     values = label_map(workspace, dataset)
     splits = _splits(workspace, dataset)
     seen = _Seen.of(workspace)
@@ -202,7 +206,7 @@ def _read_answer(case: CaseSource, read: Image, image: Image, values: LabelMap) 
     if unknown:
         raise LabelError(
             f"{case.mask.name}: mask values must be 0 or the task's labels, got also {unknown[:8]}",
-            remedy="remove these values, or make the project with more labels",
+            remedy="make the project with more labels, or read every object as the first one with masks=foreground",
         )
     table = np.zeros(256, dtype=np.uint8)
     for value, wanted in values.voxels.items():

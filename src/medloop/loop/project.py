@@ -15,6 +15,7 @@ from typing import Self
 from medloop.core.arrays import MaskArray
 from medloop.core.image import Image
 from medloop.core.records import Annotation, ProjectSettings, TaskKind
+from medloop.datasets.dataset import MaskReading
 from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import Opened, next_assignment, skip_case, submit_mask, submit_tag
 from medloop.loop.arrays import load_image, load_proposal
@@ -67,9 +68,11 @@ class Project:
         """
         return cls(Workspace.open(Path(folder)))
 
-    def add(self, source: str | Path, *, fmt: str = "auto") -> ImportReport:
+    def add(
+        self, source: str | Path, *, fmt: str = "auto", masks: MaskReading = "labels", patient_pattern: str | None = None
+    ) -> ImportReport:
         """Import a folder or CSV; see `import_dataset`."""
-        return import_dataset(self.workspace, Path(source), fmt=fmt, actor="python")
+        return import_dataset(self.workspace, Path(source), fmt=fmt, masks=masks, patient_pattern=patient_pattern, actor="python")
 
     def next(self, annotator: str = "local") -> Opened | None:
         """The next case for this person, opened; None when nothing is left."""
