@@ -1,0 +1,54 @@
+/** Every request the page makes, by name. */
+import { getBytes, getJson, sendJson } from "./client";
+import type * as T from "./types";
+
+const at = (project: string, rest = ""): string => `/projects/${encodeURIComponent(project)}${rest}`;
+
+export const listProjects = (): Promise<T.ProjectSummary[]> => getJson("/projects");
+export const readProject = (p: string): Promise<T.Project> => getJson(at(p));
+export const readProgress = (p: string): Promise<T.Progress> => getJson(at(p, "/progress"));
+export const listJobs = (p: string): Promise<T.Job[]> => getJson(at(p, "/jobs"));
+
+export interface WorklistQuery {
+  state: T.CaseState;
+  search: string;
+  limit: number;
+  offset: number;
+}
+
+export function listCases(p: string, q: WorklistQuery, signal?: AbortSignal): Promise<{ total: number; rows: T.CaseRow[] }> {
+  const query = new URLSearchParams({ state: q.state, search: q.search, limit: String(q.limit), offset: String(q.offset) });
+  return getJson(at(p, `/cases?${query}`), signal);
+}
+
+export const readCase = (p: string, c: string): Promise<T.CaseHeader> => getJson(at(p, `/cases/${c}`));
+export const readPrediction = (p: string, id: string): Promise<T.Prediction> => getJson(at(p, `/predictions/${id}`));
+export const readVoxels = (p: string, c: string): Promise<Response> => getBytes(at(p, `/cases/${c}/voxels`));
+export const readPredictionMask = (p: string, id: string): Promise<Response> => getBytes(at(p, `/predictions/${id}/mask`));
+export const readUncertainty = (p: string, id: string): Promise<Response> => getBytes(at(p, `/predictions/${id}/uncertainty`));
+
+export const nextCase = (p: string): Promise<T.Opened | T.NothingLeft> => sendJson("POST", at(p, "/next"), {});
+export const openCase = (p: string, c: string): Promise<T.Opened> => sendJson("POST", at(p, `/cases/${c}/open`), {});
+export const readUpcoming = (p: string): Promise<T.Upcoming> => getJson(at(p, "/upcoming"));
+
+export const readDraft = (p: string, a: string): Promise<Response> => getBytes(at(p, `/assignments/${a}/draft`));
+
+export function patchDraft(p: string, a: string, base: number, runs: T.Run[]): Promise<{ revision: number }> {
+  return sendJson("PATCH", at(p, `/assignments/${a}/draft`), { base_revision: base, runs });
+}
+
+export interface Submission {
+  revision?: number;
+  tag?: number;
+  effort_seconds: number;
+}
+
+export const submit = (p: string, a: string, body: Submission): Promise<{ annotation_id: string }> =>
+  sendJson("POST", at(p, `/assignments/${a}/submit`), body);
+export const skip = (p: string, a: string, reason: string): Promise<unknown> => sendJson("POST", at(p, `/assignments/${a}/skip`), { reason });
+export const flag = (p: string, a: string, reason: string): Promise<unknown> => sendJson("POST", at(p, `/assignments/${a}/flag`), { reason });
+
+export const readJobLog = (p: string, job: string, after: number): Promise<{ lines: T.LogLine[] }> =>
+  getJson(at(p, `/jobs/${job}/log?after=${after}`));
+export const cancelJob = (p: string, job: string): Promise<unknown> => sendJson("POST", at(p, `/jobs/${job}/cancel`), {});
+export const trainNow = (p: string): Promise<unknown> => sendJson("POST", at(p, "/train"), {});

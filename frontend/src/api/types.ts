@@ -1,0 +1,184 @@
+/** The JSON shapes of `/api/v1`. Arrays of voxels never travel as JSON. */
+
+export type TaskKind = "segmentation" | "classification";
+export type PlaneName = "axial" | "coronal" | "sagittal";
+/** (start, length, value): `length` voxels from flat index `start` (I fastest) become `value`. */
+export type Run = [start: number, length: number, value: number];
+export type Triple = [number, number, number];
+
+export interface Label {
+  value: number;
+  name: string;
+  colour: string;
+}
+
+export interface ProjectSummary {
+  id: string;
+  name: string;
+  kind: TaskKind;
+  labels: Label[];
+  cases: number;
+  answered: number;
+  model: { id: string; index: number } | null;
+  round: { index: number; state: string } | null;
+}
+
+export interface CaseCounts {
+  total: number;
+  train: number;
+  validation: number;
+  test: number;
+  audit: number;
+  answered: number;
+  skipped: number;
+  flagged: number;
+}
+
+export interface Project extends ProjectSummary {
+  instructions: string;
+  settings: Record<string, unknown>;
+  counts: CaseCounts;
+  strategy: string;
+  workers: { alive: boolean };
+}
+
+export type CaseState = "all" | "unanswered" | "answered" | "skipped" | "flagged";
+
+export interface CaseRow {
+  id: string;
+  name: string;
+  patient: string;
+  split: string;
+  state: string;
+  answers: number;
+  quality: number | null;
+  entropy: number | null;
+}
+
+export interface PlaneHeader {
+  name: PlaneName;
+  slice_axis: number;
+  x_axis: number;
+  y_axis: number;
+  x_flip: boolean;
+  y_flip: boolean;
+  x_spacing_mm: number;
+  y_spacing_mm: number;
+  edges: [left: string, right: string, top: string, bottom: string];
+}
+
+export interface WindowPreset {
+  name: string;
+  low: number;
+  high: number;
+}
+
+export interface CaseHeader {
+  id: string;
+  name: string;
+  patient: string;
+  split: string;
+  shape: Triple;
+  spacing_mm: Triple;
+  affine: number[][];
+  dtype: string;
+  channels: number;
+  window: [number, number];
+  value_range: [number, number];
+  notes: string[];
+  planes: PlaneHeader[];
+  presets: WindowPreset[];
+}
+
+export interface Prediction {
+  id: string;
+  model_index: number;
+  probabilities: number[];
+  quality: number | null;
+  quality_low: number | null;
+  quality_high: number | null;
+  scores: Record<string, number>;
+}
+
+export interface Assignment {
+  id: string;
+  case_id: string;
+  round_id: string | null;
+  revision: number;
+  reason: string;
+  opened_at: string;
+}
+
+export interface Opened {
+  assignment: Assignment;
+  case: CaseHeader;
+  prediction: Prediction | null;
+  previous: { id?: string; annotation_id?: string; tag: number | null } | null;
+}
+
+export interface NothingLeft {
+  assignment: null;
+  reason: string;
+}
+
+export interface Upcoming {
+  case_id: string | null;
+  prediction_id: string | null;
+}
+
+export interface CurvePoint {
+  model_index: number;
+  labelled_cases: number;
+  effort_minutes: number;
+  split: string;
+  metric: string;
+  mean: number;
+  low: number;
+  high: number;
+  selected?: boolean;
+}
+
+export interface ModelRow {
+  id: string;
+  index: number;
+  created_at: string;
+  steps: number | null;
+  seconds: number | null;
+  cases: number | null;
+}
+
+export interface RoundRow {
+  index: number;
+  state: string;
+  strategy: string;
+  cases: number;
+  answered: number;
+}
+
+export interface Progress {
+  curve: CurvePoint[];
+  labels_per_hour: number | null;
+  answered: number;
+  total: number;
+  pool_quality: { mean: number | null; low_count: number; histogram: number[] } | null;
+  models: ModelRow[];
+  rounds: RoundRow[];
+}
+
+export interface Job {
+  id: string;
+  kind: string;
+  state: "queued" | "running" | "done" | "failed" | "cancelled";
+  progress: number;
+  message: string;
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  error: string;
+}
+
+export interface LogLine {
+  seq: number;
+  at: string;
+  text: string;
+}

@@ -1,0 +1,140 @@
+/**
+ * Sends patches one after the other and never forgets one: each is kept in the browser until the server
+ * confirms it. A passing failure (no network, 5xx) is retried with growing pauses; a refusal (409, 422)
+ * stops the queue and is handed to the caller, who decides with `restart`.
+ */
+import { isPassing } from "../api/errors";
+import type { Run } from "../api/types";
+import type { KeptPatch, PatchStorage } from "./storage";
+
+export type SaveState = "saved" | "saving" | "offline" | "refused";
+
+export interface QueueWiring {
+  assignment: string;
+  project: string;
+  caseId: string;
+  tab: string;
+  revision: number;
+  storage: PatchStorage;
+  send: (base: number, runs: Run[]) => Promise<number>;
+  /** Resolves after the pause; injected so that tests need no clock. */
+  pause: (milliseconds: number) => Promise<void>;
+  onState: (state: SaveState, pending: number, revision: number) => void;
+  onRefused: (error: unknown) => void;
+}
+
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 10000;
+/** The server accepts 200,000 runs per patch; a half keeps the request small. */
+const MAX_RUNS = 100000;
+
+export class PatchQueue {
+  private waiting: KeptPatch[] = [];
+  private seq = 0;
+  private pumping = false;
+  private closed = false;
+  private confirmed: number;
+  private state: SaveState = "saved";
+  private wake: () => void = () => undefined;
+  private watchers: (() => void)[] = [];
+
+  constructor(private readonly wiring: QueueWiring) {
+    this.confirmed = wiring.revision;
+  }
+
+  get revision(): number {
+    return this.confirmed;
+  }
+
+  get pending(): number {
+    return this.waiting.length;
+  }
+
+  push(runs: Run[]): void {
+    for (let from = 0; from < runs.length; from += MAX_RUNS) this.keep(runs.slice(from, from + MAX_RUNS));
+    if (this.state !== "refused") void this.pump();
+    else this.tell("refused");
+  }
+
+  private keep(runs: Run[]): void {
+    const { assignment, tab, project, caseId, storage } = this.wiring;
+    const base = this.confirmed + this.waiting.length;
+    const patch: KeptPatch = { assignment, tab, seq: ++this.seq, project, caseId, base, runs, keptAt: Date.now() };
+    this.waiting.push(patch);
+    void storage.put(patch).catch(() => undefined);
+  }
+
+  /** Resolves when every patch is confirmed; rejects when the queue is refused. */
+  flushed(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (this.waiting.length === 0) resolve();
+        else if (this.state === "refused" || this.closed) reject(new Error("The edits are not saved"));
+        else this.watchers.push(look);
+      };
+      look();
+    });
+  }
+
+  /** Try again now instead of after the pause (the network came back). */
+  retryNow(): void {
+    this.wake();
+  }
+
+  /** Go on from the server's revision after a refusal, with these patches instead of the waiting ones. */
+  restart(revision: number, patches: Run[][]): void {
+    const replaced = this.waiting.splice(0);
+    this.confirmed = revision;
+    this.tell("saved");
+    patches.forEach((runs) => this.push(runs));
+    for (const patch of replaced) void this.wiring.storage.remove(patch).catch(() => undefined);
+  }
+
+  /** The edits that the server has not confirmed, oldest first. */
+  unconfirmed(): readonly KeptPatch[] {
+    return this.waiting;
+  }
+
+  /** Stop sending; what is waiting stays in the browser for the next visit. */
+  close(): void {
+    this.closed = true;
+    this.wake();
+  }
+
+  private async pump(): Promise<void> {
+    if (this.pumping) return this.tell(this.state === "offline" ? "offline" : "saving");
+    this.pumping = true;
+    let pause = FIRST_PAUSE_MS;
+    this.tell("saving");
+    while (this.waiting.length > 0 && !this.closed) {
+      try {
+        await this.sendFirst();
+        pause = FIRST_PAUSE_MS;
+        this.tell(this.waiting.length > 0 ? "saving" : "saved");
+      } catch (error) {
+        if (!isPassing(error)) {
+          this.pumping = false;
+          this.tell("refused");
+          return this.wiring.onRefused(error);
+        }
+        this.tell("offline");
+        await Promise.race([this.wiring.pause(pause), new Promise<void>((resolve) => (this.wake = resolve))]);
+        pause = Math.min(LONGEST_PAUSE_MS, pause * 2);
+      }
+    }
+    this.pumping = false;
+  }
+
+  private async sendFirst(): Promise<void> {
+    const patch = this.waiting[0]!;
+    this.confirmed = await this.wiring.send(this.confirmed, patch.runs);
+    this.waiting.shift();
+    void this.wiring.storage.remove(patch).catch(() => undefined);
+  }
+
+  private tell(state: SaveState): void {
+    this.state = state;
+    this.wiring.onState(state, this.waiting.length, this.confirmed);
+    this.watchers.splice(0).forEach((look) => look());
+  }
+}

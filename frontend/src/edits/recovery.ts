@@ -1,0 +1,56 @@
+/** Finds edits that an earlier window left behind, and decides whether they fit the server's draft. */
+import type { Run } from "../api/types";
+import { alreadyApplied } from "./runs";
+import type { KeptPatch, PatchStorage } from "./storage";
+
+/** Whether the window that made a patch is gone; a living one still sends its own. */
+export type IsGone = (tab: string) => Promise<boolean>;
+
+export async function leftBehind(storage: PatchStorage, caseId: string, ownTab: string, isGone: IsGone): Promise<KeptPatch[]> {
+  const kept = await storage.ofCase(caseId).catch(() => []);
+  const tabs = [...new Set(kept.map((patch) => patch.tab))].filter((tab) => tab !== ownTab);
+  const gone = new Set<string>();
+  for (const tab of tabs) if (await isGone(tab)) gone.add(tab);
+  return kept.filter((patch) => gone.has(patch.tab)).sort((a, b) => a.keptAt - b.keptAt || a.seq - b.seq);
+}
+
+export interface Fit {
+  /** Patches to apply and send again. */
+  runs: Run[][];
+  /** Whether nobody changed the draft in between, so that no question needs asking. */
+  clean: boolean;
+}
+
+/** What the server says now. */
+export interface Revision {
+  assignment: string;
+  revision: number;
+}
+
+export type Unconfirmed = Pick<KeptPatch, "assignment" | "base" | "runs">;
+
+/**
+ * Compare unconfirmed patches with the draft as the server has it now.
+ *
+ * A first patch whose effect is already there was confirmed without us hearing it; it is dropped.
+ */
+export function fitPatches(draft: Uint8Array, now: Revision, patches: readonly Unconfirmed[]): Fit {
+  const first = patches[0];
+  if (!first) return { runs: [], clean: true };
+  const same = patches.every((patch) => patch.assignment === now.assignment);
+  const behind = now.revision - first.base;
+  const heard = same && behind === 1 && alreadyApplied(draft, first.runs);
+  const rest = heard ? patches.slice(1) : patches;
+  return { runs: rest.map((patch) => patch.runs), clean: heard || (same && behind === 0) };
+}
+
+/** A Web Lock held for as long as this window lives; others see by it whether we are gone. */
+export function claimTab(tab: string): void {
+  void globalThis.navigator?.locks?.request(`medloop-tab-${tab}`, () => new Promise<void>(() => undefined)).catch(() => undefined);
+}
+
+export const tabIsGone: IsGone = async (tab) => {
+  const locks = globalThis.navigator?.locks;
+  if (!locks) return true;
+  return locks.request(`medloop-tab-${tab}`, { ifAvailable: true }, async (lock) => lock !== null);
+};

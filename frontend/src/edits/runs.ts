@@ -1,0 +1,96 @@
+/**
+ * Runs: the one form in which an edit exists, as undo, autosave, crash recovery and audit.
+ * A run (start, length, value) sets voxels absolutely, so applying it twice is the same as once.
+ */
+import type { Run } from "../api/types";
+
+export interface Edit {
+  forward: Run[];
+  inverse: Run[];
+}
+
+export function applyRuns(mask: Uint8Array, runs: readonly Run[]): void {
+  for (const [start, length, value] of runs) mask.fill(value, start, start + length);
+}
+
+/** Whether the mask already says what the runs would write. */
+export function alreadyApplied(mask: Uint8Array, runs: readonly Run[]): boolean {
+  return runs.every(([start, length, value]) => {
+    for (let i = start; i < start + length; i++) if (mask[i] !== value) return false;
+    return true;
+  });
+}
+
+/** The runs that bring back what `runs` would overwrite, in the mask as it is now. */
+export function inverseOf(mask: Uint8Array, runs: readonly Run[]): Run[] {
+  const inverse: Run[] = [];
+  for (const [start, length] of runs) {
+    for (let i = start; i < start + length; i++) extend(inverse, i, mask[i]!);
+  }
+  return inverse;
+}
+
+export function voxelsIn(runs: readonly Run[]): number {
+  return runs.reduce((sum, run) => sum + run[1], 0);
+}
+
+function extend(runs: Run[], index: number, value: number): void {
+  const last = runs[runs.length - 1];
+  if (last && last[2] === value && last[0] + last[1] === index) last[1]++;
+  else runs.push([index, 1, value]);
+}
+
+/**
+ * Collects the voxels that one gesture changes. A gesture paints one value, so a voxel changes at most
+ * once and needs no look-up: it is recorded when its value differs, and equal afterwards.
+ */
+export class Recorder {
+  private indices = new Int32Array(1024);
+  private before = new Uint8Array(1024);
+  private count = 0;
+
+  constructor(
+    private readonly mask: Uint8Array,
+    readonly value: number,
+    private readonly mayReplace: (old: number) => boolean = () => true,
+  ) {}
+
+  get size(): number {
+    return this.count;
+  }
+
+  paint(index: number): void {
+    const old = this.mask[index]!;
+    if (old === this.value || !this.mayReplace(old)) return;
+    if (this.count === this.indices.length) this.grow();
+    this.indices[this.count] = index;
+    this.before[this.count++] = old;
+    this.mask[index] = this.value;
+  }
+
+  /** Undo what was painted so far, as if the gesture never happened. */
+  abandon(): void {
+    for (let n = 0; n < this.count; n++) this.mask[this.indices[n]!] = this.before[n]!;
+    this.count = 0;
+  }
+
+  edit(): Edit {
+    const order = Array.from({ length: this.count }, (_, n) => n).sort((a, b) => this.indices[a]! - this.indices[b]!);
+    const forward: Run[] = [];
+    const inverse: Run[] = [];
+    for (const n of order) {
+      extend(forward, this.indices[n]!, this.value);
+      extend(inverse, this.indices[n]!, this.before[n]!);
+    }
+    return { forward, inverse };
+  }
+
+  private grow(): void {
+    const indices = new Int32Array(this.indices.length * 2);
+    const before = new Uint8Array(this.indices.length * 2);
+    indices.set(this.indices);
+    before.set(this.before);
+    this.indices = indices;
+    this.before = before;
+  }
+}

@@ -1,0 +1,16 @@
+/** Starts the page. */
+import { render } from "preact";
+import { exposeInspection } from "./state/inspect";
+import { followAddress } from "./state/router";
+import { followTheme } from "./state/theme";
+import { App } from "./views/app";
+import "./style/tokens.css";
+import "./style/base.css";
+import "./style/lists.css";
+import "./style/annotate.css";
+import "./style/charts.css";
+
+followTheme();
+followAddress();
+exposeInspection();
+render(<App />, document.getElementById("page")!);

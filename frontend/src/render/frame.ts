@@ -1,0 +1,30 @@
+/** One animation frame for all panes: whoever is dirty draws once, then the time from gesture to pixels is noted. */
+import { measures } from "../state/measures";
+
+type Draw = () => void;
+
+const waiting = new Map<object, Draw>();
+let scheduled = false;
+let gestureAt = 0;
+
+/** Ask for a drawing in the next frame; several requests of one owner become one. */
+export function requestDraw(owner: object, draw: Draw): void {
+  waiting.set(owner, draw);
+  if (scheduled) return;
+  scheduled = true;
+  requestAnimationFrame(drawAll);
+}
+
+/** Note when the gesture behind the next frame happened (an event's timeStamp). */
+export function noteGesture(at: number): void {
+  if (gestureAt === 0) gestureAt = at;
+}
+
+function drawAll(): void {
+  scheduled = false;
+  const draws = [...waiting.values()];
+  waiting.clear();
+  for (const draw of draws) draw();
+  if (gestureAt > 0) measures.lastPaintMs = performance.now() - gestureAt;
+  gestureAt = 0;
+}

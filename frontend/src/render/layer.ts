@@ -1,0 +1,33 @@
+/** A slice at its own resolution, kept beside the screen and stretched onto it. */
+import type { Slice } from "../geometry/plane";
+import type { Placement } from "../geometry/viewport";
+import type { Rect } from "./slice";
+
+export class SliceLayer {
+  private readonly canvas = document.createElement("canvas");
+  private image: ImageData | null = null;
+  pixels = new Uint32Array();
+
+  /** Make the layer fit a slice; true when that emptied it. */
+  fit(slice: Slice): boolean {
+    if (this.image && this.canvas.width === slice.width && this.canvas.height === slice.height) return false;
+    this.canvas.width = slice.width;
+    this.canvas.height = slice.height;
+    this.image = new ImageData(slice.width, slice.height);
+    this.pixels = new Uint32Array(this.image.data.buffer);
+    return true;
+  }
+
+  /** Take over the pixels, or the part of them that changed. */
+  commit(part?: Rect): void {
+    const context = this.canvas.getContext("2d", { willReadFrequently: true })!;
+    if (!part) context.putImageData(this.image!, 0, 0);
+    else context.putImageData(this.image!, 0, 0, part.left, part.top, part.right - part.left, part.bottom - part.top);
+  }
+
+  stretchOnto(target: CanvasRenderingContext2D, place: Placement, smooth: boolean): void {
+    target.imageSmoothingEnabled = smooth;
+    target.imageSmoothingQuality = "medium";
+    target.drawImage(this.canvas, place.originX, place.originY, this.canvas.width * place.sizeX, this.canvas.height * place.sizeY);
+  }
+}

@@ -1,0 +1,155 @@
+/** Paints one pane: image, labels and head-up, each on its own canvas, so that a brush redraws labels only. */
+import type { PlaneHeader, Triple } from "../api/types";
+import type { Slice } from "../geometry/plane";
+import { placeSlice, type Placement, type Viewport } from "../geometry/viewport";
+import type { Volume } from "../volume/volume";
+import { SliceLayer } from "./layer";
+import { heatTable, labelTable, type LabelColour, type Window } from "./lut";
+import { labelsIn, outlineOf } from "./outline";
+import { type ChannelView, drawImage, drawTable, type Rect } from "./slice";
+
+export interface PaneSize {
+  width: number;
+  height: number;
+  /** Device pixels per CSS pixel. */
+  ratio: number;
+}
+
+export interface LabelStyle {
+  labels: readonly LabelColour[];
+  opacity: number;
+  outline: boolean;
+}
+
+export interface LabelLayers {
+  mask: Uint8Array | null;
+  style: LabelStyle;
+  uncertainty: Uint8Array | null;
+  heatOpacity: number;
+  /** The model's proposal, drawn dashed for comparison. */
+  proposal: Uint8Array | null;
+}
+
+export interface PaneCanvases {
+  image: HTMLCanvasElement;
+  labels: HTMLCanvasElement;
+  head: HTMLCanvasElement;
+}
+
+export class PanePainter {
+  private readonly grey = new SliceLayer();
+  private readonly colours = new SliceLayer();
+  private readonly heat = new SliceLayer();
+  private size: PaneSize = { width: 0, height: 0, ratio: 1 };
+  private coloursFor = "";
+  private heatFor = "";
+
+  constructor(
+    readonly plane: PlaneHeader,
+    readonly shape: Triple,
+    private readonly canvases: PaneCanvases,
+  ) {}
+
+  /** True when the size changed, which empties all canvases. */
+  resize(size: PaneSize): boolean {
+    if (size.width === this.size.width && size.height === this.size.height && size.ratio === this.size.ratio) return false;
+    this.size = size;
+    for (const canvas of Object.values(this.canvases) as HTMLCanvasElement[]) {
+      canvas.width = Math.max(1, Math.round(size.width * size.ratio));
+      canvas.height = Math.max(1, Math.round(size.height * size.ratio));
+    }
+    return true;
+  }
+
+  place(view: Viewport): Placement {
+    return placeSlice(this.plane, this.shape, this.size.width, this.size.height, view);
+  }
+
+  get paneSize(): PaneSize {
+    return this.size;
+  }
+
+  paintImage(volume: Volume, slice: Slice, window: Window, channel: ChannelView, view: Viewport, smooth: boolean): void {
+    const context = this.cleared(this.canvases.image);
+    this.grey.fit(slice);
+    drawImage(this.grey.pixels, volume, slice, window, channel);
+    this.grey.commit();
+    const place = this.place(view);
+    // Interpolating a pixel over half a centimetre of screen would hide where voxels end.
+    this.grey.stretchOnto(context, place, smooth && place.sizeX < 24);
+  }
+
+  /** `part`: the only pixels of the slice that changed since the last call with the same slice and style. */
+  paintLabels(layers: LabelLayers, slice: Slice, view: Viewport, smooth: boolean, part?: Rect): void {
+    const place = this.place(view);
+    const context = this.cleared(this.canvases.labels);
+    if (layers.uncertainty) this.paintHeat(context, layers, layers.uncertainty, slice, place, smooth);
+    if (layers.mask && layers.style.outline) this.paintOutlines(context, layers.mask, slice, place, layers.style.labels, false);
+    else if (layers.mask) this.paintFill(context, layers.mask, layers.style, slice, place, part);
+    if (!layers.mask || layers.style.outline) this.coloursFor = "";
+    if (layers.proposal) this.paintOutlines(context, layers.proposal, slice, place, layers.style.labels, true);
+  }
+
+  /** A context for the head-up canvas, emptied, in CSS pixels. */
+  headContext(): CanvasRenderingContext2D {
+    return this.cleared(this.canvases.head);
+  }
+
+  private paintFill(context: CanvasRenderingContext2D, mask: Uint8Array, style: LabelStyle, slice: Slice, place: Placement, part?: Rect): void {
+    const state = `${slice.start} ${style.opacity} ${style.labels.map((l) => l.value + l.colour).join()}`;
+    const emptied = this.colours.fit(slice);
+    const changed = part && !emptied && state === this.coloursFor ? part : undefined;
+    this.coloursFor = state;
+    drawTable(this.colours.pixels, mask, slice, labelTable(style.labels, style.opacity), 255, changed);
+    this.colours.commit(changed);
+    this.colours.stretchOnto(context, place, false);
+  }
+
+  private paintHeat(
+    context: CanvasRenderingContext2D,
+    layers: LabelLayers,
+    map: Uint8Array,
+    slice: Slice,
+    place: Placement,
+    smooth: boolean,
+  ): void {
+    const state = `${slice.start} ${layers.heatOpacity}`;
+    if (this.heat.fit(slice) || state !== this.heatFor) {
+      drawTable(this.heat.pixels, map, slice, heatTable(layers.heatOpacity));
+      this.heat.commit();
+      this.heatFor = state;
+    }
+    this.heat.stretchOnto(context, place, smooth);
+  }
+
+  private paintOutlines(
+    context: CanvasRenderingContext2D,
+    mask: Uint8Array,
+    slice: Slice,
+    place: Placement,
+    colours: readonly LabelColour[],
+    dashed: boolean,
+  ): void {
+    context.lineWidth = dashed ? 1.25 : 1.75;
+    context.setLineDash(dashed ? [4, 3] : []);
+    for (const value of labelsIn(mask, slice)) {
+      context.strokeStyle = dashed ? "#ffffff" : (colours.find((label) => label.value === value)?.colour ?? "#ffffff");
+      const lines = outlineOf(mask, slice, value);
+      context.beginPath();
+      for (let n = 0; n < lines.length; n += 4) {
+        context.moveTo(place.originX + lines[n]! * place.sizeX, place.originY + lines[n + 1]! * place.sizeY);
+        context.lineTo(place.originX + lines[n + 2]! * place.sizeX, place.originY + lines[n + 3]! * place.sizeY);
+      }
+      context.stroke();
+    }
+    context.setLineDash([]);
+  }
+
+  private cleared(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
+    const context = canvas.getContext("2d")!;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    context.setTransform(this.size.ratio, 0, 0, this.size.ratio, 0, 0);
+    return context;
+  }
+}

@@ -1,0 +1,73 @@
+/** A patch was refused: read what the server has, go on silently when nothing differs, else let the reader choose. */
+import * as calls from "../api/calls";
+import { ApiError, explain, isPassing } from "../api/errors";
+import type { Draft } from "../edits/draft";
+import { fitPatches } from "../edits/recovery";
+import { voxelCount } from "../geometry/plane";
+import { attachQueue, readSavedDraft } from "./saving";
+import type { CaseSession, Conflict } from "./session";
+
+const RETRY_MS = 2000;
+
+export async function settleRefusal(session: CaseSession, draft: Draft, error: unknown): Promise<void> {
+  const pending = session.queue!.unconfirmed();
+  const { message, remedy } = explain(error);
+  if (!(error instanceof ApiError) || error.status !== 409) {
+    session.conflict.value = { message, remedy, saved: await readSaved(session), patches: pending.map((patch) => patch.runs) };
+    return;
+  }
+  const saved = await readSaved(session);
+  if (session.closed) return;
+  const fit = fitPatches(saved.mask, saved, pending);
+  const conflict: Conflict = { message, remedy, saved, patches: fit.runs };
+  if (fit.clean) takeOnTop(session, draft, conflict);
+  else session.conflict.value = conflict;
+}
+
+/** Our unsaved edits go on top of what the server has. */
+export function takeOnTop(session: CaseSession, draft: Draft, conflict: Conflict): void {
+  const patches = conflict.patches.concat(drawnSince(session, conflict));
+  settle(session, draft, conflict, patches);
+}
+
+/** The server's version stays; our unsaved edits are dropped because the reader said so. */
+export function takeSaved(session: CaseSession, draft: Draft, conflict: Conflict): void {
+  settle(session, draft, conflict, []);
+}
+
+function drawnSince(session: CaseSession, conflict: Conflict): Conflict["patches"] {
+  const waiting = session.queue!.unconfirmed().map((patch) => patch.runs);
+  const last = conflict.patches[conflict.patches.length - 1];
+  return last ? waiting.slice(waiting.indexOf(last) + 1) : waiting;
+}
+
+function settle(session: CaseSession, draft: Draft, conflict: Conflict, patches: Conflict["patches"]): void {
+  if (!conflict.saved) return;
+  const old = session.queue!;
+  draft.reset(conflict.saved.mask);
+  draft.adopt(patches);
+  if (conflict.saved.assignment === session.assignmentId) {
+    old.restart(conflict.saved.revision, patches);
+  } else {
+    const fresh = attachQueue(session, draft, conflict.saved.assignment, conflict.saved.revision, settleRefusal);
+    patches.forEach((runs) => fresh.push(runs));
+    old.restart(0, []);
+    old.close();
+    draft.attach(fresh);
+  }
+  session.conflict.value = null;
+}
+
+/** The assignment may have been closed elsewhere; opening the case again gives the one that is open now. */
+async function readSaved(session: CaseSession): Promise<NonNullable<Conflict["saved"]>> {
+  for (;;) {
+    try {
+      const { assignment } = await calls.openCase(session.project.id, session.header.id);
+      const draft = await readSavedDraft(session.project.id, assignment.id, voxelCount(session.header.shape));
+      return { assignment: assignment.id, ...draft };
+    } catch (error) {
+      if (!isPassing(error) || session.closed) throw error;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+}

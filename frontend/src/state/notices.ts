@@ -1,0 +1,31 @@
+/** Short messages at the edge of the page: what went wrong and what to do, or what was done. */
+import { signal } from "@preact/signals";
+import { explain } from "../api/errors";
+
+export interface Notice {
+  id: number;
+  tone: "error" | "warning" | "info";
+  message: string;
+  remedy: string;
+}
+
+export const notices = signal<readonly Notice[]>([]);
+const INFO_MS = 5000;
+let lastId = 0;
+
+export function tell(tone: Notice["tone"], message: string, remedy = ""): void {
+  const same = notices.value.find((notice) => notice.message === message && notice.remedy === remedy);
+  if (same) dismiss(same.id);
+  const id = ++lastId;
+  notices.value = [...notices.value.slice(-3), { id, tone, message, remedy }];
+  if (tone !== "error") setTimeout(() => dismiss(id), INFO_MS + 40 * (message.length + remedy.length));
+}
+
+export function tellError(error: unknown): void {
+  const { message, remedy } = explain(error);
+  tell("error", message, remedy);
+}
+
+export function dismiss(id: number): void {
+  notices.value = notices.value.filter((notice) => notice.id !== id);
+}

@@ -1,0 +1,107 @@
+/** Opens a case: asks the server, fetches arrays, builds the draft, and brings back edits left in this browser. */
+import * as calls from "../api/calls";
+import type { NothingLeft, Project } from "../api/types";
+import { Draft } from "../edits/draft";
+import { EffortTimer } from "../edits/effort";
+import { fitPatches, leftBehind, tabIsGone } from "../edits/recovery";
+import { voxelCount, voxelOfIndex } from "../geometry/plane";
+import { arraysOf, type CaseArrays, prefetchUpcoming } from "../volume/cache";
+import { brushRadiusMm } from "./display";
+import { keptEffort } from "./effort";
+import { measures } from "./measures";
+import { tell, tellError } from "./notices";
+import { settleRefusal } from "./conflicts";
+import { attachQueue, readSavedDraft, storage, TAB } from "./saving";
+import { CaseSession } from "./session";
+
+/** How often a growing volume is drawn while it arrives. */
+const PART_MS = 150;
+
+export async function openSession(project: Project, caseId: string | null, startedAt: number): Promise<CaseSession | NothingLeft> {
+  const opened = caseId === null ? await calls.nextCase(project.id) : await calls.openCase(project.id, caseId);
+  if (opened.assignment === null) return opened;
+  const session = new CaseSession(project, opened, new EffortTimer(performance.now(), keptEffort(opened.assignment.id)), startedAt);
+  void load(session).catch(tellError);
+  return session;
+}
+
+async function load(session: CaseSession): Promise<void> {
+  const { project, header, opened } = session;
+  const segments = project.kind === "segmentation";
+  let lastPart = 0;
+  const arrays = arraysOf(project.id, header, opened.prediction?.id ?? null, segments, (volume) => {
+    session.volume.value = volume;
+    const now = performance.now();
+    if (now - lastPart > PART_MS) session.arrived.value++;
+    if (now - lastPart > PART_MS) lastPart = now;
+  });
+  const masks = segments ? loadMasks(session, arrays) : Promise.resolve();
+  session.volume.value = await arrays.volume;
+  session.arrived.value++;
+  measures.completeMs = performance.now() - session.startedAt;
+  await masks;
+  if (!session.closed) void prefetchUpcoming(project.id, segments).catch(() => undefined);
+}
+
+async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void> {
+  void arrays.doubt.then((map) => (session.doubt.value = map));
+  const proposal = await arrays.proposal;
+  session.proposal.value = proposal;
+  const { mask, revision } = await startingMask(session, proposal);
+  const spacing = Math.min(session.planes[session.main]!.x_spacing_mm, session.planes[session.main]!.y_spacing_mm);
+  if (brushRadiusMm.value <= 0) brushRadiusMm.value = Number((spacing * 4).toPrecision(2));
+  const draft = new Draft(mask);
+  attachQueue(session, draft, session.assignmentId, revision, settleRefusal);
+  await recover(session, draft, revision);
+  if (!session.moved) lookAtMask(session, draft.mask);
+  session.draft.value = draft;
+}
+
+/** The proposal itself when nothing was ever changed (no second request); else the server's draft. */
+async function startingMask(session: CaseSession, proposal: Uint8Array | null): Promise<{ mask: Uint8Array; revision: number }> {
+  const voxels = voxelCount(session.header.shape);
+  const untouched = session.opened.assignment.revision === 0 && session.opened.previous === null;
+  if (untouched && session.opened.prediction === null) return { mask: new Uint8Array(voxels), revision: 0 };
+  if (untouched && proposal) return { mask: proposal.slice(), revision: 0 };
+  return readSavedDraft(session.project.id, session.assignmentId, voxels);
+}
+
+async function recover(session: CaseSession, draft: Draft, revision: number): Promise<void> {
+  const kept = await leftBehind(storage, session.header.id, TAB, tabIsGone);
+  if (kept.length === 0) return;
+  const fit = fitPatches(draft.mask, { assignment: session.assignmentId, revision }, kept);
+  if (fit.clean) {
+    draft.adopt(fit.runs);
+    fit.runs.forEach((runs) => session.queue!.push(runs));
+    if (fit.runs.length > 0) tell("info", `${fit.runs.length} edit${fit.runs.length > 1 ? "s" : ""} kept in this browser came back`);
+    for (const patch of kept) void storage.remove(patch);
+    return;
+  }
+  session.conflict.value = {
+    message: `This browser kept ${kept.length} unsaved edit${kept.length > 1 ? "s" : ""} of this case, but the case was changed since`,
+    remedy: "choose what to do with them",
+    saved: { assignment: session.assignmentId, revision, mask: draft.mask.slice() },
+    patches: fit.runs,
+  };
+  void session.conflict.subscribe((open) => {
+    if (open === null) for (const patch of kept) void storage.remove(patch);
+  });
+}
+
+/** Start where the answer is, not in the middle of the air. */
+function lookAtMask(session: CaseSession, mask: Uint8Array): void {
+  let [count, sum] = [0, 0];
+  const slice = session.header.shape[0] * session.header.shape[1];
+  const found: number[] = [];
+  for (let index = 0; index < mask.length; index++) {
+    if (mask[index] === 0) continue;
+    count++;
+    sum += Math.floor(index / slice);
+    if (count % 16 === 1) found.push(index);
+  }
+  if (count === 0 || session.isFlat) return;
+  const middle = Math.round(sum / count);
+  const inSlice = found.filter((index) => Math.floor(index / slice) === middle);
+  const index = inSlice[inSlice.length >> 1];
+  if (index !== undefined) session.crosshair.value = voxelOfIndex(session.header.shape, index);
+}

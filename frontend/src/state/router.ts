@@ -1,0 +1,45 @@
+/** Addresses: `#/`, `#/p/ID`, `#/p/ID/progress`, `#/p/ID/next`, `#/p/ID/case/ID`. */
+import { signal } from "@preact/signals";
+
+export type Route =
+  | { view: "projects" }
+  | { view: "worklist"; project: string }
+  | { view: "progress"; project: string }
+  | { view: "annotate"; project: string; caseId: string | null };
+
+export const route = signal<Route>(parse(globalThis.location?.hash ?? ""));
+
+export function parse(hash: string): Route {
+  const [p, project, view, id] = hash.replace(/^#?\/?/, "").split("/").map(decodeURIComponent);
+  if (p !== "p" || !project) return { view: "projects" };
+  if (view === "progress") return { view: "progress", project };
+  if (view === "next") return { view: "annotate", project, caseId: null };
+  if (view === "case" && id) return { view: "annotate", project, caseId: id };
+  return { view: "worklist", project };
+}
+
+export const linkTo = {
+  projects: (): string => "#/",
+  worklist: (project: string): string => `#/p/${encodeURIComponent(project)}`,
+  progress: (project: string): string => `#/p/${encodeURIComponent(project)}/progress`,
+  next: (project: string): string => `#/p/${encodeURIComponent(project)}/next`,
+  case: (project: string, id: string): string => `#/p/${encodeURIComponent(project)}/case/${encodeURIComponent(id)}`,
+};
+
+export function go(hash: string): void {
+  if (location.hash === hash) route.value = parse(hash);
+  else location.hash = hash;
+}
+
+/** Show another address for what is already on the screen. */
+export function rename(hash: string, how: "push" | "replace"): void {
+  if (location.hash === hash) return;
+  if (how === "push") history.pushState(null, "", hash);
+  else history.replaceState(null, "", hash);
+}
+
+export function followAddress(): void {
+  window.addEventListener("hashchange", () => {
+    route.value = parse(location.hash);
+  });
+}

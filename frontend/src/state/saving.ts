@@ -1,0 +1,46 @@
+/** Ties a case on the screen to the queue that saves its edits. */
+import * as calls from "../api/calls";
+import type { Draft } from "../edits/draft";
+import { PatchQueue } from "../edits/queue";
+import { claimTab } from "../edits/recovery";
+import { openStorage } from "../edits/storage";
+import { receiveMask } from "../volume/download";
+import { tellError } from "./notices";
+import type { CaseSession } from "./session";
+
+/** This window's name among all windows that keep edits in this browser. */
+export const TAB = Math.random().toString(36).slice(2, 10);
+export const storage = openStorage(globalThis.indexedDB);
+claimTab(TAB);
+
+/** What happens when the server refuses a patch. */
+export type Settle = (session: CaseSession, draft: Draft, error: unknown) => Promise<void>;
+
+export async function readSavedDraft(project: string, assignment: string, voxels: number): Promise<{ mask: Uint8Array; revision: number }> {
+  const response = await calls.readDraft(project, assignment);
+  const revision = Number(response.headers.get("X-Revision") ?? 0);
+  return { mask: await receiveMask(response, voxels), revision };
+}
+
+export function attachQueue(session: CaseSession, draft: Draft, assignment: string, revision: number, settle: Settle): PatchQueue {
+  const { project, header } = session;
+  session.assignmentId = assignment;
+  session.queue = new PatchQueue({
+    assignment,
+    project: project.id,
+    caseId: header.id,
+    tab: TAB,
+    revision,
+    storage,
+    send: async (base, runs) => (await calls.patchDraft(project.id, assignment, base, runs)).revision,
+    pause: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+    onState: (state, pending, confirmed) => {
+      draft.saveState.value = state;
+      draft.pending.value = pending;
+      draft.revision.value = confirmed;
+    },
+    onRefused: (error) => void settle(session, draft, error).catch(tellError),
+  });
+  draft.attach(session.queue);
+  return session.queue;
+}

@@ -1,0 +1,129 @@
+/** One case on the screen: its arrays, where one looks, and the draft being edited. */
+import { computed, signal, type Signal } from "@preact/signals";
+import type { CaseHeader, Label, Opened, PlaneHeader, Project, Run, Triple } from "../api/types";
+import type { Draft } from "../edits/draft";
+import type { EffortTimer } from "../edits/effort";
+import type { PatchQueue } from "../edits/queue";
+import { centreOf, clampVoxel, mainPlane } from "../geometry/plane";
+import { FITTED, type Viewport } from "../geometry/viewport";
+import type { Window } from "../render/lut";
+import type { ChannelView, Rect } from "../render/slice";
+import { doubtfulPlaces } from "../volume/doubt";
+import type { Volume } from "../volume/volume";
+
+/** The server's draft went another way than ours; somebody must choose. */
+export interface Conflict {
+  message: string;
+  remedy: string;
+  /** What the server holds now; null when it could not be read. */
+  saved: { assignment: string; revision: number; mask: Uint8Array } | null;
+  patches: Run[][];
+}
+
+export interface Stroke {
+  plane: PlaneHeader;
+  part: Rect;
+}
+
+export class CaseSession {
+  readonly header: CaseHeader;
+  readonly planes: readonly PlaneHeader[];
+  readonly main: number;
+  readonly volume = signal<Volume | null>(null);
+  /** Grows with every received part of the volume. */
+  readonly arrived = signal(0);
+  readonly draft = signal<Draft | null>(null);
+  readonly proposal = signal<Uint8Array | null>(null);
+  readonly doubt = signal<Uint8Array | null>(null);
+  readonly crosshair: Signal<Triple>;
+  readonly window: Signal<Window>;
+  readonly channel: Signal<ChannelView>;
+  readonly views: readonly Signal<Viewport>[];
+  readonly active: Signal<number>;
+  readonly maximised = signal<number | null>(null);
+  readonly label: Signal<number>;
+  readonly tag: Signal<number | null>;
+  readonly busy = signal<"" | "submitting" | "waiting">("");
+  readonly conflict = signal<Conflict | null>(null);
+  readonly places = computed(() => (this.doubt.value ? doubtfulPlaces(this.doubt.value, this.header.shape, this.header.spacing_mm) : []));
+  readonly place = signal(-1);
+  /** Whether everything is there, so that tools work. */
+  readonly ready = computed(() => {
+    this.arrived.value;
+    const volume = this.volume.value;
+    const complete = volume !== null && volume.received === volume.values.length;
+    return complete && (this.project.kind === "classification" || this.draft.value !== null);
+  });
+  assignmentId: string;
+  queue: PatchQueue | null = null;
+  /** The latest part of a stroke that is not finished yet; the other planes follow it. */
+  readonly stroke = signal<Stroke | null>(null);
+  moved = false;
+  drawn = false;
+  closed = false;
+
+  constructor(
+    readonly project: Project,
+    readonly opened: Opened,
+    readonly effort: EffortTimer,
+    readonly startedAt: number,
+  ) {
+    this.header = opened.case;
+    this.planes = this.header.planes;
+    this.main = mainPlane(this.header.planes, this.header.spacing_mm);
+    this.assignmentId = opened.assignment.id;
+    this.crosshair = signal(centreOf(this.header.shape));
+    this.window = signal(this.ownWindow());
+    this.channel = signal<ChannelView>(this.header.channels === 3 ? "rgb" : 0);
+    this.views = this.planes.map(() => signal(FITTED));
+    this.active = signal(this.main);
+    this.label = signal(project.labels[0]?.value ?? 1);
+    this.tag = signal(opened.previous?.tag ?? null);
+  }
+
+  get isFlat(): boolean {
+    return this.planes.length === 1;
+  }
+
+  get labels(): readonly Label[] {
+    return this.project.labels;
+  }
+
+  ownWindow(): Window {
+    return { low: this.header.window[0], high: this.header.window[1] };
+  }
+
+  sliceNumber(plane: number): number {
+    return this.crosshair.value[this.planes[plane]!.slice_axis]!;
+  }
+
+  lookAt(voxel: Triple): void {
+    this.moved = true;
+    const next = clampVoxel(this.header.shape, voxel);
+    if (next.some((v, axis) => v !== this.crosshair.value[axis])) this.crosshair.value = next;
+  }
+
+  moveSlice(plane: number, by: number): void {
+    const axis = this.planes[plane]!.slice_axis;
+    const next: Triple = [...this.crosshair.value];
+    next[axis]! += by;
+    this.lookAt(next);
+  }
+
+  resetViews(): void {
+    for (const view of this.views) view.value = FITTED;
+    this.window.value = this.ownWindow();
+  }
+
+  /** Jump to the next (or previous) doubtful place; false when the model is sure everywhere. */
+  visitDoubt(by: 1 | -1): boolean {
+    const { length } = this.places.value;
+    if (length === 0) return false;
+    this.place.value = (this.place.value + by + length + (this.place.value < 0 && by < 0 ? 1 : 0)) % length;
+    this.lookAt(this.places.value[this.place.value]!);
+    return true;
+  }
+}
+
+/** The case on the screen, if any. */
+export const current = signal<CaseSession | null>(null);

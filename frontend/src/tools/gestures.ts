@@ -1,0 +1,145 @@
+/** What a pointer does in a pane: which gesture a press begins, and what each gesture does until release. */
+import type { PlaneHeader } from "../api/types";
+import { Recorder } from "../edits/runs";
+import { type Pixel, sliceOf, voxelOfPixel } from "../geometry/plane";
+import { panBy, pixelOfPoint, type Placement, zoomAt } from "../geometry/viewport";
+import type { Rect } from "../render/slice";
+import { ballBrush, brushRadiusMm, keepOthers, maskShown, resizeBrush, tool } from "../state/display";
+import { tell } from "../state/notices";
+import type { CaseSession } from "../state/session";
+import { sweepBrush } from "./brush";
+import { findRegion } from "./fill";
+
+/** What a gesture needs to know about the pane it happens in. */
+export interface PaneContact {
+  session: CaseSession;
+  index: number;
+  plane: PlaneHeader;
+  place: () => Placement;
+  centre: () => Pixel;
+  /** Labels changed; `part` says where in this pane's slice. */
+  painted: (part: Rect) => void;
+}
+
+export interface Gesture {
+  move(at: Pixel, event: PointerEvent): void;
+  end(): void;
+  /** The browser took the pointer away; painting is undone, the rest just ends. */
+  cancel(): void;
+}
+
+export const held = { space: false };
+
+export function beginGesture(contact: PaneContact, at: Pixel, event: PointerEvent): Gesture | null {
+  if (event.button === 1 || (event.button === 0 && held.space)) return panning(contact, at);
+  if (event.button === 2) return windowing(contact, at);
+  if (event.button !== 0) return null;
+  if (event.shiftKey || tool.value === "navigate") return pointing(contact, at);
+  if (tool.value === "window") return windowing(contact, at);
+  if (contact.session.draft.value === null || contact.session.conflict.value) return null;
+  if (tool.value === "fill") return filling(contact, at);
+  return stroking(contact, at, tool.value === "eraser" || event.ctrlKey || event.metaKey);
+}
+
+export function turnWheel(contact: PaneContact, at: Pixel, event: WheelEvent, steps: number, downwards: 1 | -1): void {
+  const { session, index } = contact;
+  if (event.shiftKey) return resizeBrush(steps > 0 ? 1 / 1.15 : 1.15);
+  if (event.ctrlKey || event.metaKey || session.isFlat) {
+    const centre = contact.centre();
+    const view = session.views[index]!;
+    view.value = zoomAt(view.value, 1.15 ** -steps, contact.place(), { x: at.x - centre.x, y: at.y - centre.y });
+    return;
+  }
+  session.moveSlice(index, steps * downwards);
+}
+
+function panning({ session, index, place }: PaneContact, start: Pixel): Gesture {
+  let last = start;
+  const view = session.views[index]!;
+  const move = (at: Pixel): void => {
+    view.value = panBy(view.value, place(), at.x - last.x, at.y - last.y);
+    last = at;
+  };
+  return { move, end: nothing, cancel: nothing };
+}
+
+/** Right: wider; down: darker (a higher centre). A pane's width spans the image's own window once. */
+function windowing({ session }: PaneContact, start: Pixel): Gesture {
+  const first = session.window.value;
+  const perPoint = Math.max(first.high - first.low, (session.header.window[1] - session.header.window[0]) / 8) / 300;
+  const smallest = (session.header.value_range[1] - session.header.value_range[0]) / 4096 || 1e-6;
+  const move = (at: Pixel): void => {
+    const width = Math.max(smallest, first.high - first.low + (at.x - start.x) * perPoint);
+    const centre = (first.low + first.high) / 2 + (at.y - start.y) * perPoint;
+    session.window.value = { low: centre - width / 2, high: centre + width / 2 };
+  };
+  return { move, end: nothing, cancel: nothing };
+}
+
+function pointing(contact: PaneContact, start: Pixel): Gesture {
+  const { session, index, plane } = contact;
+  const move = (at: Pixel): void => {
+    session.lookAt(voxelOfPixel(plane, session.header.shape, pixelOfPoint(contact.place(), at), session.sliceNumber(index)));
+  };
+  move(start);
+  return { move, end: nothing, cancel: nothing };
+}
+
+function stroking(contact: PaneContact, start: Pixel, erases: boolean): Gesture {
+  const { session, index, plane } = contact;
+  const { shape, spacing_mm } = session.header;
+  const draft = session.draft.value!;
+  const number = session.sliceNumber(index);
+  const mayReplace = !erases && keepOthers.value ? (old: number) => old === 0 : undefined;
+  const recorder = new Recorder(draft.mask, erases ? 0 : session.label.value, mayReplace);
+  const brush = { radiusMm: brushRadiusMm.value, ball: ballBrush.value };
+  let last = pixelOfPoint(contact.place(), start);
+  const move = (at: Pixel): void => {
+    const next = pixelOfPoint(contact.place(), at);
+    const before = recorder.size;
+    sweepBrush(plane, shape, spacing_mm, number, last, next, brush, (voxel) => recorder.paint(voxel));
+    if (recorder.size > before) contact.painted(around(plane, session, last, next, brush.radiusMm));
+    last = next;
+  };
+  maskShown.value = true;
+  move(start);
+  return {
+    move,
+    end: () => draft.commit(recorder.edit()),
+    cancel: () => {
+      recorder.abandon();
+      draft.changed();
+    },
+  };
+}
+
+function filling({ session, index, plane, place }: PaneContact, start: Pixel): Gesture | null {
+  const { shape } = session.header;
+  const draft = session.draft.value!;
+  const slice = sliceOf(plane, shape, session.sliceNumber(index));
+  const region = findRegion(draft.mask, slice, pixelOfPoint(place(), start));
+  if (region.leaks) {
+    tell("warning", "This outline is open: filling would run to the border of the slice", "close it with the brush, then fill");
+    return null;
+  }
+  const recorder = new Recorder(draft.mask, session.label.value);
+  region.indices.forEach((voxel) => recorder.paint(voxel));
+  maskShown.value = true;
+  draft.commit(recorder.edit());
+  return null;
+}
+
+function around(plane: PlaneHeader, session: CaseSession, from: Pixel, to: Pixel, radiusMm: number): Rect {
+  const [rx, ry] = [radiusMm / plane.x_spacing_mm + 2, radiusMm / plane.y_spacing_mm + 2];
+  const [width, height] = [session.header.shape[plane.x_axis]!, session.header.shape[plane.y_axis]!];
+  return {
+    left: Math.max(0, Math.floor(Math.min(from.x, to.x) - rx)),
+    top: Math.max(0, Math.floor(Math.min(from.y, to.y) - ry)),
+    right: Math.min(width, Math.ceil(Math.max(from.x, to.x) + rx)),
+    bottom: Math.min(height, Math.ceil(Math.max(from.y, to.y) + ry)),
+  };
+}
+
+function nothing(): void {
+  // These gestures take effect while they move.
+}

@@ -1,0 +1,165 @@
+/** The keyboard of the annotation view. One table serves the keys and the help overlay. */
+import { stepOfWheelDown } from "../geometry/plane";
+import { goBack, submitSession } from "../state/answering";
+import * as display from "../state/display";
+import { tell } from "../state/notices";
+import type { CaseSession } from "../state/session";
+
+export interface KeyRule {
+  keys: string;
+  does: string;
+  group: "Answer" | "Look" | "Draw" | "Page";
+  for?: "segmentation" | "classification";
+}
+
+export const KEY_RULES: readonly KeyRule[] = [
+  { group: "Answer", keys: "Enter", does: "Submit and open the next case (Ctrl+Enter from anywhere)" },
+  { group: "Answer", keys: "1 … 9", does: "Choose the label or class" },
+  { group: "Answer", keys: "S", does: "Skip, with a reason" },
+  { group: "Answer", keys: "G", does: "Flag for somebody else" },
+  { group: "Answer", keys: "Backspace", does: "Back to the case answered before" },
+  { group: "Look", keys: "Wheel, ↑ ↓, PgUp PgDn", does: "Next or previous slice (Shift: ten)" },
+  { group: "Look", keys: "Ctrl + wheel, + −", does: "Zoom at the pointer" },
+  { group: "Look", keys: "Middle drag, Space + drag", does: "Pan" },
+  { group: "Look", keys: "Right drag", does: "Window: ↔ width, ↕ centre" },
+  { group: "Look", keys: "Shift + 1 … 9", does: "Window preset" },
+  { group: "Look", keys: "Shift + click", does: "Move the crosshair, whatever the tool" },
+  { group: "Look", keys: "N, Shift + N", does: "Next or previous unsure place", for: "segmentation" },
+  { group: "Look", keys: "U", does: "Show or hide the model's doubt", for: "segmentation" },
+  { group: "Look", keys: "H", does: "Show or hide the mask", for: "segmentation" },
+  { group: "Look", keys: "O", does: "Outline instead of fill", for: "segmentation" },
+  { group: "Look", keys: "P", does: "Show the model's proposal, dashed", for: "segmentation" },
+  { group: "Look", keys: "M, double click", does: "Maximise one plane" },
+  { group: "Look", keys: "X", does: "Show or hide the crosshair" },
+  { group: "Look", keys: "I", does: "Smooth or plain voxels" },
+  { group: "Look", keys: ", .", does: "Previous or next channel" },
+  { group: "Look", keys: "R", does: "Reset zoom, pan and window" },
+  { group: "Draw", keys: "V", does: "Crosshair", for: "segmentation" },
+  { group: "Draw", keys: "B", does: "Brush (Ctrl + drag erases)", for: "segmentation" },
+  { group: "Draw", keys: "E", does: "Eraser", for: "segmentation" },
+  { group: "Draw", keys: "F", does: "Fill an outline or region", for: "segmentation" },
+  { group: "Draw", keys: "W", does: "Window by dragging" },
+  { group: "Draw", keys: "[ ]", does: "Smaller or larger brush (or Shift + wheel)", for: "segmentation" },
+  { group: "Draw", keys: "D", does: "Brush as ball through slices", for: "segmentation" },
+  { group: "Draw", keys: "Ctrl + Z", does: "Undo", for: "segmentation" },
+  { group: "Draw", keys: "Ctrl + Shift + Z", does: "Redo (or Ctrl + Y)", for: "segmentation" },
+  { group: "Page", keys: "Esc", does: "Close a dialog; back to the worklist" },
+  { group: "Page", keys: "?", does: "This overview" },
+];
+
+export interface KeyScene {
+  session: CaseSession;
+  ask: (dialog: "skip" | "flag") => void;
+  leave: () => void;
+}
+
+/** True when the key meant something. */
+export function pressKey(event: KeyboardEvent, scene: KeyScene): boolean {
+  const command = event.ctrlKey || event.metaKey;
+  if (command) return pressCommand(event, scene);
+  if (event.altKey) return false;
+  const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
+  if (digit) return pressDigit(Number(digit) - 1, event.shiftKey, scene.session);
+  if (event.key === "Enter") return run(() => void submitSession(scene.session));
+  return pressPlain(event, scene) || (scene.session.project.kind === "segmentation" && pressDrawing(event, scene.session));
+}
+
+function pressCommand(event: KeyboardEvent, { session }: KeyScene): boolean {
+  const key = event.key.toLowerCase();
+  if (key === "enter") return run(() => void submitSession(session));
+  if (key === "z" && !event.shiftKey) return run(() => void session.draft.value?.undo());
+  if (key === "y" || key === "z") return run(() => void session.draft.value?.redo());
+  return false;
+}
+
+function pressDigit(place: number, shifted: boolean, session: CaseSession): boolean {
+  if (shifted) {
+    const preset = session.header.presets[place];
+    if (preset) session.window.value = { low: preset.low, high: preset.high };
+    return preset !== undefined;
+  }
+  const label = session.labels[place];
+  if (!label) return false;
+  chooseLabel(session, label.value);
+  return true;
+}
+
+/** Take a label into the brush, or answer with a class. */
+export function chooseLabel(session: CaseSession, value: number): void {
+  if (session.project.kind === "segmentation") session.label.value = value;
+  else session.tag.value = value;
+  if (session.project.kind === "classification" && display.oneKeyAnswers.value) void submitSession(session);
+}
+
+function pressPlain(event: KeyboardEvent, { session, ask, leave }: KeyScene): boolean {
+  const far = event.shiftKey ? 10 : 1;
+  const plane = session.active.value;
+  const downwards = (): number => stepOfWheelDown(session.planes[plane]!, session.header.affine);
+  switch (event.key.length === 1 ? event.key.toLowerCase() : event.key) {
+    case "ArrowDown": case "PageDown": return run(() => session.moveSlice(plane, far * downwards()));
+    case "ArrowUp": case "PageUp": return run(() => session.moveSlice(plane, -far * downwards()));
+    case "+": case "=": return run(() => zoom(session, plane, 1.25));
+    case "-": case "_": return run(() => zoom(session, plane, 0.8));
+    case "r": return run(() => session.resetViews());
+    case "m": return run(() => toggleMaximised(session, plane));
+    case "w": return run(() => (display.tool.value = display.tool.value === "window" ? "navigate" : "window"));
+    case "x": return flip(display.crosshairShown);
+    case "i": return flip(display.smooth);
+    case ",": case "<": return run(() => turnChannel(session, -1));
+    case ".": case ">": return run(() => turnChannel(session, 1));
+    case "s": return run(() => ask("skip"));
+    case "g": return run(() => ask("flag"));
+    case "v": return run(() => (display.tool.value = "navigate"));
+    case "Backspace": return run(() => goBack(session));
+    case "Escape": return run(() => (session.maximised.value === null ? leave() : (session.maximised.value = null)));
+    default: return false;
+  }
+}
+
+function pressDrawing(event: KeyboardEvent, session: CaseSession): boolean {
+  switch (event.key.toLowerCase()) {
+    case "b": return run(() => (display.tool.value = "brush"));
+    case "e": return run(() => (display.tool.value = "eraser"));
+    case "f": return run(() => (display.tool.value = "fill"));
+    case "[": case "{": return run(() => display.resizeBrush(1 / 1.15));
+    case "]": case "}": return run(() => display.resizeBrush(1.15));
+    case "d": return flip(display.ballBrush);
+    case "h": return flip(display.maskShown);
+    case "u": return flip(display.doubtShown);
+    case "o": return flip(display.outlined);
+    case "p": return flip(display.proposalShown);
+    case "n": return run(() => visitDoubt(session, event.shiftKey ? -1 : 1));
+    default: return false;
+  }
+}
+
+export function visitDoubt(session: CaseSession, by: 1 | -1): void {
+  if (!session.visitDoubt(by)) tell("info", session.doubt.value ? "The model is sure everywhere in this case" : "No model has looked at this case yet");
+  else display.doubtShown.value = true;
+}
+
+export function toggleMaximised(session: CaseSession, plane: number): void {
+  session.maximised.value = session.maximised.value === plane || session.isFlat ? null : plane;
+}
+
+function zoom(session: CaseSession, plane: number, factor: number): void {
+  const view = session.views[plane]!;
+  view.value = { ...view.value, zoom: Math.min(40, Math.max(0.25, view.value.zoom * factor)) };
+}
+
+function turnChannel(session: CaseSession, by: 1 | -1): void {
+  const { channels } = session.header;
+  const views = channels === 3 ? (["rgb", 0, 1, 2] as const) : Array.from({ length: channels }, (_, n) => n);
+  const at = (views as readonly (string | number)[]).indexOf(session.channel.value);
+  session.channel.value = views[(at + by + views.length) % views.length]!;
+}
+
+function flip(value: { value: boolean }): true {
+  value.value = !value.value;
+  return true;
+}
+
+function run(action: () => unknown): true {
+  action();
+  return true;
+}

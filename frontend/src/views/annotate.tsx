@@ -1,0 +1,152 @@
+/** The annotation view: opens a case, lays out planes, tools and panel, and listens to the keyboard. */
+import { useEffect, useState } from "preact/hooks";
+import type { NothingLeft, Project } from "../api/types";
+import { explain } from "../api/errors";
+import { helpShown } from "../state/display";
+import { keepEffort } from "../state/effort";
+import { tellError } from "../state/notices";
+import { openSession } from "../state/opening";
+import { annotatorName } from "../state/person";
+import { go, linkTo, rename, route } from "../state/router";
+import { type CaseSession, current } from "../state/session";
+import { held } from "../tools/gestures";
+import { pressKey } from "../tools/keys";
+import { ConflictDialog, ReasonDialog } from "./ask";
+import { CaseStatus } from "./casestatus";
+import { Header } from "./header";
+import { Pane } from "./pane";
+import { SidePanel } from "./sidepanel";
+import { Toolbar } from "./toolbar";
+
+type Dialogue = "skip" | "flag" | null;
+
+export function Annotate({ project, caseId }: { project: Project; caseId: string | null }) {
+  const [ended, setEnded] = useState<{ title: string; reason: string } | null>(null);
+  const [dialogue, ask] = useState<Dialogue>(null);
+  const here = route.value;
+  const person = annotatorName.value;
+  useEffect(() => openCase(project, caseId, setEnded), [project.id, here, person]);
+  useEffect(() => () => leaveCase(), []);
+  const session = current.value;
+  const leave = (): void => go(linkTo.worklist(project.id));
+  useEffect(() => (session ? listen(session, ask, leave) : undefined), [session]);
+  return (
+    <div class="view annotate">
+      <Header project={project} view="annotate">
+        {session && !ended && <CaseStatus session={session} />}
+      </Header>
+      {ended ? <Ended project={project} title={ended.title} reason={ended.reason} /> : session ? <Workplace session={session} ask={ask} /> : <Opening />}
+      {session && dialogue && <ReasonDialog session={session} verb={dialogue} onClose={() => ask(null)} />}
+      {session && <ConflictDialog session={session} />}
+    </div>
+  );
+}
+
+function Workplace({ session, ask }: { session: CaseSession; ask: (dialogue: Dialogue) => void }) {
+  return (
+    <main class="workplace" data-testid="workplace" data-case={session.header.id} data-ready={session.ready.value}>
+      <Toolbar session={session} />
+      <div class={session.isFlat || session.maximised.value !== null ? "panes panes-one" : "panes"} key={session.header.id + session.assignmentId}>
+        {session.planes.map((plane, index) => (
+          <Pane key={plane.name} session={session} index={index} />
+        ))}
+      </div>
+      <SidePanel session={session} ask={ask} />
+    </main>
+  );
+}
+
+function Opening() {
+  return (
+    <main class="centre" role="status">
+      <span class="hint">Opening…</span>
+    </main>
+  );
+}
+
+function Ended({ project, title, reason }: { project: Project; title: string; reason: string }) {
+  return (
+    <main class="centre" data-testid="nothing-left">
+      <div class="empty">
+        <strong>{title}</strong>
+        <p>{reason}</p>
+        <div class="row">
+          <a class="button primary" href={linkTo.progress(project.id)}>
+            See the progress
+          </a>
+          <a class="button" href={linkTo.worklist(project.id)}>
+            Worklist
+          </a>
+        </div>
+      </div>
+    </main>
+  );
+}
+
+/** Replaces the case on the screen only when the next one is there, so that nothing flickers. */
+function openCase(project: Project, caseId: string | null, setEnded: (ended: { title: string; reason: string } | null) => void): () => void {
+  let stale = false;
+  const show = (opened: CaseSession | NothingLeft): void => {
+    if (stale) return;
+    leaveCase();
+    if (!("header" in opened)) return setEnded({ title: "Nothing is waiting for an answer", reason: opened.reason });
+    setEnded(null);
+    current.value = opened;
+    document.title = `${opened.header.name} – ${project.name}`;
+    if (caseId === null) rename(linkTo.case(project.id, opened.header.id), "replace");
+  };
+  openSession(project, caseId, performance.now())
+    .then(show)
+    .catch((error: unknown) => {
+      if (stale) return;
+      tellError(error);
+      leaveCase();
+      setEnded({ title: "This case did not open", reason: `${explain(error).message}; ${explain(error).remedy}` });
+    });
+  return () => {
+    stale = true;
+  };
+}
+
+function leaveCase(): void {
+  const session = current.value;
+  if (!session) return;
+  if (!session.closed) keepEffort(session);
+  session.closed = true;
+  session.queue?.close();
+  current.value = null;
+}
+
+const EFFORT_KEPT_MS = 5000;
+
+function listen(session: CaseSession, ask: (dialogue: Dialogue) => void, leave: () => void): () => void {
+  const beat = (): void => session.effort.beat(performance.now());
+  const onKey = (event: KeyboardEvent): void => {
+    beat();
+    if (event.key === " ") held.space = event.type === "keydown";
+    if (event.type === "keyup" || event.defaultPrevented || helpShown.value || document.querySelector("dialog[open]")) return;
+    if (isTyping(event) || (event.key === "Enter" && isPressable(event.target) && !event.ctrlKey && !event.metaKey)) return;
+    if ((event.key === " " && !isPressable(event.target)) || pressKey(event, { session, ask, leave })) event.preventDefault();
+  };
+  const keep = (): void => keepEffort(session);
+  const retry = (): void => session.queue?.retryNow();
+  const timer = window.setInterval(keep, EFFORT_KEPT_MS);
+  const events: [string, (event: never) => void][] = [
+    ["keydown", onKey], ["keyup", onKey], ["pointermove", beat], ["pointerdown", beat], ["wheel", beat], ["online", retry], ["pagehide", keep],
+  ];
+  for (const [name, act] of events) window.addEventListener(name, act as EventListener, { passive: false });
+  return () => {
+    window.clearInterval(timer);
+    for (const [name, act] of events) window.removeEventListener(name, act as EventListener);
+  };
+}
+
+function isTyping(event: KeyboardEvent): boolean {
+  const { target } = event;
+  const types = target instanceof HTMLInputElement && !["checkbox", "radio", "range"].includes(target.type);
+  return (types || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement) && !(event.ctrlKey && event.key === "Enter");
+}
+
+function isPressable(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.closest("button, a, summary") !== null;
+}

@@ -1,0 +1,79 @@
+/** Chooses the view by the address. */
+import { useEffect, useState } from "preact/hooks";
+import { readProject } from "../api/calls";
+import { explain } from "../api/errors";
+import type { Project } from "../api/types";
+import { helpShown } from "../state/display";
+import { annotatorName } from "../state/person";
+import { route } from "../state/router";
+import { Annotate } from "./annotate";
+import { Header } from "./header";
+import { Help } from "./help";
+import { Notices } from "./notices";
+import { ProgressView } from "./progress";
+import { Projects } from "./projects";
+import { Worklist } from "./worklist";
+
+export function App() {
+  const here = route.value;
+  const id = here.view === "projects" ? null : here.project;
+  const { project, failure } = useProject(id);
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      if (event.key === "?" && !(event.target instanceof HTMLInputElement)) helpShown.value = !helpShown.value;
+    };
+    window.addEventListener("keydown", onKey);
+    return () => window.removeEventListener("keydown", onKey);
+  }, []);
+  return (
+    <>
+      {here.view === "projects" ? <Projects /> : project ? <ProjectView project={project} /> : <Waiting failure={failure} />}
+      <Notices />
+      <Help kind={project?.kind ?? null} />
+    </>
+  );
+}
+
+function ProjectView({ project }: { project: Project }) {
+  const here = route.value;
+  if (here.view === "progress") return <ProgressView project={project} />;
+  if (here.view === "annotate") return <Annotate project={project} caseId={here.caseId} />;
+  return <Worklist project={project} />;
+}
+
+function Waiting({ failure }: { failure: { message: string; remedy: string } | null }) {
+  return (
+    <div class="view">
+      <Header />
+      <main class="centre" role="alert">
+        {failure && (
+          <div class="empty">
+            <strong>{failure.message}</strong>
+            <p>{failure.remedy}</p>
+            <button class="primary" onClick={() => location.reload()}>
+              Try again
+            </button>
+          </div>
+        )}
+      </main>
+    </div>
+  );
+}
+
+function useProject(id: string | null) {
+  const [state, setState] = useState<{ project: Project | null; failure: { message: string; remedy: string } | null }>({ project: null, failure: null });
+  const person = annotatorName.value;
+  useEffect(() => {
+    let stale = false;
+    if (state.project?.id !== id) setState({ project: null, failure: null });
+    if (id !== null) {
+      readProject(id)
+        .then((project) => !stale && setState({ project, failure: null }))
+        .catch((error: unknown) => !stale && setState({ project: null, failure: explain(error) }));
+    }
+    return () => {
+      stale = true;
+    };
+  }, [id, person]);
+  return state.project && state.project.id !== id ? { project: null, failure: null } : state;
+}

@@ -1,0 +1,73 @@
+/** The questions that the annotation view asks: why skip or flag, and what to do when the draft went apart. */
+import { useState } from "preact/hooks";
+import { closeWithout } from "../state/answering";
+import { takeOnTop, takeSaved } from "../state/conflicts";
+import type { CaseSession } from "../state/session";
+import { Dialog } from "./dialog";
+
+const REASONS = {
+  skip: ["Image quality too poor", "Not sure about the answer", "Not part of this task", "Wrong body part or sequence"],
+  flag: ["Second opinion needed", "Incidental finding", "Damaged or wrongly oriented image", "Patient data visible in the image"],
+};
+const TITLES = { skip: "Skip this case", flag: "Flag this case" };
+
+export function ReasonDialog({ session, verb, onClose }: { session: CaseSession; verb: "skip" | "flag"; onClose: () => void }) {
+  const [reason, setReason] = useState(REASONS[verb][0]!);
+  const send = (event: Event): void => {
+    event.preventDefault();
+    if (!reason.trim()) return;
+    onClose();
+    void closeWithout(session, verb, reason.trim());
+  };
+  return (
+    <Dialog title={TITLES[verb]} testid={`${verb}-dialog`} onClose={onClose}>
+      <form onSubmit={send}>
+        <div class="choices">
+          {REASONS[verb].map((choice) => (
+            <label key={choice}>
+              <input type="radio" name="reason" checked={reason === choice} onChange={() => setReason(choice)} />
+              {choice}
+            </label>
+          ))}
+        </div>
+        <label class="field">
+          Reason
+          <input type="text" value={reason} maxLength={200} data-testid="reason" autofocus onInput={(event) => setReason(event.currentTarget.value)} />
+        </label>
+        <p class="hint">What you drew so far is kept; the case can be opened again from the worklist.</p>
+        <div class="row-end">
+          <button type="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" class="primary" disabled={!reason.trim()} data-testid={`${verb}-confirm`}>
+            {verb === "skip" ? "Skip" : "Flag"}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+export function ConflictDialog({ session }: { session: CaseSession }) {
+  const conflict = session.conflict.value;
+  const draft = session.draft.value;
+  if (!conflict || !draft) return null;
+  const count = conflict.patches.length;
+  return (
+    <Dialog title="This case was changed elsewhere" testid="conflict-dialog" onClose={null}>
+      <p>{conflict.message}.</p>
+      {conflict.remedy && <p class="hint">{conflict.remedy}</p>}
+      <p>
+        {count === 1 ? "One edit of yours is" : `${count} edits of yours are`} not saved yet. Nothing is lost until you choose.
+      </p>
+      <div class="row-end">
+        <button onClick={() => takeSaved(session, draft, conflict)} data-testid="conflict-reload">
+          Take the saved version, drop my {count === 1 ? "edit" : `${count} edits`}
+        </button>
+        <button class="primary" autofocus onClick={() => takeOnTop(session, draft, conflict)} data-testid="conflict-keep">
+          Put my {count === 1 ? "edit" : "edits"} on top
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,52 @@
+/** In the header: which case, whether it is saved, how long it took so far. */
+import { useEffect, useState } from "preact/hooks";
+import type { Draft } from "../edits/draft";
+import type { CaseSession } from "../state/session";
+
+export function CaseStatus({ session }: { session: CaseSession }) {
+  const draft = session.draft.value;
+  return (
+    <>
+      <span class="case-name" data-testid="case-name">
+        {session.header.name}
+      </span>
+      {session.header.patient && <span class="faint">Patient {session.header.patient}</span>}
+      <span class="grow" />
+      {draft && <Saved draft={draft} />}
+      <Timer session={session} />
+    </>
+  );
+}
+
+function Saved({ draft }: { draft: Draft }) {
+  const state = draft.saveState.value;
+  const pending = draft.pending.value;
+  const edits = pending === 1 ? "1 edit" : `${pending} edits`;
+  const text = {
+    saved: "Saved ✓",
+    saving: "Saving…",
+    offline: `Offline: ${edits} kept`,
+    refused: `Not saved: ${edits} kept`,
+  }[state];
+  return (
+    <span class={`saved saved-${state}`} role="status" aria-live="polite" data-testid="saved" data-state={state} data-revision={draft.revision.value}>
+      {text}
+    </span>
+  );
+}
+
+function Timer({ session }: { session: CaseSession }) {
+  const [seconds, setSeconds] = useState(0);
+  useEffect(() => {
+    const look = (): void => setSeconds(Math.floor(session.effort.seconds(performance.now())));
+    look();
+    const timer = window.setInterval(look, 1000);
+    return () => window.clearInterval(timer);
+  }, [session]);
+  const text = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  return (
+    <span class="timer" title="Time spent on this case; pauses of more than a minute do not count" data-testid="effort">
+      {text}
+    </span>
+  );
+}

@@ -1,0 +1,42 @@
+/** The answer of a classification: one large button per class, with what the model expects. */
+import * as display from "../state/display";
+import type { CaseSession } from "../state/session";
+import { chooseLabel } from "../tools/keys";
+import { Bar, Swatch, Toggle } from "./controls";
+
+export function ClassChooser({ session }: { session: CaseSession }) {
+  const probabilities = session.opened.prediction?.probabilities ?? [];
+  return (
+    <section class="block">
+      <h3>Which class?</h3>
+      <div class="class-list" role="radiogroup" aria-label="Class">
+        {session.labels.map((label, n) => (
+          <button
+            key={label.value}
+            class="class-row"
+            role="radio"
+            aria-checked={session.tag.value === label.value}
+            data-testid={`class-${label.value}`}
+            onMouseDown={(event) => event.preventDefault()}
+            onClick={() => chooseLabel(session, label.value)}
+          >
+            <span class="class-name">
+              <Swatch colour={label.colour} />
+              <span class="grow">{label.name}</span>
+              {n < 9 && <kbd>{n + 1}</kbd>}
+            </span>
+            {probabilities[n] !== undefined && (
+              <span class="quality">
+                <Bar share={probabilities[n]!} label={`Model: ${Math.round(probabilities[n]! * 100)} %`} />
+                {Math.round(probabilities[n]! * 100)} %
+              </span>
+            )}
+          </button>
+        ))}
+      </div>
+      <Toggle value={display.oneKeyAnswers} testid="one-key">
+        A class key answers and goes on
+      </Toggle>
+    </section>
+  );
+}

@@ -1,0 +1,112 @@
+/** Small controls shared by the views. Pressing one never takes the keyboard away from the image. */
+import type { Signal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { Icon, type IconName } from "./icons";
+
+/** Keeps the focus where it was, so that Enter still submits after a click on a tool. */
+const keepFocus = (event: MouseEvent): void => event.preventDefault();
+
+interface ToolButtonProps {
+  icon: IconName;
+  name: string;
+  keys: string;
+  testid: string;
+  pressed?: boolean;
+  disabled?: boolean;
+  onPress: () => void;
+}
+
+export function ToolButton({ icon, name, keys, testid, pressed, disabled, onPress }: ToolButtonProps) {
+  return (
+    <button
+      class="tool"
+      title={keys ? `${name} (${keys})` : name}
+      aria-label={name}
+      aria-pressed={pressed}
+      aria-keyshortcuts={keys}
+      disabled={disabled}
+      data-testid={testid}
+      onMouseDown={keepFocus}
+      onClick={onPress}
+    >
+      <Icon name={icon} />
+      <kbd aria-hidden="true">{keys}</kbd>
+    </button>
+  );
+}
+
+interface ToggleProps {
+  value: Signal<boolean>;
+  keys?: string;
+  testid: string;
+  children: ComponentChildren;
+}
+
+export function Toggle({ value, keys, testid, children }: ToggleProps) {
+  return (
+    <label class="toggle" onMouseDown={keepFocus}>
+      <input type="checkbox" checked={value.value} data-testid={testid} onChange={(event) => (value.value = event.currentTarget.checked)} />
+      <span>{children}</span>
+      {keys && <kbd>{keys}</kbd>}
+    </label>
+  );
+}
+
+interface SliderProps {
+  label: string;
+  value: number;
+  low: number;
+  high: number;
+  step: number;
+  shown: string;
+  testid: string;
+  onInput: (value: number) => void;
+}
+
+export function Slider({ label, value, low, high, step, shown, testid, onInput }: SliderProps) {
+  return (
+    <label class="slider">
+      <span>{label}</span>
+      <input
+        type="range"
+        min={low}
+        max={high}
+        step={step}
+        value={value}
+        data-testid={testid}
+        aria-valuetext={shown}
+        onInput={(event) => onInput(Number(event.currentTarget.value))}
+        onPointerUp={(event) => event.currentTarget.blur()}
+      />
+      <output>{shown}</output>
+    </label>
+  );
+}
+
+/** A bar from 0 to 1, drawn as SVG so that no style attribute is needed. */
+export function Bar({ share, tone, label }: { share: number; tone?: string; label: string }) {
+  const width = Math.max(0, Math.min(1, Number.isFinite(share) ? share : 0)) * 100;
+  return (
+    <svg class={`bar ${tone ?? ""}`} viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label={label}>
+      <rect class="bar-back" width="100" height="6" />
+      <rect class="bar-front" width={width} height="6" />
+    </svg>
+  );
+}
+
+export function Swatch({ colour }: { colour: string }) {
+  return (
+    <svg class="swatch" viewBox="0 0 10 10" aria-hidden="true">
+      <rect width="10" height="10" rx="2.500" fill={colour} />
+    </svg>
+  );
+}
+
+export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+  return (
+    <div class="empty">
+      <strong>{title}</strong>
+      {children && <p>{children}</p>}
+    </div>
+  );
+}

@@ -1,0 +1,65 @@
+/** Labels and brush of a segmentation. */
+import * as display from "../state/display";
+import type { CaseSession } from "../state/session";
+import { chooseLabel } from "../tools/keys";
+import { Slider, Swatch, Toggle } from "./controls";
+
+export function LabelChooser({ session }: { session: CaseSession }) {
+  return (
+    <section class="block">
+      <h3>Labels</h3>
+      <div class="label-list" role="radiogroup" aria-label="Label to draw">
+        {session.labels.map((label, n) => (
+          <button
+            key={label.value}
+            class="label-row"
+            role="radio"
+            aria-checked={session.label.value === label.value}
+            data-testid={`label-${label.value}`}
+            onMouseDown={(event) => event.preventDefault()}
+            onClick={() => chooseLabel(session, label.value)}
+          >
+            <Swatch colour={label.colour} />
+            <span class="grow">{label.name}</span>
+            {n < 9 && <kbd>{n + 1}</kbd>}
+          </button>
+        ))}
+      </div>
+    </section>
+  );
+}
+
+/** The slider runs over powers, because a small brush needs finer steps than a large one. */
+const SLIDER_TOP = 100;
+const LARGEST_MM = 100;
+const SMALLEST_MM = 0.1;
+const RATIO = LARGEST_MM / SMALLEST_MM;
+
+export function DrawingOptions({ session }: { session: CaseSession }) {
+  const radius = display.brushRadiusMm.value;
+  const diameter = 2 * radius;
+  const position = (Math.log(Math.max(radius, SMALLEST_MM) / SMALLEST_MM) / Math.log(RATIO)) * SLIDER_TOP;
+  return (
+    <section class="block">
+      <h3>Brush</h3>
+      <Slider
+        label="Diameter"
+        value={position}
+        low={0}
+        high={SLIDER_TOP}
+        step={0.5}
+        shown={`${diameter < 10 ? diameter.toFixed(1) : diameter.toFixed(0)} mm`}
+        testid="brush-size"
+        onInput={(value) => (display.brushRadiusMm.value = SMALLEST_MM * RATIO ** (value / SLIDER_TOP))}
+      />
+      {!session.isFlat && (
+        <Toggle value={display.ballBrush} keys="D" testid="ball-brush">
+          Ball through slices (3D)
+        </Toggle>
+      )}
+      <Toggle value={display.keepOthers} testid="keep-others">
+        Keep other labels
+      </Toggle>
+    </section>
+  );
+}

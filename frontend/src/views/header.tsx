@@ -1,0 +1,87 @@
+/** The line at the top of every view: where one is, who one is, light or dark, help. */
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
+import { helpShown } from "../state/display";
+import { annotatorName, rename } from "../state/person";
+import { linkTo } from "../state/router";
+import { nextTheme } from "../state/theme";
+import { Icon } from "./icons";
+
+interface HeaderProps {
+  project?: { id: string; name: string } | null;
+  view?: "worklist" | "progress" | "annotate";
+  children?: ComponentChildren;
+}
+
+export function Header({ project, view, children }: HeaderProps) {
+  return (
+    <header class="header">
+      <a class="brand" href={linkTo.projects()} title="All projects">
+        <img src="/icon.svg" alt="" width="20" height="20" />
+        medloop
+      </a>
+      {project && (
+        <nav class="tabs" aria-label="Project">
+          <span class="project-name" title={project.name}>
+            {project.name}
+          </span>
+          <Tab href={linkTo.worklist(project.id)} here={view === "worklist"}>
+            Cases
+          </Tab>
+          <Tab href={linkTo.next(project.id)} here={view === "annotate"}>
+            Answer
+          </Tab>
+          <Tab href={linkTo.progress(project.id)} here={view === "progress"}>
+            Progress
+          </Tab>
+        </nav>
+      )}
+      <div class="header-middle">{children}</div>
+      <Person />
+      <button class="quiet" title="Light or dark" aria-label="Switch between light and dark" data-testid="theme" onClick={nextTheme}>
+        <Icon name="sun" />
+      </button>
+      <button class="quiet" title="Keyboard overview (?)" aria-label="Keyboard overview" data-testid="help" onClick={() => (helpShown.value = true)}>
+        <Icon name="help" />
+      </button>
+    </header>
+  );
+}
+
+function Tab({ href, here, children }: { href: string; here: boolean; children: ComponentChildren }) {
+  return (
+    <a class="tab" href={href} aria-current={here ? "page" : undefined}>
+      {children}
+    </a>
+  );
+}
+
+function Person() {
+  const [editing, setEditing] = useState(false);
+  if (!editing) {
+    return (
+      <button class="quiet person" title="Whose answers these are" data-testid="person" onClick={() => setEditing(true)}>
+        <Icon name="person" />
+        {annotatorName.value}
+      </button>
+    );
+  }
+  const finish = (event: { currentTarget: HTMLInputElement }): void => {
+    rename(event.currentTarget.value);
+    setEditing(false);
+  };
+  return (
+    <input
+      class="person-input"
+      aria-label="Your name"
+      defaultValue={annotatorName.value}
+      autofocus
+      onBlur={finish}
+      onKeyDown={(event) => {
+        event.stopPropagation();
+        if (event.key === "Enter") event.currentTarget.blur();
+        if (event.key === "Escape") setEditing(false);
+      }}
+    />
+  );
+}

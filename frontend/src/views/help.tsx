@@ -1,0 +1,44 @@
+/** The keyboard overview, from the same table that the keys follow. */
+import type { TaskKind } from "../api/types";
+import { helpShown } from "../state/display";
+import { measures } from "../state/measures";
+import { KEY_RULES, type KeyRule } from "../tools/keys";
+import { Dialog } from "./dialog";
+
+const GROUPS: KeyRule["group"][] = ["Answer", "Look", "Draw", "Page"];
+
+export function Help({ kind }: { kind: TaskKind | null }) {
+  if (!helpShown.value) return null;
+  const rules = KEY_RULES.filter((rule) => !rule.for || !kind || rule.for === kind);
+  return (
+    <Dialog title="Keyboard and mouse" testid="help-dialog" wide onClose={() => (helpShown.value = false)}>
+      <div class="help-columns">
+        {GROUPS.map((group) => (
+          <section key={group}>
+            <h3>{group}</h3>
+            <dl class="key-list">
+              {rules
+                .filter((rule) => rule.group === group)
+                .map((rule) => (
+                  <div key={rule.keys}>
+                    <dt>{rule.keys}</dt>
+                    <dd>{rule.does}</dd>
+                  </div>
+                ))}
+            </dl>
+          </section>
+        ))}
+      </div>
+      <div class="row-end">
+        {measures.firstImageMs > 0 && (
+          <p class="hint grow">
+            Last case: first image after {Math.round(measures.firstImageMs)} ms; last gesture drawn after {Math.round(measures.lastPaintMs)} ms.
+          </p>
+        )}
+        <button class="primary" autofocus onClick={() => (helpShown.value = false)}>
+          Close
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,150 @@
+/** How things are drawn: mask, doubt, window, channels. */
+import { useEffect, useRef } from "preact/hooks";
+import { heatColour } from "../render/lut";
+import * as display from "../state/display";
+import type { CaseSession } from "../state/session";
+import { Slider, Toggle } from "./controls";
+
+export function LookOptions({ session }: { session: CaseSession }) {
+  return (
+    <>
+      {session.project.kind === "segmentation" && <MaskOptions />}
+      {session.project.kind === "segmentation" && <DoubtOptions session={session} />}
+      <WindowOptions session={session} />
+    </>
+  );
+}
+
+const percent = (share: number): string => `${Math.round(share * 100)} %`;
+
+function MaskOptions() {
+  return (
+    <section class="block">
+      <h3>Mask</h3>
+      <Slider
+        label="Opacity"
+        value={display.maskOpacity.value}
+        low={0.05}
+        high={1}
+        step={0.05}
+        shown={percent(display.maskOpacity.value)}
+        testid="mask-opacity"
+        onInput={(value) => (display.maskOpacity.value = value)}
+      />
+      <div class="toggles">
+        <Toggle value={display.maskShown} keys="H" testid="mask-shown">
+          Show
+        </Toggle>
+        <Toggle value={display.outlined} keys="O" testid="outlined">
+          Outline
+        </Toggle>
+        <Toggle value={display.proposalShown} keys="P" testid="proposal-shown">
+          Proposal, dashed
+        </Toggle>
+      </div>
+    </section>
+  );
+}
+
+function DoubtOptions({ session }: { session: CaseSession }) {
+  if (!session.doubt.value) return null;
+  const { length } = session.places.value;
+  const at = session.place.value;
+  return (
+    <section class="block">
+      <h3>
+        Model’s doubt
+        <span class="faint">{length === 0 ? "sure everywhere" : at >= 0 ? `place ${at + 1} of ${length}` : `${length} places`}</span>
+      </h3>
+      <Legend />
+      <Slider
+        label="Opacity"
+        value={display.doubtOpacity.value}
+        low={0.1}
+        high={1}
+        step={0.05}
+        shown={percent(display.doubtOpacity.value)}
+        testid="doubt-opacity"
+        onInput={(value) => (display.doubtOpacity.value = value)}
+      />
+      <Toggle value={display.doubtShown} keys="U" testid="doubt-shown">
+        Show doubt
+      </Toggle>
+    </section>
+  );
+}
+
+function Legend() {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  useEffect(() => {
+    const context = canvas.current!.getContext("2d")!;
+    for (let x = 0; x < 256; x++) {
+      context.fillStyle = `rgb(${heatColour(x / 255).join()})`;
+      context.fillRect(x, 0, 1, 8);
+    }
+  }, []);
+  return (
+    <div class="legend" data-testid="doubt-legend">
+      <span>sure</span>
+      <canvas ref={canvas} width="256" height="8" role="img" aria-label="Colours from sure to unsure" />
+      <span>unsure</span>
+    </div>
+  );
+}
+
+function WindowOptions({ session }: { session: CaseSession }) {
+  const { low, high } = session.window.value;
+  const { presets, channels, value_range } = session.header;
+  const edge = (value: number): string => (Math.abs(value) >= 100 || Number.isInteger(value) ? value.toFixed(0) : value.toPrecision(3));
+  return (
+    <section class="block">
+      <h3>
+        Window{" "}
+        <span class="faint" title={`Values ${edge(value_range[0])} to ${edge(value_range[1])}`}>
+          {edge(low)} … {edge(high)}
+        </span>
+      </h3>
+      <div class="chips">
+        {presets.map((preset, n) => (
+          <button
+            key={preset.name}
+            class="chip"
+            aria-pressed={preset.low === low && preset.high === high}
+            title={`${edge(preset.low)} … ${edge(preset.high)}${n < 9 ? ` (Shift + ${n + 1})` : ""}`}
+            data-testid={`preset-${n}`}
+            onMouseDown={(event) => event.preventDefault()}
+            onClick={() => (session.window.value = { low: preset.low, high: preset.high })}
+          >
+            {preset.name}
+          </button>
+        ))}
+      </div>
+      {channels > 1 && <Channels session={session} />}
+      <div class="toggles">
+        <Toggle value={display.smooth} keys="I" testid="smooth">
+          Smooth
+        </Toggle>
+        {!session.isFlat && (
+          <Toggle value={display.crosshairShown} keys="X" testid="crosshair">
+            Crosshair
+          </Toggle>
+        )}
+      </div>
+    </section>
+  );
+}
+
+function Channels({ session }: { session: CaseSession }) {
+  const { channels } = session.header;
+  const views: ("rgb" | number)[] = Array.from({ length: channels }, (_, n) => n);
+  if (channels === 3) views.unshift("rgb");
+  return (
+    <div class="chips" role="group" aria-label="Channel">
+      {views.map((view) => (
+        <button key={view} class="chip" aria-pressed={session.channel.value === view} data-testid={`channel-${view}`} onClick={() => (session.channel.value = view)}>
+          {view === "rgb" ? "Colour" : `Channel ${view + 1}`}
+        </button>
+      ))}
+    </div>
+  );
+}

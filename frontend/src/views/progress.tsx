@@ -1,0 +1,162 @@
+/** How the project goes: learning curve, speed, expected quality, models, rounds, jobs; live. */
+import { useCallback, useEffect, useState } from "preact/hooks";
+import { listJobs, readProgress, trainNow } from "../api/calls";
+import { watchProject } from "../api/stream";
+import type { Job, ModelRow, Progress, Project, RoundRow } from "../api/types";
+import { tell, tellError } from "../state/notices";
+import { Empty } from "./controls";
+import { Histogram } from "./histogram";
+import { Header } from "./header";
+import { Jobs } from "./jobs";
+import { CurvePanel } from "./curvepanel";
+import { clock, duration } from "./format";
+
+export function ProgressView({ project }: { project: Project }) {
+  const { progress, jobs, refresh } = useLive(project.id);
+  useEffect(() => {
+    document.title = `Progress – ${project.name}`;
+  }, [project.name]);
+  const train = (): void => {
+    trainNow(project.id)
+      .then(() => {
+        tell("info", "Training is queued");
+        refresh();
+      })
+      .catch(tellError);
+  };
+  return (
+    <div class="view">
+      <Header project={project} view="progress" />
+      <main class="page page-wide" data-testid="progress">
+        {progress && <Summary progress={progress} onTrain={train} />}
+        <div class="grid">
+          <section class="panel panel-wide">{progress && <CurvePanel points={progress.curve} />}</section>
+          <section class="panel">
+            <h2>Expected quality of the pool</h2>
+            {progress?.pool_quality ? <PoolQuality pool={progress.pool_quality} /> : <Empty title="No prediction yet">The first model fills this.</Empty>}
+          </section>
+          <section class="panel panel-wide">
+            <h2>Jobs</h2>
+            <Jobs project={project.id} jobs={jobs} onChange={refresh} />
+          </section>
+          <section class="panel">
+            <h2>Rounds</h2>
+            <Rounds rounds={progress?.rounds ?? []} />
+            <h2>Models</h2>
+            <Models models={progress?.models ?? []} />
+          </section>
+        </div>
+      </main>
+    </div>
+  );
+}
+
+function useLive(project: string) {
+  const [progress, setProgress] = useState<Progress | null>(null);
+  const [jobs, setJobs] = useState<Job[]>([]);
+  const refresh = useCallback(() => {
+    readProgress(project).then(setProgress).catch(tellError);
+    listJobs(project).then(setJobs).catch(tellError);
+  }, [project]);
+  useEffect(() => {
+    refresh();
+    const watch = watchProject(project, refresh);
+    return () => watch.close();
+  }, [project]);
+  return { progress, jobs, refresh };
+}
+
+function Summary({ progress, onTrain }: { progress: Progress; onTrain: () => void }) {
+  const latest = progress.models[progress.models.length - 1];
+  const facts: [string, string][] = [
+    ["Answered", `${progress.answered} of ${progress.total}`],
+    ["Answers per hour", progress.labels_per_hour === null ? "–" : progress.labels_per_hour.toFixed(0)],
+    ["Models", latest ? String(latest.index) : "none yet"],
+    ["Expected quality", progress.pool_quality?.mean == null ? "–" : progress.pool_quality.mean.toFixed(2)],
+  ];
+  return (
+    <div class="row">
+      <dl class="stats grow">
+        {facts.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+      <button class="primary" data-testid="train-now" onClick={onTrain}>
+        Train now
+      </button>
+    </div>
+  );
+}
+
+function PoolQuality({ pool }: { pool: NonNullable<Progress["pool_quality"]> }) {
+  return (
+    <>
+      <p class="hint">
+        {pool.mean === null ? "No estimate yet" : `Mean ${pool.mean.toFixed(2)}`}
+        {pool.low_count > 0 && `; ${pool.low_count} case${pool.low_count === 1 ? "" : "s"} expected to be poor`}
+      </p>
+      <Histogram counts={pool.histogram} label="Unlabelled cases by expected quality, 0 to 1" />
+    </>
+  );
+}
+
+function Models({ models }: { models: ModelRow[] }) {
+  if (models.length === 0) return <Empty title="No model yet">Answer some cases; training starts by itself.</Empty>;
+  return (
+    <table class="table table-small" data-testid="models">
+      <thead>
+        <tr>
+          <th>Model</th>
+          <th>Made</th>
+          <th class="number">Cases</th>
+          <th class="number">Steps</th>
+          <th class="number">Took</th>
+        </tr>
+      </thead>
+      <tbody>
+        {[...models].reverse().map((model) => (
+          <tr key={model.id}>
+            <td class="strong">{model.index}</td>
+            <td>{clock(model.created_at)}</td>
+            <td class="number">{model.cases ?? "–"}</td>
+            <td class="number">{model.steps ?? "–"}</td>
+            <td class="number">{model.seconds === null ? "–" : duration(model.seconds)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Rounds({ rounds }: { rounds: RoundRow[] }) {
+  if (rounds.length === 0) return <Empty title="No round yet" />;
+  return (
+    <table class="table table-small" data-testid="rounds">
+      <thead>
+        <tr>
+          <th>Round</th>
+          <th>State</th>
+          <th>Chosen by</th>
+          <th class="number">Answered</th>
+        </tr>
+      </thead>
+      <tbody>
+        {[...rounds].reverse().map((round) => (
+          <tr key={round.index}>
+            <td class="strong">{round.index}</td>
+            <td>
+              <span class={`state state-${round.state}`}>{round.state}</span>
+            </td>
+            <td>{round.strategy}</td>
+            <td class="number">
+              {round.answered} / {round.cases}
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

@@ -1,0 +1,72 @@
+/** The projects this server knows. */
+import { useEffect, useState } from "preact/hooks";
+import { listProjects } from "../api/calls";
+import type { ProjectSummary } from "../api/types";
+import { tellError } from "../state/notices";
+import { linkTo } from "../state/router";
+import { Bar, Empty, Swatch } from "./controls";
+import { Header } from "./header";
+
+export function Projects() {
+  const [projects, setProjects] = useState<ProjectSummary[] | null>(null);
+  useEffect(() => {
+    document.title = "medloop";
+    listProjects().then(setProjects).catch(tellError);
+  }, []);
+  return (
+    <div class="view">
+      <Header />
+      <main class="page">
+        <h1>Projects</h1>
+        {projects?.length === 0 && <Empty title="No project yet">Make one with: medloop init FOLDER --kind segmentation --label NAME</Empty>}
+        <div class="cards">
+          {projects?.map((project) => (
+            <ProjectCard key={project.id} project={project} />
+          ))}
+        </div>
+      </main>
+    </div>
+  );
+}
+
+function ProjectCard({ project }: { project: ProjectSummary }) {
+  const share = project.cases ? project.answered / project.cases : 0;
+  return (
+    <article class="card" data-testid={`project-${project.id}`}>
+      <h2>
+        <a href={linkTo.worklist(project.id)}>{project.name}</a>
+      </h2>
+      <p class="labels">
+        {project.labels.map((label) => (
+          <span key={label.value}>
+            <Swatch colour={label.colour} />
+            {label.name}
+          </span>
+        ))}
+      </p>
+      <Bar share={share} label={`${project.answered} of ${project.cases} cases answered`} />
+      <p class="facts">
+        <span>
+          {project.answered} of {project.cases} cases answered
+        </span>
+        <span>{project.model ? `Model ${project.model.index}` : "No model yet"}</span>
+        {project.round && (
+          <span>
+            Round {project.round.index}: {project.round.state}
+          </span>
+        )}
+      </p>
+      <div class="row">
+        <a class="button primary" href={linkTo.next(project.id)} data-testid={`answer-${project.id}`}>
+          Answer cases
+        </a>
+        <a class="button" href={linkTo.worklist(project.id)}>
+          Worklist
+        </a>
+        <a class="button" href={linkTo.progress(project.id)}>
+          Progress
+        </a>
+      </div>
+    </article>
+  );
+}

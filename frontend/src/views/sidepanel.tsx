@@ -1,0 +1,78 @@
+/** The panel at the right: why this case, what the model expects, labels, how things are drawn, and the answer. */
+import { submitSession } from "../state/answering";
+import type { CaseSession } from "../state/session";
+import { ClassChooser } from "./classchooser";
+import { DrawingOptions, LabelChooser } from "./drawing";
+import { LookOptions } from "./look";
+
+export function SidePanel({ session, ask }: { session: CaseSession; ask: (dialogue: "skip" | "flag") => void }) {
+  const segments = session.project.kind === "segmentation";
+  return (
+    <aside class="side" aria-label="Case">
+      <div class="side-scroll">
+        <Reason session={session} />
+        {segments ? <LabelChooser session={session} /> : <ClassChooser session={session} />}
+        {segments && <DrawingOptions session={session} />}
+        <LookOptions session={session} />
+      </div>
+      <Verbs session={session} ask={ask} />
+    </aside>
+  );
+}
+
+function Reason({ session }: { session: CaseSession }) {
+  const { assignment, prediction, previous } = session.opened;
+  const { instructions } = session.project;
+  return (
+    <section class="block">
+      {assignment.reason && (
+        <p class="why" data-testid="reason-asked">
+          {assignment.reason}
+        </p>
+      )}
+      <p class="facts">
+        {prediction ? <ModelExpects quality={prediction.quality} low={prediction.quality_low} high={prediction.quality_high} index={prediction.model_index} /> : <span>No proposal yet: no model has seen this case</span>}
+        {previous && <span>Starts from your earlier answer</span>}
+      </p>
+      {session.header.notes.map((note) => (
+        <p key={note} class="note">
+          {note}
+        </p>
+      ))}
+      {instructions && (
+        <details>
+          <summary>Instructions</summary>
+          <p class="instructions">{instructions}</p>
+        </details>
+      )}
+    </section>
+  );
+}
+
+function ModelExpects({ quality, low, high, index }: { quality: number | null; low: number | null; high: number | null; index: number }) {
+  const range = low !== null && high !== null ? ` (${low.toFixed(2)}–${high.toFixed(2)})` : "";
+  return (
+    <span data-testid="proposal">
+      Proposal of model {index}
+      {quality !== null && `, expected quality ${quality.toFixed(2)}${range}`}
+    </span>
+  );
+}
+
+function Verbs({ session, ask }: { session: CaseSession; ask: (dialogue: "skip" | "flag") => void }) {
+  const busy = session.busy.value;
+  const ready = session.project.kind === "classification" ? session.tag.value !== null : session.draft.value !== null;
+  return (
+    <div class="verbs">
+      <button class="primary submit" disabled={!ready || busy !== ""} data-testid="submit" onClick={() => void submitSession(session)}>
+        {busy === "waiting" ? "Waiting for the server…" : busy === "submitting" ? "Submitting…" : "Submit"} <kbd>Enter</kbd>
+      </button>
+      <button data-testid="skip" disabled={busy !== ""} onClick={() => ask("skip")}>
+        Skip <kbd>S</kbd>
+      </button>
+      <button data-testid="flag" disabled={busy !== ""} onClick={() => ask("flag")}>
+        Flag <kbd>G</kbd>
+      </button>
+    </div>
+  );
+}

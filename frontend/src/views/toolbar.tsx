@@ -1,0 +1,34 @@
+/** The tools at the left edge of the annotation view. */
+import * as display from "../state/display";
+import type { CaseSession } from "../state/session";
+import { visitDoubt } from "../tools/keys";
+import { ToolButton } from "./controls";
+
+export function Toolbar({ session }: { session: CaseSession }) {
+  const segments = session.project.kind === "segmentation";
+  const draft = session.draft.value;
+  const hand = display.tool.value;
+  const take = (tool: display.Tool) => (): void => {
+    display.tool.value = tool;
+  };
+  return (
+    <div class="toolbar" role="toolbar" aria-label="Tools" aria-orientation="vertical">
+      <ToolButton icon="navigate" name="Crosshair" keys="V" testid="tool-navigate" pressed={hand === "navigate"} onPress={take("navigate")} />
+      <ToolButton icon="window" name="Window by dragging" keys="W" testid="tool-window" pressed={hand === "window"} onPress={take("window")} />
+      {segments && (
+        <>
+          <span class="toolbar-gap" />
+          <ToolButton icon="brush" name="Brush" keys="B" testid="tool-brush" pressed={hand === "brush"} disabled={!draft} onPress={take("brush")} />
+          <ToolButton icon="eraser" name="Eraser" keys="E" testid="tool-eraser" pressed={hand === "eraser"} disabled={!draft} onPress={take("eraser")} />
+          <ToolButton icon="fill" name="Fill an outline or region" keys="F" testid="tool-fill" pressed={hand === "fill"} disabled={!draft} onPress={take("fill")} />
+          <span class="toolbar-gap" />
+          <ToolButton icon="undo" name="Undo" keys="⌃Z" testid="undo" disabled={!draft?.canUndo.value} onPress={() => draft?.undo()} />
+          <ToolButton icon="redo" name="Redo" keys="⌃⇧Z" testid="redo" disabled={!draft?.canRedo.value} onPress={() => draft?.redo()} />
+          <span class="toolbar-gap" />
+          <ToolButton icon="next" name="Next unsure place" keys="N" testid="next-unsure" disabled={!session.doubt.value} onPress={() => visitDoubt(session, 1)} />
+        </>
+      )}
+      <ToolButton icon="reset" name="Reset zoom, pan and window" keys="R" testid="reset" onPress={() => session.resetViews()} />
+    </div>
+  );
+}

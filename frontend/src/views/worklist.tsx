@@ -1,0 +1,221 @@
+/** The worklist: search, filter, open; every row by keyboard. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import { listCases } from "../api/calls";
+import type { CaseRow, CaseState, Project } from "../api/types";
+import { tellError } from "../state/notices";
+import { annotatorName } from "../state/person";
+import { go, linkTo } from "../state/router";
+import { Bar, Empty } from "./controls";
+import { Header } from "./header";
+import { Icon } from "./icons";
+import { KeptEdits } from "./kept";
+
+const PAGE = 50;
+const STATES: [CaseState, string][] = [
+  ["all", "All"],
+  ["unanswered", "Open"],
+  ["answered", "Answered"],
+  ["skipped", "Skipped"],
+  ["flagged", "Flagged"],
+];
+
+export function Worklist({ project }: { project: Project }) {
+  const [state, setState] = useState<CaseState>("all");
+  const [search, setSearch] = useState("");
+  const [offset, setOffset] = useState(0);
+  const [found, setFound] = useState<{ total: number; rows: CaseRow[] } | null>(null);
+  const person = annotatorName.value;
+  useEffect(() => {
+    document.title = `${project.name} – medloop`;
+    const abort = new AbortController();
+    listCases(project.id, { state, search, limit: PAGE, offset }, abort.signal)
+      .then(setFound)
+      .catch((error: unknown) => abort.signal.aborted || tellError(error));
+    return () => abort.abort();
+  }, [project, state, search, offset, person]);
+  const choose = (next: CaseState): void => {
+    setState(next);
+    setOffset(0);
+  };
+  return (
+    <div class="view">
+      <Header project={project} view="worklist" />
+      <main class="page page-wide">
+        <Counts project={project} />
+        <KeptEdits project={project} />
+        <div class="filter-bar">
+          <SearchBox
+            onSearch={(text) => {
+              setSearch(text);
+              setOffset(0);
+            }}
+          />
+          <div class="segments" role="group" aria-label="Show">
+            {STATES.map(([value, name]) => (
+              <button key={value} aria-pressed={state === value} data-testid={`filter-${value}`} onClick={() => choose(value)}>
+                {name}
+              </button>
+            ))}
+          </div>
+          <span class="grow" />
+          <a class="button primary" href={linkTo.next(project.id)} data-testid="start">
+            Answer next case <kbd>Enter</kbd>
+          </a>
+        </div>
+        {found && <CaseTable project={project} rows={found.rows} />}
+        {found && <Pages total={found.total} offset={offset} onOffset={setOffset} />}
+      </main>
+    </div>
+  );
+}
+
+function Counts({ project }: { project: Project }) {
+  const { counts } = project;
+  const facts: [string, string | number][] = [
+    ["Cases", counts.total],
+    ["Answered", counts.answered],
+    ["Skipped", counts.skipped],
+    ["Flagged", counts.flagged],
+    ["Model", project.model ? project.model.index : "none yet"],
+    ["Next by", project.strategy],
+  ];
+  return (
+    <dl class="stats">
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+      {!project.workers.alive && (
+        <div class="stat-warning">
+          <dt>Worker</dt>
+          <dd>not running: nothing is learned until “medloop worker” runs</dd>
+        </div>
+      )}
+    </dl>
+  );
+}
+
+function SearchBox({ onSearch }: { onSearch: (text: string) => void }) {
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      if (event.key !== "/" || event.target instanceof HTMLInputElement) return;
+      event.preventDefault();
+      input.current?.focus();
+    };
+    window.addEventListener("keydown", onKey);
+    return () => window.removeEventListener("keydown", onKey);
+  }, []);
+  return (
+    <label class="search">
+      <Icon name="search" />
+      <input
+        ref={input}
+        type="search"
+        placeholder="Search name or patient"
+        aria-label="Search cases"
+        data-testid="search"
+        onInput={(event) => onSearch(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Enter" || event.key === "ArrowDown") {
+            event.preventDefault();
+            document.querySelector<HTMLElement>("[data-row]")?.focus();
+          }
+        }}
+      />
+      <kbd>/</kbd>
+    </label>
+  );
+}
+
+function CaseTable({ project, rows }: { project: Project; rows: CaseRow[] }) {
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      if (event.target !== document.body || event.ctrlKey) return;
+      if (event.key === "Enter") go(linkTo.next(project.id));
+      if (event.key === "ArrowDown") document.querySelector<HTMLElement>("[data-row]")?.focus();
+    };
+    window.addEventListener("keydown", onKey);
+    return () => window.removeEventListener("keydown", onKey);
+  }, [project.id]);
+  if (rows.length === 0) return <Empty title="No case matches">Clear the search, or choose another state.</Empty>;
+  return (
+    <table class="table" data-testid="worklist">
+      <thead>
+        <tr>
+          <th>Case</th>
+          <th>Patient</th>
+          <th>Split</th>
+          <th>State</th>
+          <th class="number">Answers</th>
+          <th title="Dice (or probability of being right) the model is expected to reach">Expected quality</th>
+          <th class="number" title="Mean entropy of the model's answer">
+            Doubt
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map((row) => (
+          <Row key={row.id} project={project} row={row} />
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Row({ project, row }: { project: Project; row: CaseRow }) {
+  const open = (): void => go(linkTo.case(project.id, row.id));
+  return (
+    <tr
+      tabIndex={0}
+      data-row
+      data-testid={`case-${row.id}`}
+      onClick={open}
+      onKeyDown={(event) => {
+        if (event.key === "Enter") open();
+        const sibling = event.key === "ArrowDown" ? "nextElementSibling" : event.key === "ArrowUp" ? "previousElementSibling" : null;
+        if (!sibling) return;
+        event.preventDefault();
+        (event.currentTarget[sibling] as HTMLElement | null)?.focus();
+      }}
+    >
+      <td class="strong">{row.name}</td>
+      <td>{row.patient}</td>
+      <td>{row.split}</td>
+      <td>
+        <span class={`state state-${row.state}`}>{row.state}</span>
+      </td>
+      <td class="number">{row.answers}</td>
+      <td>
+        {row.quality === null ? (
+          <span class="faint">–</span>
+        ) : (
+          <span class="quality">
+            <Bar share={row.quality} tone={row.quality < 0.7 ? "tone-low" : ""} label={`Expected quality ${row.quality.toFixed(2)}`} />
+            {row.quality.toFixed(2)}
+          </span>
+        )}
+      </td>
+      <td class="number">{row.entropy === null ? <span class="faint">–</span> : row.entropy.toFixed(3)}</td>
+    </tr>
+  );
+}
+
+function Pages({ total, offset, onOffset }: { total: number; offset: number; onOffset: (offset: number) => void }) {
+  if (total === 0) return null;
+  return (
+    <div class="pages">
+      <span>
+        {offset + 1}–{Math.min(total, offset + PAGE)} of {total}
+      </span>
+      <button disabled={offset === 0} onClick={() => onOffset(Math.max(0, offset - PAGE))}>
+        Previous
+      </button>
+      <button disabled={offset + PAGE >= total} onClick={() => onOffset(offset + PAGE)}>
+        Next
+      </button>
+    </div>
+  );
+}
