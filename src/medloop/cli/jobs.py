@@ -1,12 +1,15 @@
 """Have a job done: by the worker that is alive, or else right here, with its progress shown.
 
-Work done here runs in a thread, so that Ctrl-C is answered at once: the job is told to stop, keeps its checkpoint and
-goes back to the queue.
+Ctrl-C tells the job to stop at its next step: it keeps its checkpoint and goes back to the queue. A second Ctrl-C does
+not wait for that; nothing is lost even then, as a job whose worker is gone goes back too.
 """
 
 import os
+import signal
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 from medloop.cli.printing import say
 from medloop.cli.progress import Bar
@@ -36,11 +39,14 @@ def have_done(workspace: Workspace, job: Job, *, threads: int) -> Job:
         threads: CPU threads, 0 for all.
 
     Raises:
-        MedloopError: The job failed or was cancelled.
+        MedloopError: The job failed, was cancelled, or had nothing to do.
     """
-    here = None if is_held(workspace.folder, WORKER_LOCK) else _Here(workspace, threads or os.cpu_count() or 1)
     with Bar(_title(job)) as bar:
-        ended = _watched(workspace, job, bar) if here is None else _worked(workspace, job, bar, here)
+        if is_held(workspace.folder, WORKER_LOCK):
+            _watch(workspace, job, bar)
+        else:
+            _work(workspace, bar, threads or os.cpu_count() or 1)
+    ended = workspace.store.jobs.get(job.id)
     if ended.state != JobState.DONE:
         raise MedloopError(f"The {ended.kind} job {ended.state}: {_last_line(ended.error)}", remedy="medloop status tells more")
     if message := str(ended.result.get("message", "")):
@@ -48,61 +54,64 @@ def have_done(workspace: Workspace, job: Job, *, threads: int) -> Job:
     return ended
 
 
-@dataclass
-class _Here:
-    """A worker in a thread of this process."""
+def _work(workspace: Workspace, bar: Bar, threads: int) -> None:
+    """Run every waiting job in this process, as a worker would.
 
-    workspace: Workspace
-    threads: int
-    stopping: threading.Event = field(default_factory=threading.Event)
-    fault: BaseException | None = None
-
-    def start(self) -> threading.Thread:
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        thread = threading.Thread(target=self._work, name="work", daemon=True)
-        thread.start()
-        return thread
-
-    def _work(self) -> None:
-        try:
-            with FolderLock(self.workspace.folder, WORKER_LOCK, shared=True):
-                self._drain()
-        except Exception as error:  # told by the thread that waits
-            self.fault = error
-
-    def _drain(self) -> None:
-        jobs = self.workspace.store.jobs
-        while not self.stopping.is_set() and (job := jobs.claim(f"cli-{os.getpid()}", lease_seconds=LEASE_SECONDS)) is not None:
-            run_job(self.workspace.reload(), job, threads=self.threads, stop=self.stopping.is_set)
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed and the job has stopped.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    jobs, owner = workspace.store.jobs, f"cli-{os.getpid()}"
+    with FolderLock(workspace.folder, WORKER_LOCK, shared=True), _stopping_on_interrupt() as stopping, _shown(workspace, bar):
+        while not stopping.is_set() and (job := jobs.claim(owner, lease_seconds=LEASE_SECONDS)) is not None:
+            run_job(workspace.reload(), job, threads=threads, stop=stopping.is_set)
+    if stopping.is_set():
+        raise KeyboardInterrupt
 
 
-def _worked(workspace: Workspace, job: Job, bar: Bar, here: _Here) -> Job:
-    thread = here.start()
+@contextmanager
+def _stopping_on_interrupt() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets; the second one interrupts as usual."""
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if stopping.is_set():
+            raise KeyboardInterrupt
+        stopping.set()
+        say("Stopping after this step; the checkpoint is kept")
+
+    before = signal.signal(signal.SIGINT, stop)
     try:
-        while thread.is_alive():
-            _show_running(workspace, bar)
-            thread.join(LOOK_SECONDS)
-    except KeyboardInterrupt:
-        say("Stopping; the checkpoint is kept")
-        here.stopping.set()
+        yield stopping
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _shown(workspace: Workspace, bar: Bar) -> Iterator[None]:
+    """Show the running job's progress from a thread."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_show, args=(workspace, bar, ended), name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
         thread.join()
-        raise
-    if here.fault is not None:
-        raise here.fault
-    return workspace.store.jobs.get(job.id)
 
 
-def _watched(workspace: Workspace, job: Job, bar: Bar) -> Job:
+def _show(workspace: Workspace, bar: Bar, ended: threading.Event) -> None:
+    while not ended.wait(LOOK_SECONDS):
+        for job in workspace.store.jobs.list(state=JobState.RUNNING, limit=1):
+            bar.move(job.progress, job.message, stage=_title(job))
+
+
+def _watch(workspace: Workspace, job: Job, bar: Bar) -> None:
+    """Show what the worker reports until the job has ended."""
     pause = threading.Event()
     while (current := workspace.store.jobs.get(job.id)).state not in _ENDED:
         bar.move(current.progress, current.message, stage=f"{_title(job)} (by the worker)")
         pause.wait(LOOK_SECONDS)
-    return current
-
-
-def _show_running(workspace: Workspace, bar: Bar) -> None:
-    for job in workspace.store.jobs.list(state=JobState.RUNNING, limit=1):
-        bar.move(job.progress, job.message, stage=_title(job))
 
 
 def _title(job: Job) -> str:

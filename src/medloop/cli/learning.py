@@ -56,7 +56,7 @@ def predict(folder: ProjectFolder, background: Background = False, threads: Thre
         if as_json:
             print_json({"model": model.index, **done.result})
         else:
-            typer.echo(f"Model {model.index} has seen {done.result.get('predicted', 0)} unanswered cases")
+            typer.echo(f"Model {model.index} has seen the pool: {done.result.get('predicted', 0)} cases")
 
 
 def query(

@@ -30,7 +30,7 @@ class Bar:
         self._shown = sys.stderr.isatty()
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=not self._shown)
         self._task = self._bar.add_task(title, total=1.0, note="")
-        self._stage = title
+        self._title, self._stage = title, ""
 
     def update(self, done: int, total: int, note: str) -> None:
         """Say that `done` of `total` things are done."""
@@ -42,7 +42,7 @@ class Bar:
             self._stage = stage
             if not self._shown:
                 typer.echo(stage, err=True)
-        self._bar.update(self._task, completed=fraction, note=escape(note[:60]), description=self._stage)
+        self._bar.update(self._task, completed=fraction, note=escape(note[:60]), description=self._stage or self._title)
 
     def __enter__(self) -> Self:
         self._bar.start()

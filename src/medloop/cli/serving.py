@@ -45,8 +45,12 @@ def worker(folder: ProjectFolder, threads: Threads = 0) -> None:
     import signal
     import threading
 
+    from medloop.core.errors import NotFoundError
+    from medloop.server.folders import project_folders
     from medloop.server.worker import NICENESS, work
 
+    if not project_folders(folder):
+        raise NotFoundError(f"{folder} holds no medloop project", remedy="make one with: medloop init FOLDER --kind … --label …")
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopping.set())

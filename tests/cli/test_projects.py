@@ -1,0 +1,146 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from medloop.datasets.discover import open_dataset
+from medloop.images.read import read_mask
+from medloop.loop.workspace import Workspace
+
+from .conftest import LABELS, Medloop
+
+TWO = ["--label", LABELS[0], "--label", LABELS[1]]
+
+
+def test_init_makes_a_project_with_its_settings(medloop: Medloop, tmp_path: Path):
+    said = medloop(
+        "init", tmp_path / "p", "--kind", "segmentation", *TWO, "--strategy", "random", "--batch", 7, "--name", "Livers", "--json"
+    )
+    made = json.loads(said.out)
+    assert (made["name"], made["labels"]) == ("Livers", {"liver": 1, "kidneys": 2})
+    with Workspace.open(tmp_path / "p") as workspace:
+        assert (workspace.settings.strategy, workspace.settings.batch_size) == ("random", 7)
+
+
+def test_init_twice_is_refused(medloop: Medloop, project: Path):
+    said = medloop("init", project, "--kind", "segmentation", *TWO)
+    assert said.status == 1
+    assert "already holds a medloop project" in said.err
+
+
+def test_import_counts_what_came_in_and_may_be_repeated(medloop: Medloop, tmp_path: Path, dataset: Path):
+    medloop("init", tmp_path / "p", "--kind", "segmentation", *TWO)
+    first = json.loads(medloop("import", tmp_path / "p", dataset, "--json").out)
+    again = json.loads(medloop("import", tmp_path / "p", dataset, "--json").out)
+    assert (len(first["added"]), first["labelled"], len(first["refused"])) == (9, 6, 0)
+    assert (len(again["added"]), len(again["duplicates"])) == (0, 9)
+    assert medloop("import", tmp_path / "p", dataset).status == 0
+
+
+def test_a_damaged_file_costs_itself_and_is_named(medloop: Medloop, tmp_path: Path, dataset: Path):
+    medloop("init", tmp_path / "p", "--kind", "segmentation", *TWO)
+    bad = sorted((dataset / "imagesTr").iterdir())[0]
+    bad.write_bytes(bad.read_bytes()[:200])
+    said = medloop("import", tmp_path / "p", dataset)
+    assert said.status == 0
+    assert "8 cases added (5 with an answer), 0 already there, 1 left out" in said.out
+    assert said.err.startswith("left out: ")
+    assert bad.name in said.err
+
+
+def test_an_import_of_nothing_fails(medloop: Medloop, tmp_path: Path, dataset: Path):
+    medloop("init", tmp_path / "p", "--kind", "segmentation", *TWO)
+    for image in dataset.rglob("*.nii.gz"):
+        image.write_bytes(b"")
+    said = medloop("import", tmp_path / "p", dataset)
+    assert said.status == 1
+    assert said.err.splitlines()[-1].startswith("medloop: Nothing was imported")
+
+
+@pytest.mark.parametrize(("source", "words"), [("gone", "No such file or folder"), ("empty", "in no known layout")])
+def test_a_source_that_is_none_is_one_line(medloop: Medloop, tmp_path: Path, source: str, words: str):
+    (tmp_path / "empty").mkdir()
+    medloop("init", tmp_path / "p", "--kind", "segmentation", *TWO)
+    said = medloop("import", tmp_path / "p", tmp_path / source)
+    assert (said.status, said.err.count("\n")) == (1, 1)
+    assert words in said.err
+
+
+def test_classes_are_imported_and_exported_by_the_same_commands(medloop: Medloop, tmp_path: Path, tagged: Path):
+    medloop("init", tmp_path / "p", "--kind", "classification", "--label", "healthy", "--label", "lesion")
+    assert json.loads(medloop("import", tmp_path / "p", tagged, "--json").out)["labelled"] == 6
+    said = medloop("export", tmp_path / "p", tmp_path / "out", "--format", "csv")
+    assert said.status == 0
+    before, after = (open_dataset(folder).cases for folder in (tagged, tmp_path / "out"))
+    assert [(c.name, c.tag, c.patient) for c in after] == [(c.name, c.tag, c.patient) for c in before]
+
+
+def test_labels_of_another_project_are_refused(medloop: Medloop, tmp_path: Path, dataset: Path):
+    medloop("init", tmp_path / "p", "--kind", "segmentation", "--label", "spleen", "--label", "liver")
+    said = medloop("import", tmp_path / "p", dataset)
+    assert said.status == 1
+    assert "kidneys" in said.err
+
+
+def test_status_tells_where_a_project_stands(medloop: Medloop, project: Path):
+    found = json.loads(medloop("status", project, "--json").out)
+    assert (found["counts"]["total"], found["counts"]["answered"], found["model"], found["worker"]) == (9, 6, None, False)
+    assert "answers 6; 3 to go" in medloop("status", project).out
+
+
+def test_a_report_is_written_and_its_figures_are_printed(medloop: Medloop, project: Path, tmp_path: Path):
+    said = medloop("report", project, "--out", tmp_path / "r.html", "--json")
+    assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
+    assert json.loads(said.out)["total"] == 9
+
+
+def test_a_report_needs_a_place(medloop: Medloop, project: Path, tmp_path: Path):
+    for place in (tmp_path, tmp_path / "gone" / "r.html"):
+        assert medloop("report", project, "--out", place).status == 2
+
+
+@pytest.mark.parametrize("layout", ["nifti", "msd", "nnunet"])
+def test_an_export_holds_the_answers_as_they_came(medloop: Medloop, project: Path, dataset: Path, tmp_path: Path, layout: str):
+    said = medloop("export", project, tmp_path / "out", "--format", layout, "--json")
+    assert json.loads(said.out)["cases"] == 6
+    before = {c.name: c for c in open_dataset(dataset).cases if c.mask}
+    for case in open_dataset(tmp_path / "out").cases:
+        truth = before[case.name].mask
+        assert case.mask is not None
+        assert truth is not None
+        exported, imported = read_mask(case.mask), read_mask(truth)
+        assert (exported.array == imported.array).all()
+        assert exported.grid == imported.grid
+
+
+@pytest.mark.parametrize("layout", ["csv", "model", "zip"])
+def test_an_export_that_does_not_fit_leaves_nothing(medloop: Medloop, project: Path, tmp_path: Path, layout: str):
+    said = medloop("export", project, tmp_path / "out", "--format", layout)
+    assert said.status in (1, 2)
+    assert said.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_audit_of_an_untouched_project_is_unbroken(medloop: Medloop, project: Path):
+    found = json.loads(medloop("audit", project, "verify", "--json").out)
+    assert found["ok"]
+    assert found["events"] > 9
+
+
+def test_the_audit_finds_a_changed_row(medloop: Medloop, project: Path):
+    import sqlite3
+
+    with sqlite3.connect(project / "medloop.sqlite") as database:
+        tables = [row[0] for row in database.execute("select name from sqlite_master where type = 'table' and name like 'case%'")]
+        database.execute(f"update {tables[0]} set patient = 'somebody else'")
+    database.close()
+    said = medloop("audit", project, "verify")
+    assert said.status == 1
+    assert "The audit is broken" in said.err
+
+
+def test_a_copied_project_can_be_opened_elsewhere(medloop: Medloop, project: Path, tmp_path: Path):
+    shutil.copytree(project, tmp_path / "moved")
+    shutil.rmtree(project)
+    assert json.loads(medloop("status", tmp_path / "moved", "--json").out)["counts"]["total"] == 9
