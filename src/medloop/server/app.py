@@ -7,6 +7,7 @@ event loop never waits for the database. Nothing here imports torch.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 from fastapi import APIRouter, FastAPI
@@ -21,9 +22,15 @@ from medloop.server.routes import answers, asking, assignments, cases, health, p
 from medloop.server.security import Gate
 from medloop.server.settings import ServerSettings
 from medloop.server.site import Site
+from medloop.server.views import Failure
 
 PREFIX = "/api/v1"
 _ROUTERS: tuple[APIRouter, ...] = tuple(part.router for part in (health, projects, cases, asking, assignments, answers, work, stream))
+
+_FAILURES: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Failure, "description": "The request was wrong, or came too late (409)."},
+    "5XX": {"model": Failure, "description": "The server could not do it: 503 busy or missing a part, 507 disk full."},
+}
 
 
 def create_app(folder: Path, settings: ServerSettings | None = None, *, assistant: Path | None = None) -> FastAPI:
@@ -64,7 +71,7 @@ def create_app(folder: Path, settings: ServerSettings | None = None, *, assistan
     install_failures(app)
     app.add_middleware(Gate, settings=settings)
     for router in _ROUTERS:
-        app.include_router(router, prefix=PREFIX)
+        app.include_router(router, prefix=PREFIX, responses=_FAILURES)
     install_pages(app)
     return app
 

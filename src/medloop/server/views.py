@@ -31,6 +31,21 @@ class View(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True, protected_namespaces=())
 
 
+class Problem(View):
+    """What went wrong, by a stable word, in words, and what to do about it."""
+
+    code: str
+    message: str
+    remedy: str
+    revision: int | None = None
+
+
+class Failure(View):
+    """The shape of every error."""
+
+    error: Problem
+
+
 class Health(View):
     """Signs of life."""
 
