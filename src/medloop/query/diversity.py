@@ -48,7 +48,7 @@ def k_centre(features: Features, centres: Features | None, count: int, *, first:
         return []
     # Distances come from norms and products; near the origin these lose fewest digits.
     middle = table.mean(axis=0)
-    table, known = table - middle, known - middle
+    table, known = table - middle, known[np.lexsort(known.T)] - middle  # sorted: products round by position
     if not len(known) and not 0 <= first < len(table):
         raise SettingError(f"The first pick must lie in 0..{len(table) - 1}, got {first}")
     nearest = _nearest_squared(table, known) if len(known) else np.full(len(table), np.inf, dtype=table.dtype)

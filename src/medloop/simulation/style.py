@@ -1,0 +1,40 @@
+"""The style sheet of the study report: one for light, one for dark, one column, readable when printed."""
+
+_COLOURS_LIGHT = ("#0072b2", "#d55e00", "#00805c", "#b0388b", "#7a6a00", "#4b3bbd", "#8c510a", "#5a5a5a", "#c51b3d")
+_COLOURS_DARK = ("#56b4e9", "#ff9d5c", "#3fcf9f", "#f08ac9", "#e3cf4c", "#a79bff", "#d8a262", "#b5b5b5", "#ff7f93")
+"""Okabe and Ito's palette, darkened or lightened for contrast of at least 4.5 to 1 on the paper."""
+
+_RULES = """
+:root{color-scheme:light dark;--ink:#1b2330;--soft:#5b6575;--paper:#fff;--panel:#f6f7f9;--line:#dde1e7;--yes:#d9efe4;--yes-ink:#0b5f3f}
+@media (prefers-color-scheme:dark){:root{--ink:#e6e9ee;--soft:#a3adbb;--paper:#12161c;--panel:#1a2028;--line:#323a46;
+--yes:#15402f;--yes-ink:#8fe3bf}}
+*{box-sizing:border-box}
+body{font:16px/1.55 system-ui,-apple-system,"Segoe UI",sans-serif;color:var(--ink);background:var(--paper);
+max-width:62rem;margin:0 auto;padding:2.5rem 1.25rem 4rem}
+h1{font-size:1.6rem;line-height:1.25;margin:0 0 .25rem}h2{font-size:1.15rem;margin:2.6rem 0 .6rem}
+p{margin:.5rem 0;max-width:46rem}.soft,figcaption{color:var(--soft);font-size:.92rem}
+.verdict{background:var(--panel);border-left:4px solid var(--ink);padding:.8rem 1rem;margin:1.4rem 0;border-radius:0 6px 6px 0}
+.verdict p{margin:0;max-width:none}.open{border-left-style:dashed}
+figure{margin:0;overflow-x:auto}svg{display:block;width:100%;min-width:36rem;height:auto}
+svg text{fill:var(--soft);font-size:13px}svg text.name{fill:var(--ink)}
+.grid{stroke:var(--line)}.axis,.leader{stroke:var(--soft)}.leader{stroke-width:.75;opacity:.6}
+.line{fill:none;stroke:currentColor;stroke-width:2.25;stroke-linejoin:round}svg g{fill:currentColor}
+.band{fill:currentColor;opacity:.13}rect.full{fill:var(--soft);opacity:.12}
+line.full{stroke:var(--ink);stroke-width:1.5;stroke-dasharray:7 5}
+.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;min-width:30rem}
+th,td{padding:.38rem .8rem .38rem 0;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
+th{font-weight:600;color:var(--soft);font-size:.9rem}th:first-child,td:first-child{text-align:left}
+tbody th{color:var(--ink);font-weight:500}
+table.matrix td{padding:.45rem .7rem;text-align:center;border:1px solid var(--line)}table.matrix th{padding:.45rem .7rem}
+td.yes{background:var(--yes);color:var(--yes-ink);font-weight:600}td.self{background:var(--panel)}
+td small{display:block;color:var(--soft);font-weight:400}td.yes small{color:inherit}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1.5rem;margin:0}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
+@media print{body{max-width:none;padding:0}}
+"""
+
+
+def style_sheet() -> str:
+    """Everything between the style tags."""
+    light = "".join(f".c{n}{{color:{c}}}" for n, c in enumerate(_COLOURS_LIGHT))
+    dark = "".join(f".c{n}{{color:{c}}}" for n, c in enumerate(_COLOURS_DARK))
+    return f"{_RULES}{light}@media (prefers-color-scheme:dark){{{dark}}}"

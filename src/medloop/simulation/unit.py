@@ -1,0 +1,160 @@
+"""One round of one run: predict if the strategy needs it, ask, answer, train, measure.
+
+Everything goes through the loop's own verbs on the run's own workspace, and every step looks first what is
+done already; so a unit that was killed anywhere goes on where it was and ends with the same numbers.
+"""
+
+import threading
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from medloop.core.errors import MedloopError
+from medloop.core.records import Case, Evaluation, Json, Model, Query, Round, Split
+from medloop.core.seeds import derive_seed
+from medloop.core.states import JobState, RoundState
+from medloop.loop.control import LEASE_SECONDS
+from medloop.loop.rounds import advance, open_round, start_training
+from medloop.loop.work import run_job
+from medloop.loop.workspace import Workspace
+from medloop.query.strategies import strategy
+from medloop.simulation.design import FULL, SHARED, StudyDesign, Unit
+from medloop.simulation.files import copy_workspace, only_one, write_json
+from medloop.simulation.oracle import Errors, Oracle, answer_round
+from medloop.simulation.prepare import PROJECT, TRUTH, Setup, settle
+
+POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A round that has been trained and measured."""
+
+    round: Round
+    model: Model
+    evaluation: Evaluation
+
+
+def run_unit(design: StudyDesign, setup: Setup, unit: Unit, out: Path) -> Unit:
+    """Do one unit, if its result is not there yet.
+
+    Args:
+        design: The study.
+        setup: What its data set holds.
+        unit: Which unit; the one it needs must be done.
+        out: The study's folder.
+
+    Raises:
+        MedloopError: A job failed; the message names the unit.
+    """
+    folder = unit.run_folder(out)
+    with only_one(folder.with_name(f"{folder.name}.lock"), str(unit), wait=True):
+        if unit.result_file(out).exists():
+            return unit
+        started = time.perf_counter()
+        before = unit.needs()
+        copy_workspace(before.run_folder(out) if before else out / PROJECT, folder)
+        with Workspace.open(folder) as opened:
+            workspace = settle(opened, design, unit.seed, unit.strategy, setup.pool)
+            finished = _perform(workspace, design, setup, unit, out)
+            record = _record(workspace, unit, finished)
+        write_json(unit.result_file(out), {**record, "seconds": round(time.perf_counter() - started, 2)})
+    return unit
+
+
+def _perform(workspace: Workspace, design: StudyDesign, setup: Setup, unit: Unit, out: Path) -> Finished:
+    _release_orphans(workspace)
+    chosen = unit.strategy
+    if chosen not in (SHARED, FULL) and strategy(chosen).needs:
+        _run_jobs(workspace, unit, ("predict",))
+    errors = Errors(design.outline_error_mm, design.tag_error, derive_seed(unit.seed, "oracle errors"))
+    with Oracle(out / TRUTH, errors) as oracle:
+        current = _asked(workspace, unit, oracle)
+        answer_round(workspace, current.id, oracle)
+    advance(workspace)
+    _require_training(workspace, unit)
+    _run_jobs(workspace, unit, ("train", "evaluate"))
+    if chosen == SHARED and any(strategy(name).needs for name in design.strategies):
+        _run_jobs(workspace, unit, ("predict",))
+    return _finished(workspace, unit, setup.split)
+
+
+def _asked(workspace: Workspace, unit: Unit, oracle: Oracle) -> Round:
+    """This unit's round: the one it began before, or a new query of its strategy."""
+    with workspace.store.read() as tx:
+        begun = [r for r in tx.find(Round, where={"index": unit.round}) if r.state != RoundState.QUERYING]
+        pool = [c.name for c in tx.unanswered_cases(["train"])]
+    if begun:
+        return begun[0]
+    extra = {}
+    if unit.strategy not in (SHARED, FULL) and "oracle_foreground" in strategy(unit.strategy).needs:
+        extra = {"oracle_foreground": oracle.foreground_shares(pool)}
+    opened = open_round(workspace, extra_scores=extra)
+    if opened is None or opened.index != unit.round:
+        raise MedloopError(f"{unit}: expected to open this round, got {opened.index if opened else 'nothing left to ask'}")
+    return opened
+
+
+def _require_training(workspace: Workspace, unit: Unit) -> None:
+    """Make sure a job exists for a round that waits for its training, whatever was interrupted before."""
+    with workspace.store.read() as tx:
+        state = tx.find(Round, where={"index": unit.round})[0].state
+    active = [j for s in (JobState.QUEUED, JobState.RUNNING) for j in workspace.store.jobs.list(state=s) if j.kind == "train"]
+    if state in (RoundState.TRAINING, RoundState.FAILED) and not active:
+        start_training(workspace, actor="simulation")
+
+
+def _run_jobs(workspace: Workspace, unit: Unit, kinds: Collection[str]) -> None:
+    """Run the queued jobs of these kinds here, in order, until none is left."""
+    jobs = workspace.store.jobs
+    owner = f"simulation-{unit.seed}-{unit.strategy}-{threading.get_native_id()}"
+    while (job := jobs.claim(owner, kinds=kinds, lease_seconds=LEASE_SECONDS)) is not None:
+        run_job(workspace, job, threads=1)
+        ended = jobs.get(job.id)
+        if ended.state == JobState.FAILED:
+            raise MedloopError(f"{unit}: the job {job.kind} failed: {ended.error}", remedy="repair the cause and run the study again")
+
+
+def _release_orphans(workspace: Workspace) -> None:
+    """Give jobs back that a killed process left running: this run's lock proves that nobody else has them."""
+    for job in workspace.store.jobs.list(state=JobState.RUNNING):
+        workspace.store.jobs.release(job)
+
+
+def _finished(workspace: Workspace, unit: Unit, split: Split) -> Finished:
+    with workspace.store.read() as tx:
+        current = tx.find(Round, where={"index": unit.round})[0]
+        if current.model_id is None:
+            raise MedloopError(f"{unit}: no model was trained, the round is {current.state}: {current.message}")
+        evaluations = tx.find(Evaluation, where={"model_id": current.model_id, "split": split})
+        if not evaluations:
+            raise MedloopError(f"{unit}: its model was not measured on the {split} cases")
+        return Finished(current, tx.get(Model, current.model_id), evaluations[0])
+
+
+def _record(workspace: Workspace, unit: Unit, finished: Finished) -> Json:
+    """What is kept of a unit: names instead of ids, so that equal runs give equal records."""
+    evaluation = finished.evaluation
+    with workspace.store.read() as tx:
+        names = {case_id: tx.get(Case, case_id).name for case_id in evaluation.per_case}
+        choices = tx.get(Query, finished.round.query_id).choices if finished.round.query_id else ()
+        picks = [tx.get(Case, choice.case_id).name for choice in choices]
+    # In order of name: sums in the order of random ids would differ in the last bit from run to run.
+    scores = {names[case_id]: evaluation.per_case[case_id] for case_id in sorted(names, key=names.__getitem__)}
+    labels = sorted(next(iter(scores.values())))
+    return {
+        "seed": unit.seed,
+        "strategy": unit.strategy,
+        "round": unit.round,
+        "labelled": evaluation.labelled_cases,
+        "score": evaluation.mean,
+        "by_label": {label: _mean([by_label[label] for by_label in scores.values()]) for label in labels},
+        "per_case": {name: _mean([by_label[label] for label in labels]) for name, by_label in scores.items()},
+        "picks": picks,
+        "steps": int(finished.model.metrics.get("steps", 0)),
+    }
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
