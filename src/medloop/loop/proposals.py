@@ -19,7 +19,7 @@ from medloop.loop.arrays import load_image, store_features
 from medloop.loop.control import JobControl
 from medloop.loop.workspace import Workspace
 from medloop.models.recipes import Recipe
-from medloop.quality.agreement import Quality, QualityMap, fit_quality, sample_agreement
+from medloop.quality.agreement import QualityMap, fit_quality, sample_agreement
 from medloop.query import scores as query_scores
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
@@ -104,10 +104,14 @@ def propose_case(workspace: Workspace, case_id: str, predictor: "Predictor") -> 
 def make_prediction(
     blobs: Blobs, case: Case, model: Model, samples: ProbabilitySamples, features: FloatArray, quality: QualityMap
 ) -> Prediction:
-    """Turn samples, shape (S, C, I, J, K) or (S, C), into a stored prediction."""
+    """Turn samples, shape (S, C, I, J, K) or (S, C), into a stored prediction.
+
+    Without enough evaluated cases to calibrate on, the expected quality stays unknown: raw agreement ranks
+    cases but is no Dice.
+    """
     mean = samples.mean(axis=0)
     judged = judge(samples)
-    expected = quality(judged.agreement) if len(samples) > 1 else Quality(float(mean.max(axis=0).mean()))
+    expected = quality(judged.agreement) if quality.calibrated else None
     is_mask = samples.ndim > 2
     return Prediction(
         id=new_id("prediction"),
@@ -118,9 +122,9 @@ def make_prediction(
         probabilities=tuple(float(v) for v in (mean.mean(axis=(1, 2, 3)) if is_mask else mean)),
         features=store_features(blobs, features),
         scores={**judged.scores, "agreement": judged.agreement},
-        quality=expected.expected,
-        quality_low=expected.low,
-        quality_high=expected.high,
+        quality=expected.expected if expected else None,
+        quality_low=expected.low if expected else None,
+        quality_high=expected.high if expected else None,
         created_at=now(),
     )
 

@@ -33,6 +33,11 @@ class QualityMap:
     slope: float = 1.0
     margin: float | None = None
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether it was fitted on enough evaluated cases to carry an interval."""
+        return self.margin is not None
+
     def __call__(self, agreement: float) -> Quality:
         """The quality expected at this agreement."""
         expected = float(np.clip(self.intercept + self.slope * agreement, 0.0, 1.0))
