@@ -85,10 +85,10 @@ def plan_levels(patch: Shape3, spacing_mm: Spacing) -> tuple[tuple[Shape3, ...],
     return tuple(strides), tuple(kernels)
 
 
-def round_up(patch: Shape3, strides: tuple[Shape3, ...]) -> Shape3:
-    """The patch with every axis rounded up to a multiple of its total stride."""
+def round_to(patch: Shape3, strides: tuple[Shape3, ...]) -> Shape3:
+    """The patch with every axis rounded to the nearest multiple of its total stride, at least one."""
     total = np.prod(np.array(strides), axis=0)
-    return _whole(np.ceil(np.array(patch) / total) * total)
+    return _whole(np.maximum(1, np.round(np.array(patch) / total)) * total)
 
 
 def _kernel(spacing: npt.NDArray[np.float64], patch: Shape3) -> Shape3:

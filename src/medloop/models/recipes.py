@@ -18,11 +18,11 @@ import numpy.typing as npt
 from medloop.core.errors import InputError, SettingError
 from medloop.core.geometry import Shape3
 from medloop.core.records import Json, TaskKind
-from medloop.models.plans import Spacing, plan_levels, plan_patch, plan_spacing, round_up
+from medloop.models.plans import Spacing, plan_levels, plan_patch, plan_spacing, round_to
 
-TRAINING_SECONDS_PER_VOXEL = 1.3e-6
-"""CPU seconds to train on one voxel with 16 base features and bf16: 0.46 s for 4×40×56×40, measured on one
-core of an AMD EPYC (Zen 4); float32 takes twice as long. Only shapes follow from it: steps are timed at the start."""
+TRAINING_SECONDS_PER_VOXEL = 2.8e-6
+"""CPU seconds to train on one voxel with 16 base features in bf16: 0.28 s for 2×32×48×32, measured on one core
+of an AMD EPYC (Zen 4). Only shapes follow from it; how many steps fit is measured when training starts."""
 
 BASE_FEATURES = 16
 MAX_FEATURES = 256
@@ -74,7 +74,7 @@ class Recipe:
     batch: int = 2
     steps: int = 0
     minutes: float = 10.0
-    learning_rate: float = 2e-3
+    learning_rate: float = 5e-3
     weight_decay: float = 1e-2
     ema_decay: float = 0.995
     clip: float = 3.0
@@ -229,7 +229,7 @@ def choose_recipe(found: Fingerprint, *, kind: TaskKind, classes: int, minutes: 
     strides, kernels = plan_levels(wish, spacing or found.spacing_mm)
     widest = FEATURES_3D if found.dimension == 3 else MAX_FEATURES
     features = tuple(min(BASE_FEATURES * 2**level, widest) for level in range(len(strides)))
-    patch = round_up(wish, strides)
+    patch = round_to(wish, strides)
     batch = int(np.clip(voxels / float(np.prod(patch)) / 4000, smallest_batch, 4 * smallest_batch))
     return Recipe(
         kind=kind, dimension=found.dimension, channels=found.channels, classes=classes,

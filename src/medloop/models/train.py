@@ -7,9 +7,6 @@ checkpoint, and a resumed run keeps it. (Two runs under a time budget may theref
 same `steps` do not.)
 """
 
-import dataclasses
-import hashlib
-import json
 import math
 import shutil
 import time
@@ -22,21 +19,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from medloop.core.errors import CancelledError, ConflictError, MedloopError
+from medloop.core.errors import CancelledError, MedloopError
 from medloop.core.records import Json
 from medloop.core.seeds import derive_seed
 from medloop.models.batches import PreparedCase, TrainingCase, draw_batch, prepare_cases
 from medloop.models.checkpoint import Checkpoint, checkpoint_file, read_checkpoint, write_checkpoint
-from medloop.models.compute import choose_device, limited_threads, mixed_precision
+from medloop.models.compute import limited_threads, mixed_precision
 from medloop.models.losses import loss_of
-from medloop.models.networks import ClassificationNetwork, SegmentationNetwork, build_network
+from medloop.models.networks import build_network
 from medloop.models.recipes import Recipe
+from medloop.models.state import TrainingState, identify, require_identity, restore, save, start
 from medloop.models.validate import affordable_cases, validate
 
 TIMED_STEPS = 5
 FEWEST_STEPS = 20
 RESERVE = 0.93
-"""Share of a time budget planned for steps; the rest is validation, checkpoints and preparation."""
+"""Share of a time budget planned for steps; the rest is validation and checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -61,22 +59,6 @@ class Trained:
 Report = Callable[[TrainingProgress], bool]
 
 
-@dataclass
-class _Run:
-    """The state of one member's training: all of it goes into a checkpoint."""
-
-    network: SegmentationNetwork | ClassificationNetwork
-    optimiser: torch.optim.Optimizer
-    mean: dict[str, Tensor]
-    best: dict[str, Tensor]
-    steps: int
-    step: int = 0
-    loss: float = math.nan
-    seconds: float = 0.0
-    best_score: float = -1.0
-    scores: list[tuple[int, float]] = dataclasses.field(default_factory=list)
-
-
 def train(recipe: Recipe, training: Sequence[TrainingCase], validation: Sequence[TrainingCase], folder: Path, *, report: Report) -> Trained:
     """Train every member, one after the other.
 
@@ -98,31 +80,34 @@ def train(recipe: Recipe, training: Sequence[TrainingCase], validation: Sequence
         MedloopError: When the loss is no longer a number.
     """
     trained = [train_member(recipe, member, training, validation, folder, report=report) for member in range(recipe.members)]
-    return Trained(tuple(file for file, _ in trained), _summarise([facts for _, facts in trained]))
+    return Trained(tuple(file for file, _ in trained), summarise([metrics for _, metrics in trained]))
 
 
 def train_member(
     recipe: Recipe, member: int, training: Sequence[TrainingCase], validation: Sequence[TrainingCase], folder: Path, *, report: Report
 ) -> tuple[Path, Json]:
-    """Train one member, or find it trained already; see `train`. Members may run in parallel processes."""
+    """Train one member, or find it trained already; see `train`. Members may be trained in parallel processes."""
     folder.mkdir(parents=True, exist_ok=True)
     result, prepared = folder / f"member-{member}", folder / f"prepared-{member}"
-    identity = _identify(recipe, member, training, validation)
+    identity = identify(recipe, member, training, validation)
     if finished := read_checkpoint(result):
-        _require_same(identity, finished.facts, folder)
+        require_identity(identity, finished.facts, folder)
         return checkpoint_file(result), finished.facts["metrics"]
     shutil.rmtree(prepared, ignore_errors=True)
     try:
         with limited_threads(recipe.threads):
-            started = time.perf_counter()
+            begun = time.perf_counter()
             cases = prepare_cases(recipe, training, prepared / "training")
             held_out = prepare_cases(recipe, validation, prepared / "validation") if validation else []
-            run = _restore(recipe, member, cases, folder, identity, time.perf_counter() - started)
-            _train_to_end(recipe, member, run, cases, held_out, folder, identity=identity, report=report)
+            state = start(recipe, member)
+            if not restore(state, folder, member=member, identity=identity):
+                state.steps = recipe.steps or plan_steps(recipe, seconds_per_step(recipe, cases), spent=time.perf_counter() - begun)
+                save(state, folder, member=member, identity=identity)
+            _train_to_end(recipe, member, state, cases, held_out, folder, identity=identity, report=report)
     finally:
         shutil.rmtree(prepared, ignore_errors=True)
-    metrics = _measure(run)
-    file = write_checkpoint(result, Checkpoint(run.best or run.mean, {"identity": identity, "metrics": metrics}), mark="weights")
+    metrics = _measure(state)
+    file = write_checkpoint(result, Checkpoint(state.best or state.mean, {"identity": identity, "metrics": metrics}), mark="weights")
     for leftover in folder.glob(f"checkpoint-{member}.*"):
         leftover.unlink()
     return file, metrics
@@ -131,7 +116,7 @@ def train_member(
 def _train_to_end(
     recipe: Recipe,
     member: int,
-    run: _Run,
+    state: TrainingState,
     cases: Sequence[PreparedCase],
     held_out: Sequence[PreparedCase],
     folder: Path,
@@ -139,49 +124,43 @@ def _train_to_end(
     identity: str,
     report: Report,
 ) -> None:
-    held_out = affordable_cases(recipe, held_out, run.steps)
-    due = {math.ceil(run.steps * (n + 1) / recipe.validations) for n in range(recipe.validations)} if held_out else set()
-    begun = saved = time.perf_counter()
-    before = run.seconds
-    while run.step < run.steps:
-        images, targets = draw_batch(recipe, cases, member=member, step=run.step)
-        run.loss = _step(recipe, member, run, images, targets)
-        run.step += 1
-        if run.step in due:
-            _keep_best(recipe, run, held_out)
-        run.seconds = before + time.perf_counter() - begun
-        go_on = report(_progress(recipe, member, run))
+    held_out = affordable_cases(recipe, held_out, state.steps)
+    due = {math.ceil(state.steps * (n + 1) / recipe.validations) for n in range(recipe.validations)} if held_out else set()
+    begun = saved = time.perf_counter() - state.seconds
+    while state.step < state.steps:
+        state.loss = take_step(recipe, member, state, *draw_batch(recipe, cases, member=member, step=state.step))
+        if state.step in due:
+            _validate(recipe, state, held_out)
+        state.seconds = time.perf_counter() - begun
+        go_on = report(_progress(recipe, member, state))
         if not go_on or time.perf_counter() - saved >= recipe.checkpoint_seconds:
-            _save(run, member, folder, identity)
+            save(state, folder, member=member, identity=identity)
             saved = time.perf_counter()
-        if not go_on and run.step < run.steps:
-            raise CancelledError(f"Training stopped at step {run.step} of {run.steps}", remedy="start it again to continue from there")
+        if not go_on:
+            raise CancelledError(f"Training stopped at step {state.step} of {state.steps}", remedy="start it again to continue from there")
 
 
-def _step(recipe: Recipe, member: int, run: _Run, images: Tensor, targets: Tensor) -> float:
-    """Forward, backward, clip, step, running mean."""
-    device = next(run.network.parameters()).device
-    for group in run.optimiser.param_groups:
-        group["lr"] = recipe.learning_rate * rate_at(run.step, run.steps)
-    run.network.train()
-    with torch.random.fork_rng(devices=[]):  # dropout depends on the step alone
-        torch.manual_seed(derive_seed(recipe.seed, member, "dropout", run.step))
-        with mixed_precision(device, recipe.precision):
-            logits = run.network(images.to(device))
-        loss = loss_of(recipe, logits, targets.to(device))
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise MedloopError(
-                f"The loss became {value} at step {run.step + 1}",
-                remedy="use a lower learning rate or precision float32, and look at the data",
-            )
-        run.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
-    nn.utils.clip_grad_norm_(run.network.parameters(), recipe.clip)
-    run.optimiser.step()
-    decay = min(recipe.ema_decay, (1 + run.step) / (10 + run.step))
-    for name, weight in run.network.state_dict().items():
-        run.mean[name].lerp_(weight, 1 - decay)
+def take_step(recipe: Recipe, member: int, state: TrainingState, images: Tensor, targets: Tensor) -> float:
+    """Forward, backward, clip, step, running mean; returns the loss.
+
+    Raises:
+        MedloopError: When the loss is not a number.
+    """
+    for group in state.optimiser.param_groups:
+        group["lr"] = recipe.learning_rate * rate_at(state.step, state.steps)
+    state.network.train()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(recipe.seed, member, "dropout", state.step))
+        with mixed_precision(state.device, recipe.precision):
+            logits = state.network(images.to(state.device))
+    loss = loss_of(recipe, logits, targets.to(state.device))
+    value = _finite(float(loss.detach()), state.step)
+    state.optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+    nn.utils.clip_grad_norm_(state.network.parameters(), recipe.clip)
+    state.optimiser.step()
+    state.step += 1
+    state.update_mean(recipe.ema_decay)
     return value
 
 
@@ -193,112 +172,53 @@ def rate_at(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def _keep_best(recipe: Recipe, run: _Run, held_out: Sequence[PreparedCase]) -> None:
-    """Validate the running mean; the latest of equally good weights is kept."""
-    probe = build_network(recipe, seed=0).to(next(run.network.parameters()).device)
-    probe.load_state_dict(run.mean)
-    score = validate(probe, recipe, held_out)
-    run.scores.append((run.step, score))
-    if score >= run.best_score:
-        run.best_score, run.best = score, {name: tensor.clone() for name, tensor in run.mean.items()}
-
-
-def _progress(recipe: Recipe, member: int, run: _Run) -> TrainingProgress:
-    message = f"member {member + 1}/{recipe.members}, step {run.step}/{run.steps}, loss {run.loss:.3f}"
-    if run.scores:
-        message += f", validation {run.scores[-1][1]:.3f}"
-    return TrainingProgress(member * run.steps + run.step, recipe.members * run.steps, run.loss, run.seconds, message)
-
-
-def _start(recipe: Recipe, member: int) -> _Run:
-    network = build_network(recipe, seed=derive_seed(recipe.seed, member, "weights")).to(choose_device())
-    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    mean = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-    return _Run(network, optimiser, mean, {}, steps=recipe.steps)
-
-
-def _restore(recipe: Recipe, member: int, cases: Sequence[PreparedCase], folder: Path, identity: str, spent: float) -> _Run:
-    """The run as its last checkpoint left it, or a fresh one with its steps planned and stored."""
-    run = _start(recipe, member)
-    checkpoint = read_checkpoint(folder / f"checkpoint-{member}")
-    if checkpoint is None:
-        run.steps = recipe.steps or plan_steps(recipe, seconds_per_step(recipe, cases), spent=spent)
-        _save(run, member, folder, identity)
-        return run
-    _require_same(identity, checkpoint.facts, folder)
-    _unpack(run, checkpoint)
-    return run
-
-
-def seconds_per_step(recipe: Recipe, cases: Sequence[PreparedCase]) -> float:
-    """Median wall-clock seconds of a training step, from a few steps on a network that is thrown away."""
-    run = dataclasses.replace(_start(recipe, 0), steps=TIMED_STEPS + 2)
-    times = []
-    for step in range(run.steps):
-        begun = time.perf_counter()
-        _step(recipe, 0, run, *draw_batch(recipe, cases, member=0, step=step))
-        times.append(time.perf_counter() - begun)
-    return median(times[2:])
+def seconds_per_step(recipe: Recipe, cases: Sequence[PreparedCase], *, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Median seconds of a training step by `clock`, from a few steps of a network that is thrown away."""
+    state = start(recipe, 0)
+    state.steps = TIMED_STEPS + 2
+    seconds = []
+    for step in range(state.steps):
+        begun = clock()
+        take_step(recipe, 0, state, *draw_batch(recipe, cases, member=0, step=step))
+        seconds.append(clock() - begun)
+    return median(seconds[2:])
 
 
 def plan_steps(recipe: Recipe, seconds: float, *, spent: float = 0.0) -> int:
     """Steps of one member that fit into the recipe's minutes when one takes `seconds`, after `spent` seconds."""
-    budget = recipe.minutes * 60 * RESERVE / recipe.members - spent
-    return max(FEWEST_STEPS, int(budget / seconds))
+    return max(FEWEST_STEPS, int((recipe.minutes * 60 * RESERVE / recipe.members - spent) / seconds))
 
 
-def _save(run: _Run, member: int, folder: Path, identity: str) -> None:
-    tensors = {f"network.{name}": tensor for name, tensor in run.network.state_dict().items()}
-    tensors |= {f"mean.{name}": tensor for name, tensor in run.mean.items()}
-    tensors |= {f"best.{name}": tensor for name, tensor in run.best.items()}
-    for number, state in run.optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{number}.{name}": tensor for name, tensor in state.items()}
-    facts = {
-        "identity": identity, "step": run.step, "steps": run.steps, "loss": repr(run.loss), "seconds": run.seconds,
-        "best_score": run.best_score, "scores": run.scores,
-    }  # fmt: skip
-    write_checkpoint(folder / f"checkpoint-{member}", Checkpoint(tensors, facts), mark=str(run.step))
+def summarise(members: Sequence[Json]) -> Json:
+    """The metrics of an ensemble: steps of one member, seconds of all, mean loss and validation score, each member's."""
+    summary: dict[str, Any] = {"steps": members[0]["steps"], "seconds": sum(m["seconds"] for m in members)}
+    for name in ("loss", "validation"):
+        if name in members[0]:
+            summary[name] = sum(m[name] for m in members) / len(members)
+    return summary | {"members": [dict(m) for m in members]}
 
 
-def _unpack(run: _Run, checkpoint: Checkpoint) -> None:
-    parts: dict[str, dict[str, Tensor]] = {"network": {}, "mean": {}, "best": {}, "optimiser": {}}
-    for name, tensor in checkpoint.tensors.items():
-        part, rest = name.split(".", 1)
-        parts[part][rest] = tensor
-    device = next(run.network.parameters()).device
-    run.network.load_state_dict(parts["network"])
-    run.mean = {name: tensor.to(device) for name, tensor in parts["mean"].items()}
-    run.best = {name: tensor.to(device) for name, tensor in parts["best"].items()}
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in parts["optimiser"].items():
-        number, key = name.split(".", 1)
-        state.setdefault(int(number), {})[key] = tensor
-    run.optimiser.load_state_dict({"state": state, "param_groups": run.optimiser.state_dict()["param_groups"]})
-    facts = checkpoint.facts
-    run.step, run.steps, run.seconds, run.loss = facts["step"], facts["steps"], facts["seconds"], float(facts["loss"])
-    run.best_score, run.scores = facts["best_score"], [(step, score) for step, score in facts["scores"]]
+def _validate(recipe: Recipe, state: TrainingState, held_out: Sequence[PreparedCase]) -> None:
+    probe = build_network(recipe, seed=0).to(state.device)
+    probe.load_state_dict(state.mean)
+    state.keep_best(validate(probe, recipe, held_out))
 
 
-def _measure(run: _Run) -> dict[str, Any]:
-    measured: dict[str, Any] = {"steps": run.steps, "seconds": round(run.seconds, 3), "loss": run.loss}
-    return measured | ({"validation": run.best_score, "validations": run.scores} if run.scores else {})
+def _finite(loss: float, step: int) -> float:
+    if not math.isfinite(loss):
+        remedy = "use a lower learning rate or precision float32, and look at the answers and images"
+        raise MedloopError(f"The loss must be a number, got {loss} at step {step + 1}", remedy=remedy)
+    return loss
 
 
-def _summarise(members: Sequence[Json]) -> Json:
-    def mean(name: str) -> float:
-        return float(sum(facts[name] for facts in members) / len(members))
-
-    summary: dict[str, Any] = {"steps": members[0]["steps"], "seconds": sum(facts["seconds"] for facts in members), "loss": mean("loss")}
-    if "validation" in members[0]:
-        summary["validation"] = mean("validation")
-    return summary | {"members": [dict(facts) for facts in members]}
+def _progress(recipe: Recipe, member: int, state: TrainingState) -> TrainingProgress:
+    message = f"member {member + 1}/{recipe.members}, step {state.step}/{state.steps}, loss {state.loss:.3f}"
+    if state.scores:
+        message += f", validation {state.scores[-1][1]:.3f}"
+    done, planned = member * state.steps + state.step, recipe.members * state.steps
+    return TrainingProgress(done, planned, state.loss, state.seconds, message)
 
 
-def _identify(recipe: Recipe, member: int, training: Sequence[TrainingCase], validation: Sequence[TrainingCase]) -> str:
-    content = [recipe.to_json(), member, [case.id for case in training], [case.id for case in validation]]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _require_same(identity: str, facts: Json, folder: Path) -> None:
-    if facts["identity"] != identity:
-        raise ConflictError(f"The folder {folder.name} holds the training of another recipe or other cases", remedy="use an empty folder")
+def _measure(state: TrainingState) -> Json:
+    measured: dict[str, Any] = {"steps": state.steps, "seconds": round(state.seconds, 3), "loss": state.loss}
+    return measured | ({"validation": state.best_score, "validations": state.scores} if state.scores else {})
