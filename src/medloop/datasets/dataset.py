@@ -44,7 +44,7 @@ class CaseSource:
     Attributes:
         name: Unique within the dataset; from the file name.
         patient: All cases of one patient share a split; the case's own name when nothing else is known.
-        images: One path per channel; a single 4D NIfTI or a DICOM series folder is one path.
+        images: One path per channel; or one 4D NIfTI, one folder with one DICOM series, or the files of such a series.
         mask: The segmentation, None when there is none.
         tag: The class name, None when there is none.
         split: Given by the source, None when it leaves the choice to us.

@@ -1,6 +1,7 @@
 """DICOM: every series below a folder is a case.
 
-A series alone in its folder is named by that folder; several in one folder get a number behind it.
+A series alone in its folder is named by that folder; several in one folder get a number (or their only file's name)
+behind it and count as one patient.
 """
 
 from pathlib import Path
@@ -54,15 +55,25 @@ def _add_folder(root: Root, cases: CaseList, place: Path, *, by_folder: bool) ->
 
     label = root.label(place)
     try:
-        series = sorted(list_series(place), key=lambda s: s.uid)
+        series = [one for one in list_series(place) if all(path.parent == place for path in one.paths)]
     except MedloopError as error:
         cases.refuse(label, error.message, "", error.remedy)
         return
     parts = place.relative_to(root.folder).parts
     name = "_".join(parts) or root.folder.name
     patient = parts[0] if by_folder and len(parts) >= 2 else ""
+    _refuse_others(root, cases, place, {path for one in series for path in one.paths})
     if len(series) == 1:
-        cases.add(CaseSource(name, patient, (place,)), label)
-        return
-    for number, one in enumerate(series, start=1):
-        cases.add(CaseSource(f"{name}_{number}", patient or name, tuple(one.paths)), label)
+        alone = not any(path.is_dir() for path in place.iterdir())
+        cases.add(CaseSource(name, patient, (place,) if alone else series[0].paths), label)
+    else:
+        for number, one in enumerate(series, start=1):
+            which = one.paths[0].stem if len(one.paths) == 1 else str(number)
+            cases.add(CaseSource(f"{name}_{which}", patient or name, one.paths), label)
+
+
+def _refuse_others(root: Root, cases: CaseList, place: Path, taken: set[Path]) -> None:
+    """Name the DICOM files of a folder that no case holds."""
+    for path in sorted(place.iterdir()):
+        if path.is_file() and path not in taken and is_dicom(path):
+            cases.refuse(root.label(path), "a DICOM file needs an image in it", "another object or a damaged header", "check the series")

@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset as Tags
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, SegmentationStorage, generate_uid
+
+from medloop.core.errors import FormatError
+from medloop.datasets.series import open_dicom
+from medloop.images.read import read_image
+
+
+def write_slice(path: Path, series: str, depth: int, *, modality: str = "CT") -> None:
+    """One 4×4 slice at a depth in mm; all its pixels hold that depth."""
+    tags = Tags()
+    tags.file_meta = FileMetaDataset()
+    tags.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    tags.SOPClassUID = tags.file_meta.MediaStorageSOPClassUID = CTImageStorage if modality == "CT" else SegmentationStorage
+    tags.SOPInstanceUID = tags.file_meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[series, str(depth)])
+    tags.SeriesInstanceUID = generate_uid(entropy_srcs=[series])
+    tags.StudyInstanceUID = tags.FrameOfReferenceUID = generate_uid(entropy_srcs=["study"])
+    tags.Modality, tags.InstanceNumber = modality, depth + 1
+    tags.Rows = tags.Columns = 4
+    tags.SamplesPerPixel, tags.PhotometricInterpretation, tags.PixelRepresentation = 1, "MONOCHROME2", 0
+    tags.BitsAllocated = tags.BitsStored = 16
+    tags.HighBit = 15
+    tags.PixelSpacing, tags.SliceThickness = [1, 1], 1
+    tags.ImagePositionPatient, tags.ImageOrientationPatient = [0, 0, depth], [1, 0, 0, 0, 1, 0]
+    tags.PixelData = np.full((4, 4), depth, np.uint16).tobytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tags.save_as(path, enforce_file_format=True)
+
+
+def write_series(folder: Path, name: str, *, slices: int = 3, prefix: str = "") -> None:
+    for depth in range(slices):
+        write_slice(folder / f"{prefix}{depth}.dcm", name, depth)
+
+
+def test_every_folder_with_a_series_is_a_case(tmp_path: Path):
+    write_series(tmp_path / "one", "a")
+    write_series(tmp_path / "two", "b")
+    dataset = open_dicom(tmp_path)
+    assert [(c.name, c.patient, c.images[0].name) for c in dataset.cases] == [("one", "one", "one"), ("two", "two", "two")]
+    assert (dataset.kind, dataset.refused) == (None, ())
+
+
+def test_series_below_a_patient_folder_share_the_patient(tmp_path: Path):
+    write_series(tmp_path / "anna/ct", "a")
+    write_series(tmp_path / "anna/mr", "b")
+    assert [(c.name, c.patient) for c in open_dicom(tmp_path).cases] == [("anna_ct", "anna"), ("anna_mr", "anna")]
+
+
+def test_several_series_in_one_folder_are_told_apart_and_count_as_one_patient(tmp_path: Path):
+    write_series(tmp_path / "mix", "a", prefix="a")
+    write_series(tmp_path / "mix", "b", prefix="b", slices=2)
+    cases = open_dicom(tmp_path).cases
+    assert {c.patient for c in cases} == {"mix"}
+    assert sorted(read_image(c.images).image.array.shape[-1] for c in cases) == [2, 3]
+
+
+def test_a_series_beside_a_deeper_one_is_only_itself(tmp_path: Path):
+    write_series(tmp_path / "p", "a")
+    write_series(tmp_path / "p/deeper", "b", slices=2)
+    shapes = {c.name: read_image(c.images).image.array.shape[-1] for c in open_dicom(tmp_path).cases}
+    assert shapes == {"p": 3, "p_deeper": 2}
+
+
+def test_folders_with_no_image_are_named(tmp_path: Path):
+    write_series(tmp_path / "one", "a")
+    write_slice(tmp_path / "seg/0.dcm", "s", 0, modality="SEG")
+    dataset = open_dicom(tmp_path)
+    assert [c.name for c in dataset.cases] == ["one"]
+    assert str(dataset.refused[0]).startswith("seg/0.dcm: a DICOM file needs an image in it")
+
+
+def test_a_damaged_file_is_named(tmp_path: Path):
+    write_series(tmp_path / "two", "b")
+    bad = tmp_path / "two/1.dcm"
+    bad.write_bytes(bad.read_bytes()[:150] + b"\xff" * 40)
+    assert [r.file for r in open_dicom(tmp_path).refused] == ["two/1.dcm"]
+
+
+def test_a_folder_without_dicom_is_refused(tmp_path: Path):
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(FormatError, match="needs DICOM series"):
+        open_dicom(tmp_path)
+
+
+def test_the_real_series_are_found(data_folder: Path):
+    names = {c.name for c in open_dicom(data_folder / "dicom").cases}
+    assert {"ct_chest", "mr_brain_flair", "mr_brain_t1post_rle", "single_files_CT_small"} <= names
