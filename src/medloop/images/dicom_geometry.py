@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from medloop.core.arrays import Affine
 from medloop.core.errors import FormatError, GeometryError
+from medloop.core.geometry import MAX_AXIS
 from medloop.images.dicom_series import Header
 
 Vector = npt.NDArray[np.float64]
@@ -87,6 +88,8 @@ def slices_of(header: Header) -> list[Slice]:
     """
     tags = header.tags
     frames = int(tags.get("NumberOfFrames", None) or 1)
+    if not 1 <= frames <= MAX_AXIS:
+        raise FormatError(f"{header.path.name}: NumberOfFrames must be 1 to {MAX_AXIS}, got {frames}", remedy="export the series again")
     shared = _first(tags, "SharedFunctionalGroupsSequence")
     own = tags.get("PerFrameFunctionalGroupsSequence", None) or []
     return [_slice(header, number, (own[number] if number < len(own) else None, shared, tags)) for number in range(frames)]

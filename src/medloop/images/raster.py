@@ -25,11 +25,21 @@ MAX_PIXELS = 89_478_485
 """Pixels of the largest picture decoded: the number above which Pillow suspects a bomb (1/4 GiB as RGB)."""
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "BMP")
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 _MAGICS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"BM")
 _EXIF_ORIENTATION = 0x0112
 _TIFF_BITS = 258
 _PNG_GREY = 0
+
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    struct.error,
+    PIL.Image.DecompressionBombError,
+    PIL.Image.DecompressionBombWarning,  # an exception where warnings are errors; otherwise the gate refuses
+)
+"""What Pillow raises on pictures that are damaged or too large."""
 
 _MODES = {
     "1": "L",
@@ -82,7 +92,7 @@ def read_raster(path: Path, purpose: Purpose = "image") -> ReadImage:
         with PIL.Image.open(path, formats=FORMATS) as picture:
             notes = _gate(path, picture)
             array = _pixels(path, picture, purpose)
-    except (OSError, SyntaxError, ValueError, struct.error, PIL.Image.DecompressionBombError) as error:
+    except _DAMAGE as error:
         if isinstance(error, FormatError):
             raise
         words = str(error).replace(str(path), path.name).splitlines()[0]

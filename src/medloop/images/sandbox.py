@@ -174,19 +174,31 @@ def list_isolated(folder: Path) -> list[tuple[str, list[str], str]]:
 
 
 def _ask_someone(files: list[Path], wanted: str, limits: Limits | None) -> tuple[dict[str, Any], bytearray]:
-    if limits is not None:
+    if limits is None:
+        with _LOCK:
+            record, voxels = _ask_shared(files, wanted)
+    else:
         child = Child(limits)
         try:
-            return _ask(child, files, wanted)
+            record, voxels = _ask(child, files, wanted)
         finally:
             child.close()
-    with _LOCK:
-        child = _shared_child()
-        try:
-            return _ask(child, files, wanted)
-        finally:
-            if not child.usable():
-                _drop(child)
+    if "error" in record:
+        kind = _ERRORS.get(record["error"]["code"], FormatError)
+        raise kind(record["error"]["message"], remedy=record["error"]["remedy"])
+    return record, voxels
+
+
+def _ask_shared(files: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
+    child, answered = _shared_child(), False
+    try:
+        answer = _ask(child, files, wanted)
+        answered = True
+    finally:
+        # An interrupt leaves half an answer in the pipe: such a child must never be asked again.
+        if not answered:
+            _drop(child)
+    return answer
 
 
 def _ask(child: Child, files: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
@@ -200,9 +212,6 @@ def _ask(child: Child, files: list[Path], wanted: str) -> tuple[dict[str, Any], 
     except EOFError as error:
         words = child.exit_words()
         raise FormatError(f"{name}: it could not be decoded: {words}", remedy=_REMEDY) from error
-    if "error" in record:
-        kind = _ERRORS.get(record["error"]["code"], FormatError)
-        raise kind(record["error"]["message"], remedy=record["error"]["remedy"])
     return record, voxels
 
 
