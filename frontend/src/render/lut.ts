@@ -65,7 +65,7 @@ export function heatTable(opacity: number): Table {
   const table = new Uint32Array(256);
   for (let level = 0; level < 256; level++) {
     const share = level / 255;
-    const visible = share < CLEAR_BELOW ? 0 : Math.min(1, 0.35 + share);
+    const visible = share < CLEAR_BELOW ? 0 : Math.sqrt(share);
     const [r, g, b] = heatColour(share);
     table[level] = ((Math.round(opacity * visible * 255) << 24) | (b << 16) | (g << 8) | r) >>> 0;
   }

@@ -49,7 +49,7 @@ async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void
   session.proposal.value = proposal;
   const { mask, revision } = await startingMask(session, proposal);
   const spacing = Math.min(session.planes[session.main]!.x_spacing_mm, session.planes[session.main]!.y_spacing_mm);
-  if (brushRadiusMm.value <= 0) brushRadiusMm.value = Number((spacing * 4).toPrecision(2));
+  if (brushRadiusMm.value <= 0) brushRadiusMm.value = Number((spacing * 2.5).toPrecision(2));
   const draft = new Draft(mask);
   attachQueue(session, draft, session.assignmentId, revision, settleRefusal);
   await recover(session, draft, revision);

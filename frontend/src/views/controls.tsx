@@ -23,14 +23,14 @@ export function ToolButton({ icon, name, keys, testid, pressed, disabled, onPres
       title={keys ? `${name} (${keys})` : name}
       aria-label={name}
       aria-pressed={pressed}
-      aria-keyshortcuts={keys}
+      aria-keyshortcuts={keys.replace("Ctrl", "Control").replaceAll(" ", "")}
       disabled={disabled}
       data-testid={testid}
       onMouseDown={keepFocus}
       onClick={onPress}
     >
       <Icon name={icon} />
-      <kbd aria-hidden="true">{keys}</kbd>
+      <kbd aria-hidden="true">{keys.split(" + ").pop()}</kbd>
     </button>
   );
 }

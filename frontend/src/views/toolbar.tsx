@@ -22,8 +22,8 @@ export function Toolbar({ session }: { session: CaseSession }) {
           <ToolButton icon="eraser" name="Eraser" keys="E" testid="tool-eraser" pressed={hand === "eraser"} disabled={!draft} onPress={take("eraser")} />
           <ToolButton icon="fill" name="Fill an outline or region" keys="F" testid="tool-fill" pressed={hand === "fill"} disabled={!draft} onPress={take("fill")} />
           <span class="toolbar-gap" />
-          <ToolButton icon="undo" name="Undo" keys="⌃Z" testid="undo" disabled={!draft?.canUndo.value} onPress={() => draft?.undo()} />
-          <ToolButton icon="redo" name="Redo" keys="⌃⇧Z" testid="redo" disabled={!draft?.canRedo.value} onPress={() => draft?.redo()} />
+          <ToolButton icon="undo" name="Undo" keys="Ctrl + Z" testid="undo" disabled={!draft?.canUndo.value} onPress={() => draft?.undo()} />
+          <ToolButton icon="redo" name="Redo" keys="Ctrl + Shift + Z" testid="redo" disabled={!draft?.canRedo.value} onPress={() => draft?.redo()} />
           <span class="toolbar-gap" />
           <ToolButton icon="next" name="Next unsure place" keys="N" testid="next-unsure" disabled={!session.doubt.value} onPress={() => visitDoubt(session, 1)} />
         </>
