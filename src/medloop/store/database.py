@@ -62,6 +62,11 @@ class Turns:
         self._waiting: deque[threading.Event] = deque()
         self._owner: int | None = None
 
+    @property
+    def waiting(self) -> int:
+        """How many threads wait for their turn."""
+        return max(0, len(self._waiting) - 1)
+
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait for the own turn and hold it.
@@ -162,7 +167,7 @@ def advised() -> Iterator[None]:
     except ConstraintError as error:
         raise _constraint(error) from error
     except (DBAPIError, sqlite3.Error) as error:
-        raise _advice(error) from error
+        raise _advice(_first_failure(error)) from error
     except SQLAlchemyError as error:
         raise StorageError(f"The database failed: {_first_line(error)}") from error
 
@@ -216,7 +221,14 @@ def _postgres_engine(url: URL) -> Engine:
     return create_engine(url, json_serializer=_to_json, pool_pre_ping=True, pool_size=8, max_overflow=24, pool_timeout=BUSY_SECONDS)
 
 
-def _first_line(error: Exception) -> str:
+def _first_failure(error: BaseException) -> BaseException:
+    """The database's own error behind one of undoing: a full disk ends SQLite's transaction and its savepoints."""
+    while "no such savepoint" in str(error) and error.__context__ is not None:
+        error = error.__context__
+    return error
+
+
+def _first_line(error: BaseException) -> str:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     return (str(cause).strip() or type(cause).__name__).splitlines()[0]
 
@@ -230,7 +242,7 @@ def _constraint(error: ConstraintError) -> MedloopError:
     return ConflictError(f"A record of that id or name exists already ({line})")
 
 
-def _advice(error: Exception) -> MedloopError:
+def _advice(error: BaseException) -> MedloopError:
     line = _first_line(error)
     lowered = line.lower()
     if "immutable" in lowered:

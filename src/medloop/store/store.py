@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from medloop.core.errors import ConflictError, FormatError, NotFoundError, StorageError
+from medloop.core.errors import ConflictError, FormatError, IntegrityError, NotFoundError, StorageError
 from medloop.store.blobs import Blobs
 from medloop.store.database import Database, parse_url
 from medloop.store.jobs import JobQueue
@@ -81,7 +81,7 @@ class Store:
         Raises:
             NotFoundError: The folder holds none.
             StorageError: The schema is newer than this medloop, or the disk or database refused.
-            IntegrityError: The database file is damaged.
+            IntegrityError: The database is damaged or empty.
         """
         url = _read_url(folder)
         if url is None:
@@ -91,6 +91,10 @@ class Store:
             check_file(file)
         database = Database(url or _file_url(folder))
         try:
+            if schema_revision(database) is None:
+                raise IntegrityError(
+                    "The database holds no medloop project", remedy="restore the newest file of the folder backups/ or a dump"
+                )
             bring_up_to_date(database, folder / "backups")
             store = cls(folder, database)
         except BaseException:

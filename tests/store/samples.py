@@ -1,0 +1,140 @@
+"""Small records of every kind, with ids that say what they are."""
+
+import numpy as np
+
+from medloop.core.geometry import Grid
+from medloop.core.records import (
+    Annotation,
+    Annotator,
+    Assignment,
+    Case,
+    Choice,
+    DraftPatch,
+    Evaluation,
+    Label,
+    Model,
+    Prediction,
+    Project,
+    ProjectSettings,
+    Query,
+    Round,
+    Snapshot,
+    Source,
+    Split,
+    Task,
+    now,
+)
+from medloop.core.states import RoundState
+from medloop.store.store import Writer
+
+TASK = Task(id="task-1", version=1, kind="segmentation", labels=(Label(value=1, name="liver", colour="#e6550d"),), created_at=now())
+PROJECT = Project(id="project-1", name="Liver", task_id="task-1", settings=ProjectSettings(batch_size=3), created_at=now())
+
+
+def annotator(name: str = "ann") -> Annotator:
+    return Annotator(id=f"annotator-{name}", name=name, roles=("annotator", "lead"), created_at=now())
+
+
+def case(name: str = "a", *, split: Split = "train", patient: str = "p1") -> Case:
+    affine = np.array([[0.1 + 0.2, 0, 0, -3.7], [0, -1 / 3, 0, 1e-7], [0, 0, 2.5, 0], [0, 0, 0, 1]])
+    source = Source(format="dicom", names=(f"{name}.nii",), sha256="ab" * 32, nifti_header="AAAA", dicom={"study": "1.2.3", "n": [1, 2]})
+    return Case(
+        id=f"case-{name}",
+        name=name,
+        patient=patient,
+        split=split,
+        grid=Grid((4, 5, 6), affine),
+        channels=1,
+        dtype="int16",
+        voxels="0" * 64,
+        window=(-1.5, 2.25),
+        value_range=(-1000.0, 0.1 + 0.2),
+        source=source,
+        notes=("gantry tilt",),
+        added_at=now(),
+    )
+
+
+def snapshot(name: str = "s") -> Snapshot:
+    return Snapshot(id=f"snapshot-{name}", annotation_ids=("annotation-1",), digest="d" * 64, created_at=now())
+
+
+def model(index: int = 1) -> Model:
+    return Model(
+        id=f"model-{index}",
+        index=index,
+        recipe={"patch": [1, 2, 3], "rate": 0.001},
+        snapshot_id="snapshot-s",
+        weights=("1" * 64,),
+        metrics={"loss": 1 / 3},
+        created_at=now(),
+    )
+
+
+def prediction(of: str, by: int = 1, *, number: int = 0, entropy: float = 0.5, quality: float | None = 0.8) -> Prediction:
+    return Prediction(
+        id=f"prediction-{of}-{by}-{number}",
+        case_id=f"case-{of}",
+        model_id=f"model-{by}",
+        mask="2" * 64,
+        uncertainty=None,
+        probabilities=(0.1, 0.2),
+        features=None,
+        scores={"entropy": entropy},
+        quality=quality,
+        created_at=now(),
+    )
+
+
+def query(*case_names: str) -> Query:
+    choices = tuple(Choice(case_id=f"case-{n}", score=0.25, reason="most doubtful") for n in case_names)
+    return Query(id="query-1", strategy="entropy", seed=2**62 + 1, model_id=None, choices=choices, created_at=now())
+
+
+def first_round() -> Round:
+    return Round(id="round-1", index=1, state=RoundState.QUERYING, created_at=now(), updated_at=now())
+
+
+def assignment(of: str = "a", *, number: int = 1, by: str = "ann") -> Assignment:
+    return Assignment(id=f"assignment-{of}-{number}", case_id=f"case-{of}", annotator_id=f"annotator-{by}", opened_at=now())
+
+
+def patch(revision: int, *, of: str = "assignment-a-1") -> DraftPatch:
+    return DraftPatch(id=f"patch-{of}-{revision}", assignment_id=of, revision=revision, runs=((0, 3, 1), (7, 1, 0)), created_at=now())
+
+
+def annotation(of: str = "a", *, number: int = 1, by: str = "ann", supersedes: str | None = None, seconds: float = 10.0) -> Annotation:
+    return Annotation(
+        id=f"annotation-{of}-{by}-{number}",
+        case_id=f"case-{of}",
+        task_id="task-1",
+        annotator_id=f"annotator-{by}",
+        kind="mask",
+        blob="3" * 64,
+        supersedes=supersedes,
+        effort_seconds=seconds,
+        created_at=now(),
+    )
+
+
+def evaluation() -> Evaluation:
+    return Evaluation(
+        id="evaluation-1",
+        model_id="model-1",
+        split="test",
+        metric="dice",
+        mean=0.7,
+        low=0.6,
+        high=0.8,
+        labelled_cases=4,
+        effort_minutes=3.5,
+        per_case={"case-a": {"liver": 0.7}},
+        selected=True,
+        created_at=now(),
+    )
+
+
+def add_basics(tx: Writer, *case_names: str) -> None:
+    """A task, a project, an annotator, and training cases."""
+    for record in (TASK, PROJECT, annotator(), *(case(name) for name in case_names)):
+        tx.add(record)

@@ -1,0 +1,89 @@
+import pytest
+from sqlalchemy import text
+
+from medloop.core.records import Round
+from medloop.store import audit
+from medloop.store.store import Store
+from medloop.store.tables import IMMUTABLE
+from tests.store import samples
+
+
+@pytest.fixture
+def history(store: Store) -> Store:
+    """A store in which something has happened."""
+    with store.write("me") as tx:
+        samples.add_basics(tx, "a", "b")
+        tx.add(samples.annotation("a"))
+        tx.add(samples.first_round())
+        tx.change(Round, "round-1", verb="ask", fields={"message": "go"})
+        tx.add(samples.annotation("b"))
+    return store
+
+
+def tamper(store: Store, statement: str) -> audit.AuditReport:
+    """Change rows past the triggers, as somebody with all rights on the database can."""
+    assert audit.verify(store).ok
+    with store.database.writing() as connection:
+        if store.database.is_sqlite:
+            for table in ("events", *IMMUTABLE):
+                connection.execute(text(f"DROP TRIGGER {table}_refuse_update"))
+                connection.execute(text(f"DROP TRIGGER {table}_refuse_delete"))
+        else:
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(text(statement))
+    report = audit.verify(store)
+    assert not report.ok
+    return report
+
+
+def test_an_untouched_history_is_whole(store: Store) -> None:
+    with store.write("me") as tx:
+        samples.add_basics(tx, "a")
+        last = tx.events()[-1]
+    report = audit.verify(store)
+    assert (report.ok, report.events, report.first_bad, report.reason) == (True, 4, None, "")
+    assert report.last_digest == last.digest
+
+
+def test_an_empty_history_is_whole(store: Store) -> None:
+    assert audit.verify(store).ok
+
+
+def test_an_edited_event_is_found(history: Store) -> None:
+    report = tamper(history, "UPDATE events SET actor = 'somebody else' WHERE seq = 3")
+    assert (report.first_bad, report.reason) == (3, "event 3 was edited: its content does not match its digest")
+
+
+def test_an_edited_event_with_a_new_digest_breaks_the_next_link(history: Store) -> None:
+    report = tamper(history, f"UPDATE events SET digest = '{'0' * 64}' WHERE seq = 3")
+    assert report.first_bad == 3
+
+
+def test_a_removed_event_is_found(history: Store) -> None:
+    report = tamper(history, "DELETE FROM events WHERE seq = 4")
+    assert (report.first_bad, report.reason) == (5, "event 4 is missing: number 5 follows 3")
+
+
+def test_events_cut_off_at_the_end_leave_rows_without_an_event(history: Store) -> None:
+    report = tamper(history, "DELETE FROM events WHERE seq = 9")
+    assert report.reason == "the annotation annotation-b-ann-1 has no event"
+
+
+def test_an_edited_answer_is_found(history: Store) -> None:
+    report = tamper(history, "UPDATE annotations SET effort_seconds = 1 WHERE id = 'annotation-a-ann-1'")
+    assert (report.first_bad, report.reason) == (6, "the annotation annotation-a-ann-1 was edited: it does not match event 6")
+
+
+def test_a_removed_answer_is_found(history: Store) -> None:
+    report = tamper(history, "DELETE FROM annotations WHERE id = 'annotation-a-ann-1'")
+    assert (report.first_bad, report.reason) == (6, "the annotation annotation-a-ann-1 of event 6 is gone")
+
+
+def test_a_state_changed_behind_the_events_is_found(history: Store) -> None:
+    report = tamper(history, "UPDATE rounds SET message = 'stop'")
+    assert report.first_bad == 8
+
+
+def test_a_row_that_makes_no_record_any_more_is_found(history: Store) -> None:
+    report = tamper(history, "UPDATE rounds SET state = 'nonsense'")
+    assert report.first_bad == 8

@@ -1,0 +1,105 @@
+import shutil
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+from medloop.core.errors import IntegrityError, StorageError
+from medloop.core.records import Case
+from medloop.store.schema import MIGRATIONS, REVISIONS, bring_up_to_date, schema_revision
+from medloop.store.store import DATABASE_FILE, Store
+from medloop.store.tables import metadata
+from tests.store import samples
+
+NEXT = '''"""Two steps, the second of which may fail."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.execute("CREATE TABLE extra (id INTEGER)")
+    op.execute("{second}")
+'''
+
+
+def later_scripts(folder: Path, second: str) -> Path:
+    """The migrations of a medloop yet to come."""
+    shutil.copytree(MIGRATIONS, folder / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "migrations" / "versions" / "0002_next.py").write_text(NEXT.format(second=second))
+    return folder / "migrations"
+
+
+def test_migrations_make_exactly_the_tables_of_the_code(store: Store) -> None:
+    with store.database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_the_known_revisions_are_those_of_the_scripts() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    scripts = ScriptDirectory.from_config(config)
+    assert tuple(s.revision for s in reversed(list(scripts.walk_revisions()))) == REVISIONS
+
+
+def test_a_newer_schema_is_refused_with_advice(sqlite_store: Store) -> None:
+    with sqlite_store.database.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StorageError, match=r"newer medloop \(schema 9999.*install the newer medloop"):
+        Store.open(sqlite_store.folder)
+
+
+def test_an_older_schema_is_backed_up_and_brought_up_to_date(sqlite_store: Store, tmp_path: Path) -> None:
+    with sqlite_store.write("me") as tx:
+        samples.add_basics(tx, "a")
+    scripts = later_scripts(tmp_path, "CREATE TABLE more (id INTEGER)")
+    copy = bring_up_to_date(sqlite_store.database, tmp_path / "backups", scripts=scripts, revisions=("0001", "0002"))
+    assert schema_revision(sqlite_store.database) == "0002"
+    assert copy is not None
+    restored = tmp_path / "restored"
+    shutil.copytree(sqlite_store.folder, restored)
+    for journal in restored.glob("medloop.sqlite-*"):
+        journal.unlink()
+    shutil.copy(copy, restored / DATABASE_FILE)
+    old = Store.open(restored)
+    with old.read() as tx:
+        assert tx.count(Case) == 1
+    old.close()
+
+
+def test_a_migration_that_fails_half_way_changes_nothing(sqlite_store: Store, tmp_path: Path) -> None:
+    scripts = later_scripts(tmp_path, "CREATE TABLE cases (id INTEGER)")
+    with pytest.raises(StorageError, match="table cases already exists"):
+        bring_up_to_date(sqlite_store.database, tmp_path / "backups", scripts=scripts, revisions=("0001", "0002"))
+    assert schema_revision(sqlite_store.database) == "0001"
+    with sqlite_store.database.engine.connect() as connection:
+        assert not inspect(connection).has_table("extra")
+    Store.open(sqlite_store.folder).close()
+
+
+@pytest.mark.parametrize("content", [b"this is no database" * 100, b""], ids=["text", "empty"])
+def test_a_file_that_is_no_project_is_refused_and_not_made_anew(tmp_path: Path, content: bytes) -> None:
+    Store.create(tmp_path / "project").close()
+    (tmp_path / "project" / DATABASE_FILE).write_bytes(content)
+    for journal in (tmp_path / "project").glob("medloop.sqlite-*"):
+        journal.unlink()
+    with pytest.raises(IntegrityError, match="restore the newest file of the folder backups"):
+        Store.open(tmp_path / "project")
+
+
+def test_a_damaged_database_is_refused_with_advice(sqlite_store: Store) -> None:
+    with sqlite_store.write("me") as tx:
+        samples.add_basics(tx, *(f"case{n}" for n in range(50)))
+    sqlite_store.close()
+    file = sqlite_store.folder / DATABASE_FILE
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2 :] = b"\xff" * (len(content) - len(content) // 2)
+    file.write_bytes(content)
+    with pytest.raises(IntegrityError, match=r"damaged.*restore"):
+        Store.open(sqlite_store.folder)
