@@ -20,6 +20,7 @@ SHAPE = (16, 16, 12)
 LABELS = ["liver", "kidneys"]
 SETTINGS = ProjectSettings(train_after=0, first_strategy="random", strategy="entropy", batch_size=2, train_steps=2, samples=2)
 NOWHERE = Source(format="phantom", names=("phantom",), sha256="0" * 64)
+PICTURE = Source(format="raster", names=("picture.png",), sha256="0" * 64)
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,7 @@ def dataset(tmp_path: Path) -> Path:
 def tagged(tmp_path: Path) -> Path:
     """A CSV of six classified pictures."""
     pictures = [phantom_tags(n, 1, (24, 24)) for n in range(6)]
-    picture = Source(format="raster", names=("p.png",), sha256="0" * 64)
-    cases = [ExportCase(p.name, p.patient, "train", p.image, None, ("healthy", "lesion")[p.tag], picture) for p in pictures]
+    cases = [ExportCase(p.name, p.patient, "train", p.image, None, ("healthy", "lesion")[p.tag], PICTURE) for p in pictures]
     export_csv(cases, tmp_path / "tagged", ["healthy", "lesion"])
     return tmp_path / "tagged"
 

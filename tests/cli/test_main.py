@@ -74,6 +74,7 @@ def wrong_uses() -> list[list[str]]:
         ["init", "P", "--kind", "segmentation", "--label", "x", "--test", "0.9"],
         ["import", "P"],
         ["import", "P", "S", "--answers", "some"],
+        ["import", "P", "S", "--masks", "all"],
         ["serve", "P", "--host", "0.0.0.0"],
         ["serve", "P", "--host", "example.org"],
         ["serve", "P", "--port", "70000"],
@@ -84,6 +85,11 @@ def wrong_uses() -> list[list[str]]:
         ["status", "--nope"],
         ["query", "P", "--count", "0"],
         ["simulate", "S"],
+        ["simulate", "S", "--out", "O", "--strategies", "random,nope"],
+        ["simulate", "S", "--out", "O", "--strategies", ""],
+        ["simulate", "S", "--out", "O", "--strategies", "random,random"],
+        ["simulate", "S", "--out", "O", "--start", "0"],
+        ["simulate", "S", "--out", "O", "--processes", "0"],
     ]
 
 

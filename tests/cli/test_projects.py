@@ -2,13 +2,18 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from medloop.core.geometry import Grid
+from medloop.core.image import Image, Mask
+from medloop.core.records import Case
 from medloop.datasets.discover import open_dataset
+from medloop.datasets.export import ExportCase, export_nifti
 from medloop.images.read import read_mask
 from medloop.loop.workspace import Workspace
 
-from .conftest import LABELS, Medloop
+from .conftest import LABELS, PICTURE, Medloop
 
 TWO = ["--label", LABELS[0], "--label", LABELS[1]]
 
@@ -144,3 +149,24 @@ def test_a_copied_project_can_be_opened_elsewhere(medloop: Medloop, project: Pat
     shutil.copytree(project, tmp_path / "moved")
     shutil.rmtree(project)
     assert json.loads(medloop("status", tmp_path / "moved", "--json").out)["counts"]["total"] == 9
+
+
+def test_instance_maps_are_one_label_when_asked(medloop: Medloop, tmp_path: Path):
+    grid = Grid.flat(8, 8)
+    instances = np.arange(64, dtype=np.uint8).reshape(8, 8, 1)
+    case = ExportCase("a", "p", "train", Image(instances[None], grid), Mask(instances, grid), None, PICTURE)
+    export_nifti([case], tmp_path / "nuclei", ["nucleus"])
+    medloop("init", tmp_path / "p", "--kind", "segmentation", "--label", "nucleus")
+    refused = medloop("import", tmp_path / "p", tmp_path / "nuclei")
+    assert (refused.status, "got also [2, 3" in refused.err) == (1, True)
+    assert json.loads(medloop("import", tmp_path / "p", tmp_path / "nuclei", "--masks", "foreground", "--json").out)["labelled"] == 1
+
+
+def test_a_pattern_tells_the_patient_from_the_name(medloop: Medloop, tmp_path: Path, dataset: Path):
+    medloop("init", tmp_path / "p", "--kind", "segmentation", *TWO)
+    for image in dataset.glob("dataset.json"):
+        image.write_text(image.read_text().replace('"patient"', '"nobody"'))
+    assert medloop("import", tmp_path / "p", dataset, "--patient-pattern", "^(phantom)").status == 0
+    with Workspace.open(tmp_path / "p") as workspace, workspace.store.read() as tx:
+        assert {case.patient for case in tx.find(Case)} == {"phantom"}
+    assert medloop("import", tmp_path / "p", dataset, "--patient-pattern", "(").status == 2

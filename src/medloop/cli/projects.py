@@ -89,6 +89,8 @@ def import_(
 
     if answers not in ("all", "evaluation", "none"):
         raise SettingError(f"--answers must be all, evaluation or none, got {answers!r}")
+    if masks not in ("labels", "foreground"):
+        raise SettingError(f"--masks must be labels or foreground, got {masks!r}")
     wanted: AnswersWanted = "all" if answers == "all" else "evaluation" if answers == "evaluation" else "none"
     if masks not in ("labels", "foreground"):
         raise SettingError(f"--masks must be labels or foreground, got {masks!r}")
@@ -97,9 +99,9 @@ def import_(
             workspace,
             source,
             fmt=fmt,
+            answers=wanted,
             masks="foreground" if masks == "foreground" else "labels",
             patient_pattern=patient_pattern,
-            answers=wanted,
             actor="cli",
             report=bar.update,
         )
