@@ -10,7 +10,9 @@ from typing import Any
 
 from medloop.core.errors import InputError, SettingError
 from medloop.core.records import Annotation, Annotator, Case, Json, Project, ProjectSettings, Split, TaskKind
+from medloop.datasets.dataset import Dataset, MaskReading
 from medloop.datasets.discover import open_dataset
+from medloop.images.read import read_mask
 from medloop.loop.annotators import annotator_named
 from medloop.loop.arrays import load_answer, load_image
 from medloop.loop.cases import IMPORTER, add_case
@@ -21,6 +23,9 @@ from medloop.simulation.design import FULL, SHARED, StudyDesign
 from medloop.simulation.files import read_json, write_json
 
 TRUTH, PROJECT, SETUP = "truth", "project", "setup.json"
+
+MOST_UNNAMED_LABELS = 20
+"""More than any task whose labels nobody bothered to name; instance maps go far beyond."""
 
 
 @dataclass(frozen=True)
@@ -69,20 +74,40 @@ def prepare(design: StudyDesign, out: Path) -> Setup:
         return Setup.from_json(read_json(out / SETUP))
     for name in (TRUTH, PROJECT):
         shutil.rmtree(out / name, ignore_errors=True)
-    dataset = open_dataset(Path(design.dataset), fmt=design.format)
+    source = Path(design.dataset)
+    dataset = open_dataset(source, fmt=design.format)
     if dataset.kind is None:
         raise InputError(f"{design.dataset} holds no answers", remedy="a simulation needs a data set with its truth")
-    labels = dataset.labels or (("label 1",) if dataset.kind == "segmentation" else ())
+    labels, masks = read_labels(dataset)
     settings = _settings_at_import(design)
-    with Workspace.create(out / TRUTH, name="truth", kind=dataset.kind, labels=labels, settings=settings, actor="simulation") as truth:
-        refused = import_dataset(truth, Path(design.dataset), fmt=design.format, actor="simulation").refused
-        with Workspace.create(
-            out / PROJECT, name="study", kind=dataset.kind, labels=labels, settings=settings, actor="simulation"
-        ) as project:
-            setup = _fill(truth, project, tuple(str(r) for r in refused))
+    with (
+        Workspace.create(out / TRUTH, name="truth", kind=dataset.kind, labels=labels, settings=settings, actor="simulation") as truth,
+        Workspace.create(out / PROJECT, name="study", kind=dataset.kind, labels=labels, settings=settings, actor="simulation") as project,
+    ):
+        imported = import_dataset(truth, source, fmt=dataset.format, masks=masks, actor="simulation")
+        setup = _fill(truth, project, tuple(str(r) for r in imported.refused))
     _require_enough(design, setup)
     write_json(out / SETUP, setup.to_json())
     return setup
+
+
+def read_labels(dataset: Dataset) -> tuple[tuple[str, ...], MaskReading]:
+    """The names of a data set's labels and how its masks are meant; a layout without names is asked pixel by pixel.
+
+    Raises:
+        SettingError: Masks with more values than a task of this kind would have: probably instance maps.
+    """
+    if dataset.labels or dataset.kind == "classification":
+        return dataset.labels, dataset.masks
+    values = sorted({value for case in dataset.cases if case.mask for value in _values(case.mask)} - {0})
+    if len(values) <= 1:
+        return ("foreground",), "foreground"
+    if values[-1] > MOST_UNNAMED_LABELS:
+        raise SettingError(
+            f"Masks without label names may hold values up to {MOST_UNNAMED_LABELS}, got {values[-1]}",
+            remedy="use a layout that names its labels (dataset.json)",
+        )
+    return tuple(f"label {value}" for value in range(1, values[-1] + 1)), "labels"
 
 
 def settle(workspace: Workspace, design: StudyDesign, seed: int, name: str, pool: int) -> Workspace:
@@ -111,6 +136,14 @@ def settle(workspace: Workspace, design: StudyDesign, seed: int, name: str, pool
     with workspace.store.write("simulation") as tx:
         tx.change(Project, workspace.project.id, verb="configure", fields={"settings": settings})
     return workspace.reload()
+
+
+def _values(mask: Path) -> tuple[int, ...]:
+    """Values of one mask; a mask that cannot be read has none here and is refused at import."""
+    try:
+        return read_mask(mask).values()
+    except InputError:
+        return ()
 
 
 def _settings_at_import(design: StudyDesign) -> ProjectSettings:
