@@ -8,6 +8,7 @@ second. Job calls and further `write` calls inside a write in the same thread ar
 """
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -151,8 +152,14 @@ def _make_folder(folder: Path) -> None:
 def _write_settings(path: Path, url: str | None) -> None:
     """Only this user may read the file: a database URL may hold a password."""
     try:
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_text(json.dumps({"format": FORMAT, "url": url}, indent=2) + "\n", encoding="utf-8")
+        draft = path.with_suffix(".new")
+        draft.unlink(missing_ok=True)
+        draft.touch(mode=0o600)
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(json.dumps({"format": FORMAT, "url": url}, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
     except OSError as error:
         raise StorageError(f"Cannot write {path} ({error.strerror})", remedy="free some space or choose another folder") from error
 
