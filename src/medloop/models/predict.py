@@ -31,7 +31,7 @@ class Answer:
     Attributes:
         samples: Shape (samples, classes, I, J, K) on the image's grid, or (samples, classes); float32, sums to 1
             over classes.
-        features: The embedding, shape (dimensions,), float32.
+        features: The embedding, from the first pass, shape (dimensions,), float32.
     """
 
     samples: ProbabilitySamples
@@ -98,8 +98,7 @@ class Predictor:
         with limited_threads(self.recipe.threads):
             answers = [self._run(one, prepared) for one in passes]
         drawn = [self._on_grid(probabilities, image) for probabilities, _ in answers]
-        plain = [features for one, (_, features) in zip(passes, answers, strict=True) if one.member == passes[0].member and not one.flips]
-        return Answer(np.stack(drawn), plain[0])
+        return Answer(np.stack(drawn), answers[0][1])
 
     def _run(self, one: Pass, prepared: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         network = self.networks[one.member]

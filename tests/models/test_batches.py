@@ -1,0 +1,84 @@
+import dataclasses
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from medloop.core.errors import InputError, LabelError, ShapeError
+from medloop.core.image import Mask
+from medloop.models.batches import TrainingCase, choose_case, cut, draw_batch, prepare_cases
+
+
+def test_a_batch_is_a_function_of_seed_member_and_step(recipe_3d, volumes, tmp_path):
+    cases = prepare_cases(recipe_3d, volumes, tmp_path)
+    images, masks = draw_batch(recipe_3d, cases, member=0, step=7)
+    again, _ = draw_batch(recipe_3d, cases, member=0, step=7)
+    other, _ = draw_batch(recipe_3d, cases, member=1, step=7)
+    assert images.shape == (2, 1, *recipe_3d.patch)
+    assert masks.shape == (2, *recipe_3d.patch)
+    assert torch.equal(images, again)
+    assert not torch.equal(images, other)
+
+
+def test_a_2d_batch_has_two_spatial_axes(recipe_2d, pictures, tmp_path):
+    images, masks = draw_batch(recipe_2d, prepare_cases(recipe_2d, pictures, tmp_path), member=0, step=0)
+    assert images.shape == (2, 1, *recipe_2d.patch[:2])
+    assert masks.shape == (2, *recipe_2d.patch[:2])
+
+
+def test_every_case_comes_once_per_epoch(recipe_3d, volumes, tmp_path):
+    cases = prepare_cases(recipe_3d, volumes, tmp_path)
+    assert sorted(choose_case(recipe_3d, cases, member=0, draw=d) for d in range(3, 6)) == [0, 1, 2]
+
+
+def test_a_rare_class_comes_as_often_as_a_common_one(recipe_tags, tagged, tmp_path):
+    cases = prepare_cases(recipe_tags, tagged, tmp_path)
+    cases = [dataclasses.replace(case, label=int(n == 0)) for n, case in enumerate(cases)]
+    drawn = Counter(cases[choose_case(recipe_tags, cases, member=0, draw=d)].label for d in range(40))
+    assert drawn == {0: 20, 1: 20}
+    assert len({choose_case(recipe_tags, cases, member=0, draw=d) for d in range(14)}) == 8
+
+
+def test_patches_are_centred_on_structures_when_asked(recipe_3d, volumes, tmp_path):
+    small = dataclasses.replace(recipe_3d, patch=(8, 8, 8), augmentation=0.0, foreground=1.0)
+    cases = prepare_cases(small, volumes, tmp_path)
+    assert all(draw_batch(small, cases, member=0, step=s)[1].flatten(1).any(1).all() for s in range(5))
+
+
+def test_a_small_volume_is_padded(recipe_3d, volumes, tmp_path):
+    large = dataclasses.replace(recipe_3d, patch=(32, 32, 32), augmentation=0.0)
+    images, _ = draw_batch(large, prepare_cases(large, volumes, tmp_path), member=0, step=0)
+    assert images.shape[2:] == (32, 32, 32)
+    assert (images == 0).float().mean() > 0.6
+
+
+def test_cut_pads_with_zeros_on_every_side():
+    array = np.arange(1, 9).reshape(1, 2, 2, 2)
+    padded = cut(array, (-1, -1, -1), (4, 4, 4))
+    np.testing.assert_array_equal(padded[:, 1:3, 1:3, 1:3], array)
+    assert padded.sum() == array.sum()
+    assert not cut(array, (5, 5, 5), (2, 2, 2)).any()
+
+
+def test_an_answer_outside_the_task_is_refused_by_name(recipe_3d, volumes, tmp_path):
+    image, mask = volumes[0].load()
+    wrong = TrainingCase("case-9", lambda: (image, Mask(np.full_like(mask.array, 7), mask.grid)))
+    with pytest.raises(LabelError, match=r"case-9.*0\.\.2.*\[7\]"):
+        prepare_cases(recipe_3d, [wrong], tmp_path)
+
+
+def test_unanswered_voxels_are_welcome(recipe_3d, volumes, tmp_path):
+    image, mask = volumes[0].load()
+    partial = TrainingCase("case-9", lambda: (image, Mask(np.where(mask.array == 0, np.uint8(255), mask.array), mask.grid)))
+    _, masks = draw_batch(recipe_3d, prepare_cases(recipe_3d, [partial], tmp_path), member=0, step=0)
+    assert set(masks.unique().tolist()) <= {0, 1, 2, 255}
+
+
+def test_images_that_do_not_fit_are_refused(recipe_2d, recipe_3d, volumes, tmp_path):
+    with pytest.raises(ShapeError, match="single slices"):
+        prepare_cases(recipe_2d, volumes, tmp_path)
+    with pytest.raises(ShapeError, match="2 channels, got 1"):
+        prepare_cases(dataclasses.replace(recipe_3d, channels=2), volumes, tmp_path)
+    with pytest.raises(InputError, match="at least one answered case"):
+        prepare_cases(recipe_3d, [], tmp_path)

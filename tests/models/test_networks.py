@@ -1,0 +1,65 @@
+import pytest
+import torch
+
+from medloop.models.networks import build_network, pool
+
+
+def images(recipe, batch=2):
+    return torch.randn(batch, recipe.channels, *recipe.patch[: recipe.dimension])
+
+
+@pytest.mark.parametrize("name", ["recipe_3d", "recipe_2d"])
+def test_logits_have_the_size_of_the_image(name, request):
+    recipe = request.getfixturevalue(name)
+    logits = build_network(recipe, seed=0)(images(recipe))
+    assert logits.shape == (2, 3, *recipe.patch[: recipe.dimension])
+
+
+def test_a_classifier_gives_one_row_per_image(recipe_tags):
+    assert build_network(recipe_tags, seed=0)(images(recipe_tags)).shape == (2, 2)
+
+
+def test_segmentation_and_classification_share_the_encoder(recipe_2d):
+    import dataclasses
+
+    segmenting = build_network(recipe_2d, seed=0)
+    classifying = build_network(dataclasses.replace(recipe_2d, kind="classification"), seed=1)
+    classifying.encoder.load_state_dict(segmenting.encoder.state_dict())
+    batch = images(recipe_2d)
+    assert torch.equal(segmenting.eval().encode(batch)[0], classifying.eval().encode(batch)[0])
+
+
+def test_anisotropic_levels_fit_together(recipe_3d):
+    import dataclasses
+
+    recipe = dataclasses.replace(
+        recipe_3d,
+        patch=(16, 16, 6),
+        features=(4, 8, 8),
+        strides=((1, 1, 1), (2, 2, 1), (2, 2, 2)),
+        kernels=((3, 3, 1), (3, 3, 1), (3, 3, 3)),
+    )
+    assert build_network(recipe, seed=0)(images(recipe)).shape == (2, 3, 16, 16, 6)
+
+
+def test_weights_follow_from_the_seed_and_leave_the_global_stream_alone(recipe_2d):
+    torch.manual_seed(1)
+    first = build_network(recipe_2d, seed=4).state_dict()
+    drawn = torch.rand(1)
+    again, other = build_network(recipe_2d, seed=4).state_dict(), build_network(recipe_2d, seed=5).state_dict()
+    torch.manual_seed(1)
+    assert torch.equal(drawn, torch.rand(1))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_dropout_acts_in_training_only(recipe_2d):
+    network, batch = build_network(recipe_2d, seed=0), images(recipe_2d)
+    assert not torch.equal(network(batch), network(batch))
+    network.eval()
+    assert torch.equal(network(batch), network(batch))
+
+
+def test_pooling_is_the_mean_over_space():
+    features = torch.arange(16.0).reshape(1, 2, 2, 2, 2)
+    assert pool(features).tolist() == [[3.5, 11.5]]

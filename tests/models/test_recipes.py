@@ -1,0 +1,115 @@
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medloop.core.errors import InputError, SettingError
+from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+
+
+def choose(shape, spacing=(1.0, 1.0, 1.0), *, minutes=10.0, kind="segmentation", channels=1, members=1):
+    found = fingerprint([CaseShape(shape, spacing, channels)])
+    return choose_recipe(found, kind=kind, classes=3, minutes=minutes, threads=1, seed=0, members=members)
+
+
+def test_a_recipe_survives_json(recipe_3d):
+    assert Recipe.from_json(json.loads(json.dumps(recipe_3d.to_json()))) == recipe_3d
+
+
+def test_a_recipe_of_another_version_is_refused_by_name(recipe_3d):
+    with pytest.raises(SettingError, match="no field 'magic'"):
+        Recipe.from_json({**recipe_3d.to_json(), "magic": 1})
+    with pytest.raises(SettingError, match="patch"):
+        Recipe.from_json({name: value for name, value in recipe_3d.to_json().items() if name != "patch"})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("batch", 0),
+        ("steps", -1),
+        ("dropout", 1.0),
+        ("patch", (5, 5, 5)),
+        ("dimension", 4),
+        ("flips", (3,)),
+        ("classes", 1),
+        ("precision", "half"),
+    ],
+)
+def test_a_value_outside_its_range_is_refused(recipe_3d, field, value):
+    with pytest.raises(SettingError):
+        dataclasses.replace(recipe_3d, **{field: value})
+
+
+def test_a_fingerprint_takes_medians_and_notices_uneven_spacing():
+    found = fingerprint(
+        [CaseShape((10, 20, 30), (1, 1, 1), 2), CaseShape((12, 20, 30), (1, 1, 3), 2), CaseShape((14, 26, 30), (1, 1, 3), 2)]
+    )
+    assert found.shape == (12, 20, 30)
+    assert found.spacing_mm == (1, 1, 3)
+    assert not found.uniform
+    assert found.dimension == 3
+
+
+def test_a_fingerprint_needs_cases_that_agree_on_channels():
+    with pytest.raises(InputError, match="at least one case"):
+        fingerprint([])
+    with pytest.raises(InputError, match=r"\[1, 3\]"):
+        fingerprint([CaseShape((4, 4, 1), (1, 1, 1), 1), CaseShape((4, 4, 1), (1, 1, 1), 3)])
+
+
+def test_a_hippocampus_sized_set_keeps_its_spacing_and_is_seen_whole():
+    recipe = choose((35, 50, 36), minutes=25)
+    assert recipe.dimension == 3
+    assert recipe.spacing_mm is None
+    assert all(abs(p - n) <= 4 for p, n in zip(recipe.patch, (35, 50, 36), strict=True))
+    assert recipe.features == (16, 32, 64, 128)
+
+
+def test_thick_slices_are_halved_in_plane_first():
+    recipe = choose((224, 256, 10), (1.5, 1.5, 10.0))
+    assert recipe.strides[1] == (2, 2, 1)
+    assert recipe.kernels[0] == (3, 3, 1)
+    assert recipe.kernels[-1] == (3, 3, 3)
+    assert recipe.patch[2] >= 8
+
+
+def test_a_picture_gets_a_flat_recipe():
+    recipe = choose((400, 270, 1))
+    assert recipe.dimension == 2
+    assert recipe.patch[2] == 1
+    assert all(stride[2] == 1 for stride in recipe.strides)
+
+
+def test_a_large_scan_is_made_coarser_rather_than_seen_through_a_keyhole():
+    recipe = choose((512, 512, 300), (0.8, 0.8, 1.0), minutes=10)
+    assert recipe.spacing_mm is not None
+    assert min(recipe.spacing_mm) > 1.5
+
+
+def test_more_time_buys_more_voxels_per_step():
+    small, large = choose((128, 128, 128), minutes=1), choose((128, 128, 128), minutes=60)
+    assert small.patch[0] < large.patch[0]
+
+
+def test_recipes_load_without_torch():
+    code = "import sys, medloop.models.recipes, medloop.models.normalise; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=st.tuples(*[st.integers(1, 700)] * 3),
+    spacing=st.tuples(*[st.floats(0.1, 12)] * 3),
+    minutes=st.floats(0.1, 500),
+    kind=st.sampled_from(["segmentation", "classification"]),
+)
+def test_any_data_set_gets_a_valid_recipe(shape, spacing, minutes, kind):
+    recipe = choose(shape, spacing, minutes=minutes, kind=kind)
+    assert recipe.dimension == (2 if shape[2] == 1 else 3)
+    assert all(p % s == 0 for p, s in zip(recipe.patch, recipe.stride, strict=True))
+    assert Recipe.from_json(recipe.to_json()) == recipe

@@ -1,0 +1,187 @@
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from medloop.core.errors import CancelledError, ConflictError, InputError, IntegrityError, MedloopError
+from medloop.core.image import Image
+from medloop.models.batches import TrainingCase, prepare_cases
+from medloop.models.checkpoint import checkpoint_file, decode_weights
+from medloop.models.predict import Predictor
+from medloop.models.state import start
+from medloop.models.train import plan_steps, rate_at, seconds_per_step, take_step, train
+
+
+def go_on(_):
+    return True
+
+
+def weights(trained):
+    return [file.read_bytes() for file in trained.weights]
+
+
+def test_one_batch_can_be_learned_by_heart(recipe_2d, pictures, tmp_path):
+    recipe = dataclasses.replace(recipe_2d, steps=100, augmentation=0.0, dropout=0.0, batch=1, foreground=0.0)
+    trained = train(recipe, pictures[:1], [], tmp_path, report=go_on)
+    image, mask = pictures[0].load()
+    answer = Predictor.load(recipe, weights(trained)).predict(image, samples=1, rng=np.random.default_rng(0))
+    assert trained.metrics["loss"] < 0.6
+    assert (answer.probabilities.argmax(0) == mask.array).mean() > 0.97
+
+
+def test_the_same_arguments_give_the_same_weights(recipe_3d, volumes, tmp_path):
+    first = train(recipe_3d, volumes, [], tmp_path / "a", report=go_on)
+    again = train(recipe_3d, volumes, [], tmp_path / "b", report=go_on)
+    other = train(dataclasses.replace(recipe_3d, seed=99), volumes, [], tmp_path / "c", report=go_on)
+    assert weights(first) == weights(again) != weights(other)
+
+
+def test_a_stopped_training_goes_on_as_if_nothing_had_happened(recipe_3d, volumes, tmp_path):
+    recipe = dataclasses.replace(recipe_3d, members=2, validations=2)
+    whole = train(recipe, volumes[:2], volumes[2:], tmp_path / "whole", report=go_on)
+    for stop in (1, 4, 9):  # in the first member, after its validation, in the second member
+        with pytest.raises(CancelledError, match="of 6"):
+            train(recipe, volumes[:2], volumes[2:], tmp_path / "parts", report=lambda p, stop=stop: p.step != stop)
+    parts = train(recipe, volumes[:2], volumes[2:], tmp_path / "parts", report=go_on)
+    assert weights(parts) == weights(whole)
+    assert parts.metrics["validation"] == whole.metrics["validation"]
+
+
+KILLED = """
+import dataclasses, sys, time
+from pathlib import Path
+from medloop.images.phantoms import phantom_2d
+from medloop.models.batches import TrainingCase
+from medloop.models.recipes import Recipe
+from medloop.models.train import train
+import json
+
+def load(index):
+    phantom = phantom_2d(index, shape=(32, 32))
+    return phantom.image, phantom.mask
+
+def report(progress):
+    print(progress.step, flush=True)
+    return True
+
+recipe = Recipe.from_json(json.loads(sys.argv[2]))
+cases = [TrainingCase(f"picture-{index}", lambda index=index: load(index)) for index in range(3)]
+train(recipe, cases, [], Path(sys.argv[1]), report=report)
+"""
+
+
+def test_a_killed_training_ends_with_the_same_weights_bit_for_bit(recipe_2d, pictures, tmp_path):
+    step = 3
+    recipe = dataclasses.replace(recipe_2d, steps=20, checkpoint_seconds=0.0)
+    whole = train(recipe, pictures, [], tmp_path / "whole", report=go_on)
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "killed"), json.dumps(recipe.to_json())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}) as child:
+        for line in child.stdout:
+            if int(line) == step:
+                child.send_signal(signal.SIGKILL)
+                break
+    assert child.returncode == -signal.SIGKILL
+    resumed = []
+    again = train(recipe, pictures, [], tmp_path / "killed", report=lambda p: resumed.append(p.step) or True)
+    assert step - 1 <= resumed[0] - 1 < recipe.steps - 1
+    assert weights(again) == weights(whole)
+
+
+def test_a_damaged_checkpoint_is_refused_not_trained_on(recipe_2d, pictures, tmp_path):
+    with pytest.raises(CancelledError):
+        train(recipe_2d, pictures, [], tmp_path, report=lambda p: p.step < 2)
+    file = checkpoint_file(tmp_path / "checkpoint-0")
+    damaged = bytearray(file.read_bytes())
+    damaged[-7] ^= 4
+    file.write_bytes(damaged)
+    with pytest.raises(IntegrityError):
+        train(recipe_2d, pictures, [], tmp_path, report=go_on)
+
+
+def test_a_folder_belongs_to_one_training(recipe_2d, pictures, tmp_path):
+    train(recipe_2d, pictures, [], tmp_path, report=go_on)
+    with pytest.raises(ConflictError, match="another recipe or other cases"):
+        train(recipe_2d, pictures[:2], [], tmp_path, report=go_on)
+
+
+def test_a_finished_training_is_not_repeated(recipe_2d, pictures, tmp_path):
+    first = train(recipe_2d, pictures, [], tmp_path, report=go_on)
+    assert train(recipe_2d, pictures, [], tmp_path, report=lambda _: pytest.fail("trained again")) == first
+    assert not list(tmp_path.glob("prepared-*"))
+    assert not list(tmp_path.glob("checkpoint-*"))
+
+
+def test_a_classifier_learns_to_tell_black_from_white(recipe_tags, tagged, tmp_path):
+    def load(index):
+        image, _ = tagged[index].load()
+        bright = np.zeros_like(image.array, dtype=np.float32)
+        bright[:, :16] = 1 if index % 2 else 0
+        bright[:, 16:] = 0 if index % 2 else 1
+        return Image(bright, image.grid), index % 2
+
+    cases = [TrainingCase(f"half-{index}", lambda index=index: load(index)) for index in range(6)]
+    recipe = dataclasses.replace(recipe_tags, steps=40, flips=(), dropout=0.1)
+    trained = train(recipe, cases[:4], cases[4:], tmp_path, report=go_on)
+    assert trained.metrics["validation"] == 1.0
+
+
+def test_a_loss_that_is_no_number_stops_and_says_so(recipe_2d, pictures, tmp_path):
+    state = start(dataclasses.replace(recipe_2d, steps=3), 0)
+    images = torch.full((1, 1, *recipe_2d.patch[:2]), torch.nan)
+    with pytest.raises(MedloopError, match=r"must be a number, got nan at step 1.*learning rate"):
+        take_step(recipe_2d, 0, state, images, torch.zeros(1, *recipe_2d.patch[:2], dtype=torch.int64))
+
+
+def test_progress_counts_over_all_members(recipe_2d, pictures, tmp_path):
+    seen = []
+    recipe = dataclasses.replace(recipe_2d, members=2, steps=3)
+    trained = train(recipe, pictures, [], tmp_path, report=lambda p: seen.append((p.step, p.steps)) or True)
+    assert seen == [(n, 6) for n in range(1, 7)]
+    assert len(set(weights(trained))) == 2
+    assert trained.metrics["steps"] == 3
+
+
+def test_a_time_budget_becomes_steps_and_the_plan_survives_a_stop(recipe_2d, pictures, tmp_path):
+    recipe = dataclasses.replace(recipe_2d, steps=0, minutes=0.01)
+    planned = []
+    with pytest.raises(CancelledError):
+        train(recipe, pictures, [], tmp_path, report=lambda p: planned.append(p.steps) or False)
+    trained = train(recipe, pictures, [], tmp_path, report=go_on)
+    assert trained.metrics["steps"] == planned[0] >= 20
+
+
+def test_steps_share_the_minutes_between_members(recipe_2d):
+    timed = dataclasses.replace(recipe_2d, minutes=10, members=2)
+    assert plan_steps(timed, 1.0) == int(0.93 * 300)
+    assert plan_steps(timed, 1.0, spent=79) == 200
+    assert plan_steps(timed, 1e6) == 20
+
+
+def test_seconds_per_step_use_the_clock_they_are_given(recipe_2d, pictures, tmp_path):
+    ticks = iter(range(100))
+    assert seconds_per_step(recipe_2d, prepare_cases(recipe_2d, pictures, tmp_path), clock=lambda: next(ticks)) == 1
+
+
+def test_the_learning_rate_warms_up_and_fades_out():
+    rates = [rate_at(step, 1000) for step in range(1000)]
+    assert rates[0] == 1 / 50
+    assert max(rates) == rates[49] == 1.0
+    assert rates[50:] == sorted(rates[50:], reverse=True)
+    assert rates[-1] < 1e-5
+
+
+def test_training_needs_cases(recipe_2d, tmp_path):
+    with pytest.raises(InputError, match="at least one answered case"):
+        train(recipe_2d, [], [], tmp_path, report=go_on)
+
+
+def test_weights_are_plain_safetensors(recipe_2d, pictures, tmp_path):
+    trained = train(recipe_2d, pictures, [], tmp_path, report=go_on)
+    tensors = decode_weights(weights(trained)[0])
+    assert all(isinstance(tensor, torch.Tensor) for tensor in tensors.values())
