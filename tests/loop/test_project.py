@@ -62,3 +62,10 @@ def test_every_public_name_resolves() -> None:
         assert getattr(medloop, name) is not None
     with pytest.raises(AttributeError, match="nothing_here"):
         getattr(medloop, "nothing_" + "here")
+
+
+@pytest.mark.parametrize(("field", "value"), [("strategy", "gut-feeling"), ("first_strategy", "entropy"), ("batch_size", 0)])
+def test_impossible_settings_are_refused_before_anything_is_made(tmp_path: Path, field: str, value: str | int) -> None:
+    with pytest.raises((SettingError, NotFoundError)):
+        Project.create(tmp_path / "p", kind="segmentation", labels=["a"], settings=dataclasses.replace(FAST, **{field: value}))
+    assert not (tmp_path / "p").exists()

@@ -35,6 +35,8 @@ class Candidates:
 def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraScores | None = None) -> Query | None:
     """Choose the next cases; None when none is left.
 
+    The project's first strategy chooses while there is no model, or when a strategy's scores do not exist.
+
     Args:
         workspace: The project.
         round_index: Which round asks (1 for the first); part of the seed.
@@ -46,7 +48,7 @@ def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraSco
         model = tx.latest_model()
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)} if model else {}
     chosen = strategy(settings.strategy)
-    if model is None or (chosen.needs and not predictions):
+    if not _has_what_it_needs(chosen, predictions, extra_scores or {}):
         chosen, model = strategy(settings.first_strategy), None
     size = settings.start_size if round_index == 1 and settings.start_size else settings.batch_size
     choices = _choose(workspace, chosen, candidates.train, predictions, model, size, round_index, extra_scores or {})
@@ -62,6 +64,14 @@ def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraSco
         choices=tuple(choices),
         created_at=now(),
     )
+
+
+def _has_what_it_needs(chosen: Strategy, predictions: Mapping[str, Prediction], extra_scores: ExtraScores) -> bool:
+    """Whether a strategy can choose now; one of the literature's oracles never can outside a simulation."""
+    if not chosen.needs:
+        return True
+    known = {name for p in predictions.values() for name in p.scores} | set(extra_scores) | {"features"}
+    return bool(predictions) and chosen.needs <= known
 
 
 def askable(tx: Reader) -> Candidates:

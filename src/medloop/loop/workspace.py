@@ -8,6 +8,7 @@ from typing import Self
 
 from medloop.core.errors import ConflictError, NotFoundError, SettingError
 from medloop.core.records import LABEL_COLOURS, Label, Project, ProjectSettings, Task, TaskKind, new_id, now
+from medloop.query.strategies import strategy
 from medloop.store.store import Store
 
 MAX_LABELS = 254
@@ -142,6 +143,10 @@ def check_settings(settings: ProjectSettings) -> None:
     for name, value, low, high in rules:
         if not low <= value <= high:
             raise SettingError(f"{name} must lie between {low:g} and {high:g}, got {value:g}")
+    for name in (settings.strategy, settings.first_strategy):
+        strategy(name)
+    if strategy(settings.first_strategy).needs:
+        raise SettingError(f"The first strategy must need no model, {settings.first_strategy!r} does", remedy="use random")
 
 
 def _labels(kind: TaskKind, names: Sequence[str]) -> tuple[Label, ...]:
