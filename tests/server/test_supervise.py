@@ -125,3 +125,20 @@ def test_the_worker_trains_what_the_page_asks_for(start, until, trained_folder: 
     assert server.get(f"/projects/{project}")["model"]["index"] == 2
     lines = server.get(f"/projects/{project}/jobs/{job}/log")["lines"]
     assert any("model 2 is ready" in line["text"] for line in lines)
+
+
+def test_endless_headers_are_refused_and_cost_no_memory(start, folder: Path) -> None:
+    server = start(folder, **ALONE)
+    before = memory_mb(server.process.pid)
+    port = int(server.url.rstrip("/").rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        try:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+            for number in range(100_000):
+                connection.sendall(b"X-%d: %s\r\n" % (number, b"x" * 100))
+            answer = connection.recv(100)
+        except (BrokenPipeError, ConnectionResetError):
+            answer = b"HTTP/1.1 400"
+    assert b" 400" in answer or answer == b""
+    assert memory_mb(server.process.pid) - before < 20
+    assert server.get("/health")["status"] == "ok"

@@ -17,8 +17,7 @@ from threading import Lock
 from typing import Any
 
 from medloop.core.errors import MedloopError, UnavailableError
-from medloop.core.records import Prediction
-from medloop.loop.workspace import Workspace
+from medloop.core.records import Model, Prediction
 
 ASSISTANT_SECONDS = 120.0
 """Longest time one proposal may take: a cold start and a large volume on two cores."""
@@ -94,19 +93,21 @@ class Proposer:
         """Publish from the running event loop."""
         self._loop = asyncio.get_running_loop()
 
-    def want(self, workspace: Workspace, case_id: str, shown: Prediction | None) -> bool:
+    def want(self, project_id: str, case_id: str, *, shown: Prediction | None, newest: Model | None) -> bool:
         """Have a proposal made unless the newest model's is shown already; returns at once.
+
+        Args:
+            project_id: The case's project.
+            case_id: The case somebody has open.
+            shown: The prediction drawn on it.
+            newest: The project's newest model.
 
         Returns:
             Whether somebody has been asked now.
         """
-        if self._socket is None:
+        if self._socket is None or newest is None or (shown is not None and shown.model_id == newest.id):
             return False
-        with workspace.store.read() as tx:
-            model = tx.latest_model()
-        if model is None or (shown is not None and shown.model_id == model.id):
-            return False
-        key = (workspace.project.id, case_id)
+        key = (project_id, case_id)
         with self._guard:
             if key in self._asked:
                 return False

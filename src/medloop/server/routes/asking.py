@@ -48,15 +48,15 @@ def get_upcoming(workspace: WorkspaceHere) -> UpcomingView:
 
 def _shown(site: Site, workspace: Workspace, opened: Opened) -> OpenedView:
     """The opened case; a missing proposal is asked for, and announced on the stream when it is there."""
-    site.proposer.want(workspace, opened.case.id, opened.prediction)
-    prediction = None
-    if opened.prediction is not None:
-        with workspace.store.read() as tx:
-            prediction = prediction_view(opened.prediction, tx.get(Model, opened.prediction.model_id))
+    shown = opened.prediction
+    with workspace.store.read() as tx:
+        newest = tx.latest_model()
+        author = newest if shown is None or (newest and newest.id == shown.model_id) else tx.get(Model, shown.model_id)
+    site.proposer.want(workspace.project.id, opened.case.id, shown=shown, newest=newest)
     earlier = opened.annotation
     return OpenedView(
         assignment=assignment_view(opened.assignment),
         case=case_view(opened.case),
-        prediction=prediction,
+        prediction=prediction_view(shown, author) if shown and author else None,
         previous=PreviousView(id=earlier.id, tag=earlier.tag) if earlier else None,
     )
