@@ -61,7 +61,7 @@ def detect_format(source: Path) -> FormatName:
             return "csv"
         raise FormatError(f"{source.name}: a source is a folder or a CSV, got a file", remedy="name the folder that holds it")
     root = Root.of(source)
-    if (root.folder / "dataset.json").is_file():
+    if root.has(root.folder / "dataset.json"):
         return "nnunet" if looks_like_nnunet(root, read_description(root.folder / "dataset.json")) else "msd"
     if root.folder_named("imagesTr"):
         raise FormatError(

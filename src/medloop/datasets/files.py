@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from medloop.core.errors import FormatError, NotFoundError
+from medloop.core.errors import FormatError, NotFoundError, StorageError
 from medloop.datasets.dataset import Refusal
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -42,7 +42,10 @@ class Root:
 
     def holds(self, path: Path) -> bool:
         """Whether the path, with every symbolic link followed, lies within the root."""
-        return path.resolve().is_relative_to(self.folder)
+        try:
+            return path.resolve().is_relative_to(self.folder)
+        except (OSError, RuntimeError):  # a name too long, or links that go in circles
+            return False
 
     def entry(self, text: str) -> Path | Refusal:
         """The path that a list in the source names, or why it is refused."""
@@ -53,6 +56,13 @@ class Root:
         if ".." in PurePosixPath(cleaned).parts or not self.holds(path):
             return Refusal(cleaned, "a listed path must stay within the source's folder", cleaned, "move the file inside")
         return path
+
+    def has(self, path: Path) -> bool:
+        """Whether there is a file within the root; a name no file can have is none."""
+        try:
+            return path.is_file() and self.holds(path)
+        except (OSError, ValueError):
+            return False
 
     def files(self, under: str = ".") -> list[Path]:
         """Visible files below a folder of the root, sorted; hidden ones (macOS `._*` too) are skipped."""
@@ -102,12 +112,15 @@ def read_list(path: Path) -> str:
 
     Raises:
         FormatError: Too large, or not UTF-8 text.
+        StorageError: It cannot be read.
     """
-    size = path.stat().st_size
-    if size > MAX_LIST_BYTES:
-        raise FormatError(f"{path.name}: at most {MAX_LIST_BYTES} bytes, got {size}", remedy="split the data set")
     try:
+        size = path.stat().st_size
+        if size > MAX_LIST_BYTES:
+            raise FormatError(f"{path.name}: at most {MAX_LIST_BYTES} bytes, got {size}", remedy="split the data set")
         return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise StorageError(f"{path.name}: cannot be read: {error.strerror}", remedy="check that it exists and may be read") from error
     except UnicodeDecodeError as error:
         raise FormatError(f"{path.name}: must be UTF-8 text, byte {error.start} is not", remedy="save it as UTF-8") from None
 

@@ -111,7 +111,7 @@ def _indexed(root: Root, cases: CaseList) -> tuple[CaseSource, ...]:
     """The cases with what index.csv adds to them."""
     path = root.folder / "index.csv"
     found = cases.sorted()
-    if not path.is_file() or not root.holds(path):
+    if not root.has(path):
         return found
     table = read_table(path)
     if "image" not in table.columns:

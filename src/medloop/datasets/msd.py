@@ -53,12 +53,12 @@ def open_msd(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
 def present(root: Root, entry: str) -> Path | Refusal:
     """The file a list names; one of the same name with another image suffix will do."""
     path = root.entry(entry)
-    if isinstance(path, Refusal) or path.is_file():
+    if isinstance(path, Refusal) or root.has(path):
         return path
     stem = split_suffix(path.name)[0]
     for suffix in IMAGE_SUFFIXES:
         other = path.with_name(stem + suffix)
-        if other.is_file() and root.holds(other):
+        if root.has(other):
             return other
     return Refusal(root.label(path), "a file named in dataset.json must exist", "nothing there", "restore it or drop the entry")
 

@@ -136,7 +136,7 @@ def _listed(root: Root, entry: str, where: str) -> Path | Refusal:
         path = root.entry(candidate)
         if isinstance(path, Refusal):
             return Refusal(where, path.rule, path.value, path.remedy)
-        if path.is_file():
+        if root.has(path):
             return path
     return Refusal(where, "a listed file must exist", entry[:80], "restore it or drop the line")
 
