@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from .postgres import postgres_url as postgres_url
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 NO_DATA = "no data"
 

@@ -23,8 +23,11 @@ def make_workspace(tmp_path: Path) -> Iterator[MakeWorkspace]:
     """A factory: splits name the cases to make; `labelled` of them (in order) get their truth as imported answer."""
     opened: list[Workspace] = []
 
-    def make(splits: list[Split], *, labelled: int = 0, settings: ProjectSettings = FAST, name: str = "project") -> Workspace:
-        workspace = Workspace.create(tmp_path / name, name=name, kind="segmentation", labels=["large", "small"], settings=settings)
+    def make(
+        splits: list[Split], *, labelled: int = 0, settings: ProjectSettings = FAST, name: str = "project", url: str | None = None
+    ) -> Workspace:
+        labels = ["large", "small"]
+        workspace = Workspace.create(tmp_path / name, name=name, kind="segmentation", labels=labels, settings=settings, url=url)
         opened.append(workspace)
         teacher = annotator_named(workspace, "import")
         for index, split in enumerate(splits):

@@ -1,0 +1,30 @@
+import pytest
+
+from medloop.loop.annotators import annotator_named
+from medloop.loop.answers import next_assignment, submit_mask
+from medloop.loop.drafts import save_patch
+from medloop.loop.progress import progress
+from medloop.loop.rounds import start_training
+from medloop.loop.work import drain
+from medloop.store import audit
+
+from ..postgres import empty_database
+from .conftest import MakeWorkspace
+
+
+@pytest.mark.postgres
+def test_the_whole_loop_runs_on_postgresql(make_workspace: MakeWorkspace, postgres_url: str) -> None:
+    empty_database(postgres_url)
+    workspace = make_workspace(["train", "train", "test", "train", "train"], labelled=3, url=postgres_url)
+    start_training(workspace)
+    drain(workspace)
+    ann = annotator_named(workspace, "Ann")
+    for _ in range(2):
+        opened = next_assignment(workspace, ann.id)
+        assert opened is not None
+        assert opened.prediction is not None
+        save_patch(workspace, opened.assignment.id, 0, [(0, 9, 1)])
+        submit_mask(workspace, opened.assignment.id, revision=1, effort_seconds=5.0)
+    drain(workspace)
+    assert [p.labelled_cases for p in progress(workspace).curve] == [2, 4]
+    assert audit.verify(workspace.store).ok
