@@ -10,7 +10,7 @@ export interface Watch {
 }
 
 export function watchProject(project: string, onChange: () => void): Watch {
-  const source = typeof EventSource === "undefined" ? null : new EventSource(`${PREFIX}/projects/${encodeURIComponent(project)}/stream`);
+  const source = typeof EventSource === "undefined" ? null : new EventSource(streamOf(project));
   let timer = 0;
   const schedule = (): void => {
     window.clearTimeout(timer);
@@ -32,3 +32,18 @@ export function watchProject(project: string, onChange: () => void): Watch {
     },
   };
 }
+
+export interface ProposalNews {
+  case_id: string;
+  prediction_id: string;
+}
+
+/** Tells when a proposal that was asked for is ready. Without server-sent events it is there at the next opening. */
+export function watchProposals(project: string, onProposal: (news: ProposalNews) => void): Watch {
+  if (typeof EventSource === "undefined") return { close: () => undefined };
+  const source = new EventSource(streamOf(project));
+  source.addEventListener("proposal", (event) => onProposal(JSON.parse(event.data as string) as ProposalNews));
+  return source;
+}
+
+const streamOf = (project: string): string => `${PREFIX}/projects/${encodeURIComponent(project)}/stream`;

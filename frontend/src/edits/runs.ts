@@ -30,8 +30,15 @@ export function inverseOf(mask: Uint8Array, runs: readonly Run[]): Run[] {
   return inverse;
 }
 
-export function voxelsIn(runs: readonly Run[]): number {
-  return runs.reduce((sum, run) => sum + run[1], 0);
+/** The edit that turns one mask into another. */
+export function difference(mask: Uint8Array, wanted: Uint8Array): Edit {
+  const edit: Edit = { forward: [], inverse: [] };
+  for (let index = 0; index < mask.length; index++) {
+    if (mask[index] === wanted[index]) continue;
+    extend(edit.forward, index, wanted[index]!);
+    extend(edit.inverse, index, mask[index]!);
+  }
+  return edit;
 }
 
 function extend(runs: Run[], index: number, value: number): void {

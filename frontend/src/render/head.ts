@@ -13,6 +13,8 @@ export interface HeadUp {
   title: string;
   /** Lines at the lower left: the value under the pointer, the window. */
   lines: string[];
+  /** Without orientation, letters would be a guess; without pixel size, a bar counts pixels. */
+  unit: "mm" | "px";
   brush: { at: Pixel; radiusMm: number; colour: string; erases: boolean } | null;
 }
 
@@ -25,7 +27,7 @@ const GAP = 16;
 
 export function drawHead(context: CanvasRenderingContext2D, head: HeadUp): void {
   if (head.crosshair) drawCrosshair(context, head, head.crosshair);
-  drawLetters(context, head);
+  if (head.unit === "mm") drawLetters(context, head);
   drawScaleBar(context, head);
   context.font = `600 ${FONT}`;
   write(context, head.title, INSET, INSET, "left", "top", PLANE_COLOURS[head.plane.name]);
@@ -61,7 +63,7 @@ function crossedPlanes(name: PlaneHeader["name"]): [PlaneHeader["name"], PlaneHe
   return name === "coronal" ? ["sagittal", "axial"] : ["coronal", "axial"];
 }
 
-function drawScaleBar(context: CanvasRenderingContext2D, { size, place }: HeadUp): void {
+function drawScaleBar(context: CanvasRenderingContext2D, { size, place, unit }: HeadUp): void {
   const mm = niceLength((size.width * 0.22) / place.perMm);
   const length = mm * place.perMm;
   const right = size.width - INSET;
@@ -71,7 +73,7 @@ function drawScaleBar(context: CanvasRenderingContext2D, { size, place }: HeadUp
   context.lineWidth = 1;
   bar(context, TEXT, right, length, y);
   context.font = FONT;
-  write(context, mm >= 10 ? `${mm / 10} cm` : `${mm} mm`, right - length / 2, y - 6, "center", "bottom");
+  write(context, unit === "mm" && mm >= 10 ? `${mm / 10} cm` : `${mm} ${unit}`, right - length / 2, y - 6, "center", "bottom");
 }
 
 /** The longest of 1, 2, 5 × 10ⁿ that is not longer than `limit`. */

@@ -84,10 +84,10 @@ export class PanePainter {
     const place = this.place(view);
     const context = this.cleared(this.canvases.labels);
     if (layers.uncertainty) this.paintHeat(context, layers, layers.uncertainty, slice, place, smooth);
-    if (layers.mask && layers.style.outline) this.paintOutlines(context, layers.mask, slice, place, layers.style.labels, false);
-    else if (layers.mask) this.paintFill(context, layers.mask, layers.style, slice, place, part);
-    if (!layers.mask || layers.style.outline) this.coloursFor = "";
+    if (layers.mask && !layers.style.outline) this.paintFill(context, layers.mask, layers.style, slice, place, part);
     if (layers.proposal) this.paintOutlines(context, layers.proposal, slice, place, layers.style.labels, true);
+    if (layers.mask && layers.style.outline) this.paintOutlines(context, layers.mask, slice, place, layers.style.labels, false);
+    if (!layers.mask || layers.style.outline) this.coloursFor = "";
   }
 
   /** A context for the head-up canvas, emptied, in CSS pixels. */

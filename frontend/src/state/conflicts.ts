@@ -10,35 +10,38 @@ import type { CaseSession, Conflict } from "./session";
 const RETRY_MS = 2000;
 
 export async function settleRefusal(session: CaseSession, draft: Draft, error: unknown): Promise<void> {
-  const pending = session.queue!.unconfirmed();
+  const pending = [...session.queue!.unconfirmed()];
+  const waiting = pending.length;
   const { message, remedy } = explain(error);
   if (!(error instanceof ApiError) || error.status !== 409) {
-    session.conflict.value = { message, remedy, saved: await readSaved(session), patches: pending.map((patch) => patch.runs) };
+    session.conflict.value = { title: "The server refused an edit", message, remedy, saved: await readSaved(session), patches: pending.map((patch) => patch.runs), waiting };
     return;
   }
   const saved = await readSaved(session);
   if (session.closed) return;
   const fit = fitPatches(saved.mask, saved, pending);
-  const conflict: Conflict = { message, remedy, saved, patches: fit.runs };
+  const conflict: Conflict = {
+    title: "This case was changed elsewhere",
+    message: `Another window saved it since: it is at revision ${saved.revision}, your edits began at ${session.queue!.revision}`,
+    remedy: "",
+    saved,
+    patches: fit.runs,
+    waiting,
+  };
   if (fit.clean) takeOnTop(session, draft, conflict);
   else session.conflict.value = conflict;
 }
 
 /** Our unsaved edits go on top of what the server has. */
 export function takeOnTop(session: CaseSession, draft: Draft, conflict: Conflict): void {
-  const patches = conflict.patches.concat(drawnSince(session, conflict));
+  const later = session.queue!.unconfirmed().slice(conflict.waiting);
+  const patches = conflict.patches.concat(later.map((patch) => patch.runs));
   settle(session, draft, conflict, patches);
 }
 
 /** The server's version stays; our unsaved edits are dropped because the reader said so. */
 export function takeSaved(session: CaseSession, draft: Draft, conflict: Conflict): void {
   settle(session, draft, conflict, []);
-}
-
-function drawnSince(session: CaseSession, conflict: Conflict): Conflict["patches"] {
-  const waiting = session.queue!.unconfirmed().map((patch) => patch.runs);
-  const last = conflict.patches[conflict.patches.length - 1];
-  return last ? waiting.slice(waiting.indexOf(last) + 1) : waiting;
 }
 
 function settle(session: CaseSession, draft: Draft, conflict: Conflict, patches: Conflict["patches"]): void {

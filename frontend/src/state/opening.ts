@@ -78,10 +78,12 @@ async function recover(session: CaseSession, draft: Draft, revision: number): Pr
     return;
   }
   session.conflict.value = {
-    message: `This browser kept ${kept.length} unsaved edit${kept.length > 1 ? "s" : ""} of this case, but the case was changed since`,
-    remedy: "choose what to do with them",
+    title: "Unsaved edits from an earlier visit",
+    message: "This browser kept edits of this case that were never saved, but the case was changed since",
+    remedy: "",
     saved: { assignment: session.assignmentId, revision, mask: draft.mask.slice() },
     patches: fit.runs,
+    waiting: 0,
   };
   void session.conflict.subscribe((open) => {
     if (open === null) for (const patch of kept) void storage.remove(patch);

@@ -1,6 +1,6 @@
 /** One case on the screen: its arrays, where one looks, and the draft being edited. */
 import { computed, signal, type Signal } from "@preact/signals";
-import type { CaseHeader, Label, Opened, PlaneHeader, Project, Run, Triple } from "../api/types";
+import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Run, Triple } from "../api/types";
 import type { Draft } from "../edits/draft";
 import type { EffortTimer } from "../edits/effort";
 import type { PatchQueue } from "../edits/queue";
@@ -13,11 +13,14 @@ import type { Volume } from "../volume/volume";
 
 /** The server's draft went another way than ours; somebody must choose. */
 export interface Conflict {
+  title: string;
   message: string;
   remedy: string;
   /** What the server holds now; null when it could not be read. */
   saved: { assignment: string; revision: number; mask: Uint8Array } | null;
   patches: Run[][];
+  /** How many of the queue's waiting patches these are; what is drawn later comes after them. */
+  waiting: number;
 }
 
 export interface Stroke {
@@ -47,6 +50,9 @@ export class CaseSession {
   readonly conflict = signal<Conflict | null>(null);
   readonly places = computed(() => (this.doubt.value ? doubtfulPlaces(this.doubt.value, this.header.shape, this.header.spacing_mm) : []));
   readonly place = signal(-1);
+  readonly prediction: Signal<Prediction | null>;
+  /** A newer proposal than the one the draft began with, waiting to be taken. */
+  readonly offered = signal<{ prediction: Prediction; mask: Uint8Array } | null>(null);
   /** Whether everything is there, so that tools work. */
   readonly ready = computed(() => {
     this.arrived.value;
@@ -78,11 +84,26 @@ export class CaseSession {
     this.views = this.planes.map(() => signal(FITTED));
     this.active = signal(this.main);
     this.label = signal(project.labels[0]?.value ?? 1);
+    this.prediction = signal(opened.prediction);
     this.tag = signal(opened.previous?.tag ?? null);
   }
 
   get isFlat(): boolean {
     return this.planes.length === 1;
+  }
+
+  /** Axial slices received so far; a volume that still arrives shows its newest ones. */
+  get slicesHere(): number {
+    const volume = this.volume.value;
+    if (!volume || volume.received >= volume.values.length) return this.header.shape[2];
+    return Math.min(this.header.shape[2], Math.floor(volume.received / (this.header.shape[0] * this.header.shape[1])));
+  }
+
+  /** "px" for pictures without orientation and pixel size (identity but for the turn to screen axes). */
+  get unit(): "mm" | "px" {
+    const { affine, shape } = this.header;
+    const plain = affine.every((row, r) => row.every((value, c) => value === (r === c ? (r < 2 ? -1 : 1) : 0)));
+    return plain && shape[2] === 1 ? "px" : "mm";
   }
 
   get labels(): readonly Label[] {

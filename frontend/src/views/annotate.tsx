@@ -6,6 +6,7 @@ import { helpShown } from "../state/display";
 import { keepEffort } from "../state/effort";
 import { tellError } from "../state/notices";
 import { openSession } from "../state/opening";
+import { followProposals } from "../state/proposals";
 import { annotatorName } from "../state/person";
 import { go, linkTo, rename, route } from "../state/router";
 import { type CaseSession, current } from "../state/session";
@@ -28,6 +29,7 @@ export function Annotate({ project, caseId }: { project: Project; caseId: string
   useEffect(() => openCase(project, caseId, setEnded), [project.id, here, person]);
   useEffect(() => () => leaveCase(), []);
   const session = current.value;
+  useEffect(() => (session ? followProposals(session) : undefined), [session]);
   const leave = (): void => go(linkTo.worklist(project.id));
   useEffect(() => (session ? listen(session, ask, leave) : undefined), [session]);
   return (

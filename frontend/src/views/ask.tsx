@@ -54,7 +54,7 @@ export function ConflictDialog({ session }: { session: CaseSession }) {
   if (!conflict || !draft) return null;
   const count = conflict.patches.length;
   return (
-    <Dialog title="This case was changed elsewhere" testid="conflict-dialog" onClose={null}>
+    <Dialog title={conflict.title} testid="conflict-dialog" onClose={null}>
       <p>{conflict.message}.</p>
       {conflict.remedy && <p class="hint">{conflict.remedy}</p>}
       <p>
@@ -62,10 +62,10 @@ export function ConflictDialog({ session }: { session: CaseSession }) {
       </p>
       <div class="row-end">
         <button onClick={() => takeSaved(session, draft, conflict)} data-testid="conflict-reload">
-          Take the saved version, drop my {count === 1 ? "edit" : `${count} edits`}
+          Drop my {count === 1 ? "edit" : `${count} edits`}
         </button>
         <button class="primary" autofocus onClick={() => takeOnTop(session, draft, conflict)} data-testid="conflict-keep">
-          Put my {count === 1 ? "edit" : "edits"} on top
+          Put my {count === 1 ? "edit" : `${count} edits`} on top
         </button>
       </div>
     </Dialog>

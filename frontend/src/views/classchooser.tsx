@@ -5,7 +5,7 @@ import { chooseLabel } from "../tools/keys";
 import { Bar, Swatch, Toggle } from "./controls";
 
 export function ClassChooser({ session }: { session: CaseSession }) {
-  const probabilities = session.opened.prediction?.probabilities ?? [];
+  const probabilities = session.prediction.value?.probabilities ?? [];
   return (
     <section class="block">
       <h3>Which class?</h3>

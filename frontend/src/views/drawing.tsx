@@ -48,7 +48,7 @@ export function DrawingOptions({ session }: { session: CaseSession }) {
         low={0}
         high={SLIDER_TOP}
         step={0.5}
-        shown={`${diameter < 10 ? diameter.toFixed(1) : diameter.toFixed(0)} mm`}
+        shown={`${diameter < 10 ? diameter.toFixed(1) : diameter.toFixed(0)} ${session.unit}`}
         testid="brush-size"
         onInput={(value) => (display.brushRadiusMm.value = SMALLEST_MM * RATIO ** (value / SLIDER_TOP))}
       />

@@ -1,5 +1,6 @@
 /** The panel at the right: why this case, what the model expects, labels, how things are drawn, and the answer. */
 import { submitSession } from "../state/answering";
+import { adoptOffer } from "../state/proposals";
 import type { CaseSession } from "../state/session";
 import { ClassChooser } from "./classchooser";
 import { DrawingOptions, LabelChooser } from "./drawing";
@@ -21,7 +22,8 @@ export function SidePanel({ session, ask }: { session: CaseSession; ask: (dialog
 }
 
 function Reason({ session }: { session: CaseSession }) {
-  const { assignment, prediction, previous } = session.opened;
+  const { assignment, previous } = session.opened;
+  const prediction = session.prediction.value;
   const { instructions } = session.project;
   return (
     <section class="block">
@@ -34,6 +36,11 @@ function Reason({ session }: { session: CaseSession }) {
         {prediction ? <ModelExpects quality={prediction.quality} low={prediction.quality_low} high={prediction.quality_high} index={prediction.model_index} /> : <span>No proposal yet: no model has seen this case</span>}
         {previous && <span>Starts from your earlier answer</span>}
       </p>
+      {session.offered.value && (
+        <button class="small" data-testid="use-proposal" onClick={() => adoptOffer(session)}>
+          Use the new proposal of model {session.offered.value.prediction.model_index}
+        </button>
+      )}
       {session.header.notes.map((note) => (
         <p key={note} class="note">
           {note}

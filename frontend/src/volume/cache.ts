@@ -3,7 +3,7 @@ import * as calls from "../api/calls";
 import type { CaseHeader } from "../api/types";
 import { voxelCount } from "../geometry/plane";
 import { receiveMask, receiveVolume } from "./download";
-import type { Volume } from "./volume";
+import { bytesOf, type Volume } from "./volume";
 
 export interface CaseArrays {
   volume: Promise<Volume>;
@@ -16,6 +16,7 @@ export interface CaseArrays {
 
 /** Cases held at once: the one shown, the next one, the last one (for going back). */
 const MOST_CASES = 3;
+const LONG_BYTES = 32_000_000;
 const held = new Map<string, CaseArrays>();
 const keyOf = (project: string, caseId: string): string => `${project}/${caseId}`;
 
@@ -30,7 +31,9 @@ export function arraysOf(
   const key = keyOf(project, header.id);
   const known = held.get(key);
   const volume = known?.volume ?? calls.readVoxels(project, header.id).then((response) => receiveVolume(response, header, onPart));
-  const masks = known && known.predictionId === predictionId ? known : predictedArrays(project, header, withMasks ? predictionId : null);
+  // A long volume has the line for itself first: an image without masks is of use, masks without an image are not.
+  const turn = bytesOf(header) > LONG_BYTES ? volume.then(nothing, nothing) : Promise.resolve();
+  const masks = known && known.predictionId === predictionId ? known : predictedArrays(project, header, withMasks ? predictionId : null, turn);
   const arrays: CaseArrays = { volume, proposal: masks.proposal, doubt: masks.doubt, header, predictionId };
   held.delete(key);
   held.set(key, arrays);
@@ -39,15 +42,19 @@ export function arraysOf(
   return arrays;
 }
 
-function predictedArrays(project: string, header: CaseHeader, predictionId: string | null): Pick<CaseArrays, "proposal" | "doubt"> {
+function predictedArrays(project: string, header: CaseHeader, predictionId: string | null, turn: Promise<void>): Pick<CaseArrays, "proposal" | "doubt"> {
   if (predictionId === null) return { proposal: Promise.resolve(null), doubt: Promise.resolve(null) };
-  const fetchMap = (response: Promise<Response>): Promise<Uint8Array | null> =>
-    // A prediction without that map (404) is drawn without it; the image matters more.
-    response.then((answer) => receiveMask(answer, voxelCount(header.shape))).catch(() => null);
-  return {
-    proposal: fetchMap(calls.readPredictionMask(project, predictionId)),
-    doubt: fetchMap(calls.readUncertainty(project, predictionId)),
-  };
+  const fetchMap = (read: typeof calls.readUncertainty): Promise<Uint8Array | null> =>
+    turn
+      .then(() => read(project, predictionId))
+      .then((answer) => receiveMask(answer, voxelCount(header.shape)))
+      // A prediction without that map (404) is drawn without it; the image matters more.
+      .catch(() => null);
+  return { proposal: fetchMap(calls.readPredictionMask), doubt: fetchMap(calls.readUncertainty) };
+}
+
+function nothing(): void {
+  // Only the order of things matters.
 }
 
 /** Fetch what `/upcoming` promises; failures are silent, the case is then fetched when it opens. */

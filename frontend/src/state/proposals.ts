@@ -1,0 +1,46 @@
+/** A proposal that comes while its case is open: shown at once, put into the draft when nothing would be lost. */
+import { readPrediction, readPredictionMask, readUncertainty } from "../api/calls";
+import { watchProposals } from "../api/stream";
+import { applyRuns, difference } from "../edits/runs";
+import { voxelCount } from "../geometry/plane";
+import { receiveMask } from "../volume/download";
+import { tell } from "./notices";
+import type { CaseSession } from "./session";
+
+export function followProposals(session: CaseSession): () => void {
+  const watch = watchProposals(session.project.id, ({ case_id, prediction_id }) => {
+    if (case_id === session.header.id && prediction_id !== session.prediction.value?.id) void take(session, prediction_id).catch(() => undefined);
+  });
+  return () => watch.close();
+}
+
+async function take(session: CaseSession, predictionId: string): Promise<void> {
+  const { project, header } = session;
+  const prediction = await readPrediction(project.id, predictionId);
+  if (project.kind === "classification") {
+    session.prediction.value = prediction;
+    return;
+  }
+  const voxels = voxelCount(header.shape);
+  const mask = await receiveMask(await readPredictionMask(project.id, predictionId), voxels);
+  const doubt = await readUncertainty(project.id, predictionId).then((response) => receiveMask(response, voxels), () => null);
+  if (session.closed) return;
+  session.prediction.value = prediction;
+  session.proposal.value = mask;
+  session.doubt.value = doubt;
+  session.offered.value = { prediction, mask };
+  const draft = session.draft.value;
+  const untouched = draft !== null && draft.revision.value === 0 && draft.pending.value === 0 && session.opened.previous === null;
+  if (untouched && session.opened.prediction === null) adoptOffer(session);
+}
+
+/** One step of undo, one patch: the draft becomes the newer proposal. */
+export function adoptOffer(session: CaseSession): void {
+  const [draft, offer] = [session.draft.value, session.offered.value];
+  if (!draft || !offer) return;
+  const edit = difference(draft.mask, offer.mask);
+  applyRuns(draft.mask, edit.forward);
+  draft.commit(edit);
+  session.offered.value = null;
+  tell("info", `The proposal of model ${offer.prediction.model_index} is in the draft`, "Ctrl + Z takes it back");
+}

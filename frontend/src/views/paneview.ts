@@ -1,0 +1,271 @@
+/** Draws one plane when what it depends on changes, and turns pointers into gestures. */
+import { effect, signal } from "@preact/signals";
+import { clampVoxel, flatIndex, type Pixel, pixelOfVoxel, sliceOf, stepOfWheelDown, voxelOfPixel } from "../geometry/plane";
+import { pixelOfPoint, type Placement, pointOfPixel } from "../geometry/viewport";
+import { noteGesture, requestDraw } from "../render/frame";
+import { drawHead } from "../render/head";
+import { type PaneCanvases, PanePainter } from "../render/painter";
+import type { Rect } from "../render/slice";
+import * as display from "../state/display";
+import { measures } from "../state/measures";
+import type { CaseSession, Stroke } from "../state/session";
+import { beginGesture, type Gesture, type PaneContact, turnWheel } from "../tools/gestures";
+import { toggleMaximised } from "../tools/keys";
+import { valueAt } from "../volume/volume";
+import { wheelSteps } from "../tools/wheel";
+
+export class PaneView implements PaneContact {
+  private readonly painter: PanePainter;
+  private readonly pointer = signal<Pixel | null>(null);
+  private readonly sized = signal(0);
+  private readonly dirty = { image: true, labels: true as boolean | Rect, head: true };
+  private readonly stops: (() => void)[] = [];
+  private gesture: Gesture | null = null;
+
+  constructor(
+    readonly session: CaseSession,
+    readonly index: number,
+    private readonly box: HTMLDivElement,
+  ) {
+    const layer = (name: string): HTMLCanvasElement => box.querySelector(`[data-layer="${name}"]`)!;
+    const canvases: PaneCanvases = { image: layer("image"), labels: layer("labels"), head: layer("head") };
+    this.painter = new PanePainter(this.plane, session.header.shape, canvases);
+    this.followSize();
+    this.followState();
+    this.listen();
+  }
+
+  close(): void {
+    this.stops.splice(0).forEach((stop) => stop());
+  }
+
+  get plane() {
+    return this.session.planes[this.index]!;
+  }
+
+  private get number(): number {
+    return this.session.sliceNumber(this.index);
+  }
+
+  /** The slice drawn: while a volume arrives, the newest one that is there. */
+  private get shown(): number {
+    return this.plane.slice_axis === 2 ? Math.max(0, Math.min(this.number, this.session.slicesHere - 1)) : this.number;
+  }
+
+  private get view() {
+    return this.session.views[this.index]!.value;
+  }
+
+  private followSize(): void {
+    const observer = new ResizeObserver(() => {
+      const { clientWidth: width, clientHeight: height } = this.box;
+      if (width === 0 || height === 0) return;
+      if (this.painter.resize({ width, height, ratio: Math.min(2, window.devicePixelRatio || 1) })) this.sized.value++;
+    });
+    observer.observe(this.box);
+    this.stops.push(() => observer.disconnect());
+  }
+
+  /** Each layer redraws when one of the values read here changes. */
+  private followState(): void {
+    const { session } = this;
+    const onChange = (read: () => unknown, mark: () => void): void => {
+      this.stops.push(
+        effect(() => {
+          read();
+          mark();
+          requestDraw(this, () => this.draw());
+        }),
+      );
+    };
+    const common = (): unknown[] => [this.shown, this.view, this.sized.value, session.maximised.value];
+    onChange(
+      () => [common(), session.volume.value, session.arrived.value, session.window.value, session.channel.value, display.smooth.value],
+      () => (this.dirty.image = true),
+    );
+    onChange(
+      () => [common(), this.layersState(), session.draft.value?.changes.value, display.smooth.value],
+      () => (this.dirty.labels = true),
+    );
+    this.stops.push(
+      effect(() => {
+        const stroke = session.stroke.value;
+        if (!stroke || stroke.plane === this.plane || !this.crosses(stroke)) return;
+        this.dirty.labels = true;
+        requestDraw(this, () => this.draw());
+      }),
+    );
+    onChange(
+      () => [common(), session.crosshair.value, session.window.value, session.volume.value, session.arrived.value, this.pointer.value, display.tool.value,
+        display.brushRadiusMm.value, display.crosshairShown.value, session.label.value, session.draft.value?.changes.value],
+      () => (this.dirty.head = true),
+    );
+  }
+
+  /** Whether a stroke in another plane touches the slice shown here. */
+  private crosses({ plane, part }: Stroke): boolean {
+    const { x, y } = pixelOfVoxel(plane, this.session.header.shape, this.session.crosshair.peek());
+    return this.plane.slice_axis === plane.x_axis ? x >= part.left && x < part.right : y >= part.top && y < part.bottom;
+  }
+
+  private layersState(): unknown[] {
+    const { session } = this;
+    return [
+      session.draft.value, session.doubt.value, session.proposal.value, display.maskShown.value, display.maskOpacity.value,
+      display.outlined.value, display.doubtShown.value, display.doubtOpacity.value, display.proposalShown.value,
+    ];
+  }
+
+  private draw(): void {
+    if (this.painter.paneSize.width === 0 || this.box.hidden) return;
+    if (this.dirty.image) this.drawImage();
+    if (this.dirty.labels) this.drawLabels();
+    if (this.dirty.head) this.drawHead();
+  }
+
+  private drawImage(): void {
+    const { session, plane } = this;
+    const volume = session.volume.value;
+    if (!volume) return;
+    if (session.slicesHere === 0) return;
+    const slice = sliceOf(plane, session.header.shape, this.shown);
+    this.painter.paintImage(volume, slice, session.window.value, session.channel.value, this.view, display.smooth.value);
+    this.dirty.image = false;
+    if (!session.drawn && this.index === session.main) {
+      session.drawn = true;
+      measures.firstImageMs = performance.now() - session.startedAt;
+    }
+  }
+
+  private drawLabels(): void {
+    const { session, plane } = this;
+    const part = typeof this.dirty.labels === "object" ? this.dirty.labels : undefined;
+    this.dirty.labels = false;
+    const layers = {
+      mask: display.maskShown.value ? (session.draft.value?.mask ?? null) : null,
+      style: { labels: session.labels, opacity: display.maskOpacity.value, outline: display.outlined.value },
+      uncertainty: display.doubtShown.value ? session.doubt.value : null,
+      heatOpacity: display.doubtOpacity.value,
+      proposal: display.proposalShown.value ? session.proposal.value : null,
+    };
+    this.painter.paintLabels(layers, sliceOf(plane, session.header.shape, this.shown), this.view, display.smooth.value, part);
+  }
+
+  private drawHead(): void {
+    this.dirty.head = false;
+    const { session, plane } = this;
+    const { shape } = session.header;
+    const place = this.painter.place(this.view);
+    const crosshair = session.isFlat || !display.crosshairShown.value ? null : pointOfPixel(place, pixelOfVoxel(plane, shape, session.crosshair.value));
+    const paints = display.tool.value === "brush" || display.tool.value === "eraser";
+    const at = this.pointer.value;
+    const colour = session.labels.find((label) => label.value === session.label.value)?.colour ?? "#ffffff";
+    const brush = paints && at && session.draft.value ? { at, radiusMm: display.brushRadiusMm.value, colour, erases: display.tool.value === "eraser" } : null;
+    const arriving = session.slicesHere < shape[2] ? `  loading ${Math.round((100 * session.slicesHere) / shape[2])} %` : "";
+    const title = session.isFlat ? "" : `${plane.name[0]!.toUpperCase()}${plane.name.slice(1)}  ${this.number + 1} / ${shape[plane.slice_axis]}${arriving}`;
+    drawHead(this.painter.headContext(), { plane, size: this.painter.paneSize, place, crosshair, title, lines: this.lines(at), unit: session.unit, brush });
+  }
+
+  private lines(at: Pixel | null): string[] {
+    const { session } = this;
+    const { low, high } = session.window.value;
+    const window = `W ${short(high - low)}  C ${short((low + high) / 2)}`;
+    const main = this.index === session.main || session.maximised.value === this.index;
+    const under = at ? this.under(at) : "";
+    return [under, main ? window : ""].filter(Boolean);
+  }
+
+  private under(at: Pixel): string {
+    const { session, plane } = this;
+    const voxel = voxelOfPixel(plane, session.header.shape, pixelOfPoint(this.painter.place(this.view), at), this.number);
+    const nearest = clampVoxel(session.header.shape, voxel);
+    const volume = session.volume.value;
+    if (!volume || nearest.some((v, axis) => Math.abs(v - voxel[axis]!) > 0.51)) return "";
+    const channels = session.channel.value === "rgb" ? [0, 1, 2] : [session.channel.value];
+    const values = channels.map((channel) => short(valueAt(volume, channel, nearest))).join(" ");
+    const value = session.draft.value?.mask[flatIndex(session.header.shape, nearest)] ?? 0;
+    const label = session.labels.find((candidate) => candidate.value === value)?.name;
+    return `(${nearest.join(", ")})  ${values}${label && session.draft.value ? `  ${label}` : ""}`;
+  }
+
+  private listen(): void {
+    const { box } = this;
+    const on = <K extends keyof HTMLElementEventMap>(name: K, act: (event: HTMLElementEventMap[K]) => void): void => {
+      box.addEventListener(name, act, { passive: false });
+      this.stops.push(() => box.removeEventListener(name, act));
+    };
+    on("pointerdown", (event) => this.press(event));
+    on("pointermove", (event) => this.move(event));
+    on("pointerup", () => this.release());
+    on("pointercancel", () => this.abandon());
+    on("pointerleave", () => (this.pointer.value = null));
+    on("contextmenu", (event) => event.preventDefault());
+    on("wheel", (event) => this.wheel(event));
+    on("dblclick", () => {
+      if (display.tool.value === "navigate" || display.tool.value === "window") toggleMaximised(this.session, this.index);
+    });
+  }
+
+  readonly place = (): Placement => this.painter.place(this.view);
+
+  readonly centre = (): Pixel => ({ x: this.painter.paneSize.width / 2, y: this.painter.paneSize.height / 2 });
+
+  /** During a stroke: this pane redraws the touched part; the others follow when they show some of it. */
+  readonly painted = (part: Rect): void => {
+    this.dirty.labels = this.dirty.labels === true ? true : union(this.dirty.labels, part);
+    requestDraw(this, () => this.draw());
+    this.session.stroke.value = { plane: this.plane, part };
+  };
+
+  private at(event: MouseEvent): Pixel {
+    const { left, top } = this.box.getBoundingClientRect();
+    return { x: event.clientX - left - this.box.clientLeft, y: event.clientY - top - this.box.clientTop };
+  }
+
+  private press(event: PointerEvent): void {
+    this.session.active.value = this.index;
+    (document.activeElement as HTMLElement | null)?.blur?.();
+    if (event.button === 1) event.preventDefault();
+    noteGesture(event.timeStamp);
+    this.pointer.value = this.at(event);
+    this.gesture?.end();
+    this.gesture = beginGesture(this, this.at(event), event);
+    if (this.gesture) this.box.setPointerCapture(event.pointerId);
+  }
+
+  private move(event: PointerEvent): void {
+    noteGesture(event.timeStamp);
+    const path = this.gesture ? (event.getCoalescedEvents?.() ?? []) : [];
+    for (const step of path.length > 0 ? path : [event]) this.gesture?.move(this.at(step), step);
+    this.pointer.value = this.at(event);
+    this.session.active.value = this.gesture || event.buttons === 0 ? this.index : this.session.active.value;
+  }
+
+  private release(): void {
+    this.gesture?.end();
+    this.gesture = null;
+  }
+
+  private abandon(): void {
+    this.gesture?.cancel();
+    this.gesture = null;
+  }
+
+  private wheel(event: WheelEvent): void {
+    event.preventDefault();
+    noteGesture(event.timeStamp);
+    const steps = wheelSteps(event);
+    if (steps !== 0) turnWheel(this, this.at(event), event, steps, stepOfWheelDown(this.plane, this.session.header.affine));
+  }
+}
+
+function union(a: Rect | boolean, b: Rect): Rect {
+  if (typeof a === "boolean") return b;
+  return { left: Math.min(a.left, b.left), top: Math.min(a.top, b.top), right: Math.max(a.right, b.right), bottom: Math.max(a.bottom, b.bottom) };
+}
+
+function short(value: number): string {
+  return Number.isInteger(value) ? String(value) : Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
+
+
