@@ -31,15 +31,20 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+import numpy as np
+
 from medloop.core.errors import MedloopError
 from medloop.core.records import Project, ProjectSettings, Source
+from medloop.datasets.discover import open_dataset
 from medloop.images.phantoms import phantom_3d
 from medloop.loop.annotators import annotator_named
+from medloop.loop.answers import next_assignment, submit_mask
 from medloop.loop.importing import add_case, import_dataset
 from medloop.loop.rounds import start_training
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 
+MEDLOOP = str(Path(sys.executable).with_name("medloop"))
 STARTERS = 6
 SHAPE = (48, 48, 32)
 FIRST_MODEL = ProjectSettings(train_after=0, audit_fraction=0.0, train_steps=4, samples=2, batch_size=8)
@@ -90,16 +95,21 @@ def add_phantoms(workspace: Workspace, cases: int, seed: int) -> None:
 
 
 def imported_project(folder: Path, data: Path) -> Workspace:
-    """The images of a data set with the answers of its first cases."""
-    from medloop.datasets.discover import open_dataset
-
+    """The images of a data set without its answers; the first cases get a box, for a model to learn."""
     dataset = open_dataset(data)
     if dataset.kind != "segmentation":
         raise SystemExit("error: this benchmark draws, so --data must be a segmentation")
-    workspace = Workspace.create(
-        folder, name="Responsiveness", kind="segmentation", labels=dataset.labels or ["foreground"], settings=FIRST_MODEL
-    )
-    import_dataset(workspace, data)
+    labels = dataset.labels or ["foreground"]
+    workspace = Workspace.create(folder, name="Responsiveness", kind="segmentation", labels=labels, settings=FIRST_MODEL)
+    import_dataset(workspace, data, answers="none")
+    person = annotator_named(workspace, "truth", kind="simulated")
+    for _ in range(STARTERS):
+        opened = next_assignment(workspace, person.id)
+        if opened is None:
+            raise SystemExit(f"error: {data} has fewer than {STARTERS} cases")
+        mask = np.zeros(opened.case.grid.shape, dtype=np.uint8)
+        mask[tuple(slice(n // 4, n // 2 + 1) for n in mask.shape)] = 1
+        submit_mask(workspace, opened.assignment.id, mask=mask)
     return workspace
 
 
@@ -138,7 +148,7 @@ class Client:
 def served(folder: Path) -> Iterator[tuple[int, int, float]]:
     """A running `medloop serve`: its process id, its port, and the seconds to its first answer."""
     begun = time.perf_counter()
-    command = [sys.executable, "-m", "medloop", "serve", str(folder), "--port", "0", "--no-browser"]
+    command = [MEDLOOP, "serve", str(folder), "--port", "0", "--no-browser"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         assert process.stdout is not None
@@ -154,7 +164,7 @@ def served(folder: Path) -> Iterator[tuple[int, int, float]]:
 
 
 def resident_mb(pid: int) -> float:
-    """Memory of one process that is not shared out, as the system counts it."""
+    """Resident memory of one process, as the system counts it."""
     line = next(x for x in Path(f"/proc/{pid}/status").read_text().splitlines() if x.startswith("VmRSS"))
     return int(line.split()[1]) / 1024
 
@@ -202,6 +212,7 @@ def measure_server(folder: Path, cases: int) -> dict[str, float]:
         for _ in range(200):
             client.ask("health", "GET", f"/projects/{project}")
         busy = resident_mb(pid)
+        cases = min(cases, client.ask("cases", "GET", f"/projects/{project}/cases?state=unanswered&limit=1")["total"] // 2)
         annotate(client, project, cases, "")
         job = client.ask("train", "POST", f"/projects/{project}/train", {})["job_id"]
         wait_for_training(client, project, job)
@@ -231,7 +242,7 @@ def measure(options: argparse.Namespace, seed: int) -> dict[str, float]:
     base = seconds_of([python, "-c", "pass"])
     figures = {
         "import medloop (s)": seconds_of([python, "-c", "import medloop"]) - base,
-        "medloop --help (s)": seconds_of([python, "-m", "medloop", "--help"]),
+        "medloop --help (s)": seconds_of([MEDLOOP, "--help"]),
     }
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "project"

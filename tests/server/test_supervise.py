@@ -5,10 +5,13 @@ import os
 import signal
 import socket
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
+
+from medloop.server.feed import MAX_LISTENERS
 
 ALONE = {"MEDLOOP_WORKER": "0", "MEDLOOP_ASSISTANT": "0"}
 
@@ -87,6 +90,23 @@ def test_asked_to_stop_it_ends_its_streams_and_its_children_in_time(start, until
     assert server.process.returncode == 0
     assert not any(alive(pid) for pid in children)
     assert not (folder / "assistant.sock").exists()
+
+
+def test_a_page_that_went_away_no_longer_counts_as_a_listener(start, until, folder: Path) -> None:
+    server = start(folder, **ALONE, MEDLOOP_HEARTBEAT_SECONDS="0.05")
+    address = f"{server.url}api/v1/projects/{server.get('/projects')[0]['id']}/stream"
+    for _ in range(MAX_LISTENERS):
+        with urllib.request.urlopen(address, timeout=20) as stream:
+            stream.readline()
+
+    def is_free() -> bool:
+        try:
+            with urllib.request.urlopen(address, timeout=20) as stream:
+                return stream.readline() == b"retry: 2000\n"
+        except urllib.error.HTTPError:
+            return False
+
+    assert until(is_free, 10)
 
 
 def test_killed_outright_it_leaves_no_orphan(start, until, alive, folder: Path) -> None:

@@ -142,7 +142,7 @@ def private_socket(path: Path) -> socket.socket:
 
 
 class _Tied(uvicorn.Server):
-    """Ends when the lifeline says so; signals belong to the lifeline."""
+    """Ends when the lifeline says so, as well as by a signal."""
 
     def __init__(self, config: uvicorn.Config, lifeline: Lifeline) -> None:
         super().__init__(config)
@@ -150,9 +150,6 @@ class _Tied(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         return await super().on_tick(counter) or self._lifeline.stopping.is_set()
-
-    def install_signal_handlers(self) -> None:
-        """None: the lifeline has them."""
 
 
 def main(folder: str, socket_path: str) -> None:
