@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from typer.testing import CliRunner
 
 from medloop import __version__
 from medloop.cli.main import app
+from medloop.core.records import ProjectSettings
 
 from .conftest import Medloop, run_process
 
@@ -34,7 +36,7 @@ def test_every_command_explains_itself(command: str):
 def test_help_imports_nothing_heavy():
     script = (
         "import sys\nfrom medloop.cli.main import status_of\nstatus_of(['--help'])\n"
-        "heavy = 'torch monai scipy sqlalchemy alembic fastapi uvicorn nibabel pydicom PIL sklearn'.split()\n"
+        "heavy = 'torch monai numpy scipy sqlalchemy alembic fastapi uvicorn nibabel pydicom PIL sklearn'.split()\n"
         "print('LOADED', [name for name in heavy if name in sys.modules])\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -47,6 +49,14 @@ def test_light_commands_never_import_torch(tmp_path: Path, command: list[str]):
     script = f"import sys\nfrom medloop.cli.main import status_of\nstatus_of({arguments!r})\nprint('LOADED', 'torch' in sys.modules)\n"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().splitlines()[-1] == "LOADED False"
+
+
+def test_init_tells_the_defaults_that_a_project_has():
+    text = " ".join(CliRunner().invoke(app, ["init", "--help"]).output.split())
+    usual = ProjectSettings()
+    shares = (usual.validation_fraction, usual.test_fraction, usual.audit_fraction)
+    told = re.findall(r"\[default: \(?([\w.]+)\)?\]", text)
+    assert told == [usual.strategy, str(usual.batch_size), f"{usual.train_minutes:g}", *map(str, shares), str(usual.seed)]
 
 
 def test_the_version_is_told(medloop: Medloop):

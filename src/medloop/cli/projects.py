@@ -8,12 +8,9 @@ import typer
 from medloop.cli.options import AsJson, ProjectFolder
 from medloop.cli.printing import print_json, say
 from medloop.core.errors import MedloopError, SettingError
-from medloop.core.records import ProjectSettings
 
 if TYPE_CHECKING:
     from medloop.loop.importing import ImportReport
-
-_DEFAULTS = ProjectSettings()
 
 
 def init(
@@ -22,29 +19,31 @@ def init(
     label: Annotated[list[str], typer.Option(help="A label's name; give it once for each label.", show_default=False)],
     name: Annotated[str, typer.Option(help="Name shown to people; the folder's name by default.")] = "",
     instructions: Annotated[str, typer.Option(help="What to tell annotators.")] = "",
-    strategy: Annotated[str, typer.Option(help="How to choose cases; see medloop strategies.")] = _DEFAULTS.strategy,
-    batch: Annotated[int, typer.Option(help="Cases per round.")] = _DEFAULTS.batch_size,
-    minutes: Annotated[float, typer.Option(help="Longest time of one training.")] = _DEFAULTS.train_minutes,
-    validation: Annotated[float, typer.Option(help="Share of labelled patients kept for validation.")] = _DEFAULTS.validation_fraction,
-    test: Annotated[float, typer.Option(help="Share of labelled patients kept for testing.")] = _DEFAULTS.test_fraction,
-    audit: Annotated[float, typer.Option(help="Share of unlabelled patients asked for evaluation only.")] = _DEFAULTS.audit_fraction,
-    seed: Annotated[int, typer.Option(help="Root of all randomness.")] = _DEFAULTS.seed,
+    strategy: Annotated[str | None, typer.Option(help="How to choose cases; see medloop strategies.", show_default="suggestive")] = None,
+    batch: Annotated[int | None, typer.Option(help="Cases per round.", show_default="4")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Longest time of one training.", show_default="10")] = None,
+    validation: Annotated[float | None, typer.Option(help="Share of labelled patients kept for validation.", show_default="0.1")] = None,
+    test: Annotated[float | None, typer.Option(help="Share of labelled patients kept for testing.", show_default="0.15")] = None,
+    audit: Annotated[float | None, typer.Option(help="Share of unlabelled patients asked for evaluation only.", show_default="0.1")] = None,
+    seed: Annotated[int, typer.Option(help="Root of all randomness.")] = 0,
     database: Annotated[str, typer.Option(help="PostgreSQL URL; SQLite in the folder by default.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make a project."""
     from medloop.cli.learning import known_strategy
+    from medloop.core.records import ProjectSettings
     from medloop.loop.workspace import Workspace
 
     if kind not in ("segmentation", "classification"):
         raise SettingError(f"--kind must be segmentation or classification, got {kind!r}")
+    usual = ProjectSettings()
     settings = ProjectSettings(
-        strategy=known_strategy(strategy),
-        batch_size=batch,
-        train_minutes=minutes,
-        validation_fraction=validation,
-        test_fraction=test,
-        audit_fraction=audit,
+        strategy=usual.strategy if strategy is None else known_strategy(strategy),
+        batch_size=usual.batch_size if batch is None else batch,
+        train_minutes=usual.train_minutes if minutes is None else minutes,
+        validation_fraction=usual.validation_fraction if validation is None else validation,
+        test_fraction=usual.test_fraction if test is None else test,
+        audit_fraction=usual.audit_fraction if audit is None else audit,
         seed=seed,
     )
     made = Workspace.create(
