@@ -106,7 +106,7 @@ def _choose(
     pool = _pool(workspace, chosen, seen, predictions, model, extra_scores)
     picks = chosen.select(pool, min(size, len(seen)), rng) if seen else []
     choices = [Choice(case_id=seen[p.index].id, score=float(p.score), reason=p.reason) for p in picks]
-    unseen = [c for c in cases if c not in seen] if len(choices) < size else []
+    unseen = [c for c in cases if c.id not in predictions] if chosen.needs and len(choices) < size else []
     rest = (
         strategy("random").select(Pool(tuple(c.name for c in unseen), {}, None, None), min(size - len(choices), len(unseen)), rng)
         if unseen

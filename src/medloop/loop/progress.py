@@ -87,7 +87,7 @@ def progress(workspace: Workspace) -> Progress:
             labels_per_hour=labels_per_hour(tx),
             answered=counts.answered,
             total=counts.total,
-            pool_quality=_pool_quality(tx, models),
+            pool_quality=pool_quality(tx.expected_qualities(["train"])),
             models=tuple(_model_line(tx, m) for m in models),
             rounds=tuple(_round_line(tx, r) for r in tx.find(Round, order=("index",))),
         )
@@ -116,14 +116,6 @@ def _curve(tx: Reader, models: Sequence[Model]) -> list[CurvePoint]:
         CurvePoint(by_id[e.model_id], e.labelled_cases, e.effort_minutes, e.split, e.metric, e.mean, e.low, e.high, e.selected)
         for e in evaluations
     ]
-
-
-def _pool_quality(tx: Reader, models: Sequence[Model]) -> PoolQuality | None:
-    if not models:
-        return None
-    predictions = tx.latest_predictions(models[-1].id) or (tx.latest_predictions(models[-2].id) if len(models) > 1 else [])
-    unanswered = {c.id for c in tx.unanswered_cases(["train"], exclude_open=False)}
-    return pool_quality([p.quality for p in predictions if p.case_id in unanswered and p.quality is not None])
 
 
 def _model_line(tx: Reader, model: Model) -> ModelLine:

@@ -172,6 +172,12 @@ class Reader:
         known = kind_of(Case)
         return [from_row(known, row) for row in self._connection.execute(query).mappings()]
 
+    def expected_qualities(self, splits: Sequence[Split]) -> list[float]:
+        """Expected quality of the newest prediction of every unanswered case that has one."""
+        table = case_states.c
+        query = select(table.quality).where(table.split.in_(list(splits)), table.state == "unanswered", table.quality.is_not(None))
+        return [float(value) for value in self._connection.execute(query).scalars()]
+
     def case_counts(self) -> CaseCounts:
         """Cases by split and by state."""
         table = case_states.c

@@ -1,0 +1,41 @@
+import pytest
+
+from medloop.core.records import LABEL_COLOURS
+from medloop.loop.progress import CurvePoint, pool_quality, progress
+from medloop.loop.reporting import curve_svg, report_html
+from medloop.loop.workspace import Workspace
+
+
+def test_pool_quality_counts_low_cases_and_bins_of_a_tenth() -> None:
+    summary = pool_quality([0.05, 0.79, 0.8, 1.0])
+    assert summary is not None
+    assert summary.mean == pytest.approx(0.66)
+    assert summary.low_count == 2
+    assert summary.histogram == (1, 0, 0, 0, 0, 0, 0, 1, 1, 1)
+
+
+def test_an_empty_pool_has_no_quality() -> None:
+    assert pool_quality([]) is None
+
+
+def test_a_new_project_reports_that_nothing_is_known_yet(pool: Workspace) -> None:
+    made = progress(pool)
+    assert made.curve == ()
+    assert made.labels_per_hour is None
+    assert "No model has been evaluated yet" in report_html(pool)
+
+
+def test_names_from_outside_are_escaped_in_the_report(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("script") / "p"
+    with Workspace.create(folder, name="<script>alert(1)</script>", kind="segmentation", labels=["<b>"]) as workspace:
+        page = report_html(workspace)
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_curve_draws_a_line_with_its_band_for_each_split() -> None:
+    points = [CurvePoint(n, 4 * n, 1.0, split, "dice", 0.5, 0.4, 0.6, False) for split in ("audit", "test") for n in (1, 2)]
+    drawn = curve_svg(points)
+    assert drawn.count("<polygon") == 2
+    assert drawn.count("<circle") == 4
+    assert all(colour in drawn for colour in LABEL_COLOURS[:2])
