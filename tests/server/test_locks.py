@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medloop.core.errors import ConflictError, NotFoundError, StorageError
+from medloop.core.errors import ConflictError, MedloopError, NotFoundError, StorageError
 from medloop.server.folders import Projects, project_folders
 from medloop.server.locks import SERVER_LOCK, WORKER_LOCK, FolderLock, is_held
 
@@ -65,9 +65,17 @@ def test_a_folder_without_a_project_is_refused_with_the_remedy(tmp_path: Path, n
 
 def test_a_project_that_appears_is_served_and_a_damaged_one_is_left_out(templates: Path, tmp_path: Path) -> None:
     shutil.copytree(templates / "segmentation", tmp_path / "one")
+    (tmp_path / "four").mkdir()
+    (tmp_path / "four" / "medloop.json").write_text("{")
     projects = Projects(tmp_path)
     shutil.copytree(templates / "classification", tmp_path / "two")
     (tmp_path / "three").mkdir()
     (tmp_path / "three" / "medloop.json").write_text("{")
     assert sorted(w.folder.name for w in projects.all()) == ["one", "two"]
     projects.close()
+
+
+def test_a_folder_with_nothing_but_a_damaged_project_says_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "medloop.json").write_text("{")
+    with pytest.raises(MedloopError, match=r"medloop\.json"):
+        Projects(tmp_path)

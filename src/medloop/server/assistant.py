@@ -166,4 +166,7 @@ def main(folder: str, socket_path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    try:
+        main(*sys.argv[1:3])
+    except MedloopError as problem:
+        sys.exit(f"error: {problem}")

@@ -29,8 +29,12 @@ def project_folders(root: Path) -> list[Path]:
     return sorted(child for child in root.iterdir() if (child / MARKER).is_file())
 
 
+def _nothing_in(root: Path) -> NotFoundError:
+    return NotFoundError(f"{root} holds no medloop project", remedy="make one with: medloop init FOLDER --kind … --label …")
+
+
 class Projects:
-    """The open projects of a root folder, by id.
+    """The open projects of a root folder, by id; one that cannot be opened does not keep the others from it.
 
     Args:
         root: A project folder, or a folder of them.
@@ -38,7 +42,8 @@ class Projects:
 
     Raises:
         NotFoundError: The root holds no project at all.
-        ConflictError: Another server has a project of it.
+        ConflictError: Another server has all of them.
+        MedloopError: Whatever else keeps every one from being opened.
     """
 
     def __init__(self, root: Path, *, exclusive: bool = True) -> None:
@@ -47,21 +52,20 @@ class Projects:
         self._guard = Lock()
         self._open: dict[str, Workspace] = {}
         self._known: dict[Path, FolderLock | None] = {}
-        folders = project_folders(root)
-        if not folders:
-            raise NotFoundError(f"{root} holds no medloop project", remedy="make one with: medloop init FOLDER --kind … --label …")
-        try:
-            for folder in folders:
-                self._add(folder)
-        except MedloopError:
-            self.close()
-            raise
+        self._problems: dict[Path, MedloopError] = {}
+        self._warned: set[Path] = set()
+        for folder in project_folders(root):
+            self._add_if_sound(folder)
+        if not self._open:
+            raise next(iter(self._problems.values()), _nothing_in(root))
+        self._warn()
 
     def all(self) -> list[Workspace]:
         """Every project, by name; folders that appeared since are opened, damaged ones are logged and left out."""
         with self._guard:
             for folder in project_folders(self.root):
                 self._add_if_sound(folder)
+            self._warn()
             return sorted((w.reload() for w in self._open.values()), key=lambda w: (w.project.name, w.project.id))
 
     def get(self, project_id: str) -> Workspace:
@@ -90,7 +94,13 @@ class Projects:
         try:
             self._add(folder)
         except MedloopError as error:
-            _LOG.warning("%s is left out: %s", folder, error)
+            self._problems[folder] = error
+
+    def _warn(self) -> None:
+        """Log each damaged folder once."""
+        for folder in self._problems.keys() - self._warned:
+            _LOG.warning("%s is left out: %s", folder, self._problems[folder])
+            self._warned.add(folder)
 
     def _add(self, folder: Path) -> None:
         if folder in self._known:

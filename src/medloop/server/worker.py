@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from medloop.core.errors import MedloopError
 from medloop.loop.control import LEASE_SECONDS
 from medloop.loop.work import IDLE_SECONDS, run_job
 from medloop.loop.workspace import Workspace
@@ -65,4 +66,7 @@ def main(folder: str, threads: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    try:
+        main(*sys.argv[1:3])
+    except MedloopError as problem:
+        sys.exit(f"error: {problem}")
