@@ -23,7 +23,7 @@ export OMP_WAIT_POLICY := PASSIVE
 .PHONY: demo test check page bench soak clean chromium
 
 demo: $(VENV)/.installed
-	$(BIN)/medloop demo $(DEMO) --host $(HOST) --port $(PORT)
+	$(BIN)/medloop demo --folder $(DEMO) --host $(HOST) --port $(PORT)
 
 test: $(VENV)/.installed-test chromium
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
