@@ -4,6 +4,7 @@ import { sliceOf } from "../src/geometry/plane";
 import { niceLength } from "../src/render/head";
 import { brightness, greyTable, heatTable, labelTable, withAlpha } from "../src/render/lut";
 import { outlineOf } from "../src/render/outline";
+import { reduceSlice, reductionOf } from "../src/render/reduce";
 import { drawImage, drawTable } from "../src/render/slice";
 import { linearScale, niceTicks } from "../src/views/scale";
 import { doubtfulPlaces } from "../src/volume/doubt";
@@ -59,6 +60,20 @@ test("only the changed part of a slice is written", () => {
   const pixels = new Uint32Array(4).fill(9);
   drawTable(pixels, Uint8Array.from([1, 1, 1, 1]), sliceOf(FLAT, SHAPE, 0), Uint32Array.from([0, 7]), 255, { left: 1, top: 0, right: 2, bottom: 2 });
   expect([...pixels]).toEqual([9, 7, 9, 7]);
+});
+
+test("a reduced slice holds the mean of each block, as drawn", () => {
+  const shape: Triple = [4, 2, 1];
+  const volume = { shape, channels: 1, values: Uint8Array.from([1, 3, 10, 10, 5, 7, 20, 20]), voxels: 8, received: 8 };
+  const plain = reduceSlice(volume, sliceOf(FLAT, shape, 0), 2);
+  const mirrored = reduceSlice(volume, sliceOf(planeOf(2, 0, 1, true, false), shape, 0), 2);
+  expect([...plain.volume.values]).toEqual([4, 15]);
+  expect([...mirrored.volume.values]).toEqual([15, 4]);
+});
+
+test("a slice is only reduced when it is large and the screen could not show it", () => {
+  const [large, small] = [{ width: 3000, height: 2500 }, { width: 512, height: 512 }].map((size) => ({ start: 0, right: 1, down: 1, ...size }));
+  expect([reductionOf(large!, 0.35), reductionOf(large!, 0.9), reductionOf(small!, 0.1)]).toEqual([2, 1, 1]);
 });
 
 test("labels are drawn in their colour and opacity, the background clear", () => {

@@ -153,6 +153,7 @@ export interface RoundRow {
   strategy: string;
   cases: number;
   answered: number;
+  message?: string;
 }
 
 export interface Progress {

@@ -25,6 +25,12 @@ function drawAll(): void {
   const draws = [...waiting.values()];
   waiting.clear();
   for (const draw of draws) draw();
-  if (gestureAt > 0) measures.lastPaintMs = performance.now() - gestureAt;
+  if (gestureAt > 0) afterFrame.port2.postMessage(gestureAt);
   gestureAt = 0;
 }
+
+/** A message posted in a frame arrives after that frame was rasterised and handed to the compositor. */
+const afterFrame = new MessageChannel();
+afterFrame.port1.onmessage = (event: MessageEvent<number>) => {
+  measures.lastPaintMs = performance.now() - event.data;
+};

@@ -25,9 +25,10 @@ export class SliceLayer {
     else context.putImageData(this.image!, 0, 0, part.left, part.top, part.right - part.left, part.bottom - part.top);
   }
 
-  stretchOnto(target: CanvasRenderingContext2D, place: Placement, smooth: boolean): void {
+  /** `factor`: pixels of the slice per pixel of this layer. */
+  stretchOnto(target: CanvasRenderingContext2D, place: Placement, smooth: boolean, factor = 1): void {
     target.imageSmoothingEnabled = smooth;
-    target.imageSmoothingQuality = "medium";
-    target.drawImage(this.canvas, place.originX, place.originY, this.canvas.width * place.sizeX, this.canvas.height * place.sizeY);
+    target.imageSmoothingQuality = place.sizeX * factor < 0.6 ? "medium" : "low";
+    target.drawImage(this.canvas, place.originX, place.originY, this.canvas.width * factor * place.sizeX, this.canvas.height * factor * place.sizeY);
   }
 }

@@ -6,6 +6,7 @@ import type { Volume } from "../volume/volume";
 import { SliceLayer } from "./layer";
 import { heatTable, labelTable, type LabelColour, type Window } from "./lut";
 import { labelsIn, outlineOf } from "./outline";
+import { type Reduced, reduceSlice, reductionOf } from "./reduce";
 import { type ChannelView, drawImage, drawTable, type Rect } from "./slice";
 
 export interface PaneSize {
@@ -14,6 +15,15 @@ export interface PaneSize {
   /** Device pixels per CSS pixel. */
   ratio: number;
 }
+
+export interface ImageLook {
+  window: Window;
+  channel: ChannelView;
+  smooth: boolean;
+}
+
+/** How much of a layer must be drawn again. */
+export type Change = "view" | "all" | Rect;
 
 export interface LabelStyle {
   labels: readonly LabelColour[];
@@ -41,6 +51,7 @@ export class PanePainter {
   private readonly colours = new SliceLayer();
   private readonly heat = new SliceLayer();
   private size: PaneSize = { width: 0, height: 0, ratio: 1 };
+  private reduced: { of: Volume; start: number; copy: Reduced } | null = null;
   private coloursFor = "";
   private heatFor = "";
 
@@ -69,22 +80,36 @@ export class PanePainter {
     return this.size;
   }
 
-  paintImage(volume: Volume, slice: Slice, window: Window, channel: ChannelView, view: Viewport, smooth: boolean): void {
+  /** `change`: "view" when only zoom, pan or size differ from the last call, so that the slice's pixels still hold. */
+  paintImage(volume: Volume, slice: Slice, look: ImageLook, view: Viewport, change: "view" | "all"): void {
+    const { window, channel, smooth } = look;
     const context = this.cleared(this.canvases.image);
-    this.grey.fit(slice);
-    drawImage(this.grey.pixels, volume, slice, window, channel);
-    this.grey.commit();
     const place = this.place(view);
+    const source = this.sourceOf(volume, slice, Math.min(place.sizeX, place.sizeY) * this.size.ratio);
+    if (this.grey.fit(source.slice) || change === "all") {
+      drawImage(this.grey.pixels, source.volume, source.slice, window, channel);
+      this.grey.commit();
+    }
     // Interpolating a pixel over half a centimetre of screen would hide where voxels end.
-    this.grey.stretchOnto(context, place, smooth && place.sizeX < 24);
+    this.grey.stretchOnto(context, place, smooth && place.sizeX < 24, source.factor);
   }
 
-  /** `part`: the only pixels of the slice that changed since the last call with the same slice and style. */
-  paintLabels(layers: LabelLayers, slice: Slice, view: Viewport, smooth: boolean, part?: Rect): void {
+  /** The slice itself, or a coarser copy when the screen could not show more. */
+  private sourceOf(volume: Volume, slice: Slice, devicePixelsPerPixel: number): Reduced {
+    const factor = reductionOf(slice, devicePixelsPerPixel);
+    if (factor === 1 || volume.received < volume.values.length) return { volume, slice, factor: 1 };
+    if (this.reduced?.of !== volume || this.reduced.start !== slice.start || this.reduced.copy.factor !== factor) {
+      this.reduced = { of: volume, start: slice.start, copy: reduceSlice(volume, slice, factor) };
+    }
+    return this.reduced.copy;
+  }
+
+  /** `change`: what differs from the last call: the view, the pixels within a part of the slice, or anything. */
+  paintLabels(layers: LabelLayers, slice: Slice, view: Viewport, smooth: boolean, change: Change): void {
     const place = this.place(view);
     const context = this.cleared(this.canvases.labels);
     if (layers.uncertainty) this.paintHeat(context, layers, layers.uncertainty, slice, place, smooth);
-    if (layers.mask && !layers.style.outline) this.paintFill(context, layers.mask, layers.style, slice, place, part);
+    if (layers.mask && !layers.style.outline) this.paintFill(context, layers.mask, layers.style, slice, place, change);
     if (layers.proposal) this.paintOutlines(context, layers.proposal, slice, place, layers.style.labels, true);
     if (layers.mask && layers.style.outline) this.paintOutlines(context, layers.mask, slice, place, layers.style.labels, false);
     if (!layers.mask || layers.style.outline) this.coloursFor = "";
@@ -95,13 +120,16 @@ export class PanePainter {
     return this.cleared(this.canvases.head);
   }
 
-  private paintFill(context: CanvasRenderingContext2D, mask: Uint8Array, style: LabelStyle, slice: Slice, place: Placement, part?: Rect): void {
+  private paintFill(context: CanvasRenderingContext2D, mask: Uint8Array, style: LabelStyle, slice: Slice, place: Placement, change: Change): void {
     const state = `${slice.start} ${style.opacity} ${style.labels.map((l) => l.value + l.colour).join()}`;
     const emptied = this.colours.fit(slice);
-    const changed = part && !emptied && state === this.coloursFor ? part : undefined;
+    const known = !emptied && state === this.coloursFor;
     this.coloursFor = state;
-    drawTable(this.colours.pixels, mask, slice, labelTable(style.labels, style.opacity), 255, changed);
-    this.colours.commit(changed);
+    if (!known || change !== "view") {
+      const part = known && typeof change === "object" ? change : undefined;
+      drawTable(this.colours.pixels, mask, slice, labelTable(style.labels, style.opacity), 255, part);
+      this.colours.commit(part);
+    }
     this.colours.stretchOnto(context, place, false);
   }
 
@@ -119,7 +147,7 @@ export class PanePainter {
       this.heat.commit();
       this.heatFor = state;
     }
-    this.heat.stretchOnto(context, place, smooth);
+    this.heat.stretchOnto(context, place, smooth && place.sizeX > 1);
   }
 
   private paintOutlines(

@@ -2,7 +2,7 @@
 import * as calls from "../api/calls";
 import { ApiError, isPassing } from "../api/errors";
 import { forgetEffort } from "./effort";
-import { tell, tellError } from "./notices";
+import { dismissPassing, tell, tellError } from "./notices";
 import { go, linkTo, route } from "./router";
 import type { CaseSession } from "./session";
 
@@ -69,6 +69,7 @@ async function persist(session: CaseSession, send: () => Promise<unknown>): Prom
 
 function leave(session: CaseSession): void {
   forgetEffort(session.assignmentId);
+  dismissPassing();
   visited.push(session.header.id);
   session.closed = true;
   session.queue?.close();

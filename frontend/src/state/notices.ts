@@ -10,7 +10,7 @@ export interface Notice {
 }
 
 export const notices = signal<readonly Notice[]>([]);
-const INFO_MS = 5000;
+const INFO_MS = 3500;
 let lastId = 0;
 
 export function tell(tone: Notice["tone"], message: string, remedy = ""): void {
@@ -18,12 +18,17 @@ export function tell(tone: Notice["tone"], message: string, remedy = ""): void {
   if (same) dismiss(same.id);
   const id = ++lastId;
   notices.value = [...notices.value.slice(-3), { id, tone, message, remedy }];
-  if (tone !== "error") setTimeout(() => dismiss(id), INFO_MS + 40 * (message.length + remedy.length));
+  if (tone !== "error") setTimeout(() => dismiss(id), INFO_MS + 30 * (message.length + remedy.length));
 }
 
 export function tellError(error: unknown): void {
   const { message, remedy } = explain(error);
   tell("error", message, remedy);
+}
+
+/** Another view or case: what was said about the last one is over; errors stay until closed. */
+export function dismissPassing(): void {
+  notices.value = notices.value.filter((notice) => notice.tone === "error");
 }
 
 export function dismiss(id: number): void {

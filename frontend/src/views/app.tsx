@@ -17,7 +17,7 @@ import { Worklist } from "./worklist";
 export function App() {
   const here = route.value;
   const id = here.view === "projects" ? null : here.project;
-  const { project, failure } = useProject(id);
+  const { project, failure } = useProject(id, here.view);
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       if (event.key === "?" && !(event.target instanceof HTMLInputElement)) helpShown.value = !helpShown.value;
@@ -60,7 +60,8 @@ function Waiting({ failure }: { failure: { message: string; remedy: string } | n
   );
 }
 
-function useProject(id: string | null) {
+/** The project of the address; read again for each view, so that counts are fresh. */
+function useProject(id: string | null, view: string) {
   const [state, setState] = useState<{ project: Project | null; failure: { message: string; remedy: string } | null }>({ project: null, failure: null });
   const person = annotatorName.value;
   useEffect(() => {
@@ -74,6 +75,6 @@ function useProject(id: string | null) {
     return () => {
       stale = true;
     };
-  }, [id, person]);
+  }, [id, view, person]);
   return state.project && state.project.id !== id ? { project: null, failure: null } : state;
 }

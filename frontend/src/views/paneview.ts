@@ -4,7 +4,7 @@ import { clampVoxel, flatIndex, type Pixel, pixelOfVoxel, sliceOf, stepOfWheelDo
 import { pixelOfPoint, type Placement, pointOfPixel } from "../geometry/viewport";
 import { noteGesture, requestDraw } from "../render/frame";
 import { drawHead } from "../render/head";
-import { type PaneCanvases, PanePainter } from "../render/painter";
+import { type Change, type PaneCanvases, PanePainter } from "../render/painter";
 import type { Rect } from "../render/slice";
 import * as display from "../state/display";
 import { measures } from "../state/measures";
@@ -18,7 +18,7 @@ export class PaneView implements PaneContact {
   private readonly painter: PanePainter;
   private readonly pointer = signal<Pixel | null>(null);
   private readonly sized = signal(0);
-  private readonly dirty = { image: true, labels: true as boolean | Rect, head: true };
+  private readonly dirty = { image: "all" as "view" | "all" | null, labels: "all" as Change | null, head: true };
   private readonly stops: (() => void)[] = [];
   private gesture: Gesture | null = null;
 
@@ -78,25 +78,29 @@ export class PaneView implements PaneContact {
         }),
       );
     };
-    const common = (): unknown[] => [this.shown, this.view, this.sized.value, session.maximised.value];
+    const view = (): unknown[] => [this.view, this.sized.value, session.maximised.value];
+    onChange(view, () => {
+      this.dirty.image ??= "view";
+      this.dirty.labels ??= "view";
+    });
     onChange(
-      () => [common(), session.volume.value, session.arrived.value, session.window.value, session.channel.value, display.smooth.value],
-      () => (this.dirty.image = true),
+      () => [this.shown, session.volume.value, session.arrived.value, session.window.value, session.channel.value, display.smooth.value],
+      () => (this.dirty.image = "all"),
     );
     onChange(
-      () => [common(), this.layersState(), session.draft.value?.changes.value, display.smooth.value],
-      () => (this.dirty.labels = true),
+      () => [this.shown, this.layersState(), session.draft.value?.changes.value, display.smooth.value],
+      () => (this.dirty.labels = "all"),
     );
     this.stops.push(
       effect(() => {
         const stroke = session.stroke.value;
         if (!stroke || stroke.plane === this.plane || !this.crosses(stroke)) return;
-        this.dirty.labels = true;
+        this.dirty.labels = "all";
         requestDraw(this, () => this.draw());
       }),
     );
     onChange(
-      () => [common(), session.crosshair.value, session.window.value, session.volume.value, session.arrived.value, this.pointer.value, display.tool.value,
+      () => [this.shown, view(), session.crosshair.value, session.window.value, session.volume.value, session.arrived.value, this.pointer.value, display.tool.value,
         display.brushRadiusMm.value, display.crosshairShown.value, session.label.value, session.draft.value?.changes.value],
       () => (this.dirty.head = true),
     );
@@ -129,8 +133,9 @@ export class PaneView implements PaneContact {
     if (!volume) return;
     if (session.slicesHere === 0) return;
     const slice = sliceOf(plane, session.header.shape, this.shown);
-    this.painter.paintImage(volume, slice, session.window.value, session.channel.value, this.view, display.smooth.value);
-    this.dirty.image = false;
+    const look = { window: session.window.value, channel: session.channel.value, smooth: display.smooth.value };
+    this.painter.paintImage(volume, slice, look, this.view, this.dirty.image ?? "all");
+    this.dirty.image = null;
     if (!session.drawn && this.index === session.main) {
       session.drawn = true;
       measures.firstImageMs = performance.now() - session.startedAt;
@@ -139,8 +144,8 @@ export class PaneView implements PaneContact {
 
   private drawLabels(): void {
     const { session, plane } = this;
-    const part = typeof this.dirty.labels === "object" ? this.dirty.labels : undefined;
-    this.dirty.labels = false;
+    const change = this.dirty.labels ?? "all";
+    this.dirty.labels = null;
     const layers = {
       mask: display.maskShown.value ? (session.draft.value?.mask ?? null) : null,
       style: { labels: session.labels, opacity: display.maskOpacity.value, outline: display.outlined.value },
@@ -148,7 +153,7 @@ export class PaneView implements PaneContact {
       heatOpacity: display.doubtOpacity.value,
       proposal: display.proposalShown.value ? session.proposal.value : null,
     };
-    this.painter.paintLabels(layers, sliceOf(plane, session.header.shape, this.shown), this.view, display.smooth.value, part);
+    this.painter.paintLabels(layers, sliceOf(plane, session.header.shape, this.shown), this.view, display.smooth.value, change);
   }
 
   private drawHead(): void {
@@ -212,7 +217,7 @@ export class PaneView implements PaneContact {
 
   /** During a stroke: this pane redraws the touched part; the others follow when they show some of it. */
   readonly painted = (part: Rect): void => {
-    this.dirty.labels = this.dirty.labels === true ? true : union(this.dirty.labels, part);
+    this.dirty.labels = this.dirty.labels === "all" ? "all" : union(this.dirty.labels, part);
     requestDraw(this, () => this.draw());
     this.session.stroke.value = { plane: this.plane, part };
   };
@@ -259,8 +264,8 @@ export class PaneView implements PaneContact {
   }
 }
 
-function union(a: Rect | boolean, b: Rect): Rect {
-  if (typeof a === "boolean") return b;
+function union(a: Rect | "view" | null, b: Rect): Rect {
+  if (a === null || a === "view") return b;
   return { left: Math.min(a.left, b.left), top: Math.min(a.top, b.top), right: Math.max(a.right, b.right), bottom: Math.max(a.bottom, b.bottom) };
 }
 

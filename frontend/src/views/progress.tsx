@@ -148,7 +148,7 @@ function Rounds({ rounds }: { rounds: RoundRow[] }) {
           <tr key={round.index}>
             <td class="strong">{round.index}</td>
             <td>
-              <span class={`state state-${round.state}`}>{round.state}</span>
+              <span class={`state state-${round.state}`} title={round.message}>{round.state}</span>
             </td>
             <td>{round.strategy}</td>
             <td class="number">
