@@ -4,7 +4,6 @@ from pathlib import Path
 
 from medloop.images.nifti import write_image, write_mask
 from medloop.images.phantoms import phantom_2d, phantom_tags
-from medloop.images.raster import write_image_png
 from medloop.simulation.design import StudyDesign
 
 
@@ -25,15 +24,14 @@ def tagged(folder: Path, count: int = 16, size: int = 32) -> Path:
     lines = ["image,label,patient"]
     for index in range(count):
         phantom = phantom_tags(index, seed=3, shape=(size, size))
-        write_image_png(folder / f"{phantom.name}.png", phantom.image)
-        lines.append(f"{phantom.name}.png,{('clear', 'lesion')[phantom.tag]},{phantom.patient}")
+        write_image(folder / f"{phantom.name}.nii.gz", phantom.image)
+        lines.append(f"{phantom.name}.nii.gz,{('clear', 'lesion')[phantom.tag]},{phantom.patient}")
     (folder / "cases.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder / "cases.csv"
 
 
 def small_design(dataset: Path, **changes: object) -> StudyDesign:
-    """Three rounds of two cases and six steps."""
-    plain: dict[str, object] = {
-        "dataset": str(dataset), "strategies": ("random", "entropy"), "seeds": (0,), "start": 3, "batch": 2, "rounds": 3, "steps": 6, "samples": 2
-    }  # fmt: skip
+    """Two rounds: three cases, then two; six steps."""
+    plain: dict[str, object] = {"strategies": ("random", "entropy"), "seeds": (0,), "start": 3, "batch": 2, "rounds": 2}
+    plain |= {"dataset": str(dataset), "steps": 6, "samples": 2}
     return StudyDesign(**{**plain, **changes})  # type: ignore[arg-type]

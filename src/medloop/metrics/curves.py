@@ -12,6 +12,9 @@ from medloop.core.errors import InputError, ShapeError
 EXACT_UP_TO = 12
 """Sign-flip tests enumerate all 2^n flips up to this n (4,096), and draw them beyond."""
 
+_DRAWN_AT_ONCE = 1 << 20
+"""Signs drawn per block: 8 MB, whatever the number of pairs."""
+
 
 def area_under(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """Area under a curve by trapezoids, divided by the range of x: the mean height.
@@ -88,7 +91,11 @@ def permutation_test(differences: npt.ArrayLike, rng: np.random.Generator, *, dr
     if len(values) <= EXACT_UP_TO:
         signs = np.array(list(itertools.product((1.0, -1.0), repeat=len(values))))
         return float(np.mean(np.abs(signs @ values) >= observed - slack))
-    hits = sum(int(np.abs(rng.choice((1.0, -1.0), len(values)) @ values) >= observed - slack) for _ in range(draws))
+    block = max(1, _DRAWN_AT_ONCE // len(values))
+    hits = 0
+    for start in range(0, draws, block):
+        signs = rng.integers(2, size=(min(block, draws - start), len(values)), dtype=np.int8) * 2.0 - 1.0
+        hits += int(np.count_nonzero(np.abs(signs @ values) >= observed - slack))
     return (hits + 1) / (draws + 1)
 
 
