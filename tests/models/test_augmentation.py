@@ -71,6 +71,21 @@ def test_unanswered_voxels_stay_unanswered():
     assert set(np.unique(moved)) == {0, 255}
 
 
+def test_a_falling_curve_swaps_bright_and_dark():
+    image, _ = ball((16, 16, 16))
+    bent, _ = apply(Change(curve=np.linspace(1, 0, 5, dtype=np.float32)), image, None, (16, 16, 16))
+    assert bent[image == 1].max() < bent[image == 0].min()
+    assert bent.mean() == pytest.approx(0, abs=1e-5)
+    assert bent.std() == pytest.approx(1, abs=1e-5)
+
+
+def test_curves_are_drawn_only_when_asked_for(recipe_3d):
+    plain = [sample_change(recipe_3d, SPACING, np.random.default_rng(s)).curve for s in range(20)]
+    bent = [sample_change(dataclasses.replace(recipe_3d, remapped=0.5), SPACING, np.random.default_rng(s)).curve for s in range(20)]
+    assert all(curve is None for curve in plain)
+    assert 0 < sum(curve is not None for curve in bent) < 20
+
+
 def test_thick_slices_are_not_tilted(recipe_3d):
     rng = np.random.default_rng(0)
     changes = [sample_change(recipe_3d, (1.0, 1.0, 8.0), rng) for _ in range(40)]

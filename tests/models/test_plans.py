@@ -26,15 +26,15 @@ def test_an_image_too_small_to_halve_gets_two_levels():
 
 
 def test_images_that_fit_and_agree_keep_their_spacing():
-    assert plan_spacing((35, 50, 36), (1.0, 1.0, 1.0), room=50_000, uniform=True) == (None, (35, 50, 36))
+    assert plan_spacing((35, 50, 36), (1.0, 1.0, 1.0), room=50_000, uniform=True, coverage=0.25) == (None, (35, 50, 36))
 
 
 def test_images_that_disagree_get_the_median_spacing():
-    assert plan_spacing((35, 50, 36), (1.0, 1.0, 1.2), room=50_000, uniform=False) == ((1.0, 1.0, 1.2), (35, 50, 36))
+    assert plan_spacing((35, 50, 36), (1.0, 1.0, 1.2), room=50_000, uniform=False, coverage=0.25) == ((1.0, 1.0, 1.2), (35, 50, 36))
 
 
 def test_making_coarser_starts_with_the_finest_axes():
-    spacing, shape = plan_spacing((512, 512, 20), (0.5, 0.5, 5.0), room=100_000, uniform=True)
+    spacing, shape = plan_spacing((512, 512, 20), (0.5, 0.5, 5.0), room=100_000, uniform=True, coverage=0.25)
     assert spacing[0] == spacing[1] > 0.5
     assert spacing[2] == 5.0
     assert shape[0] * shape[1] * shape[2] <= 4.3 * 100_000

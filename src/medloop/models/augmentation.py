@@ -27,6 +27,9 @@ ELASTIC_VOXELS = 2.0
 ELASTIC_KNOTS = 4
 """Control points per axis of the elastic deformation; the patch moves smoothly between them."""
 
+CURVE_KNOTS = 5
+"""Points of a random curve over the grey values, linear between them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Change:
@@ -38,6 +41,7 @@ class Change:
         scale: Zoom; above 1 shows more of the surroundings.
         elastic: Displacement in voxels at the knots, shape (3, knots, knots, knots), or None.
         contrast, brightness: Multiplied with, then added to the intensities (unit: standard deviations).
+        curve: New values at equal distances over the range of the old ones, shape (knots,), or None.
         gamma: Exponent on the intensities scaled to 0..1; 1 keeps them.
         blur: Gaussian sigma in voxels, 0 for none.
         noise: Standard deviation of the noise, 0 for none; its values follow from `noise_seed`.
@@ -50,6 +54,7 @@ class Change:
     contrast: float = 1.0
     brightness: float = 0.0
     gamma: float = 1.0
+    curve: npt.NDArray[np.float32] | None = None
     blur: float = 0.0
     noise: float = 0.0
     noise_seed: int = 0
@@ -89,6 +94,7 @@ def sample_change(recipe: Recipe, spacing_mm: Spacing, rng: np.random.Generator)
         blur=float(rng.uniform(0.4, 1.0) * strength) if rng.random() < 0.1 else 0.0,
         noise=float(rng.uniform(0, 0.15) * strength) if rng.random() < 0.2 else 0.0,
         noise_seed=int(rng.integers(2**62)),
+        curve=_sample_curve(recipe, rng),
     )
 
 
@@ -98,6 +104,13 @@ def _sample_degrees(recipe: Recipe, spacing_mm: Spacing, rng: np.random.Generato
     allowed = [turn and _comparable(recipe, spacing_mm, axis) for axis in range(3)]
     a, b, c = (float(d) if ok else 0.0 for d, ok in zip(drawn, allowed, strict=True))
     return (a, b, c)
+
+
+def _sample_curve(recipe: Recipe, rng: np.random.Generator) -> npt.NDArray[np.float32] | None:
+    """Rising, falling or bent: what is bright in one contrast is dark in another."""
+    if not recipe.remapped or rng.random() >= recipe.remapped:
+        return None
+    return rng.uniform(0, 1, size=CURVE_KNOTS).astype(np.float32)
 
 
 def _comparable(recipe: Recipe, spacing_mm: Spacing, axis: int) -> bool:
@@ -188,6 +201,8 @@ def _rotation(degrees: tuple[float, float, float]) -> npt.NDArray[np.float64]:
 def _recolour(change: Change, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     if change.blur:
         image = np.stack([gaussian_filter(channel, [change.blur if n > 1 else 0 for n in channel.shape]) for channel in image])
+    if change.curve is not None:
+        image = _bend(image, change.curve)
     if change.gamma != 1.0:
         low, high = float(image.min()), float(image.max())
         image = ((image - low) / max(high - low, 1e-6)) ** np.float32(change.gamma) * (high - low) + low
@@ -197,3 +212,11 @@ def _recolour(change: Change, image: npt.NDArray[np.float32]) -> npt.NDArray[np.
         drawn = np.random.default_rng(change.noise_seed).standard_normal(image.shape, dtype=np.float32)
         image = image + np.float32(change.noise) * drawn
     return image
+
+
+def _bend(image: npt.NDArray[np.float32], curve: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Grey values through the curve, then back to mean 0 and deviation 1 as every prepared image has."""
+    knots = np.linspace(float(image.min()), float(image.max()), len(curve))
+    bent = np.interp(image, knots, curve)
+    result: npt.NDArray[np.float32] = ((bent - bent.mean()) / max(float(bent.std()), 1e-6)).astype(np.float32)
+    return result

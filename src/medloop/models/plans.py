@@ -20,14 +20,11 @@ ANISOTROPY = 2.0
 """An axis coarser than this times the finest one is neither halved nor convolved yet."""
 
 MAX_POOLINGS = 5
-SMALLEST_PATCH = {2: 64.0**2, 3: 32.0**3}
+SMALLEST_PATCH = {2: 64.0**2, 3: 28.0**3}
 """Below this a patch shows too little of its surroundings; rather train fewer steps."""
 
-COVERAGE = 0.25
-"""A patch shows at least this share of the median image; otherwise the image is made coarser."""
 
-
-def plan_spacing(shape: Shape3, spacing_mm: Spacing, *, room: float, uniform: bool) -> tuple[Spacing | None, Shape3]:
+def plan_spacing(shape: Shape3, spacing_mm: Spacing, *, room: float, uniform: bool, coverage: float) -> tuple[Spacing | None, Shape3]:
     """The spacing to work at, and the median shape there.
 
     Args:
@@ -35,6 +32,7 @@ def plan_spacing(shape: Shape3, spacing_mm: Spacing, *, room: float, uniform: bo
         spacing_mm: Median spacing.
         room: Voxels that one patch can afford.
         uniform: Whether all images have that spacing already.
+        coverage: Share of the median image that a patch has to show; otherwise the image is made coarser.
 
     Returns:
         None when images may stay as they are, else the spacing in mm; and the shape at it.
@@ -42,7 +40,7 @@ def plan_spacing(shape: Shape3, spacing_mm: Spacing, *, room: float, uniform: bo
     size, spacing = np.array(shape, dtype=np.float64), np.array(spacing_mm, dtype=np.float64)
     affordable = max(room, SMALLEST_PATCH[2 if shape[2] == 1 else 3])
     coarsened = False
-    while size.prod() * COVERAGE > affordable * 1.05:
+    while size.prod() * coverage > affordable * 1.05:
         finest = (spacing <= spacing.min() * 1.25) & (size > SMALLEST_AXIS)
         if not finest.any():
             break

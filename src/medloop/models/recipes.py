@@ -53,6 +53,7 @@ class Recipe:
         foreground: Share of patches centred on a labelled structure.
         flips: Axes that may be mirrored, in training and at prediction.
         augmentation: Strength of the augmentation, 0 none, 1 usual.
+        remapped: Share of patches whose grey values go through a random curve: for sets that mix contrasts.
         validations: How often the members are validated during training; the best weights are kept.
         checkpoint_seconds: Longest time of work lost by a crash; 0 writes a checkpoint after every step.
         members: Networks of the ensemble.
@@ -81,6 +82,7 @@ class Recipe:
     foreground: float = 0.5
     flips: tuple[int, ...] = (0,)
     augmentation: float = 1.0
+    remapped: float = 0.0
     validations: int = 4
     checkpoint_seconds: float = 30.0
     members: int = 1
@@ -98,9 +100,18 @@ class Recipe:
         _require(self.steps > 0 or (self.steps == 0 and self.minutes > 0), "steps or minutes", "positive", (self.steps, self.minutes))
         _require(self.dimension == 3 or self.patch[2] == 1, "patch", "one slice thick for 2D", self.patch)
         _require(all(p % s == 0 for p, s in zip(self.patch, self.stride, strict=True)), "patch", f"a multiple of {self.stride}", self.patch)
-        _require(0 <= self.dropout < 1 and 0 <= self.foreground <= 1, "dropout, foreground", "a share", (self.dropout, self.foreground))
+        _require(
+            all(0 <= s <= 1 for s in self._shares) and self.dropout < 1,
+            "dropout, foreground, remapped",
+            "shares, dropout below 1",
+            self._shares,
+        )
         _require(set(self.flips) <= set(range(self.dimension)), "flips", f"axes below {self.dimension}", self.flips)
         _require(self.precision in ("auto", "float32", "bfloat16"), "precision", "auto, float32 or bfloat16", self.precision)
+
+    @property
+    def _shares(self) -> tuple[float, float, float]:
+        return (self.dropout, self.foreground, self.remapped)
 
     @property
     def stride(self) -> Shape3:
@@ -219,12 +230,12 @@ def choose_recipe(found: Fingerprint, *, kind: TaskKind, classes: int, minutes: 
     _require(minutes > 0, "minutes", "positive", minutes)
     _require(members >= 1 and threads >= 1, "members and threads", "at least 1", (members, threads))
     voxels = minutes * 60 / members * threads**0.7 / TRAINING_SECONDS_PER_VOXEL
-    wanted = 250 * minutes**0.5
+    wanted = 400 * minutes**0.4
     smallest_batch = 2 if found.dimension == 3 else 8
     room = voxels / wanted / smallest_batch
     if kind == "classification":
         room = min(room, 128.0**2 if found.dimension == 2 else 64.0**3)
-    spacing, shape = plan_spacing(found.shape, found.spacing_mm, room=room, uniform=found.uniform)
+    spacing, shape = plan_spacing(found.shape, found.spacing_mm, room=room, uniform=found.uniform, coverage=_coverage(found, minutes))
     wish = plan_patch(shape, spacing or found.spacing_mm, room=room)
     strides, kernels = plan_levels(wish, spacing or found.spacing_mm)
     widest = FEATURES_3D if found.dimension == 3 else MAX_FEATURES
@@ -237,3 +248,8 @@ def choose_recipe(found: Fingerprint, *, kind: TaskKind, classes: int, minutes: 
         kernels=kernels, batch=batch, minutes=minutes, threads=threads, seed=seed, members=members,
         dropout=0.1 if kind == "segmentation" else 0.3,
     )  # fmt: skip
+
+
+def _coverage(found: Fingerprint, minutes: float) -> float:
+    """Share of the median image that a patch has to show: all of it in a minute, less when there is time for detail."""
+    return float(np.clip(minutes**-0.6, 0.25 if found.dimension == 3 else 0.5, 1.0))
