@@ -38,6 +38,17 @@ def test_the_server_stays_light_and_an_idle_assistant_has_not_loaded_torch(start
     assert memory_mb(server.process.pid) <= 150
 
 
+def test_the_worker_gives_way_to_the_page(start, until, folder: Path) -> None:
+    server = start(folder, MEDLOOP_ASSISTANT="0")
+    project = server.get("/projects")[0]["id"]
+    assert until(lambda: server.get(f"/projects/{project}")["workers"]["alive"])
+    worker = server.children()["worker"]
+    group = Path(f"/proc/{worker}/autogroup")
+    assert os.getpriority(os.PRIO_PROCESS, worker) == 10
+    assert not group.exists() or group.read_text().endswith("nice 10\n")
+    assert os.getpriority(os.PRIO_PROCESS, server.process.pid) == 0
+
+
 def test_a_killed_worker_and_a_killed_assistant_are_started_again(start, until, folder: Path) -> None:
     server = start(folder)
     assert until(lambda: len(server.children()) == 2)
