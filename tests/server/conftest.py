@@ -226,7 +226,7 @@ class Served:
 
     def get(self, address: str) -> Any:
         """The JSON at an address."""
-        with urllib.request.urlopen(f"{self.url}api/v1{address}", timeout=20) as answer:
+        with urllib.request.urlopen(f"{self.url}api/v1{address}", timeout=60) as answer:
             return json.load(answer)
 
     def send(self, method: str, address: str, body: object = None, *, raw: bytes = b"", **headers: str) -> Any:
@@ -234,7 +234,7 @@ class Served:
         kind = "application/octet-stream" if raw else "application/json"
         data = raw or json.dumps(body or {}).encode()
         request = urllib.request.Request(f"{self.url}api/v1{address}", data, {"Content-Type": kind, **headers}, method=method)
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
     def children(self) -> dict[str, int]:
@@ -251,7 +251,7 @@ class Served:
         return found
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = 90.0) -> bool:
     """Look at a condition of other processes until it holds; False when it never does."""
     deadline, pause = time.monotonic() + seconds, threading.Event()
     while time.monotonic() < deadline:

@@ -65,7 +65,7 @@ def test_a_stopped_child_is_not_started_again(child, until, note: Path) -> None:
     one = child(TIED)
     assert until(lambda: note.exists() and note.read_text() == "up")
     one.ask_to_stop()
-    one.wait(20)
+    one.wait(60)
     assert one.pid is None
     assert note.read_text() == "stopped"
 

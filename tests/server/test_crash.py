@@ -11,7 +11,7 @@ from medloop.loop.workspace import Workspace
 from medloop.store.audit import verify
 
 SHAPE = (12, 10, 8)
-ROUNDS = 4
+ROUNDS = 3
 ANSWERS_BEFORE_KILL = 6
 PEOPLE = 3
 
@@ -52,7 +52,7 @@ def test_no_acknowledged_answer_is_lost(start, folder: Path) -> None:
         for person in people:
             person.start()
         for _ in range(ANSWERS_BEFORE_KILL + round_):
-            enough.acquire(timeout=30)
+            enough.acquire(timeout=60)
         server.process.kill()
         for person in people:
             person.join()
