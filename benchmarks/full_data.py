@@ -72,8 +72,8 @@ def question_of(dataset: Dataset) -> Question:
         names = dataset.labels or tuple(sorted({case.tag for case in dataset.cases if case.tag is not None}))
         return Question("classification", names, {name: index for index, name in enumerate(names)}, False)
     names = dataset.labels or ("foreground",)
-    values = {dataset.label_values.get(name, n + 1): n + 1 for n, name in enumerate(names)}
-    return Question("segmentation", names, values, dataset.masks == "foreground")
+    values: dict[str | int, int] = {dataset.label_values.get(name, n + 1): n + 1 for n, name in enumerate(names)}
+    return Question("segmentation", names, values, dataset.masks == "foreground" or not dataset.labels)
 
 
 def read_case(case: CaseSource, question: Question) -> tuple[Image, Mask | int]:
@@ -86,6 +86,14 @@ def read_case(case: CaseSource, question: Question) -> tuple[Image, Mask | int]:
     for value, index in question.values.items():
         table[int(value)] = index
     return image, Mask((mask.array > 0).astype(np.uint8) if question.foreground else table[mask.array], image.grid)
+
+
+def choose_cases(cases: Sequence[CaseSource], count: int | None) -> Sequence[CaseSource]:
+    """All cases, or `count` of them at random but always the same ones."""
+    if count is None or count >= len(cases):
+        return cases
+    chosen = generator(0, "cases").choice(len(cases), count, replace=False)
+    return [cases[index] for index in sorted(chosen)]
 
 
 def split(cases: Sequence[CaseSource], seed: int) -> tuple[list[CaseSource], list[CaseSource]]:
@@ -188,7 +196,7 @@ def summarise(question: Question, cases: Sequence[CaseSource], scores: list[Any]
 
 def run_seed(dataset: Dataset, question: Question, seed: int, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Train and score one seed."""
-    cases = [case for case in dataset.cases if case.labelled][: options.cases]
+    cases = choose_cases([case for case in dataset.cases if case.labelled], options.cases)
     training, held_out = split(cases, seed)
     folder.mkdir(parents=True, exist_ok=True)
     plan = folder / "recipe.json"
@@ -260,7 +268,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="where to write everything measured")
     parser.add_argument("--minutes", type=float, default=25.0, help="CPU minutes of each member")
     parser.add_argument("--members", type=int, default=2, help="networks of the ensemble, trained side by side")
-    parser.add_argument("--cases", type=int, default=None, help="use only the first N cases")
+    parser.add_argument("--cases", type=int, default=None, help="use only N cases, drawn at random once")
     parser.add_argument("--work", type=Path, help="folder for checkpoints; naming it again resumes")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     return parser.parse_args(arguments)

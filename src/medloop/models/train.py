@@ -32,7 +32,8 @@ from medloop.models.state import TrainingState, identify, require_identity, rest
 from medloop.models.validate import affordable_cases, validate
 
 TIMED_STEPS = 5
-FEWEST_STEPS = 20
+FEWEST_STEPS = 50
+"""However small the budget: with fewer, a model is not worth looking at."""
 RESERVE = 0.93
 """Share of a time budget planned for steps; the rest is validation and checkpoints."""
 
