@@ -5,6 +5,8 @@ exist, starts `medloop serve` as a user would, and goes through cases as fast as
 time between requests, which is harsher than any annotator. The second half happens while the worker trains.
 Everything is measured from outside, by processes and HTTP; the table shows medians over the runs.
 
+On a machine that does other work too, the clock measures that as well; the CPU figures do not.
+
     python benchmarks/responsiveness.py --seeds 3 --json responsiveness.json
 """
 
@@ -169,6 +171,12 @@ def resident_mb(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
+def cpu_seconds(pid: int) -> float:
+    """CPU time one process has used; unlike the clock it does not count what other programs on the machine do."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def annotate(client: Client, project: str, cases: int, suffix: str) -> None:
     """Go through cases as the page does: next, fetch, draw, submit."""
     url = f"/projects/{project}"
@@ -206,14 +214,16 @@ def percentile(values: Sequence[float], share: float) -> float:
 def measure_server(folder: Path, cases: int) -> dict[str, float]:
     """Start, memory and requests of one server."""
     with served(folder) as (pid, port, start_seconds):
-        client = Client(port)
+        client, start_cpu = Client(port), cpu_seconds(pid)
         project = client.ask("projects", "GET", "/projects")[0]["id"]
         idle = resident_mb(pid)
         for _ in range(200):
             client.ask("health", "GET", f"/projects/{project}")
         busy = resident_mb(pid)
         cases = min(cases, client.ask("cases", "GET", f"/projects/{project}/cases?state=unanswered&limit=1")["total"] // 2)
+        before = cpu_seconds(pid)
         annotate(client, project, cases, "")
+        case_cpu = (cpu_seconds(pid) - before) / cases
         job = client.ask("train", "POST", f"/projects/{project}/train", {})["job_id"]
         wait_for_training(client, project, job)
         annotate(client, project, cases, " training")
@@ -224,6 +234,8 @@ def measure_server(folder: Path, cases: int) -> dict[str, float]:
         client.ask("cancel", "POST", f"/projects/{project}/jobs/{job}/cancel", {})
     figures = {
         "server start to first answer (s)": start_seconds,
+        "server start, CPU (s)": start_cpu,
+        "server CPU per annotated case (ms)": 1000 * case_cpu,
         "server RSS idle (MB)": idle,
         "server RSS after 200 requests (MB)": busy,
         "server RSS at the end (MB)": end,

@@ -44,7 +44,7 @@ def test_the_worker_gives_way_to_the_page(start, until, folder: Path) -> None:
     worker = server.children()["worker"]
     group = Path(f"/proc/{worker}/autogroup")
     assert os.getpriority(os.PRIO_PROCESS, worker) == 10
-    assert not group.exists() or group.read_text().endswith("nice 10\n")
+    assert not group.exists() or group.read_text().endswith("nice 5\n")
     assert os.getpriority(os.PRIO_PROCESS, server.process.pid) == 0
 
 

@@ -20,6 +20,8 @@ from medloop.server.lifeline import Lifeline
 from medloop.server.locks import WORKER_LOCK, FolderLock
 
 NICENESS = 10
+SESSION_NICENESS = 5
+"""A third of a busy session's share: enough to finish a training on a machine that never rests."""
 
 
 def work(root: Path, owner: str, stop: Callable[[], bool], *, threads: int = 1) -> None:
@@ -62,7 +64,7 @@ def _lower_priority() -> None:
     """Give way to the page. Linux shares time between sessions first, so the session needs the number too."""
     os.nice(NICENESS)
     try:
-        Path("/proc/self/autogroup").write_text(str(NICENESS))
+        Path("/proc/self/autogroup").write_text(str(SESSION_NICENESS))
     except OSError:
         return  # no such grouping here: the process's own number counts
 
