@@ -98,7 +98,7 @@ def test_an_unfinished_study_reports_what_it_has(finished, tmp_path):
 
 
 def test_the_oracle_of_the_literature_and_classification_run_too(tmp_path):
-    design = small_design(tagged(tmp_path / "tags"), strategies=("foreground-oracle", "coreset"), start=4, tag_error=0.1)
+    design = small_design(tagged(tmp_path / "tags"), strategies=("foreground-oracle", "coreset"), start=7, tag_error=0.1)
     result = run_study(design, tmp_path / "out")
     assert result.setup.metric == "accuracy"
     assert {c.strategy for c in result.curves} == {"foreground-oracle", "coreset"}

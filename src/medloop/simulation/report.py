@@ -30,9 +30,9 @@ def _findings(result: StudyResult) -> list[str]:
     summary = result.summary
     parts = []
     if result.missing:
-        left = len(result.missing)
+        left = "1 round is" if len(result.missing) == 1 else f"{len(result.missing)} rounds are"
         parts.append(
-            f'<div class="verdict open"><p><strong>Unfinished:</strong> {left} rounds are missing; only complete runs are shown. '
+            f'<div class="verdict open"><p><strong>Unfinished:</strong> {left} missing; only complete runs are shown. '
             "Run the same command again to finish.</p></div>"
         )
     if summary is None:
@@ -92,6 +92,7 @@ def _matrix(summary: Summary) -> str:
     note = (
         '<p class="soft">Area of the row minus area of the column, paired over seeds and patients, with its 95 % interval '
         "(seeds and patients drawn anew together) and p (sign flips over patients, Holm-adjusted over all pairs). "
+        "P values ask whether other patients would say the same of these runs; intervals ask about other runs too. "
         f"Filled where p &lt; {LEVEL:g} and the interval leaves out zero.</p>"
     )
     table = f'<table class="matrix"><thead><tr><td class="self"></td>{head}</tr></thead><tbody>{rows}</tbody></table>'
@@ -105,10 +106,15 @@ def _cell(a: str, b: str, comparisons: Sequence[Comparison]) -> str:
         if {c.a, c.b} == {a, b}:
             sign = 1.0 if c.a == a else -1.0
             low, high = sorted((sign * c.difference.low, sign * c.difference.high))
-            filled = ' class="yes"' if c.significant else ""
+            mean = sign * c.difference.mean
+            filled = f' class="{"better" if mean > 0 else "worse"}"' if c.significant else ""
             p = "p &lt; 0.001" if c.p_holm < 0.001 else f"p = {c.p_holm:.3f}"
-            return f"<td{filled}>{sign * c.difference.mean:+.4f}<small>{low:+.4f} to {high:+.4f}</small><small>{p}</small></td>"
+            return f"<td{filled}>{_signed(mean)}<small>{_signed(low)} to {_signed(high)}</small><small>{p}</small></td>"
     return "<td>–</td>"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", "−")
 
 
 def _setup(result: StudyResult) -> str:

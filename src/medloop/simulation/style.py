@@ -5,9 +5,10 @@ _COLOURS_DARK = ("#56b4e9", "#ff9d5c", "#3fcf9f", "#f08ac9", "#e3cf4c", "#a79bff
 """Okabe and Ito's palette, darkened or lightened for contrast of at least 4.5 to 1 on the paper."""
 
 _RULES = """
-:root{color-scheme:light dark;--ink:#1b2330;--soft:#5b6575;--paper:#fff;--panel:#f6f7f9;--line:#dde1e7;--yes:#d9efe4;--yes-ink:#0b5f3f}
+:root{color-scheme:light dark;--ink:#1b2330;--soft:#5b6575;--paper:#fff;--panel:#f6f7f9;--line:#dde1e7;
+--better:#d9efe4;--better-ink:#0b5f3f;--worse:#fbe6da;--worse-ink:#8a3b06}
 @media (prefers-color-scheme:dark){:root{--ink:#e6e9ee;--soft:#a3adbb;--paper:#12161c;--panel:#1a2028;--line:#323a46;
---yes:#15402f;--yes-ink:#8fe3bf}}
+--better:#15402f;--better-ink:#8fe3bf;--worse:#4a2815;--worse-ink:#ffbd8f}}
 *{box-sizing:border-box}
 body{font:16px/1.55 system-ui,-apple-system,"Segoe UI",sans-serif;color:var(--ink);background:var(--paper);
 max-width:62rem;margin:0 auto;padding:2.5rem 1.25rem 4rem}
@@ -26,8 +27,10 @@ th,td{padding:.38rem .8rem .38rem 0;border-bottom:1px solid var(--line);text-ali
 th{font-weight:600;color:var(--soft);font-size:.9rem}th:first-child,td:first-child{text-align:left}
 tbody th{color:var(--ink);font-weight:500}
 table.matrix td{padding:.45rem .7rem;text-align:center;border:1px solid var(--line)}table.matrix th{padding:.45rem .7rem}
-td.yes{background:var(--yes);color:var(--yes-ink);font-weight:600}td.self{background:var(--panel)}
-td small{display:block;color:var(--soft);font-weight:400}td.yes small{color:inherit}
+table.matrix thead th{text-align:center}
+td.better{background:var(--better);color:var(--better-ink);font-weight:600}
+td.worse{background:var(--worse);color:var(--worse-ink);font-weight:600}td.self{background:var(--panel)}
+td small{display:block;color:var(--soft);font-weight:400}td.better small,td.worse small{color:inherit}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1.5rem;margin:0}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 @media print{body{max-width:none;padding:0}}
 """

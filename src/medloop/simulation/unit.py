@@ -126,7 +126,8 @@ def _finished(workspace: Workspace, unit: Unit, split: Split) -> Finished:
     with workspace.store.read() as tx:
         current = tx.find(Round, where={"index": unit.round})[0]
         if current.model_id is None:
-            raise MedloopError(f"{unit}: no model was trained, the round is {current.state}: {current.message}")
+            remedy = "let the first round ask more cases" if unit.round == 1 else ""
+            raise MedloopError(f"{unit}: no model was trained, the round {current.state}: {current.message}", remedy=remedy)
         evaluations = tx.find(Evaluation, where={"model_id": current.model_id, "split": split})
         if not evaluations:
             raise MedloopError(f"{unit}: its model was not measured on the {split} cases")
