@@ -127,7 +127,7 @@ function write(
   context.textBaseline = baseline;
   context.lineWidth = 3;
   context.lineJoin = "round";
-  context.strokeStyle = "rgba(0,0,0,0.75)";
+  context.strokeStyle = "rgba(0,0,0,0.85)";
   context.strokeText(text, x, y);
   context.fillStyle = colour;
   context.fillText(text, x, y);

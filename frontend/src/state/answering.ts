@@ -41,9 +41,17 @@ export async function closeWithout(session: CaseSession, verb: "skip" | "flag", 
 
 function mayBeSubmitted(session: CaseSession): boolean {
   if (session.conflict.value) return false;
-  if (session.project.kind === "segmentation") return session.draft.value !== null;
+  if (session.project.kind === "segmentation") return session.draft.value !== null && emptyIsMeant(session);
   if (session.tag.value === null) tell("warning", "Choose a class first", "press 1 to 9");
   return session.tag.value !== null;
+}
+
+/** An empty mask is a possible answer, but more often a slip of the finger: it is asked once. */
+function emptyIsMeant(session: CaseSession): boolean {
+  if (session.emptyMeant || session.draft.value!.mask.some((value) => value !== 0)) return true;
+  session.emptyMeant = true;
+  tell("warning", "The mask is empty", "submit again if there is nothing to outline in this case");
+  return false;
 }
 
 function submission(session: CaseSession): calls.Submission {

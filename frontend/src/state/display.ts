@@ -1,12 +1,12 @@
 /** How things are drawn and which tool is in the hand; kept across cases and visits. */
-import { signal } from "@preact/signals";
-import { keptSignal } from "./kept";
+import { effect, signal } from "@preact/signals";
+import { keptSignal, readKept, writeKept } from "./kept";
 
 export type Tool = "navigate" | "brush" | "eraser" | "fill" | "window";
 
 export const tool = keptSignal<Tool>("tool", "navigate");
-/** 0 until somebody chose a size; then a case's own voxels give a first one. */
-export const brushRadiusMm = keptSignal<number>("brush-radius-mm", 0);
+/** Remembered per project: organs of a body and cells of a slide need different brushes. */
+export const brushRadiusMm = signal(0);
 export const ballBrush = keptSignal<boolean>("ball-brush", false);
 /** Paint over background only, never over another label. */
 export const keepOthers = keptSignal<boolean>("keep-others", false);
@@ -23,6 +23,22 @@ export const crosshairShown = keptSignal<boolean>("crosshair-shown", true);
 export const oneKeyAnswers = keptSignal<boolean>("one-key-answers", false);
 
 export const helpShown = signal(false);
+
+let brushProject = "";
+
+/** Take the brush last used in a project, or a first one. */
+export function takeBrush(project: string, firstRadiusMm: number): void {
+  if (project === brushProject) return;
+  const kept = readKept<number>(`brush.${project}`, 0);
+  brushProject = "";
+  brushRadiusMm.value = kept > 0 ? kept : firstRadiusMm;
+  brushProject = project;
+}
+
+effect(() => {
+  const radius = brushRadiusMm.value;
+  if (brushProject) writeKept(`brush.${brushProject}`, radius);
+});
 
 const SMALLEST_MM = 0.05;
 const LARGEST_MM = 200;

@@ -1,12 +1,12 @@
 /** Opens a case: asks the server, fetches arrays, builds the draft, and brings back edits left in this browser. */
 import * as calls from "../api/calls";
-import type { NothingLeft, Project } from "../api/types";
+import type { NothingLeft, PlaneHeader, Project, Triple } from "../api/types";
 import { Draft } from "../edits/draft";
 import { EffortTimer } from "../edits/effort";
 import { fitPatches, leftBehind, tabIsGone } from "../edits/recovery";
 import { voxelCount, voxelOfIndex } from "../geometry/plane";
 import { arraysOf, type CaseArrays, prefetchUpcoming } from "../volume/cache";
-import { brushRadiusMm } from "./display";
+import { takeBrush } from "./display";
 import { keptEffort } from "./effort";
 import { measures } from "./measures";
 import { tell, tellError } from "./notices";
@@ -48,8 +48,7 @@ async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void
   const proposal = await arrays.proposal;
   session.proposal.value = proposal;
   const { mask, revision } = await startingMask(session, proposal);
-  const spacing = Math.min(session.planes[session.main]!.x_spacing_mm, session.planes[session.main]!.y_spacing_mm);
-  if (brushRadiusMm.value <= 0) brushRadiusMm.value = Number((spacing * 2.5).toPrecision(2));
+  takeBrush(session.project.id, firstBrush(session.planes[session.main]!, session.header.shape));
   const draft = new Draft(mask);
   attachQueue(session, draft, session.assignmentId, revision, settleRefusal);
   await recover(session, draft, revision);
@@ -88,6 +87,13 @@ async function recover(session: CaseSession, draft: Draft, revision: number): Pr
   void session.conflict.subscribe((open) => {
     if (open === null) for (const patch of kept) void storage.remove(patch);
   });
+}
+
+/** A few voxels wide, and large enough to be seen when the whole slice is on the screen. */
+function firstBrush(plane: PlaneHeader, shape: Triple): number {
+  const pixel = Math.min(plane.x_spacing_mm, plane.y_spacing_mm);
+  const field = Math.max(shape[plane.x_axis]! * plane.x_spacing_mm, shape[plane.y_axis]! * plane.y_spacing_mm);
+  return Number(Math.max(2.5 * pixel, field / 60).toPrecision(2));
 }
 
 /** Start where the answer is, not in the middle of the air. */

@@ -65,6 +65,7 @@ export class CaseSession {
   /** The latest part of a stroke that is not finished yet; the other planes follow it. */
   readonly stroke = signal<Stroke | null>(null);
   moved = false;
+  emptyMeant = false;
   drawn = false;
   closed = false;
 

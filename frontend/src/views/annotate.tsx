@@ -131,10 +131,13 @@ function listen(session: CaseSession, ask: (dialogue: Dialogue) => void, leave: 
     if ((event.key === " " && !isPressable(event.target)) || pressKey(event, { session, ask, leave })) event.preventDefault();
   };
   const keep = (): void => keepEffort(session);
+  const letGo = (): void => {
+    held.space = false;
+  };
   const retry = (): void => session.queue?.retryNow();
   const timer = window.setInterval(keep, EFFORT_KEPT_MS);
   const events: [string, (event: never) => void][] = [
-    ["keydown", onKey], ["keyup", onKey], ["pointermove", beat], ["pointerdown", beat], ["wheel", beat], ["online", retry], ["pagehide", keep],
+    ["keydown", onKey], ["keyup", onKey], ["pointermove", beat], ["pointerdown", beat], ["wheel", beat], ["online", retry], ["pagehide", keep], ["blur", letGo],
   ];
   for (const [name, act] of events) window.addEventListener(name, act as EventListener, { passive: false });
   return () => {

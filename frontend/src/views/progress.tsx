@@ -148,7 +148,8 @@ function Rounds({ rounds }: { rounds: RoundRow[] }) {
           <tr key={round.index}>
             <td class="strong">{round.index}</td>
             <td>
-              <span class={`state state-${round.state}`} title={round.message}>{round.state}</span>
+              <span class={`state state-${round.state}`}>{round.state}</span>
+              {round.state === "failed" && <p class="hint">{round.message}</p>}
             </td>
             <td>{round.strategy}</td>
             <td class="number">
