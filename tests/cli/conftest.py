@@ -56,7 +56,7 @@ def command_line(*arguments: object) -> list[str]:
 def run_process(*arguments: object, **environment: str) -> Said:
     """Run the program as a process of its own, to its end."""
     variables = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    done = subprocess.run(command_line(*arguments), capture_output=True, text=True, env=variables, timeout=120, check=False)
+    done = subprocess.run(command_line(*arguments), capture_output=True, text=True, env=variables, timeout=280, check=False)
     return Said(done.returncode, done.stdout, done.stderr)
 
 

@@ -16,7 +16,7 @@ from .conftest import Medloop, command_line, make_project, run_process
 ENDLESS = ProjectSettings(train_after=0, train_steps=1_000_000, train_minutes=60)
 
 
-def wait_for(path: Path, state: JobState, seconds: float = 60.0) -> None:
+def wait_for(path: Path, state: JobState, seconds: float = 120.0) -> None:
     """Wait until the newest job is in a state and has reported progress."""
     pause, deadline = threading.Event(), time.monotonic() + seconds
     with Workspace.open(path) as workspace:
@@ -75,7 +75,7 @@ def test_an_interrupted_training_goes_back_to_the_queue(tmp_path: Path, dataset:
     process = subprocess.Popen(command_line("train", folder), stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     wait_for(folder, JobState.RUNNING)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert err.splitlines()[-1].startswith("medloop: Interrupted")
     with Workspace.open(folder) as workspace:
@@ -89,6 +89,6 @@ def test_with_a_worker_alive_training_is_watched_not_done(project: Path):
         job = workspace.store.jobs.claim("a worker")
         assert job is not None
         workspace.store.jobs.fail(job, "the disk is full", retry=False)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "The train job failed: the disk is full" in err

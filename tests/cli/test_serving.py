@@ -13,14 +13,18 @@ from medloop.server.locks import WORKER_LOCK, is_held
 
 from .conftest import Medloop, command_line
 
+ALONE = {"MEDLOOP_WORKER": "0", "MEDLOOP_ASSISTANT": "0"}
 
-def start(*arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(command_line(*arguments), stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command_line(*arguments), stderr=subprocess.PIPE, text=True, env={**os.environ, **environment, "OMP_NUM_THREADS": "1"}
+    )
 
 
 def stop(process: subprocess.Popen[str], number: int) -> tuple[int, str]:
     process.send_signal(number)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     return process.returncode, err
 
 
@@ -39,7 +43,7 @@ def test_serve_says_its_address_answers_and_stops_cleanly(project: Path, number:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_worker_is_seen_and_stops_cleanly(project: Path, number: int):
     process = start("worker", project)
-    pause, deadline = threading.Event(), time.monotonic() + 30
+    pause, deadline = threading.Event(), time.monotonic() + 120
     while not is_held(project, WORKER_LOCK):
         assert time.monotonic() < deadline
         pause.wait(0.1)
@@ -53,7 +57,7 @@ def test_a_served_folder_is_not_served_twice(project: Path):
     assert first.stderr is not None
     first.stderr.readline()
     second = start("serve", project, "--port", 0, "--no-worker", "--no-assistant")
-    _, err = second.communicate(timeout=30)
+    _, err = second.communicate(timeout=120)
     stop(first, signal.SIGTERM)
     assert second.returncode == 1
     assert "already serves" in err
@@ -73,14 +77,14 @@ def test_settings_of_the_environment_are_checked_too(medloop: Medloop, tmp_path:
 
 
 def test_the_demonstration_makes_its_project_once(tmp_path: Path):
-    process = start("demo", "--folder", tmp_path / "demo", "--port", 0, "--no-browser")
+    process = start("demo", "--folder", tmp_path / "demo", "--port", 0, "--no-browser", **ALONE)
     assert process.stderr is not None
     lines = [process.stderr.readline(), process.stderr.readline()]
     code, _ = stop(process, signal.SIGTERM)
     assert code == 0
     assert lines[0].startswith("Making 24 phantoms")
     assert "http://127.0.0.1:" in lines[1]
-    again = start("demo", "--folder", tmp_path / "demo", "--port", 0, "--no-browser")
+    again = start("demo", "--folder", tmp_path / "demo", "--port", 0, "--no-browser", **ALONE)
     assert again.stderr is not None
     assert again.stderr.readline().startswith("Serving ")
     assert stop(again, signal.SIGTERM)[0] == 0
