@@ -11,7 +11,7 @@ from medloop.datasets.series import open_dicom
 from medloop.images.read import read_image
 
 
-def write_slice(path: Path, series: str, depth: int, *, modality: str = "CT") -> None:
+def write_slice(path: Path, series: str, depth: int, *, modality: str = "CT", patient: str = "") -> None:
     """One 4×4 slice at a depth in mm; all its pixels hold that depth."""
     tags = Tags()
     tags.file_meta = FileMetaDataset()
@@ -20,6 +20,7 @@ def write_slice(path: Path, series: str, depth: int, *, modality: str = "CT") ->
     tags.SOPInstanceUID = tags.file_meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[series, str(depth)])
     tags.SeriesInstanceUID = generate_uid(entropy_srcs=[series])
     tags.StudyInstanceUID = tags.FrameOfReferenceUID = generate_uid(entropy_srcs=["study"])
+    tags.PatientID = patient
     tags.Modality, tags.InstanceNumber = modality, depth + 1
     tags.Rows = tags.Columns = 4
     tags.SamplesPerPixel, tags.PhotometricInterpretation, tags.PixelRepresentation = 1, "MONOCHROME2", 0
@@ -49,6 +50,14 @@ def test_series_below_a_patient_folder_share_the_patient(tmp_path: Path):
     write_series(tmp_path / "anna/ct", "a")
     write_series(tmp_path / "anna/mr", "b")
     assert [(c.name, c.patient) for c in open_dicom(tmp_path).cases] == [("anna_ct", "anna"), ("anna_mr", "anna")]
+
+
+def test_equal_patient_ids_are_one_patient_under_another_name(tmp_path: Path):
+    for name, patient in (("a", "MUSTERMANN"), ("b", "MUSTERMANN"), ("c", "OTHER")):
+        write_slice(tmp_path / name / "0.dcm", name, 0, patient=patient)
+    first, second, third = (c.patient for c in open_dicom(tmp_path).cases)
+    assert first == second != third
+    assert "MUSTERMANN" not in first
 
 
 def test_several_series_in_one_folder_are_told_apart_and_count_as_one_patient(tmp_path: Path):

@@ -21,8 +21,8 @@ def open_dicom(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
 
     Args:
         folder: Of series; they may lie in any depth.
-        patient_pattern: Applied to the case's name. Without it, the first folder level names the patient where series lie
-            at least two levels deep (patient/study/…).
+        patient_pattern: Applied to the case's name where the header names no patient. Without it, the first folder level
+            names the patient where series lie at least two levels deep (patient/study/…).
 
     Raises:
         FormatError: No series in it.
@@ -65,11 +65,11 @@ def _add_folder(root: Root, cases: CaseList, place: Path, *, by_folder: bool) ->
     _refuse_others(root, cases, place, {path for one in series for path in one.paths})
     if len(series) == 1:
         alone = not any(path.is_dir() for path in place.iterdir())
-        cases.add(CaseSource(name, patient, (place,) if alone else series[0].paths), label)
+        cases.add(CaseSource(name, series[0].patient or patient, (place,) if alone else series[0].paths), label)
     else:
         for number, one in enumerate(series, start=1):
             which = one.paths[0].stem if len(one.paths) == 1 else str(number)
-            cases.add(CaseSource(f"{name}_{which}", patient or name, one.paths), label)
+            cases.add(CaseSource(f"{name}_{which}", one.patient or patient or name, one.paths), label)
 
 
 def _refuse_others(root: Root, cases: CaseList, place: Path, taken: set[Path]) -> None:

@@ -51,7 +51,7 @@ def list_series(folder: Path) -> tuple[SeriesFiles, ...]:
     Raises:
         FormatError: A damaged header.
     """
-    return tuple(SeriesFiles(uid, tuple(Path(p) for p in paths), words) for uid, paths, words in list_isolated(folder))
+    return tuple(SeriesFiles(uid, tuple(Path(p) for p in paths), words, patient) for uid, paths, words, patient in list_isolated(folder))
 
 
 def find_series(folder: Path) -> tuple[SeriesFiles, ...]:

@@ -4,6 +4,7 @@ Only named attributes are ever read: a dataset is never printed, walked or conve
 few kilobytes of nested sequences make each of these take gigabytes.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ HEADER_TAGS = (
     "StudyInstanceUID",
     "SeriesInstanceUID",
     "SeriesDescription",
+    "PatientID",
     "FrameOfReferenceUID",
     "Modality",
     "InstanceNumber",
@@ -55,11 +57,13 @@ class SeriesFiles:
         uid: SeriesInstanceUID, followed by the instance's where a series holds several cases.
         paths: Its files, by name.
         description: SeriesDescription, or the modality.
+        patient: A pseudonym made from PatientID, "" when there is none; never the id itself.
     """
 
     uid: str
     paths: tuple[Path, ...]
     description: str
+    patient: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,8 @@ def group_series(headers: Sequence[Header]) -> tuple[SeriesFiles, ...]:
         if is_image(header.tags):
             groups.setdefault(_group_key(header.tags), []).append(header)
     return tuple(
-        SeriesFiles(uid, tuple(sorted(h.path for h in group)), _description(group[0].tags)) for uid, group in sorted(groups.items())
+        SeriesFiles(uid, tuple(sorted(h.path for h in group)), _description(group[0].tags), _pseudonym(group[0].tags))
+        for uid, group in sorted(groups.items())
     )
 
 
@@ -125,3 +130,9 @@ def _group_key(tags: Any) -> str:
 
 def _description(tags: Any) -> str:
     return str(tags.get("SeriesDescription", "") or tags.get("Modality", ""))[:64]
+
+
+def _pseudonym(tags: Any) -> str:
+    """Equal for equal PatientIDs; says that two series are of one person, not of whom."""
+    patient = str(tags.get("PatientID", "") or "").strip()
+    return f"patient-{hashlib.sha256(patient.encode()).hexdigest()[:12]}" if patient else ""

@@ -163,14 +163,14 @@ def read_isolated(paths: Path | list[Path], purpose: Purpose, *, limits: Limits 
     return _result(*_ask_someone([paths] if isinstance(paths, Path) else paths, purpose, limits))
 
 
-def list_isolated(folder: Path) -> list[tuple[str, list[str], str]]:
-    """Ask the child for the DICOM series below a folder: (uid, paths, description) each.
+def list_isolated(folder: Path) -> list[tuple[str, list[str], str, str]]:
+    """Ask the child for the DICOM series below a folder: (uid, paths, description, patient) each.
 
     Raises:
         FormatError: A header is damaged, or reading them went beyond the bounds.
     """
     record, _ = _ask_someone([folder], "series", None)
-    return [(str(uid), [str(path) for path in paths], str(words)) for uid, paths, words in record["series"]]
+    return [(str(uid), [str(path) for path in paths], str(words), str(patient)) for uid, paths, words, patient in record["series"]]
 
 
 def _ask_someone(files: list[Path], wanted: str, limits: Limits | None) -> tuple[dict[str, Any], bytearray]:

@@ -95,7 +95,7 @@ def _record(read: ReadImage) -> tuple[dict[str, Any], Callable[[BinaryIO], None]
 
 
 def _series(folder: Path) -> dict[str, Any]:
-    return {"series": [(one.uid, [str(path) for path in one.paths], one.description) for one in find_series(folder)]}
+    return {"series": [(one.uid, [str(path) for path in one.paths], one.description, one.patient) for one in find_series(folder)]}
 
 
 def _refusal(code: str, message: str, remedy: str) -> dict[str, Any]:
