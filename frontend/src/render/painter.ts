@@ -54,6 +54,7 @@ export class PanePainter {
   private reduced: { of: Volume; start: number; copy: Reduced } | null = null;
   private coloursFor = "";
   private heatFor = "";
+  private heatOf: Uint8Array | null = null;
 
   constructor(
     readonly plane: PlaneHeader,
@@ -107,12 +108,15 @@ export class PanePainter {
   /** `change`: what differs from the last call: the view, the pixels within a part of the slice, or anything. */
   paintLabels(layers: LabelLayers, slice: Slice, view: Viewport, smooth: boolean, change: Change): void {
     const place = this.place(view);
-    const context = this.cleared(this.canvases.labels);
+    const filled = layers.mask !== null && !layers.style.outline && !layers.proposal;
+    const partly = typeof change === "object" && filled && this.coloursFor === fillState(slice, layers.style);
+    const context = partly ? this.clippedTo(change, place) : this.cleared(this.canvases.labels);
     if (layers.uncertainty) this.paintHeat(context, layers, layers.uncertainty, slice, place, smooth);
     if (layers.mask && !layers.style.outline) this.paintFill(context, layers.mask, layers.style, slice, place, change);
     if (layers.proposal) this.paintOutlines(context, layers.proposal, slice, place, layers.style.labels, true);
     if (layers.mask && layers.style.outline) this.paintOutlines(context, layers.mask, slice, place, layers.style.labels, false);
     if (!layers.mask || layers.style.outline) this.coloursFor = "";
+    if (partly) context.restore();
   }
 
   /** A context for the head-up canvas, emptied, in CSS pixels. */
@@ -121,7 +125,7 @@ export class PanePainter {
   }
 
   private paintFill(context: CanvasRenderingContext2D, mask: Uint8Array, style: LabelStyle, slice: Slice, place: Placement, change: Change): void {
-    const state = `${slice.start} ${style.opacity} ${style.labels.map((l) => l.value + l.colour).join()}`;
+    const state = fillState(slice, style);
     const emptied = this.colours.fit(slice);
     const known = !emptied && state === this.coloursFor;
     this.coloursFor = state;
@@ -142,7 +146,8 @@ export class PanePainter {
     smooth: boolean,
   ): void {
     const state = `${slice.start} ${layers.heatOpacity}`;
-    if (this.heat.fit(slice) || state !== this.heatFor) {
+    if (this.heat.fit(slice) || state !== this.heatFor || map !== this.heatOf) {
+      this.heatOf = map;
       drawTable(this.heat.pixels, map, slice, heatTable(layers.heatOpacity));
       this.heat.commit();
       this.heatFor = state;
@@ -173,6 +178,22 @@ export class PanePainter {
     context.setLineDash([]);
   }
 
+  /** The label canvas with only the changed part open for drawing, and emptied; whole device pixels, so that no seam shows. */
+  private clippedTo(part: Rect, place: Placement): CanvasRenderingContext2D {
+    const { ratio } = this.size;
+    const left = Math.floor((place.originX + part.left * place.sizeX) * ratio - 1) / ratio;
+    const top = Math.floor((place.originY + part.top * place.sizeY) * ratio - 1) / ratio;
+    const right = Math.ceil((place.originX + part.right * place.sizeX) * ratio + 1) / ratio;
+    const bottom = Math.ceil((place.originY + part.bottom * place.sizeY) * ratio + 1) / ratio;
+    const context = this.canvases.labels.getContext("2d")!;
+    context.save();
+    context.beginPath();
+    context.rect(left, top, right - left, bottom - top);
+    context.clip();
+    context.clearRect(left, top, right - left, bottom - top);
+    return context;
+  }
+
   private cleared(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
     const context = canvas.getContext("2d")!;
     context.setTransform(1, 0, 0, 1, 0, 0);
@@ -180,4 +201,9 @@ export class PanePainter {
     context.setTransform(this.size.ratio, 0, 0, this.size.ratio, 0, 0);
     return context;
   }
+}
+
+/** What a filled layer was drawn from, apart from the mask's own values. */
+function fillState(slice: Slice, style: LabelStyle): string {
+  return `${slice.start} ${style.opacity} ${style.labels.map((label) => label.value + label.colour).join()}`;
 }

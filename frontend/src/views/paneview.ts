@@ -81,7 +81,7 @@ export class PaneView implements PaneContact {
     const view = (): unknown[] => [this.view, this.sized.value, session.maximised.value];
     onChange(view, () => {
       this.dirty.image ??= "view";
-      this.dirty.labels ??= "view";
+      this.dirty.labels = this.dirty.labels === null || this.dirty.labels === "view" ? "view" : "all";
     });
     onChange(
       () => [this.shown, session.volume.value, session.arrived.value, session.window.value, session.channel.value, display.smooth.value],
@@ -217,7 +217,8 @@ export class PaneView implements PaneContact {
 
   /** During a stroke: this pane redraws the touched part; the others follow when they show some of it. */
   readonly painted = (part: Rect): void => {
-    this.dirty.labels = this.dirty.labels === "all" ? "all" : union(this.dirty.labels, part);
+    const waiting = this.dirty.labels;
+    this.dirty.labels = waiting === null ? part : typeof waiting === "object" ? union(waiting, part) : "all";
     requestDraw(this, () => this.draw());
     this.session.stroke.value = { plane: this.plane, part };
   };
@@ -264,8 +265,7 @@ export class PaneView implements PaneContact {
   }
 }
 
-function union(a: Rect | "view" | null, b: Rect): Rect {
-  if (a === null || a === "view") return b;
+function union(a: Rect, b: Rect): Rect {
   return { left: Math.min(a.left, b.left), top: Math.min(a.top, b.top), right: Math.max(a.right, b.right), bottom: Math.max(a.bottom, b.bottom) };
 }
 
