@@ -8,6 +8,7 @@ State of a case, first rule that fits:
 `quality` and `uncertainty` are those of the case's newest prediction, of whatever model.
 """
 
+from functools import cache
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, Select, and_, func, insert, literal, select, update
@@ -22,6 +23,7 @@ UNCERTAINTY_SCORE = "entropy"
 """The prediction score shown in the worklist."""
 
 
+@cache
 def current_annotations_query() -> Select[Any]:
     """Annotations that no later one of the same case and annotator, and no other one by name, replaces."""
     later, other = annotations.alias("later"), annotations.alias("other")
