@@ -1,17 +1,36 @@
 /** A proposal that comes while its case is open: shown at once, put into the draft when nothing would be lost. */
-import { readPrediction, readPredictionMask, readUncertainty } from "../api/calls";
-import { watchProposals } from "../api/stream";
+import { readPrediction, readPredictionMask, readProject, readUncertainty } from "../api/calls";
+import { type Watch, watchProposals } from "../api/stream";
 import { applyRuns, difference } from "../edits/runs";
 import { voxelCount } from "../geometry/plane";
 import { receiveMask } from "../volume/download";
 import { tell } from "./notices";
 import type { CaseSession } from "./session";
 
+/** Listens only while a better proposal can come: when a newer model exists than the one that proposed. */
 export function followProposals(session: CaseSession): () => void {
-  const watch = watchProposals(session.project.id, ({ case_id, prediction_id }) => {
-    if (case_id === session.header.id && prediction_id !== session.prediction.value?.id) void take(session, prediction_id).catch(() => undefined);
-  });
-  return () => watch.close();
+  let watch: Watch | null = null;
+  let left = false;
+  void mayImprove(session).then((may) => {
+    if (!may || left) return;
+    watch = watchProposals(session.project.id, ({ case_id, prediction_id }) => {
+      if (case_id === session.header.id && prediction_id !== session.prediction.value?.id) void take(session, prediction_id).catch(nothing);
+    });
+  }, nothing);
+  return () => {
+    left = true;
+    watch?.close();
+  };
+}
+
+async function mayImprove(session: CaseSession): Promise<boolean> {
+  const shown = session.opened.prediction;
+  const { model } = shown ? session.project : await readProject(session.project.id);
+  return model !== null && (shown === null || shown.model_index < model.index);
+}
+
+function nothing(): void {
+  // The case is drawn without a newer proposal.
 }
 
 async function take(session: CaseSession, predictionId: string): Promise<void> {
