@@ -5,10 +5,14 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from .postgres import postgres_url as postgres_url
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+settings.register_profile("medloop", deadline=None)  # a busy machine is no failure of a property
+settings.load_profile("medloop")
 NO_DATA = "no data"
 
 
