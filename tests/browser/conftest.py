@@ -55,19 +55,6 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    """A fresh page; any error in its console fails the test."""
-    context = chromium.new_context(viewport={"width": 1400, "height": 900})
-    opened = context.new_page()
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    yield opened
-    context.close()
-    assert errors == []
-
-
-@pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
     """Start `medloop serve` on a free port; gives the address."""
     running: list[subprocess.Popen[str]] = []
@@ -89,3 +76,16 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         server.wait(30)
         assert server.stdout is not None
         server.stdout.close()
+
+
+@pytest.fixture
+def page(chromium: Browser, serve: Serve) -> Iterator[Page]:  # for the order of their ends
+    """A fresh page, closed before its server ends; any error in its console fails the test."""
+    context = chromium.new_context(viewport={"width": 1400, "height": 900})
+    opened = context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    yield opened
+    context.close()
+    assert errors == []

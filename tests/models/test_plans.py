@@ -40,6 +40,13 @@ def test_making_coarser_starts_with_the_finest_axes():
     assert shape[0] * shape[1] * shape[2] <= 4.3 * 100_000
 
 
+def test_the_single_slice_of_a_picture_does_not_keep_it_from_being_made_coarser():
+    spacing, shape = plan_spacing((400, 272, 1), (1.0, 1.0, 1.0), room=6800, uniform=True, coverage=1.0)
+    assert spacing[0] == spacing[1] == pytest.approx(4.0, rel=0.06)
+    assert spacing[2] == 1.0
+    assert shape == pytest.approx((100, 68, 1), rel=0.06)
+
+
 @pytest.mark.parametrize("room", [40_000, 100_000, 1e9])
 def test_a_patch_fits_into_room_and_image(room):
     patch = plan_patch((60, 90, 60), (1.0, 1.0, 1.0), room=room)

@@ -70,7 +70,9 @@ def _has_what_it_needs(chosen: Strategy, predictions: Mapping[str, Prediction], 
     """Whether a strategy can choose now; one of the literature's oracles never can outside a simulation."""
     if not chosen.needs:
         return True
-    known = {name for p in predictions.values() for name in p.scores} | set(extra_scores) | {"features"}
+    known = set(extra_scores).union(*(p.scores for p in predictions.values()))
+    if all(p.features for p in predictions.values()):
+        known.add("features")
     return bool(predictions) and chosen.needs <= known
 
 

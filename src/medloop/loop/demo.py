@@ -1,7 +1,8 @@
 """A project worth looking at within a minute, without any file: phantoms with a hidden truth.
 
-Four phantoms start with their truth as answers, so that a first model exists soon; six keep theirs for the
-learning curve; the truth of the others is hidden, and the visitor answers.
+Some phantoms start with their truth as answers, so that a first model exists soon; others keep theirs for the
+learning curve; the truth of the rest is hidden, and the visitor answers. The phantoms come in four contrasts, of
+which starters and test cases each hold all.
 """
 
 import hashlib
@@ -15,8 +16,10 @@ from medloop.loop.rounds import start_training
 from medloop.loop.workspace import Workspace
 
 DEMO_CASES = 24
-STARTERS = 4
-TEST_CASES = 6
+STARTERS = frozenset({0, 1, 4, 5, 7})
+TEST_CASES = frozenset({2, 3, 8, 9, 12, 13})
+"""Indices of phantoms of `DEMO_SETTINGS.seed`."""
+
 DEMO_SETTINGS = ProjectSettings(batch_size=4, train_after=2, train_minutes=1.0, audit_fraction=0.0, samples=6, seed=7)
 INSTRUCTIONS = "Outline both organs. Correct the proposal where it is wrong; the coloured haze shows where the model doubts."
 
@@ -43,7 +46,7 @@ def create_demo(folder: Path, *, cases: int = DEMO_CASES) -> Workspace:
     teacher = annotator_named(workspace, IMPORTER)
     for index in range(cases):
         phantom = phantom_3d(index, DEMO_SETTINGS.seed)
-        split: Split = "test" if STARTERS <= index < STARTERS + TEST_CASES else "train"
+        split: Split = "test" if index in TEST_CASES else "train"
         add_case(
             workspace,
             phantom.image,
@@ -51,7 +54,7 @@ def create_demo(folder: Path, *, cases: int = DEMO_CASES) -> Workspace:
             patient=phantom.patient,
             split=split,
             source=Source(format="phantom", names=(phantom.name,), sha256=hashlib.sha256(phantom.image.array.tobytes()).hexdigest()),
-            answer=phantom.mask if index < STARTERS + TEST_CASES else None,
+            answer=phantom.mask if index in STARTERS | TEST_CASES else None,
             answered_by=teacher,
             actor="demo",
         )

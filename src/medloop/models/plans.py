@@ -41,9 +41,10 @@ def plan_spacing(shape: Shape3, spacing_mm: Spacing, *, room: float, uniform: bo
     affordable = max(room, SMALLEST_PATCH[2 if shape[2] == 1 else 3])
     coarsened = False
     while size.prod() * coverage > affordable * 1.05:
-        finest = (spacing <= spacing.min() * 1.25) & (size > SMALLEST_AXIS)
-        if not finest.any():
+        long = size > SMALLEST_AXIS
+        if not long.any():
             break
+        finest = long & (spacing <= spacing[long].min() * 1.25)
         size, spacing = np.where(finest, size / 1.05, size), np.where(finest, spacing * 1.05, spacing)
         coarsened = True
     if uniform and not coarsened:
