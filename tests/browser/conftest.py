@@ -42,9 +42,9 @@ def wait_for(page: Page, condition: str, *, seconds: float = 30.0) -> None:
         page.wait_for_timeout(20)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for all tests of this process."""
+    """One browser for the tests of a file; its event loop must be gone before tests elsewhere start their own."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no chromium: install the package 'chromium'")
