@@ -139,7 +139,12 @@ class Unit:
 
 
 def units(design: StudyDesign) -> tuple[Unit, ...]:
-    """Every unit of a study in a good order to begin: first rounds, later rounds, then the upper bounds."""
-    first = [Unit(seed, SHARED, 1) for seed in design.seeds]
-    later = [Unit(seed, name, r) for seed in design.seeds for r in range(2, design.rounds + 1) for name in design.strategies]
-    return (*first, *later, *(Unit(seed, FULL, 1) for seed in design.seeds))
+    """Every unit of a study in a good order to begin: first rounds, then seed by seed the later rounds and the upper bound.
+
+    So a study that is cut short holds whole seeds rather than a bit of each.
+    """
+    every = [Unit(seed, SHARED, 1) for seed in design.seeds]
+    for seed in design.seeds:
+        every += [Unit(seed, name, r) for r in range(2, design.rounds + 1) for name in design.strategies]
+        every.append(Unit(seed, FULL, 1))
+    return tuple(every)
