@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from medloop.core.errors import ConflictError, InputError, LabelError, StateError
 from medloop.core.records import Annotator, Label, Task
-from medloop.loop.answers import Opened, next_assignment, submit_mask
-from medloop.loop.drafts import check_runs, read_draft, save_patch
+from medloop.images.encode import decode_mask
+from medloop.loop.answers import Opened, next_assignment, open_case, submit_mask
+from medloop.loop.drafts import check_runs, packed_draft, read_draft, save_patch
 from medloop.loop.workspace import Workspace
 
 from .conftest import SMALL
@@ -75,3 +76,15 @@ def test_runs_pass_exactly_when_they_stay_inside_and_use_known_labels(runs: list
 def test_unknown_labels_are_named() -> None:
     with pytest.raises(LabelError, match=r"\[7\]"):
         check_runs([(0, 1, 7)], VOXELS, TASK)
+
+
+def test_an_untouched_draft_of_an_answered_case_is_sent_as_it_is_stored(pool: Workspace, opened: Opened, ann: Annotator) -> None:
+    assert packed_draft(pool, opened.assignment.id)[0] == 0
+    mask = np.random.default_rng(1).integers(0, 3, SMALL).astype(np.uint8)
+    answer = submit_mask(pool, opened.assignment.id, mask=mask)
+    again = open_case(pool, opened.case.id, ann.id).assignment.id
+    assert packed_draft(pool, again) == (0, pool.store.blobs.get(answer.blob or ""))
+    save_patch(pool, again, 0, [(0, 4, 1)])
+    revision, packed = packed_draft(pool, again)
+    assert revision == 1
+    assert np.array_equal(decode_mask(packed, SMALL), read_draft(pool, again).mask)

@@ -12,7 +12,7 @@ import numpy as np
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, InputError, LabelError, StateError
 from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Prediction, Task, new_id, now
-from medloop.loop.arrays import load_mask, load_proposal
+from medloop.images.encode import decode_mask, encode_mask
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
 
@@ -85,6 +85,18 @@ def read_draft(workspace: Workspace, assignment_id: str) -> Draft:
     return Draft(revision, flat.reshape(case.grid.shape, order="F"))
 
 
+def packed_draft(workspace: Workspace, assignment_id: str) -> tuple[int, bytes]:
+    """The draft as (revision, mask bytes in file order, gzip); an untouched one is sent as it is stored."""
+    with workspace.store.read() as tx:
+        assignment = tx.get(Assignment, assignment_id)
+        case = tx.get(Case, assignment.case_id)
+        stored = None if tx.patches(assignment_id) else _stored_base(tx, assignment, case)
+    if stored is not None:
+        return 0, workspace.store.blobs.get(stored)
+    draft = read_draft(workspace, assignment_id)
+    return draft.revision, encode_mask(draft.mask)
+
+
 def check_runs(runs: Sequence[Run], voxels: int, task: Task) -> None:
     """Refuse runs that leave the image or name unknown labels.
 
@@ -127,12 +139,18 @@ def own_answer(tx: Reader, case_id: str, annotator_id: str) -> Annotation | None
 
 
 def _base(workspace: Workspace, tx: Reader, assignment: Assignment, case: Case) -> MaskArray:
+    stored = _stored_base(tx, assignment, case)
+    if stored is None:
+        return np.zeros(case.grid.shape, dtype=np.uint8)
+    return decode_mask(workspace.store.blobs.get(stored), case.grid.shape)
+
+
+def _stored_base(tx: Reader, assignment: Assignment, case: Case) -> str | None:
+    """Blob of the mask the edit began with; None when it began with background."""
     earlier = own_answer(tx, case.id, assignment.annotator_id)
-    if earlier is not None and earlier.kind == "mask" and earlier.assignment_id != assignment.id:
-        return load_mask(workspace.store.blobs, earlier, case).array
-    if assignment.proposal_id is not None:
-        return load_proposal(workspace.store.blobs, tx.get(Prediction, assignment.proposal_id), case)
-    return np.zeros(case.grid.shape, dtype=np.uint8)
+    if earlier is not None and earlier.blob is not None and earlier.assignment_id != assignment.id:
+        return earlier.blob
+    return tx.get(Prediction, assignment.proposal_id).mask if assignment.proposal_id is not None else None
 
 
 def _actor(workspace: Workspace, assignment_id: str) -> str:

@@ -7,6 +7,7 @@ the snapshot it froze is named in its scratch folder, and training is exact to t
 import dataclasses
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -88,7 +89,15 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
         seed=int(snapshot.digest[:7], 16) ^ settings.seed,
         members=settings.members,
     )
+    if _has_sides(workspace):
+        recipe = dataclasses.replace(recipe, flips=())
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
+
+
+def _has_sides(workspace: Workspace) -> bool:
+    """Whether labels tell left from right: then a mirrored image would carry the wrong labels."""
+    words = {word for label in workspace.task.labels for word in re.split(r"[^a-z]+", label.name.lower())}
+    return not words.isdisjoint({"left", "right", "l", "r"})
 
 
 def freeze(tx: Writer, annotations: Sequence[Annotation], names: dict[str, str]) -> Snapshot:

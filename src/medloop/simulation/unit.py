@@ -65,9 +65,6 @@ def run_unit(design: StudyDesign, setup: Setup, unit: Unit, out: Path) -> Unit:
 
 def _perform(workspace: Workspace, design: StudyDesign, setup: Setup, unit: Unit, out: Path) -> Finished:
     _release_orphans(workspace)
-    chosen = unit.strategy
-    if chosen not in (SHARED, FULL) and strategy(chosen).needs:
-        _run_jobs(workspace, unit, ("predict",))
     errors = Errors(design.outline_error_mm, design.tag_error, derive_seed(unit.seed, "oracle errors"))
     with Oracle(out / TRUTH, errors) as oracle:
         current = _asked(workspace, unit, oracle)
@@ -75,7 +72,7 @@ def _perform(workspace: Workspace, design: StudyDesign, setup: Setup, unit: Unit
     advance(workspace)
     _require_training(workspace, unit)
     _run_jobs(workspace, unit, ("train", "evaluate"))
-    if chosen == SHARED and any(strategy(name).needs for name in design.strategies):
+    if unit.strategy == SHARED and any(strategy(name).needs for name in design.strategies):
         _run_jobs(workspace, unit, ("predict",))
     return _finished(workspace, unit, setup.split)
 
@@ -87,8 +84,11 @@ def _asked(workspace: Workspace, unit: Unit, oracle: Oracle) -> Round:
         pool = [c.name for c in tx.unanswered_cases(["train"])]
     if begun:
         return begun[0]
+    needs = strategy(unit.strategy).needs if unit.strategy not in (SHARED, FULL) else frozenset[str]()
+    if needs:
+        _run_jobs(workspace, unit, ("predict",))
     extra = {}
-    if unit.strategy not in (SHARED, FULL) and "oracle_foreground" in strategy(unit.strategy).needs:
+    if "oracle_foreground" in needs:
         extra = {"oracle_foreground": oracle.foreground_shares(pool)}
     opened = open_round(workspace, extra_scores=extra)
     if opened is None or opened.index != unit.round:

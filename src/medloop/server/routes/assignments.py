@@ -8,9 +8,8 @@ from fastapi.responses import Response
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, StateError
 from medloop.core.records import Annotation, Assignment
-from medloop.images.encode import encode_mask
 from medloop.loop.answers import flag_case, skip_case, submit_mask, submit_tag
-from medloop.loop.drafts import read_draft, save_patch
+from medloop.loop.drafts import packed_draft, save_patch
 from medloop.loop.workspace import Workspace
 from medloop.server.failures import StaleRevisionError
 from medloop.server.project_views import ClosedView, RevisionView, SubmittedView
@@ -25,8 +24,8 @@ router = APIRouter(prefix="/projects/{project}/assignments/{assignment}", tags=[
 @router.get("/draft", response_class=Response, responses=VOXELS)
 def get_draft(workspace: WorkspaceHere, assignment: Id) -> Response:
     """The mask as drawn so far: uint8, file order, gzip; the header X-Revision tells which state it is."""
-    draft = read_draft(workspace, assignment)
-    return send_packed(encode_mask(draft.mask), revision=draft.revision)
+    revision, packed = packed_draft(workspace, assignment)
+    return send_packed(packed, revision=revision)
 
 
 @router.patch("/draft")

@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import pytest
+
+from medloop.core.errors import InputError
+from medloop.core.geometry import Grid
+from medloop.core.records import Case, Snapshot, Source
+from medloop.loop.training import recipe_for
+from medloop.loop.workspace import Workspace
+
+SNAPSHOT = Snapshot(id="snapshot-1", annotation_ids=(), digest="0" * 64, created_at="")
+
+
+def case(channels: int = 1) -> Case:
+    return Case(
+        id="case-1",
+        name="a",
+        patient="a",
+        split="train",
+        grid=Grid.of_spacing((32, 32, 24), (1, 1, 1)),
+        channels=channels,
+        dtype="uint8",
+        voxels="",
+        window=(0, 1),
+        value_range=(0, 1),
+        source=Source(format="phantom", names=("a",), sha256=""),
+        added_at="",
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "mirrored"), [(["kidney"], True), (["left kidney", "right kidney"], False), (["Kidney_L"], False), (["bright spot"], True)]
+)
+def test_images_are_mirrored_only_when_labels_have_no_sides(tmp_path: Path, labels: list[str], mirrored: bool) -> None:
+    with Workspace.create(tmp_path / "p", name="p", kind="segmentation", labels=labels) as workspace:
+        recipe = recipe_for(workspace, [case()], SNAPSHOT, threads=1)
+    assert bool(recipe.flips) is mirrored
+
+
+def test_one_model_reads_one_number_of_channels(tmp_path: Path) -> None:
+    with (
+        Workspace.create(tmp_path / "p", name="p", kind="segmentation", labels=["a"]) as workspace,
+        pytest.raises(InputError, match=r"\[1, 3\]"),
+    ):
+        recipe_for(workspace, [case(1), case(3)], SNAPSHOT, threads=1)
