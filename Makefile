@@ -17,6 +17,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 TORCH_INDEX ?=
 JOBS ?= 2
+DATA ?= $(or $(MEDLOOP_DATA),../shared/data)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 export OMP_WAIT_POLICY := PASSIVE
 
@@ -37,12 +38,13 @@ check: $(VENV)/.installed-test
 page:
 	cd frontend && npm ci --no-audit --no-fund && npm test && npm run build
 
-bench: $(VENV)/.installed-test
+bench: $(VENV)/.installed-test chromium
 	$(BIN)/python benchmarks/responsiveness.py
+	$(BIN)/python benchmarks/page.py
 
 soak: $(VENV)/.installed-test
-	$(BIN)/python benchmarks/full_data.py --seeds 3
-	$(BIN)/python benchmarks/simulate_hippocampus.py
+	$(BIN)/python benchmarks/full_data.py --data $(DATA)/hippocampus --seeds 3
+	$(BIN)/python benchmarks/simulate_hippocampus.py --data $(DATA)/hippocampus --seeds 3 --steps 200 --out runs/hippocampus
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
