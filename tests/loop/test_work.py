@@ -208,3 +208,19 @@ def test_predicting_again_adds_nothing(trained: Workspace) -> None:
     drain(trained)
     with trained.store.read() as tx:
         assert tx.count(Prediction) == before
+
+
+def test_a_warm_start_goes_on_from_the_newest_model(make_workspace: MakeWorkspace) -> None:
+    weights = {}
+    for warm in (False, True):
+        settings = dataclasses.replace(FAST, warm_start=warm)
+        workspace = make_workspace(["train", "train"], labelled=2, settings=settings, name=f"warm-{warm}")
+        for _ in range(2):
+            start_training(workspace)
+            drain(workspace)
+        with workspace.store.read() as tx:
+            first, second = tx.find(Model, order=("index",))
+        assert second.metrics.get("parent") == (first.id if warm else None)
+        weights[warm] = (first.weights, second.weights)
+    assert weights[False][0] == weights[False][1] == weights[True][0]
+    assert weights[True][1] != weights[True][0]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from medloop.core.errors import CancelledError, ConflictError, InputError, IntegrityError, MedloopError
+from medloop.core.errors import CancelledError, ConflictError, FormatError, InputError, IntegrityError, MedloopError
 from medloop.core.image import Image
 from medloop.models.batches import TrainingCase, prepare_cases
-from medloop.models.checkpoint import checkpoint_file, decode_weights
+from medloop.models.checkpoint import checkpoint_file, decode_weights, encode_weights
 from medloop.models.predict import Predictor
 from medloop.models.state import start
 from medloop.models.train import plan_steps, rate_at, seconds_per_step, take_step, train
@@ -185,3 +185,18 @@ def test_weights_are_plain_safetensors(recipe_2d, pictures, tmp_path):
     trained = train(recipe_2d, pictures, [], tmp_path, report=go_on)
     tensors = decode_weights(weights(trained)[0])
     assert all(isinstance(tensor, torch.Tensor) for tensor in tensors.values())
+
+
+def test_training_goes_on_from_given_weights(recipe_2d):
+    first = start(dataclasses.replace(recipe_2d, seed=1), 0)
+    data = encode_weights(first.network.state_dict())
+    going_on = start(dataclasses.replace(recipe_2d, seed=2), 0, [data])
+    for name, weight in first.network.state_dict().items():
+        assert torch.equal(weight, going_on.network.state_dict()[name])
+        assert torch.equal(weight, going_on.mean[name])
+
+
+def test_weights_of_another_recipe_are_no_start(recipe_2d):
+    other = start(dataclasses.replace(recipe_2d, classes=recipe_2d.classes + 1), 0)
+    with pytest.raises(FormatError, match="do not belong"):
+        start(recipe_2d, 0, [encode_weights(other.network.state_dict())])

@@ -96,6 +96,8 @@ class ProjectSettings:
         audit_fraction: Share of unlabelled patients drawn as the audit sample at import.
         train_minutes: Wall-clock budget of one training.
         train_steps: Step budget of one training; 0 leaves it to the recipe.
+        warm_start: Go on from the newest model's weights instead of starting from scratch: short trainings add
+            up, but early answers weigh more.
         members: Networks per model (ensemble), trained one after the other.
         samples: Answers drawn per case for uncertainty (MC dropout and flips).
         seed: Root of all randomness.
@@ -111,6 +113,7 @@ class ProjectSettings:
     audit_fraction: float = 0.1
     train_minutes: float = 10.0
     train_steps: int = 0
+    warm_start: bool = False
     members: int = 1
     samples: int = 6
     seed: int = 0

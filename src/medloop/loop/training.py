@@ -53,6 +53,7 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
         return {"message": message}
     annotations, cases = _of_snapshot(workspace, snapshot)
     recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=threads)
+    recipe, parent = _going_on(workspace, recipe, folder)
     training = [_training_case(workspace, a, cases[a.case_id]) for a in annotations]
     validation = _validation(workspace)
     control.log(f"learning from {len(training)} cases, validating on {len(validation)}: {_described(recipe)}")
@@ -61,8 +62,10 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
         control.report(progress.step / max(1, progress.steps), progress.message)
         return True
 
-    trained = train(recipe, training, validation, folder, report=report)
-    model = _keep(workspace, recipe, snapshot, trained.weights, trained.metrics)
+    initial = [workspace.store.blobs.get(name) for name in parent.weights] if parent else []
+    trained = train(recipe, training, validation, folder, report=report, initial=initial)
+    metrics = {**trained.metrics, "parent": parent.id} if parent else trained.metrics
+    model = _keep(workspace, recipe, snapshot, trained.weights, metrics)
     _follow_up(workspace, model)
     shutil.rmtree(folder, ignore_errors=True)
     control.log(f"model {model.index} is ready")
@@ -110,6 +113,33 @@ def freeze(tx: Writer, annotations: Sequence[Annotation], names: dict[str, str])
     return snapshot
 
 
+def _going_on(workspace: Workspace, recipe: Recipe, folder: Path) -> tuple[Recipe, Model | None]:
+    """With `warm_start`, the model to go on from, and its recipe with this training's budget and seed.
+
+    The choice is noted in the job's folder, so that a resumed job goes on from the same model.
+    """
+    note = folder / "parent.json"
+    if not note.exists():
+        with workspace.store.read() as tx:
+            newest = tx.latest_model() if workspace.settings.warm_start else None
+        _write_note(note, {"model_id": newest.id if newest else None})
+    chosen = json.loads(note.read_text())["model_id"]
+    if chosen is None:
+        return recipe, None
+    with workspace.store.read() as tx:
+        parent = tx.get(Model, chosen)
+    before = Recipe.from_json(parent.recipe)
+    if before.channels != recipe.channels:
+        return recipe, None
+    return dataclasses.replace(before, steps=recipe.steps, minutes=recipe.minutes, threads=recipe.threads, seed=recipe.seed), parent
+
+
+def _write_note(path: Path, content: Json) -> None:
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(content))
+    partial.replace(path)
+
+
 def _described(recipe: Recipe) -> str:
     patch = "×".join(str(n) for n in recipe.patch)
     budget = f"{recipe.steps} steps" if recipe.steps else f"{recipe.minutes:g} minutes"
@@ -131,9 +161,7 @@ def _frozen(workspace: Workspace, folder: Path) -> Snapshot | None:
         names = {a.case_id: tx.get(Case, a.case_id).name for a in answers}
         snapshot = freeze(tx, answers, names)
         claim_rounds(tx, snapshot)
-    partial = note.with_suffix(".part")
-    partial.write_text(json.dumps({"snapshot_id": snapshot.id}))
-    partial.replace(note)
+    _write_note(note, {"snapshot_id": snapshot.id})
     return snapshot
 
 

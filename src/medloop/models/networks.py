@@ -11,6 +11,8 @@ import torch
 from monai.networks.blocks.dynunet_block import UnetBasicBlock, UnetOutBlock, UnetUpBlock
 from torch import Tensor, nn
 
+from medloop.core.errors import FormatError
+from medloop.models.checkpoint import decode_weights
 from medloop.models.recipes import Recipe
 
 NORM = ("INSTANCE", {"affine": True})
@@ -136,3 +138,15 @@ def pool(features: Tensor) -> Tensor:
 
 def _dropout(recipe: Recipe) -> nn.Module:
     return nn.Dropout2d(recipe.dropout) if recipe.dimension == 2 else nn.Dropout3d(recipe.dropout)
+
+
+def load_weights(network: SegmentationNetwork | ClassificationNetwork, data: bytes) -> None:
+    """Put safetensors into a network.
+
+    Raises:
+        FormatError: When the bytes are not safetensors, or not weights of this network.
+    """
+    try:
+        network.load_state_dict(decode_weights(data))
+    except RuntimeError as error:
+        raise FormatError("The weights do not belong to this recipe", remedy="train the model again") from error

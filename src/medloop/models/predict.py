@@ -11,13 +11,12 @@ import torch
 from torch import nn
 
 from medloop.core.arrays import ClassProbabilities, ProbabilitySamples
-from medloop.core.errors import FormatError, InputError
+from medloop.core.errors import InputError
 from medloop.core.image import Image
 from medloop.models.batches import require_fitting
-from medloop.models.checkpoint import decode_weights
 from medloop.models.compute import choose_device, limited_threads
 from medloop.models.inference import answer_once
-from medloop.models.networks import ClassificationNetwork, SegmentationNetwork, build_network
+from medloop.models.networks import ClassificationNetwork, SegmentationNetwork, build_network, load_weights
 from medloop.models.normalise import normalise
 from medloop.models.recipes import Recipe
 from medloop.models.resample import resample, working_shape
@@ -118,10 +117,7 @@ class Predictor:
 
 def _load_network(recipe: Recipe, data: bytes) -> SegmentationNetwork | ClassificationNetwork:
     network = build_network(recipe, seed=0)
-    try:
-        network.load_state_dict(decode_weights(data))
-    except RuntimeError as error:
-        raise FormatError("The weights do not belong to this recipe", remedy="train the model again") from error
+    load_weights(network, data)
     return network
 
 

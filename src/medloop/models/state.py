@@ -16,7 +16,7 @@ from medloop.core.seeds import derive_seed
 from medloop.models.batches import TrainingCase
 from medloop.models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from medloop.models.compute import choose_device
-from medloop.models.networks import ClassificationNetwork, SegmentationNetwork, build_network
+from medloop.models.networks import ClassificationNetwork, SegmentationNetwork, build_network, load_weights
 from medloop.models.recipes import Recipe
 
 Weights = dict[str, Tensor]
@@ -66,17 +66,32 @@ class TrainingState:
             self.best_score, self.best = score, {name: tensor.clone() for name, tensor in self.mean.items()}
 
 
-def start(recipe: Recipe, member: int) -> TrainingState:
-    """A member before its first step; its weights follow from the recipe's seed."""
-    network = build_network(recipe, seed=derive_seed(recipe.seed, member, "weights")).to(choose_device())
+def start(recipe: Recipe, member: int, initial: Sequence[bytes] = ()) -> TrainingState:
+    """A member before its first step.
+
+    Args:
+        recipe: What to train; without `initial` the weights follow from its seed.
+        member: Which one.
+        initial: Safetensors of an earlier model's members to go on from; used in turn when there are fewer.
+
+    Raises:
+        FormatError: When bytes are not weights of this recipe.
+    """
+    network = build_network(recipe, seed=derive_seed(recipe.seed, member, "weights"))
+    if initial:
+        load_weights(network, initial[member % len(initial)])
+    network = network.to(choose_device())
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     mean = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
     return TrainingState(network, optimiser, mean, recipe.steps)
 
 
-def identify(recipe: Recipe, member: int, training: Sequence[TrainingCase], validation: Sequence[TrainingCase]) -> str:
-    """What a checkpoint is bound to: SHA-256 over the recipe, the member and the ids of the cases."""
+def identify(
+    recipe: Recipe, member: int, training: Sequence[TrainingCase], validation: Sequence[TrainingCase], initial: Sequence[bytes] = ()
+) -> str:
+    """What a checkpoint is bound to: SHA-256 over the recipe, the member, the ids of the cases and the initial weights."""
     content = [recipe.to_json(), member, [case.id for case in training], [case.id for case in validation]]
+    content += [hashlib.sha256(data).hexdigest() for data in initial]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -60,7 +60,15 @@ class Trained:
 Report = Callable[[TrainingProgress], bool]
 
 
-def train(recipe: Recipe, training: Sequence[TrainingCase], validation: Sequence[TrainingCase], folder: Path, *, report: Report) -> Trained:
+def train(
+    recipe: Recipe,
+    training: Sequence[TrainingCase],
+    validation: Sequence[TrainingCase],
+    folder: Path,
+    *,
+    report: Report,
+    initial: Sequence[bytes] = (),
+) -> Trained:
     """Train every member, one after the other.
 
     Args:
@@ -69,6 +77,7 @@ def train(recipe: Recipe, training: Sequence[TrainingCase], validation: Sequence
         validation: Answered cases to choose the best weights by; may be empty, then the last weights are kept.
         folder: Holds checkpoints and results; call again with the same arguments to resume.
         report: Called after every step; returning False stops.
+        initial: Safetensors of an earlier model of the same recipe to go on from; empty starts from scratch.
 
     Returns:
         The members' weights (running means) and metrics: steps, seconds, loss, validation score if any.
@@ -80,17 +89,25 @@ def train(recipe: Recipe, training: Sequence[TrainingCase], validation: Sequence
         IntegrityError: When a checkpoint was damaged.
         MedloopError: When the loss is no longer a number.
     """
-    trained = [train_member(recipe, member, training, validation, folder, report=report) for member in range(recipe.members)]
+    members = range(recipe.members)
+    trained = [train_member(recipe, member, training, validation, folder, report=report, initial=initial) for member in members]
     return Trained(tuple(file for file, _ in trained), summarise([metrics for _, metrics in trained]))
 
 
 def train_member(
-    recipe: Recipe, member: int, training: Sequence[TrainingCase], validation: Sequence[TrainingCase], folder: Path, *, report: Report
+    recipe: Recipe,
+    member: int,
+    training: Sequence[TrainingCase],
+    validation: Sequence[TrainingCase],
+    folder: Path,
+    *,
+    report: Report,
+    initial: Sequence[bytes] = (),
 ) -> tuple[Path, Json]:
     """Train one member, or find it trained already; see `train`. Members may be trained in parallel processes."""
     folder.mkdir(parents=True, exist_ok=True)
     result, prepared = folder / f"member-{member}", folder / f"prepared-{member}"
-    identity = identify(recipe, member, training, validation)
+    identity = identify(recipe, member, training, validation, initial)
     if finished := read_checkpoint(result):
         require_identity(identity, finished.facts, folder)
         return checkpoint_file(result), finished.facts["metrics"]
@@ -100,7 +117,7 @@ def train_member(
             begun = time.perf_counter()
             cases = prepare_cases(recipe, training, prepared / "training")
             held_out = prepare_cases(recipe, validation, prepared / "validation") if validation else []
-            state = start(recipe, member)
+            state = start(recipe, member, initial)
             if not restore(state, folder, member=member, identity=identity):
                 state.steps = recipe.steps or plan_steps(recipe, seconds_per_step(recipe, cases), spent=time.perf_counter() - begun)
                 save(state, folder, member=member, identity=identity)
