@@ -22,6 +22,7 @@ def init(
     strategy: Annotated[str | None, typer.Option(help="How to choose cases; see medloop strategies.", show_default="suggestive")] = None,
     batch: Annotated[int | None, typer.Option(help="Cases per round.", show_default="4")] = None,
     minutes: Annotated[float | None, typer.Option(help="Longest time of one training.", show_default="10")] = None,
+    warm_start: Annotated[bool, typer.Option("--warm-start", help="Train on from the newest model instead of from scratch.")] = False,
     validation: Annotated[float | None, typer.Option(help="Share of labelled patients kept for validation.", show_default="0.1")] = None,
     test: Annotated[float | None, typer.Option(help="Share of labelled patients kept for testing.", show_default="0.15")] = None,
     audit: Annotated[float | None, typer.Option(help="Share of unlabelled patients asked for evaluation only.", show_default="0.1")] = None,
@@ -40,6 +41,7 @@ def init(
     settings = ProjectSettings(
         strategy=usual.strategy if strategy is None else known_strategy(strategy),
         batch_size=usual.batch_size if batch is None else batch,
+        warm_start=warm_start,
         train_minutes=usual.train_minutes if minutes is None else minutes,
         validation_fraction=usual.validation_fraction if validation is None else validation,
         test_fraction=usual.test_fraction if test is None else test,
