@@ -91,7 +91,7 @@ def submit_mask(
     _require_revision(assignment, revision)
     if mask is None:
         draft = read_draft(workspace, assignment_id)
-        revision, mask = draft.revision, draft.mask
+        revision, mask = draft.revision if revision is None else revision, draft.mask
     blob = workspace.store.blobs.put(encode_mask(checked_mask(workspace, case, mask)))
     return _submit(workspace, assignment_id, revision, blob, None, effort_seconds)
 
