@@ -94,14 +94,21 @@ def query(
         print_table(("", "case", "score", "reason"), rows)
 
 
-def strategies(as_json: AsJson = False) -> None:
+def strategies(
+    as_json: AsJson = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As the table of the documentation.")] = False,
+) -> None:
     """List the ways to choose cases.
 
     For each: when to use it, what it needs and costs, and where it comes from.
     """
+    from medloop.query.strategies import as_markdown
     from medloop.query.strategies import strategies as registered
 
     found = registered()
+    if markdown:
+        typer.echo(as_markdown(found))
+        return
     if as_json:
         keys = ("name", "title", "paper", "needs", "cost", "advice")
         print_json([{key: getattr(one, key) for key in keys} for one in found])

@@ -1,12 +1,53 @@
 """What a strategy sees and says: the pool's numbers in, ordered picks out."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
-from medloop.core.arrays import CaseScores, Features
+from medloop.core.arrays import CaseScores, ClassSamples, Features, FloatArray, IntArray
 from medloop.core.errors import InputError, SettingError, ShapeError
+
+SCORES = MappingProxyType(
+    {
+        "least_confidence": "one minus the probability of the likeliest class",
+        "margin": "one minus the gap between the two likeliest classes",
+        "ratio": "probability of the second likeliest class over that of the likeliest",
+        "entropy": "predictive entropy in nats",
+        "bald": "mutual information of prediction and model in nats",
+        "variation_ratio": "share of the samples that do not vote for the most voted class",
+        "mean_std": "standard deviation over the samples, averaged over the classes",
+        "vote_entropy": "entropy of the samples' votes in nats",
+        "foreground": "share of voxels that the model guesses to be foreground",
+        "oracle_foreground": "share of voxels that truly are foreground; simulations only",
+        "minutes": "predicted minutes of expert time",
+        "predicted_loss": "loss that the model's own loss head expects",
+        "unlabelled": "probability that a discriminator calls the case unlabelled",
+        "adversarial_distance": "least change of the input that changes the answer",
+    }
+)
+"""Scores a pool may hold, each of shape (cases,)."""
+
+TABLES = MappingProxyType(
+    {
+        "features": "the model's embedding of each case, shape (cases, dimensions)",
+        "latent": "a latent code learned without labels, shape (cases, dimensions)",
+        "class_entropy": "mean entropy over the voxels predicted as each class, 0 where it is absent, shape (cases, classes)",
+        "class_share": "share of the voxels predicted as each class, shape (cases, classes)",
+    }
+)
+"""Tables a pool may hold, one row per case."""
+
+OTHERS = MappingProxyType(
+    {
+        "samples": "class probabilities of several answers to each case, shape (samples, cases, classes)",
+        "classes": "class of each answered case, shape (answered,)",
+    }
+)
+
+NEEDS = frozenset({*SCORES, *TABLES, *OTHERS})
+"""Everything that a strategy may ask a pool to hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,25 +56,38 @@ class Pool:
 
     Attributes:
         case_ids: Names that order ties; all different. Order carries no meaning.
-        scores: By name, each of shape (cases,): entropy, margin, least_confidence, bald, foreground (share of voxels
-            the model guesses to be foreground), oracle_foreground (that share in the truth, simulations only).
+        scores: By name of `SCORES`, each of shape (cases,).
         features: One embedding per case, shape (cases, dimensions), or None.
-        labelled_features: Embeddings of the answered cases, shape (labelled, dimensions), or None.
+        labelled_features: Embeddings of the answered cases, shape (answered, dimensions), or None.
+        tables: By name of `TABLES` except features, each with one row per case.
+        labelled: The same tables of the answered cases, and "classes", each with one row per answered case, in the
+            order of `labelled_features`.
+        samples: Class probabilities, shape (samples, cases, classes), or None.
+        round: Which round asks, 1 for the first; strategies with a schedule follow it.
     """
 
     case_ids: tuple[str, ...]
     scores: Mapping[str, CaseScores]
     features: Features | None
     labelled_features: Features | None
+    tables: Mapping[str, FloatArray] = field(default_factory=dict)
+    labelled: Mapping[str, FloatArray] = field(default_factory=dict)
+    samples: ClassSamples | None = None
+    round: int = 1
 
     def __post_init__(self) -> None:
-        if len(set(self.case_ids)) != len(self.case_ids):
+        cases = len(self.case_ids)
+        if len(set(self.case_ids)) != cases:
             raise InputError("Case ids of a pool must all be different")
         for name, values in self.scores.items():
-            if np.shape(values) != (len(self.case_ids),):
-                raise ShapeError(f"Score {name!r} needs one value per case ({len(self.case_ids)}), got shape {np.shape(values)}")
-        if self.features is not None and len(self.features) != len(self.case_ids):
-            raise ShapeError(f"Features need one row per case ({len(self.case_ids)}), got {len(self.features)}")
+            if np.shape(values) != (cases,):
+                raise ShapeError(f"Score {name!r} needs one value per case ({cases}), got shape {np.shape(values)}")
+        tables = {"features": self.features, **self.tables} if self.features is not None else self.tables
+        for name, rows in tables.items():
+            if len(rows) != cases:
+                raise ShapeError(f"{name.capitalize()} need one row per case ({cases}), got {len(rows)}")
+        if self.samples is not None and (self.samples.ndim != 3 or self.samples.shape[1] != cases):
+            raise ShapeError(f"Samples need the shape (samples, {cases}, classes), got {self.samples.shape}")
 
     def score(self, name: str) -> CaseScores:
         """The scores of that name.
@@ -45,10 +99,7 @@ class Pool:
             known = ", ".join(sorted(self.scores)) or "none"
             raise InputError(f"The pool has no {name!r} scores (it has: {known})", remedy="predict the pool first")
         values = np.asarray(self.scores[name], dtype=np.float64)
-        bad = ~np.isfinite(values)
-        if bad.any():
-            case = self.case_ids[int(np.argmax(bad))]
-            raise InputError(f"{name} scores must be finite, {int(bad.sum())} are not, first {case}", remedy="check the model's output")
+        self._require_finite(values, f"{name} scores")
         return values
 
     def require_features(self) -> Features:
@@ -61,16 +112,75 @@ class Pool:
             raise InputError("The pool has no features", remedy="predict the pool with a model that gives embeddings")
         return self.features
 
+    def table(self, name: str) -> FloatArray:
+        """The table of that name, one row per case; "features" is one of them.
+
+        Raises:
+            InputError: The pool lacks it, or some of it is not a number; the first such case is named.
+        """
+        rows = self.require_features() if name == "features" else self.tables.get(name)
+        if rows is None:
+            raise InputError(f"The pool has no table {name!r}", remedy="predict the pool first")
+        self._require_finite(rows.reshape(len(rows), -1).sum(axis=1, dtype=np.float64), name)
+        return rows
+
+    def labelled_table(self, name: str) -> FloatArray | None:
+        """The table of that name for the answered cases, or None."""
+        return self.labelled_features if name == "features" else self.labelled.get(name)
+
+    def require_samples(self) -> ClassSamples:
+        """The samples of every case, shape (samples, cases, classes).
+
+        Raises:
+            InputError: The pool has none, or some are not numbers; the first such case is named.
+        """
+        if self.samples is None:
+            raise InputError("The pool has no samples", remedy="predict the pool with dropout or an ensemble")
+        self._require_finite(self.samples.sum(axis=(0, 2), dtype=np.float64), "samples")
+        return self.samples
+
+    def classes(self) -> IntArray:
+        """Class of each answered case, shape (answered,); empty when nothing is answered.
+
+        Raises:
+            InputError: There are answered cases, but their classes are not known.
+        """
+        if self.labelled_features is None:
+            return np.zeros(0, dtype=np.int64)
+        if "classes" not in self.labelled:
+            raise InputError("The classes of the answered cases are not known", remedy="use a strategy for this kind of task")
+        values = np.asarray(self.labelled["classes"], dtype=np.float64)
+        if not np.isfinite(values).all():
+            raise InputError("Classes of answered cases must be finite")
+        return values.astype(np.int64)
+
     def in_order(self) -> tuple["Pool", list[int]]:
         """The pool sorted by case id, and for each of its rows the index in this pool.
 
         Strategies work on the sorted pool; so neither ties nor random draws depend on the order of the cases.
         """
         order = sorted(range(len(self.case_ids)), key=self.case_ids.__getitem__)
-        ids = tuple(self.case_ids[n] for n in order)
-        scores = {name: np.asarray(values)[order] for name, values in self.scores.items()}
-        features = None if self.features is None else self.features[order]
-        return Pool(ids, scores, features, self.labelled_features), order
+        return self.subset(order), order
+
+    def subset(self, indices: Sequence[int]) -> "Pool":
+        """The pool of these cases only, in this order; the answered cases stay."""
+        chosen = np.asarray(indices, dtype=np.intp)
+        return Pool(
+            tuple(self.case_ids[n] for n in indices),
+            {name: np.asarray(values)[chosen] for name, values in self.scores.items()},
+            None if self.features is None else self.features[chosen],
+            self.labelled_features,
+            {name: rows[chosen] for name, rows in self.tables.items()},
+            self.labelled,
+            None if self.samples is None else self.samples[:, chosen],
+            self.round,
+        )
+
+    def _require_finite(self, values: CaseScores, what: str) -> None:
+        bad = ~np.isfinite(values)
+        if bad.any():
+            case = self.case_ids[int(np.argmax(bad))]
+            raise InputError(f"{what} must be finite, {int(bad.sum())} are not, first {case}", remedy="check the model's output")
 
 
 @dataclass(frozen=True)
@@ -81,11 +191,14 @@ class Pick:
         index: Its place in the pool that was given.
         score: What the strategy liked about it, higher is more; comparable within one strategy only.
         reason: The same in words, for the person who is asked.
+        probability: Chance of this pick among the cases left at that moment, or None where the choice was certain;
+            kept so that selection bias can be corrected (`medloop.query.bias`).
     """
 
     index: int
     score: float
     reason: str
+    probability: float | None = None
 
 
 def checked_count(pool: Pool, count: int) -> int:

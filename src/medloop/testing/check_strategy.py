@@ -15,14 +15,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from medloop.core.arrays import FloatArray
 from medloop.core.errors import InputError
-from medloop.query.pool import Pick, Pool
+from medloop.query.pool import NEEDS, SCORES, TABLES, Pick, Pool
 from medloop.query.strategies import Strategy
 
-KNOWN_NEEDS = frozenset({"features", "entropy", "margin", "least_confidence", "bald", "foreground", "oracle_foreground"})
-"""What a pool can hold."""
-
-_CASES, _DIMENSIONS, _LABELLED = 23, 5, 4
+_CASES, _DIMENSIONS, _LABELLED, _CLASSES, _SAMPLES = 23, 5, 4, 3, 6
 _SEED = 20_240_229
 
 
@@ -42,20 +40,24 @@ def check_strategy(candidate: Strategy) -> None:
 def example_pool(*, cases: int = _CASES, seed: int = _SEED) -> Pool:
     """A pool that holds everything a strategy may need, with some ties, a duplicate and a case without foreground."""
     rng = np.random.default_rng(seed)
-    scores = {name: np.round(rng.uniform(0.01, 0.6, cases), 2) for name in sorted(KNOWN_NEEDS - {"features"})}
+    scores = {name: np.round(rng.uniform(0.01, 0.6, cases), 2) for name in SCORES}
     scores["foreground"][0] = scores["oracle_foreground"][0] = 0.0
     features = rng.normal(size=(cases, _DIMENSIONS)).astype(np.float32)
     features[-1] = features[0]
     labelled = rng.normal(size=(_LABELLED, _DIMENSIONS)).astype(np.float32)
-    return Pool(tuple(f"case-{n:03d}" for n in range(cases)), scores, features, labelled)
+    tables = {name: rng.uniform(0.0, 1.0, (cases, _CLASSES)).astype(np.float32) for name in TABLES if name != "features"}
+    known: dict[str, FloatArray] = {name: rng.uniform(0.0, 1.0, (_LABELLED, _CLASSES)).astype(np.float32) for name in tables}
+    known["classes"] = (np.arange(_LABELLED) % _CLASSES).astype(np.float64)
+    samples = rng.dirichlet(np.ones(_CLASSES), size=(_SAMPLES, cases))
+    return Pool(tuple(f"case-{n:03d}" for n in range(cases)), scores, features, labelled, tables, known, samples)
 
 
 def names_what_it_is(candidate: Strategy) -> None:
     """Name, title, paper, cost and advice are given, and every need is something a pool can hold."""
     for field in ("name", "title", "paper", "cost", "advice"):
         _require(bool(getattr(candidate, field).strip()), candidate, f"{field} must not be empty")
-    unknown = sorted(candidate.needs - KNOWN_NEEDS)
-    _require(not unknown, candidate, f"needs must be among {sorted(KNOWN_NEEDS)}, got also {unknown}")
+    unknown = sorted(candidate.needs - NEEDS)
+    _require(not unknown, candidate, f"needs must be among {sorted(NEEDS)}, got also {unknown}")
 
 
 def picks_as_many_as_asked(candidate: Strategy) -> None:
@@ -102,7 +104,8 @@ def leaves_the_pool_alone(candidate: Strategy) -> None:
     pool, untouched = example_pool(), example_pool()
     _select(candidate, pool, 6)
     same = all(np.array_equal(pool.scores[name], untouched.scores[name]) for name in untouched.scores)
-    same = same and np.array_equal(_features(pool), _features(untouched))
+    same = same and np.array_equal(_features(pool), _features(untouched)) and np.array_equal(_samples(pool), _samples(untouched))
+    same = same and all(np.array_equal(pool.tables[name], untouched.tables[name]) for name in untouched.tables)
     _require(same, candidate, "the pool's arrays must not be changed")
 
 
@@ -116,7 +119,7 @@ def refuses_what_is_not_a_number(candidate: Strategy) -> None:
 
 def works_without_answers(candidate: Strategy) -> None:
     """A pool of which nothing is answered yet is fine."""
-    pool = replace(example_pool(), labelled_features=None)
+    pool = replace(example_pool(), labelled_features=None, labelled={})
     _require(len(_select(candidate, pool, 3)) == 3, candidate, "a pool without answered cases must be accepted")
 
 
@@ -157,34 +160,48 @@ def _features(pool: Pool) -> np.ndarray:
     return np.zeros((0, 1)) if pool.features is None else pool.features
 
 
+def _samples(pool: Pool) -> np.ndarray:
+    return np.zeros((0, 0, 1)) if pool.samples is None else pool.samples
+
+
 def _shuffled(pool: Pool, rng: np.random.Generator) -> Pool:
-    order = rng.permutation(len(pool.case_ids))
-    return Pool(
-        tuple(pool.case_ids[n] for n in order),
-        {name: values[order] for name, values in pool.scores.items()},
-        _features(pool)[order],
-        pool.labelled_features,
-    )
+    return pool.subset([int(n) for n in rng.permutation(len(pool.case_ids))])
 
 
 def _without_differences(pool: Pool) -> Pool:
     """All cases alike: only ids are left to break ties."""
     alike = {name: np.full_like(values, 0.25) for name, values in pool.scores.items()}
-    return replace(pool, scores=alike, features=np.ones_like(_features(pool)))
+    tables = {name: np.ones_like(rows) for name, rows in pool.tables.items()}
+    samples = np.repeat(_samples(pool)[:, :1], len(pool.case_ids), axis=1)
+    return replace(pool, scores=alike, features=np.ones_like(_features(pool)), tables=tables, samples=samples)
 
 
 def _spoiled(pool: Pool, need: str, value: float) -> Pool:
+    if need in SCORES:
+        return replace(pool, scores={**pool.scores, need: _with(pool.scores[need], value)})
     if need == "features":
-        features = _features(pool).copy()
-        features[3, 1] = value
-        return replace(pool, features=features)
-    scores = dict(pool.scores)
-    scores[need] = scores[need].copy()
-    scores[need][3] = value
-    return replace(pool, scores=scores)
+        return replace(pool, features=_with(_features(pool), value))
+    if need in TABLES:
+        return replace(pool, tables={**pool.tables, need: _with(pool.tables[need], value)})
+    if need == "samples":
+        return replace(pool, samples=_with(_samples(pool), value))
+    return replace(pool, labelled={**pool.labelled, need: _with(pool.labelled[need], value)})
+
+
+def _with(values: np.ndarray, value: float) -> np.ndarray:
+    """The values with one entry replaced."""
+    spoiled = np.array(values, dtype=np.float64)
+    spoiled[(3,) if values.ndim == 1 else (3, 1) if values.ndim == 2 else (2, 3, 1)] = value
+    return spoiled
 
 
 def _lacking(pool: Pool, need: str) -> Pool:
+    if need in SCORES:
+        return replace(pool, scores={name: values for name, values in pool.scores.items() if name != need})
     if need == "features":
         return replace(pool, features=None)
-    return replace(pool, scores={name: values for name, values in pool.scores.items() if name != need})
+    if need in TABLES:
+        return replace(pool, tables={name: rows for name, rows in pool.tables.items() if name != need})
+    if need == "samples":
+        return replace(pool, samples=None)
+    return replace(pool, labelled={name: rows for name, rows in pool.labelled.items() if name != need})

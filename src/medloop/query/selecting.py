@@ -1,0 +1,51 @@
+"""What many strategies share: a pool in order, the highest scores, weighted draws."""
+
+from functools import wraps
+
+import numpy as np
+
+from medloop.core.arrays import CaseScores
+from medloop.query.pool import Pick, Pool, checked_count
+from medloop.query.strategy import Select
+
+
+def ordered(rule: Select) -> Select:
+    """Let a rule see the pool sorted by case id, and translate its picks back."""
+
+    @wraps(rule)
+    def select(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:
+        wanted = checked_count(pool, count)
+        if not wanted:
+            return []
+        arranged, places = pool.in_order()
+        return [Pick(places[p.index], p.score, p.reason) for p in rule(arranged, wanted, rng)]
+
+    return select
+
+
+def highest(score: str, reason: str) -> Select:
+    """The rule that takes the cases with the highest score of that name; ties by case id.
+
+    Args:
+        score: Name in `Pool.scores`.
+        reason: Words for the picked cases; `{value}` is replaced by the score.
+    """
+
+    @ordered
+    def select(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:  # noqa: ARG001 - nothing random here
+        values = pool.score(score)
+        best = np.argsort(-values, kind="stable")[:count]
+        return [Pick(int(n), float(values[n]), reason.format(value=f"{values[n]:.3g}")) for n in best]
+
+    return select
+
+
+def draw_weighted(weights: CaseScores, count: int, rng: np.random.Generator) -> list[int]:
+    """Draw without replacement with chances in proportion to the weights; never a weight of zero.
+
+    Source: Efraimidis and Spirakis 2006, doi:10.1016/j.ipl.2005.11.003: the largest keys u^(1/w).
+    """
+    keys = np.full(len(weights), -np.inf)
+    positive = weights > 0
+    keys[positive] = np.log(1.0 - rng.random(len(weights))[positive]) / weights[positive]
+    return [int(n) for n in np.argsort(-keys, kind="stable")[: min(count, int(positive.sum()))]]
