@@ -1,7 +1,9 @@
+import dataclasses
+
 import pytest
 import torch
 
-from medloop.models.networks import build_network, pool
+from medloop.models.networks import build_network, fold_voxels, pool
 
 
 def images(recipe, batch=2):
@@ -20,8 +22,6 @@ def test_a_classifier_gives_one_row_per_image(recipe_tags):
 
 
 def test_segmentation_and_classification_share_the_encoder(recipe_2d):
-    import dataclasses
-
     segmenting = build_network(recipe_2d, seed=0)
     classifying = build_network(dataclasses.replace(recipe_2d, kind="classification"), seed=1)
     classifying.encoder.load_state_dict(segmenting.encoder.state_dict())
@@ -30,16 +30,40 @@ def test_segmentation_and_classification_share_the_encoder(recipe_2d):
 
 
 def test_anisotropic_levels_fit_together(recipe_3d):
-    import dataclasses
-
     recipe = dataclasses.replace(
         recipe_3d,
         patch=(16, 16, 6),
+        fold=(1, 1, 1),
         features=(4, 8, 8),
         strides=((1, 1, 1), (2, 2, 1), (2, 2, 2)),
         kernels=((3, 3, 1), (3, 3, 1), (3, 3, 3)),
     )
     assert build_network(recipe, seed=0)(images(recipe)).shape == (2, 3, 16, 16, 6)
+
+
+def test_anisotropic_images_are_folded_within_their_slices(recipe_3d):
+    recipe = dataclasses.replace(
+        recipe_3d, patch=(16, 16, 6), fold=(2, 2, 1), features=(4, 8), strides=((1, 1, 1), (2, 2, 2)), kernels=((3, 3, 1), (3, 3, 3))
+    )
+    network = build_network(recipe, seed=0)
+    assert network.borders.block.conv1.conv.kernel_size == (3, 3, 1)
+    assert network(images(recipe)).shape == (2, 3, 16, 16, 6)
+
+
+def test_folding_moves_each_block_of_voxels_into_channels():
+    image = torch.arange(16.0).reshape(1, 1, 4, 4)
+    folded = fold_voxels(image, (2, 2))
+    assert folded[0, :, 0, 0].tolist() == [0.0, 1.0, 4.0, 5.0]
+    assert folded[0, :, 1, 1].tolist() == [10.0, 11.0, 14.0, 15.0]
+    assert fold_voxels(image, (1, 1)) is image
+    assert fold_voxels(image, (2, 1))[0, :, 1, 3].tolist() == [11.0, 15.0]
+
+
+def test_channels_are_normalised_image_by_image(recipe_3d):
+    """A group per channel is instance normalisation: other images in the batch change nothing."""
+    network, batch = build_network(recipe_3d, seed=0).eval(), images(recipe_3d, batch=3)
+    alone = network(batch[:1])
+    torch.testing.assert_close(network(batch)[:1], alone, rtol=1e-4, atol=1e-4)
 
 
 def test_weights_follow_from_the_seed_and_leave_the_global_stream_alone(recipe_2d):

@@ -20,6 +20,15 @@ def test_a_recipe_survives_json(recipe_3d):
     assert Recipe.from_json(json.loads(json.dumps(recipe_3d.to_json()))) == recipe_3d
 
 
+def test_a_recipe_from_before_folding_keeps_its_network(recipe_3d):
+    older = {name: value for name, value in recipe_3d.to_json().items() if name != "fold"}
+    assert Recipe.from_json(older).fold == (1, 1, 1)
+
+
+def test_a_classification_is_not_folded():
+    assert choose((400, 270, 1), kind="classification").fold == (1, 1, 1)
+
+
 def test_a_recipe_of_another_version_is_refused_by_name(recipe_3d):
     with pytest.raises(SettingError, match="no field 'magic'"):
         Recipe.from_json({**recipe_3d.to_json(), "magic": 1})
@@ -67,12 +76,13 @@ def test_a_hippocampus_sized_set_keeps_its_spacing_and_is_seen_whole():
     assert recipe.dimension == 3
     assert recipe.spacing_mm is None
     assert all(abs(p - n) <= 4 for p, n in zip(recipe.patch, (35, 50, 36), strict=True))
-    assert recipe.features == (16, 32, 64, 128)
+    assert recipe.fold == (2, 2, 2)
+    assert recipe.features == (32, 64, 128)
 
 
 def test_thick_slices_are_halved_in_plane_first():
     recipe = choose((224, 256, 10), (1.5, 1.5, 10.0))
-    assert recipe.strides[1] == (2, 2, 1)
+    assert recipe.fold == (2, 2, 1)
     assert recipe.kernels[0] == (3, 3, 1)
     assert recipe.kernels[-1] == (3, 3, 3)
     assert recipe.patch[2] >= 8
@@ -82,6 +92,7 @@ def test_a_picture_gets_a_flat_recipe():
     recipe = choose((400, 270, 1))
     assert recipe.dimension == 2
     assert recipe.patch[2] == 1
+    assert recipe.fold[2] == 1
     assert all(stride[2] == 1 for stride in recipe.strides)
 
 

@@ -27,7 +27,7 @@ def weights(trained):
 
 
 def test_one_batch_can_be_learned_by_heart(recipe_2d, pictures, tmp_path):
-    recipe = dataclasses.replace(recipe_2d, steps=100, augmentation=0.0, dropout=0.0, batch=1, learning_rate=2e-2)
+    recipe = dataclasses.replace(recipe_2d, steps=300, augmentation=0.0, dropout=0.0, batch=1, learning_rate=2e-2)
     trained = train(recipe, pictures[:1], [], tmp_path, report=go_on)
     image, mask = pictures[0].load()
     answer = Predictor.load(recipe, weights(trained)).predict(image, samples=1, rng=np.random.default_rng(0))

@@ -41,6 +41,7 @@ class Recipe:
         classes: Outputs of the network; background included for a segmentation.
         spacing_mm: Spacing that images are resampled to; None keeps each image's own.
         patch: Voxels the network sees at once (I, J, K); for a classification the size every image is resized to.
+        fold: Neighbouring voxels per axis that become channels before the finest level; (1, 1, 1) folds none.
         features: Channels of each level, finest first.
         strides, kernels: Step and kernel size of each level per axis (I, J, K); the first stride is (1, 1, 1).
         dropout: Probability of dropping a channel at the coarse levels (for MC dropout).
@@ -71,6 +72,7 @@ class Recipe:
     features: tuple[int, ...]
     strides: tuple[Shape3, ...]
     kernels: tuple[Shape3, ...]
+    fold: Shape3 = (1, 1, 1)
     dropout: float = 0.1
     batch: int = 2
     steps: int = 0
@@ -116,7 +118,7 @@ class Recipe:
     @property
     def stride(self) -> Shape3:
         """Voxels per voxel of the coarsest level, per axis; image sizes are padded to a multiple of it."""
-        return tuple(int(np.prod([s[axis] for s in self.strides])) for axis in range(3))  # type: ignore[return-value]  # three axes
+        return tuple(self.fold[axis] * int(np.prod([s[axis] for s in self.strides])) for axis in range(3))  # type: ignore[return-value]  # three axes
 
     def to_json(self) -> Json:
         """The recipe as plain numbers, strings and lists."""
@@ -241,10 +243,13 @@ def choose_recipe(found: Fingerprint, *, kind: TaskKind, classes: int, minutes: 
     widest = FEATURES_3D if found.dimension == 3 else MAX_FEATURES
     features = tuple(min(BASE_FEATURES * 2**level, widest) for level in range(len(strides)))
     patch = round_to(wish, strides)
+    fold: Shape3 = (1, 1, 1)
+    if kind == "segmentation" and len(strides) > 2:
+        fold, strides, kernels, features = strides[1], (fold, *strides[2:]), kernels[1:], features[1:]
     batch = int(np.clip(voxels / float(np.prod(patch)) / 4000, smallest_batch, 4 * smallest_batch))
     return Recipe(
         kind=kind, dimension=found.dimension, channels=found.channels, classes=classes,
-        spacing_mm=spacing if kind == "segmentation" else None, patch=patch, features=features, strides=strides,
+        spacing_mm=spacing if kind == "segmentation" else None, patch=patch, fold=fold, features=features, strides=strides,
         kernels=kernels, batch=batch, minutes=minutes, threads=threads, seed=seed, members=members,
         dropout=0.1 if kind == "segmentation" else 0.3,
     )  # fmt: skip
