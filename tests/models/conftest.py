@@ -18,6 +18,12 @@ def small_recipe(shape: tuple[int, int, int], kind: str = "segmentation") -> Rec
 
 
 @pytest.fixture
+def recipe_folded(recipe_3d: Recipe) -> Recipe:
+    levels = {name: getattr(recipe_3d, name)[1:] for name in ("features", "kernels")}
+    return dataclasses.replace(recipe_3d, fold=recipe_3d.strides[1], strides=((1, 1, 1), *recipe_3d.strides[2:]), **levels)
+
+
+@pytest.fixture
 def recipe_3d() -> Recipe:
     return small_recipe((*VOLUME,))
 

@@ -10,7 +10,7 @@ def images(recipe, batch=2):
     return torch.randn(batch, recipe.channels, *recipe.patch[: recipe.dimension])
 
 
-@pytest.mark.parametrize("name", ["recipe_3d", "recipe_2d"])
+@pytest.mark.parametrize("name", ["recipe_3d", "recipe_2d", "recipe_folded"])
 def test_logits_have_the_size_of_the_image(name, request):
     recipe = request.getfixturevalue(name)
     logits = build_network(recipe, seed=0)(images(recipe))

@@ -25,6 +25,10 @@ def test_a_recipe_from_before_folding_keeps_its_network(recipe_3d):
     assert Recipe.from_json(older).fold == (1, 1, 1)
 
 
+def test_a_short_training_is_not_folded():
+    assert choose((35, 50, 36), minutes=1).fold == (1, 1, 1)
+
+
 def test_a_classification_is_not_folded():
     assert choose((400, 270, 1), kind="classification").fold == (1, 1, 1)
 
