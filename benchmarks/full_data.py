@@ -268,6 +268,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="a Decathlon folder, images/ + masks/ folder, or CSV with images")
     parser.add_argument("--seeds", type=int, default=1, help="number of seeds: each has its own split and weights")
+    parser.add_argument("--first-seed", type=int, default=0, help="the first of these seeds")
     parser.add_argument("--json", type=Path, help="where to write everything measured")
     parser.add_argument("--minutes", type=float, default=25.0, help="minutes of each member on idle cores")
     parser.add_argument("--members", type=int, default=1, help="networks of the ensemble, trained side by side")
@@ -286,7 +287,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         question = question_of(dataset)
         with tempfile.TemporaryDirectory() as temporary:
             work = options.work or Path(temporary)
-            results = [run_seed(dataset, question, seed, options, work / f"seed-{seed}") for seed in range(options.seeds)]
+            results = [
+                run_seed(dataset, question, seed, options, work / f"seed-{seed}")
+                for seed in range(options.first_seed, options.first_seed + options.seeds)
+            ]
     except MedloopError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
