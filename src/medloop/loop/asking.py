@@ -5,13 +5,13 @@ so the same project asks the same cases again. Only numbers are read: no image, 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from medloop.core.records import Case, Choice, Json, Model, Prediction, Query, Round, new_id, now
+from medloop.core.records import Case, Choice, Model, Prediction, Query, Round, new_id, now
 from medloop.core.seeds import derive_seed, generator
-from medloop.loop.arrays import load_features
+from medloop.loop.pools import ExtraScores, available, build_pool
 from medloop.loop.workspace import Workspace
 from medloop.query.strategies import Pool, Strategy, strategy
 from medloop.store.reader import Reader
@@ -19,9 +19,6 @@ from medloop.store.reader import Reader
 AUDIT_REASON = "audit sample: measures the model, never trained on"
 AUDIT_SHARE = 4
 """One audit case for every so many queried cases, until the audit sample is answered."""
-
-ExtraScores = Mapping[str, Mapping[str, float]]
-"""Score name → case name → value: what only an oracle knows, for baselines of the literature."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraSco
         model = tx.latest_model()
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)} if model else {}
     chosen = strategy(settings.strategy)
-    if not _has_what_it_needs(chosen, predictions, extra_scores or {}):
+    if not _has_what_it_needs(workspace, chosen, predictions, extra_scores or {}):
         chosen, model = strategy(settings.first_strategy), None
     size = settings.start_size if round_index == 1 and settings.start_size else settings.batch_size
     choices = _choose(workspace, chosen, candidates.train, predictions, model, size, round_index, extra_scores or {})
@@ -66,14 +63,9 @@ def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraSco
     )
 
 
-def _has_what_it_needs(chosen: Strategy, predictions: Mapping[str, Prediction], extra_scores: ExtraScores) -> bool:
+def _has_what_it_needs(workspace: Workspace, chosen: Strategy, predictions: Mapping[str, Prediction], extra_scores: ExtraScores) -> bool:
     """Whether a strategy can choose now; one of the literature's oracles never can outside a simulation."""
-    if not chosen.needs:
-        return True
-    known = set(extra_scores).union(*(p.scores for p in predictions.values()))
-    if all(p.features for p in predictions.values()):
-        known.add("features")
-    return bool(predictions) and chosen.needs <= known
+    return not chosen.needs or chosen.needs <= available(workspace, list(predictions.values()), extra_scores)
 
 
 def askable(tx: Reader) -> Candidates:
@@ -105,7 +97,7 @@ def _choose(
     """The strategy's picks; cases without a prediction are only asked when the others run out."""
     seen = [c for c in cases if c.id in predictions] if chosen.needs else list(cases)
     rng = generator(workspace.settings.seed, "query", round_index)
-    pool = _pool(workspace, chosen, seen, predictions, model, extra_scores)
+    pool = build_pool(workspace, chosen.needs, seen, predictions, model=model, extra_scores=extra_scores, round_index=round_index)
     picks = chosen.select(pool, min(size, len(seen)), rng) if seen else []
     choices = [Choice(case_id=seen[p.index].id, score=float(p.score), reason=p.reason) for p in picks]
     unseen = [c for c in cases if c.id not in predictions] if chosen.needs and len(choices) < size else []
@@ -115,45 +107,6 @@ def _choose(
         else []
     )
     return choices + [Choice(case_id=unseen[p.index].id, score=0.0, reason="not yet seen by the model") for p in rest]
-
-
-def _pool(
-    workspace: Workspace,
-    chosen: Strategy,
-    cases: Sequence[Case],
-    predictions: Mapping[str, Prediction],
-    model: Model | None,
-    extra_scores: ExtraScores,
-) -> Pool:
-    names = tuple(c.name for c in cases)
-    if not chosen.needs:
-        return Pool(names, {}, None, None)
-    rows: list[Json] = [predictions[c.id].scores for c in cases]
-    known = sorted(set.intersection(*(set(r) for r in rows))) if rows else []
-    scores = {name: np.array([float(r[name]) for r in rows]) for name in known}
-    scores |= {name: np.array([values[n] for n in names]) for name, values in extra_scores.items()}
-    pool = Pool(names, scores, None, None)
-    if "features" not in chosen.needs:
-        return pool
-    return replace(
-        pool,
-        features=_features(workspace, [predictions[c.id] for c in cases]),
-        labelled_features=_labelled_features(workspace, model),
-    )
-
-
-def _features(workspace: Workspace, predictions: Sequence[Prediction]) -> np.ndarray:
-    rows = [load_features(workspace.store.blobs, p.features) for p in predictions if p.features]
-    return np.stack(rows) if rows else np.zeros((0, 1), dtype=np.float32)
-
-
-def _labelled_features(workspace: Workspace, model: Model | None) -> np.ndarray | None:
-    if model is None:
-        return None
-    with workspace.store.read() as tx:
-        answered = {a.case_id for a in tx.current_annotations(splits=["train"])}
-        predictions = [p for p in tx.latest_predictions(model.id) if p.case_id in answered]
-    return _features(workspace, predictions) if predictions else None
 
 
 def _with_audit(choices: list[Choice], audit: Sequence[Case], size: int, rng: np.random.Generator) -> list[Choice]:

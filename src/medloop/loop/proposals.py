@@ -7,7 +7,7 @@ case's own grid. Runs in the worker or the assistant.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class Judged:
     """A prediction's scores and agreement, computed from its samples."""
 
-    scores: dict[str, float]
+    scores: dict[str, Any]
     agreement: float
 
 
@@ -139,7 +139,9 @@ def uncertainty_bytes(samples: ProbabilitySamples) -> MaskArray:
 def judge(samples: ProbabilitySamples) -> Judged:
     """Query scores of one case by name; voxel maps are averaged over the volume.
 
-    `foreground` is the guessed share of foreground voxels, used by foreground-aware strategies.
+    `foreground` is the guessed share of foreground voxels, used by foreground-aware strategies. `samples` holds each
+    sample's class probabilities; for a segmentation those of an average voxel, so that samples disagree when they see
+    different amounts of a class.
     """
     several = len(samples) > 1
     agreement = sample_agreement(samples) if several else 1.0
@@ -151,6 +153,7 @@ def judge(samples: ProbabilitySamples) -> Judged:
             "entropy": float(query_scores.entropy(mean)[0]),
             "bald": float(query_scores.mutual_information(samples[:, None])[0]) if several else 0.0,
             "foreground": float(1.0 - mean[0, 0]),
+            "samples": _rows(samples),
         }
         return Judged(scores, agreement)
     maps = {
@@ -162,7 +165,13 @@ def judge(samples: ProbabilitySamples) -> Judged:
         maps["bald"] = query_scores.voxel_mutual_information(samples)
     scores = {name: query_scores.aggregate(m, None, how="mean") for name, m in maps.items()}
     foreground = float((samples.mean(axis=0).argmax(axis=0) > 0).mean())
-    return Judged({"bald": 0.0, **scores, "foreground": foreground}, agreement)
+    composition = _rows(samples.mean(axis=(2, 3, 4), dtype=np.float64))
+    return Judged({"bald": 0.0, **scores, "foreground": foreground, "samples": composition}, agreement)
+
+
+def _rows(samples: FloatArray) -> list[list[float]]:
+    """As JSON; six digits are more than a sample's noise."""
+    return [[round(float(value), 6) for value in row] for row in samples]
 
 
 def quality_map(workspace: Workspace, model: Model) -> QualityMap:

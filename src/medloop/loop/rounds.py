@@ -17,7 +17,8 @@ from datetime import UTC, datetime, timedelta
 
 from medloop.core.records import Annotation, Assignment, Case, Job, Model, Query, Round, Snapshot, new_id, now
 from medloop.core.states import RoundState, move_round
-from medloop.loop.asking import ExtraScores, asked_case_ids, make_query
+from medloop.loop.asking import asked_case_ids, make_query
+from medloop.loop.pools import ExtraScores
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
