@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from medloop.core.errors import InputError, NotFoundError, SettingError, ShapeError
 from medloop.query.fusion import fused
@@ -38,6 +38,11 @@ def test_points_are_the_share_of_others_that_are_beaten(scores):
     others = max(1, len(scores) - 1)
     plain = [(sum(s > scores) + 0.5 * (sum(s == scores) - 1)) / others for s in scores]
     assert rank_points(scores) == pytest.approx(plain if len(scores) > 1 else [0.5])
+
+
+@given(tables.filter(lambda scores: len(scores) > 1))
+def test_points_are_the_average_ranks_of_scipy(scores):
+    assert rank_points(scores) == pytest.approx((rankdata(scores) - 1) / (len(scores) - 1))
 
 
 @given(tables, st.floats(0.1, 9.0))

@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF
 
-from medloop.query import toy_tasks
+from medloop.query import toy_learner
 from medloop.query.candidates import NAMES, after_choosing, candidates
 from medloop.query.episodes import Episode, first_answers, learning_curve
 from medloop.query.forest import forest_predictions
 from medloop.query.learned import choose_one_by_one, lal_strategy, policy_strategy, shipped_forest, shipped_policy
 from medloop.query.policy import INPUTS, Policy
 from medloop.query.strategies import strategy
-from medloop.query.toy_tasks import KINDS, draw_task, held_out_accuracy, held_out_loss, learn, mean_answers, sampled_answers
+from medloop.query.toy_learner import held_out_accuracy, held_out_loss, learn, mean_answers, sampled_answers
+from medloop.query.toy_tasks import KINDS, ToyTask, draw_task
 from medloop.query.training import TRAINED_ON, PolicyTraining, gather_gains, policy_gradient, train_lal, train_policy
 from medloop.query.training import toy_tasks as some_tasks
 from medloop.testing.check_strategy import check_strategy
@@ -45,13 +46,13 @@ def test_the_learner_is_gaussian_process_regression():
     labelled = np.arange(10)
     found = learn(task, labelled)
     codes = np.eye(task.count)[task.classes[labelled]]
-    reference = GaussianProcessRegressor(RBF(toy_tasks.LENGTH_SCALE), alpha=toy_tasks.NOISE, optimizer=None)
+    reference = GaussianProcessRegressor(RBF(toy_learner.LENGTH_SCALE), alpha=toy_learner.NOISE, optimizer=None)
     means, spread = reference.fit(task.features[labelled], codes - codes.mean(axis=0)).predict(task.test_features, return_std=True)
-    logits = toy_tasks.SHARPNESS * (codes.mean(axis=0) + means)
+    logits = toy_learner.SHARPNESS * (codes.mean(axis=0) + means)
     assert mean_answers(found, task.test_features) == pytest.approx(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))
     drawn = np.log(np.concatenate([sampled_answers(found, task.test_features, np.random.default_rng(n)) for n in range(300)]))
     contrast = (drawn[..., 0] - drawn[..., 1]).std(axis=0)
-    assert contrast == pytest.approx(toy_tasks.SHARPNESS * toy_tasks.PRIOR_SPREAD * np.sqrt(2) * spread[:, 0], rel=0.1)
+    assert contrast == pytest.approx(toy_learner.SHARPNESS * toy_learner.PRIOR_SPREAD * np.sqrt(2) * spread[:, 0], rel=0.1)
 
 
 def test_losses_by_hand():
@@ -124,7 +125,7 @@ def test_equal_seeds_give_equal_policies():
 def test_equal_rewards_leave_a_policy_alone():
     """A task whose loss never changes has no gradient: every episode is as good as the others."""
     task = draw_task(np.random.default_rng(0), kind="moons")
-    alike = toy_tasks.ToyTask(task.features, np.zeros_like(task.classes), task.test_features, np.zeros_like(task.test_classes), 2)
+    alike = ToyTask(task.features, np.zeros_like(task.classes), task.test_features, np.zeros_like(task.test_classes), 2)
     gradient = policy_gradient(Policy((0.0,) * len(INPUTS)), alike, np.random.default_rng(0), PolicyTraining(episodes=3, picks=4))
     assert gradient == pytest.approx(np.zeros(len(INPUTS)), abs=1e-9)
 

@@ -7,7 +7,7 @@ from scipy.special import expit
 
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import InputError
-from medloop.query.thresholds import StreamState, Verdict, require
+from medloop.query.verdicts import StreamState, Verdict, require
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ to another. Distances are taken over the pool's principal axes and divided by th
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from medloop.core.arrays import ClassSamples, Features, FloatArray
 from medloop.core.errors import ShapeError
@@ -76,7 +75,7 @@ def describe(state: Candidates) -> FloatArray:
 
 def after_choosing(state: Candidates, index: int) -> Candidates:
     """The pool when the case is chosen too: others near it are less new."""
-    reach = cdist(state.places, state.places[index : index + 1])[:, 0]
+    reach = np.linalg.norm(state.places - state.places[index], axis=1)
     return replace(state, novelty=np.minimum(state.novelty, reach), answered=state.answered + 1)
 
 
@@ -90,13 +89,21 @@ def _doubts(samples: ClassSamples) -> FloatArray:
 def _density(places: FloatArray) -> FloatArray:
     """Mean of exp(-distance²) to the anchors, 0..1, shape (cases,)."""
     anchors = places[np.unique(np.linspace(0, len(places) - 1, min(MOST_ANCHORS, len(places))).astype(np.intp))]
-    blocks = [np.exp(-cdist(places[n : n + _BLOCK_ROWS], anchors, "sqeuclidean")) for n in range(0, len(places), _BLOCK_ROWS)]
+    blocks = [np.exp(-_squared_distances(places[n : n + _BLOCK_ROWS], anchors)) for n in range(0, len(places), _BLOCK_ROWS)]
     density: FloatArray = np.concatenate(blocks).mean(axis=1)
     return density
 
 
 def _nearest(places: FloatArray, known: FloatArray) -> FloatArray:
-    nearest = np.full(len(places), FARTHEST)
+    """Distance to the nearest known case, at most `FARTHEST`, shape (cases,)."""
+    nearest = np.full(len(places), FARTHEST**2)
     for start in range(0, len(known), _BLOCK_ROWS):
-        np.minimum(nearest, cdist(places, known[start : start + _BLOCK_ROWS]).min(axis=1), out=nearest)
-    return nearest
+        np.minimum(nearest, _squared_distances(places, known[start : start + _BLOCK_ROWS]).min(axis=1), out=nearest)
+    distances: FloatArray = np.sqrt(nearest)
+    return distances
+
+
+def _squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Shape (rows of a, rows of b); by norms and products, so differences below 1e-8 are lost."""
+    squares: FloatArray = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2.0 * (a @ b.T)
+    return np.maximum(squares, 0.0, out=squares)

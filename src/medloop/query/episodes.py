@@ -8,7 +8,8 @@ from medloop.core.arrays import ClassSamples, FloatArray, IntArray
 from medloop.query.pool import Pool
 from medloop.query.scores import entropy
 from medloop.query.strategy import Strategy
-from medloop.query.toy_tasks import ToyTask, held_out_accuracy, held_out_loss, learn, mean_answers, sampled_answers
+from medloop.query.toy_learner import held_out_accuracy, held_out_loss, learn, mean_answers, sampled_answers
+from medloop.query.toy_tasks import ToyTask
 
 
 class Episode:

@@ -6,7 +6,6 @@ Points run from 1 for the best of the pool to 0 for the last; equal scores share
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.stats import rankdata
 
 from medloop.core.arrays import CaseScores, FloatArray
 from medloop.core.errors import InputError, SettingError, ShapeError
@@ -31,7 +30,9 @@ def rank_points(scores: CaseScores) -> FloatArray:
         raise InputError(f"Scores to rank must be finite, case {int(np.argmin(np.isfinite(scores)))} is not")
     if len(scores) == 1:
         return np.array([0.5])
-    points: FloatArray = (rankdata(scores) - 1.0) / max(1, len(scores) - 1)
+    _, group, sizes = np.unique(scores, return_inverse=True, return_counts=True)
+    beaten = np.cumsum(sizes) - sizes + (sizes - 1) / 2.0  # by each group of equal scores
+    points: FloatArray = beaten[group] / max(1, len(scores) - 1)
     return points
 
 

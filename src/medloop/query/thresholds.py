@@ -5,63 +5,11 @@ nothing of cases to come. `medloop.query.stream` keeps the state.
 """
 
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
-from medloop.core.errors import InputError, SettingError
-
-
-@dataclass(frozen=True)
-class StreamState:
-    """What a rule remembers; numbers only, so that it survives a restart.
-
-    Attributes:
-        seen: Cases so far.
-        asked: Of these, how many were asked.
-        threshold: Where the next case is cut.
-        spending: Recent share of asked cases (`VariableUncertainty` only).
-        answered: How many asked cases came back with feedback.
-        worthwhile: Of these, how many were worth it.
-        weights: Of the learned rule, one per feature and the bias.
-        squares: Sums of squared gradients, of the same length.
-    """
-
-    seen: int = 0
-    asked: int = 0
-    threshold: float = 0.0
-    spending: float = 0.0
-    answered: int = 0
-    worthwhile: int = 0
-    weights: tuple[float, ...] = ()
-    squares: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Ask or skip.
-
-    Attributes:
-        ask: Whether to ask for this case.
-        threshold: What its value was compared with.
-        reason: The same in words.
-    """
-
-    ask: bool
-    threshold: float
-    reason: str
-
-
-class ScoreRule(Protocol):
-    """A rule that cuts one score per case."""
-
-    def start(self) -> StreamState:
-        """The state before the first case."""
-        ...
-
-    def judge(self, state: StreamState, score: float) -> tuple[Verdict, StreamState]:
-        """The verdict on a case, and the state after it."""
-        ...
+from medloop.core.errors import InputError
+from medloop.query.verdicts import StreamState, Verdict, require
 
 
 @dataclass(frozen=True)
@@ -172,16 +120,6 @@ class VariableUncertainty:
             verdict, after = _cut(state, score, cut, next_threshold=factors)
         spending = state.spending + (float(verdict.ask) - state.spending) / self.window
         return verdict, replace(after, spending=spending)
-
-
-def require(kept: bool, rule: str) -> None:
-    """Refuse a setting that breaks its rule.
-
-    Raises:
-        SettingError: It does.
-    """
-    if not kept:
-        raise SettingError(rule)
 
 
 def _cut(state: StreamState, score: float, threshold: float, *, next_threshold: tuple[float, float]) -> tuple[Verdict, StreamState]:

@@ -1,27 +1,12 @@
-"""Small tasks in the plane with known answers, and a small learner: where learned strategies are trained and tried.
-
-The learner is Gaussian process regression on one-hot classes: closed form, so that an episode of twenty answers takes milliseconds,
-and with a posterior, so that it gives samples like an ensemble does.
-"""
+"""Small tasks in the plane with known answers: where learned strategies are trained and tried."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from scipy.spatial.distance import cdist
-from scipy.special import softmax
 
-from medloop.core.arrays import ClassSamples, FloatArray, IntArray
-
-LENGTH_SCALE = 0.6
-NOISE = 0.05
-SHARPNESS = 4.0
-PRIOR_SPREAD = 0.5
-"""Of the learner: features have unit variance, the noise is a variance, softmax takes this many times the regressed one-hot codes, and
-these deviate so much from their mean where nothing is known."""
-
-SAMPLES = 12
+from medloop.core.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,23 +28,6 @@ class ToyTask:
     count: int
 
 
-@dataclass(frozen=True, eq=False)
-class Learned:
-    """The learner after some answers.
-
-    Attributes:
-        known: Features of the answered cases, shape (answered, 2).
-        middle: Mean one-hot code of them, shape (classes,).
-        inverse: Inverse of their kernel matrix plus noise, shape (answered, answered).
-        weights: Kernel weights of the codes, shape (answered, classes).
-    """
-
-    known: FloatArray
-    middle: FloatArray
-    inverse: FloatArray
-    weights: FloatArray
-
-
 def draw_task(rng: np.random.Generator, *, kind: str, cases: int = 120, tests: int = 200) -> ToyTask:
     """A random task of that kind (`KINDS`): turned, noisy, and with classes of unequal size.
 
@@ -76,50 +44,6 @@ def draw_task(rng: np.random.Generator, *, kind: str, cases: int = 120, tests: i
     order = rng.permutation(len(scaled))
     pool, test = order[:cases], order[cases:]
     return ToyTask(scaled[pool], classes[pool], scaled[test], classes[test], max(2, int(classes.max()) + 1))
-
-
-def learn(task: ToyTask, labelled: IntArray) -> Learned:
-    """Fit the learner to the labelled cases of the pool.
-
-    Args:
-        task: The task.
-        labelled: Indices of the labelled cases, at least one, shape (labelled,).
-    """
-    known, codes = task.features[labelled], np.eye(task.count)[task.classes[labelled]]
-    middle = codes.mean(axis=0)
-    inverse = np.linalg.inv(_kernel(known, known) + NOISE * np.eye(len(known)))
-    return Learned(known, middle, inverse, inverse @ (codes - middle))
-
-
-def mean_answers(learned: Learned, features: FloatArray) -> FloatArray:
-    """Probabilities at the posterior's mean, shape (cases, classes)."""
-    answers: FloatArray = softmax(SHARPNESS * (learned.middle + _kernel(features, learned.known) @ learned.weights), axis=1)
-    return answers
-
-
-def sampled_answers(learned: Learned, features: FloatArray, rng: np.random.Generator) -> ClassSamples:
-    """Draws from the posterior, each case on its own, shape (`SAMPLES`, cases, classes)."""
-    reach = _kernel(features, learned.known)
-    spread = np.sqrt(np.maximum(1.0 - np.einsum("nk,kl,nl->n", reach, learned.inverse, reach), 0.0))
-    draws = spread[:, None] * rng.normal(size=(SAMPLES, len(reach), len(learned.middle)))
-    answers: ClassSamples = softmax(SHARPNESS * (learned.middle + reach @ learned.weights + PRIOR_SPREAD * draws), axis=2)
-    return answers
-
-
-def held_out_loss(task: ToyTask, probabilities: FloatArray) -> float:
-    """Brier score on the test cases: mean squared distance to the one-hot answer, 0 to 2."""
-    codes = np.eye(probabilities.shape[1])[task.test_classes]
-    return float(((probabilities - codes) ** 2).sum(axis=1).mean())
-
-
-def held_out_accuracy(task: ToyTask, probabilities: FloatArray) -> float:
-    """Share of the test cases whose likeliest class is right."""
-    return float((probabilities.argmax(axis=1) == task.test_classes).mean())
-
-
-def _kernel(a: FloatArray, b: FloatArray) -> FloatArray:
-    near: FloatArray = np.exp(-cdist(a, b, "sqeuclidean") / (2.0 * LENGTH_SCALE**2))
-    return near
 
 
 def _blobs(rng: np.random.Generator, count: int) -> tuple[FloatArray, IntArray]:
