@@ -1,0 +1,206 @@
+"""Streams: thresholds by hand, rates that hold on any stream, rates that come back after a drift, and restarts."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+
+from medloop.core.errors import FormatError, InputError, SettingError
+from medloop.query.stream import FixedThreshold, LearnedAsking, StreamSelector, TargetRate, VariableUncertainty
+
+RULES = [FixedThreshold(0.5), TargetRate(0.2), VariableUncertainty(0.3, spread=0.5), LearnedAsking(2, explore=0.2)]
+
+
+def asked(stream: StreamSelector, scores) -> np.ndarray:
+    return np.array([stream.decide(float(score)).ask for score in scores])
+
+
+def some_value(rule, rng):
+    return rng.uniform(size=2) if isinstance(rule, LearnedAsking) else float(rng.uniform())
+
+
+def test_a_fixed_threshold_asks_at_it_and_above():
+    stream = StreamSelector(FixedThreshold(0.5))
+    assert asked(stream, [0.4, 0.5, 0.9, 0.1]).tolist() == [False, True, True, False]
+    assert (stream.state.seen, stream.state.asked, stream.state.threshold) == (4, 2, 0.5)
+
+
+def test_the_verdict_says_why():
+    verdict = StreamSelector(FixedThreshold(0.5)).decide(0.25)
+    assert (verdict.ask, verdict.threshold, verdict.reason) == (False, 0.5, "score 0.25 stays below 0.5")
+
+
+def test_the_threshold_moves_as_written():
+    stream = StreamSelector(TargetRate(0.25, start_at=0.5, step=0.1))
+    assert asked(stream, [0.9, 0.5]).tolist() == [True, False]
+    assert stream.state.threshold == pytest.approx(0.5 + 0.075 - 0.025)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=300), st.floats(0.05, 0.95), st.floats(0.01, 0.5))
+def test_the_rate_holds_on_every_stream_within_its_bound(scores, rate, step):
+    stream = StreamSelector(TargetRate(rate, step=step))
+    share = asked(stream, scores).mean()
+    assert -step <= stream.state.threshold <= 1 + step
+    assert abs(share - rate) <= (0.5 + step) / (step * len(scores)) + 1e-9
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.2, 0.6])
+def test_the_rate_is_met_on_a_stationary_stream_and_again_after_a_drift(rate):
+    rng = np.random.default_rng(7)
+    stream = StreamSelector(TargetRate(rate))
+    before, after = rng.beta(2, 5, 4000), 0.5 + 0.5 * rng.beta(5, 2, 4000)
+    for scores in (before, after):
+        settled = asked(stream, scores)[2000:]
+        assert abs(settled.mean() - rate) < 0.03  # the bound on 2000 cases is 0.026
+        quantile = np.quantile(scores, 1 - rate)
+        assert abs(stream.state.threshold - quantile) < 0.1
+
+
+def test_variable_uncertainty_moves_as_written():
+    stream = StreamSelector(VariableUncertainty(budget=0.5, step=0.1, window=2))
+    assert stream.decide(0.3).ask  # confidence 0.7 < 1
+    assert stream.state.threshold == pytest.approx(0.9)
+    assert stream.state.spending == pytest.approx(0.5)
+    assert stream.decide(0.9).reason == "the budget is spent (50% of recent cases asked)"
+    assert stream.state.threshold == pytest.approx(0.9)
+    assert not stream.decide(0.05).ask  # confidence 0.95 > 0.9
+    assert stream.state.threshold == pytest.approx(0.99)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5])
+def test_variable_uncertainty_keeps_its_budget_through_a_drift(spread):
+    rng = np.random.default_rng(3)
+    stream = StreamSelector(VariableUncertainty(budget=0.2, spread=spread))
+    scores = np.concatenate([rng.uniform(0.0, 0.3, 3000), rng.uniform(0.3, 0.9, 3000)])
+    choices = asked(stream, scores)
+    for part in (choices[1000:3000], choices[4000:]):
+        assert 0.1 < part.mean() < 0.23
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=200), st.floats(0.05, 1.0))
+def test_spending_never_runs_away_from_the_budget(scores, budget):
+    stream = StreamSelector(VariableUncertainty(budget=budget, window=20))
+    for score in scores:
+        stream.decide(score)
+        assert stream.state.spending <= budget + 1 / 20
+
+
+def test_one_step_of_learning_by_hand():
+    rule = LearnedAsking(1, step=0.5)
+    state = rule.learn(rule.start(), np.array([2.0]), worthwhile=True)
+    # gradient (½ - 1)(2, 1) = (-1, -½); the first AdaGrad step has the length of the step in each coordinate
+    assert state.weights == pytest.approx((0.5, 0.5))
+    assert state.squares == pytest.approx((1.0, 0.25))
+
+
+def test_learning_finds_which_cases_are_worth_it_and_follows_a_change():
+    rng = np.random.default_rng(11)
+    stream = StreamSelector(LearnedAsking(2, explore=0.1))
+    for sign in (1.0, -1.0):
+        hits = []
+        for features in rng.normal(size=(3000, 2)):
+            verdict, worthwhile = stream.decide(features), bool(sign * features[0] + 0.3 * rng.normal() > 0)
+            hits.append(verdict.ask == worthwhile)
+            if verdict.ask:
+                stream.feedback(worthwhile=worthwhile, value=features)
+        assert np.mean(hits[-1000:]) > 0.8
+
+
+def test_when_everything_is_asked_the_weights_point_where_a_batch_fit_points():
+    rng = np.random.default_rng(5)
+    rule = LearnedAsking(3)
+    table = rng.normal(size=(4000, 3))
+    worth = rng.random(4000) < 1 / (1 + np.exp(-table @ [1.0, -2.0, 0.5]))
+    state = rule.start()
+    for features, worthwhile in zip(table, worth, strict=True):
+        state = rule.learn(state, features, bool(worthwhile))
+    reference = LogisticRegression(C=1e6).fit(table, worth).coef_[0]
+    found = np.array(state.weights[:3])
+    assert found @ reference / np.linalg.norm(found) / np.linalg.norm(reference) > 0.98
+
+
+def test_skipped_cases_are_asked_at_times():
+    rule = LearnedAsking(1, explore=0.2)
+    stream = StreamSelector(rule)
+    stream.state = replace(stream.state, weights=(0.0, -5.0))
+    verdicts = [stream.decide(np.zeros(1)) for _ in range(1000)]
+    assert 150 < sum(v.ask for v in verdicts) < 250
+    assert {v.reason.endswith("asked to learn") for v in verdicts if v.ask} == {True}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
+def test_a_restart_changes_nothing(rule):
+    rng = np.random.default_rng(2)
+    first = StreamSelector(rule)
+    for _ in range(50):
+        value = some_value(rule, rng)
+        if first.decide(value).ask:
+            first.feedback(worthwhile=bool(rng.random() < 0.5), value=np.atleast_1d(value))
+    second = StreamSelector.from_json(first.to_json())
+    assert (second.rule, second.state) == (first.rule, first.state)
+    values = [some_value(rule, rng) for _ in range(50)]
+    assert [first.decide(v) for v in values] == [second.decide(v) for v in values]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_a_number_is_refused_and_forgotten(rule, value):
+    stream = StreamSelector(rule)
+    with pytest.raises(InputError, match="finite number"):
+        stream.decide(np.array([value, 0.0]) if isinstance(rule, LearnedAsking) else value)
+    assert stream.state == rule.start()
+
+
+def test_values_of_another_shape_or_range_are_refused():
+    with pytest.raises(InputError, match="one finite number"):
+        StreamSelector(FixedThreshold(0.5)).decide(np.zeros(2))
+    with pytest.raises(InputError, match="2 finite numbers"):
+        StreamSelector(LearnedAsking(2)).decide(np.zeros(3))
+    with pytest.raises(InputError, match=r"within 0\.\.1"):
+        StreamSelector(VariableUncertainty(0.1)).decide(1.5)
+    with pytest.raises(InputError, match="pass value="):
+        StreamSelector(LearnedAsking(2)).feedback(worthwhile=True)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: FixedThreshold(np.nan),
+        lambda: TargetRate(0.0),
+        lambda: TargetRate(0.5, step=0.0),
+        lambda: TargetRate(0.5, start_at=np.inf),
+        lambda: VariableUncertainty(1.5),
+        lambda: VariableUncertainty(0.5, step=1.0),
+        lambda: VariableUncertainty(0.5, window=0),
+        lambda: VariableUncertainty(0.5, spread=-1.0),
+        lambda: LearnedAsking(0),
+        lambda: LearnedAsking(1, price=1.0),
+        lambda: LearnedAsking(1, explore=2.0),
+        lambda: LearnedAsking(1, step=0.0),
+    ],
+)
+def test_settings_out_of_range_are_refused(make):
+    with pytest.raises(SettingError):
+        make()
+
+
+def test_damaged_states_are_refused():
+    good = json.loads(StreamSelector(LearnedAsking(1)).to_json())
+    broken = [
+        "",
+        "[]",
+        json.dumps({**good, "rule": "Moon"}),
+        json.dumps({**good, "settings": {"dimensions": 0}}),
+        json.dumps({**good, "state": {}}),
+        json.dumps({**good, "state": {**good["state"], "threshold": float("nan")}}),
+        json.dumps({**good, "state": {**good["state"], "seen": -1}}),
+        json.dumps({**good, "state": {**good["state"], "weights": [0.0]}}),
+        json.dumps({**good, "state": {**good["state"], "weights": ["a", 0.0]}}),
+    ]
+    for text in broken:
+        with pytest.raises(FormatError, match="Not the state of a stream"):
+            StreamSelector.from_json(text)
