@@ -80,7 +80,9 @@ def prepare(design: StudyDesign, out: Path) -> Setup:
         SettingError: Fewer cases in the pool than the rounds will ask, or none held out.
     """
     if (out / SETUP).exists():
-        return Setup.from_json(read_json(out / SETUP))
+        setup = Setup.from_json(read_json(out / SETUP))
+        _require_enough(design, setup)
+        return setup
     for name in (TRUTH, PROJECT):
         shutil.rmtree(out / name, ignore_errors=True)
     source = Path(design.dataset)
