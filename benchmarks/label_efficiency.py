@@ -13,15 +13,16 @@ rounds; steps of every model); any other data set takes those of "other".
 
 How long it takes, for 4 strategies (random, foreground and two more), 3 seeds, the budget "medium", and two CPU cores
 in float32 (`--processes 2`). Models per data set: 3 seeds × (1 shared + 4 strategies × 3 later rounds + 1 full) = 42.
+Seconds of one core per model, at 0.4 s per step in 3D and 0.3 s in 2D, and 0.4 or 0.3 s per case predicted with 3 samples;
+three of four strategies look at the pool, of which about 50 and 75 cases are left on average:
 
-    hippocampus      150 steps × 0.4 s = 60 s, 25 held-out cases × 3 samples × 0.1 s = 8 s, 60 pool cases × 3 × 0.1 s = 18 s for
-                     strategies that look, 4 s around them: at most 90 s × 42 models = 63 minutes of one core, 32 of two
-    hc18_ultrasound  100 steps × 0.25 s = 25 s, 40 × 3 × 0.05 s = 6 s, 110 × 3 × 0.05 s = 17 s, 4 s: 52 s × 42 = 36 minutes of one
-                     core, 18 of two
+                     training         held-out cases   the pool         the rest   a model   42 models, two cores
+    hippocampus      150 × 0.4 = 60   22 × 0.4 = 9     0.75 × 20 = 15   4          88        31 minutes
+    hc18_ultrasound  100 × 0.3 = 30   30 × 0.3 = 9     0.75 × 22 = 17   4          60        21 minutes
 
-Together 50 minutes. `--budgets small,medium,large` runs three budgets: three times as long, less the full-data models, which
-budgets share. Steps this few leave models below their best; a comparison of labels needs `--steps` at which more steps
-no longer help the full-data model.
+Together 52 minutes, and some for the imports. `--budgets small,medium,large` runs three budgets: three times as long, less the
+full-data models, which budgets share. Steps this few leave models below their best; a comparison of labels needs `--steps` at
+which more steps no longer help the full-data model.
 """
 
 import argparse
@@ -69,9 +70,9 @@ class Defaults:
 
 DEFAULTS = MappingProxyType(
     {
-        "hippocampus": Defaults(cases=100, steps=150, batch=8),
+        "hippocampus": Defaults(cases=88, steps=150, batch=8),
         "acdc_cardiac": Defaults(cases=0, steps=150, batch=5),
-        "hc18_ultrasound": Defaults(cases=160, steps=100, batch=8),
+        "hc18_ultrasound": Defaults(cases=120, steps=100, batch=8),
         "chest_xray": Defaults(cases=600, steps=150, batch=24),
         "other": Defaults(cases=0, steps=150, batch=8),
     }

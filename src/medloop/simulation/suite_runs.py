@@ -71,7 +71,7 @@ def _require_same(suite: Suite, out: Path) -> None:
 
 
 def _run_part(part: Part, suite: Suite, out: Path, processes: int, report: Report | None) -> None:
-    sizes = {other.name: len(units(other.design)) for other in suite.parts}
+    sizes = {other.name: len(units(other.design.completed("segmentation"))) for other in suite.parts}
     before = sum(sizes[other.name] for other in suite.parts[: suite.parts.index(part)])
 
     def told(now: StudyProgress) -> None:
