@@ -45,6 +45,7 @@ bench: $(VENV)/.installed-test chromium
 soak: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/full_data.py --data $(DATA)/hippocampus --seeds 3
 	$(BIN)/python benchmarks/simulate_hippocampus.py --data $(DATA)/hippocampus --seeds 3 --steps 200 --out runs/hippocampus
+	$(BIN)/python benchmarks/label_efficiency.py --data $(DATA) --datasets hippocampus,hc18_ultrasound --out runs/labels
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from medloop.core.errors import InputError, ShapeError
-from medloop.metrics.curves import area_under, holm, permutation_test, wilcoxon
+from medloop.metrics.curves import area_under, holm, paired_t_test, permutation_test, wilcoxon
 
 p_lists = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
@@ -81,7 +81,22 @@ def test_wilcoxon_matches_scipy():
     assert wilcoxon(differences) == pytest.approx(stats.wilcoxon(differences).pvalue)
 
 
+@given(st.lists(st.integers(-50, 50), min_size=2, max_size=9))
+def test_the_paired_t_test_matches_scipys(differences):
+    if len(set(differences)) > 1:
+        expected = stats.ttest_1samp(np.array(differences, dtype=float), 0.0, alternative="greater").pvalue
+        assert paired_t_test(differences) == pytest.approx(expected)
+
+
+def test_the_paired_t_test_by_hand():
+    assert paired_t_test([1, 3]) == pytest.approx(0.5 - np.arctan(2) / np.pi)  # t = 2 with one degree of freedom is Cauchy
+    assert paired_t_test([1, -1]) == 0.5
+    assert (paired_t_test([0.1, 0.1]), paired_t_test([0.0, 0.0]), paired_t_test([-0.1, -0.1])) == (0.0, 1.0, 1.0)
+
+
 def test_bad_differences_are_refused():
+    with pytest.raises(ShapeError, match="at least two"):
+        paired_t_test([0.1])
     with pytest.raises(ShapeError, match="at least one"):
         permutation_test([], rng())
     with pytest.raises(InputError, match="finite"):

@@ -1,4 +1,4 @@
-"""A study that kills itself: run as a program with (design.json, out, moment). Not a test."""
+"""A study that kills itself: run as a program with (design.json or study.toml, out, moment). Not a test."""
 
 import os
 import signal
@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 from medloop.loop.control import JobControl
-from medloop.simulation import oracle
+from medloop.simulation import oracle, suite_runs
 from medloop.simulation.design import StudyDesign
 from medloop.simulation.files import read_json
 from medloop.simulation.runs import run_study
+from medloop.simulation.suite import read_suite
 
 
 class Countdown:
@@ -25,7 +26,16 @@ class Countdown:
 
 
 def arm(moment: str) -> None:
-    countdown = Countdown({"answering": 4, "training": 9, "evaluating": 2}[moment])
+    countdown = Countdown({"answering": 4, "training": 9, "evaluating": 2, "sharing": 3}[moment])
+    if moment == "sharing":  # suite.json, the first study's results.json, then the copied import's setup.json
+        write = suite_runs.write_json
+
+        def tick_and_write(*args):
+            countdown.tick()
+            write(*args)
+
+        suite_runs.write_json = tick_and_write
+        return
     if moment == "answering":
         submit = oracle.submit_mask
 
@@ -47,4 +57,8 @@ def arm(moment: str) -> None:
 
 if __name__ == "__main__":
     arm(sys.argv[3])
-    run_study(StudyDesign.from_json(read_json(Path(sys.argv[1]))), Path(sys.argv[2]))
+    asked, out = Path(sys.argv[1]), Path(sys.argv[2])
+    if asked.suffix == ".toml":
+        suite_runs.run_suite(read_suite(asked), out)
+    else:
+        run_study(StudyDesign.from_json(read_json(asked)), out)

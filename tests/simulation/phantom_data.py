@@ -32,6 +32,6 @@ def tagged(folder: Path, count: int = 16, size: int = 32) -> Path:
 
 def small_design(dataset: Path, **changes: object) -> StudyDesign:
     """Two rounds: three cases, then two; six steps."""
-    plain: dict[str, object] = {"strategies": ("random", "entropy"), "seeds": (0,), "start": 3, "batch": 2, "rounds": 2}
+    plain: dict[str, object] = {"strategies": ("random", "entropy"), "only": True, "seeds": (0,), "start": 3, "batch": 2, "rounds": 2}
     plain |= {"dataset": str(dataset), "steps": 6, "samples": 2}
     return StudyDesign(**{**plain, **changes})  # type: ignore[arg-type]

@@ -31,6 +31,13 @@ def test_an_unknown_setting_is_named():
         ({"start": 1}, "start must lie between 2"),
         ({"samples": 0}, "samples must lie"),
         ({"tag_error": 1.5}, "tag_error must lie between 0 and 1, got 1.5"),
+        ({"steps": "many"}, "steps must be a whole number, got 'many'"),
+        ({"steps": 2.5}, "steps must be a whole number, got 2.5"),
+        ({"warm_start": 1}, "warm_start must be true or false, got 1"),
+        ({"seeds": (0, "1")}, "seeds must be a list of whole numbers"),
+        ({"strategies": "random"}, "strategies must be a list of names"),
+        ({"test_fraction": 0.6, "validation_fraction": 0.4}, "must leave patients to ask, got 0.6 and 0.4"),
+        ({"start_strategy": "entropy"}, "start_strategy must need no predictions, got 'entropy'"),
     ],
 )
 def test_values_outside_their_range_are_refused(changes, message):
@@ -41,6 +48,22 @@ def test_values_outside_their_range_are_refused(changes, message):
 def test_an_unknown_strategy_is_refused_before_anything_runs():
     with pytest.raises(NotFoundError, match="Unknown strategy 'psychic'"):
         StudyDesign(dataset="d", strategies=("psychic",))
+
+
+def test_whole_numbers_may_stand_for_others():
+    assert StudyDesign(dataset="d", strategies=("random",), minutes=2).minutes == 2
+
+
+def test_baselines_are_added_unless_only_is_said():
+    assert PLAIN.completed("segmentation").strategies == ("foreground", "random", "bald")
+    assert PLAIN.completed("classification") == PLAIN
+    assert StudyDesign(dataset="d", strategies=("bald",)).completed("segmentation").strategies == ("random", "foreground", "bald")
+    assert StudyDesign(dataset="d", strategies=("bald",), only=True).completed("segmentation").strategies == ("bald",)
+
+
+def test_a_design_of_an_older_version_is_still_read():
+    old = {"dataset": "d", "strategies": ["random"], "seeds": [0], "start": 4, "batch": 2, "rounds": 3, "steps": 5}
+    assert StudyDesign.from_json(old).validation_fraction == 0
 
 
 def test_answers_grow_by_a_batch_per_round():

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from medloop.core.errors import ConflictError, InputError, SettingError
+from medloop.core.errors import ConflictError, InputError, MedloopError, SettingError
 from medloop.core.records import Annotation, Query, Round
 from medloop.loop.workspace import Workspace
+from medloop.query import strategies as registry
 from medloop.simulation.design import StudyDesign, Unit
-from medloop.simulation.files import write_json
+from medloop.simulation.files import read_json, write_json
+from medloop.simulation.oracle import Oracle
+from medloop.simulation.prepare import TRUTH, prepare
 from medloop.simulation.runs import open_study, run_study, write_results
 
 from .phantom_data import small_design, tagged
@@ -54,6 +57,55 @@ def test_the_report_stands_alone(finished):
     assert html.startswith("<!doctype html>")
     assert all(word not in html for word in ("<script", "http://", "https://", "src=", "@import", "url("))
     assert "No winner" in html
+
+
+def test_the_report_says_what_was_equal_for_all_and_that_nothing_was_added(finished):
+    out, result = finished
+    html = (out / "report.html").read_text()
+    assert "the same for all strategies: begun anew each round, 6 steps" in html
+    assert "one for all 4 trainings" in html
+    assert "baselines were not added" in html
+    assert [count for _, count in result.recipes] == [4]
+
+
+def test_foreground_is_counted_in_the_truth(finished):
+    out, result = finished
+    curve = result.curves[0]
+    with Oracle(out / TRUTH) as oracle:
+        counted = [sum(int((oracle.truth(name).array > 0).sum()) for name in picks) for picks in curve.picks]
+    assert curve.foreground == (counted[0], counted[0] + counted[1])
+    assert sum(result.setup.foreground.values()) > curve.foreground[-1]
+
+
+def test_an_older_study_without_foreground_or_recipes_is_still_read(finished, tmp_path):
+    out, result = finished
+    for name in ("setup.json", *(f"rounds/seed-0/{n}.json" for n in ("shared-1", "random-2", "entropy-2", "full-1"))):
+        record = read_json(out / name)
+        write_json(tmp_path / name, {key: value for key, value in record.items() if key not in ("foreground", "recipe")})
+    old = write_results(result.design, tmp_path)
+    assert [c.scores for c in old.curves] == [c.scores for c in result.curves]
+    assert (old.recipes, old.curves[0].foreground) == ((), ())
+
+
+def test_a_strategy_that_cannot_choose_is_refused_instead_of_replaced(phantoms, tmp_path, monkeypatch):
+    clock = replace(registry.strategy("entropy"), name="by-the-clock", needs=frozenset({"minutes"}))
+    monkeypatch.setattr(registry, "BUILT_IN", (*registry.BUILT_IN, clock))
+    with pytest.raises(MedloopError, match=r"by-the-clock, round 2: random chose in its place.*\(minutes\); leave it out"):
+        run_study(small_design(phantoms, strategies=("by-the-clock",), steps=2), tmp_path / "out")
+
+
+def test_a_subsample_keeps_whole_patients_and_every_split(phantoms, tmp_path):
+    some = prepare(small_design(phantoms, cases=9), tmp_path / "some")
+    every = prepare(small_design(phantoms), tmp_path / "all")
+    assert some.pool + len(some.patients) <= 10
+    assert set(some.patients) < set(every.patients)
+    assert set(some.foreground) < set(every.foreground)
+    assert prepare(small_design(phantoms, cases=9), tmp_path / "again") == some
+
+
+def test_cases_to_validate_on_are_neither_asked_nor_measured(phantoms, tmp_path):
+    held_back = prepare(small_design(phantoms, validation_fraction=0.25), tmp_path / "out")
+    assert (held_back.split, held_back.pool, len(held_back.patients)) == ("test", 8, 4)
 
 
 def test_a_second_call_changes_nothing(finished):

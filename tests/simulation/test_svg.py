@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medloop.metrics.intervals import Interval
-from medloop.simulation.curves import MeanPoint, StrategySummary
+from medloop.simulation.curves import MeanPoint
+from medloop.simulation.strategy_summary import StrategySummary
 from medloop.simulation.svg import curves_svg, nice_ticks, spread
 
 
 def summary(name: str, *means: float) -> StrategySummary:
     points = tuple(MeanPoint(8 * (n + 1), m, m - 0.02, m + 0.02) for n, m in enumerate(means))
-    return StrategySummary(name, points, Interval(0.5, 0.4, 0.6, 3), {}, 3)
+    return StrategySummary(name, points, Interval(0.5, 0.4, 0.6, 3), Interval(0.5, 0.4, 0.6, 3), 3)
 
 
 def test_the_chart_is_well_formed_and_names_every_strategy():

@@ -99,6 +99,32 @@ def permutation_test(differences: npt.ArrayLike, rng: np.random.Generator, *, dr
     return (hits + 1) / (draws + 1)
 
 
+def paired_t_test(differences: npt.ArrayLike) -> float:
+    """One-sided paired t-test: chance of a mean difference this large or larger if there were none.
+
+    Args:
+        differences: One per independent pair, shape (pairs,), at least two.
+
+    Returns:
+        A p value in [0, 1]; without any spread, 0 for a gain and 1 otherwise.
+
+    Raises:
+        ShapeError: Fewer than two differences.
+        InputError: Differences that are not finite.
+
+    Source: Student 1908, doi:10.1093/biomet/6.1.1.
+    """
+    values = _finite_list(differences)
+    if len(values) < 2:
+        raise ShapeError(f"A t-test needs at least two differences, got {len(values)}")
+    mean, spread = float(values.mean()), float(values.std(ddof=1))
+    if spread <= 1e-12 * np.abs(values).max():
+        return 0.0 if mean > 0 else 1.0
+    from scipy import special  # heavy to import, rarely needed
+
+    return float(special.stdtr(len(values) - 1, -mean / spread * np.sqrt(len(values))))
+
+
 def wilcoxon(differences: npt.ArrayLike) -> float:
     """Two-sided signed-rank test of paired differences; 1.0 when all are zero.
 

@@ -4,12 +4,18 @@ The project holds the same cases and splits as the truth, the answers of the hel
 """
 
 import shutil
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from medloop.core.errors import InputError, SettingError
-from medloop.core.records import Annotation, Annotator, Case, Json, Project, ProjectSettings, Split, TaskKind
+from medloop.core.image import Mask
+from medloop.core.records import Annotator, Case, Json, Project, ProjectSettings, Split, TaskKind
+from medloop.core.seeds import derive_seed
 from medloop.datasets.dataset import Dataset, MaskReading
 from medloop.datasets.discover import open_dataset
 from medloop.images.read import read_mask
@@ -39,6 +45,7 @@ class Setup:
         pool: Number of cases that may be asked.
         patients: Held-out case name → patient.
         refused: One line per file that was left out.
+        foreground: Case of the pool → its foreground voxels in the truth; empty for a classification.
     """
 
     kind: TaskKind
@@ -47,6 +54,7 @@ class Setup:
     pool: int
     patients: dict[str, str]
     refused: tuple[str, ...]
+    foreground: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def metric(self) -> str:
@@ -55,7 +63,8 @@ class Setup:
 
     def to_json(self) -> Json:
         """The setup as plain numbers, strings and lists."""
-        return {**self.__dict__, "labels": list(self.labels), "refused": list(self.refused)}
+        lists = {"labels": list(self.labels), "refused": list(self.refused)}
+        return {**self.__dict__, **lists, "patients": dict(self.patients), "foreground": dict(self.foreground)}
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> "Setup":
@@ -71,7 +80,9 @@ def prepare(design: StudyDesign, out: Path) -> Setup:
         SettingError: Fewer cases in the pool than the rounds will ask, or none held out.
     """
     if (out / SETUP).exists():
-        return Setup.from_json(read_json(out / SETUP))
+        setup = Setup.from_json(read_json(out / SETUP))
+        _require_enough(design, setup)
+        return setup
     for name in (TRUTH, PROJECT):
         shutil.rmtree(out / name, ignore_errors=True)
     source = Path(design.dataset)
@@ -85,7 +96,7 @@ def prepare(design: StudyDesign, out: Path) -> Setup:
         Workspace.create(out / PROJECT, name="study", kind=dataset.kind, labels=labels, settings=settings, actor="simulation") as project,
     ):
         imported = import_dataset(truth, source, fmt=dataset.format, masks=masks, actor="simulation")
-        setup = _fill(truth, project, tuple(str(r) for r in imported.refused))
+        setup = _fill(truth, project, design, tuple(str(r) for r in imported.refused))
     _require_enough(design, setup)
     write_json(out / SETUP, setup.to_json())
     return setup
@@ -124,14 +135,15 @@ def settle(workspace: Workspace, design: StudyDesign, seed: int, name: str, pool
     settings = replace(
         _settings_at_import(design),
         seed=seed,
-        strategy=_asking_for_most(design) if name in (SHARED, FULL) else name,
-        first_strategy="random",
+        strategy=_first_strategy(design) if name in (SHARED, FULL) else name,
+        first_strategy=design.start_strategy,
         start_size=pool if upper_bound else design.start,
         batch_size=design.batch,
         train_steps=design.full_steps or design.steps if upper_bound else design.steps,
         train_minutes=design.minutes,
         members=design.members,
         samples=design.samples,
+        warm_start=design.warm_start and not upper_bound,
     )
     with workspace.store.write("simulation") as tx:
         tx.change(Project, workspace.project.id, verb="configure", fields={"settings": settings})
@@ -148,23 +160,35 @@ def _values(mask: Path) -> tuple[int, ...]:
 
 def _settings_at_import(design: StudyDesign) -> ProjectSettings:
     return ProjectSettings(
-        seed=design.split_seed, validation_fraction=0.0, test_fraction=design.test_fraction, audit_fraction=0.0, train_after=0
+        seed=design.split_seed,
+        validation_fraction=design.validation_fraction,
+        test_fraction=design.test_fraction,
+        audit_fraction=0.0,
+        train_after=0,
     )
 
 
-def _asking_for_most(design: StudyDesign) -> str:
-    """The strategy that needs most of the predictions, since the shared round predicts for all of them."""
-    return max(design.strategies, key=lambda name: ("features" in strategy(name).needs, len(strategy(name).needs)))
+def _first_strategy(design: StudyDesign) -> str:
+    """The strategy that needs most of the predictions, since the shared round predicts for all of them.
+
+    It cannot choose yet, so the start strategy does; where nobody needs predictions, that one is named at once.
+    """
+    most = max(design.strategies, key=lambda name: ("features" in strategy(name).needs, len(strategy(name).needs)))
+    return most if strategy(most).needs else design.start_strategy
 
 
-def _fill(truth: Workspace, project: Workspace, refused: tuple[str, ...]) -> Setup:
+def _fill(truth: Workspace, project: Workspace, design: StudyDesign, refused: tuple[str, ...]) -> Setup:
     with truth.store.read() as tx:
         answers = {a.case_id: a for a in tx.current_annotations()}
-        cases = [c for c in tx.find(Case, order=("name",)) if c.id in answers]
+        cases = subsample([c for c in tx.find(Case, order=("name",)) if c.id in answers], design.cases, design.split_seed)
     split: Split = "test" if any(c.split == "test" for c in cases) else "validation"
     importer = annotator_named(project, IMPORTER)
+    foreground: dict[str, int] = {}
     for case in cases:
-        _copy_case(truth, project, case, answers[case.id], importer, hide=case.split == "train")
+        answer = load_answer(truth.store.blobs, answers[case.id], case)
+        _copy_case(truth, project, case, answer, importer, hide=case.split == "train")
+        if case.split == "train" and isinstance(answer, Mask):
+            foreground[case.name] = int(np.count_nonzero(answer.array))
     return Setup(
         kind=project.task.kind,
         labels=tuple(label.name for label in project.task.labels),
@@ -172,10 +196,31 @@ def _fill(truth: Workspace, project: Workspace, refused: tuple[str, ...]) -> Set
         pool=sum(c.split == "train" for c in cases),
         patients={c.name: c.patient for c in cases if c.split == split},
         refused=refused,
+        foreground=foreground,
     )
 
 
-def _copy_case(truth: Workspace, project: Workspace, case: Case, answer: Annotation, importer: Annotator, *, hide: bool) -> None:
+def subsample(cases: Sequence[Case], count: int, seed: int) -> list[Case]:
+    """About `count` cases in their given order: whole patients drawn by seed, every split in its share; 0 keeps all.
+
+    A split never goes empty and never exceeds its share by more than a patient's cases.
+    """
+    if not count or count >= len(cases):
+        return list(cases)
+    by_patient: dict[tuple[Split, str], list[Case]] = defaultdict(list)
+    for case in cases:
+        by_patient[case.split, case.patient].append(case)
+    taken: Counter[Split] = Counter()
+    sizes = Counter(case.split for case in cases)
+    kept: set[str] = set()
+    for split, patient in sorted(by_patient, key=lambda key: (derive_seed(seed, "subsample", key[1]), key[1])):
+        if taken[split] < max(1, round(count * sizes[split] / len(cases))):
+            taken[split] += len(by_patient[split, patient])
+            kept |= {case.id for case in by_patient[split, patient]}
+    return [case for case in cases if case.id in kept]
+
+
+def _copy_case(truth: Workspace, project: Workspace, case: Case, answer: Mask | int, importer: Annotator, *, hide: bool) -> None:
     add_case(
         project,
         load_image(truth.store.blobs, case),
@@ -183,7 +228,7 @@ def _copy_case(truth: Workspace, project: Workspace, case: Case, answer: Annotat
         patient=case.patient,
         split=case.split,
         source=case.source,
-        answer=None if hide else load_answer(truth.store.blobs, answer, case),
+        answer=None if hide else answer,
         answered_by=importer,
         stratum=case.stratum,
         actor="simulation",

@@ -68,9 +68,10 @@ def run_study(design: StudyDesign, out: Path, *, processes: int = 1, report: Rep
         _require_same(design, out)
         told(StudyProgress(0, len(units(design)), "importing the data set"))
         setup = prepare(design, out)
-        todo = [u for u in units(design) if not u.result_file(out).exists()]
-        total = len(units(design))
-        work = _here(design, setup, todo, out) if processes == 1 else _in_processes(design, setup, todo, out, processes)
+        whole = design.completed(setup.kind)
+        todo = [u for u in units(whole) if not u.result_file(out).exists()]
+        total = len(units(whole))
+        work = _here(whole, setup, todo, out) if processes == 1 else _in_processes(whole, setup, todo, out, processes)
         for n, unit in enumerate(work, total - len(todo) + 1):
             told(StudyProgress(n, total, str(unit)))
             if unit.round == design.rounds:

@@ -13,6 +13,8 @@ _RULES = """
 body{font:16px/1.55 system-ui,-apple-system,"Segoe UI",sans-serif;color:var(--ink);background:var(--paper);
 max-width:62rem;margin:0 auto;padding:2.5rem 1.25rem 4rem}
 h1{font-size:1.6rem;line-height:1.25;margin:0 0 .25rem}h2{font-size:1.15rem;margin:2.6rem 0 .6rem}
+h1.part{margin-top:3.5rem;padding-top:1rem;border-top:2px solid var(--line)}a{color:inherit}
+h3{font-size:1rem;margin:1.8rem 0 .4rem}
 p{margin:.5rem 0;max-width:46rem}.soft,figcaption{color:var(--soft);font-size:.92rem}
 .verdict{background:var(--panel);border-left:4px solid var(--ink);padding:.8rem 1rem;margin:1.4rem 0;border-radius:0 6px 6px 0}
 .verdict p{margin:0;max-width:none}.open{border-left-style:dashed}

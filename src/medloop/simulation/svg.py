@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 from medloop.metrics.intervals import Interval
-from medloop.simulation.curves import StrategySummary
+from medloop.simulation.strategy_summary import StrategySummary
 
 WIDTH, HEIGHT = 860, 430
 LEFT, RIGHT, TOP, BOTTOM = 62, 170, 18, 52

@@ -24,7 +24,8 @@ from medloop.simulation.files import copy_workspace, only_one, write_json
 from medloop.simulation.oracle import Errors, Oracle, answer_round
 from medloop.simulation.prepare import PROJECT, TRUTH, Setup, settle
 
-POLL_SECONDS = 0.2
+OF_A_RUN = ("seed", "threads", "steps", "minutes")
+"""Fields of a recipe that differ between runs by design; the rest must be the same for all strategies."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,19 @@ def _asked(workspace: Workspace, unit: Unit, oracle: Oracle) -> Round:
     opened = open_round(workspace, extra_scores=extra)
     if opened is None or opened.index != unit.round:
         raise MedloopError(f"{unit}: expected to open this round, got {opened.index if opened else 'nothing left to ask'}")
+    _require_strategy(workspace, unit, opened)
     return opened
+
+
+def _require_strategy(workspace: Workspace, unit: Unit, opened: Round) -> None:
+    """A strategy whose numbers do not exist is replaced in a project, so that people can go on; a study must not hide that."""
+    with workspace.store.read() as tx:
+        chosen = tx.get(Query, opened.query_id).strategy if opened.query_id else ""
+    if unit.round > 1 and chosen != unit.strategy:
+        needs = ", ".join(sorted(strategy(unit.strategy).needs))
+        raise MedloopError(
+            f"{unit}: {chosen} chose in its place, as predictions do not hold what it needs ({needs})", remedy="leave it out of the study"
+        )
 
 
 def _require_training(workspace: Workspace, unit: Unit) -> None:
@@ -154,6 +167,7 @@ def _record(workspace: Workspace, unit: Unit, finished: Finished) -> Json:
         "per_case": {name: _mean([by_label[label] for label in labels]) for name, by_label in scores.items()},
         "picks": picks,
         "steps": int(finished.model.metrics.get("steps", 0)),
+        "recipe": {name: value for name, value in finished.model.recipe.items() if name not in OF_A_RUN},
     }
 
 

@@ -1,0 +1,86 @@
+"""One strategy over all its seeds: mean curve, area, final score, labels needed, and what foreground buys."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from medloop.core.seeds import generator
+from medloop.metrics.curves import area_under
+from medloop.metrics.intervals import Interval, bootstrap_mean
+from medloop.simulation.curves import STATISTICS_SEED, Curve, MeanPoint, mean_points
+from medloop.simulation.efficiency import LABEL_SHARES, NOT_COUNTED, ForegroundEfficiency, Needed, foreground_efficiency, labels_needed
+
+
+@dataclass(frozen=True)
+class StrategySummary:
+    """One strategy over all its seeds; every interval is over seeds.
+
+    Attributes:
+        points: Mean curve.
+        area: Area under the curve divided by the range of labels: the mean height, 0..1.
+        final: Score after the last round.
+        seeds: Number of finished runs.
+        area_of_full: Area as a share of the full-data score, or None without one.
+        labels_to: Share of the full-data score ("98%") → labels needed; empty without a full-data score.
+        foreground: What annotated foreground buys.
+    """
+
+    strategy: str
+    points: tuple[MeanPoint, ...]
+    area: Interval
+    final: Interval
+    seeds: int
+    area_of_full: Interval | None = None
+    labels_to: Mapping[str, Needed] = field(default_factory=dict)
+    foreground: ForegroundEfficiency = NOT_COUNTED
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What could be asked.
+
+    Attributes:
+        cases: Their number.
+        foreground: Foreground voxels in all of them; 0 where not counted.
+    """
+
+    cases: int
+    foreground: int = 0
+
+
+def summarise_strategy(name: str, curves: Sequence[Curve], full: Mapping[int, float], pool: Pool) -> StrategySummary:
+    """Statistics over all runs of one strategy.
+
+    Args:
+        name: The strategy.
+        curves: Its runs, sorted by seed, all with the same rounds.
+        full: Seed → full-data score, of the seeds that have one.
+        pool: What could be asked.
+    """
+    seeds = [c.seed for c in curves]
+    areas = np.array([area_under(c.labelled, c.scores) for c in curves])
+    bound = float(np.mean(list(full.values()))) if full else None
+
+    def over_seeds(values: Sequence[float] | np.ndarray, what: str) -> Interval:
+        return bootstrap_mean(values, seeds, generator(STATISTICS_SEED, what, name))
+
+    return StrategySummary(
+        strategy=name,
+        points=mean_points(name, curves),
+        area=over_seeds(areas, "area"),
+        final=over_seeds([c.scores[-1] for c in curves], "final"),
+        seeds=len(curves),
+        area_of_full=over_seeds(areas / bound, "area of full") if bound else None,
+        labels_to=_labels_to(name, curves, full, pool.cases),
+        foreground=foreground_efficiency(curves, bound, pool.foreground, generator(STATISTICS_SEED, "foreground", name)),
+    )
+
+
+def _labels_to(name: str, curves: Sequence[Curve], full: Mapping[int, float], pool: int) -> dict[str, Needed]:
+    if not full:
+        return {}
+    return {
+        f"{share:.0%}": labels_needed(curves, full, share, pool, generator(STATISTICS_SEED, "labels", name, f"{share}"))
+        for share in LABEL_SHARES
+    }
