@@ -92,8 +92,8 @@ def _unequal(result: StudyResult) -> str:
     if len(result.recipes) < 2:
         return ""
     return (
-        '<p class="soft"><strong>Caution:</strong> the trainings did not all have the same recipe, since recipes are planned from the answered '
-        f"images; they differ in {escape(', '.join(_differing(result.recipes)))}. See the set-up.</p>"
+        '<p class="soft"><strong>Caution:</strong> the trainings did not all have the same recipe, since recipes are planned from the '
+        f"answered images; they differ in {escape(', '.join(_differing(result.recipes)))}. See the set-up.</p>"
     )
 
 
