@@ -1,7 +1,7 @@
 """How many labels each strategy needs: the share of the pool at which it reaches 98 % of the full-data score.
 
 Runs `medloop.simulation` as `medloop simulate STUDY.toml` does: an oracle answers, seeds are paired, every data set has
-one shared first round per seed, one recipe and one full-data model, and random and foreground-aware random always run.
+one shared first round and one full-data model per seed, one training budget, and random and foreground-aware random always run.
 Prints data set × strategy with 95 % intervals over seeds, the verdict of every study, and the ranking over all of
 them. Interrupted, the same command goes on when `--out` names the same folder.
 

@@ -17,6 +17,7 @@ from medloop.simulation.design import StudyDesign, Unit
 from medloop.simulation.files import read_json, write_json
 from medloop.simulation.oracle import Oracle
 from medloop.simulation.prepare import TRUTH, prepare
+from medloop.simulation.report import study_html
 from medloop.simulation.runs import open_study, run_study, write_results
 
 from .phantom_data import small_design, tagged
@@ -62,10 +63,19 @@ def test_the_report_stands_alone(finished):
 def test_the_report_says_what_was_equal_for_all_and_that_nothing_was_added(finished):
     out, result = finished
     html = (out / "report.html").read_text()
-    assert "the same for all strategies: begun anew each round, 6 steps" in html
+    assert "the same budget for all strategies: begun anew each round, 6 steps" in html
     assert "one for all 4 trainings" in html
     assert "baselines were not added" in html
     assert [count for _, count in result.recipes] == [4]
+
+
+def test_the_report_warns_when_recipes_differ(finished):
+    _, result = finished
+    ((recipe, count),) = result.recipes
+    assert "Caution" not in study_html(result)
+    html = study_html(replace(result, recipes=((recipe, count - 1), ({**recipe, "patch": [8, 8, 1]}, 1))))
+    assert "they differ in patch" in html
+    assert "2 recipes, planned from the answered images alone, differ in patch" in html
 
 
 def test_foreground_is_counted_in_the_truth(finished):

@@ -94,14 +94,14 @@ def test_a_second_call_changes_nothing(done, file):
     assert (out / "results.json").read_bytes() == before
 
 
-def test_killed_while_it_shares_and_going_on_in_two_processes_it_ends_with_the_same_bits(done, file, tmp_path):
+def test_killed_while_it_shares_an_import_it_ends_with_the_same_bits(done, file, tmp_path):
     out, _ = done
     child = subprocess.run([sys.executable, str(KILLED), str(file), str(tmp_path / "out"), "sharing"], env={**os.environ}, check=False)
     assert child.returncode == -signal.SIGKILL
     begun = write_suite_results(read_suite(file), tmp_path / "out")
     assert begun.not_begun == ("slices-late", "tags-7+1x1")
     assert "Unfinished" in (tmp_path / "out" / "report.html").read_text()
-    run_suite(read_suite(file), tmp_path / "out", processes=2)
+    run_suite(read_suite(file), tmp_path / "out")
     assert (tmp_path / "out" / "results.json").read_bytes() == (out / "results.json").read_bytes()
 
 

@@ -65,6 +65,7 @@ def _findings(result: StudyResult) -> list[str]:
         unfinished(len(result.missing)),
         verdict_box(summary.verdict),
         _baselines(result),
+        _unequal(result),
         "<h2>Learning curves</h2>",
         f"<figure>{curves_svg(summary.strategies, summary.full, metric=result.setup.metric)}",
         f"<figcaption>{_caption(result)}</figcaption></figure>",
@@ -84,6 +85,16 @@ def _baselines(result: StudyResult) -> str:
         return '<p class="soft">Exactly the strategies asked for were run; baselines were not added (<code>only</code>).</p>'
     added = ", ".join(result.added)
     return f'<p class="soft">Added as baselines, since a lead over nothing says nothing: {escape(added)}.</p>' if added else ""
+
+
+def _unequal(result: StudyResult) -> str:
+    """A caution where trainings differed in more than their answers."""
+    if len(result.recipes) < 2:
+        return ""
+    return (
+        '<p class="soft"><strong>Caution:</strong> the trainings did not all have the same recipe, since recipes are planned from the '
+        f"answered images; they differ in {escape(', '.join(_differing(result.recipes)))}. See the set-up.</p>"
+    )
 
 
 def _penalties(summary: Summary) -> str:
@@ -128,7 +139,7 @@ def _training(result: StudyResult) -> str:
     full = f"{design.full_steps or design.steps} steps" if design.steps or design.full_steps else budget
     begun = "continued from the newest model" if design.warm_start else "begun anew"
     return (
-        f"the same for all strategies: {begun} each round, {budget}; full-data model {full}; "
+        f"the same budget for all strategies: {begun} each round, {budget}; full-data model {full}; "
         f"{design.samples} samples, {design.members} network(s)"
     )
 
@@ -147,11 +158,16 @@ def _recipes(recipes: Sequence[tuple[Json, int]]) -> str:
     first, units = recipes[0]
     if len(recipes) == 1:
         return f"one for all {units} trainings: {_described(first)}"
-    differing = sorted({name for other, _ in recipes[1:] for name in first if first[name] != other.get(name)})
     return (
-        f"{len(recipes)} recipes, planned from the answered images alone, differ in {', '.join(differing)}; "
+        f"{len(recipes)} recipes, planned from the answered images alone, differ in {', '.join(_differing(recipes))}; "
         f"the most frequent ({units} trainings): {_described(first)}"
     )
+
+
+def _differing(recipes: Sequence[tuple[Json, int]]) -> list[str]:
+    """Fields in which recipes differ from the most used one."""
+    first = recipes[0][0]
+    return sorted({name for other, _ in recipes[1:] for name in first if first[name] != other.get(name)})
 
 
 def _described(recipe: Mapping[str, object]) -> str:

@@ -25,7 +25,7 @@ from medloop.simulation.oracle import Errors, Oracle, answer_round
 from medloop.simulation.prepare import PROJECT, TRUTH, Setup, settle
 
 OF_A_RUN = ("seed", "threads", "steps", "minutes")
-"""Fields of a recipe that differ between runs by design; the rest must be the same for all strategies."""
+"""Fields of a recipe that differ between runs by design; the report says where others differ too."""
 
 
 @dataclass(frozen=True)
