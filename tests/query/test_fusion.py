@@ -10,7 +10,7 @@ from scipy.stats import rankdata, spearmanr
 from medloop.core.errors import InputError, NotFoundError, SettingError, ShapeError
 from medloop.query.fusion import fused
 from medloop.query.pool import Pool
-from medloop.query.ranking import representativeness
+from medloop.query.ranking import coverage_gains
 from medloop.query.ranks import borda, fuse, order_points, rank_points
 from medloop.query.strategies import strategy
 from medloop.testing.check_strategy import check_strategy
@@ -81,17 +81,37 @@ def test_what_cannot_be_ranked_is_refused():
         borda()
 
 
-def test_representativeness_is_the_mean_similarity():
-    features = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0], [0.0, 0.0]])
-    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-    assert representativeness(features) == pytest.approx((unit @ unit.T).mean(axis=1))
-    assert representativeness(np.zeros((3, 2))).tolist() == [0.0, 0.0, 0.0]
+def test_coverage_gains_by_hand():
+    similarity = np.array([[1.0, 0.5], [0.0, 1.0]])
+    assert coverage_gains(similarity, np.array([0.5, 0.75])).tolist() == [0.25, 0.125]
 
 
-def test_borda_wants_doubt_and_likeness_together():
-    features = np.array([[1.0, 0.1], [1.0, 0.0], [1.0, -0.1], [-1.0, 0.0]])
-    given_pool = Pool(tuple("abcd"), {"entropy": np.array([0.1, 0.6, 0.2, 0.9])}, features, None)
-    assert picked(strategy("borda"), given_pool, 1) == [1]
+def plain_borda(entropy, features, answered, count):
+    """The rule written out, without anchors."""
+    unit = [f / np.linalg.norm(f) for f in features]
+    chosen, picks = [f / np.linalg.norm(f) for f in answered], []
+    for _ in range(count):
+        covered = [max([-1.0, *(float(u @ c) for c in chosen)]) for u in unit]
+        gains = np.array([np.mean([max(float(u @ v) - c, 0.0) for v, c in zip(unit, covered, strict=True)]) for u in unit])
+        points = rankdata(entropy) + rankdata(np.round(gains, 12))
+        points[picks] = -1
+        picks.append(int(np.argmax(points)))
+        chosen.append(unit[picks[-1]])
+    return picks
+
+
+@given(st.integers(0, 1000), st.integers(0, 3))
+def test_borda_picks_what_the_written_rule_picks(seed, answered):
+    rng = np.random.default_rng(seed)
+    entropy, features, known = rng.random(9), rng.normal(size=(9, 3)), rng.normal(size=(answered, 3))
+    given_pool = Pool(tuple("abcdefghi"), {"entropy": entropy}, features, known if answered else None)
+    assert picked(strategy("borda"), given_pool, 4) == plain_borda(entropy, features, known, 4)
+
+
+def test_borda_wants_doubt_and_coverage_together_and_no_duplicates():
+    features = np.array([[1.0, 0.1], [1.0, 0.0], [1.0, 0.05], [-1.0, 0.0]])
+    given_pool = Pool(tuple("abcd"), {"entropy": np.array([0.1, 0.9, 0.2, 0.7])}, features, None)
+    assert picked(strategy("borda"), given_pool, 2) == [1, 3]
 
 
 @pytest.mark.parametrize("parts", [{"entropy": 1.0, "coreset": 2.0}, {"entropy": 1.0, "minutes": -0.5}, {"random": 1.0, "bait": 1.0}])

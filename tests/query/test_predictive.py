@@ -16,7 +16,7 @@ def drawn(seed: int, cases: int, *, samples: int = 4, classes: int = 3) -> np.nd
 
 
 def brute_force(own, other) -> list[float]:
-    """Equation 5, one case, one target and one pair of answers at a time."""
+    """The definition, one case, one target and one pair of answers at a time."""
     gains = []
     for n in range(own.shape[1]):
         total = 0.0

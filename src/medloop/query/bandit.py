@@ -152,7 +152,7 @@ def importance_weighted_accuracy(right: BoolArray, probabilities: FloatArray) ->
     Raises:
         InputError: No case, other lengths, or a chance that is not above 0 and at most 1.
 
-    Source: Hsu and Lin 2015, equation 1, divided by the sum of the weights (Hájek) in place of the size of the pool.
+    Source: Hsu and Lin 2015 (importance-weighted accuracy), divided by the sum of the weights (Hájek) in place of the size of the pool.
     """
     if not len(right) or np.shape(right) != np.shape(probabilities) or not ((probabilities > 0) & (probabilities <= 1)).all():
         raise InputError("Every answered case needs the chance of its draw, above 0 and at most 1", remedy="use Pick.probability")

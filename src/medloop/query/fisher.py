@@ -76,7 +76,7 @@ def choose_informative(
     Raises:
         SettingError: A negative count or spare, or a prior that is not positive.
 
-    Source: Ash et al. 2021, arXiv:2106.09675, algorithm 1; Sourati et al. 2019, doi:10.1109/TMI.2019.2907805, equation 4.
+    Source: Ash et al. 2021, arXiv:2106.09675, algorithm 1; Sourati et al. 2019, doi:10.1109/TMI.2019.2907805 (the same aim).
     """
     if count < 0 or spare < 0 or not prior > 0:
         raise SettingError(f"Count and spare must be 0 or more and the prior above 0, got {count}, {spare} and {prior}")

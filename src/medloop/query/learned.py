@@ -65,7 +65,7 @@ def lal_strategy(load: Callable[[], Forest], *, name: str, trained_on: str) -> S
         cost="several samples per case, and batch × cases walks through 24 small trees",
         advice=f"Classification with few answers. Trained on {trained_on}: compare with random before you trust it.",
         select=choosing_by(
-            lambda state: forest_predictions(load(), describe(state)), "an answer is expected to lower the error by {value}"
+            lambda state: forest_predictions(load(), describe(state)), "expected to lower the error by {value} more than a typical case"
         ),
     )
 
@@ -106,6 +106,6 @@ def _shipped(name: str) -> str:
 
 
 STRATEGIES: tuple[Strategy, ...] = (
-    lal_strategy(shipped_forest, name="lal", trained_on="toy tasks in the plane, no medical image among them"),
-    policy_strategy(shipped_policy, name="policy", trained_on="toy tasks in the plane, no medical image among them"),
+    lal_strategy(shipped_forest, name="lal", trained_on="toy tasks of a few dimensions, no medical image among them"),
+    policy_strategy(shipped_policy, name="policy", trained_on="toy tasks of a few dimensions, no medical image among them"),
 )

@@ -29,7 +29,7 @@ def predictive_information(samples: ClassSamples, targets: ClassSamples) -> Case
         ShapeError: Other axes, a single sample, no target, or tables of different samples or classes.
         InputError: NaN, or probabilities that are none.
 
-    Source: Bickford Smith et al. 2023, arXiv:2304.08151, equation 5.
+    Source: Bickford Smith et al. 2023, arXiv:2304.08151 (EPIG by its joint predictive distribution).
     """
     own, other = _checked(samples), _checked(targets)
     if own.shape[::2] != other.shape[::2] or len(own) < 2 or not other.shape[1]:

@@ -10,6 +10,9 @@ import numpy as np
 from medloop.core.arrays import CaseScores, FloatArray
 from medloop.core.errors import InputError, SettingError, ShapeError
 
+_DIGITS = 12
+"""Fused points are rounded to these, so that sums that are equal but for the order of their terms tie."""
+
 
 def rank_points(scores: CaseScores) -> FloatArray:
     """Borda points of each case, scaled to 0..1: the share of the other cases that it beats, ties counting half.
@@ -70,7 +73,7 @@ def fuse(points: Mapping[str, FloatArray], weights: Mapping[str, float]) -> Case
         SettingError: No ranking, other names, or a weight that is not above 0.
         ShapeError: Rankings of different pools.
 
-    Source: de Borda 1781; weighted as in Dwork et al. 2001, doi:10.1145/371920.372165, section 2.
+    Source: de Borda 1781; weighted as in Dwork et al. 2001, doi:10.1145/371920.372165.
     """
     if not points or set(points) != set(weights):
         raise SettingError(f"Fusion needs one weight per ranking, got weights for {sorted(weights)} and rankings {sorted(points)}")
@@ -80,7 +83,7 @@ def fuse(points: Mapping[str, FloatArray], weights: Mapping[str, float]) -> Case
         raise ShapeError(f"Rankings must rank the same cases, got shapes {[found.shape for found in points.values()]}")
     total = sum(weights.values())
     mean: CaseScores = np.sum([weights[name] / total * points[name] for name in sorted(points)], axis=0)
-    return mean
+    return np.round(mean, _DIGITS)
 
 
 def borda(*scores: CaseScores) -> CaseScores:

@@ -83,7 +83,7 @@ class VariableUncertainty:
         spread: θ is multiplied by a draw of N(1, spread²) for every case, so that every case has a chance; 0 for none.
         seed: Of these draws.
 
-    Source: Žliobaitė et al. 2014, doi:10.1109/TNNLS.2012.2236570, algorithms 1, 3 and 4.
+    Source: Žliobaitė et al. 2014, doi:10.1109/TNNLS.2012.2236570.
     """
 
     budget: float

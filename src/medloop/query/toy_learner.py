@@ -16,8 +16,8 @@ LENGTH_SCALE = 0.6
 NOISE = 0.05
 SHARPNESS = 4.0
 PRIOR_SPREAD = 0.5
-"""Of the learner: features have unit variance, the noise is a variance, softmax takes this many times the regressed one-hot codes, and
-these deviate so much from their mean where nothing is known."""
+"""Of the learner: features have unit variance, the length scale is for the plane and grows with the root of the dimensions, the noise is a
+variance, softmax takes this many times the regressed one-hot codes, and these deviate so much from their mean where nothing is known."""
 
 SAMPLES = 12
 
@@ -27,7 +27,7 @@ class Learned:
     """The learner after some answers.
 
     Attributes:
-        known: Features of the answered cases, shape (answered, 2).
+        known: Features of the answered cases, shape (answered, dimensions).
         middle: Mean one-hot code of them, shape (classes,).
         inverse: Inverse of their kernel matrix plus noise, shape (answered, answered).
         weights: Kernel weights of the codes, shape (answered, classes).
@@ -79,5 +79,5 @@ def held_out_accuracy(task: ToyTask, probabilities: FloatArray) -> float:
 
 
 def _kernel(a: FloatArray, b: FloatArray) -> FloatArray:
-    near: FloatArray = np.exp(-cdist(a, b, "sqeuclidean") / (2.0 * LENGTH_SCALE**2))
+    near: FloatArray = np.exp(-cdist(a, b, "sqeuclidean") / (LENGTH_SCALE**2 * a.shape[1]))
     return near

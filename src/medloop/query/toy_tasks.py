@@ -1,4 +1,4 @@
-"""Small tasks in the plane with known answers: where learned strategies are trained and tried."""
+"""Small tasks with known answers, points in the plane or in a few dimensions: where learned strategies are trained and tried."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from medloop.core.arrays import FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class ToyTask:
-    """Cases in the plane.
+    """Cases as points.
 
     Attributes:
-        features: Of the pool, unit variance per axis, shape (cases, 2).
+        features: Of the pool, unit variance per axis, shape (cases, dimensions).
         classes: Of the pool, shape (cases,).
-        test_features: Cases that are never asked, shape (tests, 2).
+        test_features: Cases that are never asked, shape (tests, dimensions).
         test_classes: Theirs, shape (tests,).
         count: Number of classes.
     """
@@ -38,8 +38,8 @@ def draw_task(rng: np.random.Generator, *, kind: str, cases: int = 120, tests: i
         tests: Number of test cases.
     """
     points, classes = KINDS[kind](rng, cases + tests)
-    angle = rng.uniform(0.0, 2.0 * np.pi)
-    turned = points @ np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    turn, _ = np.linalg.qr(rng.normal(size=(points.shape[1], points.shape[1])))
+    turned = points @ turn
     scaled = (turned - turned.mean(axis=0)) / turned.std(axis=0)
     order = rng.permutation(len(scaled))
     pool, test = order[:cases], order[cases:]
@@ -81,7 +81,17 @@ def _rings(rng: np.random.Generator, count: int) -> tuple[FloatArray, IntArray]:
     return np.column_stack([radii * np.cos(angles), radii * np.sin(angles)]), classes
 
 
+def _clouds(rng: np.random.Generator, count: int) -> tuple[FloatArray, IntArray]:
+    """Clusters in three to twelve dimensions, two to five classes, more spread along some axes than along others."""
+    dimensions, classes = int(rng.integers(3, 13)), int(rng.integers(2, 6))
+    clusters = classes + int(rng.integers(0, 5))
+    middles = rng.normal(size=(clusters, dimensions))
+    member = rng.choice(clusters, count, p=rng.dirichlet(np.full(clusters, 2.0)))
+    spread = rng.uniform(0.3, 0.8) * rng.uniform(0.5, 1.5, dimensions)
+    return middles[member] + spread * rng.normal(size=(count, dimensions)), (np.arange(clusters) % classes)[member]
+
+
 KINDS: Mapping[str, Callable[[np.random.Generator, int], tuple[FloatArray, IntArray]]] = MappingProxyType(
-    {"blobs": _blobs, "moons": _moons, "board": _board, "rings": _rings}
+    {"blobs": _blobs, "moons": _moons, "board": _board, "rings": _rings, "clouds": _clouds}
 )
 """Kinds of tasks by name."""
