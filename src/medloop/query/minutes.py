@@ -84,7 +84,7 @@ def fit_minutes(features: FloatArray, seconds: CaseScores) -> MinutesModel:
         raise InputError("Seconds of an answer must be finite and above 0", remedy="leave answers without a recorded time out")
     target = np.log(seconds.astype(np.float64))
     if len(target) < MIN_ANSWERS:
-        return _median(target, logs.shape[1])
+        return median_minutes(seconds, features=logs.shape[1])
     intercept, coefficients = _robust_fit(logs, target)
     unseen = _unseen_residuals(logs, target)
     low, high = np.quantile(unseen, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
@@ -92,6 +92,21 @@ def fit_minutes(features: FloatArray, seconds: CaseScores) -> MinutesModel:
     return MinutesModel(
         "regression", len(target), intercept, coefficients, logs.min(axis=0), logs.max(axis=0), smear, float(low), float(high)
     )
+
+
+def median_minutes(seconds: CaseScores, *, features: int) -> MinutesModel:
+    """The model that knows the middle only: every case takes the median of the times.
+
+    Args:
+        seconds: Active seconds of answers, shape (answers,), > 0; none means one minute for every case.
+        features: How many features it is to be given.
+    """
+    none, target = np.zeros(features), np.log(seconds.astype(np.float64))
+    if not len(target):
+        return MinutesModel("nothing", 0, float(np.log(60.0)), none, none, none, 1.0, 0.0, 0.0)
+    middle = float(np.median(target))
+    low, high = np.quantile(target - middle, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    return MinutesModel("median", len(target), middle, none, none, none, 1.0, float(low), float(high))
 
 
 def predicted_minutes(model: MinutesModel, features: FloatArray) -> Minutes:
@@ -123,15 +138,6 @@ def border_length(mask: FloatArray) -> int:
     neighbours = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
     differs = np.logical_or.reduce([inner != other for other in neighbours])
     return int((differs & (inner > 0)).sum())
-
-
-def _median(target: FloatArray, features: int) -> MinutesModel:
-    none = np.zeros(features)
-    if not len(target):
-        return MinutesModel("nothing", 0, float(np.log(60.0)), none, none, none, 1.0, 0.0, 0.0)
-    middle = float(np.median(target))
-    low, high = np.quantile(target - middle, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-    return MinutesModel("median", len(target), middle, none, none, none, 1.0, float(low), float(high))
 
 
 def _robust_fit(logs: FloatArray, target: FloatArray) -> tuple[float, FloatArray]:

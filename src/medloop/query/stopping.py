@@ -1,7 +1,7 @@
 """When to stop asking, in words.
 
 Four things speak for stopping: a budget is spent; the target is reached by the score's *lower bound*; the curve is
-flat, which means that even the *upper bound* of what the last rounds gained is below what is worth having; or the
+flat, which means that even the *upper bound* of what a few more rounds bring is below what is worth having; or the
 predictions no longer change and the next batch cannot promise more either. That nothing was *seen* to improve is never
 a reason: a noisy measurement sees nothing whether or not there is something to see.
 """
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import stdtrit
 
 from medloop.core.arrays import CaseScores, FloatArray
 from medloop.core.errors import SettingError, ShapeError
@@ -20,9 +21,19 @@ WORTHWHILE_GAIN = 0.01
 """One point of Dice or accuracy: less is within what two trainings on the same answers differ by."""
 
 PLATEAU_ROUNDS = 3
+"""The curve is flat when this many more rounds, at the present pace, bring less than `WORTHWHILE_GAIN`."""
+
+PLATEAU_MODELS, PLATEAU_WINDOW = 5, 10
+"""Fewest and most models the pace is taken from: three degrees of freedom at least, the recent past at most."""
+
+MIN_PATIENTS = 5
+"""With fewer patients no resampling tells how much they vary."""
+
+USABLE_SCORE = 0.3
+"""Flat below this means that learning failed, not that it is finished."""
 
 LOOK_RISK = 0.01
-"""Chance, at each look, to call a curve flat although the last rounds gained something worthwhile. One percent, not
+"""Chance, at each look, to call a curve flat although more rounds would bring something worthwhile. One percent, not
 five, because the question is asked again after every model."""
 
 
@@ -47,6 +58,7 @@ class Curve:
         scores: Mean score of each, shape (points,).
         draws: The whole curve under resampled patients, shape (draws, points); see `drawn_curves`.
         low: Lower 95 % bound of the newest score.
+        patients: How many different patients it was measured on.
         source: What it was measured on, in words.
     """
 
@@ -54,6 +66,7 @@ class Curve:
     scores: CaseScores
     draws: FloatArray
     low: float
+    patients: int
     source: str = "evaluation cases"
 
     def __post_init__(self) -> None:
@@ -126,9 +139,8 @@ def advise(evidence: Evidence) -> Advice:
         SettingError: A target outside 0..1, or a negative budget.
         ShapeError: A curve whose parts do not fit.
 
-    Source: Lewis et al. and others agree on the kinds of rules; Zhu et al. 2010, doi:10.1145/1753783.1753784, and
-        Bloodgood and Vijay-Shanker 2009, arXiv:1409.5165, on stability. Flatness is an equivalence test (Schuirmann 1987,
-        doi:10.1007/BF01068419, one side).
+    Source: Zhu et al. 2010, doi:10.1145/1753783.1753784, and Bloodgood and Vijay-Shanker 2009, arXiv:1409.5165, on
+        stability; flatness is one side of an equivalence test (Schuirmann 1987, doi:10.1007/BF01068419).
     """
     _require_limits(evidence)
     case = _Case()
@@ -138,7 +150,7 @@ def advise(evidence: Evidence) -> Advice:
         case.note("No model was judged yet, so nothing is known about what more answers bring.")
     else:
         _weigh_target(case, evidence.curve, evidence.target)
-        _weigh_plateau(case, evidence.curve)
+        _weigh_plateau(case, evidence.curve, evidence.next_batch)
     _weigh_stability(case, evidence.kappas, gain)
     _say_gain(case, evidence, gain)
     interval = (gain.low, gain.high) if gain else None
@@ -146,28 +158,40 @@ def advise(evidence: Evidence) -> Advice:
 
 
 def next_gain(curve: Curve, more: int) -> Gain | None:
-    """What the next answers will probably add; None with fewer than three different numbers of answers."""
+    """What the next answers will probably add; None with too few models or patients to tell."""
     usable = curve.labels >= 1
-    if more < 1 or len(np.unique(curve.labels[usable])) < MIN_POINTS:
+    if more < 1 or curve.patients < MIN_PATIENTS or len(np.unique(curve.labels[usable])) < MIN_POINTS:
         return None
     return expected_gain(curve.labels[usable], curve.scores[usable], curve.draws[:, usable], more=more)
 
 
-def recent_gain(curve: Curve, rounds: int = PLATEAU_ROUNDS) -> Gain | None:
-    """What the last rounds gained, with the bounds of `LOOK_RISK` on either side; None with too few models.
+def pace_gain(curve: Curve, more: int) -> Gain | None:
+    """What further answers would add at the pace of the last models, with bounds of `LOOK_RISK` on either side.
 
-    The two models are compared on the same patients, so the cases' own difficulty drops out. The bounds are normal
-    ones around the observed difference: a bootstrap's own quantiles are too narrow with few patients.
+    A line through the last models. Its error is the larger of two: the scatter of the models around it, which holds the
+    luck of single trainings, and the spread under resampled patients. Curves bend downwards, so the line promises
+    rather too much: flat by this measure is flat.
+
+    Args:
+        curve: The learning curve.
+        more: Further answers, >= 1.
+
+    Returns:
+        None with fewer than `PLATEAU_MODELS` models, `MIN_PATIENTS` patients or two numbers of answers.
     """
-    if len(curve.scores) < rounds + 1:
+    labels, scores = curve.labels[-PLATEAU_WINDOW:].astype(np.float64), curve.scores[-PLATEAU_WINDOW:]
+    spread = float(((labels - labels.mean()) ** 2).sum())
+    if len(scores) < PLATEAU_MODELS or curve.patients < MIN_PATIENTS or not spread:
         return None
-    difference = float(curve.scores[-1] - curve.scores[-1 - rounds])
-    error = float((curve.draws[:, -1] - curve.draws[:, -1 - rounds]).std())
-    reach = _LOOK_Z * error
-    return Gain(difference, difference - reach, difference + reach)
-
-
-_LOOK_Z = 2.3263478740408408  # the normal quantile of 1 - LOOK_RISK
+    slope = float((labels - labels.mean()) @ scores) / spread
+    residuals = scores - scores.mean() - slope * (labels - labels.mean())
+    freedom = len(scores) - 2
+    by_models = float(np.sqrt((residuals**2).sum() / freedom / spread)) * float(stdtrit(freedom, 1 - LOOK_RISK))
+    slopes = curve.draws[:, -PLATEAU_WINDOW:] @ (labels - labels.mean()) / spread
+    small = np.sqrt(curve.patients / (curve.patients - 1))  # a bootstrap of few patients spreads too little
+    by_patients = float(slopes.std() * small) * float(stdtrit(curve.patients - 1, 1 - LOOK_RISK))
+    reach = max(by_models, by_patients) * more
+    return Gain(slope * more, slope * more - reach, slope * more + reach)
 
 
 def _weigh_budget(case: _Case, evidence: Evidence) -> None:
@@ -197,18 +221,22 @@ def _weigh_target(case: _Case, curve: Curve, target: float) -> None:
         case.note(f"The target of {target:.3g} is not reached: {score:.3f} (lower bound {curve.low:.3f}) on {curve.source}.")
 
 
-def _weigh_plateau(case: _Case, curve: Curve) -> None:
-    gain = recent_gain(curve)
-    if gain is None:
-        case.note(f"{len(curve.scores)} models were judged; whether the curve is flat can be told after {PLATEAU_ROUNDS + 1}.")
-    elif gain.high < WORTHWHILE_GAIN:
-        case.note(f"The curve is flat: the last {PLATEAU_ROUNDS} models gained {_span(gain)}, at most {gain.high:+.3f}.", stop=True)
-    elif gain.low > 0:
-        case.note(f"The curve still rises: the last {PLATEAU_ROUNDS} models gained {_span(gain)}.")
-    else:
+def _weigh_plateau(case: _Case, curve: Curve, batch: int) -> None:
+    pace = pace_gain(curve, PLATEAU_ROUNDS * max(1, batch))
+    if pace is None:
         case.note(
-            f"The last {PLATEAU_ROUNDS} models gained {_span(gain)}: too few {curve.source} to tell a flat curve from a slowly rising one."
+            f"Whether the curve is flat can be told from {PLATEAU_MODELS} models on {MIN_PATIENTS} patients or more; "
+            f"there are {len(curve.scores)} models on {curve.patients}."
         )
+        return
+    rounds = f"at the pace of the last {min(len(curve.scores), PLATEAU_WINDOW)} models, {PLATEAU_ROUNDS} more rounds bring {_span(pace)}"
+    if pace.high >= WORTHWHILE_GAIN:
+        rises = pace.low > 0
+        case.note(f"The curve still rises: {rounds}." if rises else f"Flat or slowly rising, too noisy to tell: {rounds}.")
+    elif curve.scores[-1] < USABLE_SCORE:
+        case.note(f"The curve is flat, but at {curve.scores[-1]:.3f}: look at the labels and the training before going on or stopping.")
+    else:
+        case.note(f"The curve is flat: {rounds}, less than the {WORTHWHILE_GAIN:g} worth having.", stop=True)
 
 
 def _weigh_stability(case: _Case, kappas: Sequence[float], gain: Gain | None) -> None:
