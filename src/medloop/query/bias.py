@@ -16,6 +16,10 @@ from medloop.core.arrays import CaseScores
 from medloop.core.errors import InputError, SettingError, ShapeError
 
 
+ROUNDING = 1e-9
+"""A chance of one, computed as a quotient of sums, may come out this much higher."""
+
+
 def lure_weights(probabilities: Sequence[float | None], pool_size: int) -> CaseScores:
     """Weights of drawn cases that undo the choice, in the order of drawing.
 
@@ -78,6 +82,6 @@ def checked_chances(probabilities: Sequence[float | None]) -> CaseScores:
                 f"Pick {place} was certain, not drawn: nothing is known of the cases that could not have been picked",
                 remedy="use a strategy that draws its picks, such as random, or one that keeps its probabilities",
             )
-        if not (np.isfinite(chance) and 0 < chance <= 1):
+        if not (np.isfinite(chance) and 0 < chance <= 1 + ROUNDING):
             raise InputError(f"The chance of a pick must lie above 0 and at most at 1, pick {place} has {chance}")
-    return np.array(probabilities, dtype=np.float64)
+    return np.minimum(np.array(probabilities, dtype=np.float64), 1.0)
