@@ -104,7 +104,7 @@ def median_minutes(seconds: CaseScores, *, features: int) -> MinutesModel:
     none, target = np.zeros(features), np.log(seconds.astype(np.float64))
     if not len(target):
         return MinutesModel("nothing", 0, float(np.log(60.0)), none, none, none, 1.0, 0.0, 0.0)
-    middle = float(np.median(target))
+    middle = float(np.log(np.median(seconds)))
     low, high = np.quantile(target - middle, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
     return MinutesModel("median", len(target), middle, none, none, none, 1.0, float(low), float(high))
 
