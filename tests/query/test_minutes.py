@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medloop.core.errors import InputError, ShapeError
@@ -76,6 +76,7 @@ def test_no_answers_give_one_minute_and_say_that_nothing_is_known() -> None:
     assert predicted_minutes(model, np.ones((1, 2))).expected == pytest.approx([1.0])
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000), st.integers(MIN_ANSWERS, 30))
 def test_predictions_are_positive_ordered_and_do_not_depend_on_constant_features(seed, count) -> None:
     features, seconds = answers(np.random.default_rng(seed), count)

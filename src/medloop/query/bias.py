@@ -15,7 +15,6 @@ import numpy as np
 from medloop.core.arrays import CaseScores
 from medloop.core.errors import InputError, SettingError, ShapeError
 
-
 ROUNDING = 1e-9
 """A chance of one, computed as a quotient of sums, may come out this much higher."""
 
