@@ -28,6 +28,15 @@ def test_init_makes_a_project_with_its_settings(medloop: Medloop, tmp_path: Path
         assert (workspace.settings.strategy, workspace.settings.batch_size) == ("random", 7)
 
 
+def test_init_takes_budgets_and_a_target(medloop: Medloop, tmp_path: Path):
+    limits = ["--budget-labels", 40, "--budget-minutes", 90, "--budget-money", 500, "--target-score", 0.85]
+    medloop("init", tmp_path / "p", "--kind", "segmentation", *TWO, *limits)
+    with Workspace.open(tmp_path / "p") as workspace:
+        s = workspace.settings
+    assert (s.budget_labels, s.budget_minutes, s.budget_money, s.target_score) == (40, 90.0, 500.0, 0.85)
+    assert medloop("init", tmp_path / "q", "--kind", "segmentation", *TWO, "--target-score", 1.5).status == 2
+
+
 def test_init_twice_is_refused(medloop: Medloop, project: Path):
     said = medloop("init", project, "--kind", "segmentation", *TWO)
     assert said.status == 1
@@ -91,7 +100,11 @@ def test_labels_of_another_project_are_refused(medloop: Medloop, tmp_path: Path,
 def test_status_tells_where_a_project_stands(medloop: Medloop, project: Path):
     found = json.loads(medloop("status", project, "--json").out)
     assert (found["counts"]["total"], found["counts"]["answered"], found["model"], found["worker"]) == (9, 6, None, False)
-    assert "answers 6; 3 to go" in medloop("status", project).out
+    assert found["stopping"]["stop"] is False
+    assert [line["label"] for line in found["queried"]] == list(LABELS)
+    said = medloop("status", project).out
+    assert "answers 6; 3 to go" in said
+    assert "advice  go on\n        No model was judged yet" in said
 
 
 def test_a_report_is_written_and_its_figures_are_printed(medloop: Medloop, project: Path, tmp_path: Path):

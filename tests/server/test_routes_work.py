@@ -19,6 +19,17 @@ def test_progress_counts_answers_and_rounds(site) -> None:
     assert progress["rounds"][0]["answered"] == 1
 
 
+def test_progress_says_whether_to_go_on_and_what_answers_took(site) -> None:
+    url = f"{site.url}/assignments/{site.opened()['assignment']['id']}"
+    site.client.post(f"{url}/submit", json={"revision": 0, "effort_seconds": 36})
+    progress = site.client.get(f"{site.url}/progress").json()
+    assert progress["stopping"]["stop"] is False
+    assert progress["stopping"]["reasons"][0].startswith("No model was judged yet")
+    assert (progress["stopping"]["expected_gain"], progress["stopping"]["interval"]) == (None, None)
+    assert (progress["effort"][0]["timed"], progress["effort"][0]["median_seconds"]) == (1, 36.0)
+    assert {line["queried"] for line in progress["queried"]} <= {0, 1}
+
+
 def test_a_training_can_be_asked_for_seen_and_cancelled(site) -> None:
     job_id = site.client.post(f"{site.url}/train", json={}).json()["job_id"]
     again = site.client.post(f"{site.url}/train", json={}).json()["job_id"]

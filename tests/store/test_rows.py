@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from medloop.core.errors import InputError
-from medloop.core.records import Project, now
+from medloop.core.records import Project, ProjectSettings, now
 from medloop.store.rows import from_row, kind_of, to_row
 from medloop.store.store import Store
 from tests.store import samples
@@ -70,3 +72,23 @@ def test_whole_numbers_in_float_fields_have_the_digest_of_the_stored_float() -> 
 def test_a_type_without_a_table_is_refused() -> None:
     with pytest.raises(InputError, match="keeps no 'int'"):
         kind_of(int)
+
+
+def test_fields_added_later_leave_the_rows_and_digests_of_before_as_they_are() -> None:
+    choices = to_row(samples.query("a"))["choices"]
+    assert set(choices[0]) == {"case_id", "score", "reason"}
+    settings = to_row(samples.PROJECT)["settings"]
+    assert not {"pseudo_labels", "budget_labels", "budget_minutes", "budget_money", "target_score"} & set(settings)
+    known = kind_of(Project)
+    assert from_row(known, to_row(samples.PROJECT)).settings == samples.PROJECT.settings
+
+
+def test_fields_added_later_come_back_when_they_are_set(store: Store) -> None:
+    query = samples.query("a")
+    drawn = replace(query, choices=(replace(query.choices[0], probability=0.25),))
+    project = replace(samples.PROJECT, settings=ProjectSettings(budget_minutes=60.0, target_score=0.8))
+    with store.write("me") as tx:
+        for record in (samples.TASK, project, drawn):
+            tx.add(record)
+        assert tx.get(type(query), query.id).choices[0].probability == 0.25
+        assert tx.get(Project, project.id).settings.budget_minutes == 60.0

@@ -26,6 +26,12 @@ def init(
     validation: Annotated[float | None, typer.Option(help="Share of labelled patients kept for validation.", show_default="0.1")] = None,
     test: Annotated[float | None, typer.Option(help="Share of labelled patients kept for testing.", show_default="0.15")] = None,
     audit: Annotated[float | None, typer.Option(help="Share of unlabelled patients asked for evaluation only.", show_default="0.1")] = None,
+    budget_labels: Annotated[int, typer.Option(min=0, help="Answers after which to advise stopping; 0 for no limit.")] = 0,
+    budget_minutes: Annotated[float, typer.Option(min=0, help="Minutes of work after which to advise stopping; 0 for no limit.")] = 0,
+    budget_money: Annotated[float, typer.Option(min=0, help="Cost of work after which to advise stopping; 0 for no limit.")] = 0,
+    target_score: Annotated[
+        float, typer.Option(min=0, max=1, help="Score whose lower bound, once reached, brings that advice; 0 for none.")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Root of all randomness.")] = 0,
     database: Annotated[str, typer.Option(help="PostgreSQL URL; SQLite in the folder by default.")] = "",
     as_json: AsJson = False,
@@ -46,6 +52,10 @@ def init(
         validation_fraction=usual.validation_fraction if validation is None else validation,
         test_fraction=usual.test_fraction if test is None else test,
         audit_fraction=usual.audit_fraction if audit is None else audit,
+        budget_labels=budget_labels,
+        budget_minutes=budget_minutes,
+        budget_money=budget_money,
+        target_score=target_score,
         seed=seed,
     )
     made = Workspace.create(

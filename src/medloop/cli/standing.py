@@ -6,9 +6,12 @@ import typer
 
 from medloop.core.records import Job
 from medloop.core.states import JobState
+from medloop.loop.effort import EffortLine
 from medloop.loop.progress import CurvePoint, progress
+from medloop.loop.queried import ClassCount
 from medloop.loop.status import ProjectStatus, status
 from medloop.loop.workspace import Workspace
+from medloop.query.stopping import Advice
 from medloop.server.locks import SERVER_LOCK, WORKER_LOCK, is_held
 
 FAILURES_SHOWN = 3
@@ -37,6 +40,9 @@ class Standing:
         evaluations: The newest model's scores, one per split.
         jobs: Running and waiting ones, then the last that failed.
         worker, server: Whether one looks after the project now.
+        effort: What each annotator's answers took.
+        queried: Per label, how many answered training cases hold it and how many of them a query chose.
+        stopping: Whether to go on asking, and why.
     """
 
     id: str
@@ -51,11 +57,14 @@ class Standing:
     jobs: tuple[JobLine, ...]
     worker: bool
     server: bool
+    effort: tuple[EffortLine, ...]
+    queried: tuple[ClassCount, ...]
+    stopping: Advice
 
 
 def standing(workspace: Workspace) -> Standing:
     """The project's status now."""
-    now, newest = status(workspace), progress(workspace).curve
+    now, made = status(workspace), progress(workspace)
     failed = workspace.store.jobs.list(state=JobState.FAILED, limit=FAILURES_SHOWN)
     index = now.model.index if now.model else 0
     return Standing(
@@ -67,10 +76,13 @@ def standing(workspace: Workspace) -> Standing:
         counts=_counts(now),
         round={"index": now.round.index, "state": str(now.round.state)} if now.round else None,
         model={"id": now.model.id, "index": now.model.index} if now.model else None,
-        evaluations=tuple(point for point in newest if point.model_index == index),
+        evaluations=tuple(point for point in made.curve if point.model_index == index),
         jobs=tuple(_line(job) for job in (*now.jobs, *failed)),
         worker=is_held(workspace.folder, WORKER_LOCK),
         server=is_held(workspace.folder, SERVER_LOCK),
+        effort=made.effort,
+        queried=made.queried,
+        stopping=made.stopping,
     )
 
 
@@ -85,6 +97,13 @@ def print_standing(found: Standing) -> None:
     typer.echo(f"answers {counts['answered']}; {counts['unanswered']} to go, {counts['skipped']} skipped, {counts['flagged']} flagged")
     typer.echo(f"round   {found.round['index']} is {found.round['state']}" if found.round else "round   none yet")
     typer.echo(f"model   {_model(found)}")
+    for line in found.effort:
+        typer.echo(f"time    {line.annotator}: {_effort(line)}")
+    if any(c.answered for c in found.queried):
+        typer.echo(f"labels  {'; '.join(f'{c.label} in {c.answered} answers ({c.queried} asked)' for c in found.queried)}")
+    typer.echo(f"advice  {'stop asking' if found.stopping.stop else 'go on'}")
+    for reason in found.stopping.reasons:
+        typer.echo(f"        {reason}")
     for job in found.jobs:
         typer.echo(f"job     {job.kind} {job.state}{_detail(job)}")
     typer.echo(f"worker  {'at work' if found.worker else 'none; medloop serve or medloop worker starts one'}")
@@ -104,6 +123,12 @@ def _model(found: Standing) -> str:
     scores = "; ".join(f"{p.split} {p.metric} {p.mean:.3f} ({p.low:.3f} to {p.high:.3f})" for p in found.evaluations)
     learned = f", learned from {found.evaluations[0].labelled_cases} cases" if found.evaluations else ""
     return f"{found.model['index']}{learned}{'; ' if scores else ''}{scores}"
+
+
+def _effort(line: EffortLine) -> str:
+    if line.median_seconds is None:
+        return f"{line.answers} answers, no time recorded"
+    return f"{line.answers} answers, {line.minutes:.1f} minutes, {line.median_seconds:.0f} s for the middle one"
 
 
 def _detail(job: JobLine) -> str:

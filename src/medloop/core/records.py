@@ -100,6 +100,11 @@ class ProjectSettings:
             up, but early answers weigh more.
         members: Networks per model (ensemble), trained one after the other.
         samples: Answers drawn per case for uncertainty (MC dropout and flips).
+        pseudo_labels: Let a training also learn from confident predictions of unanswered training cases.
+        budget_labels: Answers after which the advice is to stop; 0 sets no limit. Nothing is ever stopped by itself.
+        budget_minutes: Minutes of human time after which the advice is to stop; 0 sets no limit.
+        budget_money: Cost of human time (minutes × each annotator's cost per minute) likewise; 0 sets no limit.
+        target_score: Score whose lower bound, once reached, brings the advice to stop; 0 sets no target.
         seed: Root of all randomness.
     """
 
@@ -116,6 +121,11 @@ class ProjectSettings:
     warm_start: bool = False
     members: int = 1
     samples: int = 6
+    pseudo_labels: bool = False
+    budget_labels: int = 0
+    budget_minutes: float = 0.0
+    budget_money: float = 0.0
+    target_score: float = 0.0
     seed: int = 0
 
 
@@ -259,11 +269,17 @@ class Annotation:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """One pick of a query, in the order of picking."""
+    """One pick of a query, in the order of picking.
+
+    Attributes:
+        probability: Chance of this pick among the cases left at that moment; None where the choice was certain or
+            is not known. Kept so that selection bias can be corrected.
+    """
 
     case_id: str
     score: float
     reason: str
+    probability: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What the progress page shows: the learning curve, speed, expected quality of the pool, models, rounds."""
+"""What the progress page shows: the learning curve, speed, expected quality of the pool, models, rounds, advice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.records import Annotation, Evaluation, Model, Query, Round, Snapshot
+from medloop.loop.effort import EffortLine, effort_summary
+from medloop.loop.queried import ClassCount, queried_classes
+from medloop.loop.stopping import stopping_advice
 from medloop.loop.workspace import Workspace
+from medloop.query.stopping import Advice
 from medloop.store.reader import Reader
 
 GOOD_QUALITY = 0.8
@@ -66,7 +70,13 @@ class RoundLine:
 
 @dataclass(frozen=True)
 class Progress:
-    """Everything at once."""
+    """Everything at once.
+
+    Attributes:
+        effort: What each annotator's answers took.
+        queried: Per label, how many answered cases hold it and how many of them were asked.
+        stopping: Whether to go on asking, and why.
+    """
 
     curve: tuple[CurvePoint, ...]
     labels_per_hour: float | None
@@ -75,10 +85,14 @@ class Progress:
     pool_quality: PoolQuality | None
     models: tuple[ModelLine, ...]
     rounds: tuple[RoundLine, ...]
+    effort: tuple[EffortLine, ...]
+    queried: tuple[ClassCount, ...]
+    stopping: Advice
 
 
 def progress(workspace: Workspace) -> Progress:
     """The project's progress now."""
+    queried, stopping = queried_classes(workspace), stopping_advice(workspace)
     with workspace.store.read() as tx:
         models = tx.find(Model, order=("index",))
         counts = tx.case_counts()
@@ -90,6 +104,9 @@ def progress(workspace: Workspace) -> Progress:
             pool_quality=pool_quality(tx.expected_qualities(["train"])),
             models=tuple(_model_line(tx, m) for m in models),
             rounds=tuple(_round_line(tx, r) for r in tx.find(Round, order=("index",))),
+            effort=effort_summary(tx),
+            queried=queried,
+            stopping=stopping,
         )
 
 

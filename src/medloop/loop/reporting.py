@@ -9,9 +9,11 @@ from html import escape
 from typing import TypeAlias
 
 from medloop.core.records import LABEL_COLOURS, now
+from medloop.loop.effort import EffortLine
 from medloop.loop.progress import CurvePoint, Progress, progress
 from medloop.loop.status import ProjectStatus, status
 from medloop.loop.workspace import Workspace
+from medloop.query.stopping import Advice
 
 Scale: TypeAlias = Callable[[float], float]
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 300, 52, 40, 14, 14
@@ -39,6 +41,12 @@ def report_html(workspace: Workspace) -> str:
         _curve_section(made),
         "<h2>Evaluations</h2>",
         _evaluations(made),
+        "<h2>Whether to go on</h2>",
+        _advice(made.stopping),
+        "<h2>What was asked</h2>",
+        _table(("label", "answered cases with it", "of these chosen by a query"), ((c.label, c.answered, c.queried) for c in made.queried)),
+        "<h2>Time</h2>",
+        _effort(made.effort),
         "<h2>Models</h2>",
         _table(
             ("model", "cases learned", "steps", "seconds", "made"),
@@ -113,6 +121,20 @@ def _evaluations(made: Progress) -> str:
         for p in made.curve
     )
     return _table(("model", "split", "measure", "mean", "95 % interval", "cases", "minutes"), rows)
+
+
+def _advice(advice: Advice) -> str:
+    verdict = "Stopping is advised." if advice.stop else "Going on is advised."
+    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in advice.reasons)
+    return f"<p><strong>{verdict}</strong></p><ul>{reasons}</ul>"
+
+
+def _effort(lines: Sequence[EffortLine]) -> str:
+    rows = (
+        (x.annotator, x.answers, x.timed, "unknown" if x.median_seconds is None else f"{x.median_seconds:.0f}", f"{x.minutes:.1f}")
+        for x in lines
+    )
+    return _table(("annotator", "answers", "with a time", "median seconds", "minutes"), rows)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -50,6 +50,36 @@ class RoundLineView(View):
     message: str
 
 
+class EffortLineView(View):
+    """What one annotator's answers took."""
+
+    annotator: str
+    kind: str
+    answers: int
+    timed: int
+    median_seconds: Number
+    minutes: float
+    cost: float
+
+
+class ClassCountView(View):
+    """One label: answered training cases that hold it, and how many of them a query chose."""
+
+    label: str
+    answered: int
+    queried: int
+
+
+class AdviceView(View):
+    """Whether to go on asking, in words; the expected gain of the next batch with its 95 % interval, and its minutes."""
+
+    stop: bool
+    reasons: list[str]
+    expected_gain: Number
+    interval: tuple[float, float] | None
+    minutes: Number
+
+
 class ProgressView(View):
     """Everything the progress page shows."""
 
@@ -60,6 +90,9 @@ class ProgressView(View):
     pool_quality: PoolQualityView | None
     models: list[ModelLineView]
     rounds: list[RoundLineView]
+    effort: list[EffortLineView]
+    queried: list[ClassCountView]
+    stopping: AdviceView
 
     @classmethod
     def of(cls, progress: Progress) -> Self:

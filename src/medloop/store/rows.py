@@ -165,8 +165,22 @@ def _source_from_json(value: Any) -> Source:
     return Source(**{**value, "names": tuple(value["names"])})
 
 
+_LATER: Mapping[type[Any], frozenset[str]] = {
+    Choice: frozenset({"probability"}),
+    ProjectSettings: frozenset({"pseudo_labels", "budget_labels", "budget_minutes", "budget_money", "target_score"}),
+}
+"""Fields that nested records gained after projects existed. At their default they are not written, so that a row from
+before still has the digest its event tells."""
+
+
+def _nested(item: Any) -> Any:
+    later = _LATER.get(type(item), frozenset())
+    usual = {f.name: f.default for f in fields(item)}
+    return plain({name: value for name, value in asdict(item).items() if name not in later or value != usual[name]})
+
+
 def _records(record: type[Any]) -> Codec:
-    return Codec(lambda items: [plain(asdict(item)) for item in items], lambda items: tuple(record(**item) for item in items))
+    return Codec(lambda items: [_nested(item) for item in items], lambda items: tuple(record(**item) for item in items))
 
 
 _JSON = Codec(plain, lambda value: value)
@@ -176,7 +190,7 @@ _FLOAT = Codec(float, float)
 _OPTIONAL = Codec(lambda value: None if value is None else float(value), lambda value: value)
 _GRID = Codec(_grid_to_json, _grid_from_json)
 _SOURCE = Codec(lambda source: plain(asdict(source)), _source_from_json)
-_SETTINGS = Codec(lambda settings: plain(asdict(settings)), lambda value: ProjectSettings(**value))
+_SETTINGS = Codec(_nested, lambda value: ProjectSettings(**value))
 _ROUND_STATE = Codec(lambda state: RoundState(state).value, RoundState)
 _JOB_STATE = Codec(lambda state: JobState(state).value, JobState)
 

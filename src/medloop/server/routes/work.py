@@ -15,7 +15,7 @@ router = APIRouter(prefix="/projects/{project}", tags=["work"])
 
 @router.get("/progress")
 def get_progress(workspace: WorkspaceHere) -> ProgressView:
-    """The learning curve, the labels per hour, the expected quality of the pool, models and rounds."""
+    """The learning curve, the labels per hour, the expected quality of the pool, models, rounds, time, and advice on stopping."""
     return ProgressView.of(progress(workspace))
 
 

@@ -1,0 +1,165 @@
+"""Whether to go on asking: gathers what a project knows and lets `medloop.query.stopping` weigh it.
+
+Advice only; the loop goes on until people stop. Reads numbers, and the masks of a small fixed set of unanswered cases
+once per pair of models.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from medloop.core.records import Annotation, Case, Evaluation, Model, Prediction, Query, Round, Split
+from medloop.core.seeds import derive_seed, generator
+from medloop.loop.arrays import load_proposal
+from medloop.loop.effort import OWN_ORIGINS, effort_summary, minutes_model, predict_minutes
+from medloop.loop.memo import Memo, memo
+from medloop.loop.workspace import Workspace
+from medloop.query.extrapolation import drawn_curves
+from medloop.query.stability import KAPPA_WINDOW, confusion, kappa
+from medloop.query.stopping import Advice, Curve, Evidence, Spending, advise
+from medloop.store.reader import Reader
+
+PREFERRED_SPLITS: tuple[Split, ...] = ("test", "audit", "validation")
+"""The validation cases also chose the weights, so they come last."""
+
+STOP_SET_CASES = 40
+STOP_SET_VOXELS = 20_000_000
+"""Predictions are compared on so many unanswered cases at most, so that the question stays cheap: about a second once."""
+
+MINUTES_CASES = 500
+
+
+def stopping_advice(workspace: Workspace) -> Advice:
+    """The advice now, with its reasons in words."""
+    return advise(stopping_evidence(workspace))
+
+
+def stopping_evidence(workspace: Workspace) -> Evidence:
+    """Everything the advice rests on."""
+    settings = workspace.settings
+    with workspace.store.read() as tx:
+        counts = tx.case_counts()
+        models = tx.find(Model, order=("index",))
+        curve = _curve(tx, models, settings.seed)
+        batch, minutes = _next_batch(workspace, tx, models)
+        spending = _spending(workspace, tx)
+        left = len(tx.unanswered_cases(["train", "audit"], exclude_open=False, limit=1))
+    return Evidence(
+        spending=spending,
+        curve=curve,
+        target=settings.target_score,
+        kappas=tuple(agreements(workspace, models[-KAPPA_WINDOW - 1 :])),
+        next_batch=batch,
+        next_minutes=minutes,
+        left=left if counts.total else 1,
+    )
+
+
+def agreements(workspace: Workspace, models: Sequence[Model]) -> list[float]:
+    """Kappa of each pair of consecutive models on unanswered training cases that both have seen, oldest first."""
+    with workspace.store.read() as tx:
+        cases = _stop_set(tx)
+        seen = [{p.case_id: p for p in tx.latest_predictions(m.id)} for m in models]
+    found: list[float] = []
+    with memo(workspace, "agreement") as known:
+        for older, newer in pairwise(seen):
+            shared = [c for c in cases if c.id in older and c.id in newer]
+            if shared:
+                tables = [_table(workspace, c, older[c.id], newer[c.id], known) for c in shared]
+                found.append(kappa(np.sum(tables, axis=0)))
+    return found
+
+
+def _stop_set(tx: Reader) -> list[Case]:
+    """A fixed random part of the unanswered cases, small enough to compare."""
+    unanswered = sorted(tx.unanswered_cases(["train"], exclude_open=False), key=lambda c: derive_seed(0, "stop set", c.name))
+    chosen: list[Case] = []
+    voxels = 0
+    for case in unanswered[:STOP_SET_CASES]:
+        voxels += math.prod(case.grid.shape)
+        if voxels > STOP_SET_VOXELS and chosen:
+            break
+        chosen.append(case)
+    return chosen
+
+
+def _table(workspace: Workspace, case: Case, older: Prediction, newer: Prediction, known: Memo) -> np.ndarray:
+    classes = workspace.task.classes
+    if older.mask is None or newer.mask is None:
+        said = [np.array([int(np.argmax(p.probabilities))]) for p in (older, newer)]
+        return confusion(said[0], said[1], classes)
+
+    def compare() -> list[list[int]]:
+        masks = [load_proposal(workspace.store.blobs, p, case) for p in (older, newer)]
+        return [[int(n) for n in row] for row in confusion(masks[0], masks[1], classes)]
+
+    return np.array(known.get(f"{older.mask} {newer.mask}", compare))
+
+
+def _curve(tx: Reader, models: Sequence[Model], seed: int) -> Curve | None:
+    """The curve of the best split there is, over models that were judged on at least half of the newest one's cases."""
+    order = {m.id: m.index for m in models}
+    for split in PREFERRED_SPLITS:
+        judged = sorted(tx.find(Evaluation, where={"split": split}), key=lambda e: order[e.model_id])
+        if judged:
+            return _paired_curve(tx, judged, split, seed)
+    return None
+
+
+def _paired_curve(tx: Reader, judged: Sequence[Evaluation], split: Split, seed: int) -> Curve | None:
+    newest = judged[-1]
+    shared, points = set(newest.per_case), [newest]
+    for older in reversed(judged[:-1]):
+        both = shared & set(older.per_case)
+        if len(both) < len(newest.per_case) / 2:
+            break
+        shared, points = both, [older, *points]
+    if not shared:
+        return None
+    cases = sorted((tx.get(Case, i) for i in shared), key=lambda c: c.name)
+    patients = [c.patient for c in cases]
+    per_case = np.array([[_mean(e.per_case[c.id]) for e in points] for c in cases])
+    draws = drawn_curves(per_case, patients, generator(seed, "stopping", split))
+    words = {"test": "test cases", "audit": "audit cases", "validation": "validation cases (optimistic: they also chose the weights)"}
+    return Curve(
+        labels=np.array([e.labelled_cases for e in points], dtype=np.float64),
+        scores=per_case.mean(axis=0),
+        draws=draws,
+        low=newest.low,
+        patients=len(set(patients)),
+        source=words[split],
+    )
+
+
+def _mean(by_label: Mapping[str, float]) -> float:
+    return float(np.mean(list(by_label.values()))) if by_label else 0.0
+
+
+def _spending(workspace: Workspace, tx: Reader) -> Spending:
+    settings, lines = workspace.settings, effort_summary(tx)
+    return Spending(
+        labels=len({a.case_id for a in tx.find(Annotation, where={"origin": OWN_ORIGINS})}),
+        minutes=sum(line.minutes for line in lines),
+        money=sum(line.cost for line in lines),
+        budget_labels=settings.budget_labels,
+        budget_minutes=settings.budget_minutes,
+        budget_money=settings.budget_money,
+    )
+
+
+def _next_batch(workspace: Workspace, tx: Reader, models: Sequence[Model]) -> tuple[int, float | None]:
+    """Size of the next round and its predicted minutes; None while no time was recorded."""
+    waiting = tx.find(Round, where={"state": "querying"}, limit=1)
+    predictions = {p.case_id: p for p in tx.latest_predictions(models[-1].id)} if models else {}
+    if waiting and waiting[0].query_id:
+        cases = [tx.get(Case, c.case_id) for c in tx.get(Query, waiting[0].query_id).choices]
+        size = len(cases)
+    else:
+        cases = tx.unanswered_cases(["train"], exclude_open=False, limit=MINUTES_CASES)
+        size = min(workspace.settings.batch_size, max(1, len(cases)))
+    if not cases or minutes_model(tx).basis == "nothing":
+        return size, None
+    minutes = predict_minutes(tx, cases, predictions)
+    return size, float(np.mean(list(minutes.values()))) * size

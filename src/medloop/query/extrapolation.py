@@ -1,0 +1,136 @@
+"""Where a learning curve is heading: an inverse power law, its interval, and what the next batch may bring.
+
+    score(n) = a - b · n^(-c),    a ≤ 1, b ≥ 0, c in `EXPONENTS`
+
+For each exponent the best a and b are known in closed form; the exponent is searched on a grid. Uncertainty comes from
+drawing the whole curve again and again, so that it needs no formula and includes what the fit itself cannot know.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medloop.core.arrays import CaseScores, FloatArray
+from medloop.core.errors import InputError, ShapeError
+
+EXPONENTS = np.linspace(0.1, 2.0, 39)
+"""Published learning curves have exponents of 0.1 to 1; 2 leaves room for a fast start."""
+
+MIN_POINTS = 3
+"""Three numbers are fitted; fewer different numbers of answers say nothing about a bend."""
+
+COVERAGE = 0.95
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What more answers are expected to add to a score, with its 95 % interval."""
+
+    expected: float
+    low: float
+    high: float
+
+
+def fit_curves(labels: CaseScores, draws: FloatArray, weights: CaseScores) -> FloatArray:
+    """Fit the law to several curves over the same numbers of answers at once.
+
+    Args:
+        labels: Answers behind each point, shape (points,), >= 1.
+        draws: Scores, shape (curves, points), at most 1.
+        weights: Weight of each point, shape (points,), > 0: one over its variance.
+
+    Returns:
+        (a, b, c) of each curve, shape (curves, 3).
+
+    Raises:
+        ShapeError: Shapes that do not fit, or fewer than `MIN_POINTS` different numbers of answers.
+        InputError: NaN, numbers of answers below 1, or weights that are not above 0.
+
+    Source: Figueroa et al. 2012, doi:10.1186/1472-6947-12-8 (weighted inverse power law for clinical text).
+    """
+    _require_curve(labels, draws, weights)
+    share = weights / weights.sum()
+    best, found = np.full(len(draws), np.inf), np.zeros((len(draws), 3))
+    for exponent in EXPONENTS:
+        reach = (labels / labels.min()) ** -exponent
+        top, drop = _line(reach, draws, share)
+        error = ((top[:, None] - drop[:, None] * reach - draws) ** 2) @ share
+        better = error < best - 1e-15
+        best[better] = error[better]
+        found[better] = np.stack([top, drop * labels.min() ** exponent, np.full(len(draws), exponent)], axis=1)[better]
+    return found
+
+
+def score_at(curves: FloatArray, labels: float) -> CaseScores:
+    """Score of each fitted curve, shape (curves,), at a number of answers."""
+    scores: CaseScores = curves[:, 0] - curves[:, 1] * labels ** -curves[:, 2]
+    return scores
+
+
+def expected_gain(labels: CaseScores, scores: CaseScores, draws: FloatArray, *, more: int) -> Gain:
+    """What `more` answers beyond the last point will probably add.
+
+    Args:
+        labels: Answers behind each point, shape (points,).
+        scores: The observed curve, shape (points,).
+        draws: The same curve drawn again many times, shape (draws, points); see `drawn_curves`.
+        more: Further answers, >= 1.
+
+    Raises:
+        ShapeError: As `fit_curves`.
+        InputError: As `fit_curves`.
+    """
+    weights = 1.0 / np.maximum(draws.var(axis=0), 1e-6)
+    curves = fit_curves(labels, np.vstack([scores[None], draws]), weights)
+    now = float(labels.max())
+    gains = score_at(curves, now + more) - score_at(curves, now)
+    low, high = np.quantile(gains, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    return Gain(float(gains[0]), float(min(low, gains[0])), float(max(high, gains[0])))
+
+
+def drawn_curves(per_case: FloatArray, patients: list[str], rng: np.random.Generator, *, draws: int = 400) -> FloatArray:
+    """The curve again and again, each time with patients drawn anew: points stay paired, as they share their cases.
+
+    Args:
+        per_case: Score of each case under each model, shape (cases, points).
+        patients: Patient of each case.
+        rng: Source of the draws.
+        draws: How many.
+
+    Returns:
+        Shape (draws, points).
+
+    Raises:
+        ShapeError: Not one patient per case, or no case.
+
+    Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 8 (resampling whole units).
+    """
+    if per_case.ndim != 2 or len(per_case) != len(patients) or not len(patients):
+        raise ShapeError(f"Curves need one row and one patient per case, got shape {per_case.shape} and {len(patients)} patients")
+    names, member = np.unique(patients, return_inverse=True)
+    sums = np.zeros((len(names), per_case.shape[1]))
+    np.add.at(sums, member, per_case)
+    sizes = np.bincount(member).astype(np.float64)
+    times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
+    means: FloatArray = (times @ sums) / (times @ sizes)[:, None]
+    return means
+
+
+def _line(reach: CaseScores, draws: FloatArray, share: CaseScores) -> tuple[CaseScores, CaseScores]:
+    """Best top (at most 1) and drop (at least 0) of score = top - drop · reach, by weighted least squares."""
+    middle, level = share @ reach, draws @ share
+    spread = share @ (reach - middle) ** 2
+    drop = np.maximum(-((draws - level[:, None]) @ (share * (reach - middle))) / spread, 0.0)
+    top = level + drop * middle
+    over = top > 1.0  # then the top is 1 and only the drop is free
+    drop = np.where(over, np.maximum(((1.0 - draws) @ (share * reach)) / (share @ reach**2), 0.0), drop)
+    return np.minimum(top, 1.0), drop
+
+
+def _require_curve(labels: CaseScores, draws: FloatArray, weights: CaseScores) -> None:
+    if draws.ndim != 2 or labels.shape != (draws.shape[1],) or weights.shape != labels.shape:
+        raise ShapeError(f"A curve needs one number of answers and one weight per point, got {labels.shape} and {draws.shape}")
+    if len(np.unique(labels)) < MIN_POINTS:
+        raise ShapeError(f"A learning curve needs {MIN_POINTS} different numbers of answers, got {len(np.unique(labels))}")
+    if not (np.isfinite(draws).all() and np.isfinite(labels).all() and (labels >= 1).all() and (weights > 0).all()):
+        raise InputError("Points of a learning curve must be finite, with at least one answer and a weight above 0 each")

@@ -1,0 +1,75 @@
+"""How much consecutive models agree on the pool: when predictions stop changing, more answers change little."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from medloop.core.arrays import IntArray
+from medloop.core.errors import InputError, ShapeError
+
+KAPPA_CUTOFF = 0.99
+KAPPA_WINDOW = 3
+"""Bloodgood and Vijay-Shanker 2009, section 3: mean agreement of at least 0.99 over the last three pairs of models."""
+
+
+def confusion(first: IntArray, second: IntArray, classes: int) -> IntArray:
+    """How often one model said r and the other c, shape (classes, classes).
+
+    Args:
+        first: Predicted classes, any shape.
+        second: The same, same shape.
+        classes: Number of classes.
+
+    Raises:
+        ShapeError: Different shapes.
+        InputError: A class outside 0..classes - 1.
+    """
+    if first.shape != second.shape:
+        raise ShapeError(f"Predictions to compare must have one shape, got {first.shape} and {second.shape}")
+    for answer in (first, second):
+        if answer.size and (answer.min() < 0 or answer.max() >= classes):
+            raise InputError(f"Predicted classes must lie in 0..{classes - 1}, got {answer.min()} to {answer.max()}")
+    pairs = first.astype(np.int64).ravel() * classes + second.ravel()
+    table: IntArray = np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+    return table
+
+
+def kappa(table: IntArray) -> float:
+    """Cohen's kappa: agreement beyond chance, 1 for perfect; 1 as well when both only ever say one and the same class.
+
+    Args:
+        table: From `confusion`, shape (classes, classes).
+
+    Raises:
+        InputError: An empty table.
+
+    Source: Cohen 1960, doi:10.1177/001316446002000104.
+    """
+    total = float(table.sum())
+    if total == 0:
+        raise InputError("Agreement needs at least one prediction of both models")
+    seen = float(np.trace(table)) / total
+    chance = float((table.sum(axis=0) / total) @ (table.sum(axis=1) / total))
+    return 1.0 if chance >= 1.0 else (seen - chance) / (1.0 - chance)
+
+
+def changed_share(table: IntArray) -> float:
+    """Share of the predictions that changed; Zhu et al. 2010 stop when none does.
+
+    Raises:
+        InputError: An empty table.
+
+    Source: Zhu et al. 2010, Confidence-based stopping criteria for active learning, doi:10.1145/1753783.1753784.
+    """
+    if not table.sum():
+        raise InputError("Change needs at least one prediction of both models")
+    return 1.0 - float(np.trace(table)) / float(table.sum())
+
+
+def has_stabilised(kappas: Sequence[float], *, cutoff: float = KAPPA_CUTOFF, window: int = KAPPA_WINDOW) -> bool:
+    """Whether the last agreements, oldest first, are high on average and there are enough of them.
+
+    Source: Bloodgood and Vijay-Shanker 2009, arXiv:1409.5165.
+    """
+    recent = list(kappas)[-window:]
+    return len(recent) == window and float(np.mean(recent)) >= cutoff

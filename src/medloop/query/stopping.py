@@ -1,0 +1,275 @@
+"""When to stop asking, in words.
+
+Four things speak for stopping: a budget is spent; the target is reached by the score's *lower bound*; the curve is
+flat, which means that even the *upper bound* of what a few more rounds bring is below what is worth having; or the
+predictions no longer change and the next batch cannot promise more either. That nothing was *seen* to improve is never
+a reason: a noisy measurement sees nothing whether or not there is something to see.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import stdtrit
+
+from medloop.core.arrays import CaseScores, FloatArray
+from medloop.core.errors import SettingError, ShapeError
+from medloop.query.extrapolation import MIN_POINTS, Gain, expected_gain
+from medloop.query.stability import KAPPA_WINDOW, has_stabilised
+
+WORTHWHILE_GAIN = 0.01
+"""One point of Dice or accuracy: less is within what two trainings on the same answers differ by."""
+
+PLATEAU_ROUNDS = 3
+"""The curve is flat when this many more rounds, at the present pace, bring less than `WORTHWHILE_GAIN`."""
+
+PLATEAU_MODELS, PLATEAU_WINDOW = 5, 10
+"""Fewest and most models the pace is taken from: three degrees of freedom at least, the recent past at most."""
+
+MIN_PATIENTS = 5
+"""With fewer patients no resampling tells how much they vary."""
+
+USABLE_SCORE = 0.3
+"""Flat below this means that learning failed, not that it is finished."""
+
+LOOK_RISK = 0.01
+"""Chance, at each look, to call a curve flat although more rounds would bring something worthwhile. One percent, not
+five, because the question is asked again after every model."""
+
+
+@dataclass(frozen=True)
+class Spending:
+    """Answers, minutes and money: what was spent, and what may be; 0 sets no limit."""
+
+    labels: int = 0
+    minutes: float = 0.0
+    money: float = 0.0
+    budget_labels: int = 0
+    budget_minutes: float = 0.0
+    budget_money: float = 0.0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A learning curve measured on the same cases throughout, oldest model first.
+
+    Attributes:
+        labels: Answers behind each model, shape (points,).
+        scores: Mean score of each, shape (points,).
+        draws: The whole curve under resampled patients, shape (draws, points); see `drawn_curves`.
+        low: Lower 95 % bound of the newest score.
+        patients: How many different patients it was measured on.
+        source: What it was measured on, in words.
+    """
+
+    labels: CaseScores
+    scores: CaseScores
+    draws: FloatArray
+    low: float
+    patients: int
+    source: str = "evaluation cases"
+
+    def __post_init__(self) -> None:
+        points = len(self.scores)
+        if not points or self.labels.shape != (points,) or self.draws.ndim != 2 or self.draws.shape[1] != points:
+            raise ShapeError(f"A curve needs one number of answers and one drawn score per point, got {self.labels.shape}, {points} points")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that is known when the question is asked.
+
+    Attributes:
+        spending: So far, and the limits.
+        curve: None before the first evaluation.
+        target: Score to reach, 0 for none.
+        kappas: Agreement of consecutive models on the pool, oldest first.
+        next_batch: Answers that the next round would ask.
+        next_minutes: Predicted minutes of these; None when no time was ever recorded.
+        left: Cases that could still be asked.
+    """
+
+    spending: Spending
+    curve: Curve | None = None
+    target: float = 0.0
+    kappas: tuple[float, ...] = ()
+    next_batch: int = 1
+    next_minutes: float | None = None
+    left: int = 1
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Whether to go on, and why.
+
+    Attributes:
+        stop: The advice; nothing is ever stopped by itself.
+        reasons: One sentence each.
+        expected_gain: Score the next batch will probably add; None with too few models to tell.
+        interval: Its 95 % interval.
+        minutes: Predicted minutes of the next batch; None when no time was recorded.
+    """
+
+    stop: bool
+    reasons: tuple[str, ...]
+    expected_gain: float | None = None
+    interval: tuple[float, float] | None = None
+    minutes: float | None = None
+
+
+@dataclass
+class _Case:
+    """Reasons as they are gathered."""
+
+    stop: bool = False
+    reasons: list[str] = field(default_factory=list)
+
+    def note(self, text: str, *, stop: bool = False) -> None:
+        self.reasons.append(text)
+        self.stop = self.stop or stop
+
+
+def advise(evidence: Evidence) -> Advice:
+    """Weigh everything and say so.
+
+    Args:
+        evidence: What is known.
+
+    Raises:
+        SettingError: A target outside 0..1, or a negative budget.
+        ShapeError: A curve whose parts do not fit.
+
+    Source: Zhu et al. 2010, doi:10.1145/1753783.1753784, and Bloodgood and Vijay-Shanker 2009, arXiv:1409.5165, on
+        stability; flatness is one side of an equivalence test (Schuirmann 1987, doi:10.1007/BF01068419).
+    """
+    _require_limits(evidence)
+    case = _Case()
+    gain = next_gain(evidence.curve, evidence.next_batch) if evidence.curve else None
+    _weigh_budget(case, evidence)
+    if evidence.curve is None:
+        case.note("No model was judged yet, so nothing is known about what more answers bring.")
+    else:
+        _weigh_target(case, evidence.curve, evidence.target)
+        _weigh_plateau(case, evidence.curve, evidence.next_batch)
+    _weigh_stability(case, evidence.kappas, gain)
+    _say_gain(case, evidence, gain)
+    interval = (gain.low, gain.high) if gain else None
+    return Advice(case.stop, tuple(case.reasons), gain.expected if gain else None, interval, evidence.next_minutes)
+
+
+def next_gain(curve: Curve, more: int) -> Gain | None:
+    """What the next answers will probably add; None with too few models or patients to tell."""
+    usable = curve.labels >= 1
+    if more < 1 or curve.patients < MIN_PATIENTS or len(np.unique(curve.labels[usable])) < MIN_POINTS:
+        return None
+    return expected_gain(curve.labels[usable], curve.scores[usable], curve.draws[:, usable], more=more)
+
+
+def pace_gain(curve: Curve, more: int) -> Gain | None:
+    """What further answers would add at the pace of the last models, with bounds of `LOOK_RISK` on either side.
+
+    A line through the last models. Its error is the larger of two: the scatter of the models around it, which holds the
+    luck of single trainings, and the spread under resampled patients. Curves bend downwards, so the line promises
+    rather too much: flat by this measure is flat.
+
+    Args:
+        curve: The learning curve.
+        more: Further answers, >= 1.
+
+    Returns:
+        None with fewer than `PLATEAU_MODELS` models, `MIN_PATIENTS` patients or two numbers of answers.
+    """
+    labels, scores = curve.labels[-PLATEAU_WINDOW:].astype(np.float64), curve.scores[-PLATEAU_WINDOW:]
+    spread = float(((labels - labels.mean()) ** 2).sum())
+    if len(scores) < PLATEAU_MODELS or curve.patients < MIN_PATIENTS or not spread:
+        return None
+    slope = float((labels - labels.mean()) @ scores) / spread
+    residuals = scores - scores.mean() - slope * (labels - labels.mean())
+    freedom = len(scores) - 2
+    by_models = float(np.sqrt((residuals**2).sum() / freedom / spread)) * float(stdtrit(freedom, 1 - LOOK_RISK))
+    slopes = curve.draws[:, -PLATEAU_WINDOW:] @ (labels - labels.mean()) / spread
+    small = np.sqrt(curve.patients / (curve.patients - 1))  # a bootstrap of few patients spreads too little
+    by_patients = float(slopes.std() * small) * float(stdtrit(curve.patients - 1, 1 - LOOK_RISK))
+    reach = max(by_models, by_patients) * more
+    return Gain(slope * more, slope * more - reach, slope * more + reach)
+
+
+def _weigh_budget(case: _Case, evidence: Evidence) -> None:
+    s = evidence.spending
+    for spent, budget, what in (
+        (s.labels, s.budget_labels, "answers"),
+        (s.minutes, s.budget_minutes, "minutes of work"),
+        (s.money, s.budget_money, "of cost"),
+    ):
+        if budget and spent >= budget:
+            case.note(f"The budget is spent: {spent:.4g} of {budget:.4g} {what}.", stop=True)
+        elif budget:
+            case.note(f"The budget holds: {spent:.4g} of {budget:.4g} {what}.")
+    if not evidence.left:
+        case.note("No case is left to ask.", stop=True)
+
+
+def _weigh_target(case: _Case, curve: Curve, target: float) -> None:
+    if not target:
+        return
+    score = float(curve.scores[-1])
+    if curve.low >= target:
+        case.note(f"The target of {target:.3g} is reached: even the lower bound is {curve.low:.3f} on {curve.source}.", stop=True)
+    elif score >= target:
+        case.note(f"The mean of {score:.3f} is above the target of {target:.3g}, but its lower bound of {curve.low:.3f} is not yet.")
+    else:
+        case.note(f"The target of {target:.3g} is not reached: {score:.3f} (lower bound {curve.low:.3f}) on {curve.source}.")
+
+
+def _weigh_plateau(case: _Case, curve: Curve, batch: int) -> None:
+    pace = pace_gain(curve, PLATEAU_ROUNDS * max(1, batch))
+    if pace is None:
+        case.note(
+            f"Whether the curve is flat can be told from {PLATEAU_MODELS} models on {MIN_PATIENTS} patients or more; "
+            f"there are {len(curve.scores)} models on {curve.patients}."
+        )
+        return
+    rounds = f"at the pace of the last {min(len(curve.scores), PLATEAU_WINDOW)} models, {PLATEAU_ROUNDS} more rounds bring {_span(pace)}"
+    if pace.high >= WORTHWHILE_GAIN:
+        rises = pace.low > 0
+        case.note(f"The curve still rises: {rounds}." if rises else f"Flat or slowly rising, too noisy to tell: {rounds}.")
+    elif curve.scores[-1] < USABLE_SCORE:
+        case.note(f"The curve is flat, but at {curve.scores[-1]:.3f}: look at the labels and the training before going on or stopping.")
+    else:
+        case.note(f"The curve is flat: {rounds}, less than the {WORTHWHILE_GAIN:g} worth having.", stop=True)
+
+
+def _weigh_stability(case: _Case, kappas: Sequence[float], gain: Gain | None) -> None:
+    if not kappas:
+        return
+    recent = list(kappas)[-KAPPA_WINDOW:]
+    mean = float(np.mean(recent))
+    if not has_stabilised(kappas):
+        case.note(f"Predictions of the pool still change: consecutive models agree with kappa {mean:.3f} over {len(recent)} pairs.")
+    elif gain is not None and gain.high < WORTHWHILE_GAIN:
+        case.note(f"Predictions of the pool no longer change (kappa {mean:.3f}) and the curve promises no more.", stop=True)
+    else:
+        case.note(
+            f"Predictions of the pool hardly change any more (kappa {mean:.3f}); alone that is no reason: a stuck model is stable too."
+        )
+
+
+def _say_gain(case: _Case, evidence: Evidence, gain: Gain | None) -> None:
+    price = f"about {evidence.next_minutes:.0f} minutes" if evidence.next_minutes is not None else "an unknown time: none was recorded"
+    if gain is None:
+        case.note(f"The next {evidence.next_batch} answers take {price}; what they bring cannot be told from so few models.")
+    else:
+        case.note(f"The next {evidence.next_batch} answers will probably bring {_span(gain)} and take {price}.")
+
+
+def _span(gain: Gain) -> str:
+    return f"{gain.expected:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
+
+
+def _require_limits(evidence: Evidence) -> None:
+    if not 0 <= evidence.target <= 1:
+        raise SettingError(f"A target score must lie in 0..1, got {evidence.target}")
+    s = evidence.spending
+    for budget in (s.budget_labels, s.budget_minutes, s.budget_money):
+        if budget < 0:
+            raise SettingError(f"A budget must be 0 (none) or more, got {budget}")

@@ -1,0 +1,101 @@
+"""Models, predictions, evaluations and answers written straight into a project, so that no test waits for a training."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from medloop.core.records import Annotation, Annotator, Case, Evaluation, Model, Prediction, Snapshot, Split, new_id, now
+from medloop.images.encode import encode_mask
+from medloop.loop.arrays import store_features
+from medloop.loop.workspace import Workspace
+
+
+def case_named(workspace: Workspace, name: str) -> Case:
+    with workspace.store.read() as tx:
+        return tx.find(Case, where={"name": name})[0]
+
+
+def every_case(workspace: Workspace) -> list[Case]:
+    with workspace.store.read() as tx:
+        return tx.find(Case, order=("name",))
+
+
+def add_model(workspace: Workspace, index: int) -> Model:
+    snapshot = Snapshot(id=new_id("snapshot"), annotation_ids=(), digest=f"{index:064d}", created_at=now())
+    model = Model(id=new_id("model"), index=index, recipe={}, snapshot_id=snapshot.id, weights=(), metrics={}, created_at=now())
+    with workspace.store.write("worker") as tx:
+        tx.add(snapshot)
+        tx.add(model)
+    return model
+
+
+def add_prediction(
+    workspace: Workspace, model: Model, case: Case, *, label: int = 1, entropy: float = 0.1, foreground: float = 0.1
+) -> Prediction:
+    """A mask whose first slices hold the label, as large a part of the case as `foreground` says."""
+    mask = np.zeros(case.grid.shape, dtype=np.uint8)
+    mask.reshape(-1)[: round(foreground * mask.size)] = label
+    blobs = workspace.store.blobs
+    prediction = Prediction(
+        id=new_id("prediction"),
+        case_id=case.id,
+        model_id=model.id,
+        mask=blobs.put(encode_mask(mask)),
+        uncertainty=None,
+        probabilities=(1 - foreground, foreground),
+        features=store_features(blobs, np.arange(3.0) * len(case.name) + entropy),
+        scores={"entropy": entropy, "foreground": foreground, "margin": entropy, "least_confidence": entropy, "bald": entropy},
+        created_at=now(),
+    )
+    with workspace.store.write("worker") as tx:
+        tx.add(prediction)
+    return prediction
+
+
+def add_evaluation(workspace: Workspace, model: Model, split: Split, labelled: int, scores: Mapping[str, float]) -> None:
+    """Scores by case name."""
+    values = list(scores.values())
+    per_case = {case_named(workspace, name).id: {"large": value} for name, value in scores.items()}
+    evaluation = Evaluation(
+        id=new_id("evaluation"),
+        model_id=model.id,
+        split=split,
+        metric="dice",
+        mean=float(np.mean(values)),
+        low=float(np.min(values)),
+        high=float(np.max(values)),
+        labelled_cases=labelled,
+        effort_minutes=0.0,
+        per_case=per_case,
+        created_at=now(),
+    )
+    with workspace.store.write("worker") as tx:
+        tx.add(evaluation)
+
+
+def add_answer(
+    workspace: Workspace,
+    annotator: Annotator,
+    case: Case,
+    *,
+    seconds: float = 60.0,
+    labels: Sequence[int] = (1,),
+    proposal: Prediction | None = None,
+) -> Annotation:
+    mask = np.zeros(case.grid.shape, dtype=np.uint8)
+    for n, label in enumerate(labels):
+        mask[n] = label
+    answer = Annotation(
+        id=new_id("annotation"),
+        case_id=case.id,
+        task_id=workspace.task.id,
+        annotator_id=annotator.id,
+        kind="mask",
+        blob=workspace.store.blobs.put(encode_mask(mask)),
+        proposal_id=proposal.id if proposal else None,
+        effort_seconds=seconds,
+        created_at=now(),
+    )
+    with workspace.store.write(annotator.id) as tx:
+        tx.add(answer, verb="submit")
+    return answer

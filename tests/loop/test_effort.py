@@ -1,0 +1,60 @@
+"""What answers took, and what the next ones will take."""
+
+import pytest
+
+from medloop.core.records import Annotator
+from medloop.loop.annotators import annotator_named
+from medloop.loop.effort import effort_features, effort_summary, minutes_model, predict_minutes
+from medloop.loop.workspace import Workspace
+from medloop.query.minutes import MIN_ANSWERS
+
+from .conftest import MakeWorkspace
+from .made_up import add_answer, add_model, add_prediction, case_named, every_case
+
+
+def test_each_annotator_has_a_line_and_imported_answers_have_none(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 4, labelled=1)
+    ann, ben = annotator_named(workspace, "Ann"), annotator_named(workspace, "Ben")
+    for name, seconds in (("case01", 30.0), ("case02", 90.0), ("case03", 0.0)):
+        add_answer(workspace, ann, case_named(workspace, name), seconds=seconds)
+    add_answer(workspace, ben, case_named(workspace, "case01"), seconds=0.0)
+    with workspace.store.read() as tx:
+        first, second = effort_summary(tx)
+    assert (first.annotator, first.answers, first.timed, first.median_seconds, first.minutes, first.cost) == ("Ann", 3, 2, 60.0, 2.0, 2.0)
+    assert (second.annotator, second.timed, second.median_seconds, second.minutes) == ("Ben", 0, None, 0.0)
+
+
+def test_without_recorded_times_every_case_counts_the_same(pool: Workspace) -> None:
+    with pool.store.read() as tx:
+        assert minutes_model(tx).basis == "nothing"
+        assert list(predict_minutes(tx, every_case(pool), {}).values()) == pytest.approx([1.0] * 6)
+
+
+def test_few_recorded_times_give_their_median(pool: Workspace, ann: Annotator) -> None:
+    for name, seconds in (("case00", 60.0), ("case01", 120.0), ("case02", 600.0)):
+        add_answer(pool, ann, case_named(pool, name), seconds=seconds)
+    with pool.store.read() as tx:
+        assert predict_minutes(tx, [case_named(pool, "case05")], {}) == {"case05": pytest.approx(2.0)}
+
+
+def test_large_structures_are_predicted_to_take_longer_once_enough_answers_say_so(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * (MIN_ANSWERS + 3))
+    ann, model = annotator_named(workspace, "Ann"), add_model(workspace, 1)
+    *answered, small, large, unseen = every_case(workspace)
+    for n, case in enumerate(answered):
+        proposal = add_prediction(workspace, model, case, foreground=0.01 * (n + 1))
+        add_answer(workspace, ann, case, seconds=20.0 * (n + 1), proposal=proposal)
+    predictions = {c.id: add_prediction(workspace, model, c, foreground=f) for c, f in ((small, 0.01), (large, 0.12))}
+    with workspace.store.read() as tx:
+        assert minutes_model(tx).basis == "regression"
+        minutes = predict_minutes(tx, [small, large, unseen], predictions)
+    assert minutes[small.name] == pytest.approx(20 / 60, rel=0.5)
+    assert minutes[large.name] == pytest.approx(240 / 60, rel=0.3)
+    assert minutes[small.name] < minutes[unseen.name] < minutes[large.name]
+
+
+def test_features_of_a_proposal_by_hand(pool: Workspace) -> None:
+    case = case_named(pool, "case00")
+    prediction = add_prediction(pool, add_model(pool, 1), case, foreground=0.125, entropy=0.5)
+    voxels = 24 * 24 * 16
+    assert effort_features(case, prediction) == pytest.approx((voxels / 8, (voxels / 8) ** (2 / 3), voxels / 2, 16))

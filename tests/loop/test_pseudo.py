@@ -1,0 +1,84 @@
+"""Pseudo-labels: which cases, what they look like, and that nobody takes them for answers."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from medloop.core.image import Mask
+from medloop.core.records import Annotation, Split
+from medloop.loop.annotators import annotator_named
+from medloop.loop.consensus import consensus_answers
+from medloop.loop.exporting import export_project
+from medloop.loop.pseudo import PseudoAnswer, load_pseudo, pseudo_answers
+from medloop.loop.workspace import Workspace
+from medloop.query.pseudo import Threshold
+
+from .conftest import FAST, MakeWorkspace
+from .made_up import add_answer, add_model, add_prediction, case_named, every_case
+
+SPLITS: list[Split] = ["train"] * 6 + ["validation", "test", "audit"]
+
+
+@pytest.fixture
+def predicted(make_workspace: MakeWorkspace) -> Workspace:
+    """Cases 0 to 8, each surer than the next; case 0 is answered, case 1 predicted empty, every split is predicted."""
+    workspace = make_workspace(SPLITS, settings=dataclasses.replace(FAST, pseudo_labels=True))
+    model = add_model(workspace, 1)
+    for n, case in enumerate(every_case(workspace)):
+        add_prediction(workspace, model, case, entropy=0.01 * n if n < 6 else 0.0, foreground=0.0 if n == 1 else 0.1)
+    add_answer(workspace, annotator_named(workspace, "Ann"), case_named(workspace, "case00"))
+    return workspace
+
+
+def names(workspace: Workspace, found: list[PseudoAnswer]) -> list[str]:
+    return [load_pseudo(workspace, one)[0].name for one in found]
+
+
+def test_the_surest_unanswered_training_cases_with_foreground_are_taken(predicted: Workspace) -> None:
+    found = pseudo_answers(predicted, answers=9, threshold=Threshold(start=0.045 / np.log(3)))
+    assert names(predicted, found) == ["case02", "case03", "case04"]
+    assert [one.weight for one in found] == pytest.approx([1 - 2 / 4.5, 1 - 3 / 4.5, 1 - 4 / 4.5])
+    assert {one.origin for one in found} == {"pseudo"}
+
+
+def test_guesses_never_outnumber_answers(predicted: Workspace) -> None:
+    assert names(predicted, pseudo_answers(predicted, answers=1, threshold=Threshold(start=1.0))) == ["case02"]
+
+
+def test_evaluation_cases_are_never_taken_however_sure(predicted: Workspace) -> None:
+    found = pseudo_answers(predicted, answers=99, threshold=Threshold(start=1.0))
+    assert {load_pseudo(predicted, one)[0].split for one in found} == {"train"}
+
+
+def test_the_mask_is_the_prediction_on_the_cases_grid(predicted: Workspace) -> None:
+    (found,) = pseudo_answers(predicted, answers=1)
+    case, mask = load_pseudo(predicted, found)
+    assert isinstance(mask, Mask)
+    assert mask.array.shape == case.grid.shape
+    assert mask.values() == (0, 1)
+
+
+def test_a_note_brings_the_same_ones_back(predicted: Workspace) -> None:
+    found = pseudo_answers(predicted, answers=9)
+    assert [PseudoAnswer.from_json(one.to_json()) for one in found] == found
+
+
+def test_nothing_is_stored_or_counted_or_exported(predicted: Workspace, tmp_path_factory: pytest.TempPathFactory) -> None:
+    for one in pseudo_answers(predicted, answers=9, threshold=Threshold(start=1.0)):
+        load_pseudo(predicted, one)
+    with predicted.store.read() as tx:
+        assert [a.origin for a in tx.find(Annotation)] == ["human"]
+        assert len(consensus_answers(tx, "train")) == 1
+        assert tx.case_counts().answered == 1
+    assert export_project(predicted, tmp_path_factory.mktemp("out") / "x", "nifti").cases == 1
+
+
+def test_without_a_model_there_are_none(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(SPLITS, settings=dataclasses.replace(FAST, pseudo_labels=True))
+    assert pseudo_answers(workspace, answers=9) == []
+
+
+def test_without_the_setting_there_are_none(predicted: Workspace) -> None:
+    project = dataclasses.replace(predicted.project, settings=FAST)
+    assert pseudo_answers(dataclasses.replace(predicted, project=project), answers=9) == []
