@@ -20,6 +20,7 @@ from medloop.loop.arrays import load_answer, load_image
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.control import JobControl
 from medloop.loop.rounds import MIN_TRAINING_ANSWERS, claim_rounds, mark_failed, mark_trained
+from medloop.loop.warm_start import answers_to_learn, learned_facts
 from medloop.loop.workspace import Workspace
 from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
 from medloop.store.writer import Writer
@@ -54,7 +55,8 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
     annotations, cases = _of_snapshot(workspace, snapshot)
     recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=threads)
     recipe, parent = _going_on(workspace, recipe, folder)
-    training = [_training_case(workspace, a, cases[a.case_id]) for a in annotations]
+    learned = answers_to_learn(workspace, control, folder, parent=parent, answers=annotations, cases=cases)
+    training = [_training_case(workspace, a, cases[a.case_id]) for a in learned]
     validation = _validation(workspace)
     control.log(f"learning from {len(training)} cases, validating on {len(validation)}: {_described(recipe)}")
 
@@ -64,7 +66,7 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
 
     initial = [workspace.store.blobs.get(name) for name in parent.weights] if parent else []
     trained = train(recipe, training, validation, folder, report=report, initial=initial)
-    metrics = {**trained.metrics, "parent": parent.id} if parent else trained.metrics
+    metrics = {**trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations)}
     model = _keep(workspace, recipe, snapshot, trained.weights, metrics)
     _follow_up(workspace, model)
     shutil.rmtree(folder, ignore_errors=True)
@@ -114,14 +116,14 @@ def freeze(tx: Writer, annotations: Sequence[Annotation], names: dict[str, str])
 
 
 def _going_on(workspace: Workspace, recipe: Recipe, folder: Path) -> tuple[Recipe, Model | None]:
-    """With `warm_start`, the model to go on from, and its recipe with this training's budget and seed.
+    """Unless it starts from scratch, the model to go on from, and its recipe with this training's budget and seed.
 
     The choice is noted in the job's folder, so that a resumed job goes on from the same model.
     """
     note = folder / "parent.json"
     if not note.exists():
         with workspace.store.read() as tx:
-            newest = tx.latest_model() if workspace.settings.warm_start else None
+            newest = tx.latest_model() if workspace.settings.warm_start != "scratch" else None
         _write_note(note, {"model_id": newest.id if newest else None})
     chosen = json.loads(note.read_text())["model_id"]
     if chosen is None:

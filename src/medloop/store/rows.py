@@ -20,6 +20,7 @@ from medloop.core.records import (
     Assignment,
     Case,
     Choice,
+    Descriptor,
     DraftPatch,
     Evaluation,
     Job,
@@ -165,6 +166,12 @@ def _source_from_json(value: Any) -> Source:
     return Source(**{**value, "names": tuple(value["names"])})
 
 
+def _settings_from_json(value: Any) -> ProjectSettings:
+    """Settings of any version: `warm_start` used to be yes or no."""
+    start = value.get("warm_start", "scratch")
+    return ProjectSettings(**{**value, "warm_start": ("all" if start else "scratch") if isinstance(start, bool) else start})
+
+
 def _records(record: type[Any]) -> Codec:
     return Codec(lambda items: [plain(asdict(item)) for item in items], lambda items: tuple(record(**item) for item in items))
 
@@ -176,7 +183,7 @@ _FLOAT = Codec(float, float)
 _OPTIONAL = Codec(lambda value: None if value is None else float(value), lambda value: value)
 _GRID = Codec(_grid_to_json, _grid_from_json)
 _SOURCE = Codec(lambda source: plain(asdict(source)), _source_from_json)
-_SETTINGS = Codec(lambda settings: plain(asdict(settings)), lambda value: ProjectSettings(**value))
+_SETTINGS = Codec(lambda settings: plain(asdict(settings)), _settings_from_json)
 _ROUND_STATE = Codec(lambda state: RoundState(state).value, RoundState)
 _JOB_STATE = Codec(lambda state: JobState(state).value, JobState)
 
@@ -221,6 +228,7 @@ _ALL: tuple[Kind[Any], ...] = (
     ),
     Kind(DraftPatch, "patch", tables.draft_patches, {"runs": _RUNS}),
     Kind(Annotation, "annotation", tables.annotations, {"effort_seconds": _FLOAT}),
+    Kind(Descriptor, "descriptor", tables.descriptors, {}),
     Kind(
         Evaluation,
         "evaluation",
