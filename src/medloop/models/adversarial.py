@@ -110,7 +110,7 @@ def class_margins(network: SegmentationNetwork | ClassificationNetwork, image: T
         answered = int(network(image)[0].argmax())
 
     def margins(moved: Tensor) -> Tensor:
-        logits = network(moved)[0].float()
+        logits: Tensor = network(moved)[0].float()
         others = [n for n in range(len(logits)) if n != answered]
         return logits[answered] - logits[others]
 

@@ -156,7 +156,7 @@ def decode_latent(weights: bytes, codes: Codes) -> Thumbnails:
     """
     if codes.ndim != 2 or codes.shape[1] != DIMENSIONS:
         raise ShapeError(f"Codes have the shape (codes, {DIMENSIONS}), got {codes.shape}")
-    return apply_in_blocks(_loaded(weights).decoder, torch.from_numpy(np.ascontiguousarray(codes, dtype=np.float32)))
+    return apply_in_blocks(_loaded(weights).decoder, torch.from_numpy(np.array(codes, dtype=np.float32, order="C")))
 
 
 def latent_loss(model: LatentModel, images: Tensor, recipe: LatentRecipe) -> Tensor:

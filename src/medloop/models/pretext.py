@@ -49,7 +49,7 @@ def require_thumbnails(thumbnails: Thumbnails, *, least: int) -> Tensor:
         raise InputError(f"Learning without answers needs at least {least} cases, got {len(thumbnails)}", remedy="import more images")
     if not np.isfinite(thumbnails).all():
         raise InputError("Thumbnails must be finite", remedy="make them with medloop.models.thumbnails")
-    return torch.from_numpy(np.ascontiguousarray(thumbnails, dtype=np.float32))
+    return torch.from_numpy(np.array(thumbnails, dtype=np.float32, order="C"))
 
 
 @contextmanager
