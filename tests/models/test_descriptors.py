@@ -7,6 +7,7 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.images.phantoms import phantom_2d, phantom_3d, phantom_tags
 from medloop.models.descriptors import CELLS, DIRECTIONS, LENGTH, describe_image, gradient_histogram
+from medloop.models.normalise import normalise
 from medloop.models.thumbnails import SIDE, shrink, thumbnail
 
 
@@ -83,6 +84,32 @@ def test_shrinking_by_whole_factors_keeps_the_mean_and_enlarging_keeps_constants
     blocks = view.reshape(SIDE, 4, SIDE, 4).mean(axis=(1, 3))
     assert np.corrcoef(shrink(view, (0.25, 0.25)).ravel(), blocks.ravel())[0, 1] > 0.8
     np.testing.assert_allclose(shrink(np.full((5, 5), 3.0, dtype=np.float32), (2.0, 2.0)), 3.0, rtol=1e-6)
+
+
+def test_intensities_are_scaled_as_networks_see_them() -> None:
+    image = phantom_2d(5, shape=(SIDE, SIDE)).image
+    np.testing.assert_allclose(thumbnail(image)[0], normalise(image.array)[0, :, :, 0], atol=1e-5)
+
+
+def test_voxels_that_are_no_numbers_do_no_harm() -> None:
+    array = np.random.default_rng(0).normal(size=(1, 9, 8, 7))
+    array[0, 4, 4, 3] = np.nan
+    assert np.isfinite(thumbnail(Image(array, Grid.of_spacing((9, 8, 7), (1, 1, 1))))).all()
+    assert not thumbnail(Image(array * np.nan, Grid.of_spacing((9, 8, 7), (1, 1, 1)))).any()
+
+
+@pytest.mark.parametrize(("axes", "flips"), [((2, 0, 1), (False, True, False)), ((1, 0, 2), (True, True, True))])
+def test_the_order_and_direction_of_the_axes_in_the_file_do_not_matter(axes: tuple[int, ...], flips: tuple[bool, ...]) -> None:
+    image = phantom_3d(4, shape=(21, 17, 13)).image
+    array = image.array.transpose(0, *(a + 1 for a in axes))
+    affine = image.grid.affine[:, [*axes, 3]].copy()
+    for n, flip in enumerate(flips):
+        if flip:
+            array = np.flip(array, n + 1)
+            affine[:, 3] += affine[:, n] * (array.shape[n + 1] - 1)
+            affine[:, n] *= -1
+    moved = Image(array, Grid(array.shape[1:], affine))
+    np.testing.assert_allclose(thumbnail(moved), thumbnail(image), atol=1e-5)
 
 
 def test_the_channels_of_a_picture_are_its_views() -> None:

@@ -6,6 +6,8 @@
     misclassified  the new ones and the old ones that the earlier model gets wrong: every one that is all wrong (a
                    wrong tag, a mask that misses everything), and the worst of the others up to as many as are new
 
+Old cases that are answered in part only have no Dice, and do not count as wrong.
+
 Fewer answers make a training cheaper, old ones among them keep it from forgetting. The snapshot still names
 every answer: what the new model knows by itself or through the model it went on from.
 

@@ -1,18 +1,26 @@
 """Three small square pictures of a case, the same size for every image. Free of torch.
 
-A volume gives the mean of a thin slab through its middle along each axis, a picture its channels. Physical
-proportions are kept, so that thick slices do not squash anatomy; what lies outside the image is 0, the mean
-of the normalised image.
+A volume gives its axial, coronal and sagittal middle, each the mean of a thin slab and turned as it is drawn, so that
+the order of the axes in the file does not matter; a picture gives its channels. Physical proportions are kept, so that
+thick slices do not squash anatomy; what lies outside the image is 0, the mean of the normalised image.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from medloop.core.arrays import ImageArray
+from medloop.core.geometry import Plane, PlaneName
 from medloop.core.image import Image
-from medloop.models.normalise import normalise
+from medloop.models.normalise import TAILS
 
+PLANES: tuple[PlaneName, ...] = ("axial", "coronal", "sagittal")
 SIDE = 64
 VIEWS = 3
+SAMPLED = 64
+"""Voxels per axis from which the range of the intensities is taken, about."""
+
 SLAB = 16
 """A slab is one slice thick per so many slices: it averages noise away."""
 
@@ -27,13 +35,14 @@ def thumbnail(image: Image) -> Thumbnail:
         image: Any shape and number of channels; the channels of a volume are averaged, those of a picture are its
             views in turn.
     """
-    array = normalise(image.array)
-    spacing = image.grid.spacing_mm
+    scales = [_Scale.of(channel) for channel in image.array]
     if image.grid.is_2d:
-        flat = (spacing[0], spacing[1])
-        return np.stack([shrink(array[n % len(array), :, :, 0], flat) for n in range(VIEWS)])
-    volume = array.mean(axis=0)
-    return np.stack([_view(volume, spacing, axis) for axis in (2, 1, 0)])
+        flat = image.grid.spacing_mm[:2]
+        pictures = [shrink(scale(channel[:, :, 0]), flat) for scale, channel in zip(scales, image.array, strict=True)]
+        return np.stack([pictures[n % len(pictures)] for n in range(VIEWS)])
+    views = [[_view(channel, image.grid.plane(name), scale) for name in PLANES] for scale, channel in zip(scales, image.array, strict=True)]
+    mean: Thumbnail = np.mean(views, axis=0, dtype=np.float32)
+    return mean
 
 
 def shrink(view: npt.NDArray[np.float32], spacing_mm: tuple[float, float], *, side: int = SIDE) -> npt.NDArray[np.float32]:
@@ -51,13 +60,42 @@ def shrink(view: npt.NDArray[np.float32], spacing_mm: tuple[float, float], *, si
     return shrunk
 
 
-def _view(volume: npt.NDArray[np.float32], spacing: tuple[float, float, float], axis: int) -> npt.NDArray[np.float32]:
-    slices = volume.shape[axis]
-    thick = max(1, slices // SLAB)
-    first = (slices - thick) // 2
-    slab = volume.take(range(first, first + thick), axis=axis).mean(axis=axis)
-    a, b = (s for n, s in enumerate(spacing) if n != axis)
-    return shrink(slab, (a, b))
+@dataclass(frozen=True)
+class _Scale:
+    """Robust z-score as in `normalise`, from a sample, so that a large volume need not be touched as a whole."""
+
+    low: float
+    high: float
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, channel: ImageArray) -> "_Scale":
+        i, j, k = (max(1, round(n / SAMPLED)) for n in channel.shape)
+        sample = channel[::i, ::j, ::k].astype(np.float64)
+        finite = sample[np.isfinite(sample)]
+        if not finite.size:
+            return cls(0.0, 0.0, 0.0, np.inf)
+        low, high = np.percentile(finite, TAILS)
+        clipped = np.clip(finite, low, high)
+        spread = float(clipped.std())
+        flat = spread <= 1e-12 * max(1.0, abs(low), abs(high))
+        return cls(float(low), float(high), float(clipped.mean()), np.inf if flat else spread)
+
+    def __call__(self, values: ImageArray) -> npt.NDArray[np.float32]:
+        known = np.nan_to_num(values.astype(np.float64), nan=self.mean)
+        scaled: npt.NDArray[np.float32] = ((np.clip(known, self.low, self.high) - self.mean) / self.deviation).astype(np.float32)
+        return scaled
+
+
+def _view(volume: ImageArray, plane: Plane, scale: _Scale) -> npt.NDArray[np.float32]:
+    """One plane through the middle, rows from top to bottom."""
+    arranged = volume.transpose(plane.slice_axis, plane.y_axis, plane.x_axis)
+    thick = max(1, len(arranged) // SLAB)
+    first = (len(arranged) - thick) // 2
+    slab = scale(arranged[first : first + thick]).mean(axis=0)
+    turned = slab[:: -1 if plane.y_flip else 1, :: -1 if plane.x_flip else 1]
+    return shrink(turned, (plane.y_spacing_mm, plane.x_spacing_mm))
 
 
 def _weights(count: int, spacing: float, pixel: float, side: int) -> npt.NDArray[np.float64]:
