@@ -14,6 +14,7 @@ from medloop.loop.asking import askable
 from medloop.loop.consensus import consensus_answers, training_answers
 from medloop.loop.parts import UNKNOWN, BoxPart, SlicePart, answered_voxels, decode_partial, encode_partial, merged_answer
 from medloop.loop.progress import progress
+from medloop.loop.project import Project
 from medloop.loop.rounds import start_training
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
@@ -158,6 +159,14 @@ def test_a_draft_can_be_submitted_in_part(pool: Workspace) -> None:
     done = submit_partial(pool, opened.assignment.id, parts=[BoxPart((0, 0, 0), (2, 2, 2))], revision=0)
     answer = load_answer(pool.store.blobs, done, opened.case)
     assert (answer.array != UNKNOWN).sum() == 8
+
+
+def test_a_script_answers_parts_through_the_project(pool: Workspace) -> None:
+    project = Project(pool)
+    opened = project.next("Ann")
+    assert opened is not None
+    done = project.submit_parts(opened, np.ones(SMALL, dtype=np.uint8), [SlicePart(0, 3)])
+    assert (load_answer(pool.store.blobs, done, opened.case).array == 1).sum() == SMALL[1] * SMALL[2]
 
 
 def test_parts_end_a_round_and_train_a_model_that_is_judged_on_whole_cases_only(make_workspace: MakeWorkspace) -> None:
