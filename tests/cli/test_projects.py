@@ -37,6 +37,30 @@ def test_init_takes_budgets_and_a_target(medloop: Medloop, tmp_path: Path):
     assert medloop("init", tmp_path / "q", "--kind", "segmentation", *TWO, "--target-score", 1.5).status == 2
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], ("scratch", "descriptors")),
+        (["--warm-start"], ("all", "descriptors")),
+        (["--training", "replay", "--cold-start", "selfsup"], ("replay", "selfsup")),
+        (["--training", "new", "--warm-start"], ("new", "descriptors")),
+    ],
+)
+def test_init_says_what_trainings_and_first_rounds_begin_with(
+    medloop: Medloop, tmp_path: Path, options: list[str], expected: tuple[str, str]
+):
+    assert medloop("init", tmp_path / "p", "--kind", "segmentation", *TWO, *options).status == 0
+    with Workspace.open(tmp_path / "p") as workspace:
+        assert (workspace.settings.warm_start, workspace.settings.cold_start) == expected
+
+
+@pytest.mark.parametrize("option", ["--training", "--cold-start"])
+def test_init_refuses_words_it_does_not_know(medloop: Medloop, tmp_path: Path, option: str):
+    said = medloop("init", tmp_path / "p", "--kind", "segmentation", *TWO, option, "sometimes")
+    assert said.status == 2
+    assert f"{option} must be one of" in said.err
+
+
 def test_init_twice_is_refused(medloop: Medloop, project: Path):
     said = medloop("init", project, "--kind", "segmentation", *TWO)
     assert said.status == 1

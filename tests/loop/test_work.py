@@ -213,7 +213,7 @@ def test_predicting_again_adds_nothing(trained: Workspace) -> None:
 def test_a_warm_start_goes_on_from_the_newest_model(make_workspace: MakeWorkspace) -> None:
     weights = {}
     for warm in (False, True):
-        settings = dataclasses.replace(FAST, warm_start=warm)
+        settings = dataclasses.replace(FAST, warm_start="all" if warm else "scratch")
         workspace = make_workspace(["train", "train"], labelled=2, settings=settings, name=f"warm-{warm}")
         for _ in range(2):
             start_training(workspace)

@@ -7,6 +7,7 @@ import torch
 
 from medloop.core.errors import InputError, LabelError, ShapeError
 from medloop.core.image import Mask
+from medloop.images.phantoms import phantom_3d
 from medloop.models.batches import TrainingCase, choose_case, cut, draw_batch, prepare_cases
 
 
@@ -25,6 +26,17 @@ def test_a_2d_batch_has_two_spatial_axes(recipe_2d, pictures, tmp_path):
     images, masks = draw_batch(recipe_2d, prepare_cases(recipe_2d, pictures, tmp_path), member=0, step=0)
     assert images.shape == (2, 1, *recipe_2d.patch[:2])
     assert masks.shape == (2, *recipe_2d.patch[:2])
+
+
+def test_every_patch_of_a_partly_answered_case_shows_something_answered(recipe_3d, tmp_path):
+    image = phantom_3d(1, shape=(24, 24, 80)).image
+    mask = np.full((24, 24, 80), 255, dtype=np.uint8)
+    mask[:, :, 50] = 0
+    mask[4:8, 4:8, 50] = 1
+    recipe = dataclasses.replace(recipe_3d, augmentation=0.0)
+    cases = prepare_cases(recipe, [TrainingCase("parts", lambda: (image, Mask(mask, image.grid)))], tmp_path)
+    drawn = [draw_batch(recipe, cases, member=0, step=step)[1] for step in range(8)]
+    assert all((patch != 255).any() for masks in drawn for patch in masks)
 
 
 def test_every_case_comes_once_per_epoch(recipe_3d, volumes, tmp_path):

@@ -28,6 +28,17 @@ def test_a_mask_keeps_its_values_and_its_share():
     assert (resample_mask(small, (16, 16, 16)) != mask).mean() < 0.005  # corners are rounded
 
 
+@pytest.mark.parametrize("factor", [2, 3])
+def test_a_single_answered_slice_survives_coarser_voxels(factor):
+    mask = np.full((12, 12, 12), 255, dtype=np.uint8)
+    mask[:, :, 7] = 0
+    mask[:6, :, 7] = 2
+    small = resample_mask(mask, (12, 12, 12 // factor))
+    assert (small[:6, :, 7 // factor] == 2).all()
+    assert (small[6:, :, 7 // factor] == 0).all()
+    assert (np.delete(small, 7 // factor, axis=2) == 255).all()
+
+
 def test_the_working_shape_follows_the_spacing(recipe_3d):
     coarse = dataclasses.replace(recipe_3d, spacing_mm=(2.0, 2.0, 3.0))
     grid = Grid.of_spacing((40, 40, 30), (1.0, 1.0, 1.0))

@@ -245,3 +245,25 @@ def test_a_mask_does_not_answer_a_classification(tag_site) -> None:
     assert put_mask(tag_site, url, b"\0" * VOXELS).status_code == 409
     assert tag_site.client.post(f"{url}/submit", json={"revision": 0}).status_code == 409
     assert tag_site.count(Annotation) == 0
+
+
+def test_a_draft_can_be_submitted_in_parts_and_the_rest_stays_unknown(site, open_url: str) -> None:
+    site.client.patch(f"{open_url}/draft", json={"base_revision": 0, "runs": [[0, 3, 1]]})
+    parts = [{"axis": 2, "index": 0}, {"start": [1, 1, 3], "stop": [2, 3, 5]}]
+    answer = site.client.post(f"{open_url}/submit", json={"revision": 1, "parts": parts})
+    assert answer.status_code == 200
+    mask = site.client.get(f"{site.url}/annotations/{answer.json()['annotation_id']}/mask")
+    assert mask.headers["content-encoding"] == "gzip"
+    found = np.frombuffer(mask.content, np.uint8).reshape(SHAPE, order="F")
+    assert (found[:3, 0, 0] == 1).all()
+    assert not found[3:, :, 0].any()
+    assert not found[1, 1:3, 3:5].any()
+    assert (found == 255).sum() == VOXELS - 120 - 4
+
+
+@pytest.mark.parametrize(
+    "parts", [[], [{"axis": 3, "index": 0}], [{"axis": 0, "index": 12}], [{"start": [0, 0, 0], "stop": [0, 1, 1]}], [{"axis": 0}]]
+)
+def test_parts_outside_the_image_are_refused(site, open_url: str, parts: list) -> None:
+    assert site.client.post(f"{open_url}/submit", json={"revision": 0, "parts": parts}).status_code == 422
+    assert site.client.get(f"{open_url}/draft").status_code == 200

@@ -9,6 +9,7 @@ from medloop.core.records import (
     Assignment,
     Case,
     Choice,
+    Descriptor,
     DraftPatch,
     Evaluation,
     Label,
@@ -84,6 +85,10 @@ def prediction(of: str, by: int = 1, *, number: int = 0, entropy: float = 0.5, q
         quality=quality,
         created_at=now(),
     )
+
+
+def descriptor(of: str, method: str = "descriptors") -> Descriptor:
+    return Descriptor(id=f"descriptor-{of}-{method}", case_id=f"case-{of}", method=method, maker="", vector="4" * 64, created_at="2026")
 
 
 def query(*case_names: str) -> Query:

@@ -1,10 +1,12 @@
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
-from medloop.core.records import Round
+from medloop.core.records import Project, Round
 from medloop.store import audit
+from medloop.store.events import row_digest
+from medloop.store.rows import to_row
 from medloop.store.store import Store
-from medloop.store.tables import IMMUTABLE
+from medloop.store.tables import IMMUTABLE, projects
 from tests.store import samples
 
 
@@ -43,6 +45,22 @@ def test_an_untouched_history_is_whole(store: Store) -> None:
     report = audit.verify(store)
     assert (report.ok, report.events, report.first_bad, report.reason) == (True, 4, None, "")
     assert report.last_digest == last.digest
+
+
+def test_a_row_written_with_fewer_settings_is_whole_before_and_after_a_change(store: Store) -> None:
+    row = to_row(samples.PROJECT)
+    settings = {name: value for name, value in row["settings"].items() if name != "cold_start"} | {"warm_start": True}
+    early = {**row, "settings": settings}
+    with store.write("me") as tx:
+        tx.add(samples.TASK)
+        told = tx.record("create", "project", row["id"], {"sha256": row_digest(early)})
+    with store.database.writing() as connection:
+        connection.execute(insert(projects), {**early, "event": told.seq})
+    assert audit.verify(store).ok
+    with store.write("me") as tx:
+        assert tx.get(Project, row["id"]).settings.warm_start == "all"
+        tx.change(Project, row["id"], verb="rename", fields={"name": "Livers"})
+    assert audit.verify(store).ok
 
 
 def test_an_empty_history_is_whole(store: Store) -> None:

@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from medloop.core.errors import IntegrityError, StorageError
-from medloop.core.records import Case
+from medloop.core.records import Case, Descriptor
 from medloop.store.schema import MIGRATIONS, REVISIONS, bring_up_to_date, schema_revision
 from medloop.store.store import DATABASE_FILE, Store
 from medloop.store.tables import metadata
@@ -19,8 +19,8 @@ NEXT = '''"""Two steps, the second of which may fail."""
 
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 
 def upgrade() -> None:
@@ -32,7 +32,7 @@ def upgrade() -> None:
 def later_scripts(folder: Path, second: str) -> Path:
     """The migrations of a medloop yet to come."""
     shutil.copytree(MIGRATIONS, folder / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "migrations" / "versions" / "0002_next.py").write_text(NEXT.format(second=second))
+    (folder / "migrations" / "versions" / "0003_next.py").write_text(NEXT.format(second=second))
     return folder / "migrations"
 
 
@@ -59,8 +59,8 @@ def test_an_older_schema_is_backed_up_and_brought_up_to_date(sqlite_store: Store
     with sqlite_store.write("me") as tx:
         samples.add_basics(tx, "a")
     scripts = later_scripts(tmp_path, "CREATE TABLE more (id INTEGER)")
-    copy = bring_up_to_date(sqlite_store.database, tmp_path / "backups", scripts=scripts, revisions=("0001", "0002"))
-    assert schema_revision(sqlite_store.database) == "0002"
+    copy = bring_up_to_date(sqlite_store.database, tmp_path / "backups", scripts=scripts, revisions=(*REVISIONS, "0003"))
+    assert schema_revision(sqlite_store.database) == "0003"
     assert copy is not None
     restored = tmp_path / "restored"
     shutil.copytree(sqlite_store.folder, restored)
@@ -73,11 +73,28 @@ def test_an_older_schema_is_backed_up_and_brought_up_to_date(sqlite_store: Store
     old.close()
 
 
+def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    store = Store.create(folder)
+    with store.write("me") as tx:
+        samples.add_basics(tx, "a")
+    with store.database.writing() as connection:
+        connection.execute(text("DROP TABLE descriptors"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    store.close()
+    again = Store.open(folder)
+    with again.write("me") as tx:
+        assert tx.count(Case) == 1
+        tx.add(samples.descriptor("a"))
+        assert tx.find(Descriptor) == [samples.descriptor("a")]
+    again.close()
+
+
 def test_a_migration_that_fails_half_way_changes_nothing(sqlite_store: Store, tmp_path: Path) -> None:
     scripts = later_scripts(tmp_path, "CREATE TABLE cases (id INTEGER)")
     with pytest.raises(StorageError, match="table cases already exists"):
-        bring_up_to_date(sqlite_store.database, tmp_path / "backups", scripts=scripts, revisions=("0001", "0002"))
-    assert schema_revision(sqlite_store.database) == "0001"
+        bring_up_to_date(sqlite_store.database, tmp_path / "backups", scripts=scripts, revisions=(*REVISIONS, "0003"))
+    assert schema_revision(sqlite_store.database) == REVISIONS[-1]
     with sqlite_store.database.engine.connect() as connection:
         assert not inspect(connection).has_table("extra")
     Store.open(sqlite_store.folder).close()

@@ -100,6 +100,7 @@ def test_the_database_itself_refuses_to_change_immutable_rows(store: Store) -> N
         for record in (samples.snapshot(), samples.model(), samples.prediction("a"), samples.query("a"), samples.annotation()):
             tx.add(record)
         tx.add(samples.evaluation())
+        tx.add(samples.descriptor("a"))
     for table in ("events", *IMMUTABLE):
         for statement in (f"UPDATE {table} SET {'actor' if table == 'events' else 'id'} = 'x'", f"DELETE FROM {table}"):
             with pytest.raises(StateError, match=f"rows of {table} are immutable"), store.database.writing() as connection:

@@ -1,7 +1,7 @@
 """Commands about a project's contents: make, fill, look, take away, check."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar, get_args
 
 import typer
 
@@ -11,6 +11,8 @@ from medloop.core.errors import MedloopError, SettingError
 
 if TYPE_CHECKING:
     from medloop.loop.importing import ImportReport
+
+Choice = TypeVar("Choice", bound=str)
 
 
 def init(
@@ -22,7 +24,14 @@ def init(
     strategy: Annotated[str | None, typer.Option(help="How to choose cases; see medloop strategies.", show_default="suggestive")] = None,
     batch: Annotated[int | None, typer.Option(help="Cases per round.", show_default="4")] = None,
     minutes: Annotated[float | None, typer.Option(help="Longest time of one training.", show_default="10")] = None,
-    warm_start: Annotated[bool, typer.Option("--warm-start", help="Train on from the newest model instead of from scratch.")] = False,
+    warm_start: Annotated[bool, typer.Option("--warm-start", help="The same as --training all.")] = False,
+    training: Annotated[
+        str | None,
+        typer.Option(help="What a training begins with: scratch, all, new, replay or misclassified.", show_default="scratch"),
+    ] = None,
+    cold_start: Annotated[
+        str | None, typer.Option(help="Features before there is a model: descriptors or selfsup.", show_default="descriptors")
+    ] = None,
     validation: Annotated[float | None, typer.Option(help="Share of labelled patients kept for validation.", show_default="0.1")] = None,
     test: Annotated[float | None, typer.Option(help="Share of labelled patients kept for testing.", show_default="0.15")] = None,
     audit: Annotated[float | None, typer.Option(help="Share of unlabelled patients asked for evaluation only.", show_default="0.1")] = None,
@@ -38,7 +47,7 @@ def init(
 ) -> None:
     """Make a project."""
     from medloop.cli.learning import known_strategy
-    from medloop.core.records import ProjectSettings
+    from medloop.core.records import ColdStart, ProjectSettings, WarmStart
     from medloop.loop.workspace import Workspace
 
     if kind not in ("segmentation", "classification"):
@@ -47,7 +56,8 @@ def init(
     settings = ProjectSettings(
         strategy=usual.strategy if strategy is None else known_strategy(strategy),
         batch_size=usual.batch_size if batch is None else batch,
-        warm_start=warm_start,
+        warm_start=_one_of("--training", training or ("all" if warm_start else usual.warm_start), get_args(WarmStart)),
+        cold_start=_one_of("--cold-start", cold_start or usual.cold_start, get_args(ColdStart)),
         train_minutes=usual.train_minutes if minutes is None else minutes,
         validation_fraction=usual.validation_fraction if validation is None else validation,
         test_fraction=usual.test_fraction if test is None else test,
@@ -74,6 +84,18 @@ def init(
             print_json({"id": workspace.project.id, "name": workspace.project.name, "kind": kind, "labels": labels})
         else:
             say(f"Made {workspace.project.name}: {kind} of {', '.join(labels)}. Next: medloop import {folder} SOURCE")
+
+
+def _one_of(option: str, given: str, known: tuple[Choice, ...]) -> Choice:
+    """The known word that was given.
+
+    Raises:
+        SettingError: None of them was.
+    """
+    for word in known:
+        if word == given:
+            return word
+    raise SettingError(f"{option} must be one of {', '.join(map(str, known))}, got {given!r}")
 
 
 def import_(

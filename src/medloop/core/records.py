@@ -19,8 +19,10 @@ TaskKind: TypeAlias = Literal["segmentation", "classification"]
 Split: TypeAlias = Literal["train", "validation", "test", "audit"]
 AnnotatorKind: TypeAlias = Literal["person", "model", "simulated"]
 AssignmentState: TypeAlias = Literal["open", "submitted", "skipped", "flagged", "released"]
-AnswerKind: TypeAlias = Literal["mask", "tag"]
+AnswerKind: TypeAlias = Literal["mask", "tag", "partial"]
 AnswerOrigin: TypeAlias = Literal["human", "imported", "simulated"]
+WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
+ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
 Json: TypeAlias = Mapping[str, Any]
 
 EVALUATION_SPLITS: tuple[Split, ...] = ("validation", "test", "audit")
@@ -96,8 +98,12 @@ class ProjectSettings:
         audit_fraction: Share of unlabelled patients drawn as the audit sample at import.
         train_minutes: Wall-clock budget of one training.
         train_steps: Step budget of one training; 0 leaves it to the recipe.
-        warm_start: Go on from the newest model's weights instead of starting from scratch: short trainings add
-            up, but early answers weigh more.
+        warm_start: What a training begins with: "scratch" learns all answers anew; the others go on from the newest
+            model's weights with "all" answers, the "new" ones, the new ones and as many old ones ("replay"), or the new
+            ones and the old ones that the model gets wrong ("misclassified"). Trainings that go on can be short, but
+            early answers weigh more, or are forgotten.
+        cold_start: Features of cases before there is a model: "descriptors" (gradients and intensities, no learning)
+            or "selfsup" (a small network trained on the images alone).
         members: Networks per model (ensemble), trained one after the other.
         samples: Answers drawn per case for uncertainty (MC dropout and flips).
         pseudo_labels: Let a training also learn from confident predictions of unanswered training cases.
@@ -118,7 +124,8 @@ class ProjectSettings:
     audit_fraction: float = 0.1
     train_minutes: float = 10.0
     train_steps: int = 0
-    warm_start: bool = False
+    warm_start: WarmStart = "scratch"
+    cold_start: ColdStart = "descriptors"
     members: int = 1
     samples: int = 6
     pseudo_labels: bool = False
@@ -246,7 +253,8 @@ class Annotation:
     """One annotator's answer; immutable, superseded rather than changed.
 
     Attributes:
-        blob: For a mask: blob of uint8 values, file order, gzip. None for a tag.
+        kind: "partial" answers some slices or boxes of a case only; it teaches, but the case may be asked again.
+        blob: For a mask: blob of uint8 values, file order, gzip. For a partial answer: mask and parts. None for a tag.
         tag: For a classification: the label's value.
         supersedes: The annotation this one replaces, by the same annotator.
         proposal_id: The prediction that was corrected, if any.
@@ -364,6 +372,25 @@ class Prediction:
     quality: float | None = None
     quality_low: float | None = None
     quality_high: float | None = None
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descriptor:
+    """Numbers that describe a case without its answer: features before there is a model, latent codes, distances.
+
+    Attributes:
+        method: What they are: "descriptors", "selfsup", "latent" or "adversarial_distance".
+        maker: Blob of the weights that made them, or the model's id; "" for a fixed rule. Numbers of different makers
+            do not compare.
+        vector: Blob of the float32 numbers (gzip).
+    """
+
+    id: str
+    case_id: str
+    method: str
+    maker: str
+    vector: str
     created_at: str
 
 

@@ -4,14 +4,18 @@ A case is open for one annotator at a time within a round. An answer never chang
 same person supersedes the first. Answers and their events commit together; only then is training woken.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, InputError, LabelError, ShapeError, StateError
 from medloop.core.image import Mask
-from medloop.core.records import Annotation, Annotator, Assignment, Case, Prediction, new_id, now
+from medloop.core.records import Annotation, Annotator, AnswerKind, Assignment, Case, Prediction, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.loop.drafts import own_answer, read_draft, require_open
+from medloop.loop.parts import Part, answered_voxels, encode_partial
 from medloop.loop.rounds import Asked, after_answer, next_choice
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
@@ -93,7 +97,49 @@ def submit_mask(
         draft = read_draft(workspace, assignment_id)
         revision, mask = draft.revision if revision is None else revision, draft.mask
     blob = workspace.store.blobs.put(encode_mask(checked_mask(workspace, case, mask)))
-    return _submit(workspace, assignment_id, revision, blob, None, effort_seconds)
+    return _submit(workspace, assignment_id, revision, blob, None, effort_seconds, kind="mask")
+
+
+def submit_partial(
+    workspace: Workspace,
+    assignment_id: str,
+    *,
+    parts: Sequence[Part],
+    revision: int | None = None,
+    mask: MaskArray | None = None,
+    effort_seconds: float = 0.0,
+) -> Annotation:
+    """Finish an assignment with an answer to some slices or boxes only; the case may be asked again.
+
+    Args:
+        workspace: The project.
+        assignment_id: An open assignment.
+        parts: What is answered; background inside them is an answer, everything outside stays unknown.
+        revision: As in `submit_mask`.
+        mask: As in `submit_mask`; only what lies inside the parts is kept.
+        effort_seconds: As in `submit_mask`.
+
+    Raises:
+        ConflictError: The draft has another revision.
+        StateError: The assignment is closed, or this annotator has answered the whole case.
+        InputError: No parts, or parts outside the image.
+        ShapeError: The mask is not the case's shape.
+        LabelError: Values that the task does not know.
+    """
+    _require_kind(workspace, "segmentation")
+    with workspace.store.read() as tx:
+        assignment = require_open(tx.get(Assignment, assignment_id))
+        case = tx.get(Case, assignment.case_id)
+        if own_answer(tx, case.id, assignment.annotator_id) is not None:
+            raise StateError("You have answered this whole case already", remedy="correct the whole mask instead")
+    _require_revision(assignment, revision)
+    if mask is None:
+        draft = read_draft(workspace, assignment_id)
+        revision, mask = draft.revision if revision is None else revision, draft.mask
+    if mask.shape == case.grid.shape:
+        mask = np.where(answered_voxels(parts, case.grid.shape), mask, np.uint8(0))
+    blob = workspace.store.blobs.put(encode_partial(checked_mask(workspace, case, mask), parts))
+    return _submit(workspace, assignment_id, revision, blob, None, effort_seconds, kind="partial")
 
 
 def submit_tag(workspace: Workspace, assignment_id: str, *, tag: int, effort_seconds: float = 0.0) -> Annotation:
@@ -106,7 +152,7 @@ def submit_tag(workspace: Workspace, assignment_id: str, *, tag: int, effort_sec
     _require_kind(workspace, "classification")
     if tag not in workspace.task.label_values:
         raise LabelError(f"Unknown tag {tag}", remedy=f"use one of {list(workspace.task.label_values)}")
-    return _submit(workspace, assignment_id, None, None, tag, effort_seconds)
+    return _submit(workspace, assignment_id, None, None, tag, effort_seconds, kind="tag")
 
 
 def skip_case(workspace: Workspace, assignment_id: str, *, reason: str) -> Assignment:
@@ -168,7 +214,14 @@ def _opened(tx: Reader, assignment: Assignment, case: Case) -> Opened:
 
 
 def _submit(
-    workspace: Workspace, assignment_id: str, revision: int | None, blob: str | None, tag: int | None, effort_seconds: float
+    workspace: Workspace,
+    assignment_id: str,
+    revision: int | None,
+    blob: str | None,
+    tag: int | None,
+    effort_seconds: float,
+    *,
+    kind: AnswerKind,
 ) -> Annotation:
     if not 0.0 <= effort_seconds <= MAX_EFFORT_SECONDS:
         raise InputError(f"Effort lies between 0 and {MAX_EFFORT_SECONDS:.0f} seconds, got {effort_seconds:g}")
@@ -184,13 +237,13 @@ def _submit(
             case_id=assignment.case_id,
             task_id=workspace.task.id,
             annotator_id=annotator_id,
-            kind="mask" if blob is not None else "tag",
+            kind=kind,
             blob=blob,
             tag=tag,
             origin="simulated" if simulated else "human",
             assignment_id=assignment.id,
             proposal_id=assignment.proposal_id,
-            supersedes=earlier.id if earlier else None,
+            supersedes=earlier.id if earlier and kind != "partial" else None,
             effort_seconds=float(effort_seconds),
             created_at=now(),
         )

@@ -19,6 +19,13 @@ def consensus_answers(tx: Reader, split: Split) -> list[Annotation]:
     return [deciding(answers) for answers in by_case.values()]
 
 
+def training_answers(tx: Reader, split: Split) -> list[Annotation]:
+    """What can be learned of a split: the deciding full answer of a case, or all partial ones where there is none."""
+    full = consensus_answers(tx, split)
+    whole = {a.case_id for a in full}
+    return full + [a for a in tx.partial_annotations(splits=[split]) if a.case_id not in whole]
+
+
 def deciding(answers: Iterable[Annotation]) -> Annotation:
     """The annotation that stands for a case; answers must not be empty."""
     ordered = sorted(answers, key=lambda a: (a.created_at, a.id))

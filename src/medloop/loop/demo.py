@@ -20,7 +20,7 @@ STARTERS = frozenset({0, 1, 4, 5, 7})
 TEST_CASES = frozenset({2, 3, 8, 9, 12, 13})
 """Indices of phantoms of `DEMO_SETTINGS.seed`."""
 
-DEMO_SETTINGS = ProjectSettings(batch_size=4, train_after=2, train_minutes=1.0, warm_start=True, audit_fraction=0.0, samples=6, seed=7)
+DEMO_SETTINGS = ProjectSettings(batch_size=4, train_after=2, train_minutes=1.0, warm_start="all", audit_fraction=0.0, samples=6, seed=7)
 INSTRUCTIONS = "Outline both organs. Correct the proposal where it is wrong; the coloured haze shows where the model doubts."
 
 

@@ -57,7 +57,7 @@ def evaluate(workspace: Workspace, model: Model, split: Split, control: JobContr
         mean=interval.mean,
         low=interval.low,
         high=interval.high,
-        labelled_cases=len(learned),
+        labelled_cases=len({a.case_id for a in learned}),
         effort_minutes=sum(a.effort_seconds for a in learned) / 60.0,
         per_case=per_case,
         selected=split == "validation",

@@ -21,6 +21,7 @@ from medloop.datasets.splits import SplitCase, assign_splits
 from medloop.images.read import read_image, read_mask
 from medloop.loop.annotators import annotator_named
 from medloop.loop.cases import IMPORTER, add_case
+from medloop.loop.describing import request_description
 from medloop.loop.label_maps import LabelMap, label_map
 from medloop.loop.workspace import Workspace
 
@@ -97,6 +98,8 @@ def import_dataset(
             _import_case(workspace, case, splits[case.name], values, answers, importer, seen, tally, actor)
         except InputError as error:
             tally.refused.append(Refusal(file=case.name, rule=error.message, value="", remedy=error.remedy))
+    if tally.added:
+        request_description(workspace)
     return ImportReport(tuple(tally.added), tally.labelled, tuple(tally.duplicates), tuple(tally.refused))
 
 

@@ -17,10 +17,11 @@ from medloop.core.image import Image
 from medloop.core.records import Annotation, ProjectSettings, TaskKind
 from medloop.datasets.dataset import MaskReading
 from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import Opened, next_assignment, skip_case, submit_mask, submit_tag
+from medloop.loop.answers import Opened, next_assignment, skip_case, submit_mask, submit_partial, submit_tag
 from medloop.loop.arrays import load_image, load_proposal
 from medloop.loop.exporting import ExportReport, export_project
 from medloop.loop.importing import ImportReport, import_dataset
+from medloop.loop.parts import Part
 from medloop.loop.progress import Progress, progress
 from medloop.loop.reporting import report_html
 from medloop.loop.rounds import start_training
@@ -97,6 +98,15 @@ class Project:
         if isinstance(answer, int):
             return submit_tag(self.workspace, opened.assignment.id, tag=answer, effort_seconds=effort_seconds)
         return submit_mask(self.workspace, opened.assignment.id, mask=answer, effort_seconds=effort_seconds)
+
+    def submit_parts(self, opened: Opened, mask: MaskArray, parts: Sequence[Part], *, effort_seconds: float = 0.0) -> Annotation:
+        """Finish an opened case with an answer to some slices or boxes only; the case may be asked again.
+
+        Raises:
+            InputError: A mask that does not fit, or parts outside the image.
+            StateError: This person has answered the whole case.
+        """
+        return submit_partial(self.workspace, opened.assignment.id, mask=mask, parts=parts, effort_seconds=effort_seconds)
 
     def skip(self, opened: Opened, reason: str) -> None:
         """Close an opened case without an answer."""

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from medloop.core.records import Annotation, Assignment, Case, Job, Model, Query, Round, Snapshot, new_id, now
 from medloop.core.states import RoundState, move_round
 from medloop.loop.asking import asked_case_ids, make_query
+from medloop.loop.consensus import training_answers
 from medloop.loop.pools import ExtraScores
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
@@ -107,7 +108,7 @@ def advance(workspace: Workspace) -> None:
             if _choices_left(tx, current):
                 continue
             reconciled = _move(tx, current, RoundState.RECONCILING)
-            if len(tx.current_annotations(splits=["train"])) < MIN_TRAINING_ANSWERS:
+            if len({a.case_id for a in training_answers(tx, "train")}) < MIN_TRAINING_ANSWERS:
                 _move(tx, reconciled, RoundState.CLOSED, message="too few answers to train")
             else:
                 _move(tx, reconciled, RoundState.TRAINING)
@@ -199,13 +200,14 @@ def _still_askable(tx: Reader, prepared: Round) -> bool:
 
 
 def _choices_left(tx: Reader, current: Round) -> list[str]:
-    """Case ids of a round that are neither answered, skipped nor flagged."""
+    """Case ids of a round that are neither answered (in part, for this round, counts too), skipped nor flagged."""
     if current.query_id is None:
         return []
     asked = [c.case_id for c in tx.get(Query, current.query_id).choices]
     answered = {a.case_id for a in tx.current_annotations(case_ids=asked)}
     refused = {a.case_id for a in tx.find(Assignment, where={"case_id": asked, "state": ["skipped", "flagged"]})}
-    return [case_id for case_id in asked if case_id not in answered and case_id not in refused]
+    done = {a.case_id for a in tx.find(Assignment, where={"case_id": asked, "round_id": current.id, "state": "submitted"})}
+    return [case_id for case_id in asked if case_id not in answered | refused | done]
 
 
 def _left_open(tx: Reader, annotator_id: str) -> Asked | None:

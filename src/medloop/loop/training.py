@@ -17,9 +17,11 @@ from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Case, Json, Model, Snapshot, new_id, now
 from medloop.loop.arrays import load_answer, load_image
-from medloop.loop.consensus import consensus_answers
+from medloop.loop.consensus import consensus_answers, training_answers
 from medloop.loop.control import JobControl
+from medloop.loop.parts import merged_answer
 from medloop.loop.rounds import MIN_TRAINING_ANSWERS, claim_rounds, mark_failed, mark_trained
+from medloop.loop.warm_start import answers_to_learn, learned_facts
 from medloop.loop.workspace import Workspace
 from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
 from medloop.store.writer import Writer
@@ -54,7 +56,8 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
     annotations, cases = _of_snapshot(workspace, snapshot)
     recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=threads)
     recipe, parent = _going_on(workspace, recipe, folder)
-    training = [_training_case(workspace, a, cases[a.case_id]) for a in annotations]
+    learned = answers_to_learn(workspace, control, folder, parent=parent, answers=annotations, cases=cases)
+    training = _training_cases(workspace, learned, cases)
     validation = _validation(workspace)
     control.log(f"learning from {len(training)} cases, validating on {len(validation)}: {_described(recipe)}")
 
@@ -64,7 +67,7 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
 
     initial = [workspace.store.blobs.get(name) for name in parent.weights] if parent else []
     trained = train(recipe, training, validation, folder, report=report, initial=initial)
-    metrics = {**trained.metrics, "parent": parent.id} if parent else trained.metrics
+    metrics = {**trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations)}
     model = _keep(workspace, recipe, snapshot, trained.weights, metrics)
     _follow_up(workspace, model)
     shutil.rmtree(folder, ignore_errors=True)
@@ -114,14 +117,14 @@ def freeze(tx: Writer, annotations: Sequence[Annotation], names: dict[str, str])
 
 
 def _going_on(workspace: Workspace, recipe: Recipe, folder: Path) -> tuple[Recipe, Model | None]:
-    """With `warm_start`, the model to go on from, and its recipe with this training's budget and seed.
+    """Unless it starts from scratch, the model to go on from, and its recipe with this training's budget and seed.
 
     The choice is noted in the job's folder, so that a resumed job goes on from the same model.
     """
     note = folder / "parent.json"
     if not note.exists():
         with workspace.store.read() as tx:
-            newest = tx.latest_model() if workspace.settings.warm_start else None
+            newest = tx.latest_model() if workspace.settings.warm_start != "scratch" else None
         _write_note(note, {"model_id": newest.id if newest else None})
     chosen = json.loads(note.read_text())["model_id"]
     if chosen is None:
@@ -153,8 +156,8 @@ def _frozen(workspace: Workspace, folder: Path) -> Snapshot | None:
         with workspace.store.read() as tx:
             return tx.get(Snapshot, json.loads(note.read_text())["snapshot_id"])
     with workspace.store.write("worker") as tx:
-        answers = consensus_answers(tx, "train")
-        if len(answers) < MIN_TRAINING_ANSWERS:
+        answers = training_answers(tx, "train")
+        if len({a.case_id for a in answers}) < MIN_TRAINING_ANSWERS:
             return None
         if workspace.task.kind == "classification" and len({a.tag for a in answers}) < 2:
             return None
@@ -176,6 +179,26 @@ def _validation(workspace: Workspace) -> "list[TrainingCase]":
         answers = consensus_answers(tx, "validation")
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
     return [_training_case(workspace, a, cases[a.case_id]) for a in sorted(answers, key=lambda a: cases[a.case_id].name)]
+
+
+def _training_cases(workspace: Workspace, answers: Sequence[Annotation], cases: dict[str, Case]) -> "list[TrainingCase]":
+    """One training case per case, in the order of the answers; partial answers to the same case are learned together."""
+    from medloop.models.batches import TrainingCase
+
+    by_case: dict[str, list[Annotation]] = {}
+    for answer in answers:
+        by_case.setdefault(answer.case_id, []).append(answer)
+    blobs = workspace.store.blobs
+
+    def loader(case: Case, parts: list[Annotation]) -> Loader:
+        return lambda: (load_image(blobs, case), merged_answer(blobs, parts, case))
+
+    return [
+        TrainingCase(id=cases[i].name, load=loader(cases[i], found))
+        if found[0].kind == "partial"
+        else _training_case(workspace, found[0], cases[i])
+        for i, found in by_case.items()
+    ]
 
 
 def _training_case(workspace: Workspace, annotation: Annotation, case: Case) -> "TrainingCase":

@@ -79,6 +79,10 @@ def _perform(workspace: Workspace, control: JobControl, threads: int) -> Json:
     if kind == "query":
         round_ = prepare_round(workspace)
         return {"round": round_.index if round_ else None}
+    if kind == "describe":
+        from medloop.loop.describing import run_description
+
+        return run_description(workspace, control)
     if kind == "export":
         from medloop.loop.exporting import run_export
 

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, get_args
 
 from medloop.core.errors import ConflictError, NotFoundError, SettingError
-from medloop.core.records import LABEL_COLOURS, Label, Project, ProjectSettings, Task, TaskKind, new_id, now
+from medloop.core.records import LABEL_COLOURS, ColdStart, Label, Project, ProjectSettings, Task, TaskKind, WarmStart, new_id, now
 from medloop.query.strategies import strategy
 from medloop.store.store import Store
 
 MAX_LABELS = 254
 """Mask values are uint8: 0 is background and 255 means "ignore" in training."""
+
+COLD_NEEDS = frozenset({"features"})
+"""What the pool can hold before there is a model; see `medloop.loop.describing.cold_features`."""
 
 
 @dataclass(frozen=True)
@@ -147,10 +150,17 @@ def check_settings(settings: ProjectSettings) -> None:
     for name, value, low, high in rules:
         if not low <= value <= high:
             raise SettingError(f"{name} must lie between {low:g} and {high:g}, got {value:g}")
+    for name, chosen, known in (
+        ("warm_start", settings.warm_start, get_args(WarmStart)),
+        ("cold_start", settings.cold_start, get_args(ColdStart)),
+    ):
+        if chosen not in known:
+            raise SettingError(f"{name} must be one of {', '.join(known)}, got {chosen!r}")
     for name in (settings.strategy, settings.first_strategy):
         strategy(name)
-    if strategy(settings.first_strategy).needs:
-        raise SettingError(f"The first strategy must need no model, {settings.first_strategy!r} does", remedy="use random")
+    if not strategy(settings.first_strategy).needs <= COLD_NEEDS:
+        remedy = "use random, or a strategy that needs nothing but features"
+        raise SettingError(f"The first strategy must need no model, {settings.first_strategy!r} does", remedy=remedy)
 
 
 def _labels(kind: TaskKind, names: Sequence[str]) -> tuple[Label, ...]:

@@ -51,6 +51,7 @@ class PreparedCase:
         image, mask: Files of arrays (channels, I, J, K) float32 and (I, J, K) uint8; no mask for a classification.
         label: The class, 0 for a segmentation.
         locations: For each label present, up to `CLASS_LOCATIONS` of its voxels, shape (n, 3).
+        answered: The same of all answered voxels where some are not, else None; patches then centre on these.
     """
 
     id: str
@@ -60,6 +61,7 @@ class PreparedCase:
     shape: Shape3
     spacing_mm: Spacing
     locations: tuple[npt.NDArray[np.int32], ...]
+    answered: npt.NDArray[np.int32] | None = None
 
 
 def prepare_cases(recipe: Recipe, cases: Sequence[TrainingCase], folder: Path) -> list[PreparedCase]:
@@ -90,7 +92,9 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     mask = resample_mask(answer.array, shape)
     mask_file = stem.with_suffix(".mask.npy")
     np.save(mask_file, mask)
-    return PreparedCase(case.id, image_file, mask_file, 0, shape, spacing, _locate(mask, recipe, case.id))
+    return PreparedCase(
+        case.id, image_file, mask_file, 0, shape, spacing, _locate(mask, recipe, case.id), _locate_answered(mask, recipe, case.id)
+    )
 
 
 def require_fitting(recipe: Recipe, image: Image, name: str) -> None:
@@ -121,6 +125,14 @@ def _locate(mask: npt.NDArray[np.uint8], recipe: Recipe, name: str) -> tuple[npt
         if len(where):
             found.append(np.stack(np.unravel_index(where, mask.shape), axis=1).astype(np.int32))
     return tuple(found)
+
+
+def _locate_answered(mask: npt.NDArray[np.uint8], recipe: Recipe, name: str) -> npt.NDArray[np.int32] | None:
+    where = np.flatnonzero(mask != IGNORE)
+    if not 0 < len(where) < mask.size:
+        return None
+    drawn = generator(recipe.seed, "answered", name).choice(where, min(len(where), CLASS_LOCATIONS), replace=False)
+    return np.stack(np.unravel_index(drawn, mask.shape), axis=1).astype(np.int32)
 
 
 def draw_batch(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> tuple[Tensor, Tensor]:
@@ -178,6 +190,9 @@ def _window_start(recipe: Recipe, case: PreparedCase, change: Change, window: Sh
     if case.locations and rng.random() < recipe.foreground:
         places = case.locations[int(rng.integers(len(case.locations)))]
         centre = places[int(rng.integers(len(places)))]
+        start = np.clip(centre - patch // 2, low, high)
+    elif case.answered is not None:
+        centre = case.answered[int(rng.integers(len(case.answered)))]
         start = np.clip(centre - patch // 2, low, high)
     if change.moves:
         start = start - (np.array(window) - patch) // 2

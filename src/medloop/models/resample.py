@@ -7,11 +7,15 @@ from torch.nn import functional
 
 from medloop.core.arrays import ImageArray, MaskArray
 from medloop.core.geometry import Grid, Shape3
+from medloop.models.losses import IGNORE
 from medloop.models.plans import Spacing
 from medloop.models.recipes import Recipe
 
 CLOSE_ENOUGH = 0.03
 """Sizes that differ by less than this share are left alone: resampling would only blur."""
+
+KNOWN_SHARE = 0.3
+"""A slice of which a third is left in a new voxel still counts as answered there."""
 
 
 def working_shape(recipe: Recipe, grid: Grid) -> Shape3:
@@ -51,12 +55,18 @@ def resample(array: ImageArray, shape: Shape3) -> npt.NDArray[np.float32]:
 
 
 def resample_mask(mask: MaskArray, shape: Shape3) -> MaskArray:
-    """The value with the largest share of each new voxel, for masks (I, J, K)."""
+    """The value with the largest share of each new voxel, for masks (I, J, K).
+
+    Unanswered voxels (`IGNORE`) do not outvote the answered ones: a new voxel is unanswered only where less than
+    `KNOWN_SHARE` of it is answered, so that a single answered slice survives coarser voxels.
+    """
     if mask.shape == shape:
         return mask
-    values = np.unique(mask)
+    values = [int(value) for value in np.unique(mask) if value != IGNORE]
     best, share = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.float32)
     for value in values:  # one at a time: a mask of many labels would need as many volumes at once
         candidate = resample((mask == value)[None], shape)[0]
         best[candidate > share], share = value, np.maximum(candidate, share)
+    if (mask == IGNORE).any():
+        best[resample((mask != IGNORE)[None], shape)[0] < KNOWN_SHARE] = IGNORE
     return best

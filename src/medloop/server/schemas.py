@@ -6,6 +6,7 @@ from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from medloop.loop.drafts import MAX_RUNS
+from medloop.loop.parts import MAX_PARTS
 
 MAX_VOXEL = 2**48
 MAX_REVISION = 2**31
@@ -17,6 +18,7 @@ Run: TypeAlias = tuple[
     Annotated[int, Field(ge=1, le=MAX_VOXEL, strict=True)],
     Annotated[int, Field(ge=0, le=255, strict=True)],
 ]
+Corner: TypeAlias = Annotated[int, Field(ge=0, le=MAX_VOXEL, strict=True)]
 Seconds: TypeAlias = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 Revision: TypeAlias = Annotated[int, Field(ge=0, le=MAX_REVISION, strict=True)]
 Limit: TypeAlias = Annotated[int, Query(ge=1, le=1000, description="Rows to give.")]
@@ -47,16 +49,32 @@ class DraftEdit(Body):
     runs: Annotated[list[Run], Field(max_length=MAX_RUNS)]
 
 
+class SliceBody(Body):
+    """One whole slice: the voxel axis it is perpendicular to, and which one."""
+
+    axis: Annotated[int, Field(ge=0, le=2, strict=True)]
+    index: Annotated[int, Field(ge=0, le=MAX_VOXEL, strict=True)]
+
+
+class BoxBody(Body):
+    """A box of voxels (I, J, K) from `start` up to, not including, `stop`."""
+
+    start: tuple[Corner, Corner, Corner]
+    stop: tuple[Corner, Corner, Corner]
+
+
 class Submission(Body):
     """An answer: a draft's revision, or a tag.
 
     Attributes:
         revision: For a mask: the draft as the page knows it.
+        parts: For a mask: the only slices and boxes that are answered; the case may be asked again.
         tag: For a classification: the label's value.
         effort_seconds: Active time spent, without pauses.
     """
 
     revision: Revision | None = None
+    parts: Annotated[list[SliceBody | BoxBody], Field(min_length=1, max_length=MAX_PARTS)] | None = None
     tag: Annotated[int, Field(ge=0, le=255, strict=True)] | None = None
     effort_seconds: Seconds = 0.0
 
@@ -64,6 +82,8 @@ class Submission(Body):
     def _one_answer(self) -> Self:
         if (self.revision is None) == (self.tag is None):
             raise ValueError("give either revision (a mask) or tag (a classification)")
+        if self.parts is not None and self.tag is not None:
+            raise ValueError("parts belong to a mask, a tag answers the whole case")
         return self
 
 

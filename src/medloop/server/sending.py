@@ -44,9 +44,9 @@ def send_blob(blobs: Blobs, sha: str, request: Request) -> Response:
     return StreamingResponse(_chunks(blobs.path(sha)), media_type="application/octet-stream", headers=headers)
 
 
-def send_packed(data: bytes, *, revision: int) -> Response:
-    """A gzip body made for this request, with the revision it shows."""
-    headers = {"Content-Encoding": "gzip", "X-Revision": str(revision)}
+def send_packed(data: bytes, *, revision: int | None = None) -> Response:
+    """A gzip body made for this request, with the revision it shows, if it has one."""
+    headers = {"Content-Encoding": "gzip"} if revision is None else {"Content-Encoding": "gzip", "X-Revision": str(revision)}
     return Response(data, media_type="application/octet-stream", headers=headers)
 
 

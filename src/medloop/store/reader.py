@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from medloop.core.errors import InputError, NotFoundError
 from medloop.core.records import Annotation, Case, DraftPatch, Event, Model, Prediction, Split
 from medloop.store.rows import Kind, from_row, kind_of
-from medloop.store.states import CASE_STATES, CaseState, current_annotations_query
+from medloop.store.states import CASE_STATES, PARTIAL, CaseState, current_annotations_query
 from medloop.store.tables import annotations, case_states, cases, draft_patches, events, models, predictions
 
 R = TypeVar("R")
@@ -114,16 +114,28 @@ class Reader:
         return int(self._connection.execute(query).scalar_one())
 
     def current_annotations(self, *, splits: Sequence[Split] | None = None, case_ids: Collection[str] | None = None) -> list[Annotation]:
-        """Answers that count now, in the order they were given.
+        """Full answers that count now, in the order they were given.
 
-        Current is the newest answer of each annotator to each case, unless another annotation names it in
+        Current is the newest full answer of each annotator to each case, unless another annotation names it in
         `supersedes`. Several annotators may have a current answer to the same case.
 
         Args:
             splits: Only of cases in these splits.
             case_ids: Only of these cases.
         """
-        query = current_annotations_query().order_by(annotations.c.event)
+        return self._current(current_annotations_query().where(annotations.c.kind != PARTIAL), splits, case_ids)
+
+    def partial_annotations(self, *, splits: Sequence[Split] | None = None, case_ids: Collection[str] | None = None) -> list[Annotation]:
+        """Partial answers that count now, in the order they were given: those without a later full answer by the same annotator.
+
+        Args:
+            splits: Only of cases in these splits.
+            case_ids: Only of these cases.
+        """
+        return self._current(current_annotations_query().where(annotations.c.kind == PARTIAL), splits, case_ids)
+
+    def _current(self, query: Select[Any], splits: Sequence[Split] | None, case_ids: Collection[str] | None) -> list[Annotation]:
+        query = query.order_by(annotations.c.event)
         if splits is not None:
             query = query.join(cases, cases.c.id == annotations.c.case_id).where(cases.c.split.in_(list(splits)))
         if case_ids is not None:

@@ -20,6 +20,7 @@ from medloop.core.records import (
     Assignment,
     Case,
     Choice,
+    Descriptor,
     DraftPatch,
     Evaluation,
     Job,
@@ -179,6 +180,12 @@ def _nested(item: Any) -> Any:
     return plain({name: value for name, value in asdict(item).items() if name not in later or value != usual[name]})
 
 
+def _settings_from_json(value: Any) -> ProjectSettings:
+    """Settings of any version: `warm_start` used to be yes or no."""
+    start = value.get("warm_start", "scratch")
+    return ProjectSettings(**{**value, "warm_start": ("all" if start else "scratch") if isinstance(start, bool) else start})
+
+
 def _records(record: type[Any]) -> Codec:
     return Codec(lambda items: [_nested(item) for item in items], lambda items: tuple(record(**item) for item in items))
 
@@ -190,7 +197,7 @@ _FLOAT = Codec(float, float)
 _OPTIONAL = Codec(lambda value: None if value is None else float(value), lambda value: value)
 _GRID = Codec(_grid_to_json, _grid_from_json)
 _SOURCE = Codec(lambda source: plain(asdict(source)), _source_from_json)
-_SETTINGS = Codec(_nested, lambda value: ProjectSettings(**value))
+_SETTINGS = Codec(_nested, _settings_from_json)
 _ROUND_STATE = Codec(lambda state: RoundState(state).value, RoundState)
 _JOB_STATE = Codec(lambda state: JobState(state).value, JobState)
 
@@ -235,6 +242,7 @@ _ALL: tuple[Kind[Any], ...] = (
     ),
     Kind(DraftPatch, "patch", tables.draft_patches, {"runs": _RUNS}),
     Kind(Annotation, "annotation", tables.annotations, {"effort_seconds": _FLOAT}),
+    Kind(Descriptor, "descriptor", tables.descriptors, {}),
     Kind(
         Evaluation,
         "evaluation",

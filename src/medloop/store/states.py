@@ -1,7 +1,7 @@
 """What the worklist shows per case, kept up to date in the transaction of each change.
 
 State of a case, first rule that fits:
-    answered    it has a current annotation (see `Reader.current_annotations`)
+    answered    it has a current full annotation (see `Reader.current_annotations`); partial ones do not count
     skipped     its latest assignment that was not released was closed as skipped
     flagged     the same, closed as flagged
     unanswered  anything else; `open_assignments` tells whether somebody has it open now
@@ -19,18 +19,25 @@ from medloop.store.tables import annotations, assignments, case_states
 CaseState: TypeAlias = Literal["unanswered", "answered", "skipped", "flagged"]
 CASE_STATES: tuple[CaseState, ...] = ("unanswered", "answered", "skipped", "flagged")
 
+PARTIAL = "partial"
+"""Kind of an annotation that answers parts of a case only."""
+
 UNCERTAINTY_SCORE = "entropy"
 """The prediction score shown in the worklist."""
 
 
 @cache
 def current_annotations_query() -> Select[Any]:
-    """Annotations that no later one of the same case and annotator, and no other one by name, replaces."""
+    """Annotations that no later full one of the same case and annotator, and no other one by name, replaces.
+
+    Partial annotations add up: a later partial one replaces nothing.
+    """
     later, other = annotations.alias("later"), annotations.alias("other")
     same = and_(
         later.c.case_id == annotations.c.case_id,
         later.c.annotator_id == annotations.c.annotator_id,
         later.c.event > annotations.c.event,
+        later.c.kind != PARTIAL,
     )
     replaced_by_later = select(literal(1)).select_from(later).where(same).exists()
     replaced_by_name = select(literal(1)).select_from(other).where(other.c.supersedes == annotations.c.id).exists()
@@ -50,9 +57,8 @@ def note_added(connection: Connection, record: object) -> None:
 
 def refresh(connection: Connection, case_id: str) -> None:
     """Work a case's state out anew from its annotations and assignments."""
-    counted = connection.execute(
-        select(func.count()).select_from(current_annotations_query().where(annotations.c.case_id == case_id).subquery())
-    ).scalar_one()
+    full = current_annotations_query().where(annotations.c.case_id == case_id, annotations.c.kind != PARTIAL)
+    counted = connection.execute(select(func.count()).select_from(full.subquery())).scalar_one()
     of_case = select(assignments.c.state).where(assignments.c.case_id == case_id)
     latest = connection.execute(of_case.where(assignments.c.state != "released").order_by(assignments.c.event.desc()).limit(1)).scalar()
     is_open = connection.execute(select(func.count()).select_from(of_case.where(assignments.c.state == "open").subquery())).scalar_one()

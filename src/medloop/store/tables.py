@@ -21,7 +21,7 @@ metadata = MetaData(
     }
 )
 
-IMMUTABLE = ("annotations", "models", "predictions", "snapshots", "queries", "tasks", "evaluations")
+IMMUTABLE = ("annotations", "models", "predictions", "snapshots", "queries", "tasks", "evaluations", "descriptors")
 """Tables whose rows are never updated or deleted: triggers refuse it, as they do for `events`."""
 
 events = Table(
@@ -217,6 +217,19 @@ predictions = Table(
     added_by_event(),
     Index(None, "case_id", "model_id", "event"),
     Index(None, "model_id", "case_id", "event"),
+)
+
+descriptors = Table(
+    "descriptors",
+    metadata,
+    record_id(),
+    link("case_id", "cases"),
+    words("method"),
+    words("maker"),
+    words("vector"),
+    words("created_at"),
+    added_by_event(),
+    UniqueConstraint("method", "maker", "case_id"),
 )
 
 evaluations = Table(

@@ -5,10 +5,12 @@ from fastapi.responses import Response
 from starlette.requests import Request
 
 from medloop.core.errors import NotFoundError
-from medloop.core.records import Annotation, Model, Prediction
+from medloop.core.records import Annotation, Case, Model, Prediction
+from medloop.images.encode import encode_mask
+from medloop.loop.parts import load_partial
 from medloop.loop.workspace import Workspace
 from medloop.server.schemas import Id
-from medloop.server.sending import VOXELS, send_blob
+from medloop.server.sending import VOXELS, send_blob, send_packed
 from medloop.server.site import WorkspaceHere
 from medloop.server.views import PredictionView, prediction_view
 
@@ -37,9 +39,12 @@ def get_prediction_uncertainty(workspace: WorkspaceHere, prediction: Id, request
 
 @router.get("/annotations/{annotation}/mask", response_class=Response, responses=VOXELS)
 def get_annotation_mask(workspace: WorkspaceHere, annotation: Id, request: Request) -> Response:
-    """A submitted mask: uint8 label values, file order, gzip."""
+    """A submitted mask: uint8 label values, 255 where a partial answer says nothing, file order, gzip."""
     with workspace.store.read() as tx:
         found = tx.get(Annotation, annotation)
+        case = tx.get(Case, found.case_id)
+    if found.kind == "partial":
+        return send_packed(encode_mask(load_partial(workspace.store.blobs, found, case)[1]))
     return _send(workspace, found.blob, "mask", request)
 
 

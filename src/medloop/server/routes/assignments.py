@@ -8,12 +8,13 @@ from fastapi.responses import Response
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, StateError
 from medloop.core.records import Annotation, Assignment
-from medloop.loop.answers import flag_case, skip_case, submit_mask, submit_tag
+from medloop.loop.answers import flag_case, skip_case, submit_mask, submit_partial, submit_tag
 from medloop.loop.drafts import packed_draft, save_patch
+from medloop.loop.parts import BoxPart, Part, SlicePart
 from medloop.loop.workspace import Workspace
 from medloop.server.failures import StaleRevisionError
 from medloop.server.project_views import ClosedView, RevisionView, SubmittedView
-from medloop.server.schemas import DraftEdit, Id, Reason, Seconds, Submission
+from medloop.server.schemas import BoxBody, DraftEdit, Id, Reason, Seconds, SliceBody, Submission
 from medloop.server.sending import VOXELS, send_packed
 from medloop.server.site import WorkspaceHere
 from medloop.server.uploads import RAW_MASK, uploaded_mask
@@ -39,10 +40,14 @@ def patch_draft(workspace: WorkspaceHere, assignment: Id, edit: DraftEdit) -> Re
 
 @router.post("/submit")
 def post_submit(workspace: WorkspaceHere, assignment: Id, answer: Submission) -> SubmittedView:
-    """Finish with the draft as the page knows it, or with a tag."""
+    """Finish with the draft as the page knows it, whole or in parts, or with a tag."""
     if answer.tag is not None:
         return _submitted(submit_tag(workspace, assignment, tag=answer.tag, effort_seconds=answer.effort_seconds))
     try:
+        if answer.parts is not None:
+            parts = [_part(part) for part in answer.parts]
+            done = submit_partial(workspace, assignment, parts=parts, revision=answer.revision, effort_seconds=answer.effort_seconds)
+            return _submitted(done)
         return _submitted(submit_mask(workspace, assignment, revision=answer.revision, effort_seconds=answer.effort_seconds))
     except ConflictError as error:
         _raise_stale(workspace, assignment, answer.revision, error)
@@ -69,6 +74,10 @@ def post_skip(workspace: WorkspaceHere, assignment: Id, body: Reason) -> ClosedV
 def post_flag(workspace: WorkspaceHere, assignment: Id, body: Reason) -> ClosedView:
     """Close without an answer and mark the case for someone to look at."""
     return _closed(flag_case(workspace, assignment, reason=body.reason))
+
+
+def _part(body: SliceBody | BoxBody) -> Part:
+    return SlicePart(body.axis, body.index) if isinstance(body, SliceBody) else BoxPart(body.start, body.stop)
 
 
 def _submitted(annotation: Annotation) -> SubmittedView:
