@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medloop.core.arrays import FloatArray
+from medloop.core.arrays import FloatArray, IntArray
 from medloop.core.errors import InputError, SettingError
 from medloop.query.units import checked_map
 
@@ -130,9 +130,10 @@ def _doubtful(score_map: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.stack(places, axis=1).astype(np.float64), values[places].astype(np.float64)
 
 
-def _nearest_step(distances: FloatArray) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
+def _nearest_step(distances: FloatArray) -> IntArray:
     """Number of the slab; a border belongs to the slab above, also where rounding would push it below."""
-    return np.floor(distances + 0.5 + 1e-9).astype(np.intp)
+    steps: IntArray = np.floor(distances + 0.5 + 1e-9).astype(np.intp)
+    return steps
 
 
 def _on_plane(

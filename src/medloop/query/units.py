@@ -4,8 +4,9 @@ Each function ranks parts of a voxel map of scores, shape (I, J, K), highest fir
 for planes of any orientation. Ties go to the part that comes first in file order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import SupportsInt
 
 import numpy as np
 from scipy import ndimage
@@ -150,6 +151,6 @@ def checked_map(score_map: FloatArray, count: int = 0) -> FloatArray:
     return finite_map(score_map)
 
 
-def _voxel(numbers: Sequence[int]) -> tuple[int, int, int]:
+def _voxel(numbers: Iterable[SupportsInt]) -> tuple[int, int, int]:
     i, j, k = (int(n) for n in numbers)
     return i, j, k
