@@ -10,7 +10,7 @@ from scipy.stats import rankdata, spearmanr
 from medloop.core.errors import InputError, NotFoundError, SettingError, ShapeError
 from medloop.query.fusion import fused
 from medloop.query.pool import Pool
-from medloop.query.ranking import coverage_gains
+from medloop.query.rank_fusion import coverage_gains
 from medloop.query.ranks import borda, fuse, order_points, rank_points
 from medloop.query.strategies import strategy
 from medloop.testing.check_strategy import check_strategy

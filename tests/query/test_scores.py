@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from medloop.core.errors import InputError, SettingError, ShapeError
-from medloop.query import scores
+from medloop.query import aggregation, scores, voxels
 
 SURE, EVEN = [1.0, 0.0], [0.5, 0.5]
 
@@ -74,14 +74,14 @@ def test_mutual_information_lies_between_zero_and_the_entropy_of_the_mean(p):
 @given(probabilities)
 def test_voxel_maps_are_the_case_scores_voxel_by_voxel(p):
     mean = p.mean(axis=0)
-    assert scores.voxel_entropy(volume(p)).ravel() == pytest.approx(scores.entropy(mean))
-    assert scores.voxel_margin(volume(p)).ravel() == pytest.approx(scores.margin(mean))
-    assert scores.voxel_least_confidence(volume(p)).ravel() == pytest.approx(scores.least_confidence(mean))
-    assert scores.voxel_mutual_information(volume(p)).ravel() == pytest.approx(scores.mutual_information(p), abs=1e-9)
+    assert voxels.voxel_entropy(volume(p)).ravel() == pytest.approx(scores.entropy(mean))
+    assert voxels.voxel_margin(volume(p)).ravel() == pytest.approx(scores.margin(mean))
+    assert voxels.voxel_least_confidence(volume(p)).ravel() == pytest.approx(scores.least_confidence(mean))
+    assert voxels.voxel_mutual_information(volume(p)).ravel() == pytest.approx(scores.mutual_information(p), abs=1e-9)
 
 
 def test_maps_have_the_shape_of_the_volume():
-    assert scores.voxel_entropy(np.full((2, 2, 3, 4, 5), 0.5, dtype=np.float32)).shape == (3, 4, 5)
+    assert voxels.voxel_entropy(np.full((2, 2, 3, 4, 5), 0.5, dtype=np.float32)).shape == (3, 4, 5)
 
 
 @pytest.mark.parametrize("score", [scores.least_confidence, scores.margin, scores.entropy])
@@ -91,7 +91,7 @@ def test_nan_is_refused_with_its_case(score):
 
 
 @pytest.mark.parametrize(
-    "score", [scores.voxel_least_confidence, scores.voxel_margin, scores.voxel_entropy, scores.voxel_mutual_information]
+    "score", [voxels.voxel_least_confidence, voxels.voxel_margin, voxels.voxel_entropy, voxels.voxel_mutual_information]
 )
 def test_nan_in_a_volume_is_refused(score):
     samples = np.full((2, 2, 2, 2, 2), 0.5)
@@ -114,36 +114,80 @@ def test_wrong_axes_are_refused():
     with pytest.raises(ShapeError, match="axes"):
         scores.entropy(np.array(EVEN))
     with pytest.raises(ShapeError, match="samples, classes, I, J, K"):
-        scores.voxel_entropy(np.zeros((2, 2, 2)))
+        voxels.voxel_entropy(np.zeros((2, 2, 2)))
 
 
 def test_aggregates_worked_out_by_hand():
     score_map, weights = np.array([[0.0, 1.0], [2.0, 5.0]]), np.array([[1.0, 0.0], [0.5, 0.5]])
-    assert scores.aggregate(score_map, None, how="mean") == 2.0
-    assert scores.aggregate(score_map, weights, how="mean") == pytest.approx(1.75)
-    assert scores.aggregate(score_map, None, how="sum") == 8.0
-    assert scores.aggregate(score_map, weights, how="sum") == pytest.approx(3.5)
-    assert scores.aggregate(score_map, None, how="top") == 5.0
-    assert scores.aggregate(score_map, weights, how="foreground") == pytest.approx(7 / 3)
+    assert aggregation.aggregate(score_map, None, how="mean") == 2.0
+    assert aggregation.aggregate(score_map, weights, how="mean") == pytest.approx(1.75)
+    assert aggregation.aggregate(score_map, None, how="sum") == 8.0
+    assert aggregation.aggregate(score_map, weights, how="sum") == pytest.approx(3.5)
+    assert aggregation.aggregate(score_map, None, how="top") == 5.0
+    assert aggregation.aggregate(score_map, weights, how="foreground") == pytest.approx(7 / 3)
 
 
 def test_top_averages_one_percent_of_the_voxels():
-    assert scores.aggregate(np.arange(1000.0), None, how="top") == pytest.approx(np.arange(990, 1000).mean())
+    assert aggregation.aggregate(np.arange(1000.0), None, how="top") == pytest.approx(np.arange(990, 1000).mean())
 
 
 def test_without_foreground_the_whole_map_counts():
-    assert scores.aggregate(np.array([1.0, 3.0]), np.array([0.1, 0.2]), how="foreground") == 2.0
+    assert aggregation.aggregate(np.array([1.0, 3.0]), np.array([0.1, 0.2]), how="foreground") == 2.0
 
 
 def test_foreground_needs_weights_and_unknown_ways_are_refused():
     with pytest.raises(SettingError, match="needs weights"):
-        scores.aggregate(np.ones(3), None, how="foreground")
+        aggregation.aggregate(np.ones(3), None, how="foreground")
     with pytest.raises(SettingError, match="Unknown aggregation"):
-        scores.aggregate(np.ones(3), None, how="median")
+        aggregation.aggregate(np.ones(3), None, how="median")
 
 
 def test_weights_of_another_shape_or_nothing_are_refused():
     with pytest.raises(ShapeError, match="shape"):
-        scores.aggregate(np.ones(3), np.ones(4))
+        aggregation.aggregate(np.ones(3), np.ones(4))
     with pytest.raises(InputError, match="not all zero"):
-        scores.aggregate(np.ones(3), np.zeros(3))
+        aggregation.aggregate(np.ones(3), np.zeros(3))
+
+
+def test_golden_values_of_committees():
+    agree_and_not = np.array([[[0.8, 0.2], [0.9, 0.1]], [[0.8, 0.2], [0.1, 0.9]], [[0.8, 0.2], [0.2, 0.8]]])
+    assert scores.variation_ratio(agree_and_not) == pytest.approx([0.0, 1 / 3])
+    assert scores.vote_entropy(agree_and_not) == pytest.approx([0.0, -(math.log(1 / 3) + 2 * math.log(2 / 3)) / 3])
+    assert scores.mean_std(agree_and_not) == pytest.approx([0.0, np.std([0.9, 0.1, 0.2])])
+    assert scores.consensus_entropy(agree_and_not)[1] == pytest.approx(scores.entropy(rows([0.4, 0.6]))[0])
+
+
+def test_ratio_is_one_where_two_classes_tie():
+    assert scores.ratio(rows([0.4, 0.4, 0.2], [0.5, 0.25, 0.25], [1.0, 0.0, 0.0])) == pytest.approx([1.0, 0.5, 0.0])
+
+
+@given(probabilities)
+def test_mutual_information_is_the_jensen_shannon_divergence(p):
+    mean = p.mean(axis=0)
+    divergence = np.mean([stats.entropy(sample, mean, axis=-1) for sample in p], axis=0)
+    assert scores.mutual_information(p) == pytest.approx(divergence, abs=1e-9)
+
+
+@given(probabilities)
+def test_committee_scores_stay_in_their_ranges(p):
+    samples, _, classes = p.shape
+    assert (scores.variation_ratio(p) <= 1 - 1 / classes + 1e-9).all()
+    assert (scores.vote_entropy(p) <= math.log(min(samples, classes)) + 1e-9).all()
+    assert (scores.mean_std(p) <= 0.5).all()
+    assert (scores.consensus_entropy(p) >= scores.mutual_information(p) - 1e-9).all()
+
+
+@given(probabilities)
+def test_the_other_voxel_maps_are_the_case_scores_too(p):
+    assert voxels.voxel_ratio(volume(p)).ravel() == pytest.approx(scores.ratio(p.mean(axis=0)))
+    assert voxels.voxel_vote_entropy(volume(p)).ravel() == pytest.approx(scores.vote_entropy(p))
+    assert voxels.voxel_variation_ratio(volume(p)).ravel() == pytest.approx(scores.variation_ratio(p))
+    assert voxels.voxel_mean_std(volume(p)).ravel() == pytest.approx(scores.mean_std(p))
+
+
+@pytest.mark.parametrize("score", [scores.variation_ratio, scores.vote_entropy, scores.mean_std])
+def test_one_sample_is_no_committee(score):
+    with pytest.raises(ShapeError, match=">= 2 samples"):
+        score(rows([EVEN]))
+    with pytest.raises(InputError, match="NaN at case 1"):
+        score(rows([EVEN, [np.nan, 1]], [EVEN, EVEN]))

@@ -20,6 +20,7 @@ from medloop.loop.control import JobControl
 from medloop.loop.workspace import Workspace
 from medloop.models.recipes import Recipe
 from medloop.quality.agreement import QualityMap, fit_quality, sample_agreement
+from medloop.query import aggregation, voxels
 from medloop.query import scores as query_scores
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
@@ -131,7 +132,7 @@ def make_prediction(
 
 def uncertainty_bytes(samples: ProbabilitySamples) -> MaskArray:
     """Predictive entropy per voxel as uint8: 0 sure, 255 = ln(classes) nats. Shape (I, J, K)."""
-    entropy = query_scores.voxel_entropy(samples) / math.log(samples.shape[1])
+    entropy = voxels.voxel_entropy(samples) / math.log(samples.shape[1])
     scaled: MaskArray = np.rint(np.clip(entropy, 0.0, 1.0) * 255).astype(np.uint8)
     return scaled
 
@@ -157,13 +158,13 @@ def judge(samples: ProbabilitySamples) -> Judged:
         }
         return Judged(scores, agreement)
     maps = {
-        "least_confidence": query_scores.voxel_least_confidence(samples),
-        "margin": query_scores.voxel_margin(samples),
-        "entropy": query_scores.voxel_entropy(samples),
+        "least_confidence": voxels.voxel_least_confidence(samples),
+        "margin": voxels.voxel_margin(samples),
+        "entropy": voxels.voxel_entropy(samples),
     }
     if several:
-        maps["bald"] = query_scores.voxel_mutual_information(samples)
-    scores = {name: query_scores.aggregate(m, None, how="mean") for name, m in maps.items()}
+        maps["bald"] = voxels.voxel_mutual_information(samples)
+    scores = {name: aggregation.aggregate(m, None, how="mean") for name, m in maps.items()}
     foreground = float((samples.mean(axis=0).argmax(axis=0) > 0).mean())
     composition = _rows(samples.mean(axis=(2, 3, 4), dtype=np.float64))
     return Judged({"bald": 0.0, **scores, "foreground": foreground, "samples": composition}, agreement)

@@ -16,7 +16,9 @@ LOW_FOREGROUND_SHARE = 1 / 3
 @ordered
 def select_random(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:
     """Every case with the same chance, without replacement."""
-    return [Pick(int(n), 0.0, "drawn at random") for n in rng.permutation(len(pool.case_ids))[:count]]
+    cases = len(pool.case_ids)
+    drawn = rng.permutation(cases)[:count]
+    return [Pick(int(n), 0.0, "drawn at random", 1.0 / (cases - place)) for place, n in enumerate(drawn)]
 
 
 def foreground_aware(score: str, share: float, reason: str) -> Select:

@@ -1,25 +1,15 @@
-"""From probabilities to scores: how unsure a model is about a case, a voxel, a volume.
+"""From class probabilities to scores: how unsure a model is about a case.
 
-Class forms take probabilities with the classes on the last axis; voxel forms take the samples of one
-case, shape (S, C, I, J, K), and give a map (I, J, K); `aggregate` turns a map into one number. Higher
-always means: ask sooner. All logarithms are natural.
+Probabilities have the classes on the last axis; samples are several answers to each case, on the first axis.
+Higher always means: ask sooner. All logarithms are natural. The same scores voxel by voxel are in
+`medloop.query.voxels`; the highest of a million in `medloop.query.ranking`.
 """
 
-from typing import Literal, TypeAlias
-
 import numpy as np
-from scipy.special import xlogy
 
-from medloop.core.arrays import CaseProbabilities, CaseScores, ClassSamples, FloatArray, ProbabilitySamples
-from medloop.core.errors import InputError, SettingError, ShapeError
-
-Aggregation: TypeAlias = Literal["mean", "sum", "top", "foreground"]
-
-TOP_SHARE = 0.01
-"""Share of the voxels that "top" averages: the worst spot of a volume, yet not one noisy voxel."""
-
-SUM_TOLERANCE = 1e-3
-"""Probabilities of one case may miss 1 by this much: the rounding of float16 over a few hundred classes."""
+from medloop.core.arrays import CaseProbabilities, CaseScores, ClassSamples, FloatArray
+from medloop.core.errors import ShapeError
+from medloop.query.probabilities import as_table, by_blocks, checked, disagreements, entropies, two_best
 
 
 def least_confidence(probabilities: CaseProbabilities) -> CaseScores:
@@ -37,8 +27,7 @@ def least_confidence(probabilities: CaseProbabilities) -> CaseScores:
 
     Source: Lewis and Gale 1994, arXiv:cmp-lg/9407020; Settles 2009, section 3.1.
     """
-    scores: CaseScores = 1.0 - _checked(probabilities).max(axis=-1)
-    return scores
+    return 1.0 - by_blocks(lambda turned: turned.max(axis=0), probabilities)
 
 
 def margin(probabilities: CaseProbabilities) -> CaseScores:
@@ -56,7 +45,25 @@ def margin(probabilities: CaseProbabilities) -> CaseScores:
 
     Source: Scheffer et al. 2001, doi:10.1007/3-540-44816-0_31; Settles 2009, section 3.1.
     """
-    return _one_minus_gap(_checked(probabilities), axis=-1)
+    return by_blocks(_one_minus_gap, probabilities)
+
+
+def ratio(probabilities: CaseProbabilities) -> CaseScores:
+    """Probability of the second most likely class over that of the most likely.
+
+    Args:
+        probabilities: Shape (cases, classes), at least two classes; rows sum to 1.
+
+    Returns:
+        Shape (cases,), 0 (sure) to 1 (two classes tie).
+
+    Raises:
+        ShapeError: Not two axes, or a single class.
+        InputError: NaN, negative, or rows that do not sum to 1.
+
+    Source: Monarch 2021, Human-in-the-Loop Machine Learning, section 3.2.3 (ratio of confidence).
+    """
+    return by_blocks(_ratio, probabilities)
 
 
 def entropy(probabilities: CaseProbabilities) -> CaseScores:
@@ -74,11 +81,13 @@ def entropy(probabilities: CaseProbabilities) -> CaseScores:
 
     Source: Shannon 1948, section 6; Settles 2009, section 3.1.
     """
-    return _entropy(_checked(probabilities), axis=-1)
+    return entropies(probabilities)
 
 
 def mutual_information(samples: ClassSamples) -> CaseScores:
     """Score each case by how much the model's samples disagree (BALD).
+
+    The same number is called the Jensen-Shannon divergence of the samples with equal weights.
 
     Args:
         samples: Class probabilities, shape (samples, cases, classes); last axis sums to 1.
@@ -92,175 +101,111 @@ def mutual_information(samples: ClassSamples) -> CaseScores:
 
     Source: Houlsby et al. 2011, arXiv:1112.5745, section 2.
     """
-    checked = _checked(samples, axes=3)
-    _require_samples(checked)
-    return _disagreement(checked, axis=-1)
+    return disagreements(_several(as_table(samples, axes=3)))
 
 
-def voxel_least_confidence(samples: ProbabilitySamples) -> FloatArray:
-    """`least_confidence` of the mean sample at every voxel, shape (I, J, K).
+def consensus_entropy(samples: ClassSamples) -> CaseScores:
+    """Entropy of the mean of the samples: doubt that they share and doubt from their disagreement together.
 
     Args:
-        samples: Shape (S, C, I, J, K).
-
-    Raises:
-        ShapeError: Not five axes.
-        InputError: NaN.
-    """
-    scores: FloatArray = 1.0 - _mean_sample(samples).max(axis=0)
-    return _finite_map(scores)
-
-
-def voxel_margin(samples: ProbabilitySamples) -> FloatArray:
-    """`margin` of the mean sample at every voxel, shape (I, J, K).
-
-    Args:
-        samples: Shape (S, C, I, J, K), at least two classes.
-
-    Raises:
-        ShapeError: Not five axes, or a single class.
-        InputError: NaN.
-    """
-    return _finite_map(_one_minus_gap(_mean_sample(samples), axis=0))
-
-
-def voxel_entropy(samples: ProbabilitySamples) -> FloatArray:
-    """`entropy` of the mean sample at every voxel in nats, shape (I, J, K).
-
-    Args:
-        samples: Shape (S, C, I, J, K).
-
-    Raises:
-        ShapeError: Not five axes.
-        InputError: NaN or negative probabilities.
-    """
-    return _finite_map(_entropy(_mean_sample(samples), axis=0))
-
-
-def voxel_mutual_information(samples: ProbabilitySamples) -> FloatArray:
-    """`mutual_information` (BALD) at every voxel in nats, shape (I, J, K).
-
-    Args:
-        samples: Shape (S, C, I, J, K), at least two samples.
-
-    Raises:
-        ShapeError: Not five axes, or a single sample.
-        InputError: NaN or negative probabilities.
-    """
-    _require_volume(samples)
-    _require_samples(samples)
-    return _finite_map(_disagreement(samples, axis=1))
-
-
-def aggregate(score_map: FloatArray, weights: FloatArray | None, how: Aggregation = "mean") -> float:
-    """One number for a volume from its voxel map.
-
-    Args:
-        score_map: Scores per voxel, any shape.
-        weights: Importance per voxel, same shape, not negative; None weighs all alike.
-        how: "mean" (weighted average), "sum" (weighted sum, favours large organs and doubt), "top" (average of the
-            weighted highest `TOP_SHARE` of voxels), "foreground" (average where the weight is at least 0.5; without
-            such a voxel, the plain mean).
+        samples: Class probabilities, shape (samples, cases, classes); one sample is enough.
 
     Returns:
-        The score; higher means ask sooner.
+        Nats, shape (cases,), 0 to ln(classes); never below `mutual_information`.
 
     Raises:
-        ShapeError: Weights of another shape, or an empty map.
-        InputError: NaN in map or weights, or weights that sum to nothing.
-        SettingError: An unknown `how`, or "foreground" without weights.
+        ShapeError: Not three axes, or no sample.
+        InputError: NaN, negative, or rows that do not sum to 1.
+
+    Source: McCallum and Nigam 1998, ICML (committee's mean); Settles 2009, section 3.2.
     """
-    values, importance = _weighted(score_map, weights)
-    if how == "mean":
-        if importance is None:
-            return float(values.mean(dtype=np.float64))
-        return float(np.average(values, weights=importance))
-    product = values if importance is None else values * importance
-    if how == "sum":
-        return float(product.sum(dtype=np.float64))
-    if how == "top":
-        count = max(1, round(TOP_SHARE * product.size))
-        return float(np.partition(product, product.size - count)[product.size - count :].mean(dtype=np.float64))
-    if how == "foreground" and importance is not None:
-        inside = importance >= 0.5
-        return float((values[inside] if inside.any() else values).mean(dtype=np.float64))
-    if how == "foreground":
-        raise SettingError('Aggregation "foreground" needs weights', remedy="pass the foreground probability per voxel")
-    raise SettingError(f"Unknown aggregation {how!r}", remedy="use mean, sum, top or foreground")
+    table = checked(samples)
+    if not len(table):
+        raise ShapeError("A consensus needs at least one sample, got none")
+    return entropies(table.mean(axis=0))
 
 
-def _weighted(score_map: FloatArray, weights: FloatArray | None) -> tuple[FloatArray, FloatArray | None]:
-    if not score_map.size or (weights is not None and weights.shape != score_map.shape):
-        raise ShapeError(
-            f"Weights must have the shape of a map with voxels, got {None if weights is None else weights.shape} for {score_map.shape}"
-        )
-    _finite_map(score_map)
-    if weights is None:
-        return score_map.ravel(), None
-    if not (np.isfinite(weights).all() and weights.min() >= 0 and weights.max() > 0):
-        raise InputError("Weights must be finite, not negative, and not all zero")
-    return score_map.ravel(), weights.ravel()
+def vote_entropy(samples: ClassSamples) -> CaseScores:
+    """Entropy of the votes, where each sample votes for its most likely class (the first on a tie).
+
+    Args:
+        samples: Class probabilities, shape (samples, cases, classes).
+
+    Returns:
+        Nats, shape (cases,), 0 (all agree) to ln(min(samples, classes)).
+
+    Raises:
+        ShapeError: Not three axes, or fewer than two samples per case.
+        InputError: NaN, negative, or rows that do not sum to 1.
+
+    Source: Dagan and Engelson 1995, ICML, committee-based sampling, section 3.
+    """
+    return entropies(vote_shares(_several(checked(samples)), axis=-1))
 
 
-def _entropy(probabilities: FloatArray, *, axis: int) -> FloatArray:
-    total: FloatArray = -xlogy(probabilities, probabilities).sum(axis=axis)
-    return np.maximum(total, 0.0)
+def variation_ratio(samples: ClassSamples) -> CaseScores:
+    """Share of the samples that do not vote for the most voted class.
+
+    Args:
+        samples: Class probabilities, shape (samples, cases, classes).
+
+    Returns:
+        Shape (cases,), 0 (all agree) to 1 - 1/classes.
+
+    Raises:
+        ShapeError: Not three axes, or fewer than two samples per case.
+        InputError: NaN, negative, or rows that do not sum to 1.
+
+    Source: Freeman 1965; Gal et al. 2017, arXiv:1703.02910, section 4.
+    """
+    scores: CaseScores = 1.0 - vote_shares(_several(checked(samples)), axis=-1).max(axis=-1)
+    return scores
 
 
-def _disagreement(samples: FloatArray, *, axis: int) -> FloatArray:
-    """Entropy of the mean minus mean entropy; rounding may make it a hair negative, the truth is not."""
-    shared = samples.mean(axis=0)
-    own = sum(_entropy(sample, axis=axis - 1 if axis > 0 else axis) for sample in samples) / len(samples)
-    gap: FloatArray = np.maximum(_entropy(shared, axis=axis - 1 if axis > 0 else axis) - own, 0.0)
+def mean_std(samples: ClassSamples) -> CaseScores:
+    """Standard deviation of each class's probability over the samples, averaged over the classes.
+
+    Args:
+        samples: Class probabilities, shape (samples, cases, classes).
+
+    Returns:
+        Shape (cases,), 0 (all agree) to 1/2.
+
+    Raises:
+        ShapeError: Not three axes, or fewer than two samples per case.
+        InputError: NaN, negative, or rows that do not sum to 1.
+
+    Source: Kampffmeyer et al. 2016, CVPR workshops; Gal et al. 2017, arXiv:1703.02910, section 4.
+    """
+    scores: CaseScores = _several(checked(samples)).std(axis=0).mean(axis=-1)
+    return scores
+
+
+def vote_shares(samples: FloatArray, *, axis: int) -> FloatArray:
+    """Share of the samples whose most likely class is each class: the shape of one sample.
+
+    Args:
+        samples: Class probabilities, samples on the first axis.
+        axis: Which axis holds the classes.
+    """
+    votes, classes = samples.argmax(axis=axis), samples.shape[axis]
+    shares: FloatArray = np.stack([(votes == c).mean(axis=0) for c in range(classes)], axis=-1 if axis == -1 else axis - 1)
+    return shares
+
+
+def _one_minus_gap(turned: FloatArray) -> FloatArray:
+    best, second = two_best(turned)
+    gap: FloatArray = 1.0 - (best - second)
     return gap
 
 
-def _one_minus_gap(probabilities: FloatArray, *, axis: int) -> FloatArray:
-    classes = probabilities.shape[axis]
-    if classes < 2:
-        raise ShapeError(f"A margin needs at least 2 classes, got {classes}")
-    best = np.partition(probabilities, classes - 2, axis=axis)
-    scores: FloatArray = 1.0 - (best.take(classes - 1, axis=axis) - best.take(classes - 2, axis=axis))
-    return scores
+def _ratio(turned: FloatArray) -> FloatArray:
+    best, second = two_best(turned)
+    found: FloatArray = second / best
+    return found
 
 
-def _mean_sample(samples: ProbabilitySamples) -> FloatArray:
-    _require_volume(samples)
-    mean: FloatArray = samples.mean(axis=0)
-    return mean
-
-
-def _require_volume(samples: ProbabilitySamples) -> None:
-    if samples.ndim != 5 or not len(samples):
-        raise ShapeError(f"Samples of a volume have axes (samples, classes, I, J, K) and at least one sample, got {samples.shape}")
-
-
-def _require_samples(samples: ProbabilitySamples) -> None:
+def _several(samples: ClassSamples) -> ClassSamples:
     if len(samples) < 2:
-        raise ShapeError(f"Mutual information needs >= 2 samples per case, got {len(samples)}", remedy="use dropout or an ensemble")
-
-
-def _finite_map(scores: FloatArray) -> FloatArray:
-    if not np.isfinite(scores).all():
-        bad = int((~np.isfinite(scores)).sum())
-        raise InputError(
-            f"Probabilities and scores must be numbers, got NaN or infinity at {bad} voxels", remedy="check the model's output"
-        )
-    return scores
-
-
-def _checked(probabilities: FloatArray, *, axes: int = 2) -> FloatArray:
-    """The probabilities, if they are some.
-
-    Raises:
-        ShapeError: Another number of axes.
-        InputError: NaN, negative, or rows that do not sum to 1.
-    """
-    if probabilities.ndim != axes:
-        raise ShapeError(f"Expected {axes} axes ending in (cases, classes), got shape {probabilities.shape}")
-    if np.isnan(probabilities).any():
-        case = int(np.argwhere(np.isnan(probabilities))[0][-2])
-        raise InputError(f"Probabilities must be numbers, got NaN at case {case}", remedy="check the model's output")
-    if probabilities.size and (probabilities.min() < 0 or np.abs(probabilities.sum(axis=-1) - 1.0).max() > SUM_TOLERANCE):
-        raise InputError("Probabilities must not be negative and must sum to 1 over the classes", remedy="apply softmax to logits first")
-    return probabilities
+        raise ShapeError(f"Disagreement needs >= 2 samples per case, got {len(samples)}", remedy="use dropout or an ensemble")
+    return samples
