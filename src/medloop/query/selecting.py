@@ -1,5 +1,6 @@
 """What many strategies share: a pool in order, the highest scores, weighted draws."""
 
+from dataclasses import replace
 from functools import wraps
 
 import numpy as np
@@ -18,7 +19,7 @@ def ordered(rule: Select) -> Select:
         if not wanted:
             return []
         arranged, places = pool.in_order()
-        return [Pick(places[p.index], p.score, p.reason) for p in rule(arranged, wanted, rng)]
+        return [replace(p, index=places[p.index]) for p in rule(arranged, wanted, rng)]
 
     return select
 

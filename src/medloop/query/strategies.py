@@ -10,7 +10,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from medloop.core.errors import ConflictError, NotFoundError, UnavailableError
-from medloop.query import baselines, coverage, uncertainty
+from medloop.query import baselines, cold_start, coverage, hybrids, uncertainty
 from medloop.query.pool import Pick, Pool
 from medloop.query.strategy import Strategy
 
@@ -19,7 +19,7 @@ __all__ = ["GROUP", "Pick", "Pool", "Strategy", "strategies", "strategy"]
 GROUP = "medloop.strategies"
 """The entry point group of strategies from other packages."""
 
-FAMILIES = (baselines, uncertainty, coverage)
+FAMILIES = (baselines, uncertainty, coverage, cold_start, hybrids)
 """Modules of built-in strategies, in the order they are listed; each holds a tuple `STRATEGIES`."""
 
 BUILT_IN: tuple[Strategy, ...] = tuple(found for family in FAMILIES for found in family.STRATEGIES)
