@@ -31,7 +31,8 @@ def purity_radius(features: Features, labels: IntArray, *, purity: float = PURIT
     others = np.sqrt(_nearest(features, labels))
     if not np.isfinite(others).all():
         return nearest_distance(features)
-    return float(np.nextafter(np.quantile(others, 1.0 - purity, method="lower"), 0.0)) or nearest_distance(features)
+    impure = min(len(others) - 1, int((1.0 - purity) * len(others) + 1e-9))  # as many balls may be
+    return float(np.nextafter(np.sort(others)[impure], 0.0)) or nearest_distance(features)
 
 
 def nearest_distance(features: Features) -> float:
