@@ -10,7 +10,24 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from medloop.core.errors import ConflictError, NotFoundError, UnavailableError
-from medloop.query import balance, baselines, batchbald, clasp, committee, cost, coverage, information, latent, learned, rank_fusion, stochastic, synthesis, uncertainty
+from medloop.query import (
+    balance,
+    baselines,
+    batchbald,
+    clasp,
+    cold_start,
+    committee,
+    cost,
+    coverage,
+    hybrids,
+    information,
+    latent,
+    learned,
+    rank_fusion,
+    stochastic,
+    synthesis,
+    uncertainty,
+)
 from medloop.query.pool import Pick, Pool
 from medloop.query.strategy import Strategy
 
@@ -19,7 +36,24 @@ __all__ = ["GROUP", "Pick", "Pool", "Strategy", "strategies", "strategy"]
 GROUP = "medloop.strategies"
 """The entry point group of strategies from other packages."""
 
-FAMILIES = (baselines, uncertainty, coverage, information, latent, rank_fusion, learned, cost, balance, synthesis, committee, stochastic, batchbald, clasp)
+FAMILIES = (
+    baselines,
+    uncertainty,
+    committee,
+    stochastic,
+    batchbald,
+    clasp,
+    coverage,
+    cold_start,
+    hybrids,
+    information,
+    latent,
+    synthesis,
+    rank_fusion,
+    learned,
+    cost,
+    balance,
+)
 """Modules of built-in strategies, in the order they are listed; each holds a tuple `STRATEGIES`."""
 
 BUILT_IN: tuple[Strategy, ...] = tuple(found for family in FAMILIES for found in family.STRATEGIES)

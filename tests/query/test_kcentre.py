@@ -1,4 +1,4 @@
-"""Spread: hand-made layouts, exhaustive optima, and the guarantees of both greedy rules."""
+"""Greedy k-centre: hand-made layouts, the guarantee, and the plain rule pick by pick."""
 
 import itertools
 
@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as hnp
 from scipy.spatial.distance import cdist
 
 from medloop.core.errors import InputError, SettingError, ShapeError
-from medloop.query.diversity import cosine_similarity, greedy_cover, k_centre
+from medloop.query import kcentre
+from medloop.query.kcentre import k_centre
 
 LINE = np.array([[0.0], [1.0], [4.0], [9.0], [10.0]])
 points = hnp.arrays(np.float64, st.tuples(st.integers(4, 9), st.just(2)), elements=st.integers(-20, 20).map(float))
@@ -22,12 +23,12 @@ def radius(table, picks) -> float:
 
 def plain_k_centre(table, centres, count):
     """The rule as the paper writes it, without any saving."""
-    chosen, picks = list(centres), []
+    table, picks = table.astype(np.float64), []
+    nearest = cdist(table, centres.astype(np.float64), "sqeuclidean").min(axis=1)
     for _ in range(count):
-        distance = cdist(table, np.array(chosen)).min(axis=1)
-        distance[picks] = -1
-        picks.append(int(np.argmax(np.round(distance, 9))))
-        chosen.append(table[picks[-1]])
+        picks.append(int(np.argmax(nearest)))
+        nearest = np.minimum(nearest, cdist(table, table[picks[-1:]], "sqeuclidean")[:, 0])
+        nearest[picks] = -1
     return picks
 
 
@@ -66,10 +67,42 @@ def test_an_offset_far_from_the_origin_changes_nothing():
     assert k_centre(table + 64, centres + 64, 10) == k_centre(table, centres, 10)
 
 
+@given(
+    hnp.arrays(np.float32, st.tuples(st.integers(1, 40), st.just(2)), elements=st.integers(-5, 5)),
+    hnp.arrays(np.float32, st.tuples(st.integers(1, 12), st.just(2)), elements=st.integers(-5, 5)),
+)
+def test_lazy_picks_are_the_plain_ones_even_among_duplicates(table, centres):
+    assert k_centre(table, centres, len(table)) == plain_k_centre(table, centres, len(table))
+
+
+@pytest.mark.parametrize("spread", [0.0, 3.0])
+def test_many_centres_seen_in_steps_give_the_plain_picks(spread, monkeypatch):
+    monkeypatch.setattr(kcentre, "FIRST_CENTRES", 4)
+    monkeypatch.setattr(kcentre, "_GROWTH", 8)
+    rng = np.random.default_rng(5)
+    groups = spread * rng.normal(size=(20, 6))
+    table, centres = (rng.normal(size=(n, 6)) + groups[rng.integers(20, size=n)] for n in (600, 90))
+    table[300:310] = table[:10]
+    assert k_centre(table.astype(np.float32), centres.astype(np.float32), 80) == plain_k_centre(
+        table.astype(np.float32), centres.astype(np.float32), 80
+    )
+
+
+def test_neighbours_that_single_precision_cannot_tell_apart_are_told_apart():
+    table = np.array([[1000.0, 0.0], [1000.0, 2.0**-13], [0.0, 0.0]], dtype=np.float32)
+    centres = np.array([[0.0, 0.0], [0.0, -1.0]], dtype=np.float32)
+    assert k_centre(table, centres, 1) == plain_k_centre(table, centres, 1) == [1]
+
+
+def test_the_order_of_the_centres_does_not_matter():
+    rng = np.random.default_rng(6)
+    table, centres = rng.normal(size=(300, 4)).astype(np.float32), rng.normal(size=(200, 4)).astype(np.float32)
+    assert k_centre(table, centres, 20) == k_centre(table, centres[::-1], 20)
+
+
 def test_nothing_asked_gives_nothing():
     assert k_centre(LINE, None, 0) == []
     assert k_centre(LINE[:0], None, 3) == []
-    assert greedy_cover(np.zeros((0, 4)), [], 3) == []
 
 
 def test_bad_features_are_refused():
@@ -83,43 +116,3 @@ def test_bad_features_are_refused():
         k_centre(LINE, None, -1)
     with pytest.raises(SettingError, match="first pick"):
         k_centre(LINE, None, 1, first=9)
-
-
-def test_cover_takes_the_candidate_like_most_cases_then_the_one_like_the_rest():
-    similarity = np.array([[1.0, 0.9, 0.0, 0.0], [0.9, 1.0, 0.8, 0.0], [0.0, 0.0, 0.0, 1.0]])
-    assert greedy_cover(similarity, [10, 20, 30], 2) == [20, 30]
-
-
-def test_equal_candidates_keep_their_order():
-    assert greedy_cover(np.ones((3, 4)), [7, 5, 9], 3) == [7, 5, 9]
-
-
-@given(hnp.arrays(np.float64, st.tuples(st.integers(3, 7), st.integers(1, 6)), elements=st.floats(0, 1)))
-def test_cover_reaches_its_guaranteed_share_of_the_best(similarity):
-    def value(picks):
-        return similarity[list(picks)].max(axis=0).sum()
-
-    best = max(value(s) for s in itertools.combinations(range(len(similarity)), 2))
-    assert value(greedy_cover(similarity, range(len(similarity)), 2)) >= (1 - 1 / np.e) * best - 1e-9
-
-
-@given(hnp.arrays(np.float64, st.tuples(st.integers(2, 6), st.integers(1, 6)), elements=st.integers(-8, 8).map(lambda n: n / 8)))
-def test_lazy_gains_pick_what_full_evaluation_picks(similarity):
-    covered, left, plain = np.full(similarity.shape[1], min(similarity.min(), 0.0)), list(range(len(similarity))), []
-    while left:
-        plain.append(max(left, key=lambda r: (np.maximum(similarity[r] - covered, 0).sum(), -r)))
-        covered = np.maximum(covered, similarity[plain[-1]])
-        left.remove(plain[-1])
-    assert greedy_cover(similarity, range(len(similarity)), len(similarity)) == plain
-
-
-def test_bad_similarities_are_refused():
-    with pytest.raises(ShapeError, match="one row per candidate"):
-        greedy_cover(np.zeros((2, 2)), [1], 1)
-    with pytest.raises(InputError, match="finite"):
-        greedy_cover(np.array([[np.nan]]), [0], 1)
-
-
-def test_cosine_of_parallel_opposite_and_empty_rows():
-    table = np.array([[1.0, 0.0], [-2.0, 0.0], [0.0, 0.0]])
-    assert cosine_similarity(table[:1], table).tolist() == [[1.0, -1.0, 0.0]]
