@@ -1,11 +1,27 @@
 """Arguments and options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
 import typer
+
+from medloop.core.errors import SettingError
 
 ProjectFolder: TypeAlias = Annotated[Path, typer.Argument(metavar="DIR", help="The project's folder.", show_default=False)]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Background: TypeAlias = Annotated[bool, typer.Option("--background", help="Only ask for the work; a worker does it.")]
 Threads: TypeAlias = Annotated[int, typer.Option(min=0, max=1024, help="CPU threads for the work; 0 takes all.")]
+
+Choice = TypeVar("Choice", bound=str)
+
+
+def one_of(option: str, given: str, known: tuple[Choice, ...]) -> Choice:
+    """The known word that was given.
+
+    Raises:
+        SettingError: None of them was.
+    """
+    for word in known:
+        if word == given:
+            return word
+    raise SettingError(f"{option} must be one of {', '.join(map(str, known))}, got {given!r}")

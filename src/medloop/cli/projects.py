@@ -1,18 +1,16 @@
 """Commands about a project's contents: make, fill, look, take away, check."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder
+from medloop.cli.options import one_of, AsJson, ProjectFolder
 from medloop.cli.printing import print_json, say
 from medloop.core.errors import MedloopError, SettingError
 
 if TYPE_CHECKING:
     from medloop.loop.importing import ImportReport
-
-Choice = TypeVar("Choice", bound=str)
 
 
 def init(
@@ -56,8 +54,8 @@ def init(
     settings = ProjectSettings(
         strategy=usual.strategy if strategy is None else known_strategy(strategy),
         batch_size=usual.batch_size if batch is None else batch,
-        warm_start=_one_of("--training", training or ("all" if warm_start else usual.warm_start), get_args(WarmStart)),
-        cold_start=_one_of("--cold-start", cold_start or usual.cold_start, get_args(ColdStart)),
+        warm_start=one_of("--training", training or ("all" if warm_start else usual.warm_start), get_args(WarmStart)),
+        cold_start=one_of("--cold-start", cold_start or usual.cold_start, get_args(ColdStart)),
         train_minutes=usual.train_minutes if minutes is None else minutes,
         validation_fraction=usual.validation_fraction if validation is None else validation,
         test_fraction=usual.test_fraction if test is None else test,
@@ -84,18 +82,6 @@ def init(
             print_json({"id": workspace.project.id, "name": workspace.project.name, "kind": kind, "labels": labels})
         else:
             say(f"Made {workspace.project.name}: {kind} of {', '.join(labels)}. Next: medloop import {folder} SOURCE")
-
-
-def _one_of(option: str, given: str, known: tuple[Choice, ...]) -> Choice:
-    """The known word that was given.
-
-    Raises:
-        SettingError: None of them was.
-    """
-    for word in known:
-        if word == given:
-            return word
-    raise SettingError(f"{option} must be one of {', '.join(map(str, known))}, got {given!r}")
 
 
 def import_(

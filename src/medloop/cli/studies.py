@@ -4,11 +4,11 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from medloop.cli.options import AsJson
+from medloop.cli.options import AsJson, one_of
 from medloop.cli.printing import print_json, print_table, say
 from medloop.core.errors import SettingError
 
@@ -43,7 +43,12 @@ def simulate(
     minutes: Annotated[float, typer.Option(help="Time per model when --steps is 0; then results depend on the machine.")] = 2.0,
     samples: Annotated[int, typer.Option(help="Answers drawn per case for uncertainty.")] = 4,
     members: Annotated[int, typer.Option(help="Networks per model.")] = 1,
-    warm_start: Annotated[bool, typer.Option("--warm-start", help="Train on from the newest model in every round.")] = False,
+    warm_start: Annotated[bool, typer.Option("--warm-start", help="The same as --training all.")] = False,
+    training: Annotated[
+        str | None,
+        typer.Option(help="What later trainings begin with: scratch, all, new, replay or misclassified.", show_default="scratch"),
+    ] = None,
+    cold_start: Annotated[str, typer.Option(help="Features before there is a model: descriptors or selfsup.")] = "descriptors",
     cases: Annotated[int, typer.Option(help="Use only so many cases, drawn by patient; 0 uses all.")] = 0,
     test: Annotated[float, typer.Option(help="Share of patients held out to measure every model.")] = 0.25,
     validation: Annotated[float, typer.Option(help="Share of patients that every training may validate on.")] = 0.0,
@@ -59,6 +64,7 @@ def simulate(
     A study file names several data sets and budgets. Interrupted or killed, the same command goes on from there.
     """
     from medloop.cli.learning import known_strategy
+    from medloop.core.records import ColdStart, WarmStart
     from medloop.simulation.design import StudyDesign
     from medloop.simulation.runs import run_study
 
@@ -81,7 +87,8 @@ def simulate(
         minutes=minutes,
         samples=samples,
         members=members,
-        warm_start=warm_start,
+        warm_start=one_of("--training", training or ("all" if warm_start else "scratch"), get_args(WarmStart)),
+        cold_start=one_of("--cold-start", cold_start, get_args(ColdStart)),
         cases=cases,
         test_fraction=test,
         validation_fraction=validation,

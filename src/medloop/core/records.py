@@ -23,6 +23,7 @@ AnswerKind: TypeAlias = Literal["mask", "tag", "partial"]
 AnswerOrigin: TypeAlias = Literal["human", "imported", "simulated"]
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
 ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
+Summed: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
 Json: TypeAlias = Mapping[str, Any]
 
 EVALUATION_SPLITS: tuple[Split, ...] = ("validation", "test", "audit")
@@ -106,6 +107,7 @@ class ProjectSettings:
             or "selfsup" (a small network trained on the images alone).
         members: Networks per model (ensemble), trained one after the other.
         samples: Answers drawn per case for uncertainty (MC dropout and flips).
+        summed: How a segmentation's voxel scores become one number per case; see `medloop.loop.judging.sum_up`.
         pseudo_labels: Let a training also learn from confident predictions of unanswered training cases.
         budget_labels: Answers after which the advice is to stop; 0 sets no limit. Nothing is ever stopped by itself.
         budget_minutes: Minutes of human time after which the advice is to stop; 0 sets no limit.

@@ -1,17 +1,17 @@
 """Make a query: gather the pool's arrays, let a strategy choose, mix in the audit sample.
 
 Everything a strategy sees is ordered by case name, and its randomness comes from (project seed, round),
-so the same project asks the same cases again. Only numbers are read: no image, no network.
+so the same project asks the same cases again. Only numbers are read, unless a query is thorough.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from medloop.core.records import Case, Choice, Model, Prediction, Query, Round, new_id, now
+from medloop.core.records import Case, Choice, Query, Round, new_id, now
 from medloop.core.seeds import derive_seed, generator
-from medloop.loop.pools import ExtraScores, available, build_pool
+from medloop.loop.pools import ExtraScores, Gathering
 from medloop.loop.workspace import Workspace
 from medloop.query.strategies import Pool, Strategy, strategy
 from medloop.store.reader import Reader
@@ -29,43 +29,42 @@ class Candidates:
     audit: tuple[Case, ...]
 
 
-def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraScores | None = None) -> Query | None:
+def make_query(
+    workspace: Workspace, round_index: int, *, extra_scores: ExtraScores | None = None, thorough: bool = False
+) -> Query | None:
     """Choose the next cases; None when none is left.
 
-    The project's first strategy chooses while there is no model, or when a strategy's scores do not exist.
+    The project's first strategy chooses while there is no model, or when a strategy's scores do not exist; if it lacks
+    something too, the draw is random.
 
     Args:
         workspace: The project.
         round_index: Which round asks (1 for the first); part of the seed.
         extra_scores: Scores that predictions do not hold.
+        thorough: Whether images may be described and small networks trained for what a strategy needs: in the worker,
+            where nobody waits.
     """
     settings = workspace.settings
     with workspace.store.read() as tx:
         candidates = askable(tx)
         model = tx.latest_model()
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)} if model else {}
-    chosen = strategy(settings.strategy)
-    if not _has_what_it_needs(workspace, chosen, predictions, extra_scores or {}):
-        chosen, model = strategy(settings.first_strategy), None
+    gather = Gathering(workspace, candidates.train, predictions, model, extra_scores or {}, round_index, thorough)
+    names = (settings.strategy, settings.first_strategy, "random") if model else (settings.first_strategy, "random")
+    chosen, pool = next((one, pool) for one in map(strategy, names) if (pool := gather.pool(one.needs)) is not None)
     size = settings.start_size if round_index == 1 and settings.start_size else settings.batch_size
-    choices = _choose(workspace, chosen, candidates.train, predictions, model, size, round_index, extra_scores or {})
+    choices = _choose(chosen, pool, candidates.train, size, generator(settings.seed, "query", round_index))
     choices = _with_audit(choices, candidates.audit, size, generator(settings.seed, "audit", round_index))
     if not choices:
         return None
-    seed = derive_seed(settings.seed, "query", round_index)
     return Query(
         id=new_id("query"),
         strategy=chosen.name,
-        seed=seed,
-        model_id=model.id if model else None,
+        seed=derive_seed(settings.seed, "query", round_index),
+        model_id=model.id if model and chosen.name == settings.strategy else None,
         choices=tuple(choices),
         created_at=now(),
     )
-
-
-def _has_what_it_needs(workspace: Workspace, chosen: Strategy, predictions: Mapping[str, Prediction], extra_scores: ExtraScores) -> bool:
-    """Whether a strategy can choose now; one of the literature's oracles never can outside a simulation."""
-    return not chosen.needs or chosen.needs <= available(workspace, list(predictions.values()), extra_scores)
 
 
 def askable(tx: Reader) -> Candidates:
@@ -84,29 +83,15 @@ def asked_case_ids(tx: Reader) -> set[str]:
     return {choice.case_id for query in queries for choice in query.choices}
 
 
-def _choose(
-    workspace: Workspace,
-    chosen: Strategy,
-    cases: Sequence[Case],
-    predictions: Mapping[str, Prediction],
-    model: Model | None,
-    size: int,
-    round_index: int,
-    extra_scores: ExtraScores,
-) -> list[Choice]:
-    """The strategy's picks; cases without a prediction are only asked when the others run out."""
-    seen = [c for c in cases if c.id in predictions] if chosen.needs else list(cases)
-    rng = generator(workspace.settings.seed, "query", round_index)
-    pool = build_pool(workspace, chosen.needs, seen, predictions, model=model, extra_scores=extra_scores, round_index=round_index)
-    picks = chosen.select(pool, min(size, len(seen)), rng) if seen else []
-    choices = [Choice(case_id=seen[p.index].id, score=float(p.score), reason=p.reason) for p in picks]
-    unseen = [c for c in cases if c.id not in predictions] if chosen.needs and len(choices) < size else []
-    rest = (
-        strategy("random").select(Pool(tuple(c.name for c in unseen), {}, None, None), min(size - len(choices), len(unseen)), rng)
-        if unseen
-        else []
-    )
-    return choices + [Choice(case_id=unseen[p.index].id, score=0.0, reason="not yet seen by the model") for p in rest]
+def _choose(chosen: Strategy, pool: Pool, cases: Sequence[Case], size: int, rng: np.random.Generator) -> list[Choice]:
+    """The strategy's picks; cases that the pool lacks are only asked when the others run out."""
+    by_name = {c.name: c.id for c in cases}
+    picks = chosen.select(pool, min(size, len(pool.case_ids)), rng) if pool.case_ids else []
+    choices = [Choice(by_name[pool.case_ids[p.index]], float(p.score), p.reason, p.probability) for p in picks]
+    unseen = sorted(set(by_name) - set(pool.case_ids))
+    left = min(size - len(choices), len(unseen))
+    rest = strategy("random").select(Pool(tuple(unseen), {}, None, None), left, rng) if left > 0 else []
+    return choices + [Choice(by_name[unseen[p.index]], 0.0, "not yet seen by the model") for p in rest]
 
 
 def _with_audit(choices: list[Choice], audit: Sequence[Case], size: int, rng: np.random.Generator) -> list[Choice]:

@@ -4,7 +4,7 @@ A prediction keeps its scores as JSON: numbers are scores, rows are tables, and 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,68 +12,104 @@ from medloop.core.arrays import FloatArray
 from medloop.core.records import Annotation, Case, Json, Model, Prediction
 from medloop.loop.arrays import load_features
 from medloop.loop.consensus import consensus_answers
+from medloop.loop.describing import ON_DEMAND, Extra, cold_features, extra_scores, kept_features
+from medloop.loop.effort import predict_minutes
 from medloop.loop.workspace import Workspace
 from medloop.query.pool import Pool
 
 ExtraScores = Mapping[str, Mapping[str, float]]
 """Score name → case name → value: what predictions do not hold, such as an oracle's knowledge."""
 
-
-def available(workspace: Workspace, predictions: Sequence[Prediction], extra_scores: ExtraScores) -> frozenset[str]:
-    """What of `medloop.query.pool.NEEDS` these predictions and extras can give; nothing without predictions."""
-    if not predictions:
-        return frozenset()
-    known = set.intersection(*(set(p.scores) for p in predictions)) | set(extra_scores)
-    if all(p.features for p in predictions):
-        known.add("features")
-    if workspace.task.kind == "classification":
-        known.add("classes")
-    return frozenset(known)
+COMPARING = frozenset({"features", "classes", "class_share", "class_entropy", *ON_DEMAND})
+"""Needs of strategies that compare with the answered cases, which are therefore predicted too."""
 
 
-def build_pool(
-    workspace: Workspace,
-    needs: frozenset[str],
-    cases: Sequence[Case],
-    predictions: Mapping[str, Prediction],
-    *,
-    model: Model | None,
-    extra_scores: ExtraScores,
-    round_index: int,
-) -> Pool:
-    """The pool of these cases with what a strategy needs.
+@dataclass(frozen=True)
+class Gathering:
+    """Where the pool of one query comes from.
 
-    Args:
-        workspace: The project.
-        needs: What the strategy asks for; features and what answered cases hold are read only if it does.
-        cases: Unanswered cases, ordered by name; each has a prediction unless nothing is needed.
-        predictions: Case id → its newest prediction.
-        model: Whose predictions these are.
+    Attributes:
+        cases: Unanswered training cases, ordered by name.
+        predictions: Case id → prediction of the newest model.
+        model: The newest model, if there is one.
         extra_scores: Scores that predictions do not hold.
         round_index: Which round asks, 1 for the first.
+        thorough: Whether images may be read and small networks trained; see `medloop.loop.describing`.
     """
-    names = tuple(c.name for c in cases)
-    if not needs:
-        return Pool(names, {}, None, None, round=round_index)
-    rows = [predictions[c.id].scores for c in cases]
-    pool = Pool(
-        names,
-        {**_scores(rows), **{name: np.array([values[n] for n in names]) for name, values in extra_scores.items()}},
-        None,
-        None,
-        tables=_tables(rows, needs),
-        samples=_samples(rows) if "samples" in needs else None,
-        round=round_index,
-    )
-    if "features" not in needs:
-        return pool
-    answered, known = _answered(workspace, model)
-    return replace(
-        pool,
-        features=_features(workspace, [predictions[c.id] for c in cases]),
-        labelled_features=_features(workspace, known) if known else None,
-        labelled=_labelled(workspace, answered, known, needs) if known else {},
-    )
+
+    workspace: Workspace
+    cases: Sequence[Case]
+    predictions: Mapping[str, Prediction]
+    model: Model | None
+    extra_scores: ExtraScores
+    round_index: int
+    thorough: bool
+
+    def pool(self, needs: frozenset[str]) -> Pool | None:
+        """The pool with what a strategy needs, or None when some of it does not exist."""
+        if not needs:
+            return Pool(tuple(c.name for c in self.cases), {}, None, None, round=self.round_index)
+        if self.predictions:
+            return self._predicted(needs)
+        return self._described() if needs <= {"features"} else None
+
+    def _predicted(self, needs: frozenset[str]) -> Pool | None:
+        """From predictions; cases without one are left out."""
+        seen = [c for c in self.cases if c.id in self.predictions]
+        answered, known = _answered(self.workspace, self.model) if needs & COMPARING else ({}, [])
+        extra = self._worked_out(needs, seen, [p.case_id for p in known])
+        if not needs <= self._available() | set(extra.scores) | set(extra.tables):
+            return None
+        rows = [self.predictions[c.id].scores for c in seen]
+        given = {name: np.array([values[c.name] for c in seen]) for name, values in self._given(needs).items()}
+        labelled = _labelled(self.workspace, answered, known, needs) | extra.labelled if known else {}
+        featured = "features" in needs
+        return Pool(
+            tuple(c.name for c in seen),
+            {**_scores(rows), **given, **extra.scores},
+            _features(self.workspace, [self.predictions[c.id] for c in seen]) if featured else None,
+            _features(self.workspace, known) if featured and known else None,
+            tables={**_tables(rows, needs), **extra.tables},
+            labelled=labelled,
+            samples=_samples(rows) if "samples" in needs else None,
+            round=self.round_index,
+        )
+
+    def _described(self) -> Pool | None:
+        """From descriptions of the images, before there is a model."""
+        with self.workspace.store.read() as tx:
+            answered = [tx.get(Case, a.case_id) for a in consensus_answers(tx, "train")]
+        every = [*self.cases, *answered]
+        kept = cold_features(self.workspace, every) if self.thorough else kept_features(self.workspace, every)
+        if not all(c.id in kept for c in every):
+            return None
+        table = np.stack([kept[c.id] for c in self.cases]) if self.cases else np.zeros((0, 1), dtype=np.float32)
+        known = np.stack([kept[c.id] for c in answered]) if answered else None
+        return Pool(tuple(c.name for c in self.cases), {}, table, known, round=self.round_index)
+
+    def _available(self) -> frozenset[str]:
+        """What predictions, extras and the task give."""
+        predictions = list(self.predictions.values())
+        known = set.intersection(*(set(p.scores) for p in predictions)) | set(self.extra_scores) | {"minutes"}
+        known |= {"features"} if all(p.features for p in predictions) else set()
+        known |= {"classes"} if self.workspace.task.kind == "classification" else set()
+        return frozenset(known)
+
+    def _given(self, needs: frozenset[str]) -> ExtraScores:
+        """Scores by case name that are no part of predictions: the caller's, and minutes from the effort log."""
+        if "minutes" not in needs or "minutes" in self.extra_scores:
+            return self.extra_scores
+        with self.workspace.store.read() as tx:
+            return {**self.extra_scores, "minutes": predict_minutes(tx, self.cases, self.predictions)}
+
+    def _worked_out(self, needs: frozenset[str], cases: Sequence[Case], answered: Sequence[str]) -> Extra:
+        if not self.thorough or not needs & ON_DEMAND:
+            return Extra()
+        with self.workspace.store.read() as tx:
+            labelled = [tx.get(Case, case_id) for case_id in answered]
+        return extra_scores(
+            self.workspace, needs, cases, labelled=labelled, predictions=self.predictions, model=self.model
+        )
 
 
 def _scores(rows: Sequence[Json]) -> dict[str, FloatArray]:

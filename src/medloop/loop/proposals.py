@@ -29,14 +29,6 @@ if TYPE_CHECKING:
     from medloop.models.predict import Predictor
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A prediction's scores and agreement, computed from its samples."""
-
-    scores: dict[str, Any]
-    agreement: float
-
-
 def load_predictor(blobs: Blobs, model: Model) -> "Predictor":
     """The model, ready to predict; needs torch."""
     from medloop.models.predict import Predictor
@@ -111,7 +103,7 @@ def make_prediction(
     cases but is no Dice.
     """
     mean = samples.mean(axis=0)
-    judged = judge(samples)
+    judged = judge(samples, summed=summed, spacing_mm=case.grid.spacing_mm)
     expected = quality(judged.agreement) if quality.calibrated else None
     is_mask = samples.ndim > 2
     return Prediction(
@@ -128,51 +120,6 @@ def make_prediction(
         quality_high=expected.high if expected else None,
         created_at=now(),
     )
-
-
-def uncertainty_bytes(samples: ProbabilitySamples) -> MaskArray:
-    """Predictive entropy per voxel as uint8: 0 sure, 255 = ln(classes) nats. Shape (I, J, K)."""
-    entropy = voxels.voxel_entropy(samples) / math.log(samples.shape[1])
-    scaled: MaskArray = np.rint(np.clip(entropy, 0.0, 1.0) * 255).astype(np.uint8)
-    return scaled
-
-
-def judge(samples: ProbabilitySamples) -> Judged:
-    """Query scores of one case by name; voxel maps are averaged over the volume.
-
-    `foreground` is the guessed share of foreground voxels, used by foreground-aware strategies. `samples` holds each
-    sample's class probabilities; for a segmentation those of an average voxel, so that samples disagree when they see
-    different amounts of a class.
-    """
-    several = len(samples) > 1
-    agreement = sample_agreement(samples) if several else 1.0
-    if samples.ndim == 2:
-        mean = samples.mean(axis=0)[None]
-        scores = {
-            "least_confidence": float(query_scores.least_confidence(mean)[0]),
-            "margin": float(query_scores.margin(mean)[0]),
-            "entropy": float(query_scores.entropy(mean)[0]),
-            "bald": float(query_scores.mutual_information(samples[:, None])[0]) if several else 0.0,
-            "foreground": float(1.0 - mean[0, 0]),
-            "samples": _rows(samples),
-        }
-        return Judged(scores, agreement)
-    maps = {
-        "least_confidence": voxels.voxel_least_confidence(samples),
-        "margin": voxels.voxel_margin(samples),
-        "entropy": voxels.voxel_entropy(samples),
-    }
-    if several:
-        maps["bald"] = voxels.voxel_mutual_information(samples)
-    scores = {name: aggregation.aggregate(m, None, how="mean") for name, m in maps.items()}
-    foreground = float((samples.mean(axis=0).argmax(axis=0) > 0).mean())
-    composition = _rows(samples.mean(axis=(2, 3, 4), dtype=np.float64))
-    return Judged({"bald": 0.0, **scores, "foreground": foreground, "samples": composition}, agreement)
-
-
-def _rows(samples: FloatArray) -> list[list[float]]:
-    """As JSON; six digits are more than a sample's noise."""
-    return [[round(float(value), 6) for value in row] for row in samples]
 
 
 def quality_map(workspace: Workspace, model: Model) -> QualityMap:
@@ -206,10 +153,11 @@ def _upcoming(tx: Reader) -> list[Case]:
 
 
 def _pool(workspace: Workspace, tx: Reader) -> list[Case]:
-    """Unanswered cases by name; with a strategy that compares embeddings, answered training cases too."""
+    """Unanswered cases by name; with a strategy that compares with answered training cases, these too."""
+    from medloop.loop.pools import COMPARING
     from medloop.query.strategies import strategy
 
     cases = {c.id: c for c in tx.unanswered_cases(["train", "audit"])}
-    if "features" in strategy(workspace.settings.strategy).needs:
+    if strategy(workspace.settings.strategy).needs & COMPARING:
         cases |= {a.case_id: tx.get(Case, a.case_id) for a in tx.current_annotations(splits=["train"])}
     return sorted(cases.values(), key=lambda c: c.name)

@@ -65,13 +65,13 @@ def upcoming_case(workspace: Workspace, *, after: str | None = None) -> str | No
     return None
 
 
-def open_round(workspace: Workspace, *, extra_scores: ExtraScores | None = None) -> Round | None:
-    """Begin annotating the prepared round, or a new one made now; None when nothing is left to ask."""
+def open_round(workspace: Workspace, *, extra_scores: ExtraScores | None = None, thorough: bool = False) -> Round | None:
+    """Begin annotating the prepared round, or a new one made now (see `make_query`); None when nothing is left to ask."""
     with workspace.store.write("system") as tx:
         ready = _prepared(tx)
         if ready is not None and _still_askable(tx, ready):
             return _move(tx, ready, RoundState.ANNOTATING)
-    prepared = prepare_round(workspace, extra_scores=extra_scores)
+    prepared = prepare_round(workspace, extra_scores=extra_scores, thorough=thorough)
     if prepared is None:
         return None
     with workspace.store.write("system") as tx:
@@ -79,12 +79,12 @@ def open_round(workspace: Workspace, *, extra_scores: ExtraScores | None = None)
         return _move(tx, fresh, RoundState.ANNOTATING) if fresh.state == RoundState.QUERYING else fresh
 
 
-def prepare_round(workspace: Workspace, *, extra_scores: ExtraScores | None = None) -> Round | None:
+def prepare_round(workspace: Workspace, *, extra_scores: ExtraScores | None = None, thorough: bool = False) -> Round | None:
     """Make the query of the next round; a prepared round not begun yet gets the newer query."""
     with workspace.store.read() as tx:
         waiting = _prepared(tx)
         index = waiting.index if waiting else tx.count(Round) + 1
-    query = make_query(workspace, index, extra_scores=extra_scores)
+    query = make_query(workspace, index, extra_scores=extra_scores, thorough=thorough)
     with workspace.store.write("system") as tx:
         waiting = _prepared(tx)
         if query is None:

@@ -77,7 +77,7 @@ def run_job(workspace: Workspace, job: Job, *, threads: int = 1, stop: Callable[
 def _perform(workspace: Workspace, control: JobControl, threads: int) -> Json:
     kind = control.job.kind
     if kind == "query":
-        round_ = prepare_round(workspace)
+        round_ = prepare_round(workspace, thorough=True)
         return {"round": round_.index if round_ else None}
     if kind == "describe":
         from medloop.loop.describing import run_description

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self, get_args
 
 from medloop.core.errors import ConflictError, NotFoundError, SettingError
-from medloop.core.records import LABEL_COLOURS, ColdStart, Label, Project, ProjectSettings, Task, TaskKind, WarmStart, new_id, now
+from medloop.core.records import LABEL_COLOURS, ColdStart, Label, Project, ProjectSettings, Summed, Task, TaskKind, WarmStart, new_id, now
 from medloop.query.strategies import strategy
 from medloop.store.store import Store
 
@@ -153,6 +153,7 @@ def check_settings(settings: ProjectSettings) -> None:
     for name, chosen, known in (
         ("warm_start", settings.warm_start, get_args(WarmStart)),
         ("cold_start", settings.cold_start, get_args(ColdStart)),
+        ("summed", settings.summed, get_args(Summed)),
     ):
         if chosen not in known:
             raise SettingError(f"{name} must be one of {', '.join(known)}, got {chosen!r}")

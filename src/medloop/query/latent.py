@@ -3,7 +3,7 @@
 import numpy as np
 
 from medloop.core.arrays import FloatArray
-from medloop.query.diversity import k_centre
+from medloop.query.kcentre import k_centre
 from medloop.query.pool import Pick, Pool
 from medloop.query.selecting import highest, ordered
 from medloop.query.strategy import Strategy

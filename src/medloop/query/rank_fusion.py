@@ -3,7 +3,7 @@
 import numpy as np
 
 from medloop.core.arrays import CaseScores, FloatArray
-from medloop.query.diversity import cosine_similarity
+from medloop.query.tables import cosine_similarity
 from medloop.query.pool import Pick, Pool
 from medloop.query.ranks import borda
 from medloop.query.selecting import ordered

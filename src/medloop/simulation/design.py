@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 from medloop.core.errors import SettingError
-from medloop.core.records import Json, TaskKind
+from medloop.core.records import ColdStart, Json, TaskKind, WarmStart
 from medloop.query.strategies import strategy
 
 SHARED = "shared"
@@ -21,8 +21,8 @@ FULL = "full"
 BASELINES: Mapping[TaskKind, tuple[str, ...]] = MappingProxyType({"segmentation": ("random", "foreground"), "classification": ("random",)})
 """What every study runs besides the strategies it is asked for: without them a lead means nothing."""
 
-START_NEEDS: frozenset[str] = frozenset()
-"""What the strategy of the first round may need: nothing, as there is no model yet."""
+START_NEEDS: frozenset[str] = frozenset({"features"})
+"""What the strategy of the first round may need: there is no model yet, but images can be described without one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,8 @@ class StudyDesign:
         full_steps: Steps of the full-data model; 0 means as many as any other.
         samples: Answers drawn per case for uncertainty.
         members: Networks per model.
-        warm_start: Go on from the newest model's weights in every round; passed to the project's settings.
+        warm_start: What every later round's training begins with: a `WarmStart`; true in a file means "all".
+        cold_start: Features that a first round without a model may use: a `ColdStart`.
         cases: Use only so many cases, whole patients drawn by `split_seed`; 0 uses all.
         test_fraction: Share of the patients held out to measure every model; a split given by the source wins.
         validation_fraction: Share of the patients that every training may validate on; their answers come free and are not counted.
@@ -66,7 +67,8 @@ class StudyDesign:
     full_steps: int = 0
     samples: int = 4
     members: int = 1
-    warm_start: bool = False
+    warm_start: WarmStart = "scratch"
+    cold_start: ColdStart = "descriptors"
     cases: int = 0
     test_fraction: float = 0.25
     validation_fraction: float = 0.0
@@ -82,8 +84,12 @@ class StudyDesign:
                 raise SettingError(f"A study needs at least one of {name}, each once, got {list(values)}")
         for name in self.strategies:
             strategy(name)
+        words = (("warm_start", self.warm_start, get_args(WarmStart)), ("cold_start", self.cold_start, get_args(ColdStart)))
+        for name, word, known in words:
+            if word not in known:
+                raise SettingError(f"{name} must be one of {', '.join(known)}, got {word!r}")
         if not strategy(self.start_strategy).needs <= START_NEEDS:
-            raise SettingError(f"start_strategy must need no predictions, got {self.start_strategy!r}", remedy="use random")
+            raise SettingError(f"start_strategy must need no predictions, got {self.start_strategy!r}", remedy="use random or typiclust")
         rules: tuple[tuple[str, float, float, float], ...] = (
             ("start", self.start, 2, 100_000),
             ("batch", self.batch, 1, 100_000),
@@ -136,6 +142,8 @@ class StudyDesign:
             raise SettingError(f"A study has no setting {unknown[0]!r}", remedy=f"it has {', '.join(sorted(known))}")
         try:
             values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in record.items()}
+            if isinstance(values.get("warm_start"), bool):  # as it used to be said
+                values["warm_start"] = "all" if values["warm_start"] else "scratch"
             return cls(**values)
         except TypeError as error:
             raise SettingError(f"Not a study: {error}") from error

@@ -143,7 +143,8 @@ def settle(workspace: Workspace, design: StudyDesign, seed: int, name: str, pool
         train_minutes=design.minutes,
         members=design.members,
         samples=design.samples,
-        warm_start=design.warm_start and not upper_bound,
+        warm_start="scratch" if upper_bound else design.warm_start,
+        cold_start=design.cold_start,
     )
     with workspace.store.write("simulation") as tx:
         tx.change(Project, workspace.project.id, verb="configure", fields={"settings": settings})

@@ -137,7 +137,7 @@ def _training(result: StudyResult) -> str:
     design = result.design
     budget = f"{design.steps} steps" if design.steps else f"{design.minutes:g} minutes"
     full = f"{design.full_steps or design.steps} steps" if design.steps or design.full_steps else budget
-    begun = "continued from the newest model" if design.warm_start else "begun anew"
+    begun = "continued from the newest model" if design.warm_start != "scratch" else "begun anew"
     return (
         f"the same budget for all strategies: {begun} each round, {budget}; full-data model {full}; "
         f"{design.samples} samples, {design.members} network(s)"

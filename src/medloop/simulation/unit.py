@@ -91,7 +91,7 @@ def _asked(workspace: Workspace, unit: Unit, oracle: Oracle) -> Round:
     extra = {}
     if "oracle_foreground" in needs:
         extra = {"oracle_foreground": oracle.foreground_shares(pool)}
-    opened = open_round(workspace, extra_scores=extra)
+    opened = open_round(workspace, extra_scores=extra, thorough=True)
     if opened is None or opened.index != unit.round:
         raise MedloopError(f"{unit}: expected to open this round, got {opened.index if opened else 'nothing left to ask'}")
     _require_strategy(workspace, unit, opened)

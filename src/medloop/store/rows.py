@@ -168,7 +168,9 @@ def _source_from_json(value: Any) -> Source:
 
 _LATER: Mapping[type[Any], frozenset[str]] = {
     Choice: frozenset({"probability"}),
-    ProjectSettings: frozenset({"pseudo_labels", "budget_labels", "budget_minutes", "budget_money", "target_score"}),
+    ProjectSettings: frozenset(
+        {"pseudo_labels", "budget_labels", "budget_minutes", "budget_money", "target_score", "cold_start", "summed"}
+    ),
 }
 """Fields that nested records gained after projects existed. At their default they are not written, so that a row from
 before still has the digest its event tells."""
