@@ -99,6 +99,17 @@ def test_only_the_lower_bound_reaches_a_target() -> None:
     assert any("lower bound" in reason and "not yet" in reason for reason in nearly.reasons)
 
 
+def test_one_patient_proves_no_target_and_a_falling_curve_is_no_plateau() -> None:
+    lone = Curve(np.array([4.0]), np.array([0.9]), np.full((5, 1), 0.9), 0.9, 1)
+    answer = advise(Evidence(Spending(), lone, target=0.8))
+    assert not answer.stop
+    assert any("cannot be told from 1 patients" in reason for reason in answer.reasons)
+    line = np.linspace(0.9, 0.6, 8)
+    answer = advise(Evidence(Spending(), Curve(np.arange(1.0, 9.0), line, np.tile(line, (5, 1)), 0.6, 9)))
+    assert not answer.stop
+    assert any("The curve falls" in reason for reason in answer.reasons)
+
+
 def test_stable_predictions_stop_only_together_with_a_curve_that_promises_nothing() -> None:
     kappas = (0.995, 0.997, 0.999)
     rising = curve(np.linspace(0.5, 0.8, 8), np.random.default_rng(0))

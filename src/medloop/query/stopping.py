@@ -213,7 +213,11 @@ def _weigh_target(case: _Case, curve: Curve, target: float) -> None:
     if not target:
         return
     score = float(curve.scores[-1])
-    if curve.low >= target:
+    if curve.patients < MIN_PATIENTS:
+        case.note(
+            f"Whether the target of {target:.3g} is reached cannot be told from {curve.patients} patients; {MIN_PATIENTS} are needed."
+        )
+    elif curve.low >= target:
         case.note(f"The target of {target:.3g} is reached: even the lower bound is {curve.low:.3f} on {curve.source}.", stop=True)
     elif score >= target:
         case.note(f"The mean of {score:.3f} is above the target of {target:.3g}, but its lower bound of {curve.low:.3f} is not yet.")
@@ -233,6 +237,8 @@ def _weigh_plateau(case: _Case, curve: Curve, batch: int) -> None:
     if pace.high >= WORTHWHILE_GAIN:
         rises = pace.low > 0
         case.note(f"The curve still rises: {rounds}." if rises else f"Flat or slowly rising, too noisy to tell: {rounds}.")
+    elif pace.high < 0:
+        case.note(f"The curve falls: {rounds}. Look at the newest labels and the training before going on or stopping.")
     elif curve.scores[-1] < USABLE_SCORE:
         case.note(f"The curve is flat, but at {curve.scores[-1]:.3f}: look at the labels and the training before going on or stopping.")
     else:
