@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from medloop.cli.options import one_of, AsJson, ProjectFolder
+from medloop.cli.options import AsJson, ProjectFolder, one_of
 from medloop.cli.printing import print_json, say
 from medloop.core.errors import MedloopError, SettingError
 
@@ -30,6 +30,15 @@ def init(
     cold_start: Annotated[
         str | None, typer.Option(help="Features before there is a model: descriptors or selfsup.", show_default="descriptors")
     ] = None,
+    summed: Annotated[
+        str | None,
+        typer.Option(
+            help="How doubt per voxel becomes doubt per case: mean, sum, top, foreground, contour, classes or box.", show_default="mean"
+        ),
+    ] = None,
+    pseudo_labels: Annotated[
+        bool, typer.Option("--pseudo-labels", help="Let trainings learn from the model's surest predictions too.")
+    ] = False,
     validation: Annotated[float | None, typer.Option(help="Share of labelled patients kept for validation.", show_default="0.1")] = None,
     test: Annotated[float | None, typer.Option(help="Share of labelled patients kept for testing.", show_default="0.15")] = None,
     audit: Annotated[float | None, typer.Option(help="Share of unlabelled patients asked for evaluation only.", show_default="0.1")] = None,
@@ -45,7 +54,7 @@ def init(
 ) -> None:
     """Make a project."""
     from medloop.cli.learning import known_strategy
-    from medloop.core.records import ColdStart, ProjectSettings, WarmStart
+    from medloop.core.records import ColdStart, ProjectSettings, Summed, WarmStart
     from medloop.loop.workspace import Workspace
 
     if kind not in ("segmentation", "classification"):
@@ -56,6 +65,8 @@ def init(
         batch_size=usual.batch_size if batch is None else batch,
         warm_start=one_of("--training", training or ("all" if warm_start else usual.warm_start), get_args(WarmStart)),
         cold_start=one_of("--cold-start", cold_start or usual.cold_start, get_args(ColdStart)),
+        summed=one_of("--summed", summed or usual.summed, get_args(Summed)),
+        pseudo_labels=pseudo_labels,
         train_minutes=usual.train_minutes if minutes is None else minutes,
         validation_fraction=usual.validation_fraction if validation is None else validation,
         test_fraction=usual.test_fraction if test is None else test,

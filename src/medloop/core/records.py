@@ -130,6 +130,7 @@ class ProjectSettings:
     cold_start: ColdStart = "descriptors"
     members: int = 1
     samples: int = 6
+    summed: Summed = "mean"
     pseudo_labels: bool = False
     budget_labels: int = 0
     budget_minutes: float = 0.0

@@ -29,9 +29,7 @@ class Candidates:
     audit: tuple[Case, ...]
 
 
-def make_query(
-    workspace: Workspace, round_index: int, *, extra_scores: ExtraScores | None = None, thorough: bool = False
-) -> Query | None:
+def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraScores | None = None, thorough: bool = False) -> Query | None:
     """Choose the next cases; None when none is left.
 
     The project's first strategy chooses while there is no model, or when a strategy's scores do not exist; if it lacks
@@ -87,11 +85,13 @@ def _choose(chosen: Strategy, pool: Pool, cases: Sequence[Case], size: int, rng:
     """The strategy's picks; cases that the pool lacks are only asked when the others run out."""
     by_name = {c.name: c.id for c in cases}
     picks = chosen.select(pool, min(size, len(pool.case_ids)), rng) if pool.case_ids else []
-    choices = [Choice(by_name[pool.case_ids[p.index]], float(p.score), p.reason, p.probability) for p in picks]
+    choices = [
+        Choice(case_id=by_name[pool.case_ids[p.index]], score=float(p.score), reason=p.reason, probability=p.probability) for p in picks
+    ]
     unseen = sorted(set(by_name) - set(pool.case_ids))
     left = min(size - len(choices), len(unseen))
     rest = strategy("random").select(Pool(tuple(unseen), {}, None, None), left, rng) if left > 0 else []
-    return choices + [Choice(by_name[unseen[p.index]], 0.0, "not yet seen by the model") for p in rest]
+    return choices + [Choice(case_id=by_name[unseen[p.index]], score=0.0, reason="not yet seen by the model") for p in rest]
 
 
 def _with_audit(choices: list[Choice], audit: Sequence[Case], size: int, rng: np.random.Generator) -> list[Choice]:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from medloop.core.arrays import FloatArray, MaskArray, ProbabilitySamples
-from medloop.core.geometry import Spacing3
 from medloop.core.records import Summed
 from medloop.quality.agreement import sample_agreement
 from medloop.query import aggregation, scores, voxels
@@ -28,7 +27,7 @@ class Judged:
     agreement: float
 
 
-def judge(samples: ProbabilitySamples, *, summed: Summed = "mean", spacing_mm: Spacing3 = (1.0, 1.0, 1.0)) -> Judged:
+def judge(samples: ProbabilitySamples, *, summed: Summed = "mean", spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Judged:
     """Query scores of one case by name.
 
     `foreground` is the guessed share of foreground voxels, used by foreground-aware strategies. `samples` holds each
@@ -61,7 +60,7 @@ def _of_tag(samples: ProbabilitySamples) -> dict[str, Any]:
     return {**found, "foreground": float(1.0 - mean[0, 0]), "class_share": _row(votes), "samples": _rows(samples)}
 
 
-def _of_mask(samples: ProbabilitySamples, summed: Summed, spacing_mm: Spacing3) -> dict[str, Any]:
+def _of_mask(samples: ProbabilitySamples, summed: Summed, spacing_mm: tuple[float, float, float]) -> dict[str, Any]:
     predicted = samples.mean(axis=0).argmax(axis=0).astype(np.uint8)
     maps = {name: score(samples) for name, score in _MAPS.items()}
     if len(samples) > 1:
@@ -78,7 +77,7 @@ def _of_mask(samples: ProbabilitySamples, summed: Summed, spacing_mm: Spacing3) 
     }
 
 
-def sum_up(maps: dict[str, FloatArray], predicted: MaskArray, summed: Summed, spacing_mm: Spacing3) -> dict[str, float]:
+def sum_up(maps: dict[str, FloatArray], predicted: MaskArray, summed: Summed, spacing_mm: tuple[float, float, float]) -> dict[str, float]:
     """One number per map of voxels.
 
     Args:

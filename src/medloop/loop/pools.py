@@ -107,9 +107,7 @@ class Gathering:
             return Extra()
         with self.workspace.store.read() as tx:
             labelled = [tx.get(Case, case_id) for case_id in answered]
-        return extra_scores(
-            self.workspace, needs, cases, labelled=labelled, predictions=self.predictions, model=self.model
-        )
+        return extra_scores(self.workspace, needs, cases, labelled=labelled, predictions=self.predictions, model=self.model)
 
 
 def _scores(rows: Sequence[Json]) -> dict[str, FloatArray]:

@@ -4,24 +4,21 @@ Samples become a mask, an uncertainty map and scores through pure functions; the
 case's own grid. Runs in the worker or the assistant.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medloop.core.arrays import FloatArray, MaskArray, ProbabilitySamples
-from medloop.core.records import Case, Evaluation, Json, Model, Prediction, Query, Round, new_id, now
+from medloop.core.arrays import FloatArray, ProbabilitySamples
+from medloop.core.records import Case, Evaluation, Json, Model, Prediction, Query, Round, Summed, new_id, now
 from medloop.core.seeds import generator
 from medloop.images.encode import encode_mask
 from medloop.loop.arrays import load_image, store_features
 from medloop.loop.control import JobControl
+from medloop.loop.judging import judge, uncertainty_bytes
 from medloop.loop.workspace import Workspace
 from medloop.models.recipes import Recipe
-from medloop.quality.agreement import QualityMap, fit_quality, sample_agreement
-from medloop.query import aggregation, voxels
-from medloop.query import scores as query_scores
+from medloop.quality.agreement import QualityMap, fit_quality
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
 
@@ -77,7 +74,13 @@ def predict_case(
     rng = generator(workspace.settings.seed, "predict", model.index, case.name)
     answer = predictor.predict(load_image(workspace.store.blobs, case), samples=workspace.settings.samples, rng=rng)
     prediction = make_prediction(
-        workspace.store.blobs, case, model, answer.samples, answer.features, quality or quality_map(workspace, model)
+        workspace.store.blobs,
+        case,
+        model,
+        answer.samples,
+        answer.features,
+        quality or quality_map(workspace, model),
+        summed=workspace.settings.summed,
     )
     with workspace.store.write("worker") as tx:
         again = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1)
@@ -95,7 +98,14 @@ def propose_case(workspace: Workspace, case_id: str, predictor: "Predictor") -> 
 
 
 def make_prediction(
-    blobs: Blobs, case: Case, model: Model, samples: ProbabilitySamples, features: FloatArray, quality: QualityMap
+    blobs: Blobs,
+    case: Case,
+    model: Model,
+    samples: ProbabilitySamples,
+    features: FloatArray,
+    quality: QualityMap,
+    *,
+    summed: Summed = "mean",
 ) -> Prediction:
     """Turn samples, shape (S, C, I, J, K) or (S, C), into a stored prediction.
 

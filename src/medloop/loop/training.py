@@ -20,6 +20,7 @@ from medloop.loop.arrays import load_answer, load_image
 from medloop.loop.consensus import consensus_answers, training_answers
 from medloop.loop.control import JobControl
 from medloop.loop.parts import merged_answer
+from medloop.loop.pseudo import PseudoAnswer, load_pseudo, pseudo_answers
 from medloop.loop.rounds import MIN_TRAINING_ANSWERS, claim_rounds, mark_failed, mark_trained
 from medloop.loop.warm_start import answers_to_learn, learned_facts
 from medloop.loop.workspace import Workspace
@@ -57,7 +58,8 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
     recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=threads)
     recipe, parent = _going_on(workspace, recipe, folder)
     learned = answers_to_learn(workspace, control, folder, parent=parent, answers=annotations, cases=cases)
-    training = _training_cases(workspace, learned, cases)
+    believed = _believed(workspace, folder, len(learned))
+    training = [*_training_cases(workspace, learned, cases), *(_pseudo_case(workspace, p) for p in believed)]
     validation = _validation(workspace)
     control.log(f"learning from {len(training)} cases, validating on {len(validation)}: {_described(recipe)}")
 
@@ -68,11 +70,31 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
     initial = [workspace.store.blobs.get(name) for name in parent.weights] if parent else []
     trained = train(recipe, training, validation, folder, report=report, initial=initial)
     metrics = {**trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations)}
+    if believed:
+        metrics["pseudo_labels"] = len(believed)
     model = _keep(workspace, recipe, snapshot, trained.weights, metrics)
     _follow_up(workspace, model)
     shutil.rmtree(folder, ignore_errors=True)
     control.log(f"model {model.index} is ready")
     return {"model_id": model.id, "model_index": model.index}
+
+
+def _believed(workspace: Workspace, folder: Path, answers: int) -> list[PseudoAnswer]:
+    """Pseudo-labels of this training, noted in the job's folder, so that a resumed job believes the same ones."""
+    note = folder / "pseudo.json"
+    if not note.exists():
+        _write_note(note, {"pseudo": [dict(p.to_json()) for p in pseudo_answers(workspace, answers=answers)]})
+    return [PseudoAnswer.from_json(p) for p in json.loads(note.read_text())["pseudo"]]
+
+
+def _pseudo_case(workspace: Workspace, pseudo: PseudoAnswer) -> "TrainingCase":
+    from medloop.models.batches import TrainingCase
+
+    def load() -> tuple[Image, Mask | int]:
+        case, answer = load_pseudo(workspace, pseudo)
+        return load_image(workspace.store.blobs, case), answer
+
+    return TrainingCase(id=f"pseudo {pseudo.prediction_id}", load=load, weight=pseudo.weight)
 
 
 def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, *, threads: int) -> Recipe:
@@ -85,7 +107,9 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
     if len(channels) > 1:
         raise InputError(f"One model needs the same number of channels in every case, got {sorted(channels)}")
     settings = workspace.settings
-    shapes = [CaseShape(shape=c.grid.shape, spacing_mm=c.grid.spacing_mm, channels=c.channels) for c in cases]
+    with workspace.store.read() as tx:  # the pool too: which cases were asked must not decide the network
+        alike = [c for c in tx.find(Case, where={"split": "train"}) if c.channels in channels]
+    shapes = [CaseShape(shape=c.grid.shape, spacing_mm=c.grid.spacing_mm, channels=c.channels) for c in alike or cases]
     recipe = choose_recipe(
         fingerprint(shapes),
         kind=workspace.task.kind,

@@ -36,11 +36,13 @@ class TrainingCase:
 
     Attributes:
         id: Unique; part of what a checkpoint is bound to.
+        weight: Above 0 to 1: how often its turn is kept; otherwise another case, drawn evenly, is taken instead.
         load: Gives the image and its mask (values below `Recipe.classes`, or 255 where unanswered) or class index.
     """
 
     id: str
     load: Callable[[], tuple[Image, Mask | int]]
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,7 @@ class PreparedCase:
         image, mask: Files of arrays (channels, I, J, K) float32 and (I, J, K) uint8; no mask for a classification.
         label: The class, 0 for a segmentation.
         locations: For each label present, up to `CLASS_LOCATIONS` of its voxels, shape (n, 3).
+        weight: See `TrainingCase`.
         answered: The same of all answered voxels where some are not, else None; patches then centre on these.
     """
 
@@ -62,6 +65,7 @@ class PreparedCase:
     spacing_mm: Spacing
     locations: tuple[npt.NDArray[np.int32], ...]
     answered: npt.NDArray[np.int32] | None = None
+    weight: float = 1.0
 
 
 def prepare_cases(recipe: Recipe, cases: Sequence[TrainingCase], folder: Path) -> list[PreparedCase]:
@@ -87,14 +91,13 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     np.save(image_file, resample(normalise(image.array), shape))
     if isinstance(answer, int | np.integer):
         _require_known({int(answer)}, recipe, case.id)
-        return PreparedCase(case.id, image_file, None, int(answer), shape, spacing, ())
+        return PreparedCase(case.id, image_file, None, int(answer), shape, spacing, (), weight=case.weight)
     _require_known(set(answer.values()) - {IGNORE}, recipe, case.id)
     mask = resample_mask(answer.array, shape)
     mask_file = stem.with_suffix(".mask.npy")
     np.save(mask_file, mask)
-    return PreparedCase(
-        case.id, image_file, mask_file, 0, shape, spacing, _locate(mask, recipe, case.id), _locate_answered(mask, recipe, case.id)
-    )
+    places, answered = _locate(mask, recipe, case.id), _locate_answered(mask, recipe, case.id)
+    return PreparedCase(case.id, image_file, mask_file, 0, shape, spacing, places, answered, case.weight)
 
 
 def require_fitting(recipe: Recipe, image: Image, name: str) -> None:
@@ -156,6 +159,8 @@ def _draw_patch(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8] | int]:
     rng = generator(recipe.seed, member, "patch", step, slot)
     case = cases[choose_case(recipe, cases, member=member, draw=step * recipe.batch + slot)]
+    if case.weight < 1 and rng.random() >= case.weight:
+        case = cases[int(rng.integers(len(cases)))]
     change = sample_change(recipe, case.spacing_mm, rng)
     window = window_shape(change, recipe.patch)
     start = _window_start(recipe, case, change, window, rng)

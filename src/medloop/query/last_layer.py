@@ -8,8 +8,8 @@ import numpy as np
 
 from medloop.core.arrays import CaseProbabilities, CaseScores, Features, FloatArray
 from medloop.core.errors import InputError, ShapeError
-from medloop.query.projection import checked_table
 from medloop.query.probabilities import SUM_TOLERANCE
+from medloop.query.projection import checked_table
 
 
 def expected_gradient_length(features: Features, probabilities: CaseProbabilities) -> CaseScores:

@@ -3,11 +3,11 @@
 import numpy as np
 
 from medloop.core.arrays import CaseScores, FloatArray
-from medloop.query.tables import cosine_similarity
 from medloop.query.pool import Pick, Pool
 from medloop.query.ranks import borda
 from medloop.query.selecting import ordered
 from medloop.query.strategy import Strategy
+from medloop.query.tables import cosine_similarity
 
 MOST_ANCHORS = 256
 """Cases that stand for the pool when coverage is measured, spread evenly over it in its order."""
