@@ -39,7 +39,7 @@ def cluster(features: Features, clusters: int, rng: np.random.Generator) -> IntA
     number, seed = max(1, min(clusters, len(features))), int(rng.integers(2**31))
     rule = KMeans(number, n_init=1, random_state=seed)
     if len(features) > _LARGE:
-        rule = MiniBatchKMeans(number, n_init=1, random_state=seed, batch_size=_PART, max_iter=10, init_size=3 * max(_PART, number))
+        rule = MiniBatchKMeans(number, n_init=1, random_state=seed, batch_size=_PART, max_iter=3, init_size=max(_PART, 3 * number))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # says that some cases are alike
         labels: IntArray = rule.fit(features).labels_

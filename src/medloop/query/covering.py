@@ -10,16 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medloop.core.arrays import Features, FloatArray, IntArray
+from medloop.core.arrays import BoolArray, Features, FloatArray, IntArray
 from medloop.core.errors import InputError, ShapeError
+from medloop.query.sides import SIDE, cut, gaps, neighbourhoods, runs
 from medloop.query.similarities import Cosine, Similarity
 from medloop.query.tables import BLOCK_NUMBERS, checked_number, checked_pair
 
 EQUAL_GAINS = 1e-5
 """Gains that differ by less than this share count as equal, and the lower index goes first: sums of products round."""
-
-_SIDE = 512
-"""Cases on either side of a block of the first pass."""
 
 _FEW = 16
 """Cases evaluated together at first; doubled while the choice stays open."""
@@ -36,7 +34,8 @@ def cover(
     """Greedy cover of all cases by some of them; what is known already covers first.
 
     Cost: half of cases × cases × dimensions multiplications for the first gains (one block serves both of its
-    sides), then a few evaluations of cases × dimensions per pick; memory for one more table.
+    sides, and blocks are left out whose sides are too far apart to matter), then a few evaluations of cases ×
+    dimensions per pick; memory for two more tables.
 
     Args:
         features: Shape (cases, dimensions).
@@ -86,15 +85,19 @@ def facility_location(features: Features, count: int, *, known: Features | None 
 
 
 class _Greedy:
-    """The lazy greedy rule. Cases are kept in order of how well they are covered, worst first."""
+    """The lazy greedy rule over rows in order of neighbourhood, apart by whether they are wholly covered."""
 
     def __init__(self, table: Features, answered: Features, similarity: Similarity, allowed: IntArray) -> None:
         self._similarity = similarity
         middle = table.mean(axis=0, dtype=np.float64).astype(table.dtype) if not isinstance(similarity, Cosine) else table.dtype.type(0)
-        covered = self._highest(similarity.prepare(table - middle), similarity.prepare(answered - middle))
-        self._order = np.argsort(covered, kind="stable")
-        self._covered = covered[self._order]
-        self._rows = similarity.prepare((table - middle)[self._order])
+        rows = similarity.prepare(table - middle)
+        covered = self._highest(rows, similarity.prepare(answered - middle))
+        labels = 2 * neighbourhoods(rows[:, : table.shape[1]]) + (covered >= 1.0)
+        self._order = np.argsort(labels, kind="stable")
+        self._rows, self._covered = rows[self._order], covered[self._order]
+        self._sides = cut(labels[self._order])
+        self._side_of = np.repeat(np.arange(len(self._sides)), [side.stop - side.start for side in self._sides])
+        self._matters = self._which_matter(table.shape[1])
         self._allowed = np.isin(self._order, allowed)
         self._gains = self._first_gains()
         self._gains[~self._allowed] = -np.inf
@@ -103,7 +106,7 @@ class _Greedy:
         """The candidate of the highest gain, which then covers."""
         place = self._best()
         self._gains[place] = -np.inf
-        np.maximum(self._covered, self._similarities(np.array([place]), slice(None))[0], out=self._covered)
+        np.maximum(self._covered, self._similarities(place), out=self._covered)
         return int(self._order[place])
 
     def _best(self) -> int:
@@ -114,47 +117,55 @@ class _Greedy:
             some = stale[np.argpartition(-self._gains[stale], min(size, len(stale)) - 1)[:size]]
             self._gains[some] = self._evaluate(np.sort(some))[np.argsort(np.argsort(some))]
             sure[some] = True
-            best, size = max(best, float(self._gains[some].max())), min(2 * size, _SIDE)
+            best, size = max(best, float(self._gains[some].max())), min(2 * size, SIDE)
         tied = np.flatnonzero(sure & (self._gains >= best * (1.0 - EQUAL_GAINS)) & np.isfinite(self._gains))
         return int(tied[np.argmin(self._order[tied])])
 
+    def _which_matter(self, dimensions: int) -> BoolArray:
+        """Whether a row of the first side may be more similar to one of the second than what covers that; cover only grows."""
+        least = np.array([self._covered[side].min() for side in self._sides])
+        matters: BoolArray = self._similarity.nearness(gaps(self._rows[:, :dimensions], self._sides)) > least
+        return matters
+
     def _evaluate(self, some: IntArray) -> FloatArray:
         """Gains of those cases now, shape (some,)."""
-        gains = np.zeros(len(some))
-        uncovered = np.flatnonzero(self._covered < 1.0)
-        few = len(uncovered) < len(self._rows) // 2  # else gathering them costs more than it saves
-        block = max(1, BLOCK_NUMBERS // max(len(some), self._rows.shape[1]))
-        for start in range(0, len(uncovered) if few else len(self._rows), block):
-            columns = uncovered[start : start + block] if few else slice(start, start + block)
-            gains += _gains(self._similarities(some, columns), self._covered[columns])
-        return gains
+        gains, mirrored = np.zeros(len(some)), self._similarity.mirror(self._rows[some])
+        for columns in runs(np.flatnonzero(self._matters[np.unique(self._side_of[some])].any(axis=0)), self._sides):
+            if self._covered[columns].min() < 1.0:
+                gains += _gains(self._similarity.finish(mirrored @ self._rows[columns].T), self._covered[columns])
+        return self._without_noise(gains)
 
     def _first_gains(self) -> FloatArray:
         """Gains of all cases; each block of similarities serves its rows and its columns."""
         if np.count_nonzero(self._allowed) < len(self._rows) // 2:
             return self._gains_of_few()
         gains = np.zeros(len(self._rows))
-        sides = [slice(start, start + _SIDE) for start in range(0, len(self._rows), _SIDE)]
-        for n, side in enumerate(sides):
-            if self._covered[side][0] >= 1.0:  # nor is anything after it uncovered
-                break
+        both = self._matters | self._matters.T
+        for n, side in enumerate(self._sides):
             mirrored = self._similarity.mirror(self._rows[side])
-            for other in sides[n:]:
-                block = self._similarity.finish(mirrored @ self._rows[other].T)
-                if other is not side:
-                    gains[other] += _gains(block.T, self._covered[side])
-                gains[side] += _gains(block, self._covered[other])
+            for others in runs(np.flatnonzero(both[n, n:]) + n, self._sides):
+                block = self._similarity.finish(mirrored @ self._rows[others].T)
+                gains[side] += _gains(block, self._covered[others])
+                later = slice(max(others.start, side.stop), others.stop)
+                gains[later] += _gains(block[:, later.start - others.start :].T, self._covered[side])
+        return self._without_noise(gains)
+
+    def _without_noise(self, gains: FloatArray) -> FloatArray:
+        """Gains as small as rounding may feign are none."""
+        gains[gains < 4.0 * np.finfo(self._rows.dtype).eps * len(self._rows)] = 0.0
         return gains
 
     def _gains_of_few(self) -> FloatArray:
         gains = np.zeros(len(self._rows))
         few = np.flatnonzero(self._allowed)
-        for start in range(0, len(few), _SIDE):
-            gains[few[start : start + _SIDE]] = self._evaluate(few[start : start + _SIDE])
+        for start in range(0, len(few), SIDE):
+            gains[few[start : start + SIDE]] = self._evaluate(few[start : start + SIDE])
         return gains
 
-    def _similarities(self, some: IntArray, columns: IntArray | slice) -> FloatArray:
-        return self._similarity.finish(self._similarity.mirror(self._rows[some]) @ self._rows[columns].T)
+    def _similarities(self, place: int) -> FloatArray:
+        """To all cases."""
+        mirrored = self._similarity.mirror(self._rows[place : place + 1])[0]
+        return self._similarity.finish(self._rows @ mirrored)
 
     def _highest(self, rows: FloatArray, answered: FloatArray) -> FloatArray:
         """Similarity of each case to the most similar answered one, 0 without any."""
