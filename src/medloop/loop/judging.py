@@ -57,7 +57,14 @@ def _of_tag(samples: ProbabilitySamples) -> dict[str, Any]:
     found: dict[str, Any] = {score.__name__: float(score(mean)[0]) for score in single}
     found |= {name: float(score(several)[0]) if len(samples) > 1 else 0.0 for name, score in _DISAGREEMENTS.items()}
     votes = np.bincount(samples.argmax(axis=1), minlength=samples.shape[1]) / len(samples)
-    return {**found, "foreground": float(1.0 - mean[0, 0]), "class_share": _row(votes), "samples": _rows(samples)}
+    doubt = np.where(np.arange(samples.shape[1]) == mean[0].argmax(), found["entropy"], 0.0)
+    return {
+        **found,
+        "foreground": float(1.0 - mean[0, 0]),
+        "class_entropy": _row(doubt),
+        "class_share": _row(votes),
+        "samples": _rows(samples),
+    }
 
 
 def _of_mask(samples: ProbabilitySamples, summed: Summed, spacing_mm: tuple[float, float, float]) -> dict[str, Any]:
