@@ -1,16 +1,19 @@
 """Pseudo-labels: which cases, what they look like, and that nobody takes them for answers."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from medloop.core.image import Mask
-from medloop.core.records import Annotation, Split
+from medloop.core.records import Annotation, Case, Split
 from medloop.loop.annotators import annotator_named
 from medloop.loop.consensus import consensus_answers
+from medloop.loop.control import JobControl
 from medloop.loop.exporting import export_project
 from medloop.loop.pseudo import PseudoAnswer, load_pseudo, pseudo_answers
+from medloop.loop.teaching import teach
 from medloop.loop.workspace import Workspace
 from medloop.query.pseudo import Threshold
 
@@ -82,3 +85,20 @@ def test_without_a_model_there_are_none(make_workspace: MakeWorkspace) -> None:
 def test_without_the_setting_there_are_none(predicted: Workspace) -> None:
     project = dataclasses.replace(predicted.project, settings=FAST)
     assert pseudo_answers(dataclasses.replace(predicted, project=project), answers=9) == []
+
+
+def test_a_training_takes_them_beside_the_answers_and_the_same_ones_when_resumed(predicted: Workspace, tmp_path: Path) -> None:
+    job = predicted.store.jobs.enqueue("train", {})
+    claimed = predicted.store.jobs.claim("test")
+    assert claimed is not None
+    assert claimed.id == job.id
+    with predicted.store.read() as tx:
+        answers = tx.current_annotations(splits=["train"])
+        cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
+    with JobControl(predicted, claimed) as control:
+        taught, again = (teach(predicted, control, tmp_path, answers=answers, cases=cases) for _ in range(2))
+    assert [c.id for c in taught.cases] == [c.id for c in again.cases]
+    assert taught.facts == {"pseudo_labels": 1}
+    assert taught.cases[-1].id.startswith("pseudo prediction")
+    assert 0 < taught.cases[-1].weight <= 1
+    assert isinstance(taught.cases[-1].load()[1], Mask)

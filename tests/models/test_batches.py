@@ -44,6 +44,18 @@ def test_every_case_comes_once_per_epoch(recipe_3d, volumes, tmp_path):
     assert sorted(choose_case(recipe_3d, cases, member=0, draw=d) for d in range(3, 6)) == [0, 1, 2]
 
 
+def test_cases_are_seen_in_proportion_to_their_weights(recipe_3d, tmp_path):
+    """Each case is one constant value, so that a patch tells whose it is."""
+    image = phantom_3d(0, shape=(24, 24, 16)).image
+    masks = [Mask(np.full(image.grid.shape, value, dtype=np.uint8), image.grid) for value in range(3)]
+    weighted = [TrainingCase(f"case{n}", lambda n=n: (image, masks[n]), weight=w) for n, w in enumerate((1.0, 0.5, 0.25))]
+    recipe = dataclasses.replace(recipe_3d, augmentation=0.0, patch=(8, 8, 8), batch=4)
+    cases = prepare_cases(recipe, weighted, tmp_path)
+    seen = Counter(int(mask.max()) for step in range(250) for mask in draw_batch(recipe, cases, member=0, step=step)[1])
+    # 1000 patches in proportion 4 : 2 : 1; three standard deviations are at most 47
+    assert [seen[n] for n in range(3)] == [pytest.approx(share, abs=50) for share in (571, 286, 143)]
+
+
 def test_a_rare_class_comes_as_often_as_a_common_one(recipe_tags, tagged, tmp_path):
     cases = prepare_cases(recipe_tags, tagged, tmp_path)
     cases = [dataclasses.replace(case, label=int(n == 0)) for n, case in enumerate(cases)]

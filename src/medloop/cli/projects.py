@@ -39,6 +39,9 @@ def init(
     pseudo_labels: Annotated[
         bool, typer.Option("--pseudo-labels", help="Let trainings learn from the model's surest predictions too.")
     ] = False,
+    bias_correction: Annotated[
+        bool, typer.Option("--bias-correction", help="Weigh drawn cases so that they stand for the whole pool.")
+    ] = False,
     validation: Annotated[float | None, typer.Option(help="Share of labelled patients kept for validation.", show_default="0.1")] = None,
     test: Annotated[float | None, typer.Option(help="Share of labelled patients kept for testing.", show_default="0.15")] = None,
     audit: Annotated[float | None, typer.Option(help="Share of unlabelled patients asked for evaluation only.", show_default="0.1")] = None,
@@ -67,6 +70,7 @@ def init(
         cold_start=one_of("--cold-start", cold_start or usual.cold_start, get_args(ColdStart)),
         summed=one_of("--summed", summed or usual.summed, get_args(Summed)),
         pseudo_labels=pseudo_labels,
+        bias_correction=bias_correction,
         train_minutes=usual.train_minutes if minutes is None else minutes,
         validation_fraction=usual.validation_fraction if validation is None else validation,
         test_fraction=usual.test_fraction if test is None else test,

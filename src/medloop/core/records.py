@@ -109,6 +109,8 @@ class ProjectSettings:
         samples: Answers drawn per case for uncertainty (MC dropout and flips).
         summed: How a segmentation's voxel scores become one number per case; see `medloop.loop.judging.sum_up`.
         pseudo_labels: Let a training also learn from confident predictions of unanswered training cases.
+        bias_correction: Show drawn cases to a training by LURE weights, so that they stand for the whole pool; works
+            with strategies that draw by known chances, and is logged as impossible with others.
         budget_labels: Answers after which the advice is to stop; 0 sets no limit. Nothing is ever stopped by itself.
         budget_minutes: Minutes of human time after which the advice is to stop; 0 sets no limit.
         budget_money: Cost of human time (minutes × each annotator's cost per minute) likewise; 0 sets no limit.
@@ -132,6 +134,7 @@ class ProjectSettings:
     samples: int = 6
     summed: Summed = "mean"
     pseudo_labels: bool = False
+    bias_correction: bool = False
     budget_labels: int = 0
     budget_minutes: float = 0.0
     budget_money: float = 0.0

@@ -9,19 +9,16 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medloop.core.errors import InputError
-from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Case, Json, Model, Snapshot, new_id, now
-from medloop.loop.arrays import load_answer, load_image
 from medloop.loop.consensus import consensus_answers, training_answers
 from medloop.loop.control import JobControl
-from medloop.loop.parts import merged_answer
-from medloop.loop.pseudo import PseudoAnswer, load_pseudo, pseudo_answers
 from medloop.loop.rounds import MIN_TRAINING_ANSWERS, claim_rounds, mark_failed, mark_trained
+from medloop.loop.teaching import teach, training_case, write_note
 from medloop.loop.warm_start import answers_to_learn, learned_facts
 from medloop.loop.workspace import Workspace
 from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
@@ -30,8 +27,6 @@ from medloop.store.writer import Writer
 if TYPE_CHECKING:
     from medloop.models.batches import TrainingCase
     from medloop.models.train import TrainingProgress
-
-Loader = Callable[[], tuple[Image, Mask | int]]
 
 
 def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> Json:
@@ -58,43 +53,22 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
     recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=threads)
     recipe, parent = _going_on(workspace, recipe, folder)
     learned = answers_to_learn(workspace, control, folder, parent=parent, answers=annotations, cases=cases)
-    believed = _believed(workspace, folder, len(learned))
-    training = [*_training_cases(workspace, learned, cases), *(_pseudo_case(workspace, p) for p in believed)]
+    taught = teach(workspace, control, folder, answers=learned, cases=cases)
     validation = _validation(workspace)
-    control.log(f"learning from {len(training)} cases, validating on {len(validation)}: {_described(recipe)}")
+    control.log(f"learning from {len(taught.cases)} cases, validating on {len(validation)}: {_described(recipe)}")
 
     def report(progress: "TrainingProgress") -> bool:
         control.report(progress.step / max(1, progress.steps), progress.message)
         return True
 
     initial = [workspace.store.blobs.get(name) for name in parent.weights] if parent else []
-    trained = train(recipe, training, validation, folder, report=report, initial=initial)
-    metrics = {**trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations)}
-    if believed:
-        metrics["pseudo_labels"] = len(believed)
+    trained = train(recipe, taught.cases, validation, folder, report=report, initial=initial)
+    metrics = {**trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
     model = _keep(workspace, recipe, snapshot, trained.weights, metrics)
     _follow_up(workspace, model)
     shutil.rmtree(folder, ignore_errors=True)
     control.log(f"model {model.index} is ready")
     return {"model_id": model.id, "model_index": model.index}
-
-
-def _believed(workspace: Workspace, folder: Path, answers: int) -> list[PseudoAnswer]:
-    """Pseudo-labels of this training, noted in the job's folder, so that a resumed job believes the same ones."""
-    note = folder / "pseudo.json"
-    if not note.exists():
-        _write_note(note, {"pseudo": [dict(p.to_json()) for p in pseudo_answers(workspace, answers=answers)]})
-    return [PseudoAnswer.from_json(p) for p in json.loads(note.read_text())["pseudo"]]
-
-
-def _pseudo_case(workspace: Workspace, pseudo: PseudoAnswer) -> "TrainingCase":
-    from medloop.models.batches import TrainingCase
-
-    def load() -> tuple[Image, Mask | int]:
-        case, answer = load_pseudo(workspace, pseudo)
-        return load_image(workspace.store.blobs, case), answer
-
-    return TrainingCase(id=f"pseudo {pseudo.prediction_id}", load=load, weight=pseudo.weight)
 
 
 def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, *, threads: int) -> Recipe:
@@ -149,7 +123,7 @@ def _going_on(workspace: Workspace, recipe: Recipe, folder: Path) -> tuple[Recip
     if not note.exists():
         with workspace.store.read() as tx:
             newest = tx.latest_model() if workspace.settings.warm_start != "scratch" else None
-        _write_note(note, {"model_id": newest.id if newest else None})
+        write_note(note, {"model_id": newest.id if newest else None})
     chosen = json.loads(note.read_text())["model_id"]
     if chosen is None:
         return recipe, None
@@ -159,12 +133,6 @@ def _going_on(workspace: Workspace, recipe: Recipe, folder: Path) -> tuple[Recip
     if before.channels != recipe.channels:
         return recipe, None
     return dataclasses.replace(before, steps=recipe.steps, minutes=recipe.minutes, threads=recipe.threads, seed=recipe.seed), parent
-
-
-def _write_note(path: Path, content: Json) -> None:
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(content))
-    partial.replace(path)
 
 
 def _described(recipe: Recipe) -> str:
@@ -188,7 +156,7 @@ def _frozen(workspace: Workspace, folder: Path) -> Snapshot | None:
         names = {a.case_id: tx.get(Case, a.case_id).name for a in answers}
         snapshot = freeze(tx, answers, names)
         claim_rounds(tx, snapshot)
-    _write_note(note, {"snapshot_id": snapshot.id})
+    write_note(note, {"snapshot_id": snapshot.id})
     return snapshot
 
 
@@ -202,38 +170,7 @@ def _validation(workspace: Workspace) -> "list[TrainingCase]":
     with workspace.store.read() as tx:
         answers = consensus_answers(tx, "validation")
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
-    return [_training_case(workspace, a, cases[a.case_id]) for a in sorted(answers, key=lambda a: cases[a.case_id].name)]
-
-
-def _training_cases(workspace: Workspace, answers: Sequence[Annotation], cases: dict[str, Case]) -> "list[TrainingCase]":
-    """One training case per case, in the order of the answers; partial answers to the same case are learned together."""
-    from medloop.models.batches import TrainingCase
-
-    by_case: dict[str, list[Annotation]] = {}
-    for answer in answers:
-        by_case.setdefault(answer.case_id, []).append(answer)
-    blobs = workspace.store.blobs
-
-    def loader(case: Case, parts: list[Annotation]) -> Loader:
-        return lambda: (load_image(blobs, case), merged_answer(blobs, parts, case))
-
-    return [
-        TrainingCase(id=cases[i].name, load=loader(cases[i], found))
-        if found[0].kind == "partial"
-        else _training_case(workspace, found[0], cases[i])
-        for i, found in by_case.items()
-    ]
-
-
-def _training_case(workspace: Workspace, annotation: Annotation, case: Case) -> "TrainingCase":
-    from medloop.models.batches import TrainingCase
-
-    blobs = workspace.store.blobs
-
-    def load() -> tuple[Image, Mask | int]:
-        return load_image(blobs, case), load_answer(blobs, annotation, case)
-
-    return TrainingCase(id=case.name, load=load)
+    return [training_case(workspace, a, cases[a.case_id]) for a in sorted(answers, key=lambda a: cases[a.case_id].name)]
 
 
 def _keep(workspace: Workspace, recipe: Recipe, snapshot: Snapshot, weights: Sequence[Path], metrics: Json) -> Model:

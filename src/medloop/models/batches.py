@@ -36,7 +36,8 @@ class TrainingCase:
 
     Attributes:
         id: Unique; part of what a checkpoint is bound to.
-        weight: Above 0 to 1: how often its turn is kept; otherwise another case, drawn evenly, is taken instead.
+        weight: Above 0 to 1: how often its turn is kept; otherwise another case is drawn evenly, by the same rule. So cases
+            are seen in proportion to their weights; some case must have the weight 1.
         load: Gives the image and its mask (values below `Recipe.classes`, or 255 where unanswered) or class index.
     """
 
@@ -159,7 +160,7 @@ def _draw_patch(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8] | int]:
     rng = generator(recipe.seed, member, "patch", step, slot)
     case = cases[choose_case(recipe, cases, member=member, draw=step * recipe.batch + slot)]
-    if case.weight < 1 and rng.random() >= case.weight:
+    while case.weight < 1 and rng.random() >= case.weight:
         case = cases[int(rng.integers(len(cases)))]
     change = sample_change(recipe, case.spacing_mm, rng)
     window = window_shape(change, recipe.patch)

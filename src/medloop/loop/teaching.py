@@ -1,0 +1,124 @@
+"""What a training learns from: people's answers, parts of answers, weights that undo the choice, confident predictions.
+
+Whatever is decided here is noted in the job's folder, so that a resumed training learns from exactly the same.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medloop.core.errors import InputError
+from medloop.core.image import Image, Mask
+from medloop.core.records import Annotation, Case, Json
+from medloop.loop.arrays import load_answer, load_image
+from medloop.loop.bias import training_weights
+from medloop.loop.control import JobControl
+from medloop.loop.parts import merged_answer
+from medloop.loop.pseudo import PseudoAnswer, load_pseudo, pseudo_answers
+from medloop.loop.workspace import Workspace
+
+if TYPE_CHECKING:
+    from medloop.models.batches import TrainingCase
+
+Loader = Callable[[], tuple[Image, Mask | int]]
+
+
+@dataclass(frozen=True)
+class Taught:
+    """The cases of one training, and what its model's metrics say of them."""
+
+    cases: "list[TrainingCase]"
+    facts: Json
+
+
+def teach(workspace: Workspace, control: JobControl, folder: Path, *, answers: Sequence[Annotation], cases: Mapping[str, Case]) -> Taught:
+    """Gather what a training learns from.
+
+    Args:
+        workspace: The project; `bias_correction` and `pseudo_labels` decide what is added to the answers.
+        control: The job, which logs why weights could not be had.
+        folder: The job's folder.
+        answers: What is learned, one or more parts per case.
+        cases: Case id → case.
+    """
+    weights = _weights(workspace, control, folder)
+    ids = {cases[a.case_id].name: a.case_id for a in answers}
+    own = [dataclasses.replace(c, weight=weights.get(ids[c.id], 1.0)) for c in training_cases(workspace, answers, cases)]
+    believed = _believed(workspace, folder, len(own))
+    facts = ({"pseudo_labels": len(believed)} if believed else {}) | ({"weighted_cases": len(weights)} if weights else {})
+    return Taught([*own, *(_pseudo_case(workspace, p) for p in believed)], facts)
+
+
+def training_cases(workspace: Workspace, answers: Sequence[Annotation], cases: Mapping[str, Case]) -> "list[TrainingCase]":
+    """One training case per case, in the order of the answers; partial answers to the same case are learned together."""
+    from medloop.models.batches import TrainingCase
+
+    by_case: dict[str, list[Annotation]] = {}
+    for answer in answers:
+        by_case.setdefault(answer.case_id, []).append(answer)
+    blobs = workspace.store.blobs
+
+    def loader(case: Case, parts: list[Annotation]) -> Loader:
+        return lambda: (load_image(blobs, case), merged_answer(blobs, parts, case))
+
+    return [
+        TrainingCase(id=cases[i].name, load=loader(cases[i], found))
+        if found[0].kind == "partial"
+        else training_case(workspace, found[0], cases[i])
+        for i, found in by_case.items()
+    ]
+
+
+def training_case(workspace: Workspace, annotation: Annotation, case: Case) -> "TrainingCase":
+    """A case with one full answer."""
+    from medloop.models.batches import TrainingCase
+
+    blobs = workspace.store.blobs
+
+    def load() -> tuple[Image, Mask | int]:
+        return load_image(blobs, case), load_answer(blobs, annotation, case)
+
+    return TrainingCase(id=case.name, load=load)
+
+
+def write_note(path: Path, content: Json) -> None:
+    """Write a JSON note that is there as a whole or not at all."""
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(content))
+    partial.replace(path)
+
+
+def _weights(workspace: Workspace, control: JobControl, folder: Path) -> dict[str, float]:
+    """Case id → weight above 0 to 1, the largest is 1; empty without the setting, or when no weights would be right."""
+    note = folder / "weights.json"
+    if not note.exists():
+        found: dict[str, float] = {}
+        if workspace.settings.bias_correction:
+            try:
+                with workspace.store.read() as tx:
+                    found = training_weights(tx)
+            except InputError as error:
+                control.log(f"no bias correction: {error}")
+        largest = max(found.values(), default=1.0)
+        write_note(note, {"weights": {case_id: weight / largest for case_id, weight in found.items() if weight > 0}})
+    return {str(case_id): float(weight) for case_id, weight in json.loads(note.read_text())["weights"].items()}
+
+
+def _believed(workspace: Workspace, folder: Path, answers: int) -> list[PseudoAnswer]:
+    note = folder / "pseudo.json"
+    if not note.exists():
+        write_note(note, {"pseudo": [dict(p.to_json()) for p in pseudo_answers(workspace, answers=answers)]})
+    return [PseudoAnswer.from_json(p) for p in json.loads(note.read_text())["pseudo"]]
+
+
+def _pseudo_case(workspace: Workspace, pseudo: PseudoAnswer) -> "TrainingCase":
+    from medloop.models.batches import TrainingCase
+
+    def load() -> tuple[Image, Mask | int]:
+        case, answer = load_pseudo(workspace, pseudo)
+        return load_image(workspace.store.blobs, case), answer
+
+    return TrainingCase(id=f"pseudo {pseudo.prediction_id}", load=load, weight=pseudo.weight)
