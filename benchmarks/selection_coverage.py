@@ -7,7 +7,6 @@ is answered, 1000 at most. The plain sides are the rules as the papers write the
 from dataclasses import dataclass
 
 import numpy as np
-from benchmarks.selection_tasks import Task
 
 from medloop.core.arrays import CaseProbabilities, Features
 from medloop.query.badge import badge
@@ -16,6 +15,7 @@ from medloop.query.covering import cover
 from medloop.query.kcentre import k_centre
 from medloop.query.radii import nearest_distance
 from medloop.query.similarities import Ball, Gaussian
+from selection_tasks import Task
 
 BATCH, DIMENSIONS, CLASSES, GROUPS = 100, 256, 10, 200
 

@@ -56,7 +56,9 @@ def test_init_tells_the_defaults_that_a_project_has():
     usual = ProjectSettings()
     shares = (usual.validation_fraction, usual.test_fraction, usual.audit_fraction)
     told = re.findall(r"\[default: \(?([\w.]+)\)?\]", text)
-    assert told == [usual.strategy, str(usual.batch_size), f"{usual.train_minutes:g}", *map(str, shares), str(usual.seed)]
+    words = (usual.warm_start, usual.cold_start, usual.summed)
+    minutes = f"{usual.train_minutes:g}"
+    assert told == [usual.strategy, str(usual.batch_size), minutes, *words, *map(str, shares), str(usual.seed)]
 
 
 def test_the_version_is_told(medloop: Medloop):

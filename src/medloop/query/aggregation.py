@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
-from scipy import ndimage
 
 from medloop.core.arrays import BoolArray, FloatArray, IntArray, MaskArray, ProbabilitySamples
 from medloop.core.errors import InputError, SettingError, ShapeError
@@ -73,6 +72,8 @@ def contour_weights(predicted: MaskArray, *, sigma_mm: float = 3.0, spacing_mm: 
     Raises:
         SettingError: A width or spacing that is not above 0.
     """
+    from scipy import ndimage
+
     if not (sigma_mm > 0 and min(spacing_mm) > 0):
         raise SettingError(f"Contour width and spacing must be above 0 mm, got {sigma_mm} and {tuple(spacing_mm)}")
     border = _border(predicted)

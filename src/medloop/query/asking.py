@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import expit
 
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import InputError
@@ -66,6 +65,8 @@ class LearnedAsking:
         Raises:
             InputError: Another number of features, or NaN or infinity among them.
         """
+        from scipy.special import expit
+
         return float(expit(np.dot(state.weights, self._inputs(features))))
 
     def learn(self, state: StreamState, features: FloatArray, worthwhile: bool) -> StreamState:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
 from medloop.core.arrays import BoolArray, FloatArray
 from medloop.core.errors import FormatError, InputError, MedloopError, SettingError
@@ -76,6 +75,8 @@ class StrategyBandit:
 
     def chances(self) -> FloatArray:
         """Chance of each strategy to be followed at a draw, shape (strategies,); at least explore / strategies."""
+        from scipy.special import softmax
+
         chances: FloatArray = (1.0 - self.explore) * softmax(self.log_weights) + self.explore / len(self.names)
         return chances
 
@@ -107,6 +108,8 @@ class StrategyBandit:
         Raises:
             InputError: No proposals, a value outside 0..1, or proposals of other strategies.
         """
+        from scipy.special import softmax
+
         if not proposals or not 0 <= value <= 1:
             raise InputError(f"A reward within 0..1 for at least one proposal is needed, got {value} for {len(proposals)}")
         if unknown := {name for one in proposals for name in one.backers} - set(self.names):

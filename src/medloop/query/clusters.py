@@ -3,8 +3,6 @@
 import warnings
 
 import numpy as np
-from sklearn.cluster import KMeans, MiniBatchKMeans
-from sklearn.exceptions import ConvergenceWarning
 
 from medloop.core.arrays import Features, FloatArray, IntArray
 from medloop.query.tables import BLOCK_NUMBERS, checked_number, checked_pair, squared_distances
@@ -36,6 +34,9 @@ def cluster(features: Features, clusters: int, rng: np.random.Generator) -> IntA
     Returns:
         Number of the cluster of each case, shape (cases,).
     """
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+    from sklearn.exceptions import ConvergenceWarning
+
     number, seed = max(1, min(clusters, len(features))), int(rng.integers(2**31))
     rule = KMeans(number, n_init=1, random_state=seed)
     if len(features) > _LARGE:

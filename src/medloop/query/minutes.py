@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from scipy.optimize import nnls
 
 from medloop.core.arrays import CaseScores, FloatArray
 from medloop.core.errors import InputError, ShapeError
@@ -153,6 +152,8 @@ def _robust_fit(logs: FloatArray, target: FloatArray) -> tuple[float, FloatArray
 
 def _weighted_fit(logs: FloatArray, target: FloatArray, weights: FloatArray) -> tuple[float, FloatArray]:
     """Weighted least squares with coefficients >= 0 of standardised features and a small ridge; the intercept is free."""
+    from scipy.optimize import nnls
+
     share = weights / weights.sum()
     middle, level = share @ logs, share @ target
     scale = np.sqrt(share @ (logs - middle) ** 2)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
 from medloop.core.arrays import CaseScores, FloatArray
 from medloop.core.errors import FormatError
@@ -44,6 +43,8 @@ def policy_scores(policy: Policy, state: Candidates) -> CaseScores:
 
 def policy_chances(policy: Policy, state: Candidates) -> FloatArray:
     """Chance of every case to be chosen next while the policy learns, shape (cases,)."""
+    from scipy.special import softmax
+
     chances: FloatArray = softmax(policy_scores(policy, state))
     return chances
 

@@ -1,7 +1,6 @@
 """Ask what teaches most about the answers to other cases, not about the model's weights."""
 
 import numpy as np
-from scipy.special import xlogy
 
 from medloop.core.arrays import CaseScores, ClassSamples, FloatArray
 from medloop.core.errors import ShapeError
@@ -43,6 +42,8 @@ def predictive_information(samples: ClassSamples, targets: ClassSamples) -> Case
 
 def _joint_entropy(own: FloatArray, other: FloatArray) -> FloatArray:
     """Entropy of the joint answer of every case and target, shape (cases, targets)."""
+    from scipy.special import xlogy
+
     draws, cases, classes = own.shape
     joint = (own.reshape(draws, -1).T @ other.reshape(draws, -1) / draws).reshape(cases, classes, -1, classes)
     doubt: FloatArray = -xlogy(joint, joint).sum(axis=(1, 3))

@@ -1,7 +1,6 @@
 """Two more kinds of spread: far from the answered cases on average (MedAL), and unlike in what is confused (CDAL)."""
 
 import numpy as np
-from scipy.special import entr
 
 from medloop.core.arrays import ClassSamples, Features, FloatArray
 from medloop.query.tables import checked_number, checked_pair
@@ -55,6 +54,8 @@ def contexts(samples: ClassSamples) -> FloatArray:
 
     Source: Agarwal et al. 2020, arXiv:2008.05723, equation 1.
     """
+    from scipy.special import entr
+
     classes = samples.shape[2]
     weights = entr(np.clip(samples, 0.0, 1.0)).sum(axis=2) + _LEAST
     votes = samples.argmax(axis=2)

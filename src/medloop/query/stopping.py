@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import stdtrit
 
 from medloop.core.arrays import CaseScores, FloatArray
 from medloop.core.errors import SettingError, ShapeError
@@ -179,6 +178,8 @@ def pace_gain(curve: Curve, more: int) -> Gain | None:
     Returns:
         None with fewer than `PLATEAU_MODELS` models, `MIN_PATIENTS` patients or two numbers of answers.
     """
+    from scipy.special import stdtrit
+
     labels, scores = curve.labels[-PLATEAU_WINDOW:].astype(np.float64), curve.scores[-PLATEAU_WINDOW:]
     spread = float(((labels - labels.mean()) ** 2).sum())
     if len(scores) < PLATEAU_MODELS or curve.patients < MIN_PATIENTS or not spread:

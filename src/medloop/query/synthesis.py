@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from medloop.core.arrays import CaseScores, Features, IntArray
 from medloop.core.errors import ShapeError
@@ -140,6 +139,8 @@ def _typical_gap(codes: Features) -> float:
 
 def _squared_distances(points: Features, codes: Features) -> Iterator[tuple[int, Features]]:
     """Blocks of rows: (first row, squared distances to every code)."""
+    from scipy.spatial.distance import cdist
+
     block = max(1, _BLOCK_NUMBERS // max(1, len(codes)))
     for start in range(0, len(points), block):
         yield start, cdist(points[start : start + block], codes, "sqeuclidean")

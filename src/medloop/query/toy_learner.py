@@ -6,8 +6,6 @@ Closed form, so that an episode of twenty answers takes milliseconds; with a pos
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.distance import cdist
-from scipy.special import softmax
 
 from medloop.core.arrays import ClassSamples, FloatArray, IntArray
 from medloop.query.toy_tasks import ToyTask
@@ -54,12 +52,16 @@ def learn(task: ToyTask, labelled: IntArray) -> Learned:
 
 def mean_answers(learned: Learned, features: FloatArray) -> FloatArray:
     """Probabilities at the posterior's mean, shape (cases, classes)."""
+    from scipy.special import softmax
+
     answers: FloatArray = softmax(SHARPNESS * (learned.middle + _kernel(features, learned.known) @ learned.weights), axis=1)
     return answers
 
 
 def sampled_answers(learned: Learned, features: FloatArray, rng: np.random.Generator) -> ClassSamples:
     """Draws from the posterior, each case on its own, shape (`SAMPLES`, cases, classes)."""
+    from scipy.special import softmax
+
     reach = _kernel(features, learned.known)
     spread = np.sqrt(np.maximum(1.0 - np.einsum("nk,kl,nl->n", reach, learned.inverse, reach), 0.0))
     draws = spread[:, None] * rng.normal(size=(SAMPLES, len(reach), len(learned.middle)))
@@ -79,5 +81,7 @@ def held_out_accuracy(task: ToyTask, probabilities: FloatArray) -> float:
 
 
 def _kernel(a: FloatArray, b: FloatArray) -> FloatArray:
+    from scipy.spatial.distance import cdist
+
     near: FloatArray = np.exp(-cdist(a, b, "sqeuclidean") / (LENGTH_SCALE**2 * a.shape[1]))
     return near

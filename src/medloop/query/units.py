@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import SupportsInt
 
 import numpy as np
-from scipy import ndimage
 
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import SettingError, ShapeError
@@ -125,6 +124,8 @@ def rank_regions(score_map: FloatArray, count: int, *, threshold: float) -> list
         InputError: NaN.
         SettingError: A negative count.
     """
+    from scipy import ndimage
+
     values = checked_map(score_map, count)
     labels, regions = ndimage.label(values > threshold, structure=np.ones((3, 3, 3)))
     places = np.arange(1, regions + 1)

@@ -5,7 +5,6 @@ map into one number. Higher always means: ask sooner.
 """
 
 import numpy as np
-from scipy.special import xlogy
 
 from medloop.core.arrays import FloatArray, ProbabilitySamples
 from medloop.core.errors import InputError, ShapeError
@@ -151,6 +150,8 @@ def require_volume(samples: ProbabilitySamples) -> None:
 
 
 def _entropy(probabilities: FloatArray) -> FloatArray:
+    from scipy.special import xlogy
+
     total: FloatArray = -xlogy(probabilities, probabilities).sum(axis=0)
     return np.maximum(total, 0.0)
 
