@@ -242,9 +242,18 @@ def plan_recipe(training: Sequence[CaseSource], question: Question, seed: int, o
         seed=derive_seed(seed, "full-data"),
         members=options.members,
     )
-    recipe = dataclasses.replace(recipe, validations=0)
+    recipe = dataclasses.replace(unfolded(recipe) if options.unfolded else recipe, validations=0)
     seconds = cpu_seconds_per_step(dataclasses.replace(recipe, threads=1), training, question) / THREAD_GAIN[options.threads]
     return dataclasses.replace(recipe, steps=plan_steps(recipe, seconds))
+
+
+def unfolded(recipe: Recipe) -> Recipe:
+    """The plain U-Net that a recipe has without folding: a finest level at full resolution with half the channels."""
+    if max(recipe.fold) == 1:
+        return recipe
+    features = (recipe.features[0] // 2, *recipe.features)
+    strides, kernels = (recipe.strides[0], recipe.fold, *recipe.strides[1:]), (recipe.kernels[0], *recipe.kernels)
+    return dataclasses.replace(recipe, fold=(1, 1, 1), features=features, strides=strides, kernels=kernels)
 
 
 def machine() -> dict[str, Any]:
@@ -273,6 +282,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=25.0, help="minutes of each member on idle cores")
     parser.add_argument("--members", type=int, default=1, help="networks of the ensemble, trained side by side")
     parser.add_argument("--threads", type=int, default=2, choices=sorted(THREAD_GAIN), help="threads of each member")
+    parser.add_argument("--unfolded", action="store_true", help="a plain U-Net instead of a folded one, for comparison")
     parser.add_argument("--cases", type=int, default=None, help="use only N cases, drawn at random once")
     parser.add_argument("--work", type=Path, help="folder for checkpoints; naming it again resumes")
     parser.add_argument("--quiet", action="store_true", help="no progress")
