@@ -68,8 +68,9 @@ def _of_tag(samples: ProbabilitySamples) -> dict[str, Any]:
 
 
 def _of_mask(samples: ProbabilitySamples, summed: Summed, spacing_mm: tuple[float, float, float]) -> dict[str, Any]:
-    predicted = samples.mean(axis=0).argmax(axis=0).astype(np.uint8)
-    maps = {name: score(samples) for name, score in _MAPS.items()}
+    mean = samples.mean(axis=0, keepdims=True)  # once: each map of the mean would work it out again
+    predicted = mean[0].argmax(axis=0).astype(np.uint8)
+    maps = {name: score(mean) for name, score in _MAPS.items()}
     if len(samples) > 1:
         maps |= {name: score(samples) for name, score in _DISAGREEMENT_MAPS.items()}
     found: dict[str, Any] = dict.fromkeys(_DISAGREEMENT_MAPS, 0.0) | sum_up(maps, predicted, summed, spacing_mm)

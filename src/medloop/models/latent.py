@@ -23,6 +23,7 @@ from medloop.models.pretext import (
     apply_in_blocks,
     convolutions,
     draw_cases,
+    minimise,
     put_weights,
     require_thumbnails,
     seeded,
@@ -122,15 +123,11 @@ def train_latent(thumbnails: Thumbnails, recipe: LatentRecipe, *, report: Callab
     with seeded(recipe.seed, "latent"):
         model = LatentModel()
         optimiser = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
-        for step in range(recipe.steps):
-            drawn = images[draw_cases(len(images), recipe.batch, seed=recipe.seed, step=step)]
-            loss = latent_loss(model, drawn, recipe)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
-            nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-            optimiser.step()
-            if report is not None:
-                report(step + 1, float(loss.detach()))
+
+        def loss_at(step: int) -> Tensor:
+            return latent_loss(model, images[draw_cases(len(images), recipe.batch, seed=recipe.seed, step=step)], recipe)
+
+        minimise(optimiser, loss_at, recipe.steps, clip=5.0, report=report)
     return weights_of(model)
 
 

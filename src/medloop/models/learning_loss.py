@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from medloop.core.arrays import CaseScores, Features, FloatArray
 from medloop.core.errors import InputError, ShapeError
-from medloop.models.pretext import seeded
+from medloop.models.pretext import minimise, seeded
 
 FEWEST_CASES = 4
 """Answered cases below which there is no order worth learning."""
@@ -58,11 +58,7 @@ def predicted_losses(features: Features, losses: FloatArray, others: Features, *
     with seeded(seed, "learning loss"):
         head = nn.Sequential(nn.Linear(features.shape[1], WIDTH), nn.ReLU(), nn.Linear(WIDTH, 1))
         optimiser = torch.optim.AdamW(head.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-        for _ in range(STEPS):
-            loss = ranking_loss(head(known)[:, 0], truth)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
-            optimiser.step()
+        minimise(optimiser, lambda _: ranking_loss(head(known)[:, 0], truth), STEPS)
         with torch.no_grad():
             scores: CaseScores = head(asked)[:, 0].double().numpy()
     return scores

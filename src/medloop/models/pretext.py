@@ -4,7 +4,7 @@ They see thumbnails only, so that a pool of hundreds of cases is learned in a mi
 the same pool and recipe always give the same weights to the bit on one machine.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -63,6 +63,35 @@ def seeded(seed: int, *names: str | int) -> Iterator[None]:
 def draw_cases(cases: int, batch: int, *, seed: int, step: int) -> npt.NDArray[np.int64]:
     """Indices of a batch: distinct cases as long as there are enough; a function of seed and step alone."""
     return generator(seed, "batch", step).permutation(cases)[:batch]
+
+
+def minimise(
+    optimiser: torch.optim.Optimizer,
+    loss_at: Callable[[int], Tensor],
+    steps: int,
+    *,
+    clip: float | None = None,
+    report: Callable[[int, float], None] | None = None,
+) -> None:
+    """Take so many steps down a loss.
+
+    Args:
+        optimiser: Holds the parameters.
+        loss_at: The loss of a step, 0, 1, …
+        steps: How many.
+        clip: Largest norm of the gradient; None leaves it as it is.
+        report: Called after every step with the steps done and the loss; may raise to stop.
+    """
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    for step in range(steps):
+        loss = loss_at(step)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+        if clip is not None:
+            nn.utils.clip_grad_norm_(parameters, clip)
+        optimiser.step()
+        if report is not None:
+            report(step + 1, float(loss.detach()))
 
 
 def apply_in_blocks(network: nn.Module, images: Tensor) -> npt.NDArray[np.float32]:

@@ -25,6 +25,7 @@ from medloop.models.pretext import (
     apply_in_blocks,
     convolutions,
     draw_cases,
+    minimise,
     put_weights,
     require_thumbnails,
     seeded,
@@ -95,16 +96,14 @@ def train_selfsup(thumbnails: Thumbnails, recipe: ContrastRecipe, *, report: Cal
         encoder = ContrastEncoder()
         projector = nn.Sequential(nn.Linear(WIDTHS[-1], WIDTHS[-1]), nn.ReLU(), nn.Linear(WIDTHS[-1], recipe.dimensions))
         optimiser = torch.optim.Adam([*encoder.parameters(), *projector.parameters()], lr=recipe.learning_rate)
-        for step in range(recipe.steps):
+
+        def loss_at(step: int) -> Tensor:
             drawn = images[draw_cases(len(images), recipe.batch, seed=recipe.seed, step=step)]
             rng = generator(recipe.seed, "change", step)
             views = torch.cat([change_thumbnails(drawn, rng), change_thumbnails(drawn, rng)])
-            loss = contrast_loss(projector(encoder(views)), recipe.temperature)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
-            optimiser.step()
-            if report is not None:
-                report(step + 1, float(loss.detach()))
+            return contrast_loss(projector(encoder(views)), recipe.temperature)
+
+        minimise(optimiser, loss_at, recipe.steps, report=report)
     return weights_of(encoder)
 
 
