@@ -92,10 +92,7 @@ def submit_mask(
     with workspace.store.read() as tx:
         assignment = require_open(tx.get(Assignment, assignment_id))
         case = tx.get(Case, assignment.case_id)
-    _require_revision(assignment, revision)
-    if mask is None:
-        draft = read_draft(workspace, assignment_id)
-        revision, mask = draft.revision if revision is None else revision, draft.mask
+    revision, mask = _mask_or_draft(workspace, assignment, revision, mask)
     blob = workspace.store.blobs.put(encode_mask(checked_mask(workspace, case, mask)))
     return _submit(workspace, assignment_id, revision, blob, None, effort_seconds, kind="mask")
 
@@ -132,10 +129,7 @@ def submit_partial(
         case = tx.get(Case, assignment.case_id)
         if own_answer(tx, case.id, assignment.annotator_id) is not None:
             raise StateError("You have answered this whole case already", remedy="correct the whole mask instead")
-    _require_revision(assignment, revision)
-    if mask is None:
-        draft = read_draft(workspace, assignment_id)
-        revision, mask = draft.revision if revision is None else revision, draft.mask
+    revision, mask = _mask_or_draft(workspace, assignment, revision, mask)
     if mask.shape == case.grid.shape:
         mask = np.where(answered_voxels(parts, case.grid.shape), mask, np.uint8(0))
     blob = workspace.store.blobs.put(encode_partial(checked_mask(workspace, case, mask), parts))
@@ -153,6 +147,17 @@ def submit_tag(workspace: Workspace, assignment_id: str, *, tag: int, effort_sec
     if tag not in workspace.task.label_values:
         raise LabelError(f"Unknown tag {tag}", remedy=f"use one of {list(workspace.task.label_values)}")
     return _submit(workspace, assignment_id, None, None, tag, effort_seconds, kind="tag")
+
+
+def _mask_or_draft(
+    workspace: Workspace, assignment: Assignment, revision: int | None, mask: MaskArray | None
+) -> tuple[int | None, MaskArray]:
+    """The given mask, or the draft and its revision."""
+    _require_revision(assignment, revision)
+    if mask is not None:
+        return revision, mask
+    draft = read_draft(workspace, assignment.id)
+    return draft.revision if revision is None else revision, draft.mask
 
 
 def skip_case(workspace: Workspace, assignment_id: str, *, reason: str) -> Assignment:
