@@ -4,7 +4,6 @@ Whatever is decided here is noted in the job's folder, so that a resumed trainin
 """
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from medloop.core.records import Annotation, Case, Json
 from medloop.loop.arrays import load_answer, load_image
 from medloop.loop.bias import training_weights
 from medloop.loop.control import JobControl
+from medloop.loop.notes import noted
 from medloop.loop.parts import merged_answer
 from medloop.loop.pseudo import PseudoAnswer, load_pseudo, pseudo_answers
 from medloop.loop.workspace import Workspace
@@ -84,17 +84,10 @@ def training_case(workspace: Workspace, annotation: Annotation, case: Case) -> "
     return TrainingCase(id=case.name, load=load)
 
 
-def write_note(path: Path, content: Json) -> None:
-    """Write a JSON note that is there as a whole or not at all."""
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(content))
-    partial.replace(path)
-
-
 def _weights(workspace: Workspace, control: JobControl, folder: Path) -> dict[str, float]:
     """Case id → weight above 0 to 1, the largest is 1; empty without the setting, or when no weights would be right."""
-    note = folder / "weights.json"
-    if not note.exists():
+
+    def decide() -> dict[str, float]:
         found: dict[str, float] = {}
         if workspace.settings.bias_correction:
             try:
@@ -103,15 +96,14 @@ def _weights(workspace: Workspace, control: JobControl, folder: Path) -> dict[st
             except InputError as error:
                 control.log(f"no bias correction: {error}")
         largest = max(found.values(), default=1.0)
-        write_note(note, {"weights": {case_id: weight / largest for case_id, weight in found.items() if weight > 0}})
-    return {str(case_id): float(weight) for case_id, weight in json.loads(note.read_text())["weights"].items()}
+        return {case_id: weight / largest for case_id, weight in found.items() if weight > 0}
+
+    return {str(case_id): float(weight) for case_id, weight in noted(folder / "weights.json", decide).items()}
 
 
 def _believed(workspace: Workspace, folder: Path, answers: int) -> list[PseudoAnswer]:
-    note = folder / "pseudo.json"
-    if not note.exists():
-        write_note(note, {"pseudo": [dict(p.to_json()) for p in pseudo_answers(workspace, answers=answers)]})
-    return [PseudoAnswer.from_json(p) for p in json.loads(note.read_text())["pseudo"]]
+    chosen = noted(folder / "pseudo.json", lambda: [dict(p.to_json()) for p in pseudo_answers(workspace, answers=answers)])
+    return [PseudoAnswer.from_json(p) for p in chosen]
 
 
 def _pseudo_case(workspace: Workspace, pseudo: PseudoAnswer) -> "TrainingCase":

@@ -17,8 +17,9 @@ from medloop.core.errors import InputError
 from medloop.core.records import Annotation, Case, Json, Model, Snapshot, new_id, now
 from medloop.loop.consensus import consensus_answers, training_answers
 from medloop.loop.control import JobControl
+from medloop.loop.notes import noted, write_note
 from medloop.loop.rounds import MIN_TRAINING_ANSWERS, claim_rounds, mark_failed, mark_trained
-from medloop.loop.teaching import teach, training_case, write_note
+from medloop.loop.teaching import teach, training_case
 from medloop.loop.warm_start import answers_to_learn, learned_facts
 from medloop.loop.workspace import Workspace
 from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
@@ -119,12 +120,13 @@ def _going_on(workspace: Workspace, recipe: Recipe, folder: Path) -> tuple[Recip
 
     The choice is noted in the job's folder, so that a resumed job goes on from the same model.
     """
-    note = folder / "parent.json"
-    if not note.exists():
+
+    def decide() -> str | None:
         with workspace.store.read() as tx:
             newest = tx.latest_model() if workspace.settings.warm_start != "scratch" else None
-        write_note(note, {"model_id": newest.id if newest else None})
-    chosen = json.loads(note.read_text())["model_id"]
+        return newest.id if newest else None
+
+    chosen = noted(folder / "parent.json", lambda: {"model_id": decide()})["model_id"]
     if chosen is None:
         return recipe, None
     with workspace.store.read() as tx:

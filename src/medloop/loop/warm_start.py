@@ -15,7 +15,6 @@ Source: Käding et al. 2016, arXiv:1612.06129 (fine-tuning on new data, and on a
 2019 (O-MedAL), arXiv:1908.10508 (new cases and a sample of the old ones).
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +25,7 @@ from medloop.core.records import Annotation, Case, Json, Model, Snapshot, WarmSt
 from medloop.core.seeds import generator
 from medloop.loop.control import JobControl
 from medloop.loop.evaluation import score_answers
+from medloop.loop.notes import noted
 from medloop.loop.proposals import predict_cases
 from medloop.loop.workspace import Workspace
 
@@ -80,13 +80,7 @@ def answers_to_learn(
     policy = workspace.settings.warm_start
     if parent is None or policy in ("scratch", "all"):
         return list(answers)
-    note = folder / "learned.json"
-    if not note.exists():
-        chosen = _choose(workspace, control, policy, parent, answers, cases)
-        partial = note.with_suffix(".part")
-        partial.write_text(json.dumps(chosen))
-        partial.replace(note)
-    kept = set(json.loads(note.read_text()))
+    kept = set(noted(folder / "learned.json", lambda: _choose(workspace, control, policy, parent, answers, cases)))
     return [a for a in answers if a.id in kept]
 
 
