@@ -53,18 +53,21 @@ def effort_summary(tx: Reader) -> tuple[EffortLine, ...]:
     return tuple(sorted(lines, key=lambda line: line.annotator))
 
 
-def predict_minutes(tx: Reader, cases: Sequence[Case], predictions: Mapping[str, Prediction]) -> dict[str, float]:
+def predict_minutes(
+    tx: Reader, cases: Sequence[Case], predictions: Mapping[str, Prediction], *, learned: MinutesModel | None = None
+) -> dict[str, float]:
     """Expected minutes of a person's time for cases that are not answered yet.
 
     Args:
         tx: The project.
         cases: Whose time is wanted.
         predictions: By case id, of the newest model; a case without one takes the median.
+        learned: What `minutes_model` gave, if it is at hand already; else it is fitted now.
 
     Returns:
         Case name → minutes, > 0. When no answer was ever timed every case counts as one minute; see `minutes_model`.
     """
-    model, middle = minutes_model(tx), median_model(tx)
+    model, middle = learned or minutes_model(tx), median_model(tx)
     seen = [c for c in cases if c.id in predictions]
     usual = float(predicted_minutes(middle, np.zeros((1, len(FEATURES)))).expected[0])
     minutes = dict.fromkeys((c.name for c in cases), usual)

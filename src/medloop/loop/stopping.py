@@ -159,7 +159,7 @@ def _next_batch(workspace: Workspace, tx: Reader, models: Sequence[Model]) -> tu
     else:
         cases = tx.unanswered_cases(["train"], exclude_open=False, limit=MINUTES_CASES)
         size = min(workspace.settings.batch_size, max(1, len(cases)))
-    if not cases or minutes_model(tx).basis == "nothing":
+    if not cases or (learned := minutes_model(tx)).basis == "nothing":
         return size, None
-    minutes = predict_minutes(tx, cases, predictions)
+    minutes = predict_minutes(tx, cases, predictions, learned=learned)
     return size, float(np.mean(list(minutes.values()))) * size
