@@ -37,6 +37,12 @@ def test_a_query_without_model_says_that_another_strategy_chose(medloop: Medloop
     assert "the first strategy, random, chose instead" in said.err
 
 
+def test_a_query_describes_the_images_when_the_first_strategy_needs_it(medloop: Medloop, tmp_path: Path, dataset: Path):
+    settings = ProjectSettings(first_strategy="typiclust", batch_size=2, train_after=0)
+    project = make_project(tmp_path / "cold", dataset, settings=settings)
+    assert json.loads(medloop("query", project, "--json").out)["strategy"] == "typiclust"
+
+
 def test_an_unknown_strategy_is_wrong_use(medloop: Medloop, project: Path):
     assert medloop("query", project, "--strategy", "nope").status == 2
 

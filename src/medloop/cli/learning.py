@@ -72,12 +72,16 @@ def query(
     The choice becomes the next round: people are asked these cases when the open ones are answered.
     """
     from medloop.core.records import Query
+    from medloop.loop.describing import ON_DEMAND
     from medloop.loop.rounds import prepare_round
     from medloop.loop.workspace import Workspace
+    from medloop.query.strategies import strategy as named
 
     with Workspace.open(folder) as workspace:
         chosen = known_strategy(strategy) if strategy else workspace.settings.strategy
-        prepared = prepare_round(_choosing(workspace, chosen, count))
+        if named(chosen).needs & ON_DEMAND:
+            say(f"Working out what {chosen} needs from the images; the first time this takes a minute or so")
+        prepared = prepare_round(_choosing(workspace, chosen, count), thorough=True)
         if prepared is None or prepared.query_id is None:
             raise NotFoundError("No case is left to ask", remedy="import more cases")
         with workspace.store.read() as tx:
