@@ -58,7 +58,7 @@ def test_init_tells_the_defaults_that_a_project_has():
     told = re.findall(r"\[default: \(?([\w.]+)\)?\]", text)
     words = (usual.warm_start, usual.cold_start, usual.summed)
     minutes = f"{usual.train_minutes:g}"
-    assert told == [usual.strategy, str(usual.batch_size), minutes, *words, *map(str, shares), str(usual.seed)]
+    assert told == [usual.strategy, usual.first_strategy, str(usual.batch_size), minutes, *words, *map(str, shares), str(usual.seed)]
 
 
 def test_the_version_is_told(medloop: Medloop):

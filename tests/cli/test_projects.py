@@ -28,6 +28,15 @@ def test_init_makes_a_project_with_its_settings(medloop: Medloop, tmp_path: Path
         assert (workspace.settings.strategy, workspace.settings.batch_size) == ("random", 7)
 
 
+def test_init_takes_a_first_strategy_that_needs_no_model(medloop: Medloop, tmp_path: Path):
+    medloop("init", tmp_path / "p", "--kind", "segmentation", *TWO, "--first-strategy", "typiclust")
+    with Workspace.open(tmp_path / "p") as workspace:
+        assert workspace.settings.first_strategy == "typiclust"
+    refused = medloop("init", tmp_path / "q", "--kind", "segmentation", *TWO, "--first-strategy", "entropy")
+    assert refused.status == 2
+    assert "must need no model" in refused.err
+
+
 def test_init_takes_budgets_and_a_target(medloop: Medloop, tmp_path: Path):
     limits = ["--budget-labels", 40, "--budget-minutes", 90, "--budget-money", 500, "--target-score", 0.85]
     medloop("init", tmp_path / "p", "--kind", "segmentation", *TWO, *limits)

@@ -20,6 +20,9 @@ def init(
     name: Annotated[str, typer.Option(help="Name shown to people; the folder's name by default.")] = "",
     instructions: Annotated[str, typer.Option(help="What to tell annotators.")] = "",
     strategy: Annotated[str | None, typer.Option(help="How to choose cases; see medloop strategies.", show_default="suggestive")] = None,
+    first_strategy: Annotated[
+        str | None, typer.Option(help="How to choose before there is a model; may need features only.", show_default="random")
+    ] = None,
     batch: Annotated[int | None, typer.Option(help="Cases per round.", show_default="4")] = None,
     minutes: Annotated[float | None, typer.Option(help="Longest time of one training.", show_default="10")] = None,
     warm_start: Annotated[bool, typer.Option("--warm-start", help="The same as --training all.")] = False,
@@ -65,6 +68,7 @@ def init(
     usual = ProjectSettings()
     settings = ProjectSettings(
         strategy=usual.strategy if strategy is None else known_strategy(strategy),
+        first_strategy=usual.first_strategy if first_strategy is None else known_strategy(first_strategy),
         batch_size=usual.batch_size if batch is None else batch,
         warm_start=one_of("--training", training or ("all" if warm_start else usual.warm_start), get_args(WarmStart)),
         cold_start=one_of("--cold-start", cold_start or usual.cold_start, get_args(ColdStart)),
