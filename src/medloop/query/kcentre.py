@@ -104,7 +104,7 @@ class _Front:
         """Place in the front; ties by the lower index."""
         slack = self._slacks[self._indices]
         while self._outside.max() >= (sure := float((self._nearest - slack).max(initial=-np.inf))):
-            self._advance()
+            self._advance(sure)
             slack = self._slacks[self._indices]
         tied = np.flatnonzero(self._nearest + slack >= sure)
         if len(tied) == 1:
@@ -113,13 +113,18 @@ class _Front:
         best = tied[exact == exact.max()]
         return int(best[np.argmin(self._indices[best])])
 
-    def _advance(self) -> None:
-        """Compare the cases of the highest bounds with further centres; those that have seen all join the front."""
+    def _advance(self, sure: float) -> None:
+        """Compare the cases of the highest bounds with further centres; those that have seen all join the front.
+
+        Few more than may be farther than `sure`: whoever joins is kept up to date from then on.
+        """
         left = int(np.count_nonzero(self._outside > -np.inf))
-        size = min(left, max(_GROWTH, left // 128))
+        farther = int(np.count_nonzero(self._outside >= sure))
+        size = min(left, max(_GROWTH, min(farther, left // 128)))
         highest = np.argpartition(-self._outside, size - 1)[:size]
-        for seen in np.unique(self._seen[highest]):
-            cases = highest[self._seen[highest] == seen]
+        before = self._seen[highest]  # what they had seen: nobody takes two steps at once
+        for seen in np.unique(before):
+            cases = highest[before == seen]
             rows = self._rows(cases)
             if seen < len(self._known):
                 self._tighten(cases, rows, int(seen))
