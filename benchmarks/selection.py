@@ -99,7 +99,11 @@ def table(task: Task, sides: Sequence[Measured]) -> list[str]:
     """Lines of Markdown: one row per side, with its time as a multiple of medloop's and the picks it shares with it."""
     own = next(s for s in sides if s.side == "medloop")
     peers = [statistics.median(s.cpu_s) for s in sides if s.cpu_s and s.side != "medloop"]
-    ratio = f"{min(peers) / statistics.median(own.cpu_s):.1f} × faster than the best peer" if peers and own.cpu_s else "no peer to compare"
+    ratio = (
+        f"{min(peers) / statistics.median(own.cpu_s):.1f} × faster than the best other side"
+        if peers and own.cpu_s
+        else "no other side to compare"
+    )
     lines = [f"\n{task.name} ({own.cases:,} cases; wanted {task.wanted}): {ratio}\n", "| Side | CPU s | Extra MiB | Same picks |"]
     lines.append("| --- | --- | --- | --- |")
     for side in sides:
