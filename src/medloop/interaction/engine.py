@@ -1,0 +1,119 @@
+"""What every refinement engine promises, whatever stands behind it: classical, the project's network, a remote model.
+
+The cost is split where a person feels it: `embed` looks at an image once, `refine` answers each prompt. An engine is
+handed all prompts in force and the mask before, and remembers nothing itself: any prompt can be changed or removed
+and the result computed again.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from medloop.core.arrays import MaskArray
+from medloop.core.errors import CancelledError
+from medloop.core.image import Image
+from medloop.interaction.prompts import Prompt
+
+StillWanted = Callable[[], bool]
+"""Asked now and then during a refinement; False ends it with `CancelledError`."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageEmbedding:
+    """An image and whatever an engine worked out from it once.
+
+    Attributes:
+        image: The image itself.
+        engine: Name of the engine that made it; no other can use `content`.
+        content: The engine's own.
+    """
+
+    image: Image
+    engine: str
+    content: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class RefinedMask:
+    """An engine's answer to prompts.
+
+    Attributes:
+        mask: Label values, shape (I, J, K), uint8; obeys every exact hint.
+        probabilities: Of background and each of `labels`, shape (1 + labels, I, J, K), float32; sums to 1. May be fed back.
+        labels: The label values that `probabilities` speaks of, in order.
+        quality: Dice that the mask probably has, 0..1; None where the engine cannot tell.
+        start, stop: Box of the voxels that differ from the previous mask; both (0, 0, 0) when none does.
+    """
+
+    mask: MaskArray
+    probabilities: npt.NDArray[np.float32]
+    labels: tuple[int, ...]
+    quality: float | None
+    start: tuple[int, int, int]
+    stop: tuple[int, int, int]
+
+
+class Engine(Protocol):
+    """Turns prompts into masks."""
+
+    @property
+    def name(self) -> str:
+        """Short and stable: it is written into logs."""
+        ...
+
+    def embed(self, image: Image) -> ImageEmbedding:
+        """Look at an image once.
+
+        Raises:
+            ShapeError: An image the engine cannot take.
+        """
+        ...
+
+    def refine(
+        self,
+        embedding: ImageEmbedding,
+        prompts: Sequence[Prompt],
+        *,
+        labels: Sequence[int],
+        previous: MaskArray | None = None,
+        locked: Sequence[int] = (),
+        wanted: StillWanted = lambda: True,
+    ) -> RefinedMask:
+        """Answer prompts.
+
+        Args:
+            embedding: Of this engine.
+            prompts: All in force, in the order given; checked by `check_prompts`.
+            labels: The task's label values.
+            previous: The mask they correct; None starts from background.
+            locked: Labels that must stay as they are in `previous`.
+            wanted: Whether the answer is still wanted.
+
+        Raises:
+            InputError: Prompts that the engine cannot obey.
+            CancelledError: It is no longer wanted.
+            UnavailableError: What stands behind the engine does not answer.
+        """
+        ...
+
+
+def require_wanted(wanted: StillWanted) -> None:
+    """Stop when nobody waits for the answer.
+
+    Raises:
+        CancelledError: Then.
+    """
+    if not wanted():
+        raise CancelledError("A newer prompt made this refinement superfluous")
+
+
+def changed_box(before: MaskArray, after: MaskArray) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """First voxel and one past the last of what differs between two masks; zeros when nothing does."""
+    places = np.argwhere(before != after)
+    if not len(places):
+        return (0, 0, 0), (0, 0, 0)
+    low, high = places.min(axis=0).tolist(), (places.max(axis=0) + 1).tolist()
+    return (low[0], low[1], low[2]), (high[0], high[1], high[2])

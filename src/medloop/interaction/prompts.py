@@ -1,0 +1,262 @@
+"""Prompts: the gestures by which a person steers a proposal, as values in one image's own voxel coordinates.
+
+A positive prompt says "this is the label", a negative one "this is not it" (then it is background or another label).
+Points and scribbles are exact: whatever a refinement returns, every voxel they hint at obeys them. Boxes, lassos and
+extreme points say roughly where a structure lies. `hinted_voxels` is the one place that turns gestures into voxels.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from medloop.core.arrays import MaskArray
+from medloop.core.errors import InputError, LabelError
+from medloop.core.geometry import Shape3
+
+Voxel: TypeAlias = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One click.
+
+    Attributes:
+        voxel: Where, (i, j, k).
+        label: For which label, 1..254.
+        positive: Whether the voxel has the label.
+    """
+
+    voxel: Voxel
+    label: int = 1
+    positive: bool = True
+
+
+@dataclass(frozen=True)
+class Scribble:
+    """A stroke.
+
+    Attributes:
+        voxels: The voxels it covers, in the order drawn; at least one.
+        label, positive: See `Point`.
+    """
+
+    voxels: tuple[Voxel, ...]
+    label: int = 1
+    positive: bool = True
+
+
+@dataclass(frozen=True)
+class Box:
+    """The structure lies within; outside of it, it does not.
+
+    Attributes:
+        start, stop: First voxel, and one past the last; a 2D box has one axis of length 1.
+        label: For which label.
+    """
+
+    start: Voxel
+    stop: Voxel
+    label: int = 1
+
+
+@dataclass(frozen=True)
+class Lasso:
+    """A closed outline drawn on one slice.
+
+    Attributes:
+        axis, index: The slice: voxel axis 0, 1 or 2 and its number along it.
+        corners: Corners within the slice, (first, second) of the two other axes in order; at least three.
+        label, positive: See `Point`.
+    """
+
+    axis: int
+    index: int
+    corners: tuple[tuple[float, float], ...]
+    label: int = 1
+    positive: bool = True
+
+
+@dataclass(frozen=True)
+class ExtremePoints:
+    """Outermost voxels of a structure (left, right, top, bottom, …): they lie on it, and span its box.
+
+    Attributes:
+        voxels: At least two.
+        label: For which label.
+    """
+
+    voxels: tuple[Voxel, ...]
+    label: int = 1
+
+
+Prompt: TypeAlias = Point | Scribble | Box | Lasso | ExtremePoints
+"""Any gesture. A previous mask is not a prompt but an argument of its own."""
+
+KINDS: Mapping[str, type] = {"point": Point, "scribble": Scribble, "box": Box, "lasso": Lasso, "extreme_points": ExtremePoints}
+
+
+@dataclass(frozen=True, eq=False)
+class HintedVoxels:
+    """What points, scribbles, lassos and extreme points say about single voxels, for one label.
+
+    Attributes:
+        positive: Voxels that have the label, shape (n, 3), each once.
+        negative: Voxels that do not, likewise.
+    """
+
+    positive: np.ndarray[Any, np.dtype[np.int64]]
+    negative: np.ndarray[Any, np.dtype[np.int64]]
+
+
+def hinted_voxels(prompts: Sequence[Prompt], shape: Shape3, *, label: int) -> HintedVoxels:
+    """The voxels that prompts hint at for one label; where prompts disagree the later one wins.
+
+    A positive hint for another label is a negative one for this. Boxes hint at no single voxel.
+
+    Args:
+        prompts: In the order given.
+        shape: The image's.
+        label: Which label.
+    """
+    said = np.zeros(shape, dtype=np.int8)
+    for prompt in prompts:
+        voxels = exact_voxels(prompt, shape)
+        if not len(voxels):
+            continue
+        positive = getattr(prompt, "positive", True)
+        if prompt.label == label:
+            said[tuple(voxels.T)] = 1 if positive else -1
+        elif positive:
+            said[tuple(voxels.T)] = -1
+    return HintedVoxels(np.argwhere(said > 0), np.argwhere(said < 0))
+
+
+def exact_voxels(prompt: Prompt, shape: Shape3) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The voxels that a prompt speaks of one by one, shape (n, 3); none for a box."""
+    if isinstance(prompt, Point):
+        return np.array([prompt.voxel], dtype=np.int64)
+    if isinstance(prompt, Scribble | ExtremePoints):
+        return np.array(prompt.voxels, dtype=np.int64).reshape(-1, 3)
+    if isinstance(prompt, Lasso):
+        return _inside_lasso(prompt, shape)
+    return np.zeros((0, 3), dtype=np.int64)
+
+
+def keep_hints(mask: MaskArray, prompts: Sequence[Prompt]) -> MaskArray:
+    """The mask with every hint obeyed, in the order given: a hard constraint.
+
+    A positive hint sets its label; a negative one clears its label to background and leaves other labels alone.
+    """
+    kept = mask.copy()
+    for prompt in prompts:
+        voxels = tuple(exact_voxels(prompt, mask.shape).T)
+        if not voxels:
+            continue
+        if getattr(prompt, "positive", True):
+            kept[voxels] = prompt.label
+        else:
+            kept[voxels] = np.where(kept[voxels] == prompt.label, 0, kept[voxels])
+    return kept
+
+
+def check_prompts(prompts: Sequence[Prompt], shape: Shape3, *, labels: Sequence[int]) -> None:
+    """Refuse prompts that no engine could obey.
+
+    Args:
+        prompts: All prompts of a case that are in force.
+        shape: The image's.
+        labels: The task's label values.
+
+    Raises:
+        InputError: An empty prompt, one outside the image, or two that contradict each other at one voxel.
+        LabelError: A label that the task does not have.
+    """
+    said: dict[Voxel, tuple[int, bool]] = {}
+    for prompt in prompts:
+        if prompt.label not in labels:
+            raise LabelError(f"A prompt may name the labels {list(labels)}, got {prompt.label}")
+        _require_inside(prompt, shape)
+        if not isinstance(prompt, Point | Scribble | ExtremePoints):
+            continue  # an outline may be corrected by a click within it
+        meaning = (prompt.label, getattr(prompt, "positive", True))
+        for voxel in map(tuple, exact_voxels(prompt, shape).tolist()):
+            before = said.setdefault(voxel, meaning)
+            if _contradict(before, meaning):
+                remedy = "remove one of the two prompts"
+                raise InputError(f"Prompts must agree with each other, two contradict at voxel {voxel}", remedy=remedy)
+
+
+def prompt_to_json(prompt: Prompt) -> dict[str, Any]:
+    """A prompt as plain JSON; `kind` names its class."""
+    kind = next(name for name, made in KINDS.items() if isinstance(prompt, made))
+    return {"kind": kind, **asdict(prompt)}
+
+
+def prompt_from_json(record: Mapping[str, Any]) -> Prompt:
+    """Inverse of `prompt_to_json`.
+
+    Raises:
+        InputError: An unknown kind, or fields that do not make a prompt of it.
+    """
+    fields = dict(record)
+    made = KINDS.get(str(fields.pop("kind", "")))
+    if made is None:
+        raise InputError(f"A prompt is one of {', '.join(KINDS)}, got {record.get('kind')!r}")
+    try:
+        prompt: Prompt = made(**{name: _tupled(value) for name, value in fields.items()})
+    except TypeError as error:
+        raise InputError(f"Not a {record['kind']} prompt: {error}") from error
+    return prompt
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(_tupled(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+def _contradict(a: tuple[int, bool], b: tuple[int, bool]) -> bool:
+    if a[0] == b[0]:
+        return a[1] != b[1]
+    return a[1] and b[1]
+
+
+def _require_inside(prompt: Prompt, shape: Shape3) -> None:
+    if isinstance(prompt, Lasso):
+        _require_lasso(prompt, shape)
+        return
+    if isinstance(prompt, Box):
+        within = all(0 <= a < b <= n for a, b, n in zip(prompt.start, prompt.stop, shape, strict=True))
+        if not within:
+            raise InputError(f"A box must lie within the image's {shape} voxels, got {prompt.start} to {prompt.stop}")
+        return
+    voxels = exact_voxels(prompt, shape)
+    if len(voxels) < (2 if isinstance(prompt, ExtremePoints) else 1):
+        raise InputError(f"A prompt must hold voxels, this {type(prompt).__name__} holds {len(voxels)}", remedy="draw it again")
+    if (voxels < 0).any() or (voxels >= np.array(shape)).any():
+        outside = voxels[((voxels < 0) | (voxels >= np.array(shape))).any(axis=1)][0]
+        raise InputError(f"A prompt must lie within the image's {shape} voxels, got {tuple(outside.tolist())}")
+
+
+def _require_lasso(prompt: Lasso, shape: Shape3) -> None:
+    if prompt.axis not in (0, 1, 2) or not 0 <= prompt.index < shape[prompt.axis]:
+        raise InputError(f"A lasso must lie on a slice of the image's {shape} voxels, got axis {prompt.axis}, slice {prompt.index}")
+    if len(prompt.corners) < 3:
+        raise InputError(f"A lasso needs three corners, got {len(prompt.corners)}", remedy="draw around the structure")
+    lengths = np.delete(np.array(shape), prompt.axis)
+    corners = np.array(prompt.corners, dtype=np.float64)
+    if not np.isfinite(corners).all() or (corners < -0.5).any() or (corners > lengths - 0.5).any():
+        raise InputError(f"A lasso must lie within the slice's {tuple(lengths.tolist())} voxels")
+
+
+def _inside_lasso(prompt: Lasso, shape: Shape3) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Voxels whose centre lies within the outline (even–odd rule)."""
+    first, second = np.delete(np.array(shape), prompt.axis)
+    u, v = np.meshgrid(np.arange(first), np.arange(second), indexing="ij")
+    inside = np.zeros((first, second), dtype=bool)
+    corners = np.array(prompt.corners, dtype=np.float64)
+    for (u0, v0), (u1, v1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        if v0 != v1:
+            inside ^= ((v0 > v) != (v1 > v)) & (u < (u1 - u0) * (v - v0) / (v1 - v0) + u0)
+    places = np.argwhere(inside)
+    return np.insert(places, prompt.axis, prompt.index, axis=1)

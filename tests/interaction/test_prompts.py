@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medloop.core.errors import InputError, LabelError
+from medloop.interaction.prompts import (
+    Box,
+    ExtremePoints,
+    Lasso,
+    Point,
+    Scribble,
+    check_prompts,
+    hinted_voxels,
+    keep_hints,
+    prompt_from_json,
+    prompt_to_json,
+)
+
+SHAPE = (6, 5, 4)
+VOXELS = st.tuples(st.integers(0, 5), st.integers(0, 4), st.integers(0, 3))
+POINTS = st.builds(Point, voxel=VOXELS, label=st.integers(1, 3), positive=st.booleans())
+
+
+def test_a_square_lasso_holds_the_voxels_whose_centres_lie_within():
+    square = Lasso(axis=2, index=1, corners=((0.5, 0.5), (3.5, 0.5), (3.5, 2.5), (0.5, 2.5)))
+    hinted = hinted_voxels([square], SHAPE, label=1)
+    assert {tuple(v) for v in hinted.positive.tolist()} == {(i, j, 1) for i in (1, 2, 3) for j in (1, 2)}
+
+
+def test_a_hint_for_another_label_is_a_negative_one():
+    hinted = hinted_voxels([Point((1, 1, 1), label=2)], SHAPE, label=1)
+    assert hinted.negative.tolist() == [[1, 1, 1]]
+    assert not len(hinted.positive)
+
+
+def test_of_two_hints_at_one_voxel_the_later_wins():
+    hinted = hinted_voxels([Point((1, 1, 1)), Point((1, 1, 1), positive=False)], SHAPE, label=1)
+    assert hinted.negative.tolist() == [[1, 1, 1]]
+    assert not len(hinted.positive)
+
+
+@given(st.lists(POINTS, max_size=8), st.integers(0, 3))
+def test_kept_hints_are_obeyed_and_nothing_else_changes(points, value):
+    unique = {p.voxel: p for p in points}
+    mask = np.full(SHAPE, value, dtype=np.uint8)
+    kept = keep_hints(mask, list(unique.values()))
+    for point in unique.values():
+        assert (kept[point.voxel] == point.label) == point.positive
+    changed = kept != mask
+    assert {tuple(v) for v in np.argwhere(changed).tolist()} <= set(unique)
+
+
+@given(
+    st.one_of(
+        POINTS,
+        st.builds(Scribble, voxels=st.lists(VOXELS, min_size=1, max_size=5).map(tuple)),
+        st.just(Box((0, 1, 0), (3, 4, 4), label=2)),
+        st.just(Lasso(axis=0, index=3, corners=((0.0, 0.0), (3.0, 1.0), (1.5, 3.0)), positive=False)),
+        st.just(ExtremePoints(((0, 0, 0), (5, 4, 3)))),
+    )
+)
+def test_json_gives_every_prompt_back(prompt):
+    assert prompt_from_json(prompt_to_json(prompt)) == prompt
+
+
+@pytest.mark.parametrize(
+    ("prompts", "error"),
+    [
+        ([Point((6, 0, 0))], InputError),
+        ([Point((0, -1, 0))], InputError),
+        ([Scribble(())], InputError),
+        ([Box((0, 0, 0), (0, 5, 4))], InputError),
+        ([Box((0, 0, 0), (7, 5, 4))], InputError),
+        ([Lasso(axis=2, index=4, corners=((0, 0), (1, 0), (0, 1)))], InputError),
+        ([Lasso(axis=2, index=0, corners=((0, 0), (1, 0)))], InputError),
+        ([Lasso(axis=2, index=0, corners=((0, 0), (float("nan"), 0), (0, 1)))], InputError),
+        ([ExtremePoints(((0, 0, 0),))], InputError),
+        ([Point((0, 0, 0), label=9)], LabelError),
+        ([Point((0, 0, 0)), Scribble(((0, 0, 0), (1, 0, 0)), positive=False)], InputError),
+        ([Point((0, 0, 0), label=1), Point((0, 0, 0), label=2)], InputError),
+    ],
+)
+def test_prompts_that_cannot_be_obeyed_are_refused(prompts, error):
+    with pytest.raises(error):
+        check_prompts(prompts, SHAPE, labels=(1, 2, 3))
+
+
+def test_a_negative_hint_for_one_label_agrees_with_a_positive_one_for_another():
+    check_prompts([Point((0, 0, 0), label=1, positive=False), Point((0, 0, 0), label=2)], SHAPE, labels=(1, 2))
+
+
+def test_an_unknown_kind_names_the_known_ones():
+    with pytest.raises(InputError, match="point, scribble"):
+        prompt_from_json({"kind": "wand"})
+    with pytest.raises(InputError, match="Not a point"):
+        prompt_from_json({"kind": "point", "where": [0, 0, 0]})
