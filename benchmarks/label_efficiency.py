@@ -108,6 +108,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--cases", type=int, help="cases used of every data set, instead of its default; 0 uses all")
     parser.add_argument("--batch", type=int, help="cases of a round of the medium budget, instead of the data set's default")
     parser.add_argument("--rounds", type=int, help="rounds, the first included, instead of the data set's default")
+    parser.add_argument("--warm-start", default="scratch", help="what later rounds begin with: scratch, all, new, replay, misclassified")
+    parser.add_argument("--minutes", type=float, default=6.0, help="budget that the network is shaped for; steps are counted all the same")
     parser.add_argument("--samples", type=int, default=3, help="answers drawn per case for uncertainty")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--json", type=Path, help="where to write everything measured")
@@ -122,6 +124,8 @@ def asked(options: argparse.Namespace) -> Suite:
         "seeds": list(range(options.seeds)),
         "samples": options.samples,
         "full_steps": options.full_steps,
+        "warm_start": options.warm_start,
+        "minutes": options.minutes,
         "datasets": [_dataset(folder, options) for folder in found_datasets(options.data, options.datasets)],
     }
     return suite_of(record, Path.cwd())

@@ -39,7 +39,7 @@ class StudyDesign:
         batch: Cases of every later round.
         rounds: Rounds in all, the first included.
         steps: Training steps per model; 0 gives `minutes` instead, which makes results depend on the machine.
-        minutes: Wall-clock budget per model when `steps` is 0.
+        minutes: Wall-clock budget per model when `steps` is 0; the network is shaped for it in any case (5 or more: folded).
         full_steps: Steps of the full-data model; 0 means as many as any other.
         samples: Answers drawn per case for uncertainty.
         members: Networks per model.
