@@ -132,8 +132,11 @@ def test_the_next_batch_has_a_price_and_a_promise() -> None:
     assert "unknown time" in advise(Evidence(Spending())).reasons[-1]
 
 
-def test_an_empty_pool_ends_it() -> None:
-    assert advise(Evidence(Spending(), left=0)).stop
+def test_an_empty_pool_ends_it_and_nothing_is_promised_of_further_answers() -> None:
+    advice = advise(Evidence(Spending(), left=0, next_minutes=3.0))
+    assert advice.stop
+    assert advice.minutes is None
+    assert not any("next" in reason for reason in advice.reasons)
 
 
 def test_a_new_project_goes_on() -> None:

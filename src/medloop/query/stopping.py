@@ -143,7 +143,7 @@ def advise(evidence: Evidence) -> Advice:
     """
     _require_limits(evidence)
     case = _Case()
-    gain = next_gain(evidence.curve, evidence.next_batch) if evidence.curve else None
+    gain = next_gain(evidence.curve, evidence.next_batch) if evidence.curve and evidence.left else None
     _weigh_budget(case, evidence)
     if evidence.curve is None:
         case.note("No model was judged yet, so nothing is known about what more answers bring.")
@@ -151,9 +151,11 @@ def advise(evidence: Evidence) -> Advice:
         _weigh_target(case, evidence.curve, evidence.target)
         _weigh_plateau(case, evidence.curve, evidence.next_batch)
     _weigh_stability(case, evidence.kappas, gain)
-    _say_gain(case, evidence, gain)
+    if evidence.left:
+        _say_gain(case, evidence, gain)
     interval = (gain.low, gain.high) if gain else None
-    return Advice(case.stop, tuple(case.reasons), gain.expected if gain else None, interval, evidence.next_minutes)
+    minutes = evidence.next_minutes if evidence.left else None
+    return Advice(case.stop, tuple(case.reasons), gain.expected if gain else None, interval, minutes)
 
 
 def next_gain(curve: Curve, more: int) -> Gain | None:
