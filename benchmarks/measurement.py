@@ -19,7 +19,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -92,7 +92,18 @@ def plan(training: Sequence[CaseSource], question: Question, seed: int, options:
         found, kind="segmentation", classes=question.classes, minutes=options.minutes, threads=1, seed=derive_seed(seed, "measurement")
     )
     recipe = dataclasses.replace(recipe, validations=0, steps=options.steps)
-    return recipe if options.steps else dataclasses.replace(recipe, steps=plan_steps(recipe, cpu_seconds_per_step(recipe, training, question)))
+    return (
+        recipe if options.steps else dataclasses.replace(recipe, steps=plan_steps(recipe, cpu_seconds_per_step(recipe, training, question)))
+    )
+
+
+def noted_plan(folder: Path, decide: Callable[[], Recipe]) -> Recipe:
+    """The recipe noted in the folder; decided and noted when there is none."""
+    note = folder / "recipe.json"
+    if not note.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps(decide().to_json()))
+    return Recipe.from_json(json.loads(note.read_text()))
 
 
 def train(recipe: Recipe, cases: Sequence[CaseSource], question: Question, folder: Path) -> float:
@@ -202,8 +213,10 @@ def run_seed(seed: int, options: argparse.Namespace, folder: Path) -> dict[str, 
     question, known = question_of(dataset), references(options.data)
     parts = split(choose_cases([c for c in dataset.cases if c.labelled], options.cases), seed)
     offset = systematic_pixels(parts["train"], question, known)
-    recipe = plan(parts["train"], question, seed, options)
-    print(f"seed {seed}: {[len(p) for p in parts.values()]} pictures, {recipe.steps} steps of {recipe.batch}×{recipe.patch}", file=sys.stderr)
+    recipe = noted_plan(folder, lambda: plan(parts["train"], question, seed, options))
+    print(
+        f"seed {seed}: {[len(p) for p in parts.values()]} pictures, {recipe.steps} steps of {recipe.batch}×{recipe.patch}", file=sys.stderr
+    )
     minutes = train(recipe, parts["train"], question, folder)
     begun = time.process_time()
     calibration, test = (measure_cases(recipe, folder, parts[p], question, known, options.samples) for p in ("validation", "test"))
@@ -235,13 +248,16 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=0, help="training steps; 0 takes what fits into the minutes")
     parser.add_argument("--samples", type=int, default=8, help="answers of the network per picture")
     parser.add_argument("--coverage", type=float, default=0.9, help="share of accepted pictures whose truth bounds should hold")
+    parser.add_argument("--work", type=Path, help="folder for checkpoints; naming it again resumes")
     parser.add_argument("--cases", type=int, default=None, help="use only N pictures, drawn at random once")
     return parser.parse_args(arguments)
 
 
 def print_table(results: Sequence[Mapping[str, Any]]) -> None:
     """Two lines per seed: with the systematic difference taken off, and without."""
-    print(f"{'seed':>4} {'':<12} {'error mm':<20} {'bias':>6} {'accepted':>8} {'their error':<20} {'inside bounds':<20} {'width':>6} {'Dice':>6}")
+    print(
+        f"{'seed':>4} {'':<12} {'error mm':<20} {'bias':>6} {'accepted':>8} {'their error':<20} {'inside bounds':<20} {'width':>6} {'Dice':>6}"
+    )
     for r in results:
         for what, row in (("corrected", r), ("as measured", r["uncorrected"])):
             shown = [_shown(row[name]) for name in ("error_mm", "accepted_error_mm", "inside")]
@@ -260,10 +276,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run all seeds, print the table, write the JSON."""
     options = parse(arguments)
     try:
-        results = []
-        for seed in range(options.first_seed, options.first_seed + options.seeds):
-            with tempfile.TemporaryDirectory() as folder:
-                results.append(run_seed(seed, options, Path(folder)))
+        with tempfile.TemporaryDirectory() as temporary:
+            seeds = range(options.first_seed, options.first_seed + options.seeds)
+            results = [run_seed(seed, options, (options.work or Path(temporary)) / f"seed-{seed}") for seed in seeds]
     except MedloopError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
