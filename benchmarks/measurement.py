@@ -29,8 +29,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
-from full_data import Question, choose_cases, cpu_seconds_per_step, machine, question_of, read_case, shape_of
 
+from full_data import Question, choose_cases, cpu_seconds_per_step, machine, question_of, read_case, shape_of
 from medloop.core.errors import MedloopError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
@@ -255,9 +255,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def print_table(results: Sequence[Mapping[str, Any]]) -> None:
     """Two lines per seed: with the systematic difference taken off, and without."""
-    print(
-        f"{'seed':>4} {'':<12} {'error mm':<20} {'bias':>6} {'accepted':>8} {'their error':<20} {'inside bounds':<20} {'width':>6} {'Dice':>6}"
-    )
+    head = ("", "error mm", "bias", "accepted", "their error", "inside bounds", "width", "Dice")
+    print("seed", "{:<12} {:<20} {:>6} {:>8} {:<20} {:<20} {:>6} {:>6}".format(*head))
     for r in results:
         for what, row in (("corrected", r), ("as measured", r["uncorrected"])):
             shown = [_shown(row[name]) for name in ("error_mm", "accepted_error_mm", "inside")]

@@ -1,7 +1,7 @@
 """The command that measures structures."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -26,10 +26,10 @@ def measure(
     Volume, area, largest diameters and circumference, in millimetres where the size of a voxel is known. Figures of
     predictions have bounds, and say whether they can be accepted.
     """
-    from medloop.loop.measuring import measure_project
+    from medloop.loop.measuring import Wanted, measure_project
     from medloop.loop.workspace import Workspace
 
-    wanted = one_of("--of", of, ("any", "answer", "prediction"))
+    wanted = one_of("--of", of, get_args(Wanted))
     if out is not None and (out.is_dir() or not out.resolve().parent.is_dir()):
         raise SettingError(f"--out must be a file in a folder that exists, got {out}", remedy="name a file such as measures.csv")
     with Workspace.open(folder) as workspace:

@@ -18,8 +18,8 @@ from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Split
 from medloop.datasets.dataset import CaseSource, Dataset, MaskReading, Refusal
 from medloop.datasets.discover import open_dataset
 from medloop.datasets.splits import SplitCase, assign_splits
-from medloop.images.result import UNSIZED
 from medloop.images.read import read_image, read_mask
+from medloop.images.result import UNSIZED
 from medloop.loop.annotators import annotator_named
 from medloop.loop.cases import IMPORTER, add_case
 from medloop.loop.describing import request_description

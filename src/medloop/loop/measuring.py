@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from medloop.core.arrays import MaskArray
+from medloop.core.arrays import FloatArray, MaskArray
 from medloop.core.errors import NotFoundError, StateError
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Label, Prediction
 from medloop.loop.arrays import load_mask, load_proposal
@@ -156,7 +156,7 @@ def _plain(label: Label, name: MeasureName, figures: Figures, case: Case) -> Mea
     return Measure(label.name, name, figures[name], unit_of(name, sized=is_sized(case)))
 
 
-def _bounded(plain: Measure, samples: np.ndarray[tuple[int], np.dtype[np.float64]], rule: BoundsRule, *, cut_off: bool) -> Measure:
+def _bounded(plain: Measure, samples: FloatArray, rule: BoundsRule, *, cut_off: bool) -> Measure:
     if not len(samples):
         return _with(plain, None, None, "this prediction keeps no samples; predict the case with a newer model")
     if plain.value is None:
