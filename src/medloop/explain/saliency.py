@@ -12,8 +12,9 @@ the voxels that the network gives it (a fixed set, the most likely hundredth whe
 
 Captum does the arithmetic; it is an optional part. A map is evidence about the network, not about the patient.
 
-Sources: Selvaraju et al. 2017, arXiv:1610.02391; Draelos & Carin 2020, HiResCAM, arXiv:2011.08891; Vinogradova et al. 2020, Seg-Grad-CAM, arXiv:2002.11434; Sundararajan et al.
-2017, arXiv:1703.01365; Zeiler & Fergus 2014, arXiv:1311.2901; Adebayo et al. 2018, Sanity checks for saliency maps, arXiv:1810.03292.
+Sources: Selvaraju et al. 2017, arXiv:1610.02391; Draelos & Carin 2020, HiResCAM, arXiv:2011.08891; Vinogradova et al. 2020,
+Seg-Grad-CAM, arXiv:2002.11434; Sundararajan et al. 2017, arXiv:1703.01365; Zeiler & Fergus 2014, arXiv:1311.2901; Adebayo et al.
+2018, Sanity checks for saliency maps, arXiv:1810.03292.
 """
 
 import math

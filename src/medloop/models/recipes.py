@@ -66,6 +66,7 @@ class Recipe:
         threads: Threads of one network.
         precision: auto (bf16 where the processor has it), float32 or bfloat16.
         seed: Root of all randomness.
+        rrr: Weight of the penalty on evidence from regions that people called irrelevant (right for the right reasons); 0 is off.
     """
 
     kind: TaskKind
@@ -96,6 +97,7 @@ class Recipe:
     threads: int = 1
     precision: str = "auto"
     seed: int = 0
+    rrr: float = 0.0
 
     def __post_init__(self) -> None:
         levels = len(self.features)
@@ -114,6 +116,7 @@ class Recipe:
             self._shares,
         )
         _require(set(self.flips) <= set(range(self.dimension)), "flips", f"axes below {self.dimension}", self.flips)
+        _require(0 <= self.rrr < float("inf"), "rrr", "0 or a positive weight", self.rrr)
         _require(self.precision in ("auto", "float32", "bfloat16"), "precision", "auto, float32 or bfloat16", self.precision)
 
     @property

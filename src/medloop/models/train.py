@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from medloop.core.errors import CancelledError, MedloopError
 from medloop.core.records import Json
 from medloop.core.seeds import derive_seed
-from medloop.models.batches import PreparedCase, TrainingCase, draw_batch, prepare_cases
+from medloop.models.batches import PreparedCase, TrainingCase, draw_batch, draw_irrelevant, prepare_cases
 from medloop.models.checkpoint import Checkpoint, checkpoint_file, read_checkpoint, write_checkpoint
 from medloop.models.compute import limited_threads, mixed_precision
-from medloop.models.losses import loss_of
+from medloop.models.losses import fade, irrelevance_penalty, loss_of
 from medloop.models.networks import build_network
 from medloop.models.recipes import Recipe
 from medloop.models.state import TrainingState, identify, require_identity, restore, save, start
@@ -146,7 +146,9 @@ def _train_to_end(
     due = {math.ceil(state.steps * (n + 1) / recipe.validations) for n in range(recipe.validations)} if held_out else set()
     begun = saved = time.perf_counter() - state.seconds
     while state.step < state.steps:
-        state.loss = take_step(recipe, member, state, *draw_batch(recipe, cases, member=member, step=state.step))
+        place = {"member": member, "step": state.step}
+        batch, marked = draw_batch(recipe, cases, **place), draw_irrelevant(recipe, cases, **place)
+        state.loss = take_step(recipe, member, state, *batch, irrelevant=marked)
         if state.step in due:
             _validate(recipe, state, held_out)
         state.seconds = time.perf_counter() - begun
@@ -158,8 +160,17 @@ def _train_to_end(
             raise CancelledError(f"Training stopped at step {state.step} of {state.steps}", remedy="start it again to continue from there")
 
 
-def take_step(recipe: Recipe, member: int, state: TrainingState, images: Tensor, targets: Tensor) -> float:
+def take_step(
+    recipe: Recipe, member: int, state: TrainingState, images: Tensor, targets: Tensor, *, irrelevant: Tensor | None = None
+) -> float:
     """Forward, backward, clip, step, running mean; returns the loss.
+
+    Args:
+        recipe: What is trained.
+        member: Which network.
+        state: Where the training stands; changed.
+        images, targets: From `draw_batch`.
+        irrelevant: Voxels that evidence must not come from, from `draw_irrelevant`.
 
     Raises:
         MedloopError: When the loss is not a number.
@@ -167,11 +178,15 @@ def take_step(recipe: Recipe, member: int, state: TrainingState, images: Tensor,
     for group in state.optimiser.param_groups:
         group["lr"] = recipe.learning_rate * rate_at(state.step, state.steps)
     state.network.train()
+    images = images.to(state.device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(recipe.seed, member, "dropout", state.step))
         with mixed_precision(state.device, recipe.precision):
-            logits = state.network(images.to(state.device))
-    loss = loss_of(recipe, logits, targets.to(state.device))
+            logits = state.network(images)
+    targets = targets.to(state.device)
+    loss = loss_of(recipe, logits, targets)
+    if irrelevant is not None:
+        loss = loss + recipe.rrr * _irrelevance(recipe, member, state, images, targets, irrelevant.to(state.device))
     value = _finite(float(loss.detach()), state.step)
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
@@ -180,6 +195,18 @@ def take_step(recipe: Recipe, member: int, state: TrainingState, images: Tensor,
     state.step += 1
     state.update_mean(recipe.ema_decay)
     return value
+
+
+def _irrelevance(recipe: Recipe, member: int, state: TrainingState, images: Tensor, targets: Tensor, irrelevant: Tensor) -> Tensor:
+    """The penalty on evidence from irrelevant voxels, by a second pass over faded images."""
+    seed = derive_seed(recipe.seed, member, "fade", state.step)
+    shares = torch.rand(len(images), generator=torch.Generator().manual_seed(seed)).to(state.device)
+    faded = fade(images, irrelevant, shares).requires_grad_(True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        with mixed_precision(state.device, recipe.precision):
+            logits = state.network(faded)
+    return irrelevance_penalty(images, faded, logits, targets, irrelevant)
 
 
 def rate_at(step: int, steps: int) -> float:
