@@ -8,6 +8,7 @@ from PIL import Image as Picture
 from medloop.core.errors import LabelError, SettingError
 from medloop.core.records import Annotation, Case, ProjectSettings
 from medloop.images.phantoms import phantom_3d
+from medloop.images.result import UNSIZED
 from medloop.loop.arrays import load_image, load_mask
 from medloop.loop.importing import import_dataset
 from medloop.loop.workspace import Workspace
@@ -137,6 +138,7 @@ def test_pictures_get_the_pixel_size_of_their_list(tmp_path: Path) -> None:
     assert case.grid.shape == (9, 6, 1)
     assert case.grid.spacing_mm[:2] == (0.25, 0.25)
     assert case.patient == "p1"
+    assert UNSIZED not in case.notes
     with workspace.store.read() as tx:
         (answer,) = tx.find(Annotation)
     assert load_mask(workspace.store.blobs, answer, case).values() == (0, 1)

@@ -18,6 +18,7 @@ from medloop.core.arrays import Affine
 from medloop.core.errors import FormatError, GeometryError
 from medloop.core.geometry import MAX_AXIS
 from medloop.images.dicom_series import Header
+from medloop.images.result import UNSIZED
 
 Vector = npt.NDArray[np.float64]
 
@@ -240,7 +241,7 @@ def _flat_stack(slices: Sequence[Slice], name: str) -> Stack:
 
 
 def _spacing(first: Slice) -> tuple[tuple[float, float], tuple[str, ...]]:
-    return ((1.0, 1.0), ("no pixel size is stored; 1 mm is assumed",)) if first.spacing_mm is None else (first.spacing_mm, ())
+    return ((1.0, 1.0), (UNSIZED,)) if first.spacing_mm is None else (first.spacing_mm, ())
 
 
 def _tilt_notes(step: Vector, first: Slice) -> tuple[str, ...]:

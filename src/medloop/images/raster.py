@@ -19,7 +19,7 @@ from medloop.core.geometry import MAX_AXIS, Grid
 from medloop.core.image import Image, Mask
 from medloop.core.records import Source
 from medloop.images.files import read_start, sha256_of, write_atomic
-from medloop.images.result import Purpose, ReadImage, require_finite
+from medloop.images.result import UNSIZED, Purpose, ReadImage, require_finite
 
 MAX_PIXELS = 89_478_485
 """Pixels of the largest picture decoded: the number above which Pillow suspects a bomb (1/4 GiB as RGB)."""
@@ -107,7 +107,7 @@ def read_raster(path: Path, purpose: Purpose = "image") -> ReadImage:
         array = _label_values(array)
     grid = Grid.flat(array.shape[1], array.shape[2])
     source = Source(format="raster", names=(path.name,), sha256=sha256_of([path]))
-    return ReadImage(Image(array, grid), source, (*notes, "no pixel size is stored; 1 mm is assumed"))
+    return ReadImage(Image(array, grid), source, (*notes, UNSIZED))
 
 
 def write_mask_png(path: Path, mask: Mask) -> None:

@@ -22,6 +22,10 @@ MAX_VOXEL_BYTES = 2 << 30
 """Largest array read from one file: 2 GiB, four times a 512×512×1024 CT."""
 
 
+UNSIZED = "no pixel size is stored; 1 mm is assumed"
+"""The note of an image whose figures must not be called millimetres."""
+
+
 @dataclass(frozen=True)
 class ReadImage:
     """An image read from files.

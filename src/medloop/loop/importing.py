@@ -19,6 +19,7 @@ from medloop.datasets.dataset import CaseSource, Dataset, MaskReading, Refusal
 from medloop.datasets.discover import open_dataset
 from medloop.datasets.splits import SplitCase, assign_splits
 from medloop.images.read import read_image, read_mask
+from medloop.images.result import UNSIZED
 from medloop.loop.annotators import annotator_named
 from medloop.loop.cases import IMPORTER, add_case
 from medloop.loop.describing import request_description
@@ -171,7 +172,7 @@ def _import_case(
         source=read.source,
         answer=answer if wanted else None,
         answered_by=importer,
-        notes=read.notes,
+        notes=read.notes if image is read.image else tuple(note for note in read.notes if note != UNSIZED),
         stratum=case.stratum or (case.tag or ""),
         actor=actor,
     )

@@ -21,6 +21,7 @@ from medloop.loop.answers import Opened, next_assignment, skip_case, submit_mask
 from medloop.loop.arrays import load_image, load_proposal
 from medloop.loop.exporting import ExportReport, export_project
 from medloop.loop.importing import ImportReport, import_dataset
+from medloop.loop.measuring import CaseMeasures, Wanted, measure_project
 from medloop.loop.parts import Part
 from medloop.loop.progress import Progress, progress
 from medloop.loop.reporting import report_html
@@ -133,6 +134,10 @@ class Project:
     def progress(self) -> Progress:
         """Learning curve, speed, expected quality."""
         return progress(self.workspace)
+
+    def measures(self, *, of: Wanted = "any") -> list[CaseMeasures]:
+        """How large structures are in every case that was answered or predicted; see `measure_case`."""
+        return measure_project(self.workspace, of=of)
 
     def report(self) -> str:
         """The report as one HTML document."""

@@ -15,6 +15,7 @@ from medloop.core.seeds import generator
 from medloop.images.encode import encode_mask
 from medloop.loop.arrays import load_image, store_features
 from medloop.loop.control import JobControl
+from medloop.loop.figures import sample_figures
 from medloop.loop.judging import judge, uncertainty_bytes
 from medloop.loop.workspace import Workspace
 from medloop.models.recipes import Recipe
@@ -124,7 +125,7 @@ def make_prediction(
         uncertainty=blobs.put(encode_mask(uncertainty_bytes(samples))) if is_mask else None,
         probabilities=tuple(float(v) for v in (mean.mean(axis=(1, 2, 3)) if is_mask else mean)),
         features=store_features(blobs, features),
-        scores={**judged.scores, "agreement": judged.agreement},
+        scores={**judged.scores, "agreement": judged.agreement} | ({"measures": sample_figures(samples, case)} if is_mask else {}),
         quality=expected.expected if expected else None,
         quality_low=expected.low if expected else None,
         quality_high=expected.high if expected else None,

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from medloop.core.arrays import BoolArray
 from medloop.core.errors import InputError, LabelError, ShapeError
 from medloop.core.geometry import Shape3
 from medloop.core.image import Image, Mask
@@ -39,11 +40,13 @@ class TrainingCase:
         weight: Above 0 to 1: how often its turn is kept; otherwise another case is drawn evenly, by the same rule. So cases
             are seen in proportion to their weights; some case must have the weight 1.
         load: Gives the image and its mask (values below `Recipe.classes`, or 255 where unanswered) or class index.
+        irrelevant: Gives the voxels, shape (I, J, K), where people said that evidence must not come from; None marks nothing.
     """
 
     id: str
     load: Callable[[], tuple[Image, Mask | int]]
     weight: float = 1.0
+    irrelevant: Callable[[], BoolArray] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +59,7 @@ class PreparedCase:
         locations: For each label present, up to `CLASS_LOCATIONS` of its voxels, shape (n, 3).
         weight: See `TrainingCase`.
         answered: The same of all answered voxels where some are not, else None; patches then centre on these.
+        irrelevant: File of the voxels (I, J, K), uint8, that evidence must not come from; None where nothing is marked.
     """
 
     id: str
@@ -67,6 +71,7 @@ class PreparedCase:
     locations: tuple[npt.NDArray[np.int32], ...]
     answered: npt.NDArray[np.int32] | None = None
     weight: float = 1.0
+    irrelevant: Path | None = None
 
 
 def prepare_cases(recipe: Recipe, cases: Sequence[TrainingCase], folder: Path) -> list[PreparedCase]:
@@ -90,15 +95,25 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     spacing = working_spacing(image.grid, shape)
     image_file = stem.with_suffix(".image.npy")
     np.save(image_file, resample(normalise(image.array), shape))
+    marked = _prepare_irrelevant(recipe, case, stem, shape)
     if isinstance(answer, int | np.integer):
         _require_known({int(answer)}, recipe, case.id)
-        return PreparedCase(case.id, image_file, None, int(answer), shape, spacing, (), weight=case.weight)
+        return PreparedCase(case.id, image_file, None, int(answer), shape, spacing, (), weight=case.weight, irrelevant=marked)
     _require_known(set(answer.values()) - {IGNORE}, recipe, case.id)
     mask = resample_mask(answer.array, shape)
     mask_file = stem.with_suffix(".mask.npy")
     np.save(mask_file, mask)
     places, answered = _locate(mask, recipe, case.id), _locate_answered(mask, recipe, case.id)
-    return PreparedCase(case.id, image_file, mask_file, 0, shape, spacing, places, answered, case.weight)
+    return PreparedCase(case.id, image_file, mask_file, 0, shape, spacing, places, answered, case.weight, marked)
+
+
+def _prepare_irrelevant(recipe: Recipe, case: TrainingCase, stem: Path, shape: Shape3) -> Path | None:
+    """The file of a case's irrelevant voxels, when the recipe heeds them."""
+    if case.irrelevant is None or not recipe.rrr:
+        return None
+    file = stem.with_suffix(".irrelevant.npy")
+    np.save(file, resample_mask(case.irrelevant().astype(np.uint8), shape))
+    return file
 
 
 def require_fitting(recipe: Recipe, image: Image, name: str) -> None:
@@ -158,17 +173,45 @@ def draw_batch(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, st
 def _draw_patch(
     recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int, slot: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8] | int]:
+    case, change, window, start = _draw_place(recipe, cases, member, step, slot)
+    image = cut(np.load(case.image, mmap_mode="r"), start, window)
+    mask = None if case.mask is None else cut(np.load(case.mask, mmap_mode="r")[None], start, window)[0]
+    image, mask = apply_change(change, image, mask, patch=recipe.patch, spacing_mm=case.spacing_mm, classes=recipe.classes)
+    return image, case.label if mask is None else mask
+
+
+def draw_irrelevant(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:
+    """The irrelevant voxels of the same patches as `draw_batch` of this step, shape (B, spatial…); None when none are marked."""
+    if not recipe.rrr:
+        return None
+    drawn = np.stack([_draw_marked(recipe, cases, member, step, slot) for slot in range(recipe.batch)])
+    if not drawn.any():
+        return None
+    marked = torch.from_numpy(drawn)
+    return marked.squeeze(-1) if recipe.dimension == 2 else marked
+
+
+def _draw_marked(recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int, slot: int) -> npt.NDArray[np.uint8]:
+    case, change, window, start = _draw_place(recipe, cases, member, step, slot)
+    if case.irrelevant is None:
+        return np.zeros(recipe.patch, dtype=np.uint8)
+    blank = np.zeros((1, *window), dtype=np.float32)
+    marked = cut(np.load(case.irrelevant, mmap_mode="r")[None], start, window)[0]
+    _, moved = apply_change(change, blank, marked, patch=recipe.patch, spacing_mm=case.spacing_mm, classes=2)
+    return np.zeros(recipe.patch, dtype=np.uint8) if moved is None else moved
+
+
+def _draw_place(
+    recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int, slot: int
+) -> tuple[PreparedCase, Change, Shape3, list[int]]:
+    """Which case, changed how, and the window (its shape and first voxel) it is cut from."""
     rng = generator(recipe.seed, member, "patch", step, slot)
     case = cases[choose_case(recipe, cases, member=member, draw=step * recipe.batch + slot)]
     while case.weight < 1 and rng.random() >= case.weight:
         case = cases[int(rng.integers(len(cases)))]
     change = sample_change(recipe, case.spacing_mm, rng)
     window = window_shape(change, recipe.patch)
-    start = _window_start(recipe, case, change, window, rng)
-    image = cut(np.load(case.image, mmap_mode="r"), start, window)
-    mask = None if case.mask is None else cut(np.load(case.mask, mmap_mode="r")[None], start, window)[0]
-    image, mask = apply_change(change, image, mask, patch=recipe.patch, spacing_mm=case.spacing_mm, classes=recipe.classes)
-    return image, case.label if mask is None else mask
+    return case, change, window, _window_start(recipe, case, change, window, rng)
 
 
 def choose_case(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, draw: int) -> int:

@@ -39,6 +39,45 @@ def classification_loss(logits: Tensor, classes: Tensor) -> Tensor:
     return functional.cross_entropy(logits.float(), classes.long(), label_smoothing=LABEL_SMOOTHING)
 
 
+def fade(images: Tensor, irrelevant: Tensor, shares: Tensor) -> Tensor:
+    """Images whose irrelevant voxels are drawn towards 0, the mean grey value of a normalised image.
+
+    Args:
+        images: Shape (B, channels, …).
+        irrelevant: Shape (B, …), 1 where evidence must not come from.
+        shares: Shape (B,), within 0..1: how much of these voxels is left.
+    """
+    kept = shares.to(images.dtype).reshape(-1, *[1] * (images.ndim - 1))
+    return images * (1 - irrelevant.unsqueeze(1).to(images.dtype) * (1 - kept))
+
+
+def irrelevance_penalty(images: Tensor, faded: Tensor, logits: Tensor, targets: Tensor, irrelevant: Tensor) -> Tensor:
+    """How much answers depend on voxels that people called irrelevant: right for the right reasons.
+
+    The paper squares the gradient of summed log probabilities by the marked voxels. Two things differ here. Networks that
+    normalise every image are flat at a bright mark however much they use it, so that the gradient is taken at a random
+    point between the image without the marked voxels and the image (`fade`) and multiplied by them: on average, their
+    integrated gradients. And it is the log probability of the answer alone, since with two classes the sum of both is the
+    same for an answer and its opposite. On average the penalty is at least the squared change of that log probability when
+    all marked voxels are wiped out, over their number.
+
+    Args:
+        images: Shape (B, channels, …).
+        faded: Of `fade`, with a gradient.
+        logits: The answers to `faded`, shape (B, classes), or (B, classes, …), whose log probabilities are averaged over voxels.
+        targets: As for the loss.
+        irrelevant: Shape (B, …) of the images' voxels, 1 where evidence must not come from.
+
+    Source: Ross, Hughes & Doshi-Velez 2017, Right for the right reasons, arXiv:1703.03717, equation 2; the path as in Erion et al.
+        2021, Attribution priors and expected gradients, arXiv:1906.10670.
+    """
+    chances = -functional.cross_entropy(logits.float(), targets.long(), ignore_index=IGNORE, reduction="none")
+    spoken = chances.flatten(1).mean(1) if chances.ndim > 1 else chances
+    (slopes,) = torch.autograd.grad(spoken.sum(), faded, create_graph=True)
+    evidence = irrelevant.unsqueeze(1) * slopes.float() * images.float()
+    return evidence.square().sum() / len(images)
+
+
 def segmentation_dice(probabilities: Tensor, mask: Tensor) -> Tensor:
     """Dice of each foreground class of one case; NaN for a class that neither has.
 

@@ -70,6 +70,7 @@ class Recipe:
         guided: Whether a segmentation network also takes hints and a previous answer; without them it answers by itself.
         hints: How a guided network is shown hints: euclidean or geodesic distance, or discs.
         seed: Root of all randomness.
+        rrr: Weight of the penalty on evidence from regions that people called irrelevant (right for the right reasons); 0 is off.
     """
 
     kind: TaskKind
@@ -102,6 +103,7 @@ class Recipe:
     guided: bool = False
     hints: HintMap = "euclidean"
     seed: int = 0
+    rrr: float = 0.0
 
     def __post_init__(self) -> None:
         levels = len(self.features)
@@ -122,6 +124,7 @@ class Recipe:
         _require(set(self.flips) <= set(range(self.dimension)), "flips", f"axes below {self.dimension}", self.flips)
         _require(not self.guided or self.kind == "segmentation", "guided", "off for a classification", self.guided)
         _require(self.hints in get_args(HintMap), "hints", "euclidean, geodesic or discs", self.hints)
+        _require(0 <= self.rrr < float("inf"), "rrr", "0 or a positive weight", self.rrr)
         _require(self.precision in ("auto", "float32", "bfloat16"), "precision", "auto, float32 or bfloat16", self.precision)
 
     @property

@@ -23,11 +23,11 @@ from torch import Tensor, nn
 from medloop.core.errors import CancelledError, MedloopError
 from medloop.core.records import Json
 from medloop.core.seeds import derive_seed
-from medloop.models.batches import PreparedCase, TrainingCase, draw_batch, prepare_cases
+from medloop.models.batches import PreparedCase, TrainingCase, draw_batch, draw_irrelevant, prepare_cases
 from medloop.models.checkpoint import Checkpoint, checkpoint_file, read_checkpoint, write_checkpoint
 from medloop.models.compute import limited_threads, mixed_precision
 from medloop.models.guiding import Guide
-from medloop.models.losses import loss_of
+from medloop.models.losses import fade, irrelevance_penalty, loss_of
 from medloop.models.networks import build_network
 from medloop.models.recipes import Recipe
 from medloop.models.state import TrainingState, identify, require_identity, restore, save, start
@@ -156,7 +156,9 @@ def _train_to_end(
     due = {math.ceil(state.steps * (n + 1) / recipe.validations) for n in range(recipe.validations)} if held_out else set()
     begun = saved = time.perf_counter() - state.seconds
     while state.step < state.steps:
-        state.loss = take_step(recipe, member, state, *draw_batch(recipe, cases, member=member, step=state.step), guide=guide)
+        place = {"member": member, "step": state.step}
+        batch, marked = draw_batch(recipe, cases, **place), draw_irrelevant(recipe, cases, **place)
+        state.loss = take_step(recipe, member, state, *batch, irrelevant=marked, guide=guide)
         if state.step in due:
             _validate(recipe, state, held_out)
         state.seconds = time.perf_counter() - begun
@@ -168,8 +170,26 @@ def _train_to_end(
             raise CancelledError(f"Training stopped at step {state.step} of {state.steps}", remedy="start it again to continue from there")
 
 
-def take_step(recipe: Recipe, member: int, state: TrainingState, images: Tensor, targets: Tensor, *, guide: Guide | None = None) -> float:
+def take_step(
+    recipe: Recipe,
+    member: int,
+    state: TrainingState,
+    images: Tensor,
+    targets: Tensor,
+    *,
+    irrelevant: Tensor | None = None,
+    guide: Guide | None = None,
+) -> float:
     """Hints if guided, forward, backward, clip, step, running mean; returns the loss.
+
+    Args:
+        recipe: What is trained.
+        member: Which network.
+        state: Where the training stands; changed.
+        images: From `draw_batch`.
+        targets: Likewise.
+        irrelevant: Voxels that evidence must not come from, from `draw_irrelevant`.
+        guide: Adds hints to the images of a guided network.
 
     Raises:
         MedloopError: When the loss is not a number.
@@ -179,11 +199,15 @@ def take_step(recipe: Recipe, member: int, state: TrainingState, images: Tensor,
     if guide and recipe.guided:
         images = guide(recipe, images, targets, partial(_ask, recipe, state), member=member, step=state.step)
     state.network.train()
+    images = images.to(state.device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(recipe.seed, member, "dropout", state.step))
         with mixed_precision(state.device, recipe.precision):
-            logits = state.network(images.to(state.device))
-    loss = loss_of(recipe, logits, targets.to(state.device))
+            logits = state.network(images)
+    targets = targets.to(state.device)
+    loss = loss_of(recipe, logits, targets)
+    if irrelevant is not None:
+        loss = loss + recipe.rrr * _irrelevance(recipe, member, state, images, targets, irrelevant.to(state.device))
     value = _finite(float(loss.detach()), state.step)
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
@@ -200,6 +224,18 @@ def _ask(recipe: Recipe, state: TrainingState, images: Tensor) -> Tensor:
     with mixed_precision(state.device, recipe.precision):
         logits: Tensor = state.network(images.to(state.device))
     return logits.float().softmax(1).cpu()
+
+
+def _irrelevance(recipe: Recipe, member: int, state: TrainingState, images: Tensor, targets: Tensor, irrelevant: Tensor) -> Tensor:
+    """The penalty on evidence from irrelevant voxels, by a second pass over faded images."""
+    seed = derive_seed(recipe.seed, member, "fade", state.step)
+    shares = torch.rand(len(images), generator=torch.Generator().manual_seed(seed)).to(state.device)
+    faded = fade(images, irrelevant, shares).requires_grad_(True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        with mixed_precision(state.device, recipe.precision):
+            logits = state.network(faded)
+    return irrelevance_penalty(images, faded, logits, targets, irrelevant)
 
 
 def rate_at(step: int, steps: int) -> float:

@@ -1,0 +1,216 @@
+"""How large structures are, from people's answers or from predictions, with bounds and whether to trust them.
+
+A person's answer is measured as it stands. A prediction also gets bounds: its samples were measured when it was made,
+and cases of the evaluation splits that this model has predicted and people have answered say how far such figures are
+off. Evaluation cases must not be the case itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from medloop.core.arrays import FloatArray, MaskArray
+from medloop.core.errors import NotFoundError, StateError
+from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Label, Prediction
+from medloop.loop.arrays import load_mask, load_proposal
+from medloop.loop.consensus import consensus_answers, deciding
+from medloop.loop.figures import figures_of_samples, is_sized, mask_figures, reaches_border
+from medloop.loop.memo import Memo, memo
+from medloop.loop.workspace import Workspace
+from medloop.metrics.measure_bounds import Bounds, BoundsRule, bound_measure, fit_bounds
+from medloop.metrics.measures import MeasureName, measure_names, unit_of
+from medloop.store.reader import Reader
+
+MeasureSource: TypeAlias = Literal["answer", "prediction"]
+Wanted: TypeAlias = Literal["any", "answer", "prediction"]
+Figures: TypeAlias = Mapping[str, float | None]
+
+COVERAGE = 0.9
+"""Share of accepted cases whose truth the bounds should hold."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure of one structure.
+
+    Attributes:
+        label: Name of the structure.
+        name: volume, area, diameter, in_plane_diameter or circumference.
+        value: None where there is no figure, as for the ellipse of a few pixels.
+        unit: ml, mm², mm; or voxels and pixels when the size of a pixel is not known.
+        low, high: Bounds; None for a person's answer, and without samples.
+        accepted: Whether a prediction's figure can be used; None when nothing can be said.
+        reason: Why not, and what to do; "" otherwise.
+    """
+
+    label: str
+    name: MeasureName
+    value: float | None
+    unit: str
+    low: float | None = None
+    high: float | None = None
+    accepted: bool | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class CaseMeasures:
+    """The figures of one case.
+
+    Attributes:
+        source: Whether a person's answer or a prediction was measured.
+        source_id: Id of the annotation or prediction.
+        sized: Whether the size of the image's voxels is known.
+        coverage: Share of accepted figures whose truth lies within the bounds.
+    """
+
+    case_id: str
+    case_name: str
+    source: MeasureSource
+    source_id: str
+    sized: bool
+    coverage: float
+    measures: tuple[Measure, ...]
+
+
+def measure_case(workspace: Workspace, case_id: str, *, of: Wanted = "any") -> CaseMeasures:
+    """Measure a case's answer, or what a model predicts of it.
+
+    Args:
+        workspace: The project; a segmentation.
+        case_id: Which case.
+        of: "any" takes a person's answer where there is one.
+
+    Raises:
+        NotFoundError: No such case, or nothing to measure in it.
+        StateError: The project asks for tags.
+    """
+    _require_masks(workspace)
+    with workspace.store.read() as tx:
+        case = tx.get(Case, case_id)
+        answers = tx.current_annotations(case_ids=[case_id]) if of != "prediction" else []
+        prediction = newest_prediction(tx, case_id) if of != "answer" and not answers else None
+    with memo(workspace, "measures") as known:
+        if answers:
+            return _measured_answer(workspace, case, deciding(answers), known)
+        if prediction is not None:
+            return _measured_prediction(workspace, case, prediction, known)
+    wanted = "neither an answer nor a prediction" if of == "any" else f"no {of}"
+    raise NotFoundError(f"The case {case.name!r} has {wanted} to measure", remedy="answer it, or train a model and predict")
+
+
+def measure_project(workspace: Workspace, *, of: Wanted = "any") -> list[CaseMeasures]:
+    """Every case that can be measured, by name.
+
+    Raises:
+        StateError: The project asks for tags.
+    """
+    _require_masks(workspace)
+    with workspace.store.read() as tx:
+        cases = tx.find(Case, order=("name",))
+    found = []
+    for case in cases:
+        try:
+            found.append(measure_case(workspace, case.id, of=of))
+        except NotFoundError:
+            continue
+    return found
+
+
+def newest_prediction(tx: Reader, case_id: str) -> Prediction | None:
+    """What the newest model says of a case, or the newest model that has seen it."""
+    model = tx.latest_model()
+    own = tx.find(Prediction, where={"case_id": case_id, "model_id": model.id}, limit=1) if model else []
+    found = own or tx.find(Prediction, where={"case_id": case_id}, order=("created_at",), descending=True, limit=1)
+    return found[0] if found else None
+
+
+def _require_masks(workspace: Workspace) -> None:
+    if workspace.task.kind != "segmentation":
+        raise StateError("Only masks can be measured, this project asks for tags")
+
+
+def _measured_answer(workspace: Workspace, case: Case, answer: Annotation, known: Memo) -> CaseMeasures:
+    figures = {label.value: _of_answer(workspace, case, answer, label.value, known) for label in workspace.task.labels}
+    rows = [_plain(label, name, figures[label.value], case) for label in workspace.task.labels for name in measure_names(case.grid)]
+    return CaseMeasures(case.id, case.name, "answer", answer.id, is_sized(case), COVERAGE, tuple(rows))
+
+
+def _measured_prediction(workspace: Workspace, case: Case, prediction: Prediction, known: Memo) -> CaseMeasures:
+    mask = load_proposal(workspace.store.blobs, prediction, case)
+    evaluated = _evaluated(workspace, prediction, case)
+    rows = []
+    for label in workspace.task.labels:
+        figures = _of_prediction(workspace, case, prediction, label.value, known, mask=mask)
+        cut_off = case.grid.is_2d and reaches_border(mask, label.value)
+        for name in measure_names(case.grid):
+            plain = _plain(label, name, figures, case)
+            rule = _rule(workspace, evaluated, label.value, name, known)
+            rows.append(_bounded(plain, figures_of_samples(prediction, label.value, name), rule, cut_off=cut_off))
+    return CaseMeasures(case.id, case.name, "prediction", prediction.id, is_sized(case), COVERAGE, tuple(rows))
+
+
+def _plain(label: Label, name: MeasureName, figures: Figures, case: Case) -> Measure:
+    return Measure(label.name, name, figures[name], unit_of(name, sized=is_sized(case)))
+
+
+def _bounded(plain: Measure, samples: FloatArray, rule: BoundsRule, *, cut_off: bool) -> Measure:
+    if not len(samples):
+        return _with(plain, None, None, "this prediction keeps no samples; predict the case with a newer model")
+    if plain.value is None:
+        return _with(plain, None, False, "nothing measurable was found; look at the image, or acquire it again")
+    bounds = bound_measure(plain.value, samples, rule)
+    if cut_off and plain.value > 0:
+        return _with(plain, bounds, False, "the image cuts the structure off; acquire it again with the whole structure inside")
+    advice = "; look at the image, or acquire it again" if bounds.accepted is False else ""
+    return _with(plain, bounds, bounds.accepted, bounds.reason + advice)
+
+
+def _with(plain: Measure, bounds: Bounds | None, accepted: bool | None, reason: str) -> Measure:
+    low, high = (bounds.low, bounds.high) if bounds else (None, None)
+    return Measure(plain.label, plain.name, plain.value, plain.unit, low, high, accepted, reason)
+
+
+_Evaluated: TypeAlias = Sequence[tuple[Case, Annotation, Prediction]]
+
+
+def _evaluated(workspace: Workspace, prediction: Prediction, case: Case) -> _Evaluated:
+    """Cases that no training learned from, with their answers and this model's predictions."""
+    with workspace.store.read() as tx:
+        predictions = {p.case_id: p for p in tx.latest_predictions(prediction.model_id)}
+        answers = [a for split in EVALUATION_SPLITS for a in consensus_answers(tx, split)]
+        pairs = [(tx.get(Case, a.case_id), a, predictions[a.case_id]) for a in answers if a.case_id in predictions and a.blob is not None]
+    return [pair for pair in pairs if pair[0].id != case.id and is_sized(pair[0]) == is_sized(case)]
+
+
+def _rule(workspace: Workspace, evaluated: _Evaluated, label: int, name: MeasureName, known: Memo) -> BoundsRule:
+    rows = [(c, a, p, figures_of_samples(p, label, name)) for c, a, p in evaluated]
+    counts = [len(samples) for *_, samples in rows if len(samples)]
+    if not counts:
+        return BoundsRule(coverage=COVERAGE)
+    usable = [(c, a, p, samples) for c, a, p, samples in rows if len(samples) >= min(counts)]
+    estimates = [_of_prediction(workspace, c, p, label, known).get(name) for c, _, p, _ in usable]
+    truths = [_of_answer(workspace, c, a, label, known).get(name) for c, a, _, _ in usable]
+    samples = np.stack([s[: min(counts)] for *_, s in usable])
+    return fit_bounds(np.array(estimates, dtype=np.float64), samples, np.array(truths, dtype=np.float64), coverage=COVERAGE)
+
+
+def _of_answer(workspace: Workspace, case: Case, answer: Annotation, label: int, known: Memo) -> Figures:
+    def make() -> Figures:
+        return mask_figures(load_mask(workspace.store.blobs, answer, case).array == label, case)
+
+    found: Figures = known.get(f"{answer.id} {label}", make)
+    return found
+
+
+def _of_prediction(
+    workspace: Workspace, case: Case, prediction: Prediction, label: int, known: Memo, *, mask: MaskArray | None = None
+) -> Figures:
+    def make() -> Figures:
+        shown = load_proposal(workspace.store.blobs, prediction, case) if mask is None else mask
+        return mask_figures(shown == label, case)
+
+    found: Figures = known.get(f"{prediction.id} {label}", make)
+    return found

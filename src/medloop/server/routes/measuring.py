@@ -1,0 +1,21 @@
+"""How large structures are."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+
+from medloop.loop.measuring import measure_case
+from medloop.server.measure_views import CaseMeasuresView
+from medloop.server.schemas import Id
+from medloop.server.site import WorkspaceHere
+
+router = APIRouter(prefix="/projects/{project}/cases", tags=["measures"])
+Of = Literal["any", "answer", "prediction"]
+
+
+@router.get("/{case}/measures")
+def get_measures(
+    workspace: WorkspaceHere, case: Id, of: Annotated[Of, Query(description="Whose mask; any takes the answer where there is one.")] = "any"
+) -> CaseMeasuresView:
+    """Volume, area, diameters and circumference of every structure, with bounds and whether to accept a prediction's figure."""
+    return CaseMeasuresView.of(measure_case(workspace, case, of=of))
