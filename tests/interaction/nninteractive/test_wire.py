@@ -2,7 +2,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from nnInteractive.inference.remote import serialization as reference
@@ -38,6 +38,7 @@ def test_what_is_packed_comes_back(array: np.ndarray, shuffle: bool):
     assert same(unpack_array(pack_array(array, shuffle=shuffle), limit_bytes=LIMIT), array)
 
 
+@settings(max_examples=40)
 @given(ANY_ARRAY)
 def test_the_other_implementation_reads_what_is_packed_here(array: np.ndarray):
     packed = pack_array(array)
@@ -45,6 +46,7 @@ def test_the_other_implementation_reads_what_is_packed_here(array: np.ndarray):
         assert same(reference.unpack_array(packed), array)
 
 
+@settings(max_examples=40)
 @given(ANY_ARRAY.filter(lambda a: a.size > 0 and a.ndim > 0))
 def test_what_the_other_implementation_packs_is_read_here(array: np.ndarray):
     assert same(unpack_array(reference.pack_array(array), limit_bytes=LIMIT), array)
