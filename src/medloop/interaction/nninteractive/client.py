@@ -18,13 +18,15 @@ import numpy as np
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import FormatError, InputError, ShapeError, UnavailableError
 from medloop.core.image import Image
+from medloop.interaction.boxes import allowed_by_boxes
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
+from medloop.interaction.locked import require_unlocked
 from medloop.interaction.nninteractive.gestures import AxisOrder
 from medloop.interaction.nninteractive.link import LeaseLostError, Link, Reply
 from medloop.interaction.nninteractive.protocol import Capabilities, unpack_difference
-from medloop.interaction.nninteractive.sending import Call, allowed_by_boxes, calls_for
+from medloop.interaction.nninteractive.sending import Call, calls_for
 from medloop.interaction.nninteractive.wire import pack_array
-from medloop.interaction.prompts import Prompt, exact_voxels, keep_hints
+from medloop.interaction.prompts import Prompt, keep_hints
 
 NAME = "nninteractive"
 
@@ -134,7 +136,7 @@ class NNInteractiveEngine:
         """
         before = np.zeros(embedding.image.grid.shape, dtype=np.uint8) if previous is None else previous
         kept = np.isin(before, list(locked))
-        _require_unlocked(prompts, before, locked)
+        require_unlocked(prompts, before, locked)
         mask = before.copy()
         with self._turn:
             for label in _in_order_of_last(prompts):
@@ -267,12 +269,3 @@ def _in_order_of_last(prompts: Sequence[Prompt]) -> list[int]:
     """The prompted labels, the one prompted last at the end."""
     last = {prompt.label: n for n, prompt in enumerate(prompts)}
     return sorted(last, key=lambda label: last[label])
-
-
-def _require_unlocked(prompts: Sequence[Prompt], before: MaskArray, locked: Sequence[int]) -> None:
-    for prompt in prompts:
-        if prompt.label in locked:
-            raise InputError(f"Label {prompt.label} is locked, a prompt cannot change it", remedy="unlock it first")
-        held = before[tuple(exact_voxels(prompt, before.shape).T)]
-        if getattr(prompt, "positive", True) and np.isin(held, list(locked)).any():
-            raise InputError(f"A prompt for label {prompt.label} lies on a locked label", remedy="unlock it, or prompt elsewhere")

@@ -4,15 +4,15 @@ A server need not know every kind of prompt: the published checkpoint takes no 3
 kind that it knows is sent; what cannot be said in any is refused.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray
 from medloop.core.errors import InputError
 from medloop.core.geometry import Grid
+from medloop.interaction.boxes import is_flat
 from medloop.interaction.nninteractive.gestures import AxisOrder
 from medloop.interaction.nninteractive.protocol import Capabilities
 from medloop.interaction.nninteractive.wire import pack_array
@@ -53,22 +53,6 @@ def calls_for(prompt: Prompt, grid: Grid, able: Capabilities, order: AxisOrder) 
     )
 
 
-def allowed_by_boxes(prompts: Sequence[Prompt], grid: Grid, *, label: int) -> BoolArray:
-    """Where boxes let a label be: within one of its 3D boxes, and on the slice of a flat one within that."""
-    boxes = [p for p in prompts if isinstance(p, Box) and p.label == label]
-    deep = [box for box in boxes if min(np.subtract(box.stop, box.start)) > 1 or grid.is_2d]
-    allowed = np.full(grid.shape, not deep)
-    for box in deep:
-        allowed[_slices(box)] = True
-    for axis, index in {_slice_of(box) for box in boxes if box not in deep}:
-        plane = np.zeros(grid.shape, dtype=bool)
-        for box in (b for b in boxes if b not in deep and _slice_of(b) == (axis, index)):
-            plane[_slices(box)] = True
-        at = tuple(slice(index, index + 1) if n == axis else slice(None) for n in range(3))
-        allowed[at] &= plane[at]
-    return allowed
-
-
 def _calls(prompt: Prompt, grid: Grid, able: Capabilities, order: AxisOrder) -> list[Call]:
     if isinstance(prompt, Box):
         return [_box(prompt, grid, able, order)]
@@ -100,10 +84,9 @@ def _point(voxel: Voxel, positive: bool, order: AxisOrder) -> Call:
 
 
 def _box(box: Box, grid: Grid, able: Capabilities, order: AxisOrder) -> Call:
-    flat = min(np.subtract(box.stop, box.start)) == 1
     if not (able.bbox2d or able.bbox3d):
         raise InputError("The nnInteractive server takes no boxes", remedy="use points or scribbles")
-    if not flat and not able.bbox3d:
+    if not is_flat(box) and not able.bbox3d:
         box = _middle_slice(box, grid)
     bounds = [list(pair) for pair in order.triple(zip(box.start, box.stop, strict=True))]
     return Call("/add_bbox_interaction", {"bbox_coords": bounds, "include_interaction": True})
@@ -124,15 +107,6 @@ def _crop(path: str, voxels: Any, positive: bool, order: AxisOrder) -> Call:
     drawn[tuple((voxels - low).T)] = 1
     bounds = [list(pair) for pair in order.triple(zip(low.tolist(), high.tolist(), strict=True))]
     return Call(path, {"include_interaction": positive, "interaction_bbox": bounds}, pack_array(order.array(drawn)))
-
-
-def _slices(box: Box) -> tuple[slice, ...]:
-    return tuple(slice(a, b) for a, b in zip(box.start, box.stop, strict=True))
-
-
-def _slice_of(box: Box) -> tuple[int, int]:
-    axis = int(np.argmin(np.subtract(box.stop, box.start)))
-    return axis, box.start[axis]
 
 
 def _voxel(values: Any) -> Voxel:

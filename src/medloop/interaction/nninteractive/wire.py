@@ -70,7 +70,7 @@ def pack_array(array: npt.NDArray[Any], *, shuffle: bool = False) -> bytes:
         FormatError: A dtype that the protocol cannot carry.
         UnavailableError: Without Blosc2.
     """
-    blosc2 = _blosc2()
+    blosc2 = require_blosc2()
     name = array.dtype.name
     if name not in DTYPES:
         raise FormatError(f"The nnInteractive protocol carries plain numbers, got dtype {name}")
@@ -121,7 +121,7 @@ def unpack_array(packed: Packed, *, limit_bytes: int) -> npt.NDArray[Any]:
     """
     header = read_header(packed)
     _require(header.nbytes <= limit_bytes, f"may unpack to {limit_bytes} bytes here, this one to {header.nbytes}")
-    blosc2 = _blosc2()
+    blosc2 = require_blosc2()
     pieces = _chunks(blosc2, packed, header)
     array = np.empty(math.prod(header.shape), dtype=header.dtype)
     raw = array.view(np.uint8)
@@ -172,7 +172,12 @@ def _require(kept: bool, rule: str) -> None:
         raise FormatError(f"A packed array {rule}")
 
 
-def _blosc2() -> Any:
+def require_blosc2() -> Any:
+    """The compressor, which is an extra.
+
+    Raises:
+        UnavailableError: It is not installed.
+    """
     try:
         import blosc2
     except ImportError as error:
