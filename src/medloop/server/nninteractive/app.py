@@ -34,6 +34,7 @@ from medloop.server.nninteractive.gate import (
     require_key,
     require_local_program,
 )
+from medloop.server.security import LOOPBACK_NAMES
 
 _LOG = logging.getLogger(__name__)
 _STATUS: tuple[tuple[type[MedloopError], int], ...] = (
@@ -73,6 +74,7 @@ class Office:
         capabilities: What clients are told about it.
         limits: How much is taken.
         key: The bearer key; None lets everybody in.
+        hosts: Names of this machine that a request may give.
     """
 
     service: Service
@@ -80,6 +82,7 @@ class Office:
     capabilities: Capabilities
     limits: Limits
     key: str | None
+    hosts: frozenset[str]
 
 
 def create_app(
@@ -87,6 +90,7 @@ def create_app(
     *,
     limits: Limits,
     key: str | None = None,
+    host: str = "127.0.0.1",
     license_text: str = "",
     max_sessions: int = 3,
     idle_seconds: float = 600.0,
@@ -99,6 +103,7 @@ def create_app(
         service: What is served.
         limits: How much is taken.
         key: The bearer key; None lets everybody in.
+        host: Address it listens on; requests may name it or another loopback name.
         license_text: Of the model, for people.
         max_sessions: Front ends at once.
         idle_seconds: How long a person may do nothing.
@@ -108,7 +113,7 @@ def create_app(
     leases = Leases(
         lambda: Seat(Session(service)), clock=clock, most=max_sessions, idle_seconds=idle_seconds, liveness_seconds=liveness_seconds
     )
-    office = Office(service, leases, Capabilities(license=license_text), limits, key)
+    office = Office(service, leases, Capabilities(license=license_text), limits, key, LOOPBACK_NAMES | {host.lower()})
     routes = [_route(path, _read_only(office, call), "GET") for path, call in LOOKS.items()]
     routes += [_route(path, _read_only(office, call), "POST") for path, call in COUNTER.items()]
     routes += [_route(path, _acting(office, path), "POST") for path in ACTIONS]
@@ -156,7 +161,7 @@ def _read_only(office: Office, call: Callable[[Office, str | None], dict[str, An
     """A call that touches no image: answered at once, on the event loop."""
 
     async def endpoint(request: Request) -> Response:
-        require_local_program(request.headers)
+        require_local_program(request.headers, office.hosts)
         if call is not _healthz:
             require_key(request.headers.get("authorization"), office.key)
         return JSONResponse(call(office, request.headers.get(LEASE_HEADER)))
@@ -169,7 +174,7 @@ def _acting(office: Office, path: str) -> Endpoint:
     action = ACTIONS[path]
 
     async def endpoint(request: Request) -> Response:
-        require_local_program(request.headers)
+        require_local_program(request.headers, office.hosts)
         require_key(request.headers.get("authorization"), office.key)
         token = request.headers.get(LEASE_HEADER)
         with office.leases.use(token) as seat:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from medloop.core.errors import InputError, MedloopError
-from medloop.server.security import LOOPBACK_NAMES, host_name
+from medloop.server.security import host_name
 
 MB = 1_000_000
 
@@ -50,7 +50,7 @@ class Limits:
     body_seconds: float = 300.0
 
 
-def require_local_program(headers: Mapping[str, str], hosts: frozenset[str] = LOOPBACK_NAMES) -> None:
+def require_local_program(headers: Mapping[str, str], hosts: frozenset[str]) -> None:
     """Refuse web pages and foreign host names.
 
     Raises:
