@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from medloop import __version__
-from medloop.cli import learning, measuring, projects, serving, studies
+from medloop.cli import learning, measuring, projects, prompting, serving, studies
 from medloop.core.errors import MedloopError, SettingError
 
 DEBUG = "MEDLOOP_DEBUG"
@@ -33,6 +33,7 @@ for command in (
     projects.import_,
     serving.serve,
     serving.worker,
+    prompting.nninteractive,
     learning.train,
     learning.predict,
     learning.query,

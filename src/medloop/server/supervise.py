@@ -50,7 +50,7 @@ def serve(folder: Path, settings: ServerSettings, *, ready: Ready | None = None)
     folder = folder.resolve()
     socket_path = _socket_path(folder) if settings.assistant else None
     app = create_app(folder, settings, assistant=socket_path)
-    listener = _listener(settings)
+    listener = open_listener(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)  # uvicorn repeats a signal after it has drained
     server = _Server(app, settings, _children(folder, settings, socket_path), ready or (lambda _url: None))
@@ -80,7 +80,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if sockets:
-            self._ready(_address(sockets[0]))
+            self._ready(address_of(sockets[0]))
         for child in self._children:
             child.start()
 
@@ -111,7 +111,12 @@ def _socket_path(folder: Path) -> Path:
     return path if len(os.fsencode(path)) <= MAX_SOCKET_PATH else Path(tempfile.mkdtemp(prefix="medloop-")) / "assistant.sock"
 
 
-def _listener(settings: ServerSettings) -> socket.socket:
+def open_listener(settings: ServerSettings) -> socket.socket:
+    """A socket bound to the settings' host and port.
+
+    Raises:
+        SettingError: The port is taken.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -126,6 +131,7 @@ def _listener(settings: ServerSettings) -> socket.socket:
     return listener
 
 
-def _address(listener: socket.socket) -> str:
+def address_of(listener: socket.socket) -> str:
+    """The address that a browser opens."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"

@@ -1,0 +1,47 @@
+"""The command that lets other front ends prompt a project's engine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medloop.cli.options import ProjectFolder, one_of
+from medloop.cli.printing import say
+
+AXES = ("kji", "ijk")
+ENGINES = ("auto", "classical", "network")
+
+
+def nninteractive(
+    folder: ProjectFolder,
+    host: Annotated[str, typer.Option(help="Address to listen on: loopback only.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes any free one.")] = 1527,
+    key: Annotated[
+        str | None,
+        typer.Option(envvar="MEDLOOP_NNINTERACTIVE_KEY", help="Key that front ends must give; none by default.", show_default=False),
+    ] = None,
+    max_sessions: Annotated[int, typer.Option(min=1, max=64, help="Front ends at once.")] = 3,
+    label: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The label that they draw; the first by default.", show_default=False)
+    ] = None,
+    axes: Annotated[str, typer.Option(metavar="|".join(AXES), help="Order in which they send voxel axes.")] = "kji",
+    engine: Annotated[str, typer.Option(metavar="|".join(ENGINES), help="Engine of the project that answers.")] = "auto",
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Promptable network that answers instead.", show_default=False)
+    ] = None,
+) -> None:
+    """Let napari and Slicer prompt a project's engine.
+
+    Speaks the protocol of nnInteractive, so that its plugins work with it; Ctrl-C stops.
+    """
+    from medloop.server.nninteractive.running import Offer, project_engine, serve_project, weights_engine
+
+    order = one_of("--axes", axes, AXES)
+    name = one_of("--engine", engine, ENGINES)
+    offer = Offer(host=host, port=port, key=key, max_sessions=max_sessions, label=label, slowest_first=order == "kji")
+    make = project_engine(name) if weights is None else weights_engine(weights)
+
+    def ready(address: str) -> None:
+        say(f"Serving {folder} to nnInteractive front ends at {address} (Ctrl-C stops)")
+
+    serve_project(folder, offer, make_engine=make, ready=ready)

@@ -1,0 +1,140 @@
+"""Who may use the server: a bounded number of leases, taken back when their holder is idle or dead.
+
+Two clocks run for each lease: the idle one counts from the last action of a person, the liveness one from the last
+sign of the program (a heartbeat every half minute). While a request of a lease is worked on, neither counts. One
+lock guards the table; what a lease holds is never touched under it.
+"""
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from medloop.core.errors import NotFoundError, UnavailableError
+
+Held = TypeVar("Held")
+Clock = Callable[[], float]
+"""Seconds from any fixed moment, never going back."""
+
+
+class LeaseGoneError(NotFoundError):
+    """No such lease, or no longer."""
+
+    code = "lease_gone"
+
+
+class FullError(UnavailableError):
+    """All leases are taken."""
+
+    code = "full"
+
+
+@dataclass
+class _Lease(Generic[Held]):
+    held: Held
+    active_at: float
+    seen_at: float
+    working: int = 0
+
+
+class Leases(Generic[Held]):
+    """The table of leases.
+
+    Args:
+        make: Makes what a new lease holds.
+        clock: The time.
+        most: How many may be held at once.
+        idle_seconds: How long a person may do nothing.
+        liveness_seconds: How long a program may say nothing.
+    """
+
+    def __init__(self, make: Callable[[], Held], *, clock: Clock, most: int, idle_seconds: float, liveness_seconds: float) -> None:
+        self._make = make
+        self._clock = clock
+        self.most = most
+        self.idle_seconds = idle_seconds
+        self.liveness_seconds = liveness_seconds
+        self._held: dict[str, _Lease[Held]] = {}
+        self._guard = threading.Lock()
+
+    def claim(self) -> str:
+        """Take a lease; its token.
+
+        Raises:
+            FullError: None is free.
+        """
+        with self._guard:
+            self._sweep()
+            if len(self._held) >= self.most:
+                raise FullError(f"The server is at capacity ({self.most} sessions)", remedy="close another front end, or try again later")
+            token = secrets.token_hex(16)
+            now = self._clock()
+            self._held[token] = _Lease(self._make(), now, now)
+            return token
+
+    def release(self, token: str | None) -> None:
+        """Give a lease back; one that is gone already is no error."""
+        with self._guard:
+            self._held.pop(token or "", None)
+
+    def holds(self, token: str) -> bool:
+        """Whether a lease is still held; tells nothing to the clocks."""
+        with self._guard:
+            return token in self._held
+
+    def remaining(self, token: str | None, *, seen: bool) -> float:
+        """Seconds until the idle clock runs out.
+
+        Args:
+            token: The lease.
+            seen: Whether asking is a sign of life (a heartbeat) or only a look.
+
+        Raises:
+            LeaseGoneError: No such lease.
+        """
+        with self._guard:
+            lease = self._find(token)
+            if seen:
+                lease.seen_at = self._clock()
+            return max(0.0, self.idle_seconds - (self._clock() - lease.active_at))
+
+    @contextmanager
+    def use(self, token: str | None) -> Iterator[Held]:
+        """Work for a lease: a person's action, which both clocks wait for.
+
+        Raises:
+            LeaseGoneError: No such lease.
+        """
+        with self._guard:
+            lease = self._find(token)
+            lease.working += 1
+        try:
+            yield lease.held
+        finally:
+            with self._guard:
+                lease.working -= 1
+                lease.active_at = lease.seen_at = self._clock()
+
+    def sweep(self) -> int:
+        """Take back what nobody uses; how many there were."""
+        with self._guard:
+            return self._sweep()
+
+    def _sweep(self) -> int:
+        now = self._clock()
+        over = [token for token, lease in self._held.items() if self._is_over(lease, now)]
+        for token in over:
+            del self._held[token]
+        return len(over)
+
+    def _is_over(self, lease: _Lease[Held], now: float) -> bool:
+        return not lease.working and (now - lease.seen_at > self.liveness_seconds or now - lease.active_at > self.idle_seconds)
+
+    def _find(self, token: str | None) -> _Lease[Held]:
+        self._sweep()
+        lease = self._held.get(token or "")
+        if lease is None:
+            raise LeaseGoneError("The lease is unknown or has expired", remedy="claim a new session")
+        return lease

@@ -1,0 +1,253 @@
+"""One front end's work on the server: an image, the prompts in force, the mask so far, and the way back.
+
+The protocol knows one structure at a time, so prompts are for one label of the task. A prediction is computed from
+all prompts and the mask the front end started from; nothing else is remembered, so that undo is exact, to any depth.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medloop.core.arrays import MaskArray
+from medloop.core.errors import InputError, ShapeError, StateError
+from medloop.core.geometry import Grid, Shape3
+from medloop.core.image import Image
+from medloop.interaction.engine import Engine, ImageEmbedding, StillWanted, changed_box
+from medloop.interaction.nninteractive.gestures import AxisOrder, without_contradicted
+from medloop.interaction.nninteractive.protocol import Difference
+from medloop.interaction.prompts import Prompt, Voxel, check_prompts
+
+
+@dataclass(frozen=True)
+class Service:
+    """What is served, to all sessions alike.
+
+    Attributes:
+        engine: Answers the prompts.
+        labels: The task's label values.
+        label: Which of them the front ends draw.
+        order: How front ends order axes.
+        turn: Held while the engine works: one prediction at a time.
+    """
+
+    engine: Engine
+    labels: tuple[int, ...]
+    label: int
+    order: AxisOrder
+    turn: AbstractContextManager[Any]
+
+    @classmethod
+    def of(cls, engine: Engine, *, labels: Sequence[int] = (1,), label: int = 1, order: AxisOrder | None = None) -> "Service":
+        """A service with a turn of its own."""
+        return cls(engine, tuple(labels), label, order or AxisOrder(), Lock())
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """Where a session stands.
+
+    Attributes:
+        mask: The target, shape (I, J, K), 0 or 1.
+        prompts: In force, in order.
+        start: The mask the front end began with, of the task's label values.
+        predicted: Whether `mask` answers all of `prompts`.
+    """
+
+    mask: MaskArray
+    prompts: tuple[Prompt, ...] = ()
+    start: MaskArray | None = None
+    predicted: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """The way back from one state to the one before: all but the mask, and of the mask only what differs."""
+
+    before: _State
+    start: Voxel
+    stop: Voxel
+    part: MaskArray
+
+    @classmethod
+    def between(cls, before: _State, after: _State) -> "_Step":
+        start, stop = changed_box(before.mask, after.mask)
+        part = before.mask[_slices(start, stop)].copy()
+        return cls(replace(before, mask=_NOTHING), start, stop, part)
+
+    def undo(self, mask: MaskArray) -> _State:
+        restored = mask.copy()
+        restored[_slices(self.start, self.stop)] = self.part
+        return replace(self.before, mask=restored)
+
+
+_NOTHING: MaskArray = np.zeros((0, 0, 0), dtype=np.uint8)
+
+
+class Session:
+    """One front end's work. Its calls must come one after another.
+
+    Args:
+        service: What is served.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._embedding: ImageEmbedding | None = None
+        self._dtype: np.dtype[Any] | None = None
+        self._state: _State | None = None
+        self._past: list[_Step] = []
+
+    @property
+    def shape(self) -> Shape3:
+        """The image's, (I, J, K).
+
+        Raises:
+            StateError: There is no image yet.
+        """
+        return self._image().image.grid.shape
+
+    def set_image(self, array: npt.NDArray[Any], spacing_mm: Sequence[float] = (1.0, 1.0, 1.0)) -> None:
+        """Begin with an image.
+
+        Args:
+            array: As sent, axes (C, …) in the front end's order.
+            spacing_mm: Along these axes.
+
+        Raises:
+            ShapeError: An image the engine cannot take.
+            InputError: Numbers that are none.
+        """
+        if array.ndim != 4:
+            raise ShapeError(f"An image has axes (C, X, Y, Z), got {array.ndim} axes")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise InputError("An image must hold finite numbers, got NaN or infinity", remedy="replace them before sending it")
+        voxels = _plain(self._service.order.array(array))
+        grid = Grid.of_spacing(voxels.shape[1:], self._service.order.triple(spacing_mm))
+        self._embedding = self._dtype = self._state = None
+        self._past = []
+        with self._service.turn:
+            self._embedding = self._service.engine.embed(Image(voxels, grid))
+
+    def set_target(self, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
+        """Say what the front end's buffer looks like; it is empty again.
+
+        Raises:
+            ShapeError: It does not fit the image.
+            StateError: There is no image yet.
+        """
+        if self._service.order.triple(shape) != self.shape:
+            raise ShapeError(f"The target buffer must have the image's shape {self._service.order.triple(self.shape)}, got {tuple(shape)}")
+        self._dtype = dtype
+        self._state = _State(np.zeros(self.shape, dtype=np.uint8))
+        self._past = []
+
+    def add(self, prompts: Sequence[Prompt], *, run: bool, wanted: StillWanted = lambda: True) -> Difference:
+        """Add one gesture; where it contradicts an earlier one, it wins.
+
+        Args:
+            prompts: What it means.
+            run: Whether to predict now.
+            wanted: Whether the answer is still wanted.
+
+        Raises:
+            InputError: Prompts that cannot be obeyed; nothing has changed then.
+            StateError: There is no image or target yet.
+            CancelledError: The answer is no longer wanted.
+        """
+        before = self._current()
+        together = (*without_contradicted(before.prompts, prompts), *prompts)
+        check_prompts(together, self.shape, labels=self._service.labels)
+        return self._move(replace(before, prompts=together, predicted=False), run, wanted)
+
+    def start_from(self, mask: npt.NDArray[Any], *, run: bool, wanted: StillWanted = lambda: True) -> Difference:
+        """Begin anew with a mask; earlier prompts are gone.
+
+        Raises:
+            ShapeError: It does not fit the image.
+            StateError: There is no image or target yet.
+            CancelledError: The answer is no longer wanted.
+        """
+        self._current()
+        if mask.ndim != 3 or self._service.order.triple(mask.shape) != self.shape:
+            raise ShapeError(f"A mask must have the image's shape {self._service.order.triple(self.shape)}, got {mask.shape}")
+        target = np.ascontiguousarray(self._service.order.array(mask) != 0).astype(np.uint8)
+        difference = self._move(_State(target, start=target * np.uint8(self._service.label), predicted=not run), run, wanted)
+        return difference if run else Difference(False)
+
+    def predict(self, *, wanted: StillWanted = lambda: True) -> Difference:
+        """Answer the prompts that were added without a prediction; nothing when there are none.
+
+        Raises:
+            InputError, StateError, CancelledError: As `add`.
+        """
+        now = self._current()
+        if now.predicted:
+            return Difference(False)
+        return self._move(now, True, wanted)
+
+    def undo(self) -> Difference:
+        """Take back the last gesture.
+
+        Raises:
+            StateError: There is no image or target yet.
+        """
+        now = self._current()
+        if not self._past:
+            return Difference(False)
+        self._state = self._past.pop().undo(now.mask)
+        return self._difference(now.mask, self._state.mask)
+
+    def reset(self) -> None:
+        """Forget all prompts and empty the target."""
+        if self._state is not None:
+            self._state = _State(np.zeros_like(self._state.mask))
+        self._past = []
+
+    def _move(self, to: _State, run: bool, wanted: StillWanted) -> Difference:
+        """Go on to another state, with the way back kept; an error leaves everything as it was."""
+        before = self._current()
+        after = self._predicted(to, wanted) if run else to
+        self._past.append(_Step.between(before, after))
+        self._state = after
+        return self._difference(to.mask, after.mask) if run else Difference(False)
+
+    def _predicted(self, state: _State, wanted: StillWanted) -> _State:
+        service = self._service
+        with service.turn:
+            answer = service.engine.refine(self._image(), state.prompts, labels=service.labels, previous=state.start, wanted=wanted)
+        return replace(state, mask=(answer.mask == service.label).astype(np.uint8), predicted=True)
+
+    def _difference(self, before: MaskArray, after: MaskArray) -> Difference:
+        start, stop = changed_box(before, after)
+        if start == stop:
+            return Difference(True)
+        part = after[_slices(start, stop)]
+        values = np.ascontiguousarray(self._service.order.array(part)).astype(self._dtype or np.uint8)
+        return Difference(True, self._service.order.triple(zip(start, stop, strict=True)), values)
+
+    def _image(self) -> ImageEmbedding:
+        if self._embedding is None:
+            raise StateError("There is no image yet", remedy="send one with set_image")
+        return self._embedding
+
+    def _current(self) -> _State:
+        self._image()
+        if self._state is None:
+            raise StateError("There is no target buffer yet", remedy="describe it with set_target_buffer")
+        return self._state
+
+
+def _slices(start: Voxel, stop: Voxel) -> tuple[slice, slice, slice]:
+    return slice(start[0], stop[0]), slice(start[1], stop[1]), slice(start[2], stop[2])
+
+
+def _plain(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Booleans and half floats as what engines compute with."""
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8)
+    return array.astype(np.float32) if array.dtype == np.float16 else array

@@ -1,0 +1,227 @@
+"""The nnInteractive server: napari and Slicer plugins prompt a medloop engine through it.
+
+An ASGI application around `Service` and `Leases`. Requests of one session wait for each other, predictions of all
+sessions take turns, and heartbeats are answered on the event loop whatever is being computed. Errors are the
+protocol's: `{"detail": …}` with 400 bad input, 401 key, 410 lease gone, 413 too large, 503 full.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from medloop.core.errors import CancelledError, InputError, MedloopError, StateError, UnavailableError
+from medloop.interaction.engine import StillWanted
+from medloop.interaction.nninteractive.leases import Clock, FullError, LeaseGoneError, Leases
+from medloop.interaction.nninteractive.protocol import LEASE_HEADER, META_HEADER, RAW, Capabilities, Difference, pack_difference
+from medloop.interaction.nninteractive.session import Service, Session
+from medloop.server.nninteractive.calls import ACTIONS, Sent
+from medloop.server.nninteractive.gate import (
+    ForeignError,
+    KeyRefusedError,
+    Limits,
+    TooLargeError,
+    read_body,
+    require_key,
+    require_local_program,
+)
+from medloop.server.security import LOOPBACK_NAMES
+
+_LOG = logging.getLogger(__name__)
+_STATUS: tuple[tuple[type[MedloopError], int], ...] = (
+    (KeyRefusedError, 401),
+    (ForeignError, 403),
+    (LeaseGoneError, 410),
+    (CancelledError, 410),
+    (TooLargeError, 413),
+    (FullError, 503),
+    (InputError, 400),
+    (StateError, 400),
+    (UnavailableError, 502),
+)
+RETRY_SECONDS = 10
+SWEEP_SECONDS = 15.0
+"""Memory of dead sessions is given back at least this often; their leases end on time in any case."""
+
+Done = TypeVar("Done")
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Seat:
+    """What a lease holds: a session, and the order of its requests."""
+
+    session: Session
+    order: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(frozen=True)
+class Office:
+    """Everything the routes need.
+
+    Attributes:
+        service: What is served.
+        leases: Who uses it.
+        capabilities: What clients are told about it.
+        limits: How much is taken.
+        key: The bearer key; None lets everybody in.
+        hosts: Names of this machine that a request may give.
+    """
+
+    service: Service
+    leases: Leases[Seat]
+    capabilities: Capabilities
+    limits: Limits
+    key: str | None
+    hosts: frozenset[str]
+
+
+def create_app(
+    service: Service,
+    *,
+    limits: Limits,
+    key: str | None = None,
+    host: str = "127.0.0.1",
+    license_text: str = "",
+    max_sessions: int = 3,
+    idle_seconds: float = 600.0,
+    liveness_seconds: float = 60.0,
+    clock: Clock = time.monotonic,
+) -> Starlette:
+    """The application.
+
+    Args:
+        service: What is served.
+        limits: How much is taken.
+        key: The bearer key; None lets everybody in.
+        host: Address it listens on; requests may name it or another loopback name.
+        license_text: Of the model, for people.
+        max_sessions: Front ends at once.
+        idle_seconds: How long a person may do nothing.
+        liveness_seconds: How long a program may say nothing.
+        clock: The time.
+    """
+    leases = Leases(
+        lambda: Seat(Session(service)), clock=clock, most=max_sessions, idle_seconds=idle_seconds, liveness_seconds=liveness_seconds
+    )
+    office = Office(service, leases, Capabilities(license=license_text), limits, key, LOOPBACK_NAMES | {host.lower()})
+    routes = [_route(path, _read_only(office, call), "GET") for path, call in LOOKS.items()]
+    routes += [_route(path, _read_only(office, call), "POST") for path, call in COUNTER.items()]
+    routes += [_route(path, _acting(office, path), "POST") for path in ACTIONS]
+    app = Starlette(routes=routes, lifespan=_sweeping(leases), exception_handlers={MedloopError: _deliberate, Exception: _unforeseen})
+    app.state.office = office
+    return app
+
+
+def _route(path: str, endpoint: Endpoint, method: str) -> Route:
+    return Route(path, endpoint, methods=[method])
+
+
+def _healthz(_office: Office, _token: str | None) -> dict[str, Any]:
+    return {"ok": True}
+
+
+def _capabilities(office: Office, _token: str | None) -> dict[str, Any]:
+    return office.capabilities.to_json()
+
+
+def _claim(office: Office, _token: str | None) -> dict[str, Any]:
+    leases = office.leases
+    timers = {"idle_timeout_seconds": leases.idle_seconds, "liveness_timeout_seconds": leases.liveness_seconds}
+    return {"lease_token": leases.claim(), **timers, "max_sessions": leases.most}
+
+
+def _release(office: Office, token: str | None) -> dict[str, Any]:
+    office.leases.release(token)
+    return {"released": True}
+
+
+def _heartbeat(office: Office, token: str | None) -> dict[str, Any]:
+    return {"remaining_seconds": office.leases.remaining(token, seen=True)}
+
+
+def _lease_status(office: Office, token: str | None) -> dict[str, Any]:
+    return {"remaining_seconds": office.leases.remaining(token, seen=False), "idle_timeout_seconds": office.leases.idle_seconds}
+
+
+LOOKS = {"/healthz": _healthz, "/capabilities": _capabilities, "/lease_status": _lease_status}
+COUNTER = {"/claim": _claim, "/release": _release, "/heartbeat": _heartbeat}
+
+
+def _read_only(office: Office, call: Callable[[Office, str | None], dict[str, Any]]) -> Endpoint:
+    """A call that touches no image: answered at once, on the event loop."""
+
+    async def endpoint(request: Request) -> Response:
+        require_local_program(request.headers, office.hosts)
+        if call is not _healthz:
+            require_key(request.headers.get("authorization"), office.key)
+        return JSONResponse(call(office, request.headers.get(LEASE_HEADER)))
+
+    return endpoint
+
+
+def _acting(office: Office, path: str) -> Endpoint:
+    """A person's action on a session: after the earlier ones of the session, in a thread."""
+    action = ACTIONS[path]
+
+    async def endpoint(request: Request) -> Response:
+        require_local_program(request.headers, office.hosts)
+        require_key(request.headers.get("authorization"), office.key)
+        token = request.headers.get(LEASE_HEADER)
+        with office.leases.use(token) as seat:
+            body = await read_body(request, office.limits)
+            sent = Sent(request.headers.get(META_HEADER), body, office.service, office.limits, _still_held(office, token))
+            async with seat.order:
+                answer = await run_in_threadpool(action, seat.session, sent)
+        return await run_in_threadpool(_packed, answer) if isinstance(answer, Difference) else JSONResponse(answer)
+
+    return endpoint
+
+
+def _still_held(office: Office, token: str | None) -> StillWanted:
+    return lambda: office.leases.holds(token or "")
+
+
+def _packed(difference: Difference) -> Response:
+    meta, body = pack_difference(difference)
+    return Response(body, media_type=RAW, headers={META_HEADER: meta})
+
+
+def _sweeping(leases: Leases[Seat]) -> Callable[[Starlette], Any]:
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async def sweep() -> None:
+            while True:
+                await asyncio.sleep(SWEEP_SECONDS)
+                leases.sweep()
+
+        task = asyncio.create_task(sweep())
+        yield
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    return lifespan
+
+
+async def _deliberate(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, MedloopError):
+        raise error
+    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else None
+    return JSONResponse({"detail": str(error)}, status_code=status, headers=headers)
+
+
+async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
+    _LOG.error("%s failed", request.url.path, exc_info=error)
+    detail = f"The server failed at this request ({type(error).__name__}); its log holds the details"
+    return JSONResponse({"detail": detail}, status_code=500)

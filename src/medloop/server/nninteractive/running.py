@@ -1,0 +1,159 @@
+"""`medloop nninteractive`: a project's engine for napari and Slicer, in a process of its own that may load torch."""
+
+import importlib
+import os
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import uvicorn
+from starlette.applications import Starlette
+
+from medloop.core.errors import SettingError, UnavailableError
+from medloop.interaction.engine import Engine
+from medloop.interaction.nninteractive.gestures import AxisOrder
+from medloop.interaction.nninteractive.protocol import DEFAULT_PORT
+from medloop.interaction.nninteractive.session import Service
+from medloop.interaction.nninteractive.wire import require_blosc2
+from medloop.loop.workspace import Workspace
+from medloop.server.nninteractive.app import create_app
+from medloop.server.nninteractive.gate import Limits
+from medloop.server.settings import ServerSettings
+from medloop.server.supervise import MAX_CONNECTIONS, address_of, open_listener
+
+MEMORY_SHARE = 0.25
+"""Of the machine's memory, for one image or target buffer; the protocol's own server takes as much."""
+
+FALLBACK_MEMORY = 32 << 30
+
+Ready: TypeAlias = Callable[[str], None]
+MakeEngine: TypeAlias = Callable[[Workspace], Engine]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """How a project is offered.
+
+    Attributes:
+        host: Address to listen on, loopback only.
+        port: To listen on; 0 takes any free one.
+        key: Bearer key that front ends must give; None asks for none.
+        max_sessions: Front ends at once.
+        label: Name of the task's label that they draw; None takes the first.
+        slowest_first: Whether they send axes as (k, j, i).
+
+    Raises:
+        SettingError: A host beyond loopback, or a number out of range.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    key: str | None = None
+    max_sessions: int = 3
+    label: str | None = None
+    slowest_first: bool = True
+
+    def __post_init__(self) -> None:
+        ServerSettings(host=self.host, port=self.port)
+        if not 1 <= self.max_sessions <= 64:
+            raise SettingError(f"Between 1 and 64 sessions can be held, got {self.max_sessions}")
+        if self.key is not None and not (self.key.isascii() and self.key.isprintable() and self.key == self.key.strip() and self.key):
+            raise SettingError("A key must be printable ASCII without spaces around it, this one is not", remedy="choose another")
+
+
+def serve_project(folder: Path, offer: Offer, *, make_engine: MakeEngine, ready: Ready = lambda _url: None) -> None:
+    """Serve a project's engine until told to stop (SIGTERM, SIGINT).
+
+    Args:
+        folder: The project's.
+        offer: How.
+        make_engine: Makes the engine that answers; may import torch.
+        ready: Told the address once the server answers.
+
+    Raises:
+        NotFoundError: No project in the folder.
+        SettingError: The port is taken, or the task has no such label.
+        UnavailableError: Blosc2 or the engine is missing.
+    """
+    require_blosc2()
+    with Workspace.open(folder) as workspace:
+        app = _application(workspace, offer, make_engine)
+        listener = open_listener(ServerSettings(host=offer.host, port=offer.port))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: None)  # uvicorn repeats a signal after it has drained
+        _Server(app, ready).run(sockets=[listener])
+
+
+def project_engine(name: str) -> MakeEngine:
+    """The engine that a project's page uses: "auto", "classical" or "network"."""
+
+    def make(workspace: Workspace) -> Engine:
+        try:
+            engines = importlib.import_module("medloop.loop.engines")
+        except ModuleNotFoundError as error:
+            remedy = "serve a promptable network from a file with --weights"
+            raise UnavailableError("No engine of the project answers gestures in this installation", remedy=remedy) from error
+        engine: Engine = engines.choose_engine(workspace, name).load()
+        return engine
+
+    return make
+
+
+def weights_engine(path: Path) -> MakeEngine:
+    """A promptable network from a file."""
+
+    def make(_workspace: Workspace) -> Engine:
+        from medloop.interaction.adapters import PromptableEngine
+        from medloop.models.compute import choose_device
+
+        return PromptableEngine.load(path, device=choose_device())
+
+    return make
+
+
+def _application(workspace: Workspace, offer: Offer, make_engine: MakeEngine) -> Starlette:
+    labels = {label.name: label.value for label in workspace.task.labels}
+    if workspace.task.kind != "segmentation":
+        raise SettingError(f"Front ends draw masks, this project's task is {workspace.task.kind}", remedy="open a segmentation project")
+    name = next(iter(labels)) if offer.label is None else offer.label
+    if name not in labels:
+        raise SettingError(f"--label must be one of the task's labels {', '.join(labels)}, got {name!r}")
+    engine = make_engine(workspace)
+    service = Service.of(engine, labels=tuple(labels.values()), label=labels[name], order=AxisOrder(offer.slowest_first))
+    about = f"medloop ({engine.name}), drawing {name}; the weights' own licence applies"
+    most = int(_memory_bytes() * MEMORY_SHARE)
+    limits = Limits(array_bytes=most, sent_bytes=most)
+    return create_app(service, limits=limits, key=offer.key, host=offer.host, license_text=about, max_sessions=offer.max_sessions)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that tells when it answers."""
+
+    def __init__(self, app: Starlette, ready: Ready) -> None:
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            http="h11",  # bounds the size of headers, which the faster parser does not
+            ws="none",
+            server_header=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_graceful_shutdown=5,
+        )
+        super().__init__(config)
+        self._tell_ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if sockets:
+            self._tell_ready(address_of(sockets[0]).rstrip("/"))
+
+
+def _memory_bytes() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return FALLBACK_MEMORY
