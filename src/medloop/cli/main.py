@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from medloop import __version__
-from medloop.cli import learning, projects, serving, studies
+from medloop.cli import learning, projects, serving, studies, triage
 from medloop.core.errors import MedloopError, SettingError
 
 DEBUG = "MEDLOOP_DEBUG"
@@ -38,6 +38,7 @@ for command in (
     learning.query,
     projects.status,
     projects.report,
+    triage.triage,
     projects.export,
     learning.strategies,
     studies.simulate,
