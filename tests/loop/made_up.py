@@ -30,7 +30,7 @@ def add_model(workspace: Workspace, index: int) -> Model:
 
 
 def add_prediction(
-    workspace: Workspace, model: Model, case: Case, *, label: int = 1, entropy: float = 0.1, foreground: float = 0.1
+    workspace: Workspace, model: Model, case: Case, *, label: int = 1, entropy: float = 0.1, foreground: float = 0.1, agreement: float = 1.0
 ) -> Prediction:
     """A mask whose first slices hold the label, as large a part of the case as `foreground` says."""
     mask = np.zeros(case.grid.shape, dtype=np.uint8)
@@ -44,7 +44,14 @@ def add_prediction(
         uncertainty=None,
         probabilities=(1 - foreground, foreground),
         features=store_features(blobs, np.arange(3.0) * len(case.name) + entropy),
-        scores={"entropy": entropy, "foreground": foreground, "margin": entropy, "least_confidence": entropy, "bald": entropy},
+        scores={
+            "entropy": entropy,
+            "foreground": foreground,
+            "margin": entropy,
+            "least_confidence": entropy,
+            "bald": entropy,
+            "agreement": agreement,
+        },
         created_at=now(),
     )
     with workspace.store.write("worker") as tx:

@@ -25,6 +25,16 @@ def test_a_recipe_from_before_folding_keeps_its_network(recipe_3d):
     assert Recipe.from_json(older).fold == (1, 1, 1)
 
 
+def test_a_recipe_from_before_heads_keeps_its_one_head(recipe_3d):
+    older = {name: value for name, value in recipe_3d.to_json().items() if name != "heads"}
+    assert Recipe.from_json(older).heads == 1
+
+
+def test_several_heads_are_for_masks(recipe_tags):
+    with pytest.raises(SettingError, match="heads"):
+        dataclasses.replace(recipe_tags, heads=2)
+
+
 def test_a_short_training_is_not_folded():
     assert choose((35, 50, 36), minutes=1).fold == (1, 1, 1)
 

@@ -49,6 +49,22 @@ def test_samples_that_agree_on_doubt_have_none():
     assert scores.mutual_information(rows([EVEN], [EVEN])) == pytest.approx([0.0], abs=1e-12)
 
 
+def test_doubt_of_each_sample_and_doubt_from_their_disagreement_add_up_by_hand():
+    assert scores.expected_entropy(rows([SURE], [SURE[::-1]])) == pytest.approx([0.0], abs=1e-12)
+    assert scores.expected_entropy(rows([EVEN], [SURE])) == pytest.approx([math.log(2) / 2])
+    with pytest.raises(ShapeError, match="at least one sample"):
+        scores.expected_entropy(np.zeros((0, 1, 2)))
+
+
+@given(probabilities)
+def test_the_two_kinds_of_doubt_add_up_to_all_of_it(p):
+    total = scores.expected_entropy(p) + scores.mutual_information(p)
+    assert total == pytest.approx(scores.consensus_entropy(p), abs=1e-9)
+    several = volume(p)
+    assert voxels.voxel_expected_entropy(several).ravel() == pytest.approx(scores.expected_entropy(p))
+    assert voxels.voxel_expected_entropy(several[:1]).ravel() == pytest.approx(scores.entropy(p[0]))
+
+
 @given(probabilities)
 def test_entropy_matches_scipy(p):
     assert scores.entropy(p[0]) == pytest.approx(stats.entropy(p[0], axis=-1))

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from medloop import __version__
-from medloop.cli import learning, measuring, projects, prompting, serving, studies
+from medloop.cli import learning, measuring, projects, prompting, serving, studies, triage
 from medloop.core.errors import MedloopError, SettingError
 
 DEBUG = "MEDLOOP_DEBUG"
@@ -40,6 +40,7 @@ for command in (
     projects.status,
     projects.report,
     measuring.measure,
+    triage.triage,
     projects.export,
     learning.strategies,
     studies.simulate,

@@ -32,7 +32,8 @@ def judge(samples: ProbabilitySamples, *, summed: Summed = "mean", spacing_mm: t
 
     `foreground` is the guessed share of foreground voxels, used by foreground-aware strategies. `samples` holds each
     sample's class probabilities; for a segmentation those of an average voxel, so that samples disagree when they see
-    different amounts of a class. With one sample nothing can disagree, and these scores are 0.
+    different amounts of a class. With one sample nothing can disagree, and these scores are 0. The entropy of the mean
+    splits into `expected_entropy` (doubt each sample has itself, aleatoric) and `bald` (their disagreement, epistemic).
 
     Args:
         samples: Shape (S, C, I, J, K), or (S, C) for a classification.
@@ -56,6 +57,7 @@ def _of_tag(samples: ProbabilitySamples) -> dict[str, Any]:
     single = (scores.least_confidence, scores.margin, scores.ratio, scores.entropy)
     found: dict[str, Any] = {score.__name__: float(score(mean)[0]) for score in single}
     found |= {name: float(score(several)[0]) if len(samples) > 1 else 0.0 for name, score in _DISAGREEMENTS.items()}
+    found["expected_entropy"] = float(scores.expected_entropy(several)[0])
     votes = np.bincount(samples.argmax(axis=1), minlength=samples.shape[1]) / len(samples)
     doubt = np.where(np.arange(samples.shape[1]) == mean[0].argmax(), found["entropy"], 0.0)
     return {
@@ -73,6 +75,7 @@ def _of_mask(samples: ProbabilitySamples, summed: Summed, spacing_mm: tuple[floa
     maps = {name: score(mean) for name, score in _MAPS.items()}
     if len(samples) > 1:
         maps |= {name: score(samples) for name, score in _DISAGREEMENT_MAPS.items()}
+    maps["expected_entropy"] = maps["entropy"] - maps.get("bald", 0.0)
     found: dict[str, Any] = dict.fromkeys(_DISAGREEMENT_MAPS, 0.0) | sum_up(maps, predicted, summed, spacing_mm)
     means, counts = aggregation.class_means(maps["entropy"], predicted, samples.shape[1])
     return {

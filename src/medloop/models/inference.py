@@ -1,5 +1,7 @@
 """One pass of one network over one prepared image, by sliding windows from MONAI."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -8,19 +10,27 @@ from torch import Tensor
 
 from medloop.core.geometry import Shape3
 from medloop.models.compute import mixed_precision
+from medloop.models.heads import split_heads
 from medloop.models.networks import ClassificationNetwork, Network, SegmentationNetwork, pool
 from medloop.models.recipes import Recipe
 
 OVERLAP = 0.5
+Decode = Callable[[Tensor, list[Tensor]], Tensor]
 WHOLE = 1.5
 """An image up to this many patches long per axis goes through in one piece: cheaper, and without seams."""
 
 
 class PooledWindows:
-    """Calls a network on windows and keeps the running mean of their pooled deepest features."""
+    """Calls a network on windows and keeps the running mean of their pooled deepest features.
 
-    def __init__(self, network: Network) -> None:
+    Args:
+        network: What to call.
+        decode: Its second half: `network.decode`, or `network.decode_heads` for the answers of all heads.
+    """
+
+    def __init__(self, network: Network, decode: Decode) -> None:
         self.network = network
+        self.decode = decode
         self.total: Tensor | None = None
         self.windows = 0
 
@@ -30,7 +40,7 @@ class PooledWindows:
         pooled = pool(deepest.float()).sum(dim=0)
         self.total = pooled if self.total is None else self.total + pooled
         self.windows += len(images)
-        return self.network.decode(deepest, skips).float()
+        return self.decode(deepest, skips).float()
 
     def features(self) -> npt.NDArray[np.float32]:
         """Mean over the windows, shape (widest,)."""
@@ -55,20 +65,47 @@ def answer_once(
     Returns:
         Probabilities (classes, I, J, K), or (classes,) for a classification; features (widest,).
     """
+    logits, features = _logits(network, recipe, image, device, network.decode)
+    return logits.softmax(1)[0].cpu().numpy(), features
+
+
+@torch.no_grad()
+def answer_heads(
+    network: SegmentationNetwork | ClassificationNetwork, recipe: Recipe, image: npt.NDArray[np.float32], *, device: torch.device
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """What every head answers in one pass; see `answer_once`, whose answer is their mean.
+
+    Returns:
+        Probabilities (heads, classes, I, J, K), or (1, classes) for a classification; features (widest,).
+    """
+    if isinstance(network, ClassificationNetwork):
+        probabilities, features = answer_once(network, recipe, image, device=device)
+        return probabilities[None], features
+    logits, features = _logits(network, recipe, image, device, network.decode_heads)
+    return split_heads(logits, recipe.heads).softmax(2)[0].cpu().numpy(), features
+
+
+def _logits(
+    network: SegmentationNetwork | ClassificationNetwork,
+    recipe: Recipe,
+    image: npt.NDArray[np.float32],
+    device: torch.device,
+    decode: Decode,
+) -> tuple[Tensor, npt.NDArray[np.float32]]:
+    """Logits (1, outputs, I, J, K) or (1, classes), float32, and features."""
     tensor = torch.from_numpy(np.ascontiguousarray(image))[None].to(device)
     if recipe.dimension == 2:
         tensor = tensor.squeeze(-1)
-    windows = PooledWindows(network)
+    windows = PooledWindows(network, decode)
     with mixed_precision(device, recipe.precision):
         if recipe.kind == "classification":
             logits = windows(tensor)
         else:
             roi = window_size(recipe, image.shape[1:])[: recipe.dimension]
-            logits = torch.as_tensor(sliding_window_inference(tensor, roi, 1, windows, overlap=OVERLAP, mode="gaussian"))
-    probabilities = logits.float().softmax(1)[0]
+            logits = torch.as_tensor(sliding_window_inference(tensor, roi, 1, windows, overlap=OVERLAP, mode="gaussian")).float()
     if recipe.kind == "segmentation" and recipe.dimension == 2:
-        probabilities = probabilities.unsqueeze(-1)
-    return probabilities.cpu().numpy(), windows.features()
+        logits = logits.unsqueeze(-1)
+    return logits, windows.features()
 
 
 def window_size(recipe: Recipe, shape: tuple[int, ...]) -> Shape3:

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from medloop.core.errors import FormatError
 from medloop.models.checkpoint import decode_weights
+from medloop.models.heads import Heads
 from medloop.models.recipes import Recipe
 
 ACTIVATION = ("leakyrelu", {"inplace": True, "negative_slope": 0.01})
@@ -116,7 +117,8 @@ class SegmentationNetwork(nn.Module):
         )
         self.dropouts = nn.ModuleList(_dropout(recipe) if n < DROPOUT_LEVELS - 1 else nn.Identity() for n in range(len(self.ascent)))
         self.borders = Borders(recipe) if math.prod(recipe.fold) > 1 else None
-        self.head = UnetOutBlock(d, self.borders.width if self.borders else recipe.features[0], recipe.classes)
+        width = self.borders.width if self.borders else recipe.features[0]
+        self.head = UnetOutBlock(d, width, recipe.classes) if recipe.heads == 1 else Heads(d, width, recipe.classes, recipe.heads)
 
     def encode(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
         """See `Encoder.forward`; the images themselves are the first skip. A guided network takes an image alone as one without hints."""
@@ -126,11 +128,20 @@ class SegmentationNetwork(nn.Module):
 
     def decode(self, deepest: Tensor, skips: list[Tensor]) -> Tensor:
         """Features of `encode` to logits (B, classes, …) of the image's size."""
+        logits: Tensor = self.head(self._ascend(deepest, skips))
+        return logits
+
+    def decode_heads(self, deepest: Tensor, skips: list[Tensor]) -> Tensor:
+        """Features of `encode` to the logits of every head, (B, heads × classes, …), head after head."""
+        finest = self._ascend(deepest, skips)
+        logits: Tensor = self.head.every(finest) if isinstance(self.head, Heads) else self.head(finest)
+        return logits
+
+    def _ascend(self, deepest: Tensor, skips: list[Tensor]) -> Tensor:
         images, *levels = skips
         for up, dropout, skip in zip(self.ascent, self.dropouts, reversed(levels), strict=True):
             deepest = dropout(up(deepest, skip))
-        logits: Tensor = self.head(self.borders(deepest, images) if self.borders else deepest)
-        return logits
+        return self.borders(deepest, images) if self.borders else deepest
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, channels, …) to logits (B, classes, …)."""

@@ -15,7 +15,7 @@ from medloop.core.errors import InputError
 from medloop.core.image import Image
 from medloop.models.batches import require_fitting
 from medloop.models.compute import choose_device, limited_threads
-from medloop.models.inference import answer_once
+from medloop.models.inference import answer_heads
 from medloop.models.networks import ClassificationNetwork, SegmentationNetwork, build_network, load_weights
 from medloop.models.normalise import normalise
 from medloop.models.recipes import Recipe
@@ -85,7 +85,7 @@ class Predictor:
 
         Args:
             image: As stored; normalised and resampled here.
-            samples: How many answers to draw; the sampler may draw more (at least one per member).
+            samples: How many answers to draw; there may be more: at least one per member, and in every pass one per head.
             rng: Randomness of dropout.
 
         Raises:
@@ -93,10 +93,10 @@ class Predictor:
         """
         require_fitting(self.recipe, image, "image")
         prepared = resample(normalise(image.array), working_shape(self.recipe, image.grid))
-        passes = self.sampler.passes(max(1, samples), rng)
+        passes = self.sampler.passes(max(1, -(-samples // self.recipe.heads)), rng)
         with limited_threads(self.recipe.threads):
             answers = [self._run(one, prepared) for one in passes]
-        drawn = [self._on_grid(probabilities, image) for probabilities, _ in answers]
+        drawn = [self._on_grid(probabilities, image) for heads, _ in answers for probabilities in heads]
         return Answer(np.stack(drawn), answers[0][1])
 
     def _run(self, one: Pass, prepared: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -106,9 +106,9 @@ class Predictor:
             if one.dropout_seed is not None:
                 torch.manual_seed(one.dropout_seed)
             _switch_dropout(network, on=one.dropout_seed is not None)
-            probabilities, features = answer_once(network, self.recipe, mirrored, device=self.device)
+            probabilities, features = answer_heads(network, self.recipe, mirrored, device=self.device)
         if self.recipe.kind == "segmentation":
-            probabilities = np.flip(probabilities, tuple(axis + 1 for axis in one.flips))
+            probabilities = np.flip(probabilities, tuple(axis + 2 for axis in one.flips))
         return probabilities, features
 
     def _on_grid(self, probabilities: npt.NDArray[np.float32], image: Image) -> npt.NDArray[np.float32]:

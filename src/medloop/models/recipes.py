@@ -65,6 +65,7 @@ class Recipe:
         validations: How often the members are validated during training; the best weights are kept.
         checkpoint_seconds: Longest time of work lost by a crash; 0 writes a checkpoint after every step.
         members: Networks of the ensemble.
+        heads: Answers of one network in one pass (`models.heads`); 1 is an ordinary network. Segmentation only.
         threads: Threads of one network.
         precision: auto (bf16 where the processor has it), float32 or bfloat16.
         guided: Whether a segmentation network also takes hints and a previous answer; without them it answers by itself.
@@ -98,6 +99,7 @@ class Recipe:
     validations: int = 4
     checkpoint_seconds: float = 30.0
     members: int = 1
+    heads: int = 1
     threads: int = 1
     precision: str = "auto"
     guided: bool = False
@@ -110,6 +112,7 @@ class Recipe:
         _require(self.kind in ("segmentation", "classification"), "kind", "segmentation or classification", self.kind)
         _require(self.dimension in (2, 3), "dimension", "2 or 3", self.dimension)
         _require(min(self.channels, self.batch, self.members, self.threads) >= 1, "channels, batch, members, threads", "at least 1", self)
+        _require(self.heads == 1 or (self.heads > 1 and self.kind == "segmentation"), "heads", "1, or more in a segmentation", self.heads)
         _require(self.classes >= 2, "classes", "at least 2", self.classes)
         _require(levels >= 2 and len(self.strides) == levels == len(self.kernels), "features, strides, kernels", "equally long", self)
         _require(self.steps > 0 or (self.steps == 0 and self.minutes > 0), "steps or minutes", "positive", (self.steps, self.minutes))

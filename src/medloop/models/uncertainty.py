@@ -1,4 +1,4 @@
-"""Where several answers to one case come from: MC dropout, ensemble members and flips behind one interface.
+"""Where several answers to one case come from: MC dropout, ensemble members, heads and flips behind one interface.
 
 A `Sampler` only plans: it turns "give me n samples" into passes, each saying which member to run, which axes to
 mirror, and with which dropout. The predictor runs any plan. What the samples mean is the business of pure score
@@ -45,6 +45,15 @@ class McDropout:
     def passes(self, samples: int, rng: np.random.Generator) -> tuple[Pass, ...]:
         """Exactly `samples` passes, each with its own seed."""
         return tuple(Pass(dropout_seed=_seed(rng)) for _ in range(samples))
+
+
+@dataclass(frozen=True)
+class OnePass:
+    """The first member once: for a network with several heads, whose answers are the samples (`models.heads`)."""
+
+    def passes(self, samples: int, rng: np.random.Generator) -> tuple[Pass, ...]:  # noqa: ARG002 - the protocol's arguments
+        """One pass, whatever was asked."""
+        return (Pass(),)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
-from medloop.core.arrays import FloatArray, IntArray, ProbabilitySamples
+from medloop.core.arrays import ClassProbabilities, FloatArray, IntArray, ProbabilitySamples
 from medloop.core.errors import ShapeError
 
 MIN_FIT_CASES = 5
@@ -69,6 +69,27 @@ def sample_agreement(samples: ProbabilitySamples) -> float:
         return float(np.mean([answers[a] == answers[b] for a, b in pairs]))
     counts = [np.bincount(a.ravel(), minlength=samples.shape[1]) for a in answers]
     return float(np.mean([_pair_dice(answers[a], answers[b], counts[a], counts[b]) for a, b in pairs]))
+
+
+def model_agreement(first: ClassProbabilities, second: ClassProbabilities) -> float:
+    """Agreement of two independently trained models about one case: the best single sign of a good answer.
+
+    The two should share as little as can be: other weights at the start, other training cases, another recipe. A second
+    model that is much better than the first flatters it (the agreement is then close to the truth itself).
+
+    Args:
+        first: Shape (classes, I, J, K), or (classes,) for a classification.
+        second: The same shape.
+
+    Returns:
+        Within 0..1: mean Dice of both answers over the foreground classes that either sees; see `sample_agreement`.
+
+    Raises:
+        ShapeError: Different shapes.
+    """
+    if first.shape != second.shape:
+        raise ShapeError(f"Two models must answer on the same classes and voxels, got {first.shape} and {second.shape}")
+    return sample_agreement(np.stack([first, second]))
 
 
 def _pair_dice(a: IntArray, b: IntArray, count_a: IntArray, count_b: IntArray) -> float:

@@ -104,6 +104,31 @@ def mutual_information(samples: ClassSamples) -> CaseScores:
     return disagreements(_several(as_table(samples, axes=3)))
 
 
+def expected_entropy(samples: ClassSamples) -> CaseScores:
+    """Mean entropy of the samples: the doubt that each of them has by itself (aleatoric).
+
+    With `mutual_information`, the doubt that comes from their disagreement (epistemic), it adds up to
+    `consensus_entropy`. More labels help against the second kind, better images against the first.
+
+    Args:
+        samples: Class probabilities, shape (samples, cases, classes); one sample is enough.
+
+    Returns:
+        Nats, shape (cases,), 0 to ln(classes).
+
+    Raises:
+        ShapeError: Not three axes, or no sample.
+        InputError: NaN, negative, or rows that do not sum to 1.
+
+    Source: Depeweg et al. 2018, arXiv:1710.07283, equation 2; Smith and Gal 2018, arXiv:1803.08533.
+    """
+    table = checked(samples)
+    if not len(table):
+        raise ShapeError("An expected entropy needs at least one sample, got none")
+    doubt: CaseScores = np.mean([entropies(sample) for sample in table], axis=0)
+    return doubt
+
+
 def consensus_entropy(samples: ClassSamples) -> CaseScores:
     """Entropy of the mean of the samples: doubt that they share and doubt from their disagreement together.
 

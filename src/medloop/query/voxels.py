@@ -83,6 +83,20 @@ def voxel_mutual_information(samples: ProbabilitySamples) -> FloatArray:
     return finite_map(gap)
 
 
+def voxel_expected_entropy(samples: ProbabilitySamples) -> FloatArray:
+    """`expected_entropy` (aleatoric doubt) at every voxel in nats, shape (I, J, K).
+
+    Args:
+        samples: Shape (S, C, I, J, K); one sample is enough.
+
+    Raises:
+        ShapeError: Not five axes, or no sample.
+        InputError: NaN or negative probabilities.
+    """
+    require_volume(samples)
+    return finite_map(np.asarray(sum(_entropy(sample) for sample in samples)) / len(samples))
+
+
 def voxel_vote_entropy(samples: ProbabilitySamples) -> FloatArray:
     """`vote_entropy` at every voxel in nats, shape (I, J, K).
 

@@ -1,0 +1,196 @@
+"""Which predictions of the pool need no look, one look, or two: thresholds from the cases that were evaluated.
+
+Test and audit cases set the thresholds. Validation cases join only where the others are too few: they also chose
+the weights, so the promise is then slightly optimistic, and it says so. The promise is for cases drawn like the
+evaluated ones: imports of another kind, or a pool whose easy cases were asked first, are not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+
+from medloop.core.errors import InputError
+from medloop.core.records import Case, Evaluation, Model, Prediction, Split
+from medloop.loop.workspace import Workspace
+from medloop.metrics.selective import risk_coverage
+from medloop.quality.deferral import Decision, Deferral, Threshold, fewest_patients, fit_deferral
+from medloop.quality.triage import GOOD_DICE
+from medloop.store.reader import Reader
+
+HARD_DICE = 0.5
+"""Below this Dice a proposal misleads more than it helps; one person alone should not mend it."""
+
+CURVE_POINTS = 20
+
+
+@dataclass(frozen=True)
+class EvaluatedCase:
+    """A case whose prediction was held against its answer."""
+
+    patient: str
+    score: float
+    truth: float
+
+
+@dataclass(frozen=True)
+class TriagedCase:
+    """One unanswered case.
+
+    Attributes:
+        score: What decides: agreement of the samples, or the highest probability of a classification.
+        expected, low, high: Its predicted quality with interval, where that could be calibrated.
+    """
+
+    case_id: str
+    name: str
+    decision: Decision
+    score: float
+    expected: float | None
+    low: float | None
+    high: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """What accepting everything from a score on would have meant on the evaluated cases.
+
+    Attributes:
+        share_bad: Of the accepted, how many were below `good`.
+        share_of_all: The same over all cases, accepted or not: what the risk bounds.
+    """
+
+    score: float
+    coverage: float
+    share_bad: float
+    share_of_all: float
+
+
+@dataclass(frozen=True)
+class Triage:
+    """The pool, sorted.
+
+    Attributes:
+        risk, good, hard: As asked; see `triage_pool`.
+        accept, second: Thresholds on the score, with what they measured.
+        splits: Whose evaluated cases set them.
+        optimistic: Whether validation cases, which also chose the weights, are among these.
+        curve: Measured on the evaluated cases, from the strictest score down.
+        cases: Unanswered predicted cases, those that need most help first.
+        unpredicted: Unanswered cases without a prediction of this model.
+    """
+
+    model_index: int
+    risk: float
+    good: float
+    hard: float
+    accept: Threshold
+    second: Threshold
+    splits: tuple[Split, ...]
+    optimistic: bool
+    curve: tuple[CurvePoint, ...]
+    cases: tuple[TriagedCase, ...]
+    unpredicted: int
+
+
+def triage_pool(workspace: Workspace, *, risk: float = 0.1, good: float = GOOD_DICE, hard: float = HARD_DICE) -> Triage:
+    """Sort the unanswered cases that the newest evaluated model has predicted.
+
+    Args:
+        workspace: The project.
+        risk: At most this share of all cases is accepted though their true score is below `good`, and at most this share
+            is looked at by one person only though it is below `hard`; in expectation.
+        good: Score (mean Dice of the labels; 1 for a right class, 0 for a wrong one) that needs no look.
+        hard: Score below which two people should look; at most `good`.
+
+    Raises:
+        InputError: No evaluated model, or too few evaluated patients for the risk.
+        SettingError: A risk outside 0..1, or `hard` above `good`.
+    """
+    fewest = fewest_patients(risk)
+    with workspace.store.read() as tx:
+        newest = tx.find(Evaluation, order=("created_at",), descending=True, limit=1)
+        if not newest:
+            raise InputError("Sorting the pool needs an evaluated model, got none", remedy="answer evaluation cases and train a model")
+        model = tx.get(Model, newest[0].model_id)
+        predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
+        splits, judged = _judged_cases(tx, model, predictions, fewest)
+        pool = sorted(tx.unanswered_cases(["train", "audit"]), key=lambda c: c.name)
+    scores, truth, patients = [c.score for c in judged], [c.truth for c in judged], [c.patient for c in judged]
+    deferral = fit_deferral(scores, truth, risk=risk, good=good, hard=hard, patients=patients)
+    predicted = [case for case in pool if case.id in predictions]
+    return Triage(
+        model_index=model.index,
+        risk=risk,
+        good=good,
+        hard=hard,
+        accept=deferral.accept,
+        second=deferral.second,
+        splits=splits,
+        optimistic="validation" in splits,
+        curve=_curve(scores, truth, good),
+        cases=_sort_cases(predicted, predictions, deferral, good, hard),
+        unpredicted=len(pool) - len(predicted),
+    )
+
+
+def _judged_cases(
+    tx: Reader, model: Model, predictions: dict[str, Prediction], fewest: int
+) -> tuple[tuple[Split, ...], list[EvaluatedCase]]:
+    """The splits whose evaluated cases are used, and these cases; all there are when even they are too few."""
+    by_split = {e.split: _of_split(tx, e, predictions) for e in tx.find(Evaluation, where={"model_id": model.id})}
+    fair: tuple[Split, ...] = tuple(split for split in by_split if split != "validation")
+    if len({c.patient for split in fair for c in by_split[split]}) < fewest:
+        fair = tuple(by_split)
+    return fair, [case for split in fair for case in by_split[split]]
+
+
+def _of_split(tx: Reader, evaluation: Evaluation, predictions: dict[str, Prediction]) -> list[EvaluatedCase]:
+    return [
+        EvaluatedCase(tx.get(Case, case_id).patient, confidence_score(predictions[case_id]), float(np.mean(list(by_label.values()))))
+        for case_id, by_label in evaluation.per_case.items()
+        if case_id in predictions and by_label
+    ]
+
+
+def confidence_score(prediction: Prediction) -> float:
+    """What cases are sorted by: agreement of the samples; for a classification the highest probability.
+
+    Both come from the model alone: a line fitted on the evaluated cases would know them already.
+    """
+    return float(prediction.scores["agreement"]) if prediction.mask is not None else float(max(prediction.probabilities))
+
+
+def _sort_cases(
+    cases: Sequence[Case], predictions: dict[str, Prediction], deferral: Deferral, good: float, hard: float
+) -> tuple[TriagedCase, ...]:
+    scores = [confidence_score(predictions[case.id]) for case in cases]
+    found = [
+        TriagedCase(
+            case.id, case.name, decision, score, p.quality, p.quality_low, p.quality_high, _reason(decision, score, deferral, good, hard)
+        )
+        for case, score, decision in zip(cases, scores, deferral.decide(scores), strict=True)
+        for p in [predictions[case.id]]
+    ]
+    return tuple(sorted(found, key=lambda c: (c.score, c.name)))
+
+
+def _reason(decision: Decision, score: float, deferral: Deferral, good: float, hard: float) -> str:
+    accept, second = deferral.accept, deferral.second
+    if decision == "accept" and accept.above == -inf:
+        return f"{score:.3f}, and accepting everything lets through at most {accept.risk:.0%} below {good:g}"
+    if decision == "accept":
+        return f"{score:.3f} is above {accept.above:.3f}: accepting such cases lets through at most {accept.risk:.0%} below {good:g}"
+    if decision == "review":
+        return f"{score:.3f} is not above {accept.above:.3f}: it may well be below {good:g}"
+    return f"{score:.3f} is not above {second.above:.3f}: it may well be below {hard:g}"
+
+
+def _curve(scores: Sequence[float], truth: Sequence[float], good: float) -> tuple[CurvePoint, ...]:
+    curve = risk_coverage(scores, (np.asarray(truth) < good).astype(np.float64))
+    some = np.unique(np.linspace(0, len(curve.coverage) - 1, CURVE_POINTS).round().astype(int))
+    return tuple(
+        CurvePoint(float(curve.threshold[n]), float(curve.coverage[n]), float(curve.risk[n]), float(curve.joint_risk[n])) for n in some
+    )

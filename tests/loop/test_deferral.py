@@ -1,0 +1,91 @@
+import dataclasses
+import math
+
+import pytest
+
+from medloop.core.errors import InputError, SettingError
+from medloop.core.records import Split
+from medloop.loop.deferral import triage_pool
+from medloop.loop.workspace import Workspace
+
+from .conftest import MakeWorkspace
+from .made_up import add_evaluation, add_model, add_prediction, case_named, every_case
+
+
+def judged(make_workspace: MakeWorkspace, split: Split = "test", evaluated: int = 10) -> Workspace:
+    """Evaluated cases whose Dice is their agreement (0.05, 0.15, …, 0.95), and three of the pool between them."""
+    workspace = make_workspace([split] * evaluated + ["train"] * 3)
+    model = add_model(workspace, 1)
+    scores = {}
+    for n, case in enumerate(every_case(workspace)):
+        agreement = (n + 0.5) / 10 if n < evaluated else (0.99, 0.61, 0.1)[n - evaluated]
+        add_prediction(workspace, model, case, agreement=agreement)
+        if n < evaluated:
+            scores[case.name] = agreement
+    add_evaluation(workspace, model, split, 1, scores)
+    return workspace
+
+
+def test_each_case_gets_its_decision_and_a_reason_the_worst_first(make_workspace: MakeWorkspace) -> None:
+    found = triage_pool(judged(make_workspace), risk=0.1, good=0.7, hard=0.4)
+    assert [(c.name, c.decision) for c in found.cases] == [("case12", "second expert"), ("case11", "review"), ("case10", "accept")]
+    assert (found.accept.above, found.second.above) == (0.65, 0.35)
+    assert found.cases[0].reason == "0.100 is not above 0.350: it may well be below 0.4"
+    assert "at most 10% below 0.7" in found.cases[2].reason
+
+
+def test_the_curve_is_measured_on_the_evaluated_cases(make_workspace: MakeWorkspace) -> None:
+    curve = triage_pool(judged(make_workspace), risk=0.2).curve
+    assert (curve[0].score, curve[0].coverage, curve[0].share_bad) == (0.95, pytest.approx(0.1), 0.0)
+    assert (curve[-1].coverage, curve[-1].share_bad, curve[-1].share_of_all) == (1.0, pytest.approx(0.7), pytest.approx(0.7))
+
+
+def test_too_few_evaluated_patients_are_refused_in_one_line(make_workspace: MakeWorkspace) -> None:
+    with pytest.raises(InputError, match=r"A risk of 0\.05 needs at least 19 evaluated patients, got 10; answer more") as refused:
+        triage_pool(judged(make_workspace), risk=0.05)
+    assert "\n" not in str(refused.value)
+
+
+def test_without_an_evaluated_model_nothing_is_promised(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"])
+    add_model(workspace, 1)
+    with pytest.raises(InputError, match="needs an evaluated model"):
+        triage_pool(workspace)
+
+
+def test_validation_cases_join_only_where_the_others_are_too_few(make_workspace: MakeWorkspace) -> None:
+    found = triage_pool(judged(make_workspace, "validation"), risk=0.1)
+    assert (found.splits, found.optimistic) == (("validation",), True)
+
+
+def test_fair_cases_alone_decide_where_they_are_enough(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["test"] * 9 + ["validation"] * 2 + ["train"])
+    model = add_model(workspace, 1)
+    for case in every_case(workspace):
+        add_prediction(workspace, model, case, agreement=0.9)
+    add_evaluation(workspace, model, "test", 1, {f"case{n:02d}": 0.9 for n in range(9)})
+    add_evaluation(workspace, model, "validation", 1, {"case09": 0.0, "case10": 0.0})
+    found = triage_pool(workspace, risk=0.1)
+    assert (found.splits, found.optimistic, found.accept.patients, found.accept.above) == (("test",), False, 9, -math.inf)
+    assert [c.decision for c in found.cases] == ["accept"]
+
+
+def test_cases_of_the_pool_that_were_not_predicted_are_counted(make_workspace: MakeWorkspace) -> None:
+    workspace = judged(make_workspace)
+    newer = add_model(workspace, 2)
+    add_prediction(workspace, newer, case_named(workspace, "case00"), agreement=0.9)
+    add_evaluation(workspace, newer, "test", 2, {"case00": 0.9})
+    found = triage_pool(workspace, risk=0.5)
+    assert (found.model_index, found.cases, found.unpredicted) == (2, (), 3)
+
+
+def test_bad_limits_are_refused(make_workspace: MakeWorkspace) -> None:
+    workspace = judged(make_workspace)
+    with pytest.raises(SettingError, match="risk"):
+        triage_pool(workspace, risk=1.5)
+    with pytest.raises(SettingError, match="at most good"):
+        triage_pool(workspace, good=0.3, hard=0.4)
+
+
+def test_the_result_is_a_value(make_workspace: MakeWorkspace) -> None:
+    assert dataclasses.asdict(triage_pool(judged(make_workspace)))["risk"] == 0.1
