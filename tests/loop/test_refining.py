@@ -13,6 +13,7 @@ from medloop.core.errors import CancelledError, ConflictError, InputError, Label
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.records import Annotator, Case, PromptRecord
+from medloop.interaction.engine import StillWanted
 from medloop.interaction.prompts import Box, Lasso, Point, Prompt, Scribble, exact_voxels
 from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import Opened, next_assignment, open_case, submit_mask, submit_partial
@@ -69,7 +70,7 @@ def test_a_click_becomes_one_patch_and_one_record(pool: Workspace, assignment_id
 
 
 def test_gesture_and_effect_are_saved_together_or_not_at_all(pool: Workspace, assignment_id: str) -> None:
-    def brush_meanwhile() -> None:
+    def brush_meanwhile(_wanted: StillWanted) -> None:
         save_patch(pool, assignment_id, 0, [(0, 1, 1)])
 
     refiner = Refiner(BallEngine(brush_meanwhile))
@@ -332,7 +333,7 @@ def test_a_mask_made_elsewhere_says_so_and_a_part_is_told_like_a_whole(pool: Wor
 def test_two_people_who_refine_the_same_case_do_not_mix(pool: Workspace, opened: Opened) -> None:
     other = open_case(pool, opened.case.id, annotator_named(pool, "other").id)
     both = threading.Barrier(2, timeout=30)
-    refiner = Refiner(BallEngine(lambda: both.wait() and None))
+    refiner = Refiner(BallEngine(lambda _wanted: both.wait() and None))
     asked = [(opened.assignment.id, Point((5, 5, 5))), (other.assignment.id, Point((15, 15, 8)))]
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(lambda ask: add_prompt(pool, ask[0], ask[1], base_revision=0, refiner=refiner), asked))

@@ -18,12 +18,12 @@ class BallEngine:
     """See the module's text.
 
     Args:
-        during: Called within every refinement, for tests of what happens meanwhile.
+        during: Called within every refinement with its `wanted`, for tests of what happens meanwhile.
     """
 
     name = "balls"
 
-    def __init__(self, during: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, during: Callable[[StillWanted], None] = lambda _wanted: None) -> None:
         self.during = during
         self.embedded = 0
 
@@ -41,7 +41,7 @@ class BallEngine:
         locked: Sequence[int] = (),  # noqa: ARG002  # what surrounds engines must hold without their help
         wanted: StillWanted = lambda: True,
     ) -> RefinedMask:
-        self.during()
+        self.during(wanted)
         require_wanted(wanted)
         before = np.zeros(embedding.image.grid.shape, np.uint8) if previous is None else previous
         mask = before.copy()

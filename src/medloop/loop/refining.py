@@ -6,7 +6,6 @@ locked, hold against it. Nothing here imports torch: engines come from `medloop.
 """
 
 import dataclasses
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,7 +36,6 @@ class Refinement:
         runs: The patch that was saved.
         quality: Dice the engine expects of the mask, 0..1; None where it cannot tell or was not asked.
         engine: Name of the engine that answered; "" where none was needed.
-        seconds: From the request to the saved patch.
     """
 
     prompt_ids: tuple[str, ...]
@@ -45,7 +43,6 @@ class Refinement:
     runs: tuple[Run, ...]
     quality: float | None
     engine: str
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +66,6 @@ class Refiner:
 class _Scene:
     """An assignment as it stands before a gesture."""
 
-    began: float
     assignment: Assignment
     case: Case
     draft: Draft
@@ -175,12 +171,11 @@ class _Answer:
 
 
 def _scene(workspace: Workspace, assignment_id: str, base_revision: int, refiner: Refiner) -> _Scene:
-    began = time.monotonic()
     with workspace.store.read() as tx:
         assignment = require_revision(tx.get(Assignment, assignment_id), base_revision)
         case, log = tx.get(Case, assignment.case_id), prompt_log(tx, assignment_id)
     draft = read_draft(workspace, assignment_id, upto=base_revision, known=refiner.draft)
-    return _Scene(began, assignment, case, draft, log)
+    return _Scene(assignment, case, draft, log)
 
 
 def _check(workspace: Workspace, scene: _Scene, new: Sequence[Prompt], locked: Sequence[int]) -> None:
@@ -263,7 +258,7 @@ def _save(
             tx.add(record, verb="refine")
     ids = tuple(record.id for record in records)
     draft = Draft(revision, apply_runs(scene.draft.mask, runs))
-    return Refinement(ids, draft, runs, answer.quality, answer.engine, time.monotonic() - scene.began)
+    return Refinement(ids, draft, runs, answer.quality, answer.engine)
 
 
 def _record(assignment_id: str, revision: int, gesture: _Gesture, answer: _Answer, locked: Sequence[int]) -> PromptRecord:
