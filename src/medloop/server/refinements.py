@@ -4,6 +4,7 @@ Each waits in a thread of its own kind, so that however many people refine, the 
 """
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from medloop.server.proposals import call_assistant
 
 REFINEMENT_SECONDS = 60.0
 """Longest time an answer may take: a cold start and the first look at a large volume on two cores."""
+
+START_SECONDS, PAUSE_SECONDS = 20.0, 0.1
+"""How long to wait for an assistant that starts (again), and how often to look."""
 
 MAX_WAITING = 32
 
@@ -43,8 +47,16 @@ class Refinements:
             remedy = "start the server with its assistant (MEDLOOP_ASSISTANT=1), or draw with the brush"
             raise UnavailableError("Gestures are answered by the assistant, and there is none", remedy=remedy)
         self._threads = self._threads or anyio.CapacityLimiter(MAX_WAITING)
-        ask = lambda: call_assistant(path, address, body, timeout=REFINEMENT_SECONDS)  # noqa: E731  # only to carry arguments
-        status, answer = await anyio.to_thread.run_sync(ask, limiter=self._threads)
+        given_up = anyio.current_time() + START_SECONDS
+        ask = partial(call_assistant, path, address, body, timeout=REFINEMENT_SECONDS)
+        while True:
+            try:
+                status, answer = await anyio.to_thread.run_sync(ask, limiter=self._threads)
+                break
+            except UnavailableError as error:
+                if not isinstance(error.__cause__, FileNotFoundError | ConnectionRefusedError) or anyio.current_time() > given_up:
+                    raise
+                await anyio.sleep(PAUSE_SECONDS)
         if status != 200:
             raise foreseen(answer)
         return answer
