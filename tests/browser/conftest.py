@@ -25,8 +25,8 @@ import sys
 from pathlib import Path
 from medloop.server.settings import ServerSettings
 from medloop.server.supervise import serve
-background = sys.argv[2] == "background"
-settings = ServerSettings(port=0, worker=background, assistant=background, poll_seconds=0.1)
+mode = sys.argv[2]
+settings = ServerSettings(port=0, worker=mode == "background", assistant=mode != "alone", poll_seconds=0.1)
 serve(Path(sys.argv[1]), settings, ready=lambda url: print(url, flush=True))
 """
 
@@ -59,9 +59,9 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     """Start `medloop serve` on a free port; gives the address."""
     running: list[subprocess.Popen[str]] = []
 
-    def start(folder: Path, *, background: bool = False) -> str:
+    def start(folder: Path, *, background: bool = False, assistant: bool = False) -> str:
         log = (tmp_path / "server.log").open("w")
-        mode = "background" if background else "alone"
+        mode = "background" if background else "assistant" if assistant else "alone"
         server = subprocess.Popen([sys.executable, "-c", SERVE, str(folder), mode], stdout=subprocess.PIPE, stderr=log, text=True)
         log.close()
         running.append(server)

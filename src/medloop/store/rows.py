@@ -29,6 +29,8 @@ from medloop.core.records import (
     Prediction,
     Project,
     ProjectSettings,
+    PromptRecord,
+    Provenance,
     Query,
     Round,
     Snapshot,
@@ -169,7 +171,17 @@ def _source_from_json(value: Any) -> Source:
 _LATER: Mapping[type[Any], frozenset[str]] = {
     Choice: frozenset({"probability"}),
     ProjectSettings: frozenset(
-        {"pseudo_labels", "budget_labels", "budget_minutes", "budget_money", "target_score", "cold_start", "summed", "bias_correction"}
+        {
+            "pseudo_labels",
+            "budget_labels",
+            "budget_minutes",
+            "budget_money",
+            "target_score",
+            "cold_start",
+            "summed",
+            "bias_correction",
+            "guided",
+        }
     ),
 }
 """Fields that nested records gained after projects existed. At their default they are not written, so that a row from
@@ -243,7 +255,9 @@ _ALL: tuple[Kind[Any], ...] = (
         frozenset({"state", "revision", "reason", "closed_at", "proposal_id", "round_id"}),
     ),
     Kind(DraftPatch, "patch", tables.draft_patches, {"runs": _RUNS}),
+    Kind(PromptRecord, "prompt", tables.prompts, {"prompt": _JSON, "locked": _TUPLE, "quality": _OPTIONAL}, frozenset({"withdrawn"})),
     Kind(Annotation, "annotation", tables.annotations, {"effort_seconds": _FLOAT}),
+    Kind(Provenance, "provenance", tables.provenances, {"prompt_ids": _TUPLE, "parts": _JSON}),
     Kind(Descriptor, "descriptor", tables.descriptors, {}),
     Kind(
         Evaluation,
