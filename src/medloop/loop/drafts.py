@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from medloop.core.arrays import MaskArray
+from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import ConflictError, InputError, LabelError, StateError
+from medloop.core.geometry import Shape3
 from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Prediction, Task, new_id, now
 from medloop.images.encode import decode_mask, encode_mask
 from medloop.loop.workspace import Workspace
@@ -75,7 +76,7 @@ def read_draft(workspace: Workspace, assignment_id: str) -> Draft:
     with workspace.store.read() as tx:
         assignment = tx.get(Assignment, assignment_id)
         case = tx.get(Case, assignment.case_id)
-        base = _base(workspace, tx, assignment, case)
+        base = base_mask(workspace, tx, assignment, case)
         patches = tx.patches(assignment_id)
     flat = base.ravel(order="F").copy()
     for patch in patches:
@@ -95,6 +96,15 @@ def packed_draft(workspace: Workspace, assignment_id: str) -> tuple[int, bytes]:
         return 0, workspace.store.blobs.get(stored)
     draft = read_draft(workspace, assignment_id)
     return draft.revision, encode_mask(draft.mask)
+
+
+def touched_voxels(patches: Sequence[DraftPatch], shape: Shape3) -> BoolArray:
+    """Which voxels edits went over, whether or not they changed there, shape (I, J, K)."""
+    flat = np.zeros(shape, dtype=bool).ravel(order="F")
+    for patch in patches:
+        for start, length, _ in patch.runs:
+            flat[start : start + length] = True
+    return flat.reshape(shape, order="F")
 
 
 def check_runs(runs: Sequence[Run], voxels: int, task: Task) -> None:
@@ -138,7 +148,8 @@ def own_answer(tx: Reader, case_id: str, annotator_id: str) -> Annotation | None
     return None
 
 
-def _base(workspace: Workspace, tx: Reader, assignment: Assignment, case: Case) -> MaskArray:
+def base_mask(workspace: Workspace, tx: Reader, assignment: Assignment, case: Case) -> MaskArray:
+    """The mask the edit began with: the annotator's own earlier answer, else the proposal, else background."""
     stored = _stored_base(tx, assignment, case)
     if stored is None:
         return np.zeros(case.grid.shape, dtype=np.uint8)
