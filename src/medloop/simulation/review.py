@@ -1,0 +1,117 @@
+"""Simulated review of proposals: a reviewer opens slice after slice and mends every error seen there.
+
+What differs is the order: by expected gain (`medloop.interaction.attention`), page by page, or at random. What counts is how
+many slices are opened until the error has fallen to a given share.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medloop.core.arrays import BoolArray, FloatArray, IntArray, MaskArray
+from medloop.core.errors import InputError, SettingError, ShapeError
+from medloop.interaction.attention import LookEffort, rank_places
+
+NO_OPENING_COST = LookEffort(open_seconds=1.0, voxel_seconds=0.0)
+"""Slices are counted here, so a slice costs the same whatever is found on it."""
+
+
+@dataclass(frozen=True)
+class ReviewCase:
+    """A proposal under review.
+
+    Attributes:
+        name: Of the case.
+        proposal, truth: Label values, shape (I, J, K).
+        chances: Chance that each voxel of the proposal is wrong, shape (I, J, K).
+    """
+
+    name: str
+    proposal: MaskArray
+    truth: MaskArray
+    chances: FloatArray
+
+    @property
+    def errors(self) -> BoolArray:
+        """Where the proposal is wrong."""
+        return self.proposal != self.truth
+
+
+def guided_order(case: ReviewCase, axis: int) -> list[int]:
+    """All slices: those with most expected errors first, the ones not worth it after them as they come."""
+    found = rank_places(case.chances, axes=(axis,), count=case.chances.shape[axis], effort=NO_OPENING_COST)
+    return _completed([place.index for place in found], case.chances.shape[axis])
+
+
+def sequential_order(case: ReviewCase, axis: int) -> list[int]:
+    """Page by page from one slice before the proposed structure to one after it, then all other slices as they come.
+
+    A reviewer who started at the volume's first, empty slice would lose time that no guidance is needed to save.
+    """
+    return _completed(_paged(case, axis), case.proposal.shape[axis])
+
+
+def random_order(case: ReviewCase, axis: int, rng: np.random.Generator) -> list[int]:
+    """The slices that `sequential_order` begins with in random order, then all others."""
+    return _completed([int(n) for n in rng.permutation(_paged(case, axis))], case.proposal.shape[axis])
+
+
+def best_order(case: ReviewCase, axis: int) -> list[int]:
+    """What no order can beat: by the number of errors truly there."""
+    wrong = errors_by_slice(case.errors, axis)
+    return [int(n) for n in np.argsort(-wrong, kind="stable")]
+
+
+def errors_by_slice(errors: BoolArray, axis: int) -> IntArray:
+    """Wrong voxels on each slice, shape (slices,)."""
+    return np.moveaxis(errors, axis, 0).reshape(errors.shape[axis], -1).sum(axis=1)
+
+
+def errors_left(errors: BoolArray, axis: int, order: Sequence[int]) -> IntArray:
+    """Wrong voxels left before the first slice is opened and after each, shape (1 + slices,).
+
+    Args:
+        errors: Where the proposal is wrong, shape (I, J, K).
+        axis: The one slices are opened along.
+        order: Every slice once.
+
+    Raises:
+        ShapeError: Not three axes.
+        InputError: An order that leaves slices out or names one twice.
+    """
+    if errors.ndim != 3:
+        raise ShapeError(f"A review needs a volume (I, J, K), got shape {errors.shape}")
+    if sorted(order) != list(range(errors.shape[axis])):
+        raise InputError(f"An order names each of the {errors.shape[axis]} slices once, got {len(order)} numbers")
+    wrong = errors_by_slice(errors, axis)
+    left: IntArray = wrong.sum() - np.concatenate([[0], np.cumsum(wrong[list(order)])])
+    return left
+
+
+def slices_to_reach(left: IntArray, share: float) -> int:
+    """Slices opened until at most this share of the first error is left; 0 when nothing was wrong.
+
+    Args:
+        left: From `errors_left`.
+        share: 0..1.
+
+    Raises:
+        SettingError: Another share.
+    """
+    if not 0 <= share <= 1:
+        raise SettingError(f"The share of errors left lies in 0..1, got {share}")
+    return int(np.argmax(left <= share * left[0]))
+
+
+def _paged(case: ReviewCase, axis: int) -> list[int]:
+    """Slices from one before the proposed structure to one after it; all where nothing is proposed."""
+    size = case.proposal.shape[axis]
+    shown = np.flatnonzero(np.moveaxis(case.proposal, axis, 0).reshape(size, -1).any(axis=1))
+    first, last = (int(shown[0]), int(shown[-1])) if len(shown) else (0, size - 1)
+    return list(range(max(0, first - 1), min(size, last + 2)))
+
+
+def _completed(order: list[int], size: int) -> list[int]:
+    seen = set(order)
+    return [*order, *(n for n in range(size) if n not in seen)]
