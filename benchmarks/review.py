@@ -38,8 +38,12 @@ from medloop.models.recipes import choose_recipe, fingerprint
 from medloop.simulation.review import (
     ReviewCase,
     best_order,
+    errors_by_slice,
     errors_left,
     guided_order,
+    guided_pile,
+    paged_pile,
+    pile_left,
     random_order,
     sequential_order,
     slices_to_reach,
@@ -49,6 +53,7 @@ SHARES = (0.75, 0.5, 0.25, 0.1)
 """Of the first error that may be left; the mark is set at a half."""
 
 RANDOM_ORDERS = 20
+RESAMPLES = 200
 
 
 def proposals(training: Sequence[CaseSource], held_out: Sequence[CaseSource], question: Question, seed: int, options: Any) -> list[Any]:
@@ -92,6 +97,26 @@ def review(case: ReviewCase, axis: int, seed: int) -> dict[str, dict[str, float]
     }
 
 
+def review_pile(pairs: Sequence[tuple[ReviewCase, int]], patients: Sequence[str], seed: int) -> dict[str, Any]:
+    """All cases as one pile: slices opened when guided and paged, and the saving with its interval over patients."""
+    rng, groups = generator(seed, "pile"), sorted(set(patients))
+    members = {patient: [n for n, own in enumerate(patients) if own == patient] for patient in groups}
+    drawn = [[n for g in rng.choice(len(groups), len(groups)) for n in members[groups[g]]] for _ in range(RESAMPLES)]
+    opened, resampled = _pile_slices(pairs), np.array([_pile_slices([pairs[n] for n in draw]) for draw in drawn])
+    fewer, low, high = 1 - opened[0] / opened[1], *np.quantile(1 - resampled[:, 0] / resampled[:, 1], [0.025, 0.975], axis=0)
+    return {
+        str(share): {"guided": opened[0, n], "sequential": opened[1, n], "fewer": fewer[n], "low": low[n], "high": high[n]}
+        for n, share in enumerate(SHARES)
+    }
+
+
+def _pile_slices(pairs: Sequence[tuple[ReviewCase, int]]) -> Any:
+    """Slices opened until each of `SHARES` is left, guided and paged: shape (2, shares), at least 1."""
+    wrong = [errors_by_slice(case.errors, axis) for case, axis in pairs]
+    curves = [pile_left(wrong, order(pairs)) for order in (guided_pile, paged_pile)]
+    return np.array([[max(1, slices_to_reach(left, share)) for share in SHARES] for left in curves])
+
+
 def calibration(cases: Sequence[ReviewCase]) -> dict[str, float]:
     """Expected against true errors over all cases: 1 is a model that knows how wrong it is."""
     wrong = sum(float(case.errors.sum()) for case in cases)
@@ -110,6 +135,7 @@ def run_seed(dataset: Dataset, question: Question, seed: int, options: argparse.
         "seed": seed,
         "cases": reviewed,
         "patients": patients,
+        "pile": review_pile(pairs, [case.patient for case in held_out], seed),
         "errors": calibration([case for case, _ in pairs]),
         "cpu_minutes": (time.process_time() - begun) / 60,
     }
@@ -144,6 +170,20 @@ def print_table(table: dict[str, Any]) -> None:
         )
 
 
+def print_piles(results: Sequence[dict[str, Any]]) -> None:
+    """What guidance saves over a whole pile, and how well the model knows its errors."""
+    for result in results:
+        for share, line in result["pile"].items():
+            interval = f"{line['fewer']:.0%} ({line['low']:.0%} to {line['high']:.0%})"
+            print(
+                f"seed {result['seed']}, one pile, {float(share):.0%} left: {line['guided']} of {line['sequential']} slices, {interval} fewer"
+            )
+        errors = result["errors"]
+        print(
+            f"seed {result['seed']}: {errors['expected']:.0f} errors expected, {errors['true']:.0f} true; {result['cpu_minutes']:.1f} CPU min"
+        )
+
+
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -152,8 +192,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--first-seed", type=int, default=0, help="the first of these seeds")
     parser.add_argument("--json", type=Path, help="where to write everything measured")
     parser.add_argument("--training", type=int, default=24, help="cases to learn from")
-    parser.add_argument("--steps", type=int, default=300, help="steps of training")
-    parser.add_argument("--samples", type=int, default=4, help="samples per proposal")
+    parser.add_argument("--steps", type=int, default=250, help="steps of training")
+    parser.add_argument("--samples", type=int, default=2, help="samples per proposal")
     parser.add_argument("--cases", type=int, default=None, help="use only N cases, drawn at random once")
     return parser.parse_args(arguments)
 
@@ -173,9 +213,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     table = summarise(results)
     print_table(table)
+    print_piles(results)
     if options.json:
         settings = {name: str(value) for name, value in vars(options).items()}
-        options.json.write_text(json.dumps({"table": table, "seeds": results, "options": settings, "machine": machine()}, indent=1))
+        options.json.write_text(
+            json.dumps({"table": table, "seeds": results, "options": settings, "machine": machine()}, indent=1, default=float)
+        )
     return 0
 
 

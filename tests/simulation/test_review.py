@@ -10,8 +10,12 @@ from medloop.core.errors import InputError, SettingError, ShapeError
 from medloop.simulation.review import (
     ReviewCase,
     best_order,
+    errors_by_slice,
     errors_left,
     guided_order,
+    guided_pile,
+    paged_pile,
+    pile_left,
     random_order,
     sequential_order,
     slices_to_reach,
@@ -69,6 +73,18 @@ def test_no_order_beats_the_best_and_all_end_without_errors(errors, axis, share,
         assert left[-1] == 0
         assert (np.diff(left) <= 0).all()
         assert slices_to_reach(left, share) >= best
+
+
+def test_a_pile_is_opened_where_most_errors_are_expected_whatever_the_case() -> None:
+    good, bad = made_case(), made_case(doubtful=2)
+    pile = [(good, 2), (bad, 2)]
+    wrong = [errors_by_slice(case.errors, axis) for case, axis in pile]
+    assert guided_pile(pile)[:4] == [(0, 3), (1, 2), (0, 4), (1, 4)]
+    assert paged_pile(pile) == [*((0, n) for n in range(1, 6)), *((1, n) for n in range(1, 6)), (0, 0), (1, 0)]
+    assert pile_left(wrong, guided_pile(pile))[:5].tolist() == [6, 4, 4, 3, 2]
+    assert pile_left(wrong, paged_pile(pile))[:10].tolist() == [6, 6, 6, 4, 3, 3, 3, 3, 1, 0]
+    with pytest.raises(InputError, match="each slice of 2 cases once"):
+        pile_left(wrong, [(0, 1)])
 
 
 def test_bad_input_names_its_rule() -> None:

@@ -89,6 +89,47 @@ def errors_left(errors: BoolArray, axis: int, order: Sequence[int]) -> IntArray:
     return left
 
 
+def pile_left(wrong: Sequence[IntArray], order: Sequence[tuple[int, int]]) -> IntArray:
+    """As `errors_left` for a pile of cases.
+
+    Args:
+        wrong: Of each case, the wrong voxels on each slice.
+        order: (case, slice), every one once.
+
+    Raises:
+        InputError: An order that leaves slices out or names one twice.
+    """
+    if sorted(order) != [(case, n) for case, slices in enumerate(wrong) for n in range(len(slices))]:
+        raise InputError(f"An order names each slice of {len(wrong)} cases once, got {len(order)} slices")
+    found = np.array([wrong[case][n] for case, n in order], dtype=np.int64)
+    left: IntArray = found.sum() - np.concatenate([[0], np.cumsum(found)])
+    return left
+
+
+def guided_pile(cases: Sequence[tuple[ReviewCase, int]]) -> list[tuple[int, int]]:
+    """Slices of all cases, those with most expected errors first: where the model is good, nothing is opened.
+
+    Args:
+        cases: Each with the axis slices are opened along.
+    """
+    gains = [(-errors, n, index) for n, (case, axis) in enumerate(cases) for index, errors in enumerate(expected_errors(case, axis))]
+    return [(n, index) for _, n, index in sorted(gains)]
+
+
+def paged_pile(cases: Sequence[tuple[ReviewCase, int]]) -> list[tuple[int, int]]:
+    """Case after case, page by page through the proposed structure; all other slices after that."""
+    paged = [(n, index) for n, (case, axis) in enumerate(cases) for index in _paged(case, axis)]
+    seen = set(paged)
+    rest = [(n, index) for n, (case, axis) in enumerate(cases) for index in range(case.proposal.shape[axis])]
+    return [*paged, *(place for place in rest if place not in seen)]
+
+
+def expected_errors(case: ReviewCase, axis: int) -> FloatArray:
+    """Errors expected on each slice, shape (slices,)."""
+    sums: FloatArray = np.moveaxis(case.chances, axis, 0).reshape(case.chances.shape[axis], -1).sum(axis=1)
+    return sums
+
+
 def slices_to_reach(left: IntArray, share: float) -> int:
     """Slices opened until at most this share of the first error is left; 0 when nothing was wrong.
 
