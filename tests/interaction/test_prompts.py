@@ -95,3 +95,8 @@ def test_an_unknown_kind_names_the_known_ones():
         prompt_from_json({"kind": "wand"})
     with pytest.raises(InputError, match="Not a point"):
         prompt_from_json({"kind": "point", "where": [0, 0, 0]})
+
+
+def test_a_lasso_with_an_edge_as_flat_as_numbers_go_is_no_trouble():
+    flat = Lasso(axis=0, index=0, corners=((0.0, 0.0), (0.0, 0.0), (1.0, 2.2e-311)))
+    assert len(hinted_voxels([flat], SHAPE, label=1).positive) <= 2

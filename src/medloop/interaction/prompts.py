@@ -151,14 +151,17 @@ def keep_hints(mask: MaskArray, prompts: Sequence[Prompt]) -> MaskArray:
     """
     kept = mask.copy()
     for prompt in prompts:
-        voxels = tuple(exact_voxels(prompt, mask.shape).T)
-        if not voxels:
-            continue
-        if getattr(prompt, "positive", True):
-            kept[voxels] = prompt.label
-        else:
-            kept[voxels] = np.where(kept[voxels] == prompt.label, 0, kept[voxels])
+        obey_hint(kept, prompt)
     return kept
+
+
+def obey_hint(mask: MaskArray, prompt: Prompt) -> None:
+    """Let a mask obey one prompt's hints, in place; see `keep_hints`."""
+    voxels = tuple(exact_voxels(prompt, mask.shape).T)
+    if getattr(prompt, "positive", True):
+        mask[voxels] = prompt.label
+    else:
+        mask[voxels] = np.where(mask[voxels] == prompt.label, 0, mask[voxels])
 
 
 def check_prompts(prompts: Sequence[Prompt], shape: Shape3, *, labels: Sequence[int]) -> None:
@@ -256,7 +259,8 @@ def _inside_lasso(prompt: Lasso, shape: Shape3) -> np.ndarray[Any, np.dtype[np.i
     inside = np.zeros((first, second), dtype=bool)
     corners = np.array(prompt.corners, dtype=np.float64)
     for (u0, v0), (u1, v1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        if v0 != v1:
-            inside ^= ((v0 > v) != (v1 > v)) & (u < (u1 - u0) * (v - v0) / (v1 - v0) + u0)
+        left = (u - u0) * (v1 - v0) < (u1 - u0) * (v - v0)  # no division: an edge may be as flat as it likes
+        right = (u - u0) * (v1 - v0) > (u1 - u0) * (v - v0)
+        inside ^= ((v0 > v) != (v1 > v)) & (left if v1 > v0 else right)
     places = np.argwhere(inside)
     return np.insert(places, prompt.axis, prompt.index, axis=1)

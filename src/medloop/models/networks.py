@@ -16,6 +16,7 @@ from typing import Protocol
 import torch
 from monai.networks.blocks.dynunet_block import UnetBasicBlock, UnetOutBlock, UnetUpBlock, get_conv_layer
 from torch import Tensor, nn
+from torch.nn import functional
 
 from medloop.core.errors import FormatError
 from medloop.models.checkpoint import decode_weights
@@ -49,7 +50,7 @@ class Encoder(nn.Module):
         super().__init__()
         d = recipe.dimension
         self.fold = recipe.fold[:d]
-        widths = (recipe.channels * math.prod(self.fold), *recipe.features)
+        widths = (recipe.inputs * math.prod(self.fold), *recipe.features)
         self.levels = nn.ModuleList(
             UnetBasicBlock(d, widths[n], widths[n + 1], recipe.kernels[n][:d], recipe.strides[n][:d], _norm(widths[n + 1]), ACTIVATION)
             for n in range(len(recipe.features))
@@ -79,10 +80,10 @@ class Borders(nn.Module):
         self.width = recipe.features[0] // 2
         kernel = tuple(3 if step > 1 else 1 for step in fold)
         self.unfold = get_conv_layer(d, recipe.features[0], self.width, kernel_size=fold, stride=fold, conv_only=True, is_transposed=True)
-        self.block = UnetBasicBlock(d, self.width + recipe.channels, self.width, kernel, 1, _norm(self.width), ACTIVATION)
+        self.block = UnetBasicBlock(d, self.width + recipe.inputs, self.width, kernel, 1, _norm(self.width), ACTIVATION)
 
     def forward(self, features: Tensor, images: Tensor) -> Tensor:
-        """Features (B, finest, …) and images (B, channels, …) to features (B, width, …) of the image's size."""
+        """Features (B, finest, …) and images (B, inputs, …) to features (B, width, …) of the image's size."""
         unfolded = self.unfold(features)
         refined: Tensor = self.block(torch.cat([unfolded, images.to(unfolded.dtype)], dim=1))
         return refined
@@ -98,6 +99,7 @@ class SegmentationNetwork(nn.Module):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         d = recipe.dimension
+        self.inputs = recipe.inputs
         self.encoder = Encoder(recipe)
         self.ascent = nn.ModuleList(
             UnetUpBlock(
@@ -117,7 +119,8 @@ class SegmentationNetwork(nn.Module):
         self.head = UnetOutBlock(d, self.borders.width if self.borders else recipe.features[0], recipe.classes)
 
     def encode(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """See `Encoder.forward`; the images themselves are the first skip."""
+        """See `Encoder.forward`; the images themselves are the first skip. A guided network takes an image alone as one without hints."""
+        images = _without_hints(images, self.inputs)
         deepest, skips = self.encoder(images)
         return deepest, [images, *skips]
 
@@ -180,6 +183,11 @@ def fold_voxels(images: Tensor, fold: tuple[int, ...]) -> Tensor:
     d = len(fold)
     order = (0, 1, *(3 + 2 * axis for axis in range(d)), *(2 + 2 * axis for axis in range(d)))
     return images.reshape(batch, channels, *halves).permute(order).flatten(1, 1 + d)
+
+
+def _without_hints(images: Tensor, inputs: int) -> Tensor:
+    missing = inputs - images.shape[1]
+    return functional.pad(images, (0, 0) * (images.dim() - 2) + (0, missing)) if missing else images
 
 
 def pool(features: Tensor) -> Tensor:

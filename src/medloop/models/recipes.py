@@ -10,7 +10,7 @@ Source: Isensee et al. 2021, nnU-Net, doi:10.1038/s41592-020-01008-z, for the ru
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,8 @@ FOLDING_MINUTES = 5.0
 """Minutes on one thread from which voxels are folded. A folded network takes two to three times as many steps in the same
 time and ends higher after 12 minutes (hippocampus: Dice 0.881 against 0.877), but a minute is too short for it (demo: 0.57
 against 0.62)."""
+
+HintMap: TypeAlias = Literal["euclidean", "geodesic", "discs"]
 
 BASE_FEATURES = 16
 MAX_FEATURES = 256
@@ -65,6 +67,8 @@ class Recipe:
         members: Networks of the ensemble.
         threads: Threads of one network.
         precision: auto (bf16 where the processor has it), float32 or bfloat16.
+        guided: Whether a segmentation network also takes hints and a previous answer; without them it answers by itself.
+        hints: How a guided network is shown hints: euclidean or geodesic distance, or discs.
         seed: Root of all randomness.
     """
 
@@ -95,6 +99,8 @@ class Recipe:
     members: int = 1
     threads: int = 1
     precision: str = "auto"
+    guided: bool = False
+    hints: HintMap = "euclidean"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -114,11 +120,23 @@ class Recipe:
             self._shares,
         )
         _require(set(self.flips) <= set(range(self.dimension)), "flips", f"axes below {self.dimension}", self.flips)
+        _require(not self.guided or self.kind == "segmentation", "guided", "off for a classification", self.guided)
+        _require(self.hints in get_args(HintMap), "hints", "euclidean, geodesic or discs", self.hints)
         _require(self.precision in ("auto", "float32", "bfloat16"), "precision", "auto, float32 or bfloat16", self.precision)
 
     @property
     def _shares(self) -> tuple[float, float, float]:
         return (self.dropout, self.foreground, self.remapped)
+
+    @property
+    def guidance(self) -> int:
+        """Channels that a guided network takes beside the image: previous foreground, hints of all classes, boxes of the foreground."""
+        return 3 * self.classes - 2 if self.guided else 0
+
+    @property
+    def inputs(self) -> int:
+        """Channels that enter the network."""
+        return self.channels + self.guidance
 
     @property
     def stride(self) -> Shape3:

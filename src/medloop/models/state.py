@@ -87,11 +87,18 @@ def start(recipe: Recipe, member: int, initial: Sequence[bytes] = ()) -> Trainin
 
 
 def identify(
-    recipe: Recipe, member: int, training: Sequence[TrainingCase], validation: Sequence[TrainingCase], initial: Sequence[bytes] = ()
+    recipe: Recipe,
+    member: int,
+    training: Sequence[TrainingCase],
+    validation: Sequence[TrainingCase],
+    initial: Sequence[bytes] = (),
+    *,
+    guide: str = "",
 ) -> str:
-    """What a checkpoint is bound to: SHA-256 over the recipe, the member, the ids of the cases and the initial weights."""
+    """What a checkpoint is bound to: SHA-256 over the recipe, the member, the cases' ids, the initial weights and the guide's name."""
     content = [recipe.to_json(), member, [case.id for case in training], [case.id for case in validation]]
     content += [hashlib.sha256(data).hexdigest() for data in initial]
+    content += [guide] if guide else []
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,6 +26,7 @@ from medloop.core.seeds import derive_seed
 from medloop.models.batches import PreparedCase, TrainingCase, draw_batch, prepare_cases
 from medloop.models.checkpoint import Checkpoint, checkpoint_file, read_checkpoint, write_checkpoint
 from medloop.models.compute import limited_threads, mixed_precision
+from medloop.models.guiding import Guide
 from medloop.models.losses import loss_of
 from medloop.models.networks import build_network
 from medloop.models.recipes import Recipe
@@ -68,6 +70,7 @@ def train(
     *,
     report: Report,
     initial: Sequence[bytes] = (),
+    guide: Guide | None = None,
 ) -> Trained:
     """Train every member, one after the other.
 
@@ -78,6 +81,7 @@ def train(
         folder: Holds checkpoints and results; call again with the same arguments to resume.
         report: Called after every step; returning False stops.
         initial: Safetensors of an earlier model of the same recipe to go on from; empty starts from scratch.
+        guide: Plays users for a guided recipe; None trains it as one that answers by itself.
 
     Returns:
         The members' weights (running means) and metrics: steps, seconds, loss, validation score if any.
@@ -90,7 +94,9 @@ def train(
         MedloopError: When the loss is no longer a number.
     """
     members = range(recipe.members)
-    trained = [train_member(recipe, member, training, validation, folder, report=report, initial=initial) for member in members]
+    trained = [
+        train_member(recipe, member, training, validation, folder, report=report, initial=initial, guide=guide) for member in members
+    ]
     return Trained(tuple(file for file, _ in trained), summarise([metrics for _, metrics in trained]))
 
 
@@ -103,11 +109,12 @@ def train_member(
     *,
     report: Report,
     initial: Sequence[bytes] = (),
+    guide: Guide | None = None,
 ) -> tuple[Path, Json]:
     """Train one member, or find it trained already; see `train`. Members may be trained in parallel processes."""
     folder.mkdir(parents=True, exist_ok=True)
     result, prepared = folder / f"member-{member}", folder / f"prepared-{member}"
-    identity = identify(recipe, member, training, validation, initial)
+    identity = identify(recipe, member, training, validation, initial, guide=guide.name if guide else "")
     if finished := read_checkpoint(result):
         require_identity(identity, finished.facts, folder)
         return checkpoint_file(result), finished.facts["metrics"]
@@ -119,9 +126,11 @@ def train_member(
             held_out = prepare_cases(recipe, validation, prepared / "validation") if validation else []
             state = start(recipe, member, initial)
             if not restore(state, folder, member=member, identity=identity):
-                state.steps = recipe.steps or plan_steps(recipe, seconds_per_step(recipe, cases), spent=time.perf_counter() - begun)
+                state.steps = recipe.steps or plan_steps(
+                    recipe, seconds_per_step(recipe, cases, guide=guide), spent=time.perf_counter() - begun
+                )
                 save(state, folder, member=member, identity=identity)
-            _train_to_end(recipe, member, state, cases, held_out, folder, identity=identity, report=report)
+            _train_to_end(recipe, member, state, cases, held_out, folder, identity=identity, report=report, guide=guide)
     finally:
         shutil.rmtree(prepared, ignore_errors=True)
     metrics = _measure(state)
@@ -141,12 +150,13 @@ def _train_to_end(
     *,
     identity: str,
     report: Report,
+    guide: Guide | None,
 ) -> None:
     held_out = affordable_cases(recipe, held_out, state.steps)
     due = {math.ceil(state.steps * (n + 1) / recipe.validations) for n in range(recipe.validations)} if held_out else set()
     begun = saved = time.perf_counter() - state.seconds
     while state.step < state.steps:
-        state.loss = take_step(recipe, member, state, *draw_batch(recipe, cases, member=member, step=state.step))
+        state.loss = take_step(recipe, member, state, *draw_batch(recipe, cases, member=member, step=state.step), guide=guide)
         if state.step in due:
             _validate(recipe, state, held_out)
         state.seconds = time.perf_counter() - begun
@@ -158,14 +168,16 @@ def _train_to_end(
             raise CancelledError(f"Training stopped at step {state.step} of {state.steps}", remedy="start it again to continue from there")
 
 
-def take_step(recipe: Recipe, member: int, state: TrainingState, images: Tensor, targets: Tensor) -> float:
-    """Forward, backward, clip, step, running mean; returns the loss.
+def take_step(recipe: Recipe, member: int, state: TrainingState, images: Tensor, targets: Tensor, *, guide: Guide | None = None) -> float:
+    """Hints if guided, forward, backward, clip, step, running mean; returns the loss.
 
     Raises:
         MedloopError: When the loss is not a number.
     """
     for group in state.optimiser.param_groups:
         group["lr"] = recipe.learning_rate * rate_at(state.step, state.steps)
+    if guide and recipe.guided:
+        images = guide(recipe, images, targets, partial(_ask, recipe, state), member=member, step=state.step)
     state.network.train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(recipe.seed, member, "dropout", state.step))
@@ -182,6 +194,14 @@ def take_step(recipe: Recipe, member: int, state: TrainingState, images: Tensor,
     return value
 
 
+@torch.no_grad()
+def _ask(recipe: Recipe, state: TrainingState, images: Tensor) -> Tensor:
+    state.network.eval()
+    with mixed_precision(state.device, recipe.precision):
+        logits: Tensor = state.network(images.to(state.device))
+    return logits.float().softmax(1).cpu()
+
+
 def rate_at(step: int, steps: int) -> float:
     """Share of the learning rate at a step: linear warm-up over 5 % (at most 100 steps), then a cosine to 0."""
     warm = max(1, min(100, steps // 20))
@@ -190,14 +210,16 @@ def rate_at(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def seconds_per_step(recipe: Recipe, cases: Sequence[PreparedCase], *, clock: Callable[[], float] = time.perf_counter) -> float:
+def seconds_per_step(
+    recipe: Recipe, cases: Sequence[PreparedCase], *, clock: Callable[[], float] = time.perf_counter, guide: Guide | None = None
+) -> float:
     """Median seconds of a training step by `clock`, from a few steps of a network that is thrown away."""
     state = start(recipe, 0)
     state.steps = TIMED_STEPS + 2
     seconds = []
     for step in range(state.steps):
         begun = clock()
-        take_step(recipe, 0, state, *draw_batch(recipe, cases, member=0, step=step))
+        take_step(recipe, 0, state, *draw_batch(recipe, cases, member=0, step=step), guide=guide)
         seconds.append(clock() - begun)
     return median(seconds[2:])
 
