@@ -173,15 +173,12 @@ def print_table(table: dict[str, Any]) -> None:
 def print_piles(results: Sequence[dict[str, Any]]) -> None:
     """What guidance saves over a whole pile, and how well the model knows its errors."""
     for result in results:
+        start, errors = f"seed {result['seed']}", result["errors"]
         for share, line in result["pile"].items():
             interval = f"{line['fewer']:.0%} ({line['low']:.0%} to {line['high']:.0%})"
-            print(
-                f"seed {result['seed']}, one pile, {float(share):.0%} left: {line['guided']} of {line['sequential']} slices, {interval} fewer"
-            )
-        errors = result["errors"]
-        print(
-            f"seed {result['seed']}: {errors['expected']:.0f} errors expected, {errors['true']:.0f} true; {result['cpu_minutes']:.1f} CPU min"
-        )
+            print(f"{start}, one pile, {float(share):.0%} left: {line['guided']} of {line['sequential']} slices, {interval} fewer")
+        known = f"{errors['expected']:.0f} errors expected, {errors['true']:.0f} true"
+        print(f"{start}: {known}; {result['cpu_minutes']:.1f} CPU min")
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -111,6 +111,8 @@ class ProjectSettings:
         pseudo_labels: Let a training also learn from confident predictions of unanswered training cases.
         bias_correction: Show drawn cases to a training by LURE weights, so that they stand for the whole pool; works
             with strategies that draw by known chances, and is logged as impossible with others.
+        correction_weight: How much a voxel that a person has drawn over counts in training against one of the proposal that was
+            merely accepted, 1..100; 1 makes no difference.
         budget_labels: Answers after which the advice is to stop; 0 sets no limit. Nothing is ever stopped by itself.
         budget_minutes: Minutes of human time after which the advice is to stop; 0 sets no limit.
         budget_money: Cost of human time (minutes × each annotator's cost per minute) likewise; 0 sets no limit.
@@ -135,6 +137,7 @@ class ProjectSettings:
     summed: Summed = "mean"
     pseudo_labels: bool = False
     bias_correction: bool = False
+    correction_weight: float = 1.0
     budget_labels: int = 0
     budget_minutes: float = 0.0
     budget_money: float = 0.0

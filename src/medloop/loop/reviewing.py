@@ -16,7 +16,7 @@ from medloop.core.errors import NotFoundError, StateError
 from medloop.core.geometry import Grid
 from medloop.core.records import Assignment, Case, Event, Prediction
 from medloop.images.encode import decode_mask
-from medloop.interaction.attention import Place, chances_of_entropy, rank_places
+from medloop.interaction.attention import Place, PlaceKind, chances_of_entropy, rank_places
 from medloop.loop.drafts import base_mask, require_open, touched_voxels
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
@@ -81,14 +81,13 @@ def review_places(workspace: Workspace, assignment_id: str) -> Review:
     with workspace.store.read() as tx:
         assignment = tx.get(Assignment, assignment_id)
         case = tx.get(Case, assignment.case_id)
-        visits = _visits(tx, assignment_id)
+        visits = visits_of(tx, assignment_id)
         prediction = tx.get(Prediction, assignment.proposal_id) if assignment.proposal_id else None
     if prediction is None or prediction.mask is None or prediction.uncertainty is None:
         return Review((), visits)
     chances = _chances(workspace, assignment, case, prediction)
-    flat = case.grid.is_2d
-    kind, axes = ("region", (2,)) if flat else ("slice", (paging_axis(case.grid),))
-    places = rank_places(chances, kind=kind, axes=axes, count=MOST_PLACES, spacing_mm=case.grid.spacing_mm)
+    kind: PlaceKind = "region" if case.grid.is_2d else "slice"
+    places = rank_places(chances, kind=kind, axes=(paging_axis(case.grid),), count=MOST_PLACES, spacing_mm=case.grid.spacing_mm)
     return Review(tuple(places), visits)
 
 
@@ -112,7 +111,7 @@ def mark_visited(workspace: Workspace, assignment_id: str, number: int) -> Visit
         actor = tx.get(Assignment, assignment_id).annotator_id
     with workspace.store.write(actor) as tx:
         assignment = require_open(tx.get(Assignment, assignment_id))
-        visits = _visits(tx, assignment_id)
+        visits = visits_of(tx, assignment_id)
         before = next((v for v in visits if v.number == number), None)
         if before is not None:
             return before
@@ -153,7 +152,8 @@ def _chances(workspace: Workspace, assignment: Assignment, case: Case, predictio
     return chances
 
 
-def _visits(tx: Reader, assignment_id: str) -> tuple[Visit, ...]:
+def visits_of(tx: Reader, assignment_id: str) -> tuple[Visit, ...]:
+    """The visits logged while a case was open, in order."""
     return tuple(_visit(event) for event in _of_verb(tx.events_of("assignment", assignment_id), VISIT))
 
 

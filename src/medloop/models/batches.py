@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from medloop.core.arrays import BoolArray
 from medloop.core.errors import InputError, LabelError, ShapeError
 from medloop.core.geometry import Shape3
 from medloop.core.image import Image, Mask
@@ -38,12 +39,15 @@ class TrainingCase:
         id: Unique; part of what a checkpoint is bound to.
         weight: Above 0 to 1: how often its turn is kept; otherwise another case is drawn evenly, by the same rule. So cases
             are seen in proportion to their weights; some case must have the weight 1.
+        touched: Gives the voxels that a person has drawn over, shape (I, J, K), where a proposal was mended; None for an answer
+            that is all of a person's own making. Counts only with `Recipe.touched_weight`.
         load: Gives the image and its mask (values below `Recipe.classes`, or 255 where unanswered) or class index.
     """
 
     id: str
     load: Callable[[], tuple[Image, Mask | int]]
     weight: float = 1.0
+    touched: Callable[[], BoolArray] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +59,7 @@ class PreparedCase:
         label: The class, 0 for a segmentation.
         locations: For each label present, up to `CLASS_LOCATIONS` of its voxels, shape (n, 3).
         weight: See `TrainingCase`.
+        touched: File of an array (I, J, K), uint8, 1 where a person has drawn; None when all voxels count alike.
         answered: The same of all answered voxels where some are not, else None; patches then centre on these.
     """
 
@@ -67,6 +72,7 @@ class PreparedCase:
     locations: tuple[npt.NDArray[np.int32], ...]
     answered: npt.NDArray[np.int32] | None = None
     weight: float = 1.0
+    touched: Path | None = None
 
 
 def prepare_cases(recipe: Recipe, cases: Sequence[TrainingCase], folder: Path) -> list[PreparedCase]:
@@ -98,7 +104,16 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     mask_file = stem.with_suffix(".mask.npy")
     np.save(mask_file, mask)
     places, answered = _locate(mask, recipe, case.id), _locate_answered(mask, recipe, case.id)
-    return PreparedCase(case.id, image_file, mask_file, 0, shape, spacing, places, answered, case.weight)
+    touched = _prepare_touched(recipe, case, shape, stem)
+    return PreparedCase(case.id, image_file, mask_file, 0, shape, spacing, places, answered, case.weight, touched)
+
+
+def _prepare_touched(recipe: Recipe, case: TrainingCase, shape: Shape3, stem: Path) -> Path | None:
+    if case.touched is None or recipe.touched_weight == 1:
+        return None
+    file = stem.with_suffix(".touched.npy")
+    np.save(file, resample_mask(case.touched().astype(np.uint8), shape))
+    return file
 
 
 def require_fitting(recipe: Recipe, image: Image, name: str) -> None:
@@ -144,7 +159,7 @@ def draw_batch(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, st
 
     Returns:
         Images (B, channels, spatial…) float32 and targets: masks (B, spatial…) or classes (B,), int64; a 2D
-        recipe has two spatial axes.
+        recipe has two spatial axes. Masks hold `Recipe.classes` more where a person's touch counts (`losses.plain_masks`).
     """
     drawn = [_draw_patch(recipe, cases, member, step, slot) for slot in range(recipe.batch)]
     images = torch.from_numpy(np.stack([image for image, _ in drawn]))
@@ -168,7 +183,20 @@ def _draw_patch(
     image = cut(np.load(case.image, mmap_mode="r"), start, window)
     mask = None if case.mask is None else cut(np.load(case.mask, mmap_mode="r")[None], start, window)[0]
     image, mask = apply_change(change, image, mask, patch=recipe.patch, spacing_mm=case.spacing_mm, classes=recipe.classes)
+    if mask is not None and case.touched is not None:
+        mask = _marked(recipe, case, change, mask, start, window)
     return image, case.label if mask is None else mask
+
+
+def _marked(
+    recipe: Recipe, case: PreparedCase, change: Change, mask: npt.NDArray[np.uint8], start: Sequence[int], window: Shape3
+) -> npt.NDArray[np.uint8]:
+    """The mask with `classes` added where a person has drawn; the touch moves with the mask, and colours do not matter to it."""
+    moving = Change(flips=change.flips, degrees=change.degrees, scale=change.scale, elastic=change.elastic)
+    drawn = cut(np.load(str(case.touched), mmap_mode="r")[None], start, window)[0]
+    nothing = np.zeros((1, *window), dtype=np.float32)
+    _, touched = apply_change(moving, nothing, drawn, patch=recipe.patch, spacing_mm=case.spacing_mm, classes=2)
+    return np.where((touched == 1) & (mask != IGNORE), mask + np.uint8(recipe.classes), mask)
 
 
 def choose_case(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, draw: int) -> int:

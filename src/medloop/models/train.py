@@ -27,7 +27,7 @@ from medloop.models.batches import PreparedCase, TrainingCase, draw_batch, prepa
 from medloop.models.checkpoint import Checkpoint, checkpoint_file, read_checkpoint, write_checkpoint
 from medloop.models.compute import limited_threads, mixed_precision
 from medloop.models.guiding import Guide
-from medloop.models.losses import loss_of
+from medloop.models.losses import loss_of, plain_masks
 from medloop.models.networks import build_network
 from medloop.models.recipes import Recipe
 from medloop.models.state import TrainingState, identify, require_identity, restore, save, start
@@ -177,7 +177,7 @@ def take_step(recipe: Recipe, member: int, state: TrainingState, images: Tensor,
     for group in state.optimiser.param_groups:
         group["lr"] = recipe.learning_rate * rate_at(state.step, state.steps)
     if guide and recipe.guided:
-        images = guide(recipe, images, targets, partial(_ask, recipe, state), member=member, step=state.step)
+        images = guide(recipe, images, plain_masks(targets, recipe.classes), partial(_ask, recipe, state), member=member, step=state.step)
     state.network.train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(recipe.seed, member, "dropout", state.step))

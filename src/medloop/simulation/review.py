@@ -35,7 +35,8 @@ class ReviewCase:
     @property
     def errors(self) -> BoolArray:
         """Where the proposal is wrong."""
-        return self.proposal != self.truth
+        wrong: BoolArray = self.proposal != self.truth
+        return wrong
 
 
 def guided_order(case: ReviewCase, axis: int) -> list[int]:
@@ -65,7 +66,8 @@ def best_order(case: ReviewCase, axis: int) -> list[int]:
 
 def errors_by_slice(errors: BoolArray, axis: int) -> IntArray:
     """Wrong voxels on each slice, shape (slices,)."""
-    return np.moveaxis(errors, axis, 0).reshape(errors.shape[axis], -1).sum(axis=1)
+    wrong: IntArray = np.moveaxis(errors, axis, 0).reshape(errors.shape[axis], -1).sum(axis=1)
+    return wrong
 
 
 def errors_left(errors: BoolArray, axis: int, order: Sequence[int]) -> IntArray:
