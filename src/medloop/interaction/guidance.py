@@ -100,11 +100,16 @@ def nearness(places: Places, window: Window, hints: HintMap) -> npt.NDArray[np.f
     if hints == "geodesic" and window.image is not None:
         return _geodesic(places, window.image, window.spacing_mm)
     radius = DISC if hints == "discs" else RADIUS
-    steps = np.array(window.spacing_mm) / min(window.spacing_mm)
-    distance = _few_distances(places, window.shape, steps, radius) if len(places) <= FEW else _distances(places, window.shape, steps)
+    distance = distances_to(places, window, radius=radius)
     if hints == "discs":
         return (distance <= radius).astype(np.float32)
     return np.maximum(0.0, 1.0 - distance / radius).astype(np.float32)
+
+
+def distances_to(places: Places, window: Window, *, radius: float = RADIUS) -> npt.NDArray[np.float64]:
+    """Distance of every voxel to the nearest place in steps of the finest axis; beyond `radius` perhaps some larger number."""
+    steps = np.array(window.spacing_mm) / min(window.spacing_mm)
+    return _few_distances(places, window.shape, steps, radius) if len(places) <= FEW else _distances(places, window.shape, steps)
 
 
 def box_channels(prompts: Sequence[Prompt], window: Window, *, labels: Sequence[int]) -> Channels:

@@ -1,0 +1,272 @@
+"""How few clicks finish a mask: Dice after 0, 1, 3, 5 and 10 clicks of a simulated user, by the project's own interactive network.
+
+The whole foreground is one structure. Test cases are drawn once and never trained or tuned on; training cases are drawn by seed from the
+others. The user clicks by the rule of the CVPR 2025 challenge (deepest voxel of the largest 26-connected error), at random in the error
+(P ∝ depth²), or by that rule with a shaking hand and one wrong sign in twenty; the network rehearsed with none of them. Training is
+measured in CPU minutes: the steps that fit are planned from a timed start. The random walker of scikit-image, with the border of the
+image as background, answers the same robot.
+
+    python benchmarks/clicks.py --data ../shared/data/hippocampus --seeds 2 --cases-trained 8 40 --minutes 9.5 16 --json clicks.json
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+sys.path.insert(0, str(Path(__file__).parent))
+
+import numpy as np
+
+from full_data import Question, machine, question_of, read_case, shape_of
+from medloop.core.arrays import MaskArray
+from medloop.core.errors import MedloopError
+from medloop.core.image import Image, Mask
+from medloop.core.seeds import generator
+from medloop.datasets.dataset import CaseSource, Dataset
+from medloop.datasets.discover import open_dataset
+from medloop.interaction.engine import Engine, ImageEmbedding, RefinedMask, StillWanted, changed_box
+from medloop.interaction.prompts import Prompt, hinted_voxels, keep_hints
+from medloop.interaction.robots import test_robot
+from medloop.interaction.trial import try_engine
+from medloop.metrics.intervals import bootstrap_mean
+from medloop.metrics.overlap import dice
+from medloop.models.recipes import Recipe, choose_recipe, fingerprint
+
+SHOWN = (0, 1, 3, 5, 10)
+CLICKS = 10
+TUNED = 20
+"""Cases to choose settings on: neither trained nor tested on."""
+MEASURED = 0.95
+"""Share of the CPU minutes planned for steps: reading the cases and writing checkpoints take the rest."""
+LEANER = 0.75
+"""Channels of each level against the recipe's own: more steps in the same minutes, better after 10 CPU minutes."""
+
+VARIANTS = ("network", "network+cut", "network+adaptation", "network+adaptation+cut")
+
+
+class RandomWalker:
+    """scikit-image's random walker between clicks, with the border of the image as background."""
+
+    name = "random walker"
+
+    def embed(self, image: Image) -> ImageEmbedding:
+        """Nothing is worked out beforehand."""
+        return ImageEmbedding(image, self.name)
+
+    def refine(
+        self,
+        embedding: ImageEmbedding,
+        prompts: Sequence[Prompt],
+        *,
+        labels: Sequence[int],
+        previous: MaskArray | None = None,
+        locked: Sequence[int] = (),  # noqa: ARG002 - belongs to the protocol
+        wanted: StillWanted = lambda: True,  # noqa: ARG002 - belongs to the protocol
+    ) -> RefinedMask:
+        """See `Engine.refine`; the mask before plays no part."""
+        from skimage.segmentation import random_walker
+
+        shape = embedding.image.grid.shape
+        mask, hints = np.zeros(shape, dtype=np.uint8), hinted_voxels(prompts, shape, label=labels[0])
+        if len(hints.positive):
+            seeds = np.full(shape, 2, dtype=np.int64)
+            seeds[tuple(slice(1, -1) if n > 1 else slice(None) for n in shape)] = 0
+            seeds[tuple(hints.negative.T)], seeds[tuple(hints.positive.T)] = 2, 1
+            grey = embedding.image.array.mean(axis=0).astype(np.float64)
+            spacing = np.array(embedding.image.grid.spacing_mm)
+            found = random_walker(grey, seeds, beta=130, mode="cg_j", spacing=spacing / spacing.min())
+            mask = keep_hints((found == 1).astype(np.uint8), prompts)
+        shares = np.stack([mask == 0, mask == 1]).astype(np.float32)
+        start, stop = changed_box(np.zeros_like(mask) if previous is None else previous, mask)
+        return RefinedMask(mask, shares, tuple(labels), None, start, stop)
+
+
+def read_binary(case: CaseSource, question: Question) -> tuple[Image, Mask]:
+    """A case with its whole foreground as label 1."""
+    image, mask = read_case(case, dataclasses.replace(question, foreground=True))
+    if not isinstance(mask, Mask):
+        raise SystemExit("error: clicks need masks, this data set has classes")
+    return image, mask
+
+
+def split(cases: Sequence[CaseSource], tested: int) -> tuple[list[CaseSource], list[CaseSource]]:
+    """Cases to draw training cases from, and to test on, by patient: always the same."""
+    patients = list(dict.fromkeys(case.patient for case in cases))
+    ordered = [patients[n] for n in generator(0, "test").permutation(len(patients))]
+    by_order = [case for patient in ordered for case in cases if case.patient == patient]
+    known = {case.patient for case in by_order[:tested]}
+    return [case for case in by_order if case.patient not in known], by_order[:tested]
+
+
+def draw(pool: Sequence[CaseSource], seed: int) -> list[CaseSource]:
+    """The pool in a seed's order: training takes the first, tuning the last of other patients."""
+    return [pool[n] for n in generator(seed, "training").permutation(len(pool))]
+
+
+def tuning_cases(drawn: Sequence[CaseSource], most: int) -> list[CaseSource]:
+    """Cases to choose settings on, of patients that no training of this seed sees."""
+    seen = {case.patient for case in drawn[:most]}
+    return [case for case in drawn[most:] if case.patient not in seen][-TUNED:]
+
+
+def train_network(cases: Sequence[CaseSource], question: Question, seed: int, minutes: float, folder: Path) -> tuple[Recipe, bytes, float]:
+    """The recipe, the weights and the CPU minutes of a training, or those of an earlier one in the same folder."""
+    from medloop.interaction.rehearsal import Rehearsal
+    from medloop.models.batches import TrainingCase, prepare_cases
+    from medloop.models.checkpoint import checkpoint_file
+    from medloop.models.compute import limited_threads
+    from medloop.models.train import TrainingProgress, seconds_per_step, train_member
+
+    noted = folder / "training.json"
+    if noted.exists():
+        facts = json.loads(noted.read_text())
+        return Recipe.from_json(facts["recipe"]), checkpoint_file(folder / "member-0").read_bytes(), facts["cpu_minutes"]
+    training = [TrainingCase(case.name, partial(read_binary, case, question)) for case in cases]
+    found = fingerprint([shape_of(read_binary(case, question)[0]) for case in cases])
+    chosen = choose_recipe(found, kind="segmentation", classes=2, minutes=minutes, threads=1, seed=seed)
+    features = tuple(int(8 * np.ceil(width * LEANER / 8)) for width in chosen.features)
+    guide = Rehearsal(spacing_mm=chosen.spacing_mm or found.spacing_mm)
+    recipe = dataclasses.replace(chosen, guided=True, features=features, validations=0)
+    with tempfile.TemporaryDirectory() as temporary, limited_threads(1):
+        seconds = seconds_per_step(recipe, prepare_cases(recipe, training, Path(temporary)), clock=time.process_time, guide=guide)
+    recipe = dataclasses.replace(recipe, steps=max(50, int(minutes * 60 * MEASURED / seconds)))
+    begun = time.process_time()
+
+    def report(progress: TrainingProgress) -> bool:
+        if progress.step % 100 == 0:
+            print(f"  {progress.message}, {time.process_time() - begun:.0f} CPU s", file=sys.stderr, flush=True)
+        return True
+
+    file, _ = train_member(recipe, 0, training, [], folder, report=report, guide=guide)
+    spent = (time.process_time() - begun) / 60
+    noted.write_text(json.dumps({"recipe": recipe.to_json(), "cpu_minutes": spent, "cases": [case.name for case in cases]}))
+    return recipe, file.read_bytes(), spent
+
+
+def network_engine(recipe: Recipe, weights: bytes, variant: str) -> Engine:
+    """The network with what its name says."""
+    from medloop.interaction.adaptation import Adaptation
+    from medloop.interaction.mincut import SMOOTHNESS
+    from medloop.interaction.network import NetworkEngine, Refinement
+
+    adaptation = Adaptation() if "adaptation" in variant else None
+    return NetworkEngine.load(recipe, [weights], refinement=Refinement(adaptation, SMOOTHNESS if "cut" in variant else None))
+
+
+def measure(engine: Engine, robot: str, cases: Sequence[CaseSource], question: Question, seed: int) -> dict[str, Any]:
+    """Dice per case and number of clicks, and the CPU seconds of every click."""
+    scores, seconds = [], []
+    for case in cases:
+        image, truth = read_binary(case, question)
+        turns = try_engine(engine, image, truth.array, test_robot(robot), labels=(1,), gestures=CLICKS, seed=seed, name=case.name)
+        scores.append([dice(turn.mask, truth.array, [1])[1] for turn in turns])
+        seconds += [turn.cpu_seconds for turn in turns if turn.prompt is not None]
+    return {"dice": scores, "cpu_seconds": seconds, "names": [case.name for case in cases]}
+
+
+def clicks_to(scores: Sequence[float], wanted: float) -> int:
+    """Clicks until a Dice is reached, `CLICKS` when it never is."""
+    return next((n for n, score in enumerate(scores) if score >= wanted), CLICKS)
+
+
+def summarise(measured: dict[str, Any], patients: Sequence[str], seed: int) -> dict[str, Any]:
+    """Means with intervals over cases, clicks to 0.85 and 0.90, and the normalised area over clicks 1 to 5."""
+    scores = np.array(measured["dice"])
+    shown = {str(n): bootstrap_mean(scores[:, n].tolist(), patients, generator(seed, "bootstrap", n)) for n in SHOWN}
+    reached = {str(w): float((scores >= w).any(axis=1).mean()) for w in (0.85, 0.90)}
+    needed = {str(w): float(np.mean([clicks_to(row, w) for row in scores])) for w in (0.85, 0.90)}
+    area = float(np.mean((scores[:, 1:5] + scores[:, 2:6]) / 2))
+    p50, p95 = np.percentile(measured["cpu_seconds"], [50, 95]) if measured["cpu_seconds"] else (0.0, 0.0)
+    means = {n: {"mean": i.mean, "low": i.low, "high": i.high} for n, i in shown.items()}
+    return {
+        "dice_after": means,
+        "noc": needed,
+        "reached": reached,
+        "area": area,
+        "cpu_seconds_p50": float(p50),
+        "cpu_seconds_p95": float(p95),
+    }
+
+
+def line(name: str, summary: dict[str, Any]) -> str:
+    """One row of the table."""
+    after = " / ".join(f"{summary['dice_after'][str(n)]['mean']:.3f}" for n in SHOWN)
+    ends = summary["dice_after"][str(CLICKS)]
+    noc = ", ".join(f"NoC{int(float(w) * 100)} {n:.1f} ({summary['reached'][w]:.0%})" for w, n in summary["noc"].items())
+    return (
+        f"{name:58s} {after} [{ends['low']:.3f}, {ends['high']:.3f}]  {noc}  AUC {summary['area']:.3f}  "
+        f"CPU s {summary['cpu_seconds_p50']:.2f} / {summary['cpu_seconds_p95']:.2f}"
+    )
+
+
+def run(dataset: Dataset, options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
+    """Everything asked for, one row after the other."""
+    question, rows = question_of(dataset), []
+    pool, unseen = split([case for case in dataset.cases if case.labelled], options.test_cases)
+
+    def note(name: str, engine: Engine, robot: str, seed: int, **facts: Any) -> None:
+        measured = measure(engine, robot, tested, question, seed)
+        summary = summarise(measured, [case.patient for case in tested], seed)
+        rows.append({"engine": name, "robot": robot, "seed": seed, **facts, **summary, **measured})
+        print(line(f"{name}, {facts.get('trained', 0)} cases, {robot}, seed {seed}", summary), flush=True)
+
+    for seed in range(options.first_seed, options.first_seed + options.seeds):
+        drawn = draw(pool, seed)
+        tested = tuning_cases(drawn, max(options.cases_trained)) if options.tune else unseen
+        if not options.no_baseline:
+            note("random walker", RandomWalker(), options.robots[0], seed)
+        for count, minutes in zip(options.cases_trained, options.minutes, strict=True):
+            recipe, weights, spent = train_network(drawn[:count], question, seed, minutes, work / f"cases-{count}-seed-{seed}-{minutes:g}")
+            for variant in options.variants:
+                for robot in options.robots:
+                    engine = network_engine(recipe, weights, variant)
+                    note(variant, engine, robot, seed, trained=count, training_cpu_minutes=spent, recipe=recipe.to_json())
+    return rows
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="a Decathlon folder, images/ + masks/ folder, or CSV with images")
+    parser.add_argument("--seeds", type=int, default=1, help="number of seeds: each has its own training cases, weights and clicks")
+    parser.add_argument("--first-seed", type=int, default=0, help="the first of these seeds")
+    parser.add_argument("--json", type=Path, help="where to write everything measured")
+    parser.add_argument("--cases-trained", type=int, nargs="+", default=[8, 40], help="how many cases to train on")
+    parser.add_argument("--minutes", type=float, nargs="+", default=[9.5, 16.0], help="CPU minutes of training for each of these")
+    parser.add_argument("--test-cases", type=int, default=30, help="cases to test on")
+    parser.add_argument("--tune", action="store_true", help=f"test on {TUNED} other cases, to choose settings on")
+    parser.add_argument("--robots", nargs="+", default=["centre", "random", "noisy"], help="who clicks")
+    parser.add_argument("--variants", nargs="+", default=[VARIANTS[-1]], choices=VARIANTS, help="what happens to the network's answer")
+    parser.add_argument("--no-baseline", action="store_true", help="leave the random walker out")
+    parser.add_argument("--work", type=Path, help="folder for trained networks; naming it again trains none twice")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run, print the table, write the JSON."""
+    options = parse(arguments)
+    try:
+        dataset = open_dataset(options.data)
+        with tempfile.TemporaryDirectory() as temporary:
+            rows = run(dataset, options, options.work or Path(temporary))
+    except MedloopError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(options).items()}
+        options.json.write_text(json.dumps({"options": settings, "machine": machine(), "rows": rows}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
