@@ -41,13 +41,18 @@ from medloop.datasets.dataset import CaseSource, Dataset
 from medloop.datasets.discover import open_dataset
 from medloop.interaction.attention import LookEffort, error_chances, rank_places
 from medloop.interaction.effort import EffortModel
+from medloop.interaction.robots import test_robot
 from medloop.loop.reviewing import paging_axis
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice
 from medloop.models.recipes import Recipe, choose_recipe, fingerprint
 from medloop.query.pool import Pool
 from medloop.query.strategies import strategy
-from medloop.simulation.correcting import Answered, draw_slices, mend_slices
+from medloop.simulation.correcting import Answered, click_and_mend, draw_slices, mend_slices
+
+EFFORT = f"{EffortModel().describe()}; every outline starts with aiming, which takes as long as a click"
+
+PROMPTED = ("medloop",)
 
 TARGET = 0.98
 """Share of the full-data Dice to reach."""
@@ -72,6 +77,7 @@ WAYS = {
     "manual": Way(proposes=False, chooses=False, prompts=False),
     "random": Way(proposes=True, chooses=False, prompts=False),
     "brush": Way(proposes=True, chooses=True, prompts=False),
+    "medloop": Way(proposes=True, chooses=True, prompts=True),
 }
 
 
@@ -111,7 +117,7 @@ class Trial:
         return Read(case.name, case.patient, image, truth)
 
     def recipe(self, name: str, steps: int) -> Recipe:
-        """A small network with a fixed number of steps."""
+        """A small network with a fixed number of steps; a way with prompts trains one that takes them."""
         found = fingerprint([shape_of(case.image) for case in self.training])
         recipe = choose_recipe(
             found,
@@ -122,10 +128,11 @@ class Trial:
             seed=derive_seed(self.seed, "expert minutes", name),
         )
         narrow = tuple(max(8, round(width * self.options.width)) for width in recipe.features)
-        return dataclasses.replace(recipe, features=narrow, steps=steps, validations=0)
+        return dataclasses.replace(recipe, features=narrow, steps=steps, validations=0, guided=name.split("/")[0] in PROMPTED)
 
     def train(self, name: str, answers: dict[str, Any], steps: int, initial: bytes | None) -> Any:
         """Train on masks by case name, or go on where an interrupted training was; a predictor."""
+        from medloop.interaction.rehearsal import Rehearsal
         from medloop.models.batches import TrainingCase
         from medloop.models.predict import Predictor
         from medloop.models.train import train
@@ -133,7 +140,9 @@ class Trial:
         recipe = self.recipe(name, steps)
         by_name = {case.name: case for case in self.training}
         cases = [TrainingCase(n, lambda n=n: (by_name[n].image, Mask(answers[n], by_name[n].image.grid))) for n in answers]  # type: ignore[misc]
-        trained = train(recipe, cases, [], self.folder / name, report=lambda _: True, initial=[initial] if initial else [])
+        guide = Rehearsal(spacing_mm=recipe.spacing_mm or self.training[0].image.grid.spacing_mm) if recipe.guided else None
+        start = [initial] if initial else []
+        trained = train(recipe, cases, [], self.folder / name, report=lambda _: True, initial=start, guide=guide)
         return Predictor.load(recipe, [file.read_bytes() for file in trained.weights])
 
     def samples(self, predictor: Any, case: Read, count: int) -> Any:
@@ -194,7 +203,8 @@ def one_round(trial: Trial, name: str, way: Way, number: int) -> dict[str, Any]:
     spent = json.loads((trial.folder / f"{name}-{number - 1}.json").read_text())["seconds"] if number else 0.0
     predictor = _predictor(trial, f"{name}/{number - 1}") if number else None
     chosen = choose(trial, way, predictor, answers)
-    done = [answer(trial, way, predictor, case) for case in chosen]
+    engine = _engine(trial, f"{name}/{number - 1}") if number and way.prompts else None
+    done = [answer(trial, way, predictor, engine, case) for case in chosen]
     answers |= {case.name: given.mask for case, given in zip(chosen, done, strict=True)}
     np.savez_compressed(trial.folder / f"{name}-{number}.npz", **answers)
     steps = trial.options.steps if number else trial.options.first_steps
@@ -205,6 +215,7 @@ def one_round(trial: Trial, name: str, way: Way, number: int) -> dict[str, Any]:
         "cases": len(answers),
         "slices": sum(given.slices for given in done),
         "clicks": sum(given.clicks for given in done),
+        "outlines": sum(given.outlines for given in done),
         "outlined": sum(given.outlined for given in done),
     }
 
@@ -215,6 +226,14 @@ def _predictor(trial: Trial, name: str) -> Any:
     weights = trial.weights(name)
     assert weights is not None
     return Predictor.load(trial.recipe(name, 1), [weights])
+
+
+def _engine(trial: Trial, name: str) -> Any:
+    from medloop.interaction.network import NetworkEngine
+
+    weights = trial.weights(name)
+    assert weights is not None
+    return NetworkEngine.load(trial.recipe(name, 1), [weights])
 
 
 def choose(trial: Trial, way: Way, predictor: Any, answers: dict[str, Any]) -> list[Read]:
@@ -237,7 +256,7 @@ def _doubt(samples: Any) -> float:
     return float(chances[mask > 0].mean()) if mask.any() else 1.0
 
 
-def answer(trial: Trial, way: Way, predictor: Any, case: Read) -> Answered:
+def answer(trial: Trial, way: Way, predictor: Any, engine: Any, case: Read) -> Answered:
     """What the expert makes of a case."""
     axis = paging_axis(case.image.grid)
     every = list(range(case.truth.array.shape[axis]))
@@ -251,7 +270,21 @@ def answer(trial: Trial, way: Way, predictor: Any, case: Read) -> Answered:
         return mend_slices(proposal, case.truth.array, axis, every, trial.effort)
     look = LookEffort(trial.effort.slice_viewed, trial.effort.outline)
     places = rank_places(error_chances(samples, proposal), axes=(axis,), count=len(every) // 3, effort=look)
-    return mend_slices(proposal, case.truth.array, axis, [place.index for place in places], trial.effort)
+    slices = [place.index for place in places]
+    if engine is None:
+        return mend_slices(proposal, case.truth.array, axis, slices, trial.effort)
+    return click_and_mend(
+        proposal,
+        case.truth.array,
+        axis,
+        slices,
+        trial.effort,
+        engine=engine,
+        embedding=engine.embed(case.image),
+        robot=test_robot("centre"),
+        labels=range(1, trial.question.classes),
+        rng=generator(trial.seed, "clicks", case.name),
+    )
 
 
 def minutes_to(target: float, rounds: Sequence[dict[str, Any]]) -> float | None:
@@ -337,7 +370,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run all seeds, print the table, write the JSON."""
     options = parse(arguments)
-    print(f"effort model: {EffortModel().describe()}", flush=True)
+    print(f"effort model: {EFFORT}", flush=True)
     try:
         dataset = open_dataset(options.data)
         question = question_of(dataset)
@@ -353,7 +386,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print_table(results)
     if options.json:
         settings = {name: str(value) for name, value in vars(options).items()}
-        body = {"effort": EffortModel().describe(), "options": settings, "machine": machine(), "results": results}
+        body = {"effort": EFFORT, "options": settings, "machine": machine(), "results": results}
         options.json.write_text(json.dumps(body, indent=1, default=float))
     return 0
 

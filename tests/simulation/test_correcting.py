@@ -8,10 +8,14 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from medloop.core.errors import InputError, ShapeError
+from medloop.core.geometry import Grid
+from medloop.core.image import Image
 from medloop.interaction.effort import EffortModel
-from medloop.simulation.correcting import UNKNOWN, draw_slices, mend_slices, noticeable_errors
+from medloop.interaction.engine import ImageEmbedding, RefinedMask, changed_box
+from medloop.interaction.robots import CentreClicker
+from medloop.simulation.correcting import UNKNOWN, Answered, click_and_mend, draw_slices, mend_slices, noticeable_errors
 
-EFFORT = EffortModel(slice_viewed=10, outline=1)
+EFFORT = EffortModel(click=100, slice_viewed=10, outline=1)
 labels = hnp.arrays(np.uint8, (5, 6, 3), elements=st.integers(0, 2))
 
 
@@ -23,13 +27,18 @@ def square() -> np.ndarray:
 
 def test_drawing_costs_every_slice_and_every_outline() -> None:
     drawn = draw_slices(square(), 2, [0, 1, 2, 3], EFFORT)
-    assert (drawn.slices, drawn.outlined, drawn.seconds) == (4, 24, 64)  # 12 of 16 voxels of each square touch the outside
+    assert (drawn.slices, drawn.outlines, drawn.outlined, drawn.seconds) == (
+        4,
+        2,
+        24,
+        264,
+    )  # 12 of 16 voxels of each square touch the outside
     assert (drawn.mask == square()).all()
 
 
 def test_slices_nobody_looked_at_stay_unknown() -> None:
     drawn = draw_slices(square(), 2, [1], EFFORT)
-    assert (drawn.outlined, drawn.seconds) == (12, 22)
+    assert (drawn.outlined, drawn.seconds) == (12, 122)
     assert (drawn.mask[..., 1] == square()[..., 1]).all()
     assert (drawn.mask[..., [0, 2, 3]] == UNKNOWN).all()
 
@@ -41,7 +50,7 @@ def test_thick_errors_are_mended_and_thin_ones_stay() -> None:
     mended = mend_slices(proposal, square(), 2, [0, 1, 2, 3], EFFORT)
     assert (mended.mask[..., 1] == square()[..., 1]).all()
     assert (mended.mask[..., 2] == proposal[..., 2]).all()
-    assert (mended.outlined, mended.seconds) == (6, 46)
+    assert (mended.outlines, mended.outlined, mended.seconds) == (1, 6, 146)
 
 
 def test_a_slice_that_is_all_wrong_is_drawn_afresh() -> None:
@@ -49,7 +58,7 @@ def test_a_slice_that_is_all_wrong_is_drawn_afresh() -> None:
     proposal[..., 1] = 1  # the outside of the square is wrong: a longer outline than the square's own
     mended = mend_slices(proposal, square(), 2, [1], EFFORT)
     assert (mended.mask[..., 1] == square()[..., 1]).all()
-    assert (mended.outlined, mended.seconds) == (12, 22)
+    assert (mended.outlined, mended.seconds) == (12, 122)
 
 
 def test_a_right_proposal_costs_only_the_look() -> None:
@@ -74,7 +83,70 @@ def test_mending_never_adds_errors_and_never_costs_more_than_drawing(proposal, t
     seen = mended.mask != UNKNOWN
     assert seen.sum() == len(slices) * 30
     assert ((mended.mask != truth) & seen).sum() <= ((proposal != truth) & seen).sum()
-    assert mended.outlined <= min(((proposal != truth) & seen).sum(), draw_slices(truth, 2, slices, EFFORT).outlined)
+    assert mended.seconds <= draw_slices(truth, 2, slices, EFFORT).seconds
+
+
+class Filler:
+    """An engine that fills the patch of its truth around each click, or that spoils everything."""
+
+    name = "filler"
+
+    def __init__(self, truth: np.ndarray, *, spoils: bool = False) -> None:
+        self.truth, self.spoils, self.asked = truth, spoils, 0
+
+    def embed(self, image: Image) -> ImageEmbedding:
+        return ImageEmbedding(image, self.name)
+
+    def refine(self, embedding, prompts, *, labels, previous, locked=(), wanted=lambda: True) -> RefinedMask:  # noqa: ARG002 - the protocol's
+        self.asked += 1
+        patches, _ = ndimage.label(self.truth != previous, structure=np.ones((3, 3, 3)))
+        hit = patches == patches[prompts[-1].voxel]
+        mask = np.where(hit, self.truth, previous) if not self.spoils else np.full_like(previous, 1)
+        shares = np.stack([mask == 0, mask == 1]).astype(np.float32)
+        return RefinedMask(mask, shares, tuple(labels), None, *changed_box(previous, mask))
+
+
+def clicked(proposal: np.ndarray, engine: Filler, effort: EffortModel) -> Answered:
+    image = Image(np.zeros((1, *proposal.shape)), Grid.of_spacing(proposal.shape, (1, 1, 1)))
+    rng = np.random.default_rng(0)
+    return click_and_mend(
+        proposal,
+        square(),
+        2,
+        [0, 1, 2, 3],
+        effort,
+        engine=engine,
+        embedding=engine.embed(image),
+        robot=CentreClicker(),
+        labels=[1],
+        rng=rng,
+    )
+
+
+def test_a_click_that_mends_several_slices_saves_their_outlines() -> None:
+    proposal = square()
+    proposal[2:4, 2:5] = 0
+    answer = clicked(proposal, Filler(square()), EffortModel(click=4, slice_viewed=1, outline=1))
+    assert (answer.clicks, answer.outlines, answer.seconds) == (1, 0, 4 * 1 + 4 + 1)  # four slices, a click, a second look
+    assert (answer.mask == square()).all()
+
+
+def test_a_click_that_spoils_is_undone_and_paid_for() -> None:
+    proposal = square()
+    proposal[2:4, 2:5] = 0
+    effort = EffortModel(click=4, slice_viewed=1, outline=1)
+    by_hand = mend_slices(proposal, square(), 2, [0, 1, 2, 3], effort)
+    answer = clicked(proposal, Filler(square(), spoils=True), effort)
+    assert (answer.clicks, answer.seconds) == (1, by_hand.seconds + 5)
+    assert (answer.mask == by_hand.mask).all()
+
+
+def test_nobody_clicks_where_the_brush_is_quicker() -> None:
+    proposal = square()
+    proposal[2:4, 2:4, 1] = 0
+    engine = Filler(square())
+    answer = clicked(proposal, engine, EffortModel(click=4, slice_viewed=5, outline=1))
+    assert (answer.clicks, answer.outlines, engine.asked) == (0, 1, 0)
 
 
 def test_bad_input_names_its_rule() -> None:
