@@ -39,7 +39,7 @@ from medloop.core.image import Image, Mask
 from medloop.core.seeds import derive_seed, generator
 from medloop.datasets.dataset import CaseSource, Dataset
 from medloop.datasets.discover import open_dataset
-from medloop.interaction.attention import LookEffort, error_chances, rank_places
+from medloop.interaction.attention import error_chances, rank_places
 from medloop.interaction.effort import EffortModel
 from medloop.interaction.robots import test_robot
 from medloop.loop.reviewing import paging_axis
@@ -268,8 +268,7 @@ def answer(trial: Trial, way: Way, predictor: Any, engine: Any, case: Read) -> A
     proposal = samples.mean(axis=0).argmax(axis=0).astype(np.uint8)
     if not way.chooses:
         return mend_slices(proposal, case.truth.array, axis, every, trial.effort)
-    look = LookEffort(trial.effort.slice_viewed, trial.effort.outline)
-    places = rank_places(error_chances(samples, proposal), axes=(axis,), count=len(every) // 3, effort=look)
+    places = rank_places(error_chances(samples, proposal), axes=(axis,), count=len(every) // 3, effort=trial.effort)
     slices = [place.index for place in places]
     if engine is None:
         return mend_slices(proposal, case.truth.array, axis, slices, trial.effort)

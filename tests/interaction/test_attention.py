@@ -11,7 +11,8 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import entropy as reference_entropy
 
 from medloop.core.errors import InputError, LabelError, SettingError, ShapeError
-from medloop.interaction.attention import LookEffort, chances_of_entropy, error_chances, rank_places, reviewed_voxels
+from medloop.interaction.attention import chances_of_entropy, error_chances, look_seconds, rank_places, reviewed_voxels
+from medloop.interaction.effort import EffortModel
 
 chance_maps = hnp.arrays(np.float64, st.tuples(*[st.integers(1, 5)] * 3), elements=st.integers(0, 8).map(lambda n: n / 8))
 
@@ -20,7 +21,7 @@ def test_the_slice_with_most_probable_errors_comes_first():
     chances = np.zeros((4, 4, 3))
     chances[:2, 0, 1] = 0.5
     chances[:, 1, 2] = 0.75
-    first, second = rank_places(chances, effort=LookEffort(open_seconds=3, voxel_seconds=1))
+    first, second = rank_places(chances, effort=EffortModel(slice_viewed=3, outline=1))
     assert (first.axis, first.index, first.start, first.stop) == (2, 2, (0, 0, 2), (4, 4, 3))
     assert (first.gain, first.seconds, first.gain_per_second) == (pytest.approx(3), pytest.approx(6), pytest.approx(0.5))
     assert first.voxel == (0, 1, 2)
@@ -60,7 +61,7 @@ def test_regions_are_boxes_that_do_not_overlap():
 
 @given(chance_maps, st.permutations([0, 1, 2]).flatmap(lambda axes: st.integers(1, 3).map(lambda n: axes[:n])))
 def test_the_order_is_that_of_a_plain_greedy_loop(chances, axes):
-    cost, left, gains = LookEffort(), chances.copy(), []
+    left, gains = chances.copy(), []
     while True:
         best = max(np.moveaxis(left, axis, 0)[n].sum() for axis in axes for n in range(left.shape[axis]))
         if best < 0.5 or len(gains) == 50:
@@ -70,7 +71,7 @@ def test_the_order_is_that_of_a_plain_greedy_loop(chances, axes):
         assert chosen.gain == pytest.approx(best)
         left[chosen.voxels] = 0
     assert len(rank_places(chances, axes=axes)) == len(gains)
-    assert [cost.seconds(g) for g in gains] == pytest.approx([p.seconds for p in rank_places(chances, axes=axes)])
+    assert [look_seconds(g, EffortModel()) for g in gains] == pytest.approx([p.seconds for p in rank_places(chances, axes=axes)])
 
 
 @given(chance_maps)

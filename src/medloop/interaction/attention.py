@@ -18,6 +18,7 @@ import numpy as np
 from medloop.core.arrays import BoolArray, FloatArray, MaskArray, ProbabilitySamples
 from medloop.core.errors import InputError, LabelError, SettingError, ShapeError
 from medloop.core.geometry import Shape3
+from medloop.interaction.effort import EffortModel
 from medloop.query.units import checked_map, rank_patches, rank_slices
 
 PlaceKind: TypeAlias = Literal["slice", "region"]
@@ -27,23 +28,6 @@ REGION_MM = 20.0
 
 LEAST_GAIN = 0.5
 """A place where not even half a voxel is expected to be wrong is not worth opening."""
-
-
-@dataclass(frozen=True)
-class LookEffort:
-    """What a look costs: an assumption, not a measurement.
-
-    Attributes:
-        open_seconds: To go to a place and judge it.
-        voxel_seconds: To mend one wrong voxel there, as part of a stroke.
-    """
-
-    open_seconds: float = 3.0
-    voxel_seconds: float = 0.2
-
-    def seconds(self, gain: float) -> float:
-        """Expected seconds of a look that mends `gain` voxels."""
-        return self.open_seconds + self.voxel_seconds * gain
 
 
 @dataclass(frozen=True)
@@ -144,7 +128,7 @@ def rank_places(
     count: int = 50,
     reviewed: BoolArray | None = None,
     spacing_mm: Sequence[float] = (1.0, 1.0, 1.0),
-    effort: LookEffort | None = None,
+    effort: EffortModel | None = None,
 ) -> list[Place]:
     """The places with most expected gain per second, each given those before it; places without gain are left out.
 
@@ -163,13 +147,18 @@ def rank_places(
         SettingError: A negative count, an axis outside 0..2, or chances outside 0..1.
     """
     left = _left(chances, reviewed, count)
-    cost, total = effort or LookEffort(), float(left.sum())
+    cost, total = effort or EffortModel(), float(left.sum())
     if kind == "region":
         box = [max(1, min(n, round(REGION_MM / mm))) for n, mm in zip(left.shape, spacing_mm, strict=True)]
         found = [_place(left, None, p.start, p.stop, total, cost) for p in rank_patches(left, count, box=box)]
         worth = [p for p in found if p.gain >= LEAST_GAIN]
         return sorted(worth, key=lambda p: -p.gain_per_second)
     return _cover(left, axes, count, total, cost)
+
+
+def look_seconds(gain: float, effort: EffortModel) -> float:
+    """Expected seconds of a look that finds `gain` wrong voxels: seeing the place, and going round what is wrong."""
+    return effort.slice_viewed + effort.outline * gain
 
 
 def reviewed_voxels(places: Sequence[Place], shape: Shape3) -> BoolArray:
@@ -180,7 +169,7 @@ def reviewed_voxels(places: Sequence[Place], shape: Shape3) -> BoolArray:
     return seen
 
 
-def _cover(left: FloatArray, axes: Sequence[int], count: int, total: float, cost: LookEffort) -> list[Place]:
+def _cover(left: FloatArray, axes: Sequence[int], count: int, total: float, cost: EffortModel) -> list[Place]:
     """Lazy greedy: a slice's gain only shrinks as others are taken, so a stale best one is looked at again first."""
     queue = [
         (-_rate(unit.score * left.size / left.shape[axis], cost), place, axis, unit.index)
@@ -206,18 +195,18 @@ def _cover(left: FloatArray, axes: Sequence[int], count: int, total: float, cost
     return found
 
 
-def _rate(gain: float, cost: LookEffort) -> float:
+def _rate(gain: float, cost: EffortModel) -> float:
     """Expected voxels mended per second."""
-    return gain / cost.seconds(gain)
+    return gain / look_seconds(gain, cost)
 
 
-def _place(left: FloatArray, axis: int | None, start: Shape3, stop: Shape3, total: float, cost: LookEffort) -> Place:
+def _place(left: FloatArray, axis: int | None, start: Shape3, stop: Shape3, total: float, cost: EffortModel) -> Place:
     box = left[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))]
     gain = float(box.sum())
     peak = _triple([a + int(b) for a, b in zip(start, np.unravel_index(int(np.argmax(box)), box.shape), strict=True)])
     share = gain / total if total > 0 else 0.0
     reason = f"about {gain:.0f} voxels here are probably wrong, {share:.0%} of all that is"
-    return Place("region" if axis is None else "slice", axis, start, stop, peak, gain, cost.seconds(gain), reason)
+    return Place("region" if axis is None else "slice", axis, start, stop, peak, gain, look_seconds(gain, cost), reason)
 
 
 def _left(chances: FloatArray, reviewed: BoolArray | None, count: int) -> FloatArray:

@@ -11,9 +11,10 @@ import numpy as np
 
 from medloop.core.arrays import BoolArray, FloatArray, IntArray, MaskArray
 from medloop.core.errors import InputError, SettingError, ShapeError
-from medloop.interaction.attention import LookEffort, rank_places
+from medloop.interaction.attention import rank_places
+from medloop.interaction.effort import EffortModel
 
-NO_OPENING_COST = LookEffort(open_seconds=1.0, voxel_seconds=0.0)
+BY_SLICES = EffortModel(slice_viewed=1.0, outline=0.0)
 """Slices are counted here, so a slice costs the same whatever is found on it."""
 
 
@@ -41,7 +42,7 @@ class ReviewCase:
 
 def guided_order(case: ReviewCase, axis: int) -> list[int]:
     """All slices: those with most expected errors first, the ones not worth it after them as they come."""
-    found = rank_places(case.chances, axes=(axis,), count=case.chances.shape[axis], effort=NO_OPENING_COST)
+    found = rank_places(case.chances, axes=(axis,), count=case.chances.shape[axis], effort=BY_SLICES)
     return _completed([place.index for place in found], case.chances.shape[axis])
 
 
