@@ -1,12 +1,14 @@
 """Simulated minutes of an expert until a model reaches 98 % of what it reaches with all answers.
 
-Four ways to work, each with the same training budget per round and on the same held-out patients:
+Ways to work, each with the same training budget per round and on the same held-out patients:
 
     manual      cases in random order, every slice drawn by hand
     random      random order; from the second round on the newest model's proposal is mended with a brush on every slice
     brush       medloop without prompts: the first cases drawn on every few slices only; then cases chosen by doubt and spread
                 (`suggestive`), and of each only the slices with most expected errors looked at and mended with a brush
     medloop     the same with prompts: clicks first, where a click is cheaper than the brush
+    weighted    as random, but voxels the expert mended count four times as much in training as those merely accepted
+                (`correction_weight`); run only when asked for
 
 Slices nobody looked at stay unknown and teach nothing. Trainings go on from the last model ("updates"). The expert mends
 what is noticeable (`medloop.simulation.correcting`), so answers made from proposals keep small errors; models are always
@@ -52,7 +54,9 @@ from medloop.simulation.correcting import Answered, click_and_mend, draw_slices,
 
 EFFORT = f"{EffortModel().describe()}; every outline starts with aiming, which takes as long as a click"
 
-PROMPTED = ("medloop",)
+USUAL_WAYS = ("manual", "random", "brush", "medloop")
+TOUCHED = "touched:"
+"""Before a case's name: which of its voxels the expert has made."""
 
 TARGET = 0.98
 """Share of the full-data Dice to reach."""
@@ -66,11 +70,13 @@ class Way:
         proposes: Whether proposals are shown from the second round on.
         chooses: Whether cases, and slices within them, are chosen by the model's doubt.
         prompts: Whether clicks come before the brush.
+        correction_weight: How much a mended voxel counts in training against an accepted one.
     """
 
     proposes: bool
     chooses: bool
     prompts: bool
+    correction_weight: float = 1.0
 
 
 WAYS = {
@@ -78,6 +84,7 @@ WAYS = {
     "random": Way(proposes=True, chooses=False, prompts=False),
     "brush": Way(proposes=True, chooses=True, prompts=False),
     "medloop": Way(proposes=True, chooses=True, prompts=True),
+    "weighted": Way(proposes=True, chooses=False, prompts=False, correction_weight=4.0),
 }
 
 
@@ -125,10 +132,12 @@ class Trial:
             classes=self.question.classes,
             minutes=8.0,
             threads=1,
-            seed=derive_seed(self.seed, "expert minutes", name),
+            seed=derive_seed(self.seed, "expert minutes", name.split("/")[-1]),
         )
         narrow = tuple(max(8, round(width * self.options.width)) for width in recipe.features)
-        return dataclasses.replace(recipe, features=narrow, steps=steps, validations=0, guided=name.split("/")[0] in PROMPTED)
+        recipe = dataclasses.replace(recipe, features=narrow, steps=steps, validations=0)
+        way = WAYS.get(name.split("/")[0])
+        return dataclasses.replace(recipe, guided=way.prompts, touched_weight=way.correction_weight) if way else recipe
 
     def train(self, name: str, answers: dict[str, Any], steps: int, initial: bytes | None) -> Any:
         """Train on masks by case name, or go on where an interrupted training was; a predictor."""
@@ -139,7 +148,12 @@ class Trial:
 
         recipe = self.recipe(name, steps)
         by_name = {case.name: case for case in self.training}
-        cases = [TrainingCase(n, lambda n=n: (by_name[n].image, Mask(answers[n], by_name[n].image.grid))) for n in answers]  # type: ignore[misc]
+
+        def case_of(n: str) -> TrainingCase:
+            image, touched = by_name[n].image, answers.get(TOUCHED + n)
+            return TrainingCase(n, lambda: (image, Mask(answers[n], image.grid)), touched=None if touched is None else lambda: touched)
+
+        cases = [case_of(n) for n in answers if not n.startswith(TOUCHED)]
         guide = Rehearsal(spacing_mm=recipe.spacing_mm or self.training[0].image.grid.spacing_mm) if recipe.guided else None
         start = [initial] if initial else []
         trained = train(recipe, cases, [], self.folder / name, report=lambda _: True, initial=start, guide=guide)
@@ -157,7 +171,7 @@ class Trial:
 
     def noted(self, name: str, make: Any) -> dict[str, Any]:
         """The result of that name; made and written down when it is missing."""
-        note = self.folder / f"{name.replace('/', '-')}.json"
+        note = self.file(name, "json")
         if not note.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             begun = time.process_time()
@@ -167,6 +181,10 @@ class Trial:
         shown = f"Dice {np.mean(found['dice']):.4f}, {found.get('seconds', 0) / 60:.1f} expert minutes, {found.get('cases', 0)} cases"
         print(f"seed {self.seed} {name}: {shown} ({found['cpu_seconds']:.0f} CPU s)", file=sys.stderr, flush=True)
         return found
+
+    def file(self, name: str, ending: str) -> Path:
+        """Where a result of that name is kept."""
+        return self.folder / f"{name.replace('/', '-')}.{ending}"
 
     def weights(self, name: str) -> bytes | None:
         """Of a finished training."""
@@ -192,31 +210,37 @@ def work(trial: Trial, name: str) -> list[dict[str, Any]]:
     """All rounds of one way: Dice and expert seconds after each."""
     way, rounds = WAYS[name], []
     for number in range(trial.options.rounds):
-        rounds.append(trial.noted(f"{name}/{number}", lambda n=number: one_round(trial, name, way, n)))  # type: ignore[misc]
+        rounds.append(trial.noted(key(name, number), lambda n=number: one_round(trial, name, way, n)))  # type: ignore[misc]
     return rounds
+
+
+def key(name: str, number: int) -> str:
+    """Where a round is kept: ways that draw the first cases in full share that round, and its chance."""
+    return "drawn/0" if number == 0 and not WAYS[name].chooses else f"{name}/{number}"
 
 
 def one_round(trial: Trial, name: str, way: Way, number: int) -> dict[str, Any]:
     """Choose, answer, train on everything so far, measure."""
-    before = trial.folder / f"{name}-{number - 1}.npz"
-    answers: dict[str, Any] = dict(np.load(before)) if number else {}
-    spent = json.loads((trial.folder / f"{name}-{number - 1}.json").read_text())["seconds"] if number else 0.0
-    predictor = _predictor(trial, f"{name}/{number - 1}") if number else None
+    here, last = key(name, number), key(name, number - 1)
+    answers: dict[str, Any] = dict(np.load(trial.file(last, "npz"))) if number else {}
+    spent = json.loads(trial.file(last, "json").read_text())["seconds"] if number else 0.0
+    predictor = _predictor(trial, last) if number else None
     chosen = choose(trial, way, predictor, answers)
-    engine = _engine(trial, f"{name}/{number - 1}") if number and way.prompts else None
+    engine = _engine(trial, last) if number and way.prompts else None
     done = [answer(trial, way, predictor, engine, case) for case in chosen]
-    answers |= {case.name: given.mask for case, given in zip(chosen, done, strict=True)}
-    np.savez_compressed(trial.folder / f"{name}-{number}.npz", **answers)
+    for case, (given, touched) in zip(chosen, done, strict=True):
+        answers |= {case.name: given.mask, TOUCHED + case.name: touched}
+    np.savez_compressed(trial.file(here, "npz"), **answers)
     steps = trial.options.steps if number else trial.options.first_steps
-    trained = trial.train(f"{name}/{number}", answers, steps, trial.weights(f"{name}/{number - 1}") if number else None)
+    trained = trial.train(here, answers, steps, trial.weights(last) if number else None)
     return {
         "dice": trial.score(trained),
-        "seconds": spent + sum(given.seconds for given in done),
-        "cases": len(answers),
-        "slices": sum(given.slices for given in done),
-        "clicks": sum(given.clicks for given in done),
-        "outlines": sum(given.outlines for given in done),
-        "outlined": sum(given.outlined for given in done),
+        "seconds": spent + sum(given.seconds for given, _ in done),
+        "cases": sum(not name.startswith(TOUCHED) for name in answers),
+        "slices": sum(given.slices for given, _ in done),
+        "clicks": sum(given.clicks for given, _ in done),
+        "outlines": sum(given.outlines for given, _ in done),
+        "outlined": sum(given.outlined for given, _ in done),
     }
 
 
@@ -256,20 +280,25 @@ def _doubt(samples: Any) -> float:
     return float(chances[mask > 0].mean()) if mask.any() else 1.0
 
 
-def answer(trial: Trial, way: Way, predictor: Any, engine: Any, case: Read) -> Answered:
-    """What the expert makes of a case."""
+def answer(trial: Trial, way: Way, predictor: Any, engine: Any, case: Read) -> tuple[Answered, Any]:
+    """What the expert makes of a case, and which voxels of it are the expert's own rather than accepted."""
     axis = paging_axis(case.image.grid)
     every = list(range(case.truth.array.shape[axis]))
     if predictor is None or not way.proposes:
-        return draw_slices(
-            case.truth.array, axis, every[trial.options.every // 2 :: trial.options.every] if way.chooses else every, trial.effort
-        )
+        slices = every[trial.options.every // 2 :: trial.options.every] if way.chooses else every
+        return draw_slices(case.truth.array, axis, slices, trial.effort), np.ones(case.truth.array.shape, dtype=bool)
     samples = trial.samples(predictor, case, 2 if way.chooses else 1).samples
     proposal = samples.mean(axis=0).argmax(axis=0).astype(np.uint8)
-    if not way.chooses:
-        return mend_slices(proposal, case.truth.array, axis, every, trial.effort)
-    places = rank_places(error_chances(samples, proposal), axes=(axis,), count=len(every) // 3, effort=trial.effort)
-    slices = [place.index for place in places]
+    slices = every
+    if way.chooses:
+        chances = error_chances(samples, proposal)
+        slices = [place.index for place in rank_places(chances, axes=(axis,), count=len(every) // 3, effort=trial.effort)]
+    given = mend(trial, engine, case, proposal, axis, slices)
+    return given, given.mask != proposal
+
+
+def mend(trial: Trial, engine: Any, case: Read, proposal: Any, axis: int, slices: list[int]) -> Answered:
+    """With clicks where there is an engine to answer them, else with the brush alone."""
     if engine is None:
         return mend_slices(proposal, case.truth.array, axis, slices, trial.effort)
     return click_and_mend(
@@ -348,7 +377,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--first-seed", type=int, default=0, help="the first of these seeds")
     parser.add_argument("--json", type=Path, help="where to write everything measured")
     parser.add_argument("--work", type=Path, help="folder for what is done; naming it again resumes")
-    parser.add_argument("--ways", default=",".join(WAYS), help=f"ways to work, of {', '.join(WAYS)}")
+    parser.add_argument("--ways", default=",".join(USUAL_WAYS), help=f"ways to work, of {', '.join(WAYS)}")
     parser.add_argument("--rounds", type=int, default=6, help="rounds of each way")
     parser.add_argument(
         "--batch", type=int, default=4, help="cases per round; ways that look at parts of cases take twice as many from the second on"
