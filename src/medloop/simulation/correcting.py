@@ -180,7 +180,8 @@ def _outlines(truth: MaskArray, wrong: BoolArray, axis: int) -> IntArray:
 
 def _seconds(work: IntArray, effort: EffortModel) -> FloatArray:
     """Of outlining, for rows of (patches, voxels)."""
-    return work @ np.array([effort.click, effort.outline])
+    seconds: FloatArray = work @ np.array([effort.click, effort.outline])
+    return seconds
 
 
 def _answered(mask: MaskArray, work: IntArray, effort: EffortModel) -> Answered:
