@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from medloop.core.errors import InputError, LabelError, ShapeError
+from medloop.core.errors import InputError, LabelError, SettingError, ShapeError
 from medloop.core.image import Mask
 from medloop.images.phantoms import phantom_3d
 from medloop.models.batches import TrainingCase, choose_case, cut, draw_batch, prepare_cases
+from medloop.models.losses import plain_masks
 
 
 def test_a_batch_is_a_function_of_seed_member_and_step(recipe_3d, volumes, tmp_path):
@@ -106,3 +107,36 @@ def test_images_that_do_not_fit_are_refused(recipe_2d, recipe_3d, volumes, tmp_p
         prepare_cases(dataclasses.replace(recipe_3d, channels=2), volumes, tmp_path)
     with pytest.raises(InputError, match="at least one answered case"):
         prepare_cases(recipe_3d, [], tmp_path)
+
+
+@pytest.mark.parametrize("augmentation", [0.0, 1.0])
+def test_touched_voxels_are_marked_and_move_with_their_labels(recipe_3d, tmp_path, augmentation):
+    """Everything of label 1 was touched and nothing else, so the marks must be exactly where label 1 went."""
+    phantom = phantom_3d(0, shape=(24, 24, 16))
+    touched = phantom.mask.array == 1
+    recipe = dataclasses.replace(recipe_3d, augmentation=augmentation, touched_weight=2.0, batch=1)
+    plain = TrainingCase("a", lambda: (phantom.image, phantom.mask))
+    marked = dataclasses.replace(plain, touched=lambda: touched)
+    cases = [prepare_cases(recipe, [case], tmp_path / name)[0] for case, name in ((plain, "plain"), (marked, "marked"))]
+    seen = 0
+    for step in range(12):
+        (image, mask), (same, target) = (draw_batch(recipe, [case], member=0, step=step) for case in cases)
+        assert torch.equal(image, same)
+        assert torch.equal(plain_masks(target, recipe.classes), mask)
+        # where patches are turned, borders of "touched" and of the label are decided by different neighbours
+        assert ((target != mask) == (mask == 1)).float().mean() > 0.99
+        seen += int((target != mask).sum())
+    assert seen > 0
+
+
+def test_without_a_weight_touches_are_not_even_read(recipe_3d, volumes, tmp_path):
+    def unread():
+        raise AssertionError("read")
+
+    cases = prepare_cases(recipe_3d, [dataclasses.replace(case, touched=unread) for case in volumes], tmp_path)
+    assert all(case.touched is None for case in cases)
+
+
+def test_marks_need_room_above_the_labels(recipe_3d):
+    with pytest.raises(SettingError, match="touched_weight"):
+        dataclasses.replace(recipe_3d, classes=128, touched_weight=2.0)

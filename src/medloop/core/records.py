@@ -113,6 +113,8 @@ class ProjectSettings:
             with strategies that draw by known chances, and is logged as impossible with others.
         guided: Train networks that also take gestures: half of what they see comes with simulated corrections, so that one
             network proposes and refines. Segmentation only; a training in the same time sees fewer images.
+        correction_weight: How much a voxel that a person has drawn over counts in training against one of the proposal that was
+            merely accepted, 1..100; 1 makes no difference.
         budget_labels: Answers after which the advice is to stop; 0 sets no limit. Nothing is ever stopped by itself.
         budget_minutes: Minutes of human time after which the advice is to stop; 0 sets no limit.
         budget_money: Cost of human time (minutes × each annotator's cost per minute) likewise; 0 sets no limit.
@@ -138,6 +140,7 @@ class ProjectSettings:
     pseudo_labels: bool = False
     bias_correction: bool = False
     guided: bool = False
+    correction_weight: float = 1.0
     budget_labels: int = 0
     budget_minutes: float = 0.0
     budget_money: float = 0.0

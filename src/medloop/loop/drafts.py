@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from medloop.core.arrays import MaskArray
+from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import ConflictError, InputError, LabelError, StateError
+from medloop.core.geometry import Shape3
 from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Prediction, Task, new_id, now
 from medloop.images.encode import decode_mask, encode_mask
 from medloop.loop.gestures import bring_back, take_back
@@ -120,6 +121,15 @@ def packed_draft(workspace: Workspace, assignment_id: str) -> tuple[int, bytes]:
     return draft.revision, encode_mask(draft.mask)
 
 
+def touched_voxels(patches: Sequence[DraftPatch], shape: Shape3) -> BoolArray:
+    """Which voxels edits went over, whether or not they changed there, shape (I, J, K)."""
+    flat = np.zeros(shape, dtype=bool).ravel(order="F")
+    for patch in patches:
+        for start, length, _ in patch.runs:
+            flat[start : start + length] = True
+    return flat.reshape(shape, order="F")
+
+
 def check_runs(runs: Sequence[Run], voxels: int, task: Task) -> None:
     """Refuse runs that leave the image or name unknown labels.
 
@@ -177,7 +187,7 @@ def own_answer(tx: Reader, case_id: str, annotator_id: str) -> Annotation | None
 
 
 def base_mask(workspace: Workspace, tx: Reader, assignment: Assignment, case: Case) -> MaskArray:
-    """The mask an edit began with, shape (I, J, K)."""
+    """The mask the edit began with: the annotator's own earlier answer, else the proposal, else background."""
     stored = _stored_base(tx, assignment, case)
     if stored is None:
         return np.zeros(case.grid.shape, dtype=np.uint8)

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medloop.core.arrays import BoolArray
 from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Case, Json
 from medloop.loop.arrays import load_answer, load_image
 from medloop.loop.bias import training_weights
 from medloop.loop.control import JobControl
+from medloop.loop.corrections import touched_of
 from medloop.loop.notes import noted
 from medloop.loop.parts import merged_answer
 from medloop.loop.pseudo import PseudoAnswer, load_pseudo, pseudo_answers
@@ -38,7 +40,7 @@ def teach(workspace: Workspace, control: JobControl, folder: Path, *, answers: S
     """Gather what a training learns from.
 
     Args:
-        workspace: The project; `bias_correction` and `pseudo_labels` decide what is added to the answers.
+        workspace: The project; `bias_correction`, `correction_weight` and `pseudo_labels` decide what is added to the answers.
         control: The job, which logs why weights could not be had.
         folder: The job's folder.
         answers: What is learned, one or more parts per case.
@@ -49,6 +51,7 @@ def teach(workspace: Workspace, control: JobControl, folder: Path, *, answers: S
     own = [dataclasses.replace(c, weight=weights.get(ids[c.id], 1.0)) for c in training_cases(workspace, answers, cases)]
     believed = _believed(workspace, folder, len(own))
     facts = ({"pseudo_labels": len(believed)} if believed else {}) | ({"weighted_cases": len(weights)} if weights else {})
+    facts |= _corrections(workspace, learned=answers)
     return Taught([*own, *(_pseudo_case(workspace, p) for p in believed)], facts)
 
 
@@ -56,6 +59,7 @@ def training_cases(workspace: Workspace, answers: Sequence[Annotation], cases: M
     """One training case per case, in the order of the answers; partial answers to the same case are learned together."""
     from medloop.models.batches import TrainingCase
 
+    weighed = workspace.settings.correction_weight > 1
     by_case: dict[str, list[Annotation]] = {}
     for answer in answers:
         by_case.setdefault(answer.case_id, []).append(answer)
@@ -65,11 +69,17 @@ def training_cases(workspace: Workspace, answers: Sequence[Annotation], cases: M
         return lambda: (load_image(blobs, case), merged_answer(blobs, parts, case))
 
     return [
-        TrainingCase(id=cases[i].name, load=loader(cases[i], found))
+        TrainingCase(id=cases[i].name, load=loader(cases[i], found), touched=_touch(workspace, found, cases[i]) if weighed else None)
         if found[0].kind == "partial"
-        else training_case(workspace, found[0], cases[i])
+        else dataclasses.replace(
+            training_case(workspace, found[0], cases[i]), touched=_touch(workspace, found[:1], cases[i]) if weighed else None
+        )
         for i, found in by_case.items()
     ]
+
+
+def _touch(workspace: Workspace, answers: Sequence[Annotation], case: Case) -> Callable[[], BoolArray]:
+    return lambda: touched_of(workspace, answers, case)
 
 
 def training_case(workspace: Workspace, annotation: Annotation, case: Case) -> "TrainingCase":
@@ -99,6 +109,12 @@ def _weights(workspace: Workspace, control: JobControl, folder: Path) -> dict[st
         return {case_id: weight / largest for case_id, weight in found.items() if weight > 0}
 
     return {str(case_id): float(weight) for case_id, weight in noted(folder / "weights.json", decide).items()}
+
+
+def _corrections(workspace: Workspace, *, learned: Sequence[Annotation]) -> Json:
+    """How many answers mended a proposal, where that decides how their voxels count."""
+    weight = workspace.settings.correction_weight
+    return {"correction_weight": weight, "corrected_answers": sum(a.proposal_id is not None for a in learned)} if weight > 1 else {}
 
 
 def _believed(workspace: Workspace, folder: Path, answers: int) -> list[PseudoAnswer]:

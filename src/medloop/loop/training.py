@@ -99,6 +99,8 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
         recipe = dataclasses.replace(recipe, guided=True)
     if _has_sides(workspace):
         recipe = dataclasses.replace(recipe, flips=())
+    if workspace.task.kind == "segmentation":
+        recipe = dataclasses.replace(recipe, touched_weight=settings.correction_weight)
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
 
 
@@ -146,7 +148,8 @@ def _going_on(workspace: Workspace, recipe: Recipe, folder: Path) -> tuple[Recip
     before = Recipe.from_json(parent.recipe)
     if (before.channels, before.guided) != (recipe.channels, recipe.guided):
         return recipe, None
-    return dataclasses.replace(before, steps=recipe.steps, minutes=recipe.minutes, threads=recipe.threads, seed=recipe.seed), parent
+    own = {name: getattr(recipe, name) for name in ("steps", "minutes", "threads", "seed", "touched_weight")}
+    return dataclasses.replace(before, **own), parent
 
 
 def _described(recipe: Recipe) -> str:

@@ -142,6 +142,7 @@ def check_settings(settings: ProjectSettings) -> None:
         ("train_steps", settings.train_steps, 0, 10_000_000),
         ("members", settings.members, 1, 20),
         ("samples", settings.samples, 1, 100),
+        ("correction_weight", settings.correction_weight, 1, 100),
         ("budget_labels", settings.budget_labels, 0, 100_000_000),
         ("budget_minutes", settings.budget_minutes, 0, 1e9),
         ("budget_money", settings.budget_money, 0, 1e12),

@@ -39,6 +39,8 @@ class TrainingCase:
         id: Unique; part of what a checkpoint is bound to.
         weight: Above 0 to 1: how often its turn is kept; otherwise another case is drawn evenly, by the same rule. So cases
             are seen in proportion to their weights; some case must have the weight 1.
+        touched: Gives the voxels that a person has drawn over, shape (I, J, K), where a proposal was mended; None for an answer
+            that is all of a person's own making. Counts only with `Recipe.touched_weight`.
         load: Gives the image and its mask (values below `Recipe.classes`, or 255 where unanswered) or class index.
         irrelevant: Gives the voxels, shape (I, J, K), where people said that evidence must not come from; None marks nothing.
     """
@@ -47,6 +49,7 @@ class TrainingCase:
     load: Callable[[], tuple[Image, Mask | int]]
     weight: float = 1.0
     irrelevant: Callable[[], BoolArray] | None = None
+    touched: Callable[[], BoolArray] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +61,7 @@ class PreparedCase:
         label: The class, 0 for a segmentation.
         locations: For each label present, up to `CLASS_LOCATIONS` of its voxels, shape (n, 3).
         weight: See `TrainingCase`.
+        touched: File of an array (I, J, K), uint8, 1 where a person has drawn; None when all voxels count alike.
         answered: The same of all answered voxels where some are not, else None; patches then centre on these.
         irrelevant: File of the voxels (I, J, K), uint8, that evidence must not come from; None where nothing is marked.
     """
@@ -72,6 +76,7 @@ class PreparedCase:
     answered: npt.NDArray[np.int32] | None = None
     weight: float = 1.0
     irrelevant: Path | None = None
+    touched: Path | None = None
 
 
 def prepare_cases(recipe: Recipe, cases: Sequence[TrainingCase], folder: Path) -> list[PreparedCase]:
@@ -95,7 +100,7 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     spacing = working_spacing(image.grid, shape)
     image_file = stem.with_suffix(".image.npy")
     np.save(image_file, resample(normalise(image.array), shape))
-    marked = _prepare_irrelevant(recipe, case, stem, shape)
+    marked = _prepare_marks(case.irrelevant if recipe.rrr else None, stem.with_suffix(".irrelevant.npy"), shape)
     if isinstance(answer, int | np.integer):
         _require_known({int(answer)}, recipe, case.id)
         return PreparedCase(case.id, image_file, None, int(answer), shape, spacing, (), weight=case.weight, irrelevant=marked)
@@ -104,15 +109,16 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     mask_file = stem.with_suffix(".mask.npy")
     np.save(mask_file, mask)
     places, answered = _locate(mask, recipe, case.id), _locate_answered(mask, recipe, case.id)
-    return PreparedCase(case.id, image_file, mask_file, 0, shape, spacing, places, answered, case.weight, marked)
+    touched = case.touched if recipe.touched_weight > 1 else None
+    drawn = _prepare_marks(touched, stem.with_suffix(".touched.npy"), shape)
+    return PreparedCase(case.id, image_file, mask_file, 0, shape, spacing, places, answered, case.weight, marked, drawn)
 
 
-def _prepare_irrelevant(recipe: Recipe, case: TrainingCase, stem: Path, shape: Shape3) -> Path | None:
-    """The file of a case's irrelevant voxels, when the recipe heeds them."""
-    if case.irrelevant is None or not recipe.rrr:
+def _prepare_marks(load: Callable[[], BoolArray] | None, file: Path, shape: Shape3) -> Path | None:
+    """The file of marked voxels at the working shape; None when there is nothing to load."""
+    if load is None:
         return None
-    file = stem.with_suffix(".irrelevant.npy")
-    np.save(file, resample_mask(case.irrelevant().astype(np.uint8), shape))
+    np.save(file, resample_mask(load().astype(np.uint8), shape))
     return file
 
 
@@ -159,7 +165,7 @@ def draw_batch(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, st
 
     Returns:
         Images (B, channels, spatial…) float32 and targets: masks (B, spatial…) or classes (B,), int64; a 2D
-        recipe has two spatial axes.
+        recipe has two spatial axes. Masks hold `Recipe.classes` more where a person's touch counts (`losses.plain_masks`).
     """
     drawn = [_draw_patch(recipe, cases, member, step, slot) for slot in range(recipe.batch)]
     images = torch.from_numpy(np.stack([image for image, _ in drawn]))
@@ -177,6 +183,9 @@ def _draw_patch(
     image = cut(np.load(case.image, mmap_mode="r"), start, window)
     mask = None if case.mask is None else cut(np.load(case.mask, mmap_mode="r")[None], start, window)[0]
     image, mask = apply_change(change, image, mask, patch=recipe.patch, spacing_mm=case.spacing_mm, classes=recipe.classes)
+    if mask is not None and case.touched is not None:
+        touched = _moved_marks(recipe, case, case.touched, change, window, start)
+        mask = np.where((touched == 1) & (mask != IGNORE), mask + np.uint8(recipe.classes), mask)
     return image, case.label if mask is None else mask
 
 
@@ -195,10 +204,18 @@ def _draw_marked(recipe: Recipe, cases: Sequence[PreparedCase], member: int, ste
     case, change, window, start = _draw_place(recipe, cases, member, step, slot)
     if case.irrelevant is None:
         return np.zeros(recipe.patch, dtype=np.uint8)
+    return _moved_marks(recipe, case, case.irrelevant, change, window, start)
+
+
+def _moved_marks(
+    recipe: Recipe, case: PreparedCase, file: Path, change: Change, window: Shape3, start: Sequence[int]
+) -> npt.NDArray[np.uint8]:
+    """Marked voxels of a patch, 0 or 1: they move as its mask does, and colours do not matter to them."""
+    moving = Change(flips=change.flips, degrees=change.degrees, scale=change.scale, elastic=change.elastic)
+    marks = cut(np.load(file, mmap_mode="r")[None], start, window)[0]
     blank = np.zeros((1, *window), dtype=np.float32)
-    marked = cut(np.load(case.irrelevant, mmap_mode="r")[None], start, window)[0]
-    _, moved = apply_change(change, blank, marked, patch=recipe.patch, spacing_mm=case.spacing_mm, classes=2)
-    return np.zeros(recipe.patch, dtype=np.uint8) if moved is None else moved
+    _, moved = apply_change(moving, blank, marks, patch=recipe.patch, spacing_mm=case.spacing_mm, classes=2)
+    return np.zeros(recipe.patch, dtype=np.uint8) if moved is None else (moved == 1).astype(np.uint8)
 
 
 def _draw_place(

@@ -16,20 +16,36 @@ LABEL_SMOOTHING = 0.05
 
 def loss_of(recipe: Recipe, logits: Tensor, targets: Tensor) -> Tensor:
     """The loss of a batch; see `segmentation_loss` and `classification_loss`."""
-    return segmentation_loss(logits, targets) if recipe.kind == "segmentation" else classification_loss(logits, targets)
+    if recipe.kind == "classification":
+        return classification_loss(logits, targets)
+    masks = plain_masks(targets, recipe.classes)
+    if recipe.touched_weight == 1:
+        return segmentation_loss(logits, masks)
+    return segmentation_loss(logits, masks, weights=1 + (recipe.touched_weight - 1) * (masks != targets))
 
 
-def segmentation_loss(logits: Tensor, masks: Tensor) -> Tensor:
+def plain_masks(targets: Tensor, classes: int) -> Tensor:
+    """Masks without the mark of touched voxels, which hold `classes` more than their label; `IGNORE` stays."""
+    return torch.where((targets >= classes) & (targets != IGNORE), targets - classes, targets)
+
+
+def segmentation_loss(logits: Tensor, masks: Tensor, *, weights: Tensor | None = None) -> Tensor:
     """Dice loss over the foreground classes of the whole batch, plus cross-entropy over all voxels.
 
     Args:
         logits: Shape (B, classes, …).
         masks: Shape (B, …), whole numbers below `classes`, or `IGNORE`.
+        weights: How much each voxel counts in the cross-entropy, shape (B, …); None counts all alike. Dice has no weights:
+            it is about the structure as a whole.
     """
     logits = logits.float()
     valid = (masks != IGNORE).unsqueeze(1)
     truth = functional.one_hot(masks.masked_fill(masks == IGNORE, 0).long(), logits.shape[1]).movedim(-1, 1)
     dice: Tensor = DiceLoss(include_background=False, batch=True)(logits.softmax(1) * valid, truth * valid)
+    if weights is not None:
+        weights = weights * valid.squeeze(1)
+        each = functional.cross_entropy(logits, masks.long(), ignore_index=IGNORE, reduction="none")
+        return dice + (each * weights).sum() / weights.sum().clamp(min=1)
     entropy = functional.cross_entropy(logits, masks.long(), ignore_index=IGNORE, reduction="sum")
     return dice + entropy / valid.sum().clamp(min=1)
 

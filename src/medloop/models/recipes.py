@@ -70,6 +70,7 @@ class Recipe:
         precision: auto (bf16 where the processor has it), float32 or bfloat16.
         guided: Whether a segmentation network also takes hints and a previous answer; without them it answers by itself.
         hints: How a guided network is shown hints: euclidean or geodesic distance, or discs.
+        touched_weight: How much a voxel that a person has drawn over counts against one merely accepted; see `TrainingCase.touched`.
         seed: Root of all randomness.
         rrr: Weight of the penalty on evidence from regions that people called irrelevant (right for the right reasons); 0 is off.
     """
@@ -104,6 +105,7 @@ class Recipe:
     precision: str = "auto"
     guided: bool = False
     hints: HintMap = "euclidean"
+    touched_weight: float = 1.0
     seed: int = 0
     rrr: float = 0.0
 
@@ -128,6 +130,8 @@ class Recipe:
         _require(not self.guided or self.kind == "segmentation", "guided", "off for a classification", self.guided)
         _require(self.hints in get_args(HintMap), "hints", "euclidean, geodesic or discs", self.hints)
         _require(0 <= self.rrr < float("inf"), "rrr", "0 or a positive weight", self.rrr)
+        _require(self.touched_weight >= 1, "touched_weight", "at least 1", self.touched_weight)
+        _require(self.touched_weight == 1 or 2 * self.classes <= 255, "touched_weight", "1 with that many classes", self.touched_weight)
         _require(self.precision in ("auto", "float32", "bfloat16"), "precision", "auto, float32 or bfloat16", self.precision)
 
     @property

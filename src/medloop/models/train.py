@@ -27,7 +27,7 @@ from medloop.models.batches import PreparedCase, TrainingCase, draw_batch, draw_
 from medloop.models.checkpoint import Checkpoint, checkpoint_file, read_checkpoint, write_checkpoint
 from medloop.models.compute import limited_threads, mixed_precision
 from medloop.models.guiding import Guide
-from medloop.models.losses import fade, irrelevance_penalty, loss_of
+from medloop.models.losses import fade, irrelevance_penalty, loss_of, plain_masks
 from medloop.models.networks import build_network
 from medloop.models.recipes import Recipe
 from medloop.models.state import TrainingState, identify, require_identity, restore, save, start
@@ -197,7 +197,7 @@ def take_step(
     for group in state.optimiser.param_groups:
         group["lr"] = recipe.learning_rate * rate_at(state.step, state.steps)
     if guide and recipe.guided:
-        images = guide(recipe, images, targets, partial(_ask, recipe, state), member=member, step=state.step)
+        images = guide(recipe, images, plain_masks(targets, recipe.classes), partial(_ask, recipe, state), member=member, step=state.step)
     state.network.train()
     images = images.to(state.device)
     with torch.random.fork_rng(devices=[]):
@@ -235,7 +235,8 @@ def _irrelevance(recipe: Recipe, member: int, state: TrainingState, images: Tens
         torch.manual_seed(seed)
         with mixed_precision(state.device, recipe.precision):
             logits = state.network(faded)
-    return irrelevance_penalty(images, faded, logits, targets, irrelevant)
+    answers = plain_masks(targets, recipe.classes) if recipe.kind == "segmentation" else targets
+    return irrelevance_penalty(images, faded, logits, answers, irrelevant)
 
 
 def rate_at(step: int, steps: int) -> float:

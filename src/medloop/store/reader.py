@@ -236,6 +236,11 @@ class Reader:
         query = select(events).where(events.c.seq > after).order_by(events.c.seq).limit(limit)
         return [Event(**row) for row in self._connection.execute(query).mappings()]
 
+    def events_of(self, noun: str, noun_id: str) -> list[Event]:
+        """Audit events about one record, in order."""
+        query = select(events).where(events.c.noun == noun, events.c.noun_id == noun_id).order_by(events.c.seq)
+        return [Event(**row) for row in self._connection.execute(query).mappings()]
+
     def rows(self, kind: Kind[Any]) -> Iterator[RowMapping]:
         """Every stored row of a kind, for the audit."""
         yield from self._connection.execute(select(kind.table).order_by(kind.table.c.event)).mappings()

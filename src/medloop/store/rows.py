@@ -181,6 +181,7 @@ _LATER: Mapping[type[Any], frozenset[str]] = {
             "summed",
             "bias_correction",
             "guided",
+            "correction_weight",
         }
     ),
 }

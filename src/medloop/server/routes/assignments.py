@@ -11,10 +11,12 @@ from medloop.core.records import Annotation, Assignment
 from medloop.loop.answers import flag_case, skip_case, submit_mask, submit_partial, submit_tag
 from medloop.loop.drafts import packed_draft, save_patch
 from medloop.loop.parts import BoxPart, Part, SlicePart
+from medloop.loop.reviewing import mark_visited, review_places
 from medloop.loop.workspace import Workspace
 from medloop.server.failures import StaleRevisionError
+from medloop.server.place_views import PlacesView, VisitView, places_view
 from medloop.server.project_views import ClosedView, RevisionView, SubmittedView
-from medloop.server.schemas import BoxBody, DraftEdit, Id, Reason, Seconds, SliceBody, Submission
+from medloop.server.schemas import BoxBody, DraftEdit, Id, Nothing, PlaceNumber, Reason, Seconds, SliceBody, Submission
 from medloop.server.sending import VOXELS, send_packed
 from medloop.server.site import WorkspaceHere
 from medloop.server.uploads import RAW_MASK, uploaded_mask
@@ -63,6 +65,18 @@ def put_mask(
 ) -> SubmittedView:
     """Finish with a whole mask made elsewhere, sent as raw uint8 voxels in file order."""
     return _submitted(submit_mask(workspace, assignment, mask=mask, effort_seconds=x_effort_seconds))
+
+
+@router.get("/places")
+def get_places(workspace: WorkspaceHere, assignment: Id) -> PlacesView:
+    """Where a look at the case is expected to mend most, best first, and which places have been looked at."""
+    return places_view(review_places(workspace, assignment))
+
+
+@router.post("/places/{number}/visited")
+def post_visited(workspace: WorkspaceHere, assignment: Id, number: PlaceNumber, _body: Nothing) -> VisitView:
+    """Log that a place was looked at and whether it was changed; a second time changes nothing."""
+    return VisitView.model_validate(mark_visited(workspace, assignment, number))
 
 
 @router.post("/skip")

@@ -1,0 +1,423 @@
+"""Simulated minutes of an expert until a model reaches 98 % of what it reaches with all answers.
+
+Ways to work, each with the same training budget per round and on the same held-out patients:
+
+    manual      cases in random order, every slice drawn by hand
+    random      random order; from the second round on the newest model's proposal is mended with a brush on every slice
+    brush       medloop without prompts: the first cases drawn on every few slices only; then cases chosen by doubt and spread
+                (`suggestive`), and of each only the slices with most expected errors looked at and mended with a brush
+    medloop     the same with prompts: clicks first, where a click is cheaper than the brush
+    weighted    as random, but voxels the expert mended count four times as much in training as those merely accepted
+                (`correction_weight`); run only when asked for
+
+Slices nobody looked at stay unknown and teach nothing. Trainings go on from the last model ("updates"). The expert mends
+what is noticeable (`medloop.simulation.correcting`), so answers made from proposals keep small errors; models are always
+judged on the truth. Minutes follow from the effort model printed first: they are stated, not measured on people.
+A run that was interrupted goes on where it stopped when `--work` names the same folder.
+
+    python benchmarks/expert_minutes.py --data ../shared/data/hippocampus --seeds 1 --json minutes.json --work minutes
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import numpy as np
+
+from full_data import Question, machine, question_of, read_case, shape_of, split
+from medloop.core.errors import MedloopError
+from medloop.core.image import Image, Mask
+from medloop.core.seeds import derive_seed, generator
+from medloop.datasets.dataset import CaseSource, Dataset
+from medloop.datasets.discover import open_dataset
+from medloop.interaction.attention import error_chances, rank_places
+from medloop.interaction.effort import EffortModel
+from medloop.interaction.robots import test_robot
+from medloop.loop.reviewing import paging_axis
+from medloop.metrics.intervals import bootstrap_mean
+from medloop.metrics.overlap import dice
+from medloop.models.recipes import Recipe, choose_recipe, fingerprint
+from medloop.query.pool import Pool
+from medloop.query.strategies import strategy
+from medloop.simulation.correcting import Answered, click_and_mend, draw_slices, mend_slices
+
+EFFORT = f"{EffortModel().describe()}; every outline starts with aiming, which takes as long as a click"
+
+USUAL_WAYS = ("manual", "random", "brush", "medloop")
+TOUCHED = "touched:"
+"""Before a case's name: which of its voxels the expert has made."""
+
+TARGET = 0.98
+"""Share of the full-data Dice to reach."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to work.
+
+    Attributes:
+        proposes: Whether proposals are shown from the second round on.
+        chooses: Whether cases, and slices within them, are chosen by the model's doubt.
+        prompts: Whether clicks come before the brush.
+        correction_weight: How much a mended voxel counts in training against an accepted one.
+    """
+
+    proposes: bool
+    chooses: bool
+    prompts: bool
+    correction_weight: float = 1.0
+
+
+WAYS = {
+    "manual": Way(proposes=False, chooses=False, prompts=False),
+    "random": Way(proposes=True, chooses=False, prompts=False),
+    "brush": Way(proposes=True, chooses=True, prompts=False),
+    "medloop": Way(proposes=True, chooses=True, prompts=True),
+    "weighted": Way(proposes=True, chooses=False, prompts=False, correction_weight=4.0),
+}
+
+
+@dataclass(frozen=True)
+class Read:
+    """A case in memory."""
+
+    name: str
+    patient: str
+    image: Image
+    truth: Mask
+
+
+class Trial:
+    """One seed: its cases, its recipe, and a folder that remembers what is done.
+
+    Args:
+        dataset: The data set.
+        question: Its labels.
+        seed: Root of all chance.
+        options: The command line.
+        folder: Where results of this seed are kept.
+    """
+
+    def __init__(self, dataset: Dataset, question: Question, seed: int, options: argparse.Namespace, folder: Path) -> None:
+        self.question, self.seed, self.options, self.folder = question, seed, options, folder
+        training, held_out = split([case for case in dataset.cases if case.labelled], seed)
+        order = generator(seed, "random order").permutation(len(training))
+        self.training = [self._read(training[n], question) for n in order[: options.pool]]
+        self.held_out = [self._read(case, question) for case in held_out[: options.held_out]]
+        self.effort = EffortModel()
+
+    @staticmethod
+    def _read(case: CaseSource, question: Question) -> Read:
+        image, truth = read_case(case, question)
+        assert isinstance(truth, Mask)
+        return Read(case.name, case.patient, image, truth)
+
+    def recipe(self, name: str, steps: int) -> Recipe:
+        """A small network with a fixed number of steps; a way with prompts trains one that takes them."""
+        found = fingerprint([shape_of(case.image) for case in self.training])
+        recipe = choose_recipe(
+            found,
+            kind="segmentation",
+            classes=self.question.classes,
+            minutes=8.0,
+            threads=1,
+            seed=derive_seed(self.seed, "expert minutes", name.split("/")[-1]),
+        )
+        narrow = tuple(max(8, round(width * self.options.width)) for width in recipe.features)
+        recipe = dataclasses.replace(recipe, features=narrow, steps=steps, validations=0)
+        way = WAYS.get(name.split("/")[0])
+        return dataclasses.replace(recipe, guided=way.prompts, touched_weight=way.correction_weight) if way else recipe
+
+    def train(self, name: str, answers: dict[str, Any], steps: int, initial: bytes | None) -> Any:
+        """Train on masks by case name, or go on where an interrupted training was; a predictor."""
+        from medloop.interaction.rehearsal import Rehearsal
+        from medloop.models.batches import TrainingCase
+        from medloop.models.predict import Predictor
+        from medloop.models.train import train
+
+        recipe = self.recipe(name, steps)
+        by_name = {case.name: case for case in self.training}
+
+        def case_of(n: str) -> TrainingCase:
+            image, touched = by_name[n].image, answers.get(TOUCHED + n)
+            return TrainingCase(n, lambda: (image, Mask(answers[n], image.grid)), touched=None if touched is None else lambda: touched)
+
+        cases = [case_of(n) for n in answers if not n.startswith(TOUCHED)]
+        guide = Rehearsal(spacing_mm=recipe.spacing_mm or self.training[0].image.grid.spacing_mm) if recipe.guided else None
+        start = [initial] if initial else []
+        trained = train(recipe, cases, [], self.folder / name, report=lambda _: True, initial=start, guide=guide)
+        return Predictor.load(recipe, [file.read_bytes() for file in trained.weights])
+
+    def samples(self, predictor: Any, case: Read, count: int) -> Any:
+        """The predictor's answer to a case."""
+        return predictor.predict(case.image, samples=count, rng=generator(self.seed, "predict", case.name))
+
+    def score(self, predictor: Any) -> list[float]:
+        """Mean Dice over labels of every held-out case."""
+        labels = range(1, self.question.classes)
+        masks = [self.samples(predictor, case, 1).probabilities.argmax(axis=0).astype(np.uint8) for case in self.held_out]
+        return [float(np.mean(list(dice(m, c.truth.array, labels).values()))) for m, c in zip(masks, self.held_out, strict=True)]
+
+    def noted(self, name: str, make: Any) -> dict[str, Any]:
+        """The result of that name; made and written down when it is missing."""
+        note = self.file(name, "json")
+        if not note.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            begun = time.process_time()
+            made = make()
+            note.write_text(json.dumps({**made, "cpu_seconds": round(time.process_time() - begun, 1)}))
+        found: dict[str, Any] = json.loads(note.read_text())
+        shown = f"Dice {np.mean(found['dice']):.4f}, {found.get('seconds', 0) / 60:.1f} expert minutes, {found.get('cases', 0)} cases"
+        print(f"seed {self.seed} {name}: {shown} ({found['cpu_seconds']:.0f} CPU s)", file=sys.stderr, flush=True)
+        return found
+
+    def file(self, name: str, ending: str) -> Path:
+        """Where a result of that name is kept."""
+        return self.folder / f"{name.replace('/', '-')}.{ending}"
+
+    def weights(self, name: str) -> bytes | None:
+        """Of a finished training."""
+        from medloop.models.checkpoint import checkpoint_file, read_checkpoint
+
+        result = self.folder / name / "member-0"
+        return checkpoint_file(result).read_bytes() if read_checkpoint(result) else None
+
+
+def full_data(trial: Trial) -> dict[str, Any]:
+    """The bound: every training case, as many steps as a way has in all its rounds."""
+    options = trial.options
+    steps = options.first_steps + (options.rounds - 1) * options.steps
+
+    def make() -> dict[str, Any]:
+        answers = {case.name: case.truth.array for case in trial.training}
+        return {"dice": trial.score(trial.train("full", answers, steps, None)), "cases": len(answers)}
+
+    return trial.noted("full", make)
+
+
+def work(trial: Trial, name: str) -> list[dict[str, Any]]:
+    """All rounds of one way: Dice and expert seconds after each."""
+    way, rounds = WAYS[name], []
+    for number in range(trial.options.rounds):
+        rounds.append(trial.noted(key(name, number), lambda n=number: one_round(trial, name, way, n)))  # type: ignore[misc]
+    return rounds
+
+
+def key(name: str, number: int) -> str:
+    """Where a round is kept: ways that draw the first cases in full share that round, and its chance."""
+    return "drawn/0" if number == 0 and not WAYS[name].chooses else f"{name}/{number}"
+
+
+def one_round(trial: Trial, name: str, way: Way, number: int) -> dict[str, Any]:
+    """Choose, answer, train on everything so far, measure."""
+    here, last = key(name, number), key(name, number - 1)
+    answers: dict[str, Any] = dict(np.load(trial.file(last, "npz"))) if number else {}
+    spent = json.loads(trial.file(last, "json").read_text())["seconds"] if number else 0.0
+    predictor = _predictor(trial, last) if number else None
+    chosen = choose(trial, way, predictor, answers)
+    engine = _engine(trial, last) if number and way.prompts else None
+    done = [answer(trial, way, predictor, engine, case) for case in chosen]
+    for case, (given, touched) in zip(chosen, done, strict=True):
+        answers |= {case.name: given.mask, TOUCHED + case.name: touched}
+    np.savez_compressed(trial.file(here, "npz"), **answers)
+    steps = trial.options.steps if number else trial.options.first_steps
+    trained = trial.train(here, answers, steps, trial.weights(last) if number else None)
+    return {
+        "dice": trial.score(trained),
+        "seconds": spent + sum(given.seconds for given, _ in done),
+        "cases": sum(not name.startswith(TOUCHED) for name in answers),
+        "slices": sum(given.slices for given, _ in done),
+        "clicks": sum(given.clicks for given, _ in done),
+        "outlines": sum(given.outlines for given, _ in done),
+        "outlined": sum(given.outlined for given, _ in done),
+    }
+
+
+def _predictor(trial: Trial, name: str) -> Any:
+    from medloop.models.predict import Predictor
+
+    weights = trial.weights(name)
+    assert weights is not None
+    return Predictor.load(trial.recipe(name, 1), [weights])
+
+
+def _engine(trial: Trial, name: str) -> Any:
+    from medloop.interaction.network import NetworkEngine
+
+    weights = trial.weights(name)
+    assert weights is not None
+    return NetworkEngine.load(trial.recipe(name, 1), [weights])
+
+
+def choose(trial: Trial, way: Way, predictor: Any, answers: dict[str, Any]) -> list[Read]:
+    """The next cases: in random order, or by `suggestive` among the next so many of the random order."""
+    left = [case for case in trial.training if case.name not in answers]
+    if predictor is None or not way.chooses:
+        return left[: trial.options.batch]
+    looked = left[: trial.options.candidates]
+    found = [trial.samples(predictor, case, 1) for case in looked]
+    doubt = np.array([_doubt(answer.samples) for answer in found])
+    pool = Pool(tuple(case.name for case in looked), {"entropy": doubt}, np.stack([answer.features for answer in found]), None)
+    picks = strategy("suggestive").select(pool, trial.options.batch * 2, generator(trial.seed, "suggestive"))
+    return [looked[pick.index] for pick in picks]
+
+
+def _doubt(samples: Any) -> float:
+    """Mean chance of error over the proposed structure."""
+    mask = samples.mean(axis=0).argmax(axis=0).astype(np.uint8)
+    chances = error_chances(samples, mask)
+    return float(chances[mask > 0].mean()) if mask.any() else 1.0
+
+
+def answer(trial: Trial, way: Way, predictor: Any, engine: Any, case: Read) -> tuple[Answered, Any]:
+    """What the expert makes of a case, and which voxels of it are the expert's own rather than accepted."""
+    axis = paging_axis(case.image.grid)
+    every = list(range(case.truth.array.shape[axis]))
+    if predictor is None or not way.proposes:
+        slices = every[trial.options.every // 2 :: trial.options.every] if way.chooses else every
+        return draw_slices(case.truth.array, axis, slices, trial.effort), np.ones(case.truth.array.shape, dtype=bool)
+    samples = trial.samples(predictor, case, 2 if way.chooses else 1).samples
+    proposal = samples.mean(axis=0).argmax(axis=0).astype(np.uint8)
+    slices = every
+    if way.chooses:
+        chances = error_chances(samples, proposal)
+        slices = [place.index for place in rank_places(chances, axes=(axis,), count=len(every) // 3, effort=trial.effort)]
+    given = mend(trial, engine, case, proposal, axis, slices)
+    return given, given.mask != proposal
+
+
+def mend(trial: Trial, engine: Any, case: Read, proposal: Any, axis: int, slices: list[int]) -> Answered:
+    """With clicks where there is an engine to answer them, else with the brush alone."""
+    if engine is None:
+        return mend_slices(proposal, case.truth.array, axis, slices, trial.effort)
+    return click_and_mend(
+        proposal,
+        case.truth.array,
+        axis,
+        slices,
+        trial.effort,
+        engine=engine,
+        embedding=engine.embed(case.image),
+        robot=test_robot("centre"),
+        labels=range(1, trial.question.classes),
+        rng=generator(trial.seed, "clicks", case.name),
+    )
+
+
+def minutes_to(target: float, rounds: Sequence[dict[str, Any]]) -> float | None:
+    """Expert minutes at which the curve first reaches a Dice, linear between rounds; None when it never does."""
+    minutes, reached = [r["seconds"] / 60 for r in rounds], [float(np.mean(r["dice"])) for r in rounds]
+    for n, value in enumerate(reached):
+        if value >= target:
+            if n == 0:
+                return minutes[0]
+            share = (target - reached[n - 1]) / (value - reached[n - 1])
+            return minutes[n - 1] + share * (minutes[n] - minutes[n - 1])
+    return None
+
+
+def run_seed(dataset: Dataset, question: Question, seed: int, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Everything of one seed."""
+    trial = Trial(dataset, question, seed, options, folder)
+    bound = full_data(trial)
+    target = TARGET * float(np.mean(bound["dice"]))
+    ways = {name: work(trial, name) for name in options.ways.split(",")}
+    return {
+        "seed": seed,
+        "full": bound,
+        "target": target,
+        "interval": _interval(trial, bound["dice"]),
+        "ways": ways,
+        "minutes": {name: minutes_to(target, rounds) for name, rounds in ways.items()},
+        "per_case_minutes": {name: rounds[0]["seconds"] / 60 / rounds[0]["cases"] for name, rounds in ways.items()},
+    }
+
+
+def _interval(trial: Trial, scores: list[float]) -> list[float]:
+    found = bootstrap_mean(scores, [case.patient for case in trial.held_out], generator(trial.seed, "bootstrap"))
+    return [found.low, found.high]
+
+
+def print_table(results: Sequence[dict[str, Any]]) -> None:
+    """One line per seed and way."""
+    print("| seed | way | minutes to the target | of manual | of random | Dice (expert minutes) after each round |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for result in results:
+        minutes = result["minutes"]
+        print(
+            f"| {result['seed']} | full data | – | – | – | {np.mean(result['full']['dice']):.4f}, so the target is {result['target']:.4f} |"
+        )
+        for name, rounds in result["ways"].items():
+            curve = ", ".join(f"{np.mean(r['dice']):.4f} ({r['seconds'] / 60:.0f})" for r in rounds)
+            shares = " | ".join(_share(minutes[name], minutes.get(other)) for other in ("manual", "random"))
+            shown = "not reached" if minutes[name] is None else f"{minutes[name]:.1f}"
+            print(f"| {result['seed']} | {name} | {shown} | {shares} | {curve} |")
+
+
+def _share(own: float | None, other: float | None) -> str:
+    return f"{own / other:.0%}" if own and other else "–"
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="a Decathlon folder, images/ + masks/ folder, or CSV with 3D images")
+    parser.add_argument("--seeds", type=int, default=1, help="number of seeds: each has its own split and weights")
+    parser.add_argument("--first-seed", type=int, default=0, help="the first of these seeds")
+    parser.add_argument("--json", type=Path, help="where to write everything measured")
+    parser.add_argument("--work", type=Path, help="folder for what is done; naming it again resumes")
+    parser.add_argument("--ways", default=",".join(USUAL_WAYS), help=f"ways to work, of {', '.join(WAYS)}")
+    parser.add_argument("--rounds", type=int, default=6, help="rounds of each way")
+    parser.add_argument(
+        "--batch", type=int, default=4, help="cases per round; ways that look at parts of cases take twice as many from the second on"
+    )
+    parser.add_argument("--every", type=int, default=4, help="ways that choose draw every so many slices of the first cases")
+    parser.add_argument("--first-steps", type=int, default=200, help="training steps of the first round")
+    parser.add_argument("--steps", type=int, default=100, help="training steps of every later round")
+    parser.add_argument("--width", type=float, default=0.5, help="width of the network, of the product's own choice")
+    parser.add_argument("--pool", type=int, default=1000, help="training cases at most")
+    parser.add_argument("--candidates", type=int, default=40, help="cases that a choice is made among")
+    parser.add_argument("--held-out", type=int, default=30, help="held-out cases at most")
+    options = parser.parse_args(arguments)
+    if unknown := sorted(set(options.ways.split(",")) - set(WAYS)):
+        parser.error(f"--ways takes {', '.join(WAYS)}, got {', '.join(unknown)}")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run all seeds, print the table, write the JSON."""
+    options = parse(arguments)
+    print(f"effort model: {EFFORT}", flush=True)
+    try:
+        dataset = open_dataset(options.data)
+        question = question_of(dataset)
+        if question.kind != "segmentation":
+            raise SystemExit("error: expert minutes need a segmentation")
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = options.work or Path(temporary)
+            seeds = range(options.first_seed, options.first_seed + options.seeds)
+            results = [run_seed(dataset, question, seed, options, folder / f"seed-{seed}") for seed in seeds]
+    except MedloopError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print_table(results)
+    if options.json:
+        settings = {name: str(value) for name, value in vars(options).items()}
+        body = {"effort": EFFORT, "options": settings, "machine": machine(), "results": results}
+        options.json.write_text(json.dumps(body, indent=1, default=float))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""What a finished answer owes to whom: who gave it, what it began from, which parts a person touched.
+
+A voxel counts as touched when an edit went over it or when its label is not the one the edit began with; then the rest was
+merely accepted. An answer that began from nothing, or was imported, is all of a person's own making.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medloop.core.arrays import BoolArray
+from medloop.core.records import Annotation, Annotator, Case, Json, Model, Prediction
+from medloop.images.encode import decode_mask
+from medloop.loop.arrays import load_answer
+from medloop.loop.drafts import touched_voxels
+from medloop.loop.parts import UNKNOWN
+from medloop.loop.reviewing import visits_of
+from medloop.loop.workspace import Workspace
+from medloop.store.reader import Reader
+
+
+@dataclass(frozen=True, eq=False)
+class Correction:
+    """Where an answer comes from.
+
+    Attributes:
+        annotator: Name of who gave it.
+        model: Number of the model whose proposal was mended; None when there was none.
+        edits: Patches saved while it was open.
+        touched: Voxels a person has drawn over or changed, shape (I, J, K); all of them without a proposal.
+        answered: Voxels that the answer speaks of, shape (I, J, K); all of them unless it is partial.
+        visits: Places looked at, in order.
+    """
+
+    annotator: str
+    model: int | None
+    edits: int
+    touched: BoolArray
+    answered: BoolArray
+    visits: tuple[int, ...]
+
+    def to_json(self) -> Json:
+        """Numbers instead of arrays."""
+        answered = int(self.answered.sum())
+        return {
+            "annotator": self.annotator,
+            "model": self.model,
+            "edits": self.edits,
+            "touched_voxels": int(self.touched.sum()),
+            "touched_share": float(self.touched.sum() / answered) if answered else 0.0,
+            "visits": list(self.visits),
+        }
+
+
+def correction_of(workspace: Workspace, annotation: Annotation) -> Correction:
+    """What is known about how a mask came to be.
+
+    Args:
+        workspace: The project.
+        annotation: A whole or partial mask.
+    """
+    with workspace.store.read() as tx:
+        case, annotator = tx.get(Case, annotation.case_id), tx.get(Annotator, annotation.annotator_id)
+        prediction = tx.get(Prediction, annotation.proposal_id) if annotation.proposal_id else None
+        model = tx.get(Model, prediction.model_id).index if prediction else None
+        patches = tx.patches(annotation.assignment_id) if annotation.assignment_id else []
+        visits = visits_of(tx, annotation.assignment_id) if annotation.assignment_id else ()
+    answer = load_answer(workspace.store.blobs, annotation, case)
+    answered = np.ones(case.grid.shape, dtype=bool) if isinstance(answer, int) else answer.array != UNKNOWN
+    touched = touched_of(workspace, [annotation], case) & answered
+    return Correction(annotator.name, model, len(patches), touched, answered, tuple(visit.number for visit in visits))
+
+
+def touched_of(workspace: Workspace, answers: Sequence[Annotation], case: Case) -> BoolArray:
+    """Voxels of a case that people have drawn over or changed in these answers or those they replace, shape (I, J, K)."""
+    touched = np.zeros(case.grid.shape, dtype=bool)
+    with workspace.store.read() as tx:
+        for annotation in answers:
+            touched |= _touched(workspace, tx, annotation, case)
+    return touched
+
+
+def _touched(workspace: Workspace, tx: Reader, annotation: Annotation, case: Case) -> BoolArray:
+    blobs, shape = workspace.store.blobs, case.grid.shape
+    earlier = tx.get(Annotation, annotation.supersedes) if annotation.supersedes else None
+    began = earlier.blob if earlier else tx.get(Prediction, annotation.proposal_id).mask if annotation.proposal_id else None
+    answer = load_answer(blobs, annotation, case)
+    if began is None or isinstance(answer, int):
+        return np.ones(shape, dtype=bool)
+    touched: BoolArray = (answer.array != decode_mask(blobs.get(began), shape)) & (answer.array != UNKNOWN)
+    if annotation.assignment_id:
+        touched |= touched_voxels(tx.patches(annotation.assignment_id), shape)
+    return touched | _touched(workspace, tx, earlier, case) if earlier else touched

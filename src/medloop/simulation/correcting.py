@@ -1,0 +1,203 @@
+"""A simulated expert who draws masks or mends proposals, slice by slice, and how long that takes.
+
+People do not chase single voxels along an outline. An error counts as noticeable where it is at least two voxels thick on a
+slice; then all of its patch is mended, and what is thinner stays as proposed. So answers made from proposals keep small errors,
+as real ones do, and a model that learns from them is judged on the truth.
+
+Every outline starts with aiming at it, which takes as long as a click. So does a click itself, which may mend a patch through
+several slices; after it the expert looks at the slice again, and undoes what made things worse.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from medloop.core.arrays import BoolArray, FloatArray, IntArray, MaskArray
+from medloop.core.errors import InputError, ShapeError
+from medloop.interaction.effort import EffortModel, boundary_length
+from medloop.interaction.engine import Engine, ImageEmbedding
+from medloop.interaction.prompts import Prompt
+from medloop.interaction.robots import Robot, Scene
+
+UNKNOWN = 255
+"""What nobody has looked at; training leaves it out."""
+
+MOST_CLICKS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """What the expert made of a case.
+
+    Attributes:
+        mask: Label values, shape (I, J, K), `UNKNOWN` on slices not looked at.
+        seconds: Of the expert's time.
+        slices: How many were looked at.
+        outlines: Patches outlined by hand.
+        outlined: Voxels of their boundaries.
+        clicks: Prompts given, undone ones included.
+    """
+
+    mask: MaskArray
+    seconds: float
+    slices: int
+    outlines: int
+    outlined: int
+    clicks: int = 0
+
+
+def draw_slices(truth: MaskArray, axis: int, slices: Sequence[int], effort: EffortModel) -> Answered:
+    """Draw slices by hand: each is viewed, every patch of a label on it outlined.
+
+    Args:
+        truth: Label values, shape (I, J, K).
+        axis: Slices are perpendicular to it.
+        slices: Which, each once.
+        effort: What it costs.
+
+    Raises:
+        InputError: A slice that does not exist, or one named twice.
+    """
+    inside = on_slices(truth.shape, axis, slices)
+    work = _outlines(truth, truth > 0, axis)
+    return _answered(np.where(inside, truth, np.uint8(UNKNOWN)), work[list(slices)], effort)
+
+
+def mend_slices(proposal: MaskArray, truth: MaskArray, axis: int, slices: Sequence[int], effort: EffortModel) -> Answered:
+    """Look at slices of a proposal and outline every patch of noticeable error there.
+
+    A slice on which that takes longer than outlining its labels afresh is drawn afresh.
+
+    Args:
+        proposal: Label values, shape (I, J, K).
+        truth: Likewise.
+        axis: See `draw_slices`.
+        slices: Likewise.
+        effort: Likewise.
+
+    Raises:
+        ShapeError: Masks of different shapes.
+        InputError: A slice that does not exist, or one named twice.
+    """
+    inside = on_slices(truth.shape, axis, slices)
+    wrong = noticeable_errors(proposal, truth, axis)
+    mending, drawing = _outlines(truth, wrong, axis), _outlines(truth, truth > 0, axis)
+    quicker = _seconds(drawing, effort) < _seconds(mending, effort)
+    afresh = on_slices(truth.shape, axis, np.flatnonzero(quicker).tolist())
+    mended = np.where(wrong | afresh, truth, proposal)
+    work = np.where(quicker[:, None], drawing, mending)
+    return _answered(np.where(inside, mended, np.uint8(UNKNOWN)), work[list(slices)], effort)
+
+
+def click_and_mend(
+    proposal: MaskArray,
+    truth: MaskArray,
+    axis: int,
+    slices: Sequence[int],
+    effort: EffortModel,
+    *,
+    engine: Engine,
+    embedding: ImageEmbedding,
+    robot: Robot,
+    labels: Sequence[int],
+    rng: np.random.Generator,
+) -> Answered:
+    """As `mend_slices`, but with clicks as long as they save more outlining than they cost.
+
+    The first click that does not is undone, and the rest is mended by hand.
+
+    Args:
+        proposal: Label values, shape (I, J, K).
+        truth: Likewise.
+        axis: See `draw_slices`.
+        slices: Likewise.
+        effort: Likewise.
+        engine: Answers the clicks.
+        embedding: The engine's, of the case.
+        robot: Where a person would click.
+        labels: The task's.
+        rng: The robot's chance.
+
+    Raises:
+        ShapeError: Masks of different shapes.
+        InputError: A slice that does not exist, or one named twice.
+    """
+    inside = on_slices(truth.shape, axis, slices)
+    mask, given, clicks, clicking = proposal, tuple[Prompt, ...](), 0, 0.0
+    left = mend_slices(mask, truth, axis, slices, effort)
+    while clicks < MOST_CLICKS and left.outlines:
+        seen = np.where(noticeable_errors(mask, truth, axis), truth, mask)
+        prompt = robot.act(Scene(np.where(inside, seen, np.uint8(UNKNOWN)), mask, given), rng)
+        price = effort.slice_viewed + (effort.prompt_seconds(prompt) if prompt else 0.0)
+        if prompt is None or left.seconds - effort.slice_viewed * left.slices <= price:
+            break
+        refined = engine.refine(embedding, (*given, prompt), labels=labels, previous=mask).mask
+        clicks, clicking = clicks + 1, clicking + price
+        after = mend_slices(refined, truth, axis, slices, effort)
+        if after.seconds >= left.seconds:
+            break
+        mask, given, left = refined, (*given, prompt), after
+    return replace(left, seconds=left.seconds + clicking, clicks=clicks)
+
+
+def noticeable_errors(proposal: MaskArray, truth: MaskArray, axis: int) -> BoolArray:
+    """Patches of error, connected within a slice, that hold at least one square of two by two voxels.
+
+    Args:
+        proposal: Label values, shape (I, J, K).
+        truth: Likewise.
+        axis: Slices are perpendicular to it.
+
+    Raises:
+        ShapeError: Masks of different shapes.
+    """
+    from scipy import ndimage
+
+    if proposal.shape != truth.shape or truth.ndim != 3:
+        raise ShapeError(f"Proposal and truth must be volumes of one shape, got {proposal.shape} and {truth.shape}")
+    wrong = proposal != truth
+    within = np.zeros((3, 3, 3), dtype=bool)
+    within[tuple(1 if a == axis else slice(None) for a in range(3))] = True
+    patches, _ = ndimage.label(wrong, structure=within)
+    square = np.ones([1 if a == axis else min(2, n) for a, n in enumerate(truth.shape)], dtype=bool)
+    thick = np.unique(patches[ndimage.binary_erosion(wrong, square)])
+    kept: BoolArray = np.isin(patches, thick[thick > 0])
+    return kept
+
+
+def _outlines(truth: MaskArray, wrong: BoolArray, axis: int) -> IntArray:
+    """Patches to outline on each slice and voxels of their boundaries, shape (slices, 2); each true label has its own patches."""
+    from scipy import ndimage
+
+    work = np.zeros((truth.shape[axis], 2), dtype=np.int64)
+    for label in np.unique(truth[wrong]):
+        for n, patch in enumerate(np.moveaxis(wrong & (truth == label), axis, 0)):
+            if patch.any():
+                work[n] += ndimage.label(patch, structure=np.ones((3, 3)))[1], boundary_length(patch[None], 0)
+    return work
+
+
+def _seconds(work: IntArray, effort: EffortModel) -> FloatArray:
+    """Of outlining, for rows of (patches, voxels)."""
+    seconds: FloatArray = work @ np.array([effort.click, effort.outline])
+    return seconds
+
+
+def _answered(mask: MaskArray, work: IntArray, effort: EffortModel) -> Answered:
+    seconds = effort.slice_viewed * len(work) + float(_seconds(work, effort).sum())
+    outlines, outlined = (int(n) for n in work.sum(axis=0))
+    return Answered(mask, seconds, len(work), outlines, outlined)
+
+
+def on_slices(shape: tuple[int, ...], axis: int, slices: Sequence[int]) -> BoolArray:
+    """Voxels on these slices, shape (I, J, K).
+
+    Raises:
+        InputError: A slice that does not exist, or one named twice.
+    """
+    if len(set(slices)) != len(slices) or not all(0 <= n < shape[axis] for n in slices):
+        raise InputError(f"Slices are different numbers within 0..{shape[axis] - 1}, got {sorted(slices)[:8]}")
+    inside = np.zeros(shape, dtype=bool)
+    np.moveaxis(inside, axis, 0)[list(slices)] = True
+    return inside

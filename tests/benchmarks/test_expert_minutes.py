@@ -1,0 +1,43 @@
+"""The arithmetic of expert minutes, by hand."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "path", [str(FOLDER), *sys.path])
+    return importlib.import_module("expert_minutes")
+
+
+def rounds(*points: tuple[float, float]) -> list[dict]:
+    return [{"seconds": minutes * 60, "dice": [dice - 0.1, dice + 0.1]} for minutes, dice in points]
+
+
+def test_minutes_lie_on_the_line_between_rounds(script) -> None:
+    assert script.minutes_to(0.75, rounds((10, 0.6), (20, 0.7), (40, 0.8))) == pytest.approx(30)
+
+
+def test_a_target_reached_at_once_costs_the_first_round(script) -> None:
+    assert script.minutes_to(0.5, rounds((10, 0.6), (20, 0.7))) == 10
+
+
+def test_a_dip_does_not_count_as_reaching(script) -> None:
+    assert script.minutes_to(0.75, rounds((10, 0.7), (20, 0.6), (30, 0.9))) == pytest.approx(25)
+    assert script.minutes_to(0.95, rounds((10, 0.7), (20, 0.9))) is None
+
+
+def test_ways_that_draw_the_first_cases_share_that_round(script) -> None:
+    assert {script.key(name, 0) for name in ("manual", "random", "weighted")} == {"drawn/0"}
+    assert len({script.key(name, n) for name in script.WAYS for n in (0, 1)}) == 3 + 5
+
+
+def test_an_unknown_way_is_refused(script, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        script.parse(["--data", "x", "--ways", "manual,magic"])
+    assert "got magic" in capsys.readouterr().err

@@ -1,0 +1,126 @@
+"""What a finished answer says about who touched what, and how that counts in training."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from medloop.core.errors import SettingError
+from medloop.core.records import Annotation, Annotator, Assignment, Model, Prediction, new_id, now
+from medloop.images.encode import encode_mask
+from medloop.loop.annotators import annotator_named
+from medloop.loop.answers import next_assignment, open_case, submit_mask, submit_partial
+from medloop.loop.corrections import correction_of, touched_of
+from medloop.loop.drafts import save_patch
+from medloop.loop.parts import SlicePart
+from medloop.loop.rounds import start_training
+from medloop.loop.teaching import training_cases
+from medloop.loop.work import drain
+from medloop.loop.workspace import Workspace
+
+from .conftest import FAST, SMALL, MakeWorkspace
+from .made_up import add_model, every_case
+
+PLANE = 24 * 24
+
+
+@pytest.fixture
+def mended(pool: Workspace, ann: Annotator) -> Annotation:
+    """A proposal of label 1 on slices 4 and 5; Ann drew five voxels on slice 4, two of them as they were."""
+    opened = open_proposed(pool, ann)
+    save_patch(pool, opened.id, 0, [(4 * PLANE, 5, 1), (4 * PLANE + 2, 3, 2)])
+    return submit_mask(pool, opened.id)
+
+
+def open_proposed(pool: Workspace, ann: Annotator) -> Assignment:
+    case = every_case(pool)[0]
+    mask = np.zeros(SMALL, dtype=np.uint8)
+    mask[..., 4:6] = 1
+    prediction = Prediction(
+        id=new_id("prediction"),
+        case_id=case.id,
+        model_id=add_model(pool, 3).id,
+        mask=pool.store.blobs.put(encode_mask(mask)),
+        uncertainty=None,
+        probabilities=(0.8, 0.1, 0.1),
+        features=None,
+        scores={},
+        created_at=now(),
+    )
+    with pool.store.write("worker") as tx:
+        tx.add(prediction)
+    return open_case(pool, case.id, ann.id).assignment
+
+
+def test_touched_are_the_voxels_an_edit_went_over(pool: Workspace, mended: Annotation) -> None:
+    correction = correction_of(pool, mended)
+    assert (correction.annotator, correction.model, correction.edits) == ("Ann", 3, 1)
+    assert np.flatnonzero(correction.touched.ravel(order="F")).tolist() == [4 * PLANE + n for n in range(5)]
+    assert correction.to_json()["touched_voxels"] == 5
+    assert correction.answered.all()
+
+
+def test_a_mask_made_elsewhere_touches_what_it_changes(pool: Workspace, ann: Annotator) -> None:
+    opened = open_proposed(pool, ann)
+    mask = np.zeros(SMALL, dtype=np.uint8)
+    mask[..., 4:6], mask[0, 0, 9] = 1, 2
+    touched = correction_of(pool, submit_mask(pool, opened.id, mask=mask)).touched
+    assert np.argwhere(touched).tolist() == [[0, 0, 9]]
+
+
+def test_an_accepted_proposal_has_no_touched_voxel(pool: Workspace, ann: Annotator) -> None:
+    accepted = submit_mask(pool, open_proposed(pool, ann).id)
+    assert correction_of(pool, accepted).to_json()["touched_share"] == 0
+
+
+def test_a_mask_from_nothing_is_all_of_the_persons_making(pool: Workspace, ann: Annotator) -> None:
+    opened = open_case(pool, every_case(pool)[1].id, ann.id).assignment
+    correction = correction_of(pool, submit_mask(pool, opened.id, mask=np.zeros(SMALL, dtype=np.uint8)))
+    assert (correction.model, correction.touched.all()) == (None, True)
+
+
+def test_a_second_correction_keeps_the_touches_of_the_first(pool: Workspace, mended: Annotation, ann: Annotator) -> None:
+    again = open_case(pool, mended.case_id, ann.id).assignment
+    save_patch(pool, again.id, 0, [(7 * PLANE, 1, 1)])
+    second = submit_mask(pool, again.id)
+    assert second.supersedes == mended.id
+    assert correction_of(pool, second).touched.sum() == 6
+
+
+def test_only_answered_slices_of_a_partial_answer_count(pool: Workspace, ann: Annotator) -> None:
+    opened = open_proposed(pool, ann)
+    save_patch(pool, opened.id, 0, [(4 * PLANE, 2, 0), (9 * PLANE, 2, 1)])
+    correction = correction_of(pool, submit_partial(pool, opened.id, parts=[SlicePart(2, 4)]))
+    assert (correction.touched.sum(), correction.answered.sum()) == (2, PLANE)
+
+
+def test_training_cases_know_their_touched_voxels_only_when_these_count(pool: Workspace, mended: Annotation) -> None:
+    cases = {case.id: case for case in every_case(pool)}
+    assert training_cases(pool, [mended], cases)[0].touched is None
+    weighed = dataclasses.replace(pool.project, settings=dataclasses.replace(pool.settings, correction_weight=5.0))
+    touched = training_cases(dataclasses.replace(pool, project=weighed), [mended], cases)[0].touched
+    assert touched is not None
+    assert (touched() == touched_of(pool, [mended], cases[mended.case_id])).all()
+
+
+def test_a_training_weighs_corrections_and_says_so(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 4, labelled=2, settings=dataclasses.replace(FAST, correction_weight=3.0))
+    start_training(workspace, actor="test")
+    drain(workspace)
+    opened = next_assignment(workspace, annotator_named(workspace, "Ann").id)
+    assert opened is not None
+    assert opened.prediction is not None
+    save_patch(workspace, opened.assignment.id, 0, [(0, 40, 1)])
+    submit_mask(workspace, opened.assignment.id)
+    start_training(workspace, actor="test")
+    drain(workspace)
+    with workspace.store.read() as tx:
+        first, second = tx.find(Model, order=("index",))
+    assert (first.metrics["corrected_answers"], second.metrics["corrected_answers"]) == (0, 1)
+    assert second.metrics["correction_weight"] == second.recipe["touched_weight"] == 3.0
+
+
+@pytest.mark.parametrize("weight", [0.5, 101.0, float("nan")])
+def test_a_weight_outside_its_range_is_refused(make_workspace: MakeWorkspace, weight: float) -> None:
+    with pytest.raises(SettingError, match="correction_weight must lie between 1 and 100"):
+        make_workspace(["train"], settings=dataclasses.replace(FAST, correction_weight=weight))
