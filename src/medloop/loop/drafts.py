@@ -100,7 +100,9 @@ def read_draft(workspace: Workspace, assignment_id: str, *, upto: int | None = N
         patches = tx.patches(assignment_id, after=begin.revision if begin else 0)
         mask = begin.mask if begin else base_mask(workspace, tx, assignment, case)
     wanted = [patch for patch in patches if upto is None or patch.revision <= upto]
-    revision = wanted[-1].revision if wanted else begin.revision if begin else 0
+    if begin and not wanted:
+        return begin
+    revision = wanted[-1].revision if wanted else 0
     return Draft(revision, with_patches(mask, wanted))
 
 

@@ -2,12 +2,17 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.arrays import BoolArray, IntArray, MaskArray
 from medloop.core.errors import InputError, LabelError
-from medloop.interaction.prompts import ExtremePoints, Point, Prompt, Scribble, exact_voxels, keep_hints
+from medloop.core.geometry import Shape3
+from medloop.interaction.prompts import ExtremePoints, Point, Prompt, Scribble, exact_voxels
+
+Places: TypeAlias = tuple[IntArray, IntArray, IntArray]
+"""Voxels as an index (i, j, k) into a mask."""
 
 
 def check_locked(new: Sequence[Prompt], mask: MaskArray, locked: Sequence[int], labels: Sequence[int]) -> None:
@@ -47,12 +52,21 @@ def still_meant(prompts: Sequence[Prompt], mask: MaskArray, *, where: BoolArray 
     return [left for prompt in prompts if (left := _obeyed(prompt, mask, where)) is not None]
 
 
-def overruled(older: Sequence[Prompt], new: Sequence[Prompt], mask: MaskArray) -> BoolArray:
-    """Voxels of older gestures that the mask disobeys and that no new gesture speaks of, shape (I, J, K)."""
-    stands: BoolArray = keep_hints(mask, older) != mask
+def overruled(older: Sequence[Prompt], new: Sequence[Prompt], mask: MaskArray) -> Places:
+    """Voxels of older gestures that the mask disobeys and that no new gesture speaks of, as an index into it."""
+    flats = [_flat(prompt, mask.shape) for prompt in older]
+    known = np.unique(np.concatenate(flats)) if flats else np.zeros(0, dtype=np.int64)
+    there = mask[np.unravel_index(known, mask.shape, order="F")]
+    said = there.copy()
+    for prompt, flat in zip(older, flats, strict=True):
+        at = np.searchsorted(known, flat)
+        gives = getattr(prompt, "positive", True)
+        said[at] = prompt.label if gives else np.where(said[at] == prompt.label, 0, said[at])
+    stands = said != there
     for prompt in new:
-        stands[tuple(exact_voxels(prompt, mask.shape).T)] = False
-    return stands
+        stands &= ~np.isin(known, _flat(prompt, mask.shape))
+    i, j, k = np.unravel_index(known[stands], mask.shape, order="F")
+    return i, j, k
 
 
 def hinted(prompts: Sequence[Prompt], mask: MaskArray) -> BoolArray:
@@ -63,6 +77,12 @@ def hinted(prompts: Sequence[Prompt], mask: MaskArray) -> BoolArray:
         if len(voxels):
             found[tuple(voxels.T)] = True
     return found
+
+
+def _flat(prompt: Prompt, shape: Shape3) -> IntArray:
+    i, j, k = exact_voxels(prompt, shape).T
+    flat: IntArray = i + shape[0] * (j + shape[1] * k)
+    return flat
 
 
 def _obeyed(prompt: Prompt, mask: MaskArray, where: BoolArray | None) -> Prompt | None:

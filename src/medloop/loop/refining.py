@@ -114,8 +114,9 @@ def add_prompt(
     older = still_meant([gesture_of(record) for record in in_force(scene.log)], draft)
     answer = _ask(workspace, scene, refiner, [*older, *new], draft, locked)
     stands = overruled(older, new, draft)
-    if stands.any():
-        answer = dataclasses.replace(answer, mask=np.where(stands, draft, answer.mask))
+    if len(stands[0]):
+        answer = dataclasses.replace(answer, mask=answer.mask.copy(order="K"))
+        answer.mask[stands] = draft[stands]
     return _save(workspace, scene, answer, made=[_Gesture(p) for p in new], locked=locked)
 
 

@@ -130,6 +130,8 @@ def _require_plain(value: Any, where: str) -> None:
         raise InputError(f"{where} must be finite, got {value}", remedy="leave the entry out or use None")
     if isinstance(value, str):
         _require_text(value, where)
+    elif isinstance(value, list) and all(type(item) is int for item in value):
+        return  # the runs of an edit: many, and short work
     elif isinstance(value, list):
         for item in value:
             _require_plain(item, where)
@@ -207,7 +209,9 @@ def _records(record: type[Any]) -> Codec:
 
 _JSON = Codec(plain, lambda value: value)
 _TUPLE = Codec(plain, tuple)
-_RUNS = Codec(plain, lambda runs: tuple(tuple(run) for run in runs))
+_RUNS = Codec(
+    lambda runs: [[int(start), int(length), int(value)] for start, length, value in runs], lambda runs: tuple(tuple(run) for run in runs)
+)
 _FLOAT = Codec(float, float)
 _OPTIONAL = Codec(lambda value: None if value is None else float(value), lambda value: value)
 _GRID = Codec(_grid_to_json, _grid_from_json)
