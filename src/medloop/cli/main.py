@@ -39,6 +39,7 @@ for command in (
     projects.status,
     projects.report,
     triage.triage,
+    triage.calibrate,
     projects.export,
     learning.strategies,
     studies.simulate,
