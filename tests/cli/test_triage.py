@@ -42,3 +42,10 @@ def test_a_loose_risk_sorts_the_pool(medloop: Medloop, project: Path):
 
 def test_a_risk_that_is_none_is_wrong_use(medloop: Medloop, project: Path):
     assert medloop("triage", project, "--risk", "0").status == 2
+
+
+def test_calibration_needs_a_model_and_a_known_method(medloop: Medloop, project: Path):
+    said = medloop("calibrate", project)
+    assert (said.status, said.err.count("\n")) == (1, 1)
+    assert "got no model" in said.err
+    assert medloop("calibrate", project, "--method", "magic").status == 2

@@ -1,10 +1,10 @@
-"""The command that sorts predictions by who should look at them."""
+"""Commands about trust: who should look at a prediction, and whether its probabilities come true."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder
+from medloop.cli.options import AsJson, ProjectFolder, one_of
 from medloop.cli.printing import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -31,6 +31,33 @@ def triage(
         print_json(found)
     else:
         _print_triage(found)
+
+
+def calibrate(
+    folder: ProjectFolder,
+    method: Annotated[str, typer.Option(help="temperature or isotonic.")] = "temperature",
+    as_json: AsJson = False,
+) -> None:
+    """Measure whether the newest model's probabilities come true, and fit what mends them.
+
+    Fitted on validation answers, judged on test and audit answers; predicts them all.
+    """
+    from medloop.loop.calibrating import calibrate_model
+    from medloop.loop.workspace import Workspace
+
+    known: tuple[Literal["temperature", "isotonic"], ...] = ("temperature", "isotonic")
+    chosen = one_of("--method", method, known)
+    with Workspace.open(folder) as workspace:
+        found = calibrate_model(workspace, method=chosen)
+    if as_json:
+        print_json(found)
+        return
+    typer.echo(f"model {found.model_index}: {chosen} fitted on {found.fitted_on} validation cases")
+    if found.before is None or found.after is None:
+        say("no test or audit answers: what it is worth on other cases is not known")
+        return
+    for name in ("ece", "classwise_ece", "brier", "nll"):
+        typer.echo(f"{name:<14} {getattr(found.before, name):.4f} -> {getattr(found.after, name):.4f}  on {found.judged_on} cases")
 
 
 def _print_triage(found: "Triage") -> None:

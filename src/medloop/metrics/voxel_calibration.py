@@ -40,7 +40,21 @@ def judge_calibration(
         ShapeError: Shapes that do not fit, a label without probabilities, or no voxel to judge.
         InputError: Probabilities outside 0..1 or NaN.
     """
-    labels, rows = voxel_rows(probabilities, truth, where)
+    return judge_rows(*voxel_rows(probabilities, truth, where), bins=bins)
+
+
+def judge_rows(labels: IntArray, rows: CaseProbabilities, *, bins: int = DEFAULT_BINS) -> Calibration:
+    """All measures of a table, of one volume's voxels or of many.
+
+    Args:
+        labels: Shape (voxels,).
+        rows: Shape (voxels, classes).
+        bins: Number of equal bins.
+
+    Raises:
+        ShapeError: Lengths that do not fit, or no voxel.
+        InputError: Probabilities outside 0..1 or NaN.
+    """
     return Calibration(
         ece=ece(labels, rows, bins=bins),
         classwise_ece=classwise_ece(labels, rows, bins=bins),

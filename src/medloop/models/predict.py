@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
-from medloop.core.arrays import ClassProbabilities, ProbabilitySamples
+from medloop.core.arrays import ClassProbabilities, FloatArray, ProbabilitySamples
 from medloop.core.errors import InputError
 from medloop.core.image import Image
 from medloop.models.batches import require_fitting
@@ -21,6 +22,14 @@ from medloop.models.normalise import normalise
 from medloop.models.recipes import Recipe
 from medloop.models.resample import resample, working_shape
 from medloop.models.uncertainty import EverySource, Pass, Sampler
+
+
+class Calibrated(Protocol):
+    """Probabilities to probabilities, such as the values of `medloop.quality.calibrate`."""
+
+    def __call__(self, probabilities: FloatArray, *, axis: int) -> FloatArray:
+        """The same shape; `axis` holds the classes."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +60,7 @@ class Predictor:
         networks: One per member, in evaluation mode.
         device: Where they are.
         sampler: Where samples come from; None uses members, then flips, then dropout.
+        calibrated: Applied to the samples, classes on axis 1; for example a fitted temperature. None leaves them as trained.
     """
 
     def __init__(
@@ -60,14 +70,18 @@ class Predictor:
         *,
         device: torch.device,
         sampler: Sampler | None = None,
+        calibrated: Calibrated | None = None,
     ) -> None:
         self.recipe = recipe
         self.networks = tuple(networks)
         self.device = device
         self.sampler = sampler or EverySource(len(self.networks), recipe.flips)
+        self.calibrated = calibrated
 
     @classmethod
-    def load(cls, recipe: Recipe, weights: Sequence[bytes], *, sampler: Sampler | None = None) -> "Predictor":
+    def load(
+        cls, recipe: Recipe, weights: Sequence[bytes], *, sampler: Sampler | None = None, calibrated: Calibrated | None = None
+    ) -> "Predictor":
         """Networks from the safetensors bytes of a model's members.
 
         Raises:
@@ -78,7 +92,7 @@ class Predictor:
             raise InputError("A predictor needs the weights of at least one member, got none")
         device = choose_device()
         networks = [_load_network(recipe, data).to(device).eval() for data in weights]
-        return cls(recipe, networks, device=device, sampler=sampler)
+        return cls(recipe, networks, device=device, sampler=sampler, calibrated=calibrated)
 
     def predict(self, image: Image, *, samples: int, rng: np.random.Generator) -> Answer:
         """Answer one image.
@@ -97,7 +111,10 @@ class Predictor:
         with limited_threads(self.recipe.threads):
             answers = [self._run(one, prepared) for one in passes]
         drawn = [self._on_grid(probabilities, image) for heads, _ in answers for probabilities in heads]
-        return Answer(np.stack(drawn), answers[0][1])
+        stacked = np.stack(drawn)
+        if self.calibrated is not None:
+            stacked = self.calibrated(stacked, axis=1).astype(np.float32)
+        return Answer(stacked, answers[0][1])
 
     def _run(self, one: Pass, prepared: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         network = self.networks[one.member]
