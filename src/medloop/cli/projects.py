@@ -45,6 +45,9 @@ def init(
     bias_correction: Annotated[
         bool, typer.Option("--bias-correction", help="Weigh drawn cases so that they stand for the whole pool.")
     ] = False,
+    right_reasons: Annotated[
+        float, typer.Option(min=0, help="Weight of what people call irrelevant in explanations; 0 ignores it, 30 is a start.")
+    ] = 0,
     validation: Annotated[float | None, typer.Option(help="Share of labelled patients kept for validation.", show_default="0.1")] = None,
     test: Annotated[float | None, typer.Option(help="Share of labelled patients kept for testing.", show_default="0.15")] = None,
     audit: Annotated[float | None, typer.Option(help="Share of unlabelled patients asked for evaluation only.", show_default="0.1")] = None,
@@ -75,6 +78,7 @@ def init(
         summed=one_of("--summed", summed or usual.summed, get_args(Summed)),
         pseudo_labels=pseudo_labels,
         bias_correction=bias_correction,
+        right_reasons=right_reasons,
         train_minutes=usual.train_minutes if minutes is None else minutes,
         validation_fraction=usual.validation_fraction if validation is None else validation,
         test_fraction=usual.test_fraction if test is None else test,

@@ -111,6 +111,7 @@ class ProjectSettings:
         pseudo_labels: Let a training also learn from confident predictions of unanswered training cases.
         bias_correction: Show drawn cases to a training by LURE weights, so that they stand for the whole pool; works
             with strategies that draw by known chances, and is logged as impossible with others.
+        right_reasons: Weight of the penalty on evidence from regions that people called irrelevant in an explanation; 0 is off.
         budget_labels: Answers after which the advice is to stop; 0 sets no limit. Nothing is ever stopped by itself.
         budget_minutes: Minutes of human time after which the advice is to stop; 0 sets no limit.
         budget_money: Cost of human time (minutes × each annotator's cost per minute) likewise; 0 sets no limit.
@@ -135,6 +136,7 @@ class ProjectSettings:
     summed: Summed = "mean"
     pseudo_labels: bool = False
     bias_correction: bool = False
+    right_reasons: float = 0.0
     budget_labels: int = 0
     budget_minutes: float = 0.0
     budget_money: float = 0.0

@@ -96,6 +96,7 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
     )
     if _has_sides(workspace):
         recipe = dataclasses.replace(recipe, flips=())
+    recipe = dataclasses.replace(recipe, rrr=settings.right_reasons)
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
 
 
@@ -134,7 +135,8 @@ def _going_on(workspace: Workspace, recipe: Recipe, folder: Path) -> tuple[Recip
     before = Recipe.from_json(parent.recipe)
     if before.channels != recipe.channels:
         return recipe, None
-    return dataclasses.replace(before, steps=recipe.steps, minutes=recipe.minutes, threads=recipe.threads, seed=recipe.seed), parent
+    chosen_now = {name: getattr(recipe, name) for name in ("steps", "minutes", "threads", "seed", "rrr")}
+    return dataclasses.replace(before, **chosen_now), parent
 
 
 def _described(recipe: Recipe) -> str:

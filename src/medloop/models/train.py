@@ -169,7 +169,8 @@ def take_step(
         recipe: What is trained.
         member: Which network.
         state: Where the training stands; changed.
-        images, targets: From `draw_batch`.
+        images: From `draw_batch`.
+        targets: From `draw_batch`.
         irrelevant: Voxels that evidence must not come from, from `draw_irrelevant`.
 
     Raises:

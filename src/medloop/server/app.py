@@ -18,7 +18,7 @@ from medloop.server.feed import Feed
 from medloop.server.folders import Projects
 from medloop.server.pages import install_pages
 from medloop.server.proposals import Proposer
-from medloop.server.routes import answers, asking, assignments, cases, health, measuring, projects, stream, work
+from medloop.server.routes import answers, asking, assignments, cases, explaining, health, measuring, projects, stream, work
 from medloop.server.security import Gate
 from medloop.server.settings import ServerSettings
 from medloop.server.site import Site
@@ -26,7 +26,7 @@ from medloop.server.views import Failure
 
 PREFIX = "/api/v1"
 _ROUTERS: tuple[APIRouter, ...] = tuple(
-    part.router for part in (health, projects, cases, measuring, asking, assignments, answers, work, stream)
+    part.router for part in (health, projects, cases, measuring, explaining, asking, assignments, answers, work, stream)
 )
 
 _FAILURES: dict[int | str, dict[str, Any]] = {

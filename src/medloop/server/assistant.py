@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -71,6 +71,23 @@ class Assistant:
             raise UnavailableError("There is no model yet", remedy="answer some cases first")
         return prediction.id
 
+    def explain(self, asked: dict[str, str]) -> dict[str, Any]:
+        """Explain one case with the newest model; see `medloop.server.explainer`.
+
+        Raises:
+            UnavailableError: There is no model yet, or Captum is missing.
+            MedloopError: Whatever explaining raises.
+        """
+        from medloop.server.explainer import explain_for
+
+        workspace = self._workspace(asked.get("project_id", ""))
+        with self._guard:
+            with workspace.store.read() as tx:
+                model = tx.latest_model()
+            if model is None:
+                raise UnavailableError("There is no model yet", remedy="answer some cases first")
+            return explain_for(workspace, self._predictor(workspace, model), asked)
+
     def warm_model(self) -> str | None:
         """Id of the model in memory."""
         return self._warm.model_id if self._warm else None
@@ -102,10 +119,14 @@ def create_assistant(assistant: Assistant) -> Starlette:
         prediction_id = await asyncio.to_thread(assistant.propose, body.get("project_id", ""), body.get("case_id", ""))
         return JSONResponse({"prediction_id": prediction_id})
 
+    async def explain(request: Request) -> JSONResponse:
+        return JSONResponse(await asyncio.to_thread(assistant.explain, await _body(request)))
+
     async def health(_request: Request) -> JSONResponse:
         return JSONResponse({"status": "ok", "model_id": assistant.warm_model()})
 
     routes = [Route("/propose", propose, methods=["POST"]), Route("/health", health)]
+    routes.append(Route("/explain", explain, methods=["POST"]))
     return Starlette(routes=routes, exception_handlers={MedloopError: _deliberate, Exception: _unforeseen})
 
 

@@ -169,7 +169,17 @@ def _source_from_json(value: Any) -> Source:
 _LATER: Mapping[type[Any], frozenset[str]] = {
     Choice: frozenset({"probability"}),
     ProjectSettings: frozenset(
-        {"pseudo_labels", "budget_labels", "budget_minutes", "budget_money", "target_score", "cold_start", "summed", "bias_correction"}
+        {
+            "pseudo_labels",
+            "budget_labels",
+            "budget_minutes",
+            "budget_money",
+            "target_score",
+            "cold_start",
+            "summed",
+            "bias_correction",
+            "right_reasons",
+        }
     ),
 }
 """Fields that nested records gained after projects existed. At their default they are not written, so that a row from
