@@ -81,7 +81,7 @@ def test_drawing_does_not_renumber_places(pool: Workspace, doubtful: Assignment)
 def test_visits_are_part_of_the_audit(pool: Workspace, doubtful: Assignment, ann: Annotator) -> None:
     visit = mark_visited(pool, doubtful.id, 0)
     with pool.store.read() as tx:
-        event = tx.events_of("assignment", doubtful.id)[-1]
+        event = tx.events_about("assignment", [doubtful.id])[-1]
     assert (event.verb, event.actor, event.at, event.body["start"]) == ("visit", ann.id, visit.at, [0, 0, 9])
     assert isinstance(visit, Visit)
     verify(pool.store)

@@ -51,6 +51,9 @@ def init(
     correction_weight: Annotated[
         float, typer.Option(min=1, max=100, help="How much voxels drawn over count in training against proposed ones merely accepted.")
     ] = 1.0,
+    right_reasons: Annotated[
+        float, typer.Option(min=0, help="Weight of what people call irrelevant in explanations; 0 ignores it, 30 is a start.")
+    ] = 0,
     validation: Annotated[float | None, typer.Option(help="Share of labelled patients kept for validation.", show_default="0.1")] = None,
     test: Annotated[float | None, typer.Option(help="Share of labelled patients kept for testing.", show_default="0.15")] = None,
     audit: Annotated[float | None, typer.Option(help="Share of unlabelled patients asked for evaluation only.", show_default="0.1")] = None,
@@ -83,6 +86,7 @@ def init(
         bias_correction=bias_correction,
         guided=guided,
         correction_weight=correction_weight,
+        right_reasons=right_reasons,
         train_minutes=usual.train_minutes if minutes is None else minutes,
         validation_fraction=usual.validation_fraction if validation is None else validation,
         test_fraction=usual.test_fraction if test is None else test,

@@ -115,6 +115,7 @@ class ProjectSettings:
             network proposes and refines. Segmentation only; a training in the same time sees fewer images.
         correction_weight: How much a voxel that a person has drawn over counts in training against one of the proposal that was
             merely accepted, 1..100; 1 makes no difference.
+        right_reasons: Weight of the penalty on evidence from regions that people called irrelevant in an explanation; 0 is off.
         budget_labels: Answers after which the advice is to stop; 0 sets no limit. Nothing is ever stopped by itself.
         budget_minutes: Minutes of human time after which the advice is to stop; 0 sets no limit.
         budget_money: Cost of human time (minutes × each annotator's cost per minute) likewise; 0 sets no limit.
@@ -141,6 +142,7 @@ class ProjectSettings:
     bias_correction: bool = False
     guided: bool = False
     correction_weight: float = 1.0
+    right_reasons: float = 0.0
     budget_labels: int = 0
     budget_minutes: float = 0.0
     budget_money: float = 0.0

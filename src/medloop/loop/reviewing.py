@@ -154,7 +154,7 @@ def _chances(workspace: Workspace, assignment: Assignment, case: Case, predictio
 
 def visits_of(tx: Reader, assignment_id: str) -> tuple[Visit, ...]:
     """The visits logged while a case was open, in order."""
-    return tuple(_visit(event) for event in _of_verb(tx.events_of("assignment", assignment_id), VISIT))
+    return tuple(_visit(event) for event in _of_verb(tx.events_about("assignment", [assignment_id]), VISIT))
 
 
 def _of_verb(events: Sequence[Event], verb: str) -> list[Event]:

@@ -18,6 +18,7 @@ from medloop.loop.bias import training_weights
 from medloop.loop.control import JobControl
 from medloop.loop.corrections import touched_of
 from medloop.loop.notes import noted
+from medloop.loop.objections import irrelevant_blobs, irrelevant_loader
 from medloop.loop.parts import merged_answer
 from medloop.loop.pseudo import PseudoAnswer, load_pseudo, pseudo_answers
 from medloop.loop.workspace import Workspace
@@ -48,10 +49,15 @@ def teach(workspace: Workspace, control: JobControl, folder: Path, *, answers: S
     """
     weights = _weights(workspace, control, folder)
     ids = {cases[a.case_id].name: a.case_id for a in answers}
-    own = [dataclasses.replace(c, weight=weights.get(ids[c.id], 1.0)) for c in training_cases(workspace, answers, cases)]
+    marked = _marked(workspace, folder, sorted(cases))
+    own = [
+        dataclasses.replace(c, weight=weights.get(ids[c.id], 1.0), irrelevant=irrelevant_loader(workspace, cases[ids[c.id]], marked))
+        for c in training_cases(workspace, answers, cases)
+    ]
     believed = _believed(workspace, folder, len(own))
     facts = ({"pseudo_labels": len(believed)} if believed else {}) | ({"weighted_cases": len(weights)} if weights else {})
     facts |= _corrections(workspace, learned=answers)
+    facts |= {"right_reasons_cases": len(marked)} if marked else {}
     return Taught([*own, *(_pseudo_case(workspace, p) for p in believed)], facts)
 
 
@@ -115,6 +121,19 @@ def _corrections(workspace: Workspace, *, learned: Sequence[Annotation]) -> Json
     """How many answers mended a proposal, where that decides how their voxels count."""
     weight = workspace.settings.correction_weight
     return {"correction_weight": weight, "corrected_answers": sum(a.proposal_id is not None for a in learned)} if weight > 1 else {}
+
+
+def _marked(workspace: Workspace, folder: Path, case_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Case id → blobs of the regions called irrelevant; empty without the setting."""
+
+    def decide() -> dict[str, list[str]]:
+        if not workspace.settings.right_reasons:
+            return {}
+        with workspace.store.read() as tx:
+            return irrelevant_blobs(tx, case_ids)
+
+    found: dict[str, list[str]] = noted(folder / "irrelevant.json", decide)
+    return found
 
 
 def _believed(workspace: Workspace, folder: Path, answers: int) -> list[PseudoAnswer]:

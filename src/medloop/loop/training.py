@@ -101,6 +101,7 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
         recipe = dataclasses.replace(recipe, flips=())
     if workspace.task.kind == "segmentation":
         recipe = dataclasses.replace(recipe, touched_weight=settings.correction_weight)
+    recipe = dataclasses.replace(recipe, rrr=settings.right_reasons)
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
 
 
@@ -148,7 +149,7 @@ def _going_on(workspace: Workspace, recipe: Recipe, folder: Path) -> tuple[Recip
     before = Recipe.from_json(parent.recipe)
     if (before.channels, before.guided) != (recipe.channels, recipe.guided):
         return recipe, None
-    own = {name: getattr(recipe, name) for name in ("steps", "minutes", "threads", "seed", "touched_weight")}
+    own = {name: getattr(recipe, name) for name in ("steps", "minutes", "threads", "seed", "touched_weight", "rrr")}
     return dataclasses.replace(before, **own), parent
 
 

@@ -147,6 +147,7 @@ def check_settings(settings: ProjectSettings) -> None:
         ("budget_minutes", settings.budget_minutes, 0, 1e9),
         ("budget_money", settings.budget_money, 0, 1e12),
         ("target_score", settings.target_score, 0, 1),
+        ("right_reasons", settings.right_reasons, 0, 1e6),
     )
     for name, value, low, high in rules:
         if not low <= value <= high:

@@ -19,7 +19,7 @@ from medloop.server.folders import Projects
 from medloop.server.pages import install_pages
 from medloop.server.proposals import Proposer
 from medloop.server.refinements import Refinements
-from medloop.server.routes import answers, asking, assignments, cases, health, measuring, projects, prompts, stream, work
+from medloop.server.routes import answers, asking, assignments, cases, explaining, health, measuring, projects, prompts, stream, work
 from medloop.server.security import Gate
 from medloop.server.settings import ServerSettings
 from medloop.server.site import Site
@@ -27,7 +27,7 @@ from medloop.server.views import Failure
 
 PREFIX = "/api/v1"
 _ROUTERS: tuple[APIRouter, ...] = tuple(
-    part.router for part in (health, projects, cases, measuring, asking, assignments, prompts, answers, work, stream)
+    part.router for part in (health, projects, cases, measuring, explaining, asking, assignments, prompts, answers, work, stream)
 )
 
 _FAILURES: dict[int | str, dict[str, Any]] = {

@@ -88,6 +88,23 @@ class Assistant:
             raise UnavailableError("There is no model yet", remedy="answer some cases first")
         return prediction.id
 
+    def explain(self, asked: dict[str, str]) -> dict[str, Any]:
+        """Explain one case with the newest model; see `medloop.server.explainer`.
+
+        Raises:
+            UnavailableError: There is no model yet, or Captum is missing.
+            MedloopError: Whatever explaining raises.
+        """
+        from medloop.server.explainer import explain_for
+
+        workspace = self._workspace(asked.get("project_id", ""))
+        with self._guard:
+            with workspace.store.read() as tx:
+                model = tx.latest_model()
+            if model is None:
+                raise UnavailableError("There is no model yet", remedy="answer some cases first")
+            return explain_for(workspace, self._predictor(workspace, model), asked)
+
     def warm_model(self) -> str | None:
         """Id of the model in memory."""
         return self._warm.model_id if self._warm else None
@@ -112,7 +129,7 @@ class Assistant:
 
 
 def create_assistant(assistant: Assistant) -> Starlette:
-    """The assistant as an application: `POST /propose` and `/warm {project_id, case_id}`, `POST /refine`, `GET /health`."""
+    """The assistant as an application: `POST /propose` and `/warm {project_id, case_id}`, `POST /refine` and `/explain`, `GET /health`."""
 
     async def refine(request: Request) -> JSONResponse:
         return JSONResponse(await asyncio.to_thread(assistant.refine, await _object(request)))
@@ -128,10 +145,13 @@ def create_assistant(assistant: Assistant) -> Starlette:
         prediction_id = await asyncio.to_thread(assistant.propose, body.get("project_id", ""), body.get("case_id", ""))
         return JSONResponse({"prediction_id": prediction_id})
 
+    async def explain(request: Request) -> JSONResponse:
+        return JSONResponse(await asyncio.to_thread(assistant.explain, await _body(request)))
+
     async def health(_request: Request) -> JSONResponse:
         return JSONResponse({"status": "ok", "model_id": assistant.warm_model()})
 
-    asked = {"/propose": propose, "/refine": refine, "/warm": warm}
+    asked = {"/propose": propose, "/refine": refine, "/warm": warm, "/explain": explain}
     routes = [Route("/health", health), *(Route(address, answer, methods=["POST"]) for address, answer in asked.items())]
     return Starlette(routes=routes, exception_handlers={MedloopError: _deliberate, Exception: _unforeseen})
 

@@ -98,6 +98,11 @@ class Proposer:
         self._asked: set[tuple[str, str]] = set()
         self._guard = Lock()
 
+    @property
+    def socket_path(self) -> Path | None:
+        """The assistant's socket, for questions that wait for their answer; None without an assistant."""
+        return self._socket
+
     def bind(self) -> None:
         """Publish from the running event loop."""
         self._loop = asyncio.get_running_loop()

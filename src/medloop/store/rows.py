@@ -184,6 +184,7 @@ _LATER: Mapping[type[Any], frozenset[str]] = {
             "bias_correction",
             "guided",
             "correction_weight",
+            "right_reasons",
         }
     ),
 }

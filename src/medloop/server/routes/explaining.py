@@ -1,0 +1,98 @@
+"""Why the model answers as it does, what else it might have meant, and objections to its reasons."""
+
+from typing import Annotated, Literal
+
+import numpy as np
+from fastapi import APIRouter, Query
+
+from medloop.core.arrays import BoolArray
+from medloop.core.errors import LabelError, UnavailableError
+from medloop.core.geometry import Shape3
+from medloop.core.records import Case
+from medloop.explain.methods import require_captum
+from medloop.loop.annotators import annotator_named
+from medloop.loop.explaining import similar_cases
+from medloop.loop.objections import object_to_explanation, objections
+from medloop.loop.parts import BoxPart, SlicePart, answered_voxels
+from medloop.loop.workspace import Workspace
+from medloop.server.explain_views import ExplanationView, HypothesesView, ObjectionBody, ObjectionView, SimilarView
+from medloop.server.proposals import ask_assistant
+from medloop.server.schemas import Id, SliceBody
+from medloop.server.site import AnnotatorName, Site, SiteHere, WorkspaceHere
+
+router = APIRouter(prefix="/projects/{project}/cases/{case}", tags=["explanations"])
+Method = Literal["grad-cam", "integrated-gradients", "occlusion"]
+Distance = Literal["cosine", "euclidean"]
+
+
+@router.get("/explanation")
+def get_explanation(
+    site: SiteHere,
+    workspace: WorkspaceHere,
+    case: Id,
+    label: Annotated[int, Query(ge=0, le=255, description="The class or label value to explain.")],
+    method: Annotated[Method, Query(description="How.")] = "grad-cam",
+) -> ExplanationView:
+    """Where the newest model looks for a label, as a map on the case's own voxels."""
+    _require_case(workspace, case)
+    if label not in workspace.task.label_values:
+        raise LabelError(f"The task has the labels {list(workspace.task.label_values)}, got {label}")
+    require_captum()
+    return ExplanationView.model_validate(_ask(site, workspace, case, {"what": "saliency", "label": str(label), "method": method}))
+
+
+@router.get("/hypotheses")
+def get_hypotheses(
+    site: SiteHere, workspace: WorkspaceHere, case: Id, most: Annotated[int, Query(ge=1, le=12, description="At most so many.")] = 4
+) -> HypothesesView:
+    """Distinct masks that the newest model might have meant, and the voxels where one hint would change most."""
+    _require_case(workspace, case)
+    return HypothesesView.model_validate(_ask(site, workspace, case, {"what": "hypotheses", "most": str(most)}))
+
+
+@router.get("/similar")
+def get_similar(
+    workspace: WorkspaceHere,
+    case: Id,
+    count: Annotated[int, Query(ge=1, le=50, description="At most so many.")] = 5,
+    distance: Annotated[Distance, Query(description="How far apart embeddings are.")] = "cosine",
+) -> SimilarView:
+    """The answered cases that the model sees as most alike, with their labels and how well it does on them."""
+    return SimilarView.model_validate(similar_cases(workspace, case, count=count, distance=distance))
+
+
+@router.get("/objections")
+def list_objections(workspace: WorkspaceHere, case: Id) -> list[ObjectionView]:
+    """Every objection to explanations of a case, in order; they are never changed."""
+    _require_case(workspace, case)
+    with workspace.store.read() as tx:
+        return [ObjectionView.model_validate(found) for found in objections(tx, [case])]
+
+
+@router.post("/objections")
+def post_objection(workspace: WorkspaceHere, case: Id, annotator: AnnotatorName, body: ObjectionBody) -> ObjectionView:
+    """Record that an explanation is wrong, and which regions must not count as evidence."""
+    person = annotator_named(workspace, annotator)
+    regions = _regions(body, _require_case(workspace, case).grid.shape)
+    made = object_to_explanation(workspace, case, person.id, label=body.label, method=body.method, regions=regions, reason=body.reason)
+    return ObjectionView.model_validate(made)
+
+
+def _require_case(workspace: Workspace, case_id: str) -> Case:
+    with workspace.store.read() as tx:
+        return tx.get(Case, case_id)
+
+
+def _regions(body: ObjectionBody, shape: Shape3) -> BoolArray:
+    if not body.regions:
+        return np.zeros(shape, dtype=bool)
+    parts = [SlicePart(r.axis, r.index) if isinstance(r, SliceBody) else BoxPart(r.start, r.stop) for r in body.regions]
+    return answered_voxels(parts, shape)
+
+
+def _ask(site: Site, workspace: Workspace, case_id: str, question: dict[str, str]) -> dict[str, object]:
+    """Ask the assistant and wait; the request's own thread waits, nobody else."""
+    path = site.proposer.socket_path
+    if path is None:
+        raise UnavailableError("Explanations need the assistant, which was not started", remedy="serve without --no-assistant")
+    return ask_assistant(path, "/explain", {"project_id": workspace.project.id, "case_id": case_id, **question})

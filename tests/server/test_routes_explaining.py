@@ -1,0 +1,104 @@
+"""Explanations over REST: a real model behind a real assistant, and objections that stay."""
+
+import base64
+import gzip
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import uvicorn
+
+from medloop.loop.workspace import Workspace
+from medloop.server.app import create_app
+from medloop.server.assistant import Assistant, create_assistant, private_socket
+
+from .conftest import ADDRESS, QUICK, Site, TestClient
+
+
+@pytest.fixture
+def explained(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A served project with a trained model, and its assistant beside it."""
+    path = tmp_path_factory.mktemp("s") / "a.sock"
+    assistant = Assistant(trained_folder)
+    listener = private_socket(path)
+    listener.listen()
+    server = uvicorn.Server(uvicorn.Config(create_assistant(assistant), log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    app = create_app(trained_folder, QUICK, assistant=path)
+    with Workspace.open(trained_folder) as workspace, TestClient(app, base_url=ADDRESS) as client:
+        yield Site(client, workspace)
+    server.should_exit = True
+    thread.join()
+    assistant.close()
+
+
+def unpacked(text: str, dtype: type, shape: tuple[int, int, int]) -> np.ndarray:
+    return np.frombuffer(gzip.decompress(base64.b64decode(text)), dtype=dtype).reshape(shape, order="F")
+
+
+def test_maps_hypotheses_and_similar_cases_lie_on_the_case(explained: Site) -> None:
+    case = explained.workspace_case()
+    url = f"{explained.url}/cases/{case.id}"
+    for method in ("grad-cam", "integrated-gradients"):
+        found = explained.client.get(f"{url}/explanation", params={"label": 1, "method": method}).json()
+        values = unpacked(found["map"], np.int8, case.grid.shape)
+        assert (found["method"], found["label"]) == (method, 1)
+        assert found["largest"] == 0 or np.abs(values).max() == 127
+    found = explained.client.get(f"{url}/hypotheses", params={"most": 2}).json()
+    assert 1 <= len(found["hypotheses"]) <= 2
+    assert sum(h["weight"] for h in found["hypotheses"]) == pytest.approx(1)
+    assert unpacked(found["hypotheses"][0]["mask"], np.uint8, case.grid.shape).max() <= 2
+    wrong = explained.client.get(f"{url}/explanation", params={"label": 9})
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (422, "unknown_label")
+    assert explained.client.get(f"{url}/explanation", params={"label": 1, "method": "magic"}).status_code == 422
+    assert explained.client.get(f"{explained.url}/cases/case-0/hypotheses").status_code == 404
+
+
+def test_without_an_assistant_the_remedy_is_named(site: Site) -> None:
+    url = f"{site.url}/cases/{site.workspace_case().id}"
+    answer = site.client.get(f"{url}/hypotheses")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+    assert site.client.get(f"{url}/similar").json()["error"]["code"] == "not_found"
+
+
+def test_an_objection_is_recorded_and_listed(site: Site) -> None:
+    case = site.workspace_case()
+    url = f"{site.url}/cases/{case.id}/objections"
+    body = {
+        "label": 1,
+        "method": "grad-cam",
+        "regions": [{"start": [0, 0, 0], "stop": [2, 3, 4]}, {"axis": 2, "index": 7}],
+        "reason": "ruler",
+    }
+    made = site.client.post(url, json=body, headers={"X-Annotator": "Ann"}).json()
+    i, j, _ = case.grid.shape
+    assert (made["case_id"], made["voxels"], made["reason"]) == (case.id, 24 + i * j, "ruler")
+    assert site.client.post(url, json={**body, "regions": []}).json()["voxels"] == 0
+    assert [o["voxels"] for o in site.client.get(url).json()] == [made["voxels"], 0]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"label": 9}, "unknown_label"),
+        ({"method": "magic"}, "bad_setting"),
+        ({"regions": [{"axis": 2, "index": 999}]}, "invalid_input"),
+        ({"regions": [{"start": [3, 0, 0], "stop": [3, 1, 1]}]}, "invalid_input"),
+        ({"more": 1}, "invalid_request"),
+    ],
+)
+def test_an_objection_that_does_not_fit_is_refused(site: Site, change: dict, code: str) -> None:
+    body = {"label": 1, "method": "grad-cam", "regions": [], **change}
+    answer = site.client.post(f"{site.url}/cases/{site.workspace_case().id}/objections", json=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, code)
+
+
+def test_the_server_itself_imports_no_torch() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, medloop.server.app; sys.exit('torch' in sys.modules or 'captum' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
