@@ -98,7 +98,7 @@ describe("the queue", () => {
     const queue = queueAt(0);
     queue.push(PATCHES[0]!);
     await queue.flushed().catch(() => undefined);
-    queue.restart(5, [PATCHES[0]!, PATCHES[1]!]);
+    queue.restart(5, [{ runs: PATCHES[0]! }, { runs: PATCHES[1]! }]);
     await queue.flushed();
     expect([queue.revision, server.taken]).toEqual([7, PATCHES.slice(0, 2)]);
     expect(await storage.all()).toEqual([]);
@@ -126,7 +126,7 @@ describe("the queue", () => {
     queue.push(PATCHES[0]!);
     await queue.flushed().catch(() => undefined);
     const draft = Uint8Array.from([1, 1, 0, 0, 0]);
-    expect(fitPatches(draft, { assignment: "a", revision: server.revision }, queue.unconfirmed())).toEqual({ runs: [], clean: true });
+    expect(fitPatches(draft, { assignment: "a", revision: server.revision }, queue.unconfirmed())).toEqual({ patches: [], clean: true });
   });
 });
 
@@ -149,7 +149,7 @@ describe("edits left behind", () => {
 
   test("fit when the draft did not move", () => {
     const fit = fitPatches(new Uint8Array(5), { assignment: "a", revision: 3 }, [kept("gone", 1, 3, PATCHES[0]!)]);
-    expect(fit).toEqual({ runs: [PATCHES[0]], clean: true });
+    expect(fit).toEqual({ patches: [{ runs: PATCHES[0] }], clean: true });
   });
 
   test("do not fit silently when somebody else edited, or the assignment is another", () => {

@@ -107,7 +107,7 @@ describe("history", () => {
 
   test("edits adopted on top of another draft can be undone to it", () => {
     const draft = new Draft(Uint8Array.from([2, 2, 2]));
-    draft.adopt([[[0, 2, 1]], [[1, 2, 3]]]);
+    draft.adopt([{ runs: [[0, 2, 1]] }, { runs: [[1, 2, 3]] }]);
     expect([...draft.mask]).toEqual([1, 3, 3]);
     draft.undo();
     draft.undo();

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import uvicorn
 from starlette.types import ASGIApp
 
 from medloop.core.records import Case, Model, Prediction, ProjectSettings, Snapshot, Source, TaskKind, new_id, now
@@ -25,11 +26,14 @@ from medloop.images.phantoms import phantom_3d
 from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import next_assignment, submit_mask
 from medloop.loop.cases import add_case
+from medloop.loop.engines import EngineChoice
 from medloop.loop.rounds import start_training
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 from medloop.server.app import create_app
+from medloop.server.assistant import Assistant, create_assistant, private_socket
 from medloop.server.settings import ServerSettings
+from tests.loop.tiny_engine import BallEngine
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Starlette's wish for another HTTP library
@@ -173,9 +177,10 @@ class Site:
         return self.client.post(f"{self.url}/next", json={}).json()
 
 
-def serve_in_process(folder: Path, settings: ServerSettings = QUICK) -> Iterator[Site]:
+def serve_in_process(folder: Path, settings: ServerSettings = QUICK, *, assistant: Path | None = None) -> Iterator[Site]:
     """Run the application and open the project beside it."""
-    with Workspace.open(folder) as workspace, TestClient(create_app(folder, settings), base_url=ADDRESS) as client:
+    app = create_app(folder, settings, assistant=assistant)
+    with Workspace.open(folder) as workspace, TestClient(app, base_url=ADDRESS) as client:
         yield Site(client, workspace)
 
 
@@ -189,6 +194,28 @@ def serve_folder() -> Callable[[Path], TestClient]:
 def site(folder: Path) -> Iterator[Site]:
     """A served segmentation project."""
     yield from serve_in_process(folder)
+
+
+@pytest.fixture
+def balls() -> BallEngine:
+    """The engine that the assistant of `refined_site` uses."""
+    return BallEngine()
+
+
+@pytest.fixture
+def refined_site(folder: Path, tmp_path_factory: pytest.TempPathFactory, balls: BallEngine) -> Iterator[Site]:
+    """A served segmentation project with an assistant that answers gestures by `balls`."""
+    path = tmp_path_factory.mktemp("s") / "a.sock"
+    assistant = Assistant(folder, lambda _workspace, _name: EngineChoice("balls", lambda: balls))
+    listener = private_socket(path)
+    listener.listen()
+    server = uvicorn.Server(uvicorn.Config(create_assistant(assistant), log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield from serve_in_process(folder, assistant=path)
+    server.should_exit = True
+    thread.join()
+    assistant.close()
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from medloop.core.records import (
     Prediction,
     Project,
     ProjectSettings,
+    PromptRecord,
+    Provenance,
     Query,
     Round,
     Snapshot,
@@ -106,6 +108,32 @@ def assignment(of: str = "a", *, number: int = 1, by: str = "ann") -> Assignment
 
 def patch(revision: int, *, of: str = "assignment-a-1") -> DraftPatch:
     return DraftPatch(id=f"patch-{of}-{revision}", assignment_id=of, revision=revision, runs=((0, 3, 1), (7, 1, 0)), created_at=now())
+
+
+def prompt(number: int, *, of: str = "assignment-a-1", replaces: str | None = None) -> PromptRecord:
+    return PromptRecord(
+        id=f"prompt-{of}-{number}",
+        assignment_id=of,
+        revision=number,
+        prompt={"kind": "point", "voxel": [1, 2, number], "label": 1, "positive": True},
+        engine="classical",
+        locked=(2,),
+        quality=0.875,
+        replaces=replaces,
+        created_at="2026",
+    )
+
+
+def provenance(of: str = "annotation-a-ann-1") -> Provenance:
+    return Provenance(
+        id=f"provenance-{of}",
+        annotation_id=of,
+        assignment_id="assignment-a-1",
+        prompt_ids=("prompt-assignment-a-1-1",),
+        withdrawn_prompts=1,
+        parts={"prompt": {"voxels": 3, "labels": {"1": 3}, "start": [0, 0, 0], "stop": [3, 1, 1]}},
+        created_at="2026",
+    )
 
 
 def annotation(of: str = "a", *, number: int = 1, by: str = "ann", supersedes: str | None = None, seconds: float = 10.0) -> Annotation:

@@ -21,7 +21,9 @@ EVERY_RECORD = [
     samples.first_round(),
     samples.assignment(),
     samples.patch(1),
+    samples.prompt(1),
     samples.annotation(),
+    samples.provenance(),
     samples.evaluation(),
 ]
 

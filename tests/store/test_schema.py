@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from medloop.core.errors import IntegrityError, StorageError
-from medloop.core.records import Case, Descriptor
+from medloop.core.records import Case, Descriptor, PromptRecord, Provenance
 from medloop.store.schema import MIGRATIONS, REVISIONS, bring_up_to_date, schema_revision
 from medloop.store.store import DATABASE_FILE, Store
 from medloop.store.tables import metadata
@@ -19,8 +19,8 @@ NEXT = '''"""Two steps, the second of which may fail."""
 
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 
 def upgrade() -> None:
@@ -32,7 +32,7 @@ def upgrade() -> None:
 def later_scripts(folder: Path, second: str) -> Path:
     """The migrations of a medloop yet to come."""
     shutil.copytree(MIGRATIONS, folder / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "migrations" / "versions" / "0003_next.py").write_text(NEXT.format(second=second))
+    (folder / "migrations" / "versions" / "0004_next.py").write_text(NEXT.format(second=second))
     return folder / "migrations"
 
 
@@ -59,8 +59,8 @@ def test_an_older_schema_is_backed_up_and_brought_up_to_date(sqlite_store: Store
     with sqlite_store.write("me") as tx:
         samples.add_basics(tx, "a")
     scripts = later_scripts(tmp_path, "CREATE TABLE more (id INTEGER)")
-    copy = bring_up_to_date(sqlite_store.database, tmp_path / "backups", scripts=scripts, revisions=(*REVISIONS, "0003"))
-    assert schema_revision(sqlite_store.database) == "0003"
+    copy = bring_up_to_date(sqlite_store.database, tmp_path / "backups", scripts=scripts, revisions=(*REVISIONS, "0004"))
+    assert schema_revision(sqlite_store.database) == "0004"
     assert copy is not None
     restored = tmp_path / "restored"
     shutil.copytree(sqlite_store.folder, restored)
@@ -79,7 +79,8 @@ def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path
     with store.write("me") as tx:
         samples.add_basics(tx, "a")
     with store.database.writing() as connection:
-        connection.execute(text("DROP TABLE descriptors"))
+        for table in ("descriptors", "provenances", "prompts"):
+            connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     store.close()
     again = Store.open(folder)
@@ -87,13 +88,17 @@ def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path
         assert tx.count(Case) == 1
         tx.add(samples.descriptor("a"))
         assert tx.find(Descriptor) == [samples.descriptor("a")]
+        for record in (samples.assignment(), samples.prompt(1), samples.annotation(), samples.provenance()):
+            tx.add(record)
+        assert tx.find(PromptRecord) == [samples.prompt(1)]
+        assert tx.find(Provenance) == [samples.provenance()]
     again.close()
 
 
 def test_a_migration_that_fails_half_way_changes_nothing(sqlite_store: Store, tmp_path: Path) -> None:
     scripts = later_scripts(tmp_path, "CREATE TABLE cases (id INTEGER)")
     with pytest.raises(StorageError, match="table cases already exists"):
-        bring_up_to_date(sqlite_store.database, tmp_path / "backups", scripts=scripts, revisions=(*REVISIONS, "0003"))
+        bring_up_to_date(sqlite_store.database, tmp_path / "backups", scripts=scripts, revisions=(*REVISIONS, "0004"))
     assert schema_revision(sqlite_store.database) == REVISIONS[-1]
     with sqlite_store.database.engine.connect() as connection:
         assert not inspect(connection).has_table("extra")

@@ -99,8 +99,8 @@ def test_the_database_itself_refuses_to_change_immutable_rows(store: Store) -> N
         samples.add_basics(tx, "a")
         for record in (samples.snapshot(), samples.model(), samples.prediction("a"), samples.query("a"), samples.annotation()):
             tx.add(record)
-        tx.add(samples.evaluation())
-        tx.add(samples.descriptor("a"))
+        for record in (samples.evaluation(), samples.descriptor("a"), samples.assignment(), samples.provenance()):
+            tx.add(record)
     for table in ("events", *IMMUTABLE):
         for statement in (f"UPDATE {table} SET {'actor' if table == 'events' else 'id'} = 'x'", f"DELETE FROM {table}"):
             with pytest.raises(StateError, match=f"rows of {table} are immutable"), store.database.writing() as connection:

@@ -1,4 +1,5 @@
 /** Every request the page makes, by name. */
+import type { Link } from "../edits/runs";
 import { getBytes, getJson, sendJson } from "./client";
 import type * as T from "./types";
 
@@ -33,9 +34,21 @@ export const readUpcoming = (p: string): Promise<T.Upcoming> => getJson(at(p, "/
 
 export const readDraft = (p: string, a: string): Promise<Response> => getBytes(at(p, `/assignments/${a}/draft`));
 
-export function patchDraft(p: string, a: string, base: number, runs: T.Run[]): Promise<{ revision: number }> {
-  return sendJson("PATCH", at(p, `/assignments/${a}/draft`), { base_revision: base, runs });
+export function patchDraft(p: string, a: string, base: number, runs: T.Run[], link?: Link): Promise<{ revision: number }> {
+  return sendJson("PATCH", at(p, `/assignments/${a}/draft`), { base_revision: base, runs, ...link });
 }
+
+export const readPrompts = (p: string, a: string): Promise<T.PromptLog> => getJson(at(p, `/assignments/${a}/prompts`));
+export const readyPrompts = (p: string, a: string): Promise<{ engine: string }> => sendJson("POST", at(p, `/assignments/${a}/prompts/ready`), {});
+
+/** Gestures made one after the other; the last one is the newest, the others were not answered yet. */
+export function addPrompts(p: string, a: string, base: number, prompts: readonly T.Prompt[], locked: readonly number[]): Promise<T.Refined> {
+  const body = { base_revision: base, prompt: prompts.at(-1), earlier: prompts.slice(0, -1), locked };
+  return sendJson("POST", at(p, `/assignments/${a}/prompts`), body);
+}
+
+export const removePrompt = (p: string, a: string, id: string, base: number, locked: readonly number[]): Promise<T.Refined> =>
+  sendJson("DELETE", at(p, `/assignments/${a}/prompts/${id}`), { base_revision: base, locked });
 
 export interface Submission {
   revision?: number;

@@ -4,7 +4,7 @@ import { ApiError, OfflineError } from "./errors";
 
 export const PREFIX = "/api/v1";
 
-type Method = "GET" | "POST" | "PATCH" | "PUT";
+type Method = "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
 
 export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
   return (await answered("GET", path, undefined, signal)).json() as Promise<T>;

@@ -6,6 +6,52 @@ export type PlaneName = "axial" | "coronal" | "sagittal";
 export type Run = [start: number, length: number, value: number];
 export type Triple = [number, number, number];
 
+/** Gestures, as `POST …/prompts` takes them. */
+export interface PointPrompt {
+  kind: "point";
+  voxel: Triple;
+  label: number;
+  positive: boolean;
+}
+
+export interface ScribblePrompt {
+  kind: "scribble";
+  voxels: Triple[];
+  label: number;
+  positive: boolean;
+}
+
+/** The structure lies from `start` up to, not including, `stop`. */
+export interface BoxPrompt {
+  kind: "box";
+  start: Triple;
+  stop: Triple;
+  label: number;
+}
+
+/** Gestures that this page does not make but that programs may have made. */
+export interface OtherPrompt {
+  kind: "lasso" | "extreme_points";
+  label: number;
+}
+
+export type Prompt = PointPrompt | ScribblePrompt | BoxPrompt;
+
+export interface Refined {
+  prompt_id: string | null;
+  prompt_ids: string[];
+  revision: number;
+  runs: Run[];
+  quality: number | null;
+  engine: string;
+  seconds: number;
+}
+
+export interface PromptLog {
+  prompts: { id: string; prompt: Prompt | OtherPrompt; quality: number | null; revision: number; withdrawn: number | null }[];
+  in_force: string[];
+}
+
 export interface Label {
   value: number;
   name: string;

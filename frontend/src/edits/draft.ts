@@ -2,8 +2,9 @@
 import { signal } from "@preact/signals";
 import type { Run } from "../api/types";
 import { History } from "./history";
+import { PromptBook } from "./prompts";
 import type { PatchQueue, SaveState } from "./queue";
-import { applyRuns, type Edit, inverseOf } from "./runs";
+import { applyRuns, type Edit, inverseOf, type Link, opposite, type Step } from "./runs";
 
 export class Draft {
   /** Counts changes of the mask; drawings depend on it. */
@@ -13,6 +14,8 @@ export class Draft {
   readonly canUndo = signal(false);
   readonly canRedo = signal(false);
   readonly revision = signal(0);
+  /** The gestures that hold now. */
+  readonly prompts = new PromptBook();
   private readonly history = new History();
   private queue: PatchQueue | null = null;
 
@@ -21,6 +24,15 @@ export class Draft {
   attach(queue: PatchQueue): void {
     this.queue = queue;
     this.revision.value = queue.revision;
+  }
+
+  /** The answer to a gesture, which the server saved already: one step of undo that takes the gesture along. */
+  accept(runs: Run[], revision: number, link: Link): void {
+    const edit = { forward: runs, inverse: inverseOf(this.mask, runs), redo: link, undo: opposite(link) };
+    applyRuns(this.mask, runs);
+    this.history.push(edit);
+    this.queue?.advance(revision);
+    this.changed();
   }
 
   /** A gesture that already changed the mask ends: make it one patch and one step of undo. */
@@ -40,11 +52,12 @@ export class Draft {
   }
 
   /** Take over edits drawn earlier, as steps of undo; the caller hands them to the queue. */
-  adopt(patches: readonly Run[][]): void {
-    for (const forward of patches) {
-      const inverse = inverseOf(this.mask, forward);
-      applyRuns(this.mask, forward);
-      this.history.push({ forward, inverse });
+  adopt(patches: readonly Step[]): void {
+    for (const { runs, link } of patches) {
+      const inverse = inverseOf(this.mask, runs);
+      applyRuns(this.mask, runs);
+      this.history.push({ forward: runs, inverse, ...(link && { redo: link, undo: opposite(link) }) });
+      if (link) this.prompts.follow(link);
     }
     this.changed();
   }
@@ -62,10 +75,11 @@ export class Draft {
     this.canRedo.value = this.history.canRedo;
   }
 
-  private replay(runs: Run[] | null): boolean {
-    if (!runs) return false;
-    applyRuns(this.mask, runs);
-    this.queue?.push(runs);
+  private replay(step: Step | null): boolean {
+    if (!step) return false;
+    applyRuns(this.mask, step.runs);
+    if (step.link) this.prompts.follow(step.link);
+    this.queue?.push(step.runs, step.link);
     this.changed();
     return true;
   }

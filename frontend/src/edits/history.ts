@@ -1,6 +1,5 @@
 /** Undo and redo without limit: two stacks of edits, one per gesture. */
-import type { Run } from "../api/types";
-import type { Edit } from "./runs";
+import { type Edit, type Step, stepOf } from "./runs";
 
 export class History {
   private done: Edit[] = [];
@@ -23,19 +22,19 @@ export class History {
     this.undone = [];
   }
 
-  /** The runs to apply, or null when there is nothing to undo. */
-  undo(): Run[] | null {
+  /** What to apply, or null when there is nothing to undo. */
+  undo(): Step | null {
     const edit = this.done.pop();
     if (!edit) return null;
     this.undone.push(edit);
-    return edit.inverse;
+    return stepOf(edit.inverse, edit.undo);
   }
 
-  redo(): Run[] | null {
+  redo(): Step | null {
     const edit = this.undone.pop();
     if (!edit) return null;
     this.done.push(edit);
-    return edit.forward;
+    return stepOf(edit.forward, edit.redo);
   }
 
   clear(): void {

@@ -5,6 +5,7 @@
  */
 import { isPassing } from "../api/errors";
 import type { Run } from "../api/types";
+import { type Link, type Step, stepOf } from "./runs";
 import type { KeptPatch, PatchStorage } from "./storage";
 
 export type SaveState = "saved" | "saving" | "offline" | "refused";
@@ -16,7 +17,7 @@ export interface QueueWiring {
   tab: string;
   revision: number;
   storage: PatchStorage;
-  send: (base: number, runs: Run[]) => Promise<number>;
+  send: (base: number, runs: Run[], link?: Link) => Promise<number>;
   /** Resolves after the pause; injected so that tests need no clock. */
   pause: (milliseconds: number) => Promise<void>;
   onState: (state: SaveState, pending: number, revision: number) => void;
@@ -50,16 +51,23 @@ export class PatchQueue {
     return this.waiting.length;
   }
 
-  push(runs: Run[]): void {
-    for (let from = 0; from < runs.length; from += MAX_RUNS) this.keep(runs.slice(from, from + MAX_RUNS));
+  push(runs: Run[], link?: Link): void {
+    if (runs.length === 0 && !link) return;
+    for (let from = 0; from === 0 || from < runs.length; from += MAX_RUNS) this.keep(runs.slice(from, from + MAX_RUNS), from === 0 ? link : undefined);
     if (this.state !== "refused") void this.pump();
     else this.tell("refused");
   }
 
-  private keep(runs: Run[]): void {
+  /** The server saved an edit that came another way: the answer to a gesture. */
+  advance(revision: number): void {
+    this.confirmed = revision;
+    this.tell(this.state);
+  }
+
+  private keep(runs: Run[], link?: Link): void {
     const { assignment, tab, project, caseId, storage } = this.wiring;
     const base = this.confirmed + this.waiting.length;
-    const patch: KeptPatch = { assignment, tab, seq: ++this.seq, project, caseId, base, runs, keptAt: Date.now() };
+    const patch: KeptPatch = { assignment, tab, seq: ++this.seq, project, caseId, base, ...stepOf(runs, link), keptAt: Date.now() };
     this.waiting.push(patch);
     void storage.put(patch).catch(() => undefined);
   }
@@ -82,11 +90,11 @@ export class PatchQueue {
   }
 
   /** Go on from the server's revision after a refusal, with these patches instead of the waiting ones. */
-  restart(revision: number, patches: Run[][]): void {
+  restart(revision: number, patches: readonly Step[]): void {
     const replaced = this.waiting.splice(0);
     this.confirmed = revision;
     this.tell("saved");
-    patches.forEach((runs) => this.push(runs));
+    patches.forEach(({ runs, link }) => this.push(runs, link));
     for (const patch of replaced) void this.wiring.storage.remove(patch).catch(() => undefined);
   }
 
@@ -127,7 +135,7 @@ export class PatchQueue {
 
   private async sendFirst(): Promise<void> {
     const patch = this.waiting[0]!;
-    this.confirmed = await this.wiring.send(this.confirmed, patch.runs);
+    this.confirmed = await this.wiring.send(this.confirmed, patch.runs, patch.link);
     this.waiting.shift();
     void this.wiring.storage.remove(patch).catch(() => undefined);
   }

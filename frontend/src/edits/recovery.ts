@@ -1,6 +1,5 @@
 /** Finds edits that an earlier window left behind, and decides whether they fit the server's draft. */
-import type { Run } from "../api/types";
-import { alreadyApplied } from "./runs";
+import { alreadyApplied, type Step, stepOf } from "./runs";
 import type { KeptPatch, PatchStorage } from "./storage";
 
 /** Whether the window that made a patch is gone; a living one still sends its own. */
@@ -16,7 +15,7 @@ export async function leftBehind(storage: PatchStorage, caseId: string, ownTab: 
 
 export interface Fit {
   /** Patches to apply and send again. */
-  runs: Run[][];
+  patches: Step[];
   /** Whether nobody changed the draft in between, so that no question needs asking. */
   clean: boolean;
 }
@@ -27,7 +26,7 @@ export interface Revision {
   revision: number;
 }
 
-export type Unconfirmed = Pick<KeptPatch, "assignment" | "base" | "runs">;
+export type Unconfirmed = Pick<KeptPatch, "assignment" | "base" | "runs" | "link">;
 
 /**
  * Compare unconfirmed patches with the draft as the server has it now.
@@ -36,12 +35,13 @@ export type Unconfirmed = Pick<KeptPatch, "assignment" | "base" | "runs">;
  */
 export function fitPatches(draft: Uint8Array, now: Revision, patches: readonly Unconfirmed[]): Fit {
   const first = patches[0];
-  if (!first) return { runs: [], clean: true };
+  if (!first) return { patches: [], clean: true };
   const same = patches.every((patch) => patch.assignment === now.assignment);
   const behind = now.revision - first.base;
   const heard = same && behind === 1 && alreadyApplied(draft, first.runs);
   const rest = heard ? patches.slice(1) : patches;
-  return { runs: rest.map((patch) => patch.runs), clean: heard || (same && behind === 0) };
+  // a gesture belongs to its assignment: in another one only its effect is left
+  return { patches: rest.map((patch) => stepOf(patch.runs, same ? patch.link : undefined)), clean: heard || (same && behind === 0) };
 }
 
 /** A Web Lock held for as long as this window lives; others see by it whether we are gone. */

@@ -4,10 +4,29 @@
  */
 import type { Run } from "../api/types";
 
+/** Gestures whose effect a patch takes back or brings back; the server keeps their log beside the draft's. */
+export interface Link {
+  withdraws?: string[];
+  restores?: string[];
+}
+
+/** What one patch does: runs, and which gestures go with them. */
+export interface Step {
+  runs: Run[];
+  link?: Link;
+}
+
 export interface Edit {
   forward: Run[];
   inverse: Run[];
+  /** Gestures that go along when the edit is made again or undone. */
+  redo?: Link;
+  undo?: Link;
 }
+
+export const stepOf = (runs: Run[], link?: Link): Step => (link ? { runs, link } : { runs });
+
+export const opposite = (link: Link): Link => ({ withdraws: link.restores ?? [], restores: link.withdraws ?? [] });
 
 export function applyRuns(mask: Uint8Array, runs: readonly Run[]): void {
   for (const [start, length, value] of runs) mask.fill(value, start, start + length);

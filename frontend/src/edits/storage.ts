@@ -1,5 +1,6 @@
 /** Edits that the server has not confirmed yet, kept in this browser (IndexedDB) across crashes and reloads. */
 import type { Run } from "../api/types";
+import type { Link } from "./runs";
 
 export interface KeptPatch {
   assignment: string;
@@ -11,6 +12,8 @@ export interface KeptPatch {
   /** The draft revision it was drawn on. */
   base: number;
   runs: Run[];
+  /** Gestures that go with it. */
+  link?: Link;
   keptAt: number;
 }
 

@@ -2,6 +2,7 @@
 import type { PlaneHeader } from "../api/types";
 import type { Pixel } from "../geometry/plane";
 import type { Placement } from "../geometry/viewport";
+import { drawMarks, type Mark } from "./marks";
 import type { PaneSize } from "./painter";
 
 export interface HeadUp {
@@ -16,6 +17,8 @@ export interface HeadUp {
   /** Without orientation, letters would be a guess; without pixel size, a bar counts pixels. */
   unit: "mm" | "px";
   brush: { at: Pixel; radiusMm: number; colour: string; erases: boolean } | null;
+  /** Gestures that touch this slice. */
+  marks: readonly Mark[];
 }
 
 export const PLANE_COLOURS: Record<PlaneHeader["name"], string> = { axial: "#f2b84b", coronal: "#6fcf97", sagittal: "#56b4e9" };
@@ -34,6 +37,7 @@ export function drawHead(context: CanvasRenderingContext2D, head: HeadUp): void 
   context.font = FONT;
   head.lines.forEach((line, n) => write(context, line, INSET, head.size.height - INSET - (head.lines.length - 1 - n) * 16, "left", "bottom"));
   if (head.brush) drawBrush(context, head.place, head.brush);
+  drawMarks(context, head.marks);
 }
 
 function drawLetters(context: CanvasRenderingContext2D, { plane, size }: HeadUp): void {

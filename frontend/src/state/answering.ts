@@ -14,6 +14,7 @@ export async function submitSession(session: CaseSession): Promise<void> {
   if (session.busy.value || !mayBeSubmitted(session)) return;
   session.busy.value = session.queue && session.queue.pending > 0 ? "waiting" : "submitting";
   try {
+    await session.refiner?.settled();
     await session.queue?.flushed();
     session.busy.value = "submitting";
     await persist(session, () => calls.submit(session.project.id, session.assignmentId, submission(session)));
@@ -29,6 +30,7 @@ export async function closeWithout(session: CaseSession, verb: "skip" | "flag", 
   if (session.busy.value) return;
   session.busy.value = "submitting";
   try {
+    await session.refiner?.settled();
     await session.queue?.flushed();
     await persist(session, () => calls[verb](session.project.id, session.assignmentId, reason));
     leave(session);

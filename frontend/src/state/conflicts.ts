@@ -4,6 +4,8 @@ import { ApiError, explain, isPassing } from "../api/errors";
 import type { Draft } from "../edits/draft";
 import { fitPatches } from "../edits/recovery";
 import { voxelCount } from "../geometry/plane";
+import { tellError } from "./notices";
+import { recallPrompts } from "./refining";
 import { attachQueue, readSavedDraft } from "./saving";
 import type { CaseSession, Conflict } from "./session";
 
@@ -14,7 +16,7 @@ export async function settleRefusal(session: CaseSession, draft: Draft, error: u
   const waiting = pending.length;
   const { message, remedy } = explain(error);
   if (!(error instanceof ApiError) || error.status !== 409) {
-    session.conflict.value = { title: "The server refused an edit", message, remedy, saved: await readSaved(session), patches: pending.map((patch) => patch.runs), waiting };
+    session.conflict.value = { title: "The server refused an edit", message, remedy, saved: await readSaved(session), patches: pending, waiting };
     return;
   }
   const saved = await readSaved(session);
@@ -25,7 +27,7 @@ export async function settleRefusal(session: CaseSession, draft: Draft, error: u
     message: `Another window saved it since: it is at revision ${saved.revision}, your edits began at ${session.queue!.revision}`,
     remedy: "",
     saved,
-    patches: fit.runs,
+    patches: fit.patches,
     waiting,
   };
   if (fit.clean) takeOnTop(session, draft, conflict);
@@ -35,7 +37,7 @@ export async function settleRefusal(session: CaseSession, draft: Draft, error: u
 /** Our unsaved edits go on top of what the server has. */
 export function takeOnTop(session: CaseSession, draft: Draft, conflict: Conflict): void {
   const later = session.queue!.unconfirmed().slice(conflict.waiting);
-  const patches = conflict.patches.concat(later.map((patch) => patch.runs));
+  const patches = [...conflict.patches, ...later];
   settle(session, draft, conflict, patches);
 }
 
@@ -48,17 +50,18 @@ function settle(session: CaseSession, draft: Draft, conflict: Conflict, patches:
   if (!conflict.saved) return;
   const old = session.queue!;
   draft.reset(conflict.saved.mask);
-  draft.adopt(patches);
+  draft.adopt(conflict.saved.assignment === session.assignmentId ? patches : patches.map(({ runs }) => ({ runs })));
   if (conflict.saved.assignment === session.assignmentId) {
     old.restart(conflict.saved.revision, patches);
   } else {
     const fresh = attachQueue(session, draft, conflict.saved.assignment, conflict.saved.revision, settleRefusal);
-    patches.forEach((runs) => fresh.push(runs));
+    patches.forEach(({ runs }) => fresh.push(runs));
     old.restart(0, []);
     old.close();
     draft.attach(fresh);
   }
   session.conflict.value = null;
+  void recallPrompts(session, draft).catch(tellError);
 }
 
 /** The assignment may have been closed elsewhere; opening the case again gives the one that is open now. */

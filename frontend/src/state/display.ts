@@ -2,7 +2,10 @@
 import { effect, signal } from "@preact/signals";
 import { keptSignal, readKept, writeKept } from "./kept";
 
-export type Tool = "navigate" | "brush" | "eraser" | "fill" | "window";
+export type Tool = "navigate" | "brush" | "eraser" | "fill" | "window" | GestureTool;
+/** Tools whose marks an engine answers. */
+export type GestureTool = "point" | "scribble" | "box";
+export const GESTURE_TOOLS: readonly string[] = ["point", "scribble", "box"] satisfies GestureTool[];
 
 export const tool = keptSignal<Tool>("tool", "navigate");
 /** Remembered per project: organs of a body and cells of a slide need different brushes. */
@@ -10,6 +13,9 @@ export const brushRadiusMm = signal(0);
 export const ballBrush = keptSignal<boolean>("ball-brush", false);
 /** Paint over background only, never over another label. */
 export const keepOthers = keptSignal<boolean>("keep-others", false);
+
+/** Clicks and strokes say "this is not the label". */
+export const negative = signal(false);
 
 export const maskShown = signal(true);
 export const maskOpacity = keptSignal<number>("mask-opacity", 0.45);

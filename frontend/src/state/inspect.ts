@@ -24,6 +24,12 @@ export interface Inspection {
   readonly tool: string;
   readonly brushRadiusMm: number;
   readonly effortSeconds: number;
+  /** Gestures in force, in order. */
+  readonly prompts: readonly unknown[];
+  /** Whether the answer to a gesture is out. */
+  readonly refining: boolean;
+  readonly engine: string;
+  readonly refinedQuality: number | null;
   /** Label of a voxel in the draft, null without one. */
   labelAt(i: number, j: number, k: number): number | null;
   valueAt(i: number, j: number, k: number, channel?: number): number | null;
@@ -79,6 +85,18 @@ const inspection: Inspection = {
   },
   get effortSeconds() {
     return current.value?.effort.seconds(performance.now()) ?? 0;
+  },
+  get prompts() {
+    return structuredClone(current.value?.draft.value?.prompts.inForce.value ?? []);
+  },
+  get refining() {
+    return current.value?.refining.value ?? false;
+  },
+  get engine() {
+    return current.value?.engine.value ?? "";
+  },
+  get refinedQuality() {
+    return current.value?.refinedQuality.value ?? null;
   },
   labelAt(i, j, k) {
     const session = current.value;

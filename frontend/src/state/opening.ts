@@ -12,6 +12,7 @@ import { measures } from "./measures";
 import { tell, tellError } from "./notices";
 import { settleRefusal } from "./conflicts";
 import { attachQueue, readSavedDraft, storage, TAB } from "./saving";
+import { attachRefiner, recallPrompts } from "./refining";
 import { CaseSession } from "./session";
 
 /** How often a growing volume is drawn while it arrives. */
@@ -51,6 +52,8 @@ async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void
   takeBrush(session.project.id, firstBrush(session.planes[session.main]!, session.header.shape));
   const draft = new Draft(mask);
   attachQueue(session, draft, session.assignmentId, revision, settleRefusal);
+  attachRefiner(session, draft, settleRefusal);
+  if (revision > 0) await recallPrompts(session, draft);
   await recover(session, draft, revision);
   if (!session.moved) lookAtMask(session, draft.mask);
   session.draft.value = draft;
@@ -70,9 +73,10 @@ async function recover(session: CaseSession, draft: Draft, revision: number): Pr
   if (kept.length === 0) return;
   const fit = fitPatches(draft.mask, { assignment: session.assignmentId, revision }, kept);
   if (fit.clean) {
-    draft.adopt(fit.runs);
-    fit.runs.forEach((runs) => session.queue!.push(runs));
-    if (fit.runs.length > 0) tell("info", `${fit.runs.length} edit${fit.runs.length > 1 ? "s" : ""} kept in this browser came back`);
+    draft.adopt(fit.patches);
+    fit.patches.forEach(({ runs, link }) => session.queue!.push(runs, link));
+    const count = fit.patches.length;
+    if (count > 0) tell("info", `${count} edit${count > 1 ? "s" : ""} kept in this browser came back`);
     for (const patch of kept) void storage.remove(patch);
     return;
   }
@@ -81,7 +85,7 @@ async function recover(session: CaseSession, draft: Draft, revision: number): Pr
     message: "This browser kept edits of this case that were never saved, but the case was changed since",
     remedy: "",
     saved: { assignment: session.assignmentId, revision, mask: draft.mask.slice() },
-    patches: fit.runs,
+    patches: fit.patches,
     waiting: 0,
   };
   void session.conflict.subscribe((open) => {

@@ -56,7 +56,7 @@ async function take(session: CaseSession, predictionId: string): Promise<void> {
 /** One step of undo, one patch: the draft becomes the newer proposal. */
 export function adoptOffer(session: CaseSession): void {
   const [draft, offer] = [session.draft.value, session.offered.value];
-  if (!draft || !offer) return;
+  if (!draft || !offer || session.refining.value) return;
   const edit = difference(draft.mask, offer.mask);
   applyRuns(draft.mask, edit.forward);
   draft.commit(edit);

@@ -32,7 +32,7 @@ export function attachQueue(session: CaseSession, draft: Draft, assignment: stri
     tab: TAB,
     revision,
     storage,
-    send: async (base, runs) => (await calls.patchDraft(project.id, assignment, base, runs)).revision,
+    send: async (base, runs, link) => (await calls.patchDraft(project.id, assignment, base, runs, link)).revision,
     pause: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
     onState: (state, pending, confirmed) => {
       draft.saveState.value = state;

@@ -1,9 +1,11 @@
 /** One case on the screen: its arrays, where one looks, and the draft being edited. */
 import { computed, signal, type Signal } from "@preact/signals";
-import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Run, Triple } from "../api/types";
+import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, Triple } from "../api/types";
 import type { Draft } from "../edits/draft";
 import type { EffortTimer } from "../edits/effort";
+import type { GestureQueue } from "../edits/gesturequeue";
 import type { PatchQueue } from "../edits/queue";
+import type { Step } from "../edits/runs";
 import { centreOf, clampVoxel, mainPlane } from "../geometry/plane";
 import { FITTED, type Viewport } from "../geometry/viewport";
 import type { Window } from "../render/lut";
@@ -18,7 +20,7 @@ export interface Conflict {
   remedy: string;
   /** What the server holds now; null when it could not be read. */
   saved: { assignment: string; revision: number; mask: Uint8Array } | null;
-  patches: Run[][];
+  patches: readonly Step[];
   /** How many of the queue's waiting patches these are; what is drawn later comes after them. */
   waiting: number;
 }
@@ -27,6 +29,9 @@ export interface Stroke {
   plane: PlaneHeader;
   part: Rect;
 }
+
+/** A stroke or box under the pointer, in voxels of the slice it is drawn on. */
+export type Drawing = Extract<Prompt, { kind: "scribble" | "box" }>;
 
 export class CaseSession {
   readonly header: CaseHeader;
@@ -62,6 +67,19 @@ export class CaseSession {
   });
   assignmentId: string;
   queue: PatchQueue | null = null;
+  /** Answers gestures; null until the draft is there, and in classifications. */
+  refiner: GestureQueue | null = null;
+  /** Whether the answer to a gesture is out. */
+  readonly refining = signal(false);
+  prepared = false;
+  /** A gesture that is being drawn. */
+  readonly drawing = signal<Drawing | null>(null);
+  /** The gesture that a key or button would remove. */
+  readonly chosenPrompt = signal<string | null>(null);
+  /** Dice that the engine expects of the mask since the last gesture. */
+  readonly refinedQuality = signal<number | null>(null);
+  /** Who answers gestures; "" until it is known. */
+  readonly engine = signal("");
   /** The latest part of a stroke that is not finished yet; the other planes follow it. */
   readonly stroke = signal<Stroke | null>(null);
   moved = false;

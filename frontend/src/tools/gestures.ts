@@ -4,11 +4,12 @@ import { Recorder } from "../edits/runs";
 import { type Pixel, sliceOf, voxelOfPixel } from "../geometry/plane";
 import { panBy, pixelOfPoint, type Placement, zoomAt } from "../geometry/viewport";
 import type { Rect } from "../render/slice";
-import { ballBrush, brushRadiusMm, keepOthers, maskShown, resizeBrush, tool } from "../state/display";
+import { ballBrush, brushRadiusMm, GESTURE_TOOLS, keepOthers, maskShown, resizeBrush, tool } from "../state/display";
 import { tell } from "../state/notices";
 import type { CaseSession } from "../state/session";
 import { sweepBrush } from "./brush";
 import { findRegion } from "./fill";
+import { prompting } from "./prompting";
 
 /** What a gesture needs to know about the pane it happens in. */
 export interface PaneContact {
@@ -37,6 +38,11 @@ export function beginGesture(contact: PaneContact, at: Pixel, event: PointerEven
   if (event.shiftKey || tool.value === "navigate") return pointing(contact, at);
   if (tool.value === "window") return windowing(contact, at);
   if (contact.session.draft.value === null || contact.session.conflict.value) return null;
+  if (GESTURE_TOOLS.includes(tool.value)) return prompting(contact, at, event);
+  if (contact.session.refining.value) {
+    tell("info", "The last gesture is still being answered", "draw when the answer is there");
+    return null;
+  }
   if (tool.value === "fill") return filling(contact, at);
   return stroking(contact, at, tool.value === "eraser" || event.ctrlKey || event.metaKey);
 }

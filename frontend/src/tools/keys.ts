@@ -3,6 +3,7 @@ import { stepOfWheelDown } from "../geometry/plane";
 import { goBack, submitSession } from "../state/answering";
 import * as display from "../state/display";
 import { tell } from "../state/notices";
+import { removeGiven, step } from "../state/refining";
 import type { CaseSession } from "../state/session";
 
 export interface KeyRule {
@@ -38,6 +39,11 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Draw", keys: "B", does: "Brush (Ctrl + drag erases)", for: "segmentation" },
   { group: "Draw", keys: "E", does: "Eraser", for: "segmentation" },
   { group: "Draw", keys: "F", does: "Fill an outline or region", for: "segmentation" },
+  { group: "Draw", keys: "C", does: "Gesture: click what belongs to the label", for: "segmentation" },
+  { group: "Draw", keys: "L", does: "Gesture: a stroke along what belongs to it", for: "segmentation" },
+  { group: "Draw", keys: "A", does: "Gesture: a box around the structure", for: "segmentation" },
+  { group: "Draw", keys: "Ctrl or Alt + click, T", does: "The next gesture says what does not belong to it", for: "segmentation" },
+  { group: "Draw", keys: "Del", does: "Remove the chosen gesture, or the last one", for: "segmentation" },
   { group: "Draw", keys: "W", does: "Window by dragging" },
   { group: "Draw", keys: "[ ]", does: "Smaller or larger brush (or Shift + wheel)", for: "segmentation" },
   { group: "Draw", keys: "D", does: "Brush as ball through slices", for: "segmentation" },
@@ -67,8 +73,8 @@ export function pressKey(event: KeyboardEvent, scene: KeyScene): boolean {
 function pressCommand(event: KeyboardEvent, { session }: KeyScene): boolean {
   const key = event.key.toLowerCase();
   if (key === "enter") return run(() => void submitSession(session));
-  if (key === "z" && !event.shiftKey) return run(() => void session.draft.value?.undo());
-  if (key === "y" || key === "z") return run(() => void session.draft.value?.redo());
+  if (key === "z" && !event.shiftKey) return run(() => step(session, "undo"));
+  if (key === "y" || key === "z") return run(() => step(session, "redo"));
   return false;
 }
 
@@ -121,6 +127,11 @@ function pressDrawing(event: KeyboardEvent, session: CaseSession): boolean {
     case "b": return run(() => (display.tool.value = "brush"));
     case "e": return run(() => (display.tool.value = "eraser"));
     case "f": return run(() => (display.tool.value = "fill"));
+    case "c": return run(() => (display.tool.value = "point"));
+    case "l": return run(() => (display.tool.value = "scribble"));
+    case "a": return run(() => (display.tool.value = "box"));
+    case "t": return flip(display.negative);
+    case "delete": return removeChosen(session);
     case "[": case "{": return run(() => display.resizeBrush(1 / 1.15));
     case "]": case "}": return run(() => display.resizeBrush(1.15));
     case "d": return flip(display.ballBrush);
@@ -131,6 +142,13 @@ function pressDrawing(event: KeyboardEvent, session: CaseSession): boolean {
     case "n": return run(() => visitDoubt(session, event.shiftKey ? -1 : 1));
     default: return false;
   }
+}
+
+/** The chosen gesture, else the last one. */
+function removeChosen(session: CaseSession): boolean {
+  const id = session.chosenPrompt.value ?? session.draft.value?.prompts.inForce.value.at(-1)?.id;
+  if (id) removeGiven(session, id);
+  return id !== undefined;
 }
 
 export function visitDoubt(session: CaseSession, by: 1 | -1): void {

@@ -4,6 +4,7 @@ import { clampVoxel, flatIndex, type Pixel, pixelOfVoxel, sliceOf, stepOfWheelDo
 import { pixelOfPoint, type Placement, pointOfPixel } from "../geometry/viewport";
 import { noteGesture, requestDraw } from "../render/frame";
 import { drawHead } from "../render/head";
+import { type Mark, marksOf } from "../render/marks";
 import { type Change, type PaneCanvases, PanePainter } from "../render/painter";
 import type { Rect } from "../render/slice";
 import * as display from "../state/display";
@@ -101,7 +102,8 @@ export class PaneView implements PaneContact {
     );
     onChange(
       () => [this.shown, view(), session.crosshair.value, session.window.value, session.volume.value, session.arrived.value, this.pointer.value, display.tool.value,
-        display.brushRadiusMm.value, display.crosshairShown.value, session.label.value, session.draft.value?.changes.value],
+        display.brushRadiusMm.value, display.crosshairShown.value, session.label.value, session.draft.value?.changes.value,
+        session.draft.value?.prompts.inForce.value, session.refining.value, session.drawing.value, session.chosenPrompt.value],
       () => (this.dirty.head = true),
     );
   }
@@ -168,7 +170,17 @@ export class PaneView implements PaneContact {
     const brush = paints && at && session.draft.value ? { at, radiusMm: display.brushRadiusMm.value, colour, erases: display.tool.value === "eraser" } : null;
     const arriving = session.slicesHere < shape[2] ? `  loading ${Math.round((100 * session.slicesHere) / shape[2])} %` : "";
     const title = session.isFlat ? "" : `${plane.name[0]!.toUpperCase()}${plane.name.slice(1)}  ${this.number + 1} / ${shape[plane.slice_axis]}${arriving}`;
-    drawHead(this.painter.headContext(), { plane, size: this.painter.paneSize, place, crosshair, title, lines: this.lines(at), unit: session.unit, brush });
+    drawHead(this.painter.headContext(), { plane, size: this.painter.paneSize, place, crosshair, title, lines: this.lines(at), unit: session.unit, brush, marks: this.marks(place) });
+  }
+
+  private marks(place: Placement): Mark[] {
+    const { session, plane } = this;
+    const colourOf = (label: number): string => session.labels.find(({ value }) => value === label)?.colour ?? "#ffffff";
+    const scene = { plane, shape: session.header.shape, number: this.number, place, colourOf };
+    const given = (session.draft.value?.prompts.inForce.value ?? []).map(({ id, prompt }) => ({ prompt, chosen: id === session.chosenPrompt.value }));
+    const waiting = session.refining.value ? (session.refiner?.pending ?? []).map((prompt) => ({ prompt, waiting: true })) : [];
+    const drawing = session.drawing.value ? [{ prompt: session.drawing.value, waiting: true }] : [];
+    return [...given, ...waiting, ...drawing].flatMap((shown) => marksOf(shown, scene));
   }
 
   private lines(at: Pixel | null): string[] {

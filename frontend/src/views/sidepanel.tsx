@@ -4,6 +4,7 @@ import { adoptOffer } from "../state/proposals";
 import type { CaseSession } from "../state/session";
 import { ClassChooser } from "./classchooser";
 import { DrawingOptions, LabelChooser } from "./drawing";
+import { GestureOptions } from "./gestures";
 import { LookOptions } from "./look";
 
 export function SidePanel({ session, ask }: { session: CaseSession; ask: (dialogue: "skip" | "flag") => void }) {
@@ -14,6 +15,7 @@ export function SidePanel({ session, ask }: { session: CaseSession; ask: (dialog
         <Reason session={session} />
         {segments ? <LabelChooser session={session} /> : <ClassChooser session={session} />}
         {segments && <DrawingOptions session={session} />}
+        {segments && <GestureOptions session={session} />}
         <LookOptions session={session} />
       </div>
       <Verbs session={session} ask={ask} />

@@ -1,5 +1,6 @@
 /** The tools at the left edge of the annotation view. */
 import * as display from "../state/display";
+import { step } from "../state/refining";
 import type { CaseSession } from "../state/session";
 import { visitDoubt } from "../tools/keys";
 import { ToolButton } from "./controls";
@@ -22,8 +23,12 @@ export function Toolbar({ session }: { session: CaseSession }) {
           <ToolButton icon="eraser" name="Eraser" keys="E" testid="tool-eraser" pressed={hand === "eraser"} disabled={!draft} onPress={take("eraser")} />
           <ToolButton icon="fill" name="Fill an outline or region" keys="F" testid="tool-fill" pressed={hand === "fill"} disabled={!draft} onPress={take("fill")} />
           <span class="toolbar-gap" />
-          <ToolButton icon="undo" name="Undo" keys="Ctrl + Z" testid="undo" disabled={!draft?.canUndo.value} onPress={() => draft?.undo()} />
-          <ToolButton icon="redo" name="Redo" keys="Ctrl + Shift + Z" testid="redo" disabled={!draft?.canRedo.value} onPress={() => draft?.redo()} />
+          <ToolButton icon="point" name="Gesture: click" keys="C" testid="tool-point" pressed={hand === "point"} disabled={!draft} onPress={take("point")} />
+          <ToolButton icon="scribble" name="Gesture: stroke" keys="L" testid="tool-scribble" pressed={hand === "scribble"} disabled={!draft} onPress={take("scribble")} />
+          <ToolButton icon="box" name="Gesture: box" keys="A" testid="tool-box" pressed={hand === "box"} disabled={!draft} onPress={take("box")} />
+          <span class="toolbar-gap" />
+          <ToolButton icon="undo" name="Undo" keys="Ctrl + Z" testid="undo" disabled={!draft?.canUndo.value} onPress={() => step(session, "undo")} />
+          <ToolButton icon="redo" name="Redo" keys="Ctrl + Shift + Z" testid="redo" disabled={!draft?.canRedo.value} onPress={() => step(session, "redo")} />
           <span class="toolbar-gap" />
           <ToolButton icon="next" name="Next unsure place" keys="N" testid="next-unsure" disabled={!session.doubt.value} onPress={() => visitDoubt(session, 1)} />
         </>

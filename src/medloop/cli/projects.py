@@ -48,6 +48,9 @@ def init(
     correction_weight: Annotated[
         float, typer.Option(min=1, max=100, help="How much voxels drawn over count in training against proposed ones merely accepted.")
     ] = 1.0,
+    guided: Annotated[
+        bool, typer.Option("--guided", help="Train networks that also take clicks, strokes and boxes (segmentation).")
+    ] = False,
     validation: Annotated[float | None, typer.Option(help="Share of labelled patients kept for validation.", show_default="0.1")] = None,
     test: Annotated[float | None, typer.Option(help="Share of labelled patients kept for testing.", show_default="0.15")] = None,
     audit: Annotated[float | None, typer.Option(help="Share of unlabelled patients asked for evaluation only.", show_default="0.1")] = None,
@@ -79,6 +82,7 @@ def init(
         pseudo_labels=pseudo_labels,
         bias_correction=bias_correction,
         correction_weight=correction_weight,
+        guided=guided,
         train_minutes=usual.train_minutes if minutes is None else minutes,
         validation_fraction=usual.validation_fraction if validation is None else validation,
         test_fraction=usual.test_fraction if test is None else test,

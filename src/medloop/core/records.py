@@ -113,6 +113,8 @@ class ProjectSettings:
             with strategies that draw by known chances, and is logged as impossible with others.
         correction_weight: How much a voxel that a person has drawn over counts in training against one of the proposal that was
             merely accepted, 1..100; 1 makes no difference.
+        guided: Train networks that also take gestures: half of what they see comes with simulated corrections, so that one
+            network proposes and refines. Segmentation only; a training in the same time sees fewer images.
         budget_labels: Answers after which the advice is to stop; 0 sets no limit. Nothing is ever stopped by itself.
         budget_minutes: Minutes of human time after which the advice is to stop; 0 sets no limit.
         budget_money: Cost of human time (minutes × each annotator's cost per minute) likewise; 0 sets no limit.
@@ -138,6 +140,7 @@ class ProjectSettings:
     pseudo_labels: bool = False
     bias_correction: bool = False
     correction_weight: float = 1.0
+    guided: bool = False
     budget_labels: int = 0
     budget_minutes: float = 0.0
     budget_money: float = 0.0
@@ -254,6 +257,52 @@ class DraftPatch:
     assignment_id: str
     revision: int
     runs: tuple[tuple[int, int, int], ...]
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptRecord:
+    """A gesture by which the annotator of an assignment steered its draft; kept for ever, also when taken back.
+
+    Attributes:
+        revision: Number of the patch that holds its effect.
+        prompt: The gesture, as `medloop.interaction.prompts.prompt_to_json` writes it.
+        engine: Name of the engine that answered.
+        locked: Labels that had to stay as they were.
+        quality: Dice the engine expected of its answer, 0..1; None when it could not tell.
+        replaces: The record whose place this one takes: a changed gesture, or one taken back and brought back.
+        withdrawn: Number of the patch that took it back; None while it is in force.
+    """
+
+    id: str
+    assignment_id: str
+    revision: int
+    prompt: Json
+    engine: str
+    locked: tuple[int, ...] = ()
+    quality: float | None = None
+    replaces: str | None = None
+    withdrawn: int | None = None
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """How a submitted mask came about.
+
+    Attributes:
+        prompt_ids: The prompts in force when it was submitted, in order.
+        withdrawn_prompts: How many gestures were taken back or changed on the way.
+        parts: What differs from the mask that the edit began with, by hand: "prompt", "brush" and "elsewhere" (a mask
+            made outside the page), each {"voxels", "labels": {value: voxels}, "start", "stop"}; absent hands are left out.
+    """
+
+    id: str
+    annotation_id: str
+    assignment_id: str
+    prompt_ids: tuple[str, ...]
+    withdrawn_prompts: int
+    parts: Json
     created_at: str
 
 

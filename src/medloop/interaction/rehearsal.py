@@ -28,6 +28,9 @@ from medloop.models.recipes import Recipe
 AGAIN = 0.4
 """Chance of another round."""
 
+BOX_ALONE = 0.4
+"""Share of the boxed samples without further hints."""
+
 
 @dataclass(frozen=True)
 class Rehearsal:
@@ -37,7 +40,8 @@ class Rehearsal:
         robots: Drawn evenly for each sample; training robots only.
         automatic: Share of samples without any guidance.
         corrupted: Share of the others that start from a spoilt true mask instead of the network's answer.
-        boxed: Share of the others with a box around one label.
+        boxed: Share of the others with a box around one label; some of these stay without further hints.
+        blank: Share of the others whose user sees an empty mask first, as where nothing proposes.
         rounds: Most rounds of correction; each further one has a chance of `AGAIN`, since each costs a pass of the network.
         gestures: Most gestures per round.
         spacing_mm: Of the patches; None takes the recipe's, or isotropic voxels.
@@ -50,12 +54,13 @@ class Rehearsal:
     automatic: float = 0.4
     corrupted: float = 0.15
     boxed: float = 0.15
+    blank: float = 0.05
     rounds: int = 4
     gestures: int = 3
     spacing_mm: Spacing | None = None
 
     def __post_init__(self) -> None:
-        shares = (self.automatic, self.corrupted, self.boxed)
+        shares = (self.automatic, self.corrupted, self.boxed, self.blank)
         if not self.robots or min(self.rounds, self.gestures) < 1 or not all(0 <= share <= 1 for share in shares):
             raise SettingError(f"A rehearsal needs robots, rounds and shares within 0..1, got {self}")
         for robot in self.robots:
@@ -71,11 +76,14 @@ class Rehearsal:
         volumes, truths = _volumes(recipe, images), _volumes(recipe, targets)
         samples = [self._start(recipe, truth, (member, step, slot)) for slot, truth in enumerate(truths.numpy().astype(np.uint8))]
         guided = torch.zeros((len(images), recipe.guidance, *volumes.shape[2:]))
+        for n, sample in enumerate(samples):
+            if sample.prompts:
+                guided[n] = torch.from_numpy(self._channels(recipe, volumes[n], sample))
         for turn in range(self.rounds):
             open_ones = [n for n, sample in enumerate(samples) if sample.rounds > turn]
             if not open_ones:
                 break
-            for n, mask in zip(open_ones, self._answers(recipe, images, volumes, guided, samples, open_ones, ask), strict=True):
+            for n, mask in zip(open_ones, self._answers(recipe, images, guided, samples, open_ones, ask), strict=True):
                 samples[n] = _corrected(samples[n], mask, self.gestures)
                 guided[n] = torch.from_numpy(self._channels(recipe, volumes[n], samples[n]))
         return torch.cat([images, _flat(recipe, guided)], dim=1)
@@ -85,22 +93,21 @@ class Rehearsal:
         if rng.random() < self.automatic:
             return _Sample(truth, self.robots[0], rng)
         sample = _Sample(truth, self.robots[int(rng.integers(len(self.robots)))], rng, min(self.rounds, int(rng.geometric(1 - AGAIN))))
+        if rng.random() < self.blank:
+            sample = replace(sample, mask=np.zeros_like(truth))
+        if rng.random() < self.corrupted:
+            sample = replace(sample, mask=corrupt(np.where(truth == UNKNOWN, 0, truth).astype(np.uint8), rng))
         present = [int(v) for v in np.unique(truth) if v not in (0, UNKNOWN)]
         if present and rng.random() < self.boxed:
-            sample = replace(sample, prompts=(box_around(truth, present[int(rng.integers(len(present)))], 2, rng),))
-        if rng.random() < self.corrupted:
-            known = np.where(truth == UNKNOWN, 0, truth).astype(np.uint8)
-            sample = replace(sample, mask=corrupt(known, rng))
+            box = box_around(truth, present[int(rng.integers(len(present)))], 2, rng)
+            sample = replace(sample, prompts=(box,), rounds=0 if rng.random() < BOX_ALONE else sample.rounds)
         return sample
 
     def _answers(
-        self, recipe: Recipe, images: Tensor, volumes: Tensor, guided: Tensor, samples: Sequence["_Sample"], which: list[int], ask: Ask
+        self, recipe: Recipe, images: Tensor, guided: Tensor, samples: Sequence["_Sample"], which: list[int], ask: Ask
     ) -> list[MaskArray]:
         """The mask that each user looks at: a given one, or what the network answers to the prompts so far."""
         unseen = [n for n in which if samples[n].mask is None or samples[n].seen]
-        for n in unseen:
-            if samples[n].prompts and not samples[n].seen:
-                guided[n] = torch.from_numpy(self._channels(recipe, volumes[n], samples[n]))
         answered: dict[int, MaskArray] = {}
         if unseen:
             seen = torch.cat([images[unseen], _flat(recipe, guided[unseen])], dim=1)

@@ -16,6 +16,7 @@ from medloop.core.records import Annotation, Annotator, AnswerKind, Assignment, 
 from medloop.images.encode import encode_mask
 from medloop.loop.drafts import own_answer, read_draft, require_open
 from medloop.loop.parts import Part, answered_voxels, encode_partial
+from medloop.loop.provenance import provenance_of
 from medloop.loop.rounds import Asked, after_answer, next_choice
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
@@ -94,7 +95,7 @@ def submit_mask(
         case = tx.get(Case, assignment.case_id)
     revision, mask = _mask_or_draft(workspace, assignment, revision, mask)
     blob = workspace.store.blobs.put(encode_mask(checked_mask(workspace, case, mask)))
-    return _submit(workspace, assignment_id, revision, blob, None, effort_seconds, kind="mask")
+    return _submit(workspace, assignment_id, revision, blob, None, effort_seconds, kind="mask", mask=mask)
 
 
 def submit_partial(
@@ -130,10 +131,11 @@ def submit_partial(
         if own_answer(tx, case.id, assignment.annotator_id) is not None:
             raise StateError("You have answered this whole case already", remedy="correct the whole mask instead")
     revision, mask = _mask_or_draft(workspace, assignment, revision, mask)
+    whole = mask
     if mask.shape == case.grid.shape:
         mask = np.where(answered_voxels(parts, case.grid.shape), mask, np.uint8(0))
     blob = workspace.store.blobs.put(encode_partial(checked_mask(workspace, case, mask), parts))
-    return _submit(workspace, assignment_id, revision, blob, None, effort_seconds, kind="partial")
+    return _submit(workspace, assignment_id, revision, blob, None, effort_seconds, kind="partial", mask=whole)
 
 
 def submit_tag(workspace: Workspace, assignment_id: str, *, tag: int, effort_seconds: float = 0.0) -> Annotation:
@@ -227,18 +229,21 @@ def _submit(
     effort_seconds: float,
     *,
     kind: AnswerKind,
+    mask: MaskArray | None = None,
 ) -> Annotation:
     if not 0.0 <= effort_seconds <= MAX_EFFORT_SECONDS:
         raise InputError(f"Effort lies between 0 and {MAX_EFFORT_SECONDS:.0f} seconds, got {effort_seconds:g}")
     with workspace.store.read() as tx:
         annotator_id = tx.get(Assignment, assignment_id).annotator_id
+    annotation_id = new_id("annotation")
+    made = provenance_of(workspace, assignment_id, mask, annotation_id) if mask is not None else None
     with workspace.store.write(annotator_id) as tx:
         assignment = require_open(tx.get(Assignment, assignment_id))
         _require_revision(assignment, revision)
         earlier = own_answer(tx, assignment.case_id, annotator_id)
         simulated = _is_simulated(tx, annotator_id)
         annotation = Annotation(
-            id=new_id("annotation"),
+            id=annotation_id,
             case_id=assignment.case_id,
             task_id=workspace.task.id,
             annotator_id=annotator_id,
@@ -253,6 +258,8 @@ def _submit(
             created_at=now(),
         )
         tx.add(annotation, verb="submit")
+        if made is not None:
+            tx.add(made, verb="trace")
         tx.change(Assignment, assignment_id, verb="submit", fields={"state": "submitted", "closed_at": now()})
     after_answer(workspace)
     return annotation

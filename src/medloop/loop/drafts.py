@@ -14,11 +14,11 @@ from medloop.core.errors import ConflictError, InputError, LabelError, StateErro
 from medloop.core.geometry import Shape3
 from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Prediction, Task, new_id, now
 from medloop.images.encode import decode_mask, encode_mask
+from medloop.loop.gestures import bring_back, take_back
+from medloop.loop.runs import Run, apply_runs
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
-
-Run = tuple[int, int, int]
-"""(start, length, value): `length` voxels from flat index `start` (I fastest) become `value`."""
+from medloop.store.writer import Writer
 
 MAX_RUNS = 200_000
 """Runs in one patch: a stroke in a large volume has some thousands."""
@@ -32,7 +32,15 @@ class Draft:
     mask: MaskArray = field(repr=False)
 
 
-def save_patch(workspace: Workspace, assignment_id: str, base_revision: int, runs: Sequence[Run]) -> int:
+def save_patch(
+    workspace: Workspace,
+    assignment_id: str,
+    base_revision: int,
+    runs: Sequence[Run],
+    *,
+    withdraws: Sequence[str] = (),
+    restores: Sequence[str] = (),
+) -> int:
     """Append one edit to an open assignment.
 
     Args:
@@ -40,6 +48,8 @@ def save_patch(workspace: Workspace, assignment_id: str, base_revision: int, run
         assignment_id: Whose draft.
         base_revision: The revision the edit was made on.
         runs: Flat voxel runs, applied in order.
+        withdraws: Prompts whose effect these runs take back (undo).
+        restores: Prompts whose effect these runs bring back (redo).
 
     Returns:
         The new revision.
@@ -48,42 +58,55 @@ def save_patch(workspace: Workspace, assignment_id: str, base_revision: int, run
         ConflictError: Another edit came first; read the draft again.
         StateError: The assignment is closed.
         InputError: A run outside the image, or an unknown label.
+        NotFoundError: A prompt that this assignment never had.
     """
     with workspace.store.read() as tx:
         case = tx.get(Case, tx.get(Assignment, assignment_id).case_id)
     check_runs(runs, case.grid.voxels, workspace.task)
     with workspace.store.write(_actor(workspace, assignment_id)) as tx:
-        assignment = require_open(tx.get(Assignment, assignment_id))
-        if assignment.revision != base_revision:
-            raise ConflictError(
-                f"The draft is at revision {assignment.revision}, the edit was made on {base_revision}",
-                remedy="read the draft again and repeat the edit",
-            )
-        patch = DraftPatch(
-            id=new_id("patch"),
-            assignment_id=assignment_id,
-            revision=base_revision + 1,
-            runs=tuple((int(s), int(n), int(v)) for s, n, v in runs),
-            created_at=now(),
-        )
-        tx.add(patch, verb="edit")
-        tx.change(Assignment, assignment_id, verb="edit", fields={"revision": patch.revision})
+        revision = append_patch(tx, require_revision(tx.get(Assignment, assignment_id), base_revision), runs)
+        take_back(tx, assignment_id, withdraws, revision)
+        bring_back(tx, assignment_id, restores, revision)
+    return revision
+
+
+def append_patch(tx: Writer, assignment: Assignment, runs: Sequence[Run]) -> int:
+    """Add checked runs as the next patch within the caller's transaction; its number."""
+    patch = DraftPatch(
+        id=new_id("patch"),
+        assignment_id=assignment.id,
+        revision=assignment.revision + 1,
+        runs=tuple((int(s), int(n), int(v)) for s, n, v in runs),
+        created_at=now(),
+    )
+    tx.add(patch, verb="edit")
+    tx.change(Assignment, assignment.id, verb="edit", fields={"revision": patch.revision})
     return patch.revision
 
 
-def read_draft(workspace: Workspace, assignment_id: str) -> Draft:
-    """The mask of an assignment: its base with every saved patch applied."""
+def read_draft(workspace: Workspace, assignment_id: str, *, upto: int | None = None, known: Draft | None = None) -> Draft:
+    """The mask of an assignment: its base with the saved patches applied.
+
+    Args:
+        workspace: The project.
+        assignment_id: Whose draft.
+        upto: The last revision wanted; None for the newest.
+        known: An earlier state of this draft, to go on from; patches never change.
+    """
     with workspace.store.read() as tx:
         assignment = tx.get(Assignment, assignment_id)
         case = tx.get(Case, assignment.case_id)
-        base = base_mask(workspace, tx, assignment, case)
-        patches = tx.patches(assignment_id)
-    flat = base.ravel(order="F").copy()
-    for patch in patches:
-        for start, length, value in patch.runs:
-            flat[start : start + length] = value
-    revision = patches[-1].revision if patches else 0
-    return Draft(revision, flat.reshape(case.grid.shape, order="F"))
+        begin = known if known is not None and (upto is None or known.revision <= upto) else None
+        patches = tx.patches(assignment_id, after=begin.revision if begin else 0)
+        mask = begin.mask if begin else base_mask(workspace, tx, assignment, case)
+    wanted = [patch for patch in patches if upto is None or patch.revision <= upto]
+    revision = wanted[-1].revision if wanted else begin.revision if begin else 0
+    return Draft(revision, with_patches(mask, wanted))
+
+
+def with_patches(mask: MaskArray, patches: Sequence[DraftPatch]) -> MaskArray:
+    """A copy of the mask with patches applied in order, in file order in memory."""
+    return apply_runs(mask, tuple(run for patch in patches for run in patch.runs))
 
 
 def packed_draft(workspace: Workspace, assignment_id: str) -> tuple[int, bytes]:
@@ -140,6 +163,21 @@ def require_open(assignment: Assignment) -> Assignment:
     return assignment
 
 
+def require_revision(assignment: Assignment, base_revision: int) -> Assignment:
+    """The assignment itself, if it is open and an edit made on that revision is the next one.
+
+    Raises:
+        ConflictError: Another edit came first.
+        StateError: It is closed.
+    """
+    if require_open(assignment).revision != base_revision:
+        raise ConflictError(
+            f"The draft is at revision {assignment.revision}, the edit was made on {base_revision}",
+            remedy="read the draft again and repeat the edit",
+        )
+    return assignment
+
+
 def own_answer(tx: Reader, case_id: str, annotator_id: str) -> Annotation | None:
     """The annotator's current answer to a case, if any."""
     for annotation in tx.current_annotations(case_ids=[case_id]):
@@ -149,7 +187,7 @@ def own_answer(tx: Reader, case_id: str, annotator_id: str) -> Annotation | None
 
 
 def base_mask(workspace: Workspace, tx: Reader, assignment: Assignment, case: Case) -> MaskArray:
-    """The mask the edit began with: the annotator's own earlier answer, else the proposal, else background."""
+    """The mask an edit began with, shape (I, J, K): the annotator's own earlier answer, else the proposal, else background."""
     stored = _stored_base(tx, assignment, case)
     if stored is None:
         return np.zeros(case.grid.shape, dtype=np.uint8)

@@ -27,6 +27,7 @@ from medloop.store.writer import Writer
 
 if TYPE_CHECKING:
     from medloop.models.batches import TrainingCase
+    from medloop.models.guiding import Guide
     from medloop.models.train import TrainingProgress
 
 
@@ -63,7 +64,7 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
         return True
 
     initial = [workspace.store.blobs.get(name) for name in parent.weights] if parent else []
-    trained = train(recipe, taught.cases, validation, folder, report=report, initial=initial)
+    trained = train(recipe, taught.cases, validation, folder, report=report, initial=initial, guide=_guide(recipe))
     metrics = {**trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
     model = _keep(workspace, recipe, snapshot, trained.weights, metrics)
     _follow_up(workspace, model)
@@ -94,11 +95,22 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
         seed=int(snapshot.digest[:7], 16) ^ settings.seed,
         members=settings.members,
     )
+    if settings.guided and workspace.task.kind == "segmentation":
+        recipe = dataclasses.replace(recipe, guided=True)
     if _has_sides(workspace):
         recipe = dataclasses.replace(recipe, flips=())
     if workspace.task.kind == "segmentation":
         recipe = dataclasses.replace(recipe, touched_weight=settings.correction_weight)
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
+
+
+def _guide(recipe: Recipe) -> "Guide | None":
+    """Who plays the user for a network that takes gestures."""
+    if not recipe.guided:
+        return None
+    from medloop.interaction.rehearsal import Rehearsal
+
+    return Rehearsal()
 
 
 def _has_sides(workspace: Workspace) -> bool:
@@ -134,7 +146,7 @@ def _going_on(workspace: Workspace, recipe: Recipe, folder: Path) -> tuple[Recip
     with workspace.store.read() as tx:
         parent = tx.get(Model, chosen)
     before = Recipe.from_json(parent.recipe)
-    if before.channels != recipe.channels:
+    if (before.channels, before.guided) != (recipe.channels, recipe.guided):
         return recipe, None
     own = {name: getattr(recipe, name) for name in ("steps", "minutes", "threads", "seed", "touched_weight")}
     return dataclasses.replace(before, **own), parent

@@ -18,14 +18,17 @@ from medloop.server.feed import Feed
 from medloop.server.folders import Projects
 from medloop.server.pages import install_pages
 from medloop.server.proposals import Proposer
-from medloop.server.routes import answers, asking, assignments, cases, health, projects, stream, work
+from medloop.server.refinements import Refinements
+from medloop.server.routes import answers, asking, assignments, cases, health, projects, prompts, stream, work
 from medloop.server.security import Gate
 from medloop.server.settings import ServerSettings
 from medloop.server.site import Site
 from medloop.server.views import Failure
 
 PREFIX = "/api/v1"
-_ROUTERS: tuple[APIRouter, ...] = tuple(part.router for part in (health, projects, cases, asking, assignments, answers, work, stream))
+_ROUTERS: tuple[APIRouter, ...] = tuple(
+    part.router for part in (health, projects, cases, asking, assignments, prompts, answers, work, stream)
+)
 
 _FAILURES: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": Failure, "description": "The request was wrong, or came too late (409)."},
@@ -79,4 +82,4 @@ def create_app(folder: Path, settings: ServerSettings | None = None, *, assistan
 def _site(folder: Path, settings: ServerSettings, assistant: Path | None) -> Site:
     projects = Projects(folder)
     feed = Feed(projects.get, poll_seconds=settings.poll_seconds, heartbeat_seconds=settings.heartbeat_seconds)
-    return Site(settings, projects, feed, Proposer(assistant, feed.publish))
+    return Site(settings, projects, feed, Proposer(assistant, feed.publish), Refinements(assistant))

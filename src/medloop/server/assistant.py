@@ -1,8 +1,8 @@
-"""The assistant process: proposals on demand, with torch and the newest model kept warm.
+"""The assistant process: proposals and refinements on demand, with torch and the newest model kept warm.
 
 An ASGI application on a Unix socket that only the server's user can open. torch is imported with the
-first request, so an idle assistant is light. One proposal is computed at a time; the server's other
-requests never wait for it. If this process dies, it is started again and has lost nothing.
+first request, so an idle assistant is light. One proposal is computed at a time, and one refinement per person;
+the server's other requests never wait for them. If this process dies, it is started again and has lost nothing.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -22,10 +22,12 @@ from starlette.routing import Route
 
 from medloop.core.errors import FormatError, MedloopError, UnavailableError
 from medloop.core.records import Model
+from medloop.loop.engines import AUTO, ChooseEngine, choose_engine
 from medloop.loop.workspace import Workspace
 from medloop.server.failures import failure, status_of, unforeseen
 from medloop.server.folders import Projects
 from medloop.server.lifeline import Lifeline
+from medloop.server.refinery import Refinery
 
 if TYPE_CHECKING:
     from medloop.models.predict import Predictor
@@ -44,12 +46,27 @@ class Assistant:
 
     Args:
         root: A project folder, or a folder of them.
+        choose: Which engine answers gestures in a project.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, choose: ChooseEngine = choose_engine) -> None:
         self._projects = Projects(root, exclusive=False)
         self._guard = Lock()
         self._warm: _Warm | None = None
+        self._refinery = Refinery(choose)
+
+    def refine(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Answer a gesture; see `Refinery.answer`. `project_id` names the project.
+
+        Raises:
+            NotFoundError: No such project, assignment or prompt.
+            MedloopError: Whatever refining raises.
+        """
+        return self._refinery.answer(self._workspace(str(asked.get("project_id", ""))), asked)
+
+    def warm(self, project_id: str, case_id: str, engine: str = AUTO) -> str:
+        """Look at a case's image before its first gesture; the name of the engine that will answer."""
+        return self._refinery.warm(self._workspace(project_id), case_id, engine)
 
     def propose(self, project_id: str, case_id: str) -> str:
         """Predict one case with the newest model, now; the prediction's id.
@@ -95,7 +112,16 @@ class Assistant:
 
 
 def create_assistant(assistant: Assistant) -> Starlette:
-    """The assistant as an application: `POST /propose {project_id, case_id}` and `GET /health`."""
+    """The assistant as an application: `POST /propose` and `/warm {project_id, case_id}`, `POST /refine`, `GET /health`."""
+
+    async def refine(request: Request) -> JSONResponse:
+        return JSONResponse(await asyncio.to_thread(assistant.refine, await _object(request)))
+
+    async def warm(request: Request) -> JSONResponse:
+        body = await _body(request)
+        asked = body.get("project_id", ""), body.get("case_id", ""), body.get("engine", AUTO)
+        engine = await asyncio.to_thread(assistant.warm, *asked)
+        return JSONResponse({"engine": engine})
 
     async def propose(request: Request) -> JSONResponse:
         body = await _body(request)
@@ -105,17 +131,25 @@ def create_assistant(assistant: Assistant) -> Starlette:
     async def health(_request: Request) -> JSONResponse:
         return JSONResponse({"status": "ok", "model_id": assistant.warm_model()})
 
-    routes = [Route("/propose", propose, methods=["POST"]), Route("/health", health)]
+    asked = {"/propose": propose, "/refine": refine, "/warm": warm}
+    routes = [Route("/health", health), *(Route(address, answer, methods=["POST"]) for address, answer in asked.items())]
     return Starlette(routes=routes, exception_handlers={MedloopError: _deliberate, Exception: _unforeseen})
 
 
 async def _body(request: Request) -> dict[str, str]:
+    body = await _object(request)
+    if not all(isinstance(v, str) for v in body.values()):
+        raise FormatError("The body must be an object of strings")
+    return body
+
+
+async def _object(request: Request) -> dict[str, Any]:
     try:
         body = await request.json()
     except ValueError as error:
         raise FormatError("The body must be JSON") from error
-    if not isinstance(body, dict) or not all(isinstance(v, str) for v in body.values()):
-        raise FormatError("The body must be an object of strings")
+    if not isinstance(body, dict):
+        raise FormatError("The body must be an object")
     return body
 
 

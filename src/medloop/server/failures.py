@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from medloop.core import errors
 from medloop.core.errors import (
     CancelledError,
     ConflictError,
@@ -40,6 +41,11 @@ _HTTP_CODES = {
     408: "timeout",
     413: "too_large",
     415: "unsupported_media_type",
+}
+
+
+_BY_CODE: Mapping[str, type[MedloopError]] = {
+    kind.code: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, MedloopError)
 }
 
 
@@ -86,6 +92,16 @@ def failure(status: int, code: str, message: str, *, remedy: str = "", extra: Ma
         extra: Further fields inside "error", such as the current revision.
     """
     return JSONResponse({"error": {"code": code, "message": message, "remedy": remedy, **(extra or {})}}, status_code=status)
+
+
+def foreseen(answer: Mapping[str, Any]) -> MedloopError:
+    """The deliberate error that another process of medloop answered with, from its JSON."""
+    told = answer.get("error")
+    told = told if isinstance(told, Mapping) else {}
+    kind = _BY_CODE.get(str(told.get("code", "")))
+    if kind is None:
+        return UnavailableError(f"The assistant failed: {told.get('message', 'no reason given')}", remedy="try again")
+    return kind(str(told.get("message", "")), remedy=str(told.get("remedy", "")))
 
 
 def install_failures(app: FastAPI) -> None:

@@ -10,7 +10,7 @@ import http.client
 import json
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
@@ -59,18 +59,27 @@ def ask_assistant(path: Path, address: str, body: dict[str, str], *, timeout: fl
     Raises:
         UnavailableError: It does not run, does not answer in time, or answers with an error.
     """
+    status, payload = call_assistant(path, address, body, timeout=timeout)
+    if status != 200:
+        raise UnavailableError(f"The assistant could not propose: {payload.get('error', {}).get('message', status)}")
+    return payload
+
+
+def call_assistant(path: Path, address: str, body: Mapping[str, Any], *, timeout: float) -> tuple[int, dict[str, Any]]:
+    """One question to the assistant, and its answer whatever it says: status and JSON.
+
+    Raises:
+        UnavailableError: It does not run, or does not answer in time.
+    """
     connection = SocketConnection(path, timeout=timeout)
     try:
         connection.request("POST", address, json.dumps(body), {"Content-Type": "application/json", "Host": "localhost"})
         answer = connection.getresponse()
-        payload: dict[str, Any] = json.loads(answer.read())
+        return answer.status, json.loads(answer.read())
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise UnavailableError(f"The assistant does not answer ({type(error).__name__})", remedy="it is restarted by itself") from error
     finally:
         connection.close()
-    if answer.status != 200:
-        raise UnavailableError(f"The assistant could not propose: {payload.get('error', {}).get('message', answer.status)}")
-    return payload
 
 
 class Proposer:

@@ -10,8 +10,10 @@ from medloop.loop.parts import MAX_PARTS
 
 MAX_VOXEL = 2**48
 MAX_REVISION = 2**31
+MAX_PROMPTS = 1000
 
 Id: TypeAlias = Annotated[str, Path(max_length=80, pattern=r"^[A-Za-z0-9_-]+$", description="An id as this interface gave it.")]
+IdText: TypeAlias = Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z0-9_-]+$")]
 Text: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 Run: TypeAlias = tuple[
     Annotated[int, Field(ge=0, le=MAX_VOXEL, strict=True)],
@@ -44,10 +46,14 @@ class DraftEdit(Body):
     Attributes:
         base_revision: The revision it was drawn on.
         runs: (start, length, value) with flat voxel index i + I·(j + J·k).
+        withdraws: Prompts whose effect the runs take back (undo).
+        restores: Prompts whose effect the runs bring back (redo).
     """
 
     base_revision: Revision
     runs: Annotated[list[Run], Field(max_length=MAX_RUNS)]
+    withdraws: Annotated[tuple[IdText, ...], Field(max_length=MAX_PROMPTS)] = ()
+    restores: Annotated[tuple[IdText, ...], Field(max_length=MAX_PROMPTS)] = ()
 
 
 class SliceBody(Body):

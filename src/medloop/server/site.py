@@ -11,6 +11,7 @@ from medloop.loop.workspace import Workspace
 from medloop.server.feed import Feed
 from medloop.server.folders import Projects
 from medloop.server.proposals import Proposer
+from medloop.server.refinements import Refinements
 from medloop.server.schemas import Id
 from medloop.server.settings import ServerSettings
 
@@ -24,12 +25,14 @@ class Site:
         projects: What it serves.
         feed: What it tells listening pages.
         proposer: Whom it asks for proposals that are missing.
+        refinements: Whom it asks to answer gestures.
     """
 
     settings: ServerSettings
     projects: Projects
     feed: Feed
     proposer: Proposer
+    refinements: Refinements
 
 
 def _site(request: Request) -> Site:

@@ -29,6 +29,8 @@ from medloop.core.records import (
     Prediction,
     Project,
     ProjectSettings,
+    PromptRecord,
+    Provenance,
     Query,
     Round,
     Snapshot,
@@ -179,6 +181,7 @@ _LATER: Mapping[type[Any], frozenset[str]] = {
             "summed",
             "bias_correction",
             "correction_weight",
+            "guided",
         }
     ),
 }
@@ -253,7 +256,9 @@ _ALL: tuple[Kind[Any], ...] = (
         frozenset({"state", "revision", "reason", "closed_at", "proposal_id", "round_id"}),
     ),
     Kind(DraftPatch, "patch", tables.draft_patches, {"runs": _RUNS}),
+    Kind(PromptRecord, "prompt", tables.prompts, {"prompt": _JSON, "locked": _TUPLE, "quality": _OPTIONAL}, frozenset({"withdrawn"})),
     Kind(Annotation, "annotation", tables.annotations, {"effort_seconds": _FLOAT}),
+    Kind(Provenance, "provenance", tables.provenances, {"prompt_ids": _TUPLE, "parts": _JSON}),
     Kind(Descriptor, "descriptor", tables.descriptors, {}),
     Kind(
         Evaluation,

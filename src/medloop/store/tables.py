@@ -21,7 +21,7 @@ metadata = MetaData(
     }
 )
 
-IMMUTABLE = ("annotations", "models", "predictions", "snapshots", "queries", "tasks", "evaluations", "descriptors")
+IMMUTABLE = ("annotations", "models", "predictions", "snapshots", "queries", "tasks", "evaluations", "descriptors", "provenances")
 """Tables whose rows are never updated or deleted: triggers refuse it, as they do for `events`."""
 
 events = Table(
@@ -127,6 +127,23 @@ draft_patches = Table(
     UniqueConstraint("assignment_id", "revision"),
 )
 
+prompts = Table(
+    "prompts",
+    metadata,
+    record_id(),
+    link("assignment_id", "assignments"),
+    whole("revision"),
+    nested("prompt"),
+    words("engine"),
+    nested("locked"),
+    number("quality", optional=True),
+    link("replaces", "prompts", optional=True),
+    whole("withdrawn", optional=True),
+    words("created_at"),
+    added_by_event(),
+    Index(None, "assignment_id", "event"),
+)
+
 annotations = Table(
     "annotations",
     metadata,
@@ -147,6 +164,20 @@ annotations = Table(
     Index(None, "case_id", "annotator_id", "event"),
     Index(None, "supersedes"),
     Index(None, "created_at"),
+)
+
+provenances = Table(
+    "provenances",
+    metadata,
+    record_id(),
+    Column("annotation_id", String(80), ForeignKey("annotations.id"), nullable=False, unique=True),
+    link("assignment_id", "assignments"),
+    nested("prompt_ids"),
+    whole("withdrawn_prompts"),
+    nested("parts"),
+    words("created_at"),
+    added_by_event(),
+    Index(None, "assignment_id"),
 )
 
 queries = Table(

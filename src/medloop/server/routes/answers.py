@@ -8,7 +8,9 @@ from medloop.core.errors import NotFoundError
 from medloop.core.records import Annotation, Case, Model, Prediction
 from medloop.images.encode import encode_mask
 from medloop.loop.parts import load_partial
+from medloop.loop.provenance import provenance
 from medloop.loop.workspace import Workspace
+from medloop.server.prompt_views import ProvenanceView
 from medloop.server.schemas import Id
 from medloop.server.sending import VOXELS, send_blob, send_packed
 from medloop.server.site import WorkspaceHere
@@ -46,6 +48,16 @@ def get_annotation_mask(workspace: WorkspaceHere, annotation: Id, request: Reque
     if found.kind == "partial":
         return send_packed(encode_mask(load_partial(workspace.store.blobs, found, case)[1]))
     return _send(workspace, found.blob, "mask", request)
+
+
+@router.get("/annotations/{annotation}/provenance")
+def get_annotation_provenance(workspace: WorkspaceHere, annotation: Id) -> ProvenanceView:
+    """How a submitted mask came about: its prompts, and what prompts and brush changed."""
+    with workspace.store.read() as tx:
+        made = provenance(tx, tx.get(Annotation, annotation))
+    if made is None:
+        raise NotFoundError("This answer has no provenance", remedy="tags, imported answers and answers of older versions have none")
+    return ProvenanceView.model_validate(made)
 
 
 def _prediction(workspace: Workspace, prediction_id: str) -> Prediction:

@@ -35,9 +35,10 @@ def get_draft(workspace: WorkspaceHere, assignment: Id) -> Response:
 def patch_draft(workspace: WorkspaceHere, assignment: Id, edit: DraftEdit) -> RevisionView:
     """Save one edit made on the newest revision; 409 with the current revision when it was made on an older one."""
     try:
-        return RevisionView(revision=save_patch(workspace, assignment, edit.base_revision, edit.runs))
+        edited = save_patch(workspace, assignment, edit.base_revision, edit.runs, withdraws=edit.withdraws, restores=edit.restores)
+        return RevisionView(revision=edited)
     except ConflictError as error:
-        _raise_stale(workspace, assignment, edit.base_revision, error)
+        raise_stale(workspace, assignment, edit.base_revision, error)
 
 
 @router.post("/submit")
@@ -52,7 +53,7 @@ def post_submit(workspace: WorkspaceHere, assignment: Id, answer: Submission) ->
             return _submitted(done)
         return _submitted(submit_mask(workspace, assignment, revision=answer.revision, effort_seconds=answer.effort_seconds))
     except ConflictError as error:
-        _raise_stale(workspace, assignment, answer.revision, error)
+        raise_stale(workspace, assignment, answer.revision, error)
 
 
 @router.put("/mask", openapi_extra=RAW_MASK)
@@ -102,7 +103,7 @@ def _closed(assignment: Assignment) -> ClosedView:
     return ClosedView(assignment_id=assignment.id, state=assignment.state, next=True)
 
 
-def _raise_stale(workspace: Workspace, assignment_id: str, known: int | None, error: ConflictError) -> NoReturn:
+def raise_stale(workspace: Workspace, assignment_id: str, known: int | None, error: ConflictError) -> NoReturn:
     """A conflict over the revision says which one is current; any other conflict stays as it is."""
     with workspace.store.read() as tx:
         current = tx.get(Assignment, assignment_id).revision

@@ -1,0 +1,101 @@
+/** Gestures of the case on the screen: sent, answered into the draft, taken back. */
+import * as calls from "../api/calls";
+import { ApiError } from "../api/errors";
+import type { Prompt, Refined } from "../api/types";
+import type { Draft } from "../edits/draft";
+import { GestureQueue } from "../edits/gesturequeue";
+import { samePrompt } from "../edits/prompts";
+import { keepOthers, maskShown } from "./display";
+import { tell, tellError } from "./notices";
+import type { CaseSession } from "./session";
+import type { Settle } from "./saving";
+
+export function attachRefiner(session: CaseSession, draft: Draft, settle: Settle): void {
+  session.refiner = new GestureQueue({
+    flushed: () => session.queue!.flushed(),
+    revision: () => session.queue!.revision,
+    send: (base, prompts) => calls.addPrompts(session.project.id, session.assignmentId, base, prompts, lockedLabels(session)),
+    apply: (refined, prompts) => take(session, draft, refined, prompts),
+    refused: (error) => refused(session, draft, error, settle),
+    onBusy: (busy) => (session.refining.value = busy),
+  });
+}
+
+/** Labels that a gesture must leave alone: with "keep other labels", all but the one in the hand. */
+function lockedLabels(session: CaseSession): number[] {
+  return keepOthers.value ? session.labels.map(({ value }) => value).filter((value) => value !== session.label.value) : [];
+}
+
+export function give(session: CaseSession, prompt: Prompt): void {
+  const { refiner } = session;
+  const draft = session.draft.value;
+  if (!refiner || !draft || session.conflict.value) return;
+  const known = [...draft.prompts.inForce.value.map((given) => given.prompt), ...refiner.pending];
+  if (known.some((other) => samePrompt(other, prompt))) return;
+  maskShown.value = true;
+  refiner.add(prompt);
+}
+
+function take(session: CaseSession, draft: Draft, refined: Refined, prompts: readonly Prompt[]): void {
+  refined.prompt_ids.forEach((id, n) => draft.prompts.add(id, prompts[n]!));
+  draft.accept(refined.runs, refined.revision, { restores: refined.prompt_ids });
+  note(session, refined);
+}
+
+/** Take one gesture back, wherever it stands; the others are answered anew. */
+export function removeGiven(session: CaseSession, id: string): void {
+  const draft = session.draft.value;
+  if (!draft || session.conflict.value) return;
+  session.chosenPrompt.value = null;
+  session.refiner?.alone(async () => {
+    if (!draft.prompts.inForce.value.some((given) => given.id === id)) return;
+    await session.queue!.flushed();
+    const refined = await calls.removePrompt(session.project.id, session.assignmentId, id, session.queue!.revision, []);
+    draft.prompts.follow({ withdraws: [id] });
+    draft.accept(refined.runs, refined.revision, { withdraws: [id] });
+    note(session, refined);
+  });
+}
+
+function note(session: CaseSession, refined: Refined): void {
+  session.refinedQuality.value = refined.quality;
+  if (refined.engine) session.engine.value = refined.engine;
+}
+
+/** Undo and redo wait for an answer that is out, so that they mean what the reader sees. */
+export function step(session: CaseSession, which: "undo" | "redo"): void {
+  const draft = session.draft.value;
+  if (!draft) return;
+  const act = (): void => {
+    session.refinedQuality.value = null;
+    session.chosenPrompt.value = null;
+    draft[which]();
+  };
+  if (session.refiner?.busy) void session.refiner.settled().then(act);
+  else act();
+}
+
+async function refused(session: CaseSession, draft: Draft, error: unknown, settle: Settle): Promise<void> {
+  if (session.closed) return;
+  if (!(error instanceof ApiError) || error.code !== "stale_revision") return tellError(error);
+  await settle(session, draft, error);
+  tell("warning", "This case was changed elsewhere, so the gesture was not answered", "look at the newer draft, then repeat it");
+}
+
+/** The gestures that the server knows: after a reload, or when the draft went another way. */
+export async function recallPrompts(session: CaseSession, draft: Draft): Promise<void> {
+  const log = await calls.readPrompts(session.project.id, session.assignmentId);
+  draft.prompts.reset(log.prompts, log.in_force);
+}
+
+/** Have the engine look at the image while the reader looks for a place to click. */
+export async function prepare(session: CaseSession): Promise<void> {
+  if (session.engine.value || session.prepared) return;
+  session.prepared = true;
+  try {
+    session.engine.value = (await calls.readyPrompts(session.project.id, session.assignmentId)).engine;
+  } catch (error) {
+    if (!session.closed) tellError(error);
+    session.prepared = false;
+  }
+}

@@ -1,0 +1,116 @@
+/** Clicks, strokes and boxes that an engine answers. Ctrl, ⌘ or Alt turns a click or stroke into "this is not it". */
+import type { PlaneHeader, Prompt, Triple } from "../api/types";
+import { clampVoxel, type Pixel, voxelOfPixel } from "../geometry/plane";
+import { pixelOfPoint, type Placement } from "../geometry/viewport";
+import { POINT_RADIUS, marksOf } from "../render/marks";
+import { negative, tool } from "../state/display";
+import { give } from "../state/refining";
+import type { CaseSession } from "../state/session";
+import type { Gesture, PaneContact } from "./gestures";
+
+/** What a gesture on one slice needs to know. */
+export interface Page {
+  plane: PlaneHeader;
+  shape: Triple;
+  number: number;
+}
+
+export function prompting(contact: PaneContact, at: Pixel, event: PointerEvent): Gesture | null {
+  const { session } = contact;
+  const positive = !(negative.value !== (event.ctrlKey || event.metaKey || event.altKey));
+  const page = { plane: contact.plane, shape: session.header.shape, number: session.sliceNumber(contact.index) };
+  const touched = tool.value === "point" ? markUnder(session, page, contact.place(), at) : null;
+  if (touched) {
+    session.chosenPrompt.value = session.chosenPrompt.value === touched ? null : touched;
+    return null;
+  }
+  session.chosenPrompt.value = null;
+  const start = pixelOfPoint(contact.place(), at);
+  if (!isOnPage(start, page)) return null;
+  if (tool.value === "point") {
+    give(session, { kind: "point", voxel: voxelAt(start, page), label: session.label.value, positive });
+    return null;
+  }
+  return tool.value === "box" ? boxing(contact, page, start) : scribbling(contact, page, start, positive);
+}
+
+function scribbling({ session, place }: PaneContact, page: Page, start: Pixel, positive: boolean): Gesture {
+  const label = session.label.value;
+  const voxels = [voxelAt(start, page)];
+  const seen = new Set(voxels.map(String));
+  let last = start;
+  const show = (): void => {
+    session.drawing.value = { kind: "scribble", voxels: [...voxels], label, positive };
+  };
+  show();
+  return {
+    move(at) {
+      const next = pixelOfPoint(place(), at);
+      for (const voxel of voxelsBetween(last, next, page)) {
+        if (seen.has(String(voxel))) continue;
+        seen.add(String(voxel));
+        voxels.push(voxel);
+      }
+      last = next;
+      show();
+    },
+    end: () => finish(session, { kind: "scribble", voxels, label, positive }),
+    cancel: () => void (session.drawing.value = null),
+  };
+}
+
+function boxing({ session, place }: PaneContact, page: Page, start: Pixel): Gesture {
+  const label = session.label.value;
+  let box = boxBetween(start, start, page, label);
+  const show = (): void => void (session.drawing.value = box);
+  show();
+  return {
+    move(at) {
+      box = boxBetween(start, pixelOfPoint(place(), at), page, label);
+      show();
+    },
+    end: () => (box.stop.filter((stop, axis) => stop - box.start[axis]! > 1).length < 2 ? abandon(session) : finish(session, box)),
+    cancel: () => abandon(session),
+  };
+}
+
+function finish(session: CaseSession, prompt: Prompt): void {
+  session.drawing.value = null;
+  give(session, prompt);
+}
+
+/** A box of one voxel's width is a slip of the hand. */
+function abandon(session: CaseSession): void {
+  session.drawing.value = null;
+}
+
+const voxelAt = (pixel: Pixel, { plane, shape, number }: Page): Triple => clampVoxel(shape, voxelOfPixel(plane, shape, pixel, number));
+
+function isOnPage({ x, y }: Pixel, { plane, shape }: Page): boolean {
+  return x >= -0.5 && y >= -0.5 && x <= shape[plane.x_axis]! - 0.5 && y <= shape[plane.y_axis]! - 0.5;
+}
+
+/** The voxels under a straight line, every one next to the one before; a line that leaves the slice follows its border. */
+export function voxelsBetween(from: Pixel, to: Pixel, page: Page): Triple[] {
+  const steps = Math.max(1, Math.ceil(Math.max(Math.abs(to.x - from.x), Math.abs(to.y - from.y))));
+  return Array.from({ length: steps }, (_, n) => {
+    const share = (n + 1) / steps;
+    return voxelAt({ x: from.x + share * (to.x - from.x), y: from.y + share * (to.y - from.y) }, page);
+  });
+}
+
+/** The box of the slice's voxels between two corners, both included. */
+export function boxBetween(from: Pixel, to: Pixel, page: Page, label: number): Extract<Prompt, { kind: "box" }> {
+  const [a, b] = [voxelAt(from, page), voxelAt(to, page)];
+  const start = a.map((v, axis) => Math.min(v, b[axis]!)) as Triple;
+  const stop = a.map((v, axis) => Math.max(v, b[axis]!) + 1) as Triple;
+  return { kind: "box", start, stop, label };
+}
+
+/** The gesture whose sign is under the pointer, the newest first. */
+function markUnder(session: CaseSession, page: Page, place: Placement, at: Pixel): string | null {
+  const scene = { ...page, place, colourOf: () => "" };
+  const given = [...(session.draft.value?.prompts.inForce.value ?? [])].reverse();
+  const near = ({ x, y }: Pixel): boolean => Math.hypot(x - at.x, y - at.y) <= POINT_RADIUS + 1;
+  return given.find(({ prompt }) => marksOf({ prompt }, scene).some((mark) => near(mark.at[0]!)))?.id ?? null;
+}

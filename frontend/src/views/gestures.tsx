@@ -1,0 +1,90 @@
+/** Gestures in the panel: their sign, who answers them and how well, and the list of those that hold. */
+import { useEffect } from "preact/hooks";
+import type { OtherPrompt, Prompt, Triple } from "../api/types";
+import type { Given } from "../edits/prompts";
+import * as display from "../state/display";
+import { prepare, removeGiven } from "../state/refining";
+import type { CaseSession } from "../state/session";
+import { Swatch, Toggle } from "./controls";
+import { Icon } from "./icons";
+
+export function GestureOptions({ session }: { session: CaseSession }) {
+  const inHand = display.GESTURE_TOOLS.includes(display.tool.value);
+  const ready = session.ready.value;
+  useEffect(() => void (inHand && ready && prepare(session)), [session, inHand, ready]);
+  const given = session.draft.value?.prompts.inForce.value ?? [];
+  if (!inHand && given.length === 0) return null;
+  return (
+    <section class="block" data-testid="gestures" aria-busy={session.refining.value}>
+      <h3>Gestures</h3>
+      <Toggle value={display.negative} keys="T" testid="negative">
+        Mark what does not belong
+      </Toggle>
+      <Outcome session={session} />
+      <ol class="gesture-list">
+        {given.map((item) => (
+          <Row key={item.id} session={session} given={item} />
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+function Outcome({ session }: { session: CaseSession }) {
+  const quality = session.refinedQuality.value;
+  const engine = session.engine.value;
+  const told = session.refining.value ? "Working…" : engine ? `Answered by: ${engine}` : "";
+  return (
+    <p class="facts" role="status" aria-live="polite">
+      <span data-testid="refining" data-busy={session.refining.value} class={session.refining.value ? "working" : ""}>
+        {told}
+      </span>
+      {quality !== null && !session.refining.value && <span data-testid="refined-quality">expected Dice {quality.toFixed(2)}</span>}
+    </p>
+  );
+}
+
+function Row({ session, given: { id, prompt } }: { session: CaseSession; given: Given }) {
+  const label = session.labels.find(({ value }) => value === prompt.label);
+  const chosen = session.chosenPrompt.value === id;
+  const choose = (): void => {
+    session.chosenPrompt.value = chosen ? null : id;
+    const place = placeOf(prompt);
+    if (place && !chosen) session.lookAt(place);
+  };
+  return (
+    <li class="gesture-row" data-testid={`gesture-${id}`}>
+      <button class="label-row grow" aria-pressed={chosen} onMouseDown={(event) => event.preventDefault()} onClick={choose}>
+        <Swatch colour={label?.colour ?? "#888888"} />
+        <span class="grow">
+          {"positive" in prompt ? (prompt.positive ? "+ " : "− ") : ""}
+          {NAMES[prompt.kind]} {label?.name}
+        </span>
+      </button>
+      <button
+        class="small"
+        title="Remove this gesture (Del)"
+        aria-label={`Remove this ${NAMES[prompt.kind]}`}
+        data-testid={`remove-${id}`}
+        onMouseDown={(event) => event.preventDefault()}
+        onClick={() => removeGiven(session, id)}
+      >
+        <Icon name="close" />
+      </button>
+    </li>
+  );
+}
+
+const NAMES: Record<(Prompt | OtherPrompt)["kind"], string> = {
+  point: "click",
+  scribble: "stroke",
+  box: "box",
+  lasso: "outline",
+  extreme_points: "outermost points",
+};
+
+function placeOf(prompt: Prompt | OtherPrompt): Triple | null {
+  if (prompt.kind === "point") return prompt.voxel;
+  if (prompt.kind === "scribble") return prompt.voxels[0] ?? null;
+  return prompt.kind === "box" ? (prompt.start.map((start, axis) => Math.floor((start + prompt.stop[axis]! - 1) / 2)) as Triple) : null;
+}

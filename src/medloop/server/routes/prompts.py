@@ -1,0 +1,65 @@
+"""Refine an open case by gestures; the assistant computes, this only asks it."""
+
+from typing import Any
+
+import anyio.to_thread
+from fastapi import APIRouter
+
+from medloop.core.errors import ConflictError
+from medloop.core.records import Assignment
+from medloop.loop.gestures import in_force, prompt_log
+from medloop.loop.workspace import Workspace
+from medloop.server.prompt_views import Addition, Change, EngineView, PromptsView, PromptView, Readiness, RefinedView, Removal
+from medloop.server.routes.assignments import raise_stale
+from medloop.server.schemas import Id
+from medloop.server.site import Site, SiteHere, WorkspaceHere
+
+router = APIRouter(prefix="/projects/{project}/assignments/{assignment}/prompts", tags=["prompts"])
+
+
+@router.get("")
+def get_prompts(workspace: WorkspaceHere, assignment: Id) -> PromptsView:
+    """Every gesture of an assignment with its revision, and which are in force."""
+    with workspace.store.read() as tx:
+        log = prompt_log(tx, tx.get(Assignment, assignment).id)
+    return PromptsView(prompts=[PromptView.of(record) for record in log], in_force=[record.id for record in in_force(log)])
+
+
+@router.post("")
+async def post_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: Id, body: Addition) -> RefinedView:
+    """Answer a gesture made on the newest revision; gesture and effect are saved together as one edit."""
+    return await _refined(site, workspace, assignment, {"verb": "add", **body.model_dump(mode="json")})
+
+
+@router.post("/ready")
+async def post_ready(site: SiteHere, workspace: WorkspaceHere, assignment: Id, body: Readiness) -> EngineView:
+    """Have the engine look at the case before its first gesture, and name the engine."""
+    case_id = await anyio.to_thread.run_sync(_case_id, workspace, assignment)
+    asked = {"project_id": workspace.project.id, "case_id": case_id, "engine": body.engine}
+    return EngineView.model_validate(await site.refinements.ask("/warm", asked))
+
+
+@router.put("/{prompt}")
+async def put_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: Id, prompt: Id, body: Change) -> RefinedView:
+    """Put another gesture in a gesture's place and answer all of them anew; the brush's later strokes stay."""
+    return await _refined(site, workspace, assignment, {"verb": "change", "prompt_id": prompt, **body.model_dump(mode="json")})
+
+
+@router.delete("/{prompt}")
+async def delete_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: Id, prompt: Id, body: Removal) -> RefinedView:
+    """Take a gesture back and answer the remaining ones anew; the brush's later strokes stay."""
+    return await _refined(site, workspace, assignment, {"verb": "withdraw", "prompt_id": prompt, **body.model_dump(mode="json")})
+
+
+def _case_id(workspace: Workspace, assignment: str) -> str:
+    with workspace.store.read() as tx:
+        return tx.get(Assignment, assignment).case_id
+
+
+async def _refined(site: Site, workspace: Workspace, assignment: str, asked: dict[str, Any]) -> RefinedView:
+    body = {"project_id": workspace.project.id, "assignment_id": assignment, **asked}
+    try:
+        return RefinedView.model_validate(await site.refinements.ask("/refine", body))
+    except ConflictError as error:
+        await anyio.to_thread.run_sync(raise_stale, workspace, assignment, asked["base_revision"], error)
+        raise

@@ -1,0 +1,342 @@
+"""Gestures on a draft: one patch each, undone to the bit, and never mixed up."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from medloop.core.errors import CancelledError, ConflictError, InputError, LabelError, NotFoundError, StateError
+from medloop.core.geometry import Grid
+from medloop.core.image import Image
+from medloop.core.records import Annotator, Case, PromptRecord
+from medloop.interaction.engine import StillWanted
+from medloop.interaction.prompts import Box, Lasso, Point, Prompt, Scribble, exact_voxels
+from medloop.loop.annotators import annotator_named
+from medloop.loop.answers import Opened, next_assignment, open_case, submit_mask, submit_partial
+from medloop.loop.drafts import read_draft, save_patch
+from medloop.loop.gestures import gesture_of, in_force, prompt_log
+from medloop.loop.parts import SlicePart
+from medloop.loop.provenance import provenance
+from medloop.loop.refining import Refiner, add_prompt, change_prompt, withdraw_prompt
+from medloop.loop.runs import apply_runs, runs_between
+from medloop.loop.workspace import Workspace
+from medloop.store.audit import verify
+
+from .conftest import SMALL
+from .tiny_engine import BallEngine
+
+BALLS = Refiner(BallEngine())
+IN_BALL = 33
+"""Voxels within distance 2 of a voxel."""
+
+
+@pytest.fixture
+def opened(pool: Workspace, ann: Annotator) -> Opened:
+    first = next_assignment(pool, ann.id)
+    assert first is not None
+    return first
+
+
+@pytest.fixture
+def assignment_id(opened: Opened) -> str:
+    return opened.assignment.id
+
+
+def mask_of(pool: Workspace, assignment_id: str, upto: int | None = None) -> np.ndarray:
+    return read_draft(pool, assignment_id, upto=upto).mask
+
+
+def click(pool: Workspace, assignment_id: str, base: int, voxel: tuple[int, int, int], *, label: int = 1, positive: bool = True):
+    return add_prompt(pool, assignment_id, Point(voxel, label, positive), base_revision=base, refiner=BALLS)
+
+
+def test_a_click_becomes_one_patch_and_one_record(pool: Workspace, assignment_id: str) -> None:
+    made = click(pool, assignment_id, 0, (5, 6, 7))
+    draft = read_draft(pool, assignment_id)
+    assert (made.draft.revision, draft.revision, made.engine, made.quality) == (1, 1, "balls", 0.75)
+    assert int(draft.mask.sum()) == IN_BALL
+    assert np.array_equal(draft.mask, made.draft.mask)
+    with pool.store.read() as tx:
+        (record,) = tx.find(PromptRecord, where={"assignment_id": assignment_id})
+        verbs = [(event.verb, event.noun) for event in tx.events()[-3:]]
+    assert (record.id, record.revision, record.withdrawn) == (made.prompt_ids[0], 1, None)
+    assert gesture_of(record) == Point((5, 6, 7))
+    assert verbs == [("edit", "patch"), ("edit", "assignment"), ("refine", "prompt")]
+    assert verify(pool.store).ok
+
+
+def test_gesture_and_effect_are_saved_together_or_not_at_all(pool: Workspace, assignment_id: str) -> None:
+    def brush_meanwhile(_wanted: StillWanted) -> None:
+        save_patch(pool, assignment_id, 0, [(0, 1, 1)])
+
+    refiner = Refiner(BallEngine(brush_meanwhile))
+    with pytest.raises(ConflictError, match="revision 1"):
+        add_prompt(pool, assignment_id, Point((5, 5, 5)), base_revision=0, refiner=refiner)
+    with pool.store.read() as tx:
+        assert tx.count(PromptRecord) == 0
+    assert int(mask_of(pool, assignment_id).sum()) == 1
+
+
+@pytest.mark.parametrize(
+    ("prompt", "error", "says"),
+    [
+        (Point((24, 0, 0)), InputError, "within the image"),
+        (Point((0, -1, 0)), InputError, "within the image"),
+        (Scribble(()), InputError, "must hold voxels"),
+        (Box((3, 3, 3), (3, 5, 5)), InputError, "within the image"),
+        (Lasso(2, 16, ((0, 0), (1, 0), (0, 1))), InputError, "on a slice"),
+        (Point((1, 1, 1), label=7), LabelError, "got 7"),
+        (Point((5, 6, 7), positive=False), InputError, "contradict at voxel"),
+        (Point((5, 6, 7), label=2), InputError, "contradict at voxel"),
+    ],
+)
+def test_a_gesture_that_cannot_be_obeyed_is_refused_and_nothing_is_saved(
+    pool: Workspace, assignment_id: str, prompt: Prompt, error: type[Exception], says: str
+) -> None:
+    click(pool, assignment_id, 0, (5, 6, 7))
+    with pytest.raises(error, match=says):
+        add_prompt(pool, assignment_id, prompt, base_revision=1, refiner=BALLS)
+    assert read_draft(pool, assignment_id).revision == 1
+
+
+def test_an_image_that_changed_is_refused(pool: Workspace, opened: Opened) -> None:
+    other = Image(np.zeros((1, 24, 24, 15), np.float32), Grid((24, 24, 15), np.eye(4)))
+    refiner = replace(BALLS, embedding=BALLS.engine.embed(other))
+    with pytest.raises(InputError, match="open the case again: its image changed"):
+        add_prompt(pool, opened.assignment.id, Point((1, 1, 1)), base_revision=0, refiner=refiner)
+
+
+def test_an_older_revision_a_closed_case_and_a_cancelled_wish_are_refused(pool: Workspace, assignment_id: str) -> None:
+    click(pool, assignment_id, 0, (5, 5, 5))
+    with pytest.raises(ConflictError, match="revision 1"):
+        click(pool, assignment_id, 0, (9, 9, 9))
+    with pytest.raises(CancelledError):
+        add_prompt(pool, assignment_id, Point((9, 9, 9)), base_revision=1, refiner=replace(BALLS, wanted=lambda: False))
+    submit_mask(pool, assignment_id)
+    with pytest.raises(StateError):
+        click(pool, assignment_id, 1, (9, 9, 9))
+
+
+def test_undo_and_redo_are_patches_that_take_the_gesture_along(pool: Workspace, assignment_id: str) -> None:
+    before = mask_of(pool, assignment_id)
+    made = click(pool, assignment_id, 0, (5, 5, 5))
+    forward, inverse = made.runs, runs_between(made.draft.mask, before)
+    (named,) = made.prompt_ids
+    for base in (1, 3, 5):
+        assert save_patch(pool, assignment_id, base, inverse, withdraws=[named]) == base + 1
+        assert np.array_equal(mask_of(pool, assignment_id), before)
+        assert force(pool, assignment_id) == []
+        save_patch(pool, assignment_id, base + 1, forward, restores=[named])
+        assert np.array_equal(mask_of(pool, assignment_id), made.draft.mask)
+        assert force(pool, assignment_id) == [Point((5, 5, 5))]
+    with pool.store.read() as tx:
+        log = prompt_log(tx, assignment_id)
+    assert [(r.revision, r.withdrawn) for r in log] == [(1, 2), (3, 4), (5, 6), (7, None)]
+    assert verify(pool.store).ok
+
+
+def force(pool: Workspace, assignment_id: str) -> list[Prompt]:
+    with pool.store.read() as tx:
+        return [gesture_of(record) for record in in_force(prompt_log(tx, assignment_id))]
+
+
+def test_taking_back_twice_changes_nothing_and_an_unknown_prompt_is_not_found(pool: Workspace, assignment_id: str) -> None:
+    (named,) = click(pool, assignment_id, 0, (5, 5, 5)).prompt_ids
+    save_patch(pool, assignment_id, 1, [], withdraws=[named])
+    save_patch(pool, assignment_id, 2, [], withdraws=[named])
+    with pytest.raises(NotFoundError, match="no prompt 'prompt-x'"):
+        save_patch(pool, assignment_id, 3, [(0, 1, 1)], withdraws=["prompt-x"])
+    assert read_draft(pool, assignment_id).revision == 3
+    with pytest.raises(NotFoundError, match="taken back already"):
+        withdraw_prompt(pool, assignment_id, named, base_revision=3, refiner=BALLS)
+
+
+def test_any_gesture_can_be_removed_and_the_others_are_answered_anew(pool: Workspace, assignment_id: str) -> None:
+    first = click(pool, assignment_id, 0, (5, 5, 5)).prompt_ids[0]
+    click(pool, assignment_id, 1, (15, 15, 8))
+    gone = withdraw_prompt(pool, assignment_id, first, base_revision=2, refiner=BALLS)
+    assert (gone.prompt_ids, gone.draft.revision) == ((), 3)
+    assert np.array_equal(gone.draft.mask, expected(Point((15, 15, 8))))
+    assert np.array_equal(mask_of(pool, assignment_id), gone.draft.mask)
+    last = withdraw_prompt(pool, assignment_id, only(pool, assignment_id), base_revision=3, refiner=BALLS)
+    assert not last.draft.mask.any()
+    assert last.engine == ""
+
+
+def only(pool: Workspace, assignment_id: str) -> str:
+    with pool.store.read() as tx:
+        (record,) = in_force(prompt_log(tx, assignment_id))
+    return record.id
+
+
+def expected(*prompts: Prompt) -> np.ndarray:
+    image = Image(np.zeros((1, *SMALL), np.float32), Grid(SMALL, np.eye(4)))
+    return BallEngine().refine(BallEngine().embed(image), prompts, labels=(1, 2)).mask
+
+
+def test_a_changed_gesture_keeps_its_place_and_the_brush_keeps_its_strokes(pool: Workspace, assignment_id: str) -> None:
+    first = click(pool, assignment_id, 0, (5, 5, 5)).prompt_ids[0]
+    click(pool, assignment_id, 1, (6, 5, 5), label=2)
+    stroke = [(0, 3, 2), (int(np.ravel_multi_index((5, 7, 5)[::-1], SMALL[::-1])), 1, 0)]  # one within the first ball
+    save_patch(pool, assignment_id, 2, stroke)
+    changed = change_prompt(pool, assignment_id, first, Point((5, 6, 5)), base_revision=3, refiner=BALLS)
+    wanted = expected(Point((5, 6, 5)), Point((6, 5, 5), 2))
+    assert force(pool, assignment_id) == [Point((5, 6, 5)), Point((6, 5, 5), 2)]
+    assert np.array_equal(changed.draft.mask, apply_runs(wanted, tuple(stroke)))
+    assert np.array_equal(mask_of(pool, assignment_id), changed.draft.mask)
+
+
+def test_the_brush_overrules_an_earlier_hint_and_a_new_hint_overrules_the_brush(pool: Workspace, assignment_id: str) -> None:
+    click(pool, assignment_id, 0, (5, 5, 5))
+    save_patch(pool, assignment_id, 1, runs_between(mask_of(pool, assignment_id), np.zeros(SMALL, np.uint8)))
+    add_prompt(pool, assignment_id, Lasso(2, 3, ((10, 10), (14, 10), (14, 14), (10, 14))), base_revision=2, refiner=BALLS)
+    assert not mask_of(pool, assignment_id)[5, 5, 5]
+    save_patch(pool, assignment_id, 3, runs_between(mask_of(pool, assignment_id), np.zeros(SMALL, np.uint8)))
+    click(pool, assignment_id, 4, (12, 12, 12))
+    assert not mask_of(pool, assignment_id)[12, 12, 3], "erased from the lasso"
+    click(pool, assignment_id, 5, (5, 5, 5), positive=False)
+    click(pool, assignment_id, 6, (12, 12, 3))
+    assert mask_of(pool, assignment_id)[12, 12, 3] == 1
+
+
+def test_locked_labels_stay_as_they_are(pool: Workspace, assignment_id: str) -> None:
+    click(pool, assignment_id, 0, (5, 5, 5), label=2)
+    held = mask_of(pool, assignment_id) == 2
+    add_prompt(pool, assignment_id, Point((8, 5, 5)), base_revision=1, refiner=BALLS, locked=(2,))
+    after = mask_of(pool, assignment_id)
+    assert np.array_equal(after == 2, held)
+    assert after[8, 5, 5] == 1
+    for prompt in (Point((5, 5, 5)), Point((12, 12, 12), label=2), Scribble(((5, 5, 5), (5, 6, 5)))):
+        with pytest.raises(InputError, match="unlock it first"):
+            add_prompt(pool, assignment_id, prompt, base_revision=2, refiner=BALLS, locked=(2,))
+    with pytest.raises(LabelError, match="may be locked"):
+        add_prompt(pool, assignment_id, Point((12, 12, 12)), base_revision=2, refiner=BALLS, locked=(9,))
+    gone = withdraw_prompt(pool, assignment_id, only_of_label(pool, assignment_id, 2), base_revision=2, refiner=BALLS, locked=(2,))
+    assert np.array_equal(gone.draft.mask == 2, held)
+
+
+def only_of_label(pool: Workspace, assignment_id: str, label: int) -> str:
+    with pool.store.read() as tx:
+        return next(r.id for r in in_force(prompt_log(tx, assignment_id)) if r.prompt["label"] == label)
+
+
+def test_gestures_whose_answer_was_cancelled_are_saved_with_the_next_one(pool: Workspace, assignment_id: str) -> None:
+    made = add_prompt(pool, assignment_id, Point((9, 9, 9)), base_revision=0, refiner=BALLS, earlier=[Point((5, 5, 5))])
+    assert len(made.prompt_ids) == 2
+    assert force(pool, assignment_id) == [Point((5, 5, 5)), Point((9, 9, 9))]
+    assert np.array_equal(mask_of(pool, assignment_id), expected(Point((5, 5, 5)), Point((9, 9, 9))))
+
+
+VOXELS = st.tuples(*(st.integers(0, n - 1) for n in SMALL))
+LABELS = st.sampled_from([1, 2])
+
+
+def stroke(start: tuple[int, int, int], length: int, label: int) -> Scribble:
+    return Scribble(tuple((start[0], start[1], k) for k in range(start[2], min(SMALL[2], start[2] + length))), label)
+
+
+def box(a: tuple[int, int, int], b: tuple[int, int, int], label: int) -> Box:
+    low, high = np.minimum(a, b).tolist(), (np.maximum(a, b) + 1).tolist()
+    return Box((low[0], low[1], low[2]), (high[0], high[1], high[2]), label)
+
+
+POINTS = st.builds(Point, VOXELS, LABELS, st.booleans())
+SCRIBBLES = st.builds(stroke, VOXELS, st.integers(1, 6), LABELS)
+BOXES = st.builds(box, VOXELS, VOXELS, LABELS)
+ACTS = st.lists(st.one_of(POINTS, SCRIBBLES, BOXES, st.sampled_from(["undo", "brush", "remove"])), min_size=2, max_size=8)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@given(acts=ACTS)
+def test_every_state_comes_back_and_the_log_replays_to_the_same_mask(pool: Workspace, ann: Annotator, acts: list) -> None:
+    opened = open_fresh(pool, ann)
+    states, done = [opened_mask(pool, opened)], []
+    for act in acts:
+        base = len(states) - 1
+        try:
+            if act == "brush":
+                save_patch(pool, opened, base, [(100 * base, 40, 1 + base % 2)])
+            elif act == "undo":
+                named, before = done.pop() if done else ([], states[-1])
+                save_patch(pool, opened, base, runs_between(states[-1], before), withdraws=named)
+                assert np.array_equal(mask_of(pool, opened), before)
+            elif act == "remove":
+                withdraw_prompt(pool, opened, only_latest(pool, opened), base_revision=base, refiner=BALLS)
+                done.clear()
+            else:
+                made = add_prompt(pool, opened, act, base_revision=base, refiner=BALLS)
+                done.append((made.prompt_ids, states[-1]))
+                hinted = exact_voxels(act, SMALL)
+                assert ((made.draft.mask[tuple(hinted.T)] == act.label) == getattr(act, "positive", True)).all()
+        except (InputError, NotFoundError):
+            continue
+        if act == "brush":
+            done.clear()
+        states.append(mask_of(pool, opened))
+    for revision, state in enumerate(states):
+        assert np.array_equal(mask_of(pool, opened, upto=revision), state)
+
+
+def open_fresh(pool: Workspace, ann: Annotator) -> str:
+    with pool.store.read() as tx:
+        case = tx.find(Case, limit=1)[0]
+    opened = open_case(pool, case.id, ann.id)
+    if opened.assignment.revision:
+        submit_mask(pool, opened.assignment.id)
+        opened = open_case(pool, case.id, ann.id)
+    return opened.assignment.id
+
+
+def opened_mask(pool: Workspace, assignment_id: str) -> np.ndarray:
+    return mask_of(pool, assignment_id)
+
+
+def only_latest(pool: Workspace, assignment_id: str) -> str:
+    with pool.store.read() as tx:
+        records = in_force(prompt_log(tx, assignment_id))
+    return records[0].id if records else "prompt-none"
+
+
+def test_an_answer_says_which_prompts_led_to_it_and_what_they_touched(pool: Workspace, assignment_id: str) -> None:
+    taken = click(pool, assignment_id, 0, (15, 15, 8))
+    save_patch(pool, assignment_id, 1, runs_between(taken.draft.mask, np.zeros(SMALL, np.uint8)), withdraws=taken.prompt_ids)
+    kept = click(pool, assignment_id, 2, (5, 5, 5))
+    save_patch(pool, assignment_id, 3, [(0, 4, 2)])
+    save_patch(pool, assignment_id, 4, [(200, 9, 2)])
+    save_patch(pool, assignment_id, 5, [(200, 9, 0)])
+    annotation = submit_mask(pool, assignment_id)
+    with pool.store.read() as tx:
+        made = provenance(tx, annotation)
+    assert made is not None
+    assert (made.prompt_ids, made.withdrawn_prompts) == (kept.prompt_ids, 1)
+    assert made.parts == {
+        "prompt": {"voxels": IN_BALL, "labels": {"1": IN_BALL}, "start": [3, 3, 3], "stop": [8, 8, 8]},
+        "brush": {"voxels": 4, "labels": {"2": 4}, "start": [0, 0, 0], "stop": [4, 1, 1]},
+    }
+
+
+def test_a_mask_made_elsewhere_says_so_and_a_part_is_told_like_a_whole(pool: Workspace, assignment_id: str) -> None:
+    made = click(pool, assignment_id, 0, (5, 5, 5))
+    mask = made.draft.mask.copy()
+    mask[20, 20, 10] = 2
+    part = submit_partial(pool, assignment_id, parts=[SlicePart(2, 5)], mask=mask)
+    with pool.store.read() as tx:
+        told = provenance(tx, part)
+    assert told is not None
+    assert {hand: part["voxels"] for hand, part in told.parts.items()} == {"prompt": IN_BALL, "elsewhere": 1}
+
+
+def test_two_people_who_refine_the_same_case_do_not_mix(pool: Workspace, opened: Opened) -> None:
+    other = open_case(pool, opened.case.id, annotator_named(pool, "other").id)
+    both = threading.Barrier(2, timeout=30)
+    refiner = Refiner(BallEngine(lambda _wanted: both.wait() and None))
+    asked = [(opened.assignment.id, Point((5, 5, 5))), (other.assignment.id, Point((15, 15, 8)))]
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda ask: add_prompt(pool, ask[0], ask[1], base_revision=0, refiner=refiner), asked))
+    for assignment_id, prompt in asked:
+        assert np.array_equal(mask_of(pool, assignment_id), expected(prompt))
+        assert force(pool, assignment_id) == [prompt]
