@@ -206,11 +206,13 @@ def full_data(trial: Trial) -> dict[str, Any]:
     return trial.noted("full", make)
 
 
-def work(trial: Trial, name: str) -> list[dict[str, Any]]:
-    """All rounds of one way: Dice and expert seconds after each."""
-    way, rounds = WAYS[name], []
+def work(trial: Trial, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Dice and expert seconds after each round, by way; ways take turns, so that an unfinished run compares equal rounds."""
+    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for number in range(trial.options.rounds):
-        rounds.append(trial.noted(key(name, number), lambda n=number: one_round(trial, name, way, n)))  # type: ignore[misc]
+        for name in names:
+            rounds[name].append(trial.noted(key(name, number), lambda name=name, n=number: one_round(trial, name, WAYS[name], n)))  # type: ignore[misc]
+        print_curves(trial, rounds)
     return rounds
 
 
@@ -332,7 +334,7 @@ def run_seed(dataset: Dataset, question: Question, seed: int, options: argparse.
     trial = Trial(dataset, question, seed, options, folder)
     bound = full_data(trial)
     target = TARGET * float(np.mean(bound["dice"]))
-    ways = {name: work(trial, name) for name in options.ways.split(",")}
+    ways = work(trial, options.ways.split(","))
     return {
         "seed": seed,
         "full": bound,
@@ -347,6 +349,13 @@ def run_seed(dataset: Dataset, question: Question, seed: int, options: argparse.
 def _interval(trial: Trial, scores: list[float]) -> list[float]:
     found = bootstrap_mean(scores, [case.patient for case in trial.held_out], generator(trial.seed, "bootstrap"))
     return [found.low, found.high]
+
+
+def print_curves(trial: Trial, ways: dict[str, list[dict[str, Any]]]) -> None:
+    """Where every way stands."""
+    for name, rounds in ways.items():
+        curve = ", ".join(f"{np.mean(r['dice']):.4f} ({r['seconds'] / 60:.1f})" for r in rounds)
+        print(f"seed {trial.seed} {name}, Dice (expert minutes): {curve}", file=sys.stderr, flush=True)
 
 
 def print_table(results: Sequence[dict[str, Any]]) -> None:
