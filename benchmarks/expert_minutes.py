@@ -4,15 +4,16 @@ Ways to work, each with the same training budget per round and on the same held-
 
     manual      cases in random order, every slice drawn by hand
     random      random order; from the second round on the newest model's proposal is mended with a brush on every slice
-    brush       medloop without prompts: the first cases drawn on every few slices only; then cases chosen by doubt and spread
-                (`suggestive`), and of each only the slices with most expected errors looked at and mended with a brush
+    brush       medloop without prompts: the first cases drawn on every few slices, those between filled in; then cases chosen by doubt
+                and spread (`suggestive`), and of each only the slices with most expected errors looked at and mended with a brush
     medloop     the same with prompts: clicks first, where a click is cheaper than the brush
     weighted    as random, but voxels the expert mended count four times as much in training as those merely accepted
                 (`correction_weight`); run only when asked for
 
-Slices nobody looked at stay unknown and teach nothing. Trainings go on from the last model ("updates"). The expert mends
-what is noticeable (`medloop.simulation.correcting`), so answers made from proposals keep small errors; models are always
-judged on the truth. Minutes follow from the effort model printed first: they are stated, not measured on people.
+Slices nobody looked at are accepted as proposed or filled in; beyond the first and last drawn they stay unknown. Trainings go
+on from the last model ("updates"). The expert mends what is noticeable (`medloop.simulation.correcting`), so answers made from
+proposals keep small errors; models are always judged on the truth. Minutes follow from the effort model printed first: they
+are stated, not measured on people.
 A run that was interrupted goes on where it stopped when `--work` names the same folder.
 
     python benchmarks/expert_minutes.py --data ../shared/data/hippocampus --seeds 1 --json minutes.json --work minutes
@@ -44,13 +45,14 @@ from medloop.datasets.discover import open_dataset
 from medloop.interaction.attention import error_chances, rank_places
 from medloop.interaction.effort import EffortModel
 from medloop.interaction.robots import test_robot
+from medloop.interaction.slices import interpolate_slices
 from medloop.loop.reviewing import paging_axis
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice
 from medloop.models.recipes import Recipe, choose_recipe, fingerprint
 from medloop.query.pool import Pool
 from medloop.query.strategies import strategy
-from medloop.simulation.correcting import Answered, click_and_mend, draw_slices, mend_slices
+from medloop.simulation.correcting import UNKNOWN, Answered, click_and_mend, draw_slices, mend_slices
 
 EFFORT = f"{EffortModel().describe()}; every outline starts with aiming, which takes as long as a click"
 
@@ -206,11 +208,13 @@ def full_data(trial: Trial) -> dict[str, Any]:
     return trial.noted("full", make)
 
 
-def work(trial: Trial, name: str) -> list[dict[str, Any]]:
-    """All rounds of one way: Dice and expert seconds after each."""
-    way, rounds = WAYS[name], []
+def work(trial: Trial, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Dice and expert seconds after each round, by way; ways take turns, so that an unfinished run compares equal rounds."""
+    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for number in range(trial.options.rounds):
-        rounds.append(trial.noted(key(name, number), lambda n=number: one_round(trial, name, way, n)))  # type: ignore[misc]
+        for name in names:
+            rounds[name].append(trial.noted(key(name, number), lambda name=name, n=number: one_round(trial, name, WAYS[name], n)))  # type: ignore[misc]
+        print_curves(trial, rounds)
     return rounds
 
 
@@ -229,7 +233,7 @@ def one_round(trial: Trial, name: str, way: Way, number: int) -> dict[str, Any]:
     engine = _engine(trial, last) if number and way.prompts else None
     done = [answer(trial, way, predictor, engine, case) for case in chosen]
     for case, (given, touched) in zip(chosen, done, strict=True):
-        answers |= {case.name: given.mask, TOUCHED + case.name: touched}
+        answers |= {case.name: given.whole, TOUCHED + case.name: touched}
     np.savez_compressed(trial.file(here, "npz"), **answers)
     steps = trial.options.steps if number else trial.options.first_steps
     trained = trial.train(here, answers, steps, trial.weights(last) if number else None)
@@ -286,7 +290,9 @@ def answer(trial: Trial, way: Way, predictor: Any, engine: Any, case: Read) -> t
     every = list(range(case.truth.array.shape[axis]))
     if predictor is None or not way.proposes:
         slices = every[trial.options.every // 2 :: trial.options.every] if way.chooses else every
-        return draw_slices(case.truth.array, axis, slices, trial.effort), np.ones(case.truth.array.shape, dtype=bool)
+        given = draw_slices(case.truth.array, axis, slices, trial.effort)
+        filled = interpolate_slices(given.mask, axis, slices, spacing_mm=case.image.grid.spacing_mm)
+        return dataclasses.replace(given, whole=filled), given.mask != UNKNOWN
     samples = trial.samples(predictor, case, 2 if way.chooses else 1).samples
     proposal = samples.mean(axis=0).argmax(axis=0).astype(np.uint8)
     slices = every
@@ -294,7 +300,7 @@ def answer(trial: Trial, way: Way, predictor: Any, engine: Any, case: Read) -> t
         chances = error_chances(samples, proposal)
         slices = [place.index for place in rank_places(chances, axes=(axis,), count=len(every) // 3, effort=trial.effort)]
     given = mend(trial, engine, case, proposal, axis, slices)
-    return given, given.mask != proposal
+    return given, (given.mask != UNKNOWN) & (given.mask != proposal)
 
 
 def mend(trial: Trial, engine: Any, case: Read, proposal: Any, axis: int, slices: list[int]) -> Answered:
@@ -332,7 +338,7 @@ def run_seed(dataset: Dataset, question: Question, seed: int, options: argparse.
     trial = Trial(dataset, question, seed, options, folder)
     bound = full_data(trial)
     target = TARGET * float(np.mean(bound["dice"]))
-    ways = {name: work(trial, name) for name in options.ways.split(",")}
+    ways = work(trial, options.ways.split(","))
     return {
         "seed": seed,
         "full": bound,
@@ -347,6 +353,13 @@ def run_seed(dataset: Dataset, question: Question, seed: int, options: argparse.
 def _interval(trial: Trial, scores: list[float]) -> list[float]:
     found = bootstrap_mean(scores, [case.patient for case in trial.held_out], generator(trial.seed, "bootstrap"))
     return [found.low, found.high]
+
+
+def print_curves(trial: Trial, ways: dict[str, list[dict[str, Any]]]) -> None:
+    """Where every way stands."""
+    for name, rounds in ways.items():
+        curve = ", ".join(f"{np.mean(r['dice']):.4f} ({r['seconds'] / 60:.1f})" for r in rounds)
+        print(f"seed {trial.seed} {name}, Dice (expert minutes): {curve}", file=sys.stderr, flush=True)
 
 
 def print_table(results: Sequence[dict[str, Any]]) -> None:
@@ -382,7 +395,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--batch", type=int, default=4, help="cases per round; ways that look at parts of cases take twice as many from the second on"
     )
-    parser.add_argument("--every", type=int, default=4, help="ways that choose draw every so many slices of the first cases")
+    parser.add_argument("--every", type=int, default=3, help="ways that choose draw every so many slices of the first cases")
     parser.add_argument("--first-steps", type=int, default=200, help="training steps of the first round")
     parser.add_argument("--steps", type=int, default=100, help="training steps of every later round")
     parser.add_argument("--width", type=float, default=0.5, help="width of the network, of the product's own choice")

@@ -41,6 +41,15 @@ def test_slices_nobody_looked_at_stay_unknown() -> None:
     assert (drawn.outlined, drawn.seconds) == (12, 122)
     assert (drawn.mask[..., 1] == square()[..., 1]).all()
     assert (drawn.mask[..., [0, 2, 3]] == UNKNOWN).all()
+    assert (drawn.whole == drawn.mask).all()
+
+
+def test_slices_nobody_looked_at_stay_as_proposed_in_the_whole_answer() -> None:
+    proposal = np.zeros((8, 8, 4), dtype=np.uint8)
+    mended = mend_slices(proposal, square(), 2, [1], EFFORT)
+    assert (mended.whole[..., 1] == square()[..., 1]).all()
+    assert not mended.whole[..., [0, 2, 3]].any()
+    assert (mended.mask[..., 2] == UNKNOWN).all()
 
 
 def test_thick_errors_are_mended_and_thin_ones_stay() -> None:

@@ -15,6 +15,7 @@ from medloop.images.encode import decode_mask
 from medloop.loop.arrays import load_answer
 from medloop.loop.drafts import touched_voxels
 from medloop.loop.parts import UNKNOWN
+from medloop.loop.provenance import provenance
 from medloop.loop.reviewing import visits_of
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
@@ -28,6 +29,7 @@ class Correction:
         annotator: Name of who gave it.
         model: Number of the model whose proposal was mended; None when there was none.
         edits: Patches saved while it was open.
+        prompts: Gestures in force when it was submitted; `medloop.loop.provenance` says which.
         touched: Voxels a person has drawn over or changed, shape (I, J, K); all of them without a proposal.
         answered: Voxels that the answer speaks of, shape (I, J, K); all of them unless it is partial.
         visits: Places looked at, in order.
@@ -36,6 +38,7 @@ class Correction:
     annotator: str
     model: int | None
     edits: int
+    prompts: int
     touched: BoolArray
     answered: BoolArray
     visits: tuple[int, ...]
@@ -47,6 +50,7 @@ class Correction:
             "annotator": self.annotator,
             "model": self.model,
             "edits": self.edits,
+            "prompts": self.prompts,
             "touched_voxels": int(self.touched.sum()),
             "touched_share": float(self.touched.sum() / answered) if answered else 0.0,
             "visits": list(self.visits),
@@ -66,10 +70,12 @@ def correction_of(workspace: Workspace, annotation: Annotation) -> Correction:
         model = tx.get(Model, prediction.model_id).index if prediction else None
         patches = tx.patches(annotation.assignment_id) if annotation.assignment_id else []
         visits = visits_of(tx, annotation.assignment_id) if annotation.assignment_id else ()
+        made = provenance(tx, annotation)
     answer = load_answer(workspace.store.blobs, annotation, case)
     answered = np.ones(case.grid.shape, dtype=bool) if isinstance(answer, int) else answer.array != UNKNOWN
     touched = touched_of(workspace, [annotation], case) & answered
-    return Correction(annotator.name, model, len(patches), touched, answered, tuple(visit.number for visit in visits))
+    prompts = len(made.prompt_ids) if made else 0
+    return Correction(annotator.name, model, len(patches), prompts, touched, answered, tuple(visit.number for visit in visits))
 
 
 def touched_of(workspace: Workspace, answers: Sequence[Annotation], case: Case) -> BoolArray:

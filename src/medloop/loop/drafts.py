@@ -189,7 +189,7 @@ def own_answer(tx: Reader, case_id: str, annotator_id: str) -> Annotation | None
 
 
 def base_mask(workspace: Workspace, tx: Reader, assignment: Assignment, case: Case) -> MaskArray:
-    """The mask the edit began with: the annotator's own earlier answer, else the proposal, else background."""
+    """The mask an edit began with, shape (I, J, K): the annotator's own earlier answer, else the proposal, else background."""
     stored = _stored_base(tx, assignment, case)
     if stored is None:
         return np.zeros(case.grid.shape, dtype=np.uint8)

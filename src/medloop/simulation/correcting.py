@@ -21,7 +21,7 @@ from medloop.interaction.prompts import Prompt
 from medloop.interaction.robots import Robot, Scene
 
 UNKNOWN = 255
-"""What nobody has looked at; training leaves it out."""
+"""What nobody has looked at."""
 
 MOST_CLICKS = 10
 
@@ -32,6 +32,7 @@ class Answered:
 
     Attributes:
         mask: Label values, shape (I, J, K), `UNKNOWN` on slices not looked at.
+        whole: The same with what was proposed on slices not looked at, `UNKNOWN` where nothing was.
         seconds: Of the expert's time.
         slices: How many were looked at.
         outlines: Patches outlined by hand.
@@ -40,6 +41,7 @@ class Answered:
     """
 
     mask: MaskArray
+    whole: MaskArray
     seconds: float
     slices: int
     outlines: int
@@ -61,7 +63,8 @@ def draw_slices(truth: MaskArray, axis: int, slices: Sequence[int], effort: Effo
     """
     inside = on_slices(truth.shape, axis, slices)
     work = _outlines(truth, truth > 0, axis)
-    return _answered(np.where(inside, truth, np.uint8(UNKNOWN)), work[list(slices)], effort)
+    drawn = np.where(inside, truth, np.uint8(UNKNOWN))
+    return _answered(drawn, drawn, work[list(slices)], effort)
 
 
 def mend_slices(proposal: MaskArray, truth: MaskArray, axis: int, slices: Sequence[int], effort: EffortModel) -> Answered:
@@ -85,9 +88,9 @@ def mend_slices(proposal: MaskArray, truth: MaskArray, axis: int, slices: Sequen
     mending, drawing = _outlines(truth, wrong, axis), _outlines(truth, truth > 0, axis)
     quicker = _seconds(drawing, effort) < _seconds(mending, effort)
     afresh = on_slices(truth.shape, axis, np.flatnonzero(quicker).tolist())
-    mended = np.where(wrong | afresh, truth, proposal)
+    whole = np.where((wrong | afresh) & inside, truth, proposal)
     work = np.where(quicker[:, None], drawing, mending)
-    return _answered(np.where(inside, mended, np.uint8(UNKNOWN)), work[list(slices)], effort)
+    return _answered(np.where(inside, whole, np.uint8(UNKNOWN)), whole, work[list(slices)], effort)
 
 
 def click_and_mend(
@@ -184,10 +187,10 @@ def _seconds(work: IntArray, effort: EffortModel) -> FloatArray:
     return seconds
 
 
-def _answered(mask: MaskArray, work: IntArray, effort: EffortModel) -> Answered:
+def _answered(mask: MaskArray, whole: MaskArray, work: IntArray, effort: EffortModel) -> Answered:
     seconds = effort.slice_viewed * len(work) + float(_seconds(work, effort).sum())
     outlines, outlined = (int(n) for n in work.sum(axis=0))
-    return Answered(mask, seconds, len(work), outlines, outlined)
+    return Answered(mask, whole, seconds, len(work), outlines, outlined)
 
 
 def on_slices(shape: tuple[int, ...], axis: int, slices: Sequence[int]) -> BoolArray:

@@ -1,0 +1,96 @@
+"""How good a start slices are that were filled in between others or carried on from a neighbour, beside repeating the nearest slice.
+
+python benchmarks/slices.py --data ../shared/data/hippocampus --seeds 1 --json slices.json
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+sys.path.insert(0, str(Path(__file__).parent))
+
+import numpy as np
+
+from full_data import Question, machine, question_of, read_case
+from medloop.core.errors import MedloopError
+from medloop.core.image import Mask
+from medloop.core.seeds import generator
+from medloop.datasets.dataset import CaseSource
+from medloop.datasets.discover import open_dataset
+from medloop.interaction.slices import interpolate_slices, propagate_slice
+from medloop.loop.reviewing import paging_axis
+from medloop.metrics.intervals import bootstrap_mean
+from medloop.metrics.overlap import dice
+
+GAPS = (2, 3, 4, 6)
+
+
+def measure(case: CaseSource, question: Question) -> dict[str, float]:
+    """Dice of every way to come by slices, mean over the labels of the case."""
+    image, truth = read_case(case, question)
+    if not isinstance(truth, Mask):
+        raise SystemExit("error: slices need masks, this data set has classes")
+    axis, mask, labels = paging_axis(image.grid), truth.array, range(1, question.classes)
+    size, found = mask.shape[axis], {}
+
+    def score(made: Any, first: int, last: int) -> float:
+        span = range(first, last + 1)
+        return float(np.mean(list(dice(np.take(made, span, axis=axis), np.take(mask, span, axis=axis), labels).values())))
+
+    for gap in GAPS:
+        done = list(range(0, size, gap))
+        nearest = [min(done, key=lambda d, n=n: abs(d - n)) for n in range(size)]  # type: ignore[misc]
+        filled = interpolate_slices(mask, axis, done, spacing_mm=image.grid.spacing_mm)
+        found[f"every {gap}. slice, filled in"] = score(filled, 0, done[-1])
+        found[f"every {gap}. slice, nearest repeated"] = score(np.take(mask, nearest, axis=axis), 0, done[-1])
+    carried = [np.take(propagate_slice(image, mask, axis, n, n + 1), n + 1, axis=axis) for n in range(size - 1)]
+    first = np.zeros_like(np.take(mask, 0, axis=axis))
+    found["carried on from the neighbour"] = score(np.stack([first, *carried], axis=axis), 1, size - 1)
+    found["copied from the neighbour"] = score(np.take(mask, [0, *range(size - 1)], axis=axis), 1, size - 1)
+    return found
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="a Decathlon folder, images/ + masks/ folder, or CSV with 3D images")
+    parser.add_argument("--seeds", type=int, default=1, help="number of seeds: each draws its own cases")
+    parser.add_argument("--json", type=Path, help="where to write everything measured")
+    parser.add_argument("--cases", type=int, default=40, help="cases drawn per seed")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print the table, write the JSON."""
+    options = parse(arguments)
+    try:
+        dataset = open_dataset(options.data)
+        question = question_of(dataset)
+        labelled = [case for case in dataset.cases if case.labelled]
+        drawn = [
+            labelled[n] for seed in range(options.seeds) for n in generator(seed, "slices").permutation(len(labelled))[: options.cases]
+        ]
+        scores = [(case.patient, measure(case, question)) for case in drawn]
+    except MedloopError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    table = {}
+    print("| way | Dice | 95 % interval |\n| --- | --- | --- |")
+    for name in scores[0][1]:
+        found = bootstrap_mean([score[name] for _, score in scores], [patient for patient, _ in scores], generator(0, "bootstrap", name))
+        table[name] = {"mean": found.mean, "low": found.low, "high": found.high}
+        print(f"| {name} | {found.mean:.3f} | {found.low:.3f}–{found.high:.3f} |")
+    if options.json:
+        settings = {name: str(value) for name, value in vars(options).items()}
+        options.json.write_text(json.dumps({"table": table, "options": settings, "machine": machine(), "cases": scores}, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
