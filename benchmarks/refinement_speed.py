@@ -1,10 +1,10 @@
 """How quickly the classical tools answer a prompt, and what memory they take.
 
 Two situations: a 512×512 picture, and a 64³ window in a 256³ volume. Each tool runs in a process of its own and answers
-`--prompts` clicks and one box per image: the first click at the middle of an organ, the rest alternately beside the organ and
-on it, within 24 voxels (more where the organ is larger). Timed are `ClassicalEngine.refine` after `embed` (no warm-up left out but one click on a
-small image, which pays for imports) and the same prompt through `Session.add`. CPU time is what the process used, so it
-means something on a busy machine too; the clock's time includes waiting for other programs.
+`--prompts` clicks and one box per image: the first click at the middle of an organ, the rest alternately beside the organ
+and on it, within 24 voxels (more where the organ is larger). Timed are `ClassicalEngine.refine` after `embed`, and the
+same prompt through `Session.add`; a click on a small picture pays for imports beforehand. CPU time is what the process
+used, so it means something on a busy machine too; the clock's time includes waiting for other programs.
 
     python benchmarks/refinement_speed.py --seeds 3 --json refinement_speed.json
 """
