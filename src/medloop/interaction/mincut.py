@@ -20,7 +20,7 @@ from medloop.interaction.prompts import HintedVoxels
 Box3: TypeAlias = tuple[slice, slice, slice]
 
 SMOOTHNESS = 2.0
-"""Price of one voxel face where the image is flat, in units of log odds; chosen on hippocampus MR."""
+"""Price of one voxel face where the image is flat, in log odds: two faces outweigh odds of 50 to 1. Not tuned on any data."""
 
 
 def cut(
