@@ -177,7 +177,7 @@ def take_step(recipe: Recipe, member: int, state: TrainingState, images: Tensor,
     for group in state.optimiser.param_groups:
         group["lr"] = recipe.learning_rate * rate_at(state.step, state.steps)
     if guide and recipe.guided:
-        images = guide(recipe, images, targets, partial(_ask, recipe, state), member=member, step=state.step)
+        images, targets = guide(recipe, images, targets, partial(_ask, recipe, state), member=member, step=state.step)
     state.network.train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(recipe.seed, member, "dropout", state.step))
