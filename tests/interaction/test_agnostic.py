@@ -80,9 +80,8 @@ def test_a_loose_box_finds_a_label_that_nobody_has_taught(tmp_path):
     for seed in range(10, 14):
         image, mask = made_up(seed)
         disc = mask.array == 2
-        low, high = np.argwhere(disc).min(axis=0) - (3, 3, 0), np.argwhere(disc).max(axis=0) + (4, 4, 1)
-        box = Box(tuple(low.tolist()), tuple(np.minimum(high, 32).tolist()), label=7)
-        box = Box(box.start, (box.stop[0], box.stop[1], 1), label=7)
+        low, high = np.argwhere(disc).min(axis=0).tolist(), np.argwhere(disc).max(axis=0).tolist()
+        box = Box((low[0] - 3, low[1] - 3, 0), (min(high[0] + 4, 32), min(high[1] + 4, 32), 1), label=7)
         answer = engine.refine(engine.embed(image), [box], labels=(3, 7)).mask
         assert set(np.unique(answer)) <= {0, 7}
         boxed = np.zeros_like(disc)

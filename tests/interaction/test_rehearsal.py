@@ -68,6 +68,17 @@ def test_some_boxed_samples_have_the_box_alone():
     assert min(kinds[True], kinds[False]) > 5
 
 
+def test_disputed_samples_want_other_borders_and_automatic_ones_do_not():
+    images, masks = batch()
+    for automatic, kept in ((1.0, True), (0.0, False)):
+        guide = Rehearsal(automatic=automatic, disputed=1.0)
+        _, wanted = guide(guided_recipe(), images, masks, wrong_answer, member=0, step=0)
+        assert wanted.dtype == masks.dtype
+        assert torch.equal(wanted, masks) == kept
+        overlaps = [2 * ((a > 0) & (b > 0)).sum() / ((a > 0).sum() + (b > 0).sum()) for a, b in zip(wanted, masks, strict=True)]
+        assert min(overlaps) > 0.5
+
+
 def test_the_same_step_is_played_the_same_way_and_another_is_not():
     first, again, other = guidance(Rehearsal(), 3), guidance(Rehearsal(), 3), guidance(Rehearsal(), 4)
     assert torch.equal(first, again)

@@ -89,4 +89,5 @@ def _ask(network: SegmentationNetwork, inputs: Tensor, recipe: Recipe, emphasis:
     silent = inputs.clone()
     silent[:, recipe.channels + recipe.classes - 1 :] = 0
     without = network(silent).float().log_softmax(1)
-    return (without + emphasis * (hinted.log_softmax(1) - without)).softmax(1)
+    stressed: Tensor = (without + emphasis * (hinted.log_softmax(1) - without)).softmax(1)
+    return stressed
