@@ -85,6 +85,16 @@ def test_refining_leaves_the_projects_weights_alone(recipe, weights):
     assert all(torch.equal(before[name], weight) for name, weight in engine.networks[0].state_dict().items())
 
 
+def test_emphasis_takes_the_step_that_a_hint_causes_further(recipe, weights):
+    point, answers = Point((20, 20, 0)), []
+    for emphasis in (0.0, 1.0, 3.0):
+        engine = NetworkEngine.load(recipe, [weights], refinement=Refinement(emphasis=emphasis, smoothness=None))
+        answers.append(np.log(engine.refine(engine.embed(UNSEEN.image), [point], labels=(1, 2)).probabilities[:, 18:22, 18:22]))
+    silent, usual, stressed = (answer[1] - answer[0] for answer in answers)  # log odds of label 1 against background
+    assert not np.allclose(silent, usual)
+    assert np.allclose(stressed - silent, 3 * (usual - silent), atol=1e-3)
+
+
 def test_hints_count_on_a_coarser_working_grid(recipe, weights):
     coarse = dataclasses.replace(recipe, spacing_mm=(2.0, 2.0, 1.0))
     engine = NetworkEngine.load(coarse, [weights], refinement=Refinement(adaptation=None))

@@ -32,7 +32,7 @@ def wrong_answer(seen):
 
 def guidance(guide, step=0, ask=wrong_answer, size=6):
     images, masks = batch(size)
-    return guide(guided_recipe(), images, masks, ask, member=0, step=step)[:, 1:]
+    return guide(guided_recipe(), images, masks, ask, member=0, step=step)[0][:, 1:]
 
 
 def test_automatic_samples_carry_no_guidance_and_ask_nobody():
@@ -40,7 +40,9 @@ def test_automatic_samples_carry_no_guidance_and_ask_nobody():
 
 
 def test_guided_samples_show_the_wrong_answer_and_hints_where_it_is_wrong():
-    guide = Rehearsal(robots=(Apprentice(strokes=0, wrong=0),), automatic=0.0, corrupted=0.0, boxed=0.0, blank=0.0, rounds=1, gestures=1)
+    guide = Rehearsal(
+        robots=(Apprentice(strokes=0, wrong=0),), automatic=0.0, corrupted=0.0, boxed=0.0, disputed=0.0, blank=0.0, rounds=1, gestures=1
+    )
     channels, (_, masks) = guidance(guide).numpy(), batch()
     answered = wrong_answer(torch.zeros(6, 1, 24, 24)).argmax(1).numpy()
     assert (channels[:, LAYOUT.previous][:, 0] == (answered == 1)).all()
@@ -51,7 +53,7 @@ def test_guided_samples_show_the_wrong_answer_and_hints_where_it_is_wrong():
 
 
 def test_shares_come_out_as_asked():
-    guide = Rehearsal(automatic=0.4, corrupted=0.0, boxed=0.0, blank=0.0)
+    guide = Rehearsal(automatic=0.4, corrupted=0.0, boxed=0.0, disputed=0.0, blank=0.0)
     silent = [not sample.any() for step in range(30) for sample in guidance(guide, step).numpy()]
     assert abs(np.mean(silent) - 0.4) < 0.15  # four standard deviations of 180 draws
 
@@ -66,6 +68,17 @@ def test_some_boxed_samples_have_the_box_alone():
     assert min(kinds[True], kinds[False]) > 5
 
 
+def test_disputed_samples_want_other_borders_and_automatic_ones_do_not():
+    images, masks = batch()
+    for automatic, kept in ((1.0, True), (0.0, False)):
+        guide = Rehearsal(automatic=automatic, disputed=1.0)
+        _, wanted = guide(guided_recipe(), images, masks, wrong_answer, member=0, step=0)
+        assert wanted.dtype == masks.dtype
+        assert torch.equal(wanted, masks) == kept
+        overlaps = [2 * ((a > 0) & (b > 0)).sum() / ((a > 0).sum() + (b > 0).sum()) for a, b in zip(wanted, masks, strict=True)]
+        assert min(overlaps) > 0.5
+
+
 def test_the_same_step_is_played_the_same_way_and_another_is_not():
     first, again, other = guidance(Rehearsal(), 3), guidance(Rehearsal(), 3), guidance(Rehearsal(), 4)
     assert torch.equal(first, again)
@@ -75,7 +88,7 @@ def test_the_same_step_is_played_the_same_way_and_another_is_not():
 def test_patches_without_any_answer_are_never_hinted_at():
     images, masks = batch()
     guide = Rehearsal(automatic=0.0, corrupted=0.0, blank=0.0)
-    channels = guide(guided_recipe(), images, torch.full_like(masks, 255), wrong_answer, member=0, step=0)[:, 1:]
+    channels = guide(guided_recipe(), images, torch.full_like(masks, 255), wrong_answer, member=0, step=0)[0][:, 1:]
     assert not channels[:, LAYOUT.hints].any()
     assert not channels[:, LAYOUT.boxes].any()
 

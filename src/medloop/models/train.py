@@ -197,7 +197,9 @@ def take_step(
     for group in state.optimiser.param_groups:
         group["lr"] = recipe.learning_rate * rate_at(state.step, state.steps)
     if guide and recipe.guided:
-        images = guide(recipe, images, plain_masks(targets, recipe.classes), partial(_ask, recipe, state), member=member, step=state.step)
+        plain = plain_masks(targets, recipe.classes)
+        images, wanted = guide(recipe, images, plain, partial(_ask, recipe, state), member=member, step=state.step)
+        targets = wanted + (targets - plain)
     state.network.train()
     images = images.to(state.device)
     with torch.random.fork_rng(devices=[]):
