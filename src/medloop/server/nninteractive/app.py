@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -117,7 +117,8 @@ def create_app(
     routes = [_route(path, _read_only(office, call), "GET") for path, call in LOOKS.items()]
     routes += [_route(path, _read_only(office, call), "POST") for path, call in COUNTER.items()]
     routes += [_route(path, _acting(office, path), "POST") for path in ACTIONS]
-    app = Starlette(routes=routes, lifespan=_sweeping(leases), exception_handlers={MedloopError: _deliberate, Exception: _unforeseen})
+    handlers = {MedloopError: _deliberate, ClientDisconnect: _hung_up, Exception: _unforeseen}
+    app = Starlette(routes=routes, lifespan=_sweeping(leases), exception_handlers=handlers)
     app.state.office = office
     return app
 
@@ -219,6 +220,10 @@ async def _deliberate(_request: Request, error: Exception) -> JSONResponse:
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else None
     return JSONResponse({"detail": str(error)}, status_code=status, headers=headers)
+
+
+async def _hung_up(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it
 
 
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
