@@ -134,8 +134,14 @@ def in_plane_diameter_mm(inside: BoolArray, grid: Grid, *, axis: int = 2) -> flo
     require_on_grid(inside, grid)
     _in_plane_axes(axis)
     cropped, _ = cut_to_mask(inside)
-    slices = range(cropped.shape[axis])
-    return max((_largest_distance(_slice_outline(cropped, grid, axis, n)) for n in slices), default=0.0)
+    outlines = [_slice_outline(cropped, grid, axis, n) for n in range(cropped.shape[axis])]
+    extents = [float(np.linalg.norm(np.ptp(points, axis=0))) if len(points) else 0.0 for points in outlines]
+    largest = 0.0
+    for n in np.argsort(extents)[::-1]:
+        if extents[n] <= largest:  # no slice is wider than its bounding box, so the others cannot win
+            break
+        largest = max(largest, _largest_distance(outlines[n]))
+    return largest
 
 
 def circumference_mm(inside: BoolArray, grid: Grid, *, axis: int = 2) -> float:
