@@ -51,7 +51,7 @@ MEASURED = 0.95
 LEANER = 0.75
 """Channels of each level against the recipe's own: more steps in the same minutes, better after 10 CPU minutes."""
 
-VARIANTS = ("network", "network+cut", "network+adaptation", "network+adaptation+cut")
+VARIANTS = ("network", "network+cut", "network+emphasis+cut", "network+adaptation+cut")
 
 
 class RandomWalker:
@@ -131,15 +131,21 @@ def train_network(cases: Sequence[CaseSource], question: Question, seed: int, mi
     if noted.exists():
         facts = json.loads(noted.read_text())
         return Recipe.from_json(facts["recipe"]), checkpoint_file(folder / "member-0").read_bytes(), facts["cpu_minutes"]
+    folder.mkdir(parents=True, exist_ok=True)
     training = [TrainingCase(case.name, partial(read_binary, case, question)) for case in cases]
     found = fingerprint([shape_of(read_binary(case, question)[0]) for case in cases])
+    planned = folder / "recipe.json"
     chosen = choose_recipe(found, kind="segmentation", classes=2, minutes=minutes, threads=1, seed=seed)
-    features = tuple(int(8 * np.ceil(width * LEANER / 8)) for width in chosen.features)
     guide = Rehearsal(spacing_mm=chosen.spacing_mm or found.spacing_mm)
-    recipe = dataclasses.replace(chosen, guided=True, features=features, validations=0)
-    with tempfile.TemporaryDirectory() as temporary, limited_threads(1):
-        seconds = seconds_per_step(recipe, prepare_cases(recipe, training, Path(temporary)), clock=time.process_time, guide=guide)
-    recipe = dataclasses.replace(recipe, steps=max(50, int(minutes * 60 * MEASURED / seconds)))
+    if planned.exists():
+        recipe = Recipe.from_json(json.loads(planned.read_text()))
+    else:
+        features = tuple(int(8 * np.ceil(width * LEANER / 8)) for width in chosen.features)
+        recipe = dataclasses.replace(chosen, guided=True, features=features, validations=0)
+        with tempfile.TemporaryDirectory() as temporary, limited_threads(1):
+            seconds = seconds_per_step(recipe, prepare_cases(recipe, training, Path(temporary)), clock=time.process_time, guide=guide)
+        recipe = dataclasses.replace(recipe, steps=max(50, int(minutes * 60 * MEASURED / seconds)))
+        planned.write_text(json.dumps(recipe.to_json()))
     begun = time.process_time()
 
     def report(progress: TrainingProgress) -> bool:
@@ -157,10 +163,14 @@ def network_engine(recipe: Recipe, weights: bytes, variant: str) -> Engine:
     """The network with what its name says."""
     from medloop.interaction.adaptation import Adaptation
     from medloop.interaction.mincut import SMOOTHNESS
-    from medloop.interaction.network import NetworkEngine, Refinement
+    from medloop.interaction.network import EMPHASIS, NetworkEngine, Refinement
 
-    adaptation = Adaptation() if "adaptation" in variant else None
-    return NetworkEngine.load(recipe, [weights], refinement=Refinement(adaptation, SMOOTHNESS if "cut" in variant else None))
+    refinement = Refinement(
+        adaptation=Adaptation() if "adaptation" in variant else None,
+        emphasis=EMPHASIS if "emphasis" in variant else 1.0,
+        smoothness=SMOOTHNESS if "cut" in variant else None,
+    )
+    return NetworkEngine.load(recipe, [weights], refinement=refinement)
 
 
 def measure(engine: Engine, robot: str, cases: Sequence[CaseSource], question: Question, seed: int) -> dict[str, Any]:
@@ -246,7 +256,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--test-cases", type=int, default=30, help="cases to test on")
     parser.add_argument("--tune", action="store_true", help=f"test on {TUNED} other cases, to choose settings on")
     parser.add_argument("--robots", nargs="+", default=["centre", "random", "noisy"], help="who clicks")
-    parser.add_argument("--variants", nargs="+", default=[VARIANTS[-1]], choices=VARIANTS, help="what happens to the network's answer")
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS[2:]), choices=VARIANTS, help="what happens to the network's answer")
     parser.add_argument("--no-baseline", action="store_true", help="leave the random walker out")
     parser.add_argument("--work", type=Path, help="folder for trained networks; naming it again trains none twice")
     return parser.parse_args(arguments)

@@ -87,3 +87,13 @@ def test_dropout_acts_in_training_only(recipe_2d):
 def test_pooling_is_the_mean_over_space():
     features = torch.arange(16.0).reshape(1, 2, 2, 2, 2)
     assert pool(features).tolist() == [[3.5, 11.5]]
+
+
+@pytest.mark.parametrize("name", ["recipe_3d", "recipe_2d", "recipe_folded"])
+def test_a_guided_network_takes_an_image_alone_as_one_without_hints(name, request):
+    recipe = dataclasses.replace(request.getfixturevalue(name), guided=True)
+    network = build_network(recipe, seed=0).eval()
+    alone = images(recipe)
+    silent = torch.cat([alone, torch.zeros(2, recipe.guidance, *alone.shape[2:])], dim=1)
+    assert torch.equal(network(alone), network(silent))
+    assert not torch.equal(network(alone), network(torch.cat([alone, torch.ones_like(silent[:, recipe.channels :])], dim=1)))

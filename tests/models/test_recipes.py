@@ -128,3 +128,21 @@ def test_any_data_set_gets_a_valid_recipe(shape, spacing, minutes, kind):
     assert recipe.dimension == (2 if shape[2] == 1 else 3)
     assert all(p % s == 0 for p, s in zip(recipe.patch, recipe.stride, strict=True))
     assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+def test_a_recipe_from_before_hints_is_not_guided(recipe_3d):
+    older = {name: value for name, value in recipe_3d.to_json().items() if name not in ("guided", "hints")}
+    read = Recipe.from_json(older)
+    assert (read.guided, read.guidance, read.inputs) == (False, 0, read.channels)
+
+
+def test_a_guided_recipe_counts_its_channels(recipe_3d):
+    guided = dataclasses.replace(recipe_3d, guided=True, classes=4)
+    assert guided.inputs == guided.channels + 3 + 4 + 3
+
+
+def test_classes_of_whole_images_take_no_hints(recipe_tags):
+    with pytest.raises(SettingError, match="guided"):
+        dataclasses.replace(recipe_tags, guided=True)
+    with pytest.raises(SettingError, match="euclidean, geodesic or discs"):
+        dataclasses.replace(recipe_tags, hints="rays")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from medloop.interaction.adaptation import Adaptation, adapted_answer, hint_pull
 from medloop.interaction.engine import StillWanted
@@ -41,6 +42,7 @@ def answer_window(
     window: Window,
     *,
     adaptation: Adaptation | None,
+    emphasis: float = 1.0,
     wanted: StillWanted,
 ) -> Channels:
     """The mean answer to a window, shape (classes, I, J, K).
@@ -52,6 +54,7 @@ def answer_window(
         places: Hinted voxels of each class number within the window.
         window: Where.
         adaptation: How far to bend to the hints; None not at all.
+        emphasis: How much more to make of the hints than the networks do, without adaptation; 1 takes them by their word.
         wanted: Whether the answer is still wanted.
 
     Raises:
@@ -63,8 +66,8 @@ def answer_window(
     tensor = tensor.squeeze(-1) if flat else tensor
     with limited_threads(recipe.threads), mixed_precision(device, recipe.precision):
         if adaptation is None or not any(map(len, places.values())):
-            with torch.no_grad():
-                answers = [network(tensor).float().softmax(1) for network in networks]
+            hinted = emphasis != 1.0 and any(map(len, places.values()))
+            answers = [_ask(network, tensor, recipe, emphasis if hinted else 1.0) for network in networks]
         else:
             strength, label = hint_pull(places, window, reach=adaptation.reach)
             pull = (strength.to(device), label.to(device))
@@ -72,3 +75,18 @@ def answer_window(
     mean = torch.stack(answers).mean(0)[0]
     found: Channels = (mean.unsqueeze(-1) if flat else mean).cpu().numpy()
     return found
+
+
+@torch.no_grad()
+def _ask(network: SegmentationNetwork, inputs: Tensor, recipe: Recipe, emphasis: float) -> Tensor:
+    """Probabilities; with `emphasis` the step from the answer without hints to that with them is taken as many times.
+
+    Source: Ho and Salimans 2022, classifier-free guidance, arXiv:2207.12598, for a network that knows both.
+    """
+    hinted: Tensor = network(inputs).float()
+    if emphasis == 1.0:
+        return hinted.softmax(1)
+    silent = inputs.clone()
+    silent[:, recipe.channels + recipe.classes - 1 :] = 0
+    without = network(silent).float().log_softmax(1)
+    return (without + emphasis * (hinted.log_softmax(1) - without)).softmax(1)

@@ -17,7 +17,7 @@ from torch import Tensor
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import SettingError
 from medloop.core.seeds import generator
-from medloop.interaction.corruption import corrupt
+from medloop.interaction.corruption import corrupt, disagree
 from medloop.interaction.guidance import Spacing, Window, guidance_channels
 from medloop.interaction.mistakes import UNKNOWN
 from medloop.interaction.prompts import Prompt, keep_hints
@@ -41,6 +41,8 @@ class Rehearsal:
         automatic: Share of samples without any guidance.
         corrupted: Share of the others that start from a spoilt true mask instead of the network's answer.
         boxed: Share of the others with a box around one label; some of these stay without further hints.
+        disputed: Share of the others whose user wants another mask than the answer, with borders bent by about a voxel. A network that
+            knows its training cases by heart would learn there that hints say nothing new; these teach it to follow them.
         blank: Share of the others whose user sees an empty mask first, as where nothing proposes.
         rounds: Most rounds of correction; each further one has a chance of `AGAIN`, since each costs a pass of the network.
         gestures: Most gestures per round.
@@ -54,13 +56,14 @@ class Rehearsal:
     automatic: float = 0.4
     corrupted: float = 0.15
     boxed: float = 0.15
+    disputed: float = 0.5
     blank: float = 0.05
     rounds: int = 4
     gestures: int = 3
     spacing_mm: Spacing | None = None
 
     def __post_init__(self) -> None:
-        shares = (self.automatic, self.corrupted, self.boxed, self.blank)
+        shares = (self.automatic, self.corrupted, self.boxed, self.disputed, self.blank)
         if not self.robots or min(self.rounds, self.gestures) < 1 or not all(0 <= share <= 1 for share in shares):
             raise SettingError(f"A rehearsal needs robots, rounds and shares within 0..1, got {self}")
         for robot in self.robots:
@@ -71,7 +74,7 @@ class Rehearsal:
         """See `Guide.name`."""
         return repr(self)
 
-    def __call__(self, recipe: Recipe, images: Tensor, targets: Tensor, ask: Ask, *, member: int, step: int) -> Tensor:
+    def __call__(self, recipe: Recipe, images: Tensor, targets: Tensor, ask: Ask, *, member: int, step: int) -> tuple[Tensor, Tensor]:
         """See `Guide.__call__`."""
         volumes, truths = _volumes(recipe, images), _volumes(recipe, targets)
         samples = [self._start(recipe, truth, (member, step, slot)) for slot, truth in enumerate(truths.numpy().astype(np.uint8))]
@@ -86,17 +89,22 @@ class Rehearsal:
             for n, mask in zip(open_ones, self._answers(recipe, images, guided, samples, open_ones, ask), strict=True):
                 samples[n] = _corrected(samples[n], mask, self.gestures)
                 guided[n] = torch.from_numpy(self._channels(recipe, volumes[n], samples[n]))
-        return torch.cat([images, _flat(recipe, guided)], dim=1)
+        wanted = torch.from_numpy(np.stack([sample.truth for sample in samples])).to(targets.dtype)
+        return torch.cat([images, _flat(recipe, guided)], dim=1), _flat(recipe, wanted)
 
     def _start(self, recipe: Recipe, truth: MaskArray, slot: tuple[int, int, int]) -> "_Sample":
         rng = generator(recipe.seed, slot[0], "guide", *slot[1:])
         if rng.random() < self.automatic:
             return _Sample(truth, self.robots[0], rng)
         sample = _Sample(truth, self.robots[int(rng.integers(len(self.robots)))], rng, min(self.rounds, int(rng.geometric(1 - AGAIN))))
+        steps = self._steps(recipe)
+        if rng.random() < self.disputed:
+            truth = disagree(truth, rng, steps=steps)
+            sample = replace(sample, truth=truth)
         if rng.random() < self.blank:
             sample = replace(sample, mask=np.zeros_like(truth))
         if rng.random() < self.corrupted:
-            sample = replace(sample, mask=corrupt(np.where(truth == UNKNOWN, 0, truth).astype(np.uint8), rng))
+            sample = replace(sample, mask=corrupt(np.where(truth == UNKNOWN, 0, truth).astype(np.uint8), rng, steps=steps))
         present = [int(v) for v in np.unique(truth) if v not in (0, UNKNOWN)]
         if present and rng.random() < self.boxed:
             box = box_around(truth, present[int(rng.integers(len(present)))], 2, rng)
@@ -118,8 +126,14 @@ class Rehearsal:
     def _channels(self, recipe: Recipe, volume: Tensor, sample: "_Sample") -> npt.NDArray[np.float32]:
         image = volume[0].numpy()
         i, j, k = image.shape
-        window = Window((0, 0, 0), (i, j, k), self.spacing_mm or recipe.spacing_mm or (1.0, 1.0, 1.0), image)
+        window = Window((0, 0, 0), (i, j, k), self._steps(recipe), image)
         return guidance_channels(sample.prompts, sample.mask, window, labels=range(1, recipe.classes), hints=recipe.hints)
+
+    def _steps(self, recipe: Recipe) -> Spacing:
+        """Voxel size per axis, in voxels of the finest."""
+        spacing = self.spacing_mm or recipe.spacing_mm or (1.0, 1.0, 1.0)
+        i, j, k = (side / min(spacing) for side in spacing)
+        return (i, j, k)
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,7 +44,7 @@ class Guide(Protocol):
         """Everything that decides what it does: a checkpoint is bound to it."""
         ...
 
-    def __call__(self, recipe: Recipe, images: Tensor, targets: Tensor, ask: Ask, *, member: int, step: int) -> Tensor:
+    def __call__(self, recipe: Recipe, images: Tensor, targets: Tensor, ask: Ask, *, member: int, step: int) -> tuple[Tensor, Tensor]:
         """Add guidance to a batch; a pure function of the arguments.
 
         Args:
@@ -56,6 +56,6 @@ class Guide(Protocol):
             step: With the member and the recipe's seed, the root of all randomness.
 
         Returns:
-            Images and guidance, shape (B, recipe.inputs, …).
+            Images and guidance, shape (B, recipe.inputs, …), and the masks that the users want, like `targets`.
         """
         ...

@@ -177,7 +177,9 @@ def take_step(recipe: Recipe, member: int, state: TrainingState, images: Tensor,
     for group in state.optimiser.param_groups:
         group["lr"] = recipe.learning_rate * rate_at(state.step, state.steps)
     if guide and recipe.guided:
-        images = guide(recipe, images, plain_masks(targets, recipe.classes), partial(_ask, recipe, state), member=member, step=state.step)
+        plain = plain_masks(targets, recipe.classes)
+        images, wanted = guide(recipe, images, plain, partial(_ask, recipe, state), member=member, step=state.step)
+        targets = torch.where(wanted == plain, targets, wanted)  # what the user wants as it was keeps the mark of a person's touch
     state.network.train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(recipe.seed, member, "dropout", state.step))
