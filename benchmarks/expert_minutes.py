@@ -35,6 +35,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
+from medloop.interaction.interpolate import interpolate_slices
 
 from full_data import Question, machine, question_of, read_case, shape_of, split
 from medloop.core.errors import MedloopError
@@ -45,7 +46,6 @@ from medloop.datasets.discover import open_dataset
 from medloop.interaction.attention import error_chances, rank_places
 from medloop.interaction.effort import EffortModel
 from medloop.interaction.robots import test_robot
-from medloop.interaction.slices import interpolate_slices
 from medloop.loop.reviewing import paging_axis
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice
@@ -291,8 +291,7 @@ def answer(trial: Trial, way: Way, predictor: Any, engine: Any, case: Read) -> t
     if predictor is None or not way.proposes:
         slices = every[trial.options.every // 2 :: trial.options.every] if way.chooses else every
         given = draw_slices(case.truth.array, axis, slices, trial.effort)
-        filled = interpolate_slices(given.mask, axis, slices, spacing_mm=case.image.grid.spacing_mm)
-        return dataclasses.replace(given, whole=filled), given.mask != UNKNOWN
+        return dataclasses.replace(given, whole=fill_between(trial, case, given.mask, axis, slices)), given.mask != UNKNOWN
     samples = trial.samples(predictor, case, 2 if way.chooses else 1).samples
     proposal = samples.mean(axis=0).argmax(axis=0).astype(np.uint8)
     slices = every
@@ -301,6 +300,16 @@ def answer(trial: Trial, way: Way, predictor: Any, engine: Any, case: Read) -> t
         slices = [place.index for place in rank_places(chances, axes=(axis,), count=len(every) // 3, effort=trial.effort)]
     given = mend(trial, engine, case, proposal, axis, slices)
     return given, (given.mask != UNKNOWN) & (given.mask != proposal)
+
+
+def fill_between(trial: Trial, case: Read, mask: Any, axis: int, slices: list[int]) -> Any:
+    """Slices between those drawn, interpolated label by label; those beyond stay unknown."""
+    filled, spacing = np.where(mask == UNKNOWN, np.uint8(0), mask), case.image.grid.spacing_mm
+    for label in range(1, trial.question.classes):
+        filled = interpolate_slices(filled, axis=axis, answered=slices, label=label, spacing_mm=spacing)
+    between = np.zeros(mask.shape, dtype=bool)
+    np.moveaxis(between, axis, 0)[min(slices) : max(slices) + 1] = True
+    return np.where(between, filled, mask)
 
 
 def mend(trial: Trial, engine: Any, case: Read, proposal: Any, axis: int, slices: list[int]) -> Answered:

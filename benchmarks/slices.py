@@ -16,6 +16,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
+from medloop.interaction.interpolate import interpolate_slices, propagate_slice
 
 from full_data import Question, machine, question_of, read_case
 from medloop.core.errors import MedloopError
@@ -23,7 +24,6 @@ from medloop.core.image import Mask
 from medloop.core.seeds import generator
 from medloop.datasets.dataset import CaseSource
 from medloop.datasets.discover import open_dataset
-from medloop.interaction.slices import interpolate_slices, propagate_slice
 from medloop.loop.reviewing import paging_axis
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice
@@ -43,13 +43,26 @@ def measure(case: CaseSource, question: Question) -> dict[str, float]:
         span = range(first, last + 1)
         return float(np.mean(list(dice(np.take(made, span, axis=axis), np.take(mask, span, axis=axis), labels).values())))
 
+    def filled_in(done: Sequence[int]) -> Any:
+        kept = mask * np.isin(np.arange(size), done).reshape([-1 if a == axis else 1 for a in range(3)]).astype(np.uint8)
+        for label in labels:
+            kept = interpolate_slices(kept, axis=axis, answered=done, label=label, spacing_mm=image.grid.spacing_mm)
+        return kept
+
+    def carried_on(n: int) -> Any:
+        made = np.zeros_like(mask)
+        np.moveaxis(made, axis, 0)[n] = np.take(mask, n, axis=axis)
+        for label in labels:
+            if (np.take(mask, n, axis=axis) == label).any():
+                made = propagate_slice(image, made, axis=axis, source=n, target=n + 1, label=label)
+        return np.take(made, n + 1, axis=axis)
+
     for gap in GAPS:
         done = list(range(0, size, gap))
         nearest = [min(done, key=lambda d, n=n: abs(d - n)) for n in range(size)]  # type: ignore[misc]
-        filled = interpolate_slices(mask, axis, done, spacing_mm=image.grid.spacing_mm)
-        found[f"every {gap}. slice, filled in"] = score(filled, 0, done[-1])
+        found[f"every {gap}. slice, filled in"] = score(filled_in(done), 0, done[-1])
         found[f"every {gap}. slice, nearest repeated"] = score(np.take(mask, nearest, axis=axis), 0, done[-1])
-    carried = [np.take(propagate_slice(image, mask, axis, n, n + 1), n + 1, axis=axis) for n in range(size - 1)]
+    carried = [carried_on(n) for n in range(size - 1)]
     first = np.zeros_like(np.take(mask, 0, axis=axis))
     found["carried on from the neighbour"] = score(np.stack([first, *carried], axis=axis), 1, size - 1)
     found["copied from the neighbour"] = score(np.take(mask, [0, *range(size - 1)], axis=axis), 1, size - 1)

@@ -199,7 +199,7 @@ def take_step(
     if guide and recipe.guided:
         plain = plain_masks(targets, recipe.classes)
         images, wanted = guide(recipe, images, plain, partial(_ask, recipe, state), member=member, step=state.step)
-        targets = wanted + (targets - plain)
+        targets = torch.where(wanted == plain, targets, wanted)  # what the user wants as it was keeps the mark of a person's touch
     state.network.train()
     images = images.to(state.device)
     with torch.random.fork_rng(devices=[]):
