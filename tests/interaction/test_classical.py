@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medloop.core.errors import CancelledError, InputError, LabelError, SettingError
@@ -92,7 +92,7 @@ def test_flips_and_thick_slices_change_nothing_but_the_frame(tool):
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-@settings(max_examples=12)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), image=images())
 def test_any_prompts_are_obeyed_and_only_the_reported_box_changes(tool, data, image):
     shape, engine = image.grid.shape, ClassicalEngine(tool)

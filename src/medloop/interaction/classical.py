@@ -15,7 +15,8 @@ from medloop.core.image import Image
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
 from medloop.interaction.geodesic import Single
 from medloop.interaction.guard import keep_locked
-from medloop.interaction.prompts import Point, Prompt, Scribble, check_prompts, keep_hints
+from medloop.interaction.prompts import Point, Prompt, Scribble, check_prompts, obey_hint
+from medloop.interaction.regions import VoxelBox
 from medloop.interaction.seeds import Seeds, plant
 from medloop.interaction.tools import TOOLS
 from medloop.interaction.window import Window, seen, window_for
@@ -93,7 +94,9 @@ class ClassicalEngine:
             shares = _trusting(shares, seen(before, window), seeds, self.trust)
         shares = window.widened(shares)
         mask = _painted(before, shares, seeds, window)
-        mask = keep_locked(before, keep_hints(mask, prompts), locked)
+        for prompt in prompts:
+            obey_hint(mask, prompt)
+        mask = keep_locked(before, mask, locked)
         return _answer(mask, before, labels, (shares, seeds, window))
 
 
@@ -148,16 +151,37 @@ def _painted(before: MaskArray, shares: Single, seeds: Seeds, window: Window) ->
 
 def _answer(mask: MaskArray, before: MaskArray, labels: Sequence[int], seen_: tuple[Single, Seeds, Window] | None) -> RefinedMask:
     """The mask with shares: the tool's within the window, certainty outside."""
-    shares = np.zeros((1 + len(labels), *mask.shape), dtype=np.float32)
-    shares[0] = mask == 0
-    for n, label in enumerate(labels, start=1):
-        has = mask == label
-        if has.any():
-            shares[n] = has
+    shares = _certain(mask, labels)
+    start, stop = (0, 0, 0), (0, 0, 0)
     if seen_ is not None:
         inner, seeds, window = seen_
         part = shares[window.slices(thinned=False)]
         at = [0, *(1 + list(labels).index(v) for v in seeds.labels)]
         kept = 1 - part[[n for n in range(len(part)) if n not in at]].sum(axis=0)
         part[at] = inner * kept
-    return RefinedMask(mask, shares, tuple(labels), None, *changed_box(before, mask))
+        start, stop = _changed_within(window, before, mask)
+    return RefinedMask(mask, shares, tuple(labels), None, start, stop)
+
+
+def _certain(mask: MaskArray, labels: Sequence[int]) -> Single:
+    """Shares of 0 and 1, in the mask's own memory order: in a large volume another order takes several times as long."""
+    if mask.flags.f_contiguous:
+        shares = np.zeros((1 + len(labels), *mask.shape[::-1]), dtype=np.float32).transpose(0, 3, 2, 1)
+    else:
+        shares = np.zeros((1 + len(labels), *mask.shape), dtype=np.float32)
+    shares[0] = mask == 0
+    for n, label in enumerate(labels, start=1):
+        has = mask == label
+        if has.any():
+            shares[n] = has
+    return shares
+
+
+def _changed_within(window: Window, before: MaskArray, after: MaskArray) -> VoxelBox:
+    """The changed box; whatever changes lies in the window, for it holds every prompt that was not obeyed yet."""
+    inside = window.slices(thinned=False)
+    low, high = changed_box(before[inside], after[inside])
+    if low == high:
+        return low, high
+    a, b, c = window.box[0]
+    return (low[0] + a, low[1] + b, low[2] + c), (high[0] + a, high[1] + b, high[2] + c)

@@ -1,16 +1,19 @@
 """What a session remembers of each gesture: what was said, and the runs of voxels it changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import InputError
+from medloop.core.geometry import Shape3
 from medloop.interaction.engine import Engine, ImageEmbedding, RefinedMask, StillWanted
 from medloop.interaction.guard import Guard, check_locked, keep_locked, limit_changes
-from medloop.interaction.prompts import Box, Prompt, check_prompts, obey_hint, prompt_from_json, prompt_to_json
-from medloop.interaction.regions import VoxelBox, prompt_box, union
-from medloop.interaction.runs import Delta, Run, box_slices, delta_within, flat_view, plain_runs
+from medloop.interaction.prompts import Box, Prompt, check_prompts, exact_voxels, prompt_from_json, prompt_to_json
+from medloop.interaction.regions import VoxelBox, Voxels, prompt_box, union
+from medloop.interaction.runs import Delta, Run, box_slices, delta_within, flat_indices, plain_runs
 
 
 @dataclass(frozen=True)
@@ -126,14 +129,24 @@ def gesture_from_json(record: Mapping[str, Any]) -> Gesture:
 
 def _settled(mask: MaskArray, refined: RefinedMask, within: VoxelBox, gestures: Sequence[Gesture]) -> MaskArray:
     """The box's content as answered, then every gesture's own voxels in the order given: the last word wins."""
-    whole = mask.copy(order="K")
-    answered = box_slices(refined.start, refined.stop)
-    whole[answered] = refined.mask[answered]
+    after = mask[box_slices(*within)].copy(order="K")
+    low = np.array(within[0])
+    inner = box_slices((np.array(refined.start) - low).tolist(), (np.array(refined.stop) - low).tolist())
+    if refined.stop != (0, 0, 0):
+        after[inner] = refined.mask[box_slices(refined.start, refined.stop)]
     for gesture in gestures:
-        if isinstance(gesture, Paint):
-            for start, length, value in gesture.runs:
-                flat_view(whole)[start : start + length] = value
-        else:
-            obey_hint(whole, gesture)
-    after: MaskArray = whole[box_slices(*within)]
+        for voxels, value, clears in _words(gesture, mask.shape):
+            moved = voxels - low
+            at = tuple(moved[((moved >= 0) & (moved < after.shape)).all(axis=1)].T)
+            after[at] = np.where(after[at] == clears, 0, after[at]) if clears else value
     return after
+
+
+def _words(gesture: Gesture, shape: Shape3) -> Iterator[tuple[Voxels, int, int]]:
+    """The voxels a gesture decides: their value, or else the label that it clears there."""
+    if isinstance(gesture, Paint):
+        for run in gesture.runs:
+            yield np.stack(np.unravel_index(flat_indices([run]), shape, order="F"), axis=1), run[2], 0
+    else:
+        positive = getattr(gesture, "positive", True)
+        yield exact_voxels(gesture, shape), gesture.label, 0 if positive else gesture.label

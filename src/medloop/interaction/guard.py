@@ -67,7 +67,7 @@ def limit_changes(
     far = kept & ~near
     if fresh is not None:
         far &= ~((old == 0) & (after == fresh))
-    if far.sum() > guard.far_share * np.count_nonzero(before):
+    if far.any() and far.sum() > guard.far_share * np.count_nonzero(before):
         kept &= ~far
     return np.where(kept, after, old)
 
