@@ -92,10 +92,12 @@ class RandomWalker:
 
 
 def read_binary(case: CaseSource, question: Question) -> tuple[Image, Mask]:
-    """A case with its whole foreground as label 1."""
+    """A case with its whole foreground as label 1; colours become grey, since some sets mix both."""
     image, mask = read_case(case, dataclasses.replace(question, foreground=True))
     if not isinstance(mask, Mask):
         raise SystemExit("error: clicks need masks, this data set has classes")
+    if image.channels == 3 and image.grid.is_2d:
+        image = Image(image.array.mean(axis=0, keepdims=True).astype(np.float32), image.grid)
     return image, mask
 
 

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Scribble
-from medloop.interaction.windows import Span, meant_for, new_prompts, on_image, rescaled, sampled, span_around, touches_border
+from medloop.interaction.windows import Span, hints_within, meant_for, new_prompts, on_image, rescaled, sampled, span_around, touches_border
 
 PATCH, STRIDE = (16, 16, 8), (4, 4, 2)
 
@@ -88,3 +88,12 @@ def test_probabilities_keep_their_place_on_a_finer_grid():
 def test_probabilities_of_a_window_beyond_the_image_are_cut():
     span, found = on_image(np.ones((2, 4, 4, 1), dtype=np.float32), Span((-2, 0, 0), (4, 4, 1)), (3, 3, 1), (3, 3, 1))
     assert (span.start, span.shape, found.shape) == ((0, 0, 0), (2, 3, 1), (2, 2, 3, 1))
+
+
+def test_hints_of_a_window_count_from_its_start():
+    prompts = [Point((5, 5, 5)), Point((6, 6, 6), positive=False), Point((7, 7, 7), label=2), Point((20, 5, 5))]
+    one, two = hints_within(prompts, Span((4, 4, 4), (8, 8, 8)), labels=(1, 2))
+    assert one.positive.tolist() == [[1, 1, 1]]
+    assert sorted(one.negative.tolist()) == [[2, 2, 2], [3, 3, 3]]
+    assert two.positive.tolist() == [[3, 3, 3]]
+    assert two.negative.tolist() == [[1, 1, 1]]

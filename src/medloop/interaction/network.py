@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import FormatError, InputError, LabelError, ShapeError
@@ -19,8 +18,20 @@ from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted,
 from medloop.interaction.guidance import Channels, Window, guidance_channels, hint_places
 from medloop.interaction.mincut import SMOOTHNESS, cut_labels
 from medloop.interaction.passes import answer_window, propose
-from medloop.interaction.prompts import HintedVoxels, Prompt, hinted_voxels, keep_hints
-from medloop.interaction.windows import ZOOM, Span, meant_for, new_prompts, on_image, rescaled, sampled, span_around, touches_border
+from medloop.interaction.prompts import Prompt, keep_hints
+from medloop.interaction.windows import (
+    MOST_VOXELS,
+    ZOOM,
+    Span,
+    hints_within,
+    meant_for,
+    new_prompts,
+    on_image,
+    rescaled,
+    sampled,
+    span_around,
+    touches_border,
+)
 from medloop.models.batches import cut, require_fitting
 from medloop.models.compute import choose_device
 from medloop.models.networks import SegmentationNetwork, build_network, load_weights
@@ -163,7 +174,8 @@ class NetworkEngine:
             mask[where] = part.mask
             _paste(shares, part, [0, *(labels.index(label) + 1 for label in group)])
         mask = keep_hints(mask, prompts)
-        mask = np.where(np.isin(before, locked) | np.isin(mask, locked), before, mask).astype(np.uint8)
+        if len(locked):
+            mask = np.where(np.isin(before, locked) | np.isin(mask, locked), before, mask).astype(np.uint8)
         start, stop = changed_box(np.zeros_like(mask) if previous is None else previous, mask)
         return RefinedMask(mask, shares, tuple(labels), expected_dice(shares), start, stop)
 
@@ -196,8 +208,9 @@ class NetworkEngine:
             require_wanted(wanted)
             span = span_around(asked, look.shape, patch=self.recipe.patch, stride=self.recipe.stride, zoom=ZOOM**zoom)
             part = self._answer_in(span, look, mask, prompts, group, wanted)
+            larger = span_around(asked, look.shape, patch=self.recipe.patch, stride=self.recipe.stride, zoom=ZOOM ** (zoom + 1))
             changed: BoolArray = part.mask != mask[part.span.inside(mask.shape)]
-            if not touches_border(changed, part.span, mask.shape):
+            if np.prod(larger.shape) > MOST_VOXELS or not touches_border(changed, part.span, mask.shape):
                 break
         return part
 
@@ -226,7 +239,7 @@ class NetworkEngine:
             likeliest: MaskArray = probabilities.argmax(axis=0).astype(np.uint8)
             return likeliest
         image = look.normalised[(slice(None), *span.inside(look.grid.shape))]
-        hints = [_within(hinted_voxels(prompts, look.grid.shape, label=label), span) for label in group]
+        hints = hints_within(prompts, span, labels=group)
         return cut_labels(probabilities, image, hints, look.grid.spacing_mm, smoothness=self.refinement.smoothness, wanted=wanted)
 
 
@@ -236,14 +249,18 @@ def expected_dice(probabilities: Channels) -> float | None:
     Args:
         probabilities: Shape (classes, I, J, K), background first.
     """
-    foreground = 1.0 - probabilities[0]
-    sure = foreground[probabilities.argmax(axis=0) > 0]
-    total = float(foreground.sum(dtype=np.float64)) + sure.size
-    return 2 * float(sure.sum(dtype=np.float64)) / total if sure.size else None
+    background = probabilities[0]
+    found = background < probabilities[1:].max(axis=0, initial=0.0)
+    voxels = int(np.count_nonzero(found))
+    expected = background.size - float(background.sum(dtype=np.float64))
+    shared = voxels - float(background.sum(where=found, dtype=np.float64))
+    return 2 * shared / (expected + voxels) if voxels else None
 
 
 def _shares_of(mask: MaskArray, labels: Sequence[int]) -> Channels:
-    shares: Channels = np.stack([mask == value for value in (0, *labels)]).astype(np.float32)
+    shares: Channels = np.empty((1 + len(labels), *mask.shape), dtype=np.float32)
+    for share, value in zip(shares, (0, *labels), strict=True):
+        np.equal(mask, value, out=share)
     return shares
 
 
@@ -255,16 +272,6 @@ def _paste(shares: Channels, part: _Part, rows: Sequence[int]) -> None:
     window[rows] = part.probabilities
     window[others] *= part.probabilities[0]
     shares[(slice(None), *where)] = window / window.sum(axis=0)
-
-
-def _within(hints: HintedVoxels, span: Span) -> HintedVoxels:
-    return HintedVoxels(_moved(hints.positive, span), _moved(hints.negative, span))
-
-
-def _moved(places: npt.NDArray[np.int64], span: Span) -> npt.NDArray[np.int64]:
-    moved = places - np.array(span.start)
-    inside: npt.NDArray[np.int64] = moved[((moved >= 0) & (moved < np.array(span.shape))).all(axis=1)]
-    return inside
 
 
 def _load_network(recipe: Recipe, data: bytes) -> SegmentationNetwork:

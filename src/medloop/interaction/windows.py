@@ -9,13 +9,16 @@ import numpy.typing as npt
 from medloop.core.arrays import MaskArray
 from medloop.core.geometry import Shape3
 from medloop.interaction.guidance import Channels, Places, extent
-from medloop.interaction.prompts import Box, ExtremePoints, Prompt, Scribble, Voxel, exact_voxels, keep_hints
+from medloop.interaction.prompts import Box, ExtremePoints, HintedVoxels, Prompt, Scribble, Voxel, exact_voxels, hinted_voxels
 
 MARGIN = 8
 """Voxels around prompts that are looked at in any case: a hint's reach."""
 
 WHOLE = 1.5
 """An axis up to this many patches long is looked at as a whole."""
+
+MOST_VOXELS = 200_000
+"""Larger windows than this are not zoomed to: a click has to stay a click."""
 
 ZOOM = 1.5
 """How much longer the sides of a window get when its mask changes at the border."""
@@ -53,7 +56,23 @@ class Span:
 def new_prompts(prompts: Sequence[Prompt], mask: MaskArray) -> Sequence[Prompt]:
     """The prompts that need an answer: the last, and all that the mask does not obey."""
     *earlier, last = prompts
-    return [*(p for p in earlier if (keep_hints(mask, [p]) != mask).any()), last]
+    return [*(p for p in earlier if not _obeys(mask, p)), last]
+
+
+def _obeys(mask: MaskArray, prompt: Prompt) -> bool:
+    said = mask[tuple(exact_voxels(prompt, mask.shape).T)]
+    return bool((said == prompt.label).all() if getattr(prompt, "positive", True) else (said != prompt.label).all())
+
+
+def hints_within(prompts: Sequence[Prompt], span: Span, *, labels: Sequence[int]) -> list[HintedVoxels]:
+    """What prompts say about the voxels of a window, counted from its start, for each label; see `hinted_voxels`."""
+    moved: list[Prompt] = []
+    for prompt in prompts:
+        places = exact_voxels(prompt, span.stop) - np.array(span.start)
+        places = places[((places >= 0) & (places < np.array(span.shape))).all(axis=1)]
+        if len(places):
+            moved.append(Scribble(tuple(map(_voxel, places)), prompt.label, getattr(prompt, "positive", True)))
+    return [hinted_voxels(moved, span.shape, label=label) for label in labels]
 
 
 def span_around(prompts: Sequence[Prompt], shape: Shape3, *, patch: Shape3, stride: Shape3, zoom: float = 1.0) -> Span:
