@@ -35,6 +35,9 @@ from quality_figures import COVERAGE, RISK, calibration, predicted_dice, ranking
 FEWEST_HELD_OUT = 25
 """Patients needed so that each division has enough to fit, calibrate and test on."""
 
+WEAK_DICE = 0.5
+"""Below this on clean cases nearly every prediction is bad, and telling bad from worse is no triage."""
+
 
 def run_seed(dataset: Dataset, question: Question, seed: int, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Train, look and measure once."""
@@ -72,6 +75,8 @@ def print_seed(found: dict[str, Any]) -> None:
     dice, minutes = found["dice"], " and ".join(f"{m:.1f}" for m in found["cpu_minutes"])
     print(f"\nseed {found['seed']}: {found['patients']} held-out patients, models of {minutes} CPU minutes")
     print(f"Dice {dice['clean']:.3f} clean, {dice['corrupted']:.3f} corrupted, {found['good']:.0%} reach {GOOD_DICE}")
+    if dice["clean"] < WEAK_DICE:
+        print(f"The models are too weak for these figures to mean anything: clean Dice below {WEAK_DICE}; give more --minutes")
     print(f"{'sign':<28} {'Spearman':>8} {'AURC':>7} {'excess':>7} {'AUGRC':>7}")
     for name, row in found["ranking"].items():
         print(f"{name:<28} {row['spearman']:>8.3f} {row['aurc']:>7.4f} {row['excess_aurc']:>7.4f} {row['augrc']:>7.4f}")
@@ -100,9 +105,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--first-seed", type=int, default=0, help="the first of these seeds")
     parser.add_argument("--json", type=Path, help="where to write everything measured")
     parser.add_argument("--minutes", type=float, default=4.0, help="CPU minutes of each of the two models")
-    parser.add_argument("--heads", type=int, default=4, help="heads of each model; 1 for none")
+    parser.add_argument("--heads", type=int, default=1, help="heads of each model; several add their one-pass agreement")
     parser.add_argument("--training", type=int, default=40, help="patients each model learns from")
-    parser.add_argument("--held-out", type=int, default=80, help="held-out patients at most")
+    parser.add_argument("--held-out", type=int, default=60, help="held-out patients at most")
     parser.add_argument("--references", type=int, default=10, help="labelled references of reverse classification")
     parser.add_argument("--repeats", type=int, default=10, help="random divisions of the held-out patients")
     parser.add_argument("--trees", type=int, default=50, help="of the forest among the regression's candidates")

@@ -40,7 +40,7 @@ def ranking(seen: Sequence[Seen]) -> dict[str, dict[str, float]]:
 
 def ranked(confidence: Array, truth: Array) -> dict[str, float]:
     """Spearman correlation with the true Dice and the areas of selective prediction."""
-    rank = spearmanr(confidence, truth).statistic if len(np.unique(confidence)) > 1 else 0.0
+    rank = spearmanr(confidence, truth).statistic if np.ptp(confidence) > 0 and np.ptp(truth) > 0 else 0.0
     areas = {area.__name__: area(confidence, 1.0 - truth) for area in (aurc, excess_aurc, augrc)}
     return {"spearman": float(rank), **areas}
 

@@ -3,7 +3,7 @@
 In training every patch is given to one head at random, so each head learns from its own share of the patches, as the
 members of a bootstrapped ensemble do; encoder and decoder learn from all. At prediction all heads answer at once, and
 their mean is the network's answer. Heads share their features, so they know less about what none of them has seen than
-separately trained members; they cost a percent of time instead of a multiple.
+separately trained members, and each sees only its share of the patches: give them more steps than an ordinary network.
 
 Sources: Osband et al. 2016, arXiv:1602.04621 (bootstrapped heads); Lee et al. 2015, arXiv:1511.06314 (TreeNets).
 """
