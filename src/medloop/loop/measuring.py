@@ -6,6 +6,7 @@ off. Evaluation cases must not be the case itself.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -88,17 +89,8 @@ def measure_case(workspace: Workspace, case_id: str, *, of: Wanted = "any") -> C
         StateError: The project asks for tags.
     """
     _require_masks(workspace)
-    with workspace.store.read() as tx:
-        case = tx.get(Case, case_id)
-        answers = tx.current_annotations(case_ids=[case_id]) if of != "prediction" else []
-        prediction = newest_prediction(tx, case_id) if of != "answer" and not answers else None
     with memo(workspace, "measures") as known:
-        if answers:
-            return _measured_answer(workspace, case, deciding(answers), known)
-        if prediction is not None:
-            return _measured_prediction(workspace, case, prediction, known)
-    wanted = "neither an answer nor a prediction" if of == "any" else f"no {of}"
-    raise NotFoundError(f"The case {case.name!r} has {wanted} to measure", remedy="answer it, or train a model and predict")
+        return _measured(_Measuring(workspace, known, {}), case_id, of)
 
 
 def measure_project(workspace: Workspace, *, of: Wanted = "any") -> list[CaseMeasures]:
@@ -111,11 +103,11 @@ def measure_project(workspace: Workspace, *, of: Wanted = "any") -> list[CaseMea
     with workspace.store.read() as tx:
         cases = tx.find(Case, order=("name",))
     found = []
-    for case in cases:
-        try:
-            found.append(measure_case(workspace, case.id, of=of))
-        except NotFoundError:
-            continue
+    with memo(workspace, "measures") as known:
+        measuring = _Measuring(workspace, known, {})
+        for case in cases:
+            with suppress(NotFoundError):
+                found.append(_measured(measuring, case.id, of))
     return found
 
 
@@ -132,22 +124,45 @@ def _require_masks(workspace: Workspace) -> None:
         raise StateError("Only masks can be measured, this project asks for tags")
 
 
-def _measured_answer(workspace: Workspace, case: Case, answer: Annotation, known: Memo) -> CaseMeasures:
-    figures = {label.value: _of_answer(workspace, case, answer, label.value, known) for label in workspace.task.labels}
-    rows = [_plain(label, name, figures[label.value], case) for label in workspace.task.labels for name in measure_names(case.grid)]
+@dataclass(frozen=True)
+class _Measuring:
+    """One run of measuring: figures known already, and per model id the evaluated cases, looked up once."""
+
+    workspace: Workspace
+    known: Memo
+    evaluated: "dict[str, _Evaluated]"
+
+
+def _measured(run: _Measuring, case_id: str, of: Wanted) -> CaseMeasures:
+    with run.workspace.store.read() as tx:
+        case = tx.get(Case, case_id)
+        answers = tx.current_annotations(case_ids=[case_id]) if of != "prediction" else []
+        prediction = newest_prediction(tx, case_id) if of != "answer" and not answers else None
+    if answers:
+        return _measured_answer(run, case, deciding(answers))
+    if prediction is not None:
+        return _measured_prediction(run, case, prediction)
+    wanted = "neither an answer nor a prediction" if of == "any" else f"no {of}"
+    raise NotFoundError(f"The case {case.name!r} has {wanted} to measure", remedy="answer it, or train a model and predict")
+
+
+def _measured_answer(run: _Measuring, case: Case, answer: Annotation) -> CaseMeasures:
+    labels = run.workspace.task.labels
+    figures = {label.value: _of_answer(run, case, answer, label.value) for label in labels}
+    rows = [_plain(label, name, figures[label.value], case) for label in labels for name in measure_names(case.grid)]
     return CaseMeasures(case.id, case.name, "answer", answer.id, is_sized(case), COVERAGE, tuple(rows))
 
 
-def _measured_prediction(workspace: Workspace, case: Case, prediction: Prediction, known: Memo) -> CaseMeasures:
-    mask = load_proposal(workspace.store.blobs, prediction, case)
-    evaluated = _evaluated(workspace, prediction, case)
+def _measured_prediction(run: _Measuring, case: Case, prediction: Prediction) -> CaseMeasures:
+    mask = load_proposal(run.workspace.store.blobs, prediction, case)
+    evaluated = [pair for pair in _evaluated(run, prediction) if pair[0].id != case.id and is_sized(pair[0]) == is_sized(case)]
     rows = []
-    for label in workspace.task.labels:
-        figures = _of_prediction(workspace, case, prediction, label.value, known, mask=mask)
+    for label in run.workspace.task.labels:
+        figures = _of_prediction(run, case, prediction, label.value, mask=mask)
         cut_off = case.grid.is_2d and reaches_border(mask, label.value)
         for name in measure_names(case.grid):
             plain = _plain(label, name, figures, case)
-            rule = _rule(workspace, evaluated, label.value, name, known)
+            rule = _rule(run, evaluated, label.value, name)
             rows.append(_bounded(plain, figures_of_samples(prediction, label.value, name), rule, cut_off=cut_off))
     return CaseMeasures(case.id, case.name, "prediction", prediction.id, is_sized(case), COVERAGE, tuple(rows))
 
@@ -176,41 +191,40 @@ def _with(plain: Measure, bounds: Bounds | None, accepted: bool | None, reason: 
 _Evaluated: TypeAlias = Sequence[tuple[Case, Annotation, Prediction]]
 
 
-def _evaluated(workspace: Workspace, prediction: Prediction, case: Case) -> _Evaluated:
+def _evaluated(run: _Measuring, prediction: Prediction) -> _Evaluated:
     """Cases that no training learned from, with their answers and this model's predictions."""
-    with workspace.store.read() as tx:
-        predictions = {p.case_id: p for p in tx.latest_predictions(prediction.model_id)}
-        answers = [a for split in EVALUATION_SPLITS for a in consensus_answers(tx, split)]
-        pairs = [(tx.get(Case, a.case_id), a, predictions[a.case_id]) for a in answers if a.case_id in predictions and a.blob is not None]
-    return [pair for pair in pairs if pair[0].id != case.id and is_sized(pair[0]) == is_sized(case)]
+    if prediction.model_id not in run.evaluated:
+        with run.workspace.store.read() as tx:
+            predictions = {p.case_id: p for p in tx.latest_predictions(prediction.model_id)}
+            answers = [a for split in EVALUATION_SPLITS for a in consensus_answers(tx, split) if a.case_id in predictions and a.blob]
+            run.evaluated[prediction.model_id] = [(tx.get(Case, a.case_id), a, predictions[a.case_id]) for a in answers]
+    return run.evaluated[prediction.model_id]
 
 
-def _rule(workspace: Workspace, evaluated: _Evaluated, label: int, name: MeasureName, known: Memo) -> BoundsRule:
+def _rule(run: _Measuring, evaluated: _Evaluated, label: int, name: MeasureName) -> BoundsRule:
     rows = [(c, a, p, figures_of_samples(p, label, name)) for c, a, p in evaluated]
     counts = [len(samples) for *_, samples in rows if len(samples)]
     if not counts:
         return BoundsRule(coverage=COVERAGE)
-    usable = [(c, a, p, samples) for c, a, p, samples in rows if len(samples) >= min(counts)]
-    estimates = [_of_prediction(workspace, c, p, label, known).get(name) for c, _, p, _ in usable]
-    truths = [_of_answer(workspace, c, a, label, known).get(name) for c, a, _, _ in usable]
+    usable = [row for row in rows if len(row[3]) >= min(counts)]
+    estimates = [_of_prediction(run, c, p, label).get(name) for c, _, p, _ in usable]
+    truths = [_of_answer(run, c, a, label).get(name) for c, a, _, _ in usable]
     samples = np.stack([s[: min(counts)] for *_, s in usable])
     return fit_bounds(np.array(estimates, dtype=np.float64), samples, np.array(truths, dtype=np.float64), coverage=COVERAGE)
 
 
-def _of_answer(workspace: Workspace, case: Case, answer: Annotation, label: int, known: Memo) -> Figures:
+def _of_answer(run: _Measuring, case: Case, answer: Annotation, label: int) -> Figures:
     def make() -> Figures:
-        return mask_figures(load_mask(workspace.store.blobs, answer, case).array == label, case)
+        return mask_figures(load_mask(run.workspace.store.blobs, answer, case).array == label, case)
 
-    found: Figures = known.get(f"{answer.id} {label}", make)
+    found: Figures = run.known.get(f"{answer.id} {label}", make)
     return found
 
 
-def _of_prediction(
-    workspace: Workspace, case: Case, prediction: Prediction, label: int, known: Memo, *, mask: MaskArray | None = None
-) -> Figures:
+def _of_prediction(run: _Measuring, case: Case, prediction: Prediction, label: int, *, mask: MaskArray | None = None) -> Figures:
     def make() -> Figures:
-        shown = load_proposal(workspace.store.blobs, prediction, case) if mask is None else mask
+        shown = load_proposal(run.workspace.store.blobs, prediction, case) if mask is None else mask
         return mask_figures(shown == label, case)
 
-    found: Figures = known.get(f"{prediction.id} {label}", make)
+    found: Figures = run.known.get(f"{prediction.id} {label}", make)
     return found
