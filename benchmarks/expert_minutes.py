@@ -35,7 +35,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
-from medloop.interaction.interpolate import interpolate_slices
 
 from full_data import Question, machine, question_of, read_case, shape_of, split
 from medloop.core.errors import MedloopError
@@ -45,6 +44,7 @@ from medloop.datasets.dataset import CaseSource, Dataset
 from medloop.datasets.discover import open_dataset
 from medloop.interaction.attention import error_chances, rank_places
 from medloop.interaction.effort import EffortModel
+from medloop.interaction.interpolate import interpolate_slices
 from medloop.interaction.robots import test_robot
 from medloop.loop.reviewing import paging_axis
 from medloop.metrics.intervals import bootstrap_mean

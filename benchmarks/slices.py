@@ -16,7 +16,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
-from medloop.interaction.interpolate import interpolate_slices, propagate_slice
 
 from full_data import Question, machine, question_of, read_case
 from medloop.core.errors import MedloopError
@@ -24,6 +23,7 @@ from medloop.core.image import Mask
 from medloop.core.seeds import generator
 from medloop.datasets.dataset import CaseSource
 from medloop.datasets.discover import open_dataset
+from medloop.interaction.interpolate import interpolate_slices, propagate_slice
 from medloop.loop.reviewing import paging_axis
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice

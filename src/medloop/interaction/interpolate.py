@@ -18,8 +18,15 @@ from medloop.interaction.likelihood import class_likelihood
 from medloop.interaction.mincut import cut
 from medloop.interaction.prompts import HintedVoxels
 
-BAND_MM = 6.0
-"""A structure's outline moves by less than a few times this from slice to slice: its old place fades over this distance."""
+BAND_MM = 5.0
+"""Looks are learned, and decide, this close to the outline on the slice before."""
+
+FADE_MM = 1.0
+"""How far an outline usually moves from slice to slice; its old place fades over this distance. On hippocampus MR a slice carried on is
+then right more often than a copy of it (Dice 0.84 against 0.83), with 3 mm it was not (0.77)."""
+
+LOOKS = 0.5
+"""Weight of a voxel's looks against its place: neighbours say much the same thing. Chosen likewise."""
 
 
 def interpolate_slices(mask: MaskArray, *, axis: int, answered: Sequence[int], label: int, spacing_mm: Sequence[float]) -> MaskArray:
@@ -47,7 +54,7 @@ def interpolate_slices(mask: MaskArray, *, axis: int, answered: Sequence[int], l
     planes, given = np.moveaxis(filled, axis, 0), np.moveaxis(mask, axis, 0)
     flat_mm = [mm for a, mm in enumerate(spacing_mm) if a != axis]
     for low, high in pairwise(numbers):
-        ends = [_signed_distance(given[n] == label, flat_mm) for n in (low, high)]
+        ends = _both_ends(given[low] == label, given[high] == label, flat_mm)
         for n in range(low + 1, high):
             share = (n - low) / (high - low)
             _paint(planes[n], (1 - share) * ends[0] + share * ends[1] < 0, label)
@@ -99,17 +106,26 @@ def _carried(before: Any, after: Any, known: BoolArray, spacing_mm: Sequence[flo
     """Outline on the next slice: looks learned on the slice before, prior from the distance to the outline there."""
     pictures = np.nan_to_num(np.stack([before, after], axis=-1).astype(np.float32))
     distance = _signed_distance(known, spacing_mm)
-    near = np.abs(distance) <= 3 * BAND_MM
+    near = np.abs(distance) <= BAND_MM
     taught = np.full(pictures.shape[1:], -1, dtype=np.int16)
     taught[..., 0] = np.where(near, known, -1)
-    looks = class_likelihood(pictures, taught, 2)[1][..., 1]
-    prior: Single = (1 / (1 + np.exp(np.clip(distance / (BAND_MM / 2), -30, 30)))).astype(np.float32)
-    odds = looks * prior
-    chance = odds / (odds + (1 - looks) * (1 - prior) + 1e-9)
+    looks = np.clip(class_likelihood(pictures, taught, 2)[1][..., 1], 1e-4, 1 - 1e-4)
+    log_odds = LOOKS * np.log(looks / (1 - looks)) - distance / FADE_MM
+    chance: Single = (1 / (1 + np.exp(-np.clip(log_odds, -30, 30)))).astype(np.float32)
     none = np.zeros((0, 3), dtype=np.int64)
     picture = pictures[..., 1:]
     solved = cut(chance[..., np.newaxis], picture, HintedVoxels(none, none), (*spacing_mm, 1.0), wanted=wanted)
     return solved.answers[..., 0] >= 0.5
+
+
+def _both_ends(low: BoolArray, high: BoolArray, spacing_mm: Sequence[float]) -> tuple[Single, Single]:
+    """Signed distances at both ends; a label missing at one is as far outside there as it is deep at the other, so it ends halfway."""
+    ends = _signed_distance(low, spacing_mm), _signed_distance(high, spacing_mm)
+    if low.any() == high.any():
+        return ends
+    if low.any():
+        return ends[0], np.full_like(ends[0], -ends[0].min())
+    return np.full_like(ends[1], -ends[1].min()), ends[1]
 
 
 def _signed_distance(inside: BoolArray, spacing_mm: Sequence[float]) -> Single:
