@@ -6,7 +6,7 @@ import numpy as np
 from fastapi import APIRouter, Query
 
 from medloop.core.arrays import BoolArray
-from medloop.core.errors import LabelError, UnavailableError
+from medloop.core.errors import LabelError, StateError, UnavailableError
 from medloop.core.geometry import Shape3
 from medloop.core.records import Case
 from medloop.explain.methods import require_captum
@@ -95,4 +95,7 @@ def _ask(site: Site, workspace: Workspace, case_id: str, question: dict[str, str
     path = site.proposer.socket_path
     if path is None:
         raise UnavailableError("Explanations need the assistant, which was not started", remedy="serve without --no-assistant")
+    with workspace.store.read() as tx:
+        if tx.latest_model() is None:
+            raise StateError("There is no model yet whose answers could be explained", remedy="answer some cases first")
     return ask_assistant(path, "/explain", {"project_id": workspace.project.id, "case_id": case_id, **question})
