@@ -36,8 +36,8 @@ from medloop.datasets.dataset import CaseSource, Dataset
 from medloop.datasets.discover import open_dataset
 from medloop.interaction.engine import Engine, ImageEmbedding, RefinedMask, StillWanted, changed_box
 from medloop.interaction.prompts import Prompt, hinted_voxels, keep_hints
-from medloop.interaction.robots import test_robot
-from medloop.interaction.trial import try_engine
+from medloop.interaction.users.robots import test_robot
+from medloop.interaction.users.trial import try_engine
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice
 from medloop.models.recipes import Recipe, choose_recipe, fingerprint
@@ -123,7 +123,7 @@ def tuning_cases(drawn: Sequence[CaseSource], most: int) -> list[CaseSource]:
 
 def train_network(cases: Sequence[CaseSource], question: Question, seed: int, minutes: float, folder: Path) -> tuple[Recipe, bytes, float]:
     """The recipe, the weights and the CPU minutes of a training, or those of an earlier one in the same folder."""
-    from medloop.interaction.rehearsal import Rehearsal
+    from medloop.interaction.guided.rehearsal import Rehearsal
     from medloop.models.batches import TrainingCase, prepare_cases
     from medloop.models.checkpoint import checkpoint_file
     from medloop.models.compute import limited_threads
@@ -163,9 +163,9 @@ def train_network(cases: Sequence[CaseSource], question: Question, seed: int, mi
 
 def network_engine(recipe: Recipe, weights: bytes, variant: str) -> Engine:
     """The network with what its name says."""
-    from medloop.interaction.adaptation import Adaptation
-    from medloop.interaction.mincut import SMOOTHNESS
-    from medloop.interaction.network import EMPHASIS, NetworkEngine, Refinement
+    from medloop.interaction.guided.adaptation import Adaptation
+    from medloop.interaction.guided.network import EMPHASIS, NetworkEngine, Refinement
+    from medloop.interaction.solvers.mincut import SMOOTHNESS
 
     refinement = Refinement(
         adaptation=Adaptation() if "adaptation" in variant else None,

@@ -43,9 +43,9 @@ from medloop.core.seeds import derive_seed, generator
 from medloop.datasets.dataset import CaseSource, Dataset
 from medloop.datasets.discover import open_dataset
 from medloop.interaction.attention import error_chances, rank_places
-from medloop.interaction.effort import EffortModel
 from medloop.interaction.interpolate import interpolate_slices
-from medloop.interaction.robots import test_robot
+from medloop.interaction.users.effort import EffortModel
+from medloop.interaction.users.robots import test_robot
 from medloop.loop.reviewing import paging_axis
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice
@@ -143,7 +143,7 @@ class Trial:
 
     def train(self, name: str, answers: dict[str, Any], steps: int, initial: bytes | None) -> Any:
         """Train on masks by case name, or go on where an interrupted training was; a predictor."""
-        from medloop.interaction.rehearsal import Rehearsal
+        from medloop.interaction.guided.rehearsal import Rehearsal
         from medloop.models.batches import TrainingCase
         from medloop.models.predict import Predictor
         from medloop.models.train import train
@@ -257,7 +257,7 @@ def _predictor(trial: Trial, name: str) -> Any:
 
 
 def _engine(trial: Trial, name: str) -> Any:
-    from medloop.interaction.network import NetworkEngine
+    from medloop.interaction.guided.network import NetworkEngine
 
     weights = trial.weights(name)
     assert weights is not None

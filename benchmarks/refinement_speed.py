@@ -28,9 +28,9 @@ import numpy as np
 from medloop.core.image import Image
 from medloop.images.phantoms import phantom_2d, phantom_3d
 from medloop.images.read import read_image, read_mask
-from medloop.interaction.classical import ClassicalEngine
+from medloop.interaction.modelfree.classical import ClassicalEngine
 from medloop.interaction.prompts import Box, Point, Prompt
-from medloop.interaction.session import Session
+from medloop.interaction.sessions.session import Session
 
 TOOLS = ("auto", "watershed", "geodesic", "walker", "cut")
 SITUATIONS = {"512² picture": (512, 512, 1), "256³ volume": (256, 256, 256)}

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from medloop.images.phantoms import phantom_2d
-from medloop.interaction.network import NetworkEngine, Refinement
-from medloop.interaction.rehearsal import Rehearsal
+from medloop.interaction.guided.network import NetworkEngine, Refinement
+from medloop.interaction.guided.rehearsal import Rehearsal
 from medloop.models.batches import TrainingCase
 from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
 from medloop.models.train import train

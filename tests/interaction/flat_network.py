@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from medloop.interaction.promptable_file import EXTRA, Description
+from medloop.interaction.external.promptable_file import EXTRA, Description
 
 SIZE = 32
 ABOUT = Description("as-bright", size=SIZE, previous=16, channels=1, low_percentile=0, high_percentile=100, mean=(0.5,), std=(0.5,))

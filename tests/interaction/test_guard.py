@@ -8,7 +8,7 @@ from medloop.core.image import Image
 from medloop.interaction.guard import Guard, guard_for, limit_changes
 from medloop.interaction.prompts import Point
 from medloop.interaction.regions import distance_mm, prompt_box
-from medloop.interaction.session import Session
+from medloop.interaction.sessions.session import Session
 
 from .engines import WildEngine
 from .made_up import LABELS, images, prompts

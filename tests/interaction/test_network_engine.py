@@ -10,9 +10,9 @@ from medloop.core.errors import CancelledError, FormatError, InputError, LabelEr
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.images.phantoms import phantom_2d
-from medloop.interaction.adaptation import Adaptation
 from medloop.interaction.engine import ImageEmbedding
-from medloop.interaction.network import NetworkEngine, Refinement, expected_dice
+from medloop.interaction.guided.adaptation import Adaptation
+from medloop.interaction.guided.network import NetworkEngine, Refinement, expected_dice
 from medloop.interaction.prompts import Box, Point, keep_hints
 from medloop.models.predict import Predictor
 

@@ -6,7 +6,7 @@ from medloop.core.records import Annotator
 from medloop.loop.annotators import annotator_named
 from medloop.loop.effort import effort_features, effort_summary, minutes_model, predict_minutes
 from medloop.loop.workspace import Workspace
-from medloop.query.minutes import MIN_ANSWERS
+from medloop.query.budget.minutes import MIN_ANSWERS
 
 from .conftest import MakeWorkspace
 from .made_up import add_answer, add_model, add_prediction, case_named, every_case

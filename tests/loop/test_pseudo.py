@@ -15,7 +15,7 @@ from medloop.loop.exporting import export_project
 from medloop.loop.pseudo import PseudoAnswer, load_pseudo, pseudo_answers
 from medloop.loop.teaching import teach
 from medloop.loop.workspace import Workspace
-from medloop.query.pseudo import Threshold
+from medloop.query.budget.pseudo import Threshold
 
 from .conftest import FAST, MakeWorkspace
 from .made_up import add_answer, add_model, add_prediction, case_named, every_case

@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from medloop.core.errors import InputError, SettingError, ShapeError
-from medloop.query import aggregation, scores, voxels
+from medloop.query import scores
+from medloop.query.doubt import aggregation, voxels
 
 SURE, EVEN = [1.0, 0.0], [0.5, 0.5]
 

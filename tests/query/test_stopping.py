@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from medloop.core.errors import SettingError, ShapeError
-from medloop.query.extrapolation import drawn_curves
+from medloop.query.budget.extrapolation import drawn_curves
 from medloop.query.stopping import Curve, Evidence, Spending, advise, next_gain, pace_gain
 
 BATCH = 4

@@ -13,10 +13,10 @@ from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import InputError
 from medloop.core.image import Image
 from medloop.interaction.engine import StillWanted, require_wanted
-from medloop.interaction.geodesic import Single
-from medloop.interaction.likelihood import class_likelihood
-from medloop.interaction.mincut import cut
+from medloop.interaction.modelfree.likelihood import class_likelihood
 from medloop.interaction.prompts import HintedVoxels
+from medloop.interaction.solvers.geodesic import Single
+from medloop.interaction.solvers.mincut import cut
 
 BAND_MM = 5.0
 """Looks are learned, and decide, this close to the outline on the slice before."""

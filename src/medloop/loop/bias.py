@@ -2,7 +2,7 @@
 
 from medloop.core.errors import InputError
 from medloop.core.records import Annotation, Case, Choice, Query, Round
-from medloop.query.bias import lure_weights
+from medloop.query.budget.bias import lure_weights
 from medloop.store.reader import Reader
 
 

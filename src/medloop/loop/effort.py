@@ -12,7 +12,7 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray
 from medloop.core.records import Annotation, Annotator, Case, Prediction
-from medloop.query.minutes import MIN_ANSWERS, MinutesModel, fit_minutes, median_minutes, predicted_minutes
+from medloop.query.budget.minutes import MIN_ANSWERS, MinutesModel, fit_minutes, median_minutes, predicted_minutes
 from medloop.store.reader import Reader
 
 FEATURES = ("foreground voxels", "border voxels", "doubtful voxels", "slices")

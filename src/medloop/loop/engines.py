@@ -54,13 +54,13 @@ def choose_engine(workspace: Workspace, name: str = AUTO) -> EngineChoice:
 
 
 def _network(blobs: Blobs, model: Model) -> Engine:
-    from medloop.interaction.network import NetworkEngine
+    from medloop.interaction.guided.network import NetworkEngine
     from medloop.models.recipes import Recipe
 
     return NetworkEngine.load(Recipe.from_json(model.recipe), [blobs.get(name) for name in model.weights])
 
 
 def _classical() -> Engine:
-    from medloop.interaction.classical import ClassicalEngine
+    from medloop.interaction.modelfree.classical import ClassicalEngine
 
     return ClassicalEngine()

@@ -9,8 +9,9 @@ import numpy as np
 from medloop.core.arrays import FloatArray, MaskArray, ProbabilitySamples
 from medloop.core.records import Summed
 from medloop.quality.agreement import sample_agreement
-from medloop.query import aggregation, scores, voxels
-from medloop.query.minutes import border_length
+from medloop.query import scores
+from medloop.query.budget.minutes import border_length
+from medloop.query.doubt import aggregation, voxels
 
 BOX_MM = 20.0
 """Edge of the box whose doubt counts when "box" sums up a map."""

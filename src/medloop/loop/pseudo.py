@@ -15,7 +15,7 @@ from medloop.core.image import Mask
 from medloop.core.records import Case, Json, Prediction, Round
 from medloop.loop.arrays import load_proposal
 from medloop.loop.workspace import Workspace
-from medloop.query.pseudo import Threshold, confident_cases, pseudo_weights, threshold_at
+from medloop.query.budget.pseudo import Threshold, confident_cases, pseudo_weights, threshold_at
 from medloop.store.reader import Reader
 
 

@@ -10,7 +10,7 @@ from medloop.loop.arrays import load_answer
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.memo import Memo, memo
 from medloop.loop.workspace import Workspace
-from medloop.query.balance import count_classes
+from medloop.query.budget.balance import count_classes
 from medloop.store.reader import Reader
 
 

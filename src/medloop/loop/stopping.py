@@ -16,8 +16,8 @@ from medloop.loop.arrays import load_proposal
 from medloop.loop.effort import OWN_ORIGINS, effort_summary, minutes_model, predict_minutes
 from medloop.loop.memo import Memo, memo
 from medloop.loop.workspace import Workspace
-from medloop.query.extrapolation import drawn_curves
-from medloop.query.stability import KAPPA_WINDOW, confusion, kappa
+from medloop.query.budget.extrapolation import drawn_curves
+from medloop.query.budget.stability import KAPPA_WINDOW, confusion, kappa
 from medloop.query.stopping import Advice, Curve, Evidence, Spending, advise
 from medloop.store.reader import Reader
 

@@ -109,7 +109,7 @@ def _guide(recipe: Recipe) -> "Guide | None":
     """Who plays the user for a network that takes gestures."""
     if not recipe.guided:
         return None
-    from medloop.interaction.rehearsal import Rehearsal
+    from medloop.interaction.guided.rehearsal import Rehearsal
 
     return Rehearsal()
 

@@ -2,7 +2,7 @@
 
 A synthetic picture belongs to no patient. It is never stored as a case, nor its answer as a human label; and as
 people can often not read it, "unreadable" is one of the answers. What comes of it is either a hint (how the oracle
-calls a region of the latent space) or, safer, the real case nearest to it (see `medloop.query.synthesis`, "asal").
+calls a region of the latent space) or, safer, the real case nearest to it (see `medloop.query.generative.synthesis`, "asal").
 
 Sources: Angluin 1988, doi:10.1007/BF00116828 (membership queries); Baum and Lang 1992 for what goes wrong with them:
 people cannot read what machines make up; Zhu and Bento 2017 (GAAL), arXiv:1702.07956.

@@ -192,7 +192,7 @@ class Pick:
         score: What the strategy liked about it, higher is more; comparable within one strategy only.
         reason: The same in words, for the person who is asked.
         probability: Chance of this pick among the cases left at that moment, or None where the choice was certain;
-            kept so that selection bias can be corrected (`medloop.query.bias`).
+            kept so that selection bias can be corrected (`medloop.query.budget.bias`).
     """
 
     index: int

@@ -13,8 +13,8 @@ import numpy as np
 
 from medloop.core.arrays import CaseScores, FloatArray
 from medloop.core.errors import SettingError, ShapeError
-from medloop.query.extrapolation import MIN_POINTS, Gain, expected_gain
-from medloop.query.stability import KAPPA_WINDOW, has_stabilised
+from medloop.query.budget.extrapolation import MIN_POINTS, Gain, expected_gain
+from medloop.query.budget.stability import KAPPA_WINDOW, has_stabilised
 
 WORTHWHILE_GAIN = 0.01
 """One point of Dice or accuracy: less is within what two trainings on the same answers differ by."""

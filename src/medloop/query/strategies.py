@@ -10,25 +10,15 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from medloop.core.errors import ConflictError, NotFoundError, UnavailableError
-from medloop.query import (
-    balance,
-    baselines,
-    batchbald,
-    clasp,
-    cold_start,
-    committee,
-    cost,
-    coverage,
-    hybrids,
-    information,
-    latent,
-    learned,
-    rank_fusion,
-    stochastic,
-    synthesis,
-    uncertainty,
-)
+from medloop.query import baselines
+from medloop.query.budget import balance, cost
+from medloop.query.doubt import batchbald, clasp, committee, stochastic, uncertainty
+from medloop.query.gain import information
+from medloop.query.generative import latent, synthesis
+from medloop.query.meta import learned
+from medloop.query.mixing import rank_fusion
 from medloop.query.pool import Pick, Pool
+from medloop.query.spread import cold_start, coverage, hybrids
 from medloop.query.strategy import Strategy
 
 __all__ = ["GROUP", "Pick", "Pool", "Strategy", "strategies", "strategy"]

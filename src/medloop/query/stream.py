@@ -19,9 +19,9 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import FormatError, InputError, MedloopError
-from medloop.query.asking import LearnedAsking
-from medloop.query.thresholds import FixedThreshold, TargetRate, VariableUncertainty
-from medloop.query.verdicts import StreamState, Verdict
+from medloop.query.streams.asking import LearnedAsking
+from medloop.query.streams.thresholds import FixedThreshold, TargetRate, VariableUncertainty
+from medloop.query.streams.verdicts import StreamState, Verdict
 
 StreamRule: TypeAlias = FixedThreshold | TargetRate | VariableUncertainty | LearnedAsking
 

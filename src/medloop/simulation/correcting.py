@@ -15,10 +15,10 @@ import numpy as np
 
 from medloop.core.arrays import BoolArray, FloatArray, IntArray, MaskArray
 from medloop.core.errors import InputError, ShapeError
-from medloop.interaction.effort import EffortModel, boundary_length
 from medloop.interaction.engine import Engine, ImageEmbedding
 from medloop.interaction.prompts import Prompt
-from medloop.interaction.robots import Robot, Scene
+from medloop.interaction.users.effort import EffortModel, boundary_length
+from medloop.interaction.users.robots import Robot, Scene
 
 UNKNOWN = 255
 """What nobody has looked at."""

@@ -106,7 +106,7 @@ def weights_engine(path: Path) -> MakeEngine:
     """A promptable network from a file."""
 
     def make(_workspace: Workspace) -> Engine:
-        from medloop.interaction.adapters import PromptableEngine
+        from medloop.interaction.external.adapters import PromptableEngine
         from medloop.models.compute import choose_device
 
         return PromptableEngine.load(path, device=choose_device())

@@ -1,0 +1,187 @@
+"""Refinement before any model exists: classical tools in a window around the prompts.
+
+Nothing outside the window changes and large windows are seen thinned out, so an answer costs the same in any volume.
+A proposal in the window is not thrown away: it is evidence next to the tool's, except close to hints that contradict it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medloop.core.arrays import MaskArray
+from medloop.core.errors import SettingError
+from medloop.core.image import Image
+from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
+from medloop.interaction.guard import keep_locked
+from medloop.interaction.modelfree.seeds import Seeds, plant
+from medloop.interaction.modelfree.tools import TOOLS
+from medloop.interaction.modelfree.window import Window, seen, window_for
+from medloop.interaction.prompts import Point, Prompt, Scribble, check_prompts, obey_hint
+from medloop.interaction.regions import VoxelBox
+from medloop.interaction.solvers.geodesic import Single
+
+SIDE_VOXELS_3D, SIDE_VOXELS_2D = 64, 128
+"""Side of the cube (or square) around a click."""
+
+MOST_VOXELS = {"walker": 33_000, "geodesic": 100_000, "cut": 270_000, "watershed": 270_000}
+"""What each tool looks at in about the same time."""
+
+SMOOTHING = 0.7
+"""Standard deviation in seen voxels: below a structure's size, above a voxel's noise."""
+
+DEAF_VOXELS = 4.0
+"""Around a hint that contradicts the mask before, so many seen voxels (a standard deviation) do not listen to it."""
+
+
+@dataclass(frozen=True)
+class ClassicalEngine:
+    """An engine without any learning beforehand.
+
+    Attributes:
+        tool: "walker", "geodesic", "cut", "watershed", or "auto": by number and kind of hints.
+        trust: Weight of the mask before, in log odds; 0 forgets it within the window.
+
+    Raises:
+        SettingError: An unknown tool.
+    """
+
+    tool: str = "auto"
+    trust: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.tool not in ("auto", *TOOLS):
+            raise SettingError(f"A classical tool is one of auto, {', '.join(TOOLS)}, got {self.tool!r}")
+
+    @property
+    def name(self) -> str:
+        """Such as "classical-auto"."""
+        return f"classical-{self.tool}"
+
+    def embed(self, image: Image) -> ImageEmbedding:
+        """The image as it is: each answer looks at its window only."""
+        return ImageEmbedding(image, self.name)
+
+    def refine(
+        self,
+        embedding: ImageEmbedding,
+        prompts: Sequence[Prompt],
+        *,
+        labels: Sequence[int],
+        previous: MaskArray | None = None,
+        locked: Sequence[int] = (),
+        wanted: StillWanted = lambda: True,
+    ) -> RefinedMask:
+        """See `Engine.refine`.
+
+        Raises:
+            InputError: Prompts that no engine could obey.
+            CancelledError: The answer is no longer wanted.
+        """
+        grid = embedding.image.grid
+        before = np.zeros(grid.shape, dtype=np.uint8) if previous is None else previous
+        check_prompts(prompts, grid.shape, labels=labels)
+        if not prompts:
+            return _answer(before, before, labels, None)
+        name = self.tool if self.tool != "auto" else pick_tool(prompts)
+        side = SIDE_VOXELS_2D if min(grid.shape) == 1 else SIDE_VOXELS_3D
+        window = window_for(prompts, before, grid, side_voxels=side, most_voxels=MOST_VOXELS[name])
+        seeds = plant(prompts, before, grid, window, locked=locked)
+        require_wanted(wanted)
+        spacing = [mm * s for mm, s in zip(grid.spacing_mm, window.stride, strict=True)]
+        shares = TOOLS[name](_picture(embedding.image, window), seeds, spacing, wanted)
+        if self.trust:
+            shares = _trusting(shares, seen(before, window), seeds, self.trust)
+        shares = window.widened(shares)
+        mask = _painted(before, shares, seeds, window)
+        for prompt in prompts:
+            obey_hint(mask, prompt)
+        mask = keep_locked(before, mask, locked)
+        return _answer(mask, before, labels, (shares, seeds, window))
+
+
+def pick_tool(prompts: Sequence[Prompt]) -> str:
+    """The tool for some prompts: the cut for outlines alone, the watershed for one hint, the walker from two on."""
+    if not any(isinstance(p, Point | Scribble) for p in prompts):
+        return "cut"
+    return "watershed" if len(prompts) == 1 else "walker"
+
+
+def _picture(image: Image, window: Window) -> Single:
+    """The window's intensities, each channel smoothed a little, with middle 0 and contrast 1."""
+    from scipy import ndimage
+
+    pictures: Single = np.nan_to_num(seen(image.array, window).astype(np.float32), posinf=0.0, neginf=0.0)
+    for channel in pictures:
+        if SMOOTHING:
+            ndimage.gaussian_filter(channel, [SMOOTHING if n > 1 else 0 for n in channel.shape], output=channel)
+        low, middle, high = np.percentile(channel, (2, 50, 98))
+        channel -= middle
+        channel /= high - low if high > low else 1.0
+    return pictures
+
+
+def _trusting(shares: Single, before: MaskArray, seeds: Seeds, trust: float) -> Single:
+    """Shares with the mask before as one more witness; close to hints that contradict it, it is not heard."""
+    from scipy import ndimage
+
+    classes = np.zeros(before.shape, dtype=np.int16)
+    for n, label in enumerate(seeds.labels, start=1):
+        classes[before == label] = n
+    if not classes.any():
+        return shares
+    weight = np.full(before.shape, trust, dtype=np.float32)
+    wrong = seeds.hinted & (classes != seeds.classes)
+    if wrong.any():
+        gap = ndimage.distance_transform_edt(~wrong).astype(np.float32)
+        weight *= 1 - np.exp(-np.square(gap / DEAF_VOXELS) / 2)
+    heard = shares * np.exp(weight * (np.arange(len(shares)).reshape(-1, 1, 1, 1) == classes))
+    return np.asarray(heard / heard.sum(axis=0), dtype=np.float32)
+
+
+def _painted(before: MaskArray, shares: Single, seeds: Seeds, window: Window) -> MaskArray:
+    """The mask with the likeliest class in the window; where that is background, other labels stay."""
+    mask = before.copy(order="K")
+    part = mask[window.slices(thinned=False)]
+    chosen = np.array((0, *seeds.labels), dtype=np.uint8)[shares.argmax(axis=0)]
+    others = ~np.isin(part, (0, *seeds.labels))
+    part[...] = np.where((chosen == 0) & others, part, chosen)
+    return mask
+
+
+def _answer(mask: MaskArray, before: MaskArray, labels: Sequence[int], seen_: tuple[Single, Seeds, Window] | None) -> RefinedMask:
+    """The mask with shares: the tool's within the window, certainty outside."""
+    shares = _certain(mask, labels)
+    start, stop = (0, 0, 0), (0, 0, 0)
+    if seen_ is not None:
+        inner, seeds, window = seen_
+        part = shares[window.slices(thinned=False)]
+        at = [0, *(1 + list(labels).index(v) for v in seeds.labels)]
+        kept = 1 - part[[n for n in range(len(part)) if n not in at]].sum(axis=0)
+        part[at] = inner * kept
+        start, stop = _changed_within(window, before, mask)
+    return RefinedMask(mask, shares, tuple(labels), None, start, stop)
+
+
+def _certain(mask: MaskArray, labels: Sequence[int]) -> Single:
+    """Shares of 0 and 1, in the mask's own memory order: in a large volume another order takes several times as long."""
+    if mask.flags.f_contiguous:
+        shares = np.zeros((1 + len(labels), *mask.shape[::-1]), dtype=np.float32).transpose(0, 3, 2, 1)
+    else:
+        shares = np.zeros((1 + len(labels), *mask.shape), dtype=np.float32)
+    shares[0] = mask == 0
+    for n, label in enumerate(labels, start=1):
+        has = mask == label
+        if has.any():
+            shares[n] = has
+    return shares
+
+
+def _changed_within(window: Window, before: MaskArray, after: MaskArray) -> VoxelBox:
+    """The changed box; whatever changes lies in the window, for it holds every prompt that was not obeyed yet."""
+    inside = window.slices(thinned=False)
+    low, high = changed_box(before[inside], after[inside])
+    if low == high:
+        return low, high
+    a, b, c = window.box[0]
+    return (low[0] + a, low[1] + b, low[2] + c), (high[0] + a, high[1] + b, high[2] + c)

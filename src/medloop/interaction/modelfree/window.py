@@ -1,0 +1,124 @@
+"""The part of an image that a refinement looks at, thinned out when it is large: cost does not grow with the volume."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import EllipsisType
+
+import numpy as np
+
+from medloop.core.arrays import ImageArray, MaskArray
+from medloop.core.geometry import Grid
+from medloop.interaction.prompts import Box, ExtremePoints, Prompt, exact_voxels
+from medloop.interaction.regions import VoxelBox, Voxels, grown, prompt_box, union
+from medloop.interaction.solvers.geodesic import Single
+
+
+@dataclass(frozen=True)
+class Window:
+    """A box of voxels, seen every so many voxels along each axis.
+
+    Attributes:
+        box: First voxel, and one past the last.
+        stride: Along I, J, K; 1 sees every voxel.
+    """
+
+    box: VoxelBox
+    stride: tuple[int, int, int]
+
+    def slices(self, *, thinned: bool) -> tuple[EllipsisType | slice, ...]:
+        """Index of the box in an array (…, I, J, K)."""
+        steps = self.stride if thinned else (1, 1, 1)
+        return (..., *(slice(a, z, s) for a, z, s in zip(*self.box, steps, strict=True)))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels of the box along each axis, not thinned."""
+        (a, b, c), (x, y, z) = self.box
+        return x - a, y - b, z - c
+
+    def places(self, voxels: Voxels) -> Voxels:
+        """The seen voxel nearest to each given one that lies in the box, shape (m, 3), each once."""
+        inside = (voxels >= self.box[0]).all(axis=1) & (voxels < self.box[1]).all(axis=1)
+        steps = np.array(self.stride)
+        seen = (np.array(self.shape) - 1) // steps
+        nearest = np.minimum((voxels[inside] - self.box[0] + steps // 2) // steps, seen)
+        return np.unique(nearest, axis=0)
+
+    def widened(self, values: Single) -> Single:
+        """Values (…, i, j, k) at the seen voxels, linearly in between, shape (…, *self.shape)."""
+        wide = values
+        for axis, (step, length) in enumerate(zip(self.stride, self.shape, strict=True)):
+            if step > 1:
+                wide = _stretched(wide, axis - 3, step, length)
+        return wide
+
+
+def window_for(
+    prompts: Sequence[Prompt], previous: MaskArray, grid: Grid, *, side_voxels: int, most_voxels: int, zoom: float = 1.0
+) -> Window:
+    """The window in which prompts are answered.
+
+    A box or extreme points give their box and a quarter of its size around it; other prompts a cube around them of
+    `side_voxels` finest voxels. Only prompts count that the previous mask does not obey yet, and the last one.
+
+    Args:
+        prompts: In force, in order; at least one.
+        previous: The mask before, shape (I, J, K).
+        grid: The image's.
+        side_voxels: Side of the cube around a click.
+        most_voxels: Thin out beyond so many.
+        zoom: Widens the cube.
+    """
+    counted = [p for p in prompts if _unanswered(p, previous)]
+    if prompts[-1] not in counted:
+        counted.append(prompts[-1])
+    boxes = [_around(p, prompts, grid, margin_mm=zoom * side_voxels * min(_used(grid)) / 2) for p in counted]
+    box = union(boxes)
+    return Window(box, _stride(box, grid, most_voxels))
+
+
+def seen(array: ImageArray | MaskArray, window: Window) -> ImageArray:
+    """An array (…, I, J, K) as a window sees it; a view."""
+    return array[window.slices(thinned=True)]
+
+
+def _used(grid: Grid) -> list[float]:
+    return [mm for n, mm in zip(grid.shape, grid.spacing_mm, strict=True) if n > 1] or list(grid.spacing_mm)
+
+
+def _around(prompt: Prompt, prompts: Sequence[Prompt], grid: Grid, *, margin_mm: float) -> VoxelBox:
+    outline = [p for p in prompts if isinstance(p, Box | ExtremePoints) and p.label == prompt.label]
+    own = prompt_box(prompt, grid.shape)
+    if outline:
+        own = union([own, *(prompt_box(p, grid.shape) for p in outline)])
+        sides = [(z - a) * mm for a, z, mm in zip(*own, grid.spacing_mm, strict=True)]
+        margin_mm = max(max(sides) / 4, 4 * min(_used(grid)))
+    return grown(own, margin_mm, spacing_mm=grid.spacing_mm, shape=grid.shape)
+
+
+def _unanswered(prompt: Prompt, previous: MaskArray) -> bool:
+    voxels = tuple(exact_voxels(prompt, previous.shape).T)
+    if not voxels or not len(voxels[0]):
+        return False
+    has = previous[voxels] == prompt.label
+    return bool((has != getattr(prompt, "positive", True)).any())
+
+
+def _stride(box: VoxelBox, grid: Grid, most_voxels: int) -> tuple[int, int, int]:
+    """Skip voxels along the axes that are finest in mm until few enough remain."""
+    lengths = np.array(box[1]) - np.array(box[0])
+    stride = np.ones(3, dtype=np.int64)
+    while np.prod(-(-lengths // stride)) > most_voxels:
+        reach = np.where(lengths > stride, stride * np.array(grid.spacing_mm), np.inf)
+        stride[int(reach.argmin())] += 1
+    return int(stride[0]), int(stride[1]), int(stride[2])
+
+
+def _stretched(values: Single, axis: int, step: int, length: int) -> Single:
+    at = np.minimum(np.arange(length, dtype=np.float32) / step, values.shape[axis] - 1)
+    low = np.floor(at).astype(np.int64)
+    high = np.minimum(low + 1, values.shape[axis] - 1)
+    share = (at - low).reshape([-1 if a == axis % values.ndim else 1 for a in range(values.ndim)]).astype(np.float32)
+    below: Single = np.take(values, low, axis=axis)
+    below += (np.take(values, high, axis=axis) - below) * share
+    return below

@@ -1,0 +1,70 @@
+"""Value for time: which cases are worth most of an expert's minutes.
+
+*Value per minute* ranks cases by doubt over predicted minutes. *Knapsack* looks at the batch as a whole: the cases of
+highest total doubt that together fit the time of an average batch. Minutes come from `medloop.query.budget.minutes`.
+"""
+
+import numpy as np
+
+from medloop.core.arrays import CaseScores
+from medloop.query.budget.knapsack import best_batch, require_prices
+from medloop.query.pool import Pick, Pool
+from medloop.query.selecting import ordered
+from medloop.query.strategy import Strategy
+
+
+def value_per_minute(values: CaseScores, minutes: CaseScores) -> CaseScores:
+    """What a minute spent on each case is worth.
+
+    Args:
+        values: Worth of an answer, shape (cases,), >= 0.
+        minutes: Predicted minutes, shape (cases,), > 0.
+
+    Raises:
+        ShapeError: Different lengths.
+        InputError: Values below 0, minutes that are not above 0, NaN or infinity.
+    """
+    require_prices(values, minutes)
+    return values / minutes
+
+
+@ordered
+def select_value_per_minute(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:  # noqa: ARG001 - nothing random here
+    """The cases with most doubt per predicted minute; ties by case id."""
+    doubt, minutes = pool.score("entropy"), pool.score("minutes")
+    worth = value_per_minute(np.maximum(doubt, 0.0), minutes)
+    best = np.argsort(-worth, kind="stable")[:count]
+    return [Pick(int(n), float(worth[n]), f"much doubt (entropy {doubt[n]:.3g}) for about {minutes[n]:.2g} minutes") for n in best]
+
+
+@ordered
+def select_knapsack(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:  # noqa: ARG001 - nothing random here
+    """The `count` cases of highest total doubt that together take no longer than `count` average cases."""
+    doubt, minutes = np.maximum(pool.score("entropy"), 0.0), pool.score("minutes")
+    require_prices(doubt, minutes)
+    found = best_batch(doubt, minutes, count, count * float(minutes.mean()))
+    worth = value_per_minute(doubt, minutes)
+    picks = sorted(found.indices, key=lambda n: (-worth[n], n))
+    return [Pick(n, float(worth[n]), f"fits the time of an average batch (about {minutes[n]:.2g} minutes) with much doubt") for n in picks]
+
+
+STRATEGIES: tuple[Strategy, ...] = (
+    Strategy(
+        name="value-per-minute",
+        title="Doubt per minute",
+        paper="Settles et al. 2008, Active Learning with Real Annotation Costs (NIPS workshop); entropy over predicted minutes",
+        needs=frozenset({"entropy", "minutes"}),
+        cost="one prediction per case and a regression on the recorded times",
+        advice="When cases differ much in length; prefers short cases, and is entropy where no time was recorded.",
+        select=select_value_per_minute,
+    ),
+    Strategy(
+        name="knapsack",
+        title="Most doubt within the time of an average batch",
+        paper="Kuo et al. 2018, arXiv:1809.02882; with a fixed number of cases",
+        needs=frozenset({"entropy", "minutes"}),
+        cost="one prediction per case, a regression on the recorded times, and a table of cases × batch × 500",
+        advice="When a session has a fixed length: the batch takes no longer than average cases would, and holds most doubt.",
+        select=select_knapsack,
+    ),
+)

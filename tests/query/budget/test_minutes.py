@@ -1,0 +1,109 @@
+"""Minutes per case: known laws come back, outliers do not, and the interval holds what it promises."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medloop.core.errors import InputError, ShapeError
+from medloop.query.budget.minutes import MIN_ANSWERS, border_length, fit_minutes, median_minutes, predicted_minutes
+
+
+def answers(rng, count, noise=0.2, slopes=(0.5, 0.3)):
+    """Features, and seconds that follow the law: 10 s · (1 + x₁)^0.5 · (1 + x₂)^0.3 with log-normal noise."""
+    features = rng.lognormal(4, 1.5, (count, 2))
+    seconds = 10 * np.prod((1 + features) ** slopes, axis=1) * np.exp(rng.normal(0, noise, count))
+    return features, seconds
+
+
+def test_without_noise_the_law_is_found() -> None:
+    features, seconds = answers(np.random.default_rng(0), 200, noise=0.0)
+    model = fit_minutes(features, seconds)
+    assert model.basis == "regression"
+    assert model.coefficients == pytest.approx([0.5, 0.3], abs=0.01)
+    assert predicted_minutes(model, features).expected == pytest.approx(seconds / 60, rel=0.05)
+
+
+def test_one_feature_that_doubles_time_by_hand() -> None:
+    # ln(1 + x) is 0 or 1, time is 60 s or 120 s: two values, so the line goes through both (almost: the ridge shrinks it)
+    features = np.array([[0.0], [np.e - 1]] * 50)
+    model = fit_minutes(features, np.array([60.0, 120.0] * 50))
+    assert predicted_minutes(model, features[:2]).expected == pytest.approx([1.0, 2.0], rel=0.01)
+
+
+def test_the_expected_time_is_the_mean_not_the_median() -> None:
+    features, seconds = answers(np.random.default_rng(1), 3000, noise=0.8)
+    assert predicted_minutes(fit_minutes(features, seconds), features).expected.sum() == pytest.approx(seconds.sum() / 60, rel=0.1)
+
+
+def test_a_telephone_call_does_not_change_the_price_of_the_others() -> None:
+    features, seconds = answers(np.random.default_rng(2), 60)
+    disturbed = seconds.copy()
+    disturbed[[3, 20, 41]] *= 50
+    clean, robust = (predicted_minutes(fit_minutes(features, s), features).expected for s in (seconds, disturbed))
+    assert np.median(np.abs(robust / clean - 1)) < 0.2
+
+
+def test_the_interval_holds_about_nine_of_ten_new_answers() -> None:
+    rng = np.random.default_rng(3)
+    model = fit_minutes(*answers(rng, 200, noise=0.5))
+    features, seconds = answers(rng, 2000, noise=0.5)
+    found = predicted_minutes(model, features)
+    assert 0.84 < ((found.low <= seconds / 60) & (seconds / 60 <= found.high)).mean() < 0.96
+
+
+def test_more_work_is_never_predicted_to_be_cheaper_even_if_the_log_says_so() -> None:
+    features, seconds = answers(np.random.default_rng(4), 50, slopes=(0.5, -0.4))
+    assert fit_minutes(features, seconds).coefficients[1] == 0.0
+
+
+def test_nothing_is_extrapolated_beyond_the_largest_answer() -> None:
+    features, seconds = answers(np.random.default_rng(5), 50)
+    model = fit_minutes(features, seconds)
+    largest = features.max(axis=0, keepdims=True)
+    assert predicted_minutes(model, largest * 1e6).expected == pytest.approx(predicted_minutes(model, largest).expected)
+
+
+def test_few_answers_give_their_median_for_every_case() -> None:
+    model = fit_minutes(np.ones((3, 2)), np.array([60.0, 120.0, 600.0]))
+    assert model.basis == "median"
+    assert predicted_minutes(model, np.array([[0.0, 0.0], [9.0, 9.0]])).expected == pytest.approx([2.0, 2.0])
+
+
+def test_no_answers_give_one_minute_and_say_that_nothing_is_known() -> None:
+    model = median_minutes(np.zeros(0), features=2)
+    assert model.basis == "nothing"
+    assert predicted_minutes(model, np.ones((1, 2))).expected == pytest.approx([1.0])
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.integers(MIN_ANSWERS, 30))
+def test_predictions_are_positive_ordered_and_do_not_depend_on_constant_features(seed, count) -> None:
+    features, seconds = answers(np.random.default_rng(seed), count)
+    found = predicted_minutes(fit_minutes(features, seconds), features)
+    assert (found.low > 0).all()
+    assert (found.low <= found.high).all()
+    wider = np.column_stack([features, np.full(count, 7.0)])
+    again = predicted_minutes(fit_minutes(wider, seconds), wider)
+    assert again.expected == pytest.approx(found.expected)
+
+
+def test_wrong_input_is_refused() -> None:
+    with pytest.raises(InputError, match="above 0"):
+        fit_minutes(np.ones((2, 1)), np.array([1.0, 0.0]))
+    with pytest.raises(InputError, match="0 or more"):
+        fit_minutes(np.array([[-1.0]]), np.array([1.0]))
+    with pytest.raises(ShapeError, match="one value per answer"):
+        fit_minutes(np.ones((2, 1)), np.ones(3))
+    with pytest.raises(ShapeError, match="knows 1 features"):
+        predicted_minutes(median_minutes(np.ones(1), features=1), np.ones((1, 2)))
+
+
+def test_the_border_of_a_square_is_its_outline_and_labels_have_borders_between_them() -> None:
+    mask = np.zeros((6, 6, 1), dtype=np.uint8)
+    mask[1:5, 1:5] = 1
+    assert border_length(mask) == 12
+    mask[3:5, 1:5] = 2
+    assert border_length(mask) == 16
+    assert border_length(np.zeros((3, 3, 2), dtype=np.uint8)) == 0
+    assert border_length(np.ones((3, 3, 2), dtype=np.uint8)) == 16
