@@ -163,7 +163,7 @@ def test_images_without_contrast_are_answered(tool, channels):
         ([Box((0, 0, 0), (4, 4, 1))], "cut"),
         ([Lasso(2, 0, ((0, 0), (3, 0), (0, 3)))], "cut"),
         ([Point((0, 0, 0))], "watershed"),
-        ([Point((0, 0, 0)), Point((3, 3, 0), positive=False)], "walker"),
+        ([Point((0, 0, 0)), Point((3, 3, 0), positive=False)], "watershed"),
     ],
 )
 def test_auto_goes_by_number_and_kind_of_prompts(asked, tool):
@@ -183,3 +183,21 @@ def test_no_prompts_leave_the_mask_and_bad_ones_are_refused():
         engine.refine(embedding, [Point((0, 0, 0))], labels=[1], wanted=lambda: False)
     with pytest.raises(SettingError, match="auto, walker"):
         ClassicalEngine("lasso")
+
+
+def test_a_click_on_a_structure_wider_than_the_first_window_finds_all_of_it():
+    disc = np.hypot(*np.mgrid[:400, :400] - 200)[..., None] < 170
+    image = Image(disc[None].astype(np.float32), Grid.flat(400, 400))
+    engine = ClassicalEngine()
+    found = engine.refine(engine.embed(image), [Point((200, 200, 0))], labels=(1,)).mask == 1
+    assert 2 * (found & disc).sum() / (found.sum() + disc.sum()) > 0.97
+
+
+def test_a_box_on_one_slice_of_a_volume_is_answered_on_that_slice_alone():
+    ball = np.sqrt(sum(np.square(np.indices((40, 40, 30)) - np.array([20, 20, 15]).reshape(3, 1, 1, 1)))) < 9
+    noisy = ball[None] + np.random.default_rng(0).normal(0, 0.2, (1, 40, 40, 30))
+    image = Image(noisy.astype(np.float32), Grid.of_spacing((40, 40, 30), (1.0, 1.0, 2.0)))
+    engine = ClassicalEngine()
+    found = engine.refine(engine.embed(image), [Box((9, 9, 15), (32, 32, 16))], labels=(1,)).mask == 1
+    assert 2 * (found & ball)[:, :, 15].sum() / (found.sum() + ball[:, :, 15].sum()) > 0.9
+    assert not np.delete(found, 15, axis=2).any()

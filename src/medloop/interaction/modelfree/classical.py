@@ -6,6 +6,7 @@ A proposal in the window is not thrown away: it is evidence next to the tool's, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -18,14 +19,21 @@ from medloop.interaction.modelfree.seeds import Seeds, plant
 from medloop.interaction.modelfree.tools import TOOLS
 from medloop.interaction.modelfree.window import Window, seen, window_for
 from medloop.interaction.prompts import Point, Prompt, Scribble, check_prompts, obey_hint
-from medloop.interaction.regions import VoxelBox
+from medloop.interaction.regions import VoxelBox, Voxels
 from medloop.interaction.solvers.geodesic import Single
 
-SIDE_VOXELS_3D, SIDE_VOXELS_2D = 64, 128
+SIDE_VOXELS_3D, SIDE_VOXELS_2D = 64, 256
 """Side of the cube (or square) around a click."""
 
+ZOOMS = (1.0, 2.0, 4.0)
+"""How much the cube may be widened; what it sees is thinned out, so that each look costs about the same."""
+
+COARSER = 4
+"""The first look, which finds out how wide the second must be, sees so many times fewer voxels."""
+
+MOST_PIXELS = {"walker": 33_000, "geodesic": 66_000, "cut": 66_000, "watershed": 66_000}
 MOST_VOXELS = {"walker": 33_000, "geodesic": 100_000, "cut": 270_000, "watershed": 270_000}
-"""What each tool looks at in about the same time."""
+"""What each tool looks at in about the same time, in pictures and in volumes."""
 
 SMOOTHING = 0.7
 """Standard deviation in seen voxels: below a structure's size, above a voxel's noise."""
@@ -84,14 +92,8 @@ class ClassicalEngine:
         if not prompts:
             return _answer(before, before, labels, None)
         name = self.tool if self.tool != "auto" else pick_tool(prompts)
-        side = SIDE_VOXELS_2D if min(grid.shape) == 1 else SIDE_VOXELS_3D
-        window = window_for(prompts, before, grid, side_voxels=side, most_voxels=MOST_VOXELS[name])
-        seeds = plant(prompts, before, grid, window, locked=locked)
-        require_wanted(wanted)
-        spacing = [mm * s for mm, s in zip(grid.spacing_mm, window.stride, strict=True)]
-        shares = TOOLS[name](_picture(embedding.image, window), seeds, spacing, wanted)
-        if self.trust:
-            shares = _trusting(shares, seen(before, window), seeds, self.trust)
+        window = self._fitting(embedding.image, prompts, before, name, locked=locked, wanted=wanted)
+        seeds, shares = self._look(embedding.image, prompts, before, name, window, locked=locked, wanted=wanted)
         shares = window.widened(shares)
         mask = _painted(before, shares, seeds, window)
         for prompt in prompts:
@@ -99,12 +101,56 @@ class ClassicalEngine:
         mask = keep_locked(before, mask, locked)
         return _answer(mask, before, labels, (shares, seeds, window))
 
+    def _fitting(
+        self, image: Image, prompts: Sequence[Prompt], before: MaskArray, tool: str, *, locked: Sequence[int], wanted: StillWanted
+    ) -> Window:
+        """The smallest window; for a label that has no voxel yet, one that holds all that a coarse look at the widest would find."""
+        flat = min(image.grid.shape) == 1
+        side, most = (SIDE_VOXELS_2D, MOST_PIXELS[tool]) if flat else (SIDE_VOXELS_3D, MOST_VOXELS[tool])
+        cut_out = partial(window_for, prompts, before, image.grid, side_voxels=side)
+        windows = [cut_out(most_voxels=most, zoom=zoom) for zoom in ZOOMS]
+        if len({window.box for window in windows}) == 1 or (before == prompts[-1].label).any():
+            return windows[0]
+        coarse = cut_out(most_voxels=most // COARSER, zoom=ZOOMS[-1])
+        seeds, shares = self._look(image, prompts, before, tool, coarse, locked=locked, wanted=wanted)
+        places = np.argwhere(shares.argmax(axis=0) != seeds.classes_of(seen(before, coarse))) * coarse.stride + coarse.box[0]
+        return next((window for window in windows if holds(window, places, before.shape)), windows[-1])
+
+    def _look(
+        self,
+        image: Image,
+        prompts: Sequence[Prompt],
+        before: MaskArray,
+        tool: str,
+        window: Window,
+        *,
+        locked: Sequence[int],
+        wanted: StillWanted,
+    ) -> tuple[Seeds, Single]:
+        """What a tool says in one window: from which seeds, and the shares of the classes."""
+        seeds = plant(prompts, before, image.grid, window, locked=locked)
+        require_wanted(wanted)
+        spacing = [mm * s for mm, s in zip(image.grid.spacing_mm, window.stride, strict=True)]
+        shares = TOOLS[tool](_picture(image, window), seeds, spacing, wanted)
+        return seeds, _trusting(shares, seen(before, window), seeds, self.trust) if self.trust else shares
+
 
 def pick_tool(prompts: Sequence[Prompt]) -> str:
-    """The tool for some prompts: the cut for outlines alone, the watershed for one hint, the walker from two on."""
-    if not any(isinstance(p, Point | Scribble) for p in prompts):
-        return "cut"
-    return "watershed" if len(prompts) == 1 else "walker"
+    """The tool for some prompts: the cut for outlines alone, else the watershed.
+
+    On hippocampi and phantoms the watershed was ahead of the random walker with one to six clicks, at a tenth of the time.
+    """
+    return "watershed" if any(isinstance(p, Point | Scribble) for p in prompts) else "cut"
+
+
+def holds(window: Window, places: Voxels, shape: Sequence[int]) -> bool:
+    """Whether voxels, shape (n, 3), lie well within a window: an eighth of its side from where the image goes on."""
+    if not len(places):
+        return True
+    margins = np.array(window.shape) / 8
+    low = np.where(np.array(window.box[0]) == 0, 0, window.box[0] + margins)
+    high = np.where(np.array(window.box[1]) == np.array(shape), shape, window.box[1] - margins)
+    return bool((places >= low).all() and (places < high).all())
 
 
 def _picture(image: Image, window: Window) -> Single:
@@ -125,9 +171,7 @@ def _trusting(shares: Single, before: MaskArray, seeds: Seeds, trust: float) -> 
     """Shares with the mask before as one more witness; close to hints that contradict it, it is not heard."""
     from scipy import ndimage
 
-    classes = np.zeros(before.shape, dtype=np.int16)
-    for n, label in enumerate(seeds.labels, start=1):
-        classes[before == label] = n
+    classes = seeds.classes_of(before)
     if not classes.any():
         return shares
     weight = np.full(before.shape, trust, dtype=np.float32)

@@ -38,6 +38,13 @@ class Seeds:
     hinted: np.ndarray[Any, np.dtype[np.bool_]]
     labels: tuple[int, ...]
 
+    def classes_of(self, mask: MaskArray) -> SeedArray:
+        """The classes of a mask's label values; a label that no prompt speaks of counts as background."""
+        numbers = np.zeros(256, dtype=np.int16)
+        numbers[list(self.labels)] = np.arange(1, len(self.labels) + 1)
+        found: SeedArray = numbers[mask]
+        return found
+
 
 def plant(prompts: Sequence[Prompt], previous: MaskArray, grid: Grid, window: Window, *, locked: Sequence[int]) -> Seeds:
     """Work out the seeds of a window.

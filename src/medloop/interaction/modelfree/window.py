@@ -93,7 +93,15 @@ def _around(prompt: Prompt, prompts: Sequence[Prompt], grid: Grid, *, margin_mm:
         own = union([own, *(prompt_box(p, grid.shape) for p in outline)])
         sides = [(z - a) * mm for a, z, mm in zip(*own, grid.spacing_mm, strict=True)]
         margin_mm = max(max(sides) / 4, 4 * min(_used(grid)))
-    return grown(own, margin_mm, spacing_mm=grid.spacing_mm, shape=grid.shape)
+    wide = grown(own, margin_mm, spacing_mm=grid.spacing_mm, shape=grid.shape)
+    return _within_slice(own, wide) if outline else wide
+
+
+def _within_slice(own: VoxelBox, wide: VoxelBox) -> VoxelBox:
+    """What was outlined on one slice is answered on that slice: seen as a volume, it would be all surface."""
+    flat = [z - a == 1 for a, z in zip(*own, strict=True)]
+    low, high = (tuple(o if f else w for o, w, f in zip(a, b, flat, strict=True)) for a, b in zip(own, wide, strict=True))
+    return (low[0], low[1], low[2]), (high[0], high[1], high[2])
 
 
 def _unanswered(prompt: Prompt, previous: MaskArray) -> bool:
