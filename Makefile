@@ -46,6 +46,11 @@ soak: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/full_data.py --data $(DATA)/hippocampus --seeds 3
 	$(BIN)/python benchmarks/simulate_hippocampus.py --data $(DATA)/hippocampus --seeds 3 --steps 200 --out runs/hippocampus
 	$(BIN)/python benchmarks/label_efficiency.py --data $(DATA) --datasets hippocampus,hc18_ultrasound --out runs/labels
+	$(BIN)/python benchmarks/clicks.py --data $(DATA)/hippocampus --seeds 3 --work runs/clicks
+	$(BIN)/python benchmarks/quality.py --data $(DATA)/hippocampus --seeds 3 --work runs/quality
+	$(BIN)/python benchmarks/measurement.py --data $(DATA)/hc18_ultrasound --seeds 3 --work runs/measurement
+	$(BIN)/python benchmarks/review.py --data $(DATA)/hippocampus --seeds 3
+	$(BIN)/python benchmarks/expert_minutes.py --data $(DATA)/hippocampus --seeds 3 --work runs/minutes
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
