@@ -1,6 +1,5 @@
 """`medloop nninteractive`: a project's engine for napari and Slicer, in a process of its own that may load torch."""
 
-import importlib
 import os
 import signal
 import socket
@@ -12,12 +11,13 @@ from typing import TypeAlias
 import uvicorn
 from starlette.applications import Starlette
 
-from medloop.core.errors import SettingError, UnavailableError
+from medloop.core.errors import SettingError
 from medloop.interaction.engine import Engine
 from medloop.interaction.nninteractive.gestures import AxisOrder
 from medloop.interaction.nninteractive.protocol import DEFAULT_PORT
 from medloop.interaction.nninteractive.session import Service
 from medloop.interaction.nninteractive.wire import require_blosc2
+from medloop.loop.engines import choose_engine
 from medloop.loop.workspace import Workspace
 from medloop.server.nninteractive.app import create_app
 from medloop.server.nninteractive.gate import Limits
@@ -91,12 +91,7 @@ def project_engine(name: str) -> MakeEngine:
     """The engine that a project's page uses: "auto", "classical" or "network"."""
 
     def make(workspace: Workspace) -> Engine:
-        try:
-            engines = importlib.import_module("medloop.loop.engines")
-        except ModuleNotFoundError as error:
-            remedy = "serve a promptable network from a file with --weights"
-            raise UnavailableError("No engine of the project answers gestures in this installation", remedy=remedy) from error
-        engine: Engine = engines.choose_engine(workspace, name).load()
+        engine: Engine = choose_engine(workspace, name).load()
         return engine
 
     return make
