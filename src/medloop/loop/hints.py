@@ -31,14 +31,6 @@ def check_locked(new: Sequence[Prompt], mask: MaskArray, locked: Sequence[int], 
             raise InputError(f"A gesture must not change a locked label, locked are {list(locked)}", remedy="unlock it first")
 
 
-def keep_locked(mask: MaskArray, before: MaskArray, locked: Sequence[int]) -> MaskArray:
-    """The mask with locked labels as they were before: neither fewer voxels nor more."""
-    if not locked:
-        return mask
-    kept = np.isin(before, list(locked)) | np.isin(mask, list(locked))
-    return np.where(kept, before, mask)
-
-
 def still_meant(prompts: Sequence[Prompt], mask: MaskArray, *, where: BoolArray | None = None) -> list[Prompt]:
     """Earlier gestures without the hints that somebody has overruled since.
 

@@ -16,11 +16,12 @@ from medloop.core.errors import InputError
 from medloop.core.geometry import Shape3
 from medloop.core.records import Assignment, Case, PromptRecord, new_id, now
 from medloop.interaction.engine import Engine, ImageEmbedding, StillWanted, require_wanted
+from medloop.interaction.guard import keep_locked
 from medloop.interaction.prompts import Prompt, check_prompts, prompt_to_json
 from medloop.loop.arrays import load_image
 from medloop.loop.drafts import Draft, append_patch, check_runs, read_draft, require_revision
 from medloop.loop.gestures import gesture_of, in_force, named_in_force, prompt_log, take_back
-from medloop.loop.hints import check_locked, hinted, keep_locked, overruled, still_meant
+from medloop.loop.hints import check_locked, hinted, overruled, still_meant
 from medloop.loop.provenance import HANDS, hands
 from medloop.loop.runs import Run, apply_runs, runs_between
 from medloop.loop.workspace import Workspace
@@ -197,7 +198,7 @@ def _ask(
     labels = workspace.task.label_values
     refined = refiner.engine.refine(embedding, every, labels=labels, previous=begin, locked=locked, wanted=refiner.wanted)
     require_wanted(refiner.wanted)
-    mask = keep_locked(refined.mask, begin, locked)
+    mask = keep_locked(begin, refined.mask, locked)
     return _Answer(mask, refiner.engine.name, refined.quality, refined.start, refined.stop)
 
 
