@@ -164,6 +164,12 @@ def obey_hint(mask: MaskArray, prompt: Prompt) -> None:
         mask[voxels] = np.where(mask[voxels] == prompt.label, 0, mask[voxels])
 
 
+def obeys(mask: MaskArray, prompt: Prompt) -> bool:
+    """Whether a mask already is as a prompt's voxels say; true of a box, which speaks of no single voxel."""
+    said = mask[tuple(exact_voxels(prompt, mask.shape).T)]
+    return bool((said == prompt.label).all() if getattr(prompt, "positive", True) else (said != prompt.label).all())
+
+
 def check_prompts(prompts: Sequence[Prompt], shape: Shape3, *, labels: Sequence[int]) -> None:
     """Refuse prompts that no engine could obey.
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from medloop.core.arrays import MaskArray
 from medloop.core.geometry import Shape3
 from medloop.interaction.guided.guidance import Channels, Places, extent
-from medloop.interaction.prompts import Box, ExtremePoints, HintedVoxels, Prompt, Scribble, Voxel, exact_voxels, hinted_voxels
+from medloop.interaction.prompts import Box, ExtremePoints, HintedVoxels, Prompt, Scribble, Voxel, exact_voxels, hinted_voxels, obeys
 
 MARGIN = 8
 """Voxels around prompts that are looked at in any case: a hint's reach."""
@@ -56,12 +56,7 @@ class Span:
 def new_prompts(prompts: Sequence[Prompt], mask: MaskArray) -> Sequence[Prompt]:
     """The prompts that need an answer: the last, and all that the mask does not obey."""
     *earlier, last = prompts
-    return [*(p for p in earlier if not _obeys(mask, p)), last]
-
-
-def _obeys(mask: MaskArray, prompt: Prompt) -> bool:
-    said = mask[tuple(exact_voxels(prompt, mask.shape).T)]
-    return bool((said == prompt.label).all() if getattr(prompt, "positive", True) else (said != prompt.label).all())
+    return [*(p for p in earlier if not obeys(mask, p)), last]
 
 
 def hints_within(prompts: Sequence[Prompt], span: Span, *, labels: Sequence[int]) -> list[HintedVoxels]:

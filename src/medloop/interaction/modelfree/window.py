@@ -8,7 +8,7 @@ import numpy as np
 
 from medloop.core.arrays import ImageArray, MaskArray
 from medloop.core.geometry import Grid
-from medloop.interaction.prompts import Box, ExtremePoints, Prompt, exact_voxels
+from medloop.interaction.prompts import Box, ExtremePoints, Prompt, obeys
 from medloop.interaction.regions import VoxelBox, Voxels, grown, prompt_box, union
 from medloop.interaction.solvers.geodesic import Single
 
@@ -69,7 +69,7 @@ def window_for(
         most_voxels: Thin out beyond so many.
         zoom: Widens the cube.
     """
-    counted = [p for p in prompts if _unanswered(p, previous)]
+    counted = [p for p in prompts if not obeys(previous, p)]
     if prompts[-1] not in counted:
         counted.append(prompts[-1])
     boxes = [_around(p, prompts, grid, margin_mm=zoom * side_voxels * min(_used(grid)) / 2) for p in counted]
@@ -102,14 +102,6 @@ def _within_slice(own: VoxelBox, wide: VoxelBox) -> VoxelBox:
     flat = [z - a == 1 for a, z in zip(*own, strict=True)]
     low, high = (tuple(o if f else w for o, w, f in zip(a, b, flat, strict=True)) for a, b in zip(own, wide, strict=True))
     return (low[0], low[1], low[2]), (high[0], high[1], high[2])
-
-
-def _unanswered(prompt: Prompt, previous: MaskArray) -> bool:
-    voxels = tuple(exact_voxels(prompt, previous.shape).T)
-    if not voxels or not len(voxels[0]):
-        return False
-    has = previous[voxels] == prompt.label
-    return bool((has != getattr(prompt, "positive", True)).any())
 
 
 def _stride(box: VoxelBox, grid: Grid, most_voxels: int) -> tuple[int, int, int]:
