@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from medloop.core.errors import InputError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
-from medloop.interaction.guard import Guard, guard_for, limit_changes
+from medloop.interaction.guard import Guard, guard_for, heed, limit_changes
 from medloop.interaction.prompts import Point
 from medloop.interaction.regions import distance_mm, prompt_box
 from medloop.interaction.sessions.session import Session
@@ -80,3 +80,16 @@ def test_the_far_work_of_a_session_outlives_a_wild_engine():
     session.add(Point((3, 1, 1), label=2))
     assert np.array_equal(session.mask[10:], base[10:])
     assert not np.array_equal(session.mask[:10], base[:10])
+
+
+def test_a_negative_hint_clears_even_where_the_engine_wanted_a_locked_label():
+    before = np.zeros((3, 3, 1), dtype=np.uint8)
+    before[1, 1] = 1
+    wanted = np.where(before == 1, np.uint8(2), before)
+    mask = heed(before, wanted, [Point((1, 1, 0), label=1, positive=False)], locked=(2,))
+    assert not mask.any()
+
+
+def test_a_positive_hint_does_not_take_a_locked_voxel():
+    before = np.full((2, 2, 1), 2, dtype=np.uint8)
+    assert (heed(before, before.copy(), [Point((0, 0, 0), label=1)], locked=(2,)) == 2).all()

@@ -19,7 +19,7 @@ import numpy as np
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import InputError
 from medloop.core.geometry import Grid
-from medloop.interaction.prompts import Point, Prompt, Scribble, exact_voxels
+from medloop.interaction.prompts import Point, Prompt, Scribble, exact_voxels, obey_hint
 from medloop.interaction.regions import VoxelBox, distance_mm
 
 
@@ -79,6 +79,24 @@ def keep_locked(before: MaskArray, after: MaskArray, locked: Sequence[int]) -> M
     table = np.zeros(256, dtype=bool)
     table[list(locked)] = True
     return np.where(table[before] | table[after], before, after)
+
+
+def heed(before: MaskArray, after: MaskArray, prompts: Sequence[Prompt], *, locked: Sequence[int]) -> MaskArray:
+    """Obey every hint that locks allow.
+
+    What an answer gives or takes of a locked label is taken back first: a voxel that gets its old label back that way is
+    then cleared by a negative hint for that label.
+
+    Args:
+        before: The mask before, shape (I, J, K).
+        after: The answer; may be changed in place.
+        prompts: In force, in order.
+        locked: Labels that stay.
+    """
+    mask = keep_locked(before, after, locked)
+    for prompt in prompts:
+        obey_hint(mask, prompt)
+    return keep_locked(before, mask, locked)
 
 
 def check_locked(prompt: Prompt, mask: MaskArray, locked: Sequence[int]) -> None:

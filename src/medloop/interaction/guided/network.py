@@ -14,6 +14,7 @@ from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import FormatError, InputError, LabelError, ShapeError
 from medloop.core.image import Image
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
+from medloop.interaction.guard import heed
 from medloop.interaction.guided.adaptation import Adaptation
 from medloop.interaction.guided.guidance import Channels, Window, guidance_channels, hint_places
 from medloop.interaction.guided.passes import answer_window, propose
@@ -30,7 +31,7 @@ from medloop.interaction.guided.windows import (
     span_around,
     touches_border,
 )
-from medloop.interaction.prompts import Prompt, keep_hints
+from medloop.interaction.prompts import Prompt
 from medloop.interaction.solvers.mincut import SMOOTHNESS, cut_labels
 from medloop.models.batches import cut, require_fitting
 from medloop.models.compute import choose_device
@@ -173,9 +174,7 @@ class NetworkEngine:
             where = part.span.inside(mask.shape)
             mask[where] = part.mask
             _paste(shares, part, [0, *(labels.index(label) + 1 for label in group)])
-        mask = keep_hints(mask, prompts)
-        if len(locked):
-            mask = np.where(np.isin(before, locked) | np.isin(mask, locked), before, mask).astype(np.uint8)
+        mask = heed(before, mask, prompts, locked=locked)
         start, stop = changed_box(np.zeros_like(mask) if previous is None else previous, mask)
         return RefinedMask(mask, shares, tuple(labels), expected_dice(shares), start, stop)
 

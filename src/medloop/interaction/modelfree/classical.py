@@ -14,11 +14,11 @@ from medloop.core.arrays import MaskArray
 from medloop.core.errors import SettingError
 from medloop.core.image import Image
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
-from medloop.interaction.guard import keep_locked
+from medloop.interaction.guard import heed
 from medloop.interaction.modelfree.seeds import Seeds, plant
 from medloop.interaction.modelfree.tools import TOOLS
 from medloop.interaction.modelfree.window import Window, seen, window_for
-from medloop.interaction.prompts import Point, Prompt, Scribble, check_prompts, obey_hint
+from medloop.interaction.prompts import Point, Prompt, Scribble, check_prompts
 from medloop.interaction.regions import VoxelBox, Voxels
 from medloop.interaction.solvers.geodesic import Single
 
@@ -96,9 +96,7 @@ class ClassicalEngine:
         seeds, shares = self._look(embedding.image, prompts, before, name, window, locked=locked, wanted=wanted)
         shares = window.widened(shares)
         mask = _painted(before, shares, seeds, window)
-        for prompt in prompts:
-            obey_hint(mask, prompt)
-        mask = keep_locked(before, mask, locked)
+        mask = heed(before, mask, prompts, locked=locked)
         return _answer(mask, before, labels, (shares, seeds, window))
 
     def _fitting(

@@ -98,7 +98,7 @@ def ask(
     refined = engine.refine(embedding, prompts, labels=around.labels, previous=shown, locked=locked, wanted=wanted)
     own = prompt_box(prompt, mask.shape)
     within = union([(refined.start, refined.stop)] + ([] if isinstance(prompt, Box) else [own]))
-    after = _settled(mask, refined, within, [*before, prompt])
+    after = _settled(mask, refined, within, [*before, prompt], locked)
     fresh = None if (mask == prompt.label).any() else prompt.label
     grid = embedding.image.grid
     after = limit_changes(mask, after, within=within, prompt=own, guard=around.guard, grid=grid, fresh=fresh)
@@ -127,13 +127,15 @@ def gesture_from_json(record: Mapping[str, Any]) -> Gesture:
         raise InputError(f"A manual edit is runs (start, length, value), got {record.get('runs')!r}") from error
 
 
-def _settled(mask: MaskArray, refined: RefinedMask, within: VoxelBox, gestures: Sequence[Gesture]) -> MaskArray:
-    """The box's content as answered, then every gesture's own voxels in the order given: the last word wins."""
-    after = mask[box_slices(*within)].copy(order="K")
+def _settled(mask: MaskArray, refined: RefinedMask, within: VoxelBox, gestures: Sequence[Gesture], locked: Sequence[int]) -> MaskArray:
+    """The box's content as answered but for locked labels, then every gesture's own voxels in order: the last word wins."""
+    old = mask[box_slices(*within)]
+    after = old.copy(order="K")
     low = np.array(within[0])
     inner = box_slices((np.array(refined.start) - low).tolist(), (np.array(refined.stop) - low).tolist())
     if refined.stop != (0, 0, 0):
         after[inner] = refined.mask[box_slices(refined.start, refined.stop)]
+        after = keep_locked(old, after, locked)
     for gesture in gestures:
         for voxels, value, clears in _words(gesture, mask.shape):
             moved = voxels - low
