@@ -80,10 +80,11 @@ def question_of(dataset: Dataset) -> Question:
 
 def read_case(case: CaseSource, question: Question) -> tuple[Image, Mask | int]:
     """The image and its answer as the network learns it."""
-    image = read_image(case.images[0] if len(case.images) == 1 else case.images).image
+    read = read_image(case.images[0] if len(case.images) == 1 else case.images).image
+    image = case.sized(read)
     if question.kind == "classification":
         return image, question.values[str(case.tag)]
-    mask = read_mask(Path(str(case.mask)), image.grid)
+    mask = read_mask(Path(str(case.mask)), read.grid)
     table = np.zeros(256, dtype=np.uint8)
     for value, index in question.values.items():
         table[int(value)] = index

@@ -1,7 +1,7 @@
 """How exact a measured head circumference is, and whether its bounds hold: HC18 or any pictures with a reference.
 
 Patients are drawn apart per seed: a quarter is held out, 15 % calibrate the bounds, the rest trains one network with the
-product's own recipe on one thread. The network sees pixels; millimetres enter only where its masks are measured. The
+product's own recipe on one thread. The
 reference is the column `head_circumference_mm` of `index.csv`, or else the ellipse of the true mask.
 
 The reference and the masks may disagree systematically (the masks of HC18 include the annotators' drawn line). How many
@@ -32,8 +32,7 @@ import numpy as np
 
 from full_data import Question, choose_cases, cpu_seconds_per_step, machine, question_of, read_case, shape_of
 from medloop.core.errors import MedloopError
-from medloop.core.geometry import Grid
-from medloop.core.image import Image, Mask
+from medloop.core.image import Mask
 from medloop.core.seeds import derive_seed, generator
 from medloop.datasets.dataset import CaseSource
 from medloop.datasets.discover import open_dataset
@@ -136,26 +135,20 @@ def measure_cases(
         answer = predictor.predict(image, samples=samples, rng=generator(recipe.seed, "predict", case.name))
         guess = answer.probabilities.argmax(axis=0).astype(np.uint8)
         assert isinstance(truth, Mask)
-        grid = sized_grid(image, case)
-        of_truth = circumference_mm(truth.array == 1, grid)
+        of_truth = circumference_mm(truth.array == 1, image.grid)
         found.append(
             Measured(
                 name=case.name,
                 patient=case.patient,
-                pixel_mm=grid.spacing_mm[0],
+                pixel_mm=image.grid.spacing_mm[0],
                 reference=known.get(case.name, of_truth),
                 of_truth=of_truth,
-                estimate=circumference_mm(guess == 1, grid),
-                samples=tuple(circumference_mm(one.argmax(axis=0) == 1, grid) for one in answer.samples),
+                estimate=circumference_mm(guess == 1, image.grid),
+                samples=tuple(circumference_mm(one.argmax(axis=0) == 1, image.grid) for one in answer.samples),
                 dice=dice(guess, truth.array, [1])[1],
             )
         )
     return found
-
-
-def sized_grid(image: Image, case: CaseSource) -> Grid:
-    """The picture's grid with its pixel size."""
-    return image.grid if case.pixel_mm is None else Grid.flat(image.grid.shape[0], image.grid.shape[1], case.pixel_mm)
 
 
 def systematic_pixels(cases: Sequence[CaseSource], question: Question, known: Mapping[str, float]) -> float:
@@ -164,8 +157,7 @@ def systematic_pixels(cases: Sequence[CaseSource], question: Question, known: Ma
     for case in cases:
         image, truth = read_case(case, question)
         if case.name in known and isinstance(truth, Mask):
-            grid = sized_grid(image, case)
-            gaps.append((circumference_mm(truth.array == 1, grid) - known[case.name]) / grid.spacing_mm[0])
+            gaps.append((circumference_mm(truth.array == 1, image.grid) - known[case.name]) / image.grid.spacing_mm[0])
     return float(np.median(gaps)) if gaps else 0.0
 
 

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medloop.core.errors import InputError, SettingError
+from medloop.core.geometry import Grid
 from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.models.resample import working_shape
 
 
 def choose(shape, spacing=(1.0, 1.0, 1.0), *, minutes=10.0, kind="segmentation", channels=1, members=1):
@@ -76,6 +78,23 @@ def test_a_fingerprint_takes_medians_and_notices_uneven_spacing():
     assert found.spacing_mm == (1, 1, 3)
     assert not found.uniform
     assert found.dimension == 3
+
+
+def test_pictures_zoomed_to_their_object_are_noticed():
+    zoomed = [CaseShape((400, 270, 1), (mm, mm, 1.0), 1) for mm in (0.07, 0.14, 0.2, 0.31)]
+    cropped = [CaseShape((side, side, 1), (0.2, 0.2, 1.0), 1) for side in (200, 300, 400, 600)]
+    scanned = [CaseShape((round(300 / mm), round(300 / mm), 1), (mm, mm, 1.0), 1) for mm in (0.1, 0.2, 0.4)]
+    volumes = [CaseShape((400, 270, 12), (mm, mm, 5.0), 1) for mm in (0.07, 0.14, 0.2, 0.31)]
+    assert [fingerprint(cases).framed for cases in (zoomed, cropped, scanned, volumes)] == [True, False, False, False]
+
+
+def test_zoomed_pictures_all_reach_the_network_at_one_size():
+    shapes = [CaseShape((400, 270, 1), (mm, mm, 1.0), 1) for mm in (0.07, 0.14, 0.2, 0.31)]
+    recipe = choose_recipe(fingerprint(shapes), kind="segmentation", classes=2, minutes=2, threads=1, seed=0)
+    seen = {working_shape(recipe, Grid.of_spacing(case.shape, case.spacing_mm)) for case in shapes}
+    assert len(seen) == 1
+    assert all(abs(n / p - 1) < 0.35 for n, p in zip(seen.pop()[:2], recipe.patch[:2], strict=True))
+    assert Recipe.from_json(json.loads(json.dumps(recipe.to_json()))) == recipe
 
 
 def test_a_fingerprint_needs_cases_that_agree_on_channels():

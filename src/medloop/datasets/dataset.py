@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from medloop.core.geometry import Grid
+from medloop.core.image import Image
 from medloop.core.records import Split, TaskKind
 
 FormatName: TypeAlias = Literal["msd", "nnunet", "folder", "csv", "dicom"]
@@ -65,6 +67,13 @@ class CaseSource:
     def labelled(self) -> bool:
         """Whether the source answers this case."""
         return self.mask is not None or self.tag is not None
+
+    def sized(self, image: Image) -> Image:
+        """The case's image with the pixel size its data set gives, when its file has none of its own."""
+        unsized = image.grid.is_2d and image.grid == Grid.flat(image.grid.shape[0], image.grid.shape[1])
+        if self.pixel_mm is None or not unsized:
+            return image
+        return Image(image.array, Grid.flat(image.grid.shape[0], image.grid.shape[1], self.pixel_mm))
 
 
 @dataclass(frozen=True)

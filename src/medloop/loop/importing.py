@@ -12,7 +12,6 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from medloop.core.errors import InputError, LabelError
-from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Split
 from medloop.datasets.dataset import CaseSource, Dataset, MaskReading, Refusal
@@ -154,7 +153,7 @@ def _import_case(
     actor: str,
 ) -> None:
     read = read_image(case.images[0] if len(case.images) == 1 else case.images)
-    image = _with_pixel_size(read.image, case.pixel_mm)
+    image = case.sized(read.image)
     digest = read.source.sha256
     if seen.names.get(case.name) == digest:
         tally.duplicates.append(case.name)
@@ -185,14 +184,6 @@ def _duplicate(name: str, digest: str, seen: _Seen) -> str:
     if name in seen.names:
         return "the project already has another image of this name"
     return f"its bytes equal those of {seen.digests[digest]}, a duplicate"
-
-
-def _with_pixel_size(image: Image, pixel_mm: float | None) -> Image:
-    """The image with the pixel size its data set gives, when its file has none of its own."""
-    unsized = image.grid == Grid.flat(image.grid.shape[0], image.grid.shape[1]) and image.grid.is_2d
-    if pixel_mm is None or not unsized:
-        return image
-    return Image(image.array, Grid.flat(image.grid.shape[0], image.grid.shape[1], pixel_mm))
 
 
 def _read_answer(case: CaseSource, read: Image, image: Image, values: LabelMap) -> Mask | int | None:

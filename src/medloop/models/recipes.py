@@ -31,6 +31,9 @@ against 0.62)."""
 
 HintMap: TypeAlias = Literal["euclidean", "geodesic", "discs"]
 
+FRAMED = 2.0
+"""Pictures count as zoomed to their object when their extents in mm vary more than this times their sizes in voxels."""
+
 BASE_FEATURES = 16
 MAX_FEATURES = 256
 FEATURES_3D = 128
@@ -47,6 +50,8 @@ class Recipe:
         channels: Channels of the images.
         classes: Outputs of the network; background included for a segmentation.
         spacing_mm: Spacing that images are resampled to; None keeps each image's own.
+        framed_mm: Spacing that every image is taken to have in place of its own: for pictures zoomed to their object
+            (`Fingerprint.framed`), where millimetres would undo the zoom. None goes by each image's own.
         patch: Voxels the network sees at once (I, J, K); for a classification the size every image is resized to.
         fold: Neighbouring voxels per axis that become channels before the finest level; (1, 1, 1) folds none.
         features: Channels of each level, finest first.
@@ -84,6 +89,7 @@ class Recipe:
     features: tuple[int, ...]
     strides: tuple[Shape3, ...]
     kernels: tuple[Shape3, ...]
+    framed_mm: Spacing | None = None
     fold: Shape3 = (1, 1, 1)
     dropout: float = 0.1
     batch: int = 2
@@ -202,6 +208,7 @@ class Fingerprint:
         spacing_mm: Median spacing per axis.
         extent_mm: Median extent per axis.
         uniform: Whether every case has the median spacing within 5 % per axis.
+        framed: Whether pictures are zoomed to their object: in voxels their sizes agree, in mm they do not.
     """
 
     cases: int
@@ -210,6 +217,7 @@ class Fingerprint:
     spacing_mm: Spacing
     extent_mm: Spacing
     uniform: bool
+    framed: bool = False
 
     @property
     def dimension(self) -> int:
@@ -234,7 +242,13 @@ def fingerprint(cases: Sequence[CaseShape]) -> Fingerprint:
     shape = np.maximum(1, np.round(np.median(shapes, axis=0))).astype(int)
     extent = np.median(shapes * spacings, axis=0)
     uniform = bool((np.abs(spacings / spacing - 1) <= 0.05).all())
-    return Fingerprint(len(cases), channels.pop(), _shape(shape), _spacing(spacing), _spacing(extent), uniform)
+    framed = int(shape[2]) == 1 and _spread(shapes * spacings) > FRAMED * max(_spread(shapes), 0.05)
+    return Fingerprint(len(cases), channels.pop(), _shape(shape), _spacing(spacing), _spacing(extent), uniform, framed)
+
+
+def _spread(sizes: npt.NDArray[np.float64]) -> float:
+    """Typical factor - 1 between two sizes in plane: the standard deviation of their logarithms."""
+    return float(np.log(sizes[:, :2]).std(axis=0).mean())
 
 
 def _shape(values: npt.NDArray[np.number[Any]]) -> Shape3:
@@ -270,7 +284,8 @@ def choose_recipe(found: Fingerprint, *, kind: TaskKind, classes: int, minutes: 
     room = voxels / wanted / smallest_batch
     if kind == "classification":
         room = min(room, 128.0**2 if found.dimension == 2 else 64.0**3)
-    spacing, shape = plan_spacing(found.shape, found.spacing_mm, room=room, uniform=found.uniform, coverage=_coverage(found, minutes))
+    alike = found.uniform or found.framed
+    spacing, shape = plan_spacing(found.shape, found.spacing_mm, room=room, uniform=alike, coverage=_coverage(found, minutes))
     wish = plan_patch(shape, spacing or found.spacing_mm, room=room)
     strides, kernels = plan_levels(wish, spacing or found.spacing_mm)
     widest = FEATURES_3D if found.dimension == 3 else MAX_FEATURES
@@ -282,12 +297,18 @@ def choose_recipe(found: Fingerprint, *, kind: TaskKind, classes: int, minutes: 
     batch = int(np.clip(voxels / float(np.prod(patch)) / 4000, smallest_batch, 4 * smallest_batch))
     return Recipe(
         kind=kind, dimension=found.dimension, channels=found.channels, classes=classes,
-        spacing_mm=spacing if kind == "segmentation" else None, patch=patch, fold=fold, features=features, strides=strides,
+        spacing_mm=spacing if kind == "segmentation" else None, framed_mm=found.spacing_mm if found.framed else None,
+        patch=patch, fold=fold, features=features, strides=strides,
         kernels=kernels, batch=batch, minutes=minutes, threads=threads, seed=seed, members=members,
         dropout=0.1 if kind == "segmentation" else 0.3,
     )  # fmt: skip
 
 
 def _coverage(found: Fingerprint, minutes: float) -> float:
-    """Share of the median image that a patch has to show: all of it in a minute, less when there is time for detail."""
-    return float(np.clip(minutes**-0.6, 0.25 if found.dimension == 3 else 0.5, 1.0))
+    """Share of the median image that a patch has to show.
+
+    A picture is always seen whole: what it shows fills it, and a network that sees half of a head cannot tell which half
+    (fetal heads, 300 steps: Dice 0.95 seen whole, 0.85 by halves). A volume is seen whole in a minute, in parts when there is
+    time for detail.
+    """
+    return 1.0 if found.dimension == 2 else float(np.clip(minutes**-0.6, 0.25, 1.0))

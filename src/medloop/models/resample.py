@@ -24,7 +24,7 @@ def working_shape(recipe: Recipe, grid: Grid) -> Shape3:
         return recipe.patch
     if recipe.spacing_mm is None:
         return grid.shape
-    wanted = np.array(grid.shape) * np.array(grid.spacing_mm) / np.array(recipe.spacing_mm)
+    wanted = np.array(grid.shape) * np.array(recipe.framed_mm or grid.spacing_mm) / np.array(recipe.spacing_mm)
     if recipe.dimension == 2:
         wanted[2] = 1
     if (np.abs(wanted / np.array(grid.shape) - 1) < CLOSE_ENOUGH).all():
