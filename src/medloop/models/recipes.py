@@ -301,6 +301,7 @@ def choose_recipe(found: Fingerprint, *, kind: TaskKind, classes: int, minutes: 
         patch=patch, fold=fold, features=features, strides=strides,
         kernels=kernels, batch=batch, minutes=minutes, threads=threads, seed=seed, members=members,
         dropout=0.1 if kind == "segmentation" else 0.3,
+        learning_rate=5e-3 if kind == "segmentation" else 1e-3,
     )  # fmt: skip
 
 
