@@ -11,13 +11,13 @@ from medloop.loop.workspace import Workspace
 SNAPSHOT = Snapshot(id="snapshot-1", annotation_ids=(), digest="0" * 64, created_at="")
 
 
-def case(channels: int = 1) -> Case:
+def case(channels: int = 1, shape: tuple[int, int, int] = (32, 32, 24)) -> Case:
     return Case(
         id="case-1",
         name="a",
         patient="a",
         split="train",
-        grid=Grid.of_spacing((32, 32, 24), (1, 1, 1)),
+        grid=Grid.of_spacing(shape, (1, 1, 1)),
         channels=channels,
         dtype="uint8",
         voxels="",
@@ -43,3 +43,10 @@ def test_one_model_reads_one_number_of_channels(tmp_path: Path) -> None:
         pytest.raises(InputError, match=r"\[1, 3\]"),
     ):
         recipe_for(workspace, [case(1), case(3)], SNAPSHOT, threads=1)
+
+
+def test_grey_pictures_beside_coloured_ones_are_read_as_coloured(tmp_path: Path) -> None:
+    flat = (32, 32, 1)
+    with Workspace.create(tmp_path / "p", name="p", kind="segmentation", labels=["a"]) as workspace:
+        assert recipe_for(workspace, [case(1, flat), case(3, flat)], SNAPSHOT, threads=1).channels == 3
+        assert recipe_for(workspace, [case(1, flat)], SNAPSHOT, threads=1).channels == 1

@@ -113,5 +113,5 @@ def test_weights_of_another_recipe_are_refused(recipe_2d, recipe_3d):
 
 
 def test_an_image_with_other_channels_is_refused(recipe_2d):
-    with pytest.raises(ShapeError, match="1 channels, got 3"):
-        predictor(recipe_2d).predict(Image(np.zeros((3, 32, 32, 1)), Grid.flat(32, 32)), samples=1, rng=rng())
+    with pytest.raises(ShapeError, match="1 channels, got 2"):
+        predictor(recipe_2d).predict(Image(np.zeros((2, 32, 32, 1)), Grid.flat(32, 32)), samples=1, rng=rng())

@@ -101,7 +101,8 @@ def test_a_fingerprint_needs_cases_that_agree_on_channels():
     with pytest.raises(InputError, match="at least one case"):
         fingerprint([])
     with pytest.raises(InputError, match=r"\[1, 3\]"):
-        fingerprint([CaseShape((4, 4, 1), (1, 1, 1), 1), CaseShape((4, 4, 1), (1, 1, 1), 3)])
+        fingerprint([CaseShape((4, 4, 2), (1, 1, 1), 1), CaseShape((4, 4, 2), (1, 1, 1), 3)])
+    assert fingerprint([CaseShape((4, 4, 1), (1, 1, 1), 1), CaseShape((4, 4, 1), (1, 1, 1), 3)]).channels == 3
 
 
 def test_a_hippocampus_sized_set_keeps_its_spacing_and_is_seen_whole():

@@ -32,8 +32,9 @@ from medloop.core.errors import LabelError, SettingError, UnavailableError
 from medloop.core.geometry import Shape3
 from medloop.core.image import Image
 from medloop.explain.methods import METHODS
-from medloop.models.batches import cut, require_fitting
+from medloop.models.batches import cut
 from medloop.models.compute import limited_threads
+from medloop.models.fitting import fit_image
 from medloop.models.inference import answer_once, window_size
 from medloop.models.networks import ClassificationNetwork, SegmentationNetwork
 from medloop.models.normalise import normalise
@@ -99,7 +100,7 @@ def explain_image(predictor: Predictor, image: Image, *, label: int, method: str
     if not 0 <= label < recipe.classes:
         raise LabelError(f"The model knows the labels 0 to {recipe.classes - 1}, got {label}")
     attributions = _captum()
-    require_fitting(recipe, image, "image")
+    image = fit_image(recipe, image, "image")
     network = predictor.networks[member]
     prepared = resample(normalise(image.array), working_shape(recipe, image.grid))
     with limited_threads(recipe.threads):

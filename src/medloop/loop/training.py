@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medloop.core.errors import InputError
 from medloop.core.records import Annotation, Case, Json, Model, Snapshot, new_id, now
 from medloop.loop.consensus import consensus_answers, training_answers
 from medloop.loop.control import JobControl
@@ -22,6 +21,7 @@ from medloop.loop.rounds import MIN_TRAINING_ANSWERS, claim_rounds, mark_failed,
 from medloop.loop.teaching import teach, training_case
 from medloop.loop.warm_start import answers_to_learn, learned_facts
 from medloop.loop.workspace import Workspace
+from medloop.models.plans import common_channels
 from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
 from medloop.store.writer import Writer
 
@@ -79,15 +79,9 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
     Raises:
         InputError: Cases with different numbers of channels, which one network cannot read.
     """
-    channels = {c.channels for c in cases}
-    if len(channels) > 1:
-        raise InputError(f"One model needs the same number of channels in every case, got {sorted(channels)}")
     settings = workspace.settings
-    with workspace.store.read() as tx:  # the pool too: which cases were asked must not decide the network
-        alike = [c for c in tx.find(Case, where={"split": "train"}) if c.channels in channels]
-    shapes = [CaseShape(shape=c.grid.shape, spacing_mm=c.grid.spacing_mm, channels=c.channels) for c in alike or cases]
     recipe = choose_recipe(
-        fingerprint(shapes),
+        fingerprint(_shapes(workspace, cases)),
         kind=workspace.task.kind,
         classes=workspace.task.classes,
         minutes=settings.train_minutes,
@@ -103,6 +97,17 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
         recipe = dataclasses.replace(recipe, touched_weight=settings.correction_weight)
     recipe = dataclasses.replace(recipe, rrr=settings.right_reasons)
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
+
+
+def _shapes(workspace: Workspace, cases: Sequence[Case]) -> list[CaseShape]:
+    """The pool, as which cases were asked must not decide the network; of a pool no one network can read, what the answers fit."""
+    with workspace.store.read() as tx:
+        pool = tx.find(Case, where={"split": "train"}) or cases
+    dimension = 2 if all(c.grid.is_2d for c in pool) else 3
+    if common_channels({c.channels for c in pool}, dimension=dimension) is None:
+        answered = {c.channels for c in cases}
+        pool = [c for c in pool if c.channels in answered] or cases
+    return [CaseShape(shape=c.grid.shape, spacing_mm=c.grid.spacing_mm, channels=c.channels) for c in pool]
 
 
 def _guide(recipe: Recipe) -> "Guide | None":

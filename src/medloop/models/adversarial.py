@@ -18,8 +18,8 @@ from torch import Tensor
 
 from medloop.core.geometry import Shape3
 from medloop.core.image import Image
-from medloop.models.batches import require_fitting
 from medloop.models.compute import limited_threads
+from medloop.models.fitting import fit_image
 from medloop.models.inference import answer_once
 from medloop.models.networks import ClassificationNetwork, SegmentationNetwork
 from medloop.models.normalise import normalise
@@ -58,7 +58,7 @@ def adversarial_distance(predictor: Predictor, image: Image, *, steps: int = STE
         ShapeError: When the image does not fit the recipe.
     """
     recipe, network = predictor.recipe, predictor.networks[0]
-    require_fitting(recipe, image, "image")
+    image = fit_image(recipe, image, "image")
     prepared = resample(normalise(image.array), working_shape(recipe, image.grid))
     with limited_threads(recipe.threads):
         patch = prepared if recipe.kind == "classification" else _patch_around_foreground(network, recipe, prepared, predictor.device)

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from medloop.core.arrays import BoolArray
-from medloop.core.errors import InputError, LabelError, ShapeError
+from medloop.core.errors import InputError, LabelError
 from medloop.core.geometry import Shape3
 from medloop.core.image import Image, Mask
 from medloop.core.seeds import generator
 from medloop.models.augmentation import Change, apply_change, sample_change, window_shape
+from medloop.models.fitting import fit_image
 from medloop.models.losses import IGNORE
 from medloop.models.normalise import normalise
 from medloop.models.plans import Spacing
@@ -95,7 +96,7 @@ def prepare_cases(recipe: Recipe, cases: Sequence[TrainingCase], folder: Path) -
 
 def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCase:
     image, answer = case.load()
-    require_fitting(recipe, image, case.id)
+    image = fit_image(recipe, image, case.id)
     shape = working_shape(recipe, image.grid)
     spacing = working_spacing(image.grid, shape)
     image_file = stem.with_suffix(".image.npy")
@@ -120,18 +121,6 @@ def _prepare_marks(load: Callable[[], BoolArray] | None, file: Path, shape: Shap
         return None
     np.save(file, resample_mask(load().astype(np.uint8), shape))
     return file
-
-
-def require_fitting(recipe: Recipe, image: Image, name: str) -> None:
-    """Raise unless the recipe can take the image.
-
-    Raises:
-        ShapeError: Naming the case, the rule and what was found.
-    """
-    if image.channels != recipe.channels:
-        raise ShapeError(f"{name}: the recipe is for {recipe.channels} channels, got {image.channels}")
-    if recipe.dimension == 2 and not image.grid.is_2d:
-        raise ShapeError(f"{name}: the recipe is for single slices, got {image.grid.shape[2]}", remedy="choose a 3D recipe")
 
 
 def _require_known(values: set[int], recipe: Recipe, name: str) -> None:

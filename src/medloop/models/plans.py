@@ -1,9 +1,10 @@
-"""The arithmetic behind a recipe: working spacing, patch, and which axes each level of a U-Net halves.
+"""The arithmetic behind a recipe: channels, working spacing, patch, and which axes each level of a U-Net halves.
 
 Source: Isensee et al. 2021, nnU-Net, doi:10.1038/s41592-020-01008-z, supplementary note 4, with the patch
 bounded by time instead of GPU memory.
 """
 
+from collections.abc import Collection
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +23,16 @@ ANISOTROPY = 2.0
 MAX_POOLINGS = 5
 SMALLEST_PATCH = {2: 64.0**2, 3: 28.0**3}
 """Below this a patch shows too little of its surroundings; rather train fewer steps."""
+
+GREY, COLOURED = 1, 3
+"""Channels of a grey and of a coloured picture, the two kinds that may be mixed."""
+
+
+def common_channels(found: Collection[int], *, dimension: int) -> int | None:
+    """Channels at which one network reads all images: grey pictures among coloured ones count as coloured; None when they do not fit."""
+    if len(set(found)) == 1:
+        return next(iter(found))
+    return COLOURED if dimension == 2 and set(found) == {GREY, COLOURED} else None
 
 
 def plan_spacing(shape: Shape3, spacing_mm: Spacing, *, room: float, uniform: bool, coverage: float) -> tuple[Spacing | None, Shape3]:

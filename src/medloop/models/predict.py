@@ -14,8 +14,8 @@ from torch import nn
 from medloop.core.arrays import ClassProbabilities, FloatArray, ProbabilitySamples
 from medloop.core.errors import InputError
 from medloop.core.image import Image
-from medloop.models.batches import require_fitting
 from medloop.models.compute import choose_device, limited_threads
+from medloop.models.fitting import fit_image
 from medloop.models.inference import answer_heads
 from medloop.models.networks import ClassificationNetwork, SegmentationNetwork, build_network, load_weights
 from medloop.models.normalise import normalise
@@ -105,7 +105,7 @@ class Predictor:
         Raises:
             ShapeError: When the image does not fit the recipe.
         """
-        require_fitting(self.recipe, image, "image")
+        image = fit_image(self.recipe, image, "image")
         prepared = resample(normalise(image.array), working_shape(self.recipe, image.grid))
         passes = self.sampler.passes(max(1, -(-samples // self.recipe.heads)), rng)
         with limited_threads(self.recipe.threads):

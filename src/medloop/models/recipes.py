@@ -18,7 +18,7 @@ import numpy.typing as npt
 from medloop.core.errors import InputError, SettingError
 from medloop.core.geometry import Shape3
 from medloop.core.records import Json, TaskKind
-from medloop.models.plans import Spacing, plan_levels, plan_patch, plan_spacing, round_to
+from medloop.models.plans import Spacing, common_channels, plan_levels, plan_patch, plan_spacing, round_to
 
 TRAINING_SECONDS_PER_VOXEL = 2.8e-6
 """CPU seconds to train on one voxel with 16 base features in bf16: 0.28 s for 2×32×48×32, measured on one core
@@ -203,7 +203,7 @@ class Fingerprint:
 
     Attributes:
         cases: How many cases it was taken from.
-        channels: Channels of every case.
+        channels: Channels at which every case can be read.
         shape: Median voxels per axis, each case in its own spacing.
         spacing_mm: Median spacing per axis.
         extent_mm: Median extent per axis.
@@ -229,21 +229,22 @@ def fingerprint(cases: Sequence[CaseShape]) -> Fingerprint:
     """Summarise the shapes of a data set.
 
     Raises:
-        InputError: Without cases, or when they differ in their number of channels.
+        InputError: Without cases, or when they differ in their number of channels (grey pictures count as coloured beside such).
     """
     if not cases:
         raise InputError("A fingerprint needs at least one case, got none", remedy="import images first")
-    channels = {case.channels for case in cases}
-    if len(channels) > 1:
-        raise InputError(f"All cases must have the same number of channels, got {sorted(channels)}")
     shapes = np.array([case.shape for case in cases], dtype=np.float64)
     spacings = np.array([case.spacing_mm for case in cases], dtype=np.float64)
+    found = {case.channels for case in cases}
+    channels = common_channels(found, dimension=2 if (shapes[:, 2] == 1).all() else 3)
+    if channels is None:
+        raise InputError(f"All cases must have the same number of channels, got {sorted(found)}")
     spacing = np.median(spacings, axis=0)
     shape = np.maximum(1, np.round(np.median(shapes, axis=0))).astype(int)
     extent = np.median(shapes * spacings, axis=0)
     uniform = bool((np.abs(spacings / spacing - 1) <= 0.05).all())
     framed = int(shape[2]) == 1 and _spread(shapes * spacings) > FRAMED * max(_spread(shapes), 0.05)
-    return Fingerprint(len(cases), channels.pop(), _shape(shape), _spacing(spacing), _spacing(extent), uniform, framed)
+    return Fingerprint(len(cases), channels, _shape(shape), _spacing(spacing), _spacing(extent), uniform, framed)
 
 
 def _spread(sizes: npt.NDArray[np.float64]) -> float:

@@ -33,8 +33,9 @@ from medloop.interaction.guided.windows import (
 )
 from medloop.interaction.prompts import Prompt
 from medloop.interaction.solvers.mincut import SMOOTHNESS, cut_labels
-from medloop.models.batches import cut, require_fitting
+from medloop.models.batches import cut
 from medloop.models.compute import choose_device
+from medloop.models.fitting import fit_image
 from medloop.models.networks import SegmentationNetwork, build_network, load_weights
 from medloop.models.normalise import normalise
 from medloop.models.recipes import Recipe
@@ -144,8 +145,7 @@ class NetworkEngine:
         Raises:
             ShapeError: An image that does not fit the recipe.
         """
-        require_fitting(self.recipe, image, "image")
-        return ImageEmbedding(image, NAME, Look(image, self.recipe, self.networks))
+        return ImageEmbedding(image, NAME, Look(fit_image(self.recipe, image, "image"), self.recipe, self.networks))
 
     def refine(
         self,
