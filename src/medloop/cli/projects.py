@@ -142,8 +142,6 @@ def import_(
     if masks not in ("labels", "foreground"):
         raise SettingError(f"--masks must be labels or foreground, got {masks!r}")
     wanted: AnswersWanted = "all" if answers == "all" else "evaluation" if answers == "evaluation" else "none"
-    if masks not in ("labels", "foreground"):
-        raise SettingError(f"--masks must be labels or foreground, got {masks!r}")
     with Workspace.open(folder) as workspace, Bar("Importing") as bar:
         report = import_dataset(
             workspace,

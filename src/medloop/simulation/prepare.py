@@ -105,19 +105,13 @@ def prepare(design: StudyDesign, out: Path) -> Setup:
 def read_labels(dataset: Dataset) -> tuple[tuple[str, ...], MaskReading]:
     """The names of a data set's labels and how its masks are meant; a layout without names is asked pixel by pixel.
 
-    Raises:
-        SettingError: Masks with more values than a task of this kind would have: probably instance maps.
+    Masks of one value are one foreground, and so are those with more values than a task has labels, which number objects.
     """
     if dataset.labels or dataset.kind == "classification":
         return dataset.labels, dataset.masks
     values = sorted({value for case in dataset.cases if case.mask for value in _values(case.mask)} - {0})
-    if len(values) <= 1:
+    if len(values) <= 1 or values[-1] > MOST_UNNAMED_LABELS:
         return ("foreground",), "foreground"
-    if values[-1] > MOST_UNNAMED_LABELS:
-        raise SettingError(
-            f"Masks without label names may hold values up to {MOST_UNNAMED_LABELS}, got {values[-1]}",
-            remedy="use a layout that names its labels (dataset.json)",
-        )
     return tuple(f"label {value}" for value in range(1, values[-1] + 1)), "labels"
 
 
