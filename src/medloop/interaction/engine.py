@@ -112,8 +112,10 @@ def require_wanted(wanted: StillWanted) -> None:
 
 def changed_box(before: MaskArray, after: MaskArray) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     """First voxel and one past the last of what differs between two masks; zeros when nothing does."""
-    places = np.argwhere(before != after)
-    if not len(places):
+    changed = before != after
+    flat = changed.any(axis=2)
+    along = [np.flatnonzero(flat.any(axis=1)), np.flatnonzero(flat.any(axis=0)), np.flatnonzero(changed.any(axis=(0, 1)))]
+    if not len(along[0]):
         return (0, 0, 0), (0, 0, 0)
-    low, high = places.min(axis=0).tolist(), (places.max(axis=0) + 1).tolist()
-    return (low[0], low[1], low[2]), (high[0], high[1], high[2])
+    (a, i), (b, j), (c, k) = ((int(places[0]), int(places[-1]) + 1) for places in along)
+    return (a, b, c), (i, j, k)

@@ -16,23 +16,22 @@ from medloop.core.image import Image
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
 from medloop.interaction.guard import heed
 from medloop.interaction.guided.adaptation import Adaptation
+from medloop.interaction.guided.choosing import choose_labels
 from medloop.interaction.guided.guidance import Channels, Window, guidance_channels, hint_places
 from medloop.interaction.guided.passes import answer_window, propose
 from medloop.interaction.guided.windows import (
     MOST_VOXELS,
     ZOOM,
     Span,
-    hints_within,
     meant_for,
     new_prompts,
-    on_image,
     rescaled,
     sampled,
     span_around,
     touches_border,
 )
 from medloop.interaction.prompts import Prompt
-from medloop.interaction.solvers.mincut import SMOOTHNESS, cut_labels
+from medloop.interaction.solvers.mincut import SMOOTHNESS
 from medloop.models.batches import cut
 from medloop.models.compute import choose_device
 from medloop.models.fitting import fit_image
@@ -224,22 +223,20 @@ class NetworkEngine:
         inputs = np.concatenate([image, drawn])
         bend, stress = self.refinement.adaptation, self.refinement.emphasis
         found = answer_window(self.networks, self.recipe, inputs, places, window, adaptation=bend, emphasis=stress, wanted=wanted)
-        inside, probabilities = on_image(found, span, look.shape, look.grid.shape)
-        chosen = self._choose(look, inside, probabilities, prompts, group, wanted)
+        inside, probabilities, chosen = choose_labels(
+            found,
+            window,
+            look.normalised,
+            look.prepared,
+            look.grid,
+            prompts,
+            group,
+            smoothness=self.refinement.smoothness,
+            wanted=wanted,
+        )
         part = mask[inside.inside(mask.shape)]
         free = np.isin(part, (0, *group)) | (chosen > 0)
         return _Part(inside, probabilities, np.where(free, np.array([0, *group], dtype=np.uint8)[chosen], part))
-
-    def _choose(
-        self, look: Look, span: Span, probabilities: Channels, prompts: Sequence[Prompt], group: Sequence[int], wanted: StillWanted
-    ) -> MaskArray:
-        """Number of the label within the group for each voxel of the window, 0 for none of them."""
-        if self.refinement.smoothness is None:
-            likeliest: MaskArray = probabilities.argmax(axis=0).astype(np.uint8)
-            return likeliest
-        image = look.normalised[(slice(None), *span.inside(look.grid.shape))]
-        hints = hints_within(prompts, span, labels=group)
-        return cut_labels(probabilities, image, hints, look.grid.spacing_mm, smoothness=self.refinement.smoothness, wanted=wanted)
 
 
 def expected_dice(probabilities: Channels) -> float | None:

@@ -167,15 +167,30 @@ def on_image(found: Channels, span: Span, shape: Shape3, image_shape: Shape3) ->
     inside, own = span.inside(shape), found[(slice(None), *span.own(shape))]
     if shape == image_shape:
         return _span(inside), own
-    from scipy import ndimage
-
     factors = np.array(image_shape) / np.array(shape)
-    low = np.floor([part.start for part in inside] * factors + 1e-9).astype(int)
-    high = np.ceil([part.stop for part in inside] * factors - 1e-9).astype(int)
-    offset = (low + 0.5) / factors - 0.5 - np.array([part.start for part in inside])
-    size = tuple((high - low).tolist())
-    layers = [ndimage.affine_transform(layer, 1 / factors, offset, output_shape=size, order=1, mode="nearest") for layer in own]
-    return _span(tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True))), np.stack(layers)
+    starts = [part.start for part in inside]
+    low = np.floor(np.array(starts) * factors + 1e-9).astype(int)
+    high = np.ceil([part.stop * f - 1e-9 for part, f in zip(inside, factors, strict=True)]).astype(int)
+    for axis in (2, 1, 0):  # the last axis while the array is small: its values lie apart
+        places = (np.arange(low[axis], high[axis]) + 0.5) / factors[axis] - 0.5 - starts[axis]
+        own = _interpolated(own, 1 + axis, places)
+    return _span(tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True))), own
+
+
+def _interpolated(array: Channels, axis: int, places: npt.NDArray[np.float64]) -> Channels:
+    """Linear interpolation along an axis; beyond its ends their values go on."""
+    last = array.shape[axis] - 1
+    places = np.clip(places, 0, last)
+    below = np.minimum(places.astype(np.int64), max(last - 1, 0))
+    share = (places - below).astype(np.float32).reshape([-1 if n == axis else 1 for n in range(array.ndim)])
+    lower = np.take(array, below, axis=axis)
+    if last == 0:
+        return lower
+    upper = np.take(array, below + 1, axis=axis)
+    upper -= lower
+    upper *= share
+    upper += lower
+    return upper
 
 
 def _span(inside: tuple[slice, ...]) -> Span:

@@ -102,12 +102,50 @@ def cut_labels(
         ShapeError: Arrays that do not fit each other.
         CancelledError: It is no longer wanted.
     """
+    answers = relax_labels(probabilities, image, hints, spacing_mm, smoothness=smoothness, iterations=iterations, wanted=wanted)
+    return settle_labels(answers, probabilities, hints)
+
+
+def relax_labels(
+    probabilities: FloatArray,
+    image: ImageArray,
+    hints: Sequence[HintedVoxels],
+    spacing_mm: Sequence[float],
+    *,
+    smoothness: float = SMOOTHNESS,
+    iterations: int = 120,
+    wanted: StillWanted = lambda: True,
+) -> Single:
+    """Each label's cut against all others; arguments as of `cut_labels`.
+
+    Returns:
+        The cuts' answers, shape (labels, I, J, K), 0..1, to be settled here or on another grid.
+
+    Raises:
+        ShapeError: Arrays that do not fit each other.
+        CancelledError: It is no longer wanted.
+    """
     if len(hints) != len(probabilities) - 1:
         raise ShapeError(f"Every label needs its hints, got {len(hints)} for {len(probabilities) - 1} labels")
-    answers = [
-        cut(p, image, h, spacing_mm, smoothness=smoothness, iterations=iterations, wanted=wanted).answers
-        for p, h in zip(probabilities[1:], hints, strict=True)
-    ]
+    return np.stack(
+        [
+            cut(p, image, h, spacing_mm, smoothness=smoothness, iterations=iterations, wanted=wanted).answers
+            for p, h in zip(probabilities[1:], hints, strict=True)
+        ]
+    )
+
+
+def settle_labels(answers: Single, probabilities: FloatArray, hints: Sequence[HintedVoxels]) -> MaskArray:
+    """Give every voxel the label whose cut claims it, of several the likeliest, and the hints theirs.
+
+    Args:
+        answers: From `relax_labels`, shape (labels, I, J, K).
+        probabilities: Of background and each label, shape (1 + labels, I, J, K).
+        hints: One for each label.
+
+    Returns:
+        Number of the label, 0 for background, shape (I, J, K).
+    """
     chosen = _strongest(answers, probabilities)
     for number, hint in enumerate(hints, start=1):
         chosen[tuple(hint.positive.T)] = number
@@ -152,9 +190,12 @@ def _but_first(axis: int) -> tuple[slice, ...]:
     return tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
 
 
-def _strongest(answers: Sequence[Single], probabilities: FloatArray) -> MaskArray:
+def _strongest(answers: Single, probabilities: FloatArray) -> MaskArray:
     """Number of the label whose cut claims a voxel; of several claims the likelier, 0 where there is none."""
-    claims: Single = np.stack([np.full(answers[0].shape, 0.5, dtype=np.float32), *answers])
-    claims[1:] += 1e-3 * probabilities[1:].astype(np.float32) * (claims[1:] >= 0.5)
-    chosen: MaskArray = claims.argmax(axis=0).astype(np.uint8)
+    chosen = np.zeros(answers.shape[1:], dtype=np.uint8)
+    best = np.full(answers.shape[1:], 0.5, dtype=np.float32)
+    for number, (answer, probability) in enumerate(zip(answers, probabilities[1:], strict=True), start=1):
+        claim = answer + np.float32(1e-3) * probability.astype(np.float32) * (answer >= 0.5)
+        stronger = claim > best
+        best[stronger], chosen[stronger] = claim[stronger], number
     return chosen
