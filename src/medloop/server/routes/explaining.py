@@ -16,7 +16,8 @@ from medloop.loop.objections import object_to_explanation, objections
 from medloop.loop.parts import BoxPart, SlicePart, answered_voxels
 from medloop.loop.workspace import Workspace
 from medloop.server.explain_views import ExplanationView, HypothesesView, ObjectionBody, ObjectionView, SimilarView
-from medloop.server.proposals import ask_assistant
+from medloop.server.failures import foreseen
+from medloop.server.proposals import ASSISTANT_SECONDS, call_assistant
 from medloop.server.schemas import Id, SliceBody
 from medloop.server.site import AnnotatorName, Site, SiteHere, WorkspaceHere
 
@@ -98,4 +99,8 @@ def _ask(site: Site, workspace: Workspace, case_id: str, question: dict[str, str
     with workspace.store.read() as tx:
         if tx.latest_model() is None:
             raise StateError("There is no model yet whose answers could be explained", remedy="answer some cases first")
-    return ask_assistant(path, "/explain", {"project_id": workspace.project.id, "case_id": case_id, **question})
+    asked = {"project_id": workspace.project.id, "case_id": case_id, **question}
+    status, answer = call_assistant(path, "/explain", asked, timeout=ASSISTANT_SECONDS)
+    if status != 200:
+        raise foreseen(answer)
+    return answer
