@@ -15,6 +15,7 @@ export async function visitPlace(session: CaseSession, by: 1 | -1): Promise<void
   const { advice } = session;
   const looks = await looksOf(session);
   if (session.closed) return;
+  advice.told.value = "";
   if (looks.length === 0) return tell("info", session.doubt.value ? "The model is sure everywhere in this case" : "No model has looked at this case yet");
   endLook(session);
   advice.look.value = advice.look.value < 0 ? firstLook(looks, by) : (advice.look.value + by + looks.length) % looks.length;
@@ -30,6 +31,7 @@ export async function settleLooks(session: CaseSession): Promise<void> {
 async function looksOf(session: CaseSession): Promise<readonly Look[]> {
   const { advice } = session;
   if (advice.looks.value.length > 0) return advice.looks.value;
+  advice.told.value = "Ranking the places worth a look…";
   advice.asked ??= readLooks(session);
   advice.looks.value = await advice.asked;
   advice.asked = null;
