@@ -225,14 +225,17 @@ def test_a_reason_is_drawn_and_called_wrong_in_a_box(trained: Workspace, page: P
     assert stored_objections(trained) == []
     drag(page, (3, 3, k), (6, 5, k))
     page.get_by_test_id("objection-words").fill("a ruler")
-    page.get_by_test_id("object").click()
+    page.keyboard.press("Enter")
     told(page, "Recorded: 12 voxels in the box")
     (made,) = stored_objections(trained)
     region = np.zeros(SHAPE, np.uint8)
     region[3:7, 3:6, k] = 1
     assert (made.case_id, made.label, made.method, made.reason) == (case_id, 1, "integrated-gradients", "a ruler")
     assert np.array_equal(decode_mask(trained.store.blobs.get(made.regions), SHAPE), region)
-    page.get_by_test_id("withdraw-objection").click()
+    drag(page, (8, 6, k), (9, 8, k))
+    page.keyboard.press("q")
+    told(page, "Recorded: 18 voxels in 2 boxes")
+    page.keyboard.press("Shift+Q")
     told(page, "Taken back")
     with trained.store.read() as tx:
         assert standing_objections(tx) == []

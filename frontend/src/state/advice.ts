@@ -1,6 +1,6 @@
 /** What the model says about a case beyond its proposal; each part is fetched when the reader asks for it. */
 import { signal } from "@preact/signals";
-import type { Hint, Method, Objection, Region, SimilarCases, Triple } from "../api/types";
+import type { Hint, Method, Region, SimilarCases, Triple } from "../api/types";
 import { Question } from "./question";
 
 /** A place worth a look. */
@@ -50,8 +50,8 @@ export class Advice {
   readonly reason = new Question<Reason>();
   readonly similar = new Question<SimilarCases>();
   readonly reasonShown = signal(false);
-  /** The newest objection of this visit; without voxels it took earlier ones back. */
-  readonly objection = signal<Objection | null>(null);
+  /** What this visit called wrong, by label: a newer objection replaces the earlier one, so each holds all boxes. */
+  readonly objected = signal<ReadonlyMap<number, readonly Region[]>>(new Map());
   readonly objectionWords = signal("");
   /** A box drawn by the reader, to take a hypothesis in or to object to. */
   readonly region = signal<Region | null>(null);
@@ -68,6 +68,11 @@ export class Advice {
 
   get drawnReason(): Reason | null {
     return this.reasonShown.value ? this.reason.value : null;
+  }
+
+  /** The boxes that do not count for the label of the reason drawn. */
+  get drawnObjections(): readonly Region[] {
+    return (this.drawnReason && this.objected.value.get(this.drawnReason.label)) ?? [];
   }
 
   close(): void {

@@ -31,9 +31,10 @@ export function toggleReasons({ advice }: CaseSession): void {
 /** Ask what is not known yet: the map of this label by this method, and once per case the cases alike. */
 export function askReasons(session: CaseSession, label: number, method: Method): void {
   const { reason, similar } = session.advice;
-  if (reason.value?.label !== label || reason.value.method !== method) void reason.ask((signal) => readReason(session, label, method, signal)).then(() => tellReason(session));
-  else tellReason(session);
-  if (similar.answer.value.state === "none") void similar.ask((signal) => readSimilar(session, signal));
+  const known = reason.value?.label === label && reason.value.method === method;
+  const asked = known ? Promise.resolve() : reason.ask((signal) => readReason(session, label, method, signal));
+  void asked.then(() => tellReason(session));
+  if (!similar.value && !similar.asking) void similar.ask((signal) => readSimilar(session, signal));
 }
 
 function tellReason(session: CaseSession): void {
@@ -54,13 +55,16 @@ async function readSimilar(session: CaseSession, signal: AbortSignal): Promise<S
   return calls.readSimilar(session.project.id, session.header.id, signal);
 }
 
-/** "This reason is wrong": what lies in the box must not count as evidence. */
+/** "This reason is wrong": what lies in the box, and in those before it, must not count as evidence. */
 export async function objectToReason(session: CaseSession): Promise<void> {
-  const { region } = session.advice;
-  if (!session.advice.drawnReason) return;
-  if (!region.value) return askForBox(session, "press Q: what lies in it must not count as evidence");
-  const made = await record(session, [region.value]);
-  if (made) session.advice.told.value = `Recorded: ${made.voxels} voxels in the box must not count as evidence; Shift + Q takes it back`;
+  const { advice } = session;
+  const region = advice.region.value;
+  if (!advice.drawnReason) return;
+  if (!region) return askForBox(session, "press Q: what lies in it must not count as evidence");
+  const earlier = advice.drawnObjections.filter((other) => JSON.stringify(other) !== JSON.stringify(region));
+  const made = await record(session, [...earlier, region]);
+  const where = earlier.length === 0 ? "the box" : `${earlier.length + 1} boxes`;
+  if (made) advice.told.value = `Recorded: ${made.voxels} voxels in ${where} must not count as evidence; Shift + Q takes it back`;
 }
 
 export async function withdrawObjection(session: CaseSession): Promise<void> {
@@ -68,15 +72,14 @@ export async function withdrawObjection(session: CaseSession): Promise<void> {
   if (await record(session, [])) session.advice.told.value = "Taken back: no objection of yours to this reason stands";
 }
 
-async function record(session: CaseSession, regions: Region[]): Promise<Objection | null> {
-  const { advice } = session;
+async function record({ advice, project, header }: CaseSession, regions: Region[]): Promise<Objection | null> {
   const { label, method } = advice.drawnReason!;
   try {
-    advice.objection.value = await calls.sendObjection(session.project.id, session.header.id, { label, method, regions, reason: advice.objectionWords.value.trim() });
-    return advice.objection.value;
+    const made = await calls.sendObjection(project.id, header.id, { label, method, regions, reason: advice.objectionWords.value.trim() });
+    advice.objected.value = new Map(advice.objected.value).set(label, regions);
+    return made;
   } catch (error) {
     tellError(error);
     return null;
   }
 }
-

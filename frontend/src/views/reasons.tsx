@@ -1,5 +1,5 @@
 /** The model's reasons in the panel: the map with legend, method and opacity; cases alike; and "this reason is wrong". */
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import type { Method, SimilarCases } from "../api/types";
 import { evidenceColour } from "../render/lut";
 import type { Reason } from "../state/advice";
@@ -87,9 +87,12 @@ function shaded(share: number): readonly number[] {
 
 function Objecting({ session }: { session: CaseSession }) {
   const { advice } = session;
-  const made = advice.objection.value;
+  const field = useRef<HTMLInputElement>(null);
+  /** Done typing: the keys are the page's again. */
+  const letGo = (): void => field.current?.blur();
   const send = (event: Event): void => {
     event.preventDefault();
+    letGo();
     void objectToReason(session);
   };
   return (
@@ -97,11 +100,13 @@ function Objecting({ session }: { session: CaseSession }) {
       <label class="field">
         What must not count here (optional)
         <input
+          ref={field}
           type="text"
           value={advice.objectionWords.value}
           maxLength={500}
           placeholder="a ruler, a letter, a tube"
           data-testid="objection-words"
+          onKeyDown={(event) => event.key === "Escape" && letGo()}
           onInput={(event) => (advice.objectionWords.value = event.currentTarget.value)}
         />
       </label>
@@ -109,7 +114,7 @@ function Objecting({ session }: { session: CaseSession }) {
         <PlainButton class="small" title="Record that what lies in your box must not count as evidence (Q); Z draws a box" testid="object" onPress={() => void objectToReason(session)}>
           This reason is wrong <kbd>Q</kbd>
         </PlainButton>
-        {made !== null && made.voxels > 0 && (
+        {advice.drawnObjections.length > 0 && (
           <PlainButton class="small" title="Take your objection back (Shift + Q)" testid="withdraw-objection" onPress={() => void withdrawObjection(session)}>
             Take back <kbd>⇧Q</kbd>
           </PlainButton>

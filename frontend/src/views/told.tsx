@@ -4,7 +4,7 @@ import type { CaseSession } from "../state/session";
 export function Told({ session }: { session: CaseSession }) {
   const told = session.advice.told.value;
   return (
-    <p class={told ? "told" : "told faint"} role="status" aria-live="polite" data-testid="told">
+    <p class={told ? "told" : "told faint"} role="status" aria-live="polite" title={told} data-testid="told">
       {told || invitation(session)}
     </p>
   );
