@@ -6,6 +6,7 @@ import { differences, mixed, sliceRegion, wholeOf } from "../src/edits/mix";
 import { evidenceTable } from "../src/render/lut";
 import { diamondAt, frameOf } from "../src/render/signs";
 import { placeSlice } from "../src/geometry/viewport";
+import { Advice } from "../src/state/advice";
 import { Question } from "../src/state/question";
 import { planeOf } from "./scene";
 
@@ -73,6 +74,17 @@ describe("a question", () => {
     await second;
     expect([question.answer.value.state, signals[1]!.aborted]).toEqual(["none", true]);
   });
+});
+
+test("leaving a case calls off whatever was asked about it", () => {
+  const advice = new Advice();
+  const signals = [advice.leaving];
+  const wait = (signal: AbortSignal): Promise<never> => new Promise(() => void signals.push(signal));
+  void advice.alternatives.ask(wait);
+  void advice.reason.ask(wait);
+  void advice.similar.ask(wait);
+  advice.close();
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true, true]);
 });
 
 test("evidence for and against has its own colour, and none stays clear", () => {
