@@ -4,35 +4,51 @@ import base64
 import gzip
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import uvicorn
 
+from medloop.core.errors import StateError
 from medloop.loop.workspace import Workspace
 from medloop.server.app import create_app
 from medloop.server.assistant import Assistant, create_assistant, private_socket
 
-from .conftest import ADDRESS, QUICK, Site, TestClient
+from .conftest import ADDRESS, QUICK, Site, TestClient, add_model
 
 
-@pytest.fixture
-def explained(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A served project with a trained model, and its assistant beside it."""
-    path = tmp_path_factory.mktemp("s") / "a.sock"
-    assistant = Assistant(trained_folder)
+@contextmanager
+def beside(assistant: Assistant, folder: Path, path: Path) -> Iterator[Site]:
+    """A served project and an assistant beside it, at a socket."""
     listener = private_socket(path)
     listener.listen()
     server = uvicorn.Server(uvicorn.Config(create_assistant(assistant), log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
-    app = create_app(trained_folder, QUICK, assistant=path)
-    with Workspace.open(trained_folder) as workspace, TestClient(app, base_url=ADDRESS) as client:
+    app = create_app(folder, QUICK, assistant=path)
+    with Workspace.open(folder) as workspace, TestClient(app, base_url=ADDRESS) as client:
         yield Site(client, workspace)
     server.should_exit = True
     thread.join()
     assistant.close()
+
+
+@pytest.fixture
+def explained(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A served project with a trained model, and its assistant."""
+    with beside(Assistant(trained_folder), trained_folder, tmp_path_factory.mktemp("s") / "a.sock") as site:
+        yield site
+
+
+class Refusing(Assistant):
+    """Explains nothing, and says why."""
+
+    def explain(self, asked: dict[str, str]) -> dict[str, Any]:
+        """Refuse."""
+        raise StateError(f"There are no {asked['what']} of tags", remedy="see the prediction's probabilities")
 
 
 def unpacked(text: str, dtype: type, shape: tuple[int, int, int]) -> np.ndarray:
@@ -55,6 +71,16 @@ def test_maps_hypotheses_and_similar_cases_lie_on_the_case(explained: Site) -> N
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (422, "unknown_label")
     assert explained.client.get(f"{url}/explanation", params={"label": 1, "method": "magic"}).status_code == 422
     assert explained.client.get(f"{explained.url}/cases/case-0/hypotheses").status_code == 404
+
+
+def test_what_the_assistant_refuses_is_told_in_its_own_words(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with beside(Refusing(folder), folder, tmp_path_factory.mktemp("s") / "a.sock") as site:
+        case = site.workspace_case()
+        add_model(site.workspace, case.id)
+        answer = site.client.get(f"{site.url}/cases/{case.id}/hypotheses")
+    assert answer.status_code == 409
+    told = {"code": "wrong_state", "message": "There are no hypotheses of tags", "remedy": "see the prediction's probabilities"}
+    assert answer.json()["error"] == told
 
 
 def test_without_an_assistant_the_remedy_is_named(site: Site) -> None:

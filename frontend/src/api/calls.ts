@@ -50,6 +50,19 @@ export function addPrompts(p: string, a: string, base: number, prompts: readonly
 export const removePrompt = (p: string, a: string, id: string, base: number, locked: readonly number[]): Promise<T.Refined> =>
   sendJson("DELETE", at(p, `/assignments/${a}/prompts/${id}`), { base_revision: base, locked });
 
+export const readPlaces = (p: string, a: string, signal: AbortSignal): Promise<T.Places> => getJson(at(p, `/assignments/${a}/places`), signal);
+export const visitPlace = (p: string, a: string, number: number): Promise<{ changed: boolean }> =>
+  sendJson("POST", at(p, `/assignments/${a}/places/${number}/visited`), {});
+
+export const readHypotheses = (p: string, c: string, signal: AbortSignal): Promise<T.Hypotheses> => getJson(at(p, `/cases/${c}/hypotheses`), signal);
+export const readSimilar = (p: string, c: string, signal: AbortSignal): Promise<T.SimilarCases> => getJson(at(p, `/cases/${c}/similar`), signal);
+
+export function readExplanation(p: string, c: string, label: number, method: T.Method, signal: AbortSignal): Promise<T.Explanation> {
+  return getJson(at(p, `/cases/${c}/explanation?label=${label}&method=${method}`), signal);
+}
+
+export const sendObjection = (p: string, c: string, body: T.ObjectionBody): Promise<T.Objection> => sendJson("POST", at(p, `/cases/${c}/objections`), body);
+
 export interface Submission {
   revision?: number;
   tag?: number;

@@ -25,12 +25,21 @@ export class OfflineError extends Error {
   }
 }
 
+/** What only a model could tell was asked of a project that has none. */
+export class NoModelError extends Error {
+  readonly remedy = "answer some cases first";
+
+  constructor() {
+    super("There is no model yet");
+  }
+}
+
 export function isPassing(error: unknown): boolean {
   return error instanceof OfflineError || (error instanceof ApiError && error.passing);
 }
 
 /** Rule and remedy of anything thrown, for a reader. */
 export function explain(error: unknown): { message: string; remedy: string } {
-  if (error instanceof ApiError || error instanceof OfflineError) return { message: error.message, remedy: error.remedy };
+  if (error instanceof ApiError || error instanceof OfflineError || error instanceof NoModelError) return { message: error.message, remedy: error.remedy };
   return { message: error instanceof Error ? error.message : String(error), remedy: "reload the page" };
 }

@@ -52,6 +52,77 @@ export interface PromptLog {
   in_force: string[];
 }
 
+/** A box of voxels from `start` up to, not including, `stop`. */
+export interface Region {
+  start: Triple;
+  stop: Triple;
+}
+
+/** A slice (with its axis) or a region to look at; `gain` is how many wrong voxels a look should find. */
+export interface Place extends Region {
+  number: number;
+  kind: "slice" | "region";
+  axis: number | null;
+  voxel: Triple;
+  gain: number;
+  seconds: number;
+  reason: string;
+  visited: boolean;
+  changed: boolean;
+}
+
+export interface Places {
+  places: Place[];
+  next: number | null;
+}
+
+export type Method = "grad-cam" | "integrated-gradients" | "occlusion";
+
+/** `map`: base64 of gzip of int8, -127 … 127, where 127 stands for `largest`. */
+export interface Explanation extends Region {
+  label: number;
+  method: Method;
+  map: string;
+  largest: number | null;
+  score: number | null;
+  gap: number | null;
+}
+
+/** `information` in nats; `change` is the Dice by which the mask would move; `shares` by label value. */
+export interface Hint {
+  voxel: Triple;
+  information: number;
+  change: number;
+  shares: Record<string, number>;
+}
+
+/** `mask`: base64 of gzip of uint8 label values. */
+export interface Hypotheses {
+  hypotheses: { mask: string; weight: number; spread: number }[];
+  hints: Hint[];
+}
+
+export interface SimilarCases {
+  by: "model" | "descriptors";
+  cases: { case_id: string; name: string; distance: number; labels: string[]; quality: number | null }[];
+}
+
+export interface ObjectionBody {
+  label: number;
+  method: Method;
+  /** None takes earlier objections back. */
+  regions: Region[];
+  reason: string;
+}
+
+export interface Objection {
+  seq: number;
+  label: number;
+  method: Method;
+  reason: string;
+  voxels: number;
+}
+
 export interface Label {
   value: number;
   name: string;

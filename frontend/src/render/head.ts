@@ -4,6 +4,7 @@ import type { Pixel } from "../geometry/plane";
 import type { Placement } from "../geometry/viewport";
 import { drawMarks, type Mark } from "./marks";
 import type { PaneSize } from "./painter";
+import { drawSigns, type Sign } from "./signs";
 
 export interface HeadUp {
   plane: PlaneHeader;
@@ -19,6 +20,7 @@ export interface HeadUp {
   brush: { at: Pixel; radiusMm: number; colour: string; erases: boolean } | null;
   /** Gestures that touch this slice. */
   marks: readonly Mark[];
+  signs: readonly Sign[];
 }
 
 export const PLANE_COLOURS: Record<PlaneHeader["name"], string> = { axial: "#f2b84b", coronal: "#6fcf97", sagittal: "#56b4e9" };
@@ -37,6 +39,7 @@ export function drawHead(context: CanvasRenderingContext2D, head: HeadUp): void 
   context.font = FONT;
   head.lines.forEach((line, n) => write(context, line, INSET, head.size.height - INSET - (head.lines.length - 1 - n) * 16, "left", "bottom"));
   if (head.brush) drawBrush(context, head.place, head.brush);
+  drawSigns(context, head.signs);
   drawMarks(context, head.marks);
 }
 

@@ -79,3 +79,21 @@ export function heatColour(share: number): [number, number, number] {
   const t = (share - a) / (b - a);
   return from.map((value, n) => Math.round(value + (to[n]! - value) * t)) as [number, number, number];
 }
+
+/** Green and magenta: told apart by all eyes, on bright and dark tissue. */
+const FOR: readonly [number, number, number] = [40, 200, 90];
+const AGAINST: readonly [number, number, number] = [235, 60, 200];
+
+/** Colours of signed evidence, by the low bits of an int8: green speaks for the label, magenta against it, none stays clear. */
+export function evidenceTable(opacity: number): Table {
+  const table = new Uint32Array(256);
+  for (let bits = 0; bits < 256; bits++) {
+    const share = Math.max(-1, (bits < 128 ? bits : bits - 256) / 127);
+    const [r, g, b] = evidenceColour(share);
+    const visible = Math.abs(share) < CLEAR_BELOW ? 0 : Math.sqrt(Math.abs(share));
+    table[bits] = ((Math.round(opacity * visible * 255) << 24) | (b << 16) | (g << 8) | r) >>> 0;
+  }
+  return table;
+}
+
+export const evidenceColour = (share: number): readonly [number, number, number] => (share < 0 ? AGAINST : FOR);

@@ -1,5 +1,5 @@
 /** Gestures on a slice: clicks and strokes with their sign, boxes, in the label's colour on a dark edge. */
-import type { OtherPrompt, PlaneHeader, Prompt, Triple } from "../api/types";
+import type { OtherPrompt, PlaneHeader, Prompt, Region, Triple } from "../api/types";
 import { type Pixel, pixelOfVoxel } from "../geometry/plane";
 import { type Placement, pointOfPixel } from "../geometry/viewport";
 
@@ -45,12 +45,17 @@ export function marksOf({ prompt, chosen = false, waiting = false }: Shown, scen
     const lines = linesWithin(prompt.voxels, plane.slice_axis, number);
     return lines.map((voxels) => ({ form: "line", at: voxels.map((v) => pointOfPixel(place, pixel(v))), positive: prompt.positive, ...common }));
   }
-  if (prompt.kind !== "box" || number < prompt.start[plane.slice_axis]! || number >= prompt.stop[plane.slice_axis]!) return [];
-  const last = prompt.stop.map((stop) => stop - 1) as Triple;
-  const [a, b] = [pixel(prompt.start), pixel(last)];
+  if (prompt.kind !== "box" || !crosses(prompt, scene)) return [];
+  return [{ form: "box", at: cornersOf(prompt, scene), positive: true, ...common }];
+}
+
+/** The upper left and lower right points of a box in a plane, around its outermost voxels. */
+export function cornersOf({ start, stop }: Region, { plane, shape, place }: Omit<MarkScene, "number" | "colourOf">): [Pixel, Pixel] {
+  const last = stop.map((end) => end - 1) as Triple;
+  const [a, b] = [pixelOfVoxel(plane, shape, start), pixelOfVoxel(plane, shape, last)];
   const low = { x: Math.min(a.x, b.x) - 0.5, y: Math.min(a.y, b.y) - 0.5 };
   const high = { x: Math.max(a.x, b.x) + 0.5, y: Math.max(a.y, b.y) + 0.5 };
-  return [{ form: "box", at: [pointOfPixel(place, low), pointOfPixel(place, high)], positive: true, ...common }];
+  return [pointOfPixel(place, low), pointOfPixel(place, high)];
 }
 
 /** The connected parts of a stroke that lie in one slice. */
@@ -68,6 +73,9 @@ export function linesWithin(voxels: readonly Triple[], axis: number, number: num
   }
   return lines;
 }
+
+export const crosses = ({ start, stop }: Region, { plane, number }: Pick<MarkScene, "plane" | "number">): boolean =>
+  number >= start[plane.slice_axis]! && number < stop[plane.slice_axis]!;
 
 export function drawMarks(context: CanvasRenderingContext2D, marks: readonly Mark[]): void {
   context.lineCap = context.lineJoin = "round";

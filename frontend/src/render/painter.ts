@@ -4,7 +4,7 @@ import type { Slice } from "../geometry/plane";
 import { placeSlice, type Placement, type Viewport } from "../geometry/viewport";
 import type { Volume } from "../volume/volume";
 import { SliceLayer } from "./layer";
-import { heatTable, labelTable, type LabelColour, type Window } from "./lut";
+import { labelTable, type LabelColour, type Table, type Window } from "./lut";
 import { labelsIn, outlineOf } from "./outline";
 import { type Reduced, reduceSlice, reductionOf } from "./reduce";
 import { type ChannelView, drawImage, drawTable, type Rect } from "./slice";
@@ -31,13 +31,24 @@ export interface LabelStyle {
   outline: boolean;
 }
 
+/** A map drawn over the image: one byte per voxel, by a table of colours. */
+export interface Heat {
+  map: Uint8Array;
+  colours: (opacity: number) => Table;
+  opacity: number;
+}
+
+/** How a border is drawn. */
+type Pen = "plain" | "dashed" | "edged";
+
 export interface LabelLayers {
   mask: Uint8Array | null;
   style: LabelStyle;
-  uncertainty: Uint8Array | null;
-  heatOpacity: number;
+  heat: Heat | null;
   /** The model's proposal, drawn dashed for comparison. */
   proposal: Uint8Array | null;
+  /** What else the model may have meant, in the labels' colours on a dark edge. */
+  hypothesis: Uint8Array | null;
 }
 
 export interface PaneCanvases {
@@ -108,13 +119,14 @@ export class PanePainter {
   /** `change`: what differs from the last call: the view, the pixels within a part of the slice, or anything. */
   paintLabels(layers: LabelLayers, slice: Slice, view: Viewport, smooth: boolean, change: Change): void {
     const place = this.place(view);
-    const filled = layers.mask !== null && !layers.style.outline && !layers.proposal;
+    const filled = layers.mask !== null && !layers.style.outline && !layers.proposal && !layers.hypothesis;
     const partly = typeof change === "object" && filled && this.coloursFor === fillState(slice, layers.style);
     const context = partly ? this.clippedTo(change, place) : this.cleared(this.canvases.labels);
-    if (layers.uncertainty) this.paintHeat(context, layers, layers.uncertainty, slice, place, smooth);
+    if (layers.heat) this.paintHeat(context, layers.heat, slice, place, smooth);
     if (layers.mask && !layers.style.outline) this.paintFill(context, layers.mask, layers.style, slice, place, change);
-    if (layers.proposal) this.paintOutlines(context, layers.proposal, slice, place, layers.style.labels, true);
-    if (layers.mask && layers.style.outline) this.paintOutlines(context, layers.mask, slice, place, layers.style.labels, false);
+    if (layers.proposal) this.paintOutlines(context, layers.proposal, slice, place, layers.style.labels, "dashed");
+    if (layers.mask && layers.style.outline) this.paintOutlines(context, layers.mask, slice, place, layers.style.labels, "plain");
+    if (layers.hypothesis) this.paintOutlines(context, layers.hypothesis, slice, place, layers.style.labels, "edged");
     if (!layers.mask || layers.style.outline) this.coloursFor = "";
     if (partly) context.restore();
   }
@@ -137,43 +149,27 @@ export class PanePainter {
     this.colours.stretchOnto(context, place, false);
   }
 
-  private paintHeat(
-    context: CanvasRenderingContext2D,
-    layers: LabelLayers,
-    map: Uint8Array,
-    slice: Slice,
-    place: Placement,
-    smooth: boolean,
-  ): void {
-    const state = `${slice.start} ${layers.heatOpacity}`;
+  private paintHeat(context: CanvasRenderingContext2D, { map, colours, opacity }: Heat, slice: Slice, place: Placement, smooth: boolean): void {
+    const state = `${slice.start} ${opacity}`;
     if (this.heat.fit(slice) || state !== this.heatFor || map !== this.heatOf) {
       this.heatOf = map;
-      drawTable(this.heat.pixels, map, slice, heatTable(layers.heatOpacity));
+      drawTable(this.heat.pixels, map, slice, colours(opacity));
       this.heat.commit();
       this.heatFor = state;
     }
     this.heat.stretchOnto(context, place, smooth && place.sizeX > 1);
   }
 
-  private paintOutlines(
-    context: CanvasRenderingContext2D,
-    mask: Uint8Array,
-    slice: Slice,
-    place: Placement,
-    colours: readonly LabelColour[],
-    dashed: boolean,
-  ): void {
-    context.lineWidth = dashed ? 1.25 : 1.75;
-    context.setLineDash(dashed ? [4, 3] : []);
+  private paintOutlines(context: CanvasRenderingContext2D, mask: Uint8Array, slice: Slice, place: Placement, colours: readonly LabelColour[], pen: Pen): void {
+    context.setLineDash(pen === "dashed" ? [4, 3] : []);
     for (const value of labelsIn(mask, slice)) {
-      context.strokeStyle = dashed ? "#ffffff" : (colours.find((label) => label.value === value)?.colour ?? "#ffffff");
-      const lines = outlineOf(mask, slice, value);
-      context.beginPath();
-      for (let n = 0; n < lines.length; n += 4) {
-        context.moveTo(place.originX + lines[n]! * place.sizeX, place.originY + lines[n + 1]! * place.sizeY);
-        context.lineTo(place.originX + lines[n + 2]! * place.sizeX, place.originY + lines[n + 3]! * place.sizeY);
+      const own = colours.find((label) => label.value === value)?.colour ?? "#ffffff";
+      const path = pathOf(outlineOf(mask, slice, value), place);
+      for (const [width, colour] of STROKES[pen]) {
+        context.lineWidth = width;
+        context.strokeStyle = colour ?? own;
+        context.stroke(path);
       }
-      context.stroke();
     }
     context.setLineDash([]);
   }
@@ -201,6 +197,22 @@ export class PanePainter {
     context.setTransform(this.size.ratio, 0, 0, this.size.ratio, 0, 0);
     return context;
   }
+}
+
+/** Widths and colours of the lines of a pen, one over the other; null is the label's own colour. */
+const STROKES: Record<Pen, readonly (readonly [width: number, colour: string | null])[]> = {
+  plain: [[1.75, null]],
+  dashed: [[1.25, "#ffffff"]],
+  edged: [[5, "rgba(0,0,0,0.75)"], [2.25, null], [0.75, "#ffffff"]],
+};
+
+function pathOf(lines: readonly number[], place: Placement): Path2D {
+  const path = new Path2D();
+  for (let n = 0; n < lines.length; n += 4) {
+    path.moveTo(place.originX + lines[n]! * place.sizeX, place.originY + lines[n + 1]! * place.sizeY);
+    path.lineTo(place.originX + lines[n + 2]! * place.sizeX, place.originY + lines[n + 3]! * place.sizeY);
+  }
+  return path;
 }
 
 /** What a filled layer was drawn from, apart from the mask's own values. */

@@ -3,6 +3,7 @@ import * as calls from "../api/calls";
 import { ApiError, isPassing } from "../api/errors";
 import { forgetEffort } from "./effort";
 import { dismissPassing, tell, tellError } from "./notices";
+import { settleLooks } from "./places";
 import { go, linkTo, route } from "./router";
 import type { CaseSession } from "./session";
 
@@ -16,6 +17,7 @@ export async function submitSession(session: CaseSession): Promise<void> {
   try {
     await session.refiner?.settled();
     await session.queue?.flushed();
+    await settleLooks(session);
     session.busy.value = "submitting";
     await persist(session, () => calls.submit(session.project.id, session.assignmentId, submission(session)));
     leave(session);
@@ -32,6 +34,7 @@ export async function closeWithout(session: CaseSession, verb: "skip" | "flag", 
   try {
     await session.refiner?.settled();
     await session.queue?.flushed();
+    await settleLooks(session);
     await persist(session, () => calls[verb](session.project.id, session.assignmentId, reason));
     leave(session);
   } catch (error) {
@@ -81,8 +84,7 @@ function leave(session: CaseSession): void {
   forgetEffort(session.assignmentId);
   dismissPassing();
   visited.push(session.header.id);
-  session.closed = true;
-  session.queue?.close();
+  session.close();
   if (route.value.view === "annotate") go(linkTo.next(session.project.id));
 }
 

@@ -1,8 +1,10 @@
 /** How things are drawn and which tool is in the hand; kept across cases and visits. */
 import { effect, signal } from "@preact/signals";
+import type { Method } from "../api/types";
 import { keptSignal, readKept, writeKept } from "./kept";
 
-export type Tool = "navigate" | "brush" | "eraser" | "fill" | "window" | GestureTool;
+/** "region" draws a box that says where, and changes nothing by itself. */
+export type Tool = "navigate" | "brush" | "eraser" | "fill" | "window" | "region" | GestureTool;
 /** Tools whose marks an engine answers. */
 export type GestureTool = "point" | "scribble" | "box";
 export const GESTURE_TOOLS: readonly string[] = ["point", "scribble", "box"] satisfies GestureTool[];
@@ -23,6 +25,8 @@ export const outlined = keptSignal<boolean>("outlined", false);
 export const proposalShown = keptSignal<boolean>("proposal-shown", false);
 export const doubtShown = keptSignal<boolean>("doubt-shown", true);
 export const doubtOpacity = keptSignal<number>("doubt-opacity", 0.6);
+export const reasonMethod = keptSignal<Method>("reason-method", "grad-cam");
+export const reasonOpacity = keptSignal<number>("reason-opacity", 0.6);
 export const smooth = keptSignal<boolean>("smooth", true);
 export const crosshairShown = keptSignal<boolean>("crosshair-shown", true);
 /** Classification: a class key answers and goes on at once. */

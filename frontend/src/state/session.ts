@@ -10,8 +10,8 @@ import { centreOf, clampVoxel, mainPlane } from "../geometry/plane";
 import { FITTED, type Viewport } from "../geometry/viewport";
 import type { Window } from "../render/lut";
 import type { ChannelView, Rect } from "../render/slice";
-import { doubtfulPlaces } from "../volume/doubt";
 import type { Volume } from "../volume/volume";
+import { Advice } from "./advice";
 
 /** The server's draft went another way than ours; somebody must choose. */
 export interface Conflict {
@@ -53,8 +53,7 @@ export class CaseSession {
   readonly tag: Signal<number | null>;
   readonly busy = signal<"" | "submitting" | "waiting">("");
   readonly conflict = signal<Conflict | null>(null);
-  readonly places = computed(() => (this.doubt.value ? doubtfulPlaces(this.doubt.value, this.header.shape, this.header.spacing_mm) : []));
-  readonly place = signal(-1);
+  readonly advice = new Advice();
   readonly prediction: Signal<Prediction | null>;
   /** A newer proposal than the one the draft began with, waiting to be taken. */
   readonly offered = signal<{ prediction: Prediction; mask: Uint8Array } | null>(null);
@@ -155,13 +154,11 @@ export class CaseSession {
     this.window.value = this.ownWindow();
   }
 
-  /** Jump to the next (or previous) doubtful place; false when the model is sure everywhere. */
-  visitDoubt(by: 1 | -1): boolean {
-    const { length } = this.places.value;
-    if (length === 0) return false;
-    this.place.value = (this.place.value + by + length + (this.place.value < 0 && by < 0 ? 1 : 0)) % length;
-    this.lookAt(this.places.value[this.place.value]!);
-    return true;
+  /** Over: nothing is sent any more, and nobody waits for answers that are out. */
+  close(): void {
+    this.closed = true;
+    this.queue?.close();
+    this.advice.close();
   }
 }
 

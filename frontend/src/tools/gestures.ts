@@ -10,6 +10,7 @@ import type { CaseSession } from "../state/session";
 import { sweepBrush } from "./brush";
 import { findRegion } from "./fill";
 import { prompting } from "./prompting";
+import { framing } from "./region";
 
 /** What a gesture needs to know about the pane it happens in. */
 export interface PaneContact {
@@ -37,6 +38,7 @@ export function beginGesture(contact: PaneContact, at: Pixel, event: PointerEven
   if (event.button !== 0) return null;
   if (event.shiftKey || tool.value === "navigate") return pointing(contact, at);
   if (tool.value === "window") return windowing(contact, at);
+  if (tool.value === "region") return framing(contact, at);
   if (contact.session.draft.value === null || contact.session.conflict.value) return null;
   if (GESTURE_TOOLS.includes(tool.value)) return prompting(contact, at, event);
   if (contact.session.refining.value) {

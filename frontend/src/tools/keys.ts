@@ -2,14 +2,16 @@
 import { stepOfWheelDown } from "../geometry/plane";
 import { goBack, submitSession } from "../state/answering";
 import * as display from "../state/display";
-import { tell } from "../state/notices";
+import { hideHypotheses, hypothesesOpen, stepHypothesis, takeHypothesis } from "../state/hypotheses";
+import { visitPlace } from "../state/places";
+import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
 import { removeGiven, step } from "../state/refining";
 import type { CaseSession } from "../state/session";
 
 export interface KeyRule {
   keys: string;
   does: string;
-  group: "Answer" | "Look" | "Draw" | "Page";
+  group: "Answer" | "Look" | "Model" | "Draw" | "Page";
   for?: "segmentation" | "classification";
 }
 
@@ -25,16 +27,22 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Look", keys: "Right drag", does: "Window: ↔ width, ↕ centre" },
   { group: "Look", keys: "Shift + 1 … 9", does: "Window preset" },
   { group: "Look", keys: "Shift + click", does: "Move the crosshair, whatever the tool" },
-  { group: "Look", keys: "N, Shift + N", does: "Next or previous unsure place", for: "segmentation" },
-  { group: "Look", keys: "U", does: "Show or hide the model's doubt", for: "segmentation" },
   { group: "Look", keys: "H", does: "Show or hide the mask", for: "segmentation" },
   { group: "Look", keys: "O", does: "Outline instead of fill", for: "segmentation" },
-  { group: "Look", keys: "P", does: "Show the model's proposal, dashed", for: "segmentation" },
   { group: "Look", keys: "M, double click", does: "Maximise one plane" },
   { group: "Look", keys: "X", does: "Show or hide the crosshair" },
   { group: "Look", keys: "I", does: "Smooth or plain voxels" },
   { group: "Look", keys: ", .", does: "Previous or next channel" },
   { group: "Look", keys: "R", does: "Reset zoom, pan and window" },
+  { group: "Model", keys: "N, Shift + N", does: "Next or previous place worth a look, the worst first", for: "segmentation" },
+  { group: "Model", keys: "U", does: "Show or hide the model's doubt", for: "segmentation" },
+  { group: "Model", keys: "P", does: "Show the model's proposal, dashed", for: "segmentation" },
+  { group: "Model", keys: "K, Shift + K", does: "What else it may have meant: next or previous hypothesis", for: "segmentation" },
+  { group: "Model", keys: "J", does: "Take the hypothesis shown as the mask", for: "segmentation" },
+  { group: "Model", keys: "Shift + J", does: "Take it in the box only, else in this slice", for: "segmentation" },
+  { group: "Model", keys: "Y", does: "Its reasons: where it looks, which cases are alike" },
+  { group: "Model", keys: "Z", does: "Draw a box for Shift + J and Q (a click removes it)" },
+  { group: "Model", keys: "Q, Shift + Q", does: "This reason is wrong in the box; take that back" },
   { group: "Draw", keys: "V", does: "Crosshair", for: "segmentation" },
   { group: "Draw", keys: "B", does: "Brush (Ctrl + drag erases)", for: "segmentation" },
   { group: "Draw", keys: "E", does: "Eraser", for: "segmentation" },
@@ -49,7 +57,7 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Draw", keys: "D", does: "Brush as ball through slices", for: "segmentation" },
   { group: "Draw", keys: "Ctrl + Z", does: "Undo", for: "segmentation" },
   { group: "Draw", keys: "Ctrl + Shift + Z", does: "Redo (or Ctrl + Y)", for: "segmentation" },
-  { group: "Page", keys: "Esc", does: "Close a dialog; back to the worklist" },
+  { group: "Page", keys: "Esc", does: "Close a dialog; put away what the model said; back to the worklist" },
   { group: "Page", keys: "?", does: "This overview" },
 ];
 
@@ -117,7 +125,10 @@ function pressPlain(event: KeyboardEvent, { session, ask, leave }: KeyScene): bo
     case "g": return run(() => ask("flag"));
     case "v": return run(() => (display.tool.value = "navigate"));
     case "Backspace": return run(() => goBack(session));
-    case "Escape": return run(() => (session.maximised.value === null ? leave() : (session.maximised.value = null)));
+    case "y": return run(() => toggleReasons(session));
+    case "z": return run(() => (display.tool.value = "region"));
+    case "q": return run(() => void (event.shiftKey ? withdrawObjection(session) : objectToReason(session)));
+    case "Escape": return run(() => stepOut(session, leave));
     default: return false;
   }
 }
@@ -139,7 +150,9 @@ function pressDrawing(event: KeyboardEvent, session: CaseSession): boolean {
     case "u": return flip(display.doubtShown);
     case "o": return flip(display.outlined);
     case "p": return flip(display.proposalShown);
-    case "n": return run(() => visitDoubt(session, event.shiftKey ? -1 : 1));
+    case "n": return run(() => void visitPlace(session, event.shiftKey ? -1 : 1));
+    case "k": return run(() => void stepHypothesis(session, event.shiftKey ? -1 : 1));
+    case "j": return run(() => takeHypothesis(session, event.shiftKey ? "part" : "whole"));
     default: return false;
   }
 }
@@ -151,9 +164,14 @@ function removeChosen(session: CaseSession): boolean {
   return id !== undefined;
 }
 
-export function visitDoubt(session: CaseSession, by: 1 | -1): void {
-  if (!session.visitDoubt(by)) tell("info", session.doubt.value ? "The model is sure everywhere in this case" : "No model has looked at this case yet");
-  else display.doubtShown.value = true;
+/** What lies on top goes first: hypotheses, reasons, the box, a maximised plane; then the case itself. */
+function stepOut(session: CaseSession, leave: () => void): void {
+  const { advice } = session;
+  if (hypothesesOpen(session)) hideHypotheses(session);
+  else if (advice.reasonShown.value) toggleReasons(session);
+  else if (advice.region.value) advice.region.value = null;
+  else if (session.maximised.value !== null) session.maximised.value = null;
+  else leave();
 }
 
 export function toggleMaximised(session: CaseSession, plane: number): void {

@@ -1,5 +1,5 @@
 /** Clicks, strokes and boxes that an engine answers. Ctrl, ⌘ or Alt turns a click or stroke into "this is not it". */
-import type { PlaneHeader, Prompt, Triple } from "../api/types";
+import type { PlaneHeader, Prompt, Region, Triple } from "../api/types";
 import { clampVoxel, type Pixel, voxelOfPixel } from "../geometry/plane";
 import { pixelOfPoint, type Placement } from "../geometry/viewport";
 import { POINT_RADIUS, marksOf } from "../render/marks";
@@ -69,7 +69,7 @@ function boxing({ session, place }: PaneContact, page: Page, start: Pixel): Gest
       box = boxBetween(start, pixelOfPoint(place(), at), page, label);
       show();
     },
-    end: () => (box.stop.filter((stop, axis) => stop - box.start[axis]! > 1).length < 2 ? abandon(session) : finish(session, box)),
+    end: () => (isSlip(box) ? abandon(session) : finish(session, box)),
     cancel: () => abandon(session),
   };
 }
@@ -79,10 +79,12 @@ function finish(session: CaseSession, prompt: Prompt): void {
   give(session, prompt);
 }
 
-/** A box of one voxel's width is a slip of the hand. */
 function abandon(session: CaseSession): void {
   session.drawing.value = null;
 }
+
+/** A box of one voxel's width is a slip of the hand. */
+export const isSlip = ({ start, stop }: Region): boolean => stop.filter((end, axis) => end - start[axis]! > 1).length < 2;
 
 const voxelAt = (pixel: Pixel, { plane, shape, number }: Page): Triple => clampVoxel(shape, voxelOfPixel(plane, shape, pixel, number));
 

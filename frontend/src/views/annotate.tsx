@@ -6,6 +6,7 @@ import { helpShown } from "../state/display";
 import { keepEffort } from "../state/effort";
 import { tellError } from "../state/notices";
 import { openSession } from "../state/opening";
+import { settleLooks } from "../state/places";
 import { followProposals } from "../state/proposals";
 import { annotatorName } from "../state/person";
 import { go, linkTo, rename, route } from "../state/router";
@@ -17,6 +18,7 @@ import { CaseStatus } from "./casestatus";
 import { Header } from "./header";
 import { Pane } from "./pane";
 import { SidePanel } from "./sidepanel";
+import { Told } from "./told";
 import { Toolbar } from "./toolbar";
 
 type Dialogue = "skip" | "flag" | null;
@@ -53,6 +55,7 @@ function Workplace({ session, ask }: { session: CaseSession; ask: (dialogue: Dia
           <Pane key={plane.name} session={session} index={index} />
         ))}
       </div>
+      <Told session={session} />
       <SidePanel session={session} ask={ask} />
     </main>
   );
@@ -113,9 +116,11 @@ function openCase(project: Project, caseId: string | null, setEnded: (ended: { t
 function leaveCase(): void {
   const session = current.value;
   if (!session) return;
-  if (!session.closed) keepEffort(session);
-  session.closed = true;
-  session.queue?.close();
+  if (!session.closed) {
+    keepEffort(session);
+    void settleLooks(session);
+  }
+  session.close();
   current.value = null;
 }
 

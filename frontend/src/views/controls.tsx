@@ -35,6 +35,25 @@ export function ToolButton({ icon, name, keys, testid, pressed, disabled, onPres
   );
 }
 
+interface PlainButtonProps {
+  class: string;
+  title: string;
+  testid: string;
+  role?: "radio";
+  checked?: boolean;
+  children: ComponentChildren;
+  onPress: () => void;
+}
+
+/** A button with words; as `radio`, one of several of which one holds. */
+export function PlainButton({ class: look, title, testid, role, checked, children, onPress }: PlainButtonProps) {
+  return (
+    <button type="button" class={look} title={title} role={role} aria-checked={checked} data-testid={testid} onMouseDown={keepFocus} onClick={onPress}>
+      {children}
+    </button>
+  );
+}
+
 interface ToggleProps {
   value: Signal<boolean>;
   keys?: string;

@@ -5,7 +5,7 @@ import { measures } from "../state/measures";
 import { KEY_RULES, type KeyRule } from "../tools/keys";
 import { Dialog } from "./dialog";
 
-const GROUPS: KeyRule["group"][] = ["Answer", "Look", "Draw", "Page"];
+const GROUPS: KeyRule["group"][] = ["Answer", "Look", "Model", "Draw", "Page"];
 
 export function Help({ kind }: { kind: TaskKind | null }) {
   if (!helpShown.value) return null;

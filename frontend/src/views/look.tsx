@@ -15,7 +15,7 @@ export function LookOptions({ session }: { session: CaseSession }) {
   );
 }
 
-const percent = (share: number): string => `${Math.round(share * 100)} %`;
+export const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
 function MaskOptions() {
   return (
@@ -48,15 +48,15 @@ function MaskOptions() {
 
 function DoubtOptions({ session }: { session: CaseSession }) {
   if (!session.doubt.value) return null;
-  const { length } = session.places.value;
-  const at = session.place.value;
+  const { length } = session.advice.looks.value;
+  const at = session.advice.look.value;
   return (
     <section class="block">
       <h3>
         Model’s doubt
-        <span class="faint">{length === 0 ? "sure everywhere" : at >= 0 ? `place ${at + 1} of ${length}` : `${length} places`}</span>
+        {at >= 0 && <span class="faint">{`place ${at + 1} of ${length}`}</span>}
       </h3>
-      <Legend />
+      <Legend from="sure" to="unsure" colourOf={heatColour} testid="doubt-legend" />
       <Slider
         label="Opacity"
         value={display.doubtOpacity.value}
@@ -74,20 +74,28 @@ function DoubtOptions({ session }: { session: CaseSession }) {
   );
 }
 
-function Legend() {
+interface LegendProps {
+  from: string;
+  to: string;
+  /** The colour of a share from 0 to 1. */
+  colourOf: (share: number) => readonly number[];
+  testid: string;
+}
+
+export function Legend({ from, to, colourOf, testid }: LegendProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
     const context = canvas.current!.getContext("2d")!;
     for (let x = 0; x < 256; x++) {
-      context.fillStyle = `rgb(${heatColour(x / 255).join()})`;
+      context.fillStyle = `rgb(${colourOf(x / 255).join()})`;
       context.fillRect(x, 0, 1, 8);
     }
   }, []);
   return (
-    <div class="legend" data-testid="doubt-legend">
-      <span>sure</span>
-      <canvas ref={canvas} width="256" height="8" role="img" aria-label="Colours from sure to unsure" />
-      <span>unsure</span>
+    <div class="legend" data-testid={testid}>
+      <span>{from}</span>
+      <canvas ref={canvas} width="256" height="8" role="img" aria-label={`Colours from ${from} to ${to}`} />
+      <span>{to}</span>
     </div>
   );
 }

@@ -6,6 +6,7 @@ import { noteGesture, requestDraw } from "../render/frame";
 import { drawHead } from "../render/head";
 import { type Mark, marksOf } from "../render/marks";
 import { type Change, type PaneCanvases, PanePainter } from "../render/painter";
+import type { Sign } from "../render/signs";
 import type { Rect } from "../render/slice";
 import * as display from "../state/display";
 import { measures } from "../state/measures";
@@ -14,6 +15,7 @@ import { beginGesture, type Gesture, type PaneContact, turnWheel } from "../tool
 import { toggleMaximised } from "../tools/keys";
 import { valueAt } from "../volume/volume";
 import { wheelSteps } from "../tools/wheel";
+import { layersOf, signsOf } from "./panelayers";
 
 export class PaneView implements PaneContact {
   private readonly painter: PanePainter;
@@ -89,7 +91,7 @@ export class PaneView implements PaneContact {
       () => (this.dirty.image = "all"),
     );
     onChange(
-      () => [this.shown, this.layersState(), session.draft.value?.changes.value, display.smooth.value],
+      () => [this.shown, ...Object.values(layersOf(session)), session.draft.value?.changes.value, display.smooth.value],
       () => (this.dirty.labels = "all"),
     );
     this.stops.push(
@@ -103,7 +105,7 @@ export class PaneView implements PaneContact {
     onChange(
       () => [this.shown, view(), session.crosshair.value, session.window.value, session.volume.value, session.arrived.value, this.pointer.value, display.tool.value,
         display.brushRadiusMm.value, display.crosshairShown.value, session.label.value, session.draft.value?.changes.value,
-        session.draft.value?.prompts.inForce.value, session.refining.value, session.drawing.value, session.chosenPrompt.value],
+        session.draft.value?.prompts.inForce.value, session.refining.value, session.drawing.value, session.chosenPrompt.value, this.signs(this.painter.place(this.view))],
       () => (this.dirty.head = true),
     );
   }
@@ -112,14 +114,6 @@ export class PaneView implements PaneContact {
   private crosses({ plane, part }: Stroke): boolean {
     const { x, y } = pixelOfVoxel(plane, this.session.header.shape, this.session.crosshair.peek());
     return this.plane.slice_axis === plane.x_axis ? x >= part.left && x < part.right : y >= part.top && y < part.bottom;
-  }
-
-  private layersState(): unknown[] {
-    const { session } = this;
-    return [
-      session.draft.value, session.doubt.value, session.proposal.value, display.maskShown.value, display.maskOpacity.value,
-      display.outlined.value, display.doubtShown.value, display.doubtOpacity.value, display.proposalShown.value,
-    ];
   }
 
   private draw(): void {
@@ -148,14 +142,7 @@ export class PaneView implements PaneContact {
     const { session, plane } = this;
     const change = this.dirty.labels ?? "all";
     this.dirty.labels = null;
-    const layers = {
-      mask: display.maskShown.value ? (session.draft.value?.mask ?? null) : null,
-      style: { labels: session.labels, opacity: display.maskOpacity.value, outline: display.outlined.value },
-      uncertainty: display.doubtShown.value ? session.doubt.value : null,
-      heatOpacity: display.doubtOpacity.value,
-      proposal: display.proposalShown.value ? session.proposal.value : null,
-    };
-    this.painter.paintLabels(layers, sliceOf(plane, session.header.shape, this.shown), this.view, display.smooth.value, change);
+    this.painter.paintLabels(layersOf(session), sliceOf(plane, session.header.shape, this.shown), this.view, display.smooth.value, change);
   }
 
   private drawHead(): void {
@@ -170,7 +157,7 @@ export class PaneView implements PaneContact {
     const brush = paints && at && session.draft.value ? { at, radiusMm: display.brushRadiusMm.value, colour, erases: display.tool.value === "eraser" } : null;
     const arriving = session.slicesHere < shape[2] ? `  loading ${Math.round((100 * session.slicesHere) / shape[2])} %` : "";
     const title = session.isFlat ? "" : `${plane.name[0]!.toUpperCase()}${plane.name.slice(1)}  ${this.number + 1} / ${shape[plane.slice_axis]}${arriving}`;
-    drawHead(this.painter.headContext(), { plane, size: this.painter.paneSize, place, crosshair, title, lines: this.lines(at), unit: session.unit, brush, marks: this.marks(place) });
+    drawHead(this.painter.headContext(), { plane, size: this.painter.paneSize, place, crosshair, title, lines: this.lines(at), unit: session.unit, brush, marks: this.marks(place), signs: this.signs(place) });
   }
 
   private marks(place: Placement): Mark[] {
@@ -181,6 +168,10 @@ export class PaneView implements PaneContact {
     const waiting = session.refining.value ? (session.refiner?.pending ?? []).map((prompt) => ({ prompt, waiting: true })) : [];
     const drawing = session.drawing.value ? [{ prompt: session.drawing.value, waiting: true }] : [];
     return [...given, ...waiting, ...drawing].flatMap((shown) => marksOf(shown, scene));
+  }
+
+  private signs(place: Placement): Sign[] {
+    return signsOf(this.session, { plane: this.plane, shape: this.session.header.shape, number: this.number, place });
   }
 
   private lines(at: Pixel | null): string[] {

@@ -5,7 +5,9 @@ import type { CaseSession } from "../state/session";
 import { ClassChooser } from "./classchooser";
 import { DrawingOptions, LabelChooser } from "./drawing";
 import { GestureOptions } from "./gestures";
+import { HypothesisOptions } from "./hypotheses";
 import { LookOptions } from "./look";
+import { ReasonOptions } from "./reasons";
 
 export function SidePanel({ session, ask }: { session: CaseSession; ask: (dialogue: "skip" | "flag") => void }) {
   const segments = session.project.kind === "segmentation";
@@ -16,6 +18,8 @@ export function SidePanel({ session, ask }: { session: CaseSession; ask: (dialog
         {segments ? <LabelChooser session={session} /> : <ClassChooser session={session} />}
         {segments && <DrawingOptions session={session} />}
         {segments && <GestureOptions session={session} />}
+        {segments && <HypothesisOptions session={session} />}
+        <ReasonOptions session={session} />
         <LookOptions session={session} />
       </div>
       <Verbs session={session} ask={ask} />

@@ -1,8 +1,10 @@
 /** The tools at the left edge of the annotation view. */
 import * as display from "../state/display";
+import { hideHypotheses, hypothesesOpen, stepHypothesis } from "../state/hypotheses";
+import { visitPlace } from "../state/places";
+import { toggleReasons } from "../state/reasons";
 import { step } from "../state/refining";
 import type { CaseSession } from "../state/session";
-import { visitDoubt } from "../tools/keys";
 import { ToolButton } from "./controls";
 
 export function Toolbar({ session }: { session: CaseSession }) {
@@ -12,6 +14,7 @@ export function Toolbar({ session }: { session: CaseSession }) {
   const take = (tool: display.Tool) => (): void => {
     display.tool.value = tool;
   };
+  const toggleAnswers = (): void => (hypothesesOpen(session) ? hideHypotheses(session) : void stepHypothesis(session, 1));
   return (
     <div class="toolbar" role="toolbar" aria-label="Tools" aria-orientation="vertical">
       <ToolButton icon="navigate" name="Crosshair" keys="V" testid="tool-navigate" pressed={hand === "navigate"} onPress={take("navigate")} />
@@ -30,9 +33,13 @@ export function Toolbar({ session }: { session: CaseSession }) {
           <ToolButton icon="undo" name="Undo" keys="Ctrl + Z" testid="undo" disabled={!draft?.canUndo.value} onPress={() => step(session, "undo")} />
           <ToolButton icon="redo" name="Redo" keys="Ctrl + Shift + Z" testid="redo" disabled={!draft?.canRedo.value} onPress={() => step(session, "redo")} />
           <span class="toolbar-gap" />
-          <ToolButton icon="next" name="Next unsure place" keys="N" testid="next-unsure" disabled={!session.doubt.value} onPress={() => visitDoubt(session, 1)} />
+          <ToolButton icon="next" name="Next place worth a look" keys="N" testid="next-unsure" disabled={!session.doubt.value} onPress={() => void visitPlace(session, 1)} />
+          <ToolButton icon="answers" name="What else the model may have meant" keys="K" testid="hypotheses-toggle" pressed={hypothesesOpen(session)} disabled={!draft} onPress={toggleAnswers} />
         </>
       )}
+      <ToolButton icon="why" name="The model’s reasons" keys="Y" testid="reasons-toggle" pressed={session.advice.reasonShown.value} onPress={() => toggleReasons(session)} />
+      <ToolButton icon="region" name="Draw a box: where to take a hypothesis, or what must not count" keys="Z" testid="tool-region" pressed={hand === "region"} onPress={take("region")} />
+      <span class="toolbar-gap" />
       <ToolButton icon="reset" name="Reset zoom, pan and window" keys="R" testid="reset" onPress={() => session.resetViews()} />
     </div>
   );

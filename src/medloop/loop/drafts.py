@@ -116,7 +116,7 @@ def packed_draft(workspace: Workspace, assignment_id: str) -> tuple[int, bytes]:
     with workspace.store.read() as tx:
         assignment = tx.get(Assignment, assignment_id)
         case = tx.get(Case, assignment.case_id)
-        stored = None if tx.patches(assignment_id) else _stored_base(tx, assignment, case)
+        stored = None if tx.patches(assignment_id) else stored_base(tx, assignment, case)
     if stored is not None:
         return 0, workspace.store.blobs.get(stored)
     draft = read_draft(workspace, assignment_id)
@@ -125,7 +125,7 @@ def packed_draft(workspace: Workspace, assignment_id: str) -> tuple[int, bytes]:
 
 def touched_voxels(patches: Sequence[DraftPatch], shape: Shape3) -> BoolArray:
     """Which voxels edits went over, whether or not they changed there, shape (I, J, K)."""
-    flat = np.zeros(shape, dtype=bool).ravel(order="F")
+    flat = np.zeros(int(np.prod(shape)), dtype=bool)
     for patch in patches:
         for start, length, _ in patch.runs:
             flat[start : start + length] = True
@@ -190,13 +190,13 @@ def own_answer(tx: Reader, case_id: str, annotator_id: str) -> Annotation | None
 
 def base_mask(workspace: Workspace, tx: Reader, assignment: Assignment, case: Case) -> MaskArray:
     """The mask an edit began with, shape (I, J, K): the annotator's own earlier answer, else the proposal, else background."""
-    stored = _stored_base(tx, assignment, case)
+    stored = stored_base(tx, assignment, case)
     if stored is None:
         return np.zeros(case.grid.shape, dtype=np.uint8)
     return decode_mask(workspace.store.blobs.get(stored), case.grid.shape)
 
 
-def _stored_base(tx: Reader, assignment: Assignment, case: Case) -> str | None:
+def stored_base(tx: Reader, assignment: Assignment, case: Case) -> str | None:
     """Blob of the mask the edit began with; None when it began with background."""
     earlier = own_answer(tx, case.id, assignment.annotator_id)
     if earlier is not None and earlier.blob is not None and earlier.assignment_id != assignment.id:

@@ -8,21 +8,25 @@ log answers later whether the suggestions were followed and whether they were wo
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import NotFoundError, StateError
-from medloop.core.geometry import Grid
+from medloop.core.geometry import Grid, Shape3
 from medloop.core.records import Assignment, Case, Event, Prediction
 from medloop.images.encode import decode_mask
 from medloop.interaction.attention import Place, PlaceKind, chances_of_entropy, rank_places
-from medloop.loop.drafts import base_mask, require_open, touched_voxels
+from medloop.loop.drafts import require_open, stored_base, touched_voxels
 from medloop.loop.workspace import Workspace
+from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
 
 VISIT = "visit"
 MOST_PLACES = 50
+WARM_RANKINGS = 64
+"""Cases whose places are kept in memory, some kilobytes each."""
 COARSER = 1.2
 """An axis that much coarser than the last one is the one people page along."""
 
@@ -65,6 +69,16 @@ class Review:
         return next((n for n in range(len(self.places)) if n not in seen), None)
 
 
+@dataclass(frozen=True)
+class _Maps:
+    """Blobs of what an edit began with, what the model proposed and how unsure it was; and how many classes there are."""
+
+    base: str
+    proposal: str
+    doubt: str
+    classes: int
+
+
 def review_places(workspace: Workspace, assignment_id: str) -> Review:
     """The places of a case in the order worth looking at them, and which have been looked at.
 
@@ -83,12 +97,13 @@ def review_places(workspace: Workspace, assignment_id: str) -> Review:
         case = tx.get(Case, assignment.case_id)
         visits = visits_of(tx, assignment_id)
         prediction = tx.get(Prediction, assignment.proposal_id) if assignment.proposal_id else None
+        base = stored_base(tx, assignment, case)
     if prediction is None or prediction.mask is None or prediction.uncertainty is None:
         return Review((), visits)
-    chances = _chances(workspace, assignment, case, prediction)
+    maps = _Maps(base or prediction.mask, prediction.mask, prediction.uncertainty, workspace.task.classes)
     kind: PlaceKind = "region" if case.grid.is_2d else "slice"
-    places = rank_places(chances, kind=kind, axes=(paging_axis(case.grid),), count=MOST_PLACES, spacing_mm=case.grid.spacing_mm)
-    return Review(tuple(places), visits)
+    places = _ranked(workspace.store.blobs, maps, case.grid.shape, case.grid.spacing_mm, kind, paging_axis(case.grid))
+    return Review(places, visits)
 
 
 def mark_visited(workspace: Workspace, assignment_id: str, number: int) -> Visit:
@@ -139,15 +154,20 @@ def paging_axis(grid: Grid) -> int:
     return axis
 
 
-def _chances(workspace: Workspace, assignment: Assignment, case: Case, prediction: Prediction) -> FloatArray:
+@lru_cache(maxsize=WARM_RANKINGS)
+def _ranked(blobs: Blobs, maps: _Maps, shape: Shape3, spacing_mm: tuple[float, ...], kind: PlaceKind, axis: int) -> tuple[Place, ...]:
+    """The same blobs give the same places, so that a visit need not rank a large volume again."""
+    chances = _chances(blobs, maps, shape)
+    return tuple(rank_places(chances, kind=kind, axes=(axis,), count=MOST_PLACES, spacing_mm=spacing_mm))
+
+
+def _chances(blobs: Blobs, maps: _Maps, shape: Shape3) -> FloatArray:
     """Chance that each voxel is wrong as the case was opened; where an earlier answer contradicts the model, the rest to 1."""
-    blobs, shape = workspace.store.blobs, case.grid.shape
-    classes = workspace.task.classes
-    doubt = decode_mask(blobs.get(str(prediction.uncertainty)), shape)
-    by_byte = chances_of_entropy(np.arange(256) / 255 * math.log(classes), classes)
-    with workspace.store.read() as tx:
-        base = base_mask(workspace, tx, assignment, case)
-    agrees = base == decode_mask(blobs.get(str(prediction.mask)), shape)
+    doubt = decode_mask(blobs.get(maps.doubt), shape)
+    by_byte = chances_of_entropy(np.arange(256) / 255 * math.log(maps.classes), maps.classes)
+    if maps.base == maps.proposal:
+        return by_byte[doubt]
+    agrees = decode_mask(blobs.get(maps.base), shape) == decode_mask(blobs.get(maps.proposal), shape)
     chances: FloatArray = np.where(agrees, by_byte[doubt], 1.0 - by_byte[doubt])
     return chances
 

@@ -1,4 +1,4 @@
-"""Pass gestures on to the assistant, without a waiting one keeping anybody's page.
+"""Pass gestures and questions on to the assistant, without a waiting one keeping anybody's page.
 
 Each waits in a thread of its own kind, so that however many people refine, the threads that serve pages stay free.
 """
@@ -35,8 +35,13 @@ class Refinements:
         self._socket = socket_path
         self._threads: anyio.CapacityLimiter | None = None
 
-    async def ask(self, address: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def ask(self, address: str, body: Mapping[str, Any], *, seconds: float = REFINEMENT_SECONDS) -> dict[str, Any]:
         """The assistant's answer.
+
+        Args:
+            address: For example "/refine".
+            body: Sent as JSON.
+            seconds: Longest time to wait for it, once the assistant runs.
 
         Raises:
             UnavailableError: There is no assistant, or it does not answer in time.
@@ -48,7 +53,7 @@ class Refinements:
             raise UnavailableError("Gestures are answered by the assistant, and there is none", remedy=remedy)
         self._threads = self._threads or anyio.CapacityLimiter(MAX_WAITING)
         given_up = anyio.current_time() + START_SECONDS
-        ask = partial(call_assistant, path, address, body, timeout=REFINEMENT_SECONDS)
+        ask = partial(call_assistant, path, address, body, timeout=seconds)
         while True:
             try:
                 status, answer = await anyio.to_thread.run_sync(ask, limiter=self._threads)

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+import anyio.to_thread
 import numpy as np
 from fastapi import APIRouter, Query
 
@@ -16,7 +17,7 @@ from medloop.loop.objections import object_to_explanation, objections
 from medloop.loop.parts import BoxPart, SlicePart, answered_voxels
 from medloop.loop.workspace import Workspace
 from medloop.server.explain_views import ExplanationView, HypothesesView, ObjectionBody, ObjectionView, SimilarView
-from medloop.server.proposals import ask_assistant
+from medloop.server.proposals import ASSISTANT_SECONDS
 from medloop.server.schemas import Id, SliceBody
 from medloop.server.site import AnnotatorName, Site, SiteHere, WorkspaceHere
 
@@ -26,7 +27,7 @@ Distance = Literal["cosine", "euclidean"]
 
 
 @router.get("/explanation")
-def get_explanation(
+async def get_explanation(
     site: SiteHere,
     workspace: WorkspaceHere,
     case: Id,
@@ -34,20 +35,19 @@ def get_explanation(
     method: Annotated[Method, Query(description="How.")] = "grad-cam",
 ) -> ExplanationView:
     """Where the newest model looks for a label, as a map on the case's own voxels."""
-    _require_case(workspace, case)
     if label not in workspace.task.label_values:
         raise LabelError(f"The task has the labels {list(workspace.task.label_values)}, got {label}")
     require_captum()
-    return ExplanationView.model_validate(_ask(site, workspace, case, {"what": "saliency", "label": str(label), "method": method}))
+    asked = {"what": "saliency", "label": str(label), "method": method}
+    return ExplanationView.model_validate(await _ask(site, workspace, case, asked))
 
 
 @router.get("/hypotheses")
-def get_hypotheses(
+async def get_hypotheses(
     site: SiteHere, workspace: WorkspaceHere, case: Id, most: Annotated[int, Query(ge=1, le=12, description="At most so many.")] = 4
 ) -> HypothesesView:
     """Distinct masks that the newest model might have meant, and the voxels where one hint would change most."""
-    _require_case(workspace, case)
-    return HypothesesView.model_validate(_ask(site, workspace, case, {"what": "hypotheses", "most": str(most)}))
+    return HypothesesView.model_validate(await _ask(site, workspace, case, {"what": "hypotheses", "most": str(most)}))
 
 
 @router.get("/similar")
@@ -90,12 +90,17 @@ def _regions(body: ObjectionBody, shape: Shape3) -> BoolArray:
     return answered_voxels(parts, shape)
 
 
-def _ask(site: Site, workspace: Workspace, case_id: str, question: dict[str, str]) -> dict[str, object]:
-    """Ask the assistant and wait; the request's own thread waits, nobody else."""
-    path = site.proposer.socket_path
-    if path is None:
+async def _ask(site: Site, workspace: Workspace, case_id: str, question: dict[str, str]) -> dict[str, object]:
+    """Ask the assistant and wait, in a thread that no page needs."""
+    if site.proposer.socket_path is None:
         raise UnavailableError("Explanations need the assistant, which was not started", remedy="serve without --no-assistant")
+    await anyio.to_thread.run_sync(_require_model, workspace, case_id)
+    asked = {"project_id": workspace.project.id, "case_id": case_id, **question}
+    return await site.refinements.ask("/explain", asked, seconds=ASSISTANT_SECONDS)
+
+
+def _require_model(workspace: Workspace, case_id: str) -> None:
     with workspace.store.read() as tx:
+        tx.get(Case, case_id)
         if tx.latest_model() is None:
             raise StateError("There is no model yet whose answers could be explained", remedy="answer some cases first")
-    return ask_assistant(path, "/explain", {"project_id": workspace.project.id, "case_id": case_id, **question})

@@ -1,0 +1,22 @@
+/** Draws the reader's box on one slice. A click without a drag takes it away. */
+import type { Region } from "../api/types";
+import type { Pixel } from "../geometry/plane";
+import { pixelOfPoint } from "../geometry/viewport";
+import type { Gesture, PaneContact } from "./gestures";
+import { boxBetween, isSlip } from "./prompting";
+
+export function framing({ session, index, plane, place }: PaneContact, at: Pixel): Gesture {
+  const { region } = session.advice;
+  const before = region.value;
+  const page = { plane, shape: session.header.shape, number: session.sliceNumber(index) };
+  const start = pixelOfPoint(place(), at);
+  const boxTo = (end: Pixel): Region => {
+    const box = boxBetween(start, end, page, 0);
+    return { start: box.start, stop: box.stop };
+  };
+  return {
+    move: (to) => void (region.value = boxTo(pixelOfPoint(place(), to))),
+    end: () => void (region.value = region.value === before || isSlip(region.value!) ? null : region.value),
+    cancel: () => void (region.value = before),
+  };
+}

@@ -1,0 +1,89 @@
+/** What else the model may have meant, in the panel: its hypotheses, taking one, and where one hint would change most. */
+import type { Hint } from "../api/types";
+import type { Alternatives } from "../state/advice";
+import { hypothesesOpen, showHypothesis, takeHypothesis } from "../state/hypotheses";
+import type { CaseSession } from "../state/session";
+import { Bar, PlainButton } from "./controls";
+
+export function HypothesisOptions({ session }: { session: CaseSession }) {
+  const answer = session.advice.alternatives.answer.value;
+  if (!hypothesesOpen(session)) return null;
+  return (
+    <section class="block" data-testid="hypotheses" aria-busy={answer.state === "asking"}>
+      <h3>
+        What else it may have meant <kbd>K</kbd>
+      </h3>
+      {answer.state === "asking" && <p class="facts working" role="status">Drawing samples of the model…</p>}
+      {answer.state === "refused" && <p class="facts" role="status" data-testid="hypotheses-refused">{answer.line}</p>}
+      {answer.state === "there" && <Choices session={session} alternatives={answer.value} />}
+    </section>
+  );
+}
+
+function Choices({ session, alternatives: { hypotheses, hints } }: { session: CaseSession; alternatives: Alternatives }) {
+  const shown = session.advice.hypothesis.value;
+  return (
+    <>
+      {hypotheses.length === 1 && <p class="facts">One hypothesis only: all samples of the model agree.</p>}
+      <div class="label-list" role="radiogroup" aria-label="Hypothesis to draw">
+        {hypotheses.map(({ weight }, n) => (
+          <PlainButton
+            key={n}
+            class="label-row share-row"
+            role="radio"
+            checked={n === shown}
+            title={`Draw hypothesis ${n + 1} as an outline`}
+            testid={`hypothesis-${n}`}
+            onPress={() => showHypothesis(session, n)}
+          >
+            <span>Hypothesis {n + 1}</span>
+            <Bar share={weight} label="Share of the model’s samples" />
+            <span>{Math.round(weight * 100)} %</span>
+          </PlainButton>
+        ))}
+      </div>
+      <Taking session={session} />
+      {hints.length > 0 && <Hints session={session} hints={hints} />}
+    </>
+  );
+}
+
+function Taking({ session }: { session: CaseSession }) {
+  const part = session.advice.region.value || session.isFlat ? "In the box" : "In this slice";
+  return (
+    <div class="row pair">
+      <PlainButton class="small" title="The hypothesis drawn becomes the mask (J)" testid="take-hypothesis" onPress={() => takeHypothesis(session, "whole")}>
+        Take it <kbd>J</kbd>
+      </PlainButton>
+      <PlainButton
+        class="small"
+        title="Take it inside your box, else in this slice only (Shift + J); Z draws a box"
+        testid="take-hypothesis-part"
+        onPress={() => takeHypothesis(session, "part")}
+      >
+        {part} <kbd>⇧J</kbd>
+      </PlainButton>
+    </div>
+  );
+}
+
+function Hints({ session, hints }: { session: CaseSession; hints: readonly Hint[] }) {
+  return (
+    <>
+      <p class="hint">One click here would settle most (◆ on the image):</p>
+      <div class="chips" role="group" aria-label="Where one hint would change most">
+        {hints.map((hint, n) => (
+          <PlainButton key={n} class="chip" title={saysOf(session, hint)} testid={`hint-${n}`} onPress={() => session.lookAt(hint.voxel)}>
+            ◆ {n + 1}
+          </PlainButton>
+        ))}
+      </div>
+    </>
+  );
+}
+
+function saysOf({ labels }: CaseSession, { change, shares }: Hint): string {
+  const nameOf = (value: string): string => labels.find((label) => label.value === Number(value))?.name ?? "background";
+  const says = Object.entries(shares).map(([value, share]) => `${nameOf(value)} ${Math.round(share * 100)} %`);
+  return `The model’s samples say ${says.join(", ")}; knowing it would change the mask by ${change.toFixed(2)} (1 − Dice)`;
+}

@@ -1,0 +1,45 @@
+/** What lies over the image of a pane, read from the case: mask, maps and outlines, and what is pointed at. */
+import type { MarkScene } from "../render/marks";
+import { evidenceTable, heatTable } from "../render/lut";
+import type { Heat, LabelLayers } from "../render/painter";
+import { diamondAt, frameOf, type Sign } from "../render/signs";
+import * as display from "../state/display";
+import type { CaseSession } from "../state/session";
+
+const BOX_COLOUR = "#ffffff";
+const PLACE_COLOUR = "#f6c667";
+const WRONG_COLOUR = "#ff9b8f";
+const HINT_COLOUR = "#7fe3dd";
+
+/** While reasons are drawn the mask is an outline, so that it does not tint them. */
+export function layersOf(session: CaseSession): LabelLayers {
+  const reasons = session.advice.drawnReason !== null;
+  return {
+    mask: display.maskShown.value ? (session.draft.value?.mask ?? null) : null,
+    style: { labels: session.labels, opacity: display.maskOpacity.value, outline: display.outlined.value || reasons },
+    heat: heatOf(session),
+    proposal: display.proposalShown.value ? session.proposal.value : null,
+    hypothesis: session.advice.drawnHypothesis?.mask ?? null,
+  };
+}
+
+/** Reasons take the place of the doubt: two hazes at once say nothing. */
+function heatOf({ advice, doubt }: CaseSession): Heat | null {
+  if (advice.drawnReason) return { map: advice.drawnReason.map, colours: evidenceTable, opacity: display.reasonOpacity.value };
+  if (!doubt.value || !display.doubtShown.value) return null;
+  return { map: doubt.value, colours: heatTable, opacity: display.doubtOpacity.value };
+}
+
+/** The place in hand (as a frame where it is a region), boxes called wrong, the reader's box, and beside a hypothesis where a hint would change most. */
+export function signsOf({ advice }: CaseSession, scene: Omit<MarkScene, "colourOf">): Sign[] {
+  const region = advice.looks.value[advice.look.value]?.region;
+  const wrong = advice.drawnObjections;
+  const box = wrong.includes(advice.region.value!) ? null : advice.region.value;
+  const hints = advice.drawnHypothesis ? advice.alternatives.value!.hints : [];
+  return [
+    ...(region ? frameOf(region, `place ${advice.look.value + 1}`, PLACE_COLOUR, scene) : []),
+    ...wrong.flatMap((called) => frameOf(called, "must not count", WRONG_COLOUR, scene)),
+    ...(box ? frameOf(box, "box", BOX_COLOUR, scene) : []),
+    ...hints.flatMap(({ voxel }, n) => diamondAt(voxel, String(n + 1), HINT_COLOUR, scene)),
+  ];
+}

@@ -1,0 +1,151 @@
+/** The model's reasons in the panel: the map with legend, method and opacity; cases alike; and "this reason is wrong". */
+import { useEffect, useRef } from "preact/hooks";
+import type { Method, SimilarCases } from "../api/types";
+import { evidenceColour } from "../render/lut";
+import type { Reason } from "../state/advice";
+import type { Answer } from "../state/question";
+import * as display from "../state/display";
+import { askReasons, explainedLabel, METHODS, objectToReason, withdrawObjection } from "../state/reasons";
+import { linkTo } from "../state/router";
+import type { CaseSession } from "../state/session";
+import { PlainButton, Slider } from "./controls";
+import { Legend, percent } from "./look";
+
+export function ReasonOptions({ session }: { session: CaseSession }) {
+  const shown = session.advice.reasonShown.value;
+  const label = explainedLabel(session);
+  const method = display.reasonMethod.value;
+  useEffect(() => void (shown && askReasons(session, label, method)), [session, shown, label, method]);
+  if (!shown) return null;
+  const answer = session.advice.reason.answer.value;
+  return (
+    <section class="block" data-testid="reasons" aria-busy={answer.state === "none" || answer.state === "asking"}>
+      <h3>
+        <span>Why {session.labels.find(({ value }) => value === label)?.name}?</span> <kbd>Y</kbd>
+      </h3>
+      <Methods />
+      {answer.state === "asking" && <p class="facts working" role="status">Asking the model…</p>}
+      {answer.state === "refused" && <p class="facts" role="status" data-testid="reasons-refused">{answer.line}</p>}
+      {answer.state === "there" && (
+        <>
+          <EvidenceMap reason={answer.value} />
+          <Objecting session={session} />
+        </>
+      )}
+      {answer.state !== "none" && <Alike session={session} answer={session.advice.similar.answer.value} told={answer} />}
+    </section>
+  );
+}
+
+function Methods() {
+  return (
+    <div class="chips" role="radiogroup" aria-label="How to explain">
+      {(Object.keys(METHODS) as Method[]).map((method) => (
+        <PlainButton
+          key={method}
+          class="chip"
+          role="radio"
+          checked={display.reasonMethod.value === method}
+          title={METHODS[method].shows}
+          testid={`method-${method}`}
+          onPress={() => (display.reasonMethod.value = method)}
+        >
+          {METHODS[method].name}
+        </PlainButton>
+      ))}
+    </div>
+  );
+}
+
+/** Above this share, integrated gradients do not add up to what they explain. */
+const LARGEST_GAP = 0.1;
+
+function EvidenceMap({ reason: { method, gap } }: { reason: Reason }) {
+  const legend = METHODS[method].signed ? { from: "against", colourOf: (share: number) => shaded(2 * share - 1) } : { from: "none", colourOf: shaded };
+  return (
+    <>
+      <Legend key={legend.from} {...legend} to="for" testid="reason-legend" />
+      <Slider
+        label="Opacity"
+        value={display.reasonOpacity.value}
+        low={0.1}
+        high={1}
+        step={0.05}
+        shown={percent(display.reasonOpacity.value)}
+        testid="reason-opacity"
+        onInput={(value) => (display.reasonOpacity.value = value)}
+      />
+      {gap !== null && Math.abs(gap) > LARGEST_GAP && <p class="note">This map does not add up to the answer ({percent(Math.abs(gap))} off): do not rely on it</p>}
+    </>
+  );
+}
+
+/** As on a dark image: the weaker, the darker. */
+function shaded(share: number): readonly number[] {
+  return evidenceColour(share).map((part) => Math.round(part * Math.sqrt(Math.abs(share))));
+}
+
+function Objecting({ session }: { session: CaseSession }) {
+  const { advice } = session;
+  const field = useRef<HTMLInputElement>(null);
+  /** Done typing: the keys are the page's again. */
+  const letGo = (): void => field.current?.blur();
+  const send = (event: Event): void => {
+    event.preventDefault();
+    letGo();
+    void objectToReason(session);
+  };
+  return (
+    <form class="objecting" onSubmit={send}>
+      <label class="field">
+        What must not count here (optional)
+        <input
+          ref={field}
+          type="text"
+          value={advice.objectionWords.value}
+          maxLength={500}
+          placeholder="a ruler, a letter, a tube"
+          data-testid="objection-words"
+          onKeyDown={(event) => event.key === "Escape" && letGo()}
+          onInput={(event) => (advice.objectionWords.value = event.currentTarget.value)}
+        />
+      </label>
+      <div class="row pair">
+        <PlainButton class="small" title="Record that what lies in your box must not count as evidence (Q); Z draws a box" testid="object" onPress={() => void objectToReason(session)}>
+          This reason is wrong <kbd>Q</kbd>
+        </PlainButton>
+        {advice.drawnObjections.length > 0 && (
+          <PlainButton class="small" title="Take your objection back (Shift + Q)" testid="withdraw-objection" onPress={() => void withdrawObjection(session)}>
+            Take back <kbd>⇧Q</kbd>
+          </PlainButton>
+        )}
+      </div>
+    </form>
+  );
+}
+
+/** `told`: what the panel says already, so that the same refusal is not read twice. */
+function Alike({ session, answer, told }: { session: CaseSession; answer: Answer<SimilarCases>; told: Answer<Reason> }) {
+  if (answer.state === "refused" && told.state === "refused" && answer.line === told.line) return null;
+  if (answer.state === "refused") return <p class="hint">{answer.line}</p>;
+  if (answer.state !== "there") return null;
+  const { by, cases } = answer.value;
+  return (
+    <>
+      <p class="hint">Answered cases most alike{by === "model" ? "" : ", by their images alone"}:</p>
+      <ol class="alike" data-testid="alike">
+        {cases.map(({ case_id, name, labels, quality }) => (
+          <li key={case_id}>
+            <a href={linkTo.case(session.project.id, case_id)} target="_blank" rel="noopener" title="Open in another tab" data-testid={`alike-${case_id}`}>
+              {name}
+            </a>
+            <span class="faint">
+              {labels.join(", ") || "empty"}
+              {quality !== null && ` · scored ${quality.toFixed(2)}`}
+            </span>
+          </li>
+        ))}
+      </ol>
+    </>
+  );
+}
