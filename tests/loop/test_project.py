@@ -69,3 +69,12 @@ def test_impossible_settings_are_refused_before_anything_is_made(tmp_path: Path,
     with pytest.raises((SettingError, NotFoundError)):
         Project.create(tmp_path / "p", kind="segmentation", labels=["a"], settings=dataclasses.replace(FAST, **{field: value}))
     assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(("kind", "labels", "usual"), [("segmentation", ["a"], "foreground"), ("classification", ["a", "b"], "random")])
+def test_a_project_that_names_no_strategy_takes_the_usual_one_of_its_kind(tmp_path: Path, kind, labels: list[str], usual: str) -> None:
+    with Project.create(tmp_path / "p", kind=kind, labels=labels) as project:
+        assert project.workspace.settings.strategy == usual
+    chosen = dataclasses.replace(FAST, strategy="entropy")
+    with Project.create(tmp_path / "q", kind=kind, labels=labels, settings=chosen) as project:
+        assert project.workspace.settings.strategy == "entropy"

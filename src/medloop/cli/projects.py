@@ -19,7 +19,10 @@ def init(
     label: Annotated[list[str], typer.Option(help="A label's name; give it once for each label.", show_default=False)],
     name: Annotated[str, typer.Option(help="Name shown to people; the folder's name by default.")] = "",
     instructions: Annotated[str, typer.Option(help="What to tell annotators.")] = "",
-    strategy: Annotated[str | None, typer.Option(help="How to choose cases; see medloop strategies.", show_default="suggestive")] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="How to choose cases; see medloop strategies.", show_default="foreground; random for a classification"),
+    ] = None,
     first_strategy: Annotated[
         str | None, typer.Option(help="How to choose before there is a model; may need features only.", show_default="random")
     ] = None,

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from medloop.core.errors import LabelError
@@ -85,12 +86,16 @@ class Task:
         raise LabelError(f"Unknown label {name!r}", remedy=f"use one of {', '.join(x.name for x in self.labels)}")
 
 
+USUAL_STRATEGY: Mapping[TaskKind, str] = MappingProxyType({"segmentation": "foreground", "classification": "random"})
+"""Chosen by comparisons on real images, not by literature; see docs/strategies.md."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ProjectSettings:
     """What a project's loop does by itself.
 
     Attributes:
-        strategy: Name in the strategy registry used for queries.
+        strategy: Name in the strategy registry used for queries; a project made with "" takes `USUAL_STRATEGY`.
         first_strategy: Strategy of the first round, when there is no model.
         batch_size: Cases per round.
         start_size: Cases of the first round; 0 means `batch_size`.
@@ -123,7 +128,7 @@ class ProjectSettings:
         seed: Root of all randomness.
     """
 
-    strategy: str = "suggestive"
+    strategy: str = ""
     first_strategy: str = "random"
     batch_size: int = 4
     start_size: int = 0

@@ -1,13 +1,26 @@
 """A project's folder, opened: what every verb of the loop takes as its first argument."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self, get_args
 
 from medloop.core.errors import ConflictError, NotFoundError, SettingError
-from medloop.core.records import LABEL_COLOURS, ColdStart, Label, Project, ProjectSettings, Summed, Task, TaskKind, WarmStart, new_id, now
+from medloop.core.records import (
+    LABEL_COLOURS,
+    USUAL_STRATEGY,
+    ColdStart,
+    Label,
+    Project,
+    ProjectSettings,
+    Summed,
+    Task,
+    TaskKind,
+    WarmStart,
+    new_id,
+    now,
+)
 from medloop.query.strategies import strategy
 from medloop.store.store import Store
 
@@ -73,7 +86,8 @@ class Workspace:
         )
         if (folder / "medloop.json").exists():
             raise ConflictError(f"{folder} already holds a medloop project", remedy="choose another folder or import into it")
-        project = Project(id=new_id("project"), name=name, task_id=task.id, settings=settings or ProjectSettings(), created_at=now())
+        settings = _decided(settings or ProjectSettings(), kind)
+        project = Project(id=new_id("project"), name=name, task_id=task.id, settings=settings, created_at=now())
         check_settings(project.settings)
         store = Store.create(folder, url=url)
         with store.write(actor) as tx:
@@ -164,6 +178,11 @@ def check_settings(settings: ProjectSettings) -> None:
     if not strategy(settings.first_strategy).needs <= COLD_NEEDS:
         remedy = "use random, or a strategy that needs nothing but features"
         raise SettingError(f"The first strategy must need no model, {settings.first_strategy!r} does", remedy=remedy)
+
+
+def _decided(settings: ProjectSettings, kind: TaskKind) -> ProjectSettings:
+    """The settings with what they leave to the kind of task."""
+    return settings if settings.strategy else replace(settings, strategy=USUAL_STRATEGY[kind])
 
 
 def _labels(kind: TaskKind, names: Sequence[str]) -> tuple[Label, ...]:
