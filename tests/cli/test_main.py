@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from medloop import __version__
 from medloop.cli.main import app
-from medloop.core.records import ProjectSettings
+from medloop.core.records import USUAL_STRATEGY, ProjectSettings
 
 from .conftest import Medloop, run_process
 
@@ -55,10 +55,11 @@ def test_init_tells_the_defaults_that_a_project_has():
     text = " ".join(CliRunner().invoke(app, ["init", "--help"]).output.split())
     usual = ProjectSettings()
     shares = (usual.validation_fraction, usual.test_fraction, usual.audit_fraction)
-    told = re.findall(r"\[default: \(?([\w.]+)\)?\]", text)
+    told = [a or b for a, b in re.findall(r"\[default: (?:\(([^()]+)\)|([\w.]+))\]", text)]
     words = (usual.warm_start, usual.cold_start, usual.summed)
     minutes = f"{usual.train_minutes:g}"
-    assert told == [usual.strategy, usual.first_strategy, str(usual.batch_size), minutes, *words, *map(str, shares), str(usual.seed)]
+    strategies = "{segmentation}; {classification} for a classification".format(**USUAL_STRATEGY)
+    assert told == [strategies, usual.first_strategy, str(usual.batch_size), minutes, *words, *map(str, shares), str(usual.seed)]
 
 
 def test_the_version_is_told(medloop: Medloop):
