@@ -42,8 +42,8 @@ def foreground_aware(score: str, share: float, reason: str) -> Select:
     return select
 
 
-foreground_guess = partial(foreground_aware, "foreground", reason="drawn for its guessed foreground ({value} of it)")
-foreground_truth = partial(foreground_aware, "oracle_foreground", reason="drawn for its true foreground ({value} of it)")
+foreground_guess = partial(foreground_aware, "foreground", reason="drawn for its guessed foreground ({value} of the image)")
+foreground_truth = partial(foreground_aware, "oracle_foreground", reason="drawn for its true foreground ({value} of the image)")
 
 STRATEGIES: tuple[Strategy, ...] = (
     Strategy(
@@ -61,7 +61,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Lüth et al. 2025 (nnActive), arXiv:2511.19183, with the model's guess in place of the truth",
         needs=frozenset({"foreground"}),
         cost="none beyond a prediction",
-        advice="For small structures that many cases lack: two of three picks are drawn in proportion to the guessed foreground.",
+        advice="The default for segmentation: two of three picks are drawn in proportion to the guessed foreground, the rest evenly.",
         select=foreground_guess(FOREGROUND_SHARE),
     ),
     Strategy(

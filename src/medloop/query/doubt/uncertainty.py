@@ -33,7 +33,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Settles 2009, Active Learning Literature Survey, section 3.1",
         needs=frozenset({"entropy"}),
         cost="one prediction per case; better with several samples",
-        advice="A sound default for segmentation with small batches; may pick near-duplicates in large ones.",
+        advice="Segmentation with small batches; may pick near-duplicates in large ones.",
         select=entropy,
     ),
     Strategy(

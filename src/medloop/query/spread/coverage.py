@@ -78,7 +78,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Yang et al. 2017, arXiv:1706.04737; with predictive entropy as the doubt in place of a bootstrap's variance",
         needs=frozenset({"entropy", "features"}),
         cost="one prediction per case and 2 × batch × cases similarities",
-        advice="The default for segmentation: of the most unsure cases, those that resemble many others.",
+        advice="Doubt and coverage together: of the most unsure cases, those that resemble many others.",
         select=select_suggestive,
     ),
     Strategy(
