@@ -41,8 +41,8 @@ from medloop.models.recipes import Recipe
 from medloop.models.resample import resample, working_shape, working_spacing
 
 NAME = "network"
-EMPHASIS = 3.0
-"""Chosen on hippocampus MR."""
+EMPHASIS = 2.0
+"""Chosen on hippocampus MR, on cases neither trained nor tested on: 1 makes too little of clicks, 3 too much of the later ones."""
 
 
 @dataclass(frozen=True)
