@@ -26,6 +26,9 @@ from medloop.store.reader import Reader
 if TYPE_CHECKING:
     from medloop.models.predict import Predictor
 
+ALIKE = 50
+"""Answered cases that every model looks at too, so that like cases can be shown beside an explanation."""
+
 
 def load_predictor(blobs: Blobs, model: Model) -> "Predictor":
     """The model, ready to predict; needs torch."""
@@ -164,11 +167,12 @@ def _upcoming(tx: Reader) -> list[Case]:
 
 
 def _pool(workspace: Workspace, tx: Reader) -> list[Case]:
-    """Unanswered cases by name; with a strategy that compares with answered training cases, these too."""
+    """Unanswered cases by name, and answered training cases: all with a strategy that compares with them, else the newest `ALIKE`."""
     from medloop.loop.pools import COMPARING
     from medloop.query.strategies import strategy
 
     cases = {c.id: c for c in tx.unanswered_cases(["train", "audit"])}
-    if strategy(workspace.settings.strategy).needs & COMPARING:
-        cases |= {a.case_id: tx.get(Case, a.case_id) for a in tx.current_annotations(splits=["train"])}
+    answers = sorted(tx.current_annotations(splits=["train"]), key=lambda a: a.created_at)
+    compared = answers if strategy(workspace.settings.strategy).needs & COMPARING else answers[-ALIKE:]
+    cases |= {a.case_id: tx.get(Case, a.case_id) for a in compared}
     return sorted(cases.values(), key=lambda c: c.name)
