@@ -1,4 +1,5 @@
 /** How things are drawn: mask, doubt, window, channels. */
+import type { Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { heatColour } from "../render/lut";
 import * as display from "../state/display";
@@ -17,20 +18,16 @@ export function LookOptions({ session }: { session: CaseSession }) {
 
 export const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
+export function OpacitySlider({ opacity, low, testid }: { opacity: Signal<number>; low: number; testid: string }) {
+  const { value } = opacity;
+  return <Slider label="Opacity" value={value} low={low} high={1} step={0.05} shown={percent(value)} testid={testid} onInput={(moved) => (opacity.value = moved)} />;
+}
+
 function MaskOptions() {
   return (
     <section class="block">
       <h3>Mask</h3>
-      <Slider
-        label="Opacity"
-        value={display.maskOpacity.value}
-        low={0.05}
-        high={1}
-        step={0.05}
-        shown={percent(display.maskOpacity.value)}
-        testid="mask-opacity"
-        onInput={(value) => (display.maskOpacity.value = value)}
-      />
+      <OpacitySlider opacity={display.maskOpacity} low={0.05} testid="mask-opacity" />
       <div class="toggles">
         <Toggle value={display.maskShown} keys="H" testid="mask-shown">
           Show
@@ -57,16 +54,7 @@ function DoubtOptions({ session }: { session: CaseSession }) {
         {at >= 0 && <span class="faint">{`place ${at + 1} of ${length}`}</span>}
       </h3>
       <Legend from="sure" to="unsure" colourOf={heatColour} testid="doubt-legend" />
-      <Slider
-        label="Opacity"
-        value={display.doubtOpacity.value}
-        low={0.1}
-        high={1}
-        step={0.05}
-        shown={percent(display.doubtOpacity.value)}
-        testid="doubt-opacity"
-        onInput={(value) => (display.doubtOpacity.value = value)}
-      />
+      <OpacitySlider opacity={display.doubtOpacity} low={0.1} testid="doubt-opacity" />
       <Toggle value={display.doubtShown} keys="U" testid="doubt-shown">
         Show doubt
       </Toggle>

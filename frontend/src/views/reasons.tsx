@@ -8,8 +8,8 @@ import * as display from "../state/display";
 import { askReasons, explainedLabel, METHODS, objectToReason, withdrawObjection } from "../state/reasons";
 import { linkTo } from "../state/router";
 import type { CaseSession } from "../state/session";
-import { PlainButton, Slider } from "./controls";
-import { Legend, percent } from "./look";
+import { PlainButton } from "./controls";
+import { Legend, OpacitySlider, percent } from "./look";
 
 export function ReasonOptions({ session }: { session: CaseSession }) {
   const shown = session.advice.reasonShown.value;
@@ -65,16 +65,7 @@ function EvidenceMap({ reason: { method, gap } }: { reason: Reason }) {
   return (
     <>
       <Legend key={legend.from} {...legend} to="for" testid="reason-legend" />
-      <Slider
-        label="Opacity"
-        value={display.reasonOpacity.value}
-        low={0.1}
-        high={1}
-        step={0.05}
-        shown={percent(display.reasonOpacity.value)}
-        testid="reason-opacity"
-        onInput={(value) => (display.reasonOpacity.value = value)}
-      />
+      <OpacitySlider opacity={display.reasonOpacity} low={0.1} testid="reason-opacity" />
       {gap !== null && Math.abs(gap) > LARGEST_GAP && <p class="note">This map does not add up to the answer ({percent(Math.abs(gap))} off): do not rely on it</p>}
     </>
   );

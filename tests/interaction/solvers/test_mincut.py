@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 from medloop.core.errors import CancelledError, ShapeError
 from medloop.interaction.prompts import HintedVoxels
 from medloop.interaction.solvers.cut_energy import edge_weights, unary_cost
-from medloop.interaction.solvers.mincut import cut, cut_labels
+from medloop.interaction.solvers.mincut import cut, relax_labels, settle_labels
 from medloop.interaction.solvers.primal_dual import no_flow
 
 from ..exact_cut import energy, exact_cut
@@ -101,7 +101,8 @@ def test_of_two_labels_each_voxel_gets_the_one_that_wants_it_and_hints_stay():
     probabilities = np.full((3, *shape), 0.05)
     probabilities[1, :6], probabilities[2, 6:] = 0.9, 0.9
     said = [hints([(9, 9, 0)]), hints([(2, 2, 0)], [(9, 9, 0)])]
-    chosen = cut_labels(probabilities, np.zeros((1, *shape)), said, (1, 1, 1), smoothness=0.5)
+    answers = relax_labels(probabilities, np.zeros((1, *shape)), said, (1, 1, 1), smoothness=0.5)
+    chosen = settle_labels(answers, probabilities, said)
     expected = np.full(shape, 1)
     expected[6:] = 2
     expected[9, 9], expected[2, 2] = 1, 2
@@ -120,4 +121,4 @@ def test_arrays_that_do_not_fit_are_refused():
     with pytest.raises(ShapeError, match="start"):
         cut(np.zeros((3, 3, 3)), np.zeros((1, 3, 3, 3)), hints(), (1, 1, 1), start=no_flow(np.zeros((2, 3, 3))))
     with pytest.raises(ShapeError, match="its hints"):
-        cut_labels(np.zeros((2, 3, 3, 3)), np.zeros((1, 3, 3, 3)), [], (1, 1, 1))
+        relax_labels(np.zeros((2, 3, 3, 3)), np.zeros((1, 3, 3, 3)), [], (1, 1, 1))

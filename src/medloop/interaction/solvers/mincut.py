@@ -74,38 +74,6 @@ def cut(
     return solved
 
 
-def cut_labels(
-    probabilities: FloatArray,
-    image: ImageArray,
-    hints: Sequence[HintedVoxels],
-    spacing_mm: Sequence[float],
-    *,
-    smoothness: float = SMOOTHNESS,
-    iterations: int = 120,
-    wanted: StillWanted = lambda: True,
-) -> MaskArray:
-    """Cut each label against all others, then give every voxel the label that wants it most.
-
-    Args:
-        probabilities: Of background and each label, shape (1 + labels, I, J, K).
-        image: See `cut`.
-        hints: One for each label.
-        spacing_mm: See `cut`.
-        smoothness: See `cut`.
-        iterations: See `cut`.
-        wanted: See `cut`.
-
-    Returns:
-        Number of the label, 0 for background, shape (I, J, K); every hint obeyed.
-
-    Raises:
-        ShapeError: Arrays that do not fit each other.
-        CancelledError: It is no longer wanted.
-    """
-    answers = relax_labels(probabilities, image, hints, spacing_mm, smoothness=smoothness, iterations=iterations, wanted=wanted)
-    return settle_labels(answers, probabilities, hints)
-
-
 def relax_labels(
     probabilities: FloatArray,
     image: ImageArray,
@@ -116,7 +84,16 @@ def relax_labels(
     iterations: int = 120,
     wanted: StillWanted = lambda: True,
 ) -> Single:
-    """Each label's cut against all others; arguments as of `cut_labels`.
+    """Cut each label against all others; `settle_labels` then gives every voxel one of them.
+
+    Args:
+        probabilities: Of background and each label, shape (1 + labels, I, J, K).
+        image: See `cut`.
+        hints: One for each label.
+        spacing_mm: See `cut`.
+        smoothness: See `cut`.
+        iterations: See `cut`.
+        wanted: See `cut`.
 
     Returns:
         The cuts' answers, shape (labels, I, J, K), 0..1, to be settled here or on another grid.
@@ -144,7 +121,7 @@ def settle_labels(answers: Single, probabilities: FloatArray, hints: Sequence[Hi
         hints: One for each label.
 
     Returns:
-        Number of the label, 0 for background, shape (I, J, K).
+        Number of the label, 0 for background, shape (I, J, K); every hint obeyed.
     """
     chosen = _strongest(answers, probabilities)
     for number, hint in enumerate(hints, start=1):
