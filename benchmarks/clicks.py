@@ -3,8 +3,9 @@
 The whole foreground is one structure. Test cases are drawn once and never trained or tuned on; training cases are drawn by seed from the
 others. The user clicks by the rule of the CVPR 2025 challenge (deepest voxel of the largest 26-connected error), at random in the error
 (P ∝ depth²), or by that rule with a shaking hand and one wrong sign in twenty; the network rehearsed with none of them. Training is
-measured in CPU minutes: the steps that fit are planned from a timed start. The random walker of scikit-image, with the border of the
-image as background, answers the same robot.
+measured in CPU minutes: the steps that fit are planned from a timed start. Peers answer the same robots: the random walker of
+scikit-image, with the border of the image as background, and, with `--deepedit`, MONAI's DeepEdit trained on the same cases for the
+same minutes. With `--unseen colour` the test cases are of a kind that training never saw: coloured pictures, learned from grey ones.
 
     python benchmarks/clicks.py --data ../shared/data/hippocampus --seeds 2 --cases-trained 8 40 --minutes 9.5 16 --json clicks.json
 """
@@ -34,6 +35,7 @@ from medloop.core.image import Image, Mask
 from medloop.core.seeds import generator
 from medloop.datasets.dataset import CaseSource, Dataset
 from medloop.datasets.discover import open_dataset
+from medloop.images.read import read_image
 from medloop.interaction.engine import Engine, ImageEmbedding, RefinedMask, StillWanted, changed_box
 from medloop.interaction.prompts import Prompt, hinted_voxels, keep_hints
 from medloop.interaction.users.robots import test_robot
@@ -101,6 +103,15 @@ def read_binary(case: CaseSource, question: Question) -> tuple[Image, Mask]:
     return image, mask
 
 
+def split_kinds(cases: Sequence[CaseSource], tested: int) -> tuple[list[CaseSource], list[CaseSource]]:
+    """Grey pictures to draw training cases from, and some coloured ones to test on: always the same."""
+    coloured = {case.name: read_image(case.images[0]).image.channels > 1 for case in cases}
+    known, unseen = ([case for case in cases if coloured[case.name] == wanted] for wanted in (False, True))
+    if not known or not unseen:
+        raise SystemExit("error: --unseen colour needs grey and coloured pictures, this data set has only one kind")
+    return known, split(unseen, tested)[1]
+
+
 def split(cases: Sequence[CaseSource], tested: int) -> tuple[list[CaseSource], list[CaseSource]]:
     """Cases to draw training cases from, and to test on, by patient: always the same."""
     patients = list(dict.fromkeys(case.patient for case in cases))
@@ -121,7 +132,9 @@ def tuning_cases(drawn: Sequence[CaseSource], most: int) -> list[CaseSource]:
     return [case for case in drawn[most:] if case.patient not in seen][-TUNED:]
 
 
-def train_network(cases: Sequence[CaseSource], question: Question, seed: int, minutes: float, folder: Path) -> tuple[Recipe, bytes, float]:
+def train_network(
+    cases: Sequence[CaseSource], question: Question, seed: int, minutes: float, folder: Path, *, steps: int = 0
+) -> tuple[Recipe, bytes, float]:
     """The recipe, the weights and the CPU minutes of a training, or those of an earlier one in the same folder."""
     from medloop.interaction.guided.rehearsal import Rehearsal
     from medloop.models.batches import TrainingCase, prepare_cases
@@ -143,11 +156,12 @@ def train_network(cases: Sequence[CaseSource], question: Question, seed: int, mi
         recipe = Recipe.from_json(json.loads(planned.read_text()))
     else:
         features = tuple(int(8 * np.ceil(width * LEANER / 8)) for width in chosen.features)
-        recipe = dataclasses.replace(chosen, guided=True, features=features, validations=0)
+        recipe = dataclasses.replace(chosen, guided=True, features=features, validations=0, steps=steps)
+    if not recipe.steps:
         with tempfile.TemporaryDirectory() as temporary, limited_threads(1):
             seconds = seconds_per_step(recipe, prepare_cases(recipe, training, Path(temporary)), clock=time.process_time, guide=guide)
         recipe = dataclasses.replace(recipe, steps=max(50, int(minutes * 60 * MEASURED / seconds)))
-        planned.write_text(json.dumps(recipe.to_json()))
+    planned.write_text(json.dumps(recipe.to_json()))
     begun = time.process_time()
 
     def report(progress: TrainingProgress) -> bool:
@@ -221,15 +235,24 @@ def line(name: str, summary: dict[str, Any]) -> str:
     )
 
 
+def write(options: argparse.Namespace, rows: Sequence[dict[str, Any]]) -> None:
+    """The rows so far, so that an interrupted run keeps them."""
+    if options.json:
+        settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(options).items()}
+        options.json.write_text(json.dumps({"options": settings, "machine": machine(), "rows": rows}))
+
+
 def run(dataset: Dataset, options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     """Everything asked for, one row after the other."""
     question, rows = question_of(dataset), []
-    pool, unseen = split([case for case in dataset.cases if case.labelled], options.test_cases)
+    labelled = [case for case in dataset.cases if case.labelled]
+    pool, unseen = (split_kinds if options.unseen else split)(labelled, options.test_cases)
 
     def note(name: str, engine: Engine, robot: str, seed: int, **facts: Any) -> None:
         measured = measure(engine, robot, tested, question, seed)
         summary = summarise(measured, [case.patient for case in tested], seed)
         rows.append({"engine": name, "robot": robot, "seed": seed, **facts, **summary, **measured})
+        write(options, rows)
         print(line(f"{name}, {facts.get('trained', 0)} cases, {robot}, seed {seed}", summary), flush=True)
 
     for seed in range(options.first_seed, options.first_seed + options.seeds):
@@ -238,7 +261,15 @@ def run(dataset: Dataset, options: argparse.Namespace, work: Path) -> list[dict[
         if not options.no_baseline:
             note("random walker", RandomWalker(), options.robots[0], seed)
         for count, minutes in zip(options.cases_trained, options.minutes, strict=True):
-            recipe, weights, spent = train_network(drawn[:count], question, seed, minutes, work / f"cases-{count}-seed-{seed}-{minutes:g}")
+            folder = work / f"cases-{count}-seed-{seed}-{minutes:g}"
+            if options.deepedit:
+                from deepedit import train_deepedit
+
+                known = [read_binary(case, question) for case in drawn[:count]]
+                peer, spent, taken = train_deepedit(known, seed, minutes, folder, steps=options.deepedit_steps)
+                for robot in options.robots:
+                    note(peer.name, peer, robot, seed, trained=count, training_cpu_minutes=spent, steps=taken)
+            recipe, weights, spent = train_network(drawn[:count], question, seed, minutes, folder, steps=options.steps)
             for variant in options.variants:
                 for robot in options.robots:
                     engine = network_engine(recipe, weights, variant)
@@ -260,6 +291,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--robots", nargs="+", default=["centre", "random", "noisy"], help="who clicks")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS[2:]), choices=VARIANTS, help="what happens to the network's answer")
     parser.add_argument("--no-baseline", action="store_true", help="leave the random walker out")
+    parser.add_argument("--deepedit", action="store_true", help="add MONAI's DeepEdit, trained on the same cases for the same minutes")
+    parser.add_argument("--unseen", choices=["colour"], help="test on coloured pictures, train on grey ones")
+    parser.add_argument("--steps", type=int, default=0, help="steps of each training instead of minutes")
+    parser.add_argument("--deepedit-steps", type=int, default=0, help="the same of DeepEdit")
     parser.add_argument("--work", type=Path, help="folder for trained networks; naming it again trains none twice")
     return parser.parse_args(arguments)
 
@@ -270,13 +305,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         dataset = open_dataset(options.data)
         with tempfile.TemporaryDirectory() as temporary:
-            rows = run(dataset, options, options.work or Path(temporary))
+            run(dataset, options, options.work or Path(temporary))
     except MedloopError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    if options.json:
-        settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(options).items()}
-        options.json.write_text(json.dumps({"options": settings, "machine": machine(), "rows": rows}))
     return 0
 
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from medloop.core.errors import CancelledError, MedloopError
 from medloop.core.records import Json
 from medloop.core.seeds import derive_seed
+from medloop.models.ahead import in_order
 from medloop.models.batches import PreparedCase, TrainingCase, draw_batch, draw_irrelevant, prepare_cases
 from medloop.models.checkpoint import Checkpoint, checkpoint_file, read_checkpoint, write_checkpoint
 from medloop.models.compute import limited_threads, mixed_precision
@@ -33,6 +34,8 @@ from medloop.models.recipes import Recipe
 from medloop.models.state import TrainingState, identify, require_identity, restore, save, start
 from medloop.models.validate import affordable_cases, validate
 
+DRAWN_AHEAD = 3
+"""Batches drawn while the network computes, where it leaves a core free: on one thread of a CPU they would only wait in turn."""
 TIMED_STEPS = 5
 FEWEST_STEPS = 50
 """However small the budget: with fewer, a model is not worth looking at."""
@@ -155,9 +158,9 @@ def _train_to_end(
     held_out = affordable_cases(recipe, held_out, state.steps)
     due = {math.ceil(state.steps * (n + 1) / recipe.validations) for n in range(recipe.validations)} if held_out else set()
     begun = saved = time.perf_counter() - state.seconds
-    while state.step < state.steps:
-        place = {"member": member, "step": state.step}
-        batch, marked = draw_batch(recipe, cases, **place), draw_irrelevant(recipe, cases, **place)
+    draw = partial(_draw, recipe, cases, member)
+    ahead = DRAWN_AHEAD if recipe.threads > 1 or state.device.type != "cpu" else 0
+    for batch, marked in in_order(draw, range(state.step, state.steps), ahead=ahead):
         state.loss = take_step(recipe, member, state, *batch, irrelevant=marked, guide=guide)
         if state.step in due:
             _validate(recipe, state, held_out)
@@ -168,6 +171,10 @@ def _train_to_end(
             saved = time.perf_counter()
         if not go_on:
             raise CancelledError(f"Training stopped at step {state.step} of {state.steps}", remedy="start it again to continue from there")
+
+
+def _draw(recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int) -> tuple[tuple[Tensor, Tensor], Tensor | None]:
+    return draw_batch(recipe, cases, member=member, step=step), draw_irrelevant(recipe, cases, member=member, step=step)
 
 
 def take_step(
