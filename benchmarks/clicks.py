@@ -53,7 +53,7 @@ MEASURED = 0.95
 LEANER = 0.75
 """Channels of each level against the recipe's own: more steps in the same minutes, better after 10 CPU minutes."""
 
-VARIANTS = ("network", "network+cut", "network+emphasis+cut", "network+adaptation+cut")
+VARIANTS = ("network", "network+cut", "network+emphasis+cut", "network+emphasis+cut+fallback", "network+adaptation+cut")
 
 
 class RandomWalker:
@@ -179,6 +179,7 @@ def network_engine(recipe: Recipe, weights: bytes, variant: str) -> Engine:
     """The network with what its name says."""
     from medloop.interaction.guided.adaptation import Adaptation
     from medloop.interaction.guided.network import EMPHASIS, NetworkEngine, Refinement
+    from medloop.interaction.modelfree.classical import ClassicalEngine
     from medloop.interaction.solvers.mincut import SMOOTHNESS
 
     refinement = Refinement(
@@ -186,7 +187,8 @@ def network_engine(recipe: Recipe, weights: bytes, variant: str) -> Engine:
         emphasis=EMPHASIS if "emphasis" in variant else 1.0,
         smoothness=SMOOTHNESS if "cut" in variant else None,
     )
-    return NetworkEngine.load(recipe, [weights], refinement=refinement)
+    fallback = ClassicalEngine() if "fallback" in variant else None
+    return NetworkEngine.load(recipe, [weights], refinement=refinement, fallback=fallback)
 
 
 def measure(engine: Engine, robot: str, cases: Sequence[CaseSource], question: Question, seed: int) -> dict[str, Any]:
@@ -289,7 +291,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--test-cases", type=int, default=30, help="cases to test on")
     parser.add_argument("--tune", action="store_true", help=f"test on {TUNED} other cases, to choose settings on")
     parser.add_argument("--robots", nargs="+", default=["centre", "random", "noisy"], help="who clicks")
-    parser.add_argument("--variants", nargs="+", default=list(VARIANTS[2:]), choices=VARIANTS, help="what happens to the network's answer")
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS[3:]), choices=VARIANTS, help="what happens to the network's answer")
     parser.add_argument("--no-baseline", action="store_true", help="leave the random walker out")
     parser.add_argument("--deepedit", action="store_true", help="add MONAI's DeepEdit, trained on the same cases for the same minutes")
     parser.add_argument("--unseen", choices=["colour"], help="test on coloured pictures, train on grey ones")

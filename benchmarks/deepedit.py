@@ -50,7 +50,8 @@ LONGEST = 128
 CLICKED, ROUNDS = 0.4, 10
 """Share of steps with clicks, and the most rounds of them in a step; MONAI Label's defaults but for the rounds (it has 20)."""
 RATE = 1e-3
-TIMED = 12
+WARMED, TIMED = 2, 12
+"""Steps not timed, and timed ones, before the steps that fit into the minutes are planned."""
 
 Item: TypeAlias = dict[str, Any]
 
@@ -213,7 +214,7 @@ def _train(network: DynUNet, cases: Sequence[tuple[Any, Any]], seed: int, minute
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
     loss_of = DiceCELoss(to_onehot_y=True, softmax=True)
     rng, order, begun = np.random.default_rng(seed), [], time.process_time()
-    step, planned = 0, steps or TIMED
+    step, planned, warmed = 0, steps or WARMED + TIMED, 0.0
 
     def ask(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return predict(network, image, device).argmax(0)[None].numpy().astype(np.float32)
@@ -230,6 +231,9 @@ def _train(network: DynUNet, cases: Sequence[tuple[Any, Any]], seed: int, minute
         loss.backward()
         optimiser.step()
         step += 1
-        if not steps and step == TIMED:
-            planned = max(50, int(minutes * 60 / ((time.process_time() - begun) / TIMED)))
+        if step == WARMED:
+            warmed = time.process_time()
+        if not steps and step == WARMED + TIMED:
+            now = time.process_time()
+            planned = max(50, step + int((minutes * 60 - (now - begun)) / ((now - warmed) / TIMED)))
     return (time.process_time() - begun) / 60, step

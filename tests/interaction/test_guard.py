@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.interaction.guard import Guard, guard_for, heed, limit_changes
 from medloop.interaction.prompts import Point
-from medloop.interaction.regions import distance_mm, prompt_box
+from medloop.interaction.regions import distance_mm, prompt_box, within_reach
 from medloop.interaction.sessions.session import Session
 
 from .engines import WildEngine
@@ -93,3 +95,16 @@ def test_a_negative_hint_clears_even_where_the_engine_wanted_a_locked_label():
 def test_a_positive_hint_does_not_take_a_locked_voxel():
     before = np.full((2, 2, 1), 2, dtype=np.uint8)
     assert (heed(before, before.copy(), [Point((0, 0, 0), label=1)], locked=(2,)) == 2).all()
+
+
+@given(st.data())
+def test_reach_in_a_region_is_the_distance_of_each_of_its_voxels(data):
+    sides = st.tuples(st.integers(-4, 8), st.integers(1, 6))
+    region, box = (tuple(zip(*[(a, a + n) for a, n in data.draw(st.tuples(sides, sides, sides))], strict=True)) for _ in range(2))
+    spacing_mm = data.draw(st.tuples(*[st.sampled_from([0.5, 1.0, 3.7])] * 3))
+    reach_mm = data.draw(st.sampled_from([0.0, 0.6, 2.1, 9.9, math.inf]))
+    voxels = np.argwhere(np.ones(np.subtract(region[1], region[0]), dtype=bool))
+    expected = distance_mm(voxels + region[0], box, spacing_mm=spacing_mm) <= reach_mm
+    near = within_reach(region, box, reach_mm=reach_mm, spacing_mm=spacing_mm)
+    assert near.shape == tuple(np.subtract(region[1], region[0]))
+    assert (near[tuple(voxels.T)] == expected).all()

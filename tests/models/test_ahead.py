@@ -29,7 +29,8 @@ def test_works_while_the_caller_is_busy_but_only_so_far_ahead() -> None:
     assert third.wait(timeout=10), "results after the first one were not worked on before they were asked for"
     assert next(results) == 1
     results.close()  # type: ignore[attr-defined]  # a generator
-    assert sorted(begun) == list(range(len(begun))) and len(begun) <= 4
+    assert sorted(begun) == list(range(len(begun)))
+    assert len(begun) <= 4
 
 
 @pytest.mark.parametrize("ahead", [0, 2])

@@ -20,7 +20,7 @@ from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import InputError
 from medloop.core.geometry import Grid
 from medloop.interaction.prompts import Point, Prompt, Scribble, exact_voxels, obey_hint
-from medloop.interaction.regions import VoxelBox, distance_mm
+from medloop.interaction.regions import VoxelBox, within_reach
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,7 @@ def limit_changes(
     """
     old = before[tuple(slice(a, z) for a, z in zip(*within, strict=True))]
     changed = old != after
-    near = np.zeros_like(changed)
-    places = np.argwhere(changed)
-    near[tuple(places.T)] = distance_mm(places + within[0], prompt, spacing_mm=grid.spacing_mm) <= guard.reach_mm
+    near = changed & within_reach(within, prompt, reach_mm=guard.reach_mm, spacing_mm=grid.spacing_mm)
     kept = _patches_touching(changed, near)
     far = kept & ~near
     if fresh is not None:
@@ -127,7 +125,7 @@ def _patches_touching(changed: BoolArray, near: BoolArray) -> BoolArray:
         return changed.copy()
     patches, count = ndimage.label(changed, structure=np.ones((3, 3, 3)))
     touching = np.zeros(count + 1, dtype=bool)
-    touching[np.unique(patches[near])] = True
+    touching[patches[near]] = True
     touching[0] = False
     kept: BoolArray = touching[patches]
     return kept

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from medloop.core.arrays import BoolArray
 from medloop.core.geometry import Shape3
 from medloop.interaction.prompts import Box, Lasso, Prompt, exact_voxels
 
@@ -42,10 +43,25 @@ def grown(box: VoxelBox, margin_mm: float, *, spacing_mm: Sequence[float], shape
 
 def distance_mm(voxels: Voxels, box: VoxelBox, *, spacing_mm: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
     """How far voxel centres lie from the voxel centres of a box, shape (n,); 0 within."""
-    low, high = np.array(box[0]), np.array(box[1]) - 1
-    beyond = np.maximum(np.maximum(low - voxels, voxels - high), 0) * np.array(spacing_mm)
-    gaps: np.ndarray[Any, np.dtype[np.float64]] = np.sqrt(np.square(beyond).sum(axis=1))
+    gaps: np.ndarray[Any, np.dtype[np.float64]] = np.sqrt(np.square(_beyond_mm(voxels, box, spacing_mm)).sum(axis=1))
     return gaps
+
+
+def within_reach(region: VoxelBox, box: VoxelBox, *, reach_mm: float, spacing_mm: Sequence[float]) -> BoolArray:
+    """The voxels of a region that lie at most so far from a box, by `distance_mm`; shape of the region."""
+    sides = [np.arange(a, z) for a, z in zip(*region, strict=True)]
+    longest = max(len(side) for side in sides)
+    along = _beyond_mm(np.stack([np.resize(side, longest) for side in sides], axis=1), box, spacing_mm)
+    i, j, k = (np.square(along[: len(side), axis]) for axis, side in enumerate(sides))
+    near: BoolArray = i[:, None, None] + j[:, None] + k <= reach_mm**2
+    return near
+
+
+def _beyond_mm(voxels: Voxels, box: VoxelBox, spacing_mm: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """How far each coordinate lies beyond a box, shape (n, 3)."""
+    low, high = np.array(box[0]), np.array(box[1]) - 1
+    beyond: np.ndarray[Any, np.dtype[np.float64]] = np.maximum(np.maximum(low - voxels, voxels - high), 0) * np.array(spacing_mm)
+    return beyond
 
 
 def _lasso_box(lasso: Lasso, shape: Shape3) -> VoxelBox:

@@ -94,6 +94,8 @@ class ClassicalEngine:
         name = self.tool if self.tool != "auto" else pick_tool(prompts)
         window = self._fitting(embedding.image, prompts, before, name, locked=locked, wanted=wanted)
         seeds, shares = self._look(embedding.image, prompts, before, name, window, locked=locked, wanted=wanted)
+        if max(window.stride) > 1:
+            window, shares = _where_it_matters(window, shares, seeds, before)
         shares = window.widened(shares)
         mask = _painted(before, shares, seeds, window)
         mask = heed(before, mask, prompts, locked=locked)
@@ -165,6 +167,20 @@ def _picture(image: Image, window: Window) -> Single:
     return pictures
 
 
+def _where_it_matters(window: Window, shares: Single, seeds: Seeds, before: MaskArray) -> tuple[Window, Single]:
+    """The part of a thinned window that holds all hints and changes, one seen voxel more on every side, and the shares there.
+
+    Elsewhere the mask before says as much in finer detail, and widening a large volume would take longer than the answer.
+    """
+    matters = seeds.hinted | (shares.argmax(axis=0) != seeds.classes_of(seen(before, window)))
+    places = np.argwhere(matters)
+    if not len(places):
+        return window, shares
+    low, high = np.maximum(places.min(axis=0) - 1, 0), np.minimum(places.max(axis=0) + 1, np.array(matters.shape) - 1)
+    inside = tuple(slice(a, z + 1) for a, z in zip(low, high, strict=True))
+    return window.part(low.tolist(), high.tolist()), shares[(slice(None), *inside)]
+
+
 def _trusting(shares: Single, before: MaskArray, seeds: Seeds, trust: float) -> Single:
     """Shares with the mask before as one more witness; close to hints that contradict it, it is not heard."""
     from scipy import ndimage
@@ -199,8 +215,9 @@ def _answer(mask: MaskArray, before: MaskArray, labels: Sequence[int], seen_: tu
         inner, seeds, window = seen_
         part = shares[window.slices(thinned=False)]
         at = [0, *(1 + list(labels).index(v) for v in seeds.labels)]
-        kept = 1 - part[[n for n in range(len(part)) if n not in at]].sum(axis=0)
-        part[at] = inner * kept
+        kept = 1 - sum((part[n] for n in range(len(part)) if n not in at), start=np.zeros((), dtype=np.float32))
+        for row, share in zip(at, inner, strict=True):
+            np.multiply(share, kept, out=part[row])
         start, stop = _changed_within(window, before, mask)
     return RefinedMask(mask, shares, tuple(labels), None, start, stop)
 

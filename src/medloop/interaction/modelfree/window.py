@@ -36,6 +36,13 @@ class Window:
         (a, b, c), (x, y, z) = self.box
         return x - a, y - b, z - c
 
+    def part(self, first: Sequence[int], last: Sequence[int]) -> "Window":
+        """The window from one seen voxel to another, both counted along the seen voxels and included."""
+        ends = zip(first, last, self.stride, self.box[0], self.box[1], strict=True)
+        spans = [(a + low * s, z if a + (high + 1) * s >= z else a + high * s + 1) for low, high, s, a, z in ends]
+        (a, x), (b, y), (c, z) = spans
+        return Window(((a, b, c), (x, y, z)), self.stride)
+
     def places(self, voxels: Voxels) -> Voxels:
         """The seen voxel nearest to each given one that lies in the box, shape (m, 3), each once."""
         inside = (voxels >= self.box[0]).all(axis=1) & (voxels < self.box[1]).all(axis=1)

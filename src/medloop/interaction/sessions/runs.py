@@ -53,8 +53,7 @@ def apply_delta(mask: MaskArray, delta: Delta, *, backwards: bool = False) -> No
 
 def net_delta(mask: MaskArray, taken_back: Sequence[Delta], made: Sequence[Delta]) -> Delta:
     """Take changes back, make others, in place and in order; what that changed in all."""
-    every = [*taken_back, *made]
-    touched = np.unique(flat_indices([(s, n, 0) for delta in every for s, n, _, _ in delta.tolist()]))
+    touched = _touched([*taken_back, *made])
     flat = flat_view(mask)
     before = flat[touched]
     for delta in taken_back:
@@ -64,6 +63,18 @@ def net_delta(mask: MaskArray, taken_back: Sequence[Delta], made: Sequence[Delta
     after = flat[touched]
     changed = before != after
     return _runs(touched[changed], before[changed], after[changed])
+
+
+def _touched(deltas: Sequence[Delta]) -> Delta:
+    """Every flat index that changes cover, ascending, each once."""
+    spans = np.concatenate([np.zeros((0, 2), dtype=np.int64), *(delta[:, :2] for delta in deltas)])
+    if not len(spans):
+        return np.zeros(0, dtype=np.int64)
+    first = int(spans[:, 0].min())
+    covered = np.zeros(int(spans.sum(axis=1).max()) - first, dtype=bool)
+    for start, length in (spans - (first, 0)).tolist():
+        covered[start : start + length] = True
+    return np.flatnonzero(covered) + first
 
 
 def box_of(delta: Delta, shape: Sequence[int]) -> tuple[Triple, Triple]:
