@@ -1,10 +1,10 @@
 """How well is a prediction's quality known without its truth? Predicted Dice, its interval, triage, deferral, calibration.
 
 Two models with the product's folded recipe learn from different patients, a few CPU minutes each. Held-out patients, each
-clean and once corrupted (noise, blur or bias field), are predicted; every sign of quality is written down and held against
-the true Dice. What is fitted is fitted, calibrated and tested on different patients (40, 30 and 30 %), repeated over random
-divisions; a clean case and its corrupted version are always on the same side. Reverse classification learns from ten
-labelled references alone.
+clean and once corrupted (noise, blur or bias field; see `--severity`), are predicted; every sign of quality is written down
+and held against the true Dice. What is fitted is fitted, calibrated and tested on different patients (40, 30 and 30 %),
+repeated over random divisions; a clean case and its corrupted version are always on the same side. Reverse classification
+learns from ten labelled references alone.
 
     python benchmarks/quality.py --data ../shared/data/hippocampus --seeds 1 --json quality.json
 """
@@ -50,7 +50,7 @@ def run_seed(dataset: Dataset, question: Question, seed: int, options: argparse.
         train_model(learned[n], question, model_seed(seed, n), options.minutes, options.heads, folder / f"model-{n}") for n in range(2)
     ]
     print(f"seed {seed}: models of {models[0][0].steps} and {models[1][0].steps} steps trained", file=sys.stderr, flush=True)
-    seen = look(parts, question, models, seed, references=options.references, band_mm=options.band_mm)
+    seen = look(parts, question, models, seed, references=options.references, band_mm=options.band_mm, severity=options.severity)
     truth = np.array([s.truth for s in seen])
     corrupted = np.array([s.corrupted for s in seen])
     return {
@@ -109,6 +109,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--training", type=int, default=40, help="patients each model learns from")
     parser.add_argument("--held-out", type=int, default=60, help="held-out patients at most")
     parser.add_argument("--references", type=int, default=10, help="labelled references of reverse classification")
+    parser.add_argument("--severity", type=float, default=1.0, help="strength of the corruptions: 1 about halves the Dice of hippocampi")
     parser.add_argument("--repeats", type=int, default=10, help="random divisions of the held-out patients")
     parser.add_argument("--trees", type=int, default=50, help="of the forest among the regression's candidates")
     parser.add_argument("--band-mm", type=float, default=3.0, help="half width of the band near borders")

@@ -99,26 +99,33 @@ def train_model(
     return recipe, file.read_bytes(), (time.process_time() - begun) / 60
 
 
-def corrupt(image: Image, rng: np.random.Generator) -> Image:
-    """One of noise, blur and a bias field, of random strength up to severe."""
+def corrupt(image: Image, rng: np.random.Generator, severity: float) -> Image:
+    """One of noise, blur and a bias field, of random strength; up to severe at a `severity` of 1."""
     array = image.array.astype(np.float32)
     spread, flat = float(array.std()), [n == 1 for n in array.shape[1:]]
     kind = rng.integers(3)
     if kind == 0:
-        array = array + rng.uniform(0.5, 2.5) * spread * rng.standard_normal(array.shape, dtype=np.float32)
+        array = array + severity * rng.uniform(0.5, 2.5) * spread * rng.standard_normal(array.shape, dtype=np.float32)
     elif kind == 1:
-        width = rng.uniform(0.02, 0.08) * max(array.shape[1:])
+        width = severity * rng.uniform(0.02, 0.08) * max(array.shape[1:])
         array = np.stack([ndimage.gaussian_filter(c, [0 if f else width for f in flat]) for c in array])
     else:
         field = ndimage.gaussian_filter(
             rng.standard_normal(array.shape[1:]), [0 if f else n / 4 for f, n in zip(flat, array.shape[1:], strict=True)]
         )
-        array = array * np.exp(rng.uniform(0.5, 2.0) * field / max(float(field.std()), 1e-9)).astype(np.float32)
+        array = array * np.exp(severity * rng.uniform(0.5, 2.0) * field / max(float(field.std()), 1e-9)).astype(np.float32)
     return Image(array, image.grid)
 
 
 def look(
-    parts: Parts, question: Question, models: Sequence[tuple[Recipe, bytes, float]], seed: int, *, references: int, band_mm: float
+    parts: Parts,
+    question: Question,
+    models: Sequence[tuple[Recipe, bytes, float]],
+    seed: int,
+    *,
+    references: int,
+    band_mm: float,
+    severity: float,
 ) -> list[Seen]:
     """Predict every held-out case, clean and corrupted, and write down what can be seen and what is true."""
     from medloop.models.predict import Predictor
@@ -132,7 +139,7 @@ def look(
         clean, truth = read_case(case, question)
         assert isinstance(truth, Mask)
         rng = generator(seed, "quality", case.name)
-        for image, corrupted in ((clean, False), (corrupt(clean, rng), True)):
+        for image, corrupted in ((clean, False), (corrupt(clean, rng, severity), True)):
             found.append(_look_at(case, image, truth, predictors, judge, corrupted=corrupted, band_mm=band_mm, rng=rng))
     return found
 

@@ -44,6 +44,13 @@ def test_a_risk_that_is_none_is_wrong_use(medloop: Medloop, project: Path):
     assert medloop("triage", project, "--risk", "0").status == 2
 
 
+def test_quality_without_a_model_or_with_too_many_references_is_one_line(medloop: Medloop, project: Path):
+    said = medloop("quality", project)
+    assert (said.status, said.err.count("\n")) == (1, 1)
+    assert "needs a model, got none" in said.err
+    assert medloop("quality", project, "--references", "11").status == 2
+
+
 def test_calibration_needs_a_model_and_a_known_method(medloop: Medloop, project: Path):
     said = medloop("calibrate", project)
     assert (said.status, said.err.count("\n")) == (1, 1)

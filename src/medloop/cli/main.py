@@ -41,6 +41,7 @@ for command in (
     projects.report,
     measuring.measure,
     triage.triage,
+    triage.quality,
     triage.calibrate,
     projects.export,
     learning.strategies,

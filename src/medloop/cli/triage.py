@@ -1,4 +1,4 @@
-"""Commands about trust: who should look at a prediction, and whether its probabilities come true."""
+"""Commands about trust: how good predictions are, who should look at them, and whether their probabilities come true."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -31,6 +31,33 @@ def triage(
         print_json(found)
     else:
         _print_triage(found)
+
+
+def quality(
+    folder: ProjectFolder,
+    references: Annotated[int, typer.Option(help="Answered cases that judge, 2 to 10; the newest are taken.")] = 10,
+    good: Annotated[float, typer.Option(help="Dice that needs no look.")] = 0.7,
+    as_json: AsJson = False,
+) -> None:
+    """Say how good predictions are when no evaluation cases exist: a few answered cases judge them.
+
+    By reverse classification: a mask is good when a classifier that learned from it alone works on the answered cases.
+    """
+    from medloop.loop.references import judge_by_references
+    from medloop.loop.workspace import Workspace
+
+    with Workspace.open(folder) as workspace:
+        found = judge_by_references(workspace, most=references, good=good)
+    if as_json:
+        print_json(found)
+        return
+    if found.cases:
+        rows = [(c.name, f"{c.expected:.2f}", "good" if c.good else "look") for c in found.cases]
+        print_table(("case", "expected Dice", f"at {good:g}"), rows)
+    count = sum(case.good for case in found.cases)
+    typer.echo(f"good: {count}; look: {len(found.cases) - count}; judged by {len(found.references)} answers, model {found.model_index}")
+    if found.unpredicted:
+        say(f"{found.unpredicted} cases have no prediction of model {found.model_index}; medloop predict makes them")
 
 
 def calibrate(

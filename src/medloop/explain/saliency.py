@@ -34,12 +34,11 @@ from medloop.core.image import Image
 from medloop.explain.methods import METHODS
 from medloop.models.batches import cut
 from medloop.models.compute import limited_threads
-from medloop.models.fitting import fit_image
+from medloop.models.fitting import fit_for_networks
 from medloop.models.inference import answer_once, window_size
 from medloop.models.networks import ClassificationNetwork, SegmentationNetwork
-from medloop.models.normalise import normalise
 from medloop.models.predict import Predictor
-from medloop.models.resample import resample, working_shape
+from medloop.models.resample import resample
 
 BLUR = 1 / 12
 """Standard deviation of the blurred baseline, as a share of the window's length."""
@@ -100,9 +99,8 @@ def explain_image(predictor: Predictor, image: Image, *, label: int, method: str
     if not 0 <= label < recipe.classes:
         raise LabelError(f"The model knows the labels 0 to {recipe.classes - 1}, got {label}")
     attributions = _captum()
-    image = fit_image(recipe, image, "image")
     network = predictor.networks[member]
-    prepared = resample(normalise(image.array), working_shape(recipe, image.grid))
+    prepared = fit_for_networks(recipe, image).array
     with limited_threads(recipe.threads):
         window = _place_window(predictor, network, prepared, label)
         question = _question(network, window, label, recipe.kind == "segmentation")

@@ -19,13 +19,11 @@ from torch import Tensor
 from medloop.core.geometry import Shape3
 from medloop.core.image import Image
 from medloop.models.compute import limited_threads
-from medloop.models.fitting import fit_image
+from medloop.models.fitting import fit_for_networks
 from medloop.models.inference import answer_once
 from medloop.models.networks import ClassificationNetwork, SegmentationNetwork
-from medloop.models.normalise import normalise
 from medloop.models.predict import Predictor
 from medloop.models.recipes import Recipe
-from medloop.models.resample import resample, working_shape
 
 STEPS = 5
 """DeepFool needs two or three steps on trained networks."""
@@ -58,8 +56,7 @@ def adversarial_distance(predictor: Predictor, image: Image, *, steps: int = STE
         ShapeError: When the image does not fit the recipe.
     """
     recipe, network = predictor.recipe, predictor.networks[0]
-    image = fit_image(recipe, image, "image")
-    prepared = resample(normalise(image.array), working_shape(recipe, image.grid))
+    prepared = fit_for_networks(recipe, image).array
     with limited_threads(recipe.threads):
         patch = prepared if recipe.kind == "classification" else _patch_around_foreground(network, recipe, prepared, predictor.device)
         tensor = torch.from_numpy(np.ascontiguousarray(patch))[None].to(predictor.device)

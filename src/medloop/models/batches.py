@@ -21,12 +21,11 @@ from medloop.core.geometry import Shape3
 from medloop.core.image import Image, Mask
 from medloop.core.seeds import generator
 from medloop.models.augmentation import Change, apply_change, sample_change, window_shape
-from medloop.models.fitting import fit_image
+from medloop.models.fitting import fit_for_networks
 from medloop.models.losses import IGNORE
-from medloop.models.normalise import normalise
 from medloop.models.plans import Spacing
 from medloop.models.recipes import Recipe
-from medloop.models.resample import resample, resample_mask, working_shape, working_spacing
+from medloop.models.resample import resample_mask
 
 CLASS_LOCATIONS = 2000
 """Voxels remembered per case and label, to centre patches on."""
@@ -96,11 +95,10 @@ def prepare_cases(recipe: Recipe, cases: Sequence[TrainingCase], folder: Path) -
 
 def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCase:
     image, answer = case.load()
-    image = fit_image(recipe, image, case.id)
-    shape = working_shape(recipe, image.grid)
-    spacing = working_spacing(image.grid, shape)
+    fitted = fit_for_networks(recipe, image, case.id)
+    shape, spacing = fitted.shape, fitted.spacing_mm
     image_file = stem.with_suffix(".image.npy")
-    np.save(image_file, resample(normalise(image.array), shape))
+    np.save(image_file, fitted.array)
     marked = _prepare_marks(case.irrelevant if recipe.rrr else None, stem.with_suffix(".irrelevant.npy"), shape)
     if isinstance(answer, int | np.integer):
         _require_known({int(answer)}, recipe, case.id)

@@ -1,11 +1,52 @@
-"""Images as a recipe reads them: one dimension, one number of channels. Free of torch."""
+"""Images as a recipe's networks read them: its channels, normalised intensities, its working grid."""
+
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from medloop.core.errors import ShapeError
+from medloop.core.geometry import Shape3
 from medloop.core.image import Image
-from medloop.models.plans import COLOURED, GREY, common_channels
+from medloop.models.normalise import normalise
+from medloop.models.plans import COLOURED, GREY, Spacing, common_channels
 from medloop.models.recipes import Recipe
+from medloop.models.resample import resample, working_shape, working_spacing
+
+
+@dataclass(frozen=True, eq=False)
+class FittedImage:
+    """An image as networks read it.
+
+    Attributes:
+        image: With the recipe's channels, on its own grid.
+        normalised: Its intensities normalised there, shape (channels, I, J, K), float32.
+        array: The same on the working grid: what goes into a network.
+        shape, spacing_mm: Of the working grid.
+    """
+
+    image: Image
+    normalised: npt.NDArray[np.float32]
+    array: npt.NDArray[np.float32]
+    shape: Shape3
+    spacing_mm: Spacing
+
+
+def fit_for_networks(recipe: Recipe, image: Image, name: str = "image") -> FittedImage:
+    """An image as the networks of a recipe read it, in training and ever after.
+
+    Args:
+        recipe: Theirs.
+        image: As stored.
+        name: Of the image, for what is said when it does not fit.
+
+    Raises:
+        ShapeError: See `fit_image`.
+    """
+    image = fit_image(recipe, image, name)
+    shape = working_shape(recipe, image.grid)
+    normalised = normalise(image.array)
+    return FittedImage(image, normalised, resample(normalised, shape), shape, working_spacing(image.grid, shape))
 
 
 def fit_image(recipe: Recipe, image: Image, name: str) -> Image:

@@ -15,12 +15,11 @@ from medloop.core.arrays import ClassProbabilities, FloatArray, ProbabilitySampl
 from medloop.core.errors import InputError
 from medloop.core.image import Image
 from medloop.models.compute import choose_device, limited_threads
-from medloop.models.fitting import fit_image
+from medloop.models.fitting import fit_for_networks
 from medloop.models.inference import answer_heads
 from medloop.models.networks import ClassificationNetwork, SegmentationNetwork, build_network, load_weights
-from medloop.models.normalise import normalise
 from medloop.models.recipes import Recipe
-from medloop.models.resample import resample, working_shape
+from medloop.models.resample import resample
 from medloop.models.uncertainty import EverySource, Pass, Sampler
 
 
@@ -105,8 +104,7 @@ class Predictor:
         Raises:
             ShapeError: When the image does not fit the recipe.
         """
-        image = fit_image(self.recipe, image, "image")
-        prepared = resample(normalise(image.array), working_shape(self.recipe, image.grid))
+        prepared = fit_for_networks(self.recipe, image).array
         passes = self.sampler.passes(max(1, -(-samples // self.recipe.heads)), rng)
         with limited_threads(self.recipe.threads):
             answers = [self._run(one, prepared) for one in passes]

@@ -91,7 +91,7 @@ class DiceRegression:
         from sklearn.ensemble import ExtraTreesRegressor
         from sklearn.linear_model import Ridge
 
-        forest = ExtraTreesRegressor(self.trees or 1, min_samples_leaf=3, random_state=self.seed)
+        forest = ExtraTreesRegressor(self.trees or 1, min_samples_leaf=3, random_state=self.seed % 2**32)
         lines: dict[str, list[Any]] = {"model": [Ridge()], "model__alpha": list(PENALTIES)}
         return [lines, {"model": [forest]}] if self.trees else [lines]
 

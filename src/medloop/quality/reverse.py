@@ -158,7 +158,7 @@ class _Forest:
     def __init__(self, trees: int, seed: int) -> None:
         from sklearn.ensemble import ExtraTreesClassifier
 
-        self.trees = ExtraTreesClassifier(trees, min_samples_leaf=3, random_state=seed)
+        self.trees = ExtraTreesClassifier(trees, min_samples_leaf=3, random_state=seed % 2**32)
 
     def fit(self, features: FloatArray, labels: MaskArray, weights: FloatArray) -> "_Forest":
         self.trees.fit(features, labels, sample_weight=weights)

@@ -12,6 +12,7 @@ import numpy as np
 
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import FormatError, InputError, LabelError, ShapeError
+from medloop.core.geometry import Grid, Shape3
 from medloop.core.image import Image
 from medloop.interaction.engine import Engine, ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
 from medloop.interaction.guard import heed
@@ -35,11 +36,10 @@ from medloop.interaction.prompts import Prompt
 from medloop.interaction.solvers.mincut import SMOOTHNESS
 from medloop.models.batches import cut
 from medloop.models.compute import choose_device
-from medloop.models.fitting import fit_image
+from medloop.models.fitting import fit_for_networks
 from medloop.models.networks import SegmentationNetwork, build_network, load_weights
-from medloop.models.normalise import normalise
 from medloop.models.recipes import Recipe
-from medloop.models.resample import resample, working_shape, working_spacing
+from medloop.models.resample import resample
 
 NAME = "network"
 EMPHASIS = 2.0
@@ -71,21 +71,27 @@ class Look:
     """What the engine has worked out from an image.
 
     Attributes:
-        normalised: The image normalised on its own grid, shape (channels, I, J, K).
-        prepared: The same at the working spacing.
+        fitted: The image as the networks read it.
     """
 
     def __init__(self, image: Image, recipe: Recipe, networks: Sequence[SegmentationNetwork]) -> None:
-        self.grid, self._recipe, self._networks = image.grid, recipe, networks
-        self.normalised = normalise(image.array)
-        self.shape = working_shape(recipe, image.grid)
-        self.spacing_mm = working_spacing(image.grid, self.shape)
-        self.prepared = resample(self.normalised, self.shape)
+        self.fitted = fit_for_networks(recipe, image)
+        self._recipe, self._networks = recipe, networks
+
+    @property
+    def grid(self) -> Grid:
+        """The image's own."""
+        return self.fitted.image.grid
+
+    @property
+    def shape(self) -> Shape3:
+        """The working grid's."""
+        return self.fitted.shape
 
     @cached_property
     def proposal(self) -> Channels:
         """What the networks say by themselves, on the image's grid, shape (classes, I, J, K)."""
-        return resample(propose(self._networks, self._recipe, self.prepared), self.grid.shape)
+        return resample(propose(self._networks, self._recipe, self.fitted.array), self.grid.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +167,7 @@ class NetworkEngine:
         Raises:
             ShapeError: An image that does not fit the recipe.
         """
-        return ImageEmbedding(image, NAME, Look(fit_image(self.recipe, image, "image"), self.recipe, self.networks))
+        return ImageEmbedding(image, NAME, Look(image, self.recipe, self.networks))
 
     def refine(
         self,
@@ -235,8 +241,8 @@ class NetworkEngine:
     def _answer_in(
         self, span: Span, look: Look, mask: MaskArray, prompts: Sequence[Prompt], group: Sequence[int], wanted: StillWanted
     ) -> _Part:
-        image = cut(look.prepared, span.start, span.shape)
-        window = Window(span.start, span.stop, look.spacing_mm, image[0])
+        image = cut(look.fitted.array, span.start, span.shape)
+        window = Window(span.start, span.stop, look.fitted.spacing_mm, image[0])
         meant = rescaled(meant_for(prompts, group), look.grid.shape, look.shape)
         drawn = guidance_channels(meant, sampled(mask, look.shape, span), window, labels=group, hints=self.recipe.hints)
         places = dict(enumerate(hint_places(meant, window, labels=group).values()))
@@ -246,8 +252,8 @@ class NetworkEngine:
         inside, probabilities, chosen = choose_labels(
             found,
             window,
-            look.normalised,
-            look.prepared,
+            look.fitted.normalised,
+            look.fitted.array,
             look.grid,
             prompts,
             group,

@@ -1,13 +1,18 @@
-"""Background work: jobs, their logs, and how the project learns."""
+"""Background work: jobs, their logs, how the project learns, and whom its predictions still need."""
 
-from fastapi import APIRouter
+from typing import Annotated
 
+from fastapi import APIRouter, Query
+
+from medloop.loop.deferral import HARD_DICE, triage_pool
 from medloop.loop.progress import progress
 from medloop.loop.rounds import start_training
+from medloop.quality.triage import GOOD_DICE
 from medloop.server.progress_views import ProgressView
 from medloop.server.project_views import JobRef, LogLineView, LogView
 from medloop.server.schemas import After, Id, Limit, Nothing
 from medloop.server.site import AnnotatorName, WorkspaceHere
+from medloop.server.triage_views import TriageView
 from medloop.server.views import JobView, job_view
 
 router = APIRouter(prefix="/projects/{project}", tags=["work"])
@@ -17,6 +22,17 @@ router = APIRouter(prefix="/projects/{project}", tags=["work"])
 def get_progress(workspace: WorkspaceHere) -> ProgressView:
     """The learning curve, the labels per hour, the expected quality of the pool, models, rounds, time, and advice on stopping."""
     return ProgressView.of(progress(workspace))
+
+
+@router.get("/triage")
+def get_triage(
+    workspace: WorkspaceHere,
+    risk: Annotated[float, Query(description="Share of all cases that may be accepted wrongly.")] = 0.1,
+    good: Annotated[float, Query(description="True score (Dice) that needs no look.")] = GOOD_DICE,
+    hard: Annotated[float, Query(description="True score below which two people should look.")] = HARD_DICE,
+) -> TriageView:
+    """Which predictions to accept, to review or to show to a second expert at a stated risk, and the measured curve behind it."""
+    return TriageView.of(triage_pool(workspace, risk=risk, good=good, hard=hard))
 
 
 @router.get("/jobs")

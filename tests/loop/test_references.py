@@ -1,0 +1,122 @@
+"""Predictions judged by a few answers, with nothing evaluated."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from medloop.core.errors import InputError, SettingError, StateError
+from medloop.core.geometry import Grid
+from medloop.core.image import Image
+from medloop.core.records import Annotation, Annotator, Case, Prediction, ProjectSettings, Source, new_id, now
+from medloop.images.encode import encode_mask
+from medloop.loop.annotators import annotator_named
+from medloop.loop.cases import add_case
+from medloop.loop.references import judge_by_references
+from medloop.loop.workspace import Workspace
+
+from .made_up import add_model
+
+SHAPE = (20, 20, 12)
+
+
+def ball(shift: float) -> np.ndarray:
+    away = np.linalg.norm(np.indices(SHAPE) - np.reshape([10 + shift, 10, 6], (3, 1, 1, 1)), axis=0)
+    return (away < 5).astype(np.uint8)
+
+
+def add_ball(workspace: Workspace, name: str, shift: float, *, channels: int = 1) -> Case:
+    """A bright ball on noise."""
+    noise = np.random.default_rng(int(10 * shift) + 100).normal(size=(channels, *SHAPE))
+    image = Image((5.0 * ball(shift) + noise).astype(np.float32), Grid(SHAPE, np.eye(4)))
+    source = Source(format="made up", names=(name,), sha256=hashlib.sha256(name.encode()).hexdigest())
+    case = add_case(workspace, image, name=name, patient=name, split="train", source=source)
+    assert case is not None
+    return case
+
+
+def answer(workspace: Workspace, person: Annotator, case: Case, mask: np.ndarray) -> None:
+    blob = workspace.store.blobs.put(encode_mask(mask))
+    made = Annotation(
+        id=new_id("annotation"),
+        case_id=case.id,
+        task_id=workspace.task.id,
+        annotator_id=person.id,
+        kind="mask",
+        blob=blob,
+        created_at=now(),
+    )
+    with workspace.store.write(person.id) as tx:
+        tx.add(made, verb="submit")
+
+
+def predict(workspace: Workspace, model_id: str, case: Case, mask: np.ndarray) -> None:
+    blob = workspace.store.blobs.put(encode_mask(mask))
+    made = Prediction(
+        id=new_id("prediction"),
+        case_id=case.id,
+        model_id=model_id,
+        mask=blob,
+        uncertainty=None,
+        probabilities=(0.9, 0.1),
+        features=None,
+        scores={},
+        created_at=now(),
+    )
+    with workspace.store.write("worker") as tx:
+        tx.add(made)
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    with Workspace.create(
+        tmp_path / "balls", name="Balls", kind="segmentation", labels=["ball"], settings=ProjectSettings(train_after=0)
+    ) as made:
+        yield made
+
+
+def filled(workspace: Workspace, *, answers: int = 3, channels: int = 1) -> None:
+    """Answered balls, one found where it is, one predicted beside it, one not predicted."""
+    person = annotator_named(workspace, "somebody")
+    for n in range(answers):
+        answer(workspace, person, add_ball(workspace, f"answered{n}", n - 1.0), ball(n - 1.0))
+    model = add_model(workspace, 3)
+    predict(workspace, model.id, add_ball(workspace, "found", 0.5, channels=channels), ball(0.5))
+    predict(workspace, model.id, add_ball(workspace, "missed", 0.6), np.roll(ball(0.6), 7, axis=0))
+    add_ball(workspace, "unseen", 0.7)
+
+
+def test_a_mask_beside_the_ball_is_told_from_one_on_it(workspace):
+    filled(workspace)
+    found = judge_by_references(workspace)
+    assert [(c.name, c.good) for c in found.cases] == [("missed", False), ("found", True)]
+    assert found.cases[0].expected < 0.5 < 0.7 <= found.cases[1].expected <= 1
+    assert (found.references, found.model_index, found.unpredicted) == (("answered2", "answered1", "answered0"), 3, 1)
+    assert judge_by_references(workspace) == found
+
+
+def test_the_newest_answers_judge_and_a_stricter_mark_asks_for_more_looks(workspace):
+    filled(workspace)
+    found = judge_by_references(workspace, most=2, good=1.01)
+    assert found.references == ("answered2", "answered1")
+    assert not any(case.good for case in found.cases)
+
+
+def test_grey_and_coloured_images_judge_each_other(workspace):
+    filled(workspace, channels=3)
+    assert [(c.name, c.good) for c in judge_by_references(workspace).cases] == [("missed", False), ("found", True)]
+
+
+def test_what_is_missing_is_said_in_a_line(workspace, tmp_path):
+    with pytest.raises(InputError, match="needs a model, got none; answer some cases and train"):
+        judge_by_references(workspace)
+    filled(workspace, answers=1)
+    with pytest.raises(InputError, match="needs 2 whole answers, got 1; answer some more cases"):
+        judge_by_references(workspace)
+    with pytest.raises(SettingError, match="Take 2 to 10 references, got 11"):
+        judge_by_references(workspace, most=11)
+    with (
+        Workspace.create(tmp_path / "tags", name="Tags", kind="classification", labels=["a", "b"]) as tags,
+        pytest.raises(StateError, match="asks for tags"),
+    ):
+        judge_by_references(tags)

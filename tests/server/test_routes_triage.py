@@ -1,0 +1,45 @@
+"""Who should look at which prediction, over REST."""
+
+from tests.loop import made_up
+
+
+def judge(workspace) -> None:
+    """Predictions of every case; all but the last are evaluated, and as good as their samples agree."""
+    model, scores = made_up.add_model(workspace, 1), {}
+    *judged, last = made_up.every_case(workspace)
+    for n, case in enumerate(judged):
+        scores[case.name] = (0.95, 0.9, 0.6, 0.1)[n]
+        made_up.add_prediction(workspace, model, case, agreement=scores[case.name])
+    made_up.add_prediction(workspace, model, last, agreement=0.99)
+    made_up.add_evaluation(workspace, model, "test", 1, scores)
+
+
+def test_the_pool_is_sorted_with_reasons_and_the_measured_curve(site) -> None:
+    judge(site.workspace)
+    found = site.client.get(f"{site.url}/triage", params={"risk": 0.25, "good": 0.7, "hard": 0.5}).json()
+    assert [(c["score"], c["decision"]) for c in found["cases"]] == [
+        (0.1, "second expert"),
+        (0.6, "review"),
+        (0.9, "accept"),
+        (0.95, "accept"),
+        (0.99, "accept"),
+    ]
+    assert (found["accept"]["above"], found["accept"]["coverage"], found["accept"]["patients"]) == (0.6, 0.5, 4)
+    assert found["cases"][0]["reason"] == "0.100 is not above 0.100: it may well be below 0.5"
+    assert found["curve"][-1]["share_bad"] == 0.5
+    assert (found["splits"], found["optimistic"], found["unpredicted"]) == (["test"], False, 0)
+
+
+def test_a_threshold_without_limit_is_null_not_infinite(site) -> None:
+    judge(site.workspace)
+    found = site.client.get(f"{site.url}/triage", params={"risk": 0.9, "good": 0.01, "hard": 0.01}).json()
+    assert found["accept"]["above"] is None
+
+
+def test_too_few_evaluated_patients_and_bad_risks_are_refused_in_words(site) -> None:
+    judge(site.workspace)
+    few = site.client.get(f"{site.url}/triage", params={"risk": 0.05})
+    assert few.status_code == 422
+    assert "needs at least 19 evaluated patients, got 4" in few.json()["error"]["message"]
+    assert site.client.get(f"{site.url}/triage", params={"risk": 2}).status_code == 422
+    assert site.client.get(f"{site.url}/triage", params={"risk": "much"}).status_code == 422
