@@ -197,12 +197,13 @@ class Unit:
 
 
 def units(design: StudyDesign) -> tuple[Unit, ...]:
-    """Every unit of a study in a good order to begin: first rounds, then seed by seed the later rounds and the upper bound.
+    """Every unit of a study in a good order to begin: first rounds, then seed by seed the upper bound and the later rounds.
 
-    So a study that is cut short holds whole seeds rather than a bit of each.
+    So a study that is cut short holds whole seeds rather than a bit of each, and no process is left alone at the end with the
+    longest unit, which the upper bound is.
     """
     every = [Unit(seed, SHARED, 1) for seed in design.seeds]
     for seed in design.seeds:
-        every += [Unit(seed, name, r) for r in range(2, design.rounds + 1) for name in design.strategies]
         every.append(Unit(seed, FULL, 1))
+        every += [Unit(seed, name, r) for r in range(2, design.rounds + 1) for name in design.strategies]
     return tuple(every)
