@@ -53,7 +53,7 @@ MEASURED = 0.95
 LEANER = 0.75
 """Channels of each level against the recipe's own: more steps in the same minutes, better after 10 CPU minutes."""
 
-VARIANTS = ("network", "network+cut", "network+emphasis+cut", "network+emphasis+cut+fallback", "network+adaptation+cut")
+VARIANTS = ("network", "network+cut", "network+emphasis+cut", "network+adaptation+cut")
 
 
 class RandomWalker:
@@ -133,7 +133,14 @@ def tuning_cases(drawn: Sequence[CaseSource], most: int) -> list[CaseSource]:
 
 
 def train_network(
-    cases: Sequence[CaseSource], question: Question, seed: int, minutes: float, folder: Path, *, steps: int = 0
+    cases: Sequence[CaseSource],
+    question: Question,
+    seed: int,
+    minutes: float,
+    folder: Path,
+    *,
+    steps: int = 0,
+    remapped: float | None = None,
 ) -> tuple[Recipe, bytes, float]:
     """The recipe, the weights and the CPU minutes of a training, or those of an earlier one in the same folder."""
     from medloop.interaction.guided.rehearsal import Rehearsal
@@ -156,7 +163,8 @@ def train_network(
         recipe = Recipe.from_json(json.loads(planned.read_text()))
     else:
         features = tuple(int(8 * np.ceil(width * LEANER / 8)) for width in chosen.features)
-        recipe = dataclasses.replace(chosen, guided=True, features=features, validations=0, steps=steps)
+        share = chosen.remapped if remapped is None else remapped
+        recipe = dataclasses.replace(chosen, guided=True, features=features, validations=0, steps=steps, remapped=share)
     if not recipe.steps:
         with tempfile.TemporaryDirectory() as temporary, limited_threads(1):
             seconds = seconds_per_step(recipe, prepare_cases(recipe, training, Path(temporary)), clock=time.process_time, guide=guide)
@@ -179,7 +187,6 @@ def network_engine(recipe: Recipe, weights: bytes, variant: str) -> Engine:
     """The network with what its name says."""
     from medloop.interaction.guided.adaptation import Adaptation
     from medloop.interaction.guided.network import EMPHASIS, NetworkEngine, Refinement
-    from medloop.interaction.modelfree.classical import ClassicalEngine
     from medloop.interaction.solvers.mincut import SMOOTHNESS
 
     refinement = Refinement(
@@ -187,8 +194,7 @@ def network_engine(recipe: Recipe, weights: bytes, variant: str) -> Engine:
         emphasis=EMPHASIS if "emphasis" in variant else 1.0,
         smoothness=SMOOTHNESS if "cut" in variant else None,
     )
-    fallback = ClassicalEngine() if "fallback" in variant else None
-    return NetworkEngine.load(recipe, [weights], refinement=refinement, fallback=fallback)
+    return NetworkEngine.load(recipe, [weights], refinement=refinement)
 
 
 def measure(engine: Engine, robot: str, cases: Sequence[CaseSource], question: Question, seed: int) -> dict[str, Any]:
@@ -271,7 +277,9 @@ def run(dataset: Dataset, options: argparse.Namespace, work: Path) -> list[dict[
                 peer, spent, taken = train_deepedit(known, seed, minutes, folder, steps=options.deepedit_steps)
                 for robot in options.robots:
                     note(peer.name, peer, robot, seed, trained=count, training_cpu_minutes=spent, steps=taken)
-            recipe, weights, spent = train_network(drawn[:count], question, seed, minutes, folder, steps=options.steps)
+            recipe, weights, spent = train_network(
+                drawn[:count], question, seed, minutes, folder, steps=options.steps, remapped=options.remapped
+            )
             for variant in options.variants:
                 for robot in options.robots:
                     engine = network_engine(recipe, weights, variant)
@@ -291,11 +299,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--test-cases", type=int, default=30, help="cases to test on")
     parser.add_argument("--tune", action="store_true", help=f"test on {TUNED} other cases, to choose settings on")
     parser.add_argument("--robots", nargs="+", default=["centre", "random", "noisy"], help="who clicks")
-    parser.add_argument("--variants", nargs="+", default=list(VARIANTS[3:]), choices=VARIANTS, help="what happens to the network's answer")
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS[2:]), choices=VARIANTS, help="what happens to the network's answer")
     parser.add_argument("--no-baseline", action="store_true", help="leave the random walker out")
     parser.add_argument("--deepedit", action="store_true", help="add MONAI's DeepEdit, trained on the same cases for the same minutes")
     parser.add_argument("--unseen", choices=["colour"], help="test on coloured pictures, train on grey ones")
     parser.add_argument("--steps", type=int, default=0, help="steps of each training instead of minutes")
+    parser.add_argument("--remapped", type=float, help="share of patches with grey values through a random curve; else the recipe's own")
     parser.add_argument("--deepedit-steps", type=int, default=0, help="the same of DeepEdit")
     parser.add_argument("--work", type=Path, help="folder for trained networks; naming it again trains none twice")
     return parser.parse_args(arguments)

@@ -283,6 +283,43 @@ export interface Progress {
   rounds: RoundRow[];
 }
 
+export type Decision = "accept" | "review" | "second expert";
+
+export interface TriagedCase {
+  case_id: string;
+  name: string;
+  decision: Decision;
+  score: number;
+  expected: number | null;
+  low: number | null;
+  high: number | null;
+  reason: string;
+}
+
+/** Scores above `above` are accepted; null accepts all. */
+export interface Threshold {
+  above: number | null;
+  risk: number;
+  bound: number;
+  patients: number;
+  coverage: number;
+  accepted_loss: number;
+}
+
+export interface Triage {
+  model_index: number;
+  risk: number;
+  good: number;
+  hard: number;
+  accept: Threshold;
+  second: Threshold;
+  splits: string[];
+  optimistic: boolean;
+  curve: { score: number | null; coverage: number; share_bad: number; share_of_all: number }[];
+  cases: TriagedCase[];
+  unpredicted: number;
+}
+
 export interface Job {
   id: string;
   kind: string;

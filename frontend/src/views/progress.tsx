@@ -10,6 +10,7 @@ import { Header } from "./header";
 import { Jobs } from "./jobs";
 import { CurvePanel } from "./curvepanel";
 import { clock, duration } from "./format";
+import { TriagePanel } from "./triage";
 
 export function ProgressView({ project }: { project: Project }) {
   const { progress, jobs, refresh } = useLive(project.id);
@@ -35,6 +36,7 @@ export function ProgressView({ project }: { project: Project }) {
             <h2>Expected quality of the pool</h2>
             {progress?.pool_quality ? <PoolQuality pool={progress.pool_quality} /> : <Empty title="No prediction yet">The first model fills this.</Empty>}
           </section>
+          {progress && <TriagePanel project={project} version={`${progress.answered} ${progress.models.length} ${progress.pool_quality?.mean}`} />}
           <section class="panel panel-wide">
             <h2>Jobs</h2>
             <Jobs project={project.id} jobs={jobs} onChange={refresh} />

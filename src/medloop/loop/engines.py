@@ -12,7 +12,7 @@ from medloop.loop.workspace import Workspace
 from medloop.store.blobs import Blobs
 
 AUTO = "auto"
-"""The project's own network where its newest model takes gestures and heeds them, else the classical engine."""
+"""The project's own network where its newest model takes gestures, else the classical engine."""
 
 ENGINES = (AUTO, "classical", "network")
 
@@ -57,8 +57,7 @@ def _network(blobs: Blobs, model: Model) -> Engine:
     from medloop.interaction.guided.network import NetworkEngine
     from medloop.models.recipes import Recipe
 
-    weights = [blobs.get(name) for name in model.weights]
-    return NetworkEngine.load(Recipe.from_json(model.recipe), weights, fallback=_classical())
+    return NetworkEngine.load(Recipe.from_json(model.recipe), [blobs.get(name) for name in model.weights])
 
 
 def _classical() -> Engine:

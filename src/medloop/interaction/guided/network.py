@@ -14,12 +14,11 @@ from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import FormatError, InputError, LabelError, ShapeError
 from medloop.core.geometry import Grid, Shape3
 from medloop.core.image import Image
-from medloop.interaction.engine import Engine, ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
+from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
 from medloop.interaction.guard import heed
 from medloop.interaction.guided.adaptation import Adaptation
 from medloop.interaction.guided.choosing import choose_labels
 from medloop.interaction.guided.guidance import Channels, Window, guidance_channels, hint_places
-from medloop.interaction.guided.listening import ignored_hints, is_deaf
 from medloop.interaction.guided.passes import answer_window, propose
 from medloop.interaction.guided.windows import (
     MOST_VOXELS,
@@ -118,7 +117,6 @@ class NetworkEngine:
         refinement: What happens to their answers.
         any_label: Whether the one foreground class stands for whatever label is prompted (see `agnostic`); it then
             proposes nothing by itself.
-        fallback: Answers instead where the networks ignore hints (see `listening`), by its own look at the image; None leaves them alone.
 
     Raises:
         InputError: A recipe that is not guided, or no network.
@@ -127,31 +125,16 @@ class NetworkEngine:
     name = NAME
 
     def __init__(
-        self,
-        recipe: Recipe,
-        networks: Sequence[SegmentationNetwork],
-        *,
-        refinement: Refinement = USUAL,
-        any_label: bool = False,
-        fallback: Engine | None = None,
+        self, recipe: Recipe, networks: Sequence[SegmentationNetwork], *, refinement: Refinement = USUAL, any_label: bool = False
     ) -> None:
         if not recipe.guided or not networks:
             raise InputError("The network engine needs a model trained with hints", remedy="train with a guided recipe")
         if any_label and recipe.classes != 2:
             raise InputError(f"A network for any label has 2 classes, got {recipe.classes}")
         self.recipe, self.networks, self.refinement, self.any_label = recipe, tuple(networks), refinement, any_label
-        self.fallback = fallback
 
     @classmethod
-    def load(
-        cls,
-        recipe: Recipe,
-        weights: Sequence[bytes],
-        *,
-        refinement: Refinement = USUAL,
-        any_label: bool = False,
-        fallback: Engine | None = None,
-    ) -> "NetworkEngine":
+    def load(cls, recipe: Recipe, weights: Sequence[bytes], *, refinement: Refinement = USUAL, any_label: bool = False) -> "NetworkEngine":
         """From the safetensors of a model's members.
 
         Raises:
@@ -159,7 +142,7 @@ class NetworkEngine:
             FormatError: Bytes that are not weights of this recipe.
         """
         networks = [_load_network(recipe, data) for data in weights]
-        return cls(recipe, networks, refinement=refinement, any_label=any_label, fallback=fallback)
+        return cls(recipe, networks, refinement=refinement, any_label=any_label)
 
     def embed(self, image: Image) -> ImageEmbedding:
         """Normalise an image; the automatic proposal is worked out when first asked for, and kept.
@@ -193,9 +176,6 @@ class NetworkEngine:
         mask = before.copy()
         for group in self._groups(prompts, labels):
             part = self._answer(look, mask, prompts, group, wanted)
-            if self.fallback and is_deaf(*ignored_hints(part.probabilities, part.span, group, prompts)):
-                own = self.fallback.embed(embedding.image)
-                return self.fallback.refine(own, prompts, labels=labels, previous=before, locked=locked, wanted=wanted)
             where = part.span.inside(mask.shape)
             mask[where] = part.mask
             _paste(shares, part, [0, *(labels.index(label) + 1 for label in group)])

@@ -1,0 +1,93 @@
+/** Which predictions need nobody, one person or two at a risk that the reader chooses, and what that rests on. */
+import { useEffect, useState } from "preact/hooks";
+import { readTriage } from "../api/calls";
+import { explain } from "../api/errors";
+import type { Decision, Project, Triage } from "../api/types";
+import { linkTo } from "../state/router";
+import { Empty } from "./controls";
+
+const RISKS = [0.05, 0.1, 0.2];
+const SHOWN = 8;
+const WORDS: Record<Decision, string> = { accept: "accept", review: "one person", "second expert": "two people" };
+
+/** `version` changes whenever another model or answer may change the decisions. */
+export function TriagePanel({ project, version }: { project: Project; version: string }) {
+  const [risk, setRisk] = useState(0.1);
+  const { found, refused } = useTriage(project.id, risk, version);
+  return (
+    <section class="panel" data-testid="triage">
+      <h2>Who needs to look</h2>
+      <label class="hint">
+        At most this share of all cases accepted wrongly:{" "}
+        <select value={risk} data-testid="triage-risk" onChange={(event) => setRisk(Number(event.currentTarget.value))}>
+          {RISKS.map((share) => (
+            <option key={share} value={share}>
+              {percent(share)}
+            </option>
+          ))}
+        </select>
+      </label>
+      {refused && <Empty title={refused.message}>{refused.remedy}</Empty>}
+      {found && <Decisions project={project} found={found} />}
+    </section>
+  );
+}
+
+function useTriage(project: string, risk: number, version: string) {
+  const [found, setFound] = useState<Triage | null>(null);
+  const [refused, setRefused] = useState<{ message: string; remedy: string } | null>(null);
+  useEffect(() => {
+    const asked = new AbortController();
+    readTriage(project, risk, asked.signal)
+      .then((answer) => {
+        setFound(answer);
+        setRefused(null);
+      })
+      .catch((error: unknown) => {
+        if (asked.signal.aborted) return;
+        setFound(null);
+        setRefused(explain(error));
+      });
+    return () => asked.abort();
+  }, [project, risk, version]);
+  return { found, refused };
+}
+
+function Decisions({ project, found }: { project: Project; found: Triage }) {
+  const count = (decision: Decision): number => found.cases.filter((row) => row.decision === decision).length;
+  const { accept } = found;
+  return (
+    <>
+      <dl class="stats">
+        {(Object.keys(WORDS) as Decision[]).map((decision) => (
+          <div key={decision}>
+            <dt>{WORDS[decision]}</dt>
+            <dd data-testid={`triage-${decision.replace(" ", "-")}`}>{count(decision)}</dd>
+          </div>
+        ))}
+      </dl>
+      <p class="hint">
+        On {accept.patients} evaluated patients {percent(accept.coverage)} were accepted, {percent(accept.accepted_loss)} of these below {found.good}
+        {found.optimistic && "; validation cases also chose the model, so this is slightly optimistic"}
+        {found.unpredicted > 0 && `; ${found.unpredicted} cases are not predicted yet`}.
+      </p>
+      <table class="table table-small">
+        <tbody>
+          {found.cases.slice(0, SHOWN).map((row) => (
+            <tr key={row.case_id} title={row.reason}>
+              <td>
+                <a href={linkTo.case(project.id, row.case_id)}>{row.name}</a>
+              </td>
+              <td>{WORDS[row.decision]}</td>
+              <td class="number">{row.expected === null ? "–" : row.expected.toFixed(2)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </>
+  );
+}
+
+function percent(share: number): string {
+  return `${Math.round(100 * share)} %`;
+}
