@@ -320,6 +320,13 @@ export interface Triage {
   unpredicted: number;
 }
 
+/** The sorted pool, or why it cannot be sorted yet. */
+export interface TriageAnswer {
+  found: Triage | null;
+  reason: string;
+  remedy: string;
+}
+
 export interface Job {
   id: string;
   kind: string;

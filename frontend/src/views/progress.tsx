@@ -36,7 +36,6 @@ export function ProgressView({ project }: { project: Project }) {
             <h2>Expected quality of the pool</h2>
             {progress?.pool_quality ? <PoolQuality pool={progress.pool_quality} /> : <Empty title="No prediction yet">The first model fills this.</Empty>}
           </section>
-          {progress && <TriagePanel project={project} version={`${progress.answered} ${progress.models.length} ${progress.pool_quality?.mean}`} />}
           <section class="panel panel-wide">
             <h2>Jobs</h2>
             <Jobs project={project.id} jobs={jobs} onChange={refresh} />
@@ -47,6 +46,7 @@ export function ProgressView({ project }: { project: Project }) {
             <h2>Models</h2>
             <Models models={progress?.models ?? []} />
           </section>
+          {progress && <TriagePanel project={project} version={`${progress.answered} ${progress.models.length} ${progress.pool_quality?.mean}`} />}
         </div>
       </main>
     </div>

@@ -1,21 +1,21 @@
 /** Which predictions need nobody, one person or two at a risk that the reader chooses, and what that rests on. */
 import { useEffect, useState } from "preact/hooks";
 import { readTriage } from "../api/calls";
-import { explain } from "../api/errors";
-import type { Decision, Project, Triage } from "../api/types";
+import type { Decision, Project, Triage, TriageAnswer } from "../api/types";
+import { tellError } from "../state/notices";
 import { linkTo } from "../state/router";
 import { Empty } from "./controls";
 
 const RISKS = [0.05, 0.1, 0.2];
 const SHOWN = 8;
-const WORDS: Record<Decision, string> = { accept: "accept", review: "one person", "second expert": "two people" };
+const WORDS: Record<Decision, string> = { accept: "nobody", review: "one person", "second expert": "two people" };
 
 /** `version` changes whenever another model or answer may change the decisions. */
 export function TriagePanel({ project, version }: { project: Project; version: string }) {
   const [risk, setRisk] = useState(0.1);
-  const { found, refused } = useTriage(project.id, risk, version);
+  const answer = useTriage(project.id, risk, version);
   return (
-    <section class="panel" data-testid="triage">
+    <section class="panel panel-wide" data-testid="triage">
       <h2>Who needs to look</h2>
       <label class="hint">
         At most this share of all cases accepted wrongly:{" "}
@@ -27,30 +27,24 @@ export function TriagePanel({ project, version }: { project: Project; version: s
           ))}
         </select>
       </label>
-      {refused && <Empty title={refused.message}>{refused.remedy}</Empty>}
-      {found && <Decisions project={project} found={found} />}
+      {answer?.found && <Decisions project={project} found={answer.found} />}
+      {answer && !answer.found && <Empty title={answer.reason}>{answer.remedy}</Empty>}
     </section>
   );
 }
 
-function useTriage(project: string, risk: number, version: string) {
-  const [found, setFound] = useState<Triage | null>(null);
-  const [refused, setRefused] = useState<{ message: string; remedy: string } | null>(null);
+function useTriage(project: string, risk: number, version: string): TriageAnswer | null {
+  const [answer, setAnswer] = useState<TriageAnswer | null>(null);
   useEffect(() => {
     const asked = new AbortController();
     readTriage(project, risk, asked.signal)
-      .then((answer) => {
-        setFound(answer);
-        setRefused(null);
-      })
+      .then(setAnswer)
       .catch((error: unknown) => {
-        if (asked.signal.aborted) return;
-        setFound(null);
-        setRefused(explain(error));
+        if (!asked.signal.aborted) tellError(error);
       });
     return () => asked.abort();
   }, [project, risk, version]);
-  return { found, refused };
+  return answer;
 }
 
 function Decisions({ project, found }: { project: Project; found: Triage }) {
@@ -72,6 +66,13 @@ function Decisions({ project, found }: { project: Project; found: Triage }) {
         {found.unpredicted > 0 && `; ${found.unpredicted} cases are not predicted yet`}.
       </p>
       <table class="table table-small">
+        <thead>
+          <tr>
+            <th>Case</th>
+            <th>Looked at by</th>
+            <th class="number">Expected quality</th>
+          </tr>
+        </thead>
         <tbody>
           {found.cases.slice(0, SHOWN).map((row) => (
             <tr key={row.case_id} title={row.reason}>

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from medloop.core.errors import InputError, SettingError
 from medloop.loop.deferral import HARD_DICE, triage_pool
 from medloop.loop.progress import progress
 from medloop.loop.rounds import start_training
@@ -12,7 +13,7 @@ from medloop.server.progress_views import ProgressView
 from medloop.server.project_views import JobRef, LogLineView, LogView
 from medloop.server.schemas import After, Id, Limit, Nothing
 from medloop.server.site import AnnotatorName, WorkspaceHere
-from medloop.server.triage_views import TriageView
+from medloop.server.triage_views import TriageAnswer
 from medloop.server.views import JobView, job_view
 
 router = APIRouter(prefix="/projects/{project}", tags=["work"])
@@ -30,9 +31,14 @@ def get_triage(
     risk: Annotated[float, Query(description="Share of all cases that may be accepted wrongly.")] = 0.1,
     good: Annotated[float, Query(description="True score (Dice) that needs no look.")] = GOOD_DICE,
     hard: Annotated[float, Query(description="True score below which two people should look.")] = HARD_DICE,
-) -> TriageView:
-    """Which predictions to accept, to review or to show to a second expert at a stated risk, and the measured curve behind it."""
-    return TriageView.of(triage_pool(workspace, risk=risk, good=good, hard=hard))
+) -> TriageAnswer:
+    """Which predictions to accept, to review or to show to a second expert at a stated risk, and the measured curve; or why not yet."""
+    try:
+        return TriageAnswer.of(triage_pool(workspace, risk=risk, good=good, hard=hard))
+    except SettingError:
+        raise
+    except InputError as error:  # too little is evaluated: a state of the project, not a mistake of the caller
+        return TriageAnswer(found=None, reason=error.message, remedy=error.remedy)
 
 
 @router.get("/jobs")

@@ -1,0 +1,34 @@
+"""The progress page says who needs to look at which prediction."""
+
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from medloop.loop.workspace import Workspace
+from tests.server.conftest import fill_project
+from tests.server.test_routes_triage import judge
+
+from .conftest import Serve
+
+
+def test_the_pool_is_sorted_at_the_chosen_risk(page: Page, serve: Serve, tmp_path: Path) -> None:
+    fill_project(tmp_path / "project", "segmentation", cases=12)
+    with Workspace.open(tmp_path / "project") as workspace:
+        judge(workspace, agreements=(0.95, 0.94, 0.93, 0.92, 0.91, 0.9, 0.8, 0.75, 0.6, 0.3, 0.1))
+        page.goto(f"{serve(workspace.folder)}/#/p/{workspace.project.id}/progress")
+        panel = page.get_by_test_id("triage")
+        expect(page.get_by_test_id("triage-accept")).to_have_text("9")
+        expect(page.get_by_test_id("triage-second-expert")).to_have_text("2")
+        expect(panel).to_contain_text("On 11 evaluated patients 73 % were accepted, 0 % of these below 0.7")
+        expect(panel.locator("tbody tr").first).to_contain_text("two people")
+        page.get_by_test_id("triage-risk").select_option("0.05")
+        expect(panel).to_contain_text("A risk of 0.05 needs at least 19 evaluated patients, got 11")
+        page.get_by_test_id("triage-risk").select_option("0.2")
+        expect(page.get_by_test_id("triage-accept")).to_have_text("10")
+
+
+def test_before_any_evaluation_the_way_there_is_named(page: Page, serve: Serve, tmp_path: Path) -> None:
+    fill_project(tmp_path / "project", "segmentation")
+    with Workspace.open(tmp_path / "project") as workspace:
+        page.goto(f"{serve(workspace.folder)}/#/p/{workspace.project.id}/progress")
+    expect(page.get_by_test_id("triage")).to_contain_text("answer evaluation cases and train a model")
