@@ -157,14 +157,14 @@ def train_network(
     training = [TrainingCase(case.name, partial(read_binary, case, question)) for case in cases]
     found = fingerprint([shape_of(read_binary(case, question)[0]) for case in cases])
     planned = folder / "recipe.json"
-    chosen = choose_recipe(found, kind="segmentation", classes=2, minutes=minutes, threads=1, seed=seed)
+    chosen = choose_recipe(found, kind="segmentation", classes=2, minutes=minutes, threads=1, seed=seed, guided=True)
     guide = Rehearsal(spacing_mm=chosen.spacing_mm or found.spacing_mm)
     if planned.exists():
         recipe = Recipe.from_json(json.loads(planned.read_text()))
     else:
         features = tuple(int(8 * np.ceil(width * LEANER / 8)) for width in chosen.features)
         share = chosen.remapped if remapped is None else remapped
-        recipe = dataclasses.replace(chosen, guided=True, features=features, validations=0, steps=steps, remapped=share)
+        recipe = dataclasses.replace(chosen, features=features, validations=0, steps=steps, remapped=share)
     if not recipe.steps:
         with tempfile.TemporaryDirectory() as temporary, limited_threads(1):
             seconds = seconds_per_step(recipe, prepare_cases(recipe, training, Path(temporary)), clock=time.process_time, guide=guide)

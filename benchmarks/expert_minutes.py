@@ -7,6 +7,8 @@ Ways to work, each with the same training budget per round and on the same held-
     brush       medloop without prompts: the first cases drawn on every few slices, those between filled in; then cases chosen by doubt
                 and spread (`suggestive`), and of each only the slices with most expected errors looked at and mended with a brush
     medloop     the same with prompts: clicks first, where a click is cheaper than the brush
+    sparse      medloop with slices chosen evenly: cases chosen by doubt and spread, every few slices of the newest proposal mended
+                with a brush, those between filled in from these
     weighted    as random, but voxels the expert mended count four times as much in training as those merely accepted
                 (`correction_weight`); run only when asked for
 
@@ -56,7 +58,7 @@ from medloop.simulation.correcting import UNKNOWN, Answered, click_and_mend, dra
 
 EFFORT = f"{EffortModel().describe()}; every outline starts with aiming, which takes as long as a click"
 
-USUAL_WAYS = ("manual", "random", "brush", "medloop")
+USUAL_WAYS = ("manual", "random", "sparse", "brush", "medloop")
 TOUCHED = "touched:"
 """Before a case's name: which of its voxels the expert has made."""
 
@@ -72,12 +74,15 @@ class Way:
         proposes: Whether proposals are shown from the second round on.
         chooses: Whether cases, and slices within them, are chosen by the model's doubt.
         prompts: Whether clicks come before the brush.
+        fills: Whether every few slices of a proposal are mended and those between filled in from these, as they are where there
+            is no proposal.
         correction_weight: How much a mended voxel counts in training against an accepted one.
     """
 
     proposes: bool
     chooses: bool
     prompts: bool
+    fills: bool = False
     correction_weight: float = 1.0
 
 
@@ -86,6 +91,7 @@ WAYS = {
     "random": Way(proposes=True, chooses=False, prompts=False),
     "brush": Way(proposes=True, chooses=True, prompts=False),
     "medloop": Way(proposes=True, chooses=True, prompts=True),
+    "sparse": Way(proposes=True, chooses=True, prompts=False, fills=True),
     "weighted": Way(proposes=True, chooses=False, prompts=False, correction_weight=4.0),
 }
 
@@ -294,11 +300,14 @@ def answer(trial: Trial, way: Way, predictor: Any, engine: Any, case: Read) -> t
         return dataclasses.replace(given, whole=fill_between(trial, case, given.mask, axis, slices)), given.mask != UNKNOWN
     samples = trial.samples(predictor, case, 2 if way.chooses else 1).samples
     proposal = samples.mean(axis=0).argmax(axis=0).astype(np.uint8)
-    slices = every
-    if way.chooses:
+    slices = every[trial.options.every // 2 :: trial.options.every] if way.fills else every
+    if way.chooses and not way.fills:
         chances = error_chances(samples, proposal)
         slices = [place.index for place in rank_places(chances, axes=(axis,), count=len(every) // 3, effort=trial.effort)]
     given = mend(trial, engine, case, proposal, axis, slices)
+    if way.fills:
+        filled = fill_between(trial, case, given.mask, axis, slices)
+        given = dataclasses.replace(given, whole=np.where(filled == UNKNOWN, proposal, filled))
     return given, (given.mask != UNKNOWN) & (given.mask != proposal)
 
 

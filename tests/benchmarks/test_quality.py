@@ -61,11 +61,13 @@ def test_a_corrupted_image_keeps_its_grid_and_repeats():
     array = np.random.default_rng(0).integers(0, 255, (1, 12, 10, 1)).astype(np.uint8)
     image = Image(array, Grid.of_spacing((12, 10, 1), (1.0, 1.0, 1.0)))
     for seed in range(6):
-        found, again = (corrupt(image, np.random.default_rng(seed)) for _ in range(2))
+        found, again = (corrupt(image, np.random.default_rng(seed), 1.0) for _ in range(2))
+        milder = corrupt(image, np.random.default_rng(seed), 0.2)
         assert found.grid == image.grid
         assert (found.array == again.array).all()
         assert np.isfinite(found.array).all()
         assert not np.allclose(found.array, array)
+        assert np.abs(milder.array - array).mean() < np.abs(found.array - array).mean()
 
 
 def test_a_sign_that_is_the_truth_gives_perfect_figures_and_noise_does_not():

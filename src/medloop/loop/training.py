@@ -88,9 +88,8 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
         threads=threads,
         seed=int(snapshot.digest[:7], 16) ^ settings.seed,
         members=settings.members,
+        guided=settings.guided and workspace.task.kind == "segmentation",
     )
-    if settings.guided and workspace.task.kind == "segmentation":
-        recipe = dataclasses.replace(recipe, guided=True)
     if _has_sides(workspace):
         recipe = dataclasses.replace(recipe, flips=())
     if workspace.task.kind == "segmentation":

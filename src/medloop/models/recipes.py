@@ -66,7 +66,8 @@ class Recipe:
         foreground: Share of patches centred on a labelled structure.
         flips: Axes that may be mirrored, in training and at prediction.
         augmentation: Strength of the augmentation, 0 none, 1 usual.
-        remapped: Share of patches whose grey values go through a random curve: for sets that mix contrasts.
+        remapped: Share of patches whose grey values go through a random curve: for sets that mix contrasts, or for images of a
+            contrast that no answer has yet; where contrast tells structures apart it costs accuracy (benchmarks/RESULTS.md).
         validations: How often the members are validated during training; the best weights are kept.
         checkpoint_seconds: Longest time of work lost by a crash; 0 writes a checkpoint after every step.
         members: Networks of the ensemble.
@@ -260,7 +261,17 @@ def _spacing(values: npt.NDArray[np.number[Any]]) -> Spacing:
     return (float(values[0]), float(values[1]), float(values[2]))
 
 
-def choose_recipe(found: Fingerprint, *, kind: TaskKind, classes: int, minutes: float, threads: int, seed: int, members: int = 1) -> Recipe:
+def choose_recipe(
+    found: Fingerprint,
+    *,
+    kind: TaskKind,
+    classes: int,
+    minutes: float,
+    threads: int,
+    seed: int,
+    members: int = 1,
+    guided: bool = False,
+) -> Recipe:
     """A recipe for these data that makes good use of the time.
 
     Steps are left at 0: training times itself once at the start and plans as many as fit into `minutes`.
@@ -273,6 +284,7 @@ def choose_recipe(found: Fingerprint, *, kind: TaskKind, classes: int, minutes: 
         threads: Threads of one network.
         seed: Root of all randomness.
         members: Networks of the ensemble.
+        guided: Whether it takes hints (`Recipe.guided`).
 
     Raises:
         SettingError: For a value outside its range.
@@ -303,6 +315,7 @@ def choose_recipe(found: Fingerprint, *, kind: TaskKind, classes: int, minutes: 
         kernels=kernels, batch=batch, minutes=minutes, threads=threads, seed=seed, members=members,
         dropout=0.1 if kind == "segmentation" else 0.3,
         learning_rate=5e-3 if kind == "segmentation" else 1e-3,
+        guided=guided,
     )  # fmt: skip
 
 
