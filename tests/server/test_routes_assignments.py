@@ -267,3 +267,30 @@ def test_a_draft_can_be_submitted_in_parts_and_the_rest_stays_unknown(site, open
 def test_parts_outside_the_image_are_refused(site, open_url: str, parts: list) -> None:
     assert site.client.post(f"{open_url}/submit", json={"revision": 0, "parts": parts}).status_code == 422
     assert site.client.get(f"{open_url}/draft").status_code == 200
+
+
+def test_slices_between_drawn_ones_are_filled_as_one_edit(site, open_url: str) -> None:
+    first, fifth = ([(k * 120 + j * 12 + 3, 4, 1) for j in range(3, 7)] for k in (1, 5))
+    assert site.client.patch(f"{open_url}/draft", json={"base_revision": 0, "runs": first + fifth}).json() == {"revision": 1}
+    filled = site.client.post(f"{open_url}/fill", json={"base_revision": 1, "axis": 2}).json()
+    assert (filled["revision"], filled["drawn"], filled["filled"]) == (2, [1, 5], 3)
+    revision, mask = read_draft(site, open_url)
+    assert revision == 2
+    assert (np.count_nonzero(mask, axis=(0, 1)) == [0, 16, 16, 16, 16, 16, 0, 0]).all()
+    assert sum(length for _, length, _ in filled["runs"]) == 48
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        ({"base_revision": 0, "axis": 2}, 422, "draw on every third slice"),
+        ({"base_revision": 7, "axis": 2}, 409, ""),
+        ({"base_revision": 0, "axis": 3}, 422, ""),
+        ({"base_revision": 0, "axis": 2, "locked": [0]}, 422, ""),
+    ],
+)
+def test_a_filling_that_cannot_be_is_refused_and_changes_nothing(site, open_url: str, body: dict, status: int, says: str) -> None:
+    answer = site.client.post(f"{open_url}/fill", json=body)
+    assert answer.status_code == status
+    assert says in str(answer.json())
+    assert read_draft(site, open_url)[0] == 0

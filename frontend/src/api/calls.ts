@@ -23,6 +23,8 @@ export function listCases(p: string, q: WorklistQuery, signal?: AbortSignal): Pr
   return getJson(at(p, `/cases?${query}`), signal);
 }
 
+export const fillBetween = (p: string, a: string, revision: number, axis: number, locked: number[]): Promise<T.Filled> =>
+  sendJson("POST", at(p, `/assignments/${a}/fill`), { base_revision: revision, axis, locked });
 export const readCase = (p: string, c: string): Promise<T.CaseHeader> => getJson(at(p, `/cases/${c}`));
 export const readPrediction = (p: string, id: string): Promise<T.Prediction> => getJson(at(p, `/predictions/${id}`));
 export const readVoxels = (p: string, c: string): Promise<Response> => getBytes(at(p, `/cases/${c}/voxels`));

@@ -283,6 +283,14 @@ export interface Progress {
   rounds: RoundRow[];
 }
 
+/** What filling between drawn slices did to the draft. */
+export interface Filled {
+  revision: number;
+  runs: [number, number, number][];
+  drawn: number[];
+  filled: number;
+}
+
 export type Decision = "accept" | "review" | "second expert";
 
 export interface TriagedCase {

@@ -57,6 +57,20 @@ export function removeGiven(session: CaseSession, id: string): void {
   });
 }
 
+/** Fill the slices of a plane between those drawn on; one step of undo. */
+export function fillSlices(session: CaseSession, plane: number): void {
+  const draft = session.draft.value;
+  if (!draft || session.conflict.value) return;
+  session.refiner?.alone(async () => {
+    await session.queue!.flushed();
+    const axis = session.planes[plane]!.slice_axis;
+    const filled = await calls.fillBetween(session.project.id, session.assignmentId, session.queue!.revision, axis, lockedLabels(session));
+    maskShown.value = true;
+    draft.accept(filled.runs, filled.revision, {});
+    tell("info", `${filled.filled} slices filled between ${filled.drawn.length} drawn ones`);
+  });
+}
+
 function note(session: CaseSession, refined: Refined): void {
   session.refinedQuality.value = refined.quality;
   if (refined.engine) session.engine.value = refined.engine;

@@ -5,7 +5,7 @@ import * as display from "../state/display";
 import { hideHypotheses, hypothesesOpen, stepHypothesis, takeHypothesis } from "../state/hypotheses";
 import { visitPlace } from "../state/places";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
-import { removeGiven, step } from "../state/refining";
+import { fillSlices, removeGiven, step } from "../state/refining";
 import type { CaseSession } from "../state/session";
 
 export interface KeyRule {
@@ -47,6 +47,7 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Draw", keys: "B", does: "Brush (Ctrl + drag erases)", for: "segmentation" },
   { group: "Draw", keys: "E", does: "Eraser", for: "segmentation" },
   { group: "Draw", keys: "F", does: "Fill an outline or region", for: "segmentation" },
+  { group: "Draw", keys: "Shift + F", does: "Fill the slices between those drawn on", for: "segmentation" },
   { group: "Draw", keys: "C", does: "Gesture: click what belongs to the label", for: "segmentation" },
   { group: "Draw", keys: "L", does: "Gesture: a stroke along what belongs to it", for: "segmentation" },
   { group: "Draw", keys: "A", does: "Gesture: a box around the structure", for: "segmentation" },
@@ -137,7 +138,7 @@ function pressDrawing(event: KeyboardEvent, session: CaseSession): boolean {
   switch (event.key.toLowerCase()) {
     case "b": return run(() => (display.tool.value = "brush"));
     case "e": return run(() => (display.tool.value = "eraser"));
-    case "f": return run(() => (display.tool.value = "fill"));
+    case "f": return run(() => (event.shiftKey ? fillSlices(session, session.active.value) : (display.tool.value = "fill")));
     case "c": return run(() => (display.tool.value = "point"));
     case "l": return run(() => (display.tool.value = "scribble"));
     case "a": return run(() => (display.tool.value = "box"));

@@ -3,7 +3,7 @@ import * as display from "../state/display";
 import { hideHypotheses, hypothesesOpen, stepHypothesis } from "../state/hypotheses";
 import { visitPlace } from "../state/places";
 import { toggleReasons } from "../state/reasons";
-import { step } from "../state/refining";
+import { fillSlices, step } from "../state/refining";
 import type { CaseSession } from "../state/session";
 import { ToolButton } from "./controls";
 
@@ -25,6 +25,9 @@ export function Toolbar({ session }: { session: CaseSession }) {
           <ToolButton icon="brush" name="Brush" keys="B" testid="tool-brush" pressed={hand === "brush"} disabled={!draft} onPress={take("brush")} />
           <ToolButton icon="eraser" name="Eraser" keys="E" testid="tool-eraser" pressed={hand === "eraser"} disabled={!draft} onPress={take("eraser")} />
           <ToolButton icon="fill" name="Fill an outline or region" keys="F" testid="tool-fill" pressed={hand === "fill"} disabled={!draft} onPress={take("fill")} />
+          {!session.isFlat && (
+            <ToolButton icon="between" name="Fill the slices between those drawn on" keys="Shift + F" testid="fill-between" disabled={!draft} onPress={() => fillSlices(session, session.active.value)} />
+          )}
           <span class="toolbar-gap" />
           <ToolButton icon="point" name="Gesture: click" keys="C" testid="tool-point" pressed={hand === "point"} disabled={!draft} onPress={take("point")} />
           <ToolButton icon="scribble" name="Gesture: stroke" keys="L" testid="tool-scribble" pressed={hand === "scribble"} disabled={!draft} onPress={take("scribble")} />

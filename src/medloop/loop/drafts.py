@@ -70,8 +70,8 @@ def save_patch(
     return revision
 
 
-def append_patch(tx: Writer, assignment: Assignment, runs: Sequence[Run]) -> int:
-    """Add checked runs as the next patch within the caller's transaction; its number."""
+def append_patch(tx: Writer, assignment: Assignment, runs: Sequence[Run], *, verb: str = "edit") -> int:
+    """Add checked runs as the next patch within the caller's transaction; its number. The event log tells it by its verb."""
     patch = DraftPatch(
         id=new_id("patch"),
         assignment_id=assignment.id,
@@ -79,7 +79,7 @@ def append_patch(tx: Writer, assignment: Assignment, runs: Sequence[Run]) -> int
         runs=tuple((int(s), int(n), int(v)) for s, n, v in runs),
         created_at=now(),
     )
-    tx.add(patch, verb="edit")
+    tx.add(patch, verb=verb)
     tx.change(Assignment, assignment.id, verb="edit", fields={"revision": patch.revision})
     return patch.revision
 

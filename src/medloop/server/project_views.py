@@ -119,6 +119,15 @@ class RevisionView(View):
     revision: int
 
 
+class FilledView(View):
+    """What a filling did: `runs` lead to `revision`; the slices drawn on, and how many lie between them."""
+
+    revision: int
+    runs: list[tuple[int, int, int]]
+    drawn: list[int]
+    filled: int
+
+
 class SubmittedView(View):
     """A stored answer."""
 

@@ -56,6 +56,20 @@ class DraftEdit(Body):
     restores: Annotated[tuple[IdText, ...], Field(max_length=MAX_PROMPTS)] = ()
 
 
+class FillBody(Body):
+    """Which slices to fill between those drawn on.
+
+    Attributes:
+        base_revision: The revision it is asked on.
+        axis: The voxel axis the slices are perpendicular to.
+        locked: Labels that must stay as they are.
+    """
+
+    base_revision: Revision
+    axis: Annotated[int, Field(ge=0, le=2, strict=True)]
+    locked: Annotated[tuple[Annotated[int, Field(ge=1, le=255, strict=True)], ...], Field(max_length=254)] = ()
+
+
 class SliceBody(Body):
     """One whole slice: the voxel axis it is perpendicular to, and which one."""
 

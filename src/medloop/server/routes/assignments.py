@@ -10,13 +10,14 @@ from medloop.core.errors import ConflictError, StateError
 from medloop.core.records import Annotation, Assignment
 from medloop.loop.answers import flag_case, skip_case, submit_mask, submit_partial, submit_tag
 from medloop.loop.drafts import packed_draft, save_patch
+from medloop.loop.filling import fill_between
 from medloop.loop.parts import BoxPart, Part, SlicePart
 from medloop.loop.reviewing import mark_visited, review_places
 from medloop.loop.workspace import Workspace
 from medloop.server.failures import StaleRevisionError
 from medloop.server.place_views import PlacesView, VisitView, places_view
-from medloop.server.project_views import ClosedView, RevisionView, SubmittedView
-from medloop.server.schemas import BoxBody, DraftEdit, Id, Nothing, PlaceNumber, Reason, Seconds, SliceBody, Submission
+from medloop.server.project_views import ClosedView, FilledView, RevisionView, SubmittedView
+from medloop.server.schemas import BoxBody, DraftEdit, FillBody, Id, Nothing, PlaceNumber, Reason, Seconds, SliceBody, Submission
 from medloop.server.sending import VOXELS, send_packed
 from medloop.server.site import WorkspaceHere
 from medloop.server.uploads import RAW_MASK, uploaded_mask
@@ -39,6 +40,16 @@ def patch_draft(workspace: WorkspaceHere, assignment: Id, edit: DraftEdit) -> Re
         return RevisionView(revision=edited)
     except ConflictError as error:
         raise_stale(workspace, assignment, edit.base_revision, error)
+
+
+@router.post("/fill")
+def post_fill(workspace: WorkspaceHere, assignment: Id, asked: FillBody) -> FilledView:
+    """Fill the slices between those drawn on, by shape; saved as one edit."""
+    try:
+        made = fill_between(workspace, assignment, axis=asked.axis, base_revision=asked.base_revision, locked=asked.locked)
+    except ConflictError as error:
+        raise_stale(workspace, assignment, asked.base_revision, error)
+    return FilledView(revision=made.draft.revision, runs=list(made.runs), drawn=list(made.drawn), filled=made.filled)
 
 
 @router.post("/submit")

@@ -1,0 +1,111 @@
+"""Fill the slices between those that somebody has drawn on: a few drawn slices make a whole volume.
+
+Which slices were drawn on follows from the draft's own history, so that a reader has nothing to mark: for each label, those with a voxel
+that the brush or a gesture gave to it or took from it. What an earlier filling made does not count, so that a slice mended later makes
+the next filling better.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.errors import InputError
+from medloop.core.records import Assignment, Case, DraftPatch
+from medloop.interaction.guard import keep_locked
+from medloop.interaction.interpolate import interpolate_slices
+from medloop.loop.drafts import Draft, append_patch, base_mask, read_draft, require_revision
+from medloop.loop.gestures import prompt_log
+from medloop.loop.provenance import hands
+from medloop.loop.runs import Run, apply_runs, runs_between
+from medloop.loop.workspace import Workspace
+from medloop.store.reader import Reader
+
+FEWEST = 2
+"""Slices drawn on: there is nothing between fewer."""
+
+VERB = "fill"
+"""What the event log says of a filling's patch."""
+
+
+@dataclass(frozen=True, eq=False)
+class Filling:
+    """What a filling did to the draft.
+
+    Attributes:
+        draft: With it, at its new revision.
+        runs: The patch that was saved.
+        drawn: Numbers of the slices drawn on, for any label.
+        filled: How many slices have changed.
+    """
+
+    draft: Draft
+    runs: tuple[Run, ...]
+    drawn: tuple[int, ...]
+    filled: int
+
+
+def fill_between(workspace: Workspace, assignment_id: str, *, axis: int, base_revision: int, locked: Sequence[int] = ()) -> Filling:
+    """Give the slices between drawn ones what shape-based interpolation makes of these, label by label.
+
+    A label's voxels on the slices that were drawn on for it, and beyond the first and last of these, stay.
+
+    Args:
+        workspace: The project.
+        assignment_id: Whose draft.
+        axis: The slices' axis, 0, 1 or 2.
+        base_revision: The revision it is asked on.
+        locked: Labels that must stay as they are.
+
+    Raises:
+        InputError: Fewer than two slices drawn on, or none between them; an axis that does not exist.
+        ConflictError: Another edit came first.
+        StateError: The assignment is closed.
+    """
+    if axis not in (0, 1, 2):
+        raise InputError(f"Slices lie along axis 0, 1 or 2, got {axis}")
+    with workspace.store.read() as tx:
+        assignment = require_revision(tx.get(Assignment, assignment_id), base_revision)
+        case, drawn = tx.get(Case, assignment.case_id), _drawn_patches(tx, assignment_id)
+        begun, log = base_mask(workspace, tx, assignment, case), prompt_log(tx, assignment_id)
+    before = read_draft(workspace, assignment_id, upto=base_revision).mask
+    hand = (hands(before, drawn, log) > 0) & (before != begun)
+    slices = {label: _slices(hand & ((before == label) | (begun == label)), axis) for label in workspace.task.label_values}
+    if max(map(len, slices.values())) < FEWEST:
+        remedy = "draw on every third slice or so, then fill"
+        found = max(map(len, slices.values()))
+        raise InputError(f"Filling needs at least {FEWEST} slices that were drawn on for a label, got {found}", remedy=remedy)
+    after = keep_locked(before, _filled(before, axis, slices, case.grid.spacing_mm), locked)
+    runs = runs_between(before, after)
+    if not runs:
+        raise InputError("Between the slices drawn on there is nothing to fill", remedy="draw on slices further apart")
+    with workspace.store.write(assignment.annotator_id) as tx:
+        revision = append_patch(tx, require_revision(tx.get(Assignment, assignment_id), base_revision), runs, verb=VERB)
+    draft = Draft(revision, apply_runs(before, runs))
+    return Filling(draft, runs, tuple(sorted(set().union(*slices.values()))), len(_slices(before != after, axis)))
+
+
+def _drawn_patches(tx: Reader, assignment_id: str) -> list[DraftPatch]:
+    patches = tx.patches(assignment_id)
+    noun = tx.events_about("patch", [patch.id for patch in patches])
+    filled = {event.noun_id for event in noun if event.verb == VERB}
+    return [patch for patch in patches if patch.id not in filled]
+
+
+def _slices(voxels: BoolArray, axis: int) -> list[int]:
+    """Numbers of the slices that hold some of the voxels."""
+    return [int(n) for n in np.flatnonzero(voxels.any(axis=tuple(a for a in range(3) if a != axis)))]
+
+
+def _filled(mask: MaskArray, axis: int, slices: Mapping[int, Sequence[int]], spacing_mm: Sequence[float]) -> MaskArray:
+    """The mask with every label made anew between the slices drawn on for it."""
+    filled = mask.copy(order="K")
+    planes = np.moveaxis(filled, axis, 0)
+    known = {label: found for label, found in slices.items() if len(found) >= FEWEST}
+    for label, found in known.items():
+        between = [n for n in range(found[0], found[-1]) if n not in set(found)]
+        planes[between] = np.where(planes[between] == label, 0, planes[between])
+    for label, found in known.items():
+        filled = interpolate_slices(filled, axis=axis, answered=found, label=label, spacing_mm=spacing_mm)
+    return filled
