@@ -30,7 +30,7 @@ export function ToolButton({ icon, name, keys, testid, pressed, disabled, onPres
       onClick={onPress}
     >
       <Icon name={icon} />
-      <kbd aria-hidden="true">{keys.split(" + ").pop()}</kbd>
+      <kbd aria-hidden="true">{keys.replace("Shift + ", "⇧").split(" + ").pop()}</kbd>
     </button>
   );
 }
