@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
+from scipy.stats import binomtest
 
 from full_data import Question, machine, question_of, read_case, shape_of
 from medloop.core.arrays import MaskArray
@@ -37,9 +39,9 @@ from medloop.datasets.dataset import CaseSource, Dataset
 from medloop.datasets.discover import open_dataset
 from medloop.images.read import read_image
 from medloop.interaction.engine import Engine, ImageEmbedding, RefinedMask, StillWanted, changed_box
-from medloop.interaction.prompts import Prompt, hinted_voxels, keep_hints
+from medloop.interaction.prompts import Point, Prompt, hinted_voxels, keep_hints
 from medloop.interaction.users.robots import test_robot
-from medloop.interaction.users.trial import try_engine
+from medloop.interaction.users.trial import Turn, try_engine
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice
 from medloop.models.recipes import Recipe, choose_recipe, fingerprint
@@ -48,6 +50,8 @@ SHOWN = (0, 1, 3, 5, 10)
 CLICKS = 10
 TUNED = 20
 """Cases to choose settings on: neither trained nor tested on."""
+NEAR = 8
+"""Voxels around a click on background in which the mask must not grow: the reach of a hint."""
 MEASURED = 0.95
 """Share of the CPU minutes planned for steps: reading the cases and writing checkpoints take the rest."""
 LEANER = 0.75
@@ -198,14 +202,25 @@ def network_engine(recipe: Recipe, weights: bytes, variant: str) -> Engine:
 
 
 def measure(engine: Engine, robot: str, cases: Sequence[CaseSource], question: Question, seed: int) -> dict[str, Any]:
-    """Dice per case and number of clicks, and the CPU seconds of every click."""
-    scores, seconds = [], []
+    """Dice per case and number of clicks, the CPU seconds of every click, and what each background click did to the mask around it."""
+    scores, seconds, changes = [], [], []
     for case in cases:
         image, truth = read_binary(case, question)
         turns = try_engine(engine, image, truth.array, test_robot(robot), labels=(1,), gestures=CLICKS, seed=seed, name=case.name)
         scores.append([dice(turn.mask, truth.array, [1])[1] for turn in turns])
         seconds += [turn.cpu_seconds for turn in turns if turn.prompt is not None]
-    return {"dice": scores, "cpu_seconds": seconds, "names": [case.name for case in cases]}
+        changes += background_changes(turns)
+    return {"dice": scores, "cpu_seconds": seconds, "names": [case.name for case in cases], "background_changes": changes}
+
+
+def background_changes(turns: Sequence[Turn]) -> list[int]:
+    """By how many voxels the mask grew within `NEAR` voxels of each click on background; it should never grow."""
+    found = []
+    for before, after in pairwise(turns):
+        if isinstance(after.prompt, Point) and not after.prompt.positive:
+            near = tuple(slice(max(0, n - NEAR), n + NEAR + 1) for n in after.prompt.voxel)
+            found.append(int(np.count_nonzero(after.mask[near])) - int(np.count_nonzero(before.mask[near])))
+    return found
 
 
 def clicks_to(scores: Sequence[float], wanted: float) -> int:
@@ -222,8 +237,12 @@ def summarise(measured: dict[str, Any], patients: Sequence[str], seed: int) -> d
     area = float(np.mean((scores[:, 1:5] + scores[:, 2:6]) / 2))
     p50, p95 = np.percentile(measured["cpu_seconds"], [50, 95]) if measured["cpu_seconds"] else (0.0, 0.0)
     means = {n: {"mean": i.mean, "low": i.low, "high": i.high} for n, i in shown.items()}
+    changes = np.array(measured.get("background_changes", []))
+    grew, shrank = int((changes > 0).sum()), int((changes < 0).sum())
+    sign = float(binomtest(grew, grew + shrank, alternative="less").pvalue) if grew + shrank else 1.0
     return {
         "dice_after": means,
+        "background": {"clicks": len(changes), "grew": grew, "shrank": shrank, "sign_test_p": sign},
         "noc": needed,
         "reached": reached,
         "area": area,
@@ -239,7 +258,8 @@ def line(name: str, summary: dict[str, Any]) -> str:
     noc = ", ".join(f"NoC{int(float(w) * 100)} {n:.1f} ({summary['reached'][w]:.0%})" for w, n in summary["noc"].items())
     return (
         f"{name:58s} {after} [{ends['low']:.3f}, {ends['high']:.3f}]  {noc}  AUC {summary['area']:.3f}  "
-        f"CPU s {summary['cpu_seconds_p50']:.2f} / {summary['cpu_seconds_p95']:.2f}"
+        f"CPU s {summary['cpu_seconds_p50']:.2f} / {summary['cpu_seconds_p95']:.2f}  "
+        f"background clicks that grew the mask: {summary['background']['grew']} of {summary['background']['clicks']}"
     )
 
 
