@@ -1,6 +1,7 @@
 """How quickly the classical tools answer a prompt, and what memory they take.
 
-Two situations: a 512×512 picture, and a 64³ window in a 256³ volume. Each tool runs in a process of its own and answers
+Two situations: a 512×512 picture, and a 64³ window in a 256³ volume. Images are made in other processes; each tool runs in a process of
+its own, whose peak memory holds all images of the situation, and answers
 `--prompts` clicks and one box per image: the first click at the middle of an organ, the rest alternately beside the organ
 and on it, within 24 voxels (more where the organ is larger). Timed are `ClassicalEngine.refine` after `embed`, and the
 same prompt through `Session.add`; a click on a small picture pays for imports beforehand. CPU time is what the process
@@ -16,9 +17,9 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -37,10 +38,15 @@ SITUATIONS = {"512² picture": (512, 512, 1), "256³ volume": (256, 256, 256)}
 TARGET_MS = {"512² picture": 20.0, "256³ volume": 250.0}
 TARGET_MB = 1500.0
 
+Scene: TypeAlias = tuple[Image, list[Point], Box]
+
 
 def main() -> None:
     options = _options()
-    rows = [row for name in SITUATIONS for tool in TOOLS for row in _apart(name, tool, options)]
+    rows = []
+    for name in SITUATIONS:
+        scenes = [_apart(_scene, name, seed, options.prompts, options.data) for seed in range(options.seeds)]
+        rows += [row for tool in TOOLS for row in _apart(measure, name, tool, scenes)]
     print(f"{'situation':14} {'tool':10} {'through':8} {'median ms':>9} {'p95 ms':>8} {'p95 CPU ms':>10} {'peak MB':>8}  target")
     for r in rows:
         met = "met" if r["p95_ms"] <= TARGET_MS[r["situation"]] and r["peak_mb"] <= TARGET_MB else "missed"
@@ -51,18 +57,23 @@ def main() -> None:
         options.json.write_text(json.dumps({**about, "seeds": options.seeds, "prompts": options.prompts, "rows": rows}, indent=1))
 
 
-def measure(situation: str, tool: str, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Rows of one tool in one situation, in a fresh process."""
+def measure(situation: str, tool: str, scenes: Sequence[Scene]) -> list[dict[str, Any]]:
+    """Rows of one tool in one situation, in a fresh process that is handed the images."""
     timed: dict[str, list[tuple[float, float]]] = {"refine": [], "session": []}
     _warm_up(tool)
-    for seed in range(options.seeds):
-        image, truth = _case(situation, seed, options.data)
-        prompts = _prompts(truth, options.prompts, np.random.default_rng(seed))
+    for image, prompts, box in scenes:
         for through in timed:
             timed[through] += _answer(image, prompts, tool, through)
-            timed[through] += _answer(image, [_box(truth, prompts[0])], tool, through)
+            timed[through] += _answer(image, [box], tool, through)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return [_row(situation, tool, through, np.array(times) * 1000, peak) for through, times in timed.items()]
+
+
+def _scene(situation: str, seed: int, count: int, data: Path | None) -> Scene:
+    """An image, clicks on it and a box."""
+    image, truth = _case(situation, seed, data)
+    prompts = _prompts(truth, count, np.random.default_rng(seed))
+    return image, prompts, _box(truth, prompts[0])
 
 
 def _row(situation: str, tool: str, through: str, times: Any, peak: float) -> dict[str, Any]:
@@ -143,9 +154,9 @@ def _warm_up(tool: str) -> None:
     engine.refine(engine.embed(made.image), [Box((20, 20, 0), (40, 40, 1))], labels=(1,))
 
 
-def _apart(situation: str, tool: str, options: argparse.Namespace) -> list[dict[str, Any]]:
+def _apart(work: Callable[..., Any], *arguments: Any) -> Any:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(measure, (situation, tool, options))
+        return pool.apply(work, arguments)
 
 
 def _options() -> argparse.Namespace:
