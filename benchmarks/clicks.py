@@ -93,7 +93,7 @@ class RandomWalker:
             found = random_walker(grey, seeds, beta=130, mode="cg_j", spacing=spacing / spacing.min())
             mask = keep_hints((found == 1).astype(np.uint8), prompts)
         shares = np.stack([mask == 0, mask == 1]).astype(np.float32)
-        start, stop = changed_box(np.zeros_like(mask) if previous is None else previous, mask)
+        start, stop = changed_box(previous, mask)
         return RefinedMask(mask, shares, tuple(labels), None, start, stop)
 
 

@@ -164,7 +164,7 @@ class DeepEdit:
         spread = logits.unsqueeze(-1) if self.size[-1] == 1 else logits
         shares = functional.interpolate(spread[None], size=shape, mode="trilinear", align_corners=False)[0].softmax(0).numpy()
         mask = keep_hints(shares.argmax(0).astype(np.uint8), prompts)
-        start, stop = changed_box(np.zeros_like(mask) if previous is None else previous, mask)
+        start, stop = changed_box(previous, mask)
         return RefinedMask(mask, shares.astype(np.float32), tuple(labels), None, start, stop)
 
     def _places(self, voxels: npt.NDArray[Any], scale: npt.NDArray[Any]) -> list[list[int]]:

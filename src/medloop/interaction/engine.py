@@ -110,9 +110,9 @@ def require_wanted(wanted: StillWanted) -> None:
         raise CancelledError("A newer prompt made this refinement superfluous")
 
 
-def changed_box(before: MaskArray, after: MaskArray) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """First voxel and one past the last of what differs between two masks; zeros when nothing does."""
-    changed = before != after
+def changed_box(before: MaskArray | None, after: MaskArray) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """First voxel and one past the last of what differs between two masks; zeros when nothing does. Without one before: from background."""
+    changed = after != (0 if before is None else before)
     flat = changed.any(axis=2)
     along = [np.flatnonzero(flat.any(axis=1)), np.flatnonzero(flat.any(axis=0)), np.flatnonzero(changed.any(axis=(0, 1)))]
     if not len(along[0]):

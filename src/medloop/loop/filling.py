@@ -104,7 +104,7 @@ def _filled(mask: MaskArray, axis: int, slices: Mapping[int, Sequence[int]], spa
     planes = np.moveaxis(filled, axis, 0)
     known = {label: found for label, found in slices.items() if len(found) >= FEWEST}
     for label, found in known.items():
-        between = [n for n in range(found[0], found[-1]) if n not in set(found)]
+        between = sorted(set(range(found[0], found[-1])) - set(found))
         planes[between] = np.where(planes[between] == label, 0, planes[between])
     for label, found in known.items():
         filled = interpolate_slices(filled, axis=axis, answered=found, label=label, spacing_mm=spacing_mm)

@@ -120,7 +120,7 @@ class RevisionView(View):
 
 
 class FilledView(View):
-    """What a filling did: `runs` lead to `revision`; the slices drawn on, and how many lie between them."""
+    """What a filling did: `runs` lead to `revision`; the slices drawn on, and how many have changed."""
 
     revision: int
     runs: list[tuple[int, int, int]]

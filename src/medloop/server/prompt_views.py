@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field
 
 from medloop.core.records import PromptRecord
-from medloop.server.schemas import MAX_VOXEL, Body, Revision
+from medloop.server.schemas import MAX_VOXEL, Body, LabelValue, Revision
 from medloop.server.views import Number, View
 
 MAX_HINTS = 100_000
@@ -15,7 +15,6 @@ MAX_EARLIER = 50
 
 Coordinate: TypeAlias = Annotated[int, Field(ge=-MAX_VOXEL, le=MAX_VOXEL, strict=True)]
 VoxelBody: TypeAlias = tuple[Coordinate, Coordinate, Coordinate]
-LabelValue: TypeAlias = Annotated[int, Field(ge=1, le=254, strict=True)]
 CornerBody: TypeAlias = tuple[float, float]
 
 

@@ -28,6 +28,7 @@ Limit: TypeAlias = Annotated[int, Query(ge=1, le=1000, description="Rows to give
 Offset: TypeAlias = Annotated[int, Query(ge=0, le=10_000_000, description="Rows to leave out first.")]
 Search: TypeAlias = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$", description="Part of a case's name or patient.")]
 After: TypeAlias = Annotated[int, Query(ge=0, le=2**62, description="Number of the last line already known.")]
+LabelValue: TypeAlias = Annotated[int, Field(ge=1, le=254, strict=True)]
 
 
 class Body(BaseModel):
@@ -67,7 +68,7 @@ class FillBody(Body):
 
     base_revision: Revision
     axis: Annotated[int, Field(ge=0, le=2, strict=True)]
-    locked: Annotated[tuple[Annotated[int, Field(ge=1, le=255, strict=True)], ...], Field(max_length=254)] = ()
+    locked: Annotated[tuple[LabelValue, ...], Field(max_length=254)] = ()
 
 
 class SliceBody(Body):

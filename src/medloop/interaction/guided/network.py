@@ -180,7 +180,7 @@ class NetworkEngine:
             mask[where] = part.mask
             _paste(shares, part, [0, *(labels.index(label) + 1 for label in group)])
         mask = heed(before, mask, prompts, locked=locked)
-        start, stop = changed_box(np.zeros_like(mask) if previous is None else previous, mask)
+        start, stop = changed_box(previous, mask)
         return RefinedMask(mask, shares, tuple(labels), expected_dice(shares), start, stop)
 
     def _look_of(self, embedding: ImageEmbedding) -> Look:
