@@ -201,3 +201,12 @@ def test_a_box_on_one_slice_of_a_volume_is_answered_on_that_slice_alone():
     found = engine.refine(engine.embed(image), [Box((9, 9, 15), (32, 32, 16))], labels=(1,)).mask == 1
     assert 2 * (found & ball)[:, :, 15].sum() / (found.sum() + ball[:, :, 15].sum()) > 0.9
     assert not np.delete(found, 15, axis=2).any()
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_box_that_leaves_no_seed_still_gets_shares_that_sum_to_one(tool):
+    image = Image(np.array([[[[3, 1], [4, 1]], [[5, 9], [2, 6]]]], dtype=np.float32), Grid.of_spacing((2, 2, 2), (0.4, 0.4, 0.4)))
+    engine = ClassicalEngine(tool)
+    refined = engine.refine(engine.embed(image), [Box((0, 0, 0), (2, 2, 2), 1)], labels=(1,))
+    assert np.isfinite(refined.probabilities).all()
+    assert np.allclose(refined.probabilities.sum(axis=0), 1, atol=1e-5)

@@ -36,12 +36,13 @@ FLOODED = 0.8
 
 
 def geodesic(image: Single, seeds: Seeds, spacing_mm: Sequence[float], wanted: StillWanted) -> Single:
-    """Nearest seed along paths that avoid edges; shares fall with the distance's inverse."""
+    """Nearest seed along paths that avoid edges; shares fall with the distance's inverse, and are even where no seed reaches."""
     sets = [seeds.classes == n for n in range(len(seeds.labels) + 1)]
     detour_mm = DETOUR_VOXELS * float(min(spacing_mm))
     distances = geodesic_distances(image, sets, spacing_mm, detour_mm=detour_mm, wanted=wanted)
     distances += np.float32(1e-3 * min(spacing_mm))
     nearness: Single = np.reciprocal(distances, out=distances)
+    nearness[:, ~nearness.any(axis=0)] = 1
     nearness /= nearness.sum(axis=0)
     return nearness
 
@@ -73,7 +74,7 @@ def walker(image: Single, seeds: Seeds, spacing_mm: Sequence[float], wanted: Sti
 
 
 def watershed(image: Single, seeds: Seeds, spacing_mm: Sequence[float], wanted: StillWanted) -> Single:
-    """Flood the gradient from the seeds."""
+    """Flood the gradient from the seeds; shares are even where there is none to flood from."""
     from skimage.segmentation import watershed as flood
 
     require_wanted(wanted)
@@ -82,6 +83,7 @@ def watershed(image: Single, seeds: Seeds, spacing_mm: Sequence[float], wanted: 
     flooded: IntArray = flood(slope, markers=seeds.classes.astype(np.int32) + 1)  # type: ignore[no-untyped-call]  # scikit-image has no types here
     sure = _one_hot(flooded - 1, len(seeds.labels) + 1)
     shares: Single = sure * np.float32(FLOODED) + (1 - sure) * np.float32((1 - FLOODED) / max(len(seeds.labels), 1))
+    shares[:, flooded == 0] = 1 / len(shares)
     return shares
 
 
