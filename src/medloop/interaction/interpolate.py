@@ -1,6 +1,7 @@
 """Slices that nobody answered, from those that somebody did: between two of them by shape, beyond them by looks.
 
-Both work along any axis, change nothing on answered slices, and leave locked or foreign labels alone.
+Both work along any axis, change nothing on answered slices, and leave locked or foreign labels alone. Where there was a proposal on
+the slices between, `medloop.interaction.carrying` does better than shape alone.
 """
 
 from collections.abc import Sequence
@@ -49,10 +50,10 @@ def interpolate_slices(mask: MaskArray, *, axis: int, answered: Sequence[int], l
 
     Source: Raya and Udupa 1990, doi:10.1109/42.52980 (shape-based interpolation).
     """
-    numbers = _checked(mask.shape, axis, answered, fewest=2)
+    numbers = check_slices(mask.shape, axis, answered, fewest=2)
     filled = mask.copy(order="K")
     planes, given = np.moveaxis(filled, axis, 0), np.moveaxis(mask, axis, 0)
-    flat_mm = [mm for a, mm in enumerate(spacing_mm) if a != axis]
+    flat_mm = in_plane(spacing_mm, axis)
     for low, high in pairwise(numbers):
         ends = _both_ends(given[low] == label, given[high] == label, flat_mm)
         for n in range(low + 1, high):
@@ -85,12 +86,12 @@ def propagate_slice(
         InputError: A slice outside the image, or a source without the label.
         CancelledError: The answer is no longer wanted.
     """
-    _checked(mask.shape, axis, (source, target), fewest=1)
+    check_slices(mask.shape, axis, (source, target), fewest=1)
     carried = mask.copy(order="K")
     planes, pictures = np.moveaxis(carried, axis, 0), np.moveaxis(image.array, 1 + axis, 1)
     if not (planes[source] == label).any():
         raise InputError(f"Slice {source} must hold the label {label} to carry it on", remedy="answer that slice first")
-    flat_mm = [mm for a, mm in enumerate(image.grid.spacing_mm) if a != axis]
+    flat_mm = in_plane(image.grid.spacing_mm, axis)
     step = 1 if target > source else -1
     for n in range(source + step, target + step, step):
         require_wanted(wanted)
@@ -105,7 +106,7 @@ def propagate_slice(
 def _carried(before: Any, after: Any, known: BoolArray, spacing_mm: Sequence[float], wanted: StillWanted) -> BoolArray:
     """Outline on the next slice: looks learned on the slice before, prior from the distance to the outline there."""
     pictures = np.nan_to_num(np.stack([before, after], axis=-1).astype(np.float32))
-    distance = _signed_distance(known, spacing_mm)
+    distance = signed_distance(known, spacing_mm)
     near = np.abs(distance) <= BAND_MM
     taught = np.full(pictures.shape[1:], -1, dtype=np.int16)
     taught[..., 0] = np.where(near, known, -1)
@@ -120,7 +121,7 @@ def _carried(before: Any, after: Any, known: BoolArray, spacing_mm: Sequence[flo
 
 def _both_ends(low: BoolArray, high: BoolArray, spacing_mm: Sequence[float]) -> tuple[Single, Single]:
     """Signed distances at both ends; a label missing at one is as far outside there as it is deep at the other, so it ends halfway."""
-    ends = _signed_distance(low, spacing_mm), _signed_distance(high, spacing_mm)
+    ends = signed_distance(low, spacing_mm), signed_distance(high, spacing_mm)
     if low.any() == high.any():
         return ends
     if low.any():
@@ -128,8 +129,8 @@ def _both_ends(low: BoolArray, high: BoolArray, spacing_mm: Sequence[float]) -> 
     return np.full_like(ends[1], -ends[1].min()), ends[1]
 
 
-def _signed_distance(inside: BoolArray, spacing_mm: Sequence[float]) -> Single:
-    """Distance to the outline, negative inside; where there is none, as far as the slice is wide."""
+def signed_distance(inside: BoolArray, spacing_mm: Sequence[float]) -> Single:
+    """Distance to the outline in mm, negative inside; where there is none, as far as the slice is wide."""
     from scipy import ndimage
 
     if not inside.any() or inside.all():
@@ -144,7 +145,17 @@ def _paint(plane: MaskArray, found: BoolArray, label: int) -> None:
     plane[found & (plane == 0)] = label
 
 
-def _checked(shape: Sequence[int], axis: int, slices: Sequence[int], *, fewest: int) -> list[int]:
+def in_plane(spacing_mm: Sequence[float], axis: int) -> list[float]:
+    """Voxel size within the slices along an axis."""
+    return [mm for a, mm in enumerate(spacing_mm) if a != axis]
+
+
+def check_slices(shape: Sequence[int], axis: int, slices: Sequence[int], *, fewest: int) -> list[int]:
+    """Numbers of slices in order, each once.
+
+    Raises:
+        InputError: No axis of a volume, fewer slices than `fewest`, or one outside the image.
+    """
     if axis not in (0, 1, 2):
         raise InputError(f"Slices lie along axis 0, 1 or 2, got {axis}")
     numbers = sorted(set(slices))

@@ -1,5 +1,8 @@
 """Fill the slices between those that somebody has drawn on: a few drawn slices make a whole volume.
 
+Where the edit began with a proposal, what the reader changed on two slices is carried over to the slices between; where it began with
+background, the outlines themselves are interpolated.
+
 Which slices were drawn on follows from the draft's own history, so that a reader has nothing to mark: for each label, those with a voxel
 that the brush or a gesture gave to it or took from it. What an earlier filling made does not count, so that a slice mended later makes
 the next filling better.
@@ -13,6 +16,7 @@ import numpy as np
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import InputError
 from medloop.core.records import Assignment, Case, DraftPatch
+from medloop.interaction.carrying import carry_corrections
 from medloop.interaction.guard import keep_locked
 from medloop.interaction.interpolate import interpolate_slices
 from medloop.loop.drafts import Draft, append_patch, base_mask, read_draft, require_revision
@@ -47,7 +51,7 @@ class Filling:
 
 
 def fill_between(workspace: Workspace, assignment_id: str, *, axis: int, base_revision: int, locked: Sequence[int] = ()) -> Filling:
-    """Give the slices between drawn ones what shape-based interpolation makes of these, label by label.
+    """Give the slices between drawn ones what follows from these, label by label.
 
     A label's voxels on the slices that were drawn on for it, and beyond the first and last of these, stay.
 
@@ -76,7 +80,8 @@ def fill_between(workspace: Workspace, assignment_id: str, *, axis: int, base_re
         remedy = "draw on every third slice or so, then fill"
         found = max(map(len, slices.values()))
         raise InputError(f"Filling needs at least {FEWEST} slices that were drawn on for a label, got {found}", remedy=remedy)
-    after = keep_locked(before, _filled(before, axis, slices, case.grid.spacing_mm), locked)
+    known = {label: found for label, found in slices.items() if len(found) >= FEWEST and label not in locked}
+    after = keep_locked(before, _filled(begun, before, axis, known, case.grid.spacing_mm), locked)
     runs = runs_between(before, after)
     if not runs:
         raise InputError("Between the slices drawn on there is nothing to fill", remedy="draw on slices further apart")
@@ -98,11 +103,12 @@ def _slices(voxels: BoolArray, axis: int) -> list[int]:
     return [int(n) for n in np.flatnonzero(voxels.any(axis=tuple(a for a in range(3) if a != axis)))]
 
 
-def _filled(mask: MaskArray, axis: int, slices: Mapping[int, Sequence[int]], spacing_mm: Sequence[float]) -> MaskArray:
+def _filled(begun: MaskArray, mask: MaskArray, axis: int, known: Mapping[int, Sequence[int]], spacing_mm: Sequence[float]) -> MaskArray:
     """The mask with every label made anew between the slices drawn on for it."""
+    if begun.any():
+        return carry_corrections(begun, mask, axis=axis, answered=known, spacing_mm=spacing_mm)
     filled = mask.copy(order="K")
     planes = np.moveaxis(filled, axis, 0)
-    known = {label: found for label, found in slices.items() if len(found) >= FEWEST}
     for label, found in known.items():
         between = sorted(set(range(found[0], found[-1])) - set(found))
         planes[between] = np.where(planes[between] == label, 0, planes[between])
