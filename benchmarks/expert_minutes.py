@@ -11,6 +11,8 @@ Ways to work, each with the same training budget per round and on the same held-
                 with a brush, the outlines of those between interpolated
     carried     as sparse, but what was mended is carried over to the slices between (`medloop.interaction.carrying`), so that fewer
                 need mending (`--mended-every`)
+    slices      cases chosen by doubt and spread, every few slices of the newest proposal mended (`--mended-every`), and only these learned
+                from: all others stay unknown, in the first round too
     weighted    as random, but voxels the expert mended count four times as much in training as those merely accepted
                 (`correction_weight`); run only when asked for
 
@@ -61,7 +63,7 @@ from medloop.simulation.correcting import UNKNOWN, Answered, click_and_mend, dra
 
 EFFORT = f"{EffortModel().describe()}; every outline starts with aiming, which takes as long as a click"
 
-USUAL_WAYS = ("manual", "random", "carried", "sparse", "brush", "medloop")
+USUAL_WAYS = ("manual", "random", "slices", "sparse", "carried", "brush", "medloop")
 TOUCHED = "touched:"
 """Before a case's name: which of its voxels the expert has made."""
 
@@ -80,6 +82,7 @@ class Way:
         fills: Whether every few slices of a proposal are mended and those between filled in from these, as they are where there
             is no proposal.
         carries: Whether they are filled in by carrying over what was mended, instead of by interpolating outlines.
+        partial: Whether only slices that were looked at become an answer; all others stay unknown, and training ignores them.
         correction_weight: How much a mended voxel counts in training against an accepted one.
     """
 
@@ -88,6 +91,7 @@ class Way:
     prompts: bool
     fills: bool = False
     carries: bool = False
+    partial: bool = False
     correction_weight: float = 1.0
 
 
@@ -98,6 +102,7 @@ WAYS = {
     "medloop": Way(proposes=True, chooses=True, prompts=True),
     "sparse": Way(proposes=True, chooses=True, prompts=False, fills=True),
     "carried": Way(proposes=True, chooses=True, prompts=False, fills=True, carries=True),
+    "slices": Way(proposes=True, chooses=True, prompts=False, fills=True, partial=True),
     "weighted": Way(proposes=True, chooses=False, prompts=False, correction_weight=4.0),
 }
 
@@ -303,16 +308,19 @@ def answer(trial: Trial, way: Way, predictor: Any, engine: Any, case: Read) -> t
     if predictor is None or not way.proposes:
         slices = every[trial.options.every // 2 :: trial.options.every] if way.chooses else every
         given = draw_slices(case.truth.array, axis, slices, trial.effort)
-        return dataclasses.replace(given, whole=fill_between(trial, case, given.mask, axis, slices)), given.mask != UNKNOWN
+        whole = given.mask if way.partial else fill_between(trial, case, given.mask, axis, slices)
+        return dataclasses.replace(given, whole=whole), given.mask != UNKNOWN
     samples = trial.samples(predictor, case, 2 if way.chooses else 1).samples
     proposal = samples.mean(axis=0).argmax(axis=0).astype(np.uint8)
-    step = (trial.options.mended_every if way.carries else trial.options.every) if way.fills else 1
+    step = (trial.options.mended_every if way.carries or way.partial else trial.options.every) if way.fills else 1
     slices = every[step // 2 :: step]
     if way.chooses and not way.fills:
         chances = error_chances(samples, proposal)
         slices = [place.index for place in rank_places(chances, axes=(axis,), count=len(every) // 3, effort=trial.effort)]
     given = mend(trial, engine, case, proposal, axis, slices)
-    if way.carries:
+    if way.partial:
+        given = dataclasses.replace(given, whole=given.mask)
+    elif way.carries:
         answered = dict.fromkeys(range(1, trial.question.classes), slices)
         whole = carry_corrections(proposal, given.whole, axis=axis, answered=answered, spacing_mm=case.image.grid.spacing_mm)
         given = dataclasses.replace(given, whole=whole)
@@ -425,7 +433,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--batch", type=int, default=4, help="cases per round; ways that look at parts of cases take twice as many from the second on"
     )
     parser.add_argument("--every", type=int, default=3, help="ways that choose draw every so many slices of the first cases")
-    parser.add_argument("--mended-every", type=int, default=5, help="the way that carries mends every so many slices of a proposal")
+    parser.add_argument("--mended-every", type=int, default=5, help="carried and slices mend every so many slices of a proposal")
     parser.add_argument("--first-steps", type=int, default=200, help="training steps of the first round")
     parser.add_argument("--steps", type=int, default=100, help="training steps of every later round")
     parser.add_argument("--width", type=float, default=0.5, help="width of the network, of the product's own choice")

@@ -121,5 +121,7 @@ TASKS: tuple[Task, ...] = (
     Task("BADGE", make_groups, 100_000, {"medloop": take_badge, "plain": take_badge_plainly}, "0.45 CPU-s, 20 MiB"),
     Task("TypiClust", make_groups, 100_000, {"medloop": take_typiclust}, "5 CPU-s"),
     Task("ProbCover", make_groups, 100_000, {"medloop": take_balls}, "60 CPU-s"),
+    Task("ProbCover, no structure", make_cloud, 100_000, {"medloop": take_balls}, "60 CPU-s"),
     Task("MaxHerding", make_groups, 100_000, {"medloop": take_kernels}, "60 CPU-s"),
+    Task("MaxHerding, no structure", make_cloud, 100_000, {"medloop": take_kernels}, "60 CPU-s"),
 )

@@ -11,10 +11,13 @@ from medloop.images.encode import encode_mask
 from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import next_assignment, open_case, submit_mask, submit_partial
 from medloop.loop.corrections import correction_of, touched_of
-from medloop.loop.drafts import save_patch
+from medloop.loop.drafts import read_draft, save_patch
+from medloop.loop.filling import fill_between
 from medloop.loop.parts import SlicePart
 from medloop.loop.rounds import start_training
+from medloop.loop.runs import runs_between
 from medloop.loop.teaching import training_cases
+from medloop.loop.weighing import DRAWN_WEIGHT, weighing_of
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 
@@ -92,6 +95,75 @@ def test_only_answered_slices_of_a_partial_answer_count(pool: Workspace, ann: An
     save_patch(pool, opened.id, 0, [(4 * PLANE, 2, 0), (9 * PLANE, 2, 1)])
     correction = correction_of(pool, submit_partial(pool, opened.id, parts=[SlicePart(2, 4)]))
     assert (correction.touched.sum(), correction.answered.sum()) == (2, PLANE)
+
+
+@pytest.fixture
+def filled(pool: Workspace, ann: Annotator) -> Annotation:
+    """Ann drew squares on slices 2 and 6 of an empty case and had those between filled in."""
+    opened = open_case(pool, every_case(pool)[1].id, ann.id).assignment
+    before = np.zeros(SMALL, dtype=np.uint8)
+    after = before.copy(order="F")
+    after[4:10, 4:10, [2, 6]] = 1
+    revision = save_patch(pool, opened.id, 0, runs_between(before, after))
+    fill_between(pool, opened.id, axis=2, base_revision=revision)
+    return submit_mask(pool, opened.id)
+
+
+def test_of_a_filled_answer_the_drawn_slices_count_as_touched(pool: Workspace, filled: Annotation) -> None:
+    touched = correction_of(pool, filled).touched
+    assert np.flatnonzero(touched.any(axis=(0, 1))).tolist() == [2, 6]
+    assert touched[:, :, [2, 6]].all()
+
+
+def test_a_mended_proposal_with_slices_filled_in_likewise(pool: Workspace, ann: Annotator) -> None:
+    opened = open_proposed(pool, ann)
+    before = read_draft(pool, opened.id).mask
+    after = before.copy(order="F")
+    after[2:6, 2:6, [1, 8]] = 2
+    revision = save_patch(pool, opened.id, 0, runs_between(before, after))
+    made = fill_between(pool, opened.id, axis=2, base_revision=revision)
+    save_patch(pool, opened.id, made.draft.revision, [(9 * PLANE, 3, 1)])
+    touched = correction_of(pool, submit_mask(pool, opened.id)).touched
+    assert np.flatnonzero(touched.any(axis=(0, 1))).tolist() == [1, 8, 9]
+    assert touched[:, :, 9].all()
+
+
+def test_where_slices_were_filled_in_drawn_ones_count_more_in_training(pool: Workspace, mended: Annotation, filled: Annotation) -> None:
+    cases = {case.id: case for case in every_case(pool)}
+    by_hand, between = (c.touched for c in training_cases(pool, [mended, filled], cases))
+    assert by_hand is not None
+    assert between is not None
+    assert by_hand().all()
+    assert (between() == touched_of(pool, [filled], cases[filled.case_id])).all()
+    assert weighing_of(pool, [mended, filled]).weight == DRAWN_WEIGHT
+    assert weighing_of(pool, [mended]).weight == 1
+
+
+def test_a_setting_says_more_than_the_rule_for_filled_answers(pool: Workspace, mended: Annotation, filled: Annotation) -> None:
+    weighed = dataclasses.replace(pool.project, settings=dataclasses.replace(pool.settings, correction_weight=2.0))
+    found = weighing_of(dataclasses.replace(pool, project=weighed), [mended, filled])
+    assert (found.weight, found.by_setting, found.filled) == (2.0, True, {filled.id})
+
+
+def test_a_training_with_filled_answers_says_so(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 4, labelled=2)
+    opened = open_case(workspace, every_case(workspace)[-1].id, annotator_named(workspace, "Ann").id).assignment
+    before = read_draft(workspace, opened.id).mask
+    after = before.copy(order="F")
+    after[4:10, 4:10, [2, 6]] = 1
+    revision = save_patch(workspace, opened.id, 0, runs_between(before, after))
+    fill_between(workspace, opened.id, axis=2, base_revision=revision)
+    submit_mask(workspace, opened.id)
+    start_training(workspace, actor="test")
+    drain(workspace)
+    with workspace.store.read() as tx:
+        model = tx.latest_model()
+    assert model is not None
+    assert (model.metrics["filled_answers"], model.metrics["drawn_weight"], model.recipe["touched_weight"]) == (
+        1,
+        DRAWN_WEIGHT,
+        DRAWN_WEIGHT,
+    )
 
 
 def test_training_cases_know_their_touched_voxels_only_when_these_count(pool: Workspace, mended: Annotation) -> None:

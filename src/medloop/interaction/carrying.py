@@ -63,7 +63,7 @@ def _fill_field(field: Single, proposed: BoolArray, mended: BoolArray, numbers: 
     answered = np.isin(np.arange(len(field)), numbers)
     field[~answered] = np.inf
     mended = mended & answered[:, np.newaxis, np.newaxis]
-    somewhere: BoolArray = (proposed | mended).any(axis=0)
+    somewhere: BoolArray = np.logical_or.reduce(proposed | mended, axis=0)
     if not somewhere.any():
         return
     near = (slice(None), *_around(somewhere, spacing_mm))

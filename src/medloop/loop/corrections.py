@@ -1,7 +1,8 @@
 """What a finished answer owes to whom: who gave it, what it began from, which parts a person touched.
 
 A voxel counts as touched when an edit went over it or when its label is not the one the edit began with; then the rest was
-merely accepted. An answer that began from nothing, or was imported, is all of a person's own making.
+merely accepted. An answer that began from nothing, or was imported, is all of a person's own making. Where slices were filled in
+between others, the slices drawn on count as touched, whole, and those between as accepted.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from medloop.core.records import Annotation, Annotator, Case, Json, Model, Predi
 from medloop.images.encode import decode_mask
 from medloop.loop.arrays import load_answer
 from medloop.loop.drafts import touched_voxels
+from medloop.loop.filling import HandWork, hand_work
 from medloop.loop.parts import UNKNOWN
 from medloop.loop.provenance import provenance
 from medloop.loop.reviewing import visits_of
@@ -92,9 +94,14 @@ def _touched(workspace: Workspace, tx: Reader, annotation: Annotation, case: Cas
     earlier = tx.get(Annotation, annotation.supersedes) if annotation.supersedes else None
     began = earlier.blob if earlier else tx.get(Prediction, annotation.proposal_id).mask if annotation.proposal_id else None
     answer = load_answer(blobs, annotation, case)
-    if began is None or isinstance(answer, int):
+    if isinstance(answer, int):
         return np.ones(shape, dtype=bool)
-    touched: BoolArray = (answer.array != decode_mask(blobs.get(began), shape)) & (answer.array != UNKNOWN)
-    if annotation.assignment_id:
-        touched |= touched_voxels(tx.patches(annotation.assignment_id), shape)
+    work = hand_work(tx, annotation.assignment_id) if annotation.assignment_id else HandWork()
+    if began is None and not work.axes:
+        return np.ones(shape, dtype=bool)
+    begun = np.zeros(shape, dtype=np.uint8) if began is None else decode_mask(blobs.get(began), shape)
+    if work.axes:
+        touched = work.slices(answer.array, begun)
+    else:
+        touched = (answer.array != begun) & (answer.array != UNKNOWN) | touched_voxels(work.patches, shape)
     return touched | _touched(workspace, tx, earlier, case) if earlier else touched

@@ -15,7 +15,7 @@ import numpy as np
 
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import InputError
-from medloop.core.records import Assignment, Case, DraftPatch
+from medloop.core.records import Assignment, Case, DraftPatch, PromptRecord
 from medloop.interaction.carrying import carry_corrections
 from medloop.interaction.guard import keep_locked
 from medloop.interaction.interpolate import interpolate_slices
@@ -29,8 +29,8 @@ from medloop.store.reader import Reader
 FEWEST = 2
 """Slices drawn on: there is nothing between fewer."""
 
-VERB = "fill"
-"""What the event log says of a filling's patch."""
+VERBS = ("fill-i", "fill-j", "fill-k")
+"""What the event log says of a filling's patch, by the slices' axis."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,10 +71,10 @@ def fill_between(workspace: Workspace, assignment_id: str, *, axis: int, base_re
         raise InputError(f"Slices lie along axis 0, 1 or 2, got {axis}")
     with workspace.store.read() as tx:
         assignment = require_revision(tx.get(Assignment, assignment_id), base_revision)
-        case, drawn = tx.get(Case, assignment.case_id), _drawn_patches(tx, assignment_id)
-        begun, log = base_mask(workspace, tx, assignment, case), prompt_log(tx, assignment_id)
+        case = tx.get(Case, assignment.case_id)
+        begun, work = base_mask(workspace, tx, assignment, case), hand_work(tx, assignment_id)
     before = read_draft(workspace, assignment_id, upto=base_revision).mask
-    hand = (hands(before, drawn, log) > 0) & (before != begun)
+    hand = work.voxels(before, begun)
     slices = {label: _slices(hand & ((before == label) | (begun == label)), axis) for label in workspace.task.label_values}
     if max(map(len, slices.values())) < FEWEST:
         remedy = "draw on every third slice or so, then fill"
@@ -86,16 +86,49 @@ def fill_between(workspace: Workspace, assignment_id: str, *, axis: int, base_re
     if not runs:
         raise InputError("Between the slices drawn on there is nothing to fill", remedy="draw on slices further apart")
     with workspace.store.write(assignment.annotator_id) as tx:
-        revision = append_patch(tx, require_revision(tx.get(Assignment, assignment_id), base_revision), runs, verb=VERB)
+        revision = append_patch(tx, require_revision(tx.get(Assignment, assignment_id), base_revision), runs, verb=VERBS[axis])
     draft = Draft(revision, apply_runs(before, runs))
     return Filling(draft, runs, tuple(sorted(set().union(*slices.values()))), len(_slices(before != after, axis)))
 
 
-def _drawn_patches(tx: Reader, assignment_id: str) -> list[DraftPatch]:
+@dataclass(frozen=True)
+class HandWork:
+    """What somebody did to a draft by hand, fillings left out.
+
+    Attributes:
+        patches: Brush strokes and gestures, in order.
+        log: The gestures.
+        axes: Along which axes slices were filled in between.
+    """
+
+    patches: tuple[DraftPatch, ...] = ()
+    log: tuple[PromptRecord, ...] = ()
+    axes: tuple[int, ...] = ()
+
+    def voxels(self, mask: MaskArray, begun: MaskArray) -> BoolArray:
+        """Voxels that a hand changed from what the edit began with to what they are, shape (I, J, K)."""
+        drawn: BoolArray = (hands(mask, self.patches, self.log) > 0) & (mask != begun)
+        return drawn
+
+    def slices(self, mask: MaskArray, begun: MaskArray) -> BoolArray:
+        """The slices that were drawn on, whole, along the axes that were filled along; shape (I, J, K)."""
+        drawn, whole = self.voxels(mask, begun), np.zeros(mask.shape, dtype=np.bool_)
+        for axis in self.axes:
+            whole |= drawn.any(axis=tuple(a for a in range(3) if a != axis), keepdims=True)
+        return whole
+
+
+def filled_assignments(tx: Reader) -> set[str]:
+    """Ids of the assignments whose drafts had slices filled in between."""
+    return {tx.get(DraftPatch, event.noun_id).assignment_id for event in tx.events_about("patch", verbs=VERBS)}
+
+
+def hand_work(tx: Reader, assignment_id: str) -> HandWork:
+    """What was done by hand to an assignment's draft, and along which axes the rest was filled in."""
     patches = tx.patches(assignment_id)
-    noun = tx.events_about("patch", [patch.id for patch in patches])
-    filled = {event.noun_id for event in noun if event.verb == VERB}
-    return [patch for patch in patches if patch.id not in filled]
+    filled = {event.noun_id: VERBS.index(event.verb) for event in tx.events_about("patch", [p.id for p in patches], verbs=VERBS)}
+    by_hand = tuple(patch for patch in patches if patch.id not in filled)
+    return HandWork(by_hand, tuple(prompt_log(tx, assignment_id)), tuple(sorted(set(filled.values()))))
 
 
 def _slices(voxels: BoolArray, axis: int) -> list[int]:

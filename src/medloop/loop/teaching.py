@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medloop.core.arrays import BoolArray
 from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Case, Json
 from medloop.loop.arrays import load_answer, load_image
 from medloop.loop.bias import training_weights
 from medloop.loop.control import JobControl
-from medloop.loop.corrections import touched_of
 from medloop.loop.notes import noted
 from medloop.loop.objections import irrelevant_blobs, irrelevant_loader
 from medloop.loop.parts import merged_answer
 from medloop.loop.pseudo import PseudoAnswer, load_pseudo, pseudo_answers
+from medloop.loop.weighing import weighing_of
 from medloop.loop.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def training_cases(workspace: Workspace, answers: Sequence[Annotation], cases: M
     """One training case per case, in the order of the answers; partial answers to the same case are learned together."""
     from medloop.models.batches import TrainingCase
 
-    weighed = workspace.settings.correction_weight > 1
+    weighing = weighing_of(workspace, answers)
     by_case: dict[str, list[Annotation]] = {}
     for answer in answers:
         by_case.setdefault(answer.case_id, []).append(answer)
@@ -75,17 +74,11 @@ def training_cases(workspace: Workspace, answers: Sequence[Annotation], cases: M
         return lambda: (load_image(blobs, case), merged_answer(blobs, parts, case))
 
     return [
-        TrainingCase(id=cases[i].name, load=loader(cases[i], found), touched=_touch(workspace, found, cases[i]) if weighed else None)
+        TrainingCase(id=cases[i].name, load=loader(cases[i], found), touched=weighing.own(workspace, found, cases[i]))
         if found[0].kind == "partial"
-        else dataclasses.replace(
-            training_case(workspace, found[0], cases[i]), touched=_touch(workspace, found[:1], cases[i]) if weighed else None
-        )
+        else dataclasses.replace(training_case(workspace, found[0], cases[i]), touched=weighing.own(workspace, found[:1], cases[i]))
         for i, found in by_case.items()
     ]
-
-
-def _touch(workspace: Workspace, answers: Sequence[Annotation], case: Case) -> Callable[[], BoolArray]:
-    return lambda: touched_of(workspace, answers, case)
 
 
 def training_case(workspace: Workspace, annotation: Annotation, case: Case) -> "TrainingCase":
@@ -118,9 +111,11 @@ def _weights(workspace: Workspace, control: JobControl, folder: Path) -> dict[st
 
 
 def _corrections(workspace: Workspace, *, learned: Sequence[Annotation]) -> Json:
-    """How many answers mended a proposal, where that decides how their voxels count."""
-    weight = workspace.settings.correction_weight
-    return {"correction_weight": weight, "corrected_answers": sum(a.proposal_id is not None for a in learned)} if weight > 1 else {}
+    """How many answers mended a proposal, or had slices filled in, where that decides how their voxels count."""
+    weighing = weighing_of(workspace, learned)
+    filled = {"drawn_weight": weighing.weight, "filled_answers": len(weighing.filled)} if weighing.filled else {}
+    mended = sum(answer.proposal_id is not None for answer in learned)
+    return {**filled, **({"correction_weight": weighing.weight, "corrected_answers": mended} if weighing.by_setting else {})}
 
 
 def _marked(workspace: Workspace, folder: Path, case_ids: Sequence[str]) -> dict[str, list[str]]:

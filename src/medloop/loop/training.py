@@ -20,6 +20,7 @@ from medloop.loop.notes import noted, write_note
 from medloop.loop.rounds import MIN_TRAINING_ANSWERS, claim_rounds, mark_failed, mark_trained
 from medloop.loop.teaching import teach, training_case
 from medloop.loop.warm_start import answers_to_learn, learned_facts
+from medloop.loop.weighing import weighing_of
 from medloop.loop.workspace import Workspace
 from medloop.models.plans import common_channels
 from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
@@ -55,6 +56,7 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
     recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=threads)
     recipe, parent = _going_on(workspace, recipe, folder)
     learned = answers_to_learn(workspace, control, folder, parent=parent, answers=annotations, cases=cases)
+    recipe = dataclasses.replace(recipe, touched_weight=weighing_of(workspace, learned).weight)
     taught = teach(workspace, control, folder, answers=learned, cases=cases)
     validation = _validation(workspace)
     control.log(f"learning from {len(taught.cases)} cases, validating on {len(validation)}: {_described(recipe)}")
@@ -92,8 +94,6 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
     )
     if _has_sides(workspace):
         recipe = dataclasses.replace(recipe, flips=())
-    if workspace.task.kind == "segmentation":
-        recipe = dataclasses.replace(recipe, touched_weight=settings.correction_weight)
     recipe = dataclasses.replace(recipe, rrr=settings.right_reasons)
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
 
@@ -153,7 +153,7 @@ def _going_on(workspace: Workspace, recipe: Recipe, folder: Path) -> tuple[Recip
     before = Recipe.from_json(parent.recipe)
     if (before.channels, before.guided) != (recipe.channels, recipe.guided):
         return recipe, None
-    own = {name: getattr(recipe, name) for name in ("steps", "minutes", "threads", "seed", "touched_weight", "rrr")}
+    own = {name: getattr(recipe, name) for name in ("steps", "minutes", "threads", "seed", "rrr")}
     return dataclasses.replace(before, **own), parent
 
 

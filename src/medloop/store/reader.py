@@ -236,14 +236,17 @@ class Reader:
         query = select(events).where(events.c.seq > after).order_by(events.c.seq).limit(limit)
         return [Event(**row) for row in self._connection.execute(query).mappings()]
 
-    def events_about(self, noun: str, noun_ids: Collection[str] | None = None) -> list[Event]:
+    def events_about(self, noun: str, noun_ids: Collection[str] | None = None, *, verbs: Collection[str] | None = None) -> list[Event]:
         """Audit events about things of one kind, in order.
 
         Args:
             noun: What they are about, for example "explanation".
             noun_ids: Only of these things.
+            verbs: Only these.
         """
         query = select(events).where(events.c.noun == noun)
+        if verbs is not None:
+            query = query.where(events.c.verb.in_(verbs))
         if noun_ids is not None:
             query = query.where(_one_of(events.c.noun_id, noun_ids, self._is_sqlite))
         return [Event(**row) for row in self._connection.execute(query.order_by(events.c.seq)).mappings()]
