@@ -16,6 +16,9 @@ Ways to work, each with the same training budget per round and on the same held-
     weighted    as random, but voxels the expert mended count four times as much in training as those merely accepted
                 (`correction_weight`); run only when asked for
 
+In `sparse` and `carried` the slices that were looked at count `--drawn-weight` times as much in training as those filled in; the product
+does the same (`medloop.loop.weighing`).
+
 Slices nobody looked at are accepted as proposed or filled in; beyond the first and last drawn they stay unknown. Trainings go
 on from the last model ("updates"). The expert mends what is noticeable (`medloop.simulation.correcting`), so answers made from
 proposals keep small errors; models are always judged on the truth. Minutes follow from the effort model printed first: they
@@ -54,6 +57,7 @@ from medloop.interaction.interpolate import interpolate_slices
 from medloop.interaction.users.effort import EffortModel
 from medloop.interaction.users.robots import test_robot
 from medloop.loop.reviewing import paging_axis
+from medloop.loop.weighing import DRAWN_WEIGHT
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice
 from medloop.models.recipes import Recipe, choose_recipe, fingerprint
@@ -156,7 +160,10 @@ class Trial:
         narrow = tuple(max(8, round(width * self.options.width)) for width in recipe.features)
         recipe = dataclasses.replace(recipe, features=narrow, steps=steps, validations=0)
         way = WAYS.get(name.split("/")[0])
-        return dataclasses.replace(recipe, guided=way.prompts, touched_weight=way.correction_weight) if way else recipe
+        if way is None:
+            return recipe
+        weight = self.options.drawn_weight if way.fills and not way.partial else way.correction_weight
+        return dataclasses.replace(recipe, guided=way.prompts, touched_weight=weight)
 
     def train(self, name: str, answers: dict[str, Any], steps: int, initial: bytes | None) -> Any:
         """Train on masks by case name, or go on where an interrupted training was; a predictor."""
@@ -327,7 +334,8 @@ def answer(trial: Trial, way: Way, predictor: Any, engine: Any, case: Read) -> t
     elif way.fills:
         filled = fill_between(trial, case, given.mask, axis, slices)
         given = dataclasses.replace(given, whole=np.where(filled == UNKNOWN, proposal, filled))
-    return given, (given.mask != UNKNOWN) & (given.mask != proposal)
+    looked_at: Any = given.mask != UNKNOWN
+    return given, looked_at if way.fills else looked_at & (given.mask != proposal)
 
 
 def fill_between(trial: Trial, case: Read, mask: Any, axis: int, slices: list[int]) -> Any:
@@ -434,6 +442,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--every", type=int, default=3, help="ways that choose draw every so many slices of the first cases")
     parser.add_argument("--mended-every", type=int, default=5, help="carried and slices mend every so many slices of a proposal")
+    parser.add_argument(
+        "--drawn-weight", type=float, default=DRAWN_WEIGHT, help="how much slices looked at count in training against those filled in"
+    )
     parser.add_argument("--first-steps", type=int, default=200, help="training steps of the first round")
     parser.add_argument("--steps", type=int, default=100, help="training steps of every later round")
     parser.add_argument("--width", type=float, default=0.5, help="width of the network, of the product's own choice")

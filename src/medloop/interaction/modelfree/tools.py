@@ -28,8 +28,9 @@ WALKER_BETA = 1000.0
 """How much a random walker shuns differences: far more than usual, because single clicks stand against a whole rim."""
 
 
-ROUNDS = 4
-"""How often looks are learned from a cut again when nothing but a box is known."""
+ROUNDS, ROUNDS_2D = 4, 2
+"""How often looks are learned from a cut again when nothing but a box is known. In volumes the third and fourth time help (phantoms: Dice
+0.76, else 0.75); in pictures they help some (nuclei 0.90, else 0.89), hurt others (fetal heads 0.70, else 0.73), and take as long again."""
 
 FLOODED = 0.8
 """Share of the class that floods a voxel: the watershed tells no doubt, but should not silence a proposal."""
@@ -98,7 +99,8 @@ def likelihood_cut(image: Single, seeds: Seeds, spacing_mm: Sequence[float], wan
     if missing:
         taught[_middle(known == UNKNOWN)] = missing[0]  # the middle of a box mostly is what it was drawn for
     shares = _given(seeds, [0])
-    for _ in range(ROUNDS if missing else 1):
+    rounds = ROUNDS_2D if 1 in known.shape else ROUNDS
+    for _ in range(rounds if missing else 1):
         require_wanted(wanted)
         shares = _cut_each(class_likelihood(image, taught, len(seeds.labels) + 1), image, seeds, spacing_mm, wanted)
         again = shares.argmax(axis=0).astype(np.int16)
