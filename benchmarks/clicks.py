@@ -3,9 +3,10 @@
 The whole foreground is one structure. Test cases are drawn once and never trained or tuned on; training cases are drawn by seed from the
 others. The user clicks by the rule of the CVPR 2025 challenge (deepest voxel of the largest 26-connected error), at random in the error
 (P ∝ depth²), or by that rule with a shaking hand and one wrong sign in twenty; the network rehearsed with none of them. Training is
-measured in CPU minutes: the steps that fit are planned from a timed start. Peers answer the same robots: the random walker of
-scikit-image, with the border of the image as background, and, with `--deepedit`, MONAI's DeepEdit trained on the same cases for the
-same minutes. With `--unseen colour` the test cases are of a kind that training never saw: coloured pictures, learned from grey ones.
+measured in CPU minutes: the steps that fit are planned from a timed start. The same robots are answered by the classical engine, which
+learns nothing beforehand, and by peers: the random walker of scikit-image, with the border of the image as background, and, with
+`--deepedit`, MONAI's DeepEdit trained on the same cases for the same minutes. With `--unseen colour` the test cases are of a kind that
+training never saw: coloured pictures, learned from grey ones.
 
     python benchmarks/clicks.py --data ../shared/data/hippocampus --seeds 2 --cases-trained 8 40 --minutes 9.5 16 --json clicks.json
 """
@@ -39,6 +40,7 @@ from medloop.datasets.dataset import CaseSource, Dataset
 from medloop.datasets.discover import open_dataset
 from medloop.images.read import read_image
 from medloop.interaction.engine import Engine, ImageEmbedding, RefinedMask, StillWanted, changed_box
+from medloop.interaction.modelfree.classical import ClassicalEngine
 from medloop.interaction.prompts import Point, Prompt, hinted_voxels, keep_hints
 from medloop.interaction.users.robots import test_robot
 from medloop.interaction.users.trial import Turn, try_engine
@@ -287,8 +289,11 @@ def run(dataset: Dataset, options: argparse.Namespace, work: Path) -> list[dict[
         drawn = draw(pool, seed)
         tested = tuning_cases(drawn, max(options.cases_trained)) if options.tune else unseen
         if not options.no_baseline:
+            note("classical engine", ClassicalEngine(), options.robots[0], seed)
             note("random walker", RandomWalker(), options.robots[0], seed)
         for count, minutes in zip(options.cases_trained, options.minutes, strict=True):
+            if not count:
+                continue
             folder = work / f"cases-{count}-seed-{seed}-{minutes:g}"
             if options.deepedit:
                 from deepedit import train_deepedit
@@ -314,13 +319,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=1, help="number of seeds: each has its own training cases, weights and clicks")
     parser.add_argument("--first-seed", type=int, default=0, help="the first of these seeds")
     parser.add_argument("--json", type=Path, help="where to write everything measured")
-    parser.add_argument("--cases-trained", type=int, nargs="+", default=[8, 40], help="how many cases to train on")
+    parser.add_argument("--cases-trained", type=int, nargs="+", default=[8, 40], help="how many cases to train on; 0 trains none")
     parser.add_argument("--minutes", type=float, nargs="+", default=[9.5, 16.0], help="CPU minutes of training for each of these")
     parser.add_argument("--test-cases", type=int, default=30, help="cases to test on")
     parser.add_argument("--tune", action="store_true", help=f"test on {TUNED} other cases, to choose settings on")
     parser.add_argument("--robots", nargs="+", default=["centre", "random", "noisy"], help="who clicks")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS[2:]), choices=VARIANTS, help="what happens to the network's answer")
-    parser.add_argument("--no-baseline", action="store_true", help="leave the random walker out")
+    parser.add_argument("--no-baseline", action="store_true", help="leave the random walker and the classical engine out")
     parser.add_argument("--deepedit", action="store_true", help="add MONAI's DeepEdit, trained on the same cases for the same minutes")
     parser.add_argument("--unseen", choices=["colour"], help="test on coloured pictures, train on grey ones")
     parser.add_argument("--steps", type=int, default=0, help="steps of each training instead of minutes")
