@@ -4,8 +4,9 @@ A proposal that is wrong on two slices is mostly wrong in the same way between t
 the mending moved them, and the proposal keeps what it knows of the slices between (figures: `benchmarks/slices.py --trained`).
 """
 
+from bisect import bisect
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -44,38 +45,66 @@ def carry_corrections(
         raise ShapeError(f"A proposal and its mended form must have the same voxels, got {proposal.shape} and {mended.shape}")
     carried = mended.copy(order="K")
     planes, before, after = (np.moveaxis(mask, axis, 0) for mask in (carried, proposal, mended))
+    flat_mm = in_plane(spacing_mm, axis)
+    known = [
+        _Evidence.of(label, before == label, after == label, check_slices(proposal.shape, axis, slices, fewest=2), flat_mm)
+        for label, slices in answered.items()
+    ]
     labels = np.array([0, *answered], dtype=mended.dtype)
-    fields = [np.zeros(after.shape, dtype=np.float32)]
-    for label, slices in answered.items():
-        numbers = check_slices(proposal.shape, axis, slices, fewest=2)
-        field = np.where(after == label, -np.inf, np.inf).astype(np.float32)
-        between = slice(numbers[0], numbers[-1] + 1)
-        steps = [n - numbers[0] for n in numbers]
-        _fill_field(field[between], before[between] == label, after[between] == label, steps, in_plane(spacing_mm, axis))
-        fields.append(field)
-    free = np.isin(after, labels)
-    planes[free] = labels[np.argmin(fields, axis=0)][free]
+    for n in sorted({n for evidence in known for n in evidence.between}):
+        fields = [np.zeros(after.shape[1:], dtype=np.float32), *(evidence.field(n, after[n]) for evidence in known)]
+        free = np.isin(after[n], labels)
+        planes[n][free] = labels[np.argmin(fields, axis=0)][free]
     return carried
 
 
-def _fill_field(field: Single, proposed: BoolArray, mended: BoolArray, numbers: Sequence[int], spacing_mm: Sequence[float]) -> None:
-    """Write the corrected signed distance to a label between answered slices; infinite where the label can have no part."""
-    answered = np.isin(np.arange(len(field)), numbers)
-    field[~answered] = np.inf
-    mended = mended & answered[:, np.newaxis, np.newaxis]
-    somewhere: BoolArray = np.logical_or.reduce(proposed | mended, axis=0)
-    if not somewhere.any():
-        return
-    near = (slice(None), *_around(somewhere, spacing_mm))
-    own, wanted = _distances(proposed[near], spacing_mm), _distances(mended[near], spacing_mm)
-    depth = max(-float(own.min()), -float(wanted.min()))
-    np.clip(own, -depth, depth, out=own)
-    np.clip(wanted, -depth, depth, out=wanted)
-    say = _say_of_shape(own, wanted, numbers)
-    for low, high in pairwise(numbers):
-        for n in range(low + 1, high):
-            corrected, shape = _explained(own, wanted, low, n, high)
-            field[near][n] = (1 - say) * corrected + say * shape
+@dataclass(frozen=True, eq=False)
+class _Evidence:
+    """What is known of a label on the slices between answered ones.
+
+    Attributes:
+        label: Its value.
+        numbers: The answered slices, in order.
+        near: The box within the slices where the label can be.
+        own: Signed distances to its proposed outlines there, slice by slice from the first to the last answered one.
+        wanted: The same to its mended outlines, on answered slices.
+        say: Share of shape alone.
+    """
+
+    label: int
+    numbers: Sequence[int]
+    near: tuple[slice, ...]
+    own: Single
+    wanted: Single
+    say: float
+
+    @classmethod
+    def of(cls, label: int, proposed: BoolArray, mended: BoolArray, numbers: Sequence[int], spacing_mm: Sequence[float]) -> "_Evidence":
+        """From where the label was proposed and is now, shape (slices, …) each."""
+        span, steps = slice(numbers[0], numbers[-1] + 1), [n - numbers[0] for n in numbers]
+        proposed, mended = proposed[span], mended[span] & np.isin(np.arange(numbers[-1] + 1 - numbers[0]), steps)[:, np.newaxis, np.newaxis]
+        near = _around(np.logical_or.reduce(proposed | mended, axis=0), spacing_mm)
+        own, wanted = (_distances(mask[(slice(None), *near)], spacing_mm) for mask in (proposed, mended))
+        depth = max(-float(own.min(initial=0.0)), -float(wanted.min(initial=0.0)))
+        np.clip(own, -depth, depth, out=own)
+        np.clip(wanted, -depth, depth, out=wanted)
+        return cls(label, numbers, near, own, wanted, _say_of_shape(own, wanted, steps))
+
+    @property
+    def between(self) -> set[int]:
+        """Slices to make anew."""
+        return set(range(self.numbers[0], self.numbers[-1])) - set(self.numbers)
+
+    def field(self, n: int, plane: MaskArray) -> Single:
+        """Corrected signed distance to the label on a slice: infinite where it can have no part, and certain where it was answered."""
+        if n not in self.between:
+            return np.where(plane == self.label, -np.inf, np.inf).astype(np.float32)
+        field: Single = np.full(plane.shape, np.inf, dtype=np.float32)
+        after = bisect(self.numbers, n)
+        low, high, first = self.numbers[after - 1], self.numbers[after], self.numbers[0]
+        corrected, shape = _explained(self.own, self.wanted, low - first, n - first, high - first)
+        field[self.near] = (1 - self.say) * corrected + self.say * shape
+        return field
 
 
 def _explained(own: Single, wanted: Single, low: int, n: int, high: int) -> tuple[Single, Single]:
@@ -94,11 +123,13 @@ def _say_of_shape(own: Single, wanted: Single, numbers: Sequence[int]) -> float:
 
 
 def _distances(inside: BoolArray, spacing_mm: Sequence[float]) -> Single:
-    return np.stack([signed_distance(plane, spacing_mm) for plane in inside])
+    return np.stack([signed_distance(plane, spacing_mm) for plane in inside]) if inside.size else np.zeros(inside.shape, dtype=np.float32)
 
 
 def _around(somewhere: BoolArray, spacing_mm: Sequence[float]) -> tuple[slice, ...]:
-    """The box around a label within the slices, wider by half its smaller side: nothing in it lies deeper than that."""
+    """The box around a label within the slices, wider by half its smaller side: nothing in it lies deeper than that; empty without one."""
+    if not somewhere.any():
+        return slice(0), slice(0)
     spans = [np.flatnonzero(somewhere.any(axis=1 - axis)) for axis in (0, 1)]
     reach_mm = min((span[-1] - span[0] + 1) * mm for span, mm in zip(spans, spacing_mm, strict=True)) / 2
     wider = [int(np.ceil(reach_mm / mm)) + 1 for mm in spacing_mm]
