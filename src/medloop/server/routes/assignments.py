@@ -44,7 +44,7 @@ def patch_draft(workspace: WorkspaceHere, assignment: Id, edit: DraftEdit) -> Re
 
 @router.post("/fill")
 def post_fill(workspace: WorkspaceHere, assignment: Id, asked: FillBody) -> FilledView:
-    """Fill the slices between those drawn on, by shape; saved as one edit."""
+    """Fill the slices between those drawn on, by shape or by how a proposal was mended; saved as one edit."""
     try:
         made = fill_between(workspace, assignment, axis=asked.axis, base_revision=asked.base_revision, locked=asked.locked)
     except ConflictError as error:
