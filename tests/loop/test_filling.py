@@ -1,11 +1,14 @@
 """Slices between those drawn on are filled; what is drawn, locked or beyond stays."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, InputError, StateError
-from medloop.core.records import Annotator, Assignment
+from medloop.core.records import Annotator, Assignment, new_id
+from medloop.images.encode import encode_mask
 from medloop.loop.answers import open_case, submit_mask
 from medloop.loop.drafts import read_draft, save_patch
 from medloop.loop.filling import fill_between
@@ -81,6 +84,31 @@ def test_a_proposal_gives_way_between_mended_slices_and_stays_beyond(pool: Works
     assert (filled[..., 6] == filled[..., 4]).all()
     assert (filled[..., 3] == 2).all()
     assert (filled[..., 9] == 2).all()
+
+
+def test_what_was_mended_of_a_proposal_is_mended_between_too_and_the_rest_of_it_kept(pool: Workspace, ann: Annotator) -> None:
+    case, model = every_case(pool)[1], add_model(pool, 1)
+    prediction = add_prediction(pool, model, case, label=2, foreground=1.0)
+    proposal = np.zeros(case.grid.shape, dtype=np.uint8, order="F")
+    for k in range(case.grid.shape[2]):
+        proposal[6 : 14 + k % 3, 6:14, k] = 2
+    newer = dataclasses.replace(
+        prediction, id=new_id("prediction"), mask=pool.store.blobs.put(encode_mask(proposal)), model_id=add_model(pool, 2).id
+    )
+    with pool.store.write("worker") as tx:
+        tx.add(newer)
+    assignment = open_case(pool, case.id, ann.id).assignment
+    begun = read_draft(pool, assignment.id).mask
+    assert (begun == proposal).all()
+
+    def cut_away(mask: MaskArray) -> None:
+        mask[:8, :, [1, 9]] = 0
+
+    revision = draw(pool, assignment, 0, cut_away)
+    filled = fill_between(pool, assignment.id, axis=2, base_revision=revision).draft.mask
+    wanted = begun.copy()
+    wanted[:8, :, 1:10] = 0
+    assert np.count_nonzero(filled != wanted) < 0.1 * np.count_nonzero(begun != wanted)
 
 
 def test_locked_labels_neither_go_nor_come(pool: Workspace, opened: Assignment) -> None:
