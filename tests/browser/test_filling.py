@@ -44,3 +44,30 @@ def turn_to(page: Page, k: int) -> None:
             page.keyboard.press("ArrowUp")
             page.keyboard.press("ArrowUp")
     raise AssertionError(f"slice {k} was not reached")
+
+
+def test_an_outline_is_pushed_out_from_inside_and_in_from_outside(page: Page, serve: Serve, tmp_path: Path) -> None:
+    fill_project(tmp_path / "project", "segmentation")
+    with Workspace.open(tmp_path / "project") as workspace:
+        _, assignment = open_next(page, serve(workspace.folder), workspace)
+
+        def count() -> int:
+            return int(np.count_nonzero(read_draft(workspace, assignment).mask))
+
+        page.keyboard.press("b")
+        turn_to(page, 3)
+        drag(page, (4, 5, 3), (8, 5, 3))
+        until(page, lambda: count() > 0)
+        drawn = count()
+        page.keyboard.press("Shift+E")
+        assert page.get_by_test_id("tool-push").get_attribute("aria-pressed") == "true"
+        drag(page, (6, 5, 3), (6, 9, 3))
+        until(page, lambda: count() > drawn)
+        pushed = read_draft(workspace, assignment).mask
+        assert not np.count_nonzero(pushed[..., [2, 4]])
+        drag(page, (0, 5, 3), (5, 5, 3))
+        until(page, lambda: count() < np.count_nonzero(pushed))
+        page.keyboard.press("Control+z")
+        until(page, lambda: count() == np.count_nonzero(pushed))
+        page.keyboard.press("Control+z")
+        until(page, lambda: count() == drawn)

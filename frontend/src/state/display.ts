@@ -4,7 +4,7 @@ import type { Method } from "../api/types";
 import { keptSignal, readKept, writeKept } from "./kept";
 
 /** "region" draws a box that says where, and changes nothing by itself. */
-export type Tool = "navigate" | "brush" | "eraser" | "fill" | "window" | "region" | GestureTool;
+export type Tool = "navigate" | "brush" | "eraser" | "push" | "fill" | "window" | "region" | GestureTool;
 /** Tools whose marks an engine answers. */
 export type GestureTool = "point" | "scribble" | "box";
 export const GESTURE_TOOLS: readonly string[] = ["point", "scribble", "box"] satisfies GestureTool[];

@@ -9,6 +9,7 @@ import { tell } from "../state/notices";
 import type { CaseSession } from "../state/session";
 import { sweepBrush } from "./brush";
 import { findRegion } from "./fill";
+import { pushFrom, sweepPush } from "./push";
 import { prompting } from "./prompting";
 import { framing } from "./region";
 
@@ -46,6 +47,7 @@ export function beginGesture(contact: PaneContact, at: Pixel, event: PointerEven
     return null;
   }
   if (tool.value === "fill") return filling(contact, at);
+  if (tool.value === "push") return pushing(contact, at);
   return stroking(contact, at, tool.value === "eraser" || event.ctrlKey || event.metaKey);
 }
 
@@ -111,6 +113,33 @@ function stroking(contact: PaneContact, start: Pixel, erases: boolean): Gesture 
   };
   maskShown.value = true;
   move(start);
+  return {
+    move,
+    end: () => draft.commit(recorder.edit()),
+    cancel: () => {
+      recorder.abandon();
+      draft.changed();
+    },
+  };
+}
+
+function pushing(contact: PaneContact, start: Pixel): Gesture {
+  const { session, index, plane } = contact;
+  const { shape, spacing_mm } = session.header;
+  const draft = session.draft.value!;
+  const [label, number] = [session.label.value, session.sliceNumber(index)];
+  let last = pixelOfPoint(contact.place(), start);
+  const push = pushFrom(draft.mask, label, plane, shape, number, last, brushRadiusMm.value);
+  const mayReplace = push.inwards ? (old: number) => old === label : keepOthers.value ? (old: number) => old === 0 : undefined;
+  const recorder = new Recorder(draft.mask, push.inwards ? 0 : label, mayReplace);
+  const move = (at: Pixel): void => {
+    const next = pixelOfPoint(contact.place(), at);
+    const before = recorder.size;
+    sweepPush(push, plane, shape, spacing_mm, number, last, next, (voxel) => recorder.paint(voxel));
+    if (recorder.size > before) contact.painted(around(plane, session, last, next, push.radiusMm));
+    last = next;
+  };
+  maskShown.value = true;
   return {
     move,
     end: () => draft.commit(recorder.edit()),

@@ -46,6 +46,7 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Draw", keys: "V", does: "Crosshair", for: "segmentation" },
   { group: "Draw", keys: "B", does: "Brush (Ctrl + drag erases)", for: "segmentation" },
   { group: "Draw", keys: "E", does: "Eraser", for: "segmentation" },
+  { group: "Draw", keys: "Shift + E", does: "Push the outline: from inside outwards, from outside inwards", for: "segmentation" },
   { group: "Draw", keys: "F", does: "Fill an outline or region", for: "segmentation" },
   { group: "Draw", keys: "Shift + F", does: "Fill the slices between those drawn on", for: "segmentation" },
   { group: "Draw", keys: "C", does: "Gesture: click what belongs to the label", for: "segmentation" },
@@ -137,7 +138,7 @@ function pressPlain(event: KeyboardEvent, { session, ask, leave }: KeyScene): bo
 function pressDrawing(event: KeyboardEvent, session: CaseSession): boolean {
   switch (event.key.toLowerCase()) {
     case "b": return run(() => (display.tool.value = "brush"));
-    case "e": return run(() => (display.tool.value = "eraser"));
+    case "e": return run(() => (display.tool.value = event.shiftKey ? "push" : "eraser"));
     case "f": return run(() => (event.shiftKey ? fillSlices(session, session.active.value) : (display.tool.value = "fill")));
     case "c": return run(() => (display.tool.value = "point"));
     case "l": return run(() => (display.tool.value = "scribble"));

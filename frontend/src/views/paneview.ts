@@ -151,7 +151,7 @@ export class PaneView implements PaneContact {
     const { shape } = session.header;
     const place = this.painter.place(this.view);
     const crosshair = session.isFlat || !display.crosshairShown.value ? null : pointOfPixel(place, pixelOfVoxel(plane, shape, session.crosshair.value));
-    const paints = display.tool.value === "brush" || display.tool.value === "eraser";
+    const paints = ["brush", "eraser", "push"].includes(display.tool.value);
     const at = this.pointer.value;
     const colour = session.labels.find((label) => label.value === session.label.value)?.colour ?? "#ffffff";
     const brush = paints && at && session.draft.value ? { at, radiusMm: display.brushRadiusMm.value, colour, erases: display.tool.value === "eraser" } : null;

@@ -24,6 +24,7 @@ export function Toolbar({ session }: { session: CaseSession }) {
           <span class="toolbar-gap" />
           <ToolButton icon="brush" name="Brush" keys="B" testid="tool-brush" pressed={hand === "brush"} disabled={!draft} onPress={take("brush")} />
           <ToolButton icon="eraser" name="Eraser" keys="E" testid="tool-eraser" pressed={hand === "eraser"} disabled={!draft} onPress={take("eraser")} />
+          <ToolButton icon="push" name="Push the outline" keys="Shift + E" testid="tool-push" pressed={hand === "push"} disabled={!draft} onPress={take("push")} />
           <ToolButton icon="fill" name="Fill an outline or region" keys="F" testid="tool-fill" pressed={hand === "fill"} disabled={!draft} onPress={take("fill")} />
           {!session.isFlat && (
             <ToolButton icon="between" name="Fill the slices between those drawn on" keys="Shift + F" testid="fill-between" disabled={!draft} onPress={() => fillSlices(session, session.active.value)} />
