@@ -99,6 +99,13 @@ describe("a box", () => {
     expect([there.start[2], there.stop[2], there.label]).toEqual([4, 5, 2]);
   });
 
+  test("outermost points show as clicks, each on its own slice", () => {
+    const scene = { ...page(AXIAL, 4), place: placeSlice(AXIAL, SHAPE, 400, 300, { zoom: 1, panX: 0, panY: 0 }), colourOf: () => "#123456" };
+    const prompt: Prompt = { kind: "extreme_points", voxels: [[2, 3, 4], [9, 3, 4], [5, 3, 6]], label: 1 };
+    expect(marksOf({ prompt }, scene).map(({ form, positive }) => [form, positive])).toEqual([["point", true], ["point", true]]);
+    expect(marksOf({ prompt }, { ...scene, number: 6 })).toHaveLength(1);
+  });
+
   test("is drawn around its voxels in its slice and nowhere else", () => {
     const place = placeSlice(AXIAL, SHAPE, 400, 300, { zoom: 1, panX: 0, panY: 0 });
     const scene = { plane: AXIAL, shape: SHAPE, number: 4, place, colourOf: () => "#123456" };

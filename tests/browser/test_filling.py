@@ -1,11 +1,13 @@
-"""Two slices drawn with the brush, the rest filled in by a key; undone by another."""
+"""Quick ways to a mask: slices filled in between drawn ones, outlines pushed, outermost points clicked; each undone by a key."""
 
 from pathlib import Path
 
 import numpy as np
 from playwright.sync_api import Page, expect
 
+from medloop.interaction.prompts import ExtremePoints
 from medloop.loop.drafts import read_draft
+from medloop.loop.gestures import gesture_of, in_force, prompt_log
 from medloop.loop.workspace import Workspace
 from tests.server.conftest import SHAPE, fill_project
 
@@ -71,3 +73,27 @@ def test_an_outline_is_pushed_out_from_inside_and_in_from_outside(page: Page, se
         until(page, lambda: count() == np.count_nonzero(pushed))
         page.keyboard.press("Control+z")
         until(page, lambda: count() == drawn)
+
+
+def test_four_outermost_points_are_one_gesture(page: Page, serve: Serve, tmp_path: Path) -> None:
+    fill_project(tmp_path / "project", "segmentation")
+    with Workspace.open(tmp_path / "project") as workspace:
+        _, assignment = open_next(page, serve(workspace.folder, assistant=True), workspace)
+        turn_to(page, 3)
+        page.keyboard.press("Shift+A")
+        points = [(3, 5, 3), (9, 5, 3), (6, 2, 3), (6, 8, 3)]
+        for n, (i, j, k) in enumerate(points):
+            at = page.evaluate(f"window.medloop.pointOf('axial', {i}, {j}, {k})")
+            page.mouse.click(at["x"], at["y"])
+            if n == 0:
+                page.keyboard.press("Escape")  # puts the first point away
+                page.mouse.click(at["x"], at["y"])
+        expect(page.get_by_text("outermost points")).to_be_visible()
+        until(page, lambda: np.count_nonzero(read_draft(workspace, assignment).mask) > 0)
+        with workspace.store.read() as tx:
+            (record,) = in_force(prompt_log(tx, assignment))
+        assert gesture_of(record) == ExtremePoints(tuple(points), 1)
+        mask = read_draft(workspace, assignment).mask
+        assert all(mask[point] == 1 for point in points)
+        page.keyboard.press("Control+z")
+        until(page, lambda: not read_draft(workspace, assignment).mask.any())

@@ -29,13 +29,20 @@ export interface BoxPrompt {
   label: number;
 }
 
-/** Gestures that this page does not make but that programs may have made. */
-export interface OtherPrompt {
-  kind: "lasso" | "extreme_points";
+/** The structure's outermost voxels. */
+export interface ExtremePointsPrompt {
+  kind: "extreme_points";
+  voxels: Triple[];
   label: number;
 }
 
-export type Prompt = PointPrompt | ScribblePrompt | BoxPrompt;
+/** Gestures that this page does not make but that programs may have made. */
+export interface OtherPrompt {
+  kind: "lasso";
+  label: number;
+}
+
+export type Prompt = PointPrompt | ScribblePrompt | BoxPrompt | ExtremePointsPrompt;
 
 export interface Refined {
   prompt_id: string | null;

@@ -45,6 +45,10 @@ export function marksOf({ prompt, chosen = false, waiting = false }: Shown, scen
     const lines = linesWithin(prompt.voxels, plane.slice_axis, number);
     return lines.map((voxels) => ({ form: "line", at: voxels.map((v) => pointOfPixel(place, pixel(v))), positive: prompt.positive, ...common }));
   }
+  if (prompt.kind === "extreme_points") {
+    const here = prompt.voxels.filter((voxel) => voxel[plane.slice_axis] === number);
+    return here.map((voxel) => ({ form: "point", at: [pointOfPixel(place, pixel(voxel))], positive: true, ...common }));
+  }
   if (prompt.kind !== "box" || !crosses(prompt, scene)) return [];
   return [{ form: "box", at: cornersOf(prompt, scene), positive: true, ...common }];
 }

@@ -6,8 +6,8 @@ import { keptSignal, readKept, writeKept } from "./kept";
 /** "region" draws a box that says where, and changes nothing by itself. */
 export type Tool = "navigate" | "brush" | "eraser" | "push" | "fill" | "window" | "region" | GestureTool;
 /** Tools whose marks an engine answers. */
-export type GestureTool = "point" | "scribble" | "box";
-export const GESTURE_TOOLS: readonly string[] = ["point", "scribble", "box"] satisfies GestureTool[];
+export type GestureTool = "point" | "scribble" | "box" | "extremes";
+export const GESTURE_TOOLS: readonly string[] = ["point", "scribble", "box", "extremes"] satisfies GestureTool[];
 
 export const tool = keptSignal<Tool>("tool", "navigate");
 /** Remembered per project: organs of a body and cells of a slide need different brushes. */

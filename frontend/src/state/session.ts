@@ -30,8 +30,8 @@ export interface Stroke {
   part: Rect;
 }
 
-/** A stroke or box under the pointer, in voxels of the slice it is drawn on. */
-export type Drawing = Extract<Prompt, { kind: "scribble" | "box" }>;
+/** A stroke or box under the pointer, or the outermost points clicked so far. */
+export type Drawing = Extract<Prompt, { kind: "scribble" | "box" | "extreme_points" }>;
 
 export class CaseSession {
   readonly header: CaseHeader;

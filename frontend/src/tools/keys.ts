@@ -52,6 +52,7 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Draw", keys: "C", does: "Gesture: click what belongs to the label", for: "segmentation" },
   { group: "Draw", keys: "L", does: "Gesture: a stroke along what belongs to it", for: "segmentation" },
   { group: "Draw", keys: "A", does: "Gesture: a box around the structure", for: "segmentation" },
+  { group: "Draw", keys: "Shift + A", does: "Gesture: click its four outermost points", for: "segmentation" },
   { group: "Draw", keys: "Ctrl or Alt + click, T", does: "The next gesture says what does not belong to it", for: "segmentation" },
   { group: "Draw", keys: "Del", does: "Remove the chosen gesture, or the last one", for: "segmentation" },
   { group: "Draw", keys: "W", does: "Window by dragging" },
@@ -142,7 +143,7 @@ function pressDrawing(event: KeyboardEvent, session: CaseSession): boolean {
     case "f": return run(() => (event.shiftKey ? fillSlices(session, session.active.value) : (display.tool.value = "fill")));
     case "c": return run(() => (display.tool.value = "point"));
     case "l": return run(() => (display.tool.value = "scribble"));
-    case "a": return run(() => (display.tool.value = "box"));
+    case "a": return run(() => (display.tool.value = event.shiftKey ? "extremes" : "box"));
     case "t": return flip(display.negative);
     case "delete": return removeChosen(session);
     case "[": case "{": return run(() => display.resizeBrush(1 / 1.15));
@@ -171,6 +172,7 @@ function stepOut(session: CaseSession, leave: () => void): void {
   const { advice } = session;
   if (hypothesesOpen(session)) hideHypotheses(session);
   else if (advice.reasonShown.value) toggleReasons(session);
+  else if (session.drawing.value) session.drawing.value = null;
   else if (advice.region.value) advice.region.value = null;
   else if (session.maximised.value !== null) session.maximised.value = null;
   else leave();

@@ -8,6 +8,9 @@ import { give } from "../state/refining";
 import type { CaseSession } from "../state/session";
 import type { Gesture, PaneContact } from "./gestures";
 
+/** Left, right, top and bottom. */
+export const EXTREMES = 4;
+
 /** What a gesture on one slice needs to know. */
 export interface Page {
   plane: PlaneHeader;
@@ -31,6 +34,7 @@ export function prompting(contact: PaneContact, at: Pixel, event: PointerEvent):
     give(session, { kind: "point", voxel: voxelAt(start, page), label: session.label.value, positive });
     return null;
   }
+  if (tool.value === "extremes") return clickingExtremes(session, voxelAt(start, page));
   return tool.value === "box" ? boxing(contact, page, start) : scribbling(contact, page, start, positive);
 }
 
@@ -72,6 +76,17 @@ function boxing({ session, place }: PaneContact, page: Page, start: Pixel): Gest
     end: () => (isSlip(box) ? abandon(session) : finish(session, box)),
     cancel: () => abandon(session),
   };
+}
+
+/** Four clicks on the outermost points of a structure are one gesture; in any order, on any slices. */
+function clickingExtremes(session: CaseSession, voxel: Triple): null {
+  const drawing = session.drawing.value;
+  const label = session.label.value;
+  const before = drawing?.kind === "extreme_points" && drawing.label === label ? drawing.voxels : [];
+  const voxels = [...before.filter((other) => String(other) !== String(voxel)), voxel];
+  if (voxels.length === EXTREMES) finish(session, { kind: "extreme_points", voxels, label });
+  else session.drawing.value = { kind: "extreme_points", voxels, label };
+  return null;
 }
 
 function finish(session: CaseSession, prompt: Prompt): void {

@@ -85,6 +85,6 @@ const NAMES: Record<(Prompt | OtherPrompt)["kind"], string> = {
 
 function placeOf(prompt: Prompt | OtherPrompt): Triple | null {
   if (prompt.kind === "point") return prompt.voxel;
-  if (prompt.kind === "scribble") return prompt.voxels[0] ?? null;
+  if (prompt.kind === "scribble" || prompt.kind === "extreme_points") return prompt.voxels[0] ?? null;
   return prompt.kind === "box" ? (prompt.start.map((start, axis) => Math.floor((start + prompt.stop[axis]! - 1) / 2)) as Triple) : null;
 }

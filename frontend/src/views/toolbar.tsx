@@ -33,6 +33,7 @@ export function Toolbar({ session }: { session: CaseSession }) {
           <ToolButton icon="point" name="Gesture: click" keys="C" testid="tool-point" pressed={hand === "point"} disabled={!draft} onPress={take("point")} />
           <ToolButton icon="scribble" name="Gesture: stroke" keys="L" testid="tool-scribble" pressed={hand === "scribble"} disabled={!draft} onPress={take("scribble")} />
           <ToolButton icon="box" name="Gesture: box" keys="A" testid="tool-box" pressed={hand === "box"} disabled={!draft} onPress={take("box")} />
+          <ToolButton icon="extremes" name="Gesture: four outermost points" keys="Shift + A" testid="tool-extremes" pressed={hand === "extremes"} disabled={!draft} onPress={take("extremes")} />
           <span class="toolbar-gap" />
           <ToolButton icon="undo" name="Undo" keys="Ctrl + Z" testid="undo" disabled={!draft?.canUndo.value} onPress={() => step(session, "undo")} />
           <ToolButton icon="redo" name="Redo" keys="Ctrl + Shift + Z" testid="redo" disabled={!draft?.canRedo.value} onPress={() => step(session, "redo")} />
