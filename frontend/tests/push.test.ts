@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Triple } from "../src/api/types";
-import { pushFrom, sweepPush } from "../src/tools/push";
+import { sweepBrush } from "../src/tools/brush";
+import { pushFrom } from "../src/tools/push";
 import { planeOf } from "./scene";
 
 const SHAPE: Triple = [41, 41, 3];
@@ -37,14 +38,14 @@ describe("pushing an outline", () => {
     for (const at of [{ x: 28, y: 20 }, { x: 32.4, y: 19.7 }, { x: 20, y: 12 }, { x: 9, y: 20 }]) {
       const mask = drawn();
       const push = pushFrom(mask, 1, PLANE, SHAPE, 1, at, 5);
-      sweepPush(push, PLANE, SHAPE, SPACING, 1, at, at, (index) => expect(mask[index] !== 1).toBe(push.inwards));
+      sweepBrush(PLANE, SHAPE, SPACING, 1, at, at, { radiusMm: push.radiusMm, ball: false }, (index) => expect(mask[index] !== 1).toBe(push.inwards));
     }
   });
 
   test("moves the outline as far as the disc goes, on its slice alone", () => {
     const push = begin(25, 20);
     const reached = new Set<number>();
-    sweepPush(push, PLANE, SHAPE, SPACING, 1, { x: 25, y: 20 }, { x: 29, y: 20 }, (index) => reached.add(index));
+    sweepBrush(PLANE, SHAPE, SPACING, 1, { x: 25, y: 20 }, { x: 29, y: 20 }, { radiusMm: push.radiusMm, ball: false }, (index) => reached.add(index));
     const row = [...reached].filter((index) => index >= 41 * (20 + 41) && index < 41 * (21 + 41)).map((index) => index % 41);
     expect(Math.max(...row)).toBe(34);
     expect([...reached].every((index) => Math.floor(index / (41 * 41)) === 1)).toBe(true);

@@ -130,7 +130,7 @@ def test_a_mended_proposal_with_slices_filled_in_likewise(pool: Workspace, ann: 
 
 def test_where_slices_were_filled_in_drawn_ones_count_more_in_training(pool: Workspace, mended: Annotation, filled: Annotation) -> None:
     cases = {case.id: case for case in every_case(pool)}
-    by_hand, between = (c.touched for c in training_cases(pool, [mended, filled], cases))
+    by_hand, between = (c.touched for c in training_cases(pool, [mended, filled], cases, weighing_of(pool, [mended, filled])))
     assert by_hand is not None
     assert between is not None
     assert by_hand().all()
@@ -168,9 +168,10 @@ def test_a_training_with_filled_answers_says_so(make_workspace: MakeWorkspace) -
 
 def test_training_cases_know_their_touched_voxels_only_when_these_count(pool: Workspace, mended: Annotation) -> None:
     cases = {case.id: case for case in every_case(pool)}
-    assert training_cases(pool, [mended], cases)[0].touched is None
+    assert training_cases(pool, [mended], cases, weighing_of(pool, [mended]))[0].touched is None
     weighed = dataclasses.replace(pool.project, settings=dataclasses.replace(pool.settings, correction_weight=5.0))
-    touched = training_cases(dataclasses.replace(pool, project=weighed), [mended], cases)[0].touched
+    asking = dataclasses.replace(pool, project=weighed)
+    touched = training_cases(asking, [mended], cases, weighing_of(asking, [mended]))[0].touched
     assert touched is not None
     assert (touched() == touched_of(pool, [mended], cases[mended.case_id])).all()
 

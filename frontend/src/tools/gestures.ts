@@ -7,9 +7,9 @@ import type { Rect } from "../render/slice";
 import { ballBrush, brushRadiusMm, GESTURE_TOOLS, keepOthers, maskShown, resizeBrush, tool } from "../state/display";
 import { tell } from "../state/notices";
 import type { CaseSession } from "../state/session";
-import { sweepBrush } from "./brush";
+import { type Brush, sweepBrush } from "./brush";
 import { findRegion } from "./fill";
-import { pushFrom, sweepPush } from "./push";
+import { pushFrom } from "./push";
 import { prompting } from "./prompting";
 import { framing } from "./region";
 
@@ -96,13 +96,30 @@ function pointing(contact: PaneContact, start: Pixel): Gesture {
 }
 
 function stroking(contact: PaneContact, start: Pixel, erases: boolean): Gesture {
+  const { session } = contact;
+  const mayReplace = erases ? undefined : mayPaintOver();
+  const recorder = new Recorder(session.draft.value!.mask, erases ? 0 : session.label.value, mayReplace);
+  return sweeping(contact, start, recorder, { radiusMm: brushRadiusMm.value, ball: ballBrush.value });
+}
+
+function pushing(contact: PaneContact, start: Pixel): Gesture {
+  const { session, index, plane } = contact;
+  const { mask } = session.draft.value!;
+  const label = session.label.value;
+  const at = pixelOfPoint(contact.place(), start);
+  const push = pushFrom(mask, label, plane, session.header.shape, session.sliceNumber(index), at, brushRadiusMm.value);
+  const recorder = push.inwards ? new Recorder(mask, 0, (old) => old === label) : new Recorder(mask, label, mayPaintOver());
+  return sweeping(contact, start, recorder, { radiusMm: push.radiusMm, ball: false });
+}
+
+const mayPaintOver = (): ((old: number) => boolean) | undefined => (keepOthers.value ? (old) => old === 0 : undefined);
+
+/** Record what a brush goes over until release. */
+function sweeping(contact: PaneContact, start: Pixel, recorder: Recorder, brush: Brush): Gesture {
   const { session, index, plane } = contact;
   const { shape, spacing_mm } = session.header;
   const draft = session.draft.value!;
   const number = session.sliceNumber(index);
-  const mayReplace = !erases && keepOthers.value ? (old: number) => old === 0 : undefined;
-  const recorder = new Recorder(draft.mask, erases ? 0 : session.label.value, mayReplace);
-  const brush = { radiusMm: brushRadiusMm.value, ball: ballBrush.value };
   let last = pixelOfPoint(contact.place(), start);
   const move = (at: Pixel): void => {
     const next = pixelOfPoint(contact.place(), at);
@@ -113,33 +130,6 @@ function stroking(contact: PaneContact, start: Pixel, erases: boolean): Gesture 
   };
   maskShown.value = true;
   move(start);
-  return {
-    move,
-    end: () => draft.commit(recorder.edit()),
-    cancel: () => {
-      recorder.abandon();
-      draft.changed();
-    },
-  };
-}
-
-function pushing(contact: PaneContact, start: Pixel): Gesture {
-  const { session, index, plane } = contact;
-  const { shape, spacing_mm } = session.header;
-  const draft = session.draft.value!;
-  const [label, number] = [session.label.value, session.sliceNumber(index)];
-  let last = pixelOfPoint(contact.place(), start);
-  const push = pushFrom(draft.mask, label, plane, shape, number, last, brushRadiusMm.value);
-  const mayReplace = push.inwards ? (old: number) => old === label : keepOthers.value ? (old: number) => old === 0 : undefined;
-  const recorder = new Recorder(draft.mask, push.inwards ? 0 : label, mayReplace);
-  const move = (at: Pixel): void => {
-    const next = pixelOfPoint(contact.place(), at);
-    const before = recorder.size;
-    sweepPush(push, plane, shape, spacing_mm, number, last, next, (voxel) => recorder.paint(voxel));
-    if (recorder.size > before) contact.painted(around(plane, session, last, next, push.radiusMm));
-    last = next;
-  };
-  maskShown.value = true;
   return {
     move,
     end: () => draft.commit(recorder.edit()),

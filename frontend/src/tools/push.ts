@@ -1,7 +1,6 @@
 /** Pushing an outline: a disc that begins on one side of it and takes it along. */
 import type { PlaneHeader, Triple } from "../api/types";
 import { type Pixel, sliceOf } from "../geometry/plane";
-import { sweepBrush } from "./brush";
 
 export interface Push {
   /** Begun outside the label: what the disc goes over is taken from it; else it is given to it. */
@@ -27,9 +26,4 @@ export function pushFrom(mask: Uint8Array, label: number, plane: PlaneHeader, sh
     }
   }
   return { inwards, radiusMm: nearest };
-}
-
-/** Visit the voxels of one slice that a push goes over between two places. */
-export function sweepPush(push: Push, plane: PlaneHeader, shape: Triple, spacing: Triple, number: number, from: Pixel, to: Pixel, visit: (index: number) => void): void {
-  sweepBrush(plane, shape, spacing, number, from, to, { radiusMm: push.radiusMm, ball: false }, visit);
 }

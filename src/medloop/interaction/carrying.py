@@ -97,10 +97,10 @@ class _Evidence:
 
     def field(self, n: int, plane: MaskArray) -> Single:
         """Corrected signed distance to the label on a slice: infinite where it can have no part, and certain where it was answered."""
-        if n not in self.between:
+        after = bisect(self.numbers, n)
+        if after in (0, len(self.numbers)) or self.numbers[after - 1] == n:
             return np.where(plane == self.label, -np.inf, np.inf).astype(np.float32)
         field: Single = np.full(plane.shape, np.inf, dtype=np.float32)
-        after = bisect(self.numbers, n)
         low, high, first = self.numbers[after - 1], self.numbers[after], self.numbers[0]
         corrected, shape = _explained(self.own, self.wanted, low - first, n - first, high - first)
         field[self.near] = (1 - self.say) * corrected + self.say * shape

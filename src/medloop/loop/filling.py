@@ -118,11 +118,6 @@ class HandWork:
         return whole
 
 
-def filled_assignments(tx: Reader) -> set[str]:
-    """Ids of the assignments whose drafts had slices filled in between."""
-    return {tx.get(DraftPatch, event.noun_id).assignment_id for event in tx.events_about("patch", verbs=VERBS)}
-
-
 def hand_work(tx: Reader, assignment_id: str) -> HandWork:
     """What was done by hand to an assignment's draft, and along which axes the rest was filled in."""
     patches = tx.patches(assignment_id)

@@ -19,7 +19,7 @@ from medloop.loop.notes import noted
 from medloop.loop.objections import irrelevant_blobs, irrelevant_loader
 from medloop.loop.parts import merged_answer
 from medloop.loop.pseudo import PseudoAnswer, load_pseudo, pseudo_answers
-from medloop.loop.weighing import weighing_of
+from medloop.loop.weighing import Weighing, weighing_of
 from medloop.loop.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -30,10 +30,11 @@ Loader = Callable[[], tuple[Image, Mask | int]]
 
 @dataclass(frozen=True)
 class Taught:
-    """The cases of one training, and what its model's metrics say of them."""
+    """The cases of one training, what its model's metrics say of them, and how much a voxel of a person's own making counts."""
 
     cases: "list[TrainingCase]"
     facts: Json
+    drawn_weight: float
 
 
 def teach(workspace: Workspace, control: JobControl, folder: Path, *, answers: Sequence[Annotation], cases: Mapping[str, Case]) -> Taught:
@@ -46,25 +47,26 @@ def teach(workspace: Workspace, control: JobControl, folder: Path, *, answers: S
         answers: What is learned, one or more parts per case.
         cases: Case id → case.
     """
-    weights = _weights(workspace, control, folder)
+    weights, weighing = _weights(workspace, control, folder), weighing_of(workspace, answers)
     ids = {cases[a.case_id].name: a.case_id for a in answers}
     marked = _marked(workspace, folder, sorted(cases))
     own = [
         dataclasses.replace(c, weight=weights.get(ids[c.id], 1.0), irrelevant=irrelevant_loader(workspace, cases[ids[c.id]], marked))
-        for c in training_cases(workspace, answers, cases)
+        for c in training_cases(workspace, answers, cases, weighing)
     ]
     believed = _believed(workspace, folder, len(own))
     facts = ({"pseudo_labels": len(believed)} if believed else {}) | ({"weighted_cases": len(weights)} if weights else {})
-    facts |= _corrections(workspace, learned=answers)
+    facts |= _corrections(weighing, learned=answers)
     facts |= {"right_reasons_cases": len(marked)} if marked else {}
-    return Taught([*own, *(_pseudo_case(workspace, p) for p in believed)], facts)
+    return Taught([*own, *(_pseudo_case(workspace, p) for p in believed)], facts, weighing.weight)
 
 
-def training_cases(workspace: Workspace, answers: Sequence[Annotation], cases: Mapping[str, Case]) -> "list[TrainingCase]":
+def training_cases(
+    workspace: Workspace, answers: Sequence[Annotation], cases: Mapping[str, Case], weighing: Weighing
+) -> "list[TrainingCase]":
     """One training case per case, in the order of the answers; partial answers to the same case are learned together."""
     from medloop.models.batches import TrainingCase
 
-    weighing = weighing_of(workspace, answers)
     by_case: dict[str, list[Annotation]] = {}
     for answer in answers:
         by_case.setdefault(answer.case_id, []).append(answer)
@@ -110,9 +112,8 @@ def _weights(workspace: Workspace, control: JobControl, folder: Path) -> dict[st
     return {str(case_id): float(weight) for case_id, weight in noted(folder / "weights.json", decide).items()}
 
 
-def _corrections(workspace: Workspace, *, learned: Sequence[Annotation]) -> Json:
+def _corrections(weighing: Weighing, *, learned: Sequence[Annotation]) -> Json:
     """How many answers mended a proposal, or had slices filled in, where that decides how their voxels count."""
-    weighing = weighing_of(workspace, learned)
     filled = {"drawn_weight": weighing.weight, "filled_answers": len(weighing.filled)} if weighing.filled else {}
     mended = sum(answer.proposal_id is not None for answer in learned)
     return {**filled, **({"correction_weight": weighing.weight, "corrected_answers": mended} if weighing.by_setting else {})}

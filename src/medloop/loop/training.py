@@ -20,7 +20,6 @@ from medloop.loop.notes import noted, write_note
 from medloop.loop.rounds import MIN_TRAINING_ANSWERS, claim_rounds, mark_failed, mark_trained
 from medloop.loop.teaching import teach, training_case
 from medloop.loop.warm_start import answers_to_learn, learned_facts
-from medloop.loop.weighing import weighing_of
 from medloop.loop.workspace import Workspace
 from medloop.models.plans import common_channels
 from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
@@ -56,8 +55,8 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
     recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=threads)
     recipe, parent = _going_on(workspace, recipe, folder)
     learned = answers_to_learn(workspace, control, folder, parent=parent, answers=annotations, cases=cases)
-    recipe = dataclasses.replace(recipe, touched_weight=weighing_of(workspace, learned).weight)
     taught = teach(workspace, control, folder, answers=learned, cases=cases)
+    recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight)
     validation = _validation(workspace)
     control.log(f"learning from {len(taught.cases)} cases, validating on {len(validation)}: {_described(recipe)}")
 

@@ -13,13 +13,11 @@ import numpy as np
 from medloop.core.arrays import BoolArray
 from medloop.core.records import Annotation, Case
 from medloop.loop.corrections import touched_of
-from medloop.loop.filling import filled_assignments
+from medloop.loop.filling import VERBS
 from medloop.loop.workspace import Workspace
+from medloop.models.recipes import MOST_MARKED_CLASSES
 
 DRAWN_WEIGHT = 4.0
-
-MOST_CLASSES = 127
-"""A mask has room for the mark of so many classes' voxels."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +51,12 @@ class Weighing:
 
 def weighing_of(workspace: Workspace, answers: Sequence[Annotation]) -> Weighing:
     """How the voxels of these answers count."""
-    if workspace.task.kind != "segmentation" or workspace.task.classes > MOST_CLASSES:
+    if workspace.task.kind != "segmentation":
         return Weighing(1.0, by_setting=False, filled=frozenset())
     with workspace.store.read() as tx:
-        assignments = filled_assignments(tx)
+        assignments = tx.assignments_patched(VERBS)
     filled = frozenset(answer.id for answer in answers if answer.assignment_id in assignments)
     asked = workspace.settings.correction_weight
-    return Weighing(asked if asked > 1 else DRAWN_WEIGHT if filled else 1.0, by_setting=asked > 1, filled=filled)
+    if asked > 1 or not filled or workspace.task.classes > MOST_MARKED_CLASSES:
+        return Weighing(asked, by_setting=asked > 1, filled=filled)
+    return Weighing(DRAWN_WEIGHT, by_setting=False, filled=filled)

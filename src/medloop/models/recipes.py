@@ -24,6 +24,9 @@ TRAINING_SECONDS_PER_VOXEL = 2.8e-6
 """CPU seconds to train on one voxel with 16 base features in bf16: 0.28 s for 2×32×48×32, measured on one core
 of an AMD EPYC (Zen 4). Only shapes follow from it; how many steps fit is measured when training starts."""
 
+MOST_MARKED_CLASSES = 127
+"""A mask has room to mark the touched voxels of so many classes."""
+
 FOLDING_MINUTES = 5.0
 """Minutes on one thread from which voxels are folded. A folded network takes two to three times as many steps in the same
 time and ends higher after 12 minutes (hippocampus: Dice 0.881 against 0.877), but a minute is too short for it (demo: 0.57
@@ -138,7 +141,12 @@ class Recipe:
         _require(self.hints in get_args(HintMap), "hints", "euclidean, geodesic or discs", self.hints)
         _require(0 <= self.rrr < float("inf"), "rrr", "0 or a positive weight", self.rrr)
         _require(self.touched_weight >= 1, "touched_weight", "at least 1", self.touched_weight)
-        _require(self.touched_weight == 1 or 2 * self.classes <= 255, "touched_weight", "1 with that many classes", self.touched_weight)
+        _require(
+            self.touched_weight == 1 or self.classes <= MOST_MARKED_CLASSES,
+            "touched_weight",
+            "1 with that many classes",
+            self.touched_weight,
+        )
         _require(self.precision in ("auto", "float32", "bfloat16"), "precision", "auto, float32 or bfloat16", self.precision)
 
     @property

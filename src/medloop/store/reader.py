@@ -231,6 +231,11 @@ class Reader:
         known = kind_of(DraftPatch)
         return [from_row(known, row) for row in self._connection.execute(query.order_by(draft_patches.c.revision)).mappings()]
 
+    def assignments_patched(self, verbs: Collection[str]) -> set[str]:
+        """Ids of the assignments with an edit that the event log tells by one of these verbs."""
+        query = select(draft_patches.c.assignment_id).join(events, events.c.noun_id == draft_patches.c.id)
+        return set(self._connection.execute(query.where(events.c.noun == "patch", events.c.verb.in_(verbs))).scalars())
+
     def events(self, after: int = 0, limit: int = 1000) -> list[Event]:
         """Audit events whose number is above `after`, in order."""
         query = select(events).where(events.c.seq > after).order_by(events.c.seq).limit(limit)
