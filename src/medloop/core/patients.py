@@ -1,0 +1,32 @@
+"""Which words in the place of a patient's id name nobody."""
+
+import re
+from collections.abc import Iterable
+
+from medloop.core.names import folded
+
+_WORDS = (
+    "anon anonym anonymous anonymized anonymised anonymouspatient anonymizedpatient anonymisedpatient deidentified",
+    "pseudonym pseudonymized pseudonymised unknown unknownpatient unnamed noname none null nil na nan notavailable notapplicable",
+    "undefined unspecified missing removed redacted deleted hidden masked blank empty patient patientid noid xxx xxxx xxxxx",
+)
+_PLACEHOLDERS = frozenset(word for line in _WORDS for word in line.split())
+_SEPARATORS = re.compile(r"[\W_]+")
+
+
+def is_placeholder(patient_id: str) -> bool:
+    """Whether an id stands for nobody in particular: empty, noughts, or a word such as ANONYMOUS or n/a."""
+    bare = _SEPARATORS.sub("", folded(patient_id))
+    return not bare or not bare.strip("0") or bare in _PLACEHOLDERS
+
+
+def names_nobody(patient_id: str, column: Iterable[str]) -> bool:
+    """The same for a cell of a table, where 0 is a person unless every row says so.
+
+    Args:
+        patient_id: The cell.
+        column: Every cell that is not empty.
+    """
+    if patient_id.strip() and not _SEPARATORS.sub("", folded(patient_id)).strip("0") and _SEPARATORS.sub("", patient_id):
+        return len({cell.strip() for cell in column}) == 1 and len(list(column)) > 1
+    return is_placeholder(patient_id)
