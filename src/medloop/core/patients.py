@@ -1,7 +1,6 @@
 """Which words in the place of a patient's id name nobody."""
 
 import re
-from collections.abc import Iterable
 
 from medloop.core.names import folded
 
@@ -20,13 +19,7 @@ def is_placeholder(patient_id: str) -> bool:
     return not bare or not bare.strip("0") or bare in _PLACEHOLDERS
 
 
-def names_nobody(patient_id: str, column: Iterable[str]) -> bool:
-    """The same for a cell of a table, where 0 is a person unless every row says so.
-
-    Args:
-        patient_id: The cell.
-        column: Every cell that is not empty.
-    """
-    if patient_id.strip() and not _SEPARATORS.sub("", folded(patient_id)).strip("0") and _SEPARATORS.sub("", patient_id):
-        return len({cell.strip() for cell in column}) == 1 and len(list(column)) > 1
-    return is_placeholder(patient_id)
+def is_zero(patient_id: str) -> bool:
+    """Whether an id is noughts only, such as 0 or 000."""
+    bare = _SEPARATORS.sub("", patient_id)
+    return bool(bare) and not bare.strip("0")

@@ -97,6 +97,7 @@ class Dataset:
         cases: In order of name.
         refused: One line per thing left out.
         masks: How mask values are meant.
+        notes: What was noticed about the source as a whole, one line each.
     """
 
     format: FormatName
@@ -107,6 +108,7 @@ class Dataset:
     refused: tuple[Refusal, ...] = ()
     label_values: Mapping[str, int] = field(default_factory=dict)
     masks: MaskReading = "labels"
+    notes: tuple[str, ...] = ()
 
 
 def _one_line(text: str) -> str:

@@ -21,8 +21,8 @@ def open_dicom(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
 
     Args:
         folder: Of series; they may lie in any depth.
-        patient_pattern: Applied to the case's name where the header names no patient. Without it, the first folder level
-            names the patient where series lie at least two levels deep (patient/study/…).
+        patient_pattern: Applied to the case's name; it wins over the header. Where the header names nobody, the first folder
+            level is the patient where series lie at least two levels deep (patient/study/…), else the study is.
 
     Raises:
         FormatError: No series in it.
