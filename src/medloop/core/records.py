@@ -186,6 +186,32 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Window:
+    """A named range of intensities to draw: black at `low` and below, white at `high` and above."""
+
+    name: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Display:
+    """How an image's files ask to be shown.
+
+    Attributes:
+        windows: The files' own windows, in their order; the first is drawn first.
+        modality: DICOM's word (CT, MR, US, …), "" when unknown.
+        channel_names: One per channel, or () when the files name none.
+        oriented: Whether left and right of the patient are known; without, no letters are drawn.
+    """
+
+    windows: tuple[Window, ...] = ()
+    modality: str = ""
+    channel_names: tuple[str, ...] = ()
+    oriented: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class Case:
     """The unit that is split, queried and answered.
 

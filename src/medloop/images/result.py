@@ -1,6 +1,6 @@
 """What a reader gives back, and what a reader is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
@@ -10,7 +10,7 @@ from medloop.core.arrays import Affine, FloatArray, ImageArray
 from medloop.core.errors import FormatError, GeometryError, ShapeError
 from medloop.core.geometry import Grid, Shape3
 from medloop.core.image import Image
-from medloop.core.records import Source
+from medloop.core.records import Display, Source
 
 Purpose: TypeAlias = Literal["image", "mask"]
 """Intensities, or label values: colours of a palette become their index in a mask."""
@@ -33,12 +33,14 @@ class ReadImage:
     Attributes:
         image: Intensities on their grid.
         source: Where it came from.
-        notes: What was noticed and not repaired, one line each.
+        notes: What was noticed and not repaired, one line each; `images.notes` groups them.
+        display: How the files ask to be shown.
     """
 
     image: Image
     source: Source
     notes: tuple[str, ...] = ()
+    display: Display = field(default_factory=Display)
 
 
 class Reader(Protocol):

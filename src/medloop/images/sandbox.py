@@ -27,7 +27,7 @@ import numpy as np
 from medloop.core.errors import FormatError, GeometryError, MedloopError, NotFoundError, ShapeError, StorageError, UnavailableError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
-from medloop.core.records import Source
+from medloop.core.records import Display, Source, Window
 from medloop.images.result import Purpose, ReadImage
 
 MEMORY_BYTES = 4 << 30
@@ -220,7 +220,12 @@ def _result(record: dict[str, Any], voxels: bytearray) -> ReadImage:
     channels, (i, j, k) = int(record["channels"]), grid.shape
     array = np.frombuffer(voxels, dtype=record["dtype"]).reshape(channels, k, j, i).transpose(0, 3, 2, 1)
     source = Source(**{**record["source"], "names": tuple(record["source"]["names"])})
-    return ReadImage(Image(array, grid), source, tuple(record["notes"]))
+    return ReadImage(Image(array, grid), source, tuple(record["notes"]), _display(record["display"]))
+
+
+def _display(record: dict[str, Any]) -> Display:
+    windows = tuple(Window(**window) for window in record["windows"])
+    return Display(**{**record, "windows": windows, "channel_names": tuple(record["channel_names"])})
 
 
 def _shared_child() -> Child:

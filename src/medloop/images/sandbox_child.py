@@ -82,6 +82,7 @@ def _record(read: ReadImage) -> tuple[dict[str, Any], Callable[[BinaryIO], None]
         "dtype": read.image.array.dtype.name,
         "source": dataclasses.asdict(read.source),
         "notes": list(read.notes),
+        "display": dataclasses.asdict(read.display),
         "bytes": voxels.nbytes,
     }
 
