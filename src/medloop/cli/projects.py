@@ -174,7 +174,7 @@ def _print_import(report: "ImportReport", *, as_json: bool) -> None:
     for name in report.corrected:
         say(f"corrected: {name} has the source's newer label, the older one is superseded")
     for note in report.notes:
-        say(f"note: {note}")
+        say(f"note: {note if note.cases else note.text}")
     typer.echo(
         f"{len(report.added)} cases added ({report.labelled} with an answer), {len(report.annotated)} labelled and "
         f"{len(report.corrected)} corrected that were there, {len(report.duplicates)} unchanged, {len(report.refused)} left out"

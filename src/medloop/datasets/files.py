@@ -79,7 +79,7 @@ class Root:
     def _as_on_disk(self, path: Path) -> Path | None:
         place = self.folder
         for part in path.relative_to(self.folder).parts if path.is_relative_to(self.folder) else ():
-            spelled = part if (place / part).exists() else self._spelling(place).get(composed(part))
+            spelled = self._spelling(place).get(composed(part))
             if spelled is None:
                 return None
             place = place / spelled
@@ -89,7 +89,7 @@ class Root:
         """Composed name → name on disk; each folder is listed once."""
         if place not in self._spellings:
             try:
-                self._spellings[place] = {composed(name): name for name in os.listdir(place)} if self.holds(place) else {}
+                self._spellings[place] = {composed(path.name): path.name for path in place.iterdir()} if self.holds(place) else {}
             except OSError:
                 self._spellings[place] = {}
         return self._spellings[place]
@@ -105,7 +105,8 @@ class Root:
             return [], []
         found: list[Path] = []
         refused: list[Refusal] = []
-        for place, folders, names in os.walk(start, onerror=lambda error: refused.append(self._unreadable(error))):
+        faults: list[OSError] = []
+        for place, folders, names in os.walk(start, onerror=faults.append):
             here = Path(place)
             folders[:] = sorted(name for name in folders if not _hidden(name))
             links = [here / name for name in folders if (here / name).is_symlink()]
@@ -116,7 +117,7 @@ class Root:
                     found.append(path)
                 else:
                     refused.append(Refusal(self.label(path), fault, "", "restore the file, or remove the entry"))
-        return sorted(found), refused
+        return sorted(found), [*(self._unreadable(error) for error in faults), *refused]
 
     def _unreadable(self, error: OSError) -> Refusal:
         place = Path(str(error.filename)) if error.filename else self.folder

@@ -74,7 +74,9 @@ def _images(root: Root, images: str) -> tuple[list[Path], list[Refusal]]:
 
 
 def _unread(place: str, count: int) -> Refusal:
-    return Refusal(f"{place}/", f"images lie in images/ or in the folder itself, {count} here are not read", "", "move them, or import that folder too")
+    return Refusal(
+        f"{place}/", f"images lie in images/ or in the folder itself, {count} here are not read", "", "move them, or import that folder too"
+    )
 
 
 def _is_mask_folder(place: str) -> bool:

@@ -59,7 +59,9 @@ def _rows_of(root: Root, cases: CaseList, table: Table, images: str) -> dict[str
                 remedy="write each with its folder, such as p1/scan.png",
             )
         if not met:
-            cases.refuse(f"{table.name} line {line}", "a row needs its image", row["image"] or "an empty cell", "correct the name or drop the row")
+            cases.refuse(
+                f"{table.name} line {line}", "a row needs its image", row["image"] or "an empty cell", "correct the name or drop the row"
+            )
         elif met[0] in rows and _said(rows[met[0]][1]) != _said(row):
             raise FormatError(
                 f"{table.name}: lines {rows[met[0]][0]} and {line} say different things of {met[0]}", remedy="keep one of the two"

@@ -125,9 +125,7 @@ def _case(root: Root, table: Table, row: Mapping[str, str], number: int, names: 
     size = pixel_size(row.get("pixel_mm", ""))
     patient, notes = patient_in(table, row)
     by, at, seconds = authorship(row)
-    return CaseSource(
-        names[row["image"]], patient, (image,), mask, tag, split, row.get("stratum", ""), size, by, at, seconds, notes=notes
-    )
+    return CaseSource(names[row["image"]], patient, (image,), mask, tag, split, row.get("stratum", ""), size, by, at, seconds, notes=notes)
 
 
 def _fault(where: str, row: Mapping[str, str]) -> Refusal | None:

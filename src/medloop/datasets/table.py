@@ -139,7 +139,11 @@ def patient_in(table: Table, row: Mapping[str, str]) -> tuple[str, tuple[str, ..
         nobody = len(table.rows) > 1 and all(is_zero(other["patient"]) or not other["patient"] for other in table.rows)
     else:
         nobody = is_placeholder(cell)
-    return ("", (f"its patient in {table.name} is {cell!r}, which names nobody; the name or the image stands for the patient",)) if nobody else (cell, ())
+    return (
+        ("", (f"its patient in {table.name} is {cell!r}, which names nobody; the name or the image stands for the patient",))
+        if nobody
+        else (cell, ())
+    )
 
 
 def authorship(row: Mapping[str, str]) -> tuple[str, str | None, float]:

@@ -13,6 +13,7 @@ from typing import Any
 import pydicom
 
 from medloop.core.errors import FormatError
+from medloop.core.patients import is_placeholder
 from medloop.images.files import read_start
 
 NO_IMAGE = frozenset({"SEG", "RTSTRUCT", "RTPLAN", "SR", "PR", "KO", "REG", "FID", "DOC", "AU", "ECG"})
@@ -57,7 +58,7 @@ class SeriesFiles:
         uid: SeriesInstanceUID, followed by the instance's where a series holds several cases.
         paths: Its files, by name.
         description: SeriesDescription, or the modality.
-        patient: A pseudonym made from PatientID, "" when there is none; never the id itself.
+        patient: A pseudonym made from PatientID, or from the study (`STUDY`) where that names nobody; "" without both; never an id itself.
     """
 
     uid: str
@@ -132,7 +133,14 @@ def _description(tags: Any) -> str:
     return str(tags.get("SeriesDescription", "") or tags.get("Modality", ""))[:64]
 
 
+STUDY = "study-"
+"""How the pseudonym begins when the header names nobody and its study stands for the patient."""
+
+
 def _pseudonym(tags: Any) -> str:
-    """Equal for equal PatientIDs; says that two series are of one person, not of whom."""
+    """Equal for equal PatientIDs, or for equal studies where the id names nobody; says that two series are of one person, not of whom."""
     patient = str(tags.get("PatientID", "") or "").strip()
-    return f"patient-{hashlib.sha256(patient.encode()).hexdigest()[:12]}" if patient else ""
+    if not is_placeholder(patient):
+        return f"patient-{hashlib.sha256(patient.encode()).hexdigest()[:12]}"
+    study = str(tags.get("StudyInstanceUID", "") or "").strip()
+    return f"{STUDY}{hashlib.sha256(study.encode()).hexdigest()[:12]}" if study else ""

@@ -1,29 +1,9 @@
 """What an import did, with everything that was noticed grouped and counted."""
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from medloop.datasets.dataset import Refusal
-
-_FIGURES = re.compile(r"\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
-
-
-@dataclass(frozen=True)
-class Note:
-    """One thing that was noticed and not repaired.
-
-    Attributes:
-        text: In words; where cases differ in their figures only, those of the first.
-        cases: Whom it is about, in the order of the import.
-    """
-
-    text: str
-    cases: tuple[str, ...]
-
-    def __str__(self) -> str:
-        shown = ", ".join(self.cases[:_SHOWN]) + (f" and {len(self.cases) - _SHOWN} more" if len(self.cases) > _SHOWN else "")
-        return f"{len(self.cases)} {'case' if len(self.cases) == 1 else 'cases'}: {self.text} ({shown})"
+from medloop.images.notes import NoteGroup, grouped_notes
 
 
 @dataclass(frozen=True)
@@ -37,7 +17,7 @@ class ImportReport:
         refused: One line per file or label that was left out.
         annotated: Cases that were already there and have their first imported annotation now.
         corrected: Cases whose imported annotation was superseded by what the source says now.
-        notes: What was noticed and not repaired.
+        notes: What was noticed and not repaired, the same over many cases as one; those without cases are about the source.
     """
 
     added: tuple[str, ...]
@@ -46,7 +26,7 @@ class ImportReport:
     refused: tuple[Refusal, ...]
     annotated: tuple[str, ...] = ()
     corrected: tuple[str, ...] = ()
-    notes: tuple[Note, ...] = ()
+    notes: tuple[NoteGroup, ...] = ()
 
 
 @dataclass
@@ -58,7 +38,8 @@ class Tally:
     refused: list[Refusal] = field(default_factory=list)
     annotated: list[str] = field(default_factory=list)
     corrected: list[str] = field(default_factory=list)
-    remarks: list[tuple[str, str]] = field(default_factory=list)
+    remarks: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    about_source: tuple[str, ...] = ()
     labelled: int = 0
 
     @property
@@ -68,7 +49,7 @@ class Tally:
 
     def remark(self, name: str, *texts: str) -> None:
         """Note things about a case."""
-        self.remarks += [(name, text) for text in texts]
+        self.remarks.append((name, texts))
 
     def report(self) -> ImportReport:
         """The report as it stands."""
@@ -79,28 +60,5 @@ class Tally:
             refused=tuple(self.refused),
             annotated=tuple(self.annotated),
             corrected=tuple(self.corrected),
-            notes=grouped(self.remarks),
+            notes=(*(NoteGroup("source", text, ()) for text in self.about_source), *grouped_notes(self.remarks)),
         )
-
-
-def grouped(remarks: Iterable[tuple[str, str]]) -> tuple[Note, ...]:
-    """Notes that say the same but for their figures, together; the most frequent first.
-
-    Args:
-        remarks: (case, text) each.
-    """
-    cases: dict[str, list[str]] = {}
-    texts: dict[str, list[str]] = {}
-    for name, text in remarks:
-        key = _FIGURES.sub("#", text)
-        cases.setdefault(key, []).append(name)
-        texts.setdefault(key, []).append(text)
-    found = [Note(_said(texts[key]), tuple(dict.fromkeys(names))) for key, names in cases.items()]
-    return tuple(sorted(found, key=lambda note: -len(note.cases)))
-
-
-_SHOWN = 5
-
-
-def _said(texts: list[str]) -> str:
-    return texts[0] if len(set(texts)) == 1 else f"{texts[0]}; figures differ from case to case"

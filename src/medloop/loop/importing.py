@@ -13,11 +13,11 @@ from typing import TypeAlias
 from medloop.core.errors import MedloopError, StorageError
 from medloop.datasets.dataset import MaskReading
 from medloop.datasets.discover import open_dataset
-from medloop.loop.import_report import ImportReport, Note
+from medloop.loop.import_report import ImportReport
 from medloop.loop.intake import AnswersWanted, Intake
 from medloop.loop.workspace import Workspace
 
-__all__ = ["AnswersWanted", "ImportProgress", "ImportReport", "Note", "import_dataset"]
+__all__ = ["AnswersWanted", "ImportProgress", "ImportReport", "import_dataset"]
 
 ImportProgress: TypeAlias = Callable[[int, int, str], None]
 """Called with (done, total, name of the case)."""

@@ -37,7 +37,7 @@ class Intake:
     """Takes one case after another into a project."""
 
     def __init__(self, workspace: Workspace, dataset: Dataset, answers: AnswersWanted, actor: str) -> None:
-        self.tally = Tally(refused=list(dataset.refused))
+        self.tally = Tally(refused=list(dataset.refused), about_source=dataset.notes)
         self._workspace = workspace
         self._values = label_map(workspace, dataset)
         self._splits = import_splits(workspace, dataset.cases)
