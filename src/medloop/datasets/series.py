@@ -10,12 +10,16 @@ from collections import Counter
 from collections.abc import Sequence
 from os.path import commonpath
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medloop.core.errors import FormatError
 from medloop.datasets.dataset import CaseSource, Dataset
 from medloop.datasets.files import Root
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
+
+if TYPE_CHECKING:
+    from medloop.images.dicom_series import SeriesFiles
 
 _LOOKED_AT = 50
 """Files opened to find out whether a folder holds DICOM."""
@@ -26,19 +30,30 @@ def open_dicom(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
 
     Args:
         folder: Of series; they may lie in any depth.
-        patient_pattern: Applied to the case's name where the header names no patient. Without it, the first folder level
-            names the patient where series lie at least two levels deep (patient/study/…).
+        patient_pattern: Applied to the case's name; it wins over the header. Where the header names nobody, the first folder
+            level is the patient where series lie at least two levels deep (patient/study/…), else the study is.
 
     Raises:
         FormatError: No series in it.
     """
     root = Root.of(folder)
     cases = CaseList(patient_rule(patient_pattern))
-    _add_series(root, cases, by_folder=patient_pattern is None)
+    files, refused = root.walk()
+    cases.refused += refused
+    _add_series(root, cases, [path for path in files if _is_ours(root, cases, path)])
     found = cases.sorted()
     if not found and not cases.refused:
         raise FormatError(f"{folder.name}: needs DICOM series, got none", remedy="choose another folder")
     return Dataset(format="dicom", kind=None, labels=(), channels=(), cases=found, refused=tuple(cases.refused))
+
+
+def _is_ours(root: Root, cases: CaseList, path: Path) -> bool:
+    """Whether a file is DICOM within the root; one that cannot be opened is named."""
+    try:
+        return root.holds(path) and is_dicom(path)
+    except OSError as error:
+        cases.refuse(root.label(path), f"a file must be readable: {error.strerror or error}", "", "check its permissions")
+        return False
 
 
 def is_dicom(path: Path) -> bool:
@@ -51,13 +66,14 @@ def is_dicom(path: Path) -> bool:
 
 def holds_dicom(root: Root) -> bool:
     """Whether one of the first files below the root is DICOM."""
-    return any(root.holds(path) and is_dicom(path) for path in root.files()[:_LOOKED_AT])
+    ignored = CaseList(patient_rule(None))
+    return any(_is_ours(root, ignored, path) for path in root.files()[:_LOOKED_AT])
 
 
-def _add_series(root: Root, cases: CaseList, *, by_folder: bool) -> None:
+def _add_series(root: Root, cases: CaseList, files: list[Path]) -> None:
     from medloop.images.dicom import list_series
 
-    listing = list_series([path for path in root.files() if root.holds(path)])
+    listing = list_series(files)
     for refusal in listing.refused:
         cases.refuse(root.label(refusal.path), refusal.rule, "", refusal.remedy)
     places = Counter(_place(one.paths) for one in listing.series)
@@ -66,14 +82,24 @@ def _add_series(root: Root, cases: CaseList, *, by_folder: bool) -> None:
     for one in listing.series:
         place = _place(one.paths)
         parts = place.relative_to(root.folder).parts
-        name, patient = "_".join(parts) or root.folder.name, parts[0] if by_folder and len(parts) >= 2 else ""
-        alone = places[place] == 1
+        name, alone = "_".join(parts) or root.folder.name, places[place] == 1
+        patient, notes = _patient(one, parts[0] if len(parts) >= 2 else "", "" if alone else name)
         if not alone:
             numbers[place] += 1
-            name, patient = f"{name}_{_which(one.part, one.paths, numbers[place])}", patient or name
+            name = f"{name}_{_which(one.part, one.paths, numbers[place])}"
         whole = alone and place not in spoiled and not any(path.is_dir() for path in place.iterdir())
         images = (place,) if whole and all(path.parent == place for path in one.paths) else one.paths
-        cases.add(CaseSource(name, one.patient or patient, images), root.label(place))
+        cases.add(CaseSource(name, patient, images, notes=(*one.notes, *notes)), root.label(place))
+
+
+def _patient(series: "SeriesFiles", folder: str, name: str) -> tuple[str, tuple[str, ...]]:
+    """Who a series is of: the header's patient, else the first folder, else the study, else the series' own folder."""
+    from medloop.images.dicom_series import STUDY
+
+    if series.patient and not series.patient.startswith(STUDY):
+        return series.patient, ()
+    what = "its first folder" if folder else "its study" if series.patient else "its folder"
+    return folder or series.patient or name, (f"the header names no patient (PatientID is empty or a placeholder); {what} stands for one",)
 
 
 def _place(paths: Sequence[Path]) -> Path:

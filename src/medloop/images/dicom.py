@@ -57,10 +57,18 @@ def list_series(place: Path | Sequence[Path]) -> SeriesListing:
     files = files_below(place) if isinstance(place, Path) else list(place)
     found: list[FileFacts] = []
     refused: list[RefusedFile] = []
-    asked = [path for path in files if path.suffix.lower() == ".dcm" or is_dicom(path)]
+    asked = [path for path in files if path.suffix.lower() == ".dcm" or _may_be_dicom(path)]
     for start in range(0, len(asked), _HEADERS_AT_ONCE):
         _look_at(asked[start : start + _HEADERS_AT_ONCE], found, refused)
     return SeriesListing(group_files(found), _one_line_each(refused))
+
+
+def _may_be_dicom(path: Path) -> bool:
+    """Whether a file has DICOM's mark, or cannot be opened to see; then the reader names it."""
+    try:
+        return is_dicom(path)
+    except MedloopError:
+        return True
 
 
 def _look_at(files: list[Path], found: list[FileFacts], refused: list[RefusedFile]) -> None:

@@ -16,6 +16,7 @@ from pydicom.filereader import read_dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from medloop.core.errors import FormatError, MedloopError
+from medloop.core.patients import is_placeholder
 from medloop.images.dicom_reasons import RefusedFile, kind_refusal
 from medloop.images.files import read_start, stays_within
 
@@ -89,7 +90,7 @@ class SeriesFiles:
         uid: SeriesInstanceUID, followed by the instance's, or the part's, where a series holds several cases.
         paths: Its files, by name.
         description: SeriesDescription, or the modality.
-        patient: A pseudonym made from PatientID, "" when there is none; never the id itself.
+        patient: A pseudonym made from PatientID, or from the study (`STUDY`) where that names nobody; "" without both; never an id itself.
         part: What tells it from the other parts of its series, such as "AcquisitionNumber 2"; "" when it is the whole series.
         notes: What was noticed while grouping.
     """
@@ -201,7 +202,14 @@ def pseudonym_of(tags: Any) -> str:
     return _pseudonym(tags)
 
 
+STUDY = "study-"
+"""How the pseudonym begins when the header names nobody and its study stands for the patient."""
+
+
 def _pseudonym(tags: Any) -> str:
-    """Equal for equal PatientIDs; says that two series are of one person, not of whom."""
+    """Equal for equal PatientIDs, or for equal studies where the id names nobody; says that two series are of one person, not of whom."""
     patient = str(tags.get("PatientID", "") or "").strip()
-    return f"patient-{hashlib.sha256(patient.encode()).hexdigest()[:12]}" if patient else ""
+    if not is_placeholder(patient):
+        return f"patient-{hashlib.sha256(patient.encode()).hexdigest()[:12]}"
+    study = str(tags.get("StudyInstanceUID", "") or "").strip()
+    return f"{STUDY}{hashlib.sha256(study.encode()).hexdigest()[:12]}" if study else ""
