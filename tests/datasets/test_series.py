@@ -80,7 +80,7 @@ def test_folders_with_no_image_are_named(tmp_path: Path):
     write_slice(tmp_path / "seg/0.dcm", "s", 0, modality="SEG")
     dataset = open_dicom(tmp_path)
     assert [c.name for c in dataset.cases] == ["one"]
-    assert str(dataset.refused[0]).startswith("seg/0.dcm: a DICOM file needs an image in it")
+    assert str(dataset.refused[0]).startswith("seg/0.dcm: a DICOM case needs an image, this is a segmentation (SEG)")
 
 
 def test_a_damaged_file_is_named(tmp_path: Path):

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from medloop.core.errors import FormatError, NotFoundError, StorageError
 from medloop.core.names import composed
 from medloop.datasets.dataset import Refusal
+from medloop.images.files import stays_within
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 MAX_LIST_BYTES = 64 * 1024 * 1024
@@ -46,11 +47,8 @@ class Root:
         return path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else path.name
 
     def holds(self, path: Path) -> bool:
-        """Whether the path, with every symbolic link followed, lies within the root."""
-        try:
-            return path.resolve().is_relative_to(self.folder)
-        except (OSError, RuntimeError):  # a name too long, or links that go in circles
-            return False
+        """Whether the path, with every symbolic link followed, lies within the root or the git-annex store it belongs to."""
+        return stays_within(path, self.folder)
 
     def entry(self, text: str) -> Path | Refusal:
         """The path that a list in the source names, or why it is refused."""

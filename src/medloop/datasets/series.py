@@ -1,13 +1,18 @@
 """DICOM: every series below a folder is a case.
 
-A series alone in its folder is named by that folder; several in one folder get a number (or their only file's name)
-behind it and count as one patient.
+A series is the files of one SeriesInstanceUID, whatever their folders. Alone in its folder it is named by that folder (by the
+folder above where it lies in several); several in one folder get a number (or their only file's name, or what tells the
+acquisitions of one series apart) behind it and count as one patient.
 """
 
+import re
+from collections import Counter
+from collections.abc import Sequence
+from os.path import commonpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medloop.core.errors import FormatError, MedloopError
+from medloop.core.errors import FormatError
 from medloop.datasets.dataset import CaseSource, Dataset
 from medloop.datasets.files import Root
 from medloop.datasets.pairing import CaseList
@@ -35,8 +40,7 @@ def open_dicom(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
     cases = CaseList(patient_rule(patient_pattern))
     files, refused = root.walk()
     cases.refused += refused
-    for place in sorted({path.parent for path in files if _is_ours(root, cases, path)}):
-        _add_folder(root, cases, place)
+    _add_series(root, cases, [path for path in files if _is_ours(root, cases, path)])
     found = cases.sorted()
     if not found and not cases.refused:
         raise FormatError(f"{folder.name}: needs DICOM series, got none", remedy="choose another folder")
@@ -66,29 +70,26 @@ def holds_dicom(root: Root) -> bool:
     return any(_is_ours(root, ignored, path) for path in root.files()[:_LOOKED_AT])
 
 
-def _add_folder(root: Root, cases: CaseList, place: Path) -> None:
+def _add_series(root: Root, cases: CaseList, files: list[Path]) -> None:
     from medloop.images.dicom import list_series
 
-    label = root.label(place)
-    try:
-        series = [one for one in list_series(place) if all(path.parent == place for path in one.paths)]
-    except (MedloopError, OSError) as error:
-        rule, remedy = (error.message, error.remedy) if isinstance(error, MedloopError) else (f"it cannot be read: {error}", "")
-        cases.refuse(label, rule, "", remedy)
-        return
-    parts = place.relative_to(root.folder).parts
-    name = "_".join(parts) or root.folder.name
-    folder = parts[0] if len(parts) >= 2 else ""
-    _refuse_others(root, cases, place, {path for one in series for path in one.paths})
-    if len(series) == 1:
-        alone = not any(path.is_dir() for path in place.iterdir())
-        patient, notes = _patient(series[0], folder, "")
-        cases.add(CaseSource(name, patient, (place,) if alone else series[0].paths, notes=notes), label)
-    else:
-        for number, one in enumerate(series, start=1):
-            which = one.paths[0].stem if len(one.paths) == 1 else str(number)
-            patient, notes = _patient(one, folder, name)
-            cases.add(CaseSource(f"{name}_{which}", patient, one.paths, notes=notes), label)
+    listing = list_series(files)
+    for refusal in listing.refused:
+        cases.refuse(root.label(refusal.path), refusal.rule, "", refusal.remedy)
+    places = Counter(_place(one.paths) for one in listing.series)
+    numbers: Counter[Path] = Counter()
+    spoiled = {refusal.path.parent for refusal in listing.refused}
+    for one in listing.series:
+        place = _place(one.paths)
+        parts = place.relative_to(root.folder).parts
+        name, alone = "_".join(parts) or root.folder.name, places[place] == 1
+        patient, notes = _patient(one, parts[0] if len(parts) >= 2 else "", "" if alone else name)
+        if not alone:
+            numbers[place] += 1
+            name = f"{name}_{_which(one.part, one.paths, numbers[place])}"
+        whole = alone and place not in spoiled and not any(path.is_dir() for path in place.iterdir())
+        images = (place,) if whole and all(path.parent == place for path in one.paths) else one.paths
+        cases.add(CaseSource(name, patient, images, notes=(*one.notes, *notes)), root.label(place))
 
 
 def _patient(series: "SeriesFiles", folder: str, name: str) -> tuple[str, tuple[str, ...]]:
@@ -101,8 +102,14 @@ def _patient(series: "SeriesFiles", folder: str, name: str) -> tuple[str, tuple[
     return folder or series.patient or name, (f"the header names no patient (PatientID is empty or a placeholder); {what} stands for one",)
 
 
-def _refuse_others(root: Root, cases: CaseList, place: Path, taken: set[Path]) -> None:
-    """Name the DICOM files of a folder that no case holds."""
-    for path in sorted(place.iterdir()):
-        if path.is_file() and path not in taken and is_dicom(path):
-            cases.refuse(root.label(path), "a DICOM file needs an image in it", "another object or a damaged header", "check the series")
+def _place(paths: Sequence[Path]) -> Path:
+    """The folder that a series is named by: the one that holds all its files."""
+    folders = {path.parent for path in paths}
+    return folders.pop() if len(folders) == 1 else Path(commonpath(folders))
+
+
+def _which(part: str, paths: Sequence[Path], number: int) -> str:
+    """What tells a case from the others of its folder: its part of a series, its only file's name, or a number."""
+    if part:
+        return f"{number}_" + re.sub(r"[^\w.-]+", "-", part)[:60]
+    return paths[0].stem if len(paths) == 1 else str(number)

@@ -104,8 +104,8 @@ def read_raster(path: Path, purpose: Purpose = "image") -> ReadImage:
     if purpose == "mask":
         array = from_black_and_white(array)
     grid = Grid.flat(array.shape[1], array.shape[2])
-    source = Source(format="raster", names=(path.name,), sha256=sha256_of([path]))
-    return ReadImage(Image(array, grid), source, (*notes, UNSIZED), Display(oriented=False))
+    source = Source(format="raster", names=(path.name,), sha256=sha256_of([path]), display=Display(oriented=False))
+    return ReadImage(Image(array, grid), source, (*notes, UNSIZED))
 
 
 def _refusal(path: Path, error: Exception) -> FormatError:

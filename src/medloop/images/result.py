@@ -1,6 +1,6 @@
 """What a reader gives back, and what a reader is."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
@@ -10,7 +10,7 @@ from medloop.core.arrays import Affine, FloatArray, ImageArray
 from medloop.core.errors import FormatError, GeometryError, ShapeError
 from medloop.core.geometry import Grid, Shape3
 from medloop.core.image import Image
-from medloop.core.records import Display, Source
+from medloop.core.records import Source
 
 Purpose: TypeAlias = Literal["image", "mask"]
 """Intensities, or label values: colours of a palette become their index in a mask."""
@@ -25,6 +25,9 @@ MAX_VOXEL_BYTES = 2 << 30
 UNSIZED = "no pixel size is stored; 1 mm is assumed"
 """The note of an image whose figures must not be called millimetres."""
 
+UNSPACED = "no spacing of frames is stored; 1 mm is assumed"
+"""The note of frames whose distance is not known: their volumes must not be called millimetres either."""
+
 
 @dataclass(frozen=True)
 class ReadImage:
@@ -34,13 +37,11 @@ class ReadImage:
         image: Intensities on their grid.
         source: Where it came from.
         notes: What was noticed and not repaired, one line each; `images.notes` groups them.
-        display: How the files ask to be shown.
     """
 
     image: Image
     source: Source
     notes: tuple[str, ...] = ()
-    display: Display = field(default_factory=Display)
 
 
 class Reader(Protocol):
