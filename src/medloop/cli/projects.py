@@ -28,8 +28,8 @@ def import_(
 ) -> None:
     """Bring images in, with labels and splits.
 
-    What cannot be read is named, with what to do about it, and left out; the rest goes on. Safe to repeat: cases that
-    are there already stay as they are.
+    What cannot be read is named, with what to do about it, and left out; the rest goes on. Safe to repeat: images that are
+    there already stay as they are, and labels that came or changed since are taken as new annotations.
     """
     from medloop.cli.progress import Bar
     from medloop.loop.importing import AnswersWanted, import_dataset
@@ -52,7 +52,7 @@ def import_(
             report=bar.update,
         )
     _print_import(report, as_json=as_json)
-    if not report.added and not report.duplicates:
+    if not (report.added or report.annotated or report.corrected or report.duplicates):
         raise MedloopError(
             f"Nothing was imported from {source}", remedy="see the lines above" if report.refused else "choose another source"
         )
@@ -64,9 +64,15 @@ def _print_import(report: "ImportReport", *, as_json: bool) -> None:
         return
     for refusal in report.refused:
         say(f"left out: {refusal}")
+    for name in report.annotated:
+        say(f"annotated: {name} was there already and has its label now")
+    for name in report.corrected:
+        say(f"corrected: {name} has the source's newer label, the older one is superseded")
+    for note in report.notes:
+        say(f"note: {note if note.cases else note.text}")
     typer.echo(
-        f"{len(report.added)} cases added ({report.labelled} with an answer), "
-        f"{len(report.duplicates)} already there, {len(report.refused)} left out"
+        f"{len(report.added)} cases added ({report.labelled} with an answer), {len(report.annotated)} labelled and "
+        f"{len(report.corrected)} corrected that were there, {len(report.duplicates)} unchanged, {len(report.refused)} left out"
     )
 
 

@@ -103,6 +103,34 @@ class Project:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Window:
+    """A named range of intensities to draw: black at `low` and below, white at `high` and above."""
+
+    name: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Display:
+    """How an image's files ask to be shown.
+
+    Attributes:
+        windows: The files' own windows, in their order; the first is drawn first.
+        modality: DICOM's word (CT, MR, US, …), "" when unknown.
+        channel_names: One per channel, or () when nobody named them.
+        channel_windows: (low, high) to draw each channel first, or () when not looked at.
+        oriented: Whether left and right of the patient are known; without, no letters are drawn.
+    """
+
+    windows: tuple[Window, ...] = ()
+    modality: str = ""
+    channel_names: tuple[str, ...] = ()
+    channel_windows: tuple[tuple[float, float], ...] = ()
+    oriented: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class Source:
     """Where a case came from, enough to write masks with the source's own geometry.
 
@@ -112,6 +140,7 @@ class Source:
         sha256: Digest over the source files' bytes, in that order; finds duplicate cases.
         nifti_header: Base64 of the raw NIfTI-1/2 header of the first channel, or "".
         dicom: Identifying UIDs of a series (study, series, frame of reference, instances), or {}.
+        display: How the files ask to be shown; None for what was imported before this was kept.
     """
 
     format: str
@@ -119,6 +148,24 @@ class Source:
     sha256: str
     nifti_header: str = ""
     dicom: Json = field(default_factory=dict)
+    display: Display | None = None
+
+
+def source_from_json(value: Mapping[str, Any]) -> Source:
+    """A source from its fields as plain JSON values; those of older versions lack some."""
+    return Source(**{**value, "names": tuple(value["names"]), "display": _display_from_json(value.get("display"))})
+
+
+def _display_from_json(value: Mapping[str, Any] | None) -> Display | None:
+    if value is None:
+        return None
+    return Display(
+        windows=tuple(Window(**window) for window in value["windows"]),
+        modality=value["modality"],
+        channel_names=tuple(value["channel_names"]),
+        channel_windows=tuple((float(low), float(high)) for low, high in value["channel_windows"]),
+        oriented=value["oriented"],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +198,39 @@ class Case:
     stratum: str = ""
     notes: tuple[str, ...] = ()
     added_at: str
+
+    @property
+    def display(self) -> Display:
+        """How its files ask to be shown; for cases from before this was kept, what their notes say."""
+        if self.source.display is not None:
+            return self.source.display
+        flat = self.source.format == "raster" or any("no orientation is stored" in note for note in self.notes)
+        return Display(oriented=not flat)
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """The files' own windows, the first drawn first."""
+        return self.display.windows
+
+    @property
+    def modality(self) -> str:
+        """DICOM's word (CT, MR, US, …), "" when unknown."""
+        return self.display.modality
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """One per channel, or ()."""
+        return self.display.channel_names
+
+    @property
+    def channel_windows(self) -> tuple[tuple[float, float], ...]:
+        """(low, high) of each channel; all the case's own window when they were not looked at."""
+        return self.display.channel_windows or (self.window,) * self.channels
+
+    @property
+    def oriented(self) -> bool:
+        """Whether left and right of the patient are known."""
+        return self.display.oriented
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray, MaskArray
 from medloop.core.errors import NotFoundError, StateError
+from medloop.core.names import natural_key
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Label, Model, Prediction
 from medloop.loop.arrays import load_mask, load_proposal
 from medloop.loop.consensus import consensus_answers, deciding
@@ -102,7 +103,7 @@ def measure_project(workspace: Workspace, *, of: Wanted = "any") -> list[CaseMea
     """
     _require_masks(workspace)
     with workspace.store.read() as tx:
-        cases = tx.find(Case, order=("name",))
+        cases = sorted(tx.find(Case), key=lambda case: natural_key(case.name))
     found = []
     with memo(workspace, "measures") as known:
         measuring = _Measuring(workspace, known, {})
