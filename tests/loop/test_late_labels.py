@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -152,7 +153,20 @@ def test_a_flag_stands_against_a_label_from_a_file(workspace: Workspace, source:
         mask(source / f"masks/{name}.png", 2)
     report = import_dataset(workspace, source)
     assert report.annotated == ("c4",)
-    assert "Ann has flagged this case (wrong patient)" in str(report.refused[0])
+    assert "Ann has flagged this case (wrong patient), its label stays out" in str(report.refused[0])
+
+
+@pytest.mark.parametrize(("close", "word"), [(flag_case, "flagged"), (skip_case, "skipped")])
+def test_what_a_person_took_back_comes_back_with_another_label_only(workspace: Workspace, source: Path, close: Callable, word: str) -> None:
+    mask(source / "masks/c3.png", 2)
+    import_dataset(workspace, source)
+    close(workspace, opened_by_ann(workspace, "c3"), reason="half of it is missing")
+    again = import_dataset(workspace, source)
+    assert f"Ann has {word} this case (half of it is missing), its label stays out" in str(again.refused[0])
+    assert len(annotations(workspace, "c3")) == 1
+    mask(source / "masks/c3.png", 4)
+    assert import_dataset(workspace, source).corrected == ("c3",)
+    assert import_dataset(workspace, source).refused == ()
 
 
 def test_a_persons_own_annotation_stays_beside_the_imported_one(workspace: Workspace, source: Path) -> None:

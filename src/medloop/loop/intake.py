@@ -37,9 +37,9 @@ class Intake:
     """Takes one case after another into a project."""
 
     def __init__(self, workspace: Workspace, dataset: Dataset, answers: AnswersWanted, actor: str) -> None:
-        self.tally = Tally(refused=list(dataset.refused), about_source=dataset.notes)
         self._workspace = workspace
         self._values = label_map(workspace, dataset)
+        self.tally = Tally(refused=list(dataset.refused), about_source=(*dataset.notes, *self._values.notes))
         self._splits = import_splits(workspace, dataset.cases)
         self._along = drawn_along(dataset.cases, self._splits)
         self._answers = answers
