@@ -3,7 +3,7 @@
 Reading may fail in any way: it costs the case, which is named. Only a store that cannot write is passed on.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -12,7 +12,8 @@ from medloop.core.errors import ConflictError, InputError, LabelError, MedloopEr
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.names import composed
-from medloop.core.records import EVALUATION_SPLITS, Case, Split
+from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Display, Source, Split
+from medloop.datasets.channels import known_names
 from medloop.datasets.dataset import CaseSource, Dataset, Refusal
 from medloop.images.read import ReadImage, read_image, read_mask
 from medloop.images.result import UNSIZED
@@ -41,6 +42,7 @@ class Intake:
         self._values = label_map(workspace, dataset)
         self.tally = Tally(refused=list(dataset.refused), about_source=(*dataset.notes, *self._values.notes))
         self._splits = import_splits(workspace, dataset.cases)
+        self._channels = known_names(dataset.channels)
         self._along = drawn_along(dataset.cases, self._splits)
         self._answers = answers
         self._actor = actor
@@ -104,20 +106,30 @@ class Intake:
         if not wanted:
             self.tally.remark(case.name, f"has a label that was not asked for (answers: {self._answers})")
             return None
-        by = annotator_named(self._workspace, case.annotator) if case.annotator else self._importer
-        return Incoming(answer, by, case.annotated_at, case.effort_seconds)
+        return Incoming(answer, self._author(case), case.annotated_at, case.effort_seconds)
+
+    def _author(self, case: CaseSource) -> Annotator:
+        """Whose the label is: whom the source names, else the importer."""
+        if not case.annotator:
+            return self._importer
+        try:
+            return annotator_named(self._workspace, case.annotator)
+        except InputError as error:
+            self.tally.remark(case.name, f"its annotator's name cannot be kept ({error.message}); the label counts as imported")
+            return self._importer
 
     def _add(self, case: CaseSource, read: "_Read", answer: Mask | int | None) -> None:
         split = self._splits[case.name]
         given = self._incoming(case, answer, split)
         notes = (*read.notes, *case.notes)
+        source = _with_channels(read.found.source, self._channels, read.image.channels)
         made = add_case(
             self._workspace,
             read.image,
             name=case.name,
             patient=case.patient,
             split=split,
-            source=read.found.source,
+            source=source,
             answer=given.answer if given else None,
             answered_by=given.by if given else None,
             notes=notes,
@@ -159,6 +171,13 @@ class _Read:
         """The reader's notes that still hold."""
         sized = self.image is not self.found.image
         return tuple(note for note in self.found.notes if not (sized and note == UNSIZED))
+
+
+def _with_channels(source: Source, names: tuple[str, ...], channels: int) -> Source:
+    """The source with what its list calls the channels, where there are as many."""
+    if len(names) != channels:
+        return source
+    return replace(source, display=replace(source.display or Display(), channel_names=names))
 
 
 def _read(case: CaseSource) -> _Read:

@@ -22,7 +22,7 @@ from medloop.loop.answers import Opened, next_assignment, skip_case, submit_mask
 from medloop.loop.arrays import load_image, load_proposal
 from medloop.loop.configuring import Changed, TaskChange, configure
 from medloop.loop.exporting import ExportReport, export_project
-from medloop.loop.importing import ImportReport, import_dataset
+from medloop.loop.importing import AnswersWanted, ImportReport, import_dataset
 from medloop.loop.measuring import CaseMeasures, Wanted, measure_project
 from medloop.loop.parts import Part
 from medloop.loop.progress import Progress, progress
@@ -73,10 +73,18 @@ class Project:
         return cls(Workspace.open(Path(folder)))
 
     def add(
-        self, source: str | Path, *, fmt: str = "auto", masks: MaskReading = "labels", patient_pattern: str | None = None
+        self,
+        source: str | Path,
+        *,
+        fmt: str = "auto",
+        masks: MaskReading = "labels",
+        patient_pattern: str | None = None,
+        answers: AnswersWanted = "all",
     ) -> ImportReport:
         """Import a folder or CSV; see `import_dataset`."""
-        return import_dataset(self.workspace, Path(source), fmt=fmt, masks=masks, patient_pattern=patient_pattern, actor="python")
+        return import_dataset(
+            self.workspace, Path(source), fmt=fmt, masks=masks, patient_pattern=patient_pattern, answers=answers, actor="python"
+        )
 
     def next(self, annotator: str = "local") -> Opened | None:
         """The next case for this person, opened; None when nothing is left."""
@@ -156,9 +164,9 @@ class Project:
         """The report as one HTML document."""
         return report_html(self.workspace)
 
-    def export(self, out: str | Path, fmt: str) -> ExportReport:
+    def export(self, out: str | Path, fmt: str, *, regular_grid: bool = False) -> ExportReport:
         """Write the answers, or the model, to a new folder; see `export_project`."""
-        return export_project(self.workspace, Path(out), fmt)
+        return export_project(self.workspace, Path(out), fmt, regular_grid=regular_grid)
 
     def close(self) -> None:
         """Release the database."""
