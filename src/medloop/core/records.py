@@ -22,6 +22,8 @@ AnnotatorKind: TypeAlias = Literal["person", "model", "simulated"]
 AssignmentState: TypeAlias = Literal["open", "submitted", "skipped", "flagged", "released"]
 AnswerKind: TypeAlias = Literal["mask", "tag", "partial"]
 AnswerOrigin: TypeAlias = Literal["human", "imported", "simulated"]
+BeganWith: TypeAlias = Literal["blank", "prediction", "annotation", "elsewhere"]
+TakenBack: TypeAlias = Literal["flagged", "skipped", "undone"]
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
 ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
 Summed: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
@@ -237,6 +239,8 @@ class Assignment:
         proposal_id: The prediction shown, None when there was none.
         revision: Number of the last saved patch; 0 is the untouched proposal.
         reason: Why this case was asked, in words, or why it was skipped or flagged.
+        began_with: What its draft began with; None when it was opened before that was kept.
+        base_id: The annotation that its draft began with, anybody's; None when it began with something else.
     """
 
     id: str
@@ -249,6 +253,8 @@ class Assignment:
     reason: str = ""
     opened_at: str
     closed_at: str | None = None
+    began_with: BeganWith | None = None
+    base_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,8 +327,14 @@ class Annotation:
         kind: "partial" answers some slices or boxes of a case only; it teaches, but the case may be asked again.
         blob: For a mask: blob of uint8 values, file order, gzip. For a partial answer: mask and parts. None for a tag.
         tag: For a classification: the label's value.
-        supersedes: The annotation this one replaces, by the same annotator.
-        proposal_id: The prediction that was corrected, if any.
+        supersedes: The annotation this one replaces: an earlier one by the same annotator, or anybody's that was
+            replaced knowingly.
+        proposal_id: The prediction that was shown, if any.
+        began_with: What it began with: nothing, a model's prediction, an annotation (`Assignment.base_id`), or a mask
+            made elsewhere; None when it is older than this field.
+        untouched: Share, 0..1, of the voxels of the proposal or of this annotation that are the proposal's and that nobody
+            touched, through all annotations in between; for a tag 1 when it is the proposed class, else 0. None where no
+            proposal stands at its beginning.
     """
 
     id: str
@@ -337,6 +349,29 @@ class Annotation:
     proposal_id: str | None = None
     supersedes: str | None = None
     effort_seconds: float = 0.0
+    created_at: str
+    began_with: BeganWith | None = None
+    untouched: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Withdrawal:
+    """An annotation taken out of use: it stays in the history, and counts nowhere else.
+
+    Attributes:
+        annotator_id: Who did it.
+        verb: "flagged" or "skipped" with its case, or "undone" by itself.
+        reason: In words.
+        assignment_id: The assignment that was closed or re-opened by it.
+    """
+
+    id: str
+    annotation_id: str
+    case_id: str
+    annotator_id: str
+    verb: TakenBack
+    reason: str
+    assignment_id: str | None = None
     created_at: str
 
 
@@ -471,6 +506,7 @@ class Evaluation:
         per_case: Case id → {label name: score}.
         selected: Whether selection touched these cases (queries, or the choice of the best weights); then the
             figure is optimistic.
+        leaning: Ids of the cases whose annotation leans on a model's proposal; then the figure is optimistic too.
     """
 
     id: str
@@ -485,6 +521,7 @@ class Evaluation:
     per_case: Json
     selected: bool = False
     created_at: str
+    leaning: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

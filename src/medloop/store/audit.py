@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping
 from medloop.core.records import Event, Job
 from medloop.store.events import GENESIS, event_digest, row_digest
 from medloop.store.reader import Reader
-from medloop.store.rows import Kind, from_row, kinds, to_row
+from medloop.store.rows import Kind, from_row, kinds, to_row, told
 from medloop.store.store import Store
 
 PAGE = 1000
@@ -105,7 +105,7 @@ def _wrong_rows(tx: Reader, told: dict[tuple[str, str], _Told]) -> Iterator[tupl
 def _fits(kind: Kind[Any], row: RowMapping, known: _Told) -> bool:
     """Whether a row holds what its event tells: to the letter, or as today's record of it would be written."""
     try:
-        stored = {f.name: row[f.name] for f in fields(kind.record)}
-        return row_digest(stored) == known.sha256 or row_digest(to_row(from_row(kind, row))) == known.sha256
+        stored = told(kind.record, {f.name: row[f.name] for f in fields(kind.record)})
+        return row_digest(stored) == known.sha256 or row_digest(told(kind.record, to_row(from_row(kind, row)))) == known.sha256
     except (ValueError, TypeError, KeyError):  # an edited row need not even make a record
         return False

@@ -117,7 +117,8 @@ class Reader:
         """Full answers that count now, in the order they were given.
 
         Current is the newest full answer of each annotator to each case, unless another annotation names it in
-        `supersedes`. Several annotators may have a current answer to the same case.
+        `supersedes`. One that was withdrawn is not current and replaces nothing. Several annotators may have a current
+        answer to the same case.
 
         Args:
             splits: Only of cases in these splits.

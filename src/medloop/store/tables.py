@@ -8,7 +8,7 @@ added it: it orders rows even when the clock was turned back, and ties the row t
 changes it (see `states.py`), so that a project of 100,000 cases is counted and listed from one index.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, text
 
 from medloop.store.columns import ROW_NUMBER, added_by_event, link, nested, number, record_id, whole, words
 
@@ -21,7 +21,18 @@ metadata = MetaData(
     }
 )
 
-IMMUTABLE = ("annotations", "models", "predictions", "snapshots", "queries", "tasks", "evaluations", "descriptors", "provenances")
+IMMUTABLE = (
+    "annotations",
+    "models",
+    "predictions",
+    "snapshots",
+    "queries",
+    "tasks",
+    "evaluations",
+    "descriptors",
+    "provenances",
+    "withdrawals",
+)
 """Tables whose rows are never updated or deleted: triggers refuse it, as they do for `events`."""
 
 events = Table(
@@ -108,6 +119,8 @@ assignments = Table(
     words("reason"),
     words("opened_at"),
     words("closed_at", optional=True),
+    words("began_with", optional=True),
+    Column("base_id", String(80)),  # no foreign key: annotations name assignments, and tables are made in one order
     added_by_event(),
     Index(None, "case_id", "state"),
     Index(None, "annotator_id", "state", "opened_at"),
@@ -160,6 +173,8 @@ annotations = Table(
     link("supersedes", "annotations", optional=True),
     number("effort_seconds"),
     words("created_at"),
+    words("began_with", optional=True),
+    number("untouched", optional=True),
     added_by_event(),
     Index(None, "case_id", "annotator_id", "event"),
     Index(None, "supersedes"),
@@ -178,6 +193,21 @@ provenances = Table(
     words("created_at"),
     added_by_event(),
     Index(None, "assignment_id"),
+)
+
+withdrawals = Table(
+    "withdrawals",
+    metadata,
+    record_id(),
+    Column("annotation_id", String(80), ForeignKey("annotations.id"), nullable=False, unique=True),
+    link("case_id", "cases"),
+    link("annotator_id", "annotators"),
+    words("verb"),
+    words("reason"),
+    link("assignment_id", "assignments", optional=True),
+    words("created_at"),
+    added_by_event(),
+    Index(None, "case_id"),
 )
 
 queries = Table(
@@ -278,6 +308,7 @@ evaluations = Table(
     nested("per_case"),
     Column("selected", Boolean, nullable=False),
     words("created_at"),
+    Column("leaning", JSON),
     added_by_event(),
     Index(None, "model_id", "split"),
 )
