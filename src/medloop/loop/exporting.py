@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from medloop.core.errors import ConflictError, NotFoundError, SettingError
 from medloop.core.image import Mask
@@ -12,7 +13,12 @@ from medloop.datasets.export import ExportCase, export_csv, export_msd, export_n
 from medloop.loop.arrays import load_answer, load_image
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.control import JobControl
+from medloop.loop.withdrawing import refusals
 from medloop.loop.workspace import Workspace
+
+REFUSED: tuple[Literal["flagged", "skipped"], ...] = ("flagged", "skipped")
+MOST_NOTES = 1000
+"""Cases of each kind that are named one by one."""
 
 FORMATS = ("nifti", "msd", "nnunet", "csv", "model")
 """Formats that can be written now."""
@@ -20,11 +26,16 @@ FORMATS = ("nifti", "msd", "nnunet", "csv", "model")
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was written where."""
+    """What was written where.
+
+    Attributes:
+        notes: What was left out and why, and whatever else its reader should know; one line each.
+    """
 
     folder: Path
     format: str
     cases: int
+    notes: tuple[str, ...] = ()
 
 
 def export_project(workspace: Workspace, out: Path, fmt: str) -> ExportReport:
@@ -56,7 +67,7 @@ def export_project(workspace: Workspace, out: Path, fmt: str) -> ExportReport:
         export_csv(cases, out, names)
     with workspace.store.write("export") as tx:
         tx.record("export", "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
-    return ExportReport(out, fmt, len(answers))
+    return ExportReport(out, fmt, len(answers), left_out_notes(workspace))
 
 
 def run_export(workspace: Workspace, control: JobControl) -> Json:
@@ -87,6 +98,14 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
             tag=names[answer] if isinstance(answer, int) else None,
             source=case.source,
         )
+
+
+def left_out_notes(workspace: Workspace) -> tuple[str, ...]:
+    """One line per skipped or flagged case: it was not exported, why, and who said so."""
+    with workspace.store.read() as tx:
+        rows = [row for state in REFUSED for row in tx.worklist(state=state, limit=MOST_NOTES)]
+        told = refusals(tx, [row.case_id for row in rows])
+    return tuple(f"{row.name} is left out: {told[row.case_id]}" for row in rows if row.case_id in told)
 
 
 def _export_model(workspace: Workspace, out: Path) -> ExportReport:

@@ -27,6 +27,9 @@ class Refusal:
     by: str
     at: str
 
+    def __str__(self) -> str:
+        return f"{self.verb} by {self.by} on {self.at[:10]}: {self.reason}"
+
 
 def withdraw_case(tx: Writer, assignment: Assignment, verb: TakenBack, reason: str) -> int:
     """Withdraw every annotation of an assignment's case, whoever gave it; returns how many."""
