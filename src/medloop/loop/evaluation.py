@@ -8,6 +8,7 @@ from medloop.core.seeds import generator
 from medloop.loop.arrays import load_answer, load_proposal
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.control import JobControl
+from medloop.loop.independence import leaning_words, leans_on_proposal
 from medloop.loop.proposals import predict_cases
 from medloop.loop.rounds import close_evaluated
 from medloop.loop.workspace import Workspace
@@ -27,6 +28,8 @@ def run_evaluation(workspace: Workspace, control: JobControl) -> Json:
         if split not in done and (evaluation := evaluate(workspace, model, split, control)) is not None:
             result[split] = evaluation.mean
             control.log(f"{split}: {evaluation.metric} {evaluation.mean:.3f} ({evaluation.low:.3f} to {evaluation.high:.3f})")
+            if evaluation.leaning:
+                control.log(f"{split}: {leaning_words(len(evaluation.leaning), len(evaluation.per_case))}")
     close_evaluated(workspace, model.id)
     return result
 
@@ -41,6 +44,7 @@ def evaluate(workspace: Workspace, model: Model, split: Split, control: JobContr
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
         snapshot = tx.get(Snapshot, model.snapshot_id)
         learned = [tx.get(Annotation, i) for i in snapshot.annotation_ids]
+        leaning = {a.case_id for a in answers if leans_on_proposal(tx, a)}
     if not answers:
         return None
     predict_cases(workspace, model, sorted(cases.values(), key=lambda c: c.name), control)
@@ -62,6 +66,7 @@ def evaluate(workspace: Workspace, model: Model, split: Split, control: JobContr
         per_case=per_case,
         selected=split == "validation",
         created_at=now(),
+        leaning=tuple(i for i in ordered if i in leaning),
     )
     with workspace.store.write("worker") as tx:
         tx.add(evaluation, verb="evaluate")

@@ -52,6 +52,13 @@ def leans_on_proposal(tx: Reader, annotation: Annotation) -> bool:
     return may_lean(annotation)
 
 
+def leaning_words(leaning: int, cases: int) -> str:
+    """What a score over so many cases says about itself, "" when none of their annotations leans on a proposal."""
+    if not leaning:
+        return ""
+    return f"{leaning} of {cases} annotations began as a model's proposal and stand in part untouched: the score flatters the model"
+
+
 def lineage(tx: Reader, assignment: Assignment) -> Lineage:
     """Follow a draft back to what it all began with."""
     steps, current = [], assignment

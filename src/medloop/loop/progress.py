@@ -7,6 +7,7 @@ import numpy as np
 
 from medloop.core.records import Annotation, Evaluation, Model, Query, Round, Snapshot
 from medloop.loop.effort import EffortLine, effort_summary
+from medloop.loop.independence import leaning_words
 from medloop.loop.queried import ClassCount, queried_classes
 from medloop.loop.stopping import stopping_advice
 from medloop.loop.workspace import Workspace
@@ -22,7 +23,12 @@ RECENT_ANSWERS = 50
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One model on one split, mean with 95 % interval, against answers learned and human minutes."""
+    """One model on one split, mean with 95 % interval, against answers learned and human minutes.
+
+    Attributes:
+        leaning: Cases whose annotation leans on a model's proposal; see `medloop.loop.independence`.
+        warning: What that does to the score, in words; "" where there are none.
+    """
 
     model_index: int
     labelled_cases: int
@@ -33,6 +39,8 @@ class CurvePoint:
     low: float
     high: float
     selected: bool
+    leaning: int = 0
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,7 +138,19 @@ def _curve(tx: Reader, models: Sequence[Model]) -> list[CurvePoint]:
     by_id = {m.id: m.index for m in models}
     evaluations = sorted(tx.find(Evaluation), key=lambda e: (e.split, by_id[e.model_id]))
     return [
-        CurvePoint(by_id[e.model_id], e.labelled_cases, e.effort_minutes, e.split, e.metric, e.mean, e.low, e.high, e.selected)
+        CurvePoint(
+            by_id[e.model_id],
+            e.labelled_cases,
+            e.effort_minutes,
+            e.split,
+            e.metric,
+            e.mean,
+            e.low,
+            e.high,
+            e.selected,
+            leaning=len(e.leaning),
+            warning=leaning_words(len(e.leaning), len(e.per_case)),
+        )
         for e in evaluations
     ]
 

@@ -107,7 +107,14 @@ def _curve_section(made: Progress) -> str:
     note = "Bands: 95 % bootstrap intervals over patients. Across: answered cases the model had learned from."
     if any(p.selected for p in made.curve):
         note += " The validation line is optimistic: it also chose the weights."
-    return curve_svg(made.curve) + f'<p class="soft">{note}</p>'
+    return curve_svg(made.curve) + f'<p class="soft">{note}</p>' + _warnings(made)
+
+
+def _warnings(made: Progress) -> str:
+    """Scores that flatter their model, in words."""
+    lines = (f"<li>Model {p.model_index}, {escape(p.split)}: {escape(p.warning)}.</li>" for p in made.curve if p.warning)
+    listed = "".join(lines)
+    return f"<p><strong>Read with care:</strong></p><ul>{listed}</ul>" if listed else ""
 
 
 def _counts(state: ProjectStatus) -> str:

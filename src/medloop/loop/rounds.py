@@ -13,19 +13,16 @@ has seen the pool; asking therefore never waits, and falls back to a query made 
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from medloop.core.records import Annotation, Assignment, Case, Job, Model, Query, Round, Snapshot, new_id, now
 from medloop.core.states import RoundState, move_round
 from medloop.loop.asking import asked_case_ids, make_query
 from medloop.loop.consensus import training_answers
+from medloop.loop.leases import release_stale
 from medloop.loop.pools import ExtraScores
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
-
-STALE_HOURS = 12
-"""An assignment left open this long is released, so that its round can end."""
 
 MIN_TRAINING_ANSWERS = 2
 
@@ -48,6 +45,10 @@ def next_choice(workspace: Workspace, annotator_id: str) -> Asked | None:
     if asked is not None:
         return asked
     advance(workspace)
+    with workspace.store.read() as tx:
+        given_back = _first_free(tx)
+    if given_back is not None:
+        return given_back
     open_round(workspace)
     with workspace.store.read() as tx:
         return _first_free(tx)
@@ -100,7 +101,7 @@ def prepare_round(workspace: Workspace, *, extra_scores: ExtraScores | None = No
 
 
 def advance(workspace: Workspace) -> None:
-    """Make every move that is due: release stale assignments, end finished rounds, start their training."""
+    """Make every move that is due: release assignments whose lease ran out, end finished rounds, start their training."""
     release_stale(workspace)
     due = False
     with workspace.store.write("system") as tx:
@@ -129,17 +130,6 @@ def start_training(workspace: Workspace, *, actor: str = "system") -> Job:
     with workspace.store.read() as tx:
         frozen = tx.count(Snapshot)
     return workspace.store.jobs.enqueue("train", {}, key=f"train-{frozen + 1}", priority=5, actor=actor)
-
-
-def release_stale(workspace: Workspace) -> None:
-    """Give back assignments nobody has touched for `STALE_HOURS`."""
-    limit = (datetime.now(UTC) - timedelta(hours=STALE_HOURS)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    with workspace.store.read() as tx:
-        stale = [a for a in tx.find(Assignment, where={"state": "open"}) if a.opened_at < limit and a.revision == 0]
-    for assignment in stale:
-        with workspace.store.write("system") as tx:
-            if tx.get(Assignment, assignment.id).state == "open":
-                tx.change(Assignment, assignment.id, verb="release", fields={"state": "released", "closed_at": now()})
 
 
 def claim_rounds(tx: Writer, snapshot: Snapshot) -> None:
@@ -238,5 +228,7 @@ def _new_answers(workspace: Workspace) -> int:
     with workspace.store.read() as tx:
         snapshots = tx.find(Snapshot, order=("created_at",), descending=True, limit=1)
         newest = tx.find(Annotation, order=("created_at",), descending=True, limit=wanted)
-        since = [a for a in newest if not snapshots or a.created_at > snapshots[0].created_at]
+        cases = {a.case_id for a in newest}
+        count = {a.id for a in (*tx.current_annotations(case_ids=cases), *tx.partial_annotations(case_ids=cases))}
+        since = [a for a in newest if a.id in count and (not snapshots or a.created_at > snapshots[0].created_at)]
         return sum(tx.get(Case, a.case_id).split == "train" for a in since)

@@ -140,7 +140,7 @@ def _mean(by_label: Mapping[str, float]) -> float:
 def _spending(workspace: Workspace, tx: Reader) -> Spending:
     settings, lines = workspace.settings, effort_summary(tx)
     return Spending(
-        labels=len({a.case_id for a in tx.find(Annotation, where={"origin": OWN_ORIGINS})}),
+        labels=len({a.case_id for a in (*tx.current_annotations(), *tx.partial_annotations()) if a.origin in OWN_ORIGINS}),
         minutes=sum(line.minutes for line in lines),
         money=sum(line.cost for line in lines),
         budget_labels=settings.budget_labels,

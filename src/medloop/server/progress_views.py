@@ -18,6 +18,8 @@ class CurvePointView(View):
     low: Number
     high: Number
     selected: bool
+    leaning: int
+    warning: str
 
 
 class PoolQualityView(View):
