@@ -93,12 +93,14 @@ class Submission(Body):
         parts: For a mask: the only slices and boxes that are answered; the case may be asked again.
         tag: For a classification: the label's value.
         effort_seconds: Active time spent, without pauses.
+        replace: Replace an annotation that somebody else gave; without it that is a 409 `replaces_annotation`.
     """
 
     revision: Revision | None = None
     parts: Annotated[list[SliceBody | BoxBody], Field(min_length=1, max_length=MAX_PARTS)] | None = None
     tag: Annotated[int, Field(ge=0, le=255, strict=True)] | None = None
     effort_seconds: Seconds = 0.0
+    replace: Annotated[bool, Field(strict=True)] = False
 
     @model_validator(mode="after")
     def _one_answer(self) -> Self:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from medloop.core.geometry import Plane
-from medloop.core.records import Assignment, Case, Job, Label, Model, Prediction, Round
+from medloop.core.records import Case, Job, Label, Model, Prediction, Round
 from medloop.core.states import RoundState
 from medloop.store.reader import Reader
 
@@ -177,14 +177,6 @@ def current_round(tx: Reader) -> Round | None:
     return next(iter(annotating or tx.find(Round, order=("index",), descending=True, limit=1)), None)
 
 
-def newest_prediction(tx: Reader, case_id: str) -> Prediction | None:
-    """The newest model's prediction of a case, else the newest of any model."""
-    model = tx.latest_model()
-    own = tx.find(Prediction, where={"case_id": case_id, "model_id": model.id}, limit=1) if model else []
-    newest = own or tx.find(Prediction, where={"case_id": case_id}, order=("created_at",), descending=True, limit=1)
-    return next(iter(newest), None)
-
-
 def case_view(case: Case) -> CaseView:
     """The header of a case."""
     return CaseView(
@@ -232,11 +224,6 @@ def prediction_view(prediction: Prediction, model: Model) -> PredictionView:
         has_mask=prediction.mask is not None,
         has_uncertainty=prediction.uncertainty is not None,
     )
-
-
-def assignment_view(assignment: Assignment) -> AssignmentView:
-    """An assignment."""
-    return AssignmentView.model_validate(assignment)
 
 
 def job_view(job: Job) -> JobView:
