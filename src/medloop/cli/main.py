@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from medloop import __version__
-from medloop.cli import learning, measuring, projects, prompting, serving, studies, triage
+from medloop.cli import annotations, learning, measuring, projects, prompting, serving, studies, triage
 from medloop.core.errors import MedloopError, SettingError
 
 DEBUG = "MEDLOOP_DEBUG"
@@ -43,6 +43,7 @@ for command in (
     triage.triage,
     triage.quality,
     triage.calibrate,
+    annotations.flag,
     projects.export,
     learning.strategies,
     studies.simulate,

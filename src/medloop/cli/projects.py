@@ -232,6 +232,8 @@ def export(
     if as_json:
         print_json(done)
     else:
+        for note in done.notes:
+            say(note)
         typer.echo(f"{done.cases} {'networks' if fmt == 'model' else 'cases'} written to {done.folder} as {done.format}")
 
 

@@ -7,6 +7,7 @@ import typer
 from medloop.core.records import Job
 from medloop.core.states import JobState
 from medloop.loop.effort import EffortLine
+from medloop.loop.left_out import LeftOutCase, refused_cases
 from medloop.loop.progress import CurvePoint, progress
 from medloop.loop.queried import ClassCount
 from medloop.loop.status import ProjectStatus, status
@@ -15,6 +16,7 @@ from medloop.query.stopping import Advice
 from medloop.server.locks import SERVER_LOCK, WORKER_LOCK, is_held
 
 FAILURES_SHOWN = 3
+LEFT_OUT_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Standing:
         effort: What each annotator's answers took.
         queried: Per label, how many answered training cases hold it and how many of them a query chose.
         stopping: Whether to go on asking, and why.
+        left_out: Cases that were skipped or flagged, by whom and why.
     """
 
     id: str
@@ -60,6 +63,7 @@ class Standing:
     effort: tuple[EffortLine, ...]
     queried: tuple[ClassCount, ...]
     stopping: Advice
+    left_out: tuple[LeftOutCase, ...] = ()
 
 
 def standing(workspace: Workspace) -> Standing:
@@ -83,6 +87,7 @@ def standing(workspace: Workspace) -> Standing:
         effort=made.effort,
         queried=made.queried,
         stopping=made.stopping,
+        left_out=refused_cases(workspace),
     )
 
 
@@ -97,6 +102,13 @@ def print_standing(found: Standing) -> None:
     typer.echo(f"answers {counts['answered']}; {counts['unanswered']} to go, {counts['skipped']} skipped, {counts['flagged']} flagged")
     typer.echo(f"round   {found.round['index']} is {found.round['state']}" if found.round else "round   none yet")
     typer.echo(f"model   {_model(found)}")
+    for point in found.evaluations:
+        if point.warning:
+            typer.echo(f"        {point.split}: {point.warning}")
+    for case in found.left_out[:LEFT_OUT_SHOWN]:
+        typer.echo(f"left out {case}")
+    if len(found.left_out) > LEFT_OUT_SHOWN:
+        typer.echo(f"left out {len(found.left_out) - LEFT_OUT_SHOWN} more; the worklist shows them")
     for line in found.effort:
         typer.echo(f"time    {line.annotator}: {_effort(line)}")
     if any(c.answered for c in found.queried):

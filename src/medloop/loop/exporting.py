@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from medloop.core.errors import ConflictError, NotFoundError, SettingError
 from medloop.core.image import Mask
@@ -13,12 +12,8 @@ from medloop.datasets.export import ExportCase, export_csv, export_msd, export_n
 from medloop.loop.arrays import load_answer, load_image
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.control import JobControl
-from medloop.loop.withdrawing import refusals
+from medloop.loop.left_out import refused_cases
 from medloop.loop.workspace import Workspace
-
-REFUSED: tuple[Literal["flagged", "skipped"], ...] = ("flagged", "skipped")
-MOST_NOTES = 1000
-"""Cases of each kind that are named one by one."""
 
 FORMATS = ("nifti", "msd", "nnunet", "csv", "model")
 """Formats that can be written now."""
@@ -101,11 +96,8 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
 
 
 def left_out_notes(workspace: Workspace) -> tuple[str, ...]:
-    """One line per skipped or flagged case: it was not exported, why, and who said so."""
-    with workspace.store.read() as tx:
-        rows = [row for state in REFUSED for row in tx.worklist(state=state, limit=MOST_NOTES)]
-        told = refusals(tx, [row.case_id for row in rows])
-    return tuple(f"{row.name} is left out: {told[row.case_id]}" for row in rows if row.case_id in told)
+    """One line per skipped or flagged case: why it was not exported, and who said so."""
+    return tuple(f"left out: {case}" for case in refused_cases(workspace))
 
 
 def _export_model(workspace: Workspace, out: Path) -> ExportReport:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from medloop.core.records import LABEL_COLOURS, now
 from medloop.loop.effort import EffortLine
+from medloop.loop.left_out import refused_cases
 from medloop.loop.progress import CurvePoint, Progress, progress
 from medloop.loop.status import ProjectStatus, status
 from medloop.loop.workspace import Workspace
@@ -43,6 +44,7 @@ def report_html(workspace: Workspace) -> str:
         _evaluations(made),
         "<h2>Whether to go on</h2>",
         _advice(made.stopping),
+        *_left_out(workspace),
         "<h2>What was asked</h2>",
         _table(("label", "answered cases with it", "of these chosen by a query"), ((c.label, c.answered, c.queried) for c in made.queried)),
         "<h2>Time</h2>",
@@ -115,6 +117,12 @@ def _warnings(made: Progress) -> str:
     lines = (f"<li>Model {p.model_index}, {escape(p.split)}: {escape(p.warning)}.</li>" for p in made.curve if p.warning)
     listed = "".join(lines)
     return f"<p><strong>Read with care:</strong></p><ul>{listed}</ul>" if listed else ""
+
+
+def _left_out(workspace: Workspace) -> tuple[str, ...]:
+    """Skipped and flagged cases with their reasons; nothing when there are none."""
+    rows = [(case.name, case.verb, case.reason, case.by, case.at[:16] + "Z") for case in refused_cases(workspace)]
+    return ("<h2>Left out</h2>", _table(("case", "what", "why", "by", "when"), rows)) if rows else ()
 
 
 def _counts(state: ProjectStatus) -> str:
