@@ -11,6 +11,7 @@
     ├── ConflictError             the request was right a moment ago: stale revision, duplicate
     │   └── StateError            a verb that the current state does not allow
     ├── IntegrityError            stored bytes or the event chain do not match their hash
+    │   └── BlobError             the bytes of one name: `DamagedBlobError`, or gone (`MissingBlobError`, a NotFoundError too)
     ├── StorageError (OSError)    the disk or database refused: full, read only, locked
     ├── UnavailableError          a part that is not running or not installed
     └── CancelledError            a job was asked to stop
@@ -99,6 +100,30 @@ class IntegrityError(MedloopError):
     """Stored bytes or the event chain do not match their hash."""
 
     code = "integrity"
+
+
+class BlobError(IntegrityError):
+    """The bytes of one name cannot be had as they were stored.
+
+    Args:
+        message: As for every error.
+        remedy: Likewise.
+        blob: The name, 64 hexadecimal digits; "" when it is not known here.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "", blob: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.blob = blob
+
+
+class DamagedBlobError(BlobError):
+    """The bytes are there and differ from what was stored."""
+
+
+class MissingBlobError(BlobError, NotFoundError):
+    """The bytes are gone."""
+
+    code = "not_found"
 
 
 class StorageError(MedloopError, OSError):

@@ -7,6 +7,8 @@ from urllib.parse import unquote
 from fastapi import Depends, Header
 from starlette.requests import Request
 
+from medloop.core.records import Annotator
+from medloop.loop.annotators import annotator_named
 from medloop.loop.workspace import Workspace
 from medloop.server.feed import Feed
 from medloop.server.folders import Projects
@@ -67,3 +69,12 @@ async def _annotator_name(
 
 AnnotatorName: TypeAlias = Annotated[str, Depends(_annotator_name)]
 """The local person's name as sent; `annotator_named` checks it."""
+
+
+def _person(workspace: WorkspaceHere, annotator: AnnotatorName) -> Annotator:
+    return annotator_named(workspace, annotator)
+
+
+PersonHere: TypeAlias = Annotated[Annotator, Depends(_person)]
+"""Who asks, by a checked name; joined at first use. Every route that changes something and belongs to no assignment
+writes this person's id into the audit."""

@@ -5,13 +5,12 @@ from typing import TypeAlias
 from fastapi import APIRouter
 
 from medloop.core.records import Model
-from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import Opened, next_assignment, open_case
 from medloop.loop.rounds import upcoming_case
 from medloop.loop.workspace import Workspace
 from medloop.server.project_views import NothingLeft, OpenedView, PreviousView, UpcomingView
 from medloop.server.schemas import Id, Nothing
-from medloop.server.site import AnnotatorName, Site, SiteHere, WorkspaceHere
+from medloop.server.site import PersonHere, Site, SiteHere, WorkspaceHere
 from medloop.server.views import assignment_view, case_view, newest_prediction, prediction_view
 
 router = APIRouter(prefix="/projects/{project}", tags=["asking"])
@@ -19,9 +18,8 @@ Asked: TypeAlias = OpenedView | NothingLeft
 
 
 @router.post("/next")
-def post_next(site: SiteHere, workspace: WorkspaceHere, annotator: AnnotatorName, _body: Nothing) -> Asked:
+def post_next(site: SiteHere, workspace: WorkspaceHere, person: PersonHere, _body: Nothing) -> Asked:
     """The case worth most of this annotator's time now; work left open comes back first."""
-    person = annotator_named(workspace, annotator)
     opened = next_assignment(workspace, person.id)
     if opened is None:
         return NothingLeft(assignment=None, reason="Every case is answered, skipped or open with somebody else")
@@ -29,9 +27,8 @@ def post_next(site: SiteHere, workspace: WorkspaceHere, annotator: AnnotatorName
 
 
 @router.post("/cases/{case}/open")
-def post_open(site: SiteHere, workspace: WorkspaceHere, case: Id, annotator: AnnotatorName, _body: Nothing) -> OpenedView:
+def post_open(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, _body: Nothing) -> OpenedView:
     """Open one chosen case, for a first answer or to correct an earlier one."""
-    person = annotator_named(workspace, annotator)
     return _shown(site, workspace, open_case(workspace, case, person.id))
 
 
