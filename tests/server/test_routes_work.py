@@ -111,7 +111,7 @@ def test_who_asked_for_a_training_and_who_cancelled_it_is_told_by_a_checked_name
     assert events_of(site, "job", "cancel") == [people["Ben"]]
 
 
-@pytest.mark.parametrize("name", ["system", "Imported", "worker-7", "annotator-0123456789ab", "a%0Ab", "%00", "x" * 81, "%20"])
+@pytest.mark.parametrize("name", ["system", "Imported", "worker-7", "annotator-0123456789ab", "a%0Ab", "%00", "x" * 81, "%20", "%ff"])
 def test_no_route_lets_anybody_pass_for_medloop_itself(site: Site, name: str) -> None:
     """Every route of the interface that takes a name and changes something."""
     with site.workspace.store.read() as tx:

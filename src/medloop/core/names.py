@@ -31,6 +31,9 @@ RESERVED = frozenset(
 )
 """What medloop's own parts are called in the audit, and what could be mistaken for them."""
 
+_JOINERS = re.compile("(?<=[^\x00-\x7f\u200c\u200d])[\u200c\u200d](?=[^\x00-\x7f\u200c\u200d])")
+"""The invisible joiners that Persian and Indic names are written with; elsewhere they would only make doubles."""
+
 _LIKE_AN_ID = re.compile(r"(annotator|worker|inline|job|project)-")
 
 
@@ -45,7 +48,7 @@ def checked_name(name: str, *, program: bool = False) -> str:
         InputError: Empty, over-long, with characters that do not print, or reserved.
     """
     cleaned = unicodedata.normalize("NFC", name).strip()
-    if not cleaned or len(cleaned) > MAX_NAME or not cleaned.isprintable():
+    if not cleaned or len(cleaned) > MAX_NAME or not _JOINERS.sub("", cleaned).isprintable():
         raise InputError(f"A name has 1 to {MAX_NAME} printable characters, got {len(cleaned)}", remedy="choose another name")
     if not program and is_reserved(cleaned):
         raise InputError(f"The name {cleaned!r} is kept for medloop itself, so that the audit can be trusted", remedy="choose another name")

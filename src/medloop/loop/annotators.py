@@ -1,8 +1,11 @@
 """People and programs that answer, found or made by name."""
 
+from unicodedata import normalize
+
 from medloop.core.names import checked_name
 from medloop.core.records import Annotator, AnnotatorKind, new_id, now
 from medloop.loop.workspace import Workspace
+from medloop.store.reader import Reader
 
 
 def annotator_named(workspace: Workspace, name: str, *, kind: AnnotatorKind = "person", program: bool = False) -> Annotator:
@@ -19,13 +22,21 @@ def annotator_named(workspace: Workspace, name: str, *, kind: AnnotatorKind = "p
     """
     cleaned = checked_name(name, program=program)
     with workspace.store.read() as tx:
-        found = tx.find(Annotator, where={"name": cleaned}, limit=1)
-    if found:
-        return found[0]
+        found = _known(tx, cleaned)
+    if found is not None:
+        return found
     annotator = Annotator(id=new_id("annotator"), name=cleaned, kind=kind, created_at=now())
     with workspace.store.write(annotator.id) as tx:
-        again = tx.find(Annotator, where={"name": cleaned}, limit=1)
-        if again:
-            return again[0]
+        again = _known(tx, cleaned)
+        if again is not None:
+            return again
         tx.add(annotator, verb="join")
     return annotator
+
+
+def _known(tx: Reader, name: str) -> Annotator | None:
+    """The annotator of a checked name, also when an older version kept it in another Unicode form."""
+    exact = tx.find(Annotator, where={"name": name}, limit=1)
+    if exact or name.isascii():
+        return exact[0] if exact else None
+    return next((one for one in tx.find(Annotator) if normalize("NFC", one.name) == name), None)

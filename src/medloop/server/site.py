@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from fastapi import Depends, Header
 from starlette.requests import Request
 
+from medloop.core.errors import InputError
 from medloop.core.records import Annotator
 from medloop.loop.annotators import annotator_named
 from medloop.loop.workspace import Workspace
@@ -64,7 +65,12 @@ async def _annotator_name(
         str | None, Header(max_length=240, description="Who answers, percent-encoded; default from the settings.")
     ] = None,
 ) -> str:
-    return unquote(x_annotator) if x_annotator else site.settings.annotator
+    if not x_annotator:
+        return site.settings.annotator
+    try:
+        return unquote(x_annotator, errors="strict")
+    except UnicodeDecodeError as error:
+        raise InputError("X-Annotator must be percent-encoded UTF-8", remedy="encode the name as encodeURIComponent does") from error
 
 
 AnnotatorName: TypeAlias = Annotated[str, Depends(_annotator_name)]
