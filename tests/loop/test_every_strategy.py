@@ -39,7 +39,7 @@ def _phantom(kind: TaskKind, index: int) -> tuple[Image, Mask | int]:
 
 def _project(folder: Path, kind: TaskKind) -> Workspace:
     workspace = Workspace.create(folder, name=kind, kind=kind, labels=["one", "two"], settings=SETTINGS)
-    teacher = annotator_named(workspace, "import")
+    teacher = annotator_named(workspace, "import", program=True)
     for index in range(CASES):
         image, answer = _phantom(kind, index)
         digest = hashlib.sha256(image.array.tobytes()).hexdigest()

@@ -133,7 +133,7 @@ def test_an_imported_label_that_came_while_a_case_was_open_is_not_replaced_unsee
             id="annotation-label",
             case_id=case.id,
             task_id=pool.task.id,
-            annotator_id=annotator_named(pool, "import").id,
+            annotator_id=annotator_named(pool, "import", program=True).id,
             kind="mask",
             blob=pool.store.blobs.put(encode_mask(np.ones(SMALL, dtype=np.uint8))),
             origin="imported",

@@ -36,7 +36,7 @@ def import_label(site, case_id: str) -> Annotation:
         id="annotation-label",
         case_id=case_id,
         task_id=project_task,
-        annotator_id=annotator_named(site.workspace, "import").id,
+        annotator_id=annotator_named(site.workspace, "import", program=True).id,
         kind="mask",
         blob=site.workspace.store.blobs.put(encode_mask(np.ones(SHAPE, dtype=np.uint8))),
         origin="imported",

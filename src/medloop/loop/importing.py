@@ -90,7 +90,7 @@ def import_dataset(
     splits = _splits(workspace, dataset)
     seen = _Seen.of(workspace)
     tally = _Tally(refused=list(dataset.refused))
-    importer = annotator_named(workspace, IMPORTER)
+    importer = annotator_named(workspace, IMPORTER, program=True)
     for done, case in enumerate(dataset.cases):
         if report is not None:
             report(done, len(dataset.cases), case.name)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from medloop.core.errors import InputError, NotFoundError
 from medloop.core.records import Annotation, Case, DraftPatch, Event, Model, Prediction, Split
+from medloop.store.raw import RawRow, raw_rows
 from medloop.store.rows import Kind, from_row, kind_of
 from medloop.store.states import CASE_STATES, PARTIAL, CaseState, current_annotations_query
 from medloop.store.tables import annotations, case_states, cases, draft_patches, events, models, predictions
@@ -257,9 +258,14 @@ class Reader:
             query = query.where(_one_of(events.c.noun_id, noun_ids, self._is_sqlite))
         return [Event(**row) for row in self._connection.execute(query.order_by(events.c.seq)).mappings()]
 
-    def rows(self, kind: Kind[Any]) -> Iterator[RowMapping]:
-        """Every stored row of a kind, for the audit."""
-        yield from self._connection.execute(select(kind.table).order_by(kind.table.c.event)).mappings()
+    def raw_events(self) -> Iterator[RawRow]:
+        """Every audit event as it lies in the database, for the audit itself."""
+        return raw_rows(self._connection, events)
+
+    @property
+    def connection(self) -> Connection:
+        """The open transaction, for what looks below the records."""
+        return self._connection
 
     @property
     def _is_sqlite(self) -> bool:

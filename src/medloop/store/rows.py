@@ -164,7 +164,11 @@ def _grid_to_json(grid: Grid) -> Any:
 
 
 def _grid_from_json(value: Any) -> Grid:
-    return Grid(tuple(value["shape"]), np.array(value["affine"], dtype=np.float64))
+    return _grid(**value)  # nothing else may stand there: the audit compares what a record says
+
+
+def _grid(*, shape: list[int], affine: list[list[float]]) -> Grid:
+    return Grid((shape[0], shape[1], shape[2]), np.array(affine, dtype=np.float64))
 
 
 def _source_from_json(value: Any) -> Source:

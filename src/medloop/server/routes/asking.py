@@ -5,14 +5,13 @@ from typing import TypeAlias
 from fastapi import APIRouter
 
 from medloop.core.records import Model
-from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import Opened, next_assignment, open_case
 from medloop.loop.rounds import upcoming_case
 from medloop.loop.standing import newest_proposal
 from medloop.loop.workspace import Workspace
 from medloop.server.project_views import NothingLeft, OpenedView, PreviousView, UpcomingView
 from medloop.server.schemas import Id, Nothing
-from medloop.server.site import AnnotatorName, Site, SiteHere, WorkspaceHere
+from medloop.server.site import PersonHere, Site, SiteHere, WorkspaceHere
 from medloop.server.standing_views import open_assignment_view
 from medloop.server.views import case_view, prediction_view
 
@@ -21,9 +20,8 @@ Asked: TypeAlias = OpenedView | NothingLeft
 
 
 @router.post("/next")
-def post_next(site: SiteHere, workspace: WorkspaceHere, annotator: AnnotatorName, _body: Nothing) -> Asked:
+def post_next(site: SiteHere, workspace: WorkspaceHere, person: PersonHere, _body: Nothing) -> Asked:
     """The case worth most of this annotator's time now; work left open comes back first."""
-    person = annotator_named(workspace, annotator)
     opened = next_assignment(workspace, person.id)
     if opened is None:
         return NothingLeft(assignment=None, reason="Every case is answered, skipped or open with somebody else")
@@ -31,9 +29,8 @@ def post_next(site: SiteHere, workspace: WorkspaceHere, annotator: AnnotatorName
 
 
 @router.post("/cases/{case}/open")
-def post_open(site: SiteHere, workspace: WorkspaceHere, case: Id, annotator: AnnotatorName, _body: Nothing) -> OpenedView:
+def post_open(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, _body: Nothing) -> OpenedView:
     """Open one chosen case with its annotation, anybody's, else with a proposal; a draft of one's own comes back."""
-    person = annotator_named(workspace, annotator)
     return _shown(site, workspace, open_case(workspace, case, person.id))
 
 

@@ -12,7 +12,7 @@ from medloop.quality.triage import GOOD_DICE
 from medloop.server.progress_views import ProgressView
 from medloop.server.project_views import JobRef, LogLineView, LogView
 from medloop.server.schemas import After, Id, Limit, Nothing
-from medloop.server.site import AnnotatorName, WorkspaceHere
+from medloop.server.site import PersonHere, WorkspaceHere
 from medloop.server.triage_views import TriageAnswer
 from medloop.server.views import JobView, job_view
 
@@ -55,13 +55,13 @@ def get_job_log(workspace: WorkspaceHere, job: Id, after: After = 0) -> LogView:
 
 
 @router.post("/jobs/{job}/cancel")
-def post_cancel(workspace: WorkspaceHere, job: Id, _body: Nothing) -> JobView:
+def post_cancel(workspace: WorkspaceHere, job: Id, person: PersonHere, _body: Nothing) -> JobView:
     """Ask a job to stop; what it has learned so far is kept."""
-    workspace.store.jobs.cancel(job)
+    workspace.store.jobs.cancel(job, actor=person.id)
     return job_view(workspace.store.jobs.get(job))
 
 
 @router.post("/train")
-def post_train(workspace: WorkspaceHere, annotator: AnnotatorName, _body: Nothing) -> JobRef:
+def post_train(workspace: WorkspaceHere, person: PersonHere, _body: Nothing) -> JobRef:
     """Ask for a training now; one that waits already counts."""
-    return JobRef(job_id=start_training(workspace, actor=annotator).id)
+    return JobRef(job_id=start_training(workspace, actor=person.id).id)
