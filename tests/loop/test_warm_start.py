@@ -123,7 +123,7 @@ def test_a_stopped_training_goes_on_with_the_answers_it_had_chosen(make_workspac
     with JobControl(workspace, again) as control:
         run_training(workspace, control, threads=1)
     with workspace.store.read() as tx:
-        newest = tx.latest_model()
+        newest = tx.live_model()
     assert newest is not None
     assert list(newest.metrics["learned"]) == chosen
 

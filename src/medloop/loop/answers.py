@@ -198,7 +198,7 @@ def _take(workspace: Workspace, asked: Asked, annotator_id: str) -> Opened | Non
 
 
 def _open(tx: Writer, case: Case, annotator_id: str, round_id: str | None, reason: str) -> Assignment:
-    model = tx.latest_model()
+    model = tx.live_model()
     proposals = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1) if model else []
     if not proposals:
         proposals = tx.find(Prediction, where={"case_id": case.id}, order=("created_at",), descending=True, limit=1)

@@ -62,7 +62,7 @@ class LabelView(View):
 
 
 class ModelBrief(View):
-    """The newest model."""
+    """The model in use."""
 
     id: str
     index: int
@@ -154,6 +154,7 @@ class JobView(View):
     started_at: str | None
     finished_at: str | None
     error: str
+    result_message: str
 
 
 def label_view(label: Label) -> LabelView:
@@ -179,7 +180,7 @@ def current_round(tx: Reader) -> Round | None:
 
 def newest_prediction(tx: Reader, case_id: str) -> Prediction | None:
     """The newest model's prediction of a case, else the newest of any model."""
-    model = tx.latest_model()
+    model = tx.live_model()
     own = tx.find(Prediction, where={"case_id": case_id, "model_id": model.id}, limit=1) if model else []
     newest = own or tx.find(Prediction, where={"case_id": case_id}, order=("created_at",), descending=True, limit=1)
     return next(iter(newest), None)
@@ -240,5 +241,6 @@ def assignment_view(assignment: Assignment) -> AssignmentView:
 
 
 def job_view(job: Job) -> JobView:
-    """A job."""
-    return JobView.model_validate(job)
+    """A job; its result's message says why it did nothing, or what became of its model."""
+    known = {name: getattr(job, name) for name in JobView.model_fields if name != "result_message"}
+    return JobView(**known, result_message=str(job.result.get("message") or job.result.get("note") or ""))
