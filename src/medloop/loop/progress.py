@@ -65,6 +65,7 @@ class Progress:
     Attributes:
         curve: Evaluations that count, one model per distinct set of annotations.
         unpredicted: Unanswered cases that the model in use has not seen yet; None without a model.
+        pool_note: What is missing in the pool's predictions and qualities, in words; "" where nothing is.
         effort: What each annotator's answers took.
         queried: Per label, how many answered cases hold it and how many of them were asked.
         stopping: Whether to go on asking, and why.
@@ -77,6 +78,7 @@ class Progress:
     pool_quality: PoolQuality | None
     models: tuple[ModelLine, ...]
     unpredicted: int | None
+    pool_note: str
     rounds: tuple[RoundLine, ...]
     effort: tuple[EffortLine, ...]
     queried: tuple[ClassCount, ...]
@@ -88,15 +90,17 @@ def progress(workspace: Workspace) -> Progress:
     queried, stopping = queried_classes(workspace), stopping_advice(workspace)
     with workspace.store.read() as tx:
         models, live = tx.distinct_models(), tx.live_model()
-        counts = tx.case_counts()
+        counts, pooled = tx.case_counts(), pool_quality(tx.expected_qualities(["train"]))
+        unpredicted = tx.unpredicted(live.id, POOL) if live else None
         return Progress(
             curve=tuple(_curve(tx, models)),
             labels_per_hour=labels_per_hour(tx),
             answered=counts.answered,
             total=counts.total,
-            pool_quality=pool_quality(tx.expected_qualities(["train"])),
+            pool_quality=pooled,
             models=model_lines(tx),
-            unpredicted=tx.unpredicted(live.id, POOL) if live else None,
+            unpredicted=unpredicted,
+            pool_note=pool_note(live, unpredicted, pooled),
             rounds=tuple(_round_line(tx, r) for r in tx.find(Round, order=("index",))),
             effort=effort_summary(tx),
             queried=queried,
@@ -118,6 +122,18 @@ def pool_quality(values: Sequence[float]) -> PoolQuality | None:
     array = np.asarray(values)
     histogram, _ = np.histogram(array, bins=10, range=(0.0, 1.0))
     return PoolQuality(float(array.mean()), int((array < GOOD_QUALITY).sum()), tuple(int(n) for n in histogram))
+
+
+def pool_note(live: Model | None, unpredicted: int | None, quality: PoolQuality | None) -> str:
+    """Why the pool has no prediction or no expected quality; "" where every case has both."""
+    if live is None:
+        return "No model yet: the first one predicts the pool."
+    if unpredicted:
+        cases = "1 case waits" if unpredicted == 1 else f"{unpredicted} cases wait"
+        return f"{cases} for the prediction of model {live.index}."
+    if quality is None:
+        return f"Model {live.index} has predicted the pool; how good that is cannot be told before more evaluation patients are judged."
+    return ""
 
 
 def _curve(tx: Reader, models: Sequence[Model]) -> list[CurvePoint]:

@@ -50,10 +50,11 @@ def run_prediction(workspace: Workspace, control: JobControl) -> Json:
             return {"message": f"model {live.index} is in use, nothing to do"}
         cases = _upcoming(tx) if control.job.payload["scope"] == "upcoming" else _pool(workspace, tx)
         done = {p.case_id for p in tx.latest_predictions(model_id)}
-    predict_cases(workspace, model, [c for c in cases if c.id not in done], control)
+    lacking = [c for c in cases if c.id not in done]
+    predict_cases(workspace, model, lacking, control)
     if control.job.payload["scope"] == "pool":
         workspace.store.jobs.enqueue("query", {}, key=f"query-{model_id}", priority=6)
-    return {"predicted": len(cases)}
+    return {"predicted": len(cases), "new": len(lacking)}
 
 
 def predict_cases(workspace: Workspace, model: Model, cases: Sequence[Case], control: JobControl) -> None:

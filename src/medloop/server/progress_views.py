@@ -112,6 +112,7 @@ class ProgressView(View):
     pool_quality: PoolQualityView | None
     models: list[ModelLineView]
     unpredicted: int | None
+    pool_note: str
     rounds: list[RoundLineView]
     effort: list[EffortLineView]
     queried: list[ClassCountView]
