@@ -160,13 +160,13 @@ def test_an_unknown_state_is_refused(store: Store) -> None:
 def test_latest_predictions_are_the_newest_of_one_model_per_case(store: Store) -> None:
     with store.write("me") as tx:
         samples.add_basics(tx, "a", "b")
-        assert tx.latest_model() is None
+        assert tx.live_model() is None
         for record in (samples.snapshot(), samples.model(1), samples.model(2)):
             tx.add(record)
         for of, by, number in (("a", 1, 0), ("b", 1, 0), ("a", 1, 1), ("a", 2, 0)):
             tx.add(samples.prediction(of, by, number=number))
         assert [p.id for p in tx.latest_predictions("model-1")] == ["prediction-b-1-0", "prediction-a-1-1"]
-        latest = tx.latest_model()
+        latest = tx.live_model()
         assert latest is not None
         assert latest.index == 2
 

@@ -92,7 +92,7 @@ def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path
         for record in (samples.assignment(number=2), samples.annotation(number=2), samples.snapshot(), samples.model(), samples.evaluation()):
             tx.add(record)
     with store.database.writing() as connection:
-        for table in ("descriptors", "provenances", "prompts", "withdrawals"):
+        for table in ("evaluation_truths", "live_choices", "descriptors", "provenances", "prompts", "withdrawals"):
             connection.execute(text(f"DROP TABLE {table}"))
         for table, column in LATER_COLUMNS:
             connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from medloop import __version__
-from medloop.cli import annotations, learning, measuring, projects, prompting, serving, studies, triage
+from medloop.cli import annotations, learning, measuring, models, projects, prompting, serving, studies, triage
 from medloop.core.errors import MedloopError, SettingError
 
 DEBUG = "MEDLOOP_DEBUG"
@@ -37,6 +37,7 @@ for command in (
     learning.train,
     learning.predict,
     learning.query,
+    models.models,
     projects.status,
     projects.report,
     measuring.measure,

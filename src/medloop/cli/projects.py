@@ -27,7 +27,9 @@ def init(
         str | None, typer.Option(help="How to choose before there is a model; may need features only.", show_default="random")
     ] = None,
     batch: Annotated[int | None, typer.Option(help="Cases per round.", show_default="4")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Longest time of one training.", show_default="10")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Time aimed at for one training; 50 steps are made in any case.", show_default="10")
+    ] = None,
     warm_start: Annotated[bool, typer.Option("--warm-start", help="The same as --training all.")] = False,
     training: Annotated[
         str | None,
@@ -218,6 +220,7 @@ def export(
     folder: ProjectFolder,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.", show_default=False)],
     fmt: Annotated[str, typer.Option("--format", help="nifti, msd, nnunet, csv or model.", show_default=False)],
+    model: Annotated[int | None, typer.Option(help="Which model to write; the one in use by default.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the answers or the model to a folder.
@@ -228,7 +231,7 @@ def export(
     from medloop.loop.workspace import Workspace
 
     with Workspace.open(folder) as workspace:
-        done = export_project(workspace, out, fmt)
+        done = export_project(workspace, out, fmt, model=model)
     if as_json:
         print_json(done)
     else:

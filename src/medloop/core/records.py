@@ -104,7 +104,7 @@ class ProjectSettings:
         train_after: New answers that start a background training before the round ends; 0 waits for its end.
         validation_fraction, test_fraction: Share of labelled patients kept for evaluation at import.
         audit_fraction: Share of unlabelled patients drawn as the audit sample at import.
-        train_minutes: Wall-clock budget of one training.
+        train_minutes: Wall-clock time aimed at for the steps of one training; a network gets at least 50 steps.
         train_steps: Step budget of one training; 0 leaves it to the recipe.
         warm_start: What a training begins with: "scratch" learns all answers anew; the others go on from the newest
             model's weights with "all" answers, the "new" ones, the new ones and as many old ones ("replay"), or the new
@@ -522,6 +522,44 @@ class Evaluation:
     selected: bool = False
     created_at: str
     leaning: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationTruth:
+    """Which annotations a model was held against on one split; the newest of a model and split counts.
+
+    Attributes:
+        evaluation_id: What came of it; None when no annotation was left to judge by.
+        digest: Over the ids of the annotations that counted then; another one now means that the figure is out of date.
+    """
+
+    id: str
+    model_id: str
+    split: Split
+    evaluation_id: str | None
+    digest: str
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveChoice:
+    """Which model is in use from now on, and why; the newest one counts.
+
+    Attributes:
+        model_id: The model in use: it predicts, ranks the pool and answers in the page.
+        judged_id: The model this decision was about, in use or not.
+        pinned: Whether a person chose; trainings change nothing then.
+        reason: In words.
+        comparison: Of the judged model with the one in use before, as `Comparison.to_json` writes it; {} without one.
+    """
+
+    id: str
+    model_id: str
+    judged_id: str
+    pinned: bool
+    reason: str
+    comparison: Json = field(default_factory=dict)
+    created_at: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,7 +58,7 @@ def calibrate_model(workspace: Workspace, *, method: Method = "temperature") -> 
         InputError: Without a model, or without validation answers.
     """
     with workspace.store.read() as tx:
-        model = tx.latest_model()
+        model = tx.live_model()
         answered = {split: [(a, tx.get(Case, a.case_id)) for a in consensus_answers(tx, split)] for split in EVALUATION_SPLITS}
     if model is None or not answered["validation"]:
         have = "no model" if model is None else "no validation answers"

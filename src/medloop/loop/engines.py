@@ -44,7 +44,7 @@ def choose_engine(workspace: Workspace, name: str = AUTO) -> EngineChoice:
     if name not in ENGINES:
         raise SettingError(f"An engine is one of {', '.join(ENGINES)}, got {name!r}")
     with workspace.store.read() as tx:
-        model = tx.latest_model()
+        model = tx.live_model()
     if name != "classical" and model is not None and model.recipe.get("guided", False):
         return EngineChoice(f"network {model.id}", partial(_network, workspace.store.blobs, model))
     if name == "network":

@@ -13,6 +13,7 @@ from medloop.loop.arrays import load_answer, load_image
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.control import JobControl
 from medloop.loop.left_out import refused_cases
+from medloop.loop.standing_models import model_of_index
 from medloop.loop.workspace import Workspace
 
 FORMATS = ("nifti", "msd", "nnunet", "csv", "model")
@@ -33,8 +34,14 @@ class ExportReport:
     notes: tuple[str, ...] = ()
 
 
-def export_project(workspace: Workspace, out: Path, fmt: str) -> ExportReport:
-    """Write every answered case (or the newest model) to a new folder.
+def export_project(workspace: Workspace, out: Path, fmt: str, *, model: int | None = None) -> ExportReport:
+    """Write every answered case (or a model) to a new folder.
+
+    Args:
+        workspace: The project.
+        out: A new or empty folder.
+        fmt: One of `FORMATS`.
+        model: Index of the model to write; None takes the one in use. Only for the format "model".
 
     Raises:
         SettingError: An unknown format, or one that does not fit the task.
@@ -44,7 +51,9 @@ def export_project(workspace: Workspace, out: Path, fmt: str) -> ExportReport:
     if fmt not in FORMATS:
         raise SettingError(f"Unknown export format {fmt!r}", remedy=f"use one of {', '.join(FORMATS)}")
     if fmt == "model":
-        return _export_model(workspace, out)
+        return _export_model(workspace, out, model)
+    if model is not None:
+        raise SettingError(f"A model is chosen for the format model only, got {fmt}", remedy="leave --model out")
     if (fmt == "csv") != (workspace.task.kind == "classification"):
         raise SettingError(f"A {workspace.task.kind} cannot be exported as {fmt}", remedy="csv is for classification, the others for masks")
     answers = _answers(workspace)
@@ -100,10 +109,10 @@ def left_out_notes(workspace: Workspace) -> tuple[str, ...]:
     return tuple(f"left out: {case}" for case in refused_cases(workspace))
 
 
-def _export_model(workspace: Workspace, out: Path) -> ExportReport:
+def _export_model(workspace: Workspace, out: Path, index: int | None) -> ExportReport:
     """Weights as safetensors beside a JSON that names recipe, labels, snapshot, digests."""
     with workspace.store.read() as tx:
-        model = tx.latest_model()
+        model = tx.live_model() if index is None else model_of_index(tx, index)
     if model is None:
         raise NotFoundError("There is no model to export yet", remedy="train one with: medloop train")
     if out.exists() and any(out.iterdir()):

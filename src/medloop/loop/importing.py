@@ -23,6 +23,7 @@ from medloop.loop.annotators import annotator_named
 from medloop.loop.cases import IMPORTER, add_case
 from medloop.loop.describing import request_description
 from medloop.loop.label_maps import LabelMap, label_map
+from medloop.loop.predicting import follow_up
 from medloop.loop.workspace import Workspace
 
 ImportProgress: TypeAlias = Callable[[int, int, str], None]
@@ -100,6 +101,7 @@ def import_dataset(
             tally.refused.append(Refusal(file=case.name, rule=error.message, value="", remedy=error.remedy))
     if tally.added:
         request_description(workspace)
+        follow_up(workspace)
     return ImportReport(tuple(tally.added), tally.labelled, tuple(tally.duplicates), tuple(tally.refused))
 
 
@@ -174,6 +176,7 @@ def _import_case(
         notes=read.notes if image is read.image else tuple(note for note in read.notes if note != UNSIZED),
         stratum=case.stratum or (case.tag or ""),
         actor=actor,
+        follow=False,
     )
     seen.names[case.name], seen.digests[digest] = digest, case.name
     tally.added.append(case.name)

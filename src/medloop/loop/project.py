@@ -16,7 +16,7 @@ from typing import Self
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import NotFoundError
 from medloop.core.image import Image
-from medloop.core.records import Annotation, Case, ProjectSettings, TaskKind
+from medloop.core.records import Annotation, Case, Model, ProjectSettings, TaskKind
 from medloop.datasets.dataset import MaskReading
 from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import Opened, flag_case, next_assignment, open_case, skip_case, submit_mask, submit_partial, submit_tag
@@ -24,10 +24,12 @@ from medloop.loop.arrays import load_image, load_proposal
 from medloop.loop.exporting import ExportReport, export_project
 from medloop.loop.importing import ImportReport, import_dataset
 from medloop.loop.measuring import CaseMeasures, Wanted, measure_project
+from medloop.loop.model_lines import ModelLine, list_models
 from medloop.loop.parts import Part
 from medloop.loop.progress import Progress, progress
 from medloop.loop.reporting import report_html
 from medloop.loop.rounds import start_training
+from medloop.loop.standing_models import use_automatic, use_model
 from medloop.loop.status import ProjectStatus, status
 from medloop.loop.work import drain
 from medloop.loop.withdrawing import undo_submit
@@ -151,13 +153,17 @@ class Project:
         """
         return replace_record(opened, assignment=undo_submit(self.workspace, opened.assignment.id))
 
-    def train(self, *, threads: int = 1) -> ProjectStatus:
+    def train(self, *, threads: int = 1, again: bool = False) -> ProjectStatus:
         """Learn from all answers now, in this process, then predict and evaluate.
+
+        Args:
+            threads: CPU threads.
+            again: Make a model also when nothing is new since the last one.
 
         Raises:
             MedloopError: The training failed; the message says why.
         """
-        start_training(self.workspace, actor="python")
+        start_training(self.workspace, again=again, actor="python")
         self.work(threads=threads)
         return self.status()
 
@@ -181,9 +187,23 @@ class Project:
         """The report as one HTML document."""
         return report_html(self.workspace)
 
-    def export(self, out: str | Path, fmt: str) -> ExportReport:
-        """Write the answers, or the model, to a new folder; see `export_project`."""
-        return export_project(self.workspace, Path(out), fmt)
+    def models(self) -> tuple[ModelLine, ...]:
+        """Every model: what it learned from, its score, whether it is in use and why."""
+        return list_models(self.workspace)
+
+    def use_model(self, index: int | None) -> Model:
+        """Pin a model, so that it is in use whatever is trained later; None gives the choice back.
+
+        Raises:
+            NotFoundError: No such model.
+        """
+        if index is None:
+            return use_automatic(self.workspace, actor="python")
+        return use_model(self.workspace, index, actor="python")
+
+    def export(self, out: str | Path, fmt: str, *, model: int | None = None) -> ExportReport:
+        """Write the answers, or a model (the one in use by default), to a new folder; see `export_project`."""
+        return export_project(self.workspace, Path(out), fmt, model=model)
 
     def close(self) -> None:
         """Release the database."""

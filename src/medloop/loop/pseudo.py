@@ -79,7 +79,7 @@ def load_pseudo(workspace: Workspace, pseudo: PseudoAnswer) -> tuple[Case, Mask 
 
 def _believable(tx: Reader) -> list[Prediction]:
     """Predictions of the newest model for unanswered training cases, by case name."""
-    model = tx.latest_model()
+    model = tx.live_model()
     if model is None:
         return []
     names = {c.id: c.name for c in tx.unanswered_cases(["train"], exclude_open=False)}

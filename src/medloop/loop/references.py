@@ -74,7 +74,7 @@ def judge_by_references(workspace: Workspace, *, most: int = MOST, good: float =
     if not FEWEST <= most <= MOST:
         raise SettingError(f"Take {FEWEST} to {MOST} references, got {most}")
     with workspace.store.read() as tx:
-        model = tx.latest_model()
+        model = tx.live_model()
         if model is None:
             raise InputError("Judging predictions needs a model, got none", remedy="answer some cases and train")
         answers = _newest_answers(tx, most)

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from medloop.core.records import LABEL_COLOURS, now
 from medloop.loop.effort import EffortLine
 from medloop.loop.left_out import refused_cases
+from medloop.loop.model_lines import ModelLine
 from medloop.loop.progress import CurvePoint, Progress, progress
 from medloop.loop.status import ProjectStatus, status
 from medloop.loop.workspace import Workspace
@@ -51,8 +52,11 @@ def report_html(workspace: Workspace) -> str:
         _effort(made.effort),
         "<h2>Models</h2>",
         _table(
-            ("model", "cases learned", "steps", "seconds", "made"),
-            ((m.index, m.cases, m.steps, f"{m.seconds:.0f}", m.created_at[:16] + "Z") for m in made.models),
+            ("model", "annotations learned", "steps", "seconds", "made", "in use", "why"),
+            (
+                (m.index, m.learned, m.steps, f"{m.seconds:.0f}", m.created_at[:16] + "Z", _in_use(m), m.note + _repeats(m))
+                for m in made.models
+            ),
         ),
         "<h2>Rounds</h2>",
         _table(
@@ -142,6 +146,14 @@ def _advice(advice: Advice) -> str:
     verdict = "Stopping is advised." if advice.stop else "Going on is advised."
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in advice.reasons)
     return f"<p><strong>{verdict}</strong></p><ul>{reasons}</ul>"
+
+
+def _in_use(model: ModelLine) -> str:
+    return ("pinned" if model.pinned else "yes") if model.live else "no"
+
+
+def _repeats(model: ModelLine) -> str:
+    return " (learned from the same annotations as an older model: no further evidence)" if model.nothing_new else ""
 
 
 def _effort(lines: Sequence[EffortLine]) -> str:

@@ -20,6 +20,7 @@ from medloop.loop.asking import asked_case_ids, make_query
 from medloop.loop.consensus import training_answers
 from medloop.loop.leases import release_stale
 from medloop.loop.pools import ExtraScores
+from medloop.loop.predicting import ask_evaluation
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
@@ -121,15 +122,25 @@ def advance(workspace: Workspace) -> None:
 def after_answer(workspace: Workspace) -> None:
     """What an answer sets in motion: the end of its round, or a training in between."""
     advance(workspace)
+    ask_evaluation(workspace)
     if workspace.settings.train_after and _new_answers(workspace) >= workspace.settings.train_after:
         start_training(workspace)
 
 
-def start_training(workspace: Workspace, *, actor: str = "system") -> Job:
-    """Ask the worker for a new model; a training that has not yet frozen its answers already counts."""
+def start_training(workspace: Workspace, *, again: bool = False, actor: str = "system") -> Job:
+    """Ask the worker for a new model; a training that has not yet frozen its answers already counts.
+
+    Args:
+        workspace: The project.
+        again: Train also when nothing is new since the last model.
+        actor: Who asks, for the audit.
+    """
     with workspace.store.read() as tx:
-        frozen = tx.count(Snapshot)
-    return workspace.store.jobs.enqueue("train", {}, key=f"train-{frozen + 1}", priority=5, actor=actor)
+        key = f"train-{tx.count(Snapshot) + 1}"
+    jobs = workspace.store.jobs
+    if again:
+        return jobs.enqueue("train", {"again": True}, key=f"{key}-again", priority=5, actor=actor)
+    return jobs.enqueue("train", {}, key=key, priority=5, actor=actor)
 
 
 def claim_rounds(tx: Writer, snapshot: Snapshot) -> None:
@@ -153,6 +164,25 @@ def close_evaluated(workspace: Workspace, model_id: str) -> None:
     with workspace.store.write("system") as tx:
         for current in tx.find(Round, where={"state": "evaluating", "model_id": model_id}):
             _move(tx, current, RoundState.CLOSED)
+
+
+def close_learned(workspace: Workspace, model: Model, message: str) -> None:
+    """Rounds whose answers a model has learned already are done."""
+    with workspace.store.write("system") as tx:
+        for failed in tx.find(Round, where={"state": "failed"}):
+            _move(tx, failed, RoundState.TRAINING)
+        for waiting in tx.find(Round, where={"state": "training"}):
+            move_round(waiting.state, RoundState.CLOSED)
+            fields = {"state": RoundState.CLOSED, "model_id": model.id, "message": message, "updated_at": now()}
+            tx.change(Round, waiting.id, verb="closed", fields=fields)
+
+
+def fail_round(workspace: Workspace, round_id: str, message: str) -> None:
+    """A round that waits for work nobody will do; the next training takes it up again."""
+    with workspace.store.write("system") as tx:
+        current = tx.get(Round, round_id)
+        if current.state in (RoundState.TRAINING, RoundState.EVALUATING):
+            _move(tx, current, RoundState.FAILED, message=message)
 
 
 def mark_failed(workspace: Workspace, message: str) -> None:

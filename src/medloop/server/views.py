@@ -62,7 +62,7 @@ class LabelView(View):
 
 
 class ModelBrief(View):
-    """The newest model."""
+    """The model in use."""
 
     id: str
     index: int
@@ -154,6 +154,7 @@ class JobView(View):
     started_at: str | None
     finished_at: str | None
     error: str
+    result_message: str
 
 
 def label_view(label: Label) -> LabelView:
@@ -227,5 +228,6 @@ def prediction_view(prediction: Prediction, model: Model) -> PredictionView:
 
 
 def job_view(job: Job) -> JobView:
-    """A job."""
-    return JobView.model_validate(job)
+    """A job; its result's message says why it did nothing, or what became of its model."""
+    known = {name: getattr(job, name) for name in JobView.model_fields if name != "result_message"}
+    return JobView(**known, result_message=str(job.result.get("message") or job.result.get("note") or ""))

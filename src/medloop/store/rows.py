@@ -23,8 +23,10 @@ from medloop.core.records import (
     Descriptor,
     DraftPatch,
     Evaluation,
+    EvaluationTruth,
     Job,
     Label,
+    LiveChoice,
     Model,
     Prediction,
     Project,
@@ -288,6 +290,8 @@ _ALL: tuple[Kind[Any], ...] = (
         tables.evaluations,
         {"mean": _FLOAT, "low": _FLOAT, "high": _FLOAT, "effort_minutes": _FLOAT, "per_case": _JSON, "leaning": _LATER_TUPLE},
     ),
+    Kind(EvaluationTruth, "truth", tables.evaluation_truths, {}),
+    Kind(LiveChoice, "choice", tables.live_choices, {"comparison": _JSON}),
     Kind(Job, "job", tables.jobs, {"payload": _JSON, "result": _JSON, "state": _JOB_STATE, "progress": _FLOAT}),
 )
 _KINDS: dict[type[Any], Kind[Any]] = {kind.record: kind for kind in _ALL}

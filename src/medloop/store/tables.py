@@ -32,6 +32,8 @@ IMMUTABLE = (
     "descriptors",
     "provenances",
     "withdrawals",
+    "live_choices",
+    "evaluation_truths",
 )
 """Tables whose rows are never updated or deleted: triggers refuse it, as they do for `events`."""
 
@@ -311,6 +313,33 @@ evaluations = Table(
     Column("leaning", JSON),
     added_by_event(),
     Index(None, "model_id", "split"),
+)
+
+evaluation_truths = Table(
+    "evaluation_truths",
+    metadata,
+    record_id(),
+    link("model_id", "models"),
+    words("split"),
+    link("evaluation_id", "evaluations", optional=True),
+    words("digest"),
+    words("created_at"),
+    added_by_event(),
+    Index(None, "model_id", "split", "event"),
+)
+
+live_choices = Table(
+    "live_choices",
+    metadata,
+    record_id(),
+    link("model_id", "models"),
+    link("judged_id", "models"),
+    Column("pinned", Boolean, nullable=False),
+    words("reason"),
+    nested("comparison"),
+    words("created_at"),
+    added_by_event(),
+    Index(None, "event"),
 )
 
 case_states = Table(

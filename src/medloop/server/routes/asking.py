@@ -49,7 +49,7 @@ def _shown(site: Site, workspace: Workspace, opened: Opened) -> OpenedView:
     """The opened case; a missing proposal is asked for, and announced on the stream when it is there."""
     shown = opened.prediction
     with workspace.store.read() as tx:
-        newest = tx.latest_model()
+        newest = tx.live_model()
         assignment = open_assignment_view(tx, opened)
         author = newest if shown is None or (newest and newest.id == shown.model_id) else tx.get(Model, shown.model_id)
     site.proposer.want(workspace.project.id, opened.case.id, shown=shown, newest=newest)
