@@ -119,6 +119,7 @@ def export(
     folder: ProjectFolder,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.", show_default=False)],
     fmt: Annotated[str, typer.Option("--format", help="nifti, msd, nnunet, csv or model.", show_default=False)],
+    model: Annotated[int | None, typer.Option(help="Which model to write; the one in use by default.", show_default=False)] = None,
     regular_grid: Annotated[
         bool, typer.Option("--regular-grid", help="Resample cases with tilted or sheared axes, which ITK and nnU-Net refuse.")
     ] = False,
@@ -132,7 +133,7 @@ def export(
     from medloop.loop.workspace import Workspace
 
     with Workspace.open(folder) as workspace:
-        done = export_project(workspace, out, fmt, regular_grid=regular_grid)
+        done = export_project(workspace, out, fmt, model=model, regular_grid=regular_grid)
     if as_json:
         print_json(done)
     else:
