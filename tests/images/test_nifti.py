@@ -176,7 +176,8 @@ REFUSED: dict[str, tuple[tuple[Change, ...], str]] = {
     "giant voxel size": (((254, "<h", 0), (252, "<h", 1), (88, "<f", 1e30)), "pixdim"),
     "offset in the header": (((108, "<f", 100.0),), "vox_offset"),
     "NaN offset": (((108, "<f", np.nan),), "vox_offset"),
-    "offset beyond the file": (((108, "<f", 1e8),), "the file has"),
+    "offset beyond the file": (((108, "<f", 1e6),), "the file has"),
+    "offset beyond every header": (((108, "<f", 1e8),), "vox_offset must be a whole number from 352 to"),
     "infinite intercept": (((112, "<f", 2.0), (116, "<f", np.inf)), "scl_inter"),
 }
 

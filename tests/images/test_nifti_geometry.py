@@ -180,3 +180,25 @@ def test_free_text_of_a_header_is_not_kept(tmp_path: Path, field: tuple[int, byt
     assert b"Doe" not in kept
     assert kept[40:56] == path.read_bytes()[40:56]
     assert kept[252:328] == path.read_bytes()[252:328]
+
+
+def test_text_and_extensions_kept_by_an_older_version_do_not_leave_with_an_export(tmp_path: Path) -> None:
+    import base64
+
+    from medloop.core.records import Source
+    from medloop.images.nifti import write_image
+
+    image = nibabel.Nifti1Image(VOXELS, TURNED)
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"Doe^John was here"))
+    nibabel.save(image, tmp_path / "x.nii")
+    data = bytearray((tmp_path / "x.nii").read_bytes())
+    for at, length in ((4, 10), (14, 18), (148, 80), (228, 24), (328, 16)):
+        struct.pack_into(f"{length}s", data, at, b"Doe^John")
+    (tmp_path / "x.nii").write_bytes(data)
+    read = read_image(tmp_path / "x.nii")
+    old = Source(format="nifti", names=("x.nii",), sha256="0" * 64, nifti_header=base64.b64encode(bytes(data[:348])).decode())
+    for source in (old, read.source):
+        write_image(tmp_path / "out.nii", read.image, source)
+        assert b"Doe" not in (tmp_path / "out.nii").read_bytes()
+        np.testing.assert_array_equal(read_image(tmp_path / "out.nii").image.array, read.image.array)
+    assert "Doe" not in str(read.source)

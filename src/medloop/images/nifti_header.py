@@ -46,6 +46,9 @@ _REFUSED = {
 _MAX_RATIO = 1040
 """Deflate cannot inflate one byte to more (1032), see zlib's technical details."""
 
+MAX_OFFSET = 64 << 20
+"""Largest header with its extensions: they hold words and tables, and are read into memory."""
+
 _REPAIR = "write the file again with a current tool"
 
 
@@ -228,8 +231,8 @@ def _dtype(path: Path, raw: bytes, order: ByteOrder, layout: Layout) -> np.dtype
 
 def _offset(path: Path, offset: float, header_size: int) -> int:
     least = header_size + 4 if header_size else 0
-    if not (math.isfinite(offset) and float(offset).is_integer() and least <= offset < 1 << 31):
-        raise FormatError(f"{path.name}: vox_offset must be a whole number from {least}, got {offset}", remedy=_REPAIR)
+    if not (math.isfinite(offset) and float(offset).is_integer() and least <= offset <= MAX_OFFSET):
+        raise FormatError(f"{path.name}: vox_offset must be a whole number from {least} to {MAX_OFFSET}, got {offset:g}", remedy=_REPAIR)
     return int(offset)
 
 
