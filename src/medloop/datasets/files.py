@@ -16,6 +16,9 @@ MAX_NAME = 200
 SIDECAR = "medloop.csv"
 """Table that our exports put beside layouts which know no patients, splits or authors; an import reads it back."""
 
+LINK_RULE = "a link must not lead out of the source's folder, or of the git-annex store it belongs to"
+LINK_REMEDY = "copy the file, or import the folder that holds both"
+
 
 @dataclass(frozen=True)
 class Root:
@@ -142,7 +145,7 @@ def image_files(root: Root, under: str) -> tuple[list[Path], list[Refusal]]:
     files, refused = root.walk(under)
     for path in files:
         if not root.holds(path):
-            refused.append(Refusal(root.label(path), "a link must not lead out of the source's folder", "", "copy the file"))
+            refused.append(Refusal(root.label(path), LINK_RULE, "", LINK_REMEDY))
         elif not split_suffix(path.name)[1]:
             refused.append(Refusal(root.label(path), "an image file ends in .nii, .nii.gz, .png, .jpg or .tif", path.suffix or "no suffix"))
         else:

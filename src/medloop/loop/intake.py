@@ -3,29 +3,27 @@
 Reading may fail in any way: it costs the case, which is named. Only a store that cannot write is passed on.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-import numpy as np
-
-from medloop.core.errors import ConflictError, InputError, LabelError, MedloopError
-from medloop.core.geometry import Grid
+from medloop.core.errors import ConflictError, InputError, MedloopError
 from medloop.core.image import Image, Mask
 from medloop.core.names import composed
-from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Display, Source, Split
+from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Split
 from medloop.datasets.channels import known_names
 from medloop.datasets.dataset import CaseSource, Dataset, Refusal
-from medloop.images.read import ReadImage, read_image, read_mask
+from medloop.images.read import ReadImage, read_image
 from medloop.images.result import UNSIZED
 from medloop.loop.annotators import annotator_named
 from medloop.loop.cases import IMPORTER, add_case
 from medloop.loop.describing import request_description
 from medloop.loop.import_report import Tally
 from medloop.loop.import_splits import drawn_along, import_splits
-from medloop.loop.label_maps import LabelMap, label_map
+from medloop.loop.label_maps import label_map
 from medloop.loop.late_labels import Incoming, take_later
 from medloop.loop.predicting import follow_up
 from medloop.loop.rounds import after_answer
+from medloop.loop.source_answers import read_answer
 from medloop.loop.workspace import Workspace
 
 AnswersWanted: TypeAlias = Literal["all", "evaluation", "none"]
@@ -72,15 +70,15 @@ class Intake:
             read = _read(case)
             known = self._known(case, read)
             grid = read.image.grid if known is None else known.grid
-            answer = _read_answer(case, read.found.image, grid, self._values)
+            answer, said = read_answer(case, read.found.image, grid, self._values)
         except _READ_FAULTS as error:
             self.tally.refused.append(_refusal(case, error))
             return
         try:
             if known is None:
-                self._add(case, read, answer)
+                self._add(case, read, answer, said)
             else:
-                self._update(case, known, read, answer)
+                self._update(case, known, read, answer, said)
         except (InputError, ConflictError, MemoryError) as error:
             self.tally.refused.append(_refusal(case, error))
 
@@ -121,18 +119,18 @@ class Intake:
             self.tally.remark(case.name, f"its annotator's name cannot be kept ({error.message}); the label counts as imported")
             return self._importer
 
-    def _add(self, case: CaseSource, read: "_Read", answer: Mask | int | None) -> None:
+    def _add(self, case: CaseSource, read: "_Read", answer: Mask | int | None, said: tuple[str, ...]) -> None:
         split = self._splits[case.name]
         given = self._incoming(case, answer, split)
-        notes = (*read.notes, *case.notes)
-        source = _with_channels(read.found.source, self._channels, read.image.channels)
+        notes = (*read.notes, *said, *case.notes)
         made = add_case(
             self._workspace,
             read.image,
             name=case.name,
             patient=case.patient,
             split=split,
-            source=source,
+            source=read.found.source,
+            channel_names=self._channels,
             answer=given.answer if given else None,
             answered_by=given.by if given else None,
             notes=notes,
@@ -149,13 +147,14 @@ class Intake:
         if case.name in self._along:
             self.tally.remark(case.name, f"kept for {split}, where the source has another image of the patient")
 
-    def _update(self, case: CaseSource, known: Case, read: "_Read", answer: Mask | int | None) -> None:
+    def _update(self, case: CaseSource, known: Case, read: "_Read", answer: Mask | int | None, said: tuple[str, ...]) -> None:
         """Take what the source says now of a case that is there."""
         if known.patient != case.patient:
             self.tally.remark(case.name, "stays with the patient it was imported with, the source now names another")
         if known.grid != read.image.grid:
             self.tally.remark(case.name, "keeps the voxel size and position it was imported with, they read differently now")
         given = self._incoming(case, answer, known.split)
+        self.tally.remark(case.name, *said)
         taken = "known" if given is None else take_later(self._workspace, known, given, self._actor)
         if isinstance(taken, Refusal):
             self.tally.refused.append(taken)
@@ -177,13 +176,6 @@ class _Read:
         return tuple(note for note in self.found.notes if not (sized and note == UNSIZED))
 
 
-def _with_channels(source: Source, names: tuple[str, ...], channels: int) -> Source:
-    """The source with what its list calls the channels, where there are as many."""
-    if len(names) != channels:
-        return source
-    return replace(source, display=replace(source.display or Display(), channel_names=names))
-
-
 def _read(case: CaseSource) -> _Read:
     found = read_image(case.images[0] if len(case.images) == 1 else case.images)
     return _Read(found, case.sized(found.image))
@@ -197,26 +189,3 @@ def _refusal(case: CaseSource, error: BaseException) -> Refusal:
         return Refusal(case.name, "there is not enough memory to read it", "", "crop it, or use a machine with more memory")
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     return Refusal(case.name, f"it cannot be read: {reason}", "", "check that the file exists and may be read, and repeat the import")
-
-
-def _read_answer(case: CaseSource, read: Image, grid: Grid, values: LabelMap) -> Mask | int | None:
-    """The case's answer in the task's values, checked against its image even when it is not kept."""
-    if case.tag is not None:
-        if case.tag not in values.tags:
-            raise LabelError(f"{case.name}: unknown label {case.tag!r}", remedy=f"use one of {', '.join(values.tags)}")
-        return values.tags[case.tag]
-    if case.mask is None:
-        return None
-    mask = read_mask(case.mask, read.grid)
-    if values.foreground is not None:
-        return Mask((mask.array > 0).astype(np.uint8) * np.uint8(values.foreground), grid)
-    unknown = sorted(set(mask.values()) - {0, *values.voxels})
-    if unknown:
-        raise LabelError(
-            f"{case.mask.name}: mask values must be 0 or the task's labels, got also {unknown[:8]}",
-            remedy="make the project with more labels, or read every object as the first one with masks=foreground",
-        )
-    table = np.zeros(256, dtype=np.uint8)
-    for value, wanted in values.voxels.items():
-        table[value] = wanted
-    return Mask(table[mask.array], grid)
