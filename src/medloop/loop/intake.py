@@ -40,7 +40,7 @@ class Intake:
         self._workspace = workspace
         self._values = label_map(workspace, dataset)
         self.tally = Tally(refused=list(dataset.refused), about_source=(*dataset.notes, *self._values.notes))
-        self._splits = import_splits(workspace, dataset.cases)
+        self._splits = import_splits(workspace, dataset)
         self._channels = known_names(dataset.channels)
         self._along = drawn_along(dataset.cases, self._splits)
         self._answers = answers
@@ -151,11 +151,13 @@ class Intake:
         """Take what the source says now of a case that is there."""
         if known.patient != case.patient:
             self.tally.remark(case.name, "stays with the patient it was imported with, the source now names another")
+        if case.split not in (None, known.split):
+            self.tally.remark(case.name, f"stays in {known.split} as splits never move, the source now says {case.split}")
         if known.grid != read.image.grid:
             self.tally.remark(case.name, "keeps the voxel size and position it was imported with, they read differently now")
         given = self._incoming(case, answer, known.split)
         self.tally.remark(case.name, *said)
-        taken = "known" if given is None else take_later(self._workspace, known, given, self._actor)
+        taken = "known" if given is None else take_later(self._workspace, known, given, self._importer, self._actor)
         if isinstance(taken, Refusal):
             self.tally.refused.append(taken)
         else:

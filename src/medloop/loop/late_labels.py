@@ -41,13 +41,14 @@ class Incoming:
     effort_seconds: float = 0.0
 
 
-def take_later(workspace: Workspace, case: Case, incoming: Incoming, actor: str) -> Taken | Refusal:
+def take_later(workspace: Workspace, case: Case, incoming: Incoming, importer: Annotator, actor: str) -> Taken | Refusal:
     """Add the annotation unless it is known already, or say why it stays out.
 
     Args:
         workspace: The project.
         case: Already there.
         incoming: What the source says now.
+        importer: Whose imported annotations are that have no author.
         actor: Who imports, for the audit.
 
     Raises:
@@ -62,6 +63,7 @@ def take_later(workspace: Workspace, case: Case, incoming: Incoming, actor: str)
     with workspace.store.write(actor) as tx:
         every = [a for a in tx.find(Annotation, where={"case_id": case.id}) if a.kind != "partial"]
         own = [a for a in every if a.annotator_id == incoming.by.id]
+        own = own or [a for a in every if a.annotator_id == importer.id and a.origin == "imported"]  # now its author is named
         same = bool(own) and _says(workspace, case, own[-1], incoming, blob)
         if refusal := _decided_here(tx, case, incoming, own, every, same=same):
             return refusal
