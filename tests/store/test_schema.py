@@ -89,7 +89,13 @@ def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path
     store = Store.create(folder)
     with store.write("me") as tx:
         samples.add_basics(tx, "a")
-        for record in (samples.assignment(number=2), samples.annotation(number=2), samples.snapshot(), samples.model(), samples.evaluation()):
+        for record in (
+            samples.assignment(number=2),
+            samples.annotation(number=2),
+            samples.snapshot(),
+            samples.model(),
+            samples.evaluation(),
+        ):
             tx.add(record)
     with store.database.writing() as connection:
         for table in ("evaluation_truths", "live_choices", "descriptors", "provenances", "prompts", "withdrawals"):

@@ -197,6 +197,18 @@ def flag_case(workspace: Workspace, assignment_id: str, *, reason: str) -> Assig
     return _close(workspace, assignment_id, "flagged", "flag", reason)
 
 
+def checked_reason(reason: str) -> str:
+    """A reason without surrounding spaces.
+
+    Raises:
+        InputError: Empty or over-long.
+    """
+    cleaned = reason.strip()
+    if not cleaned or len(cleaned) > MAX_REASON:
+        raise InputError(f"Give a reason of 1 to {MAX_REASON} characters, got {len(cleaned)}")
+    return cleaned
+
+
 def checked_mask(workspace: Workspace, case: Case, mask: MaskArray) -> MaskArray:
     """The mask, if it fits the case and the task.
 
@@ -264,9 +276,7 @@ def _submit(workspace: Workspace, assignment_id: str, revision: int | None, how:
 
 
 def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reason: str) -> Assignment:
-    cleaned = reason.strip()
-    if not cleaned or len(cleaned) > MAX_REASON:
-        raise InputError(f"Give a reason of 1 to {MAX_REASON} characters, got {len(cleaned)}")
+    cleaned = checked_reason(reason)
     with workspace.store.read() as tx:
         annotator_id = tx.get(Assignment, assignment_id).annotator_id
     with workspace.store.write(annotator_id) as tx:

@@ -166,5 +166,3 @@ def _old_leans(tx: Reader, annotation: Annotation) -> bool:
     if annotation.proposal_id is None or annotation.tag is None:
         return may_lean(annotation)
     return int(np.argmax(tx.get(Prediction, annotation.proposal_id).probabilities)) == annotation.tag
-
-

@@ -31,8 +31,8 @@ from medloop.loop.reporting import report_html
 from medloop.loop.rounds import start_training
 from medloop.loop.standing_models import use_automatic, use_model
 from medloop.loop.status import ProjectStatus, status
-from medloop.loop.work import drain
 from medloop.loop.withdrawing import undo_submit
+from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 
 

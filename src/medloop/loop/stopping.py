@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from medloop.core.records import Annotation, Case, Evaluation, Model, Prediction, Query, Round, Split
+from medloop.core.records import Case, Evaluation, Model, Prediction, Query, Round, Split
 from medloop.core.seeds import derive_seed, generator
 from medloop.loop.arrays import load_proposal
 from medloop.loop.effort import OWN_ORIGINS, effort_summary, minutes_model, predict_minutes

@@ -66,9 +66,7 @@ def post_submit(workspace: WorkspaceHere, assignment: Id, answer: Submission) ->
             parts = [_part(part) for part in answer.parts]
             done = submit_partial(workspace, assignment, parts=parts, revision=answer.revision, effort_seconds=answer.effort_seconds)
             return _submitted(done)
-        done = submit_mask(
-            workspace, assignment, revision=answer.revision, effort_seconds=answer.effort_seconds, replace=answer.replace
-        )
+        done = submit_mask(workspace, assignment, revision=answer.revision, effort_seconds=answer.effort_seconds, replace=answer.replace)
         return _submitted(done)
     except ConflictError as error:
         raise_stale(workspace, assignment, answer.revision, error)
@@ -84,9 +82,7 @@ def put_mask(
     x_independent: Annotated[bool, Header(description="The mask owes nothing to the proposal that was shown.")] = False,
 ) -> SubmittedView:
     """Finish with a whole mask made elsewhere, sent as raw uint8 voxels in file order."""
-    done = submit_mask(
-        workspace, assignment, mask=mask, effort_seconds=x_effort_seconds, replace=x_replace, independent=x_independent
-    )
+    done = submit_mask(workspace, assignment, mask=mask, effort_seconds=x_effort_seconds, replace=x_replace, independent=x_independent)
     return _submitted(done)
 
 
