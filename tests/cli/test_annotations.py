@@ -46,9 +46,7 @@ def test_flagging_refuses_unknown_cases_reserved_names_and_empty_reasons(medloop
         assert tx.case_counts().open == 0
 
 
-def test_one_damaged_mask_stops_neither_training_nor_export_and_is_named_on_stderr(
-    medloop: Medloop, project: Path, tmp_path: Path
-) -> None:
+def test_one_damaged_mask_stops_neither_training_nor_export_and_is_named_on_stderr(medloop: Medloop, project: Path, tmp_path: Path) -> None:
     name, blob = first_case(project)
     with Workspace.open(project) as workspace:
         path = workspace.store.blobs.path(blob)

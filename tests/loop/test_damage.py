@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medloop.core.errors import BlobError, NotFoundError
+from medloop.core.errors import NotFoundError, ReplacesError
 from medloop.core.records import Annotation, Case, Evaluation, Job, Model, Snapshot
 from medloop.core.states import JobState
 from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import flag_case, open_case
+from medloop.loop.answers import flag_case, open_case, submit_mask
 from medloop.loop.damage import LeftOut, damaged_cases
 from medloop.loop.drafts import read_draft
 from medloop.loop.exporting import export_project
@@ -119,8 +119,10 @@ def test_a_damaged_case_can_be_opened_and_flagged_and_is_then_no_longer_warned_o
     export_project(labelled, tmp_path / "out", "nifti")
     assert [c.name for c in damaged_cases(labelled)] == ["case00"]
     opened = open_case(labelled, case_named(labelled, "case00").id, annotator_named(labelled, "Ann").id)
-    with pytest.raises(BlobError):
-        read_draft(labelled, opened.assignment.id)
+    assert opened.assignment.began_with == "blank", "the damaged mask cannot be shown"
+    assert not read_draft(labelled, opened.assignment.id).mask.any()
+    with pytest.raises(ReplacesError):
+        submit_mask(labelled, opened.assignment.id)
     flag_case(labelled, opened.assignment.id, reason="mask file damaged")
     assert damaged_cases(labelled) == ()
     assert not any("damaged (blob" in note for note in export_project(labelled, tmp_path / "again", "nifti").notes)
@@ -168,3 +170,12 @@ def test_a_damaged_image_does_not_stop_the_description_or_the_query(make_workspa
     assert query.strategy == "typiclust"
     assert case_named(workspace, "case02").id not in {choice.case_id for choice in query.choices}
     assert np.all([c.name == "case02" for c in damaged_cases(workspace)])
+
+
+def test_a_case_with_a_damaged_mask_can_be_annotated_anew(labelled: Workspace, tmp_path: Path) -> None:
+    flip(labelled, mask_of(labelled, "case00"))
+    opened = open_case(labelled, case_named(labelled, "case00").id, annotator_named(labelled, "Ann").id)
+    again = open_case(labelled, opened.case.id, annotator_named(labelled, "Ann").id)
+    assert again.assignment.id == opened.assignment.id
+    submit_mask(labelled, opened.assignment.id, replace=True)
+    assert export_project(labelled, tmp_path / "out", "nifti").cases == 7

@@ -258,3 +258,13 @@ def test_python_confirms_a_proposal_no_more_silently_than_the_page(pool: Workspa
     mask = project.proposal(opened)
     assert mask is not None
     assert leans(pool, project.submit(opened, mask))
+
+
+def test_a_proposal_put_into_a_draft_that_began_with_an_annotation_leans(tests: Workspace) -> None:
+    case, prediction = with_proposal(tests, "case01")
+    opened = open_case(tests, case.id, annotator_named(tests, "Ann").id)
+    before = read_draft(tests, opened.assignment.id).mask
+    save_patch(tests, opened.assignment.id, 0, runs_between(before, proposed(tests, prediction, case)))
+    done = submit_mask(tests, opened.assignment.id)
+    assert (done.began_with, done.untouched) == ("prediction", 1.0)
+    assert leans(tests, done)
