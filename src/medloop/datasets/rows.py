@@ -42,9 +42,7 @@ def open_rows(source: Path, *, patient_pattern: str | None = None, masks: MaskRe
     cases = CaseList(patient_rule(patient_pattern))
     for other in sorted(root.folder.glob("*.csv")) if source.is_dir() else ():
         if other != root.folder / path.name and not other.name.startswith("."):
-            cases.refuse(
-                other.name, f"a source is one list, {path.name} is read", "", "put both into one, or import this one by its path"
-            )
+            cases.refuse(other.name, f"a source is one list, {path.name} is read", "", "put both into one, or import this one by its path")
     names = _names(table)
     for number, row in enumerate(table.rows, start=2):
         case = _case(root, table, row, number, names)
