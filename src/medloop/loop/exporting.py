@@ -15,6 +15,7 @@ from medloop.loop.arrays import load_answer, load_image
 from medloop.loop.cases import IMPORTER
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.control import JobControl
+from medloop.loop.damage import LeftOut, sound_answers
 from medloop.loop.left_out import refused_cases
 from medloop.loop.standing_models import model_of_index
 from medloop.loop.workspace import Workspace
@@ -61,16 +62,18 @@ def export_project(workspace: Workspace, out: Path, fmt: str, *, model: int | No
         raise SettingError(f"A model is chosen for the format model only, got {fmt}", remedy="leave --model out")
     if (fmt == "csv") != (workspace.task.kind == "classification"):
         raise SettingError(f"A {workspace.task.kind} cannot be exported as {fmt}", remedy="csv is for classification, the others for masks")
-    answers = _answers(workspace)
+    left_out = LeftOut(workspace)
+    answers = _answers(workspace, left_out)
     if not answers:
-        raise NotFoundError("There is no answer to export yet", remedy="answer a case first")
+        unread = f", {len(left_out.cases)} cannot be read" if left_out.cases else ""
+        raise NotFoundError(f"There is no answer to export yet{unread}", remedy="answer a case first")
     if fmt == "nnunet" and not regular_grid:
         require_right_angles([case for _, case in answers])
     names = [label.name for label in workspace.task.labels]
     done = _EXPORTERS[fmt](_cases(workspace, answers), out, names, regular_grid=regular_grid)
     with workspace.store.write("export") as tx:
         tx.record("export", "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
-    return ExportReport(out, fmt, done.cases, (*done.notes, *left_out_notes(workspace)))
+    return ExportReport(out, fmt, done.cases, (*done.notes, *map(str, left_out.cases), *left_out_notes(workspace)))
 
 
 def run_export(workspace: Workspace, control: JobControl) -> Json:
@@ -81,14 +84,17 @@ def run_export(workspace: Workspace, control: JobControl) -> Json:
     for note in report.notes:
         control.log(note)
     control.log(f"{report.cases} cases written to {report.folder} as {report.format}")
-    return {"cases": report.cases}
+    return {"cases": report.cases, "notes": list(report.notes)}
 
 
-def _answers(workspace: Workspace) -> list[tuple[Annotation, Case]]:
+def _answers(workspace: Workspace, left_out: LeftOut) -> list[tuple[Annotation, Case]]:
+    """Annotated cases by name; those whose bytes are damaged are left out."""
     splits: tuple[Split, ...] = ("train", *EVALUATION_SPLITS)
     with workspace.store.read() as tx:
         answers = [a for split in splits for a in consensus_answers(tx, split)]
-        return sorted(((a, tx.get(Case, a.case_id)) for a in answers), key=lambda pair: natural_key(pair[1].name))
+        cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
+    sound = sound_answers(workspace, answers, cases, left_out)
+    return sorted(((a, cases[a.case_id]) for a in sound), key=lambda pair: natural_key(pair[1].name))
 
 
 def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iterator[ExportCase]:
