@@ -70,10 +70,14 @@ export interface Submission {
   revision?: number;
   tag?: number;
   effort_seconds: number;
+  /** The reader said twice that an annotation may be replaced that models are evaluated on. */
+  replace?: boolean;
 }
 
 export const submit = (p: string, a: string, body: Submission): Promise<{ annotation_id: string }> =>
   sendJson("POST", at(p, `/assignments/${a}/submit`), body);
+/** Take a submission back: what stood before stands again, and the submitted draft is open once more. */
+export const undoSubmit = (p: string, a: string): Promise<T.Assignment> => sendJson("POST", at(p, `/assignments/${a}/undo`), {});
 export const skip = (p: string, a: string, reason: string): Promise<unknown> => sendJson("POST", at(p, `/assignments/${a}/skip`), { reason });
 export const flag = (p: string, a: string, reason: string): Promise<unknown> => sendJson("POST", at(p, `/assignments/${a}/flag`), { reason });
 

@@ -175,6 +175,9 @@ export interface CaseRow {
   split: string;
   state: string;
   answers: number;
+  /** Why it was skipped or flagged, and by whom. */
+  reason?: string;
+  reason_by?: string | null;
   quality: number | null;
   entropy: number | null;
 }
@@ -224,6 +227,28 @@ export interface Prediction {
   scores: Record<string, number>;
 }
 
+/** An annotation as far as a reader needs to know whose it is. */
+export interface Signature {
+  annotation_id: string | null;
+  annotator: string | null;
+  origin: "human" | "imported" | "simulated" | null;
+  at: string | null;
+}
+
+/** What a draft began with. */
+export interface Base extends Signature {
+  kind: "blank" | "prediction" | "annotation";
+  model_index: number | null;
+}
+
+/** A skip or flag that still stands. */
+export interface Withdrawal {
+  verb: "skipped" | "flagged";
+  reason: string;
+  by: string | null;
+  at: string;
+}
+
 export interface Assignment {
   id: string;
   case_id: string;
@@ -231,6 +256,12 @@ export interface Assignment {
   revision: number;
   reason: string;
   opened_at: string;
+  base?: Base;
+  /** The annotation of this case in force, whoever made it. */
+  standing?: Signature | null;
+  /** Whether models are evaluated on this case. */
+  evaluation?: boolean;
+  withdrawn?: Withdrawal | null;
 }
 
 export interface Opened {

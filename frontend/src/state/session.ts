@@ -2,6 +2,7 @@
 import { computed, signal, type Signal } from "@preact/signals";
 import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, Triple } from "../api/types";
 import type { Draft } from "../edits/draft";
+import type { Locks } from "../edits/locks";
 import type { EffortTimer } from "../edits/effort";
 import type { GestureQueue } from "../edits/gesturequeue";
 import type { PatchQueue } from "../edits/queue";
@@ -12,6 +13,8 @@ import type { Window } from "../render/lut";
 import type { ChannelView, Rect } from "../render/slice";
 import type { Volume } from "../volume/volume";
 import { Advice } from "./advice";
+import { keepOthers } from "./display";
+import { Sight } from "./sight";
 
 /** The server's draft went another way than ours; somebody must choose. */
 export interface Conflict {
@@ -28,6 +31,14 @@ export interface Conflict {
 export interface Stroke {
   plane: PlaneHeader;
   part: Rect;
+}
+
+/** What the pointer is doing; keys and a window that goes away end it from outside. */
+export interface Hand {
+  /** Whether it changes the mask or gives a gesture, rather than the view. */
+  draws: boolean;
+  finish(): void;
+  abandon(): void;
 }
 
 /** A stroke or box under the pointer, or the outermost points clicked so far. */
@@ -53,6 +64,10 @@ export class CaseSession {
   readonly tag: Signal<number | null>;
   readonly busy = signal<"" | "submitting" | "waiting">("");
   readonly conflict = signal<Conflict | null>(null);
+  /** The server's words about the annotation that a submission would replace; asked before it is sent again. */
+  readonly replacing = signal<string | null>(null);
+  readonly sight = new Sight();
+  hand: Hand | null = null;
   readonly advice = new Advice();
   readonly prediction: Signal<Prediction | null>;
   /** A newer proposal than the one the draft began with, waiting to be taken. */
@@ -70,6 +85,8 @@ export class CaseSession {
   refiner: GestureQueue | null = null;
   /** Whether the answer to a gesture is out. */
   readonly refining = signal(false);
+  /** Gestures that were not answered, so that nobody submits without them. */
+  refusals = 0;
   prepared = false;
   /** A gesture that is being drawn. */
   readonly drawing = signal<Drawing | null>(null);
@@ -124,6 +141,11 @@ export class CaseSession {
     return plain && shape[2] === 1 ? "px" : "mm";
   }
 
+  /** What "keep other labels" keeps now. */
+  get locks(): Locks {
+    return { kept: keepOthers.value, active: this.label.value };
+  }
+
   get labels(): readonly Label[] {
     return this.project.labels;
   }
@@ -156,6 +178,7 @@ export class CaseSession {
 
   /** Over: nothing is sent any more, and nobody waits for answers that are out. */
   close(): void {
+    this.hand?.finish();
     this.closed = true;
     this.queue?.close();
     this.advice.close();

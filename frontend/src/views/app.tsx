@@ -5,6 +5,7 @@ import { explain } from "../api/errors";
 import type { Project } from "../api/types";
 import { helpShown } from "../state/display";
 import { annotatorName } from "../state/person";
+import { keyOf } from "../tools/keynames";
 import { route } from "../state/router";
 import { Annotate } from "./annotate";
 import { Header } from "./header";
@@ -20,7 +21,8 @@ export function App() {
   const { project, failure } = useProject(id, here.view);
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      if (event.key === "?" && !(event.target instanceof HTMLInputElement)) helpShown.value = !helpShown.value;
+      if (keyOf(event) !== "?" || event.repeat || event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement) return;
+      helpShown.value = !helpShown.value;
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);

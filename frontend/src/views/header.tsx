@@ -1,8 +1,9 @@
 /** The line at the top of every view: where one is, who one is, light or dark, help. */
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { helpShown } from "../state/display";
 import { annotatorName, rename } from "../state/person";
+import { isComposing } from "../tools/keynames";
 import { linkTo } from "../state/router";
 import { nextTheme } from "../state/theme";
 import { Icon } from "./icons";
@@ -58,16 +59,21 @@ function Tab({ href, here, children }: { href: string; here: boolean; children: 
 
 function Person() {
   const [editing, setEditing] = useState(false);
+  const dropped = useRef(false);
+  const begin = (): void => {
+    dropped.current = false;
+    setEditing(true);
+  };
   if (!editing) {
     return (
-      <button class="quiet person" title="Whose answers these are" data-testid="person" onClick={() => setEditing(true)}>
+      <button class="quiet person" title="Whose answers these are" data-testid="person" onClick={begin}>
         <Icon name="person" />
         {annotatorName.value}
       </button>
     );
   }
   const finish = (event: { currentTarget: HTMLInputElement }): void => {
-    rename(event.currentTarget.value);
+    if (!dropped.current) rename(event.currentTarget.value);
     setEditing(false);
   };
   return (
@@ -79,8 +85,9 @@ function Person() {
       onBlur={finish}
       onKeyDown={(event) => {
         event.stopPropagation();
-        if (event.key === "Enter") event.currentTarget.blur();
-        if (event.key === "Escape") setEditing(false);
+        if (isComposing(event)) return;
+        dropped.current = event.key === "Escape";
+        if (event.key === "Enter" || event.key === "Escape") event.currentTarget.blur();
       }}
     />
   );

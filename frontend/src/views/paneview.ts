@@ -24,6 +24,8 @@ export class PaneView implements PaneContact {
   private readonly dirty = { image: "all" as "view" | "all" | null, labels: "all" as Change | null, head: true };
   private readonly stops: (() => void)[] = [];
   private gesture: Gesture | null = null;
+  /** The pointer that makes it; a second finger does not join in. */
+  private pointerId = -1;
 
   constructor(
     readonly session: CaseSession,
@@ -39,6 +41,7 @@ export class PaneView implements PaneContact {
   }
 
   close(): void {
+    this.finish();
     this.stops.splice(0).forEach((stop) => stop());
   }
 
@@ -117,10 +120,14 @@ export class PaneView implements PaneContact {
   }
 
   private draw(): void {
+    const { session } = this;
     if (this.painter.paneSize.width === 0 || this.box.hidden) return;
     if (this.dirty.image) this.drawImage();
     if (this.dirty.labels) this.drawLabels();
     if (this.dirty.head) this.drawHead();
+    // What is not there yet is not seen: only a whole case, drawn in the plane that is looked at, counts.
+    const looked = this.index === session.main || session.maximised.value === this.index;
+    if (looked && session.ready.value && !this.dirty.image) session.sight.painted(performance.now());
   }
 
   private drawImage(): void {
@@ -204,8 +211,9 @@ export class PaneView implements PaneContact {
     };
     on("pointerdown", (event) => this.press(event));
     on("pointermove", (event) => this.move(event));
-    on("pointerup", () => this.release());
-    on("pointercancel", () => this.abandon());
+    on("pointerup", (event) => event.pointerId === this.pointerId && this.finish());
+    on("pointercancel", (event) => event.pointerId === this.pointerId && this.abandon());
+    on("lostpointercapture", (event) => event.pointerId === this.pointerId && this.finish());
     on("pointerleave", () => (this.pointer.value = null));
     on("contextmenu", (event) => event.preventDefault());
     on("wheel", (event) => this.wheel(event));
@@ -237,33 +245,49 @@ export class PaneView implements PaneContact {
     if (event.button === 1) event.preventDefault();
     noteGesture(event.timeStamp);
     this.pointer.value = this.at(event);
-    this.gesture?.end();
-    this.gesture = beginGesture(this, this.at(event), event);
-    if (this.gesture) this.box.setPointerCapture(event.pointerId);
+    this.session.hand?.finish();
+    const gesture = beginGesture(this, this.at(event), event);
+    if (gesture) this.take(gesture, event.pointerId);
+  }
+
+  private take(gesture: Gesture, pointerId: number): void {
+    this.gesture = gesture;
+    this.pointerId = pointerId;
+    this.session.hand = { draws: gesture.draws ?? false, finish: () => this.finish(), abandon: () => this.abandon() };
+    this.box.setPointerCapture(pointerId);
   }
 
   private move(event: PointerEvent): void {
     noteGesture(event.timeStamp);
+    if (this.gesture && event.pointerId !== this.pointerId) return;
+    if (this.gesture && event.buttons === 0) this.finish();
     const path = this.gesture ? (event.getCoalescedEvents?.() ?? []) : [];
     for (const step of path.length > 0 ? path : [event]) this.gesture?.move(this.at(step), step);
     this.pointer.value = this.at(event);
     this.session.active.value = this.gesture || event.buttons === 0 ? this.index : this.session.active.value;
   }
 
-  private release(): void {
-    this.gesture?.end();
-    this.gesture = null;
+  /** The gesture ends as if the pointer had been lifted here. */
+  private finish(): void {
+    this.drop()?.end();
   }
 
   private abandon(): void {
-    this.gesture?.cancel();
+    this.drop()?.cancel();
+  }
+
+  private drop(): Gesture | null {
+    const { gesture } = this;
+    if (gesture) this.session.hand = null;
     this.gesture = null;
+    return gesture;
   }
 
   private wheel(event: WheelEvent): void {
     event.preventDefault();
     noteGesture(event.timeStamp);
     const steps = wheelSteps(event);
+    if (this.session.hand?.draws) this.session.hand.finish();
     if (steps !== 0) turnWheel(this, this.at(event), event, steps, stepOfWheelDown(this.plane, this.session.header.affine));
   }
 }

@@ -4,6 +4,7 @@ import { listCases } from "../api/calls";
 import type { CaseRow, CaseState, Project } from "../api/types";
 import { tellError } from "../state/notices";
 import { annotatorName } from "../state/person";
+import { isComposing, keyOf } from "../tools/keynames";
 import { go, linkTo } from "../state/router";
 import { Bar, Empty } from "./controls";
 import { Header } from "./header";
@@ -101,7 +102,7 @@ function SearchBox({ onSearch }: { onSearch: (text: string) => void }) {
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      if (event.key !== "/" || event.target instanceof HTMLInputElement) return;
+      if (keyOf(event) !== "/" || event.target instanceof HTMLInputElement) return;
       event.preventDefault();
       input.current?.focus();
     };
@@ -119,6 +120,7 @@ function SearchBox({ onSearch }: { onSearch: (text: string) => void }) {
         data-testid="search"
         onInput={(event) => onSearch(event.currentTarget.value)}
         onKeyDown={(event) => {
+          if (isComposing(event)) return;
           if (event.key === "Enter" || event.key === "ArrowDown") {
             event.preventDefault();
             document.querySelector<HTMLElement>("[data-row]")?.focus();
@@ -133,7 +135,7 @@ function SearchBox({ onSearch }: { onSearch: (text: string) => void }) {
 function CaseTable({ project, rows }: { project: Project; rows: CaseRow[] }) {
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      if (event.target !== document.body || event.ctrlKey) return;
+      if (event.target !== document.body || event.ctrlKey || event.repeat || isComposing(event)) return;
       if (event.key === "Enter") go(linkTo.next(project.id));
       if (event.key === "ArrowDown") document.querySelector<HTMLElement>("[data-row]")?.focus();
     };
@@ -174,7 +176,7 @@ function Row({ project, row }: { project: Project; row: CaseRow }) {
       data-testid={`case-${row.id}`}
       onClick={open}
       onKeyDown={(event) => {
-        if (event.key === "Enter") open();
+        if (event.key === "Enter" && !event.repeat) open();
         const sibling = event.key === "ArrowDown" ? "nextElementSibling" : event.key === "ArrowUp" ? "previousElementSibling" : null;
         if (!sibling) return;
         event.preventDefault();
@@ -186,6 +188,12 @@ function Row({ project, row }: { project: Project; row: CaseRow }) {
       <td>{row.split}</td>
       <td>
         <span class={`state state-${row.state}`}>{row.state}</span>
+        {row.reason && (
+          <span class="hint reason" data-testid={`reason-${row.id}`}>
+            {row.reason}
+            {row.reason_by && ` (${row.reason_by})`}
+          </span>
+        )}
       </td>
       <td class="number">{row.answers}</td>
       <td>
