@@ -4,7 +4,7 @@ import { Draft } from "../src/edits/draft";
 import { EffortTimer } from "../src/edits/effort";
 import { CaseSession } from "../src/state/session";
 import type { PaneContact } from "../src/tools/gestures";
-import { volumeOf } from "../src/volume/volume";
+import { bytesOf, volumeOf } from "../src/volume/volume";
 import { planeOf } from "./scene";
 
 export function headerOf(shape: Triple, more: Partial<CaseHeader> = {}): CaseHeader {
@@ -28,7 +28,7 @@ export function sessionOf(mask: Uint8Array | null, header: CaseHeader, project =
     case: header, prediction: null, previous: null,
   };
   const session = new CaseSession(project, opened, new EffortTimer(0), 0);
-  session.volume.value = volumeOf(header, new ArrayBuffer(header.shape[0] * header.shape[1] * header.shape[2] * header.channels));
+  session.volume.value = volumeOf(header, new ArrayBuffer(bytesOf(header)));
   if (mask) session.draft.value = new Draft(mask);
   return session;
 }

@@ -215,6 +215,11 @@ export interface CaseHeader {
   notes: string[];
   planes: PlaneHeader[];
   presets: WindowPreset[];
+  /** "" where the file does not say. */
+  modality?: string;
+  channel_names?: string[];
+  /** One per channel. */
+  channel_windows?: [number, number][];
 }
 
 export interface Prediction {
@@ -288,9 +293,49 @@ export interface CurvePoint {
   split: string;
   metric: string;
   mean: number;
-  low: number;
-  high: number;
+  /** Null where no interval can be given; `note` says why. */
+  low: number | null;
+  high: number | null;
+  note?: string;
   selected?: boolean;
+  /** Cases whose annotation began with a model's proposal. */
+  leaning?: number;
+}
+
+/** A model against another one on the same evaluation patients. */
+export interface Comparison {
+  with_index: number;
+  difference: number;
+  low: number | null;
+  high: number | null;
+  patients: number;
+  verdict: "better" | "worse" | "no difference shown" | "too few patients";
+  text: string;
+}
+
+/** Whether to go on asking, and what the next batch should bring. */
+export interface StopAdvice {
+  stop: boolean;
+  reasons: string[];
+  expected_gain: number | null;
+  interval: [number, number] | null;
+  minutes: number | null;
+}
+
+export interface EffortRow {
+  annotator: string;
+  kind: string;
+  answers: number;
+  timed: number;
+  median_seconds: number | null;
+  minutes: number;
+  cost: number;
+}
+
+export interface ClassCount {
+  label: string;
+  answered: number;
+  queried: number;
 }
 
 export interface ModelRow {
@@ -300,6 +345,11 @@ export interface ModelRow {
   steps: number | null;
   seconds: number | null;
   cases: number | null;
+  /** Whether it proposes now. */
+  live?: boolean;
+  comparison?: Comparison | null;
+  /** It learned from the same annotations as the model before. */
+  nothing_new?: boolean;
 }
 
 export interface RoundRow {
@@ -319,6 +369,9 @@ export interface Progress {
   pool_quality: { mean: number | null; low_count: number; histogram: number[] } | null;
   models: ModelRow[];
   rounds: RoundRow[];
+  effort: EffortRow[];
+  queried: ClassCount[];
+  stopping: StopAdvice;
 }
 
 /** What filling between drawn slices did to the draft. */

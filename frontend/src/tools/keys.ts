@@ -38,7 +38,7 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Look", keys: ", .", does: "Previous or next channel" },
   { group: "Look", keys: "R", does: "Reset zoom, pan and window" },
   { group: "Model", keys: "N, Shift + N", does: "Next or previous place worth a look, the worst first", for: "segmentation" },
-  { group: "Model", keys: "U", does: "Show or hide the model's doubt", for: "segmentation" },
+  { group: "Model", keys: "U", does: "Show or hide where the model is unsure", for: "segmentation" },
   { group: "Model", keys: "P", does: "Show the model's proposal, dashed", for: "segmentation" },
   { group: "Model", keys: "K, Shift + K", does: "What else it may have meant: next or previous hypothesis", for: "segmentation" },
   { group: "Model", keys: "J", does: "Take the hypothesis shown as the mask", for: "segmentation" },
@@ -99,8 +99,8 @@ function pressCommand(key: string, shifted: boolean, session: CaseSession): bool
 
 function pressDigit(place: number, shifted: boolean, session: CaseSession): boolean {
   if (shifted) {
-    const preset = session.header.presets[place];
-    if (preset) session.window.value = { low: preset.low, high: preset.high };
+    const preset = session.window.presets[place];
+    if (preset) session.window.choose(preset);
     return preset !== undefined;
   }
   const label = session.labels[place];
@@ -202,9 +202,8 @@ function zoom(session: CaseSession, plane: number, factor: number): void {
 }
 
 function turnChannel(session: CaseSession, by: 1 | -1): void {
-  const { channels } = session.header;
-  const views = channels === 3 ? (["rgb", 0, 1, 2] as const) : Array.from({ length: channels }, (_, n) => n);
-  const at = (views as readonly (string | number)[]).indexOf(session.channel.value);
+  const views = session.channelViews;
+  const at = views.indexOf(session.channel.value);
   session.channel.value = views[(at + by + views.length) % views.length]!;
 }
 

@@ -7,7 +7,7 @@ import { drawHead } from "../render/head";
 import { type Mark, marksOf } from "../render/marks";
 import { type Change, type PaneCanvases, PanePainter } from "../render/painter";
 import type { Sign } from "../render/signs";
-import type { Rect } from "../render/slice";
+import { isWhole, type Rect } from "../render/slice";
 import * as display from "../state/display";
 import { measures } from "../state/measures";
 import type { CaseSession, Stroke } from "../state/session";
@@ -55,7 +55,8 @@ export class PaneView implements PaneContact {
 
   /** The slice drawn: while a volume arrives, the newest one that is there. */
   private get shown(): number {
-    return this.plane.slice_axis === 2 ? Math.max(0, Math.min(this.number, this.session.slicesHere - 1)) : this.number;
+    const growing = this.plane.slice_axis === 2 && this.session.volume.value !== null;
+    return growing ? Math.max(0, Math.min(this.number, this.session.slicesHere - 1)) : this.number;
   }
 
   private get view() {
@@ -106,7 +107,7 @@ export class PaneView implements PaneContact {
       }),
     );
     onChange(
-      () => [this.shown, view(), session.crosshair.value, session.window.value, session.volume.value, session.arrived.value, this.pointer.value, display.tool.value,
+      () => [this.shown, view(), session.crosshair.value, session.window.value, session.channel.value, session.volume.value, session.arrived.value, this.pointer.value, display.tool.value,
         display.brushRadiusMm.value, display.crosshairShown.value, session.label.value, session.draft.value?.changes.value,
         session.draft.value?.prompts.inForce.value, session.refining.value, session.drawing.value, session.chosenPrompt.value, this.signs(this.painter.place(this.view))],
       () => (this.dirty.head = true),
@@ -134,12 +135,11 @@ export class PaneView implements PaneContact {
     const { session, plane } = this;
     const volume = session.volume.value;
     if (!volume) return;
-    if (session.slicesHere === 0) return;
     const slice = sliceOf(plane, session.header.shape, this.shown);
     const look = { window: session.window.value, channel: session.channel.value, smooth: display.smooth.value };
     this.painter.paintImage(volume, slice, look, this.view, this.dirty.image ?? "all");
     this.dirty.image = null;
-    if (!session.drawn && this.index === session.main) {
+    if (!session.drawn && this.index === session.main && isWhole(volume, slice, session.channel.value)) {
       session.drawn = true;
       measures.firstImageMs = performance.now() - session.startedAt;
     }
@@ -162,15 +162,23 @@ export class PaneView implements PaneContact {
     const at = this.pointer.value;
     const colour = session.labels.find((label) => label.value === session.label.value)?.colour ?? "#ffffff";
     const brush = paints && at && session.draft.value ? { at, radiusMm: display.brushRadiusMm.value, colour, erases: display.tool.value === "eraser" } : null;
-    const arriving = session.slicesHere < shape[2] ? `  loading ${Math.round((100 * session.slicesHere) / shape[2])} %` : "";
-    const title = session.isFlat ? "" : `${plane.name[0]!.toUpperCase()}${plane.name.slice(1)}  ${this.number + 1} / ${shape[plane.slice_axis]}${arriving}`;
+    const title = session.isFlat ? "" : `${plane.name[0]!.toUpperCase()}${plane.name.slice(1)}  ${this.shown + 1} / ${shape[plane.slice_axis]}${this.arriving()}`;
     drawHead(this.painter.headContext(), { plane, size: this.painter.paneSize, place, crosshair, title, lines: this.lines(at), unit: session.unit, brush, marks: this.marks(place), signs: this.signs(place) });
+  }
+
+  /** Said only where the slice that is wanted is not all there. */
+  private arriving(): string {
+    const { session } = this;
+    const volume = session.volume.value;
+    const slice = sliceOf(this.plane, session.header.shape, this.number);
+    if (volume && isWhole(volume, slice, session.channel.value)) return "";
+    return `  loading ${session.slicesHere} of ${session.header.shape[2]}`;
   }
 
   private marks(place: Placement): Mark[] {
     const { session, plane } = this;
     const colourOf = (label: number): string => session.labels.find(({ value }) => value === label)?.colour ?? "#ffffff";
-    const scene = { plane, shape: session.header.shape, number: this.number, place, colourOf };
+    const scene = { plane, shape: session.header.shape, number: this.shown, place, colourOf };
     const given = (session.draft.value?.prompts.inForce.value ?? []).map(({ id, prompt }) => ({ prompt, chosen: id === session.chosenPrompt.value }));
     const waiting = session.refining.value ? (session.refiner?.pending ?? []).map((prompt) => ({ prompt, waiting: true })) : [];
     const drawing = session.drawing.value ? [{ prompt: session.drawing.value, waiting: true }] : [];
@@ -178,7 +186,7 @@ export class PaneView implements PaneContact {
   }
 
   private signs(place: Placement): Sign[] {
-    return signsOf(this.session, { plane: this.plane, shape: this.session.header.shape, number: this.number, place });
+    return signsOf(this.session, { plane: this.plane, shape: this.session.header.shape, number: this.shown, place });
   }
 
   private lines(at: Pixel | null): string[] {
@@ -192,7 +200,7 @@ export class PaneView implements PaneContact {
 
   private under(at: Pixel): string {
     const { session, plane } = this;
-    const voxel = voxelOfPixel(plane, session.header.shape, pixelOfPoint(this.painter.place(this.view), at), this.number);
+    const voxel = voxelOfPixel(plane, session.header.shape, pixelOfPoint(this.painter.place(this.view), at), this.shown);
     const nearest = clampVoxel(session.header.shape, voxel);
     const volume = session.volume.value;
     if (!volume || nearest.some((v, axis) => Math.abs(v - voxel[axis]!) > 0.51)) return "";

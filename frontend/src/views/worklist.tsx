@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { listCases } from "../api/calls";
 import type { CaseRow, CaseState, Project } from "../api/types";
 import { tellError } from "../state/notices";
+import { type Filters, keepFilters, keptFilters, lastOffset } from "../state/filters";
 import { annotatorName } from "../state/person";
 import { isComposing, keyOf } from "../tools/keynames";
 import { go, linkTo } from "../state/router";
@@ -21,22 +22,22 @@ const STATES: [CaseState, string][] = [
 ];
 
 export function Worklist({ project }: { project: Project }) {
-  const [state, setState] = useState<CaseState>("all");
-  const [search, setSearch] = useState("");
-  const [offset, setOffset] = useState(0);
+  const [filters, setFilters] = useState<Filters>(() => keptFilters(project.id));
+  const { state, search, offset } = filters;
   const [found, setFound] = useState<{ total: number; rows: CaseRow[] } | null>(null);
   const person = annotatorName.value;
   useEffect(() => {
     document.title = `${project.name} – medloop`;
     const abort = new AbortController();
     listCases(project.id, { state, search, limit: PAGE, offset }, abort.signal)
-      .then(setFound)
+      .then((page) => (page.rows.length === 0 && offset > 0 ? show({ offset: lastOffset(page.total, PAGE) }) : setFound(page)))
       .catch((error: unknown) => abort.signal.aborted || tellError(error));
     return () => abort.abort();
   }, [project, state, search, offset, person]);
-  const choose = (next: CaseState): void => {
-    setState(next);
-    setOffset(0);
+  const show = (changed: Partial<Filters>): void => {
+    const next = { ...filters, ...changed };
+    keepFilters(project.id, next);
+    setFilters(next);
   };
   return (
     <div class="view">
@@ -46,14 +47,12 @@ export function Worklist({ project }: { project: Project }) {
         <KeptEdits project={project} />
         <div class="filter-bar">
           <SearchBox
-            onSearch={(text) => {
-              setSearch(text);
-              setOffset(0);
-            }}
+            search={search}
+            onSearch={(text) => show({ search: text, offset: 0 })}
           />
           <div class="segments" role="group" aria-label="Show">
             {STATES.map(([value, name]) => (
-              <button key={value} aria-pressed={state === value} data-testid={`filter-${value}`} onClick={() => choose(value)}>
+              <button key={value} aria-pressed={state === value} data-testid={`filter-${value}`} onClick={() => show({ state: value, offset: 0 })}>
                 {name}
               </button>
             ))}
@@ -64,7 +63,7 @@ export function Worklist({ project }: { project: Project }) {
           </a>
         </div>
         {found && <CaseTable project={project} rows={found.rows} />}
-        {found && <Pages total={found.total} offset={offset} onOffset={setOffset} />}
+        {found && <Pages total={found.total} offset={offset} onOffset={(next) => show({ offset: next })} />}
       </main>
     </div>
   );
@@ -98,7 +97,7 @@ function Counts({ project }: { project: Project }) {
   );
 }
 
-function SearchBox({ onSearch }: { onSearch: (text: string) => void }) {
+function SearchBox({ search, onSearch }: { search: string; onSearch: (text: string) => void }) {
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
@@ -115,6 +114,7 @@ function SearchBox({ onSearch }: { onSearch: (text: string) => void }) {
       <input
         ref={input}
         type="search"
+        defaultValue={search}
         placeholder="Search name or patient"
         aria-label="Search cases"
         data-testid="search"
