@@ -152,6 +152,25 @@ def test_the_worklist_filters_searches_and_shows_the_newest_prediction(store: St
         assert (first.uncertainty, first.quality) == (0.3, None)
 
 
+def test_names_are_listed_in_natural_order(store: Store) -> None:
+    names = ["img1", "IMG2", "img10", "Zoë2", "zoë10"]
+    with store.write("me") as tx:
+        samples.add_basics(tx, *sorted(names))
+        assert [r.name for r in tx.worklist()] == names
+        assert [r.name for r in tx.worklist(state="unanswered", limit=2, offset=1)] == names[1:3]
+        assert [c.name for c in tx.unanswered_cases(["train"], limit=3)] == names[:3]
+
+
+def test_a_search_ignores_case_and_spelling_in_every_script(store: Store) -> None:
+    with store.write("me") as tx:
+        samples.add_basics(tx, "МРТ_1", "Zoe\u0308", "straße", "ΟΔΟΣ", "plain")
+        tx.add(samples.case("other", patient="Иванов"))
+        for search, found in (("мрт", "МРТ_1"), ("ZOË", "Zoe\u0308"), ("STRASSE", "straße"), ("οδοσ", "ΟΔΟΣ"), ("ИВАНОВ", "other")):
+            assert [r.name for r in tx.worklist(search=search)] == [found]
+            assert tx.worklist_total(search=search) == 1
+        assert tx.worklist(search="n\np") == [], "a search does not reach from a name into a patient"
+
+
 def test_an_unknown_state_is_refused(store: Store) -> None:
     with store.read() as tx, pytest.raises(InputError, match="Unknown case state 'lost'"):
         tx.worklist(state="lost")  # type: ignore[arg-type]
@@ -221,7 +240,7 @@ def hundred_thousand_cases() -> Iterator[str]:
     state = "CASE i % 3 WHEN 0 THEN 'unanswered' WHEN 1 THEN 'answered' ELSE 'skipped' END"
     for table, changed in (
         (cases, {"id": name, "name": name, "event": "i + 10"}),
-        (case_states, {"case_id": name, "name": name, "state": state}),
+        (case_states, {"case_id": name, "name": name, "state": state, "sort_key": name, "search_key": name}),
     ):
         columns = [f'"{column.name}"' for column in table.columns]
         values = [changed.get(column.name, f'"{column.name}"') for column in table.columns]

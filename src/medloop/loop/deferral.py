@@ -12,6 +12,7 @@ from math import inf
 import numpy as np
 
 from medloop.core.errors import InputError
+from medloop.core.names import natural_key
 from medloop.core.records import Case, Evaluation, Model, Prediction, Split
 from medloop.loop.workspace import Workspace
 from medloop.metrics.selective import risk_coverage
@@ -174,7 +175,7 @@ def _sort_cases(
         for case, score, decision in zip(cases, scores, deferral.decide(scores), strict=True)
         for p in [predictions[case.id]]
     ]
-    return tuple(sorted(found, key=lambda c: (c.score, c.name)))
+    return tuple(sorted(found, key=lambda c: (c.score, natural_key(c.name))))
 
 
 def _reason(decision: Decision, score: float, deferral: Deferral, good: float, hard: float) -> str:

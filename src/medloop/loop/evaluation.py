@@ -1,13 +1,29 @@
 """The job that judges a model on cases it never learned from: one point of the learning curve per split."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from medloop.core.image import Mask
-from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Evaluation, Json, Model, Prediction, Snapshot, Split, new_id, now
+from medloop.core.records import (
+    EVALUATION_SPLITS,
+    Annotation,
+    Case,
+    Evaluation,
+    Json,
+    Label,
+    Model,
+    Prediction,
+    Snapshot,
+    Split,
+    new_id,
+    now,
+)
 from medloop.core.seeds import generator
 from medloop.loop.arrays import load_answer, load_proposal
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.control import JobControl
+from medloop.loop.label_versions import label_versions, labels_of_model
 from medloop.loop.proposals import predict_cases
 from medloop.loop.rounds import close_evaluated
 from medloop.loop.workspace import Workspace
@@ -45,6 +61,8 @@ def evaluate(workspace: Workspace, model: Model, split: Split, control: JobContr
         return None
     predict_cases(workspace, model, sorted(cases.values(), key=lambda c: c.name), control)
     per_case = score_answers(workspace, model, answers, cases)
+    if not per_case:
+        return None
     ordered = sorted(per_case, key=lambda i: cases[i].name)
     values = np.array([np.mean(list(per_case[i].values())) for i in ordered])
     patients = [cases[i].patient for i in ordered]
@@ -69,20 +87,26 @@ def evaluate(workspace: Workspace, model: Model, split: Split, control: JobContr
 
 
 def score_answers(workspace: Workspace, model: Model, answers: list[Annotation], cases: dict[str, Case]) -> ScoresByCase:
-    """Case id → {label name: Dice}, or {"correct": 0 or 1} for a classification."""
+    """Case id → {label name: Dice}, or {"correct": 0 or 1} for a classification.
+
+    Labels that the annotation or the model does not know, as they were added later, are left out, and cases where none is left.
+    """
     scores: ScoresByCase = {}
     with workspace.store.read() as tx:
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
+        versions = label_versions(tx, workspace.task)
+    learnt = set(labels_of_model(model, workspace.task))
     for answer in answers:
         if answer.case_id in predictions:
-            scores[answer.case_id] = _score(workspace, answer, cases[answer.case_id], predictions[answer.case_id])
-    return scores
+            labels = [label for label in versions.known(answer) if label in learnt]
+            scores[answer.case_id] = _score(workspace, answer, cases[answer.case_id], predictions[answer.case_id], labels)
+    return {case_id: found for case_id, found in scores.items() if found}
 
 
-def _score(workspace: Workspace, answer: Annotation, case: Case, prediction: Prediction) -> dict[str, float]:
+def _score(workspace: Workspace, answer: Annotation, case: Case, prediction: Prediction, labels: Sequence[Label]) -> dict[str, float]:
     truth = load_answer(workspace.store.blobs, answer, case)
     if not isinstance(truth, Mask):
         return {"correct": float(int(np.argmax(prediction.probabilities)) == truth)}
     proposed = load_proposal(workspace.store.blobs, prediction, case)
-    by_value = dice(proposed, truth.array, workspace.task.label_values)
-    return {label.name: float(by_value[label.value]) for label in workspace.task.labels}
+    by_value = dice(proposed, truth.array, [label.value for label in labels])
+    return {label.name: float(by_value[label.value]) for label in labels}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from medloop.core.errors import ConflictError, NotFoundError, SettingError
 from medloop.core.image import Mask
+from medloop.core.names import natural_key
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Json, Split, now
 from medloop.datasets.export import ExportCase, export_csv, export_msd, export_nifti, export_nnunet
 from medloop.loop.arrays import load_answer, load_image
@@ -71,7 +72,7 @@ def _answers(workspace: Workspace) -> list[tuple[Annotation, Case]]:
     splits: tuple[Split, ...] = ("train", *EVALUATION_SPLITS)
     with workspace.store.read() as tx:
         answers = [a for split in splits for a in consensus_answers(tx, split)]
-        return sorted(((a, tx.get(Case, a.case_id)) for a in answers), key=lambda pair: pair[1].name)
+        return sorted(((a, tx.get(Case, a.case_id)) for a in answers), key=lambda pair: natural_key(pair[1].name))
 
 
 def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iterator[ExportCase]:

@@ -15,10 +15,12 @@ from typing import Self
 from medloop.core.arrays import MaskArray
 from medloop.core.image import Image
 from medloop.core.records import Annotation, ProjectSettings, TaskKind
+from medloop.core.settings import SettingValue
 from medloop.datasets.dataset import MaskReading
 from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import Opened, next_assignment, skip_case, submit_mask, submit_partial, submit_tag
 from medloop.loop.arrays import load_image, load_proposal
+from medloop.loop.configuring import Changed, TaskChange, configure
 from medloop.loop.exporting import ExportReport, export_project
 from medloop.loop.importing import ImportReport, import_dataset
 from medloop.loop.measuring import CaseMeasures, Wanted, measure_project
@@ -126,6 +128,17 @@ class Project:
     def work(self, *, threads: int = 1) -> int:
         """Run every waiting job in this process; returns how many ran."""
         return drain(self.workspace, threads=threads)
+
+    def configure(self, *, name: str | None = None, task: TaskChange | None = None, **settings: SettingValue) -> list[Changed]:
+        """Change settings by name, the project's name, its instructions and labels; see `medloop.loop.configuring.configure`.
+
+        Raises:
+            SettingError: An unknown setting, or a value outside its range.
+            LabelError: A label that does not exist, or a name or colour that cannot be.
+        """
+        changes = configure(self.workspace, settings=settings, name=name, task=task, actor="python")
+        self.workspace = self.workspace.reload()
+        return changes
 
     def status(self) -> ProjectStatus:
         """Counts, round, model and jobs."""

@@ -76,7 +76,9 @@ def predict_case(
     if before:
         return before[0]
     rng = generator(workspace.settings.seed, "predict", model.index, case.name)
-    answer = predictor.predict(load_image(workspace.store.blobs, case), samples=workspace.settings.samples, rng=rng)
+    answer = predictor.predict(
+        load_image(workspace.store.blobs, case), samples=int(model.metrics.get("samples", workspace.settings.samples)), rng=rng
+    )
     prediction = make_prediction(
         workspace.store.blobs,
         case,
@@ -84,7 +86,7 @@ def predict_case(
         answer.samples,
         answer.features,
         quality or quality_map(workspace, model),
-        summed=workspace.settings.summed,
+        summed=model.metrics.get("summed", workspace.settings.summed),  # of one model, all predictions are made alike
     )
     with workspace.store.write("worker") as tx:
         again = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1)

@@ -10,6 +10,7 @@ import numpy as np
 
 from medloop.core.arrays import ImageArray
 from medloop.core.errors import InputError, SettingError, StateError
+from medloop.core.names import natural_key
 from medloop.core.records import Annotation, Case, Prediction
 from medloop.core.seeds import derive_seed
 from medloop.loop.arrays import load_image, load_mask, load_proposal
@@ -85,7 +86,7 @@ def judge_by_references(workspace: Workspace, *, most: int = MOST, good: float =
     mixed = len({case.channels for case in [*predicted, *(case for case, _ in answers)]}) > 1
     judge = _judge(workspace, answers, grey=mixed)
     judged = [_judged(workspace, judge, case, predictions[case.id], good, grey=mixed) for case in predicted]
-    judged.sort(key=lambda case: (case.expected, case.name))
+    judged.sort(key=lambda case: (case.expected, natural_key(case.name)))
     names = tuple(case.name for case, _ in answers)
     return JudgedPool(model.index, names, good, tuple(judged), len(pool) - len(predicted))
 

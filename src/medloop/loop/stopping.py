@@ -95,7 +95,7 @@ def _table(workspace: Workspace, case: Case, older: Prediction, newer: Predictio
         masks = [load_proposal(workspace.store.blobs, p, case) for p in (older, newer)]
         return [[int(n) for n in row] for row in confusion(masks[0], masks[1], classes)]
 
-    return np.array(known.get(f"{older.mask} {newer.mask}", compare))
+    return np.array(known.get(f"{older.mask} {newer.mask} {classes}", compare))
 
 
 def _curve(tx: Reader, models: Sequence[Model], seed: int) -> Curve | None:

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medloop.core.records import Annotation, Case, Json, Model, Snapshot, new_id, now
+from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
 from medloop.loop.consensus import consensus_answers, training_answers
 from medloop.loop.control import JobControl
+from medloop.loop.label_versions import label_versions
 from medloop.loop.notes import noted, write_note
 from medloop.loop.rounds import MIN_TRAINING_ANSWERS, claim_rounds, mark_failed, mark_trained
 from medloop.loop.teaching import teach, training_case
@@ -46,6 +47,7 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
 
     folder = workspace.work_folder / control.job.id
     folder.mkdir(parents=True, exist_ok=True)
+    workspace = _as_begun(workspace, folder)
     snapshot = _frozen(workspace, folder)
     if snapshot is None:
         message = f"training needs at least {MIN_TRAINING_ANSWERS} answered training cases, of more than one class in a classification"
@@ -66,12 +68,22 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
 
     initial = [workspace.store.blobs.get(name) for name in parent.weights] if parent else []
     trained = train(recipe, taught.cases, validation, folder, report=report, initial=initial, guide=_guide(recipe))
-    metrics = {**trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
+    own = {"samples": workspace.settings.samples, "summed": workspace.settings.summed}
+    metrics = {**own, **trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
     model = _keep(workspace, recipe, snapshot, trained.weights, metrics)
     _follow_up(workspace, model)
     shutil.rmtree(folder, ignore_errors=True)
     control.log(f"model {model.index} is ready")
     return {"model_id": model.id, "model_index": model.index}
+
+
+def _as_begun(workspace: Workspace, folder: Path) -> Workspace:
+    """The project with the settings and labels that this training began with, so that a resumed one stays the same training."""
+    found = noted(folder / "project.json", lambda: {"settings": dataclasses.asdict(workspace.settings), "task_id": workspace.task.id})
+    settings = ProjectSettings(**{**dataclasses.asdict(workspace.settings), **found["settings"]})
+    with workspace.store.read() as tx:
+        task = tx.get(Task, found["task_id"])
+    return dataclasses.replace(workspace, project=dataclasses.replace(workspace.project, settings=settings), task=task)
 
 
 def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, *, threads: int) -> Recipe:
@@ -150,7 +162,7 @@ def _going_on(workspace: Workspace, recipe: Recipe, folder: Path) -> tuple[Recip
     with workspace.store.read() as tx:
         parent = tx.get(Model, chosen)
     before = Recipe.from_json(parent.recipe)
-    if (before.channels, before.guided) != (recipe.channels, recipe.guided):
+    if (before.channels, before.guided, before.classes) != (recipe.channels, recipe.guided, recipe.classes):
         return recipe, None
     own = {name: getattr(recipe, name) for name in ("steps", "minutes", "threads", "seed", "rrr")}
     return dataclasses.replace(before, **own), parent
@@ -191,7 +203,8 @@ def _validation(workspace: Workspace) -> "list[TrainingCase]":
     with workspace.store.read() as tx:
         answers = consensus_answers(tx, "validation")
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
-    return [training_case(workspace, a, cases[a.case_id]) for a in sorted(answers, key=lambda a: cases[a.case_id].name)]
+        versions = label_versions(tx, workspace.task)
+    return [training_case(workspace, a, cases[a.case_id], versions) for a in sorted(answers, key=lambda a: cases[a.case_id].name)]
 
 
 def _keep(workspace: Workspace, recipe: Recipe, snapshot: Snapshot, weights: Sequence[Path], metrics: Json) -> Model:

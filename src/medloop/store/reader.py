@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, cast, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from medloop.core.errors import InputError, NotFoundError
+from medloop.core.names import folded
 from medloop.core.records import Annotation, Case, DraftPatch, Event, Model, Prediction, Split
 from medloop.store.rows import Kind, from_row, kind_of
 from medloop.store.states import CASE_STATES, PARTIAL, CaseState, current_annotations_query
@@ -169,18 +170,18 @@ class Reader:
         return None if row is None else from_row(kind_of(Model), row)
 
     def unanswered_cases(self, splits: Sequence[Split], *, exclude_open: bool = True, limit: int | None = None) -> list[Case]:
-        """Cases that are neither answered, skipped nor flagged, by name.
+        """Cases that are neither answered, skipped nor flagged, by name in natural order.
 
         Args:
             splits: Only of these splits.
             exclude_open: Leave out cases that somebody has open now.
             limit: At most so many.
         """
-        chosen = select(case_states.c.case_id).where(case_states.c.split.in_(list(splits)), case_states.c.state == "unanswered")
+        chosen = select(case_states.c.case_id, *_BY_NAME).where(case_states.c.split.in_(list(splits)), case_states.c.state == "unanswered")
         if exclude_open:
             chosen = chosen.where(case_states.c.open_assignments == 0)
-        ids = chosen.order_by(case_states.c.name).limit(limit).subquery()  # limited before the wide rows are touched
-        query = select(cases).join(ids, ids.c.case_id == cases.c.id).order_by(cases.c.name)
+        ids = chosen.order_by(*_BY_NAME).limit(limit).subquery()  # limited before the wide rows are touched
+        query = select(cases).join(ids, ids.c.case_id == cases.c.id).order_by(ids.c.sort_key, ids.c.name)
         known = kind_of(Case)
         return [from_row(known, row) for row in self._connection.execute(query).mappings()]
 
@@ -202,18 +203,18 @@ class Reader:
         return CaseCounts(total=sum(row.cases for row in rows), open=sum(int(row.open) for row in rows), **tally)
 
     def worklist(self, *, state: CaseState | Literal["all"] = "all", search: str = "", limit: int = 50, offset: int = 0) -> list[CaseRow]:
-        """Lines of the worklist by case name.
+        """Lines of the worklist by case name, in natural order.
 
         Args:
             state: Only cases in this state.
-            search: Only cases whose name or patient contains this text, upper or lower case.
+            search: Only cases whose name or patient contains this text, whatever its case and spelling, in any script.
             limit: At most so many lines.
             offset: Leave so many out first.
 
         Raises:
             InputError: An unknown state.
         """
-        query = _listed(select(case_states), state, search, self._is_sqlite).order_by(case_states.c.name).limit(limit).offset(offset)
+        query = _listed(select(*_SHOWN), state, search).order_by(*_BY_NAME).limit(limit).offset(offset)
         return [CaseRow(**row) for row in self._connection.execute(query).mappings()]
 
     def worklist_total(self, *, state: CaseState | Literal["all"] = "all", search: str = "") -> int:
@@ -222,7 +223,7 @@ class Reader:
         Raises:
             InputError: An unknown state.
         """
-        query = _listed(select(func.count()).select_from(case_states), state, search, self._is_sqlite)
+        query = _listed(select(func.count()).select_from(case_states), state, search)
         return int(self._connection.execute(query).scalar_one())
 
     def patches(self, assignment_id: str, after: int = 0) -> list[DraftPatch]:
@@ -265,6 +266,8 @@ class Reader:
         return self._connection.dialect.name == "sqlite"
 
 
+_BY_NAME = (case_states.c.sort_key, case_states.c.name)
+_SHOWN = tuple(case_states.c[field.name] for field in fields(CaseRow))
 _COUNTED = ("train", "validation", "test", "audit", "answered", "skipped", "flagged", "unanswered")
 
 
@@ -300,15 +303,11 @@ def _one_of(column: ColumnElement[Any], wanted: Collection[Any], is_sqlite: bool
     return column.in_(select(func.jsonb_array_elements_text(cast(json.loads(listed), JSONB)).table_valued("value").c.value))
 
 
-def _listed(query: Select[Any], state: str, search: str, is_sqlite: bool) -> Select[Any]:
+def _listed(query: Select[Any], state: str, search: str) -> Select[Any]:
     if state != "all":
         if state not in CASE_STATES:
             raise InputError(f"Unknown case state {state!r}", remedy=f"use all, {', '.join(CASE_STATES)}")
         query = query.where(case_states.c.state == state)
     if search:
-        columns = (case_states.c.name, case_states.c.patient)
-        # SQLite's LIKE ignores the case of ASCII letters by itself; lower() on both sides would triple the time
-        query = query.where(
-            or_(*(c.contains(search, autoescape=True) if is_sqlite else c.icontains(search, autoescape=True) for c in columns))
-        )
+        query = query.where(case_states.c.search_key.contains(folded(search).replace("\n", "\n\n"), autoescape=True))
     return query

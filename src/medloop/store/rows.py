@@ -36,6 +36,7 @@ from medloop.core.records import (
     Snapshot,
     Source,
     Task,
+    source_from_json,
 )
 from medloop.core.states import JobState, RoundState
 from medloop.store import tables
@@ -166,11 +167,8 @@ def _grid_from_json(value: Any) -> Grid:
     return Grid(tuple(value["shape"]), np.array(value["affine"], dtype=np.float64))
 
 
-def _source_from_json(value: Any) -> Source:
-    return Source(**{**value, "names": tuple(value["names"])})
-
-
 _LATER: Mapping[type[Any], frozenset[str]] = {
+    Source: frozenset({"display"}),
     Choice: frozenset({"probability"}),
     ProjectSettings: frozenset(
         {
@@ -216,7 +214,7 @@ _RUNS = Codec(
 _FLOAT = Codec(float, float)
 _OPTIONAL = Codec(lambda value: None if value is None else float(value), lambda value: value)
 _GRID = Codec(_grid_to_json, _grid_from_json)
-_SOURCE = Codec(lambda source: plain(asdict(source)), _source_from_json)
+_SOURCE = Codec(_nested, source_from_json)
 _SETTINGS = Codec(_nested, _settings_from_json)
 _ROUND_STATE = Codec(lambda state: RoundState(state).value, RoundState)
 _JOB_STATE = Codec(lambda state: JobState(state).value, JobState)

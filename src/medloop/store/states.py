@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, Select, and_, func, insert, literal, select, update
 
+from medloop.core.names import folded, natural_key
 from medloop.core.records import Annotation, Assignment, Case, Prediction
 from medloop.store.tables import annotations, assignments, case_states
 
@@ -67,6 +68,11 @@ def refresh(connection: Connection, case_id: str) -> None:
     connection.execute(update(case_states).where(case_states.c.case_id == case_id).values(values))
 
 
+def search_key(name: str, patient: str) -> str:
+    """What a search looks through: both texts without upper and lower case, a line each."""
+    return folded(f"{name}\n{patient}")
+
+
 def _begin(connection: Connection, case: Case) -> None:
     row = {
         "case_id": case.id,
@@ -76,6 +82,8 @@ def _begin(connection: Connection, case: Case) -> None:
         "state": "unanswered",
         "annotations": 0,
         "open_assignments": 0,
+        "sort_key": natural_key(case.name),
+        "search_key": search_key(case.name, case.patient),
     }
     connection.execute(insert(case_states), row)
 

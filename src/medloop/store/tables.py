@@ -10,7 +10,7 @@ changes it (see `states.py`), so that a project of 100,000 cases is counted and 
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, text
 
-from medloop.store.columns import ROW_NUMBER, added_by_event, link, nested, number, record_id, whole, words
+from medloop.store.columns import ROW_NUMBER, added_by_event, key, link, nested, number, record_id, whole, words
 
 metadata = MetaData(
     naming_convention={
@@ -294,8 +294,11 @@ case_states = Table(
     whole("open_assignments"),
     number("quality", optional=True),
     number("uncertainty", optional=True),
+    key("sort_key"),
+    key("search_key"),
     Index(None, "split", "state", "open_assignments"),
-    Index(None, "state", "name"),
+    Index(None, "state", "sort_key", "name"),
+    Index(None, "sort_key", "name"),
 )
 
 jobs = Table(
