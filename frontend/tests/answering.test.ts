@@ -74,6 +74,15 @@ describe("submitting", () => {
     expect(verbs()).toEqual(["submit"]);
   });
 
+  test("of a case that is closed already, while the next one is on its way, does nothing", async () => {
+    const session = seen(opened());
+    await submitSession(session);
+    press(session, "Enter");
+    press(session, "s");
+    await closeWithout(session, "flag", "why");
+    expect([verbs(), beginGesture(paneOf(session), { x: 1, y: 1 }, { button: 0 } as PointerEvent)]).toEqual([["submit"], null]);
+  });
+
   test("of a class by one key needs a look and a new press, and leaves nothing chosen otherwise", async () => {
     oneKeyAnswers.value = true;
     const session = sessionOf(null, headerOf(SHAPE), projectOf("classification"));

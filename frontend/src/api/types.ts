@@ -162,6 +162,8 @@ export interface Project extends ProjectSummary {
   instructions: string;
   settings: Record<string, unknown>;
   counts: CaseCounts;
+  /** Cases whose stored bytes are damaged; they are left out of everything. */
+  damaged?: { case_id: string; name: string; reason: string }[];
   strategy: string;
   workers: { alive: boolean };
 }
@@ -350,6 +352,8 @@ export interface ModelRow {
   comparison?: Comparison | null;
   /** It learned from the same annotations as the model before. */
   nothing_new?: boolean;
+  /** Why it is in use, or not. */
+  note?: string;
 }
 
 export interface RoundRow {
@@ -372,6 +376,8 @@ export interface Progress {
   effort: EffortRow[];
   queried: ClassCount[];
   stopping: StopAdvice;
+  /** Why there is no expected quality. */
+  pool_note?: string;
 }
 
 /** What filling between drawn slices did to the draft. */
@@ -413,10 +419,58 @@ export interface Triage {
   accept: Threshold;
   second: Threshold;
   splits: string[];
+  /** Patients of every evaluated split, also of those left out. */
+  evaluated?: Record<string, number>;
   optimistic: boolean;
   curve: { score: number | null; coverage: number; share_bad: number; share_of_all: number }[];
   cases: TriagedCase[];
   unpredicted: number;
+}
+
+export type SettingValue = string | number | boolean;
+
+/** One setting as the server declares it. */
+export interface Setting {
+  name: string;
+  value: SettingValue;
+  default: SettingValue;
+  help: string;
+  /** From when on a change counts. */
+  applies: string;
+  choices: string[] | null;
+  low: number | null;
+  high: number | null;
+}
+
+export interface TaskView {
+  version: number;
+  kind: TaskKind;
+  labels: Label[];
+  instructions: string;
+}
+
+export interface Configuration {
+  name: string;
+  settings: Setting[];
+  task: TaskView;
+}
+
+/** A label as a change of the task names it; without a value it is new. */
+export interface LabelChange {
+  value: number | null;
+  name: string;
+  colour?: string;
+}
+
+export interface TaskChange {
+  version: number;
+  name?: string;
+  instructions?: string;
+  labels?: LabelChange[];
+}
+
+export interface Changes {
+  changes: { what: string; before: string; after: string; applies: string }[];
 }
 
 /** The sorted pool, or why it cannot be sorted yet. */

@@ -16,7 +16,7 @@ let last: { project: string; assignment: string; caseId: string } | null = null;
 
 /** `replace`: the reader was asked twice whether the annotation in force may go. */
 export async function submitSession(session: CaseSession, replace = false): Promise<void> {
-  if (session.busy.value || !isSeen(session)) return;
+  if (session.busy.value || session.closed || !isSeen(session)) return;
   session.hand?.finish();
   if (!mayBeSubmitted(session)) return;
   await closing(session, async () => {
@@ -28,7 +28,7 @@ export async function submitSession(session: CaseSession, replace = false): Prom
 }
 
 export async function closeWithout(session: CaseSession, verb: "skip" | "flag", reason: string): Promise<void> {
-  if (session.busy.value) return;
+  if (session.busy.value || session.closed) return;
   session.hand?.finish();
   await closing(session, async () => {
     await persist(session, () => calls[verb](session.project.id, session.assignmentId, reason));

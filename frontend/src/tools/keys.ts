@@ -81,7 +81,7 @@ export function pressKey(event: KeyboardEvent, scene: KeyScene): boolean {
   if (isModifier(key) || (event.repeat && (command || !moves(key)))) return false;
   if (session.hand && (key === "Escape" || (command && key === "z"))) return run(() => session.hand!.abandon());
   if (session.hand?.draws) session.hand.finish();
-  if (session.busy.value !== "" && key !== "Escape" && !moves(key)) return false;
+  if ((session.busy.value !== "" || session.closed) && key !== "Escape" && !moves(key)) return false;
   if (command) return pressCommand(key, event.shiftKey, session);
   if (event.altKey) return false;
   const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
@@ -113,7 +113,7 @@ function pressDigit(place: number, shifted: boolean, session: CaseSession): bool
 export function chooseLabel(session: CaseSession, value: number): void {
   if (session.project.kind === "segmentation") session.label.value = value;
   else if (!display.oneKeyAnswers.value) session.tag.value = value;
-  else if (session.busy.value === "" && isSeen(session)) answerWith(session, value);
+  else if (session.busy.value === "" && !session.closed && isSeen(session)) answerWith(session, value);
 }
 
 function answerWith(session: CaseSession, value: number): void {

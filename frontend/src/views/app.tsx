@@ -13,6 +13,7 @@ import { Help } from "./help";
 import { Notices } from "./notices";
 import { ProgressView } from "./progress";
 import { Projects } from "./projects";
+import { SettingsView } from "./settings";
 import { Worklist } from "./worklist";
 
 export function App() {
@@ -38,6 +39,7 @@ export function App() {
 
 function ProjectView({ project }: { project: Project }) {
   const here = route.value;
+  if (here.view === "settings") return <SettingsView project={project} />;
   if (here.view === "progress") return <ProgressView project={project} />;
   if (here.view === "annotate") return <Annotate project={project} caseId={here.caseId} />;
   return <Worklist project={project} />;

@@ -55,11 +55,12 @@ export function ReasonDialog({ session, verb, onClose }: { session: CaseSession;
   );
 }
 
-/** Scores of every model rest on these annotations, so replacing one is asked twice; Enter keeps it. */
+/** What models are measured against, or what somebody else brought, is replaced only after two questions; Enter keeps it. */
 export function ReplaceDialog({ session }: { session: CaseSession }) {
   const [again, setAgain] = useState(false);
   const message = session.replacing.value;
   if (message === null) return null;
+  const { evaluation } = session.opened.assignment;
   const close = (): void => {
     setAgain(false);
     session.replacing.value = null;
@@ -71,9 +72,10 @@ export function ReplaceDialog({ session }: { session: CaseSession }) {
     void submitSession(session, true);
   };
   return (
-    <Dialog title="Models are evaluated on this case" testid="replace-dialog" onClose={close}>
+    <Dialog title={evaluation ? "Models are evaluated on this case" : "This case has another annotation"} testid="replace-dialog" onClose={close}>
       <p>{message}.</p>
-      {again ? <p class="banner">The scores of every model change with it. Is your annotation right where the other one is wrong?</p> : <p class="hint">Replacing it changes what every model is measured against.</p>}
+      {evaluation && <p class="hint">Replacing it changes what every model is measured against.</p>}
+      {again && <p class="banner">Is your annotation right where the other one is wrong?</p>}
       <div class="row-end">
         <button onClick={replace} data-testid={again ? "replace-again" : "replace"}>
           {again ? "Yes, replace it" : "Replace it"}

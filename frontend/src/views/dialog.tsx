@@ -36,11 +36,17 @@ export function Dialog({ title, testid, wide, onClose, children }: DialogProps) 
         onClose?.();
       }}
       onClick={(event) => {
-        if (event.target === element.current) onClose?.();
+        if (element.current && event.target === element.current && isOutside(event, element.current)) onClose?.();
       }}
     >
       <h2>{title}</h2>
       {children}
     </dialog>
   );
+}
+
+/** On the ground behind the dialog, not on its own edge. */
+function isOutside({ clientX: x, clientY: y }: MouseEvent, element: HTMLElement): boolean {
+  const { left, right, top, bottom } = element.getBoundingClientRect();
+  return x < left || x > right || y < top || y > bottom;
 }

@@ -10,7 +10,7 @@ import { Icon } from "./icons";
 
 interface HeaderProps {
   project?: { id: string; name: string } | null;
-  view?: "worklist" | "progress" | "annotate";
+  view?: "worklist" | "progress" | "annotate" | "settings";
   children?: ComponentChildren;
 }
 
@@ -34,6 +34,9 @@ export function Header({ project, view, children }: HeaderProps) {
           </Tab>
           <Tab href={linkTo.progress(project.id)} here={view === "progress"}>
             Progress
+          </Tab>
+          <Tab href={linkTo.settings(project.id)} here={view === "settings"}>
+            Settings
           </Tab>
         </nav>
       )}

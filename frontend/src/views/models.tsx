@@ -46,12 +46,19 @@ export function Models({ project, models, curve, onChange }: ModelsProps) {
           <tr key={model.id} data-testid={`model-${model.index}`}>
             <td class="strong">{model.index}</td>
             <td>{scoresOf(model.index, curve).map((text) => <div key={text}>{text}</div>)}</td>
-            <td>{comparedOf(model)}</td>
+            <td>
+              {comparedOf(model)}
+              {model.note && <p class="hint">{model.note}</p>}
+            </td>
             <td class="number">{model.cases ?? "–"}</td>
             <td>{clock(model.created_at)}</td>
             <td class="number">{model.seconds === null ? "–" : duration(model.seconds)}</td>
             <td>
-              {model.live && <span class="state state-done">in use</span>}
+              {model.live && (
+                <span class="state state-done" title={model.note}>
+                  in use
+                </span>
+              )}
               {model.live === false && (
                 <button class="small" disabled={busy} data-testid={`use-model-${model.index}`} aria-label={`Use model ${model.index}`} onClick={() => use(model.index)}>
                   Use

@@ -37,7 +37,7 @@ export function ProgressView({ project }: { project: Project }) {
             <h2>Go on asking?</h2>
             {progress && <AdvicePanel advice={progress.stopping} />}
             <h2>Expected quality of the pool</h2>
-            {progress?.pool_quality ? <PoolQuality pool={progress.pool_quality} /> : <Empty title="No prediction yet">The first model fills this.</Empty>}
+            {progress?.pool_quality ? <PoolQuality pool={progress.pool_quality} /> : <Empty title={progress?.pool_note || "No prediction yet"}>{progress?.pool_note ? "" : "The first model fills this."}</Empty>}
           </section>
           <section class="panel panel-wide">
             <h2>Models</h2>
