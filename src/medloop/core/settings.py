@@ -137,7 +137,12 @@ class ProjectSettings:
         0.1, "Share of unlabelled patients annotated for evaluation only.", "--audit", "next import", low=0, high=0.5
     )
     train_minutes: float = _setting(
-        10.0, "Time of one training: as many steps as fit into it.", "--minutes", "next training", low=0.05, high=10_000
+        10.0,
+        "Minutes aimed at for one training; 50 steps are made in any case.",
+        "--minutes",
+        "next training",
+        low=0.05,
+        high=10_000,
     )
     train_steps: int = _setting(0, "Steps of one training; 0 leaves them to the time.", "--steps", "next training", low=0, high=10_000_000)
     warm_start: WarmStart = _setting(

@@ -26,6 +26,9 @@ from medloop.store.store import Store
 MAX_LABELS = 254
 """Mask values are uint8: 0 is background and 255 means "ignore" in training."""
 
+LEASE_HOURS = 4.0
+"""A case opened by somebody who then gives no sign of life is offered to others after this time; the draft stays theirs."""
+
 COLD_NEEDS = frozenset({"features"})
 """What the pool can hold before there is a model; see `medloop.loop.describing.cold_features`."""
 
