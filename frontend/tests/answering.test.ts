@@ -63,6 +63,17 @@ describe("submitting", () => {
     expect([sight.isOver(5000 + LOOK_MS - 1), sight.isOver(5000 + LOOK_MS)]).toEqual([false, true]);
   });
 
+  test("gets nowhere with a key that is repeated without saying so", () => {
+    const { sight } = opened();
+    sight.painted(0);
+    let now = 30;
+    for (; now < 3000; now += 30) {
+      expect(sight.isOver(now)).toBe(false);
+      sight.tooEarly(now);
+    }
+    expect([sight.isOver(now + LOOK_MS / 4), sight.isOver(now + LOOK_MS)]).toEqual([false, true]);
+  });
+
   test("answers a key once, however long it is held", async () => {
     const session = seen(opened());
     for (let n = 0; n < 5; n++) press(session, "Enter", { repeat: true });

@@ -24,6 +24,7 @@ const windowsOf = (header: typeof CT, view: "rgb" | number = 0, project = "p") =
 describe("the first window", () => {
   test("is the file's own", () => {
     expect(windowsOf(CT).value).toEqual({ low: -115, high: 235 });
+    expect(windowsOf({ ...CT, channel_windows: [[-900, 300]] }).value, "not what was measured").toEqual({ low: -115, high: 235 });
   });
 
   test("of a picture in colour is as stored, of all its channels", () => {

@@ -57,7 +57,9 @@ async function closing(session: CaseSession, close: () => Promise<void>): Promis
 
 /** A press that came before the case was on the screen was meant for another one. */
 export function isSeen(session: CaseSession): boolean {
-  if (session.sight.isOver(performance.now())) return true;
+  const now = performance.now();
+  if (session.sight.isOver(now)) return true;
+  session.sight.tooEarly(now);
   const waits = session.ready.value ? "This case came onto the screen only now" : "This case is still loading";
   tell("info", `${waits}, so nothing was submitted`, "look at it, then press again");
   return false;

@@ -11,6 +11,11 @@ export class Sight {
     this.since ??= now;
   }
 
+  /** Pressed too early: the keys must rest before they are believed, so that a key repeated without saying so gets nowhere. */
+  tooEarly(now: number): void {
+    if (this.since !== null) this.since = Math.max(this.since, now - LOOK_MS / 2);
+  }
+
   /** The window is out of sight before the moment was over: it begins again when the window is back. */
   hidden(now: number): void {
     if (this.since !== null && !this.isOver(now)) this.since = Number.POSITIVE_INFINITY;

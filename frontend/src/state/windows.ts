@@ -15,7 +15,8 @@ const BYTES: Window = { low: 0, high: 255 };
 export function ownWindow(header: Header, view: ChannelView): Window {
   const picture = header.channels === 3 && header.dtype === "uint8";
   if (picture) return BYTES;
-  const [low, high] = (view !== "rgb" && header.channel_windows?.[view]) || header.window;
+  const several = header.channels > 1 && view !== "rgb";
+  const [low, high] = (several && header.channel_windows?.[view]) || header.window;
   return { low, high };
 }
 

@@ -19,7 +19,8 @@ export function AdvicePanel({ advice }: { advice: StopAdvice }) {
 
 /** "The next batch: +0.006 (0.001 to 0.012) expected, about 24 minutes". */
 export function forecastOf({ expected_gain: gain, interval, minutes }: StopAdvice): string {
-  const time = minutes === null ? "" : `about ${Math.max(1, Math.round(minutes))} minutes`;
+  const whole = Math.max(1, Math.round(minutes ?? 0));
+  const time = minutes === null ? "" : `about ${whole} minute${whole === 1 ? "" : "s"}`;
   if (gain === null) return `No forecast of the next batch yet${time && `; it takes ${time}`}`;
   const range = interval ? `, 95 % interval ${signedNumber(interval[0])} to ${signedNumber(interval[1])}` : ", no interval";
   return `The next batch should bring ${signedNumber(gain)}${range}${time && `; ${time}`}`;
