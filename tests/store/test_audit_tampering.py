@@ -227,7 +227,7 @@ def test_a_damaged_row_is_said_in_one_line_everywhere_else(template: Path, tmp_p
         connection.execute("UPDATE cases SET grid = '{'")
     connection.close()
     store = Store.open(folder)
-    with pytest.raises(IntegrityError, match="medloop audit verify names the row") as caught, store.read() as tx:
+    with pytest.raises(IntegrityError, match="medloop audit DIR verify names the row") as caught, store.read() as tx:
         tx.get(Case, "case-a")
     assert isinstance(caught.value, MedloopError)
     store.close()

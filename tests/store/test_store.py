@@ -43,7 +43,7 @@ def test_a_folder_without_a_project_is_not_found(tmp_path: Path) -> None:
 def test_a_project_whose_database_is_gone_is_not_made_anew(sqlite_store: Store) -> None:
     sqlite_store.close()
     (sqlite_store.folder / DATABASE_FILE).unlink()
-    with pytest.raises(NotFoundError, match="restore it from the folder backups"):
+    with pytest.raises(NotFoundError, match=r"restore a backup made with: medloop backup$"):
         Store.open(sqlite_store.folder)
 
 

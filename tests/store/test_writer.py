@@ -36,7 +36,7 @@ def test_a_refused_row_takes_its_event_back_even_when_the_caller_goes_on(store: 
         with pytest.raises(ConflictError):
             tx.add(twin)
         tx.add(samples.annotator("bea"))
-    assert audit.verify(store).ok
+    assert audit.verify(store, blobs=False).ok
     with store.read() as tx:
         assert [a.name for a in tx.find(Annotator)] == ["ann", "bea"]
 
@@ -116,4 +116,4 @@ def test_an_event_without_a_row_joins_the_chain(store: Store) -> None:
     with store.write("me") as tx:
         event = tx.record("export", "project", "project-1", {"files": ("a", "b")})
     assert event.body == {"files": ["a", "b"]}
-    assert audit.verify(store).ok
+    assert audit.verify(store, blobs=False).ok

@@ -1,6 +1,7 @@
 """Take the work elsewhere: answers in standard layouts, on the geometry of their sources, or the model itself."""
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from medloop.loop.consensus import consensus_answers
 from medloop.loop.control import JobControl
 from medloop.loop.workspace import Workspace
 
+_LOG = logging.getLogger(__name__)
 FORMATS = ("nifti", "msd", "nnunet", "csv", "model")
 """Formats that can be written now."""
 
@@ -54,8 +56,7 @@ def export_project(workspace: Workspace, out: Path, fmt: str) -> ExportReport:
         export_nifti(cases, out, names)
     else:
         export_csv(cases, out, names)
-    with workspace.store.write("export") as tx:
-        tx.record("export", "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
+    _note(workspace, "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
     return ExportReport(out, fmt, len(answers))
 
 
@@ -65,6 +66,15 @@ def run_export(workspace: Workspace, control: JobControl) -> Json:
     report = export_project(workspace, Path(str(payload["out"])), str(payload["format"]))
     control.log(f"{report.cases} cases written to {report.folder} as {report.format}")
     return {"cases": report.cases}
+
+
+def _note(workspace: Workspace, noun: str, noun_id: str, body: Json) -> None:
+    """Tell the audit, unless the project can only be read: then the log says that it was not told."""
+    if workspace.store.read_only:
+        _LOG.warning("The audit does not tell of this export: %s", workspace.store.read_only)
+        return
+    with workspace.store.write("export") as tx:
+        tx.record("export", noun, noun_id, body)
 
 
 def _answers(workspace: Workspace) -> list[tuple[Annotation, Case]]:
@@ -112,6 +122,5 @@ def _export_model(workspace: Workspace, out: Path) -> ExportReport:
         "created_at": model.created_at,
     }
     (out / "model.json").write_text(json.dumps(card, indent=2, sort_keys=True) + "\n")
-    with workspace.store.write("export") as tx:
-        tx.record("export", "model", model.id, {"at": now()})
+    _note(workspace, "model", model.id, {"at": now()})
     return ExportReport(out, "model", len(model.weights))

@@ -5,12 +5,14 @@ makes its own short transactions. Each project folder is locked, so that two ser
 """
 
 import logging
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Lock
 
 from medloop.core.errors import MedloopError, NotFoundError
 from medloop.loop.workspace import Workspace
 from medloop.server.locks import SERVER_LOCK, FolderLock
+from medloop.store.private import why_read_only
 
 MARKER = "medloop.json"
 _LOG = logging.getLogger(__name__)
@@ -105,12 +107,12 @@ class Projects:
     def _add(self, folder: Path) -> None:
         if folder in self._known:
             return
-        lock = FolderLock(folder, SERVER_LOCK) if self._exclusive else None
-        try:
-            workspace = Workspace.open(folder)
-        except MedloopError:
-            if lock is not None:
-                lock.close()
-            raise
+        with ExitStack() as undo:
+            alone = self._exclusive and not why_read_only(folder)  # nobody can change a project that can only be read
+            lock = undo.enter_context(FolderLock(folder, SERVER_LOCK)) if alone else None
+            workspace = undo.enter_context(Workspace.open(folder))
+            if workspace.store.read_only:
+                _LOG.warning("%s can be looked at only: %s", folder, workspace.store.read_only)
+            undo.pop_all()
         self._known[folder] = lock
         self._open[workspace.project.id] = workspace

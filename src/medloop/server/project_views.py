@@ -47,6 +47,7 @@ class ProjectView(ProjectLine):
     counts: Counts
     strategy: str
     workers: WorkersView
+    read_only: str
 
 
 class CaseLine(View):

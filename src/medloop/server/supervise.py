@@ -13,6 +13,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import uvicorn
@@ -21,8 +22,10 @@ from fastapi import FastAPI
 from medloop.core.errors import SettingError
 from medloop.server.app import create_app
 from medloop.server.children import Child
+from medloop.server.folders import project_folders
 from medloop.server.settings import ServerSettings
 from medloop.server.site import Site
+from medloop.store.private import why_read_only
 
 MAX_SOCKET_PATH = 100
 """A Unix socket's address holds 108 bytes on Linux and 104 elsewhere."""
@@ -47,7 +50,9 @@ def serve(folder: Path, settings: ServerSettings, *, ready: Ready | None = None)
         SettingError: The port is taken.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    os.umask(0o077)  # what this process writes is this user's alone
     folder = folder.resolve()
+    settings = _fitting(folder, settings)
     socket_path = _socket_path(folder) if settings.assistant else None
     app = create_app(folder, settings, assistant=socket_path)
     listener = open_listener(settings)
@@ -105,10 +110,18 @@ def _children(folder: Path, settings: ServerSettings, socket_path: Path | None) 
     return children
 
 
+def _fitting(folder: Path, settings: ServerSettings) -> ServerSettings:
+    """Without helpers where there is nothing that they could write."""
+    if all(why_read_only(one) for one in project_folders(folder)):
+        return replace(settings, worker=False, assistant=False)
+    return settings
+
+
 def _socket_path(folder: Path) -> Path:
-    """In the folder, or in a private temporary folder when that name is too long for a socket."""
+    """In the folder, or in a private temporary folder when that name is too long for a socket or the folder is read only."""
     path = folder / "assistant.sock"
-    return path if len(os.fsencode(path)) <= MAX_SOCKET_PATH else Path(tempfile.mkdtemp(prefix="medloop-")) / "assistant.sock"
+    short = len(os.fsencode(path)) <= MAX_SOCKET_PATH and not why_read_only(folder)
+    return path if short else Path(tempfile.mkdtemp(prefix="medloop-")) / "assistant.sock"
 
 
 def open_listener(settings: ServerSettings) -> socket.socket:

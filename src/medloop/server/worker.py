@@ -41,7 +41,7 @@ def work(root: Path, owner: str, stop: Callable[[], bool], *, threads: int = 1) 
         projects = held.enter_context(closing(Projects(root, exclusive=False)))
         locked: set[Path] = set()
         while not stop():
-            workspaces = projects.all()
+            workspaces = [workspace for workspace in projects.all() if not workspace.store.read_only]
             for workspace in workspaces:
                 if workspace.folder not in locked:
                     held.enter_context(FolderLock(workspace.folder, WORKER_LOCK, shared=True))
@@ -71,6 +71,7 @@ def _lower_priority() -> None:
 
 def main(folder: str, threads: str) -> None:
     """The process: niced, tied to its server."""
+    os.umask(0o077)  # what is learned from patients' images is this user's alone
     lifeline = Lifeline()
     _lower_priority()
     work(Path(folder), f"worker-{os.getpid()}", lifeline.stopping.is_set, threads=int(threads))

@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import IntegrityError as ConstraintError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from medloop.core.errors import ConflictError, InputError, IntegrityError, MedloopError, SettingError, StateError, StorageError
 from medloop.store.events import canonical
+from medloop.store.frozen import Frozen
 
 BUSY_SECONDS = 30
 """How long a writer waits for another before it gives up with advice."""
@@ -30,7 +31,8 @@ CHAIN_LOCK = 0x6D65646C6F6F70
 
 _WRITES = "medloop_writes"
 
-NAMED_BY_AUDIT = "medloop audit verify names the row; restore the project from a backup"
+NAMED_BY_AUDIT = "medloop audit DIR verify names the row; restore the project from a backup"
+COPY_IT = "copy the project to where it can be written, and open the copy"
 
 _ADVICE: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
@@ -103,15 +105,22 @@ class Database:
 
     Args:
         url: `sqlite:///path` or a PostgreSQL URL.
+        read_only: Why nothing may be written, in words; "" for the usual case.
+        frozen: How to read a SQLite file that cannot be written.
 
     Raises:
         SettingError: A URL of another database.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, read_only: str = "", frozen: Frozen | None = None) -> None:
         self.url = parse_url(url)
+        self.read_only = read_only
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
+        self._frozen = frozen
+        if frozen is not None:
+            self.engine = _frozen_engine(frozen.uri)
+        else:
+            self.engine = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
         self._turns = Turns()
 
     @contextmanager
@@ -138,6 +147,8 @@ class Database:
             StorageError: The database refused; nothing was changed.
             StateError: This thread has a writing transaction open.
         """
+        if self.read_only:
+            raise StorageError(f"Nothing can be changed: {self.read_only}", remedy=COPY_IT)
         with self._turns.turn(), advised(), self.engine.connect() as connection:
             connection = connection.execution_options(**{_WRITES: True})
             with connection.begin():
@@ -149,6 +160,8 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+        if self._frozen is not None:
+            self._frozen.close()
 
 
 @contextmanager
@@ -228,6 +241,30 @@ def _sqlite_engine(url: URL) -> Engine:
     return engine
 
 
+def _frozen_engine(uri: str) -> Engine:
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False),
+        poolclass=QueuePool,
+        json_serializer=_to_json,
+        json_deserializer=_from_json,
+        pool_size=8,
+        max_overflow=24,
+        pool_timeout=BUSY_SECONDS,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA query_only=ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
 def _postgres_engine(url: URL) -> Engine:
     return create_engine(url, json_serializer=_to_json, pool_pre_ping=True, pool_size=8, max_overflow=24, pool_timeout=BUSY_SECONDS)
 
@@ -263,7 +300,7 @@ def _advice(error: BaseException) -> MedloopError:
     if "could not decode" in lowered:
         return IntegrityError(f"A row of the database is damaged ({line})", remedy=NAMED_BY_AUDIT)
     if "malformed" in lowered or "not a database" in lowered:
-        return IntegrityError(f"The database is damaged ({line})", remedy="stop medloop and restore the newest file of the folder backups/")
+        return IntegrityError(f"The database is damaged ({line})", remedy="stop medloop and restore a backup made with: medloop backup")
     for words, message, remedy in _ADVICE:
         if any(word in lowered for word in words):
             return StorageError(f"{message} ({line})", remedy=remedy)

@@ -80,7 +80,9 @@ def _numbers(connection: Connection, table: Table, where: ColumnElement[bool] | 
     try:
         return list(connection.execute(query if where is None else query.where(where)).scalars())
     except DBAPIError as error:
-        raise IntegrityError(f"The table {table.name} is damaged ({first_line(error)})", remedy="restore the project from a backup") from error
+        raise IntegrityError(
+            f"The table {table.name} is damaged ({first_line(error)})", remedy="restore the project from a backup"
+        ) from error
 
 
 def _alone(connection: Connection, table: Table, number: int) -> RawRow:

@@ -68,6 +68,12 @@ def references(connection: Connection) -> Iterator[Reference]:
     yield from _of_events(connection)
 
 
+def unreadable_rows(connection: Connection) -> int:
+    """How many rows cannot be read, so that nobody knows which blobs they need."""
+    tables = [kind_of(record).table for record in BLOB_FIELDS]
+    return sum(bool(row.wrong) for table in (*tables, events) for row in raw_rows(connection, table))
+
+
 def case_names(connection: Connection) -> dict[str, str]:
     """Names of all cases by id."""
     return {row.id: row.name for row in connection.execute(select(cases.c.id, cases.c.name))}

@@ -31,6 +31,7 @@ def get_project(workspace: WorkspaceHere) -> ProjectView:
         counts=counts,
         strategy=workspace.settings.strategy,
         workers=WorkersView(alive=_worker_alive(workspace)),
+        read_only=workspace.store.read_only,
     )
 
 

@@ -1,0 +1,56 @@
+"""Who has a project open: every open store shares a lock on a file, so that one can know itself alone.
+
+The kernel releases it when its process ends, however it ends.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from medloop.core.errors import ConflictError, StorageError
+
+OPEN_LOCK = "open.lock"
+
+
+class Presence:
+    """A shared lock held from construction until `close`.
+
+    Args:
+        folder: The project's folder.
+
+    Raises:
+        StorageError: The folder cannot be written, or somebody is alone in it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        try:
+            self._descriptor = os.open(folder / OPEN_LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StorageError(f"{folder} must be writable, got: {error.strerror}", remedy="check its permissions") from error
+        fcntl.flock(self._descriptor, fcntl.LOCK_SH)  # waits for a sweep, which is short
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep everybody else from opening the project for a moment.
+
+        Raises:
+            ConflictError: Somebody has it open.
+        """
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH)  # the refused change has let go of it
+            raise ConflictError(f"Another program has {self._folder} open", remedy="stop the server, workers and imports first") from error
+        try:
+            yield
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+
+    def close(self) -> None:
+        """Let go; closing twice is harmless."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
