@@ -18,6 +18,7 @@ from medloop.loop.workspace import Workspace
 from medloop.server.folders import Projects
 from medloop.server.lifeline import Lifeline
 from medloop.server.locks import WORKER_LOCK, FolderLock
+from medloop.store.claims import require_same_folder
 
 NICENESS = 10
 SESSION_NICENESS = 5
@@ -52,7 +53,8 @@ def work(root: Path, owner: str, stop: Callable[[], bool], *, threads: int = 1) 
 
 
 def _run_one(workspace: Workspace, owner: str, stop: Callable[[], bool], threads: int) -> bool:
-    """Run one job of a project, if one waits."""
+    """Run one job of a project, if one waits; none of a database that a server of another folder holds now."""
+    require_same_folder(workspace.store.database, workspace.folder)
     job = workspace.store.jobs.claim(owner, lease_seconds=LEASE_SECONDS)
     if job is None:
         return False

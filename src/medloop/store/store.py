@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 
 from medloop.core.errors import ConflictError, FormatError, NotFoundError, StorageError
 from medloop.store.blobs import Blobs
+from medloop.store.claims import require_same_folder
 from medloop.store.database import Database, parse_url
 from medloop.store.jobs import JobQueue
 from medloop.store.opening import DATABASE_FILE, file_url, open_database
@@ -92,12 +93,14 @@ class Store:
         Raises:
             NotFoundError: The folder holds none.
             StorageError: The schema is newer than this medloop, or the disk or database refused.
+            ConflictError: A server of another folder, of which this one is a copy, holds the database.
             IntegrityError: The database is damaged or empty.
         """
         url = _read_url(folder)
         database = open_database(folder, url)
         try:
             store = cls(folder, database)
+            require_same_folder(database, folder)
         except BaseException:
             database.close()
             raise
