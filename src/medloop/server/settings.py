@@ -58,7 +58,7 @@ class ServerSettings:
     threads: int = _setting(8, "Requests that may use the database at the same time.", 1, 64)
     max_json_mb: float = _setting(16.0, "Largest JSON request body in MB.", 0.001, 1024)
     max_mask_mb: float = _setting(256.0, "Largest uploaded mask in MB, as sent.", 0.001, 65536)
-    body_seconds: float = _setting(60.0, "Longest time a request body may take to arrive.", 0.1, 3600)
+    body_seconds: float = _setting(60.0, "Longest time a request body may take to arrive, and a second more for each 100 kB.", 0.1, 3600)
     poll_seconds: float = _setting(0.5, "Pause between two looks for changes while a page listens.", 0.02, 60)
     heartbeat_seconds: float = _setting(15.0, "Pause between two signs of life on an idle stream.", 0.05, 300)
     worker: bool = _setting(True, "Start a worker process (training, predictions) beside the server.")

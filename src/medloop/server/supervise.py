@@ -22,6 +22,7 @@ from fastapi import FastAPI
 from medloop.core.errors import SettingError
 from medloop.server.app import create_app
 from medloop.server.children import Child
+from medloop.server.connections import GuardedProtocol
 from medloop.server.folders import project_folders
 from medloop.server.settings import ServerSettings
 from medloop.server.site import Site
@@ -31,6 +32,7 @@ MAX_SOCKET_PATH = 100
 """A Unix socket's address holds 108 bytes on Linux and 104 elsewhere."""
 
 MAX_CONNECTIONS = 256
+"""Requests that may be at work at once; connections that only wait have a limit of their own."""
 
 Ready = Callable[[str], None]
 """Called with the page's address once the server answers."""
@@ -70,7 +72,7 @@ class _Server(uvicorn.Server):
             app,
             log_level="warning",
             access_log=False,
-            http="h11",  # bounds the size of headers, which the faster parser does not
+            http=GuardedProtocol,  # on h11, which bounds the size of headers; the faster parser does not
             ws="none",
             server_header=False,
             limit_concurrency=MAX_CONNECTIONS,

@@ -7,6 +7,7 @@ unfair. PostgreSQL: an advisory transaction lock, taken first. Commit returns af
 """
 
 import json
+import re
 import sqlite3
 import threading
 from collections import deque
@@ -30,6 +31,9 @@ CHAIN_LOCK = 0x6D65646C6F6F70
 """Key of PostgreSQL's advisory lock: "medloop" in ASCII."""
 
 _WRITES = "medloop_writes"
+_WRITE_IT = "write it as postgresql://user:password@host/database, with @ : / ? # and % in a password percent-encoded"
+_HOST = re.compile(r"[A-Za-z0-9._:-]*")
+_OTHER_KINDS = frozenset({"mysql", "mariadb", "oracle", "mssql", "postgresql", "sqlite"})
 
 NAMED_BY_AUDIT = "medloop audit DIR verify names the row; restore the project from a backup"
 COPY_IT = "copy the project to where it can be written, and open the copy"
@@ -191,18 +195,28 @@ def advised() -> Iterator[None]:
 def parse_url(url: str) -> URL:
     """A database URL with the driver medloop uses.
 
+    What is refused is never repeated, here or in a traceback: a malformed URL may hold its password anywhere.
+
     Raises:
         SettingError: Not a URL, or neither SQLite nor PostgreSQL.
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise SettingError(f"Not a database URL: {url!r}", remedy="write it as postgresql://user:password@host/database") from error
+    except (ArgumentError, ValueError):
+        raise _no_url() from None
+    if parsed.get_backend_name() != "sqlite" and not _HOST.fullmatch(parsed.host or ""):
+        raise _no_url()
     if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
         return parsed
     if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         return parsed.set(drivername="postgresql+psycopg")
-    raise SettingError(f"The database must be SQLite or PostgreSQL, got {parsed.drivername!r}")
+    name = parsed.get_backend_name()
+    got = f", got {name}" if name in _OTHER_KINDS else ""
+    raise SettingError(f"The database must be SQLite or PostgreSQL{got}", remedy=_WRITE_IT)
+
+
+def _no_url() -> SettingError:
+    return SettingError("This is not a database URL (it is not shown: it may hold a password)", remedy=_WRITE_IT)
 
 
 def _to_json(value: Any) -> str:

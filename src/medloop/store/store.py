@@ -176,7 +176,18 @@ def _read_url(folder: Path) -> str | None:
         raise NotFoundError(f"{folder} holds no medloop project", remedy="make one with: medloop init")
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-        url = settings["url"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise FormatError(f"{path} is damaged", remedy='restore it; for a local project it is {"format": 1, "url": null}') from error
-    return None if url is None else str(url)
+        written, url = settings["format"], settings["url"]
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read ({error.strerror})", remedy="make it readable for this user") from error
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise _damaged(path) from None  # what stands there may hold a password
+    if type(written) is not int or written < 1 or not isinstance(url, str | None):
+        raise _damaged(path)
+    if written > FORMAT:
+        rule = f"The project in {folder} was written by a newer medloop (format {written}, this one knows up to {FORMAT})"
+        raise StorageError(rule, remedy="install the newer medloop")
+    return url
+
+
+def _damaged(path: Path) -> FormatError:
+    return FormatError(f"{path} is damaged", remedy='restore it; for a local project it is {"format": 1, "url": null}')
