@@ -57,7 +57,7 @@ def gathering(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     """A pool that a model has seen, beside answered cases."""
     workspace = _project(tmp_path_factory.mktemp("every") / "p", request.param)
     with workspace.store.read() as tx:
-        cases, model = askable(tx).train, tx.latest_model()
+        cases, model = askable(tx).train, tx.live_model()
         assert model is not None
         predictions: dict[str, Prediction] = {p.case_id: p for p in tx.latest_predictions(model.id)}
     yield Gathering(workspace, cases, predictions, model, {}, 2, thorough=False)

@@ -12,7 +12,9 @@ from medloop.core.records import (
     Descriptor,
     DraftPatch,
     Evaluation,
+    EvaluationTruth,
     Label,
+    LiveChoice,
     Model,
     Prediction,
     Project,
@@ -25,6 +27,7 @@ from medloop.core.records import (
     Source,
     Split,
     Task,
+    Withdrawal,
     now,
 )
 from medloop.core.states import RoundState
@@ -150,6 +153,18 @@ def annotation(of: str = "a", *, number: int = 1, by: str = "ann", supersedes: s
     )
 
 
+def withdrawal(of: str = "annotation-a-ann-1", *, case: str = "a") -> Withdrawal:
+    return Withdrawal(
+        id=f"withdrawal-{of}",
+        annotation_id=of,
+        case_id=f"case-{case}",
+        annotator_id="annotator-ann",
+        verb="flagged",
+        reason="wrong patient",
+        created_at="2026",
+    )
+
+
 def evaluation() -> Evaluation:
     return Evaluation(
         id="evaluation-1",
@@ -165,6 +180,14 @@ def evaluation() -> Evaluation:
         selected=True,
         created_at=now(),
     )
+
+
+def truth() -> EvaluationTruth:
+    return EvaluationTruth(id="truth-1", model_id="model-1", split="test", evaluation_id="evaluation-1", digest="e" * 64, created_at=now())
+
+
+def live_choice() -> LiveChoice:
+    return LiveChoice(id="choice-1", model_id="model-1", judged_id="model-1", pinned=False, reason="the first", created_at=now())
 
 
 def add_basics(tx: Writer, *case_names: str) -> None:

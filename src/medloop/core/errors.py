@@ -9,7 +9,8 @@
     │   └── SettingError          an option or setting outside its allowed values
     ├── NotFoundError (LookupError)   an id or path that does not exist
     ├── ConflictError             the request was right a moment ago: stale revision, duplicate
-    │   └── StateError            a verb that the current state does not allow
+    │   ├── StateError            a verb that the current state does not allow
+    │   └── ReplacesError         an annotation would be replaced that the sender did not say to replace
     ├── IntegrityError            stored bytes or the event chain do not match their hash
     │   └── BlobError             the bytes of one name: `DamagedBlobError`, or gone (`MissingBlobError`, a NotFoundError too)
     ├── StorageError (OSError)    the disk or database refused: full, read only, locked
@@ -94,6 +95,12 @@ class StateError(ConflictError):
     """A verb that the current state does not allow."""
 
     code = "wrong_state"
+
+
+class ReplacesError(ConflictError):
+    """An annotation in force would be replaced, and nobody said that it shall be."""
+
+    code = "replaces_annotation"
 
 
 class IntegrityError(MedloopError):

@@ -1,14 +1,49 @@
-"""The one rule for names: of people who answer, and of whoever the audit names.
+"""Names: of people who annotate and of whoever the audit names, and texts as people mean them.
 
 The audit must never leave open who did something, so the names of medloop's own parts, and whatever looks like one of
 its ids, belong to programs only. Compared without regard to upper and lower case, and in Unicode's NFKC form, so that
 neither full-width letters nor a capital make a double.
+
+Names of cases and labels have one spelling per text: a composed and a decomposed one (macOS writes the latter) are one
+name, upper and lower case count alike, and 2 comes before 10. Keys are plain strings, so that Python and both databases
+compare them alike.
+
+Source: Unicode Standard Annex 15 (normalisation forms) and section 5.18 (case folding).
 """
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from medloop.core.errors import InputError
+
+_DIGITS = re.compile(r"\d+")
+
+
+def composed(text: str) -> str:
+    """The text in its composed form (NFC)."""
+    return unicodedata.normalize("NFC", text)
+
+
+def folded(text: str) -> str:
+    """The text without upper and lower case, in every script; equal texts are one word to a reader."""
+    return composed(composed(text).casefold())
+
+
+def natural_key(text: str) -> str:
+    """A key whose plain order puts `img2` before `img10`, whatever the case of letters."""
+    return _DIGITS.sub(_number_key, folded(text))
+
+
+def in_natural_order(names: Iterable[str]) -> list[str]:
+    """Names as people count; those that differ in case or leading zeros only, by their code points."""
+    return sorted(names, key=lambda name: (natural_key(name), name))
+
+
+def _number_key(match: re.Match[str]) -> str:
+    digits = "".join(str(int(digit)) for digit in match.group()).lstrip("0")
+    return f"{len(digits):03d}{digits}"
+
 
 MAX_NAME = 80
 

@@ -211,6 +211,17 @@ class JobQueue:
         with self._database.reading() as connection:
             return _existing(connection, job_id)
 
+    def active(self, kinds: Collection[str]) -> bool:
+        """Whether a job of these kinds waits or runs."""
+        query = select(jobs.c.id).where(jobs.c.state.in_(_ACTIVE), jobs.c.kind.in_(list(kinds))).limit(1)
+        with self._database.reading() as connection:
+            return connection.execute(query).first() is not None
+
+    def newest(self, kind: str) -> Job | None:
+        """The job of that kind that was asked for last."""
+        with self._database.reading() as connection:
+            return _first(connection, select(jobs).where(jobs.c.kind == kind).order_by(jobs.c.event.desc()).limit(1))
+
     def list(self, state: JobState | None = None, limit: int = 100) -> builtins.list[Job]:
         """Jobs, newest first."""
         query = select(jobs).order_by(jobs.c.event.desc()).limit(limit)

@@ -15,10 +15,11 @@ from medloop.core.errors import IntegrityError, StorageError
 from medloop.core.records import now
 from medloop.store.database import Database, advised
 from medloop.store.private import make_private
+from medloop.store.states import refresh_all
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-REVISIONS: tuple[str, ...] = ("0001", "0002", "0003")
+REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0005", "0010")
 """Every schema this version of medloop can read or bring up to date, oldest first; a test keeps it true."""
 
 QUICK_CHECK_BYTES = 64 * 1024 * 1024
@@ -63,6 +64,8 @@ def bring_up_to_date(database: Database, backups: Path, *, scripts: Path = MIGRA
     copy = back_up(database, backups, current) if current is not None and database.is_sqlite else None
     with database.writing() as connection:
         _upgrade(connection, scripts)
+        if current is not None and scripts == MIGRATIONS:
+            refresh_all(connection)
     return copy
 
 

@@ -100,5 +100,5 @@ async def _ask(site: Site, workspace: Workspace, case_id: str, question: dict[st
 def _require_model(workspace: Workspace, case_id: str) -> None:
     with workspace.store.read() as tx:
         tx.get(Case, case_id)
-        if tx.latest_model() is None:
+        if tx.live_model() is None:
             raise StateError("There is no model yet whose answers could be explained", remedy="answer some cases first")
