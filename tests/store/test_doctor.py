@@ -96,3 +96,13 @@ def test_a_blob_that_may_not_be_read_is_no_orphan(project: Store) -> None:
     found = examine(project)
     assert mask.name not in found.orphans
     assert found.ok is (os.geteuid() == 0)
+
+
+def test_a_project_whose_lock_cannot_be_had_opens_and_is_not_swept(project: Store) -> None:
+    (project.folder / "open.lock").unlink()
+    (project.folder / "open.lock").mkdir()
+    again = Store.open(project.folder)
+    assert examine(again).ok
+    with pytest.raises(ConflictError, match="Nobody can tell"):
+        examine(again, sweep=True)
+    again.close()

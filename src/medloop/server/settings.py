@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, TypeAlias
 
-from medloop.core.errors import SettingError
+from medloop.core.errors import InputError, SettingError
+from medloop.core.names import checked_name
 
 PREFIX = "MEDLOOP_"
 Value: TypeAlias = str | int | float | bool
@@ -71,6 +72,7 @@ class ServerSettings:
             _require_type(entry.name, getattr(self, entry.name), entry.default)
             _require_range(entry.name, getattr(self, entry.name), entry.metadata["low"], entry.metadata["high"])
         _require_loopback(self.host)
+        _require_name(self.annotator)
 
     @property
     def extra_origins(self) -> tuple[str, ...]:
@@ -131,6 +133,13 @@ def _require_type(name: str, value: object, default: object) -> None:
 def _require_range(name: str, value: float, low: float | None, high: float | None) -> None:
     if low is not None and high is not None and not low <= value <= high:
         raise SettingError(f"{name} must lie between {low:g} and {high:g}, got {value!r}")
+
+
+def _require_name(annotator: str) -> None:
+    try:
+        checked_name(annotator)
+    except InputError as error:
+        raise SettingError(f"annotator: {error.message}", remedy=error.remedy) from error
 
 
 def _require_loopback(host: str) -> None:

@@ -74,6 +74,7 @@ def back_up_project(store: Store, out: Path, *, report: Report | None = None) ->
         StorageError: The disk refused; nothing is left behind.
         UnavailableError: pg_dump is not installed, or refuses this server.
     """
+    out = out.resolve()
     _require_free(store, out)
     draft = out.with_name(f".{out.name}.{os.getpid()}.partial")
     with advised():

@@ -10,7 +10,7 @@ second. Job calls and further `write` calls inside a write in the same thread ar
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -72,7 +72,7 @@ class Store:
             parse_url(url)
         _make_folder(folder)
         if url is None:
-            make_private(folder / DATABASE_FILE)
+            _make_private(folder / DATABASE_FILE)
         database = Database(url or file_url(folder))
         try:
             if schema_revision(database) is not None and _has_events(database):
@@ -105,7 +105,8 @@ class Store:
             database.close()
             raise
         if not store.read_only:
-            (folder / "work").mkdir(mode=0o700, exist_ok=True)
+            with suppress(OSError):  # a full disk can still be looked at
+                (folder / "work").mkdir(mode=0o700, exist_ok=True)
             tighten(folder)
             store.blobs.sweep_temporary()
             sweep_unfinished(folder / "work")
@@ -153,6 +154,13 @@ def _make_folder(folder: Path) -> None:
         folder.chmod(0o700)
     except OSError as error:
         raise StorageError(f"Cannot make the folder {folder} ({error.strerror})", remedy="choose another folder") from error
+
+
+def _make_private(path: Path) -> None:
+    try:
+        make_private(path)
+    except OSError as error:
+        raise StorageError(f"Cannot write {path} ({error.strerror})", remedy="free some space or choose another folder") from error
 
 
 def write_settings(path: Path, url: str | None) -> None:
