@@ -210,3 +210,15 @@ def test_half_written_files_are_swept_at_the_next_start_and_living_writers_are_l
         fcntl.flock(file, fcntl.LOCK_EX)
         Store.open(project).close()
         assert (left.exists(), busy.exists()) == (False, True)
+
+
+def test_a_database_beside_the_project_is_private_too(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        Store.create(tmp_path / "project", url=f"sqlite:///{tmp_path / 'rows.sqlite'}").close()
+        assert stat.S_IMODE((tmp_path / "rows.sqlite").stat().st_mode) == 0o600
+        (tmp_path / "rows.sqlite").chmod(0o644)
+        Store.open(tmp_path / "project").close()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "rows.sqlite").stat().st_mode) == 0o600

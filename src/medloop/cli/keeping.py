@@ -70,9 +70,12 @@ def doctor(
     else:
         _print_health(found)
     if not found.ok:
-        raise IntegrityError(
-            f"{len(found.bad)} of {found.blobs} blobs are damaged or missing", remedy="" if as_json else "see the lines above"
-        )
+        raise IntegrityError(_summary(found), remedy="" if as_json else "see the lines above")
+
+
+def _summary(found: "Health") -> str:
+    rows = f" and {found.unreadable_rows} rows cannot be read" if found.unreadable_rows else ""
+    return f"{len(found.bad)} of {found.blobs} blobs are damaged or missing{rows}"
 
 
 def _print_health(found: "Health") -> None:
@@ -82,6 +85,10 @@ def _print_health(found: "Health") -> None:
             typer.echo(f"    {line}")
         for line in bad.advice:
             typer.echo(f"    → {line}")
+    if found.unreadable_rows:
+        typer.echo(
+            f"{found.unreadable_rows} rows cannot be read, so that nobody knows which blobs they need: medloop audit DIR verify names them"
+        )
     left = "removed" if found.swept else "harmless; --sweep removes them"
     if found.orphans or found.leftovers:
         typer.echo(f"{len(found.orphans)} blobs that nothing refers to, {len(found.leftovers)} half-written files ({left})")

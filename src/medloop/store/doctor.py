@@ -49,6 +49,7 @@ class Health:
         orphans: Names of blobs that nothing refers to; harmless.
         leftovers: Files that a killed process left half written; harmless.
         swept: How many of the last two were removed.
+        unreadable_rows: Rows so damaged that nobody knows which blobs they need; the audit names them.
     """
 
     blobs: int
@@ -56,11 +57,12 @@ class Health:
     orphans: tuple[str, ...]
     leftovers: tuple[str, ...]
     swept: int = 0
+    unreadable_rows: int = 0
 
     @property
     def ok(self) -> bool:
-        """Whether every blob that is needed is sound."""
-        return not self.bad
+        """Whether every blob that is needed is known and sound."""
+        return not self.bad and not self.unreadable_rows
 
 
 def examine(store: Store, *, sweep: bool = False, report: Report | None = None) -> Health:
@@ -77,7 +79,7 @@ def examine(store: Store, *, sweep: bool = False, report: Report | None = None) 
     """
     with store.read() as tx:
         needed = _by_blob(references(tx.connection))
-        names = case_names(tx.connection)
+        names, lost = case_names(tx.connection), unreadable_rows(tx.connection)
     bad = []
     for number, (blob, users) in enumerate(needed.items()):
         if report is not None:
@@ -88,7 +90,7 @@ def examine(store: Store, *, sweep: bool = False, report: Report | None = None) 
     orphans = tuple(name for name in store.blobs.names() if name not in needed)
     left = [*store.blobs.temporaries(), *unfinished(store.folder / "work")]
     swept = _sweep(store) if sweep else 0
-    return Health(len(needed), tuple(bad), orphans, tuple(str(path) for path in left), swept)
+    return Health(len(needed), tuple(bad), orphans, tuple(str(path) for path in left), swept, lost)
 
 
 def _by_blob(found: Iterable[Reference]) -> dict[str, list[Reference]]:

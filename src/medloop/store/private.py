@@ -35,9 +35,15 @@ def make_private(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
 
 
-def tighten(folder: Path) -> None:
-    """Take the rights of other users from a project, if an older version or a copy left any."""
-    loose = [path for path in (folder, *(folder / name for name in (*_OURS, *_OUR_FOLDERS))) if _is_loose(path)]
+def tighten(folder: Path, database: Path | None = None) -> None:
+    """Take the rights of other users from a project, if an older version or a copy left any.
+
+    Args:
+        folder: The project's.
+        database: Its SQLite file, wherever that is.
+    """
+    ours = (folder, *(folder / name for name in (*_OURS, *_OUR_FOLDERS)), *((database,) if database is not None else ()))
+    loose = [path for path in ours if _is_loose(path)]
     if not loose:
         return
     failed = [path for path in (*loose, *_below(folder)) if not _tightened(path)]

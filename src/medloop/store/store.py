@@ -20,7 +20,7 @@ from medloop.store.blobs import Blobs
 from medloop.store.claims import require_same_folder
 from medloop.store.database import Database, parse_url
 from medloop.store.jobs import JobQueue
-from medloop.store.opening import DATABASE_FILE, file_url, open_database
+from medloop.store.opening import DATABASE_FILE, database_file, file_url, open_database
 from medloop.store.presence import Presence
 from medloop.store.private import make_private, tighten
 from medloop.store.reader import CaseCounts, CaseRow, Reader
@@ -71,8 +71,9 @@ class Store:
         if url is not None:
             parse_url(url)
         _make_folder(folder)
-        if url is None:
-            _make_private(folder / DATABASE_FILE)
+        file = database_file(folder, url)
+        if file is not None:
+            _make_private(file)
         database = Database(url or file_url(folder))
         try:
             if schema_revision(database) is not None and _has_events(database):
@@ -107,7 +108,7 @@ class Store:
         if not store.read_only:
             with suppress(OSError):  # a full disk can still be looked at
                 (folder / "work").mkdir(mode=0o700, exist_ok=True)
-            tighten(folder)
+            tighten(folder, database_file(folder, url))
             store.blobs.sweep_temporary()
             sweep_unfinished(folder / "work")
         return store
