@@ -100,3 +100,19 @@ def test_what_would_write_there_is_refused_in_one_line(medloop: Medloop, read_on
     assert len(lines) == 1, said.err
     assert "lies on a read-only disk" in lines[0]
     assert "copy the project to where it can be written" in lines[0]
+
+
+@pytest.mark.parametrize(("umask", "folder", "file"), [(0o022, 0o755, 0o644), (0o077, 0o700, 0o600), (0o027, 0o750, 0o640)])
+def test_who_may_read_an_export_is_what_the_umask_says(
+    medloop: Medloop, project: Path, tmp_path: Path, umask: int, folder: int, file: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        assert medloop("export", project, tmp_path / "out", "--format", "nifti").status == 0
+        assert medloop("report", project, "--out", tmp_path / "r.html").status == 0
+    finally:
+        os.umask(before)
+    found = {path.is_dir(): path.stat().st_mode & 0o777 for path in (tmp_path / "out", *(tmp_path / "out").rglob("*"))}
+    assert found == {True: folder, False: file}
+    assert (tmp_path / "r.html").stat().st_mode & 0o777 == file
+    assert (project.stat().st_mode & 0o777, (project / "medloop.sqlite").stat().st_mode & 0o777) == (0o700, 0o600)

@@ -101,6 +101,8 @@ def test_the_database_itself_refuses_to_change_immutable_rows(store: Store) -> N
             tx.add(record)
         for record in (samples.evaluation(), samples.descriptor("a"), samples.assignment(), samples.provenance(), samples.withdrawal()):
             tx.add(record)
+        for record in (samples.truth(), samples.live_choice()):
+            tx.add(record)
     for table in ("events", *IMMUTABLE):
         for statement in (f"UPDATE {table} SET {'actor' if table == 'events' else 'id'} = 'x'", f"DELETE FROM {table}"):
             with pytest.raises(StateError, match=f"rows of {table} are immutable"), store.database.writing() as connection:

@@ -23,6 +23,9 @@ HEAD_SECONDS = 10.0
 UNREAD_SECONDS = 60.0
 """Longest time a client may leave an answer unread when the buffers are full."""
 
+MAX_HEAD = 16 * 1024
+"""Bytes of a request's address and headers, as h11 bounds them."""
+
 MAX_WAITING = 192
 """Connections without a whole request at work that may be open; a browser keeps six."""
 
@@ -92,7 +95,10 @@ class GuardedProtocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, in the shape of every refusal."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            self._refuse(400, "bad_request", msg.rstrip("."))
+            if len(self.conn.trailing_data[0]) > MAX_HEAD:
+                self._refuse(431, "too_large", f"The head of a request may have {MAX_HEAD} bytes")
+            else:
+                self._refuse(400, "bad_request", msg.rstrip("."))
         self.transport.close()
 
     def abandon(self) -> None:
