@@ -30,6 +30,9 @@ SERVER_LOCK = 0x6D6C736572766572
 LOOK_SECONDS = 5.0
 """Pause between two looks whether the session still lives."""
 
+CLOSE_SECONDS = 2.0
+"""Longest wait for a look that hangs, when the server stops."""
+
 _LOG = logging.getLogger(__name__)
 _HOLDER = text(
     "SELECT a.application_name, a.pid FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid "
@@ -127,7 +130,7 @@ class SessionClaim:
     def close(self) -> None:
         """Let go; closing twice is harmless."""
         self._ended.set()
-        self._thread.join()
+        self._thread.join(timeout=CLOSE_SECONDS)
         with suppress(SQLAlchemyError):
             self._session.close()
         self._engine.dispose()
