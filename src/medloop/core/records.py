@@ -179,7 +179,7 @@ class Case:
         patient: Pseudonymous patient; all cases of one patient share a split.
         voxels: Blob of the raw voxels: file order (I fastest, then J, K, channel), little endian, gzip.
         dtype: numpy name of the voxels' dtype: uint8, int8, uint16, int16, uint32, int32 or float32.
-        window: Intensities (low, high) to draw first: 0.5 and 99.5 percentile of the first channel.
+        window: Intensities (low, high) to draw first: the files' own window, else the 0.5 and 99.5 percentile of the first channel.
         value_range: Smallest and largest intensity.
         split: Fixed at import, never migrates.
         stratum: Key used to stratify the split ("" when none).

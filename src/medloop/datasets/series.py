@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from medloop.core.errors import FormatError
 from medloop.datasets.dataset import CaseSource, Dataset
-from medloop.datasets.files import Root
+from medloop.datasets.files import LINK_REMEDY, LINK_RULE, Root
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
 
@@ -48,9 +48,12 @@ def open_dicom(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
 
 
 def _is_ours(root: Root, cases: CaseList, path: Path) -> bool:
-    """Whether a file is DICOM within the root; one that cannot be opened is named."""
+    """Whether a file is DICOM within the root; one that cannot be opened, or is a link out of the root, is named."""
+    if not root.holds(path):
+        cases.refuse(root.label(path), LINK_RULE, "", LINK_REMEDY)
+        return False
     try:
-        return root.holds(path) and is_dicom(path)
+        return is_dicom(path)
     except OSError as error:
         cases.refuse(root.label(path), f"a file must be readable: {error.strerror or error}", "", "check its permissions")
         return False

@@ -18,6 +18,7 @@ from medloop.core.arrays import ImageArray
 from medloop.core.errors import FormatError, MedloopError
 from medloop.core.image import Image
 from medloop.core.records import Source
+from medloop.images.dicom_codestreams import require_honest_frames
 from medloop.images.dicom_display import MEASURED, display_of, inversion_end
 from medloop.images.dicom_facts import FileFacts, facts_among, facts_of
 from medloop.images.dicom_geometry import SAME_PLACE_MM, Slice, Stack, slices_of, stack
@@ -189,6 +190,7 @@ def _decode(header: Header) -> tuple[list[ImageArray], list[str]]:
     _require_decoder(header)
     try:
         tags = pydicom.dcmread(header.path)
+        require_honest_frames(name, tags, int(header.tags.get("NumberOfFrames", None) or 1))
         pixels = pixel_array(tags)
         if tags.PhotometricInterpretation == "PALETTE COLOR":
             pixels = _eight_bits(apply_color_lut(pixels, tags))

@@ -26,6 +26,11 @@ _META_BYTES = 1 << 20
 MAX_INFLATED = 512 << 20
 """Bytes that a deflated file may inflate to: a CT of 1,000 slices; it is counted before anything is kept."""
 
+MAX_RATIO = 100
+"""How many times its size a large deflated file may inflate to; images stay below 10, and blank ones are small."""
+
+_FREELY_INFLATED = 64 << 20
+
 HEADER_TAGS = (
     "SOPClassUID",
     "SOPInstanceUID",
@@ -171,9 +176,9 @@ def require_bounded(path: Path, file: BinaryIO) -> bool:
     inflate, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
     while not inflate.eof and (stored := inflate.unconsumed_tail or file.read(1 << 16)):
         total += len(inflate.decompress(stored, 1 << 20))
-        if total > MAX_INFLATED:
+        if total > min(MAX_INFLATED, max(_FREELY_INFLATED, MAX_RATIO * file.tell())):
             raise FormatError(
-                f"{path.name}: a deflated DICOM file holds at most {MAX_INFLATED >> 20} MiB, it inflates to more",
+                f"{path.name}: a deflated DICOM file inflates to at most {MAX_INFLATED >> 20} MiB and {MAX_RATIO} times its size",
                 remedy="rewrite it without deflation if you trust it",
             )
     return True

@@ -25,7 +25,7 @@ EVENT_FIELDS: Mapping[str, tuple[str, ...]] = {"explanation": ("regions",)}
 """The same for bodies of events, by the noun they are about."""
 
 ADVICE: Mapping[str, str] = {
-    "case": "restore it from a backup; until then the case cannot be shown or learned from: flag it",
+    "case": "restore it from a backup, or import the same file again; until then the case cannot be shown or learned from",
     "annotation": "restore it from a backup, or annotate the case again: training and export leave this annotation out",
     "model": "restore it from a backup, or train again: medloop train",
     "prediction": "restore it from a backup, or predict again: medloop predict",
