@@ -9,7 +9,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from medloop.core.errors import IntegrityError, StorageError
-from medloop.core.records import Case, Descriptor, PromptRecord, Provenance
+from medloop.core.records import Annotation, Case, Descriptor, Evaluation, PromptRecord, Provenance
+from medloop.store.audit import verify
 from medloop.store.schema import MIGRATIONS, REVISIONS, bring_up_to_date, schema_revision
 from medloop.store.store import DATABASE_FILE, Store
 from medloop.store.tables import metadata
@@ -27,6 +28,16 @@ def upgrade() -> None:
     op.execute("CREATE TABLE extra (id INTEGER)")
     op.execute("{second}")
 '''
+
+
+LATER_COLUMNS = (
+    ("assignments", "began_with"),
+    ("assignments", "base_id"),
+    ("annotations", "began_with"),
+    ("annotations", "untouched"),
+    ("evaluations", "leaning"),
+)
+"""Columns that tables gained after the first schema."""
 
 
 def later_scripts(folder: Path, second: str) -> Path:
@@ -78,13 +89,23 @@ def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path
     store = Store.create(folder)
     with store.write("me") as tx:
         samples.add_basics(tx, "a")
+        for record in (
+            samples.assignment(number=2),
+            samples.annotation(number=2),
+            samples.snapshot(),
+            samples.model(),
+            samples.evaluation(),
+        ):
+            tx.add(record)
     with store.database.writing() as connection:
-        for table in ("descriptors", "provenances", "prompts"):
+        for table in ("evaluation_truths", "live_choices", "descriptors", "provenances", "prompts", "withdrawals"):
             connection.execute(text(f"DROP TABLE {table}"))
         for index in ("sort_key_name", "state_sort_key_name"):
             connection.execute(text(f"DROP INDEX ix_case_states_{index}"))
         for column in ("sort_key", "search_key"):
             connection.execute(text(f"ALTER TABLE case_states DROP COLUMN {column}"))
+        for table, column in LATER_COLUMNS:
+            connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     store.close()
     again = Store.open(folder)
@@ -97,6 +118,9 @@ def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path
         assert tx.find(PromptRecord) == [samples.prompt(1)]
         assert tx.find(Provenance) == [samples.provenance()]
         assert [row.name for row in tx.worklist(search="A")] == ["a"], "names of old cases are found"
+        assert tx.find(Annotation)[0].began_with is None
+        assert tx.find(Evaluation)[0].leaning == ()
+    assert verify(again, blobs=False).reason == ""
     again.close()
 
 

@@ -119,6 +119,7 @@ def export(
     folder: ProjectFolder,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.", show_default=False)],
     fmt: Annotated[str, typer.Option("--format", help="nifti, msd, nnunet, csv or model.", show_default=False)],
+    model: Annotated[int | None, typer.Option(help="Which model to write; the one in use by default.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the answers or the model to a folder.
@@ -129,10 +130,12 @@ def export(
     from medloop.loop.workspace import Workspace
 
     with Workspace.open(folder) as workspace:
-        done = export_project(workspace, out, fmt)
+        done = export_project(workspace, out, fmt, model=model)
     if as_json:
         print_json(done)
     else:
+        for note in done.notes:
+            say(note)
         typer.echo(f"{done.cases} {'networks' if fmt == 'model' else 'cases'} written to {done.folder} as {done.format}")
 
 

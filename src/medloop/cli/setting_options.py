@@ -19,6 +19,8 @@ def with_setting_options(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(**values: Any) -> None:
         given: dict[str, SettingValue] = {name: value for name in SETTINGS if (value := values.pop(name)) is not None}
+        for name, value in given.items():
+            SETTINGS[name].check(value, called=SETTINGS[name].flag)
         command(**values, **{GIVEN: given})
 
     own = inspect.signature(command, eval_str=True).parameters.values()

@@ -27,9 +27,10 @@ def check_label_names(kind: TaskKind, names: Sequence[str]) -> tuple[str, ...]:
             raise SettingError(f"Label names must be non-empty, printable and different, got {', '.join(map(repr, cleaned))}")
         if kind == "segmentation" and folded(name) in TAKEN:
             raise SettingError(f"A label cannot be called {name!r}: {_MEANING[folded(name)]}", remedy="choose another name")
-        other = met.setdefault(folded(name), name)
-        if other is not name:
+        if folded(name) in met:
+            other = met[folded(name)]
             raise SettingError(f"Label names must be non-empty and different, got {other!r} and {name!r}", remedy="choose another name")
+        met[folded(name)] = name
     return cleaned
 
 

@@ -26,6 +26,8 @@ AnnotatorKind: TypeAlias = Literal["person", "model", "simulated"]
 AssignmentState: TypeAlias = Literal["open", "submitted", "skipped", "flagged", "released"]
 AnswerKind: TypeAlias = Literal["mask", "tag", "partial"]
 AnswerOrigin: TypeAlias = Literal["human", "imported", "simulated"]
+BeganWith: TypeAlias = Literal["blank", "prediction", "annotation", "elsewhere"]
+TakenBack: TypeAlias = Literal["flagged", "skipped", "undone"]
 Json: TypeAlias = Mapping[str, Any]
 
 EVALUATION_SPLITS: tuple[Split, ...] = ("validation", "test", "audit")
@@ -253,6 +255,8 @@ class Assignment:
         proposal_id: The prediction shown, None when there was none.
         revision: Number of the last saved patch; 0 is the untouched proposal.
         reason: Why this case was asked, in words, or why it was skipped or flagged.
+        began_with: What its draft began with; None when it was opened before that was kept.
+        base_id: The annotation that its draft began with, anybody's; None when it began with something else.
     """
 
     id: str
@@ -265,6 +269,8 @@ class Assignment:
     reason: str = ""
     opened_at: str
     closed_at: str | None = None
+    began_with: BeganWith | None = None
+    base_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -337,8 +343,14 @@ class Annotation:
         kind: "partial" answers some slices or boxes of a case only; it teaches, but the case may be asked again.
         blob: For a mask: blob of uint8 values, file order, gzip. For a partial answer: mask and parts. None for a tag.
         tag: For a classification: the label's value.
-        supersedes: The annotation this one replaces, by the same annotator.
-        proposal_id: The prediction that was corrected, if any.
+        supersedes: The annotation this one replaces: an earlier one by the same annotator, or anybody's that was
+            replaced knowingly.
+        proposal_id: The prediction that was shown, if any.
+        began_with: What it began with: nothing, a model's prediction, an annotation (`Assignment.base_id`), or a mask
+            made elsewhere; None when it is older than this field.
+        untouched: Share, 0..1, of the voxels of the proposal or of this annotation that are the proposal's and that nobody
+            touched, through all annotations in between; for a tag 1 when it is the proposed class, else 0. None where no
+            proposal stands at its beginning.
     """
 
     id: str
@@ -353,6 +365,29 @@ class Annotation:
     proposal_id: str | None = None
     supersedes: str | None = None
     effort_seconds: float = 0.0
+    created_at: str
+    began_with: BeganWith | None = None
+    untouched: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Withdrawal:
+    """An annotation taken out of use: it stays in the history, and counts nowhere else.
+
+    Attributes:
+        annotator_id: Who did it.
+        verb: "flagged" or "skipped" with its case, or "undone" by itself.
+        reason: In words.
+        assignment_id: The assignment that was closed or re-opened by it.
+    """
+
+    id: str
+    annotation_id: str
+    case_id: str
+    annotator_id: str
+    verb: TakenBack
+    reason: str
+    assignment_id: str | None = None
     created_at: str
 
 
@@ -487,6 +522,7 @@ class Evaluation:
         per_case: Case id → {label name: score}.
         selected: Whether selection touched these cases (queries, or the choice of the best weights); then the
             figure is optimistic.
+        leaning: Ids of the cases whose annotation leans on a model's proposal; then the figure is optimistic too.
     """
 
     id: str
@@ -500,6 +536,45 @@ class Evaluation:
     effort_minutes: float
     per_case: Json
     selected: bool = False
+    created_at: str
+    leaning: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationTruth:
+    """Which annotations a model was held against on one split; the newest of a model and split counts.
+
+    Attributes:
+        evaluation_id: What came of it; None when no annotation was left to judge by.
+        digest: Over the ids of the annotations that counted then; another one now means that the figure is out of date.
+    """
+
+    id: str
+    model_id: str
+    split: Split
+    evaluation_id: str | None
+    digest: str
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveChoice:
+    """Which model is in use from now on, and why; the newest one counts.
+
+    Attributes:
+        model_id: The model in use: it predicts, ranks the pool and answers in the page.
+        judged_id: The model this decision was about, in use or not.
+        pinned: Whether a person chose; trainings change nothing then.
+        reason: In words.
+        comparison: Of the judged model with the one in use before, as `Comparison.to_json` writes it; {} without one.
+    """
+
+    id: str
+    model_id: str
+    judged_id: str
+    pinned: bool
+    reason: str
+    comparison: Json = field(default_factory=dict)
     created_at: str
 
 

@@ -53,19 +53,24 @@ class Setting:
         """The default as it is printed."""
         return self.shown_default or self.write(self.default)
 
-    def check(self, value: SettingValue) -> None:
+    def check(self, value: SettingValue, *, called: str = "") -> None:
         """Refuse a value outside the range or the choices.
+
+        Args:
+            value: Of any type.
+            called: What people called the setting; its name by default.
 
         Raises:
             SettingError: Naming setting, rule and value.
         """
+        name = called or self.name
         fits = type(value) is self.kind or (self.kind is float and type(value) is int)
         if not fits:
-            raise SettingError(f"{self.name} must be {_KINDS[self.kind]}, got {value!r}")
+            raise SettingError(f"{name} must be {_KINDS[self.kind]}, got {value!r}")
         if self.choices and value not in self.choices:
-            raise SettingError(f"{self.name} must be one of {', '.join(self.choices)}, got {value!r}")
+            raise SettingError(f"{name} must be one of {', '.join(self.choices)}, got {value!r}")
         if isinstance(value, int | float) and not self.low <= value <= self.high:
-            raise SettingError(f"{self.name} must lie between {self.low:g} and {self.high:g}, got {value:g}")
+            raise SettingError(f"{name} must lie between {self.low:g} and {self.high:g}, got {value:g}")
 
     @staticmethod
     def write(value: SettingValue) -> str:
@@ -132,7 +137,12 @@ class ProjectSettings:
         0.1, "Share of unlabelled patients annotated for evaluation only.", "--audit", "next import", low=0, high=0.5
     )
     train_minutes: float = _setting(
-        10.0, "Time of one training: as many steps as fit into it.", "--minutes", "next training", low=0.05, high=10_000
+        10.0,
+        "Minutes aimed at for one training; 50 steps are made in any case.",
+        "--minutes",
+        "next training",
+        low=0.05,
+        high=10_000,
     )
     train_steps: int = _setting(0, "Steps of one training; 0 leaves them to the time.", "--steps", "next training", low=0, high=10_000_000)
     warm_start: WarmStart = _setting(

@@ -60,7 +60,7 @@ def calibrate_model(workspace: Workspace, *, method: Method = "temperature") -> 
         InputError: Without a model, or without validation answers.
     """
     with workspace.store.read() as tx:
-        model = tx.latest_model()
+        model = tx.live_model()
         versions = label_versions(tx, workspace.task)
         answered = {split: [(a, tx.get(Case, a.case_id)) for a in _complete(tx, split, versions)] for split in EVALUATION_SPLITS}
     if model is None or not answered["validation"]:

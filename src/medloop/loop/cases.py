@@ -8,6 +8,7 @@ from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Annotator, Case, Source, Split, new_id, now
 from medloop.images.encode import encode_mask, encode_voxels
 from medloop.loop.displaying import displayed
+from medloop.loop.predicting import follow_up
 from medloop.loop.workspace import Workspace
 
 IMPORTER = "import"
@@ -30,8 +31,11 @@ def add_case(
     effort_seconds: float = 0.0,
     channel_names: tuple[str, ...] = (),
     actor: str = "system",
+    follow: bool = True,
 ) -> Case:
-    """Store one case, with its answer if there is one, in one transaction.
+    """Store one case, with its answer if there is one, in one transaction; then let the model in use predict or be judged on it.
+
+    With `follow` False the caller does the latter once for many cases, by `follow_up`.
 
     Raises:
         InputError: Voxels that cannot be kept, or an answer that does not fit the image or the task.
@@ -48,6 +52,8 @@ def add_case(
         if answer is not None and answered_by is not None:
             made = imported_annotation(workspace, case, answered_by, blob, answer, at=answered_at, effort=effort_seconds)
             tx.add(made, verb="import")
+    if follow:
+        follow_up(workspace)
     return case
 
 

@@ -45,7 +45,7 @@ def choose_engine(workspace: Workspace, name: str = AUTO) -> EngineChoice:
     if name not in ENGINES:
         raise SettingError(f"An engine is one of {', '.join(ENGINES)}, got {name!r}")
     with workspace.store.read() as tx:
-        model = tx.latest_model()
+        model = tx.live_model()
     guided = model is not None and bool(model.recipe.get("guided", False))
     if name != "classical" and model is not None and guided and knows_every_label(model, workspace.task):
         return EngineChoice(f"network {model.id}", partial(_network, workspace.store.blobs, model))

@@ -10,6 +10,7 @@ from medloop.core.records import (
     Annotation,
     Case,
     Evaluation,
+    EvaluationTruth,
     Json,
     Label,
     Model,
@@ -23,9 +24,12 @@ from medloop.core.seeds import generator
 from medloop.loop.arrays import load_answer, load_proposal
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.control import JobControl
+from medloop.loop.independence import leaning_words, leans_on_proposal
 from medloop.loop.label_versions import label_versions, labels_of_model
+from medloop.loop.predicting import is_outdated, truth_digest
 from medloop.loop.proposals import predict_cases
 from medloop.loop.rounds import close_evaluated
+from medloop.loop.standing_models import choose_live
 from medloop.loop.workspace import Workspace
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice
@@ -36,15 +40,48 @@ ScoresByCase = dict[str, dict[str, float]]
 def run_evaluation(workspace: Workspace, control: JobControl) -> Json:
     """Judge one model on every split that has answers, and close the rounds that waited for it."""
     with workspace.store.read() as tx:
-        model = tx.get(Model, str(control.job.payload["model_id"]))
-        done = {e.split for e in tx.find(Evaluation, where={"model_id": model.id})}
-    result: dict[str, float] = {}
-    for split in EVALUATION_SPLITS:
-        if split not in done and (evaluation := evaluate(workspace, model, split, control)) is not None:
-            result[split] = evaluation.mean
-            control.log(f"{split}: {evaluation.metric} {evaluation.mean:.3f} ({evaluation.low:.3f} to {evaluation.high:.3f})")
+        model, live = tx.get(Model, str(control.job.payload["model_id"])), tx.live_model()
+    result = bring_up_to_date(workspace, model, control)
+    if live is not None and live.id != model.id:
+        bring_up_to_date(workspace, live, control)  # both are compared on the same annotations
+    choice = choose_live(workspace, model)
+    if choice is not None:
+        control.log(choice.reason)
     close_evaluated(workspace, model.id)
     return result
+
+
+def bring_up_to_date(workspace: Workspace, model: Model, control: JobControl) -> dict[str, float]:
+    """Judge a model on every split whose annotations it was not yet held against; the new means by split.
+
+    An evaluation whose annotations have changed since is superseded, and one whose annotations are gone no longer counts.
+    """
+    result: dict[str, float] = {}
+    for split in EVALUATION_SPLITS:
+        with workspace.store.read() as tx:
+            digest, due = truth_digest(tx, split), is_outdated(tx, model, split)
+        if not due:
+            continue
+        evaluation = evaluate(workspace, model, split, control)
+        with workspace.store.write("worker") as tx:
+            tx.add(_truth(model, split, evaluation, digest), verb="hold")
+        if evaluation is not None:
+            result[split] = evaluation.mean
+            control.log(f"{split}: {evaluation.metric} {evaluation.mean:.3f} ({evaluation.low:.3f} to {evaluation.high:.3f})")
+            if evaluation.leaning:
+                control.log(f"{split}: {leaning_words(len(evaluation.leaning), len(evaluation.per_case))}")
+    return result
+
+
+def _truth(model: Model, split: Split, evaluation: Evaluation | None, digest: str) -> EvaluationTruth:
+    return EvaluationTruth(
+        id=new_id("truth"),
+        model_id=model.id,
+        split=split,
+        evaluation_id=evaluation.id if evaluation else None,
+        digest=digest,
+        created_at=now(),
+    )
 
 
 def evaluate(workspace: Workspace, model: Model, split: Split, control: JobControl) -> Evaluation | None:
@@ -57,6 +94,7 @@ def evaluate(workspace: Workspace, model: Model, split: Split, control: JobContr
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
         snapshot = tx.get(Snapshot, model.snapshot_id)
         learned = [tx.get(Annotation, i) for i in snapshot.annotation_ids]
+        leaning = {a.case_id for a in answers if leans_on_proposal(tx, a)}
     if not answers:
         return None
     predict_cases(workspace, model, sorted(cases.values(), key=lambda c: c.name), control)
@@ -80,6 +118,7 @@ def evaluate(workspace: Workspace, model: Model, split: Split, control: JobContr
         per_case=per_case,
         selected=split == "validation",
         created_at=now(),
+        leaning=tuple(i for i in ordered if i in leaning),
     )
     with workspace.store.write("worker") as tx:
         tx.add(evaluation, verb="evaluate")

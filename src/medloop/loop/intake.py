@@ -23,6 +23,7 @@ from medloop.loop.import_report import Tally
 from medloop.loop.import_splits import drawn_along, import_splits
 from medloop.loop.label_maps import LabelMap, label_map
 from medloop.loop.late_labels import Incoming, take_later
+from medloop.loop.predicting import follow_up
 from medloop.loop.rounds import after_answer
 from medloop.loop.workspace import Workspace
 
@@ -44,7 +45,7 @@ class Intake:
         self._along = drawn_along(dataset.cases, self._splits)
         self._answers = answers
         self._actor = actor
-        self._importer = annotator_named(workspace, IMPORTER)
+        self._importer = annotator_named(workspace, IMPORTER, program=True)
         with workspace.store.read() as tx:
             cases = tx.find(Case)
         self._cases = {composed(c.name): c for c in cases}
@@ -56,6 +57,8 @@ class Intake:
             request_description(self._workspace)
         if self.tally.annotated or self.tally.corrected:
             after_answer(self._workspace)
+        if self.tally.kept:
+            follow_up(self._workspace)
 
     def take(self, case: CaseSource) -> None:
         """Store a case, or what its source says about it now, or note why not.
@@ -125,6 +128,7 @@ class Intake:
             answered_at=given.at if given else None,
             effort_seconds=given.effort_seconds if given else 0.0,
             actor=self._actor,
+            follow=False,
         )
         self._cases[case.name], self._digests[made.source.sha256] = made, made.name
         self.tally.added.append(case.name)

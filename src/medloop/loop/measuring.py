@@ -115,7 +115,7 @@ def measure_project(workspace: Workspace, *, of: Wanted = "any") -> list[CaseMea
 
 def newest_prediction(tx: Reader, case_id: str) -> Prediction | None:
     """What the newest model says of a case, or the newest model that has seen it."""
-    model = tx.latest_model()
+    model = tx.live_model()
     own = tx.find(Prediction, where={"case_id": case_id, "model_id": model.id}, limit=1) if model else []
     found = own or tx.find(Prediction, where={"case_id": case_id}, order=("created_at",), descending=True, limit=1)
     return found[0] if found else None

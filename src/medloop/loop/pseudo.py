@@ -79,8 +79,8 @@ def load_pseudo(workspace: Workspace, pseudo: PseudoAnswer) -> tuple[Case, Mask 
 
 
 def _believable(tx: Reader, task: Task) -> list[Prediction]:
-    """Predictions of the newest model for unanswered training cases, by case name; none of one that lacks a label of the task."""
-    model = tx.latest_model()
+    """Predictions of the live model for unanswered training cases, by case name; none of one that lacks a label of the task."""
+    model = tx.live_model()
     if model is None or not knows_every_label(model, task):
         return []
     names = {c.id: c.name for c in tx.unanswered_cases(["train"], exclude_open=False)}

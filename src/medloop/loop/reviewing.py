@@ -97,7 +97,7 @@ def review_places(workspace: Workspace, assignment_id: str) -> Review:
         case = tx.get(Case, assignment.case_id)
         visits = visits_of(tx, assignment_id)
         prediction = tx.get(Prediction, assignment.proposal_id) if assignment.proposal_id else None
-        base = stored_base(tx, assignment, case)
+        base = stored_base(tx, assignment)
         classes = int(tx.get(Model, prediction.model_id).recipe.get("classes", workspace.task.classes)) if prediction else 0
     if prediction is None or prediction.mask is None or prediction.uncertainty is None:
         return Review((), visits)

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from medloop.core.errors import ConflictError, NotFoundError, SettingError
+from medloop.core.labels import check_label_names
 from medloop.core.records import (
     LABEL_COLOURS,
     USUAL_STRATEGY,
@@ -24,6 +25,9 @@ from medloop.store.store import Store
 
 MAX_LABELS = 254
 """Mask values are uint8: 0 is background and 255 means "ignore" in training."""
+
+LEASE_HOURS = 4.0
+"""A case opened by somebody who then gives no sign of life is offered to others after this time; the draft stays theirs."""
 
 COLD_NEEDS = frozenset({"features"})
 """What the pool can hold before there is a model; see `medloop.loop.describing.cold_features`."""
@@ -166,20 +170,17 @@ def _decided(settings: ProjectSettings, kind: TaskKind) -> ProjectSettings:
 
 
 def checked_labels(kind: TaskKind, names: Sequence[str]) -> tuple[str, ...]:
-    """The names of a task's labels, without blanks around them.
+    """The names of a task's labels, composed and without blanks around them.
 
     Raises:
-        SettingError: Too few, too many, an empty one, or one twice.
+        SettingError: Too few, too many, or a name that cannot be; see `check_label_names`.
     """
     if kind not in ("segmentation", "classification"):
         raise SettingError(f"A task is a segmentation or a classification, got {kind!r}")
-    cleaned = tuple(n.strip() for n in names)
     least = 1 if kind == "segmentation" else 2
-    if not least <= len(cleaned) <= MAX_LABELS:
-        raise SettingError(f"A {kind} needs {least} to {MAX_LABELS} labels, got {len(cleaned)}", remedy="name them with --label")
-    if "" in cleaned or len(set(cleaned)) < len(cleaned):
-        raise SettingError(f"Label names must be non-empty and different, got {', '.join(map(repr, cleaned))}")
-    return cleaned
+    if not least <= len(names) <= MAX_LABELS:
+        raise SettingError(f"A {kind} needs {least} to {MAX_LABELS} labels, got {len(names)}", remedy="name them with --label")
+    return check_label_names(kind, names)
 
 
 def _labels(kind: TaskKind, names: Sequence[str]) -> tuple[Label, ...]:
