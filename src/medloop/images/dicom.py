@@ -177,11 +177,18 @@ def _distinct(slices: Sequence[Slice], decoded: dict[tuple[Path, int], ImageArra
             continue
         if not np.array_equal(decoded[one.header.path, one.frame], decoded[kept[-1].header.path, kept[-1].frame]):
             raise FormatError(
-                f"{name}: a series has one slice at a place, {one.header.path.name} and {kept[-1].header.path.name} share theirs",
+                f"{name}: a series has one slice at a place, {_both(one, kept[-1])} share theirs",
                 remedy="split the series by time, echo or b-value",
             )
         notes.append(f"{one.header.path.name} repeats {kept[-1].header.path.name} and is left out")
     return kept
+
+
+def _both(one: Slice, other: Slice) -> str:
+    """Two slices by their files, or by their frames of one file."""
+    if one.header.path == other.header.path:
+        return f"frame {one.frame + 1} and frame {other.frame + 1} of {one.header.path.name}"
+    return f"{one.header.path.name} and {other.header.path.name}"
 
 
 def _decode(header: Header) -> tuple[list[ImageArray], list[str]]:

@@ -6,6 +6,7 @@ apart only where the whole is no regular stack (slices share a place, or two sta
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ _WOVEN_SHARE = 0.6
 """A regular stack whose step is below this share of its slices' thickness may be two stacks, one between the other."""
 
 _MAX_PARTS = 512
+_FOLDER = "folder"
 
 Facts = Sequence[FileFacts]
 
@@ -28,10 +30,11 @@ def group_files(facts: Facts) -> tuple[SeriesFiles, ...]:
     Args:
         facts: Of every image of the source, whatever its folder.
     """
-    series: dict[str, list[FileFacts]] = {}
+    series: dict[tuple[str, str], list[FileFacts]] = {}
     for one in facts:
-        series.setdefault(one.series or "no-series", []).append(one)
-    return tuple(case for uid, members in sorted(series.items()) for case in _cases(uid, members))
+        # Some anonymisers give every patient the same UIDs, or none: then patient and folder tell series apart.
+        series.setdefault((one.series or f"no series in {one.path.parent}", one.patient), []).append(one)
+    return tuple(case for (uid, _), members in sorted(series.items()) for case in _cases(uid, members))
 
 
 def _cases(uid: str, members: Facts) -> Iterator[SeriesFiles]:
@@ -80,26 +83,37 @@ def _by_acquisition(slices: list[FileFacts]) -> list[tuple[list[FileFacts], str]
     for names in _attributes(whole):
         parts = _split(slices, names)
         if 1 < len(parts) <= _MAX_PARTS and all(_is_stack(_distinct(part)) for part in parts.values()) and _overlap(list(parts.values())):
-            return [(part, ", ".join(f"{n} {v}" for n, v in zip(names, values, strict=True))) for values, part in parts.items()]
+            return [(part, _words(names, values)) for values, part in parts.items()]
     return [(slices, "")]
 
 
 def _distinct(slices: Facts) -> list[FileFacts]:
-    """One file per instance: a series copied into two folders is one series."""
-    return list({(one.instance or str(one.path)): one for one in slices}.values())
+    """One file per instance and place: a series copied into two folders is one series."""
+    return list({(one.instance or str(one.path), one.position): one for one in slices}.values())
 
 
 def _attributes(slices: Facts) -> Iterator[tuple[str, ...]]:
     """Attributes that differ within the slices, single ones first, then pairs."""
-    varying = [name for name in TOLD_APART_BY if len({one.told.get(name, "") for one in slices}) > 1]
+    varying = [name for name in TOLD_APART_BY if len({_told(one, name) for one in slices}) > 1]
     for count in (1, 2):
         yield from combinations(varying, count)
+        if count == 1 and len({one.path.parent for one in slices}) > 1:
+            yield (_FOLDER,)
+
+
+def _told(one: FileFacts, name: str) -> str:
+    return str(one.path.parent) if name == _FOLDER else one.told.get(name, "")
+
+
+def _words(names: tuple[str, ...], values: tuple[str, ...]) -> str:
+    """What tells a part from the others, such as "EchoNumbers 1, folder late"; of a folder its name alone."""
+    return ", ".join(f"{name} {Path(value).name if name == _FOLDER else value}" for name, value in zip(names, values, strict=True))
 
 
 def _split(slices: Facts, names: tuple[str, ...]) -> dict[tuple[str, ...], list[FileFacts]]:
     parts: dict[tuple[str, ...], list[FileFacts]] = {}
     for one in slices:
-        parts.setdefault(tuple(one.told.get(name, "") for name in names), []).append(one)
+        parts.setdefault(tuple(_told(one, name) for name in names), []).append(one)
     return dict(sorted(parts.items(), key=lambda item: _in_order(item[0])))
 
 

@@ -123,7 +123,8 @@ def pixel_damage(path: Path, at: int, tags: Any) -> str:
     with path.open("rb") as file:
         file.seek(at)
         start = file.read(12)
-        little, explicit = bool(tags.is_little_endian), not tags.is_implicit_VR
+        implicit, little = tags.original_encoding
+        explicit = not implicit
         long = explicit and start[4:6] in _LONG_VRS
         body = at + (12 if long else 8)
         length = struct.unpack(("<" if little else ">") + "I", start[8:12] if long else start[4:8])[0] if len(start) == 12 else 0

@@ -57,6 +57,7 @@ HEADER_TAGS = (
     "GantryDetectorTilt",
     "RescaleSlope",
     "RescaleIntercept",
+    "DoseGridScaling",
     "AcquisitionNumber",
     "TemporalPositionIdentifier",
     "TemporalPositionIndex",
