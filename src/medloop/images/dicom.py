@@ -73,15 +73,15 @@ def _may_be_dicom(path: Path) -> bool:
 
 
 def _look_at(files: list[Path], found: list[FileFacts], refused: list[RefusedFile]) -> None:
-    """Facts of some files; where reading them breaks down, the one at fault is found by halves."""
+    """Facts of some files; where reading them together breaks down, each is asked alone, so that the one at fault is named."""
     try:
         record = facts_isolated(files)
     except MedloopError as error:
         if len(files) == 1:
             refused.append(RefusedFile(files[0], error.message.removeprefix(f"{files[0].name}: "), error.remedy))
             return
-        for half in (files[: len(files) // 2], files[len(files) // 2 :]):
-            _look_at(half, found, refused)
+        for path in files:
+            _look_at([path], found, refused)
         return
     found += [FileFacts.from_json(one) for one in record["facts"]]
     refused += [RefusedFile(Path(path), rule, remedy) for path, rule, remedy in record["refused"]]
