@@ -121,6 +121,7 @@ def test_files_without_a_series_are_one_by_folder(tmp_path: Path) -> None:
 KEPT_WHOLE: dict[str, Any] = {
     "its own number on each slice": lambda n: {"AcquisitionNumber": n + 1, "AcquisitionTime": f"1200{n:02}"},
     "odd and even slices": lambda n: {"AcquisitionNumber": n % 2 + 1},
+    "odd and even slices, one missing": lambda n: {"AcquisitionNumber": n % 2 + 1, **at(2.5 * (n + (n > 2)))},
     "two slabs": lambda n: {"AcquisitionNumber": 1 + (n > 2), **at(2.5 * n if n < 3 else 5 + 5 * (n - 2))},
     "a gap between slabs": lambda n: {"AcquisitionNumber": 1 + (n > 2), **at(2.5 * n + (20 if n > 2 else 0))},
     "overlapping slices": lambda n: {"SliceThickness": 5, "AcquisitionNumber": 1 + n // 3},
@@ -207,12 +208,17 @@ def test_files_without_a_preamble_and_files_that_are_no_dicom_are_told_apart(tmp
     (tmp_path / "x.dcm").write_bytes(whole[132:])
     (tmp_path / "deeper").mkdir()
     (tmp_path / "deeper/data.dcm").write_bytes(whole[whole.index(b"\x08\x00\x16\x00") :])
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare/IM0001").write_bytes(whole[132:])
+    (tmp_path / "bare/readme").write_text("hello there, this is text")
     (tmp_path / "text.dcm").write_text("hello there, this is text")
     (tmp_path / "empty.dcm").write_bytes(b"")
     said = refusals(tmp_path)
     assert "lacks them" not in said["text.dcm"]
     assert "lacks them" in said["x.dcm"]
     assert "lacks them" in said["data.dcm"]
+    assert "lacks them" in said["IM0001"]
+    assert "readme" not in said
     assert "neither its mark nor its elements" in said["text.dcm"]
     assert "empty" in said["empty.dcm"]
 

@@ -23,7 +23,7 @@ from medloop.images.dicom_display import MEASURED, display_of, inversion_end
 from medloop.images.dicom_facts import FileFacts, facts_among, facts_of
 from medloop.images.dicom_geometry import SAME_PLACE_MM, Slice, Stack, slices_of, stack
 from medloop.images.dicom_grouping import group_files
-from medloop.images.dicom_reasons import RefusedFile, codec_refusal
+from medloop.images.dicom_reasons import RefusedFile, codec_refusal, is_bare
 from medloop.images.dicom_series import Header, SeriesListing, files_below, is_dicom, is_image, read_headers
 from medloop.images.files import sha256_of
 from medloop.images.result import MAX_VOXEL_BYTES, Purpose, ReadImage, grid_of, require_finite, rescaled, supported
@@ -65,9 +65,9 @@ def list_series(place: Path | Sequence[Path]) -> SeriesListing:
 
 
 def _may_be_dicom(path: Path) -> bool:
-    """Whether a file has DICOM's mark, or cannot be opened to see; then the reader names it."""
+    """Whether a file has DICOM's mark or its first element, or cannot be opened to see; then the reader names it."""
     try:
-        return is_dicom(path)
+        return is_dicom(path) or is_bare(path)
     except MedloopError:
         return True
 
