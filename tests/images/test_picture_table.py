@@ -208,6 +208,16 @@ def test_one_colour_on_transparency_is_read_by_the_transparency(tmp_path: Path, 
     assert any("transparency" in note for note in read_raster(tmp_path / "x.png", "mask").notes)
 
 
+def test_an_eraser_that_leaves_its_colour_behind_draws_nothing(tmp_path: Path) -> None:
+    colours = np.where(LABELS > 0, 255, 0)[..., None]
+    np.testing.assert_array_equal(labels(layer(tmp_path / "x.png", colours, DRAWN)), LABELS > 1)
+
+
+def test_labels_hidden_behind_a_transparent_layer_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="0 where it is transparent"):
+        labels(layer(tmp_path / "x.png", LABELS[..., None], (LABELS == 0).astype(np.uint8) * 255))
+
+
 @pytest.mark.parametrize("colour", [(0,), (255,), (255, 0, 0)])
 def test_a_layer_with_nothing_on_it_is_an_empty_mask(tmp_path: Path, colour: tuple[int, ...]) -> None:
     assert not labels(layer(tmp_path / "x.png", colour, np.zeros_like(LABELS))).any()

@@ -38,7 +38,8 @@ def labels_of(name: str, colour: Pixels, alpha: Pixels | None) -> tuple[Pixels, 
     shown, hidden = flat[seen], flat[~seen]
     if colour.ndim == 2 and shown.any() and not hidden.any():
         return colour, ()  # both ways agree: background is 0 and transparent
-    if _single(shown) and (len(shown) or _single(hidden)):
+    # An eraser leaves the drawn colour behind; several others under transparency are labels that somebody hid.
+    if _single(shown) and _single(hidden[(hidden != shown[0]).reshape(len(hidden), -1).any(axis=1)] if len(shown) else hidden):
         return seen.astype(np.uint8), ("one colour on transparency; what is not transparent is label 1",)
     if hidden.any():
         raise FormatError(
