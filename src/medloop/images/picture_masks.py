@@ -13,6 +13,9 @@ from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import FormatError
 from medloop.images.picture_modes import Pixels
 
+BLACK_AND_WHITE = "black and white, the highest value is read as label 1"
+"""The note of a mask that says 255 or 65535 for its only label."""
+
 _BLOCK = 8
 _SLACK = 8.0
 """Grey levels of a block's norm given to rounding and inexact cosine transforms: one a pixel."""

@@ -18,7 +18,7 @@ from medloop.core.geometry import MAX_AXIS, Grid
 from medloop.core.image import Image, Mask
 from medloop.core.records import Display, Source
 from medloop.images.files import read_start, sha256_of, write_atomic
-from medloop.images.picture_masks import from_black_and_white, labels_of, require_plain_transparency, unblurred
+from medloop.images.picture_masks import BLACK_AND_WHITE, from_black_and_white, labels_of, require_plain_transparency, unblurred
 from medloop.images.picture_modes import (
     KNOWN_TIFF,
     MODES,
@@ -102,7 +102,8 @@ def read_raster(path: Path, purpose: Purpose = "image") -> ReadImage:
         array = array[:1]
         notes += ("grey stored as colour; one channel kept",)
     if purpose == "mask":
-        array = from_black_and_white(array)
+        stored, array = array, from_black_and_white(array)
+        notes += () if array is stored else (BLACK_AND_WHITE,)
     grid = Grid.flat(array.shape[1], array.shape[2])
     source = Source(format="raster", names=(path.name,), sha256=sha256_of([path]), display=Display(oriented=False))
     return ReadImage(Image(array, grid), source, (*notes, UNSIZED))

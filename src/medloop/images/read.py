@@ -16,6 +16,7 @@ from medloop.core.image import Image, Mask
 from medloop.core.records import Display, Source
 from medloop.images.dicom_series import is_dicom
 from medloop.images.files import sha256_of
+from medloop.images.picture_masks import BLACK_AND_WHITE, from_black_and_white
 from medloop.images.result import UNSIZED, Purpose, Reader, ReadImage
 from medloop.images.sandbox import read_isolated
 
@@ -106,8 +107,11 @@ def read_mask_noted(path: Path, grid: Grid | None = None, *, reading: MaskValues
     read = read_isolated(path, "mask")
     if read.image.channels != 1:
         raise FormatError(f"{path.name}: a mask has one channel, got {read.image.channels}", remedy="save one label map per case")
-    array = _labels(path.name, read.image.array[0], reading)
-    notes = tuple(f"mask: {note}" for note in read.notes if note != UNSIZED)
+    stored = read.image.array[0]
+    plain = stored if reading == "foreground" else from_black_and_white(stored)
+    array = _labels(path.name, plain, reading)
+    said = read.notes if plain is stored else (*read.notes, BLACK_AND_WHITE)
+    notes = tuple(f"mask: {note}" for note in said if note != UNSIZED)
     if grid is None:
         return ReadMask(Mask(array, read.image.grid), notes)
     notes += _require_grid(path.name, read, grid)

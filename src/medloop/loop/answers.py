@@ -65,7 +65,11 @@ def open_case(workspace: Workspace, case_id: str, annotator_id: str) -> Opened:
     with workspace.store.write(annotator_id) as tx:
         case = tx.get(Case, case_id)
         mine = tx.find(Assignment, where={"case_id": case_id, "annotator_id": annotator_id, "state": "open"}, limit=1)
-        assignment = go_on(tx, mine[0], case) if mine else open_assignment(tx, case, annotator_id, None, "chosen from the worklist")
+        assignment = (
+            go_on(workspace, tx, mine[0], case)
+            if mine
+            else open_assignment(workspace, tx, case, annotator_id, None, "chosen from the worklist")
+        )
         return _opened(tx, assignment, case)
 
 
@@ -197,6 +201,18 @@ def flag_case(workspace: Workspace, assignment_id: str, *, reason: str) -> Assig
     return _close(workspace, assignment_id, "flagged", "flag", reason)
 
 
+def checked_reason(reason: str) -> str:
+    """A reason without surrounding spaces.
+
+    Raises:
+        InputError: Empty or over-long.
+    """
+    cleaned = reason.strip()
+    if not cleaned or len(cleaned) > MAX_REASON:
+        raise InputError(f"Give a reason of 1 to {MAX_REASON} characters, got {len(cleaned)}")
+    return cleaned
+
+
 def checked_mask(workspace: Workspace, case: Case, mask: MaskArray) -> MaskArray:
     """The mask, if it fits the case and the task.
 
@@ -215,11 +231,11 @@ def _take(workspace: Workspace, asked: Asked, annotator_id: str) -> Opened | Non
     with workspace.store.write(annotator_id) as tx:
         case = tx.get(Case, asked.case_id)
         if asked.assignment_id is not None:
-            return _opened(tx, go_on(tx, tx.get(Assignment, asked.assignment_id), case), case)
+            return _opened(tx, go_on(workspace, tx, tx.get(Assignment, asked.assignment_id), case), case)
         taken = tx.count(Assignment, where={"case_id": case.id, "state": "open"})
         if taken or tx.current_annotations(case_ids=[case.id]):
             return None
-        return _opened(tx, open_assignment(tx, case, annotator_id, asked.round_id, asked.reason), case)
+        return _opened(tx, open_assignment(workspace, tx, case, annotator_id, asked.round_id, asked.reason), case)
 
 
 def _opened(tx: Reader, assignment: Assignment, case: Case) -> Opened:
@@ -264,9 +280,7 @@ def _submit(workspace: Workspace, assignment_id: str, revision: int | None, how:
 
 
 def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reason: str) -> Assignment:
-    cleaned = reason.strip()
-    if not cleaned or len(cleaned) > MAX_REASON:
-        raise InputError(f"Give a reason of 1 to {MAX_REASON} characters, got {len(cleaned)}")
+    cleaned = checked_reason(reason)
     with workspace.store.read() as tx:
         annotator_id = tx.get(Assignment, assignment_id).annotator_id
     with workspace.store.write(annotator_id) as tx:

@@ -35,6 +35,14 @@ class Counts(View):
     flagged: int
 
 
+class DamagedView(View):
+    """A case that is left out because its bytes are damaged or gone."""
+
+    case_id: str
+    name: str
+    reason: str
+
+
 class WorkersView(View):
     """Whether anything does background work for the project."""
 
@@ -49,6 +57,7 @@ class ProjectView(ProjectLine):
     counts: Counts
     strategy: str
     workers: WorkersView
+    damaged: list[DamagedView]
 
 
 class CaseLine(View):

@@ -3,9 +3,10 @@
 from fastapi import APIRouter
 
 from medloop.core.states import JobState
+from medloop.loop.damage import damaged_cases
 from medloop.loop.workspace import Workspace
 from medloop.server.locks import WORKER_LOCK, is_held
-from medloop.server.project_views import Counts, ProjectLine, ProjectView, WorkersView
+from medloop.server.project_views import Counts, DamagedView, ProjectLine, ProjectView, WorkersView
 from medloop.server.site import SiteHere, WorkspaceHere
 from medloop.server.views import current_round, label_view, model_brief, round_brief
 
@@ -31,6 +32,7 @@ def get_project(workspace: WorkspaceHere) -> ProjectView:
         counts=counts,
         strategy=workspace.settings.strategy,
         workers=WorkersView(alive=_worker_alive(workspace)),
+        damaged=[DamagedView.model_validate(case) for case in damaged_cases(workspace)],
     )
 
 
