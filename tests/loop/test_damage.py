@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medloop.core.errors import NotFoundError, ReplacesError
+from medloop.core.errors import BlobError, NotFoundError, ReplacesError
 from medloop.core.records import Annotation, Case, Evaluation, Job, Model, Snapshot
 from medloop.core.states import JobState
 from medloop.loop.annotators import annotator_named
@@ -179,3 +179,14 @@ def test_a_case_with_a_damaged_mask_can_be_annotated_anew(labelled: Workspace, t
     assert again.assignment.id == opened.assignment.id
     submit_mask(labelled, opened.assignment.id, replace=True)
     assert export_project(labelled, tmp_path / "out", "nifti").cases == 7
+
+
+def test_damaged_weights_name_their_model_and_leave_no_half_export(labelled: Workspace, tmp_path: Path) -> None:
+    start_training(labelled)
+    drain(labelled)
+    with labelled.store.read() as tx:
+        (model,) = tx.find(Model)
+    flip(labelled, model.weights[0])
+    with pytest.raises(BlobError, match=r"weights of model 1 cannot be read.*another one with medloop models"):
+        export_project(labelled, tmp_path / "model", "model")
+    assert not (tmp_path / "model").exists()

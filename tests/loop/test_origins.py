@@ -268,3 +268,23 @@ def test_a_proposal_put_into_a_draft_that_began_with_an_annotation_leans(tests: 
     done = submit_mask(tests, opened.assignment.id)
     assert (done.began_with, done.untouched) == ("prediction", 1.0)
     assert leans(tests, done)
+
+
+def test_ones_own_imported_label_of_a_test_case_is_replaced_only_when_that_is_said(tests: Workspace) -> None:
+    case, ann = case_named(tests, "case02"), annotator_named(tests, "Ann")
+    label = Annotation(
+        id="annotation-label",
+        case_id=case.id,
+        task_id=tests.task.id,
+        annotator_id=ann.id,
+        kind="mask",
+        blob=tests.store.blobs.put(encode_mask(np.ones(SMALL, dtype=np.uint8))),
+        origin="imported",
+        created_at="2026-01-01T00:00:00.000000Z",
+    )
+    with tests.store.write("import") as tx:
+        tx.add(label)
+    opened = open_case(tests, case.id, ann.id)
+    with pytest.raises(ReplacesError):
+        submit_mask(tests, opened.assignment.id)
+    assert submit_mask(tests, opened.assignment.id, replace=True).supersedes == label.id
