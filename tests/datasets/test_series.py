@@ -159,3 +159,13 @@ def test_parts_of_a_series_are_cases_named_by_what_tells_them_apart(tmp_path: Pa
     assert [c.name for c in cases] == ["mr_1_EchoNumbers-1", "mr_2_EchoNumbers-2"]
     assert {c.patient for c in cases} == {cases[0].patient}
     assert all("told apart by EchoNumbers" in c.notes[0] for c in cases)
+
+
+def test_a_table_adds_patients_and_splits_to_series(tmp_path: Path):
+    for name in ("a", "deep/b", "c"):
+        write_series(tmp_path / name, name)
+    (tmp_path / "index.csv").write_text("series,patient,split\na,x,test\ndeep/b,x,test\nz,y,train\n".replace("series", "name"))
+    dataset = open_dicom(tmp_path)
+    assert [(c.name, c.patient, c.split) for c in dataset.cases][:1] == [("a", "x", "test")]
+    assert ("deep_b", "x", "test") in [(c.name, c.patient, c.split) for c in dataset.cases]
+    assert [r.file for r in dataset.refused] == ["index.csv line 4"]

@@ -17,7 +17,8 @@ ORIENTATIONS = {
     "RAS": np.diag([2.0, 3.0, 4.0, 1.0]),
     "LPS": np.array([[-2, 0, 0, 10], [0, -3, 0, 20], [0, 0, 4, -5], [0, 0, 0, 1]], dtype=float),
     "ASR": np.array([[0, 0, 4, 1], [2, 0, 0, 2], [0, 3, 0, 3], [0, 0, 0, 1]], dtype=float),
-    "oblique": np.array([[1.9, 0.3, 0.1, -7], [-0.31, 2.9, 0.2, 8], [-0.1, -0.25, 3.9, 9], [0, 0, 0, 1]], dtype=float),
+    # columns at right angles, of 3, 6 and 9 mm
+    "oblique": np.array([[2, -4, 3, -7], [1, 4, 6, 8], [2, 2, -6, 9], [0, 0, 0, 1]], dtype=float),
 }
 
 

@@ -186,7 +186,7 @@ def _read(case: CaseSource) -> _Read:
 def _refusal(case: CaseSource, error: BaseException) -> Refusal:
     """Why a case stays out, in words whatever went wrong."""
     if isinstance(error, MedloopError):
-        return Refusal(case.name, error.message, "", error.remedy)
+        return Refusal(case.name, error.message.removeprefix(f"{case.name}: "), "", error.remedy)
     if isinstance(error, MemoryError):
         return Refusal(case.name, "there is not enough memory to read it", "", "crop it, or use a machine with more memory")
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

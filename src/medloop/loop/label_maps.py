@@ -75,4 +75,7 @@ def _by_name(dataset: Dataset, known: Mapping[str, int], only: int | None) -> La
         )
     if len(set(values.values())) < len(values):
         raise LabelError(f"The data has labels that differ in letter case only: {', '.join(dataset.labels)}", remedy="rename one of them")
-    return LabelMap(voxels={dataset.label_values[name]: value for name, value in values.items() if value is not None}, only=only)
+    missing = [name for name, value in known.items() if value not in values.values()]
+    notes = (f"the source does not name {', '.join(missing)}: its masks count as background there",) if missing else ()
+    voxels = {dataset.label_values[name]: value for name, value in values.items() if value is not None}
+    return LabelMap(voxels=voxels, only=only, notes=notes)

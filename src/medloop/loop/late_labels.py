@@ -60,11 +60,12 @@ def take_later(workspace: Workspace, case: Case, incoming: Incoming, importer: A
         incoming.answer.grid.require_same(case.grid, f"{case.name}: the mask")
         incoming.answer.require_labels(workspace.task.label_values, f"{case.name}: the mask")
         blob = workspace.store.blobs.put(encode_mask(incoming.answer.array))
+    with workspace.store.read() as reading:  # masks are unpacked outside the writing transaction
+        _, before = _answers(reading, case, incoming, importer)
+    alike = before[-1].id if before and _says(workspace, case, before[-1], incoming, blob) else None
     with workspace.store.write(actor) as tx:
-        every = [a for a in tx.find(Annotation, where={"case_id": case.id}) if a.kind != "partial"]
-        own = [a for a in every if a.annotator_id == incoming.by.id]
-        own = own or [a for a in every if a.annotator_id == importer.id and a.origin == "imported"]  # now its author is named
-        same = bool(own) and _says(workspace, case, own[-1], incoming, blob)
+        every, own = _answers(tx, case, incoming, importer)
+        same = bool(own) and (own[-1].id == alike or (own[-1].blob, own[-1].tag) == (blob, _tag(incoming)))
         if refusal := _decided_here(tx, case, incoming, own, every, same=same):
             return refusal
         if same:
@@ -72,6 +73,17 @@ def take_later(workspace: Workspace, case: Case, incoming: Incoming, importer: A
         made = imported_annotation(workspace, case, incoming.by, blob, incoming.answer, at=incoming.at, effort=incoming.effort_seconds)
         tx.add(replace(made, supersedes=own[-1].id if own else None), verb="import")
     return "corrected" if own else "annotated"
+
+
+def _answers(tx: Reader, case: Case, incoming: Incoming, importer: Annotator) -> tuple[list[Annotation], list[Annotation]]:
+    """Every whole annotation of a case, and those that the incoming one follows: its author's, or nobody's if now an author is named."""
+    every = [a for a in tx.find(Annotation, where={"case_id": case.id}) if a.kind != "partial"]
+    own = [a for a in every if a.annotator_id == incoming.by.id]
+    return every, own or [a for a in every if a.annotator_id == importer.id and a.origin == "imported"]
+
+
+def _tag(incoming: Incoming) -> int | None:
+    return None if isinstance(incoming.answer, Mask) else incoming.answer
 
 
 def _says(workspace: Workspace, case: Case, known: Annotation, incoming: Incoming, blob: str | None) -> bool:
