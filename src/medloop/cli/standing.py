@@ -8,6 +8,7 @@ from medloop.core.records import Job
 from medloop.core.states import JobState
 from medloop.loop.damage import DamagedCase, damaged_cases
 from medloop.loop.effort import EffortLine
+from medloop.loop.label_versions import LabelGap, label_gaps
 from medloop.loop.left_out import LeftOutCase, refused_cases
 from medloop.loop.model_lines import ModelLine, score_words
 from medloop.loop.progress import CurvePoint, progress
@@ -50,6 +51,7 @@ class Standing:
         queried: Per label, how many answered training cases hold it and how many of them a query chose.
         stopping: Whether to go on asking, and why.
         left_out: Cases that were skipped or flagged, by whom and why.
+        label_gaps: Labels that were added after some annotations, which say nothing of them.
         damaged: Cases whose bytes were found damaged and that nothing learns from until they are restored.
     """
 
@@ -71,6 +73,7 @@ class Standing:
     queried: tuple[ClassCount, ...]
     stopping: Advice
     left_out: tuple[LeftOutCase, ...] = ()
+    label_gaps: tuple[LabelGap, ...] = ()
     damaged: tuple[DamagedCase, ...] = ()
 
 
@@ -98,6 +101,7 @@ def standing(workspace: Workspace) -> Standing:
         queried=made.queried,
         stopping=made.stopping,
         left_out=refused_cases(workspace),
+        label_gaps=label_gaps(workspace),
         damaged=damaged_cases(workspace),
     )
 
@@ -132,6 +136,7 @@ def print_standing(found: Standing) -> None:
 def _warnings(found: Standing) -> list[str]:
     """Scores that flatter their model, and cases that are left out, with their reasons."""
     lines = [f"        {point.split}: {point.warning}" for point in found.evaluations if point.warning]
+    lines += [f"labels  {gap}" for gap in found.label_gaps]
     lines += [f"damaged {case}" for case in found.damaged]
     lines += [f"out     {case}" for case in found.left_out[:LEFT_OUT_SHOWN]]
     more = len(found.left_out) - LEFT_OUT_SHOWN

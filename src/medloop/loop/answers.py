@@ -16,6 +16,7 @@ from medloop.core.records import Annotation, Assignment, Case, Prediction, new_i
 from medloop.images.encode import encode_mask
 from medloop.loop.drafts import own_answer, read_draft, require_open
 from medloop.loop.handing import go_on, open_assignment
+from medloop.loop.label_versions import version_seen
 from medloop.loop.parts import Part, answered_voxels, encode_partial
 from medloop.loop.provenance import provenance_of
 from medloop.loop.replacing import Submitted, origin_of, replaced_by
@@ -82,6 +83,7 @@ def submit_mask(
     effort_seconds: float = 0.0,
     replace: bool = False,
     independent: bool = False,
+    task_version: int | None = None,
 ) -> Annotation:
     """Finish an assignment with its draft, or with a whole mask made elsewhere.
 
@@ -93,6 +95,7 @@ def submit_mask(
         effort_seconds: Active time spent, without pauses.
         replace: Replace an annotation that somebody else gave, knowingly; see `medloop.loop.replacing`.
         independent: A mask made elsewhere owes nothing to the proposal that was shown; see `medloop.loop.independence`.
+        task_version: The version of the task that the annotator saw; see `medloop.loop.label_versions`.
 
     Raises:
         ConflictError: The draft has another revision.
@@ -108,7 +111,7 @@ def submit_mask(
         case = tx.get(Case, assignment.case_id)
     revision, mask = _mask_or_draft(workspace, assignment, revision, mask)
     blob = workspace.store.blobs.put(encode_mask(checked_mask(workspace, case, mask)))
-    how = Submitted("mask", blob, mask=mask, elsewhere=elsewhere, independent=independent, replace=replace)
+    how = Submitted("mask", blob, mask=mask, elsewhere=elsewhere, independent=independent, replace=replace, task_version=task_version)
     return _submit(workspace, assignment_id, revision, how, effort_seconds)
 
 
@@ -120,6 +123,7 @@ def submit_partial(
     revision: int | None = None,
     mask: MaskArray | None = None,
     effort_seconds: float = 0.0,
+    task_version: int | None = None,
 ) -> Annotation:
     """Finish an assignment with an answer to some slices or boxes only; the case may be asked again.
 
@@ -130,6 +134,7 @@ def submit_partial(
         revision: As in `submit_mask`.
         mask: As in `submit_mask`; only what lies inside the parts is kept.
         effort_seconds: As in `submit_mask`.
+        task_version: As in `submit_mask`.
 
     Raises:
         ConflictError: The draft has another revision.
@@ -150,11 +155,19 @@ def submit_partial(
     if mask.shape == case.grid.shape:
         mask = np.where(answered_voxels(parts, case.grid.shape), mask, np.uint8(0))
     blob = workspace.store.blobs.put(encode_partial(checked_mask(workspace, case, mask), parts))
-    return _submit(workspace, assignment_id, revision, Submitted("partial", blob, mask=whole, elsewhere=elsewhere), effort_seconds)
+    how = Submitted("partial", blob, mask=whole, elsewhere=elsewhere, task_version=task_version)
+    return _submit(workspace, assignment_id, revision, how, effort_seconds)
 
 
 def submit_tag(
-    workspace: Workspace, assignment_id: str, *, tag: int, effort_seconds: float = 0.0, replace: bool = False, independent: bool = False
+    workspace: Workspace,
+    assignment_id: str,
+    *,
+    tag: int,
+    effort_seconds: float = 0.0,
+    replace: bool = False,
+    independent: bool = False,
+    task_version: int | None = None,
 ) -> Annotation:
     """Finish an assignment of a classification.
 
@@ -165,6 +178,7 @@ def submit_tag(
         effort_seconds: As in `submit_mask`.
         replace: As in `submit_mask`.
         independent: The tag was given without sight of the proposed class.
+        task_version: As in `submit_mask`.
 
     Raises:
         StateError: The assignment is closed, or the task is a segmentation.
@@ -174,7 +188,8 @@ def submit_tag(
     _require_kind(workspace, "classification")
     if tag not in workspace.task.label_values:
         raise LabelError(f"Unknown tag {tag}", remedy=f"use one of {list(workspace.task.label_values)}")
-    return _submit(workspace, assignment_id, None, Submitted("tag", tag=tag, independent=independent, replace=replace), effort_seconds)
+    how = Submitted("tag", tag=tag, independent=independent, replace=replace, task_version=task_version)
+    return _submit(workspace, assignment_id, None, how, effort_seconds)
 
 
 def _mask_or_draft(
@@ -257,7 +272,7 @@ def _submit(workspace: Workspace, assignment_id: str, revision: int | None, how:
         annotation = Annotation(
             id=annotation_id,
             case_id=assignment.case_id,
-            task_id=workspace.task.id,
+            task_id=version_seen(tx, workspace.task, assignment.opened_at, how.task_version, how.values).id,
             annotator_id=annotator_id,
             kind=how.kind,
             blob=how.blob,

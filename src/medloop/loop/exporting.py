@@ -16,6 +16,7 @@ from medloop.loop.cases import IMPORTER
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.control import JobControl
 from medloop.loop.damage import LeftOut, sound_answers
+from medloop.loop.label_versions import label_gaps
 from medloop.loop.left_out import refused_cases
 from medloop.loop.standing_models import model_of_index
 from medloop.loop.workspace import Workspace
@@ -73,7 +74,9 @@ def export_project(workspace: Workspace, out: Path, fmt: str, *, model: int | No
     done = _EXPORTERS[fmt](_cases(workspace, answers), out, names, regular_grid=regular_grid)
     with workspace.store.write("export") as tx:
         tx.record("export", "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
-    return ExportReport(out, fmt, done.cases, (*done.notes, *map(str, left_out.cases), *left_out_notes(workspace)))
+    gaps = [f"note: {gap}" for gap in label_gaps(workspace)] if workspace.task.kind == "segmentation" else []
+    notes = (*done.notes, *gaps, *map(str, left_out.cases), *left_out_notes(workspace))
+    return ExportReport(out, fmt, done.cases, notes)
 
 
 def run_export(workspace: Workspace, control: JobControl) -> Json:

@@ -86,7 +86,7 @@ def curve_svg(points: Sequence[CurvePoint]) -> str:
 
     shapes = [_axes(x, y, least, most)]
     for n, (split, line) in enumerate(sorted(by_split.items())):
-        colour = LABEL_COLOURS[n]
+        colour = LABEL_COLOURS[n % len(LABEL_COLOURS)]
         band = " ".join(f"{x(p.labelled_cases):.1f},{y(p.high):.1f}" for p in line)
         back = " ".join(f"{x(p.labelled_cases):.1f},{y(p.low):.1f}" for p in reversed(line))
         middle = " ".join(f"{x(p.labelled_cases):.1f},{y(p.mean):.1f}" for p in line)

@@ -67,7 +67,7 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
     learned = answers_to_learn(workspace, control, folder, parent=parent, answers=annotations, cases=cases)
     taught = teach(workspace, control, folder, answers=learned, cases=cases)
     recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight)
-    validation = _validation(workspace, left_out)
+    validation = _validation(workspace, folder, left_out)
     control.log(f"learning from {len(taught.cases)} cases, validating on {len(validation)}: {_described(recipe)}")
 
     def report(progress: "TrainingProgress") -> bool:
@@ -239,9 +239,16 @@ def _of_snapshot(workspace: Workspace, snapshot: Snapshot) -> tuple[list[Annotat
         return annotations, {a.case_id: tx.get(Case, a.case_id) for a in annotations}
 
 
-def _validation(workspace: Workspace, left_out: LeftOut) -> "list[TrainingCase]":
+def _validation(workspace: Workspace, folder: Path, left_out: LeftOut) -> "list[TrainingCase]":
+    """The validation cases, the same ones when a training is resumed: annotations that came meanwhile wait for the next."""
+
+    def decide() -> list[str]:
+        with workspace.store.read() as tx:
+            return [a.id for a in consensus_answers(tx, "validation")]
+
+    chosen = noted(folder / "validation.json", decide)
     with workspace.store.read() as tx:
-        answers = consensus_answers(tx, "validation")
+        answers = [tx.get(Annotation, i) for i in chosen]
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
         versions = label_versions(tx, workspace.task)
     sound = sound_answers(workspace, answers, cases, left_out)

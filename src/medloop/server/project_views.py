@@ -53,6 +53,8 @@ class ProjectView(ProjectLine):
     """One project in full."""
 
     instructions: str
+    task_version: int
+    label_gaps: list[str]
     settings: ProjectSettings
     counts: Counts
     strategy: str

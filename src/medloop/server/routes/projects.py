@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from medloop.core.states import JobState
 from medloop.loop.damage import damaged_cases
+from medloop.loop.label_versions import label_gaps
 from medloop.loop.workspace import Workspace
 from medloop.server.locks import WORKER_LOCK, is_held
 from medloop.server.project_views import Counts, DamagedView, ProjectLine, ProjectView, WorkersView
@@ -28,6 +29,8 @@ def get_project(workspace: WorkspaceHere) -> ProjectView:
     return ProjectView(
         **line.model_dump(),
         instructions=workspace.task.instructions,
+        task_version=workspace.task.version,
+        label_gaps=[str(gap) for gap in label_gaps(workspace)],
         settings=workspace.settings,
         counts=counts,
         strategy=workspace.settings.strategy,
