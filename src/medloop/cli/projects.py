@@ -140,29 +140,3 @@ def export(
         for note in done.notes:
             say(f"note: {note}")
         typer.echo(f"{done.cases} {'networks' if fmt == 'model' else 'cases'} written to {done.folder} as {done.format}")
-
-
-def audit(
-    folder: ProjectFolder,
-    action: Annotated[str, typer.Argument(metavar="verify", help="What to do: verify.")] = "verify",
-    as_json: AsJson = False,
-) -> None:
-    """Check that no record was tampered with.
-
-    Follows the chain of events from the first to the last, and holds every row against it.
-    """
-    from medloop.core.errors import IntegrityError
-    from medloop.loop.workspace import Workspace
-    from medloop.store.audit import verify
-
-    if action != "verify":
-        raise SettingError(f"The audit can only verify, got {action!r}")
-    with Workspace.open(folder) as workspace:
-        found = verify(workspace.store)
-    if as_json:
-        print_json(found)
-    elif found.ok:
-        typer.echo(f"{found.events} events, unbroken; last digest {found.last_digest}")
-    if not found.ok:
-        at = f" at event {found.first_bad}" if found.first_bad is not None else ""
-        raise IntegrityError(f"The audit is broken{at}: {found.reason}", remedy="restore the project from a backup")

@@ -54,8 +54,10 @@ def _is_ours(root: Root, cases: CaseList, path: Path) -> bool:
     if not root.holds(path):
         cases.refuse(root.label(path), LINK_RULE, "", LINK_REMEDY)
         return False
+    from medloop.images.dicom_reasons import is_bare
+
     try:
-        return is_dicom(path)
+        return is_dicom(path) or is_bare(path)
     except OSError as error:
         cases.refuse(root.label(path), f"a file must be readable: {error.strerror or error}", "", "check its permissions")
         return False

@@ -177,7 +177,9 @@ def _gate(path: Path, picture: PIL.ImageFile.ImageFile, facts: TiffFacts, purpos
 def _gate_mask(path: Path, facts: TiffFacts) -> None:
     """Refuse what can be read as two different label maps."""
     if facts.lossy:
-        raise FormatError(f"{path.name}: {facts.lossy} changes label values, and this TIFF is compressed by it", remedy="save it with LZW")
+        raise FormatError(
+            f"{path.name}: {facts.lossy} may change label values, and this TIFF is compressed by it", remedy="save it with LZW"
+        )
     if facts.white_is_zero:
         raise FormatError(
             f"{path.name}: a mask in which white is stored as 0 can be read in two ways (as shown, or as stored)",
@@ -194,7 +196,9 @@ def _header_notes(picture: PIL.ImageFile.ImageFile, facts: TiffFacts, pages: int
     if facts.unknown_samples:
         notes.append(f"{facts.unknown_samples} value(s) a pixel without a stated meaning are left out")
     if (turn := picture.getexif().get(_EXIF_ORIENTATION, 1)) != 1:
-        notes.append(f"EXIF asks to turn the picture (orientation {turn}); it is kept as stored")
+        notes.append(
+            f"EXIF asks to turn the picture (orientation {turn}); it is kept as stored, and a mask drawn on the turned picture does not fit"
+        )
     return tuple(notes)
 
 
@@ -246,8 +250,8 @@ def _mask_pixels(path: Path, picture: PIL.ImageFile.ImageFile, facts: TiffFacts)
         grey = _brightness(path, picture)
         return unblurred(path.name, grey, tables), ("a JPEG of two values; each pixel's is certain at this quality",)
     colour, alpha = stored_pixels(picture, facts)
+    require_plain_transparency(path.name, colour, picture.info.get("transparency"))
     if colour.ndim == 2:
-        require_plain_transparency(path.name, colour, picture.info.get("transparency"))
         colour = _unspread(colour, *_depth(path, picture, facts))
     return labels_of(path.name, colour, alpha)
 

@@ -128,7 +128,7 @@ def small_views(workspace: Workspace, case: Case, *, report: Report | None = Non
         report(0.0, f"looking at {case.name}")
     made = thumbnail(load_image(workspace.store.blobs, case))
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(file, made.astype("<f4").tobytes())
+    write_atomic(file, made.astype("<f4").tobytes(), mode=0o600)
     return made
 
 

@@ -1,6 +1,7 @@
 """Take the work elsewhere: answers in standard layouts, on the geometry of their sources, or the model itself."""
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from medloop.loop.proposals import weights_of
 from medloop.loop.standing_models import model_of_index
 from medloop.loop.workspace import Workspace
 
+_LOG = logging.getLogger(__name__)
 FORMATS = ("nifti", "msd", "nnunet", "csv", "model")
 """Formats that can be written now."""
 
@@ -73,8 +75,7 @@ def export_project(workspace: Workspace, out: Path, fmt: str, *, model: int | No
         require_right_angles([case for _, case in answers])
     names = [label.name for label in workspace.task.labels]
     done = _EXPORTERS[fmt](_cases(workspace, answers), out, names, regular_grid=regular_grid)
-    with workspace.store.write("export") as tx:
-        tx.record("export", "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
+    _note(workspace, "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
     gaps = [f"note: {gap}" for gap in label_gaps(workspace)] if workspace.task.kind == "segmentation" else []
     notes = (*done.notes, *gaps, *map(str, left_out.cases), *left_out_notes(workspace))
     return ExportReport(out, fmt, done.cases, notes)
@@ -89,6 +90,15 @@ def run_export(workspace: Workspace, control: JobControl) -> Json:
         control.log(note)
     control.log(f"{report.cases} cases written to {report.folder} as {report.format}")
     return {"cases": report.cases, "notes": list(report.notes)}
+
+
+def _note(workspace: Workspace, noun: str, noun_id: str, body: Json) -> None:
+    """Tell the audit, unless the project can only be read: then the log says that it was not told."""
+    if workspace.store.read_only:
+        _LOG.warning("The audit does not tell of this export: %s", workspace.store.read_only)
+        return
+    with workspace.store.write("export") as tx:
+        tx.record("export", noun, noun_id, body)
 
 
 def _answers(workspace: Workspace, left_out: LeftOut) -> list[tuple[Annotation, Case]]:
@@ -175,6 +185,5 @@ def _export_model(workspace: Workspace, out: Path, index: int | None) -> ExportR
         "created_at": model.created_at,
     }
     (out / "model.json").write_text(json.dumps(card, indent=2, sort_keys=True) + "\n")
-    with workspace.store.write("export") as tx:
-        tx.record("export", "model", model.id, {"at": now()})
+    _note(workspace, "model", model.id, {"at": now()})
     return ExportReport(out, "model", len(model.weights))

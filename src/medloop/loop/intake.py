@@ -21,6 +21,7 @@ from medloop.loop.import_report import Tally
 from medloop.loop.import_splits import drawn_along, import_splits
 from medloop.loop.label_maps import label_map
 from medloop.loop.late_labels import Incoming, take_later
+from medloop.loop.mending import mend_voxels
 from medloop.loop.predicting import follow_up
 from medloop.loop.rounds import after_answer
 from medloop.loop.source_answers import read_answer
@@ -155,6 +156,8 @@ class Intake:
             self.tally.remark(case.name, f"stays in {known.split} as splits never move, the source now says {case.split}")
         if known.grid != read.image.grid:
             self.tally.remark(case.name, "keeps the voxel size and position it was imported with, they read differently now")
+        if mend_voxels(self._workspace, known, read.image):
+            self.tally.remark(case.name, "had a damaged image, which is whole again by this file")
         given = self._incoming(case, answer, known.split)
         self.tally.remark(case.name, *said)
         taken = "known" if given is None else take_later(self._workspace, known, given, self._importer, self._actor)

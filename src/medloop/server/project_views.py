@@ -60,6 +60,7 @@ class ProjectView(ProjectLine):
     strategy: str
     workers: WorkersView
     damaged: list[DamagedView]
+    read_only: str
 
 
 class CaseLine(View):

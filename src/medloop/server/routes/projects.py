@@ -36,6 +36,7 @@ def get_project(workspace: WorkspaceHere) -> ProjectView:
         strategy=workspace.settings.strategy,
         workers=WorkersView(alive=_worker_alive(workspace)),
         damaged=[DamagedView.model_validate(case) for case in damaged_cases(workspace)],
+        read_only=workspace.store.read_only,
     )
 
 
