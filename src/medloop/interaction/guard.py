@@ -6,10 +6,10 @@ An engine may answer with a whole new mask. Of its changes are kept
 2. for a positive prompt only what turns into its label, out of background or out of a label that its own voxels have; for a
    negative one only what loses its label; for a box both, within the box and where the structure in it sticks out;
 3. only the connected patch (26 neighbours) that touches the prompt's own voxels;
-4. only within a reach in mm. It follows the mistake that the prompt points at: one and a half times the distance to where
-   the mask already is as the prompt says, and a voxel, or across a gap as narrow (a missing slice between two others). A patch of its own (a structure that is missing, or a part that is the smaller one of several)
-   may reach as far as `Guard.reach_mm`, over background twice as far. A label that has no voxel yet may grow over background
-   as far as it likes: there is no work to lose.
+4. only within a reach in mm. It follows the mistake that the prompt points at: one and a half times the distance to where the mask
+   already is as the prompt says, and a voxel, or across a gap as narrow (a missing slice between two others). A patch of its own
+   (a structure that is missing, or a part that is the smaller one of several) may reach as far as `Guard.reach_mm`, over background
+   twice as far. A label that has no voxel yet may grow over background as far as it likes: there is no work to lose.
 
 A prompt that the mask obeys already changes nothing, and every hint of a new one is obeyed whatever an engine says.
 """
@@ -192,8 +192,9 @@ def _between(before: MaskArray, prompt: Point | Scribble | Lasso, box: VoxelBox,
     """Where the mask is as a prompt says on both sides along an axis, shape of the box."""
     wide = grown(box, chord_mm, spacing_mm=grid.spacing_mm, shape=before.shape)
     has = (before[_slices(wide)] == prompt.label) == prompt.positive
-    found = between_parts(has, chord_mm, grid.spacing_mm)
-    return found[tuple(slice(a - low, z - low) for a, z, low in zip(*box, wide[0], strict=True))]
+    inner = tuple(slice(a - low, z - low) for a, z, low in zip(*box, wide[0], strict=True))
+    found: BoolArray = between_parts(has, chord_mm, grid.spacing_mm)[inner]
+    return found
 
 
 def _finest(grid: Grid) -> float:
