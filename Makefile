@@ -1,7 +1,7 @@
 # medloop: two commands for newcomers (demo, test), the rest for developers.
 #
 #   make demo    install into .venv and open a ready project in the browser
-#   make test    install the test extras and run every test
+#   make test    install the test extras and run every test, the page's too (where Node is)
 #   make check   format, lint, types, layers
 #   make page    rebuild the web page (needs Node; the built page is committed)
 #   make bench   the quick benchmarks;  make soak  the long ones
@@ -21,13 +21,19 @@ DATA ?= $(or $(MEDLOOP_DATA),../shared/data)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test check page bench soak clean chromium
+.PHONY: demo test page-test check page bench soak clean chromium
 
 demo: $(VENV)/.installed
 	$(BIN)/medloop demo --folder $(DEMO) --host $(HOST) --port $(PORT)
 
-test: $(VENV)/.installed-test chromium
+test: $(VENV)/.installed-test chromium page-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+# The page's types and unit tests. Without Node they are left out, in words; with MEDLOOP_NO_SKIP that is a failure.
+page-test:
+	@if command -v npm >/dev/null; then cd frontend && npm ci --no-audit --no-fund && npm run check && npm test; \
+	  elif [ -n "$$MEDLOOP_NO_SKIP" ]; then echo "the page's tests need Node 20" >&2; exit 1; \
+	  else echo "no npm: the page's own tests are skipped (install Node 20)"; fi
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .

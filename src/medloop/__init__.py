@@ -31,6 +31,7 @@ _HOMES = {
     "Round": "core.records",
     "Strategy": "query.strategies",
     "Task": "core.records",
+    "TaskChange": "loop.configuring",
     "Workspace": "loop.workspace",
     "bootstrap_mean": "metrics.intervals",
     "choose_recipe": "models.recipes",

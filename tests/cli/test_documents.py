@@ -6,6 +6,7 @@ import pytest
 import typer.main
 
 from medloop.cli.main import app
+from medloop.core.settings import SETTINGS
 from medloop.datasets.discover import FORMATS, detect_format
 from medloop.datasets.table import COLUMNS
 from medloop.loop.exporting import FORMATS as EXPORT_FORMATS
@@ -66,3 +67,9 @@ def test_the_trees_in_the_page_are_recognised(tmp_path: Path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text('{"file_ending": ".nii.gz"}' if layout == "nnunet" and path.name == "dataset.json" else "{}")
         assert detect_format(tmp_path / layout) == layout
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_project_setting_has_its_line(name: str):
+    declared = SETTINGS[name]
+    assert f"| `{declared.flag}` | `{name}` | {declared.default_text} | {declared.applies} | {declared.help}" in CLI

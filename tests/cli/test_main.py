@@ -9,15 +9,16 @@ from typer.testing import CliRunner
 
 from medloop import __version__
 from medloop.cli.main import app
-from medloop.core.records import USUAL_STRATEGY, ProjectSettings
+from medloop.core.records import USUAL_STRATEGY
+from medloop.core.settings import SETTINGS
 
 from .conftest import Medloop, run_process
 
 COMMANDS = [
-    "demo", "init", "import", "serve", "worker", "train", "predict", "query",
+    "demo", "init", "configure", "import", "serve", "worker", "train", "predict", "query",
     "status", "report", "export", "strategies", "simulate", "audit",
 ]  # fmt: skip
-REPORTING = ["init", "import", "train", "predict", "query", "status", "report", "export", "strategies", "simulate", "audit"]
+REPORTING = ["init", "configure", "import", "train", "predict", "query", "status", "report", "export", "strategies", "simulate", "audit"]
 
 
 def test_help_names_every_command_of_the_design():
@@ -53,13 +54,9 @@ def test_light_commands_never_import_torch(tmp_path: Path, command: list[str]):
 
 def test_init_tells_the_defaults_that_a_project_has():
     text = " ".join(CliRunner().invoke(app, ["init", "--help"]).output.split())
-    usual = ProjectSettings()
-    shares = (usual.validation_fraction, usual.test_fraction, usual.audit_fraction)
-    told = [a or b for a, b in re.findall(r"\[default: (?:\(([^()]+)\)|([\w.]+))\]", text)]
-    words = (usual.warm_start, usual.cold_start, usual.summed)
-    minutes = f"{usual.train_minutes:g}"
-    strategies = "{segmentation}; {classification} for a classification".format(**USUAL_STRATEGY)
-    assert told == [strategies, usual.first_strategy, str(usual.batch_size), minutes, *words, *map(str, shares), str(usual.seed)]
+    told = re.findall(r"\[default: \(([^()]+)\)\]", text)
+    assert told == [s.default_text for s in SETTINGS.values() if s.kind is not bool]
+    assert SETTINGS["strategy"].default_text == "{segmentation}; {classification} for a classification".format(**USUAL_STRATEGY)
 
 
 def test_the_version_is_told(medloop: Medloop):

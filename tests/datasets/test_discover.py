@@ -68,3 +68,13 @@ def test_settings_outside_the_known_are_refused(tmp_path: Path):
 
 def test_a_refusal_is_one_line_whatever_is_in_it():
     assert str(Refusal("a\nb.png", "rule", "value\x1b[0m", "remedy")) == "a b.png: rule, got value [0m; remedy"
+
+
+def test_a_damaged_table_about_something_else_does_not_end_the_import(tmp_path: Path):
+    touch(tmp_path, "images/a.png")
+    (tmp_path / "notes.csv").write_bytes("Größe;Wert\n".encode("latin-1"))
+    dataset = open_dataset(tmp_path)
+    assert ([c.name for c in dataset.cases], [r.file for r in dataset.refused]) == (["a"], ["notes.csv"])
+    (tmp_path / "notes.csv").rename(tmp_path / "labels.csv")
+    with pytest.raises(FormatError, match="UTF-8"):
+        open_dataset(tmp_path)

@@ -36,7 +36,7 @@ def test_images_alone_make_a_pool(tmp_path: Path):
     touch(tmp_path, "a.nii.gz", "b.nii", "notes.txt", "deeper/c.nii.gz")
     dataset = open_folder(tmp_path)
     assert [c.name for c in dataset.cases] == ["a", "b"]
-    assert (dataset.kind, dataset.refused) == (None, ())
+    assert (dataset.kind, [r.file for r in dataset.refused]) == (None, ["deeper/"])
 
 
 def test_files_that_are_no_images_are_named(tmp_path: Path):

@@ -11,7 +11,7 @@ from medloop.datasets.series import open_dicom
 from medloop.images.read import read_image
 
 
-def write_slice(path: Path, series: str, depth: int, *, modality: str = "CT", patient: str = "") -> None:
+def write_slice(path: Path, series: str, depth: int, *, modality: str = "CT", patient: str = "", study: str = "study") -> None:
     """One 4×4 slice at a depth in mm; all its pixels hold that depth."""
     tags = Tags()
     tags.file_meta = FileMetaDataset()
@@ -19,7 +19,7 @@ def write_slice(path: Path, series: str, depth: int, *, modality: str = "CT", pa
     tags.SOPClassUID = tags.file_meta.MediaStorageSOPClassUID = CTImageStorage if modality == "CT" else SegmentationStorage
     tags.SOPInstanceUID = tags.file_meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[series, str(depth)])
     tags.SeriesInstanceUID = generate_uid(entropy_srcs=[series])
-    tags.StudyInstanceUID = tags.FrameOfReferenceUID = generate_uid(entropy_srcs=["study"])
+    tags.StudyInstanceUID = tags.FrameOfReferenceUID = generate_uid(entropy_srcs=[study])
     tags.PatientID = patient
     tags.Modality, tags.InstanceNumber = modality, depth + 1
     tags.Rows = tags.Columns = 4
@@ -42,7 +42,7 @@ def test_every_folder_with_a_series_is_a_case(tmp_path: Path):
     write_series(tmp_path / "one", "a")
     write_series(tmp_path / "two", "b")
     dataset = open_dicom(tmp_path)
-    assert [(c.name, c.patient, c.images[0].name) for c in dataset.cases] == [("one", "one", "one"), ("two", "two", "two")]
+    assert [(c.name, c.images[0].name) for c in dataset.cases] == [("one", "one"), ("two", "two")]
     assert (dataset.kind, dataset.refused) == (None, ())
 
 
@@ -64,7 +64,7 @@ def test_several_series_in_one_folder_are_told_apart_and_count_as_one_patient(tm
     write_series(tmp_path / "mix", "a", prefix="a")
     write_series(tmp_path / "mix", "b", prefix="b", slices=2)
     cases = open_dicom(tmp_path).cases
-    assert {c.patient for c in cases} == {"mix"}
+    assert len({c.patient for c in cases}) == 1
     assert sorted(read_image(c.images).image.array.shape[-1] for c in cases) == [2, 3]
 
 
@@ -80,7 +80,7 @@ def test_folders_with_no_image_are_named(tmp_path: Path):
     write_slice(tmp_path / "seg/0.dcm", "s", 0, modality="SEG")
     dataset = open_dicom(tmp_path)
     assert [c.name for c in dataset.cases] == ["one"]
-    assert str(dataset.refused[0]).startswith("seg/0.dcm: a DICOM file needs an image in it")
+    assert str(dataset.refused[0]).startswith("seg/0.dcm: a DICOM case needs an image, this is a segmentation (SEG)")
 
 
 def test_a_damaged_file_is_named(tmp_path: Path):
@@ -99,3 +99,24 @@ def test_a_folder_without_dicom_is_refused(tmp_path: Path):
 def test_the_real_series_are_found(data_folder: Path):
     names = {c.name for c in open_dicom(data_folder / "dicom").cases}
     assert {"ct_chest", "mr_brain_flair", "mr_brain_t1post_rle", "single_files_CT_small"} <= names
+
+
+@pytest.mark.parametrize("nobody", ["ANONYMOUS", "Anon", "", "0", "000", "UNKNOWN", "n/a", "Anonymous^Patient", "de-identified"])
+def test_an_id_that_names_nobody_leaves_it_to_the_study(tmp_path: Path, nobody: str):
+    for name, study in (("a", "s1"), ("b", "s1"), ("c", "s2")):
+        write_slice(tmp_path / name / "0.dcm", name, 0, patient=nobody, study=study)
+    first, second, third = open_dicom(tmp_path).cases
+    assert first.patient == second.patient != third.patient
+    assert all("names no patient" in case.notes[0] and "its study stands for one" in case.notes[0] for case in (first, second, third))
+
+
+def test_an_id_that_names_nobody_leaves_it_to_the_patients_folder(tmp_path: Path):
+    for name in ("anna", "bert"):
+        write_slice(tmp_path / name / "ct/0.dcm", name, 0, patient="ANONYMOUS", study="one for all")
+    assert [(c.patient, "first folder" in c.notes[0]) for c in open_dicom(tmp_path).cases] == [("anna", True), ("bert", True)]
+
+
+def test_a_pattern_wins_over_the_header(tmp_path: Path):
+    for name in ("p1-a", "p1-b", "p2-a"):
+        write_slice(tmp_path / name / "0.dcm", name, 0, patient="MUSTERMANN")
+    assert [c.patient for c in open_dicom(tmp_path, patient_pattern=r"^(p\d)").cases] == ["p1", "p1", "p2"]

@@ -130,20 +130,23 @@ def test_headers_that_cannot_be_right_are_refused(tmp_path: Path, fault: str) ->
         read_image(tmp_path / "x.dcm")
 
 
-def test_several_orientations_are_refused(tmp_path: Path) -> None:
+def test_a_localizer_in_a_series_is_a_case_of_its_own(tmp_path: Path) -> None:
     def localizer(ds: Dataset, number: int) -> None:
-        if number == 2:
+        if number == 4:
             ds.ImageOrientationPatient = [0, 1, 0, 0, 0, -1]
 
-    with pytest.raises(GeometryError, match="one orientation"):
-        read_series(series(tmp_path / "ct", change=localizer))
+    folder = series(tmp_path / "ct", change=localizer)
+    with pytest.raises(FormatError, match="one series with an image in it is needed, got 2"):
+        read_series(folder)
+    assert sorted(read_image(s.paths).image.grid.shape for s in list_series(folder).series) == [(6, 4, 1), (6, 4, 4)]
 
 
-def test_slices_of_different_size_are_refused(tmp_path: Path) -> None:
+def test_slices_of_another_size_are_a_case_of_their_own(tmp_path: Path) -> None:
     folder = series(tmp_path / "ct")
     slice_of(9, Rows=2, PixelData=bytes(24)).save_as(folder / "small.dcm", enforce_file_format=True)
+    assert sorted(read_image(s.paths).image.grid.shape for s in list_series(folder).series) == [(6, 2, 1), (6, 4, 5)]
     with pytest.raises(FormatError, match="one size"):
-        read_series(folder)
+        read_series(sorted(folder.iterdir()))
 
 
 def test_a_folder_of_several_series_is_split_and_not_read_as_one(tmp_path: Path) -> None:
@@ -152,7 +155,7 @@ def test_a_folder_of_several_series_is_split_and_not_read_as_one(tmp_path: Path)
         slice_of(number, SeriesInstanceUID="1.9", SeriesDescription="other").save_as(folder / f"b{number}.dcm", enforce_file_format=True)
     slice_of(0, SeriesInstanceUID="1.8", Modality="SEG").save_as(folder / "seg.dcm", enforce_file_format=True)
     (folder / "notes.txt").write_text("not DICOM")
-    found = list_series(folder)
+    found = list_series(folder).series
     assert {(s.description, len(s.paths)) for s in found} == {("chest", 3), ("other", 2)}
     with pytest.raises(FormatError, match="one series"):
         read_series(folder)
@@ -175,7 +178,7 @@ def test_pictures_without_a_position_are_cases_of_their_own(tmp_path: Path) -> N
         del ds.ImagePositionPatient, ds.ImageOrientationPatient
 
     folder = series(tmp_path / "cr", 2, bare)
-    assert len(list_series(folder)) == 2
+    assert len(list_series(folder).series) == 2
     read = read_series(folder / "001.dcm")
     assert read.image.grid.is_2d
     assert read.image.grid.spacing_mm[:2] == (0.5, 0.7)

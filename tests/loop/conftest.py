@@ -29,7 +29,7 @@ def make_workspace(tmp_path: Path) -> Iterator[MakeWorkspace]:
         labels = ["large", "small"]
         workspace = Workspace.create(tmp_path / name, name=name, kind="segmentation", labels=labels, settings=settings, url=url)
         opened.append(workspace)
-        teacher = annotator_named(workspace, "import")
+        teacher = annotator_named(workspace, "import", program=True)
         for index, split in enumerate(splits):
             phantom = phantom_3d(index, 1, SMALL)
             digest = hashlib.sha256(phantom.image.array.tobytes()).hexdigest()

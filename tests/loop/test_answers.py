@@ -141,3 +141,10 @@ def test_an_impossible_effort_is_refused(pool: Workspace, ann: Annotator, effort
     assert opened is not None
     with pytest.raises(InputError, match="Effort"):
         submit_mask(pool, opened.assignment.id, effort_seconds=effort)
+
+
+def test_a_name_of_an_older_version_is_found_again_by_its_composed_form(pool: Workspace) -> None:
+    decomposed = Annotator(id="annotator-old", name="Zoe\u0308", created_at="2026")
+    with pool.store.write("test") as tx:
+        tx.add(decomposed)
+    assert annotator_named(pool, "Zo\u00eb").id == annotator_named(pool, "Zoe\u0308").id == "annotator-old"

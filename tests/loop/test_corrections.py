@@ -157,7 +157,7 @@ def test_a_training_with_filled_answers_says_so(make_workspace: MakeWorkspace) -
     start_training(workspace, actor="test")
     drain(workspace)
     with workspace.store.read() as tx:
-        model = tx.latest_model()
+        model = tx.live_model()
     assert model is not None
     assert (model.metrics["filled_answers"], model.metrics["drawn_weight"], model.recipe["touched_weight"]) == (
         1,

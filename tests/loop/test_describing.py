@@ -172,7 +172,7 @@ def trained(make_workspace: MakeWorkspace) -> Workspace:
 
 def test_every_score_on_demand_comes_in_the_order_of_the_cases(trained: Workspace) -> None:
     with trained.store.read() as tx:
-        model = tx.latest_model()
+        model = tx.live_model()
         assert model is not None
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
     labelled, pool = cases_of(trained)[:4], cases_of(trained)[4:]

@@ -39,7 +39,7 @@ def _phantom(kind: TaskKind, index: int) -> tuple[Image, Mask | int]:
 
 def _project(folder: Path, kind: TaskKind) -> Workspace:
     workspace = Workspace.create(folder, name=kind, kind=kind, labels=["one", "two"], settings=SETTINGS)
-    teacher = annotator_named(workspace, "import")
+    teacher = annotator_named(workspace, "import", program=True)
     for index in range(CASES):
         image, answer = _phantom(kind, index)
         digest = hashlib.sha256(image.array.tobytes()).hexdigest()
@@ -57,7 +57,7 @@ def gathering(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     """A pool that a model has seen, beside answered cases."""
     workspace = _project(tmp_path_factory.mktemp("every") / "p", request.param)
     with workspace.store.read() as tx:
-        cases, model = askable(tx).train, tx.latest_model()
+        cases, model = askable(tx).train, tx.live_model()
         assert model is not None
         predictions: dict[str, Prediction] = {p.case_id: p for p in tx.latest_predictions(model.id)}
     yield Gathering(workspace, cases, predictions, model, {}, 2, thorough=False)

@@ -51,7 +51,7 @@ def test_a_real_model_is_explained_on_the_case_itself(make_workspace: MakeWorksp
     drain(workspace)
     case = case_named(workspace, "case02")
     with workspace.store.read() as tx:
-        model = tx.latest_model()
+        model = tx.live_model()
     assert model is not None
     predictor = load_predictor(workspace.store.blobs, model)
     found = alternatives(workspace, case.id, predictor, most=3, samples=4)

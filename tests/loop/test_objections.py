@@ -65,7 +65,7 @@ def test_a_training_heeds_objections_when_the_project_says_so(make_workspace: Ma
     assert claimed.id == job.id
     run_job(workspace, claimed)
     with workspace.store.read() as tx:
-        model = tx.latest_model()
+        model = tx.live_model()
     assert model is not None
     assert (model.recipe["rrr"], model.metrics["right_reasons_cases"]) == (30.0, 1)
 

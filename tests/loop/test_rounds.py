@@ -9,6 +9,7 @@ from medloop.loop import rounds
 from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import next_assignment, skip_case, submit_mask
 from medloop.loop.asking import AUDIT_REASON
+from medloop.loop.leases import release_stale
 from medloop.loop.workspace import Workspace
 
 from .conftest import FAST, MakeWorkspace
@@ -115,11 +116,10 @@ def test_a_failed_training_leaves_its_rounds_to_the_next_one(pool: Workspace, an
     assert failed.message == "out of memory"
 
 
-def test_an_assignment_left_untouched_is_released(pool: Workspace, ann: Annotator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_assignment_left_untouched_is_released(pool: Workspace, ann: Annotator) -> None:
     opened = next_assignment(pool, ann.id)
     assert opened is not None
-    monkeypatch.setattr(rounds, "STALE_HOURS", 0)
-    rounds.release_stale(pool)
+    release_stale(pool, hours=0)
     with pool.store.read() as tx:
         assert tx.get(Assignment, opened.assignment.id).state == "released"
     bob = annotator_named(pool, "Bob")

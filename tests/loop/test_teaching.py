@@ -34,7 +34,7 @@ def _something(shape: tuple[int, int, int]) -> MaskArray:
 
 def newest(workspace: Workspace) -> Model:
     with workspace.store.read() as tx:
-        model = tx.latest_model()
+        model = tx.live_model()
     assert model is not None
     return model
 

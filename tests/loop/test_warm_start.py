@@ -90,8 +90,8 @@ def test_a_model_says_how_it_started_and_what_it_cost(make_workspace: MakeWorksp
 
 def test_a_training_without_new_answers_learns_all_again(make_workspace: MakeWorkspace) -> None:
     workspace = make_workspace(["train"] * 2, labelled=2, settings=dataclasses.replace(FAST, warm_start="new"))
-    for _ in range(2):
-        start_training(workspace)
+    for again in (False, True):
+        start_training(workspace, again=again)
         drain(workspace)
     with workspace.store.read() as tx:
         _, second = tx.find(Model, order=("index",))
@@ -123,7 +123,7 @@ def test_a_stopped_training_goes_on_with_the_answers_it_had_chosen(make_workspac
     with JobControl(workspace, again) as control:
         run_training(workspace, control, threads=1)
     with workspace.store.read() as tx:
-        newest = tx.latest_model()
+        newest = tx.live_model()
     assert newest is not None
     assert list(newest.metrics["learned"]) == chosen
 

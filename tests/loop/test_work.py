@@ -35,7 +35,7 @@ def trained(make_workspace: MakeWorkspace) -> Workspace:
 
 def test_a_training_makes_a_model_predicts_the_pool_judges_and_prepares_the_next_query(trained: Workspace) -> None:
     with trained.store.read() as tx:
-        model = tx.latest_model()
+        model = tx.live_model()
         assert model is not None
         predicted = {tx.get(Case, p.case_id).name for p in tx.latest_predictions(model.id)}
         (evaluation,) = tx.find(Evaluation)
@@ -69,7 +69,7 @@ def test_expected_quality_comes_with_an_interval_once_it_is_calibrated(make_work
     start_training(workspace)
     drain(workspace)
     with workspace.store.read() as tx:
-        model = tx.latest_model()
+        model = tx.live_model()
         assert model is not None
         unanswered = {c.id for c in tx.unanswered_cases(["train"])}
         (first, *rest) = [p for p in tx.latest_predictions(model.id) if p.case_id in unanswered]
@@ -202,7 +202,7 @@ def test_a_killed_worker_loses_nothing_and_its_training_goes_on(make_workspace: 
 
 def test_predicting_again_adds_nothing(trained: Workspace) -> None:
     with trained.store.read() as tx:
-        model, before = tx.latest_model(), tx.count(Prediction)
+        model, before = tx.live_model(), tx.count(Prediction)
     assert model is not None
     trained.store.jobs.enqueue("predict", {"model_id": model.id, "scope": "pool"})
     drain(trained)
@@ -215,8 +215,8 @@ def test_a_warm_start_goes_on_from_the_newest_model(make_workspace: MakeWorkspac
     for warm in (False, True):
         settings = dataclasses.replace(FAST, warm_start="all" if warm else "scratch")
         workspace = make_workspace(["train", "train"], labelled=2, settings=settings, name=f"warm-{warm}")
-        for _ in range(2):
-            start_training(workspace)
+        for again in (False, True):
+            start_training(workspace, again=again)
             drain(workspace)
         with workspace.store.read() as tx:
             first, second = tx.find(Model, order=("index",))

@@ -101,7 +101,7 @@ def test_an_assistant_that_does_not_run_is_unavailable(tmp_path: Path) -> None:
 def test_nothing_is_asked_when_the_newest_model_is_shown_or_there_is_none(trained_folder: Path, tmp_path: Path) -> None:
     proposer = Proposer(tmp_path / "none.sock", lambda *_: None)
     with Workspace.open(trained_folder) as workspace, workspace.store.read() as tx:
-        shown, newest = tx.find(Prediction, limit=1)[0], tx.latest_model()
+        shown, newest = tx.find(Prediction, limit=1)[0], tx.live_model()
     assert not proposer.want("p", "case-1", shown=None, newest=None)
     assert not proposer.want("p", shown.case_id, shown=shown, newest=newest)
     assert proposer.want("p", shown.case_id, shown=None, newest=newest)
@@ -111,7 +111,7 @@ def test_nothing_is_asked_when_the_newest_model_is_shown_or_there_is_none(traine
 def test_without_an_assistant_nothing_is_asked(trained_folder: Path) -> None:
     proposer = Proposer(None, lambda *_: None)
     with Workspace.open(trained_folder) as workspace, workspace.store.read() as tx:
-        newest = tx.latest_model()
+        newest = tx.live_model()
     assert newest is not None
     assert not proposer.want("p", "case-1", shown=None, newest=newest)
     proposer.close()

@@ -2,7 +2,10 @@
 
 import pytest
 
+from medloop.core.records import Annotator
 from medloop.server.progress_views import PoolQualityView
+
+from .conftest import Site
 
 
 def test_progress_of_a_new_project_is_empty(site) -> None:
@@ -91,3 +94,42 @@ def test_upcoming_names_the_case_after_the_open_one(site) -> None:
 def test_figures_that_are_not_finite_are_sent_as_null(site) -> None:
     view = PoolQualityView(mean=float("nan"), low_count=0, histogram=[])
     assert view.mean is None
+
+
+def events_of(site: Site, noun: str, verb: str) -> list[str]:
+    with site.workspace.store.read() as tx:
+        return [event.actor for event in tx.events_about(noun, verbs=[verb])]
+
+
+def test_who_asked_for_a_training_and_who_cancelled_it_is_told_by_a_checked_name(site: Site) -> None:
+    ann, ben = {"X-Annotator": "Ann"}, {"X-Annotator": "Ben"}
+    job = site.client.post(f"{site.url}/train", json={}, headers=ann).json()["job_id"]
+    site.client.post(f"{site.url}/jobs/{job}/cancel", json={}, headers=ben)
+    with site.workspace.store.read() as tx:
+        people = {person.name: person.id for person in tx.find(Annotator)}
+    assert events_of(site, "job", "enqueue") == [people["Ann"]]
+    assert events_of(site, "job", "cancel") == [people["Ben"]]
+
+
+@pytest.mark.parametrize("name", ["system", "Imported", "worker-7", "annotator-0123456789ab", "a%0Ab", "%00", "x" * 81, "%20", "%ff"])
+def test_no_route_lets_anybody_pass_for_medloop_itself(site: Site, name: str) -> None:
+    """Every route of the interface that takes a name and changes something."""
+    with site.workspace.store.read() as tx:
+        before = len(tx.events(limit=100_000))
+    schema = site.client.get("/api/v1/openapi.json").json()
+    named = [
+        (path, verb)
+        for path, verbs in schema["paths"].items()
+        for verb, route in verbs.items()
+        if verb != "get" and any(p["name"].lower() == "x-annotator" for p in route.get("parameters", []))
+    ]
+    assert len(named) >= 5
+    for path, verb in named:
+        address = path.replace("{project}", site.workspace.project.id).replace("{case}", site.workspace_case().id)
+        address = address.replace("{job}", site.workspace.store.jobs.enqueue("noop", {}).id)
+        body = {"label": 1, "method": "grad-cam", "regions": [], "reason": "r"} if "objections" in path else {}
+        answer = site.client.request(verb, address, json=body, headers={"X-Annotator": name})
+        assert answer.status_code == 422, (path, answer.text)
+    with site.workspace.store.read() as tx:
+        assert {event.actor for event in tx.events(limit=100_000)[before:]} == {"system"}
+        assert tx.count(Annotator) == 0

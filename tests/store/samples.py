@@ -25,6 +25,7 @@ from medloop.core.records import (
     Source,
     Split,
     Task,
+    Withdrawal,
     now,
 )
 from medloop.core.states import RoundState
@@ -147,6 +148,18 @@ def annotation(of: str = "a", *, number: int = 1, by: str = "ann", supersedes: s
         supersedes=supersedes,
         effort_seconds=seconds,
         created_at=now(),
+    )
+
+
+def withdrawal(of: str = "annotation-a-ann-1", *, case: str = "a") -> Withdrawal:
+    return Withdrawal(
+        id=f"withdrawal-{of}",
+        annotation_id=of,
+        case_id=f"case-{case}",
+        annotator_id="annotator-ann",
+        verb="flagged",
+        reason="wrong patient",
+        created_at="2026",
     )
 
 

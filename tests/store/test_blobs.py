@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medloop.core.errors import IntegrityError, NotFoundError, StorageError
+from medloop.core.errors import BlobError, DamagedBlobError, IntegrityError, MissingBlobError, NotFoundError, StorageError
 from medloop.store.blobs import Blobs
 
 
@@ -41,7 +41,7 @@ def test_the_same_bytes_are_kept_once(blobs: Blobs, tmp_path: Path) -> None:
 def test_a_changed_file_is_noticed_and_named(blobs: Blobs) -> None:
     name = blobs.put(b"truth")
     blobs.path(name).write_bytes(b"lies!")
-    with pytest.raises(IntegrityError, match=f"{name} does not match its hash"):
+    with pytest.raises(IntegrityError, match=f"{name} is damaged: 5 bytes that do not match its hash"):
         blobs.get(name)
 
 
@@ -50,6 +50,49 @@ def test_a_file_cut_short_is_mended_by_putting_the_bytes_again(blobs: Blobs) -> 
     blobs.path(name).write_bytes(b"tru")
     blobs.put(b"truth")
     assert blobs.get(name) == b"truth"
+
+
+@pytest.mark.parametrize("place", [0, 1_500_000, 2_999_999])
+def test_one_flipped_byte_is_mended_by_the_next_person_who_stores_the_same_bytes(
+    blobs: Blobs, tmp_path: Path, place: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = os.urandom(3_000_000)
+    name = blobs.put(data)
+    spoilt = bytearray(data)
+    spoilt[place] ^= 1
+    blobs.path(name).write_bytes(spoilt)
+    assert blobs.put(data) == name
+    assert blobs.get(name) == data
+    assert f"{name} was damaged" in caplog.text
+    assert leftovers(blobs, tmp_path) == []
+
+
+@given(data=st.binary(min_size=1, max_size=300), spoilt=st.binary(max_size=300))
+@settings(max_examples=40, deadline=None)
+def test_whatever_lies_under_a_name_an_acknowledged_write_can_be_read(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, spoilt: bytes
+) -> None:
+    blobs = Blobs(tmp_path_factory.mktemp("blobs"))
+    blobs.path(blobs.put(data)).write_bytes(spoilt)
+    assert blobs.get(blobs.put(data)) == data
+
+
+def test_a_check_reads_piece_by_piece_and_names_what_is_wrong(blobs: Blobs) -> None:
+    sound, spoilt, gone = blobs.put(b"a" * 3_000_000), blobs.put(b"truth"), "0" * 64
+    assert blobs.check(sound) == 3_000_000
+    blobs.path(spoilt).write_bytes(b"")
+    for name, kind in ((spoilt, DamagedBlobError), (gone, MissingBlobError)):
+        with pytest.raises(kind) as caught:
+            blobs.check(name)
+        assert isinstance(caught.value, BlobError)
+        assert (caught.value.blob, str(caught.value).count("\n")) == (name, 0)
+    assert sorted(blobs.names()) == sorted([sound, spoilt])
+
+
+def test_only_this_user_may_read_what_is_stored(blobs: Blobs, tmp_path: Path) -> None:
+    file = blobs.path(blobs.put(b"abc"))
+    modes = {path: path.stat().st_mode & 0o777 for path in (file, file.parent, tmp_path / "blobs", tmp_path / "blobs" / "tmp")}
+    assert list(modes.values()) == [0o600, 0o700, 0o700, 0o700]
 
 
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", "A" * 64, "0" * 63, "0" * 64 + "\n"])

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import text
 
 from medloop.core.errors import InputError, NotFoundError
-from medloop.core.records import Assignment, Case, DraftPatch
+from medloop.core.records import Annotation, Assignment, Case, DraftPatch
 from medloop.store.reader import CaseCounts
 from medloop.store.store import Store, Writer
 from medloop.store.tables import case_states, cases
@@ -92,7 +92,7 @@ def test_a_case_goes_from_unanswered_over_open_and_skipped_to_answered(store: St
         close(tx, "assignment-a-1", "skipped")
         assert state() == ("skipped", 0)
         tx.add(samples.assignment("a", number=2))
-        assert state() == ("unanswered", 1)
+        assert state() == ("skipped", 1)
         close(tx, "assignment-a-2", "released")
         assert state() == ("skipped", 0), "a released assignment is as if it had never been"
         tx.add(samples.assignment("a", number=3))
@@ -152,6 +152,25 @@ def test_the_worklist_filters_searches_and_shows_the_newest_prediction(store: St
         assert (first.uncertainty, first.quality) == (0.3, None)
 
 
+def test_names_are_listed_in_natural_order(store: Store) -> None:
+    names = ["img1", "IMG2", "img10", "Zoë2", "zoë10"]
+    with store.write("me") as tx:
+        samples.add_basics(tx, *sorted(names))
+        assert [r.name for r in tx.worklist()] == names
+        assert [r.name for r in tx.worklist(state="unanswered", limit=2, offset=1)] == names[1:3]
+        assert [c.name for c in tx.unanswered_cases(["train"], limit=3)] == names[:3]
+
+
+def test_a_search_ignores_case_and_spelling_in_every_script(store: Store) -> None:
+    with store.write("me") as tx:
+        samples.add_basics(tx, "МРТ_1", "Zoe\u0308", "straße", "ΟΔΟΣ", "plain")
+        tx.add(samples.case("other", patient="Иванов"))
+        for search, found in (("мрт", "МРТ_1"), ("ZOË", "Zoe\u0308"), ("STRASSE", "straße"), ("οδοσ", "ΟΔΟΣ"), ("ИВАНОВ", "other")):
+            assert [r.name for r in tx.worklist(search=search)] == [found]
+            assert tx.worklist_total(search=search) == 1
+        assert tx.worklist(search="n\np") == [], "a search does not reach from a name into a patient"
+
+
 def test_an_unknown_state_is_refused(store: Store) -> None:
     with store.read() as tx, pytest.raises(InputError, match="Unknown case state 'lost'"):
         tx.worklist(state="lost")  # type: ignore[arg-type]
@@ -160,13 +179,13 @@ def test_an_unknown_state_is_refused(store: Store) -> None:
 def test_latest_predictions_are_the_newest_of_one_model_per_case(store: Store) -> None:
     with store.write("me") as tx:
         samples.add_basics(tx, "a", "b")
-        assert tx.latest_model() is None
+        assert tx.live_model() is None
         for record in (samples.snapshot(), samples.model(1), samples.model(2)):
             tx.add(record)
         for of, by, number in (("a", 1, 0), ("b", 1, 0), ("a", 1, 1), ("a", 2, 0)):
             tx.add(samples.prediction(of, by, number=number))
         assert [p.id for p in tx.latest_predictions("model-1")] == ["prediction-b-1-0", "prediction-a-1-1"]
-        latest = tx.latest_model()
+        latest = tx.live_model()
         assert latest is not None
         assert latest.index == 2
 
@@ -221,7 +240,7 @@ def hundred_thousand_cases() -> Iterator[str]:
     state = "CASE i % 3 WHEN 0 THEN 'unanswered' WHEN 1 THEN 'answered' ELSE 'skipped' END"
     for table, changed in (
         (cases, {"id": name, "name": name, "event": "i + 10"}),
-        (case_states, {"case_id": name, "name": name, "state": state}),
+        (case_states, {"case_id": name, "name": name, "state": state, "sort_key": name, "search_key": name}),
     ):
         columns = [f'"{column.name}"' for column in table.columns]
         values = [changed.get(column.name, f'"{column.name}"') for column in table.columns]
@@ -234,3 +253,22 @@ def _seconds(question: object) -> float:
     assert callable(question)
     assert question()
     return time.perf_counter() - start
+
+
+def test_a_withdrawn_annotation_counts_nowhere_and_what_it_replaced_counts_again(store: Store) -> None:
+    with store.write("me") as tx:
+        samples.add_basics(tx, "a")
+        tx.add(samples.annotator("bea"))
+        tx.add(samples.annotation("a", seconds=5))
+        tx.add(samples.annotation("a", by="bea", seconds=7, supersedes="annotation-a-ann-1"))
+        tx.add(samples.withdrawal("annotation-a-bea-1"))
+        assert [a.id for a in tx.current_annotations()] == ["annotation-a-ann-1"]
+        assert tx.effort_total() == 5
+        tx.add(samples.withdrawal("annotation-a-ann-1"))
+        assert tx.current_annotations() == []
+        assert tx.case_counts().answered == 0
+        assert [c.name for c in tx.unanswered_cases(["train"])] == ["a"]
+        assert tx.count(Annotation) == 2
+        tx.add(samples.annotation("a", number=2))
+        assert [a.id for a in tx.current_annotations()] == ["annotation-a-ann-2"]
+        assert tx.case_counts().answered == 1

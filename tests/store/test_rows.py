@@ -23,6 +23,7 @@ EVERY_RECORD = [
     samples.patch(1),
     samples.prompt(1),
     samples.annotation(),
+    samples.withdrawal(),
     samples.provenance(),
     samples.evaluation(),
 ]

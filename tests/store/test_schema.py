@@ -9,7 +9,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from medloop.core.errors import IntegrityError, StorageError
-from medloop.core.records import Case, Descriptor, PromptRecord, Provenance
+from medloop.core.records import Annotation, Case, Descriptor, Evaluation, PromptRecord, Provenance
+from medloop.store.audit import verify
 from medloop.store.schema import MIGRATIONS, REVISIONS, bring_up_to_date, schema_revision
 from medloop.store.store import DATABASE_FILE, Store
 from medloop.store.tables import metadata
@@ -19,8 +20,8 @@ NEXT = '''"""Two steps, the second of which may fail."""
 
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "later"
+down_revision = "{head}"
 
 
 def upgrade() -> None:
@@ -29,10 +30,20 @@ def upgrade() -> None:
 '''
 
 
+LATER_COLUMNS = (
+    ("assignments", "began_with"),
+    ("assignments", "base_id"),
+    ("annotations", "began_with"),
+    ("annotations", "untouched"),
+    ("evaluations", "leaning"),
+)
+"""Columns that tables gained after the first schema."""
+
+
 def later_scripts(folder: Path, second: str) -> Path:
     """The migrations of a medloop yet to come."""
     shutil.copytree(MIGRATIONS, folder / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "migrations" / "versions" / "0004_next.py").write_text(NEXT.format(second=second))
+    (folder / "migrations" / "versions" / "later_next.py").write_text(NEXT.format(second=second, head=REVISIONS[-1]))
     return folder / "migrations"
 
 
@@ -59,8 +70,8 @@ def test_an_older_schema_is_backed_up_and_brought_up_to_date(sqlite_store: Store
     with sqlite_store.write("me") as tx:
         samples.add_basics(tx, "a")
     scripts = later_scripts(tmp_path, "CREATE TABLE more (id INTEGER)")
-    copy = bring_up_to_date(sqlite_store.database, tmp_path / "backups", scripts=scripts, revisions=(*REVISIONS, "0004"))
-    assert schema_revision(sqlite_store.database) == "0004"
+    copy = bring_up_to_date(sqlite_store.database, tmp_path / "backups", scripts=scripts, revisions=(*REVISIONS, "later"))
+    assert schema_revision(sqlite_store.database) == "later"
     assert copy is not None
     restored = tmp_path / "restored"
     shutil.copytree(sqlite_store.folder, restored)
@@ -78,9 +89,23 @@ def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path
     store = Store.create(folder)
     with store.write("me") as tx:
         samples.add_basics(tx, "a")
+        for record in (
+            samples.assignment(number=2),
+            samples.annotation(number=2),
+            samples.snapshot(),
+            samples.model(),
+            samples.evaluation(),
+        ):
+            tx.add(record)
     with store.database.writing() as connection:
-        for table in ("descriptors", "provenances", "prompts"):
+        for table in ("evaluation_truths", "live_choices", "descriptors", "provenances", "prompts", "withdrawals"):
             connection.execute(text(f"DROP TABLE {table}"))
+        for index in ("sort_key_name", "state_sort_key_name"):
+            connection.execute(text(f"DROP INDEX ix_case_states_{index}"))
+        for column in ("sort_key", "search_key"):
+            connection.execute(text(f"ALTER TABLE case_states DROP COLUMN {column}"))
+        for table, column in LATER_COLUMNS:
+            connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     store.close()
     again = Store.open(folder)
@@ -92,13 +117,17 @@ def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path
             tx.add(record)
         assert tx.find(PromptRecord) == [samples.prompt(1)]
         assert tx.find(Provenance) == [samples.provenance()]
+        assert [row.name for row in tx.worklist(search="A")] == ["a"], "names of old cases are found"
+        assert tx.find(Annotation)[0].began_with is None
+        assert tx.find(Evaluation)[0].leaning == ()
+    assert verify(again, blobs=False).reason == ""
     again.close()
 
 
 def test_a_migration_that_fails_half_way_changes_nothing(sqlite_store: Store, tmp_path: Path) -> None:
     scripts = later_scripts(tmp_path, "CREATE TABLE cases (id INTEGER)")
     with pytest.raises(StorageError, match="table cases already exists"):
-        bring_up_to_date(sqlite_store.database, tmp_path / "backups", scripts=scripts, revisions=(*REVISIONS, "0004"))
+        bring_up_to_date(sqlite_store.database, tmp_path / "backups", scripts=scripts, revisions=(*REVISIONS, "later"))
     assert schema_revision(sqlite_store.database) == REVISIONS[-1]
     with sqlite_store.database.engine.connect() as connection:
         assert not inspect(connection).has_table("extra")

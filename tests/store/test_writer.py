@@ -99,7 +99,7 @@ def test_the_database_itself_refuses_to_change_immutable_rows(store: Store) -> N
         samples.add_basics(tx, "a")
         for record in (samples.snapshot(), samples.model(), samples.prediction("a"), samples.query("a"), samples.annotation()):
             tx.add(record)
-        for record in (samples.evaluation(), samples.descriptor("a"), samples.assignment(), samples.provenance()):
+        for record in (samples.evaluation(), samples.descriptor("a"), samples.assignment(), samples.provenance(), samples.withdrawal()):
             tx.add(record)
     for table in ("events", *IMMUTABLE):
         for statement in (f"UPDATE {table} SET {'actor' if table == 'events' else 'id'} = 'x'", f"DELETE FROM {table}"):

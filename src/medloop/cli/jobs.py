@@ -49,7 +49,7 @@ def have_done(workspace: Workspace, job: Job, *, threads: int) -> Job:
     ended = workspace.store.jobs.get(job.id)
     if ended.state != JobState.DONE:
         raise MedloopError(f"The {ended.kind} job {ended.state}: {_last_line(ended.error)}", remedy="medloop status tells more")
-    if message := str(ended.result.get("message", "")):
+    if (message := str(ended.result.get("message", ""))) and "nothing_new" not in ended.result:
         raise MedloopError(f"Nothing to do: {message}")
     return ended
 

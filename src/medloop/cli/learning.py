@@ -10,32 +10,38 @@ from medloop.cli.printing import print_json, print_table, say
 from medloop.core.errors import NotFoundError, SettingError
 
 if TYPE_CHECKING:
-    from medloop.core.records import Job
+    from medloop.core.records import Job, Json
     from medloop.loop.workspace import Workspace
     from medloop.store.reader import Reader
 
 
-def train(folder: ProjectFolder, background: Background = False, threads: Threads = 0, as_json: AsJson = False) -> None:
+def train(
+    folder: ProjectFolder,
+    again: Annotated[bool, typer.Option("--again", help="Make a model also when nothing is new since the last one.")] = False,
+    background: Background = False,
+    threads: Threads = 0,
+    as_json: AsJson = False,
+) -> None:
     """Learn from all answers so far.
 
-    Then the new model is judged and sees the pool. Without a living worker the work is done here; Ctrl-C keeps the
-    checkpoint, and the same command goes on from there.
+    Then the new model is judged on the evaluation patients; unless it is worse than the one in use, it sees the pool.
+    Without a living worker the work is done here; Ctrl-C keeps the checkpoint, and the same command goes on from there.
     """
     from medloop.cli.jobs import have_done
     from medloop.loop.rounds import start_training
     from medloop.loop.workspace import Workspace
 
     with Workspace.open(folder) as workspace:
-        job = start_training(workspace, actor="cli")
+        job = start_training(workspace, again=again, actor="cli")
         if background:
             _print_asked(job, as_json=as_json)
             return
-        have_done(workspace, job, threads=threads)
-        _print_model(workspace, as_json=as_json)
+        done = have_done(workspace, job, threads=threads)
+        _print_model(workspace, done.result, as_json=as_json)
 
 
 def predict(folder: ProjectFolder, background: Background = False, threads: Threads = 0, as_json: AsJson = False) -> None:
-    """Let the newest model see the pool.
+    """Let the model in use see the pool.
 
     Every unanswered case that it has not seen yet is predicted; those it has seen are left alone.
     """
@@ -44,7 +50,7 @@ def predict(folder: ProjectFolder, background: Background = False, threads: Thre
 
     with Workspace.open(folder) as workspace:
         with workspace.store.read() as tx:
-            model = tx.latest_model()
+            model = tx.live_model()
         if model is None:
             raise NotFoundError(f"{folder} has no model yet", remedy=f"train one with: medloop train {folder}")
         payload = {"model_id": model.id, "scope": "pool"}
@@ -158,13 +164,23 @@ def _print_asked(job: "Job", *, as_json: bool) -> None:
         typer.echo(f"Asked for {job.kind}: job {job.id}; a worker takes it up")
 
 
-def _print_model(workspace: "Workspace", *, as_json: bool) -> None:
-    from medloop.cli.standing import standing
+def _print_model(workspace: "Workspace", result: "Json", *, as_json: bool) -> None:
+    """The model that was made, or the one that knows everything already; its scores, and whether it is in use."""
+    from medloop.core.records import Model
+    from medloop.loop.model_lines import list_models, score_words
 
-    found = standing(workspace)
+    index = int(result.get("model_index") or result.get("nothing_new") or 0)
+    with workspace.store.read() as tx:
+        points = [e for e in tx.current_evaluations() if tx.get(Model, e.model_id).index == index]
+    line = next((line for line in list_models(workspace) if line.index == index), None)
     if as_json:
-        print_json({"model": found.model, "evaluations": found.evaluations})
+        scores = [{"split": e.split, "metric": e.metric, "mean": e.mean, "low": e.low, "high": e.high} for e in points]
+        model = {"id": line.id, "index": index, "live": line.live, "note": line.note} if line else None
+        print_json({"model": model, "evaluations": scores, "message": str(result.get("message", ""))})
         return
-    typer.echo(f"Model {found.model['index'] if found.model else '?'} is ready")
-    for point in found.evaluations:
-        typer.echo(f"  {point.split} {point.metric} {point.mean:.3f} ({point.low:.3f} to {point.high:.3f})")
+    if "nothing_new" in result:
+        typer.echo(f"No new model: {result['message']} (--again makes one in any case)")
+        return
+    typer.echo(f"Model {index} is ready{f': {line.note}' if line and line.note else ''}")
+    for point in points:
+        typer.echo(f"  {point.split} {point.metric} {score_words(point.mean, point.low, point.high)}")

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from medloop import __version__
-from medloop.cli import learning, measuring, projects, prompting, serving, studies, triage
+from medloop.cli import annotations, configuring, learning, measuring, models, projects, prompting, serving, studies, triage
 from medloop.core.errors import MedloopError, SettingError
 
 DEBUG = "MEDLOOP_DEBUG"
@@ -29,7 +29,8 @@ app = typer.Typer(
 )
 for command in (
     serving.demo,
-    projects.init,
+    configuring.init,
+    configuring.configure,
     projects.import_,
     serving.serve,
     serving.worker,
@@ -37,12 +38,14 @@ for command in (
     learning.train,
     learning.predict,
     learning.query,
+    models.models,
     projects.status,
     projects.report,
     measuring.measure,
     triage.triage,
     triage.quality,
     triage.calibrate,
+    annotations.flag,
     projects.export,
     learning.strategies,
     studies.simulate,

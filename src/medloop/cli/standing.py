@@ -7,6 +7,8 @@ import typer
 from medloop.core.records import Job
 from medloop.core.states import JobState
 from medloop.loop.effort import EffortLine
+from medloop.loop.left_out import LeftOutCase, refused_cases
+from medloop.loop.model_lines import ModelLine, score_words
 from medloop.loop.progress import CurvePoint, progress
 from medloop.loop.queried import ClassCount
 from medloop.loop.status import ProjectStatus, status
@@ -15,6 +17,7 @@ from medloop.query.stopping import Advice
 from medloop.server.locks import SERVER_LOCK, WORKER_LOCK, is_held
 
 FAILURES_SHOWN = 3
+LEFT_OUT_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,16 @@ class Standing:
     Attributes:
         counts: Cases by split and state.
         round: Index and state of the newest round, or None.
-        model: Id and index of the newest model, or None.
-        evaluations: The newest model's scores, one per split.
+        model: Id and index of the model in use, or None.
+        models: Every model, with its comparison and why it is in use or not.
+        unpredicted: Unanswered cases that the model in use has not seen; None without a model.
+        evaluations: The scores of the model in use, one per split.
         jobs: Running and waiting ones, then the last that failed.
         worker, server: Whether one looks after the project now.
         effort: What each annotator's answers took.
         queried: Per label, how many answered training cases hold it and how many of them a query chose.
         stopping: Whether to go on asking, and why.
+        left_out: Cases that were skipped or flagged, by whom and why.
     """
 
     id: str
@@ -53,6 +59,8 @@ class Standing:
     counts: dict[str, int]
     round: dict[str, str | int] | None
     model: dict[str, str | int] | None
+    models: tuple[ModelLine, ...]
+    unpredicted: int | None
     evaluations: tuple[CurvePoint, ...]
     jobs: tuple[JobLine, ...]
     worker: bool
@@ -60,6 +68,7 @@ class Standing:
     effort: tuple[EffortLine, ...]
     queried: tuple[ClassCount, ...]
     stopping: Advice
+    left_out: tuple[LeftOutCase, ...] = ()
 
 
 def standing(workspace: Workspace) -> Standing:
@@ -74,8 +83,10 @@ def standing(workspace: Workspace) -> Standing:
         labels=now.labels,
         strategy=now.strategy,
         counts=_counts(now),
-        round={"index": now.round.index, "state": str(now.round.state)} if now.round else None,
+        round={"index": now.round.index, "state": str(now.round.state), "message": now.round.message} if now.round else None,
         model={"id": now.model.id, "index": now.model.index} if now.model else None,
+        models=made.models,
+        unpredicted=made.unpredicted,
         evaluations=tuple(point for point in made.curve if point.model_index == index),
         jobs=tuple(_line(job) for job in (*now.jobs, *failed)),
         worker=is_held(workspace.folder, WORKER_LOCK),
@@ -83,6 +94,7 @@ def standing(workspace: Workspace) -> Standing:
         effort=made.effort,
         queried=made.queried,
         stopping=made.stopping,
+        left_out=refused_cases(workspace),
     )
 
 
@@ -95,8 +107,17 @@ def print_standing(found: Standing) -> None:
         f"{counts['test']} test, {counts['audit']} audit"
     )
     typer.echo(f"answers {counts['answered']}; {counts['unanswered']} to go, {counts['skipped']} skipped, {counts['flagged']} flagged")
-    typer.echo(f"round   {found.round['index']} is {found.round['state']}" if found.round else "round   none yet")
+    typer.echo(f"round   {_round(found)}" if found.round else "round   none yet")
     typer.echo(f"model   {_model(found)}")
+    for point in found.evaluations:
+        if point.warning:
+            typer.echo(f"        {point.split}: {point.warning}")
+    for case in found.left_out[:LEFT_OUT_SHOWN]:
+        typer.echo(f"left out {case}")
+    if len(found.left_out) > LEFT_OUT_SHOWN:
+        typer.echo(f"left out {len(found.left_out) - LEFT_OUT_SHOWN} more; the worklist shows them")
+    for note in _choices(found):
+        typer.echo(f"        {note}")
     for line in found.effort:
         typer.echo(f"time    {line.annotator}: {_effort(line)}")
     if any(c.answered for c in found.queried):
@@ -120,9 +141,26 @@ def _line(job: Job) -> JobLine:
 def _model(found: Standing) -> str:
     if found.model is None:
         return "none yet"
-    scores = "; ".join(f"{p.split} {p.metric} {p.mean:.3f} ({p.low:.3f} to {p.high:.3f})" for p in found.evaluations)
+    scores = "; ".join(f"{p.split} {p.metric} {score_words(p.mean, p.low, p.high)}" for p in found.evaluations)
     learned = f", learned from {found.evaluations[0].labelled_cases} cases" if found.evaluations else ""
     return f"{found.model['index']}{learned}{'; ' if scores else ''}{scores}"
+
+
+def _choices(found: Standing) -> list[str]:
+    """Why this model is in use, what became of a newer one, and how much of the pool it has not seen."""
+    notes = [
+        line.note for line in found.models if line.note and (line.live or line.index > int(found.model["index"] if found.model else 0))
+    ]
+    if found.unpredicted:
+        notes.append(f"{found.unpredicted} cases wait for its prediction")
+    return notes
+
+
+def _round(found: Standing) -> str:
+    current = found.round or {}
+    waits = current.get("state") in ("training", "evaluating") and not found.worker
+    message = f": {current['message']}" if current.get("message") else ""
+    return f"{current['index']} is {current['state']}{message}{' (no worker is at work on it)' if waits else ''}"
 
 
 def _effort(line: EffortLine) -> str:

@@ -9,8 +9,10 @@
     │   └── SettingError          an option or setting outside its allowed values
     ├── NotFoundError (LookupError)   an id or path that does not exist
     ├── ConflictError             the request was right a moment ago: stale revision, duplicate
-    │   └── StateError            a verb that the current state does not allow
+    │   ├── StateError            a verb that the current state does not allow
+    │   └── ReplacesError         an annotation would be replaced that the sender did not say to replace
     ├── IntegrityError            stored bytes or the event chain do not match their hash
+    │   └── BlobError             the bytes of one name: `DamagedBlobError`, or gone (`MissingBlobError`, a NotFoundError too)
     ├── StorageError (OSError)    the disk or database refused: full, read only, locked
     ├── UnavailableError          a part that is not running or not installed
     └── CancelledError            a job was asked to stop
@@ -95,10 +97,40 @@ class StateError(ConflictError):
     code = "wrong_state"
 
 
+class ReplacesError(ConflictError):
+    """An annotation in force would be replaced, and nobody said that it shall be."""
+
+    code = "replaces_annotation"
+
+
 class IntegrityError(MedloopError):
     """Stored bytes or the event chain do not match their hash."""
 
     code = "integrity"
+
+
+class BlobError(IntegrityError):
+    """The bytes of one name cannot be had as they were stored.
+
+    Args:
+        message: As for every error.
+        remedy: Likewise.
+        blob: The name, 64 hexadecimal digits; "" when it is not known here.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "", blob: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.blob = blob
+
+
+class DamagedBlobError(BlobError):
+    """The bytes are there and differ from what was stored."""
+
+
+class MissingBlobError(BlobError, NotFoundError):
+    """The bytes are gone."""
+
+    code = "not_found"
 
 
 class StorageError(MedloopError, OSError):

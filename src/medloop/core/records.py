@@ -14,6 +14,10 @@ from typing import Any, Literal, TypeAlias
 
 from medloop.core.errors import LabelError
 from medloop.core.geometry import Grid
+from medloop.core.settings import ColdStart as ColdStart
+from medloop.core.settings import ProjectSettings as ProjectSettings
+from medloop.core.settings import Summed as Summed
+from medloop.core.settings import WarmStart as WarmStart
 from medloop.core.states import JobState, RoundState
 
 TaskKind: TypeAlias = Literal["segmentation", "classification"]
@@ -22,9 +26,8 @@ AnnotatorKind: TypeAlias = Literal["person", "model", "simulated"]
 AssignmentState: TypeAlias = Literal["open", "submitted", "skipped", "flagged", "released"]
 AnswerKind: TypeAlias = Literal["mask", "tag", "partial"]
 AnswerOrigin: TypeAlias = Literal["human", "imported", "simulated"]
-WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
-ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
-Summed: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
+BeganWith: TypeAlias = Literal["blank", "prediction", "annotation", "elsewhere"]
+TakenBack: TypeAlias = Literal["flagged", "skipped", "undone"]
 Json: TypeAlias = Mapping[str, Any]
 
 EVALUATION_SPLITS: tuple[Split, ...] = ("validation", "test", "audit")
@@ -91,71 +94,6 @@ USUAL_STRATEGY: Mapping[TaskKind, str] = MappingProxyType({"segmentation": "fore
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProjectSettings:
-    """What a project's loop does by itself.
-
-    Attributes:
-        strategy: Name in the strategy registry used for queries; a project made with "" takes `USUAL_STRATEGY`.
-        first_strategy: Strategy of the first round, when there is no model.
-        batch_size: Cases per round.
-        start_size: Cases of the first round; 0 means `batch_size`.
-        train_after: New answers that start a background training before the round ends; 0 waits for its end.
-        validation_fraction, test_fraction: Share of labelled patients kept for evaluation at import.
-        audit_fraction: Share of unlabelled patients drawn as the audit sample at import.
-        train_minutes: Wall-clock budget of one training.
-        train_steps: Step budget of one training; 0 leaves it to the recipe.
-        warm_start: What a training begins with: "scratch" learns all answers anew; the others go on from the newest
-            model's weights with "all" answers, the "new" ones, the new ones and as many old ones ("replay"), or the new
-            ones and the old ones that the model gets wrong ("misclassified"). Trainings that go on can be short, but
-            early answers weigh more, or are forgotten.
-        cold_start: Features of cases before there is a model: "descriptors" (gradients and intensities, no learning)
-            or "selfsup" (a small network trained on the images alone).
-        members: Networks per model (ensemble), trained one after the other.
-        samples: Answers drawn per case for uncertainty (MC dropout and flips).
-        summed: How a segmentation's voxel scores become one number per case; see `medloop.loop.judging.sum_up`.
-        pseudo_labels: Let a training also learn from confident predictions of unanswered training cases.
-        bias_correction: Show drawn cases to a training by LURE weights, so that they stand for the whole pool; works
-            with strategies that draw by known chances, and is logged as impossible with others.
-        guided: Train networks that also take gestures: half of what they see comes with simulated corrections, so that one
-            network proposes and refines. Segmentation only; a training in the same time sees fewer images.
-        correction_weight: How much a voxel that a person has drawn over counts in training against one of the proposal that was
-            merely accepted, 1..100; 1 makes no difference.
-        right_reasons: Weight of the penalty on evidence from regions that people called irrelevant in an explanation; 0 is off.
-        budget_labels: Answers after which the advice is to stop; 0 sets no limit. Nothing is ever stopped by itself.
-        budget_minutes: Minutes of human time after which the advice is to stop; 0 sets no limit.
-        budget_money: Cost of human time (minutes × each annotator's cost per minute) likewise; 0 sets no limit.
-        target_score: Score whose lower bound, once reached, brings the advice to stop; 0 sets no target.
-        seed: Root of all randomness.
-    """
-
-    strategy: str = ""
-    first_strategy: str = "random"
-    batch_size: int = 4
-    start_size: int = 0
-    train_after: int = 2
-    validation_fraction: float = 0.1
-    test_fraction: float = 0.15
-    audit_fraction: float = 0.1
-    train_minutes: float = 10.0
-    train_steps: int = 0
-    warm_start: WarmStart = "scratch"
-    cold_start: ColdStart = "descriptors"
-    members: int = 1
-    samples: int = 6
-    summed: Summed = "mean"
-    pseudo_labels: bool = False
-    bias_correction: bool = False
-    guided: bool = False
-    correction_weight: float = 1.0
-    right_reasons: float = 0.0
-    budget_labels: int = 0
-    budget_minutes: float = 0.0
-    budget_money: float = 0.0
-    target_score: float = 0.0
-    seed: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
 class Project:
     """One human-in-the-loop effort."""
 
@@ -164,6 +102,34 @@ class Project:
     task_id: str
     settings: ProjectSettings
     created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """A named range of intensities to draw: black at `low` and below, white at `high` and above."""
+
+    name: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Display:
+    """How an image's files ask to be shown.
+
+    Attributes:
+        windows: The files' own windows, in their order; the first is drawn first.
+        modality: DICOM's word (CT, MR, US, …), "" when unknown.
+        channel_names: One per channel, or () when nobody named them.
+        channel_windows: (low, high) to draw each channel first, or () when not looked at.
+        oriented: Whether left and right of the patient are known; without, no letters are drawn.
+    """
+
+    windows: tuple[Window, ...] = ()
+    modality: str = ""
+    channel_names: tuple[str, ...] = ()
+    channel_windows: tuple[tuple[float, float], ...] = ()
+    oriented: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +142,7 @@ class Source:
         sha256: Digest over the source files' bytes, in that order; finds duplicate cases.
         nifti_header: Base64 of the raw NIfTI-1/2 header of the first channel, or "".
         dicom: Identifying UIDs of a series (study, series, frame of reference, instances), or {}.
+        display: How the files ask to be shown; None for what was imported before this was kept.
     """
 
     format: str
@@ -183,6 +150,24 @@ class Source:
     sha256: str
     nifti_header: str = ""
     dicom: Json = field(default_factory=dict)
+    display: Display | None = None
+
+
+def source_from_json(value: Mapping[str, Any]) -> Source:
+    """A source from its fields as plain JSON values; those of older versions lack some."""
+    return Source(**{**value, "names": tuple(value["names"]), "display": _display_from_json(value.get("display"))})
+
+
+def _display_from_json(value: Mapping[str, Any] | None) -> Display | None:
+    if value is None:
+        return None
+    return Display(
+        windows=tuple(Window(**window) for window in value["windows"]),
+        modality=value["modality"],
+        channel_names=tuple(value["channel_names"]),
+        channel_windows=tuple((float(low), float(high)) for low, high in value["channel_windows"]),
+        oriented=value["oriented"],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,6 +201,39 @@ class Case:
     notes: tuple[str, ...] = ()
     added_at: str
 
+    @property
+    def display(self) -> Display:
+        """How its files ask to be shown; for cases from before this was kept, what their notes say."""
+        if self.source.display is not None:
+            return self.source.display
+        flat = self.source.format == "raster" or any("no orientation is stored" in note for note in self.notes)
+        return Display(oriented=not flat)
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """The files' own windows, the first drawn first."""
+        return self.display.windows
+
+    @property
+    def modality(self) -> str:
+        """DICOM's word (CT, MR, US, …), "" when unknown."""
+        return self.display.modality
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """One per channel, or ()."""
+        return self.display.channel_names
+
+    @property
+    def channel_windows(self) -> tuple[tuple[float, float], ...]:
+        """(low, high) of each channel; all the case's own window when they were not looked at."""
+        return self.display.channel_windows or (self.window,) * self.channels
+
+    @property
+    def oriented(self) -> bool:
+        """Whether left and right of the patient are known."""
+        return self.display.oriented
+
 
 @dataclass(frozen=True, kw_only=True)
 class Annotator:
@@ -237,6 +255,8 @@ class Assignment:
         proposal_id: The prediction shown, None when there was none.
         revision: Number of the last saved patch; 0 is the untouched proposal.
         reason: Why this case was asked, in words, or why it was skipped or flagged.
+        began_with: What its draft began with; None when it was opened before that was kept.
+        base_id: The annotation that its draft began with, anybody's; None when it began with something else.
     """
 
     id: str
@@ -249,6 +269,8 @@ class Assignment:
     reason: str = ""
     opened_at: str
     closed_at: str | None = None
+    began_with: BeganWith | None = None
+    base_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,8 +343,14 @@ class Annotation:
         kind: "partial" answers some slices or boxes of a case only; it teaches, but the case may be asked again.
         blob: For a mask: blob of uint8 values, file order, gzip. For a partial answer: mask and parts. None for a tag.
         tag: For a classification: the label's value.
-        supersedes: The annotation this one replaces, by the same annotator.
-        proposal_id: The prediction that was corrected, if any.
+        supersedes: The annotation this one replaces: an earlier one by the same annotator, or anybody's that was
+            replaced knowingly.
+        proposal_id: The prediction that was shown, if any.
+        began_with: What it began with: nothing, a model's prediction, an annotation (`Assignment.base_id`), or a mask
+            made elsewhere; None when it is older than this field.
+        untouched: Share, 0..1, of the voxels of the proposal or of this annotation that are the proposal's and that nobody
+            touched, through all annotations in between; for a tag 1 when it is the proposed class, else 0. None where no
+            proposal stands at its beginning.
     """
 
     id: str
@@ -337,6 +365,29 @@ class Annotation:
     proposal_id: str | None = None
     supersedes: str | None = None
     effort_seconds: float = 0.0
+    created_at: str
+    began_with: BeganWith | None = None
+    untouched: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Withdrawal:
+    """An annotation taken out of use: it stays in the history, and counts nowhere else.
+
+    Attributes:
+        annotator_id: Who did it.
+        verb: "flagged" or "skipped" with its case, or "undone" by itself.
+        reason: In words.
+        assignment_id: The assignment that was closed or re-opened by it.
+    """
+
+    id: str
+    annotation_id: str
+    case_id: str
+    annotator_id: str
+    verb: TakenBack
+    reason: str
+    assignment_id: str | None = None
     created_at: str
 
 
@@ -471,6 +522,7 @@ class Evaluation:
         per_case: Case id → {label name: score}.
         selected: Whether selection touched these cases (queries, or the choice of the best weights); then the
             figure is optimistic.
+        leaning: Ids of the cases whose annotation leans on a model's proposal; then the figure is optimistic too.
     """
 
     id: str
@@ -484,6 +536,45 @@ class Evaluation:
     effort_minutes: float
     per_case: Json
     selected: bool = False
+    created_at: str
+    leaning: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationTruth:
+    """Which annotations a model was held against on one split; the newest of a model and split counts.
+
+    Attributes:
+        evaluation_id: What came of it; None when no annotation was left to judge by.
+        digest: Over the ids of the annotations that counted then; another one now means that the figure is out of date.
+    """
+
+    id: str
+    model_id: str
+    split: Split
+    evaluation_id: str | None
+    digest: str
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveChoice:
+    """Which model is in use from now on, and why; the newest one counts.
+
+    Attributes:
+        model_id: The model in use: it predicts, ranks the pool and answers in the page.
+        judged_id: The model this decision was about, in use or not.
+        pinned: Whether a person chose; trainings change nothing then.
+        reason: In words.
+        comparison: Of the judged model with the one in use before, as `Comparison.to_json` writes it; {} without one.
+    """
+
+    id: str
+    model_id: str
+    judged_id: str
+    pinned: bool
+    reason: str
+    comparison: Json = field(default_factory=dict)
     created_at: str
 
 

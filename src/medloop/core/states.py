@@ -37,7 +37,7 @@ ROUND_MOVES: dict[RoundState, frozenset[RoundState]] = {
     _R.QUERYING: frozenset({_R.ANNOTATING, _R.FAILED, _R.CLOSED}),
     _R.ANNOTATING: frozenset({_R.RECONCILING, _R.FAILED}),
     _R.RECONCILING: frozenset({_R.TRAINING, _R.CLOSED, _R.FAILED}),
-    _R.TRAINING: frozenset({_R.EVALUATING, _R.FAILED}),
+    _R.TRAINING: frozenset({_R.EVALUATING, _R.CLOSED, _R.FAILED}),
     _R.EVALUATING: frozenset({_R.CLOSED, _R.FAILED}),
     _R.CLOSED: frozenset(),
     _R.FAILED: frozenset({_R.QUERYING, _R.TRAINING}),

@@ -52,6 +52,10 @@ class CaseSource:
         split: Given by the source, None when it leaves the choice to us.
         stratum: Key that a stratified split balances; "" when none.
         pixel_mm: Pixel size of a picture whose file has none, None when unknown.
+        annotator: Whose label it is, "" when the source does not say.
+        annotated_at: When it was made, as `medloop.core.records.now` writes times; None when unknown.
+        effort_seconds: How long it took; 0 when unknown.
+        notes: What was noticed about the case and not repaired, one line each.
     """
 
     name: str
@@ -62,6 +66,10 @@ class CaseSource:
     split: Split | None = None
     stratum: str = ""
     pixel_mm: float | None = None
+    annotator: str = ""
+    annotated_at: str | None = None
+    effort_seconds: float = 0.0
+    notes: tuple[str, ...] = ()
 
     @property
     def labelled(self) -> bool:
@@ -89,6 +97,7 @@ class Dataset:
         cases: In order of name.
         refused: One line per thing left out.
         masks: How mask values are meant.
+        notes: What was noticed about the source as a whole, one line each.
     """
 
     format: FormatName
@@ -99,6 +108,7 @@ class Dataset:
     refused: tuple[Refusal, ...] = ()
     label_values: Mapping[str, int] = field(default_factory=dict)
     masks: MaskReading = "labels"
+    notes: tuple[str, ...] = ()
 
 
 def _one_line(text: str) -> str:

@@ -1,15 +1,16 @@
 """Which layout a source is in, and opening it."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from medloop.core.errors import FormatError, NotFoundError, SettingError
-from medloop.datasets.dataset import Dataset, FormatName, MaskReading
+from medloop.core.errors import FormatError, NotFoundError, SettingError, StorageError
+from medloop.datasets.dataset import Dataset, FormatName, MaskReading, Refusal
 from medloop.datasets.description import read_description
 from medloop.datasets.files import Root, image_files
 from medloop.datasets.folder import MASK_FOLDERS, holds_images, open_folder
 from medloop.datasets.msd import open_msd
 from medloop.datasets.nnunet import looks_like_nnunet, open_nnunet
-from medloop.datasets.rows import open_rows
+from medloop.datasets.rows import LIST_NAMES, open_rows
 from medloop.datasets.series import holds_dicom, open_dicom
 from medloop.datasets.table import read_table
 
@@ -39,6 +40,12 @@ def open_dataset(source: Path, *, fmt: str = "auto", patient_pattern: str | None
     if masks not in ("labels", "foreground"):
         raise SettingError(f"Masks are read as labels or foreground, got {masks!r}")
     layout = detect_format(source) if fmt == "auto" else fmt
+    dataset = _opened(source, layout, patient_pattern, masks)
+    damaged = _damaged_lists(Root.of(source)) if source.is_dir() and layout in ("folder", "dicom") else ()
+    return replace(dataset, refused=(*dataset.refused, *damaged))
+
+
+def _opened(source: Path, layout: str, patient_pattern: str | None, masks: MaskReading) -> Dataset:
     if layout == "msd":
         return open_msd(source, patient_pattern=patient_pattern)
     if layout == "nnunet":
@@ -96,7 +103,25 @@ def _class_lists(root: Root) -> list[str]:
     for path in sorted(root.folder.glob("*.csv")):
         if path.name.startswith(".") or not root.holds(path):
             continue
-        columns = read_table(path).columns
+        try:
+            columns = read_table(path).columns
+        except (FormatError, StorageError):
+            if path.name.lower() in LIST_NAMES:
+                raise
+            continue  # any other table may be about something else; it is named when the source is opened
         if "image" in columns and ({"label", "mask"} & set(columns)):
             found.append(path.name)
     return found
+
+
+def _damaged_lists(root: Root) -> tuple[Refusal, ...]:
+    """CSV files here that cannot be read and might have been a list of labels."""
+    found = []
+    for path in sorted(root.folder.glob("*.csv")):
+        if path.name.startswith(".") or not root.has(path):
+            continue
+        try:
+            read_table(path)
+        except (FormatError, StorageError) as error:
+            found.append(Refusal(path.name, error.message.removeprefix(f"{path.name}: "), "", error.remedy))
+    return tuple(found)

@@ -1,15 +1,20 @@
 """Files of a source folder, found safely: nothing outside the folder is ever named, listed or followed."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from medloop.core.errors import FormatError, NotFoundError, StorageError
+from medloop.core.names import composed
 from medloop.datasets.dataset import Refusal
+from medloop.images.files import stays_within
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 MAX_LIST_BYTES = 64 * 1024 * 1024
 """Largest dataset.json or CSV accepted: a million entries of 60 characters fit."""
 MAX_NAME = 200
+SIDECAR = "medloop.csv"
+"""Table that our exports put beside layouts which know no patients, splits or authors; an import reads it back."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,7 @@ class Root:
     """
 
     folder: Path
+    _spellings: dict[Path, dict[str, str]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, folder: Path) -> "Root":
@@ -41,11 +47,8 @@ class Root:
         return path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else path.name
 
     def holds(self, path: Path) -> bool:
-        """Whether the path, with every symbolic link followed, lies within the root."""
-        try:
-            return path.resolve().is_relative_to(self.folder)
-        except (OSError, RuntimeError):  # a name too long, or links that go in circles
-            return False
+        """Whether the path, with every symbolic link followed, lies within the root or the git-annex store it belongs to."""
+        return stays_within(path, self.folder)
 
     def entry(self, text: str) -> Path | Refusal:
         """The path that a list in the source names, or why it is refused."""
@@ -64,12 +67,59 @@ class Root:
         except (OSError, ValueError):
             return False
 
+    def find(self, path: Path) -> Path | None:
+        """The file of that name within the root, also where the disk spells it another way (macOS takes accents apart)."""
+        if self.has(path):
+            return path
+        other = self._as_on_disk(path)
+        return other if other is not None and self.has(other) else None
+
+    def _as_on_disk(self, path: Path) -> Path | None:
+        place = self.folder
+        for part in path.relative_to(self.folder).parts if path.is_relative_to(self.folder) else ():
+            spelled = self._spelling(place).get(composed(part))
+            if spelled is None:
+                return None
+            place = place / spelled
+        return place
+
+    def _spelling(self, place: Path) -> dict[str, str]:
+        """Composed name → name on disk; each folder is listed once."""
+        if place not in self._spellings:
+            try:
+                self._spellings[place] = {composed(path.name): path.name for path in place.iterdir()} if self.holds(place) else {}
+            except OSError:
+                self._spellings[place] = {}
+        return self._spellings[place]
+
     def files(self, under: str = ".") -> list[Path]:
         """Visible files below a folder of the root, sorted; hidden ones (macOS `._*` too) are skipped."""
+        return self.walk(under)[0]
+
+    def walk(self, under: str = ".") -> tuple[list[Path], list[Refusal]]:
+        """The same, and a line for whatever there cannot be listed: unreadable folders, links to nowhere, linked folders, pipes."""
         start = self.folder / under
         if not start.is_dir() or not self.holds(start):
-            return []
-        return sorted(p for p in start.rglob("*") if p.is_file() and not _hidden(p.relative_to(start)))
+            return [], []
+        found: list[Path] = []
+        refused: list[Refusal] = []
+        faults: list[OSError] = []
+        for place, folders, names in os.walk(start, onerror=faults.append):
+            here = Path(place)
+            folders[:] = sorted(name for name in folders if not _hidden(name))
+            links = [here / name for name in folders if (here / name).is_symlink()]
+            refused += [Refusal(self.label(p), "a linked folder is not entered", "", "name the folder itself, or copy it") for p in links]
+            for path in (here / name for name in sorted(names) if not _hidden(name)):
+                fault = _unlisted(path)
+                if fault is None:
+                    found.append(path)
+                else:
+                    refused.append(Refusal(self.label(path), fault, "", "restore the file, or remove the entry"))
+        return sorted(found), [*(self._unreadable(error) for error in faults), *refused]
+
+    def _unreadable(self, error: OSError) -> Refusal:
+        place = Path(str(error.filename)) if error.filename else self.folder
+        return Refusal(self.label(place), f"a folder must be readable: {error.strerror or error}", "", "check its permissions")
 
     def folder_named(self, *names: str) -> str | None:
         """The first of these sub-folders that exists, whatever its letter case."""
@@ -89,8 +139,8 @@ def split_suffix(name: str) -> tuple[str, str]:
 def image_files(root: Root, under: str) -> tuple[list[Path], list[Refusal]]:
     """Image files below a folder, and a line for every file that is none or that leads out of the root."""
     found: list[Path] = []
-    refused: list[Refusal] = []
-    for path in root.files(under):
+    files, refused = root.walk(under)
+    for path in files:
         if not root.holds(path):
             refused.append(Refusal(root.label(path), "a link must not lead out of the source's folder", "", "copy the file"))
         elif not split_suffix(path.name)[1]:
@@ -125,5 +175,15 @@ def read_list(path: Path) -> str:
         raise FormatError(f"{path.name}: must be UTF-8 text, byte {error.start} is not", remedy="save it as UTF-8") from None
 
 
-def _hidden(relative: Path) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in relative.parts)
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _unlisted(path: Path) -> str | None:
+    """Why an entry of a folder is no file to read; None when it is one."""
+    try:
+        if path.is_file():
+            return None
+        return "a link must lead to a file" if path.is_symlink() else "an image is a plain file, this is a pipe or a device"
+    except OSError as error:
+        return f"a file must be readable: {error.strerror or error}"

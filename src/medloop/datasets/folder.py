@@ -5,16 +5,15 @@ refused. An `index.csv` may add patients (`patient`, `group_id`, …), splits an
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from medloop.core.errors import FormatError
+from medloop.core.names import composed
 from medloop.datasets.dataset import CaseSource, Dataset, MaskReading, Refusal
 from medloop.datasets.files import Root, image_files, split_suffix
+from medloop.datasets.index import add_index
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
-from medloop.datasets.table import SPLIT_NAMES, pixel_size, read_table
 
 MASK_FOLDERS = ("labels", "masks", "annotations", "segmentations")
 _WORDS = ("mask", "seg", "segmentation", "label", "labels", "annotation", "gt")
@@ -45,15 +44,16 @@ def open_folder(folder: Path, *, patient_pattern: str | None = None, masks: Mask
         cases.add(CaseSource(name, "", (path,), mask=_take(answers, path, root, images)), root.label(path))
     for path in answers.values():
         cases.refuse(root.label(path), "a mask needs an image of the same name", "none", "restore the image or drop the mask")
-    found = _indexed(root, cases)
+    notes = add_index(root, cases, "index.csv", images)
     return Dataset(
         format="folder",
         kind="segmentation" if mask_folder else None,
         labels=(),
         channels=(),
-        cases=found,
+        cases=cases.sorted(),
         refused=tuple(cases.refused),
         masks=masks,
+        notes=notes,
     )
 
 
@@ -67,13 +67,26 @@ def _images(root: Root, images: str) -> tuple[list[Path], list[Refusal]]:
     files, refused = image_files(root, images)
     if images != ".":
         return files, refused
-    return [p for p in files if p.parent == root.folder], []
+    own = [p for p in files if p.parent == root.folder]
+    deeper = Counter(root.label(p.parent) for p in files if p.parent != root.folder)
+    named = [r for r in refused if "/" not in r.file and split_suffix(r.file)[1]]
+    return own, named + [_unread(place, count) for place, count in deeper.items() if not _is_mask_folder(place)]
+
+
+def _unread(place: str, count: int) -> Refusal:
+    return Refusal(
+        f"{place}/", f"images lie in images/ or in the folder itself, {count} here are not read", "", "move them, or import that folder too"
+    )
+
+
+def _is_mask_folder(place: str) -> bool:
+    return place.split("/")[0].lower() in MASK_FOLDERS
 
 
 def _key(path: Path, start: Path) -> str:
     """Where a file lies below its folder, without suffix: what image and mask have in common."""
     relative = path.relative_to(start)
-    return relative.with_name(split_suffix(relative.name)[0]).as_posix()
+    return composed(relative.with_name(split_suffix(relative.name)[0]).as_posix())
 
 
 def _masks(root: Root, cases: CaseList, mask_folder: str | None) -> dict[str, Path]:
@@ -102,31 +115,10 @@ def _take(answers: dict[str, Path], image: Path, root: Root, images: str) -> Pat
 
 def _names(root: Root, files: list[Path], images: str) -> dict[Path, str]:
     """A name for every image: its own, or with its folders where two are alike."""
-    stems = Counter(split_suffix(p.name)[0] for p in files)
+    stems = Counter(_stem(p) for p in files)
     start = root.folder / images
-    return {p: stem if stems[stem := split_suffix(p.name)[0]] == 1 else _key(p, start).replace("/", "_") for p in files}
+    return {p: stem if stems[stem := _stem(p)] == 1 else _key(p, start).replace("/", "_") for p in files}
 
 
-def _indexed(root: Root, cases: CaseList) -> tuple[CaseSource, ...]:
-    """The cases with what index.csv adds to them."""
-    path = root.folder / "index.csv"
-    found = cases.sorted()
-    if not root.has(path):
-        return found
-    table = read_table(path)
-    if "image" not in table.columns:
-        return found
-    rows = {split_suffix(Path(row["image"]).name)[0]: row for row in table.rows if row["image"]}
-    return tuple(_with_row(case, rows[case.name], cases) if case.name in rows else case for case in found)
-
-
-def _with_row(case: CaseSource, row: Mapping[str, str], cases: CaseList) -> CaseSource:
-    split = SPLIT_NAMES.get(row.get("split", "").lower())
-    if row.get("split") and split is None:
-        cases.refuse("index.csv", f"the split of {case.name} is train, validation or test", row["split"], "it was ignored")
-    try:
-        size = pixel_size(row.get("pixel_mm", ""))
-    except ValueError:
-        size = None
-        cases.refuse("index.csv", f"the pixel size of {case.name} is a length in mm", row["pixel_mm"], "it was ignored")
-    return replace(case, patient=row.get("patient") or case.patient, split=split, stratum=row.get("stratum", ""), pixel_mm=size)
+def _stem(path: Path) -> str:
+    return composed(split_suffix(path.name)[0])

@@ -6,10 +6,12 @@ alone; several channels are one 4D NIfTI.
 
 from pathlib import Path
 
+from medloop.core.names import composed
 from medloop.core.records import Split
 from medloop.datasets.dataset import CaseSource, Dataset, Refusal
 from medloop.datasets.description import Entry, read_channels, read_description, read_entries, read_labels
-from medloop.datasets.files import IMAGE_SUFFIXES, Root, image_files, split_suffix
+from medloop.datasets.files import IMAGE_SUFFIXES, SIDECAR, Root, image_files, split_suffix
+from medloop.datasets.index import add_index
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
 
@@ -39,6 +41,7 @@ def open_msd(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
     entries = [(entry, split) for key, split in _LISTS for entry in read_entries(description, key)] or _scanned(root)
     met = {_add_entry(root, cases, entry, split) for entry, split in entries}
     _refuse_unlisted(root, cases, met)
+    notes = add_index(root, cases, SIDECAR)
     return Dataset(
         format="msd",
         kind="segmentation",
@@ -47,19 +50,19 @@ def open_msd(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
         channels=read_channels(description),
         cases=cases.sorted(),
         refused=tuple(cases.refused),
+        notes=notes,
     )
 
 
 def present(root: Root, entry: str) -> Path | Refusal:
     """The file a list names; one of the same name with another image suffix will do."""
     path = root.entry(entry)
-    if isinstance(path, Refusal) or root.has(path):
+    if isinstance(path, Refusal):
         return path
     stem = split_suffix(path.name)[0]
-    for suffix in IMAGE_SUFFIXES:
-        other = path.with_name(stem + suffix)
-        if root.has(other):
-            return other
+    for name in (path.name, *(stem + suffix for suffix in IMAGE_SUFFIXES)):
+        if found := root.find(path.with_name(name)):
+            return found
     return Refusal(root.label(path), "a file named in dataset.json must exist", "nothing there", "restore it or drop the entry")
 
 
@@ -79,13 +82,15 @@ def _add_entry(root: Root, cases: CaseList, entry: Entry, split: Split | None) -
 
 def _scanned(root: Root) -> list[tuple[Entry, Split | None]]:
     """Entries made from the folders when dataset.json lists none."""
-    masks = {split_suffix(p.name)[0]: root.label(p) for p in image_files(root, "labelsTr")[0]}
-    training = [Entry(root.label(p), masks.get(split_suffix(p.name)[0])) for p in image_files(root, "imagesTr")[0]]
+    masks = {composed(split_suffix(p.name)[0]): root.label(p) for p in image_files(root, "labelsTr")[0]}
+    training = [Entry(root.label(p), masks.get(composed(split_suffix(p.name)[0]))) for p in image_files(root, "imagesTr")[0]]
     return [(entry, None) for entry in (*training, *(Entry(root.label(p)) for p in image_files(root, "imagesTs")[0]))]
 
 
 def _refuse_unlisted(root: Root, cases: CaseList, met: set[Path | None]) -> None:
     for folder in ("imagesTr", "imagesTs"):
-        for path in image_files(root, folder)[0]:
+        files, refused = image_files(root, folder)
+        cases.refused += refused
+        for path in files:
             if path not in met:
                 cases.refuse(root.label(path), "an image must be listed in dataset.json", "", "add it to `training` or `test`")

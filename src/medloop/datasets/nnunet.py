@@ -9,10 +9,12 @@ from collections import defaultdict
 from pathlib import Path
 
 from medloop.core.errors import FormatError
+from medloop.core.names import composed
 from medloop.core.records import Json, Split
 from medloop.datasets.dataset import CaseSource, Dataset
 from medloop.datasets.description import read_channels, read_description, read_labels
-from medloop.datasets.files import Root, image_files, split_suffix
+from medloop.datasets.files import SIDECAR, Root, image_files, split_suffix
+from medloop.datasets.index import add_index
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
 
@@ -39,6 +41,7 @@ def open_nnunet(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
     cases = CaseList(patient_rule(patient_pattern), list(labels.refused))
     _add_part(root, cases, "Tr", None, len(channels), ending)
     _add_part(root, cases, "Ts", "test", len(channels), ending)
+    notes = add_index(root, cases, SIDECAR)
     return Dataset(
         format="nnunet",
         kind="segmentation",
@@ -47,6 +50,7 @@ def open_nnunet(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
         channels=channels,
         cases=cases.sorted(),
         refused=tuple(cases.refused),
+        notes=notes,
     )
 
 
@@ -73,11 +77,12 @@ def _ending(description: Json) -> str:
 
 def _add_part(root: Root, cases: CaseList, part: str, split: Split | None, channels: int, ending: str) -> None:
     images, refused = image_files(root, f"images{part}")
-    masks = {split_suffix(p.name)[0]: p for p in image_files(root, f"labels{part}")[0]}
-    cases.refused += refused
+    answers, faults = image_files(root, f"labels{part}")
+    masks = {composed(split_suffix(p.name)[0]): p for p in answers}
+    cases.refused += refused + faults
     files: dict[str, dict[int, Path]] = defaultdict(dict)
     for path in images:
-        stem, suffix = split_suffix(path.name)
+        stem, suffix = split_suffix(composed(path.name))
         match = CHANNEL.match(stem)
         if ending and suffix.lower() != ending:
             cases.refuse(root.label(path), f"files end in {ending} as dataset.json says", suffix)

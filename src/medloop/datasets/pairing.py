@@ -1,11 +1,12 @@
 """Collecting cases: names stay unique, and what collides is refused with a reason."""
 
-import re
 from dataclasses import dataclass, field, replace
 
+from medloop.core.errors import SettingError
+from medloop.core.names import composed, natural_key
 from medloop.datasets.dataset import CaseSource, Refusal
 from medloop.datasets.files import name_refusal
-from medloop.datasets.patients import patient_of
+from medloop.datasets.patients import UNMATCHED, PatientRule, patient_of
 
 
 @dataclass
@@ -14,11 +15,14 @@ class CaseList:
 
     Args:
         rule: Tells the patient from a case's name.
+
+    Attributes:
+        found: By name; an empty patient is filled in by the rule at the end.
     """
 
-    rule: re.Pattern[str]
+    rule: PatientRule
     refused: list[Refusal] = field(default_factory=list)
-    _cases: dict[str, CaseSource] = field(default_factory=dict)
+    found: dict[str, CaseSource] = field(default_factory=dict)
 
     def refuse(self, file: str, rule: str, value: str = "", remedy: str = "") -> None:
         """Note one thing that is left out."""
@@ -28,19 +32,33 @@ class CaseList:
         """Take a case, or note why not.
 
         Args:
-            case: An empty patient is filled in by the rule.
+            case: Its name is kept in its composed form.
             file: What to name when it is refused.
         """
-        if bad := name_refusal(file, case.name):
+        name = composed(case.name)
+        if bad := name_refusal(file, name):
             self.refused.append(bad)
-        elif case.name in self._cases:
-            self.refuse(file, "every case needs a name of its own", case.name, "rename the file")
+        elif name in self.found:
+            self.refuse(file, "every case needs a name of its own", name, "rename the file")
         else:
-            self._cases[case.name] = case if case.patient else self._with_patient(case)
+            self.found[name] = replace(case, name=name)
 
     def sorted(self) -> tuple[CaseSource, ...]:
-        """The cases in order of name."""
-        return tuple(self._cases[name] for name in sorted(self._cases))
+        """The cases with their patients, in natural order of name.
+
+        Raises:
+            SettingError: A pattern that was asked for matches no name at all.
+        """
+        cases = [self.found[name] for name in sorted(self.found, key=lambda name: (natural_key(name), name))]
+        if self.rule.given and cases and not any(self.rule.caught(case.name) for case in cases):
+            raise SettingError(
+                f"patient_pattern must catch a patient in the cases' names, got {self.rule.pattern.pattern!r}, which matches none of "
+                f"{len(cases)}, for example {cases[0].name!r}",
+                remedy="correct the pattern",
+            )
+        return tuple(self._with_patient(case) for case in cases)
 
     def _with_patient(self, case: CaseSource) -> CaseSource:
-        return replace(case, patient=patient_of(case.name, self.rule))
+        unmatched = self.rule.given and not self.rule.caught(case.name)
+        notes = (*case.notes, f"{UNMATCHED}; the source's patient, or else the image, stands for it") if unmatched else case.notes
+        return replace(case, patient=patient_of(case.name, case.patient, self.rule), notes=notes)

@@ -1,14 +1,35 @@
-"""Which patient a case belongs to, when only its name can tell."""
+"""Which patient a case belongs to: a pattern that was asked for, else what the source says, else what its name tells."""
 
 import re
+from dataclasses import dataclass
 
 from medloop.core.errors import SettingError
 
 PATIENT_PATTERN = r"^(.*?)[_-](frame|ed|es|t|time|visit|v)\d+$"
 """Default rule: `patient001_frame01` and `patient001_frame12` are one patient; other names stand for themselves."""
 
+UNMATCHED = "the patient pattern does not match its name"
 
-def patient_rule(pattern: str | None) -> re.Pattern[str]:
+
+@dataclass(frozen=True)
+class PatientRule:
+    """How a case's name tells its patient.
+
+    Attributes:
+        pattern: Its first group is the patient.
+        given: Somebody asked for it: then it wins over whatever the source says.
+    """
+
+    pattern: re.Pattern[str]
+    given: bool = False
+
+    def caught(self, name: str) -> str:
+        """The patient in a name; "" when the pattern does not match or its group is empty."""
+        match = self.pattern.search(name)
+        return (match.group(1) or "") if match else ""
+
+
+def patient_rule(pattern: str | None) -> PatientRule:
     """The compiled rule; None means the default.
 
     Raises:
@@ -20,10 +41,17 @@ def patient_rule(pattern: str | None) -> re.Pattern[str]:
         raise SettingError(f"patient_pattern must be a regular expression, got {pattern!r} ({error})") from None
     if rule.groups < 1:
         raise SettingError(f"patient_pattern needs a group that catches the patient, got {pattern!r}", remedy="put it in ( )")
-    return rule
+    return PatientRule(rule, pattern is not None)
 
 
-def patient_of(name: str, rule: re.Pattern[str]) -> str:
-    """The rule's first group, or the name itself where the rule does not match."""
-    match = rule.search(name)
-    return (match.group(1) or name) if match else name
+def patient_of(name: str, said: str, rule: PatientRule) -> str:
+    """The patient of a case.
+
+    Args:
+        name: The case's.
+        said: What the source says; "" for nothing.
+        rule: For its name.
+    """
+    if rule.given:
+        return rule.caught(name) or said or name
+    return said or rule.caught(name) or name

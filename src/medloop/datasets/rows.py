@@ -1,19 +1,23 @@
 """A CSV that lists images with a class, or with a mask, and perhaps a patient and a split."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from medloop.core.errors import FormatError, NotFoundError
+from medloop.core.names import composed, natural_key
 from medloop.core.records import TaskKind
 from medloop.datasets.dataset import CaseSource, Dataset, MaskReading, Refusal
 from medloop.datasets.files import Root, split_suffix
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
-from medloop.datasets.table import COLUMNS, SPLIT_NAMES, Table, pixel_size, read_table
+from medloop.datasets.table import COLUMNS, SPLIT_NAMES, Table, authorship, patient_in, pixel_size, read_table
 
 LIST_NAMES = ("labels.csv", "index.csv", "data.csv", "dataset.csv", "train.csv")
+_IMAGE_PLACES = ("", "images/")
+_MASK_PLACES = ("masks/", "labels/", "annotations/", "segmentations/", "")
+"""The list's own folder comes last: there lies an image of the same name."""
+
 MAX_CLASSES = 255
 MAX_CLASS_NAME = 100
 
@@ -43,7 +47,7 @@ def open_rows(source: Path, *, patient_pattern: str | None = None, masks: MaskRe
             cases.refused.append(case)
         else:
             cases.add(case, f"{path.name} line {number}")
-    classes = tuple(sorted({case.tag for case in cases.sorted() if case.tag is not None}, key=_natural))
+    classes = tuple(sorted({case.tag for case in cases.sorted() if case.tag is not None}, key=natural_key))
     if len(classes) > MAX_CLASSES:
         raise FormatError(
             f"{path.name}: at most {MAX_CLASSES} classes, got {len(classes)} in column {table.columns['label']!r}",
@@ -58,6 +62,7 @@ def open_rows(source: Path, *, patient_pattern: str | None = None, masks: MaskRe
         cases=cases.sorted(),
         refused=tuple(cases.refused),
         masks=masks,
+        notes=table.notes,
     )
 
 
@@ -90,8 +95,12 @@ def _kind(table: Table) -> TaskKind | None:
 def _names(table: Table) -> Mapping[str, str]:
     """Listed path → case name: the file's own, or with its folders where two are alike."""
     listed = {row["image"] for row in table.rows}
-    stems = Counter(split_suffix(Path(entry).name)[0] for entry in listed)
-    return {e: _plain(e) if stems[split_suffix(Path(e).name)[0]] > 1 else split_suffix(Path(e).name)[0] for e in listed}
+    stems = Counter(_stem(entry) for entry in listed)
+    return {e: _plain(e) if stems[_stem(e)] > 1 else _stem(e) for e in listed}
+
+
+def _stem(entry: str) -> str:
+    return composed(split_suffix(Path(entry.replace("\\", "/")).name)[0])
 
 
 def _plain(entry: str) -> str:
@@ -103,16 +112,20 @@ def _case(root: Root, table: Table, row: Mapping[str, str], number: int, names: 
     where = f"{table.name} line {number}"
     if fault := _fault(where, row):
         return fault
-    image = _listed(root, row["image"], where)
-    mask = _listed(root, row["mask"], where) if row.get("mask") else None
+    image = _listed(root, row["image"], where, _IMAGE_PLACES)
+    mask = _listed(root, row["mask"], where, _MASK_PLACES) if row.get("mask") else None
     if isinstance(image, Refusal):
         return image
     if isinstance(mask, Refusal):
         return mask
+    if mask == image:
+        return Refusal(where, "an image and its mask are two files", row["image"][:80], "correct the row")
     tag = (row.get("label") or None) if "mask" not in table.columns else None
     split = SPLIT_NAMES.get(row.get("split", "").lower())
     size = pixel_size(row.get("pixel_mm", ""))
-    return CaseSource(names[row["image"]], row.get("patient", ""), (image,), mask, tag, split, row.get("stratum", ""), size)
+    patient, notes = patient_in(table, row)
+    by, at, seconds = authorship(row)
+    return CaseSource(names[row["image"]], patient, (image,), mask, tag, split, row.get("stratum", ""), size, by, at, seconds, notes=notes)
 
 
 def _fault(where: str, row: Mapping[str, str]) -> Refusal | None:
@@ -129,18 +142,12 @@ def _fault(where: str, row: Mapping[str, str]) -> Refusal | None:
     return None
 
 
-def _listed(root: Root, entry: str, where: str) -> Path | Refusal:
-    """The listed file, looked for beside the list and in its images/ folder."""
-    tried: Sequence[str] = (entry, f"images/{entry}", f"masks/{entry}", f"labels/{entry}")
-    for candidate in tried:
-        path = root.entry(candidate)
+def _listed(root: Root, entry: str, where: str, places: Sequence[str]) -> Path | Refusal:
+    """The listed file, looked for beside the list and in the usual folders."""
+    for place in places:
+        path = root.entry(place + entry)
         if isinstance(path, Refusal):
             return Refusal(where, path.rule, path.value, path.remedy)
-        if root.has(path):
-            return path
+        if found := root.find(path):
+            return found
     return Refusal(where, "a listed file must exist", entry[:80], "restore it or drop the line")
-
-
-def _natural(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key that puts 2 before 10."""
-    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name) if part)

@@ -1,16 +1,25 @@
 """DICOM: every series below a folder is a case.
 
-A series alone in its folder is named by that folder; several in one folder get a number (or their only file's name)
-behind it and count as one patient.
+A series is the files of one SeriesInstanceUID, whatever their folders. Alone in its folder it is named by that folder (by the
+folder above where it lies in several); several in one folder get a number (or their only file's name, or what tells the
+acquisitions of one series apart) behind it and count as one patient.
 """
 
+import re
+from collections import Counter
+from collections.abc import Sequence
+from os.path import commonpath
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from medloop.core.errors import FormatError, MedloopError
+from medloop.core.errors import FormatError
 from medloop.datasets.dataset import CaseSource, Dataset
 from medloop.datasets.files import Root
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
+
+if TYPE_CHECKING:
+    from medloop.images.dicom_series import SeriesFiles
 
 _LOOKED_AT = 50
 """Files opened to find out whether a folder holds DICOM."""
@@ -21,20 +30,30 @@ def open_dicom(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
 
     Args:
         folder: Of series; they may lie in any depth.
-        patient_pattern: Applied to the case's name where the header names no patient. Without it, the first folder level
-            names the patient where series lie at least two levels deep (patient/study/…).
+        patient_pattern: Applied to the case's name; it wins over the header. Where the header names nobody, the first folder
+            level is the patient where series lie at least two levels deep (patient/study/…), else the study is.
 
     Raises:
         FormatError: No series in it.
     """
     root = Root.of(folder)
     cases = CaseList(patient_rule(patient_pattern))
-    for place in sorted({path.parent for path in root.files() if root.holds(path) and is_dicom(path)}):
-        _add_folder(root, cases, place, by_folder=patient_pattern is None)
+    files, refused = root.walk()
+    cases.refused += refused
+    _add_series(root, cases, [path for path in files if _is_ours(root, cases, path)])
     found = cases.sorted()
     if not found and not cases.refused:
         raise FormatError(f"{folder.name}: needs DICOM series, got none", remedy="choose another folder")
     return Dataset(format="dicom", kind=None, labels=(), channels=(), cases=found, refused=tuple(cases.refused))
+
+
+def _is_ours(root: Root, cases: CaseList, path: Path) -> bool:
+    """Whether a file is DICOM within the root; one that cannot be opened is named."""
+    try:
+        return root.holds(path) and is_dicom(path)
+    except OSError as error:
+        cases.refuse(root.label(path), f"a file must be readable: {error.strerror or error}", "", "check its permissions")
+        return False
 
 
 def is_dicom(path: Path) -> bool:
@@ -47,33 +66,50 @@ def is_dicom(path: Path) -> bool:
 
 def holds_dicom(root: Root) -> bool:
     """Whether one of the first files below the root is DICOM."""
-    return any(root.holds(path) and is_dicom(path) for path in root.files()[:_LOOKED_AT])
+    ignored = CaseList(patient_rule(None))
+    return any(_is_ours(root, ignored, path) for path in root.files()[:_LOOKED_AT])
 
 
-def _add_folder(root: Root, cases: CaseList, place: Path, *, by_folder: bool) -> None:
+def _add_series(root: Root, cases: CaseList, files: list[Path]) -> None:
     from medloop.images.dicom import list_series
 
-    label = root.label(place)
-    try:
-        series = [one for one in list_series(place) if all(path.parent == place for path in one.paths)]
-    except MedloopError as error:
-        cases.refuse(label, error.message, "", error.remedy)
-        return
-    parts = place.relative_to(root.folder).parts
-    name = "_".join(parts) or root.folder.name
-    patient = parts[0] if by_folder and len(parts) >= 2 else ""
-    _refuse_others(root, cases, place, {path for one in series for path in one.paths})
-    if len(series) == 1:
-        alone = not any(path.is_dir() for path in place.iterdir())
-        cases.add(CaseSource(name, series[0].patient or patient, (place,) if alone else series[0].paths), label)
-    else:
-        for number, one in enumerate(series, start=1):
-            which = one.paths[0].stem if len(one.paths) == 1 else str(number)
-            cases.add(CaseSource(f"{name}_{which}", one.patient or patient or name, one.paths), label)
+    listing = list_series(files)
+    for refusal in listing.refused:
+        cases.refuse(root.label(refusal.path), refusal.rule, "", refusal.remedy)
+    places = Counter(_place(one.paths) for one in listing.series)
+    numbers: Counter[Path] = Counter()
+    spoiled = {refusal.path.parent for refusal in listing.refused}
+    for one in listing.series:
+        place = _place(one.paths)
+        parts = place.relative_to(root.folder).parts
+        name, alone = "_".join(parts) or root.folder.name, places[place] == 1
+        patient, notes = _patient(one, parts[0] if len(parts) >= 2 else "", "" if alone else name)
+        if not alone:
+            numbers[place] += 1
+            name = f"{name}_{_which(one.part, one.paths, numbers[place])}"
+        whole = alone and place not in spoiled and not any(path.is_dir() for path in place.iterdir())
+        images = (place,) if whole and all(path.parent == place for path in one.paths) else one.paths
+        cases.add(CaseSource(name, patient, images, notes=(*one.notes, *notes)), root.label(place))
 
 
-def _refuse_others(root: Root, cases: CaseList, place: Path, taken: set[Path]) -> None:
-    """Name the DICOM files of a folder that no case holds."""
-    for path in sorted(place.iterdir()):
-        if path.is_file() and path not in taken and is_dicom(path):
-            cases.refuse(root.label(path), "a DICOM file needs an image in it", "another object or a damaged header", "check the series")
+def _patient(series: "SeriesFiles", folder: str, name: str) -> tuple[str, tuple[str, ...]]:
+    """Who a series is of: the header's patient, else the first folder, else the study, else the series' own folder."""
+    from medloop.images.dicom_series import STUDY
+
+    if series.patient and not series.patient.startswith(STUDY):
+        return series.patient, ()
+    what = "its first folder" if folder else "its study" if series.patient else "its folder"
+    return folder or series.patient or name, (f"the header names no patient (PatientID is empty or a placeholder); {what} stands for one",)
+
+
+def _place(paths: Sequence[Path]) -> Path:
+    """The folder that a series is named by: the one that holds all its files."""
+    folders = {path.parent for path in paths}
+    return folders.pop() if len(folders) == 1 else Path(commonpath(folders))
+
+
+def _which(part: str, paths: Sequence[Path], number: int) -> str:
+    """What tells a case from the others of its folder: its part of a series, its only file's name, or a number."""
+    if part:
+        return f"{number}_" + re.sub(r"[^\w.-]+", "-", part)[:60]
+    return paths[0].stem if len(paths) == 1 else str(number)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from medloop.core.errors import ConflictError, StorageError
+from medloop.core.names import composed, folded
 
 _UNSAFE = re.compile(r"[^\w.\- ]+")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -59,12 +60,12 @@ class FileNames:
 
     def of(self, name: str) -> str:
         """A file name (without suffix) for a case."""
-        base = _UNSAFE.sub("_", name).strip(" .")[:MAX_FILE_NAME] or "case"
+        base = _UNSAFE.sub("_", composed(name)).strip(" .")[:MAX_FILE_NAME] or "case"
         chosen, number = base, 1
-        while chosen.lower() in self._used:
+        while folded(chosen) in self._used:
             number += 1
             chosen = f"{base}-{number}"
-        self._used.add(chosen.lower())
+        self._used.add(folded(chosen))
         return chosen
 
 

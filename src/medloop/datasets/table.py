@@ -4,9 +4,11 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from medloop.core.errors import FormatError
+from medloop.core.patients import is_placeholder, is_zero
 from medloop.core.records import Split
 from medloop.datasets.files import read_list
 from medloop.datasets.staging import unshielded
@@ -19,6 +21,9 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "split": ("split", "subset", "fold_name"),
     "stratum": ("stratum", "site", "scanner"),
     "pixel_mm": ("pixel_mm", "pixel_size_mm", "pixel_spacing_mm"),
+    "annotator": ("annotator",),
+    "annotated_at": ("annotated_at",),
+    "effort_seconds": ("effort_seconds",),
 }
 """Meaning → accepted column names, first match wins; letter case and spaces do not matter."""
 
@@ -37,6 +42,12 @@ SPLIT_NAMES: Mapping[str, Split] = {
 }
 
 
+_SHOWN = 8
+
+
+MAX_EFFORT_SECONDS = 24 * 3600.0
+
+
 @dataclass(frozen=True)
 class Table:
     """A CSV by meaning.
@@ -45,11 +56,21 @@ class Table:
         name: File name.
         columns: Meaning → column header, for the meanings that were found.
         rows: Cells by meaning; every row has every found meaning.
+        unused: Column headers whose meaning is not known, or is another column's already.
     """
 
     name: str
     columns: Mapping[str, str]
     rows: Sequence[Mapping[str, str]]
+    unused: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the table is not read, in words."""
+        if not self.unused:
+            return ()
+        shown = ", ".join(self.unused[:_SHOWN]) + (f" and {len(self.unused) - _SHOWN} more" if len(self.unused) > _SHOWN else "")
+        return (f"{self.name}: columns that are not read: {shown}; docs/formats.md lists the names that are",)
 
 
 def read_table(path: Path) -> Table:
@@ -68,7 +89,8 @@ def read_table(path: Path) -> Table:
     header = [cell.strip() for cell in rows[0]]
     places = _places(header)
     cells = [{meaning: _cell(row, at) for meaning, at in places.items()} for row in rows[1:] if any(row)]
-    return Table(path.name, {meaning: header[at] for meaning, at in places.items()}, cells)
+    unused = tuple(cell for at, cell in enumerate(header) if cell and at not in places.values())
+    return Table(path.name, {meaning: header[at] for meaning, at in places.items()}, cells, unused)
 
 
 def _cell(row: Sequence[str], at: int) -> str:
@@ -103,3 +125,44 @@ def pixel_size(cell: str) -> float | None:
     if not 1e-6 <= value <= 1000:
         raise ValueError(cell)
     return value
+
+
+def patient_in(table: Table, row: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """The patient of a row, "" where its cell names nobody, and what is to be said of it.
+
+    A lone 0 is a person like 1 and 2, unless every row says 0.
+    """
+    cell = row.get("patient", "")
+    if not cell:
+        return "", ()
+    if is_zero(cell):
+        nobody = len(table.rows) > 1 and all(is_zero(other["patient"]) or not other["patient"] for other in table.rows)
+    else:
+        nobody = is_placeholder(cell)
+    return (
+        ("", (f"its patient in {table.name} is {cell!r}, which names nobody; the name or the image stands for the patient",))
+        if nobody
+        else (cell, ())
+    )
+
+
+def authorship(row: Mapping[str, str]) -> tuple[str, str | None, float]:
+    """Who made a row's label, when and in how many seconds; what is not given or not valid is "", None and 0."""
+    return row.get("annotator", ""), _time(row.get("annotated_at", "")), _seconds(row.get("effort_seconds", ""))
+
+
+def _time(cell: str) -> str | None:
+    try:
+        at = datetime.fromisoformat(cell)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return min(at.astimezone(UTC), datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _seconds(cell: str) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        return 0.0
+    return value if 0 <= value <= MAX_EFFORT_SECONDS else 0.0

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pydicom
-from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import pixel_array
 
@@ -19,14 +18,18 @@ from medloop.core.arrays import ImageArray
 from medloop.core.errors import FormatError, MedloopError
 from medloop.core.image import Image
 from medloop.core.records import Source
+from medloop.images.dicom_display import MEASURED, display_of, inversion_end
+from medloop.images.dicom_facts import FileFacts, facts_among, facts_of
 from medloop.images.dicom_geometry import SAME_PLACE_MM, Slice, Stack, slices_of, stack
-from medloop.images.dicom_series import Header, SeriesFiles, files_below, group_series, is_dicom, is_image, read_headers
+from medloop.images.dicom_grouping import group_files
+from medloop.images.dicom_reasons import RefusedFile, codec_refusal
+from medloop.images.dicom_series import Header, SeriesListing, files_below, is_dicom, is_image, read_headers
 from medloop.images.files import sha256_of
 from medloop.images.result import MAX_VOXEL_BYTES, Purpose, ReadImage, grid_of, require_finite, rescaled, supported
-from medloop.images.sandbox import list_isolated
+from medloop.images.sandbox import facts_isolated
 
-MEASURED = frozenset({"CT", "PT", "NM", "MR", "RTDOSE"})
-"""Modalities whose values mean something by themselves: MONOCHROME1 asks for inverse drawing only."""
+_HEADERS_AT_ONCE = 256
+"""Headers asked for in one request to the limited process: their reading stays far below its bounds."""
 
 _AGAIN = "export the series again"
 
@@ -45,18 +48,53 @@ class DicomReader:
         return read_series(path)
 
 
-def list_series(folder: Path) -> tuple[SeriesFiles, ...]:
-    """The cases among the DICOM files below a folder; headers are read in the limited process.
+def list_series(place: Path | Sequence[Path]) -> SeriesListing:
+    """The cases among DICOM files, over all their folders, and why other files are none; headers are read in the limited process.
 
-    Raises:
-        FormatError: A damaged header.
+    Args:
+        place: A folder, or files of a source. Files that are not called DICOM and have not its mark are passed over.
     """
-    return tuple(SeriesFiles(uid, tuple(Path(p) for p in paths), words, patient) for uid, paths, words, patient in list_isolated(folder))
+    files = files_below(place) if isinstance(place, Path) else list(place)
+    found: list[FileFacts] = []
+    refused: list[RefusedFile] = []
+    asked = [path for path in files if path.suffix.lower() == ".dcm" or _may_be_dicom(path)]
+    for start in range(0, len(asked), _HEADERS_AT_ONCE):
+        _look_at(asked[start : start + _HEADERS_AT_ONCE], found, refused)
+    return SeriesListing(group_files(found), _one_line_each(refused))
 
 
-def find_series(folder: Path) -> tuple[SeriesFiles, ...]:
-    """`list_series` in this process, without limits."""
-    return group_series(read_headers(files_below(folder)))
+def _may_be_dicom(path: Path) -> bool:
+    """Whether a file has DICOM's mark, or cannot be opened to see; then the reader names it."""
+    try:
+        return is_dicom(path)
+    except MedloopError:
+        return True
+
+
+def _look_at(files: list[Path], found: list[FileFacts], refused: list[RefusedFile]) -> None:
+    """Facts of some files; where reading them breaks down, the one at fault is found by halves."""
+    try:
+        record = facts_isolated(files)
+    except MedloopError as error:
+        if len(files) == 1:
+            refused.append(RefusedFile(files[0], error.message.removeprefix(f"{files[0].name}: "), error.remedy))
+            return
+        for half in (files[: len(files) // 2], files[len(files) // 2 :]):
+            _look_at(half, found, refused)
+        return
+    found += [FileFacts.from_json(one) for one in record["facts"]]
+    refused += [RefusedFile(Path(path), rule, remedy) for path, rule, remedy in record["refused"]]
+
+
+def _one_line_each(refused: Sequence[RefusedFile]) -> tuple[RefusedFile, ...]:
+    """One line for all files of a folder that are refused for the same reason."""
+    groups: dict[tuple[Path, str, str], list[Path]] = {}
+    for one in refused:
+        groups.setdefault((one.path.parent, one.rule, one.remedy), []).append(one.path)
+    return tuple(
+        RefusedFile(paths[0], rule if len(paths) == 1 else f"{rule} (and {len(paths) - 1} more files of this folder)", remedy)
+        for (_, rule, remedy), paths in groups.items()
+    )
 
 
 def read_series(place: Path | Sequence[Path]) -> ReadImage:
@@ -72,22 +110,32 @@ def read_series(place: Path | Sequence[Path]) -> ReadImage:
     paths = files_below(place) if isinstance(place, Path) else list(place)
     name = place.name if isinstance(place, Path) else paths[0].name
     headers = [h for h in read_headers(paths) if is_image(h.tags)]
-    series = group_series(headers)
     if not headers:
+        raise FormatError(f"{name}: {_why_none(paths)}", remedy="choose a CT, MR or other image, not SEG, RTSTRUCT or a report")
+    if isinstance(place, Path) and (count := len(group_files([facts_of(header) for header in headers]))) != 1:
         raise FormatError(
-            f"{name}: a DICOM image is needed, got none", remedy="choose a CT, MR or other image, not SEG, RTSTRUCT or a report"
-        )
-    if len(series) != 1:
-        raise FormatError(
-            f"{name}: one series with an image in it is needed, got {len(series)}",
-            remedy="keep one series, without SEG or RTSTRUCT, a folder",
+            f"{name}: one series with an image in it is needed, got {count}",
+            remedy="keep one series, without SEG or RTSTRUCT, a folder, or import the folder as DICOM, which splits it",
         )
     found = stack([s for header in headers for s in slices_of(header)], name)
     array, notes, slices = _volume(found, name)
     require_finite(name, array)
     i, j, k = array.shape[1:]
-    source = Source(format="dicom", names=(name,), sha256=sha256_of(series[0].paths), dicom=_uids(slices))
-    return ReadImage(Image(array, grid_of(name, (i, j, k), found.affine)), source, (*found.notes, *notes))
+    display, said = display_of(slices, array, oriented=found.oriented)
+    source = Source(
+        format="dicom",
+        names=(name,),
+        sha256=sha256_of(sorted(header.path for header in headers)),
+        dicom=_uids(slices),
+        display=display,
+    )
+    return ReadImage(Image(array, grid_of(name, (i, j, k), found.affine)), source, (*found.notes, *notes, *said))
+
+
+def _why_none(paths: Sequence[Path]) -> str:
+    """Why no file is an image: the reason of the only one, or that there is none."""
+    refused = facts_among(paths)[1]
+    return refused[0].rule if len(refused) == 1 else "a DICOM image is needed, got none"
 
 
 def _volume(found: Stack, name: str) -> tuple[ImageArray, tuple[str, ...], list[Slice]]:
@@ -165,17 +213,8 @@ def _decode(header: Header) -> tuple[list[ImageArray], list[str]]:
 def _require_decoder(header: Header) -> None:
     """Raise unless this installation can decode the file's transfer syntax."""
     syntax = getattr(getattr(header.tags, "file_meta", None), "TransferSyntaxUID", None)
-    if syntax is None:
-        raise FormatError(f"{header.path.name}: a DICOM file names its transfer syntax, this does not", remedy=_AGAIN)
-    try:
-        ready = get_decoder(syntax).is_available
-    except NotImplementedError:
-        ready = False
-    if not ready:
-        raise FormatError(
-            f"{header.path.name}: no decoder is installed for {syntax.name}",
-            remedy="install medloop[dicom] for RLE, JPEG-LS and JPEG 2000, or decompress the series with dcmdjpeg",
-        )
+    if refusal := codec_refusal(str(syntax or "")):
+        raise FormatError(f"{header.path.name}: {refusal[0]}", remedy=refusal[1])
 
 
 def _eight_bits(colours: ImageArray) -> ImageArray:
@@ -187,8 +226,7 @@ def _upright(array: ImageArray, tags: Any) -> tuple[ImageArray, str]:
     """Invert MONOCHROME1 where values are only brightness. Source: PS3.3 C.7.6.3.1.2."""
     if str(tags.get("Modality", "")) in MEASURED:
         return array, "MONOCHROME1: meant to be drawn inverted; values are kept"
-    ends = -1 if int(tags.get("PixelRepresentation", 0)) else (1 << int(tags.get("BitsStored", 8))) - 1
-    return (ends - array.astype(np.int64)).astype(array.dtype), "MONOCHROME1: values are inverted so that higher is brighter"
+    return (inversion_end(tags) - array.astype(np.int64)).astype(array.dtype), "MONOCHROME1: values are inverted so that higher is brighter"
 
 
 def _uids(slices: Sequence[Slice]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ Source: DICOM PS3.3 C.7.6.2.1.1 (image plane), C.7.6.16.2 (functional groups).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ import numpy.typing as npt
 from medloop.core.arrays import Affine
 from medloop.core.errors import FormatError, GeometryError
 from medloop.core.geometry import MAX_AXIS
+from medloop.images.dicom_frames import detector_of, frame_offsets
 from medloop.images.dicom_series import Header
-from medloop.images.result import UNSIZED
+from medloop.images.result import UNSIZED, UNSPACED
 
 Vector = npt.NDArray[np.float64]
 
@@ -30,6 +31,9 @@ SAME_PLACE_MM = 1e-3
 
 UNEVEN_SHARE = 0.02
 """Steps may differ by this share of their median before it is noted; rounding in headers stays below."""
+
+DETECTOR_SIZE = "the pixel size is that of the detector (ImagerPixelSpacing), not of the body"
+"""The note of a radiograph whose figures are larger than the body's by the projection's magnification."""
 
 TILT_DEGREES = 0.1
 """Angle between the stack and the slices' normal above which the gantry counts as tilted."""
@@ -47,7 +51,7 @@ class Slice:
         position: Centre of its first pixel in mm, LPS; None when the file does not say.
         rows, columns: Directions (unit vectors, LPS) along a row and along a column; None likewise.
         spacing_mm: Between columns, and between rows; None when the file does not say.
-        depth_mm: Thickness, or the spacing of slices when stated.
+        depth_mm: Thickness, or the spacing of slices when stated; None when the file says neither.
         slope, intercept: Rescale.
     """
 
@@ -57,7 +61,7 @@ class Slice:
     rows: Vector | None
     columns: Vector | None
     spacing_mm: tuple[float, float] | None
-    depth_mm: float
+    depth_mm: float | None
     slope: float
     intercept: float
 
@@ -74,11 +78,12 @@ class Slice:
 
 @dataclass(frozen=True)
 class Stack:
-    """Slices in order, the affine (RAS+) of their volume, and what is irregular."""
+    """Slices in order, the affine (RAS+) of their volume, what is irregular, and whether the patient's directions are known."""
 
     slices: tuple[Slice, ...]
     affine: Affine
     notes: tuple[str, ...]
+    oriented: bool = True
 
 
 def slices_of(header: Header) -> list[Slice]:
@@ -93,7 +98,24 @@ def slices_of(header: Header) -> list[Slice]:
         raise FormatError(f"{header.path.name}: NumberOfFrames must be 1 to {MAX_AXIS}, got {frames}", remedy="export the series again")
     shared = _first(tags, "SharedFunctionalGroupsSequence")
     own = tags.get("PerFrameFunctionalGroupsSequence", None) or []
-    return [_slice(header, number, (own[number] if number < len(own) else None, shared, tags)) for number in range(frames)]
+    slices = [_slice(header, number, (own[number] if number < len(own) else None, shared, tags)) for number in range(frames)]
+    return slices if own or frames == 1 else _frames_in_space(slices, header)
+
+
+def _frames_in_space(slices: list[Slice], header: Header) -> list[Slice]:
+    """Place the frames of a file that gives one position for all, its own or its detector's."""
+    name, tags, first = header.path.name, header.tags, slices[0]
+    if first.position is None and (detector := detector_of(tags)) is not None:
+        rows, columns = _directions(name, _numbers(name, (detector,), "", "ImageOrientationPatient", 6))
+        position = _numbers(name, (detector,), "", "ImagePositionPatient", 3)
+        first = replace(first, position=position, rows=rows, columns=columns)
+    offsets = frame_offsets(name, tags, len(slices))
+    if first.position is None or first.rows is None or offsets is None:
+        order = range(len(slices)) if offsets is None else np.argsort(np.abs(offsets), kind="stable")
+        depth = None if offsets is None else float(np.median(np.abs(np.diff(np.sort(offsets)))))
+        return [replace(slices[number], depth_mm=depth) for number in order]
+    places = [first.position + offset * first.normal for offset in offsets]
+    return [replace(s, position=p, rows=first.rows, columns=first.columns) for s, p in zip(slices, places, strict=True)]
 
 
 def stack(slices: Sequence[Slice], name: str) -> Stack:
@@ -115,7 +137,7 @@ def stack(slices: Sequence[Slice], name: str) -> Stack:
     spacing, notes = _spacing(first)
     steps = np.diff([s.depth for s in ordered])
     places = int(np.count_nonzero(steps >= SAME_PLACE_MM)) + 1
-    step = first.normal * first.depth_mm if places == 1 else (_given(last.position) - _given(first.position)) / (places - 1)
+    step = first.normal * (first.depth_mm or 1.0) if places == 1 else (_given(last.position) - _given(first.position)) / (places - 1)
     affine = np.eye(4)
     affine[:3, 0] = _given(first.rows) * spacing[0] * _LPS_TO_RAS
     affine[:3, 1] = _given(first.columns) * spacing[1] * _LPS_TO_RAS
@@ -148,7 +170,7 @@ def _slice(header: Header, frame: int, places: tuple[Any, ...]) -> Slice:
         rows,
         columns,
         None if pixel is None else (float(pixel[1]), float(pixel[0])),
-        next((abs(d) for d in depths if d is not None and math.isfinite(d) and d != 0), 1.0),
+        next((abs(d) for d in depths if d is not None and math.isfinite(d) and d != 0), None),
         1.0 if slope is None else slope,
         0.0 if intercept is None else intercept,
     )
@@ -235,13 +257,18 @@ def _flat_stack(slices: Sequence[Slice], name: str) -> Stack:
             remedy="import each as its own picture",
         )
     spacing, notes = _spacing(slices[0])
+    depth = slices[0].depth_mm
     if len(slices) > 1:
-        notes += ("frames have no positions; they are kept in stored order, 1 mm apart",)
-    return Stack(tuple(slices), np.diag([-spacing[0], -spacing[1], 1.0, 1.0]), (*notes, "no orientation is stored"))
+        notes += (UNSPACED,) if depth is None else (f"frames have no positions; they are kept in stored order, {depth:g} mm apart",)
+    affine = np.diag([-spacing[0], -spacing[1], depth or 1.0, 1.0])
+    return Stack(tuple(slices), affine, (*notes, "no orientation is stored"), oriented=False)
 
 
 def _spacing(first: Slice) -> tuple[tuple[float, float], tuple[str, ...]]:
-    return ((1.0, 1.0), (UNSIZED,)) if first.spacing_mm is None else (first.spacing_mm, ())
+    if first.spacing_mm is None:
+        return (1.0, 1.0), (UNSIZED,)
+    at_detector = first.header.tags.get("PixelSpacing", None) is None and first.header.tags.get("ImagerPixelSpacing", None) is not None
+    return first.spacing_mm, ((DETECTOR_SIZE,) if at_detector else ())
 
 
 def _tilt_notes(step: Vector, first: Slice) -> tuple[str, ...]:

@@ -5,18 +5,26 @@ few kilobytes of nested sequences make each of these take gigabytes.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pydicom
+from pydicom.filereader import read_dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from medloop.core.errors import FormatError
-from medloop.images.files import read_start
+from medloop.core.errors import FormatError, MedloopError
+from medloop.core.patients import is_placeholder
+from medloop.images.dicom_reasons import RefusedFile, kind_refusal
+from medloop.images.files import read_start, stays_within
 
-NO_IMAGE = frozenset({"SEG", "RTSTRUCT", "RTPLAN", "SR", "PR", "KO", "REG", "FID", "DOC", "AU", "ECG"})
-"""Modalities of objects that are not images to annotate."""
+_META_BYTES = 1 << 20
+"""A file's transfer syntax is looked for up to this byte; the group that names it is a few hundred bytes long."""
+
+MAX_INFLATED = 512 << 20
+"""Bytes that a deflated file may inflate to: a CT of 1,000 slices; it is counted before anything is kept."""
 
 HEADER_TAGS = (
     "SOPClassUID",
@@ -44,6 +52,31 @@ HEADER_TAGS = (
     "GantryDetectorTilt",
     "RescaleSlope",
     "RescaleIntercept",
+    "AcquisitionNumber",
+    "TemporalPositionIdentifier",
+    "TemporalPositionIndex",
+    "EchoNumbers",
+    "EchoTime",
+    "InversionTime",
+    "FlipAngle",
+    "DiffusionBValue",
+    "DiffusionGradientOrientation",
+    "TriggerTime",
+    "NominalPercentageOfCardiacPhase",
+    "NominalCardiacTriggerDelayTime",
+    "FrameReferenceTime",
+    "ImageType",
+    "ComplexImageComponent",
+    "ConvolutionKernel",
+    "StackID",
+    "AcquisitionTime",
+    "GridFrameOffsetVector",
+    "DetectorInformationSequence",
+    "SliceVector",
+    "WindowCenter",
+    "WindowWidth",
+    "WindowCenterWidthExplanation",
+    "VOILUTFunction",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 )
@@ -51,19 +84,31 @@ HEADER_TAGS = (
 
 @dataclass(frozen=True)
 class SeriesFiles:
-    """The files of one case: a series, one multi-frame file, or one picture without a position.
+    """The files of one case: a series or a part of one, one multi-frame file, or one picture without a position.
 
     Attributes:
-        uid: SeriesInstanceUID, followed by the instance's where a series holds several cases.
+        uid: SeriesInstanceUID, followed by the instance's, or the part's, where a series holds several cases.
         paths: Its files, by name.
         description: SeriesDescription, or the modality.
-        patient: A pseudonym made from PatientID, "" when there is none; never the id itself.
+        patient: A pseudonym made from PatientID, or from the study (`STUDY`) where that names nobody; "" without both; never an id itself.
+        part: What tells it from the other parts of its series, such as "AcquisitionNumber 2"; "" when it is the whole series.
+        notes: What was noticed while grouping.
     """
 
     uid: str
     paths: tuple[Path, ...]
     description: str
     patient: str = ""
+    part: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SeriesListing:
+    """The cases among some DICOM files, and why other files are none."""
+
+    series: tuple[SeriesFiles, ...]
+    refused: tuple[RefusedFile, ...]
 
 
 @dataclass(frozen=True)
@@ -85,54 +130,86 @@ def read_headers(paths: Iterable[Path]) -> tuple[Header, ...]:
     Raises:
         FormatError: A file with the DICOM mark that cannot be read.
     """
-    return tuple(Header(path, _header(path)) for path in paths if is_dicom(path))
+    return tuple(Header(path, read_header(path)[0]) for path in paths if is_dicom(path))
 
 
-def group_series(headers: Sequence[Header]) -> tuple[SeriesFiles, ...]:
-    """Split headers into cases, sorted by UID; objects without an image are left out."""
-    groups: dict[str, list[Header]] = {}
-    for header in headers:
-        if is_image(header.tags):
-            groups.setdefault(_group_key(header.tags), []).append(header)
-    return tuple(
-        SeriesFiles(uid, tuple(sorted(h.path for h in group)), _description(group[0].tags), _pseudonym(group[0].tags))
-        for uid, group in sorted(groups.items())
-    )
+def read_header(path: Path) -> tuple[Any, int]:
+    """The attributes of `HEADER_TAGS` that a file has, and where its pixels start (-1 when it is deflated).
 
-
-def is_image(tags: Any) -> bool:
-    """Whether the object is an image to annotate rather than a report, plan or segmentation."""
-    return str(tags.get("Modality", "")) not in NO_IMAGE and "Rows" in tags and "Columns" in tags
-
-
-def files_below(place: Path) -> list[Path]:
-    """The file itself, or every file below a folder, sorted; symbolic links are not followed."""
-    if place.is_file():
-        return [place]
-    return sorted(path for path in place.rglob("*") if path.is_file() and not path.is_symlink())
-
-
-def _header(path: Path) -> Any:
+    Raises:
+        FormatError: Damaged, or deflated to more than `MAX_INFLATED`.
+    """
     try:
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(HEADER_TAGS))
-    except (RecursionError, MemoryError):
+        with path.open("rb") as file:
+            deflated = require_bounded(path, file)
+            file.seek(0)
+            tags = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(HEADER_TAGS))
+            return tags, -1 if deflated else file.tell()
+    except (RecursionError, MemoryError, MedloopError):
         raise
     except Exception as error:
         # pydicom raises a dozen kinds on damaged headers; all mean the same here.
         raise FormatError(f"{path.name}: the DICOM header is damaged ({type(error).__name__})", remedy="copy or export it again") from error
 
 
-def _group_key(tags: Any) -> str:
-    series = str(tags.get("SeriesInstanceUID", "")) or "no-series"
-    alone = int(tags.get("NumberOfFrames", None) or 1) > 1 or "ImagePositionPatient" not in tags
-    return f"{series}:{tags.get('SOPInstanceUID', '')}" if alone else series
+def require_bounded(path: Path, file: BinaryIO) -> bool:
+    """Whether a file is deflated; raise when it inflates to more than `MAX_INFLATED`, without holding what it inflates to.
+
+    Raises:
+        FormatError: It inflates to more, or its deflated part is damaged.
+    """
+    start = file.read(_META_BYTES)
+    if DeflatedExplicitVRLittleEndian.encode() not in start:
+        return False
+    file.seek(132)
+    meta = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2)
+    syntax = str(meta.get("TransferSyntaxUID", ""))
+    if not syntax:
+        raise FormatError(f"{path.name}: the DICOM header is damaged (no transfer syntax)", remedy="copy or export it again")
+    if syntax != DeflatedExplicitVRLittleEndian:
+        return False
+    inflate, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    while not inflate.eof and (stored := inflate.unconsumed_tail or file.read(1 << 16)):
+        total += len(inflate.decompress(stored, 1 << 20))
+        if total > MAX_INFLATED:
+            raise FormatError(
+                f"{path.name}: a deflated DICOM file holds at most {MAX_INFLATED >> 20} MiB, it inflates to more",
+                remedy="rewrite it without deflation if you trust it",
+            )
+    return True
 
 
-def _description(tags: Any) -> str:
+def is_image(tags: Any) -> bool:
+    """Whether the object is an image to annotate rather than a report, plan or segmentation."""
+    return kind_refusal(tags) is None
+
+
+def files_below(place: Path) -> list[Path]:
+    """The file itself, or every file below a folder, sorted; links that lead out of the folder are left out."""
+    if place.is_file():
+        return [place]
+    root = place.resolve()
+    return sorted(path for path in place.rglob("*") if path.is_file() and (not path.is_symlink() or stays_within(path, root)))
+
+
+def describe(tags: Any) -> str:
+    """SeriesDescription, or the modality."""
     return str(tags.get("SeriesDescription", "") or tags.get("Modality", ""))[:64]
 
 
+def pseudonym_of(tags: Any) -> str:
+    """The word for a file's patient; see `SeriesFiles`."""
+    return _pseudonym(tags)
+
+
+STUDY = "study-"
+"""How the pseudonym begins when the header names nobody and its study stands for the patient."""
+
+
 def _pseudonym(tags: Any) -> str:
-    """Equal for equal PatientIDs; says that two series are of one person, not of whom."""
+    """Equal for equal PatientIDs, or for equal studies where the id names nobody; says that two series are of one person, not of whom."""
     patient = str(tags.get("PatientID", "") or "").strip()
-    return f"patient-{hashlib.sha256(patient.encode()).hexdigest()[:12]}" if patient else ""
+    if not is_placeholder(patient):
+        return f"patient-{hashlib.sha256(patient.encode()).hexdigest()[:12]}"
+    study = str(tags.get("StudyInstanceUID", "") or "").strip()
+    return f"{STUDY}{hashlib.sha256(study.encode()).hexdigest()[:12]}" if study else ""

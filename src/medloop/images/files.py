@@ -11,6 +11,7 @@ from medloop.core.errors import FormatError, NotFoundError, StorageError
 
 GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK = 1 << 20
+_ANNEX = Path(".git/annex/objects")
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
@@ -52,6 +53,25 @@ def sha256_of(paths: Iterable[Path]) -> str:
         for chunk in _plain(path, 1 << 62):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def stays_within(path: Path, root: Path) -> bool:
+    """Whether a path, every link followed, stays in a folder, or in the store of the git-annex that the folder belongs to.
+
+    git-annex keeps each file's bytes in `.git/annex/objects` of its repository and a link in the file's place, so the links of a
+    sub-folder lead out of it and are harmless all the same.
+
+    Args:
+        path: A file or link.
+        root: The folder, itself resolved.
+    """
+    try:
+        target = path.resolve()
+    except (OSError, RuntimeError):  # a name too long, or links that go in circles
+        return False
+    if target.is_relative_to(root):
+        return True
+    return any(target.is_relative_to(folder / _ANNEX) for folder in root.parents if (folder / _ANNEX).is_dir())
 
 
 def write_atomic(path: Path, data: bytes) -> None:

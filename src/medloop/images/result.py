@@ -25,6 +25,9 @@ MAX_VOXEL_BYTES = 2 << 30
 UNSIZED = "no pixel size is stored; 1 mm is assumed"
 """The note of an image whose figures must not be called millimetres."""
 
+UNSPACED = "no spacing of frames is stored; 1 mm is assumed"
+"""The note of frames whose distance is not known: their volumes must not be called millimetres either."""
+
 
 @dataclass(frozen=True)
 class ReadImage:
@@ -33,7 +36,7 @@ class ReadImage:
     Attributes:
         image: Intensities on their grid.
         source: Where it came from.
-        notes: What was noticed and not repaired, one line each.
+        notes: What was noticed and not repaired, one line each; `images.notes` groups them.
     """
 
     image: Image

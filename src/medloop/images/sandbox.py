@@ -27,14 +27,17 @@ import numpy as np
 from medloop.core.errors import FormatError, GeometryError, MedloopError, NotFoundError, ShapeError, StorageError, UnavailableError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
-from medloop.core.records import Source
+from medloop.core.records import source_from_json
 from medloop.images.result import Purpose, ReadImage
 
 MEMORY_BYTES = 4 << 30
 """Address space a child may take beyond what it has after its imports."""
 
 CPU_SECONDS = 60
-"""Processor time for one file or series; a 1,000-slice compressed CT takes about 20."""
+"""Processor time for one file or series at most; a 1,000-slice compressed CT takes about 20."""
+
+CPU_START_SECONDS, CPU_SECONDS_PER_MIB = 8, 1
+"""Processor time that any file may take, and what each stored MiB adds: a small file that loops is ended within seconds."""
 
 WALL_SECONDS = 180
 """Waiting time for one file, disks and a busy machine included."""
@@ -58,6 +61,15 @@ class Limits:
     memory_bytes: int = MEMORY_BYTES
     cpu_seconds: int = CPU_SECONDS
     wall_seconds: float = WALL_SECONDS
+
+
+def cpu_seconds_for(paths: list[Path]) -> int:
+    """Processor time for some files: by what is stored, and never less for NIfTI, whose reader has no loop but over declared voxels."""
+    if any(path.suffix.lower() in (".nii", ".gz", ".hdr", ".img") for path in paths):
+        return CPU_SECONDS
+    files = [file for path in paths for file in (path.iterdir() if path.is_dir() else [path]) if file.is_file()]
+    stored = sum(file.stat().st_size for file in files)
+    return min(CPU_SECONDS, CPU_START_SECONDS + CPU_SECONDS_PER_MIB * (stored >> 20))
 
 
 class Child:
@@ -95,7 +107,8 @@ class Child:
             TimeoutError: It overran its waiting time.
         """
         deadline = time.monotonic() + self.limits.wall_seconds
-        request = json.dumps({"paths": [str(path.absolute()) for path in paths], "wanted": wanted}).encode() + b"\n"
+        seconds = min(self.limits.cpu_seconds, cpu_seconds_for(paths))
+        request = json.dumps({"paths": [str(path.absolute()) for path in paths], "wanted": wanted, "cpu": seconds}).encode() + b"\n"
         stdin = self._process.stdin
         try:
             if stdin is not None:
@@ -163,14 +176,13 @@ def read_isolated(paths: Path | list[Path], purpose: Purpose, *, limits: Limits 
     return _result(*_ask_someone([paths] if isinstance(paths, Path) else paths, purpose, limits))
 
 
-def list_isolated(folder: Path) -> list[tuple[str, list[str], str, str]]:
-    """Ask the child for the DICOM series below a folder: (uid, paths, description, patient) each.
+def facts_isolated(files: list[Path]) -> dict[str, Any]:
+    """Ask the child for the facts of DICOM files, and why some are no images; see `medloop.images.dicom_facts`.
 
     Raises:
-        FormatError: A header is damaged, or reading them went beyond the bounds.
+        FormatError: Reading them went beyond the bounds.
     """
-    record, _ = _ask_someone([folder], "series", None)
-    return [(str(uid), [str(path) for path in paths], str(words), str(patient)) for uid, paths, words, patient in record["series"]]
+    return _ask_someone(files, "facts", None)[0]
 
 
 def _ask_someone(files: list[Path], wanted: str, limits: Limits | None) -> tuple[dict[str, Any], bytearray]:
@@ -219,8 +231,7 @@ def _result(record: dict[str, Any], voxels: bytearray) -> ReadImage:
     grid = Grid.from_json(record["grid"])
     channels, (i, j, k) = int(record["channels"]), grid.shape
     array = np.frombuffer(voxels, dtype=record["dtype"]).reshape(channels, k, j, i).transpose(0, 3, 2, 1)
-    source = Source(**{**record["source"], "names": tuple(record["source"]["names"])})
-    return ReadImage(Image(array, grid), source, tuple(record["notes"]))
+    return ReadImage(Image(array, grid), source_from_json(record["source"]), tuple(record["notes"]))
 
 
 def _shared_child() -> Child:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from medloop.core.errors import MedloopError
-from medloop.images.dicom import find_series
+from medloop.images.dicom_facts import facts_among
 from medloop.images.read import load_decoders, read_here
 from medloop.images.result import ReadImage
 
@@ -27,8 +27,8 @@ def main(memory_bytes: int, cpu_seconds: int, requests: BinaryIO, answers: Binar
     load_decoders()
     limit_memory(memory_bytes)
     for line in requests:
-        allow_cpu(cpu_seconds)
         request = json.loads(line)
+        allow_cpu(min(cpu_seconds, request["cpu"]))
         record, send = answer([Path(path) for path in request["paths"]], request["wanted"])
         body = json.dumps(record).encode()
         answers.write(_SIZE.pack(len(body), record.get("bytes", 0)) + body)
@@ -58,8 +58,8 @@ def answer(paths: list[Path], wanted: str) -> tuple[dict[str, Any], Callable[[Bi
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if wanted == "series":
-                return _series(paths[0]), _nothing
+            if wanted == "facts":
+                return _facts(paths), _nothing
             return _record(read_here(paths, "mask" if wanted == "mask" else "image"))
     except MedloopError as error:
         return _refusal(error.code, error.message, error.remedy), _nothing
@@ -94,8 +94,9 @@ def _record(read: ReadImage) -> tuple[dict[str, Any], Callable[[BinaryIO], None]
     return record, send
 
 
-def _series(folder: Path) -> dict[str, Any]:
-    return {"series": [(one.uid, [str(path) for path in one.paths], one.description, one.patient) for one in find_series(folder)]}
+def _facts(paths: list[Path]) -> dict[str, Any]:
+    found, refused = facts_among(paths)
+    return {"facts": [one.to_json() for one in found], "refused": [(str(one.path), one.rule, one.remedy) for one in refused]}
 
 
 def _refusal(code: str, message: str, remedy: str) -> dict[str, Any]:

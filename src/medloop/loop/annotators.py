@@ -1,29 +1,42 @@
 """People and programs that answer, found or made by name."""
 
-from medloop.core.errors import InputError
+from unicodedata import normalize
+
+from medloop.core.names import checked_name
 from medloop.core.records import Annotator, AnnotatorKind, new_id, now
 from medloop.loop.workspace import Workspace
+from medloop.store.reader import Reader
 
-MAX_NAME = 80
 
-
-def annotator_named(workspace: Workspace, name: str, *, kind: AnnotatorKind = "person") -> Annotator:
+def annotator_named(workspace: Workspace, name: str, *, kind: AnnotatorKind = "person", program: bool = False) -> Annotator:
     """The annotator of that name; made at first use.
 
+    Args:
+        workspace: The project.
+        name: As given; see `medloop.core.names`.
+        kind: What a new one is.
+        program: Whether a part of medloop asks, which may use a reserved name.
+
     Raises:
-        InputError: An empty or over-long name, or one with control characters.
+        InputError: An empty, over-long or reserved name, or one with control characters.
     """
-    cleaned = name.strip()
-    if not cleaned or len(cleaned) > MAX_NAME or not cleaned.isprintable():
-        raise InputError(f"A name has 1 to {MAX_NAME} printable characters, got {len(cleaned)}", remedy="choose another name")
+    cleaned = checked_name(name, program=program)
     with workspace.store.read() as tx:
-        found = tx.find(Annotator, where={"name": cleaned}, limit=1)
-    if found:
-        return found[0]
-    with workspace.store.write(cleaned) as tx:
-        again = tx.find(Annotator, where={"name": cleaned}, limit=1)
-        if again:
-            return again[0]
-        annotator = Annotator(id=new_id("annotator"), name=cleaned, kind=kind, created_at=now())
+        found = _known(tx, cleaned)
+    if found is not None:
+        return found
+    annotator = Annotator(id=new_id("annotator"), name=cleaned, kind=kind, created_at=now())
+    with workspace.store.write(annotator.id) as tx:
+        again = _known(tx, cleaned)
+        if again is not None:
+            return again
         tx.add(annotator, verb="join")
     return annotator
+
+
+def _known(tx: Reader, name: str) -> Annotator | None:
+    """The annotator of a checked name, also when an older version kept it in another Unicode form."""
+    exact = tx.find(Annotator, where={"name": name}, limit=1)
+    if exact or name.isascii():
+        return exact[0] if exact else None
+    return next((one for one in tx.find(Annotator) if normalize("NFC", one.name) == name), None)

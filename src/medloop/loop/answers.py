@@ -12,15 +12,18 @@ import numpy as np
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, InputError, LabelError, ShapeError, StateError
 from medloop.core.image import Mask
-from medloop.core.records import Annotation, Annotator, AnswerKind, Assignment, Case, Prediction, new_id, now
+from medloop.core.records import Annotation, Assignment, Case, Prediction, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.loop.drafts import own_answer, read_draft, require_open
+from medloop.loop.handing import go_on, open_assignment
 from medloop.loop.parts import Part, answered_voxels, encode_partial
 from medloop.loop.provenance import provenance_of
+from medloop.loop.replacing import Submitted, origin_of, replaced_by
 from medloop.loop.rounds import Asked, after_answer, next_choice
+from medloop.loop.standing import standing_annotation
+from medloop.loop.withdrawing import withdraw_case
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
-from medloop.store.writer import Writer
 
 MAX_EFFORT_SECONDS = 24 * 3600.0
 MAX_REASON = 500
@@ -32,7 +35,7 @@ class Opened:
 
     Attributes:
         prediction: The proposal drawn on it; None when no model has seen it yet.
-        annotation: The annotator's own current answer, when the case is opened again.
+        annotation: The annotation of the case in force, whoever gave it; the draft of a case opened now begins with it.
     """
 
     assignment: Assignment
@@ -54,7 +57,7 @@ def next_assignment(workspace: Workspace, annotator_id: str) -> Opened | None:
 
 
 def open_case(workspace: Workspace, case_id: str, annotator_id: str) -> Opened:
-    """Open one chosen case, for a first answer or to correct an earlier one.
+    """Open one chosen case, for a first answer or to correct an earlier one; a draft of one's own comes back.
 
     Raises:
         NotFoundError: No such case.
@@ -62,7 +65,7 @@ def open_case(workspace: Workspace, case_id: str, annotator_id: str) -> Opened:
     with workspace.store.write(annotator_id) as tx:
         case = tx.get(Case, case_id)
         mine = tx.find(Assignment, where={"case_id": case_id, "annotator_id": annotator_id, "state": "open"}, limit=1)
-        assignment = mine[0] if mine else _open(tx, case, annotator_id, None, "chosen from the worklist")
+        assignment = go_on(tx, mine[0], case) if mine else open_assignment(tx, case, annotator_id, None, "chosen from the worklist")
         return _opened(tx, assignment, case)
 
 
@@ -73,6 +76,8 @@ def submit_mask(
     revision: int | None = None,
     mask: MaskArray | None = None,
     effort_seconds: float = 0.0,
+    replace: bool = False,
+    independent: bool = False,
 ) -> Annotation:
     """Finish an assignment with its draft, or with a whole mask made elsewhere.
 
@@ -82,20 +87,25 @@ def submit_mask(
         revision: The draft's revision as the page knows it; None skips the check.
         mask: Shape (I, J, K) of the case, uint8; None submits the draft.
         effort_seconds: Active time spent, without pauses.
+        replace: Replace an annotation that somebody else gave, knowingly; see `medloop.loop.replacing`.
+        independent: A mask made elsewhere owes nothing to the proposal that was shown; see `medloop.loop.independence`.
 
     Raises:
         ConflictError: The draft has another revision.
         StateError: The assignment is closed.
+        ReplacesError: Another annotation stands, and `replace` was not said.
         ShapeError: The mask is not the case's shape.
         LabelError: Values that the task does not know.
     """
     _require_kind(workspace, "segmentation")
+    elsewhere = mask is not None
     with workspace.store.read() as tx:
         assignment = require_open(tx.get(Assignment, assignment_id))
         case = tx.get(Case, assignment.case_id)
     revision, mask = _mask_or_draft(workspace, assignment, revision, mask)
     blob = workspace.store.blobs.put(encode_mask(checked_mask(workspace, case, mask)))
-    return _submit(workspace, assignment_id, revision, blob, None, effort_seconds, kind="mask", mask=mask)
+    how = Submitted("mask", blob, mask=mask, elsewhere=elsewhere, independent=independent, replace=replace)
+    return _submit(workspace, assignment_id, revision, how, effort_seconds)
 
 
 def submit_partial(
@@ -125,6 +135,7 @@ def submit_partial(
         LabelError: Values that the task does not know.
     """
     _require_kind(workspace, "segmentation")
+    elsewhere = mask is not None
     with workspace.store.read() as tx:
         assignment = require_open(tx.get(Assignment, assignment_id))
         case = tx.get(Case, assignment.case_id)
@@ -135,20 +146,31 @@ def submit_partial(
     if mask.shape == case.grid.shape:
         mask = np.where(answered_voxels(parts, case.grid.shape), mask, np.uint8(0))
     blob = workspace.store.blobs.put(encode_partial(checked_mask(workspace, case, mask), parts))
-    return _submit(workspace, assignment_id, revision, blob, None, effort_seconds, kind="partial", mask=whole)
+    return _submit(workspace, assignment_id, revision, Submitted("partial", blob, mask=whole, elsewhere=elsewhere), effort_seconds)
 
 
-def submit_tag(workspace: Workspace, assignment_id: str, *, tag: int, effort_seconds: float = 0.0) -> Annotation:
+def submit_tag(
+    workspace: Workspace, assignment_id: str, *, tag: int, effort_seconds: float = 0.0, replace: bool = False, independent: bool = False
+) -> Annotation:
     """Finish an assignment of a classification.
+
+    Args:
+        workspace: The project.
+        assignment_id: An open assignment.
+        tag: The label's value.
+        effort_seconds: As in `submit_mask`.
+        replace: As in `submit_mask`.
+        independent: The tag was given without sight of the proposed class.
 
     Raises:
         StateError: The assignment is closed, or the task is a segmentation.
+        ReplacesError: As in `submit_mask`.
         LabelError: A tag that the task does not know.
     """
     _require_kind(workspace, "classification")
     if tag not in workspace.task.label_values:
         raise LabelError(f"Unknown tag {tag}", remedy=f"use one of {list(workspace.task.label_values)}")
-    return _submit(workspace, assignment_id, None, None, tag, effort_seconds, kind="tag")
+    return _submit(workspace, assignment_id, None, Submitted("tag", tag=tag, independent=independent, replace=replace), effort_seconds)
 
 
 def _mask_or_draft(
@@ -163,12 +185,15 @@ def _mask_or_draft(
 
 
 def skip_case(workspace: Workspace, assignment_id: str, *, reason: str) -> Assignment:
-    """Close an assignment without an answer; the case is not asked again in this project."""
+    """Close an assignment without an answer; the case is not asked again in this project.
+
+    Annotations that the case has are withdrawn: they stay in the history, and a new one brings the case back.
+    """
     return _close(workspace, assignment_id, "skipped", "skip", reason)
 
 
 def flag_case(workspace: Workspace, assignment_id: str, *, reason: str) -> Assignment:
-    """Close an assignment and mark its case for someone to look at (bad image, wrong patient)."""
+    """Close an assignment and mark its case for someone to look at (bad image, wrong patient); withdraws as `skip_case`."""
     return _close(workspace, assignment_id, "flagged", "flag", reason)
 
 
@@ -190,72 +215,45 @@ def _take(workspace: Workspace, asked: Asked, annotator_id: str) -> Opened | Non
     with workspace.store.write(annotator_id) as tx:
         case = tx.get(Case, asked.case_id)
         if asked.assignment_id is not None:
-            return _opened(tx, tx.get(Assignment, asked.assignment_id), case)
+            return _opened(tx, go_on(tx, tx.get(Assignment, asked.assignment_id), case), case)
         taken = tx.count(Assignment, where={"case_id": case.id, "state": "open"})
         if taken or tx.current_annotations(case_ids=[case.id]):
             return None
-        return _opened(tx, _open(tx, case, annotator_id, asked.round_id, asked.reason), case)
-
-
-def _open(tx: Writer, case: Case, annotator_id: str, round_id: str | None, reason: str) -> Assignment:
-    model = tx.latest_model()
-    proposals = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1) if model else []
-    if not proposals:
-        proposals = tx.find(Prediction, where={"case_id": case.id}, order=("created_at",), descending=True, limit=1)
-    assignment = Assignment(
-        id=new_id("assignment"),
-        case_id=case.id,
-        annotator_id=annotator_id,
-        round_id=round_id,
-        proposal_id=proposals[0].id if proposals else None,
-        reason=reason,
-        opened_at=now(),
-    )
-    tx.add(assignment, verb="open")
-    return assignment
+        return _opened(tx, open_assignment(tx, case, annotator_id, asked.round_id, asked.reason), case)
 
 
 def _opened(tx: Reader, assignment: Assignment, case: Case) -> Opened:
     prediction = tx.get(Prediction, assignment.proposal_id) if assignment.proposal_id else None
-    return Opened(assignment, case, prediction, own_answer(tx, case.id, assignment.annotator_id))
+    return Opened(assignment, case, prediction, standing_annotation(tx, case.id))
 
 
-def _submit(
-    workspace: Workspace,
-    assignment_id: str,
-    revision: int | None,
-    blob: str | None,
-    tag: int | None,
-    effort_seconds: float,
-    *,
-    kind: AnswerKind,
-    mask: MaskArray | None = None,
-) -> Annotation:
+def _submit(workspace: Workspace, assignment_id: str, revision: int | None, how: Submitted, effort_seconds: float) -> Annotation:
     if not 0.0 <= effort_seconds <= MAX_EFFORT_SECONDS:
         raise InputError(f"Effort lies between 0 and {MAX_EFFORT_SECONDS:.0f} seconds, got {effort_seconds:g}")
     with workspace.store.read() as tx:
         annotator_id = tx.get(Assignment, assignment_id).annotator_id
     annotation_id = new_id("annotation")
-    made = provenance_of(workspace, assignment_id, mask, annotation_id) if mask is not None else None
+    origin = origin_of(workspace, assignment_id, how)
+    made = provenance_of(workspace, assignment_id, how.mask, annotation_id) if how.mask is not None else None
     with workspace.store.write(annotator_id) as tx:
         assignment = require_open(tx.get(Assignment, assignment_id))
         _require_revision(assignment, revision)
-        earlier = own_answer(tx, assignment.case_id, annotator_id)
-        simulated = _is_simulated(tx, annotator_id)
         annotation = Annotation(
             id=annotation_id,
             case_id=assignment.case_id,
             task_id=workspace.task.id,
             annotator_id=annotator_id,
-            kind=kind,
-            blob=blob,
-            tag=tag,
-            origin="simulated" if simulated else "human",
+            kind=how.kind,
+            blob=how.blob,
+            tag=how.tag,
+            origin=origin.origin,
             assignment_id=assignment.id,
-            proposal_id=assignment.proposal_id,
-            supersedes=earlier.id if earlier and kind != "partial" else None,
+            proposal_id=origin.proposal_id,
+            supersedes=replaced_by(tx, assignment, how),
             effort_seconds=float(effort_seconds),
             created_at=now(),
+            began_with=origin.began_with,
+            untouched=origin.untouched,
         )
         tx.add(annotation, verb="submit")
         if made is not None:
@@ -272,14 +270,11 @@ def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reas
     with workspace.store.read() as tx:
         annotator_id = tx.get(Assignment, assignment_id).annotator_id
     with workspace.store.write(annotator_id) as tx:
-        require_open(tx.get(Assignment, assignment_id))
+        assignment = require_open(tx.get(Assignment, assignment_id))
+        withdraw_case(tx, assignment, "skipped" if verb == "skip" else "flagged", cleaned)
         closed = tx.change(Assignment, assignment_id, verb=verb, fields={"state": state, "reason": cleaned, "closed_at": now()})
     after_answer(workspace)
     return closed
-
-
-def _is_simulated(tx: Reader, annotator_id: str) -> bool:
-    return tx.get(Annotator, annotator_id).kind == "simulated"
 
 
 def _require_kind(workspace: Workspace, kind: str) -> None:

@@ -45,7 +45,7 @@ def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraSco
     settings = workspace.settings
     with workspace.store.read() as tx:
         candidates = askable(tx)
-        model = tx.latest_model()
+        model = tx.live_model()
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)} if model else {}
     gather = Gathering(workspace, candidates.train, predictions, model, extra_scores or {}, round_index, thorough)
     names = (settings.strategy, settings.first_strategy, "random") if model else (settings.first_strategy, "random")

@@ -17,10 +17,12 @@ from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Json, Mode
 from medloop.core.seeds import generator
 from medloop.loop.arrays import load_answer, load_image
 from medloop.loop.consensus import consensus_answers
+from medloop.loop.label_versions import LabelVersions, knows_every_label, label_versions
 from medloop.loop.proposals import load_predictor
 from medloop.loop.workspace import Workspace
 from medloop.metrics.voxel_calibration import Calibration, boundary_band, judge_rows, voxel_rows
 from medloop.quality.calibrate import Calibrator, fit_isotonic, fit_temperature
+from medloop.store.reader import Reader
 
 if TYPE_CHECKING:
     from medloop.models.predict import Predictor
@@ -58,17 +60,25 @@ def calibrate_model(workspace: Workspace, *, method: Method = "temperature") -> 
         InputError: Without a model, or without validation answers.
     """
     with workspace.store.read() as tx:
-        model = tx.latest_model()
-        answered = {split: [(a, tx.get(Case, a.case_id)) for a in consensus_answers(tx, split)] for split in EVALUATION_SPLITS}
+        model = tx.live_model()
+        versions = label_versions(tx, workspace.task)
+        answered = {split: [(a, tx.get(Case, a.case_id)) for a in _complete(tx, split, versions)] for split in EVALUATION_SPLITS}
     if model is None or not answered["validation"]:
         have = "no model" if model is None else "no validation answers"
         raise InputError(f"A calibration is fitted on validation answers to a model's predictions, got {have}", remedy="answer and train")
+    if not knows_every_label(model, workspace.task):
+        raise InputError(f"Model {model.index} does not know every label of the task", remedy="train again")
     predictor = load_predictor(workspace.store.blobs, model)
     rows = {split: [_rows_of(workspace, predictor, model, *pair) for pair in pairs] for split, pairs in answered.items()}
     fitted = _fit(method, _joined(rows["validation"]))
     fair: list[Rows] = [one for split in _fair(answered) for one in rows[split]]
     before, after = _judge(fair, fitted) if fair else (None, None)
     return CalibrationReport(model.index, fitted.to_json(), len(rows["validation"]), len(fair), before, after)
+
+
+def _complete(tx: Reader, split: Split, versions: LabelVersions) -> list[Annotation]:
+    """Annotations that know every label of the task; the background of others may hold those that came later."""
+    return [a for a in consensus_answers(tx, split) if not versions.unknown(a)]
 
 
 def _fair(answered: dict[Split, list[tuple[Annotation, Case]]]) -> list[Split]:

@@ -7,6 +7,7 @@ from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Annotator, Case, Source, Split, new_id, now
 from medloop.images.encode import encode_mask, encode_voxels
+from medloop.loop.predicting import follow_up
 from medloop.loop.workspace import Workspace
 
 IMPORTER = "import"
@@ -25,9 +26,14 @@ def add_case(
     answered_by: Annotator | None = None,
     notes: tuple[str, ...] = (),
     stratum: str = "",
+    answered_at: str | None = None,
+    effort_seconds: float = 0.0,
     actor: str = "system",
+    follow: bool = True,
 ) -> Case:
-    """Store one case, with its answer if there is one, in one transaction.
+    """Store one case, with its answer if there is one, in one transaction; then let the model in use predict or be judged on it.
+
+    With `follow` False the caller does the latter once for many cases, by `follow_up`.
 
     Raises:
         InputError: Voxels that cannot be kept, or an answer that does not fit the image or the task.
@@ -41,7 +47,10 @@ def add_case(
     with workspace.store.write(actor) as tx:
         tx.add(case, verb="import")
         if answer is not None and answered_by is not None:
-            tx.add(_imported_answer(workspace, case, answered_by, blob, answer), verb="import")
+            made = imported_annotation(workspace, case, answered_by, blob, answer, at=answered_at, effort=effort_seconds)
+            tx.add(made, verb="import")
+    if follow:
+        follow_up(workspace)
     return case
 
 
@@ -95,7 +104,20 @@ def _case_record(
     )
 
 
-def _imported_answer(workspace: Workspace, case: Case, by: Annotator, blob: str | None, answer: Mask | int) -> Annotation:
+def imported_annotation(
+    workspace: Workspace, case: Case, by: Annotator, blob: str | None, answer: Mask | int, *, at: str | None = None, effort: float = 0.0
+) -> Annotation:
+    """The record of an annotation that a source brings.
+
+    Args:
+        workspace: The project.
+        case: What it is of.
+        by: Whose it is.
+        blob: Its voxels, None for a tag.
+        answer: In the task's values.
+        at: When it was made; None means now.
+        effort: Seconds it took.
+    """
     return Annotation(
         id=new_id("annotation"),
         case_id=case.id,
@@ -105,5 +127,6 @@ def _imported_answer(workspace: Workspace, case: Case, by: Annotator, blob: str 
         blob=blob,
         tag=answer if isinstance(answer, int) else None,
         origin="imported",
-        created_at=now(),
+        effort_seconds=effort,
+        created_at=at or now(),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.arrays import BoolArray
-from medloop.core.records import Annotation, Annotator, Case, Json, Model, Prediction
+from medloop.core.records import Annotation, Annotator, Assignment, Case, Json, Model, Prediction
 from medloop.images.encode import decode_mask
 from medloop.loop.arrays import load_answer
 from medloop.loop.drafts import touched_voxels
@@ -19,6 +19,7 @@ from medloop.loop.filling import HandWork, hand_work
 from medloop.loop.parts import UNKNOWN
 from medloop.loop.provenance import provenance
 from medloop.loop.reviewing import visits_of
+from medloop.loop.standing import base_of
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
 
@@ -89,9 +90,16 @@ def touched_of(workspace: Workspace, answers: Sequence[Annotation], case: Case) 
     return touched
 
 
+def _began_from(tx: Reader, annotation: Annotation) -> Annotation | None:
+    """The annotation that this one began with, if it began with one."""
+    if annotation.assignment_id is not None:
+        return base_of(tx, tx.get(Assignment, annotation.assignment_id))
+    return tx.get(Annotation, annotation.supersedes) if annotation.supersedes else None
+
+
 def _touched(workspace: Workspace, tx: Reader, annotation: Annotation, case: Case) -> BoolArray:
     blobs, shape = workspace.store.blobs, case.grid.shape
-    earlier = tx.get(Annotation, annotation.supersedes) if annotation.supersedes else None
+    earlier = _began_from(tx, annotation)
     began = earlier.blob if earlier else tx.get(Prediction, annotation.proposal_id).mask if annotation.proposal_id else None
     answer = load_answer(blobs, annotation, case)
     if isinstance(answer, int):

@@ -12,6 +12,7 @@ from math import inf
 import numpy as np
 
 from medloop.core.errors import InputError
+from medloop.core.names import natural_key
 from medloop.core.records import Case, Evaluation, Model, Prediction, Split
 from medloop.loop.workspace import Workspace
 from medloop.metrics.selective import risk_coverage
@@ -111,10 +112,7 @@ def triage_pool(workspace: Workspace, *, risk: float = 0.1, good: float = GOOD_D
     """
     fewest = fewest_patients(risk)
     with workspace.store.read() as tx:
-        newest = tx.find(Evaluation, order=("created_at",), descending=True, limit=1)
-        if not newest:
-            raise InputError("Sorting the pool needs an evaluated model, got none", remedy="answer evaluation cases and train a model")
-        model = tx.get(Model, newest[0].model_id)
+        model = _evaluated_model(tx)
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
         splits, judged = _judged_cases(tx, model, predictions, fewest)
         pool = sorted(tx.unanswered_cases(["train", "audit"]), key=lambda c: c.name)
@@ -136,11 +134,22 @@ def triage_pool(workspace: Workspace, *, risk: float = 0.1, good: float = GOOD_D
     )
 
 
+def _evaluated_model(tx: Reader) -> Model:
+    """The model in use where it is evaluated, else the one evaluated last."""
+    live = tx.live_model()
+    if live is not None and tx.current_evaluations(model_id=live.id):
+        return live
+    newest = tx.find(Evaluation, order=("created_at",), descending=True, limit=1)
+    if not newest:
+        raise InputError("Sorting the pool needs an evaluated model, got none", remedy="answer evaluation cases and train a model")
+    return tx.get(Model, newest[0].model_id)
+
+
 def _judged_cases(
     tx: Reader, model: Model, predictions: dict[str, Prediction], fewest: int
 ) -> tuple[tuple[Split, ...], list[EvaluatedCase]]:
     """The splits whose evaluated cases are used, and these cases; all there are when even they are too few."""
-    by_split = {e.split: _of_split(tx, e, predictions) for e in tx.find(Evaluation, where={"model_id": model.id})}
+    by_split = {e.split: _of_split(tx, e, predictions) for e in tx.current_evaluations(model_id=model.id)}
     fair: tuple[Split, ...] = tuple(split for split in by_split if split != "validation")
     if len({c.patient for split in fair for c in by_split[split]}) < fewest:
         fair = tuple(by_split)
@@ -174,7 +183,7 @@ def _sort_cases(
         for case, score, decision in zip(cases, scores, deferral.decide(scores), strict=True)
         for p in [predictions[case.id]]
     ]
-    return tuple(sorted(found, key=lambda c: (c.score, c.name)))
+    return tuple(sorted(found, key=lambda c: (c.score, natural_key(c.name))))
 
 
 def _reason(decision: Decision, score: float, deferral: Deferral, good: float, hard: float) -> str:

@@ -43,7 +43,7 @@ def create_demo(folder: Path, *, cases: int = DEMO_CASES) -> Workspace:
         settings=DEMO_SETTINGS,
         actor="demo",
     )
-    teacher = annotator_named(workspace, IMPORTER)
+    teacher = annotator_named(workspace, IMPORTER, program=True)
     for index in range(cases):
         phantom = phantom_3d(index, DEMO_SETTINGS.seed)
         split: Split = "test" if index in TEST_CASES else "train"

@@ -115,7 +115,7 @@ def run_description(workspace: Workspace, control: JobControl) -> Json:
     """The job: describe every training and audit case, then let the first round be asked by it."""
     with workspace.store.read() as tx:
         cases = [c for c in tx.find(Case, order=("name",)) if c.split in ("train", "audit")]
-        begun = tx.count(Round) > 0 or tx.latest_model() is not None
+        begun = tx.count(Round) > 0 or tx.live_model() is not None
     settings = workspace.settings
     described = 0
     if "features" in strategy(settings.first_strategy).needs:

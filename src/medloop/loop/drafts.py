@@ -1,7 +1,8 @@
 """The edit in progress: a base mask plus numbered patches, so that nothing drawn is ever lost.
 
-The base is the annotator's own earlier answer, else the proposal shown, else background. Each patch sets
-runs of voxels; its number follows the last one, so a stale page is told (409) instead of overwriting.
+The base is the annotation in force when the case was opened, anybody's, else the proposal shown, else background; it
+stays the base whatever happens to the case meanwhile. Each patch sets runs of voxels; its number follows the last one, so a
+stale page is told (409) instead of overwriting.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Predi
 from medloop.images.encode import decode_mask, encode_mask
 from medloop.loop.gestures import bring_back, take_back
 from medloop.loop.runs import Run, apply_runs
+from medloop.loop.standing import base_of
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
@@ -115,8 +117,7 @@ def packed_draft(workspace: Workspace, assignment_id: str) -> tuple[int, bytes]:
     """The draft as (revision, mask bytes in file order, gzip); an untouched one is sent as it is stored."""
     with workspace.store.read() as tx:
         assignment = tx.get(Assignment, assignment_id)
-        case = tx.get(Case, assignment.case_id)
-        stored = None if tx.patches(assignment_id) else stored_base(tx, assignment, case)
+        stored = None if tx.patches(assignment_id) else stored_base(tx, assignment)
     if stored is not None:
         return 0, workspace.store.blobs.get(stored)
     draft = read_draft(workspace, assignment_id)
@@ -161,7 +162,8 @@ def require_open(assignment: Assignment) -> Assignment:
         StateError: It was submitted, skipped, flagged or released.
     """
     if assignment.state != "open":
-        raise StateError(f"This assignment is {assignment.state}, not open", remedy="open the case again")
+        kept = "; your draft is kept" if assignment.state == "released" else ""
+        raise StateError(f"This assignment is {assignment.state}, not open", remedy=f"open the case again{kept}")
     return assignment
 
 
@@ -189,18 +191,18 @@ def own_answer(tx: Reader, case_id: str, annotator_id: str) -> Annotation | None
 
 
 def base_mask(workspace: Workspace, tx: Reader, assignment: Assignment, case: Case) -> MaskArray:
-    """The mask an edit began with, shape (I, J, K): the annotator's own earlier answer, else the proposal, else background."""
-    stored = stored_base(tx, assignment, case)
+    """The mask an edit began with, shape (I, J, K): the annotation in force then, else the proposal, else background."""
+    stored = stored_base(tx, assignment)
     if stored is None:
         return np.zeros(case.grid.shape, dtype=np.uint8)
     return decode_mask(workspace.store.blobs.get(stored), case.grid.shape)
 
 
-def stored_base(tx: Reader, assignment: Assignment, case: Case) -> str | None:
+def stored_base(tx: Reader, assignment: Assignment) -> str | None:
     """Blob of the mask the edit began with; None when it began with background."""
-    earlier = own_answer(tx, case.id, assignment.annotator_id)
-    if earlier is not None and earlier.blob is not None and earlier.assignment_id != assignment.id:
-        return earlier.blob
+    base = base_of(tx, assignment)
+    if base is not None and base.blob is not None:
+        return base.blob
     return tx.get(Prediction, assignment.proposal_id).mask if assignment.proposal_id is not None else None
 
 

@@ -8,11 +8,12 @@ from typing import TypeAlias
 from medloop.core.errors import SettingError, UnavailableError
 from medloop.core.records import Model
 from medloop.interaction.engine import Engine
+from medloop.loop.label_versions import knows_every_label
 from medloop.loop.workspace import Workspace
 from medloop.store.blobs import Blobs
 
 AUTO = "auto"
-"""The project's own network where its newest model takes gestures, else the classical engine."""
+"""The project's own network where its newest model takes gestures and knows every label, else the classical engine."""
 
 ENGINES = (AUTO, "classical", "network")
 
@@ -44,9 +45,12 @@ def choose_engine(workspace: Workspace, name: str = AUTO) -> EngineChoice:
     if name not in ENGINES:
         raise SettingError(f"An engine is one of {', '.join(ENGINES)}, got {name!r}")
     with workspace.store.read() as tx:
-        model = tx.latest_model()
-    if name != "classical" and model is not None and model.recipe.get("guided", False):
+        model = tx.live_model()
+    guided = model is not None and bool(model.recipe.get("guided", False))
+    if name != "classical" and model is not None and guided and knows_every_label(model, workspace.task):
         return EngineChoice(f"network {model.id}", partial(_network, workspace.store.blobs, model))
+    if name == "network" and guided:
+        raise UnavailableError("The newest model does not know every label of the task", remedy="train again, or use the classical engine")
     if name == "network":
         remedy = "turn on the project's setting guided and train, or use the classical engine"
         raise UnavailableError("The newest model takes no gestures", remedy=remedy)

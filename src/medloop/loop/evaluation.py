@@ -1,15 +1,35 @@
 """The job that judges a model on cases it never learned from: one point of the learning curve per split."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from medloop.core.image import Mask
-from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Evaluation, Json, Model, Prediction, Snapshot, Split, new_id, now
+from medloop.core.records import (
+    EVALUATION_SPLITS,
+    Annotation,
+    Case,
+    Evaluation,
+    EvaluationTruth,
+    Json,
+    Label,
+    Model,
+    Prediction,
+    Snapshot,
+    Split,
+    new_id,
+    now,
+)
 from medloop.core.seeds import generator
 from medloop.loop.arrays import load_answer, load_proposal
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.control import JobControl
+from medloop.loop.independence import leaning_words, leans_on_proposal
+from medloop.loop.label_versions import label_versions, labels_of_model
+from medloop.loop.predicting import is_outdated, truth_digest
 from medloop.loop.proposals import predict_cases
 from medloop.loop.rounds import close_evaluated
+from medloop.loop.standing_models import choose_live
 from medloop.loop.workspace import Workspace
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice
@@ -20,15 +40,48 @@ ScoresByCase = dict[str, dict[str, float]]
 def run_evaluation(workspace: Workspace, control: JobControl) -> Json:
     """Judge one model on every split that has answers, and close the rounds that waited for it."""
     with workspace.store.read() as tx:
-        model = tx.get(Model, str(control.job.payload["model_id"]))
-        done = {e.split for e in tx.find(Evaluation, where={"model_id": model.id})}
-    result: dict[str, float] = {}
-    for split in EVALUATION_SPLITS:
-        if split not in done and (evaluation := evaluate(workspace, model, split, control)) is not None:
-            result[split] = evaluation.mean
-            control.log(f"{split}: {evaluation.metric} {evaluation.mean:.3f} ({evaluation.low:.3f} to {evaluation.high:.3f})")
+        model, live = tx.get(Model, str(control.job.payload["model_id"])), tx.live_model()
+    result = bring_up_to_date(workspace, model, control)
+    if live is not None and live.id != model.id:
+        bring_up_to_date(workspace, live, control)  # both are compared on the same annotations
+    choice = choose_live(workspace, model)
+    if choice is not None:
+        control.log(choice.reason)
     close_evaluated(workspace, model.id)
     return result
+
+
+def bring_up_to_date(workspace: Workspace, model: Model, control: JobControl) -> dict[str, float]:
+    """Judge a model on every split whose annotations it was not yet held against; the new means by split.
+
+    An evaluation whose annotations have changed since is superseded, and one whose annotations are gone no longer counts.
+    """
+    result: dict[str, float] = {}
+    for split in EVALUATION_SPLITS:
+        with workspace.store.read() as tx:
+            digest, due = truth_digest(tx, split), is_outdated(tx, model, split)
+        if not due:
+            continue
+        evaluation = evaluate(workspace, model, split, control)
+        with workspace.store.write("worker") as tx:
+            tx.add(_truth(model, split, evaluation, digest), verb="hold")
+        if evaluation is not None:
+            result[split] = evaluation.mean
+            control.log(f"{split}: {evaluation.metric} {evaluation.mean:.3f} ({evaluation.low:.3f} to {evaluation.high:.3f})")
+            if evaluation.leaning:
+                control.log(f"{split}: {leaning_words(len(evaluation.leaning), len(evaluation.per_case))}")
+    return result
+
+
+def _truth(model: Model, split: Split, evaluation: Evaluation | None, digest: str) -> EvaluationTruth:
+    return EvaluationTruth(
+        id=new_id("truth"),
+        model_id=model.id,
+        split=split,
+        evaluation_id=evaluation.id if evaluation else None,
+        digest=digest,
+        created_at=now(),
+    )
 
 
 def evaluate(workspace: Workspace, model: Model, split: Split, control: JobControl) -> Evaluation | None:
@@ -41,10 +94,13 @@ def evaluate(workspace: Workspace, model: Model, split: Split, control: JobContr
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
         snapshot = tx.get(Snapshot, model.snapshot_id)
         learned = [tx.get(Annotation, i) for i in snapshot.annotation_ids]
+        leaning = {a.case_id for a in answers if leans_on_proposal(tx, a)}
     if not answers:
         return None
     predict_cases(workspace, model, sorted(cases.values(), key=lambda c: c.name), control)
     per_case = score_answers(workspace, model, answers, cases)
+    if not per_case:
+        return None
     ordered = sorted(per_case, key=lambda i: cases[i].name)
     values = np.array([np.mean(list(per_case[i].values())) for i in ordered])
     patients = [cases[i].patient for i in ordered]
@@ -62,6 +118,7 @@ def evaluate(workspace: Workspace, model: Model, split: Split, control: JobContr
         per_case=per_case,
         selected=split == "validation",
         created_at=now(),
+        leaning=tuple(i for i in ordered if i in leaning),
     )
     with workspace.store.write("worker") as tx:
         tx.add(evaluation, verb="evaluate")
@@ -69,20 +126,26 @@ def evaluate(workspace: Workspace, model: Model, split: Split, control: JobContr
 
 
 def score_answers(workspace: Workspace, model: Model, answers: list[Annotation], cases: dict[str, Case]) -> ScoresByCase:
-    """Case id → {label name: Dice}, or {"correct": 0 or 1} for a classification."""
+    """Case id → {label name: Dice}, or {"correct": 0 or 1} for a classification.
+
+    Labels that the annotation or the model does not know, as they were added later, are left out, and cases where none is left.
+    """
     scores: ScoresByCase = {}
     with workspace.store.read() as tx:
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
+        versions = label_versions(tx, workspace.task)
+    learnt = set(labels_of_model(model, workspace.task))
     for answer in answers:
         if answer.case_id in predictions:
-            scores[answer.case_id] = _score(workspace, answer, cases[answer.case_id], predictions[answer.case_id])
-    return scores
+            labels = [label for label in versions.known(answer) if label in learnt]
+            scores[answer.case_id] = _score(workspace, answer, cases[answer.case_id], predictions[answer.case_id], labels)
+    return {case_id: found for case_id, found in scores.items() if found}
 
 
-def _score(workspace: Workspace, answer: Annotation, case: Case, prediction: Prediction) -> dict[str, float]:
+def _score(workspace: Workspace, answer: Annotation, case: Case, prediction: Prediction, labels: Sequence[Label]) -> dict[str, float]:
     truth = load_answer(workspace.store.blobs, answer, case)
     if not isinstance(truth, Mask):
         return {"correct": float(int(np.argmax(prediction.probabilities)) == truth)}
     proposed = load_proposal(workspace.store.blobs, prediction, case)
-    by_value = dice(proposed, truth.array, workspace.task.label_values)
-    return {label.name: float(by_value[label.value]) for label in workspace.task.labels}
+    by_value = dice(proposed, truth.array, [label.value for label in labels])
+    return {label.name: float(by_value[label.value]) for label in labels}

@@ -11,7 +11,7 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import LabelError, NotFoundError, StateError
-from medloop.core.records import Annotation, Case, Evaluation, Prediction
+from medloop.core.records import Annotation, Case, Prediction
 from medloop.core.seeds import generator
 from medloop.explain.contrast import HintPlace, best_hints
 from medloop.explain.examples import Distance, nearest
@@ -152,7 +152,7 @@ def _scores(workspace: Workspace, prediction: Prediction | None) -> dict[str, fl
     if prediction is None:
         return {}
     with workspace.store.read() as tx:
-        evaluations = tx.find(Evaluation, where={"model_id": prediction.model_id})
+        evaluations = tx.current_evaluations(model_id=prediction.model_id)
     return {i: float(np.mean(list(s.values()))) for e in evaluations for i, s in e.per_case.items() if s}
 
 

@@ -7,13 +7,13 @@ import numpy as np
 
 from medloop.core.arrays import BoolArray, FloatArray, MaskArray, ProbabilitySamples
 from medloop.core.records import Case, Prediction
-from medloop.images.result import UNSIZED
+from medloop.images.result import UNSIZED, UNSPACED
 from medloop.metrics.measures import MeasureName, measure, measure_names
 
 
 def is_sized(case: Case) -> bool:
     """Whether the case's voxels have a known size, so that its figures may be called millimetres."""
-    return UNSIZED not in case.notes
+    return not {UNSIZED, UNSPACED} & set(case.notes)
 
 
 def mask_figures(inside: BoolArray, case: Case) -> dict[str, float | None]:

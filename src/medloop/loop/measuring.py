@@ -14,10 +14,12 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray, MaskArray
 from medloop.core.errors import NotFoundError, StateError
-from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Label, Prediction
+from medloop.core.names import natural_key
+from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Label, Model, Prediction
 from medloop.loop.arrays import load_mask, load_proposal
 from medloop.loop.consensus import consensus_answers, deciding
 from medloop.loop.figures import figures_of_samples, is_sized, mask_figures, reaches_border
+from medloop.loop.label_versions import label_versions, labels_of_model
 from medloop.loop.memo import Memo, memo
 from medloop.loop.workspace import Workspace
 from medloop.metrics.measure_bounds import Bounds, BoundsRule, bound_measure, fit_bounds
@@ -101,7 +103,7 @@ def measure_project(workspace: Workspace, *, of: Wanted = "any") -> list[CaseMea
     """
     _require_masks(workspace)
     with workspace.store.read() as tx:
-        cases = tx.find(Case, order=("name",))
+        cases = sorted(tx.find(Case), key=lambda case: natural_key(case.name))
     found = []
     with memo(workspace, "measures") as known:
         measuring = _Measuring(workspace, known, {})
@@ -113,7 +115,7 @@ def measure_project(workspace: Workspace, *, of: Wanted = "any") -> list[CaseMea
 
 def newest_prediction(tx: Reader, case_id: str) -> Prediction | None:
     """What the newest model says of a case, or the newest model that has seen it."""
-    model = tx.latest_model()
+    model = tx.live_model()
     own = tx.find(Prediction, where={"case_id": case_id, "model_id": model.id}, limit=1) if model else []
     found = own or tx.find(Prediction, where={"case_id": case_id}, order=("created_at",), descending=True, limit=1)
     return found[0] if found else None
@@ -147,7 +149,9 @@ def _measured(run: _Measuring, case_id: str, of: Wanted) -> CaseMeasures:
 
 
 def _measured_answer(run: _Measuring, case: Case, answer: Annotation) -> CaseMeasures:
-    labels = run.workspace.task.labels
+    """Of the labels that the annotation knew: that one added later is not drawn says nothing of its size."""
+    with run.workspace.store.read() as tx:
+        labels = label_versions(tx, run.workspace.task).known(answer)
     figures = {label.value: _of_answer(run, case, answer, label.value) for label in labels}
     rows = [_plain(label, name, figures[label.value], case) for label in labels for name in measure_names(case.grid)]
     return CaseMeasures(case.id, case.name, "answer", answer.id, is_sized(case), COVERAGE, tuple(rows))
@@ -157,12 +161,16 @@ def _measured_prediction(run: _Measuring, case: Case, prediction: Prediction) ->
     mask = load_proposal(run.workspace.store.blobs, prediction, case)
     evaluated = [pair for pair in _evaluated(run, prediction) if pair[0].id != case.id and is_sized(pair[0]) == is_sized(case)]
     rows = []
-    for label in run.workspace.task.labels:
+    with run.workspace.store.read() as tx:
+        labels = labels_of_model(tx.get(Model, prediction.model_id), run.workspace.task)
+        versions = label_versions(tx, run.workspace.task)
+    for label in labels:
+        judging = [row for row in evaluated if label in versions.known(row[1])]
         figures = _of_prediction(run, case, prediction, label.value, mask=mask)
         cut_off = case.grid.is_2d and reaches_border(mask, label.value)
         for name in measure_names(case.grid):
             plain = _plain(label, name, figures, case)
-            rule = _rule(run, evaluated, label.value, name)
+            rule = _rule(run, judging, label.value, name)
             rows.append(_bounded(plain, figures_of_samples(prediction, label.value, name), rule, cut_off=cut_off))
     return CaseMeasures(case.id, case.name, "prediction", prediction.id, is_sized(case), COVERAGE, tuple(rows))
 

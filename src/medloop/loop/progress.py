@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medloop.core.records import Annotation, Evaluation, Model, Query, Round, Snapshot
+from medloop.core.records import Annotation, Model, Query, Round
 from medloop.loop.effort import EffortLine, effort_summary
+from medloop.loop.independence import leaning_words
+from medloop.loop.model_lines import ModelLine, model_lines
+from medloop.loop.predicting import POOL
 from medloop.loop.queried import ClassCount, queried_classes
 from medloop.loop.stopping import stopping_advice
 from medloop.loop.workspace import Workspace
@@ -22,7 +25,12 @@ RECENT_ANSWERS = 50
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One model on one split, mean with 95 % interval, against answers learned and human minutes."""
+    """One model on one split, mean with 95 % interval, against answers learned and human minutes.
+
+    Attributes:
+        leaning: Cases whose annotation leans on a model's proposal; see `medloop.loop.independence`.
+        warning: What that does to the score, in words; "" where there are none.
+    """
 
     model_index: int
     labelled_cases: int
@@ -33,6 +41,8 @@ class CurvePoint:
     low: float
     high: float
     selected: bool
+    leaning: int = 0
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,18 +52,6 @@ class PoolQuality:
     mean: float
     low_count: int
     histogram: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class ModelLine:
-    """One model in a table."""
-
-    id: str
-    index: int
-    created_at: str
-    steps: int
-    seconds: float
-    cases: int
 
 
 @dataclass(frozen=True)
@@ -73,6 +71,9 @@ class Progress:
     """Everything at once.
 
     Attributes:
+        curve: Evaluations that count, one model per distinct set of annotations.
+        unpredicted: Unanswered cases that the model in use has not seen yet; None without a model.
+        pool_note: What is missing in the pool's predictions and qualities, in words; "" where nothing is.
         effort: What each annotator's answers took.
         queried: Per label, how many answered cases hold it and how many of them were asked.
         stopping: Whether to go on asking, and why.
@@ -84,6 +85,8 @@ class Progress:
     total: int
     pool_quality: PoolQuality | None
     models: tuple[ModelLine, ...]
+    unpredicted: int | None
+    pool_note: str
     rounds: tuple[RoundLine, ...]
     effort: tuple[EffortLine, ...]
     queried: tuple[ClassCount, ...]
@@ -94,15 +97,18 @@ def progress(workspace: Workspace) -> Progress:
     """The project's progress now."""
     queried, stopping = queried_classes(workspace), stopping_advice(workspace)
     with workspace.store.read() as tx:
-        models = tx.find(Model, order=("index",))
-        counts = tx.case_counts()
+        models, live = tx.distinct_models(), tx.live_model()
+        counts, pooled = tx.case_counts(), pool_quality(tx.expected_qualities(["train"]))
+        unpredicted = tx.unpredicted(live.id, POOL) if live else None
         return Progress(
             curve=tuple(_curve(tx, models)),
             labels_per_hour=labels_per_hour(tx),
             answered=counts.answered,
             total=counts.total,
-            pool_quality=pool_quality(tx.expected_qualities(["train"])),
-            models=tuple(_model_line(tx, m) for m in models),
+            pool_quality=pooled,
+            models=model_lines(tx),
+            unpredicted=unpredicted,
+            pool_note=pool_note(live, unpredicted, pooled),
             rounds=tuple(_round_line(tx, r) for r in tx.find(Round, order=("index",))),
             effort=effort_summary(tx),
             queried=queried,
@@ -126,19 +132,38 @@ def pool_quality(values: Sequence[float]) -> PoolQuality | None:
     return PoolQuality(float(array.mean()), int((array < GOOD_QUALITY).sum()), tuple(int(n) for n in histogram))
 
 
+def pool_note(live: Model | None, unpredicted: int | None, quality: PoolQuality | None) -> str:
+    """Why the pool has no prediction or no expected quality; "" where every case has both."""
+    if live is None:
+        return "No model yet: the first one predicts the pool."
+    if unpredicted:
+        cases = "1 case waits" if unpredicted == 1 else f"{unpredicted} cases wait"
+        return f"{cases} for the prediction of model {live.index}."
+    if quality is None:
+        return f"Model {live.index} has predicted the pool; how good that is cannot be told before more evaluation patients are judged."
+    return ""
+
+
 def _curve(tx: Reader, models: Sequence[Model]) -> list[CurvePoint]:
-    by_id = {m.id: m.index for m in models}
-    evaluations = sorted(tx.find(Evaluation), key=lambda e: (e.split, by_id[e.model_id]))
+    by_id, order = {m.id: m.index for m in models}, {m.id: place for place, m in enumerate(models)}
+    judged = [e for e in tx.current_evaluations() if e.model_id in by_id]
+    evaluations = sorted(judged, key=lambda e: (e.split, order[e.model_id]))
     return [
-        CurvePoint(by_id[e.model_id], e.labelled_cases, e.effort_minutes, e.split, e.metric, e.mean, e.low, e.high, e.selected)
+        CurvePoint(
+            by_id[e.model_id],
+            e.labelled_cases,
+            e.effort_minutes,
+            e.split,
+            e.metric,
+            e.mean,
+            e.low,
+            e.high,
+            e.selected,
+            leaning=len(e.leaning),
+            warning=leaning_words(len(e.leaning), len(e.per_case)),
+        )
         for e in evaluations
     ]
-
-
-def _model_line(tx: Reader, model: Model) -> ModelLine:
-    cases = len(tx.get(Snapshot, model.snapshot_id).annotation_ids)
-    steps, seconds = int(model.metrics.get("steps", 0)), float(model.metrics.get("seconds", 0.0))
-    return ModelLine(model.id, model.index, model.created_at, steps, seconds, cases)
 
 
 def _round_line(tx: Reader, current: Round) -> RoundLine:

@@ -8,25 +8,32 @@ with Project.create("liver", kind="segmentation", labels=["liver"]) as project:
 """
 
 from collections.abc import Sequence
+from dataclasses import replace as replace_record
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from medloop.core.arrays import MaskArray
+from medloop.core.errors import NotFoundError
 from medloop.core.image import Image
-from medloop.core.records import Annotation, ProjectSettings, TaskKind
+from medloop.core.records import Annotation, Case, Model, ProjectSettings, TaskKind
+from medloop.core.settings import SettingValue
 from medloop.datasets.dataset import MaskReading
 from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import Opened, next_assignment, skip_case, submit_mask, submit_partial, submit_tag
+from medloop.loop.answers import Opened, flag_case, next_assignment, open_case, skip_case, submit_mask, submit_partial, submit_tag
 from medloop.loop.arrays import load_image, load_proposal
+from medloop.loop.configuring import Changed, TaskChange, configure
 from medloop.loop.exporting import ExportReport, export_project
 from medloop.loop.importing import ImportReport, import_dataset
 from medloop.loop.measuring import CaseMeasures, Wanted, measure_project
+from medloop.loop.model_lines import ModelLine, list_models
 from medloop.loop.parts import Part
 from medloop.loop.progress import Progress, progress
 from medloop.loop.reporting import report_html
 from medloop.loop.rounds import start_training
+from medloop.loop.standing_models import use_automatic, use_model
 from medloop.loop.status import ProjectStatus, status
+from medloop.loop.withdrawing import undo_submit
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 
@@ -80,6 +87,18 @@ class Project:
         """The next case for this person, opened; None when nothing is left."""
         return next_assignment(self.workspace, annotator_named(self.workspace, annotator).id)
 
+    def open_case(self, name: str, annotator: str = "local") -> Opened:
+        """One chosen case, opened with its annotation, anybody's, or a draft of one's own.
+
+        Raises:
+            NotFoundError: No case of that name.
+        """
+        with self.workspace.store.read() as tx:
+            found = tx.find(Case, where={"name": name}, limit=1)
+        if not found:
+            raise NotFoundError(f"There is no case {name!r}", remedy="give its name as it was imported")
+        return open_case(self.workspace, found[0].id, annotator_named(self.workspace, annotator).id)
+
     def image(self, opened: Opened) -> Image:
         """The opened case's image, array shape (C, I, J, K)."""
         return load_image(self.workspace.store.blobs, opened.case)
@@ -90,15 +109,26 @@ class Project:
             return None
         return load_proposal(self.workspace.store.blobs, opened.prediction, opened.case)
 
-    def submit(self, opened: Opened, answer: MaskArray | int, *, effort_seconds: float = 0.0) -> Annotation:
+    def submit(
+        self, opened: Opened, answer: MaskArray | int, *, effort_seconds: float = 0.0, replace: bool = False, independent: bool = False
+    ) -> Annotation:
         """Finish an opened case with a mask, shape (I, J, K) uint8, or a tag.
+
+        Args:
+            opened: The case.
+            answer: The mask or the tag.
+            effort_seconds: Active time spent, without pauses.
+            replace: Replace an annotation that somebody else gave, or that was imported.
+            independent: The answer owes nothing to the proposal; otherwise one that may do so is said to lean on it.
 
         Raises:
             InputError: An answer that fits neither the case nor the task.
+            ReplacesError: Somebody else's annotation stands, and `replace` was not said.
         """
+        how = {"replace": replace, "independent": independent}
         if isinstance(answer, int):
-            return submit_tag(self.workspace, opened.assignment.id, tag=answer, effort_seconds=effort_seconds)
-        return submit_mask(self.workspace, opened.assignment.id, mask=answer, effort_seconds=effort_seconds)
+            return submit_tag(self.workspace, opened.assignment.id, tag=answer, effort_seconds=effort_seconds, **how)
+        return submit_mask(self.workspace, opened.assignment.id, mask=answer, effort_seconds=effort_seconds, **how)
 
     def submit_parts(self, opened: Opened, mask: MaskArray, parts: Sequence[Part], *, effort_seconds: float = 0.0) -> Annotation:
         """Finish an opened case with an answer to some slices or boxes only; the case may be asked again.
@@ -110,22 +140,49 @@ class Project:
         return submit_partial(self.workspace, opened.assignment.id, mask=mask, parts=parts, effort_seconds=effort_seconds)
 
     def skip(self, opened: Opened, reason: str) -> None:
-        """Close an opened case without an answer."""
+        """Close an opened case without an answer; annotations it has leave training, evaluation and export."""
         skip_case(self.workspace, opened.assignment.id, reason=reason)
 
-    def train(self, *, threads: int = 1) -> ProjectStatus:
+    def flag(self, opened: Opened, reason: str) -> None:
+        """Mark an opened case for someone to look at; annotations it has leave training, evaluation and export."""
+        flag_case(self.workspace, opened.assignment.id, reason=reason)
+
+    def undo(self, opened: Opened) -> Opened:
+        """Take the submission of an opened case back; it is open again with what was submitted as its draft.
+
+        Raises:
+            ConflictError: The same person has annotated or edited the case since, or there is no submission.
+        """
+        return replace_record(opened, assignment=undo_submit(self.workspace, opened.assignment.id))
+
+    def train(self, *, threads: int = 1, again: bool = False) -> ProjectStatus:
         """Learn from all answers now, in this process, then predict and evaluate.
+
+        Args:
+            threads: CPU threads.
+            again: Make a model also when nothing is new since the last one.
 
         Raises:
             MedloopError: The training failed; the message says why.
         """
-        start_training(self.workspace, actor="python")
+        start_training(self.workspace, again=again, actor="python")
         self.work(threads=threads)
         return self.status()
 
     def work(self, *, threads: int = 1) -> int:
         """Run every waiting job in this process; returns how many ran."""
         return drain(self.workspace, threads=threads)
+
+    def configure(self, *, name: str | None = None, task: TaskChange | None = None, **settings: SettingValue) -> list[Changed]:
+        """Change settings by name, the project's name, its instructions and labels; see `medloop.loop.configuring.configure`.
+
+        Raises:
+            SettingError: An unknown setting, or a value outside its range.
+            LabelError: A label that does not exist, or a name or colour that cannot be.
+        """
+        changes = configure(self.workspace, settings=settings, name=name, task=task, actor="python")
+        self.workspace = self.workspace.reload()
+        return changes
 
     def status(self) -> ProjectStatus:
         """Counts, round, model and jobs."""
@@ -143,9 +200,23 @@ class Project:
         """The report as one HTML document."""
         return report_html(self.workspace)
 
-    def export(self, out: str | Path, fmt: str) -> ExportReport:
-        """Write the answers, or the model, to a new folder; see `export_project`."""
-        return export_project(self.workspace, Path(out), fmt)
+    def models(self) -> tuple[ModelLine, ...]:
+        """Every model: what it learned from, its score, whether it is in use and why."""
+        return list_models(self.workspace)
+
+    def use_model(self, index: int | None) -> Model:
+        """Pin a model, so that it is in use whatever is trained later; None gives the choice back.
+
+        Raises:
+            NotFoundError: No such model.
+        """
+        if index is None:
+            return use_automatic(self.workspace, actor="python")
+        return use_model(self.workspace, index, actor="python")
+
+    def export(self, out: str | Path, fmt: str, *, model: int | None = None) -> ExportReport:
+        """Write the answers, or a model (the one in use by default), to a new folder; see `export_project`."""
+        return export_project(self.workspace, Path(out), fmt, model=model)
 
     def close(self) -> None:
         """Release the database."""

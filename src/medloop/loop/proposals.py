@@ -45,15 +45,16 @@ def run_prediction(workspace: Workspace, control: JobControl) -> Json:
     """
     model_id = str(control.job.payload["model_id"])
     with workspace.store.read() as tx:
-        model, newest = tx.get(Model, model_id), tx.latest_model()
-        if newest is not None and newest.id != model_id:
-            return {"message": f"model {newest.index} is newer, nothing to do"}
+        model, live = tx.get(Model, model_id), tx.live_model()
+        if live is not None and live.id != model_id:
+            return {"message": f"model {live.index} is in use, nothing to do"}
         cases = _upcoming(tx) if control.job.payload["scope"] == "upcoming" else _pool(workspace, tx)
         done = {p.case_id for p in tx.latest_predictions(model_id)}
-    predict_cases(workspace, model, [c for c in cases if c.id not in done], control)
+    lacking = [c for c in cases if c.id not in done]
+    predict_cases(workspace, model, lacking, control)
     if control.job.payload["scope"] == "pool":
         workspace.store.jobs.enqueue("query", {}, key=f"query-{model_id}", priority=6)
-    return {"predicted": len(cases)}
+    return {"predicted": len(cases), "new": len(lacking)}
 
 
 def predict_cases(workspace: Workspace, model: Model, cases: Sequence[Case], control: JobControl) -> None:
@@ -76,7 +77,9 @@ def predict_case(
     if before:
         return before[0]
     rng = generator(workspace.settings.seed, "predict", model.index, case.name)
-    answer = predictor.predict(load_image(workspace.store.blobs, case), samples=workspace.settings.samples, rng=rng)
+    answer = predictor.predict(
+        load_image(workspace.store.blobs, case), samples=int(model.metrics.get("samples", workspace.settings.samples)), rng=rng
+    )
     prediction = make_prediction(
         workspace.store.blobs,
         case,
@@ -84,7 +87,7 @@ def predict_case(
         answer.samples,
         answer.features,
         quality or quality_map(workspace, model),
-        summed=workspace.settings.summed,
+        summed=model.metrics.get("summed", workspace.settings.summed),  # of one model, all predictions are made alike
     )
     with workspace.store.write("worker") as tx:
         again = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1)
@@ -95,9 +98,9 @@ def predict_case(
 
 
 def propose_case(workspace: Workspace, case_id: str, predictor: "Predictor") -> Prediction | None:
-    """Predict one case with the newest model, now; None when there is no model."""
+    """Predict one case with the model in use, now; None when there is no model."""
     with workspace.store.read() as tx:
-        model, case = tx.latest_model(), tx.get(Case, case_id)
+        model, case = tx.live_model(), tx.get(Case, case_id)
     return predict_case(workspace, model, predictor, case) if model else None
 
 
@@ -139,12 +142,10 @@ def make_prediction(
 def quality_map(workspace: Workspace, model: Model) -> QualityMap:
     """The line from agreement to score, fitted on the cases this model was evaluated on.
 
-    A model that is not evaluated yet borrows the line of the newest one that is.
+    A model that is not evaluated yet borrows the line of the one in use, or of the one evaluated last.
     """
     with workspace.store.read() as tx:
-        newest = tx.find(Evaluation, order=("created_at",), descending=True, limit=1)
-        own = tx.find(Evaluation, where={"model_id": model.id})
-        evaluations = own or (tx.find(Evaluation, where={"model_id": newest[0].model_id}) if newest else [])
+        evaluations = tx.current_evaluations(model_id=model.id) or _of_another(tx)
         judged_by = evaluations[0].model_id if evaluations else model.id
         agreement = {p.case_id: float(p.scores["agreement"]) for p in tx.latest_predictions(judged_by)}
     pairs = [
@@ -157,6 +158,13 @@ def quality_map(workspace: Workspace, model: Model) -> QualityMap:
         return QualityMap()
     x, y = np.array(pairs).T
     return fit_quality(x, y)
+
+
+def _of_another(tx: Reader) -> list[Evaluation]:
+    live = tx.live_model()
+    newest = tx.find(Evaluation, order=("created_at",), descending=True, limit=1)
+    of_live = tx.current_evaluations(model_id=live.id) if live else []
+    return of_live or (tx.current_evaluations(model_id=newest[0].model_id) if newest else [])
 
 
 def _upcoming(tx: Reader) -> list[Case]:

@@ -12,8 +12,9 @@ from typing import Any, Literal
 import numpy as np
 
 from medloop.core.image import Mask
-from medloop.core.records import Case, Json, Prediction, Round
+from medloop.core.records import Case, Json, Prediction, Round, Task
 from medloop.loop.arrays import load_proposal
+from medloop.loop.label_versions import knows_every_label
 from medloop.loop.workspace import Workspace
 from medloop.query.budget.pseudo import Threshold, confident_cases, pseudo_weights, threshold_at
 from medloop.store.reader import Reader
@@ -57,7 +58,7 @@ def pseudo_answers(workspace: Workspace, *, answers: int, threshold: Threshold |
     if not workspace.settings.pseudo_labels:
         return []
     with workspace.store.read() as tx:
-        predictions = _believable(tx)
+        predictions = _believable(tx, workspace.task)
         rounds = max(1, tx.count(Round))
     if not predictions:
         return []
@@ -77,10 +78,10 @@ def load_pseudo(workspace: Workspace, pseudo: PseudoAnswer) -> tuple[Case, Mask 
     return case, Mask(load_proposal(workspace.store.blobs, prediction, case), case.grid)
 
 
-def _believable(tx: Reader) -> list[Prediction]:
-    """Predictions of the newest model for unanswered training cases, by case name."""
-    model = tx.latest_model()
-    if model is None:
+def _believable(tx: Reader, task: Task) -> list[Prediction]:
+    """Predictions of the live model for unanswered training cases, by case name; none of one that lacks a label of the task."""
+    model = tx.live_model()
+    if model is None or not knows_every_label(model, task):
         return []
     names = {c.id: c.name for c in tx.unanswered_cases(["train"], exclude_open=False)}
     found = [p for p in tx.latest_predictions(model.id) if p.case_id in names and "entropy" in p.scores]

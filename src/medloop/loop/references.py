@@ -10,9 +10,11 @@ import numpy as np
 
 from medloop.core.arrays import ImageArray
 from medloop.core.errors import InputError, SettingError, StateError
+from medloop.core.names import natural_key
 from medloop.core.records import Annotation, Case, Prediction
 from medloop.core.seeds import derive_seed
 from medloop.loop.arrays import load_image, load_mask, load_proposal
+from medloop.loop.consensus import deciding
 from medloop.loop.workspace import Workspace
 from medloop.quality.reverse import Reference, ReverseClassifier
 from medloop.quality.triage import GOOD_DICE, is_good
@@ -73,7 +75,7 @@ def judge_by_references(workspace: Workspace, *, most: int = MOST, good: float =
     if not FEWEST <= most <= MOST:
         raise SettingError(f"Take {FEWEST} to {MOST} references, got {most}")
     with workspace.store.read() as tx:
-        model = tx.latest_model()
+        model = tx.live_model()
         if model is None:
             raise InputError("Judging predictions needs a model, got none", remedy="answer some cases and train")
         answers = _newest_answers(tx, most)
@@ -85,17 +87,18 @@ def judge_by_references(workspace: Workspace, *, most: int = MOST, good: float =
     mixed = len({case.channels for case in [*predicted, *(case for case, _ in answers)]}) > 1
     judge = _judge(workspace, answers, grey=mixed)
     judged = [_judged(workspace, judge, case, predictions[case.id], good, grey=mixed) for case in predicted]
-    judged.sort(key=lambda case: (case.expected, case.name))
+    judged.sort(key=lambda case: (case.expected, natural_key(case.name)))
     names = tuple(case.name for case, _ in answers)
     return JudgedPool(model.index, names, good, tuple(judged), len(pool) - len(predicted))
 
 
 def _newest_answers(tx: Reader, most: int) -> list[tuple[Case, Annotation]]:
-    """One answer per case, newest first."""
-    newest: dict[str, Annotation] = {}
-    for answer in reversed(tx.current_annotations()):
-        newest.setdefault(answer.case_id, answer)
-    return [(tx.get(Case, case_id), answer) for case_id, answer in list(newest.items())[:most]]
+    """The deciding answer of each case, newest first."""
+    by_case: dict[str, list[Annotation]] = {}
+    for answer in tx.current_annotations():
+        by_case.setdefault(answer.case_id, []).append(answer)
+    newest = sorted(map(deciding, by_case.values()), key=lambda answer: answer.created_at, reverse=True)
+    return [(tx.get(Case, answer.case_id), answer) for answer in newest[:most]]
 
 
 def _judge(workspace: Workspace, answers: list[tuple[Case, Annotation]], *, grey: bool) -> ReverseClassifier:

@@ -10,6 +10,8 @@ from typing import TypeAlias
 
 from medloop.core.records import LABEL_COLOURS, now
 from medloop.loop.effort import EffortLine
+from medloop.loop.left_out import refused_cases
+from medloop.loop.model_lines import ModelLine
 from medloop.loop.progress import CurvePoint, Progress, progress
 from medloop.loop.status import ProjectStatus, status
 from medloop.loop.workspace import Workspace
@@ -43,14 +45,18 @@ def report_html(workspace: Workspace) -> str:
         _evaluations(made),
         "<h2>Whether to go on</h2>",
         _advice(made.stopping),
+        *_left_out(workspace),
         "<h2>What was asked</h2>",
         _table(("label", "answered cases with it", "of these chosen by a query"), ((c.label, c.answered, c.queried) for c in made.queried)),
         "<h2>Time</h2>",
         _effort(made.effort),
         "<h2>Models</h2>",
         _table(
-            ("model", "cases learned", "steps", "seconds", "made"),
-            ((m.index, m.cases, m.steps, f"{m.seconds:.0f}", m.created_at[:16] + "Z") for m in made.models),
+            ("model", "annotations learned", "steps", "seconds", "made", "in use", "why"),
+            (
+                (m.index, m.learned, m.steps, f"{m.seconds:.0f}", m.created_at[:16] + "Z", _in_use(m), m.note + _repeats(m))
+                for m in made.models
+            ),
         ),
         "<h2>Rounds</h2>",
         _table(
@@ -107,7 +113,20 @@ def _curve_section(made: Progress) -> str:
     note = "Bands: 95 % bootstrap intervals over patients. Across: answered cases the model had learned from."
     if any(p.selected for p in made.curve):
         note += " The validation line is optimistic: it also chose the weights."
-    return curve_svg(made.curve) + f'<p class="soft">{note}</p>'
+    return curve_svg(made.curve) + f'<p class="soft">{note}</p>' + _warnings(made)
+
+
+def _warnings(made: Progress) -> str:
+    """Scores that flatter their model, in words."""
+    lines = (f"<li>Model {p.model_index}, {escape(p.split)}: {escape(p.warning)}.</li>" for p in made.curve if p.warning)
+    listed = "".join(lines)
+    return f"<p><strong>Read with care:</strong></p><ul>{listed}</ul>" if listed else ""
+
+
+def _left_out(workspace: Workspace) -> tuple[str, ...]:
+    """Skipped and flagged cases with their reasons; nothing when there are none."""
+    rows = [(case.name, case.verb, case.reason, case.by, case.at[:16] + "Z") for case in refused_cases(workspace)]
+    return ("<h2>Left out</h2>", _table(("case", "what", "why", "by", "when"), rows)) if rows else ()
 
 
 def _counts(state: ProjectStatus) -> str:
@@ -127,6 +146,14 @@ def _advice(advice: Advice) -> str:
     verdict = "Stopping is advised." if advice.stop else "Going on is advised."
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in advice.reasons)
     return f"<p><strong>{verdict}</strong></p><ul>{reasons}</ul>"
+
+
+def _in_use(model: ModelLine) -> str:
+    return ("pinned" if model.pinned else "yes") if model.live else "no"
+
+
+def _repeats(model: ModelLine) -> str:
+    return " (learned from the same annotations as an older model: no further evidence)" if model.nothing_new else ""
 
 
 def _effort(lines: Sequence[EffortLine]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import NotFoundError, StateError
 from medloop.core.geometry import Grid, Shape3
-from medloop.core.records import Assignment, Case, Event, Prediction
+from medloop.core.records import Assignment, Case, Event, Model, Prediction
 from medloop.images.encode import decode_mask
 from medloop.interaction.attention import Place, PlaceKind, chances_of_entropy, rank_places
 from medloop.loop.drafts import require_open, stored_base, touched_voxels
@@ -97,10 +97,11 @@ def review_places(workspace: Workspace, assignment_id: str) -> Review:
         case = tx.get(Case, assignment.case_id)
         visits = visits_of(tx, assignment_id)
         prediction = tx.get(Prediction, assignment.proposal_id) if assignment.proposal_id else None
-        base = stored_base(tx, assignment, case)
+        base = stored_base(tx, assignment)
+        classes = int(tx.get(Model, prediction.model_id).recipe.get("classes", workspace.task.classes)) if prediction else 0
     if prediction is None or prediction.mask is None or prediction.uncertainty is None:
         return Review((), visits)
-    maps = _Maps(base or prediction.mask, prediction.mask, prediction.uncertainty, workspace.task.classes)
+    maps = _Maps(base or prediction.mask, prediction.mask, prediction.uncertainty, classes)
     kind: PlaceKind = "region" if case.grid.is_2d else "slice"
     places = _ranked(workspace.store.blobs, maps, case.grid.shape, case.grid.spacing_mm, kind, paging_axis(case.grid))
     return Review(places, visits)

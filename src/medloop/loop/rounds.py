@@ -13,19 +13,17 @@ has seen the pool; asking therefore never waits, and falls back to a query made 
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from medloop.core.records import Annotation, Assignment, Case, Job, Model, Query, Round, Snapshot, new_id, now
 from medloop.core.states import RoundState, move_round
 from medloop.loop.asking import asked_case_ids, make_query
 from medloop.loop.consensus import training_answers
+from medloop.loop.leases import release_stale
 from medloop.loop.pools import ExtraScores
+from medloop.loop.predicting import ask_evaluation
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
-
-STALE_HOURS = 12
-"""An assignment left open this long is released, so that its round can end."""
 
 MIN_TRAINING_ANSWERS = 2
 
@@ -48,6 +46,10 @@ def next_choice(workspace: Workspace, annotator_id: str) -> Asked | None:
     if asked is not None:
         return asked
     advance(workspace)
+    with workspace.store.read() as tx:
+        given_back = _first_free(tx)
+    if given_back is not None:
+        return given_back
     open_round(workspace)
     with workspace.store.read() as tx:
         return _first_free(tx)
@@ -100,7 +102,7 @@ def prepare_round(workspace: Workspace, *, extra_scores: ExtraScores | None = No
 
 
 def advance(workspace: Workspace) -> None:
-    """Make every move that is due: release stale assignments, end finished rounds, start their training."""
+    """Make every move that is due: release assignments whose lease ran out, end finished rounds, start their training."""
     release_stale(workspace)
     due = False
     with workspace.store.write("system") as tx:
@@ -120,26 +122,25 @@ def advance(workspace: Workspace) -> None:
 def after_answer(workspace: Workspace) -> None:
     """What an answer sets in motion: the end of its round, or a training in between."""
     advance(workspace)
+    ask_evaluation(workspace)
     if workspace.settings.train_after and _new_answers(workspace) >= workspace.settings.train_after:
         start_training(workspace)
 
 
-def start_training(workspace: Workspace, *, actor: str = "system") -> Job:
-    """Ask the worker for a new model; a training that has not yet frozen its answers already counts."""
-    with workspace.store.read() as tx:
-        frozen = tx.count(Snapshot)
-    return workspace.store.jobs.enqueue("train", {}, key=f"train-{frozen + 1}", priority=5, actor=actor)
+def start_training(workspace: Workspace, *, again: bool = False, actor: str = "system") -> Job:
+    """Ask the worker for a new model; a training that has not yet frozen its answers already counts.
 
-
-def release_stale(workspace: Workspace) -> None:
-    """Give back assignments nobody has touched for `STALE_HOURS`."""
-    limit = (datetime.now(UTC) - timedelta(hours=STALE_HOURS)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    Args:
+        workspace: The project.
+        again: Train also when nothing is new since the last model.
+        actor: Who asks, for the audit.
+    """
     with workspace.store.read() as tx:
-        stale = [a for a in tx.find(Assignment, where={"state": "open"}) if a.opened_at < limit and a.revision == 0]
-    for assignment in stale:
-        with workspace.store.write("system") as tx:
-            if tx.get(Assignment, assignment.id).state == "open":
-                tx.change(Assignment, assignment.id, verb="release", fields={"state": "released", "closed_at": now()})
+        key = f"train-{tx.count(Snapshot) + 1}"
+    jobs = workspace.store.jobs
+    if again:
+        return jobs.enqueue("train", {"again": True}, key=f"{key}-again", priority=5, actor=actor)
+    return jobs.enqueue("train", {}, key=key, priority=5, actor=actor)
 
 
 def claim_rounds(tx: Writer, snapshot: Snapshot) -> None:
@@ -163,6 +164,25 @@ def close_evaluated(workspace: Workspace, model_id: str) -> None:
     with workspace.store.write("system") as tx:
         for current in tx.find(Round, where={"state": "evaluating", "model_id": model_id}):
             _move(tx, current, RoundState.CLOSED)
+
+
+def close_learned(workspace: Workspace, model: Model, message: str) -> None:
+    """Rounds whose answers a model has learned already are done."""
+    with workspace.store.write("system") as tx:
+        for failed in tx.find(Round, where={"state": "failed"}):
+            _move(tx, failed, RoundState.TRAINING)
+        for waiting in tx.find(Round, where={"state": "training"}):
+            move_round(waiting.state, RoundState.CLOSED)
+            fields = {"state": RoundState.CLOSED, "model_id": model.id, "message": message, "updated_at": now()}
+            tx.change(Round, waiting.id, verb="closed", fields=fields)
+
+
+def fail_round(workspace: Workspace, round_id: str, message: str) -> None:
+    """A round that waits for work nobody will do; the next training takes it up again."""
+    with workspace.store.write("system") as tx:
+        current = tx.get(Round, round_id)
+        if current.state in (RoundState.TRAINING, RoundState.EVALUATING):
+            _move(tx, current, RoundState.FAILED, message=message)
 
 
 def mark_failed(workspace: Workspace, message: str) -> None:
@@ -238,5 +258,7 @@ def _new_answers(workspace: Workspace) -> int:
     with workspace.store.read() as tx:
         snapshots = tx.find(Snapshot, order=("created_at",), descending=True, limit=1)
         newest = tx.find(Annotation, order=("created_at",), descending=True, limit=wanted)
-        since = [a for a in newest if not snapshots or a.created_at > snapshots[0].created_at]
+        cases = {a.case_id for a in newest}
+        count = {a.id for a in (*tx.current_annotations(case_ids=cases), *tx.partial_annotations(case_ids=cases))}
+        since = [a for a in newest if a.id in count and (not snapshots or a.created_at > snapshots[0].created_at)]
         return sum(tx.get(Case, a.case_id).split == "train" for a in since)

@@ -28,7 +28,7 @@ def status(workspace: Workspace) -> ProjectStatus:
         rounds = tx.find(Round, where={"state": "annotating"}, order=("index",), limit=1) or tx.find(
             Round, order=("index",), descending=True, limit=1
         )
-        counts, model = tx.case_counts(), tx.latest_model()
+        counts, model = tx.case_counts(), tx.live_model()
     active = [j for state in (JobState.RUNNING, JobState.QUEUED) for j in workspace.store.jobs.list(state=state, limit=50)]
     return ProjectStatus(
         name=workspace.project.name,

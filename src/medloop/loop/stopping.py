@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from medloop.core.records import Annotation, Case, Evaluation, Model, Prediction, Query, Round, Split
+from medloop.core.records import Case, Evaluation, Model, Prediction, Query, Round, Split
 from medloop.core.seeds import derive_seed, generator
 from medloop.loop.arrays import load_proposal
 from medloop.loop.effort import OWN_ORIGINS, effort_summary, minutes_model, predict_minutes
@@ -41,7 +41,7 @@ def stopping_evidence(workspace: Workspace) -> Evidence:
     settings = workspace.settings
     with workspace.store.read() as tx:
         counts = tx.case_counts()
-        models = tx.find(Model, order=("index",))
+        models = tx.distinct_models()
         curve = _curve(tx, models, settings.seed)
         batch, minutes = _next_batch(workspace, tx, models)
         spending = _spending(workspace, tx)
@@ -95,14 +95,15 @@ def _table(workspace: Workspace, case: Case, older: Prediction, newer: Predictio
         masks = [load_proposal(workspace.store.blobs, p, case) for p in (older, newer)]
         return [[int(n) for n in row] for row in confusion(masks[0], masks[1], classes)]
 
-    return np.array(known.get(f"{older.mask} {newer.mask}", compare))
+    return np.array(known.get(f"{older.mask} {newer.mask} {classes}", compare))
 
 
 def _curve(tx: Reader, models: Sequence[Model], seed: int) -> Curve | None:
     """The curve of the best split there is, over models that were judged on at least half of the newest one's cases."""
-    order = {m.id: m.index for m in models}
+    order = {m.id: place for place, m in enumerate(models)}
     for split in PREFERRED_SPLITS:
-        judged = sorted(tx.find(Evaluation, where={"split": split}), key=lambda e: order[e.model_id])
+        judged = [e for e in tx.current_evaluations(split=split) if e.model_id in order]
+        judged.sort(key=lambda e: order[e.model_id])
         if judged:
             return _paired_curve(tx, judged, split, seed)
     return None
@@ -140,7 +141,7 @@ def _mean(by_label: Mapping[str, float]) -> float:
 def _spending(workspace: Workspace, tx: Reader) -> Spending:
     settings, lines = workspace.settings, effort_summary(tx)
     return Spending(
-        labels=len({a.case_id for a in tx.find(Annotation, where={"origin": OWN_ORIGINS})}),
+        labels=len({a.case_id for a in (*tx.current_annotations(), *tx.partial_annotations()) if a.origin in OWN_ORIGINS}),
         minutes=sum(line.minutes for line in lines),
         money=sum(line.cost for line in lines),
         budget_labels=settings.budget_labels,

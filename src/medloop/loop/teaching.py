@@ -15,6 +15,7 @@ from medloop.core.records import Annotation, Case, Json
 from medloop.loop.arrays import load_answer, load_image
 from medloop.loop.bias import training_weights
 from medloop.loop.control import JobControl
+from medloop.loop.label_versions import LabelVersions, label_versions
 from medloop.loop.notes import noted
 from medloop.loop.objections import irrelevant_blobs, irrelevant_loader
 from medloop.loop.parts import merged_answer
@@ -71,19 +72,26 @@ def training_cases(
     for answer in answers:
         by_case.setdefault(answer.case_id, []).append(answer)
     blobs = workspace.store.blobs
+    with workspace.store.read() as tx:
+        versions = label_versions(tx, workspace.task)
 
     def loader(case: Case, parts: list[Annotation]) -> Loader:
         return lambda: (load_image(blobs, case), merged_answer(blobs, parts, case))
 
-    return [
-        TrainingCase(id=cases[i].name, load=loader(cases[i], found), touched=weighing.own(workspace, found, cases[i]))
-        if found[0].kind == "partial"
-        else dataclasses.replace(training_case(workspace, found[0], cases[i]), touched=weighing.own(workspace, found[:1], cases[i]))
-        for i, found in by_case.items()
-    ]
+    def whole(annotation: Annotation) -> "TrainingCase":
+        case = cases[annotation.case_id]
+        return dataclasses.replace(
+            training_case(workspace, annotation, case, versions), touched=weighing.own(workspace, [annotation], case)
+        )
+
+    def merged(case: Case, parts: list[Annotation]) -> "TrainingCase":
+        known, own = versions.known_classes(parts), weighing.own(workspace, parts, case)
+        return TrainingCase(id=case.name, load=loader(case, parts), touched=own, known=known)
+
+    return [merged(cases[i], found) if found[0].kind == "partial" else whole(found[0]) for i, found in by_case.items()]
 
 
-def training_case(workspace: Workspace, annotation: Annotation, case: Case) -> "TrainingCase":
+def training_case(workspace: Workspace, annotation: Annotation, case: Case, versions: LabelVersions) -> "TrainingCase":
     """A case with one full answer."""
     from medloop.models.batches import TrainingCase
 
@@ -92,7 +100,7 @@ def training_case(workspace: Workspace, annotation: Annotation, case: Case) -> "
     def load() -> tuple[Image, Mask | int]:
         return load_image(blobs, case), load_answer(blobs, annotation, case)
 
-    return TrainingCase(id=case.name, load=load)
+    return TrainingCase(id=case.name, load=load, known=versions.known_classes([annotation]))
 
 
 def _weights(workspace: Workspace, control: JobControl, folder: Path) -> dict[str, float]:

@@ -5,7 +5,6 @@ the snapshot it froze is named in its scratch folder, and training is exact to t
 """
 
 import dataclasses
-import hashlib
 import json
 import re
 import shutil
@@ -13,11 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medloop.core.records import Annotation, Case, Json, Model, Snapshot, new_id, now
+from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
 from medloop.loop.consensus import consensus_answers, training_answers
 from medloop.loop.control import JobControl
+from medloop.loop.label_versions import label_versions
+from medloop.loop.learned import already_learned, answers_digest, case_names, learned_with, nothing_new
 from medloop.loop.notes import noted, write_note
+from medloop.loop.predicting import ask_evaluation_of, ask_predictions_of
 from medloop.loop.rounds import MIN_TRAINING_ANSWERS, claim_rounds, mark_failed, mark_trained
+from medloop.loop.standing_models import place_trained
 from medloop.loop.teaching import teach, training_case
 from medloop.loop.warm_start import answers_to_learn, learned_facts
 from medloop.loop.workspace import Workspace
@@ -46,6 +49,9 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
 
     folder = workspace.work_folder / control.job.id
     folder.mkdir(parents=True, exist_ok=True)
+    workspace = _as_begun(workspace, folder)
+    if (known := already_learned(workspace, control, folder)) is not None:
+        return nothing_new(workspace, control, known)
     snapshot = _frozen(workspace, folder)
     if snapshot is None:
         message = f"training needs at least {MIN_TRAINING_ANSWERS} answered training cases, of more than one class in a classification"
@@ -66,12 +72,27 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
 
     initial = [workspace.store.blobs.get(name) for name in parent.weights] if parent else []
     trained = train(recipe, taught.cases, validation, folder, report=report, initial=initial, guide=_guide(recipe))
-    metrics = {**trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
-    model = _keep(workspace, recipe, snapshot, trained.weights, metrics)
-    _follow_up(workspace, model)
+    own = {"samples": workspace.settings.samples, "summed": workspace.settings.summed}
+    metrics = {**own, **trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
+    metrics |= {"learned_with": learned_with(workspace), "annotated_cases": len(cases)}
+    _tell_overrun(control, recipe, float(trained.metrics["seconds"]))
+    model, live = _keep(workspace, recipe, snapshot, trained.weights, metrics)
+    ask_evaluation_of(workspace, model)
+    if live:
+        ask_predictions_of(workspace, model)
     shutil.rmtree(folder, ignore_errors=True)
-    control.log(f"model {model.index} is ready")
-    return {"model_id": model.id, "model_index": model.index}
+    said = _said(workspace, model)
+    control.log(said)
+    return {"model_id": model.id, "model_index": model.index, "live": live, "note": said}
+
+
+def _as_begun(workspace: Workspace, folder: Path) -> Workspace:
+    """The project with the settings and labels that this training began with, so that a resumed one stays the same training."""
+    found = noted(folder / "project.json", lambda: {"settings": dataclasses.asdict(workspace.settings), "task_id": workspace.task.id})
+    settings = ProjectSettings(**{**dataclasses.asdict(workspace.settings), **found["settings"]})
+    with workspace.store.read() as tx:
+        task = tx.get(Task, found["task_id"])
+    return dataclasses.replace(workspace, project=dataclasses.replace(workspace.project, settings=settings), task=task)
 
 
 def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, *, threads: int) -> Recipe:
@@ -125,8 +146,7 @@ def _has_sides(workspace: Workspace) -> bool:
 
 def freeze(tx: Writer, annotations: Sequence[Annotation], names: dict[str, str]) -> Snapshot:
     """Name the exact answers: the digest covers case names and answer bytes, so equal answers hash equal."""
-    lines = sorted(f"{names[a.case_id]} {a.kind} {a.blob or a.tag}" for a in annotations)
-    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    digest = answers_digest(annotations, names)
     ordered = sorted(annotations, key=lambda a: names[a.case_id])
     snapshot = Snapshot(id=new_id("snapshot"), annotation_ids=tuple(a.id for a in ordered), digest=digest, created_at=now())
     tx.add(snapshot, verb="freeze")
@@ -141,7 +161,7 @@ def _going_on(workspace: Workspace, recipe: Recipe, folder: Path) -> tuple[Recip
 
     def decide() -> str | None:
         with workspace.store.read() as tx:
-            newest = tx.latest_model() if workspace.settings.warm_start != "scratch" else None
+            newest = tx.live_model() if workspace.settings.warm_start != "scratch" else None
         return newest.id if newest else None
 
     chosen = noted(folder / "parent.json", lambda: {"model_id": decide()})["model_id"]
@@ -150,7 +170,7 @@ def _going_on(workspace: Workspace, recipe: Recipe, folder: Path) -> tuple[Recip
     with workspace.store.read() as tx:
         parent = tx.get(Model, chosen)
     before = Recipe.from_json(parent.recipe)
-    if (before.channels, before.guided) != (recipe.channels, recipe.guided):
+    if (before.channels, before.guided, before.classes) != (recipe.channels, recipe.guided, recipe.classes):
         return recipe, None
     own = {name: getattr(recipe, name) for name in ("steps", "minutes", "threads", "seed", "rrr")}
     return dataclasses.replace(before, **own), parent
@@ -174,11 +194,16 @@ def _frozen(workspace: Workspace, folder: Path) -> Snapshot | None:
             return None
         if workspace.task.kind == "classification" and len({a.tag for a in answers}) < 2:
             return None
-        names = {a.case_id: tx.get(Case, a.case_id).name for a in answers}
-        snapshot = freeze(tx, answers, names)
+        snapshot = freeze(tx, answers, case_names(tx, answers))
         claim_rounds(tx, snapshot)
     write_note(note, {"snapshot_id": snapshot.id})
     return snapshot
+
+
+def _tell_overrun(control: JobControl, recipe: Recipe, seconds: float) -> None:
+    """A time budget is aimed at, not kept: a network gets its fewest steps however long they take."""
+    if not recipe.steps and seconds > recipe.minutes * 60:
+        control.log(f"the steps took {seconds / 60:.1f} minutes of {recipe.minutes:g} aimed at; the fewest steps are made in any case")
 
 
 def _of_snapshot(workspace: Workspace, snapshot: Snapshot) -> tuple[list[Annotation], dict[str, Case]]:
@@ -191,15 +216,18 @@ def _validation(workspace: Workspace) -> "list[TrainingCase]":
     with workspace.store.read() as tx:
         answers = consensus_answers(tx, "validation")
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
-    return [training_case(workspace, a, cases[a.case_id]) for a in sorted(answers, key=lambda a: cases[a.case_id].name)]
+        versions = label_versions(tx, workspace.task)
+    return [training_case(workspace, a, cases[a.case_id], versions) for a in sorted(answers, key=lambda a: cases[a.case_id].name)]
 
 
-def _keep(workspace: Workspace, recipe: Recipe, snapshot: Snapshot, weights: Sequence[Path], metrics: Json) -> Model:
+def _keep(workspace: Workspace, recipe: Recipe, snapshot: Snapshot, weights: Sequence[Path], metrics: Json) -> tuple[Model, bool]:
+    """Store the model and say in the same transaction whether it is in use now."""
     blobs = tuple(workspace.store.blobs.put(path.read_bytes()) for path in weights)
     with workspace.store.write("worker") as tx:
         again = tx.find(Model, where={"snapshot_id": snapshot.id}, limit=1)
+        before = tx.live_model()
         if again:
-            return again[0]
+            return again[0], before == again[0]
         model = Model(
             id=new_id("model"),
             index=tx.count(Model) + 1,
@@ -211,11 +239,10 @@ def _keep(workspace: Workspace, recipe: Recipe, snapshot: Snapshot, weights: Seq
         )
         tx.add(model, verb="train")
         mark_trained(tx, model)
-    return model
+        return model, place_trained(tx, model, before)
 
 
-def _follow_up(workspace: Workspace, model: Model) -> None:
-    jobs = workspace.store.jobs
-    jobs.enqueue("predict", {"model_id": model.id, "scope": "upcoming"}, key=f"upcoming-{model.id}", priority=9)
-    jobs.enqueue("evaluate", {"model_id": model.id}, key=f"evaluate-{model.id}", priority=8)
-    jobs.enqueue("predict", {"model_id": model.id, "scope": "pool"}, key=f"pool-{model.id}", priority=7)
+def _said(workspace: Workspace, model: Model) -> str:
+    with workspace.store.read() as tx:
+        choice = tx.live_choice()
+    return f"model {model.index} is ready{f': {choice.reason}' if choice else ''}"

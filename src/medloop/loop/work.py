@@ -7,12 +7,15 @@ process, for the command line, simulations and tests. An exception ends its job,
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from medloop.core.errors import CancelledError, ConflictError, InputError, MedloopError
 from medloop.core.records import Job, Json
 from medloop.loop.control import LEASE_SECONDS, JobControl
-from medloop.loop.rounds import advance, mark_failed, prepare_round
+from medloop.loop.predicting import follow_up
+from medloop.loop.rounds import advance, prepare_round
+from medloop.loop.settling import settle
 from medloop.loop.workspace import Workspace
 
 IDLE_SECONDS = 0.3
@@ -30,9 +33,11 @@ def run_worker(folder: Path, owner: str, stop: Callable[[], bool], *, threads: i
     """
     pause = threading.Event()
     with Workspace.open(folder) as workspace:
+        follow_up(workspace)
         while not stop():
             job = workspace.store.jobs.claim(owner, lease_seconds=LEASE_SECONDS)
             if job is None:
+                settle(workspace)
                 pause.wait(IDLE_SECONDS)
             else:
                 run_job(workspace.reload(), job, threads=threads, stop=stop)
@@ -72,6 +77,7 @@ def run_job(workspace: Workspace, job: Job, *, threads: int = 1, stop: Callable[
                 jobs.finish(job, result)
             except ConflictError:
                 control.log("another worker finished this job first")
+    settle(workspace)
 
 
 def _perform(workspace: Workspace, control: JobControl, threads: int) -> Json:
@@ -111,9 +117,5 @@ def _cancelled(control: JobControl, error: CancelledError) -> None:
 
 def _failed(workspace: Workspace, control: JobControl, message: str, *, retry: bool) -> None:
     control.log(message)
-    try:
+    with suppress(ConflictError):
         workspace.store.jobs.fail(control.job, message, retry=retry)
-    except ConflictError:
-        return
-    if control.job.kind == "train" and workspace.store.jobs.get(control.job.id).state == "failed":
-        mark_failed(workspace, message)

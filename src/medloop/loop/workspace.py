@@ -4,28 +4,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self, get_args
+from typing import Self
 
 from medloop.core.errors import ConflictError, NotFoundError, SettingError
+from medloop.core.labels import check_label_names
 from medloop.core.records import (
     LABEL_COLOURS,
     USUAL_STRATEGY,
-    ColdStart,
     Label,
     Project,
     ProjectSettings,
-    Summed,
     Task,
     TaskKind,
-    WarmStart,
     new_id,
     now,
 )
+from medloop.core.settings import check_settings
 from medloop.query.strategies import strategy
 from medloop.store.store import Store
 
 MAX_LABELS = 254
 """Mask values are uint8: 0 is background and 255 means "ignore" in training."""
+
+LEASE_HOURS = 4.0
+"""A case opened by somebody who then gives no sign of life is offered to others after this time; the draft stays theirs."""
 
 COLD_NEEDS = frozenset({"features"})
 """What the pool can hold before there is a model; see `medloop.loop.describing.cold_features`."""
@@ -88,7 +90,7 @@ class Workspace:
             raise ConflictError(f"{folder} already holds a medloop project", remedy="choose another folder or import into it")
         settings = _decided(settings or ProjectSettings(), kind)
         project = Project(id=new_id("project"), name=name, task_id=task.id, settings=settings, created_at=now())
-        check_settings(project.settings)
+        check_project_settings(project.settings, kind)
         store = Store.create(folder, url=url)
         with store.write(actor) as tx:
             tx.add(task, verb="define")
@@ -139,45 +141,27 @@ class Workspace:
         self.close()
 
 
-def check_settings(settings: ProjectSettings) -> None:
-    """Refuse settings outside their ranges.
+def check_project_settings(settings: ProjectSettings, kind: TaskKind) -> None:
+    """Refuse settings outside their ranges, strategies that do not exist or come too early, and what this kind of task cannot use.
 
     Raises:
         SettingError: Naming the first one that is off.
     """
-    rules: tuple[tuple[str, float, float, float], ...] = (
-        ("batch_size", settings.batch_size, 1, 10_000),
-        ("start_size", settings.start_size, 0, 10_000),
-        ("train_after", settings.train_after, 0, 10_000),
-        ("validation_fraction", settings.validation_fraction, 0, 0.5),
-        ("test_fraction", settings.test_fraction, 0, 0.8),
-        ("audit_fraction", settings.audit_fraction, 0, 0.5),
-        ("train_minutes", settings.train_minutes, 0.05, 10_000),
-        ("train_steps", settings.train_steps, 0, 10_000_000),
-        ("members", settings.members, 1, 20),
-        ("samples", settings.samples, 1, 100),
-        ("correction_weight", settings.correction_weight, 1, 100),
-        ("budget_labels", settings.budget_labels, 0, 100_000_000),
-        ("budget_minutes", settings.budget_minutes, 0, 1e9),
-        ("budget_money", settings.budget_money, 0, 1e12),
-        ("target_score", settings.target_score, 0, 1),
-        ("right_reasons", settings.right_reasons, 0, 1e6),
-    )
-    for name, value, low, high in rules:
-        if not low <= value <= high:
-            raise SettingError(f"{name} must lie between {low:g} and {high:g}, got {value:g}")
-    for name, chosen, known in (
-        ("warm_start", settings.warm_start, get_args(WarmStart)),
-        ("cold_start", settings.cold_start, get_args(ColdStart)),
-        ("summed", settings.summed, get_args(Summed)),
-    ):
-        if chosen not in known:
-            raise SettingError(f"{name} must be one of {', '.join(known)}, got {chosen!r}")
+    check_settings(settings)
+    if settings.guided and kind != "segmentation":
+        raise SettingError(f"Interactive networks (guided) draw masks, this is a {kind}", remedy="leave guided at no")
     for name in (settings.strategy, settings.first_strategy):
-        strategy(name)
+        _require_strategy(name)
     if not strategy(settings.first_strategy).needs <= COLD_NEEDS:
         remedy = "use random, or a strategy that needs nothing but features"
         raise SettingError(f"The first strategy must need no model, {settings.first_strategy!r} does", remedy=remedy)
+
+
+def _require_strategy(name: str) -> None:
+    try:
+        strategy(name)
+    except NotFoundError as error:
+        raise SettingError(error.message, remedy=error.remedy) from error
 
 
 def _decided(settings: ProjectSettings, kind: TaskKind) -> ProjectSettings:
@@ -185,14 +169,22 @@ def _decided(settings: ProjectSettings, kind: TaskKind) -> ProjectSettings:
     return settings if settings.strategy else replace(settings, strategy=USUAL_STRATEGY[kind])
 
 
-def _labels(kind: TaskKind, names: Sequence[str]) -> tuple[Label, ...]:
+def checked_labels(kind: TaskKind, names: Sequence[str]) -> tuple[str, ...]:
+    """The names of a task's labels, composed and without blanks around them.
+
+    Raises:
+        SettingError: Too few, too many, or a name that cannot be; see `check_label_names`.
+    """
     if kind not in ("segmentation", "classification"):
         raise SettingError(f"A task is a segmentation or a classification, got {kind!r}")
-    cleaned = [n.strip() for n in names]
     least = 1 if kind == "segmentation" else 2
-    if not least <= len(cleaned) <= MAX_LABELS:
-        raise SettingError(f"A {kind} needs {least} to {MAX_LABELS} labels, got {len(cleaned)}", remedy="name them with --label")
-    if "" in cleaned or len(set(cleaned)) < len(cleaned):
-        raise SettingError(f"Label names must be non-empty and different, got {', '.join(map(repr, cleaned))}")
+    if not least <= len(names) <= MAX_LABELS:
+        raise SettingError(f"A {kind} needs {least} to {MAX_LABELS} labels, got {len(names)}", remedy="name them with --label")
+    return check_label_names(kind, names)
+
+
+def _labels(kind: TaskKind, names: Sequence[str]) -> tuple[Label, ...]:
     first = 1 if kind == "segmentation" else 0
-    return tuple(Label(value=first + n, name=name, colour=LABEL_COLOURS[n % len(LABEL_COLOURS)]) for n, name in enumerate(cleaned))
+    colours = (LABEL_COLOURS[n % len(LABEL_COLOURS)] for n in range(len(names)))
+    labels = zip(checked_labels(kind, names), colours, strict=True)
+    return tuple(Label(value=first + n, name=name, colour=colour) for n, (name, colour) in enumerate(labels))

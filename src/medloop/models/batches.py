@@ -22,7 +22,7 @@ from medloop.core.image import Image, Mask
 from medloop.core.seeds import generator
 from medloop.models.augmentation import Change, apply_change, sample_change, window_shape
 from medloop.models.fitting import fit_for_networks
-from medloop.models.losses import IGNORE
+from medloop.models.losses import IGNORE, with_known_classes
 from medloop.models.plans import Spacing
 from medloop.models.recipes import Recipe
 from medloop.models.resample import resample_mask
@@ -43,6 +43,7 @@ class TrainingCase:
             that is all of a person's own making. Counts only with `Recipe.touched_weight`.
         load: Gives the image and its mask (values below `Recipe.classes`, or 255 where unanswered) or class index.
         irrelevant: Gives the voxels, shape (I, J, K), where people said that evidence must not come from; None marks nothing.
+        known: How many classes, background included, the annotator knew, when labels were added later; 0 is all of them.
     """
 
     id: str
@@ -50,6 +51,7 @@ class TrainingCase:
     weight: float = 1.0
     irrelevant: Callable[[], BoolArray] | None = None
     touched: Callable[[], BoolArray] | None = None
+    known: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +66,7 @@ class PreparedCase:
         touched: File of an array (I, J, K), uint8, 1 where a person has drawn; None when all voxels count alike.
         answered: The same of all answered voxels where some are not, else None; patches then centre on these.
         irrelevant: File of the voxels (I, J, K), uint8, that evidence must not come from; None where nothing is marked.
+        known: See `TrainingCase`.
     """
 
     id: str
@@ -77,6 +80,7 @@ class PreparedCase:
     weight: float = 1.0
     irrelevant: Path | None = None
     touched: Path | None = None
+    known: int = 0
 
 
 def prepare_cases(recipe: Recipe, cases: Sequence[TrainingCase], folder: Path) -> list[PreparedCase]:
@@ -102,7 +106,9 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     marked = _prepare_marks(case.irrelevant if recipe.rrr else None, stem.with_suffix(".irrelevant.npy"), shape)
     if isinstance(answer, int | np.integer):
         _require_known({int(answer)}, recipe, case.id)
-        return PreparedCase(case.id, image_file, None, int(answer), shape, spacing, (), weight=case.weight, irrelevant=marked)
+        return PreparedCase(
+            case.id, image_file, None, int(answer), shape, spacing, (), weight=case.weight, irrelevant=marked, known=case.known
+        )
     _require_known(set(answer.values()) - {IGNORE}, recipe, case.id)
     mask = resample_mask(answer.array, shape)
     mask_file = stem.with_suffix(".mask.npy")
@@ -110,7 +116,7 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     places, answered = _locate(mask, recipe, case.id), _locate_answered(mask, recipe, case.id)
     touched = case.touched if recipe.touched_weight > 1 else None
     drawn = _prepare_marks(touched, stem.with_suffix(".touched.npy"), shape)
-    return PreparedCase(case.id, image_file, mask_file, 0, shape, spacing, places, answered, case.weight, marked, drawn)
+    return PreparedCase(case.id, image_file, mask_file, 0, shape, spacing, places, answered, case.weight, marked, drawn, case.known)
 
 
 def _prepare_marks(load: Callable[[], BoolArray] | None, file: Path, shape: Shape3) -> Path | None:
@@ -152,11 +158,13 @@ def draw_batch(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, st
 
     Returns:
         Images (B, channels, spatial…) float32 and targets: masks (B, spatial…) or classes (B,), int64; a 2D
-        recipe has two spatial axes. Masks hold `Recipe.classes` more where a person's touch counts (`losses.plain_masks`).
+        recipe has two spatial axes. Masks hold `Recipe.classes` more where a person's touch counts (`losses.plain_masks`), and
+        all targets of an annotator who did not know every class are marked (`losses.with_known_classes`).
     """
     drawn = [_draw_patch(recipe, cases, member, step, slot) for slot in range(recipe.batch)]
-    images = torch.from_numpy(np.stack([image for image, _ in drawn]))
-    targets = torch.from_numpy(np.stack([np.asarray(target, dtype=np.int64) for _, target in drawn]))
+    images = torch.from_numpy(np.stack([image for image, _, _ in drawn]))
+    targets = torch.from_numpy(np.stack([np.asarray(target, dtype=np.int64) for _, target, _ in drawn]))
+    targets = with_known_classes(targets, torch.tensor([known for *_, known in drawn]))
     if recipe.dimension == 2:
         images = images.squeeze(-1)
         targets = targets.squeeze(-1) if recipe.kind == "segmentation" else targets
@@ -165,7 +173,7 @@ def draw_batch(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, st
 
 def _draw_patch(
     recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int, slot: int
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8] | int]:
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8] | int, int]:
     case, change, window, start = _draw_place(recipe, cases, member, step, slot)
     image = cut(np.load(case.image, mmap_mode="r"), start, window)
     mask = None if case.mask is None else cut(np.load(case.mask, mmap_mode="r")[None], start, window)[0]
@@ -173,7 +181,7 @@ def _draw_patch(
     if mask is not None and case.touched is not None:
         touched = _moved_marks(recipe, case, case.touched, change, window, start)
         mask = np.where((touched == 1) & (mask != IGNORE), mask + np.uint8(recipe.classes), mask)
-    return image, case.label if mask is None else mask
+    return image, case.label if mask is None else mask, case.known
 
 
 def draw_irrelevant(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:

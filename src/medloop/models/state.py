@@ -99,6 +99,8 @@ def identify(
     content = [recipe.to_json(), member, [case.id for case in training], [case.id for case in validation]]
     content += [hashlib.sha256(data).hexdigest() for data in initial]
     content += [guide] if guide else []
+    known = [case.known for case in (*training, *validation)]
+    content += [known] if any(known) else []
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -28,7 +28,7 @@ from medloop.models.batches import PreparedCase, TrainingCase, draw_batch, draw_
 from medloop.models.checkpoint import Checkpoint, checkpoint_file, read_checkpoint, write_checkpoint
 from medloop.models.compute import limited_threads, mixed_precision
 from medloop.models.guiding import Guide
-from medloop.models.losses import fade, irrelevance_penalty, loss_of, plain_masks
+from medloop.models.losses import IGNORE, fade, irrelevance_penalty, known_classes, loss_of, plain_masks, with_known_classes
 from medloop.models.networks import build_network
 from medloop.models.recipes import Recipe
 from medloop.models.state import TrainingState, identify, require_identity, restore, save, start
@@ -206,7 +206,8 @@ def take_step(
     if guide and recipe.guided:
         plain = plain_masks(targets, recipe.classes)
         images, wanted = guide(recipe, images, plain, partial(_ask, recipe, state), member=member, step=state.step)
-        targets = torch.where(wanted == plain, targets, wanted)  # what the user wants as it was keeps the mark of a person's touch
+        wanted = with_known_classes(wanted, known_classes(targets))
+        targets = torch.where(wanted & IGNORE == plain, targets, wanted)  # what the user wants as it was keeps the mark of a person's touch
     state.network.train()
     images = images.to(state.device)
     with torch.random.fork_rng(devices=[]):
@@ -244,7 +245,7 @@ def _irrelevance(recipe: Recipe, member: int, state: TrainingState, images: Tens
         torch.manual_seed(seed)
         with mixed_precision(state.device, recipe.precision):
             logits = state.network(faded)
-    answers = plain_masks(targets, recipe.classes) if recipe.kind == "segmentation" else targets
+    answers = plain_masks(targets, recipe.classes)
     return irrelevance_penalty(images, faded, logits, answers, irrelevant)
 
 

@@ -19,16 +19,28 @@ from medloop.server.folders import Projects
 from medloop.server.pages import install_pages
 from medloop.server.proposals import Proposer
 from medloop.server.refinements import Refinements
-from medloop.server.routes import answers, asking, assignments, cases, explaining, health, measuring, projects, prompts, stream, work
+from medloop.server.routes import (
+    answers,
+    asking,
+    assignments,
+    cases,
+    configuring,
+    explaining,
+    health,
+    measuring,
+    projects,
+    prompts,
+    stream,
+    work,
+)
 from medloop.server.security import Gate
 from medloop.server.settings import ServerSettings
 from medloop.server.site import Site
 from medloop.server.views import Failure
 
 PREFIX = "/api/v1"
-_ROUTERS: tuple[APIRouter, ...] = tuple(
-    part.router for part in (health, projects, cases, measuring, explaining, asking, assignments, prompts, answers, work, stream)
-)
+_PARTS = (health, projects, configuring, cases, measuring, explaining, asking, assignments, prompts, answers, work, stream)
+_ROUTERS: tuple[APIRouter, ...] = tuple(part.router for part in _PARTS)
 
 _FAILURES: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": Failure, "description": "The request was wrong, or came too late (409)."},

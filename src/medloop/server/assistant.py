@@ -80,7 +80,7 @@ class Assistant:
         workspace = self._workspace(project_id)
         with self._guard:
             with workspace.store.read() as tx:
-                model = tx.latest_model()
+                model = tx.live_model()
             if model is None:
                 raise UnavailableError("There is no model yet", remedy="answer some cases first")
             prediction = propose_case(workspace, case_id, self._predictor(workspace, model))
@@ -100,7 +100,7 @@ class Assistant:
         workspace = self._workspace(asked.get("project_id", ""))
         with self._guard:
             with workspace.store.read() as tx:
-                model = tx.latest_model()
+                model = tx.live_model()
             if model is None:
                 raise UnavailableError("There is no model yet", remedy="answer some cases first")
             return explain_for(workspace, self._predictor(workspace, model), asked)

@@ -45,7 +45,9 @@ _HTTP_CODES = {
 
 
 _BY_CODE: Mapping[str, type[MedloopError]] = {
-    kind.code: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, MedloopError)
+    kind.code: kind
+    for kind in reversed(vars(errors).values())  # a kind that shares its code with a wider one gives way to it
+    if isinstance(kind, type) and issubclass(kind, MedloopError)
 }
 
 

@@ -28,7 +28,7 @@ Queue = asyncio.Queue[str | None]
 def read_state(workspace: Workspace) -> State:
     """What a page shows without being asked: jobs, round, model, and how many answers there are."""
     with workspace.store.read() as tx:
-        latest_round, brief = round_brief(current_round(tx)), model_brief(tx.latest_model())
+        latest_round, brief = round_brief(current_round(tx)), model_brief(tx.live_model())
         answers, closed = tx.count(Annotation), tx.count(Assignment, where={"state": ["skipped", "flagged"]})
     return {
         "answers": answers,

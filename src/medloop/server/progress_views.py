@@ -18,6 +18,8 @@ class CurvePointView(View):
     low: Number
     high: Number
     selected: bool
+    leaning: int
+    warning: str
 
 
 class PoolQualityView(View):
@@ -28,8 +30,20 @@ class PoolQualityView(View):
     histogram: list[int]
 
 
+class ComparisonView(View):
+    """A model against the one in use when it was judged, on the same patients; `low` and `high` are null where they are too few."""
+
+    with_index: int
+    difference: Number
+    low: Number
+    high: Number
+    patients: int
+    verdict: str
+    text: str
+
+
 class ModelLineView(View):
-    """One model."""
+    """One model: what it learned from, its score, whether it is in use (`live`) and why (`note`)."""
 
     id: str
     index: int
@@ -37,6 +51,16 @@ class ModelLineView(View):
     steps: int
     seconds: float
     cases: int
+    learned: int
+    score: Number
+    low: Number
+    high: Number
+    score_split: str
+    live: bool
+    pinned: bool
+    note: str
+    comparison: ComparisonView | None
+    nothing_new: bool
 
 
 class RoundLineView(View):
@@ -89,6 +113,8 @@ class ProgressView(View):
     total: int
     pool_quality: PoolQualityView | None
     models: list[ModelLineView]
+    unpredicted: int | None
+    pool_note: str
     rounds: list[RoundLineView]
     effort: list[EffortLineView]
     queried: list[ClassCountView]

@@ -3,7 +3,9 @@
 from typing import Self
 
 from medloop.core.records import ProjectSettings
-from medloop.server.views import AssignmentView, CaseView, LabelView, ModelBrief, Number, PredictionView, RoundBrief, View
+from medloop.loop.withdrawing import Refusal
+from medloop.server.standing_views import OpenAssignmentView
+from medloop.server.views import CaseView, LabelView, ModelBrief, Number, PredictionView, RoundBrief, View
 from medloop.store.reader import CaseRow
 
 
@@ -60,10 +62,12 @@ class CaseLine(View):
     answers: int
     quality: Number
     entropy: Number
+    reason: str
+    reason_by: str | None
 
     @classmethod
-    def of(cls, row: CaseRow) -> Self:
-        """From the store's row."""
+    def of(cls, row: CaseRow, refused: Refusal | None = None) -> Self:
+        """From the store's row, and why the case is left out if it is."""
         return cls(
             id=row.case_id,
             name=row.name,
@@ -73,6 +77,8 @@ class CaseLine(View):
             answers=row.annotations,
             quality=row.quality,
             entropy=row.uncertainty,
+            reason=refused.reason if refused else "",
+            reason_by=refused.by if refused else None,
         )
 
 
@@ -84,7 +90,7 @@ class CasePage(View):
 
 
 class PreviousView(View):
-    """The annotator's own earlier answer."""
+    """The annotation of the case in force, whoever gave it."""
 
     id: str
     tag: int | None
@@ -93,7 +99,7 @@ class PreviousView(View):
 class OpenedView(View):
     """A case in front of an annotator, with the proposal drawn on it."""
 
-    assignment: AssignmentView
+    assignment: OpenAssignmentView
     case: CaseView
     prediction: PredictionView | None
     previous: PreviousView | None

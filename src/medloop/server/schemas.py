@@ -24,6 +24,7 @@ Corner: TypeAlias = Annotated[int, Field(ge=0, le=MAX_VOXEL, strict=True)]
 Seconds: TypeAlias = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 Revision: TypeAlias = Annotated[int, Field(ge=0, le=MAX_REVISION, strict=True)]
 PlaceNumber: TypeAlias = Annotated[int, Path(ge=0, le=MAX_REVISION, description="A place's number, from 0.")]
+ModelIndex: TypeAlias = Annotated[int, Path(ge=1, le=MAX_REVISION, description="A model's index, from 1.")]
 Limit: TypeAlias = Annotated[int, Query(ge=1, le=1000, description="Rows to give.")]
 Offset: TypeAlias = Annotated[int, Query(ge=0, le=10_000_000, description="Rows to leave out first.")]
 Search: TypeAlias = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$", description="Part of a case's name or patient.")]
@@ -39,6 +40,16 @@ class Body(BaseModel):
 
 class Nothing(Body):
     """An empty object: the request says everything by its address."""
+
+
+class TrainBody(Body):
+    """What to train.
+
+    Attributes:
+        again: Train also when nothing is new since the last model.
+    """
+
+    again: Annotated[bool, Field(strict=True)] = False
 
 
 class DraftEdit(Body):
@@ -93,12 +104,14 @@ class Submission(Body):
         parts: For a mask: the only slices and boxes that are answered; the case may be asked again.
         tag: For a classification: the label's value.
         effort_seconds: Active time spent, without pauses.
+        replace: Replace an annotation that somebody else gave; without it that is a 409 `replaces_annotation`.
     """
 
     revision: Revision | None = None
     parts: Annotated[list[SliceBody | BoxBody], Field(min_length=1, max_length=MAX_PARTS)] | None = None
     tag: Annotated[int, Field(ge=0, le=255, strict=True)] | None = None
     effort_seconds: Seconds = 0.0
+    replace: Annotated[bool, Field(strict=True)] = False
 
     @model_validator(mode="after")
     def _one_answer(self) -> Self:

@@ -7,6 +7,9 @@ from urllib.parse import unquote
 from fastapi import Depends, Header
 from starlette.requests import Request
 
+from medloop.core.errors import InputError
+from medloop.core.records import Annotator
+from medloop.loop.annotators import annotator_named
 from medloop.loop.workspace import Workspace
 from medloop.server.feed import Feed
 from medloop.server.folders import Projects
@@ -62,8 +65,22 @@ async def _annotator_name(
         str | None, Header(max_length=240, description="Who answers, percent-encoded; default from the settings.")
     ] = None,
 ) -> str:
-    return unquote(x_annotator) if x_annotator else site.settings.annotator
+    if not x_annotator:
+        return site.settings.annotator
+    try:
+        return unquote(x_annotator, errors="strict")
+    except UnicodeDecodeError as error:
+        raise InputError("X-Annotator must be percent-encoded UTF-8", remedy="encode the name as encodeURIComponent does") from error
 
 
 AnnotatorName: TypeAlias = Annotated[str, Depends(_annotator_name)]
 """The local person's name as sent; `annotator_named` checks it."""
+
+
+def _person(workspace: WorkspaceHere, annotator: AnnotatorName) -> Annotator:
+    return annotator_named(workspace, annotator)
+
+
+PersonHere: TypeAlias = Annotated[Annotator, Depends(_person)]
+"""Who asks, by a checked name; joined at first use. Every route that changes something and belongs to no assignment
+writes this person's id into the audit."""

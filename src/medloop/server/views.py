@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from medloop.core.geometry import Plane
-from medloop.core.records import Assignment, Case, Job, Label, Model, Prediction, Round
+from medloop.core.records import Case, Job, Label, Model, Prediction, Round
 from medloop.core.states import RoundState
 from medloop.store.reader import Reader
 
@@ -62,7 +62,7 @@ class LabelView(View):
 
 
 class ModelBrief(View):
-    """The newest model."""
+    """The model in use."""
 
     id: str
     index: int
@@ -154,6 +154,7 @@ class JobView(View):
     started_at: str | None
     finished_at: str | None
     error: str
+    result_message: str
 
 
 def label_view(label: Label) -> LabelView:
@@ -175,14 +176,6 @@ def current_round(tx: Reader) -> Round | None:
     """The round being annotated, else the newest."""
     annotating = tx.find(Round, where={"state": RoundState.ANNOTATING}, order=("index",), limit=1)
     return next(iter(annotating or tx.find(Round, order=("index",), descending=True, limit=1)), None)
-
-
-def newest_prediction(tx: Reader, case_id: str) -> Prediction | None:
-    """The newest model's prediction of a case, else the newest of any model."""
-    model = tx.latest_model()
-    own = tx.find(Prediction, where={"case_id": case_id, "model_id": model.id}, limit=1) if model else []
-    newest = own or tx.find(Prediction, where={"case_id": case_id}, order=("created_at",), descending=True, limit=1)
-    return next(iter(newest), None)
 
 
 def case_view(case: Case) -> CaseView:
@@ -234,11 +227,7 @@ def prediction_view(prediction: Prediction, model: Model) -> PredictionView:
     )
 
 
-def assignment_view(assignment: Assignment) -> AssignmentView:
-    """An assignment."""
-    return AssignmentView.model_validate(assignment)
-
-
 def job_view(job: Job) -> JobView:
-    """A job."""
-    return JobView.model_validate(job)
+    """A job; its result's message says why it did nothing, or what became of its model."""
+    known = {name: getattr(job, name) for name in JobView.model_fields if name != "result_message"}
+    return JobView(**known, result_message=str(job.result.get("message") or job.result.get("note") or ""))

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from medloop.core.errors import MedloopError
 from medloop.loop.control import LEASE_SECONDS
+from medloop.loop.predicting import follow_up
+from medloop.loop.settling import settle
 from medloop.loop.work import IDLE_SECONDS, run_job
 from medloop.loop.workspace import Workspace
 from medloop.server.folders import Projects
@@ -46,6 +48,7 @@ def work(root: Path, owner: str, stop: Callable[[], bool], *, threads: int = 1) 
                 if workspace.folder not in locked:
                     held.enter_context(FolderLock(workspace.folder, WORKER_LOCK, shared=True))
                     locked.add(workspace.folder)
+                    follow_up(workspace)
             ran = [_run_one(workspace, owner, stop, threads) for workspace in workspaces]
             if not any(ran):
                 pause.wait(IDLE_SECONDS)
@@ -55,6 +58,7 @@ def _run_one(workspace: Workspace, owner: str, stop: Callable[[], bool], threads
     """Run one job of a project, if one waits."""
     job = workspace.store.jobs.claim(owner, lease_seconds=LEASE_SECONDS)
     if job is None:
+        settle(workspace)
         return False
     run_job(workspace.reload(), job, threads=threads, stop=stop)
     return True

@@ -177,7 +177,7 @@ def _fill(truth: Workspace, project: Workspace, design: StudyDesign, refused: tu
         answers = {a.case_id: a for a in tx.current_annotations()}
         cases = subsample([c for c in tx.find(Case, order=("name",)) if c.id in answers], design.cases, design.split_seed)
     split: Split = "test" if any(c.split == "test" for c in cases) else "validation"
-    importer = annotator_named(project, IMPORTER)
+    importer = annotator_named(project, IMPORTER, program=True)
     foreground: dict[str, int] = {}
     for case in cases:
         answer = load_answer(truth.store.blobs, answers[case.id], case)

@@ -141,7 +141,7 @@ def _finished(workspace: Workspace, unit: Unit, split: Split) -> Finished:
         if current.model_id is None:
             remedy = "let the first round ask more cases" if unit.round == 1 else ""
             raise MedloopError(f"{unit}: no model was trained, the round {current.state}: {current.message}", remedy=remedy)
-        evaluations = tx.find(Evaluation, where={"model_id": current.model_id, "split": split})
+        evaluations = tx.current_evaluations(model_id=current.model_id, split=split)
         if not evaluations:
             raise MedloopError(f"{unit}: its model was not measured on the {split} cases")
         return Finished(current, tx.get(Model, current.model_id), evaluations[0])

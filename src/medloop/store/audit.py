@@ -1,23 +1,27 @@
-"""Check the audit: the chain of events, and every row against the event that tells of it.
+"""Check the audit: the pages of the database, the chain of events, every row against the event that tells of it, every blob.
 
 The chain shows an edited, removed or inserted event. Each event of an added or changed record holds the
-SHA-256 of the record's values, which shows a row edited, removed or slipped in behind the events' back.
-Whoever can rewrite the whole database can also make a new chain: keep the last digest somewhere else.
+SHA-256 of the record's values, which shows a row edited, removed or slipped in behind the events' back; the
+number of its first event shows a row moved in the order. Blobs are read and compared with their names.
+Whoever can rewrite the whole database can also make a new chain, and the end of a chain can be cut off: keep
+the last digest somewhere else and give it to the next check. What was not checked is said in words.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass, replace
 
-from sqlalchemy import RowMapping
-
-from medloop.core.records import Event, Job
-from medloop.store.events import GENESIS, event_digest, row_digest
+from medloop.core.errors import BlobError
+from medloop.core.records import Event
+from medloop.store.audit_rows import Told, note, wrong_rows
+from medloop.store.events import GENESIS, event_digest
+from medloop.store.pages import damaged_pages
+from medloop.store.raw import RawRow
 from medloop.store.reader import Reader
-from medloop.store.rows import Kind, from_row, kinds, to_row
+from medloop.store.references import Reference, case_names, references
 from medloop.store.store import Store
 
-PAGE = 1000
+JOB_LOGS = "logs and progress of jobs: no event tells of them"
+NO_BLOBS = "the blobs (images, masks, weights): left out as asked"
 
 
 @dataclass(frozen=True)
@@ -26,11 +30,13 @@ class AuditReport:
 
     Attributes:
         events: How many events were read.
-        ok: Whether everything fits.
-        first_bad: Number of the first event that does not fit, or whose row does not; None when all do,
-            or when a row has no event at all.
+        ok: Whether everything that was checked fits.
+        first_bad: Number of the first event that does not fit, or whose row or blob does not; None when all do,
+            or when no event can be named.
         reason: What is wrong, one line; "" when all is well.
         last_digest: Of the last event; kept elsewhere, it proves later that nothing was cut off.
+        blobs: How many blobs were read and compared; None when that was not asked or not reached.
+        unchecked: What was not checked, in words.
     """
 
     events: int
@@ -38,74 +44,114 @@ class AuditReport:
     first_bad: int | None
     reason: str
     last_digest: str
+    blobs: int | None = None
+    unchecked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class _Told:
-    """The last event that tells a record's digest."""
+class _Wrong:
+    """The first thing that does not fit."""
 
-    seq: int
-    sha256: str
+    reason: str
+    seq: int | None = None
 
 
-def verify(store: Store) -> AuditReport:
-    """Read all events and rows in one transaction and stop at the first that does not fit.
+@dataclass
+class _Chain:
+    """What reading the chain has gathered so far."""
+
+    count: int = 0
+    digest: str = GENESIS
+    known: bool = False
+
+
+def verify(store: Store, *, blobs: bool = True, last_digest: str = "") -> AuditReport:
+    """Read everything and stop at the first thing that does not fit.
+
+    Args:
+        store: Whose.
+        blobs: Whether to read every blob and compare it with its name; takes as long as reading all images.
+        last_digest: Of an earlier check; the chain must still hold it.
 
     Raises:
         StorageError: The database refused.
+        IntegrityError: The database is so damaged that it cannot be read.
     """
+    chain, told = _Chain(known=last_digest in ("", GENESIS)), dict[tuple[str, str], Told]()
     with store.read() as tx:
-        told: dict[tuple[str, str], _Told] = {}
-        count, previous = 0, GENESIS
-        for event in _all_events(tx):
-            wrong = _wrong_link(event, count + 1, previous)
-            if wrong:
-                return AuditReport(count, False, event.seq, wrong, previous)
-            count, previous = event.seq, event.digest
-            if "sha256" in event.body:
-                told[event.noun, event.noun_id] = _Told(event.seq, event.body["sha256"])
-        bad = next(_wrong_rows(tx, told), None)
-    if bad is not None:
-        return AuditReport(count, False, bad[0], bad[1], previous)
-    return AuditReport(count, True, None, "", previous)
+        damage, skipped = damaged_pages(tx.connection)
+        wrong = _Wrong(damage) if damage else _follow(tx, chain, told, last_digest) or _rows(tx, told)
+        needed = [] if wrong or not blobs else sorted(references(tx.connection), key=lambda r: r.blob)
+        names = case_names(tx.connection) if needed else {}
+    read, bad = _read_blobs(store, needed, names, told)
+    wrong = wrong or bad
+    unchecked = tuple(part for part in (skipped, JOB_LOGS, "" if blobs else NO_BLOBS) if part)
+    report = AuditReport(chain.count, wrong is None, None, "", chain.digest, read if blobs and not wrong else None, unchecked)
+    return report if wrong is None else replace(report, first_bad=wrong.seq, reason=wrong.reason)
 
 
-def _all_events(tx: Reader) -> Iterator[Event]:
-    after = 0
-    while page := tx.events(after=after, limit=PAGE):
-        yield from page
-        after = page[-1].seq
+def _follow(tx: Reader, chain: _Chain, told: dict[tuple[str, str], Told], last_digest: str) -> _Wrong | None:
+    """Read the chain from its first event to its last; None when it is whole."""
+    for row in tx.raw_events():
+        reason = _wrong_event(row, chain)
+        if reason:
+            return _Wrong(reason, row.event)
+        event = Event(**row.values)
+        chain.count, chain.digest = event.seq, event.digest
+        chain.known = chain.known or event.digest == last_digest
+        note(told, event)
+    if not chain.known:
+        return _Wrong(f"the digest {last_digest[:64]} is not in the chain: events were cut off, or the chain was made anew")
+    return None
 
 
-def _wrong_link(event: Event, seq: int, previous: str) -> str:
-    if event.seq != seq:
-        return f"event {seq} is missing: number {event.seq} follows {seq - 1}"
-    if event.previous != previous:
-        return f"event {event.seq} does not continue the chain"
-    if event_digest(event) != event.digest:
-        return f"event {event.seq} was edited: its content does not match its digest"
-    return ""
+def _wrong_event(row: RawRow, chain: _Chain) -> str:
+    seq = chain.count + 1
+    if row.event != seq:
+        return f"event {seq} is missing: number {row.event} follows {seq - 1}"
+    if row.wrong:
+        return f"event {seq} was edited or damaged: {row.wrong}"
+    event = Event(**row.values)
+    if event.previous != chain.digest:
+        return f"event {seq} does not continue the chain"
+    return "" if _digest_fits(event) else f"event {seq} was edited: its content does not match its digest"
 
 
-def _wrong_rows(tx: Reader, told: dict[tuple[str, str], _Told]) -> Iterator[tuple[int | None, str]]:
-    """Rows that no event tells of or that differ from it, then events whose row is gone."""
-    for kind in kinds():
-        if kind.record is Job:
-            continue  # heartbeats change jobs without events
-        for row in tx.rows(kind):
-            known = told.pop((kind.noun, row["id"]), None)
-            if known is None:
-                yield None, f"the {kind.noun} {row['id']} has no event"
-            elif not _fits(kind, row, known):
-                yield known.seq, f"the {kind.noun} {row['id']} was edited: it does not match event {known.seq}"
-    for (noun, noun_id), known in told.items():
-        yield known.seq, f"the {noun} {noun_id} of event {known.seq} is gone"
-
-
-def _fits(kind: Kind[Any], row: RowMapping, known: _Told) -> bool:
-    """Whether a row holds what its event tells: to the letter, or as today's record of it would be written."""
+def _digest_fits(event: Event) -> bool:
     try:
-        stored = {f.name: row[f.name] for f in fields(kind.record)}
-        return row_digest(stored) == known.sha256 or row_digest(to_row(from_row(kind, row))) == known.sha256
-    except (ValueError, TypeError, KeyError):  # an edited row need not even make a record
+        return event_digest(event) == event.digest and isinstance(event.body, dict)
+    except (ValueError, TypeError, RecursionError):  # what JSON cannot hold was slipped in
         return False
+
+
+def _rows(tx: Reader, told: dict[tuple[str, str], Told]) -> _Wrong | None:
+    return next((_Wrong(reason, seq) for seq, reason in wrong_rows(tx, told)), None)
+
+
+def _read_blobs(
+    store: Store, needed: list[Reference], names: dict[str, str], told: dict[tuple[str, str], Told]
+) -> tuple[int, _Wrong | None]:
+    """Read each blob once; how many, and the first that is gone or does not match its name."""
+    count = 0
+    for first in _first_of_each(needed):
+        try:
+            store.blobs.check(first.blob)
+        except BlobError as error:
+            known = told.get((first.noun, first.noun_id))
+            return count, _Wrong(f"the {first.field} of {owner_of(first, names)}: {error.message}", known.first if known else None)
+        count += 1
+    return count, None
+
+
+def _first_of_each(needed: list[Reference]) -> Iterator[Reference]:
+    last = ""
+    for reference in needed:
+        if reference.blob != last:
+            last = reference.blob
+            yield reference
+
+
+def owner_of(reference: Reference, names: dict[str, str]) -> str:
+    """What a blob belongs to, in words."""
+    row = f"the {reference.noun} {reference.noun_id}"
+    return f"{row} (case {names.get(reference.case_id, reference.case_id)})" if reference.case_id else row

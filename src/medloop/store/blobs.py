@@ -3,11 +3,15 @@
 A blob appears whole or not at all: written to a temporary file, synced, renamed, and its folder synced
 before `put` returns. Writers hold a lock on their temporary file, so a sweep tells the leftovers of a
 killed process from work in progress. Putting the same bytes twice, even at once, is harmless.
+
+A file of the right name is believed only after its bytes were compared: disks lose bits, and an
+acknowledgement must never rest on a damaged copy. A bad one is replaced by the good bytes at hand.
 """
 
 import errno
 import fcntl
 import hashlib
+import logging
 import os
 import re
 import secrets
@@ -15,11 +19,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from medloop.core.errors import IntegrityError, NotFoundError, StorageError
+from medloop.core.errors import DamagedBlobError, MissingBlobError, NotFoundError, StorageError
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+_GONE = (errno.ENOENT, errno.ENOTDIR)
+_CHUNK = 1 << 20
+_LOG = logging.getLogger(__name__)
+
+RESTORE = "restore it from a backup; medloop doctor tells what it belongs to"
 
 
 class Blobs:
@@ -27,16 +36,21 @@ class Blobs:
 
     Args:
         folder: Made if missing.
+        read_only: Why nothing can be written, in words; "" for the usual case.
 
     Raises:
         StorageError: The folder cannot be made.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, read_only: str = "") -> None:
         self._folder = folder
         self._temporary = folder / "tmp"
+        self._read_only = read_only
+        if read_only:
+            return
         with _disk_errors(folder):
-            self._temporary.mkdir(parents=True, exist_ok=True)
+            for made in (folder, self._temporary):
+                made.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def put(self, data: bytes) -> str:
         """Keep bytes; they are on disk when this returns.
@@ -47,12 +61,16 @@ class Blobs:
         Raises:
             StorageError: The disk is full or read only; nothing is left behind.
         """
+        if self._read_only:
+            raise StorageError(f"Nothing can be stored: {self._read_only}", remedy="copy the project to where it can be written")
         name = hashlib.sha256(data).hexdigest()
         target = self.path(name)
         with _disk_errors(target):
-            if target.is_file() and target.stat().st_size == len(data):
+            if _holds(target, data):
                 _sync_folder(target.parent)  # another writer may have renamed it, but not synced yet
                 return name
+            if target.exists():
+                _LOG.warning("The blob %s was damaged; it is replaced by the same bytes, stored anew", name)
             self._make_shard(target.parent)
             self._write(target, data)
             _sync_folder(target.parent)
@@ -62,18 +80,48 @@ class Blobs:
         """The bytes of that name.
 
         Raises:
-            NotFoundError: There are none.
-            IntegrityError: The file was changed or damaged.
+            MissingBlobError: There are none.
+            DamagedBlobError: The file was changed or damaged, or the disk cannot read it.
+            StorageError: Not allowed to read it.
+        """
+        data = b"".join(self._stored(name))
+        if hashlib.sha256(data).hexdigest() != name:
+            raise _damaged(name, f"{len(data)} bytes that do not match its hash")
+        return data
+
+    def check(self, name: str) -> int:
+        """Read the bytes of that name, a piece at a time, and compare them with it.
+
+        Returns:
+            How many there are.
+
+        Raises:
+            MissingBlobError: There are none.
+            DamagedBlobError: The file was changed or damaged, or the disk cannot read it.
+            StorageError: Not allowed to read it.
+        """
+        digest, size = hashlib.sha256(), 0
+        for chunk in self._stored(name):
+            digest.update(chunk)
+            size += len(chunk)
+        if digest.hexdigest() != name:
+            raise _damaged(name, f"{size} bytes that do not match its hash")
+        return size
+
+    def names(self) -> Iterator[str]:
+        """Every name there is a file of, whether or not its bytes are sound."""
+        for shard in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
+            if len(shard.name) == 2 and shard.is_dir():
+                yield from sorted(path.name for path in shard.iterdir() if _NAME.fullmatch(path.name))
+
+    def remove(self, name: str) -> None:
+        """Forget bytes that nothing refers to.
+
+        Raises:
             StorageError: The disk refused.
         """
-        target = self.path(name)
-        with _disk_errors(target):
-            if not target.is_file():
-                raise NotFoundError(f"There is no blob {name}", remedy="restore the blobs folder from a backup")
-            data = target.read_bytes()
-        if hashlib.sha256(data).hexdigest() != name:
-            raise IntegrityError(f"The blob {name} does not match its hash ({len(data)} bytes)", remedy="restore the file from a backup")
-        return data
+        with _disk_errors(self.path(name)):
+            self.path(name).unlink(missing_ok=True)
 
     def exists(self, name: str) -> bool:
         """Whether bytes of that name are kept."""
@@ -83,11 +131,11 @@ class Blobs:
         """Length in bytes.
 
         Raises:
-            NotFoundError: There are none of that name.
+            MissingBlobError: There are none of that name.
         """
         target = self.path(name)
         if not target.is_file():
-            raise NotFoundError(f"There is no blob {name}", remedy="restore the blobs folder from a backup")
+            raise _missing(name)
         return target.stat().st_size
 
     def path(self, name: str) -> Path:
@@ -106,11 +154,22 @@ class Blobs:
         Returns:
             How many files were removed.
         """
-        return sum(_remove_if_abandoned(path) for path in self._temporary.iterdir())
+        return sum(remove_if_abandoned(path) for path in self.temporaries())
+
+    def temporaries(self) -> list[Path]:
+        """Files of writers, at work or gone."""
+        return sorted(self._temporary.iterdir()) if self._temporary.is_dir() else []
+
+    def _stored(self, name: str) -> Iterator[bytes]:
+        """The bytes of a file as the disk gives them."""
+        target = self.path(name)
+        with _reading_errors(target, name), target.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
 
     def _make_shard(self, shard: Path) -> None:
         if not shard.is_dir():
-            shard.mkdir(exist_ok=True)
+            shard.mkdir(mode=0o700, exist_ok=True)
             _sync_folder(self._folder)
 
     def _write(self, target: Path, data: bytes) -> None:
@@ -130,14 +189,39 @@ class Blobs:
         """A new temporary file, locked; a sweep between making and locking it just means another try."""
         while True:
             path = self._temporary / f"{name}-{secrets.token_hex(4)}"
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if os.fstat(descriptor).st_nlink:
                 return path, descriptor
             os.close(descriptor)
 
 
-def _remove_if_abandoned(path: Path) -> bool:
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether a file is there and holds exactly these bytes; one that cannot be read does not."""
+    try:
+        if path.stat().st_size != len(data):
+            return False
+        rest = memoryview(data)
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                if rest[: len(chunk)] != chunk:
+                    return False
+                rest = rest[len(chunk) :]
+    except OSError:
+        return False
+    return not rest
+
+
+def _damaged(name: str, what: str) -> DamagedBlobError:
+    return DamagedBlobError(f"The blob {name} is damaged: {what}", remedy=RESTORE, blob=name)
+
+
+def _missing(name: str) -> MissingBlobError:
+    return MissingBlobError(f"There is no blob {name}", remedy=RESTORE, blob=name)
+
+
+def remove_if_abandoned(path: Path) -> bool:
+    """Remove a temporary file that no living process holds; whether it is gone by that."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -159,6 +243,19 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _reading_errors(path: Path, name: str) -> Iterator[None]:
+    """A file that is gone, or that the disk cannot give back whole, is that blob's fault alone."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _GONE:
+            raise _missing(name) from error
+        if error.errno in _REFUSED:
+            raise StorageError(f"Not allowed to read {path}", remedy="make it readable for this user") from error
+        raise _damaged(name, f"the disk cannot read it ({error.strerror})") from error
 
 
 @contextmanager

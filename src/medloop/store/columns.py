@@ -26,6 +26,11 @@ def words(name: str, *, optional: bool = False) -> Column[str]:
     return Column(name, Text, nullable=optional)
 
 
+def key(name: str) -> Column[str]:
+    """Text that is compared by its code points, whatever language the database is set to."""
+    return Column(name, Text().with_variant(Text(collation="C"), "postgresql"), nullable=False, server_default="")
+
+
 def nested(name: str) -> Column[object]:
     """A JSON value."""
     return Column(name, JSON, nullable=False)

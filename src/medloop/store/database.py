@@ -6,6 +6,7 @@ timeout; threads of one process queue in arrival order before that, because SQLi
 unfair. PostgreSQL: an advisory transaction lock, taken first. Commit returns after the bytes are on disk.
 """
 
+import json
 import sqlite3
 import threading
 from collections import deque
@@ -28,6 +29,8 @@ CHAIN_LOCK = 0x6D65646C6F6F70
 """Key of PostgreSQL's advisory lock: "medloop" in ASCII."""
 
 _WRITES = "medloop_writes"
+
+NAMED_BY_AUDIT = "medloop audit verify names the row; restore the project from a backup"
 
 _ADVICE: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
@@ -169,7 +172,7 @@ def advised() -> Iterator[None]:
     except (DBAPIError, sqlite3.Error) as error:
         raise _advice(_first_failure(error)) from error
     except SQLAlchemyError as error:
-        raise StorageError(f"The database failed: {_first_line(error)}") from error
+        raise StorageError(f"The database failed: {first_line(error)}") from error
 
 
 def parse_url(url: str) -> URL:
@@ -193,10 +196,18 @@ def _to_json(value: Any) -> str:
     return canonical(value).decode("ascii")
 
 
+def _from_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise IntegrityError(f"A row of the database is damaged: it holds no JSON ({error})", remedy=NAMED_BY_AUDIT) from error
+
+
 def _sqlite_engine(url: URL) -> Engine:
     engine = create_engine(
         url,
         json_serializer=_to_json,
+        json_deserializer=_from_json,
         connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
         pool_size=8,
         max_overflow=24,
@@ -228,13 +239,15 @@ def _first_failure(error: BaseException) -> BaseException:
     return error
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What the driver says, without the statement and its parameters."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
+    line = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+    return line.partition(" with text ")[0]  # SQLite would quote what it could not decode
 
 
 def _constraint(error: ConstraintError) -> MedloopError:
-    line = _first_line(error)
+    line = first_line(error)
     if "foreign key" in line.lower():
         return InputError(f"A record refers to one that does not exist ({line})", remedy="add that one first")
     if "immutable" in line:
@@ -243,10 +256,12 @@ def _constraint(error: ConstraintError) -> MedloopError:
 
 
 def _advice(error: BaseException) -> MedloopError:
-    line = _first_line(error)
+    line = first_line(error)
     lowered = line.lower()
     if "immutable" in lowered:
         return StateError(line, remedy="add a new record that supersedes it")
+    if "could not decode" in lowered:
+        return IntegrityError(f"A row of the database is damaged ({line})", remedy=NAMED_BY_AUDIT)
     if "malformed" in lowered or "not a database" in lowered:
         return IntegrityError(f"The database is damaged ({line})", remedy="stop medloop and restore the newest file of the folder backups/")
     for words, message, remedy in _ADVICE:

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
+from medloop.core.names import checked_name
 from medloop.core.records import Event, Json, now
 from medloop.store import tables
 
@@ -38,7 +39,12 @@ def event_digest(event: Event) -> str:
 
 
 def append_event(connection: Connection, *, actor: str, verb: str, noun: str, noun_id: str, body: Json) -> Event:
-    """Add the next link; the caller's transaction must be the only writing one."""
+    """Add the next link; the caller's transaction must be the only writing one.
+
+    Raises:
+        InputError: The actor's is no name that an audit can hold.
+    """
+    actor = checked_name(actor, program=True)
     last = connection.execute(select(tables.events.c.seq, tables.events.c.digest).order_by(tables.events.c.seq.desc()).limit(1)).first()
     seq, previous = (last.seq + 1, last.digest) if last else (1, GENESIS)
     draft = Event(seq=seq, at=now(), actor=actor, verb=verb, noun=noun, noun_id=noun_id, body=dict(body), previous=previous, digest="")

@@ -84,10 +84,11 @@ class JobQueue:
             waiting = _first(connection, select(jobs).where(jobs.c.key == key, jobs.c.state.in_(_ACTIVE))) if key is not None else None
             if waiting is not None:
                 return waiting
-            body = {"kind": kind, "payload": to_row(job)["payload"], "key": key}
+            row = to_row(job)
+            body = {name: row[name] for name in ("kind", "payload", "key", "priority", "max_attempts", "created_at")}
             added = append_event(connection, actor=actor, verb="enqueue", noun="job", noun_id=job.id, body=body)
             extra = {"beat": 0, "lease_seconds": LEASE_SECONDS, "event": added.seq}
-            connection.execute(insert(jobs), {**to_row(job), **extra})
+            connection.execute(insert(jobs), {**row, **extra})
         return job
 
     def claim(self, owner: str, *, kinds: Collection[str] | None = None, lease_seconds: float = LEASE_SECONDS) -> Job | None:
@@ -210,6 +211,17 @@ class JobQueue:
         with self._database.reading() as connection:
             return _existing(connection, job_id)
 
+    def active(self, kinds: Collection[str]) -> bool:
+        """Whether a job of these kinds waits or runs."""
+        query = select(jobs.c.id).where(jobs.c.state.in_(_ACTIVE), jobs.c.kind.in_(list(kinds))).limit(1)
+        with self._database.reading() as connection:
+            return connection.execute(query).first() is not None
+
+    def newest(self, kind: str) -> Job | None:
+        """The job of that kind that was asked for last."""
+        with self._database.reading() as connection:
+            return _first(connection, select(jobs).where(jobs.c.kind == kind).order_by(jobs.c.event.desc()).limit(1))
+
     def list(self, state: JobState | None = None, limit: int = 100) -> builtins.list[Job]:
         """Jobs, newest first."""
         query = select(jobs).order_by(jobs.c.event.desc()).limit(limit)
@@ -249,7 +261,7 @@ class JobQueue:
                 return
             verb, values = _after_loss(job)
             connection.execute(update(jobs).where(jobs.c.id == job.id).values(values))
-            body = {"owner": job.owner, "attempt": job.attempt}
+            body = {"owner": job.owner, "attempt": job.attempt} | {name: values[name] for name in ("error",) if name in values}
             append_event(connection, actor="system", verb=verb, noun="job", noun_id=job.id, body=body)
             text = f"The worker {job.owner} is gone (attempt {job.attempt} of {job.max_attempts})"
             connection.execute(insert(job_logs), {"job_id": job.id, "at": now(), "text": text})

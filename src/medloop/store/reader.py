@@ -2,18 +2,22 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from medloop.core.errors import InputError, NotFoundError
-from medloop.core.records import Annotation, Case, DraftPatch, Event, Model, Prediction, Split
+from medloop.core.names import folded
+from medloop.core.records import Annotation, Case, DraftPatch, Evaluation, EvaluationTruth, Event, LiveChoice, Model, Prediction, Split
+from medloop.store import lineage
+from medloop.store.lineage import Learned
+from medloop.store.raw import RawRow, raw_rows
 from medloop.store.rows import Kind, from_row, kind_of
 from medloop.store.states import CASE_STATES, PARTIAL, CaseState, current_annotations_query
-from medloop.store.tables import annotations, case_states, cases, draft_patches, events, models, predictions
+from medloop.store.tables import annotations, case_states, cases, draft_patches, events, predictions
 
 R = TypeVar("R")
 Scalar: TypeAlias = str | int | float | bool
@@ -117,7 +121,8 @@ class Reader:
         """Full answers that count now, in the order they were given.
 
         Current is the newest full answer of each annotator to each case, unless another annotation names it in
-        `supersedes`. Several annotators may have a current answer to the same case.
+        `supersedes`. One that was withdrawn is not current and replaces nothing. Several annotators may have a current
+        answer to the same case.
 
         Args:
             splits: Only of cases in these splits.
@@ -163,24 +168,59 @@ class Reader:
         known = kind_of(Prediction)
         return [from_row(known, row) for row in self._connection.execute(query).mappings()]
 
-    def latest_model(self) -> Model | None:
-        """The model of the highest index, None before the first training."""
-        row = self._connection.execute(select(models).order_by(models.c.index.desc()).limit(1)).mappings().first()
-        return None if row is None else from_row(kind_of(Model), row)
+    def live_model(self) -> Model | None:
+        """The model in use: the one last chosen or pinned, else the one that learned most recently; None before the first."""
+        return lineage.live_model(self._connection)
+
+    def automatic_model(self) -> Model | None:
+        """The model that would be in use had nobody pinned one."""
+        return lineage.automatic_model(self._connection)
+
+    def live_choice(self) -> LiveChoice | None:
+        """The decision that chose the model in use; None in a project from before there were any."""
+        return lineage.newest_choice(self._connection)
+
+    def learned_models(self) -> list[Learned]:
+        """Every model with what it learned from, the oldest knowledge first, however late its training ended."""
+        return lineage.learned_models(self._connection)
+
+    def distinct_models(self) -> list[Model]:
+        """One model per distinct set of annotations learned, oldest first; models of equal annotations are one piece of evidence."""
+        return lineage.distinct_models(self._connection)
+
+    def current_evaluations(self, *, model_id: str | None = None, split: Split | None = None) -> list[Evaluation]:
+        """The newest evaluation of each model and split; older ones are superseded."""
+        return lineage.current_evaluations(self._connection, model_id, split)
+
+    def evaluation_truth(self, model_id: str, split: Split) -> EvaluationTruth | None:
+        """What a model was last held against on a split."""
+        return lineage.newest_truth(self._connection, model_id, split)
+
+    def current_annotation_ids(self, splits: Sequence[Split]) -> list[str]:
+        """Ids of the full annotations that count now, sorted; see `current_annotations`."""
+        current = current_annotations_query().where(annotations.c.kind != PARTIAL)
+        return lineage.annotation_ids(self._connection, current, splits)
+
+    def unpredicted(self, model_id: str, splits: Sequence[Split], *, limit: int | None = None) -> int:
+        """How many unanswered cases of these splits a model has not predicted, counted up to `limit`."""
+        table = case_states.c
+        seen = select(literal(1)).where(predictions.c.model_id == model_id, predictions.c.case_id == table.case_id).exists()
+        lacking = select(table.case_id).where(table.split.in_(list(splits)), table.state == "unanswered", ~seen).limit(limit)
+        return int(self._connection.execute(select(func.count()).select_from(lacking.subquery())).scalar_one())
 
     def unanswered_cases(self, splits: Sequence[Split], *, exclude_open: bool = True, limit: int | None = None) -> list[Case]:
-        """Cases that are neither answered, skipped nor flagged, by name.
+        """Cases that are neither answered, skipped nor flagged, by name in natural order.
 
         Args:
             splits: Only of these splits.
             exclude_open: Leave out cases that somebody has open now.
             limit: At most so many.
         """
-        chosen = select(case_states.c.case_id).where(case_states.c.split.in_(list(splits)), case_states.c.state == "unanswered")
+        chosen = select(case_states.c.case_id, *_BY_NAME).where(case_states.c.split.in_(list(splits)), case_states.c.state == "unanswered")
         if exclude_open:
             chosen = chosen.where(case_states.c.open_assignments == 0)
-        ids = chosen.order_by(case_states.c.name).limit(limit).subquery()  # limited before the wide rows are touched
-        query = select(cases).join(ids, ids.c.case_id == cases.c.id).order_by(cases.c.name)
+        ids = chosen.order_by(*_BY_NAME).limit(limit).subquery()  # limited before the wide rows are touched
+        query = select(cases).join(ids, ids.c.case_id == cases.c.id).order_by(ids.c.sort_key, ids.c.name)
         known = kind_of(Case)
         return [from_row(known, row) for row in self._connection.execute(query).mappings()]
 
@@ -202,18 +242,18 @@ class Reader:
         return CaseCounts(total=sum(row.cases for row in rows), open=sum(int(row.open) for row in rows), **tally)
 
     def worklist(self, *, state: CaseState | Literal["all"] = "all", search: str = "", limit: int = 50, offset: int = 0) -> list[CaseRow]:
-        """Lines of the worklist by case name.
+        """Lines of the worklist by case name, in natural order.
 
         Args:
             state: Only cases in this state.
-            search: Only cases whose name or patient contains this text, upper or lower case.
+            search: Only cases whose name or patient contains this text, whatever its case and spelling, in any script.
             limit: At most so many lines.
             offset: Leave so many out first.
 
         Raises:
             InputError: An unknown state.
         """
-        query = _listed(select(case_states), state, search, self._is_sqlite).order_by(case_states.c.name).limit(limit).offset(offset)
+        query = _listed(select(*_SHOWN), state, search).order_by(*_BY_NAME).limit(limit).offset(offset)
         return [CaseRow(**row) for row in self._connection.execute(query).mappings()]
 
     def worklist_total(self, *, state: CaseState | Literal["all"] = "all", search: str = "") -> int:
@@ -222,7 +262,7 @@ class Reader:
         Raises:
             InputError: An unknown state.
         """
-        query = _listed(select(func.count()).select_from(case_states), state, search, self._is_sqlite)
+        query = _listed(select(func.count()).select_from(case_states), state, search)
         return int(self._connection.execute(query).scalar_one())
 
     def patches(self, assignment_id: str, after: int = 0) -> list[DraftPatch]:
@@ -256,15 +296,22 @@ class Reader:
             query = query.where(_one_of(events.c.noun_id, noun_ids, self._is_sqlite))
         return [Event(**row) for row in self._connection.execute(query.order_by(events.c.seq)).mappings()]
 
-    def rows(self, kind: Kind[Any]) -> Iterator[RowMapping]:
-        """Every stored row of a kind, for the audit."""
-        yield from self._connection.execute(select(kind.table).order_by(kind.table.c.event)).mappings()
+    def raw_events(self) -> Iterator[RawRow]:
+        """Every audit event as it lies in the database, for the audit itself."""
+        return raw_rows(self._connection, events)
+
+    @property
+    def connection(self) -> Connection:
+        """The open transaction, for what looks below the records."""
+        return self._connection
 
     @property
     def _is_sqlite(self) -> bool:
         return self._connection.dialect.name == "sqlite"
 
 
+_BY_NAME = (case_states.c.sort_key, case_states.c.name)
+_SHOWN = tuple(case_states.c[field.name] for field in fields(CaseRow))
 _COUNTED = ("train", "validation", "test", "audit", "answered", "skipped", "flagged", "unanswered")
 
 
@@ -300,15 +347,11 @@ def _one_of(column: ColumnElement[Any], wanted: Collection[Any], is_sqlite: bool
     return column.in_(select(func.jsonb_array_elements_text(cast(json.loads(listed), JSONB)).table_valued("value").c.value))
 
 
-def _listed(query: Select[Any], state: str, search: str, is_sqlite: bool) -> Select[Any]:
+def _listed(query: Select[Any], state: str, search: str) -> Select[Any]:
     if state != "all":
         if state not in CASE_STATES:
             raise InputError(f"Unknown case state {state!r}", remedy=f"use all, {', '.join(CASE_STATES)}")
         query = query.where(case_states.c.state == state)
     if search:
-        columns = (case_states.c.name, case_states.c.patient)
-        # SQLite's LIKE ignores the case of ASCII letters by itself; lower() on both sides would triple the time
-        query = query.where(
-            or_(*(c.contains(search, autoescape=True) if is_sqlite else c.icontains(search, autoescape=True) for c in columns))
-        )
+        query = query.where(case_states.c.search_key.contains(folded(search).replace("\n", "\n\n"), autoescape=True))
     return query

@@ -23,8 +23,10 @@ from medloop.core.records import (
     Descriptor,
     DraftPatch,
     Evaluation,
+    EvaluationTruth,
     Job,
     Label,
+    LiveChoice,
     Model,
     Prediction,
     Project,
@@ -36,6 +38,8 @@ from medloop.core.records import (
     Snapshot,
     Source,
     Task,
+    Withdrawal,
+    source_from_json,
 )
 from medloop.core.states import JobState, RoundState
 from medloop.store import tables
@@ -163,14 +167,15 @@ def _grid_to_json(grid: Grid) -> Any:
 
 
 def _grid_from_json(value: Any) -> Grid:
-    return Grid(tuple(value["shape"]), np.array(value["affine"], dtype=np.float64))
+    return _grid(**value)  # nothing else may stand there: the audit compares what a record says
 
 
-def _source_from_json(value: Any) -> Source:
-    return Source(**{**value, "names": tuple(value["names"])})
+def _grid(*, shape: list[int], affine: list[list[float]]) -> Grid:
+    return Grid((shape[0], shape[1], shape[2]), np.array(affine, dtype=np.float64))
 
 
 _LATER: Mapping[type[Any], frozenset[str]] = {
+    Source: frozenset({"display"}),
     Choice: frozenset({"probability"}),
     ProjectSettings: frozenset(
         {
@@ -187,9 +192,19 @@ _LATER: Mapping[type[Any], frozenset[str]] = {
             "right_reasons",
         }
     ),
+    Assignment: frozenset({"began_with", "base_id"}),
+    Annotation: frozenset({"began_with", "untouched"}),
+    Evaluation: frozenset({"leaning"}),
 }
-"""Fields that nested records gained after projects existed. At their default they are not written, so that a row from
-before still has the digest its event tells."""
+"""Fields that records gained after projects existed. At their default nested records do not write them, and events do not
+tell of them, so that a row from before still has the digest its event tells."""
+
+
+def told(record: type[Any], row: Mapping[str, Any]) -> Row:
+    """What an event tells of a row: its values without later fields that are at their default."""
+    later = _LATER.get(record, frozenset())
+    usual = {f.name: plain(f.default) for f in fields(record) if f.name in later}
+    return {name: value for name, value in row.items() if name not in later or value not in (None, usual[name])}
 
 
 def _nested(item: Any) -> Any:
@@ -210,13 +225,14 @@ def _records(record: type[Any]) -> Codec:
 
 _JSON = Codec(plain, lambda value: value)
 _TUPLE = Codec(plain, tuple)
+_LATER_TUPLE = Codec(plain, lambda value: tuple(value or ()))
 _RUNS = Codec(
     lambda runs: [[int(start), int(length), int(value)] for start, length, value in runs], lambda runs: tuple(tuple(run) for run in runs)
 )
 _FLOAT = Codec(float, float)
 _OPTIONAL = Codec(lambda value: None if value is None else float(value), lambda value: value)
 _GRID = Codec(_grid_to_json, _grid_from_json)
-_SOURCE = Codec(lambda source: plain(asdict(source)), _source_from_json)
+_SOURCE = Codec(_nested, source_from_json)
 _SETTINGS = Codec(_nested, _settings_from_json)
 _ROUND_STATE = Codec(lambda state: RoundState(state).value, RoundState)
 _JOB_STATE = Codec(lambda state: JobState(state).value, JobState)
@@ -262,15 +278,18 @@ _ALL: tuple[Kind[Any], ...] = (
     ),
     Kind(DraftPatch, "patch", tables.draft_patches, {"runs": _RUNS}),
     Kind(PromptRecord, "prompt", tables.prompts, {"prompt": _JSON, "locked": _TUPLE, "quality": _OPTIONAL}, frozenset({"withdrawn"})),
-    Kind(Annotation, "annotation", tables.annotations, {"effort_seconds": _FLOAT}),
+    Kind(Annotation, "annotation", tables.annotations, {"effort_seconds": _FLOAT, "untouched": _OPTIONAL}),
+    Kind(Withdrawal, "withdrawal", tables.withdrawals, {}),
     Kind(Provenance, "provenance", tables.provenances, {"prompt_ids": _TUPLE, "parts": _JSON}),
     Kind(Descriptor, "descriptor", tables.descriptors, {}),
     Kind(
         Evaluation,
         "evaluation",
         tables.evaluations,
-        {"mean": _FLOAT, "low": _FLOAT, "high": _FLOAT, "effort_minutes": _FLOAT, "per_case": _JSON},
+        {"mean": _FLOAT, "low": _FLOAT, "high": _FLOAT, "effort_minutes": _FLOAT, "per_case": _JSON, "leaning": _LATER_TUPLE},
     ),
+    Kind(EvaluationTruth, "truth", tables.evaluation_truths, {}),
+    Kind(LiveChoice, "choice", tables.live_choices, {"comparison": _JSON}),
     Kind(Job, "job", tables.jobs, {"payload": _JSON, "result": _JSON, "state": _JOB_STATE, "progress": _FLOAT}),
 )
 _KINDS: dict[type[Any], Kind[Any]] = {kind.record: kind for kind in _ALL}

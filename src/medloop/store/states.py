@@ -2,7 +2,7 @@
 
 State of a case, first rule that fits:
     answered    it has a current full annotation (see `Reader.current_annotations`); partial ones do not count
-    skipped     its latest assignment that was not released was closed as skipped
+    skipped     the assignment of it that was closed last, and not released, was closed as skipped
     flagged     the same, closed as flagged
     unanswered  anything else; `open_assignments` tells whether somebody has it open now
 `quality` and `uncertainty` are those of the case's newest prediction, of whatever model.
@@ -11,10 +11,11 @@ State of a case, first rule that fits:
 from functools import cache
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Connection, Select, and_, func, insert, literal, select, update
+from sqlalchemy import Connection, Exists, FromClause, Select, and_, func, insert, literal, select, update
 
-from medloop.core.records import Annotation, Assignment, Case, Prediction
-from medloop.store.tables import annotations, assignments, case_states
+from medloop.core.names import folded, natural_key
+from medloop.core.records import Annotation, Assignment, Case, Prediction, Withdrawal
+from medloop.store.tables import annotations, assignments, case_states, withdrawals
 
 CaseState: TypeAlias = Literal["unanswered", "answered", "skipped", "flagged"]
 CASE_STATES: tuple[CaseState, ...] = ("unanswered", "answered", "skipped", "flagged")
@@ -30,7 +31,8 @@ UNCERTAINTY_SCORE = "entropy"
 def current_annotations_query() -> Select[Any]:
     """Annotations that no later full one of the same case and annotator, and no other one by name, replaces.
 
-    Partial annotations add up: a later partial one replaces nothing.
+    Partial annotations add up: a later partial one replaces nothing. One that was withdrawn counts neither as an
+    annotation nor as what replaces another.
     """
     later, other = annotations.alias("later"), annotations.alias("other")
     same = and_(
@@ -38,17 +40,23 @@ def current_annotations_query() -> Select[Any]:
         later.c.annotator_id == annotations.c.annotator_id,
         later.c.event > annotations.c.event,
         later.c.kind != PARTIAL,
+        ~_withdrawn(later),
     )
     replaced_by_later = select(literal(1)).select_from(later).where(same).exists()
-    replaced_by_name = select(literal(1)).select_from(other).where(other.c.supersedes == annotations.c.id).exists()
-    return select(annotations).where(~replaced_by_later, ~replaced_by_name)
+    replaced_by_name = select(literal(1)).select_from(other).where(other.c.supersedes == annotations.c.id, ~_withdrawn(other)).exists()
+    return select(annotations).where(~replaced_by_later, ~replaced_by_name, ~_withdrawn(annotations))
+
+
+def _withdrawn(answers: FromClause) -> Exists:
+    """Whether an annotation was taken back."""
+    return select(literal(1)).select_from(withdrawals).where(withdrawals.c.annotation_id == answers.c.id).exists()
 
 
 def note_added(connection: Connection, record: object) -> None:
     """Bring the worklist up to date after a record was added."""
     if isinstance(record, Case):
         _begin(connection, record)
-    elif isinstance(record, Annotation | Assignment):
+    elif isinstance(record, Annotation | Assignment | Withdrawal):
         refresh(connection, record.case_id)
     elif isinstance(record, Prediction):
         shown = {"quality": record.quality, "uncertainty": _score(record)}
@@ -60,11 +68,17 @@ def refresh(connection: Connection, case_id: str) -> None:
     full = current_annotations_query().where(annotations.c.case_id == case_id, annotations.c.kind != PARTIAL)
     counted = connection.execute(select(func.count()).select_from(full.subquery())).scalar_one()
     of_case = select(assignments.c.state).where(assignments.c.case_id == case_id)
-    latest = connection.execute(of_case.where(assignments.c.state != "released").order_by(assignments.c.event.desc()).limit(1)).scalar()
+    closed = of_case.where(assignments.c.state.in_(("submitted", "skipped", "flagged")))
+    latest = connection.execute(closed.order_by(assignments.c.closed_at.desc(), assignments.c.event.desc()).limit(1)).scalar()
     is_open = connection.execute(select(func.count()).select_from(of_case.where(assignments.c.state == "open").subquery())).scalar_one()
     state: str = "answered" if counted else latest if latest in ("skipped", "flagged") else "unanswered"
     values = {"state": state, "annotations": counted, "open_assignments": is_open}
     connection.execute(update(case_states).where(case_states.c.case_id == case_id).values(values))
+
+
+def search_key(name: str, patient: str) -> str:
+    """What a search looks through: both texts without upper and lower case, a line each."""
+    return folded(f"{name}\n{patient}")
 
 
 def _begin(connection: Connection, case: Case) -> None:
@@ -76,6 +90,8 @@ def _begin(connection: Connection, case: Case) -> None:
         "state": "unanswered",
         "annotations": 0,
         "open_assignments": 0,
+        "sort_key": natural_key(case.name),
+        "search_key": search_key(case.name, case.patient),
     }
     connection.execute(insert(case_states), row)
 

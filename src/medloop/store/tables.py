@@ -8,9 +8,9 @@ added it: it orders rows even when the clock was turned back, and ties the row t
 changes it (see `states.py`), so that a project of 100,000 cases is counted and listed from one index.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, text
 
-from medloop.store.columns import ROW_NUMBER, added_by_event, link, nested, number, record_id, whole, words
+from medloop.store.columns import ROW_NUMBER, added_by_event, key, link, nested, number, record_id, whole, words
 
 metadata = MetaData(
     naming_convention={
@@ -21,7 +21,20 @@ metadata = MetaData(
     }
 )
 
-IMMUTABLE = ("annotations", "models", "predictions", "snapshots", "queries", "tasks", "evaluations", "descriptors", "provenances")
+IMMUTABLE = (
+    "annotations",
+    "models",
+    "predictions",
+    "snapshots",
+    "queries",
+    "tasks",
+    "evaluations",
+    "descriptors",
+    "provenances",
+    "withdrawals",
+    "live_choices",
+    "evaluation_truths",
+)
 """Tables whose rows are never updated or deleted: triggers refuse it, as they do for `events`."""
 
 events = Table(
@@ -108,6 +121,8 @@ assignments = Table(
     words("reason"),
     words("opened_at"),
     words("closed_at", optional=True),
+    words("began_with", optional=True),
+    Column("base_id", String(80)),  # no foreign key: annotations name assignments, and tables are made in one order
     added_by_event(),
     Index(None, "case_id", "state"),
     Index(None, "annotator_id", "state", "opened_at"),
@@ -160,6 +175,8 @@ annotations = Table(
     link("supersedes", "annotations", optional=True),
     number("effort_seconds"),
     words("created_at"),
+    words("began_with", optional=True),
+    number("untouched", optional=True),
     added_by_event(),
     Index(None, "case_id", "annotator_id", "event"),
     Index(None, "supersedes"),
@@ -178,6 +195,21 @@ provenances = Table(
     words("created_at"),
     added_by_event(),
     Index(None, "assignment_id"),
+)
+
+withdrawals = Table(
+    "withdrawals",
+    metadata,
+    record_id(),
+    Column("annotation_id", String(80), ForeignKey("annotations.id"), nullable=False, unique=True),
+    link("case_id", "cases"),
+    link("annotator_id", "annotators"),
+    words("verb"),
+    words("reason"),
+    link("assignment_id", "assignments", optional=True),
+    words("created_at"),
+    added_by_event(),
+    Index(None, "case_id"),
 )
 
 queries = Table(
@@ -278,8 +310,36 @@ evaluations = Table(
     nested("per_case"),
     Column("selected", Boolean, nullable=False),
     words("created_at"),
+    Column("leaning", JSON),
     added_by_event(),
     Index(None, "model_id", "split"),
+)
+
+evaluation_truths = Table(
+    "evaluation_truths",
+    metadata,
+    record_id(),
+    link("model_id", "models"),
+    words("split"),
+    link("evaluation_id", "evaluations", optional=True),
+    words("digest"),
+    words("created_at"),
+    added_by_event(),
+    Index(None, "model_id", "split", "event"),
+)
+
+live_choices = Table(
+    "live_choices",
+    metadata,
+    record_id(),
+    link("model_id", "models"),
+    link("judged_id", "models"),
+    Column("pinned", Boolean, nullable=False),
+    words("reason"),
+    nested("comparison"),
+    words("created_at"),
+    added_by_event(),
+    Index(None, "event"),
 )
 
 case_states = Table(
@@ -294,8 +354,11 @@ case_states = Table(
     whole("open_assignments"),
     number("quality", optional=True),
     number("uncertainty", optional=True),
+    key("sort_key"),
+    key("search_key"),
     Index(None, "split", "state", "open_assignments"),
-    Index(None, "state", "name"),
+    Index(None, "state", "sort_key", "name"),
+    Index(None, "sort_key", "name"),
 )
 
 jobs = Table(

@@ -5,23 +5,23 @@ from typing import TypeAlias
 from fastapi import APIRouter
 
 from medloop.core.records import Model
-from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import Opened, next_assignment, open_case
 from medloop.loop.rounds import upcoming_case
+from medloop.loop.standing import newest_proposal
 from medloop.loop.workspace import Workspace
 from medloop.server.project_views import NothingLeft, OpenedView, PreviousView, UpcomingView
 from medloop.server.schemas import Id, Nothing
-from medloop.server.site import AnnotatorName, Site, SiteHere, WorkspaceHere
-from medloop.server.views import assignment_view, case_view, newest_prediction, prediction_view
+from medloop.server.site import PersonHere, Site, SiteHere, WorkspaceHere
+from medloop.server.standing_views import open_assignment_view
+from medloop.server.views import case_view, prediction_view
 
 router = APIRouter(prefix="/projects/{project}", tags=["asking"])
 Asked: TypeAlias = OpenedView | NothingLeft
 
 
 @router.post("/next")
-def post_next(site: SiteHere, workspace: WorkspaceHere, annotator: AnnotatorName, _body: Nothing) -> Asked:
+def post_next(site: SiteHere, workspace: WorkspaceHere, person: PersonHere, _body: Nothing) -> Asked:
     """The case worth most of this annotator's time now; work left open comes back first."""
-    person = annotator_named(workspace, annotator)
     opened = next_assignment(workspace, person.id)
     if opened is None:
         return NothingLeft(assignment=None, reason="Every case is answered, skipped or open with somebody else")
@@ -29,9 +29,8 @@ def post_next(site: SiteHere, workspace: WorkspaceHere, annotator: AnnotatorName
 
 
 @router.post("/cases/{case}/open")
-def post_open(site: SiteHere, workspace: WorkspaceHere, case: Id, annotator: AnnotatorName, _body: Nothing) -> OpenedView:
-    """Open one chosen case, for a first answer or to correct an earlier one."""
-    person = annotator_named(workspace, annotator)
+def post_open(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, _body: Nothing) -> OpenedView:
+    """Open one chosen case with its annotation, anybody's, else with a proposal; a draft of one's own comes back."""
     return _shown(site, workspace, open_case(workspace, case, person.id))
 
 
@@ -42,7 +41,7 @@ def get_upcoming(workspace: WorkspaceHere) -> UpcomingView:
     if case_id is None:
         return UpcomingView(case_id=None, prediction_id=None)
     with workspace.store.read() as tx:
-        prediction = newest_prediction(tx, case_id)
+        prediction = newest_proposal(tx, case_id)
     return UpcomingView(case_id=case_id, prediction_id=prediction.id if prediction else None)
 
 
@@ -50,12 +49,13 @@ def _shown(site: Site, workspace: Workspace, opened: Opened) -> OpenedView:
     """The opened case; a missing proposal is asked for, and announced on the stream when it is there."""
     shown = opened.prediction
     with workspace.store.read() as tx:
-        newest = tx.latest_model()
+        newest = tx.live_model()
+        assignment = open_assignment_view(tx, opened)
         author = newest if shown is None or (newest and newest.id == shown.model_id) else tx.get(Model, shown.model_id)
     site.proposer.want(workspace.project.id, opened.case.id, shown=shown, newest=newest)
     earlier = opened.annotation
     return OpenedView(
-        assignment=assignment_view(opened.assignment),
+        assignment=assignment,
         case=case_view(opened.case),
         prediction=prediction_view(shown, author) if shown and author else None,
         previous=PreviousView(id=earlier.id, tag=earlier.tag) if earlier else None,

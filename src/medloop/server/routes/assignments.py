@@ -6,13 +6,15 @@ from fastapi import APIRouter, Depends, Header
 from fastapi.responses import Response
 
 from medloop.core.arrays import MaskArray
-from medloop.core.errors import ConflictError, StateError
-from medloop.core.records import Annotation, Assignment
-from medloop.loop.answers import flag_case, skip_case, submit_mask, submit_partial, submit_tag
+from medloop.core.errors import ConflictError, ReplacesError, StateError
+from medloop.core.records import Annotation, Assignment, Case
+from medloop.loop.answers import Opened, flag_case, skip_case, submit_mask, submit_partial, submit_tag
 from medloop.loop.drafts import packed_draft, save_patch
 from medloop.loop.filling import fill_between
 from medloop.loop.parts import BoxPart, Part, SlicePart
 from medloop.loop.reviewing import mark_visited, review_places
+from medloop.loop.standing import standing_annotation
+from medloop.loop.withdrawing import undo_submit
 from medloop.loop.workspace import Workspace
 from medloop.server.failures import StaleRevisionError
 from medloop.server.place_views import PlacesView, VisitView, places_view
@@ -20,6 +22,7 @@ from medloop.server.project_views import ClosedView, FilledView, RevisionView, S
 from medloop.server.schemas import BoxBody, DraftEdit, FillBody, Id, Nothing, PlaceNumber, Reason, Seconds, SliceBody, Submission
 from medloop.server.sending import VOXELS, send_packed
 from medloop.server.site import WorkspaceHere
+from medloop.server.standing_views import OpenAssignmentView, open_assignment_view
 from medloop.server.uploads import RAW_MASK, uploaded_mask
 
 router = APIRouter(prefix="/projects/{project}/assignments/{assignment}", tags=["assignments"])
@@ -56,13 +59,15 @@ def post_fill(workspace: WorkspaceHere, assignment: Id, asked: FillBody) -> Fill
 def post_submit(workspace: WorkspaceHere, assignment: Id, answer: Submission) -> SubmittedView:
     """Finish with the draft as the page knows it, whole or in parts, or with a tag."""
     if answer.tag is not None:
-        return _submitted(submit_tag(workspace, assignment, tag=answer.tag, effort_seconds=answer.effort_seconds))
+        done = submit_tag(workspace, assignment, tag=answer.tag, effort_seconds=answer.effort_seconds, replace=answer.replace)
+        return _submitted(done)
     try:
         if answer.parts is not None:
             parts = [_part(part) for part in answer.parts]
             done = submit_partial(workspace, assignment, parts=parts, revision=answer.revision, effort_seconds=answer.effort_seconds)
             return _submitted(done)
-        return _submitted(submit_mask(workspace, assignment, revision=answer.revision, effort_seconds=answer.effort_seconds))
+        done = submit_mask(workspace, assignment, revision=answer.revision, effort_seconds=answer.effort_seconds, replace=answer.replace)
+        return _submitted(done)
     except ConflictError as error:
         raise_stale(workspace, assignment, answer.revision, error)
 
@@ -73,9 +78,21 @@ def put_mask(
     assignment: Id,
     mask: Annotated[MaskArray, Depends(uploaded_mask)],
     x_effort_seconds: Annotated[Seconds, Header()] = 0.0,
+    x_replace: Annotated[bool, Header(description="Replace an annotation that somebody else gave.")] = False,
+    x_independent: Annotated[bool, Header(description="The mask owes nothing to the proposal that was shown.")] = False,
 ) -> SubmittedView:
     """Finish with a whole mask made elsewhere, sent as raw uint8 voxels in file order."""
-    return _submitted(submit_mask(workspace, assignment, mask=mask, effort_seconds=x_effort_seconds))
+    done = submit_mask(workspace, assignment, mask=mask, effort_seconds=x_effort_seconds, replace=x_replace, independent=x_independent)
+    return _submitted(done)
+
+
+@router.post("/undo")
+def post_undo(workspace: WorkspaceHere, assignment: Id, _body: Nothing) -> OpenAssignmentView:
+    """Take a submission back: its annotation stays in the history only, and the draft is open again as it was submitted."""
+    opened = undo_submit(workspace, assignment)
+    with workspace.store.read() as tx:
+        case = tx.get(Case, opened.case_id)
+        return open_assignment_view(tx, Opened(opened, case, None, standing_annotation(tx, case.id)))
 
 
 @router.get("/places")
@@ -92,13 +109,13 @@ def post_visited(workspace: WorkspaceHere, assignment: Id, number: PlaceNumber, 
 
 @router.post("/skip")
 def post_skip(workspace: WorkspaceHere, assignment: Id, body: Reason) -> ClosedView:
-    """Close without an answer; the case is not asked again."""
+    """Close without an answer; the case is not asked again, and annotations it has leave training, evaluation and export."""
     return _closed(skip_case(workspace, assignment, reason=body.reason))
 
 
 @router.post("/flag")
 def post_flag(workspace: WorkspaceHere, assignment: Id, body: Reason) -> ClosedView:
-    """Close without an answer and mark the case for someone to look at."""
+    """Mark the case for someone to look at; annotations it has leave training, evaluation and export until a new one comes."""
     return _closed(flag_case(workspace, assignment, reason=body.reason))
 
 
@@ -118,6 +135,6 @@ def raise_stale(workspace: Workspace, assignment_id: str, known: int | None, err
     """A conflict over the revision says which one is current; any other conflict stays as it is."""
     with workspace.store.read() as tx:
         current = tx.get(Assignment, assignment_id).revision
-    if isinstance(error, StateError) or current == known:
+    if isinstance(error, StateError | ReplacesError) or current == known:
         raise error
     raise StaleRevisionError(error.message, remedy=error.remedy, revision=current) from error

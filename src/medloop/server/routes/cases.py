@@ -7,6 +7,7 @@ from fastapi.responses import Response
 from starlette.requests import Request
 
 from medloop.core.records import Case
+from medloop.loop.withdrawing import refusals
 from medloop.server.project_views import CaseLine, CasePage
 from medloop.server.schemas import Id, Limit, Offset, Search
 from medloop.server.sending import VOXELS, send_blob
@@ -25,11 +26,12 @@ def list_cases(
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> CasePage:
-    """The worklist: cases by name, with how far each one is."""
+    """The worklist: cases by name, with how far each one is, and why it was skipped or flagged."""
     with workspace.store.read() as tx:
         total = tx.worklist_total(state=state, search=search)
         rows = tx.worklist(state=state, search=search, limit=limit, offset=offset)
-    return CasePage(total=total, rows=[CaseLine.of(row) for row in rows])
+        refused = refusals(tx, [row.case_id for row in rows if row.state in ("skipped", "flagged")])
+    return CasePage(total=total, rows=[CaseLine.of(row, refused.get(row.case_id)) for row in rows])
 
 
 @router.get("/{case}")

@@ -11,7 +11,6 @@ from medloop.core.errors import LabelError, StateError, UnavailableError
 from medloop.core.geometry import Shape3
 from medloop.core.records import Case
 from medloop.explain.methods import require_captum
-from medloop.loop.annotators import annotator_named
 from medloop.loop.explaining import similar_cases
 from medloop.loop.objections import object_to_explanation, objections
 from medloop.loop.parts import BoxPart, SlicePart, answered_voxels
@@ -19,7 +18,7 @@ from medloop.loop.workspace import Workspace
 from medloop.server.explain_views import ExplanationView, HypothesesView, ObjectionBody, ObjectionView, SimilarView
 from medloop.server.proposals import ASSISTANT_SECONDS
 from medloop.server.schemas import Id, SliceBody
-from medloop.server.site import AnnotatorName, Site, SiteHere, WorkspaceHere
+from medloop.server.site import PersonHere, Site, SiteHere, WorkspaceHere
 
 router = APIRouter(prefix="/projects/{project}/cases/{case}", tags=["explanations"])
 Method = Literal["grad-cam", "integrated-gradients", "occlusion"]
@@ -70,9 +69,8 @@ def list_objections(workspace: WorkspaceHere, case: Id) -> list[ObjectionView]:
 
 
 @router.post("/objections")
-def post_objection(workspace: WorkspaceHere, case: Id, annotator: AnnotatorName, body: ObjectionBody) -> ObjectionView:
+def post_objection(workspace: WorkspaceHere, case: Id, person: PersonHere, body: ObjectionBody) -> ObjectionView:
     """Record that an explanation is wrong, and which regions must not count as evidence."""
-    person = annotator_named(workspace, annotator)
     regions = _regions(body, _require_case(workspace, case).grid.shape)
     made = object_to_explanation(workspace, case, person.id, label=body.label, method=body.method, regions=regions, reason=body.reason)
     return ObjectionView.model_validate(made)
@@ -102,5 +100,5 @@ async def _ask(site: Site, workspace: Workspace, case_id: str, question: dict[st
 def _require_model(workspace: Workspace, case_id: str) -> None:
     with workspace.store.read() as tx:
         tx.get(Case, case_id)
-        if tx.latest_model() is None:
+        if tx.live_model() is None:
             raise StateError("There is no model yet whose answers could be explained", remedy="answer some cases first")

@@ -36,7 +36,7 @@ def get_project(workspace: WorkspaceHere) -> ProjectView:
 
 def _line(workspace: Workspace) -> ProjectLine:
     with workspace.store.read() as tx:
-        counts, model = tx.case_counts(), tx.latest_model()
+        counts, model = tx.case_counts(), tx.live_model()
         current = current_round(tx)
     return ProjectLine(
         id=workspace.project.id,

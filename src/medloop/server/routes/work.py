@@ -6,13 +6,17 @@ from fastapi import APIRouter, Query
 
 from medloop.core.errors import InputError, SettingError
 from medloop.loop.deferral import HARD_DICE, triage_pool
+from medloop.loop.model_lines import list_models
 from medloop.loop.progress import progress
 from medloop.loop.rounds import start_training
+from medloop.loop.settling import settle
+from medloop.loop.standing_models import use_automatic, use_model
+from medloop.loop.workspace import Workspace
 from medloop.quality.triage import GOOD_DICE
-from medloop.server.progress_views import ProgressView
+from medloop.server.progress_views import ModelLineView, ProgressView
 from medloop.server.project_views import JobRef, LogLineView, LogView
-from medloop.server.schemas import After, Id, Limit, Nothing
-from medloop.server.site import AnnotatorName, WorkspaceHere
+from medloop.server.schemas import After, Id, Limit, ModelIndex, Nothing, TrainBody
+from medloop.server.site import PersonHere, WorkspaceHere
 from medloop.server.triage_views import TriageAnswer
 from medloop.server.views import JobView, job_view
 
@@ -55,13 +59,32 @@ def get_job_log(workspace: WorkspaceHere, job: Id, after: After = 0) -> LogView:
 
 
 @router.post("/jobs/{job}/cancel")
-def post_cancel(workspace: WorkspaceHere, job: Id, _body: Nothing) -> JobView:
+def post_cancel(workspace: WorkspaceHere, job: Id, person: PersonHere, _body: Nothing) -> JobView:
     """Ask a job to stop; what it has learned so far is kept."""
-    workspace.store.jobs.cancel(job)
+    workspace.store.jobs.cancel(job, actor=person.id)
+    settle(workspace)
     return job_view(workspace.store.jobs.get(job))
 
 
 @router.post("/train")
-def post_train(workspace: WorkspaceHere, annotator: AnnotatorName, _body: Nothing) -> JobRef:
-    """Ask for a training now; one that waits already counts."""
-    return JobRef(job_id=start_training(workspace, actor=annotator).id)
+def post_train(workspace: WorkspaceHere, person: PersonHere, body: TrainBody) -> JobRef:
+    """Ask for a training now; one that waits already counts. Without anything new it makes no model, unless `again` is true."""
+    return JobRef(job_id=start_training(workspace, again=body.again, actor=person.id).id)
+
+
+@router.post("/models/auto")
+def post_automatic(workspace: WorkspaceHere, person: PersonHere, _body: Nothing) -> list[ModelLineView]:
+    """Give the choice of the model in use back to the evaluations."""
+    use_automatic(workspace, actor=person.id)
+    return _models(workspace)
+
+
+@router.post("/models/{index}/use")
+def post_use_model(workspace: WorkspaceHere, person: PersonHere, index: ModelIndex, _body: Nothing) -> list[ModelLineView]:
+    """Pin a model: it predicts, ranks and proposes until another one is pinned or the choice is given back."""
+    use_model(workspace, index, actor=person.id)
+    return _models(workspace)
+
+
+def _models(workspace: Workspace) -> list[ModelLineView]:
+    return [ModelLineView.model_validate(line) for line in list_models(workspace)]

@@ -1,0 +1,60 @@
+"""Commands about annotations that are there: take a case out of use, with the reason."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medloop.cli.options import AsJson, ProjectFolder
+from medloop.cli.printing import print_json
+from medloop.core.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from medloop.core.records import Case
+    from medloop.loop.workspace import Workspace
+
+CaseName = Annotated[str, typer.Argument(metavar="CASE", help="The case's name.", show_default=False)]
+
+
+def flag(
+    folder: ProjectFolder,
+    case: CaseName,
+    reason: Annotated[str, typer.Option(help="Why, for whoever looks at it next.", show_default=False)],
+    annotator: Annotated[str, typer.Option(help="Who says so.")] = "local",
+    skip: Annotated[bool, typer.Option("--skip", help="Skip it instead: it is not worth an annotation.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take a case out of use, and say why.
+
+    Its annotations, imported ones too, leave training, evaluation and export, and stay in the history. A new annotation
+    brings the case back.
+    """
+    from medloop.core.records import Annotation
+    from medloop.loop.annotators import annotator_named
+    from medloop.loop.answers import flag_case, open_case, skip_case
+    from medloop.loop.workspace import Workspace
+
+    with Workspace.open(folder) as workspace:
+        found = _case_named(workspace, case)
+        with workspace.store.read() as tx:
+            before: list[Annotation] = [*tx.current_annotations(case_ids=[found.id]), *tx.partial_annotations(case_ids=[found.id])]
+        opened = open_case(workspace, found.id, annotator_named(workspace, annotator).id)
+        closed = (skip_case if skip else flag_case)(workspace, opened.assignment.id, reason=reason)
+    if as_json:
+        print_json({"case": found.name, "case_id": found.id, "state": closed.state, "withdrawn": [a.id for a in before]})
+    else:
+        typer.echo(f"{found.name} is {closed.state}; {len(before)} annotations withdrawn")
+
+
+def _case_named(workspace: "Workspace", name: str) -> "Case":
+    """The case of that name or id.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    from medloop.core.records import Case
+
+    with workspace.store.read() as tx:
+        found = tx.find(Case, where={"name": name}, limit=1) or tx.find(Case, where={"id": name}, limit=1)
+    if not found:
+        raise NotFoundError(f"There is no case {name!r}", remedy="give its name as the worklist and medloop measure print it")
+    return found[0]

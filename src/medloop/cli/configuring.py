@@ -1,0 +1,122 @@
+"""Commands that make a project and change one that exists."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medloop.cli.options import AsJson, ProjectFolder
+from medloop.cli.printing import print_json, print_table, say
+from medloop.cli.setting_options import with_setting_options
+from medloop.core.errors import SettingError
+from medloop.core.settings import SETTINGS, SettingValue, changed_settings, setting_named
+
+if TYPE_CHECKING:
+    from medloop.loop.configuring import Changed
+    from medloop.loop.workspace import Workspace
+
+
+@with_setting_options
+def init(
+    folder: ProjectFolder,
+    kind: Annotated[str, typer.Option(help="What is asked of every case: segmentation or classification.", show_default=False)],
+    label: Annotated[list[str], typer.Option(help="A label's name; give it once for each label.", show_default=False)],
+    settings: Mapping[str, SettingValue],
+    name: Annotated[str, typer.Option(help="Name shown to people; the folder's name by default.")] = "",
+    instructions: Annotated[str, typer.Option(help="What to tell annotators.")] = "",
+    warm_start_all: Annotated[bool, typer.Option("--warm-start", help="The same as --training all.")] = False,
+    database: Annotated[str, typer.Option(help="PostgreSQL URL; SQLite in the folder by default.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make a project."""
+    from medloop.core.records import ProjectSettings
+    from medloop.loop.workspace import Workspace
+
+    if kind not in ("segmentation", "classification"):
+        raise SettingError(f"--kind must be segmentation or classification, got {kind!r}")
+    given = {**({"warm_start": "all"} if warm_start_all else {}), **settings}
+    made = Workspace.create(
+        folder,
+        name=name or folder.resolve().name,
+        kind="segmentation" if kind == "segmentation" else "classification",
+        labels=label,
+        instructions=instructions,
+        settings=changed_settings(ProjectSettings(), given, making=True),
+        url=database or None,
+        actor="cli",
+    )
+    with made as workspace:
+        labels = {one.name: one.value for one in workspace.task.labels}
+        if as_json:
+            print_json({"id": workspace.project.id, "name": workspace.project.name, "kind": kind, "labels": labels})
+        else:
+            say(f"Made {workspace.project.name}: {kind} of {', '.join(labels)}. Next: medloop import {folder} SOURCE")
+
+
+def configure(
+    folder: ProjectFolder,
+    changes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change; none shows all.", show_default=False),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="New name shown to people.", show_default=False)] = None,
+    instructions: Annotated[str | None, typer.Option(help="New text for annotators.", show_default=False)] = None,
+    add_label: Annotated[list[str] | None, typer.Option(help="A new label; give it once for each.", show_default=False)] = None,
+    rename_label: Annotated[list[str] | None, typer.Option(metavar="OLD=NEW", help="Another name for a label.", show_default=False)] = None,
+    colour: Annotated[list[str] | None, typer.Option(metavar="LABEL=#RRGGBB", help="Another colour.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a project's settings, or change them, its instructions and its labels.
+
+    Every change is kept in the audit. Labels are added or renamed, never removed.
+    """
+    from medloop.loop.configuring import TaskChange
+    from medloop.loop.configuring import configure as change
+    from medloop.loop.workspace import Workspace
+
+    settings = {name: setting_named(name).parse(value) for name, value in _pairs("A setting", changes or []).items()}
+    task = TaskChange(
+        instructions=instructions,
+        added=tuple(add_label or ()),
+        renamed=_pairs("--rename-label", rename_label or []),
+        colours=_pairs("--colour", colour or []),
+    )
+    with Workspace.open(folder) as workspace:
+        if not settings and task == TaskChange(renamed={}, colours={}) and name is None:
+            _print_settings(workspace, as_json=as_json)
+        else:
+            _print_changes(change(workspace, settings=settings, name=name, task=task, actor="cli"), as_json=as_json)
+
+
+def _pairs(what: str, given: Sequence[str]) -> dict[str, str]:
+    """KEY=VALUE texts as a mapping."""
+    found: dict[str, str] = {}
+    for text in given:
+        key, sign, value = text.partition("=")
+        if not sign or not key.strip():
+            raise SettingError(f"{what} is written KEY=VALUE, got {text!r}")
+        if key.strip() in found:
+            raise SettingError(f"{what} must be given once, got {key.strip()!r} twice")
+        found[key.strip()] = value
+    return found
+
+
+def _print_settings(workspace: "Workspace", *, as_json: bool) -> None:
+    values = {name: getattr(workspace.settings, name) for name in SETTINGS}
+    if as_json:
+        labels = [{"value": x.value, "name": x.name, "colour": x.colour} for x in workspace.task.labels]
+        task = {"version": workspace.task.version, "instructions": workspace.task.instructions, "labels": labels}
+        print_json({"name": workspace.project.name, "settings": values, "task": task})
+        return
+    rows = [[name, declared.write(values[name]), declared.applies, declared.help] for name, declared in SETTINGS.items()]
+    print_table(["setting", "value", "a change counts from", "meaning"], rows)
+
+
+def _print_changes(changes: "list[Changed]", *, as_json: bool) -> None:
+    if as_json:
+        print_json(changes)
+        return
+    for one in changes:
+        typer.echo(f"{one.what}: {one.before or '(none)'} → {one.after or '(none)'} ({one.applies})")
+    if not changes:
+        typer.echo("Nothing changed: everything was so already")

@@ -1,0 +1,67 @@
+"""The models of a project: list them, and say which one is in use."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medloop.cli.options import AsJson, ProjectFolder
+from medloop.cli.printing import print_json, print_table, say
+from medloop.core.errors import SettingError
+
+if TYPE_CHECKING:
+    from medloop.loop.model_lines import ModelLine
+    from medloop.loop.workspace import Workspace
+
+
+def models(
+    folder: ProjectFolder,
+    action: Annotated[str, typer.Argument(metavar="[use]", help="use: pin the model of the number that follows.")] = "",
+    number: Annotated[int, typer.Argument(metavar="[N]", help="A model's number.", show_default=False)] = 0,
+    auto: Annotated[bool, typer.Option("--auto", help="Give the choice of the model in use back to the evaluations.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the models, or choose the one in use.
+
+    For each: annotations learned, score with interval, comparison with the model in use before, and why it is in use or not.
+    """
+    from medloop.loop.model_lines import list_models
+    from medloop.loop.workspace import Workspace
+
+    _require_sense(action, number, auto=auto)
+    with Workspace.open(folder) as workspace:
+        if auto or action:
+            _choose(workspace, None if auto else number)
+        found = list_models(workspace)
+    if as_json:
+        print_json({"models": found})
+        return
+    if not found:
+        typer.echo("No model yet; medloop train makes one")
+        return
+    print_table(("model", "annotations", "score", "in use", "why"), [_row(line) for line in found])
+
+
+def _require_sense(action: str, number: int, *, auto: bool) -> None:
+    if action not in ("", "use"):
+        raise SettingError(f"The models can only be listed or used, got {action!r}", remedy="medloop models DIR use N")
+    if auto and action:
+        raise SettingError("--auto gives the choice back, use N makes it; got both", remedy="give one of them")
+    if action and number < 1:
+        raise SettingError("use needs a model's number", remedy="medloop models DIR lists them")
+
+
+def _choose(workspace: "Workspace", number: int | None) -> None:
+    from medloop.loop.standing_models import use_automatic, use_model
+
+    if number is None:
+        say(f"Model {use_automatic(workspace, actor='cli').index} is in use; the evaluations choose again")
+    else:
+        say(f"Model {use_model(workspace, number, actor='cli').index} is in use until another choice; a worker predicts the pool with it")
+
+
+def _row(line: "ModelLine") -> tuple[int, int, str, str, str]:
+    from medloop.loop.model_lines import score_words
+
+    score = "not evaluated" if line.score is None else f"{line.score_split} {score_words(line.score, line.low, line.high)}"
+    why = f"{line.note}{'; the same annotations as an older model' if line.nothing_new else ''}"
+    return line.index, line.learned, score, ("pinned" if line.pinned else "yes") if line.live else "", why

@@ -1,0 +1,96 @@
+"""Names: of people who annotate and of whoever the audit names, and texts as people mean them.
+
+The audit must never leave open who did something, so the names of medloop's own parts, and whatever looks like one of
+its ids, belong to programs only. Compared without regard to upper and lower case, and in Unicode's NFKC form, so that
+neither full-width letters nor a capital make a double.
+
+Names of cases and labels have one spelling per text: a composed and a decomposed one (macOS writes the latter) are one
+name, upper and lower case count alike, and 2 comes before 10. Keys are plain strings, so that Python and both databases
+compare them alike.
+
+Source: Unicode Standard Annex 15 (normalisation forms) and section 5.18 (case folding).
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from medloop.core.errors import InputError
+
+_DIGITS = re.compile(r"\d+")
+
+
+def composed(text: str) -> str:
+    """The text in its composed form (NFC)."""
+    return unicodedata.normalize("NFC", text)
+
+
+def folded(text: str) -> str:
+    """The text without upper and lower case, in every script; equal texts are one word to a reader."""
+    return composed(composed(text).casefold())
+
+
+def natural_key(text: str) -> str:
+    """A key whose plain order puts `img2` before `img10`, whatever the case of letters."""
+    return _DIGITS.sub(_number_key, folded(text))
+
+
+def in_natural_order(names: Iterable[str]) -> list[str]:
+    """Names as people count; those that differ in case or leading zeros only, by their code points."""
+    return sorted(names, key=lambda name: (natural_key(name), name))
+
+
+def _number_key(match: re.Match[str]) -> str:
+    digits = "".join(str(int(digit)) for digit in match.group()).lstrip("0")
+    return f"{len(digits):03d}{digits}"
+
+
+MAX_NAME = 80
+
+RESERVED = frozenset(
+    {
+        "system",
+        "worker",
+        "server",
+        "assistant",
+        "import",
+        "imported",
+        "cli",
+        "python",
+        "demo",
+        "export",
+        "simulation",
+        "simulated",
+        "medloop",
+    }
+)
+"""What medloop's own parts are called in the audit, and what could be mistaken for them."""
+
+_JOINERS = re.compile("(?<=[^\x00-\x7f\u200c\u200d])[\u200c\u200d](?=[^\x00-\x7f\u200c\u200d])")
+"""The invisible joiners that Persian and Indic names are written with; elsewhere they would only make doubles."""
+
+_LIKE_AN_ID = re.compile(r"(annotator|worker|inline|job|project)-")
+
+
+def checked_name(name: str, *, program: bool = False) -> str:
+    """A name as it is kept: Unicode NFC, without surrounding spaces.
+
+    Args:
+        name: As given.
+        program: Whether a part of medloop gives it; only these may use reserved names.
+
+    Raises:
+        InputError: Empty, over-long, with characters that do not print, or reserved.
+    """
+    cleaned = unicodedata.normalize("NFC", name).strip()
+    if not cleaned or len(cleaned) > MAX_NAME or not _JOINERS.sub("", cleaned).isprintable():
+        raise InputError(f"A name has 1 to {MAX_NAME} printable characters, got {len(cleaned)}", remedy="choose another name")
+    if not program and is_reserved(cleaned):
+        raise InputError(f"The name {cleaned!r} is kept for medloop itself, so that the audit can be trusted", remedy="choose another name")
+    return cleaned
+
+
+def is_reserved(name: str) -> bool:
+    """Whether only medloop's own parts may be called so."""
+    plain = unicodedata.normalize("NFKC", name).casefold().strip()
+    return plain in RESERVED or _LIKE_AN_ID.match(plain) is not None

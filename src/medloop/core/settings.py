@@ -1,0 +1,246 @@
+"""A project's settings, each declared once: default, range or choices, flag, when a change takes effect, and help.
+
+`medloop init`, `medloop configure`, REST, the checks and the table in the docs are all made from these declarations.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias, get_args
+
+from medloop.core.errors import SettingError
+
+WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
+ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
+Summed: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
+SettingValue: TypeAlias = str | int | float | bool
+Applies: TypeAlias = Literal["at once", "next query", "next training", "next import", "never"]
+
+ALREADY_MADE = "is decided when a project is made"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One setting's declaration.
+
+    Attributes:
+        name: Field of `ProjectSettings`, and key of `medloop configure`.
+        kind: Type of its values.
+        default: What a project has that was not told otherwise.
+        help: One sentence for people.
+        flag: Option of `medloop init`.
+        applies: From when on a changed value counts; "never" cannot be changed once the project is made.
+        low, high: Range of a number, both included.
+        choices: The words it may be; empty for free text.
+        shown_default: The default in words, where it depends on something.
+    """
+
+    name: str
+    kind: type[Any]
+    default: SettingValue
+    help: str
+    flag: str
+    applies: Applies
+    low: float = -math.inf
+    high: float = math.inf
+    choices: tuple[str, ...] = ()
+    shown_default: str = ""
+
+    @property
+    def default_text(self) -> str:
+        """The default as it is printed."""
+        return self.shown_default or self.write(self.default)
+
+    def check(self, value: SettingValue, *, called: str = "") -> None:
+        """Refuse a value outside the range or the choices.
+
+        Args:
+            value: Of any type.
+            called: What people called the setting; its name by default.
+
+        Raises:
+            SettingError: Naming setting, rule and value.
+        """
+        name = called or self.name
+        fits = type(value) is self.kind or (self.kind is float and type(value) is int)
+        if not fits:
+            raise SettingError(f"{name} must be {_KINDS[self.kind]}, got {value!r}")
+        if self.choices and value not in self.choices:
+            raise SettingError(f"{name} must be one of {', '.join(self.choices)}, got {value!r}")
+        if isinstance(value, int | float) and not self.low <= value <= self.high:
+            raise SettingError(f"{name} must lie between {self.low:g} and {self.high:g}, got {value:g}")
+
+    @staticmethod
+    def write(value: SettingValue) -> str:
+        """A value as `parse` reads it back."""
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return f"{value:g}" if isinstance(value, float) else str(value)
+
+    def parse(self, text: str) -> SettingValue:
+        """The value written as text, as on a command line.
+
+        Raises:
+            SettingError: Text that is no such value.
+        """
+        try:
+            value: SettingValue = _PARSERS[self.kind](text.strip())
+        except ValueError:
+            raise SettingError(f"{self.name} must be {_KINDS[self.kind]}, got {text!r}") from None
+        self.check(value)
+        return value
+
+
+def _truth(text: str) -> bool:
+    known = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+    if text.lower() not in known:
+        raise ValueError(text)
+    return known[text.lower()]
+
+
+_KINDS: Mapping[type[Any], str] = MappingProxyType({str: "text", int: "a whole number", float: "a number", bool: "yes or no"})
+_PARSERS: Mapping[type[Any], Any] = MappingProxyType({str: str, int: int, float: float, bool: _truth})
+
+
+def _setting(default: SettingValue, help: str, flag: str, applies: Applies, **rules: Any) -> Any:  # noqa: A002  # the field's name
+    return dataclasses.field(default=default, metadata={"kind": type(default), "help": help, "flag": flag, "applies": applies, **rules})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectSettings:
+    """What a project's loop does by itself; `SETTINGS` tells each one's meaning, range and flag."""
+
+    strategy: str = _setting(
+        "", "How to choose cases; see medloop strategies.", "--strategy", "next query",
+        shown_default="foreground; random for a classification",
+    )  # fmt: skip
+    first_strategy: str = _setting(
+        "random", "How to choose before there is a model; may need features only.", "--first-strategy", "next query"
+    )
+    batch_size: int = _setting(4, "Cases per round.", "--batch", "next query", low=1, high=10_000)
+    start_size: int = _setting(0, "Cases of the first round; 0: as many as later.", "--start-size", "next query", low=0, high=10_000)
+    train_after: int = _setting(
+        2,
+        "New annotations that start a training within a round; 0 waits for its end.",
+        "--train-after",
+        "at once",
+        low=0,
+        high=10_000,
+    )
+    validation_fraction: float = _setting(
+        0.1, "Share of labelled patients kept for validation.", "--validation", "next import", low=0, high=0.5
+    )
+    test_fraction: float = _setting(0.15, "Share of labelled patients kept for testing.", "--test", "next import", low=0, high=0.8)
+    audit_fraction: float = _setting(
+        0.1, "Share of unlabelled patients annotated for evaluation only.", "--audit", "next import", low=0, high=0.5
+    )
+    train_minutes: float = _setting(
+        10.0,
+        "Minutes aimed at for one training; 50 steps are made in any case.",
+        "--minutes",
+        "next training",
+        low=0.05,
+        high=10_000,
+    )
+    train_steps: int = _setting(0, "Steps of one training; 0 leaves them to the time.", "--steps", "next training", low=0, high=10_000_000)
+    warm_start: WarmStart = _setting(
+        "scratch", "What a training begins with: from scratch on all annotations, or from the live model on these.", "--training",
+        "next training", choices=get_args(WarmStart),
+    )  # fmt: skip
+    cold_start: ColdStart = _setting(
+        "descriptors", "Features before there is a model: of the images themselves, or of a network trained on them.", "--cold-start",
+        "next query", choices=get_args(ColdStart),
+    )  # fmt: skip
+    members: int = _setting(1, "Networks per model (ensemble), trained one after the other.", "--members", "next training", low=1, high=20)
+    samples: int = _setting(
+        6, "Samples drawn per case for its uncertainty (dropout and flips).", "--samples", "next training", low=1, high=100
+    )
+    summed: Summed = _setting(
+        "mean", "How uncertainty per voxel becomes uncertainty per case.", "--summed", "next training", choices=get_args(Summed)
+    )
+    pseudo_labels: bool = _setting(
+        False, "Let trainings learn from the model's surest predictions too.", "--pseudo-labels", "next training"
+    )
+    bias_correction: bool = _setting(
+        False, "Weigh drawn cases in training so that they stand for the whole pool.", "--bias-correction", "next training"
+    )
+    guided: bool = _setting(
+        False, "Train interactive networks, which also take clicks, scribbles and boxes (segmentation).", "--guided", "next training"
+    )
+    correction_weight: float = _setting(
+        1.0, "How much voxels drawn over count in training against proposed ones merely accepted.", "--correction-weight",
+        "next training", low=1, high=100,
+    )  # fmt: skip
+    right_reasons: float = _setting(
+        0.0, "Weight of what people call irrelevant in explanations; 0 ignores it, 30 is a start.", "--right-reasons", "next training",
+        low=0, high=1e6,
+    )  # fmt: skip
+    budget_labels: int = _setting(
+        0, "Annotations after which to advise stopping; 0 for no limit.", "--budget-labels", "at once", low=0, high=100_000_000
+    )
+    budget_minutes: float = _setting(
+        0.0, "Minutes of work after which to advise stopping; 0 for no limit.", "--budget-minutes", "at once", low=0, high=1e9
+    )
+    budget_money: float = _setting(
+        0.0, "Cost of work after which to advise stopping; 0 for no limit.", "--budget-money", "at once", low=0, high=1e12
+    )
+    target_score: float = _setting(
+        0.0, "Advise stopping once the lower 95 % bound of the score reaches this; 0 for none.", "--target-score", "at once", low=0, high=1
+    )
+    seed: int = _setting(0, "Root of all randomness.", "--seed", "never", low=-(2**31), high=2**31)
+
+
+SETTINGS: Mapping[str, Setting] = MappingProxyType(
+    {f.name: Setting(name=f.name, default=getattr(ProjectSettings, f.name), **f.metadata) for f in dataclasses.fields(ProjectSettings)}
+)
+"""Every setting by name, in order."""
+
+
+def check_settings(settings: ProjectSettings) -> None:
+    """Refuse settings outside their ranges and choices; names of strategies are checked where strategies are known.
+
+    Raises:
+        SettingError: Naming the first one that is off.
+    """
+    for name, declared in SETTINGS.items():
+        declared.check(getattr(settings, name))
+
+
+def setting_named(name: str) -> Setting:
+    """The declaration of a setting, by its name or the name of its flag.
+
+    Raises:
+        SettingError: There is none of that name.
+    """
+    wanted = name.strip().lstrip("-").replace("-", "_")
+    for declared in SETTINGS.values():
+        if wanted in (declared.name, declared.flag.lstrip("-").replace("-", "_")):
+            return declared
+    raise SettingError(f"There is no setting {name!r}", remedy=f"use one of {', '.join(SETTINGS)}")
+
+
+def changed_settings(settings: ProjectSettings, changes: Mapping[str, SettingValue], *, making: bool = False) -> ProjectSettings:
+    """The settings with some values changed.
+
+    Args:
+        settings: As they are.
+        changes: New values by the settings' names or flags.
+        making: Whether the project is only being made, so that everything may still change.
+
+    Raises:
+        SettingError: An unknown name, a value outside its range, or one that cannot change any more.
+    """
+    for name, value in changes.items():
+        declared = setting_named(name)
+        declared.check(value)
+        if not making and declared.applies == "never" and value != getattr(settings, declared.name):
+            remedy = f"keep it at {declared.write(getattr(settings, declared.name))}, or make a new project"
+            raise SettingError(f"{declared.name} {ALREADY_MADE}, got {declared.write(value)}", remedy=remedy)
+    named = {setting_named(name).name: _as_declared(setting_named(name), value) for name, value in changes.items()}
+    return dataclasses.replace(settings, **named)  # type: ignore[arg-type]  # each value was checked against its field's type
+
+
+def _as_declared(declared: Setting, value: SettingValue) -> SettingValue:
+    return float(value) if declared.kind is float else value

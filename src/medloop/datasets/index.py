@@ -1,0 +1,135 @@
+"""A table that adds patients, splits and authors to images found elsewhere: which row is whose.
+
+A row names its image by path from the source or from its folder of images, by the case's name, or by the file's name
+alone where only one image is called so. A row that could mean two images is an error, one that means none is named:
+a lost row is a lost test split.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from medloop.core.errors import FormatError
+from medloop.core.names import composed
+from medloop.datasets.dataset import CaseSource
+from medloop.datasets.files import Root, split_suffix
+from medloop.datasets.pairing import CaseList
+from medloop.datasets.table import COLUMNS, SPLIT_NAMES, Table, authorship, patient_in, pixel_size, read_table
+
+Row = Mapping[str, str]
+
+
+def add_index(root: Root, cases: CaseList, file: str, images: str = ".") -> tuple[str, ...]:
+    """Let a table beside the images add to the cases found so far.
+
+    Args:
+        root: The source.
+        cases: Changed in place.
+        file: Of the table, in the root; nothing happens without it.
+        images: Folder of the images, from which rows may name them.
+
+    Returns:
+        Notes about the table.
+
+    Raises:
+        FormatError: A damaged table, a row that could mean several images, or two rows that say different things of one.
+    """
+    path = root.folder / file
+    if not root.has(path):
+        return ()
+    table = read_table(path)
+    if "image" not in table.columns:
+        cases.refuse(file, f"a table needs a column for the image, one of {', '.join(COLUMNS['image'][:6])}", "none", "rename it")
+        return ()
+    rows = _rows_of(root, cases, table, images)
+    for name, case in cases.found.items():
+        cases.found[name] = _with_row(case, rows[name], table, cases) if name in rows else _without_row(case, table)
+    return table.notes
+
+
+def _rows_of(root: Root, cases: CaseList, table: Table, images: str) -> dict[str, Row]:
+    """Case name → its row."""
+    places = _Places(root, cases, images)
+    rows: dict[str, tuple[int, Row]] = {}
+    for line, row in enumerate(table.rows, start=2):
+        met = places.meant(row["image"]) if row["image"] else ()
+        if len(met) > 1:
+            raise FormatError(
+                f"{table.name} line {line}: {row['image']!r} could mean {len(met)} images ({', '.join(met[:4])})",
+                remedy="write each with its folder, such as p1/scan.png",
+            )
+        if not met:
+            cases.refuse(
+                f"{table.name} line {line}", "a row needs its image", row["image"] or "an empty cell", "correct the name or drop the row"
+            )
+        elif met[0] in rows and _said(rows[met[0]][1]) != _said(row):
+            raise FormatError(
+                f"{table.name}: lines {rows[met[0]][0]} and {line} say different things of {met[0]}", remedy="keep one of the two"
+            )
+        else:
+            rows[met[0]] = (line, row)
+    return {name: row for name, (_, row) in rows.items()}
+
+
+class _Places:
+    """How a row may name each case."""
+
+    def __init__(self, root: Root, cases: CaseList, images: str) -> None:
+        self._exact: dict[str, set[str]] = defaultdict(set)
+        self._stems: dict[str, set[str]] = defaultdict(set)
+        self._flat: dict[str, set[str]] = defaultdict(set)
+        for name, case in cases.found.items():
+            key = _key(root.label(case.images[0]))
+            below = key.removeprefix(f"{composed(images)}/")
+            for said in {key, below, name}:
+                self._exact[said].add(name)
+            self._stems[key.rsplit("/", 1)[-1]].add(name)
+            if "/" not in below:
+                self._flat[below].add(name)
+
+    def meant(self, entry: str) -> Sequence[str]:
+        """Cases that an entry could mean."""
+        key = _key(entry)
+        tails = [key.split("/", n)[-1] for n in range(key.count("/") + 1)]
+        for tail in tails[: max(1, len(tails) - 1)]:
+            if tail in self._exact:
+                return sorted(self._exact[tail])
+        return sorted((self._flat if "/" in key else self._stems).get(tails[-1], ()))
+
+
+def _key(path: str) -> str:
+    """A path as rows and cases have it in common: composed, with forward slashes, without suffix."""
+    plain = composed(path.strip()).replace("\\", "/").removeprefix("./")
+    return split_suffix(plain)[0]
+
+
+def _said(row: Row) -> dict[str, str]:
+    return {meaning: cell for meaning, cell in row.items() if meaning != "image"}
+
+
+def _without_row(case: CaseSource, table: Table) -> CaseSource:
+    return replace(case, notes=(*case.notes, f"{table.name} has no row for it"))
+
+
+def _with_row(case: CaseSource, row: Row, table: Table, cases: CaseList) -> CaseSource:
+    split = SPLIT_NAMES.get(row.get("split", "").lower())
+    if row.get("split") and split is None:
+        cases.refuse(table.name, f"the split of {case.name} is train, validation or test", row["split"], "it was ignored")
+    try:
+        size = pixel_size(row.get("pixel_mm", ""))
+    except ValueError:
+        size = None
+        cases.refuse(table.name, f"the pixel size of {case.name} is a length in mm", row["pixel_mm"], "it was ignored")
+    patient, notes = patient_in(table, row)
+    annotator, at, seconds = authorship(row)
+    return replace(
+        case,
+        patient=patient or case.patient,
+        split=split or case.split,
+        stratum=row.get("stratum", ""),
+        pixel_mm=size,
+        annotator=annotator,
+        annotated_at=at,
+        effort_seconds=seconds,
+        notes=(*case.notes, *notes),
+    )

@@ -1,0 +1,124 @@
+"""How a DICOM series asks to be shown: its windows, its modality, whether its directions are known.
+
+A window of centre C and width W is kept as C − W/2 to C + W/2, whatever its function: LINEAR's ramp ends half a grey value
+lower, and SIGMOID's middle has that slope.
+
+Source: DICOM PS3.3 C.11.2.1.2 (window), C.7.6.16.2.10 (frame VOI LUT), C.7.6.3.1.2 (MONOCHROME1).
+"""
+
+import math
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+from medloop.core.arrays import ImageArray
+from medloop.core.records import Display, Window
+from medloop.images.dicom_geometry import Slice
+
+MEASURED = frozenset({"CT", "PT", "NM", "MR", "RTDOSE"})
+"""Modalities whose values mean something by themselves: MONOCHROME1 asks for inverse drawing only."""
+
+_MAX_WINDOWS = 8
+_MAX_NAME = 16
+"""Longest explanation kept: the value representation SH."""
+
+
+def display_of(slices: Sequence[Slice], array: ImageArray, *, oriented: bool) -> tuple[Display, tuple[str, ...]]:
+    """The display of a series, and what was noticed about its windows.
+
+    Args:
+        slices: Of the volume, in order.
+        array: Its intensities, (C, I, J, K).
+        oriented: Whether the patient's directions are known.
+    """
+    modality = str(slices[0].header.tags.get("Modality", "") or "")[:_MAX_NAME]
+    if len(array) != 1:
+        return Display(modality=modality, oriented=oriented), ()
+    stated = [_windows(one) for one in slices]
+    counts = {len(windows) for windows in stated}
+    merged = [_middle(group) for group in zip(*stated, strict=True)] if len(counts) == 1 else []
+    notes = []
+    if any(len(set(group)) > 1 for group in zip(*stated, strict=False)) or len(counts) > 1:
+        notes.append(
+            "the window differs from slice to slice; the middle one is kept" if merged else "not every slice has a window; none is kept"
+        )
+    low, high = float(array.min()), float(array.max())
+    useful = [window for window in merged if (window.low < high and window.high > low) or low == high]
+    if len(useful) < len(merged):
+        notes.append("a window of the file shows none of its values and is left out")
+    return Display(windows=_named(useful), modality=modality, oriented=oriented), tuple(notes)
+
+
+def inversion_end(tags: Any) -> int:
+    """The stored value that 0 becomes where MONOCHROME1 is turned up."""
+    return -1 if int(tags.get("PixelRepresentation", 0)) else (1 << int(tags.get("BitsStored", 8))) - 1
+
+
+def _windows(one: Slice) -> list[Window]:
+    """The usable windows of a slice, in the values that are kept."""
+    found = []
+    for centre, width, name in _stated(one):
+        if math.isfinite(centre) and math.isfinite(width) and width > 0:
+            low, high = centre - width / 2, centre + width / 2
+            found.append(Window(name=name, low=low, high=high) if not _is_inverted(one) else _turned(one, name, low, high))
+    return found[:_MAX_WINDOWS]
+
+
+def _stated(one: Slice) -> list[tuple[float, float, str]]:
+    """(centre, width, explanation) from the frame's own groups, the shared ones, or the file."""
+    for place in _places(one):
+        centres, widths = _floats(place.get("WindowCenter", None)), _floats(place.get("WindowWidth", None))
+        if centres and len(centres) == len(widths):
+            words = _texts(place.get("WindowCenterWidthExplanation", None))
+            return [(c, w, words[n] if n < len(words) else "") for n, (c, w) in enumerate(zip(centres, widths, strict=True))]
+    return []
+
+
+def _places(one: Slice) -> list[Any]:
+    tags = one.header.tags
+    own = tags.get("PerFrameFunctionalGroupsSequence", None) or []
+    shared = tags.get("SharedFunctionalGroupsSequence", None) or []
+    groups = [*own[one.frame : one.frame + 1], *shared[:1]]
+    return [group.FrameVOILUTSequence[0] for group in groups if group.get("FrameVOILUTSequence", None)] + [tags]
+
+
+def _is_inverted(one: Slice) -> bool:
+    tags = one.header.tags
+    return str(tags.get("PhotometricInterpretation", "")) == "MONOCHROME1" and str(tags.get("Modality", "")) not in MEASURED
+
+
+def _turned(one: Slice, name: str, low: float, high: float) -> Window:
+    """The same window where stored values v became `end − v` before the rescale."""
+    mirror = inversion_end(one.header.tags) * one.slope + 2 * one.intercept
+    return Window(name=name, low=mirror - high, high=mirror - low)
+
+
+def _middle(windows: tuple[Window, ...]) -> Window:
+    return Window(name=windows[0].name, low=median(w.low for w in windows), high=median(w.high for w in windows))
+
+
+def _named(windows: list[Window]) -> tuple[Window, ...]:
+    """Without repetitions; the first is called DICOM, the others as the file explains them."""
+    kept: list[Window] = []
+    for window in windows:
+        if all((window.low, window.high) != (other.low, other.high) for other in kept):
+            name = (window.name or f"DICOM {len(kept) + 1}") if kept else "DICOM"
+            kept.append(Window(name=name, low=window.low, high=window.high))
+    return tuple(kept)
+
+
+def _floats(value: Any) -> list[float]:
+    try:
+        return [float(one) for one in _listed(value)]
+    except (TypeError, ValueError):
+        return []
+
+
+def _texts(value: Any) -> list[str]:
+    return ["".join(letter for letter in str(one) if letter.isprintable())[:_MAX_NAME] for one in _listed(value)]
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None or value == "":
+        return []
+    return [value] if isinstance(value, str | int | float) else list(value)

@@ -1,0 +1,168 @@
+"""Whether an annotation leans on a model's proposal: the one rule for evaluation, quality and reports.
+
+An annotation leans when it began with a prediction, of any model, directly or through annotations that did, and something of
+that prediction stands that nobody touched. One that is compared with a model then flatters it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Prediction
+from medloop.images.encode import decode_mask
+from medloop.loop.consensus import may_lean
+from medloop.loop.drafts import base_mask
+from medloop.loop.standing import base_of
+from medloop.loop.touching import Edits, edits_in_force, state_of
+from medloop.loop.workspace import Workspace
+from medloop.store.reader import Reader
+
+NEWEST = 3
+"""So many of the newest predictions of a case are looked for in its draft: a page may put one that came later into it."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One draft of the chain that leads from a proposal to an annotation."""
+
+    assignment: Assignment
+    patches: tuple[DraftPatch, ...]
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where a draft comes from.
+
+    Attributes:
+        steps: Its own draft first, then those of the annotations it goes back to.
+        proposal: What the last one of them began with; None when that was nothing, or an annotation made without a model.
+        later: Predictions that may have been put into the first draft while it was open.
+    """
+
+    steps: tuple[_Step, ...]
+    proposal: Prediction | None
+    later: tuple[Prediction, ...]
+
+
+def leans_on_proposal(tx: Reader, annotation: Annotation) -> bool:
+    """Whether an annotation leans on a model's proposal; what is older than the record of it is judged by what it was shown."""
+    if annotation.began_with is None and annotation.untouched is None:
+        return _old_leans(tx, annotation)
+    return may_lean(annotation)
+
+
+def leaning_words(leaning: int, cases: int) -> str:
+    """What a score over so many cases says about itself, "" when none of their annotations leans on a proposal."""
+    if not leaning:
+        return ""
+    return f"{leaning} of {cases} annotations began as a model's proposal and stand in part untouched: the score flatters the model"
+
+
+def lineage(tx: Reader, assignment: Assignment) -> Lineage:
+    """Follow a draft back to what it all began with."""
+    steps, current = [], assignment
+    while True:
+        steps.append(_Step(current, tuple(tx.patches(current.id))))
+        base = base_of(tx, current)
+        if base is None or base.assignment_id is None or not leans_on_proposal(tx, base):
+            break
+        current = tx.get(Assignment, base.assignment_id)
+    proposal = tx.get(Prediction, current.proposal_id) if base is None and current.proposal_id else None
+    return Lineage(tuple(steps), proposal, _later(tx, assignment))
+
+
+@dataclass(frozen=True)
+class Debt:
+    """What an annotation owes to a proposal: which one, and the share, 0..1, of it that nobody touched.
+
+    Attributes:
+        taken: The proposal came while the draft was open and was put into it.
+    """
+
+    proposal: Prediction
+    untouched: float
+    taken: bool = False
+
+
+def debt_of_mask(workspace: Workspace, found: Lineage, case: Case, mask: MaskArray, *, elsewhere: bool) -> Debt | None:
+    """What a mask owes: the share of the proposal's and its own voxels that are the proposal's and that nobody touched.
+
+    Args:
+        workspace: The project.
+        found: The draft's `lineage`.
+        case: Its case.
+        mask: What is submitted, shape (I, J, K).
+        elsewhere: It was made outside the draft: then every voxel that is the proposal's counts as untouched.
+
+    Returns:
+        None when no proposal stands at the beginning.
+    """
+    own = Edits() if elsewhere else _edits(workspace, found.steps[0], case)
+    adopted = None if elsewhere else _adopted(workspace, found, case, own)
+    proposal = adopted[0] if adopted else found.proposal
+    if proposal is None or proposal.mask is None:
+        return None
+    proposed = _proposed(workspace, proposal, case)
+    touched = own.touched(case.grid.shape, after=adopted[1] if adopted else 0)
+    for step in () if adopted else found.steps[1:]:
+        touched |= _edits(workspace, step, case).touched(case.grid.shape)
+    return Debt(proposal, _share(proposed, mask, touched), taken=adopted is not None)
+
+
+def debt_of_tag(found: Lineage, tag: int) -> Debt | None:
+    """What a tag owes: all when it is the class proposed, at the beginning or while the case was open, else nothing."""
+    first = found.steps[-1].assignment
+    came = found.later[0] if found.later and first.began_with == "blank" else None
+    shown = found.proposal or came
+    return None if shown is None else Debt(shown, float(int(np.argmax(shown.probabilities)) == tag), taken=shown is came)
+
+
+def _share(proposed: MaskArray, mask: MaskArray, touched: BoolArray) -> float:
+    region = (proposed > 0) | (mask > 0)
+    if not region.any():
+        return 1.0
+    kept = region & (mask == proposed) & ~touched
+    return float(np.count_nonzero(kept) / np.count_nonzero(region))
+
+
+def _proposed(workspace: Workspace, proposal: Prediction, case: Case) -> MaskArray:
+    return decode_mask(workspace.store.blobs.get(str(proposal.mask)), case.grid.shape)
+
+
+def _edits(workspace: Workspace, step: _Step, case: Case) -> Edits:
+    if not step.patches:
+        return Edits()
+    with workspace.store.read() as tx:
+        return edits_in_force(base_mask(workspace, tx, step.assignment, case), step.patches)
+
+
+def _adopted(workspace: Workspace, found: Lineage, case: Case, own: Edits) -> tuple[Prediction, int] | None:
+    """The prediction that the draft was made equal to while it was open, and after how many edits in force; None for none."""
+    if not own.patches:
+        return None
+    with workspace.store.read() as tx:
+        base = base_mask(workspace, tx, found.steps[0].assignment, case)
+    for prediction in found.later:
+        if prediction.mask is not None:
+            state = state_of(base, _proposed(workspace, prediction, case))
+            if state in own.states[1:]:
+                return prediction, own.states.index(state)
+    return None
+
+
+def _later(tx: Reader, assignment: Assignment) -> tuple[Prediction, ...]:
+    newest = tx.find(Prediction, where={"case_id": assignment.case_id}, order=("created_at",), descending=True, limit=NEWEST)
+    return tuple(p for p in newest if p.id != assignment.proposal_id)
+
+
+def _old_leans(tx: Reader, annotation: Annotation) -> bool:
+    """An annotation from before its beginning was kept."""
+    if annotation.origin != "human":
+        return False
+    earlier = tx.get(Annotation, annotation.supersedes) if annotation.supersedes else None
+    if earlier is not None and annotation.tag is None:
+        return leans_on_proposal(tx, earlier)
+    if annotation.proposal_id is None or annotation.tag is None:
+        return may_lean(annotation)
+    return int(np.argmax(tx.get(Prediction, annotation.proposal_id).probabilities)) == annotation.tag

@@ -1,0 +1,203 @@
+"""One case of an import after another: read it, tell what the project knows of it, and store what is new.
+
+Reading may fail in any way: it costs the case, which is named. Only a store that cannot write is passed on.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from medloop.core.errors import ConflictError, InputError, LabelError, MedloopError
+from medloop.core.geometry import Grid
+from medloop.core.image import Image, Mask
+from medloop.core.names import composed
+from medloop.core.records import EVALUATION_SPLITS, Case, Split
+from medloop.datasets.dataset import CaseSource, Dataset, Refusal
+from medloop.images.read import ReadImage, read_image, read_mask
+from medloop.images.result import UNSIZED
+from medloop.loop.annotators import annotator_named
+from medloop.loop.cases import IMPORTER, add_case
+from medloop.loop.describing import request_description
+from medloop.loop.import_report import Tally
+from medloop.loop.import_splits import drawn_along, import_splits
+from medloop.loop.label_maps import LabelMap, label_map
+from medloop.loop.late_labels import Incoming, take_later
+from medloop.loop.predicting import follow_up
+from medloop.loop.rounds import after_answer
+from medloop.loop.workspace import Workspace
+
+AnswersWanted: TypeAlias = Literal["all", "evaluation", "none"]
+"""Which of the source's labels become answers: all, only those of evaluation cases, or none."""
+
+_READ_FAULTS = (MedloopError, OSError, MemoryError, EOFError, ValueError, ArithmeticError, RecursionError)
+"""What reading one case may raise: it costs that case. An interrupt is none of these."""
+
+
+class Intake:
+    """Takes one case after another into a project."""
+
+    def __init__(self, workspace: Workspace, dataset: Dataset, answers: AnswersWanted, actor: str) -> None:
+        self.tally = Tally(refused=list(dataset.refused), about_source=dataset.notes)
+        self._workspace = workspace
+        self._values = label_map(workspace, dataset)
+        self._splits = import_splits(workspace, dataset.cases)
+        self._along = drawn_along(dataset.cases, self._splits)
+        self._answers = answers
+        self._actor = actor
+        self._importer = annotator_named(workspace, IMPORTER, program=True)
+        with workspace.store.read() as tx:
+            cases = tx.find(Case)
+        self._cases = {composed(c.name): c for c in cases}
+        self._digests = {c.source.sha256: c.name for c in cases}
+
+    def close(self) -> None:
+        """Set in motion what new cases and new annotations ask for."""
+        if self.tally.added:
+            request_description(self._workspace)
+        if self.tally.annotated or self.tally.corrected:
+            after_answer(self._workspace)
+        if self.tally.kept:
+            follow_up(self._workspace)
+
+    def take(self, case: CaseSource) -> None:
+        """Store a case, or what its source says about it now, or note why not.
+
+        Raises:
+            StorageError: The store cannot write.
+        """
+        try:
+            read = _read(case)
+            known = self._known(case, read)
+            grid = read.image.grid if known is None else known.grid
+            answer = _read_answer(case, read.found.image, grid, self._values)
+        except _READ_FAULTS as error:
+            self.tally.refused.append(_refusal(case, error))
+            return
+        try:
+            if known is None:
+                self._add(case, read, answer)
+            else:
+                self._update(case, known, read, answer)
+        except (InputError, ConflictError, MemoryError) as error:
+            self.tally.refused.append(_refusal(case, error))
+
+    def _known(self, case: CaseSource, read: "_Read") -> Case | None:
+        """The case of the project that this one is.
+
+        Raises:
+            InputError: Another image of this name, or the same image under another name.
+        """
+        known = self._cases.get(case.name)
+        if known is not None and known.source.sha256 == read.found.source.sha256:
+            return known
+        if known is not None:
+            what = "the project already has another image of this name"
+        elif read.found.source.sha256 in self._digests:
+            what = f"its bytes equal those of {self._digests[read.found.source.sha256]}, a duplicate"
+        else:
+            return None
+        raise InputError(f"{case.name}: {what}", remedy="rename it, or leave one of the two out")
+
+    def _incoming(self, case: CaseSource, answer: Mask | int | None, split: Split) -> Incoming | None:
+        """The case's label with its author, if it is asked for; a note when it is not."""
+        wanted = self._answers == "all" or (self._answers == "evaluation" and split in EVALUATION_SPLITS)
+        if answer is None:
+            return None
+        if not wanted:
+            self.tally.remark(case.name, f"has a label that was not asked for (answers: {self._answers})")
+            return None
+        by = annotator_named(self._workspace, case.annotator) if case.annotator else self._importer
+        return Incoming(answer, by, case.annotated_at, case.effort_seconds)
+
+    def _add(self, case: CaseSource, read: "_Read", answer: Mask | int | None) -> None:
+        split = self._splits[case.name]
+        given = self._incoming(case, answer, split)
+        notes = (*read.notes, *case.notes)
+        made = add_case(
+            self._workspace,
+            read.image,
+            name=case.name,
+            patient=case.patient,
+            split=split,
+            source=read.found.source,
+            answer=given.answer if given else None,
+            answered_by=given.by if given else None,
+            notes=notes,
+            stratum=case.stratum or (case.tag or ""),
+            answered_at=given.at if given else None,
+            effort_seconds=given.effort_seconds if given else 0.0,
+            actor=self._actor,
+            follow=False,
+        )
+        self._cases[case.name], self._digests[made.source.sha256] = made, made.name
+        self.tally.added.append(case.name)
+        self.tally.labelled += given is not None
+        self.tally.remark(case.name, *notes)
+        if case.name in self._along:
+            self.tally.remark(case.name, f"kept for {split}, where the source has another image of the patient")
+
+    def _update(self, case: CaseSource, known: Case, read: "_Read", answer: Mask | int | None) -> None:
+        """Take what the source says now of a case that is there."""
+        if known.patient != case.patient:
+            self.tally.remark(case.name, "stays with the patient it was imported with, the source now names another")
+        if known.grid != read.image.grid:
+            self.tally.remark(case.name, "keeps the voxel size and position it was imported with, they read differently now")
+        given = self._incoming(case, answer, known.split)
+        taken = "known" if given is None else take_later(self._workspace, known, given, self._actor)
+        if isinstance(taken, Refusal):
+            self.tally.refused.append(taken)
+        else:
+            {"known": self.tally.duplicates, "annotated": self.tally.annotated, "corrected": self.tally.corrected}[taken].append(known.name)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A case's image as it was read, and with the pixel size of its list."""
+
+    found: ReadImage
+    image: Image
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The reader's notes that still hold."""
+        sized = self.image is not self.found.image
+        return tuple(note for note in self.found.notes if not (sized and note == UNSIZED))
+
+
+def _read(case: CaseSource) -> _Read:
+    found = read_image(case.images[0] if len(case.images) == 1 else case.images)
+    return _Read(found, case.sized(found.image))
+
+
+def _refusal(case: CaseSource, error: BaseException) -> Refusal:
+    """Why a case stays out, in words whatever went wrong."""
+    if isinstance(error, MedloopError):
+        return Refusal(case.name, error.message, "", error.remedy)
+    if isinstance(error, MemoryError):
+        return Refusal(case.name, "there is not enough memory to read it", "", "crop it, or use a machine with more memory")
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return Refusal(case.name, f"it cannot be read: {reason}", "", "check that the file exists and may be read, and repeat the import")
+
+
+def _read_answer(case: CaseSource, read: Image, grid: Grid, values: LabelMap) -> Mask | int | None:
+    """The case's answer in the task's values, checked against its image even when it is not kept."""
+    if case.tag is not None:
+        if case.tag not in values.tags:
+            raise LabelError(f"{case.name}: unknown label {case.tag!r}", remedy=f"use one of {', '.join(values.tags)}")
+        return values.tags[case.tag]
+    if case.mask is None:
+        return None
+    mask = read_mask(case.mask, read.grid)
+    if values.foreground is not None:
+        return Mask((mask.array > 0).astype(np.uint8) * np.uint8(values.foreground), grid)
+    unknown = sorted(set(mask.values()) - {0, *values.voxels})
+    if unknown:
+        raise LabelError(
+            f"{case.mask.name}: mask values must be 0 or the task's labels, got also {unknown[:8]}",
+            remedy="make the project with more labels, or read every object as the first one with masks=foreground",
+        )
+    table = np.zeros(256, dtype=np.uint8)
+    for value, wanted in values.voxels.items():
+        table[value] = wanted
+    return Mask(table[mask.array], grid)

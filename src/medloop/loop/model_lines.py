@@ -1,0 +1,128 @@
+"""The models of a project as people see them: what each learned from, how it does, which is in use and why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from medloop.core.records import Evaluation, LiveChoice, Model, Snapshot, Split
+from medloop.loop.workspace import Workspace
+from medloop.metrics.succession import Comparison
+from medloop.store.lineage import Learned
+from medloop.store.reader import Reader
+
+PREFERRED: tuple[Split, ...] = ("test", "audit", "validation")
+"""Whose score stands for a model: validation cases also chose the weights, so they come last."""
+
+
+@dataclass(frozen=True)
+class ComparisonLine:
+    """A model against the one in use when it was judged; see `medloop.metrics.succession.Comparison`."""
+
+    with_index: int
+    difference: float
+    low: float | None
+    high: float | None
+    patients: int
+    verdict: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ModelLine:
+    """One model in a table.
+
+    Attributes:
+        cases: Annotated cases it learned from.
+        learned: Annotations it learned from; a case annotated in parts has several.
+        score, low, high: On `score_split`; None where it was not evaluated or has no interval.
+        live: Whether it is in use.
+        pinned: Whether a person chose it.
+        note: Why it is in use or not, in words; "" where nothing was decided about it.
+        comparison: With the model in use when it was judged; None where there was none.
+        nothing_new: Whether an older model learned from the same annotations: it is no further evidence.
+    """
+
+    id: str
+    index: int
+    created_at: str
+    steps: int
+    seconds: float
+    cases: int
+    learned: int
+    score: float | None
+    low: float | None
+    high: float | None
+    score_split: str
+    live: bool
+    pinned: bool
+    note: str
+    comparison: ComparisonLine | None
+    nothing_new: bool
+
+
+def list_models(workspace: Workspace) -> tuple[ModelLine, ...]:
+    """Every model by index."""
+    with workspace.store.read() as tx:
+        return model_lines(tx)
+
+
+def model_lines(tx: Reader) -> tuple[ModelLine, ...]:
+    """Every model by index, within a transaction."""
+    learned, live, choices = tx.learned_models(), tx.live_model(), tx.find(LiveChoice)
+    scores = best_scores(tx.current_evaluations())
+    pinned = bool(choices) and choices[-1].pinned
+    notes = {choice.judged_id: choice for choice in choices}  # the last one about each model
+    repeats = _repeats(learned)
+    lines = [
+        _line(tx, one.model, scores.get(one.model.id), notes.get(one.model.id), repeat=one.model.id in repeats, live=live, pinned=pinned)
+        for one in learned
+    ]
+    return tuple(sorted(lines, key=lambda line: line.index))
+
+
+def best_scores(evaluations: Sequence[Evaluation]) -> dict[str, Evaluation]:
+    """Model id → its evaluation on the split that speaks for it."""
+    found: dict[str, Evaluation] = {}
+    for evaluation in sorted(evaluations, key=lambda e: PREFERRED.index(e.split), reverse=True):
+        found[evaluation.model_id] = evaluation
+    return found
+
+
+def score_words(mean: float, low: float | None, high: float | None) -> str:
+    """A score with its interval, or without one."""
+    return f"{mean:.3f}" if low is None or high is None else f"{mean:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _repeats(learned: Sequence[Learned]) -> set[str]:
+    """Models whose annotations an older one had learned."""
+    first: dict[str, str] = {}
+    return {one.model.id for one in learned if first.setdefault(one.digest, one.model.id) != one.model.id}
+
+
+def _line(
+    tx: Reader, model: Model, score: Evaluation | None, choice: LiveChoice | None, *, repeat: bool, live: Model | None, pinned: bool
+) -> ModelLine:
+    is_live = live is not None and live.id == model.id
+    learned = len(tx.get(Snapshot, model.snapshot_id).annotation_ids)
+    return ModelLine(
+        id=model.id,
+        index=model.index,
+        created_at=model.created_at,
+        steps=int(model.metrics.get("steps", 0)),
+        seconds=float(model.metrics.get("seconds", 0.0)),
+        cases=int(model.metrics.get("annotated_cases", learned)),
+        learned=learned,
+        score=score.mean if score else None,
+        low=score.low if score else None,
+        high=score.high if score else None,
+        score_split=score.split if score else "",
+        live=is_live,
+        pinned=is_live and pinned,
+        note=choice.reason if choice else "",
+        comparison=_comparison(choice.comparison) if choice and choice.comparison else None,
+        nothing_new=repeat,
+    )
+
+
+def _comparison(stored: Mapping[str, object]) -> ComparisonLine:
+    found = Comparison.from_json(stored)
+    return ComparisonLine(found.with_index, found.difference, found.low, found.high, found.patients, found.verdict, found.text)

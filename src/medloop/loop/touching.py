@@ -1,0 +1,94 @@
+"""Which of a draft's edits are in force: what was drawn and undone again leaves no trace.
+
+A draft's states are told apart by one number each (Zobrist hashing: every voxel that differs from the base adds the hash of
+its place and value), so that a state that comes back is known at once, whoever undid it and by which patches.
+
+Source: A. L. Zobrist, "A new hashing method with application for game playing", 1970; the mixing function is SplitMix64.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.records import DraftPatch
+
+_Hashes = npt.NDArray[np.uint64]
+VALUES = 256
+"""Values a voxel may have."""
+
+
+@dataclass
+class Edits:
+    """The edits in force, and the state after each.
+
+    Attributes:
+        patches: Those that nothing undid, in order.
+        states: Number of the base (0), then of the draft after each of `patches`.
+    """
+
+    patches: list[DraftPatch] = field(default_factory=list)
+    states: list[int] = field(default_factory=lambda: [0])
+
+    def touched(self, shape: Sequence[int], *, after: int = 0) -> BoolArray:
+        """Voxels that the edits in force went over, those of the first `after` left out, shape (I, J, K)."""
+        flat = np.zeros(int(np.prod(shape)), dtype=np.bool_)
+        for patch in self.patches[after:]:
+            for start, length, _ in patch.runs:
+                flat[start : start + length] = True
+        return flat.reshape(shape, order="F")
+
+    def _note(self, patch: DraftPatch, state: int) -> None:
+        if state in self.states:
+            back = self.states.index(state)
+            del self.patches[back:], self.states[back + 1 :]
+        else:
+            self.patches.append(patch)
+            self.states.append(state)
+
+
+def edits_in_force(base: MaskArray, patches: Sequence[DraftPatch]) -> Edits:
+    """Replay patches on the mask they began with, shape (I, J, K), and drop those that led back to an earlier state."""
+    flat, state, edits = base.ravel(order="F").copy(), 0, Edits()
+    for patch in patches:
+        places = _places(patch)
+        before = flat[places]
+        for start, length, value in patch.runs:
+            flat[start : start + length] = value
+        state ^= _difference(places, before, flat[places])
+        edits._note(patch, state)
+    return edits
+
+
+def state_of(base: MaskArray, mask: MaskArray) -> int:
+    """The number of the state in which a draft on that base equals the mask."""
+    old, new = base.ravel(order="F"), mask.ravel(order="F")
+    places = np.flatnonzero(old != new)
+    return _difference(places, old[places], new[places])
+
+
+def _places(patch: DraftPatch) -> npt.NDArray[np.int64]:
+    """Flat indices that a patch goes over, each once."""
+    if not patch.runs:
+        return np.zeros(0, dtype=np.int64)
+    starts, lengths = np.array([run[:2] for run in patch.runs], dtype=np.int64).T
+    within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return np.unique(np.repeat(starts, lengths) + within)
+
+
+def _difference(places: npt.NDArray[np.int64], before: MaskArray, after: MaskArray) -> int:
+    changed = before != after
+    where = places[changed].astype(np.uint64) * np.uint64(VALUES)
+    mixed = _mixed(where + before[changed]) ^ _mixed(where + after[changed])
+    return int(np.bitwise_xor.reduce(mixed)) if mixed.size else 0
+
+
+def _mixed(numbers: _Hashes) -> _Hashes:
+    """SplitMix64's output function of each number; wraps on purpose."""
+    z = (numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: _Hashes = z ^ (z >> np.uint64(31))
+    return mixed

@@ -1,0 +1,127 @@
+"""The audit of rows: each holds what its events tell, stands where its first event put it, and none is missing or too many."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from sqlalchemy import and_, or_, select
+
+from medloop.core.records import Event, Job
+from medloop.store.events import row_digest
+from medloop.store.raw import RawRow, raw_rows
+from medloop.store.reader import Reader
+from medloop.store.rows import Kind, from_row, kinds, to_row
+from medloop.store.rows import told as told_of
+from medloop.store.tables import case_states, cases
+
+Wrong = tuple[int | None, str]
+"""Number of the event that tells otherwise, and what is wrong."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the events tell of one record.
+
+    Attributes:
+        first: Number of the event that added it.
+        last: Number of the last one about its values.
+        sha256: Of its values; "" when no event tells, as for jobs.
+        verb: Of the last event.
+        body: Of a job: what it was asked with and how it ended.
+    """
+
+    first: int
+    last: int
+    sha256: str = ""
+    verb: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+def note(told: dict[tuple[str, str], Told], event: Event) -> None:
+    """Add what one event tells."""
+    key = (event.noun, event.noun_id)
+    known = told.get(key)
+    if event.noun == "job":
+        begun = known or Told(event.seq, event.seq)
+        told[key] = replace(begun, last=event.seq, verb=event.verb, body={**_asked(begun.body), **event.body})
+    elif "sha256" in event.body:
+        told[key] = Told(known.first if known else event.seq, event.seq, str(event.body["sha256"]), event.verb)
+
+
+def wrong_rows(tx: Reader, told: Mapping[tuple[str, str], Told]) -> Iterator[Wrong]:
+    """Rows that no event tells of or that differ from it, then events whose row is gone, then what is derived from rows."""
+    seen: set[tuple[str, str]] = set()
+    for kind in kinds():
+        for row in raw_rows(tx.connection, kind.table):
+            seen.add((kind.noun, row.id))
+            wrong = _wrong_row(kind, row, told.get((kind.noun, row.id)))
+            if wrong:
+                yield wrong
+    for (noun, noun_id), known in told.items():
+        if (noun, noun_id) not in seen:
+            yield known.last, f"the {noun} {noun_id} of event {known.last} is gone"
+    yield from _wrong_states(tx)
+
+
+def _wrong_row(kind: Kind[Any], row: RawRow, known: Told | None) -> Wrong | None:
+    name = f"the {kind.noun} {row.id}"
+    if row.wrong:
+        return known.last if known else row.event, f"{name} was edited or damaged: {row.wrong}"
+    if known is None:
+        return None, f"{name} has no event"
+    if not (_job_fits(row, known) if kind.record is Job else _fits(kind, row, known)):
+        return known.last, f"{name} was edited: it does not match event {known.last}"
+    if row.event != known.first:
+        return known.first, f"{name} was moved: it says that event {row.event} added it, not {known.first}"
+    return None
+
+
+def _fits(kind: Kind[Any], row: RawRow, known: Told) -> bool:
+    """Whether a row holds what its event tells: to the letter, or as today's record of it would be written."""
+    try:
+        stored = told_of(kind.record, {f.name: row.values[f.name] for f in fields(kind.record)})
+        return row_digest(stored) == known.sha256 or row_digest(told_of(kind.record, to_row(from_row(kind, row.values)))) == known.sha256
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # an edited row need not even make a record
+        return False
+
+
+_ENDS: Mapping[str, frozenset[str]] = {
+    "enqueue": frozenset({"queued", "running"}),
+    "requeue": frozenset({"queued", "running"}),
+    "release": frozenset({"queued", "running"}),
+    "retry": frozenset({"queued", "running"}),
+    "cancel": frozenset({"running", "cancelled"}),
+    "finish": frozenset({"done"}),
+    "fail": frozenset({"failed"}),
+}
+"""States that a job may be in after its last event; what heartbeats change has no events."""
+
+_ASKED: tuple[str, ...] = ("kind", "payload", "key", "priority", "max_attempts", "created_at")
+
+
+def _asked(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: body[name] for name in _ASKED if name in body}
+
+
+def _job_fits(row: RawRow, known: Told) -> bool:
+    """Whether a job is the one that was asked for, and ended as its events tell."""
+    told, held = known.body, row.values
+    if held["state"] not in _ENDS.get(known.verb, frozenset({held["state"]})):
+        return False
+    asked = all(held[name] == told[name] for name in _ASKED if name in told)
+    ended = held["result"] == told.get("result", held["result"]) if held["state"] == "done" else True
+    failed = held["error"] == told.get("error", held["error"]) if held["state"] == "failed" else True
+    return asked and ended and failed
+
+
+def _wrong_states(tx: Reader) -> Iterator[Wrong]:
+    """Lines of the worklist that are missing, too many, or name another case, patient or split than the case does."""
+    line = case_states.c
+    same = and_(line.name == cases.c.name, line.patient == cases.c.patient, line.split == cases.c.split)
+    joined = cases.join(case_states, line.case_id == cases.c.id, isouter=True)
+    query = select(cases.c.id, cases.c.event).select_from(joined).where(or_(line.case_id.is_(None), ~same))
+    for row in tx.connection.execute(query):
+        yield row.event, f"the worklist's line of the case {row.id} was edited or is gone"
+    known = select(cases.c.id)
+    for case_id in tx.connection.execute(select(line.case_id).where(line.case_id.not_in(known))).scalars():
+        yield None, f"the worklist's line {case_id} belongs to no case"

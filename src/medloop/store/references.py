@@ -1,0 +1,91 @@
+"""Which rows name which blobs: what a backup must hold, an audit reads, and a damage is explained by."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from medloop.core.records import Annotation, Case, Descriptor, Model, Prediction
+from medloop.store.raw import raw_rows
+from medloop.store.rows import kind_of
+from medloop.store.tables import cases, events
+
+BLOB_FIELDS: Mapping[type[Any], tuple[str, ...]] = {
+    Case: ("voxels",),
+    Annotation: ("blob",),
+    Model: ("weights",),
+    Prediction: ("mask", "uncertainty", "features"),
+    Descriptor: ("vector", "maker"),
+}
+"""Fields that hold the name of a blob, or a list of names; whoever adds one adds it here."""
+
+EVENT_FIELDS: Mapping[str, tuple[str, ...]] = {"explanation": ("regions",)}
+"""The same for bodies of events, by the noun they are about."""
+
+ADVICE: Mapping[str, str] = {
+    "case": "restore it from a backup; until then the case cannot be shown or learned from: flag it",
+    "annotation": "restore it from a backup, or annotate the case again: training and export leave this annotation out",
+    "model": "restore it from a backup, or train again: medloop train",
+    "prediction": "restore it from a backup, or predict again: medloop predict",
+    "descriptor": "restore it from a backup; it only serves to choose cases",
+    "explanation": "restore it from a backup, or object to the explanation again",
+}
+"""What to do about a bad blob, by what it belongs to."""
+
+_NAME = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One row that needs one blob.
+
+    Attributes:
+        blob: Its name.
+        noun, noun_id: Of the row, or of what the event is about.
+        field: Which of its fields.
+        case_id: The case it belongs to; "" for a model.
+    """
+
+    blob: str
+    noun: str
+    noun_id: str
+    field: str
+    case_id: str = ""
+
+
+def references(connection: Connection) -> Iterator[Reference]:
+    """Every use of a blob. Rows too damaged to be read are passed over: the audit names them."""
+    for record, names in BLOB_FIELDS.items():
+        kind = kind_of(record)
+        for row in raw_rows(connection, kind.table):
+            if not row.wrong:
+                case_id = row.values["id"] if record is Case else row.values.get("case_id", "")
+                for name in names:
+                    for blob in _named(row.values[name]):
+                        yield Reference(blob, kind.noun, row.values["id"], name, case_id)
+    yield from _of_events(connection)
+
+
+def case_names(connection: Connection) -> dict[str, str]:
+    """Names of all cases by id."""
+    return {row.id: row.name for row in connection.execute(select(cases.c.id, cases.c.name))}
+
+
+def _of_events(connection: Connection) -> Iterator[Reference]:
+    for row in raw_rows(connection, events, where=events.c.noun.in_(list(EVENT_FIELDS))):
+        if row.wrong or not isinstance(row.values["body"], dict):
+            continue
+        noun, about = row.values["noun"], row.values["noun_id"]
+        for name in EVENT_FIELDS[noun]:
+            for blob in _named(row.values["body"].get(name)):
+                yield Reference(blob, noun, about, name, about)
+
+
+def _named(value: object) -> Iterator[str]:
+    if isinstance(value, str) and _NAME.fullmatch(value):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _named(item)

@@ -1,0 +1,82 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from medloop.core.settings import SETTINGS
+from medloop.loop.workspace import Workspace
+
+from .conftest import Medloop
+
+
+@pytest.fixture
+def folder(medloop: Medloop, tmp_path: Path) -> Path:
+    made = tmp_path / "p"
+    assert medloop("init", made, "--kind", "segmentation", "--label", "liver", "--start-size", 6, "--guided").status == 0
+    return made
+
+
+def another(name: str) -> str | int | float | bool:
+    """A value that is allowed and not the default."""
+    declared = SETTINGS[name]
+    words = {"strategy": "margin", "first_strategy": "typiclust"}
+    if declared.kind is bool:
+        return not declared.default
+    if declared.kind is str:
+        return words.get(name) or declared.choices[-1]
+    return declared.kind(min(declared.default + 2, declared.high))
+
+
+def test_every_setting_can_be_given_at_the_beginning(medloop: Medloop, tmp_path: Path):
+    wanted = {name: another(name) for name in SETTINGS}
+    options = [x for n, v in wanted.items() for x in ([SETTINGS[n].flag] if v is True else [SETTINGS[n].flag, SETTINGS[n].write(v)])]
+    said = medloop("init", tmp_path / "q", "--kind", "segmentation", "--label", "liver", *options)
+    assert said.status == 0, said.err
+    with Workspace.open(tmp_path / "q") as workspace:
+        assert {name: getattr(workspace.settings, name) for name in wanted} == wanted
+
+
+def test_without_changes_all_settings_are_shown(medloop: Medloop, folder: Path):
+    table = medloop("configure", folder).out
+    assert all(name in table for name in SETTINGS)
+    shown = json.loads(medloop("configure", folder, "--json").out)
+    assert (shown["settings"]["start_size"], shown["settings"]["guided"]) == (6, True)
+    assert shown["task"]["labels"][0]["name"] == "liver"
+
+
+def test_changes_are_told_with_the_time_from_when_they_count(medloop: Medloop, folder: Path):
+    said = medloop("configure", folder, "batch=7", "guided=no", "--add-label", "tumour", "--rename-label", "liver=Leber", "--name", "Leber")
+    assert said.out.splitlines() == [
+        "name: p → Leber (at once)",
+        "batch_size: 4 → 7 (next query)",
+        "guided: yes → no (next training)",
+        "label 1: liver → Leber (at once)",
+        "label 2: (none) → tumour (next training)",
+    ]
+    assert medloop("configure", folder, "batch=7").out == "Nothing changed: everything was so already\n"
+    assert medloop("audit", folder, "verify").status == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ["batch"],
+        ["batch=many"],
+        ["batch=0"],
+        ["=3"],
+        ["batch=3", "batch=4"],
+        ["guided=perhaps"],
+        ["seed=3"],
+        ["strategy=nope"],
+        ["nothing=3"],
+        ["--rename-label", "lung=Lunge"],
+        ["--colour", "liver=red"],
+        ["--add-label", "liver"],
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line_and_changes_nothing(medloop: Medloop, folder: Path, change: list[str]):
+    said = medloop("configure", folder, "samples=9", *change)
+    assert said.status in (1, 2)
+    assert said.err.startswith("medloop: ")
+    assert said.err.count("\n") == 1
+    assert json.loads(medloop("configure", folder, "--json").out)["settings"]["samples"] == 6

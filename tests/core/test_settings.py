@@ -1,0 +1,57 @@
+import dataclasses
+import math
+
+import pytest
+
+from medloop.core.errors import SettingError
+from medloop.core.settings import SETTINGS, ProjectSettings, changed_settings, check_settings, setting_named
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_default_is_allowed_and_reads_back_as_written(name: str):
+    declared = SETTINGS[name]
+    declared.check(declared.default)
+    assert declared.parse(declared.write(declared.default)) == declared.default
+    assert declared.help.endswith(".")
+
+
+@pytest.mark.parametrize("name", [n for n, s in SETTINGS.items() if math.isfinite(s.high)])
+def test_a_value_just_outside_its_range_is_refused_by_name(name: str):
+    declared = SETTINGS[name]
+    for value in (declared.low, declared.high):
+        check_settings(dataclasses.replace(ProjectSettings(), **{name: declared.kind(value)}))
+    step = 1 if declared.kind is int else 0.001 * max(1.0, abs(declared.high))
+    for value in (declared.low - step, declared.high + step):
+        with pytest.raises(SettingError, match=name):
+            check_settings(dataclasses.replace(ProjectSettings(), **{name: declared.kind(value)}))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, "4", True, None])
+def test_what_is_no_number_is_refused(value):
+    with pytest.raises(SettingError, match="batch_size"):
+        changed_settings(ProjectSettings(), {"batch_size": value})
+    with pytest.raises(SettingError, match="target_score"):
+        changed_settings(ProjectSettings(), {"target_score": value})
+
+
+def test_settings_are_known_by_name_and_by_flag():
+    assert setting_named("--batch") is setting_named("batch") is setting_named("batch_size")
+    assert setting_named("train-minutes") is setting_named("--minutes")
+    with pytest.raises(SettingError, match="use one of strategy"):
+        setting_named("bacth")
+
+
+def test_flags_are_told_apart():
+    assert len({s.flag for s in SETTINGS.values()}) == len(SETTINGS)
+
+
+def test_whole_numbers_become_fractions_where_these_are_meant():
+    changed = changed_settings(ProjectSettings(), {"target_score": 1})
+    assert isinstance(changed.target_score, float)
+
+
+def test_the_seed_is_decided_at_the_beginning():
+    with pytest.raises(SettingError, match="seed is decided when a project is made"):
+        changed_settings(ProjectSettings(), {"seed": 1})
+    assert changed_settings(ProjectSettings(), {"seed": 0}) == ProjectSettings()
+    assert changed_settings(ProjectSettings(), {"seed": 1}, making=True).seed == 1

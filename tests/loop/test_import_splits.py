@@ -1,0 +1,68 @@
+"""A patient has one split: in the source, in the project, and over both."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from medloop.core.errors import ConflictError, FormatError
+from medloop.core.records import Case, ProjectSettings
+from medloop.loop.importing import import_dataset
+from medloop.loop.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    settings = ProjectSettings(validation_fraction=0.0, test_fraction=0.0, audit_fraction=0.0)
+    return Workspace.create(tmp_path / "project", name="p", kind="classification", labels=["x", "y"], settings=settings)
+
+
+def listed(folder: Path, rows: list[tuple[str, str, str]]) -> Path:
+    """Pictures with a class, by (name, patient, split)."""
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for name, _, _ in rows:
+        seed = sum(name.encode())
+        Picture.fromarray(np.random.default_rng(seed).integers(0, 200, (6, 8)).astype(np.uint8)).save(folder / f"images/{name}.png")
+    lines = "".join(f"{name}.png,x,{patient},{split}\n" for name, patient, split in rows)
+    (folder / "labels.csv").write_text(f"filename,label,patient,split\n{lines}")
+    return folder
+
+
+def splits(workspace: Workspace) -> dict[str, str]:
+    with workspace.store.read() as tx:
+        return {case.name: case.split for case in tx.find(Case)}
+
+
+def test_a_patient_whom_the_table_puts_into_two_splits_is_an_error(workspace: Workspace, tmp_path: Path) -> None:
+    source = listed(tmp_path / "in", [("a", "anna", "train"), ("b", "anna", "test"), ("c", "bert", "test")])
+    with pytest.raises(FormatError, match=r"puts 1 patient in two splits: anna: test \(b\), train \(a\); give each patient one split"):
+        import_dataset(workspace, source)
+    assert splits(workspace) == {}
+
+
+def test_a_table_that_would_move_a_patient_is_an_error(workspace: Workspace, tmp_path: Path) -> None:
+    import_dataset(workspace, listed(tmp_path / "in", [("a", "anna", "train"), ("b", "bert", "test")]))
+    later = listed(tmp_path / "later", [("c", "anna", "test"), ("d", "carl", "test")])
+    with pytest.raises(ConflictError, match=r"Splits never move, but 1 patient would: anna is in train, the source says test"):
+        import_dataset(workspace, later)
+    assert splits(workspace) == {"a": "train", "b": "test"}
+
+
+def test_patients_named_later_may_not_join_cases_of_two_splits(workspace: Workspace, tmp_path: Path) -> None:
+    import_dataset(workspace, listed(tmp_path / "in", [("a", "", "train"), ("b", "", "test")]))
+    with pytest.raises(ConflictError, match=r"already has 1 patient in two splits: anna: test \(b\), train \(a\)"):
+        import_dataset(workspace, listed(tmp_path / "in", [("a", "anna", ""), ("b", "anna", "")]))
+
+
+def test_new_images_of_a_patient_named_later_follow_those_that_are_there(workspace: Workspace, tmp_path: Path) -> None:
+    import_dataset(workspace, listed(tmp_path / "in", [("a", "", "test"), ("b", "", "train")]))
+    report = import_dataset(workspace, listed(tmp_path / "in", [("a", "anna", ""), ("b", "", ""), ("c", "anna", "")]))
+    assert splits(workspace) == {"a": "test", "b": "train", "c": "test"}
+    assert [(n.cases, "stays with the patient" in n.text) for n in report.notes if "patient it was" in n.text] == [(("a",), True)]
+
+
+def test_an_image_drawn_along_with_its_patient_is_named(workspace: Workspace, tmp_path: Path) -> None:
+    report = import_dataset(workspace, listed(tmp_path / "in", [("a", "anna", "test"), ("b", "anna", ""), ("c", "bert", "")]))
+    assert splits(workspace) == {"a": "test", "b": "test", "c": "train"}
+    assert [n.cases for n in report.notes if "kept for test" in n.text] == [("b",)]

@@ -1,0 +1,93 @@
+"""Cases that somebody opened and left: given back after a stated time, the draft kept for who left it."""
+
+import numpy as np
+import pytest
+
+from medloop.core.errors import StateError
+from medloop.core.records import Annotator, Assignment, Round
+from medloop.core.states import RoundState
+from medloop.loop.annotators import annotator_named
+from medloop.loop.answers import next_assignment, open_case, submit_mask
+from medloop.loop.drafts import read_draft, save_patch
+from medloop.loop.leases import last_sign, release_stale
+from medloop.loop.reviewing import visits_of
+from medloop.loop.rounds import advance
+from medloop.loop.workspace import LEASE_HOURS, Workspace
+
+from .conftest import MakeWorkspace
+
+
+def test_a_case_with_one_stroke_left_open_is_given_back_and_its_round_ends(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 4)
+    ann, bob = annotator_named(workspace, "Ann"), annotator_named(workspace, "Bob")
+    left = next_assignment(workspace, ann.id)
+    assert left is not None
+    save_patch(workspace, left.assignment.id, 0, [(0, 3, 1)])
+    assert release_stale(workspace, hours=0) == (left.assignment.id,)
+    for _ in range(2):
+        opened = next_assignment(workspace, bob.id)
+        assert opened is not None
+        submit_mask(workspace, opened.assignment.id)
+    advance(workspace)
+    with workspace.store.read() as tx:
+        assert tx.find(Round)[0].state in (RoundState.TRAINING, RoundState.RECONCILING, RoundState.CLOSED)
+        assert left.case.id in {a.case_id for a in tx.current_annotations()}
+
+
+def test_the_owner_finds_the_draft_again_even_when_somebody_else_annotated_meanwhile(pool: Workspace, ann: Annotator) -> None:
+    left = next_assignment(pool, ann.id)
+    assert left is not None
+    save_patch(pool, left.assignment.id, 0, [(0, 3, 1)])
+    before = read_draft(pool, left.assignment.id).mask
+    release_stale(pool, hours=0)
+    with pytest.raises(StateError, match=r"released, not open; open the case again; your draft is kept"):
+        save_patch(pool, left.assignment.id, 1, [(3, 3, 1)])
+    theirs = submit_mask(pool, open_case(pool, left.case.id, annotator_named(pool, "Bob").id).assignment.id)
+    again = open_case(pool, left.case.id, ann.id)
+    assert (again.assignment.id, again.assignment.revision) == (left.assignment.id, 1)
+    np.testing.assert_array_equal(read_draft(pool, again.assignment.id).mask, before)
+    assert again.annotation is not None and again.annotation.id == theirs.id, "what stands by now is told"
+    assert save_patch(pool, again.assignment.id, 1, [(3, 3, 1)]) == 2
+    submit_mask(pool, again.assignment.id)
+    fresh = open_case(pool, left.case.id, ann.id)
+    assert fresh.assignment.id != left.assignment.id, "a submitted draft does not come back"
+
+
+def test_the_next_case_of_its_owner_may_be_the_draft_given_back(pool: Workspace, ann: Annotator) -> None:
+    left = next_assignment(pool, ann.id)
+    assert left is not None
+    save_patch(pool, left.assignment.id, 0, [(0, 3, 1)])
+    release_stale(pool, hours=0)
+    again = next_assignment(pool, ann.id)
+    assert again is not None
+    assert (again.assignment.id, again.assignment.revision, again.assignment.state) == (left.assignment.id, 1, "open")
+
+
+def test_edits_and_showing_a_case_again_are_signs_of_life(pool: Workspace, ann: Annotator) -> None:
+    opened = next_assignment(pool, ann.id)
+    assert opened is not None
+    signs = []
+    for act in (
+        lambda: None,
+        lambda: save_patch(pool, opened.assignment.id, 0, [(0, 3, 1)]),
+        lambda: next_assignment(pool, ann.id),
+        lambda: open_case(pool, opened.case.id, ann.id),
+    ):
+        act()
+        with pool.store.read() as tx:
+            signs.append(last_sign(tx, tx.get(Assignment, opened.assignment.id)))
+            assert visits_of(tx, opened.assignment.id) == ()
+    assert signs == sorted(set(signs))
+    assert release_stale(pool, hours=LEASE_HOURS) == ()
+    with pool.store.read() as tx:
+        assert tx.get(Assignment, opened.assignment.id).state == "open"
+
+
+def test_a_case_given_back_is_asked_before_a_new_round_is_begun(pool: Workspace, ann: Annotator) -> None:
+    taken = [next_assignment(pool, person.id) for person in (ann, annotator_named(pool, "Bob"))]
+    assert all(taken)
+    release_stale(pool, hours=0)
+    third = next_assignment(pool, annotator_named(pool, "Eva").id)
+    assert third is not None and third.case.id in {opened.case.id for opened in taken if opened}
+    with pool.store.read() as tx:
+        assert tx.count(Round, where={"state": "annotating"}) == 1
