@@ -14,6 +14,7 @@ from medloop.core.records import Case, Evaluation, Json, Model, Prediction, Quer
 from medloop.core.seeds import generator
 from medloop.images.encode import encode_mask
 from medloop.loop.arrays import load_image, store_features
+from medloop.loop.computable import computable
 from medloop.loop.control import JobControl
 from medloop.loop.figures import sample_figures
 from medloop.loop.judging import judge, uncertainty_bytes
@@ -58,7 +59,8 @@ def run_prediction(workspace: Workspace, control: JobControl) -> Json:
 
 
 def predict_cases(workspace: Workspace, model: Model, cases: Sequence[Case], control: JobControl) -> None:
-    """Predict cases one by one, each committed by itself."""
+    """Predict cases one by one, each committed by itself; one whose voxel size no model can compute on is named and left out."""
+    cases = computable(Recipe.from_json(model.recipe), cases, control.log)
     if not cases:
         return
     predictor, quality = load_predictor(workspace.store.blobs, model), quality_map(workspace, model)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
+from medloop.loop.computable import computable
 from medloop.loop.consensus import consensus_answers, training_answers
 from medloop.loop.control import JobControl
 from medloop.loop.label_versions import label_versions
@@ -60,10 +61,12 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
     annotations, cases = _of_snapshot(workspace, snapshot)
     recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=threads)
     recipe, parent = _going_on(workspace, recipe, folder)
+    fitting = {case.id for case in computable(recipe, cases.values(), control.log)}
     learned = answers_to_learn(workspace, control, folder, parent=parent, answers=annotations, cases=cases)
+    learned = [answer for answer in learned if answer.case_id in fitting]
     taught = teach(workspace, control, folder, answers=learned, cases=cases)
     recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight)
-    validation = _validation(workspace)
+    validation = _validation(workspace, recipe, control)
     control.log(f"learning from {len(taught.cases)} cases, validating on {len(validation)}: {_described(recipe)}")
 
     def report(progress: "TrainingProgress") -> bool:
@@ -212,11 +215,13 @@ def _of_snapshot(workspace: Workspace, snapshot: Snapshot) -> tuple[list[Annotat
         return annotations, {a.case_id: tx.get(Case, a.case_id) for a in annotations}
 
 
-def _validation(workspace: Workspace) -> "list[TrainingCase]":
+def _validation(workspace: Workspace, recipe: Recipe, control: JobControl) -> "list[TrainingCase]":
     with workspace.store.read() as tx:
         answers = consensus_answers(tx, "validation")
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
         versions = label_versions(tx, workspace.task)
+    fitting = {case.id for case in computable(recipe, cases.values(), control.log)}
+    answers = [a for a in answers if a.case_id in fitting]
     return [training_case(workspace, a, cases[a.case_id], versions) for a in sorted(answers, key=lambda a: cases[a.case_id].name)]
 
 
