@@ -225,7 +225,8 @@ def _allowed_by_outline(prompt: Box | ExtremePoints, old: MaskArray, wish: MaskA
     beyond = changes & (old == prompt.label)
     if any(flat):
         beyond = changes  # an outline on one slice of a volume says nothing of the others
-    return changes & inside | _touching(beyond | (inside & changes), inside & changes)
+    allowed: BoolArray = changes & inside | _touching(beyond | (inside & changes), inside & changes)
+    return allowed
 
 
 def _spoken(prompts: Sequence[Prompt], asked: Sequence[Prompt], before: MaskArray, box: VoxelBox) -> BoolArray:
