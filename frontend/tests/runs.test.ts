@@ -1,3 +1,4 @@
+import { mayChange } from "../src/edits/locks";
 import { describe, expect, test } from "vitest";
 import { Draft } from "../src/edits/draft";
 import { History } from "../src/edits/history";
@@ -12,16 +13,18 @@ function dice(seed: number): (sides: number) => number {
   };
 }
 
+const any = mayChange({ kept: false, active: 1 });
+
 describe("a recorder", () => {
   test("joins neighbouring voxels into one run, whatever the order they were painted in", () => {
-    const recorder = new Recorder(new Uint8Array(10), 2);
+    const recorder = new Recorder(new Uint8Array(10), 2, any);
     for (const index of [5, 3, 4, 9]) recorder.paint(index);
     expect(recorder.edit().forward).toEqual([[3, 3, 2], [9, 1, 2]]);
   });
 
   test("splits the way back where different labels were painted over", () => {
     const mask = Uint8Array.from([0, 1, 1, 3]);
-    const recorder = new Recorder(mask, 2);
+    const recorder = new Recorder(mask, 2, any);
     for (let index = 0; index < 4; index++) recorder.paint(index);
     expect(recorder.edit()).toEqual({ forward: [[0, 4, 2]], inverse: [[0, 1, 0], [1, 2, 1], [3, 1, 3]] });
   });
@@ -34,14 +37,14 @@ describe("a recorder", () => {
 
   test("abandoned brings the mask back", () => {
     const mask = Uint8Array.from([1, 2, 3]);
-    const recorder = new Recorder(mask, 0);
+    const recorder = new Recorder(mask, 0, any);
     for (let index = 0; index < 3; index++) recorder.paint(index);
     recorder.abandon();
     expect([...mask]).toEqual([1, 2, 3]);
   });
 
   test("grows beyond its first thousand voxels", () => {
-    const recorder = new Recorder(new Uint8Array(5000), 1);
+    const recorder = new Recorder(new Uint8Array(5000), 1, any);
     for (let index = 0; index < 5000; index++) recorder.paint(index);
     expect(recorder.edit().forward).toEqual([[0, 5000, 1]]);
   });
@@ -53,7 +56,7 @@ describe("runs", () => {
     for (let round = 0; round < 50; round++) {
       const mask = Uint8Array.from({ length: 200 }, () => roll(4));
       const before = mask.slice();
-      const recorder = new Recorder(mask, roll(4));
+      const recorder = new Recorder(mask, roll(4), any);
       for (let n = 0; n < 60; n++) recorder.paint(roll(200));
       const after = mask.slice();
       const { forward, inverse } = recorder.edit();
@@ -80,7 +83,7 @@ describe("history", () => {
   test("undoes and redoes stroke by stroke without limit", () => {
     const draft = new Draft(new Uint8Array(1000));
     for (let n = 0; n < 1000; n++) {
-      const recorder = new Recorder(draft.mask, 1);
+      const recorder = new Recorder(draft.mask, 1, any);
       recorder.paint(n);
       draft.commit(recorder.edit());
     }

@@ -50,7 +50,7 @@ def untrained(tmp_path: Path) -> Iterator[Workspace]:
 def open_next(page: Page, address: str, workspace: Workspace) -> tuple[str, str]:
     """Case and assignment on the screen, once they are there."""
     page.goto(f"{address}/#/p/{workspace.project.id}/next")
-    wait_for(page, "window.medloop?.ready")
+    wait_for(page, "window.medloop?.seen")
     return page.evaluate("window.medloop.caseId"), page.evaluate("window.medloop.assignmentId")
 
 

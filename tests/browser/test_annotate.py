@@ -54,7 +54,7 @@ def project(tmp_path: Path, request: pytest.FixtureRequest) -> Workspace:
 
 
 def wait_ready(page: Page) -> None:
-    wait_for(page, "window.medloop?.ready")
+    wait_for(page, "window.medloop?.seen")
 
 
 def brightest_place(page: Page, plane: PlaneName) -> tuple[float, float]:

@@ -93,7 +93,7 @@ class Hand:
 @pytest.mark.parametrize("project", ["volume", "picture"], indirect=True)
 def test_gestures_change_the_stored_mask_and_are_undone_to_the_bit(project: Workspace, page: Page, serve: Serve) -> None:
     page.goto(f"{serve(project.folder, assistant=True)}/#/p/{project.project.id}/next")
-    wait_for(page, "window.medloop?.ready")
+    wait_for(page, "window.medloop?.seen")
     hand = Hand(page, project)
     phantom, case = stored_phantom(project, hand)
     centre = page.evaluate("window.medloop.crosshair")
@@ -159,7 +159,7 @@ def stored_phantom(project: Workspace, hand: Hand) -> tuple[Phantom, Case]:
 @pytest.mark.parametrize("project", ["picture"], indirect=True)
 def test_a_gesture_is_removed_others_are_kept_and_the_answer_tells_how_it_came_about(project: Workspace, page: Page, serve: Serve) -> None:
     page.goto(f"{serve(project.folder, assistant=True)}/#/p/{project.project.id}/next")
-    wait_for(page, "window.medloop?.ready")
+    wait_for(page, "window.medloop?.seen")
     hand = Hand(page, project)
     phantom, case = stored_phantom(project, hand)
     liver, kidney = (deepest(phantom.mask.array == label, 2, 0) for label in (1, 2))

@@ -66,6 +66,7 @@ def dataset(tmp_path: Path) -> Path:
     phantoms = [phantom_3d(n, 1, SHAPE) for n in range(9)]
     cases = [ExportCase(p.name, p.patient, "train", p.image, p.mask if n < 6 else None, None, NOWHERE) for n, p in enumerate(phantoms)]
     export_msd(cases, tmp_path / "dataset", LABELS)
+    (tmp_path / "dataset/medloop.csv").unlink()  # as if from elsewhere: splits are drawn
     return tmp_path / "dataset"
 
 

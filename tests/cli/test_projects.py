@@ -91,7 +91,7 @@ def test_a_damaged_file_costs_itself_and_is_named(medloop: Medloop, tmp_path: Pa
     bad.write_bytes(bad.read_bytes()[:200])
     said = medloop("import", tmp_path / "p", dataset)
     assert said.status == 0
-    assert "8 cases added (5 with an answer), 0 already there, 1 left out" in said.out
+    assert "8 cases added (5 with an answer), 0 labelled and 0 corrected that were there, 0 unchanged, 1 left out" in said.out
     assert said.err.startswith("left out: ")
     assert bad.name in said.err
 

@@ -138,12 +138,23 @@ def test_affines_that_do_not_span_space_are_refused(affine: object) -> None:
         Grid((2, 2, 2), affine)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("spacing", [0.01, 1.0, 50.0])
+def test_grids_within_a_share_of_a_voxel_are_the_same_whatever_its_size(spacing: float) -> None:
+    grid = Grid.of_spacing((10, 10, 10), (spacing, spacing, 5 * spacing))
+    near, far = np.array(grid.affine), np.array(grid.affine)
+    near[0, 3], far[0, 3] = 0.04 * spacing, 0.06 * spacing
+    assert grid.same_as(Grid(grid.shape, near))
+    assert Grid(grid.shape, near).same_as(grid)
+    assert not grid.same_as(Grid(grid.shape, far))
+    assert not Grid(grid.shape, far).same_as(grid)
+
+
 def test_grids_within_a_micrometre_are_the_same_and_beyond_a_millimetre_are_not() -> None:
     grid = Grid.of_spacing((10, 10, 10), (1, 1, 1))
     near, far = np.array(grid.affine), np.array(grid.affine)
     near[0, 3], far[0, 0] = 1e-6, 1.2
     assert grid.same_as(Grid(grid.shape, near))
-    assert grid.differs_from(Grid(grid.shape, far)) == "positions differ by up to 1.8 mm"
+    assert grid.differs_from(Grid(grid.shape, far)) == "positions differ by up to 1.8 mm (1.8 of a voxel)"
     with pytest.raises(GeometryError, match="the mask must lie"):
         grid.require_same(Grid.of_spacing((10, 10, 9), (1, 1, 1)), "the mask")
 

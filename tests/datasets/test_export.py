@@ -66,7 +66,7 @@ def test_labels_splits_and_patients_survive_a_decathlon_folder(tmp_path: Path):
     assert (done.cases, done.answers, dataset.refused) == (5, 4, ())
     assert dict(dataset.label_values) == {"liver": 1, "tumour": 2}
     assert [(c.name, c.split, c.patient) for c in dataset.cases] == [
-        ("a", None, "patient of a"),
+        ("a", "train", "patient of a"),
         ("b", "validation", "patient of b"),
         ("c", "test", "patient of c"),
         ("d", "audit", "patient of d"),

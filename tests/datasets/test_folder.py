@@ -102,3 +102,12 @@ def test_the_real_ultrasound_set_groups_by_examination(data_folder: Path):
     dataset = open_folder(data_folder / "hc18_ultrasound")
     assert (len(dataset.cases), len({c.patient for c in dataset.cases})) == (483, 390)
     assert all(c.mask and c.pixel_mm for c in dataset.cases)
+
+
+def test_masks_that_are_not_read_are_named(tmp_path: Path):
+    touch(tmp_path, "outside/a.png", "set/images/a.png", "set/labels/a.png", "set/masks/a.png")
+    assert [r.file for r in open_folder(tmp_path / "set").refused] == ["masks/"]
+    touch(tmp_path, "other/images/a.png")
+    (tmp_path / "other/masks").symlink_to(tmp_path / "outside")
+    (found,) = open_folder(tmp_path / "other").refused
+    assert str(found).startswith("masks: a linked folder must not lead out")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from medloop.datasets.discover import open_dataset
-from medloop.datasets.export import FileNames
 from medloop.datasets.folder import open_folder
+from medloop.datasets.staging import FileNames
 
 from .layouts import msd, nnunet, touch
 

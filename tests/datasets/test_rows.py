@@ -100,3 +100,11 @@ def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path):
 def test_the_real_radiographs_open_whole(data_folder: Path):
     dataset = open_rows(data_folder / "chest_xray")
     assert (len(dataset.cases), dataset.labels, dataset.refused) == (1575, ("bacterial", "normal", "viral"), ())
+
+
+def test_lists_that_are_not_read_are_named(tmp_path: Path):
+    touch(tmp_path, "a.png", "b.png")
+    (tmp_path / "train.csv").write_text("filename,label\na.png,x\n")
+    (tmp_path / "test.csv").write_text("filename,label\nb.png,x\n")
+    assert [(r.file, r.rule) for r in open_rows(tmp_path).refused] == [("test.csv", "a source is one list, train.csv is read")]
+    assert open_rows(tmp_path / "test.csv").refused == ()

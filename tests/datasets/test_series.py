@@ -11,7 +11,9 @@ from medloop.datasets.series import open_dicom
 from medloop.images.read import read_image
 
 
-def write_slice(path: Path, series: str, depth: int, *, modality: str = "CT", patient: str = "", study: str = "study") -> None:
+def write_slice(
+    path: Path, series: str, depth: int, *, modality: str = "CT", patient: str = "", study: str = "study", **changes: object
+) -> None:
     """One 4×4 slice at a depth in mm; all its pixels hold that depth."""
     tags = Tags()
     tags.file_meta = FileMetaDataset()
@@ -29,6 +31,8 @@ def write_slice(path: Path, series: str, depth: int, *, modality: str = "CT", pa
     tags.PixelSpacing, tags.SliceThickness = [1, 1], 1
     tags.ImagePositionPatient, tags.ImageOrientationPatient = [0, 0, depth], [1, 0, 0, 0, 1, 0]
     tags.PixelData = np.full((4, 4), depth, np.uint16).tobytes()
+    for keyword, value in changes.items():
+        setattr(tags, keyword, value)
     path.parent.mkdir(parents=True, exist_ok=True)
     tags.save_as(path, enforce_file_format=True)
 
@@ -120,3 +124,48 @@ def test_a_pattern_wins_over_the_header(tmp_path: Path):
     for name in ("p1-a", "p1-b", "p2-a"):
         write_slice(tmp_path / name / "0.dcm", name, 0, patient="MUSTERMANN")
     assert [c.patient for c in open_dicom(tmp_path, patient_pattern=r"^(p\d)").cases] == ["p1", "p1", "p2"]
+
+
+def test_links_into_the_git_annex_of_a_source_are_read_and_links_out_of_it_are_named(tmp_path: Path):
+    store = tmp_path / "repository/.git/annex/objects"
+    scans = tmp_path / "repository/study/scan"
+    scans.mkdir(parents=True)
+    for depth in range(3):
+        write_slice(store / f"key{depth}", "a", depth)
+        (scans / f"{depth}.dcm").symlink_to(f"../../.git/annex/objects/key{depth}")
+    write_slice(tmp_path / "elsewhere/0.dcm", "b", 0)
+    (scans / "out.dcm").symlink_to(tmp_path / "elsewhere/0.dcm")
+    for source in (tmp_path / "repository", tmp_path / "repository/study"):
+        dataset = open_dicom(source)
+        (case,) = dataset.cases
+        assert read_image(case.images[0] if len(case.images) == 1 else case.images).image.array.shape[-1] == 3
+        assert [r.file for r in dataset.refused] == [str((scans / "out.dcm").relative_to(source))]
+        assert "a link must not lead out" in str(dataset.refused[0])
+
+
+def test_a_series_over_two_folders_is_one_case_named_by_the_folder_above(tmp_path: Path):
+    for depth in range(6):
+        write_slice(tmp_path / f"anna/DIR{depth % 2}/{depth}.dcm", "a", depth)
+    (case,) = open_dicom(tmp_path).cases
+    assert case.name == "anna"
+    assert read_image(case.images).image.array.shape[-1] == 6
+
+
+def test_parts_of_a_series_are_cases_named_by_what_tells_them_apart(tmp_path: Path):
+    for echo in (1, 2):
+        for depth in range(3):
+            write_slice(tmp_path / f"mr/{echo}{depth}.dcm", "a", depth, EchoNumbers=echo, SOPInstanceUID=generate_uid())
+    cases = open_dicom(tmp_path).cases
+    assert [c.name for c in cases] == ["mr_1_EchoNumbers-1", "mr_2_EchoNumbers-2"]
+    assert {c.patient for c in cases} == {cases[0].patient}
+    assert all("told apart by EchoNumbers" in c.notes[0] for c in cases)
+
+
+def test_a_table_adds_patients_and_splits_to_series(tmp_path: Path):
+    for name in ("a", "deep/b", "c"):
+        write_series(tmp_path / name, name)
+    (tmp_path / "index.csv").write_text("series,patient,split\na,x,test\ndeep/b,x,test\nz,y,train\n".replace("series", "name"))
+    dataset = open_dicom(tmp_path)
+    assert [(c.name, c.patient, c.split) for c in dataset.cases][:1] == [("a", "x", "test")]
+    assert ("deep_b", "x", "test") in [(c.name, c.patient, c.split) for c in dataset.cases]
+    assert [r.file for r in dataset.refused] == ["index.csv line 4"]

@@ -12,7 +12,7 @@ from pydicom.uid import MPEG2MPML, EncapsulatedPDFStorage, JPEGLosslessSV1, RLEL
 
 from medloop.images.dicom import list_series
 from medloop.images.read import read_image
-from tests.images.test_dicom import series, slice_of
+from tests.images.test_dicom import frames, series, slice_of
 
 
 def save(path: Path, number: int = 0, **changes: Any) -> Path:
@@ -97,9 +97,31 @@ def test_acquisitions_by_echo_and_by_time_are_told_apart_by_both(tmp_path: Path)
     assert len(list_series(tmp_path).series) == 4
 
 
+def test_patients_with_the_same_uids_are_never_woven_into_one_volume(tmp_path: Path) -> None:
+    for patient in ("a", "b"):
+        for number in range(4):
+            save(tmp_path / f"{patient}/{number}.dcm", number, PatientID=patient, SOPInstanceUID=f"1.2.{number}")
+    assert [len(s.paths) for s in list_series(tmp_path).series] == [4, 4]
+
+
+def test_stacks_that_only_their_folders_tell_apart_are_told_apart_by_them(tmp_path: Path) -> None:
+    for which, folder in enumerate(("early", "late")):
+        for number in range(4):
+            save(tmp_path / f"{folder}/{number}.dcm", number, PixelData=bytes([which]) * 48, SOPInstanceUID=f"1.2.{which + 1}{number}")
+    assert [(s.part, len(s.paths)) for s in list_series(tmp_path).series] == [("folder early", 4), ("folder late", 4)]
+
+
+def test_files_without_a_series_are_one_by_folder(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        for number in range(3):
+            save(tmp_path / f"{folder}/{number}.dcm", number, SeriesInstanceUID="")
+    assert [len(s.paths) for s in list_series(tmp_path).series] == [3, 3]
+
+
 KEPT_WHOLE: dict[str, Any] = {
     "its own number on each slice": lambda n: {"AcquisitionNumber": n + 1, "AcquisitionTime": f"1200{n:02}"},
     "odd and even slices": lambda n: {"AcquisitionNumber": n % 2 + 1},
+    "odd and even slices, one missing": lambda n: {"AcquisitionNumber": n % 2 + 1, **at(2.5 * (n + (n > 2)))},
     "two slabs": lambda n: {"AcquisitionNumber": 1 + (n > 2), **at(2.5 * n if n < 3 else 5 + 5 * (n - 2))},
     "a gap between slabs": lambda n: {"AcquisitionNumber": 1 + (n > 2), **at(2.5 * n + (20 if n > 2 else 0))},
     "overlapping slices": lambda n: {"SliceThickness": 5, "AcquisitionNumber": 1 + n // 3},
@@ -186,12 +208,17 @@ def test_files_without_a_preamble_and_files_that_are_no_dicom_are_told_apart(tmp
     (tmp_path / "x.dcm").write_bytes(whole[132:])
     (tmp_path / "deeper").mkdir()
     (tmp_path / "deeper/data.dcm").write_bytes(whole[whole.index(b"\x08\x00\x16\x00") :])
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare/IM0001").write_bytes(whole[132:])
+    (tmp_path / "bare/readme").write_text("hello there, this is text")
     (tmp_path / "text.dcm").write_text("hello there, this is text")
     (tmp_path / "empty.dcm").write_bytes(b"")
     said = refusals(tmp_path)
     assert "lacks them" not in said["text.dcm"]
     assert "lacks them" in said["x.dcm"]
     assert "lacks them" in said["data.dcm"]
+    assert "lacks them" in said["IM0001"]
+    assert "readme" not in said
     assert "neither its mark nor its elements" in said["text.dcm"]
     assert "empty" in said["empty.dcm"]
 
@@ -251,6 +278,15 @@ def test_frames_of_unknown_distance_are_not_called_millimetres(tmp_path: Path) -
     assert "no spacing of frames is stored; 1 mm is assumed" in read_image(tmp_path / "x.dcm").notes
 
 
+def test_frames_at_one_place_are_called_frames(tmp_path: Path) -> None:
+    tags = frames(slice_of(0))
+    for own in tags.PerFrameFunctionalGroupsSequence:
+        own.PlanePositionSequence[0].ImagePositionPatient = [0, 0, 0]
+    tags.save_as(tmp_path / "x.dcm", enforce_file_format=True)
+    with pytest.raises(ValueError, match=r"frame 2 and frame 1 of x\.dcm share theirs"):
+        read_image(tmp_path / "x.dcm")
+
+
 def test_gated_spect_is_refused_with_what_its_frames_are(tmp_path: Path) -> None:
     nuclear(6, SliceVector=[1, 2, 3, 1, 2, 3]).save_as(tmp_path / "x.dcm", enforce_file_format=True)
     with pytest.raises(ValueError, match="6 frames of 3 slices"):
@@ -258,11 +294,14 @@ def test_gated_spect_is_refused_with_what_its_frames_are(tmp_path: Path) -> None
 
 
 def test_a_dose_grid_lies_where_its_offsets_say(tmp_path: Path) -> None:
-    tags = nuclear(Modality="RTDOSE", SpacingBetweenSlices=None, GridFrameOffsetVector=[0, 3, 6, 9, 12])
+    tags = nuclear(Modality="RTDOSE", SpacingBetweenSlices=None, GridFrameOffsetVector=[0, 3, 6, 9, 12], DoseGridScaling=0.25)
+    del tags.RescaleSlope, tags.RescaleIntercept
     tags.ImagePositionPatient, tags.ImageOrientationPatient = [0, 0, 7], [1, 0, 0, 0, 1, 0]
     tags.save_as(tmp_path / "x.dcm", enforce_file_format=True)
-    grid = read_image(tmp_path / "x.dcm").image.grid
+    read = read_image(tmp_path / "x.dcm")
+    grid = read.image.grid
     assert grid.spacing_mm[2] == pytest.approx(3)
+    np.testing.assert_allclose(read.image.array[0, :, 0, 0], np.arange(6) * 0.25)
     np.testing.assert_allclose(grid.to_mm((0, 0, 4)), [0, 0, 19])
 
 

@@ -3,17 +3,19 @@
 import numpy as np
 import pytest
 
-from medloop.core.errors import LabelError, SettingError
+from medloop.core.errors import InputError, LabelError, SettingError
 from medloop.core.records import Annotator, Evaluation, Model, Query, Round, Task
 from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import next_assignment, open_case, submit_mask
 from medloop.loop.configuring import TaskChange, configure
+from medloop.loop.damage import LeftOut
 from medloop.loop.engines import choose_engine
 from medloop.loop.evaluation import score_answers
-from medloop.loop.label_versions import label_versions
+from medloop.loop.exporting import export_project
+from medloop.loop.label_versions import label_gaps, label_versions
 from medloop.loop.measuring import measure_case
 from medloop.loop.rounds import open_round, prepare_round, start_training
-from medloop.loop.training import _as_begun
+from medloop.loop.training import _as_begun, _validation
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 from medloop.store.audit import verify
@@ -174,6 +176,39 @@ def test_a_model_from_before_a_label_stays_useful_and_the_next_one_learns_it(mak
     assert (first.recipe["classes"], second.recipe["classes"]) == (3, 4)
     assert judged == {first.id: {"large", "small"}, second.id: {"large", "small"}}  # the test case was annotated before
     assert choose_engine(workspace).key == f"network {second.id}"
+
+
+def test_a_page_from_before_a_label_does_not_speak_of_it(pool: Workspace, ann: Annotator):
+    first, second, third = (open_case(pool, case_named(pool, f"case0{n}").id, ann.id).assignment for n in range(3))
+    shape = case_named(pool, "case00").grid.shape
+    configure(pool, task=TaskChange(added=["cyst"]))
+    workspace = pool.reload()
+    stale = submit_mask(workspace, first.id, mask=np.ones(shape, dtype=np.uint8))
+    fresh = submit_mask(workspace, second.id, mask=np.ones(shape, dtype=np.uint8), task_version=2)
+    used = submit_mask(workspace, third.id, mask=np.full(shape, 3, dtype=np.uint8), task_version=1)
+    with workspace.store.read() as tx:
+        versions = label_versions(tx, workspace.task)
+    assert [len(versions.known(a)) for a in (stale, fresh, used)] == [2, 3, 3]
+    with pytest.raises(InputError, match="versions 1 to 2"):
+        submit_mask(workspace, open_case(workspace, first.case_id, ann.id).assignment.id, task_version=7)
+
+
+def test_annotations_that_lack_a_label_are_named_where_they_go_out(make_workspace: MakeWorkspace, tmp_path):
+    workspace = make_workspace(["train", "train"], labelled=2)
+    assert label_gaps(workspace) == ()
+    configure(workspace, task=TaskChange(added=["cyst"]))
+    (gap,) = label_gaps(workspace.reload())
+    assert (gap.label, gap.annotations, gap.names) == ("cyst", 2, ("case00", "case01"))
+    report = export_project(workspace.reload(), tmp_path / "out", "nifti")
+    assert any("before the label 'cyst' was added" in note and "case00, case01" in note for note in report.notes)
+
+
+def test_validation_cases_that_come_while_a_training_is_interrupted_wait_for_the_next(make_workspace: MakeWorkspace, tmp_path):
+    workspace = make_workspace(["validation", "train", "train", "validation"], labelled=3)
+    before = _validation(workspace, tmp_path, LeftOut(workspace))
+    ann = annotator_named(workspace, "Ann")
+    submit_mask(workspace, open_case(workspace, case_named(workspace, "case03").id, ann.id).assignment.id)
+    assert [c.id for c in _validation(workspace, tmp_path, LeftOut(workspace))] == [c.id for c in before] == ["case00"]
 
 
 def test_predictions_of_one_model_are_all_made_alike(make_workspace: MakeWorkspace):

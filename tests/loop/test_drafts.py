@@ -7,7 +7,7 @@ from medloop.core.errors import ConflictError, InputError, LabelError, StateErro
 from medloop.core.records import Annotator, Label, Task
 from medloop.images.encode import decode_mask
 from medloop.loop.answers import Opened, next_assignment, open_case, submit_mask
-from medloop.loop.drafts import check_runs, packed_draft, read_draft, save_patch
+from medloop.loop.drafts import MAX_COVER, check_runs, packed_draft, read_draft, save_patch
 from medloop.loop.workspace import Workspace
 
 from .conftest import SMALL
@@ -88,6 +88,37 @@ def test_an_untouched_draft_of_an_answered_case_is_sent_as_it_is_stored(pool: Wo
     revision, packed = packed_draft(pool, again)
     assert revision == 1
     assert np.array_equal(decode_mask(packed, SMALL), read_draft(pool, again).mask)
+
+
+def test_runs_that_cover_the_image_again_and_again_are_refused() -> None:
+    """Two hundred thousand runs over a whole volume would keep every reader of the draft busy for minutes."""
+    voxels = int(np.prod(SMALL))
+    every = [(0, voxels, 1)]
+    check_runs(every * MAX_COVER, voxels, TASK)
+    with pytest.raises(InputError, match=f"may set {MAX_COVER} times the image's {voxels} voxels, got {5 * voxels}; send each voxel once"):
+        check_runs(every * (MAX_COVER + 1), voxels, TASK)
+    check_runs([(n, 1, 1) for n in range(voxels)], voxels, TASK)
+
+
+def test_the_draft_of_a_submitted_correction_is_what_was_submitted(pool: Workspace, ann: Annotator, opened: Opened) -> None:
+    """Of three submissions to one case each draft shows its own, though each began with another mask."""
+    submitted = {}
+    for value in (1, 0, 1):
+        again = open_case(pool, opened.case.id, ann.id).assignment
+        edited = save_patch(pool, again.id, again.revision, [(10 * len(submitted), 30, value)])
+        before = read_draft(pool, again.id)
+        assert before.revision == edited
+        submit_mask(pool, again.id, revision=edited)
+        submitted[again.id] = before
+    elsewhere = open_case(pool, opened.case.id, ann.id).assignment
+    other = np.zeros(SMALL, np.uint8)
+    other[2:5, 2:5, 2:5] = 1
+    submit_mask(pool, elsewhere.id, mask=other)
+    assert np.array_equal(decode_mask(packed_draft(pool, elsewhere.id)[1], SMALL), other)
+    for assignment_id, draft in submitted.items():
+        revision, packed = packed_draft(pool, assignment_id)
+        assert revision == draft.revision
+        assert np.array_equal(decode_mask(packed, SMALL), draft.mask)
 
 
 def test_a_stroke_over_free_and_locked_voxels_changes_the_free_ones_only(pool: Workspace, opened: Opened) -> None:

@@ -10,6 +10,7 @@ from medloop.core.errors import ConflictError, FormatError
 from medloop.core.records import Case, ProjectSettings
 from medloop.loop.importing import import_dataset
 from medloop.loop.workspace import Workspace
+from tests.datasets.layouts import nnunet
 
 
 @pytest.fixture
@@ -66,3 +67,18 @@ def test_an_image_drawn_along_with_its_patient_is_named(workspace: Workspace, tm
     report = import_dataset(workspace, listed(tmp_path / "in", [("a", "anna", "test"), ("b", "anna", ""), ("c", "bert", "")]))
     assert splits(workspace) == {"a": "test", "b": "test", "c": "train"}
     assert [n.cases for n in report.notes if "kept for test" in n.text] == [("b",)]
+
+
+def test_a_mask_put_among_the_tests_later_is_taken_without_moving_its_case(tmp_path: Path) -> None:
+    settings = ProjectSettings(validation_fraction=0.0, test_fraction=0.0, audit_fraction=0.0)
+    workspace = Workspace.create(tmp_path / "project", name="p", kind="segmentation", labels=["liver"], settings=settings)
+    source = nnunet(tmp_path / "in", ["a"], ending=".png")
+    for n, part in enumerate(("imagesTr/a_0000", "imagesTs/b_0000", "labelsTr/a")):
+        (source / part).parent.mkdir(exist_ok=True)
+        Picture.fromarray(np.full((6, 8), 1 if part.startswith("labels") else 40 + n, np.uint8)).save(source / f"{part}.png")
+    import_dataset(workspace, source)
+    (source / "labelsTs").mkdir()
+    Picture.fromarray(np.ones((6, 8), np.uint8)).save(source / "labelsTs/b.png")
+    report = import_dataset(workspace, source)
+    assert (report.annotated, splits(workspace)) == (("b",), {"a": "train", "b": "train"})
+    assert [n.cases for n in report.notes if "splits never move" in n.text] == [("b",)]

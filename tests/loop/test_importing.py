@@ -17,7 +17,8 @@ ORIENTATIONS = {
     "RAS": np.diag([2.0, 3.0, 4.0, 1.0]),
     "LPS": np.array([[-2, 0, 0, 10], [0, -3, 0, 20], [0, 0, 4, -5], [0, 0, 0, 1]], dtype=float),
     "ASR": np.array([[0, 0, 4, 1], [2, 0, 0, 2], [0, 3, 0, 3], [0, 0, 0, 1]], dtype=float),
-    "oblique": np.array([[1.9, 0.3, 0.1, -7], [-0.31, 2.9, 0.2, 8], [-0.1, -0.25, 3.9, 9], [0, 0, 0, 1]], dtype=float),
+    # columns at right angles, of 3, 6 and 9 mm
+    "oblique": np.array([[2, -4, 3, -7], [1, 4, 6, 8], [2, 2, -6, 9], [0, 0, 0, 1]], dtype=float),
 }
 
 
@@ -142,3 +143,21 @@ def test_pictures_get_the_pixel_size_of_their_list(tmp_path: Path) -> None:
     with workspace.store.read() as tx:
         (answer,) = tx.find(Annotation)
     assert load_mask(workspace.store.blobs, answer, case).values() == (0, 1)
+
+
+@pytest.mark.parametrize("how", ["damaged", "deleted"])
+def test_importing_the_same_files_again_brings_a_damaged_image_back(workspace: Workspace, tmp_path: Path, how: str) -> None:
+    voxels = write_case(tmp_path / "data", "a", np.eye(4))
+    import_dataset(workspace, tmp_path / "data")
+    with workspace.store.read() as tx:
+        (case,) = tx.find(Case)
+    path = workspace.store.blobs.path(case.voxels)
+    data = path.read_bytes()
+    path.unlink()
+    if how == "damaged":
+        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    report = import_dataset(workspace, tmp_path / "data")
+    assert any("whole again" in note.text for note in report.notes)
+    np.testing.assert_array_equal(load_image(workspace.store.blobs, case).array[0], voxels)
+    again = import_dataset(workspace, tmp_path / "data")
+    assert not any("whole again" in note.text for note in again.notes)

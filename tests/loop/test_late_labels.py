@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -152,7 +153,20 @@ def test_a_flag_stands_against_a_label_from_a_file(workspace: Workspace, source:
         mask(source / f"masks/{name}.png", 2)
     report = import_dataset(workspace, source)
     assert report.annotated == ("c4",)
-    assert "Ann has flagged this case (wrong patient)" in str(report.refused[0])
+    assert "Ann has flagged this case (wrong patient), its label stays out" in str(report.refused[0])
+
+
+@pytest.mark.parametrize(("close", "word"), [(flag_case, "flagged"), (skip_case, "skipped")])
+def test_what_a_person_took_back_comes_back_with_another_label_only(workspace: Workspace, source: Path, close: Callable, word: str) -> None:
+    mask(source / "masks/c3.png", 2)
+    import_dataset(workspace, source)
+    close(workspace, opened_by_ann(workspace, "c3"), reason="half of it is missing")
+    again = import_dataset(workspace, source)
+    assert f"Ann has {word} this case (half of it is missing), its label stays out" in str(again.refused[0])
+    assert len(annotations(workspace, "c3")) == 1
+    mask(source / "masks/c3.png", 4)
+    assert import_dataset(workspace, source).corrected == ("c3",)
+    assert import_dataset(workspace, source).refused == ()
 
 
 def test_a_persons_own_annotation_stays_beside_the_imported_one(workspace: Workspace, source: Path) -> None:
@@ -174,3 +188,25 @@ def test_a_mask_fits_an_image_whose_pixel_size_was_listed_later(workspace: Works
     report = import_dataset(workspace, source)
     assert report.annotated == ("c3",)
     assert any(note.cases == ("c3",) and "voxel size" in note.text for note in report.notes)
+
+
+def test_an_author_named_later_takes_over_the_imported_label(workspace: Workspace, source: Path) -> None:
+    mask(source / "masks/c3.png", 2)
+    import_dataset(workspace, source)
+    (source / "index.csv").write_text("filename,annotator\nc3.png,Dr Lee\n")
+    assert import_dataset(workspace, source).corrected == ()
+    mask(source / "masks/c3.png", 4)
+    assert import_dataset(workspace, source).corrected == ("c3",)
+    older, newer = annotations(workspace, "c3")
+    assert newer.supersedes == older.id
+    with workspace.store.read() as tx:
+        assert tx.get(Annotator, newer.annotator_id).name == "Dr Lee"
+        assert [a.id for a in tx.current_annotations()] == [newer.id]
+
+
+def test_an_author_whose_name_is_medloops_own_is_not_kept(workspace: Workspace, source: Path) -> None:
+    mask(source / "masks/c3.png", 2)
+    (source / "index.csv").write_text("filename,annotator\nc3.png,system\n")
+    report = import_dataset(workspace, source)
+    assert report.labelled == 1
+    assert any("cannot be kept" in note.text and note.cases == ("c3",) for note in report.notes)

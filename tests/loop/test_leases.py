@@ -46,7 +46,8 @@ def test_the_owner_finds_the_draft_again_even_when_somebody_else_annotated_meanw
     again = open_case(pool, left.case.id, ann.id)
     assert (again.assignment.id, again.assignment.revision) == (left.assignment.id, 1)
     np.testing.assert_array_equal(read_draft(pool, again.assignment.id).mask, before)
-    assert again.annotation is not None and again.annotation.id == theirs.id, "what stands by now is told"
+    assert again.annotation is not None
+    assert again.annotation.id == theirs.id, "what stands by now is told"
     assert save_patch(pool, again.assignment.id, 1, [(3, 3, 1)]) == 2
     submit_mask(pool, again.assignment.id)
     fresh = open_case(pool, left.case.id, ann.id)
@@ -88,6 +89,7 @@ def test_a_case_given_back_is_asked_before_a_new_round_is_begun(pool: Workspace,
     assert all(taken)
     release_stale(pool, hours=0)
     third = next_assignment(pool, annotator_named(pool, "Eva").id)
-    assert third is not None and third.case.id in {opened.case.id for opened in taken if opened}
+    assert third is not None
+    assert third.case.id in {opened.case.id for opened in taken if opened}
     with pool.store.read() as tx:
         assert tx.count(Round, where={"state": "annotating"}) == 1

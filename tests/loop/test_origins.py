@@ -55,7 +55,8 @@ def test_a_case_with_an_imported_annotation_opens_with_it_and_not_with_the_propo
     opened = open_case(tests, case.id, annotator_named(tests, "Ann").id)
     with tests.store.read() as tx:
         standing = standing_annotation(tx, case.id)
-    assert standing is not None and opened.annotation == standing
+    assert standing is not None
+    assert opened.annotation == standing
     assert opened.assignment.base_id == standing.id
     assert opened.assignment.began_with == "annotation"
     truth = load_mask(tests.store.blobs, standing, case).array
@@ -66,7 +67,8 @@ def test_a_case_that_somebody_else_annotated_opens_with_their_annotation(pool: W
     case, _ = with_proposal(pool)
     theirs = add_answer(pool, annotator_named(pool, "Bob"), case, labels=(2, 1))
     opened = open_case(pool, case.id, ann.id)
-    assert opened.annotation is not None and opened.annotation.id == theirs.id
+    assert opened.annotation is not None
+    assert opened.annotation.id == theirs.id
     np.testing.assert_array_equal(read_draft(pool, opened.assignment.id).mask, load_mask(pool.store.blobs, theirs, case).array)
 
 
@@ -256,3 +258,13 @@ def test_python_confirms_a_proposal_no_more_silently_than_the_page(pool: Workspa
     mask = project.proposal(opened)
     assert mask is not None
     assert leans(pool, project.submit(opened, mask))
+
+
+def test_a_proposal_put_into_a_draft_that_began_with_an_annotation_leans(tests: Workspace) -> None:
+    case, prediction = with_proposal(tests, "case01")
+    opened = open_case(tests, case.id, annotator_named(tests, "Ann").id)
+    before = read_draft(tests, opened.assignment.id).mask
+    save_patch(tests, opened.assignment.id, 0, runs_between(before, proposed(tests, prediction, case)))
+    done = submit_mask(tests, opened.assignment.id)
+    assert (done.began_with, done.untouched) == ("prediction", 1.0)
+    assert leans(tests, done)

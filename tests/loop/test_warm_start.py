@@ -15,7 +15,7 @@ from medloop.loop.rounds import start_training
 from medloop.loop.training import run_training
 from medloop.loop.warm_start import choose_old
 from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace, check_settings
+from medloop.loop.workspace import Workspace, check_project_settings
 from medloop.store.audit import verify
 from medloop.store.rows import from_row, kind_of, to_row
 
@@ -142,8 +142,8 @@ def test_projects_that_said_yes_or_no_are_read_and_pass_the_audit(make_workspace
 @pytest.mark.parametrize("changed", [{"warm_start": "sometimes"}, {"cold_start": "magic"}, {"first_strategy": "entropy"}])
 def test_settings_outside_the_known_words_are_refused(changed: dict[str, str]) -> None:
     with pytest.raises(SettingError):
-        check_settings(dataclasses.replace(ProjectSettings(strategy="random"), **changed))
+        check_project_settings(dataclasses.replace(ProjectSettings(strategy="random"), **changed), "segmentation")
 
 
 def test_the_first_strategy_may_need_features() -> None:
-    check_settings(ProjectSettings(strategy="random", first_strategy="coreset"))
+    check_project_settings(ProjectSettings(strategy="random", first_strategy="coreset"), "segmentation")

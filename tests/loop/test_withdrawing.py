@@ -114,7 +114,8 @@ def test_a_submission_can_be_undone_and_goes_on_as_it_was(pool: Workspace, ann: 
         assert tx.current_annotations() == []
         assert tx.get(Annotation, first.id) == first
     following = next_assignment(pool, ann.id)
-    assert following is not None and following.assignment.id == opened.assignment.id, "it comes back first"
+    assert following is not None
+    assert following.assignment.id == opened.assignment.id, "it comes back first"
     assert submit_mask(pool, again.id).supersedes is None
     assert verify(pool.store).ok
 
@@ -188,7 +189,8 @@ def test_an_undone_case_of_a_round_keeps_its_round_open(make_workspace: MakeWork
     undo_submit(workspace, first.assignment.id)
     other = annotator_named(workspace, "Bob")
     second = next_assignment(workspace, other.id)
-    assert second is not None and second.case.id != first.case.id
+    assert second is not None
+    assert second.case.id != first.case.id
     submit_mask(workspace, second.assignment.id)
     with workspace.store.read() as tx:
         (only,) = tx.find(Round)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from medloop.images.encode import decode_voxels
-from medloop.server.views import presets
+from medloop.server.windows import presets
 
 
 def test_health_names_the_version(site) -> None:
@@ -18,7 +18,7 @@ def test_the_project_list_shows_what_is_served(site) -> None:
     (line,) = site.client.get("/api/v1/projects").json()
     assert line["id"] == site.workspace.project.id
     assert (line["kind"], line["cases"], line["answered"], line["model"], line["round"]) == ("segmentation", 5, 0, None, None)
-    assert line["labels"][0] == {"value": 1, "name": "large", "colour": "#e6550d"}
+    assert line["labels"][0] == {"value": 1, "name": "large", "colour": "#d80000"}
 
 
 def test_a_project_shows_its_settings_and_counts(site) -> None:

@@ -134,3 +134,20 @@ def test_a_confirmed_class_leans_on_the_model_and_another_does_not(tag_site) -> 
         with tag_site.workspace.store.read() as tx:
             kept = tx.get(Annotation, stored)
         assert (kept.began_with, kept.untouched) == ("prediction", share)
+
+
+def test_a_class_that_a_later_model_proposes_leans_when_it_replaces_a_tag_and_a_kept_tag_does_not(tag_site) -> None:
+    line = tag_site.client.get(f"{tag_site.url}/cases").json()["rows"][0]
+
+    def tagged(by: str, tag: int) -> Annotation:
+        shown = opened(tag_site, line["id"], by)
+        url = f"{tag_site.url}/assignments/{shown['assignment']['id']}"
+        stored = tag_site.client.post(f"{url}/submit", json={"tag": tag}).json()["annotation_id"]
+        with tag_site.workspace.store.read() as tx:
+            return tx.get(Annotation, stored)
+
+    assert tagged("Ann", 1).untouched is None
+    add_model(tag_site.workspace, line["id"])  # proposes 0
+    assert tagged("Bob", 1).untouched is None, "the tag that was there, given without a model, is kept"
+    changed = tagged("Eva", 0)
+    assert (changed.began_with, changed.untouched) == ("annotation", 1.0)

@@ -126,7 +126,7 @@ def test_no_route_lets_anybody_pass_for_medloop_itself(site: Site, name: str) ->
     assert len(named) >= 5
     for path, verb in named:
         address = path.replace("{project}", site.workspace.project.id).replace("{case}", site.workspace_case().id)
-        address = address.replace("{job}", site.workspace.store.jobs.enqueue("noop", {}).id)
+        address = address.replace("{index}", "1").replace("{job}", site.workspace.store.jobs.enqueue("noop", {}).id)
         body = {"label": 1, "method": "grad-cam", "regions": [], "reason": "r"} if "objections" in path else {}
         answer = site.client.request(verb, address, json=body, headers={"X-Annotator": name})
         assert answer.status_code == 422, (path, answer.text)

@@ -55,3 +55,9 @@ def test_a_number_outside_its_limits_is_never_accepted(setting, value: float) ->
 
 def test_every_setting_explains_itself() -> None:
     assert all(s.help.endswith(".") and len(s.help) > 20 for s in SETTINGS)
+
+
+@pytest.mark.parametrize("name", ["system", "imported", "", "a\nb", "worker-1"])
+def test_the_usual_annotator_is_a_name_that_people_may_have(name: str) -> None:
+    with pytest.raises(SettingError, match="annotator: "):
+        ServerSettings(annotator=name)

@@ -12,7 +12,9 @@ from medloop.core.records import (
     Descriptor,
     DraftPatch,
     Evaluation,
+    EvaluationTruth,
     Label,
+    LiveChoice,
     Model,
     Prediction,
     Project,
@@ -178,6 +180,14 @@ def evaluation() -> Evaluation:
         selected=True,
         created_at=now(),
     )
+
+
+def truth() -> EvaluationTruth:
+    return EvaluationTruth(id="truth-1", model_id="model-1", split="test", evaluation_id="evaluation-1", digest="e" * 64, created_at=now())
+
+
+def live_choice() -> LiveChoice:
+    return LiveChoice(id="choice-1", model_id="model-1", judged_id="model-1", pinned=False, reason="the first", created_at=now())
 
 
 def add_basics(tx: Writer, *case_names: str) -> None:

@@ -207,7 +207,7 @@ def test_many_workers_never_share_a_job(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert sorted(taken) == sorted(expected)
-    assert audit.verify(store).ok
+    assert audit.verify(store, blobs=False).ok
 
 
 def test_logs_are_read_from_where_one_left_off(store: Store) -> None:

@@ -140,7 +140,7 @@ def test_a_file_that_is_no_project_is_refused_and_not_made_anew(tmp_path: Path, 
     (tmp_path / "project" / DATABASE_FILE).write_bytes(content)
     for journal in (tmp_path / "project").glob("medloop.sqlite-*"):
         journal.unlink()
-    with pytest.raises(IntegrityError, match="restore the newest file of the folder backups"):
+    with pytest.raises(IntegrityError, match="restore a backup made with: medloop backup"):
         Store.open(tmp_path / "project")
 
 

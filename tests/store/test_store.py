@@ -1,11 +1,12 @@
 import json
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
 
-from medloop.core.errors import ConflictError, FormatError, NotFoundError, SettingError
+from medloop.core.errors import ConflictError, FormatError, MedloopError, NotFoundError, SettingError
 from medloop.core.records import Case, Project
 from medloop.store.store import DATABASE_FILE, SETTINGS_FILE, Store
 from tests.store import samples
@@ -43,7 +44,7 @@ def test_a_folder_without_a_project_is_not_found(tmp_path: Path) -> None:
 def test_a_project_whose_database_is_gone_is_not_made_anew(sqlite_store: Store) -> None:
     sqlite_store.close()
     (sqlite_store.folder / DATABASE_FILE).unlink()
-    with pytest.raises(NotFoundError, match="restore it from the folder backups"):
+    with pytest.raises(NotFoundError, match=r"restore a backup made with: medloop backup$"):
         Store.open(sqlite_store.folder)
 
 
@@ -87,3 +88,50 @@ def test_the_store_needs_neither_torch_nor_alembic_to_be_imported() -> None:
     code = "import sys, medloop.store.store; print(sorted({'torch', 'monai', 'alembic', 'scipy'} & set(sys.modules)))"
     printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert printed.strip() == "[]"
+
+
+@pytest.mark.parametrize("written", ["99", "2", '"1"', "0", "null", "1.0", "true"])
+def test_a_project_of_a_newer_format_is_refused_in_words(sqlite_store: Store, written: str) -> None:
+    (sqlite_store.folder / "medloop.json").write_text(f'{{"format": {written}, "url": null}}')
+    with pytest.raises(MedloopError) as refused:
+        Store.open(sqlite_store.folder)
+    newer = written in ("99", "2")
+    assert (f"format {written}, this one knows up to 1" in str(refused.value)) is newer
+    assert ("is damaged" in str(refused.value)) is not newer
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "hunter2",
+        "postgresql:hunter2@h/d",
+        "postgresql://u:hunter2@h:port/d",
+        "postgresql://u:p@hunter2@h/d",
+        "postgresql://u:p@@hunter2/d",
+        "hunter2://u:x@h/d",
+        "mysql://u:hunter2@h/d",
+        " postgresql://u:hunter2@h/d",
+        "postgresql+hunter2://u:x@h/d",
+        "postgresql://u:hunter2@[::1/d",
+        "postgresql://u:x@h:hunter2@h/d",
+    ],
+)
+def test_a_url_that_is_refused_is_shown_nowhere(sqlite_store: Store, tmp_path: Path, url: str, caplog: pytest.LogCaptureFixture) -> None:
+    def opened() -> None:
+        (sqlite_store.folder / "medloop.json").write_text(json.dumps({"format": 1, "url": url}))
+        Store.open(sqlite_store.folder)
+
+    for attempt in (lambda: Store.create(tmp_path / "new", url=url), opened):
+        with pytest.raises(MedloopError) as refused:
+            attempt()
+        shown = "".join(traceback.format_exception(refused.value)) + caplog.text
+        assert "hunter2" not in shown
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_settings_file_that_is_damaged_keeps_its_password_to_itself(sqlite_store: Store) -> None:
+    (sqlite_store.folder / "medloop.json").write_text('{"format": 1, "url": "postgresql://u:hunter2@h/d"')
+    with pytest.raises(MedloopError) as refused:
+        Store.open(sqlite_store.folder)
+    assert "hunter2" not in "".join(traceback.format_exception(refused.value))

@@ -70,14 +70,23 @@ export interface Submission {
   revision?: number;
   tag?: number;
   effort_seconds: number;
+  /** The reader said twice that an annotation may be replaced that models are evaluated on. */
+  replace?: boolean;
 }
 
 export const submit = (p: string, a: string, body: Submission): Promise<{ annotation_id: string }> =>
   sendJson("POST", at(p, `/assignments/${a}/submit`), body);
+/** Take a submission back: what stood before stands again, and the submitted draft is open once more. */
+export const undoSubmit = (p: string, a: string): Promise<T.Assignment> => sendJson("POST", at(p, `/assignments/${a}/undo`), {});
 export const skip = (p: string, a: string, reason: string): Promise<unknown> => sendJson("POST", at(p, `/assignments/${a}/skip`), { reason });
 export const flag = (p: string, a: string, reason: string): Promise<unknown> => sendJson("POST", at(p, `/assignments/${a}/flag`), { reason });
 
 export const readJobLog = (p: string, job: string, after: number): Promise<{ lines: T.LogLine[] }> =>
   getJson(at(p, `/jobs/${job}/log?after=${after}`));
 export const cancelJob = (p: string, job: string): Promise<unknown> => sendJson("POST", at(p, `/jobs/${job}/cancel`), {});
+export const readSettings = (p: string): Promise<T.Configuration> => getJson(at(p, "/settings"));
+export const changeSettings = (p: string, changes: Record<string, T.SettingValue>): Promise<T.Changes> => sendJson("PATCH", at(p, "/settings"), { changes });
+export const changeTask = (p: string, change: T.TaskChange): Promise<T.Changes> => sendJson("PATCH", at(p, "/task"), change);
+/** Let an older model propose again (or a newer one after all). */
+export const useModel = (p: string, index: number): Promise<unknown> => sendJson("POST", at(p, `/models/${index}/use`), {});
 export const trainNow = (p: string): Promise<unknown> => sendJson("POST", at(p, "/train"), {});

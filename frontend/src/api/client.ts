@@ -1,5 +1,5 @@
 /** One place that talks HTTP: the prefix, the annotator's name, the error shape. */
-import { annotatorName } from "../state/person";
+import { nameOnTheWire } from "../state/person";
 import { ApiError, OfflineError } from "./errors";
 
 export const PREFIX = "/api/v1";
@@ -20,7 +20,7 @@ export function getBytes(path: string, signal?: AbortSignal): Promise<Response> 
 }
 
 async function answered(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
-  const headers: Record<string, string> = { "X-Annotator": annotatorName.value };
+  const headers: Record<string, string> = { "X-Annotator": nameOnTheWire() };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response: Response;
   try {

@@ -162,6 +162,8 @@ export interface Project extends ProjectSummary {
   instructions: string;
   settings: Record<string, unknown>;
   counts: CaseCounts;
+  /** Cases whose stored bytes are damaged; they are left out of everything. */
+  damaged?: { case_id: string; name: string; reason: string }[];
   strategy: string;
   workers: { alive: boolean };
 }
@@ -175,6 +177,9 @@ export interface CaseRow {
   split: string;
   state: string;
   answers: number;
+  /** Why it was skipped or flagged, and by whom. */
+  reason?: string;
+  reason_by?: string | null;
   quality: number | null;
   entropy: number | null;
 }
@@ -212,6 +217,11 @@ export interface CaseHeader {
   notes: string[];
   planes: PlaneHeader[];
   presets: WindowPreset[];
+  /** "" where the file does not say. */
+  modality?: string;
+  channel_names?: string[];
+  /** One per channel. */
+  channel_windows?: [number, number][];
 }
 
 export interface Prediction {
@@ -224,6 +234,28 @@ export interface Prediction {
   scores: Record<string, number>;
 }
 
+/** An annotation as far as a reader needs to know whose it is. */
+export interface Signature {
+  annotation_id: string | null;
+  annotator: string | null;
+  origin: "human" | "imported" | "simulated" | null;
+  at: string | null;
+}
+
+/** What a draft began with. */
+export interface Base extends Signature {
+  kind: "blank" | "prediction" | "annotation";
+  model_index: number | null;
+}
+
+/** A skip or flag that still stands. */
+export interface Withdrawal {
+  verb: "skipped" | "flagged";
+  reason: string;
+  by: string | null;
+  at: string;
+}
+
 export interface Assignment {
   id: string;
   case_id: string;
@@ -231,6 +263,12 @@ export interface Assignment {
   revision: number;
   reason: string;
   opened_at: string;
+  base?: Base;
+  /** The annotation of this case in force, whoever made it. */
+  standing?: Signature | null;
+  /** Whether models are evaluated on this case. */
+  evaluation?: boolean;
+  withdrawn?: Withdrawal | null;
 }
 
 export interface Opened {
@@ -257,9 +295,49 @@ export interface CurvePoint {
   split: string;
   metric: string;
   mean: number;
-  low: number;
-  high: number;
+  /** Null where no interval can be given; `note` says why. */
+  low: number | null;
+  high: number | null;
+  note?: string;
   selected?: boolean;
+  /** Cases whose annotation began with a model's proposal. */
+  leaning?: number;
+}
+
+/** A model against another one on the same evaluation patients. */
+export interface Comparison {
+  with_index: number;
+  difference: number;
+  low: number | null;
+  high: number | null;
+  patients: number;
+  verdict: "better" | "worse" | "no difference shown" | "too few patients";
+  text: string;
+}
+
+/** Whether to go on asking, and what the next batch should bring. */
+export interface StopAdvice {
+  stop: boolean;
+  reasons: string[];
+  expected_gain: number | null;
+  interval: [number, number] | null;
+  minutes: number | null;
+}
+
+export interface EffortRow {
+  annotator: string;
+  kind: string;
+  answers: number;
+  timed: number;
+  median_seconds: number | null;
+  minutes: number;
+  cost: number;
+}
+
+export interface ClassCount {
+  label: string;
+  answered: number;
+  queried: number;
 }
 
 export interface ModelRow {
@@ -269,6 +347,13 @@ export interface ModelRow {
   steps: number | null;
   seconds: number | null;
   cases: number | null;
+  /** Whether it proposes now. */
+  live?: boolean;
+  comparison?: Comparison | null;
+  /** It learned from the same annotations as the model before. */
+  nothing_new?: boolean;
+  /** Why it is in use, or not. */
+  note?: string;
 }
 
 export interface RoundRow {
@@ -288,6 +373,11 @@ export interface Progress {
   pool_quality: { mean: number | null; low_count: number; histogram: number[] } | null;
   models: ModelRow[];
   rounds: RoundRow[];
+  effort: EffortRow[];
+  queried: ClassCount[];
+  stopping: StopAdvice;
+  /** Why there is no expected quality. */
+  pool_note?: string;
 }
 
 /** What filling between drawn slices did to the draft. */
@@ -329,10 +419,58 @@ export interface Triage {
   accept: Threshold;
   second: Threshold;
   splits: string[];
+  /** Patients of every evaluated split, also of those left out. */
+  evaluated?: Record<string, number>;
   optimistic: boolean;
   curve: { score: number | null; coverage: number; share_bad: number; share_of_all: number }[];
   cases: TriagedCase[];
   unpredicted: number;
+}
+
+export type SettingValue = string | number | boolean;
+
+/** One setting as the server declares it. */
+export interface Setting {
+  name: string;
+  value: SettingValue;
+  default: SettingValue;
+  help: string;
+  /** From when on a change counts. */
+  applies: string;
+  choices: string[] | null;
+  low: number | null;
+  high: number | null;
+}
+
+export interface TaskView {
+  version: number;
+  kind: TaskKind;
+  labels: Label[];
+  instructions: string;
+}
+
+export interface Configuration {
+  name: string;
+  settings: Setting[];
+  task: TaskView;
+}
+
+/** A label as a change of the task names it; without a value it is new. */
+export interface LabelChange {
+  value: number | null;
+  name: string;
+  colour?: string;
+}
+
+export interface TaskChange {
+  version: number;
+  name?: string;
+  instructions?: string;
+  labels?: LabelChange[];
+}
+
+export interface Changes {
+  changes: { what: string; before: string; after: string; applies: string }[];
 }
 
 /** The sorted pool, or why it cannot be sorted yet. */

@@ -1,4 +1,7 @@
-/** Counts the seconds somebody works on a case: time between signs of life, unless they are a minute apart. */
+/**
+ * Counts the seconds somebody works on a case: time between signs of life. Reading gives none, so silence counts up to a limit;
+ * what lies beyond it was a pause. The count never falls.
+ */
 
 /** A longer silence is a coffee, not work. */
 export const IDLE_SECONDS = 60;
@@ -15,6 +18,7 @@ export class EffortTimer {
 
   /** Something was done. */
   beat(now: number): void {
+    if (now <= this.last) return;
     this.worked += this.since(now);
     this.last = now;
   }
@@ -24,7 +28,6 @@ export class EffortTimer {
   }
 
   private since(now: number): number {
-    const silence = Math.max(0, (now - this.last) / 1000);
-    return silence > IDLE_SECONDS ? 0 : silence;
+    return Math.min(IDLE_SECONDS, Math.max(0, (now - this.last) / 1000));
   }
 }

@@ -1,15 +1,16 @@
 /** One mask here, another there: what to take over from a hypothesis, and where it differs. */
 import type { Region, Triple } from "../api/types";
 import { flatIndex, strides } from "../geometry/plane";
+import type { MayChange } from "./locks";
 
-/** The mask with another one's labels inside a region, where both the old and the new label may change. */
-export function mixed(mask: Uint8Array, other: Uint8Array, shape: Triple, region: Region, mayChange: (label: number) => boolean): Uint8Array {
+/** The mask with another one's labels inside a region, where they may change. */
+export function mixed(mask: Uint8Array, other: Uint8Array, shape: Triple, region: Region, may: MayChange): Uint8Array {
   const result = mask.slice();
   for (let k = region.start[2]; k < region.stop[2]; k++) {
     for (let j = region.start[1]; j < region.stop[1]; j++) {
       const row = flatIndex(shape, [0, j, k]);
       for (let index = row + region.start[0]; index < row + region.stop[0]; index++) {
-        if (mayChange(mask[index]!) && mayChange(other[index]!)) result[index] = other[index]!;
+        if (may(mask[index]!, other[index]!)) result[index] = other[index]!;
       }
     }
   }

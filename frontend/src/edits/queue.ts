@@ -29,11 +29,21 @@ const LONGEST_PAUSE_MS = 10000;
 /** The server accepts 200,000 runs per patch; a half keeps the request small. */
 const MAX_RUNS = 100000;
 
+/** Queues that were closed while they sent. */
+const leaving = new Set<Promise<void>>();
+
+/** Resolves when no closed queue sends any more, so that a draft read afterwards holds what they saved. */
+export async function leftQueues(): Promise<void> {
+  await Promise.all(leaving);
+}
+
 export class PatchQueue {
   private waiting: KeptPatch[] = [];
-  private seq = 0;
+  /** Numbers go on from one queue of a window to the next, so that none takes the place of another in the browser. */
+  private static seq = Date.now();
   private pumping = false;
   private closed = false;
+  private pumped: Promise<void> = Promise.resolve();
   private confirmed: number;
   private state: SaveState = "saved";
   private wake: () => void = () => undefined;
@@ -54,7 +64,7 @@ export class PatchQueue {
   push(runs: Run[], link?: Link): void {
     if (runs.length === 0 && !link) return;
     for (let from = 0; from === 0 || from < runs.length; from += MAX_RUNS) this.keep(runs.slice(from, from + MAX_RUNS), from === 0 ? link : undefined);
-    if (this.state !== "refused") void this.pump();
+    if (this.state !== "refused") this.start();
     else this.tell("refused");
   }
 
@@ -67,7 +77,7 @@ export class PatchQueue {
   private keep(runs: Run[], link?: Link): void {
     const { assignment, tab, project, caseId, storage } = this.wiring;
     const base = this.confirmed + this.waiting.length;
-    const patch: KeptPatch = { assignment, tab, seq: ++this.seq, project, caseId, base, ...stepOf(runs, link), keptAt: Date.now() };
+    const patch: KeptPatch = { assignment, tab, seq: ++PatchQueue.seq, project, caseId, base, ...stepOf(runs, link), keptAt: Date.now() };
     this.waiting.push(patch);
     void storage.put(patch).catch(() => undefined);
   }
@@ -103,18 +113,24 @@ export class PatchQueue {
     return this.waiting;
   }
 
-  /** Stop sending; what is waiting stays in the browser for the next visit. */
+  /** The case is left: what can be sent still goes; what fails now stays in the browser for the next visit. */
   close(): void {
     this.closed = true;
     this.wake();
+    const last: Promise<void> = this.pumped.finally(() => leaving.delete(last));
+    leaving.add(last);
+  }
+
+  private start(): void {
+    if (this.pumping) this.tell(this.state === "offline" ? "offline" : "saving");
+    else this.pumped = this.pump();
   }
 
   private async pump(): Promise<void> {
-    if (this.pumping) return this.tell(this.state === "offline" ? "offline" : "saving");
     this.pumping = true;
     let pause = FIRST_PAUSE_MS;
     this.tell("saving");
-    while (this.waiting.length > 0 && !this.closed) {
+    while (this.waiting.length > 0) {
       try {
         await this.sendFirst();
         pause = FIRST_PAUSE_MS;
@@ -123,10 +139,13 @@ export class PatchQueue {
         if (!isPassing(error)) {
           this.pumping = false;
           this.tell("refused");
-          return this.wiring.onRefused(error);
+          if (!this.closed) this.wiring.onRefused(error);
+          return;
         }
         this.tell("offline");
+        if (this.closed) break;
         await Promise.race([this.wiring.pause(pause), new Promise<void>((resolve) => (this.wake = resolve))]);
+        if (this.closed) break;
         pause = Math.min(LONGEST_PAUSE_MS, pause * 2);
       }
     }

@@ -5,10 +5,11 @@ import type { KeptPatch, PatchStorage } from "./storage";
 /** Whether the window that made a patch is gone; a living one still sends its own. */
 export type IsGone = (tab: string) => Promise<boolean>;
 
+/** Called before anything is drawn, so what this window itself kept comes from an earlier visit of it, too. */
 export async function leftBehind(storage: PatchStorage, caseId: string, ownTab: string, isGone: IsGone): Promise<KeptPatch[]> {
   const kept = await storage.ofCase(caseId).catch(() => []);
   const tabs = [...new Set(kept.map((patch) => patch.tab))].filter((tab) => tab !== ownTab);
-  const gone = new Set<string>();
+  const gone = new Set<string>([ownTab]);
   for (const tab of tabs) if (await isGone(tab)) gone.add(tab);
   return kept.filter((patch) => gone.has(patch.tab)).sort((a, b) => a.keptAt - b.keptAt || a.seq - b.seq);
 }

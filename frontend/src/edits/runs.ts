@@ -3,6 +3,7 @@
  * A run (start, length, value) sets voxels absolutely, so applying it twice is the same as once.
  */
 import type { Run } from "../api/types";
+import type { MayChange } from "./locks";
 
 /** Gestures whose effect a patch takes back or brings back; the server keeps their log beside the draft's. */
 export interface Link {
@@ -78,7 +79,7 @@ export class Recorder {
   constructor(
     private readonly mask: Uint8Array,
     readonly value: number,
-    private readonly mayReplace: (old: number) => boolean = () => true,
+    private readonly may: MayChange,
   ) {}
 
   get size(): number {
@@ -87,7 +88,7 @@ export class Recorder {
 
   paint(index: number): void {
     const old = this.mask[index]!;
-    if (old === this.value || !this.mayReplace(old)) return;
+    if (old === this.value || !this.may(old, this.value)) return;
     if (this.count === this.indices.length) this.grow();
     this.indices[this.count] = index;
     this.before[this.count++] = old;

@@ -36,6 +36,8 @@ export interface Heat {
   map: Uint8Array;
   colours: (opacity: number) => Table;
   opacity: number;
+  /** Which pixels of a slice are drawn (1), and the mask that this rests on; all without it. */
+  shown?: { of: Uint8Array | null; pixels: (slice: Slice, plane: PlaneHeader) => Uint8Array };
 }
 
 /** How a border is drawn. */
@@ -66,6 +68,7 @@ export class PanePainter {
   private coloursFor = "";
   private heatFor = "";
   private heatOf: Uint8Array | null = null;
+  private heatBorder: Uint8Array | null = null;
 
   constructor(
     readonly plane: PlaneHeader,
@@ -149,11 +152,13 @@ export class PanePainter {
     this.colours.stretchOnto(context, place, false);
   }
 
-  private paintHeat(context: CanvasRenderingContext2D, { map, colours, opacity }: Heat, slice: Slice, place: Placement, smooth: boolean): void {
+  private paintHeat(context: CanvasRenderingContext2D, { map, colours, opacity, shown }: Heat, slice: Slice, place: Placement, smooth: boolean): void {
     const state = `${slice.start} ${opacity}`;
-    if (this.heat.fit(slice) || state !== this.heatFor || map !== this.heatOf) {
+    if (this.heat.fit(slice) || state !== this.heatFor || map !== this.heatOf || (shown?.of ?? null) !== this.heatBorder) {
       this.heatOf = map;
+      this.heatBorder = shown?.of ?? null;
       drawTable(this.heat.pixels, map, slice, colours(opacity));
+      shown?.pixels(slice, this.plane).forEach((is, pixel) => is || (this.heat.pixels[pixel] = 0));
       this.heat.commit();
       this.heatFor = state;
     }

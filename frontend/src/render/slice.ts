@@ -1,6 +1,6 @@
 /** Copies one slice of a volume, mask or map into pixels, walking the file order with signed strides. */
 import type { Slice } from "../geometry/plane";
-import { channelOf, type Volume } from "../volume/volume";
+import { channelOf, receivedOf, type Volume } from "../volume/volume";
 import { brightness, grey, greyTable, type Table, type Window } from "./lut";
 
 export interface Rect {
@@ -14,6 +14,30 @@ export interface Rect {
 export type ChannelView = "rgb" | number;
 
 export function drawImage(pixels: Uint32Array, volume: Volume, slice: Slice, window: Window, view: ChannelView): void {
+  drawValues(pixels, volume, slice, window, view);
+  if (!isWhole(volume, slice, view)) coverMissing(pixels, receivedOf(volume, view), slice);
+}
+
+/** Whether all of a slice has been received. */
+export function isWhole(volume: Volume, slice: Slice, view: ChannelView): boolean {
+  const last = slice.start + Math.max(0, slice.right) * (slice.width - 1) + Math.max(0, slice.down) * (slice.height - 1);
+  return last < receivedOf(volume, view);
+}
+
+/** Dark, with thin diagonal lines that no image has: a voxel that is not there must not look like one that is. */
+const MISSING = 0xff100c0a;
+const MISSING_LINE = 0xff241c18;
+
+function coverMissing(pixels: Uint32Array, received: number, slice: Slice): void {
+  for (let y = 0, at = 0; y < slice.height; y++) {
+    let index = slice.start + y * slice.down;
+    for (let x = 0; x < slice.width; x++, at++, index += slice.right) {
+      if (index >= received) pixels[at] = (x + y) % 8 === 0 ? MISSING_LINE : MISSING;
+    }
+  }
+}
+
+function drawValues(pixels: Uint32Array, volume: Volume, slice: Slice, window: Window, view: ChannelView): void {
   if (view === "rgb") return drawColour(pixels, volume, slice, window);
   const values = channelOf(volume, view);
   const table = greyTable(values, window);

@@ -1,8 +1,8 @@
-/** The verbs of the annotation view: submit, skip, flag, and on to the next case. */
+/** The verbs of the annotation view: submit, skip, flag, take a submission back, and on to the next case. */
 import * as calls from "../api/calls";
 import { ApiError, isPassing } from "../api/errors";
 import { forgetEffort } from "./effort";
-import { dismissPassing, tell, tellError } from "./notices";
+import { dismissPassing, offer, tell, tellError } from "./notices";
 import { settleLooks } from "./places";
 import { go, linkTo, route } from "./router";
 import type { CaseSession } from "./session";
@@ -11,44 +11,74 @@ const RETRY_MS = 2000;
 /** Where answered cases of this visit are, for going back. */
 export const visited: string[] = [];
 
-export async function submitSession(session: CaseSession): Promise<void> {
-  if (session.busy.value || !mayBeSubmitted(session)) return;
-  session.busy.value = session.queue && session.queue.pending > 0 ? "waiting" : "submitting";
-  try {
-    await session.refiner?.settled();
-    await session.queue?.flushed();
-    await settleLooks(session);
-    session.busy.value = "submitting";
-    await persist(session, () => calls.submit(session.project.id, session.assignmentId, submission(session)));
+/** The last submission of this visit, until it is taken back or another one is made. */
+let last: { project: string; assignment: string; caseId: string } | null = null;
+
+/** `replace`: the reader was asked twice whether the annotation in force may go. */
+export async function submitSession(session: CaseSession, replace = false): Promise<void> {
+  if (session.busy.value || session.closed || !isSeen(session)) return;
+  session.hand?.finish();
+  if (!mayBeSubmitted(session)) return;
+  await closing(session, async () => {
+    const body = { ...submission(session), ...(replace && { replace }) };
+    await persist(session, () => calls.submit(session.project.id, session.assignmentId, body));
     leave(session);
-  } catch (error) {
-    if (!session.conflict.value) tellError(error);
-  } finally {
-    session.busy.value = "";
-  }
+    offerUndo(session);
+  });
 }
 
 export async function closeWithout(session: CaseSession, verb: "skip" | "flag", reason: string): Promise<void> {
-  if (session.busy.value) return;
-  session.busy.value = "submitting";
-  try {
-    await session.refiner?.settled();
-    await session.queue?.flushed();
-    await settleLooks(session);
+  if (session.busy.value || session.closed) return;
+  session.hand?.finish();
+  await closing(session, async () => {
     await persist(session, () => calls[verb](session.project.id, session.assignmentId, reason));
     leave(session);
+  });
+}
+
+/** Everything drawn is saved and every gesture answered before a case is closed. */
+async function closing(session: CaseSession, close: () => Promise<void>): Promise<void> {
+  session.busy.value = session.queue && session.queue.pending > 0 ? "waiting" : "submitting";
+  const { refusals } = session;
+  try {
+    await session.refiner?.settled();
+    if (session.refusals > refusals) return tell("warning", "The last gesture was not answered, so the case is still open", "look at the mask, then try again");
+    await session.queue?.flushed();
+    await settleLooks(session);
+    session.busy.value = "submitting";
+    await close();
   } catch (error) {
-    tellError(error);
+    if (error instanceof ApiError && error.code === "replaces_annotation") session.replacing.value = error.message;
+    else if (!session.conflict.value) tellError(error);
   } finally {
     session.busy.value = "";
   }
 }
 
+/** A press that came before the case was on the screen was meant for another one. */
+export function isSeen(session: CaseSession): boolean {
+  const now = performance.now();
+  if (session.sight.isOver(now)) return true;
+  session.sight.tooEarly(now);
+  const waits = session.ready.value ? "This case came onto the screen only now" : "This case is still loading";
+  tell("info", `${waits}, so nothing was submitted`, "look at it, then press again");
+  return false;
+}
+
 function mayBeSubmitted(session: CaseSession): boolean {
-  if (session.conflict.value) return false;
-  if (session.project.kind === "segmentation") return session.draft.value !== null && emptyIsMeant(session);
-  if (session.tag.value === null) tell("warning", "Choose a class first", "press 1 to 9");
-  return session.tag.value !== null;
+  if (session.conflict.value || session.replacing.value !== null) return false;
+  if (session.project.kind === "classification") {
+    if (session.tag.value === null) tell("warning", "Choose a class first", "press 1 to 9");
+    return session.tag.value !== null;
+  }
+  return session.draft.value !== null && isGestureWhole(session) && emptyIsMeant(session);
+}
+
+/** Outermost points clicked so far are no gesture yet, and would be lost. */
+function isGestureWhole({ drawing }: CaseSession): boolean {
+  if (drawing.value === null) return true;
+  tell("warning", "The outermost points are not all clicked, so nothing was submitted", "click the others, or press Esc to drop them");
+  return false;
 }
 
 /** An empty mask is a possible answer, but more often a slip of the finger: it is asked once. */
@@ -88,8 +118,31 @@ function leave(session: CaseSession): void {
   if (route.value.view === "annotate") go(linkTo.next(session.project.id));
 }
 
+function offerUndo(session: CaseSession): void {
+  last = { project: session.project.id, assignment: session.assignmentId, caseId: session.header.id };
+  const { standing } = session.opened.assignment;
+  offer(`Annotated ${session.header.name}${standing ? ", in place of the annotation before" : ""}`, "Undo", () => void undoSubmission());
+}
+
+/** The last submission of this visit is withdrawn, and its draft is on the screen again. */
+export async function undoSubmission(): Promise<void> {
+  const taken = last;
+  last = null;
+  if (!taken) return tell("info", "No submission of this visit to take back");
+  try {
+    await calls.undoSubmit(taken.project, taken.assignment);
+    if (visited.at(-1) === taken.caseId) visited.pop();
+    dismissPassing();
+    go(linkTo.case(taken.project, taken.caseId));
+    tell("info", "Taken back: the annotation is a draft again");
+  } catch (error) {
+    if (isPassing(error)) last = taken;
+    tellError(error);
+  }
+}
+
 export function goBack(session: CaseSession): void {
-  const last = visited.pop();
-  if (last) go(linkTo.case(session.project.id, last));
+  const before = visited.pop();
+  if (before) go(linkTo.case(session.project.id, before));
   else tell("info", "No earlier case in this visit");
 }

@@ -23,7 +23,8 @@ export const maskShown = signal(true);
 export const maskOpacity = keptSignal<number>("mask-opacity", 0.45);
 export const outlined = keptSignal<boolean>("outlined", false);
 export const proposalShown = keptSignal<boolean>("proposal-shown", false);
-export const doubtShown = keptSignal<boolean>("doubt-shown", true);
+/** Off until somebody wants it: the image comes first. */
+export const doubtShown = keptSignal<boolean>("uncertainty-shown", false);
 export const doubtOpacity = keptSignal<number>("doubt-opacity", 0.6);
 export const reasonMethod = keptSignal<Method>("reason-method", "grad-cam");
 export const reasonOpacity = keptSignal<number>("reason-opacity", 0.6);

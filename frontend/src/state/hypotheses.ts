@@ -3,10 +3,11 @@ import * as calls from "../api/calls";
 import type { Region } from "../api/types";
 import { unpackVoxels } from "../api/unpack";
 import { differences, mixed, sliceRegion, wholeOf } from "../edits/mix";
+import { mayChange } from "../edits/locks";
 import { applyRuns, difference } from "../edits/runs";
 import { voxelCount } from "../geometry/plane";
 import type { Alternatives } from "./advice";
-import { keepOthers, maskShown } from "./display";
+import { maskShown } from "./display";
 import { requireModel } from "./models";
 import { tell } from "./notices";
 import { askForBox } from "./region";
@@ -72,7 +73,7 @@ export function takeHypothesis(session: CaseSession, extent: "whole" | "part"): 
   const { shape } = session.header;
   const region = extent === "whole" ? wholeOf(shape) : partOf(session);
   if (!region) return askForBox(session, "take this hypothesis in it with Shift + J");
-  const edit = difference(draft.mask, mixed(draft.mask, shown.mask, shape, region, mayChange(session)));
+  const edit = difference(draft.mask, mixed(draft.mask, shown.mask, shape, region, mayChange(session.locks)));
   applyRuns(draft.mask, edit.forward);
   draft.commit(edit);
   maskShown.value = true;
@@ -90,9 +91,4 @@ function takenOf(session: CaseSession, extent: "whole" | "part"): string {
   const hypothesis = `Hypothesis ${session.advice.hypothesis.value + 1}`;
   if (extent === "whole") return `${hypothesis} is the mask now`;
   return session.advice.region.value ? `${hypothesis} is the mask inside the box now` : `${hypothesis} is the mask of this slice now`;
-}
-
-/** With "keep other labels", only the label in the hand comes and goes. */
-function mayChange(session: CaseSession): (label: number) => boolean {
-  return keepOthers.value ? (label) => label === 0 || label === session.label.value : () => true;
 }

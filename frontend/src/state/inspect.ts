@@ -16,6 +16,8 @@ export interface Inspection {
   readonly pending: number;
   /** Whether the whole volume and the draft are there, so that tools work. */
   readonly ready: boolean;
+  /** Whether it has been on the screen for long enough to be submitted. */
+  readonly seen: boolean;
   readonly lastPaintMs: number;
   readonly firstImageMs: number;
   readonly completeMs: number;
@@ -61,6 +63,9 @@ const inspection: Inspection = {
   },
   get ready() {
     return current.value?.ready.value ?? false;
+  },
+  get seen() {
+    return current.value?.sight.isOver(performance.now()) ?? false;
   },
   get lastPaintMs() {
     return measures.lastPaintMs;

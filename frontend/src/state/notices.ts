@@ -7,11 +7,27 @@ export interface Notice {
   tone: "error" | "warning" | "info";
   message: string;
   remedy: string;
+  /** What one may do about it, as a button. */
+  action?: { name: string; act: () => void };
 }
 
 export const notices = signal<readonly Notice[]>([]);
 const INFO_MS = 3500;
 let lastId = 0;
+
+/** Long enough to read who was annotated, and to think again. */
+const OFFER_MS = 10_000;
+
+/** Say what was done, and offer one thing to do about it. */
+export function offer(message: string, name: string, act: () => void): void {
+  const id = ++lastId;
+  const once = (): void => {
+    dismiss(id);
+    act();
+  };
+  notices.value = [...notices.value.slice(-3), { id, tone: "info", message, remedy: "", action: { name, act: once } }];
+  setTimeout(() => dismiss(id), OFFER_MS);
+}
 
 export function tell(tone: Notice["tone"], message: string, remedy = ""): void {
   const same = notices.value.find((notice) => notice.message === message && notice.remedy === remedy);

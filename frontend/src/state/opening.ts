@@ -3,6 +3,7 @@ import * as calls from "../api/calls";
 import type { NothingLeft, PlaneHeader, Project, Triple } from "../api/types";
 import { Draft } from "../edits/draft";
 import { EffortTimer } from "../edits/effort";
+import { leftQueues } from "../edits/queue";
 import { fitPatches, leftBehind, tabIsGone } from "../edits/recovery";
 import { voxelCount, voxelOfIndex } from "../geometry/plane";
 import { arraysOf, type CaseArrays, prefetchUpcoming } from "../volume/cache";
@@ -46,9 +47,9 @@ async function load(session: CaseSession): Promise<void> {
 
 async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void> {
   void arrays.doubt.then((map) => (session.doubt.value = map));
-  const proposal = await arrays.proposal;
-  session.proposal.value = proposal;
-  const { mask, revision } = await startingMask(session, proposal);
+  void arrays.proposal.then((mask) => (session.proposal.value = mask));
+  await leftQueues();
+  const { mask, revision } = await readSavedDraft(session.project.id, session.assignmentId, voxelCount(session.header.shape));
   takeBrush(session.project.id, firstBrush(session.planes[session.main]!, session.header.shape));
   const draft = new Draft(mask);
   attachQueue(session, draft, session.assignmentId, revision, settleRefusal);
@@ -57,15 +58,6 @@ async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void
   await recover(session, draft, revision);
   if (!session.moved) lookAtMask(session, draft.mask);
   session.draft.value = draft;
-}
-
-/** The proposal itself when nothing was ever changed (no second request); else the server's draft. */
-async function startingMask(session: CaseSession, proposal: Uint8Array | null): Promise<{ mask: Uint8Array; revision: number }> {
-  const voxels = voxelCount(session.header.shape);
-  const untouched = session.opened.assignment.revision === 0 && session.opened.previous === null;
-  if (untouched && session.opened.prediction === null) return { mask: new Uint8Array(voxels), revision: 0 };
-  if (untouched && proposal) return { mask: proposal.slice(), revision: 0 };
-  return readSavedDraft(session.project.id, session.assignmentId, voxels);
 }
 
 async function recover(session: CaseSession, draft: Draft, revision: number): Promise<void> {

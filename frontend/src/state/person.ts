@@ -1,13 +1,19 @@
-/** Who answers. Until accounts exist, a name typed here; it travels as a header and so is plain ASCII. */
+/** Who answers. Until accounts exist, a name typed here, in any script; it travels as a header, percent-encoded. */
 import { keptSignal } from "./kept";
+
+const LONGEST = 64;
 
 export const annotatorName = keptSignal<string>("annotator", "local");
 
 export function rename(name: string): void {
-  const plain = name
-    .normalize("NFKD")
-    .replace(/[^A-Za-z0-9 ._@-]/g, "")
-    .trim()
-    .slice(0, 64);
-  annotatorName.value = plain || "local";
+  annotatorName.value = tidyName(name) || "local";
 }
+
+/** Composed characters (NFC), so that one name is one person on every system; only what shapes nothing is dropped. */
+export function tidyName(name: string): string {
+  const visible = name.normalize("NFC").replace(/\s+/gu, " ").replace(/(?![\u200c\u200d])\p{C}/gu, "").trim();
+  return [...visible].slice(0, LONGEST).join("").trim();
+}
+
+/** The name as a header may carry it. A name kept by an earlier visit is tidied on its way. */
+export const nameOnTheWire = (): string => encodeURIComponent(tidyName(annotatorName.value) || "local");

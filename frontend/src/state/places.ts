@@ -6,7 +6,6 @@ import * as calls from "../api/calls";
 import type { Place } from "../api/types";
 import { doubtfulPlaces } from "../volume/doubt";
 import type { Look } from "./advice";
-import { doubtShown } from "./display";
 import { tell } from "./notices";
 import type { CaseSession } from "./session";
 
@@ -77,7 +76,6 @@ function show(session: CaseSession, look: Look): void {
   const plane = session.planes.findIndex(({ slice_axis }) => slice_axis === look.axis);
   if (plane >= 0) session.active.value = plane;
   if (plane >= 0 && session.maximised.value !== null) session.maximised.value = plane;
-  doubtShown.value = true;
   advice.told.value = `Place ${advice.look.value + 1} of ${advice.looks.value.length}: ${look.expected}${look.seen ? " · looked at before" : ""}`;
 }
 

@@ -1,6 +1,8 @@
 /** A proposal that comes while its case is open: shown at once, put into the draft when nothing would be lost. */
 import { readPrediction, readPredictionMask, readProject, readUncertainty } from "../api/calls";
 import { type Watch, watchProposals } from "../api/stream";
+import { mayChange } from "../edits/locks";
+import { mixed, wholeOf } from "../edits/mix";
 import { applyRuns, difference } from "../edits/runs";
 import { voxelCount } from "../geometry/plane";
 import { receiveMask } from "../volume/download";
@@ -49,15 +51,22 @@ async function take(session: CaseSession, predictionId: string): Promise<void> {
   session.doubt.value = doubt;
   session.offered.value = { prediction, mask };
   const draft = session.draft.value;
-  const untouched = draft !== null && draft.revision.value === 0 && draft.pending.value === 0 && session.opened.previous === null;
+  const untouched = draft !== null && draft.revision.value === 0 && draft.pending.value === 0 && beganBlank(session);
   if (untouched && session.opened.prediction === null) adoptOffer(session);
+}
+
+/** Somebody's annotation, or a proposal that was looked at, is never exchanged unasked. */
+function beganBlank({ opened }: CaseSession): boolean {
+  const { base } = opened.assignment;
+  return base ? base.kind === "blank" : opened.previous === null;
 }
 
 /** One step of undo, one patch: the draft becomes the newer proposal. */
 export function adoptOffer(session: CaseSession): void {
   const [draft, offer] = [session.draft.value, session.offered.value];
-  if (!draft || !offer || session.refining.value) return;
-  const edit = difference(draft.mask, offer.mask);
+  if (!draft || !offer || session.refining.value || session.conflict.value || session.busy.value !== "") return;
+  session.hand?.finish();
+  const edit = difference(draft.mask, mixed(draft.mask, offer.mask, session.header.shape, wholeOf(session.header.shape), mayChange(session.locks)));
   applyRuns(draft.mask, edit.forward);
   draft.commit(edit);
   session.offered.value = null;

@@ -4,8 +4,9 @@ import { ApiError } from "../api/errors";
 import type { Prompt, Refined } from "../api/types";
 import type { Draft } from "../edits/draft";
 import { GestureQueue } from "../edits/gesturequeue";
+import { lockedLabels } from "../edits/locks";
 import { samePrompt } from "../edits/prompts";
-import { keepOthers, maskShown } from "./display";
+import { maskShown } from "./display";
 import { tell, tellError } from "./notices";
 import type { CaseSession } from "./session";
 import type { Settle } from "./saving";
@@ -14,16 +15,11 @@ export function attachRefiner(session: CaseSession, draft: Draft, settle: Settle
   session.refiner = new GestureQueue({
     flushed: () => session.queue!.flushed(),
     revision: () => session.queue!.revision,
-    send: (base, prompts) => calls.addPrompts(session.project.id, session.assignmentId, base, prompts, lockedLabels(session)),
+    send: (base, prompts) => calls.addPrompts(session.project.id, session.assignmentId, base, prompts, lockedLabels(session.locks, session.labels)),
     apply: (refined, prompts) => take(session, draft, refined, prompts),
     refused: (error) => refused(session, draft, error, settle),
     onBusy: (busy) => (session.refining.value = busy),
   });
-}
-
-/** Labels that a gesture must leave alone: with "keep other labels", all but the one in the hand. */
-function lockedLabels(session: CaseSession): number[] {
-  return keepOthers.value ? session.labels.map(({ value }) => value).filter((value) => value !== session.label.value) : [];
 }
 
 export function give(session: CaseSession, prompt: Prompt): void {
@@ -64,7 +60,7 @@ export function fillSlices(session: CaseSession, plane: number): void {
   session.refiner?.alone(async () => {
     await session.queue!.flushed();
     const axis = session.planes[plane]!.slice_axis;
-    const filled = await calls.fillBetween(session.project.id, session.assignmentId, session.queue!.revision, axis, lockedLabels(session));
+    const filled = await calls.fillBetween(session.project.id, session.assignmentId, session.queue!.revision, axis, lockedLabels(session.locks, session.labels));
     maskShown.value = true;
     draft.accept(filled.runs, filled.revision, {});
     tell("info", `${filled.filled} slices filled between ${filled.drawn.length} drawn ones`);
@@ -90,6 +86,7 @@ export function step(session: CaseSession, which: "undo" | "redo"): void {
 }
 
 async function refused(session: CaseSession, draft: Draft, error: unknown, settle: Settle): Promise<void> {
+  session.refusals++;
   if (session.closed) return;
   if (!(error instanceof ApiError) || error.code !== "stale_revision") return tellError(error);
   await settle(session, draft, error);

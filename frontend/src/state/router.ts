@@ -1,10 +1,11 @@
-/** Addresses: `#/`, `#/p/ID`, `#/p/ID/progress`, `#/p/ID/next`, `#/p/ID/case/ID`. */
+/** Addresses: `#/`, `#/p/ID`, `#/p/ID/progress`, `#/p/ID/settings`, `#/p/ID/next`, `#/p/ID/case/ID`. */
 import { signal } from "@preact/signals";
 
 export type Route =
   | { view: "projects" }
   | { view: "worklist"; project: string }
   | { view: "progress"; project: string }
+  | { view: "settings"; project: string }
   | { view: "annotate"; project: string; caseId: string | null };
 
 export const route = signal<Route>(parse(globalThis.location?.hash ?? ""));
@@ -13,6 +14,7 @@ export function parse(hash: string): Route {
   const [p, project, view, id] = hash.replace(/^#?\/?/, "").split("/").map(decodeURIComponent);
   if (p !== "p" || !project) return { view: "projects" };
   if (view === "progress") return { view: "progress", project };
+  if (view === "settings") return { view: "settings", project };
   if (view === "next") return { view: "annotate", project, caseId: null };
   if (view === "case" && id) return { view: "annotate", project, caseId: id };
   return { view: "worklist", project };
@@ -22,6 +24,7 @@ export const linkTo = {
   projects: (): string => "#/",
   worklist: (project: string): string => `#/p/${encodeURIComponent(project)}`,
   progress: (project: string): string => `#/p/${encodeURIComponent(project)}/progress`,
+  settings: (project: string): string => `#/p/${encodeURIComponent(project)}/settings`,
   next: (project: string): string => `#/p/${encodeURIComponent(project)}/next`,
   case: (project: string, id: string): string => `#/p/${encodeURIComponent(project)}/case/${encodeURIComponent(id)}`,
 };

@@ -2,16 +2,20 @@
 import { computed, signal, type Signal } from "@preact/signals";
 import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, Triple } from "../api/types";
 import type { Draft } from "../edits/draft";
+import type { Locks } from "../edits/locks";
 import type { EffortTimer } from "../edits/effort";
 import type { GestureQueue } from "../edits/gesturequeue";
 import type { PatchQueue } from "../edits/queue";
 import type { Step } from "../edits/runs";
 import { centreOf, clampVoxel, mainPlane } from "../geometry/plane";
 import { FITTED, type Viewport } from "../geometry/viewport";
-import type { Window } from "../render/lut";
 import type { ChannelView, Rect } from "../render/slice";
-import type { Volume } from "../volume/volume";
+import { islandLevel } from "../volume/band";
+import { receivedOf, type Volume } from "../volume/volume";
 import { Advice } from "./advice";
+import { keepOthers } from "./display";
+import { Sight } from "./sight";
+import { ChannelWindows } from "./windows";
 
 /** The server's draft went another way than ours; somebody must choose. */
 export interface Conflict {
@@ -30,6 +34,14 @@ export interface Stroke {
   part: Rect;
 }
 
+/** What the pointer is doing; keys and a window that goes away end it from outside. */
+export interface Hand {
+  /** Whether it changes the mask or gives a gesture, rather than the view. */
+  draws: boolean;
+  finish(): void;
+  abandon(): void;
+}
+
 /** A stroke or box under the pointer, or the outermost points clicked so far. */
 export type Drawing = Extract<Prompt, { kind: "scribble" | "box" | "extreme_points" }>;
 
@@ -43,8 +55,10 @@ export class CaseSession {
   readonly draft = signal<Draft | null>(null);
   readonly proposal = signal<Uint8Array | null>(null);
   readonly doubt = signal<Uint8Array | null>(null);
+  /** From which uncertainty a voxel stands out by itself. */
+  private readonly islandsOf = computed(() => (this.doubt.value ? islandLevel(this.doubt.value) : 255));
   readonly crosshair: Signal<Triple>;
-  readonly window: Signal<Window>;
+  readonly window: ChannelWindows;
   readonly channel: Signal<ChannelView>;
   readonly views: readonly Signal<Viewport>[];
   readonly active: Signal<number>;
@@ -53,6 +67,10 @@ export class CaseSession {
   readonly tag: Signal<number | null>;
   readonly busy = signal<"" | "submitting" | "waiting">("");
   readonly conflict = signal<Conflict | null>(null);
+  /** The server's words about the annotation that a submission would replace; asked before it is sent again. */
+  readonly replacing = signal<string | null>(null);
+  readonly sight = new Sight();
+  hand: Hand | null = null;
   readonly advice = new Advice();
   readonly prediction: Signal<Prediction | null>;
   /** A newer proposal than the one the draft began with, waiting to be taken. */
@@ -70,6 +88,8 @@ export class CaseSession {
   refiner: GestureQueue | null = null;
   /** Whether the answer to a gesture is out. */
   readonly refining = signal(false);
+  /** Gestures that were not answered, so that nobody submits without them. */
+  refusals = 0;
   prepared = false;
   /** A gesture that is being drawn. */
   readonly drawing = signal<Drawing | null>(null);
@@ -97,8 +117,8 @@ export class CaseSession {
     this.main = mainPlane(this.header.planes, this.header.spacing_mm);
     this.assignmentId = opened.assignment.id;
     this.crosshair = signal(centreOf(this.header.shape));
-    this.window = signal(this.ownWindow());
-    this.channel = signal<ChannelView>(this.header.channels === 3 ? "rgb" : 0);
+    this.channel = signal<ChannelView>(this.isPicture ? "rgb" : 0);
+    this.window = new ChannelWindows(project.id, this.header, () => this.channel.value);
     this.views = this.planes.map(() => signal(FITTED));
     this.active = signal(this.main);
     this.label = signal(project.labels[0]?.value ?? 1);
@@ -110,11 +130,25 @@ export class CaseSession {
     return this.planes.length === 1;
   }
 
-  /** Axial slices received so far; a volume that still arrives shows its newest ones. */
+  /** Three channels of a picture are colours; those of a scan are three images. */
+  private get isPicture(): boolean {
+    return this.header.channels === 3 && ["uint8", "uint16"].includes(this.header.dtype);
+  }
+
+  get islands(): number {
+    return this.islandsOf.value;
+  }
+
+  get channelViews(): ChannelView[] {
+    const each = Array.from({ length: this.header.channels }, (_, n) => n);
+    return this.header.channels === 3 ? ["rgb", ...each] : each;
+  }
+
+  /** Slices of the file received so far, of the channel that is shown. */
   get slicesHere(): number {
     const volume = this.volume.value;
-    if (!volume || volume.received >= volume.values.length) return this.header.shape[2];
-    return Math.min(this.header.shape[2], Math.floor(volume.received / (this.header.shape[0] * this.header.shape[1])));
+    const [columns, rows, slices] = this.header.shape;
+    return volume ? Math.min(slices, Math.floor(receivedOf(volume, this.channel.value) / (columns * rows))) : 0;
   }
 
   /** "px" for pictures without orientation and pixel size (identity but for the turn to screen axes). */
@@ -124,12 +158,13 @@ export class CaseSession {
     return plain && shape[2] === 1 ? "px" : "mm";
   }
 
-  get labels(): readonly Label[] {
-    return this.project.labels;
+  /** What "keep other labels" keeps now. */
+  get locks(): Locks {
+    return { kept: keepOthers.value, active: this.label.value };
   }
 
-  ownWindow(): Window {
-    return { low: this.header.window[0], high: this.header.window[1] };
+  get labels(): readonly Label[] {
+    return this.project.labels;
   }
 
   sliceNumber(plane: number): number {
@@ -151,11 +186,12 @@ export class CaseSession {
 
   resetViews(): void {
     for (const view of this.views) view.value = FITTED;
-    this.window.value = this.ownWindow();
+    this.window.reset();
   }
 
   /** Over: nothing is sent any more, and nobody waits for answers that are out. */
   close(): void {
+    this.hand?.finish();
     this.closed = true;
     this.queue?.close();
     this.advice.close();

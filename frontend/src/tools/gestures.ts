@@ -1,10 +1,11 @@
 /** What a pointer does in a pane: which gesture a press begins, and what each gesture does until release. */
 import type { PlaneHeader } from "../api/types";
+import { mayChange } from "../edits/locks";
 import { Recorder } from "../edits/runs";
 import { type Pixel, sliceOf, voxelOfPixel } from "../geometry/plane";
 import { panBy, pixelOfPoint, type Placement, zoomAt } from "../geometry/viewport";
 import type { Rect } from "../render/slice";
-import { ballBrush, brushRadiusMm, GESTURE_TOOLS, keepOthers, maskShown, resizeBrush, tool } from "../state/display";
+import { ballBrush, brushRadiusMm, GESTURE_TOOLS, maskShown, resizeBrush, tool } from "../state/display";
 import { tell } from "../state/notices";
 import type { CaseSession } from "../state/session";
 import { type Brush, sweepBrush } from "./brush";
@@ -25,9 +26,11 @@ export interface PaneContact {
 }
 
 export interface Gesture {
+  /** Whether it changes the mask or is answered by an engine, rather than moving the view. */
+  draws?: boolean;
   move(at: Pixel, event: PointerEvent): void;
   end(): void;
-  /** The browser took the pointer away; painting is undone, the rest just ends. */
+  /** Somebody called it off, or the browser took the pointer away; painting is undone, the rest just ends. */
   cancel(): void;
 }
 
@@ -40,7 +43,11 @@ export function beginGesture(contact: PaneContact, at: Pixel, event: PointerEven
   if (event.shiftKey || tool.value === "navigate") return pointing(contact, at);
   if (tool.value === "window") return windowing(contact, at);
   if (tool.value === "region") return framing(contact, at);
-  if (contact.session.draft.value === null || contact.session.conflict.value) return null;
+  if (contact.session.draft.value === null || contact.session.conflict.value || contact.session.busy.value !== "" || contact.session.closed) return null;
+  if (!contact.session.ready.value) {
+    tell("info", "This case is still loading", "draw when all of it is there");
+    return null;
+  }
   if (GESTURE_TOOLS.includes(tool.value)) return prompting(contact, at, event);
   if (contact.session.refining.value) {
     tell("info", "The last gesture is still being answered", "draw when the answer is there");
@@ -97,8 +104,7 @@ function pointing(contact: PaneContact, start: Pixel): Gesture {
 
 function stroking(contact: PaneContact, start: Pixel, erases: boolean): Gesture {
   const { session } = contact;
-  const mayReplace = erases ? undefined : mayPaintOver();
-  const recorder = new Recorder(session.draft.value!.mask, erases ? 0 : session.label.value, mayReplace);
+  const recorder = new Recorder(session.draft.value!.mask, erases ? 0 : session.label.value, mayChange(session.locks));
   return sweeping(contact, start, recorder, { radiusMm: brushRadiusMm.value, ball: ballBrush.value });
 }
 
@@ -108,11 +114,10 @@ function pushing(contact: PaneContact, start: Pixel): Gesture {
   const label = session.label.value;
   const at = pixelOfPoint(contact.place(), start);
   const push = pushFrom(mask, label, plane, session.header.shape, session.sliceNumber(index), at, brushRadiusMm.value);
-  const recorder = push.inwards ? new Recorder(mask, 0, (old) => old === label) : new Recorder(mask, label, mayPaintOver());
+  const may = mayChange(session.locks);
+  const recorder = push.inwards ? new Recorder(mask, 0, (old, to) => old === label && may(old, to)) : new Recorder(mask, label, may);
   return sweeping(contact, start, recorder, { radiusMm: push.radiusMm, ball: false });
 }
-
-const mayPaintOver = (): ((old: number) => boolean) | undefined => (keepOthers.value ? (old) => old === 0 : undefined);
 
 /** Record what a brush goes over until release. */
 function sweeping(contact: PaneContact, start: Pixel, recorder: Recorder, brush: Brush): Gesture {
@@ -131,6 +136,7 @@ function sweeping(contact: PaneContact, start: Pixel, recorder: Recorder, brush:
   maskShown.value = true;
   move(start);
   return {
+    draws: true,
     move,
     end: () => draft.commit(recorder.edit()),
     cancel: () => {
@@ -149,7 +155,12 @@ function filling({ session, index, plane, place }: PaneContact, start: Pixel): G
     tell("warning", "This outline is open: filling would run to the border of the slice", "close it with the brush, then fill");
     return null;
   }
-  const recorder = new Recorder(draft.mask, session.label.value);
+  const may = mayChange(session.locks);
+  if (region.indices.some((voxel) => !may(draft.mask[voxel]!, session.label.value))) {
+    tell("info", "This region belongs to another label, which is kept", "uncheck “Keep other labels” to fill it");
+    return null;
+  }
+  const recorder = new Recorder(draft.mask, session.label.value, may);
   region.indices.forEach((voxel) => recorder.paint(voxel));
   maskShown.value = true;
   draft.commit(recorder.edit());

@@ -1,12 +1,14 @@
 /** The keyboard of the annotation view. One table serves the keys and the help overlay. */
 import { stepOfWheelDown } from "../geometry/plane";
-import { goBack, submitSession } from "../state/answering";
+import { goBack, isSeen, submitSession, undoSubmission } from "../state/answering";
 import * as display from "../state/display";
 import { hideHypotheses, hypothesesOpen, stepHypothesis, takeHypothesis } from "../state/hypotheses";
 import { visitPlace } from "../state/places";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
 import { fillSlices, removeGiven, step } from "../state/refining";
+import { tell } from "../state/notices";
 import type { CaseSession } from "../state/session";
+import { isModifier, keyOf, moves } from "./keynames";
 
 export interface KeyRule {
   keys: string;
@@ -21,6 +23,7 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Answer", keys: "S", does: "Skip, with a reason" },
   { group: "Answer", keys: "G", does: "Flag for somebody else" },
   { group: "Answer", keys: "Backspace", does: "Back to the case answered before" },
+  { group: "Answer", keys: "Shift + Backspace", does: "Take the last submission back" },
   { group: "Look", keys: "Wheel, ↑ ↓, PgUp PgDn", does: "Next or previous slice (Shift: ten)" },
   { group: "Look", keys: "Ctrl + wheel, + −", does: "Zoom at the pointer" },
   { group: "Look", keys: "Middle drag, Space + drag", does: "Pan" },
@@ -35,7 +38,7 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Look", keys: ", .", does: "Previous or next channel" },
   { group: "Look", keys: "R", does: "Reset zoom, pan and window" },
   { group: "Model", keys: "N, Shift + N", does: "Next or previous place worth a look, the worst first", for: "segmentation" },
-  { group: "Model", keys: "U", does: "Show or hide the model's doubt", for: "segmentation" },
+  { group: "Model", keys: "U", does: "Show or hide where the model is unsure", for: "segmentation" },
   { group: "Model", keys: "P", does: "Show the model's proposal, dashed", for: "segmentation" },
   { group: "Model", keys: "K, Shift + K", does: "What else it may have meant: next or previous hypothesis", for: "segmentation" },
   { group: "Model", keys: "J", does: "Take the hypothesis shown as the mask", for: "segmentation" },
@@ -60,7 +63,7 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Draw", keys: "D", does: "Brush as ball through slices", for: "segmentation" },
   { group: "Draw", keys: "Ctrl + Z", does: "Undo", for: "segmentation" },
   { group: "Draw", keys: "Ctrl + Shift + Z", does: "Redo (or Ctrl + Y)", for: "segmentation" },
-  { group: "Page", keys: "Esc", does: "Close a dialog; put away what the model said; back to the worklist" },
+  { group: "Page", keys: "Esc", does: "Cancel a stroke; close a dialog; put away what the model said; back to the worklist" },
   { group: "Page", keys: "?", does: "This overview" },
 ];
 
@@ -70,29 +73,34 @@ export interface KeyScene {
   leave: () => void;
 }
 
-/** True when the key meant something. */
+/** True when the key meant something. A held key answers once, unless it only moves the view. */
 export function pressKey(event: KeyboardEvent, scene: KeyScene): boolean {
+  const { session } = scene;
+  const key = keyOf(event);
   const command = event.ctrlKey || event.metaKey;
-  if (command) return pressCommand(event, scene);
+  if (isModifier(key) || (event.repeat && (command || !moves(key)))) return false;
+  if (session.hand && (key === "Escape" || (command && key === "z"))) return run(() => session.hand!.abandon());
+  if (session.hand?.draws) session.hand.finish();
+  if ((session.busy.value !== "" || session.closed) && key !== "Escape" && !moves(key)) return false;
+  if (command) return pressCommand(key, event.shiftKey, session);
   if (event.altKey) return false;
   const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
-  if (digit) return pressDigit(Number(digit) - 1, event.shiftKey, scene.session);
-  if (event.key === "Enter") return run(() => void submitSession(scene.session));
-  return pressPlain(event, scene) || (scene.session.project.kind === "segmentation" && pressDrawing(event, scene.session));
+  if (digit) return pressDigit(Number(digit) - 1, event.shiftKey, session);
+  if (key === "Enter") return run(() => void submitSession(session));
+  return pressPlain(key, event.shiftKey, scene) || (session.project.kind === "segmentation" && pressDrawing(key, event.shiftKey, session));
 }
 
-function pressCommand(event: KeyboardEvent, { session }: KeyScene): boolean {
-  const key = event.key.toLowerCase();
-  if (key === "enter") return run(() => void submitSession(session));
-  if (key === "z" && !event.shiftKey) return run(() => step(session, "undo"));
+function pressCommand(key: string, shifted: boolean, session: CaseSession): boolean {
+  if (key === "Enter") return run(() => void submitSession(session));
+  if (key === "z" && !shifted) return run(() => step(session, "undo"));
   if (key === "y" || key === "z") return run(() => step(session, "redo"));
   return false;
 }
 
 function pressDigit(place: number, shifted: boolean, session: CaseSession): boolean {
   if (shifted) {
-    const preset = session.header.presets[place];
-    if (preset) session.window.value = { low: preset.low, high: preset.high };
+    const preset = session.window.presets[place];
+    if (preset) session.window.choose(preset);
     return preset !== undefined;
   }
   const label = session.labels[place];
@@ -104,15 +112,20 @@ function pressDigit(place: number, shifted: boolean, session: CaseSession): bool
 /** Take a label into the brush, or answer with a class. */
 export function chooseLabel(session: CaseSession, value: number): void {
   if (session.project.kind === "segmentation") session.label.value = value;
-  else session.tag.value = value;
-  if (session.project.kind === "classification" && display.oneKeyAnswers.value) void submitSession(session);
+  else if (!display.oneKeyAnswers.value) session.tag.value = value;
+  else if (session.busy.value === "" && !session.closed && isSeen(session)) answerWith(session, value);
 }
 
-function pressPlain(event: KeyboardEvent, { session, ask, leave }: KeyScene): boolean {
-  const far = event.shiftKey ? 10 : 1;
+function answerWith(session: CaseSession, value: number): void {
+  session.tag.value = value;
+  void submitSession(session);
+}
+
+function pressPlain(key: string, shifted: boolean, { session, ask, leave }: KeyScene): boolean {
+  const far = shifted ? 10 : 1;
   const plane = session.active.value;
   const downwards = (): number => stepOfWheelDown(session.planes[plane]!, session.header.affine);
-  switch (event.key.length === 1 ? event.key.toLowerCase() : event.key) {
+  switch (key) {
     case "ArrowDown": case "PageDown": return run(() => session.moveSlice(plane, far * downwards()));
     case "ArrowUp": case "PageUp": return run(() => session.moveSlice(plane, -far * downwards()));
     case "+": case "=": return run(() => zoom(session, plane, 1.25));
@@ -127,25 +140,25 @@ function pressPlain(event: KeyboardEvent, { session, ask, leave }: KeyScene): bo
     case "s": return run(() => ask("skip"));
     case "g": return run(() => ask("flag"));
     case "v": return run(() => (display.tool.value = "navigate"));
-    case "Backspace": return run(() => goBack(session));
+    case "Backspace": return run(() => (shifted ? void undoSubmission() : goBack(session)));
     case "y": return run(() => toggleReasons(session));
     case "z": return run(() => (display.tool.value = "region"));
-    case "q": return run(() => void (event.shiftKey ? withdrawObjection(session) : objectToReason(session)));
+    case "q": return run(() => void (shifted ? withdrawObjection(session) : objectToReason(session)));
     case "Escape": return run(() => stepOut(session, leave));
     default: return false;
   }
 }
 
-function pressDrawing(event: KeyboardEvent, session: CaseSession): boolean {
-  switch (event.key.toLowerCase()) {
+function pressDrawing(key: string, shifted: boolean, session: CaseSession): boolean {
+  switch (key) {
     case "b": return run(() => (display.tool.value = "brush"));
-    case "e": return run(() => (display.tool.value = event.shiftKey ? "push" : "eraser"));
-    case "f": return run(() => (event.shiftKey ? fillSlices(session, session.active.value) : (display.tool.value = "fill")));
+    case "e": return run(() => (display.tool.value = shifted ? "push" : "eraser"));
+    case "f": return run(() => (shifted ? fillSlices(session, session.active.value) : (display.tool.value = "fill")));
     case "c": return run(() => (display.tool.value = "point"));
     case "l": return run(() => (display.tool.value = "scribble"));
-    case "a": return run(() => (display.tool.value = event.shiftKey ? "extremes" : "box"));
+    case "a": return run(() => (display.tool.value = shifted ? "extremes" : "box"));
     case "t": return flip(display.negative);
-    case "delete": return removeChosen(session);
+    case "Delete": return removeChosen(session);
     case "[": case "{": return run(() => display.resizeBrush(1 / 1.15));
     case "]": case "}": return run(() => display.resizeBrush(1.15));
     case "d": return flip(display.ballBrush);
@@ -153,9 +166,9 @@ function pressDrawing(event: KeyboardEvent, session: CaseSession): boolean {
     case "u": return flip(display.doubtShown);
     case "o": return flip(display.outlined);
     case "p": return flip(display.proposalShown);
-    case "n": return run(() => void visitPlace(session, event.shiftKey ? -1 : 1));
-    case "k": return run(() => void stepHypothesis(session, event.shiftKey ? -1 : 1));
-    case "j": return run(() => takeHypothesis(session, event.shiftKey ? "part" : "whole"));
+    case "n": return run(() => void visitPlace(session, shifted ? -1 : 1));
+    case "k": return run(() => void stepHypothesis(session, shifted ? -1 : 1));
+    case "j": return run(() => takeHypothesis(session, shifted ? "part" : "whole"));
     default: return false;
   }
 }
@@ -167,9 +180,10 @@ function removeChosen(session: CaseSession): boolean {
   return id !== undefined;
 }
 
-/** What lies on top goes first: hypotheses, reasons, the box, a maximised plane; then the case itself. */
+/** A gesture that is out stays with its case. What lies on top goes first: hypotheses, reasons, the box, a maximised plane; then the case itself. */
 function stepOut(session: CaseSession, leave: () => void): void {
   const { advice } = session;
+  if (session.refining.value) return tell("info", "The last gesture is still being answered", "leave when the answer is there");
   if (hypothesesOpen(session)) hideHypotheses(session);
   else if (advice.reasonShown.value) toggleReasons(session);
   else if (session.drawing.value) session.drawing.value = null;
@@ -188,9 +202,8 @@ function zoom(session: CaseSession, plane: number, factor: number): void {
 }
 
 function turnChannel(session: CaseSession, by: 1 | -1): void {
-  const { channels } = session.header;
-  const views = channels === 3 ? (["rgb", 0, 1, 2] as const) : Array.from({ length: channels }, (_, n) => n);
-  const at = (views as readonly (string | number)[]).indexOf(session.channel.value);
+  const views = session.channelViews;
+  const at = views.indexOf(session.channel.value);
   session.channel.value = views[(at + by + views.length) % views.length]!;
 }
 

@@ -48,6 +48,7 @@ function scribbling({ session, place }: PaneContact, page: Page, start: Pixel, p
   };
   show();
   return {
+    draws: true,
     move(at) {
       const next = pixelOfPoint(place(), at);
       for (const voxel of voxelsBetween(last, next, page)) {
@@ -69,6 +70,7 @@ function boxing({ session, place }: PaneContact, page: Page, start: Pixel): Gest
   const show = (): void => void (session.drawing.value = box);
   show();
   return {
+    draws: true,
     move(at) {
       box = boxBetween(start, pixelOfPoint(place(), at), page, label);
       show();

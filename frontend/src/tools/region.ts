@@ -15,6 +15,7 @@ export function framing({ session, index, plane, place }: PaneContact, at: Pixel
     return { start: box.start, stop: box.stop };
   };
   return {
+    draws: true,
     move: (to) => void (region.value = boxTo(pixelOfPoint(place(), to))),
     end: () => void (region.value = region.value === before || isSlip(region.value!) ? null : region.value),
     cancel: () => void (region.value = before),

@@ -12,8 +12,9 @@ import { annotatorName } from "../state/person";
 import { go, linkTo, rename, route } from "../state/router";
 import { type CaseSession, current } from "../state/session";
 import { held } from "../tools/gestures";
+import { isComposing } from "../tools/keynames";
 import { pressKey } from "../tools/keys";
-import { ConflictDialog, ReasonDialog } from "./ask";
+import { ConflictDialog, ReasonDialog, ReplaceDialog } from "./ask";
 import { CaseStatus } from "./casestatus";
 import { Header } from "./header";
 import { Pane } from "./pane";
@@ -42,6 +43,7 @@ export function Annotate({ project, caseId }: { project: Project; caseId: string
       {ended ? <Ended project={project} title={ended.title} reason={ended.reason} /> : session ? <Workplace session={session} ask={ask} /> : <Opening />}
       {session && dialogue && <ReasonDialog session={session} verb={dialogue} onClose={() => ask(null)} />}
       {session && <ConflictDialog session={session} />}
+      {session && <ReplaceDialog session={session} />}
     </div>
   );
 }
@@ -130,33 +132,62 @@ function listen(session: CaseSession, ask: (dialogue: Dialogue) => void, leave: 
   const beat = (): void => session.effort.beat(performance.now());
   const onKey = (event: KeyboardEvent): void => {
     beat();
-    if (event.key === " ") held.space = event.type === "keydown";
+    if (isComposing(event)) return;
+    if (event.key === " ") held.space = event.type === "keydown" && !isPressable(event.target);
     if (event.type === "keyup" || event.defaultPrevented || helpShown.value || document.querySelector("dialog[open]")) return;
-    if (isTyping(event) || (event.key === "Enter" && isPressable(event.target) && !event.ctrlKey && !event.metaKey)) return;
-    if ((event.key === " " && !isPressable(event.target)) || pressKey(event, { session, ask, leave })) event.preventDefault();
+    if (belongsTo(event)) return;
+    if ((event.key === " " && !isPressable(event.target)) || pressKey(event, { session, ask: open, leave })) event.preventDefault();
+  };
+  /** A dialog over the image must not leave a stroke behind it. */
+  const open = (dialogue: Dialogue): void => {
+    session.hand?.finish();
+    ask(dialogue);
   };
   const keep = (): void => keepEffort(session);
   const letGo = (): void => {
     held.space = false;
+    session.hand?.finish();
+  };
+  const look = (): void => {
+    if (document.hidden) letGo();
+    session.sight[document.hidden ? "hidden" : "back"](performance.now());
   };
   const retry = (): void => session.queue?.retryNow();
   const timer = window.setInterval(keep, EFFORT_KEPT_MS);
+  const stop = session.conflict.subscribe((conflict) => conflict && session.hand?.finish());
+  document.addEventListener("visibilitychange", look);
   const events: [string, (event: never) => void][] = [
     ["keydown", onKey], ["keyup", onKey], ["pointermove", beat], ["pointerdown", beat], ["wheel", beat], ["online", retry], ["pagehide", keep], ["blur", letGo],
   ];
   for (const [name, act] of events) window.addEventListener(name, act as EventListener, { passive: false });
   return () => {
     window.clearInterval(timer);
+    stop();
+    document.removeEventListener("visibilitychange", look);
     for (const [name, act] of events) window.removeEventListener(name, act as EventListener);
   };
 }
 
-function isTyping(event: KeyboardEvent): boolean {
-  const { target } = event;
+/** Keys that the control in focus answers itself; Ctrl + Enter submits from anywhere. */
+function belongsTo(event: KeyboardEvent): boolean {
+  const { target, key } = event;
+  if ((event.ctrlKey || event.metaKey) && key === "Enter") return false;
+  if (isTyping(target)) return true;
+  if (key === "Enter" && isPressable(target) && !(target instanceof HTMLInputElement)) return holdsNothing(event);
+  return target instanceof HTMLInputElement && (key.startsWith("Arrow") || key.startsWith("Page"));
+}
+
+function isTyping(target: EventTarget | null): boolean {
   const types = target instanceof HTMLInputElement && !["checkbox", "radio", "range"].includes(target.type);
-  return (types || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement) && !(event.ctrlKey && event.key === "Enter");
+  return types || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
+}
+
+/** A held Enter would press the button in focus again and again. */
+function holdsNothing(event: KeyboardEvent): true {
+  if (event.repeat) event.preventDefault();
+  return true;
 }
 
 function isPressable(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && target.closest("button, a, summary") !== null;
+  return target instanceof HTMLElement && target.closest("button, a, summary, input, select") !== null;
 }

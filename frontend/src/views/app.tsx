@@ -5,6 +5,7 @@ import { explain } from "../api/errors";
 import type { Project } from "../api/types";
 import { helpShown } from "../state/display";
 import { annotatorName } from "../state/person";
+import { keyOf } from "../tools/keynames";
 import { route } from "../state/router";
 import { Annotate } from "./annotate";
 import { Header } from "./header";
@@ -12,6 +13,7 @@ import { Help } from "./help";
 import { Notices } from "./notices";
 import { ProgressView } from "./progress";
 import { Projects } from "./projects";
+import { SettingsView } from "./settings";
 import { Worklist } from "./worklist";
 
 export function App() {
@@ -20,7 +22,8 @@ export function App() {
   const { project, failure } = useProject(id, here.view);
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      if (event.key === "?" && !(event.target instanceof HTMLInputElement)) helpShown.value = !helpShown.value;
+      if (keyOf(event) !== "?" || event.repeat || event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement) return;
+      helpShown.value = !helpShown.value;
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
@@ -36,6 +39,7 @@ export function App() {
 
 function ProjectView({ project }: { project: Project }) {
   const here = route.value;
+  if (here.view === "settings") return <SettingsView project={project} />;
   if (here.view === "progress") return <ProgressView project={project} />;
   if (here.view === "annotate") return <Annotate project={project} caseId={here.caseId} />;
   return <Worklist project={project} />;

@@ -1,9 +1,10 @@
 /** The questions that the annotation view asks: why skip or flag, and what to do when the draft went apart. */
 import { useState } from "preact/hooks";
-import { closeWithout } from "../state/answering";
+import { closeWithout, submitSession } from "../state/answering";
 import { takeOnTop, takeSaved } from "../state/conflicts";
 import type { CaseSession } from "../state/session";
 import { Dialog } from "./dialog";
+import { signed } from "./provenance";
 
 const REASONS = {
   skip: ["Image quality too poor", "Not sure about the answer", "Not part of this task", "Wrong body part or sequence"],
@@ -13,6 +14,7 @@ const TITLES = { skip: "Skip this case", flag: "Flag this case" };
 
 export function ReasonDialog({ session, verb, onClose }: { session: CaseSession; verb: "skip" | "flag"; onClose: () => void }) {
   const [reason, setReason] = useState(REASONS[verb][0]!);
+  const { standing } = session.opened.assignment;
   const send = (event: Event): void => {
     event.preventDefault();
     if (!reason.trim()) return;
@@ -34,6 +36,11 @@ export function ReasonDialog({ session, verb, onClose }: { session: CaseSession;
           Reason
           <input type="text" value={reason} maxLength={200} data-testid="reason" autofocus onInput={(event) => setReason(event.currentTarget.value)} />
         </label>
+        {standing && (
+          <p class="banner" data-testid="withdraws">
+            This withdraws the {signed(standing)}: it leaves training, evaluation and export, and stays in the history. A new annotation brings the case back.
+          </p>
+        )}
         <p class="hint">What you drew so far is kept; the case can be opened again from the worklist.</p>
         <div class="row-end">
           <button type="button" onClick={onClose}>
@@ -44,6 +51,39 @@ export function ReasonDialog({ session, verb, onClose }: { session: CaseSession;
           </button>
         </div>
       </form>
+    </Dialog>
+  );
+}
+
+/** What models are measured against, or what somebody else brought, is replaced only after two questions; Enter keeps it. */
+export function ReplaceDialog({ session }: { session: CaseSession }) {
+  const [again, setAgain] = useState(false);
+  const message = session.replacing.value;
+  if (message === null) return null;
+  const { evaluation } = session.opened.assignment;
+  const close = (): void => {
+    setAgain(false);
+    session.replacing.value = null;
+  };
+  const replace = (event: MouseEvent): void => {
+    if (event.detail > 1) return; // a double click answers one question, not both
+    if (!again) return setAgain(true);
+    close();
+    void submitSession(session, true);
+  };
+  return (
+    <Dialog title={evaluation ? "Models are evaluated on this case" : "This case has another annotation"} testid="replace-dialog" onClose={close}>
+      <p>{message}.</p>
+      {evaluation && <p class="hint">Replacing it changes what every model is measured against.</p>}
+      {again && <p class="banner">Is your annotation right where the other one is wrong?</p>}
+      <div class="row-end">
+        <button onClick={replace} data-testid={again ? "replace-again" : "replace"}>
+          {again ? "Yes, replace it" : "Replace it"}
+        </button>
+        <button class="primary" autofocus onClick={close} data-testid="replace-keep">
+          Keep the annotation in force
+        </button>
+      </div>
     </Dialog>
   );
 }

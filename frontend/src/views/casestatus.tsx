@@ -45,7 +45,7 @@ function Timer({ session }: { session: CaseSession }) {
   }, [session]);
   const text = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
   return (
-    <span class="timer" title="Time spent on this case; pauses of more than a minute do not count" data-testid="effort">
+    <span class="timer" title="Time spent on this case; of a pause only the first minute counts" data-testid="effort">
       {text}
     </span>
   );

@@ -18,11 +18,12 @@ export function Curve({ points, axis }: { points: CurvePoint[]; axis: CurveAxis 
   const sorted = [...points].sort((a, b) => a[axis] - b[axis] || a.model_index - b.model_index);
   const metric = sorted[0]!.metric;
   const last = sorted[sorted.length - 1]!;
-  const low = Math.max(0, Math.floor(Math.min(...sorted.map((p) => p.low)) * 10) / 10 - 0.05);
+  const low = Math.max(0, Math.floor(Math.min(...sorted.map((p) => p.low ?? p.mean)) * 10) / 10 - 0.05);
   const x = linearScale(0, Math.max(...sorted.map((p) => p[axis])) * 1.04 || 1, LEFT, WIDTH - RIGHT, 8);
   const y = linearScale(low, 1, HEIGHT - BOTTOM, TOP, 5);
   const at = (p: CurvePoint, value: number): string => `${x(p[axis]).toFixed(1)},${y(value).toFixed(1)}`;
-  const band = [...sorted.map((p) => at(p, p.high)), ...[...sorted].reverse().map((p) => at(p, p.low))].join(" ");
+  const certain = sorted.filter((p) => p.low !== null && p.high !== null);
+  const band = [...certain.map((p) => at(p, p.high!)), ...[...certain].reverse().map((p) => at(p, p.low!))].join(" ");
   const read = (near === null ? undefined : sorted[near]) ?? last;
   const findNearest = (event: PointerEvent & { currentTarget: SVGSVGElement }): void => {
     const box = event.currentTarget.getBoundingClientRect();
@@ -35,7 +36,7 @@ export function Curve({ points, axis }: { points: CurvePoint[]; axis: CurveAxis 
       <svg
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
         role="img"
-        aria-label={`${metric} over ${AXIS_NAMES[axis]}: ${sorted.length} models, latest ${last.mean.toFixed(3)}, interval ${last.low.toFixed(3)} to ${last.high.toFixed(3)}`}
+        aria-label={`${metric} over ${AXIS_NAMES[axis]}: ${sorted.length} models, latest ${last.mean.toFixed(3)} ${interval(last)}`}
         onPointerMove={findNearest}
         onPointerLeave={() => setNear(null)}
       >
@@ -60,7 +61,7 @@ export function Curve({ points, axis }: { points: CurvePoint[]; axis: CurveAxis 
         <polyline class="curve" points={sorted.map((p) => at(p, p.mean)).join(" ")} />
         {sorted.map((p) => (
           <g key={p.model_index}>
-            {sorted.length === 1 && <line class="whisker" x1={x(p[axis])} x2={x(p[axis])} y1={y(p.low)} y2={y(p.high)} />}
+            {certain.length === 1 && p === certain[0] && <line class="whisker" x1={x(p[axis])} x2={x(p[axis])} y1={y(p.low!)} y2={y(p.high!)} />}
             <circle class={p === read ? "dot dot-read" : "dot"} cx={x(p[axis])} cy={y(p.mean)} r={p === read ? 5 : 3.5} />
           </g>
         ))}
@@ -69,8 +70,13 @@ export function Curve({ points, axis }: { points: CurvePoint[]; axis: CurveAxis 
         <strong>
           {metric === "dice" ? "Dice" : metric} {read.mean.toFixed(3)}
         </strong>{" "}
-        ({read.low.toFixed(3)}–{read.high.toFixed(3)}) · model {read.model_index} · {read.labelled_cases} cases · {read.effort_minutes.toFixed(1)} min
+        {interval(read)} · model {read.model_index} · {read.labelled_cases} cases · {read.effort_minutes.toFixed(1)} min
       </figcaption>
     </figure>
   );
+}
+
+/** "(0.701–0.815)", or in words why there is none. */
+export function interval({ low, high, note }: Pick<CurvePoint, "low" | "high" | "note">): string {
+  return low === null || high === null ? `(${note || "no interval"})` : `(${low.toFixed(3)}–${high.toFixed(3)})`;
 }

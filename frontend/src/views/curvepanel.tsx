@@ -5,7 +5,7 @@ import { Empty } from "./controls";
 import { Curve, type CurveAxis } from "./curve";
 
 /** The most trustworthy split comes first and is the one shown. */
-const SPLITS = ["test", "validation", "audit"];
+export const SPLITS = ["test", "validation", "audit"];
 const HONESTY: Record<string, string> = {
   test: "Test patients: never trained on, never queried.",
   validation: "Validation patients: never trained on, but models are chosen by them; slightly optimistic.",
@@ -46,13 +46,25 @@ export function CurvePanel({ points }: { points: CurvePoint[] }) {
         <>
           <Curve points={shown} axis={axis} />
           <p class="hint" data-testid="curve-note">
-            {HONESTY[split ?? ""] ?? `Measured on the ${split} split.`} Band: 95 % interval over patients.
+            {HONESTY[split ?? ""] ?? `Measured on the ${split} split.`} {shown.some((point) => point.low !== null) && "Band: 95 % interval over patients."}
             {shown.some((point) => point.selected) && " Queries touched these cases, so the figure is optimistic."}
             {shown.length < 3 && " Few points: read it with care."}
           </p>
+          <Leaning points={shown} />
         </>
       )}
     </>
+  );
+}
+
+/** A score against annotations that began as a model's proposal praises the proposal. */
+function Leaning({ points }: { points: CurvePoint[] }) {
+  const most = Math.max(...points.map(({ leaning }) => leaning ?? 0));
+  if (most === 0) return null;
+  return (
+    <p class="note" role="note" data-testid="leaning">
+      {most === 1 ? "One of these cases has an annotation that" : `${most} of these cases have annotations that`} began with a model’s proposal: the score may be too high.
+    </p>
   );
 }
 

@@ -13,6 +13,13 @@ interface DialogProps {
 
 export function Dialog({ title, testid, wide, onClose, children }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
+  const fresh = useRef(true);
+  /** The key that opened the dialog may still be down: it neither types nor presses in here; a held Enter never does. */
+  const onKeyDown = (event: KeyboardEvent): void => {
+    event.stopPropagation();
+    if (!event.repeat) fresh.current = false;
+    else if (fresh.current || event.key === "Enter") event.preventDefault();
+  };
   useEffect(() => {
     element.current?.showModal();
     return () => element.current?.close();
@@ -23,17 +30,23 @@ export function Dialog({ title, testid, wide, onClose, children }: DialogProps) 
       class={wide ? "dialog dialog-wide" : "dialog"}
       aria-label={title}
       data-testid={testid}
-      onKeyDown={(event) => event.stopPropagation()}
+      onKeyDown={onKeyDown}
       onCancel={(event) => {
         event.preventDefault();
         onClose?.();
       }}
       onClick={(event) => {
-        if (event.target === element.current) onClose?.();
+        if (element.current && event.target === element.current && isOutside(event, element.current)) onClose?.();
       }}
     >
       <h2>{title}</h2>
       {children}
     </dialog>
   );
+}
+
+/** On the ground behind the dialog, not on its own edge. */
+function isOutside({ clientX: x, clientY: y }: MouseEvent, element: HTMLElement): boolean {
+  const { left, right, top, bottom } = element.getBoundingClientRect();
+  return x < left || x > right || y < top || y > bottom;
 }

@@ -8,6 +8,14 @@ export function clock(iso: string): string {
   return new Intl.DateTimeFormat(undefined, options).format(time);
 }
 
+/** A day as one says it: with the year only when it is another one. */
+export function day(iso: string): string {
+  const time = new Date(iso);
+  if (Number.isNaN(time.getTime())) return "–";
+  const sameYear = time.getFullYear() === new Date().getFullYear();
+  return new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", ...(!sameYear && { year: "numeric" }) }).format(time);
+}
+
 export function duration(seconds: number): string {
   if (seconds < 60) return `${Math.round(seconds)} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;

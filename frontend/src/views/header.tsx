@@ -1,15 +1,16 @@
 /** The line at the top of every view: where one is, who one is, light or dark, help. */
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { helpShown } from "../state/display";
 import { annotatorName, rename } from "../state/person";
+import { isComposing } from "../tools/keynames";
 import { linkTo } from "../state/router";
 import { nextTheme } from "../state/theme";
 import { Icon } from "./icons";
 
 interface HeaderProps {
   project?: { id: string; name: string } | null;
-  view?: "worklist" | "progress" | "annotate";
+  view?: "worklist" | "progress" | "annotate" | "settings";
   children?: ComponentChildren;
 }
 
@@ -33,6 +34,9 @@ export function Header({ project, view, children }: HeaderProps) {
           </Tab>
           <Tab href={linkTo.progress(project.id)} here={view === "progress"}>
             Progress
+          </Tab>
+          <Tab href={linkTo.settings(project.id)} here={view === "settings"}>
+            Settings
           </Tab>
         </nav>
       )}
@@ -58,16 +62,21 @@ function Tab({ href, here, children }: { href: string; here: boolean; children: 
 
 function Person() {
   const [editing, setEditing] = useState(false);
+  const dropped = useRef(false);
+  const begin = (): void => {
+    dropped.current = false;
+    setEditing(true);
+  };
   if (!editing) {
     return (
-      <button class="quiet person" title="Whose answers these are" data-testid="person" onClick={() => setEditing(true)}>
+      <button class="quiet person" title="Whose answers these are" data-testid="person" onClick={begin}>
         <Icon name="person" />
         {annotatorName.value}
       </button>
     );
   }
   const finish = (event: { currentTarget: HTMLInputElement }): void => {
-    rename(event.currentTarget.value);
+    if (!dropped.current) rename(event.currentTarget.value);
     setEditing(false);
   };
   return (
@@ -79,8 +88,9 @@ function Person() {
       onBlur={finish}
       onKeyDown={(event) => {
         event.stopPropagation();
-        if (event.key === "Enter") event.currentTarget.blur();
-        if (event.key === "Escape") setEditing(false);
+        if (isComposing(event)) return;
+        dropped.current = event.key === "Escape";
+        if (event.key === "Enter" || event.key === "Escape") event.currentTarget.blur();
       }}
     />
   );

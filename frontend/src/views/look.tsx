@@ -50,13 +50,13 @@ function DoubtOptions({ session }: { session: CaseSession }) {
   return (
     <section class="block">
       <h3>
-        Model’s doubt
+        Model’s uncertainty
         {at >= 0 && <span class="faint">{`place ${at + 1} of ${length}`}</span>}
       </h3>
       <Legend from="sure" to="unsure" colourOf={heatColour} testid="doubt-legend" />
       <OpacitySlider opacity={display.doubtOpacity} low={0.1} testid="doubt-opacity" />
       <Toggle value={display.doubtShown} keys="U" testid="doubt-shown">
-        Show doubt
+        Show where it is unsure
       </Toggle>
     </section>
   );
@@ -90,7 +90,8 @@ export function Legend({ from, to, colourOf, testid }: LegendProps) {
 
 function WindowOptions({ session }: { session: CaseSession }) {
   const { low, high } = session.window.value;
-  const { presets, channels, value_range } = session.header;
+  const { channels, value_range } = session.header;
+  const { presets } = session.window;
   const edge = (value: number): string => (Math.abs(value) >= 100 || Number.isInteger(value) ? value.toFixed(0) : value.toPrecision(3));
   return (
     <section class="block">
@@ -109,7 +110,7 @@ function WindowOptions({ session }: { session: CaseSession }) {
             title={`${edge(preset.low)} … ${edge(preset.high)}${n < 9 ? ` (Shift + ${n + 1})` : ""}`}
             data-testid={`preset-${n}`}
             onMouseDown={(event) => event.preventDefault()}
-            onClick={() => (session.window.value = { low: preset.low, high: preset.high })}
+            onClick={() => session.window.choose(preset)}
           >
             {preset.name}
           </button>
@@ -131,14 +132,12 @@ function WindowOptions({ session }: { session: CaseSession }) {
 }
 
 function Channels({ session }: { session: CaseSession }) {
-  const { channels } = session.header;
-  const views: ("rgb" | number)[] = Array.from({ length: channels }, (_, n) => n);
-  if (channels === 3) views.unshift("rgb");
+  const names = session.header.channel_names ?? [];
   return (
     <div class="chips" role="group" aria-label="Channel">
-      {views.map((view) => (
+      {session.channelViews.map((view) => (
         <button key={view} class="chip" aria-pressed={session.channel.value === view} data-testid={`channel-${view}`} onClick={() => (session.channel.value = view)}>
-          {view === "rgb" ? "Colour" : `Channel ${view + 1}`}
+          {view === "rgb" ? "Colour" : names[view] || `Channel ${view + 1}`}
         </button>
       ))}
     </div>

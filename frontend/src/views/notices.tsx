@@ -11,6 +11,11 @@ export function Notices() {
             <strong>{notice.message}</strong>
             {notice.remedy && <span>{notice.remedy}</span>}
           </div>
+          {notice.action && (
+            <button class="small" data-testid="notice-action" onMouseDown={(event) => event.preventDefault()} onClick={notice.action.act}>
+              {notice.action.name}
+            </button>
+          )}
           <button class="quiet" aria-label="Close this message" onClick={() => dismiss(notice.id)}>
             <Icon name="close" />
           </button>

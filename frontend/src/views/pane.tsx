@@ -18,7 +18,10 @@ export function Pane({ session, index }: { session: CaseSession; index: number }
       class={`pane pane-${role}${session.active.value === index ? " pane-active" : ""}`}
       hidden={hidden}
       data-testid={`pane-${plane.name}`}
-      role="img"
+      tabIndex={0}
+      role="group"
+      aria-roledescription="image"
+      onFocus={() => (session.active.value = index)}
       aria-label={`${plane.name} slice ${session.sliceNumber(index) + 1} of ${session.header.shape[plane.slice_axis]}`}
     >
       <canvas class="layer" data-layer="image" />

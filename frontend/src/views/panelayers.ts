@@ -4,6 +4,7 @@ import { evidenceTable, heatTable } from "../render/lut";
 import type { Heat, LabelLayers } from "../render/painter";
 import { diamondAt, frameOf, type Sign } from "../render/signs";
 import * as display from "../state/display";
+import { uncertainBand } from "../volume/band";
 import type { CaseSession } from "../state/session";
 
 const BOX_COLOUR = "#ffffff";
@@ -24,10 +25,13 @@ export function layersOf(session: CaseSession): LabelLayers {
 }
 
 /** Reasons take the place of the doubt: two hazes at once say nothing. */
-function heatOf({ advice, doubt }: CaseSession): Heat | null {
+function heatOf(session: CaseSession): Heat | null {
+  const { advice, doubt, proposal } = session;
   if (advice.drawnReason) return { map: advice.drawnReason.map, colours: evidenceTable, opacity: display.reasonOpacity.value };
   if (!doubt.value || !display.doubtShown.value) return null;
-  return { map: doubt.value, colours: heatTable, opacity: display.doubtOpacity.value };
+  const [map, mask] = [doubt.value, proposal.value];
+  const shown: Heat["shown"] = { of: mask, pixels: (slice, plane) => uncertainBand(map, mask, slice, plane, session.islands) };
+  return { map, colours: heatTable, opacity: display.doubtOpacity.value, shown };
 }
 
 /** The place in hand (as a frame where it is a region), boxes called wrong, the reader's box, and beside a hypothesis where a hint would change most. */

@@ -7,7 +7,7 @@ import { drawHead } from "../render/head";
 import { type Mark, marksOf } from "../render/marks";
 import { type Change, type PaneCanvases, PanePainter } from "../render/painter";
 import type { Sign } from "../render/signs";
-import type { Rect } from "../render/slice";
+import { isWhole, type Rect } from "../render/slice";
 import * as display from "../state/display";
 import { measures } from "../state/measures";
 import type { CaseSession, Stroke } from "../state/session";
@@ -24,6 +24,8 @@ export class PaneView implements PaneContact {
   private readonly dirty = { image: "all" as "view" | "all" | null, labels: "all" as Change | null, head: true };
   private readonly stops: (() => void)[] = [];
   private gesture: Gesture | null = null;
+  /** The pointer that makes it; a second finger does not join in. */
+  private pointerId = -1;
 
   constructor(
     readonly session: CaseSession,
@@ -39,6 +41,7 @@ export class PaneView implements PaneContact {
   }
 
   close(): void {
+    this.finish();
     this.stops.splice(0).forEach((stop) => stop());
   }
 
@@ -52,7 +55,8 @@ export class PaneView implements PaneContact {
 
   /** The slice drawn: while a volume arrives, the newest one that is there. */
   private get shown(): number {
-    return this.plane.slice_axis === 2 ? Math.max(0, Math.min(this.number, this.session.slicesHere - 1)) : this.number;
+    const growing = this.plane.slice_axis === 2 && this.session.volume.value !== null;
+    return growing ? Math.max(0, Math.min(this.number, this.session.slicesHere - 1)) : this.number;
   }
 
   private get view() {
@@ -103,7 +107,7 @@ export class PaneView implements PaneContact {
       }),
     );
     onChange(
-      () => [this.shown, view(), session.crosshair.value, session.window.value, session.volume.value, session.arrived.value, this.pointer.value, display.tool.value,
+      () => [this.shown, view(), session.crosshair.value, session.window.value, session.channel.value, session.volume.value, session.arrived.value, this.pointer.value, display.tool.value,
         display.brushRadiusMm.value, display.crosshairShown.value, session.label.value, session.draft.value?.changes.value,
         session.draft.value?.prompts.inForce.value, session.refining.value, session.drawing.value, session.chosenPrompt.value, this.signs(this.painter.place(this.view))],
       () => (this.dirty.head = true),
@@ -117,22 +121,25 @@ export class PaneView implements PaneContact {
   }
 
   private draw(): void {
+    const { session } = this;
     if (this.painter.paneSize.width === 0 || this.box.hidden) return;
     if (this.dirty.image) this.drawImage();
     if (this.dirty.labels) this.drawLabels();
     if (this.dirty.head) this.drawHead();
+    // What is not there yet is not seen: only a whole case, drawn in the plane that is looked at, counts.
+    const looked = this.index === session.main || session.maximised.value === this.index;
+    if (looked && session.ready.value && !this.dirty.image) session.sight.painted(performance.now());
   }
 
   private drawImage(): void {
     const { session, plane } = this;
     const volume = session.volume.value;
     if (!volume) return;
-    if (session.slicesHere === 0) return;
     const slice = sliceOf(plane, session.header.shape, this.shown);
     const look = { window: session.window.value, channel: session.channel.value, smooth: display.smooth.value };
     this.painter.paintImage(volume, slice, look, this.view, this.dirty.image ?? "all");
     this.dirty.image = null;
-    if (!session.drawn && this.index === session.main) {
+    if (!session.drawn && this.index === session.main && isWhole(volume, slice, session.channel.value)) {
       session.drawn = true;
       measures.firstImageMs = performance.now() - session.startedAt;
     }
@@ -155,15 +162,23 @@ export class PaneView implements PaneContact {
     const at = this.pointer.value;
     const colour = session.labels.find((label) => label.value === session.label.value)?.colour ?? "#ffffff";
     const brush = paints && at && session.draft.value ? { at, radiusMm: display.brushRadiusMm.value, colour, erases: display.tool.value === "eraser" } : null;
-    const arriving = session.slicesHere < shape[2] ? `  loading ${Math.round((100 * session.slicesHere) / shape[2])} %` : "";
-    const title = session.isFlat ? "" : `${plane.name[0]!.toUpperCase()}${plane.name.slice(1)}  ${this.number + 1} / ${shape[plane.slice_axis]}${arriving}`;
+    const title = session.isFlat ? "" : `${plane.name[0]!.toUpperCase()}${plane.name.slice(1)}  ${this.shown + 1} / ${shape[plane.slice_axis]}${this.arriving()}`;
     drawHead(this.painter.headContext(), { plane, size: this.painter.paneSize, place, crosshair, title, lines: this.lines(at), unit: session.unit, brush, marks: this.marks(place), signs: this.signs(place) });
+  }
+
+  /** Said only where the slice that is wanted is not all there. */
+  private arriving(): string {
+    const { session } = this;
+    const volume = session.volume.value;
+    const slice = sliceOf(this.plane, session.header.shape, this.number);
+    if (volume && isWhole(volume, slice, session.channel.value)) return "";
+    return `  loading ${session.slicesHere} of ${session.header.shape[2]}`;
   }
 
   private marks(place: Placement): Mark[] {
     const { session, plane } = this;
     const colourOf = (label: number): string => session.labels.find(({ value }) => value === label)?.colour ?? "#ffffff";
-    const scene = { plane, shape: session.header.shape, number: this.number, place, colourOf };
+    const scene = { plane, shape: session.header.shape, number: this.shown, place, colourOf };
     const given = (session.draft.value?.prompts.inForce.value ?? []).map(({ id, prompt }) => ({ prompt, chosen: id === session.chosenPrompt.value }));
     const waiting = session.refining.value ? (session.refiner?.pending ?? []).map((prompt) => ({ prompt, waiting: true })) : [];
     const drawing = session.drawing.value ? [{ prompt: session.drawing.value, waiting: true }] : [];
@@ -171,7 +186,7 @@ export class PaneView implements PaneContact {
   }
 
   private signs(place: Placement): Sign[] {
-    return signsOf(this.session, { plane: this.plane, shape: this.session.header.shape, number: this.number, place });
+    return signsOf(this.session, { plane: this.plane, shape: this.session.header.shape, number: this.shown, place });
   }
 
   private lines(at: Pixel | null): string[] {
@@ -185,7 +200,7 @@ export class PaneView implements PaneContact {
 
   private under(at: Pixel): string {
     const { session, plane } = this;
-    const voxel = voxelOfPixel(plane, session.header.shape, pixelOfPoint(this.painter.place(this.view), at), this.number);
+    const voxel = voxelOfPixel(plane, session.header.shape, pixelOfPoint(this.painter.place(this.view), at), this.shown);
     const nearest = clampVoxel(session.header.shape, voxel);
     const volume = session.volume.value;
     if (!volume || nearest.some((v, axis) => Math.abs(v - voxel[axis]!) > 0.51)) return "";
@@ -204,8 +219,9 @@ export class PaneView implements PaneContact {
     };
     on("pointerdown", (event) => this.press(event));
     on("pointermove", (event) => this.move(event));
-    on("pointerup", () => this.release());
-    on("pointercancel", () => this.abandon());
+    on("pointerup", (event) => event.pointerId === this.pointerId && this.finish());
+    on("pointercancel", (event) => event.pointerId === this.pointerId && this.abandon());
+    on("lostpointercapture", (event) => event.pointerId === this.pointerId && this.finish());
     on("pointerleave", () => (this.pointer.value = null));
     on("contextmenu", (event) => event.preventDefault());
     on("wheel", (event) => this.wheel(event));
@@ -237,33 +253,49 @@ export class PaneView implements PaneContact {
     if (event.button === 1) event.preventDefault();
     noteGesture(event.timeStamp);
     this.pointer.value = this.at(event);
-    this.gesture?.end();
-    this.gesture = beginGesture(this, this.at(event), event);
-    if (this.gesture) this.box.setPointerCapture(event.pointerId);
+    this.session.hand?.finish();
+    const gesture = beginGesture(this, this.at(event), event);
+    if (gesture) this.take(gesture, event.pointerId);
+  }
+
+  private take(gesture: Gesture, pointerId: number): void {
+    this.gesture = gesture;
+    this.pointerId = pointerId;
+    this.session.hand = { draws: gesture.draws ?? false, finish: () => this.finish(), abandon: () => this.abandon() };
+    this.box.setPointerCapture(pointerId);
   }
 
   private move(event: PointerEvent): void {
     noteGesture(event.timeStamp);
+    if (this.gesture && event.pointerId !== this.pointerId) return;
+    if (this.gesture && event.buttons === 0) this.finish();
     const path = this.gesture ? (event.getCoalescedEvents?.() ?? []) : [];
     for (const step of path.length > 0 ? path : [event]) this.gesture?.move(this.at(step), step);
     this.pointer.value = this.at(event);
     this.session.active.value = this.gesture || event.buttons === 0 ? this.index : this.session.active.value;
   }
 
-  private release(): void {
-    this.gesture?.end();
-    this.gesture = null;
+  /** The gesture ends as if the pointer had been lifted here. */
+  private finish(): void {
+    this.drop()?.end();
   }
 
   private abandon(): void {
-    this.gesture?.cancel();
+    this.drop()?.cancel();
+  }
+
+  private drop(): Gesture | null {
+    const { gesture } = this;
+    if (gesture) this.session.hand = null;
     this.gesture = null;
+    return gesture;
   }
 
   private wheel(event: WheelEvent): void {
     event.preventDefault();
     noteGesture(event.timeStamp);
     const steps = wheelSteps(event);
+    if (this.session.hand?.draws) this.session.hand.finish();
     if (steps !== 0) turnWheel(this, this.at(event), event, steps, stepOfWheelDown(this.plane, this.session.header.affine));
   }
 }

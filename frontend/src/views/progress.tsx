@@ -2,14 +2,15 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { listJobs, readProgress, trainNow } from "../api/calls";
 import { watchProject } from "../api/stream";
-import type { Job, ModelRow, Progress, Project, RoundRow } from "../api/types";
+import type { Job, Progress, Project, RoundRow } from "../api/types";
 import { tell, tellError } from "../state/notices";
 import { Empty } from "./controls";
 import { Histogram } from "./histogram";
 import { Header } from "./header";
 import { Jobs } from "./jobs";
 import { CurvePanel } from "./curvepanel";
-import { clock, duration } from "./format";
+import { AdvicePanel, People } from "./advicepanel";
+import { Models } from "./models";
 import { TriagePanel } from "./triage";
 
 export function ProgressView({ project }: { project: Project }) {
@@ -33,18 +34,23 @@ export function ProgressView({ project }: { project: Project }) {
         <div class="grid">
           <section class="panel panel-wide">{progress && <CurvePanel points={progress.curve} />}</section>
           <section class="panel">
+            <h2>Go on asking?</h2>
+            {progress && <AdvicePanel advice={progress.stopping} />}
             <h2>Expected quality of the pool</h2>
-            {progress?.pool_quality ? <PoolQuality pool={progress.pool_quality} /> : <Empty title="No prediction yet">The first model fills this.</Empty>}
+            {progress?.pool_quality ? <PoolQuality pool={progress.pool_quality} /> : <Empty title={progress?.pool_note || "No prediction yet"}>{progress?.pool_note ? "" : "The first model fills this."}</Empty>}
           </section>
           <section class="panel panel-wide">
-            <h2>Jobs</h2>
-            <Jobs project={project.id} jobs={jobs} onChange={refresh} />
+            <h2>Models</h2>
+            <Models project={project.id} models={progress?.models ?? []} curve={progress?.curve ?? []} onChange={refresh} />
           </section>
           <section class="panel">
             <h2>Rounds</h2>
             <Rounds rounds={progress?.rounds ?? []} />
-            <h2>Models</h2>
-            <Models models={progress?.models ?? []} />
+            {progress && <People effort={progress.effort} queried={progress.queried} />}
+          </section>
+          <section class="panel panel-wide">
+            <h2>Jobs</h2>
+            <Jobs project={project.id} jobs={jobs} onChange={refresh} />
           </section>
           {progress && <TriagePanel project={project} version={`${progress.answered} ${progress.models.length} ${progress.pool_quality?.mean}`} />}
         </div>
@@ -102,34 +108,6 @@ function PoolQuality({ pool }: { pool: NonNullable<Progress["pool_quality"]> }) 
       </p>
       <Histogram counts={pool.histogram} label="Unlabelled cases by expected quality, 0 to 1" />
     </>
-  );
-}
-
-function Models({ models }: { models: ModelRow[] }) {
-  if (models.length === 0) return <Empty title="No model yet">Answer some cases; training starts by itself.</Empty>;
-  return (
-    <table class="table table-small" data-testid="models">
-      <thead>
-        <tr>
-          <th>Model</th>
-          <th>Made</th>
-          <th class="number">Cases</th>
-          <th class="number">Steps</th>
-          <th class="number">Took</th>
-        </tr>
-      </thead>
-      <tbody>
-        {[...models].reverse().map((model) => (
-          <tr key={model.id}>
-            <td class="strong">{model.index}</td>
-            <td>{clock(model.created_at)}</td>
-            <td class="number">{model.cases ?? "–"}</td>
-            <td class="number">{model.steps ?? "–"}</td>
-            <td class="number">{model.seconds === null ? "–" : duration(model.seconds)}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
   );
 }
 

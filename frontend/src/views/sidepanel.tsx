@@ -3,6 +3,7 @@ import { submitSession } from "../state/answering";
 import { adoptOffer } from "../state/proposals";
 import type { CaseSession } from "../state/session";
 import { ClassChooser } from "./classchooser";
+import { Provenance, Replaces } from "./provenance";
 import { DrawingOptions, LabelChooser } from "./drawing";
 import { GestureOptions } from "./gestures";
 import { HypothesisOptions } from "./hypotheses";
@@ -28,8 +29,7 @@ export function SidePanel({ session, ask }: { session: CaseSession; ask: (dialog
 }
 
 function Reason({ session }: { session: CaseSession }) {
-  const { assignment, previous } = session.opened;
-  const prediction = session.prediction.value;
+  const { assignment } = session.opened;
   const { instructions } = session.project;
   return (
     <section class="block">
@@ -38,10 +38,7 @@ function Reason({ session }: { session: CaseSession }) {
           {assignment.reason}
         </p>
       )}
-      <p class="facts">
-        {prediction ? <ModelExpects quality={prediction.quality} low={prediction.quality_low} high={prediction.quality_high} index={prediction.model_index} /> : <span>No proposal yet: no model has seen this case</span>}
-        {previous && <span>Starts from your earlier answer</span>}
-      </p>
+      <Provenance session={session} />
       {session.offered.value && (
         <button class="small" data-testid="use-proposal" onClick={() => adoptOffer(session)}>
           Use the new proposal of model {session.offered.value.prediction.model_index}
@@ -62,21 +59,12 @@ function Reason({ session }: { session: CaseSession }) {
   );
 }
 
-function ModelExpects({ quality, low, high, index }: { quality: number | null; low: number | null; high: number | null; index: number }) {
-  const range = low !== null && high !== null ? ` (${low.toFixed(2)}–${high.toFixed(2)})` : "";
-  return (
-    <span data-testid="proposal">
-      Proposal of model {index}
-      {quality !== null && `, expected quality ${quality.toFixed(2)}${range}`}
-    </span>
-  );
-}
-
 function Verbs({ session, ask }: { session: CaseSession; ask: (dialogue: "skip" | "flag") => void }) {
   const busy = session.busy.value;
   const ready = session.project.kind === "classification" ? session.tag.value !== null : session.draft.value !== null;
   return (
     <div class="verbs">
+      <Replaces session={session} />
       <button class="primary submit" disabled={!ready || busy !== ""} data-testid="submit" onClick={() => void submitSession(session)}>
         {busy === "waiting" ? "Waiting for the server…" : busy === "submitting" ? "Submitting…" : "Submit"} <kbd>Enter</kbd>
       </button>

@@ -61,7 +61,7 @@ function Decisions({ project, found }: { project: Project; found: Triage }) {
         ))}
       </dl>
       <p class="hint">
-        On {accept.patients} evaluated patients {percent(accept.coverage)} were accepted, {percent(accept.accepted_loss)} of these below {found.good}
+        On {accept.patients} evaluated {found.evaluated ? `${found.splits.join(" and ")} ` : ""}patients{leftOut(found)} {percent(accept.coverage)} were accepted, {percent(accept.accepted_loss)} of these below {found.good}
         {found.optimistic && "; validation cases also chose the model, so this is slightly optimistic"}
         {found.unpredicted > 0 && `; ${found.unpredicted} cases are not predicted yet`}.
       </p>
@@ -87,6 +87,12 @@ function Decisions({ project, found }: { project: Project; found: Triage }) {
       </table>
     </>
   );
+}
+
+/** "(4 of validation left out: they also chose the weights)". */
+function leftOut({ evaluated = {}, splits }: Triage): string {
+  const others = Object.entries(evaluated).filter(([split, patients]) => !splits.includes(split) && patients > 0);
+  return others.length === 0 ? "" : ` (${others.map(([split, patients]) => `${patients} of ${split}`).join(", ")} left out: they also chose the weights)`;
 }
 
 function percent(share: number): string {

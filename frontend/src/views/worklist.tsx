@@ -3,7 +3,9 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { listCases } from "../api/calls";
 import type { CaseRow, CaseState, Project } from "../api/types";
 import { tellError } from "../state/notices";
+import { type Filters, keepFilters, keptFilters, lastOffset } from "../state/filters";
 import { annotatorName } from "../state/person";
+import { isComposing, keyOf } from "../tools/keynames";
 import { go, linkTo } from "../state/router";
 import { Bar, Empty } from "./controls";
 import { Header } from "./header";
@@ -20,22 +22,22 @@ const STATES: [CaseState, string][] = [
 ];
 
 export function Worklist({ project }: { project: Project }) {
-  const [state, setState] = useState<CaseState>("all");
-  const [search, setSearch] = useState("");
-  const [offset, setOffset] = useState(0);
+  const [filters, setFilters] = useState<Filters>(() => keptFilters(project.id));
+  const { state, search, offset } = filters;
   const [found, setFound] = useState<{ total: number; rows: CaseRow[] } | null>(null);
   const person = annotatorName.value;
   useEffect(() => {
     document.title = `${project.name} – medloop`;
     const abort = new AbortController();
     listCases(project.id, { state, search, limit: PAGE, offset }, abort.signal)
-      .then(setFound)
+      .then((page) => (page.rows.length === 0 && offset > 0 ? show({ offset: lastOffset(page.total, PAGE) }) : setFound(page)))
       .catch((error: unknown) => abort.signal.aborted || tellError(error));
     return () => abort.abort();
   }, [project, state, search, offset, person]);
-  const choose = (next: CaseState): void => {
-    setState(next);
-    setOffset(0);
+  const show = (changed: Partial<Filters>): void => {
+    const next = { ...filters, ...changed };
+    keepFilters(project.id, next);
+    setFilters(next);
   };
   return (
     <div class="view">
@@ -43,16 +45,15 @@ export function Worklist({ project }: { project: Project }) {
       <main class="page page-wide">
         <Counts project={project} />
         <KeptEdits project={project} />
+        <Damaged project={project} />
         <div class="filter-bar">
           <SearchBox
-            onSearch={(text) => {
-              setSearch(text);
-              setOffset(0);
-            }}
+            search={search}
+            onSearch={(text) => show({ search: text, offset: 0 })}
           />
           <div class="segments" role="group" aria-label="Show">
             {STATES.map(([value, name]) => (
-              <button key={value} aria-pressed={state === value} data-testid={`filter-${value}`} onClick={() => choose(value)}>
+              <button key={value} aria-pressed={state === value} data-testid={`filter-${value}`} onClick={() => show({ state: value, offset: 0 })}>
                 {name}
               </button>
             ))}
@@ -63,7 +64,7 @@ export function Worklist({ project }: { project: Project }) {
           </a>
         </div>
         {found && <CaseTable project={project} rows={found.rows} />}
-        {found && <Pages total={found.total} offset={offset} onOffset={setOffset} />}
+        {found && <Pages total={found.total} offset={offset} onOffset={(next) => show({ offset: next })} />}
       </main>
     </div>
   );
@@ -97,11 +98,26 @@ function Counts({ project }: { project: Project }) {
   );
 }
 
-function SearchBox({ onSearch }: { onSearch: (text: string) => void }) {
+function Damaged({ project }: { project: Project }) {
+  const damaged = project.damaged ?? [];
+  if (damaged.length === 0) return null;
+  return (
+    <p class="banner" role="status" data-testid="damaged">
+      Left out of training and export, because stored bytes are damaged:{" "}
+      {damaged.map(({ case_id, name, reason }) => (
+        <a key={case_id} href={linkTo.case(project.id, case_id)} title={reason}>
+          {name}
+        </a>
+      ))}
+    </p>
+  );
+}
+
+function SearchBox({ search, onSearch }: { search: string; onSearch: (text: string) => void }) {
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      if (event.key !== "/" || event.target instanceof HTMLInputElement) return;
+      if (keyOf(event) !== "/" || event.target instanceof HTMLInputElement) return;
       event.preventDefault();
       input.current?.focus();
     };
@@ -114,11 +130,13 @@ function SearchBox({ onSearch }: { onSearch: (text: string) => void }) {
       <input
         ref={input}
         type="search"
+        defaultValue={search}
         placeholder="Search name or patient"
         aria-label="Search cases"
         data-testid="search"
         onInput={(event) => onSearch(event.currentTarget.value)}
         onKeyDown={(event) => {
+          if (isComposing(event)) return;
           if (event.key === "Enter" || event.key === "ArrowDown") {
             event.preventDefault();
             document.querySelector<HTMLElement>("[data-row]")?.focus();
@@ -133,7 +151,7 @@ function SearchBox({ onSearch }: { onSearch: (text: string) => void }) {
 function CaseTable({ project, rows }: { project: Project; rows: CaseRow[] }) {
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      if (event.target !== document.body || event.ctrlKey) return;
+      if (event.target !== document.body || event.ctrlKey || event.repeat || isComposing(event)) return;
       if (event.key === "Enter") go(linkTo.next(project.id));
       if (event.key === "ArrowDown") document.querySelector<HTMLElement>("[data-row]")?.focus();
     };
@@ -174,7 +192,7 @@ function Row({ project, row }: { project: Project; row: CaseRow }) {
       data-testid={`case-${row.id}`}
       onClick={open}
       onKeyDown={(event) => {
-        if (event.key === "Enter") open();
+        if (event.key === "Enter" && !event.repeat) open();
         const sibling = event.key === "ArrowDown" ? "nextElementSibling" : event.key === "ArrowUp" ? "previousElementSibling" : null;
         if (!sibling) return;
         event.preventDefault();
@@ -186,6 +204,12 @@ function Row({ project, row }: { project: Project; row: CaseRow }) {
       <td>{row.split}</td>
       <td>
         <span class={`state state-${row.state}`}>{row.state}</span>
+        {row.reason && (
+          <span class="hint reason" data-testid={`reason-${row.id}`}>
+            {row.reason}
+            {row.reason_by && ` (${row.reason_by})`}
+          </span>
+        )}
       </td>
       <td class="number">{row.answers}</td>
       <td>

@@ -45,8 +45,15 @@ export function channelOf(volume: Volume, channel: number): Voxels {
   return volume.values.subarray(channel * volume.voxels, (channel + 1) * volume.voxels);
 }
 
+/** How many voxels of a channel are there; colours need all three. */
+export function receivedOf({ received, voxels }: Volume, view: "rgb" | number): number {
+  return Math.min(voxels, Math.max(0, received - (view === "rgb" ? 2 : view) * voxels));
+}
+
+/** NaN where the value is not there yet. */
 export function valueAt(volume: Volume, channel: number, voxel: Triple): number {
-  return volume.values[channel * volume.voxels + flatIndex(volume.shape, voxel)] ?? Number.NaN;
+  const index = flatIndex(volume.shape, voxel);
+  return index < receivedOf(volume, channel) ? volume.values[channel * volume.voxels + index]! : Number.NaN;
 }
 
 function arrayOf(dtype: string): (typeof ARRAYS)[keyof typeof ARRAYS] {

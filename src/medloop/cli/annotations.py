@@ -30,9 +30,10 @@ def flag(
     """
     from medloop.core.records import Annotation
     from medloop.loop.annotators import annotator_named
-    from medloop.loop.answers import flag_case, open_case, skip_case
+    from medloop.loop.answers import checked_reason, flag_case, open_case, skip_case
     from medloop.loop.workspace import Workspace
 
+    checked_reason(reason)
     with Workspace.open(folder) as workspace:
         found = _case_named(workspace, case)
         with workspace.store.read() as tx:

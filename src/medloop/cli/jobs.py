@@ -17,6 +17,7 @@ from medloop.core.errors import MedloopError
 from medloop.core.records import Job
 from medloop.core.states import JobState
 from medloop.loop.control import LEASE_SECONDS
+from medloop.loop.damage import damaged_cases
 from medloop.loop.work import run_job
 from medloop.loop.workspace import Workspace
 from medloop.server.locks import WORKER_LOCK, FolderLock, is_held
@@ -46,6 +47,8 @@ def have_done(workspace: Workspace, job: Job, *, threads: int) -> Job:
             _watch(workspace, job, bar)
         else:
             _work(workspace, bar, threads or os.cpu_count() or 1)
+    for case in damaged_cases(workspace):
+        say(str(case))
     ended = workspace.store.jobs.get(job.id)
     if ended.state != JobState.DONE:
         raise MedloopError(f"The {ended.kind} job {ended.state}: {_last_line(ended.error)}", remedy="medloop status tells more")

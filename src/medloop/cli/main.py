@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from medloop import __version__
-from medloop.cli import annotations, configuring, learning, measuring, models, projects, prompting, serving, studies, triage
+from medloop.cli import annotations, configuring, keeping, learning, measuring, models, projects, prompting, serving, studies, triage
 from medloop.core.errors import MedloopError, SettingError
 
 DEBUG = "MEDLOOP_DEBUG"
@@ -49,7 +49,9 @@ for command in (
     projects.export,
     learning.strategies,
     studies.simulate,
-    projects.audit,
+    keeping.audit,
+    keeping.doctor,
+    keeping.backup,
 ):
     app.command(command.__name__.rstrip("_"))(command)
 

@@ -33,7 +33,7 @@ def measure(
     if out is not None and (out.is_dir() or not out.resolve().parent.is_dir()):
         raise SettingError(f"--out must be a file in a folder that exists, got {out}", remedy="name a file such as measures.csv")
     with Workspace.open(folder) as workspace:
-        found = measure_project(workspace, of=wanted)
+        found = measure_project(workspace, of=wanted, log=say)
     if out is not None:
         _write(out, found)
         say(f"Wrote {out}")

@@ -120,6 +120,9 @@ def export(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.", show_default=False)],
     fmt: Annotated[str, typer.Option("--format", help="nifti, msd, nnunet, csv or model.", show_default=False)],
     model: Annotated[int | None, typer.Option(help="Which model to write; the one in use by default.", show_default=False)] = None,
+    regular_grid: Annotated[
+        bool, typer.Option("--regular-grid", help="Resample cases with tilted or sheared axes, which ITK and nnU-Net refuse.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the answers or the model to a folder.
@@ -130,36 +133,10 @@ def export(
     from medloop.loop.workspace import Workspace
 
     with Workspace.open(folder) as workspace:
-        done = export_project(workspace, out, fmt, model=model)
+        done = export_project(workspace, out, fmt, model=model, regular_grid=regular_grid)
     if as_json:
         print_json(done)
     else:
         for note in done.notes:
-            say(note)
+            say(f"note: {note}")
         typer.echo(f"{done.cases} {'networks' if fmt == 'model' else 'cases'} written to {done.folder} as {done.format}")
-
-
-def audit(
-    folder: ProjectFolder,
-    action: Annotated[str, typer.Argument(metavar="verify", help="What to do: verify.")] = "verify",
-    as_json: AsJson = False,
-) -> None:
-    """Check that no record was tampered with.
-
-    Follows the chain of events from the first to the last, and holds every row against it.
-    """
-    from medloop.core.errors import IntegrityError
-    from medloop.loop.workspace import Workspace
-    from medloop.store.audit import verify
-
-    if action != "verify":
-        raise SettingError(f"The audit can only verify, got {action!r}")
-    with Workspace.open(folder) as workspace:
-        found = verify(workspace.store)
-    if as_json:
-        print_json(found)
-    elif found.ok:
-        typer.echo(f"{found.events} events, unbroken; last digest {found.last_digest}")
-    if not found.ok:
-        at = f" at event {found.first_bad}" if found.first_bad is not None else ""
-        raise IntegrityError(f"The audit is broken{at}: {found.reason}", remedy="restore the project from a backup")

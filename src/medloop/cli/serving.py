@@ -45,12 +45,17 @@ def worker(folder: ProjectFolder, threads: Threads = 0) -> None:
     import signal
     import threading
 
-    from medloop.core.errors import NotFoundError
+    from medloop.core.errors import NotFoundError, StorageError
     from medloop.server.folders import project_folders
     from medloop.server.worker import NICENESS, work
+    from medloop.store.private import why_read_only
 
     if not project_folders(folder):
         raise NotFoundError(f"{folder} holds no medloop project", remedy="make one with: medloop init FOLDER --kind … --label …")
+    reasons = [why_read_only(one) for one in project_folders(folder)]
+    if all(reasons):
+        raise StorageError(f"A worker can do nothing here: {reasons[0]}", remedy="copy the project to where it can be written")
+    os.umask(0o077)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopping.set())

@@ -6,7 +6,9 @@ import typer
 
 from medloop.core.records import Job
 from medloop.core.states import JobState
+from medloop.loop.damage import DamagedCase, damaged_cases
 from medloop.loop.effort import EffortLine
+from medloop.loop.label_versions import LabelGap, label_gaps
 from medloop.loop.left_out import LeftOutCase, refused_cases
 from medloop.loop.model_lines import ModelLine, score_words
 from medloop.loop.progress import CurvePoint, progress
@@ -49,6 +51,8 @@ class Standing:
         queried: Per label, how many answered training cases hold it and how many of them a query chose.
         stopping: Whether to go on asking, and why.
         left_out: Cases that were skipped or flagged, by whom and why.
+        label_gaps: Labels that were added after some annotations, which say nothing of them.
+        damaged: Cases whose bytes were found damaged and that nothing learns from until they are restored.
     """
 
     id: str
@@ -69,6 +73,8 @@ class Standing:
     queried: tuple[ClassCount, ...]
     stopping: Advice
     left_out: tuple[LeftOutCase, ...] = ()
+    label_gaps: tuple[LabelGap, ...] = ()
+    damaged: tuple[DamagedCase, ...] = ()
 
 
 def standing(workspace: Workspace) -> Standing:
@@ -95,6 +101,8 @@ def standing(workspace: Workspace) -> Standing:
         queried=made.queried,
         stopping=made.stopping,
         left_out=refused_cases(workspace),
+        label_gaps=label_gaps(workspace),
+        damaged=damaged_cases(workspace),
     )
 
 
@@ -109,13 +117,8 @@ def print_standing(found: Standing) -> None:
     typer.echo(f"answers {counts['answered']}; {counts['unanswered']} to go, {counts['skipped']} skipped, {counts['flagged']} flagged")
     typer.echo(f"round   {_round(found)}" if found.round else "round   none yet")
     typer.echo(f"model   {_model(found)}")
-    for point in found.evaluations:
-        if point.warning:
-            typer.echo(f"        {point.split}: {point.warning}")
-    for case in found.left_out[:LEFT_OUT_SHOWN]:
-        typer.echo(f"left out {case}")
-    if len(found.left_out) > LEFT_OUT_SHOWN:
-        typer.echo(f"left out {len(found.left_out) - LEFT_OUT_SHOWN} more; the worklist shows them")
+    for warning in _warnings(found):
+        typer.echo(warning)
     for note in _choices(found):
         typer.echo(f"        {note}")
     for line in found.effort:
@@ -128,6 +131,16 @@ def print_standing(found: Standing) -> None:
     for job in found.jobs:
         typer.echo(f"job     {job.kind} {job.state}{_detail(job)}")
     typer.echo(f"worker  {'at work' if found.worker else 'none; medloop serve or medloop worker starts one'}")
+
+
+def _warnings(found: Standing) -> list[str]:
+    """Scores that flatter their model, and cases that are left out, with their reasons."""
+    lines = [f"        {point.split}: {point.warning}" for point in found.evaluations if point.warning]
+    lines += [f"labels  {gap}" for gap in found.label_gaps]
+    lines += [f"damaged {case}" for case in found.damaged]
+    lines += [f"out     {case}" for case in found.left_out[:LEFT_OUT_SHOWN]]
+    more = len(found.left_out) - LEFT_OUT_SHOWN
+    return lines + ([f"out     {more} more; the worklist shows them"] if more > 0 else [])
 
 
 def _counts(now: ProjectStatus) -> dict[str, int]:

@@ -25,8 +25,12 @@ Shape3: TypeAlias = tuple[int, int, int]
 MAX_AXIS = 32767
 """Longest axis accepted: the limit of a NIfTI-1 dimension (a signed 16-bit number)."""
 
-AFFINE_TOLERANCE_MM = 1e-3
-"""Two grids count as equal when no corner voxel differs by more: far below any scanner's precision."""
+GRID_TOLERANCE = 0.05
+"""Two grids count as equal when no corner voxel lies further off than this share of a voxel, in either grid.
+
+Tools that keep positions as 32-bit floats, or an oblique or slightly sheared affine as rotation and spacing, move corners by a
+few thousandths of a voxel; a shift of one twentieth changes no voxel's label.
+"""
 
 _PLANE_AXES: dict[PlaneName, tuple[int, int, int]] = {
     # world axes: (horizontal, vertical, through the slice)
@@ -151,10 +155,16 @@ class Grid:
         """What keeps two grids from being the same, in words; None when they agree within tolerance."""
         if self.shape != other.shape:
             return f"shape {_x(self.shape)} against {_x(other.shape)}"
+        gap_mm, share = self.gap_to(other)
+        return f"positions differ by up to {gap_mm:.3g} mm ({share:.2g} of a voxel)" if share > GRID_TOLERANCE else None
+
+    def gap_to(self, other: "Grid") -> tuple[float, float]:
+        """How far the corners of two grids of one shape lie apart at most: in mm, and as a share of a voxel."""
         last = np.array(self.shape, dtype=np.float64) - 1
         corners = np.array([[a, b, c] for a in (0, last[0]) for b in (0, last[1]) for c in (0, last[2])])
-        gap = float(np.abs(self.to_mm(corners) - other.to_mm(corners)).max())
-        return f"positions differ by up to {gap:.3g} mm" if gap > AFFINE_TOLERANCE_MM else None
+        mine, theirs = self.to_mm(corners), other.to_mm(corners)
+        shares = (np.abs(self.to_voxels(theirs) - corners).max(), np.abs(other.to_voxels(mine) - corners).max())
+        return float(np.abs(mine - theirs).max()), float(max(shares))
 
     def same_as(self, other: "Grid") -> bool:
         """Whether both grids put the same voxels at the same places."""

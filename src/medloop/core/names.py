@@ -69,7 +69,7 @@ RESERVED = frozenset(
 _JOINERS = re.compile("(?<=[^\x00-\x7f\u200c\u200d])[\u200c\u200d](?=[^\x00-\x7f\u200c\u200d])")
 """The invisible joiners that Persian and Indic names are written with; elsewhere they would only make doubles."""
 
-_LIKE_AN_ID = re.compile(r"(annotator|worker|inline|job|project)-")
+_LIKE_AN_ID = re.compile(r"(annotator|worker|inline|cli|job|project)-")
 
 
 def checked_name(name: str, *, program: bool = False) -> str:

@@ -33,8 +33,29 @@ Json: TypeAlias = Mapping[str, Any]
 EVALUATION_SPLITS: tuple[Split, ...] = ("validation", "test", "audit")
 """Splits whose answers no model ever trains on."""
 
-LABEL_COLOURS = ("#e6550d", "#3182bd", "#31a354", "#d6c428", "#8c6bb1", "#e377c2", "#17becf", "#bcbd22", "#969696")
-"""Default overlay colours, told apart in light and dark and by most colour-blind readers."""
+LABEL_COLOURS = (
+    "#d80000",
+    "#4e27ff",
+    "#d8ff00",
+    "#3bd8ff",
+    "#4effc4",
+    "#d81476",
+    "#2789b1",
+    "#d88989",
+    "#764e76",
+    "#d8b100",
+    "#4e6200",
+    "#629dff",
+    "#c4894e",
+    "#ffd89d",
+    "#4e9d9d",
+    "#d89dc4",
+    "#14629d",
+    "#894e4e",
+    "#62894e",
+    "#ebd8ff",
+)
+"""Default overlay colours: twenty that differ from each other and from grey, also for deuteranopes; the first ones most."""
 
 
 def now() -> str:
@@ -179,7 +200,7 @@ class Case:
         patient: Pseudonymous patient; all cases of one patient share a split.
         voxels: Blob of the raw voxels: file order (I fastest, then J, K, channel), little endian, gzip.
         dtype: numpy name of the voxels' dtype: uint8, int8, uint16, int16, uint32, int32 or float32.
-        window: Intensities (low, high) to draw first: 0.5 and 99.5 percentile of the first channel.
+        window: Intensities (low, high) to draw first: the files' own window, else the 0.5 and 99.5 percentile of the first channel.
         value_range: Smallest and largest intensity.
         split: Fixed at import, never migrates.
         stratum: Key used to stratify the split ("" when none).

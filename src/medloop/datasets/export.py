@@ -5,87 +5,29 @@ place and renamed at the end. Answers never trained on stay apart from training 
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
-from medloop.core.records import Json, Source, Split
-from medloop.datasets.drawing import is_picture, pixel_mm, write_labels, write_picture, write_picture_labels, write_volume
-from medloop.datasets.staging import FileNames, staged_folder, write_rows
+from medloop.core.records import Json
+from medloop.datasets.drawing import is_picture, write_labels, write_picture, write_picture_labels, write_volume
+from medloop.datasets.export_tally import TABLE_COLUMNS, DatasetNames, ExportCase, Exported, ExportTally, dataset_names
+from medloop.datasets.files import SIDECAR
+from medloop.datasets.staging import staged_folder, write_rows
+
+__all__ = ["ExportCase", "Exported", "Exporter", "export_csv", "export_msd", "export_nifti", "export_nnunet"]
+
+SPLITS = "splits_final.json"
+_NNUNET_FOLDER = re.compile(r"Dataset\d{3}_\w+")
 
 
-@dataclass(frozen=True)
-class ExportCase:
-    """One case to write.
-
-    Attributes:
-        name: Becomes the file name, made safe.
-        patient: Pseudonymous.
-        split: Decides the list or folder it goes to.
-        image: Intensities.
-        mask: Its answer, None when there is none.
-        tag: Name of its class, None when there is none.
-        source: Where it came from; decides the mask's header and whether pictures stay pictures.
-    """
-
-    name: str
-    patient: str
-    split: Split
-    image: Image
-    mask: Mask | None
-    tag: str | None
-    source: Source
+Exporter: TypeAlias = Callable[..., Exported]
 
 
-@dataclass(frozen=True)
-class Exported:
-    """What an export wrote.
-
-    Attributes:
-        folder: Where.
-        cases: How many images.
-        answers: How many of them with a mask or a class.
-    """
-
-    folder: Path
-    cases: int
-    answers: int
-
-
-Exporter: TypeAlias = Callable[[Iterable[ExportCase], Path, Sequence[str]], Exported]
-
-
-@dataclass
-class _Tally:
-    names: FileNames = field(default_factory=FileNames)
-    cases: int = 0
-    answers: int = 0
-    channels: int = 1
-
-    def name(self, case: ExportCase) -> str:
-        """The case's file name; counts it."""
-        if case.mask is not None:
-            case.mask.grid.require_same(case.image.grid, f"{case.name}: the mask")
-        self.cases += 1
-        self.answers += case.mask is not None or case.tag is not None
-        self.channels = max(self.channels, case.image.channels)
-        return self.names.of(case.name)
-
-    def result(self, folder: Path) -> Exported:
-        """The summary.
-
-        Raises:
-            InputError: Nothing was written.
-        """
-        if self.cases == 0:
-            raise InputError("An export needs at least one case, got none", remedy="import cases first")
-        return Exported(folder, self.cases, self.answers)
-
-
-def export_msd(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str]) -> Exported:
+def export_msd(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str], *, regular_grid: bool = False) -> Exported:
     """A Decathlon folder: dataset.json, imagesTr, labelsTr, imagesTs, labelsTs.
 
     Training and validation answers go to `training` and `validation`, test and audit answers to lists of their
@@ -95,30 +37,36 @@ def export_msd(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str])
         cases: Read one at a time.
         folder: New or empty.
         labels: Names of the mask values 1, 2, … in order.
+        regular_grid: Resample cases whose voxel axes are not at right angles, and write headers that ITK reads.
 
     Raises:
         ConflictError: The folder is not empty.
         StorageError: The disk refuses.
         InputError: No cases, or a mask off its image's grid.
     """
-    tally = _Tally()
+    tally = ExportTally(regular_grid)
     lists: dict[str, list[Json]] = {"training": [], "validation": [], "test": [], "audit": []}
     with staged_folder(folder) as out:
-        for case in cases:
-            part = _part(case)
-            file = f"{tally.name(case)}.nii.gz"
+        for given in cases:
+            case, name = tally.take(given)
+            part, file = _part(case), f"{name}.nii.gz"
             write_volume(out / f"images{part}" / file, case.image, case.source)
             entry = {"image": f"./images{part}/{file}", "patient": case.patient}
             if case.mask is not None:
                 write_labels(out / f"labels{part}" / file, case.mask, case.source)
                 entry["label"] = f"./labels{part}/{file}"
             lists[_list_of(case)].append(entry)
+            tally.row(case, f"images{part}/{file}")
+        names = dataset_names(tally, labels)
+        if len({len(found) for found in tally.channel_names if found}) > 1:
+            tally.notes.append(f"the cases have different numbers of channels; dataset.json names {tally.channels}")
         done = tally.result(folder)
-        _write_json(out / "dataset.json", _decathlon(folder.name, labels, tally.channels, lists))
+        _write_json(out / "dataset.json", _decathlon(folder.name, names, lists))
+        write_rows(out / SIDECAR, ("filename", *TABLE_COLUMNS), tally.rows)
     return done
 
 
-def export_nnunet(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str]) -> Exported:
+def export_nnunet(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str], *, regular_grid: bool = False) -> Exported:
     """An nnU-Net raw folder, version 2: `imagesTr/CASE_0000.nii.gz`, `labelsTr/CASE.nii.gz`, dataset.json.
 
     Training and validation answers go to Tr, as nnU-Net draws its own folds; test and audit answers and images without
@@ -128,17 +76,19 @@ def export_nnunet(cases: Iterable[ExportCase], folder: Path, labels: Sequence[st
         cases: Read one at a time; all need the same number of channels.
         folder: New or empty; nnU-Net wants it called DatasetNNN_NAME.
         labels: Names of the mask values 1, 2, … in order.
+        regular_grid: Resample cases whose voxel axes are not at right angles, and write headers that ITK reads.
 
     Raises:
         ConflictError: The folder is not empty.
         StorageError: The disk refuses.
         InputError: No cases, a mask off its image's grid, or differing channels.
     """
-    tally = _Tally()
-    training = 0
+    tally = ExportTally(regular_grid)
+    folds: dict[str, list[str]] = {"train": [], "val": []}
     with staged_folder(folder) as out:
-        for case in cases:
-            part, name = _part(case), tally.name(case)
+        for given in cases:
+            case, name = tally.take(given, plain=True)
+            part = _part(case)
             if case.image.channels != tally.channels:
                 raise InputError(f"{case.name}: nnU-Net needs {tally.channels} channels in every case, got {case.image.channels}")
             for channel in range(case.image.channels):
@@ -146,21 +96,35 @@ def export_nnunet(cases: Iterable[ExportCase], folder: Path, labels: Sequence[st
                 write_volume(out / f"images{part}" / f"{name}_{channel:04d}.nii.gz", alone, case.source)
             if case.mask is not None:
                 write_labels(out / f"labels{part}" / f"{name}.nii.gz", case.mask, case.source)
-            training += part == "Tr"
-        done = tally.result(folder)
-        _write_json(
-            out / "dataset.json",
-            {
-                "channel_names": {str(n): f"channel {n}" for n in range(tally.channels)},
-                "labels": {"background": 0, **{name: value for value, name in enumerate(labels, start=1)}},
-                "numTraining": training,
-                "file_ending": ".nii.gz",
-            },
-        )
-    return done
+            if part == "Tr":
+                folds["val" if case.split == "validation" else "train"].append(name)
+            tally.row(case, f"images{part}/{name}_0000.nii.gz")
+        _finish_nnunet(out, folder, tally, labels, folds)
+        return tally.result(folder)
 
 
-def export_nifti(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str]) -> Exported:
+def _finish_nnunet(out: Path, folder: Path, tally: ExportTally, labels: Sequence[str], folds: Mapping[str, Sequence[str]]) -> None:
+    """Everything beside the images; see nnU-Net's documentation/dataset_format.md and verify_dataset_integrity.py, version 2."""
+    names = dataset_names(tally, labels)
+    training = len(folds["train"]) + len(folds["val"])
+    if tally.cases and training == 0:
+        raise InputError("nnU-Net needs a mask for training, got those of test and audit cases only", remedy="annotate a training case")
+    description = {
+        "channel_names": {str(n): name for n, name in enumerate(names.channels)},
+        "labels": {"background": 0, **{name: value for value, name in enumerate(names.labels, start=1)}},
+        "numTraining": training,
+        "file_ending": ".nii.gz",
+    }
+    _write_json(out / "dataset.json", description)
+    write_rows(out / SIDECAR, ("filename", *TABLE_COLUMNS), tally.rows)
+    if folds["train"] and folds["val"]:
+        _write_json(out / SPLITS, [{part: list(found) for part, found in folds.items()}])
+        tally.notes.append(f"{SPLITS} holds the validation split as one fold; nnU-Net reads it from its folder of preprocessed data")
+    if not _NNUNET_FOLDER.fullmatch(folder.name):
+        tally.notes.append(f"nnU-Net wants the folder called DatasetNNN_NAME, not {folder.name}")
+
+
+def export_nifti(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str], *, regular_grid: bool = False) -> Exported:
     """`images/` and `labels/` of equal names, labels.json, and index.csv with patients and splits.
 
     Volumes are NIfTI; what came as a picture stays a PNG where its values allow.
@@ -169,60 +133,60 @@ def export_nifti(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str
         cases: Read one at a time.
         folder: New or empty.
         labels: Names of the mask values 1, 2, … in order.
+        regular_grid: Resample cases whose voxel axes are not at right angles, and write headers that ITK reads.
 
     Raises:
         ConflictError: The folder is not empty.
         StorageError: The disk refuses.
         InputError: No cases, or a mask off its image's grid.
     """
-    tally = _Tally()
-    rows: list[list[str]] = []
+    tally = ExportTally(regular_grid)
     with staged_folder(folder) as out:
-        for case in cases:
-            name = tally.name(case)
+        for given in cases:
+            case, name = tally.take(given)
             file = _write_plain(out / "images", name, case)
             if case.mask is not None:
                 _write_plain_labels(out / "labels", name, case, case.mask)
-            rows.append([file, case.patient, _given_split(case), pixel_mm(case.image)])
+            tally.row(case, file)
         done = tally.result(folder)
-        write_rows(out / "index.csv", ("filename", "patient_id", "split", "pixel_size_mm"), rows)
+        write_rows(out / "index.csv", ("filename", *TABLE_COLUMNS), tally.rows)
         _write_json(out / "labels.json", {name: value for value, name in enumerate(labels, start=1)})
     return done
 
 
-def export_csv(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str]) -> Exported:
+def export_csv(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str], *, regular_grid: bool = False) -> Exported:
     """`labels.csv` (filename, label, patient_id, split) and `images/`: for classification.
 
     Args:
         cases: Read one at a time.
         folder: New or empty.
         labels: Names of the classes; every tag is one of them.
+        regular_grid: As in `export_msd`.
 
     Raises:
         ConflictError: The folder is not empty.
         StorageError: The disk refuses.
         InputError: No cases, or a tag that is no label.
     """
-    tally = _Tally()
+    tally = ExportTally(regular_grid)
     known = set(labels)
-    rows: list[list[str]] = []
     with staged_folder(folder) as out:
-        for case in cases:
+        for given in cases:
+            case, name = tally.take(given)
             if case.tag is not None and case.tag not in known:
                 raise InputError(f"{case.name}: a class must be one of {', '.join(sorted(known))}, got {case.tag!r}")
-            file = _write_plain(out / "images", tally.name(case), case)
-            rows.append([file, case.tag or "", case.patient, _given_split(case), pixel_mm(case.image)])
+            tally.row(case, _write_plain(out / "images", name, case), case.tag or "")
         done = tally.result(folder)
-        write_rows(out / "labels.csv", ("filename", "label", "patient_id", "split", "pixel_size_mm"), rows)
+        write_rows(out / "labels.csv", ("filename", "label", *TABLE_COLUMNS), tally.rows)
     return done
 
 
-def _decathlon(name: str, labels: Sequence[str], channels: int, lists: Mapping[str, Sequence[Json]]) -> Json:
+def _decathlon(name: str, names: DatasetNames, lists: Mapping[str, Sequence[Json]]) -> Json:
     return {
         "name": name,
         "tensorImageSize": "3D",
-        "modality": {str(n): f"channel {n}" for n in range(channels)},
-        "labels": {"0": "background", **{str(value): label for value, label in enumerate(labels, start=1)}},
+        "modality": {str(n): channel for n, channel in enumerate(names.channels)},
+        "labels": {"0": "background", **{str(value): label for value, label in enumerate(names.labels, start=1)}},
         "numTraining": len(lists["training"]),
         "numTest": len(lists["test"]),
         **{key: entries for key, entries in lists.items() if entries or key in ("training", "test")},
@@ -256,10 +220,5 @@ def _list_of(case: ExportCase) -> str:
     return "training" if case.split == "train" else case.split
 
 
-def _given_split(case: ExportCase) -> str:
-    """Only answered cases pin their split; the others are drawn anew wherever they go."""
-    return case.split if case.mask is not None or case.tag is not None else ""
-
-
-def _write_json(path: Path, content: Json) -> None:
+def _write_json(path: Path, content: Json | Sequence[Json]) -> None:
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -16,6 +16,9 @@ MAX_NAME = 200
 SIDECAR = "medloop.csv"
 """Table that our exports put beside layouts which know no patients, splits or authors; an import reads it back."""
 
+LINK_RULE = "a link must not lead out of the source's folder, or of the git-annex store it belongs to"
+LINK_REMEDY = "copy the file, or import the folder that holds both"
+
 
 @dataclass(frozen=True)
 class Root:
@@ -99,8 +102,10 @@ class Root:
     def walk(self, under: str = ".") -> tuple[list[Path], list[Refusal]]:
         """The same, and a line for whatever there cannot be listed: unreadable folders, links to nowhere, linked folders, pipes."""
         start = self.folder / under
-        if not start.is_dir() or not self.holds(start):
+        if not start.is_dir():
             return [], []
+        if not self.holds(start):
+            return [], [Refusal(under, "a linked folder must not lead out of the source's folder", "", "copy it, or name it as the source")]
         found: list[Path] = []
         refused: list[Refusal] = []
         faults: list[OSError] = []
@@ -123,8 +128,13 @@ class Root:
 
     def folder_named(self, *names: str) -> str | None:
         """The first of these sub-folders that exists, whatever its letter case."""
-        present = {p.name.lower(): p.name for p in self.folder.iterdir() if p.is_dir()}
-        return next((present[n.lower()] for n in names if n.lower() in present), None)
+        return next(iter(self.folders_named(*names)), None)
+
+    def folders_named(self, *names: str) -> list[str]:
+        """Those of these sub-folders that exist, whatever their letter case, in the order of the names."""
+        wanted = [n.lower() for n in names]
+        present = sorted(p.name for p in self.folder.iterdir() if p.is_dir() and p.name.lower() in wanted)
+        return sorted(present, key=lambda name: wanted.index(name.lower()))
 
 
 def split_suffix(name: str) -> tuple[str, str]:
@@ -142,7 +152,7 @@ def image_files(root: Root, under: str) -> tuple[list[Path], list[Refusal]]:
     files, refused = root.walk(under)
     for path in files:
         if not root.holds(path):
-            refused.append(Refusal(root.label(path), "a link must not lead out of the source's folder", "", "copy the file"))
+            refused.append(Refusal(root.label(path), LINK_RULE, "", LINK_REMEDY))
         elif not split_suffix(path.name)[1]:
             refused.append(Refusal(root.label(path), "an image file ends in .nii, .nii.gz, .png, .jpg or .tif", path.suffix or "no suffix"))
         else:

@@ -94,6 +94,8 @@ def _masks(root: Root, cases: CaseList, mask_folder: str | None) -> dict[str, Pa
         return {}
     files, refused = image_files(root, mask_folder)
     cases.refused += refused
+    for other in root.folders_named(*MASK_FOLDERS)[1:]:
+        cases.refuse(f"{other}/", f"a source has one folder of masks, {mask_folder}/ is read", "", "import the other from a copy")
     keys: dict[str, Path] = {}
     for path in files:
         key = _key(path, root.folder / mask_folder)

@@ -40,6 +40,9 @@ def open_rows(source: Path, *, patient_pattern: str | None = None, masks: MaskRe
     if "image" not in table.columns:
         raise FormatError(f"{path.name}: needs a column for the image, one of {', '.join(COLUMNS['image'][:6])}", remedy="rename it")
     cases = CaseList(patient_rule(patient_pattern))
+    for other in sorted(root.folder.glob("*.csv")) if source.is_dir() else ():
+        if other != root.folder / path.name and not other.name.startswith("."):
+            cases.refuse(other.name, f"a source is one list, {path.name} is read", "", "put both into one, or import this one by its path")
     names = _names(table)
     for number, row in enumerate(table.rows, start=2):
         case = _case(root, table, row, number, names)

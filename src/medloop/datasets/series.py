@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from medloop.core.errors import FormatError
 from medloop.datasets.dataset import CaseSource, Dataset
-from medloop.datasets.files import Root
+from medloop.datasets.files import LINK_REMEDY, LINK_RULE, Root
+from medloop.datasets.index import add_index
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
 
@@ -41,16 +42,22 @@ def open_dicom(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
     files, refused = root.walk()
     cases.refused += refused
     _add_series(root, cases, [path for path in files if _is_ours(root, cases, path)])
+    notes = add_index(root, cases, "index.csv")
     found = cases.sorted()
     if not found and not cases.refused:
         raise FormatError(f"{folder.name}: needs DICOM series, got none", remedy="choose another folder")
-    return Dataset(format="dicom", kind=None, labels=(), channels=(), cases=found, refused=tuple(cases.refused))
+    return Dataset(format="dicom", kind=None, labels=(), channels=(), cases=found, refused=tuple(cases.refused), notes=notes)
 
 
 def _is_ours(root: Root, cases: CaseList, path: Path) -> bool:
-    """Whether a file is DICOM within the root; one that cannot be opened is named."""
+    """Whether a file is DICOM within the root; one that cannot be opened, or is a link out of the root, is named."""
+    if not root.holds(path):
+        cases.refuse(root.label(path), LINK_RULE, "", LINK_REMEDY)
+        return False
+    from medloop.images.dicom_reasons import is_bare
+
     try:
-        return root.holds(path) and is_dicom(path)
+        return is_dicom(path) or is_bare(path)
     except OSError as error:
         cases.refuse(root.label(path), f"a file must be readable: {error.strerror or error}", "", "check its permissions")
         return False

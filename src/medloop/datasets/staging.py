@@ -2,8 +2,8 @@
 
 import csv
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,12 +27,12 @@ def staged_folder(folder: Path) -> Iterator[Path]:
     require_empty(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        staging = folder.parent / f".{folder.name}-{secrets.token_hex(4)}"
+        staging.mkdir()  # who may read an export is what the user's umask says
     except OSError as error:
         raise StorageError(f"Cannot write beside {folder}: {error.strerror}", remedy="choose another folder") from error
     try:
         yield staging
-        staging.chmod(0o755)
         staging.replace(folder)
     except StorageError:
         raise

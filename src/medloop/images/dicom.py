@@ -18,11 +18,12 @@ from medloop.core.arrays import ImageArray
 from medloop.core.errors import FormatError, MedloopError
 from medloop.core.image import Image
 from medloop.core.records import Source
+from medloop.images.dicom_codestreams import require_honest_frames
 from medloop.images.dicom_display import MEASURED, display_of, inversion_end
 from medloop.images.dicom_facts import FileFacts, facts_among, facts_of
 from medloop.images.dicom_geometry import SAME_PLACE_MM, Slice, Stack, slices_of, stack
 from medloop.images.dicom_grouping import group_files
-from medloop.images.dicom_reasons import RefusedFile, codec_refusal
+from medloop.images.dicom_reasons import RefusedFile, codec_refusal, is_bare
 from medloop.images.dicom_series import Header, SeriesListing, files_below, is_dicom, is_image, read_headers
 from medloop.images.files import sha256_of
 from medloop.images.result import MAX_VOXEL_BYTES, Purpose, ReadImage, grid_of, require_finite, rescaled, supported
@@ -64,23 +65,23 @@ def list_series(place: Path | Sequence[Path]) -> SeriesListing:
 
 
 def _may_be_dicom(path: Path) -> bool:
-    """Whether a file has DICOM's mark, or cannot be opened to see; then the reader names it."""
+    """Whether a file has DICOM's mark or its first element, or cannot be opened to see; then the reader names it."""
     try:
-        return is_dicom(path)
+        return is_dicom(path) or is_bare(path)
     except MedloopError:
         return True
 
 
 def _look_at(files: list[Path], found: list[FileFacts], refused: list[RefusedFile]) -> None:
-    """Facts of some files; where reading them breaks down, the one at fault is found by halves."""
+    """Facts of some files; where reading them together breaks down, each is asked alone, so that the one at fault is named."""
     try:
         record = facts_isolated(files)
     except MedloopError as error:
         if len(files) == 1:
             refused.append(RefusedFile(files[0], error.message.removeprefix(f"{files[0].name}: "), error.remedy))
             return
-        for half in (files[: len(files) // 2], files[len(files) // 2 :]):
-            _look_at(half, found, refused)
+        for path in files:
+            _look_at([path], found, refused)
         return
     found += [FileFacts.from_json(one) for one in record["facts"]]
     refused += [RefusedFile(Path(path), rule, remedy) for path, rule, remedy in record["refused"]]
@@ -176,11 +177,18 @@ def _distinct(slices: Sequence[Slice], decoded: dict[tuple[Path, int], ImageArra
             continue
         if not np.array_equal(decoded[one.header.path, one.frame], decoded[kept[-1].header.path, kept[-1].frame]):
             raise FormatError(
-                f"{name}: a series has one slice at a place, {one.header.path.name} and {kept[-1].header.path.name} share theirs",
+                f"{name}: a series has one slice at a place, {_both(one, kept[-1])} share theirs",
                 remedy="split the series by time, echo or b-value",
             )
         notes.append(f"{one.header.path.name} repeats {kept[-1].header.path.name} and is left out")
     return kept
+
+
+def _both(one: Slice, other: Slice) -> str:
+    """Two slices by their files, or by their frames of one file."""
+    if one.header.path == other.header.path:
+        return f"frame {one.frame + 1} and frame {other.frame + 1} of {one.header.path.name}"
+    return f"{one.header.path.name} and {other.header.path.name}"
 
 
 def _decode(header: Header) -> tuple[list[ImageArray], list[str]]:
@@ -189,6 +197,7 @@ def _decode(header: Header) -> tuple[list[ImageArray], list[str]]:
     _require_decoder(header)
     try:
         tags = pydicom.dcmread(header.path)
+        require_honest_frames(name, tags, int(header.tags.get("NumberOfFrames", None) or 1))
         pixels = pixel_array(tags)
         if tags.PhotometricInterpretation == "PALETTE COLOR":
             pixels = _eight_bits(apply_color_lut(pixels, tags))

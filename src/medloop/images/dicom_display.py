@@ -102,7 +102,7 @@ def _named(windows: list[Window]) -> tuple[Window, ...]:
     kept: list[Window] = []
     for window in windows:
         if all((window.low, window.high) != (other.low, other.high) for other in kept):
-            name = (window.name or f"DICOM {len(kept) + 1}") if kept else "DICOM"
+            name = f"DICOM {window.name or len(kept) + 1}" if kept else "DICOM"
             kept.append(Window(name=name, low=window.low, high=window.high))
     return tuple(kept)
 

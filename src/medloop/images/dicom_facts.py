@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medloop.core.errors import MedloopError
-from medloop.images.dicom_reasons import RefusedFile, codec_refusal, kind_refusal, pixel_damage, unmarked_refusal
+from medloop.images.dicom_reasons import RefusedFile, codec_refusal, is_bare, kind_refusal, pixel_damage, unmarked_refusal
 from medloop.images.dicom_series import Header, describe, is_dicom, pseudonym_of, read_header
 
 TOLD_APART_BY = (
@@ -109,7 +109,7 @@ def _look(path: Path) -> FileFacts | tuple[str, str] | None:
     """Facts, or (why not, remedy), or None for a file that has nothing to do with DICOM."""
     try:
         if not is_dicom(path):
-            return unmarked_refusal(path) if path.suffix.lower() == ".dcm" else None
+            return unmarked_refusal(path) if path.suffix.lower() == ".dcm" or is_bare(path) else None
         tags, pixels_at = read_header(path)
         syntax = str(getattr(getattr(tags, "file_meta", None), "TransferSyntaxUID", "") or "")
         if refusal := kind_refusal(tags) or codec_refusal(syntax):

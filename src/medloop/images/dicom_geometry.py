@@ -158,6 +158,8 @@ def _slice(header: Header, frame: int, places: tuple[Any, ...]) -> Slice:
     if pixel is not None and min(pixel) <= 0:
         raise FormatError(f"{name}: PixelSpacing must be positive, got {pixel[0]:g}, {pixel[1]:g}", remedy="export the series again")
     slope = _number(places, "PixelValueTransformationSequence", "RescaleSlope")
+    if slope is None:
+        slope = _number(places, "", "DoseGridScaling")
     intercept = _number(places, "PixelValueTransformationSequence", "RescaleIntercept")
     for value, rule in ((slope, "RescaleSlope"), (intercept, "RescaleIntercept")):
         if (value is not None and not math.isfinite(value)) or (value == 0 and rule == "RescaleSlope"):

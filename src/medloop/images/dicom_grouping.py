@@ -6,6 +6,7 @@ apart only where the whole is no regular stack (slices share a place, or two sta
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,11 @@ from medloop.images.dicom_series import SeriesFiles
 _WOVEN_SHARE = 0.6
 """A regular stack whose step is below this share of its slices' thickness may be two stacks, one between the other."""
 
+_FEW_MISSING = 1.3
+"""Steps a slice of a stack of which a few slices are missing; two stacks woven together reach 1.5."""
+
 _MAX_PARTS = 512
+_FOLDER = "folder"
 
 Facts = Sequence[FileFacts]
 
@@ -28,10 +33,11 @@ def group_files(facts: Facts) -> tuple[SeriesFiles, ...]:
     Args:
         facts: Of every image of the source, whatever its folder.
     """
-    series: dict[str, list[FileFacts]] = {}
+    series: dict[tuple[str, str], list[FileFacts]] = {}
     for one in facts:
-        series.setdefault(one.series or "no-series", []).append(one)
-    return tuple(case for uid, members in sorted(series.items()) for case in _cases(uid, members))
+        # Some anonymisers give every patient the same UIDs, or none: then patient and folder tell series apart.
+        series.setdefault((one.series or f"no series in {one.path.parent}", one.patient), []).append(one)
+    return tuple(case for (uid, _), members in sorted(series.items()) for case in _cases(uid, members))
 
 
 def _cases(uid: str, members: Facts) -> Iterator[SeriesFiles]:
@@ -75,31 +81,42 @@ def _alike(one: FileFacts, other: FileFacts) -> bool:
 def _by_acquisition(slices: list[FileFacts]) -> list[tuple[list[FileFacts], str]]:
     """(part, what tells it apart) each; the whole with "" when it is regular or nothing splits it into regular parts."""
     whole = _distinct(slices)
-    if len(whole) < 2 or not whole[0].orientation or (_is_regular(whole) and not _may_be_woven(whole)):
+    if len(whole) < 2 or not whole[0].orientation or _is_whole(whole):
         return [(slices, "")]
     for names in _attributes(whole):
         parts = _split(slices, names)
         if 1 < len(parts) <= _MAX_PARTS and all(_is_stack(_distinct(part)) for part in parts.values()) and _overlap(list(parts.values())):
-            return [(part, ", ".join(f"{n} {v}" for n, v in zip(names, values, strict=True))) for values, part in parts.items()]
+            return [(part, _words(names, values)) for values, part in parts.items()]
     return [(slices, "")]
 
 
 def _distinct(slices: Facts) -> list[FileFacts]:
-    """One file per instance: a series copied into two folders is one series."""
-    return list({(one.instance or str(one.path)): one for one in slices}.values())
+    """One file per instance and place: a series copied into two folders is one series."""
+    return list({(one.instance or str(one.path), one.position): one for one in slices}.values())
 
 
 def _attributes(slices: Facts) -> Iterator[tuple[str, ...]]:
     """Attributes that differ within the slices, single ones first, then pairs."""
-    varying = [name for name in TOLD_APART_BY if len({one.told.get(name, "") for one in slices}) > 1]
+    varying = [name for name in TOLD_APART_BY if len({_told(one, name) for one in slices}) > 1]
     for count in (1, 2):
         yield from combinations(varying, count)
+        if count == 1 and len({one.path.parent for one in slices}) > 1:
+            yield (_FOLDER,)
+
+
+def _told(one: FileFacts, name: str) -> str:
+    return str(one.path.parent) if name == _FOLDER else one.told.get(name, "")
+
+
+def _words(names: tuple[str, ...], values: tuple[str, ...]) -> str:
+    """What tells a part from the others, such as "EchoNumbers 1, folder late"; of a folder its name alone."""
+    return ", ".join(f"{name} {Path(value).name if name == _FOLDER else value}" for name, value in zip(names, values, strict=True))
 
 
 def _split(slices: Facts, names: tuple[str, ...]) -> dict[tuple[str, ...], list[FileFacts]]:
     parts: dict[tuple[str, ...], list[FileFacts]] = {}
     for one in slices:
-        parts.setdefault(tuple(one.told.get(name, "") for name in names), []).append(one)
+        parts.setdefault(tuple(_told(one, name) for name in names), []).append(one)
     return dict(sorted(parts.items(), key=lambda item: _in_order(item[0])))
 
 
@@ -120,34 +137,36 @@ def _is_regular(slices: Facts) -> bool:
     return len(steps) == 0 or bool(steps.min() >= SAME_PLACE_MM and np.ptp(steps) <= 2 * UNEVEN_SHARE * float(np.median(steps)))
 
 
-def _is_stack(slices: Facts) -> bool:
-    """Whether a part is a regular stack, single slices of it perhaps missing."""
+def _is_stack(slices: Facts, *, most: float = 2.0) -> bool:
+    """Whether slices are a regular stack, single ones perhaps missing: it spans less than `most` steps a slice."""
     steps = np.diff(_depths(slices))
     if len(steps) == 0 or _is_regular(slices):
         return True
-    usual = float(np.median(steps))
-    whole = np.round(steps / usual) if steps.min() >= SAME_PLACE_MM else np.zeros(1)
-    return bool(whole.min() >= 1 and np.abs(steps / usual - whole).max() <= UNEVEN_SHARE * whole.max() and whole.sum() < 2 * len(steps))
+    usual = float(steps.min())
+    if usual < SAME_PLACE_MM:
+        return False
+    whole = np.round(steps / usual)
+    return bool(np.abs(steps / usual - whole).max() <= UNEVEN_SHARE * whole.max() and whole.sum() < most * len(steps))
 
 
-def _may_be_woven(slices: Facts) -> bool:
-    """Whether a regular stack is far denser than its slices are thick."""
-    thick = slices[0].thickness_mm
+def _is_whole(slices: Facts) -> bool:
+    """Whether slices are one stack: regular and not far denser than they are thick, or of their thickness with some missing."""
     steps = np.diff(_depths(slices))
-    return bool(len(steps) > 2 and thick > 0 and float(np.median(steps)) < _WOVEN_SHARE * thick)
+    dense = float(steps.min()) < _WOVEN_SHARE * slices[0].thickness_mm
+    if _is_regular(slices):
+        return len(steps) < 3 or not dense
+    return slices[0].thickness_mm > 0 and not dense and _is_stack(slices, most=_FEW_MISSING)
 
 
 def _overlap(parts: list[list[FileFacts]]) -> bool:
     """Whether parts lie among each other; parts one behind the other are one stack of uneven steps, or with a gap."""
-    if any(len(part) < 2 for part in parts) and not _share_places(parts):
+    places = set().union(*map(_places, parts))
+    if all(len(part) < 2 for part in parts):
+        return len(places) == 1  # pictures of one place; anything else would take a volume to pieces
+    if any(len(part) < 2 for part in parts) and sum(len(_places(part)) for part in parts) == len(places):
         return False
     ends = sorted((float(d[0]), float(d[-1])) for d in map(_depths, parts))
     return any(after[0] < before[1] - SAME_PLACE_MM or after == before for before, after in pairwise(ends))
-
-
-def _share_places(parts: list[list[FileFacts]]) -> bool:
-    places = [_places(part) for part in parts]
-    return sum(map(len, places)) > len(set().union(*places))
 
 
 def _places(part: list[FileFacts]) -> set[float]:

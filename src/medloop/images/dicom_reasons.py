@@ -45,6 +45,8 @@ _EXTRA = frozenset(
 _VIDEO = ("1.2.840.10008.1.2.4.10", "1.2.840.10008.1.2.7")
 _ITEM, _SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _UNDEFINED = 0xFFFFFFFF
+_FIRST_ELEMENTS, _SHORT = 0x0100, 0x0400
+"""Element numbers and value lengths of the elements that files begin with."""
 _LONG_VRS = (b"OB", b"OW", b"OF", b"OD", b"UN", b"OV")
 
 
@@ -97,16 +99,24 @@ def codec_refusal(syntax: str) -> tuple[str, str] | None:
 
 def unmarked_refusal(path: Path) -> tuple[str, str]:
     """Why a file that is called DICOM has no DICOM mark (reason, remedy)."""
-    start = read_start(path, 8)
-    if not start:
+    if not read_start(path, 1):
         return "a DICOM file holds something, this is empty", _AGAIN
-    group, element = struct.unpack("<HH", start[:4]) if len(start) == 8 else (0, 0)
-    if group in (0x0002, 0x0008) and element <= 0x0100:
+    if is_bare(path):
         return (
             "a DICOM file starts with 128 bytes and the mark DICM, this one lacks them, so that its encoding is not known",
             "rewrite it with its preamble, for example with dcmconv of DCMTK",
         )
     return "a file called .dcm is DICOM, this one has neither its mark nor its elements", "leave it out"
+
+
+def is_bare(path: Path) -> bool:
+    """Whether a file starts with a data element, as DICOM without its preamble does."""
+    start = read_start(path, 8)
+    if len(start) < 8:
+        return False
+    group, element, length = struct.unpack("<HHI", start)
+    explicit = start[4:6].isalpha() and start[4:6].isupper()
+    return group in (0x0002, 0x0008) and element <= _FIRST_ELEMENTS and (explicit or length <= _SHORT)
 
 
 def pixel_damage(path: Path, at: int, tags: Any) -> str:
@@ -123,7 +133,8 @@ def pixel_damage(path: Path, at: int, tags: Any) -> str:
     with path.open("rb") as file:
         file.seek(at)
         start = file.read(12)
-        little, explicit = bool(tags.is_little_endian), not tags.is_implicit_VR
+        implicit, little = tags.original_encoding
+        explicit = not implicit
         long = explicit and start[4:6] in _LONG_VRS
         body = at + (12 if long else 8)
         length = struct.unpack(("<" if little else ">") + "I", start[8:12] if long else start[4:8])[0] if len(start) == 12 else 0

@@ -21,10 +21,15 @@ from medloop.images.dicom_reasons import RefusedFile, kind_refusal
 from medloop.images.files import read_start, stays_within
 
 _META_BYTES = 1 << 20
-"""A file's transfer syntax is looked for up to this byte; the group that names it is a few hundred bytes long."""
+"""Where the name of deflation is looked for in a file whose meta group does not name its transfer syntax."""
 
 MAX_INFLATED = 512 << 20
 """Bytes that a deflated file may inflate to: a CT of 1,000 slices; it is counted before anything is kept."""
+
+MAX_RATIO = 100
+"""How many times its size a large deflated file may inflate to; images stay below 10, and blank ones are small."""
+
+_FREELY_INFLATED = 64 << 20
 
 HEADER_TAGS = (
     "SOPClassUID",
@@ -52,6 +57,7 @@ HEADER_TAGS = (
     "GantryDetectorTilt",
     "RescaleSlope",
     "RescaleIntercept",
+    "DoseGridScaling",
     "AcquisitionNumber",
     "TemporalPositionIdentifier",
     "TemporalPositionIndex",
@@ -158,25 +164,32 @@ def require_bounded(path: Path, file: BinaryIO) -> bool:
     Raises:
         FormatError: It inflates to more, or its deflated part is damaged.
     """
-    start = file.read(_META_BYTES)
-    if DeflatedExplicitVRLittleEndian.encode() not in start:
-        return False
-    file.seek(132)
-    meta = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2)
-    syntax = str(meta.get("TransferSyntaxUID", ""))
+    syntax = _transfer_syntax(file)
     if not syntax:
-        raise FormatError(f"{path.name}: the DICOM header is damaged (no transfer syntax)", remedy="copy or export it again")
+        file.seek(0)
+        if DeflatedExplicitVRLittleEndian.encode() in file.read(_META_BYTES):
+            raise FormatError(f"{path.name}: the DICOM header is damaged (its transfer syntax is out of place)", remedy="export it again")
     if syntax != DeflatedExplicitVRLittleEndian:
         return False
     inflate, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
     while not inflate.eof and (stored := inflate.unconsumed_tail or file.read(1 << 16)):
         total += len(inflate.decompress(stored, 1 << 20))
-        if total > MAX_INFLATED:
+        if total > min(MAX_INFLATED, max(_FREELY_INFLATED, MAX_RATIO * file.tell())):
             raise FormatError(
-                f"{path.name}: a deflated DICOM file holds at most {MAX_INFLATED >> 20} MiB, it inflates to more",
+                f"{path.name}: a deflated DICOM file inflates to at most {MAX_INFLATED >> 20} MiB and {MAX_RATIO} times its size",
                 remedy="rewrite it without deflation if you trust it",
             )
     return True
+
+
+def _transfer_syntax(file: BinaryIO) -> str:
+    """The transfer syntax in a file's meta group, "" when there is none; leaves the file at the end of that group."""
+    file.seek(132)
+    try:
+        meta = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2)
+        return str(meta.get("TransferSyntaxUID", "") or "")
+    except NotImplementedError:
+        return ""
 
 
 def is_image(tags: Any) -> bool:

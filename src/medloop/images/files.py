@@ -1,11 +1,13 @@
 """Bytes of files: bounded reading of what may be hostile, and writing that is all or nothing."""
 
+import fcntl
 import hashlib
 import os
 import secrets
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 from medloop.core.errors import FormatError, NotFoundError, StorageError
 
@@ -74,15 +76,20 @@ def stays_within(path: Path, root: Path) -> bool:
     return any(target.is_relative_to(folder / _ANNEX) for folder in root.parents if (folder / _ANNEX).is_dir())
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     """Write a file so that a crash leaves the old one or the new one, never a mixture.
+
+    Args:
+        path: Where.
+        data: What.
+        mode: Who may use it, less what the user's umask takes away; 0o600 keeps it to this user.
 
     Raises:
         StorageError: The disk refused; nothing is left behind.
     """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with beside.open("wb") as file:
+        with claimed(beside, mode) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -91,6 +98,20 @@ def write_atomic(path: Path, data: bytes) -> None:
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise StorageError(f"{path.name} cannot be written: {error.strerror}", remedy="free space or choose another folder") from error
+
+
+def claimed(path: Path, mode: int) -> IO[bytes]:
+    """A temporary file to write, empty and locked: a sweep of leftovers thereby knows that its writer lives.
+
+    Raises:
+        OSError: The disk refused.
+    """
+    while True:
+        file = os.fdopen(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, mode), "wb")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # a sweep was faster than the lock
 
 
 def _sync_folder(folder: Path) -> None:

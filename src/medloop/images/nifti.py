@@ -14,20 +14,16 @@ from typing import Any, Literal
 import nibabel
 import numpy as np
 
-from medloop.core.arrays import Affine, ImageArray
+from medloop.core.arrays import ImageArray
 from medloop.core.errors import FormatError, GeometryError, IntegrityError
-from medloop.core.geometry import AFFINE_TOLERANCE_MM, Grid, Shape3
+from medloop.core.geometry import Grid, Shape3
 from medloop.core.image import Image, Mask
-from medloop.core.records import Source
+from medloop.core.records import Display, Source
 from medloop.images.encode import GZIP_LEVEL
 from medloop.images.files import read_bounded, read_start, sha256_of, write_atomic
-from medloop.images.nifti_header import NIFTI1, NIFTI2, NIFTI_DTYPES, Layout, NiftiHeader, gate_header, looks_like_nifti
+from medloop.images.nifti_geometry import SHEAR_TOLERANCE, place_of, shear_of
+from medloop.images.nifti_header import NIFTI1, NIFTI2, NIFTI_DTYPES, Layout, NiftiHeader, gate_header, looks_like_nifti, without_words
 from medloop.images.result import Purpose, ReadImage, grid_of, require_finite, rescaled, supported
-
-SHEAR_TOLERANCE = 1e-3
-"""Cosine between voxel axes above which they are called sheared: 0.06 degrees."""
-
-_UNITS = {1: "metres", 3: "micrometres"}
 
 
 class NiftiReader:
@@ -65,16 +61,17 @@ def read_nifti(path: Path) -> ReadImage:
     array = _voxels(header)
     require_finite(path.name, array)
     array = supported(path.name, rescaled(array, header.slope, header.intercept))
-    affine, notes = _geometry(path.name, header)
-    grid = grid_of(path.name, _three(header.shape), affine)
+    place = place_of(path.name, header, _three(header.shape))
+    grid = grid_of(path.name, _three(header.shape), place.affine)
     files = [path] if header.voxels_path == path else sorted({path, header.voxels_path})
     source = Source(
         format="nifti",
         names=(path.name,),
         sha256=sha256_of(files),
-        nifti_header=base64.b64encode(header.raw).decode("ascii"),
+        nifti_header=base64.b64encode(without_words(header.raw, header.layout)).decode("ascii"),
+        display=Display(oriented=place.oriented),
     )
-    return ReadImage(Image(array, grid), source, header.notes + notes)
+    return ReadImage(Image(array, grid), source, place.notes)
 
 
 def write_mask(path: Path, mask: Mask, source: Source | None = None) -> None:
@@ -114,65 +111,6 @@ def _voxels(header: NiftiHeader) -> ImageArray:
 
 def _three(shape: tuple[int, ...]) -> Shape3:
     return (shape[0], shape[1], shape[2] if len(shape) > 2 else 1)
-
-
-def _geometry(name: str, header: NiftiHeader) -> tuple[Affine, tuple[str, ...]]:
-    """The affine by the standard's order (sform, qform, voxel sizes), and what is odd about it."""
-    kind: Any = nibabel.Nifti1Header if header.layout is NIFTI1 else nibabel.Nifti2Header
-    fields: Any = kind(header.raw, endianness=header.order, check=False)
-    has_s, has_q = int(fields["sform_code"]) > 0, int(fields["qform_code"]) > 0
-    qform = _qform(name, fields) if has_q else None
-    notes = []
-    if has_s:
-        affine = np.asarray(fields.get_sform(), dtype=np.float64)
-    elif qform is not None:
-        affine = qform
-    else:
-        affine = np.asarray(fields.get_base_affine(), dtype=np.float64)
-        notes.append("no orientation is stored (qform and sform codes are 0); left and right are not known")
-    if len(header.shape) == 2:
-        affine = _with_depth(affine)
-    if has_s and qform is not None and (gap := _gap(affine, qform, _three(header.shape))) > AFFINE_TOLERANCE_MM:
-        notes.append(f"qform and sform disagree by up to {gap:.3g} mm; the sform is used")
-    if (lean := _shear(affine)) > SHEAR_TOLERANCE:
-        notes.append(f"voxel axes are sheared: {np.degrees(np.arccos(lean)):.1f} degrees between two of them instead of 90")
-    if unit := _UNITS.get(int(fields["xyzt_units"]) & 7):
-        notes.append(f"the header's unit of length is {unit}; positions are read as millimetres")
-    return affine, tuple(notes)
-
-
-def _qform(name: str, fields: Any) -> Affine:
-    try:
-        with np.errstate(all="ignore"):
-            return np.asarray(fields.get_qform(), dtype=np.float64)
-    except (nibabel.spatialimages.HeaderDataError, ValueError, ArithmeticError) as error:
-        raise GeometryError(f"{name}: the qform must be a rotation, got: {error}", remedy="repair the image's header") from error
-
-
-def _with_depth(affine: Affine) -> Affine:
-    """A 2D file often leaves its third axis empty: make it 1 mm, at a right angle to the others."""
-    if np.linalg.norm(affine[:3, 2]) > 0:
-        return affine
-    normal = np.cross(affine[:3, 0], affine[:3, 1])
-    length = float(np.linalg.norm(normal))
-    repaired = affine.copy()
-    repaired[:3, 2] = normal / length if length > 0 else (0.0, 0.0, 1.0)
-    return repaired
-
-
-def _gap(first: Affine, second: Affine, shape: Shape3) -> float:
-    """Largest distance along an axis between two affines over the corners of a volume, in mm."""
-    corners = np.array([[a, b, c, 1] for a in (0, shape[0] - 1) for b in (0, shape[1] - 1) for c in (0, shape[2] - 1)])
-    return float(np.abs((first - second)[:3] @ corners.T).max())
-
-
-def _shear(affine: Affine) -> float:
-    """Largest cosine between two voxel axes; 0 when any of them is empty or not finite (refused later)."""
-    lengths = np.linalg.norm(affine[:3, :3], axis=0)
-    if not np.isfinite(lengths).all() or not (lengths > 0).all():
-        return 0.0
-    unit = affine[:3, :3] / lengths
-    return float(np.abs(unit.T @ unit - np.eye(3)).max())
 
 
 def _write(path: Path, array: ImageArray, grid: Grid, source: Source | None) -> None:
@@ -226,7 +164,7 @@ def _fresh_header(array: ImageArray, grid: Grid) -> bytes:
     header.set_data_shape(grid.shape)
     header.set_data_dtype(array.dtype)
     header.set_sform(grid.affine, code=1)
-    header.set_qform(grid.affine, code=1 if _shear(grid.affine) <= SHEAR_TOLERANCE else 0)
+    header.set_qform(grid.affine, code=1 if shear_of(grid.affine) <= SHEAR_TOLERANCE else 0)
     header["pixdim"][1:4] = grid.spacing_mm
     header.set_xyzt_units("mm")
     header["magic"] = b"n+1"

@@ -46,6 +46,9 @@ _REFUSED = {
 _MAX_RATIO = 1040
 """Deflate cannot inflate one byte to more (1032), see zlib's technical details."""
 
+MAX_OFFSET = 64 << 20
+"""Largest header with its extensions: they hold words and tables, and are read into memory."""
+
 _REPAIR = "write the file again with a current tool"
 
 
@@ -63,6 +66,8 @@ class Layout:
     slope: tuple[int, str]
     cleared: tuple[tuple[int, int], ...]
     """(offset, length) of display range, intent, names and free text, which a mask does not inherit."""
+    words: tuple[tuple[int, int], ...]
+    """(offset, length) of names and free text: data_type, db_name, descrip, aux_file, intent_name, and what is unused."""
 
 
 NIFTI1 = Layout(
@@ -75,6 +80,7 @@ NIFTI1 = Layout(
     (108, "f"),
     (112, "2f"),
     ((4, 34), (56, 14), (74, 2), (120, 3), (124, 24), (148, 104), (328, 16)),
+    ((4, 28), (148, 80), (228, 24), (328, 16)),
 )
 NIFTI2 = Layout(
     540,
@@ -86,6 +92,7 @@ NIFTI2 = Layout(
     (168, "q"),
     (176, "2d"),
     ((80, 24), (192, 48), (240, 104), (496, 4), (504, 4), (508, 16)),
+    ((240, 80), (320, 24), (508, 16), (525, 15)),
 )
 
 
@@ -102,7 +109,6 @@ class NiftiHeader:
         dtype: numpy dtype of the stored voxels, with byte order.
         offset: Bytes before the voxels.
         slope, intercept: Rescale, (1, 0) when there is none.
-        notes: What was noticed.
     """
 
     raw: bytes
@@ -114,12 +120,29 @@ class NiftiHeader:
     offset: int
     slope: float
     intercept: float
-    notes: tuple[str, ...]
+
+    @property
+    def pixdim(self) -> tuple[float, ...]:
+        """The qfac and the voxel sizes, as stored."""
+        return _field(self.raw, self.order, self.layout.pixdim)
 
     @property
     def voxel_bytes(self) -> int:
         """Bytes of the stored voxels."""
         return math.prod(self.shape) * self.dtype.itemsize
+
+
+def without_words(raw: bytes, layout: Layout) -> bytes:
+    """A header without its free text and names, which people fill with patients' names; all figures stay.
+
+    Args:
+        raw: A whole header.
+        layout: Its version.
+    """
+    header = bytearray(raw)
+    for at, length in layout.words:
+        header[at : at + length] = bytes(length)
+    return bytes(header)
 
 
 def looks_like_nifti(start: bytes) -> bool:
@@ -148,10 +171,9 @@ def gate_header(path: Path) -> NiftiHeader:
     shape = _shape(path, _field(raw, order, layout.dim))
     dtype = _dtype(path, raw, order, layout)
     offset = _offset(path, _field(raw, order, layout.vox_offset)[0], layout.size if single else 0)
-    notes = _spacing_notes(path, _field(raw, order, layout.pixdim), len(shape))
     slope, intercept = _rescale(path, _field(raw, order, layout.slope))
     voxels_path = path if single else _voxels_half(path)
-    header = NiftiHeader(raw, order, layout, voxels_path, shape, dtype, offset, slope, intercept, notes)
+    header = NiftiHeader(raw, order, layout, voxels_path, shape, dtype, offset, slope, intercept)
     _check_size(header)
     if single and layout.size + 4 < offset:
         _check_extensions(path, read_bounded(path, min(offset, 1 << 24)), header)
@@ -209,19 +231,9 @@ def _dtype(path: Path, raw: bytes, order: ByteOrder, layout: Layout) -> np.dtype
 
 def _offset(path: Path, offset: float, header_size: int) -> int:
     least = header_size + 4 if header_size else 0
-    if not (math.isfinite(offset) and float(offset).is_integer() and least <= offset < 1 << 31):
-        raise FormatError(f"{path.name}: vox_offset must be a whole number from {least}, got {offset}", remedy=_REPAIR)
+    if not (math.isfinite(offset) and float(offset).is_integer() and least <= offset <= MAX_OFFSET):
+        raise FormatError(f"{path.name}: vox_offset must be a whole number from {least} to {MAX_OFFSET}, got {offset:g}", remedy=_REPAIR)
     return int(offset)
-
-
-def _spacing_notes(path: Path, pixdim: tuple[float, ...], axes: int) -> tuple[str, ...]:
-    used = pixdim[1 : min(axes, 3) + 1]
-    if not all(math.isfinite(s) and 1e-6 <= s <= 1e6 for s in used):
-        raise FormatError(
-            f"{path.name}: voxel sizes (pixdim) must be finite and positive, got {', '.join(f'{s:g}' for s in used)}",
-            remedy="set the true voxel size in the header",
-        )
-    return ("pixdim[0] is neither 1 nor -1; 1 is assumed",) if pixdim[0] not in (1, -1, 0) else ()
 
 
 def _rescale(path: Path, factors: tuple[float, ...]) -> tuple[float, float]:

@@ -13,6 +13,9 @@ from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import FormatError
 from medloop.images.picture_modes import Pixels
 
+BLACK_AND_WHITE = "black and white, the highest value is read as label 1"
+"""The note of a mask that says 255 or 65535 for its only label."""
+
 _BLOCK = 8
 _SLACK = 8.0
 """Grey levels of a block's norm given to rounding and inexact cosine transforms: one a pixel."""
@@ -38,7 +41,8 @@ def labels_of(name: str, colour: Pixels, alpha: Pixels | None) -> tuple[Pixels, 
     shown, hidden = flat[seen], flat[~seen]
     if colour.ndim == 2 and shown.any() and not hidden.any():
         return colour, ()  # both ways agree: background is 0 and transparent
-    if _single(shown) and (len(shown) or _single(hidden)):
+    # An eraser leaves the drawn colour behind; several others under transparency are labels that somebody hid.
+    if _single(shown) and _single(hidden[(hidden != shown[0]).reshape(len(hidden), -1).any(axis=1)] if len(shown) else hidden):
         return seen.astype(np.uint8), ("one colour on transparency; what is not transparent is label 1",)
     if hidden.any():
         raise FormatError(
@@ -69,18 +73,19 @@ def _seen(name: str, alpha: Pixels) -> BoolArray:
 
 
 def require_plain_transparency(name: str, values: Pixels, transparent: object) -> None:
-    """Raise when a palette or grey PNG calls a label other than 0 transparent, and uses it.
+    """Raise when a PNG calls a label other than 0 transparent, and uses it.
 
     Args:
         name: Of the file.
-        values: Palette indices or grey values, (height, width).
-        transparent: Pillow's `transparency`: a value, one opacity per index, or None.
+        values: Palette indices or grey values, (height, width), or colours, (height, width, 3).
+        transparent: Pillow's `transparency`: a value, a colour, one opacity per index, or None.
 
     Raises:
         FormatError: Naming the value.
     """
-    hidden = _hidden_values(transparent)
-    for value in hidden:
+    if isinstance(transparent, tuple) and values.ndim == 3:
+        values, transparent = (values == np.array(transparent)).all(axis=-1), int(any(transparent))
+    for value in _hidden_values(transparent):
         if value != 0 and bool((values == value).any()):
             raise FormatError(f"{name}: a mask shows every label, but value {value} is transparent", remedy=_PNG_REMEDY)
 
@@ -97,7 +102,7 @@ def unblurred(name: str, grey: Pixels, tables: Mapping[int, Sequence[int]] | Non
     A JPEG keeps each 8×8 block's cosine coefficients to within half a step of its table q, and the transform keeps lengths: the
     block that was saved lies within sqrt(Σ q²) / 2 of the one that is read. Two black and white blocks that differ
     lie at least 255 apart. So where the distance to the nearest black and white block, plus that bound, is below 255, no
-    other one can have been saved.
+    other one can have been saved. A distance beyond the bound shows that no black and white one was: it had been a JPEG before.
 
     Args:
         name: Of the file.
@@ -113,7 +118,9 @@ def unblurred(name: str, grey: Pixels, tables: Mapping[int, Sequence[int]] | Non
     mask = grey >= 128
     error = np.where(mask, 255.0 - grey, grey.astype(np.float64))
     bound = 0.5 * float(np.sqrt(np.sum(np.square(np.asarray((tables or {}).get(0, ()), np.float64))))) if tables else np.inf
-    if bound + _SLACK + float(np.sqrt(_block_sums(error**2).max())) >= 255 or (not mask.any() and bool(grey.any())):
+    distance = float(np.sqrt(_block_sums(error**2).max()))
+    told = distance <= bound + _SLACK and distance + bound + _SLACK < 255
+    if not told or (not mask.any() and bool(grey.any())):
         raise FormatError(
             f"{name}: JPEG changes values at every edge, and what this mask held cannot be told",
             remedy="save the mask as PNG in the program that drew it; a mask made of this JPEG is larger or smaller than what was drawn",

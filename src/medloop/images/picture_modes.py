@@ -58,7 +58,7 @@ _NATIVE = {"I;32BS": "I;32NS", "F;32BF": "F;32NF", "I;16BS": "I;16NS"}
 _READ_BY_PILLOW = {((8, 8, 8), 1, 2), ((8,), 1, 1), ((16,), 1, 1), ((1,), 1, 1), ((32,), 3, 1), ((8,), 1, 3)}
 """(bits, sample format, colour kind) of plain TIFFs: one that is refused all the same is damaged."""
 _WHITE_IS_ZERO, _UNSIGNED, _SIGNED = 0, 1, 2
-_LOSSY_TIFF = {6: "JPEG", 7: "JPEG", 34712: "JPEG 2000", 50001: "WebP", 50002: "JPEG XL", 34892: "JPEG", 34887: "LERC"}
+_LOSSY_TIFF = {6: "JPEG", 7: "JPEG", 34712: "JPEG 2000", 50001: "WebP", 50002: "JPEG XL", 34892: "JPEG"}
 
 
 @dataclass(frozen=True)

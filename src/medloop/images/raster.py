@@ -18,7 +18,7 @@ from medloop.core.geometry import MAX_AXIS, Grid
 from medloop.core.image import Image, Mask
 from medloop.core.records import Display, Source
 from medloop.images.files import read_start, sha256_of, write_atomic
-from medloop.images.picture_masks import from_black_and_white, labels_of, require_plain_transparency, unblurred
+from medloop.images.picture_masks import BLACK_AND_WHITE, from_black_and_white, labels_of, require_plain_transparency, unblurred
 from medloop.images.picture_modes import (
     KNOWN_TIFF,
     MODES,
@@ -102,7 +102,8 @@ def read_raster(path: Path, purpose: Purpose = "image") -> ReadImage:
         array = array[:1]
         notes += ("grey stored as colour; one channel kept",)
     if purpose == "mask":
-        array = from_black_and_white(array)
+        stored, array = array, from_black_and_white(array)
+        notes += () if array is stored else (BLACK_AND_WHITE,)
     grid = Grid.flat(array.shape[1], array.shape[2])
     source = Source(format="raster", names=(path.name,), sha256=sha256_of([path]), display=Display(oriented=False))
     return ReadImage(Image(array, grid), source, (*notes, UNSIZED))
@@ -176,7 +177,9 @@ def _gate(path: Path, picture: PIL.ImageFile.ImageFile, facts: TiffFacts, purpos
 def _gate_mask(path: Path, facts: TiffFacts) -> None:
     """Refuse what can be read as two different label maps."""
     if facts.lossy:
-        raise FormatError(f"{path.name}: {facts.lossy} changes label values, and this TIFF is compressed by it", remedy="save it with LZW")
+        raise FormatError(
+            f"{path.name}: {facts.lossy} may change label values, and this TIFF is compressed by it", remedy="save it with LZW"
+        )
     if facts.white_is_zero:
         raise FormatError(
             f"{path.name}: a mask in which white is stored as 0 can be read in two ways (as shown, or as stored)",
@@ -193,7 +196,9 @@ def _header_notes(picture: PIL.ImageFile.ImageFile, facts: TiffFacts, pages: int
     if facts.unknown_samples:
         notes.append(f"{facts.unknown_samples} value(s) a pixel without a stated meaning are left out")
     if (turn := picture.getexif().get(_EXIF_ORIENTATION, 1)) != 1:
-        notes.append(f"EXIF asks to turn the picture (orientation {turn}); it is kept as stored")
+        notes.append(
+            f"EXIF asks to turn the picture (orientation {turn}); it is kept as stored, and a mask drawn on the turned picture does not fit"
+        )
     return tuple(notes)
 
 
@@ -245,8 +250,8 @@ def _mask_pixels(path: Path, picture: PIL.ImageFile.ImageFile, facts: TiffFacts)
         grey = _brightness(path, picture)
         return unblurred(path.name, grey, tables), ("a JPEG of two values; each pixel's is certain at this quality",)
     colour, alpha = stored_pixels(picture, facts)
+    require_plain_transparency(path.name, colour, picture.info.get("transparency"))
     if colour.ndim == 2:
-        require_plain_transparency(path.name, colour, picture.info.get("transparency"))
         colour = _unspread(colour, *_depth(path, picture, facts))
     return labels_of(path.name, colour, alpha)
 

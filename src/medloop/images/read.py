@@ -1,9 +1,11 @@
 """Read images and masks of any known format: the readers are asked in order, by content."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -11,13 +13,20 @@ from medloop.core.arrays import ImageArray, MaskArray
 from medloop.core.errors import FormatError, GeometryError, LabelError, NotFoundError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
-from medloop.core.records import Source
+from medloop.core.records import Display, Source
 from medloop.images.dicom_series import is_dicom
 from medloop.images.files import sha256_of
-from medloop.images.result import Purpose, Reader, ReadImage
+from medloop.images.picture_masks import BLACK_AND_WHITE, from_black_and_white
+from medloop.images.result import UNSIZED, Purpose, Reader, ReadImage
 from medloop.images.sandbox import read_isolated
 
-__all__ = ["ReadImage", "Reader", "read_image", "read_mask", "readers"]
+__all__ = ["ReadImage", "ReadMask", "Reader", "read_image", "read_mask", "read_mask_noted", "readers"]
+
+MaskValues: TypeAlias = Literal["labels", "foreground"]
+"""Whether a mask's values are labels, or everything above 0 is one label."""
+
+NOTED_GAP = 1e-3
+"""Share of a voxel by which a mask may lie off its image's grid before it is noted; 32-bit rounding stays below."""
 
 READER_GROUP = "medloop.readers"
 """Entry points of this group name a class without arguments that satisfies `Reader`."""
@@ -44,8 +53,15 @@ def read_image(paths: Path | Sequence[Path]) -> ReadImage:
     if len(parts) == 1:
         return parts[0]
     first = parts[0]
+    off: tuple[str, ...] = ()
     for path, part in zip(files[1:], parts[1:], strict=True):
         part.image.grid.require_same(first.image.grid, f"{path.name}: every channel")
+        gap_mm, share = part.image.grid.gap_to(first.image.grid)
+        off += (
+            (f"{path.name} was saved {gap_mm:.2g} mm off the grid of its image's first channel, which it takes",)
+            if share > NOTED_GAP
+            else ()
+        )
     array: ImageArray = np.concatenate([part.image.array for part in parts], dtype=_common_dtype(parts))
     source = Source(
         format=first.source.format,
@@ -53,34 +69,53 @@ def read_image(paths: Path | Sequence[Path]) -> ReadImage:
         sha256=sha256_of(_all_files(files)),
         nifti_header=first.source.nifti_header,
         dicom=first.source.dicom,
+        display=_common_display([part.source.display for part in parts]),
     )
-    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes)) + off
     return ReadImage(Image(array, first.image.grid), source, notes)
 
 
-def read_mask(path: Path, grid: Grid | None = None) -> Mask:
-    """Read a label map: whole numbers 0 to 255, in any dtype.
+@dataclass(frozen=True)
+class ReadMask:
+    """A mask read from a file, and what was noticed and not repaired; every note starts with "mask: "."""
+
+    mask: Mask
+    notes: tuple[str, ...] = ()
+
+
+def read_mask(path: Path, grid: Grid | None = None, *, reading: MaskValues = "labels") -> Mask:
+    """The mask of `read_mask_noted`, without its notes."""
+    return read_mask_noted(path, grid, reading=reading).mask
+
+
+def read_mask_noted(path: Path, grid: Grid | None = None, *, reading: MaskValues = "labels") -> ReadMask:
+    """Read a label map: whole numbers, in any dtype.
 
     Args:
         path: One file.
-        grid: The grid of its image, which it must share.
+        grid: The grid of its image, which it must share to within `medloop.core.geometry.GRID_TOLERANCE`.
+        reading: "labels" keeps values, which must be 0 to 255; "foreground" makes every value above 0 a 1 (instance maps).
 
     Returns:
         The mask, on the image's own grid when one is given.
 
     Raises:
         FormatError: The file is damaged, or holds fractions or several channels.
-        LabelError: Values outside 0 to 255.
+        LabelError: Negative values, or labels above 255.
         GeometryError: It lies on another grid than its image.
     """
     read = read_isolated(path, "mask")
     if read.image.channels != 1:
         raise FormatError(f"{path.name}: a mask has one channel, got {read.image.channels}", remedy="save one label map per case")
-    array = _labels(path.name, read.image.array[0])
+    stored = read.image.array[0]
+    plain = stored if reading == "foreground" else from_black_and_white(stored)
+    array = _labels(path.name, plain, reading)
+    said = read.notes if plain is stored else (*read.notes, BLACK_AND_WHITE)
+    notes = tuple(f"mask: {note}" for note in said if note != UNSIZED)
     if grid is None:
-        return Mask(array, read.image.grid)
-    _require_grid(path.name, read, grid)
-    return Mask(array, grid)
+        return ReadMask(Mask(array, read.image.grid), notes)
+    notes += _require_grid(path.name, read, grid)
+    return ReadMask(Mask(array, grid), notes)
 
 
 @cache
@@ -126,11 +161,18 @@ def _common_dtype(parts: Sequence[ReadImage]) -> np.dtype[np.generic]:
     return common if common.itemsize <= 4 and common != np.float16 else np.dtype(np.float32)
 
 
+def _common_display(displays: Sequence[Display | None]) -> Display:
+    """How several files that are channels ask to be shown together: windows belong to one channel and are left to each."""
+    known = [display or Display() for display in displays]
+    modalities = {display.modality for display in known}
+    return Display(modality=known[0].modality if len(modalities) == 1 else "", oriented=all(display.oriented for display in known))
+
+
 def _all_files(paths: Sequence[Path]) -> list[Path]:
     return [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path]) if file.is_file()]
 
 
-def _labels(name: str, array: ImageArray) -> MaskArray:
+def _labels(name: str, array: ImageArray, reading: MaskValues) -> MaskArray:
     if array.dtype.kind == "f":
         broken = int(np.count_nonzero(array != np.round(array)))
         if broken:
@@ -139,17 +181,47 @@ def _labels(name: str, array: ImageArray) -> MaskArray:
                 remedy="save the label map, not probabilities or an image",
             )
     low, high = float(array.min()), float(array.max())
-    if low < 0 or high > 255:
+    if low < 0 or (high > 255 and reading == "labels"):
         raise LabelError(f"{name}: label values must be 0 to 255, got {low:g} to {high:g}", remedy="map the labels to smaller numbers")
-    return array.astype(np.uint8)
+    return (array > 0).astype(np.uint8) if reading == "foreground" else array.astype(np.uint8)
 
 
-def _require_grid(name: str, read: ReadImage, grid: Grid) -> None:
+def _require_grid(name: str, read: ReadImage, grid: Grid) -> tuple[str, ...]:
+    """Raise unless a mask lies on its image's grid, and say how far off it was saved."""
+    if read.source.format == "raster":
+        return _require_picture(name, read, grid)
+    stored = _in_units_of(read.image.grid, grid)
+    stored.require_same(grid, f"{name}: the mask")
+    notes: tuple[str, ...] = (
+        ()
+        if stored is read.image.grid
+        else ("mask: its header has another unit of length; it is read in its image's, on the grid of its image",)
+    )
+    gap_mm, share = stored.gap_to(grid)
+    if share > NOTED_GAP:
+        notes += (f"mask: it was saved {gap_mm:.2g} mm ({share:.2g} of a voxel) off the grid of its image, which it takes",)
+    return notes
+
+
+def _in_units_of(stored: Grid, grid: Grid) -> Grid:
+    """A mask's grid in its image's unit: tools that save masks often drop the unit that the image's header states."""
+    if stored.shape != grid.shape or stored.same_as(grid):
+        return stored
+    for factor in (1000.0, 0.001):
+        scaled = Grid(stored.shape, np.vstack([stored.affine[:3] * factor, stored.affine[3:]]))
+        if scaled.same_as(grid):
+            return scaled
+    return stored
+
+
+def _require_picture(name: str, read: ReadImage, grid: Grid) -> tuple[str, ...]:
     """Masks in a picture format know no millimetres: there only the shape must agree."""
-    if read.source.format != "raster":
-        read.image.grid.require_same(grid, f"{name}: the mask")
-    elif read.image.grid.shape != grid.shape:
+    if read.image.grid.shape != grid.shape:
         raise GeometryError(
             f"{name}: the mask must lie on the image's grid, but {read.image.grid.differs_from(grid)}",
             remedy="export it again at the size of its image",
         )
+    is_flat = bool((grid.affine[:2, :2] == np.diag(np.diag(grid.affine[:2, :2]))).all() and (np.diag(grid.affine)[:2] < 0).all())
+    return (
+        () if is_flat else ("mask: a picture has no position; it is laid on the grid of its image column by column, row by row, as stored",)
+    )

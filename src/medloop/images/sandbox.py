@@ -67,8 +67,11 @@ def cpu_seconds_for(paths: list[Path]) -> int:
     """Processor time for some files: by what is stored, and never less for NIfTI, whose reader has no loop but over declared voxels."""
     if any(path.suffix.lower() in (".nii", ".gz", ".hdr", ".img") for path in paths):
         return CPU_SECONDS
-    files = [file for path in paths for file in (path.iterdir() if path.is_dir() else [path]) if file.is_file()]
-    stored = sum(file.stat().st_size for file in files)
+    try:
+        files = [file for path in paths for file in (path.iterdir() if path.is_dir() else [path]) if file.is_file()]
+        stored = sum(file.stat().st_size for file in files)
+    except OSError:  # the child says which file cannot be read
+        stored = 0
     return min(CPU_SECONDS, CPU_START_SECONDS + CPU_SECONDS_PER_MIB * (stored >> 20))
 
 

@@ -16,6 +16,7 @@ from medloop.core.records import Annotation, Assignment, Case, Prediction, new_i
 from medloop.images.encode import encode_mask
 from medloop.loop.drafts import own_answer, read_draft, require_open
 from medloop.loop.handing import go_on, open_assignment
+from medloop.loop.label_versions import version_seen
 from medloop.loop.parts import Part, answered_voxels, encode_partial
 from medloop.loop.provenance import provenance_of
 from medloop.loop.replacing import Submitted, origin_of, replaced_by
@@ -65,7 +66,11 @@ def open_case(workspace: Workspace, case_id: str, annotator_id: str) -> Opened:
     with workspace.store.write(annotator_id) as tx:
         case = tx.get(Case, case_id)
         mine = tx.find(Assignment, where={"case_id": case_id, "annotator_id": annotator_id, "state": "open"}, limit=1)
-        assignment = go_on(tx, mine[0], case) if mine else open_assignment(tx, case, annotator_id, None, "chosen from the worklist")
+        assignment = (
+            go_on(workspace, tx, mine[0], case)
+            if mine
+            else open_assignment(workspace, tx, case, annotator_id, None, "chosen from the worklist")
+        )
         return _opened(tx, assignment, case)
 
 
@@ -78,6 +83,7 @@ def submit_mask(
     effort_seconds: float = 0.0,
     replace: bool = False,
     independent: bool = False,
+    task_version: int | None = None,
 ) -> Annotation:
     """Finish an assignment with its draft, or with a whole mask made elsewhere.
 
@@ -89,6 +95,7 @@ def submit_mask(
         effort_seconds: Active time spent, without pauses.
         replace: Replace an annotation that somebody else gave, knowingly; see `medloop.loop.replacing`.
         independent: A mask made elsewhere owes nothing to the proposal that was shown; see `medloop.loop.independence`.
+        task_version: The version of the task that the annotator saw; see `medloop.loop.label_versions`.
 
     Raises:
         ConflictError: The draft has another revision.
@@ -104,7 +111,7 @@ def submit_mask(
         case = tx.get(Case, assignment.case_id)
     revision, mask = _mask_or_draft(workspace, assignment, revision, mask)
     blob = workspace.store.blobs.put(encode_mask(checked_mask(workspace, case, mask)))
-    how = Submitted("mask", blob, mask=mask, elsewhere=elsewhere, independent=independent, replace=replace)
+    how = Submitted("mask", blob, mask=mask, elsewhere=elsewhere, independent=independent, replace=replace, task_version=task_version)
     return _submit(workspace, assignment_id, revision, how, effort_seconds)
 
 
@@ -116,6 +123,7 @@ def submit_partial(
     revision: int | None = None,
     mask: MaskArray | None = None,
     effort_seconds: float = 0.0,
+    task_version: int | None = None,
 ) -> Annotation:
     """Finish an assignment with an answer to some slices or boxes only; the case may be asked again.
 
@@ -126,6 +134,7 @@ def submit_partial(
         revision: As in `submit_mask`.
         mask: As in `submit_mask`; only what lies inside the parts is kept.
         effort_seconds: As in `submit_mask`.
+        task_version: As in `submit_mask`.
 
     Raises:
         ConflictError: The draft has another revision.
@@ -146,11 +155,19 @@ def submit_partial(
     if mask.shape == case.grid.shape:
         mask = np.where(answered_voxels(parts, case.grid.shape), mask, np.uint8(0))
     blob = workspace.store.blobs.put(encode_partial(checked_mask(workspace, case, mask), parts))
-    return _submit(workspace, assignment_id, revision, Submitted("partial", blob, mask=whole, elsewhere=elsewhere), effort_seconds)
+    how = Submitted("partial", blob, mask=whole, elsewhere=elsewhere, task_version=task_version)
+    return _submit(workspace, assignment_id, revision, how, effort_seconds)
 
 
 def submit_tag(
-    workspace: Workspace, assignment_id: str, *, tag: int, effort_seconds: float = 0.0, replace: bool = False, independent: bool = False
+    workspace: Workspace,
+    assignment_id: str,
+    *,
+    tag: int,
+    effort_seconds: float = 0.0,
+    replace: bool = False,
+    independent: bool = False,
+    task_version: int | None = None,
 ) -> Annotation:
     """Finish an assignment of a classification.
 
@@ -161,6 +178,7 @@ def submit_tag(
         effort_seconds: As in `submit_mask`.
         replace: As in `submit_mask`.
         independent: The tag was given without sight of the proposed class.
+        task_version: As in `submit_mask`.
 
     Raises:
         StateError: The assignment is closed, or the task is a segmentation.
@@ -170,7 +188,8 @@ def submit_tag(
     _require_kind(workspace, "classification")
     if tag not in workspace.task.label_values:
         raise LabelError(f"Unknown tag {tag}", remedy=f"use one of {list(workspace.task.label_values)}")
-    return _submit(workspace, assignment_id, None, Submitted("tag", tag=tag, independent=independent, replace=replace), effort_seconds)
+    how = Submitted("tag", tag=tag, independent=independent, replace=replace, task_version=task_version)
+    return _submit(workspace, assignment_id, None, how, effort_seconds)
 
 
 def _mask_or_draft(
@@ -197,6 +216,18 @@ def flag_case(workspace: Workspace, assignment_id: str, *, reason: str) -> Assig
     return _close(workspace, assignment_id, "flagged", "flag", reason)
 
 
+def checked_reason(reason: str) -> str:
+    """A reason without surrounding spaces.
+
+    Raises:
+        InputError: Empty or over-long.
+    """
+    cleaned = reason.strip()
+    if not cleaned or len(cleaned) > MAX_REASON:
+        raise InputError(f"Give a reason of 1 to {MAX_REASON} characters, got {len(cleaned)}")
+    return cleaned
+
+
 def checked_mask(workspace: Workspace, case: Case, mask: MaskArray) -> MaskArray:
     """The mask, if it fits the case and the task.
 
@@ -215,11 +246,11 @@ def _take(workspace: Workspace, asked: Asked, annotator_id: str) -> Opened | Non
     with workspace.store.write(annotator_id) as tx:
         case = tx.get(Case, asked.case_id)
         if asked.assignment_id is not None:
-            return _opened(tx, go_on(tx, tx.get(Assignment, asked.assignment_id), case), case)
+            return _opened(tx, go_on(workspace, tx, tx.get(Assignment, asked.assignment_id), case), case)
         taken = tx.count(Assignment, where={"case_id": case.id, "state": "open"})
         if taken or tx.current_annotations(case_ids=[case.id]):
             return None
-        return _opened(tx, open_assignment(tx, case, annotator_id, asked.round_id, asked.reason), case)
+        return _opened(tx, open_assignment(workspace, tx, case, annotator_id, asked.round_id, asked.reason), case)
 
 
 def _opened(tx: Reader, assignment: Assignment, case: Case) -> Opened:
@@ -241,7 +272,7 @@ def _submit(workspace: Workspace, assignment_id: str, revision: int | None, how:
         annotation = Annotation(
             id=annotation_id,
             case_id=assignment.case_id,
-            task_id=workspace.task.id,
+            task_id=version_seen(tx, workspace.task, assignment.opened_at, how.task_version, how.values).id,
             annotator_id=annotator_id,
             kind=how.kind,
             blob=how.blob,
@@ -264,9 +295,7 @@ def _submit(workspace: Workspace, assignment_id: str, revision: int | None, how:
 
 
 def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reason: str) -> Assignment:
-    cleaned = reason.strip()
-    if not cleaned or len(cleaned) > MAX_REASON:
-        raise InputError(f"Give a reason of 1 to {MAX_REASON} characters, got {len(cleaned)}")
+    cleaned = checked_reason(reason)
     with workspace.store.read() as tx:
         annotator_id = tx.get(Assignment, assignment_id).annotator_id
     with workspace.store.write(annotator_id) as tx:

@@ -4,13 +4,14 @@ Everything a strategy sees is ordered by case name, and its randomness comes fro
 so the same project asks the same cases again. Only numbers are read, unless a query is thorough.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from medloop.core.records import Case, Choice, Query, Round, new_id, now
 from medloop.core.seeds import derive_seed, generator
+from medloop.loop.damage import damaged_cases
 from medloop.loop.pools import ExtraScores, Gathering
 from medloop.loop.workspace import Workspace
 from medloop.query.strategies import Pool, Strategy, strategy
@@ -42,9 +43,9 @@ def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraSco
         thorough: Whether images may be described and small networks trained for what a strategy needs: in the worker,
             where nobody waits.
     """
-    settings = workspace.settings
+    settings, damaged = workspace.settings, damaged_cases(workspace)
     with workspace.store.read() as tx:
-        candidates = askable(tx)
+        candidates = _readable(askable(tx), {case.case_id for case in damaged})
         model = tx.live_model()
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)} if model else {}
     gather = Gathering(workspace, candidates.train, predictions, model, extra_scores or {}, round_index, thorough)
@@ -72,6 +73,12 @@ def askable(tx: Reader) -> Candidates:
         train=tuple(sorted((c for c in tx.unanswered_cases(["train"]) if c.id not in asked), key=lambda c: c.name)),
         audit=tuple(sorted((c for c in tx.unanswered_cases(["audit"]) if c.id not in asked), key=lambda c: c.name)),
     )
+
+
+def _readable(candidates: Candidates, damaged: Collection[str]) -> Candidates:
+    """Without cases whose bytes are known to be damaged."""
+    train, audit = (tuple(c for c in cases if c.id not in damaged) for cases in (candidates.train, candidates.audit))
+    return Candidates(train=train, audit=audit)
 
 
 def asked_case_ids(tx: Reader) -> set[str]:

@@ -17,6 +17,7 @@ from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Json, Mode
 from medloop.core.seeds import generator
 from medloop.loop.arrays import load_answer, load_image
 from medloop.loop.consensus import consensus_answers
+from medloop.loop.damage import LeftOut, sound_answers
 from medloop.loop.label_versions import LabelVersions, knows_every_label, label_versions
 from medloop.loop.proposals import load_predictor
 from medloop.loop.workspace import Workspace
@@ -62,7 +63,12 @@ def calibrate_model(workspace: Workspace, *, method: Method = "temperature") -> 
     with workspace.store.read() as tx:
         model = tx.live_model()
         versions = label_versions(tx, workspace.task)
-        answered = {split: [(a, tx.get(Case, a.case_id)) for a in _complete(tx, split, versions)] for split in EVALUATION_SPLITS}
+        found = {split: _complete(tx, split, versions) for split in EVALUATION_SPLITS}
+        cases = {a.case_id: tx.get(Case, a.case_id) for answers in found.values() for a in answers}
+    left_out = LeftOut(workspace)
+    answered = {
+        split: [(a, cases[a.case_id]) for a in sound_answers(workspace, answers, cases, left_out)] for split, answers in found.items()
+    }
     if model is None or not answered["validation"]:
         have = "no model" if model is None else "no validation answers"
         raise InputError(f"A calibration is fitted on validation answers to a model's predictions, got {have}", remedy="answer and train")

@@ -7,6 +7,7 @@ from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Annotator, Case, Source, Split, new_id, now
 from medloop.images.encode import encode_mask, encode_voxels
+from medloop.loop.displaying import displayed
 from medloop.loop.predicting import follow_up
 from medloop.loop.workspace import Workspace
 
@@ -28,6 +29,7 @@ def add_case(
     stratum: str = "",
     answered_at: str | None = None,
     effort_seconds: float = 0.0,
+    channel_names: tuple[str, ...] = (),
     actor: str = "system",
     follow: bool = True,
 ) -> Case:
@@ -42,6 +44,7 @@ def add_case(
     if isinstance(answer, Mask):
         answer.grid.require_same(image.grid, f"{name}: the mask")
         answer.require_labels(workspace.task.label_values, f"{name}: the mask")
+    source = displayed(source, array, channel_names)
     case = _case_record(workspace, array, image, name, patient, split, source, notes, stratum)
     blob = workspace.store.blobs.put(encode_mask(answer.array)) if isinstance(answer, Mask) else None
     with workspace.store.write(actor) as tx:
@@ -84,7 +87,6 @@ def _case_record(
     notes: tuple[str, ...],
     stratum: str,
 ) -> Case:
-    low, high = (float(v) for v in np.percentile(array[0], (0.5, 99.5)))
     least, most = float(array.min()), float(array.max())
     return Case(
         id=new_id("case"),
@@ -95,7 +97,7 @@ def _case_record(
         channels=image.channels,
         dtype=array.dtype.name,
         voxels=workspace.store.blobs.put(encode_voxels(array)),
-        window=(low, high) if high > low else (least, max(most, least + 1.0)),
+        window=source.display.channel_windows[0] if source.display else (least, max(most, least + 1.0)),
         value_range=(least, most),
         source=source,
         stratum=stratum,

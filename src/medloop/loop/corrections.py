@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.arrays import BoolArray
+from medloop.core.errors import BlobError
 from medloop.core.records import Annotation, Annotator, Assignment, Case, Json, Model, Prediction
 from medloop.images.encode import decode_mask
 from medloop.loop.arrays import load_answer
@@ -82,11 +83,17 @@ def correction_of(workspace: Workspace, annotation: Annotation) -> Correction:
 
 
 def touched_of(workspace: Workspace, answers: Sequence[Annotation], case: Case) -> BoolArray:
-    """Voxels of a case that people have drawn over or changed in these answers or those they replace, shape (I, J, K)."""
+    """Voxels of a case that people have drawn over or changed in these answers or those they replace, shape (I, J, K).
+
+    Where what an answer began with can no longer be read, all of it counts as a person's own making.
+    """
     touched = np.zeros(case.grid.shape, dtype=bool)
     with workspace.store.read() as tx:
         for annotation in answers:
-            touched |= _touched(workspace, tx, annotation, case)
+            try:
+                touched |= _touched(workspace, tx, annotation, case)
+            except BlobError:
+                touched[:] = True
     return touched
 
 

@@ -16,6 +16,7 @@ from medloop.core.records import Case, Descriptor, new_id, now
 from medloop.core.seeds import derive_seed, generator
 from medloop.images.files import write_atomic
 from medloop.loop.arrays import load_features, load_image, store_features
+from medloop.loop.damage import LeftOut
 from medloop.loop.workspace import Workspace
 from medloop.models.thumbnails import SIDE, VIEWS, Thumbnail, thumbnail
 
@@ -52,7 +53,7 @@ def describe_cases(
     *,
     report: Report | None = None,
 ) -> Vectors:
-    """The vectors of all these cases; those that are not there yet are made and kept.
+    """The vectors of all these cases but the ones whose bytes are damaged; those that are not there yet are made and kept.
 
     Args:
         workspace: The project.
@@ -63,11 +64,14 @@ def describe_cases(
         report: Told before each chunk.
     """
     found = kept_vectors(workspace, method, maker, cases)
-    missing = [c for c in cases if c.id not in found]
+    missing, left_out = [c for c in cases if c.id not in found], LeftOut(workspace)
     for start in range(0, len(missing), CHUNK):
         if report is not None:
             report(start / len(missing), f"describing cases ({start + 1} of {len(missing)})")
-        fresh = {c.id: np.asarray(make(c), dtype=np.float32) for c in missing[start : start + CHUNK]}
+        fresh: dict[str, FloatArray] = {}
+        for case in missing[start : start + CHUNK]:
+            with left_out.case(case):
+                fresh[case.id] = np.asarray(make(case), dtype=np.float32)
         _keep(workspace, method, maker, fresh)
         found |= fresh
     return found
@@ -103,10 +107,15 @@ def learned_maker(
         return maker
     seed = workspace.settings.seed
     drawn = sorted(generator(seed, method, "cases").permutation(len(cases))[:LEARN_FROM])
-    thumbnails = np.stack([small_views(workspace, cases[n], report=report) for n in drawn])
+    thumbnails, left_out = [], LeftOut(workspace)
+    for n in drawn:
+        with left_out.case(cases[n]):
+            thumbnails.append(small_views(workspace, cases[n], report=report))
+    if len(thumbnails) < FEWEST_CASES:
+        return maker
     if report is not None:
         report(0.0, f"learning from {len(drawn)} images without answers")
-    return workspace.store.blobs.put(train(thumbnails, derive_seed(seed, method)))
+    return workspace.store.blobs.put(train(np.stack(thumbnails), derive_seed(seed, method)))
 
 
 def small_views(workspace: Workspace, case: Case, *, report: Report | None = None) -> Thumbnail:
@@ -119,7 +128,7 @@ def small_views(workspace: Workspace, case: Case, *, report: Report | None = Non
         report(0.0, f"looking at {case.name}")
     made = thumbnail(load_image(workspace.store.blobs, case))
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(file, made.astype("<f4").tobytes())
+    write_atomic(file, made.astype("<f4").tobytes(), mode=0o600)
     return made
 
 

@@ -19,12 +19,16 @@ from medloop.interaction.locks import check_locks, keep_locked
 from medloop.loop.gestures import bring_back, take_back
 from medloop.loop.runs import Run, apply_runs, runs_between
 from medloop.loop.standing import base_of
+from medloop.loop.submitted import submitted_mask
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
 MAX_RUNS = 200_000
 """Runs in one patch: a stroke in a large volume has some thousands."""
+
+MAX_COVER = 4
+"""How often the runs of one patch may cover the image: one that sets each voxel once needs 1, overlapping strokes some more."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +137,9 @@ def packed_draft(workspace: Workspace, assignment_id: str) -> tuple[int, bytes]:
     with workspace.store.read() as tx:
         assignment = tx.get(Assignment, assignment_id)
         stored = None if tx.patches(assignment_id) else stored_base(tx, assignment)
+        stored = submitted_mask(tx, assignment) or stored
     if stored is not None:
-        return 0, workspace.store.blobs.get(stored)
+        return assignment.revision, workspace.store.blobs.get(stored)
     draft = read_draft(workspace, assignment_id)
     return draft.revision, encode_mask(draft.mask)
 
@@ -165,6 +170,9 @@ def check_runs(runs: Sequence[Run], voxels: int, task: Task) -> None:
     starts, lengths, values = table.T
     if starts.min() < 0 or lengths.min() < 1 or (starts > voxels - lengths).any():
         raise InputError(f"Runs must lie within the image's {voxels} voxels", remedy="send them for this case's own shape")
+    if int(lengths.sum()) > MAX_COVER * voxels:
+        rule = f"The runs of one edit may set {MAX_COVER} times the image's {voxels} voxels"
+        raise InputError(f"{rule}, got {int(lengths.sum())}", remedy="send each voxel once")
     unknown = sorted(set(values.tolist()) - {0, *task.label_values})
     if unknown:
         raise LabelError(f"An edit may use 0 and the labels {list(task.label_values)}, got {unknown[:8]}")

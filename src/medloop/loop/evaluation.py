@@ -24,6 +24,7 @@ from medloop.core.seeds import generator
 from medloop.loop.arrays import load_answer, load_proposal
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.control import JobControl
+from medloop.loop.damage import LeftOut, sound_answers
 from medloop.loop.independence import leaning_words, leans_on_proposal
 from medloop.loop.label_versions import label_versions, labels_of_model
 from medloop.loop.predicting import is_outdated, truth_digest
@@ -41,17 +42,18 @@ def run_evaluation(workspace: Workspace, control: JobControl) -> Json:
     """Judge one model on every split that has answers, and close the rounds that waited for it."""
     with workspace.store.read() as tx:
         model, live = tx.get(Model, str(control.job.payload["model_id"])), tx.live_model()
-    result = bring_up_to_date(workspace, model, control)
+    left_out = LeftOut(workspace, control.log)
+    result = bring_up_to_date(workspace, model, control, left_out)
     if live is not None and live.id != model.id:
-        bring_up_to_date(workspace, live, control)  # both are compared on the same annotations
+        bring_up_to_date(workspace, live, control, left_out)  # both are compared on the same annotations
     choice = choose_live(workspace, model)
     if choice is not None:
         control.log(choice.reason)
     close_evaluated(workspace, model.id)
-    return result
+    return {**result, **left_out.result()}
 
 
-def bring_up_to_date(workspace: Workspace, model: Model, control: JobControl) -> dict[str, float]:
+def bring_up_to_date(workspace: Workspace, model: Model, control: JobControl, left_out: LeftOut) -> dict[str, float]:
     """Judge a model on every split whose annotations it was not yet held against; the new means by split.
 
     An evaluation whose annotations have changed since is superseded, and one whose annotations are gone no longer counts.
@@ -62,7 +64,7 @@ def bring_up_to_date(workspace: Workspace, model: Model, control: JobControl) ->
             digest, due = truth_digest(tx, split), is_outdated(tx, model, split)
         if not due:
             continue
-        evaluation = evaluate(workspace, model, split, control)
+        evaluation = evaluate(workspace, model, split, control, left_out)
         with workspace.store.write("worker") as tx:
             tx.add(_truth(model, split, evaluation, digest), verb="hold")
         if evaluation is not None:
@@ -84,8 +86,8 @@ def _truth(model: Model, split: Split, evaluation: Evaluation | None, digest: st
     )
 
 
-def evaluate(workspace: Workspace, model: Model, split: Split, control: JobControl) -> Evaluation | None:
-    """Judge a model on one split; None when the split has no answers.
+def evaluate(workspace: Workspace, model: Model, split: Split, control: JobControl, left_out: LeftOut) -> Evaluation | None:
+    """Judge a model on one split; None when the split has no answers that can be read.
 
     The interval is a bootstrap over patients, since cases of one patient are not independent.
     """
@@ -95,10 +97,11 @@ def evaluate(workspace: Workspace, model: Model, split: Split, control: JobContr
         snapshot = tx.get(Snapshot, model.snapshot_id)
         learned = [tx.get(Annotation, i) for i in snapshot.annotation_ids]
         leaning = {a.case_id for a in answers if leans_on_proposal(tx, a)}
-    if not answers:
+    sound = sound_answers(workspace, answers, cases, left_out)
+    if not sound:
         return None
-    predict_cases(workspace, model, sorted(cases.values(), key=lambda c: c.name), control)
-    per_case = score_answers(workspace, model, answers, cases)
+    predict_cases(workspace, model, sorted((cases[a.case_id] for a in sound), key=lambda c: c.name), control)
+    per_case = score_answers(workspace, model, sound, cases, left_out)
     if not per_case:
         return None
     ordered = sorted(per_case, key=lambda i: cases[i].name)
@@ -125,7 +128,9 @@ def evaluate(workspace: Workspace, model: Model, split: Split, control: JobContr
     return evaluation
 
 
-def score_answers(workspace: Workspace, model: Model, answers: list[Annotation], cases: dict[str, Case]) -> ScoresByCase:
+def score_answers(
+    workspace: Workspace, model: Model, answers: list[Annotation], cases: dict[str, Case], left_out: LeftOut | None = None
+) -> ScoresByCase:
     """Case id → {label name: Dice}, or {"correct": 0 or 1} for a classification.
 
     Labels that the annotation or the model does not know, as they were added later, are left out, and cases where none is left.
@@ -136,8 +141,10 @@ def score_answers(workspace: Workspace, model: Model, answers: list[Annotation],
         versions = label_versions(tx, workspace.task)
     learnt = set(labels_of_model(model, workspace.task))
     for answer in answers:
-        if answer.case_id in predictions:
-            labels = [label for label in versions.known(answer) if label in learnt]
+        if answer.case_id not in predictions:
+            continue
+        labels = [label for label in versions.known(answer) if label in learnt]
+        with (left_out or LeftOut(workspace)).case(cases[answer.case_id]):
             scores[answer.case_id] = _score(workspace, answer, cases[answer.case_id], predictions[answer.case_id], labels)
     return {case_id: found for case_id, found in scores.items() if found}
 

@@ -18,6 +18,7 @@ from medloop.explain.examples import Distance, nearest
 from medloop.explain.hypotheses import Hypothesis, distinct_hypotheses
 from medloop.loop.arrays import load_answer, load_features, load_image
 from medloop.loop.consensus import deciding
+from medloop.loop.damage import LeftOut
 from medloop.loop.descriptions import kept_vectors
 from medloop.loop.measuring import newest_prediction
 from medloop.loop.workspace import Workspace
@@ -159,7 +160,9 @@ def _scores(workspace: Workspace, prediction: Prediction | None) -> dict[str, fl
 def _similar(workspace: Workspace, answer: Annotation, distance: float, scores: dict[str, float]) -> SimilarCase:
     with workspace.store.read() as tx:
         case = tx.get(Case, answer.case_id)
-    found = load_answer(workspace.store.blobs, answer, case)
-    values: Sequence[int] = [found] if isinstance(found, int) else found.values()
+    values: Sequence[int] = ()
+    with LeftOut(workspace).case(case):
+        found = load_answer(workspace.store.blobs, answer, case)
+        values = [found] if isinstance(found, int) else found.values()
     labels = tuple(label.name for label in workspace.task.labels if label.value in values)
     return SimilarCase(case.id, case.name, distance, labels, scores.get(case.id))

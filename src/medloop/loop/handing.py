@@ -1,22 +1,25 @@
 """Hand a case to somebody: begin a draft, go on with one, or give back one whose lease ran out.
 
-A draft begins with the annotation in force, else with the newest proposal, else with background, and keeps what it began with.
+A draft begins with the annotation in force (if its mask can be read), else with the newest proposal, else with background, and
+keeps what it began with.
 One that was edited stays its owner's, also after it was released; one that was not edited begins anew when something else
 stands by now.
 """
 
+from medloop.core.errors import BlobError
 from medloop.core.records import Annotation, Assignment, Case, new_id, now
 from medloop.loop.standing import beginning, newest_proposal, standing_annotation
+from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
 
-def open_assignment(tx: Writer, case: Case, annotator_id: str, round_id: str | None, reason: str) -> Assignment:
+def open_assignment(workspace: Workspace, tx: Writer, case: Case, annotator_id: str, round_id: str | None, reason: str) -> Assignment:
     """A case opened by somebody who has not got it open: with the draft they left, or with a new one."""
     left = _draft_left(tx, case, annotator_id)
     if left is not None:
         return tx.change(Assignment, left.id, verb="resume", fields={"state": "open", "closed_at": None})
-    standing, proposal = standing_annotation(tx, case.id), newest_proposal(tx, case.id)
+    standing, proposal = _readable(workspace, standing_annotation(tx, case.id)), newest_proposal(tx, case.id)
     assignment = Assignment(
         id=new_id("assignment"),
         case_id=case.id,
@@ -32,14 +35,25 @@ def open_assignment(tx: Writer, case: Case, annotator_id: str, round_id: str | N
     return assignment
 
 
-def go_on(tx: Writer, assignment: Assignment, case: Case) -> Assignment:
+def go_on(workspace: Workspace, tx: Writer, assignment: Assignment, case: Case) -> Assignment:
     """An open assignment shown again: a sign of life; begun anew if nothing was drawn and another annotation stands by now."""
-    standing = standing_annotation(tx, case.id)
+    standing = _readable(workspace, standing_annotation(tx, case.id))
     if assignment.revision == 0 and standing is not None and standing.id != assignment.base_id:
         tx.change(Assignment, assignment.id, verb="release", fields={"state": "released", "closed_at": now()})
-        return open_assignment(tx, case, assignment.annotator_id, assignment.round_id, assignment.reason)
+        return open_assignment(workspace, tx, case, assignment.annotator_id, assignment.round_id, assignment.reason)
     tx.record("resume", "assignment", assignment.id, {"revision": assignment.revision})
     return assignment
+
+
+def _readable(workspace: Workspace, standing: Annotation | None) -> Annotation | None:
+    """The annotation in force, unless its mask is damaged or gone: then a draft begins with what comes next."""
+    if standing is None or standing.blob is None:
+        return standing
+    try:
+        workspace.store.blobs.check(standing.blob)
+    except BlobError:
+        return None
+    return standing
 
 
 def _draft_left(tx: Reader, case: Case, annotator_id: str) -> Assignment | None:

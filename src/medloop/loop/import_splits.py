@@ -10,28 +10,32 @@ from collections.abc import Iterable, Mapping
 from medloop.core.errors import ConflictError, FormatError
 from medloop.core.names import composed, in_natural_order
 from medloop.core.records import EVALUATION_SPLITS, Case, Split
-from medloop.datasets.dataset import CaseSource
+from medloop.datasets.dataset import CaseSource, Dataset
 from medloop.datasets.splits import SplitCase, assign_splits
 from medloop.loop.workspace import Workspace
 
 _SHOWN = 5
+_BY_FOLDER = ("msd", "nnunet")
 
 
-def import_splits(workspace: Workspace, cases: Iterable[CaseSource]) -> Mapping[str, Split]:
+def import_splits(workspace: Workspace, dataset: Dataset) -> Mapping[str, Split]:
     """Case name → split; patients met before keep theirs.
+
+    What a layout's folders say of a case that is there already (a mask put into labelsTs since) moves nothing and is no error.
 
     Raises:
         FormatError: The source puts a patient into two splits.
         ConflictError: It gives a patient another split than the project, or says that cases of several splits are one patient's.
     """
-    listed = list(cases)
+    listed = list(dataset.cases)
     with workspace.store.read() as tx:
         stored = tx.find(Case)
+    there = {composed(case.name) for case in stored} if dataset.format in _BY_FOLDER else set()
     fixed = _fixed(stored, listed)
     _require_one(_given(listed), "The source puts", FormatError, "give each patient one split, or leave the split out")
     _require_one(fixed, "The project already has", ConflictError, "splits never move: make a new project, or correct the patients")
     known = {patient: next(iter(splits)) for patient, splits in fixed.items()}
-    _require_kept(listed, known)
+    _require_kept([case for case in listed if case.name not in there], known)
     settings = workspace.settings
     return assign_splits(
         [_split_case(case, known) for case in listed],

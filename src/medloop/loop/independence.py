@@ -13,7 +13,7 @@ from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Predi
 from medloop.images.encode import decode_mask
 from medloop.loop.consensus import may_lean
 from medloop.loop.drafts import base_mask
-from medloop.loop.standing import base_of
+from medloop.loop.standing import base_of, began
 from medloop.loop.touching import Edits, edits_in_force, state_of
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
@@ -37,12 +37,16 @@ class Lineage:
     Attributes:
         steps: Its own draft first, then those of the annotations it goes back to.
         proposal: What the last one of them began with; None when that was nothing, or an annotation made without a model.
-        later: Predictions that may have been put into the first draft while it was open.
+        shown: The prediction that its own draft was shown with, also beside an annotation.
+        later: Predictions that may have been put into its own draft while it was open.
+        kept_tag: The tag it began with, given without a model.
     """
 
     steps: tuple[_Step, ...]
     proposal: Prediction | None
+    shown: Prediction | None
     later: tuple[Prediction, ...]
+    kept_tag: int | None = None
 
 
 def leans_on_proposal(tx: Reader, annotation: Annotation) -> bool:
@@ -61,7 +65,7 @@ def leaning_words(leaning: int, cases: int) -> str:
 
 def lineage(tx: Reader, assignment: Assignment) -> Lineage:
     """Follow a draft back to what it all began with."""
-    steps, current = [], assignment
+    steps, current, own = list[_Step](), assignment, base_of(tx, assignment)
     while True:
         steps.append(_Step(current, tuple(tx.patches(current.id))))
         base = base_of(tx, current)
@@ -69,7 +73,9 @@ def lineage(tx: Reader, assignment: Assignment) -> Lineage:
             break
         current = tx.get(Assignment, base.assignment_id)
     proposal = tx.get(Prediction, current.proposal_id) if base is None and current.proposal_id else None
-    return Lineage(tuple(steps), proposal, _later(tx, assignment))
+    shown = tx.get(Prediction, assignment.proposal_id) if assignment.proposal_id else None
+    kept = own.tag if own is not None and len(steps) == 1 else None
+    return Lineage(tuple(steps), proposal, shown, _later(tx, assignment), kept)
 
 
 @dataclass(frozen=True)
@@ -111,11 +117,18 @@ def debt_of_mask(workspace: Workspace, found: Lineage, case: Case, mask: MaskArr
 
 
 def debt_of_tag(found: Lineage, tag: int) -> Debt | None:
-    """What a tag owes: all when it is the class proposed, at the beginning or while the case was open, else nothing."""
-    first = found.steps[-1].assignment
-    came = found.later[0] if found.later and first.began_with == "blank" else None
-    shown = found.proposal or came
-    return None if shown is None else Debt(shown, float(int(np.argmax(shown.probabilities)) == tag), taken=shown is came)
+    """What a tag owes: all when it is a class proposed, at the beginning or while the case was open, else nothing.
+
+    A tag that was there, given without a model, and stays owes nothing.
+    """
+    if found.kept_tag == tag:
+        return None
+    came = found.later[0] if found.later and found.shown is None else None
+    proposals = [p for p in (found.shown, found.proposal, came) if p is not None]
+    confirmed = next((p for p in proposals if int(np.argmax(p.probabilities)) == tag), None)
+    if confirmed is not None:
+        return Debt(confirmed, 1.0, taken=confirmed is came)
+    return Debt(proposals[0], 0.0) if proposals else None
 
 
 def _share(proposed: MaskArray, mask: MaskArray, touched: BoolArray) -> float:
@@ -153,7 +166,8 @@ def _adopted(workspace: Workspace, found: Lineage, case: Case, own: Edits) -> tu
 
 def _later(tx: Reader, assignment: Assignment) -> tuple[Prediction, ...]:
     newest = tx.find(Prediction, where={"case_id": assignment.case_id}, order=("created_at",), descending=True, limit=NEWEST)
-    return tuple(p for p in newest if p.id != assignment.proposal_id)
+    begun = assignment.proposal_id if began(tx, assignment) == "prediction" else None
+    return tuple(p for p in newest if p.id != begun)
 
 
 def _old_leans(tx: Reader, annotation: Annotation) -> bool:

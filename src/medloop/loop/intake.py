@@ -6,25 +6,25 @@ Reading may fail in any way: it costs the case, which is named. Only a store tha
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-import numpy as np
-
-from medloop.core.errors import ConflictError, InputError, LabelError, MedloopError
-from medloop.core.geometry import Grid
+from medloop.core.errors import ConflictError, InputError, MedloopError
 from medloop.core.image import Image, Mask
 from medloop.core.names import composed
-from medloop.core.records import EVALUATION_SPLITS, Case, Split
+from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Split
+from medloop.datasets.channels import known_names
 from medloop.datasets.dataset import CaseSource, Dataset, Refusal
-from medloop.images.read import ReadImage, read_image, read_mask
+from medloop.images.read import ReadImage, read_image
 from medloop.images.result import UNSIZED
 from medloop.loop.annotators import annotator_named
 from medloop.loop.cases import IMPORTER, add_case
 from medloop.loop.describing import request_description
 from medloop.loop.import_report import Tally
 from medloop.loop.import_splits import drawn_along, import_splits
-from medloop.loop.label_maps import LabelMap, label_map
+from medloop.loop.label_maps import label_map
 from medloop.loop.late_labels import Incoming, take_later
+from medloop.loop.mending import mend_voxels
 from medloop.loop.predicting import follow_up
 from medloop.loop.rounds import after_answer
+from medloop.loop.source_answers import read_answer
 from medloop.loop.workspace import Workspace
 
 AnswersWanted: TypeAlias = Literal["all", "evaluation", "none"]
@@ -38,10 +38,11 @@ class Intake:
     """Takes one case after another into a project."""
 
     def __init__(self, workspace: Workspace, dataset: Dataset, answers: AnswersWanted, actor: str) -> None:
-        self.tally = Tally(refused=list(dataset.refused), about_source=dataset.notes)
         self._workspace = workspace
         self._values = label_map(workspace, dataset)
-        self._splits = import_splits(workspace, dataset.cases)
+        self.tally = Tally(refused=list(dataset.refused), about_source=(*dataset.notes, *self._values.notes))
+        self._splits = import_splits(workspace, dataset)
+        self._channels = known_names(dataset.channels)
         self._along = drawn_along(dataset.cases, self._splits)
         self._answers = answers
         self._actor = actor
@@ -70,15 +71,15 @@ class Intake:
             read = _read(case)
             known = self._known(case, read)
             grid = read.image.grid if known is None else known.grid
-            answer = _read_answer(case, read.found.image, grid, self._values)
+            answer, said = read_answer(case, read.found.image, grid, self._values)
         except _READ_FAULTS as error:
             self.tally.refused.append(_refusal(case, error))
             return
         try:
             if known is None:
-                self._add(case, read, answer)
+                self._add(case, read, answer, said)
             else:
-                self._update(case, known, read, answer)
+                self._update(case, known, read, answer, said)
         except (InputError, ConflictError, MemoryError) as error:
             self.tally.refused.append(_refusal(case, error))
 
@@ -107,13 +108,22 @@ class Intake:
         if not wanted:
             self.tally.remark(case.name, f"has a label that was not asked for (answers: {self._answers})")
             return None
-        by = annotator_named(self._workspace, case.annotator) if case.annotator else self._importer
-        return Incoming(answer, by, case.annotated_at, case.effort_seconds)
+        return Incoming(answer, self._author(case), case.annotated_at, case.effort_seconds)
 
-    def _add(self, case: CaseSource, read: "_Read", answer: Mask | int | None) -> None:
+    def _author(self, case: CaseSource) -> Annotator:
+        """Whose the label is: whom the source names, else the importer."""
+        if not case.annotator:
+            return self._importer
+        try:
+            return annotator_named(self._workspace, case.annotator)
+        except InputError as error:
+            self.tally.remark(case.name, f"its annotator's name cannot be kept ({error.message}); the label counts as imported")
+            return self._importer
+
+    def _add(self, case: CaseSource, read: "_Read", answer: Mask | int | None, said: tuple[str, ...]) -> None:
         split = self._splits[case.name]
         given = self._incoming(case, answer, split)
-        notes = (*read.notes, *case.notes)
+        notes = (*read.notes, *said, *case.notes)
         made = add_case(
             self._workspace,
             read.image,
@@ -121,6 +131,7 @@ class Intake:
             patient=case.patient,
             split=split,
             source=read.found.source,
+            channel_names=self._channels,
             answer=given.answer if given else None,
             answered_by=given.by if given else None,
             notes=notes,
@@ -137,14 +148,19 @@ class Intake:
         if case.name in self._along:
             self.tally.remark(case.name, f"kept for {split}, where the source has another image of the patient")
 
-    def _update(self, case: CaseSource, known: Case, read: "_Read", answer: Mask | int | None) -> None:
+    def _update(self, case: CaseSource, known: Case, read: "_Read", answer: Mask | int | None, said: tuple[str, ...]) -> None:
         """Take what the source says now of a case that is there."""
         if known.patient != case.patient:
             self.tally.remark(case.name, "stays with the patient it was imported with, the source now names another")
+        if case.split not in (None, known.split):
+            self.tally.remark(case.name, f"stays in {known.split} as splits never move, the source now says {case.split}")
         if known.grid != read.image.grid:
             self.tally.remark(case.name, "keeps the voxel size and position it was imported with, they read differently now")
+        if mend_voxels(self._workspace, known, read.image):
+            self.tally.remark(case.name, "had a damaged image, which is whole again by this file")
         given = self._incoming(case, answer, known.split)
-        taken = "known" if given is None else take_later(self._workspace, known, given, self._actor)
+        self.tally.remark(case.name, *said)
+        taken = "known" if given is None else take_later(self._workspace, known, given, self._importer, self._actor)
         if isinstance(taken, Refusal):
             self.tally.refused.append(taken)
         else:
@@ -173,31 +189,8 @@ def _read(case: CaseSource) -> _Read:
 def _refusal(case: CaseSource, error: BaseException) -> Refusal:
     """Why a case stays out, in words whatever went wrong."""
     if isinstance(error, MedloopError):
-        return Refusal(case.name, error.message, "", error.remedy)
+        return Refusal(case.name, error.message.removeprefix(f"{case.name}: "), "", error.remedy)
     if isinstance(error, MemoryError):
         return Refusal(case.name, "there is not enough memory to read it", "", "crop it, or use a machine with more memory")
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     return Refusal(case.name, f"it cannot be read: {reason}", "", "check that the file exists and may be read, and repeat the import")
-
-
-def _read_answer(case: CaseSource, read: Image, grid: Grid, values: LabelMap) -> Mask | int | None:
-    """The case's answer in the task's values, checked against its image even when it is not kept."""
-    if case.tag is not None:
-        if case.tag not in values.tags:
-            raise LabelError(f"{case.name}: unknown label {case.tag!r}", remedy=f"use one of {', '.join(values.tags)}")
-        return values.tags[case.tag]
-    if case.mask is None:
-        return None
-    mask = read_mask(case.mask, read.grid)
-    if values.foreground is not None:
-        return Mask((mask.array > 0).astype(np.uint8) * np.uint8(values.foreground), grid)
-    unknown = sorted(set(mask.values()) - {0, *values.voxels})
-    if unknown:
-        raise LabelError(
-            f"{case.mask.name}: mask values must be 0 or the task's labels, got also {unknown[:8]}",
-            remedy="make the project with more labels, or read every object as the first one with masks=foreground",
-        )
-    table = np.zeros(256, dtype=np.uint8)
-    for value, wanted in values.voxels.items():
-        table[value] = wanted
-    return Mask(table[mask.array], grid)

@@ -41,13 +41,14 @@ class Incoming:
     effort_seconds: float = 0.0
 
 
-def take_later(workspace: Workspace, case: Case, incoming: Incoming, actor: str) -> Taken | Refusal:
+def take_later(workspace: Workspace, case: Case, incoming: Incoming, importer: Annotator, actor: str) -> Taken | Refusal:
     """Add the annotation unless it is known already, or say why it stays out.
 
     Args:
         workspace: The project.
         case: Already there.
         incoming: What the source says now.
+        importer: Whose imported annotations are that have no author.
         actor: Who imports, for the audit.
 
     Raises:
@@ -59,16 +60,30 @@ def take_later(workspace: Workspace, case: Case, incoming: Incoming, actor: str)
         incoming.answer.grid.require_same(case.grid, f"{case.name}: the mask")
         incoming.answer.require_labels(workspace.task.label_values, f"{case.name}: the mask")
         blob = workspace.store.blobs.put(encode_mask(incoming.answer.array))
+    with workspace.store.read() as reading:  # masks are unpacked outside the writing transaction
+        _, before = _answers(reading, case, incoming, importer)
+    alike = before[-1].id if before and _says(workspace, case, before[-1], incoming, blob) else None
     with workspace.store.write(actor) as tx:
-        every = [a for a in tx.find(Annotation, where={"case_id": case.id}) if a.kind != "partial"]
-        own = [a for a in every if a.annotator_id == incoming.by.id]
-        if own and _says(workspace, case, own[-1], incoming, blob):
-            return "known"
-        if refusal := _decided_here(tx, case, incoming, own, every):
+        every, own = _answers(tx, case, incoming, importer)
+        same = bool(own) and (own[-1].id == alike or (own[-1].blob, own[-1].tag) == (blob, _tag(incoming)))
+        if refusal := _decided_here(tx, case, incoming, own, every, same=same):
             return refusal
+        if same:
+            return "known"
         made = imported_annotation(workspace, case, incoming.by, blob, incoming.answer, at=incoming.at, effort=incoming.effort_seconds)
         tx.add(replace(made, supersedes=own[-1].id if own else None), verb="import")
     return "corrected" if own else "annotated"
+
+
+def _answers(tx: Reader, case: Case, incoming: Incoming, importer: Annotator) -> tuple[list[Annotation], list[Annotation]]:
+    """Every whole annotation of a case, and those that the incoming one follows: its author's, or nobody's if now an author is named."""
+    every = [a for a in tx.find(Annotation, where={"case_id": case.id}) if a.kind != "partial"]
+    own = [a for a in every if a.annotator_id == incoming.by.id]
+    return every, own or [a for a in every if a.annotator_id == importer.id and a.origin == "imported"]
+
+
+def _tag(incoming: Incoming) -> int | None:
+    return None if isinstance(incoming.answer, Mask) else incoming.answer
 
 
 def _says(workspace: Workspace, case: Case, known: Annotation, incoming: Incoming, blob: str | None) -> bool:
@@ -83,14 +98,22 @@ def _says(workspace: Workspace, case: Case, known: Annotation, incoming: Incomin
         return False  # damaged: what the source says now takes its place
 
 
-def _decided_here(tx: Reader, case: Case, incoming: Incoming, own: Sequence[Annotation], every: Sequence[Annotation]) -> Refusal | None:
-    """Why a file has no say: its author has annotated the case here since, or somebody has flagged it."""
-    if own and own[-1].origin != "imported":
+def _decided_here(
+    tx: Reader, case: Case, incoming: Incoming, own: Sequence[Annotation], every: Sequence[Annotation], *, same: bool
+) -> Refusal | None:
+    """Why a file has no say: its author has annotated the case here since, or somebody has taken the case back.
+
+    A flag keeps out a first label and one that was there when it was raised; another label than that one mends what was wrong.
+    """
+    if own and own[-1].origin != "imported" and not same:
         rule = f"{incoming.by.name} has annotated this case here on {own[-1].created_at[:10]}, a file does not replace that"
         return Refusal(case.name, rule, "", "correct it in the project")
-    closed = [a for a in tx.find(Assignment, where={"case_id": case.id}) if a.state != "released"]
-    flag = closed[-1] if closed and closed[-1].state == "flagged" else None
-    if flag is None or any(a.created_at > (flag.closed_at or "") for a in every):
+    closed = [a for a in tx.find(Assignment, where={"case_id": case.id}) if a.state in ("submitted", "skipped", "flagged")]
+    last = max(closed, key=lambda a: a.closed_at or "", default=None)
+    if last is None or last.state == "submitted" or any(a.created_at > (last.closed_at or "") for a in every):
         return None
-    who = tx.get(Annotator, flag.annotator_id).name
-    return Refusal(case.name, f"{who} has flagged this case ({flag.reason}), its label is not taken", "", "annotate it there")
+    if (own and not same) or (not own and last.state == "skipped"):
+        return None
+    who = tx.get(Annotator, last.annotator_id).name
+    rule = f"{who} has {last.state} this case ({last.reason}), its label stays out"
+    return Refusal(case.name, rule, "", "annotate it in the project, or bring a corrected label")

@@ -51,15 +51,15 @@ def learned_with(workspace: Workspace) -> Json:
         return {**settings, "validation": truth_digest(tx, "validation"), "objections": objections}
 
 
-def already_learned(workspace: Workspace, control: JobControl, folder: Path) -> Model | None:
-    """The newest model that learned exactly what a training now would learn; None when there is something new.
+def already_learned(workspace: Workspace, control: JobControl, folder: Path, *, unsound: frozenset[str] = frozenset()) -> Model | None:
+    """The newest model that learned exactly what a training now would learn, `unsound` annotations left out; None when there is news.
 
     A training that was begun before goes on, and one that was asked for `again` always runs.
     """
     if control.job.payload.get("again") or (folder / "snapshot.json").exists():
         return None
     with workspace.store.read() as tx:
-        answers = training_answers(tx, "train")
+        answers = [a for a in training_answers(tx, "train") if a.id not in unsound]
         digest = answers_digest(answers, case_names(tx, answers))
         same = [learned.model for learned in tx.learned_models() if learned.digest == digest]
     now = learned_with(workspace)

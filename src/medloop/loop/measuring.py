@@ -5,7 +5,7 @@ and cases of the evaluation splits that this model has predicted and people have
 off. Evaluation cases must not be the case itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -18,6 +18,7 @@ from medloop.core.names import natural_key
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Label, Model, Prediction
 from medloop.loop.arrays import load_mask, load_proposal
 from medloop.loop.consensus import consensus_answers, deciding
+from medloop.loop.damage import LeftOut, sound_answers
 from medloop.loop.figures import figures_of_samples, is_sized, mask_figures, reaches_border
 from medloop.loop.label_versions import label_versions, labels_of_model
 from medloop.loop.memo import Memo, memo
@@ -95,8 +96,8 @@ def measure_case(workspace: Workspace, case_id: str, *, of: Wanted = "any") -> C
         return _measured(_Measuring(workspace, known, {}), case_id, of)
 
 
-def measure_project(workspace: Workspace, *, of: Wanted = "any") -> list[CaseMeasures]:
-    """Every case that can be measured, by name.
+def measure_project(workspace: Workspace, *, of: Wanted = "any", log: Callable[[str], None] | None = None) -> list[CaseMeasures]:
+    """Every case that can be measured, by name; those whose bytes are damaged are left out, and told to `log`.
 
     Raises:
         StateError: The project asks for tags.
@@ -104,11 +105,11 @@ def measure_project(workspace: Workspace, *, of: Wanted = "any") -> list[CaseMea
     _require_masks(workspace)
     with workspace.store.read() as tx:
         cases = sorted(tx.find(Case), key=lambda case: natural_key(case.name))
-    found = []
+    found, left_out = [], LeftOut(workspace, log)
     with memo(workspace, "measures") as known:
         measuring = _Measuring(workspace, known, {})
         for case in cases:
-            with suppress(NotFoundError):
+            with suppress(NotFoundError), left_out.case(case):
                 found.append(_measured(measuring, case.id, of))
     return found
 
@@ -205,7 +206,9 @@ def _evaluated(run: _Measuring, prediction: Prediction) -> _Evaluated:
         with run.workspace.store.read() as tx:
             predictions = {p.case_id: p for p in tx.latest_predictions(prediction.model_id)}
             answers = [a for split in EVALUATION_SPLITS for a in consensus_answers(tx, split) if a.case_id in predictions and a.blob]
-            run.evaluated[prediction.model_id] = [(tx.get(Case, a.case_id), a, predictions[a.case_id]) for a in answers]
+            cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
+        sound = sound_answers(run.workspace, answers, cases, LeftOut(run.workspace))
+        run.evaluated[prediction.model_id] = [(cases[a.case_id], a, predictions[a.case_id]) for a in sound]
     return run.evaluated[prediction.model_id]
 
 

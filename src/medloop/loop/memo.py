@@ -40,4 +40,4 @@ def memo(workspace: Workspace, name: str) -> Iterator[Memo]:
     if kept.grown:
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, json.dumps(kept.values).encode())
+            write_atomic(path, json.dumps(kept.values).encode(), mode=0o600)

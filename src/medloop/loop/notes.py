@@ -29,4 +29,4 @@ def write_note(note: Path, decision: Any) -> None:
     Raises:
         StorageError: The disk refused.
     """
-    write_atomic(note, json.dumps(decision).encode())
+    write_atomic(note, json.dumps(decision).encode(), mode=0o600)

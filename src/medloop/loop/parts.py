@@ -26,6 +26,8 @@ UNKNOWN = 255
 """What an unanswered voxel holds: the value that training ignores."""
 
 MAX_PARTS = 10_000
+MAX_COVER = 4
+"""How often parts may cover the image: every slice of three planes covers it three times."""
 _LENGTH_BYTES = 4
 
 
@@ -64,8 +66,11 @@ def answered_voxels(parts: Sequence[Part], shape: Shape3) -> BoolArray:
             f"A partial answer has 1 to {MAX_PARTS} parts, got {len(parts)}", remedy="name the slices or boxes that are answered"
         )
     covered = np.zeros(shape, dtype=bool)
-    for part in parts:
-        covered[_where(part, shape)] = True
+    regions = [covered[_where(part, shape)] for part in parts]
+    if sum(region.size for region in regions) > MAX_COVER * covered.size:
+        raise InputError(f"The parts of one answer may cover the image {MAX_COVER} times", remedy="name each slice or box once")
+    for region in regions:
+        region[...] = True
     return covered
 
 

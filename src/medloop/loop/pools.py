@@ -12,6 +12,7 @@ from medloop.core.arrays import FloatArray
 from medloop.core.records import Annotation, Case, Json, Model, Prediction
 from medloop.loop.arrays import load_features
 from medloop.loop.consensus import consensus_answers
+from medloop.loop.damage import damaged_cases
 from medloop.loop.describing import ON_DEMAND, Extra, cold_features, extra_scores, kept_features
 from medloop.loop.effort import predict_minutes
 from medloop.loop.workspace import Workspace
@@ -81,11 +82,12 @@ class Gathering:
             answered = [tx.get(Case, a.case_id) for a in consensus_answers(tx, "train")]
         every = [*self.cases, *answered]
         kept = cold_features(self.workspace, every) if self.thorough else kept_features(self.workspace, every)
-        if not all(c.id in kept for c in every):
+        damaged = {case.case_id for case in damaged_cases(self.workspace)}
+        if not all(c.id in kept or c.id in damaged for c in every):
             return None
-        table = np.stack([kept[c.id] for c in self.cases]) if self.cases else np.zeros((0, 1), dtype=np.float32)
-        known = np.stack([kept[c.id] for c in answered]) if answered else None
-        return Pool(tuple(c.name for c in self.cases), {}, table, known, round=self.round_index)
+        cases, known = [c for c in self.cases if c.id in kept], [kept[c.id] for c in answered if c.id in kept]
+        table = np.stack([kept[c.id] for c in cases]) if cases else np.zeros((0, 1), dtype=np.float32)
+        return Pool(tuple(c.name for c in cases), {}, table, np.stack(known) if known else None, round=self.round_index)
 
     def _available(self) -> frozenset[str]:
         """What predictions, extras and the task give."""

@@ -24,7 +24,7 @@ from medloop.loop.answers import Opened, flag_case, next_assignment, open_case, 
 from medloop.loop.arrays import load_image, load_proposal
 from medloop.loop.configuring import Changed, TaskChange, configure
 from medloop.loop.exporting import ExportReport, export_project
-from medloop.loop.importing import ImportReport, import_dataset
+from medloop.loop.importing import AnswersWanted, ImportReport, import_dataset
 from medloop.loop.measuring import CaseMeasures, Wanted, measure_project
 from medloop.loop.model_lines import ModelLine, list_models
 from medloop.loop.parts import Part
@@ -78,10 +78,18 @@ class Project:
         return cls(Workspace.open(Path(folder)))
 
     def add(
-        self, source: str | Path, *, fmt: str = "auto", masks: MaskReading = "labels", patient_pattern: str | None = None
+        self,
+        source: str | Path,
+        *,
+        fmt: str = "auto",
+        masks: MaskReading = "labels",
+        patient_pattern: str | None = None,
+        answers: AnswersWanted = "all",
     ) -> ImportReport:
         """Import a folder or CSV; see `import_dataset`."""
-        return import_dataset(self.workspace, Path(source), fmt=fmt, masks=masks, patient_pattern=patient_pattern, actor="python")
+        return import_dataset(
+            self.workspace, Path(source), fmt=fmt, masks=masks, patient_pattern=patient_pattern, answers=answers, actor="python"
+        )
 
     def next(self, annotator: str = "local") -> Opened | None:
         """The next case for this person, opened; None when nothing is left."""
@@ -214,9 +222,9 @@ class Project:
             return use_automatic(self.workspace, actor="python")
         return use_model(self.workspace, index, actor="python")
 
-    def export(self, out: str | Path, fmt: str, *, model: int | None = None) -> ExportReport:
+    def export(self, out: str | Path, fmt: str, *, model: int | None = None, regular_grid: bool = False) -> ExportReport:
         """Write the answers, or a model (the one in use by default), to a new folder; see `export_project`."""
-        return export_project(self.workspace, Path(out), fmt, model=model)
+        return export_project(self.workspace, Path(out), fmt, model=model, regular_grid=regular_grid)
 
     def close(self) -> None:
         """Release the database."""

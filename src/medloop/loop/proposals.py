@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medloop.core.arrays import FloatArray, ProbabilitySamples
+from medloop.core.errors import BlobError
 from medloop.core.records import Case, Evaluation, Json, Model, Prediction, Query, Round, Summed, new_id, now
 from medloop.core.seeds import generator
 from medloop.images.encode import encode_mask
 from medloop.loop.arrays import load_image, store_features
 from medloop.loop.computable import computable
 from medloop.loop.control import JobControl
+from medloop.loop.damage import LeftOut
 from medloop.loop.figures import sample_figures
 from medloop.loop.judging import judge, uncertainty_bytes
 from medloop.loop.workspace import Workspace
@@ -35,7 +37,20 @@ def load_predictor(blobs: Blobs, model: Model) -> "Predictor":
     """The model, ready to predict; needs torch."""
     from medloop.models.predict import Predictor
 
-    return Predictor.load(Recipe.from_json(model.recipe), [blobs.get(name) for name in model.weights])
+    return Predictor.load(Recipe.from_json(model.recipe), weights_of(blobs, model))
+
+
+def weights_of(blobs: Blobs, model: Model) -> list[bytes]:
+    """The weights of a model's members.
+
+    Raises:
+        BlobError: They are damaged or gone; the message names the model.
+    """
+    try:
+        return [blobs.get(name) for name in model.weights]
+    except BlobError as error:
+        remedy = "use another one with medloop models, train again, or restore the folder blobs from a backup"
+        raise type(error)(f"The weights of model {model.index} cannot be read ({error.message})", remedy=remedy, blob=error.blob) from error
 
 
 def run_prediction(workspace: Workspace, control: JobControl) -> Json:
@@ -52,22 +67,26 @@ def run_prediction(workspace: Workspace, control: JobControl) -> Json:
         cases = _upcoming(tx) if control.job.payload["scope"] == "upcoming" else _pool(workspace, tx)
         done = {p.case_id for p in tx.latest_predictions(model_id)}
     lacking = [c for c in cases if c.id not in done]
-    predict_cases(workspace, model, lacking, control)
+    left_out = predict_cases(workspace, model, lacking, control)
     if control.job.payload["scope"] == "pool":
         workspace.store.jobs.enqueue("query", {}, key=f"query-{model_id}", priority=6)
-    return {"predicted": len(cases), "new": len(lacking)}
+    missed = len(left_out.cases)
+    return {"predicted": len(cases) - missed, "new": len(lacking) - missed, **left_out.result()}
 
 
-def predict_cases(workspace: Workspace, model: Model, cases: Sequence[Case], control: JobControl) -> None:
-    """Predict cases one by one, each committed by itself; one whose voxel size no model can compute on is named and left out."""
+def predict_cases(workspace: Workspace, model: Model, cases: Sequence[Case], control: JobControl) -> LeftOut:
+    """Predict cases one by one, each committed by itself; returns those whose image cannot be read."""
+    left_out = LeftOut(workspace, control.log)
     cases = computable(Recipe.from_json(model.recipe), cases, control.log)
     if not cases:
-        return
+        return left_out
     predictor, quality = load_predictor(workspace.store.blobs, model), quality_map(workspace, model)
     for done, case in enumerate(cases):
         control.report(done / len(cases), f"predicting {case.name} ({done + 1} of {len(cases)})")
-        predict_case(workspace, model, predictor, case, quality=quality)
-    control.log(f"model {model.index} predicted {len(cases)} cases")
+        with left_out.case(case):
+            predict_case(workspace, model, predictor, case, quality=quality)
+    control.log(f"model {model.index} predicted {len(cases) - len(left_out.cases)} cases")
+    return left_out
 
 
 def predict_case(

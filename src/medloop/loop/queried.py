@@ -8,6 +8,7 @@ from medloop.core.image import Mask
 from medloop.core.records import Annotation, Case, Query, Round
 from medloop.loop.arrays import load_answer
 from medloop.loop.consensus import consensus_answers
+from medloop.loop.damage import LeftOut
 from medloop.loop.memo import Memo, memo
 from medloop.loop.workspace import Workspace
 from medloop.query.budget.balance import count_classes
@@ -49,9 +50,13 @@ def chosen_case_ids(tx: Reader) -> set[str]:
 
 
 def _values(workspace: Workspace, annotation: Annotation, case: Case, known: Memo) -> np.ndarray:
+    """Label values an annotation holds; none while its bytes cannot be read."""
+
     def look() -> list[int]:
         answer = load_answer(workspace.store.blobs, annotation, case)
         return [int(v) for v in (np.unique(answer.array) if isinstance(answer, Mask) else [answer])]
 
-    found = known.get(annotation.blob, look) if annotation.blob else look()
+    found: list[int] = []
+    with LeftOut(workspace).case(case):
+        found = known.get(annotation.blob, look) if annotation.blob else look()
     return np.array(found, dtype=np.int64)

@@ -4,6 +4,7 @@ A few answered cases are enough, and none has to be kept for evaluation. Where e
 prediction already carries (`loop.proposals`) is the better guide.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from medloop.core.records import Annotation, Case, Prediction
 from medloop.core.seeds import derive_seed
 from medloop.loop.arrays import load_image, load_mask, load_proposal
 from medloop.loop.consensus import deciding
+from medloop.loop.damage import LeftOut, sound_answers
 from medloop.loop.workspace import Workspace
 from medloop.quality.reverse import Reference, ReverseClassifier
 from medloop.quality.triage import GOOD_DICE, is_good
@@ -78,12 +80,13 @@ def judge_by_references(workspace: Workspace, *, most: int = MOST, good: float =
         model = tx.live_model()
         if model is None:
             raise InputError("Judging predictions needs a model, got none", remedy="answer some cases and train")
-        answers = _newest_answers(tx, most)
+        answers = _newest_answers(tx)
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
         pool = sorted(tx.unanswered_cases(["train", "audit"]), key=lambda case: case.name)
+    answers = _sound(workspace, answers, most)
     if len(answers) < FEWEST:
         raise InputError(f"Judging predictions needs {FEWEST} whole answers, got {len(answers)}", remedy="answer some more cases")
-    predicted = [case for case in pool if case.id in predictions]
+    predicted = _readable(workspace, [case for case in pool if case.id in predictions], predictions)
     mixed = len({case.channels for case in [*predicted, *(case for case, _ in answers)]}) > 1
     judge = _judge(workspace, answers, grey=mixed)
     judged = [_judged(workspace, judge, case, predictions[case.id], good, grey=mixed) for case in predicted]
@@ -92,13 +95,33 @@ def judge_by_references(workspace: Workspace, *, most: int = MOST, good: float =
     return JudgedPool(model.index, names, good, tuple(judged), len(pool) - len(predicted))
 
 
-def _newest_answers(tx: Reader, most: int) -> list[tuple[Case, Annotation]]:
+def _newest_answers(tx: Reader) -> list[tuple[Case, Annotation]]:
     """The deciding answer of each case, newest first."""
     by_case: dict[str, list[Annotation]] = {}
     for answer in tx.current_annotations():
         by_case.setdefault(answer.case_id, []).append(answer)
     newest = sorted(map(deciding, by_case.values()), key=lambda answer: answer.created_at, reverse=True)
-    return [(tx.get(Case, answer.case_id), answer) for answer in newest[:most]]
+    return [(tx.get(Case, answer.case_id), answer) for answer in newest]
+
+
+def _sound(workspace: Workspace, pairs: Sequence[tuple[Case, Annotation]], most: int) -> list[tuple[Case, Annotation]]:
+    """The first pairs whose bytes can be read, at most so many."""
+    left_out, found = LeftOut(workspace), list[tuple[Case, Annotation]]()
+    for case, answer in pairs:
+        if len(found) < most and sound_answers(workspace, [answer], {case.id: case}, left_out):
+            found.append((case, answer))
+    return found
+
+
+def _readable(workspace: Workspace, cases: Sequence[Case], predictions: Mapping[str, Prediction]) -> list[Case]:
+    """The cases whose image and prediction can be read."""
+    left_out, found = LeftOut(workspace), list[Case]()
+    for case in cases:
+        with left_out.case(case):
+            for name in filter(None, (case.voxels, predictions[case.id].mask)):
+                workspace.store.blobs.check(name)
+            found.append(case)
+    return found
 
 
 def _judge(workspace: Workspace, answers: list[tuple[Case, Annotation]], *, grey: bool) -> ReverseClassifier:

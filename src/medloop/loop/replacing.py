@@ -6,6 +6,8 @@ when the draft began with it, so that the sender had it in front of them.
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ReplacesError
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, AnswerKind, AnswerOrigin, Assignment, BeganWith, Case
@@ -28,6 +30,7 @@ class Submitted:
         elsewhere: The mask was not made in the draft.
         independent: Its maker says that it owes nothing to the proposal shown.
         replace: Its maker says that it shall replace the annotation in force.
+        task_version: The version of the task that its maker saw; None when that was not said.
     """
 
     kind: AnswerKind
@@ -37,6 +40,14 @@ class Submitted:
     elsewhere: bool = False
     independent: bool = False
     replace: bool = False
+    task_version: int | None = None
+
+    @property
+    def values(self) -> frozenset[int]:
+        """Label values that it uses."""
+        if self.mask is None:
+            return frozenset() if self.tag is None else frozenset({self.tag})
+        return frozenset(int(value) for value in np.unique(self.mask) if value)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from html import escape
 from typing import TypeAlias
 
 from medloop.core.records import LABEL_COLOURS, now
+from medloop.loop.damage import damaged_cases
 from medloop.loop.effort import EffortLine
 from medloop.loop.left_out import refused_cases
 from medloop.loop.model_lines import ModelLine
@@ -85,7 +86,7 @@ def curve_svg(points: Sequence[CurvePoint]) -> str:
 
     shapes = [_axes(x, y, least, most)]
     for n, (split, line) in enumerate(sorted(by_split.items())):
-        colour = LABEL_COLOURS[n]
+        colour = LABEL_COLOURS[n % len(LABEL_COLOURS)]
         band = " ".join(f"{x(p.labelled_cases):.1f},{y(p.high):.1f}" for p in line)
         back = " ".join(f"{x(p.labelled_cases):.1f},{y(p.low):.1f}" for p in reversed(line))
         middle = " ".join(f"{x(p.labelled_cases):.1f},{y(p.mean):.1f}" for p in line)
@@ -124,8 +125,9 @@ def _warnings(made: Progress) -> str:
 
 
 def _left_out(workspace: Workspace) -> tuple[str, ...]:
-    """Skipped and flagged cases with their reasons; nothing when there are none."""
-    rows = [(case.name, case.verb, case.reason, case.by, case.at[:16] + "Z") for case in refused_cases(workspace)]
+    """Damaged, skipped and flagged cases with their reasons; nothing when there are none."""
+    rows = [(case.name, "damaged", case.reason, "", "") for case in damaged_cases(workspace)]
+    rows += [(case.name, case.verb, case.reason, case.by, case.at[:16] + "Z") for case in refused_cases(workspace)]
     return ("<h2>Left out</h2>", _table(("case", "what", "why", "by", "when"), rows)) if rows else ()
 
 

@@ -8,7 +8,7 @@ import dataclasses
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,12 @@ from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings,
 from medloop.loop.computable import computable
 from medloop.loop.consensus import consensus_answers, training_answers
 from medloop.loop.control import JobControl
+from medloop.loop.damage import LeftOut, sound_answers
 from medloop.loop.label_versions import label_versions
 from medloop.loop.learned import already_learned, answers_digest, case_names, learned_with, nothing_new
 from medloop.loop.notes import noted, write_note
 from medloop.loop.predicting import ask_evaluation_of, ask_predictions_of
+from medloop.loop.proposals import weights_of
 from medloop.loop.rounds import MIN_TRAINING_ANSWERS, claim_rounds, mark_failed, mark_trained
 from medloop.loop.standing_models import place_trained
 from medloop.loop.teaching import teach, training_case
@@ -51,13 +53,15 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
     folder = workspace.work_folder / control.job.id
     folder.mkdir(parents=True, exist_ok=True)
     workspace = _as_begun(workspace, folder)
-    if (known := already_learned(workspace, control, folder)) is not None:
-        return nothing_new(workspace, control, known)
-    snapshot = _frozen(workspace, folder)
+    left_out = LeftOut(workspace, control.log)
+    unsound = _unsound(workspace, folder, left_out)
+    if (known := already_learned(workspace, control, folder, unsound=unsound)) is not None:
+        return {**nothing_new(workspace, control, known), **left_out.result()}
+    snapshot = _frozen(workspace, folder, unsound)
     if snapshot is None:
         message = f"training needs at least {MIN_TRAINING_ANSWERS} answered training cases, of more than one class in a classification"
         mark_failed(workspace, message)
-        return {"message": message}
+        return {"message": message, **left_out.result()}
     annotations, cases = _of_snapshot(workspace, snapshot)
     recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=threads)
     recipe, parent = _going_on(workspace, recipe, folder)
@@ -66,14 +70,14 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
     learned = [answer for answer in learned if answer.case_id in fitting]
     taught = teach(workspace, control, folder, answers=learned, cases=cases)
     recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight)
-    validation = _validation(workspace, recipe, control)
+    validation = _validation(workspace, folder, left_out, lambda cases: computable(recipe, cases, control.log))
     control.log(f"learning from {len(taught.cases)} cases, validating on {len(validation)}: {_described(recipe)}")
 
     def report(progress: "TrainingProgress") -> bool:
         control.report(progress.step / max(1, progress.steps), progress.message)
         return True
 
-    initial = [workspace.store.blobs.get(name) for name in parent.weights] if parent else []
+    initial = weights_of(workspace.store.blobs, parent) if parent else []
     trained = train(recipe, taught.cases, validation, folder, report=report, initial=initial, guide=_guide(recipe))
     own = {"samples": workspace.settings.samples, "summed": workspace.settings.summed}
     metrics = {**own, **trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
@@ -86,7 +90,7 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
     shutil.rmtree(folder, ignore_errors=True)
     said = _said(workspace, model)
     control.log(said)
-    return {"model_id": model.id, "model_index": model.index, "live": live, "note": said}
+    return {"model_id": model.id, "model_index": model.index, "live": live, "note": said, **left_out.result()}
 
 
 def _as_begun(workspace: Workspace, folder: Path) -> Workspace:
@@ -185,14 +189,37 @@ def _described(recipe: Recipe) -> str:
     return f"{recipe.dimension}D network, patches of {patch}, batch {recipe.batch}, {budget}, {recipe.members} member(s)"
 
 
-def _frozen(workspace: Workspace, folder: Path) -> Snapshot | None:
+def _unsound(workspace: Workspace, folder: Path, left_out: LeftOut) -> frozenset[str]:
+    """Ids of annotations that cannot be learned because bytes are damaged; a training begun with one of them begins anew."""
+    begun = _noted_snapshot(workspace, folder)
+    with workspace.store.read() as tx:
+        answers = [tx.get(Annotation, i) for i in begun.annotation_ids] if begun else training_answers(tx, "train")
+        cases = {c.id: c for c in tx.find(Case, where={"id": sorted({a.case_id for a in answers})})}
+    sound = {a.id for a in sound_answers(workspace, answers, cases, left_out)}
+    unsound = frozenset(a.id for a in answers if a.id not in sound)
+    if begun is None or not unsound:
+        return unsound
+    shutil.rmtree(folder)
+    folder.mkdir()
+    return _unsound(workspace, folder, left_out)
+
+
+def _noted_snapshot(workspace: Workspace, folder: Path) -> Snapshot | None:
+    """The snapshot this job froze when it was started before."""
+    note = folder / "snapshot.json"
+    if not note.exists():
+        return None
+    with workspace.store.read() as tx:
+        return tx.get(Snapshot, json.loads(note.read_text())["snapshot_id"])
+
+
+def _frozen(workspace: Workspace, folder: Path, unsound: frozenset[str]) -> Snapshot | None:
     """This job's snapshot: the one named in its folder when it was started before, else a new one."""
     note = folder / "snapshot.json"
-    if note.exists():
-        with workspace.store.read() as tx:
-            return tx.get(Snapshot, json.loads(note.read_text())["snapshot_id"])
+    if (begun := _noted_snapshot(workspace, folder)) is not None:
+        return begun
     with workspace.store.write("worker") as tx:
-        answers = training_answers(tx, "train")
+        answers = [a for a in training_answers(tx, "train") if a.id not in unsound]
         if len({a.case_id for a in answers}) < MIN_TRAINING_ANSWERS:
             return None
         if workspace.task.kind == "classification" and len({a.tag for a in answers}) < 2:
@@ -215,14 +242,23 @@ def _of_snapshot(workspace: Workspace, snapshot: Snapshot) -> tuple[list[Annotat
         return annotations, {a.case_id: tx.get(Case, a.case_id) for a in annotations}
 
 
-def _validation(workspace: Workspace, recipe: Recipe, control: JobControl) -> "list[TrainingCase]":
+def _validation(
+    workspace: Workspace, folder: Path, left_out: LeftOut, fitting: Callable[[Iterable[Case]], list[Case]]
+) -> "list[TrainingCase]":
+    """The validation cases, the same ones when a training is resumed: annotations that came meanwhile wait for the next."""
+
+    def decide() -> list[str]:
+        with workspace.store.read() as tx:
+            return [a.id for a in consensus_answers(tx, "validation")]
+
+    chosen = noted(folder / "validation.json", decide)
     with workspace.store.read() as tx:
-        answers = consensus_answers(tx, "validation")
+        answers = [tx.get(Annotation, i) for i in chosen]
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
         versions = label_versions(tx, workspace.task)
-    fitting = {case.id for case in computable(recipe, cases.values(), control.log)}
-    answers = [a for a in answers if a.case_id in fitting]
-    return [training_case(workspace, a, cases[a.case_id], versions) for a in sorted(answers, key=lambda a: cases[a.case_id].name)]
+    fit = {case.id for case in fitting(cases.values())}
+    sound = sound_answers(workspace, [a for a in answers if a.case_id in fit], cases, left_out)
+    return [training_case(workspace, a, cases[a.case_id], versions) for a in sorted(sound, key=lambda a: cases[a.case_id].name)]
 
 
 def _keep(workspace: Workspace, recipe: Recipe, snapshot: Snapshot, weights: Sequence[Path], metrics: Json) -> tuple[Model, bool]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from medloop.core.errors import CancelledError, ConflictError, InputError, MedloopError
 from medloop.core.records import Job, Json
 from medloop.loop.control import LEASE_SECONDS, JobControl
+from medloop.loop.leases import release_stale
 from medloop.loop.predicting import follow_up
 from medloop.loop.rounds import advance, prepare_round
 from medloop.loop.settling import settle
@@ -38,6 +39,8 @@ def run_worker(folder: Path, owner: str, stop: Callable[[], bool], *, threads: i
             job = workspace.store.jobs.claim(owner, lease_seconds=LEASE_SECONDS)
             if job is None:
                 settle(workspace)
+                if release_stale(workspace):
+                    advance(workspace)
                 pause.wait(IDLE_SECONDS)
             else:
                 run_job(workspace.reload(), job, threads=threads, stop=stop)

@@ -5,9 +5,11 @@ SHA-256: a crash leaves the previous checkpoint or an orphan file, never a manif
 manifest carries its own SHA-256, so that a single flipped byte in either file is refused.
 """
 
+import fcntl
 import hashlib
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from torch import Tensor
 
 from medloop.core.errors import FormatError, IntegrityError
 from medloop.core.records import Json
+from medloop.images.files import claimed
 
 FORMAT = 1
 
@@ -58,6 +61,7 @@ def read_checkpoint(stem: Path) -> Checkpoint | None:
     Raises:
         IntegrityError: When a byte of the manifest or of the tensors changed, or the tensors are gone.
     """
+    _sweep(stem)
     if not _manifest(stem).exists():
         return None
     body = _read_manifest(_manifest(stem))
@@ -66,6 +70,14 @@ def read_checkpoint(stem: Path) -> Checkpoint | None:
     if hashlib.sha256(data).hexdigest() != body["sha256"]:
         raise IntegrityError(f"{file.name}: the checkpoint does not match its SHA-256", remedy=_remedy(stem))
     return Checkpoint(decode_weights(data), body["facts"])
+
+
+def _sweep(stem: Path) -> None:
+    """Remove what a killed writer of this checkpoint left half written."""
+    for left in stem.parent.glob(f"{stem.name}.*.tmp"):
+        with left.open("rb") as file, suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink(missing_ok=True)
 
 
 def checkpoint_file(stem: Path) -> Path:
@@ -123,7 +135,7 @@ def _remedy(path: Path) -> str:
 
 def _write_durably(path: Path, data: bytes) -> None:
     temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
+    with claimed(temporary, 0o600) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

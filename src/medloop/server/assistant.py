@@ -208,6 +208,7 @@ class _Tied(uvicorn.Server):
 
 def main(folder: str, socket_path: str) -> None:
     """The process: tied to its server, serving its socket."""
+    os.umask(0o077)
     lifeline = Lifeline()
     assistant = Assistant(Path(folder))
     config = uvicorn.Config(create_assistant(assistant), log_level="warning", lifespan="off", timeout_graceful_shutdown=5, ws="none")

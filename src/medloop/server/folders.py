@@ -5,12 +5,15 @@ makes its own short transactions. Each project folder is locked, so that two ser
 """
 
 import logging
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Lock
 
-from medloop.core.errors import MedloopError, NotFoundError
+from medloop.core.errors import ConflictError, MedloopError, NotFoundError
 from medloop.loop.workspace import Workspace
 from medloop.server.locks import SERVER_LOCK, FolderLock
+from medloop.store.claims import Claim, claim_database
+from medloop.store.private import why_read_only
 
 MARKER = "medloop.json"
 _LOG = logging.getLogger(__name__)
@@ -52,6 +55,7 @@ class Projects:
         self._guard = Lock()
         self._open: dict[str, Workspace] = {}
         self._known: dict[Path, FolderLock | None] = {}
+        self._claims: dict[str, Claim] = {}
         self._problems: dict[Path, MedloopError] = {}
         self._warned: set[Path] = set()
         for folder in project_folders(root):
@@ -66,27 +70,35 @@ class Projects:
             for folder in project_folders(self.root):
                 self._add_if_sound(folder)
             self._warn()
-            return sorted((w.reload() for w in self._open.values()), key=lambda w: (w.project.name, w.project.id))
+            held = [w for id_, w in self._open.items() if id_ not in self._claims or not self._claims[id_].lost]
+            return sorted((w.reload() for w in held), key=lambda w: (w.project.name, w.project.id))
 
     def get(self, project_id: str) -> Workspace:
         """The project of that id with its newest settings.
 
         Raises:
             NotFoundError: None has it.
+            ConflictError: Another server has taken its database meanwhile.
         """
         workspace = self._open.get(project_id)
         if workspace is None:
             raise NotFoundError(f"No project {project_id}", remedy="see /api/v1/projects")
+        claim = self._claims.get(project_id)
+        if claim is not None and claim.lost:
+            raise ConflictError(claim.lost)
         return workspace.reload()
 
     def close(self) -> None:
         """Close every project and release its lock."""
         with self._guard:
+            for claim in self._claims.values():
+                claim.close()
             for workspace in self._open.values():
                 workspace.close()
             for lock in self._known.values():
                 if lock is not None:
                     lock.close()
+            self._claims.clear()
             self._open.clear()
             self._known.clear()
 
@@ -105,12 +117,17 @@ class Projects:
     def _add(self, folder: Path) -> None:
         if folder in self._known:
             return
-        lock = FolderLock(folder, SERVER_LOCK) if self._exclusive else None
-        try:
-            workspace = Workspace.open(folder)
-        except MedloopError:
-            if lock is not None:
-                lock.close()
-            raise
+        with ExitStack() as undo:
+            alone = self._exclusive and not why_read_only(folder)  # nobody can change a project that can only be read
+            lock = undo.enter_context(FolderLock(folder, SERVER_LOCK)) if alone else None
+            workspace = undo.enter_context(Workspace.open(folder))
+            claim = claim_database(workspace.store.database, folder) if alone else None
+            if claim is not None:
+                undo.callback(claim.close)
+            if workspace.store.read_only:
+                _LOG.warning("%s can be looked at only: %s", folder, workspace.store.read_only)
+            undo.pop_all()
         self._known[folder] = lock
         self._open[workspace.project.id] = workspace
+        if claim is not None:
+            self._claims[workspace.project.id] = claim

@@ -64,16 +64,18 @@ def is_held(folder: Path, name: str) -> bool:
     path = folder / name
     if not path.exists():
         return False
-    with _opened(path) as file:
-        try:
+    try:
+        with path.open(encoding="utf-8") as file:  # reading is enough, so that a read-only project can be looked at
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # the lock of another user's project cannot be looked at
     return False
 
 
 def _opened(path: Path) -> IO[str]:
     try:
-        return path.open("a+", encoding="utf-8")
+        return os.fdopen(os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR | os.O_CLOEXEC, 0o600), "a+", encoding="utf-8")
     except OSError as error:
         raise StorageError(f"{path.parent} must be writable, got: {error.strerror}", remedy="check its permissions") from error

@@ -35,6 +35,14 @@ class Counts(View):
     flagged: int
 
 
+class DamagedView(View):
+    """A case that is left out because its bytes are damaged or gone."""
+
+    case_id: str
+    name: str
+    reason: str
+
+
 class WorkersView(View):
     """Whether anything does background work for the project."""
 
@@ -45,10 +53,14 @@ class ProjectView(ProjectLine):
     """One project in full."""
 
     instructions: str
+    task_version: int
+    label_gaps: list[str]
     settings: ProjectSettings
     counts: Counts
     strategy: str
     workers: WorkersView
+    damaged: list[DamagedView]
+    read_only: str
 
 
 class CaseLine(View):

@@ -107,6 +107,7 @@ class Submission(Body):
         tag: For a classification: the label's value.
         effort_seconds: Active time spent, without pauses.
         replace: Replace an annotation that somebody else gave; without it that is a 409 `replaces_annotation`.
+        task_version: The version of the task that the annotator saw, since labels may have been added meanwhile.
     """
 
     revision: Revision | None = None
@@ -114,6 +115,7 @@ class Submission(Body):
     tag: Annotated[int, Field(ge=0, le=255, strict=True)] | None = None
     effort_seconds: Seconds = 0.0
     replace: Annotated[bool, Field(strict=True)] = False
+    task_version: Annotated[int, Field(ge=1, le=MAX_REVISION, strict=True)] | None = None
 
     @model_validator(mode="after")
     def _one_answer(self) -> Self:

@@ -7,6 +7,7 @@ types a form cannot send, bounded bodies, and headers that let the page run noth
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
@@ -20,10 +21,16 @@ from medloop.server.settings import ServerSettings
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+"""Every other one (TRACE, TRACK, CONNECT, …) is refused before anything looks at the request."""
+
 CONTENT_TYPES = frozenset({"application/json", "application/octet-stream"})
 """What a change may be sent as: none of them can come from an HTML form."""
 
 MB = 1_000_000
+SLOWEST = 100_000
+"""Bytes a second, below which a body counts as dripping."""
+
 _LOG = logging.getLogger(__name__)
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -80,6 +87,10 @@ class Gate:
     def _refusal(self, method: str, headers: Headers) -> Response | None:
         if host_name(headers.get("host", "")) not in self._hosts:
             return failure(400, "unknown_host", "The Host header must name this machine's loopback address", remedy="open 127.0.0.1")
+        if method not in METHODS:
+            refusal = failure(405, "method_not_allowed", "This method is not answered here", remedy=f"use one of {', '.join(METHODS)}")
+            refusal.headers["Allow"] = ", ".join(METHODS)
+            return refusal
         if method in SAFE_METHODS:
             return None
         if not self._same_origin(headers):
@@ -123,19 +134,23 @@ def _content_type(headers: Headers) -> str:
 
 
 def _bounded(receive: Receive, limit: int, seconds: float) -> Receive:
-    """A `receive` that raises once a body, chunked or not, is larger or slower than allowed."""
+    """A `receive` that raises once a body, chunked or not, is larger or slower than allowed.
+
+    A body has `seconds`, and one more for each `SLOWEST` bytes that came: one that drips ends, a large one on a slow line not.
+    """
     seen = 0
     complete = False
+    begun = time.monotonic()
 
     async def bounded() -> Message:
         nonlocal seen, complete
         if complete:
             return await receive()
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(begun + seconds + seen / SLOWEST - time.monotonic()):
                 message = await receive()
         except TimeoutError as error:
-            raise HTTPException(408, f"The request body did not arrive within {seconds:g} s") from error
+            raise HTTPException(408, f"The request body did not arrive within {seconds:g} s", {"Connection": "close"}) from error
         seen += len(message.get("body", b""))
         if seen > limit:
             raise HTTPException(413, f"A body of this kind may have {limit / MB:g} MB")

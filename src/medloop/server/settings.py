@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, TypeAlias
 
-from medloop.core.errors import SettingError
+from medloop.core.errors import InputError, SettingError
+from medloop.core.names import checked_name
 
 PREFIX = "MEDLOOP_"
 Value: TypeAlias = str | int | float | bool
@@ -58,7 +59,7 @@ class ServerSettings:
     threads: int = _setting(8, "Requests that may use the database at the same time.", 1, 64)
     max_json_mb: float = _setting(16.0, "Largest JSON request body in MB.", 0.001, 1024)
     max_mask_mb: float = _setting(256.0, "Largest uploaded mask in MB, as sent.", 0.001, 65536)
-    body_seconds: float = _setting(60.0, "Longest time a request body may take to arrive.", 0.1, 3600)
+    body_seconds: float = _setting(60.0, "Longest time a request body may take to arrive, and a second more for each 100 kB.", 0.1, 3600)
     poll_seconds: float = _setting(0.5, "Pause between two looks for changes while a page listens.", 0.02, 60)
     heartbeat_seconds: float = _setting(15.0, "Pause between two signs of life on an idle stream.", 0.05, 300)
     worker: bool = _setting(True, "Start a worker process (training, predictions) beside the server.")
@@ -71,6 +72,7 @@ class ServerSettings:
             _require_type(entry.name, getattr(self, entry.name), entry.default)
             _require_range(entry.name, getattr(self, entry.name), entry.metadata["low"], entry.metadata["high"])
         _require_loopback(self.host)
+        _require_name(self.annotator)
 
     @property
     def extra_origins(self) -> tuple[str, ...]:
@@ -131,6 +133,13 @@ def _require_type(name: str, value: object, default: object) -> None:
 def _require_range(name: str, value: float, low: float | None, high: float | None) -> None:
     if low is not None and high is not None and not low <= value <= high:
         raise SettingError(f"{name} must lie between {low:g} and {high:g}, got {value!r}")
+
+
+def _require_name(annotator: str) -> None:
+    try:
+        checked_name(annotator)
+    except InputError as error:
+        raise SettingError(f"annotator: {error.message}", remedy=error.remedy) from error
 
 
 def _require_loopback(host: str) -> None:

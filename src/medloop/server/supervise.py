@@ -13,6 +13,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import uvicorn
@@ -21,13 +22,17 @@ from fastapi import FastAPI
 from medloop.core.errors import SettingError
 from medloop.server.app import create_app
 from medloop.server.children import Child
+from medloop.server.connections import GuardedProtocol
+from medloop.server.folders import project_folders
 from medloop.server.settings import ServerSettings
 from medloop.server.site import Site
+from medloop.store.private import why_read_only
 
 MAX_SOCKET_PATH = 100
 """A Unix socket's address holds 108 bytes on Linux and 104 elsewhere."""
 
 MAX_CONNECTIONS = 256
+"""Requests that may be at work at once; connections that only wait have a limit of their own."""
 
 Ready = Callable[[str], None]
 """Called with the page's address once the server answers."""
@@ -47,7 +52,9 @@ def serve(folder: Path, settings: ServerSettings, *, ready: Ready | None = None)
         SettingError: The port is taken.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    os.umask(0o077)  # what this process writes is this user's alone
     folder = folder.resolve()
+    settings = _fitting(folder, settings)
     socket_path = _socket_path(folder) if settings.assistant else None
     app = create_app(folder, settings, assistant=socket_path)
     listener = open_listener(settings)
@@ -65,7 +72,7 @@ class _Server(uvicorn.Server):
             app,
             log_level="warning",
             access_log=False,
-            http="h11",  # bounds the size of headers, which the faster parser does not
+            http=GuardedProtocol,  # on h11, which bounds the size of headers; the faster parser does not
             ws="none",
             server_header=False,
             limit_concurrency=MAX_CONNECTIONS,
@@ -105,10 +112,18 @@ def _children(folder: Path, settings: ServerSettings, socket_path: Path | None) 
     return children
 
 
+def _fitting(folder: Path, settings: ServerSettings) -> ServerSettings:
+    """Without helpers where there is nothing that they could write."""
+    if all(why_read_only(one) for one in project_folders(folder)):
+        return replace(settings, worker=False, assistant=False)
+    return settings
+
+
 def _socket_path(folder: Path) -> Path:
-    """In the folder, or in a private temporary folder when that name is too long for a socket."""
+    """In the folder, or in a private temporary folder when that name is too long for a socket or the folder is read only."""
     path = folder / "assistant.sock"
-    return path if len(os.fsencode(path)) <= MAX_SOCKET_PATH else Path(tempfile.mkdtemp(prefix="medloop-")) / "assistant.sock"
+    short = len(os.fsencode(path)) <= MAX_SOCKET_PATH and not why_read_only(folder)
+    return path if short else Path(tempfile.mkdtemp(prefix="medloop-")) / "assistant.sock"
 
 
 def open_listener(settings: ServerSettings) -> socket.socket:

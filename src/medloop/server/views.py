@@ -8,13 +8,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from medloop.core.geometry import Plane
 from medloop.core.records import Case, Job, Label, Model, Prediction, Round
 from medloop.core.states import RoundState
+from medloop.server.windows import channel_windows, presets
 from medloop.store.reader import Reader
-
-CT_PRESETS = (("Soft tissue", -160.0, 240.0), ("Lung", -1350.0, 150.0), ("Bone", -450.0, 1050.0), ("Brain", 0.0, 80.0))
-"""Hounsfield windows in common use (width/level 400/40, 1500/−600, 1500/300, 80/40)."""
-
-CT_AIR = -900.0
-"""Only CT holds intensities this low: air is −1000 Hounsfield units."""
 
 
 def _finite(value: Any) -> Any:
@@ -114,6 +109,10 @@ class CaseView(View):
     notes: tuple[str, ...]
     planes: list[PlaneView]
     presets: list[Preset]
+    modality: str
+    oriented: bool
+    channel_names: tuple[str, ...]
+    channel_windows: tuple[tuple[float, float], ...]
 
 
 class PredictionView(View):
@@ -190,25 +189,22 @@ def case_view(case: Case) -> CaseView:
         affine=[[float(v) for v in row] for row in case.grid.affine],
         dtype=case.dtype,
         channels=case.channels,
-        window=case.window,
+        window=channel_windows(case)[0],
         value_range=case.value_range,
         notes=case.notes,
-        planes=[plane_view(plane) for plane in case.grid.planes()],
-        presets=presets(case),
+        planes=[plane_view(plane, oriented=case.oriented) for plane in case.grid.planes()],
+        presets=[Preset(name=window.name, low=window.low, high=window.high) for window in presets(case)],
+        modality=case.modality,
+        oriented=case.oriented,
+        channel_names=case.channel_names,
+        channel_windows=channel_windows(case),
     )
 
 
-def plane_view(plane: Plane) -> PlaneView:
-    """One plane's drawing rule."""
-    return PlaneView.model_validate(plane)
-
-
-def presets(case: Case) -> list[Preset]:
-    """The window stored with the case, everything, and the usual ones when it looks like CT."""
-    low, high = case.value_range
-    common = [Preset(name="Auto", low=case.window[0], high=case.window[1]), Preset(name="Full", low=low, high=high)]
-    is_ct = low <= CT_AIR and high > 0
-    return common + [Preset(name=n, low=a, high=b) for n, a, b in CT_PRESETS] if is_ct else common
+def plane_view(plane: Plane, *, oriented: bool = True) -> PlaneView:
+    """One plane's drawing rule; without orientation its edges have no letters."""
+    view = PlaneView.model_validate(plane)
+    return view if oriented else view.model_copy(update={"edges": ("", "", "", "")})
 
 
 def prediction_view(prediction: Prediction, model: Model) -> PredictionView:

@@ -20,6 +20,7 @@ from medloop.loop.workspace import Workspace
 from medloop.server.folders import Projects
 from medloop.server.lifeline import Lifeline
 from medloop.server.locks import WORKER_LOCK, FolderLock
+from medloop.store.claims import require_same_folder
 
 NICENESS = 10
 SESSION_NICENESS = 5
@@ -43,7 +44,7 @@ def work(root: Path, owner: str, stop: Callable[[], bool], *, threads: int = 1) 
         projects = held.enter_context(closing(Projects(root, exclusive=False)))
         locked: set[Path] = set()
         while not stop():
-            workspaces = projects.all()
+            workspaces = [workspace for workspace in projects.all() if not workspace.store.read_only]
             for workspace in workspaces:
                 if workspace.folder not in locked:
                     held.enter_context(FolderLock(workspace.folder, WORKER_LOCK, shared=True))
@@ -55,7 +56,8 @@ def work(root: Path, owner: str, stop: Callable[[], bool], *, threads: int = 1) 
 
 
 def _run_one(workspace: Workspace, owner: str, stop: Callable[[], bool], threads: int) -> bool:
-    """Run one job of a project, if one waits."""
+    """Run one job of a project, if one waits; none of a database that a server of another folder holds now."""
+    require_same_folder(workspace.store.database, workspace.folder)
     job = workspace.store.jobs.claim(owner, lease_seconds=LEASE_SECONDS)
     if job is None:
         settle(workspace)
@@ -75,6 +77,7 @@ def _lower_priority() -> None:
 
 def main(folder: str, threads: str) -> None:
     """The process: niced, tied to its server."""
+    os.umask(0o077)  # what is learned from patients' images is this user's alone
     lifeline = Lifeline()
     _lower_priority()
     work(Path(folder), f"worker-{os.getpid()}", lifeline.stopping.is_set, threads=int(threads))

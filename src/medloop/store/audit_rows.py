@@ -4,15 +4,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select
 
-from medloop.core.records import Event, Job
+from medloop.core.records import Case, Event, Job
 from medloop.store.events import row_digest
 from medloop.store.raw import RawRow, raw_rows
 from medloop.store.reader import Reader
-from medloop.store.rows import Kind, from_row, kinds, to_row
+from medloop.store.rows import Kind, from_row, kind_of, kinds, to_row
 from medloop.store.rows import told as told_of
-from medloop.store.tables import case_states, cases
+from medloop.store.states import expected_line
+from medloop.store.tables import case_states
 
 Wrong = tuple[int | None, str]
 """Number of the event that tells otherwise, and what is wrong."""
@@ -115,13 +116,17 @@ def _job_fits(row: RawRow, known: Told) -> bool:
 
 
 def _wrong_states(tx: Reader) -> Iterator[Wrong]:
-    """Lines of the worklist that are missing, too many, or name another case, patient or split than the case does."""
-    line = case_states.c
-    same = and_(line.name == cases.c.name, line.patient == cases.c.patient, line.split == cases.c.split)
-    joined = cases.join(case_states, line.case_id == cases.c.id, isouter=True)
-    query = select(cases.c.id, cases.c.event).select_from(joined).where(or_(line.case_id.is_(None), ~same))
-    for row in tx.connection.execute(query):
-        yield row.event, f"the worklist's line of the case {row.id} was edited or is gone"
-    known = select(cases.c.id)
-    for case_id in tx.connection.execute(select(line.case_id).where(line.case_id.not_in(known))).scalars():
+    """Lines of the worklist that are missing, too many, or say something else than what they are derived from."""
+    lines = {row["case_id"]: dict(row) for row in tx.connection.execute(select(case_states)).mappings()}
+    known = kind_of(Case)
+    for row in raw_rows(tx.connection, known.table):
+        line = lines.pop(row.id, None)
+        if line is None:
+            yield row.event, f"the worklist's line of the case {row.id} is gone"
+            continue
+        wanted = expected_line(tx.connection, from_row(known, row.values))
+        wrong = next((name for name, value in wanted.items() if line[name] != value), None)
+        if wrong is not None:
+            yield row.event, f"the worklist's line of the case {row.id} was edited: its {wrong} is not what it derives from"
+    for case_id in lines:
         yield None, f"the worklist's line {case_id} belongs to no case"

@@ -7,6 +7,7 @@ unfair. PostgreSQL: an advisory transaction lock, taken first. Commit returns af
 """
 
 import json
+import re
 import sqlite3
 import threading
 from collections import deque
@@ -14,13 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import IntegrityError as ConstraintError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from medloop.core.errors import ConflictError, InputError, IntegrityError, MedloopError, SettingError, StateError, StorageError
 from medloop.store.events import canonical
+from medloop.store.frozen import Frozen
 
 BUSY_SECONDS = 30
 """How long a writer waits for another before it gives up with advice."""
@@ -29,8 +31,12 @@ CHAIN_LOCK = 0x6D65646C6F6F70
 """Key of PostgreSQL's advisory lock: "medloop" in ASCII."""
 
 _WRITES = "medloop_writes"
+_WRITE_IT = "write it as postgresql://user:password@host/database, with @ : / ? # and % in a password percent-encoded"
+_HOST = re.compile(r"[A-Za-z0-9._:-]*")
+_OTHER_KINDS = frozenset({"mysql", "mariadb", "oracle", "mssql", "postgresql", "sqlite"})
 
-NAMED_BY_AUDIT = "medloop audit verify names the row; restore the project from a backup"
+NAMED_BY_AUDIT = "medloop audit DIR verify names the row; restore the project from a backup"
+COPY_IT = "copy the project to where it can be written, and open the copy"
 
 _ADVICE: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
@@ -103,15 +109,22 @@ class Database:
 
     Args:
         url: `sqlite:///path` or a PostgreSQL URL.
+        read_only: Why nothing may be written, in words; "" for the usual case.
+        frozen: How to read a SQLite file that cannot be written.
 
     Raises:
         SettingError: A URL of another database.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, read_only: str = "", frozen: Frozen | None = None) -> None:
         self.url = parse_url(url)
+        self.read_only = read_only
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
+        self._frozen = frozen
+        if frozen is not None:
+            self.engine = _frozen_engine(frozen.uri)
+        else:
+            self.engine = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
         self._turns = Turns()
 
     @contextmanager
@@ -138,6 +151,8 @@ class Database:
             StorageError: The database refused; nothing was changed.
             StateError: This thread has a writing transaction open.
         """
+        if self.read_only:
+            raise StorageError(f"Nothing can be changed: {self.read_only}", remedy=COPY_IT)
         with self._turns.turn(), advised(), self.engine.connect() as connection:
             connection = connection.execution_options(**{_WRITES: True})
             with connection.begin():
@@ -149,6 +164,8 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+        if self._frozen is not None:
+            self._frozen.close()
 
 
 @contextmanager
@@ -178,18 +195,28 @@ def advised() -> Iterator[None]:
 def parse_url(url: str) -> URL:
     """A database URL with the driver medloop uses.
 
+    What is refused is never repeated, here or in a traceback: a malformed URL may hold its password anywhere.
+
     Raises:
         SettingError: Not a URL, or neither SQLite nor PostgreSQL.
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise SettingError(f"Not a database URL: {url!r}", remedy="write it as postgresql://user:password@host/database") from error
+    except (ArgumentError, ValueError):
+        raise _no_url() from None
+    if parsed.get_backend_name() != "sqlite" and not _HOST.fullmatch(parsed.host or ""):
+        raise _no_url()
     if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
         return parsed
     if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         return parsed.set(drivername="postgresql+psycopg")
-    raise SettingError(f"The database must be SQLite or PostgreSQL, got {parsed.drivername!r}")
+    name = parsed.get_backend_name()
+    got = f", got {name}" if name in _OTHER_KINDS else ""
+    raise SettingError(f"The database must be SQLite or PostgreSQL{got}", remedy=_WRITE_IT)
+
+
+def _no_url() -> SettingError:
+    return SettingError("This is not a database URL (it is not shown: it may hold a password)", remedy=_WRITE_IT)
 
 
 def _to_json(value: Any) -> str:
@@ -224,6 +251,30 @@ def _sqlite_engine(url: URL) -> Engine:
     def _begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get(_WRITES, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _frozen_engine(uri: str) -> Engine:
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False),
+        poolclass=QueuePool,
+        json_serializer=_to_json,
+        json_deserializer=_from_json,
+        pool_size=8,
+        max_overflow=24,
+        pool_timeout=BUSY_SECONDS,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA query_only=ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
 
     return engine
 
@@ -263,7 +314,7 @@ def _advice(error: BaseException) -> MedloopError:
     if "could not decode" in lowered:
         return IntegrityError(f"A row of the database is damaged ({line})", remedy=NAMED_BY_AUDIT)
     if "malformed" in lowered or "not a database" in lowered:
-        return IntegrityError(f"The database is damaged ({line})", remedy="stop medloop and restore the newest file of the folder backups/")
+        return IntegrityError(f"The database is damaged ({line})", remedy="stop medloop and restore a backup made with: medloop backup")
     for words, message, remedy in _ADVICE:
         if any(word in lowered for word in words):
             return StorageError(f"{message} ({line})", remedy=remedy)

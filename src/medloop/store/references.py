@@ -25,7 +25,7 @@ EVENT_FIELDS: Mapping[str, tuple[str, ...]] = {"explanation": ("regions",)}
 """The same for bodies of events, by the noun they are about."""
 
 ADVICE: Mapping[str, str] = {
-    "case": "restore it from a backup; until then the case cannot be shown or learned from: flag it",
+    "case": "restore it from a backup, or import the same file again; until then the case cannot be shown or learned from",
     "annotation": "restore it from a backup, or annotate the case again: training and export leave this annotation out",
     "model": "restore it from a backup, or train again: medloop train",
     "prediction": "restore it from a backup, or predict again: medloop predict",
@@ -66,6 +66,12 @@ def references(connection: Connection) -> Iterator[Reference]:
                     for blob in _named(row.values[name]):
                         yield Reference(blob, kind.noun, row.values["id"], name, case_id)
     yield from _of_events(connection)
+
+
+def unreadable_rows(connection: Connection) -> int:
+    """How many rows cannot be read, so that nobody knows which blobs they need."""
+    tables = [kind_of(record).table for record in BLOB_FIELDS]
+    return sum(bool(row.wrong) for table in (*tables, events) for row in raw_rows(connection, table))
 
 
 def case_names(connection: Connection) -> dict[str, str]:

@@ -14,6 +14,8 @@ from sqlalchemy import Connection, inspect, text
 from medloop.core.errors import IntegrityError, StorageError
 from medloop.core.records import now
 from medloop.store.database import Database, advised
+from medloop.store.private import make_private
+from medloop.store.states import refresh_all
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -57,16 +59,22 @@ def bring_up_to_date(database: Database, backups: Path, *, scripts: Path = MIGRA
     if current is not None and current not in revisions:
         raise StorageError(
             f"The project was written by a newer medloop (schema {current}, this one knows up to {revisions[-1]})",
-            remedy="install the newer medloop, or restore the copy that it left in the folder backups/",
+            remedy=f"install the newer medloop, or {restore_advice(backups.parent)}",
         )
     copy = back_up(database, backups, current) if current is not None and database.is_sqlite else None
     with database.writing() as connection:
         _upgrade(connection, scripts)
+        if current is not None and scripts == MIGRATIONS:
+            refresh_all(connection)
     return copy
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path, *, uri: str = "") -> None:
     """Refuse a damaged SQLite file of moderate size before anything is written to it.
+
+    Args:
+        path: The file.
+        uri: How to open it; "" for the usual way.
 
     Raises:
         IntegrityError: Damaged.
@@ -75,13 +83,20 @@ def check_file(path: Path) -> None:
     if path.stat().st_size > QUICK_CHECK_BYTES:
         return
     with advised():
-        connection = sqlite3.connect(path, timeout=30)
+        connection = sqlite3.connect(uri or path, timeout=30, uri=bool(uri))
         try:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         finally:
             connection.close()
     if found != "ok":
-        raise IntegrityError(f"The database {path} is damaged ({found})", remedy="restore the newest file of the folder backups/")
+        raise IntegrityError(f"The database {path} is damaged ({found})", remedy=restore_advice(path.parent))
+
+
+def restore_advice(folder: Path) -> str:
+    """Where a project's lost database can come from: a backup, and the copy that a change of the schema left, if there is one."""
+    newest = max((folder / "backups").glob("medloop-*.sqlite"), key=lambda path: path.stat().st_mtime, default=None)
+    left = f", or {newest}, its state before the schema was last changed" if newest is not None else ""
+    return f"restore a backup made with: medloop backup{left}"
 
 
 def back_up(database: Database, folder: Path, label: str) -> Path:
@@ -94,7 +109,8 @@ def back_up(database: Database, folder: Path, label: str) -> Path:
     target = folder / f"medloop-{label}-{stamp}.sqlite"
     with advised():
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(target)
         except OSError as error:
             raise StorageError(f"Cannot make {folder} ({error.strerror})", remedy="make the folder writable") from error
         source, copy = sqlite3.connect(str(database.url.database)), sqlite3.connect(target)

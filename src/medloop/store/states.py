@@ -11,11 +11,12 @@ State of a case, first rule that fits:
 from functools import cache
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Connection, Exists, FromClause, Select, and_, func, insert, literal, select, update
+from sqlalchemy import Connection, Exists, FromClause, Select, and_, func, insert, literal, select, union, update
 
 from medloop.core.names import folded, natural_key
 from medloop.core.records import Annotation, Assignment, Case, Prediction, Withdrawal
-from medloop.store.tables import annotations, assignments, case_states, withdrawals
+from medloop.store.rows import from_row, kind_of
+from medloop.store.tables import annotations, assignments, case_states, predictions, withdrawals
 
 CaseState: TypeAlias = Literal["unanswered", "answered", "skipped", "flagged"]
 CASE_STATES: tuple[CaseState, ...] = ("unanswered", "answered", "skipped", "flagged")
@@ -65,6 +66,18 @@ def note_added(connection: Connection, record: object) -> None:
 
 def refresh(connection: Connection, case_id: str) -> None:
     """Work a case's state out anew from its annotations and assignments."""
+    connection.execute(update(case_states).where(case_states.c.case_id == case_id).values(worked_out(connection, case_id)))
+
+
+def refresh_all(connection: Connection) -> None:
+    """Work out anew what an older version wrote by its own rules; cases nobody opened or annotated are as they were."""
+    touched = union(select(assignments.c.case_id), select(annotations.c.case_id))
+    for case_id in connection.execute(touched).scalars().all():
+        refresh(connection, case_id)
+
+
+def worked_out(connection: Connection, case_id: str) -> dict[str, Any]:
+    """State and counts of a case, from its annotations and assignments as they are."""
     full = current_annotations_query().where(annotations.c.case_id == case_id, annotations.c.kind != PARTIAL)
     counted = connection.execute(select(func.count()).select_from(full.subquery())).scalar_one()
     of_case = select(assignments.c.state).where(assignments.c.case_id == case_id)
@@ -72,8 +85,16 @@ def refresh(connection: Connection, case_id: str) -> None:
     latest = connection.execute(closed.order_by(assignments.c.closed_at.desc(), assignments.c.event.desc()).limit(1)).scalar()
     is_open = connection.execute(select(func.count()).select_from(of_case.where(assignments.c.state == "open").subquery())).scalar_one()
     state: str = "answered" if counted else latest if latest in ("skipped", "flagged") else "unanswered"
-    values = {"state": state, "annotations": counted, "open_assignments": is_open}
-    connection.execute(update(case_states).where(case_states.c.case_id == case_id).values(values))
+    return {"state": state, "annotations": counted, "open_assignments": is_open}
+
+
+def expected_line(connection: Connection, case: Case) -> dict[str, Any]:
+    """What the worklist's line of a case must say, all of it derived anew; for the audit."""
+    newest = select(predictions).where(predictions.c.case_id == case.id).order_by(predictions.c.event.desc()).limit(1)
+    row = connection.execute(newest).mappings().first()
+    shown = None if row is None else from_row(kind_of(Prediction), row)
+    predicted = {"quality": shown.quality if shown else None, "uncertainty": _score(shown) if shown else None}
+    return {**_identity(case), **worked_out(connection, case.id), **predicted}
 
 
 def search_key(name: str, patient: str) -> str:
@@ -82,18 +103,18 @@ def search_key(name: str, patient: str) -> str:
 
 
 def _begin(connection: Connection, case: Case) -> None:
-    row = {
+    connection.execute(insert(case_states), {**_identity(case), "state": "unanswered", "annotations": 0, "open_assignments": 0})
+
+
+def _identity(case: Case) -> dict[str, Any]:
+    return {
         "case_id": case.id,
         "name": case.name,
         "patient": case.patient,
         "split": case.split,
-        "state": "unanswered",
-        "annotations": 0,
-        "open_assignments": 0,
         "sort_key": natural_key(case.name),
         "search_key": search_key(case.name, case.patient),
     }
-    connection.execute(insert(case_states), row)
 
 
 def _score(prediction: Prediction) -> float | None:

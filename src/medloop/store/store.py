@@ -10,24 +10,28 @@ second. Job calls and further `write` calls inside a write in the same thread ar
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import func, select
 
-from medloop.core.errors import ConflictError, FormatError, IntegrityError, NotFoundError, StorageError
+from medloop.core.errors import ConflictError, FormatError, NotFoundError, StorageError
 from medloop.store.blobs import Blobs
+from medloop.store.claims import require_same_folder
 from medloop.store.database import Database, parse_url
 from medloop.store.jobs import JobQueue
+from medloop.store.opening import DATABASE_FILE, database_file, file_url, open_database
+from medloop.store.presence import Presence
+from medloop.store.private import make_private, tighten
 from medloop.store.reader import CaseCounts, CaseRow, Reader
-from medloop.store.schema import bring_up_to_date, check_file, schema_revision
+from medloop.store.schema import bring_up_to_date, schema_revision
 from medloop.store.tables import events
+from medloop.store.unfinished import sweep_unfinished
 from medloop.store.writer import Writer
 
-__all__ = ["CaseCounts", "CaseRow", "Reader", "Store", "Writer"]
+__all__ = ["DATABASE_FILE", "CaseCounts", "CaseRow", "Reader", "Store", "Writer"]
 
 SETTINGS_FILE = "medloop.json"
-DATABASE_FILE = "medloop.sqlite"
 FORMAT = 1
 
 
@@ -36,6 +40,7 @@ class Store:
 
     Attributes:
         folder: The project's folder.
+        read_only: Why nothing can be written, in words; "" for the usual case.
         blobs: Its bytes.
         jobs: Its queue of background work.
     """
@@ -43,8 +48,10 @@ class Store:
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
         self.database = database
-        self.blobs = Blobs(folder / "blobs")
+        self.read_only = database.read_only
+        self.blobs = Blobs(folder / "blobs", read_only=database.read_only)
         self.jobs = JobQueue(database)
+        self.presence = None if self.read_only else Presence(folder)
 
     @classmethod
     def create(cls, folder: Path, *, url: str | None = None) -> "Store":
@@ -64,12 +71,15 @@ class Store:
         if url is not None:
             parse_url(url)
         _make_folder(folder)
-        database = Database(url or _file_url(folder))
+        file = database_file(folder, url)
+        if file is not None:
+            _make_private(file)
+        database = Database(url or file_url(folder))
         try:
             if schema_revision(database) is not None and _has_events(database):
                 raise ConflictError("The database already holds a medloop project", remedy="give an empty database, or open that project")
             bring_up_to_date(database, folder / "backups")
-            _write_settings(folder / SETTINGS_FILE, url)
+            write_settings(folder / SETTINGS_FILE, url)
             return cls(folder, database)
         except BaseException:
             database.close()
@@ -79,29 +89,28 @@ class Store:
     def open(cls, folder: Path) -> "Store":
         """Open an existing store; an older schema is backed up and brought up to date.
 
+        Where nothing can be written (a read-only disk, another user's project) it is opened for looking only.
+
         Raises:
             NotFoundError: The folder holds none.
             StorageError: The schema is newer than this medloop, or the disk or database refused.
+            ConflictError: A server of another folder, of which this one is a copy, holds the database.
             IntegrityError: The database is damaged or empty.
         """
         url = _read_url(folder)
-        if url is None:
-            file = folder / DATABASE_FILE
-            if not file.is_file():
-                raise NotFoundError(f"The database {file} is missing", remedy="restore it from the folder backups/")
-            check_file(file)
-        database = Database(url or _file_url(folder))
+        database = open_database(folder, url)
         try:
-            if schema_revision(database) is None:
-                raise IntegrityError(
-                    "The database holds no medloop project", remedy="restore the newest file of the folder backups/ or a dump"
-                )
-            bring_up_to_date(database, folder / "backups")
             store = cls(folder, database)
+            require_same_folder(database, folder)
         except BaseException:
             database.close()
             raise
-        store.blobs.sweep_temporary()
+        if not store.read_only:
+            with suppress(OSError):  # a full disk can still be looked at
+                (folder / "work").mkdir(mode=0o700, exist_ok=True)
+            tighten(folder, database_file(folder, url))
+            store.blobs.sweep_temporary()
+            sweep_unfinished(folder / "work")
         return store
 
     @contextmanager
@@ -131,10 +140,8 @@ class Store:
     def close(self) -> None:
         """Release the database; closing twice is harmless."""
         self.database.close()
-
-
-def _file_url(folder: Path) -> str:
-    return f"sqlite:///{(folder / DATABASE_FILE).resolve()}"
+        if self.presence is not None:
+            self.presence.close()
 
 
 def _has_events(database: Database) -> bool:
@@ -144,13 +151,21 @@ def _has_events(database: Database) -> bool:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
     except OSError as error:
         raise StorageError(f"Cannot make the folder {folder} ({error.strerror})", remedy="choose another folder") from error
 
 
-def _write_settings(path: Path, url: str | None) -> None:
-    """Only this user may read the file: a database URL may hold a password."""
+def _make_private(path: Path) -> None:
+    try:
+        make_private(path)
+    except OSError as error:
+        raise StorageError(f"Cannot write {path} ({error.strerror})", remedy="free some space or choose another folder") from error
+
+
+def write_settings(path: Path, url: str | None) -> None:
+    """Write `medloop.json`; only this user may read it: a database URL may hold a password."""
     try:
         draft = path.with_suffix(".new")
         draft.unlink(missing_ok=True)
@@ -170,7 +185,18 @@ def _read_url(folder: Path) -> str | None:
         raise NotFoundError(f"{folder} holds no medloop project", remedy="make one with: medloop init")
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-        url = settings["url"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise FormatError(f"{path} is damaged", remedy='restore it; for a local project it is {"format": 1, "url": null}') from error
-    return None if url is None else str(url)
+        written, url = settings["format"], settings["url"]
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read ({error.strerror})", remedy="make it readable for this user") from error
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise _damaged(path) from None  # what stands there may hold a password
+    if type(written) is not int or written < 1 or not isinstance(url, str | None):
+        raise _damaged(path)
+    if written > FORMAT:
+        rule = f"The project in {folder} was written by a newer medloop (format {written}, this one knows up to {FORMAT})"
+        raise StorageError(rule, remedy="install the newer medloop")
+    return url
+
+
+def _damaged(path: Path) -> FormatError:
+    return FormatError(f"{path} is damaged", remedy='restore it; for a local project it is {"format": 1, "url": null}')

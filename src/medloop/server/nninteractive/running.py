@@ -19,6 +19,7 @@ from medloop.interaction.nninteractive.session import Service
 from medloop.interaction.nninteractive.wire import require_blosc2
 from medloop.loop.engines import choose_engine
 from medloop.loop.workspace import Workspace
+from medloop.server.connections import GuardedProtocol
 from medloop.server.nninteractive.app import create_app
 from medloop.server.nninteractive.gate import Limits
 from medloop.server.settings import ServerSettings
@@ -132,7 +133,7 @@ class _Server(uvicorn.Server):
             app,
             log_level="warning",
             access_log=False,
-            http="h11",  # bounds the size of headers, which the faster parser does not
+            http=GuardedProtocol,  # on h11, which bounds the size of headers; the faster parser does not
             ws="none",
             server_header=False,
             limit_concurrency=MAX_CONNECTIONS,

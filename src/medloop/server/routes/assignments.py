@@ -61,14 +61,35 @@ def post_fill(workspace: WorkspaceHere, assignment: Id, asked: FillBody) -> Fill
 def post_submit(workspace: WorkspaceHere, assignment: Id, answer: Submission) -> SubmittedView:
     """Finish with the draft as the page knows it, whole or in parts, or with a tag."""
     if answer.tag is not None:
-        done = submit_tag(workspace, assignment, tag=answer.tag, effort_seconds=answer.effort_seconds, replace=answer.replace)
+        done = submit_tag(
+            workspace,
+            assignment,
+            tag=answer.tag,
+            effort_seconds=answer.effort_seconds,
+            replace=answer.replace,
+            task_version=answer.task_version,
+        )
         return _submitted(done)
     try:
         if answer.parts is not None:
             parts = [_part(part) for part in answer.parts]
-            done = submit_partial(workspace, assignment, parts=parts, revision=answer.revision, effort_seconds=answer.effort_seconds)
+            done = submit_partial(
+                workspace,
+                assignment,
+                parts=parts,
+                revision=answer.revision,
+                effort_seconds=answer.effort_seconds,
+                task_version=answer.task_version,
+            )
             return _submitted(done)
-        done = submit_mask(workspace, assignment, revision=answer.revision, effort_seconds=answer.effort_seconds, replace=answer.replace)
+        done = submit_mask(
+            workspace,
+            assignment,
+            revision=answer.revision,
+            effort_seconds=answer.effort_seconds,
+            replace=answer.replace,
+            task_version=answer.task_version,
+        )
         return _submitted(done)
     except ConflictError as error:
         raise_stale(workspace, assignment, answer.revision, error)

@@ -2,10 +2,9 @@
 
 from fastapi import APIRouter
 
-from medloop.loop.annotators import annotator_named
 from medloop.loop.configuring import configure
 from medloop.server.setting_views import ChangesView, ConfigurationView, SettingsBody, TaskBody
-from medloop.server.site import AnnotatorName, WorkspaceHere
+from medloop.server.site import PersonHere, WorkspaceHere
 
 router = APIRouter(prefix="/projects/{project}", tags=["settings"])
 
@@ -17,14 +16,12 @@ def get_settings(workspace: WorkspaceHere) -> ConfigurationView:
 
 
 @router.patch("/settings")
-def patch_settings(workspace: WorkspaceHere, annotator: AnnotatorName, body: SettingsBody) -> ChangesView:
+def patch_settings(workspace: WorkspaceHere, person: PersonHere, body: SettingsBody) -> ChangesView:
     """Change settings, all of them or none; the answer says from when on each one counts."""
-    person = annotator_named(workspace, annotator)
     return ChangesView.of(configure(workspace, settings=body.changes, actor=person.id))
 
 
 @router.patch("/task")
-def patch_task(workspace: WorkspaceHere, annotator: AnnotatorName, body: TaskBody) -> ChangesView:
+def patch_task(workspace: WorkspaceHere, person: PersonHere, body: TaskBody) -> ChangesView:
     """Change the project's name and instructions, rename, recolour and add labels; this makes the task's next version."""
-    person = annotator_named(workspace, annotator)
     return ChangesView.of(configure(workspace, name=body.name, task=body.change(workspace.task), actor=person.id))

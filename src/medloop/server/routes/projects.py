@@ -3,9 +3,11 @@
 from fastapi import APIRouter
 
 from medloop.core.states import JobState
+from medloop.loop.damage import damaged_cases
+from medloop.loop.label_versions import label_gaps
 from medloop.loop.workspace import Workspace
 from medloop.server.locks import WORKER_LOCK, is_held
-from medloop.server.project_views import Counts, ProjectLine, ProjectView, WorkersView
+from medloop.server.project_views import Counts, DamagedView, ProjectLine, ProjectView, WorkersView
 from medloop.server.site import SiteHere, WorkspaceHere
 from medloop.server.views import current_round, label_view, model_brief, round_brief
 
@@ -27,10 +29,14 @@ def get_project(workspace: WorkspaceHere) -> ProjectView:
     return ProjectView(
         **line.model_dump(),
         instructions=workspace.task.instructions,
+        task_version=workspace.task.version,
+        label_gaps=[str(gap) for gap in label_gaps(workspace)],
         settings=workspace.settings,
         counts=counts,
         strategy=workspace.settings.strategy,
         workers=WorkersView(alive=_worker_alive(workspace)),
+        damaged=[DamagedView.model_validate(case) for case in damaged_cases(workspace)],
+        read_only=workspace.store.read_only,
     )
 
 

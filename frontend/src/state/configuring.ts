@@ -1,0 +1,35 @@
+/** What was changed on the settings page, as the server wants to hear it; only what differs is sent. */
+import type { Configuration, LabelChange, Setting, SettingValue, TaskChange } from "../api/types";
+
+/** The form as typed: text, except for yes or no. */
+export type Typed = string | boolean;
+
+export interface TaskForm {
+  name: string;
+  instructions: string;
+  labels: LabelChange[];
+}
+
+export const typedOf = ({ value }: Setting): Typed => (typeof value === "boolean" ? value : String(value));
+
+/** What was typed as a value of the setting's own kind; text that is no number stays text, so that the server can say what is wrong. */
+export function valueOf(setting: Setting, typed: Typed): SettingValue {
+  if (typeof typed === "boolean" || typeof setting.default !== "number") return typed;
+  const number = Number(typed.trim().replace(",", "."));
+  return typed.trim() === "" || Number.isNaN(number) ? typed : number;
+}
+
+export function changedSettings(settings: readonly Setting[], typed: ReadonlyMap<string, Typed>): Record<string, SettingValue> {
+  const changed = settings.filter((setting) => typed.has(setting.name) && valueOf(setting, typed.get(setting.name)!) !== setting.value);
+  return Object.fromEntries(changed.map((setting) => [setting.name, valueOf(setting, typed.get(setting.name)!)]));
+}
+
+/** Null when nothing was changed. Labels without a name that are new were not meant. */
+export function changedTask({ name, task }: Configuration, form: TaskForm): TaskChange | null {
+  const labels = form.labels.filter((label) => label.value !== null || label.name.trim() !== "").map((label) => ({ ...label, name: label.name.trim() }));
+  const change: TaskChange = { version: task.version };
+  if (form.name.trim() !== name) change.name = form.name.trim();
+  if (form.instructions !== task.instructions) change.instructions = form.instructions;
+  if (JSON.stringify(labels) !== JSON.stringify(task.labels.map(({ value, name: own, colour }) => ({ value, name: own, colour })))) change.labels = labels;
+  return Object.keys(change).length > 1 ? change : null;
+}

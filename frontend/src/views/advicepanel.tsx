@@ -1,0 +1,62 @@
+/** Whether to go on asking, and what the next batch should bring: the same words as `medloop status`. */
+import type { ClassCount, EffortRow, StopAdvice } from "../api/types";
+
+export function AdvicePanel({ advice }: { advice: StopAdvice }) {
+  return (
+    <div data-testid="stop-advice">
+      <p class={advice.stop ? "verdict verdict-stop" : "verdict"}>{advice.stop ? "Stop asking" : "Go on"}</p>
+      <ul class="reasons">
+        {advice.reasons.map((reason) => (
+          <li key={reason}>{reason}</li>
+        ))}
+      </ul>
+      <p class="hint" data-testid="forecast">
+        {forecastOf(advice)}
+      </p>
+    </div>
+  );
+}
+
+/** "The next batch: +0.006 (0.001 to 0.012) expected, about 24 minutes". */
+export function forecastOf({ expected_gain: gain, interval, minutes }: StopAdvice): string {
+  const whole = Math.max(1, Math.round(minutes ?? 0));
+  const time = minutes === null ? "" : `about ${whole} minute${whole === 1 ? "" : "s"}`;
+  if (gain === null) return `No forecast of the next batch yet${time && `; it takes ${time}`}`;
+  const range = interval ? `, 95 % interval ${signedNumber(interval[0])} to ${signedNumber(interval[1])}` : ", no interval";
+  return `The next batch should bring ${signedNumber(gain)}${range}${time && `; ${time}`}`;
+}
+
+export const signedNumber = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
+
+/** Who answered how much and how fast, and how often each label was met. */
+export function People({ effort, queried }: { effort: EffortRow[]; queried: ClassCount[] }) {
+  if (effort.length === 0) return null;
+  return (
+    <>
+      <h2>People</h2>
+      <table class="table table-small" data-testid="people">
+        <thead>
+          <tr>
+            <th>Who</th>
+            <th class="number">Answers</th>
+            <th class="number">Minutes</th>
+            <th class="number">Middle one</th>
+          </tr>
+        </thead>
+        <tbody>
+          {effort.map((row) => (
+            <tr key={row.annotator}>
+              <td class="strong">{row.annotator}</td>
+              <td class="number">{row.answers}</td>
+              <td class="number">{row.timed === 0 ? "–" : row.minutes.toFixed(1)}</td>
+              <td class="number">{row.median_seconds === null ? "–" : `${Math.round(row.median_seconds)} s`}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {queried.some(({ answered }) => answered > 0) && (
+        <p class="hint">{queried.map(({ label, answered, queried: asked }) => `${label} in ${answered} answers (${asked} asked)`).join("; ")}</p>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,63 @@
+/** Whose work is on the screen: what the draft began with, whose annotation is in force, and why the case was put aside. */
+import type { Base, Prediction, Signature } from "../api/types";
+import type { CaseSession } from "../state/session";
+import { day } from "./format";
+
+/** "annotation by Ada, 3 Nov"; "imported annotation, 3 Nov". */
+export function signed({ annotator, origin, at }: Signature): string {
+  const when = at ? `, ${day(at)}` : "";
+  if (origin === "imported") return `imported annotation${when}`;
+  return `annotation by ${annotator ?? "somebody"}${when}`;
+}
+
+export function Provenance({ session }: { session: CaseSession }) {
+  const { base, standing, withdrawn } = session.opened.assignment;
+  const prediction = session.prediction.value;
+  return (
+    <>
+      <p class="facts">
+        {base && <span data-testid="base">{beginning(base, prediction)}</span>}
+        {prediction ? <ModelExpects {...prediction} /> : <span>No proposal yet: no model has seen this case</span>}
+      </p>
+      {standing && standing.annotation_id !== base?.annotation_id && (
+        <p class="facts" data-testid="standing">
+          In force: {signed(standing)}
+        </p>
+      )}
+      {withdrawn && (
+        <p class="note" data-testid="withdrawn">
+          {withdrawn.verb === "flagged" ? "Flagged" : "Skipped"}
+          {withdrawn.by ? ` by ${withdrawn.by}` : ""}, {day(withdrawn.at)}: {withdrawn.reason}
+        </p>
+      )}
+    </>
+  );
+}
+
+function beginning(base: Base, prediction: Prediction | null): string {
+  if (base.kind === "annotation") return `Opens with the ${signed(base)}`;
+  if (base.kind === "blank") return "Opens blank";
+  return `Opens with the proposal of model ${base.model_index ?? prediction?.model_index ?? "?"}`;
+}
+
+function ModelExpects({ quality, quality_low: low, quality_high: high, model_index: index }: Prediction) {
+  const range = low !== null && high !== null ? ` (${low.toFixed(2)}–${high.toFixed(2)})` : "";
+  return (
+    <span data-testid="proposal">
+      Proposal of model {index}
+      {quality !== null && `, expected quality ${quality.toFixed(2)}${range}`}
+    </span>
+  );
+}
+
+/** What submitting would do to the annotation in force. */
+export function Replaces({ session }: { session: CaseSession }) {
+  const { standing, evaluation } = session.opened.assignment;
+  if (!standing) return null;
+  return (
+    <p class="hint replaces" data-testid="replaces">
+      Submitting replaces the {signed(standing)}
+      {evaluation && "; models are evaluated on this case"}
+    </p>
+  );
+}

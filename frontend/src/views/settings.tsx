@@ -1,0 +1,131 @@
+/** What a project asks and how it works: name, instructions, labels, and every setting the server declares. */
+import { useEffect, useState } from "preact/hooks";
+import { changeSettings, changeTask, readSettings } from "../api/calls";
+import type { Changes, Configuration, LabelChange, Project, Setting } from "../api/types";
+import { changedSettings, changedTask, type TaskForm, type Typed, typedOf } from "../state/configuring";
+import { tell, tellError } from "../state/notices";
+import { Header } from "./header";
+
+export function SettingsView({ project }: { project: Project }) {
+  const [found, setFound] = useState<Configuration | null>(null);
+  const read = (): void => void readSettings(project.id).then(setFound).catch(tellError);
+  useEffect(() => {
+    document.title = `Settings – ${project.name}`;
+    read();
+  }, [project.id]);
+  return (
+    <div class="view">
+      <Header project={found ? { ...project, name: found.name } : project} view="settings" />
+      <main class="page" data-testid="settings">
+        <h1>Settings</h1>
+        {found && <Task key={`task ${found.task.version} ${found.name}`} project={project.id} found={found} onSaved={read} />}
+        {found && <Values key={JSON.stringify(found.settings.map(({ value }) => value))} project={project.id} found={found} onSaved={read} />}
+      </main>
+    </div>
+  );
+}
+
+interface PartProps {
+  project: string;
+  found: Configuration;
+  onSaved: () => void;
+}
+
+function Task({ project, found, onSaved }: PartProps) {
+  const { task } = found;
+  const [form, setForm] = useState<TaskForm>({ name: found.name, instructions: task.instructions, labels: task.labels.map(({ value, name, colour }) => ({ value, name, colour })) });
+  const change = changedTask(found, form);
+  const label = (at: number, changed: Partial<LabelChange>): void => setForm({ ...form, labels: form.labels.map((one, n) => (n === at ? { ...one, ...changed } : one)) });
+  return (
+    <form class="panel" onSubmit={(event) => save(event, change && changeTask(project, change), onSaved)}>
+      <h2>Task</h2>
+      <label class="field">
+        Name
+        <input type="text" value={form.name} maxLength={200} data-testid="project-name" onInput={(event) => setForm({ ...form, name: event.currentTarget.value })} />
+      </label>
+      <label class="field">
+        Instructions
+        <textarea rows={4} value={form.instructions} data-testid="instructions" onInput={(event) => setForm({ ...form, instructions: event.currentTarget.value })} />
+      </label>
+      <fieldset class="label-form">
+        <legend>Labels</legend>
+        {form.labels.map((one, n) => (
+          <div class="row" key={one.value ?? `new ${n}`}>
+            <input type="color" value={one.colour ?? "#808080"} aria-label={`Colour of ${one.name || "the new label"}`} data-testid={`colour-${n}`} onInput={(event) => label(n, { colour: event.currentTarget.value })} />
+            <input type="text" class="grow" value={one.name} aria-label={`Name of label ${n + 1}`} data-testid={`label-name-${n}`} onInput={(event) => label(n, { name: event.currentTarget.value })} />
+          </div>
+        ))}
+        <button type="button" class="small" data-testid="add-label" onClick={() => setForm({ ...form, labels: [...form.labels, { value: null, name: "" }] })}>
+          Add a label
+        </button>
+      </fieldset>
+      <p class="hint">
+        Version {task.version}. A change makes the next version; annotations stay valid for the labels they knew. A label is renamed or added, never removed.
+      </p>
+      <Save changed={change !== null} testid="save-task" />
+    </form>
+  );
+}
+
+function Values({ project, found, onSaved }: PartProps) {
+  const [typed, setTyped] = useState<ReadonlyMap<string, Typed>>(new Map());
+  const changes = changedSettings(found.settings, typed);
+  const changed = Object.keys(changes).length > 0;
+  return (
+    <form class="panel" onSubmit={(event) => save(event, changed ? changeSettings(project, changes) : null, onSaved)}>
+      <h2>How it works</h2>
+      {found.settings.map((setting) => (
+        <Value key={setting.name} setting={setting} typed={typed.get(setting.name) ?? typedOf(setting)} onType={(value) => setTyped(new Map(typed).set(setting.name, value))} />
+      ))}
+      <Save changed={changed} testid="save-settings" />
+    </form>
+  );
+}
+
+function Value({ setting, typed, onType }: { setting: Setting; typed: Typed; onType: (typed: Typed) => void }) {
+  const { name, help, low, high, choices, applies } = setting;
+  const range = low !== null && high !== null ? ` ${low} to ${high}.` : "";
+  const testid = `setting-${name}`;
+  return (
+    <label class={typeof typed === "boolean" ? "field field-check" : "field"}>
+      <span>{name.replaceAll("_", " ")}</span>
+      {typeof typed === "boolean" ? (
+        <input type="checkbox" checked={typed} data-testid={testid} onChange={(event) => onType(event.currentTarget.checked)} />
+      ) : choices && choices.length > 0 ? (
+        <select value={typed} data-testid={testid} onChange={(event) => onType(event.currentTarget.value)}>
+          {choices.map((choice) => (
+            <option key={choice} value={choice}>
+              {choice}
+            </option>
+          ))}
+        </select>
+      ) : (
+        <input type="text" inputMode={low === null ? "text" : "decimal"} value={typed} data-testid={testid} onInput={(event) => onType(event.currentTarget.value)} />
+      )}
+      <span class="hint">
+        {help.replace(/\.?$/, ".")}
+        {range} Counts from: {applies}.
+      </span>
+    </label>
+  );
+}
+
+function Save({ changed, testid }: { changed: boolean; testid: string }) {
+  return (
+    <div class="row-end">
+      <button type="submit" class="primary" disabled={!changed} data-testid={testid}>
+        Save
+      </button>
+    </div>
+  );
+}
+
+function save(event: Event, asked: Promise<Changes> | null, onSaved: () => void): void {
+  event.preventDefault();
+  asked
+    ?.then(({ changes }) => {
+      for (const { what, before, after, applies } of changes) tell("info", `${what}: ${before} → ${after}`, `counts from: ${applies}`);
+      onSaved();
+    })
+    .catch(tellError);
+}

@@ -1,0 +1,236 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { closeWithout, submitSession, undoSubmission } from "../src/state/answering";
+import { attachRefiner, give } from "../src/state/refining";
+import { brushRadiusMm, oneKeyAnswers, tool } from "../src/state/display";
+import { dismissPassing, notices } from "../src/state/notices";
+import type { CaseSession, Hand } from "../src/state/session";
+import { LOOK_MS } from "../src/state/sight";
+import { beginGesture } from "../src/tools/gestures";
+import { pressKey } from "../src/tools/keys";
+import { headerOf, paneOf, projectOf, sessionOf } from "./room";
+import { type Asked, type Reply, takeWire, turn } from "./wire";
+
+const SHAPE = [9, 9, 1] as [number, number, number];
+let asked: Asked[];
+let reply: (asked: Asked) => Reply;
+let left: number;
+
+beforeEach(() => {
+  (globalThis as { location?: unknown }).location = { hash: "" };
+  reply = ({ path }) => ({ json: path.endsWith("/undo") ? { id: "a2" } : { annotation_id: "n1", next: true } });
+  asked = takeWire((one) => reply(one));
+  left = 0;
+  [tool.value, oneKeyAnswers.value, brushRadiusMm.value] = ["brush", false, 1];
+  dismissPassing();
+});
+
+function opened(more: Parameters<typeof sessionOf>[3] = {}): CaseSession {
+  const mask = new Uint8Array(81);
+  mask[40] = 1;
+  return sessionOf(mask, headerOf(SHAPE), projectOf(), more);
+}
+
+const seen = (session: CaseSession): CaseSession => {
+  session.sight.painted(performance.now() - LOOK_MS);
+  return session;
+};
+
+function press(session: CaseSession, key: string, more: Partial<KeyboardEvent> = {}): boolean {
+  const event = { key, code: "", repeat: false, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...more } as KeyboardEvent;
+  return pressKey(event, { session, ask: () => undefined, leave: () => void left++ });
+}
+
+const verbs = (): string[] => asked.map(({ path }) => path.split("/").at(-1)!).filter((verb) => ["submit", "skip", "flag", "undo"].includes(verb));
+const words = (): string => notices.value.map(({ message }) => message).join();
+
+describe("submitting", () => {
+  test("is refused with a word before the case was drawn for a moment", async () => {
+    const session = opened();
+    press(session, "Enter");
+    session.sight.painted(performance.now());
+    press(session, "Enter");
+    await turn();
+    expect(verbs()).toEqual([]);
+    expect(words()).toContain("nothing was submitted");
+  });
+
+  test("begins the moment again when the window was away", () => {
+    const { sight } = opened();
+    sight.painted(0);
+    sight.hidden(100);
+    expect(sight.isOver(5000)).toBe(false);
+    sight.back(5000);
+    expect([sight.isOver(5000 + LOOK_MS - 1), sight.isOver(5000 + LOOK_MS)]).toEqual([false, true]);
+  });
+
+  test("gets nowhere with a key that is repeated without saying so", () => {
+    const { sight } = opened();
+    sight.painted(0);
+    let now = 30;
+    for (; now < 3000; now += 30) {
+      expect(sight.isOver(now)).toBe(false);
+      sight.tooEarly(now);
+    }
+    expect([sight.isOver(now + LOOK_MS / 4), sight.isOver(now + LOOK_MS)]).toEqual([false, true]);
+  });
+
+  test("answers a key once, however long it is held", async () => {
+    const session = seen(opened());
+    for (let n = 0; n < 5; n++) press(session, "Enter", { repeat: true });
+    await turn();
+    expect(verbs()).toEqual([]);
+    press(session, "Enter");
+    press(session, "Enter");
+    await turn();
+    expect(verbs()).toEqual(["submit"]);
+  });
+
+  test("of a case that is closed already, while the next one is on its way, does nothing", async () => {
+    const session = seen(opened());
+    await submitSession(session);
+    press(session, "Enter");
+    press(session, "s");
+    await closeWithout(session, "flag", "why");
+    expect([verbs(), beginGesture(paneOf(session), { x: 1, y: 1 }, { button: 0 } as PointerEvent)]).toEqual([["submit"], null]);
+  });
+
+  test("of a class by one key needs a look and a new press, and leaves nothing chosen otherwise", async () => {
+    oneKeyAnswers.value = true;
+    const session = sessionOf(null, headerOf(SHAPE), projectOf("classification"));
+    press(session, "1", { code: "Digit1" });
+    press(seen(session), "1", { code: "Digit1", repeat: true });
+    await turn();
+    expect([verbs(), session.tag.value]).toEqual([[], null]);
+    press(session, "1", { code: "Digit1" });
+    await turn();
+    expect([verbs(), asked[0]!.body!.tag]).toEqual([["submit"], 1]);
+  });
+
+  test("finishes the stroke first", async () => {
+    const session = seen(opened());
+    stroke(session);
+    press(session, "Enter");
+    await turn();
+    expect([session.hand, session.draft.value!.canUndo.value, verbs()]).toEqual([null, true, ["submit"]]);
+  });
+
+  test("waits for the answer to a gesture, and stops when it was refused", async () => {
+    const session = seen(opened());
+    session.queue = { flushed: async () => undefined, revision: 0, pending: 0, close: () => undefined } as never;
+    attachRefiner(session, session.draft.value!, async () => undefined);
+    reply = ({ path }) => (path.endsWith("/prompts") ? { status: 422, json: { error: { code: "input", message: "No", remedy: "" } } } : { json: {} });
+    give(session, { kind: "point", voxel: [1, 1, 0], label: 1, positive: true });
+    press(session, "Enter");
+    await turn();
+    expect([verbs(), words()]).toEqual([[], expect.stringContaining("was not answered")]);
+  });
+
+  test("is refused with half of the outermost points clicked", async () => {
+    const session = seen(opened());
+    session.drawing.value = { kind: "extreme_points", voxels: [[1, 1, 0]], label: 1 };
+    press(session, "Enter");
+    await turn();
+    expect([verbs(), session.drawing.value]).toEqual([[], expect.anything()]);
+  });
+
+  test("of another's evaluation annotation asks, and says so when it was asked", async () => {
+    const session = seen(opened());
+    reply = ({ body }) => (body!.replace ? { json: {} } : { status: 409, json: { error: { code: "replaces_annotation", message: "By Ada, 3 Nov", remedy: "" } } });
+    press(session, "Enter");
+    await turn();
+    expect([session.replacing.value, session.closed]).toEqual(["By Ada, 3 Nov", false]);
+    press(session, "Enter");
+    await turn();
+    expect(asked).toHaveLength(1);
+    session.replacing.value = null;
+    await submitSession(session, true);
+    expect([asked[1]!.body!.replace, session.closed]).toEqual([true, true]);
+  });
+
+  test("offers to take it back, once", async () => {
+    const session = seen(opened());
+    await submitSession(session);
+    const toast = notices.value.find(({ action }) => action)!;
+    expect([toast.message, toast.action!.name]).toEqual(["Annotated case_012", "Undo"]);
+    toast.action!.act();
+    toast.action!.act();
+    await turn();
+    await undoSubmission();
+    expect(asked.map(({ method, path }) => `${method} ${path}`).slice(1)).toEqual(["POST /api/v1/projects/p1/assignments/a1/undo"]);
+    expect(location.hash).toBe("#/p/p1/case/c1");
+  });
+});
+
+/** A press of the brush that is still down. */
+function stroke(session: CaseSession): void {
+  const gesture = beginGesture(paneOf(session), { x: 2, y: 2 }, { button: 0, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false } as PointerEvent)!;
+  const drop = (end: "end" | "cancel") => (): void => {
+    session.hand = null;
+    gesture[end]();
+  };
+  session.hand = { draws: true, finish: drop("end"), abandon: drop("cancel") } satisfies Hand;
+}
+
+describe("a key during a stroke", () => {
+  test("Esc cancels the stroke and stays", () => {
+    const session = seen(opened());
+    stroke(session);
+    press(session, "Escape");
+    expect([left, session.draft.value!.mask[20], session.draft.value!.canUndo.value]).toEqual([0, 0, false]);
+    press(session, "Escape");
+    expect(left).toBe(1);
+  });
+
+  test("undo takes back this stroke, not the one before", () => {
+    const session = seen(opened());
+    stroke(session);
+    session.hand!.finish();
+    stroke(session);
+    press(session, "z", { ctrlKey: true });
+    expect([session.draft.value!.mask[20], session.draft.value!.canUndo.value]).toEqual([1, true]);
+  });
+
+  test.each(["s", "g", "ArrowDown", "j", "1"])("%s finishes it first", (key) => {
+    const session = seen(opened());
+    stroke(session);
+    press(session, key);
+    expect([session.hand, session.draft.value!.canUndo.value]).toEqual([null, true]);
+  });
+
+  test("skipping and leaving the case keep it", async () => {
+    for (const end of [(s: CaseSession) => closeWithout(s, "skip", "why"), async (s: CaseSession) => s.close()]) {
+      const session = seen(opened());
+      stroke(session);
+      await end(session);
+      expect([session.hand, session.draft.value!.mask[20]]).toEqual([null, 1]);
+    }
+  });
+});
+
+describe("held keys", () => {
+  test.each(["Enter", "s", "g", "j", "f", "Delete", "Backspace", "n", "k", "q", "y", "Escape"])("%s does nothing more", (key) => {
+    const session = seen(opened());
+    expect(press(session, key, { repeat: true })).toBe(false);
+    expect(press(session, "z", { repeat: true, ctrlKey: true })).toBe(false);
+    expect([left, asked.length]).toEqual([0, 0]);
+  });
+
+  test("that only move the view go on", () => {
+    const session = sessionOf(new Uint8Array(81 * 5), headerOf([9, 9, 5]));
+    const before = session.crosshair.value[2];
+    press(session, "ArrowDown", { repeat: true });
+    expect(session.crosshair.value[2]).not.toBe(before);
+  });
+});
+
+describe("keys under other scripts", () => {
+  test.each([["и", "KeyB", "brush"], ["у", "KeyE", "eraser"], ["ب", "KeyF", "fill"], ["Dead", "KeyV", "navigate"]])("%s at %s takes the %3$s", (key, code, hand) => {
+    press(seen(opened()), key, { code });
+    expect(tool.value).toBe(hand);
+  });
+
+  test("a Latin layout goes by what is written on the key", () => {
+    press(seen(opened()), "b", { code: "KeyN" });
+    expect(tool.value).toBe("brush");
+  });
+});

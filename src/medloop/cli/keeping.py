@@ -1,0 +1,121 @@
+"""Commands that keep a project sound: audit, doctor, backup."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medloop.cli.options import AsJson, ProjectFolder
+from medloop.cli.printing import print_json, say
+from medloop.core.errors import IntegrityError, SettingError
+
+if TYPE_CHECKING:
+    from medloop.store.audit import AuditReport
+    from medloop.store.doctor import Health
+
+
+def audit(
+    folder: ProjectFolder,
+    action: Annotated[str, typer.Argument(metavar="verify", help="What to do: verify.")] = "verify",
+    blobs: Annotated[bool, typer.Option("--blobs/--no-blobs", help="Read every image, mask and weight too, and compare it.")] = True,
+    quick: Annotated[bool, typer.Option("--quick", help="The same as --no-blobs.")] = False,
+    last_digest: Annotated[str, typer.Option(metavar="HEX", help="A digest printed earlier, which the chain must still hold.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Check that no record was tampered with, and that no byte was lost.
+
+    Follows the chain of events from the first to the last, holds every row against it, and compares every blob.
+    """
+    from medloop.loop.workspace import Workspace
+    from medloop.store.audit import verify
+
+    if action != "verify":
+        raise SettingError(f"The audit can only verify, got {action!r}")
+    with Workspace.open(folder) as workspace:
+        found = verify(workspace.store, blobs=blobs and not quick, last_digest=last_digest.strip().lower())
+    _tell_audit(found, as_json=as_json)
+    if not found.ok:
+        at = f" at event {found.first_bad}" if found.first_bad is not None else ""
+        raise IntegrityError(f"The audit is broken{at}: {found.reason}", remedy="restore the project from a backup; see medloop doctor")
+
+
+def _tell_audit(found: "AuditReport", *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    if found.ok:
+        blobs = "" if found.blobs is None else f", {found.blobs} blobs sound"
+        typer.echo(f"{found.events} events, unbroken{blobs}; last digest {found.last_digest}")
+    for part in found.unchecked:
+        say(f"not checked: {part}")
+
+
+def doctor(
+    folder: ProjectFolder,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Remove what nothing refers to and what was left half written.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find damaged and missing bytes, and say what they belong to and what to do.
+
+    Reads every image, mask and weight; the status is 1 when one is damaged or missing.
+    """
+    from medloop.cli.progress import Bar
+    from medloop.loop.workspace import Workspace
+    from medloop.store.doctor import examine
+
+    with Workspace.open(folder) as workspace, Bar("Reading") as bar:
+        found = examine(workspace.store, sweep=sweep, report=bar.move)
+    if as_json:
+        print_json({"ok": found.ok, **vars(found)})
+    else:
+        _print_health(found)
+    if not found.ok:
+        raise IntegrityError(_summary(found), remedy="" if as_json else "see the lines above")
+
+
+def _summary(found: "Health") -> str:
+    rows = f" and {found.unreadable_rows} rows cannot be read" if found.unreadable_rows else ""
+    return f"{len(found.bad)} of {found.blobs} blobs are damaged or missing{rows}"
+
+
+def _print_health(found: "Health") -> None:
+    for bad in found.bad:
+        typer.echo(f"{bad.trouble} {bad.blob}")
+        for line in bad.belongs_to:
+            typer.echo(f"    {line}")
+        for line in bad.advice:
+            typer.echo(f"    → {line}")
+    if found.unreadable_rows:
+        typer.echo(
+            f"{found.unreadable_rows} rows cannot be read, so that nobody knows which blobs they need: medloop audit DIR verify names them"
+        )
+    left = "removed" if found.swept else "harmless; --sweep removes them"
+    if found.orphans or found.leftovers:
+        typer.echo(f"{len(found.orphans)} blobs that nothing refers to, {len(found.leftovers)} half-written files ({left})")
+    if found.ok:
+        typer.echo(f"{found.blobs} blobs, all sound")
+
+
+def backup(
+    folder: ProjectFolder,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Copy a project while people go on working.
+
+    The copy is complete or absent, and holds one moment of the project.
+    """
+    from medloop.cli.progress import Bar
+    from medloop.loop.workspace import Workspace
+    from medloop.store.backup import back_up_project
+
+    with Workspace.open(folder) as workspace, Bar("Copying") as bar:
+        done = back_up_project(workspace.store, out, report=bar.move)
+    for line in done.missing:
+        say(f"not in the backup: {line}")
+    if as_json:
+        print_json(done)
+    else:
+        typer.echo(f"{done.blobs} blobs ({done.size / 1e6:.1f} MB) and the database copied to {done.folder}")
+    if done.missing:
+        raise IntegrityError(f"{len(done.missing)} blobs are damaged or missing and not in the backup", remedy="see medloop doctor")

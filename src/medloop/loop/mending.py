@@ -1,0 +1,26 @@
+"""A damaged image comes back from its own file: the same voxels are the same bytes under the same name."""
+
+from medloop.core.errors import BlobError
+from medloop.core.image import Image
+from medloop.core.records import Case
+from medloop.images.encode import encode_voxels
+from medloop.loop.cases import storable
+from medloop.loop.workspace import Workspace
+
+
+def mend_voxels(workspace: Workspace, case: Case, image: Image) -> bool:
+    """Store the voxels of a case anew if their blob is damaged or gone.
+
+    Args:
+        workspace: The project.
+        case: Known from before.
+        image: Read from the file that the case was made of.
+
+    Returns:
+        Whether they are whole again and were not before.
+    """
+    try:
+        workspace.store.blobs.check(case.voxels)
+    except BlobError:
+        return workspace.store.blobs.put(encode_voxels(storable(image))) == case.voxels
+    return False

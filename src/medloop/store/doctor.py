@@ -1,0 +1,142 @@
+"""Look for damage and say what it means: which blobs are bad or gone, what they belong to, and what to do.
+
+Also lists what only takes room: blobs that nothing refers to (left by a process that ended between the blob and its row)
+and half-written files. These can be swept, while nobody else has the project open: a blob is stored before its row.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from medloop.core.errors import BlobError, MissingBlobError, StorageError
+from medloop.store.audit import owner_of
+from medloop.store.references import ADVICE, Reference, case_names, references, unreadable_rows
+from medloop.store.store import Store
+from medloop.store.unfinished import sweep_unfinished, unfinished
+
+Trouble: TypeAlias = Literal["damaged", "missing", "unreadable"]
+Report: TypeAlias = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class BadBlob:
+    """One blob that cannot be had as it was stored.
+
+    Attributes:
+        blob: Its name.
+        trouble: Whether it is damaged, missing or may not be read.
+        path: Where its file is, or should be.
+        belongs_to: Rows that need it, in words, with their case.
+        cases: Names of the cases concerned.
+        advice: What to do, one line for each kind of row.
+    """
+
+    blob: str
+    trouble: Trouble
+    path: str
+    belongs_to: tuple[str, ...]
+    cases: tuple[str, ...]
+    advice: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Health:
+    """What was found.
+
+    Attributes:
+        blobs: How many blobs rows refer to.
+        bad: Those that are damaged or missing.
+        orphans: Names of blobs that nothing refers to; harmless.
+        leftovers: Files that a killed process left half written; harmless.
+        swept: How many of the last two were removed.
+        unreadable_rows: Rows so damaged that nobody knows which blobs they need; the audit names them.
+    """
+
+    blobs: int
+    bad: tuple[BadBlob, ...]
+    orphans: tuple[str, ...]
+    leftovers: tuple[str, ...]
+    swept: int = 0
+    unreadable_rows: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether every blob that is needed is known and sound."""
+        return not self.bad and not self.unreadable_rows
+
+
+def examine(store: Store, *, sweep: bool = False, report: Report | None = None) -> Health:
+    """Read every blob of a project.
+
+    Args:
+        store: Whose.
+        sweep: Remove what nothing refers to and what was left half written.
+        report: Told the share done and what is looked at.
+
+    Raises:
+        ConflictError: Something shall be swept while another program has the project open.
+        StorageError: Something shall be swept from a project that cannot be written.
+    """
+    with store.read() as tx:
+        needed = _by_blob(references(tx.connection))
+        names, lost = case_names(tx.connection), unreadable_rows(tx.connection)
+    bad = []
+    for number, (blob, users) in enumerate(needed.items()):
+        if report is not None:
+            report(number / len(needed), blob[:12])
+        trouble = _trouble(store, blob)
+        if trouble is not None:
+            bad.append(_described(store, blob, trouble, users, names))
+    orphans = tuple(name for name in store.blobs.names() if name not in needed)
+    left = [*store.blobs.temporaries(), *unfinished(store.folder / "work")]
+    swept = _sweep(store) if sweep else 0
+    return Health(len(needed), tuple(bad), orphans, tuple(str(path) for path in left), swept, lost)
+
+
+def _by_blob(found: Iterable[Reference]) -> dict[str, list[Reference]]:
+    users: dict[str, list[Reference]] = {}
+    for reference in found:
+        users.setdefault(reference.blob, []).append(reference)
+    return users
+
+
+def _trouble(store: Store, blob: str) -> Trouble | None:
+    try:
+        store.blobs.check(blob)
+    except MissingBlobError:
+        return "missing"
+    except BlobError:
+        return "damaged"
+    except StorageError:
+        return "unreadable"
+    return None
+
+
+def _described(store: Store, blob: str, trouble: Trouble, users: list[Reference], names: dict[str, str]) -> BadBlob:
+    return BadBlob(
+        blob=blob,
+        trouble=trouble,
+        path=str(store.blobs.path(blob)),
+        belongs_to=tuple(f"the {user.field} of {owner_of(user, names)}" for user in users),
+        cases=tuple(sorted({names.get(user.case_id, user.case_id) for user in users if user.case_id})),
+        advice=tuple(dict.fromkeys(ADVICE[user.noun] for user in users)),
+    )
+
+
+def _sweep(store: Store) -> int:
+    """Remove orphans and leftovers; what is an orphan is decided anew, while nobody else can store anything."""
+    if store.presence is None:
+        raise StorageError(f"Nothing can be swept: {store.read_only}", remedy="copy the project to where it can be written")
+    with store.presence.alone():
+        with store.read() as tx:
+            needed = {reference.blob for reference in references(tx.connection)}
+            _require_readable(unreadable_rows(tx.connection))
+        orphans = [name for name in store.blobs.names() if name not in needed]
+        for name in orphans:
+            store.blobs.remove(name)
+        return len(orphans) + store.blobs.sweep_temporary() + sweep_unfinished(store.folder / "work")
+
+
+def _require_readable(rows: int) -> None:
+    if rows:
+        raise StorageError(f"Nothing is swept while {rows} rows cannot be read: they may need it", remedy="see medloop audit DIR verify")

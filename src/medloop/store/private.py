@@ -1,0 +1,78 @@
+"""Who may read a project, and whether it can be written at all.
+
+Images of patients belong to the user who works with them: the folder of a project is 0700, what is in it 0600. What an
+older version left readable for others is mended when the project is opened by its owner, and warned of otherwise.
+Only what medloop made is touched: a project may lie in a folder that holds other things.
+"""
+
+import logging
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+OTHERS = 0o077
+_OURS = ("medloop.json", "medloop.sqlite", "medloop.sqlite-wal", "medloop.sqlite-shm", "server.lock", "worker.lock", "open.lock")
+_OUR_FOLDERS = ("blobs", "work", "backups")
+_LOG = logging.getLogger(__name__)
+
+
+def why_read_only(folder: Path, *files: Path) -> str:
+    """Why nothing can be written in a folder and its files, in words; "" when it can."""
+    for path in (folder, *(file for file in files if file.exists())):
+        if not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            on_disk = os.statvfs(path).f_flag & os.ST_RDONLY
+            return f"{folder} lies on a read-only disk" if on_disk else f"this user may only read {path}"
+    return ""
+
+
+def make_private(path: Path) -> None:
+    """Make a file that only this user can open, if there is none; its content is left to others.
+
+    Raises:
+        OSError: The disk refused.
+    """
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+
+
+def tighten(folder: Path, database: Path | None = None) -> None:
+    """Take the rights of other users from a project, if an older version or a copy left any.
+
+    Args:
+        folder: The project's.
+        database: Its SQLite file, wherever that is.
+    """
+    ours = (folder, *(folder / name for name in (*_OURS, *_OUR_FOLDERS)), *((database,) if database is not None else ()))
+    loose = [path for path in ours if _is_loose(path)]
+    if not loose:
+        return
+    failed = [path for path in (*loose, *_below(folder)) if not _tightened(path)]
+    if failed:
+        _LOG.warning("%s can be read by other users of this machine; its owner can mend that: chmod -R go= %s", failed[0], folder)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for name in _OUR_FOLDERS:
+        for parent, folders, files in os.walk(folder / name):
+            yield from (Path(parent) / one for one in (*folders, *files))
+
+
+def _is_loose(path: Path) -> bool:
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return not stat.S_ISLNK(found.st_mode) and bool(stat.S_IMODE(found.st_mode) & OTHERS)
+
+
+def _tightened(path: Path) -> bool:
+    """Whether only the owner can use a file or folder now."""
+    if not _is_loose(path):
+        return True
+    try:
+        path.chmod(stat.S_IMODE(path.stat().st_mode) & ~OTHERS)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True

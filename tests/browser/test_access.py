@@ -1,0 +1,106 @@
+"""Every view can be used without a mouse and read by everybody: axe-core finds nothing serious, in light and dark."""
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from medloop.core.records import Case
+from medloop.loop.annotators import annotator_named
+from medloop.loop.answers import flag_case, open_case
+from medloop.loop.workspace import Workspace
+from tests.server.conftest import fill_project, train_project
+
+from .conftest import Serve, wait_for
+
+SERIOUS = {"serious", "critical"}
+
+
+def findings(page: Page) -> list[str]:
+    """What axe-core calls serious on the page as it is."""
+    serious = [v for v in Axe().run(page).response["violations"] if v["impact"] in SERIOUS]
+    return [f"{v['id']}: {node['html'][:160]} {node['failureSummary']}" for v in serious for node in v["nodes"]]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with everything to show: a model, annotations, a flagged case."""
+    folder = tmp_path_factory.mktemp("access") / "project"
+    fill_project(folder, "segmentation")
+    train_project(folder)
+    with Workspace.open(folder) as workspace:
+        with workspace.store.read() as tx:
+            case = tx.find(Case)[-1]
+        person = annotator_named(workspace, "local")
+        flag_case(workspace, open_case(workspace, case.id, person.id).assignment.id, reason="Second opinion needed")
+    return folder
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_in_any_view_of_a_segmentation(trained: Path, page: Page, serve: Serve, scheme: Literal["light", "dark"]) -> None:
+    page.emulate_media(color_scheme=scheme)
+    address = serve(trained, assistant=True)
+    with Workspace.open(trained) as workspace:
+        project = workspace.project.id
+    found = {}
+    for view, path, sign in (
+        ("projects", "", f"project-{project}"),
+        ("worklist", f"p/{project}", "worklist"),
+        ("progress", f"p/{project}/progress", "models"),
+    ):
+        page.goto(f"{address}/#/{path}")
+        expect(page.get_by_test_id(sign)).to_be_visible()
+        found[view] = findings(page)
+    page.goto(f"{address}/#/p/{project}/next")
+    wait_for(page, "window.medloop?.seen")
+    page.keyboard.press("u")
+    page.keyboard.press("y")
+    wait_for(page, "document.querySelector('[data-testid=told]').textContent.startsWith('Green')", seconds=90)
+    found["case"] = findings(page)
+    for key, dialog in (("s", "skip-dialog"), ("g", "flag-dialog"), ("?", "help-dialog")):
+        page.keyboard.press(key)
+        expect(page.get_by_test_id(dialog)).to_be_visible()
+        found[dialog] = findings(page)
+        page.keyboard.press("Escape")
+    page.keyboard.press("Backspace")
+    expect(page.get_by_test_id("notices")).to_contain_text("No earlier case")
+    page.get_by_test_id("person").click()
+    found["notice and name"] = findings(page)
+    assert {view: lines for view, lines in found.items() if lines} == {}, found
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_in_a_classification(page: Page, serve: Serve, tmp_path: Path, scheme: Literal["light", "dark"]) -> None:
+    page.emulate_media(color_scheme=scheme)
+    fill_project(tmp_path / "project", "classification")
+    with Workspace.open(tmp_path / "project") as workspace:
+        project = workspace.project.id
+    page.goto(f"{serve(tmp_path / 'project')}/#/p/{project}/next")
+    wait_for(page, "window.medloop?.seen")
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("notice-action")).to_be_visible()
+    assert findings(page) == []
+
+
+@pytest.mark.browser
+def test_panes_are_reached_and_turned_by_keyboard(trained: Path, page: Page, serve: Serve) -> None:
+    with Workspace.open(trained) as workspace:
+        project = workspace.project.id
+    page.goto(f"{serve(trained)}/#/p/{project}/next")
+    wait_for(page, "window.medloop?.seen")
+    reached = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.dataset.testid ?? ''"))
+        if reached[-1] == "pane-sagittal":
+            break
+    assert {"pane-axial", "pane-coronal", "pane-sagittal"} <= set(reached)
+    before = page.evaluate("window.medloop.crosshair")
+    page.keyboard.press("ArrowDown")
+    after = page.evaluate("window.medloop.crosshair")
+    assert [a != b for a, b in zip(before, after, strict=True)] == [True, False, False]

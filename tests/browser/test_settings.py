@@ -1,0 +1,63 @@
+"""The settings page changes a project as `medloop configure` does; the worklist and the progress page tell what stands."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from medloop.loop.workspace import Workspace
+from tests.server.conftest import fill_project, train_project
+
+from .conftest import Serve, wait_for
+
+
+@pytest.mark.browser
+def test_name_labels_and_settings_are_changed_on_the_page(page: Page, serve: Serve, tmp_path: Path) -> None:
+    fill_project(tmp_path / "project", "segmentation")
+    with Workspace.open(tmp_path / "project") as workspace:
+        project = workspace.project.id
+    page.goto(f"{serve(tmp_path / 'project')}/#/p/{project}/settings")
+    expect(page.get_by_test_id("save-task")).to_be_disabled()
+    page.get_by_test_id("project-name").fill("Печень")
+    page.get_by_test_id("label-name-0").fill("liver")
+    page.get_by_test_id("add-label").click()
+    page.get_by_test_id("label-name-2").fill("cyst")
+    page.get_by_test_id("save-task").click()
+    expect(page.get_by_test_id("notices")).to_contain_text("Печень")
+    expect(page.get_by_test_id("settings")).to_contain_text("Version 2")
+    page.get_by_test_id("setting-batch_size").fill("7")
+    page.get_by_test_id("save-settings").click()
+    expect(page.get_by_test_id("notices")).to_contain_text("batch_size: 2 → 7")
+    with Workspace.open(tmp_path / "project") as workspace:
+        assert workspace.settings.batch_size == 7
+        assert [label.name for label in workspace.task.labels] == ["liver", "small", "cyst"]
+        assert workspace.project.name == "Печень"
+
+
+@pytest.mark.browser
+def test_advice_and_scores_stand_on_the_progress_page_and_filters_survive_the_return(page: Page, serve: Serve, tmp_path: Path) -> None:
+    fill_project(tmp_path / "project", "segmentation")
+    train_project(tmp_path / "project")
+    address = serve(tmp_path / "project")
+    with Workspace.open(tmp_path / "project") as workspace:
+        project = workspace.project.id
+    page.goto(f"{address}/#/p/{project}/progress")
+    told = page.request.get(f"{address.rstrip('/')}/api/v1/projects/{project}/progress").json()["stopping"]
+    panel = page.get_by_test_id("stop-advice")
+    expect(panel).to_contain_text("Stop asking" if told["stop"] else "Go on")
+    for reason in told["reasons"]:
+        expect(panel).to_contain_text(reason)
+    expect(page.get_by_test_id("forecast")).to_contain_text("batch")
+    expect(page.get_by_test_id("model-1")).to_be_visible()
+    expect(page.get_by_test_id("people")).to_contain_text("local")
+
+    page.goto(f"{address}/#/p/{project}")
+    page.get_by_test_id("filter-answered").click()
+    page.get_by_test_id("search").fill("phantom")
+    expect(page.get_by_test_id("worklist").locator("tbody tr")).to_have_count(3)
+    page.get_by_test_id("worklist").locator("tbody tr").first.click()
+    wait_for(page, "window.medloop?.seen")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("filter-answered")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_test_id("search")).to_have_value("phantom")
+    expect(page.get_by_test_id("worklist").locator("tbody tr")).to_have_count(3)

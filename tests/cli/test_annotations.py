@@ -1,0 +1,63 @@
+"""Flagging from the command line, and what status, export and training say of cases that are left out."""
+
+import json
+from pathlib import Path
+
+from medloop.loop.workspace import Workspace
+
+from .conftest import LABELS, Medloop
+
+
+def first_case(project: Path) -> tuple[str, str]:
+    """Name and mask blob of an annotated case."""
+    with Workspace.open(project) as workspace, workspace.store.read() as tx:
+        answer = tx.current_annotations()[0]
+        return next(row.name for row in tx.worklist() if row.case_id == answer.case_id), str(answer.blob)
+
+
+def test_a_flagged_case_leaves_counts_and_export_and_its_reason_is_told(medloop: Medloop, project: Path, tmp_path: Path) -> None:
+    name, _ = first_case(project)
+    said = medloop("flag", project, name, "--reason", "wrong patient", "--annotator", "Jörg", "--json")
+    made = json.loads(said.out)
+    assert (made["case"], made["state"], len(made["withdrawn"])) == (name, "flagged", 1)
+    status = json.loads(medloop("status", project, "--json").out)
+    assert (status["counts"]["answered"], status["counts"]["flagged"]) == (5, 1)
+    assert (status["left_out"][0]["reason"], status["left_out"][0]["by"]) == ("wrong patient", "Jörg")
+    assert f"{name} was flagged by Jörg" in medloop("status", project).out
+    exported = medloop("export", project, tmp_path / "out", "--format", "nifti")
+    assert "5 cases written" in exported.out
+    assert f"left out: {name} was flagged by Jörg" in exported.err
+    told = json.loads(medloop("export", project, tmp_path / "again", "--format", "nifti", "--json").out)
+    assert any("wrong patient" in note for note in told["notes"])
+
+
+def test_a_case_can_be_skipped_from_the_command_line(medloop: Medloop, project: Path) -> None:
+    name, _ = first_case(project)
+    assert f"{name} is skipped; 1 annotations withdrawn" in medloop("flag", project, name, "--reason", "too small", "--skip").out
+    assert medloop("status", project).out.count("was skipped by local") == 1
+
+
+def test_flagging_refuses_unknown_cases_reserved_names_and_empty_reasons(medloop: Medloop, project: Path) -> None:
+    name, _ = first_case(project)
+    assert "There is no case 'nobody'" in medloop("flag", project, "nobody", "--reason", "x").err
+    assert "kept for medloop itself" in medloop("flag", project, name, "--reason", "x", "--annotator", "Imported").err
+    assert "Give a reason" in medloop("flag", project, name, "--reason", " ").err
+    with Workspace.open(project) as workspace, workspace.store.read() as tx:
+        assert tx.case_counts().open == 0
+
+
+def test_one_damaged_mask_stops_neither_training_nor_export_and_is_named_on_stderr(medloop: Medloop, project: Path, tmp_path: Path) -> None:
+    name, blob = first_case(project)
+    with Workspace.open(project) as workspace:
+        path = workspace.store.blobs.path(blob)
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-1] + b"\x00\x00")
+    trained = medloop("train", project)
+    assert trained.status == 0
+    assert f"{name} is left out: the bytes of its mask are damaged" in trained.err
+    exported = medloop("export", project, tmp_path / "out", "--format", "nifti")
+    assert (exported.status, "5 cases written" in exported.out) == (0, True)
+    assert f"{name} is left out" in exported.err
+    assert f"damaged {name} is left out" in medloop("status", project).out
+    assert medloop("measure", project, "--of", "answer").err.count(f"{name} is left out") == 1
+    assert LABELS

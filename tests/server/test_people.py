@@ -1,0 +1,50 @@
+"""Who answers: any name in any script, one person per name, whatever its Unicode form."""
+
+import unicodedata
+from urllib.parse import quote
+
+import pytest
+
+from medloop.core.records import Annotator
+
+NAMES = ["Jörg Müller", "山田 太郎", "Ольга", "علی‌رضا", "प्रिया", "Nguyễn Thị Ánh", "O'Brien, A."]
+
+
+def asked_by(site, name: str):
+    return site.client.post(f"{site.url}/next", json={}, headers={"X-Annotator": quote(name, safe="")})
+
+
+def people(site) -> list[str]:
+    with site.workspace.store.read() as tx:
+        return [one.name for one in tx.find(Annotator)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_in_any_script_is_kept_letter_by_letter(site, name: str) -> None:
+    answer = asked_by(site, name)
+    assert answer.status_code == 200
+    with site.workspace.store.read() as tx:
+        assert unicodedata.normalize("NFC", name) in people(site)
+        assert tx.count(Annotator) == 1
+
+
+def test_names_in_two_scripts_are_two_people_and_two_forms_of_a_name_are_one(site) -> None:
+    first, second = asked_by(site, "Ольга").json(), asked_by(site, "山田 太郎").json()
+    assert first["assignment"]["id"] != second["assignment"]["id"]
+    composed = asked_by(site, unicodedata.normalize("NFC", "Jörg")).json()
+    decomposed = asked_by(site, unicodedata.normalize("NFD", "Jörg")).json()
+    assert composed["assignment"]["id"] == decomposed["assignment"]["id"]
+    assert len(people(site)) == 3
+
+
+@pytest.mark.parametrize("name", ["imported", "System", "WORKER", "a\u202eb", "\u200d", "", "x" * 81])
+def test_reserved_empty_overlong_and_unprintable_names_are_refused_or_nobody(site, name: str) -> None:
+    answer = asked_by(site, name)
+    assert answer.status_code == (422 if name else 200)
+    assert people(site) == ([] if name else ["local"])
+
+
+def test_bytes_that_are_no_text_are_refused_instead_of_making_people_alike(site) -> None:
+    answer = site.client.post(f"{site.url}/next", json={}, headers={"X-Annotator": "%ff%fe"})
+    assert answer.status_code == 422
+    assert people(site) == []
