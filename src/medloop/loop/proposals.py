@@ -15,6 +15,7 @@ from medloop.core.records import Case, Evaluation, Json, Model, Prediction, Quer
 from medloop.core.seeds import generator
 from medloop.images.encode import encode_mask
 from medloop.loop.arrays import load_image, store_features
+from medloop.loop.computable import computable
 from medloop.loop.control import JobControl
 from medloop.loop.damage import LeftOut
 from medloop.loop.figures import sample_figures
@@ -76,6 +77,7 @@ def run_prediction(workspace: Workspace, control: JobControl) -> Json:
 def predict_cases(workspace: Workspace, model: Model, cases: Sequence[Case], control: JobControl) -> LeftOut:
     """Predict cases one by one, each committed by itself; returns those whose image cannot be read."""
     left_out = LeftOut(workspace, control.log)
+    cases = computable(Recipe.from_json(model.recipe), cases, control.log)
     if not cases:
         return left_out
     predictor, quality = load_predictor(workspace.store.blobs, model), quality_map(workspace, model)
