@@ -46,12 +46,16 @@ def fill(workspace: Workspace, count: int, *, predicted: float = 1.0, seed: int 
     with workspace.store.database.writing() as connection:
         for start in range(0, count, ROWS_AT_ONCE):
             part = everything[start : start + ROWS_AT_ONCE]
-            connection.execute(insert(cases), [{**to_row(c), "event": 0} for c in part])
+            connection.execute(insert(cases), [{**to_row(c), "event": start + n} for n, c in enumerate(part)])
             connection.execute(insert(case_states), [_state(c, annotated, rng) for c in part])
             seen = [c for c in part if rng.random() < predicted]
-            connection.execute(insert(predictions), [{**to_row(_prediction(c, model, rng)), "event": 0} for c in seen])
+            connection.execute(
+                insert(predictions), [{**to_row(_prediction(c, model, rng)), "event": start + n} for n, c in enumerate(seen)]
+            )
             done = [c for c in part if c.id in annotated]
-            connection.execute(insert(annotations), [{**to_row(_annotation(workspace, c, person.id, rng)), "event": 0} for c in done])
+            connection.execute(
+                insert(annotations), [{**to_row(_annotation(workspace, c, person.id, rng)), "event": start + n} for n, c in enumerate(done)]
+            )
     with workspace.store.write("benchmark") as tx:
         tx.add(_evaluation(model, everything[:EVALUATED], rng))
     return model

@@ -81,6 +81,7 @@ def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path
     with store.database.writing() as connection:
         for table in ("evaluation_truths", "live_choices", "descriptors", "provenances", "prompts"):
             connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text("DROP INDEX ix_case_states_split_state_quality"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     store.close()
     again = Store.open(folder)

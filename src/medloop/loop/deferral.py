@@ -116,7 +116,7 @@ def triage_pool(workspace: Workspace, *, risk: float = 0.1, good: float = GOOD_D
         model = _evaluated_model(tx)
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
         by_split = {e.split: _of_split(tx, e, predictions) for e in tx.current_evaluations(model_id=model.id)}
-        evaluated = {split: len({c.patient for c in cases}) for split, cases in by_split.items()}
+        evaluated: dict[str, int] = {split: len({c.patient for c in cases}) for split, cases in by_split.items()}
         splits, judged = _judged_cases(by_split, fewest)
         _require_enough(evaluated, judged, risk, fewest)
         pool = sorted(tx.unanswered_cases(["train", "audit"]), key=lambda c: c.name)

@@ -5,6 +5,8 @@ A prediction keeps its scores as JSON: numbers are scores, rows are tables, and 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import compress
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from medloop.loop.arrays import load_features
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.describing import ON_DEMAND, Extra, cold_features, extra_scores, kept_features
 from medloop.loop.effort import predict_minutes
+from medloop.loop.pool_table import PoolScores
 from medloop.loop.workspace import Workspace
 from medloop.query.pool import Pool
 
@@ -29,29 +32,50 @@ class Gathering:
     """Where the pool of one query comes from.
 
     Attributes:
-        cases: Unanswered training cases, ordered by name.
-        predictions: Case id → prediction of the newest model.
-        model: The newest model, if there is one.
+        asked: Names of the unanswered training cases, in order.
+        model: The model in use, if there is one.
         extra_scores: Scores that predictions do not hold.
         round_index: Which round asks, 1 for the first.
         thorough: Whether images may be read and small networks trained; see `medloop.loop.describing`.
+        scores: Single numbers of the model's predictions of these cases, so that many strategies need not read these.
     """
 
     workspace: Workspace
-    cases: Sequence[Case]
-    predictions: Mapping[str, Prediction]
+    asked: Sequence[str]
     model: Model | None
     extra_scores: ExtraScores
     round_index: int
     thorough: bool
+    scores: PoolScores | None = None
+
+    @cached_property
+    def cases(self) -> Sequence[Case]:
+        """The cases in full, read when a strategy needs more than numbers."""
+        with self.workspace.store.read() as tx:
+            return sorted(tx.find(Case, where={"name": self.asked}), key=lambda c: c.name)
+
+    @cached_property
+    def predictions(self) -> Mapping[str, Prediction]:
+        """Case id → the model's prediction, likewise."""
+        if self.model is None:
+            return {}
+        with self.workspace.store.read() as tx:
+            return {p.case_id: p for p in tx.latest_predictions(self.model.id)}
 
     def pool(self, needs: frozenset[str]) -> Pool | None:
         """The pool with what a strategy needs, or None when some of it does not exist."""
         if not needs:
-            return Pool(tuple(c.name for c in self.cases), {}, None, None, round=self.round_index)
+            return Pool(tuple(self.asked), {}, None, None, round=self.round_index)
+        if self.scores is not None and needs <= set(self.scores.columns):
+            return self._scored(self.scores)
         if self.predictions:
             return self._predicted(needs)
         return self._described() if needs <= {"features"} else None
+
+    def _scored(self, scores: PoolScores) -> Pool:
+        """From single numbers alone; cases without a prediction are left out."""
+        names = tuple(self.asked) if scores.seen.all() else tuple(compress(self.asked, scores.seen.tolist()))
+        return Pool(names, {name: values[scores.seen] for name, values in scores.columns.items()}, None, None, round=self.round_index)
 
     def _predicted(self, needs: frozenset[str]) -> Pool | None:
         """From predictions; cases without one are left out."""

@@ -19,7 +19,7 @@ def follow_up(workspace: Workspace) -> None:
     """After cases or annotations were added, changed or withdrawn: predict and evaluate with the model in use what lacks it."""
     with workspace.store.read() as tx:
         live = tx.live_model()
-        lacking = live is not None and tx.unpredicted(live.id, POOL, limit=1) > 0
+        lacking = live is not None and tx.unpredicted(live.id, POOL) > 0
     if live is not None and lacking:
         _ask(workspace, "predict", {"model_id": live.id, "scope": "pool"}, f"pool-{live.id}", 7)
     ask_evaluation(workspace)

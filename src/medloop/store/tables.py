@@ -335,6 +335,7 @@ case_states = Table(
     number("uncertainty", optional=True),
     Index(None, "split", "state", "open_assignments"),
     Index(None, "state", "name"),
+    Index(None, "split", "state", "quality"),
 )
 
 jobs = Table(
