@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from medloop.core.errors import InputError
-from medloop.core.records import Case, Evaluation, Query, Round, Source, Split
+from medloop.core.records import Case, Evaluation, EvaluationTruth, Query, Round, Source, Split, now
 from medloop.core.states import JobState
 from medloop.datasets.export import ExportCase, export_msd
 from medloop.images.phantoms import phantom_3d
@@ -136,6 +136,17 @@ def test_an_imported_evaluation_case_with_its_label_is_evaluated(trained: Worksp
     drain(trained)
     with trained.store.read() as tx:
         assert [len(e.per_case) for e in tx.current_evaluations()] == [3]
+
+
+def test_an_evaluation_whose_annotations_are_gone_no_longer_counts(trained: Workspace) -> None:
+    with trained.store.read() as tx:
+        (old,) = tx.current_evaluations()
+    gone = EvaluationTruth(id="truth-1", model_id=old.model_id, split=old.split, evaluation_id=None, digest="", created_at=now())
+    with trained.store.write("worker") as tx:
+        tx.add(gone, verb="hold")
+        assert tx.current_evaluations() == []
+        assert tx.count(Evaluation) == 1
+    assert progress(trained).curve == ()
 
 
 def test_answers_to_training_cases_evaluate_nothing_anew(trained: Workspace) -> None:

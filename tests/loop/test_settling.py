@@ -100,7 +100,7 @@ def test_a_round_whose_evaluation_failed_for_good_says_why_and_its_model_is_not_
     judged(workspace, trained(workspace, 1), 0.8)
     second = trained(workspace, 2)
     evaluating_round(workspace, second)
-    workspace.store.jobs.enqueue("evaluate", {"model_id": second.id}, priority=100)
+    workspace.store.jobs.enqueue("evaluate", {"model_id": second.id}, key=f"evaluate-{second.id}", priority=100)
     job = workspace.store.jobs.claim("tester")
     assert job is not None
     workspace.store.jobs.fail(job, "a blob is damaged", retry=False)
@@ -109,6 +109,25 @@ def test_a_round_whose_evaluation_failed_for_good_says_why_and_its_model_is_not_
     first, other = list_models(workspace)
     assert (first.live, other.live) == (True, False)
     assert "could not be evaluated (the evaluation failed: a blob is damaged)" in other.note
+
+
+def test_another_models_evaluation_does_not_hide_the_one_that_failed(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train", "train", *["test"] * 8], labelled=10)
+    first = trained(workspace, 1)
+    judged(workspace, first, 0.8)
+    second = trained(workspace, 2)
+    evaluating_round(workspace, second)
+    for model in (second, first):
+        workspace.store.jobs.enqueue("evaluate", {"model_id": model.id}, key=f"evaluate-{model.id}", priority=100)
+        job = workspace.store.jobs.claim("tester")
+        assert job is not None
+        if model is second:
+            workspace.store.jobs.fail(job, "a blob is damaged", retry=False)
+        else:
+            workspace.store.jobs.finish(job, {})
+    settle(workspace)
+    assert states(workspace)[0][0] == "failed"
+    assert "could not be evaluated" in list_models(workspace)[1].note
 
 
 def test_an_evaluation_that_nobody_asked_for_is_asked_for(pool: Workspace) -> None:

@@ -65,7 +65,7 @@ def calibrate(
     method: Annotated[str, typer.Option(help="temperature or isotonic.")] = "temperature",
     as_json: AsJson = False,
 ) -> None:
-    """Measure whether the newest model's probabilities come true, and fit what mends them.
+    """Measure whether the probabilities of the model in use come true, and fit what mends them.
 
     Fitted on validation answers, judged on test and audit answers; predicts them all.
     """

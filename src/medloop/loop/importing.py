@@ -101,7 +101,7 @@ def import_dataset(
             tally.refused.append(Refusal(file=case.name, rule=error.message, value="", remedy=error.remedy))
     if tally.added:
         request_description(workspace)
-        follow_up(workspace)
+    follow_up(workspace)
     return ImportReport(tuple(tally.added), tally.labelled, tuple(tally.duplicates), tuple(tally.refused))
 
 

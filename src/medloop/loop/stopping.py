@@ -28,7 +28,7 @@ STOP_SET_CASES = 40
 STOP_SET_VOXELS = 20_000_000
 """Predictions are compared on so many unanswered cases at most, so that the question stays cheap: about a second once."""
 
-MINUTES_CASES = 100
+MINUTES_CASES = 50
 
 
 def stopping_advice(workspace: Workspace) -> Advice:

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Select, case, cast, distinct, func, literal, select
+from sqlalchemy import Connection, Select, distinct, func, literal, select
 
 from medloop.core.records import EVALUATION_SPLITS, Split
 from medloop.store.tables import annotations, annotators, case_states, predictions
@@ -68,16 +69,15 @@ def prediction_scores(connection: Connection, model_id: str, after: int) -> list
 
 def quality_sums(connection: Connection, splits: Sequence[Split], mark: float) -> QualitySums:
     """Sums over the expected qualities of unanswered cases, of their newest predictions."""
-    table = case_states.c
-    place = cast(func.floor(table.quality * BINS) if connection.dialect.name != "sqlite" else table.quality * BINS, Integer)
-    low = func.sum(case((table.quality < mark, 1), else_=0))
-    query = select(place.label("place"), func.count().label("cases"), func.sum(table.quality).label("total"), low.label("low"))
-    query = query.where(table.split.in_(list(splits)), table.state == "unanswered", table.quality.is_not(None)).group_by(place)
-    bins, count, total, below = [0] * BINS, 0, 0.0, 0
-    for row in connection.execute(query):
-        bins[min(BINS - 1, max(0, row.place))] += row.cases
-        count, total, below = count + row.cases, total + row.total, below + row.low
-    return QualitySums(count, float(total), below, tuple(bins))
+    quality = case_states.c.quality
+    of_pool = (case_states.c.split.in_(list(splits)), case_states.c.state == "unanswered", quality.is_not(None))
+    edges = [n / BINS for n in range(1, BINS)]
+    between = [(quality < edges[0],), *((quality >= a, quality < b) for a, b in pairwise(edges)), (quality >= edges[-1],)]
+    ranges = [select(func.count()).where(*of_pool, *one).scalar_subquery() for one in (*between, (quality < mark,))]
+    total = select(func.coalesce(func.sum(quality), 0.0)).where(*of_pool).scalar_subquery()
+    found = connection.execute(select(total, *ranges)).one()  # each a range of one index: no row is touched, nothing is sorted
+    bins = tuple(int(n) for n in found[1:-1])
+    return QualitySums(sum(bins), float(found[0]), int(found[-1]), bins)
 
 
 def effort_rows(connection: Connection, origins: Collection[str]) -> list[EffortRow]:
