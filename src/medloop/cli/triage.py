@@ -65,7 +65,7 @@ def calibrate(
     method: Annotated[str, typer.Option(help="temperature or isotonic.")] = "temperature",
     as_json: AsJson = False,
 ) -> None:
-    """Measure whether the newest model's probabilities come true, and fit what mends them.
+    """Measure whether the probabilities of the model in use come true, and fit what mends them.
 
     Fitted on validation answers, judged on test and audit answers; predicts them all.
     """
@@ -94,13 +94,19 @@ def _print_triage(found: "Triage") -> None:
     typer.echo("; ".join(f"{decision}: {count}" for decision, count in counts.items()))
     accept = found.accept
     typer.echo(
-        f"on {accept.patients} evaluated patients ({', '.join(found.splits)}): {accept.coverage:.0%} accepted, "
+        f"on {accept.patients} evaluated patients ({_splits(found)}): {accept.coverage:.0%} accepted, "
         f"{accept.accepted_loss:.1%} of these below {found.good:g}"
     )
     if found.optimistic:
         say("validation cases also chose the model's weights: the figures are slightly optimistic")
     if found.unpredicted:
         say(f"{found.unpredicted} cases have no prediction of model {found.model_index}; medloop predict makes them")
+
+
+def _splits(found: "Triage") -> str:
+    """Whose patients were used, and whose were left out."""
+    left_out = [f"{count} {split}" for split, count in found.evaluated.items() if split not in found.splits]
+    return ", ".join(found.splits) + (f"; {' and '.join(left_out)} left out, they also chose the weights" if left_out else "")
 
 
 def _expected(value: float | None) -> str:

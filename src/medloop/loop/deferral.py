@@ -5,7 +5,7 @@ the weights, so the promise is then slightly optimistic, and it says so. The pro
 evaluated ones: imports of another kind, or a pool whose easy cases were asked first, are not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -78,6 +78,7 @@ class Triage:
         accept, second: Thresholds on the score, with what they measured.
         splits: Whose evaluated cases set them.
         optimistic: Whether validation cases, which also chose the weights, are among these.
+        evaluated: Evaluated patients of every split there is, those left out too.
         curve: Measured on the evaluated cases, from the strictest score down.
         cases: Unanswered predicted cases, those that need most help first.
         unpredicted: Unanswered cases without a prediction of this model.
@@ -91,6 +92,7 @@ class Triage:
     second: Threshold
     splits: tuple[Split, ...]
     optimistic: bool
+    evaluated: Mapping[str, int]
     curve: tuple[CurvePoint, ...]
     cases: tuple[TriagedCase, ...]
     unpredicted: int
@@ -114,7 +116,10 @@ def triage_pool(workspace: Workspace, *, risk: float = 0.1, good: float = GOOD_D
     with workspace.store.read() as tx:
         model = _evaluated_model(tx)
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
-        splits, judged = _judged_cases(tx, model, predictions, fewest)
+        by_split = {e.split: _of_split(tx, e, predictions) for e in tx.current_evaluations(model_id=model.id)}
+        evaluated: dict[str, int] = {split: len({c.patient for c in cases}) for split, cases in by_split.items()}
+        splits, judged = _judged_cases(by_split, fewest)
+        _require_enough(evaluated, judged, risk, fewest)
         pool = sorted(tx.unanswered_cases(["train", "audit"]), key=lambda c: c.name)
     scores, truth, patients = [c.score for c in judged], [c.truth for c in judged], [c.patient for c in judged]
     deferral = fit_deferral(scores, truth, risk=risk, good=good, hard=hard, patients=patients)
@@ -128,6 +133,7 @@ def triage_pool(workspace: Workspace, *, risk: float = 0.1, good: float = GOOD_D
         second=deferral.second,
         splits=splits,
         optimistic="validation" in splits,
+        evaluated=evaluated,
         curve=_curve(scores, truth, good),
         cases=_sort_cases(predicted, predictions, deferral, good, hard),
         unpredicted=len(pool) - len(predicted),
@@ -145,11 +151,19 @@ def _evaluated_model(tx: Reader) -> Model:
     return tx.get(Model, newest[0].model_id)
 
 
-def _judged_cases(
-    tx: Reader, model: Model, predictions: dict[str, Prediction], fewest: int
-) -> tuple[tuple[Split, ...], list[EvaluatedCase]]:
+def _require_enough(evaluated: Mapping[str, int], judged: Sequence[EvaluatedCase], risk: float, fewest: int) -> None:
+    """Refuse too few patients, naming the splits they come from, so that this count and others can be told apart."""
+    patients = len({c.patient for c in judged})
+    if patients < fewest:
+        counted = ", ".join(f"{count} {split}" for split, count in evaluated.items())
+        raise InputError(
+            f"A risk of {risk:g} needs at least {fewest} evaluated patients, got {patients}{f' ({counted})' if counted else ''}",
+            remedy="answer more evaluation cases or accept a higher risk",
+        )
+
+
+def _judged_cases(by_split: Mapping[Split, list[EvaluatedCase]], fewest: int) -> tuple[tuple[Split, ...], list[EvaluatedCase]]:
     """The splits whose evaluated cases are used, and these cases; all there are when even they are too few."""
-    by_split = {e.split: _of_split(tx, e, predictions) for e in tx.current_evaluations(model_id=model.id)}
     fair: tuple[Split, ...] = tuple(split for split in by_split if split != "validation")
     if len({c.patient for split in fair for c in by_split[split]}) < fewest:
         fair = tuple(by_split)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medloop.core.records import Annotation, Model, Query, Round
-from medloop.loop.effort import EffortLine, effort_summary, not_undone
+from medloop.core.records import Model, Query, Round
+from medloop.loop.effort import EffortLine, effort_summary
 from medloop.loop.independence import leaning_words
 from medloop.loop.model_lines import ModelLine, model_lines
 from medloop.loop.predicting import POOL
@@ -98,7 +98,7 @@ def progress(workspace: Workspace) -> Progress:
     queried, stopping = queried_classes(workspace), stopping_advice(workspace)
     with workspace.store.read() as tx:
         models, live = tx.distinct_models(), tx.live_model()
-        counts, pooled = tx.case_counts(), pool_quality(tx.expected_qualities(["train"]))
+        counts, pooled = tx.case_counts(), _pool_quality(tx)
         unpredicted = tx.unpredicted(live.id, POOL) if live else None
         return Progress(
             curve=tuple(_curve(tx, models)),
@@ -109,7 +109,7 @@ def progress(workspace: Workspace) -> Progress:
             models=model_lines(tx),
             unpredicted=unpredicted,
             pool_note=pool_note(live, unpredicted, pooled),
-            rounds=tuple(_round_line(tx, r) for r in tx.find(Round, order=("index",))),
+            rounds=_round_lines(tx),
             effort=effort_summary(tx),
             queried=queried,
             stopping=stopping,
@@ -118,8 +118,7 @@ def progress(workspace: Workspace) -> Progress:
 
 def labels_per_hour(tx: Reader) -> float | None:
     """Answers per hour of active human time over the recent answers; None without timed answers."""
-    recent = tx.find(Annotation, order=("created_at",), descending=True, limit=RECENT_ANSWERS, where={"origin": "human"})
-    timed = [a.effort_seconds for a in not_undone(tx, recent) if a.effort_seconds > 0]
+    timed = [seconds for _, _, seconds in tx.recent_efforts(("human",), RECENT_ANSWERS) if seconds > 0]
     return 3600.0 * len(timed) / sum(timed) if timed else None
 
 
@@ -144,6 +143,12 @@ def pool_note(live: Model | None, unpredicted: int | None, quality: PoolQuality 
     return ""
 
 
+def _pool_quality(tx: Reader) -> PoolQuality | None:
+    """The same as `pool_quality` of every unanswered case, added up by the database."""
+    sums = tx.quality_sums(["train"], mark=GOOD_QUALITY)
+    return PoolQuality(sums.total / sums.count, sums.low, sums.bins) if sums.count else None
+
+
 def _curve(tx: Reader, models: Sequence[Model]) -> list[CurvePoint]:
     by_id, order = {m.id: m.index for m in models}, {m.id: place for place, m in enumerate(models)}
     judged = [e for e in tx.current_evaluations() if e.model_id in by_id]
@@ -166,9 +171,15 @@ def _curve(tx: Reader, models: Sequence[Model]) -> list[CurvePoint]:
     ]
 
 
-def _round_line(tx: Reader, current: Round) -> RoundLine:
-    if current.query_id is None:
+def _round_lines(tx: Reader) -> tuple[RoundLine, ...]:
+    rounds = tx.find(Round, order=("index",))
+    queries = {q.id: q for q in tx.find(Query, where={"id": [r.query_id for r in rounds if r.query_id]})}
+    answered = tx.answered_among({c.case_id for q in queries.values() for c in q.choices})
+    return tuple(_round_line(r, queries.get(r.query_id or ""), answered) for r in rounds)
+
+
+def _round_line(current: Round, query: Query | None, answered: set[str]) -> RoundLine:
+    if query is None:
         return RoundLine(current.index, current.state, "", 0, 0, current.message)
-    query = tx.get(Query, current.query_id)
-    answered = {a.case_id for a in tx.current_annotations(case_ids=[c.case_id for c in query.choices])}
-    return RoundLine(current.index, current.state, query.strategy, len(query.choices), len(answered), current.message)
+    done = len(answered & {c.case_id for c in query.choices})
+    return RoundLine(current.index, current.state, query.strategy, len(query.choices), done, current.message)

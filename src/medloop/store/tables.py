@@ -359,6 +359,7 @@ case_states = Table(
     Index(None, "split", "state", "open_assignments"),
     Index(None, "state", "sort_key", "name"),
     Index(None, "sort_key", "name"),
+    Index(None, "split", "state", "quality"),
 )
 
 jobs = Table(
