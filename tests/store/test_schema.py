@@ -19,8 +19,8 @@ NEXT = '''"""Two steps, the second of which may fail."""
 
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "later"
+down_revision = "{head}"
 
 
 def upgrade() -> None:
@@ -32,7 +32,7 @@ def upgrade() -> None:
 def later_scripts(folder: Path, second: str) -> Path:
     """The migrations of a medloop yet to come."""
     shutil.copytree(MIGRATIONS, folder / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "migrations" / "versions" / "0004_next.py").write_text(NEXT.format(second=second))
+    (folder / "migrations" / "versions" / "later_next.py").write_text(NEXT.format(second=second, head=REVISIONS[-1]))
     return folder / "migrations"
 
 
@@ -59,8 +59,8 @@ def test_an_older_schema_is_backed_up_and_brought_up_to_date(sqlite_store: Store
     with sqlite_store.write("me") as tx:
         samples.add_basics(tx, "a")
     scripts = later_scripts(tmp_path, "CREATE TABLE more (id INTEGER)")
-    copy = bring_up_to_date(sqlite_store.database, tmp_path / "backups", scripts=scripts, revisions=(*REVISIONS, "0004"))
-    assert schema_revision(sqlite_store.database) == "0004"
+    copy = bring_up_to_date(sqlite_store.database, tmp_path / "backups", scripts=scripts, revisions=(*REVISIONS, "later"))
+    assert schema_revision(sqlite_store.database) == "later"
     assert copy is not None
     restored = tmp_path / "restored"
     shutil.copytree(sqlite_store.folder, restored)
@@ -98,7 +98,7 @@ def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path
 def test_a_migration_that_fails_half_way_changes_nothing(sqlite_store: Store, tmp_path: Path) -> None:
     scripts = later_scripts(tmp_path, "CREATE TABLE cases (id INTEGER)")
     with pytest.raises(StorageError, match="table cases already exists"):
-        bring_up_to_date(sqlite_store.database, tmp_path / "backups", scripts=scripts, revisions=(*REVISIONS, "0004"))
+        bring_up_to_date(sqlite_store.database, tmp_path / "backups", scripts=scripts, revisions=(*REVISIONS, "later"))
     assert schema_revision(sqlite_store.database) == REVISIONS[-1]
     with sqlite_store.database.engine.connect() as connection:
         assert not inspect(connection).has_table("extra")

@@ -160,6 +160,7 @@ def _print_asked(job: "Job", *, as_json: bool) -> None:
 
 def _print_model(workspace: "Workspace", *, as_json: bool) -> None:
     from medloop.cli.standing import standing
+    from medloop.metrics.intervals import interval_words
 
     found = standing(workspace)
     if as_json:
@@ -167,4 +168,4 @@ def _print_model(workspace: "Workspace", *, as_json: bool) -> None:
         return
     typer.echo(f"Model {found.model['index'] if found.model else '?'} is ready")
     for point in found.evaluations:
-        typer.echo(f"  {point.split} {point.metric} {point.mean:.3f} ({point.low:.3f} to {point.high:.3f})")
+        typer.echo(f"  {point.split} {point.metric} {point.mean:.3f} ({interval_words(point)})")

@@ -11,6 +11,7 @@ from medloop.loop.progress import CurvePoint, progress
 from medloop.loop.queried import ClassCount
 from medloop.loop.status import ProjectStatus, status
 from medloop.loop.workspace import Workspace
+from medloop.metrics.intervals import interval_words
 from medloop.query.stopping import Advice
 from medloop.server.locks import SERVER_LOCK, WORKER_LOCK, is_held
 
@@ -120,7 +121,7 @@ def _line(job: Job) -> JobLine:
 def _model(found: Standing) -> str:
     if found.model is None:
         return "none yet"
-    scores = "; ".join(f"{p.split} {p.metric} {p.mean:.3f} ({p.low:.3f} to {p.high:.3f})" for p in found.evaluations)
+    scores = "; ".join(f"{p.split} {p.metric} {p.mean:.3f} ({interval_words(p)})" for p in found.evaluations)
     learned = f", learned from {found.evaluations[0].labelled_cases} cases" if found.evaluations else ""
     return f"{found.model['index']}{learned}{'; ' if scores else ''}{scores}"
 

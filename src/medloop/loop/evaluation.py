@@ -8,10 +8,11 @@ from medloop.core.seeds import generator
 from medloop.loop.arrays import load_answer, load_proposal
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.control import JobControl
+from medloop.loop.evaluated import interval_note
 from medloop.loop.proposals import predict_cases
 from medloop.loop.rounds import close_evaluated
 from medloop.loop.workspace import Workspace
-from medloop.metrics.intervals import bootstrap_mean
+from medloop.metrics.intervals import Interval, bootstrap_mean, interval_words
 from medloop.metrics.overlap import dice
 
 ScoresByCase = dict[str, dict[str, float]]
@@ -26,15 +27,20 @@ def run_evaluation(workspace: Workspace, control: JobControl) -> Json:
     for split in EVALUATION_SPLITS:
         if split not in done and (evaluation := evaluate(workspace, model, split, control)) is not None:
             result[split] = evaluation.mean
-            control.log(f"{split}: {evaluation.metric} {evaluation.mean:.3f} ({evaluation.low:.3f} to {evaluation.high:.3f})")
+            control.log(f"{split}: {evaluation.metric} {evaluation.mean:.3f} ({_interval(workspace, evaluation)})")
     close_evaluated(workspace, model.id)
     return result
+
+
+def _interval(workspace: Workspace, evaluation: Evaluation) -> str:
+    with workspace.store.read() as tx:
+        return interval_words(Interval(evaluation.mean, evaluation.low, evaluation.high, note=interval_note(tx, evaluation)))
 
 
 def evaluate(workspace: Workspace, model: Model, split: Split, control: JobControl) -> Evaluation | None:
     """Judge a model on one split; None when the split has no answers.
 
-    The interval is a bootstrap over patients, since cases of one patient are not independent.
+    The interval is over patients, since cases of one patient are not independent; few patients have none.
     """
     with workspace.store.read() as tx:
         answers = consensus_answers(tx, split)

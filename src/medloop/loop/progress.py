@@ -7,6 +7,7 @@ import numpy as np
 
 from medloop.core.records import Annotation, Evaluation, Model, Query, Round, Snapshot
 from medloop.loop.effort import EffortLine, effort_summary
+from medloop.loop.evaluated import interval_note
 from medloop.loop.queried import ClassCount, queried_classes
 from medloop.loop.stopping import stopping_advice
 from medloop.loop.workspace import Workspace
@@ -22,7 +23,12 @@ RECENT_ANSWERS = 50
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One model on one split, mean with 95 % interval, against answers learned and human minutes."""
+    """One model on one split, mean with 95 % interval, against answers learned and human minutes.
+
+    Attributes:
+        low, high: None where there are too few patients for an interval.
+        note: Why there is no interval; "" where there is one.
+    """
 
     model_index: int
     labelled_cases: int
@@ -30,9 +36,10 @@ class CurvePoint:
     split: str
     metric: str
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     selected: bool
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,18 @@ def _curve(tx: Reader, models: Sequence[Model]) -> list[CurvePoint]:
     by_id = {m.id: m.index for m in models}
     evaluations = sorted(tx.find(Evaluation), key=lambda e: (e.split, by_id[e.model_id]))
     return [
-        CurvePoint(by_id[e.model_id], e.labelled_cases, e.effort_minutes, e.split, e.metric, e.mean, e.low, e.high, e.selected)
+        CurvePoint(
+            model_index=by_id[e.model_id],
+            labelled_cases=e.labelled_cases,
+            effort_minutes=e.effort_minutes,
+            split=e.split,
+            metric=e.metric,
+            mean=e.mean,
+            low=e.low,
+            high=e.high,
+            selected=e.selected,
+            note=interval_note(tx, e),
+        )
         for e in evaluations
     ]
 

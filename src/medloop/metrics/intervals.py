@@ -9,6 +9,7 @@ interval, and a note says so. Measured coverage: benchmarks/coverage.py.
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +55,18 @@ class Interval:
     note: str = ""
 
 
-def interval_words(interval: Interval, form: str = ".3f") -> str:
+class HasInterval(Protocol):
+    """Anything with an interval that may be missing: `Interval`, a point of a curve."""
+
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+    @property
+    def note(self) -> str: ...
+
+
+def interval_words(interval: HasInterval, form: str = ".3f") -> str:
     """Its ends as "0.712 to 0.845", or why there is none."""
     if interval.low is None or interval.high is None:
         return interval.note

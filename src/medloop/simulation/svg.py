@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from medloop.metrics.intervals import Interval
+from medloop.metrics.intervals import Interval, interval_words
 from medloop.simulation.curves import MeanPoint
 from medloop.simulation.strategy_summary import StrategySummary
 
@@ -118,14 +118,10 @@ def _line(scale: _Scale, summary: StrategySummary, n: int) -> str:
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     name = escape(summary.strategy)
     marks = [
-        f"<g>{_marker(n, x, y)}<title>{name}, {p.labelled} cases: {p.mean:.4f} ({_words(p)})</title></g>"
+        f"<g>{_marker(n, x, y)}<title>{name}, {p.labelled} cases: {p.mean:.4f} ({interval_words(p, '.4f')})</title></g>"
         for p, (x, y) in zip(summary.points, places, strict=True)
     ]
     return f'<g class="c{n % STYLES}"><polyline class="line" points="{line}"/>{"".join(marks)}</g>'
-
-
-def _words(point: MeanPoint) -> str:
-    return point.note if point.low is None else "{:.4f} to {:.4f}".format(*_ends(point))
 
 
 def _names(scale: _Scale, strategies: Sequence[StrategySummary]) -> str:

@@ -269,7 +269,7 @@ _ALL: tuple[Kind[Any], ...] = (
         Evaluation,
         "evaluation",
         tables.evaluations,
-        {"mean": _FLOAT, "low": _FLOAT, "high": _FLOAT, "effort_minutes": _FLOAT, "per_case": _JSON},
+        {"mean": _FLOAT, "low": _OPTIONAL, "high": _OPTIONAL, "effort_minutes": _FLOAT, "per_case": _JSON},
     ),
     Kind(Job, "job", tables.jobs, {"payload": _JSON, "result": _JSON, "state": _JOB_STATE, "progress": _FLOAT}),
 )

@@ -17,7 +17,7 @@ from medloop.store.database import Database, advised
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-REVISIONS: tuple[str, ...] = ("0001", "0002", "0003")
+REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0009")
 """Every schema this version of medloop can read or bring up to date, oldest first; a test keeps it true."""
 
 QUICK_CHECK_BYTES = 64 * 1024 * 1024

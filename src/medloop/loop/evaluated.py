@@ -1,0 +1,65 @@
+"""Which cases may judge a model without flattering it: one rule, and one count of patients, for everything that rests on them.
+
+Cases of the test and audit splits that the model predicted and people annotated by themselves. Validation cases also
+chose the weights; an annotation that began as a model's prediction agrees with it too well. Neither sets a threshold,
+fits predicted quality, or widens a bound.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medloop.core.records import Case, Evaluation, Prediction, Split
+from medloop.metrics.intervals import MIN_PATIENTS, too_few
+from medloop.store.reader import Reader
+
+FAIR_SPLITS: tuple[Split, ...] = ("test", "audit")
+
+
+@dataclass(frozen=True)
+class EvaluatedCase:
+    """A case whose prediction was held against a person's annotation.
+
+    Attributes:
+        truth: True score: mean Dice of the labels; 1 for a right class, 0 for a wrong one.
+    """
+
+    case_id: str
+    patient: str
+    split: Split
+    truth: float
+    prediction: Prediction
+
+
+def evaluated_cases(tx: Reader, model_id: str) -> list[EvaluatedCase]:
+    """The cases that may judge this model, by name of the split and order of evaluation."""
+    predictions = {p.case_id: p for p in tx.latest_predictions(model_id)}
+    return [
+        EvaluatedCase(case_id, tx.get(Case, case_id).patient, evaluation.split, float(np.mean(list(by_label.values()))), predictions[case_id])
+        for evaluation in fair_evaluations(tx, model_id)
+        for case_id, by_label in evaluation.per_case.items()
+        if by_label and case_id in predictions and case_id not in leaning_cases(evaluation)
+    ]
+
+
+def evaluated_patients(cases: list[EvaluatedCase]) -> int:
+    """How many different patients these are: the unit of every promise."""
+    return len({case.patient for case in cases})
+
+
+def fair_evaluations(tx: Reader, model_id: str) -> list[Evaluation]:
+    """The newest evaluation of each fair split."""
+    newest = {e.split: e for e in tx.find(Evaluation, where={"model_id": model_id}, order=("created_at",))}
+    return [newest[split] for split in FAIR_SPLITS if split in newest]
+
+
+def leaning_cases(evaluation: Evaluation) -> frozenset[str]:
+    """Cases whose truth began as a model's prediction."""
+    return frozenset(getattr(evaluation, "leaning", ()))
+
+
+def interval_note(tx: Reader, evaluation: Evaluation) -> str:
+    """Why an evaluation has no interval; "" where it has one."""
+    if evaluation.low is not None:
+        return ""
+    return too_few(len({tx.get(Case, case_id).patient for case_id in evaluation.per_case}), MIN_PATIENTS, "patients")
