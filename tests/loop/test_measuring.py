@@ -16,7 +16,7 @@ from medloop.loop.figures import sample_figures
 from medloop.loop.measuring import Measure, measure_case, measure_project
 from medloop.loop.proposals import make_prediction
 from medloop.loop.workspace import Workspace
-from medloop.quality.agreement import QualityMap
+from medloop.quality.expected import QualityRule
 
 from .conftest import MakeWorkspace
 from .made_up import add_answer, add_model, add_prediction, case_named, every_case
@@ -37,7 +37,7 @@ def blocks(case: Case, lengths: list[int]) -> np.ndarray:
 
 
 def predict(workspace: Workspace, model, case: Case, lengths: list[int]) -> Prediction:
-    made = make_prediction(workspace.store.blobs, case, model, blocks(case, lengths), np.zeros(3), QualityMap())
+    made = make_prediction(workspace.store.blobs, case, model, blocks(case, lengths), np.zeros(3), QualityRule())
     with workspace.store.write("worker") as tx:
         tx.add(made)
     return made

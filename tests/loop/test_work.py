@@ -64,22 +64,6 @@ def test_expected_quality_is_unknown_until_enough_cases_are_evaluated(trained: W
         assert {p.quality for p in tx.find(Prediction)} == {None}
 
 
-def test_expected_quality_comes_with_an_interval_once_it_is_calibrated(make_workspace: MakeWorkspace) -> None:
-    workspace = make_workspace(["train", "train", *["test"] * 5, "train", "train"], labelled=7)
-    start_training(workspace)
-    drain(workspace)
-    with workspace.store.read() as tx:
-        model = tx.latest_model()
-        assert model is not None
-        unanswered = {c.id for c in tx.unanswered_cases(["train"])}
-        (first, *rest) = [p for p in tx.latest_predictions(model.id) if p.case_id in unanswered]
-    assert len(rest) == 1
-    assert first.quality is not None
-    assert first.quality_low is not None
-    assert first.quality_high is not None
-    assert first.quality_low <= first.quality <= first.quality_high
-
-
 def test_a_second_round_grows_the_curve_and_closes(trained: Workspace) -> None:
     ann = annotator_named(trained, "Ann")
     for _ in range(2):

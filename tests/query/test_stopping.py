@@ -94,13 +94,11 @@ def test_stable_predictions_hardly_ever_stop_a_run_whose_next_batch_is_worth_it(
     rng, stopped, runs = np.random.default_rng(11), 0, 80
     labels = BATCH * (1.0 + np.arange(40))
     truth = 0.95 - 0.6 * (labels / BATCH) ** -0.25
-    looks = [n for n in range(2, 20) if 0.012 <= truth[n + 1] - truth[n]]
+    looks = [n for n in range(2, 20) if truth[n + 1] - truth[n] >= 0.012]
     assert len(looks) >= 5
     for _ in range(runs):
         known = curve(truth[: looks[-1] + 1], rng, patients=patients, training=training)
-        upto = [
-            Curve(known.labels[: n + 1], known.scores[: n + 1], known.draws[:, : n + 1], known.low, patients) for n in looks
-        ]
+        upto = [Curve(known.labels[: n + 1], known.scores[: n + 1], known.draws[:, : n + 1], known.low, patients) for n in looks]
         stopped += any(advise(Evidence(Spending(), one, kappas=(0.995, 0.996, 0.997), next_batch=BATCH)).stop for one in upto)
     assert stopped / runs <= 0.05
 

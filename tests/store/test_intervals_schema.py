@@ -15,6 +15,7 @@ from medloop.store.audit import verify
 from medloop.store.store import Store
 from tests.store import samples
 
+
 def test_an_evaluation_without_an_interval_is_kept(store: Store) -> None:
     found = replace(samples.evaluation(), low=None, high=None)
     with store.write("me") as tx:

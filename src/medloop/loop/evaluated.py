@@ -33,13 +33,15 @@ class EvaluatedCase:
 
 def evaluated_cases(tx: Reader, model_id: str) -> list[EvaluatedCase]:
     """The cases that may judge this model, by name of the split and order of evaluation."""
-    predictions = {p.case_id: p for p in tx.latest_predictions(model_id)}
-    return [
-        EvaluatedCase(case_id, tx.get(Case, case_id).patient, evaluation.split, float(np.mean(list(by_label.values()))), predictions[case_id])
-        for evaluation in fair_evaluations(tx, model_id)
-        for case_id, by_label in evaluation.per_case.items()
-        if by_label and case_id in predictions and case_id not in leaning_cases(evaluation)
-    ]
+    found = []
+    for evaluation in fair_evaluations(tx, model_id):
+        wanted = [case_id for case_id, by_label in evaluation.per_case.items() if by_label and case_id not in leaning_cases(evaluation)]
+        predictions = {p.case_id: p for p in tx.find(Prediction, where={"model_id": model_id, "case_id": wanted})} if wanted else {}
+        for case_id in wanted:
+            if case_id in predictions:
+                truth = float(np.mean(list(evaluation.per_case[case_id].values())))
+                found.append(EvaluatedCase(case_id, tx.get(Case, case_id).patient, evaluation.split, truth, predictions[case_id]))
+    return found
 
 
 def evaluated_patients(cases: list[EvaluatedCase]) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 from medloop.core.records import Annotation, Evaluation, Model, Query, Round, Snapshot
 from medloop.loop.effort import EffortLine, effort_summary
 from medloop.loop.evaluated import interval_note
+from medloop.loop.proposals import quality_note
 from medloop.loop.queried import ClassCount, queried_classes
 from medloop.loop.stopping import stopping_advice
 from medloop.loop.workspace import Workspace
@@ -83,6 +84,7 @@ class Progress:
         effort: What each annotator's answers took.
         queried: Per label, how many answered cases hold it and how many of them were asked.
         stopping: Whether to go on asking, and why.
+        quality_note: Why predictions of the model in use have no expected quality; "" where they have, or without a model.
     """
 
     curve: tuple[CurvePoint, ...]
@@ -95,11 +97,15 @@ class Progress:
     effort: tuple[EffortLine, ...]
     queried: tuple[ClassCount, ...]
     stopping: Advice
+    quality_note: str = ""
 
 
 def progress(workspace: Workspace) -> Progress:
     """The project's progress now."""
     queried, stopping = queried_classes(workspace), stopping_advice(workspace)
+    with workspace.store.read() as tx:
+        model = tx.latest_model()
+    note = quality_note(workspace, model) if model else ""
     with workspace.store.read() as tx:
         models = tx.find(Model, order=("index",))
         counts = tx.case_counts()
@@ -114,6 +120,7 @@ def progress(workspace: Workspace) -> Progress:
             effort=effort_summary(tx),
             queried=queried,
             stopping=stopping,
+            quality_note=note,
         )
 
 

@@ -110,7 +110,8 @@ def _axes(x: Scale, y: Scale, least: float, most: int) -> str:
 def _curve_section(made: Progress) -> str:
     if not made.curve:
         return '<p class="soft">No model has been evaluated yet.</p>'
-    note = f"Bands: 95 % intervals over patients; with fewer than {MIN_PATIENTS} there is none. Across: answered cases the model had learned from."
+    note = f"Bands: 95 % intervals over patients; with fewer than {MIN_PATIENTS} there is none."
+    note += " Across: answered cases the model had learned from."
     if any(p.selected for p in made.curve):
         note += " The validation line is optimistic: it also chose the weights."
     return curve_svg(made.curve) + f'<p class="soft">{note}</p>'

@@ -59,11 +59,16 @@ class HasInterval(Protocol):
     """Anything with an interval that may be missing: `Interval`, a point of a curve."""
 
     @property
-    def low(self) -> float | None: ...
+    def low(self) -> float | None:
+        """Lower end; None without an interval."""
+
     @property
-    def high(self) -> float | None: ...
+    def high(self) -> float | None:
+        """Upper end; None without an interval."""
+
     @property
-    def note(self) -> str: ...
+    def note(self) -> str:
+        """Why there is no interval; "" where there is one."""
 
 
 def interval_words(interval: HasInterval, form: str = ".3f") -> str:

@@ -148,7 +148,7 @@ def select_by_share(scores: npt.ArrayLike, bad: npt.ArrayLike, pool_scores: npt.
 
     Source: Jin and Candès 2023, arXiv:2210.01408, algorithm 1, with ties counted against acceptance.
     """
-    _require_risk(share)
+    require_risk(share)
     trust, wrong = _checked(scores, np.asarray(bad, dtype=np.float64))
     pool = np.asarray(pool_scores, dtype=np.float64)
     bad_scores = np.sort(trust[wrong > 0])
@@ -163,7 +163,7 @@ def fewest_patients(risk: float) -> int:
     Raises:
         SettingError: A risk outside 0..1.
     """
-    _require_risk(risk)
+    require_risk(risk)
     return ceil(1.0 / risk - 1.0 - 1e-9)
 
 
@@ -200,6 +200,11 @@ def _checked(scores: npt.ArrayLike, losses: npt.ArrayLike) -> tuple[FloatArray, 
     return trust, cost
 
 
-def _require_risk(risk: float) -> None:
+def require_risk(risk: float) -> None:
+    """Refuse a risk that is none.
+
+    Raises:
+        SettingError: A risk outside 0..1.
+    """
     if not 0.0 < risk < 1.0:
         raise SettingError(f"A risk must lie between 0 and 1, got {risk:g}")

@@ -163,7 +163,8 @@ def next_gain(curve: Curve, more: int, *, confidence: float = COVERAGE) -> Gain 
     usable = curve.labels >= 1
     if more < 1 or curve.patients < MIN_PATIENTS or len(np.unique(curve.labels[usable])) < MIN_POINTS:
         return None
-    return expected_gain(curve.labels[usable], curve.scores[usable], curve.draws[:, usable], patients=curve.patients, more=more, confidence=confidence)
+    draws = curve.draws[:, usable]
+    return expected_gain(curve.labels[usable], curve.scores[usable], draws, patients=curve.patients, more=more, confidence=confidence)
 
 
 def pace_gain(curve: Curve, more: int) -> Gain | None:

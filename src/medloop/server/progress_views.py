@@ -94,6 +94,7 @@ class ProgressView(View):
     effort: list[EffortLineView]
     queried: list[ClassCountView]
     stopping: AdviceView
+    quality_note: str
 
     @classmethod
     def of(cls, progress: Progress) -> Self:
