@@ -27,7 +27,9 @@ def test_labels_needed_lie_on_the_curve(scores, target):
 def test_the_mean_curve_goes_point_by_point():
     points = mean_points([plain("a", n, score, 0.6) for n, score in enumerate((0.2, 0.4, 0.3))])
     assert [(p.labelled, p.mean) for p in points] == [(4, pytest.approx(0.3)), (8, pytest.approx(0.6))]
-    assert (points[0].low, points[0].high) == pytest.approx((0.3 - 4.3027 * 0.1 / 3**0.5, 0.3 + 4.3027 * 0.1 / 3**0.5), abs=1e-4)
+    assert (points[0].low, points[0].high) == pytest.approx(
+        (0.3 - 1.1 * 4.3027 * 0.1 / 3**0.5, 0.3 + 1.1 * 4.3027 * 0.1 / 3**0.5), abs=1e-4
+    )
     assert (points[1].low, points[1].high) == pytest.approx((0.6, 0.6))
 
 
