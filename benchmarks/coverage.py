@@ -209,14 +209,19 @@ def measured(rng: Rng, truth: np.ndarray, *, patients: int, luck: float) -> Meas
     return Measured(labels, per_case.mean(axis=0), draws, float(np.quantile(draws[:, -1], 0.025)), patients)
 
 
-def power_law(points: int, exponent: float) -> np.ndarray:
-    """Scores after 1, 2, … batches."""
-    return 0.9 - 0.3 * (1.0 + np.arange(points)) ** -exponent
+SHAPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "power law 0.3": lambda batches: 0.9 - 0.3 * batches**-0.3,
+    "power law 0.5": lambda batches: 0.9 - 0.3 * batches**-0.5,
+    "power law 1": lambda batches: 0.9 - 0.3 / batches,
+    "saturating": lambda batches: 0.9 - 0.4 * np.exp(-batches / 3),
+    "line": lambda batches: 0.6 + 0.01 * batches,
+}
+"""Scores after 1, 2, … batches."""
 
 
-def gains(models: int, patients: int, exponent: float) -> Callable[[Rng], tuple[Ends, float]]:
+def gains(models: int, patients: int, shape: str) -> Callable[[Rng], tuple[Ends, float]]:
     """Expected gain of the next batch."""
-    truth = power_law(models + 1, exponent)
+    truth = SHAPES[shape](1.0 + np.arange(models + 1))
 
     def once(rng: Rng) -> tuple[Ends, float]:
         found = next_gain(measured(rng, truth[:-1], patients=patients, luck=0.01), BATCH)
@@ -286,8 +291,17 @@ def rows() -> Iterator[tuple[str, str, str, float, Callable[[Rng], tuple[Ends, f
         yield "score per doubling", "lines with luck", f"{n} seeds", 0.95, doubling(n)
         yield "rate of the foreground", "curve with luck", f"{n} seeds", 0.95, closing(n)
         yield "mean rank", "equal strategies", f"{n} seeds", 0.95, ranked(n)
-    for n, patients, exponent in ((4, 5, 0.5), (4, 20, 0.5), (6, 20, 1.0), (10, 20, 0.3)):
-        yield "expected gain", f"power law {exponent:g}", f"{n} models, {patients} patients", 0.95, gains(n, patients, exponent)
+    for n, patients, shape in (
+        (4, 5, "power law 0.5"),
+        (4, 20, "power law 0.5"),
+        (6, 20, "power law 1"),
+        (10, 20, "power law 0.3"),
+        (4, 20, "saturating"),
+        (10, 20, "saturating"),
+        (4, 20, "line"),
+        (10, 20, "line"),
+    ):
+        yield "expected gain", shape, f"{n} models, {patients} patients", 0.95, gains(n, patients, shape)
     for n, patients in ((5, 5), (8, 20)):
         yield "pace of three rounds", "line", f"{n} models, {patients} patients", 0.98, pace(n, patients)
     for n, cases in ((10, 1), (10, 3), (30, 1)):

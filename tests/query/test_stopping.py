@@ -103,11 +103,14 @@ def test_stable_predictions_hardly_ever_stop_a_run_whose_next_batch_is_worth_it(
     assert stopped / runs <= 0.05
 
 
-@pytest.mark.parametrize("points", [4, 6, 10])
-def test_the_expected_gain_of_the_next_batch_is_covered_with_the_luck_of_trainings(points: int) -> None:
+@pytest.mark.parametrize(
+    ("shape", "points"),
+    [("power law", 4), ("power law", 6), ("power law", 10), ("saturating", 5), ("saturating", 10), ("line", 6), ("line", 10)],
+)
+def test_the_expected_gain_of_the_next_batch_is_covered_with_the_luck_of_trainings(shape: str, points: int) -> None:
     rng, hits, runs = np.random.default_rng(points), 0, 200
-    labels = BATCH * (1.0 + np.arange(points + 1))
-    truth = 0.9 - 0.3 * (labels / BATCH) ** -0.5
+    batches = 1.0 + np.arange(points + 1)
+    truth = {"power law": 0.9 - 0.3 * batches**-0.5, "saturating": 0.9 - 0.4 * np.exp(-batches / 3), "line": 0.6 + 0.01 * batches}[shape]
     for _ in range(runs):
         gain = next_gain(curve(truth[:-1], rng, patients=12, training=0.01), BATCH)
         assert gain is not None

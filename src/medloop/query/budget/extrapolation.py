@@ -4,8 +4,8 @@
 
 For each exponent the best a and b are known in closed form; the exponent is searched on a grid. The gain is uncertain for
 two reasons: every training has its own luck, seen in how far the models lie off the curve, and other patients would learn
-at another pace, seen by drawing patients anew. Its interval holds every gain that some curve of this law explains about
-as well as the best one does.
+at another pace, seen by drawing patients anew. Its interval holds every gain that some curve explains about as well as the
+best one does, be it a power law that bends more or less than published ones (`BENDS`) or saturate (`DECAYS`).
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,12 @@ from medloop.metrics.intervals import group_means, t_quantile
 
 EXPONENTS = np.linspace(0.1, 2.0, 39)
 """Published learning curves have exponents of 0.1 to 1; 2 leaves room for a fast start."""
+
+BENDS = np.setdiff1d(np.linspace(-1.0, 8.0, 91).round(6), [0.0])
+"""Exponents that the interval allows: from a straight line (-1), which curves may still follow early on, to steep ones."""
+
+DECAYS = np.linspace(0.25, 30.0, 120)
+"""Rates, per span of answers so far, of curves that saturate exponentially: no power law comes near them."""
 
 FITTED = 3
 """Numbers that are fitted: a, b and c."""
@@ -108,9 +114,10 @@ def _gains_that_fit(
     """The smallest and the largest gain of all curves that lie close enough to the points, whatever the exponent."""
     freedom = len(labels) - FITTED
     luck, others = t_quantile(freedom, confidence), t_quantile(patients - 1, confidence) * np.sqrt(patients / (patients - 1))
-    reach = (labels / labels.min()) ** -EXPONENTS[:, None]
+    share, then = labels / labels.max(), 1.0 + more / labels.max()
+    reach = np.vstack([share ** -BENDS[:, None], np.exp(-DECAYS[:, None] * share)])
     off = reach - reach.mean(axis=1, keepdims=True)
-    ahead = ((labels.max() + more) / labels.min()) ** -EXPONENTS - (labels.max() / labels.min()) ** -EXPONENTS
+    ahead = np.concatenate([then**-BENDS, np.exp(-DECAYS * then)]) - np.concatenate([np.ones_like(BENDS), np.exp(-DECAYS)])
     spread = (off**2).sum(axis=1)
     slopes = off @ scores / spread
     errors = ((scores - scores.mean() - slopes[:, None] * off) ** 2).sum(axis=1)
