@@ -25,7 +25,7 @@ MIN_RUNS = 3
 
 SKEWED = 0.3
 """Student's interval assumes a normal distribution, and unlucky trainings fall further than lucky ones rise: with n runs
-it is widened by 1 + `SKEWED` / n, by simulation the least that covers means of gamma-distributed losses with three runs."""
+it is widened by 1 + `SKEWED` / n, which by simulation lifts the coverage of gamma-distributed losses from 93 to 94 or 95 %."""
 
 SCORE_REACH = 10.0
 """The unseen patient lies so many standard deviations from the mean of scores (within 0..1). By simulation: the least at
