@@ -146,7 +146,7 @@ def test_only_the_lower_bound_reaches_a_target() -> None:
 
 
 def test_one_patient_proves_no_target_and_a_falling_curve_is_no_plateau() -> None:
-    lone = Curve(np.array([4.0]), np.array([0.9]), np.full((5, 1), 0.9), None, 1)
+    lone = Curve(np.array([4.0]), np.array([0.9]), np.full((5, 1), 0.9), 0.9, 1)  # an old bound of one patient
     answer = advise(Evidence(Spending(), lone, target=0.8))
     assert not answer.stop
     assert any("cannot be told from 1 patients" in reason for reason in answer.reasons)

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.records import Case, Evaluation, Prediction, Split
-from medloop.metrics.intervals import MIN_PATIENTS, too_few
+from medloop.metrics.intervals import MIN_PATIENTS, Interval, too_few
 from medloop.store.reader import Reader
 
 FAIR_SPLITS: tuple[Split, ...] = ("test", "audit")
+
+FEW_CASES = 20
+"""Evaluations of more cases than this hardly have fewer than five patients; they need no count."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,13 @@ def leaning_cases(evaluation: Evaluation) -> frozenset[str]:
     return frozenset(getattr(evaluation, "leaning", ()))
 
 
-def interval_note(tx: Reader, evaluation: Evaluation) -> str:
-    """Why an evaluation has no interval; "" where it has one."""
-    if evaluation.low is not None:
-        return ""
-    return too_few(len({tx.get(Case, case_id).patient for case_id in evaluation.per_case}), MIN_PATIENTS, "patients")
+def shown_interval(tx: Reader, evaluation: Evaluation) -> Interval:
+    """An evaluation's mean with the interval that may be shown, or why there is none.
+
+    Older versions also kept intervals of fewer than `MIN_PATIENTS` patients; these are not shown.
+    """
+    few = evaluation.low is None or len(evaluation.per_case) <= FEW_CASES
+    patients = len({tx.get(Case, case_id).patient for case_id in evaluation.per_case}) if few else MIN_PATIENTS
+    if patients < MIN_PATIENTS:
+        return Interval(evaluation.mean, None, None, patients, too_few(patients, MIN_PATIENTS, "patients"))
+    return Interval(evaluation.mean, evaluation.low, evaluation.high)

@@ -8,11 +8,11 @@ from medloop.core.seeds import generator
 from medloop.loop.arrays import load_answer, load_proposal
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.control import JobControl
-from medloop.loop.evaluated import interval_note
+from medloop.loop.evaluated import shown_interval
 from medloop.loop.proposals import predict_cases
 from medloop.loop.rounds import close_evaluated
 from medloop.loop.workspace import Workspace
-from medloop.metrics.intervals import Interval, bootstrap_mean, interval_words
+from medloop.metrics.intervals import bootstrap_mean, interval_words
 from medloop.metrics.overlap import dice
 
 ScoresByCase = dict[str, dict[str, float]]
@@ -34,7 +34,7 @@ def run_evaluation(workspace: Workspace, control: JobControl) -> Json:
 
 def _interval(workspace: Workspace, evaluation: Evaluation) -> str:
     with workspace.store.read() as tx:
-        return interval_words(Interval(evaluation.mean, evaluation.low, evaluation.high, note=interval_note(tx, evaluation)))
+        return interval_words(shown_interval(tx, evaluation))
 
 
 def evaluate(workspace: Workspace, model: Model, split: Split, control: JobControl) -> Evaluation | None:

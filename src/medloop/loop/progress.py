@@ -7,11 +7,12 @@ import numpy as np
 
 from medloop.core.records import Annotation, Evaluation, Model, Query, Round, Snapshot
 from medloop.loop.effort import EffortLine, effort_summary
-from medloop.loop.evaluated import interval_note
+from medloop.loop.evaluated import shown_interval
 from medloop.loop.proposals import quality_note
 from medloop.loop.queried import ClassCount, queried_classes
 from medloop.loop.stopping import stopping_advice
 from medloop.loop.workspace import Workspace
+from medloop.metrics.intervals import Interval
 from medloop.query.stopping import Advice
 from medloop.store.reader import Reader
 
@@ -143,21 +144,22 @@ def pool_quality(values: Sequence[float]) -> PoolQuality | None:
 def _curve(tx: Reader, models: Sequence[Model]) -> list[CurvePoint]:
     by_id = {m.id: m.index for m in models}
     evaluations = sorted(tx.find(Evaluation), key=lambda e: (e.split, by_id[e.model_id]))
-    return [
-        CurvePoint(
-            model_index=by_id[e.model_id],
-            labelled_cases=e.labelled_cases,
-            effort_minutes=e.effort_minutes,
-            split=e.split,
-            metric=e.metric,
-            mean=e.mean,
-            low=e.low,
-            high=e.high,
-            selected=e.selected,
-            note=interval_note(tx, e),
-        )
-        for e in evaluations
-    ]
+    return [_curve_point(e, by_id[e.model_id], shown_interval(tx, e)) for e in evaluations]
+
+
+def _curve_point(evaluation: Evaluation, index: int, interval: Interval) -> CurvePoint:
+    return CurvePoint(
+        model_index=index,
+        labelled_cases=evaluation.labelled_cases,
+        effort_minutes=evaluation.effort_minutes,
+        split=evaluation.split,
+        metric=evaluation.metric,
+        mean=evaluation.mean,
+        low=interval.low,
+        high=interval.high,
+        selected=evaluation.selected,
+        note=interval.note,
+    )
 
 
 def _model_line(tx: Reader, model: Model) -> ModelLine:

@@ -215,7 +215,7 @@ def _weigh_target(case: _Case, curve: Curve, target: float) -> None:
     if not target:
         return
     score = float(curve.scores[-1])
-    if curve.low is None:
+    if curve.low is None or curve.patients < MIN_PATIENTS:
         case.note(
             f"Whether the target of {target:.3g} is reached cannot be told from {curve.patients} patients; {MIN_PATIENTS} are needed."
         )
