@@ -92,10 +92,9 @@ def judge_by_references(workspace: Workspace, *, most: int = MOST, good: float =
         if model is None:
             raise InputError("Judging predictions needs a model, got none", remedy="answer some cases and train")
         pool = sorted(tx.unanswered_cases(["train", "audit"]), key=lambda case: case.name)
-        found = tx.find(Prediction, where={"model_id": model.id, "case_id": [case.id for case in pool]}) if pool else []
+        predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
         evaluated = evaluated_cases(tx, model.id)
         answers = _newest_answers(tx, most, {case.case_id for case in evaluated})
-    predictions = {p.case_id: p for p in found}
     predicted = [case for case in pool if case.id in predictions]
     rule = quality_rule(workspace, model)
     names: tuple[str, ...] = ()
