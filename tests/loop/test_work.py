@@ -43,7 +43,7 @@ def test_a_training_makes_a_model_predicts_the_pool_judges_and_prepares_the_next
     assert predicted == {f"case{n:02d}" for n in range(8)}  # the two answered ones too, to be shown as like cases
     assert evaluation.split == "test"
     assert evaluation.labelled_cases == 2
-    assert evaluation.low <= evaluation.mean <= evaluation.high
+    assert (evaluation.low, evaluation.high) == (None, None)  # three patients say nothing about how much patients vary
     assert prepared.state == RoundState.QUERYING
     assert model.metrics["steps"] == FAST.train_steps
 
