@@ -5,14 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medloop.core.records import Model, Query, Round
+from medloop.core.records import Evaluation, Model, Query, Round
 from medloop.loop.effort import EffortLine, effort_summary
+from medloop.loop.evaluated import shown_interval
 from medloop.loop.independence import leaning_words
 from medloop.loop.model_lines import ModelLine, model_lines
 from medloop.loop.predicting import POOL
+from medloop.loop.proposals import quality_note
 from medloop.loop.queried import ClassCount, queried_classes
 from medloop.loop.stopping import stopping_advice
 from medloop.loop.workspace import Workspace
+from medloop.metrics.intervals import Interval
 from medloop.query.stopping import Advice
 from medloop.store.reader import Reader
 
@@ -28,6 +31,8 @@ class CurvePoint:
     """One model on one split, mean with 95 % interval, against answers learned and human minutes.
 
     Attributes:
+        low, high: None where there are too few patients for an interval.
+        note: Why there is no interval; "" where there is one.
         leaning: Cases whose annotation leans on a model's proposal; see `medloop.loop.independence`.
         warning: What that does to the score, in words; "" where there are none.
     """
@@ -38,9 +43,10 @@ class CurvePoint:
     split: str
     metric: str
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     selected: bool
+    note: str = ""
     leaning: int = 0
     warning: str = ""
 
@@ -77,6 +83,7 @@ class Progress:
         effort: What each annotator's answers took.
         queried: Per label, how many answered cases hold it and how many of them were asked.
         stopping: Whether to go on asking, and why.
+        quality_note: Why predictions of the model in use have no expected quality; "" where they have, or without a model.
     """
 
     curve: tuple[CurvePoint, ...]
@@ -91,13 +98,17 @@ class Progress:
     effort: tuple[EffortLine, ...]
     queried: tuple[ClassCount, ...]
     stopping: Advice
+    quality_note: str = ""
 
 
 def progress(workspace: Workspace) -> Progress:
     """The project's progress now."""
     queried, stopping = queried_classes(workspace), stopping_advice(workspace)
     with workspace.store.read() as tx:
-        models, live = tx.distinct_models(), tx.live_model()
+        live = tx.live_model()
+    note = quality_note(workspace, live) if live else ""
+    with workspace.store.read() as tx:
+        models = tx.distinct_models()
         counts, pooled = tx.case_counts(), _pool_quality(tx)
         unpredicted = tx.unpredicted(live.id, POOL) if live else None
         return Progress(
@@ -113,6 +124,7 @@ def progress(workspace: Workspace) -> Progress:
             effort=effort_summary(tx),
             queried=queried,
             stopping=stopping,
+            quality_note=note,
         )
 
 
@@ -153,22 +165,24 @@ def _curve(tx: Reader, models: Sequence[Model]) -> list[CurvePoint]:
     by_id, order = {m.id: m.index for m in models}, {m.id: place for place, m in enumerate(models)}
     judged = [e for e in tx.current_evaluations() if e.model_id in by_id]
     evaluations = sorted(judged, key=lambda e: (e.split, order[e.model_id]))
-    return [
-        CurvePoint(
-            by_id[e.model_id],
-            e.labelled_cases,
-            e.effort_minutes,
-            e.split,
-            e.metric,
-            e.mean,
-            e.low,
-            e.high,
-            e.selected,
-            leaning=len(e.leaning),
-            warning=leaning_words(len(e.leaning), len(e.per_case)),
-        )
-        for e in evaluations
-    ]
+    return [_curve_point(e, by_id[e.model_id], shown_interval(tx, e)) for e in evaluations]
+
+
+def _curve_point(evaluation: Evaluation, index: int, interval: Interval) -> CurvePoint:
+    return CurvePoint(
+        model_index=index,
+        labelled_cases=evaluation.labelled_cases,
+        effort_minutes=evaluation.effort_minutes,
+        split=evaluation.split,
+        metric=evaluation.metric,
+        mean=evaluation.mean,
+        low=interval.low,
+        high=interval.high,
+        selected=evaluation.selected,
+        note=interval.note,
+        leaning=len(evaluation.leaning),
+        warning=leaning_words(len(evaluation.leaning), len(evaluation.per_case)),
+    )
 
 
 def _round_lines(tx: Reader) -> tuple[RoundLine, ...]:

@@ -16,7 +16,7 @@ from medloop.loop.arrays import load_proposal
 from medloop.loop.effort import OWN_ORIGINS, effort_summary, minutes_model, predict_minutes
 from medloop.loop.memo import Memo, memo
 from medloop.loop.workspace import Workspace
-from medloop.query.budget.extrapolation import drawn_curves
+from medloop.query.budget.extrapolation import drawn_curves, patient_curves
 from medloop.query.budget.stability import KAPPA_WINDOW, confusion, kappa
 from medloop.query.stopping import Advice, Curve, Evidence, Spending, advise
 from medloop.store.reader import Reader
@@ -133,7 +133,7 @@ def _paired_curve(tx: Reader, judged: Sequence[Evaluation], split: Split, seed: 
     words = {"test": "test cases", "audit": "audit cases", "validation": "validation cases (optimistic: they also chose the weights)"}
     return Curve(
         labels=np.array([e.labelled_cases for e in points], dtype=np.float64),
-        scores=per_case.mean(axis=0),
+        scores=patient_curves(per_case, patients).mean(axis=0),
         draws=draws,
         low=newest.low,
         patients=len(set(patients)),
