@@ -151,7 +151,8 @@ def test_a_model_is_pinned_and_given_back_with_audit_events(site, predicted) -> 
     assert [(m["live"], m["pinned"]) for m in given_back] == [(True, False)]
     with site.workspace.store.read() as tx:
         assert [e.verb for e in tx.events_about("choice")] == ["pin", "unpin"]
-        assert {e.actor for e in tx.events_about("choice")} == {"local"}
+        (local,) = tx.find(Annotator, where={"name": "local"})
+        assert {e.actor for e in tx.events_about("choice")} == {local.id}
 
 
 def test_a_model_there_is_not_is_not_found(site, predicted) -> None:

@@ -182,7 +182,7 @@ def require_enough(patients: int, risk: float, *, counted: Mapping[str, int] | N
     if patients < (fewest := fewest_patients(risk)):
         listed = ", ".join(f"{count} {split}" for split, count in (counted or {}).items())
         raise InputError(
-            f"A risk of {risk:g} needs at least {fewest} evaluated patients, got {patients}{f' (evaluated: {listed})' if listed else ''}",
+            f"A risk of {risk:g} needs at least {fewest} evaluated patients, got {patients}{f' ({listed})' if listed else ''}",
             remedy="answer more evaluation cases or accept a higher risk",
         )
 
