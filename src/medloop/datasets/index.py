@@ -14,7 +14,7 @@ from medloop.core.names import composed
 from medloop.datasets.dataset import CaseSource
 from medloop.datasets.files import Root, split_suffix
 from medloop.datasets.pairing import CaseList
-from medloop.datasets.table import COLUMNS, SPLIT_NAMES, Table, authorship, patient_in, pixel_size, read_table
+from medloop.datasets.table import COLUMNS, SPLIT_NAMES, Table, authorship, authorship_notes, patient_in, pixel_size, read_table
 
 Row = Mapping[str, str]
 
@@ -44,14 +44,21 @@ def add_index(root: Root, cases: CaseList, file: str, images: str = ".") -> tupl
     rows = _rows_of(root, cases, table, images)
     for name, case in cases.found.items():
         cases.found[name] = _with_row(case, rows[name], table, cases) if name in rows else _without_row(case, table)
-    return table.notes
+    return (*table.notes, *_unread_labels(table))
+
+
+def _unread_labels(table: Table) -> tuple[str, ...]:
+    """Columns of labels that a table beside images has: it adds to cases and labels none."""
+    unread = [table.columns[meaning] for meaning in ("label", "mask") if meaning in table.columns]
+    remedy = "import the table itself for them"
+    return (f"{table.name}: its labels are not read (column {', '.join(unread)}); {remedy}",) if unread else ()
 
 
 def _rows_of(root: Root, cases: CaseList, table: Table, images: str) -> dict[str, Row]:
     """Case name → its row."""
     places = _Places(root, cases, images)
     rows: dict[str, tuple[int, Row]] = {}
-    for line, row in enumerate(table.rows, start=2):
+    for line, row in table.numbered:
         met = places.meant(row["image"]) if row["image"] else ()
         if len(met) > 1:
             raise FormatError(
@@ -131,5 +138,5 @@ def _with_row(case: CaseSource, row: Row, table: Table, cases: CaseList) -> Case
         annotator=annotator,
         annotated_at=at,
         effort_seconds=seconds,
-        notes=(*case.notes, *notes),
+        notes=(*case.notes, *notes, *authorship_notes(table, row)),
     )

@@ -8,15 +8,17 @@ from medloop.core.errors import FormatError, NotFoundError
 from medloop.core.names import composed, natural_key
 from medloop.core.records import TaskKind
 from medloop.datasets.dataset import CaseSource, Dataset, MaskReading, Refusal
-from medloop.datasets.files import Root, split_suffix
+from medloop.datasets.files import IMAGE_SUFFIXES, Root, split_suffix
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
-from medloop.datasets.table import COLUMNS, SPLIT_NAMES, Table, authorship, patient_in, pixel_size, read_table
+from medloop.datasets.table import COLUMNS, SPLIT_NAMES, Table, authorship, authorship_notes, patient_in, pixel_size, read_table
 
 LIST_NAMES = ("labels.csv", "index.csv", "data.csv", "dataset.csv", "train.csv")
 _IMAGE_PLACES = ("", "images/")
 _MASK_PLACES = ("masks/", "labels/", "annotations/", "segmentations/", "")
 """The list's own folder comes last: there lies an image of the same name."""
+
+_PLACES = {"image": _IMAGE_PLACES, "mask": _MASK_PLACES}
 
 MAX_CLASSES = 255
 MAX_CLASS_NAME = 100
@@ -44,12 +46,18 @@ def open_rows(source: Path, *, patient_pattern: str | None = None, masks: MaskRe
         if other != root.folder / path.name and not other.name.startswith("."):
             cases.refuse(other.name, f"a source is one list, {path.name} is read", "", "put both into one, or import this one by its path")
     names = _names(table)
-    for number, row in enumerate(table.rows, start=2):
+    met: dict[Path, int] = {}
+    for number, row in table.numbered:
         case = _case(root, table, row, number, names)
         if isinstance(case, Refusal):
             cases.refused.append(case)
+        elif first := met.get(case.images[0]):
+            _refuse_repeated(cases, table, first, number, row)
         else:
+            met[case.images[0]] = number
             cases.add(case, f"{path.name} line {number}")
+    if source.is_dir():  # a list named by its path may be one of several over the same images
+        _refuse_unlisted(root, cases, table)
     classes = tuple(sorted({case.tag for case in cases.sorted() if case.tag is not None}, key=natural_key))
     if len(classes) > MAX_CLASSES:
         raise FormatError(
@@ -65,8 +73,38 @@ def open_rows(source: Path, *, patient_pattern: str | None = None, masks: MaskRe
         cases=cases.sorted(),
         refused=tuple(cases.refused),
         masks=masks,
-        notes=table.notes,
+        notes=(*table.notes, *_unread_classes(table)),
     )
+
+
+def _refuse_repeated(cases: CaseList, table: Table, first: int, number: int, row: Mapping[str, str]) -> None:
+    """Name a row whose image an earlier one lists.
+
+    Raises:
+        FormatError: The two say different things.
+    """
+    earlier = dict(table.numbered)[first]
+    if any(row[meaning] != earlier[meaning] for meaning in row if meaning != "image"):
+        raise FormatError(f"{table.name}: lines {first} and {number} say different things of {row['image']}", remedy="keep one of the two")
+    cases.refuse(f"{table.name} line {number}", f"an image is listed once, line {first} says the same", "", "drop one of the two")
+
+
+def _refuse_unlisted(root: Root, cases: CaseList, table: Table) -> None:
+    """Name the images beside a list, in images/ or in its own folder, that no row names."""
+    listed = {_listed(root, row[column], "", places) for row in table.rows for column, places in _PLACES.items() if row.get(column)}
+    beside = [*root.files("images"), *(p for p in root.files() if p.parent == root.folder)]
+    unlisted = [path for path in dict.fromkeys(beside) if split_suffix(path.name)[1] and path not in listed]
+    if unlisted:
+        shown = ", ".join(root.label(path) for path in unlisted[:5]) + (", …" if len(unlisted) > 5 else "")
+        rule = f"images beside it are read where a row names them, {len(unlisted)} have none"
+        cases.refuse(table.name, rule, shown, "add rows for them, with an empty label where there is none")
+
+
+def _unread_classes(table: Table) -> tuple[str, ...]:
+    """A column of classes beside one of masks."""
+    if not {"mask", "label"} <= set(table.columns):
+        return ()
+    return (f"{table.name}: column {table.columns['label']} is not read, as the masks in column {table.columns['mask']} are the labels",)
 
 
 def list_file(source: Path) -> Path:
@@ -128,6 +166,7 @@ def _case(root: Root, table: Table, row: Mapping[str, str], number: int, names: 
     size = pixel_size(row.get("pixel_mm", ""))
     patient, notes = patient_in(table, row)
     by, at, seconds = authorship(row)
+    notes += authorship_notes(table, row)
     return CaseSource(names[row["image"]], patient, (image,), mask, tag, split, row.get("stratum", ""), size, by, at, seconds, notes=notes)
 
 
@@ -153,4 +192,12 @@ def _listed(root: Root, entry: str, where: str, places: Sequence[str]) -> Path |
             return Refusal(where, path.rule, path.value, path.remedy)
         if found := root.find(path):
             return found
+        if found := _with_suffix(root, path):
+            return found
     return Refusal(where, "a listed file must exist", entry[:80], "restore it or drop the line")
+
+
+def _with_suffix(root: Root, path: Path) -> Path | None:
+    """The only image that is called so and has a suffix: lists often leave it out."""
+    found = [at for suffix in IMAGE_SUFFIXES if (at := root.find(path.with_name(path.name + suffix)))] if path.name else []
+    return found[0] if len(found) == 1 else None

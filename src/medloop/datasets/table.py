@@ -57,12 +57,19 @@ class Table:
         columns: Meaning → column header, for the meanings that were found.
         rows: Cells by meaning; every row has every found meaning.
         unused: Column headers whose meaning is not known, or is another column's already.
+        lines: Where each row ends in the file, counted from 1 as an editor does.
     """
 
     name: str
     columns: Mapping[str, str]
     rows: Sequence[Mapping[str, str]]
     unused: tuple[str, ...] = ()
+    lines: tuple[int, ...] = ()
+
+    @property
+    def numbered(self) -> tuple[tuple[int, Mapping[str, str]], ...]:
+        """Every row with its line in the file."""
+        return tuple(zip(self.lines, self.rows, strict=True))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -81,16 +88,19 @@ def read_table(path: Path) -> Table:
     """
     lines = io.StringIO(read_list(path), newline="")
     try:
-        rows = list(csv.reader(lines, delimiter=_delimiter(lines)))
+        reader = csv.reader(lines, delimiter=_delimiter(lines))
+        numbered = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise FormatError(f"{path.name}: must be a table of comma-separated values ({error})", remedy="save it again as CSV") from None
-    if not rows or not any(cell.strip() for cell in rows[0]):
+    if not numbered or not any(cell.strip() for cell in numbered[0][1]):
         raise FormatError(f"{path.name}: needs a header line, got an empty one", remedy="name the columns, such as image,label,patient")
-    header = [cell.strip() for cell in rows[0]]
+    header = [cell.strip() for cell in numbered[0][1]]
     places = _places(header)
-    cells = [{meaning: _cell(row, at) for meaning, at in places.items()} for row in rows[1:] if any(row)]
+    filled = [(line, row) for line, row in numbered[1:] if any(cell.strip() for cell in row)]
+    cells = [{meaning: _cell(row, at) for meaning, at in places.items()} for _, row in filled]
     unused = tuple(cell for at, cell in enumerate(header) if cell and at not in places.values())
-    return Table(path.name, {meaning: header[at] for meaning, at in places.items()}, cells, unused)
+    lines_of = tuple(line for line, _ in filled)
+    return Table(path.name, {meaning: header[at] for meaning, at in places.items()}, cells, unused, lines_of)
 
 
 def _cell(row: Sequence[str], at: int) -> str:
@@ -151,6 +161,19 @@ def authorship(row: Mapping[str, str]) -> tuple[str, str | None, float]:
     return row.get("annotator", ""), _time(row.get("annotated_at", "")), _seconds(row.get("effort_seconds", ""))
 
 
+def authorship_notes(table: Table, row: Mapping[str, str]) -> tuple[str, ...]:
+    """Cells about a label's making that are not valid and therefore not kept."""
+    faults = (
+        ("annotated_at", _time, "no time such as 2026-03-12T14:05:00 (ISO 8601)"),
+        ("effort_seconds", _seconds_or_none, "no number of seconds within a day"),
+    )
+    return tuple(
+        f"its {table.columns[meaning]} in {table.name} is {cell[:40]!r}, {fault}; it is not kept"
+        for meaning, read, fault in faults
+        if (cell := row.get(meaning, "")) and read(cell) is None
+    )
+
+
 def _time(cell: str) -> str | None:
     try:
         at = datetime.fromisoformat(cell)
@@ -161,8 +184,12 @@ def _time(cell: str) -> str | None:
 
 
 def _seconds(cell: str) -> float:
+    return _seconds_or_none(cell) or 0.0
+
+
+def _seconds_or_none(cell: str) -> float | None:
     try:
         value = float(cell)
     except ValueError:
-        return 0.0
-    return value if 0 <= value <= MAX_EFFORT_SECONDS else 0.0
+        return None
+    return value if 0 <= value <= MAX_EFFORT_SECONDS else None
