@@ -148,3 +148,11 @@ def test_an_export_says_which_names_it_changes(tmp_path: Path):
 
 def test_a_note_about_the_source_counts_no_cases():
     assert str(NoteGroup("source", "its labels are not read", ())) == "its labels are not read"
+
+
+def test_a_row_for_a_file_that_is_no_case_of_its_own_says_so(tmp_path: Path):
+    touch(tmp_path, "images/a.png", "images/b.txt")
+    (tmp_path / "index.csv").write_text("image,patient\na.png,p1\nimages/b.txt,p2\nimages/gone.png,p3\n")
+    rows = [str(r) for r in open_folder(tmp_path).refused if r.file.startswith("index.csv")]
+    assert rows[0].startswith("index.csv line 3: a row names an image of its own, this file is left out or is part of another case")
+    assert rows[1].startswith("index.csv line 4: a row needs its image, got images/gone.png")

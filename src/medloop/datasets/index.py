@@ -8,10 +8,11 @@ a lost row is a lost test split.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from medloop.core.errors import FormatError
 from medloop.core.names import composed
-from medloop.datasets.dataset import CaseSource
+from medloop.datasets.dataset import CaseSource, Refusal
 from medloop.datasets.files import Root, split_suffix
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.table import COLUMNS, SPLIT_NAMES, Table, authorship, authorship_notes, patient_in, pixel_size, read_table
@@ -66,9 +67,7 @@ def _rows_of(root: Root, cases: CaseList, table: Table, images: str) -> dict[str
                 remedy="write each with its folder, such as p1/scan.png",
             )
         if not met:
-            cases.refuse(
-                f"{table.name} line {line}", "a row needs its image", row["image"] or "an empty cell", "correct the name or drop the row"
-            )
+            cases.refused.append(_unmet(root, f"{table.name} line {line}", row["image"]))
         elif met[0] in rows and _said(rows[met[0]][1]) != _said(row):
             raise FormatError(
                 f"{table.name}: lines {rows[met[0]][0]} and {line} say different things of {met[0]}", remedy="keep one of the two"
@@ -76,6 +75,15 @@ def _rows_of(root: Root, cases: CaseList, table: Table, images: str) -> dict[str
         else:
             rows[met[0]] = (line, row)
     return {name: row for name, (_, row) in rows.items()}
+
+
+def _unmet(root: Root, where: str, entry: str) -> Refusal:
+    """Why a row met no case: its file is none of its own, or there is no such file."""
+    path = root.entry(entry) if entry else None
+    if isinstance(path, Path) and root.find(path):
+        rule = "a row names an image of its own, this file is left out or is part of another case"
+        return Refusal(where, rule, entry, "name the case or its first file, or drop the row")
+    return Refusal(where, "a row needs its image", entry or "an empty cell", "correct the name or drop the row")
 
 
 class _Places:

@@ -20,8 +20,8 @@ from medloop.loop.describing import request_description
 from medloop.loop.import_report import Tally
 from medloop.loop.import_splits import drawn_along, import_splits
 from medloop.loop.label_maps import label_map
-from medloop.loop.late_labels import Incoming, take_later
-from medloop.loop.mending import mend_voxels
+from medloop.loop.late_labels import Incoming, take_later, was_imported
+from medloop.loop.mending import has_voxels, mend_voxels
 from medloop.loop.predicting import follow_up
 from medloop.loop.rounds import after_answer
 from medloop.loop.source_answers import read_answer
@@ -90,7 +90,7 @@ class Intake:
             InputError: Another image of this name, or the same image under another name.
         """
         known = self._cases.get(case.name)
-        if known is not None and known.source.sha256 == read.found.source.sha256:
+        if known is not None and (known.source.sha256 == read.found.source.sha256 or has_voxels(self._workspace, known, read.image)):
             return known
         if known is not None:
             what = "the project already has another image of this name"
@@ -158,8 +158,12 @@ class Intake:
             self.tally.remark(case.name, "keeps the voxel size and position it was imported with, they read differently now")
         if mend_voxels(self._workspace, known, read.image):
             self.tally.remark(case.name, "had a damaged image, which is whole again by this file")
+        if known.source.sha256 != read.found.source.sha256:
+            self.tally.remark(case.name, "its file is another one than was imported, with the same voxels at the same place")
         given = self._incoming(case, answer, known.split)
         self.tally.remark(case.name, *said)
+        if answer is None and was_imported(self._workspace, known):
+            self.tally.remark(case.name, "the source has no label of it now; the one imported before stays, a flag takes it back")
         taken = "known" if given is None else take_later(self._workspace, known, given, self._importer, self._actor)
         if isinstance(taken, Refusal):
             self.tally.refused.append(taken)
