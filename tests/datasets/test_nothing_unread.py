@@ -1,6 +1,7 @@
 """Whatever a source holds is read or named: files of other kinds, second masks, unlisted masks, columns, cells, rows."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -156,3 +157,36 @@ def test_a_row_for_a_file_that_is_no_case_of_its_own_says_so(tmp_path: Path):
     rows = [str(r) for r in open_folder(tmp_path).refused if r.file.startswith("index.csv")]
     assert rows[0].startswith("index.csv line 3: a row names an image of its own, this file is left out or is part of another case")
     assert rows[1].startswith("index.csv line 4: a row needs its image, got images/gone.png")
+
+
+def test_an_image_that_a_decathlon_lists_twice_is_named_as_such(tmp_path: Path):
+    entry = {"image": "imagesTr/a.nii.gz", "label": "labelsTr/a.nii.gz"}
+    folder = msd(tmp_path, ("a",), training=[entry, entry])
+    assert lines(open_dataset(folder)) == [
+        "imagesTr/a.nii.gz: an image is listed once in dataset.json, its first entry is read; keep the right one"
+    ]
+
+
+@pytest.mark.parametrize("layout", [msd, nnunet])
+def test_masks_are_read_as_foreground_in_every_layout(tmp_path: Path, layout: Callable[[Path], Path]):
+    assert open_dataset(layout(tmp_path), masks="foreground").masks == "foreground"
+
+
+def test_a_patient_in_composed_and_decomposed_spelling_is_one(tmp_path: Path):
+    dataset = listed(tmp_path, "image,label,patient\na.png,x,Jos\u00e9\nb.png,x,Jose\u0301\n", "a.png", "b.png")
+    assert {case.patient for case in dataset.cases} == {"Jos\u00e9"}
+
+
+def test_patients_that_differ_in_case_or_spaces_only_are_named(tmp_path: Path):
+    touch(tmp_path, *"abcd")
+    listed(tmp_path, "image,label,patient\na.png,x,P 1\nb.png,x,p  1\nc.png,x,P2\n", "a.png", "b.png", "c.png")
+    assert open_dataset(tmp_path).notes == (
+        "patients whose ids differ in letter case or spaces only count as different people: 'P 1' and 'p  1'; correct them if they are one",
+    )
+
+
+def test_a_time_in_the_future_is_named(tmp_path: Path):
+    (case,) = listed(tmp_path, "image,label,annotated_at\na.png,x,2999-01-01\n", "a.png").cases
+    assert case.notes == ("its annotated_at in labels.csv lies in the future; the time of the import is kept",)
+    (case,) = listed(tmp_path, "image,label,annotated_at\na.png,x,0001-01-01T00:00+14:00\n", "a.png").cases
+    assert (case.annotated_at, len(case.notes)) == (None, 1)

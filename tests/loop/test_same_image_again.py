@@ -58,3 +58,10 @@ def test_a_label_that_the_source_has_no_more_stays_and_is_named(workspace: Works
     report = import_dataset(workspace, tmp_path / "in")
     assert report.duplicates == ("a",)
     assert [(note.text.split(";")[0], note.cases) for note in report.notes] == [("the source has no label of it now", ("a",))]
+
+
+def test_a_pixel_size_that_a_list_gives_and_the_file_contradicts_is_named(workspace: Workspace, tmp_path: Path):
+    volume(tmp_path / "sized", "b", seed=4)
+    (tmp_path / "sized/index.csv").write_text("image,pixel_mm\nb.nii.gz,0.25\n")
+    texts = [note.text for note in import_dataset(workspace, tmp_path / "sized").notes]
+    assert texts == ["its pixel size in the list is 0.25 mm, the file has 1 × 1.5 mm of its own, which is kept"]

@@ -4,6 +4,7 @@ The list in dataset.json rules. Entries may carry `./`, name another suffix than
 alone; several channels are one 4D NIfTI.
 """
 
+from collections.abc import Container
 from pathlib import Path
 
 from medloop.core.names import composed
@@ -39,7 +40,9 @@ def open_msd(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
     labels = read_labels(description)
     cases = CaseList(patient_rule(patient_pattern), list(labels.refused))
     entries = [(entry, split) for key, split in _LISTS for entry in read_entries(description, key)] or _scanned(root)
-    met = {path for entry, split in entries for path in _add_entry(root, cases, entry, split)}
+    met: set[Path] = set()
+    for entry, split in entries:
+        met |= _add_entry(root, cases, entry, split, met)
     _refuse_unlisted(root, cases, met)
     notes = add_index(root, cases, SIDECAR)
     return Dataset(
@@ -66,13 +69,17 @@ def present(root: Root, entry: str) -> Path | Refusal:
     return Refusal(root.label(path), "a file named in dataset.json must exist", "nothing there", "restore it or drop the entry")
 
 
-def _add_entry(root: Root, cases: CaseList, entry: Entry, split: Split | None) -> set[Path]:
+def _add_entry(root: Root, cases: CaseList, entry: Entry, split: Split | None, met: Container[Path]) -> set[Path]:
     """Add what an entry names; the files of it that are there."""
     found = present(root, entry.image)
     answer = present(root, entry.label) if entry.label is not None else None
-    refused = [one for one in (found, answer) if isinstance(one, Refusal)]
-    cases.refused += refused
-    if not isinstance(found, Refusal) and not isinstance(answer, Refusal):
+    if isinstance(found, Refusal):
+        cases.refused.append(found)
+    elif isinstance(answer, Refusal):
+        cases.refused.append(answer)
+    elif found in met:
+        cases.refuse(root.label(found), "an image is listed once in dataset.json, its first entry is read", "", "keep the right one")
+    else:
         name, kept = split_suffix(found.name)[0], split if answer is not None else None
         cases.add(CaseSource(name, entry.patient[:200], (found,), mask=answer, split=kept), root.label(found))
     return {one for one in (found, answer) if isinstance(one, Path)}

@@ -167,20 +167,34 @@ def authorship_notes(table: Table, row: Mapping[str, str]) -> tuple[str, ...]:
         ("annotated_at", _time, "no time such as 2026-03-12T14:05:00 (ISO 8601)"),
         ("effort_seconds", _seconds_or_none, "no number of seconds within a day"),
     )
-    return tuple(
+    future = (
+        (f"its {table.columns['annotated_at']} in {table.name} lies in the future; the time of the import is kept",)
+        if _is_ahead(row.get("annotated_at", ""))
+        else ()
+    )
+    return future + tuple(
         f"its {table.columns[meaning]} in {table.name} is {cell[:40]!r}, {fault}; it is not kept"
         for meaning, read, fault in faults
         if (cell := row.get(meaning, "")) and read(cell) is None
     )
 
 
-def _time(cell: str) -> str | None:
+def _is_ahead(cell: str) -> bool:
+    at = _moment(cell)
+    return at is not None and at > datetime.now(UTC)
+
+
+def _moment(cell: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(cell)
-    except ValueError:
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return min(at.astimezone(UTC), datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _time(cell: str) -> str | None:
+    at = _moment(cell)
+    return None if at is None else min(at, datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _seconds(cell: str) -> float:

@@ -6,6 +6,8 @@ Reading may fail in any way: it costs the case, which is named. Only a store tha
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import numpy as np
+
 from medloop.core.errors import ConflictError, InputError, MedloopError
 from medloop.core.image import Image, Mask
 from medloop.core.names import composed
@@ -150,7 +152,7 @@ class Intake:
 
     def _update(self, case: CaseSource, known: Case, read: "_Read", answer: Mask | int | None, said: tuple[str, ...]) -> None:
         """Take what the source says now of a case that is there."""
-        if known.patient != case.patient:
+        if composed(known.patient) != case.patient:
             self.tally.remark(case.name, "stays with the patient it was imported with, the source now names another")
         if case.split not in (None, known.split):
             self.tally.remark(case.name, f"stays in {known.split} as splits never move, the source now says {case.split}")
@@ -177,17 +179,27 @@ class _Read:
 
     found: ReadImage
     image: Image
+    unused_size: str = ""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """The reader's notes that still hold."""
         sized = self.image is not self.found.image
-        return tuple(note for note in self.found.notes if not (sized and note == UNSIZED))
+        kept = tuple(note for note in self.found.notes if not (sized and note == UNSIZED))
+        return (*kept, self.unused_size) if self.unused_size else kept
 
 
 def _read(case: CaseSource) -> _Read:
     found = read_image(case.images[0] if len(case.images) == 1 else case.images)
-    return _Read(found, case.sized(found.image))
+    return _Read(found, case.sized(found.image), _unused_size(case, found.image))
+
+
+def _unused_size(case: CaseSource, image: Image) -> str:
+    """A note when the pixel size of a list is not the one that the file has; the file's is kept."""
+    own = np.asarray(image.grid.spacing_mm)[:2]
+    if case.pixel_mm is None or case.sized(image) is not image or np.allclose(own, case.pixel_mm, rtol=1e-3):
+        return ""
+    return f"its pixel size in the list is {case.pixel_mm:g} mm, the file has {own[0]:.4g} × {own[1]:.4g} mm of its own, which is kept"
 
 
 def _refusal(case: CaseSource, error: BaseException) -> Refusal:
