@@ -11,6 +11,7 @@ from medloop.datasets.dataset import CaseSource, Dataset, MaskReading, Refusal
 from medloop.datasets.files import IMAGE_SUFFIXES, Root, split_suffix
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
+from medloop.datasets.series import header_patient, is_dicom
 from medloop.datasets.table import COLUMNS, SPLIT_NAMES, Table, authorship, authorship_notes, patient_in, pixel_size, read_table
 
 LIST_NAMES = ("labels.csv", "index.csv", "data.csv", "dataset.csv", "train.csv")
@@ -93,7 +94,7 @@ def _refuse_unlisted(root: Root, cases: CaseList, table: Table) -> None:
     """Name the images beside a list, in images/ or in its own folder, that no row names."""
     listed = {_listed(root, row[column], "", places) for row in table.rows for column, places in _PLACES.items() if row.get(column)}
     beside = [*root.files("images"), *(p for p in root.files() if p.parent == root.folder)]
-    unlisted = [path for path in dict.fromkeys(beside) if split_suffix(path.name)[1] and path not in listed]
+    unlisted = [path for path in dict.fromkeys(beside) if _is_image(path) and path not in listed]
     if unlisted:
         shown = ", ".join(root.label(path) for path in unlisted[:5]) + (", …" if len(unlisted) > 5 else "")
         rule = f"images beside it are read where a row names them, {len(unlisted)} have none"
@@ -165,6 +166,9 @@ def _case(root: Root, table: Table, row: Mapping[str, str], number: int, names: 
     split = SPLIT_NAMES.get(row.get("split", "").lower())
     size = pixel_size(row.get("pixel_mm", ""))
     patient, notes = patient_in(table, row)
+    if not patient and not split_suffix(image.name)[1]:
+        patient, said = header_patient(image)
+        notes += said
     by, at, seconds = authorship(row)
     notes += authorship_notes(table, row)
     return CaseSource(names[row["image"]], patient, (image,), mask, tag, split, row.get("stratum", ""), size, by, at, seconds, notes=notes)
@@ -192,12 +196,26 @@ def _listed(root: Root, entry: str, where: str, places: Sequence[str]) -> Path |
             return Refusal(where, path.rule, path.value, path.remedy)
         if found := root.find(path):
             return found
+        if places is _IMAGE_PLACES and _is_series(root, path):
+            return path
         if found := _with_suffix(root, path):
             return found
     return Refusal(where, "a listed file must exist", entry[:80], "restore it or drop the line")
 
 
+def _is_image(path: Path) -> bool:
+    return bool(split_suffix(path.name)[1]) or path.suffix.lower() == ".dcm"
+
+
+def _is_series(root: Root, path: Path) -> bool:
+    """Whether a listed path is a folder within the source with DICOM files right in it."""
+    try:
+        return root.holds(path) and path.is_dir() and any(p.is_file() and is_dicom(p) for p in path.iterdir())
+    except OSError:
+        return False
+
+
 def _with_suffix(root: Root, path: Path) -> Path | None:
     """The only image that is called so and has a suffix: lists often leave it out."""
-    found = [at for suffix in IMAGE_SUFFIXES if (at := root.find(path.with_name(path.name + suffix)))] if path.name else []
+    found = [at for suffix in (*IMAGE_SUFFIXES, ".dcm") if (at := root.find(path.with_name(path.name + suffix)))] if path.name else []
     return found[0] if len(found) == 1 else None

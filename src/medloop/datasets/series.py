@@ -119,6 +119,22 @@ def _patient(series: "SeriesFiles", folder: str, name: str) -> tuple[str, tuple[
     return folder or series.patient or name, (f"the header names no patient (PatientID is empty or a placeholder); {what} stands for one",)
 
 
+def header_patient(path: Path) -> tuple[str, tuple[str, ...]]:
+    """The patient whom DICOM headers name, for a file or a series' folder that a list names; "" for what is no DICOM.
+
+    Args:
+        path: One file, or the folder of one series.
+    """
+    files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")) if path.is_dir() else [path]
+    files = [file for file in files if is_dicom(file)]
+    if not files:
+        return "", ()
+    from medloop.images.dicom import list_series
+
+    series = list_series(files).series
+    return _patient(series[0], "", "") if series else ("", ())
+
+
 def _place(paths: Sequence[Path]) -> Path:
     """The folder that a series is named by: the one that holds all its files."""
     folders = {path.parent for path in paths}
