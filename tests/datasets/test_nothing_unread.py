@@ -88,8 +88,11 @@ def test_masks_that_no_entry_of_a_decathlon_names_are_named(tmp_path: Path):
 
 
 def test_images_that_no_row_of_a_list_names_are_named(tmp_path: Path):
-    dataset = listed(tmp_path, "image,mask\na.png,a.png\ngone.png,\n", "images/a.png", "images/b.png", "masks/a.png", "c.png")
-    assert [(r.file, r.value) for r in dataset.refused] == [("labels.csv line 3", "gone.png"), ("labels.csv", "images/b.png, c.png")]
+    dataset = listed(
+        tmp_path, "image,mask\na.png,a.png\ngone.png,\n", "images/a.png", "images/b.png", "masks/a.png", "masks/b.png", "c.png"
+    )
+    values = [("labels.csv line 3", "gone.png"), ("labels.csv", "images/b.png, masks/b.png, c.png")]
+    assert [(r.file, r.value) for r in dataset.refused] == values
 
 
 def test_classes_beside_masks_are_said_to_be_unread(tmp_path: Path):

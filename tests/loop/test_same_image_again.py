@@ -65,3 +65,12 @@ def test_a_pixel_size_that_a_list_gives_and_the_file_contradicts_is_named(worksp
     (tmp_path / "sized/index.csv").write_text("image,pixel_mm\nb.nii.gz,0.25\n")
     texts = [note.text for note in import_dataset(workspace, tmp_path / "sized").notes]
     assert texts == ["its pixel size in the list is 0.25 mm, the file has 1 × 1.5 mm of its own, which is kept"]
+
+
+def test_the_same_voxels_under_another_name_are_named(workspace: Workspace, tmp_path: Path):
+    volume(tmp_path / "in", "again")
+    (tmp_path / "in/images/again.nii.gz").unlink()
+    nib.save(nib.load(tmp_path / "in/images/a.nii.gz"), tmp_path / "in/images/again.nii")
+    report = import_dataset(workspace, tmp_path / "in")
+    assert report.added == ("again",)
+    assert [note.text for note in report.notes] == ["has the very voxels of a; where it is the same image, flag one of the two"]

@@ -91,13 +91,14 @@ def _refuse_repeated(cases: CaseList, table: Table, first: int, number: int, row
 
 
 def _refuse_unlisted(root: Root, cases: CaseList, table: Table) -> None:
-    """Name the images beside a list, in images/ or in its own folder, that no row names."""
+    """Name the images and masks beside a list, in the usual folders or in its own, that no row names."""
     listed = {_listed(root, row[column], "", places) for row in table.rows for column, places in _PLACES.items() if row.get(column)}
-    beside = [*root.files("images"), *(p for p in root.files() if p.parent == root.folder)]
+    folders = ["images", *(place.rstrip("/") for place in _MASK_PLACES if place and "mask" in table.columns)]
+    beside = [path for folder in folders for path in root.files(folder)] + [p for p in root.files() if p.parent == root.folder]
     unlisted = [path for path in dict.fromkeys(beside) if _is_image(path) and path not in listed]
     if unlisted:
         shown = ", ".join(root.label(path) for path in unlisted[:5]) + (", …" if len(unlisted) > 5 else "")
-        rule = f"images beside it are read where a row names them, {len(unlisted)} have none"
+        rule = f"files beside it are read where a row names them, {len(unlisted)} have none"
         cases.refuse(table.name, rule, shown, "add rows for them, with an empty label where there is none")
 
 

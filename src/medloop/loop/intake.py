@@ -53,6 +53,7 @@ class Intake:
             cases = tx.find(Case)
         self._cases = {composed(c.name): c for c in cases}
         self._digests = {c.source.sha256: c.name for c in cases}
+        self._voxels = {(c.voxels, c.grid.shape): c.name for c in cases}
 
     def close(self) -> None:
         """Set in motion what new cases and new annotations ask for."""
@@ -145,6 +146,9 @@ class Intake:
         )
         self._cases[case.name], self._digests[made.source.sha256] = made, made.name
         self.tally.added.append(case.name)
+        twin = self._voxels.setdefault((made.voxels, made.grid.shape), made.name)
+        if twin != made.name:
+            self.tally.remark(case.name, f"has the very voxels of {twin}; where it is the same image, flag one of the two")
         self.tally.labelled += given is not None
         self.tally.remark(case.name, *notes)
         if case.name in self._along:
