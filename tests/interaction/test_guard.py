@@ -7,94 +7,148 @@ from hypothesis import strategies as st
 from medloop.core.errors import InputError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
-from medloop.interaction.guard import Guard, guard_for, heed, limit_changes
-from medloop.interaction.prompts import Point
+from medloop.interaction.engine import changed_box
+from medloop.interaction.guard import Guard, guard_for, held
+from medloop.interaction.prompts import Box, ExtremePoints, Point, Scribble, exact_voxels
 from medloop.interaction.regions import distance_mm, prompt_box, within_reach
 from medloop.interaction.sessions.session import Session
 
-from .engines import WildEngine
+from .engines import WildEngine, answered
 from .made_up import LABELS, images, prompts
 
 LINE = Grid.of_spacing((12, 1, 1), (2, 1, 1))
 
 
-def limited(before, after, *, at, reach_mm=4.0, far_share=0.0, fresh=None):
-    """The line of voxels, 2 mm each, that a click at `at` may leave."""
+def limited(before, after, prompt, *, reach_mm=4.0, locked=(), painted=None, prompts=None):
+    """What a prompt leaves of an answer on a line of voxels, 2 mm each."""
     old, new = (np.array(m, dtype=np.uint8).reshape(12, 1, 1) for m in (before, after))
-    box = ((at, 0, 0), (at + 1, 1, 1))
-    whole = ((0, 0, 0), (12, 1, 1))
-    guard = Guard(reach_mm, far_share)
-    return limit_changes(old, new, within=whole, prompt=box, guard=guard, grid=LINE, fresh=fresh)[:, 0, 0].tolist()
+    brush = None if painted is None else np.isin(np.arange(12), painted).reshape(12, 1, 1)
+    found = held(
+        old, answered(new, old, (1, 2)), prompts or [prompt], new=[prompt], grid=LINE, guard=Guard(reach_mm), locked=locked, painted=brush
+    )
+    assert (found.start, found.stop) == changed_box(old, found.mask)
+    return found.mask[:, 0, 0].tolist()
 
 
-def test_a_patch_that_does_not_reach_the_prompt_is_taken_back():
-    assert limited([0] * 12, [0, 1, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0], at=2) == [0, 1, 1, 1] + [0] * 8
+def at(i, *, label=1, positive=True):
+    return Point((i, 0, 0), label, positive)
 
 
-def test_a_patch_that_starts_near_and_goes_far_is_cut_at_the_reach():
-    assert limited([0] * 12, [1] * 12, at=0) == [1, 1, 1] + [0] * 9
+def test_a_patch_that_does_not_touch_the_prompt_is_taken_back():
+    assert limited([0] * 12, [0, 1, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0], at(2)) == [0, 1, 1, 1] + [0] * 8
 
 
-def test_far_away_a_share_of_the_foreground_may_change():
+def test_the_reach_of_a_correction_is_one_and_a_half_depths_and_a_voxel():
+    before = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    assert limited(before, [1] * 12, at(2), reach_mm=100.0) == [1] * 5 + [0] * 7
+    assert limited(before, [1] * 12, at(3), reach_mm=100.0) == [1] * 8 + [0] * 4
+    assert limited(before, [1] * 12, at(3), reach_mm=4.0) == [1] * 6 + [0] * 6
+
+
+def test_across_a_gap_no_wider_than_two_and_a_half_depths_a_correction_reaches_further():
+    before = np.ones((9, 9, 3), dtype=np.uint8)
+    before[:, :, 1] = 0
+    grid, click = Grid.of_spacing((9, 9, 3), (1.0, 1.0, 1.0)), Point((4, 4, 1))
+    found = held(before, answered(np.ones_like(before), before, (1,)), [click], grid=grid, guard=Guard(100.0)).mask
+    assert (found == 1).all()
+
+
+def test_a_structure_of_its_own_may_be_found_whole_over_background_but_never_takes_others():
+    before = [1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2]
+    assert limited(before, [1, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1], at(3), reach_mm=100.0) == [1, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2]
+
+
+def test_a_smaller_part_may_go_as_a_whole_and_the_larger_one_may_not():
+    before = [1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1]
+    assert limited(before, [0] * 12, at(8, positive=False), reach_mm=100.0) == [1] * 7 + [0] * 5
+    assert limited(before, [0] * 12, at(6, positive=False), reach_mm=100.0) == [1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1]
+
+
+def test_a_positive_prompt_only_gives_and_a_negative_one_only_takes_its_label():
+    before = [0, 1, 1, 0, 0, 0, 2, 2, 0, 0, 0, 0]
+    assert limited(before, [0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0], at(3)) == [0, 1, 1, 1, 1, 0, 2, 2, 0, 0, 0, 0]
+    assert limited(before, [1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0], at(2, positive=False)) == [0, 0, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0]
+
+
+def test_a_prompt_takes_from_the_label_it_lies_on_and_from_background():
+    before = [0, 0, 2, 2, 2, 0, 0, 0, 0, 1, 1, 1]
+    after = [0, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1]
+    assert limited(before, after, at(3), reach_mm=100.0) == after
+    assert limited(before, after, at(5), reach_mm=100.0) == [0, 0, 2, 2, 2, 1, 0, 0, 0, 1, 1, 1]
+
+
+def test_a_prompt_that_is_obeyed_already_changes_nothing():
+    before = [0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+    for prompt in (at(2), at(3), at(4, positive=False)):
+        assert limited(before, [1] * 12, prompt) == before
+        assert limited(before, [0] * 12, prompt) == before
+
+
+def test_a_label_without_voxels_grows_as_far_as_it_likes_over_background_but_not_over_others():
     before = [0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 2]
-    after = [1, 1, 1, 1, 0, 0, 0, 0, 2, 2, 2, 2]
-    assert limited(before, after, at=0, far_share=0.25) == after
-    assert limited(before, after, at=0, far_share=0.2) == [1, 1, 1, 0, 0, 0, 0, 0, 2, 2, 2, 2]
+    assert limited(before, [1] * 12, at(0)) == [1] * 8 + [2] * 4
 
 
-def test_a_label_without_voxels_may_grow_over_background_but_not_over_others():
-    before = [0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 2]
-    assert limited(before, [1] * 12, at=0, fresh=1) == [1] * 8 + [2] * 4
+def test_painted_voxels_stay_until_hinted_at():
+    assert limited([0] * 12, [1] * 12, at(0), reach_mm=100.0, painted=[4, 5]) == [1] * 4 + [0] * 8
+    before = [1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+    assert limited(before, [1] * 12, at(5), reach_mm=100.0, painted=[4, 5]) == [1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1]
 
 
-def test_an_infinite_reach_lifts_the_rule():
-    assert limited([0] * 12, [1, 0] * 6, at=0, reach_mm=np.inf) == [1, 0] * 6
+def test_what_an_earlier_click_said_stays():
+    before = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    said = [at(3, positive=False), at(2)]
+    assert limited(before, [1] * 12, said[1], prompts=said) == [1, 1, 1] + [0] * 9
 
 
-def test_the_reach_follows_the_longest_side():
+def test_the_default_reach_follows_the_longest_side():
     assert guard_for(Grid.of_spacing((10, 30, 4), (1, 2, 5))).reach_mm == 15.0
 
 
 @settings(max_examples=60)
-@given(st.data(), images(low=3), st.floats(0, 5), st.sampled_from([0.0, 0.05, 0.3]))
-def test_whatever_an_engine_does_far_voxels_change_within_the_stated_bound(data, image, reach_mm, far_share):
+@given(st.data(), images(low=3), st.floats(0, 5))
+def test_whatever_an_engine_does_a_prompt_changes_its_own_label_near_itself(data, image, reach_mm):
     shape = image.grid.shape
     base = np.random.default_rng(1).choice(np.array([0, 1, 2, 3], dtype=np.uint8), size=shape)
-    session = Session(image, WildEngine(), labels=LABELS, base=base, guard=Guard(reach_mm, far_share))
-    prompt = data.draw(prompts(shape))
-    before = session.mask.copy()
+    session = Session(image, WildEngine(), labels=LABELS, base=base, guard=Guard(reach_mm))
+    session.paint([(0, base.size // 3, 2)])
+    prompt, before = data.draw(prompts(shape)), session.mask.copy()
     try:
         session.add(prompt)
     except InputError:
         return
-    places = np.argwhere(session.mask != before)
-    far = distance_mm(places, prompt_box(prompt, shape), spacing_mm=image.grid.spacing_mm) > reach_mm
-    fresh = (before[tuple(places[far].T)] == 0) & (session.mask[tuple(places[far].T)] == prompt.label)
-    free = 0 if (before == prompt.label).any() else fresh.sum()
-    assert far.sum() - free <= far_share * np.count_nonzero(before)
+    changed = session.mask != before
+    said = np.zeros(shape, dtype=bool)
+    said[tuple(exact_voxels(prompt, shape).T)] = True
+    assert not (changed & ~said).reshape(-1, order="F")[: base.size // 3].any(), "painted"
+    gained, lost = session.mask[changed] == prompt.label, before[changed] == prompt.label
+    assert (gained | lost).all()
+    if not isinstance(prompt, Box | ExtremePoints):
+        assert gained.all() if prompt.positive else lost.all()
+        places = np.argwhere(changed & ~said)
+        far = distance_mm(places, prompt_box(prompt, shape), spacing_mm=image.grid.spacing_mm) > 2 * reach_mm + 1e-9
+        assert not far.any() or not (before == prompt.label).any()
 
 
-def test_the_far_work_of_a_session_outlives_a_wild_engine():
+def test_the_work_of_a_session_outlives_a_wild_engine():
     image = Image(np.zeros((1, 40, 4, 4)), Grid.of_spacing((40, 4, 4), (1, 1, 1)))
     base = np.zeros((40, 4, 4), dtype=np.uint8)
     base[30:36], base[2:5] = 1, 2
-    session = Session(image, WildEngine(), labels=(1, 2), base=base, guard=Guard(6.0, 0.0))
-    session.add(Point((3, 1, 1), label=2))
-    assert np.array_equal(session.mask[10:], base[10:])
-    assert not np.array_equal(session.mask[:10], base[:10])
+    session = Session(image, WildEngine(), labels=(1, 2), base=base)
+    session.add(Point((6, 1, 1), label=2))
+    assert np.array_equal(session.mask[15:], base[15:])
+    assert session.mask[6, 1, 1] == 2
 
 
 def test_a_negative_hint_clears_even_where_the_engine_wanted_a_locked_label():
-    before = np.zeros((3, 3, 1), dtype=np.uint8)
-    before[1, 1] = 1
-    wanted = np.where(before == 1, np.uint8(2), before)
-    mask = heed(before, wanted, [Point((1, 1, 0), label=1, positive=False)], locked=(2,))
-    assert not mask.any()
+    assert limited([0, 1] + [0] * 10, [0, 2] + [0] * 10, at(1, positive=False), locked=(2,)) == [0] * 12
 
 
-def test_a_positive_hint_does_not_take_a_locked_voxel():
-    before = np.full((2, 2, 1), 2, dtype=np.uint8)
-    assert (heed(before, before.copy(), [Point((0, 0, 0), label=1)], locked=(2,)) == 2).all()
+def test_locked_labels_neither_give_nor_take():
+    before = [0, 0, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0]
+    assert limited(before, [1] * 12, at(1), reach_mm=100.0, locked=(2,)) == [1, 1, 2, 2] + [0] * 8
+    stroke = Scribble(((1, 0, 0), (2, 0, 0), (4, 0, 0)))
+    assert limited(before, before, stroke, locked=(2,)) == [0, 1, 2, 2, 1] + [0] * 7
 
 
 @given(st.data())

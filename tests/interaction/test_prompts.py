@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -100,3 +102,33 @@ def test_an_unknown_kind_names_the_known_ones():
 def test_a_lasso_with_an_edge_as_flat_as_numbers_go_is_no_trouble():
     flat = Lasso(axis=0, index=0, corners=((0.0, 0.0), (0.0, 0.0), (1.0, 2.2e-311)))
     assert len(hinted_voxels([flat], SHAPE, label=1).positive) <= 2
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        Point((math.nan, 1, 1)),
+        Point((1, 1)),
+        Point((1.5, 1, 1)),
+        Point((1, 1, 1, 1)),
+        Point(5),
+        Point((10**30, 1, 1)),
+        Point((-1, 0, 0)),
+        Point((True, 0, 0)),
+        Point(("1", 0, 0)),
+        Scribble(((1, 1, 1), (1, 1))),
+        Scribble(((1, 1, math.inf),)),
+        Box((0, 0), (2, 2)),
+        Box((0, 0, 0.5), (2, 2, 2)),
+        Box((0, 0, math.nan), (2, 2, 2)),
+        ExtremePoints(((0, 0, 0), (1, 2))),
+        Lasso(0.5, 1, ((0, 0), (1, 0), (0, 1))),
+        Lasso(2, math.nan, ((0, 0), (1, 0), (0, 1))),
+        Lasso(2, 1, ((0, 0), (1, 0), (0, 1, 2))),
+        Lasso(2, 1, ((0, 0), (1, 0), (0, math.nan))),
+        Lasso(2, 1, ((0, 0), (1, 0), ("a", 1))),
+    ],
+)
+def test_what_is_no_place_in_an_image_raises_the_products_own_error(prompt):
+    with pytest.raises(InputError):
+        check_prompts([prompt], (4, 4, 4), labels=[1])

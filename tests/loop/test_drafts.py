@@ -119,3 +119,17 @@ def test_the_draft_of_a_submitted_correction_is_what_was_submitted(pool: Workspa
         revision, packed = packed_draft(pool, assignment_id)
         assert revision == draft.revision
         assert np.array_equal(decode_mask(packed, SMALL), draft.mask)
+
+
+def test_a_stroke_over_free_and_locked_voxels_changes_the_free_ones_only(pool: Workspace, opened: Opened) -> None:
+    assignment_id = opened.assignment.id
+    save_patch(pool, assignment_id, 0, [(10, 5, 2)])
+    assert save_patch(pool, assignment_id, 1, [(8, 10, 1)], locked=[2]) == 2
+    flat = read_draft(pool, assignment_id).mask.ravel(order="F")
+    assert flat[8:18].tolist() == [1, 1, 2, 2, 2, 2, 2, 1, 1, 1]
+    save_patch(pool, assignment_id, 2, [(8, 10, 0)], locked=[2])
+    save_patch(pool, assignment_id, 3, [(0, 3, 2)], locked=[2])
+    flat = read_draft(pool, assignment_id).mask.ravel(order="F")
+    assert flat[:18].tolist() == [0] * 10 + [2] * 5 + [0] * 3
+    with pytest.raises(LabelError, match="may be locked"):
+        save_patch(pool, assignment_id, 4, [(0, 3, 1)], locked=[9])

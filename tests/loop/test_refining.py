@@ -1,19 +1,23 @@
 """Gestures on a draft: one patch each, undone to the bit, and never mixed up."""
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import count
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from medloop.core.errors import CancelledError, ConflictError, InputError, LabelError, NotFoundError, StateError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.records import Annotator, Case, PromptRecord
-from medloop.interaction.engine import StillWanted
+from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted
 from medloop.interaction.prompts import Box, Lasso, Point, Prompt, Scribble, exact_voxels
 from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import Opened, next_assignment, open_case, submit_mask, submit_partial
@@ -340,3 +344,111 @@ def test_two_people_who_refine_the_same_case_do_not_mix(pool: Workspace, opened:
     for assignment_id, prompt in asked:
         assert np.array_equal(mask_of(pool, assignment_id), expected(prompt))
         assert force(pool, assignment_id) == [prompt]
+
+
+def painted_and_wild(pool: Workspace, assignment_id: str) -> np.ndarray:
+    """A painted block, and a click beside it answered by an engine that would change everything."""
+    block = tuple((int(np.ravel_multi_index((k, j, 4), SMALL[::-1])), 8, 1) for k in range(4, 10) for j in range(4, 12))
+    save_patch(pool, assignment_id, 0, block)
+    return mask_of(pool, assignment_id) == 1
+
+
+def test_a_click_beside_painted_voxels_leaves_them_whatever_the_engine_wants(pool: Workspace, assignment_id: str) -> None:
+    painted = painted_and_wild(pool, assignment_id)
+    for base, prompt in enumerate((Point((8, 8, 12)), Point((14, 8, 7), label=2), Point((8, 8, 7), positive=False)), start=1):
+        add_prompt(pool, assignment_id, prompt, base_revision=base, refiner=Refiner(Everything()))
+    after = mask_of(pool, assignment_id)
+    assert after[8, 8, 7] == 0, "hinted at"
+    painted[8, 8, 7] = False
+    assert (after[painted] == 1).all()
+
+
+class Everything(BallEngine):
+    """Gives every voxel the last prompt's label, or takes it from all."""
+
+    def refine(self, embedding: ImageEmbedding, prompts: Sequence[Prompt], **how: Any) -> RefinedMask:
+        answer = super().refine(embedding, prompts, **how)
+        last = prompts[-1]
+        mask = np.full_like(answer.mask, last.label if getattr(last, "positive", True) else 0)
+        return replace(answer, mask=mask, start=(0, 0, 0), stop=SMALL)
+
+
+def test_a_stroke_that_was_undone_protects_nothing(pool: Workspace, assignment_id: str) -> None:
+    stroke = [(int(np.ravel_multi_index((7, 5, 4), SMALL[::-1])), 3, 1)]
+    save_patch(pool, assignment_id, 0, stroke)
+    save_patch(pool, assignment_id, 1, [(start, length, 0) for start, length, _ in stroke])
+    click(pool, assignment_id, 2, (5, 4, 7))
+    assert np.array_equal(mask_of(pool, assignment_id), expected(Point((5, 4, 7))))
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@given(data=st.data())
+def test_taking_back_or_editing_in_the_middle_equals_the_replay_without_it(pool: Workspace, data: st.DataObject) -> None:
+    opened = open_by_another(pool)
+    acts = data.draw(st.lists(st.one_of(POINTS, SCRIBBLES, BOXES, STROKES), min_size=2, max_size=6))
+    done, ids = [], []
+    for act in acts:
+        try:
+            ids.append(do(pool, opened, act))
+            done.append(act)
+        except InputError:
+            continue
+    prompts = [n for n, act in enumerate(done) if not isinstance(act, list)]
+    for _ in range(2 if prompts else 0):
+        at = data.draw(st.sampled_from(prompts))
+        fresh = data.draw(st.one_of(st.none(), POINTS))
+        base, refiner = revision_of(pool, opened), Refiner(NEARBY)
+        try:
+            if fresh is None:
+                withdraw_prompt(pool, opened, ids[at], base_revision=base, refiner=refiner)
+                done = [*done[:at], *done[at + 1 :]]
+                ids = [*ids[:at], *ids[at + 1 :]]
+            else:
+                ids[at] = change_prompt(pool, opened, ids[at], fresh, base_revision=base, refiner=refiner).prompt_ids[0]
+                done[at] = fresh
+        except InputError:
+            return
+        other = open_by_another(pool)
+        for act in done:
+            do(pool, other, act)
+        assert np.array_equal(mask_of(pool, other), mask_of(pool, opened))
+        prompts = [n for n, act in enumerate(done) if not isinstance(act, list)]
+        if not prompts:
+            return
+
+
+OTHERS = count()
+
+
+def open_by_another(pool: Workspace) -> str:
+    with pool.store.read() as tx:
+        case = tx.find(Case, limit=1)[0]
+    return open_case(pool, case.id, annotator_named(pool, f"reader {next(OTHERS)}").id).assignment.id
+
+
+class Nearby(BallEngine):
+    """Looks at the mask as it stands: what it answers depends on everything before."""
+
+    def refine(self, embedding: ImageEmbedding, prompts: Sequence[Prompt], **how: Any) -> RefinedMask:
+        answer = super().refine(embedding, prompts, **how)
+        spread = ndimage.grey_dilation(answer.mask, size=3)
+        mask = np.where(answer.mask == 0, spread, answer.mask)
+        return replace(answer, mask=mask, start=(0, 0, 0), stop=SMALL)
+
+
+NEARBY = Nearby()
+STROKES = st.builds(
+    lambda start, length, value: [(start, length, value)], st.integers(0, 9000), st.integers(1, 200), st.sampled_from([0, 1, 2])
+)
+
+
+def do(pool: Workspace, assignment_id: str, act: Prompt | list[tuple[int, int, int]]) -> str:
+    base = revision_of(pool, assignment_id)
+    if isinstance(act, list):
+        save_patch(pool, assignment_id, base, act)
+        return ""
+    return add_prompt(pool, assignment_id, act, base_revision=base, refiner=Refiner(NEARBY)).prompt_ids[0]
+
+
+def revision_of(pool: Workspace, assignment_id: str) -> int:
+    return read_draft(pool, assignment_id).revision

@@ -3,6 +3,7 @@
     MedloopError                  the root: message = rule and value, remedy = what to do next
     ├── InputError (ValueError)   a value from outside breaks a rule
     │   ├── ShapeError            an array has the wrong number or length of axes
+    │   │   └── GridSizeError     one image would need a working grid too large to compute on
     │   ├── GeometryError         grids differ, or an affine is not usable
     │   ├── LabelError            a label value or name the task does not know
     │   ├── FormatError           a file is not what it claims to be, or is damaged
@@ -53,6 +54,12 @@ class ShapeError(InputError):
     """An array has the wrong number or length of axes."""
 
     code = "wrong_shape"
+
+
+class GridSizeError(ShapeError):
+    """One image would need a working grid too large to compute on: its voxel size is not that of the others."""
+
+    code = "grid_too_large"
 
 
 class GeometryError(InputError):

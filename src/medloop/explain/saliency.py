@@ -199,8 +199,8 @@ def _grad_cam(attributions: Any, question: _Question, images: Tensor) -> tuple[T
 def _cam_layer(network: SegmentationNetwork | ClassificationNetwork, images: Tensor) -> nn.Module:
     """The deepest level that still tells `CAM_PLACES` places apart along the longest axis, else the finest."""
     with torch.no_grad():
-        deepest, skips = network.encoder(images)
-    levels = [*skips, deepest]
+        deepest, skips = network.encode(images)  # not the encoder itself: an interactive network reads hints beside the image
+    levels = [*skips, deepest][-len(network.encoder.levels) :]
     fine = [n for n, features in enumerate(levels) if max(features.shape[2:]) >= CAM_PLACES]
     layer: nn.Module = network.encoder.levels[max(fine, default=0)]
     return layer

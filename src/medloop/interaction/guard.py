@@ -1,26 +1,38 @@
-"""What a prompt may change: never a locked label, nothing unconnected, and far away almost nothing.
+"""What a prompt may change: the one rule for every engine and every way to it (page, REST, nnInteractive, Python).
 
 An engine may answer with a whole new mask. Of its changes are kept
 
-1. none that gives or takes a locked label;
-2. only connected patches that reach within `reach_mm` of the new prompt's box;
-3. beyond that reach at most `far_share` of the mask's foreground, counted in voxels, else none at all. Only a label
-   that has no voxel yet may grow as far as it likes over background, because there is no work to lose.
+1. none that gives or takes a locked label, and none of a voxel painted by hand that no prompt hints at since;
+2. for a positive prompt only what turns into its label, out of background or out of a label that its own voxels have; for a
+   negative one only what loses its label; for a box both, within the box and where the structure in it sticks out;
+3. only the connected patch (26 neighbours) that touches the prompt's own voxels;
+4. only within a reach in mm. It follows the mistake that the prompt points at: one and a half times the distance to where the mask
+   already is as the prompt says, and a voxel, or across a gap as narrow (a missing slice between two others). A patch of its own
+   (a structure that is missing, or a part that is the smaller one of several) may reach as far as `Guard.reach_mm`, over background
+   twice as far. A label that has no voxel yet may grow over background as far as it likes: there is no work to lose.
 
-So whatever an engine does, a prompt makes at most `far_share` times the foreground's voxels wrong that were right and
-lie out of its reach; and 0 of those it cannot be connected with.
+A prompt that the mask obeys already changes nothing, and every hint of a new one is obeyed whatever an engine says.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from medloop.core.arrays import BoolArray, MaskArray
-from medloop.core.errors import InputError
 from medloop.core.geometry import Grid
-from medloop.interaction.prompts import Point, Prompt, Scribble, exact_voxels, obey_hint
-from medloop.interaction.regions import VoxelBox, within_reach
+from medloop.interaction.engine import Engine, ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
+from medloop.interaction.gaps import TIMES_CHORD, between_parts, gap_of
+from medloop.interaction.locks import check_locks, keep_locked, locked_voxels, require_unlocked
+from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, Scribble, check_prompts, exact_voxels, obey_hint, obeys
+from medloop.interaction.regions import VoxelBox, grown, prompt_box, union, within_reach
+
+TIMES_DEPTH = 1.5
+"""The reach of a correction in its depths: a click in the middle of a round mistake needs one; one beside it mends a part, and the next
+click the rest."""
+
+MORE_VOXELS = 1.0
+"""And so much more, in the finest voxels: a depth is known to a voxel."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +40,10 @@ class Guard:
     """How far a prompt reaches.
 
     Attributes:
-        reach_mm: From the prompt's box; infinite lifts the rule.
-        far_share: Voxels that may change beyond, as a share of the foreground's.
+        reach_mm: From the prompt, where the mistake it points at has no scale; infinite lifts the rule.
     """
 
     reach_mm: float
-    far_share: float = 0.05
 
 
 def guard_for(grid: Grid) -> Guard:
@@ -41,91 +51,226 @@ def guard_for(grid: Grid) -> Guard:
     return Guard(max(n * mm for n, mm in zip(grid.shape, grid.spacing_mm, strict=True)) / 4)
 
 
-def limit_changes(
-    before: MaskArray, after: MaskArray, *, within: VoxelBox, prompt: VoxelBox, guard: Guard, grid: Grid, fresh: int | None
-) -> MaskArray:
-    """Take back the changes that a prompt must not make.
+def ask_guarded(
+    engine: Engine,
+    embedding: ImageEmbedding,
+    mask: MaskArray,
+    prompts: Sequence[Prompt],
+    new: Sequence[Prompt],
+    *,
+    labels: Sequence[int],
+    locked: Sequence[int] = (),
+    painted: BoolArray | None = None,
+    guard: Guard | None = None,
+    wanted: StillWanted = lambda: True,
+) -> RefinedMask:
+    """An engine's answer to new prompts, held to what they may change.
 
     Args:
-        before: The whole mask, shape (I, J, K).
-        after: New content of the box `within`.
-        within: The only box that changes.
-        prompt: Box of the new prompt.
-        guard: Its reach.
-        grid: The image's.
-        fresh: The prompt's label when it has no voxel yet.
+        engine: Who answers.
+        embedding: Its view of the image.
+        mask: As it stands, shape (I, J, K); not changed.
+        prompts: Those in force already, in order.
+        new: Those that follow now.
+        labels: The task's label values.
+        locked: Labels that stay.
+        painted: Voxels painted by hand, shape (I, J, K).
+        guard: How far a prompt reaches; None is `guard_for` the image.
+        wanted: Whether the answer is still wanted.
 
-    Returns:
-        The box's content with the rest of `before` put back.
+    Raises:
+        InputError: A prompt that cannot be obeyed, or one that locks leave nothing to do for.
+        LabelError: A label, or a lock on one, that the task does not have.
+        CancelledError: The answer is no longer wanted.
+        UnavailableError: What stands behind the engine does not answer.
     """
-    old = before[tuple(slice(a, z) for a, z in zip(*within, strict=True))]
-    changed = old != after
-    near = changed & within_reach(within, prompt, reach_mm=guard.reach_mm, spacing_mm=grid.spacing_mm)
-    kept = _patches_touching(changed, near)
-    far = kept & ~near
-    if fresh is not None:
-        far &= ~((old == 0) & (after == fresh))
-    if far.any() and far.sum() > guard.far_share * np.count_nonzero(before):
-        kept &= ~far
-    return np.where(kept, after, old)
+    check_locks(locked, labels)
+    check_prompts([*prompts, *new], mask.shape, labels=labels)
+    require_unlocked(new, mask, locked)
+    shown = mask.view()
+    shown.flags.writeable = False
+    require_wanted(wanted)
+    answer = engine.refine(embedding, [*prompts, *new], labels=labels, previous=shown, locked=locked, wanted=wanted)
+    require_wanted(wanted)
+    within = (answer.start, answer.stop)
+    return held(
+        mask, answer, [*prompts, *new], new=new, within=within, grid=embedding.image.grid, locked=locked, painted=painted, guard=guard
+    )
 
 
-def keep_locked(before: MaskArray, after: MaskArray, locked: Sequence[int]) -> MaskArray:
-    """Take back what gives or takes a locked label; both arrays of one shape."""
-    if not locked:
-        return after
-    table = np.zeros(256, dtype=bool)
-    table[list(locked)] = True
-    return np.where(table[before] | table[after], before, after)
-
-
-def heed(before: MaskArray, after: MaskArray, prompts: Sequence[Prompt], *, locked: Sequence[int]) -> MaskArray:
-    """Obey every hint that locks allow.
-
-    What an answer gives or takes of a locked label is taken back first: a voxel that gets its old label back that way is
-    then cleared by a negative hint for that label.
+def held(
+    before: MaskArray,
+    answer: RefinedMask,
+    prompts: Sequence[Prompt],
+    *,
+    grid: Grid,
+    new: Sequence[Prompt] | None = None,
+    within: VoxelBox | None = None,
+    locked: Sequence[int] = (),
+    painted: BoolArray | None = None,
+    guard: Guard | None = None,
+) -> RefinedMask:
+    """An answer with the changes taken back that its new prompts must not make; see the module's text.
 
     Args:
         before: The mask before, shape (I, J, K).
-        after: The answer; may be changed in place.
-        prompts: In force, in order.
+        answer: The engine's.
+        prompts: All in force, in order.
+        grid: The image's.
+        new: Those that are answered now; None takes the ones that `before` disobeys, and a box or extreme points given last.
+        within: Box of all that differs from `before` in the answer; None looks.
         locked: Labels that stay.
+        painted: Voxels painted by hand.
+        guard: How far a prompt reaches; None is `guard_for` the image.
     """
-    mask = keep_locked(before, after, locked)
-    for prompt in prompts:
+    asked = new_of(prompts, before) if new is None else [p for p in new if isinstance(p, Box | ExtremePoints) or not obeys(before, p)]
+    spoken = [prompt_box(p, grid.shape) for p in prompts if asked and not isinstance(p, Box)]
+    box = union([within or changed_box(before, answer.mask), *spoken])
+    part = _slices(box)
+    old, wish, limit = before[part], answer.mask[part], guard or guard_for(grid)
+    closed = _spoken(prompts, asked, before, box) | locked_voxels(old, wish, locked)
+    if painted is not None:
+        closed |= painted[part]
+    allowed = np.zeros(old.shape, dtype=bool)
+    for prompt in asked:
+        allowed |= _allowed(prompt, before, np.where(closed, old, wish), box, grid, limit)
+    allowed &= ~closed
+    mask = before.copy(order="K")
+    mask[part] = np.where(allowed, wish, old)
+    first = next((n for n, p in enumerate(prompts) if any(p is a for a in asked)), len(prompts))
+    for prompt in prompts[first:]:  # what follows was said later and holds against what is answered only now
         obey_hint(mask, prompt)
-    return keep_locked(before, mask, locked)
+    mask[part] = keep_locked(old, mask[part], locked)
+    start, stop = changed_box(old, mask[part])
+    if start == stop:
+        return replace(answer, mask=mask, start=(0, 0, 0), stop=(0, 0, 0))
+    return replace(answer, mask=mask, start=_moved(start, box), stop=_moved(stop, box))
 
 
-def check_locked(prompt: Prompt, mask: MaskArray, locked: Sequence[int]) -> None:
-    """Refuse a click or stroke that could only be obeyed by changing a locked label.
-
-    Outlines and boxes are not refused: they stop at locked voxels.
-
-    Raises:
-        InputError: Then.
-    """
-    if not isinstance(prompt, Point | Scribble) or not locked:
-        return
-    values = mask[tuple(exact_voxels(prompt, mask.shape).T)]
-    wrong = values != prompt.label if prompt.positive else values == prompt.label
-    blocked = wrong & np.isin(values, list(locked))
-    if prompt.positive and prompt.label in locked:
-        blocked = wrong
-    if blocked.any():
-        label = int(values[blocked][0]) if int(values[blocked][0]) in locked else prompt.label
-        raise InputError(f"A prompt may not change the locked label {label}", remedy="unlock it, or draw beside it")
+def new_of(prompts: Sequence[Prompt], before: MaskArray | None) -> list[Prompt]:
+    """The prompts that a mask does not answer yet: those it disobeys, and boxes or extreme points given last; without a mask all."""
+    if before is None or not prompts:
+        return list(prompts)
+    *earlier, last = prompts
+    outline = isinstance(last, Box | ExtremePoints)
+    return [*(p for p in earlier if not obeys(before, p)), *([last] if outline or not obeys(before, last) else [])]
 
 
-def _patches_touching(changed: BoolArray, near: BoolArray) -> BoolArray:
-    """The connected patches (26 neighbours) of changes that hold a near voxel."""
+def _allowed(prompt: Prompt, before: MaskArray, wish: MaskArray, box: VoxelBox, grid: Grid, guard: Guard) -> BoolArray:
+    """Where one prompt lets an answer through, shape of the box."""
+    old = before[_slices(box)]
+    if isinstance(prompt, Box | ExtremePoints):
+        return _allowed_by_outline(prompt, old, wish, box, grid)
+    gap = gap_of(prompt, before, grid)
+    if gap is None:
+        return np.zeros(old.shape, dtype=bool)
+    places = _within(exact_voxels(prompt, before.shape), box)
+    if not prompt.positive:
+        changes = (old == prompt.label) & (wish != prompt.label)
+    else:
+        table = np.zeros(256, dtype=bool)
+        table[[0, *np.unique(before[tuple(gap.voxels.T)])]] = True
+        changes = (wish == prompt.label) & (old != prompt.label) & table[old]
+    said = np.zeros(old.shape, dtype=bool)
+    said[places] = True
+    changes |= said if prompt.positive else said & (old == prompt.label)
+    around = prompt_box(prompt, before.shape)
+    reach_mm = min(guard.reach_mm, TIMES_DEPTH * gap.depth_mm + MORE_VOXELS * _finest(grid))
+    near = within_reach(box, around, reach_mm=reach_mm, spacing_mm=grid.spacing_mm)
+    fresh = prompt.positive and not np.isfinite(gap.depth_mm)
+    far_mm = np.inf if fresh else 2 * guard.reach_mm
+    far = within_reach(box, around, reach_mm=guard.reach_mm, spacing_mm=grid.spacing_mm)
+    far |= (old == 0) & within_reach(box, around, reach_mm=far_mm, spacing_mm=grid.spacing_mm)
+    patch = _patches_touching(changes & far, places)
+    if fresh or (not (patch & ~near).any()) or _its_own(patch, prompt, before, box):
+        return patch
+    near |= _between(before, prompt, box, TIMES_CHORD * gap.depth_mm, grid)
+    return _patches_touching(patch & near, places)
+
+
+def _between(before: MaskArray, prompt: Point | Scribble | Lasso, box: VoxelBox, chord_mm: float, grid: Grid) -> BoolArray:
+    """Where the mask is as a prompt says on both sides along an axis, shape of the box."""
+    wide = grown(box, chord_mm, spacing_mm=grid.spacing_mm, shape=before.shape)
+    has = (before[_slices(wide)] == prompt.label) == prompt.positive
+    inner = tuple(slice(a - low, z - low) for a, z, low in zip(*box, wide[0], strict=True))
+    found: BoolArray = between_parts(has, chord_mm, grid.spacing_mm)[inner]
+    return found
+
+
+def _finest(grid: Grid) -> float:
+    return min([mm for n, mm in zip(grid.shape, grid.spacing_mm, strict=True) if n > 1] or grid.spacing_mm)
+
+
+def _its_own(patch: BoolArray, prompt: Point | Scribble | Lasso, before: MaskArray, box: VoxelBox) -> bool:
+    """Whether a patch does not touch what it leaves of its label: a structure that is new, or a smaller part that goes as a whole."""
     from scipy import ndimage
 
-    if (changed == near).all():
-        return changed.copy()
+    wide = grown(box, 1.0, spacing_mm=(1.0, 1.0, 1.0), shape=before.shape)
+    inner = [(a - low, high - z) for a, z, low, high in zip(*box, *wide, strict=True)]
+    padded = np.pad(patch, inner)
+    rest = (before[_slices(wide)] == prompt.label) & ~padded
+    if (ndimage.binary_dilation(padded, np.ones((3, 3, 3))) & rest).any():
+        return False
+    return prompt.positive or 2 * int(patch.sum()) < int(np.count_nonzero(before == prompt.label))
+
+
+def _allowed_by_outline(prompt: Box | ExtremePoints, old: MaskArray, wish: MaskArray, box: VoxelBox, grid: Grid) -> BoolArray:
+    """Within an outline's box the label may come and go; beyond it, it may go where it hangs together with what lies within."""
+    low, high = prompt_box(prompt, grid.shape)
+    flat = [z - a == 1 and n > 1 for a, z, n in zip(low, high, grid.shape, strict=True)]
+    inside = np.zeros(old.shape, dtype=bool)
+    spans = zip(low, high, box[0], box[1], strict=True)
+    inside[tuple(slice(max(a, x) - x, max(min(z, y), x) - x) for a, z, x, y in spans)] = True
+    changes = (old != wish) & ((old == prompt.label) | (wish == prompt.label))
+    beyond = changes & (old == prompt.label)
+    if any(flat):
+        beyond = changes  # an outline on one slice of a volume says nothing of the others
+    allowed: BoolArray = changes & inside | _touching(beyond | (inside & changes), inside & changes)
+    return allowed
+
+
+def _spoken(prompts: Sequence[Prompt], asked: Sequence[Prompt], before: MaskArray, box: VoxelBox) -> BoolArray:
+    """Voxels that earlier clicks and strokes speak of and the mask obeys: these keep their word."""
+    kept = np.zeros(tuple(z - a for a, z in zip(*box, strict=True)), dtype=bool)
+    for prompt in prompts:
+        if isinstance(prompt, Point | Scribble | ExtremePoints) and prompt not in asked:
+            voxels = exact_voxels(prompt, before.shape)
+            right = (before[tuple(voxels.T)] == prompt.label) == getattr(prompt, "positive", True)
+            kept[_within(voxels[right], box)] = True
+    return kept
+
+
+def _within(
+    voxels: np.ndarray[tuple[int, ...], np.dtype[np.int64]], box: VoxelBox
+) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.int64]], ...]:
+    """The voxels that lie in a box, as an index into it."""
+    inside = ((voxels >= box[0]) & (voxels < box[1])).all(axis=1)
+    return tuple((voxels[inside] - box[0]).T)
+
+
+def _patches_touching(changed: BoolArray, places: tuple[np.ndarray[tuple[int, ...], np.dtype[np.int64]], ...]) -> BoolArray:
+    seeds = np.zeros_like(changed)
+    seeds[places] = True
+    return _touching(changed, seeds & changed)
+
+
+def _touching(changed: BoolArray, seeds: BoolArray) -> BoolArray:
+    """The connected patches (26 neighbours) of changes that hold a seed."""
+    from scipy import ndimage
+
     patches, count = ndimage.label(changed, structure=np.ones((3, 3, 3)))
     touching = np.zeros(count + 1, dtype=bool)
-    touching[patches[near]] = True
+    touching[patches[seeds]] = True
     touching[0] = False
     kept: BoolArray = touching[patches]
     return kept
+
+
+def _slices(box: VoxelBox) -> tuple[slice, slice, slice]:
+    (a, b, c), (x, y, z) = box
+    return slice(a, x), slice(b, y), slice(c, z)
+
+
+def _moved(voxel: tuple[int, int, int], box: VoxelBox) -> tuple[int, int, int]:
+    (a, b, c), (i, j, k) = box[0], voxel
+    return i + a, j + b, k + c

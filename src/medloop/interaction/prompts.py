@@ -179,11 +179,13 @@ def check_prompts(prompts: Sequence[Prompt], shape: Shape3, *, labels: Sequence[
         labels: The task's label values.
 
     Raises:
-        InputError: An empty prompt, one outside the image, or two that contradict each other at one voxel.
+        InputError: A prompt that is no place (fractions of a voxel, NaN, two coordinates), an empty one, one outside the image, or two
+            that contradict each other at one voxel.
         LabelError: A label that the task does not have.
     """
     said: dict[Voxel, tuple[int, bool]] = {}
     for prompt in prompts:
+        _require_numbers(prompt)
         if prompt.label not in labels:
             raise LabelError(f"A prompt may name the labels {list(labels)}, got {prompt.label}")
         _require_inside(prompt, shape)
@@ -228,6 +230,34 @@ def _contradict(a: tuple[int, bool], b: tuple[int, bool]) -> bool:
     if a[0] == b[0]:
         return a[1] != b[1]
     return a[1] and b[1]
+
+
+def _require_numbers(prompt: Prompt) -> None:
+    """Refuse what is no place in an image: other than three coordinates, fractions of a voxel, NaN."""
+    if isinstance(prompt, Lasso):
+        _require_flat(prompt)
+        return
+    voxels = [prompt.voxel] if isinstance(prompt, Point) else [prompt.start, prompt.stop] if isinstance(prompt, Box) else prompt.voxels
+    for voxel in voxels:
+        if not _is_voxel(voxel):
+            raise InputError(f"A voxel is three whole numbers (i, j, k), got {voxel!r}", remedy="round to the nearest voxel")
+
+
+def _require_flat(lasso: Lasso) -> None:
+    whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in (lasso.axis, lasso.index))
+    if not whole:
+        raise InputError(f"A lasso lies on a slice: axis and index are whole numbers, got {lasso.axis!r} and {lasso.index!r}")
+    for corner in lasso.corners:
+        if not _has_length(corner, 2) or not all(isinstance(n, int | float | np.number) and np.isfinite(n) for n in corner):
+            raise InputError(f"A lasso's corner is two finite numbers, got {corner!r}", remedy="draw it again")
+
+
+def _is_voxel(voxel: Any) -> bool:
+    return _has_length(voxel, 3) and all(isinstance(n, int | np.integer) and not isinstance(n, bool) and abs(int(n)) < 2**31 for n in voxel)
+
+
+def _has_length(value: Any, length: int) -> bool:
+    return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) and len(value) == length
 
 
 def _require_inside(prompt: Prompt, shape: Shape3) -> None:

@@ -14,10 +14,12 @@ from medloop.core.arrays import CaseScores, FloatArray
 from medloop.core.records import Case, Json, Model, Prediction, Round
 from medloop.core.seeds import derive_seed
 from medloop.loop.arrays import load_features, load_image
+from medloop.loop.computable import computable
 from medloop.loop.control import JobControl
 from medloop.loop.descriptions import Report, Vectors, describe_cases, kept_vectors, learned_maker, newest_maker, small_views
 from medloop.loop.workspace import Workspace
 from medloop.models.descriptors import describe_image
+from medloop.models.recipes import Recipe
 from medloop.query.strategies import strategy
 
 if TYPE_CHECKING:
@@ -197,7 +199,7 @@ def _add_predicted_loss(
         return
     answered = _answered_predictions(workspace, labelled, predictions, model, report)
     losses = _losses(workspace, model, {c.id: c for c in labelled})
-    ordered = [i for i in (c.id for c in labelled) if i in losses and answered[i].features]
+    ordered = [i for i in (c.id for c in labelled) if i in losses and i in answered and answered[i].features]
     if len(ordered) >= FEWEST_CASES:
         known = _table(workspace, [answered[i] for i in ordered])
         truth = np.array([losses[i] for i in ordered])
@@ -210,12 +212,12 @@ def _answered_predictions(
     workspace: Workspace, labelled: Sequence[Case], predictions: Mapping[str, Prediction], model: Model, report: Report | None
 ) -> dict[str, Prediction]:
     """The model's predictions of the answered cases; missing ones are made."""
-    from medloop.loop.proposals import load_predictor, predict_case, quality_map
+    from medloop.loop.proposals import load_predictor, predict_case, quality_rule
 
-    missing = [c for c in labelled if c.id not in predictions]
+    missing = computable(Recipe.from_json(model.recipe), [c for c in labelled if c.id not in predictions])
     found = {c.id: predictions[c.id] for c in labelled if c.id in predictions}
     if missing:
-        predictor, quality = load_predictor(workspace.store.blobs, model), quality_map(workspace, model)
+        predictor, quality = load_predictor(workspace.store.blobs, model), quality_rule(workspace, model)
         for done, case in enumerate(missing):
             if report is not None:
                 report(done / len(missing), f"predicting {case.name}, answered before")

@@ -15,8 +15,9 @@ from medloop.core.errors import ConflictError, InputError, LabelError, StateErro
 from medloop.core.geometry import Shape3
 from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Prediction, Task, new_id, now
 from medloop.images.encode import decode_mask, encode_mask
+from medloop.interaction.locks import check_locks, keep_locked
 from medloop.loop.gestures import bring_back, take_back
-from medloop.loop.runs import Run, apply_runs
+from medloop.loop.runs import Run, apply_runs, runs_between
 from medloop.loop.standing import base_of
 from medloop.loop.submitted import submitted_mask
 from medloop.loop.workspace import Workspace
@@ -46,6 +47,7 @@ def save_patch(
     *,
     withdraws: Sequence[str] = (),
     restores: Sequence[str] = (),
+    locked: Sequence[int] = (),
 ) -> int:
     """Append one edit to an open assignment.
 
@@ -56,6 +58,7 @@ def save_patch(
         runs: Flat voxel runs, applied in order.
         withdraws: Prompts whose effect these runs take back (undo).
         restores: Prompts whose effect these runs bring back (redo).
+        locked: Labels that stay as they are: the edit changes other voxels only.
 
     Returns:
         The new revision.
@@ -63,17 +66,29 @@ def save_patch(
     Raises:
         ConflictError: Another edit came first; read the draft again.
         StateError: The assignment is closed.
-        InputError: A run outside the image, or an unknown label.
+        InputError: A run outside the image, or an unknown label, locked or not.
         NotFoundError: A prompt that this assignment never had.
     """
     with workspace.store.read() as tx:
         case = tx.get(Case, tx.get(Assignment, assignment_id).case_id)
     check_runs(runs, case.grid.voxels, workspace.task)
+    if locked:
+        runs = _beside_locked(workspace, assignment_id, base_revision, runs, locked)
     with workspace.store.write(_actor(workspace, assignment_id)) as tx:
         revision = append_patch(tx, require_revision(tx.get(Assignment, assignment_id), base_revision), runs)
         take_back(tx, assignment_id, withdraws, revision)
         bring_back(tx, assignment_id, restores, revision)
     return revision
+
+
+def _beside_locked(
+    workspace: Workspace, assignment_id: str, base_revision: int, runs: Sequence[Run], locked: Sequence[int]
+) -> tuple[Run, ...]:
+    """What runs change of a draft but for locked voxels."""
+    check_locks(locked, workspace.task.label_values)
+    before = read_draft(workspace, assignment_id, upto=base_revision).mask
+    after = apply_runs(before, tuple((int(s), int(n), int(v)) for s, n, v in runs))
+    return runs_between(before, keep_locked(before, after, locked))
 
 
 def append_patch(tx: Writer, assignment: Assignment, runs: Sequence[Run], *, verb: str = "edit") -> int:

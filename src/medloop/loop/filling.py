@@ -17,11 +17,12 @@ from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import InputError
 from medloop.core.records import Assignment, Case, DraftPatch, PromptRecord
 from medloop.interaction.carrying import carry_corrections
-from medloop.interaction.guard import keep_locked
 from medloop.interaction.interpolate import interpolate_slices
+from medloop.interaction.locks import check_locks, keep_locked
 from medloop.loop.drafts import Draft, append_patch, base_mask, read_draft, require_revision
 from medloop.loop.gestures import prompt_log
 from medloop.loop.provenance import hands
+from medloop.loop.replaying import FILLED
 from medloop.loop.runs import Run, apply_runs, runs_between
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
@@ -29,8 +30,7 @@ from medloop.store.reader import Reader
 FEWEST = 2
 """Slices drawn on: there is nothing between fewer."""
 
-VERBS = ("fill-i", "fill-j", "fill-k")
-"""What the event log says of a filling's patch, by the slices' axis."""
+VERBS = FILLED
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +64,13 @@ def fill_between(workspace: Workspace, assignment_id: str, *, axis: int, base_re
 
     Raises:
         InputError: Fewer than two slices drawn on, or none between them; an axis that does not exist.
+        LabelError: A lock on a label that the task does not have.
         ConflictError: Another edit came first.
         StateError: The assignment is closed.
     """
     if axis not in (0, 1, 2):
         raise InputError(f"Slices lie along axis 0, 1 or 2, got {axis}")
+    check_locks(locked, workspace.task.label_values)
     with workspace.store.read() as tx:
         assignment = require_revision(tx.get(Assignment, assignment_id), base_revision)
         case = tx.get(Case, assignment.case_id)

@@ -21,7 +21,7 @@ def prompt_log(tx: Reader, assignment_id: str) -> list[PromptRecord]:
 
 def in_force(log: Sequence[PromptRecord]) -> list[PromptRecord]:
     """The prompts that hold now, each at the place of the gesture it continues."""
-    place = _lines(log)
+    place = line_starts(log)
     return sorted((record for record in log if record.withdrawn is None), key=lambda record: place[record.id])
 
 
@@ -53,7 +53,7 @@ def bring_back(tx: Writer, assignment_id: str, named: Sequence[str], revision: i
         log = prompt_log(tx, assignment_id)
         if _current(log, prompt_id) is not None:
             continue
-        place = _lines(log)
+        place = line_starts(log)
         last = [record for record in log if place[record.id] == place[prompt_id]][-1]
         named_record = next(record for record in log if record.id == prompt_id)
         again = dataclasses.replace(
@@ -75,14 +75,14 @@ def named_in_force(log: Sequence[PromptRecord], prompt_id: str) -> PromptRecord:
 
 
 def _current(log: Sequence[PromptRecord], prompt_id: str) -> PromptRecord | None:
-    place = _lines(log)
+    place = line_starts(log)
     if prompt_id not in place:
         raise NotFoundError(f"This assignment has no prompt {prompt_id!r}", remedy="read the prompts again")
     return next((r for r in log if place[r.id] == place[prompt_id] and r.withdrawn is None), None)
 
 
-def _lines(log: Sequence[PromptRecord]) -> dict[str, int]:
-    """For each record, the number of the first one of its line."""
+def line_starts(log: Sequence[PromptRecord]) -> dict[str, int]:
+    """For each record id, the number in the log of the first record of its line."""
     place: dict[str, int] = {}
     for number, record in enumerate(log):
         place[record.id] = number if record.replaces is None else place[record.replaces]

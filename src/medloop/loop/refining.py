@@ -1,28 +1,29 @@
 """Refine a draft by gestures: each is answered by an engine, and gesture and effect are saved together.
 
 A gesture becomes one patch of the draft, so that undo, autosave and the other windows know nothing new. The engine is
-given every gesture in force and the draft as it stands; what the brush said after a gesture, and labels that are
-locked, hold against it. Nothing here imports torch: engines come from `medloop.loop.engines`, or are the caller's own.
+given every gesture in force and the draft as it stands, and `medloop.interaction.guard` says what it may change. Taking a gesture
+back, or saying it differently, replays everything else in the order in which it counts (`medloop.loop.replaying`). Nothing here
+imports torch: engines come from `medloop.loop.engines`, or are the caller's own.
 """
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from medloop.core.arrays import MaskArray
+from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import InputError
 from medloop.core.geometry import Shape3
 from medloop.core.records import Assignment, Case, PromptRecord, new_id, now
-from medloop.interaction.engine import Engine, ImageEmbedding, StillWanted, require_wanted
-from medloop.interaction.guard import keep_locked
+from medloop.interaction.engine import Engine, ImageEmbedding, StillWanted
+from medloop.interaction.guard import ask_guarded
+from medloop.interaction.locks import check_locks, keep_locked, require_unlocked
+from medloop.interaction.overruling import still_meant
 from medloop.interaction.prompts import Prompt, check_prompts, prompt_to_json
 from medloop.loop.arrays import load_image
-from medloop.loop.drafts import Draft, append_patch, check_runs, read_draft, require_revision
-from medloop.loop.gestures import gesture_of, in_force, named_in_force, prompt_log, take_back
-from medloop.loop.hints import check_locked, hinted, overruled, still_meant
-from medloop.loop.provenance import HANDS, hands
+from medloop.loop.drafts import Draft, append_patch, base_mask, check_runs, read_draft, require_revision
+from medloop.loop.gestures import gesture_of, in_force, line_starts, named_in_force, prompt_log, take_back
+from medloop.loop.replaying import FILLED, History, history_of, painted_by
 from medloop.loop.runs import Run, apply_runs, runs_between
 from medloop.loop.workspace import Workspace
 
@@ -71,6 +72,7 @@ class _Scene:
     case: Case
     draft: Draft
     log: list[PromptRecord]
+    history: History
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,23 +112,20 @@ def add_prompt(
         CancelledError: It is no longer wanted.
     """
     scene = _scene(workspace, assignment_id, base_revision, refiner)
-    new, draft = [*earlier, prompt], scene.draft.mask
+    new = [*earlier, prompt]
     _check(workspace, scene, new, locked)
-    older = still_meant([gesture_of(record) for record in in_force(scene.log)], draft)
-    answer = _ask(workspace, scene, refiner, [*older, *new], draft, locked)
-    stands = overruled(older, new, draft)
-    if len(stands[0]):
-        answer = dataclasses.replace(answer, mask=answer.mask.copy(order="K"))
-        answer.mask[stands] = draft[stands]
+    older = [gesture_of(record) for record in in_force(scene.log)]
+    answer = _ask(workspace, scene, refiner, older, new, scene.draft.mask, painted_by(scene.history.deeds, scene.case.grid.shape), locked)
     return _save(workspace, scene, answer, made=[_Gesture(p) for p in new], locked=locked)
 
 
 def withdraw_prompt(
     workspace: Workspace, assignment_id: str, prompt_id: str, *, base_revision: int, refiner: Refiner, locked: Sequence[int] = ()
 ) -> Refinement:
-    """Take a gesture back, wherever it stands, and answer the remaining ones anew.
+    """Take a gesture back, wherever it stands: the draft becomes what it would be had the gesture never been made.
 
-    The engine begins with the mask from before the gesture; what the brush said since stays.
+    What came before it stays as it is. What came after is done again in order: strokes as they were drawn, prompts answered anew.
+    Labels that are locked now stay as they are.
 
     Raises:
         NotFoundError: No such prompt in force.
@@ -148,7 +147,7 @@ def change_prompt(
     refiner: Refiner,
     locked: Sequence[int] = (),
 ) -> Refinement:
-    """Put another gesture in the place of one in force, and answer all of them anew; see `withdraw_prompt`.
+    """Put another gesture in the place of one in force, as if it had been made there; see `withdraw_prompt`.
 
     Raises:
         NotFoundError: No such prompt in force.
@@ -175,55 +174,75 @@ class _Answer:
 def _scene(workspace: Workspace, assignment_id: str, base_revision: int, refiner: Refiner) -> _Scene:
     with workspace.store.read() as tx:
         assignment = require_revision(tx.get(Assignment, assignment_id), base_revision)
-        case, log = tx.get(Case, assignment.case_id), prompt_log(tx, assignment_id)
+        case, log, patches = tx.get(Case, assignment.case_id), prompt_log(tx, assignment_id), tx.patches(assignment_id)
+        filled = {event.noun_id for event in tx.events_about("patch", [p.id for p in patches], verbs=FILLED)} if patches else ()
+        history = history_of(patches, log, lambda: base_mask(workspace, tx, assignment, case), filled=tuple(filled))
     draft = read_draft(workspace, assignment_id, upto=base_revision, known=refiner.draft)
-    return _Scene(assignment, case, draft, log)
+    return _Scene(assignment, case, draft, log, history)
 
 
 def _check(workspace: Workspace, scene: _Scene, new: Sequence[Prompt], locked: Sequence[int]) -> None:
     labels = workspace.task.label_values
     check_prompts(new, scene.case.grid.shape, labels=labels)
-    check_locked(new, scene.draft.mask, locked, labels)
+    check_locks(locked, labels)
+    require_unlocked(new, scene.draft.mask, locked)
 
 
 def _ask(
-    workspace: Workspace, scene: _Scene, refiner: Refiner, every: Sequence[Prompt], begin: MaskArray, locked: Sequence[int]
+    workspace: Workspace,
+    scene: _Scene,
+    refiner: Refiner,
+    older: Sequence[Prompt],
+    new: Sequence[Prompt],
+    begin: MaskArray,
+    painted: BoolArray | None,
+    locked: Sequence[int],
 ) -> _Answer:
-    """What the engine makes of checked gestures on a mask."""
-    check_prompts(every, scene.case.grid.shape, labels=workspace.task.label_values)
-    if not every:
-        return _Answer(begin)
+    """What the engine makes of new gestures on a mask, as far as they may change it."""
+    meant, labels = still_meant(older, begin), workspace.task.label_values
+    check_prompts([*meant, *new], scene.case.grid.shape, labels=labels)
     embedding = _embedding(workspace, scene.case, refiner)
-    require_wanted(refiner.wanted)
-    labels = workspace.task.label_values
-    refined = refiner.engine.refine(embedding, every, labels=labels, previous=begin, locked=locked, wanted=refiner.wanted)
-    require_wanted(refiner.wanted)
-    mask = keep_locked(begin, refined.mask, locked)
-    return _Answer(mask, refiner.engine.name, refined.quality, refined.start, refined.stop)
+    found = ask_guarded(refiner.engine, embedding, begin, meant, new, labels=labels, locked=locked, painted=painted, wanted=refiner.wanted)
+    return _Answer(found.mask, refiner.engine.name, found.quality, found.start, found.stop)
 
 
 def _anew(
     workspace: Workspace, scene: _Scene, refiner: Refiner, record: PromptRecord, fresh: Prompt | None, locked: Sequence[int]
 ) -> _Answer:
-    """The mask from before a record, every other gesture (and a fresh one in its place), the brush's later edits on top."""
-    before = read_draft(workspace, scene.assignment.id, upto=_free_of_withdrawn(scene.log, record.revision - 1))
-    with workspace.store.read() as tx:
-        patches = tx.patches(scene.assignment.id, after=before.revision)
-    there = scene.draft.mask
-    brushed = hands(there, patches, scene.log) == HANDS["brush"]
-    held = brushed | np.isin(there, list(locked)) | np.isin(before.mask, list(locked))
-    begin = np.where(held, there, before.mask)
-    every: list[Prompt] = []
-    for other in in_force(scene.log):
-        every += still_meant([gesture_of(other)], begin, where=brushed) if other.id != record.id else [fresh] if fresh else []
-    answer = _ask(workspace, scene, refiner, every, begin, locked)
-    held &= ~hinted([fresh] if fresh else [], begin)
-    return _Answer(np.where(held, there, answer.mask), answer.engine, answer.quality)
+    """The draft as it would be without a record, or with a fresh gesture in its place."""
+    first = scene.log[line_starts(scene.log)[record.id]].revision
+    begin = read_draft(workspace, scene.assignment.id, upto=_free_of_undone(scene, first - 1))
+    mask, done, engine, quality = begin.mask, [d for d in scene.history.deeds if d.since <= begin.revision], "", None
+    for deed in (d for d in scene.history.deeds if d.since > begin.revision):
+        mask = apply_runs(mask, deed.runs) if deed.runs else mask
+        kept = [_said(r, fresh if r.id == record.id else None) for r in deed.records if r.id != record.id or fresh is not None]
+        fixed = locked if any(r.id == record.id for r in kept) else kept[0].locked if kept else ()
+        new = [gesture_of(r) for r in kept if r.id == record.id or not _blocked(gesture_of(r), mask, fixed)]
+        if new:
+            older = [gesture_of(r) for d in done for r in d.records]
+            answer = _ask(workspace, scene, refiner, older, new, mask, painted_by(done, mask.shape), fixed)
+            mask, engine, quality = answer.mask, answer.engine, answer.quality
+        done.append(replace(deed, records=tuple(kept)))
+    return _Answer(keep_locked(scene.draft.mask, mask, locked), engine, quality)
 
 
-def _free_of_withdrawn(log: Sequence[PromptRecord], revision: int) -> int:
-    """The last revision, up to the given one, that shows no effect of a gesture taken back later."""
-    while shown := [r.revision for r in log if r.withdrawn is not None and r.revision <= revision < r.withdrawn]:
+def _said(record: PromptRecord, fresh: Prompt | None) -> PromptRecord:
+    return record if fresh is None else replace(record, prompt=prompt_to_json(fresh))
+
+
+def _blocked(prompt: Prompt, mask: MaskArray, locked: Sequence[int]) -> bool:
+    """Whether locks leave an earlier gesture nothing to do on another mask than the one it was made on."""
+    try:
+        require_unlocked([prompt], mask, locked)
+    except InputError:
+        return True
+    return False
+
+
+def _free_of_undone(scene: _Scene, revision: int) -> int:
+    """The last revision, up to the given one, that shows no effect of a gesture or stroke taken back later."""
+    spans = [(r.revision, r.withdrawn) for r in scene.log if r.withdrawn is not None] + list(scene.history.undone)
+    while shown := [made for made, gone in spans if made <= revision < gone]:
         revision = min(shown) - 1
     return revision
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
-from medloop.core.records import Annotation, Case, Json
+from medloop.core.records import Annotation, Case, Json, Prediction
 from medloop.loop.arrays import load_answer, load_image
 from medloop.loop.bias import training_weights
 from medloop.loop.control import JobControl
+from medloop.loop.damage import LeftOut
 from medloop.loop.label_versions import LabelVersions, label_versions
 from medloop.loop.notes import noted
 from medloop.loop.objections import irrelevant_blobs, irrelevant_loader
@@ -48,14 +49,14 @@ def teach(workspace: Workspace, control: JobControl, folder: Path, *, answers: S
         answers: What is learned, one or more parts per case.
         cases: Case id → case.
     """
-    weights, weighing = _weights(workspace, control, folder), weighing_of(workspace, answers)
+    weights, weighing = _weights(workspace, control, folder, {a.case_id for a in answers}), weighing_of(workspace, answers)
     ids = {cases[a.case_id].name: a.case_id for a in answers}
     marked = _marked(workspace, folder, sorted(cases))
     own = [
         dataclasses.replace(c, weight=weights.get(ids[c.id], 1.0), irrelevant=irrelevant_loader(workspace, cases[ids[c.id]], marked))
         for c in training_cases(workspace, answers, cases, weighing)
     ]
-    believed = _believed(workspace, folder, len(own))
+    believed = _believed(workspace, control, folder, len(own))
     facts = ({"pseudo_labels": len(believed)} if believed else {}) | ({"weighted_cases": len(weights)} if weights else {})
     facts |= _corrections(weighing, learned=answers)
     facts |= {"right_reasons_cases": len(marked)} if marked else {}
@@ -103,7 +104,7 @@ def training_case(workspace: Workspace, annotation: Annotation, case: Case, vers
     return TrainingCase(id=case.name, load=load, known=versions.known_classes([annotation]))
 
 
-def _weights(workspace: Workspace, control: JobControl, folder: Path) -> dict[str, float]:
+def _weights(workspace: Workspace, control: JobControl, folder: Path, learned: set[str]) -> dict[str, float]:
     """Case id → weight above 0 to 1, the largest is 1; empty without the setting, or when no weights would be right."""
 
     def decide() -> dict[str, float]:
@@ -111,7 +112,7 @@ def _weights(workspace: Workspace, control: JobControl, folder: Path) -> dict[st
         if workspace.settings.bias_correction:
             try:
                 with workspace.store.read() as tx:
-                    found = training_weights(tx)
+                    found = training_weights(tx, learned)
             except InputError as error:
                 control.log(f"no bias correction: {error}")
         largest = max(found.values(), default=1.0)
@@ -140,9 +141,18 @@ def _marked(workspace: Workspace, folder: Path, case_ids: Sequence[str]) -> dict
     return found
 
 
-def _believed(workspace: Workspace, folder: Path, answers: int) -> list[PseudoAnswer]:
+def _believed(workspace: Workspace, control: JobControl, folder: Path, answers: int) -> list[PseudoAnswer]:
+    """Confident predictions whose bytes, and whose case's image, can be read."""
     chosen = noted(folder / "pseudo.json", lambda: [dict(p.to_json()) for p in pseudo_answers(workspace, answers=answers)])
-    return [PseudoAnswer.from_json(p) for p in chosen]
+    left_out, found = LeftOut(workspace, control.log), list[PseudoAnswer]()
+    for pseudo in map(PseudoAnswer.from_json, chosen):
+        with workspace.store.read() as tx:
+            case, mask = tx.get(Case, pseudo.case_id), tx.get(Prediction, pseudo.prediction_id).mask
+        with left_out.case(case):
+            for name in filter(None, (case.voxels, mask)):
+                workspace.store.blobs.check(name)
+            found.append(pseudo)
+    return found
 
 
 def _pseudo_case(workspace: Workspace, pseudo: PseudoAnswer) -> "TrainingCase":

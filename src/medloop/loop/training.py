@@ -8,11 +8,12 @@ import dataclasses
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
+from medloop.loop.computable import computable
 from medloop.loop.consensus import consensus_answers, training_answers
 from medloop.loop.control import JobControl
 from medloop.loop.damage import LeftOut, sound_answers
@@ -64,10 +65,12 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
     annotations, cases = _of_snapshot(workspace, snapshot)
     recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=threads)
     recipe, parent = _going_on(workspace, recipe, folder)
+    fitting = {case.id for case in computable(recipe, cases.values(), control.log)}
     learned = answers_to_learn(workspace, control, folder, parent=parent, answers=annotations, cases=cases)
+    learned = [answer for answer in learned if answer.case_id in fitting]
     taught = teach(workspace, control, folder, answers=learned, cases=cases)
     recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight)
-    validation = _validation(workspace, folder, left_out)
+    validation = _validation(workspace, folder, left_out, lambda cases: computable(recipe, cases, control.log))
     control.log(f"learning from {len(taught.cases)} cases, validating on {len(validation)}: {_described(recipe)}")
 
     def report(progress: "TrainingProgress") -> bool:
@@ -239,7 +242,9 @@ def _of_snapshot(workspace: Workspace, snapshot: Snapshot) -> tuple[list[Annotat
         return annotations, {a.case_id: tx.get(Case, a.case_id) for a in annotations}
 
 
-def _validation(workspace: Workspace, folder: Path, left_out: LeftOut) -> "list[TrainingCase]":
+def _validation(
+    workspace: Workspace, folder: Path, left_out: LeftOut, fitting: Callable[[Iterable[Case]], list[Case]]
+) -> "list[TrainingCase]":
     """The validation cases, the same ones when a training is resumed: annotations that came meanwhile wait for the next."""
 
     def decide() -> list[str]:
@@ -251,7 +256,8 @@ def _validation(workspace: Workspace, folder: Path, left_out: LeftOut) -> "list[
         answers = [tx.get(Annotation, i) for i in chosen]
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
         versions = label_versions(tx, workspace.task)
-    sound = sound_answers(workspace, answers, cases, left_out)
+    fit = {case.id for case in fitting(cases.values())}
+    sound = sound_answers(workspace, [a for a in answers if a.case_id in fit], cases, left_out)
     return [training_case(workspace, a, cases[a.case_id], versions) for a in sorted(sound, key=lambda a: cases[a.case_id].name)]
 
 

@@ -59,7 +59,7 @@ def adversarial_distance(predictor: Predictor, image: Image, *, steps: int = STE
     prepared = fit_for_networks(recipe, image).array
     with limited_threads(recipe.threads):
         patch = prepared if recipe.kind == "classification" else _patch_around_foreground(network, recipe, prepared, predictor.device)
-        tensor = torch.from_numpy(np.ascontiguousarray(patch))[None].to(predictor.device)
+        tensor = torch.from_numpy(np.array(patch, order="C"))[None].to(predictor.device)
         start = tensor.squeeze(-1) if recipe.dimension == 2 else tensor
         margins = class_margins(network, start) if recipe.kind == "classification" else foreground_margin(network, start)
         change = smallest_change(margins, start, steps=steps)

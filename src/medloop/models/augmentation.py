@@ -163,7 +163,7 @@ def _move(
     classes: int,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8] | None]:
     """Interpolate image and one-hot mask together; ignored voxels (255) are a class of their own meanwhile."""
-    layers = [torch.from_numpy(np.ascontiguousarray(image))]
+    layers = [torch.from_numpy(np.array(image, order="C"))]
     if mask is not None:
         indices = np.minimum(mask, classes).astype(np.int64)
         layers.append(functional.one_hot(torch.from_numpy(indices), classes + 1).movedim(-1, 0).float())

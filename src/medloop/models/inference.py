@@ -93,7 +93,7 @@ def _logits(
     decode: Decode,
 ) -> tuple[Tensor, npt.NDArray[np.float32]]:
     """Logits (1, outputs, I, J, K) or (1, classes), float32, and features."""
-    tensor = torch.from_numpy(np.ascontiguousarray(image))[None].to(device)
+    tensor = torch.from_numpy(np.array(image, order="C"))[None].to(device)
     if recipe.dimension == 2:
         tensor = tensor.squeeze(-1)
     windows = PooledWindows(network, decode)

@@ -1,11 +1,14 @@
 """Resampling to a recipe's working grid and back, by linear interpolation of voxel centres."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn import functional
 
 from medloop.core.arrays import ImageArray, MaskArray
+from medloop.core.errors import GridSizeError
 from medloop.core.geometry import Grid, Shape3
 from medloop.models.losses import IGNORE
 from medloop.models.plans import Spacing
@@ -18,19 +21,42 @@ KNOWN_SHARE = 0.3
 """A slice of which a third is left in a new voxel still counts as answered there."""
 
 
+MOST_VOXELS = 2**28
+"""Of a working grid: one channel takes 1 GiB. The largest CT there is, 512² slices of a whole body, has half as many."""
+
+ALWAYS_VOXELS, TIMES_LARGER = 2**24, 64
+"""Beyond so many voxels a working grid may have at most so many times those of the image: four along each axis."""
+
+
 def working_shape(recipe: Recipe, grid: Grid) -> Shape3:
-    """The shape at which the network sees an image of this grid."""
+    """The shape at which the network sees an image of this grid.
+
+    Raises:
+        GridSizeError: One that is too large to compute on, see `MOST_VOXELS`.
+    """
     if recipe.kind == "classification":
         return recipe.patch
     if recipe.spacing_mm is None:
-        return grid.shape
+        return _affordable(grid.shape, grid, recipe)
     wanted = np.array(grid.shape) * np.array(recipe.framed_mm or grid.spacing_mm) / np.array(recipe.spacing_mm)
     if recipe.dimension == 2:
         wanted[2] = 1
     if (np.abs(wanted / np.array(grid.shape) - 1) < CLOSE_ENOUGH).all():
-        return grid.shape
+        return _affordable(grid.shape, grid, recipe)
     i, j, k = (max(1, round(float(n))) for n in wanted)
-    return (i, j, k)
+    return _affordable((i, j, k), grid, recipe)
+
+
+def _affordable(shape: Shape3, grid: Grid, recipe: Recipe) -> Shape3:
+    voxels = math.prod(shape)
+    if voxels <= min(MOST_VOXELS, max(ALWAYS_VOXELS, TIMES_LARGER * grid.voxels)):
+        return shape
+    own, theirs = (" × ".join(f"{mm:.3g}" for mm in spacing) for spacing in (grid.spacing_mm, recipe.spacing_mm or grid.spacing_mm))
+    raise GridSizeError(
+        f"At the model's voxels of {theirs} mm this image of {own} mm would have {voxels:.2g} voxels, at most {MOST_VOXELS:.2g} "
+        f"and {TIMES_LARGER} times its own {grid.voxels} can be computed",
+        remedy="check the voxel size in its file",
+    )
 
 
 def working_spacing(grid: Grid, shape: Shape3) -> Spacing:
@@ -43,7 +69,7 @@ def resample(array: ImageArray, shape: Shape3) -> npt.NDArray[np.float32]:
     """Linear interpolation of (channels, I, J, K) to another shape; anti-aliased by averaging when it shrinks."""
     if array.shape[1:] == shape:
         return np.asarray(array, dtype=np.float32)
-    tensor = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))[None]
+    tensor = torch.from_numpy(np.array(array, dtype=np.float32, order="C"))[None]
     halves = [max(1, round(n / m)) for n, m in zip(array.shape[1:], shape, strict=True)]
     if max(halves) > 1:
         tensor = functional.interpolate(tensor, size=[n * h for n, h in zip(shape, halves, strict=True)], mode="trilinear")

@@ -60,12 +60,14 @@ class DraftEdit(Body):
         runs: (start, length, value) with flat voxel index i + I·(j + J·k).
         withdraws: Prompts whose effect the runs take back (undo).
         restores: Prompts whose effect the runs bring back (redo).
+        locked: Labels that must stay as they are: the runs change other voxels only.
     """
 
     base_revision: Revision
     runs: Annotated[list[Run], Field(max_length=MAX_RUNS)]
     withdraws: Annotated[tuple[IdText, ...], Field(max_length=MAX_PROMPTS)] = ()
     restores: Annotated[tuple[IdText, ...], Field(max_length=MAX_PROMPTS)] = ()
+    locked: Annotated[tuple[LabelValue, ...], Field(max_length=254)] = ()
 
 
 class FillBody(Body):

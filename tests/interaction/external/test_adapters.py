@@ -83,7 +83,7 @@ def test_locked_labels_stay_and_are_not_prompted(engine: PromptableEngine):
     answer = engine.refine(embedding, [CLICK], labels=[1, 2], previous=previous, locked=[2])
     assert np.array_equal(answer.mask == 2, previous == 2)
     assert answer.mask[12, 9, 5] == 1
-    with pytest.raises(InputError, match="lies on a locked label"):
+    with pytest.raises(InputError, match="lies on the locked label 2 only"):
         engine.refine(embedding, [Point((8, 9, 5))], labels=[1, 2], previous=previous, locked=[2])
 
 

@@ -112,9 +112,9 @@ def test_labels_are_drawn_one_at_a_time_and_locked_ones_stay(engine: NNInteracti
 
 def test_a_prompt_on_a_locked_label_is_refused(engine: NNInteractiveEngine, embedding: ImageEmbedding):
     previous = 2 * NEAR.astype(np.uint8)
-    with pytest.raises(InputError, match="lies on a locked label; unlock it"):
+    with pytest.raises(InputError, match="lies on the locked label 2 only; unlock it"):
         engine.refine(embedding, [ON_NEAR], labels=[1, 2], previous=previous, locked=[2])
-    with pytest.raises(InputError, match="Label 2 is locked"):
+    with pytest.raises(InputError, match="must not change the locked label 2"):
         engine.refine(embedding, [dataclasses.replace(ON_NEAR, label=2)], labels=[1, 2], previous=previous, locked=[2])
 
 

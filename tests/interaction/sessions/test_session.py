@@ -104,17 +104,13 @@ def test_a_prompt_stops_at_a_locked_label():
     session = line(base=base, locked=[2])
     session.add(Point((5, 0, 0)))
     assert shown(session) == [0, 0, 0, 2, 2, 1, 1, 0, 0]
-    for prompt in (
-        Point((3, 0, 0)),
-        Scribble(((5, 0, 0), (4, 0, 0))),
-        Point((8, 0, 0), label=2),
-        Point((3, 0, 0), label=2, positive=False),
-    ):
+    refused = (Point((3, 0, 0)), Scribble(((3, 0, 0), (4, 0, 0))), Point((8, 0, 0), label=2), Point((3, 0, 0), label=2, positive=False))
+    for prompt in (*refused, Point((0, 0, 0), label=2, positive=False)):
         with pytest.raises(InputError, match="locked label 2"):
             session.add(prompt)
-    session.add(Point((0, 0, 0), label=2, positive=False))
+    session.add(Scribble(((4, 0, 0), (7, 0, 0))))
     session.add(Lasso(2, 0, ((1.5, -0.5), (4.5, -0.5), (4.5, 0.5), (1.5, 0.5))))
-    assert shown(session)[2:5] == [1, 2, 2]
+    assert shown(session)[:8] == [0, 1, 1, 2, 2, 1, 1, 1]
     session.lock([])
     session.add(Point((3, 0, 0)))
     assert shown(session)[3] == 1

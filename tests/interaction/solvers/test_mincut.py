@@ -122,3 +122,21 @@ def test_arrays_that_do_not_fit_are_refused():
         cut(np.zeros((3, 3, 3)), np.zeros((1, 3, 3, 3)), hints(), (1, 1, 1), start=no_flow(np.zeros((2, 3, 3))))
     with pytest.raises(ShapeError, match="its hints"):
         relax_labels(np.zeros((2, 3, 3, 3)), np.zeros((1, 3, 3, 3)), [], (1, 1, 1))
+
+
+def test_small_grids_are_cut_at_the_least_price_and_the_gap_told_is_true():
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        shape = tuple(rng.integers(3, 9, 3)) if seed % 3 else (*rng.integers(3, 12, 2), 1)
+        probability, image = rng.random(shape), rng.normal(size=(1, *shape)).astype(np.float32)
+        cost, weights = unary_cost(probability, hints()), edge_weights(image, (1, 1, 2), smoothness=2.0)
+        least = energy(cost, weights, exact_cut(cost, weights))
+        done, stopped = cut(probability, image, hints(), (1, 1, 2)), cut(probability, image, hints(), (1, 1, 2), iterations=3)
+        assert energy(cost, weights, done.answers >= 0.5) <= least + 0.03
+        assert energy(cost, weights, stopped.answers >= 0.5) <= least + stopped.gap + 0.01
+
+
+def test_a_cut_that_ran_out_of_iterations_says_so():
+    probability, image = blob((24, 24, 24), seed=1)
+    assert cut(probability, image, hints(), (1, 1, 1), iterations=2).gap > 2.0
+    assert cut(probability, image, hints(), (1, 1, 1), iterations=2000).gap <= 2.0

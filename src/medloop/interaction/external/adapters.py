@@ -21,11 +21,12 @@ from torch.nn.functional import interpolate, pad
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.image import Image
 from medloop.interaction.boxes import allowed_by_boxes
-from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
+from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, require_wanted
 from medloop.interaction.external.promptable_file import PromptableNetwork, load_promptable
 from medloop.interaction.external.slice_prompts import SlicePrompts, prompts_by_slice, prompts_from_mask, slice_axis, slice_range
-from medloop.interaction.locked import require_unlocked
-from medloop.interaction.prompts import Prompt, keep_hints
+from medloop.interaction.guard import held, new_of
+from medloop.interaction.locks import require_unlocked
+from medloop.interaction.prompts import Prompt
 
 KEPT_SLICES = 64
 SURE = 6.0
@@ -160,7 +161,8 @@ class PromptableEngine:
         """
         grid = embedding.image.grid
         before = np.zeros(grid.shape, dtype=np.uint8) if previous is None else previous
-        require_unlocked(prompts, before, locked)
+        new = new_of(prompts, previous)
+        require_unlocked([*new, *prompts[-1:]], before, locked)
         logits = np.stack([np.where(before == label, SURE, -SURE) for label in labels]).astype(np.float32)
         for row, label in enumerate(labels):
             if all(p.label != label for p in prompts):
@@ -168,10 +170,8 @@ class PromptableEngine:
             drawn = self._draw(embedding.content, prompts, label, before == label, wanted)
             logits[row] = np.where(allowed_by_boxes(prompts, grid, label=label), drawn, -SURE)
         mask, probabilities = _decide(logits, labels)
-        kept = np.isin(before, list(locked))
-        mask = np.where(kept, before, keep_hints(mask, prompts))
-        start, stop = changed_box(before, mask)
-        return RefinedMask(mask, probabilities, tuple(labels), None, start, stop)
+        answer = RefinedMask(mask, probabilities, tuple(labels), None, (0, 0, 0), (0, 0, 0))
+        return held(before, answer, prompts, new=new, grid=grid, locked=locked)
 
     def _draw(
         self, slices: _Slices, prompts: Sequence[Prompt], label: int, before: BoolArray, wanted: StillWanted

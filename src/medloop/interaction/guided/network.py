@@ -5,7 +5,7 @@ What lies outside the window stays as it was, so the cost does not grow with the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +15,7 @@ from medloop.core.errors import FormatError, InputError, LabelError, ShapeError
 from medloop.core.geometry import Grid, Shape3
 from medloop.core.image import Image
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
-from medloop.interaction.guard import heed
+from medloop.interaction.guard import held, new_of
 from medloop.interaction.guided.adaptation import Adaptation
 from medloop.interaction.guided.choosing import choose_labels
 from medloop.interaction.guided.guidance import Channels, Window, guidance_channels, hint_places
@@ -179,9 +179,9 @@ class NetworkEngine:
             where = part.span.inside(mask.shape)
             mask[where] = part.mask
             _paste(shares, part, [0, *(labels.index(label) + 1 for label in group)])
-        mask = heed(before, mask, prompts, locked=locked)
-        start, stop = changed_box(previous, mask)
-        return RefinedMask(mask, shares, tuple(labels), expected_dice(shares), start, stop)
+        answer = RefinedMask(mask, shares, tuple(labels), expected_dice(shares), (0, 0, 0), (0, 0, 0))
+        answer = held(before, answer, prompts, new=new_of(prompts, previous), grid=look.grid, locked=locked)
+        return answer if previous is not None else _since_nothing(answer)
 
     def _look_of(self, embedding: ImageEmbedding) -> Look:
         if not isinstance(embedding.content, Look):
@@ -257,6 +257,11 @@ def expected_dice(probabilities: Channels) -> float | None:
     expected = background.size - float(background.sum(dtype=np.float64))
     shared = voxels - float(background.sum(where=found, dtype=np.float64))
     return 2 * shared / (expected + voxels) if voxels else None
+
+
+def _since_nothing(answer: RefinedMask) -> RefinedMask:
+    start, stop = changed_box(None, answer.mask)
+    return replace(answer, start=start, stop=stop)
 
 
 def _shares_of(mask: MaskArray, labels: Sequence[int]) -> Channels:

@@ -85,7 +85,7 @@ def span_around(prompts: Sequence[Prompt], shape: Shape3, *, patch: Shape3, stri
     sides = np.ceil(np.maximum(high - low, patch) * zoom)
     whole = np.array(shape) <= np.maximum(sides, WHOLE * np.array(patch))
     sides = np.ceil(np.where(whole, shape, sides) / stride).astype(int) * np.array(stride)
-    sides = np.where(np.array(shape) > 1, np.maximum(sides, 2 * np.array(stride)), 1)
+    sides = np.where(np.array(stride) > 1, np.maximum(sides, 2 * np.array(stride)), sides)  # also along an axis of one voxel
     start = np.where(whole, 0, np.clip((low + high - sides) // 2, 0, np.maximum(np.array(shape) - sides, 0)))
     (a, b, c), (i, j, k) = start.tolist(), sides.tolist()
     return Span((a, b, c), (i, j, k))

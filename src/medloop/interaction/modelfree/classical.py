@@ -1,25 +1,30 @@
 """Refinement before any model exists: classical tools in a window around the prompts.
 
 Nothing outside the window changes and large windows are seen thinned out, so an answer costs the same in any volume.
-A proposal in the window is not thrown away: it is evidence next to the tool's, except close to hints that contradict it.
+A click or stroke for a label that has voxels corrects the mask (`correcting`); the tools find what has none yet, and what boxes,
+extreme points and outlines enclose. There a proposal in the window is evidence next to the tool's, except close to hints that contradict
+it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeGuard
 
 import numpy as np
 
-from medloop.core.arrays import MaskArray
+from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import SettingError
+from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
-from medloop.interaction.guard import heed
+from medloop.interaction.guard import held, new_of
+from medloop.interaction.modelfree.correcting import corrected
 from medloop.interaction.modelfree.seeds import Seeds, plant
 from medloop.interaction.modelfree.tools import TOOLS
 from medloop.interaction.modelfree.window import Window, seen, window_for
-from medloop.interaction.prompts import Point, Prompt, Scribble, check_prompts
-from medloop.interaction.regions import VoxelBox, Voxels
+from medloop.interaction.prompts import Lasso, Point, Prompt, Scribble, check_prompts
+from medloop.interaction.regions import VoxelBox, Voxels, prompt_box, within_reach
 from medloop.interaction.solvers.geodesic import Single
 
 SIDE_VOXELS_3D, SIDE_VOXELS_2D = 64, 256
@@ -41,6 +46,9 @@ MOST_VOXELS = {"walker": 33_000, "geodesic": 100_000, "cut": 270_000, "watershed
 
 SMOOTHING = 0.7
 """Standard deviation in seen voxels: below a structure's size, above a voxel's noise."""
+
+STROKES = 0.75
+"""A structure that only strokes point at, and no edge bounds, reaches so many of their lengths beyond them."""
 
 DEAF_VOXELS = 4.0
 """Around a hint that contradicts the mask before, so many seen voxels (a standard deviation) do not listen to it."""
@@ -93,17 +101,38 @@ class ClassicalEngine:
         grid = embedding.image.grid
         before = np.zeros(grid.shape, dtype=np.uint8) if previous is None else previous
         check_prompts(prompts, grid.shape, labels=labels)
-        if not prompts:
-            return _answer(before, before, labels, None)
+        mask, looked = before, None
+        new = new_of(prompts, previous)
+        for asked in _in_turns(new, before):
+            require_wanted(wanted)
+            if _corrects(asked[0], mask):
+                mask = self._held(embedding.image, mask, corrected(embedding.image, mask, asked[0]), asked, labels, locked)
+                continue
+            known = [p for p in prompts if p in asked or p.label in {a.label for a in asked}]
+            found, looked = self._found(embedding.image, known, mask, locked=locked, wanted=wanted)
+            mask = self._held(embedding.image, mask, found, asked, labels, locked)
+        answer = _answer(mask, before, labels, looked)
+        return held(before, answer, prompts, new=new, grid=grid, locked=locked)
+
+    def _held(
+        self, image: Image, before: MaskArray, after: MaskArray, asked: Sequence[Prompt], labels: Sequence[int], locked: Sequence[int]
+    ) -> MaskArray:
+        """One turn's changes, as far as it may make them."""
+        answer = RefinedMask(after, np.zeros((1 + len(labels), 0, 0, 0), dtype=np.float32), tuple(labels), None, (0, 0, 0), (0, 0, 0))
+        return held(before, answer, asked, new=asked, grid=image.grid, locked=locked).mask
+
+    def _found(
+        self, image: Image, prompts: Sequence[Prompt], before: MaskArray, *, locked: Sequence[int], wanted: StillWanted
+    ) -> tuple[MaskArray, tuple[Single, Seeds, Window]]:
+        """What a tool finds of labels that have no voxel yet, or within outlines."""
         name = self.tool if self.tool != "auto" else pick_tool(prompts)
-        window = self._fitting(embedding.image, prompts, before, name, locked=locked, wanted=wanted)
-        seeds, shares = self._look(embedding.image, prompts, before, name, window, locked=locked, wanted=wanted)
+        window = self._fitting(image, prompts, before, name, locked=locked, wanted=wanted)
+        seeds, shares = self._look(image, prompts, before, name, window, locked=locked, wanted=wanted)
         if max(window.stride) > 1:
             window, shares = _where_it_matters(window, shares, seeds, before)
         shares = window.widened(shares)
-        mask = _painted(before, shares, seeds, window)
-        mask = heed(before, mask, prompts, locked=locked)
-        return _answer(mask, before, labels, (shares, seeds, window))
+        found = _painted(before, shares, seeds, window)
+        return _without_leaks(found, before, prompts, image.grid, window), (shares, seeds, window)
 
     def _fitting(
         self, image: Image, prompts: Sequence[Prompt], before: MaskArray, tool: str, *, locked: Sequence[int], wanted: StillWanted
@@ -137,6 +166,17 @@ class ClassicalEngine:
         spacing = [mm * s for mm, s in zip(image.grid.spacing_mm, window.stride, strict=True)]
         shares = TOOLS[tool](_picture(image, window), seeds, spacing, wanted)
         return seeds, _trusting(shares, seen(before, window), seeds, self.trust) if self.trust else shares
+
+
+def _in_turns(new: Sequence[Prompt], before: MaskArray) -> list[list[Prompt]]:
+    """New prompts as they are answered: those that correct one by one, the others of labels without voxels together, first."""
+    together = [p for p in new if not _corrects(p, before)]
+    return ([together] if together else []) + [[p] for p in new if p not in together]
+
+
+def _corrects(prompt: Prompt, mask: MaskArray) -> TypeGuard[Point | Scribble | Lasso]:
+    """Whether there is a mask of a prompt's label that it can correct."""
+    return isinstance(prompt, Point | Scribble | Lasso) and bool((mask == prompt.label).any())
 
 
 def pick_tool(prompts: Sequence[Prompt]) -> str:
@@ -209,6 +249,29 @@ def _painted(before: MaskArray, shares: Single, seeds: Seeds, window: Window) ->
     others = ~np.isin(part, (0, *seeds.labels))
     part[...] = np.where((chosen == 0) & others, part, chosen)
     return mask
+
+
+def _without_leaks(found: MaskArray, before: MaskArray, prompts: Sequence[Prompt], grid: Grid, window: Window) -> MaskArray:
+    """What strokes alone have found ends near them where it runs out of the window: nothing in the image has bounded it."""
+    kept = found
+    for label in {p.label for p in prompts if not (before == p.label).any()}:
+        own = [p for p in prompts if p.label == label and getattr(p, "positive", True)]
+        inside = found[window.slices(thinned=False)] == label
+        if not own or not all(isinstance(p, Scribble) for p in own) or not _runs_out(inside):
+            continue
+        near = np.zeros(inside.shape, dtype=bool)
+        for box in (prompt_box(p, grid.shape) for p in own):
+            length_mm = float(np.linalg.norm((np.subtract(box[1], box[0])) * np.array(grid.spacing_mm)))
+            near |= within_reach(window.box, box, reach_mm=STROKES * length_mm, spacing_mm=grid.spacing_mm)
+        kept = kept.copy(order="K") if kept is found else kept
+        part = kept[window.slices(thinned=False)]
+        part[inside & ~near] = before[window.slices(thinned=False)][inside & ~near]
+    return kept
+
+
+def _runs_out(inside: BoolArray) -> bool:
+    """Whether something reaches a side of its window."""
+    return any(bool(np.take(inside, end, axis=axis).any()) for axis, n in enumerate(inside.shape) if n > 2 for end in (0, 1, -1, -2))
 
 
 def _answer(mask: MaskArray, before: MaskArray, labels: Sequence[int], seen_: tuple[Single, Seeds, Window] | None) -> RefinedMask:

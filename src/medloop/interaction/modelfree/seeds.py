@@ -20,6 +20,9 @@ UNKNOWN = -1
 FEW_SLICES = 24
 """Along an axis with fewer voxels than this structures often go through the whole image: its ends are no background."""
 
+ROUNDNESS, CORNERS = 2.5, 1.25
+"""Outermost points span a superellipse of this exponent; beyond so much of it (a box is 2 or 3) nothing of the structure is expected."""
+
 HINT_VOXELS = 2.0
 """A hint speaks for the voxels up to this far around it, in the finest seen voxels: a click is a small disc, not a dot."""
 
@@ -32,11 +35,13 @@ class Seeds:
         classes: See `SeedArray`.
         hinted: Where exact hints gave them; the rest comes from the rim, boxes and locks.
         labels: The label values that classes 1, 2, … stand for.
+        outlined: Classes of which nothing but outermost points is known: these lie on the border and say little of looks.
     """
 
     classes: SeedArray
     hinted: np.ndarray[Any, np.dtype[np.bool_]]
     labels: tuple[int, ...]
+    outlined: tuple[int, ...] = ()
 
     def classes_of(self, mask: MaskArray) -> SeedArray:
         """The classes of a mask's label values; a label that no prompt speaks of counts as background."""
@@ -76,7 +81,9 @@ def plant(prompts: Sequence[Prompt], previous: MaskArray, grid: Grid, window: Wi
         given[places] = number[prompt.label] if getattr(prompt, "positive", True) else 0
     spread = _spread(given, grid, window)
     classes = np.where(spread != UNKNOWN, spread, classes)
-    return Seeds(classes, given != UNKNOWN, labels)
+    told = {p.label for p in prompts if not isinstance(p, Box | ExtremePoints)}
+    outlined = tuple(int(number[p.label]) for p in prompts if isinstance(p, ExtremePoints) and p.label in labels and p.label not in told)
+    return Seeds(classes, given != UNKNOWN, labels, outlined)
 
 
 def _spread(given: SeedArray, grid: Grid, window: Window) -> SeedArray:
@@ -118,9 +125,18 @@ def _fence(classes: SeedArray, prompts: Sequence[Prompt], window: Window, grid: 
     if not boxes:
         return
     inside = np.zeros(classes.shape, dtype=bool)
-    for box in boxes:
-        inside[_within(box, window)] = True
+    for prompt in prompts:
+        if isinstance(prompt, Box | ExtremePoints):
+            part = _within(prompt_box(prompt, grid.shape), window)
+            inside[part] |= _rounded(inside[part].shape) if isinstance(prompt, ExtremePoints) else True
     classes[~inside] = 0
+
+
+def _rounded(shape: Sequence[int]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """A box without its corners: what touches each side in one point seldom fills them."""
+    along = [np.abs((np.arange(n) + 0.5) * 2 / n - 1) ** ROUNDNESS for n in shape]
+    rounded: np.ndarray[Any, np.dtype[np.bool_]] = along[0][:, None, None] + along[1][:, None] + along[2] <= CORNERS
+    return rounded
 
 
 def _within(box: VoxelBox, window: Window) -> tuple[slice, ...]:

@@ -95,8 +95,9 @@ def likelihood_cut(image: Single, seeds: Seeds, spacing_mm: Sequence[float], wan
     """
     known = seeds.classes
     taught = known.copy()
-    missing = [n for n in range(1, len(seeds.labels) + 1) if not (known == n).any()]
+    missing = [n for n in range(1, len(seeds.labels) + 1) if n in seeds.outlined or not (known == n).any()]
     if missing:
+        taught[known == missing[0]] = UNKNOWN  # outermost points lie on the border: half of what is around them is not the structure
         taught[_middle(known == UNKNOWN)] = missing[0]  # the middle of a box mostly is what it was drawn for
     shares = _given(seeds, [0])
     rounds = ROUNDS_2D if 1 in known.shape else ROUNDS

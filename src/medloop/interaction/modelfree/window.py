@@ -81,6 +81,11 @@ def window_for(
         counted.append(prompts[-1])
     boxes = [_around(p, prompts, grid, margin_mm=zoom * side_voxels * min(_used(grid)) / 2) for p in counted]
     box = union(boxes)
+    return strided(box, grid, most_voxels)
+
+
+def strided(box: VoxelBox, grid: Grid, most_voxels: int) -> Window:
+    """A window on a box that sees at most so many voxels."""
     return Window(box, _stride(box, grid, most_voxels))
 
 

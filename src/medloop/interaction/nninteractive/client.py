@@ -19,14 +19,15 @@ from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import FormatError, InputError, ShapeError, UnavailableError
 from medloop.core.image import Image
 from medloop.interaction.boxes import allowed_by_boxes
-from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
-from medloop.interaction.locked import require_unlocked
+from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, require_wanted
+from medloop.interaction.guard import held, new_of
+from medloop.interaction.locks import require_unlocked
 from medloop.interaction.nninteractive.gestures import AxisOrder
 from medloop.interaction.nninteractive.link import LeaseLostError, Link, Reply
 from medloop.interaction.nninteractive.protocol import Capabilities, unpack_difference
 from medloop.interaction.nninteractive.sending import Call, calls_for
 from medloop.interaction.nninteractive.wire import pack_array
-from medloop.interaction.prompts import Prompt, keep_hints
+from medloop.interaction.prompts import Prompt
 
 NAME = "nninteractive"
 
@@ -136,7 +137,8 @@ class NNInteractiveEngine:
         """
         before = np.zeros(embedding.image.grid.shape, dtype=np.uint8) if previous is None else previous
         kept = np.isin(before, list(locked))
-        require_unlocked(prompts, before, locked)
+        new = new_of(prompts, previous)
+        require_unlocked([*new, *prompts[-1:]], before, locked)
         mask = before.copy()
         with self._turn:
             for label in _in_order_of_last(prompts):
@@ -145,10 +147,9 @@ class NNInteractiveEngine:
                 drawn &= allowed_by_boxes(own, embedding.image.grid, label=label) & ~kept
                 mask[(mask == label) & ~drawn] = 0
                 mask[drawn] = label
-        mask = keep_hints(mask, prompts)
-        start, stop = changed_box(before, mask)
         probabilities = np.stack([mask == value for value in (0, *labels)]).astype(np.float32)
-        return RefinedMask(mask, probabilities, tuple(labels), None, start, stop)
+        answer = RefinedMask(mask, probabilities, tuple(labels), None, (0, 0, 0), (0, 0, 0))
+        return held(before, answer, prompts, new=new, grid=embedding.image.grid, locked=locked)
 
     def close(self) -> None:
         """Give the lease back."""

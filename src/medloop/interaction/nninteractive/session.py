@@ -1,7 +1,8 @@
 """One front end's work on the server: an image, the prompts in force, the mask so far, and the way back.
 
-The protocol knows one structure at a time, so prompts are for one label of the task. A prediction is computed from
-all prompts and the mask the front end started from; nothing else is remembered, so that undo is exact, to any depth.
+The protocol knows one structure at a time, so prompts are for one label of the task. A prediction answers the prompts since the
+one before on the mask as it stands, held to what prompts may change (`medloop.interaction.guard`); every state is kept as its way back,
+so that undo is exact, to any depth.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from medloop.core.errors import InputError, ShapeError, StateError
 from medloop.core.geometry import Grid, Shape3
 from medloop.core.image import Image
 from medloop.interaction.engine import Engine, ImageEmbedding, StillWanted, changed_box
+from medloop.interaction.guard import ask_guarded
 from medloop.interaction.nninteractive.gestures import AxisOrder, without_contradicted
 from medloop.interaction.nninteractive.protocol import Difference
 from medloop.interaction.prompts import Prompt, Voxel, check_prompts
@@ -54,13 +56,13 @@ class _State:
     Attributes:
         mask: The target, shape (I, J, K), 0 or 1.
         prompts: In force, in order.
-        start: The mask the front end began with, of the task's label values.
-        predicted: Whether `mask` answers all of `prompts`.
+        answered: Those of them that `mask` answers.
+        predicted: Whether it answers all of them.
     """
 
     mask: MaskArray
     prompts: tuple[Prompt, ...] = ()
-    start: MaskArray | None = None
+    answered: tuple[Prompt, ...] = ()
     predicted: bool = True
 
 
@@ -176,7 +178,7 @@ class Session:
         if mask.ndim != 3 or self._service.order.triple(mask.shape) != self.shape:
             raise ShapeError(f"A mask must have the image's shape {self._service.order.triple(self.shape)}, got {mask.shape}")
         target = np.ascontiguousarray(self._service.order.array(mask) != 0).astype(np.uint8)
-        difference = self._move(_State(target, start=target * np.uint8(self._service.label), predicted=not run), run, wanted)
+        difference = self._move(_State(target, predicted=not run), run, wanted)
         return difference if run else Difference(False)
 
     def predict(self, *, wanted: StillWanted = lambda: True) -> Difference:
@@ -218,9 +220,12 @@ class Session:
 
     def _predicted(self, state: _State, wanted: StillWanted) -> _State:
         service = self._service
+        older = [p for p in state.prompts if p in state.answered]
+        new = [p for p in state.prompts if p not in state.answered]
+        mask = state.mask * np.uint8(service.label)
         with service.turn:
-            answer = service.engine.refine(self._image(), state.prompts, labels=service.labels, previous=state.start, wanted=wanted)
-        return replace(state, mask=(answer.mask == service.label).astype(np.uint8), predicted=True)
+            answer = ask_guarded(service.engine, self._image(), mask, older, new, labels=service.labels, wanted=wanted)
+        return replace(state, mask=(answer.mask == service.label).astype(np.uint8), answered=state.prompts, predicted=True)
 
     def _difference(self, before: MaskArray, after: MaskArray) -> Difference:
         start, stop = changed_box(before, after)

@@ -41,7 +41,7 @@ def session_to_json(session: Session) -> dict[str, Any]:
         "image": image_digest(session.image),
         "labels": list(session.around.labels),
         "locked": list(session.locked),
-        "guard": {"reach_mm": guard.reach_mm if math.isfinite(guard.reach_mm) else None, "far_share": guard.far_share},
+        "guard": {"reach_mm": guard.reach_mm if math.isfinite(guard.reach_mm) else None},
         "base": [list(r) for r in plain_runs(delta_within(background, (0, 0, 0), session.base))],
         "entries": entries,
         "states": _folded(states),
@@ -126,7 +126,7 @@ def _begun(record: Mapping[str, Any], image: Image, engine: Engine) -> Session:
         check_runs(runs, base.size, labels=record["labels"])
     apply_delta(base, delta_of_runs(base, runs))
     reach = record["guard"]["reach_mm"]
-    guard = Guard(math.inf if reach is None else float(reach), float(record["guard"]["far_share"]))
+    guard = Guard(math.inf if reach is None else float(reach))
     return Session(image, engine, labels=record["labels"], base=base, locked=record["locked"], guard=guard)
 
 

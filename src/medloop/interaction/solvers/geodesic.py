@@ -1,10 +1,12 @@
 """How far voxels are from seeds when a step through an edge of the image counts as a detour.
 
 The length of a step between neighbours (26 in 3D, 8 in 2D) is `sqrt(mm² + (detour_mm * difference)²)`. Distances spread
-in raster passes: planes in order along each axis, both ways, each from the plane before; a few rounds suffice unless a
-path winds a lot. Several sets of seeds spread at once, which costs little more than one.
+in raster passes: planes in order along each axis, both ways, each from the plane before, until nothing becomes shorter: then they are
+the shortest there are (two to four rounds in images, more where paths wind). Several sets of seeds spread at once, which costs
+little more than one.
 """
 
+import warnings
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -17,13 +19,17 @@ from medloop.interaction.engine import StillWanted, require_wanted
 Single: TypeAlias = npt.NDArray[np.float32]
 
 
+class UnsettledWarning(RuntimeWarning):
+    """A solver stopped at its limit before it was done."""
+
+
 def geodesic_distances(
     image: ImageArray,
     seeds: Sequence[BoolArray],
     spacing_mm: Sequence[float],
     *,
     detour_mm: float,
-    rounds: int = 2,
+    rounds: int | None = None,
     wanted: StillWanted = lambda: True,
 ) -> Single:
     """Distance of every voxel to each set of seeds.
@@ -33,11 +39,13 @@ def geodesic_distances(
         seeds: One mask (I, J, K) for each set.
         spacing_mm: Voxel size along I, J, K.
         detour_mm: Millimetres that a difference of 1 between neighbours is worth; 0 measures straight paths.
-        rounds: At most so many times all axes both ways; it stops when nothing becomes shorter.
+        rounds: At most so many times all axes both ways, and an `UnsettledWarning` where distances could still shorten then; None goes
+            on until nothing becomes shorter.
         wanted: Whether the answer is still wanted.
 
     Returns:
-        Shape (sets, I, J, K), float32, in mm; infinite for a set without seeds.
+        Shape (sets, I, J, K), float32, in mm, the shortest over all paths of such steps (to float32's rounding); infinite for a set
+        without seeds.
 
     Raises:
         CancelledError: It is no longer wanted.
@@ -50,13 +58,16 @@ def geodesic_distances(
     axes = [a for a in range(3) if image.shape[1 + a] > 1]
     pictures = image.astype(np.float32)
     steps = {a: _steps(pictures, a, spacing_mm, detour_mm) for a in axes}
-    for _ in range(rounds):
+    done, before = 0, np.empty(0, dtype=np.float32)
+    while not np.array_equal(before, distances):
+        if done == rounds:
+            warnings.warn(f"Distances may be too long: they still shortened in the last of {rounds} rounds", UnsettledWarning, stacklevel=2)
+            break
         before = distances.copy()
         for axis in axes:
             require_wanted(wanted)
             _sweep(np.moveaxis(distances, 1 + axis, 0), steps[axis])
-        if np.array_equal(before, distances):
-            break
+        done += 1
     return distances
 
 

@@ -39,7 +39,9 @@ def get_draft(workspace: WorkspaceHere, assignment: Id) -> Response:
 def patch_draft(workspace: WorkspaceHere, assignment: Id, edit: DraftEdit) -> RevisionView:
     """Save one edit made on the newest revision; 409 with the current revision when it was made on an older one."""
     try:
-        edited = save_patch(workspace, assignment, edit.base_revision, edit.runs, withdraws=edit.withdraws, restores=edit.restores)
+        edited = save_patch(
+            workspace, assignment, edit.base_revision, edit.runs, withdraws=edit.withdraws, restores=edit.restores, locked=edit.locked
+        )
         return RevisionView(revision=edited)
     except ConflictError as error:
         raise_stale(workspace, assignment, edit.base_revision, error)

@@ -1,0 +1,157 @@
+"""How large the mistake is that a prompt points at, as far as the mask alone tells: the scale of what may change.
+
+A click that corrects lies among voxels that are wrong. How far it is to the nearest voxel that is already as the click says
+(its depth) bounds the mistake's half width from above, and whether such voxels lie around it tells a bite or a hole from a
+structure that is missing as a whole.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.geometry import Grid
+from medloop.interaction.prompts import Point, Prompt, exact_voxels
+from medloop.interaction.regions import VoxelBox, Voxels
+
+ENCLOSED = 0.45
+"""Share of directions, of 8 in a plane, that lead into the structure: a straight border fills 3 of 8, a bite more."""
+
+TIMES_CHORD = 2.5
+"""What is no wider than so many depths of a click is a gap between two parts, if these lie on both sides of it."""
+
+MOST_VOXELS = 64
+"""A stroke is told by so many of its voxels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gap:
+    """What a prompt that the mask disobeys points at.
+
+    Attributes:
+        voxels: The prompt's voxels that are wrong, shape (n, 3).
+        depth_mm: From the deepest of them to the nearest voxel that is as the prompt says; infinite where there is none.
+        enclosed: Whether such voxels lie around it, within three times the depth.
+    """
+
+    voxels: Voxels
+    depth_mm: float
+    enclosed: bool
+
+
+def wrong_voxels(prompt: Prompt, mask: MaskArray) -> Voxels:
+    """The prompt's voxels that the mask disobeys, shape (n, 3)."""
+    voxels = exact_voxels(prompt, mask.shape)
+    has = mask[tuple(voxels.T)] == prompt.label
+    wrong: Voxels = voxels[has != getattr(prompt, "positive", True)]
+    return wrong
+
+
+def gap_of(prompt: Prompt, mask: MaskArray, grid: Grid) -> Gap | None:
+    """What a prompt points at; None when the mask obeys it."""
+    voxels = wrong_voxels(prompt, mask)
+    if not len(voxels):
+        return None
+    positive = getattr(prompt, "positive", True)
+    asked = voxels if isinstance(prompt, Point) else voxels[:: max(1, len(voxels) // MOST_VOXELS)]
+    depths = nearest_mm(mask, prompt.label, positive, asked, grid)
+    if not np.isfinite(depths).all():
+        return Gap(voxels, np.inf, False)
+    depth, deepest = float(depths.max()), asked[int(depths.argmax())]
+    return Gap(voxels, depth, _enclosed(mask, prompt.label, positive, deepest, depth, grid))
+
+
+def nearest_mm(mask: MaskArray, label: int, positive: bool, voxels: Voxels, grid: Grid) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Distance of each voxel to the nearest one that has (or, if not `positive`, lacks) a label; looks as far as it must."""
+    from scipy.spatial import cKDTree
+
+    spacing = np.array(grid.spacing_mm)
+    low, high = voxels.min(axis=0), voxels.max(axis=0) + 1
+    finest = min(mm for n, mm in zip(grid.shape, grid.spacing_mm, strict=True) if n > 1) if max(grid.shape) > 1 else spacing[0]
+    reach_mm = 6 * finest
+    while True:
+        steps = np.ceil(reach_mm / spacing).astype(int)
+        a, z = np.maximum(low - steps, 0), np.minimum(high + steps, mask.shape)
+        part = mask[tuple(slice(x, y) for x, y in zip(a, z, strict=True))]
+        places = np.argwhere(_border(part == label if positive else part != label))
+        whole = bool((a == 0).all() and (z == mask.shape).all())
+        if len(places):
+            found = cKDTree((places + a) * spacing).query(voxels * spacing)[0]
+            if whole or float(found.max()) <= reach_mm:
+                return np.asarray(found, dtype=np.float64)
+        elif whole:
+            return np.full(len(voxels), np.inf)
+        reach_mm *= 3
+
+
+def between_parts(has: BoolArray, chord_mm: float, spacing_mm: Sequence[float]) -> BoolArray:
+    """Where what is right lies on both sides along an axis, no further apart than a chord; shape of `has`, which counts too."""
+    from scipy import ndimage
+
+    found = has.copy()
+    there = has.astype(np.uint8)
+    for axis, mm in enumerate(spacing_mm):
+        length = min(int(chord_mm / mm) + 2, 2 * has.shape[axis] - 1)
+        if has.shape[axis] < 3:
+            continue
+        length += 1 - length % 2
+        line = ndimage.maximum_filter1d(there, length, axis=axis, mode="constant")
+        found |= ndimage.minimum_filter1d(line, length, axis=axis, mode="constant", cval=1) > 0
+    return found
+
+
+def box_around(voxels: Voxels, reach_mm: float, grid: Grid) -> VoxelBox:
+    """The box of voxels with a margin, within the image."""
+    steps = np.minimum(np.ceil(reach_mm / np.array(grid.spacing_mm)), grid.shape).astype(int)
+    low, high = np.maximum(voxels.min(axis=0) - steps, 0).tolist(), np.minimum(voxels.max(axis=0) + 1 + steps, grid.shape).tolist()
+    return (low[0], low[1], low[2]), (high[0], high[1], high[2])
+
+
+def _border(inside: BoolArray) -> BoolArray:
+    """Voxels with a face to the outside: only these can be the nearest to a voxel that lies there."""
+    core = np.zeros_like(inside)
+    core[tuple(slice(1, -1) if n > 2 else slice(None) for n in inside.shape)] = True
+    core &= inside
+    for axis, length in enumerate(inside.shape):
+        if length > 2:
+            middle = tuple(slice(1, -1) if a == axis else slice(None) for a in range(3))
+            both = np.take(inside, range(length - 2), axis=axis) & np.take(inside, range(2, length), axis=axis)
+            core[middle] &= both
+    rim: BoolArray = inside & ~core
+    return rim
+
+
+def _enclosed(mask: MaskArray, label: int, positive: bool, voxel: Voxels, depth_mm: float, grid: Grid) -> bool:
+    """Whether most directions of some plane through a voxel, or both ways across a slice, lead to what is as the prompt says."""
+    spacing, reach = np.array(grid.spacing_mm), 3 * depth_mm
+    axes = [axis for axis in range(3) if grid.shape[axis] > 1]
+    hits = {
+        way: _meets(mask, label, positive, voxel, np.array(way), spacing, reach)
+        for way in product((-1, 0, 1), repeat=3)
+        if _used(way, axes)
+    }
+    for normal in range(3):
+        plane = [way for way in hits if way[normal] == 0]
+        if len(plane) == 8 and np.mean([hits[way] for way in plane]) >= ENCLOSED:
+            return True
+    return any(hits[_unit(axis, 1)] and hits[_unit(axis, -1)] for axis in axes)
+
+
+def _meets(
+    mask: MaskArray, label: int, positive: bool, voxel: Voxels, way: Voxels, spacing: Sequence[float] | Voxels, reach_mm: float
+) -> bool:
+    step_mm = float(np.linalg.norm(way * np.array(spacing)))
+    places = voxel + np.arange(1, max(1, int(reach_mm / step_mm)) + 1)[:, None] * way
+    places = places[((places >= 0) & (places < mask.shape)).all(axis=1)]
+    return bool(((mask[tuple(places.T)] == label) == positive).any())
+
+
+def _used(way: tuple[int, ...], axes: Sequence[int]) -> bool:
+    return any(way) and all(step == 0 or axis in axes for axis, step in enumerate(way))
+
+
+def _unit(axis: int, step: int) -> tuple[int, int, int]:
+    i, j, k = (step if a == axis else 0 for a in range(3))
+    return i, j, k
