@@ -1,5 +1,7 @@
 """Projects change after they were made: settings, texts, labels; what was annotated before stays true."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -235,3 +237,11 @@ def test_a_label_is_found_in_both_unicode_forms_and_with_blanks_around(pool: Wor
     configure(pool, task=TaskChange(renamed={"Le\u0301sion": "e\u0301"}, colours={"e\u0301 ": "#405060"}))
     last = pool.reload().task.labels[-1]
     assert (last.name, last.colour) == ("\u00e9", "#405060")
+
+
+def test_an_export_notes_labels_that_came_later_in_plain_words(make_workspace: MakeWorkspace, tmp_path: Path):
+    labelled = make_workspace(["train", "train"], labelled=2)
+    configure(labelled, task=TaskChange(added=["cyst"]))
+    notes = export_project(labelled.reload(), tmp_path / "out", "nnunet").notes
+    assert any("annotated before the label 'cyst' was added" in note for note in notes)
+    assert not any(note.startswith("note") for note in notes), "who prints them says that they are notes"
