@@ -286,3 +286,11 @@ def test_a_model_in_use_proposes_on_the_case_that_is_opened(make_workspace: Make
     with workspace.store.read() as tx:
         assert tx.get(Model, left.prediction.model_id).index == 1
         assert tx.count(Annotation) == 3
+
+
+def test_the_table_of_models_shows_no_interval_of_fewer_patients_than_one_holds_for(project: Workspace) -> None:
+    model = trained(project, 1)
+    add_evaluation(project, model, "test", 1, dict.fromkeys(TESTS[:2], 0.8))  # stored with an interval, as older versions did
+    assert (line(project, 1).score, line(project, 1).low, line(project, 1).high) == (pytest.approx(0.8), None, None)
+    add_evaluation(project, model, "test", 1, dict.fromkeys(TESTS, 0.8))
+    assert line(project, 1).low is not None

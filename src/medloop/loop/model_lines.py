@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from medloop.core.records import Evaluation, LiveChoice, Model, Snapshot, Split
+from medloop.loop.evaluated import shown_interval
 from medloop.loop.workspace import Workspace
 from medloop.metrics.succession import Comparison
 from medloop.store.lineage import Learned
@@ -103,6 +104,7 @@ def _line(
 ) -> ModelLine:
     is_live = live is not None and live.id == model.id
     learned = len(tx.get(Snapshot, model.snapshot_id).annotation_ids)
+    interval = shown_interval(tx, score) if score else None
     return ModelLine(
         id=model.id,
         index=model.index,
@@ -112,8 +114,8 @@ def _line(
         cases=int(model.metrics.get("annotated_cases", learned)),
         learned=learned,
         score=score.mean if score else None,
-        low=score.low if score else None,
-        high=score.high if score else None,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
         score_split=score.split if score else "",
         live=is_live,
         pinned=is_live and pinned,

@@ -220,7 +220,7 @@ def _pool(workspace: Workspace, tx: Reader) -> list[Case]:
     from medloop.loop.pools import COMPARING
     from medloop.query.strategies import strategy
 
-    cases = {c.id: c for c in tx.unanswered_cases(["train", "audit"])}
+    cases = {c.id: c for c in tx.unanswered_cases(["train", "audit"], exclude_open=False)}
     answers = sorted(tx.current_annotations(splits=["train"]), key=lambda a: a.created_at)
     compared = answers if strategy(workspace.settings.strategy).needs & COMPARING else answers[-ALIKE:]
     cases |= {a.case_id: tx.get(Case, a.case_id) for a in compared}
