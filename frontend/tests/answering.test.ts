@@ -5,6 +5,7 @@ import { brushRadiusMm, oneKeyAnswers, tool } from "../src/state/display";
 import { keptEffort } from "../src/state/effort";
 import { dismissPassing, notices } from "../src/state/notices";
 import type { CaseSession, Hand } from "../src/state/session";
+import { rename } from "../src/state/person";
 import { LOOK_MS } from "../src/state/sight";
 import { beginGesture } from "../src/tools/gestures";
 import { pressKey } from "../src/tools/keys";
@@ -115,15 +116,48 @@ describe("submitting", () => {
     expect([session.hand, session.draft.value!.canUndo.value, verbs()]).toEqual([null, true, ["submit"]]);
   });
 
-  test("waits for the answer to a gesture, and stops when it was refused", async () => {
+  test("waits for a new press while the answer to a gesture is out, because nobody has seen it", async () => {
     const session = seen(opened());
     session.queue = { flushed: async () => undefined, revision: 0, pending: 0, close: () => undefined } as never;
     attachRefiner(session, session.draft.value!, async () => undefined);
     reply = ({ path }) => (path.endsWith("/prompts") ? { status: 422, json: { error: { code: "input", message: "No", remedy: "" } } } : { json: {} });
     give(session, { kind: "point", voxel: [1, 1, 0], label: 1, positive: true });
     press(session, "Enter");
+    expect(words()).toContain("still being answered, so nothing was submitted");
     await turn();
-    expect([verbs(), words()]).toEqual([[], expect.stringContaining("was not answered")]);
+    expect([verbs(), session.refining.value]).toEqual([[], false]);
+    press(session, "Enter");
+    await turn();
+    expect(verbs()).toEqual(["submit"]);
+  });
+
+  test("says which labels were on the screen, so that one added since is not spoken of", async () => {
+    const session = seen(opened());
+    session.project.task_version = 7;
+    await submitSession(session);
+    expect(asked[0]!.body!.task_version).toBe(7);
+    const tagged = seen(sessionOf(null, headerOf(SHAPE), { ...projectOf("classification"), task_version: 8 }));
+    tagged.tag.value = 2;
+    await submitSession(tagged);
+    expect([asked.at(-1)!.body!.tag, asked.at(-1)!.body!.task_version]).toEqual([2, 8]);
+  });
+
+  test("whose answer was lost is believed only where the case was submitted, not where it was closed in another way", async () => {
+    for (const [state, closed] of [["submitted", true], ["skipped", false]] as const) {
+      const session = seen(opened());
+      asked.length = 0;
+      reply = () => (asked.length === 1 ? { status: 503, json: {} } : { status: 409, json: { error: { code: "wrong_state", message: `This assignment is ${state}, not open`, remedy: "open the case again" } } });
+      await submitSession(session);
+      expect([session.closed, words().includes("not open")]).toEqual([closed, !closed]);
+    }
+  });
+
+  test("is not taken back under another name", async () => {
+    await submitSession(seen(opened()));
+    rename("Ada");
+    await undoSubmission();
+    rename("local");
+    expect([verbs(), words()]).toEqual([["submit"], expect.stringContaining("No submission of this visit")]);
   });
 
   test("is refused with half of the outermost points clicked", async () => {

@@ -89,6 +89,11 @@ def test_an_evaluation_annotation_is_replaced_only_after_two_questions(annotated
     with workspace.store.read() as tx:
         assert len(tx.find(Annotation)) == 1
     page.keyboard.press("Enter")
+    page.get_by_test_id("replace").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")  # the same key again answers the second question with no
+    expect(page.get_by_test_id("replace-dialog")).to_have_count(0)
+    page.keyboard.press("Enter")
     page.get_by_test_id("replace").dblclick()
     expect(page.get_by_test_id("replace-again")).to_be_visible()
     page.get_by_test_id("replace-again").click(delay=20)
