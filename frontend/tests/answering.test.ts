@@ -6,6 +6,7 @@ import { keptEffort } from "../src/state/effort";
 import { dismissPassing, notices } from "../src/state/notices";
 import type { CaseSession, Hand } from "../src/state/session";
 import { rename } from "../src/state/person";
+import { route } from "../src/state/router";
 import { LOOK_MS } from "../src/state/sight";
 import { beginGesture } from "../src/tools/gestures";
 import { pressKey } from "../src/tools/keys";
@@ -150,6 +151,27 @@ describe("submitting", () => {
       await submitSession(session);
       expect([session.closed, words().includes("not open")]).toEqual([closed, !closed]);
     }
+  });
+
+  test("says that it replaces only what it does replace: two people's annotations stand side by side", async () => {
+    const by = (annotator: string, origin: "human" | "imported" = "human") => ({ annotation_id: "n0", annotator, origin, at: null });
+    const said: string[] = [];
+    for (const more of [{ standing: by("Ada") }, { standing: by("local") }, { standing: by("imported", "imported") }, { standing: by("Ada"), evaluation: true }, {}]) {
+      dismissPassing();
+      notices.value = [];
+      await submitSession(seen(opened(more)));
+      said.push(words());
+    }
+    const replaced = "Annotated case_012, in place of the annotation before";
+    expect(said).toEqual(["Annotated case_012, beside another annotation", replaced, replaced, replaced, "Annotated case_012"]);
+  });
+
+  test("is not taken back from another project", async () => {
+    await submitSession(seen(opened()));
+    route.value = { view: "worklist", project: "p2" };
+    await undoSubmission();
+    route.value = { view: "projects" };
+    expect(verbs()).toEqual(["submit"]);
   });
 
   test("is not taken back under another name", async () => {

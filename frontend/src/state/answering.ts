@@ -131,13 +131,14 @@ function leave(session: CaseSession): void {
 
 function offerUndo(session: CaseSession, seconds: number): void {
   last = { project: session.project.id, assignment: session.assignmentId, caseId: session.header.id, person: annotatorName.value, seconds };
-  const { standing } = session.opened.assignment;
-  offer(`Annotated ${session.header.name}${standing ? ", in place of the annotation before" : ""}`, "Undo", () => void undoSubmission());
+  const beside = session.opened.assignment.standing ? ", beside another annotation" : "";
+  offer(`Annotated ${session.header.name}${session.replacesStanding ? ", in place of the annotation before" : beside}`, "Undo", () => void undoSubmission());
 }
 
 /** The last submission of this visit is withdrawn, and its draft is on the screen again. */
 export async function undoSubmission(): Promise<void> {
-  const taken = last?.person === annotatorName.value ? last : null;
+  const here = route.value.view === "projects" ? last?.project : route.value.project;
+  const taken = last?.person === annotatorName.value && last.project === here ? last : null;
   last = null;
   if (!taken) return tell("info", "No submission of this visit to take back");
   try {

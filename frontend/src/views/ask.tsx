@@ -1,5 +1,5 @@
 /** The questions that the annotation view asks: why skip or flag, and what to do when the draft went apart. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { closeWithout, submitSession } from "../state/answering";
 import { takeOnTop, takeSaved } from "../state/conflicts";
 import type { CaseSession } from "../state/session";
@@ -59,7 +59,7 @@ export function ReasonDialog({ session, verb, onClose }: { session: CaseSession;
 export function ReplaceDialog({ session }: { session: CaseSession }) {
   const [again, setAgain] = useState(false);
   const kept = useRef<HTMLButtonElement>(null);
-  useEffect(() => void (again && kept.current?.focus()), [again]); // the key that answered the first question must not answer the second
+  useLayoutEffect(() => void (again && kept.current?.focus()), [again]); // the key that answered the first question must not answer the second
   const message = session.replacing.value;
   if (message === null) return null;
   const { evaluation } = session.opened.assignment;
