@@ -168,6 +168,14 @@ def test_after_a_worse_model_the_next_one_is_held_against_the_one_in_use(project
     assert (third.comparison.with_index, third.comparison.verdict, live(project)) == (1, "better", 3)
 
 
+def test_who_pinned_a_model_is_told_by_name(project: Workspace) -> None:
+    judged(project, trained(project, 1), 0.8)
+    use_model(project, 1, actor=annotator_named(project, "宮崎").id)
+    assert line(project, 1).note == "model 1 was pinned by 宮崎"
+    use_automatic(project, actor=annotator_named(project, "宮崎").id)
+    assert line(project, 1).note.startswith("宮崎 gave the choice back")
+
+
 def test_a_pinned_model_stays_until_the_choice_is_given_back(project: Workspace) -> None:
     judged(project, trained(project, 1), 0.8)
     judged(project, trained(project, 2), 0.9)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from medloop.core.errors import NotFoundError
-from medloop.core.records import EVALUATION_SPLITS, Evaluation, LiveChoice, Model, Snapshot, Split, new_id, now
+from medloop.core.records import EVALUATION_SPLITS, Annotator, Evaluation, LiveChoice, Model, Snapshot, Split, new_id, now
 from medloop.loop.predicting import ask_evaluation_of, ask_predictions_of, ask_query
 from medloop.loop.workspace import Workspace
 from medloop.metrics.succession import Comparison, compare
@@ -100,7 +100,7 @@ def use_model(workspace: Workspace, index: int, *, actor: str) -> Model:
     """
     with workspace.store.write(actor) as tx:
         model = model_of_index(tx, index)
-        _decide(tx, model, model, f"model {index} was pinned by {actor}", pinned=True, verb="pin")
+        _decide(tx, model, model, f"model {index} was pinned by {_called(tx, actor)}", pinned=True, verb="pin")
     ask_predictions_of(workspace, model)
     return model
 
@@ -117,7 +117,7 @@ def use_automatic(workspace: Workspace, *, actor: str) -> Model:
             raise NotFoundError("There is no model yet", remedy="train one with: medloop train")
         if choice is None or not choice.pinned:
             return model
-        _decide(tx, model, model, f"{actor} gave the choice back: model {model.index} is in use", pinned=False, verb="unpin")
+        _decide(tx, model, model, f"{_called(tx, actor)} gave the choice back: model {model.index} is in use", pinned=False, verb="unpin")
         later = [learned.model for learned in tx.learned_models() if _knows_more(tx, learned.model, model)]
     ask_predictions_of(workspace, model)
     for one in later:
@@ -170,6 +170,12 @@ def _same_truth(tx: Reader, newer: Model, older: Model, split: Split) -> bool:
 def _source(splits: Sequence[str]) -> str:
     words = " and ".join(splits)
     return f"{words} cases, which also chose the weights" if "validation" in splits else f"{words} cases"
+
+
+def _called(tx: Reader, actor: str) -> str:
+    """The name of a person, where the actor is one."""
+    person = next(iter(tx.find(Annotator, where={"id": actor})), None)
+    return person.name if person is not None else actor
 
 
 def _reason(model: Model, live: Model, found: Comparison | None, *, pinned: bool) -> str:
