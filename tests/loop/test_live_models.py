@@ -1,5 +1,6 @@
 """Which model is in use: by what it learned from, by the same patients, or by a person."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from medloop.loop.project import Project
 from medloop.loop.proposals import run_prediction
 from medloop.loop.reporting import report_html
 from medloop.loop.rounds import start_training
-from medloop.loop.standing_models import choose_live, keep_unjudged, place_trained, use_automatic, use_model
+from medloop.loop.standing_models import choose_live, compare_models, keep_unjudged, place_trained, use_automatic, use_model
 from medloop.loop.training import run_training
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
@@ -286,3 +287,23 @@ def test_a_model_in_use_proposes_on_the_case_that_is_opened(make_workspace: Make
     with workspace.store.read() as tx:
         assert tx.get(Model, left.prediction.model_id).index == 1
         assert tx.count(Annotation) == 3
+
+
+def test_models_are_compared_over_the_labels_that_both_know(project: Workspace) -> None:
+    older, newer = trained(project, 1), trained(project, 2)
+    add_evaluation(project, older, "test", 1, dict.fromkeys(TESTS, 0.8))
+    add_evaluation(project, newer, "test", 2, dict.fromkeys(TESTS, 0.8))
+    with project.store.write("worker") as tx:  # a label that was added later, which the newer model hardly knows yet
+        (told,) = tx.current_evaluations(model_id=newer.id)
+        tx.add(replace(told, id=new_id("evaluation"), per_case={i: {**s, "late": 0.1} for i, s in told.per_case.items()}, mean=0.45))
+    with project.store.read() as tx:
+        found = compare_models(tx, newer, older)
+    assert found is not None
+    assert (found.difference, found.verdict) == (0.0, "no difference shown")
+
+
+def test_a_kept_interval_of_three_patients_is_shown_nowhere(project: Workspace) -> None:
+    judged(project, trained(project, 1), 0.8, cases=TESTS[:3])
+    found = line(project, 1)
+    assert (found.score, found.low, found.high) == (pytest.approx(0.8), None, None)
+    assert found.interval_words == "no interval: 3 patients, at least 5 needed"

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from medloop.core.records import Evaluation, LiveChoice, Model, Snapshot, Split
+from medloop.loop.evaluated import shown_interval
 from medloop.loop.workspace import Workspace
+from medloop.metrics.intervals import Interval, interval_words
 from medloop.metrics.succession import Comparison
 from medloop.store.lineage import Learned
 from medloop.store.reader import Reader
@@ -39,6 +41,7 @@ class ModelLine:
         note: Why it is in use or not, in words; "" where nothing was decided about it.
         comparison: With the model in use when it was judged; None where there was none.
         nothing_new: Whether an older model learned from the same annotations: it is no further evidence.
+        score_note: Why the score has no interval; "" where it has one, or without a score.
     """
 
     id: str
@@ -57,6 +60,12 @@ class ModelLine:
     note: str
     comparison: ComparisonLine | None
     nothing_new: bool
+    score_note: str = ""
+
+    @property
+    def interval_words(self) -> str:
+        """The interval of the score, or why there is none."""
+        return interval_words(Interval(self.score or 0.0, self.low, self.high, note=self.score_note))
 
 
 def list_models(workspace: Workspace) -> tuple[ModelLine, ...]:
@@ -87,11 +96,6 @@ def best_scores(evaluations: Sequence[Evaluation]) -> dict[str, Evaluation]:
     return found
 
 
-def score_words(mean: float, low: float | None, high: float | None) -> str:
-    """A score with its interval, or without one."""
-    return f"{mean:.3f}" if low is None or high is None else f"{mean:.3f} ({low:.3f} to {high:.3f})"
-
-
 def _repeats(learned: Sequence[Learned]) -> set[str]:
     """Models whose annotations an older one had learned."""
     first: dict[str, str] = {}
@@ -102,6 +106,7 @@ def _line(
     tx: Reader, model: Model, score: Evaluation | None, choice: LiveChoice | None, *, repeat: bool, live: Model | None, pinned: bool
 ) -> ModelLine:
     is_live = live is not None and live.id == model.id
+    shown = shown_interval(tx, score) if score else None
     learned = len(tx.get(Snapshot, model.snapshot_id).annotation_ids)
     return ModelLine(
         id=model.id,
@@ -112,14 +117,15 @@ def _line(
         cases=int(model.metrics.get("annotated_cases", learned)),
         learned=learned,
         score=score.mean if score else None,
-        low=score.low if score else None,
-        high=score.high if score else None,
+        low=shown.low if shown else None,
+        high=shown.high if shown else None,
         score_split=score.split if score else "",
         live=is_live,
         pinned=is_live and pinned,
         note=choice.reason if choice else "",
         comparison=_comparison(choice.comparison) if choice and choice.comparison else None,
         nothing_new=repeat,
+        score_note=shown.note if shown else "",
     )
 
 
