@@ -307,3 +307,24 @@ def test_a_kept_interval_of_three_patients_is_shown_nowhere(project: Workspace) 
     found = line(project, 1)
     assert (found.score, found.low, found.high) == (pytest.approx(0.8), None, None)
     assert found.interval_words == "no interval: 3 patients, at least 5 needed"
+
+
+def test_a_model_is_not_said_to_be_in_use_after_another_was_pinned_and_given_back(project: Workspace) -> None:
+    for index in (1, 2):
+        judged(project, trained(project, index), 0.8)
+    assert line(project, 1).note == "was in use until model 2 took its place"
+    use_model(project, 1, actor="Ann")
+    assert line(project, 1).note == "model 1 was pinned by Ann"
+    assert line(project, 2).note.startswith("was in use until model 1 took its place; ")
+    use_automatic(project, actor="Ann")
+    assert line(project, 1).note == "was in use until model 2 took its place"
+    found = line(project, 2)
+    assert found.note.startswith("Ann gave the choice back: model 2 is in use; +0.001 against model 1 on 8 patients")
+    assert found.comparison is not None
+
+
+def test_a_model_that_was_kept_out_does_not_say_that_a_model_replaced_since_stays_in_use(project: Workspace) -> None:
+    for index, score in ((1, 0.8), (2, 0.5), (3, 0.9)):
+        judged(project, trained(project, index), score)
+    assert line(project, 2).note.startswith("model 1 stays in use, model 2 is worse: ")
+    assert line(project, 2).note.endswith("(at that time; model 3 is in use now)")

@@ -168,7 +168,8 @@ def _reason(decision: Decision, score: float, deferral: Deferral, good: float, h
     if decision == "accept" and accept.above == -inf:
         return f"{score:.3f}, and accepting everything lets through at most {accept.risk:.0%} of all cases below {good:g}"
     if decision == "accept":
-        return f"{score:.3f} is above {accept.above:.3f}: accepting such cases lets through at most {accept.risk:.0%} of all cases below {good:g}"
+        share = f"at most {accept.risk:.0%} of all cases below {good:g}"
+        return f"{score:.3f} is above {accept.above:.3f}: accepting such cases lets through {share}"
     if decision == "review":
         return f"{score:.3f} is not above {accept.above:.3f}: it may well be below {good:g}"
     return f"{score:.3f} is not above {second.above:.3f}: it may well be below {hard:g}"

@@ -79,10 +79,18 @@ def model_lines(tx: Reader) -> tuple[ModelLine, ...]:
     learned, live, choices = tx.learned_models(), tx.live_model(), tx.find(LiveChoice)
     scores = best_scores(tx.current_evaluations())
     pinned = bool(choices) and choices[-1].pinned
-    notes = {choice.judged_id: choice for choice in choices}  # the last one about each model
+    indices = {one.model.id: one.model.index for one in learned}
     repeats = _repeats(learned)
     lines = [
-        _line(tx, one.model, scores.get(one.model.id), notes.get(one.model.id), repeat=one.model.id in repeats, live=live, pinned=pinned)
+        _line(
+            tx,
+            one.model,
+            scores.get(one.model.id),
+            _said(choices, one.model.id, indices),
+            repeat=one.model.id in repeats,
+            live=live,
+            pinned=pinned,
+        )
         for one in learned
     ]
     return tuple(sorted(lines, key=lambda line: line.index))
@@ -102,9 +110,31 @@ def _repeats(learned: Sequence[Learned]) -> set[str]:
     return {one.model.id for one in learned if first.setdefault(one.digest, one.model.id) != one.model.id}
 
 
-def _line(
-    tx: Reader, model: Model, score: Evaluation | None, choice: LiveChoice | None, *, repeat: bool, live: Model | None, pinned: bool
-) -> ModelLine:
+@dataclass(frozen=True)
+class _Said:
+    """What the decisions say of a model today."""
+
+    note: str
+    comparison: Comparison | None
+
+
+def _said(choices: Sequence[LiveChoice], model_id: str, indices: Mapping[str, int]) -> _Said:
+    """The last decision about a model, brought up to date: what was in use once is not said to be in use now."""
+    about = [n for n, choice in enumerate(choices) if choice.judged_id == model_id]
+    if not about:
+        return _Said("", None)
+    compared = [choices[n].comparison for n in about if choices[n].comparison]
+    comparison = Comparison.from_json(compared[-1]) if compared else None
+    last = choices[about[-1]]
+    later = [choice.model_id for choice in choices[about[-1] + 1 :] if choice.model_id != model_id]
+    note = f"was in use until model {indices[later[0]]} took its place" if last.model_id == model_id and later else last.reason
+    if last.model_id != model_id and choices[-1].model_id != last.model_id:
+        note += f" (at that time; model {indices[choices[-1].model_id]} is in use now)"
+    extra = f"; {comparison.text}" if comparison and comparison.text not in note else ""
+    return _Said(note + extra, comparison)
+
+
+def _line(tx: Reader, model: Model, score: Evaluation | None, said: _Said, *, repeat: bool, live: Model | None, pinned: bool) -> ModelLine:
     is_live = live is not None and live.id == model.id
     shown = shown_interval(tx, score) if score else None
     learned = len(tx.get(Snapshot, model.snapshot_id).annotation_ids)
@@ -122,13 +152,12 @@ def _line(
         score_split=score.split if score else "",
         live=is_live,
         pinned=is_live and pinned,
-        note=choice.reason if choice else "",
-        comparison=_comparison(choice.comparison) if choice and choice.comparison else None,
+        note=said.note,
+        comparison=_comparison(said.comparison) if said.comparison else None,
         nothing_new=repeat,
         score_note=shown.note if shown else "",
     )
 
 
-def _comparison(stored: Mapping[str, object]) -> ComparisonLine:
-    found = Comparison.from_json(stored)
+def _comparison(found: Comparison) -> ComparisonLine:
     return ComparisonLine(found.with_index, found.difference, found.low, found.high, found.patients, found.verdict, found.text)
