@@ -97,7 +97,7 @@ def predict_case(
 ) -> Prediction:
     """Predict one case and store the result; a prediction that already exists is returned."""
     with workspace.store.read() as tx:
-        before = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1)
+        before = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1, descending=True)
     if before:
         return before[0]
     rng = generator(workspace.settings.seed, "predict", model.index, case.name)
@@ -115,7 +115,7 @@ def predict_case(
         earlier=_earlier_mask(workspace, model, case),
     )
     with workspace.store.write("worker") as tx:
-        again = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1)
+        again = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1, descending=True)
         if again:
             return again[0]
         tx.add(prediction, verb="predict")

@@ -139,11 +139,14 @@ def model_of_index(tx: Reader, index: int) -> Model:
 
 
 def compare_models(tx: Reader, newer: Model, older: Model) -> Comparison | None:
-    """Both models on the same test and audit cases, or on validation cases where there are no others; None without shared ones."""
+    """Both models on the same test and audit cases, or on validation cases where there are no others; None without shared ones.
+
+    Of each case only the labels that both were scored on count: one of them may not know a label that was added later.
+    """
     first, second = _scored(tx, newer), _scored(tx, older)
     for splits in (FAIR_SPLITS, ("validation",)):
         used = [s for s in splits if s in first and s in second and _same_truth(tx, newer, older, s)]
-        pairs = [(case_id, a, second[s][case_id]) for s in used for case_id, a in first[s].items() if case_id in second[s]]
+        pairs = [pair for s in used for pair in paired_scores(first[s], second[s])]
         if pairs:
             known = tx.patients_of([case_id for case_id, _, _ in pairs])
             patients = [known[case_id][1] for case_id, _, _ in pairs]
@@ -152,13 +155,18 @@ def compare_models(tx: Reader, newer: Model, older: Model) -> Comparison | None:
     return None
 
 
-def _scored(tx: Reader, model: Model) -> dict[Split, dict[str, float]]:
-    """Split → case id → score."""
-    return {e.split: _cases(e) for e in tx.current_evaluations(model_id=model.id)}
+def paired_scores(first: Evaluation, second: Evaluation) -> list[tuple[str, float, float]]:
+    """(case id, score of the first, score of the second) of the cases that both scored, over the labels that both know."""
+    pairs = []
+    for case_id, ours in first.per_case.items():
+        theirs = second.per_case.get(case_id, {})
+        if shared := sorted(ours.keys() & theirs.keys()):
+            pairs.append((case_id, float(np.mean([ours[name] for name in shared])), float(np.mean([theirs[name] for name in shared]))))
+    return pairs
 
 
-def _cases(evaluation: Evaluation) -> dict[str, float]:
-    return {case_id: float(np.mean(list(by_label.values()))) for case_id, by_label in evaluation.per_case.items() if by_label}
+def _scored(tx: Reader, model: Model) -> dict[Split, Evaluation]:
+    return {e.split: e for e in tx.current_evaluations(model_id=model.id)}
 
 
 def _same_truth(tx: Reader, newer: Model, older: Model, split: Split) -> bool:
