@@ -32,7 +32,7 @@ def test_each_case_gets_its_decision_and_a_reason_the_worst_first(make_workspace
     assert [(c.name, c.decision) for c in found.cases] == [("case12", "second expert"), ("case11", "review"), ("case10", "accept")]
     assert (found.accept.above, found.second.above) == (0.65, 0.35)
     assert found.cases[0].reason == "0.100 is not above 0.350: it may well be below 0.4"
-    assert "at most 10% below 0.7" in found.cases[2].reason
+    assert "at most 10% of all cases below 0.7" in found.cases[2].reason
 
 
 def test_the_curve_is_measured_on_the_evaluated_cases(make_workspace: MakeWorkspace) -> None:

@@ -316,6 +316,11 @@ def test_models_are_compared_over_the_labels_that_both_know(project: Workspace) 
         found = compare_models(tx, newer, older)
     assert found is not None
     assert (found.difference, found.verdict) == (0.0, "no difference shown")
+    first, second = progress(project).curve
+    assert (first.warning, second.warning) == (
+        "scored without late, unlike other points of this curve: not to be compared with them",
+        "",
+    )
 
 
 def test_a_kept_interval_of_three_patients_is_shown_nowhere(project: Workspace) -> None:

@@ -1,6 +1,6 @@
 """What the progress page shows: the learning curve, speed, expected quality of the pool, models, rounds, advice."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +34,7 @@ class CurvePoint:
         low, high: None where there are too few patients for an interval.
         note: Why there is no interval; "" where there is one.
         leaning: Cases whose annotation leans on a model's proposal; see `medloop.loop.independence`.
-        warning: What that does to the score, in words; "" where there are none.
+        warning: What that does to the score, and labels that other points were scored on and this was not, in words; "" for neither.
     """
 
     model_index: int
@@ -165,10 +165,25 @@ def _curve(tx: Reader, models: Sequence[Model]) -> list[CurvePoint]:
     by_id, order = {m.id: m.index for m in models}, {m.id: place for place, m in enumerate(models)}
     judged = [e for e in tx.current_evaluations() if e.model_id in by_id]
     evaluations = sorted(judged, key=lambda e: (e.split, order[e.model_id]))
-    return [_curve_point(e, by_id[e.model_id], shown_interval(tx, e)) for e in evaluations]
+    scored = {split: _labels(*(e for e in evaluations if e.split == split)) for split in {e.split for e in evaluations}}
+    return [_curve_point(e, by_id[e.model_id], shown_interval(tx, e), scored[e.split] - _labels(e)) for e in evaluations]
 
 
-def _curve_point(evaluation: Evaluation, index: int, interval: Interval) -> CurvePoint:
+def _labels(*evaluations: Evaluation) -> set[str]:
+    """Names of the labels that were scored."""
+    return {name for e in evaluations for by_label in e.per_case.values() for name in by_label}
+
+
+def _warning(evaluation: Evaluation, unscored: Collection[str]) -> str:
+    """What makes a score say something else than it seems to, in words."""
+    leaning = leaning_words(len(evaluation.leaning), len(evaluation.per_case))
+    lacking = (
+        f"scored without {', '.join(sorted(unscored))}, unlike other points of this curve: not to be compared with them" if unscored else ""
+    )
+    return "; ".join(filter(None, (leaning, lacking)))
+
+
+def _curve_point(evaluation: Evaluation, index: int, interval: Interval, unscored: Collection[str]) -> CurvePoint:
     return CurvePoint(
         model_index=index,
         labelled_cases=evaluation.labelled_cases,
@@ -181,7 +196,7 @@ def _curve_point(evaluation: Evaluation, index: int, interval: Interval) -> Curv
         selected=evaluation.selected,
         note=interval.note,
         leaning=len(evaluation.leaning),
-        warning=leaning_words(len(evaluation.leaning), len(evaluation.per_case)),
+        warning=_warning(evaluation, unscored),
     )
 
 

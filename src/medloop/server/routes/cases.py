@@ -26,7 +26,7 @@ def list_cases(
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> CasePage:
-    """The worklist: cases by name, with how far each one is, and why it was skipped or flagged."""
+    """The worklist: cases by name in natural order, searched in any script and letter case, how far each is, and why it was left out."""
     with workspace.store.read() as tx:
         total = tx.worklist_total(state=state, search=search)
         rows = tx.worklist(state=state, search=search, limit=limit, offset=offset)
