@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { closeWithout, submitSession, undoSubmission } from "../src/state/answering";
 import { attachRefiner, give } from "../src/state/refining";
 import { brushRadiusMm, oneKeyAnswers, tool } from "../src/state/display";
+import { keptEffort } from "../src/state/effort";
 import { dismissPassing, notices } from "../src/state/notices";
 import type { CaseSession, Hand } from "../src/state/session";
 import { LOOK_MS } from "../src/state/sight";
@@ -147,7 +148,9 @@ describe("submitting", () => {
     expect([asked[1]!.body!.replace, session.closed]).toEqual([true, true]);
   });
 
-  test("offers to take it back, once", async () => {
+  test("offers to take it back, once, with the seconds that it took", async () => {
+    const kept = new Map<string, string>();
+    (globalThis as { localStorage?: unknown }).localStorage = { getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, text: string) => void kept.set(key, text), removeItem: (key: string) => kept.delete(key) };
     const session = seen(opened());
     await submitSession(session);
     const toast = notices.value.find(({ action }) => action)!;
@@ -158,6 +161,7 @@ describe("submitting", () => {
     await undoSubmission();
     expect(asked.map(({ method, path }) => `${method} ${path}`).slice(1)).toEqual(["POST /api/v1/projects/p1/assignments/a1/undo"]);
     expect(location.hash).toBe("#/p/p1/case/c1");
+    expect(keptEffort("a2")).toBeCloseTo(asked[0]!.body!.effort_seconds as number, 5);
   });
 });
 

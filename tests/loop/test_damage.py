@@ -1,16 +1,19 @@
 """One damaged or missing blob of an annotated case is named and left out; everything else goes on."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from medloop.core.errors import NotFoundError, ReplacesError
-from medloop.core.records import Annotation, Case, Evaluation, Job, Model, Snapshot
+from medloop.core.errors import BlobError, NotFoundError, ReplacesError
+from medloop.core.records import Annotation, Case, Evaluation, Job, Model, Query, Snapshot
 from medloop.core.states import JobState
 from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import flag_case, open_case, submit_mask
+from medloop.loop.asking import make_query
 from medloop.loop.damage import LeftOut, damaged_cases
+from medloop.loop.describing import request_description
 from medloop.loop.drafts import read_draft
 from medloop.loop.exporting import export_project
 from medloop.loop.measuring import measure_project
@@ -22,8 +25,8 @@ from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 from medloop.store.audit import verify
 
-from .conftest import MakeWorkspace
-from .made_up import case_named
+from .conftest import FAST, MakeWorkspace
+from .made_up import add_model, add_prediction, case_named
 
 SPLITS = ["train"] * 4 + ["test"] * 3
 
@@ -154,13 +157,6 @@ def test_a_training_that_was_begun_with_a_case_damaged_since_begins_anew(labelle
 
 
 def test_a_damaged_image_does_not_stop_the_description_or_the_query(make_workspace: MakeWorkspace) -> None:
-    import dataclasses
-
-    from medloop.core.records import Query
-    from medloop.loop.describing import request_description
-
-    from .conftest import FAST
-
     workspace = make_workspace(["train"] * 5, settings=dataclasses.replace(FAST, first_strategy="typiclust"))
     flip(workspace, case_named(workspace, "case02").voxels)
     request_description(workspace)
@@ -179,3 +175,30 @@ def test_a_case_with_a_damaged_mask_can_be_annotated_anew(labelled: Workspace, t
     assert again.assignment.id == opened.assignment.id
     submit_mask(labelled, opened.assignment.id, replace=True)
     assert export_project(labelled, tmp_path / "out", "nifti").cases == 7
+
+
+def test_damaged_weights_name_their_model_and_leave_no_half_export(labelled: Workspace, tmp_path: Path) -> None:
+    start_training(labelled)
+    drain(labelled)
+    with labelled.store.read() as tx:
+        (model,) = tx.find(Model)
+    flip(labelled, model.weights[0])
+    with pytest.raises(BlobError, match=r"weights of model 1 cannot be read.*another one with medloop models"):
+        export_project(labelled, tmp_path / "model", "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_damaged_features_and_proposals_cost_their_case_only(make_workspace: MakeWorkspace) -> None:
+    settings = dataclasses.replace(FAST, strategy="coreset", batch_size=2)
+    workspace = make_workspace(["train"] * 5, settings=settings)
+    model = add_model(workspace, 1)
+    proposals = {n: add_prediction(workspace, model, case_named(workspace, f"case{n:02d}"), entropy=0.1 * n) for n in range(5)}
+    flip(workspace, str(proposals[1].features))
+    flip(workspace, str(proposals[2].mask))
+    query = make_query(workspace, 2)
+    assert query is not None
+    assert query.strategy == "coreset"
+    assert case_named(workspace, "case01").id not in {choice.case_id for choice in query.choices}
+    opened = open_case(workspace, case_named(workspace, "case02").id, annotator_named(workspace, "Ann").id)
+    assert opened.assignment.began_with == "blank"
+    submit_mask(workspace, opened.assignment.id)

@@ -4,7 +4,10 @@ import pytest
 
 from medloop.core.records import Annotator
 from medloop.loop.annotators import annotator_named
+from medloop.loop.answers import next_assignment, submit_mask
 from medloop.loop.effort import effort_features, effort_summary, minutes_model, predict_minutes
+from medloop.loop.progress import labels_per_hour
+from medloop.loop.withdrawing import undo_submit
 from medloop.loop.workspace import Workspace
 from medloop.query.budget.minutes import MIN_ANSWERS
 
@@ -22,6 +25,18 @@ def test_each_annotator_has_a_line_and_imported_answers_have_none(make_workspace
         first, second = effort_summary(tx)
     assert (first.annotator, first.answers, first.timed, first.median_seconds, first.minutes, first.cost) == ("Ann", 3, 2, 60.0, 2.0, 2.0)
     assert (second.annotator, second.timed, second.median_seconds, second.minutes) == ("Ben", 0, None, 0.0)
+
+
+def test_seconds_of_an_undone_submission_count_once(pool: Workspace, ann: Annotator) -> None:
+    opened = next_assignment(pool, ann.id)
+    assert opened is not None
+    submit_mask(pool, opened.assignment.id, effort_seconds=30.0)
+    undo_submit(pool, opened.assignment.id)
+    submit_mask(pool, opened.assignment.id, effort_seconds=40.0)  # the page goes on counting from 30
+    with pool.store.read() as tx:
+        (line,) = effort_summary(tx)
+        assert labels_per_hour(tx) == pytest.approx(90.0)
+    assert (line.answers, line.minutes) == (1, pytest.approx(40 / 60))
 
 
 def test_without_recorded_times_every_case_counts_the_same(pool: Workspace) -> None:

@@ -268,3 +268,35 @@ def test_a_proposal_put_into_a_draft_that_began_with_an_annotation_leans(tests: 
     done = submit_mask(tests, opened.assignment.id)
     assert (done.began_with, done.untouched) == ("prediction", 1.0)
     assert leans(tests, done)
+
+
+def test_ones_own_imported_label_of_a_test_case_is_replaced_only_when_that_is_said(tests: Workspace) -> None:
+    case, ann = case_named(tests, "case02"), annotator_named(tests, "Ann")
+    label = Annotation(
+        id="annotation-label",
+        case_id=case.id,
+        task_id=tests.task.id,
+        annotator_id=ann.id,
+        kind="mask",
+        blob=tests.store.blobs.put(encode_mask(np.ones(SMALL, dtype=np.uint8))),
+        origin="imported",
+        created_at="2026-01-01T00:00:00.000000Z",
+    )
+    with tests.store.write("import") as tx:
+        tx.add(label)
+    opened = open_case(tests, case.id, ann.id)
+    with pytest.raises(ReplacesError):
+        submit_mask(tests, opened.assignment.id)
+    assert submit_mask(tests, opened.assignment.id, replace=True).supersedes == label.id
+
+
+def test_the_draft_of_a_closed_correction_stays_what_it_was_when_the_case_is_corrected_again(pool: Workspace, ann: Annotator) -> None:
+    case, _ = with_proposal(pool)
+    drafts = []
+    for stroke in ((0, 9, 2), (20, 9, 1), (40, 9, 2)):
+        opened = open_case(pool, case.id, ann.id)
+        save_patch(pool, opened.assignment.id, 0, [stroke])
+        drafts.append((opened.assignment.id, read_draft(pool, opened.assignment.id).mask))
+        submit_mask(pool, opened.assignment.id)
+    for assignment_id, mask in drafts:
+        np.testing.assert_array_equal(read_draft(pool, assignment_id).mask, mask)

@@ -102,3 +102,19 @@ def test_a_training_takes_them_beside_the_answers_and_the_same_ones_when_resumed
     assert taught.cases[-1].id.startswith("pseudo prediction")
     assert 0 < taught.cases[-1].weight <= 1
     assert isinstance(taught.cases[-1].load()[1], Mask)
+
+
+def test_a_believed_prediction_whose_bytes_are_damaged_is_left_out_by_name(predicted: Workspace, tmp_path: Path) -> None:
+    predicted.store.jobs.enqueue("train", {})
+    claimed = predicted.store.jobs.claim("test")
+    assert claimed is not None
+    with predicted.store.read() as tx:
+        answers = tx.current_annotations(splits=["train"])
+        cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
+    (believed,) = pseudo_answers(predicted, answers=len(answers))
+    damaged, _ = load_pseudo(predicted, believed)
+    predicted.store.blobs.path(damaged.voxels).unlink()
+    with JobControl(predicted, claimed) as control:
+        taught = teach(predicted, control, tmp_path, answers=answers, cases=cases)
+    assert "pseudo_labels" not in taught.facts
+    assert any(f"{damaged.name} is left out" in line.text for line in predicted.store.jobs.logs(claimed.id))

@@ -1,7 +1,7 @@
 /** The verbs of the annotation view: submit, skip, flag, take a submission back, and on to the next case. */
 import * as calls from "../api/calls";
 import { ApiError, isPassing } from "../api/errors";
-import { forgetEffort } from "./effort";
+import { bringBackEffort, forgetEffort } from "./effort";
 import { dismissPassing, offer, tell, tellError } from "./notices";
 import { settleLooks } from "./places";
 import { go, linkTo, route } from "./router";
@@ -12,7 +12,7 @@ const RETRY_MS = 2000;
 export const visited: string[] = [];
 
 /** The last submission of this visit, until it is taken back or another one is made. */
-let last: { project: string; assignment: string; caseId: string } | null = null;
+let last: { project: string; assignment: string; caseId: string; seconds: number } | null = null;
 
 /** `replace`: the reader was asked twice whether the annotation in force may go. */
 export async function submitSession(session: CaseSession, replace = false): Promise<void> {
@@ -23,7 +23,7 @@ export async function submitSession(session: CaseSession, replace = false): Prom
     const body = { ...submission(session), ...(replace && { replace }) };
     await persist(session, () => calls.submit(session.project.id, session.assignmentId, body));
     leave(session);
-    offerUndo(session);
+    offerUndo(session, body.effort_seconds);
   });
 }
 
@@ -118,8 +118,8 @@ function leave(session: CaseSession): void {
   if (route.value.view === "annotate") go(linkTo.next(session.project.id));
 }
 
-function offerUndo(session: CaseSession): void {
-  last = { project: session.project.id, assignment: session.assignmentId, caseId: session.header.id };
+function offerUndo(session: CaseSession, seconds: number): void {
+  last = { project: session.project.id, assignment: session.assignmentId, caseId: session.header.id, seconds };
   const { standing } = session.opened.assignment;
   offer(`Annotated ${session.header.name}${standing ? ", in place of the annotation before" : ""}`, "Undo", () => void undoSubmission());
 }
@@ -130,7 +130,8 @@ export async function undoSubmission(): Promise<void> {
   last = null;
   if (!taken) return tell("info", "No submission of this visit to take back");
   try {
-    await calls.undoSubmit(taken.project, taken.assignment);
+    const { id } = await calls.undoSubmit(taken.project, taken.assignment);
+    bringBackEffort(id, taken.seconds);
     if (visited.at(-1) === taken.caseId) visited.pop();
     dismissPassing();
     go(linkTo.case(taken.project, taken.caseId));

@@ -12,8 +12,13 @@ export function keptEffort(assignment: string): number {
 }
 
 export function keepEffort(session: CaseSession): void {
+  bringBackEffort(session.assignmentId, session.effort.seconds(performance.now()));
+}
+
+/** A submission that is taken back goes on from the seconds that it took. */
+export function bringBackEffort(assignment: string, seconds: number): void {
   try {
-    localStorage.setItem(keyOf(session.assignmentId), session.effort.seconds(performance.now()).toFixed(1));
+    localStorage.setItem(keyOf(assignment), seconds.toFixed(1));
   } catch {
     // Without storage a reload loses seconds, never edits.
   }

@@ -28,6 +28,7 @@ export function presetsOf(header: Header, view: ChannelView): WindowPreset[] {
 }
 
 export class ChannelWindows {
+  private readonly begun = new Map<ChannelView, Window>();
   private readonly chosen = signal<ReadonlyMap<ChannelView, Window>>(new Map());
 
   constructor(
@@ -62,6 +63,12 @@ export class ChannelWindows {
   }
 
   private first(view: ChannelView): Window {
+    const known = this.begun.get(view) ?? this.begin(view);
+    this.begun.set(view, known);
+    return known;
+  }
+
+  private begin(view: ChannelView): Window {
     const name = readKept(this.memory(view), "");
     const kept = presetsOf(this.header, view).find((preset) => preset.name === name);
     return kept ? { low: kept.low, high: kept.high } : ownWindow(this.header, view);

@@ -173,19 +173,13 @@ function belongsTo(event: KeyboardEvent): boolean {
   const { target, key } = event;
   if ((event.ctrlKey || event.metaKey) && key === "Enter") return false;
   if (isTyping(target)) return true;
-  if (key === "Enter" && isPressable(target) && !(target instanceof HTMLInputElement)) return holdsNothing(event);
+  if (key === "Enter" && isPressable(target) && !(target instanceof HTMLInputElement)) return true;
   return target instanceof HTMLInputElement && (key.startsWith("Arrow") || key.startsWith("Page"));
 }
 
 function isTyping(target: EventTarget | null): boolean {
   const types = target instanceof HTMLInputElement && !["checkbox", "radio", "range"].includes(target.type);
   return types || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
-}
-
-/** A held Enter would press the button in focus again and again. */
-function holdsNothing(event: KeyboardEvent): true {
-  if (event.repeat) event.preventDefault();
-  return true;
 }
 
 function isPressable(target: EventTarget | null): boolean {

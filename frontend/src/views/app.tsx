@@ -26,7 +26,11 @@ export function App() {
       helpShown.value = !helpShown.value;
     };
     window.addEventListener("keydown", onKey);
-    return () => window.removeEventListener("keydown", onKey);
+    window.addEventListener("keydown", pressOnce, { capture: true });
+    return () => {
+      window.removeEventListener("keydown", onKey);
+      window.removeEventListener("keydown", pressOnce, { capture: true });
+    };
   }, []);
   return (
     <>
@@ -35,6 +39,12 @@ export function App() {
       <Help kind={project?.kind ?? null} />
     </>
   );
+}
+
+/** A held Enter presses the button or link in focus once, in every view. */
+function pressOnce(event: KeyboardEvent): void {
+  const pressed = event.key === "Enter" || event.key === " ";
+  if (event.repeat && pressed && (event.target as HTMLElement | null)?.closest?.("button, a, summary")) event.preventDefault();
 }
 
 function ProjectView({ project }: { project: Project }) {

@@ -18,19 +18,22 @@ export function ProgressView({ project }: { project: Project }) {
   useEffect(() => {
     document.title = `Progress – ${project.name}`;
   }, [project.name]);
+  const [queueing, setQueueing] = useState(false);
   const train = (): void => {
+    setQueueing(true);
     trainNow(project.id)
       .then(() => {
         tell("info", "Training is queued");
         refresh();
       })
-      .catch(tellError);
+      .catch(tellError)
+      .finally(() => setQueueing(false));
   };
   return (
     <div class="view">
       <Header project={project} view="progress" />
       <main class="page page-wide" data-testid="progress">
-        {progress && <Summary progress={progress} onTrain={train} />}
+        {progress && <Summary progress={progress} busy={queueing} onTrain={train} />}
         <div class="grid">
           <section class="panel panel-wide">{progress && <CurvePanel points={progress.curve} />}</section>
           <section class="panel">
@@ -74,7 +77,7 @@ function useLive(project: string) {
   return { progress, jobs, refresh };
 }
 
-function Summary({ progress, onTrain }: { progress: Progress; onTrain: () => void }) {
+function Summary({ progress, busy, onTrain }: { progress: Progress; busy: boolean; onTrain: () => void }) {
   const latest = progress.models[progress.models.length - 1];
   const facts: [string, string][] = [
     ["Answered", `${progress.answered} of ${progress.total}`],
@@ -92,7 +95,7 @@ function Summary({ progress, onTrain }: { progress: Progress; onTrain: () => voi
           </div>
         ))}
       </dl>
-      <button class="primary" data-testid="train-now" onClick={onTrain}>
+      <button class="primary" data-testid="train-now" disabled={busy} onClick={onTrain}>
         Train now
       </button>
     </div>

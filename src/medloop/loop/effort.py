@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.arrays import FloatArray
-from medloop.core.records import Annotation, Annotator, Case, Prediction
+from medloop.core.records import Annotation, Annotator, Case, Prediction, Withdrawal
 from medloop.query.budget.minutes import MIN_ANSWERS, MinutesModel, fit_minutes, median_minutes, predicted_minutes
 from medloop.store.reader import Reader
 
@@ -28,7 +28,7 @@ class EffortLine:
     """What one annotator's answers took.
 
     Attributes:
-        answers: All answers, later replaced ones included: they took time too.
+        answers: All annotations but those undone, later replaced ones included: they took time too.
         timed: How many of them have a recorded time.
         median_seconds: Active seconds of the middle timed answer; None without one.
         minutes: Sum of the recorded time.
@@ -47,10 +47,16 @@ class EffortLine:
 def effort_summary(tx: Reader) -> tuple[EffortLine, ...]:
     """One line per annotator who answered here, by name."""
     by_annotator: dict[str, list[Annotation]] = defaultdict(list)
-    for answer in tx.find(Annotation, where={"origin": OWN_ORIGINS}):
+    for answer in not_undone(tx, tx.find(Annotation, where={"origin": OWN_ORIGINS})):
         by_annotator[answer.annotator_id].append(answer)
     lines = [_line(tx.get(Annotator, who), answers) for who, answers in by_annotator.items()]
     return tuple(sorted(lines, key=lambda line: line.annotator))
+
+
+def not_undone(tx: Reader, answers: Sequence[Annotation]) -> list[Annotation]:
+    """The annotations that were not undone: the seconds of one that was go on in the one submitted after it."""
+    undone = {withdrawn.annotation_id for withdrawn in tx.find(Withdrawal, where={"verb": "undone"})}
+    return [answer for answer in answers if answer.id not in undone]
 
 
 def predict_minutes(
@@ -118,7 +124,7 @@ def _table(pairs: Sequence[tuple[Case, Prediction]]) -> FloatArray:
 def _timed(tx: Reader) -> list[Annotation]:
     """The last answers with a recorded time, oldest first."""
     recent = tx.find(Annotation, order=("created_at",), descending=True, limit=RECENT_ANSWERS, where={"origin": OWN_ORIGINS})
-    return [a for a in reversed(recent) if a.effort_seconds > 0]
+    return [a for a in reversed(not_undone(tx, recent)) if a.effort_seconds > 0]
 
 
 def _line(annotator: Annotator, answers: Sequence[Annotation]) -> EffortLine:

@@ -19,6 +19,7 @@ from medloop.loop.control import JobControl
 from medloop.loop.damage import LeftOut, sound_answers
 from medloop.loop.label_versions import label_gaps
 from medloop.loop.left_out import refused_cases
+from medloop.loop.proposals import weights_of
 from medloop.loop.standing_models import model_of_index
 from medloop.loop.workspace import Workspace
 
@@ -168,9 +169,10 @@ def _export_model(workspace: Workspace, out: Path, index: int | None) -> ExportR
         raise NotFoundError("There is no model to export yet", remedy="train one with: medloop train")
     if out.exists() and any(out.iterdir()):
         raise ConflictError(f"{out} is not empty", remedy="choose a new folder")
+    weights = weights_of(workspace.store.blobs, model)
     out.mkdir(parents=True, exist_ok=True)
-    for n, blob in enumerate(model.weights):
-        (out / f"member-{n}.safetensors").write_bytes(workspace.store.blobs.get(blob))
+    for n, member in enumerate(weights):
+        (out / f"member-{n}.safetensors").write_bytes(member)
     card = {
         "medloop_model": 1,
         "id": model.id,

@@ -7,7 +7,7 @@ stands by now.
 """
 
 from medloop.core.errors import BlobError
-from medloop.core.records import Annotation, Assignment, Case, new_id, now
+from medloop.core.records import Annotation, Assignment, Case, Prediction, new_id, now
 from medloop.loop.standing import beginning, newest_proposal, standing_annotation
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
@@ -19,7 +19,7 @@ def open_assignment(workspace: Workspace, tx: Writer, case: Case, annotator_id: 
     left = _draft_left(tx, case, annotator_id)
     if left is not None:
         return tx.change(Assignment, left.id, verb="resume", fields={"state": "open", "closed_at": None})
-    standing, proposal = _readable(workspace, standing_annotation(tx, case.id)), newest_proposal(tx, case.id)
+    standing, proposal = _readable(workspace, standing_annotation(tx, case.id)), _readable_proposal(workspace, newest_proposal(tx, case.id))
     assignment = Assignment(
         id=new_id("assignment"),
         case_id=case.id,
@@ -47,13 +47,19 @@ def go_on(workspace: Workspace, tx: Writer, assignment: Assignment, case: Case) 
 
 def _readable(workspace: Workspace, standing: Annotation | None) -> Annotation | None:
     """The annotation in force, unless its mask is damaged or gone: then a draft begins with what comes next."""
-    if standing is None or standing.blob is None:
-        return standing
+    return standing if standing is not None and _is_sound(workspace, standing.blob) else None
+
+
+def _readable_proposal(workspace: Workspace, proposal: Prediction | None) -> Prediction | None:
+    """Likewise a proposal."""
+    return proposal if proposal is not None and _is_sound(workspace, proposal.mask) else None
+
+
+def _is_sound(workspace: Workspace, blob: str | None) -> bool:
     try:
-        workspace.store.blobs.check(standing.blob)
+        return blob is None or workspace.store.blobs.check(blob) >= 0
     except BlobError:
-        return None
-    return standing
+        return False
 
 
 def _draft_left(tx: Reader, case: Case, annotator_id: str) -> Assignment | None:

@@ -3,12 +3,13 @@
 A prediction keeps its scores as JSON: numbers are scores, rows are tables, and "samples" is one row per sample.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from medloop.core.arrays import FloatArray
+from medloop.core.errors import BlobError
 from medloop.core.records import Annotation, Case, Json, Model, Prediction
 from medloop.loop.arrays import load_features
 from medloop.loop.consensus import consensus_answers
@@ -36,6 +37,7 @@ class Gathering:
         extra_scores: Scores that predictions do not hold.
         round_index: Which round asks, 1 for the first.
         thorough: Whether images may be read and small networks trained; see `medloop.loop.describing`.
+        unreadable: Blobs of features that turned out to be damaged; their cases are not seen.
     """
 
     workspace: Workspace
@@ -45,9 +47,19 @@ class Gathering:
     extra_scores: ExtraScores
     round_index: int
     thorough: bool
+    unreadable: frozenset[str] = frozenset()
 
     def pool(self, needs: frozenset[str]) -> Pool | None:
-        """The pool with what a strategy needs, or None when some of it does not exist."""
+        """The pool with what a strategy needs, or None when some of it does not exist; damaged features cost their case only."""
+        try:
+            return self._pool(needs)
+        except BlobError as error:
+            if error.blob in self.unreadable:
+                raise
+            seen = {i: p for i, p in self.predictions.items() if p.features != error.blob}
+            return replace(self, predictions=seen, unreadable=self.unreadable | {error.blob}).pool(needs)
+
+    def _pool(self, needs: frozenset[str]) -> Pool | None:
         if not needs:
             return Pool(tuple(c.name for c in self.cases), {}, None, None, round=self.round_index)
         if self.predictions:
@@ -57,7 +69,7 @@ class Gathering:
     def _predicted(self, needs: frozenset[str]) -> Pool | None:
         """From predictions; cases without one are left out."""
         seen = [c for c in self.cases if c.id in self.predictions]
-        answered, known = _answered(self.workspace, self.model) if needs & COMPARING else ({}, [])
+        answered, known = _answered(self.workspace, self.model, self.unreadable) if needs & COMPARING else ({}, [])
         extra = self._worked_out(needs, seen, [p.case_id for p in known])
         if not needs <= self._available() | set(extra.scores) | set(extra.tables):
             return None
@@ -133,13 +145,13 @@ def _common(rows: Sequence[Json]) -> list[str]:
     return sorted(set.intersection(*(set(r) for r in rows))) if rows else []
 
 
-def _answered(workspace: Workspace, model: Model | None) -> tuple[dict[str, Annotation], list[Prediction]]:
+def _answered(workspace: Workspace, model: Model | None, unreadable: Collection[str]) -> tuple[dict[str, Annotation], list[Prediction]]:
     """Answers that may be trained on, by case id, and the model's predictions of these cases."""
     if model is None:
         return {}, []
     with workspace.store.read() as tx:
         answers = {a.case_id: a for a in consensus_answers(tx, "train")}
-        return answers, [p for p in tx.latest_predictions(model.id) if p.case_id in answers]
+        return answers, [p for p in tx.latest_predictions(model.id) if p.case_id in answers and p.features not in unreadable]
 
 
 def _labelled(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.records import Annotation, Model, Query, Round
-from medloop.loop.effort import EffortLine, effort_summary
+from medloop.loop.effort import EffortLine, effort_summary, not_undone
 from medloop.loop.independence import leaning_words
 from medloop.loop.model_lines import ModelLine, model_lines
 from medloop.loop.predicting import POOL
@@ -119,7 +119,7 @@ def progress(workspace: Workspace) -> Progress:
 def labels_per_hour(tx: Reader) -> float | None:
     """Answers per hour of active human time over the recent answers; None without timed answers."""
     recent = tx.find(Annotation, order=("created_at",), descending=True, limit=RECENT_ANSWERS, where={"origin": "human"})
-    timed = [a.effort_seconds for a in recent if a.effort_seconds > 0]
+    timed = [a.effort_seconds for a in not_undone(tx, recent) if a.effort_seconds > 0]
     return 3600.0 * len(timed) / sum(timed) if timed else None
 
 

@@ -1,7 +1,7 @@
 """What a submission owes to others: where it comes from, and which annotation it replaces.
 
-Somebody else's annotation is replaced only knowingly: of an evaluation case, when the submission says so; an imported one, also
-when the draft began with it, so that the sender had it in front of them.
+Somebody else's annotation, and an imported one whoever made it, is replaced only knowingly: of an evaluation case, when the
+submission says so; an imported one of another case, also when the draft began with it, so that the sender had it in front of them.
 """
 
 from dataclasses import dataclass, field
@@ -97,7 +97,7 @@ def replaced_by(tx: Reader, assignment: Assignment, how: Submitted) -> str | Non
     if how.kind == "partial":
         return None
     standing = standing_annotation(tx, assignment.case_id)
-    if standing is not None and standing.annotator_id != assignment.annotator_id:
+    if standing is not None and (standing.annotator_id != assignment.annotator_id or standing.origin == "imported"):
         seen = standing.origin == "imported" and standing.id == assignment.base_id
         if not how.replace:
             _require_free(tx, assignment, standing, seen=seen)

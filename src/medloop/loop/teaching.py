@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
-from medloop.core.records import Annotation, Case, Json
+from medloop.core.records import Annotation, Case, Json, Prediction
 from medloop.loop.arrays import load_answer, load_image
 from medloop.loop.bias import training_weights
 from medloop.loop.control import JobControl
+from medloop.loop.damage import LeftOut
 from medloop.loop.label_versions import LabelVersions, label_versions
 from medloop.loop.notes import noted
 from medloop.loop.objections import irrelevant_blobs, irrelevant_loader
@@ -55,7 +56,7 @@ def teach(workspace: Workspace, control: JobControl, folder: Path, *, answers: S
         dataclasses.replace(c, weight=weights.get(ids[c.id], 1.0), irrelevant=irrelevant_loader(workspace, cases[ids[c.id]], marked))
         for c in training_cases(workspace, answers, cases, weighing)
     ]
-    believed = _believed(workspace, folder, len(own))
+    believed = _believed(workspace, control, folder, len(own))
     facts = ({"pseudo_labels": len(believed)} if believed else {}) | ({"weighted_cases": len(weights)} if weights else {})
     facts |= _corrections(weighing, learned=answers)
     facts |= {"right_reasons_cases": len(marked)} if marked else {}
@@ -140,9 +141,18 @@ def _marked(workspace: Workspace, folder: Path, case_ids: Sequence[str]) -> dict
     return found
 
 
-def _believed(workspace: Workspace, folder: Path, answers: int) -> list[PseudoAnswer]:
+def _believed(workspace: Workspace, control: JobControl, folder: Path, answers: int) -> list[PseudoAnswer]:
+    """Confident predictions whose bytes, and whose case's image, can be read."""
     chosen = noted(folder / "pseudo.json", lambda: [dict(p.to_json()) for p in pseudo_answers(workspace, answers=answers)])
-    return [PseudoAnswer.from_json(p) for p in chosen]
+    left_out, found = LeftOut(workspace, control.log), list[PseudoAnswer]()
+    for pseudo in map(PseudoAnswer.from_json, chosen):
+        with workspace.store.read() as tx:
+            case, mask = tx.get(Case, pseudo.case_id), tx.get(Prediction, pseudo.prediction_id).mask
+        with left_out.case(case):
+            for name in filter(None, (case.voxels, mask)):
+                workspace.store.blobs.check(name)
+            found.append(pseudo)
+    return found
 
 
 def _pseudo_case(workspace: Workspace, pseudo: PseudoAnswer) -> "TrainingCase":
