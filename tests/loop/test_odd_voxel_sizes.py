@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
+from medloop.cli.standing import standing
 from medloop.core.errors import GridSizeError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
@@ -12,7 +13,6 @@ from medloop.core.records import Case, Evaluation, Source, Split
 from medloop.images.phantoms import phantom_3d
 from medloop.loop.annotators import annotator_named
 from medloop.loop.cases import add_case
-from medloop.cli.standing import standing
 from medloop.loop.computable import computable
 from medloop.loop.damage import LeftOut
 from medloop.loop.reporting import report_html

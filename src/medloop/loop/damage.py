@@ -69,7 +69,7 @@ class LeftOut:
 
     def take(self, others: "LeftOut") -> None:
         """Leave out what another piece of work did."""
-        self._cases = {**others._cases, **self._cases}  # noqa: SLF001 - one of the same kind
+        self._cases = {**others._cases, **self._cases}
 
     def _add(self, found: DamagedCase) -> bool:
         if found.case_id in self._cases:

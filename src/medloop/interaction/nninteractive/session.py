@@ -230,7 +230,7 @@ class Session:
         return replace(state, mask=mask, answered=state.prompts, predicted=True)
 
     def _without_taken_back(self, state: _State) -> tuple[MaskArray, list[Prompt], list[list[Prompt]]]:
-        """The mask before the first gesture that a later one contradicts was answered, what it answers, and what is to be answered on it."""
+        """The mask before the first gesture that a later one contradicts, what it answers, and what is to be answered on it."""
         mask, answered, past = state.mask, state.answered, reversed(self._past)
         groups = [[p for p in state.prompts if p not in answered]]
         while any(p not in state.prompts for p in answered):
