@@ -104,10 +104,11 @@ def kept_from(engine, truth, spoilt, image, *, server):
 
 
 @pytest.mark.parametrize("server", [False, True], ids=["guard", "server"])
-@pytest.mark.parametrize("phantom", PHANTOMS, ids=["picture", "volume"])
-def test_a_wrong_network_cannot_ruin_a_true_mask(phantom, server):
+@pytest.mark.parametrize(("phantom", "step"), list(zip(PHANTOMS, (1, 3), strict=True)), ids=["picture", "volume"])
+def test_a_wrong_network_cannot_ruin_a_true_mask(phantom, step, server):
+    """On phantoms that nothing was tuned on."""
     gains = []
-    for _, image, truth, spoilt, engine in trials(UnsureEngine, 30, phantom, start=20, step=3 if server else 1):
+    for _, image, truth, spoilt, engine in trials(UnsureEngine, 30, phantom, start=20, step=3 * step if server else step):
         after = kept_from(engine, truth, spoilt, image, server=server)
         gains.append(dice(after == 1, truth == 1) - dice(spoilt.mask == 1, truth == 1))
     assert fair(gains)
@@ -154,7 +155,7 @@ def test_extreme_points_on_a_tumour_do_not_label_the_air_around_it():
     ends = tuple(tuple(int(v) for v in places[find(places[:, axis])]) for axis in range(3) for find in (np.argmin, np.argmax))
     image = noisy(ndimage.gaussian_filter(values, 0.7), 25, spacing=(4.0, 4.0, 10.0))
     found = corrected(image, np.zeros(values.shape), ExtremePoints(ends)) == 1
-    assert dice(found, tumour) > 0.8  # the border is blurred over a voxel
+    assert dice(found, tumour) > 0.85
     assert (found & ~ndimage.binary_dilation(tumour)).sum() < 0.1 * tumour.sum()
 
 

@@ -39,6 +39,9 @@ click the rest."""
 MORE_VOXELS = 1.0
 """And so much more, in the finest voxels: a depth is known to a voxel."""
 
+NARROWED = "The engine would redraw more of this structure than was asked about; of its change only what mask and image support was kept"
+"""The note of an answer that was not believed."""
+
 
 @dataclass(frozen=True)
 class Guard:
@@ -141,7 +144,10 @@ def held(
     each = [_allowed(prompt, before, np.where(closed, old, wish), box, grid, limit) for prompt in asked]
     if image is not None:
         claim = Claim(before, old, wish, box, np.logical_or.reduce([np.zeros(old.shape, dtype=bool), *each]))
-        each = [_supported(prompt, part_allowed, claim, image) for prompt, part_allowed in zip(asked, each, strict=True)]
+        kept = [_supported(prompt, part_allowed, claim, image) for prompt, part_allowed in zip(asked, each, strict=True)]
+        if any(few.sum() < many.sum() for few, many in zip(kept, each, strict=True)):
+            answer = replace(answer, note=NARROWED)
+        each = kept
     allowed = np.logical_or.reduce([np.zeros(old.shape, dtype=bool), *each]) & ~closed
     mask = before.copy(order="K")
     mask[part] = np.where(allowed, wish, old)
