@@ -47,6 +47,7 @@ page:
 bench: $(VENV)/.installed-test chromium
 	$(BIN)/python benchmarks/responsiveness.py
 	$(BIN)/python benchmarks/page.py
+	$(BIN)/python benchmarks/large_pool.py
 
 soak: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/full_data.py --data $(DATA)/hippocampus --seeds 3

@@ -238,7 +238,10 @@ def summarise(measured: dict[str, Any], patients: Sequence[str], seed: int) -> d
     needed = {str(w): float(np.mean([clicks_to(row, w) for row in scores])) for w in (0.85, 0.90)}
     area = float(np.mean((scores[:, 1:5] + scores[:, 2:6]) / 2))
     p50, p95 = np.percentile(measured["cpu_seconds"], [50, 95]) if measured["cpu_seconds"] else (0.0, 0.0)
-    means = {n: {"mean": i.mean, "low": i.low, "high": i.high} for n, i in shown.items()}
+    means = {
+        n: {"mean": i.mean, "low": float("nan") if i.low is None else i.low, "high": float("nan") if i.high is None else i.high}
+        for n, i in shown.items()
+    }
     changes = np.array(measured.get("background_changes", []))
     grew, shrank = int((changes > 0).sum()), int((changes < 0).sum())
     sign = float(binomtest(grew, grew + shrank, alternative="less").pvalue) if grew + shrank else 1.0

@@ -397,7 +397,7 @@ def run_seed(dataset: Dataset, question: Question, seed: int, options: argparse.
 
 def _interval(trial: Trial, scores: list[float]) -> list[float]:
     found = bootstrap_mean(scores, [case.patient for case in trial.held_out], generator(trial.seed, "bootstrap"))
-    return [found.low, found.high]
+    return [float("nan") if end is None else end for end in (found.low, found.high)]  # nan: too few patients
 
 
 def print_curves(trial: Trial, ways: dict[str, list[dict[str, Any]]]) -> None:

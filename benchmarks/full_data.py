@@ -194,7 +194,14 @@ def summarise(question: Question, cases: Sequence[CaseSource], scores: list[Any]
         interval = bootstrap_mean(per_case, patients, rng)
         extra = {"balanced_accuracy": balanced_accuracy(truth, guess), "macro_auc": macro_auc(truth, probabilities)}
         named = {"metric": "accuracy", "per_label": extra}
-    return {**named, "mean": interval.mean, "low": interval.low, "high": interval.high, "worst": min(per_case), "per_case": per_case}
+    return {
+        **named,
+        "mean": interval.mean,
+        "low": float("nan") if interval.low is None else interval.low,
+        "high": float("nan") if interval.high is None else interval.high,
+        "worst": min(per_case),
+        "per_case": per_case,
+    }
 
 
 def run_seed(dataset: Dataset, question: Question, seed: int, options: argparse.Namespace, folder: Path) -> dict[str, Any]:

@@ -44,6 +44,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from medloop.core.errors import MedloopError, SettingError
 from medloop.datasets.discover import open_dataset
+from medloop.metrics.intervals import interval_words
 from medloop.simulation.runs import StudyProgress
 from medloop.simulation.suite import Suite, suite_of
 from medloop.simulation.suite_results import OVERVIEW, SuiteResult, overview
@@ -182,7 +183,7 @@ def print_result(result: SuiteResult) -> None:
             full = f" Full data: {study.summary.full.mean:.4f}." if study.summary.full else ""
             print(f"{part.name}: {study.summary.verdict}{full}")
     for rank in result.ranks:
-        print(f"mean rank of {rank.strategy}: {rank.rank.mean:.2f} ({rank.rank.low:.2f} to {rank.rank.high:.2f}), best in {rank.best:.0%}")
+        print(f"mean rank of {rank.strategy}: {rank.rank.mean:.2f} ({interval_words(rank.rank, '.2f')}), best in {rank.best:.0%}")
     print(f"Over all: {result.verdict}")
 
 

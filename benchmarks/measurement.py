@@ -187,7 +187,7 @@ def interval(values: Sequence[float], of: Sequence[Measured], seed: int) -> list
     if not values or not np.isfinite(values).all():
         return None
     found = bootstrap_mean(values, [m.patient for m in of], generator(seed, "bootstrap"))
-    return [float(np.mean(values)), found.low, found.high]
+    return [float(np.mean(values)), *(float("nan") if end is None else end for end in (found.low, found.high))]
 
 
 def arrays(measured: Sequence[Measured]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

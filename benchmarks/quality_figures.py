@@ -73,7 +73,10 @@ class Collected:
         patients = [s.patient for s, t in zip(self.seen, tested, strict=True) if t]
         means = {name: total[tested] / self.counts[tested] for name, total in self.sums.items()}
         intervals = {name: bootstrap_mean(values, patients, generator(seed, "bootstrap", name)) for name, values in means.items()}
-        return {name: [i.mean, i.low, i.high] for name, i in intervals.items()}
+        return {
+            name: [i.mean, float("nan") if i.low is None else i.low, float("nan") if i.high is None else i.high]
+            for name, i in intervals.items()
+        }
 
 
 def predicted_dice(seen: Sequence[Seen], seed: int, *, repeats: int, trees: int) -> dict[str, Any]:

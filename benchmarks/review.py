@@ -152,7 +152,12 @@ def summarise(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
             opened = np.array([by_order[name][share] for _, by_order in rows])
             # Each case weighs by the slices paging needs, so that the mean of these is the saving of the whole pile.
             saved = bootstrap_mean(((paged - opened) / paged.mean()).tolist(), patients, generator(0, "bootstrap", name, share))
-            line[name] = {"slices": float(opened.mean()), "fewer": saved.mean, "low": saved.low, "high": saved.high}
+            line[name] = {
+                "slices": float(opened.mean()),
+                "fewer": saved.mean,
+                "low": float("nan") if saved.low is None else saved.low,
+                "high": float("nan") if saved.high is None else saved.high,
+            }
         table[share] = line
     return table
 

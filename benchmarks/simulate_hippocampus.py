@@ -17,6 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from medloop.core.errors import MedloopError
+from medloop.metrics.intervals import interval_words
 from medloop.simulation.design import StudyDesign
 from medloop.simulation.results import StudyResult
 from medloop.simulation.runs import StudyProgress, run_study
@@ -76,9 +77,9 @@ def _print_table(result: StudyResult) -> None:
     print("| --- " * (3 + len(labelled)) + "|")
     for one in result.summary.strategies:
         scores = " | ".join(f"{p.mean:.3f}" for p in one.points)
-        print(f"| {one.strategy} | {one.area.mean:.4f} ({one.area.low:.4f} to {one.area.high:.4f}) | {scores} | {one.seeds} |")
+        print(f"| {one.strategy} | {one.area.mean:.4f} ({interval_words(one.area, '.4f')}) | {scores} | {one.seeds} |")
     if full := result.summary.full:
-        print(f"\nFull data: {full.mean:.3f} ({full.low:.3f} to {full.high:.3f}), {full.groups} seeds")
+        print(f"\nFull data: {full.mean:.3f} ({interval_words(full)}), {full.groups} seeds")
     print(result.summary.verdict)
     if result.missing:
         print(f"Unfinished: {len(result.missing)} rounds are missing.")

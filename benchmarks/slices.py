@@ -32,7 +32,7 @@ from medloop.interaction.carrying import carry_corrections
 from medloop.interaction.interpolate import interpolate_slices, propagate_slice
 from medloop.interaction.users.effort import EffortModel
 from medloop.loop.reviewing import paging_axis
-from medloop.metrics.intervals import bootstrap_mean
+from medloop.metrics.intervals import bootstrap_mean, interval_words
 from medloop.metrics.overlap import dice
 from medloop.simulation.correcting import UNKNOWN, mend_slices
 from review import proposals
@@ -152,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in scores[0][1]:
         found = bootstrap_mean([score[name] for _, score in scores], [patient for patient, _ in scores], generator(0, "bootstrap", name))
         table[name] = {"mean": found.mean, "low": found.low, "high": found.high}
-        print(f"| {name} | {found.mean:.3f} | {found.low:.3f}–{found.high:.3f} |")
+        print(f"| {name} | {found.mean:.3f} | {interval_words(found)} |")
     if options.json:
         settings = {name: str(value) for name, value in vars(options).items()}
         options.json.write_text(json.dumps({"table": table, "options": settings, "machine": machine(), "cases": scores}, indent=1))

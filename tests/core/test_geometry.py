@@ -166,3 +166,13 @@ def test_the_affine_of_a_grid_cannot_be_changed() -> None:
     assert grid.affine[0, 0] == 1
     with pytest.raises(ValueError, match="read-only"):
         grid.affine[0, 0] = 2
+
+
+@pytest.mark.parametrize(("lean", "refused"), [(1e-4, True), (5e-3, False)])
+def test_axes_that_hardly_span_space_are_refused_and_leaning_ones_are_not(lean: float, refused: bool) -> None:
+    affine = np.array([[1.0, 1.0, 0.0, 0.0], [0.0, lean, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
+    if refused:
+        with pytest.raises(GeometryError, match="must span space"):
+            Grid((4, 4, 4), affine)
+    else:
+        assert Grid((4, 4, 4), affine).shape == (4, 4, 4)

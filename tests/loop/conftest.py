@@ -24,7 +24,13 @@ def make_workspace(tmp_path: Path) -> Iterator[MakeWorkspace]:
     opened: list[Workspace] = []
 
     def make(
-        splits: list[Split], *, labelled: int = 0, settings: ProjectSettings = FAST, name: str = "project", url: str | None = None
+        splits: list[Split],
+        *,
+        labelled: int = 0,
+        settings: ProjectSettings = FAST,
+        name: str = "project",
+        url: str | None = None,
+        patients: int = 1000,
     ) -> Workspace:
         labels = ["large", "small"]
         workspace = Workspace.create(tmp_path / name, name=name, kind="segmentation", labels=labels, settings=settings, url=url)
@@ -37,7 +43,7 @@ def make_workspace(tmp_path: Path) -> Iterator[MakeWorkspace]:
                 workspace,
                 phantom.image,
                 name=f"case{index:02d}",
-                patient=f"patient{index:02d}",
+                patient=f"patient{index % patients:02d}",
                 split=split,
                 source=Source(format="phantom", names=(phantom.name,), sha256=digest),
                 answer=phantom.mask if index < labelled else None,

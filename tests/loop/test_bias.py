@@ -34,6 +34,29 @@ def test_two_rounds_of_one_pool_by_hand(pool: Workspace, ann: Annotator) -> None
     assert weights == {case_named(pool, "case03").id: pytest.approx(7 / 15), case_named(pool, "case01").id: pytest.approx(2.0)}
 
 
+def test_a_training_on_new_cases_alone_counts_their_draws_alone(pool: Workspace, ann: Annotator) -> None:
+    # without case03 the pool has N = 5, and M = 2: v₁ = 1 + 3/4 · (1/(5 · 0.1) - 1) = 1.75; v₂ = 1 + 3/3 · (1/(4 · 0.5) - 1) = 0.5
+    add_round(pool, 1, {"case03": 0.5})
+    add_round(pool, 2, {"case01": 0.1, "case02": 0.5})
+    for name in ("case03", "case01", "case02"):
+        add_answer(pool, ann, case_named(pool, name))
+    new = {case_named(pool, name).id for name in ("case01", "case02")}
+    with pool.store.read() as tx:
+        weights = training_weights(tx, new)
+        assert training_weights(tx, new | {case_named(pool, "case03").id}) == training_weights(tx)
+    assert weights == {case_named(pool, "case01").id: pytest.approx(1.75), case_named(pool, "case02").id: pytest.approx(0.5)}
+
+
+def test_old_cases_chosen_for_their_errors_have_no_weights(pool: Workspace, ann: Annotator) -> None:
+    add_round(pool, 1, {"case03": 0.5, "case04": 0.5})
+    add_round(pool, 2, {"case01": 0.1})
+    for name in ("case03", "case04", "case01"):
+        add_answer(pool, ann, case_named(pool, name))
+    misclassified = {case_named(pool, name).id for name in ("case03", "case01")}
+    with pool.store.read() as tx, pytest.raises(InputError, match="1 of the cases learned before were chosen again"):
+        training_weights(tx, misclassified)
+
+
 def test_chances_come_back_from_the_store_and_certain_picks_are_refused(pool: Workspace, ann: Annotator) -> None:
     add_round(pool, 1, {"case03": None})
     with pool.store.read() as tx:

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import math
 
 import pytest
@@ -41,7 +42,9 @@ def test_the_curve_is_measured_on_the_evaluated_cases(make_workspace: MakeWorksp
 
 
 def test_too_few_evaluated_patients_are_refused_in_one_line(make_workspace: MakeWorkspace) -> None:
-    with pytest.raises(InputError, match=r"A risk of 0\.05 needs at least 19 evaluated patients, got 10; answer more") as refused:
+    with pytest.raises(
+        InputError, match=r"A risk of 0\.05 needs at least 19 evaluated patients, got 10 \(10 test\); answer more"
+    ) as refused:
         triage_pool(judged(make_workspace), risk=0.05)
     assert "\n" not in str(refused.value)
 
@@ -53,9 +56,15 @@ def test_without_an_evaluated_model_nothing_is_promised(make_workspace: MakeWork
         triage_pool(workspace)
 
 
-def test_validation_cases_join_only_where_the_others_are_too_few(make_workspace: MakeWorkspace) -> None:
-    found = triage_pool(judged(make_workspace, "validation"), risk=0.1)
-    assert (found.splits, found.optimistic) == (("validation",), True)
+def test_validation_cases_set_no_threshold_since_they_also_chose_the_weights(make_workspace: MakeWorkspace) -> None:
+    with pytest.raises(InputError, match=r"A risk of 0\.1 needs at least 9 evaluated patients, got 0"):
+        triage_pool(judged(make_workspace, "validation"), risk=0.1)
+
+
+def test_four_patients_with_many_cases_carry_no_risk(make_workspace: MakeWorkspace) -> None:
+    few = judged(functools.partial(make_workspace, patients=4))
+    with pytest.raises(InputError, match="needs at least 9 evaluated patients, got 4"):
+        triage_pool(few, risk=0.1)
 
 
 def test_fair_cases_alone_decide_where_they_are_enough(make_workspace: MakeWorkspace) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from medloop.core.image import Image, Mask
-from medloop.core.records import Prediction, Source, TaskKind
+from medloop.core.records import Source, TaskKind
 from medloop.images.phantoms import phantom_3d, phantom_tags
 from medloop.loop.annotators import annotator_named
 from medloop.loop.asking import askable, make_query
@@ -59,8 +59,7 @@ def gathering(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     with workspace.store.read() as tx:
         cases, model = askable(tx).train, tx.live_model()
         assert model is not None
-        predictions: dict[str, Prediction] = {p.case_id: p for p in tx.latest_predictions(model.id)}
-    yield Gathering(workspace, cases, predictions, model, {}, 2, thorough=False)
+    yield Gathering(workspace, [c.name for c in cases], model, {}, 2, thorough=False)
     workspace.close()
 
 

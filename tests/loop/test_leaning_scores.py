@@ -1,13 +1,17 @@
 """A score over annotations that began as a model's proposal says so: in the record, on the curve, in the job's log and the report."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
-from medloop.core.records import Evaluation
+from medloop.core.records import Case, Evaluation
 from medloop.core.states import JobState
 from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import open_case, submit_mask
+from medloop.loop.exporting import export_project
+from medloop.loop.importing import import_dataset
+from medloop.loop.independence import leans_on_proposal
 from medloop.loop.progress import progress
 from medloop.loop.reporting import report_html
 from medloop.loop.rounds import start_training
@@ -45,6 +49,18 @@ def test_confirmed_proposals_are_named_by_the_evaluation_that_uses_them(audited:
     assert point.warning.split(":")[0] in report_html(audited).replace("&#x27;", "'")
     logs = [line.text for job in audited.store.jobs.list(state=JobState.DONE) for line in audited.store.jobs.logs(job.id)]
     assert any("stand in part untouched" in line for line in logs)
+
+
+def test_a_confirmed_proposal_is_no_experts_label_after_an_export_and_an_import(audited: Workspace, tmp_path: Path) -> None:
+    export_project(audited, tmp_path / "out", "nifti")
+    with Workspace.create(tmp_path / "second", name="second", kind="segmentation", labels=["large", "small"]) as again:
+        assert import_dataset(again, tmp_path / "out").refused == ()
+        with again.store.read() as tx:
+            annotations = {tx.get(Case, a.case_id).name: a for a in tx.current_annotations()}
+            leaning = {name for name, annotation in annotations.items() if leans_on_proposal(tx, annotation)}
+        assert leaning == {"case03"}
+        assert annotations["case03"].origin == "imported"
+        assert (annotations["case03"].untouched, annotations["case04"].untouched) == (1.0, None)
 
 
 def test_a_score_over_independent_annotations_carries_no_warning(make_workspace: MakeWorkspace) -> None:

@@ -16,10 +16,10 @@ from medloop.loop.figures import sample_figures
 from medloop.loop.measuring import Measure, measure_case, measure_project
 from medloop.loop.proposals import make_prediction
 from medloop.loop.workspace import Workspace
-from medloop.quality.agreement import QualityMap
+from medloop.quality.expected import QualityRule
 
 from .conftest import MakeWorkspace
-from .made_up import add_answer, add_model, add_prediction, case_named, every_case
+from .made_up import add_answer, add_evaluation, add_model, add_prediction, case_named, every_case
 
 
 def row(measures: tuple[Measure, ...], label: str, name: str) -> Measure:
@@ -37,7 +37,7 @@ def blocks(case: Case, lengths: list[int]) -> np.ndarray:
 
 
 def predict(workspace: Workspace, model, case: Case, lengths: list[int]) -> Prediction:
-    made = make_prediction(workspace.store.blobs, case, model, blocks(case, lengths), np.zeros(3), QualityMap())
+    made = make_prediction(workspace.store.blobs, case, model, blocks(case, lengths), np.zeros(3), QualityRule())
     with workspace.store.write("worker") as tx:
         tx.add(made)
     return made
@@ -55,15 +55,13 @@ def test_an_answer_is_measured_as_it_stands(pool: Workspace, ann: Annotator) -> 
     assert all((m.low, m.high, m.accepted, m.reason) == (None, None, None, "") for m in found.measures)
 
 
-def test_a_prediction_without_evaluated_cases_has_bounds_at_no_stated_rate(pool: Workspace) -> None:
+def test_a_prediction_without_evaluated_patients_has_no_bounds_and_says_so(pool: Workspace) -> None:
     case = case_named(pool, "case00")
     predict(pool, add_model(pool, 1), case, [5, 6, 7])
     volume = row(measure_case(pool, case.id).measures, "large", "volume")
     assert volume.value is not None
-    assert volume.low is not None
-    assert volume.low < volume.value < (volume.high or 0)
-    assert volume.accepted is None
-    assert "evaluated cases" in volume.reason
+    assert (volume.low, volume.high, volume.accepted) == (None, None, None)
+    assert volume.reason == "no bounds: 0 evaluated patients, at least 10 needed"
 
 
 def test_evaluated_cases_say_how_far_figures_are_off(make_workspace: MakeWorkspace) -> None:
@@ -73,6 +71,7 @@ def test_evaluated_cases_say_how_far_figures_are_off(make_workspace: MakeWorkspa
     for n, case in enumerate(evaluated):
         predict(workspace, model, case, [10, 10, 10 + n % 2])
         add_answer(workspace, ann, case, labels=[1] * 11)
+    add_evaluation(workspace, model, "test", 1, {case.name: 0.9 for case in evaluated})
     predict(workspace, model, sure, [10, 10, 10])
     predict(workspace, model, unsure, [4, 10, 16])
     found, doubted = (row(measure_case(workspace, c.id).measures, "large", "volume") for c in (sure, unsure))

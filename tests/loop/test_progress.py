@@ -5,6 +5,9 @@ from medloop.loop.progress import CurvePoint, pool_quality, progress
 from medloop.loop.reporting import curve_svg, report_html
 from medloop.loop.workspace import Workspace
 
+from .conftest import MakeWorkspace
+from .made_up import add_evaluation, add_model
+
 
 def test_pool_quality_counts_low_cases_and_bins_of_a_tenth() -> None:
     summary = pool_quality([0.05, 0.79, 0.8, 1.0])
@@ -39,3 +42,11 @@ def test_the_curve_draws_a_line_with_its_band_for_each_split() -> None:
     assert drawn.count("<polygon") == 2
     assert drawn.count("<circle") == 4
     assert all(colour in drawn for colour in LABEL_COLOURS[:2])
+
+
+def test_an_old_interval_of_a_single_patient_is_not_shown(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["test", "train"])
+    add_evaluation(workspace, add_model(workspace, 1), "test", 1, {"case00": 0.8})
+    point = progress(workspace).curve[0]
+    assert (point.mean, point.low, point.high, point.note) == (0.8, None, None, "no interval: 1 patient, at least 5 needed")
+    assert "no interval: 1 patient, at least 5 needed" in report_html(workspace)

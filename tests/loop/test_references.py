@@ -8,14 +8,14 @@ import pytest
 from medloop.core.errors import InputError, SettingError, StateError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
-from medloop.core.records import Annotation, Annotator, Case, Prediction, ProjectSettings, Source, new_id, now
+from medloop.core.records import Annotation, Annotator, Case, Model, Prediction, ProjectSettings, Source, Split, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.loop.annotators import annotator_named
 from medloop.loop.cases import add_case
 from medloop.loop.references import judge_by_references
 from medloop.loop.workspace import Workspace
 
-from .made_up import add_model
+from .made_up import add_evaluation, add_model
 
 SHAPE = (20, 20, 12)
 
@@ -25,12 +25,12 @@ def ball(shift: float) -> np.ndarray:
     return (away < 5).astype(np.uint8)
 
 
-def add_ball(workspace: Workspace, name: str, shift: float, *, channels: int = 1) -> Case:
+def add_ball(workspace: Workspace, name: str, shift: float, *, channels: int = 1, split: Split = "train") -> Case:
     """A bright ball on noise."""
     noise = np.random.default_rng(int(10 * shift) + 100).normal(size=(channels, *SHAPE))
     image = Image((5.0 * ball(shift) + noise).astype(np.float32), Grid(SHAPE, np.eye(4)))
     source = Source(format="made up", names=(name,), sha256=hashlib.sha256(name.encode()).hexdigest())
-    case = add_case(workspace, image, name=name, patient=name, split="train", source=source)
+    case = add_case(workspace, image, name=name, patient=name, split=split, source=source)
     assert case is not None
     return case
 
@@ -50,7 +50,7 @@ def answer(workspace: Workspace, person: Annotator, case: Case, mask: np.ndarray
         tx.add(made, verb="submit")
 
 
-def predict(workspace: Workspace, model_id: str, case: Case, mask: np.ndarray) -> None:
+def predict(workspace: Workspace, model_id: str, case: Case, mask: np.ndarray, *, agreement: float = 0.5) -> None:
     blob = workspace.store.blobs.put(encode_mask(mask))
     made = Prediction(
         id=new_id("prediction"),
@@ -60,7 +60,7 @@ def predict(workspace: Workspace, model_id: str, case: Case, mask: np.ndarray) -
         uncertainty=None,
         probabilities=(0.9, 0.1),
         features=None,
-        scores={},
+        scores={"agreement": agreement},
         created_at=now(),
     )
     with workspace.store.write("worker") as tx:
@@ -86,25 +86,62 @@ def filled(workspace: Workspace, *, answers: int = 3, channels: int = 1) -> None
     add_ball(workspace, "unseen", 0.7)
 
 
-def test_a_mask_beside_the_ball_is_told_from_one_on_it(workspace):
+def checked(workspace: Workspace, patients: int, *, signs: str = "none") -> None:
+    """As `filled`, and evaluated test patients whose predictions lie beside the ball by more and more."""
+    filled(workspace)
+    with workspace.store.read() as tx:
+        model = tx.find(Model)[0]
+    scores = {}
+    for n in range(patients):
+        case = add_ball(workspace, f"test{n:02d}", 0.1 * n, split="test")
+        moved = np.roll(ball(0.1 * n), n % 8, axis=0)
+        dice = 2.0 * float((moved & ball(0.1 * n)).sum()) / float(moved.sum() + ball(0.1 * n).sum())
+        predict(workspace, model.id, case, moved, agreement={"none": 0.5, "good": dice}[signs])
+        scores[case.name] = dice
+    add_evaluation(workspace, model, "test", 1, scores)
+
+
+def test_unchecked_references_put_cases_in_order_and_name_no_dice(workspace):
     filled(workspace)
     found = judge_by_references(workspace)
-    assert [(c.name, c.good) for c in found.cases] == [("missed", False), ("found", True)]
-    assert found.cases[0].expected < 0.5 < 0.7 <= found.cases[1].expected <= 1
+    assert [(c.name, c.expected, c.good) for c in found.cases] == [("missed", None, None), ("found", None, None)]
+    assert found.note.endswith("cannot be checked (0 evaluated patients, at least 10 needed); cases are in order only")
     assert (found.references, found.model_index, found.unpredicted) == (("answered2", "answered1", "answered0"), 3, 1)
     assert judge_by_references(workspace) == found
 
 
-def test_the_newest_answers_judge_and_a_stricter_mark_asks_for_more_looks(workspace):
+def test_references_that_rank_the_evaluated_patients_name_a_dice(workspace):
+    checked(workspace, 12)
+    found = judge_by_references(workspace)
+    assert found.note == ""
+    assert found.judged_by == "reverse classification by 3 answers, checked on 12 evaluated patients"
+    missed, there = found.cases
+    assert (missed.name, missed.good, there.name, there.good) == ("missed", False, "found", True)
+    assert there.expected is not None
+    assert there.low is not None
+    assert there.high is not None
+    assert there.low <= there.expected <= there.high
+
+
+def test_signs_that_rank_the_evaluated_patients_come_before_references(workspace):
+    checked(workspace, 12, signs="good")
+    found = judge_by_references(workspace)
+    assert (found.references, found.judged_by) == ((), "agreement of its samples, checked on 12 evaluated patients")
+
+
+def test_few_evaluated_patients_check_nothing(workspace):
+    checked(workspace, 4)
+    assert "4 evaluated patients, at least 10 needed" in judge_by_references(workspace).note
+
+
+def test_the_newest_answers_judge(workspace):
     filled(workspace)
-    found = judge_by_references(workspace, most=2, good=1.01)
-    assert found.references == ("answered2", "answered1")
-    assert not any(case.good for case in found.cases)
+    assert judge_by_references(workspace, most=2).references == ("answered2", "answered1")
 
 
 def test_grey_and_coloured_images_judge_each_other(workspace):
     filled(workspace, channels=3)
-    assert [(c.name, c.good) for c in judge_by_references(workspace).cases] == [("missed", False), ("found", True)]
+    assert [c.name for c in judge_by_references(workspace).cases] == ["missed", "found"]
 
 
 def test_what_is_missing_is_said_in_a_line(workspace, tmp_path):

@@ -92,7 +92,7 @@ def test_agreement_of_consecutive_models_by_hand(pool: Workspace) -> None:
 
 
 def test_progress_and_report_carry_the_advice(make_workspace: MakeWorkspace) -> None:
-    workspace = judged(make_workspace(SPLITS), [0.5, 0.6, 0.65])
+    workspace = judged(make_workspace(SPLITS), [0.5, 0.6, 0.65, 0.68])
     made = progress(workspace)
     page = report_html(workspace)
     assert made.stopping.expected_gain is not None

@@ -43,7 +43,7 @@ def test_a_training_makes_a_model_predicts_the_pool_judges_and_prepares_the_next
     assert predicted == {f"case{n:02d}" for n in range(8)}  # the two answered ones too, to be shown as like cases
     assert evaluation.split == "test"
     assert evaluation.labelled_cases == 2
-    assert evaluation.low <= evaluation.mean <= evaluation.high
+    assert (evaluation.low, evaluation.high) == (None, None)  # three patients say nothing about how much patients vary
     assert prepared.state == RoundState.QUERYING
     assert model.metrics["steps"] == FAST.train_steps
 
@@ -62,22 +62,6 @@ def test_a_proposal_lies_on_its_cases_grid_and_uses_known_labels(trained: Worksp
 def test_expected_quality_is_unknown_until_enough_cases_are_evaluated(trained: Workspace) -> None:
     with trained.store.read() as tx:
         assert {p.quality for p in tx.find(Prediction)} == {None}
-
-
-def test_expected_quality_comes_with_an_interval_once_it_is_calibrated(make_workspace: MakeWorkspace) -> None:
-    workspace = make_workspace(["train", "train", *["test"] * 5, "train", "train"], labelled=7)
-    start_training(workspace)
-    drain(workspace)
-    with workspace.store.read() as tx:
-        model = tx.live_model()
-        assert model is not None
-        unanswered = {c.id for c in tx.unanswered_cases(["train"])}
-        (first, *rest) = [p for p in tx.latest_predictions(model.id) if p.case_id in unanswered]
-    assert len(rest) == 1
-    assert first.quality is not None
-    assert first.quality_low is not None
-    assert first.quality_high is not None
-    assert first.quality_low <= first.quality <= first.quality_high
 
 
 def test_a_second_round_grows_the_curve_and_closes(trained: Workspace) -> None:

@@ -67,7 +67,7 @@ def test_small_tests_match_scipys_exact_one(differences):
 
 def test_large_tests_are_drawn_and_never_zero():
     p = permutation_test(np.full(40, 0.5), rng(), draws=500)
-    assert p == pytest.approx(1 / 501)
+    assert p == pytest.approx(2 / 501)  # both tails, each at least one of the draws
     assert permutation_test(rng(1).normal(size=40), rng(), draws=2000) > 0.05
 
 
@@ -91,7 +91,11 @@ def test_the_paired_t_test_matches_scipys(differences):
 def test_the_paired_t_test_by_hand():
     assert paired_t_test([1, 3]) == pytest.approx(0.5 - np.arctan(2) / np.pi)  # t = 2 with one degree of freedom is Cauchy
     assert paired_t_test([1, -1]) == 0.5
-    assert (paired_t_test([0.1, 0.1]), paired_t_test([0.0, 0.0]), paired_t_test([-0.1, -0.1])) == (0.0, 1.0, 1.0)
+
+
+def test_differences_without_spread_count_by_their_signs_alone():
+    assert [paired_t_test([0.1] * n) for n in (2, 3, 5)] == [1 / 4, 1 / 8, 1 / 32]
+    assert (paired_t_test([0.0, 0.0]), paired_t_test([-0.1, -0.1])) == (1.0, 1.0)
 
 
 def test_bad_differences_are_refused():

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medloop.core.errors import InputError, SettingError, ShapeError
-from medloop.quality.intervals import Margin, QuantileIntervals, conformal_quantile, fewest_cases, fit_margin
+from medloop.metrics.conformal import conformal_quantile
+from medloop.quality.intervals import Margin, QuantileIntervals, fewest_cases, fit_margin
 
 
 def test_the_quantile_has_room_for_the_new_case():

@@ -60,7 +60,7 @@ def test_rows_of_features_become_a_table():
 
 
 def test_bad_input_is_refused():
-    with pytest.raises(InputError, match="at least 10 patients, got 4; use fit_quality"):
+    with pytest.raises(InputError, match="at least 10 patients, got 4; evaluate more"):
         DiceRegression().fit(np.zeros((12, 1)), np.zeros(12), patients=[n % 4 for n in range(12)])
     with pytest.raises(InputError, match="finite"):
         DiceRegression().fit(np.full((12, 1), np.nan), np.zeros(12))

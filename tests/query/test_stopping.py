@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from medloop.core.errors import SettingError, ShapeError
 from medloop.query.budget.extrapolation import drawn_curves
@@ -72,6 +73,51 @@ def test_the_pace_of_a_straight_line_by_hand() -> None:
     assert (found.expected, found.low, found.high) == pytest.approx((0.05, 0.05, 0.05))
 
 
+def test_the_pace_has_the_error_of_a_regression() -> None:
+    rng = np.random.default_rng(3)
+    labels, scores = 4.0 * np.arange(1, 8), 0.6 + 0.01 * np.arange(7) + rng.normal(0, 0.01, 7)
+    found = pace_gain(Curve(labels, scores, np.tile(scores, (5, 1)), 0.5, 9), 12)
+    fit = stats.linregress(labels, scores)
+    assert found is not None
+    assert found.expected == pytest.approx(12 * fit.slope)
+    assert found.high - found.expected == pytest.approx(12 * fit.stderr * stats.t.ppf(0.99, 5))
+
+
+def test_two_numbers_of_answers_are_no_pace_however_many_models() -> None:
+    flat = Curve(np.array([4.0] * 5 + [8.0]), np.full(6, 0.9), np.full((5, 6), 0.9), 0.9, 20)
+    assert pace_gain(flat, 12) is None
+    assert not advise(Evidence(Spending(), flat, kappas=(1.0, 1.0, 1.0))).stop
+
+
+@pytest.mark.parametrize(("patients", "training"), [(8, 0.01), (20, 0.01), (20, 0.005)])
+def test_stable_predictions_hardly_ever_stop_a_run_whose_next_batch_is_worth_it(patients: int, training: float) -> None:
+    rng, stopped, runs = np.random.default_rng(11), 0, 80
+    labels = BATCH * (1.0 + np.arange(40))
+    truth = 0.95 - 0.6 * (labels / BATCH) ** -0.25
+    looks = [n for n in range(2, 20) if truth[n + 1] - truth[n] >= 0.012]
+    assert len(looks) >= 5
+    for _ in range(runs):
+        known = curve(truth[: looks[-1] + 1], rng, patients=patients, training=training)
+        upto = [Curve(known.labels[: n + 1], known.scores[: n + 1], known.draws[:, : n + 1], known.low, patients) for n in looks]
+        stopped += any(advise(Evidence(Spending(), one, kappas=(0.995, 0.996, 0.997), next_batch=BATCH)).stop for one in upto)
+    assert stopped / runs <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("shape", "points"),
+    [("power law", 4), ("power law", 6), ("power law", 10), ("saturating", 5), ("saturating", 10), ("line", 6), ("line", 10)],
+)
+def test_the_expected_gain_of_the_next_batch_is_covered_with_the_luck_of_trainings(shape: str, points: int) -> None:
+    rng, hits, runs = np.random.default_rng(points), 0, 200
+    batches = 1.0 + np.arange(points + 1)
+    truth = {"power law": 0.9 - 0.3 * batches**-0.5, "saturating": 0.9 - 0.4 * np.exp(-batches / 3), "line": 0.6 + 0.01 * batches}[shape]
+    for _ in range(runs):
+        gain = next_gain(curve(truth[:-1], rng, patients=12, training=0.01), BATCH)
+        assert gain is not None
+        hits += gain.low <= truth[-1] - truth[-2] <= gain.high
+    assert hits / runs >= 0.92
+
+
 @pytest.mark.parametrize(
     ("spending", "words"),
     [
@@ -100,7 +146,7 @@ def test_only_the_lower_bound_reaches_a_target() -> None:
 
 
 def test_one_patient_proves_no_target_and_a_falling_curve_is_no_plateau() -> None:
-    lone = Curve(np.array([4.0]), np.array([0.9]), np.full((5, 1), 0.9), 0.9, 1)
+    lone = Curve(np.array([4.0]), np.array([0.9]), np.full((5, 1), 0.9), 0.9, 1)  # an old bound of one patient
     answer = advise(Evidence(Spending(), lone, target=0.8))
     assert not answer.stop
     assert any("cannot be told from 1 patients" in reason for reason in answer.reasons)

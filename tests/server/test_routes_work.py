@@ -133,3 +133,58 @@ def test_no_route_lets_anybody_pass_for_medloop_itself(site: Site, name: str) ->
     with site.workspace.store.read() as tx:
         assert {event.actor for event in tx.events(limit=100_000)[before:]} == {"system"}
         assert tx.count(Annotator) == 0
+
+
+def test_progress_tells_of_every_model_what_it_learned_and_which_is_in_use(site, predicted) -> None:
+    progress = site.client.get(f"{site.url}/progress").json()
+    (model,) = progress["models"]
+    assert (model["index"], model["live"], model["pinned"], model["nothing_new"]) == (1, True, False, False)
+    assert (model["learned"], model["score"], model["low"], model["high"], model["comparison"]) == (0, None, None, None, None)
+    assert progress["unpredicted"] == 4
+    assert progress["pool_note"] == "4 cases wait for the prediction of model 1."
+
+
+def test_a_model_is_pinned_and_given_back_with_audit_events(site, predicted) -> None:
+    pinned = site.client.post(f"{site.url}/models/1/use", json={}).json()
+    assert [(m["index"], m["live"], m["pinned"]) for m in pinned] == [(1, True, True)]
+    given_back = site.client.post(f"{site.url}/models/auto", json={}).json()
+    assert [(m["live"], m["pinned"]) for m in given_back] == [(True, False)]
+    with site.workspace.store.read() as tx:
+        assert [e.verb for e in tx.events_about("choice")] == ["pin", "unpin"]
+        (local,) = tx.find(Annotator, where={"name": "local"})
+        assert {e.actor for e in tx.events_about("choice")} == {local.id}
+
+
+def test_a_model_there_is_not_is_not_found(site, predicted) -> None:
+    refused = site.client.post(f"{site.url}/models/9/use", json={})
+    assert refused.status_code == 404
+    assert refused.json()["error"]["message"] == "There is no model 9"
+    assert site.client.post(f"{site.url}/models/0/use", json={}).status_code == 422
+
+
+def test_training_again_without_anything_new_can_be_asked_for(site) -> None:
+    plain = site.client.post(f"{site.url}/train", json={}).json()["job_id"]
+    again = site.client.post(f"{site.url}/train", json={"again": True}).json()["job_id"]
+    assert again != plain
+    assert site.workspace.store.jobs.get(again).payload == {"again": True}
+
+
+def test_a_job_says_why_it_did_nothing(site) -> None:
+    jobs = site.workspace.store.jobs
+    jobs.enqueue("train", {})
+    job = jobs.claim("tester")
+    assert job is not None
+    jobs.finish(job, {"message": "nothing new since model 3", "nothing_new": 3})
+    (shown,) = site.client.get(f"{site.url}/jobs").json()
+    assert shown["result_message"] == "nothing new since model 3"
+
+
+def test_cancelling_a_training_gives_its_round_a_true_state_at_once(site) -> None:
+    for _ in range(2):
+        url = f"{site.url}/assignments/{site.opened()['assignment']['id']}"
+        site.client.post(f"{url}/submit", json={"revision": 0})
+    (job,) = [j for j in site.client.get(f"{site.url}/jobs").json() if j["kind"] == "train"]
+    site.client.post(f"{site.url}/jobs/{job['id']}/cancel", json={})
+    (found,) = site.client.get(f"{site.url}/progress").json()["rounds"]
+    assert found["state"] == "failed"
+    assert found["message"].startswith("the training was cancelled")

@@ -7,6 +7,7 @@ from medloop.simulation.strategy_summary import Pool
 
 CASES = [f"c{n:02d}" for n in range(30)]
 PATIENTS = {name: name for name in CASES}
+ALIKE = {name: name for name in CASES[:8]}
 POOL = Pool(cases=100)
 
 
@@ -25,6 +26,6 @@ def runs(*strategies: tuple[str, float, float], seeds: int = 3) -> list[Curve]:
 
 
 def plain(strategy: str, seed: int, *scores: float, foreground: tuple[int, ...] = ()) -> Curve:
-    """A run of 4, 8, 12, … answered cases with these scores, without patients."""
+    """A run of 4, 8, 12, … answered cases with these scores, the same for each of `ALIKE`."""
     labelled = tuple(4 * (n + 1) for n in range(len(scores)))
-    return Curve(strategy, seed, labelled, scores, tuple({} for _ in scores), (), foreground)
+    return Curve(strategy, seed, labelled, scores, tuple(dict.fromkeys(ALIKE, score) for score in scores), (), foreground)

@@ -1,18 +1,15 @@
-"""Pairs of strategies: paired over what both have, adjusted for all pairs, wide when seeds disagree."""
+"""Pairs of strategies: paired over what both have, adjusted for all pairs, undecided with few seeds."""
 
-import numpy as np
-import pytest
-
-from medloop.simulation.comparisons import compare, two_way_interval
+from medloop.simulation.comparisons import compare, compare_settings
 from medloop.simulation.curves import by_strategy
 
-from .made_up_runs import CASES, PATIENTS, curve, runs
+from .made_up_runs import ALIKE, CASES, PATIENTS, curve, plain, runs
 
 
 def test_holm_counts_all_pairs():
     pairs = compare(by_strategy(runs(("a", 0.01, 0.02), ("b", 0.0, 0.02), ("c", 0.0, 0.02))), PATIENTS)
     assert len(pairs) == 3
-    assert all(c.p_holm >= c.p for c in pairs)
+    assert all(c.p is not None and c.p_holm is not None and c.p_holm >= c.p for c in pairs)
 
 
 def test_only_seeds_both_have_are_compared():
@@ -22,8 +19,23 @@ def test_only_seeds_both_have_are_compared():
     assert compare({"a": some[:1], "b": [curve("b", 9)]}, PATIENTS) == ()
 
 
-def test_the_two_way_interval_is_wide_when_seeds_disagree():
-    agree, disagree = np.full((3, 20), 0.01), np.repeat([[-0.05], [0.01], [0.07]], 20, axis=1)
-    narrow, wide = (two_way_interval(t, np.random.default_rng(0)) for t in (agree, disagree))
-    assert (narrow.low, narrow.high) == pytest.approx((0.01, 0.01))
-    assert wide.low < 0 < wide.high
+def test_two_seeds_decide_nothing_and_say_so():
+    found = compare(by_strategy(runs(("a", 0.1, 0.001), ("b", 0.0, 0.001), seeds=2)), PATIENTS)[0]
+    assert (found.p, found.p_holm, found.difference.low, found.significant) == (None, None, None, False)
+    assert found.difference.note == "no interval: 2 seeds, at least 3 needed"
+
+
+def test_the_same_gain_in_every_seed_and_patient_is_no_proof():
+    found = compare({"a": [plain("a", n, 0.6, 0.7) for n in range(3)], "b": [plain("b", n, 0.5, 0.6) for n in range(3)]}, ALIKE)[0]
+    assert found.p is not None
+    assert found.p >= 0.25
+
+
+def test_settings_count_the_same_and_one_that_is_undecided_leaves_all_undecided():
+    three, two = (
+        {name: [c for c in own if c.seed < n] for name, own in by_strategy(runs(("a", 0.1, 0.02), ("b", 0.0, 0.02))).items()}
+        for n in (3, 2)
+    )
+    both = compare_settings({"x": three, "y": three}, {"x": PATIENTS, "y": PATIENTS})[0]
+    assert both.significant
+    assert compare_settings({"x": three, "y": two}, {"x": PATIENTS, "y": PATIENTS})[0].p is None

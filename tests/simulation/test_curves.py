@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medloop.simulation.curves import by_strategy, labels_to_reach, mean_points, seed_weights, shared_seeds
+from medloop.simulation.curves import by_strategy, labels_to_reach, mean_points, shared_seeds
 
 from .made_up_runs import plain
 
@@ -25,9 +25,17 @@ def test_labels_needed_lie_on_the_curve(scores, target):
 
 
 def test_the_mean_curve_goes_point_by_point():
-    points = mean_points("a", [plain("a", 0, 0.2, 0.6), plain("a", 1, 0.4, 0.6)])
+    points = mean_points([plain("a", n, score, 0.6) for n, score in enumerate((0.2, 0.4, 0.3))])
     assert [(p.labelled, p.mean) for p in points] == [(4, pytest.approx(0.3)), (8, pytest.approx(0.6))]
+    assert (points[0].low, points[0].high) == pytest.approx(
+        (0.3 - 1.1 * 4.3027 * 0.1 / 3**0.5, 0.3 + 1.1 * 4.3027 * 0.1 / 3**0.5), abs=1e-4
+    )
     assert (points[1].low, points[1].high) == pytest.approx((0.6, 0.6))
+
+
+def test_two_seeds_have_a_mean_curve_without_a_band():
+    points = mean_points([plain("a", 0, 0.2), plain("a", 1, 0.4)])
+    assert (points[0].low, points[0].high, points[0].note) == (None, None, "no interval: 2 seeds, at least 3 needed")
 
 
 def test_runs_are_grouped_and_sorted_by_seed():
@@ -35,10 +43,3 @@ def test_runs_are_grouped_and_sorted_by_seed():
     assert {name: [c.seed for c in own] for name, own in grouped.items()} == {"b": [0, 2], "a": [1]}
     assert shared_seeds([grouped["a"], grouped["b"]]) == []
     assert shared_seeds([]) == []
-
-
-def test_weights_of_seeds_are_shares():
-    weights = seed_weights(3, np.random.default_rng(0), draws=50)
-    assert weights.shape == (50, 3)
-    assert weights.sum(axis=1) == pytest.approx(1)
-    assert (seed_weights(1, np.random.default_rng(0)) == 1).all()

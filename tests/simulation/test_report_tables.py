@@ -6,7 +6,7 @@ from medloop.simulation.report_tables import areas_table, foreground_table, labe
 from medloop.simulation.suite_results import needed_share
 from medloop.simulation.summary import summarise
 
-from .made_up_runs import PATIENTS, POOL, plain, runs
+from .made_up_runs import ALIKE, PATIENTS, POOL, plain, runs
 
 REACHED = Needed(12.4, 9.6, 15.2, 0.31, 0.24, 0.38, 1.0)
 OPEN = Needed(12.4, 9.6, None, 0.31, 0.24, None, 0.8)
@@ -17,14 +17,14 @@ UNREACHED = Needed(None, None, None, None, None, None, 0.0)
 def test_labels_needed_in_words():
     assert needed_words(REACHED, 24) == "12<small>10 to 15</small><small>31% of the pool</small>"
     assert needed_words(OPEN, 24) == "12<small>10 to not reached</small><small>31% of the pool</small>"
-    assert needed_words(NEVER, 24) == "not reached with 24<small>reached in 10% of draws</small>"
+    assert needed_words(NEVER, 24) == "not reached with 24<small>reached by 10% of seeds</small>"
     assert needed_words(UNREACHED, 24) == "not reached with 24"
 
 
 def test_labels_needed_in_one_line():
     assert needed_share(REACHED) == "31% (24% to 38%)"
     assert needed_share(OPEN) == "31% (24% to not reached)"
-    assert needed_share(NEVER) == "not reached (10% of draws)"
+    assert needed_share(NEVER) == "not reached (10% of seeds)"
     assert needed_share(None) == "unknown"
 
 
@@ -45,4 +45,4 @@ def test_what_cannot_be_said_is_not_said():
 
 def test_a_pair_with_one_seed_says_what_it_lacks():
     alone = {name: [plain(name, 0, 0.5, 0.6)] for name in ("a", "b")}
-    assert "needs two seeds" in penalty_table(penalty_matrix({"x": alone}))
+    assert "needs three seeds" in penalty_table(penalty_matrix({"x": alone}, {"x": ALIKE}))

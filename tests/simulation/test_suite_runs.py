@@ -63,7 +63,7 @@ def test_only_what_all_settings_have_is_ranked(done):
     assert result.unranked == ("foreground",)
     assert sum(r.rank.mean for r in result.ranks) == pytest.approx(3)
     assert result.penalties.strategies == ("random", "foreground", "entropy")
-    assert result.verdict == "No winner: with a single seed, luck cannot be told from merit."
+    assert result.verdict == "No winner: luck cannot be told from merit (no interval: 1 seed, at least 3 needed)."
     assert result.missing == ()
 
 

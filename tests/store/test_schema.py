@@ -100,7 +100,7 @@ def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path
     with store.database.writing() as connection:
         for table in ("evaluation_truths", "live_choices", "descriptors", "provenances", "prompts", "withdrawals"):
             connection.execute(text(f"DROP TABLE {table}"))
-        for index in ("sort_key_name", "state_sort_key_name"):
+        for index in ("sort_key_name", "state_sort_key_name", "split_state_quality"):
             connection.execute(text(f"DROP INDEX ix_case_states_{index}"))
         for column in ("sort_key", "search_key"):
             connection.execute(text(f"ALTER TABLE case_states DROP COLUMN {column}"))

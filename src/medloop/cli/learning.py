@@ -167,14 +167,20 @@ def _print_asked(job: "Job", *, as_json: bool) -> None:
 def _print_model(workspace: "Workspace", result: "Json", *, as_json: bool) -> None:
     """The model that was made, or the one that knows everything already; its scores, and whether it is in use."""
     from medloop.core.records import Model
-    from medloop.loop.model_lines import list_models, score_words
+    from medloop.loop.evaluated import shown_interval
+    from medloop.loop.model_lines import list_models
+    from medloop.metrics.intervals import interval_words
 
     index = int(result.get("model_index") or result.get("nothing_new") or 0)
     with workspace.store.read() as tx:
         points = [e for e in tx.current_evaluations() if tx.get(Model, e.model_id).index == index]
+        intervals = [shown_interval(tx, e) for e in points]
     line = next((line for line in list_models(workspace) if line.index == index), None)
     if as_json:
-        scores = [{"split": e.split, "metric": e.metric, "mean": e.mean, "low": e.low, "high": e.high} for e in points]
+        scores = [
+            {"split": e.split, "metric": e.metric, "mean": e.mean, "low": i.low, "high": i.high, "note": i.note}
+            for e, i in zip(points, intervals, strict=True)
+        ]
         model = {"id": line.id, "index": index, "live": line.live, "note": line.note} if line else None
         print_json({"model": model, "evaluations": scores, "message": str(result.get("message", ""))})
         return
@@ -182,5 +188,5 @@ def _print_model(workspace: "Workspace", result: "Json", *, as_json: bool) -> No
         typer.echo(f"No new model: {result['message']} (--again makes one in any case)")
         return
     typer.echo(f"Model {index} is ready{f': {line.note}' if line and line.note else ''}")
-    for point in points:
-        typer.echo(f"  {point.split} {point.metric} {score_words(point.mean, point.low, point.high)}")
+    for point, shown in zip(points, intervals, strict=True):
+        typer.echo(f"  {point.split} {point.metric} {point.mean:.3f} ({interval_words(shown)})")

@@ -18,6 +18,7 @@ HEAD = ("case", "measured", "label", "measure", "value", "unit", "low", "high", 
 def measure(
     folder: ProjectFolder,
     of: Annotated[str, typer.Option(help="Whose masks: any (a person's answer where there is one), answer or prediction.")] = "any",
+    tolerance: Annotated[float, typer.Option(help="Accept figures whose bounds are at most this share away.")] = 0.25,
     out: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Write the table to a file.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -33,7 +34,7 @@ def measure(
     if out is not None and (out.is_dir() or not out.resolve().parent.is_dir()):
         raise SettingError(f"--out must be a file in a folder that exists, got {out}", remedy="name a file such as measures.csv")
     with Workspace.open(folder) as workspace:
-        found = measure_project(workspace, of=wanted, log=say)
+        found = measure_project(workspace, of=wanted, tolerance=tolerance, log=say)
     if out is not None:
         _write(out, found)
         say(f"Wrote {out}")

@@ -11,11 +11,12 @@ from medloop.loop.damage import DamagedCase, damaged_cases
 from medloop.loop.effort import EffortLine
 from medloop.loop.label_versions import LabelGap, label_gaps
 from medloop.loop.left_out import LeftOutCase, refused_cases
-from medloop.loop.model_lines import ModelLine, score_words
+from medloop.loop.model_lines import ModelLine
 from medloop.loop.progress import CurvePoint, progress
 from medloop.loop.queried import ClassCount
 from medloop.loop.status import ProjectStatus, status
 from medloop.loop.workspace import Workspace
+from medloop.metrics.intervals import interval_words
 from medloop.query.stopping import Advice
 from medloop.server.locks import SERVER_LOCK, WORKER_LOCK, is_held
 
@@ -159,7 +160,7 @@ def _line(job: Job) -> JobLine:
 def _model(found: Standing) -> str:
     if found.model is None:
         return "none yet"
-    scores = "; ".join(f"{p.split} {p.metric} {score_words(p.mean, p.low, p.high)}" for p in found.evaluations)
+    scores = "; ".join(f"{p.split} {p.metric} {p.mean:.3f} ({interval_words(p)})" for p in found.evaluations)
     learned = f", learned from {found.evaluations[0].labelled_cases} cases" if found.evaluations else ""
     return f"{found.model['index']}{learned}{'; ' if scores else ''}{scores}"
 

@@ -136,6 +136,8 @@ def _progress() -> "Iterator[Callable[[StudyProgress], None]]":
 
 
 def _print_study(result: "StudyResult", out: Path) -> None:
+    from medloop.metrics.intervals import interval_words
+
     if (summary := result.summary) is not None:
         best_first = sorted(summary.strategies, key=lambda s: (-s.area.mean, s.strategy))
         print_table(
@@ -143,7 +145,7 @@ def _print_study(result: "StudyResult", out: Path) -> None:
             [_row(one) for one in best_first],
         )
         if full := summary.full:
-            typer.echo(f"full data: {full.mean:.4f} ({full.low:.4f} to {full.high:.4f})")
+            typer.echo(f"full data: {full.mean:.4f} ({interval_words(full, '.4f')})")
         typer.echo(summary.verdict)
     if result.added:
         typer.echo(f"Added as baselines: {', '.join(result.added)}")
@@ -151,21 +153,23 @@ def _print_study(result: "StudyResult", out: Path) -> None:
 
 
 def _row(one: "StrategySummary") -> tuple[object, ...]:
+    from medloop.metrics.intervals import interval_words
     from medloop.simulation.suite_results import HEADLINE_SHARE, needed_share
 
     area, final = one.area, one.final
     return (
         one.strategy,
         f"{area.mean:.4f}",
-        f"{area.low:.4f} to {area.high:.4f}",
+        interval_words(area, ".4f"),
         f"{final.mean:.4f}",
-        f"{final.low:.4f} to {final.high:.4f}",
+        interval_words(final, ".4f"),
         needed_share(one.labels_to.get(HEADLINE_SHARE)),
         one.seeds,
     )
 
 
 def _print_suite(result: "SuiteResult", out: Path) -> None:
+    from medloop.metrics.intervals import interval_words
     from medloop.simulation.suite_results import OVERVIEW, overview
 
     print_table(OVERVIEW, overview(result.studies))
@@ -173,7 +177,7 @@ def _print_suite(result: "SuiteResult", out: Path) -> None:
         if study.summary is not None:
             typer.echo(f"{part.name}: {study.summary.verdict}")
     if result.ranks:
-        ranks = [(r.strategy, f"{r.rank.mean:.2f}", f"{r.rank.low:.2f} to {r.rank.high:.2f}", f"{r.best:.0%}") for r in result.ranks]
+        ranks = [(r.strategy, f"{r.rank.mean:.2f}", interval_words(r.rank, ".2f"), f"{r.best:.0%}") for r in result.ranks]
         print_table(("strategy", "mean rank", "95 % interval", "best in"), ranks)
     typer.echo(result.verdict)
     say(f"Wrote {out / 'results.json'} and {out / 'report.html'}")

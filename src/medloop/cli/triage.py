@@ -39,9 +39,11 @@ def quality(
     good: Annotated[float, typer.Option(help="Dice that needs no look.")] = 0.7,
     as_json: AsJson = False,
 ) -> None:
-    """Say how good predictions are when no evaluation cases exist: a few answered cases judge them.
+    """Say how good the predictions of unanswered cases are, where that can be told.
 
-    By reverse classification: a mask is good when a classifier that learned from it alone works on the answered cases.
+    Judged by signs of quality that rank the evaluated patients, or else by reverse classification: a mask is good when a
+    classifier that learned from it alone works on a few answered cases. Without ten evaluated patients to check either, or where
+    neither ranks them, cases are put in order and no Dice is named.
     """
     from medloop.loop.references import judge_by_references
     from medloop.loop.workspace import Workspace
@@ -52,10 +54,13 @@ def quality(
         print_json(found)
         return
     if found.cases:
-        rows = [(c.name, f"{c.expected:.2f}", "good" if c.good else "look") for c in found.cases]
-        print_table(("case", "expected Dice", f"at {good:g}"), rows)
-    count = sum(case.good for case in found.cases)
-    typer.echo(f"good: {count}; look: {len(found.cases) - count}; judged by {len(found.references)} answers, model {found.model_index}")
+        rows = [(c.name, _expected(c.expected), _range(c.low, c.high), _expected(c.accuracy), _look(c.good)) for c in found.cases]
+        print_table(("case", "expected Dice", "90 % interval", "accuracy of references", f"at {good:g}"), rows)
+    if found.note:
+        typer.echo(found.note)
+    else:
+        count = sum(case.good is True for case in found.cases)
+        typer.echo(f"good: {count}; look: {len(found.cases) - count}; judged by {found.judged_by}, model {found.model_index}")
     if found.unpredicted:
         say(f"{found.unpredicted} cases have no prediction of model {found.model_index}; medloop predict makes them")
 
@@ -65,7 +70,7 @@ def calibrate(
     method: Annotated[str, typer.Option(help="temperature or isotonic.")] = "temperature",
     as_json: AsJson = False,
 ) -> None:
-    """Measure whether the newest model's probabilities come true, and fit what mends them.
+    """Measure whether the probabilities of the model in use come true, and fit what mends them.
 
     Fitted on validation answers, judged on test and audit answers; predicts them all.
     """
@@ -94,13 +99,25 @@ def _print_triage(found: "Triage") -> None:
     typer.echo("; ".join(f"{decision}: {count}" for decision, count in counts.items()))
     accept = found.accept
     typer.echo(
-        f"on {accept.patients} evaluated patients ({', '.join(found.splits)}): {accept.coverage:.0%} accepted, "
+        f"on {accept.patients} evaluated patients ({_splits(found)}): {accept.coverage:.0%} accepted, "
         f"{accept.accepted_loss:.1%} of these below {found.good:g}"
     )
-    if found.optimistic:
-        say("validation cases also chose the model's weights: the figures are slightly optimistic")
     if found.unpredicted:
         say(f"{found.unpredicted} cases have no prediction of model {found.model_index}; medloop predict makes them")
+
+
+def _splits(found: "Triage") -> str:
+    """Whose patients were used, and whose were left out."""
+    left_out = [f"{count} {split}" for split, count in found.evaluated.items() if split not in found.splits]
+    return ", ".join(found.splits) + (f"; {' and '.join(left_out)} left out, they also chose the weights" if left_out else "")
+
+
+def _range(low: float | None, high: float | None) -> str:
+    return "-" if low is None or high is None else f"{low:.2f} to {high:.2f}"
+
+
+def _look(good: bool | None) -> str:
+    return "-" if good is None else "good" if good else "look"
 
 
 def _expected(value: float | None) -> str:

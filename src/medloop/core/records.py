@@ -537,7 +537,8 @@ class Evaluation:
 
     Attributes:
         metric: "dice" (mean over foreground labels, then over patients) or "accuracy".
-        mean, low, high: Estimate with a 95 % bootstrap interval over patients.
+        mean: Over patients.
+        low, high: Ends of its 95 % interval over patients; None where there are too few of them.
         labelled_cases: Answers the model had learned from.
         effort_minutes: Recorded human minutes behind these answers.
         per_case: Case id → {label name: score}.
@@ -551,8 +552,8 @@ class Evaluation:
     split: Split
     metric: str
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     labelled_cases: int
     effort_minutes: float
     per_case: Json

@@ -55,6 +55,7 @@ class CaseSource:
         annotator: Whose label it is, "" when the source does not say.
         annotated_at: When it was made, as `medloop.core.records.now` writes times; None when unknown.
         effort_seconds: How long it took; 0 when unknown.
+        untouched: Share of a model's proposal that stands in the label untouched, 0..1; None for one made without a model.
         notes: What was noticed about the case and not repaired, one line each.
     """
 
@@ -69,6 +70,7 @@ class CaseSource:
     annotator: str = ""
     annotated_at: str | None = None
     effort_seconds: float = 0.0
+    untouched: float | None = None
     notes: tuple[str, ...] = ()
 
     @property

@@ -17,7 +17,7 @@ from medloop.datasets.regular import header_trouble, is_sheared, made_regular
 from medloop.datasets.staging import FileNames
 from medloop.images.notes import grouped_notes
 
-TABLE_COLUMNS = ("patient_id", "split", "pixel_size_mm", "annotator", "annotated_at", "effort_seconds")
+TABLE_COLUMNS = ("patient_id", "split", "pixel_size_mm", "annotator", "annotated_at", "effort_seconds", "untouched_proposal")
 """Columns of the table beside every export, after the file's name; an import reads them back."""
 
 _SHEARED = "its voxel axes are not at right angles (a tilted gantry or a shear), which ITK and nnU-Net refuse"
@@ -38,6 +38,7 @@ class ExportCase:
         annotator: Who made the answer, "" when unknown.
         annotated_at: When, ISO 8601; "" when unknown.
         effort_seconds: How long it took; 0 when unknown.
+        untouched: Share of a model's proposal that stands in it untouched, 0..1; None for one made without a model.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ExportCase:
     annotator: str = ""
     annotated_at: str = ""
     effort_seconds: float = 0.0
+    untouched: float | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,9 @@ class ExportTally:
     def row(self, case: ExportCase, file: str, *more: str) -> None:
         """Keep who, when and which split for the table beside the images."""
         effort = f"{case.effort_seconds:.3f}".rstrip("0").rstrip(".") if case.effort_seconds else ""
-        self.rows.append([file, *more, case.patient, _given_split(case), pixel_mm(case.image), case.annotator, case.annotated_at, effort])
+        share = "" if case.untouched is None else f"{case.untouched:.4g}"
+        told = [case.patient, _given_split(case), pixel_mm(case.image), case.annotator, case.annotated_at, effort, share]
+        self.rows.append([file, *more, *told])
 
     def result(self, folder: Path) -> Exported:
         """The summary.

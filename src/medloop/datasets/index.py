@@ -121,15 +121,16 @@ def _with_row(case: CaseSource, row: Row, table: Table, cases: CaseList) -> Case
         size = None
         cases.refuse(table.name, f"the pixel size of {case.name} is a length in mm", row["pixel_mm"], "it was ignored")
     patient, notes = patient_in(table, row)
-    annotator, at, seconds = authorship(row)
+    made = authorship(row)
     return replace(
         case,
         patient=patient or case.patient,
         split=split or case.split,
         stratum=row.get("stratum", ""),
         pixel_mm=size,
-        annotator=annotator,
-        annotated_at=at,
-        effort_seconds=seconds,
+        annotator=made.annotator,
+        annotated_at=made.at,
+        effort_seconds=made.seconds,
+        untouched=made.untouched,
         notes=(*case.notes, *notes),
     )

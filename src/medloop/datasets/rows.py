@@ -127,8 +127,10 @@ def _case(root: Root, table: Table, row: Mapping[str, str], number: int, names: 
     split = SPLIT_NAMES.get(row.get("split", "").lower())
     size = pixel_size(row.get("pixel_mm", ""))
     patient, notes = patient_in(table, row)
-    by, at, seconds = authorship(row)
-    return CaseSource(names[row["image"]], patient, (image,), mask, tag, split, row.get("stratum", ""), size, by, at, seconds, notes=notes)
+    name, stratum, made = names[row["image"]], row.get("stratum", ""), authorship(row)
+    return CaseSource(
+        name, patient, (image,), mask, tag, split, stratum, size, made.annotator, made.at, made.seconds, made.untouched, notes=notes
+    )
 
 
 def _fault(where: str, row: Mapping[str, str]) -> Refusal | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from medloop.core.errors import FormatError
 from medloop.core.patients import is_placeholder, is_zero
@@ -24,6 +25,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "annotator": ("annotator",),
     "annotated_at": ("annotated_at",),
     "effort_seconds": ("effort_seconds",),
+    "untouched": ("untouched_proposal",),
 }
 """Meaning → accepted column names, first match wins; letter case and spaces do not matter."""
 
@@ -146,9 +148,30 @@ def patient_in(table: Table, row: Mapping[str, str]) -> tuple[str, tuple[str, ..
     )
 
 
-def authorship(row: Mapping[str, str]) -> tuple[str, str | None, float]:
-    """Who made a row's label, when and in how many seconds; what is not given or not valid is "", None and 0."""
-    return row.get("annotator", ""), _time(row.get("annotated_at", "")), _seconds(row.get("effort_seconds", ""))
+class Authorship(NamedTuple):
+    """Who made a row's label, when, in how many seconds, and how much of a model's proposal stands in it untouched, 0..1.
+
+    What is not given or not valid is "", None, 0 and None; a share that cannot be read counts as all of it.
+    """
+
+    annotator: str
+    at: str | None
+    seconds: float
+    untouched: float | None
+
+
+def authorship(row: Mapping[str, str]) -> Authorship:
+    """What a row says about where its label comes from."""
+    share, seconds = row.get("untouched", ""), _seconds(row.get("effort_seconds", ""))
+    return Authorship(row.get("annotator", ""), _time(row.get("annotated_at", "")), seconds, _share(share) if share else None)
+
+
+def _share(cell: str) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        return 1.0
+    return value if 0 <= value <= 1 else 1.0
 
 
 def _time(cell: str) -> str | None:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medloop.core.arrays import BoolArray
 from medloop.core.records import Case, Choice, Query, Round, new_id, now
 from medloop.core.seeds import derive_seed, generator
 from medloop.loop.damage import damaged_cases
+from medloop.loop.pool_table import PoolScores, PoolTable, pool_scores, pool_table
 from medloop.loop.pools import ExtraScores, Gathering
 from medloop.loop.workspace import Workspace
 from medloop.query.strategies import Pool, Strategy, strategy
@@ -45,15 +47,18 @@ def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraSco
     """
     settings, damaged = workspace.settings, damaged_cases(workspace)
     with workspace.store.read() as tx:
-        candidates = _readable(askable(tx), {case.case_id for case in damaged})
+        table, refused = pool_table(workspace, tx), tx.refused_cases(["train", "audit"]) | asked_case_ids(tx)
+        refused |= {case.case_id for case in damaged}
         model = tx.live_model()
-        predictions = {p.case_id: p for p in tx.latest_predictions(model.id)} if model else {}
-    gather = Gathering(workspace, candidates.train, predictions, model, extra_scores or {}, round_index, thorough)
+        scores = pool_scores(workspace, tx, model.id, table) if model and not extra_scores else None
+    wanted = table.askable(refused)
+    train, audit = table.named(wanted["train"]), table.named(wanted["audit"])
+    gather = Gathering(workspace, train, model, extra_scores or {}, round_index, thorough, _rows(scores, wanted["train"]))
     names = (settings.strategy, settings.first_strategy, "random") if model else (settings.first_strategy, "random")
     chosen, pool = next((one, pool) for one in map(strategy, names) if (pool := gather.pool(one.needs)) is not None)
     size = settings.start_size if round_index == 1 and settings.start_size else settings.batch_size
-    choices = _choose(chosen, pool, candidates.train, size, generator(settings.seed, "query", round_index))
-    choices = _with_audit(choices, candidates.audit, size, generator(settings.seed, "audit", round_index))
+    choices = _choose(chosen, pool, train, table, size, generator(settings.seed, "query", round_index))
+    choices = _with_audit(choices, [table.id_of(name) for name in audit], size, generator(settings.seed, "audit", round_index))
     if not choices:
         return None
     return Query(
@@ -88,25 +93,32 @@ def asked_case_ids(tx: Reader) -> set[str]:
     return {choice.case_id for query in queries for choice in query.choices}
 
 
-def _choose(chosen: Strategy, pool: Pool, cases: Sequence[Case], size: int, rng: np.random.Generator) -> list[Choice]:
+def _rows(scores: PoolScores | None, wanted: BoolArray) -> PoolScores | None:
+    """The rows of the cases that may be asked; what is complete is judged over all that the model has seen."""
+    if scores is None or not scores.seen.any():
+        return None
+    complete = scores.complete()
+    return PoolScores(scores.seen[wanted], {name: values[wanted] for name, values in scores.columns.items() if name in complete})
+
+
+def _choose(chosen: Strategy, pool: Pool, names: Sequence[str], table: PoolTable, size: int, rng: np.random.Generator) -> list[Choice]:
     """The strategy's picks; cases that the pool lacks are only asked when the others run out."""
-    by_name = {c.name: c.id for c in cases}
     picks = chosen.select(pool, min(size, len(pool.case_ids)), rng) if pool.case_ids else []
     choices = [
-        Choice(case_id=by_name[pool.case_ids[p.index]], score=float(p.score), reason=p.reason, probability=p.probability) for p in picks
+        Choice(case_id=table.id_of(pool.case_ids[p.index]), score=float(p.score), reason=p.reason, probability=p.probability) for p in picks
     ]
-    unseen = sorted(set(by_name) - set(pool.case_ids))
+    unseen = sorted(set(names) - set(pool.case_ids)) if len(choices) < size else []
     left = min(size - len(choices), len(unseen))
     rest = strategy("random").select(Pool(tuple(unseen), {}, None, None), left, rng) if left > 0 else []
-    return choices + [Choice(case_id=by_name[unseen[p.index]], score=0.0, reason="not yet seen by the model") for p in rest]
+    return choices + [Choice(case_id=table.id_of(unseen[p.index]), score=0.0, reason="not yet seen by the model") for p in rest]
 
 
-def _with_audit(choices: list[Choice], audit: Sequence[Case], size: int, rng: np.random.Generator) -> list[Choice]:
+def _with_audit(choices: list[Choice], audit: Sequence[str], size: int, rng: np.random.Generator) -> list[Choice]:
     """Mix audit cases evenly into the choices, at random places of the sample."""
     wanted = min(len(audit), max(1, size // AUDIT_SHARE))
     picked = sorted(rng.choice(len(audit), size=wanted, replace=False)) if wanted else []
     mixed = list(choices)
     for n, index in enumerate(picked):
         place = min(len(mixed), (n + 1) * max(1, len(choices) // (wanted + 1)) + n)
-        mixed.insert(place, Choice(case_id=audit[index].id, score=0.0, reason=AUDIT_REASON))
+        mixed.insert(place, Choice(case_id=audit[index], score=0.0, reason=AUDIT_REASON))
     return mixed

@@ -29,6 +29,7 @@ def add_case(
     stratum: str = "",
     answered_at: str | None = None,
     effort_seconds: float = 0.0,
+    untouched: float | None = None,
     channel_names: tuple[str, ...] = (),
     actor: str = "system",
     follow: bool = True,
@@ -50,7 +51,9 @@ def add_case(
     with workspace.store.write(actor) as tx:
         tx.add(case, verb="import")
         if answer is not None and answered_by is not None:
-            made = imported_annotation(workspace, case, answered_by, blob, answer, at=answered_at, effort=effort_seconds)
+            made = imported_annotation(
+                workspace, case, answered_by, blob, answer, at=answered_at, effort=effort_seconds, untouched=untouched
+            )
             tx.add(made, verb="import")
     if follow:
         follow_up(workspace)
@@ -107,7 +110,15 @@ def _case_record(
 
 
 def imported_annotation(
-    workspace: Workspace, case: Case, by: Annotator, blob: str | None, answer: Mask | int, *, at: str | None = None, effort: float = 0.0
+    workspace: Workspace,
+    case: Case,
+    by: Annotator,
+    blob: str | None,
+    answer: Mask | int,
+    *,
+    at: str | None = None,
+    effort: float = 0.0,
+    untouched: float | None = None,
 ) -> Annotation:
     """The record of an annotation that a source brings.
 
@@ -119,6 +130,7 @@ def imported_annotation(
         answer: In the task's values.
         at: When it was made; None means now.
         effort: Seconds it took.
+        untouched: Share of a model's proposal that stands in it untouched, 0..1; None for one made without a model.
     """
     return Annotation(
         id=new_id("annotation"),
@@ -131,4 +143,5 @@ def imported_annotation(
         origin="imported",
         effort_seconds=effort,
         created_at=at or now(),
+        untouched=untouched,
     )

@@ -31,7 +31,7 @@ def training_answers(tx: Reader, split: Split) -> list[Annotation]:
 def deciding(answers: Iterable[Annotation]) -> Annotation:
     """The annotation that stands for a case; answers must not be empty."""
     ordered = sorted(answers, key=lambda a: (a.created_at, a.id))
-    if any(a.origin == "imported" for a in ordered):
+    if any(a.origin == "imported" and not may_lean(a) for a in ordered):
         ordered = [a for a in ordered if not may_lean(a)]
     tags = Counter(a.tag for a in ordered if a.kind == "tag")
     if tags:
@@ -43,9 +43,9 @@ def deciding(answers: Iterable[Annotation]) -> Annotation:
 
 def may_lean(annotation: Annotation) -> bool:
     """Whether an annotation, by its own record, may owe something to a model's proposal; see `medloop.loop.independence`."""
-    if annotation.origin == "imported":
-        return False
     if annotation.untouched is not None:
         return annotation.untouched > 0
+    if annotation.origin == "imported":
+        return False
     shown = annotation.began_with is None and annotation.origin == "human" and annotation.proposal_id is not None
     return shown or annotation.began_with == "prediction"

@@ -1,11 +1,10 @@
 """Which predictions of the pool need no look, one look, or two: thresholds from the cases that were evaluated.
 
-Test and audit cases set the thresholds. Validation cases join only where the others are too few: they also chose
-the weights, so the promise is then slightly optimistic, and it says so. The promise is for cases drawn like the
-evaluated ones: imports of another kind, or a pool whose easy cases were asked first, are not.
+Test and audit cases set the thresholds (`medloop.loop.evaluated`), and too few patients among them are refused. The
+promise is for cases drawn like the evaluated ones: imports of another kind, or a pool whose easy cases were asked first, are not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -14,9 +13,10 @@ import numpy as np
 from medloop.core.errors import InputError
 from medloop.core.names import natural_key
 from medloop.core.records import Case, Evaluation, Model, Prediction, Split
+from medloop.loop.evaluated import evaluated_cases, evaluated_counts, evaluated_patients
 from medloop.loop.workspace import Workspace
 from medloop.metrics.selective import risk_coverage
-from medloop.quality.deferral import Decision, Deferral, Threshold, fewest_patients, fit_deferral
+from medloop.quality.deferral import Decision, Deferral, Threshold, fit_deferral, require_enough, require_risk
 from medloop.quality.triage import GOOD_DICE
 from medloop.store.reader import Reader
 
@@ -24,15 +24,6 @@ HARD_DICE = 0.5
 """Below this Dice a proposal misleads more than it helps; one person alone should not mend it."""
 
 CURVE_POINTS = 20
-
-
-@dataclass(frozen=True)
-class EvaluatedCase:
-    """A case whose prediction was held against its answer."""
-
-    patient: str
-    score: float
-    truth: float
 
 
 @dataclass(frozen=True)
@@ -77,7 +68,8 @@ class Triage:
         risk, good, hard: As asked; see `triage_pool`.
         accept, second: Thresholds on the score, with what they measured.
         splits: Whose evaluated cases set them.
-        optimistic: Whether validation cases, which also chose the weights, are among these.
+        optimistic: False; validation cases, which also chose the weights, set no threshold.
+        evaluated: Evaluated patients of every split there is, those left out too.
         curve: Measured on the evaluated cases, from the strictest score down.
         cases: Unanswered predicted cases, those that need most help first.
         unpredicted: Unanswered cases without a prediction of this model.
@@ -91,6 +83,7 @@ class Triage:
     second: Threshold
     splits: tuple[Split, ...]
     optimistic: bool
+    evaluated: Mapping[str, int]
     curve: tuple[CurvePoint, ...]
     cases: tuple[TriagedCase, ...]
     unpredicted: int
@@ -110,13 +103,15 @@ def triage_pool(workspace: Workspace, *, risk: float = 0.1, good: float = GOOD_D
         InputError: No evaluated model, or too few evaluated patients for the risk.
         SettingError: A risk outside 0..1, or `hard` above `good`.
     """
-    fewest = fewest_patients(risk)
+    require_risk(risk)
     with workspace.store.read() as tx:
         model = _evaluated_model(tx)
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
-        splits, judged = _judged_cases(tx, model, predictions, fewest)
+        evaluated = evaluated_counts(tx, model.id)
+        judged = evaluated_cases(tx, model.id)
         pool = sorted(tx.unanswered_cases(["train", "audit"]), key=lambda c: c.name)
-    scores, truth, patients = [c.score for c in judged], [c.truth for c in judged], [c.patient for c in judged]
+    require_enough(evaluated_patients(judged), risk, counted=evaluated)
+    scores, truth, patients = [confidence_score(c.prediction) for c in judged], [c.truth for c in judged], [c.patient for c in judged]
     deferral = fit_deferral(scores, truth, risk=risk, good=good, hard=hard, patients=patients)
     predicted = [case for case in pool if case.id in predictions]
     return Triage(
@@ -126,8 +121,9 @@ def triage_pool(workspace: Workspace, *, risk: float = 0.1, good: float = GOOD_D
         hard=hard,
         accept=deferral.accept,
         second=deferral.second,
-        splits=splits,
-        optimistic="validation" in splits,
+        splits=tuple(dict.fromkeys(c.split for c in judged)),
+        optimistic=False,
+        evaluated=evaluated,
         curve=_curve(scores, truth, good),
         cases=_sort_cases(predicted, predictions, deferral, good, hard),
         unpredicted=len(pool) - len(predicted),
@@ -143,25 +139,6 @@ def _evaluated_model(tx: Reader) -> Model:
     if not newest:
         raise InputError("Sorting the pool needs an evaluated model, got none", remedy="answer evaluation cases and train a model")
     return tx.get(Model, newest[0].model_id)
-
-
-def _judged_cases(
-    tx: Reader, model: Model, predictions: dict[str, Prediction], fewest: int
-) -> tuple[tuple[Split, ...], list[EvaluatedCase]]:
-    """The splits whose evaluated cases are used, and these cases; all there are when even they are too few."""
-    by_split = {e.split: _of_split(tx, e, predictions) for e in tx.current_evaluations(model_id=model.id)}
-    fair: tuple[Split, ...] = tuple(split for split in by_split if split != "validation")
-    if len({c.patient for split in fair for c in by_split[split]}) < fewest:
-        fair = tuple(by_split)
-    return fair, [case for split in fair for case in by_split[split]]
-
-
-def _of_split(tx: Reader, evaluation: Evaluation, predictions: dict[str, Prediction]) -> list[EvaluatedCase]:
-    return [
-        EvaluatedCase(tx.get(Case, case_id).patient, confidence_score(predictions[case_id]), float(np.mean(list(by_label.values()))))
-        for case_id, by_label in evaluation.per_case.items()
-        if case_id in predictions and by_label
-    ]
 
 
 def confidence_score(prediction: Prediction) -> float:

@@ -213,12 +213,12 @@ def _answered_predictions(
     workspace: Workspace, labelled: Sequence[Case], predictions: Mapping[str, Prediction], model: Model, report: Report | None
 ) -> dict[str, Prediction]:
     """The model's predictions of the answered cases; missing ones are made."""
-    from medloop.loop.proposals import load_predictor, predict_case, quality_map
+    from medloop.loop.proposals import load_predictor, predict_case, quality_rule
 
     missing = computable(Recipe.from_json(model.recipe), [c for c in labelled if c.id not in predictions], LeftOut(workspace))
     found = {c.id: predictions[c.id] for c in labelled if c.id in predictions}
     if missing:
-        predictor, quality = load_predictor(workspace.store.blobs, model), quality_map(workspace, model)
+        predictor, quality = load_predictor(workspace.store.blobs, model), quality_rule(workspace, model)
         for done, case in enumerate(missing):
             if report is not None:
                 report(done / len(missing), f"predicting {case.name}, answered before")

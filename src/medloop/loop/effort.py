@@ -4,15 +4,15 @@ The page records active seconds; pauses are left out there. Imported answers too
 """
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from medloop.core.arrays import FloatArray
-from medloop.core.records import Annotation, Annotator, Case, Prediction, Withdrawal
+from medloop.core.records import Case, Prediction
 from medloop.query.budget.minutes import MIN_ANSWERS, MinutesModel, fit_minutes, median_minutes, predicted_minutes
+from medloop.store.pool_rows import EffortRow
 from medloop.store.reader import Reader
 
 FEATURES = ("foreground voxels", "border voxels", "doubtful voxels", "slices")
@@ -46,17 +46,7 @@ class EffortLine:
 
 def effort_summary(tx: Reader) -> tuple[EffortLine, ...]:
     """One line per annotator who answered here, by name."""
-    by_annotator: dict[str, list[Annotation]] = defaultdict(list)
-    for answer in not_undone(tx, tx.find(Annotation, where={"origin": OWN_ORIGINS})):
-        by_annotator[answer.annotator_id].append(answer)
-    lines = [_line(tx.get(Annotator, who), answers) for who, answers in by_annotator.items()]
-    return tuple(sorted(lines, key=lambda line: line.annotator))
-
-
-def not_undone(tx: Reader, answers: Sequence[Annotation]) -> list[Annotation]:
-    """The annotations that were not undone: the seconds of one that was go on in the one submitted after it."""
-    undone = {withdrawn.annotation_id for withdrawn in tx.find(Withdrawal, where={"verb": "undone"})}
-    return [answer for answer in answers if answer.id not in undone]
+    return tuple(_line(row) for row in tx.effort_rows(OWN_ORIGINS))
 
 
 def predict_minutes(
@@ -85,19 +75,18 @@ def predict_minutes(
 
 def minutes_model(tx: Reader) -> MinutesModel:
     """What the recorded times teach: a regression on the proposals that were corrected, or the median of all times."""
-    timed = _timed(tx)
-    shown = {p.id: p for p in tx.find(Prediction, where={"id": [a.proposal_id for a in timed if a.proposal_id]})}
-    cases = {c.id: c for c in tx.find(Case, where={"id": [a.case_id for a in timed]})}
-    corrected = [a for a in timed if a.proposal_id in shown]
+    corrected = [(case_id, proposal_id, seconds) for case_id, proposal_id, seconds in _timed(tx) if proposal_id is not None]
     if len(corrected) < MIN_ANSWERS:
         return median_model(tx)
-    table = _table([(cases[a.case_id], shown[str(a.proposal_id)]) for a in corrected])
-    return fit_minutes(table, np.array([a.effort_seconds for a in corrected]))
+    shown = {p.id: p for p in tx.find(Prediction, where={"id": [proposal_id for _, proposal_id, _ in corrected]})}
+    cases = {c.id: c for c in tx.find(Case, where={"id": [case_id for case_id, _, _ in corrected]})}
+    table = _table([(cases[case_id], shown[proposal_id]) for case_id, proposal_id, _ in corrected])
+    return fit_minutes(table, np.array([seconds for _, _, seconds in corrected]))
 
 
 def median_model(tx: Reader) -> MinutesModel:
     """The median of the recorded times."""
-    return median_minutes(np.array([a.effort_seconds for a in _timed(tx)]), features=len(FEATURES))
+    return median_minutes(np.array([seconds for _, _, seconds in _timed(tx)]), features=len(FEATURES))
 
 
 def effort_features(case: Case, prediction: Prediction) -> tuple[float, ...]:
@@ -121,14 +110,12 @@ def _table(pairs: Sequence[tuple[Case, Prediction]]) -> FloatArray:
     return np.array([effort_features(case, prediction) for case, prediction in pairs], dtype=np.float64)
 
 
-def _timed(tx: Reader) -> list[Annotation]:
-    """The last answers with a recorded time, oldest first."""
-    recent = tx.find(Annotation, order=("created_at",), descending=True, limit=RECENT_ANSWERS, where={"origin": OWN_ORIGINS})
-    return [a for a in reversed(not_undone(tx, recent)) if a.effort_seconds > 0]
+def _timed(tx: Reader) -> list[tuple[str, str | None, float]]:
+    """(case id, proposal id, seconds) of the last answers with a recorded time, oldest first."""
+    return [row for row in tx.recent_efforts(OWN_ORIGINS, RECENT_ANSWERS) if row[2] > 0]
 
 
-def _line(annotator: Annotator, answers: Sequence[Annotation]) -> EffortLine:
-    seconds = [a.effort_seconds for a in answers if a.effort_seconds > 0]
-    minutes = sum(seconds) / 60.0
-    middle = float(np.median(seconds)) if seconds else None
-    return EffortLine(annotator.name, annotator.kind, len(answers), len(seconds), middle, minutes, minutes * annotator.cost_per_minute)
+def _line(row: EffortRow) -> EffortLine:
+    minutes = sum(row.seconds) / 60.0
+    middle = float(np.median(row.seconds)) if row.seconds else None
+    return EffortLine(row.name, row.kind, row.answers, len(row.seconds), middle, minutes, minutes * row.cost_per_minute)

@@ -25,6 +25,7 @@ from medloop.loop.arrays import load_answer, load_proposal
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.control import JobControl
 from medloop.loop.damage import LeftOut, sound_answers
+from medloop.loop.evaluated import shown_interval
 from medloop.loop.independence import leaning_words, leans_on_proposal
 from medloop.loop.label_versions import label_versions, labels_of_model
 from medloop.loop.predicting import is_outdated, truth_digest
@@ -32,7 +33,7 @@ from medloop.loop.proposals import predict_cases
 from medloop.loop.rounds import close_evaluated
 from medloop.loop.standing_models import choose_live
 from medloop.loop.workspace import Workspace
-from medloop.metrics.intervals import bootstrap_mean
+from medloop.metrics.intervals import bootstrap_mean, interval_words
 from medloop.metrics.overlap import dice
 
 ScoresByCase = dict[str, dict[str, float]]
@@ -69,10 +70,15 @@ def bring_up_to_date(workspace: Workspace, model: Model, control: JobControl, le
             tx.add(_truth(model, split, evaluation, digest), verb="hold")
         if evaluation is not None:
             result[split] = evaluation.mean
-            control.log(f"{split}: {evaluation.metric} {evaluation.mean:.3f} ({evaluation.low:.3f} to {evaluation.high:.3f})")
+            control.log(f"{split}: {evaluation.metric} {evaluation.mean:.3f} ({_interval(workspace, evaluation)})")
             if evaluation.leaning:
                 control.log(f"{split}: {leaning_words(len(evaluation.leaning), len(evaluation.per_case))}")
     return result
+
+
+def _interval(workspace: Workspace, evaluation: Evaluation) -> str:
+    with workspace.store.read() as tx:
+        return interval_words(shown_interval(tx, evaluation))
 
 
 def _truth(model: Model, split: Split, evaluation: Evaluation | None, digest: str) -> EvaluationTruth:
@@ -89,7 +95,7 @@ def _truth(model: Model, split: Split, evaluation: Evaluation | None, digest: st
 def evaluate(workspace: Workspace, model: Model, split: Split, control: JobControl, left_out: LeftOut) -> Evaluation | None:
     """Judge a model on one split; None when the split has no answers that can be read.
 
-    The interval is a bootstrap over patients, since cases of one patient are not independent.
+    The interval is over patients, since cases of one patient are not independent; few patients have none.
     """
     with workspace.store.read() as tx:
         answers = consensus_answers(tx, split)

@@ -17,6 +17,7 @@ from medloop.loop.cases import IMPORTER
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.control import JobControl
 from medloop.loop.damage import LeftOut, sound_answers
+from medloop.loop.independence import leans_on_proposal
 from medloop.loop.label_versions import label_gaps
 from medloop.loop.left_out import refused_cases
 from medloop.loop.proposals import weights_of
@@ -114,6 +115,8 @@ def _answers(workspace: Workspace, left_out: LeftOut) -> list[tuple[Annotation, 
 def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iterator[ExportCase]:
     names = {label.value: label.name for label in workspace.task.labels}
     people = _people(workspace)
+    with workspace.store.read() as tx:
+        leaning = {a.id: 1.0 if a.untouched is None else a.untouched for a, _ in answers if leans_on_proposal(tx, a)}
     for annotation, case in answers:
         answer = load_answer(workspace.store.blobs, annotation, case)
         yield ExportCase(
@@ -127,6 +130,7 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
             annotator=people.get(annotation.annotator_id, ""),
             annotated_at=annotation.created_at,
             effort_seconds=annotation.effort_seconds,
+            untouched=leaning.get(annotation.id),
         )
 
 

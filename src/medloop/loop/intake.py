@@ -108,7 +108,7 @@ class Intake:
         if not wanted:
             self.tally.remark(case.name, f"has a label that was not asked for (answers: {self._answers})")
             return None
-        return Incoming(answer, self._author(case), case.annotated_at, case.effort_seconds)
+        return Incoming(answer, self._author(case), case.annotated_at, case.effort_seconds, case.untouched)
 
     def _author(self, case: CaseSource) -> Annotator:
         """Whose the label is: whom the source names, else the importer."""
@@ -138,6 +138,7 @@ class Intake:
             stratum=case.stratum or (case.tag or ""),
             answered_at=given.at if given else None,
             effort_seconds=given.effort_seconds if given else 0.0,
+            untouched=given.untouched if given else None,
             actor=self._actor,
             follow=False,
         )

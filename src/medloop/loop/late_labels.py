@@ -33,12 +33,14 @@ class Incoming:
         by: Whose it is.
         at: When it was made, as `now` writes times; None when the source does not say.
         effort_seconds: What it took.
+        untouched: Share of a model's proposal that stands in it untouched; None for one made without a model.
     """
 
     answer: Mask | int
     by: Annotator
     at: str | None = None
     effort_seconds: float = 0.0
+    untouched: float | None = None
 
 
 def take_later(workspace: Workspace, case: Case, incoming: Incoming, importer: Annotator, actor: str) -> Taken | Refusal:
@@ -70,7 +72,16 @@ def take_later(workspace: Workspace, case: Case, incoming: Incoming, importer: A
             return refusal
         if same:
             return "known"
-        made = imported_annotation(workspace, case, incoming.by, blob, incoming.answer, at=incoming.at, effort=incoming.effort_seconds)
+        made = imported_annotation(
+            workspace,
+            case,
+            incoming.by,
+            blob,
+            incoming.answer,
+            at=incoming.at,
+            effort=incoming.effort_seconds,
+            untouched=incoming.untouched,
+        )
         tx.add(replace(made, supersedes=own[-1].id if own else None), verb="import")
     return "corrected" if own else "annotated"
 

@@ -1,8 +1,8 @@
 """How large structures are, from people's answers or from predictions, with bounds and whether to trust them.
 
 A person's answer is measured as it stands. A prediction also gets bounds: its samples were measured when it was made,
-and cases of the evaluation splits that this model has predicted and people have answered say how far such figures are
-off. Evaluation cases must not be the case itself.
+and evaluated cases of other patients say how far such figures are off: test and audit cases that this model has predicted and
+people have answered by themselves (`medloop.loop.evaluated`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,15 +15,16 @@ import numpy as np
 from medloop.core.arrays import FloatArray, MaskArray
 from medloop.core.errors import NotFoundError, StateError
 from medloop.core.names import natural_key
-from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Label, Model, Prediction
+from medloop.core.records import Annotation, Case, Label, Model, Prediction
 from medloop.loop.arrays import load_mask, load_proposal
 from medloop.loop.consensus import consensus_answers, deciding
 from medloop.loop.damage import LeftOut, sound_answers
+from medloop.loop.evaluated import FAIR_SPLITS, evaluated_cases
 from medloop.loop.figures import figures_of_samples, is_sized, mask_figures, reaches_border
 from medloop.loop.label_versions import label_versions, labels_of_model
 from medloop.loop.memo import Memo, memo
 from medloop.loop.workspace import Workspace
-from medloop.metrics.measure_bounds import Bounds, BoundsRule, bound_measure, fit_bounds
+from medloop.metrics.measure_bounds import TOLERANCE, Bounds, BoundsRule, bound_measure, fit_bounds
 from medloop.metrics.measures import MeasureName, measure_names, unit_of
 from medloop.store.reader import Reader
 
@@ -44,7 +45,7 @@ class Measure:
         name: volume, area, diameter, in_plane_diameter or circumference.
         value: None where there is no figure, as for the ellipse of a few pixels.
         unit: ml, mm², mm; or voxels and pixels when the size of a pixel is not known.
-        low, high: Bounds; None for a person's answer, and without samples.
+        low, high: Bounds; None for a person's answer, and where none hold at a known rate.
         accepted: Whether a prediction's figure can be used; None when nothing can be said.
         reason: Why not, and what to do; "" otherwise.
     """
@@ -79,25 +80,29 @@ class CaseMeasures:
     measures: tuple[Measure, ...]
 
 
-def measure_case(workspace: Workspace, case_id: str, *, of: Wanted = "any") -> CaseMeasures:
+def measure_case(workspace: Workspace, case_id: str, *, of: Wanted = "any", tolerance: float = TOLERANCE) -> CaseMeasures:
     """Measure a case's answer, or what a model predicts of it.
 
     Args:
         workspace: The project; a segmentation.
         case_id: Which case.
         of: "any" takes a person's answer where there is one.
+        tolerance: Half the width of bounds, as a share of the measure, up to which a prediction's figure is accepted.
 
     Raises:
         NotFoundError: No such case, or nothing to measure in it.
+        SettingError: A tolerance that is not above 0.
         StateError: The project asks for tags.
     """
     _require_masks(workspace)
     with memo(workspace, "measures") as known:
-        return _measured(_Measuring(workspace, known, {}), case_id, of)
+        return _measured(_Measuring(workspace, known, {}, tolerance), case_id, of)
 
 
-def measure_project(workspace: Workspace, *, of: Wanted = "any", log: Callable[[str], None] | None = None) -> list[CaseMeasures]:
-    """Every case that can be measured, by name; those whose bytes are damaged are left out, and told to `log`.
+def measure_project(
+    workspace: Workspace, *, of: Wanted = "any", tolerance: float = TOLERANCE, log: Callable[[str], None] | None = None
+) -> list[CaseMeasures]:
+    """Every case that can be measured, by name, see `measure_case`; those whose bytes are damaged are left out, and told to `log`.
 
     Raises:
         StateError: The project asks for tags.
@@ -107,7 +112,7 @@ def measure_project(workspace: Workspace, *, of: Wanted = "any", log: Callable[[
         cases = sorted(tx.find(Case), key=lambda case: natural_key(case.name))
     found, left_out = [], LeftOut(workspace, log)
     with memo(workspace, "measures") as known:
-        measuring = _Measuring(workspace, known, {})
+        measuring = _Measuring(workspace, known, {}, tolerance)
         for case in cases:
             with suppress(NotFoundError), left_out.case(case):
                 found.append(_measured(measuring, case.id, of))
@@ -134,6 +139,7 @@ class _Measuring:
     workspace: Workspace
     known: Memo
     evaluated: "dict[str, _Evaluated]"
+    tolerance: float
 
 
 def _measured(run: _Measuring, case_id: str, of: Wanted) -> CaseMeasures:
@@ -160,7 +166,7 @@ def _measured_answer(run: _Measuring, case: Case, answer: Annotation) -> CaseMea
 
 def _measured_prediction(run: _Measuring, case: Case, prediction: Prediction) -> CaseMeasures:
     mask = load_proposal(run.workspace.store.blobs, prediction, case)
-    evaluated = [pair for pair in _evaluated(run, prediction) if pair[0].id != case.id and is_sized(pair[0]) == is_sized(case)]
+    evaluated = [pair for pair in _evaluated(run, prediction) if pair[0].patient != case.patient and is_sized(pair[0]) == is_sized(case)]
     rows = []
     with run.workspace.store.read() as tx:
         labels = labels_of_model(tx.get(Model, prediction.model_id), run.workspace.task)
@@ -187,7 +193,7 @@ def _bounded(plain: Measure, samples: FloatArray, rule: BoundsRule, *, cut_off: 
         return _with(plain, None, False, "nothing measurable was found; look at the image, or acquire it again")
     bounds = bound_measure(plain.value, samples, rule)
     if cut_off and plain.value > 0:
-        return _with(plain, bounds, False, "the image cuts the structure off; acquire it again with the whole structure inside")
+        return _with(plain, None, False, "the image cuts the structure off; acquire it again with the whole structure inside")
     advice = "; look at the image, or acquire it again" if bounds.accepted is False else ""
     return _with(plain, bounds, bounds.accepted, bounds.reason + advice)
 
@@ -204,11 +210,11 @@ def _evaluated(run: _Measuring, prediction: Prediction) -> _Evaluated:
     """Cases that no training learned from, with their answers and this model's predictions."""
     if prediction.model_id not in run.evaluated:
         with run.workspace.store.read() as tx:
-            predictions = {p.case_id: p for p in tx.latest_predictions(prediction.model_id)}
-            answers = [a for split in EVALUATION_SPLITS for a in consensus_answers(tx, split) if a.case_id in predictions and a.blob]
+            fair = {one.case_id: one.prediction for one in evaluated_cases(tx, prediction.model_id)}
+            answers = [a for split in FAIR_SPLITS for a in consensus_answers(tx, split) if a.case_id in fair and a.blob]
             cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
         sound = sound_answers(run.workspace, answers, cases, LeftOut(run.workspace))
-        run.evaluated[prediction.model_id] = [(cases[a.case_id], a, predictions[a.case_id]) for a in sound]
+        run.evaluated[prediction.model_id] = [(cases[a.case_id], a, fair[a.case_id]) for a in sound]
     return run.evaluated[prediction.model_id]
 
 
@@ -216,12 +222,19 @@ def _rule(run: _Measuring, evaluated: _Evaluated, label: int, name: MeasureName)
     rows = [(c, a, p, figures_of_samples(p, label, name)) for c, a, p in evaluated]
     counts = [len(samples) for *_, samples in rows if len(samples)]
     if not counts:
-        return BoundsRule(coverage=COVERAGE)
+        return BoundsRule(coverage=COVERAGE, tolerance=run.tolerance)
     usable = [row for row in rows if len(row[3]) >= min(counts)]
     estimates = [_of_prediction(run, c, p, label).get(name) for c, _, p, _ in usable]
     truths = [_of_answer(run, c, a, label).get(name) for c, a, _, _ in usable]
     samples = np.stack([s[: min(counts)] for *_, s in usable])
-    return fit_bounds(np.array(estimates, dtype=np.float64), samples, np.array(truths, dtype=np.float64), coverage=COVERAGE)
+    return fit_bounds(
+        np.array(estimates, dtype=np.float64),
+        samples,
+        np.array(truths, dtype=np.float64),
+        patients=[c.patient for c, *_ in usable],
+        coverage=COVERAGE,
+        tolerance=run.tolerance,
+    )
 
 
 def _of_answer(run: _Measuring, case: Case, answer: Annotation, label: int) -> Figures:

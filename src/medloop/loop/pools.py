@@ -5,6 +5,8 @@ A prediction keeps its scores as JSON: numbers are scores, rows are tables, and 
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import compress
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from medloop.loop.consensus import consensus_answers
 from medloop.loop.damage import damaged_cases
 from medloop.loop.describing import ON_DEMAND, Extra, cold_features, extra_scores, kept_features
 from medloop.loop.effort import predict_minutes
+from medloop.loop.pool_table import PoolScores
 from medloop.loop.workspace import Workspace
 from medloop.query.pool import Pool
 
@@ -31,23 +34,37 @@ class Gathering:
     """Where the pool of one query comes from.
 
     Attributes:
-        cases: Unanswered training cases, ordered by name.
-        predictions: Case id → prediction of the newest model.
-        model: The newest model, if there is one.
+        asked: Names of the unanswered training cases, in order.
+        model: The model in use, if there is one.
         extra_scores: Scores that predictions do not hold.
         round_index: Which round asks, 1 for the first.
         thorough: Whether images may be read and small networks trained; see `medloop.loop.describing`.
+        scores: Single numbers of the model's predictions of these cases, so that many strategies need not read these.
         unreadable: Blobs of features that turned out to be damaged; their cases are not seen.
     """
 
     workspace: Workspace
-    cases: Sequence[Case]
-    predictions: Mapping[str, Prediction]
+    asked: Sequence[str]
     model: Model | None
     extra_scores: ExtraScores
     round_index: int
     thorough: bool
+    scores: PoolScores | None = None
     unreadable: frozenset[str] = frozenset()
+
+    @cached_property
+    def cases(self) -> Sequence[Case]:
+        """The cases in full, read when a strategy needs more than numbers."""
+        with self.workspace.store.read() as tx:
+            return sorted(tx.find(Case, where={"name": self.asked}), key=lambda c: c.name)
+
+    @cached_property
+    def predictions(self) -> Mapping[str, Prediction]:
+        """Case id → the model's prediction, likewise; without those whose features are damaged."""
+        if self.model is None:
+            return {}
+        with self.workspace.store.read() as tx:
+            return {p.case_id: p for p in tx.latest_predictions(self.model.id) if p.features not in self.unreadable}
 
     def pool(self, needs: frozenset[str]) -> Pool | None:
         """The pool with what a strategy needs, or None when some of it does not exist; damaged features cost their case only."""
@@ -56,15 +73,21 @@ class Gathering:
         except BlobError as error:
             if error.blob in self.unreadable:
                 raise
-            seen = {i: p for i, p in self.predictions.items() if p.features != error.blob}
-            return replace(self, predictions=seen, unreadable=self.unreadable | {error.blob}).pool(needs)
+            return replace(self, unreadable=self.unreadable | {error.blob}).pool(needs)
 
     def _pool(self, needs: frozenset[str]) -> Pool | None:
         if not needs:
-            return Pool(tuple(c.name for c in self.cases), {}, None, None, round=self.round_index)
+            return Pool(tuple(self.asked), {}, None, None, round=self.round_index)
+        if self.scores is not None and needs <= set(self.scores.columns):
+            return self._scored(self.scores)
         if self.predictions:
             return self._predicted(needs)
         return self._described() if needs <= {"features"} else None
+
+    def _scored(self, scores: PoolScores) -> Pool:
+        """From single numbers alone; cases without a prediction are left out."""
+        names = tuple(self.asked) if scores.seen.all() else tuple(compress(self.asked, scores.seen.tolist()))
+        return Pool(names, {name: values[scores.seen] for name, values in scores.columns.items()}, None, None, round=self.round_index)
 
     def _predicted(self, needs: frozenset[str]) -> Pool | None:
         """From predictions; cases without one are left out."""

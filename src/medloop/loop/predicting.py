@@ -11,6 +11,8 @@ from medloop.core.states import JobState
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
 
+AGAIN = "-again"
+
 POOL: tuple[Split, ...] = ("train", "audit")
 """Splits whose unanswered cases are predicted and asked."""
 
@@ -19,7 +21,7 @@ def follow_up(workspace: Workspace) -> None:
     """After cases or annotations were added, changed or withdrawn: predict and evaluate with the model in use what lacks it."""
     with workspace.store.read() as tx:
         live = tx.live_model()
-        lacking = live is not None and tx.unpredicted(live.id, POOL, limit=1) > 0
+        lacking = live is not None and tx.unpredicted(live.id, POOL) > 0
     if live is not None and lacking:
         _ask(workspace, "predict", {"model_id": live.id, "scope": "pool"}, f"pool-{live.id}", 7)
     ask_evaluation(workspace)
@@ -36,7 +38,12 @@ def ask_evaluation(workspace: Workspace) -> None:
 
 def ask_evaluation_of(workspace: Workspace, model: Model) -> None:
     """Evaluate one model."""
-    _ask(workspace, "evaluate", {"model_id": model.id}, f"evaluate-{model.id}", 8)
+    _ask(workspace, "evaluate", {"model_id": model.id}, evaluation_keys(model.id)[0], 8)
+
+
+def evaluation_keys(model_id: str) -> tuple[str, str]:
+    """Keys of the jobs that evaluate a model: the one asked for, and the one behind it while it runs."""
+    return f"evaluate-{model_id}", f"evaluate-{model_id}{AGAIN}"
 
 
 def ask_predictions_of(workspace: Workspace, model: Model) -> None:
@@ -74,4 +81,4 @@ def _differs(tx: Reader, evaluation: Evaluation, split: Split) -> bool:
 def _ask(workspace: Workspace, kind: str, payload: Json, key: str, priority: int) -> None:
     asked = workspace.store.jobs.enqueue(kind, payload, key=key, priority=priority)
     if asked.state == JobState.RUNNING:
-        workspace.store.jobs.enqueue(kind, payload, key=f"{key}-again", priority=priority)
+        workspace.store.jobs.enqueue(kind, payload, key=f"{key}{AGAIN}", priority=priority)

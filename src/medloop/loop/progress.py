@@ -5,14 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medloop.core.records import Annotation, Model, Query, Round
-from medloop.loop.effort import EffortLine, effort_summary, not_undone
+from medloop.core.records import Evaluation, Model, Query, Round
+from medloop.loop.effort import EffortLine, effort_summary
+from medloop.loop.evaluated import shown_interval
 from medloop.loop.independence import leaning_words
 from medloop.loop.model_lines import ModelLine, model_lines
 from medloop.loop.predicting import POOL
+from medloop.loop.proposals import quality_note
 from medloop.loop.queried import ClassCount, queried_classes
 from medloop.loop.stopping import stopping_advice
 from medloop.loop.workspace import Workspace
+from medloop.metrics.intervals import Interval
 from medloop.query.stopping import Advice
 from medloop.store.reader import Reader
 
@@ -28,6 +31,8 @@ class CurvePoint:
     """One model on one split, mean with 95 % interval, against answers learned and human minutes.
 
     Attributes:
+        low, high: None where there are too few patients for an interval.
+        note: Why there is no interval; "" where there is one.
         leaning: Cases whose annotation leans on a model's proposal; see `medloop.loop.independence`.
         warning: What that does to the score, in words; "" where there are none.
     """
@@ -38,9 +43,10 @@ class CurvePoint:
     split: str
     metric: str
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     selected: bool
+    note: str = ""
     leaning: int = 0
     warning: str = ""
 
@@ -77,6 +83,7 @@ class Progress:
         effort: What each annotator's answers took.
         queried: Per label, how many answered cases hold it and how many of them were asked.
         stopping: Whether to go on asking, and why.
+        quality_note: Why predictions of the model in use have no expected quality; "" where they have, or without a model.
     """
 
     curve: tuple[CurvePoint, ...]
@@ -91,14 +98,18 @@ class Progress:
     effort: tuple[EffortLine, ...]
     queried: tuple[ClassCount, ...]
     stopping: Advice
+    quality_note: str = ""
 
 
 def progress(workspace: Workspace) -> Progress:
     """The project's progress now."""
     queried, stopping = queried_classes(workspace), stopping_advice(workspace)
     with workspace.store.read() as tx:
-        models, live = tx.distinct_models(), tx.live_model()
-        counts, pooled = tx.case_counts(), pool_quality(tx.expected_qualities(["train"]))
+        live = tx.live_model()
+    note = quality_note(workspace, live) if live else ""
+    with workspace.store.read() as tx:
+        models = tx.distinct_models()
+        counts, pooled = tx.case_counts(), _pool_quality(tx)
         unpredicted = tx.unpredicted(live.id, POOL) if live else None
         return Progress(
             curve=tuple(_curve(tx, models)),
@@ -109,17 +120,17 @@ def progress(workspace: Workspace) -> Progress:
             models=model_lines(tx),
             unpredicted=unpredicted,
             pool_note=pool_note(live, unpredicted, pooled),
-            rounds=tuple(_round_line(tx, r) for r in tx.find(Round, order=("index",))),
+            rounds=_round_lines(tx),
             effort=effort_summary(tx),
             queried=queried,
             stopping=stopping,
+            quality_note=note,
         )
 
 
 def labels_per_hour(tx: Reader) -> float | None:
     """Answers per hour of active human time over the recent answers; None without timed answers."""
-    recent = tx.find(Annotation, order=("created_at",), descending=True, limit=RECENT_ANSWERS, where={"origin": "human"})
-    timed = [a.effort_seconds for a in not_undone(tx, recent) if a.effort_seconds > 0]
+    timed = [seconds for _, _, seconds in tx.recent_efforts(("human",), RECENT_ANSWERS) if seconds > 0]
     return 3600.0 * len(timed) / sum(timed) if timed else None
 
 
@@ -144,31 +155,45 @@ def pool_note(live: Model | None, unpredicted: int | None, quality: PoolQuality 
     return ""
 
 
+def _pool_quality(tx: Reader) -> PoolQuality | None:
+    """The same as `pool_quality` of every unanswered case, added up by the database."""
+    sums = tx.quality_sums(["train"], mark=GOOD_QUALITY)
+    return PoolQuality(sums.total / sums.count, sums.low, sums.bins) if sums.count else None
+
+
 def _curve(tx: Reader, models: Sequence[Model]) -> list[CurvePoint]:
     by_id, order = {m.id: m.index for m in models}, {m.id: place for place, m in enumerate(models)}
     judged = [e for e in tx.current_evaluations() if e.model_id in by_id]
     evaluations = sorted(judged, key=lambda e: (e.split, order[e.model_id]))
-    return [
-        CurvePoint(
-            by_id[e.model_id],
-            e.labelled_cases,
-            e.effort_minutes,
-            e.split,
-            e.metric,
-            e.mean,
-            e.low,
-            e.high,
-            e.selected,
-            leaning=len(e.leaning),
-            warning=leaning_words(len(e.leaning), len(e.per_case)),
-        )
-        for e in evaluations
-    ]
+    return [_curve_point(e, by_id[e.model_id], shown_interval(tx, e)) for e in evaluations]
 
 
-def _round_line(tx: Reader, current: Round) -> RoundLine:
-    if current.query_id is None:
+def _curve_point(evaluation: Evaluation, index: int, interval: Interval) -> CurvePoint:
+    return CurvePoint(
+        model_index=index,
+        labelled_cases=evaluation.labelled_cases,
+        effort_minutes=evaluation.effort_minutes,
+        split=evaluation.split,
+        metric=evaluation.metric,
+        mean=evaluation.mean,
+        low=interval.low,
+        high=interval.high,
+        selected=evaluation.selected,
+        note=interval.note,
+        leaning=len(evaluation.leaning),
+        warning=leaning_words(len(evaluation.leaning), len(evaluation.per_case)),
+    )
+
+
+def _round_lines(tx: Reader) -> tuple[RoundLine, ...]:
+    rounds = tx.find(Round, order=("index",))
+    queries = {q.id: q for q in tx.find(Query, where={"id": [r.query_id for r in rounds if r.query_id]})}
+    answered = tx.answered_among({c.case_id for q in queries.values() for c in q.choices})
+    return tuple(_round_line(r, queries.get(r.query_id or ""), answered) for r in rounds)
+
+
+def _round_line(current: Round, query: Query | None, answered: set[str]) -> RoundLine:
+    if query is None:
         return RoundLine(current.index, current.state, "", 0, 0, current.message)
-    query = tx.get(Query, current.query_id)
-    answered = {a.case_id for a in tx.current_annotations(case_ids=[c.case_id for c in query.choices])}
-    return RoundLine(current.index, current.state, query.strategy, len(query.choices), len(answered), current.message)
+    done = len(answered & {c.case_id for c in query.choices})
+    return RoundLine(current.index, current.state, query.strategy, len(query.choices), done, current.message)

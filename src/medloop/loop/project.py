@@ -36,6 +36,7 @@ from medloop.loop.status import ProjectStatus, status
 from medloop.loop.withdrawing import undo_submit
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
+from medloop.metrics.measure_bounds import TOLERANCE
 
 
 class Project:
@@ -200,9 +201,9 @@ class Project:
         """Learning curve, speed, expected quality."""
         return progress(self.workspace)
 
-    def measures(self, *, of: Wanted = "any") -> list[CaseMeasures]:
+    def measures(self, *, of: Wanted = "any", tolerance: float = TOLERANCE) -> list[CaseMeasures]:
         """How large structures are in every case that was answered or predicted; see `measure_case`."""
-        return measure_project(self.workspace, of=of)
+        return measure_project(self.workspace, of=of, tolerance=tolerance)
 
     def report(self) -> str:
         """The report as one HTML document."""

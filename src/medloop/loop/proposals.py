@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medloop.core.arrays import FloatArray, ProbabilitySamples
+from medloop.core.arrays import FloatArray, MaskArray, ProbabilitySamples
 from medloop.core.errors import BlobError
-from medloop.core.records import Case, Evaluation, Json, Model, Prediction, Query, Round, Summed, new_id, now
+from medloop.core.records import Case, Json, Model, Prediction, Query, Round, Summed, new_id, now
 from medloop.core.seeds import generator
 from medloop.images.encode import encode_mask
-from medloop.loop.arrays import load_image, store_features
+from medloop.loop.arrays import load_image, load_proposal, store_features
 from medloop.loop.computable import computable
 from medloop.loop.control import JobControl
 from medloop.loop.damage import LeftOut
+from medloop.loop.evaluated import evaluated_cases, fair_evaluations
 from medloop.loop.figures import sample_figures
 from medloop.loop.judging import judge, uncertainty_bytes
+from medloop.loop.memo import memo
+from medloop.loop.signs import signs_of, signs_of_prediction
 from medloop.loop.workspace import Workspace
 from medloop.models.recipes import Recipe
-from medloop.quality.agreement import QualityMap, fit_quality
+from medloop.quality.expected import QualityRule, fit_quality
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
 
@@ -80,7 +83,7 @@ def predict_cases(workspace: Workspace, model: Model, cases: Sequence[Case], con
     cases = computable(Recipe.from_json(model.recipe), cases, left_out)
     if not cases:
         return left_out
-    predictor, quality = load_predictor(workspace.store.blobs, model), quality_map(workspace, model)
+    predictor, quality = load_predictor(workspace.store.blobs, model), quality_rule(workspace, model)
     too_large = len(left_out.cases)
     for done, case in enumerate(cases):
         control.report(done / len(cases), f"predicting {case.name} ({done + 1} of {len(cases)})")
@@ -91,7 +94,7 @@ def predict_cases(workspace: Workspace, model: Model, cases: Sequence[Case], con
 
 
 def predict_case(
-    workspace: Workspace, model: Model, predictor: "Predictor", case: Case, *, quality: QualityMap | None = None
+    workspace: Workspace, model: Model, predictor: "Predictor", case: Case, *, quality: QualityRule | None = None
 ) -> Prediction:
     """Predict one case and store the result; a prediction that already exists is returned."""
     with workspace.store.read() as tx:
@@ -108,8 +111,9 @@ def predict_case(
         model,
         answer.samples,
         answer.features,
-        quality or quality_map(workspace, model),
+        quality or quality_rule(workspace, model),
         summed=model.metrics.get("summed", workspace.settings.summed),  # of one model, all predictions are made alike
+        earlier=_earlier_mask(workspace, model, case),
     )
     with workspace.store.write("worker") as tx:
         again = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1)
@@ -132,18 +136,29 @@ def make_prediction(
     model: Model,
     samples: ProbabilitySamples,
     features: FloatArray,
-    quality: QualityMap,
+    quality: QualityRule,
     *,
     summed: Summed = "mean",
+    earlier: MaskArray | None = None,
 ) -> Prediction:
     """Turn samples, shape (S, C, I, J, K) or (S, C), into a stored prediction.
 
-    Without enough evaluated cases to calibrate on, the expected quality stays unknown: raw agreement ranks
-    cases but is no Dice.
+    Where the evaluated patients cannot tell, the expected quality stays unknown: raw agreement is no Dice.
+
+    Args:
+        blobs: Where masks and features are kept.
+        case: What was predicted.
+        model: Who predicted.
+        samples: Class probabilities.
+        features: Of the case.
+        quality: From `quality_rule`.
+        summed: How voxel maps become one number per case.
+        earlier: The mask of the model before this one, shape (I, J, K); None without one.
     """
     mean = samples.mean(axis=0)
     judged = judge(samples, summed=summed, spacing_mm=case.grid.spacing_mm)
-    expected = quality(judged.agreement) if quality.calibrated else None
+    signs = signs_of(samples, judged.agreement, spacing_mm=case.grid.spacing_mm, earlier=earlier)
+    expected = quality(signs)
     is_mask = samples.ndim > 2
     return Prediction(
         id=new_id("prediction"),
@@ -153,7 +168,8 @@ def make_prediction(
         uncertainty=blobs.put(encode_mask(uncertainty_bytes(samples))) if is_mask else None,
         probabilities=tuple(float(v) for v in (mean.mean(axis=(1, 2, 3)) if is_mask else mean)),
         features=store_features(blobs, features),
-        scores={**judged.scores, "agreement": judged.agreement} | ({"measures": sample_figures(samples, case)} if is_mask else {}),
+        scores={**judged.scores, "agreement": judged.agreement, "signs": [[name, value] for name, value in signs.items()]}
+        | ({"measures": sample_figures(samples, case)} if is_mask else {}),
         quality=expected.expected if expected else None,
         quality_low=expected.low if expected else None,
         quality_high=expected.high if expected else None,
@@ -161,32 +177,36 @@ def make_prediction(
     )
 
 
-def quality_map(workspace: Workspace, model: Model) -> QualityMap:
-    """The line from agreement to score, fitted on the cases this model was evaluated on.
+def quality_rule(workspace: Workspace, model: Model) -> QualityRule:
+    """What this model's evaluated patients teach about the quality of its other predictions.
 
-    A model that is not evaluated yet borrows the line of the one in use, or of the one evaluated last.
+    Nothing is borrowed from another model: it makes other errors.
     """
     with workspace.store.read() as tx:
-        evaluations = tx.current_evaluations(model_id=model.id) or _of_another(tx)
-        judged_by = evaluations[0].model_id if evaluations else model.id
-        agreement = {p.case_id: float(p.scores["agreement"]) for p in tx.latest_predictions(judged_by)}
-    pairs = [
-        (agreement[case_id], float(np.mean(list(by_label.values()))))
-        for evaluation in evaluations
-        for case_id, by_label in evaluation.per_case.items()
-        if case_id in agreement and by_label
-    ]
-    if not pairs:
-        return QualityMap()
-    x, y = np.array(pairs).T
-    return fit_quality(x, y)
+        cases = evaluated_cases(tx, model.id)
+    signs, truth = [signs_of_prediction(c.prediction) for c in cases], np.array([c.truth for c in cases])
+    return fit_quality(signs, truth, [c.patient for c in cases])
 
 
-def _of_another(tx: Reader) -> list[Evaluation]:
-    live = tx.live_model()
-    newest = tx.find(Evaluation, order=("created_at",), descending=True, limit=1)
-    of_live = tx.current_evaluations(model_id=live.id) if live else []
-    return of_live or (tx.current_evaluations(model_id=newest[0].model_id) if newest else [])
+def quality_note(workspace: Workspace, model: Model) -> str:
+    """Why this model's predictions have no expected quality, in words; "" where they have."""
+    with workspace.store.read() as tx:
+        key = " ".join([model.id, *sorted(e.id for e in fair_evaluations(tx, model.id))])
+    with memo(workspace, "quality notes") as known:
+        return str(known.get(key, lambda: quality_rule(workspace, model).note))
+
+
+def _earlier_mask(workspace: Workspace, model: Model, case: Case) -> MaskArray | None:
+    """What the model before this one says of the case, where it has seen it."""
+    with workspace.store.read() as tx:
+        before = tx.find(Model, where={"index": model.index - 1}, limit=1)
+        found = tx.find(Prediction, where={"case_id": case.id, "model_id": before[0].id}, limit=1) if before else []
+    if not found or found[0].mask is None:
+        return None
+    try:
+        return load_proposal(workspace.store.blobs, found[0], case)
+    except BlobError:  # what an older model said is only a sign of quality
+        return None
 
 
 def _upcoming(tx: Reader) -> list[Case]:

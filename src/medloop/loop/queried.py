@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medloop.core.errors import BlobError
 from medloop.core.image import Mask
 from medloop.core.records import Annotation, Case, Query, Round
 from medloop.loop.arrays import load_answer
-from medloop.loop.consensus import consensus_answers
+from medloop.loop.consensus import deciding
 from medloop.loop.damage import LeftOut
 from medloop.loop.memo import Memo, memo
 from medloop.loop.workspace import Workspace
@@ -32,11 +33,9 @@ class ClassCount:
 def queried_classes(workspace: Workspace) -> tuple[ClassCount, ...]:
     """Counts of every label of the task, in the task's order."""
     with workspace.store.read() as tx:
-        answers = consensus_answers(tx, "train")
-        cases = {c.id: c for c in tx.find(Case, where={"id": [a.case_id for a in answers]})}
-        chosen = chosen_case_ids(tx)
+        answers, chosen = _answers(tx), chosen_case_ids(tx)
     with memo(workspace, "label-values") as known:
-        values = {a.case_id: _values(workspace, a, cases[a.case_id], known) for a in answers}
+        values = {case_id: _values(workspace, annotation_id, blob, tag, known) for case_id, annotation_id, blob, tag in answers}
     size = max(workspace.task.label_values) + 1
     answered = count_classes(values.values(), size)
     queried = count_classes((v for case_id, v in values.items() if case_id in chosen), size)
@@ -49,14 +48,34 @@ def chosen_case_ids(tx: Reader) -> set[str]:
     return {choice.case_id for query in queries for choice in query.choices}
 
 
-def _values(workspace: Workspace, annotation: Annotation, case: Case, known: Memo) -> np.ndarray:
+def _answers(tx: Reader) -> list[tuple[str, str, str | None, int | None]]:
+    """(case id, annotation id, blob, tag) of the deciding annotation of every answered training case."""
+    several = tx.current_annotations(case_ids=tx.contested_cases(["train"]))
+    by_case: dict[str, list[Annotation]] = {}
+    for annotation in several:
+        if annotation.kind != "partial":
+            by_case.setdefault(annotation.case_id, []).append(annotation)
+    decided = [deciding(found) for found in by_case.values()]
+    return tx.sole_answers(["train"]) + [(a.case_id, a.id, a.blob, a.tag) for a in decided]
+
+
+def _values(workspace: Workspace, annotation_id: str, blob: str | None, tag: int | None, known: Memo) -> np.ndarray:
     """Label values an annotation holds; none while its bytes cannot be read."""
 
     def look() -> list[int]:
+        with workspace.store.read() as tx:
+            annotation = tx.get(Annotation, annotation_id)
+            case = tx.get(Case, annotation.case_id)
         answer = load_answer(workspace.store.blobs, annotation, case)
         return [int(v) for v in (np.unique(answer.array) if isinstance(answer, Mask) else [answer])]
 
+    if blob is None and tag is not None:
+        return np.array([tag], dtype=np.int64)
     found: list[int] = []
-    with LeftOut(workspace).case(case):
-        found = known.get(annotation.blob, look) if annotation.blob else look()
+    try:
+        found = known.get(blob, look) if blob else look()
+    except BlobError as error:
+        with workspace.store.read() as tx:
+            case = tx.get(Case, tx.get(Annotation, annotation_id).case_id)
+        LeftOut(workspace).note(case, error)
     return np.array(found, dtype=np.int64)

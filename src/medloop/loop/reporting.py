@@ -17,6 +17,7 @@ from medloop.loop.model_lines import ModelLine
 from medloop.loop.progress import CurvePoint, Progress, progress
 from medloop.loop.status import ProjectStatus, status
 from medloop.loop.workspace import Workspace
+from medloop.metrics.intervals import MIN_PATIENTS, interval_words
 from medloop.query.stopping import Advice
 
 Scale: TypeAlias = Callable[[float], float]
@@ -77,7 +78,7 @@ def curve_svg(points: Sequence[CurvePoint]) -> str:
     for point in points:
         by_split[point.split].append(point)
     most = max(p.labelled_cases for p in points)
-    least = max(0.0, min(p.low for p in points) - 0.05)
+    least = max(0.0, min(_ends(p)[0] for p in points) - 0.05)
 
     def x(cases: float) -> float:
         return LEFT + (WIDTH - LEFT - RIGHT) * cases / most
@@ -88,14 +89,19 @@ def curve_svg(points: Sequence[CurvePoint]) -> str:
     shapes = [_axes(x, y, least, most)]
     for n, (split, line) in enumerate(sorted(by_split.items())):
         colour = LABEL_COLOURS[n % len(LABEL_COLOURS)]
-        band = " ".join(f"{x(p.labelled_cases):.1f},{y(p.high):.1f}" for p in line)
-        back = " ".join(f"{x(p.labelled_cases):.1f},{y(p.low):.1f}" for p in reversed(line))
+        band = " ".join(f"{x(p.labelled_cases):.1f},{y(_ends(p)[1]):.1f}" for p in line)
+        back = " ".join(f"{x(p.labelled_cases):.1f},{y(_ends(p)[0]):.1f}" for p in reversed(line))
         middle = " ".join(f"{x(p.labelled_cases):.1f},{y(p.mean):.1f}" for p in line)
         shapes.append(f'<polygon points="{band} {back}" fill="{colour}" opacity=".15"/>')
         shapes.append(f'<polyline points="{middle}" fill="none" stroke="{colour}" stroke-width="2"/>')
         shapes += [f'<circle cx="{x(p.labelled_cases):.1f}" cy="{y(p.mean):.1f}" r="3" fill="{colour}"/>' for p in line]
         shapes.append(f'<text x="{LEFT + 8 + 110 * n}" y="{HEIGHT - 4}"><tspan fill="{colour}">●</tspan> {escape(split)}</text>')
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="learning curve">{"".join(shapes)}</svg>'
+
+
+def _ends(point: CurvePoint) -> tuple[float, float]:
+    """Ends of the interval; the mean twice where there is none, so that no band is seen."""
+    return (point.mean, point.mean) if point.low is None or point.high is None else (point.low, point.high)
 
 
 def _axes(x: Scale, y: Scale, least: float, most: int) -> str:
@@ -112,7 +118,8 @@ def _axes(x: Scale, y: Scale, least: float, most: int) -> str:
 def _curve_section(made: Progress) -> str:
     if not made.curve:
         return '<p class="soft">No model has been evaluated yet.</p>'
-    note = "Bands: 95 % bootstrap intervals over patients. Across: answered cases the model had learned from."
+    note = f"Bands: 95 % intervals over patients; with fewer than {MIN_PATIENTS} there is none."
+    note += " Across: answered cases the model had learned from."
     if any(p.selected for p in made.curve):
         note += " The validation line is optimistic: it also chose the weights."
     return curve_svg(made.curve) + f'<p class="soft">{note}</p>' + _warnings(made)
@@ -140,7 +147,7 @@ def _counts(state: ProjectStatus) -> str:
 
 def _evaluations(made: Progress) -> str:
     rows = (
-        (p.model_index, p.split, p.metric, f"{p.mean:.3f}", f"{p.low:.3f} to {p.high:.3f}", p.labelled_cases, f"{p.effort_minutes:.1f}")
+        (p.model_index, p.split, p.metric, f"{p.mean:.3f}", interval_words(p), p.labelled_cases, f"{p.effort_minutes:.1f}")
         for p in made.curve
     )
     return _table(("model", "split", "measure", "mean", "95 % interval", "cases", "minutes"), rows)

@@ -7,7 +7,7 @@ true state with the reason, or the job that was forgotten. Workers look between 
 
 from medloop.core.records import Job, LiveChoice, Model, Round
 from medloop.core.states import JobState, RoundState
-from medloop.loop.predicting import ask_evaluation_of
+from medloop.loop.predicting import ask_evaluation_of, evaluation_keys
 from medloop.loop.rounds import close_evaluated, fail_round, start_training
 from medloop.loop.standing_models import WAITS, keep_unjudged
 from medloop.loop.workspace import Workspace
@@ -21,7 +21,7 @@ def settle(workspace: Workspace) -> None:
         waiting = tx.find(Round, where={"state": ["training", "evaluating"]})
         choice = tx.live_choice()
     unjudged = choice is not None and waits(choice)
-    if not (waiting or unjudged) or workspace.store.jobs.active(["train"]):
+    if not (waiting or unjudged) or workspace.store.jobs.active("train"):
         return
     for current in waiting:
         _settle_round(workspace, current)
@@ -36,9 +36,10 @@ def waits(choice: LiveChoice) -> bool:
 
 def _settle_round(workspace: Workspace, current: Round) -> None:
     kind = "train" if current.state == RoundState.TRAINING else "evaluate"
-    if workspace.store.jobs.active([kind]):
+    keys = evaluation_keys(current.model_id) if kind == "evaluate" and current.model_id else None
+    if workspace.store.jobs.active(kind, keys):
         return
-    ended = workspace.store.jobs.newest(kind)
+    ended = workspace.store.jobs.newest(kind, keys)
     if ended is not None and ended.state in (JobState.FAILED, JobState.CANCELLED) and _since(ended, current.updated_at):
         problem = f"the {_WORK[kind]} {_ending(ended)}; the next training takes these annotations up"
         fail_round(workspace, current.id, problem)
@@ -53,11 +54,12 @@ def _settle_round(workspace: Workspace, current: Round) -> None:
 
 
 def _settle_model(workspace: Workspace, choice: LiveChoice) -> None:
-    if workspace.store.jobs.active(["evaluate"]):
+    keys = evaluation_keys(choice.judged_id)
+    if workspace.store.jobs.active("evaluate", keys):
         return
     with workspace.store.read() as tx:
         model = tx.get(Model, choice.judged_id)
-    ended = workspace.store.jobs.newest("evaluate")
+    ended = workspace.store.jobs.newest("evaluate", keys)
     if ended is not None and ended.state in (JobState.FAILED, JobState.CANCELLED) and _since(ended, choice.created_at):
         keep_unjudged(workspace, model, f"the evaluation {_ending(ended)}")
     else:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from medloop.core.errors import NotFoundError
-from medloop.core.records import EVALUATION_SPLITS, Case, Evaluation, LiveChoice, Model, Snapshot, Split, new_id, now
+from medloop.core.records import EVALUATION_SPLITS, Evaluation, LiveChoice, Model, Snapshot, Split, new_id, now
 from medloop.loop.predicting import ask_evaluation_of, ask_predictions_of, ask_query
 from medloop.loop.workspace import Workspace
 from medloop.metrics.succession import Comparison, compare
@@ -145,7 +145,8 @@ def compare_models(tx: Reader, newer: Model, older: Model) -> Comparison | None:
         used = [s for s in splits if s in first and s in second and _same_truth(tx, newer, older, s)]
         pairs = [(case_id, a, second[s][case_id]) for s in used for case_id, a in first[s].items() if case_id in second[s]]
         if pairs:
-            patients = [tx.get(Case, case_id).patient for case_id, _, _ in pairs]
+            known = tx.patients_of([case_id for case_id, _, _ in pairs])
+            patients = [known[case_id][1] for case_id, _, _ in pairs]
             scores = np.array([(a, b) for _, a, b in pairs])
             return compare(scores[:, 0], scores[:, 1], patients, with_index=older.index, source=_source(used))
     return None

@@ -11,12 +11,12 @@ from itertools import pairwise
 import numpy as np
 
 from medloop.core.records import Case, Evaluation, Model, Prediction, Query, Round, Split
-from medloop.core.seeds import derive_seed, generator
+from medloop.core.seeds import generator
 from medloop.loop.arrays import load_proposal
 from medloop.loop.effort import OWN_ORIGINS, effort_summary, minutes_model, predict_minutes
 from medloop.loop.memo import Memo, memo
 from medloop.loop.workspace import Workspace
-from medloop.query.budget.extrapolation import drawn_curves
+from medloop.query.budget.extrapolation import drawn_curves, patient_curves
 from medloop.query.budget.stability import KAPPA_WINDOW, confusion, kappa
 from medloop.query.stopping import Advice, Curve, Evidence, Spending, advise
 from medloop.store.reader import Reader
@@ -28,7 +28,7 @@ STOP_SET_CASES = 40
 STOP_SET_VOXELS = 20_000_000
 """Predictions are compared on so many unanswered cases at most, so that the question stays cheap: about a second once."""
 
-MINUTES_CASES = 500
+MINUTES_CASES = 50
 
 
 def stopping_advice(workspace: Workspace) -> Advice:
@@ -40,7 +40,7 @@ def stopping_evidence(workspace: Workspace) -> Evidence:
     """Everything the advice rests on."""
     settings = workspace.settings
     with workspace.store.read() as tx:
-        counts = tx.case_counts()
+        total = tx.case_count()
         models = tx.distinct_models()
         curve = _curve(tx, models, settings.seed)
         batch, minutes = _next_batch(workspace, tx, models)
@@ -53,15 +53,17 @@ def stopping_evidence(workspace: Workspace) -> Evidence:
         kappas=tuple(agreements(workspace, models[-KAPPA_WINDOW - 1 :])),
         next_batch=batch,
         next_minutes=minutes,
-        left=left if counts.total else 1,
+        left=left if total else 1,
     )
 
 
 def agreements(workspace: Workspace, models: Sequence[Model]) -> list[float]:
     """Kappa of each pair of consecutive models on unanswered training cases that both have seen, oldest first."""
+    if len(models) < 2:
+        return []
     with workspace.store.read() as tx:
         cases = _stop_set(tx)
-        seen = [{p.case_id: p for p in tx.latest_predictions(m.id)} for m in models]
+        seen = [_predictions(tx, m, cases) for m in models]
     found: list[float] = []
     with memo(workspace, "agreement") as known:
         for older, newer in pairwise(seen):
@@ -73,16 +75,20 @@ def agreements(workspace: Workspace, models: Sequence[Model]) -> list[float]:
 
 
 def _stop_set(tx: Reader) -> list[Case]:
-    """A fixed random part of the unanswered cases, small enough to compare."""
-    unanswered = sorted(tx.unanswered_cases(["train"], exclude_open=False), key=lambda c: derive_seed(0, "stop set", c.name))
+    """A fixed part of the unanswered cases, small enough to compare; their ids are random, and so is what comes first."""
     chosen: list[Case] = []
     voxels = 0
-    for case in unanswered[:STOP_SET_CASES]:
+    for case in tx.some_unanswered(["train"], STOP_SET_CASES):
         voxels += math.prod(case.grid.shape)
         if voxels > STOP_SET_VOXELS and chosen:
             break
         chosen.append(case)
     return chosen
+
+
+def _predictions(tx: Reader, model: Model, cases: Sequence[Case]) -> dict[str, Prediction]:
+    """Case id → the model's newest prediction."""
+    return {p.case_id: p for p in tx.find(Prediction, where={"model_id": model.id, "case_id": [c.id for c in cases]})}
 
 
 def _table(workspace: Workspace, case: Case, older: Prediction, newer: Prediction, known: Memo) -> np.ndarray:
@@ -119,14 +125,15 @@ def _paired_curve(tx: Reader, judged: Sequence[Evaluation], split: Split, seed: 
         shared, points = both, [older, *points]
     if not shared:
         return None
-    cases = sorted((tx.get(Case, i) for i in shared), key=lambda c: c.name)
-    patients = [c.patient for c in cases]
-    per_case = np.array([[_mean(e.per_case[c.id]) for e in points] for c in cases])
+    known = tx.patients_of(shared)
+    cases = sorted(shared, key=lambda i: known[i][0])
+    patients = [known[i][1] for i in cases]
+    per_case = np.array([[_mean(e.per_case[i]) for e in points] for i in cases])
     draws = drawn_curves(per_case, patients, generator(seed, "stopping", split))
     words = {"test": "test cases", "audit": "audit cases", "validation": "validation cases (optimistic: they also chose the weights)"}
     return Curve(
         labels=np.array([e.labelled_cases for e in points], dtype=np.float64),
-        scores=per_case.mean(axis=0),
+        scores=patient_curves(per_case, patients).mean(axis=0),
         draws=draws,
         low=newest.low,
         patients=len(set(patients)),
@@ -141,7 +148,7 @@ def _mean(by_label: Mapping[str, float]) -> float:
 def _spending(workspace: Workspace, tx: Reader) -> Spending:
     settings, lines = workspace.settings, effort_summary(tx)
     return Spending(
-        labels=len({a.case_id for a in (*tx.current_annotations(), *tx.partial_annotations()) if a.origin in OWN_ORIGINS}),
+        labels=tx.annotated_cases(OWN_ORIGINS),
         minutes=sum(line.minutes for line in lines),
         money=sum(line.cost for line in lines),
         budget_labels=settings.budget_labels,
@@ -153,7 +160,6 @@ def _spending(workspace: Workspace, tx: Reader) -> Spending:
 def _next_batch(workspace: Workspace, tx: Reader, models: Sequence[Model]) -> tuple[int, float | None]:
     """Size of the next round and its predicted minutes; None while no time was recorded."""
     waiting = tx.find(Round, where={"state": "querying"}, limit=1)
-    predictions = {p.case_id: p for p in tx.latest_predictions(models[-1].id)} if models else {}
     if waiting and waiting[0].query_id:
         cases = [tx.get(Case, c.case_id) for c in tx.get(Query, waiting[0].query_id).choices]
         size = len(cases)
@@ -162,5 +168,6 @@ def _next_batch(workspace: Workspace, tx: Reader, models: Sequence[Model]) -> tu
         size = min(workspace.settings.batch_size, max(1, len(cases)))
     if not cases or (learned := minutes_model(tx)).basis == "nothing":
         return size, None
+    predictions = _predictions(tx, models[-1], cases) if models else {}
     minutes = predict_minutes(tx, cases, predictions, learned=learned)
     return size, float(np.mean(list(minutes.values()))) * size

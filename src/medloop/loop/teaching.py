@@ -49,7 +49,7 @@ def teach(workspace: Workspace, control: JobControl, folder: Path, *, answers: S
         answers: What is learned, one or more parts per case.
         cases: Case id → case.
     """
-    weights, weighing = _weights(workspace, control, folder), weighing_of(workspace, answers)
+    weights, weighing = _weights(workspace, control, folder, {a.case_id for a in answers}), weighing_of(workspace, answers)
     ids = {cases[a.case_id].name: a.case_id for a in answers}
     marked = _marked(workspace, folder, sorted(cases))
     own = [
@@ -104,7 +104,7 @@ def training_case(workspace: Workspace, annotation: Annotation, case: Case, vers
     return TrainingCase(id=case.name, load=load, known=versions.known_classes([annotation]))
 
 
-def _weights(workspace: Workspace, control: JobControl, folder: Path) -> dict[str, float]:
+def _weights(workspace: Workspace, control: JobControl, folder: Path, learned: set[str]) -> dict[str, float]:
     """Case id → weight above 0 to 1, the largest is 1; empty without the setting, or when no weights would be right."""
 
     def decide() -> dict[str, float]:
@@ -112,7 +112,7 @@ def _weights(workspace: Workspace, control: JobControl, folder: Path) -> dict[st
         if workspace.settings.bias_correction:
             try:
                 with workspace.store.read() as tx:
-                    found = training_weights(tx)
+                    found = training_weights(tx, learned)
             except InputError as error:
                 control.log(f"no bias correction: {error}")
         largest = max(found.values(), default=1.0)

@@ -1,11 +1,15 @@
-"""How sure a mean is: bootstrap intervals that resample patients, never cases.
+"""How sure a mean is: intervals over patients, never over cases, that keep the rate they state on few of them.
 
-Cases of one patient resemble each other; resampling them as if independent makes intervals too narrow.
-So values are first averaged within their patient, and patients are drawn with replacement.
+Cases of one patient resemble each other; as if independent they would make intervals too narrow. So values are first
+averaged within their patient. Scores such as Dice are bounded and skewed: of ten patients all at 0.9, an eleventh may
+well be at 0.3. A plain bootstrap cannot know that, since it only draws what was seen. So one patient that nobody saw is
+drawn along, at the far end of what is plausible. Below `MIN_PATIENTS` patients, and below `MIN_RUNS` runs, there is no
+interval, and a note says so. Measured coverage: benchmarks/coverage.py.
 """
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +17,28 @@ import numpy.typing as npt
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import InputError, SettingError, ShapeError
 
+MIN_PATIENTS = 5
+"""Fewer patients tell nothing about how much patients vary."""
+
+MIN_RUNS = 3
+"""Two runs have one degree of freedom: an interval 25 times as wide as their spread says nothing."""
+
+SKEWED = 0.3
+"""Student's interval assumes a normal distribution, and unlucky trainings fall further than lucky ones rise: with n runs
+it is widened by 1 + `SKEWED` / n, which by simulation lifts the coverage of gamma-distributed losses from 93 to 94 or 95 %."""
+
+SCORE_REACH = 10.0
+"""The unseen patient lies so many standard deviations from the mean of scores (within 0..1). By simulation: the least at
+which means of skewed scores with 5 to 10 % of failures are covered at 92 % or more with 5 to 30 patients."""
+
+PAIRED_REACH = 4.0
+"""The same for differences of two models on the same patients, which are less skewed."""
+
+FLOOR = 0.05
+"""Of the reach, for scores: patients that agree to the last digit do not prove that all do."""
+
 _DRAWN_AT_ONCE = 1 << 22
-"""Numbers drawn per block: 32 MB of indices, whatever the number of patients."""
+"""Numbers drawn per block: 32 MB, whatever the number of patients."""
 
 
 @dataclass(frozen=True)
@@ -23,15 +47,44 @@ class Interval:
 
     Attributes:
         mean: Mean over groups of the group means.
-        low, high: Ends of the interval; both equal the mean when there is only one group, which says nothing about
-            its precision.
-        groups: Number of groups (patients) behind it.
+        low, high: Ends of the interval; None where there are too few groups for one.
+        groups: Number of groups (patients, or seeds) behind it.
+        note: Why there is no interval, in words; "" where there is one.
     """
 
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     groups: int = 0
+    note: str = ""
+
+
+class HasInterval(Protocol):
+    """Anything with an interval that may be missing: `Interval`, a point of a curve."""
+
+    @property
+    def low(self) -> float | None:
+        """Lower end; None without an interval."""
+
+    @property
+    def high(self) -> float | None:
+        """Upper end; None without an interval."""
+
+    @property
+    def note(self) -> str:
+        """Why there is no interval; "" where there is one."""
+
+
+def interval_words(interval: HasInterval, form: str = ".3f") -> str:
+    """Its ends as "0.712 to 0.845", or why there is none."""
+    if interval.low is None or interval.high is None:
+        return interval.note
+    return f"{interval.low:{form}} to {interval.high:{form}}"
+
+
+def too_few(have: int, need: int, what: str) -> str:
+    """Why there is no interval: "no interval: 3 patients, at least 5 needed"."""
+    return f"no interval: {have} {what[:-1] if have == 1 else what}, at least {need} needed"
 
 
 def bootstrap_mean(
@@ -42,34 +95,32 @@ def bootstrap_mean(
     confidence: float = 0.95,
     draws: int = 2000,
 ) -> Interval:
-    """Mean over groups with a percentile bootstrap interval.
+    """Mean over patients with an interval: a Bayesian bootstrap that draws an unseen patient along.
+
+    Where all values are 0 or 1 the unseen patient is a 0 for the lower end and a 1 for the upper one: the interval is
+    then the exact one of a rate (Clopper and Pearson 1934). Otherwise it lies `SCORE_REACH` standard deviations away,
+    within 0..1 where all values lie there.
 
     Args:
         values: One number per case, shape (cases,).
-        groups: The patient (or seed) of each case; cases of one group are averaged first.
+        groups: The patient of each case; cases of one patient are averaged first.
         rng: Source of the draws.
         confidence: Coverage aimed at, between 0 and 1.
         draws: Resamplings.
 
     Returns:
-        The mean of the group means, and the interval.
+        The mean of the group means, and the interval; none with fewer than `MIN_PATIENTS` groups.
 
     Raises:
         ShapeError: No values, or not one group per value.
         InputError: Values that are not finite.
         SettingError: A confidence outside 0..1 or no draws.
 
-    Source: Efron and Tibshirani 1993, chapter 13; groups as in Field and Welsh 2007, doi:10.1111/j.1467-9868.2007.00593.x.
+    Source: Rubin 1981, doi:10.1214/aos/1176345338 (Bayesian bootstrap); Learned-Miller and Thomas 2020, arXiv:1905.06208
+        (Gaffke's bound: the smallest or largest possible value is drawn along).
     """
-    if not 0.0 < confidence < 1.0 or draws < 1:
-        raise SettingError(f"A bootstrap needs 0 < confidence < 1 and at least 1 draw, got {confidence:g} and {draws}")
-    means = group_means(values, groups)
-    resampled = _resampled_means(means, rng, draws)
-    tail = (1.0 - confidence) / 2.0
-    low, high = np.quantile(resampled, (tail, 1.0 - tail))
-    mean = float(means.mean())
-    # Sums in another order differ in the last bit; the mean must not fall outside an interval of equal values.
-    return Interval(mean, min(float(low), mean), max(float(high), mean), len(means))
+    rates = bool(np.isin(np.asarray(values, dtype=np.float64), (0.0, 1.0)).all())
+    return _interval(group_means(values, groups), rng, confidence, draws, reach=np.inf if rates else SCORE_REACH, least=0.0)
 
 
 def paired_difference(
@@ -98,7 +149,42 @@ def paired_difference(
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if first.shape != second.shape:
         raise ShapeError(f"A paired difference needs the same cases on both sides, got {first.shape} and {second.shape}")
-    return bootstrap_mean(first - second, groups, rng, confidence=confidence, draws=draws)
+    tags = bool(np.isin(np.stack([first, second]), (0.0, 1.0)).all())
+    return _interval(group_means(first - second, groups), rng, confidence, draws, reach=np.inf if tags else PAIRED_REACH, least=-1.0)
+
+
+def mean_over_runs(values: npt.ArrayLike, *, confidence: float = 0.95, what: str = "seeds") -> Interval:
+    """Mean over independent runs with Student's interval, widened a little for few runs (`SKEWED`).
+
+    Args:
+        values: One number per run (seed), shape (runs,).
+        confidence: Coverage aimed at, between 0 and 1.
+        what: What the runs are called.
+
+    Returns:
+        The mean, and the interval; none with fewer than `MIN_RUNS` runs.
+
+    Raises:
+        ShapeError: No values.
+        InputError: Values that are not finite.
+        SettingError: A confidence outside 0..1.
+
+    Source: Student 1908, doi:10.1093/biomet/6.1.1.
+    """
+    _require_confidence(confidence, 1)
+    numbers = group_means(values, range(np.size(values)))
+    runs, mean = len(numbers), float(numbers.mean())
+    if runs < MIN_RUNS:
+        return Interval(mean, None, None, runs, too_few(runs, MIN_RUNS, what))
+    half = t_quantile(runs - 1, confidence) * float(numbers.std(ddof=1)) / runs**0.5 * (1.0 + SKEWED / runs)
+    return Interval(mean, mean - half, mean + half, runs)
+
+
+def t_quantile(freedom: int, confidence: float) -> float:
+    """How many standard errors lie to each side of a mean."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1.0 + confidence) / 2.0))
 
 
 def group_means(values: npt.ArrayLike, groups: Sequence[Hashable]) -> FloatArray:
@@ -119,7 +205,40 @@ def group_means(values: npt.ArrayLike, groups: Sequence[Hashable]) -> FloatArray
     return means
 
 
-def _resampled_means(means: FloatArray, rng: np.random.Generator, draws: int) -> FloatArray:
-    block = max(1, _DRAWN_AT_ONCE // len(means))
-    sizes = [min(block, draws - start) for start in range(0, draws, block)]
-    return np.concatenate([means[rng.integers(len(means), size=(size, len(means)))].mean(axis=1) for size in sizes])
+def _interval(means: FloatArray, rng: np.random.Generator, confidence: float, draws: int, *, reach: float, least: float) -> Interval:
+    _require_confidence(confidence, draws)
+    mean, patients = float(means.mean()), len(means)
+    if patients < MIN_PATIENTS:
+        return Interval(mean, None, None, patients, too_few(patients, MIN_PATIENTS, "patients"))
+    tail = (1.0 - confidence) / 2.0
+    lowest, highest = _unseen(means, reach, least)
+    drawn, spare = _drawn_means(means, rng, draws)
+    low, high = np.quantile(drawn + spare * lowest, tail), np.quantile(drawn + spare * highest, 1.0 - tail)
+    return Interval(mean, min(float(low), mean), max(float(high), mean), patients)
+
+
+def _unseen(means: FloatArray, reach: float, least: float) -> tuple[float, float]:
+    """Where a patient that nobody saw may lie at worst and at best; within `least`..1 where all values lie there."""
+    low, high, middle = float(means.min()), float(means.max()), float(means.mean())
+    bounded = least <= low and high <= 1.0
+    edges = (least, 1.0) if bounded else (-np.inf, np.inf)
+    if np.isinf(reach):
+        return edges
+    away = max(reach * float(means.std(ddof=1)), FLOOR if bounded else 0.0)
+    return max(edges[0], min(middle - away, low)), min(edges[1], max(middle + away, high))
+
+
+def _drawn_means(means: FloatArray, rng: np.random.Generator, draws: int) -> tuple[FloatArray, FloatArray]:
+    """Weighted sums of the means under flat random weights, and the weight left to the unseen patient; shape (draws,) each."""
+    block = max(1, _DRAWN_AT_ONCE // (len(means) + 1))
+    sums, spare = np.empty(draws), np.empty(draws)
+    for start in range(0, draws, block):
+        weights = rng.standard_exponential((min(block, draws - start), len(means) + 1))
+        weights /= weights.sum(axis=1, keepdims=True)
+        sums[start : start + block], spare[start : start + block] = weights[:, :-1] @ means, weights[:, -1]
+    return sums, spare
+
+
+def _require_confidence(confidence: float, draws: int) -> None:
+    if not 0.0 < confidence < 1.0 or draws < 1:
+        raise SettingError(f"A bootstrap needs 0 < confidence < 1 and at least 1 draw, got {confidence:g} and {draws}")

@@ -11,15 +11,20 @@ and rejection); Romano et al. 2019, Conformalized quantile regression, arXiv:190
 """
 
 import math
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from medloop.core.arrays import FloatArray
+from medloop.core.arrays import FloatArray, IntArray
 from medloop.core.errors import SettingError, ShapeError
+from medloop.metrics.conformal import conformal_quantile
 
-FEWEST_CASES = 10
-"""With fewer evaluated cases, 90 % coverage has no finite widening: nine cases leave a tenth that none stands for."""
+FEWEST_PATIENTS = 10
+"""With fewer evaluated patients, 90 % coverage has no finite widening: nine leave a tenth that none stands for."""
+
+TOLERANCE = 0.25
+"""Half the width of bounds, as a share of the measure, up to which a figure is accepted: a volume to a quarter."""
 
 MIDDLE = 0.9
 """Share of the samples' figures that the unwidened range holds."""
@@ -33,13 +38,15 @@ class BoundsRule:
         margin: Share of the measure by which a range is widened on both sides (negative: narrowed); None until it is fitted.
         largest_spread: Width of a range, as a share of the measure, up to which a case is accepted.
         coverage: Share of accepted cases whose truth the bounds should hold.
-        cases: Evaluated cases it was fitted on.
+        patients: Evaluated patients it was fitted on.
+        tolerance: Half the width of bounds, as a share of the measure, up to which a figure is accepted.
     """
 
     margin: float | None = None
     largest_spread: float = math.inf
     coverage: float = 0.9
-    cases: int = 0
+    patients: int = 0
+    tolerance: float = TOLERANCE
 
     @property
     def calibrated(self) -> bool:
@@ -52,14 +59,14 @@ class Bounds:
     """A measure with its bounds.
 
     Attributes:
-        low, high: Bounds in the unit of the measure, `low` at least 0.
+        low, high: Bounds in the unit of the measure, `low` at least 0; None where none hold at a known rate.
         spread: Width of the samples' range as a share of the measure; infinite when nothing was found.
         accepted: Whether the figure can be used; None while there are too few evaluated cases to say.
         reason: Why it was not accepted, or cannot be; "" when accepted.
     """
 
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     spread: float
     accepted: bool | None
     reason: str
@@ -95,7 +102,14 @@ def _ranges(estimates: FloatArray, samples: FloatArray) -> FloatArray:
 
 
 def fit_bounds(
-    estimates: FloatArray, samples: FloatArray, truths: FloatArray, *, coverage: float = 0.9, accepted: float = 0.9
+    estimates: FloatArray,
+    samples: FloatArray,
+    truths: FloatArray,
+    *,
+    patients: Sequence[Hashable] | None = None,
+    coverage: float = 0.9,
+    accepted: float = 0.9,
+    tolerance: float = TOLERANCE,
 ) -> BoundsRule:
     """Learn from evaluated cases how much to widen, and what to accept.
 
@@ -103,29 +117,53 @@ def fit_bounds(
         estimates: Measures of the predictions, shape (cases,).
         samples: Measures of their samples, shape (cases, samples).
         truths: Measures of the true answers, shape (cases,), in the same unit.
+        patients: Patient of each case; None takes every case as its own patient.
         coverage: Share of accepted cases whose truth the bounds should hold.
-        accepted: Share of the evaluated cases that is to be accepted: those with the least spread.
+        accepted: Share of the evaluated cases that is to be accepted at most: those with the least spread. Fewer are where that
+            makes bounds narrow enough.
+        tolerance: Half the width of bounds, as a share of the measure, up to which a figure is accepted.
 
     Returns:
-        The rule; without a margin when fewer than `FEWEST_CASES` cases are left, or too few for the coverage.
+        The rule; without a margin when fewer than `FEWEST_PATIENTS` patients are left, or too few for the coverage.
 
     Raises:
         ShapeError: Arrays that do not belong together.
-        SettingError: A share outside 0..1.
+        SettingError: A share outside 0..1, or a tolerance that is not above 0.
     """
     _require_pairs(estimates, samples, truths, coverage, accepted)
+    if not tolerance > 0:
+        raise SettingError(f"A tolerance must lie above 0, got {tolerance:g}")
+    names = np.array([{p: n for n, p in enumerate(dict.fromkeys(patients))}[p] for p in patients] if patients else range(len(estimates)))
+    if len(names) != len(estimates):
+        raise ShapeError(f"Every case needs its patient, got {len(estimates)} cases and {len(names)} patients")
     usable = np.isfinite(estimates) & (estimates > 0) & np.isfinite(truths)
-    estimates, samples, truths = estimates[usable], samples[usable], truths[usable]
-    count = len(estimates)
-    if count < FEWEST_CASES:
-        return BoundsRule(coverage=coverage, cases=count)
+    estimates, samples, truths, names = estimates[usable], samples[usable], truths[usable], names[usable]
+    count = len(np.unique(names))
+    if count < FEWEST_PATIENTS:
+        return BoundsRule(coverage=coverage, patients=count, tolerance=tolerance)
     ranges = _ranges(estimates, samples) / estimates[:, None]
-    spreads = ranges[:, 1] - ranges[:, 0]
-    largest = float(np.quantile(spreads, accepted, method="inverted_cdf"))
     shares = truths / estimates
     outside = np.maximum(ranges[:, 0] - shares, shares - ranges[:, 1])
-    margin = _conformal_quantile(outside[spreads <= largest], coverage)
-    return BoundsRule(margin, largest if margin is not None else math.inf, coverage, count)
+    margin, largest = _margin(outside, ranges[:, 1] - ranges[:, 0], names, coverage, accepted, tolerance)
+    return BoundsRule(margin, largest if margin is not None else math.inf, coverage, count, tolerance)
+
+
+def _margin(
+    outside: FloatArray, spreads: FloatArray, names: IntArray, coverage: float, accepted: float, tolerance: float
+) -> tuple[float | None, float]:
+    """The widening, and the spread it holds up to: the largest at which bounds are tolerated, else that of all to be accepted."""
+    largest = float(np.quantile(spreads, accepted, method="inverted_cdf"))
+    found: tuple[float | None, float] = (None, largest)
+    for spread in sorted({float(s) for s in spreads if s <= largest}, reverse=True):
+        calm = spreads <= spread
+        margin = conformal_quantile(outside[calm], coverage, names[calm].tolist())
+        if math.isinf(margin):
+            break  # with fewer cases it stays so
+        if found[0] is None:
+            found = (margin, spread)
+        if spread / 2 + margin <= tolerance:
+            return margin, spread
+    return found
 
 
 def bound_measure(estimate: float, samples: FloatArray, rule: BoundsRule) -> Bounds:
@@ -142,21 +180,19 @@ def bound_measure(estimate: float, samples: FloatArray, rule: BoundsRule) -> Bou
     low, high = sample_range(estimate, samples)
     spread = spread_of(estimate, samples)
     if math.isinf(spread):
-        return Bounds(low, high, spread, False, "nothing measurable was found")
+        return Bounds(None, None, spread, False, "nothing measurable was found")
     if rule.margin is None:
-        return Bounds(low, high, spread, None, f"bounds hold at no known rate: {rule.cases} evaluated cases, {FEWEST_CASES} are needed")
+        words = f"{rule.patients} evaluated {'patient' if rule.patients == 1 else 'patients'}"
+        return Bounds(None, None, spread, None, f"no bounds: {words}, at least {FEWEST_PATIENTS} needed")
+    if spread > rule.largest_spread:
+        reason = f"the model's samples differ by {spread:.1%} of the measure, bounds hold up to {rule.largest_spread:.1%}"
+        return Bounds(None, None, spread, False, reason)
     low, high = max(0.0, low - rule.margin * estimate), high + rule.margin * estimate
     low, high = min(low, estimate), max(high, estimate)
-    if spread > rule.largest_spread:
-        reason = f"the model's samples differ by {spread:.1%} of the measure, accepted are {rule.largest_spread:.1%}"
-        return Bounds(low, high, spread, False, reason)
+    half = max(estimate - low, high - estimate) / estimate
+    if half > rule.tolerance + 1e-9:
+        return Bounds(low, high, spread, False, f"bounds are {half:.0%} away, more than the {rule.tolerance:.0%} tolerated")
     return Bounds(low, high, spread, True, "")
-
-
-def _conformal_quantile(scores: FloatArray, coverage: float) -> float | None:
-    """The quantile with the correction for few cases; None when there are too few for this coverage."""
-    rank = math.ceil(coverage * (len(scores) + 1))
-    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else None
 
 
 def _require_pairs(estimates: FloatArray, samples: FloatArray, truths: FloatArray, coverage: float, accepted: float) -> None:

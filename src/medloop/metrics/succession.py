@@ -12,7 +12,6 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
 
 from medloop.core.errors import ShapeError
 from medloop.metrics.intervals import group_means
@@ -84,6 +83,8 @@ def compare(
 
     Source: Student 1908, doi:10.1093/biomet/6.1.1, paired, over patients.
     """
+    from scipy.stats import t as student  # only where models are compared: the server never loads it
+
     first, second = np.asarray(newer, dtype=np.float64), np.asarray(older, dtype=np.float64)
     if first.shape != second.shape:
         raise ShapeError(f"A comparison needs the same cases on both sides, got {first.shape} and {second.shape}")

@@ -14,7 +14,7 @@ Sources: Angelopoulos et al. 2022, arXiv:2208.02814, theorem 1 (conformal risk c
 arXiv:2210.01408 (conformal selection).
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, inf
 from typing import Literal, TypeAlias
@@ -148,7 +148,7 @@ def select_by_share(scores: npt.ArrayLike, bad: npt.ArrayLike, pool_scores: npt.
 
     Source: Jin and Candès 2023, arXiv:2210.01408, algorithm 1, with ties counted against acceptance.
     """
-    _require_risk(share)
+    require_risk(share)
     trust, wrong = _checked(scores, np.asarray(bad, dtype=np.float64))
     pool = np.asarray(pool_scores, dtype=np.float64)
     bad_scores = np.sort(trust[wrong > 0])
@@ -163,20 +163,26 @@ def fewest_patients(risk: float) -> int:
     Raises:
         SettingError: A risk outside 0..1.
     """
-    _require_risk(risk)
+    require_risk(risk)
     return ceil(1.0 / risk - 1.0 - 1e-9)
 
 
-def require_enough(patients: int, risk: float) -> None:
+def require_enough(patients: int, risk: float, *, counted: Mapping[str, int] | None = None) -> None:
     """Refuse to promise what too few patients cannot carry.
+
+    Args:
+        patients: Evaluated ones that may judge.
+        risk: What is promised.
+        counted: Evaluated patients of every split, also of those that may not, so that this count and others can be told apart.
 
     Raises:
         InputError: Fewer than `fewest_patients(risk)`.
         SettingError: A risk outside 0..1.
     """
     if patients < (fewest := fewest_patients(risk)):
+        listed = ", ".join(f"{count} {split}" for split, count in (counted or {}).items())
         raise InputError(
-            f"A risk of {risk:g} needs at least {fewest} evaluated patients, got {patients}",
+            f"A risk of {risk:g} needs at least {fewest} evaluated patients, got {patients}{f' ({listed})' if listed else ''}",
             remedy="answer more evaluation cases or accept a higher risk",
         )
 
@@ -200,6 +206,11 @@ def _checked(scores: npt.ArrayLike, losses: npt.ArrayLike) -> tuple[FloatArray, 
     return trust, cost
 
 
-def _require_risk(risk: float) -> None:
+def require_risk(risk: float) -> None:
+    """Refuse a risk that is none.
+
+    Raises:
+        SettingError: A risk outside 0..1.
+    """
     if not 0.0 < risk < 1.0:
         raise SettingError(f"A risk must lie between 0 and 1, got {risk:g}")

@@ -6,13 +6,15 @@ calibration and new case; no normal distribution is assumed. Under a shift that 
 nothing is promised.
 """
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from math import ceil, inf
+from math import ceil
 
 import numpy as np
 
 from medloop.core.arrays import FloatArray
-from medloop.core.errors import InputError, SettingError, ShapeError
+from medloop.core.errors import SettingError, ShapeError
+from medloop.metrics.conformal import conformal_quantile
 
 LOWEST, HIGHEST = 0.0, 1.0
 """Scores such as Dice lie between these, and so do intervals."""
@@ -32,16 +34,17 @@ class Margin:
         return _clip(np.asarray(predicted) - self.margin), _clip(np.asarray(predicted) + self.margin)
 
 
-def fit_margin(predicted: FloatArray, truth: FloatArray, *, coverage: float = 0.9) -> Margin:
+def fit_margin(predicted: FloatArray, truth: FloatArray, *, coverage: float = 0.9, patients: Sequence[Hashable] | None = None) -> Margin:
     """The margin that covers new cases at the stated rate.
 
     Args:
         predicted: Predictions for calibration cases, shape (cases,).
         truth: Their true scores, shape (cases,).
         coverage: Rate to cover at, between 0 and 1.
+        patients: Patient of each case; None takes every case as its own patient.
 
     Returns:
-        The margin; infinite with fewer than `fewest_cases(coverage)` cases.
+        The margin; infinite with fewer than `fewest_cases(coverage)` patients.
 
     Raises:
         ShapeError: Different lengths.
@@ -50,7 +53,7 @@ def fit_margin(predicted: FloatArray, truth: FloatArray, *, coverage: float = 0.
     """
     if np.shape(predicted) != np.shape(truth):
         raise ShapeError(f"Predictions and true scores must belong to the same cases, got {np.shape(predicted)} and {np.shape(truth)}")
-    return Margin(conformal_quantile(np.abs(np.asarray(truth) - np.asarray(predicted)), coverage))
+    return Margin(conformal_quantile(np.abs(np.asarray(truth) - np.asarray(predicted)), coverage, patients))
 
 
 class QuantileIntervals:
@@ -101,29 +104,8 @@ class QuantileIntervals:
         return _clip(np.minimum(low, middle)), _clip(np.maximum(high, middle))
 
 
-def conformal_quantile(scores: FloatArray, coverage: float) -> float:
-    """The ceil((n + 1) coverage)-th smallest of n scores; infinite when there are too few for this rate.
-
-    Args:
-        scores: How badly each calibration case was missed, shape (cases,).
-        coverage: Between 0 and 1.
-
-    Raises:
-        InputError: Scores that are not finite.
-        SettingError: A coverage outside 0..1.
-
-    Source: Vovk et al. 2005, Algorithmic Learning in a Random World; Lei et al. 2018, arXiv:1604.04173.
-    """
-    require_coverage(coverage)
-    values = np.sort(np.asarray(scores, dtype=np.float64))
-    if not np.isfinite(values).all():
-        raise InputError("Conformal scores must be finite numbers")
-    rank = ceil((len(values) + 1) * coverage - 1e-9)  # 0.9 · 10 is 9, not a hair more
-    return float(values[rank - 1]) if rank <= len(values) else inf
-
-
 def fewest_cases(coverage: float) -> int:
-    """Calibration cases below which an interval of this coverage is the whole range: 9 for 0.9, 19 for 0.95.
+    """Calibration patients below which an interval of this coverage is the whole range: 9 for 0.9, 19 for 0.95.
 
     Raises:
         SettingError: A coverage outside 0..1.

@@ -35,7 +35,8 @@ def foreground_aware(score: str, share: float, reason: str) -> Select:
         foreground = np.clip(pool.score(score), 0.0, None)
         aimed = round(share * count)
         drawn = draw_weighted(foreground, aimed, rng)
-        rest = rng.permutation([n for n in range(len(foreground)) if n not in set(drawn)])[: count - len(drawn)]
+        taken = set(drawn)
+        rest = rng.permutation([n for n in range(len(foreground)) if n not in taken])[: count - len(drawn)]
         picks = [Pick(n, float(foreground[n]), reason.format(value=f"{foreground[n]:.1%}")) for n in drawn]
         return picks + [Pick(int(n), 0.0, "drawn at random") for n in rest]
 

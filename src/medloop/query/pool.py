@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import lt
 from types import MappingProxyType
 
 import numpy as np
@@ -159,6 +160,8 @@ class Pool:
 
         Strategies work on the sorted pool; so neither ties nor random draws depend on the order of the cases.
         """
+        if all(map(lt, self.case_ids, self.case_ids[1:])):
+            return self, list(range(len(self.case_ids)))
         order = sorted(range(len(self.case_ids)), key=self.case_ids.__getitem__)
         return self.subset(order), order
 

@@ -6,14 +6,14 @@ predictions no longer change and the next batch cannot promise more either. That
 a reason: a noisy measurement sees nothing whether or not there is something to see.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from medloop.core.arrays import CaseScores, FloatArray
 from medloop.core.errors import SettingError, ShapeError
-from medloop.query.budget.extrapolation import MIN_POINTS, Gain, expected_gain
+from medloop.metrics.intervals import MIN_PATIENTS, t_quantile
+from medloop.query.budget.extrapolation import COVERAGE, MIN_POINTS, Gain, expected_gain
 from medloop.query.budget.stability import KAPPA_WINDOW, has_stabilised
 
 WORTHWHILE_GAIN = 0.01
@@ -25,15 +25,15 @@ PLATEAU_ROUNDS = 3
 PLATEAU_MODELS, PLATEAU_WINDOW = 5, 10
 """Fewest and most models the pace is taken from: three degrees of freedom at least, the recent past at most."""
 
-MIN_PATIENTS = 5
-"""With fewer patients no resampling tells how much they vary."""
-
 USABLE_SCORE = 0.3
 """Flat below this means that learning failed, not that it is finished."""
 
 LOOK_RISK = 0.01
 """Chance, at each look, to call a curve flat although more rounds would bring something worthwhile. One percent, not
 five, because the question is asked again after every model."""
+
+SURE = 1.0 - 2.0 * LOOK_RISK
+"""Coverage of an interval that leaves so much on either side."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Curve:
         labels: Answers behind each model, shape (points,).
         scores: Mean score of each, shape (points,).
         draws: The whole curve under resampled patients, shape (draws, points); see `drawn_curves`.
-        low: Lower 95 % bound of the newest score.
+        low: Lower 95 % bound of the newest score; None where there are too few patients for one.
         patients: How many different patients it was measured on.
         source: What it was measured on, in words.
     """
@@ -64,7 +64,7 @@ class Curve:
     labels: CaseScores
     scores: CaseScores
     draws: FloatArray
-    low: float
+    low: float | None
     patients: int
     source: str = "evaluation cases"
 
@@ -150,7 +150,7 @@ def advise(evidence: Evidence) -> Advice:
     else:
         _weigh_target(case, evidence.curve, evidence.target)
         _weigh_plateau(case, evidence.curve, evidence.next_batch)
-    _weigh_stability(case, evidence.kappas, gain)
+    _weigh_stability(case, evidence)
     if evidence.left:
         _say_gain(case, evidence, gain)
     interval = (gain.low, gain.high) if gain else None
@@ -158,18 +158,19 @@ def advise(evidence: Evidence) -> Advice:
     return Advice(case.stop, tuple(case.reasons), gain.expected if gain else None, interval, minutes)
 
 
-def next_gain(curve: Curve, more: int) -> Gain | None:
+def next_gain(curve: Curve, more: int, *, confidence: float = COVERAGE) -> Gain | None:
     """What the next answers will probably add; None with too few models or patients to tell."""
     usable = curve.labels >= 1
     if more < 1 or curve.patients < MIN_PATIENTS or len(np.unique(curve.labels[usable])) < MIN_POINTS:
         return None
-    return expected_gain(curve.labels[usable], curve.scores[usable], curve.draws[:, usable], more=more)
+    draws = curve.draws[:, usable]
+    return expected_gain(curve.labels[usable], curve.scores[usable], draws, patients=curve.patients, more=more, confidence=confidence)
 
 
 def pace_gain(curve: Curve, more: int) -> Gain | None:
     """What further answers would add at the pace of the last models, with bounds of `LOOK_RISK` on either side.
 
-    A line through the last models. Its error is the larger of two: the scatter of the models around it, which holds the
+    A line through the last models. Its error adds two variances: the scatter of the models around it, which holds the
     luck of single trainings, and the spread under resampled patients. Curves bend downwards, so the line promises
     rather too much: flat by this measure is flat.
 
@@ -178,22 +179,20 @@ def pace_gain(curve: Curve, more: int) -> Gain | None:
         more: Further answers, >= 1.
 
     Returns:
-        None with fewer than `PLATEAU_MODELS` models, `MIN_PATIENTS` patients or two numbers of answers.
+        None with fewer than `PLATEAU_MODELS` models on different numbers of answers, or `MIN_PATIENTS` patients.
     """
-    from scipy.special import stdtrit
-
     labels, scores = curve.labels[-PLATEAU_WINDOW:].astype(np.float64), curve.scores[-PLATEAU_WINDOW:]
-    spread = float(((labels - labels.mean()) ** 2).sum())
-    if len(scores) < PLATEAU_MODELS or curve.patients < MIN_PATIENTS or not spread:
+    if len(np.unique(labels)) < PLATEAU_MODELS or curve.patients < MIN_PATIENTS:
         return None
+    spread = float(((labels - labels.mean()) ** 2).sum())
     slope = float((labels - labels.mean()) @ scores) / spread
     residuals = scores - scores.mean() - slope * (labels - labels.mean())
     freedom = len(scores) - 2
-    by_models = float(np.sqrt((residuals**2).sum() / freedom / spread)) * float(stdtrit(freedom, 1 - LOOK_RISK))
+    by_models = float(np.sqrt((residuals**2).sum() / freedom / spread)) * t_quantile(freedom, SURE)
     slopes = curve.draws[:, -PLATEAU_WINDOW:] @ (labels - labels.mean()) / spread
     small = np.sqrt(curve.patients / (curve.patients - 1))  # a bootstrap of few patients spreads too little
-    by_patients = float(slopes.std() * small) * float(stdtrit(curve.patients - 1, 1 - LOOK_RISK))
-    reach = max(by_models, by_patients) * more
+    by_patients = float(slopes.std() * small) * t_quantile(curve.patients - 1, SURE)
+    reach = float(np.hypot(by_models, by_patients)) * more
     return Gain(slope * more, slope * more - reach, slope * more + reach)
 
 
@@ -216,7 +215,7 @@ def _weigh_target(case: _Case, curve: Curve, target: float) -> None:
     if not target:
         return
     score = float(curve.scores[-1])
-    if curve.patients < MIN_PATIENTS:
+    if curve.low is None or curve.patients < MIN_PATIENTS:
         case.note(
             f"Whether the target of {target:.3g} is reached cannot be told from {curve.patients} patients; {MIN_PATIENTS} are needed."
         )
@@ -248,9 +247,11 @@ def _weigh_plateau(case: _Case, curve: Curve, batch: int) -> None:
         case.note(f"The curve is flat: {rounds}, less than the {WORTHWHILE_GAIN:g} worth having.", stop=True)
 
 
-def _weigh_stability(case: _Case, kappas: Sequence[float], gain: Gain | None) -> None:
+def _weigh_stability(case: _Case, evidence: Evidence) -> None:
+    kappas = evidence.kappas
     if not kappas:
         return
+    gain = next_gain(evidence.curve, evidence.next_batch, confidence=SURE) if evidence.curve and evidence.left else None
     recent = list(kappas)[-KAPPA_WINDOW:]
     mean = float(np.mean(recent))
     if not has_stabilised(kappas):

@@ -7,7 +7,7 @@ from medloop.server.views import Number, View
 
 
 class CurvePointView(View):
-    """One model on one split."""
+    """One model on one split; without an interval, `note` says why."""
 
     model_index: int
     labelled_cases: int
@@ -18,6 +18,7 @@ class CurvePointView(View):
     low: Number
     high: Number
     selected: bool
+    note: str
     leaning: int
     warning: str
 
@@ -119,6 +120,7 @@ class ProgressView(View):
     effort: list[EffortLineView]
     queried: list[ClassCountView]
     stopping: AdviceView
+    quality_note: str
 
     @classmethod
     def of(cls, progress: Progress) -> Self:

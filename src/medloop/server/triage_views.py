@@ -52,6 +52,7 @@ class TriageView(View):
     second: ThresholdView
     splits: list[Split]
     optimistic: bool
+    evaluated: dict[str, int]
     curve: list[RiskPointView]
     cases: list[TriagedCaseView]
     unpredicted: int

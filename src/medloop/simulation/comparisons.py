@@ -1,21 +1,28 @@
 """Pairs of strategies: how far their areas are apart, and whether that is more than chance.
 
-Two kinds of chance matter: which patients are measured, and how a run happened to go (its seed). P values ask
-about patients, on these runs; intervals of differences ask about both, by drawing seeds and patients with
-replacement. A difference is called significant only if both agree.
+Two kinds of chance matter: which patients are measured, and how a run happened to go (its seed). Interval and p value
+both ask about other seeds and other patients at once (`medloop.metrics.mixed`); p values are Holm-adjusted over all
+pairs. With fewer than three shared seeds or five patients nothing can be decided, and p is None.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeAlias
 
 import numpy as np
 
 from medloop.core.arrays import FloatArray
-from medloop.core.seeds import generator
-from medloop.metrics.curves import area_under, holm, permutation_test
+from medloop.metrics.curves import area_under, holm
 from medloop.metrics.intervals import Interval, group_means
-from medloop.simulation.curves import DRAWS, LEVEL, STATISTICS_SEED, Curve, shared_seeds
+from medloop.metrics.mixed import MixedMean, mean_of_means, mixed_mean
+from medloop.simulation.curves import LEVEL, Curve, shared_seeds
+
+Setting: TypeAlias = Mapping[str, Sequence[Curve]]
+"""Strategy → its runs on one data set with one budget."""
+
+Patients: TypeAlias = Mapping[str, str]
+"""Held-out case name → patient."""
 
 
 @dataclass(frozen=True)
@@ -23,63 +30,68 @@ class Comparison:
     """Area of `a` minus area of `b`, paired over seeds and patients.
 
     Attributes:
-        difference: Interval over seeds and patients drawn together; `groups` counts patients.
-        p: Sign-flip test over patients.
-        p_holm: The same, adjusted for all pairs of the study.
+        difference: 95 % interval over seeds and patients together; `groups` counts patients. Not adjusted for the number of pairs.
+        p: Two-sided; None where too few seeds or patients can decide.
+        p_holm: The same, adjusted for all pairs that were compared.
     """
 
     a: str
     b: str
     difference: Interval
-    p: float
-    p_holm: float
+    p: float | None
+    p_holm: float | None
 
     @property
     def significant(self) -> bool:
-        """Whether test and interval agree that there is a difference."""
-        return self.p_holm < LEVEL and (self.difference.low > 0 or self.difference.high < 0)
+        """Whether the adjusted test says that there is a difference."""
+        return self.p_holm is not None and self.p_holm < LEVEL
 
 
-def compare(by_name: Mapping[str, Sequence[Curve]], patients: Mapping[str, str]) -> tuple[Comparison, ...]:
-    """Every pair of strategies, over the seeds both have finished."""
-    pairs = [(a, b) for a, b in combinations(by_name, 2) if shared_seeds([by_name[a], by_name[b]])]
-    tables = [_differences(by_name[a], by_name[b], patients) for a, b in pairs]
-    raw = [permutation_test(t.mean(axis=0), generator(STATISTICS_SEED, "test", *p)) for t, p in zip(tables, pairs, strict=True)]
-    adjusted = holm(raw)
-    return tuple(
-        Comparison(a, b, two_way_interval(table, generator(STATISTICS_SEED, "interval", a, b)), p, float(q))
-        for (a, b), table, p, q in zip(pairs, tables, raw, adjusted, strict=True)
-    )
+def compare(by_name: Setting, patients: Patients) -> tuple[Comparison, ...]:
+    """Every pair of strategies of one study, over the seeds both have finished."""
+    return compare_settings({"": by_name}, {"": patients})
 
 
-def two_way_interval(table: FloatArray, rng: np.random.Generator) -> Interval:
-    """95 % interval of the mean of a table whose rows (seeds) and columns (patients) are both drawn anew.
+def compare_settings(settings: Mapping[str, Setting], patients: Mapping[str, Patients]) -> tuple[Comparison, ...]:
+    """Every pair of strategies over all settings that have finished seeds of both; every setting counts the same.
 
     Args:
-        table: Shape (seeds, patients).
-        rng: Source of the draws.
-
-    Source: Owen 2007, "The pigeonhole bootstrap", doi:10.1214/07-AOAS122; it errs on the wide side.
+        settings: Name → runs by strategy.
+        patients: The same names → held-out case name → patient.
     """
-    seeds, patients = table.shape
-    rows = rng.multinomial(seeds, np.full(seeds, 1 / seeds), DRAWS) / seeds
-    columns = rng.multinomial(patients, np.full(patients, 1 / patients), DRAWS) / patients
-    means = np.einsum("ds,sp,dp->d", rows, table, columns, optimize=True)
-    low, high = np.quantile(means, (0.025, 0.975))
-    mean = float(table.mean())
-    return Interval(mean, min(float(low), mean), max(float(high), mean), patients)
+    names = dict.fromkeys(name for setting in settings.values() for name in setting)
+    found = [(a, b, parts) for a, b in combinations(names, 2) if (parts := _parts(settings, patients, a, b))]
+    means = [mean_of_means(parts) for _, _, parts in found]
+    adjusted = holm_of([mean.p for mean in means])
+    return tuple(Comparison(a, b, mean.interval, mean.p, q) for (a, b, _), mean, q in zip(found, means, adjusted, strict=True))
 
 
-def _differences(a: Sequence[Curve], b: Sequence[Curve], patients: Mapping[str, str]) -> FloatArray:
+def holm_of(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's adjustment over the tests that could be made; the others stay None."""
+    made = iter(holm([p for p in p_values if p is not None]).tolist())
+    return [None if p is None else float(next(made)) for p in p_values]
+
+
+def _parts(settings: Mapping[str, Setting], patients: Mapping[str, Patients], a: str, b: str) -> list[MixedMean]:
+    return [
+        mixed_mean(_differences(setting[a], setting[b], patients[name]))
+        for name, setting in settings.items()
+        if a in setting and b in setting and shared_seeds([setting[a], setting[b]])
+    ]
+
+
+def _differences(a: Sequence[Curve], b: Sequence[Curve], patients: Patients) -> FloatArray:
     """Area of a minus area of b, shape (seeds, patients)."""
-    rows = []
-    for seed in shared_seeds([a, b]):
-        first, second = (next(c for c in curves if c.seed == seed) for curves in (a, b))
-        rows.append(_areas(first, patients) - _areas(second, patients))
-    return np.array(rows)
+    return np.array([_areas(one, patients) - _areas(other, patients) for one, other in seed_pairs(a, b)])
 
 
-def _areas(curve: Curve, patients: Mapping[str, str]) -> FloatArray:
+def seed_pairs(a: Sequence[Curve], b: Sequence[Curve]) -> list[tuple[Curve, Curve]]:
+    """The runs of two strategies seed by seed, of the seeds both have."""
+    first, second = ({c.seed: c for c in curves} for curves in (a, b))
+    return [(first[seed], second[seed]) for seed in shared_seeds([a, b])]
+
+
+def _areas(curve: Curve, patients: Patients) -> FloatArray:
     """Normalised area under each held-out patient's own curve, shape (patients,)."""
     names = sorted(patients)
     areas = [area_under(curve.labelled, [scores[name] for scores in curve.per_case]) for name in names]

@@ -9,18 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medloop.core.arrays import FloatArray
-from medloop.core.seeds import generator
-from medloop.metrics.intervals import bootstrap_mean
+from medloop.metrics.intervals import mean_over_runs
 
 LEVEL = 0.05
 """Below this p value a difference is called significant."""
-
-DRAWS = 2000
-"""Resamplings behind every interval."""
-
-STATISTICS_SEED = 0
-"""Root of all resampling, so that equal runs give equal statistics."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +38,13 @@ class Curve:
 
 @dataclass(frozen=True)
 class MeanPoint:
-    """A point of a mean curve: interval over seeds."""
+    """A point of a mean curve: interval over seeds; None with too few, and then `note` says so."""
 
     labelled: int
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
+    note: str = ""
 
 
 def by_strategy(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
@@ -65,20 +58,13 @@ def shared_seeds(curves: Sequence[Sequence[Curve]]) -> list[int]:
     return sorted(set.intersection(*({c.seed for c in own} for own in curves))) if curves else []
 
 
-def mean_points(name: str, curves: Sequence[Curve]) -> tuple[MeanPoint, ...]:
+def mean_points(curves: Sequence[Curve]) -> tuple[MeanPoint, ...]:
     """The mean curve of one strategy; intervals over seeds, point by point."""
-    seeds, scores = [c.seed for c in curves], np.array([c.scores for c in curves])
-    intervals = [bootstrap_mean(column, seeds, generator(STATISTICS_SEED, "curve", name, n)) for n, column in enumerate(scores.T)]
-    return tuple(MeanPoint(x, i.mean, i.low, i.high) for x, i in zip(curves[0].labelled, intervals, strict=True))
+    intervals = [mean_over_runs(column) for column in np.array([c.scores for c in curves]).T]
+    return tuple(MeanPoint(x, i.mean, i.low, i.high, i.note) for x, i in zip(curves[0].labelled, intervals, strict=True))
 
 
-def seed_weights(seeds: int, rng: np.random.Generator, *, draws: int = DRAWS) -> FloatArray:
-    """How often each seed is drawn in every resampling, as shares: shape (draws, seeds), rows sum to 1."""
-    counts: FloatArray = rng.multinomial(seeds, np.full(seeds, 1 / seeds), draws) / seeds
-    return counts
-
-
-def labels_to_reach(labelled: Sequence[int], scores: Sequence[float], target: float) -> float | None:
+def labels_to_reach(labelled: Sequence[float], scores: Sequence[float], target: float) -> float | None:
     """Answered cases at which a curve first reaches a score, by linear interpolation; None if it never does."""
     if scores[0] >= target:
         return float(labelled[0])

@@ -2,23 +2,22 @@
 
 Two views that fail differently: the penalty matrix counts how often one strategy significantly beats another, the
 mean rank also counts small but steady leads. The shared first round, equal for all, counts in neither.
+Wins ask about other seeds and other patients together, ranks about other seeds of the same patients.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import combinations
 from typing import TypeAlias
 
 import numpy as np
 from scipy import stats
 
 from medloop.core.arrays import FloatArray
-from medloop.metrics.curves import holm, paired_t_test
-from medloop.metrics.intervals import Interval
-from medloop.simulation.curves import LEVEL, Curve, seed_weights, shared_seeds
-
-Setting: TypeAlias = Mapping[str, Sequence[Curve]]
-"""Strategy → its runs on one data set with one budget."""
+from medloop.metrics.intervals import MIN_RUNS, Interval, group_means, t_quantile, too_few
+from medloop.metrics.mixed import MixedMean, mixed_mean
+from medloop.simulation.comparisons import Patients, Setting, holm_of, seed_pairs
+from medloop.simulation.curves import LEVEL, Curve, shared_seeds
 
 Matrix: TypeAlias = tuple[tuple[float, ...], ...]
 
@@ -29,9 +28,9 @@ class PenaltyMatrix:
 
     Attributes:
         strategies: Of rows and columns.
-        wins: Sum over settings of the share of rounds won, p values Holm-adjusted over all ordered pairs of a round.
+        wins: Sum over settings of the share of rounds won, p values Holm-adjusted over all pairs and rounds of a setting.
         uncorrected: The same without adjustment, as in the literature.
-        settings: Settings in which both strategies have two seeds or more: the most an entry of `wins` can be.
+        settings: Settings in which both strategies share enough seeds (three): the most an entry of `wins` can be.
         penalty: Mean of each column of `wins`: how much a strategy is beaten by the others; lower is better.
     """
 
@@ -47,8 +46,8 @@ class RankSummary:
     """Mean rank of one strategy, 1 is best.
 
     Attributes:
-        rank: Interval over seeds, drawn anew within every setting; it says nothing about other data sets.
-        best: Share of the resamplings in which its mean rank is the lowest.
+        rank: 95 % interval over seeds; it says nothing about other data sets and other patients.
+        best: Share of the runs (seed and setting) in which no strategy ranks before it.
     """
 
     strategy: str
@@ -56,31 +55,36 @@ class RankSummary:
     best: float
 
 
-def penalty_matrix(settings: Mapping[str, Setting]) -> PenaltyMatrix:
+def penalty_matrix(settings: Mapping[str, Setting], patients: Mapping[str, Patients]) -> PenaltyMatrix:
     """Count significant wins over all settings and rounds.
 
-    Every round is a one-sided paired t-test over the seeds both strategies have, in either direction. A sign-flip test
-    could not reach 0.05 with fewer than five seeds.
+    Every round is a two-sided test over the seeds both strategies have and the patients, see `medloop.metrics.mixed`.
 
     Args:
         settings: Name → runs by strategy.
+        patients: The same names → held-out case name → patient.
 
-    Source: Ash et al. 2020, BADGE, arXiv:1906.03671, section 4.1 (two-sided 90 % t-test there); the Holm adjustment is ours.
+    Source: Ash et al. 2020, BADGE, arXiv:1906.03671, section 4.1 (two-sided 90 % t-test over seeds there); patients and the
+        Holm adjustment are ours.
     """
     names = tuple(dict.fromkeys(name for setting in settings.values() for name in setting))
     wins, raw, possible = (np.zeros((len(names), len(names))) for _ in range(3))
-    for setting in settings.values():
-        pairs, p_values = _tests(setting)
-        for (a, b), own in zip(pairs, p_values.T, strict=True):
-            possible[names.index(a), names.index(b)] += 1
-            raw[names.index(a), names.index(b)] += np.mean(own < LEVEL)
-        for (a, b), own in zip(pairs, np.array([holm(row) for row in p_values]).reshape(p_values.shape).T, strict=True):
-            wins[names.index(a), names.index(b)] += np.mean(own < LEVEL)
+    for setting_name, setting in settings.items():
+        tests = _tests(setting, patients[setting_name])
+        adjusted = iter(holm_of([test.p for rounds in tests.values() for test in rounds]))
+        for (a, b), rounds in tests.items():
+            i, j = names.index(a), names.index(b)
+            possible[i, j] += 1
+            possible[j, i] += 1
+            for test in rounds:
+                winner, loser = (i, j) if test.interval.mean > 0 else (j, i)
+                raw[winner, loser] += _below(test.p) / len(rounds)
+                wins[winner, loser] += _below(next(adjusted)) / len(rounds)
     penalty = wins.sum(axis=0) / max(1, len(names) - 1)
     return PenaltyMatrix(names, _plain(wins), _plain(raw), _plain(possible), tuple(float(p) for p in penalty))
 
 
-def mean_ranks(settings: Mapping[str, Setting], rng: np.random.Generator) -> tuple[RankSummary, ...]:
+def mean_ranks(settings: Mapping[str, Setting]) -> tuple[RankSummary, ...]:
     """Mean rank of every strategy that all settings have, best first; empty when they share fewer than two.
 
     Scores are ranked within each setting, seed and round (ties share their ranks), averaged over rounds, then seeds,
@@ -88,23 +92,24 @@ def mean_ranks(settings: Mapping[str, Setting], rng: np.random.Generator) -> tup
 
     Args:
         settings: Name → runs by strategy.
-        rng: Source of the draws.
     """
     names = common_strategies(settings)
     tables = [table for setting in settings.values() if len(table := _ranks(setting, names))]
     if len(names) < 2 or not tables:
         return ()
-    means = np.mean([t.mean(axis=0) for t in tables], axis=0)
-    drawn = np.mean([seed_weights(len(t), rng) @ t for t in tables], axis=0)
-    low, high = np.quantile(drawn, (0.025, 0.975), axis=0)
-    best = np.mean(drawn <= drawn.min(axis=1, keepdims=True) + 1e-12, axis=0)
-    seeds = min(len(t) for t in tables)
+    best = np.concatenate([table <= table.min(axis=1, keepdims=True) + 1e-12 for table in tables]).mean(axis=0)
+    found = [RankSummary(name, _mean_rank([t[:, n] for t in tables], len(names)), float(best[n])) for n, name in enumerate(names)]
+    return tuple(sorted(found, key=lambda s: (s.rank.mean, s.strategy)))
 
-    def summary(n: int) -> RankSummary:
-        mean = float(means[n])
-        return RankSummary(names[n], Interval(mean, min(float(low[n]), mean), max(float(high[n]), mean), seeds), float(best[n]))
 
-    return tuple(sorted((summary(n) for n in range(len(names))), key=lambda s: (s.rank.mean, s.strategy)))
+def _mean_rank(of_settings: Sequence[FloatArray], most: int) -> Interval:
+    """Mean over settings of the mean over seeds, with Student's interval at the degrees of freedom of the fewest seeds."""
+    seeds, mean = min(len(own) for own in of_settings), float(np.mean([own.mean() for own in of_settings]))
+    if seeds < MIN_RUNS:
+        return Interval(mean, None, None, seeds, too_few(seeds, MIN_RUNS, "seeds"))
+    error = np.sqrt(sum(own.var(ddof=1) / len(own) for own in of_settings)) / len(of_settings)
+    half = t_quantile(seeds - 1, 0.95) * float(error)
+    return Interval(mean, max(1.0, mean - half), min(float(most), mean + half), seeds)
 
 
 def common_strategies(settings: Mapping[str, Setting]) -> tuple[str, ...]:
@@ -113,19 +118,25 @@ def common_strategies(settings: Mapping[str, Setting]) -> tuple[str, ...]:
     return tuple(name for name in everywhere if all(name in setting for setting in settings.values()))
 
 
-def _tests(setting: Setting) -> tuple[list[tuple[str, str]], FloatArray]:
-    """Ordered pairs with two shared seeds or more, and p values of shape (rounds after the first, pairs)."""
-    pairs = [(a, b) for a, b in permutations(setting, 2) if len(shared_seeds([setting[a], setting[b]])) > 1]
-    rounds = len(next(iter(setting.values()))[0].scores)
-    if not pairs or rounds < 2:
-        return [], np.zeros((0, 0))
-    return pairs, np.array([[paired_t_test(d) for d in _differences(setting[a], setting[b])] for a, b in pairs]).T
+def _tests(setting: Setting, patients: Patients) -> dict[tuple[str, str], list[MixedMean]]:
+    """One test for each round after the first, of the pairs whose seeds and patients can decide."""
+    found = {(a, b): _rounds(setting[a], setting[b], patients) for a, b in combinations(setting, 2)}
+    return {pair: rounds for pair, rounds in found.items() if rounds and all(test.p is not None for test in rounds)}
 
 
-def _differences(a: Sequence[Curve], b: Sequence[Curve]) -> FloatArray:
-    """Scores of a minus scores of b over shared seeds, shape (rounds after the first, seeds)."""
-    rows = [_of_seed(a, seed) - _of_seed(b, seed) for seed in shared_seeds([a, b])]
-    return np.array(rows).T[1:]
+def _rounds(a: Sequence[Curve], b: Sequence[Curve], patients: Patients) -> list[MixedMean]:
+    pairs, names = seed_pairs(a, b), sorted(patients)
+    groups = [patients[name] for name in names]
+
+    def table(n: int) -> FloatArray:
+        gaps = ([one.per_case[n][name] - other.per_case[n][name] for name in names] for one, other in pairs)
+        return np.array([group_means(gap, groups) for gap in gaps])
+
+    return [mixed_mean(table(n)) for n in range(1, len(pairs[0][0].scores))] if pairs else []
+
+
+def _below(p: float | None) -> bool:
+    return p is not None and p < LEVEL
 
 
 def _ranks(setting: Setting, names: Sequence[str]) -> FloatArray:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from medloop.core.records import Json, now
+from medloop.metrics.intervals import MIN_RUNS, too_few
 from medloop.simulation.curves import LEVEL
 from medloop.simulation.report_tables import areas_table, differences_table, foreground_table, labels_table, penalty_table
 from medloop.simulation.results import StudyResult
@@ -103,9 +104,9 @@ def _penalties(summary: Summary) -> str:
 
 
 def _caption(result: StudyResult) -> str:
-    seeds = len(result.design.seeds)
-    caption = f"Lines: mean over seeds. Bands: 95 % bootstrap interval over {seeds} {'seed' if seeds == 1 else 'seeds'}"
-    caption += ", which is rough with so few." if seeds < 5 else "."
+    seeds = len(result.summary.seeds) if result.summary else 0
+    few = too_few(seeds, MIN_RUNS, "seeds") if seeds < MIN_RUNS else ""
+    caption = f"Lines: mean over seeds. Bands: {few or f'95 % interval over {seeds} seeds'}."
     return caption + " All strategies of a seed share their first round. Dashed: a model that learned from every case of the pool."
 
 

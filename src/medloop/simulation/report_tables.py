@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from medloop.metrics.intervals import Interval
+from medloop.metrics.intervals import Interval, interval_words
 from medloop.simulation.comparisons import Comparison
 from medloop.simulation.curves import LEVEL
 from medloop.simulation.efficiency import LABEL_SHARES, Needed
@@ -61,10 +61,9 @@ def differences_table(summary: Summary) -> str:
         return _note("There is nothing to compare.")
     names = [s.strategy for s in summary.strategies]
     note = (
-        "Area of the row minus area of the column, paired over seeds and patients, with its 95 % interval "
-        "(seeds and patients drawn anew together) and p (sign flips over patients, Holm-adjusted over all pairs). "
-        "P values ask whether other patients would say the same of these runs; intervals ask about other runs too. "
-        f"Filled where p < {LEVEL:g} and the interval leaves out zero."
+        "Area of the row minus area of the column, paired over seeds and patients, with its 95 % interval and p "
+        "(Holm-adjusted over all pairs; the intervals are not). Both ask whether other seeds and other patients, together, would say "
+        f"the same. Filled where p < {LEVEL:g}."
     )
     return _note(escape(note)) + _matrix(names, [[_difference(a, b, summary.comparisons) for b in names] for a in names])
 
@@ -76,7 +75,7 @@ def penalty_table(penalties: PenaltyMatrix) -> str:
         return ""
     note = (
         "How often the row significantly beats the column: share of rounds, summed over settings, out of as many settings as stand after "
-        "the stroke (one-sided paired t-tests over seeds, p values Holm-adjusted over all pairs of a round; in small print without the "
+        "the stroke (tests over seeds and patients together, p values Holm-adjusted over all pairs and rounds; in small print without the "
         "adjustment). With three seeds such a test finds only large and steady leads. Penalty: mean of the column, lower is better."
     )
     cells = [[_win(penalties, a, b) for b in range(len(names))] for a in range(len(names))]
@@ -90,9 +89,10 @@ def ranks_table(ranks: Sequence[RankSummary]) -> str:
         return _note("Fewer than two strategies have been run everywhere.")
     note = (
         "Rank among all strategies (1 is best) by score, averaged over rounds after the shared first one, seeds and settings; "
-        "95 % interval by drawing seeds anew within every setting. It says nothing about data sets that are not here."
+        "95 % interval over seeds. It says nothing about data sets and patients that are not here. "
+        "Best in: share of the runs in which no strategy ranks before it."
     )
-    rows = ([escape(r.strategy), f"{r.rank.mean:.2f}", f"{r.rank.low:.2f} to {r.rank.high:.2f}", f"{r.best:.0%}"] for r in ranks)
+    rows = ([escape(r.strategy), f"{r.rank.mean:.2f}", interval_words(r.rank, ".2f"), f"{r.best:.0%}"] for r in ranks)
     return _note(note) + table(["strategy", "mean rank", "95 % interval", "best in"], rows)
 
 
@@ -100,8 +100,10 @@ def needed_words(needed: Needed, last: int) -> str:
     """Labels needed as a cell: number, interval, share of the pool."""
     high = f"{needed.high:.0f}" if needed.high is not None else "not reached"
     if needed.labels is None or needed.of_pool is None:
-        found = f"<small>reached in {needed.reached:.0%} of draws</small>" if needed.reached else ""
+        found = f"<small>reached by {needed.reached:.0%} of seeds</small>" if needed.reached else ""
         return f"not reached with {last}{found}"
+    if needed.note:
+        return f"{needed.labels:.0f}<small>{needed.note}</small><small>{needed.of_pool:.0%} of the pool</small>"
     low = f"{needed.low:.0f}" if needed.low is not None else "not reached"
     return f"{needed.labels:.0f}<small>{low} to {high}</small><small>{needed.of_pool:.0%} of the pool</small>"
 
@@ -122,13 +124,13 @@ def _note(text: str) -> str:
 
 
 def _mean_and_range(value: Interval) -> tuple[str, str]:
-    return f"{value.mean:.4f}", f"{value.low:.4f} to {value.high:.4f}"
+    return f"{value.mean:.4f}", interval_words(value, ".4f")
 
 
 def _optional(value: Interval | None, form: str) -> tuple[str, str]:
     if value is None:
         return "–", "–"
-    return _minus(f"{value.mean:{form}}"), _minus(f"{value.low:{form}} to {value.high:{form}}")
+    return _minus(f"{value.mean:{form}}"), _minus(interval_words(value, form))
 
 
 def _share(value: Interval | None) -> str:
@@ -149,8 +151,10 @@ def _difference(a: str, b: str, comparisons: Sequence[Comparison]) -> str:
     if c is None:
         return "<td>–</td>"
     sign = 1.0 if c.a == a else -1.0
-    low, high = sorted((sign * c.difference.low, sign * c.difference.high))
     mean = sign * c.difference.mean
+    if c.difference.low is None or c.difference.high is None or c.p_holm is None:
+        return f"<td>{_signed(mean)}<small>{escape(c.difference.note)}</small></td>"
+    low, high = sorted((sign * c.difference.low, sign * c.difference.high))
     filled = f' class="{"better" if mean > 0 else "worse"}"' if c.significant else ""
     p = "p &lt; 0.001" if c.p_holm < 0.001 else f"p = {c.p_holm:.3f}"
     return f"<td{filled}>{_signed(mean)}<small>{_signed(low)} to {_signed(high)}</small><small>{p}</small></td>"
@@ -161,7 +165,7 @@ def _win(penalties: PenaltyMatrix, a: int, b: int) -> str:
         return '<td class="self"></td>'
     settings = penalties.settings[a][b]
     if not settings:
-        return "<td>–<small>needs two seeds</small></td>"
+        return "<td>–<small>needs three seeds</small></td>"
     filled = ' class="better"' if penalties.wins[a][b] > 0 else ""
     return f"<td{filled}>{penalties.wins[a][b]:.2f} / {settings:.0f}<small>{penalties.uncorrected[a][b]:.2f}</small></td>"
 

@@ -17,8 +17,9 @@ from medloop.simulation.prepare import Setup
 from medloop.simulation.strategy_summary import Pool
 from medloop.simulation.summary import Summary, summarise
 
-FORMAT = 2
-"""2: labels needed with intervals and as shares, final scores, penalties, foreground efficiency, recipes, baselines added."""
+FORMAT = 3
+"""3: intervals may be missing, with a note; seeds compared.
+2: labels needed with intervals and as shares, final scores, penalties, foreground efficiency, recipes, baselines added."""
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from medloop.core.seeds import generator
 from medloop.metrics.curves import area_under
-from medloop.metrics.intervals import Interval, bootstrap_mean
-from medloop.simulation.curves import STATISTICS_SEED, Curve, MeanPoint, mean_points
+from medloop.metrics.intervals import Interval, mean_over_runs
+from medloop.simulation.curves import Curve, MeanPoint, mean_points
 from medloop.simulation.efficiency import LABEL_SHARES, NOT_COUNTED, ForegroundEfficiency, Needed, foreground_efficiency, labels_needed
 
 
@@ -58,29 +57,20 @@ def summarise_strategy(name: str, curves: Sequence[Curve], full: Mapping[int, fl
         full: Seed → full-data score, of the seeds that have one.
         pool: What could be asked.
     """
-    seeds = [c.seed for c in curves]
     areas = np.array([area_under(c.labelled, c.scores) for c in curves])
     bound = float(np.mean(list(full.values()))) if full else None
 
-    def over_seeds(values: Sequence[float] | np.ndarray, what: str) -> Interval:
-        return bootstrap_mean(values, seeds, generator(STATISTICS_SEED, what, name))
-
     return StrategySummary(
         strategy=name,
-        points=mean_points(name, curves),
-        area=over_seeds(areas, "area"),
-        final=over_seeds([c.scores[-1] for c in curves], "final"),
+        points=mean_points(curves),
+        area=mean_over_runs(areas),
+        final=mean_over_runs([c.scores[-1] for c in curves]),
         seeds=len(curves),
-        area_of_full=over_seeds(areas / bound, "area of full") if bound else None,
-        labels_to=_labels_to(name, curves, full, pool.cases),
-        foreground=foreground_efficiency(curves, bound, pool.foreground, generator(STATISTICS_SEED, "foreground", name)),
+        area_of_full=mean_over_runs(areas / bound) if bound else None,
+        labels_to=_labels_to(curves, full, pool.cases),
+        foreground=foreground_efficiency(curves, bound, pool.foreground),
     )
 
 
-def _labels_to(name: str, curves: Sequence[Curve], full: Mapping[int, float], pool: int) -> dict[str, Needed]:
-    if not full:
-        return {}
-    return {
-        f"{share:.0%}": labels_needed(curves, full, share, pool, generator(STATISTICS_SEED, "labels", name, f"{share}"))
-        for share in LABEL_SHARES
-    }
+def _labels_to(curves: Sequence[Curve], full: Mapping[int, float], pool: int) -> dict[str, Needed]:
+    return {f"{share:.0%}": labels_needed(curves, full, share, pool) for share in LABEL_SHARES} if full else {}

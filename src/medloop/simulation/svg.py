@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from medloop.metrics.intervals import Interval
+from medloop.metrics.intervals import Interval, interval_words
+from medloop.simulation.curves import MeanPoint
 from medloop.simulation.strategy_summary import StrategySummary
 
 WIDTH, HEIGHT = 860, 430
@@ -65,11 +66,16 @@ def _floor_log10(value: float) -> int:
 
 
 def _scale(strategies: Sequence[StrategySummary], full: Interval | None) -> _Scale:
-    lows = [p.low for s in strategies for p in s.points] + ([full.low] if full else [])
-    highs = [p.high for s in strategies for p in s.points] + ([full.high] if full else [])
+    ends = [_ends(p) for s in strategies for p in s.points] + ([_ends(full)] if full else [])
+    lows, highs = [low for low, _ in ends], [high for _, high in ends]
     xs = [p.labelled for s in strategies for p in s.points]
     room = 0.06 * max(max(highs) - min(lows), 0.01)
     return _Scale(min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1, max(0.0, min(lows) - room), min(1.0, max(highs) + room))
+
+
+def _ends(value: Interval | MeanPoint) -> tuple[float, float]:
+    """Ends of the interval; the mean twice where there is none, so that no band is seen."""
+    return (value.mean, value.mean) if value.low is None or value.high is None else (value.low, value.high)
 
 
 def _grid(scale: _Scale, strategies: Sequence[StrategySummary], metric: str) -> str:
@@ -92,7 +98,8 @@ def _grid(scale: _Scale, strategies: Sequence[StrategySummary], metric: str) -> 
 
 def _full_line(scale: _Scale, full: Interval) -> str:
     right, y = WIDTH - RIGHT, scale.y(full.mean)
-    top, height = scale.y(full.high), scale.y(full.low) - scale.y(full.high)
+    low, high = _ends(full)
+    top, height = scale.y(high), scale.y(low) - scale.y(high)
     return (
         f'<rect class="full" x="{LEFT}" y="{top:.1f}" width="{right - LEFT}" height="{height:.1f}"/>'
         f'<line class="full" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"><title>full data: {full.mean:.4f}</title></line>'
@@ -101,8 +108,8 @@ def _full_line(scale: _Scale, full: Interval) -> str:
 
 
 def _band(scale: _Scale, summary: StrategySummary, n: int) -> str:
-    there = [f"{scale.x(p.labelled):.1f},{scale.y(p.high):.1f}" for p in summary.points]
-    back = [f"{scale.x(p.labelled):.1f},{scale.y(p.low):.1f}" for p in reversed(summary.points)]
+    there = [f"{scale.x(p.labelled):.1f},{scale.y(_ends(p)[1]):.1f}" for p in summary.points]
+    back = [f"{scale.x(p.labelled):.1f},{scale.y(_ends(p)[0]):.1f}" for p in reversed(summary.points)]
     return f'<polygon class="band c{n % STYLES}" points="{" ".join(there + back)}"/>'
 
 
@@ -111,7 +118,7 @@ def _line(scale: _Scale, summary: StrategySummary, n: int) -> str:
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     name = escape(summary.strategy)
     marks = [
-        f"<g>{_marker(n, x, y)}<title>{name}, {p.labelled} cases: {p.mean:.4f} ({p.low:.4f} to {p.high:.4f})</title></g>"
+        f"<g>{_marker(n, x, y)}<title>{name}, {p.labelled} cases: {p.mean:.4f} ({interval_words(p, '.4f')})</title></g>"
         for p, (x, y) in zip(summary.points, places, strict=True)
     ]
     return f'<g class="c{n % STYLES}"><polyline class="line" points="{line}"/>{"".join(marks)}</g>'

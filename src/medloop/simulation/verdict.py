@@ -12,9 +12,9 @@ def verdict(strategies: Sequence[StrategySummary], comparisons: Sequence[Compari
     if len(strategies) < 2:
         return "One strategy alone cannot be compared."
     best, *others = sorted(strategies, key=lambda s: (-s.area.mean, s.strategy))
-    if min(s.seeds for s in strategies) < 2:
-        return "No winner: with a single seed, luck cannot be told from merit."
-    close = [s.strategy for s in others if not _clearly_better(best, s, comparisons)]
+    if too_few := _undecided(comparisons):
+        return too_few
+    close = [s.strategy for s in others if not _beats(best.strategy, s.strategy, comparisons)]
     if not close:
         return f"{best.strategy} has the highest area under the curve, and its lead over every other strategy is significant."
     listed = ", ".join(close)
@@ -24,27 +24,39 @@ def verdict(strategies: Sequence[StrategySummary], comparisons: Sequence[Compari
     )
 
 
-def overall_verdict(ranks: Sequence[RankSummary], datasets: int) -> str:
+def overall_verdict(ranks: Sequence[RankSummary], comparisons: Sequence[Comparison], datasets: int) -> str:
     """The winner over several data sets and budgets, or why there is none.
 
     Args:
         ranks: Best first.
+        comparisons: Of all pairs, over all settings.
         datasets: How many data sets are behind them.
     """
     if len(ranks) < 2:
         return "Too few strategies have been run everywhere to rank them."
     best, *others = ranks
-    if best.rank.groups < 2:
-        return "No winner: with a single seed, luck cannot be told from merit."
-    close = [r.strategy for r in others if best.rank.high >= r.rank.low]
+    if too_few := _undecided(comparisons):
+        return too_few
+    close = [r.strategy for r in others if not _beats(best.strategy, r.strategy, comparisons)]
     if close:
-        return f"No winner: {best.strategy} has the best mean rank ({best.rank.mean:.2f}), but its interval overlaps {', '.join(close)}."
+        return (
+            f"No winner: {best.strategy} has the best mean rank ({best.rank.mean:.2f}), "
+            f"but its lead in area over {', '.join(close)} is within what seeds and patients explain."
+        )
     if datasets < 2:
-        return f"{best.strategy} ranks best, apart from every other strategy, on one data set; others may say otherwise."
-    return f"{best.strategy} ranks best over {datasets} data sets, its interval apart from every other strategy's."
+        return f"{best.strategy} ranks best, its lead over every other strategy significant, on one data set; others may say otherwise."
+    return f"{best.strategy} ranks best over {datasets} data sets, its lead over every other strategy significant."
 
 
-def _clearly_better(best: StrategySummary, other: StrategySummary, comparisons: Sequence[Comparison]) -> bool:
-    """Intervals over seeds apart, and the paired comparison significant."""
-    pair = next((c for c in comparisons if {c.a, c.b} == {best.strategy, other.strategy}), None)
-    return best.area.low > other.area.high and pair is not None and pair.significant
+def _undecided(comparisons: Sequence[Comparison]) -> str:
+    """Why nothing can be decided at all; "" where some pair can."""
+    if not comparisons:
+        return "No winner: no seed was finished by two strategies."
+    notes = [c.difference.note for c in comparisons if c.p is None]
+    return f"No winner: luck cannot be told from merit ({notes[0]})." if len(notes) == len(comparisons) else ""
+
+
+def _beats(best: str, other: str, comparisons: Sequence[Comparison]) -> bool:
+    """Whether the area of the first is significantly larger."""
+    pair = next((c for c in comparisons if {c.a, c.b} == {best, other}), None)
+    return pair is not None and pair.significant and (pair.difference.mean > 0) == (pair.a == best)

@@ -211,16 +211,16 @@ class JobQueue:
         with self._database.reading() as connection:
             return _existing(connection, job_id)
 
-    def active(self, kinds: Collection[str]) -> bool:
-        """Whether a job of these kinds waits or runs."""
-        query = select(jobs.c.id).where(jobs.c.state.in_(_ACTIVE), jobs.c.kind.in_(list(kinds))).limit(1)
+    def active(self, kind: str, keys: Collection[str] | None = None) -> bool:
+        """Whether a job of that kind, or of one of these keys, waits or runs."""
+        query = _of_kind(select(jobs.c.id), kind, keys).where(jobs.c.state.in_(_ACTIVE)).limit(1)
         with self._database.reading() as connection:
             return connection.execute(query).first() is not None
 
-    def newest(self, kind: str) -> Job | None:
-        """The job of that kind that was asked for last."""
+    def newest(self, kind: str, keys: Collection[str] | None = None) -> Job | None:
+        """The job of that kind, or of one of these keys, that was asked for last."""
         with self._database.reading() as connection:
-            return _first(connection, select(jobs).where(jobs.c.kind == kind).order_by(jobs.c.event.desc()).limit(1))
+            return _first(connection, _of_kind(select(jobs), kind, keys).order_by(jobs.c.event.desc()).limit(1))
 
     def list(self, state: JobState | None = None, limit: int = 100) -> builtins.list[Job]:
         """Jobs, newest first."""
@@ -299,6 +299,11 @@ def _next_queued(kinds: Collection[str] | None) -> Select[tuple[str]]:
     if kinds is not None:
         query = query.where(jobs.c.kind.in_(list(kinds)))
     return query.order_by(jobs.c.priority.desc(), jobs.c.event).limit(1)
+
+
+def _of_kind(query: Select[Any], kind: str, keys: Collection[str] | None) -> Select[Any]:
+    query = query.where(jobs.c.kind == kind)
+    return query if keys is None else query.where(jobs.c.key.in_(list(keys)))
 
 
 def _held(job: Job) -> tuple[ColumnElement[bool], ...]:

@@ -6,14 +6,15 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, cast, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Select, cast, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from medloop.core.errors import InputError, NotFoundError
 from medloop.core.names import folded
 from medloop.core.records import Annotation, Case, DraftPatch, Evaluation, EvaluationTruth, Event, LiveChoice, Model, Prediction, Split
-from medloop.store import lineage
+from medloop.store import lineage, pool_rows
 from medloop.store.lineage import Learned
+from medloop.store.pool_rows import CLOSED
 from medloop.store.raw import RawRow, raw_rows
 from medloop.store.rows import Kind, from_row, kind_of
 from medloop.store.states import CASE_STATES, PARTIAL, CaseState, current_annotations_query
@@ -201,12 +202,77 @@ class Reader:
         current = current_annotations_query().where(annotations.c.kind != PARTIAL)
         return lineage.annotation_ids(self._connection, current, splits)
 
-    def unpredicted(self, model_id: str, splits: Sequence[Split], *, limit: int | None = None) -> int:
-        """How many unanswered cases of these splits a model has not predicted, counted up to `limit`."""
-        table = case_states.c
-        seen = select(literal(1)).where(predictions.c.model_id == model_id, predictions.c.case_id == table.case_id).exists()
-        lacking = select(table.case_id).where(table.split.in_(list(splits)), table.state == "unanswered", ~seen).limit(limit)
-        return int(self._connection.execute(select(func.count()).select_from(lacking.subquery())).scalar_one())
+    def case_count(self) -> int:
+        """How many cases there are."""
+        return int(self._connection.execute(select(func.count()).select_from(case_states)).scalar_one())
+
+    def case_columns(self) -> tuple[list[str], list[str], list[Split]]:
+        """Ids, names and splits of every case, ordered by name."""
+        return pool_rows.case_columns(self._connection)
+
+    def refused_cases(self, splits: Sequence[Split]) -> set[str]:
+        """Ids of the cases of these splits that may not be asked: answered, skipped, flagged, or open with somebody."""
+        return pool_rows.refused_cases(self._connection, splits)
+
+    def prediction_count(self, model_id: str) -> int:
+        """How many predictions a model has made."""
+        return pool_rows.prediction_count(self._connection, model_id)
+
+    def prediction_scores(self, model_id: str, *, after: int = -1) -> list[pool_rows.Scored]:
+        """(case id, scores, event) of a model's predictions added after an event, oldest first."""
+        return pool_rows.prediction_scores(self._connection, model_id, after)
+
+    def quality_sums(self, splits: Sequence[Split], *, mark: float) -> pool_rows.QualitySums:
+        """Sums over the expected qualities of unanswered cases; `mark` is what counts as low."""
+        return pool_rows.quality_sums(self._connection, splits, mark)
+
+    def effort_rows(self, origins: Collection[str]) -> list[pool_rows.EffortRow]:
+        """What annotations of these origins add up to, one row per annotator, by name."""
+        return pool_rows.effort_rows(self._connection, origins)
+
+    def sole_answers(self, splits: Sequence[Split]) -> list[tuple[str, str, str | None, int | None]]:
+        """(case id, annotation id, blob, tag) of the cases of these splits that have exactly one full annotation in force."""
+        return pool_rows.sole_answers(self._connection, current_annotations_query().where(annotations.c.kind != PARTIAL), splits)
+
+    def contested_cases(self, splits: Sequence[Split]) -> list[str]:
+        """Ids of the cases of these splits that have several full annotations in force."""
+        query = select(case_states.c.case_id).where(
+            case_states.c.split.in_(list(splits)), case_states.c.state.in_(CLOSED), case_states.c.annotations > 1
+        )
+        return list(self._connection.execute(query).scalars())
+
+    def recent_efforts(self, origins: Collection[str], limit: int) -> list[tuple[str, str | None, float]]:
+        """(case id, proposal id, seconds) of the newest annotations of these origins, oldest first."""
+        return pool_rows.recent_efforts(self._connection, origins, limit)
+
+    def annotated_cases(self, origins: Collection[str]) -> int:
+        """How many cases have an annotation of these origins in force."""
+        return pool_rows.annotated_cases(self._connection, current_annotations_query(), origins)
+
+    def answered_among(self, case_ids: Collection[str]) -> set[str]:
+        """Which of these cases have a full annotation that counts."""
+        query = select(case_states.c.case_id).where(
+            _one_of(case_states.c.case_id, case_ids, self._is_sqlite), case_states.c.annotations > 0
+        )
+        return set(self._connection.execute(query).scalars())
+
+    def patients_of(self, case_ids: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Case id → (name, patient)."""
+        query = select(case_states.c.case_id, case_states.c.name, case_states.c.patient)
+        rows = self._connection.execute(query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite)))
+        return {row.case_id: (row.name, row.patient) for row in rows}
+
+    def some_unanswered(self, splits: Sequence[Split], limit: int) -> list[Case]:
+        """Unanswered cases in the order of their random ids: always the same ones while they stay unanswered."""
+        chosen = select(case_states.c.case_id).where(case_states.c.split.in_(list(splits)), case_states.c.state == "unanswered")
+        ids = chosen.order_by(case_states.c.case_id).limit(limit).subquery()
+        query = select(cases).join(ids, ids.c.case_id == cases.c.id).order_by(cases.c.id)
+        known = kind_of(Case)
+        return [from_row(known, row) for row in self._connection.execute(query).mappings()]
+
+    def unpredicted(self, model_id: str, splits: Sequence[Split]) -> int:
+        """How many unanswered cases of these splits a model has not predicted."""
+        return pool_rows.unpredicted(self._connection, model_id, splits)
 
     def unanswered_cases(self, splits: Sequence[Split], *, exclude_open: bool = True, limit: int | None = None) -> list[Case]:
         """Cases that are neither answered, skipped nor flagged, by name in natural order.

@@ -286,7 +286,7 @@ _ALL: tuple[Kind[Any], ...] = (
         Evaluation,
         "evaluation",
         tables.evaluations,
-        {"mean": _FLOAT, "low": _FLOAT, "high": _FLOAT, "effort_minutes": _FLOAT, "per_case": _JSON, "leaning": _LATER_TUPLE},
+        {"mean": _FLOAT, "low": _OPTIONAL, "high": _OPTIONAL, "effort_minutes": _FLOAT, "per_case": _JSON, "leaning": _LATER_TUPLE},
     ),
     Kind(EvaluationTruth, "truth", tables.evaluation_truths, {}),
     Kind(LiveChoice, "choice", tables.live_choices, {"comparison": _JSON}),

@@ -303,8 +303,8 @@ evaluations = Table(
     words("split"),
     words("metric"),
     number("mean"),
-    number("low"),
-    number("high"),
+    number("low", optional=True),
+    number("high", optional=True),
     whole("labelled_cases"),
     number("effort_minutes"),
     nested("per_case"),
@@ -359,6 +359,7 @@ case_states = Table(
     Index(None, "split", "state", "open_assignments"),
     Index(None, "state", "sort_key", "name"),
     Index(None, "sort_key", "name"),
+    Index(None, "split", "state", "quality"),
 )
 
 jobs = Table(

@@ -25,7 +25,7 @@ def test_an_exact_law_is_found_and_continued() -> None:
 def test_the_gain_of_an_exact_law_by_hand() -> None:
     # from 64 to 100 answers: 1.2/8 - 1.2/10 = 0.03
     scores = law(LABELS)
-    found = expected_gain(LABELS, scores, np.tile(scores, (5, 1)), more=36)
+    found = expected_gain(LABELS, scores, np.tile(scores, (5, 1)), patients=9, more=36)
     assert (found.expected, found.low, found.high) == pytest.approx((0.03, 0.03, 0.03), abs=1e-6)
 
 
@@ -45,7 +45,7 @@ def test_each_exponent_is_solved_as_bounded_least_squares_solves_it(scores) -> N
 
 
 def test_a_falling_curve_promises_nothing() -> None:
-    found = expected_gain(LABELS, law(LABELS)[::-1], np.tile(law(LABELS)[::-1], (3, 1)), more=10)
+    found = expected_gain(LABELS, law(LABELS)[::-1], np.tile(law(LABELS)[::-1], (3, 1)), patients=9, more=10)
     assert found.expected == 0.0
 
 
@@ -56,7 +56,7 @@ def test_noise_widens_the_interval_around_the_truth() -> None:
         ability = rng.normal(0, 0.02, (30, 5))
         per_case = law(LABELS) + ability
         draws = drawn_curves(per_case, [f"p{n}" for n in range(30)], rng, draws=100)
-        found = expected_gain(LABELS, per_case.mean(axis=0), draws, more=64)
+        found = expected_gain(LABELS, per_case.mean(axis=0), draws, patients=30, more=64)
         truth = float(law(128.0) - law(64.0))
         hits += found.low <= truth <= found.high
         widths.append(found.high - found.low)
@@ -68,7 +68,7 @@ def test_resampling_keeps_points_paired_and_patients_whole() -> None:
     per_case = np.array([[0.1, 0.3], [0.5, 0.7], [0.9, 1.1]])
     draws = drawn_curves(per_case, ["a", "a", "b"], np.random.default_rng(0), draws=500)
     assert draws[:, 1] - draws[:, 0] == pytest.approx(np.full(500, 0.2))
-    assert set(np.round(np.unique(draws[:, 0]), 9)) == {0.3, 0.5, 0.9}  # aa, ab, bb
+    assert set(np.round(np.unique(draws[:, 0]), 9)) == {0.3, 0.6, 0.9}  # aa, ab, bb: patients count alike
 
 
 def test_wrong_input_is_refused() -> None:
@@ -80,3 +80,5 @@ def test_wrong_input_is_refused() -> None:
         fit_curves(LABELS, np.full((1, 5), np.nan), np.ones(5))
     with pytest.raises(ShapeError, match="one row and one patient"):
         drawn_curves(np.zeros((2, 2)), ["a"], np.random.default_rng(0))
+    with pytest.raises(ShapeError, match="4 different numbers of answers, got 3"):
+        expected_gain(LABELS[:3], law(LABELS[:3]), np.tile(law(LABELS[:3]), (2, 1)), patients=9, more=4)

@@ -89,3 +89,10 @@ def test_bad_boxes_are_refused():
         aggregation.box_means(np.ones(2), (0,))
     with pytest.raises(InputError, match="NaN"):
         aggregation.box_means(np.array([np.nan]), (1,))
+
+
+def test_the_top_hundredth_is_rounded_and_not_cut_off():
+    """Of 160 voxels a hundredth is 1.6: the two highest count, not the highest alone."""
+    values = np.zeros((160, 1, 1))
+    values[[3, 70], 0, 0] = (1.0, 0.5)
+    assert aggregation.aggregate(values, None, how="top") == pytest.approx(0.75)

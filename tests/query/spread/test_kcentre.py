@@ -116,3 +116,10 @@ def test_bad_features_are_refused():
         k_centre(LINE, None, -1)
     with pytest.raises(SettingError, match="first pick"):
         k_centre(LINE, None, 1, first=9)
+
+
+@pytest.mark.parametrize("seed", [0, 5, 6])
+def test_cases_on_a_sphere_whose_distances_differ_by_rounding_alone_are_picked_by_the_plain_rule(seed):
+    directions = np.random.default_rng(seed).normal(size=(40, 32))
+    table = (directions / np.linalg.norm(directions, axis=1, keepdims=True)).astype(np.float32)
+    assert k_centre(table, np.zeros((1, 32), np.float32), 5) == plain_k_centre(table, np.zeros((1, 32)), 5)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 
 from medloop.loop.measuring import measure_case
+from medloop.metrics.measure_bounds import TOLERANCE
 from medloop.server.measure_views import CaseMeasuresView
 from medloop.server.schemas import Id
 from medloop.server.site import WorkspaceHere
@@ -15,7 +16,12 @@ Of = Literal["any", "answer", "prediction"]
 
 @router.get("/{case}/measures")
 def get_measures(
-    workspace: WorkspaceHere, case: Id, of: Annotated[Of, Query(description="Whose mask; any takes the answer where there is one.")] = "any"
+    workspace: WorkspaceHere,
+    case: Id,
+    of: Annotated[Of, Query(description="Whose mask; any takes the answer where there is one.")] = "any",
+    tolerance: Annotated[
+        float, Query(gt=0, le=10, description="Half the width of bounds, as a share of the measure, up to which it is accepted.")
+    ] = TOLERANCE,
 ) -> CaseMeasuresView:
     """Volume, area, diameters and circumference of every structure, with bounds and whether to accept a prediction's figure."""
-    return CaseMeasuresView.of(measure_case(workspace, case, of=of))
+    return CaseMeasuresView.of(measure_case(workspace, case, of=of, tolerance=tolerance))

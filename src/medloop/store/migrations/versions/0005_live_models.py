@@ -1,4 +1,4 @@
-"""Live models: which model is in use and why, and which annotations an evaluation was made with."""
+"""Live models: which model is in use and why, which annotations an evaluation was made with, and qualities added up fast."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_live_choices")),
     )
     op.create_index(op.f("ix_live_choices_event"), "live_choices", ["event"])
+    op.create_index(op.f("ix_case_states_split_state_quality"), "case_states", ["split", "state", "quality"])
     for table in ("evaluation_truths", "live_choices"):
         _keep_rows(table)
 

@@ -1,0 +1,86 @@
+"""Which cases may judge a model without flattering it: one rule, and one count of patients, for everything that rests on them.
+
+Cases of the test and audit splits that the model predicted and people annotated by themselves. Validation cases also
+chose the weights; an annotation that began as a model's prediction agrees with it too well. Neither sets a threshold,
+fits predicted quality, or widens a bound.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medloop.core.records import Case, Evaluation, Prediction, Split
+from medloop.metrics.intervals import MIN_PATIENTS, Interval, too_few
+from medloop.store.reader import Reader
+
+FAIR_SPLITS: tuple[Split, ...] = ("test", "audit")
+
+AT_ONCE = 5000
+"""Ids in one question to the database: SQLite takes some 30,000."""
+
+FEW_CASES = 20
+"""Evaluations of more cases than this hardly have fewer than five patients; they need no count."""
+
+
+@dataclass(frozen=True)
+class EvaluatedCase:
+    """A case whose prediction was held against a person's annotation.
+
+    Attributes:
+        truth: True score: mean Dice of the labels; 1 for a right class, 0 for a wrong one.
+    """
+
+    case_id: str
+    patient: str
+    split: Split
+    truth: float
+    prediction: Prediction
+
+
+def evaluated_cases(tx: Reader, model_id: str) -> list[EvaluatedCase]:
+    """The cases that may judge this model, by name of the split and order of evaluation."""
+    found = []
+    for evaluation in fair_evaluations(tx, model_id):
+        wanted = [case_id for case_id, by_label in evaluation.per_case.items() if by_label and case_id not in leaning_cases(evaluation)]
+        parts = [wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)]
+        predictions = {p.case_id: p for part in parts for p in tx.find(Prediction, where={"model_id": model_id, "case_id": part})}
+        for case_id in wanted:
+            if case_id in predictions:
+                truth = float(np.mean(list(evaluation.per_case[case_id].values())))
+                found.append(EvaluatedCase(case_id, tx.get(Case, case_id).patient, evaluation.split, truth, predictions[case_id]))
+    return found
+
+
+def evaluated_patients(cases: list[EvaluatedCase]) -> int:
+    """How many different patients these are: the unit of every promise."""
+    return len({case.patient for case in cases})
+
+
+def evaluated_counts(tx: Reader, model_id: str) -> dict[str, int]:
+    """Evaluated patients of every split there is, those that judge nothing too."""
+    return {
+        e.split: len({patient for _, patient in tx.patients_of(e.per_case).values()}) for e in tx.current_evaluations(model_id=model_id)
+    }
+
+
+def fair_evaluations(tx: Reader, model_id: str) -> list[Evaluation]:
+    """The newest evaluation of each fair split."""
+    newest = {e.split: e for e in tx.current_evaluations(model_id=model_id)}
+    return [newest[split] for split in FAIR_SPLITS if split in newest]
+
+
+def leaning_cases(evaluation: Evaluation) -> frozenset[str]:
+    """Cases whose truth began as a model's prediction."""
+    return frozenset(evaluation.leaning)
+
+
+def shown_interval(tx: Reader, evaluation: Evaluation) -> Interval:
+    """An evaluation's mean with the interval that may be shown, or why there is none.
+
+    Older versions also kept intervals of fewer than `MIN_PATIENTS` patients; these are not shown.
+    """
+    few = evaluation.low is None or len(evaluation.per_case) <= FEW_CASES
+    patients = len({tx.get(Case, case_id).patient for case_id in evaluation.per_case}) if few else MIN_PATIENTS
+    if patients < MIN_PATIENTS:
+        return Interval(evaluation.mean, None, None, patients, too_few(patients, MIN_PATIENTS, "patients"))
+    return Interval(evaluation.mean, evaluation.low, evaluation.high)
