@@ -194,7 +194,7 @@ def summary(name: str, title: str, made: Sequence[dict[str, Any]]) -> list[dict[
                 "automatic": round(float(np.mean([t["alone"] for t in some])), 4),
                 "before": round(float(np.mean([t["before"] for t in some])), 4),
                 "after": round(float(np.mean([t["after"] for t in some])), 4),
-                "change": f"{np.mean(change):+.4f}" + (f" ({gain.low:+.4f} to {gain.high:+.4f})" if gain else ""),
+                "change": f"{np.mean(change):+.4f}" + (f" ({gain.low:+.4f} to {gain.high:+.4f})" if gain and gain.low is not None else ""),
                 "fell": f"{sum(c < -FALLS for c in change)}/{len(some)}",
                 "fell_over_wire": f"{sum(t['wire'] - t['before'] < -FALLS for t in some)}/{len(some)}",
                 "worst": round(min(change), 4),
