@@ -5,6 +5,8 @@ import { brushRadiusMm, oneKeyAnswers, tool } from "../src/state/display";
 import { keptEffort } from "../src/state/effort";
 import { dismissPassing, notices } from "../src/state/notices";
 import type { CaseSession, Hand } from "../src/state/session";
+import { rename } from "../src/state/person";
+import { route } from "../src/state/router";
 import { LOOK_MS } from "../src/state/sight";
 import { beginGesture } from "../src/tools/gestures";
 import { pressKey } from "../src/tools/keys";
@@ -115,15 +117,69 @@ describe("submitting", () => {
     expect([session.hand, session.draft.value!.canUndo.value, verbs()]).toEqual([null, true, ["submit"]]);
   });
 
-  test("waits for the answer to a gesture, and stops when it was refused", async () => {
+  test("waits for a new press while the answer to a gesture is out, because nobody has seen it", async () => {
     const session = seen(opened());
     session.queue = { flushed: async () => undefined, revision: 0, pending: 0, close: () => undefined } as never;
     attachRefiner(session, session.draft.value!, async () => undefined);
     reply = ({ path }) => (path.endsWith("/prompts") ? { status: 422, json: { error: { code: "input", message: "No", remedy: "" } } } : { json: {} });
     give(session, { kind: "point", voxel: [1, 1, 0], label: 1, positive: true });
     press(session, "Enter");
+    expect(words()).toContain("still being answered, so nothing was submitted");
     await turn();
-    expect([verbs(), words()]).toEqual([[], expect.stringContaining("was not answered")]);
+    expect([verbs(), session.refining.value]).toEqual([[], false]);
+    press(session, "Enter");
+    await turn();
+    expect(verbs()).toEqual(["submit"]);
+  });
+
+  test("says which labels were on the screen, so that one added since is not spoken of", async () => {
+    const session = seen(opened());
+    session.project.task_version = 7;
+    await submitSession(session);
+    expect(asked[0]!.body!.task_version).toBe(7);
+    const tagged = seen(sessionOf(null, headerOf(SHAPE), { ...projectOf("classification"), task_version: 8 }));
+    tagged.tag.value = 2;
+    await submitSession(tagged);
+    expect([asked.at(-1)!.body!.tag, asked.at(-1)!.body!.task_version]).toEqual([2, 8]);
+  });
+
+  test("whose answer was lost is believed only where the case was submitted, not where it was closed in another way", async () => {
+    for (const [state, closed] of [["submitted", true], ["skipped", false]] as const) {
+      const session = seen(opened());
+      asked.length = 0;
+      reply = () => (asked.length === 1 ? { status: 503, json: {} } : { status: 409, json: { error: { code: "wrong_state", message: `This assignment is ${state}, not open`, remedy: "open the case again" } } });
+      await submitSession(session);
+      expect([session.closed, words().includes("not open")]).toEqual([closed, !closed]);
+    }
+  });
+
+  test("says that it replaces only what it does replace: two people's annotations stand side by side", async () => {
+    const by = (annotator: string, origin: "human" | "imported" = "human") => ({ annotation_id: "n0", annotator, origin, at: null });
+    const said: string[] = [];
+    for (const more of [{ standing: by("Ada") }, { standing: by("local") }, { standing: by("imported", "imported") }, { standing: by("Ada"), evaluation: true }, {}]) {
+      dismissPassing();
+      notices.value = [];
+      await submitSession(seen(opened(more)));
+      said.push(words());
+    }
+    const replaced = "Annotated case_012, in place of the annotation before";
+    expect(said).toEqual(["Annotated case_012, beside another annotation", replaced, replaced, replaced, "Annotated case_012"]);
+  });
+
+  test("is not taken back from another project", async () => {
+    await submitSession(seen(opened()));
+    route.value = { view: "worklist", project: "p2" };
+    await undoSubmission();
+    route.value = { view: "projects" };
+    expect(verbs()).toEqual(["submit"]);
+  });
+
+  test("is not taken back under another name", async () => {
+    await submitSession(seen(opened()));
+    rename("Ada");
+    await undoSubmission();
+    rename("local");
+    expect([verbs(), words()]).toEqual([["submit"], expect.stringContaining("No submission of this visit")]);
   });
 
   test("is refused with half of the outermost points clicked", async () => {

@@ -18,7 +18,7 @@ export function headerOf(shape: Triple, more: Partial<CaseHeader> = {}): CaseHea
 export function projectOf(kind: TaskKind = "segmentation"): Project {
   const labels = [{ value: 1, name: "one", colour: "#ff0000" }, { value: 2, name: "two", colour: "#00ff00" }, { value: 3, name: "three", colour: "#0000ff" }];
   const counts = { total: 1, train: 1, validation: 0, test: 0, audit: 0, answered: 0, skipped: 0, flagged: 0 };
-  return { id: "p1", name: "P", kind, labels, cases: 1, answered: 0, model: null, round: null, instructions: "", settings: {}, counts, strategy: "random", workers: { alive: true } };
+  return { id: "p1", name: "P", kind, labels, cases: 1, answered: 0, model: null, round: null, instructions: "", task_version: 1, label_gaps: [], read_only: "", settings: {}, counts, strategy: "random", workers: { alive: true } };
 }
 
 /** An open case; with a mask it can be drawn on, and its image is there. */

@@ -32,6 +32,15 @@ describe("the first window", () => {
     expect(windowsOf(RGB, "rgb").presets[0]).toEqual({ name: "As stored", low: 0, high: 255 });
   });
 
+  test("is offered once where presets have the same bounds, and a preset kept under another name is still found", () => {
+    const liver = { ...CT, window: [-160, 240] as [number, number], presets: [{ name: "DICOM", low: -160, high: 240 }, { name: "Soft tissue", low: -160, high: 240 }, { name: "Lung", low: -1350, high: 150 }] };
+    expect(windowsOf(liver).presets.map(({ name }) => name)).toEqual(["DICOM", "Lung"]);
+    windowsOf({ ...CT, presets: [{ name: "Soft tissue", low: -160, high: 240 }] }).choose({ name: "Soft tissue", low: -160, high: 240 });
+    expect(windowsOf({ ...liver, window: [-20, 20], presets: [{ name: "DICOM", low: -20, high: 20 }, ...liver.presets.slice(1)] }).value).toEqual({ low: -160, high: 240 });
+    const stored = { ...RGB, presets: [{ name: "Auto", low: 12, high: 190 }, { name: "Full", low: 0, high: 255 }, { name: "As stored", low: 0, high: 255 }] };
+    expect(windowsOf(stored, "rgb").presets.map(({ name }) => name)).toEqual(["As stored"]);
+  });
+
   test("is each channel's own, and stays it while another is changed", () => {
     const session = sessionOf(null, MR);
     session.channel.value = 1;

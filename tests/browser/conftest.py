@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 FLAGS = [
     "--no-sandbox",
@@ -31,6 +31,8 @@ serve(Path(sys.argv[1]), settings, ready=lambda url: print(url, flush=True))
 """
 
 Serve = Callable[..., str]
+
+expect.set_options(timeout=30_000)  # a busy machine is no failure; what is expected at once is asserted without waiting
 
 
 def wait_for(page: Page, condition: str, *, seconds: float = 30.0) -> None:

@@ -19,7 +19,7 @@ def test_the_pool_is_sorted_at_the_chosen_risk(page: Page, serve: Serve, tmp_pat
         panel = page.get_by_test_id("triage")
         expect(page.get_by_test_id("triage-accept")).to_have_text("9")
         expect(page.get_by_test_id("triage-second-expert")).to_have_text("2")
-        expect(panel).to_contain_text("On 11 evaluated patients 73 % were accepted, 0 % of these below 0.7")
+        expect(panel).to_contain_text("On 11 evaluated test patients 73 % were accepted, 0 % of these below 0.7")
         expect(panel.locator("tbody tr").first).to_contain_text("two people")
         page.get_by_test_id("triage-risk").select_option("0.05")
         expect(panel).to_contain_text("A risk of 0.05 needs at least 19 evaluated patients, got 11")

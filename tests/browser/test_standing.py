@@ -43,7 +43,7 @@ def test_an_annotated_case_opens_with_its_annotation_and_says_whose(annotated, p
     open_it(page, serve, workspace, case)
     assert page.evaluate("window.medloop.labelCounts()") == {"2": int((mask == 2).sum())}
     expect(page.get_by_test_id("base")).to_contain_text("annotation by Ольга")
-    expect(page.get_by_test_id("replaces")).to_contain_text("Submitting replaces the annotation by Ольга")
+    expect(page.get_by_test_id("replaces")).to_contain_text("Submitting puts yours beside the annotation by Ольга")
     page.keyboard.press("g")
     expect(page.get_by_test_id("withdraws")).to_contain_text("leaves training, evaluation and export")
     page.keyboard.press("Enter")
@@ -88,6 +88,11 @@ def test_an_evaluation_annotation_is_replaced_only_after_two_questions(annotated
     expect(page.get_by_test_id("replace-dialog")).to_have_count(0)
     with workspace.store.read() as tx:
         assert len(tx.find(Annotation)) == 1
+    page.keyboard.press("Enter")
+    page.get_by_test_id("replace").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")  # the same key again answers the second question with no
+    expect(page.get_by_test_id("replace-dialog")).to_have_count(0)
     page.keyboard.press("Enter")
     page.get_by_test_id("replace").dblclick()
     expect(page.get_by_test_id("replace-again")).to_be_visible()

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,47 @@ def test_an_exchanged_or_deleted_mask_breaks_the_audit_and_the_doctor_tells_the_
     assert (f"(case {name})" in found.out, path.name in found.out, "annotate the case again" in found.out) == (True, True, True)
     told = json.loads(medloop("doctor", project, "--json").out)
     assert (told["ok"], told["bad"][0]["blob"], told["bad"][0]["cases"]) == (False, path.name, [name])
+
+
+def tampered(project: Path, statement: str) -> None:
+    """Change a row as a failing disk or an intruder would, past the triggers."""
+    with sqlite3.connect(project / "medloop.sqlite") as database:
+        for (trigger,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f"DROP TRIGGER {trigger}")
+        database.execute(statement)
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "noun"),
+    [
+        ("UPDATE tasks SET labels = 'null'", "task"),
+        ("UPDATE tasks SET labels = '{bad'", "task"),
+        ("UPDATE projects SET settings = '[]'", "project"),
+        ("UPDATE projects SET settings = '{\"unheard_of\": 1}'", "project"),
+        ("UPDATE cases SET grid = 'null'", "case"),
+        ("UPDATE cases SET channels = 'abc'", "case"),
+    ],
+)
+def test_the_audit_names_a_damaged_row_that_no_other_command_can_read(medloop: Medloop, project: Path, statement: str, noun: str) -> None:
+    tampered(project, statement)
+    said = medloop("audit", project, "verify")
+    assert (said.status, f"the {noun} {noun}-" in said.err, "Unexpected" in said.err) == (1, True, False), said.err
+    looked = medloop("doctor", project)
+    assert "Unexpected" not in looked.err
+    other = medloop("status", project)
+    assert "Unexpected" not in other.err
+    if noun != "case":
+        assert (other.status, "medloop audit DIR verify names the row" in other.err) == (1, True)
+
+
+def test_a_row_that_names_no_blob_is_no_sound_row(medloop: Medloop, project: Path, tmp_path: Path) -> None:
+    name, _ = first_blob(project, Annotation)
+    tampered(project, "UPDATE annotations SET blob = '../../etc/passwd' WHERE event = (SELECT min(event) FROM annotations)")
+    said = medloop("doctor", project)
+    assert (said.status, "1 rows cannot be read" in said.out, "all sound" in said.out) == (1, True, False)
+    exported = medloop("export", project, tmp_path / "out", "--format", "nnunet")
+    assert (exported.status, f"{name} is left out" in exported.err) == (0, True), exported.err
 
 
 def test_a_digest_that_the_chain_no_longer_holds_is_named(medloop: Medloop, project: Path) -> None:

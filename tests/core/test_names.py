@@ -64,12 +64,32 @@ def test_names_that_cannot_be_shown_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*sorted(RESERVED), "System", "ＳＹＳＴＥＭ", " imported ", "annotator-0123456789ab", "Worker-1", "inline-77"]
+    "name",
+    [
+        *sorted(RESERVED),
+        "System",
+        "ＳＹＳＴＥＭ",
+        " imported ",
+        "annotator-0123456789ab",
+        "Worker-1",
+        "inline-77",
+        "\u0405ystem",
+        "w\u043erker",
+        "\u0430nnotator\u20101",
+        "med\u217coop",
+    ],
 )
 def test_nobody_is_called_like_a_part_of_medloop(name: str) -> None:
     with pytest.raises(InputError, match="kept for medloop itself"):
         checked_name(name)
     assert checked_name(name, program=True)
+
+
+@pytest.mark.parametrize(
+    "name", ["\u0421\u0438\u0441\u0442\u0435\u043c\u0430", "\u0391\u03bd\u03bd\u03b1", "\u0418\u043c\u043f\u043e\u0440\u0442"]
+)
+def test_names_of_other_scripts_that_resemble_nothing_reserved_stay_free(name: str) -> None:
+    assert checked_name(name) == name
 
 
 @given(st.text(max_size=100))

@@ -55,3 +55,37 @@ def test_the_seed_is_decided_at_the_beginning():
         changed_settings(ProjectSettings(), {"seed": 1})
     assert changed_settings(ProjectSettings(), {"seed": 0}) == ProjectSettings()
     assert changed_settings(ProjectSettings(), {"seed": 1}, making=True).seed == 1
+
+
+@pytest.mark.parametrize("digits", [20, 400])
+def test_a_number_that_no_float_can_hold_is_refused_in_words(digits: int):
+    with pytest.raises(SettingError, match="batch_size must lie between 1 and 10000"):
+        changed_settings(ProjectSettings(), {"batch_size": 10**digits})
+    with pytest.raises(SettingError, match="train_minutes must lie"):
+        setting_named("minutes").check(-(10**digits))
+    with pytest.raises(SettingError, match="seed must lie"):
+        setting_named("seed").parse("1" + "0" * digits)
+
+
+def test_one_setting_given_by_two_names_is_refused_and_not_chosen_in_silence():
+    with pytest.raises(SettingError, match="batch_size must be given once, got 'batch' and 'batch_size'"):
+        changed_settings(ProjectSettings(), {"batch": 3, "batch_size": 4})
+
+
+@pytest.mark.parametrize("value", [0.1234567, 1 / 3, 0.1, 1e-9, 123456789.25])
+def test_a_number_is_written_with_all_its_digits(value: float):
+    declared = SETTINGS["budget_money"]
+    assert declared.parse(declared.write(value)) == value
+
+
+def test_a_message_repeats_no_endless_text():
+    for refused in (lambda: SETTINGS["strategy"].check("x" * 100_000), lambda: SETTINGS["batch_size"].parse("9" * 5000)):
+        with pytest.raises(SettingError) as error:
+            refused()
+        assert len(str(error.value)) < 250
+
+
+def test_shares_that_leave_nothing_to_train_on_are_refused_when_they_are_set_not_at_the_next_import():
+    with pytest.raises(SettingError, match="leave cases to train"):
+        check_settings(ProjectSettings(validation_fraction=0.5, test_fraction=0.8))
+    check_settings(ProjectSettings(validation_fraction=0.1, test_fraction=0.8))

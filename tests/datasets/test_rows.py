@@ -51,7 +51,7 @@ def test_splits_of_the_source_are_kept(tmp_path: Path):
         ("/etc/passwd,x,", "within the source's folder"),
         (",x,", "printable and not empty"),
         ("b.png,x,holdout", "a split is train, validation or test, got holdout"),
-        ("a.png,x,", "a name of its own"),
+        ("a.png,x,", "an image is listed once, line 2 says the same"),
         (f"b.png,{'x' * 101},", "at most 100"),
     ],
 )
@@ -106,5 +106,7 @@ def test_lists_that_are_not_read_are_named(tmp_path: Path):
     touch(tmp_path, "a.png", "b.png")
     (tmp_path / "train.csv").write_text("filename,label\na.png,x\n")
     (tmp_path / "test.csv").write_text("filename,label\nb.png,x\n")
-    assert [(r.file, r.rule) for r in open_rows(tmp_path).refused] == [("test.csv", "a source is one list, train.csv is read")]
+    refused = open_rows(tmp_path).refused
+    assert (refused[0].file, refused[0].rule) == ("test.csv", "a source is one list, train.csv is read")
+    assert [(r.file, r.value) for r in refused[1:]] == [("train.csv", "b.png")]
     assert open_rows(tmp_path / "test.csv").refused == ()

@@ -7,6 +7,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, SegmentationStorage, generate_uid
 
 from medloop.core.errors import FormatError
+from medloop.datasets.discover import open_dataset
 from medloop.datasets.series import open_dicom
 from medloop.images.read import read_image
 
@@ -169,3 +170,19 @@ def test_a_table_adds_patients_and_splits_to_series(tmp_path: Path):
     assert [(c.name, c.patient, c.split) for c in dataset.cases][:1] == [("a", "x", "test")]
     assert ("deep_b", "x", "test") in [(c.name, c.patient, c.split) for c in dataset.cases]
     assert [r.file for r in dataset.refused] == ["index.csv line 4"]
+
+
+def test_a_list_of_dicom_takes_files_and_folders_and_the_patients_of_their_headers(tmp_path: Path):
+    for depth, name in enumerate(("a", "b")):
+        write_slice(tmp_path / f"{name}.dcm", name, depth, patient="MUSTERMANN")
+    write_slice(tmp_path / "nobody.dcm", "c", 0, patient="ANONYMOUS", study="other")
+    write_series(tmp_path / "ct", "d")
+    (tmp_path / "labels.csv").write_text("image,label,patient\na.dcm,x,\nb,y,\nnobody.dcm,x,\nct,y,p7\n")
+    dataset = open_dataset(tmp_path)
+    assert (dataset.format, dataset.refused) == ("csv", ())
+    first, second, ct, nobody = (next(c for c in dataset.cases if c.name.startswith(n)) for n in ("a", "b", "ct", "nobody"))
+    assert first.patient == second.patient != "a.dcm"
+    assert "MUSTERMANN" not in first.patient
+    assert (ct.patient, ct.tag, read_image(ct.images[0]).image.array.shape) == ("p7", "y", (1, 4, 4, 3))
+    assert nobody.patient.startswith("study-")
+    assert "the header names no patient" in nobody.notes[0]

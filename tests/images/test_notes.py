@@ -1,3 +1,4 @@
+from medloop.images.dicom import _repeats
 from medloop.images.notes import grouped_notes, kind_of
 
 
@@ -23,3 +24,12 @@ def test_many_cases_are_counted_and_three_are_named() -> None:
     (group,) = grouped_notes((f"c{n}", ["EXIF asks to turn the picture (orientation 6); it is kept as stored"]) for n in range(40))
     assert str(group).endswith("(c0, c1, c2, …)")
     assert str(group).startswith("40 cases: ")
+
+
+def test_all_files_that_repeat_others_are_named_in_one_note() -> None:
+    assert _repeats([]) == []
+    assert _repeats([("b.dcm", "a.dcm")]) == ["b.dcm repeats a.dcm and is left out"]
+    many = _repeats([(f"copy{n}.dcm", f"{n}.dcm") for n in range(12)])
+    assert len(many) == 1
+    assert many[0].startswith("copy0.dcm repeats 0.dcm and is left out, and so are 11 more that repeat others: copy1.dcm, copy2.dcm")
+    assert kind_of(many[0]) == "repeat"

@@ -1,5 +1,7 @@
 """Projects change after they were made: settings, texts, labels; what was annotated before stays true."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -219,3 +221,27 @@ def test_predictions_of_one_model_are_all_made_alike(make_workspace: MakeWorkspa
         model = tx.find(Model)[0]
     configure(workspace, settings={"summed": "sum", "samples": 5})
     assert (model.metrics["summed"], model.metrics["samples"]) == ("mean", 2)
+
+
+def test_a_project_name_that_does_not_print_is_refused_and_one_in_two_forms_is_one(pool: Workspace):
+    for name in ("a\nb", "abc\u202etxt", "\u200b"):
+        with pytest.raises(SettingError, match="characters that print"):
+            configure(pool, name=name)
+    configure(pool, name="Le\u0301sions")
+    assert pool.reload().project.name == "L\u00e9sions"
+    assert configure(pool, name="L\u00e9sions") == []
+
+
+def test_a_label_is_found_in_both_unicode_forms_and_with_blanks_around(pool: Workspace):
+    configure(pool, task=TaskChange(added=[" Le\u0301sion "], colours={"Le\u0301sion": "#102030"}))
+    configure(pool, task=TaskChange(renamed={"Le\u0301sion": "e\u0301"}, colours={"e\u0301 ": "#405060"}))
+    last = pool.reload().task.labels[-1]
+    assert (last.name, last.colour) == ("\u00e9", "#405060")
+
+
+def test_an_export_notes_labels_that_came_later_in_plain_words(make_workspace: MakeWorkspace, tmp_path: Path):
+    labelled = make_workspace(["train", "train"], labelled=2)
+    configure(labelled, task=TaskChange(added=["cyst"]))
+    notes = export_project(labelled.reload(), tmp_path / "out", "nnunet").notes
+    assert any("annotated before the label 'cyst' was added" in note for note in notes)
+    assert not any(note.startswith("note") for note in notes), "who prints them says that they are notes"

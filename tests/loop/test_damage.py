@@ -17,6 +17,7 @@ from medloop.loop.describing import request_description
 from medloop.loop.drafts import read_draft
 from medloop.loop.exporting import export_project
 from medloop.loop.measuring import measure_project
+from medloop.loop.predicting import ask_evaluation
 from medloop.loop.progress import progress
 from medloop.loop.references import judge_by_references
 from medloop.loop.reporting import report_html
@@ -202,3 +203,32 @@ def test_damaged_features_and_proposals_cost_their_case_only(make_workspace: Mak
     opened = open_case(workspace, case_named(workspace, "case02").id, annotator_named(workspace, "Ann").id)
     assert opened.assignment.began_with == "blank"
     submit_mask(workspace, opened.assignment.id)
+
+
+def test_an_evaluation_follows_a_case_that_is_damaged_and_restored(labelled: Workspace) -> None:
+    path = labelled.store.blobs.path(mask_of(labelled, "case05"))
+    whole = path.read_bytes()
+    flip(labelled, mask_of(labelled, "case05"))
+    start_training(labelled)
+    drain(labelled)
+    ask_evaluation(labelled)
+    assert drain(labelled) == 0  # what is damaged is known, and nothing is evaluated over and over
+    path.write_bytes(whole)
+    ask_evaluation(labelled)
+    drain(labelled)
+    with labelled.store.read() as tx:
+        (test,) = tx.current_evaluations()
+        assert sorted(tx.get(Case, i).name for i in test.per_case) == ["case04", "case05", "case06"]
+
+
+def test_an_evaluation_leaves_a_case_out_that_was_damaged_since(labelled: Workspace) -> None:
+    start_training(labelled)
+    drain(labelled)
+    flip(labelled, mask_of(labelled, "case05"))
+    with LeftOut(labelled).case(case_named(labelled, "case05")):
+        labelled.store.blobs.check(mask_of(labelled, "case05"))
+    ask_evaluation(labelled)
+    drain(labelled)
+    with labelled.store.read() as tx:
+        (test,) = tx.current_evaluations()
+        assert sorted(tx.get(Case, i).name for i in test.per_case) == ["case04", "case06"]

@@ -1,5 +1,6 @@
 """Which model is in use: by what it learned from, by the same patients, or by a person."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from medloop.loop.project import Project
 from medloop.loop.proposals import run_prediction
 from medloop.loop.reporting import report_html
 from medloop.loop.rounds import start_training
-from medloop.loop.standing_models import choose_live, keep_unjudged, place_trained, use_automatic, use_model
+from medloop.loop.standing_models import choose_live, compare_models, keep_unjudged, place_trained, use_automatic, use_model
 from medloop.loop.training import run_training
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
@@ -168,6 +169,14 @@ def test_after_a_worse_model_the_next_one_is_held_against_the_one_in_use(project
     assert (third.comparison.with_index, third.comparison.verdict, live(project)) == (1, "better", 3)
 
 
+def test_who_pinned_a_model_is_told_by_name(project: Workspace) -> None:
+    judged(project, trained(project, 1), 0.8)
+    use_model(project, 1, actor=annotator_named(project, "宮崎").id)
+    assert line(project, 1).note == "model 1 was pinned by 宮崎"
+    use_automatic(project, actor=annotator_named(project, "宮崎").id)
+    assert line(project, 1).note.startswith("宮崎 gave the choice back")
+
+
 def test_a_pinned_model_stays_until_the_choice_is_given_back(project: Workspace) -> None:
     judged(project, trained(project, 1), 0.8)
     judged(project, trained(project, 2), 0.9)
@@ -286,3 +295,52 @@ def test_a_model_in_use_proposes_on_the_case_that_is_opened(make_workspace: Make
     with workspace.store.read() as tx:
         assert tx.get(Model, left.prediction.model_id).index == 1
         assert tx.count(Annotation) == 3
+
+
+def test_the_table_of_models_shows_no_interval_of_fewer_patients_than_one_holds_for(project: Workspace) -> None:
+    model = trained(project, 1)
+    add_evaluation(project, model, "test", 1, dict.fromkeys(TESTS[:2], 0.8))  # stored with an interval, as older versions did
+    assert (line(project, 1).score, line(project, 1).low, line(project, 1).high) == (pytest.approx(0.8), None, None)
+    add_evaluation(project, model, "test", 1, dict.fromkeys(TESTS, 0.8))
+    assert line(project, 1).low is not None
+
+
+def test_models_are_compared_over_the_labels_that_both_know(project: Workspace) -> None:
+    older, newer = trained(project, 1), trained(project, 2)
+    add_evaluation(project, older, "test", 1, dict.fromkeys(TESTS, 0.8))
+    add_evaluation(project, newer, "test", 2, dict.fromkeys(TESTS, 0.8))
+    with project.store.write("worker") as tx:  # a label that was added later, which the newer model hardly knows yet
+        (told,) = tx.current_evaluations(model_id=newer.id)
+        tx.add(replace(told, id=new_id("evaluation"), per_case={i: {**s, "late": 0.1} for i, s in told.per_case.items()}, mean=0.45))
+    with project.store.read() as tx:
+        found = compare_models(tx, newer, older)
+    assert found is not None
+    assert (found.difference, found.verdict) == (0.0, "no difference shown")
+
+
+def test_a_kept_interval_of_three_patients_is_shown_nowhere(project: Workspace) -> None:
+    judged(project, trained(project, 1), 0.8, cases=TESTS[:3])
+    found = line(project, 1)
+    assert (found.score, found.low, found.high) == (pytest.approx(0.8), None, None)
+    assert found.interval_words == "no interval: 3 patients, at least 5 needed"
+
+
+def test_a_model_is_not_said_to_be_in_use_after_another_was_pinned_and_given_back(project: Workspace) -> None:
+    for index in (1, 2):
+        judged(project, trained(project, index), 0.8)
+    assert line(project, 1).note == "was in use until model 2 took its place"
+    use_model(project, 1, actor="Ann")
+    assert line(project, 1).note == "model 1 was pinned by Ann"
+    assert line(project, 2).note.startswith("was in use until model 1 took its place; ")
+    use_automatic(project, actor="Ann")
+    assert line(project, 1).note == "was in use until model 2 took its place"
+    found = line(project, 2)
+    assert found.note.startswith("Ann gave the choice back: model 2 is in use; +0.001 against model 1 on 8 patients")
+    assert found.comparison is not None
+
+
+def test_a_model_that_was_kept_out_does_not_say_that_a_model_replaced_since_stays_in_use(project: Workspace) -> None:
+    for index, score in ((1, 0.8), (2, 0.5), (3, 0.9)):
+        judged(project, trained(project, index), score)
+    assert line(project, 2).note.startswith("model 1 stays in use, model 2 is worse: ")
+    assert line(project, 2).note.endswith("(at that time; model 3 is in use now)")

@@ -214,6 +214,22 @@ def test_a_proposal_that_came_later_and_was_put_into_the_draft_leans_too(pool: W
     assert leans(pool, done)
 
 
+def test_a_proposal_put_into_a_draft_around_labels_that_were_kept_leans(pool: Workspace, ann: Annotator) -> None:
+    case = case_named(pool, "case00")
+    opened = open_case(pool, case.id, ann.id).assignment
+    came = add_prediction(pool, add_model(pool, 1), case, foreground=0.1)
+    later = proposed(pool, came, case)
+    kept = np.zeros(SMALL, dtype=np.uint8)
+    kept[0, :, :] = 2
+    save_patch(pool, opened.id, 0, runs_between(np.zeros(SMALL, dtype=np.uint8), kept))
+    mixed = np.where((kept == 0) & (later == 1), 1, kept).astype(np.uint8)
+    assert (mixed == 1).sum() < (later == 1).sum(), "a kept label lies where the proposal has another one"
+    save_patch(pool, opened.id, 1, runs_between(kept, mixed))
+    done = submit_mask(pool, opened.id)
+    assert (done.began_with, done.proposal_id) == ("prediction", came.id)
+    assert leans(pool, done)
+
+
 def test_a_mask_from_elsewhere_leans_when_a_proposal_was_shown_unless_its_maker_says_otherwise(pool: Workspace, ann: Annotator) -> None:
     case, prediction = with_proposal(pool)
     mask = painted(proposed(pool, prediction, case))

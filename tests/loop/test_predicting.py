@@ -19,6 +19,7 @@ from medloop.loop.importing import import_dataset
 from medloop.loop.predicting import follow_up
 from medloop.loop.progress import progress
 from medloop.loop.rounds import start_training
+from medloop.loop.withdrawing import undo_submit
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 
@@ -38,7 +39,7 @@ def late(workspace: Workspace, index: int, split: Split = "train", *, labelled: 
         split=split,
         source=source,
         answer=phantom.mask if labelled else None,
-        answered_by=annotator_named(workspace, "import"),
+        answered_by=annotator_named(workspace, "import", program=True),
     )
 
 
@@ -168,8 +169,17 @@ def test_triage_names_every_count_of_evaluated_patients(make_workspace: MakeWork
         add_prediction(workspace, model, case, agreement=0.5)
     add_evaluation(workspace, model, "test", 1, {f"case{n:02d}": 0.9 for n in range(4)})
     add_evaluation(workspace, model, "validation", 1, {f"case{n:02d}": 0.9 for n in range(4, 8)})
-    with pytest.raises(InputError, match=r"at least 9 evaluated patients, got 8 \(4 test, 4 validation\)"):
+    with pytest.raises(InputError, match=r"at least 9 evaluated patients, got 4 \(4 test, 4 validation, which chose the weights"):
         triage_pool(workspace, risk=0.1)
     found = triage_pool(workspace, risk=0.3)
     assert found.evaluated == {"test": 4, "validation": 4}
     assert (found.accept.patients, found.splits) == (4, ("test",))
+
+
+def test_a_case_that_comes_back_to_the_pool_is_predicted(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"])
+    opened = open_case(workspace, case_named(workspace, "case00").id, annotator_named(workspace, "Ann").id)
+    submit_mask(workspace, opened.assignment.id, effort_seconds=1.0)
+    add_model(workspace, 1)
+    undo_submit(workspace, opened.assignment.id)
+    assert "predict" in waiting(workspace)

@@ -9,6 +9,7 @@ from medloop.core.records import Model, Split
 from medloop.loop.evaluated import evaluated_cases, evaluated_patients
 from medloop.loop.progress import progress
 from medloop.loop.proposals import make_prediction, quality_note, quality_rule
+from medloop.loop.requalifying import qualify_again
 from medloop.loop.signs import mask_agreement, signs_of, signs_of_prediction
 from medloop.loop.workspace import Workspace
 
@@ -83,3 +84,28 @@ def test_predictions_from_before_signs_were_kept_still_have_their_agreement(make
     workspace = make_workspace(["train"])
     made = add_prediction(workspace, add_model(workspace, 1), case_named(workspace, "case00"), agreement=0.7)
     assert signs_of_prediction(made) == {"sample_agreement": 0.7}
+
+
+def test_a_prediction_made_before_its_model_was_evaluated_is_told_its_quality_by_the_evaluation(make_workspace: MakeWorkspace) -> None:
+    workspace, model = evaluated(make_workspace)
+    case = case_named(workspace, "case12")
+    before = add_prediction(workspace, model, case, agreement=0.6)
+    assert progress(workspace).pool_quality is None
+    assert qualify_again(workspace, model) == 1
+    with workspace.store.read() as tx:
+        (now,) = [p for p in tx.latest_predictions(model.id) if p.case_id == case.id]
+    assert now.quality is not None
+    assert (now.mask, now.scores, now.features) == (before.mask, before.scores, before.features)
+    found = progress(workspace)
+    assert found.pool_quality is not None
+    assert (found.pool_quality.mean, found.unpredicted) == (now.quality, 0)
+    assert qualify_again(workspace, model) == 0
+
+
+def test_a_quality_is_taken_back_when_the_evaluated_patients_no_longer_tell_it(make_workspace: MakeWorkspace) -> None:
+    workspace, model = evaluated(make_workspace)
+    add_prediction(workspace, model, case_named(workspace, "case12"), agreement=0.6)
+    qualify_again(workspace, model)
+    add_evaluation(workspace, model, "test", 1, {"case00": 0.3, "case01": 0.9})
+    assert qualify_again(workspace, model) == 1
+    assert progress(workspace).pool_quality is None

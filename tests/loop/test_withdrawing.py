@@ -196,3 +196,11 @@ def test_an_undone_case_of_a_round_keeps_its_round_open(make_workspace: MakeWork
         (only,) = tx.find(Round)
         assert only.state == RoundState.ANNOTATING
         assert tx.get(Assignment, first.assignment.id).state == "open"
+
+
+def test_a_reason_is_one_line_that_no_terminal_obeys(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"])
+    opened = opened_by(workspace, "case00")
+    flag_case(workspace, opened.assignment.id, reason=" wrong\x1b[2J patient\nsee \u202enote\u2028 می\u200cخواهم ")
+    with workspace.store.read() as tx:
+        assert refusals(tx, [opened.case.id])[opened.case.id].reason == "wrong [2J patient see note می\u200cخواهم"

@@ -1,8 +1,10 @@
 """Who answers: any name in any script, one person per name, whatever its Unicode form."""
 
+import asyncio
 import unicodedata
 from urllib.parse import quote
 
+import httpx
 import pytest
 
 from medloop.core.records import Annotator
@@ -48,3 +50,25 @@ def test_bytes_that_are_no_text_are_refused_instead_of_making_people_alike(site)
     answer = site.client.post(f"{site.url}/next", json={}, headers={"X-Annotator": "%ff%fe"})
     assert answer.status_code == 422
     assert people(site) == []
+
+
+async def asked_raw(site, sent: bytes) -> httpx.Response:
+    """The answer to a name whose bytes go out as they are, as curl sends them."""
+    transport = httpx.ASGITransport(app=site.client.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        return await client.post(f"{site.url}/next", json={}, headers=[(b"x-annotator", sent)])
+
+
+def test_a_name_sent_as_raw_utf8_is_the_same_person_as_the_encoded_one(site) -> None:
+    encoded = asked_by(site, "Jörg").json()
+    raw = asyncio.run(asked_raw(site, "Jörg".encode()))
+    assert raw.json()["assignment"]["id"] == encoded["assignment"]["id"]
+    assert asyncio.run(asked_raw(site, "Jörg".encode("latin-1"))).status_code == 422
+    assert people(site) == ["Jörg"]
+
+
+@pytest.mark.parametrize("letter", ["\u0645", "\u674e", "\U0001f600"])
+def test_the_longest_name_may_be_sent_in_every_script(site, letter: str) -> None:
+    assert asked_by(site, letter * 80).status_code == 200
+    assert asked_by(site, letter * 81).status_code == 422
+    assert people(site) == [letter * 80]

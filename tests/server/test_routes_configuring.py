@@ -1,5 +1,11 @@
 """Settings and the task change over REST, all or nothing, on the version that the caller knows."""
 
+import pytest
+
+from medloop.core.errors import ConflictError
+from medloop.loop.configuring import configure
+from medloop.server.setting_views import LabelBody, TaskBody
+
 
 def test_settings_come_with_meaning_and_range(site) -> None:
     shown = site.client.get(f"{site.url}/settings").json()
@@ -40,3 +46,28 @@ def test_labels_are_renamed_and_added_but_not_removed_and_stale_pages_are_told(s
     assert fewer.status_code == 422
     assert "never removed" in fewer.json()["error"]["message"]
     assert site.client.get(site.url).json()["name"] == "Livers"
+
+
+def test_of_two_changes_made_on_one_version_at_once_the_second_is_told(site):
+    body = TaskBody(version=1, labels=[LabelBody(value=1, name="small"), LabelBody(value=2, name="large")])
+    seen = site.workspace.task
+    twice = [body.change(seen), body.change(seen)]  # both looked before either was made
+    configure(site.workspace, task=twice[0])
+    with pytest.raises(ConflictError, match="has version 2, the change was made on 1"):
+        configure(site.workspace, task=twice[1])
+    assert [label.name for label in site.workspace.reload().task.labels] == ["small", "large"]
+
+
+def test_a_new_label_in_another_unicode_form_and_with_blanks_gets_its_colour(site):
+    fresh = {"value": None, "name": " Le\u0301sion ", "colour": "#102030"}
+    labels = [{"value": 1, "name": "large"}, {"value": 2, "name": "small"}, fresh]
+    done = site.client.patch(f"{site.url}/task", json={"version": 1, "labels": labels})
+    assert done.status_code == 200, done.text
+    assert site.client.get(site.url).json()["labels"][-1] == {"value": 3, "name": "L\u00e9sion", "colour": "#102030"}
+
+
+def test_numbers_beyond_every_float_are_refused_in_words(site):
+    for name in ("batch_size", "train_minutes", "seed"):
+        body = f'{{"changes": {{"{name}": 1{"0" * 400}}}}}'
+        answer = site.client.patch(f"{site.url}/settings", content=body, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_setting")

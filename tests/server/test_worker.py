@@ -6,6 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from medloop.core.records import Assignment
+from medloop.loop import workspace as limits
+from medloop.loop.annotators import annotator_named
+from medloop.loop.answers import next_assignment, skip_case
+from medloop.loop.drafts import save_patch
 from medloop.loop.workspace import Workspace
 from medloop.server.locks import WORKER_LOCK, is_held
 from medloop.server.worker import work
@@ -34,6 +41,27 @@ def test_a_job_that_fails_does_not_end_the_worker(folder: Path) -> None:
         bad, good = workspace.store.jobs.enqueue("nonsense", {}), workspace.store.jobs.enqueue("query", {})
         work(folder, "worker-1", lambda: workspace.store.jobs.get(good.id).state == "done")
         assert workspace.store.jobs.get(bad.id).state == "failed"
+
+
+def test_a_case_left_open_is_given_back_by_the_worker_of_a_server_when_nobody_asks_for_a_case(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Workspace.open(folder) as workspace:
+        ann, bob = (annotator_named(workspace, name).id for name in ("Ann", "Bob"))
+        left, theirs = next_assignment(workspace, ann), next_assignment(workspace, bob)
+        assert left is not None
+        assert theirs is not None
+        save_patch(workspace, left.assignment.id, 0, [(0, 3, 1)])
+        skip_case(workspace, theirs.assignment.id, reason="blurred")
+        monkeypatch.setattr(limits, "LEASE_HOURS", 0.0)
+
+        def is_released() -> bool:
+            with workspace.store.read() as tx:
+                return tx.get(Assignment, left.assignment.id).state == "released"
+
+        looks = iter(range(20))
+        work(folder, "worker-1", lambda: is_released() or next(looks, None) is None)
+        assert is_released()
 
 
 HEAVY = ("torch", "monai", "scipy", "sklearn", "nibabel", "pydicom", "PIL", "pandas", "matplotlib")

@@ -70,6 +70,8 @@ export interface Submission {
   revision?: number;
   tag?: number;
   effort_seconds: number;
+  /** The version of the task whose labels were on the screen: labels added since are not spoken of. */
+  task_version?: number | undefined;
   /** The reader said twice that an annotation may be replaced that models are evaluated on. */
   replace?: boolean;
 }
@@ -89,4 +91,6 @@ export const changeSettings = (p: string, changes: Record<string, T.SettingValue
 export const changeTask = (p: string, change: T.TaskChange): Promise<T.Changes> => sendJson("PATCH", at(p, "/task"), change);
 /** Let an older model propose again (or a newer one after all). */
 export const useModel = (p: string, index: number): Promise<unknown> => sendJson("POST", at(p, `/models/${index}/use`), {});
+/** Let the better model propose again, whichever that is. */
+export const useAutomatic = (p: string): Promise<unknown> => sendJson("POST", at(p, "/models/auto"), {});
 export const trainNow = (p: string): Promise<unknown> => sendJson("POST", at(p, "/train"), {});

@@ -160,6 +160,11 @@ export interface CaseCounts {
 
 export interface Project extends ProjectSummary {
   instructions: string;
+  task_version: number;
+  /** Labels that were added after some annotations, which say nothing of them; in words. */
+  label_gaps: string[];
+  /** Why the project can be looked at only; "" where it can be changed. */
+  read_only: string;
   settings: Record<string, unknown>;
   counts: CaseCounts;
   /** Cases whose stored bytes are damaged; they are left out of everything. */
@@ -347,8 +352,15 @@ export interface ModelRow {
   steps: number | null;
   seconds: number | null;
   cases: number | null;
+  /** On `score_split`, the most trustworthy one it was evaluated on. */
+  score?: number | null;
+  low?: number | null;
+  high?: number | null;
+  score_split?: string;
   /** Whether it proposes now. */
   live?: boolean;
+  /** Whether a person chose it; newer models then stand back. */
+  pinned?: boolean;
   comparison?: Comparison | null;
   /** It learned from the same annotations as the model before. */
   nothing_new?: boolean;

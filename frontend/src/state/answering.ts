@@ -3,6 +3,7 @@ import * as calls from "../api/calls";
 import { ApiError, isPassing } from "../api/errors";
 import { bringBackEffort, forgetEffort } from "./effort";
 import { dismissPassing, offer, tell, tellError } from "./notices";
+import { annotatorName } from "./person";
 import { settleLooks } from "./places";
 import { go, linkTo, route } from "./router";
 import type { CaseSession } from "./session";
@@ -12,16 +13,16 @@ const RETRY_MS = 2000;
 export const visited: string[] = [];
 
 /** The last submission of this visit, until it is taken back or another one is made. */
-let last: { project: string; assignment: string; caseId: string; seconds: number } | null = null;
+let last: { project: string; assignment: string; caseId: string; person: string; seconds: number } | null = null;
 
 /** `replace`: the reader was asked twice whether the annotation in force may go. */
 export async function submitSession(session: CaseSession, replace = false): Promise<void> {
   if (session.busy.value || session.closed || !isSeen(session)) return;
   session.hand?.finish();
-  if (!mayBeSubmitted(session)) return;
+  if (!isAnswerSeen(session) || !mayBeSubmitted(session)) return;
   await closing(session, async () => {
     const body = { ...submission(session), ...(replace && { replace }) };
-    await persist(session, () => calls.submit(session.project.id, session.assignmentId, body));
+    await persist(session, "submitted", () => calls.submit(session.project.id, session.assignmentId, body));
     leave(session);
     offerUndo(session, body.effort_seconds);
   });
@@ -31,7 +32,7 @@ export async function closeWithout(session: CaseSession, verb: "skip" | "flag", 
   if (session.busy.value || session.closed) return;
   session.hand?.finish();
   await closing(session, async () => {
-    await persist(session, () => calls[verb](session.project.id, session.assignmentId, reason));
+    await persist(session, verb === "skip" ? "skipped" : "flagged", () => calls[verb](session.project.id, session.assignmentId, reason));
     leave(session);
   });
 }
@@ -65,6 +66,12 @@ export function isSeen(session: CaseSession): boolean {
   return false;
 }
 
+/** What an engine has not answered yet nobody has seen; Enter in the midst of a gesture only ends the gesture. */
+function isAnswerSeen({ refining }: CaseSession): boolean {
+  if (refining.value) tell("info", "The last gesture is still being answered, so nothing was submitted", "look at the answer, then press again");
+  return !refining.value;
+}
+
 function mayBeSubmitted(session: CaseSession): boolean {
   if (session.conflict.value || session.replacing.value !== null) return false;
   if (session.project.kind === "classification") {
@@ -91,18 +98,22 @@ function emptyIsMeant(session: CaseSession): boolean {
 
 function submission(session: CaseSession): calls.Submission {
   const effort_seconds = Math.round(session.effort.seconds(performance.now()) * 10) / 10;
-  if (session.project.kind === "classification") return { tag: session.tag.value!, effort_seconds };
-  return { revision: session.draft.value!.revision.value, effort_seconds };
+  const said = { effort_seconds, task_version: session.project.task_version };
+  if (session.project.kind === "classification") return { tag: session.tag.value!, ...said };
+  return { revision: session.draft.value!.revision.value, ...said };
 }
 
-/** Repeat until the server answers. "Already closed" after a lost answer means that the lost one arrived. */
-async function persist(session: CaseSession, send: () => Promise<unknown>): Promise<void> {
+/**
+ * Repeat until the server answers. "Already submitted" after a lost answer means that the lost one arrived; closed in any other
+ * way, by another window or because its time ran out, means that it did not.
+ */
+async function persist(session: CaseSession, done: "submitted" | "skipped" | "flagged", send: () => Promise<unknown>): Promise<void> {
   for (let lost = false; ; lost = true) {
     try {
       await send();
       return;
     } catch (error) {
-      if (lost && error instanceof ApiError && error.code === "wrong_state") return;
+      if (lost && error instanceof ApiError && error.code === "wrong_state" && error.message.includes(done)) return;
       if (!isPassing(error) || session.closed) throw error;
       session.busy.value = "waiting";
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
@@ -119,14 +130,15 @@ function leave(session: CaseSession): void {
 }
 
 function offerUndo(session: CaseSession, seconds: number): void {
-  last = { project: session.project.id, assignment: session.assignmentId, caseId: session.header.id, seconds };
-  const { standing } = session.opened.assignment;
-  offer(`Annotated ${session.header.name}${standing ? ", in place of the annotation before" : ""}`, "Undo", () => void undoSubmission());
+  last = { project: session.project.id, assignment: session.assignmentId, caseId: session.header.id, person: annotatorName.value, seconds };
+  const beside = session.opened.assignment.standing ? ", beside another annotation" : "";
+  offer(`Annotated ${session.header.name}${session.replacesStanding ? ", in place of the annotation before" : beside}`, "Undo", () => void undoSubmission());
 }
 
 /** The last submission of this visit is withdrawn, and its draft is on the screen again. */
 export async function undoSubmission(): Promise<void> {
-  const taken = last;
+  const here = route.value.view === "projects" ? last?.project : route.value.project;
+  const taken = last?.person === annotatorName.value && last.project === here ? last : null;
   last = null;
   if (!taken) return tell("info", "No submission of this visit to take back");
   try {

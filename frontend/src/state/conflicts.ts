@@ -51,6 +51,7 @@ export function takeSaved(session: CaseSession, draft: Draft, conflict: Conflict
 function settle(session: CaseSession, draft: Draft, conflict: Conflict, patches: Conflict["patches"]): void {
   if (!conflict.saved) return;
   const old = session.queue!;
+  session.sight.renew();
   draft.reset(conflict.saved.mask);
   draft.adopt(conflict.saved.assignment === session.assignmentId ? patches : patches.map(({ runs }) => ({ runs })));
   if (conflict.saved.assignment === session.assignmentId) {

@@ -52,7 +52,9 @@ async function take(session: CaseSession, predictionId: string): Promise<void> {
   session.offered.value = { prediction, mask };
   const draft = session.draft.value;
   const untouched = draft !== null && draft.revision.value === 0 && draft.pending.value === 0 && beganBlank(session);
-  if (untouched && session.opened.prediction === null) adoptOffer(session);
+  if (!untouched || session.opened.prediction !== null) return;
+  session.sight.renew();
+  adoptOffer(session);
 }
 
 /** Somebody's annotation, or a proposal that was looked at, is never exchanged unasked. */

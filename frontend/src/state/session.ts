@@ -14,6 +14,7 @@ import { islandLevel } from "../volume/band";
 import { receivedOf, type Volume } from "../volume/volume";
 import { Advice } from "./advice";
 import { keepOthers } from "./display";
+import { annotatorName } from "./person";
 import { Sight } from "./sight";
 import { ChannelWindows } from "./windows";
 
@@ -156,6 +157,12 @@ export class CaseSession {
     const { affine, shape } = this.header;
     const plain = affine.every((row, r) => row.every((value, c) => value === (r === c ? (r < 2 ? -1 : 1) : 0)));
     return plain && shape[2] === 1 ? "px" : "mm";
+  }
+
+  /** Whether a submission takes the place of the annotation in force; two people's stand side by side where no model is evaluated. */
+  get replacesStanding(): boolean {
+    const { standing, evaluation } = this.opened.assignment;
+    return !!standing && (!!evaluation || standing.origin === "imported" || standing.annotator === annotatorName.value);
   }
 
   /** What "keep other labels" keeps now. */

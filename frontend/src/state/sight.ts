@@ -16,6 +16,11 @@ export class Sight {
     if (this.since !== null) this.since = Math.max(this.since, now - LOOK_MS / 2);
   }
 
+  /** Another mask than the one that was looked at is about to be drawn, unasked: the moment begins again with it. */
+  renew(): void {
+    this.since = null;
+  }
+
   /** The window is out of sight before the moment was over: it begins again when the window is back. */
   hidden(now: number): void {
     if (this.since !== null && !this.isOver(now)) this.since = Number.POSITIVE_INFINITY;

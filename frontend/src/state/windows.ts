@@ -20,8 +20,12 @@ export function ownWindow(header: Header, view: ChannelView): Window {
   return { low, high };
 }
 
-/** The presets that fit what is shown, the image's own first. */
+/** The presets that fit what is shown, the image's own first; of those with equal bounds only the first. */
 export function presetsOf(header: Header, view: ChannelView): WindowPreset[] {
+  return namedPresets(header, view).filter((preset, n, all) => n === all.findIndex(({ low, high }) => low === preset.low && high === preset.high));
+}
+
+function namedPresets(header: Header, view: ChannelView): WindowPreset[] {
   if (header.channels === 1) return header.presets;
   const own = { name: view === "rgb" ? "As stored" : "Auto", ...ownWindow(header, view) };
   return [own, ...header.presets.filter(({ name }) => !OWN.includes(name))];
@@ -70,7 +74,7 @@ export class ChannelWindows {
 
   private begin(view: ChannelView): Window {
     const name = readKept(this.memory(view), "");
-    const kept = presetsOf(this.header, view).find((preset) => preset.name === name);
+    const kept = namedPresets(this.header, view).find((preset) => preset.name === name);
     return kept ? { low: kept.low, high: kept.high } : ownWindow(this.header, view);
   }
 

@@ -4,6 +4,7 @@ import { readProject } from "../api/calls";
 import { explain } from "../api/errors";
 import type { Project } from "../api/types";
 import { helpShown } from "../state/display";
+import { dismissPassing } from "../state/notices";
 import { annotatorName } from "../state/person";
 import { keyOf } from "../tools/keynames";
 import { route } from "../state/router";
@@ -80,6 +81,7 @@ function useProject(id: string | null, view: string) {
   const person = annotatorName.value;
   useEffect(() => {
     let stale = false;
+    if (id !== null && state.project && state.project.id !== id) dismissPassing(); // an offer of another project would lead back into it
     if (state.project?.id !== id) setState({ project: null, failure: null });
     if (id !== null) {
       readProject(id)

@@ -1,5 +1,5 @@
 /** The questions that the annotation view asks: why skip or flag, and what to do when the draft went apart. */
-import { useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { closeWithout, submitSession } from "../state/answering";
 import { takeOnTop, takeSaved } from "../state/conflicts";
 import type { CaseSession } from "../state/session";
@@ -58,6 +58,8 @@ export function ReasonDialog({ session, verb, onClose }: { session: CaseSession;
 /** What models are measured against, or what somebody else brought, is replaced only after two questions; Enter keeps it. */
 export function ReplaceDialog({ session }: { session: CaseSession }) {
   const [again, setAgain] = useState(false);
+  const kept = useRef<HTMLButtonElement>(null);
+  useLayoutEffect(() => void (again && kept.current?.focus()), [again]); // the key that answered the first question must not answer the second
   const message = session.replacing.value;
   if (message === null) return null;
   const { evaluation } = session.opened.assignment;
@@ -80,7 +82,7 @@ export function ReplaceDialog({ session }: { session: CaseSession }) {
         <button onClick={replace} data-testid={again ? "replace-again" : "replace"}>
           {again ? "Yes, replace it" : "Replace it"}
         </button>
-        <button class="primary" autofocus onClick={close} data-testid="replace-keep">
+        <button ref={kept} class="primary" autofocus onClick={close} data-testid="replace-keep">
           Keep the annotation in force
         </button>
       </div>

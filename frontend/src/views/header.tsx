@@ -85,6 +85,7 @@ function Person() {
       aria-label="Your name"
       defaultValue={annotatorName.value}
       autofocus
+      onFocus={(event) => event.currentTarget.select()}
       onBlur={finish}
       onKeyDown={(event) => {
         event.stopPropagation();

@@ -1,6 +1,6 @@
 /** Every model with its score, how it compares, and which one proposes now. */
 import { useState } from "preact/hooks";
-import { useModel } from "../api/calls";
+import { useAutomatic, useModel } from "../api/calls";
 import type { Comparison, CurvePoint, ModelRow } from "../api/types";
 import { tell, tellError } from "../state/notices";
 import { Empty } from "./controls";
@@ -18,16 +18,18 @@ interface ModelsProps {
 export function Models({ project, models, curve, onChange }: ModelsProps) {
   const [busy, setBusy] = useState(false);
   if (models.length === 0) return <Empty title="No model yet">Answer some cases; training starts by itself.</Empty>;
-  const use = (index: number): void => {
+  const change = (asked: Promise<unknown>, said: string): void => {
     setBusy(true);
-    useModel(project, index)
+    asked
       .then(() => {
-        tell("info", `Model ${index} proposes from now on`);
+        tell("info", said);
         onChange();
       })
       .catch(tellError)
       .finally(() => setBusy(false));
   };
+  const use = (index: number): void => change(useModel(project, index), `Model ${index} proposes from now on, until you say otherwise`);
+  const choose = (): void => change(useAutomatic(project), "The better model proposes from now on");
   return (
     <table class="table table-small" data-testid="models">
       <thead>
@@ -45,10 +47,14 @@ export function Models({ project, models, curve, onChange }: ModelsProps) {
         {[...models].reverse().map((model) => (
           <tr key={model.id} data-testid={`model-${model.index}`}>
             <td class="strong">{model.index}</td>
-            <td>{scoresOf(model.index, curve).map((text) => <div key={text}>{text}</div>)}</td>
+            <td>{scoresOf(model, curve).map((text) => <div key={text}>{text}</div>)}</td>
             <td>
               {comparedOf(model)}
-              {model.note && <p class="hint">{model.note}</p>}
+              {hintsOf(model).map((hint) => (
+                <p class="hint" key={hint}>
+                  {hint}
+                </p>
+              ))}
             </td>
             <td class="number">{model.cases ?? "–"}</td>
             <td>{clock(model.created_at)}</td>
@@ -58,6 +64,11 @@ export function Models({ project, models, curve, onChange }: ModelsProps) {
                 <span class="state state-done" title={model.note}>
                   in use
                 </span>
+              )}
+              {model.live && model.pinned && (
+                <button class="small" disabled={busy} data-testid="use-automatic" title="Newer models stand back while a person has chosen; let the better one propose again" onClick={choose}>
+                  Choose automatically
+                </button>
               )}
               {model.live === false && (
                 <button class="small" disabled={busy} data-testid={`use-model-${model.index}`} aria-label={`Use model ${model.index}`} onClick={() => use(model.index)}>
@@ -72,18 +83,27 @@ export function Models({ project, models, curve, onChange }: ModelsProps) {
   );
 }
 
-/** "test dice 0.812 (0.771–0.845)", the most trustworthy split first. */
-export function scoresOf(index: number, curve: readonly CurvePoint[]): string[] {
-  const own = curve.filter((point) => point.model_index === index);
+/** "test dice 0.812 (0.771–0.845)", the most trustworthy split first; a model that the curve leaves out has its own score. */
+export function scoresOf(model: Pick<ModelRow, "index" | "score" | "low" | "high" | "score_split">, curve: readonly CurvePoint[]): string[] {
+  const own = curve.filter((point) => point.model_index === model.index);
   const rank = ({ split }: CurvePoint): number => (SPLITS.indexOf(split) + SPLITS.length + 1) % (SPLITS.length + 1);
-  return own.sort((a, b) => rank(a) - rank(b)).map((point) => `${point.split} ${point.metric} ${point.mean.toFixed(3)} ${interval(point)}`);
+  if (own.length > 0) return own.sort((a, b) => rank(a) - rank(b)).map((point) => `${point.split} ${point.metric} ${point.mean.toFixed(3)} ${interval(point)}`);
+  if (model.score == null) return ["not evaluated"];
+  const bounds = model.low != null && model.high != null ? ` (${model.low.toFixed(3)}–${model.high.toFixed(3)})` : "";
+  return [`${model.score_split} ${curve[0]?.metric ?? "score"} ${model.score.toFixed(3)}${bounds}`];
 }
 
 /** The server's words, or the plain ones of the verdict. */
-export function comparedOf({ comparison, nothing_new: same, index }: ModelRow): string {
+export function comparedOf({ comparison, index }: ModelRow): string {
   if (comparison) return comparison.text || wordsOf(comparison);
-  if (same) return "Learned nothing new";
   return index === 1 ? "The first" : "–";
+}
+
+/** What else is to be said: no new evidence; why it is in use or not, as far as that still holds and was not said yet. */
+export function hintsOf({ live, note, nothing_new: same, comparison, index }: ModelRow): string[] {
+  const outdated = !live && note?.startsWith(`model ${index} is in use`);
+  const said = !note || outdated || (comparison?.text && note.endsWith(comparison.text)) || note === "model 1 is the first";
+  return [...(same ? ["Learned from the same annotations as another model: no further evidence"] : []), ...(said ? [] : [note!])];
 }
 
 function wordsOf({ verdict, with_index: other, patients }: Comparison): string {

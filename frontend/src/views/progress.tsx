@@ -12,6 +12,7 @@ import { CurvePanel } from "./curvepanel";
 import { AdvicePanel, People } from "./advicepanel";
 import { Models } from "./models";
 import { TriagePanel } from "./triage";
+import { Warnings } from "./warnings";
 
 export function ProgressView({ project }: { project: Project }) {
   const { progress, jobs, refresh } = useLive(project.id);
@@ -33,6 +34,7 @@ export function ProgressView({ project }: { project: Project }) {
     <div class="view">
       <Header project={project} view="progress" />
       <main class="page page-wide" data-testid="progress">
+        <Warnings project={project} />
         {progress && <Summary progress={progress} busy={queueing} onTrain={train} />}
         <div class="grid">
           <section class="panel panel-wide">{progress && <CurvePanel points={progress.curve} />}</section>

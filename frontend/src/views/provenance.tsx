@@ -54,9 +54,10 @@ function ModelExpects({ quality, quality_low: low, quality_high: high, model_ind
 export function Replaces({ session }: { session: CaseSession }) {
   const { standing, evaluation } = session.opened.assignment;
   if (!standing) return null;
+  const counts = session.project.kind === "classification" ? "the majority" : "the newest";
   return (
     <p class="hint replaces" data-testid="replaces">
-      Submitting replaces the {signed(standing)}
+      {session.replacesStanding ? `Submitting replaces the ${signed(standing)}` : `Submitting puts yours beside the ${signed(standing)}; ${counts} counts`}
       {evaluation && "; models are evaluated on this case"}
     </p>
   );

@@ -5,6 +5,7 @@ import type { Changes, Configuration, LabelChange, Project, Setting } from "../a
 import { changedSettings, changedTask, type TaskForm, type Typed, typedOf } from "../state/configuring";
 import { tell, tellError } from "../state/notices";
 import { Header } from "./header";
+import { ReadOnly } from "./warnings";
 
 export function SettingsView({ project }: { project: Project }) {
   const [found, setFound] = useState<Configuration | null>(null);
@@ -18,6 +19,7 @@ export function SettingsView({ project }: { project: Project }) {
       <Header project={found ? { ...project, name: found.name } : project} view="settings" />
       <main class="page" data-testid="settings">
         <h1>Settings</h1>
+        <ReadOnly project={project} />
         {found && <Task key={`task ${found.task.version} ${found.name}`} project={project.id} found={found} onSaved={read} />}
         {found && <Values key={JSON.stringify(found.settings.map(({ value }) => value))} project={project.id} found={found} onSaved={read} />}
       </main>

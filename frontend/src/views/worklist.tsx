@@ -11,6 +11,7 @@ import { Bar, Empty } from "./controls";
 import { Header } from "./header";
 import { Icon } from "./icons";
 import { KeptEdits } from "./kept";
+import { Warnings } from "./warnings";
 
 const PAGE = 50;
 const STATES: [CaseState, string][] = [
@@ -45,7 +46,7 @@ export function Worklist({ project }: { project: Project }) {
       <main class="page page-wide">
         <Counts project={project} />
         <KeptEdits project={project} />
-        <Damaged project={project} />
+        <Warnings project={project} />
         <div class="filter-bar">
           <SearchBox
             search={search}
@@ -95,21 +96,6 @@ function Counts({ project }: { project: Project }) {
         </div>
       )}
     </dl>
-  );
-}
-
-function Damaged({ project }: { project: Project }) {
-  const damaged = project.damaged ?? [];
-  if (damaged.length === 0) return null;
-  return (
-    <p class="banner" role="status" data-testid="damaged">
-      Left out of training and export, because stored bytes are damaged:{" "}
-      {damaged.map(({ case_id, name, reason }) => (
-        <a key={case_id} href={linkTo.case(project.id, case_id)} title={reason}>
-          {name}
-        </a>
-      ))}
-    </p>
   );
 }
 

@@ -1,5 +1,6 @@
 """Commands that keep a project sound: audit, doctor, backup."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,13 +27,13 @@ def audit(
 
     Follows the chain of events from the first to the last, holds every row against it, and compares every blob.
     """
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.workspace import open_store
     from medloop.store.audit import verify
 
     if action != "verify":
         raise SettingError(f"The audit can only verify, got {action!r}")
-    with Workspace.open(folder) as workspace:
-        found = verify(workspace.store, blobs=blobs and not quick, last_digest=last_digest.strip().lower())
+    with closing(open_store(folder)) as store:
+        found = verify(store, blobs=blobs and not quick, last_digest=last_digest.strip().lower())
     _tell_audit(found, as_json=as_json)
     if not found.ok:
         at = f" at event {found.first_bad}" if found.first_bad is not None else ""
@@ -60,11 +61,11 @@ def doctor(
     Reads every image, mask and weight; the status is 1 when one is damaged or missing.
     """
     from medloop.cli.progress import Bar
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.workspace import open_store
     from medloop.store.doctor import examine
 
-    with Workspace.open(folder) as workspace, Bar("Reading") as bar:
-        found = examine(workspace.store, sweep=sweep, report=bar.move)
+    with closing(open_store(folder)) as store, Bar("Reading") as bar:
+        found = examine(store, sweep=sweep, report=bar.move)
     if as_json:
         print_json({"ok": found.ok, **vars(found)})
     else:
@@ -106,11 +107,11 @@ def backup(
     The copy is complete or absent, and holds one moment of the project.
     """
     from medloop.cli.progress import Bar
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.workspace import open_store
     from medloop.store.backup import back_up_project
 
-    with Workspace.open(folder) as workspace, Bar("Copying") as bar:
-        done = back_up_project(workspace.store, out, report=bar.move)
+    with closing(open_store(folder)) as store, Bar("Copying") as bar:
+        done = back_up_project(store, out, report=bar.move)
     for line in done.missing:
         say(f"not in the backup: {line}")
     if as_json:

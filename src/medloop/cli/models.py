@@ -60,8 +60,6 @@ def _choose(workspace: "Workspace", number: int | None) -> None:
 
 
 def _row(line: "ModelLine") -> tuple[int, int, str, str, str]:
-    from medloop.loop.model_lines import score_words
-
-    score = "not evaluated" if line.score is None else f"{line.score_split} {score_words(line.score, line.low, line.high)}"
+    score = "not evaluated" if line.score is None else f"{line.score_split} {line.score:.3f} ({line.interval_words})"
     why = f"{line.note}{'; the same annotations as an older model' if line.nothing_new else ''}"
     return line.index, line.learned, score, ("pinned" if line.pinned else "yes") if line.live else "", why

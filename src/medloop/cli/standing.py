@@ -161,8 +161,8 @@ def _model(found: Standing) -> str:
     if found.model is None:
         return "none yet"
     scores = "; ".join(f"{p.split} {p.metric} {p.mean:.3f} ({interval_words(p)})" for p in found.evaluations)
-    learned = f", learned from {found.evaluations[0].labelled_cases} cases" if found.evaluations else ""
-    return f"{found.model['index']}{learned}{'; ' if scores else ''}{scores}"
+    learned = next((f", learned from {line.cases} cases" for line in found.models if line.live), "")
+    return f"{found.model['index']}{learned}; {scores or 'not evaluated'}"
 
 
 def _choices(found: Standing) -> list[str]:

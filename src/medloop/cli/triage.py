@@ -98,10 +98,8 @@ def _print_triage(found: "Triage") -> None:
     counts = {decision: sum(c.decision == decision for c in found.cases) for decision in ("accept", "review", "second expert")}
     typer.echo("; ".join(f"{decision}: {count}" for decision, count in counts.items()))
     accept = found.accept
-    typer.echo(
-        f"on {accept.patients} evaluated patients ({_splits(found)}): {accept.coverage:.0%} accepted, "
-        f"{accept.accepted_loss:.1%} of these below {found.good:g}"
-    )
+    below = f", {accept.accepted_loss:.1%} of these below {found.good:g}" if accept.coverage > 0 else ""
+    typer.echo(f"on {accept.patients} evaluated patients ({_splits(found)}): {accept.coverage:.0%} accepted{below}")
     if found.unpredicted:
         say(f"{found.unpredicted} cases have no prediction of model {found.model_index}; medloop predict makes them")
 

@@ -69,6 +69,12 @@ RESERVED = frozenset(
 _JOINERS = re.compile("(?<=[^\x00-\x7f\u200c\u200d])[\u200c\u200d](?=[^\x00-\x7f\u200c\u200d])")
 """The invisible joiners that Persian and Indic names are written with; elsewhere they would only make doubles."""
 
+_LOOK_ALIKE = str.maketrans("аеіјкмнорстухѕԁԛԝӏһοαινκρτυχειıʟ‐‑‒–—−", "aeijkmhopctyxsdqwlhoaivkptuxeiil------")
+"""Cyrillic and Greek letters, after case folding, and dashes that a reader takes for these; looked at for reserved names only.
+
+Source: Unicode Technical Standard 39 (confusables), the letters of the reserved names.
+"""
+
 _LIKE_AN_ID = re.compile(r"(annotator|worker|inline|cli|job|project)-")
 
 
@@ -83,14 +89,24 @@ def checked_name(name: str, *, program: bool = False) -> str:
         InputError: Empty, over-long, with characters that do not print, or reserved.
     """
     cleaned = unicodedata.normalize("NFC", name).strip()
-    if not cleaned or len(cleaned) > MAX_NAME or not _JOINERS.sub("", cleaned).isprintable():
+    if not cleaned or len(cleaned) > MAX_NAME or not is_written(cleaned):
         raise InputError(f"A name has 1 to {MAX_NAME} printable characters, got {len(cleaned)}", remedy="choose another name")
     if not program and is_reserved(cleaned):
         raise InputError(f"The name {cleaned!r} is kept for medloop itself, so that the audit can be trusted", remedy="choose another name")
     return cleaned
 
 
+def is_written(text: str) -> bool:
+    """Whether every character prints, or joins letters of scripts that are written with joiners."""
+    return _JOINERS.sub("", text).isprintable()
+
+
+def one_line(text: str) -> str:
+    """A free text as a single line that every terminal and table shows as it is: what does not print becomes a space."""
+    return " ".join("".join(c if c.isprintable() or c in "\u200c\u200d" else " " for c in composed(text)).split())
+
+
 def is_reserved(name: str) -> bool:
-    """Whether only medloop's own parts may be called so."""
-    plain = unicodedata.normalize("NFKC", name).casefold().strip()
+    """Whether only medloop's own parts may be called so, also when written with letters that look the same."""
+    plain = unicodedata.normalize("NFKC", name).casefold().strip().translate(_LOOK_ALIKE)
     return plain in RESERVED or _LIKE_AN_ID.match(plain) is not None

@@ -18,6 +18,9 @@ Summed: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "clas
 SettingValue: TypeAlias = str | int | float | bool
 Applies: TypeAlias = Literal["at once", "next query", "next training", "next import", "never"]
 
+MAX_TEXT = 100
+"""Longest text of a setting, in characters; also the most that a message repeats."""
+
 ALREADY_MADE = "is decided when a project is made"
 
 
@@ -67,17 +70,19 @@ class Setting:
         fits = type(value) is self.kind or (self.kind is float and type(value) is int)
         if not fits:
             raise SettingError(f"{name} must be {_KINDS[self.kind]}, got {value!r}")
+        if isinstance(value, str) and len(value) > MAX_TEXT:
+            raise SettingError(f"{name} may have {MAX_TEXT} characters, got {len(value)}")
         if self.choices and value not in self.choices:
             raise SettingError(f"{name} must be one of {', '.join(self.choices)}, got {value!r}")
         if isinstance(value, int | float) and not self.low <= value <= self.high:
-            raise SettingError(f"{name} must lie between {self.low:g} and {self.high:g}, got {value:g}")
+            raise SettingError(f"{name} must lie between {self.low:.15g} and {self.high:.15g}, got {_briefly(value)}")
 
     @staticmethod
     def write(value: SettingValue) -> str:
         """A value as `parse` reads it back."""
         if isinstance(value, bool):
             return "yes" if value else "no"
-        return f"{value:g}" if isinstance(value, float) else str(value)
+        return (f"{value:g}" if float(f"{value:g}") == value else repr(value)) if isinstance(value, float) else str(value)
 
     def parse(self, text: str) -> SettingValue:
         """The value written as text, as on a command line.
@@ -88,9 +93,18 @@ class Setting:
         try:
             value: SettingValue = _PARSERS[self.kind](text.strip())
         except ValueError:
-            raise SettingError(f"{self.name} must be {_KINDS[self.kind]}, got {text!r}") from None
+            raise SettingError(f"{self.name} must be {_KINDS[self.kind]}, got {_shortened(text)!r}") from None
         self.check(value)
         return value
+
+
+def _briefly(value: int | float) -> str:
+    """A number in words; a whole number may have more digits than any float can take."""
+    return f"{value:.15g}" if isinstance(value, float) or abs(value) < 10**15 else f"a number of {value.bit_length()} bits"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
 
 
 def _truth(text: str) -> bool:
@@ -206,6 +220,9 @@ def check_settings(settings: ProjectSettings) -> None:
     """
     for name, declared in SETTINGS.items():
         declared.check(getattr(settings, name))
+    held_out = settings.validation_fraction + settings.test_fraction
+    if held_out >= 1:
+        raise SettingError(f"validation_fraction and test_fraction must leave cases to train, got {held_out:.15g} together")
 
 
 def setting_named(name: str) -> Setting:
@@ -232,8 +249,12 @@ def changed_settings(settings: ProjectSettings, changes: Mapping[str, SettingVal
     Raises:
         SettingError: An unknown name, a value outside its range, or one that cannot change any more.
     """
+    given: dict[str, str] = {}
     for name, value in changes.items():
         declared = setting_named(name)
+        if declared.name in given:
+            raise SettingError(f"{declared.name} must be given once, got {given[declared.name]!r} and {name!r}", remedy="keep one of them")
+        given[declared.name] = name
         declared.check(value)
         if not making and declared.applies == "never" and value != getattr(settings, declared.name):
             remedy = f"keep it at {declared.write(getattr(settings, declared.name))}, or make a new project"

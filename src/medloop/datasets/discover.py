@@ -10,6 +10,7 @@ from medloop.datasets.files import Root, image_files
 from medloop.datasets.folder import MASK_FOLDERS, holds_images, open_folder
 from medloop.datasets.msd import open_msd
 from medloop.datasets.nnunet import looks_like_nnunet, open_nnunet
+from medloop.datasets.patients import alike_notes
 from medloop.datasets.rows import LIST_NAMES, open_rows
 from medloop.datasets.series import holds_dicom, open_dicom
 from medloop.datasets.table import read_table
@@ -42,7 +43,8 @@ def open_dataset(source: Path, *, fmt: str = "auto", patient_pattern: str | None
     layout = detect_format(source) if fmt == "auto" else fmt
     dataset = _opened(source, layout, patient_pattern, masks)
     damaged = _damaged_lists(Root.of(source)) if source.is_dir() and layout in ("folder", "dicom") else ()
-    return replace(dataset, refused=(*dataset.refused, *damaged))
+    notes = (*dataset.notes, *alike_notes(case.patient for case in dataset.cases))
+    return replace(dataset, refused=(*dataset.refused, *damaged), masks=masks, notes=notes)
 
 
 def _opened(source: Path, layout: str, patient_pattern: str | None, masks: MaskReading) -> Dataset:

@@ -20,6 +20,8 @@ from medloop.images.notes import grouped_notes
 TABLE_COLUMNS = ("patient_id", "split", "pixel_size_mm", "annotator", "annotated_at", "effort_seconds", "untouched_proposal")
 """Columns of the table beside every export, after the file's name; an import reads them back."""
 
+_SHOWN_NAMES = 20
+
 _SHEARED = "its voxel axes are not at right angles (a tilted gantry or a shear), which ITK and nnU-Net refuse"
 
 
@@ -88,6 +90,7 @@ class ExportTally:
     remarks: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     rows: list[list[str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    renamed: list[tuple[str, str]] = field(default_factory=list)
 
     def take(self, case: ExportCase, *, plain: bool = False) -> tuple[ExportCase, str]:
         """The case as it is to be written, and its file name; counts it.
@@ -102,7 +105,10 @@ class ExportTally:
         self.answers += case.mask is not None or case.tag is not None
         self.channels = max(self.channels, case.image.channels)
         self.channel_names.append(named_channels(case.source, case.image.channels))
-        return self._readable(case, plain), self.names.of(case.name)
+        name = self.names.of(case.name)
+        if name != case.name:
+            self.renamed.append((case.name, name))
+        return self._readable(case, plain), name
 
     def _readable(self, case: ExportCase, plain: bool) -> ExportCase:
         sheared, header = is_sheared(case.image.grid), header_trouble(case.source, case.image.grid)
@@ -136,7 +142,16 @@ class ExportTally:
         """
         if self.cases == 0:
             raise InputError("An export needs at least one case, got none", remedy="import cases first")
-        return Exported(folder, self.cases, self.answers, (*(str(note) for note in grouped_notes(self.remarks)), *self.notes))
+        notes = (*(str(note) for note in grouped_notes(self.remarks)), *self.notes, *_renamed(self.renamed))
+        return Exported(folder, self.cases, self.answers, notes)
+
+
+def _renamed(pairs: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Cases whose names cannot be file names on every system, with the names they have in the export."""
+    if not pairs:
+        return ()
+    shown = ", ".join(f"{name!r} is {other!r}" for name, other in pairs[:_SHOWN_NAMES]) + (", …" if len(pairs) > _SHOWN_NAMES else "")
+    return (f"names that no file can have on every system are changed ({len(pairs)} of them): {shown}",)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ refused. An `index.csv` may add patients (`patient`, `group_id`, …), splits an
 """
 
 from collections import Counter
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from medloop.core.errors import FormatError
@@ -14,6 +15,7 @@ from medloop.datasets.files import Root, image_files, split_suffix
 from medloop.datasets.index import add_index
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
+from medloop.datasets.unread import unread_files
 
 MASK_FOLDERS = ("labels", "masks", "annotations", "segmentations")
 _WORDS = ("mask", "seg", "segmentation", "label", "labels", "annotation", "gt")
@@ -40,10 +42,12 @@ def open_folder(folder: Path, *, patient_pattern: str | None = None, masks: Mask
         raise FormatError(f"{folder.name}: needs image files in images/ or in the folder itself, got none", remedy="choose another folder")
     cases.refused += refused
     answers = _masks(root, cases, mask_folder)
+    taken: dict[str, Path] = {}
     for path, name in _names(root, files, images).items():
-        cases.add(CaseSource(name, "", (path,), mask=_take(answers, path, root, images)), root.label(path))
-    for path in answers.values():
-        cases.refuse(root.label(path), "a mask needs an image of the same name", "none", "restore the image or drop the mask")
+        mask = _take(answers, path, root, images)
+        taken |= {_key(path, root.folder / images): mask} if mask else {}
+        cases.add(CaseSource(name, "", (path,), mask=mask), root.label(path))
+    _refuse_open(root, cases, answers, taken)
     notes = add_index(root, cases, "index.csv", images)
     return Dataset(
         format="folder",
@@ -63,24 +67,20 @@ def holds_images(root: Root) -> bool:
 
 
 def _images(root: Root, images: str) -> tuple[list[Path], list[Refusal]]:
-    """Images below images/; in the folder itself only its own, where other files are no fault."""
+    """Images below images/; in the folder itself only its own, where tables and texts are no fault."""
     files, refused = image_files(root, images)
     if images != ".":
-        return files, refused
+        return files, refused + _beside(root, {images.lower(), *MASK_FOLDERS})
     own = [p for p in files if p.parent == root.folder]
-    deeper = Counter(root.label(p.parent) for p in files if p.parent != root.folder)
     named = [r for r in refused if "/" not in r.file and split_suffix(r.file)[1]]
-    return own, named + [_unread(place, count) for place, count in deeper.items() if not _is_mask_folder(place)]
+    return own, named + _beside(root, set(MASK_FOLDERS), own)
 
 
-def _unread(place: str, count: int) -> Refusal:
-    return Refusal(
-        f"{place}/", f"images lie in images/ or in the folder itself, {count} here are not read", "", "move them, or import that folder too"
-    )
-
-
-def _is_mask_folder(place: str) -> bool:
-    return place.split("/")[0].lower() in MASK_FOLDERS
+def _beside(root: Root, folders: Container[str], own: Sequence[Path] = ()) -> list[Refusal]:
+    """Lines for the image files that lie in none of the folders that are read."""
+    files = [path for path in root.files() if path.relative_to(root.folder).parts[0].lower() not in folders]
+    rule = "images lie in images/" if not own else "images of one layout lie in images/ or in the folder itself"
+    return unread_files(root, sorted(set(files) - set(own)), rule, "move them, or import that folder too")
 
 
 def _key(path: Path, start: Path) -> str:
@@ -113,6 +113,16 @@ def _take(answers: dict[str, Path], image: Path, root: Root, images: str) -> Pat
         return answers.pop(key)
     ended = next((key + ending for ending in _MASK_ENDINGS if key + ending in answers), None)
     return answers.pop(ended) if ended else None
+
+
+def _refuse_open(root: Root, cases: CaseList, answers: dict[str, Path], taken: dict[str, Path]) -> None:
+    """Name each mask that no image took: its image has another one, or is not there."""
+    for key, path in answers.items():
+        plain = next((key.removesuffix(ending) for ending in _MASK_ENDINGS if key.removesuffix(ending) in taken), "")
+        if plain:
+            cases.refuse(root.label(path), f"an image has one mask, {root.label(taken[plain])} is read", "", "keep one of them")
+        else:
+            cases.refuse(root.label(path), "a mask needs an image of the same name", "none", "restore the image or drop the mask")
 
 
 def _names(root: Root, files: list[Path], images: str) -> dict[Path, str]:

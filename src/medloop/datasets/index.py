@@ -8,13 +8,14 @@ a lost row is a lost test split.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from medloop.core.errors import FormatError
 from medloop.core.names import composed
-from medloop.datasets.dataset import CaseSource
+from medloop.datasets.dataset import CaseSource, Refusal
 from medloop.datasets.files import Root, split_suffix
 from medloop.datasets.pairing import CaseList
-from medloop.datasets.table import COLUMNS, SPLIT_NAMES, Table, authorship, patient_in, pixel_size, read_table
+from medloop.datasets.table import COLUMNS, SPLIT_NAMES, Table, authorship, authorship_notes, patient_in, pixel_size, read_table
 
 Row = Mapping[str, str]
 
@@ -44,14 +45,21 @@ def add_index(root: Root, cases: CaseList, file: str, images: str = ".") -> tupl
     rows = _rows_of(root, cases, table, images)
     for name, case in cases.found.items():
         cases.found[name] = _with_row(case, rows[name], table, cases) if name in rows else _without_row(case, table)
-    return table.notes
+    return (*table.notes, *_unread_labels(table))
+
+
+def _unread_labels(table: Table) -> tuple[str, ...]:
+    """Columns of labels that a table beside images has: it adds to cases and labels none."""
+    unread = [table.columns[meaning] for meaning in ("label", "mask") if meaning in table.columns]
+    remedy = "import the table itself for them"
+    return (f"{table.name}: its labels are not read (column {', '.join(unread)}); {remedy}",) if unread else ()
 
 
 def _rows_of(root: Root, cases: CaseList, table: Table, images: str) -> dict[str, Row]:
     """Case name → its row."""
     places = _Places(root, cases, images)
     rows: dict[str, tuple[int, Row]] = {}
-    for line, row in enumerate(table.rows, start=2):
+    for line, row in table.numbered:
         met = places.meant(row["image"]) if row["image"] else ()
         if len(met) > 1:
             raise FormatError(
@@ -59,9 +67,7 @@ def _rows_of(root: Root, cases: CaseList, table: Table, images: str) -> dict[str
                 remedy="write each with its folder, such as p1/scan.png",
             )
         if not met:
-            cases.refuse(
-                f"{table.name} line {line}", "a row needs its image", row["image"] or "an empty cell", "correct the name or drop the row"
-            )
+            cases.refused.append(_unmet(root, f"{table.name} line {line}", row["image"]))
         elif met[0] in rows and _said(rows[met[0]][1]) != _said(row):
             raise FormatError(
                 f"{table.name}: lines {rows[met[0]][0]} and {line} say different things of {met[0]}", remedy="keep one of the two"
@@ -69,6 +75,15 @@ def _rows_of(root: Root, cases: CaseList, table: Table, images: str) -> dict[str
         else:
             rows[met[0]] = (line, row)
     return {name: row for name, (_, row) in rows.items()}
+
+
+def _unmet(root: Root, where: str, entry: str) -> Refusal:
+    """Why a row met no case: its file is none of its own, or there is no such file."""
+    path = root.entry(entry) if entry else None
+    if isinstance(path, Path) and root.find(path):
+        rule = "a row names an image of its own, this file is left out or is part of another case"
+        return Refusal(where, rule, entry, "name the case or its first file, or drop the row")
+    return Refusal(where, "a row needs its image", entry or "an empty cell", "correct the name or drop the row")
 
 
 class _Places:
@@ -132,5 +147,5 @@ def _with_row(case: CaseSource, row: Row, table: Table, cases: CaseList) -> Case
         annotated_at=made.at,
         effort_seconds=made.seconds,
         untouched=made.untouched,
-        notes=(*case.notes, *notes),
+        notes=(*case.notes, *notes, *authorship_notes(table, row)),
     )

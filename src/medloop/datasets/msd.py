@@ -4,6 +4,7 @@ The list in dataset.json rules. Entries may carry `./`, name another suffix than
 alone; several channels are one 4D NIfTI.
 """
 
+from collections.abc import Container
 from pathlib import Path
 
 from medloop.core.names import composed
@@ -39,7 +40,9 @@ def open_msd(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
     labels = read_labels(description)
     cases = CaseList(patient_rule(patient_pattern), list(labels.refused))
     entries = [(entry, split) for key, split in _LISTS for entry in read_entries(description, key)] or _scanned(root)
-    met = {_add_entry(root, cases, entry, split) for entry, split in entries}
+    met: set[Path] = set()
+    for entry, split in entries:
+        met |= _add_entry(root, cases, entry, split, met)
     _refuse_unlisted(root, cases, met)
     notes = add_index(root, cases, SIDECAR)
     return Dataset(
@@ -66,18 +69,20 @@ def present(root: Root, entry: str) -> Path | Refusal:
     return Refusal(root.label(path), "a file named in dataset.json must exist", "nothing there", "restore it or drop the entry")
 
 
-def _add_entry(root: Root, cases: CaseList, entry: Entry, split: Split | None) -> Path | None:
+def _add_entry(root: Root, cases: CaseList, entry: Entry, split: Split | None, met: Container[Path]) -> set[Path]:
+    """Add what an entry names; the files of it that are there."""
     found = present(root, entry.image)
+    answer = present(root, entry.label) if entry.label is not None else None
     if isinstance(found, Refusal):
         cases.refused.append(found)
-        return None
-    answer = present(root, entry.label) if entry.label is not None else None
-    if isinstance(answer, Refusal):
+    elif isinstance(answer, Refusal):
         cases.refused.append(answer)
+    elif found in met:
+        cases.refuse(root.label(found), "an image is listed once in dataset.json, its first entry is read", "", "keep the right one")
     else:
         name, kept = split_suffix(found.name)[0], split if answer is not None else None
         cases.add(CaseSource(name, entry.patient[:200], (found,), mask=answer, split=kept), root.label(found))
-    return found
+    return {one for one in (found, answer) if isinstance(one, Path)}
 
 
 def _scanned(root: Root) -> list[tuple[Entry, Split | None]]:
@@ -87,10 +92,16 @@ def _scanned(root: Root) -> list[tuple[Entry, Split | None]]:
     return [(entry, None) for entry in (*training, *(Entry(root.label(p)) for p in image_files(root, "imagesTs")[0]))]
 
 
-def _refuse_unlisted(root: Root, cases: CaseList, met: set[Path | None]) -> None:
-    for folder in ("imagesTr", "imagesTs"):
+def _refuse_unlisted(root: Root, cases: CaseList, met: set[Path]) -> None:
+    """Name the images, and the masks, that no list names: they are not read."""
+    rules = {
+        "images": ("an image must be listed in dataset.json", "add it to `training` or `test`"),
+        "labels": ("a mask must be listed in dataset.json with its image", "add it to the entry of its image as `label`"),
+    }
+    for folder in ("imagesTr", "imagesTs", "labelsTr", "labelsTs"):
         files, refused = image_files(root, folder)
         cases.refused += refused
         for path in files:
             if path not in met:
-                cases.refuse(root.label(path), "an image must be listed in dataset.json", "", "add it to `training` or `test`")
+                rule, remedy = rules[folder[:-2]]
+                cases.refuse(root.label(path), rule, "", remedy)

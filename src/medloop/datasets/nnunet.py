@@ -78,8 +78,28 @@ def _ending(description: Json) -> str:
 def _add_part(root: Root, cases: CaseList, part: str, split: Split | None, channels: int, ending: str) -> None:
     images, refused = image_files(root, f"images{part}")
     answers, faults = image_files(root, f"labels{part}")
-    masks = {composed(split_suffix(p.name)[0]): p for p in answers}
     cases.refused += refused + faults
+    masks = _masks(root, cases, answers, ending)
+    for name, by_channel in _channels(root, cases, images, ending).items():
+        _add_case(root, cases, name, by_channel, masks.pop(name, None), split, channels)
+    for path in masks.values():
+        cases.refuse(root.label(path), "a mask needs an image of the same name", "none", "restore the image or drop the mask")
+
+
+def _masks(root: Root, cases: CaseList, files: list[Path], ending: str) -> dict[str, Path]:
+    """Case name → its mask; of two masks the one that ends as dataset.json says counts, and the other is named."""
+    masks: dict[str, Path] = {}
+    for path in sorted(files, key=lambda path: split_suffix(path.name)[1].lower() != ending):
+        name = composed(split_suffix(path.name)[0])
+        if name in masks:
+            cases.refuse(root.label(path), f"an image has one mask, {root.label(masks[name])} is read", "", "keep one of them")
+        else:
+            masks[name] = path
+    return masks
+
+
+def _channels(root: Root, cases: CaseList, images: list[Path], ending: str) -> dict[str, dict[int, Path]]:
+    """Case name → its files by channel; a file that is none, or is there twice, is named."""
     files: dict[str, dict[int, Path]] = defaultdict(dict)
     for path in images:
         stem, suffix = split_suffix(composed(path.name))
@@ -88,12 +108,12 @@ def _add_part(root: Root, cases: CaseList, part: str, split: Split | None, chann
             cases.refuse(root.label(path), f"files end in {ending} as dataset.json says", suffix)
         elif not match:
             cases.refuse(root.label(path), "an image is named CASE_0000, CASE_0001, … by channel", path.name, "rename it")
+        elif (number := int(match.group(2))) in files[match.group(1)]:
+            other = root.label(files[match.group(1)][number])
+            cases.refuse(root.label(path), f"a channel of a case has one file, {other} is read", "", "rename or remove one of them")
         else:
-            files[match.group(1)][int(match.group(2))] = path
-    for name, by_channel in files.items():
-        _add_case(root, cases, name, by_channel, masks.pop(name, None), split, channels)
-    for path in masks.values():
-        cases.refuse(root.label(path), "a mask needs an image of the same name", "none", "restore the image or drop the mask")
+            files[match.group(1)][number] = path
+    return files
 
 
 def _add_case(

@@ -1,12 +1,16 @@
 """Which patient a case belongs to: a pattern that was asked for, else what the source says, else what its name tells."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from medloop.core.errors import SettingError
+from medloop.core.names import composed, folded
 
 PATIENT_PATTERN = r"^(.*?)[_-](frame|ed|es|t|time|visit|v)\d+$"
 """Default rule: `patient001_frame01` and `patient001_frame12` are one patient; other names stand for themselves."""
+
+_SHOWN = 5
 
 UNMATCHED = "the patient pattern does not match its name"
 
@@ -45,7 +49,7 @@ def patient_rule(pattern: str | None) -> PatientRule:
 
 
 def patient_of(name: str, said: str, rule: PatientRule) -> str:
-    """The patient of a case.
+    """The patient of a case, in composed form: one spelling, one person.
 
     Args:
         name: The case's.
@@ -53,5 +57,17 @@ def patient_of(name: str, said: str, rule: PatientRule) -> str:
         rule: For its name.
     """
     if rule.given:
-        return rule.caught(name) or said or name
-    return said or rule.caught(name) or name
+        return composed(rule.caught(name) or said or name)
+    return composed(said or rule.caught(name) or name)
+
+
+def alike_notes(patients: Iterable[str]) -> tuple[str, ...]:
+    """Patients whose ids differ in letter case or spaces only: they count as different people, which has to be said."""
+    spelled: dict[str, dict[str, None]] = {}
+    for patient in patients:
+        spelled.setdefault(" ".join(folded(patient).split()), {})[patient] = None
+    alike = [" and ".join(map(repr, ids)) for ids in spelled.values() if len(ids) > 1]
+    if not alike:
+        return ()
+    shown = ", ".join(alike[:_SHOWN]) + (f" and {len(alike) - _SHOWN} more" if len(alike) > _SHOWN else "")
+    return (f"patients whose ids differ in letter case or spaces only count as different people: {shown}; correct them if they are one",)

@@ -8,15 +8,18 @@ from medloop.core.errors import FormatError, NotFoundError
 from medloop.core.names import composed, natural_key
 from medloop.core.records import TaskKind
 from medloop.datasets.dataset import CaseSource, Dataset, MaskReading, Refusal
-from medloop.datasets.files import Root, split_suffix
+from medloop.datasets.files import IMAGE_SUFFIXES, Root, split_suffix
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
-from medloop.datasets.table import COLUMNS, SPLIT_NAMES, Table, authorship, patient_in, pixel_size, read_table
+from medloop.datasets.series import header_patient, is_dicom
+from medloop.datasets.table import COLUMNS, SPLIT_NAMES, Table, authorship, authorship_notes, patient_in, pixel_size, read_table
 
 LIST_NAMES = ("labels.csv", "index.csv", "data.csv", "dataset.csv", "train.csv")
 _IMAGE_PLACES = ("", "images/")
 _MASK_PLACES = ("masks/", "labels/", "annotations/", "segmentations/", "")
 """The list's own folder comes last: there lies an image of the same name."""
+
+_PLACES = {"image": _IMAGE_PLACES, "mask": _MASK_PLACES}
 
 MAX_CLASSES = 255
 MAX_CLASS_NAME = 100
@@ -44,12 +47,18 @@ def open_rows(source: Path, *, patient_pattern: str | None = None, masks: MaskRe
         if other != root.folder / path.name and not other.name.startswith("."):
             cases.refuse(other.name, f"a source is one list, {path.name} is read", "", "put both into one, or import this one by its path")
     names = _names(table)
-    for number, row in enumerate(table.rows, start=2):
+    met: dict[Path, int] = {}
+    for number, row in table.numbered:
         case = _case(root, table, row, number, names)
         if isinstance(case, Refusal):
             cases.refused.append(case)
+        elif first := met.get(case.images[0]):
+            _refuse_repeated(cases, table, first, number, row)
         else:
+            met[case.images[0]] = number
             cases.add(case, f"{path.name} line {number}")
+    if source.is_dir():  # a list named by its path may be one of several over the same images
+        _refuse_unlisted(root, cases, table)
     classes = tuple(sorted({case.tag for case in cases.sorted() if case.tag is not None}, key=natural_key))
     if len(classes) > MAX_CLASSES:
         raise FormatError(
@@ -65,8 +74,39 @@ def open_rows(source: Path, *, patient_pattern: str | None = None, masks: MaskRe
         cases=cases.sorted(),
         refused=tuple(cases.refused),
         masks=masks,
-        notes=table.notes,
+        notes=(*table.notes, *_unread_classes(table)),
     )
+
+
+def _refuse_repeated(cases: CaseList, table: Table, first: int, number: int, row: Mapping[str, str]) -> None:
+    """Name a row whose image an earlier one lists.
+
+    Raises:
+        FormatError: The two say different things.
+    """
+    earlier = dict(table.numbered)[first]
+    if any(row[meaning] != earlier[meaning] for meaning in row if meaning != "image"):
+        raise FormatError(f"{table.name}: lines {first} and {number} say different things of {row['image']}", remedy="keep one of the two")
+    cases.refuse(f"{table.name} line {number}", f"an image is listed once, line {first} says the same", "", "drop one of the two")
+
+
+def _refuse_unlisted(root: Root, cases: CaseList, table: Table) -> None:
+    """Name the images and masks beside a list, in the usual folders or in its own, that no row names."""
+    listed = {_listed(root, row[column], "", places) for row in table.rows for column, places in _PLACES.items() if row.get(column)}
+    folders = ["images", *(place.rstrip("/") for place in _MASK_PLACES if place and "mask" in table.columns)]
+    beside = [path for folder in folders for path in root.files(folder)] + [p for p in root.files() if p.parent == root.folder]
+    unlisted = [path for path in dict.fromkeys(beside) if _is_image(path) and path not in listed]
+    if unlisted:
+        shown = ", ".join(root.label(path) for path in unlisted[:5]) + (", …" if len(unlisted) > 5 else "")
+        rule = f"files beside it are read where a row names them, {len(unlisted)} have none"
+        cases.refuse(table.name, rule, shown, "add rows for them, with an empty label where there is none")
+
+
+def _unread_classes(table: Table) -> tuple[str, ...]:
+    """A column of classes beside one of masks."""
+    if not {"mask", "label"} <= set(table.columns):
+        return ()
+    return (f"{table.name}: column {table.columns['label']} is not read, as the masks in column {table.columns['mask']} are the labels",)
 
 
 def list_file(source: Path) -> Path:
@@ -127,6 +167,10 @@ def _case(root: Root, table: Table, row: Mapping[str, str], number: int, names: 
     split = SPLIT_NAMES.get(row.get("split", "").lower())
     size = pixel_size(row.get("pixel_mm", ""))
     patient, notes = patient_in(table, row)
+    if not patient and not split_suffix(image.name)[1]:
+        patient, said = header_patient(image)
+        notes += said
+    notes += authorship_notes(table, row)
     name, stratum, made = names[row["image"]], row.get("stratum", ""), authorship(row)
     return CaseSource(
         name, patient, (image,), mask, tag, split, stratum, size, made.annotator, made.at, made.seconds, made.untouched, notes=notes
@@ -155,4 +199,26 @@ def _listed(root: Root, entry: str, where: str, places: Sequence[str]) -> Path |
             return Refusal(where, path.rule, path.value, path.remedy)
         if found := root.find(path):
             return found
+        if places is _IMAGE_PLACES and _is_series(root, path):
+            return path
+        if found := _with_suffix(root, path):
+            return found
     return Refusal(where, "a listed file must exist", entry[:80], "restore it or drop the line")
+
+
+def _is_image(path: Path) -> bool:
+    return bool(split_suffix(path.name)[1]) or path.suffix.lower() == ".dcm"
+
+
+def _is_series(root: Root, path: Path) -> bool:
+    """Whether a listed path is a folder within the source with DICOM files right in it."""
+    try:
+        return root.holds(path) and path.is_dir() and any(p.is_file() and is_dicom(p) for p in path.iterdir())
+    except OSError:
+        return False
+
+
+def _with_suffix(root: Root, path: Path) -> Path | None:
+    """The only image that is called so and has a suffix: lists often leave it out."""
+    found = [at for suffix in (*IMAGE_SUFFIXES, ".dcm") if (at := root.find(path.with_name(path.name + suffix)))] if path.name else []
+    return found[0] if len(found) == 1 else None

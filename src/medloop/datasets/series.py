@@ -18,6 +18,7 @@ from medloop.datasets.files import LINK_REMEDY, LINK_RULE, Root
 from medloop.datasets.index import add_index
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
+from medloop.datasets.unread import unread_files
 
 if TYPE_CHECKING:
     from medloop.images.dicom_series import SeriesFiles
@@ -41,7 +42,16 @@ def open_dicom(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
     cases = CaseList(patient_rule(patient_pattern))
     files, refused = root.walk()
     cases.refused += refused
-    _add_series(root, cases, [path for path in files if _is_ours(root, cases, path)])
+    named = len(cases.refused)
+    ours = [path for path in files if _is_ours(root, cases, path)]
+    met = {*(root.label(path) for path in ours), *(refusal.file for refusal in cases.refused[named:])}
+    cases.refused += unread_files(
+        root,
+        [p for p in files if root.label(p) not in met],
+        "a DICOM source is read for its series",
+        "import them from a folder of their own",
+    )
+    _add_series(root, cases, ours)
     notes = add_index(root, cases, "index.csv")
     found = cases.sorted()
     if not found and not cases.refused:
@@ -107,6 +117,22 @@ def _patient(series: "SeriesFiles", folder: str, name: str) -> tuple[str, tuple[
         return series.patient, ()
     what = "its first folder" if folder else "its study" if series.patient else "its folder"
     return folder or series.patient or name, (f"the header names no patient (PatientID is empty or a placeholder); {what} stands for one",)
+
+
+def header_patient(path: Path) -> tuple[str, tuple[str, ...]]:
+    """The patient whom DICOM headers name, for a file or a series' folder that a list names; "" for what is no DICOM.
+
+    Args:
+        path: One file, or the folder of one series.
+    """
+    files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")) if path.is_dir() else [path]
+    files = [file for file in files if is_dicom(file)]
+    if not files:
+        return "", ()
+    from medloop.images.dicom import list_series
+
+    series = list_series(files).series
+    return _patient(series[0], "", "") if series else ("", ())
 
 
 def _place(paths: Sequence[Path]) -> Path:

@@ -59,12 +59,19 @@ class Table:
         columns: Meaning → column header, for the meanings that were found.
         rows: Cells by meaning; every row has every found meaning.
         unused: Column headers whose meaning is not known, or is another column's already.
+        lines: Where each row ends in the file, counted from 1 as an editor does.
     """
 
     name: str
     columns: Mapping[str, str]
     rows: Sequence[Mapping[str, str]]
     unused: tuple[str, ...] = ()
+    lines: tuple[int, ...] = ()
+
+    @property
+    def numbered(self) -> tuple[tuple[int, Mapping[str, str]], ...]:
+        """Every row with its line in the file."""
+        return tuple(zip(self.lines, self.rows, strict=True))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -83,16 +90,19 @@ def read_table(path: Path) -> Table:
     """
     lines = io.StringIO(read_list(path), newline="")
     try:
-        rows = list(csv.reader(lines, delimiter=_delimiter(lines)))
+        reader = csv.reader(lines, delimiter=_delimiter(lines))
+        numbered = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise FormatError(f"{path.name}: must be a table of comma-separated values ({error})", remedy="save it again as CSV") from None
-    if not rows or not any(cell.strip() for cell in rows[0]):
+    if not numbered or not any(cell.strip() for cell in numbered[0][1]):
         raise FormatError(f"{path.name}: needs a header line, got an empty one", remedy="name the columns, such as image,label,patient")
-    header = [cell.strip() for cell in rows[0]]
+    header = [cell.strip() for cell in numbered[0][1]]
     places = _places(header)
-    cells = [{meaning: _cell(row, at) for meaning, at in places.items()} for row in rows[1:] if any(row)]
+    filled = [(line, row) for line, row in numbered[1:] if any(cell.strip() for cell in row)]
+    cells = [{meaning: _cell(row, at) for meaning, at in places.items()} for _, row in filled]
     unused = tuple(cell for at, cell in enumerate(header) if cell and at not in places.values())
-    return Table(path.name, {meaning: header[at] for meaning, at in places.items()}, cells, unused)
+    lines_of = tuple(line for line, _ in filled)
+    return Table(path.name, {meaning: header[at] for meaning, at in places.items()}, cells, unused, lines_of)
 
 
 def _cell(row: Sequence[str], at: int) -> str:
@@ -174,18 +184,49 @@ def _share(cell: str) -> float:
     return value if 0 <= value <= 1 else 1.0
 
 
-def _time(cell: str) -> str | None:
+def authorship_notes(table: Table, row: Mapping[str, str]) -> tuple[str, ...]:
+    """Cells about a label's making that are not valid and therefore not kept."""
+    faults = (
+        ("annotated_at", _time, "no time such as 2026-03-12T14:05:00 (ISO 8601)"),
+        ("effort_seconds", _seconds_or_none, "no number of seconds within a day"),
+    )
+    future = (
+        (f"its {table.columns['annotated_at']} in {table.name} lies in the future; the time of the import is kept",)
+        if _is_ahead(row.get("annotated_at", ""))
+        else ()
+    )
+    return future + tuple(
+        f"its {table.columns[meaning]} in {table.name} is {cell[:40]!r}, {fault}; it is not kept"
+        for meaning, read, fault in faults
+        if (cell := row.get(meaning, "")) and read(cell) is None
+    )
+
+
+def _is_ahead(cell: str) -> bool:
+    at = _moment(cell)
+    return at is not None and at > datetime.now(UTC)
+
+
+def _moment(cell: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(cell)
-    except ValueError:
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return min(at.astimezone(UTC), datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _time(cell: str) -> str | None:
+    at = _moment(cell)
+    return None if at is None else min(at, datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _seconds(cell: str) -> float:
+    return _seconds_or_none(cell) or 0.0
+
+
+def _seconds_or_none(cell: str) -> float | None:
     try:
         value = float(cell)
     except ValueError:
-        return 0.0
-    return value if 0 <= value <= MAX_EFFORT_SECONDS else 0.0
+        return None
+    return value if 0 <= value <= MAX_EFFORT_SECONDS else None

@@ -49,6 +49,9 @@ class DicomReader:
         return read_series(path)
 
 
+_SHOWN_FILES = 8
+
+
 def list_series(place: Path | Sequence[Path]) -> SeriesListing:
     """The cases among DICOM files, over all their folders, and why other files are none; headers are read in the limited process.
 
@@ -171,6 +174,7 @@ def _check_size(found: Stack, name: str) -> None:
 def _distinct(slices: Sequence[Slice], decoded: dict[tuple[Path, int], ImageArray], name: str, notes: list[str]) -> list[Slice]:
     """One slice per place; repeated ones must be identical to be dropped."""
     kept: list[Slice] = []
+    repeated: list[tuple[str, str]] = []
     for one in slices:
         if one.position is None or not kept or one.depth - kept[-1].depth >= SAME_PLACE_MM:
             kept.append(one)
@@ -180,8 +184,19 @@ def _distinct(slices: Sequence[Slice], decoded: dict[tuple[Path, int], ImageArra
                 f"{name}: a series has one slice at a place, {_both(one, kept[-1])} share theirs",
                 remedy="split the series by time, echo or b-value",
             )
-        notes.append(f"{one.header.path.name} repeats {kept[-1].header.path.name} and is left out")
+        repeated.append((one.header.path.name, kept[-1].header.path.name))
+    notes += _repeats(repeated)
     return kept
+
+
+def _repeats(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """One note for all repeated slices, which names them."""
+    if not pairs:
+        return []
+    others = [file for file, _ in pairs[1:]]
+    named = ", ".join(others[:_SHOWN_FILES]) + (", …" if len(others) > _SHOWN_FILES else "")
+    more = f", and so are {len(others)} more that repeat others: {named}" if others else ""
+    return [f"{pairs[0][0]} repeats {pairs[0][1]} and is left out{more}"]
 
 
 def _both(one: Slice, other: Slice) -> str:

@@ -42,6 +42,8 @@ class NoteGroup:
 
     def __str__(self) -> str:
         count = len(self.cases)
+        if count == 0:
+            return self.text
         if count == 1:
             return f"{self.cases[0]}: {self.text}"
         named = ", ".join(self.cases[:_SHOWN_CASES]) + (", …" if count > _SHOWN_CASES else "")

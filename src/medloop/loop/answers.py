@@ -12,6 +12,7 @@ import numpy as np
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, InputError, LabelError, ShapeError, StateError
 from medloop.core.image import Mask
+from medloop.core.names import one_line
 from medloop.core.records import Annotation, Assignment, Case, Prediction, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.loop.drafts import own_answer, read_draft, require_open
@@ -217,12 +218,12 @@ def flag_case(workspace: Workspace, assignment_id: str, *, reason: str) -> Assig
 
 
 def checked_reason(reason: str) -> str:
-    """A reason without surrounding spaces.
+    """A reason as one line that prints.
 
     Raises:
         InputError: Empty or over-long.
     """
-    cleaned = reason.strip()
+    cleaned = one_line(reason)
     if not cleaned or len(cleaned) > MAX_REASON:
         raise InputError(f"Give a reason of 1 to {MAX_REASON} characters, got {len(cleaned)}")
     return cleaned

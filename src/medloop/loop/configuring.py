@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from medloop.core.errors import LabelError, SettingError
+from medloop.core.errors import ConflictError, LabelError, SettingError
+from medloop.core.names import composed, is_written
 from medloop.core.records import LABEL_COLOURS, Label, Project, Round, Task, new_id, now
 from medloop.core.settings import SETTINGS, ProjectSettings, SettingValue, changed_settings
 from medloop.loop.workspace import Workspace, check_project_settings, checked_labels
@@ -26,12 +27,14 @@ class TaskChange:
         added: Names of new labels, in order; they get the next values.
         renamed: Name of today → new name.
         colours: Name (after renaming and adding) → #rrggbb.
+        version: Of the task that the change was made on; None takes the one in force.
     """
 
     instructions: str | None = None
     added: Sequence[str] = ()
     renamed: Mapping[str, str] | None = None
     colours: Mapping[str, str] | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ def configure(
     Raises:
         SettingError: An unknown setting, a value outside its range, or one that cannot change any more.
         LabelError: A label that does not exist, or a name or colour that cannot be.
+        ConflictError: The task has another version than the change was made on.
     """
     with workspace.store.write(actor) as tx:
         project = tx.get(Project, workspace.project.id)
@@ -103,7 +107,18 @@ def _settings(project: Project, changes: Mapping[str, SettingValue], task: Task)
     return wanted
 
 
+def require_version(task: Task, version: int | None) -> None:
+    """Refuse a change that was made on another version of the task; None stands for any.
+
+    Raises:
+        ConflictError: Somebody was faster.
+    """
+    if version not in (None, task.version):
+        raise ConflictError(f"The task has version {task.version}, the change was made on {version}", remedy="read it again")
+
+
 def _changed_task(task: Task, change: TaskChange) -> Task:
+    require_version(task, change.version)
     labels = _coloured(_added(_renamed(task.labels, change.renamed or {}), change.added), change.colours or {})
     if labels != task.labels:
         names = checked_labels(task.kind, [label.name for label in labels])
@@ -117,13 +132,15 @@ def _changed_task(task: Task, change: TaskChange) -> Task:
 
 
 def _renamed(labels: tuple[Label, ...], names: Mapping[str, str]) -> tuple[Label, ...]:
+    names = {_named_so(old): _named_so(new) for old, new in names.items()}
     _require_labels(labels, names)
-    return tuple(replace(label, name=names.get(label.name, label.name)) for label in labels)
+    return tuple(replace(label, name=names.get(_named_so(label.name), label.name)) for label in labels)
 
 
 def _coloured(labels: tuple[Label, ...], colours: Mapping[str, str]) -> tuple[Label, ...]:
+    colours = {_named_so(name): colour for name, colour in colours.items()}
     _require_labels(labels, colours)
-    return tuple(replace(label, colour=_colour(colours.get(label.name, label.colour))) for label in labels)
+    return tuple(replace(label, colour=_colour(colours.get(_named_so(label.name), label.colour))) for label in labels)
 
 
 def _added(labels: tuple[Label, ...], names: Sequence[str]) -> tuple[Label, ...]:
@@ -134,7 +151,7 @@ def _added(labels: tuple[Label, ...], names: Sequence[str]) -> tuple[Label, ...]
 
 
 def _require_labels(labels: Sequence[Label], named: Mapping[str, str]) -> None:
-    known = [label.name for label in labels]
+    known = [_named_so(label.name) for label in labels]
     for name in named:
         if name not in known:
             raise LabelError(f"There is no label {name!r}", remedy=f"use one of {', '.join(known)}")
@@ -147,10 +164,15 @@ def _colour(text: str) -> str:
 
 
 def _text(what: str, text: str, longest: int) -> str:
-    cleaned = text.strip()
-    if not cleaned or len(cleaned) > longest:
-        raise SettingError(f"{what} has 1 to {longest} characters, got {len(cleaned)}")
+    cleaned = composed(text.strip())
+    if not 1 <= len(cleaned) <= longest or not is_written(cleaned):
+        raise SettingError(f"{what} has 1 to {longest} characters that print, got {cleaned[:longest]!r}", remedy="choose another name")
     return cleaned
+
+
+def _named_so(name: str) -> str:
+    """A label's name as it is kept."""
+    return composed(name.strip())
 
 
 def _named(what: str, before: str, after: str, applies: str = "at once") -> list[Changed]:

@@ -166,9 +166,10 @@ def _sort_cases(
 def _reason(decision: Decision, score: float, deferral: Deferral, good: float, hard: float) -> str:
     accept, second = deferral.accept, deferral.second
     if decision == "accept" and accept.above == -inf:
-        return f"{score:.3f}, and accepting everything lets through at most {accept.risk:.0%} below {good:g}"
+        return f"{score:.3f}, and accepting everything lets through at most {accept.risk:.0%} of all cases below {good:g}"
     if decision == "accept":
-        return f"{score:.3f} is above {accept.above:.3f}: accepting such cases lets through at most {accept.risk:.0%} below {good:g}"
+        share = f"at most {accept.risk:.0%} of all cases below {good:g}"
+        return f"{score:.3f} is above {accept.above:.3f}: accepting such cases lets through {share}"
     if decision == "review":
         return f"{score:.3f} is not above {accept.above:.3f}: it may well be below {good:g}"
     return f"{score:.3f} is not above {second.above:.3f}: it may well be below {hard:g}"

@@ -28,8 +28,9 @@ from medloop.loop.damage import LeftOut, sound_answers
 from medloop.loop.evaluated import shown_interval
 from medloop.loop.independence import leaning_words, leans_on_proposal
 from medloop.loop.label_versions import label_versions, labels_of_model
-from medloop.loop.predicting import is_outdated, truth_digest
+from medloop.loop.predicting import damaged_ids, digest_without, is_outdated
 from medloop.loop.proposals import predict_cases
+from medloop.loop.requalifying import qualify_again
 from medloop.loop.rounds import close_evaluated
 from medloop.loop.standing_models import choose_live
 from medloop.loop.workspace import Workspace
@@ -50,8 +51,17 @@ def run_evaluation(workspace: Workspace, control: JobControl) -> Json:
     choice = choose_live(workspace, model)
     if choice is not None:
         control.log(choice.reason)
+    _tell_quality(workspace, control)
     close_evaluated(workspace, model.id)
     return {**result, **left_out.result()}
+
+
+def _tell_quality(workspace: Workspace, control: JobControl) -> None:
+    """What the model in use predicted before its evaluation is told its quality, too."""
+    with workspace.store.read() as tx:
+        live = tx.live_model()
+    if live is not None and (changed := qualify_again(workspace, live)):
+        control.log(f"the expected quality of {changed} predictions of model {live.index} follows its evaluation")
 
 
 def bring_up_to_date(workspace: Workspace, model: Model, control: JobControl, left_out: LeftOut) -> dict[str, float]:
@@ -61,12 +71,15 @@ def bring_up_to_date(workspace: Workspace, model: Model, control: JobControl, le
     """
     result: dict[str, float] = {}
     for split in EVALUATION_SPLITS:
+        damaged = damaged_ids(workspace)
         with workspace.store.read() as tx:
-            digest, due = truth_digest(tx, split), is_outdated(tx, model, split)
+            ids, due = tx.current_annotation_ids([split]), is_outdated(tx, model, split, damaged)
         if not due:
             continue
         evaluation = evaluate(workspace, model, split, control, left_out)
+        damaged = damaged_ids(workspace)  # also those that were found just now; once they are restored, the figure is made anew
         with workspace.store.write("worker") as tx:
+            digest = digest_without(tx, ids, split, damaged)
             tx.add(_truth(model, split, evaluation, digest), verb="hold")
         if evaluation is not None:
             result[split] = evaluation.mean

@@ -77,7 +77,7 @@ def export_project(workspace: Workspace, out: Path, fmt: str, *, model: int | No
     names = [label.name for label in workspace.task.labels]
     done = _EXPORTERS[fmt](_cases(workspace, answers), out, names, regular_grid=regular_grid)
     _note(workspace, "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
-    gaps = [f"note: {gap}" for gap in label_gaps(workspace)] if workspace.task.kind == "segmentation" else []
+    gaps = [str(gap) for gap in label_gaps(workspace)] if workspace.task.kind == "segmentation" else []
     notes = (*done.notes, *gaps, *map(str, left_out.cases), *left_out_notes(workspace))
     return ExportReport(out, fmt, done.cases, notes)
 

@@ -65,10 +65,10 @@ def _fixed(stored: Iterable[Case], listed: Iterable[CaseSource]) -> dict[str, di
     fixed: dict[str, dict[Split, list[str]]] = defaultdict(lambda: defaultdict(list))
     for case in stored:
         by_name[composed(case.name)] = case
-        fixed[case.patient][case.split].append(case.name)
+        fixed[composed(case.patient)][case.split].append(case.name)
     for source in listed:
         old = by_name.get(source.name)
-        if old is not None and old.patient != source.patient:
+        if old is not None and composed(old.patient) != source.patient:
             fixed[source.patient][old.split].append(source.name)
     concerned = {source.patient for source in listed}
     return {patient: splits for patient, splits in fixed.items() if patient in concerned}

@@ -14,7 +14,7 @@ from medloop.images.encode import decode_mask
 from medloop.loop.consensus import may_lean
 from medloop.loop.drafts import base_mask
 from medloop.loop.standing import base_of, began
-from medloop.loop.touching import Edits, edits_in_force, state_of
+from medloop.loop.touching import Edits, edits_in_force, state_of, taken_in_a_label
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
 
@@ -151,16 +151,23 @@ def _edits(workspace: Workspace, step: _Step, case: Case) -> Edits:
 
 
 def _adopted(workspace: Workspace, found: Lineage, case: Case, own: Edits) -> tuple[Prediction, int] | None:
-    """The prediction that the draft was made equal to while it was open, and after how many edits in force; None for none."""
+    """The prediction that the draft was made equal to while it was open, and after how many edits in force; None for none.
+
+    Equal as a whole or, where other labels were kept, in one label.
+    """
     if not own.patches:
         return None
     with workspace.store.read() as tx:
         base = base_mask(workspace, tx, found.steps[0].assignment, case)
     for prediction in found.later:
-        if prediction.mask is not None:
-            state = state_of(base, _proposed(workspace, prediction, case))
-            if state in own.states[1:]:
-                return prediction, own.states.index(state)
+        if prediction.mask is None:
+            continue
+        proposed = _proposed(workspace, prediction, case)
+        state = state_of(base, proposed)
+        if state in own.states[1:]:
+            return prediction, own.states.index(state)
+        if (count := taken_in_a_label(base, own.patches, proposed)) is not None:
+            return prediction, count
     return None
 
 

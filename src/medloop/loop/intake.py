@@ -6,6 +6,8 @@ Reading may fail in any way: it costs the case, which is named. Only a store tha
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import numpy as np
+
 from medloop.core.errors import ConflictError, InputError, MedloopError
 from medloop.core.image import Image, Mask
 from medloop.core.names import composed
@@ -20,8 +22,8 @@ from medloop.loop.describing import request_description
 from medloop.loop.import_report import Tally
 from medloop.loop.import_splits import drawn_along, import_splits
 from medloop.loop.label_maps import label_map
-from medloop.loop.late_labels import Incoming, take_later
-from medloop.loop.mending import mend_voxels
+from medloop.loop.late_labels import Incoming, take_later, was_imported
+from medloop.loop.mending import has_voxels, mend_voxels
 from medloop.loop.predicting import follow_up
 from medloop.loop.rounds import after_answer
 from medloop.loop.source_answers import read_answer
@@ -51,6 +53,7 @@ class Intake:
             cases = tx.find(Case)
         self._cases = {composed(c.name): c for c in cases}
         self._digests = {c.source.sha256: c.name for c in cases}
+        self._voxels = {(c.voxels, c.grid.shape): c.name for c in cases}
 
     def close(self) -> None:
         """Set in motion what new cases and new annotations ask for."""
@@ -90,7 +93,7 @@ class Intake:
             InputError: Another image of this name, or the same image under another name.
         """
         known = self._cases.get(case.name)
-        if known is not None and known.source.sha256 == read.found.source.sha256:
+        if known is not None and (known.source.sha256 == read.found.source.sha256 or has_voxels(self._workspace, known, read.image)):
             return known
         if known is not None:
             what = "the project already has another image of this name"
@@ -144,6 +147,9 @@ class Intake:
         )
         self._cases[case.name], self._digests[made.source.sha256] = made, made.name
         self.tally.added.append(case.name)
+        twin = self._voxels.setdefault((made.voxels, made.grid.shape), made.name)
+        if twin != made.name:
+            self.tally.remark(case.name, f"has the very voxels of {twin}; where it is the same image, flag one of the two")
         self.tally.labelled += given is not None
         self.tally.remark(case.name, *notes)
         if case.name in self._along:
@@ -151,7 +157,7 @@ class Intake:
 
     def _update(self, case: CaseSource, known: Case, read: "_Read", answer: Mask | int | None, said: tuple[str, ...]) -> None:
         """Take what the source says now of a case that is there."""
-        if known.patient != case.patient:
+        if composed(known.patient) != case.patient:
             self.tally.remark(case.name, "stays with the patient it was imported with, the source now names another")
         if case.split not in (None, known.split):
             self.tally.remark(case.name, f"stays in {known.split} as splits never move, the source now says {case.split}")
@@ -159,8 +165,12 @@ class Intake:
             self.tally.remark(case.name, "keeps the voxel size and position it was imported with, they read differently now")
         if mend_voxels(self._workspace, known, read.image):
             self.tally.remark(case.name, "had a damaged image, which is whole again by this file")
+        if known.source.sha256 != read.found.source.sha256:
+            self.tally.remark(case.name, "its file is another one than was imported, with the same voxels at the same place")
         given = self._incoming(case, answer, known.split)
         self.tally.remark(case.name, *said)
+        if answer is None and was_imported(self._workspace, known):
+            self.tally.remark(case.name, "the source has no label of it now; the one imported before stays, a flag takes it back")
         taken = "known" if given is None else take_later(self._workspace, known, given, self._importer, self._actor)
         if isinstance(taken, Refusal):
             self.tally.refused.append(taken)
@@ -174,17 +184,27 @@ class _Read:
 
     found: ReadImage
     image: Image
+    unused_size: str = ""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """The reader's notes that still hold."""
         sized = self.image is not self.found.image
-        return tuple(note for note in self.found.notes if not (sized and note == UNSIZED))
+        kept = tuple(note for note in self.found.notes if not (sized and note == UNSIZED))
+        return (*kept, self.unused_size) if self.unused_size else kept
 
 
 def _read(case: CaseSource) -> _Read:
     found = read_image(case.images[0] if len(case.images) == 1 else case.images)
-    return _Read(found, case.sized(found.image))
+    return _Read(found, case.sized(found.image), _unused_size(case, found.image))
+
+
+def _unused_size(case: CaseSource, image: Image) -> str:
+    """A note when the pixel size of a list is not the one that the file has; the file's is kept."""
+    own = np.asarray(image.grid.spacing_mm)[:2]
+    if case.pixel_mm is None or case.sized(image) is not image or np.allclose(own, case.pixel_mm, rtol=1e-3):
+        return ""
+    return f"its pixel size in the list is {case.pixel_mm:g} mm, the file has {own[0]:.4g} × {own[1]:.4g} mm of its own, which is kept"
 
 
 def _refusal(case: CaseSource, error: BaseException) -> Refusal:

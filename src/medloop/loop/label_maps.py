@@ -71,7 +71,7 @@ def _by_name(dataset: Dataset, known: Mapping[str, int], only: int | None) -> La
     if unknown:
         raise LabelError(
             f"The data has labels the project does not know: {', '.join(unknown)} (it knows {', '.join(known)})",
-            remedy="make the project with these labels",
+            remedy="add or rename them with medloop configure, or make a project with these labels",
         )
     if len(set(values.values())) < len(values):
         raise LabelError(f"The data has labels that differ in letter case only: {', '.join(dataset.labels)}", remedy="rename one of them")

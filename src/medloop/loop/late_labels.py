@@ -93,6 +93,13 @@ def _answers(tx: Reader, case: Case, incoming: Incoming, importer: Annotator) ->
     return every, own or [a for a in every if a.annotator_id == importer.id and a.origin == "imported"]
 
 
+def was_imported(workspace: Workspace, case: Case) -> bool:
+    """Whether the newest whole annotation of a case came from a source."""
+    with workspace.store.read() as tx:
+        whole = [a for a in tx.find(Annotation, where={"case_id": case.id}) if a.kind != "partial"]
+    return bool(whole) and whole[-1].origin == "imported"
+
+
 def _tag(incoming: Incoming) -> int | None:
     return None if isinstance(incoming.answer, Mask) else incoming.answer
 

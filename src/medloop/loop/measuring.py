@@ -122,7 +122,7 @@ def measure_project(
 def newest_prediction(tx: Reader, case_id: str) -> Prediction | None:
     """What the newest model says of a case, or the newest model that has seen it."""
     model = tx.live_model()
-    own = tx.find(Prediction, where={"case_id": case_id, "model_id": model.id}, limit=1) if model else []
+    own = tx.find(Prediction, where={"case_id": case_id, "model_id": model.id}, limit=1, descending=True) if model else []
     found = own or tx.find(Prediction, where={"case_id": case_id}, order=("created_at",), descending=True, limit=1)
     return found[0] if found else None
 

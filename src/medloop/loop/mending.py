@@ -1,9 +1,12 @@
 """A damaged image comes back from its own file: the same voxels are the same bytes under the same name."""
 
-from medloop.core.errors import BlobError
+import numpy as np
+
+from medloop.core.errors import BlobError, IntegrityError, NotFoundError
 from medloop.core.image import Image
 from medloop.core.records import Case
 from medloop.images.encode import encode_voxels
+from medloop.loop.arrays import load_image
 from medloop.loop.cases import storable
 from medloop.loop.workspace import Workspace
 
@@ -24,3 +27,16 @@ def mend_voxels(workspace: Workspace, case: Case, image: Image) -> bool:
     except BlobError:
         return workspace.store.blobs.put(encode_voxels(storable(image))) == case.voxels
     return False
+
+
+def has_voxels(workspace: Workspace, case: Case, image: Image) -> bool:
+    """Whether a case has the very voxels of an image at the same place, whatever file they came from.
+
+    An image that was exported here, or packed again, is another file and the same image.
+    """
+    if (image.channels, image.grid.shape) != (case.channels, case.grid.shape) or not image.grid.same_as(case.grid):
+        return False
+    try:
+        return np.array_equal(load_image(workspace.store.blobs, case).array, storable(image))
+    except (IntegrityError, NotFoundError):
+        return False

@@ -5,9 +5,11 @@ job that is already at work may have looked before the change: then a second one
 """
 
 import hashlib
+from collections.abc import Collection
 
 from medloop.core.records import EVALUATION_SPLITS, Evaluation, Json, Model, Split
 from medloop.core.states import JobState
+from medloop.loop.damage import damaged_cases
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
 
@@ -29,9 +31,10 @@ def follow_up(workspace: Workspace) -> None:
 
 def ask_evaluation(workspace: Workspace) -> None:
     """Evaluate the model in use anew where annotations of evaluation cases have changed since."""
+    damaged = damaged_ids(workspace)
     with workspace.store.read() as tx:
         live = tx.live_model()
-        due = live is not None and any(is_outdated(tx, live, split) for split in EVALUATION_SPLITS)
+        due = live is not None and any(is_outdated(tx, live, split, damaged) for split in EVALUATION_SPLITS)
     if live is not None and due:
         ask_evaluation_of(workspace, live)
 
@@ -57,15 +60,26 @@ def ask_query(workspace: Workspace, model: Model) -> None:
     _ask(workspace, "query", {}, f"query-{model.id}", 6)
 
 
-def truth_digest(tx: Reader, split: Split) -> str:
-    """Over the ids of the annotations of a split that count now; "" without any."""
-    ids = tx.current_annotation_ids([split])
+def damaged_ids(workspace: Workspace) -> frozenset[str]:
+    """Ids of the cases whose bytes are known to be damaged: nothing is held against them until they are restored."""
+    return frozenset(case.case_id for case in damaged_cases(workspace))
+
+
+def truth_digest(tx: Reader, split: Split, damaged: Collection[str] = ()) -> str:
+    """Over the ids of the annotations of a split that count now, those of damaged cases left out; "" without any."""
+    return digest_without(tx, tx.current_annotation_ids([split]), split, damaged)
+
+
+def digest_without(tx: Reader, annotation_ids: Collection[str], split: Split, damaged: Collection[str]) -> str:
+    """Over ids of annotations of a split, those of damaged cases left out; "" where none is left."""
+    gone = {a.id for a in tx.current_annotations(splits=[split], case_ids=damaged)} if damaged else set()
+    ids = [i for i in annotation_ids if i not in gone]
     return hashlib.sha256("\n".join(ids).encode()).hexdigest() if ids else ""
 
 
-def is_outdated(tx: Reader, model: Model, split: Split) -> bool:
-    """Whether a model was not yet held against the annotations of a split as they are now."""
-    told, digest = tx.evaluation_truth(model.id, split), truth_digest(tx, split)
+def is_outdated(tx: Reader, model: Model, split: Split, damaged: Collection[str] = ()) -> bool:
+    """Whether a model was not yet held against the annotations of a split as they are now and can be read."""
+    told, digest = tx.evaluation_truth(model.id, split), truth_digest(tx, split, damaged)
     if told is not None:
         return told.digest != digest
     evaluations = tx.current_evaluations(model_id=model.id, split=split)

@@ -98,7 +98,7 @@ def predict_case(
 ) -> Prediction:
     """Predict one case and store the result; a prediction that already exists is returned."""
     with workspace.store.read() as tx:
-        before = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1)
+        before = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1, descending=True)
     if before:
         return before[0]
     rng = generator(workspace.settings.seed, "predict", model.index, case.name)
@@ -116,7 +116,7 @@ def predict_case(
         earlier=_earlier_mask(workspace, model, case),
     )
     with workspace.store.write("worker") as tx:
-        again = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1)
+        again = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1, descending=True)
         if again:
             return again[0]
         tx.add(prediction, verb="predict")
@@ -221,7 +221,7 @@ def _pool(workspace: Workspace, tx: Reader) -> list[Case]:
     from medloop.loop.pools import COMPARING
     from medloop.query.strategies import strategy
 
-    cases = {c.id: c for c in tx.unanswered_cases(["train", "audit"])}
+    cases = {c.id: c for c in tx.unanswered_cases(["train", "audit"], exclude_open=False)}
     answers = sorted(tx.current_annotations(splits=["train"]), key=lambda a: a.created_at)
     compared = answers if strategy(workspace.settings.strategy).needs & COMPARING else answers[-ALIKE:]
     cases |= {a.case_id: tx.get(Case, a.case_id) for a in compared}

@@ -141,7 +141,7 @@ def _by_references(
     used = [one for _, one in checks] if enough else []
     rule = fit_quality(signs, np.array([one.truth for one in used]), [one.patient for one in used])
     if not enough:
-        few = f"{patients} evaluated patients, at least {FEWEST_PATIENTS} needed"
+        few = f"{patients} evaluated patient{'' if patients == 1 else 's'}, at least {FEWEST_PATIENTS} needed"
         rule = QualityRule((), f"no Dice is named: reverse classification cannot be checked ({few}); cases are in order only")
     accuracies = [_score(workspace, judge, case, prediction, grey=mixed) for case, prediction in predicted]
     return [_case(case, rule({REVERSE: a}), a, good) for (case, _), a in zip(predicted, accuracies, strict=True)], rule

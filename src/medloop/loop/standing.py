@@ -14,7 +14,7 @@ def standing_annotation(tx: Reader, case_id: str) -> Annotation | None:
 def newest_proposal(tx: Reader, case_id: str) -> Prediction | None:
     """The prediction of a case by the model in use, else the newest of any model."""
     model = tx.live_model()
-    own = tx.find(Prediction, where={"case_id": case_id, "model_id": model.id}, limit=1) if model else []
+    own = tx.find(Prediction, where={"case_id": case_id, "model_id": model.id}, limit=1, descending=True) if model else []
     newest = own or tx.find(Prediction, where={"case_id": case_id}, order=("created_at",), descending=True, limit=1)
     return newest[0] if newest else None
 

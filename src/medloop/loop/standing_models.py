@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from medloop.core.errors import NotFoundError
-from medloop.core.records import EVALUATION_SPLITS, Evaluation, LiveChoice, Model, Snapshot, Split, new_id, now
+from medloop.core.records import EVALUATION_SPLITS, Annotator, Evaluation, LiveChoice, Model, Snapshot, Split, new_id, now
 from medloop.loop.predicting import ask_evaluation_of, ask_predictions_of, ask_query
 from medloop.loop.workspace import Workspace
 from medloop.metrics.succession import Comparison, compare
@@ -100,7 +100,7 @@ def use_model(workspace: Workspace, index: int, *, actor: str) -> Model:
     """
     with workspace.store.write(actor) as tx:
         model = model_of_index(tx, index)
-        _decide(tx, model, model, f"model {index} was pinned by {actor}", pinned=True, verb="pin")
+        _decide(tx, model, model, f"model {index} was pinned by {_called(tx, actor)}", pinned=True, verb="pin")
     ask_predictions_of(workspace, model)
     return model
 
@@ -117,7 +117,7 @@ def use_automatic(workspace: Workspace, *, actor: str) -> Model:
             raise NotFoundError("There is no model yet", remedy="train one with: medloop train")
         if choice is None or not choice.pinned:
             return model
-        _decide(tx, model, model, f"{actor} gave the choice back: model {model.index} is in use", pinned=False, verb="unpin")
+        _decide(tx, model, model, f"{_called(tx, actor)} gave the choice back: model {model.index} is in use", pinned=False, verb="unpin")
         later = [learned.model for learned in tx.learned_models() if _knows_more(tx, learned.model, model)]
     ask_predictions_of(workspace, model)
     for one in later:
@@ -139,11 +139,14 @@ def model_of_index(tx: Reader, index: int) -> Model:
 
 
 def compare_models(tx: Reader, newer: Model, older: Model) -> Comparison | None:
-    """Both models on the same test and audit cases, or on validation cases where there are no others; None without shared ones."""
+    """Both models on the same test and audit cases, or on validation cases where there are no others; None without shared ones.
+
+    Of each case only the labels that both were scored on count: one of them may not know a label that was added later.
+    """
     first, second = _scored(tx, newer), _scored(tx, older)
     for splits in (FAIR_SPLITS, ("validation",)):
         used = [s for s in splits if s in first and s in second and _same_truth(tx, newer, older, s)]
-        pairs = [(case_id, a, second[s][case_id]) for s in used for case_id, a in first[s].items() if case_id in second[s]]
+        pairs = [pair for s in used for pair in paired_scores(first[s], second[s])]
         if pairs:
             known = tx.patients_of([case_id for case_id, _, _ in pairs])
             patients = [known[case_id][1] for case_id, _, _ in pairs]
@@ -152,13 +155,18 @@ def compare_models(tx: Reader, newer: Model, older: Model) -> Comparison | None:
     return None
 
 
-def _scored(tx: Reader, model: Model) -> dict[Split, dict[str, float]]:
-    """Split → case id → score."""
-    return {e.split: _cases(e) for e in tx.current_evaluations(model_id=model.id)}
+def paired_scores(first: Evaluation, second: Evaluation) -> list[tuple[str, float, float]]:
+    """(case id, score of the first, score of the second) of the cases that both scored, over the labels that both know."""
+    pairs = []
+    for case_id, ours in first.per_case.items():
+        theirs = second.per_case.get(case_id, {})
+        if shared := sorted(ours.keys() & theirs.keys()):
+            pairs.append((case_id, float(np.mean([ours[name] for name in shared])), float(np.mean([theirs[name] for name in shared]))))
+    return pairs
 
 
-def _cases(evaluation: Evaluation) -> dict[str, float]:
-    return {case_id: float(np.mean(list(by_label.values()))) for case_id, by_label in evaluation.per_case.items() if by_label}
+def _scored(tx: Reader, model: Model) -> dict[Split, Evaluation]:
+    return {e.split: e for e in tx.current_evaluations(model_id=model.id)}
 
 
 def _same_truth(tx: Reader, newer: Model, older: Model, split: Split) -> bool:
@@ -170,6 +178,12 @@ def _same_truth(tx: Reader, newer: Model, older: Model, split: Split) -> bool:
 def _source(splits: Sequence[str]) -> str:
     words = " and ".join(splits)
     return f"{words} cases, which also chose the weights" if "validation" in splits else f"{words} cases"
+
+
+def _called(tx: Reader, actor: str) -> str:
+    """The name of a person, where the actor is one."""
+    person = next(iter(tx.find(Annotator, where={"id": actor})), None)
+    return person.name if person is not None else actor
 
 
 def _reason(model: Model, live: Model, found: Comparison | None, *, pinned: bool) -> str:

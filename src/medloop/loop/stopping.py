@@ -5,7 +5,7 @@ once per pair of models.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -105,7 +105,10 @@ def _table(workspace: Workspace, case: Case, older: Prediction, newer: Predictio
 
 
 def _curve(tx: Reader, models: Sequence[Model], seed: int) -> Curve | None:
-    """The curve of the best split there is, over models that were judged on at least half of the newest one's cases."""
+    """The curve of the best split there is, over models that were judged on at least half of the newest one's cases.
+
+    Only labels that every one of them was scored on count: a label added later would bend the curve.
+    """
     order = {m.id: place for place, m in enumerate(models)}
     for split in PREFERRED_SPLITS:
         judged = [e for e in tx.current_evaluations(split=split) if e.model_id in order]
@@ -117,9 +120,9 @@ def _curve(tx: Reader, models: Sequence[Model], seed: int) -> Curve | None:
 
 def _paired_curve(tx: Reader, judged: Sequence[Evaluation], split: Split, seed: int) -> Curve | None:
     newest = judged[-1]
-    shared, points = set(newest.per_case), [newest]
+    shared, points = {i: set(by_label) for i, by_label in newest.per_case.items() if by_label}, [newest]
     for older in reversed(judged[:-1]):
-        both = shared & set(older.per_case)
+        both = {i: names for i, ours in shared.items() if (names := ours & set(older.per_case.get(i, ())))}
         if len(both) < len(newest.per_case) / 2:
             break
         shared, points = both, [older, *points]
@@ -128,7 +131,7 @@ def _paired_curve(tx: Reader, judged: Sequence[Evaluation], split: Split, seed: 
     known = tx.patients_of(shared)
     cases = sorted(shared, key=lambda i: known[i][0])
     patients = [known[i][1] for i in cases]
-    per_case = np.array([[_mean(e.per_case[i]) for e in points] for i in cases])
+    per_case = np.array([[_mean(e.per_case[i], shared[i]) for e in points] for i in cases])
     draws = drawn_curves(per_case, patients, generator(seed, "stopping", split))
     words = {"test": "test cases", "audit": "audit cases", "validation": "validation cases (optimistic: they also chose the weights)"}
     return Curve(
@@ -141,8 +144,8 @@ def _paired_curve(tx: Reader, judged: Sequence[Evaluation], split: Split, seed: 
     )
 
 
-def _mean(by_label: Mapping[str, float]) -> float:
-    return float(np.mean(list(by_label.values()))) if by_label else 0.0
+def _mean(by_label: Mapping[str, float], names: Collection[str]) -> float:
+    return float(np.mean([by_label[name] for name in sorted(names)]))
 
 
 def _spending(workspace: Workspace, tx: Reader) -> Spending:

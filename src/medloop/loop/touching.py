@@ -62,6 +62,41 @@ def edits_in_force(base: MaskArray, patches: Sequence[DraftPatch]) -> Edits:
     return edits
 
 
+def taken_in_a_label(base: MaskArray, patches: Sequence[DraftPatch], proposed: MaskArray) -> int | None:
+    """After how many patches a draft first equalled a proposal in one label, as far as other labels let it; None for never.
+
+    A proposal that is put into a draft while other labels are kept changes one label only, where no other one is.
+
+    Args:
+        base: What the draft began with, shape (I, J, K).
+        patches: In order.
+        proposed: The proposal, shape (I, J, K).
+    """
+    flat, wanted = base.ravel(order="F").copy(), proposed.ravel(order="F")
+    labels = np.unique(wanted[wanted > 0])
+    counts = _agreement(flat, wanted, labels)
+    for number, patch in enumerate(patches, start=1):
+        places = _places(patch)
+        old, equal = _agreement(flat[places], wanted[places], labels), _is_equal(counts)
+        for start, length, value in patch.runs:
+            flat[start : start + length] = value
+        counts = counts + _agreement(flat[places], wanted[places], labels) - old
+        if (_is_equal(counts) & ~equal).any():
+            return number
+    return None
+
+
+def _agreement(values: MaskArray, wanted: MaskArray, labels: MaskArray) -> npt.NDArray[np.int64]:
+    """For each label: voxels that have it, and voxels that lack it or have it wrongly, other labels aside; shape (labels, 2)."""
+    found = [((values == one).sum(), ((values == one) != (wanted == one))[(values == one) | (values == 0)].sum()) for one in labels]
+    return np.array(found, dtype=np.int64).reshape(-1, 2)
+
+
+def _is_equal(counts: npt.NDArray[np.int64]) -> BoolArray:
+    equal: BoolArray = (counts[:, 0] > 0) & (counts[:, 1] == 0)
+    return equal
+
+
 def state_of(base: MaskArray, mask: MaskArray) -> int:
     """The number of the state in which a draft on that base equals the mask."""
     old, new = base.ravel(order="F"), mask.ravel(order="F")

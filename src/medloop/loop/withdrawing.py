@@ -11,6 +11,7 @@ from medloop.core.errors import ConflictError, StateError
 from medloop.core.records import Annotation, Annotator, Assignment, Case, TakenBack, Withdrawal, new_id, now
 from medloop.images.encode import decode_mask
 from medloop.loop.drafts import append_patch, read_draft
+from medloop.loop.predicting import follow_up
 from medloop.loop.rounds import after_answer
 from medloop.loop.runs import runs_between
 from medloop.loop.workspace import Workspace
@@ -67,6 +68,7 @@ def undo_submit(workspace: Workspace, assignment_id: str) -> Assignment:
             append_patch(tx, opened, runs, verb="undo")
             opened = tx.get(Assignment, assignment_id)
     after_answer(workspace)
+    follow_up(workspace)  # a case that comes back to the pool may lack the prediction of the model in use
     return opened
 
 

@@ -38,12 +38,18 @@ def run_worker(folder: Path, owner: str, stop: Callable[[], bool], *, threads: i
         while not stop():
             job = workspace.store.jobs.claim(owner, lease_seconds=LEASE_SECONDS)
             if job is None:
-                settle(workspace)
-                if release_stale(workspace):
-                    advance(workspace)
+                keep_up(workspace)
                 pause.wait(IDLE_SECONDS)
             else:
                 run_job(workspace.reload(), job, threads=threads, stop=stop)
+
+
+def keep_up(workspace: Workspace) -> None:
+    """What every idle worker does: end what nobody works on any more, so that rounds end also when nobody asks or answers."""
+    settle(workspace)
+    if release_stale(workspace):
+        advance(workspace)
+        follow_up(workspace)
 
 
 def drain(workspace: Workspace, *, threads: int = 1, owner: str = "") -> int:

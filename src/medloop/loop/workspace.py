@@ -104,15 +104,16 @@ class Workspace:
         Raises:
             NotFoundError: The folder holds none.
         """
-        if not (folder / "medloop.json").exists():
-            raise NotFoundError(f"{folder} holds no medloop project", remedy="make one with: medloop init FOLDER --kind … --label …")
-        store = Store.open(folder)
-        with store.read() as tx:
-            projects = tx.find(Project, limit=1)
-            if not projects:
-                store.close()
-                raise NotFoundError(f"The database of {folder} holds no project", remedy="make one with: medloop init")
-            return cls(folder, store, projects[0], tx.get(Task, projects[0].task_id))
+        store = open_store(folder)
+        try:
+            with store.read() as tx:
+                projects = tx.find(Project, limit=1)
+                if not projects:
+                    raise NotFoundError(f"The database of {folder} holds no project", remedy="make one with: medloop init")
+                return cls(folder, store, projects[0], tx.get(Task, projects[0].task_id))
+        except BaseException:
+            store.close()
+            raise
 
     @property
     def settings(self) -> ProjectSettings:
@@ -139,6 +140,17 @@ class Workspace:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def open_store(folder: Path) -> Store:
+    """A project's store by itself, for those who look for damage: not one of its rows is read.
+
+    Raises:
+        NotFoundError: The folder holds no project.
+    """
+    if not (folder / "medloop.json").exists():
+        raise NotFoundError(f"{folder} holds no medloop project", remedy="make one with: medloop init FOLDER --kind … --label …")
+    return Store.open(folder)
 
 
 def check_project_settings(settings: ProjectSettings, kind: TaskKind) -> None:

@@ -167,6 +167,9 @@ def fewest_patients(risk: float) -> int:
     return ceil(1.0 / risk - 1.0 - 1e-9)
 
 
+_UNCOUNTED = {"validation": ", which chose the weights and do not count"}
+
+
 def require_enough(patients: int, risk: float, *, counted: Mapping[str, int] | None = None) -> None:
     """Refuse to promise what too few patients cannot carry.
 
@@ -180,7 +183,7 @@ def require_enough(patients: int, risk: float, *, counted: Mapping[str, int] | N
         SettingError: A risk outside 0..1.
     """
     if patients < (fewest := fewest_patients(risk)):
-        listed = ", ".join(f"{count} {split}" for split, count in (counted or {}).items())
+        listed = ", ".join(f"{count} {split}{_UNCOUNTED.get(split, '')}" for split, count in (counted or {}).items())
         raise InputError(
             f"A risk of {risk:g} needs at least {fewest} evaluated patients, got {patients}{f' ({listed})' if listed else ''}",
             remedy="answer more evaluation cases or accept a higher risk",

@@ -232,7 +232,7 @@ def _weigh_plateau(case: _Case, curve: Curve, batch: int) -> None:
     if pace is None:
         case.note(
             f"Whether the curve is flat can be told from {PLATEAU_MODELS} models on {MIN_PATIENTS} patients or more; "
-            f"there are {len(curve.scores)} models on {curve.patients}."
+            f"so far: {_counted(len(curve.scores), 'model')} on {_counted(curve.patients, 'patient')}."
         )
         return
     rounds = f"at the pace of the last {min(len(curve.scores), PLATEAU_WINDOW)} models, {PLATEAU_ROUNDS} more rounds bring {_span(pace)}"
@@ -283,3 +283,7 @@ def _require_limits(evidence: Evidence) -> None:
     for budget in (s.budget_labels, s.budget_minutes, s.budget_money):
         if budget < 0:
             raise SettingError(f"A budget must be 0 (none) or more, got {budget}")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

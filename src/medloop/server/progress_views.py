@@ -62,6 +62,7 @@ class ModelLineView(View):
     note: str
     comparison: ComparisonView | None
     nothing_new: bool
+    score_note: str
 
 
 class RoundLineView(View):

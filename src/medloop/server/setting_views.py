@@ -4,10 +4,10 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from medloop.core.errors import ConflictError, LabelError
+from medloop.core.errors import LabelError
 from medloop.core.records import Task
 from medloop.core.settings import SETTINGS, ProjectSettings, Setting, SettingValue
-from medloop.loop.configuring import Changed, TaskChange
+from medloop.loop.configuring import Changed, TaskChange, require_version
 from medloop.server.schemas import Body, Text
 from medloop.server.views import LabelView, Number, View, label_view
 
@@ -110,10 +110,9 @@ class TaskBody(Body):
             ConflictError: The task has another version by now.
             LabelError: An existing label is missing or out of order.
         """
-        if self.version != task.version:
-            raise ConflictError(f"The task has version {task.version}, the change was made on {self.version}", remedy="read it again")
+        require_version(task, self.version)
         if self.labels is None:
-            return TaskChange(instructions=self.instructions)
+            return TaskChange(instructions=self.instructions, version=self.version)
         kept, fresh = self.labels[: len(task.labels)], self.labels[len(task.labels) :]
         if [one.value for one in kept] != [label.value for label in task.labels] or any(one.value is not None for one in fresh):
             have = ", ".join(f"{label.value} {label.name}" for label in task.labels)
@@ -122,5 +121,6 @@ class TaskBody(Body):
             instructions=self.instructions,
             added=tuple(one.name for one in fresh),
             renamed={label.name: one.name for label, one in zip(task.labels, kept, strict=True)},
-            colours={one.name.strip(): one.colour for one in self.labels if one.colour is not None},
+            colours={one.name: one.colour for one in self.labels if one.colour is not None},
+            version=self.version,
         )

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Depends, Header
 from starlette.requests import Request
 
 from medloop.core.errors import InputError
+from medloop.core.names import MAX_NAME
 from medloop.core.records import Annotator
 from medloop.loop.annotators import annotator_named
 from medloop.loop.workspace import Workspace
@@ -49,6 +50,9 @@ async def _site_dependency(request: Request) -> Site:
     return _site(request)
 
 
+MAX_SENT = MAX_NAME * 12
+"""Longest name as sent, in characters: four bytes of three characters each for every letter."""
+
 SiteHere: TypeAlias = Annotated[Site, Depends(_site_dependency)]
 
 
@@ -62,14 +66,14 @@ WorkspaceHere: TypeAlias = Annotated[Workspace, Depends(_workspace)]
 async def _annotator_name(
     site: SiteHere,
     x_annotator: Annotated[
-        str | None, Header(max_length=240, description="Who answers, percent-encoded; default from the settings.")
+        str | None, Header(max_length=MAX_SENT, description="Who answers, percent-encoded; default from the settings.")
     ] = None,
 ) -> str:
     if not x_annotator:
         return site.settings.annotator
     try:
-        return unquote(x_annotator, errors="strict")
-    except UnicodeDecodeError as error:
+        return unquote_to_bytes(x_annotator.encode("latin-1")).decode()
+    except UnicodeError as error:
         raise InputError("X-Annotator must be percent-encoded UTF-8", remedy="encode the name as encodeURIComponent does") from error
 
 

@@ -14,8 +14,7 @@ from pathlib import Path
 from medloop.core.errors import MedloopError
 from medloop.loop.control import LEASE_SECONDS
 from medloop.loop.predicting import follow_up
-from medloop.loop.settling import settle
-from medloop.loop.work import IDLE_SECONDS, run_job
+from medloop.loop.work import IDLE_SECONDS, keep_up, run_job
 from medloop.loop.workspace import Workspace
 from medloop.server.folders import Projects
 from medloop.server.lifeline import Lifeline
@@ -60,7 +59,7 @@ def _run_one(workspace: Workspace, owner: str, stop: Callable[[], bool], threads
     require_same_folder(workspace.store.database, workspace.folder)
     job = workspace.store.jobs.claim(owner, lease_seconds=LEASE_SECONDS)
     if job is None:
-        settle(workspace)
+        keep_up(workspace)
         return False
     run_job(workspace.reload(), job, threads=threads, stop=stop)
     return True

@@ -145,7 +145,7 @@ class Blobs:
             NotFoundError: Not a name of a blob.
         """
         if not _NAME.fullmatch(name):
-            raise NotFoundError(f"Not the name of a blob: {name!r}", remedy="it has 64 digits 0-9 a-f")
+            raise MissingBlobError(f"Not the name of a blob: {name!r:.80}", remedy="it has 64 digits 0-9 a-f")
         return self._folder / name[:2] / name
 
     def sweep_temporary(self) -> int:

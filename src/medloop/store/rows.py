@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from sqlalchemy import RowMapping, Table
 
-from medloop.core.errors import InputError
+from medloop.core.errors import InputError, IntegrityError
 from medloop.core.geometry import Grid
 from medloop.core.records import (
     Annotation,
@@ -43,6 +43,7 @@ from medloop.core.records import (
 )
 from medloop.core.states import JobState, RoundState
 from medloop.store import tables
+from medloop.store.database import NAMED_BY_AUDIT
 
 R = TypeVar("R")
 Row = dict[str, Any]
@@ -118,9 +119,17 @@ def encode_fields(kind: Kind[Any], values: Mapping[str, Any]) -> Row:
 
 
 def from_row(kind: Kind[R], row: Mapping[str, Any] | RowMapping) -> R:
-    """The record of a row."""
+    """The record of a row.
+
+    Raises:
+        IntegrityError: A column holds something else than was stored, so that there is no record.
+    """
     names = [f.name for f in fields(kind.record)]  # type: ignore[arg-type]  # a record is a dataclass
-    return kind.record(**{n: kind.codecs[n].decode(row[n]) if n in kind.codecs else row[n] for n in names})
+    try:
+        return kind.record(**{n: kind.codecs[n].decode(row[n]) if n in kind.codecs else row[n] for n in names})
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        named = f"the {kind.noun} {row.get('id', '')!s:.80}".strip()
+        raise IntegrityError(f"{named} is damaged: its row does not hold what was stored ({error})", remedy=NAMED_BY_AUDIT) from error
 
 
 def _encode(codecs: Mapping[str, Codec], name: str, value: Any) -> Any:

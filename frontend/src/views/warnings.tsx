@@ -1,0 +1,44 @@
+/** What holds for a project as a whole and must not go unseen: it can be looked at only; cases are damaged; annotations lack a label. */
+import type { Project } from "../api/types";
+import { linkTo } from "../state/router";
+
+export function Warnings({ project }: { project: Project }) {
+  return (
+    <>
+      <ReadOnly project={project} />
+      <Damaged project={project} />
+      {project.label_gaps?.map((gap) => (
+        <p key={gap} class="banner" role="status" data-testid="label-gap">
+          {gap}
+        </p>
+      ))}
+    </>
+  );
+}
+
+export function ReadOnly({ project: { read_only: why } }: { project: Project }) {
+  if (!why) return null;
+  return (
+    <p class="banner" role="status" data-testid="read-only">
+      This project can be looked at only, nothing is saved: {why}
+    </p>
+  );
+}
+
+function Damaged({ project }: { project: Project }) {
+  const damaged = project.damaged ?? [];
+  if (damaged.length === 0) return null;
+  return (
+    <p class="banner" role="status" data-testid="damaged">
+      Left out of training and export, because stored bytes are damaged:{" "}
+      {damaged.map(({ case_id, name, reason }, n) => (
+        <>
+          {n > 0 && ", "}
+          <a key={case_id} href={linkTo.case(project.id, case_id)} title={reason}>
+            {name}
+          </a>
+        </>
+      ))}
+    </p>
+  );
+}

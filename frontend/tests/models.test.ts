@@ -1,0 +1,28 @@
+import { describe, expect, test } from "vitest";
+import type { ModelRow } from "../src/api/types";
+import { comparedOf, hintsOf, scoresOf } from "../src/views/models";
+
+const row = (more: Partial<ModelRow>): ModelRow => ({ id: "m", index: 2, created_at: "", steps: 1, seconds: 1, cases: 3, ...more });
+const POINT = { model_index: 3, labelled_cases: 3, effort_minutes: 1, split: "test", metric: "dice", mean: 0.75, low: 0.7, high: 0.8 };
+
+describe("a model in the table", () => {
+  test("has its own score where the curve counts another one that learned the same", () => {
+    expect(scoresOf(row({ index: 3 }), [POINT])).toEqual(["test dice 0.750 (0.700–0.800)"]);
+    expect(scoresOf(row({ score: 0.7, low: null, high: null, score_split: "test" }), [POINT])).toEqual(["test dice 0.700"]);
+    expect(scoresOf(row({ score: null }), [POINT])).toEqual(["not evaluated"]);
+  });
+
+  test("is not called in use by a note from before, and nothing is said twice", () => {
+    const text = "+0.010 against model 1";
+    const comparison = { with_index: 1, difference: 0.01, low: 0, high: 0.02, patients: 6, verdict: "better", text } as const;
+    const note = `model 2 is in use: ${text}`;
+    expect([comparedOf(row({ comparison })), hintsOf(row({ comparison, note, live: true }))]).toEqual([text, []]);
+    expect(hintsOf(row({ note: "model 2 is in use: chosen by Ada", live: false }))).toEqual([]);
+    expect(hintsOf(row({ note: "model 2 is in use: chosen by Ada", live: true }))).toHaveLength(1);
+    expect(hintsOf(row({ note: "model 2 could not be evaluated (no weights); model 1 stays in use", live: false }))).toHaveLength(1);
+  });
+
+  test("that learned nothing new says so beside its comparison", () => {
+    expect(hintsOf(row({ nothing_new: true })).join()).toContain("no further evidence");
+  });
+});

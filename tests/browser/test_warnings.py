@@ -1,0 +1,64 @@
+"""What holds for a project as a whole is said on the page: labels that came later, and a project that can be looked at only."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from medloop.core.records import Annotation
+from medloop.loop.label_versions import label_versions
+from medloop.loop.workspace import Workspace
+from tests.server.conftest import fill_project
+
+from .conftest import Serve, wait_for
+from .test_hands import draw
+
+
+@pytest.mark.browser
+def test_a_page_opened_before_a_label_was_added_does_not_speak_of_it(page: Page, serve: Serve, tmp_path: Path) -> None:
+    fill_project(tmp_path / "project", "segmentation")
+    workspace = Workspace.open(tmp_path / "project")
+    address = serve(tmp_path / "project").rstrip("/")
+    page.goto(f"{address}/#/p/{workspace.project.id}/next")
+    wait_for(page, "window.medloop?.seen")
+    labels = [*({"value": one.value, "name": one.name} for one in workspace.task.labels), {"value": None, "name": "cyst"}]
+    change = {"version": 1, "labels": labels}
+    sent = page.request.patch(f"{address}/api/v1/projects/{workspace.project.id}/task", data=change)
+    assert sent.ok, sent.text()
+    for _ in range(2):  # the second case is opened when the label is there, on a page that does not know it
+        draw(page, 3)
+        here = page.evaluate("window.medloop.caseId")
+        page.keyboard.press("Enter")
+        wait_for(page, f"window.medloop.caseId && window.medloop.caseId !== {here!r}")
+    with Workspace.open(tmp_path / "project") as newer, newer.store.read() as tx:
+        versions = label_versions(tx, newer.task)
+        unknown = [[label.name for label in versions.unknown(annotation)] for annotation in tx.find(Annotation)]
+    assert unknown == [["cyst"], ["cyst"]]
+    page.goto(f"{address}/#/p/{workspace.project.id}/progress")
+    expect(page.get_by_test_id("label-gap")).to_contain_text("cyst")
+    page.goto(f"{address}/#/p/{workspace.project.id}")
+    expect(page.get_by_test_id("label-gap")).to_contain_text("cyst")
+
+
+def answers_that_may_only_be_read(why: str) -> Callable[[Route], None]:
+    """The project as the server describes one on a read-only disk."""
+
+    def answer(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, body=json.dumps(response.json() | {"read_only": why}))
+
+    return answer
+
+
+@pytest.mark.browser
+def test_a_project_that_may_only_be_read_says_so_in_every_list(page: Page, serve: Serve, tmp_path: Path) -> None:
+    fill_project(tmp_path / "project", "segmentation")
+    with Workspace.open(tmp_path / "project") as workspace:
+        project = workspace.project.id
+    address = serve(tmp_path / "project").rstrip("/")
+    page.route(f"**/api/v1/projects/{project}", answers_that_may_only_be_read("it lies on a read-only disk"))
+    for view in ("", "/progress", "/settings"):
+        page.goto(f"{address}/#/p/{project}{view}")
+        expect(page.get_by_test_id("read-only")).to_contain_text("it lies on a read-only disk")
