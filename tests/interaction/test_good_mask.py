@@ -8,6 +8,7 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.seeds import generator
 from medloop.images.phantoms import phantom_2d, phantom_3d
+from medloop.interaction.guard import ask_guarded
 from medloop.interaction.modelfree.classical import ClassicalEngine
 from medloop.interaction.nninteractive.gestures import AxisOrder
 from medloop.interaction.nninteractive.session import Service
@@ -53,8 +54,8 @@ class UnsureEngine:
         return answered(self.mask, previous, labels)
 
 
-def trials(engine_of, cases, phantom):
-    for n in range(cases):
+def trials(engine_of, cases, phantom, start=0, step=1):
+    for n in range(start, start + cases, step):
         made = phantom(n)
         image, truth = made.image, np.where(made.mask.array == 1, np.uint8(1), np.uint8(0))
         if not truth.any():
@@ -81,23 +82,36 @@ def test_one_correct_click_with_the_classical_engine_does_not_make_a_good_mask_w
     assert np.mean([gain >= 0 for _, gain in gains]) >= 0.95
 
 
-def test_through_the_server_a_wrong_network_cannot_ruin_a_true_mask():
+def fair(gains):
+    """Mean Dice does not fall, and at least 95 % of trials do not."""
+    return np.mean(gains) > 0 and np.mean([gain >= -1e-6 for gain in gains]) >= 0.95
+
+
+def kept_from(engine, truth, spoilt, image, *, server):
+    """The mask after one click, through the guard alone or through a front end of nnInteractive."""
+    engine.embed = ENGINE.embed
+    if not server:
+        return ask_guarded(engine, engine.embed(image), spoilt.mask, [], [spoilt.click], labels=(1,)).mask
+    front = Front(Service.of(engine, order=AxisOrder(slowest_first=False)))
+    front.set_image(image.array, image.grid.spacing_mm)
+    front.set_target(truth.shape, np.dtype("uint8"))
+    front.start_from(spoilt.mask, run=False)
+    shown = spoilt.mask.copy()
+    made = front.add([spoilt.click], run=True)
+    if made.bounds is not None:
+        shown[tuple(slice(a, b) for a, b in made.bounds)] = made.values
+    return shown
+
+
+@pytest.mark.parametrize("server", [False, True], ids=["guard", "server"])
+@pytest.mark.parametrize(("phantom", "step"), list(zip(PHANTOMS, (1, 3), strict=True)), ids=["picture", "volume"])
+def test_a_wrong_network_cannot_ruin_a_true_mask(phantom, step, server):
+    """On phantoms that nothing was tuned on."""
     gains = []
-    for _, image, truth, spoilt, engine in trials(UnsureEngine, 10, PHANTOMS[0]):
-        engine.embed = ENGINE.embed
-        front = Front(Service.of(engine, order=AxisOrder(slowest_first=False)))
-        front.set_image(image.array)
-        front.set_target(truth.shape, np.dtype("uint8"))
-        front.start_from(spoilt.mask, run=False)
-        shown = spoilt.mask.copy()
-        made = front.add([spoilt.click], run=True)
-        if made.bounds is not None:
-            shown[tuple(slice(a, b) for a, b in made.bounds)] = made.values
-        assert dice(engine.mask == 1, truth == 1) < 0.9
-        gains.append(dice(shown == 1, truth == 1) - dice(spoilt.mask == 1, truth == 1))
-    assert np.mean(gains) > 0
-    assert np.mean([gain > -0.01 for gain in gains]) >= 0.95
-    assert min(gains) > -0.1
+    for _, image, truth, spoilt, engine in trials(UnsureEngine, 30, phantom, start=20, step=3 * step if server else step):
+        after = kept_from(engine, truth, spoilt, image, server=server)
+        gains.append(dice(after == 1, truth == 1) - dice(spoilt.mask == 1, truth == 1))
+    assert fair(gains)
 
 
 def test_a_bite_is_filled_by_a_click_in_it():
@@ -141,7 +155,7 @@ def test_extreme_points_on_a_tumour_do_not_label_the_air_around_it():
     ends = tuple(tuple(int(v) for v in places[find(places[:, axis])]) for axis in range(3) for find in (np.argmin, np.argmax))
     image = noisy(ndimage.gaussian_filter(values, 0.7), 25, spacing=(4.0, 4.0, 10.0))
     found = corrected(image, np.zeros(values.shape), ExtremePoints(ends)) == 1
-    assert dice(found, tumour) > 0.8  # the border is blurred over a voxel
+    assert dice(found, tumour) > 0.85
     assert (found & ~ndimage.binary_dilation(tumour)).sum() < 0.1 * tumour.sum()
 
 

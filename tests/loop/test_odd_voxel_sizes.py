@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
+from medloop.cli.standing import standing
 from medloop.core.errors import GridSizeError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
@@ -13,6 +14,8 @@ from medloop.images.phantoms import phantom_3d
 from medloop.loop.annotators import annotator_named
 from medloop.loop.cases import add_case
 from medloop.loop.computable import computable
+from medloop.loop.damage import LeftOut
+from medloop.loop.reporting import report_html
 from medloop.loop.rounds import start_training
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
@@ -59,10 +62,17 @@ def test_cases_of_a_metre_or_a_micrometre_a_voxel_do_not_stop_the_others(make_wo
     assert model.metrics["steps"] > 0
     told: list[str] = []
     recipe = Recipe.from_json(model.recipe)
-    assert computable(recipe, large, told.append) == []
+    assert computable(recipe, large, LeftOut(workspace, told.append)) == []
     assert all("is left out: At the model's voxels" in line and "check the voxel size" in line for line in told)
     for case in (*large, taught):
         assert any(line.startswith(f"{case.name} is left out") for line in said)
+    named = {entry["case"]: entry for job in workspace.store.jobs.list() for entry in (job.result or {}).get("left_out", [])}
+    assert {case.name for case in (*large, taught)} == set(named)
+    assert all("mm this image of 1e+03" in entry["reason"] for entry in named.values())
+    found = standing(workspace)
+    assert [case.name for case in found.oversized] == ["metres answered", "metres test", "metres train"]
+    assert found.damaged == ()
+    assert "1e+03 × 1e+03 × 1e+03 mm" in report_html(workspace)
 
 
 def test_the_limit_is_an_error_of_its_own_that_names_sizes() -> None:

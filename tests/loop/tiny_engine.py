@@ -26,6 +26,7 @@ class BallEngine:
     def __init__(self, during: Callable[[StillWanted], None] = lambda _wanted: None) -> None:
         self.during = during
         self.embedded = 0
+        self.note = ""
 
     def embed(self, image: Image) -> ImageEmbedding:
         self.embedded += 1
@@ -51,7 +52,7 @@ class BallEngine:
             mask[where if gives else where & (mask == prompt.label)] = prompt.label if gives else 0
         mask = keep_hints(mask, prompts)
         probabilities = np.stack([mask == label for label in (0, *labels)]).astype(np.float32)
-        return RefinedMask(mask, probabilities, tuple(labels), 0.75, *changed_box(before, mask))
+        return RefinedMask(mask, probabilities, tuple(labels), 0.75, *changed_box(before, mask), note=self.note)
 
 
 def _reached(prompt: Prompt, embedding: ImageEmbedding) -> BoolArray:

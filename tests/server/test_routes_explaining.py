@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +14,19 @@ import pytest
 import uvicorn
 
 from medloop.core.errors import StateError
+from medloop.core.geometry import Grid
+from medloop.core.image import Image, Mask
+from medloop.core.records import Case, ProjectSettings, Source
+from medloop.images.phantoms import phantom_3d
+from medloop.loop.annotators import annotator_named
+from medloop.loop.cases import add_case
+from medloop.loop.rounds import start_training
+from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 from medloop.server.app import create_app
 from medloop.server.assistant import Assistant, create_assistant, private_socket
 
-from .conftest import ADDRESS, QUICK, Site, TestClient, add_model
+from .conftest import ADDRESS, API, QUICK, SHAPE, Site, TestClient, add_model
 
 
 @contextmanager
@@ -71,6 +80,45 @@ def test_maps_hypotheses_and_similar_cases_lie_on_the_case(explained: Site) -> N
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (422, "unknown_label")
     assert explained.client.get(f"{url}/explanation", params={"label": 1, "method": "magic"}).status_code == 422
     assert explained.client.get(f"{explained.url}/cases/case-0/hypotheses").status_code == 404
+
+
+def phantom_of(workspace: Workspace, name: str, mm: float, *, answered: bool) -> Case:
+    made = phantom_3d(len(name), 3, SHAPE)
+    grid = Grid.of_spacing(SHAPE, (mm, mm, mm))
+    source = Source(format="phantom", names=(name,), sha256=hashlib.sha256(name.encode()).hexdigest())
+    answer = Mask(np.minimum(made.mask.array, 2), grid) if answered else None
+    by = annotator_named(workspace, "import", program=True) if answered else None
+    image = Image(made.image.array, grid)
+    made_case = add_case(workspace, image, name=name, patient=name, split="train", source=source, answer=answer, answered_by=by)
+    assert made_case is not None
+    return made_case
+
+
+def test_a_case_of_absurd_voxel_size_is_named_and_refused_in_one_true_line(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    settings = ProjectSettings(train_after=0, audit_fraction=0.0, train_steps=2, samples=2, guided=True)
+    folder = tmp_path / "odd"
+    with Workspace.create(folder, name="Odd", kind="segmentation", labels=["large", "small"], settings=settings) as workspace:
+        for name, mm in (("a", 1.0), ("bb", 1.5), ("ccc", 1.5)):
+            phantom_of(workspace, name, mm, answered=True)
+        case = phantom_of(workspace, "kilometres", 1e6, answered=False)
+        start_training(workspace)
+        drain(workspace)
+    with beside(Assistant(folder), folder, tmp_path_factory.mktemp("s") / "a.sock") as site:
+        (damaged,) = site.client.get(site.url).json()["oversized"]
+        opened = site.client.post(f"{site.url}/cases/{case.id}/open", json={}).json()
+        click = {"kind": "point", "voxel": [5, 5, 4], "label": 1, "positive": True}
+        url = f"{API}/projects/{site.workspace.project.id}/assignments/{opened['assignment']['id']}/prompts"
+        answers = [site.client.get(f"{site.url}/cases/{case.id}/{asked}") for asked in ("explanation?label=1", "hypotheses")]
+        answers.append(site.client.post(url, json={"base_revision": 0, "prompt": click}))
+        results = [job.result for job in site.workspace.store.jobs.list()]
+    assert (damaged["name"], damaged["remedy"]) == ("kilometres", "check the voxel size in its file, or flag the case")
+    for answer in answers:
+        told = answer.json()["error"]
+        assert (answer.status_code, told["code"], told["remedy"]) == (422, "grid_too_large", "check the voxel size in its file")
+        assert "1e+06 × 1e+06 × 1e+06 mm" in told["message"]
+    assert any(entry["case_id"] == case.id for result in results for entry in (result or {}).get("left_out", []))
 
 
 def test_what_the_assistant_refuses_is_told_in_its_own_words(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -64,6 +64,12 @@ def test_a_gesture_can_be_changed_and_removed(refined_site, open_url: str) -> No
     assert (gone.status_code, gone.json()["error"]["code"]) == (404, "not_found")
 
 
+def test_what_a_person_should_know_of_an_answer_comes_with_it(refined_site, open_url: str, balls) -> None:
+    assert post(refined_site, open_url, 0, point((3, 3, 3))).json()["note"] == ""
+    balls.note = "The cut stopped early"
+    assert post(refined_site, open_url, 1, point((8, 8, 4))).json()["note"] == "The cut stopped early"
+
+
 def test_undo_and_redo_come_as_edits(refined_site, open_url: str) -> None:
     made = post(refined_site, open_url, 0, point((5, 5, 4))).json()
     inverse = [[start, length, 0] for start, length, _ in made["runs"]]

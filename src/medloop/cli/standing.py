@@ -6,6 +6,7 @@ import typer
 
 from medloop.core.records import Job
 from medloop.core.states import JobState
+from medloop.loop.computable import oversized_cases
 from medloop.loop.damage import DamagedCase, damaged_cases
 from medloop.loop.effort import EffortLine
 from medloop.loop.label_versions import LabelGap, label_gaps
@@ -54,6 +55,7 @@ class Standing:
         left_out: Cases that were skipped or flagged, by whom and why.
         label_gaps: Labels that were added after some annotations, which say nothing of them.
         damaged: Cases whose bytes were found damaged and that nothing learns from until they are restored.
+        oversized: Cases whose voxel size asks for a working grid that the model in use cannot compute on.
     """
 
     id: str
@@ -76,6 +78,7 @@ class Standing:
     left_out: tuple[LeftOutCase, ...] = ()
     label_gaps: tuple[LabelGap, ...] = ()
     damaged: tuple[DamagedCase, ...] = ()
+    oversized: tuple[DamagedCase, ...] = ()
 
 
 def standing(workspace: Workspace) -> Standing:
@@ -104,6 +107,7 @@ def standing(workspace: Workspace) -> Standing:
         left_out=refused_cases(workspace),
         label_gaps=label_gaps(workspace),
         damaged=damaged_cases(workspace),
+        oversized=oversized_cases(workspace),
     )
 
 
@@ -139,6 +143,7 @@ def _warnings(found: Standing) -> list[str]:
     lines = [f"        {point.split}: {point.warning}" for point in found.evaluations if point.warning]
     lines += [f"labels  {gap}" for gap in found.label_gaps]
     lines += [f"damaged {case}" for case in found.damaged]
+    lines += [f"large   {case}" for case in found.oversized]
     lines += [f"out     {case}" for case in found.left_out[:LEFT_OUT_SHOWN]]
     more = len(found.left_out) - LEFT_OUT_SHOWN
     return lines + ([f"out     {more} more; the worklist shows them"] if more > 0 else [])

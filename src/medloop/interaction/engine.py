@@ -46,6 +46,7 @@ class RefinedMask:
         labels: The label values that `probabilities` speaks of, in order.
         quality: Dice that the mask probably has, 0..1; None where the engine cannot tell.
         start, stop: Box of the voxels that differ from the previous mask; both (0, 0, 0) when none does.
+        note: What a person should know of how it came about, in words; mostly empty.
     """
 
     mask: MaskArray
@@ -54,6 +55,7 @@ class RefinedMask:
     quality: float | None
     start: tuple[int, int, int]
     stop: tuple[int, int, int]
+    note: str = ""
 
 
 class Engine(Protocol):

@@ -11,6 +11,9 @@ An engine may answer with a whole new mask. Of its changes are kept
    (a structure that is missing, or a part that is the smaller one of several) may reach as far as `Guard.reach_mm`, over background
    twice as far. A label that has no voxel yet may grow over background as far as it likes: there is no work to lose.
 
+5. of an engine that would redraw the rest of the structure as well, what the mask and the image support too
+   (`medloop.interaction.agreeing`).
+
 A prompt that the mask obeys already changes nothing, and every hint of a new one is obeyed whatever an engine says.
 """
 
@@ -21,6 +24,8 @@ import numpy as np
 
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.geometry import Grid
+from medloop.core.image import Image
+from medloop.interaction.agreeing import Claim, believed
 from medloop.interaction.engine import Engine, ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
 from medloop.interaction.gaps import TIMES_CHORD, between_parts, gap_of
 from medloop.interaction.locks import check_locks, keep_locked, locked_voxels, require_unlocked
@@ -33,6 +38,9 @@ click the rest."""
 
 MORE_VOXELS = 1.0
 """And so much more, in the finest voxels: a depth is known to a voxel."""
+
+NARROWED = "The engine would redraw more of this structure than was asked about; of its change only what mask and image support was kept"
+"""The note of an answer that was not believed."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +101,8 @@ def ask_guarded(
     answer = engine.refine(embedding, [*prompts, *new], labels=labels, previous=shown, locked=locked, wanted=wanted)
     require_wanted(wanted)
     within = (answer.start, answer.stop)
-    return held(
-        mask, answer, [*prompts, *new], new=new, within=within, grid=embedding.image.grid, locked=locked, painted=painted, guard=guard
-    )
+    image, every = embedding.image, [*prompts, *new]
+    return held(mask, answer, every, new=new, within=within, grid=image.grid, image=image, locked=locked, painted=painted, guard=guard)
 
 
 def held(
@@ -104,6 +111,7 @@ def held(
     prompts: Sequence[Prompt],
     *,
     grid: Grid,
+    image: Image | None = None,
     new: Sequence[Prompt] | None = None,
     within: VoxelBox | None = None,
     locked: Sequence[int] = (),
@@ -117,6 +125,8 @@ def held(
         answer: The engine's.
         prompts: All in force, in order.
         grid: The image's.
+        image: The image itself, for an engine that is not to be believed against the mask (`medloop.interaction.agreeing`); None
+            believes it.
         new: Those that are answered now; None takes the ones that `before` disobeys, and a box or extreme points given last.
         within: Box of all that differs from `before` in the answer; None looks.
         locked: Labels that stay.
@@ -131,10 +141,14 @@ def held(
     closed = _spoken(prompts, asked, before, box) | locked_voxels(old, wish, locked)
     if painted is not None:
         closed |= painted[part]
-    allowed = np.zeros(old.shape, dtype=bool)
-    for prompt in asked:
-        allowed |= _allowed(prompt, before, np.where(closed, old, wish), box, grid, limit)
-    allowed &= ~closed
+    each = [_allowed(prompt, before, np.where(closed, old, wish), box, grid, limit) for prompt in asked]
+    if image is not None:
+        claim = Claim(before, old, wish, box, np.logical_or.reduce([np.zeros(old.shape, dtype=bool), *each]))
+        kept = [_supported(prompt, part_allowed, claim, image) for prompt, part_allowed in zip(asked, each, strict=True)]
+        if any(few.sum() < many.sum() for few, many in zip(kept, each, strict=True)):
+            answer = replace(answer, note=NARROWED)
+        each = kept
+    allowed = np.logical_or.reduce([np.zeros(old.shape, dtype=bool), *each]) & ~closed
     mask = before.copy(order="K")
     mask[part] = np.where(allowed, wish, old)
     first = next((n for n, p in enumerate(prompts) if any(p is a for a in asked)), len(prompts))
@@ -186,6 +200,14 @@ def _allowed(prompt: Prompt, before: MaskArray, wish: MaskArray, box: VoxelBox, 
         return patch
     near |= _between(before, prompt, box, TIMES_CHORD * gap.depth_mm, grid)
     return _patches_touching(patch & near, places)
+
+
+def _supported(prompt: Prompt, allowed: BoolArray, claim: Claim, image: Image) -> BoolArray:
+    """What of one prompt's change is kept when the engine may be wrong about the mask; a part of its own as a whole."""
+    if isinstance(prompt, Box | ExtremePoints) or _its_own(allowed, prompt, claim.before, claim.box):
+        return allowed
+    kept = believed(prompt, allowed, claim, image)
+    return kept if kept is allowed else _patches_touching(kept, _within(exact_voxels(prompt, claim.before.shape), claim.box))
 
 
 def _between(before: MaskArray, prompt: Point | Scribble | Lasso, box: VoxelBox, chord_mm: float, grid: Grid) -> BoolArray:

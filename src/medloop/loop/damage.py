@@ -1,32 +1,38 @@
-"""Cases whose stored bytes are damaged or gone: named, left out, remembered until they can be read again; the rest goes on."""
+"""Cases that no work can be done on: named, left out, remembered as long as it is so; the rest goes on.
+
+Their stored bytes are damaged or gone, or their voxel size asks for a working grid that is too large (`computable`).
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from medloop.core.errors import BlobError, MissingBlobError, StorageError
+from medloop.core.errors import BlobError, GridSizeError, MissingBlobError, StorageError
 from medloop.core.records import Annotation, Case, Json
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
 
-NOUN, VERB = "damage", "find"
-"""By these the audit tells of a case that was found damaged; the noun's id is the case's."""
+NOUN, VERB, OVERSIZED = "damage", "find", "oversized"
+"""By these the audit tells of a case that was found damaged, or too large to compute on (the noun); the noun's id is the case's."""
+
+RESTORE = "restore the folder blobs from a backup, or flag the case"
 
 
 @dataclass(frozen=True)
 class DamagedCase:
-    """A case that is left out because its image or its annotation cannot be read."""
+    """A case that is left out because its image or its annotation cannot be read, or not computed on; and what helps."""
 
     case_id: str
     name: str
     reason: str
+    remedy: str = RESTORE
 
     def __str__(self) -> str:
-        return f"{self.name} is left out: {self.reason}; restore the folder blobs from a backup, or flag the case"
+        return f"{self.name} is left out: {self.reason}; {self.remedy}"
 
 
 class LeftOut:
-    """What one piece of work leaves out because it cannot be read.
+    """What one piece of work leaves out because it cannot be read or computed on.
 
     Args:
         workspace: The project.
@@ -53,13 +59,25 @@ class LeftOut:
 
     def note(self, case: Case, error: BlobError) -> None:
         """Leave a case out."""
-        if case.id in self._cases:
-            return
-        found = DamagedCase(case.id, case.name, _reason(case, error))
-        self._cases[case.id] = found
-        _remember(self._workspace, case, error.blob)
+        if self._add(DamagedCase(case.id, case.name, _reason(case, error))):
+            _remember(self._workspace, case, error.blob)
+
+    def oversized(self, case: Case, error: GridSizeError) -> None:
+        """Leave a case out that cannot be computed on."""
+        if self._add(DamagedCase(case.id, case.name, error.message, f"{error.remedy}, or flag the case")):
+            _record_once(self._workspace, case, OVERSIZED, {"reason": error.message})
+
+    def take(self, others: "LeftOut") -> None:
+        """Leave out what another piece of work did."""
+        self._cases = {**others._cases, **self._cases}
+
+    def _add(self, found: DamagedCase) -> bool:
+        if found.case_id in self._cases:
+            return False
+        self._cases[found.case_id] = found
         if self._log is not None:
             self._log(str(found))
+        return True
 
     def result(self) -> Json:
         """For a job's result: "left_out" with the cases and reasons; nothing when there are none."""
@@ -112,8 +130,11 @@ def _reason(case: Case, error: BlobError) -> str:
 
 def _remember(workspace: Workspace, case: Case, blob: str) -> None:
     """Note it in the audit, once; a project that cannot be written is not stopped by that."""
-    if not blob:
-        return
+    if blob:
+        _record_once(workspace, case, NOUN, {"blob": blob, "reason": "its bytes cannot be read as they were stored"})
+
+
+def _record_once(workspace: Workspace, case: Case, noun: str, body: Json) -> None:
     with suppress(StorageError), workspace.store.write("system") as tx:
-        if all(event.body.get("blob") != blob for event in tx.events_about(NOUN, [case.id])):
-            tx.record(VERB, NOUN, case.id, {"blob": blob, "reason": "its bytes cannot be read as they were stored"})
+        if all(event.body.get("blob") != body.get("blob") for event in tx.events_about(noun, [case.id])):
+            tx.record(VERB, noun, case.id, body)

@@ -16,6 +16,7 @@ from medloop.core.seeds import derive_seed
 from medloop.loop.arrays import load_features, load_image
 from medloop.loop.computable import computable
 from medloop.loop.control import JobControl
+from medloop.loop.damage import LeftOut
 from medloop.loop.descriptions import Report, Vectors, describe_cases, kept_vectors, learned_maker, newest_maker, small_views
 from medloop.loop.workspace import Workspace
 from medloop.models.descriptors import describe_image
@@ -214,7 +215,7 @@ def _answered_predictions(
     """The model's predictions of the answered cases; missing ones are made."""
     from medloop.loop.proposals import load_predictor, predict_case, quality_rule
 
-    missing = computable(Recipe.from_json(model.recipe), [c for c in labelled if c.id not in predictions])
+    missing = computable(Recipe.from_json(model.recipe), [c for c in labelled if c.id not in predictions], LeftOut(workspace))
     found = {c.id: predictions[c.id] for c in labelled if c.id in predictions}
     if missing:
         predictor, quality = load_predictor(workspace.store.blobs, model), quality_rule(workspace, model)

@@ -119,7 +119,7 @@ def evaluate(workspace: Workspace, model: Model, split: Split, control: JobContr
     sound = sound_answers(workspace, answers, cases, left_out)
     if not sound:
         return None
-    predict_cases(workspace, model, sorted((cases[a.case_id] for a in sound), key=lambda c: c.name), control)
+    left_out.take(predict_cases(workspace, model, sorted((cases[a.case_id] for a in sound), key=lambda c: c.name), control))
     per_case = score_answers(workspace, model, sound, cases, left_out)
     if not per_case:
         return None

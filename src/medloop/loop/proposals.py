@@ -78,17 +78,18 @@ def run_prediction(workspace: Workspace, control: JobControl) -> Json:
 
 
 def predict_cases(workspace: Workspace, model: Model, cases: Sequence[Case], control: JobControl) -> LeftOut:
-    """Predict cases one by one, each committed by itself; returns those whose image cannot be read."""
+    """Predict cases one by one, each committed by itself; returns those whose image cannot be read or computed on."""
     left_out = LeftOut(workspace, control.log)
-    cases = computable(Recipe.from_json(model.recipe), cases, control.log)
+    cases = computable(Recipe.from_json(model.recipe), cases, left_out)
     if not cases:
         return left_out
     predictor, quality = load_predictor(workspace.store.blobs, model), quality_rule(workspace, model)
+    too_large = len(left_out.cases)
     for done, case in enumerate(cases):
         control.report(done / len(cases), f"predicting {case.name} ({done + 1} of {len(cases)})")
         with left_out.case(case):
             predict_case(workspace, model, predictor, case, quality=quality)
-    control.log(f"model {model.index} predicted {len(cases) - len(left_out.cases)} cases")
+    control.log(f"model {model.index} predicted {len(cases) + too_large - len(left_out.cases)} cases")
     return left_out
 
 

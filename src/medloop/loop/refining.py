@@ -38,6 +38,7 @@ class Refinement:
         runs: The patch that was saved.
         quality: Dice the engine expects of the mask, 0..1; None where it cannot tell or was not asked.
         engine: Name of the engine that answered; "" where none was needed.
+        note: What a person should know of the answer, in words; mostly empty.
     """
 
     prompt_ids: tuple[str, ...]
@@ -45,6 +46,7 @@ class Refinement:
     runs: tuple[Run, ...]
     quality: float | None
     engine: str
+    note: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +171,7 @@ class _Answer:
     quality: float | None = None
     start: Shape3 = (0, 0, 0)
     stop: Shape3 | None = None
+    note: str = ""
 
 
 def _scene(workspace: Workspace, assignment_id: str, base_revision: int, refiner: Refiner) -> _Scene:
@@ -203,7 +206,7 @@ def _ask(
     check_prompts([*meant, *new], scene.case.grid.shape, labels=labels)
     embedding = _embedding(workspace, scene.case, refiner)
     found = ask_guarded(refiner.engine, embedding, begin, meant, new, labels=labels, locked=locked, painted=painted, wanted=refiner.wanted)
-    return _Answer(found.mask, refiner.engine.name, found.quality, found.start, found.stop)
+    return _Answer(found.mask, refiner.engine.name, found.quality, found.start, found.stop, found.note)
 
 
 def _anew(
@@ -213,6 +216,7 @@ def _anew(
     first = scene.log[line_starts(scene.log)[record.id]].revision
     begin = read_draft(workspace, scene.assignment.id, upto=_free_of_undone(scene, first - 1))
     mask, done, engine, quality = begin.mask, [d for d in scene.history.deeds if d.since <= begin.revision], "", None
+    note = ""
     for deed in (d for d in scene.history.deeds if d.since > begin.revision):
         mask = apply_runs(mask, deed.runs) if deed.runs else mask
         kept = [_said(r, fresh if r.id == record.id else None) for r in deed.records if r.id != record.id or fresh is not None]
@@ -221,9 +225,9 @@ def _anew(
         if new:
             older = [gesture_of(r) for d in done for r in d.records]
             answer = _ask(workspace, scene, refiner, older, new, mask, painted_by(done, mask.shape), fixed)
-            mask, engine, quality = answer.mask, answer.engine, answer.quality
+            mask, engine, quality, note = answer.mask, answer.engine, answer.quality, answer.note
         done.append(replace(deed, records=tuple(kept)))
-    return _Answer(keep_locked(scene.draft.mask, mask, locked), engine, quality)
+    return _Answer(keep_locked(scene.draft.mask, mask, locked), engine, quality, note=note)
 
 
 def _said(record: PromptRecord, fresh: Prompt | None) -> PromptRecord:
@@ -279,7 +283,7 @@ def _save(
             tx.add(record, verb="refine")
     ids = tuple(record.id for record in records)
     draft = Draft(revision, apply_runs(scene.draft.mask, runs))
-    return Refinement(ids, draft, runs, answer.quality, answer.engine)
+    return Refinement(ids, draft, runs, answer.quality, answer.engine, answer.note)
 
 
 def _record(assignment_id: str, revision: int, gesture: _Gesture, answer: _Answer, locked: Sequence[int]) -> PromptRecord:

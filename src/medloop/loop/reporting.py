@@ -9,6 +9,7 @@ from html import escape
 from typing import TypeAlias
 
 from medloop.core.records import LABEL_COLOURS, now
+from medloop.loop.computable import oversized_cases
 from medloop.loop.damage import damaged_cases
 from medloop.loop.effort import EffortLine
 from medloop.loop.left_out import refused_cases
@@ -132,8 +133,9 @@ def _warnings(made: Progress) -> str:
 
 
 def _left_out(workspace: Workspace) -> tuple[str, ...]:
-    """Damaged, skipped and flagged cases with their reasons; nothing when there are none."""
+    """Damaged, too large, skipped and flagged cases with their reasons; nothing when there are none."""
     rows = [(case.name, "damaged", case.reason, "", "") for case in damaged_cases(workspace)]
+    rows += [(case.name, "too large", f"{case.reason}; {case.remedy}", "", "") for case in oversized_cases(workspace)]
     rows += [(case.name, case.verb, case.reason, case.by, case.at[:16] + "Z") for case in refused_cases(workspace)]
     return ("<h2>Left out</h2>", _table(("case", "what", "why", "by", "when"), rows)) if rows else ()
 

@@ -65,12 +65,12 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
     annotations, cases = _of_snapshot(workspace, snapshot)
     recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=threads)
     recipe, parent = _going_on(workspace, recipe, folder)
-    fitting = {case.id for case in computable(recipe, cases.values(), control.log)}
+    fitting = {case.id for case in computable(recipe, cases.values(), left_out)}
     learned = answers_to_learn(workspace, control, folder, parent=parent, answers=annotations, cases=cases)
     learned = [answer for answer in learned if answer.case_id in fitting]
     taught = teach(workspace, control, folder, answers=learned, cases=cases)
     recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight)
-    validation = _validation(workspace, folder, left_out, lambda cases: computable(recipe, cases, control.log))
+    validation = _validation(workspace, folder, left_out, lambda cases: computable(recipe, cases, left_out))
     control.log(f"learning from {len(taught.cases)} cases, validating on {len(validation)}: {_described(recipe)}")
 
     def report(progress: "TrainingProgress") -> bool:

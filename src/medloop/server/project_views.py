@@ -36,11 +36,12 @@ class Counts(View):
 
 
 class DamagedView(View):
-    """A case that is left out because its bytes are damaged or gone."""
+    """A case that is left out because its bytes are damaged or gone, or because its voxel size makes it too large to compute on."""
 
     case_id: str
     name: str
     reason: str
+    remedy: str
 
 
 class WorkersView(View):
@@ -60,6 +61,7 @@ class ProjectView(ProjectLine):
     strategy: str
     workers: WorkersView
     damaged: list[DamagedView]
+    oversized: list[DamagedView]
     read_only: str
 
 

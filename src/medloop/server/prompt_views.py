@@ -114,6 +114,7 @@ class RefinedView(View):
     runs: list[tuple[int, int, int]]
     quality: Number
     engine: str
+    note: str = ""
     seconds: float
 
 

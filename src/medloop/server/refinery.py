@@ -166,5 +166,6 @@ def _told(made: Refinement, seconds: float) -> dict[str, Any]:
         "runs": [list(run) for run in made.runs],
         "quality": made.quality,
         "engine": made.engine,
+        "note": made.note,
         "seconds": seconds,
     }

@@ -171,7 +171,7 @@ class PromptableEngine:
             logits[row] = np.where(allowed_by_boxes(prompts, grid, label=label), drawn, -SURE)
         mask, probabilities = _decide(logits, labels)
         answer = RefinedMask(mask, probabilities, tuple(labels), None, (0, 0, 0), (0, 0, 0))
-        return held(before, answer, prompts, new=new, grid=grid, locked=locked)
+        return held(before, answer, prompts, new=new, grid=grid, image=embedding.image, locked=locked)
 
     def _draw(
         self, slices: _Slices, prompts: Sequence[Prompt], label: int, before: BoolArray, wanted: StillWanted

@@ -180,7 +180,7 @@ class NetworkEngine:
             mask[where] = part.mask
             _paste(shares, part, [0, *(labels.index(label) + 1 for label in group)])
         answer = RefinedMask(mask, shares, tuple(labels), expected_dice(shares), (0, 0, 0), (0, 0, 0))
-        answer = held(before, answer, prompts, new=new_of(prompts, previous), grid=look.grid, locked=locked)
+        answer = held(before, answer, prompts, new=new_of(prompts, previous), grid=look.grid, image=embedding.image, locked=locked)
         return answer if previous is not None else _since_nothing(answer)
 
     def _look_of(self, embedding: ImageEmbedding) -> Look:

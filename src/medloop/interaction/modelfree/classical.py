@@ -7,7 +7,7 @@ it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeGuard
 
@@ -21,7 +21,7 @@ from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted,
 from medloop.interaction.guard import held, new_of
 from medloop.interaction.modelfree.correcting import corrected
 from medloop.interaction.modelfree.seeds import Seeds, plant
-from medloop.interaction.modelfree.tools import TOOLS
+from medloop.interaction.modelfree.tools import TOOLS, likelihood_cut
 from medloop.interaction.modelfree.window import Window, seen, window_for
 from medloop.interaction.prompts import Lasso, Point, Prompt, Scribble, check_prompts
 from medloop.interaction.regions import VoxelBox, Voxels, prompt_box, within_reach
@@ -101,7 +101,7 @@ class ClassicalEngine:
         grid = embedding.image.grid
         before = np.zeros(grid.shape, dtype=np.uint8) if previous is None else previous
         check_prompts(prompts, grid.shape, labels=labels)
-        mask, looked = before, None
+        mask, looked, notes = before, None, list[str]()
         new = new_of(prompts, previous)
         for asked in _in_turns(new, before):
             require_wanted(wanted)
@@ -109,9 +109,9 @@ class ClassicalEngine:
                 mask = self._held(embedding.image, mask, corrected(embedding.image, mask, asked[0]), asked, labels, locked)
                 continue
             known = [p for p in prompts if p in asked or p.label in {a.label for a in asked}]
-            found, looked = self._found(embedding.image, known, mask, locked=locked, wanted=wanted)
+            found, looked = self._found(embedding.image, known, mask, notes, locked=locked, wanted=wanted)
             mask = self._held(embedding.image, mask, found, asked, labels, locked)
-        answer = _answer(mask, before, labels, looked)
+        answer = replace(_answer(mask, before, labels, looked), note="; ".join(dict.fromkeys(notes)))
         return held(before, answer, prompts, new=new, grid=grid, locked=locked)
 
     def _held(
@@ -122,12 +122,12 @@ class ClassicalEngine:
         return held(before, answer, asked, new=asked, grid=image.grid, locked=locked).mask
 
     def _found(
-        self, image: Image, prompts: Sequence[Prompt], before: MaskArray, *, locked: Sequence[int], wanted: StillWanted
+        self, image: Image, prompts: Sequence[Prompt], before: MaskArray, notes: list[str], *, locked: Sequence[int], wanted: StillWanted
     ) -> tuple[MaskArray, tuple[Single, Seeds, Window]]:
         """What a tool finds of labels that have no voxel yet, or within outlines."""
         name = self.tool if self.tool != "auto" else pick_tool(prompts)
         window = self._fitting(image, prompts, before, name, locked=locked, wanted=wanted)
-        seeds, shares = self._look(image, prompts, before, name, window, locked=locked, wanted=wanted)
+        seeds, shares = self._look(image, prompts, before, name, window, notes, locked=locked, wanted=wanted)
         if max(window.stride) > 1:
             window, shares = _where_it_matters(window, shares, seeds, before)
         shares = window.widened(shares)
@@ -145,7 +145,7 @@ class ClassicalEngine:
         if len({window.box for window in windows}) == 1 or (before == prompts[-1].label).any():
             return windows[0]
         coarse = cut_out(most_voxels=most // COARSER, zoom=ZOOMS[-1])
-        seeds, shares = self._look(image, prompts, before, tool, coarse, locked=locked, wanted=wanted)
+        seeds, shares = self._look(image, prompts, before, tool, coarse, [], locked=locked, wanted=wanted)
         places = np.argwhere(shares.argmax(axis=0) != seeds.classes_of(seen(before, coarse))) * coarse.stride + coarse.box[0]
         return next((window for window in windows if holds(window, places, before.shape)), windows[-1])
 
@@ -156,15 +156,17 @@ class ClassicalEngine:
         before: MaskArray,
         tool: str,
         window: Window,
+        notes: list[str],
         *,
         locked: Sequence[int],
         wanted: StillWanted,
     ) -> tuple[Seeds, Single]:
-        """What a tool says in one window: from which seeds, and the shares of the classes."""
+        """What a tool says in one window: from which seeds, and the shares of the classes; what a person should know goes to `notes`."""
         seeds = plant(prompts, before, image.grid, window, locked=locked)
         require_wanted(wanted)
         spacing = [mm * s for mm, s in zip(image.grid.spacing_mm, window.stride, strict=True)]
-        shares = TOOLS[tool](_picture(image, window), seeds, spacing, wanted)
+        solve = partial(likelihood_cut, tell=notes.append) if tool == "cut" else TOOLS[tool]
+        shares = solve(_picture(image, window), seeds, spacing, wanted)
         return seeds, _trusting(shares, seen(before, window), seeds, self.trust) if self.trust else shares
 
 

@@ -149,7 +149,7 @@ class NNInteractiveEngine:
                 mask[drawn] = label
         probabilities = np.stack([mask == value for value in (0, *labels)]).astype(np.float32)
         answer = RefinedMask(mask, probabilities, tuple(labels), None, (0, 0, 0), (0, 0, 0))
-        return held(before, answer, prompts, new=new, grid=embedding.image.grid, locked=locked)
+        return held(before, answer, prompts, new=new, grid=embedding.image.grid, image=embedding.image, locked=locked)
 
     def close(self) -> None:
         """Give the lease back."""

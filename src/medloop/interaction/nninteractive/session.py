@@ -1,8 +1,8 @@
 """One front end's work on the server: an image, the prompts in force, the mask so far, and the way back.
 
 The protocol knows one structure at a time, so prompts are for one label of the task. A prediction answers the prompts since the
-one before on the mask as it stands, held to what prompts may change (`medloop.interaction.guard`); every state is kept as its way back,
-so that undo is exact, to any depth.
+one before on the mask as it stands, held to what prompts may change (`medloop.interaction.guard`); a prompt that a later one contradicts
+is taken back as if it had never been said. Every state is kept as its way back, so that undo is exact, to any depth.
 """
 
 from collections.abc import Sequence
@@ -220,12 +220,24 @@ class Session:
 
     def _predicted(self, state: _State, wanted: StillWanted) -> _State:
         service = self._service
-        older = [p for p in state.prompts if p in state.answered]
-        new = [p for p in state.prompts if p not in state.answered]
-        mask = state.mask * np.uint8(service.label)
-        with service.turn:
-            answer = ask_guarded(service.engine, self._image(), mask, older, new, labels=service.labels, wanted=wanted)
-        return replace(state, mask=(answer.mask == service.label).astype(np.uint8), answered=state.prompts, predicted=True)
+        mask, told, groups = self._without_taken_back(state)
+        for new in groups:
+            with service.turn:
+                answer = ask_guarded(
+                    service.engine, self._image(), mask * np.uint8(service.label), told, new, labels=service.labels, wanted=wanted
+                )
+            mask, told = (answer.mask == service.label).astype(np.uint8), [*told, *new]
+        return replace(state, mask=mask, answered=state.prompts, predicted=True)
+
+    def _without_taken_back(self, state: _State) -> tuple[MaskArray, list[Prompt], list[list[Prompt]]]:
+        """The mask before the first gesture that a later one contradicts, what it answers, and what is to be answered on it."""
+        mask, answered, past = state.mask, state.answered, reversed(self._past)
+        groups = [[p for p in state.prompts if p not in answered]]
+        while any(p not in state.prompts for p in answered):
+            earlier = next(past).undo(mask)
+            groups.insert(0, [p for p in answered if p not in earlier.answered and p in state.prompts])
+            mask, answered = earlier.mask, earlier.answered
+        return mask, list(answered), [*filter(None, groups[:-1]), groups[-1]]
 
     def _difference(self, before: MaskArray, after: MaskArray) -> Difference:
         start, stop = changed_box(before, after)

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from medloop.core.states import JobState
+from medloop.loop.computable import oversized_cases
 from medloop.loop.damage import damaged_cases
 from medloop.loop.label_versions import label_gaps
 from medloop.loop.workspace import Workspace
@@ -36,6 +37,7 @@ def get_project(workspace: WorkspaceHere) -> ProjectView:
         strategy=workspace.settings.strategy,
         workers=WorkersView(alive=_worker_alive(workspace)),
         damaged=[DamagedView.model_validate(case) for case in damaged_cases(workspace)],
+        oversized=[DamagedView.model_validate(case) for case in oversized_cases(workspace)],
         read_only=workspace.store.read_only,
     )
 

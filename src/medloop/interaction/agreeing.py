@@ -1,0 +1,84 @@
+"""How far an engine is believed against the mask it corrects: as far as it agrees with it where nobody pointed.
+
+A network that is asked about one place answers for a whole window. Where it would redraw the rest of a structure too, the mask knows
+better than the network, and so near the prompt: of its change is then kept what the mask and the image support by themselves
+(`medloop.interaction.modelfree.correcting`) and the voxels next to that. A network that leaves the rest as it is means what it says.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.image import Image
+from medloop.interaction.gaps import gap_of
+from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, Scribble
+from medloop.interaction.regions import VoxelBox
+
+LEAST = 0.92
+"""Dice of answer and mask beyond what is asked about, from which on an engine is believed. (Hippocampi, twelve cases for tuning, a network
+of Dice 0.80: on true masks with one mistake it agrees to at most 0.90, after clicks on its own proposals mostly to 0.93 and more.)"""
+
+HALF = 0.6
+"""Below this the voxels next to what is supported are not kept either: the engine speaks of something else."""
+
+
+@dataclass(frozen=True, eq=False)
+class Claim:
+    """What an engine would change in a box.
+
+    Attributes:
+        before: The whole mask before, shape (I, J, K).
+        old, wish: Mask and answer in the box.
+        box: Where.
+        asked: What prompts let through, shape of the box.
+    """
+
+    before: MaskArray
+    old: MaskArray
+    wish: MaskArray
+    box: VoxelBox
+    asked: BoolArray
+
+
+def agreement(claim: Claim, label: int) -> float:
+    """Dice of answer and mask for a label, away from what was asked about; 1 where the engine changes nothing there."""
+    from scipy import ndimage
+
+    beside = ~ndimage.binary_dilation(claim.asked, np.ones((3, 3, 3)))
+    has, gets = (claim.old == label) & beside, (claim.wish == label) & beside
+    if np.array_equal(has, gets):
+        return 1.0
+    return 2 * int((has & gets).sum()) / int(has.sum() + gets.sum())
+
+
+def believed(prompt: Prompt, allowed: BoolArray, claim: Claim, image: Image) -> BoolArray:
+    """What of one prompt's change is kept, shape of the box; see the module's text.
+
+    Args:
+        prompt: The prompt.
+        allowed: What it lets through.
+        claim: What the engine would change.
+        image: The image.
+    """
+    from scipy import ndimage
+
+    from medloop.interaction.modelfree.correcting import corrected
+
+    if isinstance(prompt, Box | ExtremePoints | Lasso) or not allowed.any() or _begins(prompt, claim, image):
+        return allowed
+    agreed = agreement(claim, prompt.label)
+    if agreed >= LEAST:
+        return allowed
+    part = tuple(slice(a, z) for a, z in zip(*claim.box, strict=True))
+    mended = corrected(image, claim.before, prompt)[part] != claim.old
+    if agreed >= HALF:
+        mended = ndimage.binary_dilation(mended, ndimage.generate_binary_structure(3, 1))
+    supported: BoolArray = allowed & mended
+    return supported
+
+
+def _begins(prompt: Point | Scribble, claim: Claim, image: Image) -> bool:
+    """Whether a label has no voxel yet: there is nothing to agree with."""
+    gap = gap_of(prompt, claim.before, image.grid)
+    return gap is None or not np.isfinite(gap.depth_mm)
