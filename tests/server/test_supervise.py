@@ -147,7 +147,7 @@ def test_a_missing_proposal_is_made_by_the_assistant_and_told_on_the_stream(star
 def test_the_worker_trains_what_the_page_asks_for(start, until, trained_folder: Path) -> None:
     server = start(trained_folder, MEDLOOP_ASSISTANT="0")
     project = server.get("/projects")[0]["id"]
-    job = server.send("POST", f"/projects/{project}/train")["job_id"]
+    job = server.send("POST", f"/projects/{project}/train", {"again": True})["job_id"]
     ended = ("done", "failed")
     assert until(lambda: {j["id"]: j["state"] for j in server.get(f"/projects/{project}/jobs")}[job] in ended)
     assert server.get(f"/projects/{project}")["model"]["index"] == 2
