@@ -2,7 +2,7 @@ import "fake-indexeddb/auto";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ApiError, OfflineError } from "../src/api/errors";
 import type { Run } from "../src/api/types";
-import { PatchQueue, type SaveState } from "../src/edits/queue";
+import { MAX_RUNS, PatchQueue, type SaveState } from "../src/edits/queue";
 import { fitPatches, leftBehind } from "../src/edits/recovery";
 import { MemoryStorage, openStorage, type PatchStorage } from "../src/edits/storage";
 
@@ -49,6 +49,18 @@ beforeEach(() => {
 });
 
 describe("the queue", () => {
+  test("marks every part of an edit that took what the model proposed, and gestures once", async () => {
+    const links: unknown[] = [];
+    const queue = new PatchQueue({
+      assignment: "a", project: "p", caseId: "c", tab: "t", revision: 0, storage, pause: async () => undefined,
+      send: async (base, runs, link) => (links.push(link), server.send(base, runs)),
+      onState: () => undefined, onRefused: (error) => refusals.push(error),
+    });
+    queue.push(Array.from({ length: MAX_RUNS + 1 }, (_, n): Run => [2 * n, 1, 1]), { withdraws: ["one"], taken: true });
+    await queue.flushed();
+    expect(links).toEqual([{ withdraws: ["one"], taken: true }, { taken: true }]);
+  });
+
   test("sends patches in order, each on the revision of the one before", async () => {
     const queue = queueAt(0);
     PATCHES.forEach((runs) => queue.push(runs));

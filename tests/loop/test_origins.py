@@ -230,6 +230,25 @@ def test_a_proposal_put_into_a_draft_around_labels_that_were_kept_leans(pool: Wo
     assert leans(pool, done)
 
 
+def test_a_hypothesis_taken_into_a_blank_draft_leans_until_it_is_drawn_over_or_taken_back(pool: Workspace, ann: Annotator) -> None:
+    case = case_named(pool, "case00")
+    opened = open_case(pool, case.id, ann.id).assignment
+    came = add_prediction(pool, add_model(pool, 1), case, foreground=0.1)
+    save_patch(pool, opened.id, 0, [(100, 60, 1)], taken=True)  # no stored proposal: a sample of the model
+    save_patch(pool, opened.id, 1, [(100, 60, 0)])
+    save_patch(pool, opened.id, 2, [(0, 20, 1)])
+    undone = submit_mask(pool, opened.id)
+    assert not leans(pool, undone), "taken back, and drawn by hand"
+    other = open_case(pool, case_named(pool, "case01").id, ann.id).assignment
+    add_prediction(pool, add_model(pool, 2), case_named(pool, "case01"), foreground=0.1)
+    save_patch(pool, other.id, 0, [(100, 60, 1)], taken=True)
+    save_patch(pool, other.id, 1, [(100, 15, 1), (200, 40, 1)])
+    done = submit_mask(pool, other.id)
+    assert (done.began_with, done.untouched) == ("prediction", pytest.approx(45 / 100))
+    assert leans(pool, done)
+    assert came.id != done.proposal_id
+
+
 def test_a_mask_from_elsewhere_leans_when_a_proposal_was_shown_unless_its_maker_says_otherwise(pool: Workspace, ann: Annotator) -> None:
     case, prediction = with_proposal(pool)
     mask = painted(proposed(pool, prediction, case))

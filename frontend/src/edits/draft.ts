@@ -39,7 +39,7 @@ export class Draft {
   commit(edit: Edit): void {
     if (edit.forward.length === 0) return;
     this.history.push(edit);
-    this.queue?.push(edit.forward);
+    this.queue?.push(edit.forward, edit.redo);
     this.changed();
   }
 

@@ -27,7 +27,7 @@ export interface QueueWiring {
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10000;
 /** The server accepts 200,000 runs per patch; a half keeps the request small. */
-const MAX_RUNS = 100000;
+export const MAX_RUNS = 100000;
 
 /** Queues that were closed while they sent. */
 const leaving = new Set<Promise<void>>();
@@ -63,7 +63,7 @@ export class PatchQueue {
 
   push(runs: Run[], link?: Link): void {
     if (runs.length === 0 && !link) return;
-    for (let from = 0; from === 0 || from < runs.length; from += MAX_RUNS) this.keep(runs.slice(from, from + MAX_RUNS), from === 0 ? link : undefined);
+    for (let from = 0; from === 0 || from < runs.length; from += MAX_RUNS) this.keep(runs.slice(from, from + MAX_RUNS), from === 0 ? link : link?.taken && { taken: true });
     if (this.state !== "refused") this.start();
     else this.tell("refused");
   }

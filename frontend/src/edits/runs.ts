@@ -9,6 +9,8 @@ import type { MayChange } from "./locks";
 export interface Link {
   withdraws?: string[];
   restores?: string[];
+  /** The runs put something that the model proposed into the mask. */
+  taken?: true;
 }
 
 /** What one patch does: runs, and which gestures go with them. */

@@ -75,7 +75,7 @@ export function takeHypothesis(session: CaseSession, extent: "whole" | "part"): 
   if (!region) return askForBox(session, "take this hypothesis in it with Shift + J");
   const edit = difference(draft.mask, mixed(draft.mask, shown.mask, shape, region, mayChange(session.locks)));
   applyRuns(draft.mask, edit.forward);
-  draft.commit(edit);
+  draft.commit({ ...edit, redo: { taken: true } });
   maskShown.value = true;
   session.advice.told.value = edit.forward.length === 0 ? "Nothing to take: the mask says the same there" : `${takenOf(session, extent)}; Ctrl + Z takes it back`;
 }

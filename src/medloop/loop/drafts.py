@@ -27,6 +27,9 @@ from medloop.store.writer import Writer
 MAX_RUNS = 200_000
 """Runs in one patch: a stroke in a large volume has some thousands."""
 
+TAKE = "take"
+"""Verb of a patch that put something a model proposed (a hypothesis) into the draft."""
+
 MAX_COVER = 4
 """How often the runs of one patch may cover the image: one that sets each voxel once needs 1, overlapping strokes some more."""
 
@@ -48,6 +51,7 @@ def save_patch(
     withdraws: Sequence[str] = (),
     restores: Sequence[str] = (),
     locked: Sequence[int] = (),
+    taken: bool = False,
 ) -> int:
     """Append one edit to an open assignment.
 
@@ -59,6 +63,7 @@ def save_patch(
         withdraws: Prompts whose effect these runs take back (undo).
         restores: Prompts whose effect these runs bring back (redo).
         locked: Labels that stay as they are: the edit changes other voxels only.
+        taken: The runs put something that a model proposed into the draft; see `medloop.loop.independence`.
 
     Returns:
         The new revision.
@@ -75,7 +80,8 @@ def save_patch(
     if locked:
         runs = _beside_locked(workspace, assignment_id, base_revision, runs, locked)
     with workspace.store.write(_actor(workspace, assignment_id)) as tx:
-        revision = append_patch(tx, require_revision(tx.get(Assignment, assignment_id), base_revision), runs)
+        assignment = require_revision(tx.get(Assignment, assignment_id), base_revision)
+        revision = append_patch(tx, assignment, runs, verb=TAKE if taken else "edit")
         take_back(tx, assignment_id, withdraws, revision)
         bring_back(tx, assignment_id, restores, revision)
     return revision

@@ -4,6 +4,7 @@ An annotation leans when it began with a prediction, of any model, directly or t
 that prediction stands that nobody touched. One that is compared with a model then flatters it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Prediction
 from medloop.images.encode import decode_mask
 from medloop.loop.consensus import may_lean
-from medloop.loop.drafts import base_mask
+from medloop.loop.drafts import TAKE, base_mask
 from medloop.loop.standing import base_of, began
 from medloop.loop.touching import Edits, edits_in_force, state_of, taken_in_a_label
 from medloop.loop.workspace import Workspace
@@ -28,6 +29,8 @@ class _Step:
 
     assignment: Assignment
     patches: tuple[DraftPatch, ...]
+    taken: frozenset[str] = frozenset()
+    """Ids of the patches that put a hypothesis of a model into it."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ def lineage(tx: Reader, assignment: Assignment) -> Lineage:
     """Follow a draft back to what it all began with."""
     steps, current, own = list[_Step](), assignment, base_of(tx, assignment)
     while True:
-        steps.append(_Step(current, tuple(tx.patches(current.id))))
+        patches = tuple(tx.patches(current.id))
+        steps.append(_Step(current, patches, _taken(tx, patches)))
         base = base_of(tx, current)
         if base is None or base.assignment_id is None or not leans_on_proposal(tx, base):
             break
@@ -83,7 +87,7 @@ class Debt:
     """What an annotation owes to a proposal: which one, and the share, 0..1, of it that nobody touched.
 
     Attributes:
-        taken: The proposal came while the draft was open and was put into it.
+        taken: The proposal, or a hypothesis, was put into the draft while it was open.
     """
 
     proposal: Prediction
@@ -105,15 +109,17 @@ def debt_of_mask(workspace: Workspace, found: Lineage, case: Case, mask: MaskArr
         None when no proposal stands at the beginning.
     """
     own = Edits() if elsewhere else _edits(workspace, found.steps[0], case)
+    hypothesis = _of_hypotheses(found.steps[0], own, case)
     adopted = None if elsewhere else _adopted(workspace, found, case, own)
     proposal = adopted[0] if adopted else found.proposal
     if proposal is None or proposal.mask is None:
-        return None
+        source = found.shown or next(iter(found.later), None)
+        return Debt(source, _of_all(hypothesis & (mask > 0), mask > 0), taken=True) if source is not None and hypothesis.any() else None
     proposed = _proposed(workspace, proposal, case)
-    touched = own.touched(case.grid.shape, after=adopted[1] if adopted else 0)
+    touched = own.touched(case.grid.shape, after=adopted[1] if adopted else 0) & ~hypothesis
     for step in () if adopted else found.steps[1:]:
         touched |= _edits(workspace, step, case).touched(case.grid.shape)
-    return Debt(proposal, _share(proposed, mask, touched), taken=adopted is not None)
+    return Debt(proposal, _share(np.where(hypothesis, mask, proposed), mask, touched), taken=adopted is not None)
 
 
 def debt_of_tag(found: Lineage, tag: int) -> Debt | None:
@@ -129,6 +135,25 @@ def debt_of_tag(found: Lineage, tag: int) -> Debt | None:
     if confirmed is not None:
         return Debt(confirmed, 1.0, taken=confirmed is came)
     return Debt(proposals[0], 0.0) if proposals else None
+
+
+def _taken(tx: Reader, patches: Sequence[DraftPatch]) -> frozenset[str]:
+    if not patches:
+        return frozenset()
+    return frozenset(event.noun_id for event in tx.events_about("patch", [patch.id for patch in patches], verbs=[TAKE]))
+
+
+def _of_hypotheses(step: _Step, own: Edits, case: Case) -> BoolArray:
+    """Voxels that a hypothesis was taken into and that nobody has gone over since, shape (I, J, K)."""
+    flat = np.zeros(case.grid.voxels, dtype=np.bool_)
+    for patch in own.patches:
+        for start, length, _ in patch.runs:
+            flat[start : start + length] = patch.id in step.taken
+    return flat.reshape(case.grid.shape, order="F")
+
+
+def _of_all(part: BoolArray, whole: BoolArray) -> float:
+    return int(np.count_nonzero(part)) / max(1, int(np.count_nonzero(whole)))
 
 
 def _share(proposed: MaskArray, mask: MaskArray, touched: BoolArray) -> float:

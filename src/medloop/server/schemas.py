@@ -61,6 +61,7 @@ class DraftEdit(Body):
         withdraws: Prompts whose effect the runs take back (undo).
         restores: Prompts whose effect the runs bring back (redo).
         locked: Labels that must stay as they are: the runs change other voxels only.
+        taken: The runs put something that the model proposed, such as a hypothesis, into the mask.
     """
 
     base_revision: Revision
@@ -68,6 +69,7 @@ class DraftEdit(Body):
     withdraws: Annotated[tuple[IdText, ...], Field(max_length=MAX_PROMPTS)] = ()
     restores: Annotated[tuple[IdText, ...], Field(max_length=MAX_PROMPTS)] = ()
     locked: Annotated[tuple[LabelValue, ...], Field(max_length=254)] = ()
+    taken: Annotated[bool, Field(strict=True)] = False
 
 
 class FillBody(Body):

@@ -40,7 +40,14 @@ def patch_draft(workspace: WorkspaceHere, assignment: Id, edit: DraftEdit) -> Re
     """Save one edit made on the newest revision; 409 with the current revision when it was made on an older one."""
     try:
         edited = save_patch(
-            workspace, assignment, edit.base_revision, edit.runs, withdraws=edit.withdraws, restores=edit.restores, locked=edit.locked
+            workspace,
+            assignment,
+            edit.base_revision,
+            edit.runs,
+            withdraws=edit.withdraws,
+            restores=edit.restores,
+            locked=edit.locked,
+            taken=edit.taken,
         )
         return RevisionView(revision=edited)
     except ConflictError as error:
