@@ -52,6 +52,8 @@ export interface Refined {
   quality: number | null;
   engine: string;
   seconds: number;
+  /** What the reader should know of the answer, such as that it was only taken in part; "" mostly. */
+  note?: string;
 }
 
 export interface PromptLog {
@@ -169,6 +171,8 @@ export interface Project extends ProjectSummary {
   counts: CaseCounts;
   /** Cases whose stored bytes are damaged; they are left out of everything. */
   damaged?: { case_id: string; name: string; reason: string }[];
+  /** Cases whose voxel size no model can compute on. */
+  oversized?: { case_id: string; name: string; reason: string }[];
   strategy: string;
   workers: { alive: boolean };
 }

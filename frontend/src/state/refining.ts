@@ -70,6 +70,7 @@ export function fillSlices(session: CaseSession, plane: number): void {
 function note(session: CaseSession, refined: Refined): void {
   session.refinedQuality.value = refined.quality;
   if (refined.engine) session.engine.value = refined.engine;
+  if (refined.note) tell("info", refined.note);
 }
 
 /** Undo and redo wait for an answer that is out, so that they mean what the reader sees. */

@@ -6,7 +6,8 @@ export function Warnings({ project }: { project: Project }) {
   return (
     <>
       <ReadOnly project={project} />
-      <Damaged project={project} />
+      <Cases project={project} found={project.damaged} id="damaged" why="Left out of training and export, because stored bytes are damaged" />
+      <Cases project={project} found={project.oversized} id="oversized" why="Left out by the models, because their voxel size is out of all proportion" />
       {project.label_gaps?.map((gap) => (
         <p key={gap} class="banner" role="status" data-testid="label-gap">
           {gap}
@@ -25,13 +26,19 @@ export function ReadOnly({ project: { read_only: why } }: { project: Project }) 
   );
 }
 
-function Damaged({ project }: { project: Project }) {
-  const damaged = project.damaged ?? [];
-  if (damaged.length === 0) return null;
+interface Found {
+  project: Project;
+  found: Project["damaged"];
+  id: string;
+  why: string;
+}
+
+function Cases({ project, found = [], id, why }: Found) {
+  if (found.length === 0) return null;
   return (
-    <p class="banner" role="status" data-testid="damaged">
-      Left out of training and export, because stored bytes are damaged:{" "}
-      {damaged.map(({ case_id, name, reason }, n) => (
+    <p class="banner" role="status" data-testid={id}>
+      {why}:{" "}
+      {found.map(({ case_id, name, reason }, n) => (
         <>
           {n > 0 && ", "}
           <a key={case_id} href={linkTo.case(project.id, case_id)} title={reason}>
