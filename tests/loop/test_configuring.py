@@ -207,10 +207,10 @@ def test_annotations_that_lack_a_label_are_named_where_they_go_out(make_workspac
 
 def test_validation_cases_that_come_while_a_training_is_interrupted_wait_for_the_next(make_workspace: MakeWorkspace, tmp_path):
     workspace = make_workspace(["validation", "train", "train", "validation"], labelled=3)
-    before = _validation(workspace, tmp_path, LeftOut(workspace))
+    before = _validation(workspace, tmp_path, LeftOut(workspace), list)
     ann = annotator_named(workspace, "Ann")
     submit_mask(workspace, open_case(workspace, case_named(workspace, "case03").id, ann.id).assignment.id)
-    assert [c.id for c in _validation(workspace, tmp_path, LeftOut(workspace))] == [c.id for c in before] == ["case00"]
+    assert [c.id for c in _validation(workspace, tmp_path, LeftOut(workspace), list)] == [c.id for c in before] == ["case00"]
 
 
 def test_predictions_of_one_model_are_all_made_alike(make_workspace: MakeWorkspace):

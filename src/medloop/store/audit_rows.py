@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from medloop.core.errors import IntegrityError
 from medloop.core.records import Case, Event, Job
 from medloop.store.events import row_digest
 from medloop.store.raw import RawRow, raw_rows
@@ -82,7 +83,7 @@ def _fits(kind: Kind[Any], row: RawRow, known: Told) -> bool:
     try:
         stored = told_of(kind.record, {f.name: row.values[f.name] for f in fields(kind.record)})
         return row_digest(stored) == known.sha256 or row_digest(told_of(kind.record, to_row(from_row(kind, row.values)))) == known.sha256
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # an edited row need not even make a record
+    except (IntegrityError, ValueError, TypeError, KeyError, AttributeError, RecursionError):  # an edited row need not even make a record
         return False
 
 
