@@ -7,7 +7,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -163,40 +163,51 @@ def test_an_older_project_on_a_read_only_disk_is_read_from_a_copy(read_only: Pat
 
 
 @pytest.fixture
-def somebody_else() -> Iterator[Path]:
-    """A folder for a user who is not root; the tests act as that user for a while."""
-    if os.geteuid() != 0:
-        yield Path(tempfile.mkdtemp())
-        return
+def shared() -> Iterator[Path]:
+    """A folder that every user can reach, as pytest's own is not."""
     folder = Path(tempfile.mkdtemp(prefix="medloop-test-"))
-    os.chown(folder, NOBODY, NOBODY)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def somebody_else(folder: Path) -> Iterator[None]:
+    """Act as a user who is not root, to whom the folder belongs; whoever runs the tests without being root is one already.
+
+    What comes from the program's own files, which that user may not be able to reach, has to be loaded before.
+    """
+    if os.geteuid() != 0:
+        yield
+        return
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
     os.setegid(NOBODY)
     os.seteuid(NOBODY)
     try:
-        yield folder
+        yield
     finally:
         os.seteuid(0)
         os.setegid(0)
-        shutil.rmtree(folder)
 
 
-def test_a_project_that_this_user_may_only_read_is_looked_at(somebody_else: Path) -> None:
-    folder = somebody_else / "project"
+def test_a_project_that_this_user_may_only_read_is_looked_at(shared: Path) -> None:
+    folder = shared / "project"
     Store.create(folder).close()
     used(folder)
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o500 if path.is_dir() else 0o400)
-    assert looked_at(folder) == 1
-    folder.chmod(0o700)
-    with pytest.raises(MedloopError) as refused:
-        _add(Store.open(folder))
-    assert "this user may only read" in str(refused.value)
-    assert "\n" not in str(refused.value)
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o700)
-    used_again = Store.open(folder)
-    assert used_again.read_only == ""
-    used_again.close()
+    with somebody_else(shared):
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o500 if path.is_dir() else 0o400)
+        assert looked_at(folder) == 1
+        folder.chmod(0o700)
+        with pytest.raises(MedloopError) as refused:
+            _add(Store.open(folder))
+        assert "this user may only read" in str(refused.value)
+        assert "\n" not in str(refused.value)
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o700)
+        used_again = Store.open(folder)
+        assert used_again.read_only == ""
+        used_again.close()
 
 
 def test_half_written_files_are_swept_at_the_next_start_and_living_writers_are_left_alone(project: Path) -> None:
