@@ -16,7 +16,7 @@ from medloop.loop.drafts import read_draft, save_patch
 from medloop.loop.exporting import export_project
 from medloop.loop.parts import SlicePart
 from medloop.loop.progress import progress
-from medloop.loop.withdrawing import refusals, undo_submit, withdrawn_blobs
+from medloop.loop.withdrawing import refusals, undo_submit
 from medloop.loop.workspace import Workspace
 from medloop.store.audit import verify
 
@@ -54,7 +54,7 @@ def test_a_flagged_or_skipped_case_loses_its_imported_annotation_everywhere_but_
     assert progress(workspace).answered == 2
     with workspace.store.read() as tx:
         assert tx.count(Annotation) == 3
-        assert len(withdrawn_blobs(tx, case_named(workspace, "case00").id)) == 1
+        assert [w.verb for w in tx.find(Withdrawal, where={"case_id": case_named(workspace, "case00").id})] == [state(workspace, "case00")]
     assert verify(workspace.store).ok
 
 

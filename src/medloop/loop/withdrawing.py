@@ -80,12 +80,6 @@ def refusals(tx: Reader, case_ids: Collection[str]) -> dict[str, Refusal]:
     return {i: _refusal(tx, a) for i, a in last.items() if a.state != "submitted"}
 
 
-def withdrawn_blobs(tx: Reader, case_id: str) -> set[str]:
-    """Blobs, or "tag:" and the tag, of a case's annotations that were withdrawn by flagging or skipping it."""
-    ids = [w.annotation_id for w in tx.find(Withdrawal, where={"case_id": case_id}) if w.verb != "undone"]
-    return {a.blob or f"tag:{a.tag}" for a in tx.find(Annotation, where={"id": ids})}
-
-
 def _withdraw(tx: Writer, annotation: Annotation, assignment: Assignment, verb: TakenBack, reason: str) -> None:
     withdrawal = Withdrawal(
         id=new_id("withdrawal"),
