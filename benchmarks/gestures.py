@@ -38,7 +38,7 @@ from medloop.loop.annotators import annotator_named
 from medloop.loop.arrays import load_mask
 from medloop.loop.cases import add_case
 from medloop.loop.importing import import_dataset
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 

@@ -42,7 +42,7 @@ from medloop.images.phantoms import phantom_3d
 from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import next_assignment, submit_mask
 from medloop.loop.importing import add_case, import_dataset
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 

@@ -9,7 +9,7 @@ import numpy as np
 from medloop.loop.annotators import annotator_named
 from medloop.loop.describing import cold_features
 from medloop.loop.objections import object_to_explanation
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.work import drain
 from medloop.store.doctor import examine
 from medloop.store.raw import raw_rows

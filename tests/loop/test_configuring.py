@@ -16,7 +16,8 @@ from medloop.loop.evaluation import score_answers
 from medloop.loop.exporting import export_project
 from medloop.loop.label_versions import label_gaps, label_versions
 from medloop.loop.measuring import measure_case
-from medloop.loop.rounds import open_round, prepare_round, start_training
+from medloop.loop.round_moves import start_training
+from medloop.loop.rounds import open_round, prepare_round
 from medloop.loop.training import _as_begun, _validation
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace

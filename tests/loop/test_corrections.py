@@ -14,7 +14,7 @@ from medloop.loop.corrections import correction_of, touched_of
 from medloop.loop.drafts import read_draft, save_patch
 from medloop.loop.filling import fill_between
 from medloop.loop.parts import SlicePart
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.runs import runs_between
 from medloop.loop.teaching import training_cases
 from medloop.loop.weighing import DRAWN_WEIGHT, weighing_of

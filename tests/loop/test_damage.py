@@ -21,7 +21,7 @@ from medloop.loop.predicting import ask_evaluation
 from medloop.loop.progress import progress
 from medloop.loop.references import judge_by_references
 from medloop.loop.reporting import report_html
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 from medloop.store.audit import verify

@@ -13,7 +13,7 @@ from medloop.loop import describing, descriptions
 from medloop.loop.describing import cold_features, extra_scores, kept_features, latent_codes, request_description
 from medloop.loop.descriptions import describe_cases, learned_maker, small_views
 from medloop.loop.importing import import_dataset
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 from medloop.models.latent import DIMENSIONS

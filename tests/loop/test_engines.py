@@ -13,7 +13,7 @@ from medloop.loop.answers import open_case
 from medloop.loop.drafts import read_draft
 from medloop.loop.engines import choose_engine
 from medloop.loop.refining import Refiner, add_prompt
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.training import recipe_for
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace

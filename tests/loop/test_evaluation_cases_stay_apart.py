@@ -9,7 +9,8 @@ from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import next_assignment, submit_mask
 from medloop.loop.asking import AUDIT_REASON
 from medloop.loop.queried import chosen_case_ids
-from medloop.loop.rounds import prepare_round, start_training
+from medloop.loop.round_moves import start_training
+from medloop.loop.rounds import prepare_round
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 

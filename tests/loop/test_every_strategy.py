@@ -16,7 +16,7 @@ from medloop.loop.asking import askable, make_query
 from medloop.loop.cases import add_case
 from medloop.loop.describing import ON_DEMAND
 from medloop.loop.pools import Gathering
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 from medloop.query.strategies import BUILT_IN, Strategy

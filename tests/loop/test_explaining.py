@@ -9,7 +9,7 @@ from medloop.loop.annotators import annotator_named
 from medloop.loop.descriptions import describe_cases
 from medloop.loop.explaining import alternatives, explain_case, similar_cases
 from medloop.loop.proposals import load_predictor
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 

@@ -9,7 +9,7 @@ from medloop.core.errors import ConflictError, NotFoundError, SettingError
 from medloop.core.records import ProjectSettings
 from medloop.loop.exporting import export_project
 from medloop.loop.importing import import_dataset
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 

@@ -11,10 +11,10 @@ from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import open_case, submit_mask
 from medloop.loop.exporting import export_project
 from medloop.loop.importing import import_dataset
-from medloop.loop.independence import leans_on_proposal
+from medloop.loop.leaning import leans_on_proposal
 from medloop.loop.progress import progress
 from medloop.loop.reporting import report_html
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 

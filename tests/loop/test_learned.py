@@ -12,7 +12,7 @@ from medloop.loop.answers import next_assignment, open_case, submit_mask
 from medloop.loop.arrays import load_mask
 from medloop.loop.model_lines import list_models
 from medloop.loop.progress import progress
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.stopping import stopping_evidence
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace

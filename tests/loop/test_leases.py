@@ -11,7 +11,7 @@ from medloop.loop.answers import next_assignment, open_case, submit_mask
 from medloop.loop.drafts import read_draft, save_patch
 from medloop.loop.leases import last_sign, release_stale
 from medloop.loop.reviewing import visits_of
-from medloop.loop.rounds import advance
+from medloop.loop.round_moves import advance
 from medloop.loop.workspace import LEASE_HOURS, Workspace
 
 from .conftest import MakeWorkspace

@@ -16,7 +16,7 @@ from medloop.loop.progress import progress
 from medloop.loop.project import Project
 from medloop.loop.proposals import run_prediction
 from medloop.loop.reporting import report_html
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.standing_models import choose_live, compare_models, keep_unjudged, place_trained, use_automatic, use_model
 from medloop.loop.training import run_training
 from medloop.loop.work import drain

@@ -16,7 +16,7 @@ from medloop.loop.cases import add_case
 from medloop.loop.computable import computable
 from medloop.loop.damage import LeftOut
 from medloop.loop.reporting import report_html
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint

@@ -12,7 +12,7 @@ from medloop.loop.answers import open_case, submit_mask
 from medloop.loop.arrays import load_mask
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.drafts import read_draft, save_patch
-from medloop.loop.independence import leans_on_proposal
+from medloop.loop.leaning import leans_on_proposal
 from medloop.loop.project import Project
 from medloop.loop.runs import runs_between
 from medloop.loop.standing import standing_annotation

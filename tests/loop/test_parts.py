@@ -15,7 +15,7 @@ from medloop.loop.consensus import consensus_answers, training_answers
 from medloop.loop.parts import UNKNOWN, BoxPart, SlicePart, answered_voxels, decode_partial, encode_partial, merged_answer
 from medloop.loop.progress import progress
 from medloop.loop.project import Project
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 from medloop.store.audit import verify

@@ -4,7 +4,7 @@ from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import next_assignment, submit_mask
 from medloop.loop.drafts import save_patch
 from medloop.loop.progress import progress
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.work import drain
 from medloop.store import audit
 

@@ -18,7 +18,7 @@ from medloop.loop.deferral import triage_pool
 from medloop.loop.importing import import_dataset
 from medloop.loop.predicting import follow_up
 from medloop.loop.progress import progress
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.withdrawing import undo_submit
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace

@@ -5,7 +5,7 @@ from medloop.core.states import JobState, RoundState
 from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import next_assignment, submit_mask
 from medloop.loop.model_lines import list_models
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.settling import settle
 from medloop.loop.work import drain, run_job
 from medloop.loop.workspace import Workspace

@@ -8,7 +8,7 @@ from medloop.core.arrays import MaskArray
 from medloop.core.records import Model
 from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import next_assignment, submit_mask
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 

@@ -11,7 +11,7 @@ from medloop.core.records import Annotation, Case, Model, Project, ProjectSettin
 from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import open_case, submit_mask
 from medloop.loop.control import JobControl
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.training import run_training
 from medloop.loop.warm_start import choose_old
 from medloop.loop.work import drain

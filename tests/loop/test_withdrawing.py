@@ -16,7 +16,8 @@ from medloop.loop.drafts import read_draft, save_patch
 from medloop.loop.exporting import export_project
 from medloop.loop.parts import SlicePart
 from medloop.loop.progress import progress
-from medloop.loop.withdrawing import refusals, undo_submit
+from medloop.loop.refusals import refusals
+from medloop.loop.withdrawing import undo_submit
 from medloop.loop.workspace import Workspace
 from medloop.store.audit import verify
 

@@ -16,7 +16,7 @@ from medloop.loop.answers import next_assignment, submit_mask
 from medloop.loop.arrays import load_image, load_proposal
 from medloop.loop.progress import progress
 from medloop.loop.reporting import report_html
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.work import drain, run_job
 from medloop.loop.workspace import Workspace
 from medloop.store.jobs import JobQueue

@@ -27,7 +27,7 @@ from medloop.loop.annotators import annotator_named
 from medloop.loop.answers import next_assignment, submit_mask
 from medloop.loop.cases import add_case
 from medloop.loop.engines import EngineChoice
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 from medloop.server.app import create_app

@@ -20,7 +20,7 @@ from medloop.core.records import Case, ProjectSettings, Source
 from medloop.images.phantoms import phantom_3d
 from medloop.loop.annotators import annotator_named
 from medloop.loop.cases import add_case
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.work import drain
 from medloop.loop.workspace import Workspace
 from medloop.server.app import create_app

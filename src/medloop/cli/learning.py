@@ -28,7 +28,7 @@ def train(
     Without a living worker the work is done here; Ctrl-C keeps the checkpoint, and the same command goes on from there.
     """
     from medloop.cli.jobs import have_done
-    from medloop.loop.rounds import start_training
+    from medloop.loop.round_moves import start_training
     from medloop.loop.workspace import Workspace
 
     with Workspace.open(folder) as workspace:

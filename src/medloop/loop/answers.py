@@ -21,7 +21,8 @@ from medloop.loop.label_versions import version_seen
 from medloop.loop.parts import Part, answered_voxels, encode_partial
 from medloop.loop.provenance import provenance_of
 from medloop.loop.replacing import Submitted, origin_of, replaced_by
-from medloop.loop.rounds import Asked, after_answer, next_choice
+from medloop.loop.round_moves import after_answer
+from medloop.loop.rounds import Asked, next_choice
 from medloop.loop.standing import standing_annotation
 from medloop.loop.withdrawing import withdraw_case
 from medloop.loop.workspace import Workspace

@@ -34,7 +34,7 @@ def oversize(recipe: Recipe, case: Case) -> GridSizeError | None:
 
 def oversized_cases(workspace: Workspace) -> tuple[DamagedCase, ...]:
     """Cases that some work left out for their size and that the model in use still cannot compute on, by name; none that was flagged."""
-    from medloop.loop.withdrawing import refusals
+    from medloop.loop.refusals import refusals
 
     with workspace.store.read() as tx:
         model = tx.live_model()

@@ -107,7 +107,7 @@ def damaged_cases(workspace: Workspace) -> tuple[DamagedCase, ...]:
 
 def _needed(tx: Reader, case: Case) -> set[str]:
     """Blobs of a case that work depends on: none of one that was skipped or flagged."""
-    from medloop.loop.withdrawing import refusals
+    from medloop.loop.refusals import refusals
 
     if refusals(tx, [case.id]):
         return set()

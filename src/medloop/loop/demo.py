@@ -12,7 +12,7 @@ from medloop.core.records import ProjectSettings, Source, Split
 from medloop.images.phantoms import phantom_3d
 from medloop.loop.annotators import annotator_named
 from medloop.loop.cases import IMPORTER, add_case
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.workspace import Workspace
 
 DEMO_CASES = 24

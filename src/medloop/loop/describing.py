@@ -21,18 +21,14 @@ from medloop.loop.descriptions import Report, Vectors, describe_cases, kept_vect
 from medloop.loop.workspace import Workspace
 from medloop.models.descriptors import describe_image
 from medloop.models.recipes import Recipe
+from medloop.query.pool import LATENT
 from medloop.query.strategies import strategy
 
 if TYPE_CHECKING:
     from medloop.models.predict import Predictor
 
-ON_DEMAND = frozenset({"latent", "unlabelled", "predicted_loss", "adversarial_distance"})
-"""Needs of strategies that `extra_scores` works out."""
-
 CONTRAST_STEPS = LATENT_STEPS = 300
 """Half a minute to a minute of one core for each of the two networks."""
-
-LATENT_NEEDS = frozenset({"latent", "unlabelled"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +79,7 @@ def extra_scores(
     model: Model | None,
     report: Report | None = None,
 ) -> Extra:
-    """Work out those of `ON_DEMAND` that a strategy needs.
+    """Work out those of `query.pool.ON_DEMAND` that a strategy needs.
 
     Args:
         workspace: The project.
@@ -98,7 +94,7 @@ def extra_scores(
         Without "latent" and "unlabelled" below four training cases, without "predicted_loss" below four answered ones.
     """
     extra = Extra()
-    if LATENT_NEEDS & set(needs):
+    if LATENT & set(needs):
         _add_latent(workspace, needs, cases, labelled, extra, report)
     if model is not None and "predicted_loss" in needs:
         _add_predicted_loss(workspace, cases, labelled, predictions, model, extra, report)
@@ -110,7 +106,7 @@ def extra_scores(
 def request_description(workspace: Workspace) -> None:
     """Ask the worker to describe the cases, if a strategy of the project will need it."""
     settings = workspace.settings
-    if "features" in strategy(settings.first_strategy).needs or LATENT_NEEDS & strategy(settings.strategy).needs:
+    if "features" in strategy(settings.first_strategy).needs or LATENT & strategy(settings.strategy).needs:
         workspace.store.jobs.enqueue("describe", {}, key="describe", priority=7)
 
 
@@ -123,7 +119,7 @@ def run_description(workspace: Workspace, control: JobControl) -> Json:
     described = 0
     if "features" in strategy(settings.first_strategy).needs:
         described = len(cold_features(workspace, cases, report=control.report))
-    if LATENT_NEEDS & strategy(settings.strategy).needs:
+    if LATENT & strategy(settings.strategy).needs:
         described = len(latent_codes(workspace, cases, report=control.report) or {})
     control.log(f"described {described} cases")
     if not begun and "features" in strategy(settings.first_strategy).needs:

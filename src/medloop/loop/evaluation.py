@@ -26,12 +26,12 @@ from medloop.loop.consensus import consensus_answers
 from medloop.loop.control import JobControl
 from medloop.loop.damage import LeftOut, sound_answers
 from medloop.loop.evaluated import shown_interval
-from medloop.loop.independence import leaning_words, leans_on_proposal
 from medloop.loop.label_versions import label_versions, labels_of_model
+from medloop.loop.leaning import leaning_words, leans_on_proposal
 from medloop.loop.predicting import damaged_ids, digest_without, is_outdated
 from medloop.loop.proposals import predict_cases
 from medloop.loop.requalifying import qualify_again
-from medloop.loop.rounds import close_evaluated
+from medloop.loop.round_moves import close_evaluated
 from medloop.loop.standing_models import choose_live
 from medloop.loop.workspace import Workspace
 from medloop.metrics.intervals import bootstrap_mean, interval_words

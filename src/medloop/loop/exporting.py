@@ -17,8 +17,8 @@ from medloop.loop.cases import IMPORTER
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.control import JobControl
 from medloop.loop.damage import LeftOut, sound_answers
-from medloop.loop.independence import leans_on_proposal
 from medloop.loop.label_versions import label_gaps
+from medloop.loop.leaning import leans_on_proposal
 from medloop.loop.left_out import refused_cases
 from medloop.loop.proposals import weights_of
 from medloop.loop.standing_models import model_of_index

@@ -1,8 +1,4 @@
-"""Whether an annotation leans on a model's proposal: the one rule for evaluation, quality and reports.
-
-An annotation leans when it began with a prediction, of any model, directly or through annotations that did, and something of
-that prediction stands that nobody touched. One that is compared with a model then flatters it.
-"""
+"""What an annotation owes to a model's proposal: which one it goes back to, and the share of it that nobody touched."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.arrays import BoolArray, MaskArray
-from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Prediction
+from medloop.core.records import Assignment, Case, DraftPatch, Prediction
 from medloop.images.encode import decode_mask
-from medloop.loop.consensus import may_lean
 from medloop.loop.drafts import TAKE, base_mask
+from medloop.loop.leaning import leans_on_proposal
 from medloop.loop.standing import base_of, began
 from medloop.loop.touching import Edits, edits_in_force, state_of, taken_in_a_label
 from medloop.loop.workspace import Workspace
@@ -50,20 +46,6 @@ class Lineage:
     shown: Prediction | None
     later: tuple[Prediction, ...]
     kept_tag: int | None = None
-
-
-def leans_on_proposal(tx: Reader, annotation: Annotation) -> bool:
-    """Whether an annotation leans on a model's proposal; what is older than the record of it is judged by what it was shown."""
-    if annotation.began_with is None and annotation.untouched is None:
-        return _old_leans(tx, annotation)
-    return may_lean(annotation)
-
-
-def leaning_words(leaning: int, cases: int) -> str:
-    """What a score over so many cases says about itself, "" when none of their annotations leans on a proposal."""
-    if not leaning:
-        return ""
-    return f"{leaning} of {cases} annotations began as a model's proposal and stand in part untouched: the score flatters the model"
 
 
 def lineage(tx: Reader, assignment: Assignment) -> Lineage:
@@ -200,15 +182,3 @@ def _later(tx: Reader, assignment: Assignment) -> tuple[Prediction, ...]:
     newest = tx.find(Prediction, where={"case_id": assignment.case_id}, order=("created_at",), descending=True, limit=NEWEST)
     begun = assignment.proposal_id if began(tx, assignment) == "prediction" else None
     return tuple(p for p in newest if p.id != begun)
-
-
-def _old_leans(tx: Reader, annotation: Annotation) -> bool:
-    """An annotation from before its beginning was kept."""
-    if annotation.origin != "human":
-        return False
-    earlier = tx.get(Annotation, annotation.supersedes) if annotation.supersedes else None
-    if earlier is not None and annotation.tag is None:
-        return leans_on_proposal(tx, earlier)
-    if annotation.proposal_id is None or annotation.tag is None:
-        return may_lean(annotation)
-    return int(np.argmax(tx.get(Prediction, annotation.proposal_id).probabilities)) == annotation.tag

@@ -25,7 +25,7 @@ from medloop.loop.label_maps import label_map
 from medloop.loop.late_labels import Incoming, take_later, was_imported
 from medloop.loop.mending import has_voxels, mend_voxels
 from medloop.loop.predicting import follow_up
-from medloop.loop.rounds import after_answer
+from medloop.loop.round_moves import after_answer
 from medloop.loop.source_answers import read_answer
 from medloop.loop.workspace import Workspace
 

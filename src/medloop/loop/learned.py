@@ -13,7 +13,7 @@ from medloop.loop.consensus import training_answers
 from medloop.loop.control import JobControl
 from medloop.loop.objections import NOUN, VERB
 from medloop.loop.predicting import truth_digest
-from medloop.loop.rounds import close_learned
+from medloop.loop.round_moves import close_learned
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
 

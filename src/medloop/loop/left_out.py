@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from medloop.loop.withdrawing import refusals
+from medloop.loop.refusals import refusals
 from medloop.loop.workspace import Workspace
 
 REFUSED: tuple[Literal["flagged", "skipped"], ...] = ("flagged", "skipped")

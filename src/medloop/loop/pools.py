@@ -16,17 +16,14 @@ from medloop.core.records import Annotation, Case, Json, Model, Prediction
 from medloop.loop.arrays import load_features
 from medloop.loop.consensus import consensus_answers
 from medloop.loop.damage import damaged_cases
-from medloop.loop.describing import ON_DEMAND, Extra, cold_features, extra_scores, kept_features
+from medloop.loop.describing import Extra, cold_features, extra_scores, kept_features
 from medloop.loop.effort import predict_minutes
 from medloop.loop.pool_table import PoolScores
 from medloop.loop.workspace import Workspace
-from medloop.query.pool import Pool
+from medloop.query.pool import COMPARING, ON_DEMAND, Pool
 
 ExtraScores = Mapping[str, Mapping[str, float]]
 """Score name → case name → value: what predictions do not hold, such as an oracle's knowledge."""
-
-COMPARING = frozenset({"features", "classes", "class_share", "class_entropy", *ON_DEMAND})
-"""Needs of strategies that compare with the answered cases, which are therefore predicted too."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from medloop.core.records import Evaluation, Model, Query, Round
 from medloop.loop.effort import EffortLine, effort_summary
 from medloop.loop.evaluated import shown_interval
-from medloop.loop.independence import leaning_words
+from medloop.loop.leaning import leaning_words
 from medloop.loop.model_lines import ModelLine, model_lines
 from medloop.loop.predicting import POOL
 from medloop.loop.proposals import quality_note

@@ -30,7 +30,7 @@ from medloop.loop.model_lines import ModelLine, list_models
 from medloop.loop.parts import Part
 from medloop.loop.progress import Progress, progress
 from medloop.loop.reporting import report_html
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.standing_models import use_automatic, use_model
 from medloop.loop.status import ProjectStatus, status
 from medloop.loop.withdrawing import undo_submit

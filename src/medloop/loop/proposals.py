@@ -218,7 +218,7 @@ def _upcoming(tx: Reader) -> list[Case]:
 
 def _pool(workspace: Workspace, tx: Reader) -> list[Case]:
     """Unanswered cases by name, and answered training cases: all with a strategy that compares with them, else the newest `ALIKE`."""
-    from medloop.loop.pools import COMPARING
+    from medloop.query.pool import COMPARING
     from medloop.query.strategies import strategy
 
     cases = {c.id: c for c in tx.unanswered_cases(["train", "audit"], exclude_open=False)}

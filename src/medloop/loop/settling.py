@@ -8,7 +8,7 @@ true state with the reason, or the job that was forgotten. Workers look between 
 from medloop.core.records import Job, LiveChoice, Model, Round
 from medloop.core.states import JobState, RoundState
 from medloop.loop.predicting import ask_evaluation_of, evaluation_keys
-from medloop.loop.rounds import close_evaluated, fail_round, start_training
+from medloop.loop.round_moves import close_evaluated, fail_round, start_training
 from medloop.loop.standing_models import WAITS, keep_unjudged
 from medloop.loop.workspace import Workspace
 

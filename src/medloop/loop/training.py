@@ -22,7 +22,7 @@ from medloop.loop.learned import already_learned, answers_digest, case_names, le
 from medloop.loop.notes import noted, write_note
 from medloop.loop.predicting import ask_evaluation_of, ask_predictions_of
 from medloop.loop.proposals import weights_of
-from medloop.loop.rounds import MIN_TRAINING_ANSWERS, claim_rounds, mark_failed, mark_trained
+from medloop.loop.round_moves import MIN_TRAINING_ANSWERS, claim_rounds, mark_failed, mark_trained
 from medloop.loop.standing_models import place_trained
 from medloop.loop.teaching import teach, training_case
 from medloop.loop.warm_start import answers_to_learn, learned_facts

@@ -4,32 +4,16 @@ A withdrawn annotation stays in the history; training, evaluation, export and ev
 the case back.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
-
 from medloop.core.errors import ConflictError, StateError
-from medloop.core.records import Annotation, Annotator, Assignment, Case, TakenBack, Withdrawal, new_id, now
+from medloop.core.records import Annotation, Assignment, Case, TakenBack, Withdrawal, new_id, now
 from medloop.images.encode import decode_mask
 from medloop.loop.drafts import append_patch, read_draft
 from medloop.loop.predicting import follow_up
-from medloop.loop.rounds import after_answer
+from medloop.loop.round_moves import after_answer
 from medloop.loop.runs import runs_between
 from medloop.loop.workspace import Workspace
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why a case is left out: what was done, why, by whom, when."""
-
-    verb: str
-    reason: str
-    by: str
-    at: str
-
-    def __str__(self) -> str:
-        return f"{self.verb} by {self.by} on {self.at[:10]}: {self.reason}"
 
 
 def withdraw_case(tx: Writer, assignment: Assignment, verb: TakenBack, reason: str) -> int:
@@ -70,14 +54,6 @@ def undo_submit(workspace: Workspace, assignment_id: str) -> Assignment:
     after_answer(workspace)
     follow_up(workspace)  # a case that comes back to the pool may lack the prediction of the model in use
     return opened
-
-
-def refusals(tx: Reader, case_ids: Collection[str]) -> dict[str, Refusal]:
-    """Why cases are left out that were skipped or flagged last and have no annotation in force, by case id."""
-    answered = {a.case_id for a in tx.current_annotations(case_ids=case_ids)}
-    closed = tx.find(Assignment, where={"case_id": list(case_ids), "state": ["submitted", "skipped", "flagged"]}, order=("closed_at",))
-    last = {a.case_id: a for a in closed if a.case_id not in answered}
-    return {i: _refusal(tx, a) for i, a in last.items() if a.state != "submitted"}
 
 
 def _withdraw(tx: Writer, annotation: Annotation, assignment: Assignment, verb: TakenBack, reason: str) -> None:
@@ -130,7 +106,3 @@ def _runs_to_submitted(workspace: Workspace, assignment_id: str) -> tuple[tuple[
         return ()
     submitted = decode_mask(workspace.store.blobs.get(made.blob), case.grid.shape)
     return runs_between(read_draft(workspace, assignment_id).mask, submitted)
-
-
-def _refusal(tx: Reader, closed: Assignment) -> Refusal:
-    return Refusal(closed.state, closed.reason, tx.get(Annotator, closed.annotator_id).name, closed.closed_at or "")

@@ -15,7 +15,8 @@ from medloop.core.records import Job, Json
 from medloop.loop.control import LEASE_SECONDS, JobControl
 from medloop.loop.leases import release_stale
 from medloop.loop.predicting import follow_up
-from medloop.loop.rounds import advance, prepare_round
+from medloop.loop.round_moves import advance
+from medloop.loop.rounds import prepare_round
 from medloop.loop.settling import settle
 from medloop.loop.workspace import Workspace
 

@@ -20,6 +20,7 @@ from medloop.core.records import (
     now,
 )
 from medloop.core.settings import check_settings
+from medloop.query.pool import COLD
 from medloop.query.strategies import strategy
 from medloop.store.store import Store
 
@@ -28,9 +29,6 @@ MAX_LABELS = 254
 
 LEASE_HOURS = 4.0
 """A case opened by somebody who then gives no sign of life is offered to others after this time; the draft stays theirs."""
-
-COLD_NEEDS = frozenset({"features"})
-"""What the pool can hold before there is a model; see `medloop.loop.describing.cold_features`."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +162,7 @@ def check_project_settings(settings: ProjectSettings, kind: TaskKind) -> None:
         raise SettingError(f"Interactive networks (guided) draw masks, this is a {kind}", remedy="leave guided at no")
     for name in (settings.strategy, settings.first_strategy):
         _require_strategy(name)
-    if not strategy(settings.first_strategy).needs <= COLD_NEEDS:
+    if not strategy(settings.first_strategy).needs <= COLD:
         remedy = "use random, or a strategy that needs nothing but features"
         raise SettingError(f"The first strategy must need no model, {settings.first_strategy!r} does", remedy=remedy)
 

@@ -50,6 +50,18 @@ OTHERS = MappingProxyType(
 NEEDS = frozenset({*SCORES, *TABLES, *OTHERS})
 """Everything that a strategy may ask a pool to hold."""
 
+COLD = frozenset({"features"})
+"""Needs that are there before the first model."""
+
+LATENT = frozenset({"latent", "unlabelled"})
+"""Needs that a network trained on all images, without annotations, works out."""
+
+ON_DEMAND = LATENT | {"predicted_loss", "adversarial_distance"}
+"""Needs that are worked out only for a strategy that has them."""
+
+COMPARING = ON_DEMAND | {"features", "classes", "class_share", "class_entropy"}
+"""Needs that compare the unlabelled cases with every labelled one."""
+
 
 @dataclass(frozen=True, eq=False)
 class Pool:

@@ -3,7 +3,7 @@
 from typing import Self
 
 from medloop.core.records import ProjectSettings
-from medloop.loop.withdrawing import Refusal
+from medloop.loop.refusals import Refusal
 from medloop.server.standing_views import OpenAssignmentView
 from medloop.server.views import CaseView, LabelView, ModelBrief, Number, PredictionView, RoundBrief, View
 from medloop.store.reader import CaseRow

@@ -4,8 +4,8 @@ from typing import Literal, Self
 
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Assignment, BeganWith, Case, Model, Prediction
 from medloop.loop.answers import Opened
+from medloop.loop.refusals import Refusal, refusals
 from medloop.loop.standing import base_of, began
-from medloop.loop.withdrawing import Refusal, refusals
 from medloop.server.views import AssignmentView, View
 from medloop.store.reader import Reader
 

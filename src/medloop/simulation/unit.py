@@ -15,7 +15,8 @@ from medloop.core.records import Case, Evaluation, Json, Model, Query, Round, Sp
 from medloop.core.seeds import derive_seed
 from medloop.core.states import JobState, RoundState
 from medloop.loop.control import LEASE_SECONDS
-from medloop.loop.rounds import advance, open_round, start_training
+from medloop.loop.round_moves import advance, start_training
+from medloop.loop.rounds import open_round
 from medloop.loop.work import run_job
 from medloop.loop.workspace import Workspace
 from medloop.query.strategies import strategy

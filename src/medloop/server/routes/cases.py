@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from starlette.requests import Request
 
 from medloop.core.records import Case
-from medloop.loop.withdrawing import refusals
+from medloop.loop.refusals import refusals
 from medloop.server.project_views import CaseLine, CasePage
 from medloop.server.schemas import Id, Limit, Offset, Search
 from medloop.server.sending import VOXELS, send_blob

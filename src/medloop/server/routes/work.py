@@ -8,7 +8,7 @@ from medloop.core.errors import InputError, SettingError
 from medloop.loop.deferral import HARD_DICE, triage_pool
 from medloop.loop.model_lines import list_models
 from medloop.loop.progress import progress
-from medloop.loop.rounds import start_training
+from medloop.loop.round_moves import start_training
 from medloop.loop.settling import settle
 from medloop.loop.standing_models import use_automatic, use_model
 from medloop.loop.workspace import Workspace
