@@ -12,25 +12,25 @@ _TINY = np.float32(1e-12)
 
 
 def medloop_entropy(p: np.ndarray) -> list[int]:
-    from medloop.query.doubt.ranking import top_entropy
+    from medloop.query.uncertainty.ranking import top_entropy
 
     return _listed(top_entropy(p, COUNT))
 
 
 def medloop_margin(p: np.ndarray) -> list[int]:
-    from medloop.query.doubt.ranking import top_margin
+    from medloop.query.uncertainty.ranking import top_margin
 
     return _listed(top_margin(p, COUNT))
 
 
 def medloop_bald(samples: np.ndarray) -> list[int]:
-    from medloop.query.doubt.ranking import top_mutual_information
+    from medloop.query.uncertainty.ranking import top_mutual_information
 
     return _listed(top_mutual_information(samples, COUNT))
 
 
 def medloop_batchbald(samples: np.ndarray) -> list[int]:
-    from medloop.query.doubt.batchbald import batchbald
+    from medloop.query.uncertainty.batchbald import batchbald
 
     return list(batchbald(samples, BATCH, np.random.default_rng(0), configurations=CONFIGURATIONS).indices)
 

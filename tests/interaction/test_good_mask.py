@@ -14,7 +14,7 @@ from medloop.interaction.nninteractive.gestures import AxisOrder
 from medloop.interaction.nninteractive.session import Service
 from medloop.interaction.nninteractive.session import Session as Front
 from medloop.interaction.prompts import ExtremePoints, Point, Scribble
-from medloop.interaction.users.spoiling import KINDS, WHERE, spoil
+from medloop.interaction.simulated_users.spoiling import KINDS, WHERE, spoil
 
 from .engines import answered
 

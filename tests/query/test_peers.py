@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import skactiveml.pool as pool
 
-from medloop.query.doubt.batchbald import batchbald
-from medloop.query.doubt.ranking import top_entropy, top_margin, top_mutual_information
+from medloop.query.diversity.covering import cover
+from medloop.query.diversity.kcentre import k_centre
+from medloop.query.diversity.similarities import Ball, Gaussian
 from medloop.query.scores import least_confidence, variation_ratio, vote_entropy
-from medloop.query.spread.covering import cover
-from medloop.query.spread.kcentre import k_centre
-from medloop.query.spread.similarities import Ball, Gaussian
+from medloop.query.uncertainty.batchbald import batchbald
+from medloop.query.uncertainty.ranking import top_entropy, top_margin, top_mutual_information
 
 CASES, CLASSES, SAMPLES, COUNT = 400, 4, 5, 25
 SEEDS = range(3)
