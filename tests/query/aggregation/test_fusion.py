@@ -8,9 +8,9 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import rankdata, spearmanr
 
 from medloop.core.errors import InputError, NotFoundError, SettingError, ShapeError
-from medloop.query.aggregation.fusion import fused
 from medloop.query.aggregation.rank_fusion import coverage_gains
 from medloop.query.aggregation.ranks import borda, fuse, order_points, rank_points
+from medloop.query.fusion import fused
 from medloop.query.pool import Pool
 from medloop.query.strategies import strategy
 from medloop.testing.check_strategy import check_strategy

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medloop.core.errors import FormatError, InputError, NotFoundError, SettingError
-from medloop.query.learned.bandit import Proposal, StrategyBandit, importance_weighted_accuracy
+from medloop.query.bandit import Proposal, StrategyBandit, importance_weighted_accuracy
 from medloop.query.pool import Pick, Pool
 from medloop.testing.check_strategy import example_pool
 

@@ -14,6 +14,7 @@ from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import FormatError, InputError, LabelError, ShapeError
 from medloop.core.geometry import Grid, Shape3
 from medloop.core.image import Image
+from medloop.interaction.agreeing import narrowed_by
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
 from medloop.interaction.guard import held, new_of
 from medloop.interaction.interactive_network.adaptation import Adaptation
@@ -180,7 +181,9 @@ class NetworkEngine:
             mask[where] = part.mask
             _paste(shares, part, [0, *(labels.index(label) + 1 for label in group)])
         answer = RefinedMask(mask, shares, tuple(labels), expected_dice(shares), (0, 0, 0), (0, 0, 0))
-        answer = held(before, answer, prompts, new=new_of(prompts, previous), grid=look.grid, image=embedding.image, locked=locked)
+        answer = held(
+            before, answer, prompts, new=new_of(prompts, previous), grid=look.grid, narrow=narrowed_by(embedding.image), locked=locked
+        )
         return answer if previous is not None else _since_nothing(answer)
 
     def _look_of(self, embedding: ImageEmbedding) -> Look:

@@ -16,7 +16,7 @@ from medloop.core.errors import InputError
 from medloop.core.geometry import Shape3
 from medloop.core.records import Assignment, Case, PromptRecord, new_id, now
 from medloop.interaction.engine import Engine, ImageEmbedding, StillWanted
-from medloop.interaction.guard import ask_guarded
+from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.locks import check_locks, keep_locked, require_unlocked
 from medloop.interaction.overruling import still_meant
 from medloop.interaction.prompts import Prompt, check_prompts, prompt_to_json

@@ -1,4 +1,4 @@
-"""The strategy that adds up places instead of scores; `medloop.query.aggregation.fusion` makes others from any parts."""
+"""The strategy that adds up places instead of scores; `medloop.query.fusion` makes others from any parts."""
 
 import numpy as np
 

@@ -9,7 +9,7 @@ import numpy as np
 from medloop.core.arrays import CaseProbabilities, CaseScores, Features, FloatArray
 from medloop.core.errors import InputError, ShapeError
 from medloop.query.information.projection import checked_table
-from medloop.query.uncertainty.probabilities import SUM_TOLERANCE
+from medloop.query.probabilities import SUM_TOLERANCE
 
 
 def expected_gradient_length(features: Features, probabilities: CaseProbabilities) -> CaseScores:
