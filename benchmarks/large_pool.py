@@ -18,13 +18,13 @@ from sqlalchemy import insert
 
 from medloop.core.geometry import Grid
 from medloop.core.records import Annotation, Case, Evaluation, Model, Prediction, ProjectSettings, Snapshot, Source, new_id, now
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, submit_tag
-from medloop.loop.asking import make_query
-from medloop.loop.progress import progress
-from medloop.loop.rounds import upcoming_case
-from medloop.loop.status import status
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import next_assignment, submit_tag
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.progress import progress
+from medloop.loop.overview.status import status
+from medloop.loop.querying.queries import make_query
+from medloop.loop.querying.rounds import upcoming_case
 from medloop.store.rows import to_row
 from medloop.store.tables import annotations, case_states, cases, predictions
 

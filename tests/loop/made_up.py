@@ -6,8 +6,8 @@ import numpy as np
 
 from medloop.core.records import Annotation, Annotator, Case, Evaluation, Model, Prediction, Snapshot, Split, new_id, now
 from medloop.images.encode import encode_mask
-from medloop.loop.arrays import store_features
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.arrays import store_features
+from medloop.loop.foundation.workspace import Workspace
 
 
 def case_named(workspace: Workspace, name: str) -> Case:

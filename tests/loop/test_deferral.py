@@ -6,8 +6,8 @@ import pytest
 
 from medloop.core.errors import InputError, SettingError
 from medloop.core.records import Split
-from medloop.loop.deferral import triage_pool
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.triage import triage_pool
 
 from .conftest import MakeWorkspace
 from .made_up import add_evaluation, add_model, add_prediction, case_named, every_case

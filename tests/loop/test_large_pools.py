@@ -10,15 +10,15 @@ from benchmarks.large_pool import fill
 from sqlalchemy import Connection, event
 
 from medloop.core.records import ProjectSettings
-from medloop.loop import pool_table
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import open_case, skip_case
-from medloop.loop.asking import askable, make_query
-from medloop.loop.pools import Gathering
-from medloop.loop.progress import progress
-from medloop.loop.rounds import upcoming_case
-from medloop.loop.status import status
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import open_case, skip_case
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.progress import progress
+from medloop.loop.overview.status import status
+from medloop.loop.querying import pool_table
+from medloop.loop.querying.pools import Gathering
+from medloop.loop.querying.queries import askable, make_query
+from medloop.loop.querying.rounds import upcoming_case
 from medloop.query.strategies import strategy
 from medloop.store import reader
 

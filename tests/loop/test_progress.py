@@ -1,9 +1,9 @@
 import pytest
 
 from medloop.core.records import LABEL_COLOURS
-from medloop.loop.progress import CurvePoint, progress
-from medloop.loop.reporting import curve_svg, report_html
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.progress import CurvePoint, progress
+from medloop.loop.overview.report import curve_svg, report_html
 
 from .conftest import MakeWorkspace
 from .made_up import add_evaluation, add_model, add_prediction, every_case

@@ -5,12 +5,12 @@ import pytest
 from medloop.core.errors import StateError
 from medloop.core.records import Annotator, Assignment, Job, Query, Round
 from medloop.core.states import RoundState
-from medloop.loop import rounds
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, skip_case, submit_mask
-from medloop.loop.asking import AUDIT_REASON
-from medloop.loop.leases import release_stale
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import next_assignment, skip_case, submit_mask
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.leases import release_stale
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying import rounds
+from medloop.loop.querying.queries import AUDIT_REASON
 
 from .conftest import FAST, MakeWorkspace
 
