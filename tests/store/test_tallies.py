@@ -89,6 +89,15 @@ def test_a_write_that_is_taken_back_takes_its_counts_back(store: Store) -> None:
         assert tx.case_count() == tx.count(Case) == 1
 
 
+@pytest.mark.parametrize("change", [{"split": "test"}, {"state": "skipped"}, {"open_assignments": 3}, {"quality": 0.25}, {"quality": None}])
+def test_a_single_changed_column_is_counted(store: Store, change: dict[str, object]) -> None:
+    with store.write("me") as tx:
+        samples.add_basics(tx, "a", "b")
+    with store.database.writing() as connection:
+        connection.execute(update(case_states).values(change).where(case_states.c.case_id == "case-a"))
+        assert tallies_are_right(connection)
+
+
 def test_a_line_that_is_removed_is_counted_no_more(store: Store) -> None:
     with store.write("me") as tx:
         samples.add_basics(tx, "a", "b")
