@@ -30,7 +30,15 @@ def add_model(workspace: Workspace, index: int) -> Model:
 
 
 def add_prediction(
-    workspace: Workspace, model: Model, case: Case, *, label: int = 1, entropy: float = 0.1, foreground: float = 0.1, agreement: float = 1.0
+    workspace: Workspace,
+    model: Model,
+    case: Case,
+    *,
+    label: int = 1,
+    entropy: float = 0.1,
+    foreground: float = 0.1,
+    agreement: float = 1.0,
+    quality: float | None = None,
 ) -> Prediction:
     """A mask whose first slices hold the label, as large a part of the case as `foreground` says."""
     mask = np.zeros(case.grid.shape, dtype=np.uint8)
@@ -52,6 +60,7 @@ def add_prediction(
             "bald": entropy,
             "agreement": agreement,
         },
+        quality=quality,
         created_at=now(),
     )
     with workspace.store.write("worker") as tx:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from operator import lt
 from types import MappingProxyType
 
@@ -91,7 +92,7 @@ class Pool:
 
     def __post_init__(self) -> None:
         cases = len(self.case_ids)
-        if len(set(self.case_ids)) != cases:
+        if not self._is_ordered and len(set(self.case_ids)) != cases:
             raise InputError("Case ids of a pool must all be different")
         for name, values in self.scores.items():
             if np.shape(values) != (cases,):
@@ -102,6 +103,11 @@ class Pool:
                 raise ShapeError(f"{name.capitalize()} need one row per case ({cases}), got {len(rows)}")
         if self.samples is not None and (self.samples.ndim != 3 or self.samples.shape[1] != cases):
             raise ShapeError(f"Samples need the shape (samples, {cases}, classes), got {self.samples.shape}")
+
+    @cached_property
+    def _is_ordered(self) -> bool:
+        """Whether each case id is greater than the one before it, and so all are different."""
+        return all(map(lt, self.case_ids, self.case_ids[1:]))
 
     def score(self, name: str) -> CaseScores:
         """The scores of that name.
@@ -173,7 +179,7 @@ class Pool:
 
         Strategies work on the sorted pool; so neither ties nor random draws depend on the order of the cases.
         """
-        if all(map(lt, self.case_ids, self.case_ids[1:])):
+        if self._is_ordered:
             return self, list(range(len(self.case_ids)))
         order = sorted(range(len(self.case_ids)), key=self.case_ids.__getitem__)
         return self.subset(order), order

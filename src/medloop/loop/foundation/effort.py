@@ -63,7 +63,8 @@ def predict_minutes(
     Returns:
         Case name → minutes, > 0. When no answer was ever timed every case counts as one minute; see `minutes_model`.
     """
-    model, middle = learned or minutes_model(tx), median_model(tx)
+    model = learned or minutes_model(tx)
+    middle = _median(_timed(tx)) if model.basis == "regression" else model
     seen = [c for c in cases if c.id in predictions]
     usual = float(predicted_minutes(middle, np.zeros((1, len(FEATURES)))).expected[0])
     minutes = dict.fromkeys((c.name for c in cases), usual)
@@ -75,18 +76,14 @@ def predict_minutes(
 
 def minutes_model(tx: Reader) -> MinutesModel:
     """What the recorded times teach: a regression on the proposals that were corrected, or the median of all times."""
-    corrected = [(case_id, proposal_id, seconds) for case_id, proposal_id, seconds in _timed(tx) if proposal_id is not None]
+    timed = _timed(tx)
+    corrected = [(case_id, proposal_id, seconds) for case_id, proposal_id, seconds in timed if proposal_id is not None]
     if len(corrected) < MIN_ANSWERS:
-        return median_model(tx)
+        return _median(timed)
     shown = {p.id: p for p in tx.find(Prediction, where={"id": [proposal_id for _, proposal_id, _ in corrected]})}
     cases = {c.id: c for c in tx.find(Case, where={"id": [case_id for case_id, _, _ in corrected]})}
     table = _table([(cases[case_id], shown[proposal_id]) for case_id, proposal_id, _ in corrected])
     return fit_minutes(table, np.array([seconds for _, _, seconds in corrected]))
-
-
-def median_model(tx: Reader) -> MinutesModel:
-    """The median of the recorded times."""
-    return median_minutes(np.array([seconds for _, _, seconds in _timed(tx)]), features=len(FEATURES))
 
 
 def effort_features(case: Case, prediction: Prediction) -> tuple[float, ...]:
@@ -108,6 +105,10 @@ def effort_features(case: Case, prediction: Prediction) -> tuple[float, ...]:
 
 def _table(pairs: Sequence[tuple[Case, Prediction]]) -> FloatArray:
     return np.array([effort_features(case, prediction) for case, prediction in pairs], dtype=np.float64)
+
+
+def _median(timed: Sequence[tuple[str, str | None, float]]) -> MinutesModel:
+    return median_minutes(np.array([seconds for _, _, seconds in timed]), features=len(FEATURES))
 
 
 def _timed(tx: Reader) -> list[tuple[str, str | None, float]]:

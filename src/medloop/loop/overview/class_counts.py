@@ -1,5 +1,7 @@
 """What was asked, class by class: how many answered cases hold each label, and how many of these a query chose."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +14,6 @@ from medloop.loop.foundation.consensus import deciding
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.memo import Memo, memo
 from medloop.loop.foundation.workspace import Workspace
-from medloop.query.budget.balance import count_classes
 from medloop.store.reader import Reader
 
 
@@ -36,10 +37,9 @@ def queried_classes(workspace: Workspace) -> tuple[ClassCount, ...]:
         answers, chosen = _answers(tx), chosen_case_ids(tx)
     with memo(workspace, "label-values") as known:
         values = {case_id: _values(workspace, annotation_id, blob, tag, known) for case_id, annotation_id, blob, tag in answers}
-    size = max(workspace.task.label_values) + 1
-    answered = count_classes(values.values(), size)
-    queried = count_classes((v for case_id, v in values.items() if case_id in chosen), size)
-    return tuple(ClassCount(x.name, int(answered[x.value]), int(queried[x.value])) for x in workspace.task.labels)
+    answered = Counter(value for held in values.values() for value in held)
+    queried = Counter(value for case_id in chosen for value in values.get(case_id, ()))
+    return tuple(ClassCount(x.name, answered[x.value], queried[x.value]) for x in workspace.task.labels)
 
 
 def chosen_case_ids(tx: Reader) -> set[str]:
@@ -59,7 +59,7 @@ def _answers(tx: Reader) -> list[tuple[str, str, str | None, int | None]]:
     return tx.sole_answers(["train"]) + [(a.case_id, a.id, a.blob, a.tag) for a in decided]
 
 
-def _values(workspace: Workspace, annotation_id: str, blob: str | None, tag: int | None, known: Memo) -> np.ndarray:
+def _values(workspace: Workspace, annotation_id: str, blob: str | None, tag: int | None, known: Memo) -> Sequence[int]:
     """Label values an annotation holds; none while its bytes cannot be read."""
 
     def look() -> list[int]:
@@ -70,12 +70,12 @@ def _values(workspace: Workspace, annotation_id: str, blob: str | None, tag: int
         return [int(v) for v in (np.unique(answer.array) if isinstance(answer, Mask) else [answer])]
 
     if blob is None and tag is not None:
-        return np.array([tag], dtype=np.int64)
-    found: list[int] = []
+        return (tag,)
     try:
-        found = known.get(blob, look) if blob else look()
+        found: list[int] = known.get(blob, look) if blob else look()
+        return found
     except BlobError as error:
         with workspace.store.read() as tx:
             case = tx.get(Case, tx.get(Annotation, annotation_id).case_id)
         LeftOut(workspace).note(case, error)
-    return np.array(found, dtype=np.int64)
+        return ()

@@ -3,8 +3,6 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from medloop.core.records import Evaluation, Model, Query, Round
 from medloop.loop.foundation.effort import EffortLine, effort_summary
 from medloop.loop.foundation.follow_up import POOL
@@ -18,9 +16,10 @@ from medloop.loop.overview.stopping import stopping_advice
 from medloop.metrics.intervals import Interval
 from medloop.query.stopping import Advice
 from medloop.store.reader import Reader
+from medloop.store.tallies import BINS
 
 GOOD_QUALITY = 0.8
-"""Predictions expected below this are counted as low: a common mark for a usable segmentation."""
+"""Predictions expected below this, an edge of the bins, are counted as low: a common mark for a usable segmentation."""
 
 RECENT_ANSWERS = 50
 """Speed is measured over the last answers, so that it follows a model that gets better."""
@@ -103,9 +102,9 @@ class Progress:
 
 def progress(workspace: Workspace) -> Progress:
     """The project's progress now."""
-    queried, stopping = queried_classes(workspace), stopping_advice(workspace)
     with workspace.store.read() as tx:
-        live = tx.live_model()
+        live, effort = tx.live_model(), effort_summary(tx)
+    queried, stopping = queried_classes(workspace), stopping_advice(workspace, effort=effort)
     note = quality_note(workspace, live) if live else ""
     with workspace.store.read() as tx:
         models = tx.distinct_models()
@@ -121,7 +120,7 @@ def progress(workspace: Workspace) -> Progress:
             unpredicted=unpredicted,
             pool_note=pool_note(live, unpredicted, pooled),
             rounds=_round_lines(tx),
-            effort=effort_summary(tx),
+            effort=effort,
             queried=queried,
             stopping=stopping,
             quality_note=note,
@@ -132,15 +131,6 @@ def labels_per_hour(tx: Reader) -> float | None:
     """Answers per hour of active human time over the recent answers; None without timed answers."""
     timed = [seconds for _, _, seconds in tx.recent_efforts(("human",), RECENT_ANSWERS) if seconds > 0]
     return 3600.0 * len(timed) / sum(timed) if timed else None
-
-
-def pool_quality(values: Sequence[float]) -> PoolQuality | None:
-    """Summarise expected scores in 0..1; None for none."""
-    if not values:
-        return None
-    array = np.asarray(values)
-    histogram, _ = np.histogram(array, bins=10, range=(0.0, 1.0))
-    return PoolQuality(float(array.mean()), int((array < GOOD_QUALITY).sum()), tuple(int(n) for n in histogram))
 
 
 def pool_note(live: Model | None, unpredicted: int | None, quality: PoolQuality | None) -> str:
@@ -156,9 +146,9 @@ def pool_note(live: Model | None, unpredicted: int | None, quality: PoolQuality 
 
 
 def _pool_quality(tx: Reader) -> PoolQuality | None:
-    """The same as `pool_quality` of every unanswered case, added up by the database."""
-    sums = tx.quality_sums(["train"], mark=GOOD_QUALITY)
-    return PoolQuality(sums.total / sums.count, sums.low, sums.bins) if sums.count else None
+    sums = tx.quality_sums(["train"])
+    low = sum(sums.bins[: round(GOOD_QUALITY * BINS)])
+    return PoolQuality(sums.total / sums.count, low, sums.bins) if sums.count else None
 
 
 def _curve(tx: Reader, models: Sequence[Model]) -> list[CurvePoint]:

@@ -13,7 +13,7 @@ import numpy as np
 from medloop.core.records import Case, Evaluation, Model, Prediction, Query, Round, Split
 from medloop.core.seeds import generator
 from medloop.loop.foundation.arrays import load_proposal
-from medloop.loop.foundation.effort import OWN_ORIGINS, effort_summary, minutes_model, predict_minutes
+from medloop.loop.foundation.effort import OWN_ORIGINS, EffortLine, effort_summary, minutes_model, predict_minutes
 from medloop.loop.foundation.memo import Memo, memo
 from medloop.loop.foundation.workspace import Workspace
 from medloop.query.budget.extrapolation import drawn_curves, patient_curves
@@ -31,12 +31,12 @@ STOP_SET_VOXELS = 20_000_000
 MINUTES_CASES = 50
 
 
-def stopping_advice(workspace: Workspace) -> Advice:
-    """The advice now, with its reasons in words."""
-    return advise(stopping_evidence(workspace))
+def stopping_advice(workspace: Workspace, *, effort: Sequence[EffortLine] | None = None) -> Advice:
+    """The advice now, with its reasons in words; `effort` is what `effort_summary` gave, if it is at hand already."""
+    return advise(stopping_evidence(workspace, effort=effort))
 
 
-def stopping_evidence(workspace: Workspace) -> Evidence:
+def stopping_evidence(workspace: Workspace, *, effort: Sequence[EffortLine] | None = None) -> Evidence:
     """Everything the advice rests on."""
     settings = workspace.settings
     with workspace.store.read() as tx:
@@ -44,7 +44,7 @@ def stopping_evidence(workspace: Workspace) -> Evidence:
         models = tx.distinct_models()
         curve = _curve(tx, models, settings.seed)
         batch, minutes = _next_batch(workspace, tx, models)
-        spending = _spending(workspace, tx)
+        spending = _spending(workspace, tx, effort_summary(tx) if effort is None else effort)
         left = len(tx.unanswered_cases(["train", "audit"], exclude_open=False, limit=1))
     return Evidence(
         spending=spending,
@@ -148,8 +148,8 @@ def _mean(by_label: Mapping[str, float], names: Collection[str]) -> float:
     return float(np.mean([by_label[name] for name in sorted(names)]))
 
 
-def _spending(workspace: Workspace, tx: Reader) -> Spending:
-    settings, lines = workspace.settings, effort_summary(tx)
+def _spending(workspace: Workspace, tx: Reader, lines: Sequence[EffortLine]) -> Spending:
+    settings = workspace.settings
     return Spending(
         labels=tx.annotated_cases(OWN_ORIGINS),
         minutes=sum(line.minutes for line in lines),
