@@ -10,6 +10,7 @@ import numpy as np
 
 from medloop.core.arrays import CaseScores, ClassSamples, Features, FloatArray, IntArray
 from medloop.core.errors import InputError, SettingError, ShapeError
+from medloop.query.probabilities import checked
 
 SCORES = MappingProxyType(
     {
@@ -151,12 +152,12 @@ class Pool:
         """The samples of every case, shape (samples, cases, classes).
 
         Raises:
-            InputError: The pool has none, or some are not numbers; the first such case is named.
+            InputError: The pool has none, or some are no probabilities (logits, for example); NaN is named with its case.
         """
         if self.samples is None:
             raise InputError("The pool has no samples", remedy="predict the pool with dropout or an ensemble")
         self._require_finite(self.samples.sum(axis=(0, 2), dtype=np.float64), "samples")
-        return self.samples
+        return checked(self.samples)
 
     def classes(self) -> IntArray:
         """Class of each answered case, shape (answered,); empty when nothing is answered.

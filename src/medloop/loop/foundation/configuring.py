@@ -8,14 +8,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from medloop.core.errors import ConflictError, LabelError, SettingError
-from medloop.core.names import composed, is_written
+from medloop.core.errors import ConflictError, LabelError
+from medloop.core.names import checked_instructions, checked_title, composed
 from medloop.core.records import LABEL_COLOURS, Label, Project, Round, Task, new_id, now
 from medloop.core.settings import SETTINGS, ProjectSettings, SettingValue, changed_settings
 from medloop.loop.foundation.workspace import Workspace, check_project_settings, checked_labels
 from medloop.store.writer import Writer
-
-MAX_NAME, MAX_INSTRUCTIONS = 200, 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +81,7 @@ def configure(
         before = tx.get(Task, project.task_id)
         wanted = _settings(project, settings or {}, before)
         after = _changed_task(before, task or TaskChange())
-        title = project.name if name is None else _text("The name", name, MAX_NAME)
+        title = project.name if name is None else checked_title(name)
         changes = [*_named("name", project.name, title), *_settings_changed(project.settings, wanted), *_task_changed(before, after)]
         _store(tx, project, wanted, title, before, after)
     if any(change.applies == "next query" for change in changes):
@@ -123,9 +121,7 @@ def _changed_task(task: Task, change: TaskChange) -> Task:
     if labels != task.labels:
         names = checked_labels(task.kind, [label.name for label in labels])
         labels = tuple(replace(label, name=name) for label, name in zip(labels, names, strict=True))
-    instructions = task.instructions if change.instructions is None else change.instructions.strip()
-    if len(instructions) > MAX_INSTRUCTIONS:
-        raise SettingError(f"Instructions may have {MAX_INSTRUCTIONS} characters, got {len(instructions)}")
+    instructions = task.instructions if change.instructions is None else checked_instructions(change.instructions)
     if (labels, instructions) == (task.labels, task.instructions):
         return task
     return replace(task, id=new_id("task"), version=task.version + 1, labels=labels, instructions=instructions, created_at=now())
@@ -161,13 +157,6 @@ def _colour(text: str) -> str:
     if not re.fullmatch(r"#[0-9a-f]{6}", text.strip().lower()):
         raise LabelError(f"A colour is written #rrggbb, got {text!r}", remedy="for example #3182bd")
     return text.strip().lower()
-
-
-def _text(what: str, text: str, longest: int) -> str:
-    cleaned = composed(text.strip())
-    if not 1 <= len(cleaned) <= longest or not is_written(cleaned):
-        raise SettingError(f"{what} has 1 to {longest} characters that print, got {cleaned[:longest]!r}", remedy="choose another name")
-    return cleaned
 
 
 def _named_so(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Self
 
 from medloop.core.errors import ConflictError, NotFoundError, SettingError
 from medloop.core.labels import check_label_names
+from medloop.core.names import checked_instructions, checked_title
 from medloop.core.records import (
     LABEL_COLOURS,
     USUAL_STRATEGY,
@@ -74,20 +75,20 @@ class Workspace:
 
         Raises:
             ConflictError: The folder already holds a project.
-            SettingError: No labels, too many, or a name twice.
+            SettingError: No labels, too many, or a name twice; a name or instructions that cannot be.
         """
         task = Task(
             id=new_id("task"),
             version=1,
             kind=kind,
             labels=_labels(kind, labels),
-            instructions=instructions,
+            instructions=checked_instructions(instructions),
             created_at=now(),
         )
         if (folder / "medloop.json").exists():
             raise ConflictError(f"{folder} already holds a medloop project", remedy="choose another folder or import into it")
         settings = _decided(settings or ProjectSettings(), kind)
-        project = Project(id=new_id("project"), name=name, task_id=task.id, settings=settings, created_at=now())
+        project = Project(id=new_id("project"), name=checked_title(name), task_id=task.id, settings=settings, created_at=now())
         check_project_settings(project.settings, kind)
         store = Store.create(folder, url=url)
         with store.write(actor) as tx:

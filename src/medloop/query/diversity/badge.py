@@ -16,6 +16,7 @@ import numpy as np
 from medloop.core.arrays import CaseProbabilities, Features, FloatArray
 from medloop.core.errors import InputError, ShapeError
 from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_number, checked_table, squared_lengths
+from medloop.query.probabilities import checked
 
 _REJECTIONS = 32
 """Rejected draws since the last refresh after which values are refreshed: about as costly as a refresh."""
@@ -54,7 +55,7 @@ def badge(features: Features, probabilities: CaseProbabilities, count: int, rng:
 
     Raises:
         ShapeError: Not tables of as many rows.
-        InputError: NaN or infinity, or gradients without any length or too long to square.
+        InputError: NaN or infinity, what is no probability (logits), or gradients without any length or too long to square.
         SettingError: A negative count.
 
     Source: Ash et al. 2020, arXiv:1906.03671, algorithm 1; Arthur and Vassilvitskii 2007, k-means++.
@@ -63,6 +64,7 @@ def badge(features: Features, probabilities: CaseProbabilities, count: int, rng:
     table, answers = checked_table(features, "features"), checked_table(probabilities, "probabilities")
     if len(table) != len(answers):
         raise ShapeError(f"BADGE needs features and probabilities of the same cases, got {len(table)} and {len(answers)}")
+    checked(answers[None])
     if not wanted:
         return []
     gradients = Gradients(table, answers.astype(table.dtype, copy=False))

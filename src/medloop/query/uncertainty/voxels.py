@@ -8,6 +8,7 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray, ProbabilitySamples
 from medloop.core.errors import InputError, ShapeError
+from medloop.query.probabilities import SUM_TOLERANCE
 from medloop.query.scores import vote_shares
 
 
@@ -158,9 +159,13 @@ def require_volume(samples: ProbabilitySamples) -> None:
 
     Raises:
         ShapeError: Not five axes, or no sample.
+        InputError: NaN, negative, or classes that do not sum to 1 at each voxel.
     """
     if samples.ndim != 5 or not len(samples):
         raise ShapeError(f"Samples of a volume have axes (samples, classes, I, J, K) and at least one sample, got {samples.shape}")
+    sums = finite_map(samples.sum(axis=1))
+    if sums.size and (samples.min() < 0 or np.abs(sums - 1.0).max() > SUM_TOLERANCE):
+        raise InputError("Probabilities must not be negative and must sum to 1 over the classes", remedy="apply softmax to logits first")
 
 
 def _entropy(probabilities: FloatArray) -> FloatArray:
