@@ -38,7 +38,7 @@ from medloop.core.seeds import derive_seed, generator
 from medloop.datasets.dataset import CaseSource
 from medloop.datasets.discover import open_dataset
 from medloop.interaction.engine import Engine
-from medloop.interaction.guard import ask_guarded
+from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.modelfree.classical import ClassicalEngine
 from medloop.interaction.overruling import still_meant
 from medloop.interaction.prompts import Prompt

@@ -40,7 +40,8 @@ from medloop.core.records import Project, ProjectSettings, Source
 from medloop.datasets.discover import open_dataset
 from medloop.images.phantoms import phantom_3d
 from medloop.loop.annotating.annotations import next_assignment, submit_mask
-from medloop.loop.data.importing import add_case, import_dataset
+from medloop.loop.data.cases import add_case
+from medloop.loop.data.importing import import_dataset
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
