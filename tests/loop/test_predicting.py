@@ -163,17 +163,17 @@ def test_a_predicted_pool_without_a_known_quality_says_so(trained: Workspace) ->
 
 
 def test_triage_names_every_count_of_evaluated_patients(make_workspace: MakeWorkspace) -> None:
-    workspace = make_workspace([*["test"] * 4, *["validation"] * 4, "train"])
+    workspace = make_workspace([*["test"] * 5, *["validation"] * 4, "train"])
     model = add_model(workspace, 1)
     for case in every_case(workspace):
         add_prediction(workspace, model, case, agreement=0.5)
-    add_evaluation(workspace, model, "test", 1, {f"case{n:02d}": 0.9 for n in range(4)})
-    add_evaluation(workspace, model, "validation", 1, {f"case{n:02d}": 0.9 for n in range(4, 8)})
-    with pytest.raises(InputError, match=r"at least 9 evaluated patients, got 4 \(4 test, 4 validation, which chose the weights"):
+    add_evaluation(workspace, model, "test", 1, {f"case{n:02d}": 0.9 for n in range(5)})
+    add_evaluation(workspace, model, "validation", 1, {f"case{n:02d}": 0.9 for n in range(5, 9)})
+    with pytest.raises(InputError, match=r"at least 9 evaluated patients, got 5 \(5 test, 4 validation, which chose the weights"):
         triage_pool(workspace, risk=0.1)
     found = triage_pool(workspace, risk=0.3)
-    assert found.evaluated == {"test": 4, "validation": 4}
-    assert (found.accept.patients, found.splits) == (4, ("test",))
+    assert found.evaluated == {"test": 5, "validation": 4}
+    assert (found.accept.patients, found.splits) == (5, ("test",))
 
 
 def test_a_case_that_comes_back_to_the_pool_is_predicted(make_workspace: MakeWorkspace) -> None:
