@@ -16,14 +16,6 @@ from medloop.query.strategies import strategy
 ArrayLike: TypeAlias = Any
 """A list, a numpy array, or a tensor of torch, on any device."""
 
-ONE_SAMPLE = (measures.least_confidence, measures.margin, measures.ratio, measures.entropy)
-SEVERAL_SAMPLES = {
-    "bald": measures.mutual_information,
-    "variation_ratio": measures.variation_ratio,
-    "mean_std": measures.mean_std,
-    "vote_entropy": measures.vote_entropy,
-}
-
 
 class Classifier(Protocol):
     """Anything that predicts class probabilities, as the classifiers of scikit-learn do."""
@@ -125,12 +117,16 @@ def from_classifier(classifier: Classifier | Sequence[Classifier]) -> Callable[[
     return predict
 
 
+def _off_device(values: ArrayLike) -> ArrayLike:
+    """A tensor off its graph and its device; anything else as it is."""
+    return values.detach().cpu() if hasattr(values, "detach") else values
+
+
 def _array(values: ArrayLike) -> FloatArray:
-    """As floats in numpy; a tensor is taken off its graph and its device."""
-    if hasattr(values, "detach"):
-        values = values.detach().cpu()
-        if "bfloat16" in str(values.dtype):
-            values = values.float()
+    """As floats in numpy."""
+    values = _off_device(values)
+    if "bfloat16" in str(getattr(values, "dtype", "")):
+        values = values.float()
     try:
         found = np.asarray(values)
         return found if found.dtype in (np.float32, np.float64) else found.astype(np.float64)
@@ -178,7 +174,7 @@ def _mask(labelled: ArrayLike, cases: int) -> BoolArray:
     known = np.zeros(cases, dtype=np.bool_)
     if labelled is None:
         return known
-    rows = np.asarray(labelled.detach().cpu() if hasattr(labelled, "detach") else labelled)
+    rows = np.asarray(_off_device(labelled))
     if not rows.size and rows.dtype != np.bool_:
         return known
     if rows.dtype == np.bool_ and rows.shape == (cases,):
@@ -194,17 +190,16 @@ def _mask(labelled: ArrayLike, cases: int) -> BoolArray:
 
 def _scores_of(samples: ClassSamples) -> dict[str, CaseScores]:
     mean = samples.mean(axis=0)
-    made = {measure.__name__: measure(mean) for measure in ONE_SAMPLE if mean.shape[1] > 1 or measure in (measures.entropy,)}
-    if len(samples) > 1:
-        made |= {name: measure(samples) for name, measure in SEVERAL_SAMPLES.items()}
-    return made
+    of_mean = measures.OF_MEAN if mean.shape[1] > 1 else {"entropy": measures.entropy}
+    of_samples = measures.OF_SAMPLES if len(samples) > 1 else {}
+    return {name: score(mean) for name, score in of_mean.items()} | {name: score(samples) for name, score in of_samples.items()}
 
 
 def _pool(cases: int, scores: Mapping[str, CaseScores], samples: ClassSamples | None, table: FloatArray | None, known: BoolArray) -> Pool:
     digits = len(str(cases))
     free = ~known
     around = table[known] if table is not None and known.any() else None
-    tables = {} if samples is None else _by_class(samples)
+    tables = {} if samples is None else measures.class_rows(samples)
     return Pool(
         tuple(f"{row:0{digits}d}" for row in np.flatnonzero(free)),
         {name: values[free] for name, values in scores.items()},
@@ -216,22 +211,13 @@ def _pool(cases: int, scores: Mapping[str, CaseScores], samples: ClassSamples | 
     )
 
 
-def _by_class(samples: ClassSamples) -> dict[str, FloatArray]:
-    """As a project describes a classification: votes per class, and the entropy under the class predicted."""
-    mean = samples.mean(axis=0)
-    classes = np.arange(samples.shape[2])
-    votes = (samples.argmax(axis=2)[..., None] == classes).mean(axis=0)
-    likeliest = mean.argmax(axis=1)[:, None] == classes
-    return {"class_share": votes, "class_entropy": np.where(likeliest, measures.entropy(mean)[:, None], 0.0)}
-
-
 def _has(pool: Pool, need: str) -> bool:
     present = {"features": pool.features is not None, "samples": pool.samples is not None}
     return present.get(need, need in pool.scores or need in pool.tables)
 
 
 def _remedy(missing: Sequence[str], samples: ClassSamples | None) -> str:
-    disagreement = [need for need in missing if need in SEVERAL_SAMPLES]
+    disagreement = [need for need in missing if need in measures.OF_SAMPLES]
     if disagreement and samples is not None:
         return "give proba of several models or passes, shape (samples, cases, classes)"
     words = ["proba=…"] if disagreement or set(missing) & {"samples", "class_entropy", "class_share", "entropy", "margin"} else []

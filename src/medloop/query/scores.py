@@ -206,6 +206,24 @@ def mean_std(samples: ClassSamples) -> CaseScores:
     return scores
 
 
+def class_rows(samples: ClassSamples) -> dict[str, FloatArray]:
+    """Tables with one row per case: "class_share", the votes for each class, and "class_entropy", the entropy under the class predicted.
+
+    Args:
+        samples: Shape (samples, cases, classes).
+
+    Returns:
+        By name of `medloop.query.pool.TABLES`, each of shape (cases, classes).
+
+    Raises:
+        InputError: NaN, negative, or rows that do not sum to 1.
+    """
+    mean, classes = samples.mean(axis=0), np.arange(samples.shape[2])
+    likeliest = mean.argmax(axis=1)[:, None] == classes
+    votes = (samples.argmax(axis=2)[..., None] == classes).mean(axis=0)
+    return {"class_share": votes, "class_entropy": np.where(likeliest, entropy(mean)[:, None], 0.0)}
+
+
 def vote_shares(samples: FloatArray, *, axis: int) -> FloatArray:
     """Share of the samples whose most likely class is each class: the shape of one sample.
 
@@ -234,3 +252,10 @@ def _several(samples: ClassSamples) -> ClassSamples:
     if len(samples) < 2:
         raise ShapeError(f"Disagreement needs >= 2 samples per case, got {len(samples)}", remedy="use dropout or an ensemble")
     return samples
+
+
+OF_MEAN = {"least_confidence": least_confidence, "margin": margin, "ratio": ratio, "entropy": entropy}
+"""Scores of the mean prediction, by name of `medloop.query.pool.SCORES`."""
+
+OF_SAMPLES = {"bald": mutual_information, "vote_entropy": vote_entropy, "variation_ratio": variation_ratio, "mean_std": mean_std}
+"""Scores of the disagreement of several samples, likewise."""

@@ -1,7 +1,7 @@
 """Hints as channels that a guided network takes beside the image. Free of torch.
 
-For C classes these are, in the order of `medloop.models.training.guiding.GuidanceChannels`: the previous answer's foreground (C −
-1), nearness of hints for every class with background first (C), and the boxes of the foreground classes, filled (C − 1). A
+For C classes these are, in the order of `medloop.models.training.guiding.GuidanceChannels`: the previous answer's foreground (C − 1),
+nearness of hints for every class with background first (C), and the boxes of the foreground classes, filled (C − 1). A
 negative hint for a label is a hint for background. Only the wanted window is computed, so the cost does not grow with the image.
 """
 

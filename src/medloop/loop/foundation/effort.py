@@ -89,7 +89,7 @@ def minutes_model(tx: Reader) -> MinutesModel:
 def effort_features(case: Case, prediction: Prediction) -> tuple[float, ...]:
     """What a proposal tells about the work on a case, in the order of `FEATURES`, each >= 0.
 
-    The border is the score `border` where the model recorded it (see `medloop.query.minutes.border_length`), and
+    The border is the score `border` where the model recorded it (see `medloop.query.budget.minutes.border_length`), and
     otherwise what a compact object of that size would have. A tag's image has no foreground to outline.
     """
     scores, slices = prediction.scores, float(case.grid.shape[2])

@@ -55,17 +55,13 @@ def uncertainty_bytes(samples: ProbabilitySamples) -> MaskArray:
 
 def _of_tag(samples: ProbabilitySamples) -> dict[str, Any]:
     mean, several = samples.mean(axis=0)[None], samples[:, None]
-    single = (scores.least_confidence, scores.margin, scores.ratio, scores.entropy)
-    found: dict[str, Any] = {score.__name__: float(score(mean)[0]) for score in single}
-    found |= {name: float(score(several)[0]) if len(samples) > 1 else 0.0 for name, score in _DISAGREEMENTS.items()}
+    found: dict[str, Any] = {name: float(score(mean)[0]) for name, score in scores.OF_MEAN.items()}
+    found |= {name: float(score(several)[0]) if len(samples) > 1 else 0.0 for name, score in scores.OF_SAMPLES.items()}
     found["expected_entropy"] = float(scores.expected_entropy(several)[0])
-    votes = np.bincount(samples.argmax(axis=1), minlength=samples.shape[1]) / len(samples)
-    doubt = np.where(np.arange(samples.shape[1]) == mean[0].argmax(), found["entropy"], 0.0)
     return {
         **found,
         "foreground": float(1.0 - mean[0, 0]),
-        "class_entropy": _row(doubt),
-        "class_share": _row(votes),
+        **{name: _row(rows[0]) for name, rows in scores.class_rows(several).items()},
         "samples": _rows(samples),
     }
 
@@ -122,12 +118,6 @@ def _rows(samples: FloatArray) -> list[list[float]]:
     return [_row(row) for row in samples]
 
 
-_DISAGREEMENTS = {
-    "bald": scores.mutual_information,
-    "vote_entropy": scores.vote_entropy,
-    "variation_ratio": scores.variation_ratio,
-    "mean_std": scores.mean_std,
-}
 _MAPS = {
     "least_confidence": voxels.voxel_least_confidence,
     "margin": voxels.voxel_margin,

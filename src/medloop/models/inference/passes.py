@@ -9,7 +9,14 @@ import torch
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import InputError, SettingError, ShapeError
 
-DROPOUT = torch.nn.modules.dropout._DropoutNd
+DROPOUT = (
+    torch.nn.Dropout,
+    torch.nn.Dropout1d,
+    torch.nn.Dropout2d,
+    torch.nn.Dropout3d,
+    torch.nn.AlphaDropout,
+    torch.nn.FeatureAlphaDropout,
+)
 
 
 def from_torch(module: torch.nn.Module | Sequence[torch.nn.Module], *, passes: int = 20, seed: int = 0) -> Callable[[Any], FloatArray]:

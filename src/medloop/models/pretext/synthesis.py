@@ -85,7 +85,7 @@ def synthesise(weights: bytes, codes: Codes) -> list[SyntheticSample]:
 
     Args:
         weights: Of `medloop.models.pretext.latent.train_latent`.
-        codes: Shape (points, dimensions), for example of `medloop.query.synthesis.uncertain_points`.
+        codes: Shape (points, dimensions), for example of `medloop.query.generative.synthesis.uncertain_points`.
 
     Raises:
         FormatError: Bytes that are not safetensors.
