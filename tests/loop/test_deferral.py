@@ -65,6 +65,8 @@ def test_four_patients_with_many_cases_carry_no_risk(make_workspace: MakeWorkspa
     few = judged(functools.partial(make_workspace, patients=4))
     with pytest.raises(InputError, match="needs at least 9 evaluated patients, got 4"):
         triage_pool(few, risk=0.1)
+    with pytest.raises(InputError, match="needs at least 5 evaluated patients, got 4"):
+        triage_pool(few, risk=0.9)
 
 
 def test_fair_cases_alone_decide_where_they_are_enough(make_workspace: MakeWorkspace) -> None:
@@ -82,8 +84,9 @@ def test_fair_cases_alone_decide_where_they_are_enough(make_workspace: MakeWorks
 def test_cases_of_the_pool_that_were_not_predicted_are_counted(make_workspace: MakeWorkspace) -> None:
     workspace = judged(make_workspace)
     newer = add_model(workspace, 2)
-    add_prediction(workspace, newer, case_named(workspace, "case00"), agreement=0.9)
-    add_evaluation(workspace, newer, "test", 2, {"case00": 0.9})
+    for n in range(5):
+        add_prediction(workspace, newer, case_named(workspace, f"case0{n}"), agreement=0.9)
+    add_evaluation(workspace, newer, "test", 2, {f"case0{n}": 0.9 for n in range(5)})
     found = triage_pool(workspace, risk=0.5)
     assert (found.model_index, found.cases, found.unpredicted) == (2, (), 3)
 
