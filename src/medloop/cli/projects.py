@@ -8,6 +8,7 @@ import typer
 from medloop.cli.options import AsJson, ProjectFolder
 from medloop.cli.printing import print_json, say
 from medloop.core.errors import MedloopError, SettingError
+from medloop.core.names import counted
 
 if TYPE_CHECKING:
     from medloop.loop.importing import ImportReport
@@ -71,7 +72,7 @@ def _print_import(report: "ImportReport", *, as_json: bool) -> None:
     for note in report.notes:
         say(f"note: {note if note.cases else note.text}")
     typer.echo(
-        f"{len(report.added)} cases added ({report.labelled} with an answer), {len(report.annotated)} labelled and "
+        f"{counted(len(report.added), 'case')} added ({report.labelled} with an answer), {len(report.annotated)} labelled and "
         f"{len(report.corrected)} corrected that were there, {len(report.duplicates)} unchanged, {len(report.refused)} left out"
     )
 
@@ -139,4 +140,4 @@ def export(
     else:
         for note in done.notes:
             say(f"note: {note}")
-        typer.echo(f"{done.cases} {'networks' if fmt == 'model' else 'cases'} written to {done.folder} as {done.format}")
+        typer.echo(f"{counted(done.cases, 'network' if fmt == 'model' else 'case')} written to {done.folder} as {done.format}")

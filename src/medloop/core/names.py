@@ -121,6 +121,11 @@ def checked_instructions(text: str) -> str:
     return cleaned
 
 
+def counted(count: int, what: str) -> str:
+    """How many of something there are: "1 pair", "2 pairs"."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def is_written(text: str) -> bool:
     """Whether every character prints, or joins letters of scripts that are written with joiners."""
     return _JOINERS.sub("", text).isprintable()

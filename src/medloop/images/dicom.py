@@ -17,6 +17,7 @@ from pydicom.pixels.utils import pixel_array
 from medloop.core.arrays import ImageArray
 from medloop.core.errors import FormatError, MedloopError
 from medloop.core.image import Image
+from medloop.core.names import counted
 from medloop.core.records import Source
 from medloop.images.dicom_codestreams import require_honest_frames
 from medloop.images.dicom_display import MEASURED, display_of, inversion_end
@@ -96,7 +97,7 @@ def _one_line_each(refused: Sequence[RefusedFile]) -> tuple[RefusedFile, ...]:
     for one in refused:
         groups.setdefault((one.path.parent, one.rule, one.remedy), []).append(one.path)
     return tuple(
-        RefusedFile(paths[0], rule if len(paths) == 1 else f"{rule} (and {len(paths) - 1} more files of this folder)", remedy)
+        RefusedFile(paths[0], rule if len(paths) == 1 else f"{rule} (and {counted(len(paths) - 1, 'more file')} of this folder)", remedy)
         for (_, rule, remedy), paths in groups.items()
     )
 
