@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from medloop.core.settings import SETTINGS
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace
 
 from .conftest import Medloop
 

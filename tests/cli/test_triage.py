@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace
 
 from ..loop.made_up import add_evaluation, add_model, add_prediction, every_case
 from .conftest import Medloop

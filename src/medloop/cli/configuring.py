@@ -13,8 +13,8 @@ from medloop.core.names import composed
 from medloop.core.settings import SETTINGS, SettingValue, changed_settings, setting_named
 
 if TYPE_CHECKING:
-    from medloop.loop.configuring import Changed
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.foundation.configuring import Changed
+    from medloop.loop.foundation.workspace import Workspace
 
 
 @with_setting_options
@@ -31,7 +31,7 @@ def init(
 ) -> None:
     """Make a project."""
     from medloop.core.records import ProjectSettings
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.foundation.workspace import Workspace
 
     if kind not in ("segmentation", "classification"):
         raise SettingError(f"--kind must be segmentation or classification, got {kind!r}")
@@ -71,9 +71,9 @@ def configure(
 
     Every change is kept in the audit. Labels are added or renamed, never removed.
     """
-    from medloop.loop.configuring import TaskChange
-    from medloop.loop.configuring import configure as change
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.foundation.configuring import TaskChange
+    from medloop.loop.foundation.configuring import configure as change
+    from medloop.loop.foundation.workspace import Workspace
 
     settings = {name: setting_named(name).parse(value) for name, value in _pairs("A setting", changes or []).items()}
     with Workspace.open(folder) as workspace:

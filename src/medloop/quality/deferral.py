@@ -24,7 +24,6 @@ import numpy.typing as npt
 
 from medloop.core.arrays import BoolArray, FloatArray
 from medloop.core.errors import InputError, SettingError, ShapeError
-from medloop.metrics.intervals import MIN_PATIENTS
 
 Decision: TypeAlias = Literal["accept", "review", "second expert"]
 
@@ -158,14 +157,18 @@ def select_by_share(scores: npt.ArrayLike, bad: npt.ArrayLike, pool_scores: npt.
     return _benjamini_hochberg(p_values, share)
 
 
+FEWEST_PATIENTS = 5
+"""However high the risk, fewer patients carry no promise: as with every other interval."""
+
+
 def fewest_patients(risk: float) -> int:
-    """Calibration patients without which no case is accepted at this risk: 9 for 0.1, 19 for 0.05, never fewer than `MIN_PATIENTS`.
+    """Calibration patients without which no case can be accepted at this risk: 9 for 0.1, 19 for 0.05.
 
     Raises:
         SettingError: A risk outside 0..1.
     """
     require_risk(risk)
-    return max(MIN_PATIENTS, ceil(1.0 / risk - 1.0 - 1e-9))
+    return max(FEWEST_PATIENTS, ceil(1.0 / risk - 1.0 - 1e-9))
 
 
 _UNCOUNTED = {"validation": ", which chose the weights and do not count"}
@@ -187,7 +190,7 @@ def require_enough(patients: int, risk: float, *, counted: Mapping[str, int] | N
         listed = ", ".join(f"{count} {split}{_UNCOUNTED.get(split, '')}" for split, count in (counted or {}).items())
         raise InputError(
             f"A risk of {risk:g} needs at least {fewest} evaluated patients, got {patients}{f' ({listed})' if listed else ''}",
-            remedy="answer more evaluation cases" + (" or accept a higher risk" if patients >= MIN_PATIENTS else ""),
+            remedy="answer more evaluation cases" + (" or accept a higher risk" if patients >= FEWEST_PATIENTS else ""),
         )
 
 
