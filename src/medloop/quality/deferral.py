@@ -92,7 +92,7 @@ def fit_deferral(
         InputError: Too few patients for the risk, or numbers that are not finite.
         SettingError: A risk outside 0..1, or `hard` above `good`.
     """
-    if hard > good:
+    if not hard <= good:  # also where one is no number
         raise SettingError(f"hard must be at most good, got {hard:g} above {good:g}")
     true = np.asarray(truth, dtype=np.float64)
     accept, second = (control_risk(scores, (true < limit).astype(np.float64), risk=risk, patients=patients) for limit in (good, hard))
