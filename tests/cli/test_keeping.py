@@ -85,7 +85,7 @@ def test_a_row_that_names_no_blob_is_no_sound_row(medloop: Medloop, project: Pat
     name, _ = first_blob(project, Annotation)
     tampered(project, "UPDATE annotations SET blob = '../../etc/passwd' WHERE event = (SELECT min(event) FROM annotations)")
     said = medloop("doctor", project)
-    assert (said.status, "1 rows cannot be read" in said.out, "all sound" in said.out) == (1, True, False)
+    assert (said.status, "1 row cannot be read" in said.out, "all sound" in said.out) == (1, True, False)
     exported = medloop("export", project, tmp_path / "out", "--format", "nnunet")
     assert (exported.status, f"{name} is left out" in exported.err) == (0, True), exported.err
 

@@ -216,3 +216,24 @@ def test_a_pattern_tells_the_patient_from_the_name(medloop: Medloop, tmp_path: P
     with Workspace.open(tmp_path / "p") as workspace, workspace.store.read() as tx:
         assert {case.patient for case in tx.find(Case)} == {"phantom"}
     assert medloop("import", tmp_path / "p", dataset, "--patient-pattern", "(").status == 2
+
+
+def test_many_rows_without_their_images_are_five_lines_and_a_count(medloop: Medloop, tmp_path: Path, dataset: Path):
+    medloop("init", tmp_path / "p", "--kind", "segmentation", *TWO)
+    rows = "".join(f"gone{n}.nii.gz,somebody\n" for n in range(700))
+    (dataset / "index.csv").write_text(f"filename,patient\n{rows}")
+    source = folder_of(dataset, tmp_path / "folder")
+    said = medloop("import", tmp_path / "p", source)
+    lines = [line for line in said.err.splitlines() if line.startswith("left out: ")]
+    assert len(lines) == 6
+    assert "gone4.nii.gz" in lines[4]
+    assert lines[5] == "left out: and 695 more of this kind"
+    assert "700 left out" in said.out
+
+
+def folder_of(dataset: Path, folder: Path) -> Path:
+    """The labelled images of a Decathlon data set as images/ and labels/, with the table beside them."""
+    shutil.copytree(dataset / "imagesTr", folder / "images")
+    shutil.copytree(dataset / "labelsTr", folder / "labels")
+    shutil.copy(dataset / "index.csv", folder)
+    return folder

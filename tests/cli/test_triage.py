@@ -29,6 +29,13 @@ def test_too_few_evaluated_patients_are_one_line(medloop: Medloop, project: Path
     assert "needs at least 9 evaluated patients, got 2" in said.err
 
 
+def test_below_five_evaluated_patients_nothing_is_accepted_at_any_risk(medloop: Medloop, project: Path):
+    evaluate(project, 4)
+    said = medloop("triage", project, "--risk", "0.9")
+    assert (said.status, said.out, said.err.count("\n")) == (1, "", 1)
+    assert said.err.endswith("needs at least 5 evaluated patients, got 4 (4 test); answer more evaluation cases\n")
+
+
 def test_a_loose_risk_sorts_the_pool(medloop: Medloop, project: Path):
     evaluate(project, 5)
     found = json.loads(medloop("triage", project, "--risk", "0.4", "--json").out)

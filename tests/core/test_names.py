@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medloop.core.errors import InputError
-from medloop.core.names import MAX_NAME, RESERVED, checked_name, folded, in_natural_order, natural_key
+from medloop.core.names import MAX_NAME, RESERVED, brief_lines, checked_name, counted, first_named, folded, in_natural_order, natural_key
 from medloop.core.patients import is_placeholder
 
 WORDS = st.text(st.characters(categories=("L", "N", "M", "P", "Zs")), max_size=12)
@@ -99,3 +99,14 @@ def test_a_checked_name_stays_as_it_is(name: str) -> None:
     except InputError:
         return
     assert checked_name(once) == once
+
+
+def test_one_thing_is_counted_in_the_singular():
+    assert [counted(n, "evaluated patient") for n in (0, 1, 2)] == ["0 evaluated patients", "1 evaluated patient", "2 evaluated patients"]
+
+
+def test_long_lists_name_five_and_count_the_rest():
+    names = [f"case{n}" for n in range(700)]
+    assert first_named(names) == "case0, case1, case2, case3, case4 and 695 more"
+    assert first_named(names[:5]) == "case0, case1, case2, case3, case4"
+    assert brief_lines({"gone": names, "odd": ["x"]}) == [*names[:5], "and 695 more of this kind", "x"]

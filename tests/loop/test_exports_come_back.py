@@ -42,14 +42,14 @@ def project(folder: Path, source: Path, *, kind: str = "segmentation", labels: t
     return workspace
 
 
-def told(workspace: Workspace) -> dict[str, tuple[str, str, str, str, float]]:
-    """Case → split, patient, whose annotation, when, how long."""
+def told(workspace: Workspace) -> dict[str, tuple[str, str, str, str, float, str]]:
+    """Case → split, patient, whose annotation, when, how long, stratum."""
     with workspace.store.read() as tx:
         people = {a.id: a.name for a in tx.find(Annotator)}
         found = {}
         for a in tx.current_annotations():
             case = tx.get(Case, a.case_id)
-            found[case.name] = (case.split, case.patient, people[a.annotator_id], a.created_at, a.effort_seconds)
+            found[case.name] = (case.split, case.patient, people[a.annotator_id], a.created_at, a.effort_seconds, case.stratum)
         return found
 
 
@@ -58,8 +58,8 @@ def annotated(tmp_path: Path) -> Workspace:
     """Twelve volumes of six patients: eleven with a mask from elsewhere, one that Ann has drawn in 12.5 s."""
     for n in range(12):
         volume(tmp_path / "in", f"p{n // 2}-{n % 2}", PLAIN, seed=n, masked=n != 4)
-    rows = "".join(f"p{n // 2}-{n % 2}.nii.gz,patient {n // 2}\n" for n in range(12))
-    (tmp_path / "in/index.csv").write_text(f"filename,patient\n{rows}")
+    rows = "".join(f"p{n // 2}-{n % 2}.nii.gz,patient {n // 2},site {n // 2 % 2}\n" for n in range(12))
+    (tmp_path / "in/index.csv").write_text(f"filename,patient,site\n{rows}")
     workspace = project(tmp_path / "first", tmp_path / "in")
     with workspace.store.read() as tx:
         (case,) = tx.find(Case, where={"name": "p2-0"})
@@ -75,15 +75,15 @@ def test_splits_people_and_times_come_back(annotated: Workspace, tmp_path: Path,
     after = told(project(tmp_path / "second", tmp_path / "Dataset001_Out"))
     assert {case[0] for case in before.values()} == {"train", "validation", "test"}
     assert after == before
-    assert after["p2-0"][2:] == ("Ann Ö", before["p2-0"][3], 12.5)
+    assert after["p2-0"][2:] == ("Ann Ö", before["p2-0"][3], 12.5, "site 0")
 
 
 def test_splits_people_and_times_of_a_classification_come_back(tmp_path: Path) -> None:
     (tmp_path / "in/images").mkdir(parents=True)
     for n in range(10):
         nib.save(nib.Nifti1Image(np.full(SHAPE, n, np.int16), PLAIN), tmp_path / f"in/images/c{n}.nii.gz")
-    rows = "".join(f"c{n}.nii.gz,{'' if n == 3 else 'well'},p{n}\n" for n in range(10))
-    (tmp_path / "in/labels.csv").write_text(f"filename,label,patient\n{rows}")
+    rows = "".join(f"c{n}.nii.gz,{'' if n == 3 else 'well'},p{n},site {n % 2}\n" for n in range(10))
+    (tmp_path / "in/labels.csv").write_text(f"filename,label,patient,site\n{rows}")
     first = project(tmp_path / "first", tmp_path / "in", kind="classification", labels=("well", "sick"))
     with first.store.read() as tx:
         (case,) = tx.find(Case, where={"name": "c3"})

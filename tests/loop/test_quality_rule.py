@@ -109,3 +109,18 @@ def test_a_quality_is_taken_back_when_the_evaluated_patients_no_longer_tell_it(m
     add_evaluation(workspace, model, "test", 1, {"case00": 0.3, "case01": 0.9})
     assert qualify_again(workspace, model) == 1
     assert progress(workspace).pool_quality is None
+
+
+def test_a_quality_follows_the_evaluations_that_change_what_signs_speak_of(make_workspace: MakeWorkspace) -> None:
+    workspace, model = evaluated(make_workspace)
+    case = case_named(workspace, "case12")
+    add_prediction(workspace, model, case, agreement=0.6)
+    qualify_again(workspace, model)
+    with workspace.store.read() as tx:
+        (before,) = [p for p in tx.latest_predictions(model.id) if p.case_id == case.id]
+    add_evaluation(workspace, model, "test", 1, {f"case{n:02d}": 0.1 + 0.05 * n for n in range(12)})
+    assert qualify_again(workspace, model) == 1
+    with workspace.store.read() as tx:
+        (after,) = [p for p in tx.latest_predictions(model.id) if p.case_id == case.id]
+    assert (before.quality, after.quality) == (pytest.approx(0.6, abs=0.02), pytest.approx(0.4, abs=0.02))
+    assert qualify_again(workspace, model) == 0

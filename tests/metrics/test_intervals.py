@@ -145,3 +145,8 @@ def test_what_cannot_be_averaged_is_refused():
         paired_difference([0.1], [0.1, 0.2], "a", rng())
     with pytest.raises(SettingError, match="confidence"):
         bootstrap_mean([0.1], "a", rng(), confidence=1.0)
+
+
+def test_runs_that_all_agree_have_no_interval_of_no_width():
+    found = mean_over_runs([0.7, 0.7, 0.7])
+    assert (found.low, found.high, interval_words(found)) == (None, None, "no interval: all 3 seeds agree")

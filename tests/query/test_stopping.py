@@ -198,3 +198,11 @@ def test_wrong_limits_and_curves_are_refused() -> None:
         advise(Evidence(Spending(budget_labels=-1)))
     with pytest.raises(ShapeError, match="one drawn score per point"):
         Curve(np.ones(2), np.ones(3), np.ones((4, 3)), 0.0, 5)
+
+
+def test_reasons_count_one_answer_and_one_pair_in_the_singular() -> None:
+    said = " ".join(
+        advise(Evidence(Spending(), curve(np.linspace(0.5, 0.8, 8), np.random.default_rng(0)), kappas=(0.5,), next_batch=1)).reasons
+    )
+    assert "over 1 pair." in said
+    assert "The next answer will probably bring" in said

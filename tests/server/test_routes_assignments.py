@@ -5,7 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
-from medloop.core.records import Annotation, Assignment
+from medloop.core.records import Annotation, Assignment, Task
 from medloop.images.encode import decode_mask
 
 SHAPE = (12, 10, 8)
@@ -294,3 +294,19 @@ def test_a_filling_that_cannot_be_is_refused_and_changes_nothing(site, open_url:
     assert answer.status_code == status
     assert says in str(answer.json())
     assert read_draft(site, open_url)[0] == 0
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "1e400"])
+def test_an_effort_that_is_not_finite_is_called_so(site, open_url: str, seconds: str) -> None:
+    message = put_mask(site, open_url, b"\0" * VOXELS, **{"X-Effort-Seconds": seconds}).json()["error"]["message"]
+    assert message == "header.x-effort-seconds: A number must be finite and below 1.8e308"
+
+
+def test_a_mask_made_elsewhere_says_which_labels_its_maker_knew(site, open_url: str) -> None:
+    known = site.client.get(site.url).json()["task_version"]
+    site.client.patch(f"{site.url}/task", json={"version": known, "instructions": "anew"})
+    for version in ("0", "many", str(known + 7)):
+        assert put_mask(site, open_url, b"\0" * VOXELS, **{"X-Task-Version": version}).status_code in (409, 422)
+    stored = put_mask(site, open_url, b"\0" * VOXELS, **{"X-Task-Version": str(known)}).json()["annotation_id"]
+    with site.workspace.store.read() as tx:
+        assert tx.get(Task, tx.get(Annotation, stored).task_id).version == known

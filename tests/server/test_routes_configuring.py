@@ -71,3 +71,18 @@ def test_numbers_beyond_every_float_are_refused_in_words(site):
         body = f'{{"changes": {{"{name}": 1{"0" * 400}}}}}'
         answer = site.client.patch(f"{site.url}/settings", content=body, headers={"Content-Type": "application/json"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_setting")
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "NaN", "Infinity"])
+@pytest.mark.parametrize("name", ["batch_size", "train_minutes", "strategy"])
+def test_numbers_that_are_not_finite_are_called_so_in_one_line(site, name: str, number: str):
+    body = f'{{"changes": {{"{name}": {number}}}}}'
+    answer = site.client.patch(f"{site.url}/settings", content=body, headers={"Content-Type": "application/json"})
+    message = answer.json()["error"]["message"]
+    assert (answer.status_code, message) == (422, f"body.changes.{name}: A number must be finite and below 1.8e308")
+
+
+def test_a_value_of_no_kind_is_told_all_the_kinds_it_may_be(site):
+    message = site.client.patch(f"{site.url}/settings", json={"changes": {"batch_size": None}}).json()["error"]["message"]
+    assert message.startswith("body.changes.batch_size: Input should be a valid string or ")
+    assert "number" in message

@@ -31,6 +31,12 @@ def test_the_same_gain_in_every_seed_and_patient_is_no_proof():
     assert found.p >= 0.25
 
 
+def test_identical_pairs_have_no_interval_and_say_so():
+    found = compare({name: [plain(name, n, 0.5, 0.6) for n in range(3)] for name in "ab"}, ALIKE)[0]
+    assert (found.difference.mean, found.difference.low, found.p) == (0.0, None, 1.0)
+    assert found.difference.note == "no interval: the pairs are identical"
+
+
 def test_settings_count_the_same_and_one_that_is_undecided_leaves_all_undecided():
     three, two = (
         {name: [c for c in own if c.seed < n] for name, own in by_strategy(runs(("a", 0.1, 0.02), ("b", 0.0, 0.02))).items()}

@@ -361,6 +361,8 @@ export interface ModelRow {
   low?: number | null;
   high?: number | null;
   score_split?: string;
+  /** Why the score has no interval; "" where it has one, or without a score. */
+  score_note?: string;
   /** Whether it proposes now. */
   live?: boolean;
   /** Whether a person chose it; newer models then stand back. */

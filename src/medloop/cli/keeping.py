@@ -9,6 +9,7 @@ import typer
 from medloop.cli.options import AsJson, ProjectFolder
 from medloop.cli.printing import print_json, say
 from medloop.core.errors import IntegrityError, SettingError
+from medloop.core.names import counted
 
 if TYPE_CHECKING:
     from medloop.store.audit import AuditReport
@@ -45,8 +46,8 @@ def _tell_audit(found: "AuditReport", *, as_json: bool) -> None:
         print_json(found)
         return
     if found.ok:
-        blobs = "" if found.blobs is None else f", {found.blobs} blobs sound"
-        typer.echo(f"{found.events} events, unbroken{blobs}; last digest {found.last_digest}")
+        blobs = "" if found.blobs is None else f", {counted(found.blobs, 'blob')} sound"
+        typer.echo(f"{counted(found.events, 'event')}, unbroken{blobs}; last digest {found.last_digest}")
     for part in found.unchecked:
         say(f"not checked: {part}")
 
@@ -75,7 +76,7 @@ def doctor(
 
 
 def _summary(found: "Health") -> str:
-    rows = f" and {found.unreadable_rows} rows cannot be read" if found.unreadable_rows else ""
+    rows = f" and {counted(found.unreadable_rows, 'row')} cannot be read" if found.unreadable_rows else ""
     return f"{len(found.bad)} of {found.blobs} blobs are damaged or missing{rows}"
 
 
@@ -88,13 +89,15 @@ def _print_health(found: "Health") -> None:
             typer.echo(f"    → {line}")
     if found.unreadable_rows:
         typer.echo(
-            f"{found.unreadable_rows} rows cannot be read, so that nobody knows which blobs they need: medloop audit DIR verify names them"
+            f"{counted(found.unreadable_rows, 'row')} cannot be read, and what blobs they need is unknown: see medloop audit DIR verify"
         )
     left = "removed" if found.swept else "harmless; --sweep removes them"
     if found.orphans or found.leftovers:
-        typer.echo(f"{len(found.orphans)} blobs that nothing refers to, {len(found.leftovers)} half-written files ({left})")
+        typer.echo(
+            f"{counted(len(found.orphans), 'blob')} that nothing refers to, {counted(len(found.leftovers), 'half-written file')} ({left})"
+        )
     if found.ok:
-        typer.echo(f"{found.blobs} blobs, all sound")
+        typer.echo(f"{counted(found.blobs, 'blob')}, all sound")
 
 
 def backup(
@@ -117,6 +120,8 @@ def backup(
     if as_json:
         print_json(done)
     else:
-        typer.echo(f"{done.blobs} blobs ({done.size / 1e6:.1f} MB) and the database copied to {done.folder}")
+        typer.echo(f"{counted(done.blobs, 'blob')} ({done.size / 1e6:.1f} MB) and the database copied to {done.folder}")
     if done.missing:
-        raise IntegrityError(f"{len(done.missing)} blobs are damaged or missing and not in the backup", remedy="see medloop doctor")
+        raise IntegrityError(
+            f"damaged or missing, and so not in the backup: {counted(len(done.missing), 'blob')}", remedy="see medloop doctor"
+        )

@@ -8,6 +8,7 @@ import typer
 from medloop.cli.options import AsJson, ProjectFolder
 from medloop.cli.printing import print_json, say
 from medloop.core.errors import MedloopError, SettingError
+from medloop.core.names import counted, first_named
 
 if TYPE_CHECKING:
     from medloop.loop.data.importing import ImportReport
@@ -59,19 +60,21 @@ def import_(
 
 
 def _print_import(report: "ImportReport", *, as_json: bool) -> None:
+    from medloop.loop.data.import_report import brief_refusals
+
     if as_json:
         print_json(report)
         return
-    for refusal in report.refused:
-        say(f"left out: {refusal}")
-    for name in report.annotated:
-        say(f"annotated: {name} was there already and has its label now")
-    for name in report.corrected:
-        say(f"corrected: {name} has the source's newer label, the older one is superseded")
+    for line in brief_refusals(report.refused):
+        say(f"left out: {line}")
+    if report.annotated:
+        say(f"annotated, there already, with their labels now: {first_named(report.annotated)}")
+    if report.corrected:
+        say(f"corrected, with the source's newer labels in place of the older ones: {first_named(report.corrected)}")
     for note in report.notes:
         say(f"note: {note if note.cases else note.text}")
     typer.echo(
-        f"{len(report.added)} cases added ({report.labelled} with an answer), {len(report.annotated)} labelled and "
+        f"{counted(len(report.added), 'case')} added ({report.labelled} with an answer), {len(report.annotated)} labelled and "
         f"{len(report.corrected)} corrected that were there, {len(report.duplicates)} unchanged, {len(report.refused)} left out"
     )
 
@@ -139,4 +142,4 @@ def export(
     else:
         for note in done.notes:
             say(f"note: {note}")
-        typer.echo(f"{done.cases} {'networks' if fmt == 'model' else 'cases'} written to {done.folder} as {done.format}")
+        typer.echo(f"{counted(done.cases, 'network' if fmt == 'model' else 'case')} written to {done.folder} as {done.format}")

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 
 import typer
 
+from medloop.core.names import counted
 from medloop.core.records import Job
 from medloop.core.states import JobState
 from medloop.loop.foundation.computable import oversized_cases
@@ -129,7 +130,8 @@ def print_standing(found: Standing) -> None:
     for line in found.effort:
         typer.echo(f"time    {line.annotator}: {_effort(line)}")
     if any(c.answered for c in found.queried):
-        typer.echo(f"labels  {'; '.join(f'{c.label} in {c.answered} answers ({c.queried} asked)' for c in found.queried)}")
+        shares = [f"{c.label} in {counted(c.answered, 'answer')} ({c.queried} asked)" for c in found.queried]
+        typer.echo(f"labels  {'; '.join(shares)}")
     typer.echo(f"advice  {'stop asking' if found.stopping.stop else 'go on'}")
     for reason in found.stopping.reasons:
         typer.echo(f"        {reason}")
@@ -161,7 +163,7 @@ def _model(found: Standing) -> str:
     if found.model is None:
         return "none yet"
     scores = "; ".join(f"{p.split} {p.metric} {p.mean:.3f} ({interval_words(p)})" for p in found.evaluations)
-    learned = next((f", learned from {line.cases} cases" for line in found.models if line.live), "")
+    learned = next((f", learned from {counted(line.cases, 'case')}" for line in found.models if line.live), "")
     return f"{found.model['index']}{learned}; {scores or 'not evaluated'}"
 
 
@@ -171,7 +173,7 @@ def _choices(found: Standing) -> list[str]:
         line.note for line in found.models if line.note and (line.live or line.index > int(found.model["index"] if found.model else 0))
     ]
     if found.unpredicted:
-        notes.append(f"{found.unpredicted} cases wait for its prediction")
+        notes.append(f"without its prediction so far: {counted(found.unpredicted, 'case')}")
     return notes
 
 
@@ -184,8 +186,8 @@ def _round(found: Standing) -> str:
 
 def _effort(line: EffortLine) -> str:
     if line.median_seconds is None:
-        return f"{line.answers} answers, no time recorded"
-    return f"{line.answers} answers, {line.minutes:.1f} minutes, {line.median_seconds:.0f} s for the middle one"
+        return f"{counted(line.answers, 'answer')}, no time recorded"
+    return f"{counted(line.answers, 'answer')}, {line.minutes:.1f} minutes, {line.median_seconds:.0f} s for the middle one"
 
 
 def _detail(job: JobLine) -> str:

@@ -6,6 +6,7 @@ import typer
 
 from medloop.cli.options import AsJson, ProjectFolder, one_of
 from medloop.cli.printing import print_json, print_table, say
+from medloop.core.names import counted
 
 if TYPE_CHECKING:
     from medloop.loop.judging.triage import Triage
@@ -62,7 +63,7 @@ def quality(
         count = sum(case.good is True for case in found.cases)
         typer.echo(f"good: {count}; look: {len(found.cases) - count}; judged by {found.judged_by}, model {found.model_index}")
     if found.unpredicted:
-        say(f"{found.unpredicted} cases have no prediction of model {found.model_index}; medloop predict makes them")
+        say(f"{counted(found.unpredicted, 'case')} without a prediction of model {found.model_index}; medloop predict makes them")
 
 
 def calibrate(
@@ -84,12 +85,13 @@ def calibrate(
     if as_json:
         print_json(found)
         return
-    typer.echo(f"model {found.model_index}: {chosen} fitted on {found.fitted_on} validation cases")
+    typer.echo(f"model {found.model_index}: {chosen} fitted on {counted(found.fitted_on, 'validation case')}")
     if found.before is None or found.after is None:
         say("no test or audit answers: what it is worth on other cases is not known")
         return
+    judged = counted(found.judged_on, "case")
     for name in ("ece", "classwise_ece", "brier", "nll"):
-        typer.echo(f"{name:<14} {getattr(found.before, name):.4f} -> {getattr(found.after, name):.4f}  on {found.judged_on} cases")
+        typer.echo(f"{name:<14} {getattr(found.before, name):.4f} -> {getattr(found.after, name):.4f}  on {judged}")
 
 
 def _print_triage(found: "Triage") -> None:
@@ -99,9 +101,9 @@ def _print_triage(found: "Triage") -> None:
     typer.echo("; ".join(f"{decision}: {count}" for decision, count in counts.items()))
     accept = found.accept
     below = f", {accept.accepted_loss:.1%} of these below {found.good:g}" if accept.coverage > 0 else ""
-    typer.echo(f"on {accept.patients} evaluated patients ({_splits(found)}): {accept.coverage:.0%} accepted{below}")
+    typer.echo(f"on {counted(accept.patients, 'evaluated patient')} ({_splits(found)}): {accept.coverage:.0%} accepted{below}")
     if found.unpredicted:
-        say(f"{found.unpredicted} cases have no prediction of model {found.model_index}; medloop predict makes them")
+        say(f"{counted(found.unpredicted, 'case')} without a prediction of model {found.model_index}; medloop predict makes them")
 
 
 def _splits(found: "Triage") -> str:

@@ -13,7 +13,7 @@ Source: Unicode Standard Annex 15 (normalisation forms) and section 5.18 (case f
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from medloop.core.errors import InputError, SettingError
 
@@ -119,6 +119,34 @@ def checked_instructions(text: str) -> str:
     if len(cleaned) > MAX_INSTRUCTIONS:
         raise SettingError(f"Instructions may have {MAX_INSTRUCTIONS} characters, got {len(cleaned)}", remedy="shorten them")
     return cleaned
+
+
+def counted(count: int, what: str) -> str:
+    """How many of something there are: "1 pair", "2 pairs"."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+NAMED = 5
+"""How many of a kind are named one by one before the rest is counted."""
+
+
+def first_named(names: Sequence[str], *, most: int = NAMED) -> str:
+    """A list on one line: the first few by name, "and 695 more" for the rest."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def brief_lines(lines: Mapping[str, Sequence[object]]) -> list[str]:
+    """The first few lines of every kind, and how many more there are of it.
+
+    Args:
+        lines: Kind → its lines; any text that tells kinds apart.
+    """
+    found: list[str] = []
+    for own in lines.values():
+        found += [str(line) for line in own[:NAMED]]
+        if len(own) > NAMED:
+            found.append(f"and {len(own) - NAMED} more of this kind")
+    return found
 
 
 def is_written(text: str) -> bool:

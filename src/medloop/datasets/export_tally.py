@@ -10,6 +10,7 @@ from pathlib import Path
 from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.labels import safe_label_names
+from medloop.core.names import first_named
 from medloop.core.records import Source, Split
 from medloop.datasets.channels import common_channels, named_channels
 from medloop.datasets.drawing import pixel_mm
@@ -17,10 +18,8 @@ from medloop.datasets.regular import header_trouble, is_sheared, made_regular
 from medloop.datasets.staging import FileNames
 from medloop.images.notes import grouped_notes
 
-TABLE_COLUMNS = ("patient_id", "split", "pixel_size_mm", "annotator", "annotated_at", "effort_seconds", "untouched_proposal")
+TABLE_COLUMNS = ("patient_id", "split", "stratum", "pixel_size_mm", "annotator", "annotated_at", "effort_seconds", "untouched_proposal")
 """Columns of the table beside every export, after the file's name; an import reads them back."""
-
-_SHOWN_NAMES = 20
 
 _SHEARED = "its voxel axes are not at right angles (a tilted gantry or a shear), which ITK and nnU-Net refuse"
 
@@ -37,6 +36,7 @@ class ExportCase:
         mask: Its answer, None when there is none.
         tag: Name of its class, None when there is none.
         source: Where it came from; decides the mask's header and whether pictures stay pictures.
+        stratum: Key that a stratified split balances; "" when none.
         annotator: Who made the answer, "" when unknown.
         annotated_at: When, ISO 8601; "" when unknown.
         effort_seconds: How long it took; 0 when unknown.
@@ -50,6 +50,7 @@ class ExportCase:
     mask: Mask | None
     tag: str | None
     source: Source
+    stratum: str = ""
     annotator: str = ""
     annotated_at: str = ""
     effort_seconds: float = 0.0
@@ -131,7 +132,7 @@ class ExportTally:
         """Keep who, when and which split for the table beside the images."""
         effort = f"{case.effort_seconds:.3f}".rstrip("0").rstrip(".") if case.effort_seconds else ""
         share = "" if case.untouched is None else f"{case.untouched:.4g}"
-        told = [case.patient, _given_split(case), pixel_mm(case.image), case.annotator, case.annotated_at, effort, share]
+        told = [case.patient, _given_split(case), case.stratum, pixel_mm(case.image), case.annotator, case.annotated_at, effort, share]
         self.rows.append([file, *more, *told])
 
     def result(self, folder: Path) -> Exported:
@@ -150,7 +151,7 @@ def _renamed(pairs: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """Cases whose names cannot be file names on every system, with the names they have in the export."""
     if not pairs:
         return ()
-    shown = ", ".join(f"{name!r} is {other!r}" for name, other in pairs[:_SHOWN_NAMES]) + (", …" if len(pairs) > _SHOWN_NAMES else "")
+    shown = first_named([f"{name!r} is {other!r}" for name, other in pairs])
     return (f"names that no file can have on every system are changed ({len(pairs)} of them): {shown}",)
 
 

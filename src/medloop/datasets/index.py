@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from medloop.core.errors import FormatError
-from medloop.core.names import composed
+from medloop.core.names import composed, first_named
 from medloop.datasets.dataset import CaseSource, Refusal
 from medloop.datasets.files import Root, split_suffix
 from medloop.datasets.pairing import CaseList
@@ -63,7 +63,7 @@ def _rows_of(root: Root, cases: CaseList, table: Table, images: str) -> dict[str
         met = places.meant(row["image"]) if row["image"] else ()
         if len(met) > 1:
             raise FormatError(
-                f"{table.name} line {line}: {row['image']!r} could mean {len(met)} images ({', '.join(met[:4])})",
+                f"{table.name} line {line}: {row['image']!r} could mean {len(met)} images ({first_named(met)})",
                 remedy="write each with its folder, such as p1/scan.png",
             )
         if not met:

@@ -5,12 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from medloop.core.errors import SettingError
-from medloop.core.names import composed, folded
+from medloop.core.names import composed, first_named, folded
 
 PATIENT_PATTERN = r"^(.*?)[_-](frame|ed|es|t|time|visit|v)\d+$"
 """Default rule: `patient001_frame01` and `patient001_frame12` are one patient; other names stand for themselves."""
 
-_SHOWN = 5
 
 UNMATCHED = "the patient pattern does not match its name"
 
@@ -69,5 +68,5 @@ def alike_notes(patients: Iterable[str]) -> tuple[str, ...]:
     alike = [" and ".join(map(repr, ids)) for ids in spelled.values() if len(ids) > 1]
     if not alike:
         return ()
-    shown = ", ".join(alike[:_SHOWN]) + (f" and {len(alike) - _SHOWN} more" if len(alike) > _SHOWN else "")
+    shown = first_named(alike)
     return (f"patients whose ids differ in letter case or spaces only count as different people: {shown}; correct them if they are one",)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from medloop.core.errors import FormatError, NotFoundError
-from medloop.core.names import composed, natural_key
+from medloop.core.names import composed, first_named, natural_key
 from medloop.core.records import TaskKind
 from medloop.datasets.dataset import CaseSource, Dataset, MaskReading, Refusal
 from medloop.datasets.files import IMAGE_SUFFIXES, Root, split_suffix
@@ -97,7 +97,7 @@ def _refuse_unlisted(root: Root, cases: CaseList, table: Table) -> None:
     beside = [path for folder in folders for path in root.files(folder)] + [p for p in root.files() if p.parent == root.folder]
     unlisted = [path for path in dict.fromkeys(beside) if _is_image(path) and path not in listed]
     if unlisted:
-        shown = ", ".join(root.label(path) for path in unlisted[:5]) + (", …" if len(unlisted) > 5 else "")
+        shown = first_named([root.label(path) for path in unlisted])
         rule = f"files beside it are read where a row names them, {len(unlisted)} have none"
         cases.refuse(table.name, rule, shown, "add rows for them, with an empty label where there is none")
 

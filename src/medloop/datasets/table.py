@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from medloop.core.errors import FormatError
+from medloop.core.names import first_named
 from medloop.core.patients import is_placeholder, is_zero
 from medloop.core.records import Split
 from medloop.datasets.files import read_list
@@ -44,9 +45,6 @@ SPLIT_NAMES: Mapping[str, Split] = {
 }
 
 
-_SHOWN = 8
-
-
 MAX_EFFORT_SECONDS = 24 * 3600.0
 
 
@@ -78,7 +76,7 @@ class Table:
         """What of the table is not read, in words."""
         if not self.unused:
             return ()
-        shown = ", ".join(self.unused[:_SHOWN]) + (f" and {len(self.unused) - _SHOWN} more" if len(self.unused) > _SHOWN else "")
+        shown = first_named(self.unused)
         return (f"{self.name}: columns that are not read: {shown}; docs/formats.md lists the names that are",)
 
 

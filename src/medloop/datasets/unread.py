@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from medloop.core.names import counted
 from medloop.datasets.dataset import Refusal
 from medloop.datasets.files import Root, split_suffix
 
@@ -30,7 +31,7 @@ def unread_files(root: Root, files: Iterable[Path], rule: str, remedy: str = "")
     return [
         Refusal(
             "./" if place == "." else f"{place}/",
-            f"{rule}, {count} {kind} {'file' if count == 1 else 'files'} here {'is' if count == 1 else 'are'} not read",
+            f"{rule}, {counted(count, f'{kind} file')} here {'is' if count == 1 else 'are'} not read",
             "",
             _CONVERT if kind in _OTHER_SUFFIXES else remedy,
         )

@@ -17,6 +17,7 @@ from pydicom.pixels.utils import pixel_array
 from medloop.core.arrays import ImageArray
 from medloop.core.errors import FormatError, MedloopError
 from medloop.core.image import Image
+from medloop.core.names import counted, first_named
 from medloop.core.records import Source
 from medloop.images.dicom_codestreams import require_honest_frames
 from medloop.images.dicom_display import MEASURED, display_of, inversion_end
@@ -47,9 +48,6 @@ class DicomReader:
     def read(self, path: Path, purpose: Purpose = "image") -> ReadImage:  # noqa: ARG002 - the same for both
         """See `read_series`."""
         return read_series(path)
-
-
-_SHOWN_FILES = 8
 
 
 def list_series(place: Path | Sequence[Path]) -> SeriesListing:
@@ -96,7 +94,7 @@ def _one_line_each(refused: Sequence[RefusedFile]) -> tuple[RefusedFile, ...]:
     for one in refused:
         groups.setdefault((one.path.parent, one.rule, one.remedy), []).append(one.path)
     return tuple(
-        RefusedFile(paths[0], rule if len(paths) == 1 else f"{rule} (and {len(paths) - 1} more files of this folder)", remedy)
+        RefusedFile(paths[0], rule if len(paths) == 1 else f"{rule} (and {counted(len(paths) - 1, 'more file')} of this folder)", remedy)
         for (_, rule, remedy), paths in groups.items()
     )
 
@@ -194,7 +192,7 @@ def _repeats(pairs: Sequence[tuple[str, str]]) -> list[str]:
     if not pairs:
         return []
     others = [file for file, _ in pairs[1:]]
-    named = ", ".join(others[:_SHOWN_FILES]) + (", …" if len(others) > _SHOWN_FILES else "")
+    named = first_named(others)
     more = f", and so are {len(others)} more that repeat others: {named}" if others else ""
     return [f"{pairs[0][0]} repeats {pairs[0][1]} and is left out{more}"]
 

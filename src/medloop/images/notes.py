@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-_SHOWN_CASES = 3
+from medloop.core.names import first_named
 
 KINDS: tuple[tuple[str, str], ...] = (
     ("tilt", r"gantry tilt"),
@@ -46,8 +46,7 @@ class NoteGroup:
             return self.text
         if count == 1:
             return f"{self.cases[0]}: {self.text}"
-        named = ", ".join(self.cases[:_SHOWN_CASES]) + (", …" if count > _SHOWN_CASES else "")
-        return f"{count} cases: {self.text} ({named})"
+        return f"{count} cases: {self.text} ({first_named(self.cases)})"
 
 
 def kind_of(note: str) -> str:

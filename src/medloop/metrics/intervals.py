@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import InputError, SettingError, ShapeError
+from medloop.core.names import counted
 
 MIN_PATIENTS = 5
 """Fewer patients tell nothing about how much patients vary."""
@@ -33,6 +34,9 @@ which means of skewed scores with 5 to 10 % of failures are covered at 92 % or m
 
 PAIRED_REACH = 4.0
 """The same for differences of two models on the same patients, which are less skewed."""
+
+NO_SPREAD = 1e-12
+"""Of the mean: a standard error below this is rounding."""
 
 FLOOR = 0.05
 """Of the reach, for scores: patients that agree to the last digit do not prove that all do."""
@@ -84,7 +88,7 @@ def interval_words(interval: HasInterval, form: str = ".3f") -> str:
 
 def too_few(have: int, need: int, what: str) -> str:
     """Why there is no interval: "no interval: 3 patients, at least 5 needed"."""
-    return f"no interval: {have} {what[:-1] if have == 1 else what}, at least {need} needed"
+    return f"no interval: {counted(have, what.removesuffix('s'))}, at least {need} needed"
 
 
 def bootstrap_mean(
@@ -176,8 +180,25 @@ def mean_over_runs(values: npt.ArrayLike, *, confidence: float = 0.95, what: str
     runs, mean = len(numbers), float(numbers.mean())
     if runs < MIN_RUNS:
         return Interval(mean, None, None, runs, too_few(runs, MIN_RUNS, what))
-    half = t_quantile(runs - 1, confidence) * float(numbers.std(ddof=1)) / runs**0.5 * (1.0 + SKEWED / runs)
-    return Interval(mean, mean - half, mean + half, runs)
+    error = float(numbers.std(ddof=1)) / runs**0.5 * (1.0 + SKEWED / runs)
+    return student_interval(mean, error, runs - 1, runs, alike=f"all {runs} {what} agree", confidence=confidence)
+
+
+def student_interval(mean: float, error: float, freedom: int, groups: int, *, alike: str, confidence: float = 0.95) -> Interval:
+    """Student's interval around a mean; none where nothing varies, since an interval without width would promise too much.
+
+    Args:
+        mean: The estimate.
+        error: Its standard error.
+        freedom: Degrees of freedom.
+        groups: What is counted behind it.
+        alike: What to say when there is no spread.
+        confidence: Coverage aimed at, between 0 and 1.
+    """
+    if error <= NO_SPREAD * abs(mean):
+        return Interval(mean, None, None, groups, f"no interval: {alike}")
+    half = t_quantile(freedom, confidence) * error
+    return Interval(mean, mean - half, mean + half, groups)
 
 
 def t_quantile(freedom: int, confidence: float) -> float:

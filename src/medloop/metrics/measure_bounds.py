@@ -18,6 +18,7 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray, IntArray
 from medloop.core.errors import SettingError, ShapeError
+from medloop.core.names import counted
 from medloop.metrics.conformal import conformal_quantile
 
 FEWEST_PATIENTS = 10
@@ -182,7 +183,7 @@ def bound_measure(estimate: float, samples: FloatArray, rule: BoundsRule) -> Bou
     if math.isinf(spread):
         return Bounds(None, None, spread, False, "nothing measurable was found")
     if rule.margin is None:
-        words = f"{rule.patients} evaluated {'patient' if rule.patients == 1 else 'patients'}"
+        words = counted(rule.patients, "evaluated patient")
         return Bounds(None, None, spread, None, f"no bounds: {words}, at least {FEWEST_PATIENTS} needed")
     if spread > rule.largest_spread:
         reason = f"the model's samples differ by {spread:.1%} of the measure, bounds hold up to {rule.largest_spread:.1%}"

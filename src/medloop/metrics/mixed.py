@@ -16,7 +16,7 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import ShapeError
-from medloop.metrics.intervals import MIN_PATIENTS, MIN_RUNS, Interval, t_quantile, too_few
+from medloop.metrics.intervals import MIN_PATIENTS, MIN_RUNS, NO_SPREAD, Interval, student_interval, too_few
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class MixedMean:
     """A mean of differences.
 
     Attributes:
-        interval: 95 % interval; `groups` counts patients.
+        interval: 95 % interval, none where all pairs are alike; `groups` counts patients.
         p: Two-sided p value of no difference; None where too few seeds or patients can decide.
         error: Standard error.
         freedom: Degrees of freedom.
@@ -83,7 +83,7 @@ def from_error(mean: float, error: float, freedom: int, patients: int) -> MixedM
     """Student's interval and two-sided p value; without any spread p is that of equal signs, 2 / 2^(freedom + 1)."""
     from scipy.special import stdtr
 
-    half = t_quantile(freedom, 0.95) * error
-    spread = error > 1e-12 * abs(mean)
+    spread = error > NO_SPREAD * abs(mean)
+    alike = "all pairs differ by the same" if mean else "the pairs are identical"
     p = 2.0 * float(stdtr(freedom, -abs(mean) / error)) if spread else 2.0**-freedom if mean else 1.0
-    return MixedMean(Interval(mean, mean - half, mean + half, patients), p, error, freedom)
+    return MixedMean(student_interval(mean, error, freedom, patients, alike=alike), p, error, freedom)

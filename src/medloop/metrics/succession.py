@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medloop.core.errors import ShapeError
+from medloop.core.names import counted
 from medloop.metrics.intervals import group_means
 
 Verdict: TypeAlias = Literal["better", "worse", "no difference shown", "too few patients"]
@@ -49,7 +50,7 @@ class Comparison:
     @property
     def text(self) -> str:
         """One line for people."""
-        found = f"{self.difference:+.3f} against model {self.with_index} on {_counted(self.patients)} ({self.source})"
+        found = f"{self.difference:+.3f} against model {self.with_index} on {counted(self.patients, 'patient')} ({self.source})"
         if self.low is None or self.high is None:
             return f"{found}; too few patients for an interval (at least {FEWEST_PATIENTS})"
         return f"{found}, 95 % interval {self.low:+.3f} to {self.high:+.3f}: {self.verdict}"
@@ -97,7 +98,3 @@ def compare(
     low, high = mean - reach, mean + reach
     verdict: Verdict = "worse" if high < 0.0 else "better" if low > 0.0 else "no difference shown"
     return Comparison(with_index, mean, low, high, count, verdict, source)
-
-
-def _counted(patients: int) -> str:
-    return f"{patients} patient" if patients == 1 else f"{patients} patients"

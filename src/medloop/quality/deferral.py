@@ -92,7 +92,7 @@ def fit_deferral(
         InputError: Too few patients for the risk, or numbers that are not finite.
         SettingError: A risk outside 0..1, or `hard` above `good`.
     """
-    if hard > good:
+    if not hard <= good:  # also where one is no number
         raise SettingError(f"hard must be at most good, got {hard:g} above {good:g}")
     true = np.asarray(truth, dtype=np.float64)
     accept, second = (control_risk(scores, (true < limit).astype(np.float64), risk=risk, patients=patients) for limit in (good, hard))
@@ -190,7 +190,7 @@ def require_enough(patients: int, risk: float, *, counted: Mapping[str, int] | N
         listed = ", ".join(f"{count} {split}{_UNCOUNTED.get(split, '')}" for split, count in (counted or {}).items())
         raise InputError(
             f"A risk of {risk:g} needs at least {fewest} evaluated patients, got {patients}{f' ({listed})' if listed else ''}",
-            remedy="answer more evaluation cases or accept a higher risk",
+            remedy="answer more evaluation cases" + (" or accept a higher risk" if patients >= FEWEST_PATIENTS else ""),
         )
 
 

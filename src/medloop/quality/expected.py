@@ -14,6 +14,7 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import ShapeError
+from medloop.core.names import counted
 from medloop.metrics.conformal import conformal_quantile
 from medloop.metrics.intervals import group_means
 from medloop.quality.regression import FEWEST_PATIENTS, DiceRegression
@@ -112,7 +113,9 @@ def fit_quality(signs: Sequence[Signs], truth: FloatArray, patients: Sequence[Ha
         raise ShapeError(f"Every case needs signs, a true score and a patient, got {len(signs)}, {len(truth)} and {len(patients)}")
     count = len(set(patients))
     if count < FEWEST_PATIENTS:
-        return QualityRule((), f"predicted quality cannot be told: {_patients(count)}, at least {FEWEST_PATIENTS} needed", count)
+        return QualityRule(
+            (), f"predicted quality cannot be told: {counted(count, 'evaluated patient')}, at least {FEWEST_PATIENTS} needed", count
+        )
     tried: list[Predictor] = []
     for name in TITLES:
         one = _try(name, signs, truth, patients)
@@ -187,13 +190,9 @@ def _straight(intercept: float, slope: float) -> Callable[[FloatArray], FloatArr
 
 def _nothing_tells(tried: Sequence[Predictor], count: int) -> str:
     best = max(tried, key=lambda one: one.rank, default=None)
-    start = f"predicted quality cannot be told: on {_patients(count)}"
+    start = f"predicted quality cannot be told: on {counted(count, 'evaluated patient')}"
     if best is None:
         return f"{start} no sign is known of enough predictions"
     if best.rank >= least_rank(count):
         return f"{start} {TITLES[best.name]} is off by up to {best.margin:.2f}, at most {WIDEST:g} is wanted"
     return f"{start} {TITLES[best.name]} ranks the true scores with {best.rank:.2f}, at least {least_rank(count):.2g} needed"
-
-
-def _patients(count: int) -> str:
-    return f"{count} evaluated {'patient' if count == 1 else 'patients'}"

@@ -12,6 +12,7 @@ import numpy as np
 
 from medloop.core.arrays import CaseScores, FloatArray
 from medloop.core.errors import SettingError, ShapeError
+from medloop.core.names import counted
 from medloop.metrics.intervals import MIN_PATIENTS, t_quantile
 from medloop.query.budget.extrapolation import COVERAGE, MIN_POINTS, Gain, expected_gain
 from medloop.query.budget.stability import KAPPA_WINDOW, has_stabilised
@@ -232,7 +233,7 @@ def _weigh_plateau(case: _Case, curve: Curve, batch: int) -> None:
     if pace is None:
         case.note(
             f"Whether the curve is flat can be told from {PLATEAU_MODELS} models on {MIN_PATIENTS} patients or more; "
-            f"so far: {_counted(len(curve.scores), 'model')} on {_counted(curve.patients, 'patient')}."
+            f"so far: {counted(len(curve.scores), 'model')} on {counted(curve.patients, 'patient')}."
         )
         return
     rounds = f"at the pace of the last {min(len(curve.scores), PLATEAU_WINDOW)} models, {PLATEAU_ROUNDS} more rounds bring {_span(pace)}"
@@ -255,7 +256,8 @@ def _weigh_stability(case: _Case, evidence: Evidence) -> None:
     recent = list(kappas)[-KAPPA_WINDOW:]
     mean = float(np.mean(recent))
     if not has_stabilised(kappas):
-        case.note(f"Predictions of the pool still change: consecutive models agree with kappa {mean:.3f} over {len(recent)} pairs.")
+        pairs = counted(len(recent), "pair")
+        case.note(f"Predictions of the pool still change: consecutive models agree with kappa {mean:.3f} over {pairs}.")
     elif gain is not None and gain.high < WORTHWHILE_GAIN:
         case.note(f"Predictions of the pool no longer change (kappa {mean:.3f}) and the curve promises no more.", stop=True)
     else:
@@ -266,10 +268,11 @@ def _weigh_stability(case: _Case, evidence: Evidence) -> None:
 
 def _say_gain(case: _Case, evidence: Evidence, gain: Gain | None) -> None:
     price = f"about {evidence.next_minutes:.0f} minutes" if evidence.next_minutes is not None else "an unknown time: none was recorded"
+    batch = "The next answer" if evidence.next_batch == 1 else f"The next {evidence.next_batch} answers"
     if gain is None:
-        case.note(f"The next {evidence.next_batch} answers take {price}; what they bring cannot be told from so few models.")
+        case.note(f"{batch} {'takes' if evidence.next_batch == 1 else 'take'} {price}; what it brings cannot be told from so few models.")
     else:
-        case.note(f"The next {evidence.next_batch} answers will probably bring {_span(gain)} and take {price}.")
+        case.note(f"{batch} will probably bring {_span(gain)} and take {price}.")
 
 
 def _span(gain: Gain) -> str:
@@ -283,7 +286,3 @@ def _require_limits(evidence: Evidence) -> None:
     for budget in (s.budget_labels, s.budget_minutes, s.budget_money):
         if budget < 0:
             raise SettingError(f"A budget must be 0 (none) or more, got {budget}")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from medloop.core.arrays import FloatArray
-from medloop.metrics.intervals import MIN_RUNS, Interval, t_quantile, too_few
+from medloop.metrics.intervals import MIN_RUNS, Interval, student_interval, t_quantile, too_few
 from medloop.simulation.curves import Curve, labels_to_reach
 
 LABEL_SHARES = (0.95, 0.98, 0.99)
@@ -191,5 +191,4 @@ def _jackknife(estimate: float, without: FloatArray) -> Interval:
     if seeds < MIN_RUNS:
         return Interval(estimate, None, None, seeds, too_few(seeds, MIN_RUNS, "seeds"))
     error = float(np.sqrt((seeds - 1) / seeds * ((without - without.mean()) ** 2).sum()))
-    half = t_quantile(seeds - 1, 0.95) * error
-    return Interval(estimate, estimate - half, estimate + half, seeds)
+    return student_interval(estimate, error, seeds - 1, seeds, alike=f"all {seeds} seeds agree")

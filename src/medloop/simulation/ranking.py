@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 from medloop.core.arrays import FloatArray
-from medloop.metrics.intervals import MIN_RUNS, Interval, group_means, t_quantile, too_few
+from medloop.metrics.intervals import MIN_RUNS, Interval, group_means, student_interval, too_few
 from medloop.metrics.mixed import MixedMean, mixed_mean
 from medloop.simulation.comparisons import Patients, Setting, holm_of, seed_pairs
 from medloop.simulation.curves import LEVEL, Curve, shared_seeds
@@ -108,8 +108,10 @@ def _mean_rank(of_settings: Sequence[FloatArray], most: int) -> Interval:
     if seeds < MIN_RUNS:
         return Interval(mean, None, None, seeds, too_few(seeds, MIN_RUNS, "seeds"))
     error = np.sqrt(sum(own.var(ddof=1) / len(own) for own in of_settings)) / len(of_settings)
-    half = t_quantile(seeds - 1, 0.95) * float(error)
-    return Interval(mean, max(1.0, mean - half), min(float(most), mean + half), seeds)
+    found = student_interval(mean, float(error), seeds - 1, seeds, alike=f"the rank is the same in all {seeds} seeds")
+    if found.low is None or found.high is None:
+        return found
+    return Interval(mean, max(1.0, found.low), min(float(most), found.high), seeds)
 
 
 def common_strategies(settings: Mapping[str, Setting]) -> tuple[str, ...]:

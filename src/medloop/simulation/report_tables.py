@@ -152,12 +152,14 @@ def _difference(a: str, b: str, comparisons: Sequence[Comparison]) -> str:
         return "<td>–</td>"
     sign = 1.0 if c.a == a else -1.0
     mean = sign * c.difference.mean
-    if c.difference.low is None or c.difference.high is None or c.p_holm is None:
+    if c.p_holm is None:
         return f"<td>{_signed(mean)}<small>{escape(c.difference.note)}</small></td>"
-    low, high = sorted((sign * c.difference.low, sign * c.difference.high))
+    ends = escape(c.difference.note)
+    if c.difference.low is not None and c.difference.high is not None:
+        ends = " to ".join(_signed(end) for end in sorted((sign * c.difference.low, sign * c.difference.high)))
     filled = f' class="{"better" if mean > 0 else "worse"}"' if c.significant else ""
     p = "p &lt; 0.001" if c.p_holm < 0.001 else f"p = {c.p_holm:.3f}"
-    return f"<td{filled}>{_signed(mean)}<small>{_signed(low)} to {_signed(high)}</small><small>{p}</small></td>"
+    return f"<td{filled}>{_signed(mean)}<small>{ends}</small><small>{p}</small></td>"
 
 
 def _win(penalties: PenaltyMatrix, a: int, b: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from medloop.core.names import counted
 from medloop.metrics.intervals import Interval, interval_words
 from medloop.simulation.curves import MeanPoint
 from medloop.simulation.strategy_summary import StrategySummary
@@ -118,7 +119,7 @@ def _line(scale: _Scale, summary: StrategySummary, n: int) -> str:
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     name = escape(summary.strategy)
     marks = [
-        f"<g>{_marker(n, x, y)}<title>{name}, {p.labelled} cases: {p.mean:.4f} ({interval_words(p, '.4f')})</title></g>"
+        f"<g>{_marker(n, x, y)}<title>{name}, {counted(p.labelled, 'case')}: {p.mean:.4f} ({interval_words(p, '.4f')})</title></g>"
         for p, (x, y) in zip(summary.points, places, strict=True)
     ]
     return f'<g class="c{n % STYLES}"><polyline class="line" points="{line}"/>{"".join(marks)}</g>'

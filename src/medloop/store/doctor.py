@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from medloop.core.errors import BlobError, MissingBlobError, StorageError
+from medloop.core.names import counted
 from medloop.store.audit import owner_of
 from medloop.store.references import ADVICE, Reference, case_names, references, unreadable_rows
 from medloop.store.store import Store
@@ -139,4 +140,4 @@ def _sweep(store: Store) -> int:
 
 def _require_readable(rows: int) -> None:
     if rows:
-        raise StorageError(f"Nothing is swept while {rows} rows cannot be read: they may need it", remedy="see medloop audit DIR verify")
+        raise StorageError(f"Nothing is swept while {counted(rows, 'row')} cannot be read", remedy="see medloop audit DIR verify")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medloop.core.errors import ConflictError, InputError, NotFoundError, SettingError
 from medloop.core.image import Mask
-from medloop.core.names import natural_key
+from medloop.core.names import brief_lines, first_named, natural_key
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case, Json, Split, now
 from medloop.datasets.export import ExportCase, Exporter, export_csv, export_msd, export_nifti, export_nnunet
 from medloop.datasets.regular import is_sheared
@@ -78,7 +78,7 @@ def export_project(workspace: Workspace, out: Path, fmt: str, *, model: int | No
     done = _EXPORTERS[fmt](_cases(workspace, answers), out, names, regular_grid=regular_grid)
     _note(workspace, "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
     gaps = [str(gap) for gap in label_gaps(workspace)] if workspace.task.kind == "segmentation" else []
-    notes = (*done.notes, *gaps, *map(str, left_out.cases), *left_out_notes(workspace))
+    notes = (*done.notes, *gaps, *brief_lines({"damaged": left_out.cases}), *left_out_notes(workspace))
     return ExportReport(out, fmt, done.cases, notes)
 
 
@@ -123,6 +123,7 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
             name=case.name,
             patient=case.patient,
             split=case.split,
+            stratum="" if case.stratum in names.values() else case.stratum,  # the class itself balances a classification
             image=load_image(workspace.store.blobs, case),
             mask=answer if isinstance(answer, Mask) else None,
             tag=names[answer] if isinstance(answer, int) else None,
@@ -148,21 +149,19 @@ def require_right_angles(cases: Sequence[Case]) -> None:
     """
     sheared = [case.name for case in cases if is_sheared(case.grid)]
     if sheared:
-        shown = ", ".join(sheared[:_SHOWN]) + (f" and {len(sheared) - _SHOWN} more" if len(sheared) > _SHOWN else "")
         raise InputError(
             f"nnU-Net refuses voxel axes that are not at right angles (a tilted gantry or a shear), as {len(sheared)} of {len(cases)} "
-            f"cases have: {shown}",
+            f"cases have: {first_named(sheared)}",
             remedy="export with --regular-grid to have them resampled, or as nifti to keep them as they are",
         )
 
 
 _EXPORTERS: dict[str, Exporter] = {"msd": export_msd, "nnunet": export_nnunet, "nifti": export_nifti, "csv": export_csv}
-_SHOWN = 10
 
 
 def left_out_notes(workspace: Workspace) -> tuple[str, ...]:
-    """One line per skipped or flagged case: why it was not exported, and who said so."""
-    return tuple(f"left out: {case}" for case in refused_cases(workspace))
+    """Skipped and flagged cases: why they were not exported, and who said so; the first ones by name."""
+    return tuple(f"left out: {line}" for line in brief_lines({"refused": refused_cases(workspace)}))
 
 
 def _export_model(workspace: Workspace, out: Path, index: int | None) -> ExportReport:

@@ -1,7 +1,10 @@
 """What an import did, with everything that was noticed grouped and counted."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from medloop.core.names import brief_lines
 from medloop.datasets.dataset import Refusal
 from medloop.images.notes import NoteGroup, grouped_notes
 
@@ -27,6 +30,14 @@ class ImportReport:
     annotated: tuple[str, ...] = ()
     corrected: tuple[str, ...] = ()
     notes: tuple[NoteGroup, ...] = ()
+
+
+def brief_refusals(refused: Sequence[Refusal]) -> list[str]:
+    """What was left out, for people: the first few files of every rule, and how many more there are."""
+    kinds: dict[str, list[Refusal]] = {}
+    for one in refused:
+        kinds.setdefault(re.sub(r"\d+", "#", f"{one.rule} {one.remedy}"), []).append(one)
+    return brief_lines(kinds)
 
 
 @dataclass

@@ -9,12 +9,10 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from medloop.core.errors import InputError
-from medloop.core.names import in_natural_order
+from medloop.core.names import first_named, in_natural_order
 from medloop.core.records import Annotation, Case, Label, Model, Task
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
-
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class LabelGap:
     names: tuple[str, ...]
 
     def __str__(self) -> str:
-        shown = ", ".join(self.names[:_SHOWN]) + (f" and {len(self.names) - _SHOWN} more" if len(self.names) > _SHOWN else "")
+        shown = first_named(self.names)
         return f"{self.annotations} annotated before the label {self.label!r} was added, so their background says nothing of it: {shown}"
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from medloop.core.image import Mask
+from medloop.core.names import counted
 from medloop.core.records import (
     EVALUATION_SPLITS,
     Annotation,
@@ -61,7 +62,7 @@ def _tell_quality(workspace: Workspace, control: JobControl) -> None:
     with workspace.store.read() as tx:
         live = tx.live_model()
     if live is not None and (changed := qualify_again(workspace, live)):
-        control.log(f"the expected quality of {changed} predictions of model {live.index} follows its evaluation")
+        control.log(f"the expected quality of {counted(changed, 'prediction')} of model {live.index} follows its evaluation")
 
 
 def bring_up_to_date(workspace: Workspace, model: Model, control: JobControl, left_out: LeftOut) -> dict[str, float]:

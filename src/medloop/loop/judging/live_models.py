@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from medloop.core.errors import NotFoundError
+from medloop.core.names import counted
 from medloop.core.records import EVALUATION_SPLITS, Annotator, Evaluation, LiveChoice, Model, Snapshot, Split, new_id, now
 from medloop.loop.foundation.follow_up import ask_evaluation_of, ask_predictions_of, ask_query
 from medloop.loop.foundation.workspace import Workspace
@@ -203,7 +204,7 @@ def _knows_more(tx: Reader, model: Model, other: Model) -> bool:
 
 def _learned(tx: Reader, model: Model) -> str:
     count = len(tx.get(Snapshot, model.snapshot_id).annotation_ids)
-    return f"learned from {count} annotations"
+    return f"learned from {counted(count, 'annotation')}"
 
 
 def _decide(

@@ -2,7 +2,7 @@
 
 The first model sees the next choices before it is evaluated, and evaluation cases are annotated long after the pool was
 predicted. A prediction is not made again for that: the same masks and scores supersede themselves, with the quality that
-their signs speak of. Where evaluated patients no longer tell any, the quality is taken back.
+their signs speak of. It follows every evaluation after that; where evaluated patients no longer tell any, the quality is taken back.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,12 @@ AT_ONCE = 200
 """Predictions that are superseded in one transaction, so that nobody waits for long."""
 
 
+SAME = 1e-6
+"""Qualities closer than this are one: the last bits of a fit differ between processes."""
+
+
 def qualify_again(workspace: Workspace, model: Model) -> int:
-    """Give the pool's predictions by this model a quality where there is one to tell now, or take it back; returns how many changed.
+    """Let the predicted quality of the pool follow this model's evaluations, or take it back; returns how many changed.
 
     Cases that somebody has open are left alone: what their draft began with stays the newest prediction.
     """
@@ -28,12 +32,16 @@ def qualify_again(workspace: Workspace, model: Model) -> int:
         predictions = [p for p in tx.latest_predictions(model.id) if p.case_id in pool]
     changed = []
     for prediction in predictions:
-        told = rule(signs_of_prediction(prediction)) if rule.predictors else None
-        if (told is None) != (prediction.quality is None):
-            known = (told.expected, told.low, told.high) if told else (None, None, None)
+        found = rule(signs_of_prediction(prediction)) if rule.predictors else None
+        known = (found.expected, found.low, found.high) if found else (None, None, None)
+        if any(_differ(a, b) for a, b in zip(known, (prediction.quality, prediction.quality_low, prediction.quality_high), strict=True)):
             changed.append(_told(prediction, *known))
     _store(workspace, changed)
     return len(changed)
+
+
+def _differ(first: float | None, second: float | None) -> bool:
+    return first != second if first is None or second is None else abs(first - second) > SAME
 
 
 def _told(prediction: Prediction, expected: float | None, low: float | None, high: float | None) -> Prediction:

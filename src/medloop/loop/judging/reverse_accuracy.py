@@ -12,7 +12,7 @@ import numpy as np
 
 from medloop.core.arrays import ImageArray
 from medloop.core.errors import InputError, SettingError, StateError
-from medloop.core.names import natural_key
+from medloop.core.names import counted, natural_key
 from medloop.core.records import Annotation, Case, Model, Prediction
 from medloop.core.seeds import derive_seed
 from medloop.loop.foundation.arrays import load_image, load_mask, load_proposal
@@ -155,10 +155,10 @@ def _case(case: Case, quality: Quality | None, accuracy: float | None, good: flo
 
 
 def _judged_by(rule: QualityRule, references: tuple[str, ...]) -> str:
-    answers = f"reverse classification by {len(references)} answers" if references else ""
+    answers = f"reverse classification by {counted(len(references), 'answer')}" if references else ""
     if not rule.predictors:
         return answers
-    return f"{answers or TITLES[rule.predictors[0].name]}, checked on {rule.patients} evaluated patients"
+    return f"{answers or TITLES[rule.predictors[0].name]}, checked on {counted(rule.patients, 'evaluated patient')}"
 
 
 def _newest_answers(tx: Reader, apart: set[str]) -> list[tuple[Case, Annotation]]:

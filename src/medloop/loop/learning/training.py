@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.consensus import consensus_answers, training_answers
@@ -71,7 +72,7 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
     taught = teach(workspace, control, folder, answers=learned, cases=cases)
     recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight)
     validation = _validation(workspace, folder, left_out, lambda cases: computable(recipe, cases, left_out))
-    control.log(f"learning from {len(taught.cases)} cases, validating on {len(validation)}: {_described(recipe)}")
+    control.log(f"learning from {counted(len(taught.cases), 'case')}, validating on {len(validation)}: {_described(recipe)}")
 
     def report(progress: "TrainingProgress") -> bool:
         control.report(progress.step / max(1, progress.steps), progress.message)

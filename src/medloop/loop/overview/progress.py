@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from medloop.core.names import counted
 from medloop.core.records import Evaluation, Model, Query, Round
 from medloop.loop.foundation.effort import EffortLine, effort_summary
 from medloop.loop.foundation.follow_up import POOL
@@ -138,7 +139,7 @@ def pool_note(live: Model | None, unpredicted: int | None, quality: PoolQuality 
     if live is None:
         return "No model yet: the first one predicts the pool."
     if unpredicted:
-        cases = "1 case waits" if unpredicted == 1 else f"{unpredicted} cases wait"
+        cases = f"{counted(unpredicted, 'case')} {'waits' if unpredicted == 1 else 'wait'}"
         return f"{cases} for the prediction of model {live.index}."
     if quality is None:
         return f"Model {live.index} has predicted the pool; how good that is cannot be told before more evaluation patients are judged."

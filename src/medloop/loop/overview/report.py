@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import TypeAlias
 
+from medloop.core.names import counted
 from medloop.core.records import LABEL_COLOURS, now
 from medloop.loop.foundation.computable import oversized_cases
 from medloop.loop.foundation.damage import damaged_cases
@@ -142,7 +143,7 @@ def _left_out(workspace: Workspace) -> tuple[str, ...]:
 
 def _counts(state: ProjectStatus) -> str:
     counts = state.counts
-    return f"<p>{counts.total} cases: {counts.answered} answered, {counts.skipped} skipped, {counts.flagged} flagged.</p>"
+    return f"<p>{counted(counts.total, 'case')}: {counts.answered} answered, {counts.skipped} skipped, {counts.flagged} flagged.</p>"
 
 
 def _evaluations(made: Progress) -> str:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from medloop.core.arrays import FloatArray
+from medloop.core.names import counted
 from medloop.core.records import Case, Descriptor, new_id, now
 from medloop.core.seeds import derive_seed, generator
 from medloop.images.files import write_atomic
@@ -114,7 +115,7 @@ def learned_maker(
     if len(thumbnails) < FEWEST_CASES:
         return maker
     if report is not None:
-        report(0.0, f"learning from {len(drawn)} images without answers")
+        report(0.0, f"learning from {counted(len(drawn), 'image')} without answers")
     return workspace.store.blobs.put(train(np.stack(thumbnails), derive_seed(seed, method)))
 
 

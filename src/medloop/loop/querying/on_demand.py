@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medloop.core.arrays import CaseScores, FloatArray
+from medloop.core.names import counted
 from medloop.core.records import Case, Json, Model, Prediction, Round
 from medloop.core.seeds import derive_seed
 from medloop.loop.foundation.arrays import load_features, load_image
@@ -121,7 +122,7 @@ def run_description(workspace: Workspace, control: JobControl) -> Json:
         described = len(cold_features(workspace, cases, report=control.report))
     if LATENT & strategy(settings.strategy).needs:
         described = len(latent_codes(workspace, cases, report=control.report) or {})
-    control.log(f"described {described} cases")
+    control.log(f"described {counted(described, 'case')}")
     if not begun and "features" in strategy(settings.first_strategy).needs:
         workspace.store.jobs.enqueue("query", {}, key="query-first", priority=6)
     return {"described": described}

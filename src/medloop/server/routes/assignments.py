@@ -22,7 +22,19 @@ from medloop.server.web.site import WorkspaceHere
 from medloop.server.web.uploads import RAW_MASK, uploaded_mask
 from medloop.server.wire.place_views import PlacesView, VisitView, places_view
 from medloop.server.wire.project_views import ClosedView, FilledView, RevisionView, SubmittedView
-from medloop.server.wire.schemas import BoxBody, DraftEdit, FillBody, Id, Nothing, PlaceNumber, Reason, Seconds, SliceBody, Submission
+from medloop.server.wire.schemas import (
+    BoxBody,
+    DraftEdit,
+    FillBody,
+    Id,
+    Nothing,
+    PlaceNumber,
+    Reason,
+    Seconds,
+    SliceBody,
+    Submission,
+    TaskVersion,
+)
 from medloop.server.wire.standing_views import OpenAssignmentView, open_assignment_view
 
 router = APIRouter(prefix="/projects/{project}/assignments/{assignment}", tags=["assignments"])
@@ -109,10 +121,19 @@ def put_mask(
     mask: Annotated[MaskArray, Depends(uploaded_mask)],
     x_effort_seconds: Annotated[Seconds, Header()] = 0.0,
     x_replace: Annotated[bool, Header(description="Replace an annotation that somebody else gave.")] = False,
+    x_task_version: Annotated[TaskVersion | None, Header(description="The version of the task that the mask was made for.")] = None,
     x_independent: Annotated[bool, Header(description="The mask owes nothing to the proposal that was shown.")] = False,
 ) -> SubmittedView:
     """Finish with a whole mask made elsewhere, sent as raw uint8 voxels in file order."""
-    done = submit_mask(workspace, assignment, mask=mask, effort_seconds=x_effort_seconds, replace=x_replace, independent=x_independent)
+    done = submit_mask(
+        workspace,
+        assignment,
+        mask=mask,
+        effort_seconds=x_effort_seconds,
+        replace=x_replace,
+        independent=x_independent,
+        task_version=x_task_version,
+    )
     return _submitted(done)
 
 

@@ -5,7 +5,8 @@ plain 500 without a stack trace; the trace goes to the server's log (see `securi
 """
 
 import errno
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -123,9 +124,28 @@ async def _deliberate(_request: Request, error: Exception) -> JSONResponse:
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"][:6])
-    return failure(422, "invalid_request", f"{where}: {first['msg']}", remedy="see /api/v1/openapi.json for what this route takes")
+    where, fault = _first_fault(error.errors())
+    return failure(422, "invalid_request", f"{where}: {fault}", remedy="see /api/v1/openapi.json for what this route takes")
+
+
+def _first_fault(faults: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """Where the first fault lies, and what must hold there, whichever of several kinds the value may be."""
+    first = faults[0]
+    alike = [one for one in faults if one["loc"][:-1] == first["loc"][:-1] and one.get("input") is first.get("input")]
+    several = len(alike) > 1 and first["type"] != "missing"
+    place = first["loc"][:-1] if several else first["loc"]
+    message = " or ".join(dict.fromkeys(one["msg"] for one in alike)) if several else first["msg"]
+    if _is_endless(first.get("input")):
+        message = "A number must be finite and below 1.8e308"
+    return ".".join(str(part) for part in place[:6]), message
+
+
+def _is_endless(value: object) -> bool:
+    """Whether a value is infinity (also 1e400, which no float holds) or not a number, in JSON or in an address."""
+    try:
+        return isinstance(value, str | float) and not math.isfinite(float(value))
+    except ValueError:
+        return False
 
 
 async def _http(_request: Request, error: Exception) -> JSONResponse:

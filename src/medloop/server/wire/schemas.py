@@ -25,6 +25,7 @@ Seconds: TypeAlias = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False
 Revision: TypeAlias = Annotated[int, Field(ge=0, le=MAX_REVISION, strict=True)]
 PlaceNumber: TypeAlias = Annotated[int, Path(ge=0, le=MAX_REVISION, description="A place's number, from 0.")]
 ModelIndex: TypeAlias = Annotated[int, Path(ge=1, le=MAX_REVISION, description="A model's index, from 1.")]
+TaskVersion: TypeAlias = Annotated[int, Field(ge=1, le=MAX_REVISION)]
 Limit: TypeAlias = Annotated[int, Query(ge=1, le=1000, description="Rows to give.")]
 Offset: TypeAlias = Annotated[int, Query(ge=0, le=10_000_000, description="Rows to leave out first.")]
 Search: TypeAlias = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$", description="Part of a case's name or patient.")]
@@ -117,7 +118,7 @@ class Submission(Body):
     tag: Annotated[int, Field(ge=0, le=255, strict=True)] | None = None
     effort_seconds: Seconds = 0.0
     replace: Annotated[bool, Field(strict=True)] = False
-    task_version: Annotated[int, Field(ge=1, le=MAX_REVISION, strict=True)] | None = None
+    task_version: Annotated[TaskVersion, Field(strict=True)] | None = None
 
     @model_validator(mode="after")
     def _one_answer(self) -> Self:
