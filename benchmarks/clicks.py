@@ -42,11 +42,11 @@ from medloop.images.read import read_image
 from medloop.interaction.engine import Engine, ImageEmbedding, RefinedMask, StillWanted, changed_box
 from medloop.interaction.modelfree.classical import ClassicalEngine
 from medloop.interaction.prompts import Point, Prompt, hinted_voxels, keep_hints
-from medloop.interaction.users.robots import test_robot
-from medloop.interaction.users.trial import Turn, try_engine
+from medloop.interaction.simulated_users.robots import test_robot
+from medloop.interaction.simulated_users.trial import Turn, try_engine
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice
-from medloop.models.recipes import Recipe, choose_recipe, fingerprint
+from medloop.models.foundation.recipes import Recipe, choose_recipe, fingerprint
 
 SHOWN = (0, 1, 3, 5, 10)
 CLICKS = 10
@@ -149,11 +149,11 @@ def train_network(
     remapped: float | None = None,
 ) -> tuple[Recipe, bytes, float]:
     """The recipe, the weights and the CPU minutes of a training, or those of an earlier one in the same folder."""
-    from medloop.interaction.guided.rehearsal import Rehearsal
-    from medloop.models.batches import TrainingCase, prepare_cases
-    from medloop.models.checkpoint import checkpoint_file
-    from medloop.models.compute import limited_threads
-    from medloop.models.train import TrainingProgress, seconds_per_step, train_member
+    from medloop.interaction.interactive_network.rehearsal import Rehearsal
+    from medloop.models.foundation.checkpoint import checkpoint_file
+    from medloop.models.foundation.compute import limited_threads
+    from medloop.models.training.batches import TrainingCase, prepare_cases
+    from medloop.models.training.train import TrainingProgress, seconds_per_step, train_member
 
     noted = folder / "training.json"
     if noted.exists():
@@ -191,8 +191,8 @@ def train_network(
 
 def network_engine(recipe: Recipe, weights: bytes, variant: str) -> Engine:
     """The network with what its name says."""
-    from medloop.interaction.guided.adaptation import Adaptation
-    from medloop.interaction.guided.network import EMPHASIS, NetworkEngine, Refinement
+    from medloop.interaction.interactive_network.adaptation import Adaptation
+    from medloop.interaction.interactive_network.network import EMPHASIS, NetworkEngine, Refinement
     from medloop.interaction.solvers.mincut import SMOOTHNESS
 
     refinement = Refinement(

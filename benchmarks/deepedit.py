@@ -38,8 +38,8 @@ from medloop.core.arrays import MaskArray
 from medloop.core.image import Image, Mask
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box
 from medloop.interaction.prompts import Prompt, hinted_voxels, keep_hints
-from medloop.models.compute import choose_device, mixed_precision
-from medloop.models.normalise import normalise
+from medloop.models.foundation.compute import choose_device, mixed_precision
+from medloop.models.foundation.normalise import normalise
 
 logging.getLogger("monai.apps.deepedit").setLevel(logging.WARNING)
 LABELS = {"background": 0, "structure": 1}

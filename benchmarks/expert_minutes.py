@@ -17,7 +17,7 @@ Ways to work, each with the same training budget per round and on the same held-
                 (`correction_weight`); run only when asked for
 
 In `sparse` and `carried` the slices that were looked at count `--drawn-weight` times as much in training as those filled in; the product
-does the same (`medloop.loop.weighing`).
+does the same (`medloop.loop.learning.voxel_weights`).
 
 Slices nobody looked at are accepted as proposed or filled in; beyond the first and last drawn they stay unknown. Trainings go
 on from the last model ("updates"). The expert mends what is noticeable (`medloop.simulation.correcting`), so answers made from
@@ -54,13 +54,13 @@ from medloop.datasets.discover import open_dataset
 from medloop.interaction.attention import error_chances, rank_places
 from medloop.interaction.carrying import carry_corrections
 from medloop.interaction.interpolate import interpolate_slices
-from medloop.interaction.users.effort import EffortModel
-from medloop.interaction.users.robots import test_robot
-from medloop.loop.reviewing import paging_axis
-from medloop.loop.weighing import DRAWN_WEIGHT
+from medloop.interaction.simulated_users.effort import EffortModel
+from medloop.interaction.simulated_users.robots import test_robot
+from medloop.loop.annotating.reviewing import paging_axis
+from medloop.loop.learning.voxel_weights import DRAWN_WEIGHT
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice
-from medloop.models.recipes import Recipe, choose_recipe, fingerprint
+from medloop.models.foundation.recipes import Recipe, choose_recipe, fingerprint
 from medloop.query.pool import Pool
 from medloop.query.strategies import strategy
 from medloop.simulation.correcting import UNKNOWN, Answered, click_and_mend, draw_slices, mend_slices
@@ -167,10 +167,10 @@ class Trial:
 
     def train(self, name: str, answers: dict[str, Any], steps: int, initial: bytes | None) -> Any:
         """Train on masks by case name, or go on where an interrupted training was; a predictor."""
-        from medloop.interaction.guided.rehearsal import Rehearsal
-        from medloop.models.batches import TrainingCase
-        from medloop.models.predict import Predictor
-        from medloop.models.train import train
+        from medloop.interaction.interactive_network.rehearsal import Rehearsal
+        from medloop.models.inference.predict import Predictor
+        from medloop.models.training.batches import TrainingCase
+        from medloop.models.training.train import train
 
         recipe = self.recipe(name, steps)
         by_name = {case.name: case for case in self.training}
@@ -214,7 +214,7 @@ class Trial:
 
     def weights(self, name: str) -> bytes | None:
         """Of a finished training."""
-        from medloop.models.checkpoint import checkpoint_file, read_checkpoint
+        from medloop.models.foundation.checkpoint import checkpoint_file, read_checkpoint
 
         result = self.folder / name / "member-0"
         return checkpoint_file(result).read_bytes() if read_checkpoint(result) else None
@@ -273,7 +273,7 @@ def one_round(trial: Trial, name: str, way: Way, number: int) -> dict[str, Any]:
 
 
 def _predictor(trial: Trial, name: str) -> Any:
-    from medloop.models.predict import Predictor
+    from medloop.models.inference.predict import Predictor
 
     weights = trial.weights(name)
     assert weights is not None
@@ -281,7 +281,7 @@ def _predictor(trial: Trial, name: str) -> Any:
 
 
 def _engine(trial: Trial, name: str) -> Any:
-    from medloop.interaction.guided.network import NetworkEngine
+    from medloop.interaction.interactive_network.network import NetworkEngine
 
     weights = trial.weights(name)
     assert weights is not None

@@ -39,7 +39,7 @@ from medloop.images.read import read_image, read_mask
 from medloop.metrics.classes import balanced_accuracy, macro_auc
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice
-from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
 
 HELD_OUT = 0.25
 THREAD_GAIN = {1: 1.0, 2: 1.8}
@@ -113,9 +113,9 @@ def shape_of(image: Image) -> CaseShape:
 
 def cpu_seconds_per_step(recipe: Recipe, cases: Sequence[CaseSource], question: Question) -> float:
     """CPU seconds of one training step on this machine."""
-    from medloop.models.batches import TrainingCase, prepare_cases
-    from medloop.models.compute import limited_threads
-    from medloop.models.train import seconds_per_step
+    from medloop.models.foundation.compute import limited_threads
+    from medloop.models.training.batches import TrainingCase, prepare_cases
+    from medloop.models.training.train import seconds_per_step
 
     some = [TrainingCase(case.name, partial(read_case, case, question)) for case in cases[:8]]
     with tempfile.TemporaryDirectory() as folder, limited_threads(recipe.threads):
@@ -124,8 +124,8 @@ def cpu_seconds_per_step(recipe: Recipe, cases: Sequence[CaseSource], question: 
 
 def train_one(recipe: Recipe, member: int, cases: Sequence[CaseSource], question: Question, folder: Path, quiet: bool) -> None:
     """Train one member in this process and leave its times beside its weights."""
-    from medloop.models.batches import TrainingCase
-    from medloop.models.train import TrainingProgress, train_member
+    from medloop.models.training.batches import TrainingCase
+    from medloop.models.training.train import TrainingProgress, train_member
 
     recent: list[float] = []
     begun, cpu = time.perf_counter(), time.process_time()
@@ -160,8 +160,8 @@ def train_side_by_side(recipe: Recipe, cases: Sequence[CaseSource], question: Qu
 
 def score_cases(recipe: Recipe, folder: Path, cases: Sequence[CaseSource], question: Question) -> tuple[list[Any], float]:
     """Answers to the held-out cases: Dice per label, or (truth, probabilities); and the mean seconds per case."""
-    from medloop.models.checkpoint import checkpoint_file
-    from medloop.models.predict import Predictor
+    from medloop.models.foundation.checkpoint import checkpoint_file
+    from medloop.models.inference.predict import Predictor
 
     weights = [checkpoint_file(folder / f"member-{member}").read_bytes() for member in range(recipe.members)]
     predictor = Predictor.load(recipe, weights)
@@ -238,7 +238,7 @@ def run_seed(dataset: Dataset, question: Question, seed: int, options: argparse.
 
 def plan_recipe(training: Sequence[CaseSource], question: Question, seed: int, options: argparse.Namespace) -> Recipe:
     """The product's own choice, with the number of steps that fit into the budget."""
-    from medloop.models.train import plan_steps
+    from medloop.models.training.train import plan_steps
 
     found = fingerprint([shape_of(read_case(case, question)[0]) for case in training[:50]])
     recipe = choose_recipe(

@@ -34,19 +34,19 @@ from scipy import ndimage
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Case, ProjectSettings, Source
 from medloop.images.phantoms import phantom_2d, phantom_3d
-from medloop.loop.annotators import annotator_named
-from medloop.loop.arrays import load_mask
-from medloop.loop.cases import add_case
-from medloop.loop.importing import import_dataset
-from medloop.loop.rounds import start_training
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
+from medloop.loop.data.cases import add_case
+from medloop.loop.data.importing import import_dataset
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.arrays import load_mask
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.worker import drain
 
 SERVE = """
 import sys
 from pathlib import Path
-from medloop.server.settings import ServerSettings
-from medloop.server.supervise import serve
+from medloop.server.web.settings import ServerSettings
+from medloop.server.processes.supervise import serve
 serve(Path(sys.argv[1]), ServerSettings(port=0, worker=False), ready=lambda url: print(url, flush=True))
 """
 TARGET_MS = {"picture 512²": 100.0, "volume 256³": 250.0}

@@ -1,10 +1,10 @@
 """A good mask and one correct click: what the click is worth, and how often it makes the mask worse.
 
-One mistake is made in a true mask (`medloop.interaction.users.spoiling`: a bite, a hole, a missing object or slice, a false blob or bump,
-or none at all), one correct click points it out, and the label's Dice before and after is compared. The classical engine corrects, or with
-`--network STEPS` the project's interactive network, lean and briefly trained on other cases of the set: one that is worse than the mask it
-corrects. Each click is also given through a session of the nnInteractive server. Settings were chosen on the first 20 cases of each set
-and phantoms, so `--first 20` measures others.
+One mistake is made in a true mask (`medloop.interaction.simulated_users.spoiling`: a bite, a hole, a missing object or slice, a
+false blob or bump, or none at all), one correct click points it out, and the label's Dice before and after is compared. The
+classical engine corrects, or with `--network STEPS` the project's interactive network, lean and briefly trained on other cases of
+the set: one that is worse than the mask it corrects. Each click is also given through a session of the nnInteractive server.
+Settings were chosen on the first 20 cases of each set and phantoms, so `--first 20` measures others.
 
     python benchmarks/good_mask.py --data ../shared/data --cases 40 --json good_mask.json
 """
@@ -36,7 +36,7 @@ from medloop.images.phantoms import phantom_2d, phantom_3d
 from medloop.interaction.engine import Engine, ImageEmbedding
 from medloop.interaction.modelfree.classical import ClassicalEngine
 from medloop.interaction.nninteractive.session import Service, Session
-from medloop.interaction.users.spoiling import KINDS, WHERE, spoil
+from medloop.interaction.simulated_users.spoiling import KINDS, WHERE, spoil
 from medloop.metrics.intervals import bootstrap_mean
 
 FOLDERS = ("hc18_ultrasound", "nuclei_dsb2018", "hippocampus", "acdc_cardiac")
@@ -69,11 +69,11 @@ def main() -> None:
 
 def trained(name: str, options: argparse.Namespace) -> Engine:
     """The set's own interactive network, with half the channels of the recipe for three minutes."""
-    from medloop.interaction.guided.network import NetworkEngine
-    from medloop.interaction.guided.rehearsal import Rehearsal
-    from medloop.models.batches import TrainingCase
-    from medloop.models.recipes import choose_recipe, fingerprint
-    from medloop.models.train import train
+    from medloop.interaction.interactive_network.network import NetworkEngine
+    from medloop.interaction.interactive_network.rehearsal import Rehearsal
+    from medloop.models.foundation.recipes import choose_recipe, fingerprint
+    from medloop.models.training.batches import TrainingCase
+    from medloop.models.training.train import train
 
     pairs = list(cases_of(name, options.data, options.first + options.cases, TRAINED))
     found = fingerprint([shape_of(image) for image, _ in pairs])

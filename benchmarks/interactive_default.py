@@ -38,14 +38,14 @@ from medloop.core.seeds import derive_seed, generator
 from medloop.datasets.dataset import CaseSource
 from medloop.datasets.discover import open_dataset
 from medloop.interaction.engine import Engine
-from medloop.interaction.guard import ask_guarded
+from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.modelfree.classical import ClassicalEngine
 from medloop.interaction.overruling import still_meant
 from medloop.interaction.prompts import Prompt
-from medloop.interaction.users.robots import Scene, test_robot
+from medloop.interaction.simulated_users.robots import Scene, test_robot
 from medloop.metrics.mixed import mixed_mean
 from medloop.metrics.overlap import dice
-from medloop.models.recipes import Recipe, choose_recipe, fingerprint
+from medloop.models.foundation.recipes import Recipe, choose_recipe, fingerprint
 
 NETWORKS = ("plain", "interactive")
 CLICKS = 5
@@ -57,7 +57,7 @@ MARGIN = 0.005
 
 def planned(cases: Sequence[CaseSource], question: Question, seed: int, options: argparse.Namespace) -> dict[str, Recipe]:
     """The product's recipe of each network, with the steps that fit into the same CPU minutes."""
-    from medloop.models.train import plan_steps
+    from medloop.models.training.train import plan_steps
 
     found = fingerprint([shape_of(read_case(case, question)[0]) for case in cases])
     choose = partial(
@@ -78,10 +78,10 @@ def planned(cases: Sequence[CaseSource], question: Question, seed: int, options:
 
 def seconds_per_step(recipes: dict[str, Recipe], cases: Sequence[CaseSource], question: Question) -> dict[str, float]:
     """Mean CPU seconds of a training step of each network, measured in turn."""
-    from medloop.models.batches import TrainingCase, draw_batch, prepare_cases
-    from medloop.models.compute import limited_threads
-    from medloop.models.state import start
-    from medloop.models.train import take_step
+    from medloop.models.foundation.compute import limited_threads
+    from medloop.models.training.batches import TrainingCase, draw_batch, prepare_cases
+    from medloop.models.training.state import start
+    from medloop.models.training.train import take_step
 
     some = [TrainingCase(case.name, partial(read_case, case, question)) for case in cases[:8]]
     spent: dict[str, list[float]] = {name: [] for name in recipes}
@@ -99,7 +99,7 @@ def seconds_per_step(recipes: dict[str, Recipe], cases: Sequence[CaseSource], qu
 
 def guide_of(recipe: Recipe) -> Any:
     """Who plays the user in training, as a project chooses."""
-    from medloop.interaction.guided.rehearsal import Rehearsal
+    from medloop.interaction.interactive_network.rehearsal import Rehearsal
 
     return Rehearsal() if recipe.guided else None
 
@@ -108,10 +108,10 @@ def run_network(
     recipe: Recipe, cases: Sequence[CaseSource], tested: Sequence[CaseSource], question: Question, samples: int
 ) -> dict[str, Any]:
     """Train, propose masks of the tested cases and have them corrected: Dice of each after 0 to 5 clicks."""
-    from medloop.interaction.guided.network import NetworkEngine
-    from medloop.models.batches import TrainingCase
-    from medloop.models.predict import Predictor
-    from medloop.models.train import train
+    from medloop.interaction.interactive_network.network import NetworkEngine
+    from medloop.models.inference.predict import Predictor
+    from medloop.models.training.batches import TrainingCase
+    from medloop.models.training.train import train
 
     training = [TrainingCase(case.name, partial(read_case, case, question)) for case in cases]
     begun = time.process_time()

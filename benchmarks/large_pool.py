@@ -1,7 +1,7 @@
 """What a page and a query cost in a project of very many cases.
 
 Makes a synthetic project (rows only, no image), then measures the CPU time of progress, of choosing the next round, and of
-the small questions a page asks all day: the list of cases, the counts, what comes next.
+the small questions a page asks all day: the list of cases, the counts, what comes next; and of progress right after a write.
 
     python benchmarks/large_pool.py --cases 100000
 """
@@ -18,12 +18,13 @@ from sqlalchemy import insert
 
 from medloop.core.geometry import Grid
 from medloop.core.records import Annotation, Case, Evaluation, Model, Prediction, ProjectSettings, Snapshot, Source, new_id, now
-from medloop.loop.annotators import annotator_named
-from medloop.loop.asking import make_query
-from medloop.loop.progress import progress
-from medloop.loop.rounds import upcoming_case
-from medloop.loop.status import status
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import next_assignment, submit_tag
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.progress import progress
+from medloop.loop.overview.status import status
+from medloop.loop.querying.queries import make_query
+from medloop.loop.querying.rounds import upcoming_case
 from medloop.store.rows import to_row
 from medloop.store.tables import annotations, case_states, cases, predictions
 
@@ -61,11 +62,12 @@ def fill(workspace: Workspace, count: int, *, predicted: float = 1.0, seed: int 
     return model
 
 
-def cpu_milliseconds(work: Callable[[], object], repeats: int = 5) -> float:
-    """The least CPU time of a few calls, the first one left out: other programs only ever add to it."""
+def cpu_milliseconds(work: Callable[[], object], repeats: int = 5, *, before: Callable[[], object] = lambda: None) -> float:
+    """The least CPU time of a few calls, the first one left out: other programs only ever add to it; `before` is not counted."""
     work()
     found = []
     for _ in range(repeats):
+        before()
         begun = time.process_time()
         work()
         found.append(time.process_time() - begun)
@@ -79,8 +81,15 @@ def measure(workspace: Workspace) -> dict[str, float]:
         with workspace.store.read() as tx:
             return tx.worklist(limit=50), tx.worklist_total(), tx.case_counts()
 
+    def annotate() -> None:
+        opened = next_assignment(workspace, annotator_named(workspace, "Ann").id)
+        assert opened is not None
+        submit_tag(workspace, opened.assignment.id, tag=1, effort_seconds=10.0)
+
     found = {
         "progress": cpu_milliseconds(lambda: progress(workspace)),
+        "progress after an annotation": cpu_milliseconds(lambda: progress(workspace), before=annotate),
+        "annotating a case": cpu_milliseconds(annotate),
         "query": cpu_milliseconds(lambda: make_query(workspace, 2)),
         "status": cpu_milliseconds(lambda: status(workspace)),
         "worklist": cpu_milliseconds(listed),

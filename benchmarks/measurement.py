@@ -41,7 +41,7 @@ from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.measure_bounds import bound_measure, fit_bounds
 from medloop.metrics.measures import circumference_mm
 from medloop.metrics.overlap import dice
-from medloop.models.recipes import Recipe, choose_recipe, fingerprint
+from medloop.models.foundation.recipes import Recipe, choose_recipe, fingerprint
 
 HELD_OUT, CALIBRATING = 0.25, 0.15
 REFERENCE = "head_circumference_mm"
@@ -84,7 +84,7 @@ def split(cases: Sequence[CaseSource], seed: int) -> dict[str, list[CaseSource]]
 
 def plan(training: Sequence[CaseSource], question: Question, seed: int, options: argparse.Namespace) -> Recipe:
     """The product's recipe with the steps that fit into the minutes of CPU time."""
-    from medloop.models.train import plan_steps
+    from medloop.models.training.train import plan_steps
 
     found = fingerprint([shape_of(read_case(case, question)[0]) for case in training[:50]])
     recipe = choose_recipe(
@@ -107,8 +107,8 @@ def noted_plan(folder: Path, decide: Callable[[], Recipe]) -> Recipe:
 
 def train(recipe: Recipe, cases: Sequence[CaseSource], question: Question, folder: Path) -> float:
     """Train in this process; CPU minutes."""
-    from medloop.models.batches import TrainingCase
-    from medloop.models.train import TrainingProgress, train_member
+    from medloop.models.training.batches import TrainingCase
+    from medloop.models.training.train import TrainingProgress, train_member
 
     begun = time.process_time()
 
@@ -125,8 +125,8 @@ def measure_cases(
     recipe: Recipe, folder: Path, cases: Sequence[CaseSource], question: Question, known: Mapping[str, float], samples: int
 ) -> list[Measured]:
     """Predict and measure pictures the network has not seen."""
-    from medloop.models.checkpoint import checkpoint_file
-    from medloop.models.predict import Predictor
+    from medloop.models.foundation.checkpoint import checkpoint_file
+    from medloop.models.inference.predict import Predictor
 
     predictor = Predictor.load(recipe, [checkpoint_file(folder / "member-0").read_bytes()])
     found = []

@@ -31,9 +31,9 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.records import Case, ProjectSettings, Source
 from medloop.images.phantoms import phantom_2d, phantom_3d
-from medloop.loop.cases import add_case
-from medloop.loop.importing import import_dataset
-from medloop.loop.workspace import Workspace
+from medloop.loop.data.cases import add_case
+from medloop.loop.data.importing import import_dataset
+from medloop.loop.foundation.workspace import Workspace
 
 MEDLOOP = str(Path(sys.executable).with_name("medloop"))
 FLAGS = [

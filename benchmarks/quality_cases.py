@@ -18,7 +18,7 @@ from medloop.core.seeds import derive_seed, generator
 from medloop.datasets.dataset import CaseSource
 from medloop.metrics.overlap import dice
 from medloop.metrics.voxel_calibration import boundary_band, voxel_rows
-from medloop.models.recipes import FOLDING_MINUTES, Recipe, choose_recipe, fingerprint
+from medloop.models.foundation.recipes import FOLDING_MINUTES, Recipe, choose_recipe, fingerprint
 from medloop.quality.agreement import sample_agreement
 from medloop.quality.features import quality_features
 from medloop.quality.reverse import Reference, ReverseClassifier
@@ -78,8 +78,8 @@ def train_model(
     cases: Sequence[CaseSource], question: Question, seed: int, minutes: float, heads: int, folder: Path
 ) -> tuple[Recipe, bytes, float]:
     """The product's folded recipe for as many steps as fit into CPU minutes of one thread: recipe, weights, CPU minutes used."""
-    from medloop.models.batches import TrainingCase
-    from medloop.models.train import plan_steps, train_member
+    from medloop.models.training.batches import TrainingCase
+    from medloop.models.training.train import plan_steps, train_member
 
     plan = folder / "recipe.json"
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +128,7 @@ def look(
     severity: float,
 ) -> list[Seen]:
     """Predict every held-out case, clean and corrupted, and write down what can be seen and what is true."""
-    from medloop.models.predict import Predictor
+    from medloop.models.inference.predict import Predictor
 
     predictors = [Predictor.load(recipe, [weights]) for recipe, weights, _ in models]
     truths = [read_case(case, question) for case in parts.first[:references]]

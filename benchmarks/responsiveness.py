@@ -39,12 +39,13 @@ from medloop.core.errors import MedloopError
 from medloop.core.records import Project, ProjectSettings, Source
 from medloop.datasets.discover import open_dataset
 from medloop.images.phantoms import phantom_3d
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, submit_mask
-from medloop.loop.importing import add_case, import_dataset
-from medloop.loop.rounds import start_training
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import next_assignment, submit_mask
+from medloop.loop.data.cases import add_case
+from medloop.loop.data.importing import import_dataset
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.worker import drain
 
 MEDLOOP = str(Path(sys.executable).with_name("medloop"))
 STARTERS = 6

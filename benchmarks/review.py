@@ -32,9 +32,9 @@ from medloop.core.seeds import derive_seed, generator
 from medloop.datasets.dataset import CaseSource, Dataset
 from medloop.datasets.discover import open_dataset
 from medloop.interaction.attention import error_chances
-from medloop.loop.reviewing import paging_axis
+from medloop.loop.annotating.reviewing import paging_axis
 from medloop.metrics.intervals import bootstrap_mean
-from medloop.models.recipes import choose_recipe, fingerprint
+from medloop.models.foundation.recipes import choose_recipe, fingerprint
 from medloop.simulation.review import (
     ReviewCase,
     best_order,
@@ -58,9 +58,9 @@ RESAMPLES = 200
 
 def proposals(training: Sequence[CaseSource], held_out: Sequence[CaseSource], question: Question, seed: int, options: Any) -> list[Any]:
     """Train, then propose: one (case, axis) per held-out case."""
-    from medloop.models.batches import TrainingCase
-    from medloop.models.predict import Predictor
-    from medloop.models.train import train
+    from medloop.models.inference.predict import Predictor
+    from medloop.models.training.batches import TrainingCase
+    from medloop.models.training.train import train
 
     found = fingerprint([shape_of(read_case(case, question)[0]) for case in training])
     recipe = choose_recipe(found, kind="segmentation", classes=question.classes, minutes=8.0, threads=1, seed=derive_seed(seed, "review"))

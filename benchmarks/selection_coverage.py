@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.arrays import CaseProbabilities, Features
-from medloop.query.spread.badge import badge
-from medloop.query.spread.clusters import typiclust
-from medloop.query.spread.covering import cover
-from medloop.query.spread.kcentre import k_centre
-from medloop.query.spread.radii import nearest_distance
-from medloop.query.spread.similarities import Ball, Gaussian
+from medloop.query.diversity.badge import badge
+from medloop.query.diversity.clusters import typiclust
+from medloop.query.diversity.covering import cover
+from medloop.query.diversity.kcentre import k_centre
+from medloop.query.diversity.radii import nearest_distance
+from medloop.query.diversity.similarities import Ball, Gaussian
 from selection_tasks import Task
 
 BATCH, DIMENSIONS, CLASSES, GROUPS = 100, 256, 10, 200

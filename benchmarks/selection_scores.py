@@ -1,5 +1,6 @@
 """Tasks of selection.py: the highest entropy, margin and BALD of a large pool, and BatchBALD."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,25 +13,25 @@ _TINY = np.float32(1e-12)
 
 
 def medloop_entropy(p: np.ndarray) -> list[int]:
-    from medloop.query.doubt.ranking import top_entropy
+    from medloop.query.scores import entropy
 
-    return _listed(top_entropy(p, COUNT))
+    return _picked("entropy", entropy(p))
 
 
 def medloop_margin(p: np.ndarray) -> list[int]:
-    from medloop.query.doubt.ranking import top_margin
+    from medloop.query.scores import margin
 
-    return _listed(top_margin(p, COUNT))
+    return _picked("margin", margin(p))
 
 
 def medloop_bald(samples: np.ndarray) -> list[int]:
-    from medloop.query.doubt.ranking import top_mutual_information
+    from medloop.query.scores import mutual_information
 
-    return _listed(top_mutual_information(samples, COUNT))
+    return _picked("bald", mutual_information(samples))
 
 
 def medloop_batchbald(samples: np.ndarray) -> list[int]:
-    from medloop.query.doubt.batchbald import batchbald
+    from medloop.query.uncertainty.batchbald import batchbald
 
     return list(batchbald(samples, BATCH, np.random.default_rng(0), configurations=CONFIGURATIONS).indices)
 
@@ -112,6 +113,19 @@ def redux_batchbald(samples: np.ndarray) -> list[int]:
 
 def _highest(values: np.ndarray) -> list[int]:
     return _listed(np.argsort(-values, kind="stable")[:COUNT])
+
+
+def _picked(name: str, values: np.ndarray) -> list[int]:
+    """What the product's strategy of that name picks: the pool is put in order by case id and searched whole."""
+    from medloop.query.strategies import Pool, strategy
+
+    pool = Pool(_ids(len(values)), {name: values}, None, None)
+    return [pick.index for pick in strategy(name).select(pool, COUNT, np.random.default_rng(0))]
+
+
+@cache
+def _ids(count: int) -> tuple[str, ...]:
+    return tuple(f"{n:08d}" for n in range(count))
 
 
 def _listed(indices: Any) -> list[int]:

@@ -30,8 +30,8 @@ from medloop.datasets.dataset import CaseSource
 from medloop.datasets.discover import open_dataset
 from medloop.interaction.carrying import carry_corrections
 from medloop.interaction.interpolate import interpolate_slices, propagate_slice
-from medloop.interaction.users.effort import EffortModel
-from medloop.loop.reviewing import paging_axis
+from medloop.interaction.simulated_users.effort import EffortModel
+from medloop.loop.annotating.reviewing import paging_axis
 from medloop.metrics.intervals import bootstrap_mean, interval_words
 from medloop.metrics.overlap import dice
 from medloop.simulation.correcting import UNKNOWN, mend_slices

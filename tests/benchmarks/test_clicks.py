@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from medloop.interaction.prompts import Box, Point
-from medloop.interaction.users.trial import Turn
+from medloop.interaction.simulated_users.trial import Turn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 

@@ -8,9 +8,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from medloop.core.records import Case
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import flag_case, open_case
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import flag_case, open_case
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.workspace import Workspace
 from tests.server.conftest import fill_project, train_project
 
 from .conftest import Serve, wait_for

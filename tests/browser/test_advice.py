@@ -12,10 +12,10 @@ from playwright.sync_api import Page, expect
 
 from medloop.core.records import Case, Model, Prediction, Snapshot, new_id, now
 from medloop.images.encode import decode_mask, encode_mask
-from medloop.loop.drafts import read_draft
-from medloop.loop.objections import Objection, objections, standing_objections
-from medloop.loop.reviewing import Visit, review_places, visits_of
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.drafts import read_draft
+from medloop.loop.annotating.reviewing import Visit, review_places, visits_of
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.learning.objections import Objection, objections, standing_objections
 from tests.server.conftest import SHAPE, fill_project, train_project
 
 from .conftest import Serve, wait_for
@@ -247,6 +247,6 @@ def stored_objections(workspace: Workspace) -> list[Objection]:
 
 
 def first_alike(workspace: Workspace, case_id: str) -> str:
-    from medloop.loop.explaining import similar_cases
+    from medloop.loop.overview.explanations import similar_cases
 
     return similar_cases(workspace, case_id).cases[0].case_id

@@ -11,10 +11,10 @@ from playwright.sync_api import Page
 
 from medloop.core.geometry import PlaneName
 from medloop.core.records import Annotation, Assignment, Case, ProjectSettings
-from medloop.loop.arrays import load_mask
-from medloop.loop.exporting import export_project
-from medloop.loop.importing import import_dataset
-from medloop.loop.workspace import Workspace
+from medloop.loop.data.exporting import export_project
+from medloop.loop.data.importing import import_dataset
+from medloop.loop.foundation.arrays import load_mask
+from medloop.loop.foundation.workspace import Workspace
 
 from .conftest import Serve, wait_for
 

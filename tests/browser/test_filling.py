@@ -6,9 +6,9 @@ import numpy as np
 from playwright.sync_api import Page, expect
 
 from medloop.interaction.prompts import ExtremePoints
-from medloop.loop.drafts import read_draft
-from medloop.loop.gestures import gesture_of, in_force, prompt_log
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.drafts import read_draft
+from medloop.loop.annotating.prompt_log import gesture_of, in_force, prompt_log
+from medloop.loop.foundation.workspace import Workspace
 from tests.server.conftest import SHAPE, fill_project
 
 from .conftest import Serve

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from medloop.core.records import Annotation, Assignment
-from medloop.loop.drafts import read_draft
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.drafts import read_draft
+from medloop.loop.foundation.workspace import Workspace
 from tests.server.conftest import fill_project
 
 from .conftest import Serve, wait_for

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace
 from tests.server.conftest import fill_project
 from tests.server.test_routes_triage import judge
 

@@ -10,12 +10,12 @@ from scipy import ndimage
 from medloop.core.records import Annotation, Assignment, Case, ProjectSettings, Source
 from medloop.images.phantoms import Phantom, phantom_2d, phantom_3d
 from medloop.interaction.prompts import Box, Point, Scribble
-from medloop.loop.arrays import load_mask
-from medloop.loop.cases import add_case
-from medloop.loop.drafts import read_draft
-from medloop.loop.gestures import gesture_of, in_force, prompt_log
-from medloop.loop.provenance import provenance
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.drafts import read_draft
+from medloop.loop.annotating.prompt_log import gesture_of, in_force, prompt_log
+from medloop.loop.annotating.provenance import provenance
+from medloop.loop.data.cases import add_case
+from medloop.loop.foundation.arrays import load_mask
+from medloop.loop.foundation.workspace import Workspace
 
 from .conftest import Serve, wait_for
 

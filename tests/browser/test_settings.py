@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace
 from tests.server.conftest import fill_project, train_project
 
 from .conftest import Serve, wait_for

@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from medloop.core.records import Annotation, Case
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import open_case, submit_mask
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import open_case, submit_mask
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.workspace import Workspace
 from tests.server.conftest import SHAPE, fill_project
 
 from .conftest import Serve, wait_for
@@ -46,8 +46,9 @@ def test_an_annotated_case_opens_with_its_annotation_and_says_whose(annotated, p
     expect(page.get_by_test_id("replaces")).to_contain_text("Submitting puts yours beside the annotation by Ольга")
     page.keyboard.press("g")
     expect(page.get_by_test_id("withdraws")).to_contain_text("leaves training, evaluation and export")
-    page.keyboard.press("Enter")
-    page.wait_for_timeout(1000)
+    with page.expect_response(lambda response: response.url.endswith("/flag")) as flagged:
+        page.keyboard.press("Enter")
+    assert flagged.value.ok
     page.goto(page.url.split("#")[0] + f"#/p/{workspace.project.id}")
     expect(page.get_by_test_id(f"reason-{case.id}")).to_contain_text("Second opinion needed (local)")
     page.get_by_test_id(f"case-{case.id}").click()

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from medloop.core.records import Annotation
-from medloop.loop.label_versions import label_versions
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.label_versions import label_versions
+from medloop.loop.foundation.workspace import Workspace
 from tests.server.conftest import fill_project
 
 from .conftest import Serve, wait_for

@@ -13,8 +13,8 @@ from medloop.cli.main import status_of
 from medloop.core.records import ProjectSettings, Source
 from medloop.datasets.export import ExportCase, export_csv, export_msd
 from medloop.images.phantoms import phantom_3d, phantom_tags
-from medloop.loop.importing import import_dataset
-from medloop.loop.workspace import Workspace
+from medloop.loop.data.importing import import_dataset
+from medloop.loop.foundation.workspace import Workspace
 
 SHAPE = (16, 16, 12)
 LABELS = ["liver", "kidneys"]

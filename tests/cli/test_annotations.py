@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace
 
 from .conftest import LABELS, Medloop
 

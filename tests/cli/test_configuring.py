@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from medloop.core.settings import SETTINGS
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace
 
 from .conftest import Medloop
 
@@ -81,3 +81,31 @@ def test_what_cannot_be_is_refused_in_one_line_and_changes_nothing(medloop: Medl
     assert said.err.startswith("medloop: ")
     assert said.err.count("\n") == 1
     assert json.loads(medloop("configure", folder, "--json").out)["settings"]["samples"] == 6
+
+
+def test_labels_with_an_equals_sign_in_their_names_are_renamed_and_coloured(medloop: Medloop, tmp_path: Path):
+    made = tmp_path / "q"
+    assert medloop("init", made, "--kind", "segmentation", "--label", "stage=1", "--label", "lung").status == 0
+    said = medloop(
+        "configure", made, "--rename-label", "stage=1=stage=2", "--rename-label", "lung=lung=left", "--colour", "stage=2=#112233"
+    )
+    assert said.status == 0, said.err
+    labels = json.loads(medloop("configure", made, "--json").out)["task"]["labels"]
+    assert [label["name"] for label in labels] == ["stage=2", "lung=left"]
+    assert labels[0]["colour"] == "#112233"
+
+
+def test_a_renaming_that_begins_with_two_labels_names_both(medloop: Medloop, tmp_path: Path):
+    made = tmp_path / "q"
+    medloop("init", made, "--kind", "segmentation", "--label", "stage", "--label", "stage=1")
+    said = medloop("configure", made, "--rename-label", "stage=1=x")
+    assert said.status == 2
+    assert "begins with 'stage' and 'stage=1'" in said.err
+
+
+@pytest.mark.parametrize("options", [["--name", " "], ["--name", "a\x07b"], ["--name", "x" * 201], ["--instructions", "x" * 20_001]])
+def test_a_project_is_made_under_the_rules_it_is_changed_by(medloop: Medloop, folder: Path, tmp_path: Path, options: list[str]):
+    made = medloop("init", tmp_path / "q", "--kind", "segmentation", "--label", "liver", *options)
+    changed = medloop("configure", folder, *options)
+    assert (made.status, made.err) == (changed.status, changed.err) == (2, made.err)
+    assert not (tmp_path / "q").exists()

@@ -9,7 +9,7 @@ from medloop.cli.main import app
 from medloop.core.settings import SETTINGS
 from medloop.datasets.discover import FORMATS, detect_format
 from medloop.datasets.table import COLUMNS
-from medloop.loop.exporting import FORMATS as EXPORT_FORMATS
+from medloop.loop.data.exporting import FORMATS as EXPORT_FORMATS
 
 ROOT = Path(__file__).resolve().parents[2]
 CLI, LAYOUTS = ((ROOT / "docs" / name).read_text() for name in ("cli.md", "formats.md"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from medloop.core.records import Annotation, Case
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace
 
 from .conftest import Medloop
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from medloop.core.records import ProjectSettings
 from medloop.core.states import JobState
-from medloop.loop.workspace import Workspace
-from medloop.server.locks import WORKER_LOCK, FolderLock
+from medloop.loop.foundation.workspace import Workspace
+from medloop.server.web.locks import WORKER_LOCK, FolderLock
 
 from .conftest import Medloop, command_line, make_project, run_process
 

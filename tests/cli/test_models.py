@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace
 from tests.loop.test_live_models import judged, trained
 
 from .conftest import Medloop

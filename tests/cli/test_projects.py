@@ -11,7 +11,7 @@ from medloop.core.records import Case
 from medloop.datasets.discover import open_dataset
 from medloop.datasets.export import ExportCase, export_nifti
 from medloop.images.read import read_mask
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace
 
 from .conftest import LABELS, PICTURE, Medloop
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from nnInteractive.inference.remote import nnInteractiveRemoteInferenceSession
 
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace
 
 from ..interaction.flat_network import AsBright, save
 from .conftest import Medloop

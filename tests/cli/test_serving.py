@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from medloop.server.locks import WORKER_LOCK, is_held
+from medloop.server.web.locks import WORKER_LOCK, is_held
 
 from .conftest import Medloop, command_line
 

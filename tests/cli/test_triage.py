@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace
 
 from ..loop.made_up import add_evaluation, add_model, add_prediction, every_case
 from .conftest import Medloop
@@ -30,7 +30,7 @@ def test_too_few_evaluated_patients_are_one_line(medloop: Medloop, project: Path
 
 
 def test_a_loose_risk_sorts_the_pool(medloop: Medloop, project: Path):
-    evaluate(project, 2)
+    evaluate(project, 5)
     found = json.loads(medloop("triage", project, "--risk", "0.4", "--json").out)
     assert {case["decision"] for case in found["cases"]} == {"accept"}
     assert all(case["reason"] for case in found["cases"])

@@ -8,10 +8,10 @@ import numpy as np
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.seeds import generator
-from medloop.models.batches import TrainingCase
-from medloop.models.predict import Predictor
-from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
-from medloop.models.train import train
+from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.models.inference.predict import Predictor
+from medloop.models.training.batches import TrainingCase
+from medloop.models.training.train import train
 
 SIDE = 32
 PATCH = 8

@@ -9,10 +9,10 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.explain.methods import METHODS
 from medloop.explain.saliency import explain_image
-from medloop.models.compute import choose_device
-from medloop.models.networks import build_network
-from medloop.models.predict import Predictor
-from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.models.foundation.compute import choose_device
+from medloop.models.foundation.networks import build_network
+from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.models.inference.predict import Predictor
 
 FLAT, DEEP = (32, 32, 1), (20, 18, 12)
 

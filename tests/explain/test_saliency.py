@@ -11,9 +11,9 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.explain.methods import METHODS
 from medloop.explain.saliency import Saliency, explain_image
-from medloop.models.compute import choose_device
-from medloop.models.networks import build_network
-from medloop.models.predict import Predictor
+from medloop.models.foundation.compute import choose_device
+from medloop.models.foundation.networks import build_network
+from medloop.models.inference.predict import Predictor
 
 from . import patches
 

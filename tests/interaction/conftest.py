@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from medloop.images.phantoms import phantom_2d
-from medloop.interaction.guided.network import NetworkEngine, Refinement
-from medloop.interaction.guided.rehearsal import Rehearsal
-from medloop.models.batches import TrainingCase
-from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
-from medloop.models.train import train
+from medloop.interaction.interactive_network.network import NetworkEngine, Refinement
+from medloop.interaction.interactive_network.rehearsal import Rehearsal
+from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.models.training.batches import TrainingCase
+from medloop.models.training.train import train
 
 PICTURE = (48, 40, 1)
 

@@ -6,9 +6,10 @@ import numpy as np
 
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
-from medloop.interaction.agreeing import Claim, agreement
+from medloop.interaction.agreeing import agreement
 from medloop.interaction.engine import ImageEmbedding
-from medloop.interaction.guard import NARROWED, ask_guarded, held
+from medloop.interaction.guard import NARROWED, Claim, held
+from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.prompts import Point
 
 from .engines import answered

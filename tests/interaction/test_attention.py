@@ -12,7 +12,7 @@ from scipy.stats import entropy as reference_entropy
 
 from medloop.core.errors import InputError, LabelError, SettingError, ShapeError
 from medloop.interaction.attention import chances_of_entropy, error_chances, look_seconds, rank_places, reviewed_voxels
-from medloop.interaction.users.effort import EffortModel
+from medloop.interaction.simulated_users.effort import EffortModel
 
 chance_maps = hnp.arrays(np.float64, st.tuples(*[st.integers(1, 5)] * 3), elements=st.integers(0, 8).map(lambda n: n / 8))
 

@@ -8,13 +8,13 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.seeds import generator
 from medloop.images.phantoms import phantom_2d, phantom_3d
-from medloop.interaction.guard import ask_guarded
+from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.modelfree.classical import ClassicalEngine
 from medloop.interaction.nninteractive.gestures import AxisOrder
 from medloop.interaction.nninteractive.session import Service
 from medloop.interaction.nninteractive.session import Session as Front
 from medloop.interaction.prompts import ExtremePoints, Point, Scribble
-from medloop.interaction.users.spoiling import KINDS, WHERE, spoil
+from medloop.interaction.simulated_users.spoiling import KINDS, WHERE, spoil
 
 from .engines import answered
 

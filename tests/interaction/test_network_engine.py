@@ -11,10 +11,10 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.images.phantoms import phantom_2d
 from medloop.interaction.engine import ImageEmbedding
-from medloop.interaction.guided.adaptation import Adaptation
-from medloop.interaction.guided.network import NetworkEngine, Refinement, expected_dice
+from medloop.interaction.interactive_network.adaptation import Adaptation
+from medloop.interaction.interactive_network.network import NetworkEngine, Refinement, expected_dice
 from medloop.interaction.prompts import Box, Point, keep_hints
-from medloop.models.predict import Predictor
+from medloop.models.inference.predict import Predictor
 
 from .conftest import PICTURE
 

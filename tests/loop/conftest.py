@@ -8,9 +8,9 @@ import pytest
 
 from medloop.core.records import Annotator, ProjectSettings, Source, Split
 from medloop.images.phantoms import phantom_3d
-from medloop.loop.annotators import annotator_named
-from medloop.loop.cases import add_case
-from medloop.loop.workspace import Workspace
+from medloop.loop.data.cases import add_case
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.workspace import Workspace
 
 SMALL = (24, 24, 16)
 FAST = ProjectSettings(strategy="entropy", batch_size=2, train_after=0, train_steps=4, samples=2, audit_fraction=0.0, seed=3)

@@ -4,15 +4,25 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from medloop.core.records import Annotation, Annotator, Case, Evaluation, Model, Prediction, Snapshot, Split, new_id, now
+from medloop.core.records import Annotation, Annotator, Case, Evaluation, Model, Prediction, Snapshot, Source, Split, new_id, now
 from medloop.images.encode import encode_mask
-from medloop.loop.arrays import store_features
-from medloop.loop.workspace import Workspace
+from medloop.images.phantoms import phantom_3d
+from medloop.loop.data.cases import add_case
+from medloop.loop.foundation.arrays import store_features
+from medloop.loop.foundation.workspace import Workspace
 
 
 def case_named(workspace: Workspace, name: str) -> Case:
     with workspace.store.read() as tx:
         return tx.find(Case, where={"name": name})[0]
+
+
+def add_cases(workspace: Workspace, count: int) -> None:
+    """More training cases, each of a patient of its own; their names come before those of a fresh project."""
+    for n in range(count):
+        image = phantom_3d(100 + n, 1, (24, 24, 16)).image
+        source = Source(format="phantom", names=(f"added{n}",), sha256=f"{n:064d}")
+        add_case(workspace, image, name=f"added{n:02d}", patient=f"added{n:02d}", split="train", source=source)
 
 
 def every_case(workspace: Workspace) -> list[Case]:
@@ -30,7 +40,15 @@ def add_model(workspace: Workspace, index: int) -> Model:
 
 
 def add_prediction(
-    workspace: Workspace, model: Model, case: Case, *, label: int = 1, entropy: float = 0.1, foreground: float = 0.1, agreement: float = 1.0
+    workspace: Workspace,
+    model: Model,
+    case: Case,
+    *,
+    label: int = 1,
+    entropy: float = 0.1,
+    foreground: float = 0.1,
+    agreement: float = 1.0,
+    quality: float | None = None,
 ) -> Prediction:
     """A mask whose first slices hold the label, as large a part of the case as `foreground` says."""
     mask = np.zeros(case.grid.shape, dtype=np.uint8)
@@ -52,6 +70,7 @@ def add_prediction(
             "bald": entropy,
             "agreement": agreement,
         },
+        quality=quality,
         created_at=now(),
     )
     with workspace.store.write("worker") as tx:

@@ -6,10 +6,10 @@ import pytest
 
 from medloop.core.errors import ConflictError, InputError, LabelError, ShapeError, StateError
 from medloop.core.records import Annotation, Annotator, Assignment
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import flag_case, next_assignment, open_case, skip_case, submit_mask, submit_tag
-from medloop.loop.drafts import read_draft, save_patch
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import flag_case, next_assignment, open_case, skip_case, submit_mask, submit_tag
+from medloop.loop.annotating.drafts import read_draft, save_patch
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.workspace import Workspace
 
 from .conftest import FAST, SMALL, MakeWorkspace
 

@@ -7,8 +7,8 @@ import pytest
 from medloop.core.errors import InputError
 from medloop.core.records import Annotator, Choice, Query, Round, new_id, now
 from medloop.core.states import RoundState
-from medloop.loop.bias import training_weights
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.learning.case_weights import training_weights
 
 from .conftest import MakeWorkspace
 from .made_up import add_answer, case_named

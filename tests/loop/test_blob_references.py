@@ -6,11 +6,11 @@ import re
 
 import numpy as np
 
-from medloop.loop.annotators import annotator_named
-from medloop.loop.describing import cold_features
-from medloop.loop.objections import object_to_explanation
-from medloop.loop.rounds import start_training
-from medloop.loop.work import drain
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.learning.objections import object_to_explanation
+from medloop.loop.querying.on_demand import cold_features
+from medloop.loop.worker import drain
 from medloop.store.doctor import examine
 from medloop.store.raw import raw_rows
 from medloop.store.references import references

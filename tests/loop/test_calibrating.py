@@ -5,13 +5,13 @@ import pytest
 
 from medloop.core.errors import InputError
 from medloop.core.records import Model, Snapshot, new_id, now
-from medloop.loop.arrays import load_image
-from medloop.loop.calibrating import calibrate_model
-from medloop.loop.workspace import Workspace
-from medloop.models.checkpoint import encode_weights
-from medloop.models.networks import build_network
-from medloop.models.predict import Predictor
-from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.loop.foundation.arrays import load_image
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.calibration import calibrate_model
+from medloop.models.foundation.checkpoint import encode_weights
+from medloop.models.foundation.networks import build_network
+from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.models.inference.predict import Predictor
 from medloop.quality.calibrate import TemperatureScaling, calibrator_from_json
 
 from .conftest import SMALL, MakeWorkspace

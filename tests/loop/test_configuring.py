@@ -7,19 +7,20 @@ import pytest
 
 from medloop.core.errors import InputError, LabelError, SettingError
 from medloop.core.records import Annotator, Evaluation, Model, Query, Round, Task
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, open_case, submit_mask
-from medloop.loop.configuring import TaskChange, configure
-from medloop.loop.damage import LeftOut
-from medloop.loop.engines import choose_engine
-from medloop.loop.evaluation import score_answers
-from medloop.loop.exporting import export_project
-from medloop.loop.label_versions import label_gaps, label_versions
-from medloop.loop.measuring import measure_case
-from medloop.loop.rounds import open_round, prepare_round, start_training
-from medloop.loop.training import _as_begun, _validation
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import next_assignment, open_case, submit_mask
+from medloop.loop.annotating.engines import choose_engine
+from medloop.loop.data.exporting import export_project
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.configuring import TaskChange, configure
+from medloop.loop.foundation.damage import LeftOut
+from medloop.loop.foundation.label_versions import label_gaps, label_versions
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.evaluation import score_answers
+from medloop.loop.learning.training import _as_begun, _validation
+from medloop.loop.overview.measurements import measure_case
+from medloop.loop.querying.rounds import open_round, prepare_round
+from medloop.loop.worker import drain
 from medloop.store.audit import verify
 
 from .conftest import MakeWorkspace

@@ -1,5 +1,5 @@
 from medloop.core.records import Annotation, AnswerOrigin
-from medloop.loop.consensus import deciding
+from medloop.loop.foundation.consensus import deciding
 
 
 def tag(value: int, second: int) -> Annotation:

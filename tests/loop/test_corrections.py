@@ -8,18 +8,18 @@ import pytest
 from medloop.core.errors import SettingError
 from medloop.core.records import Annotation, Annotator, Assignment, Model, Prediction, new_id, now
 from medloop.images.encode import encode_mask
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, open_case, submit_mask, submit_partial
-from medloop.loop.corrections import correction_of, touched_of
-from medloop.loop.drafts import read_draft, save_patch
-from medloop.loop.filling import fill_between
-from medloop.loop.parts import SlicePart
-from medloop.loop.rounds import start_training
-from medloop.loop.runs import runs_between
-from medloop.loop.teaching import training_cases
-from medloop.loop.weighing import DRAWN_WEIGHT, weighing_of
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import next_assignment, open_case, submit_mask, submit_partial
+from medloop.loop.annotating.corrections import correction_of, touched_of
+from medloop.loop.annotating.drafts import read_draft, save_patch
+from medloop.loop.annotating.filling import fill_between
+from medloop.loop.annotating.mask_runs import runs_between
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.partial_annotations import SlicePart
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.learning.training_set import training_cases
+from medloop.loop.learning.voxel_weights import DRAWN_WEIGHT, weighing_of
+from medloop.loop.worker import drain
 
 from .conftest import FAST, SMALL, MakeWorkspace
 from .made_up import add_model, every_case

@@ -9,21 +9,21 @@ import pytest
 from medloop.core.errors import BlobError, NotFoundError, ReplacesError
 from medloop.core.records import Annotation, Case, Evaluation, Job, Model, Query, Snapshot
 from medloop.core.states import JobState
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import flag_case, open_case, submit_mask
-from medloop.loop.asking import make_query
-from medloop.loop.damage import LeftOut, damaged_cases
-from medloop.loop.describing import request_description
-from medloop.loop.drafts import read_draft
-from medloop.loop.exporting import export_project
-from medloop.loop.measuring import measure_project
-from medloop.loop.predicting import ask_evaluation
-from medloop.loop.progress import progress
-from medloop.loop.references import judge_by_references
-from medloop.loop.reporting import report_html
-from medloop.loop.rounds import start_training
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import flag_case, open_case, submit_mask
+from medloop.loop.annotating.drafts import read_draft
+from medloop.loop.data.exporting import export_project
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.damage import LeftOut, damaged_cases
+from medloop.loop.foundation.follow_up import ask_evaluation
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.reverse_accuracy import judge_by_references
+from medloop.loop.overview.measurements import measure_project
+from medloop.loop.overview.progress import progress
+from medloop.loop.overview.report import report_html
+from medloop.loop.querying.on_demand import request_description
+from medloop.loop.querying.queries import make_query
+from medloop.loop.worker import drain
 from medloop.store.audit import verify
 
 from .conftest import FAST, MakeWorkspace
@@ -143,7 +143,7 @@ def test_a_case_whose_bytes_were_restored_counts_again(labelled: Workspace, tmp_
 
 
 def test_a_training_that_was_begun_with_a_case_damaged_since_begins_anew(labelled: Workspace) -> None:
-    from medloop.loop.training import _frozen, _unsound
+    from medloop.loop.learning.training import _frozen, _unsound
 
     folder = labelled.work_folder / "job"
     folder.mkdir(parents=True)

@@ -6,8 +6,8 @@ import pytest
 
 from medloop.core.errors import InputError, SettingError
 from medloop.core.records import Split
-from medloop.loop.deferral import triage_pool
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.triage import triage_pool
 
 from .conftest import MakeWorkspace
 from .made_up import add_evaluation, add_model, add_prediction, case_named, every_case
@@ -82,8 +82,10 @@ def test_fair_cases_alone_decide_where_they_are_enough(make_workspace: MakeWorks
 def test_cases_of_the_pool_that_were_not_predicted_are_counted(make_workspace: MakeWorkspace) -> None:
     workspace = judged(make_workspace)
     newer = add_model(workspace, 2)
-    add_prediction(workspace, newer, case_named(workspace, "case00"), agreement=0.9)
-    add_evaluation(workspace, newer, "test", 2, {"case00": 0.9})
+    evaluated = [f"case{n:02d}" for n in range(5)]
+    for name in evaluated:
+        add_prediction(workspace, newer, case_named(workspace, name), agreement=0.9)
+    add_evaluation(workspace, newer, "test", 2, dict.fromkeys(evaluated, 0.9))
     found = triage_pool(workspace, risk=0.5)
     assert (found.model_index, found.cases, found.unpredicted) == (2, (), 3)
 

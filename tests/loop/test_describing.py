@@ -9,14 +9,15 @@ import pytest
 
 from medloop.core.errors import CancelledError
 from medloop.core.records import Case, Descriptor, Model, Prediction, Query, Round
-from medloop.loop import describing, descriptions
-from medloop.loop.describing import cold_features, extra_scores, kept_features, latent_codes, request_description
-from medloop.loop.descriptions import describe_cases, learned_maker, small_views
-from medloop.loop.importing import import_dataset
-from medloop.loop.rounds import start_training
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
-from medloop.models.latent import DIMENSIONS
+from medloop.loop.data.importing import import_dataset
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying import descriptions
+from medloop.loop.querying import on_demand as describing
+from medloop.loop.querying.descriptions import describe_cases, learned_maker, small_views
+from medloop.loop.querying.on_demand import cold_features, extra_scores, kept_features, latent_codes, request_description
+from medloop.loop.worker import drain
+from medloop.models.pretext.latent import DIMENSIONS
 from medloop.store.audit import verify
 
 from .conftest import FAST, MakeWorkspace
@@ -78,9 +79,10 @@ def test_a_killed_description_goes_on_where_it_was(make_workspace: MakeWorkspace
 import os, signal, sys
 from pathlib import Path
 from medloop.core.records import Case
-from medloop.loop import describing, descriptions
-from medloop.loop.describing import cold_features
-from medloop.loop.workspace import Workspace
+from medloop.loop.querying import on_demand as describing
+from medloop.loop.querying import descriptions
+from medloop.loop.querying.on_demand import cold_features
+from medloop.loop.foundation.workspace import Workspace
 descriptions.CHUNK = 2
 with Workspace.open(Path(sys.argv[1])) as workspace:
     with workspace.store.read() as tx:
@@ -143,7 +145,7 @@ def add_cases(workspace: Workspace, count: int) -> None:
 
     from medloop.core.records import Source
     from medloop.images.phantoms import phantom_3d
-    from medloop.loop.cases import add_case
+    from medloop.loop.data.cases import add_case
 
     have = len(cases_of(workspace))
     for n in range(have, have + count):

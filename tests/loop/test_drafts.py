@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from medloop.core.errors import ConflictError, InputError, LabelError, StateError
 from medloop.core.records import Annotator, Label, Task
 from medloop.images.encode import decode_mask
-from medloop.loop.answers import Opened, next_assignment, open_case, submit_mask
-from medloop.loop.drafts import MAX_COVER, check_runs, packed_draft, read_draft, save_patch
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import Opened, next_assignment, open_case, submit_mask
+from medloop.loop.annotating.drafts import MAX_COVER, check_runs, packed_draft, read_draft, save_patch
+from medloop.loop.foundation.workspace import Workspace
 
 from .conftest import SMALL
 

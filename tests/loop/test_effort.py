@@ -3,12 +3,12 @@
 import pytest
 
 from medloop.core.records import Annotator
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, submit_mask
-from medloop.loop.effort import effort_features, effort_summary, minutes_model, predict_minutes
-from medloop.loop.progress import labels_per_hour
-from medloop.loop.withdrawing import undo_submit
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import next_assignment, submit_mask
+from medloop.loop.annotating.withdrawing import undo_submit
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.effort import effort_features, effort_summary, minutes_model, predict_minutes
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.progress import labels_per_hour
 from medloop.query.budget.minutes import MIN_ANSWERS
 
 from .conftest import MakeWorkspace

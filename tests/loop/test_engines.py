@@ -8,15 +8,15 @@ import pytest
 from medloop.core.errors import SettingError, UnavailableError
 from medloop.core.records import Annotator, Case, Model
 from medloop.interaction.prompts import Point
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import open_case
-from medloop.loop.drafts import read_draft
-from medloop.loop.engines import choose_engine
-from medloop.loop.refining import Refiner, add_prompt
-from medloop.loop.rounds import start_training
-from medloop.loop.training import recipe_for
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import open_case
+from medloop.loop.annotating.drafts import read_draft
+from medloop.loop.annotating.engines import choose_engine
+from medloop.loop.annotating.refining import Refiner, add_prompt
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.learning.training import recipe_for
+from medloop.loop.worker import drain
 
 from .conftest import FAST, MakeWorkspace
 from .test_training import SNAPSHOT

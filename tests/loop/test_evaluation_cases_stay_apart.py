@@ -5,13 +5,14 @@ import dataclasses
 import pytest
 
 from medloop.core.records import Annotation, Case, Query, Snapshot, Split
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, submit_mask
-from medloop.loop.asking import AUDIT_REASON
-from medloop.loop.queried import chosen_case_ids
-from medloop.loop.rounds import prepare_round, start_training
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import next_assignment, submit_mask
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.class_counts import chosen_case_ids
+from medloop.loop.querying.queries import AUDIT_REASON
+from medloop.loop.querying.rounds import prepare_round
+from medloop.loop.worker import drain
 
 from .conftest import FAST, MakeWorkspace
 from .made_up import add_model, add_prediction, every_case

@@ -11,14 +11,14 @@ import pytest
 from medloop.core.image import Image, Mask
 from medloop.core.records import Source, TaskKind
 from medloop.images.phantoms import phantom_3d, phantom_tags
-from medloop.loop.annotators import annotator_named
-from medloop.loop.asking import askable, make_query
-from medloop.loop.cases import add_case
-from medloop.loop.describing import ON_DEMAND
-from medloop.loop.pools import Gathering
-from medloop.loop.rounds import start_training
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
+from medloop.loop.data.cases import add_case
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.pools import Gathering
+from medloop.loop.querying.queries import askable, make_query
+from medloop.loop.worker import drain
+from medloop.query.pool import ON_DEMAND
 from medloop.query.strategies import BUILT_IN, Strategy
 
 from .conftest import FAST, SMALL

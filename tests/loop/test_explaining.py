@@ -5,13 +5,13 @@ import pytest
 
 from medloop.core.errors import LabelError, NotFoundError, StateError
 from medloop.core.records import Annotator
-from medloop.loop.annotators import annotator_named
-from medloop.loop.descriptions import describe_cases
-from medloop.loop.explaining import alternatives, explain_case, similar_cases
-from medloop.loop.proposals import load_predictor
-from medloop.loop.rounds import start_training
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.predictions import load_predictor
+from medloop.loop.overview.explanations import alternatives, explain_case, similar_cases
+from medloop.loop.querying.descriptions import describe_cases
+from medloop.loop.worker import drain
 
 from .conftest import MakeWorkspace
 from .made_up import add_answer, add_evaluation, add_model, add_prediction, case_named, every_case

@@ -7,11 +7,11 @@ import pytest
 
 from medloop.core.errors import ConflictError, NotFoundError, SettingError
 from medloop.core.records import ProjectSettings
-from medloop.loop.exporting import export_project
-from medloop.loop.importing import import_dataset
-from medloop.loop.rounds import start_training
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
+from medloop.loop.data.exporting import export_project
+from medloop.loop.data.importing import import_dataset
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.worker import drain
 
 from .conftest import MakeWorkspace
 from .test_importing import ORIENTATIONS, write_case

@@ -12,12 +12,12 @@ import SimpleITK
 from medloop.core.errors import InputError
 from medloop.core.records import Annotation, Annotator, Case, Display, ProjectSettings, Source
 from medloop.datasets.channels import common_channels, named_channels
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import open_case, submit_mask, submit_tag
-from medloop.loop.arrays import load_image, load_mask
-from medloop.loop.exporting import export_project
-from medloop.loop.importing import import_dataset
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import open_case, submit_mask, submit_tag
+from medloop.loop.data.exporting import export_project
+from medloop.loop.data.importing import import_dataset
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.arrays import load_image, load_mask
+from medloop.loop.foundation.workspace import Workspace
 from tests.datasets.nnunet_integrity import verify
 
 SHAPE = (9, 8, 7)

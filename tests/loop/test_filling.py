@@ -9,11 +9,11 @@ from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, InputError, StateError
 from medloop.core.records import Annotator, Assignment, new_id
 from medloop.images.encode import encode_mask
-from medloop.loop.answers import open_case, submit_mask
-from medloop.loop.drafts import read_draft, save_patch
-from medloop.loop.filling import fill_between
-from medloop.loop.runs import apply_runs, runs_between
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import open_case, submit_mask
+from medloop.loop.annotating.drafts import read_draft, save_patch
+from medloop.loop.annotating.filling import fill_between
+from medloop.loop.annotating.mask_runs import apply_runs, runs_between
+from medloop.loop.foundation.workspace import Workspace
 from medloop.store.audit import verify
 
 from .made_up import add_model, add_prediction, every_case

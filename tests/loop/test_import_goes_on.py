@@ -9,9 +9,9 @@ from PIL import Image as Picture
 
 from medloop.core.errors import MedloopError, StorageError
 from medloop.core.records import Case
-from medloop.loop import intake
-from medloop.loop.importing import import_dataset
-from medloop.loop.workspace import Workspace
+from medloop.loop.data import adding as intake
+from medloop.loop.data.importing import import_dataset
+from medloop.loop.foundation.workspace import Workspace
 
 
 @pytest.fixture

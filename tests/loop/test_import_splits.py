@@ -8,8 +8,8 @@ from PIL import Image as Picture
 
 from medloop.core.errors import ConflictError, FormatError
 from medloop.core.records import Case, ProjectSettings
-from medloop.loop.importing import import_dataset
-from medloop.loop.workspace import Workspace
+from medloop.loop.data.importing import import_dataset
+from medloop.loop.foundation.workspace import Workspace
 from tests.datasets.layouts import nnunet
 
 

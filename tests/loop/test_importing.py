@@ -9,9 +9,9 @@ from medloop.core.errors import LabelError, SettingError
 from medloop.core.records import Annotation, Case, ProjectSettings
 from medloop.images.phantoms import phantom_3d
 from medloop.images.result import UNSIZED
-from medloop.loop.arrays import load_image, load_mask
-from medloop.loop.importing import import_dataset
-from medloop.loop.workspace import Workspace
+from medloop.loop.data.importing import import_dataset
+from medloop.loop.foundation.arrays import load_image, load_mask
+from medloop.loop.foundation.workspace import Workspace
 
 ORIENTATIONS = {
     "RAS": np.diag([2.0, 3.0, 4.0, 1.0]),

@@ -7,20 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks.large_pool import fill
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from medloop.core.records import ProjectSettings
-from medloop.loop import pool_table
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import open_case, skip_case
-from medloop.loop.asking import askable, make_query
-from medloop.loop.pools import Gathering
-from medloop.loop.progress import pool_quality, progress
-from medloop.loop.rounds import upcoming_case
-from medloop.loop.status import status
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import open_case, skip_case
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.progress import progress
+from medloop.loop.overview.status import status
+from medloop.loop.querying import pool_table
+from medloop.loop.querying.pools import Gathering
+from medloop.loop.querying.queries import askable, make_query
+from medloop.loop.querying.rounds import upcoming_case
 from medloop.query.strategies import strategy
-from medloop.store import pool_rows, reader
+from medloop.store import reader
 
 from .conftest import MakeWorkspace
 from .made_up import add_model, add_prediction, every_case
@@ -36,10 +36,11 @@ def project(folder: Path, cases: int, *, predicted: float = 1.0) -> Workspace:
 
 @dataclasses.dataclass
 class Read:
-    """How much a question read: statements, and rows made into records."""
+    """How much a question read: statements, rows made into records, and thousands of steps of the database."""
 
     statements: int = 0
     records: int = 0
+    steps: int = 0
 
 
 def count_reads(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> Read:
@@ -53,12 +54,23 @@ def count_reads(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, work: Cal
         found.records += 1
         return real(*arguments)  # type: ignore[arg-type]  # as it was called
 
+    def thousand_steps() -> int:
+        found.steps += 1
+        return 0
+
+    def watched(connection: Connection) -> None:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.set_progress_handler(thousand_steps, 1000)
+
+    event.listen(engine, "begin", watched)
     event.listen(engine, "before_cursor_execute", one_statement)
     monkeypatch.setattr(reader, "from_row", one_record)
     try:
         work()
     finally:
         event.remove(engine, "before_cursor_execute", one_statement)
+        event.remove(engine, "begin", watched)
         monkeypatch.undo()
     return found
 
@@ -77,6 +89,7 @@ def test_what_is_read_does_not_grow_with_the_pool(
             found.append(count_reads(workspace, monkeypatch, lambda: question(workspace)))  # called at once
     small, large = found
     assert large.statements == small.statements < 80
+    assert large.steps <= small.steps + 12, "60 more annotations are read, and the entries of one index counted"
     assert large.records <= small.records + 20 < 300
 
 
@@ -138,25 +151,12 @@ def test_the_database_adds_up_what_the_rows_say(tmp_path: Path) -> None:
     with project(tmp_path / "p", 500, predicted=0.7) as workspace, workspace.store.read() as tx:
         model = tx.live_model()
         assert model is not None
-        values = tx.expected_qualities(["train"])
-        wanted, sums = pool_quality(values), tx.quality_sums(["train"], mark=0.8)
-        assert wanted is not None
-        assert (sums.count, sums.low, sums.bins) == (len(values), wanted.low_count, wanted.histogram)
-        assert sums.total == pytest.approx(sum(values))
+        values = [row.quality for row in tx.worklist(state="unanswered", limit=500) if row.split == "train"]
+        found = progress(workspace).pool_quality
+        assert found is not None
+        assert found.mean == pytest.approx(np.mean(values), abs=1e-6)
+        assert found.low_count == sum(value < 0.8 for value in values)
+        assert list(found.histogram) == np.histogram(values, bins=10, range=(0.0, 1.0))[0].tolist()
         seen = {p.case_id for p in tx.latest_predictions(model.id)}
         lacking = [c for c in tx.unanswered_cases(["train", "audit"], exclude_open=False) if c.id not in seen]
         assert tx.unpredicted(model.id, ["train", "audit"]) == len(lacking) > 0
-
-
-def test_a_quality_of_one_falls_into_the_last_bin(tmp_path: Path) -> None:
-    with project(tmp_path / "p", 100) as workspace:
-        from sqlalchemy import update
-
-        from medloop.store.tables import case_states
-
-        with workspace.store.database.writing() as connection:
-            connection.execute(update(case_states).values(quality=1.0))
-        with workspace.store.read() as tx:
-            sums = tx.quality_sums(["train"], mark=0.8)
-        assert sums.bins[-1] == sums.count
-        assert len(sums.bins) == pool_rows.BINS

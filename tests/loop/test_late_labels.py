@@ -6,11 +6,11 @@ import pytest
 from PIL import Image as Picture
 
 from medloop.core.records import Annotation, Annotator, Case, ProjectSettings
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import flag_case, open_case, skip_case, submit_mask
-from medloop.loop.arrays import load_mask
-from medloop.loop.importing import import_dataset
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import flag_case, open_case, skip_case, submit_mask
+from medloop.loop.data.importing import import_dataset
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.arrays import load_mask
+from medloop.loop.foundation.workspace import Workspace
 
 SHAPE = (6, 8)
 

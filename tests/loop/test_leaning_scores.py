@@ -7,16 +7,16 @@ import pytest
 
 from medloop.core.records import Case, Evaluation
 from medloop.core.states import JobState
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import open_case, submit_mask
-from medloop.loop.exporting import export_project
-from medloop.loop.importing import import_dataset
-from medloop.loop.independence import leans_on_proposal
-from medloop.loop.progress import progress
-from medloop.loop.reporting import report_html
-from medloop.loop.rounds import start_training
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import open_case, submit_mask
+from medloop.loop.data.exporting import export_project
+from medloop.loop.data.importing import import_dataset
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.leaning import leans_on_proposal
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.progress import progress
+from medloop.loop.overview.report import report_html
+from medloop.loop.worker import drain
 
 from .conftest import MakeWorkspace
 from .made_up import case_named

@@ -7,15 +7,15 @@ import pytest
 
 from medloop.core.records import Case, Model, Project, Round, Snapshot, new_id, now
 from medloop.core.states import RoundState
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, open_case, submit_mask
-from medloop.loop.arrays import load_mask
-from medloop.loop.model_lines import list_models
-from medloop.loop.progress import progress
-from medloop.loop.rounds import start_training
-from medloop.loop.stopping import stopping_evidence
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import next_assignment, open_case, submit_mask
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.arrays import load_mask
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.model_history import list_models
+from medloop.loop.overview.progress import progress
+from medloop.loop.overview.stopping import stopping_evidence
+from medloop.loop.worker import drain
 from medloop.query.budget.stability import KAPPA_WINDOW
 
 from .conftest import FAST, MakeWorkspace

@@ -6,13 +6,13 @@ import pytest
 from medloop.core.errors import StateError
 from medloop.core.records import Annotator, Assignment, Round
 from medloop.core.states import RoundState
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, open_case, submit_mask
-from medloop.loop.drafts import read_draft, save_patch
-from medloop.loop.leases import last_sign, release_stale
-from medloop.loop.reviewing import visits_of
-from medloop.loop.rounds import advance
-from medloop.loop.workspace import LEASE_HOURS, Workspace
+from medloop.loop.annotating.annotations import next_assignment, open_case, submit_mask
+from medloop.loop.annotating.drafts import read_draft, save_patch
+from medloop.loop.annotating.reviewing import visits_of
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.leases import last_sign, release_stale
+from medloop.loop.foundation.round_moves import advance
+from medloop.loop.foundation.workspace import LEASE_HOURS, Workspace
 
 from .conftest import MakeWorkspace
 

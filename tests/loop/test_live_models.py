@@ -7,20 +7,20 @@ import pytest
 
 from medloop.core.errors import CancelledError, NotFoundError, SettingError
 from medloop.core.records import Annotation, Job, Model, Snapshot, new_id, now
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, open_case, submit_mask
-from medloop.loop.control import JobControl
-from medloop.loop.exporting import export_project
-from medloop.loop.model_lines import ModelLine, list_models
-from medloop.loop.progress import progress
+from medloop.loop.annotating.annotations import next_assignment, open_case, submit_mask
+from medloop.loop.data.exporting import export_project
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.live_models import choose_live, compare_models, keep_unjudged, place_trained, use_automatic, use_model
+from medloop.loop.judging.predictions import run_prediction
+from medloop.loop.learning.training import run_training
+from medloop.loop.overview.model_history import ModelLine, list_models
+from medloop.loop.overview.progress import progress
+from medloop.loop.overview.report import report_html
 from medloop.loop.project import Project
-from medloop.loop.proposals import run_prediction
-from medloop.loop.reporting import report_html
-from medloop.loop.rounds import start_training
-from medloop.loop.standing_models import choose_live, compare_models, keep_unjudged, place_trained, use_automatic, use_model
-from medloop.loop.training import run_training
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
+from medloop.loop.worker import drain
 from medloop.store.audit import verify
 
 from .conftest import MakeWorkspace

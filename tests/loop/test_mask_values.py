@@ -9,9 +9,9 @@ from PIL import Image as Picture
 
 from medloop.core.errors import SettingError
 from medloop.core.records import Annotation, Case, ProjectSettings
-from medloop.loop.arrays import load_mask
-from medloop.loop.importing import ImportReport, import_dataset
-from medloop.loop.workspace import Workspace
+from medloop.loop.data.importing import ImportReport, import_dataset
+from medloop.loop.foundation.arrays import load_mask
+from medloop.loop.foundation.workspace import Workspace
 
 SHAPE = (7, 6, 5)
 SETTINGS = ProjectSettings(validation_fraction=0.0, test_fraction=0.0)

@@ -10,12 +10,12 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.records import Annotator, Case, Prediction, Source
 from medloop.images.result import UNSIZED
-from medloop.loop.annotators import annotator_named
-from medloop.loop.cases import add_case
-from medloop.loop.figures import sample_figures
-from medloop.loop.measuring import Measure, measure_case, measure_project
-from medloop.loop.proposals import make_prediction
-from medloop.loop.workspace import Workspace
+from medloop.loop.data.cases import add_case
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.mask_figures import sample_figures
+from medloop.loop.judging.predictions import make_prediction
+from medloop.loop.overview.measurements import Measure, measure_case, measure_project
 from medloop.quality.expected import QualityRule
 
 from .conftest import MakeWorkspace

@@ -7,11 +7,11 @@ import pytest
 
 from medloop.core.errors import InputError, LabelError, SettingError, ShapeError
 from medloop.core.records import Annotator
-from medloop.loop.annotators import annotator_named
-from medloop.loop.objections import irrelevant_blobs, irrelevant_loader, object_to_explanation, objections, standing_objections
-from medloop.loop.rounds import start_training
-from medloop.loop.work import run_job
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.learning.objections import irrelevant_blobs, irrelevant_loader, object_to_explanation, objections, standing_objections
+from medloop.loop.worker import run_job
 from medloop.store.audit import verify
 
 from .conftest import FAST, MakeWorkspace

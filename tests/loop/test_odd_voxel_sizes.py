@@ -11,16 +11,16 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.records import Case, Evaluation, Source, Split
 from medloop.images.phantoms import phantom_3d
-from medloop.loop.annotators import annotator_named
-from medloop.loop.cases import add_case
-from medloop.loop.computable import computable
-from medloop.loop.damage import LeftOut
-from medloop.loop.reporting import report_html
-from medloop.loop.rounds import start_training
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
-from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
-from medloop.models.resample import working_shape
+from medloop.loop.data.cases import add_case
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.computable import computable
+from medloop.loop.foundation.damage import LeftOut
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.report import report_html
+from medloop.loop.worker import drain
+from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.models.foundation.resample import working_shape
 
 from .conftest import SMALL, MakeWorkspace
 

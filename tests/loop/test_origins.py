@@ -7,16 +7,16 @@ from medloop.core.arrays import MaskArray
 from medloop.core.errors import ReplacesError
 from medloop.core.records import Annotation, Annotator, Case, Prediction
 from medloop.images.encode import decode_mask, encode_mask
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import open_case, submit_mask
-from medloop.loop.arrays import load_mask
-from medloop.loop.consensus import consensus_answers
-from medloop.loop.drafts import read_draft, save_patch
-from medloop.loop.independence import leans_on_proposal
+from medloop.loop.annotating.annotations import open_case, submit_mask
+from medloop.loop.annotating.drafts import read_draft, save_patch
+from medloop.loop.annotating.mask_runs import runs_between
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.arrays import load_mask
+from medloop.loop.foundation.consensus import consensus_answers
+from medloop.loop.foundation.in_force import standing_annotation
+from medloop.loop.foundation.leaning import leans_on_proposal
+from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.project import Project
-from medloop.loop.runs import runs_between
-from medloop.loop.standing import standing_annotation
-from medloop.loop.workspace import Workspace
 
 from .conftest import SMALL, MakeWorkspace
 from .made_up import add_answer, add_model, add_prediction, case_named

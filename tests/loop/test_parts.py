@@ -7,17 +7,25 @@ from hypothesis import strategies as st
 
 from medloop.core.errors import InputError, IntegrityError, LabelError, ShapeError, StateError
 from medloop.core.records import Annotation, Case, Evaluation, Model, Snapshot
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, open_case, submit_mask, submit_partial
-from medloop.loop.arrays import load_answer
-from medloop.loop.asking import askable
-from medloop.loop.consensus import consensus_answers, training_answers
-from medloop.loop.parts import UNKNOWN, BoxPart, SlicePart, answered_voxels, decode_partial, encode_partial, merged_answer
-from medloop.loop.progress import progress
+from medloop.loop.annotating.annotations import next_assignment, open_case, submit_mask, submit_partial
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.arrays import load_answer
+from medloop.loop.foundation.consensus import consensus_answers, training_answers
+from medloop.loop.foundation.partial_annotations import (
+    UNKNOWN,
+    BoxPart,
+    SlicePart,
+    answered_voxels,
+    decode_partial,
+    encode_partial,
+    merged_answer,
+)
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.progress import progress
 from medloop.loop.project import Project
-from medloop.loop.rounds import start_training
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
+from medloop.loop.querying.queries import askable
+from medloop.loop.worker import drain
 from medloop.store.audit import verify
 
 from .conftest import FAST, SMALL, MakeWorkspace

@@ -1,11 +1,11 @@
 import pytest
 
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, submit_mask
-from medloop.loop.drafts import save_patch
-from medloop.loop.progress import progress
-from medloop.loop.rounds import start_training
-from medloop.loop.work import drain
+from medloop.loop.annotating.annotations import next_assignment, submit_mask
+from medloop.loop.annotating.drafts import save_patch
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.overview.progress import progress
+from medloop.loop.worker import drain
 from medloop.store import audit
 
 from ..postgres import empty_database

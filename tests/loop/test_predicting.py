@@ -11,17 +11,17 @@ from medloop.core.records import Case, Evaluation, EvaluationTruth, Query, Round
 from medloop.core.states import JobState
 from medloop.datasets.export import ExportCase, export_msd
 from medloop.images.phantoms import phantom_3d
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import open_case, submit_mask
-from medloop.loop.cases import add_case
-from medloop.loop.deferral import triage_pool
-from medloop.loop.importing import import_dataset
-from medloop.loop.predicting import follow_up
-from medloop.loop.progress import progress
-from medloop.loop.rounds import start_training
-from medloop.loop.withdrawing import undo_submit
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import open_case, submit_mask
+from medloop.loop.annotating.withdrawing import undo_submit
+from medloop.loop.data.cases import add_case
+from medloop.loop.data.importing import import_dataset
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.follow_up import follow_up
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.triage import triage_pool
+from medloop.loop.overview.progress import progress
+from medloop.loop.worker import drain
 
 from .conftest import SMALL, MakeWorkspace
 from .made_up import add_answer, add_evaluation, add_model, add_prediction, case_named, every_case

@@ -1,24 +1,25 @@
 import pytest
 
 from medloop.core.records import LABEL_COLOURS
-from medloop.loop.progress import CurvePoint, pool_quality, progress
-from medloop.loop.reporting import curve_svg, report_html
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.progress import CurvePoint, progress
+from medloop.loop.overview.report import curve_svg, report_html
 
 from .conftest import MakeWorkspace
-from .made_up import add_evaluation, add_model
+from .made_up import add_evaluation, add_model, add_prediction, every_case
 
 
-def test_pool_quality_counts_low_cases_and_bins_of_a_tenth() -> None:
-    summary = pool_quality([0.05, 0.79, 0.8, 1.0])
+def test_the_quality_of_the_pool_counts_low_cases_and_bins_of_a_tenth(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 4)
+    assert progress(workspace).pool_quality is None
+    model = add_model(workspace, 1)
+    for case, quality in zip(every_case(workspace), [0.05, 0.79, 0.8, 1.0], strict=True):
+        add_prediction(workspace, model, case, quality=quality)
+    summary = progress(workspace).pool_quality
     assert summary is not None
     assert summary.mean == pytest.approx(0.66)
     assert summary.low_count == 2
     assert summary.histogram == (1, 0, 0, 0, 0, 0, 0, 1, 1, 1)
-
-
-def test_an_empty_pool_has_no_quality() -> None:
-    assert pool_quality([]) is None
 
 
 def test_a_new_project_reports_that_nothing_is_known_yet(pool: Workspace) -> None:

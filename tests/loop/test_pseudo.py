@@ -8,13 +8,13 @@ import pytest
 
 from medloop.core.image import Mask
 from medloop.core.records import Annotation, Case, Split
-from medloop.loop.annotators import annotator_named
-from medloop.loop.consensus import consensus_answers
-from medloop.loop.control import JobControl
-from medloop.loop.exporting import export_project
-from medloop.loop.pseudo import PseudoAnswer, load_pseudo, pseudo_answers
-from medloop.loop.teaching import teach
-from medloop.loop.workspace import Workspace
+from medloop.loop.data.exporting import export_project
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.consensus import consensus_answers
+from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.learning.pseudo_labels import PseudoAnswer, load_pseudo, pseudo_answers
+from medloop.loop.learning.training_set import teach
 from medloop.query.budget.pseudo import Threshold
 
 from .conftest import FAST, MakeWorkspace

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from medloop.core.records import Model, Split
-from medloop.loop.evaluated import evaluated_cases, evaluated_patients
-from medloop.loop.progress import progress
-from medloop.loop.proposals import make_prediction, quality_note, quality_rule
-from medloop.loop.requalifying import qualify_again
-from medloop.loop.signs import mask_agreement, signs_of, signs_of_prediction
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.evaluation_cases import evaluated_cases, evaluated_patients
+from medloop.loop.judging.predicted_quality import qualify_again
+from medloop.loop.judging.predictions import make_prediction, quality_note, quality_rule
+from medloop.loop.judging.quality_signs import mask_agreement, signs_of, signs_of_prediction
+from medloop.loop.overview.progress import progress
 
 from .conftest import MakeWorkspace
 from .made_up import add_evaluation, add_model, add_prediction, case_named, every_case

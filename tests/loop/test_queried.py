@@ -1,11 +1,11 @@
 """Per-label counts of what was answered and asked."""
 
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, submit_mask
-from medloop.loop.arrays import load_image
-from medloop.loop.memo import memo
-from medloop.loop.queried import ClassCount, queried_classes
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import next_assignment, submit_mask
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.arrays import load_image
+from medloop.loop.foundation.memo import memo
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.class_counts import ClassCount, queried_classes
 
 from .conftest import MakeWorkspace
 from .made_up import add_answer, case_named

@@ -10,10 +10,10 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.records import Annotation, Annotator, Case, Model, Prediction, ProjectSettings, Source, Split, new_id, now
 from medloop.images.encode import encode_mask
-from medloop.loop.annotators import annotator_named
-from medloop.loop.cases import add_case
-from medloop.loop.references import judge_by_references
-from medloop.loop.workspace import Workspace
+from medloop.loop.data.cases import add_case
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.reverse_accuracy import judge_by_references
 
 from .made_up import add_evaluation, add_model
 

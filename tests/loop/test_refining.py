@@ -19,15 +19,15 @@ from medloop.core.image import Image
 from medloop.core.records import Annotator, Case, PromptRecord
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted
 from medloop.interaction.prompts import Box, Lasso, Point, Prompt, Scribble, exact_voxels
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import Opened, next_assignment, open_case, submit_mask, submit_partial
-from medloop.loop.drafts import read_draft, save_patch
-from medloop.loop.gestures import gesture_of, in_force, prompt_log
-from medloop.loop.parts import SlicePart
-from medloop.loop.provenance import provenance
-from medloop.loop.refining import Refiner, add_prompt, change_prompt, withdraw_prompt
-from medloop.loop.runs import apply_runs, runs_between
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import Opened, next_assignment, open_case, submit_mask, submit_partial
+from medloop.loop.annotating.drafts import read_draft, save_patch
+from medloop.loop.annotating.mask_runs import apply_runs, runs_between
+from medloop.loop.annotating.prompt_log import gesture_of, in_force, prompt_log
+from medloop.loop.annotating.provenance import provenance
+from medloop.loop.annotating.refining import Refiner, add_prompt, change_prompt, withdraw_prompt
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.partial_annotations import SlicePart
+from medloop.loop.foundation.workspace import Workspace
 from medloop.store.audit import verify
 
 from .conftest import SMALL

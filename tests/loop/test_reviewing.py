@@ -7,10 +7,10 @@ from medloop.core.errors import NotFoundError, StateError
 from medloop.core.geometry import Grid
 from medloop.core.records import Annotator, Assignment, Prediction, new_id, now
 from medloop.images.encode import encode_mask
-from medloop.loop.answers import open_case, submit_mask
-from medloop.loop.drafts import save_patch
-from medloop.loop.reviewing import Visit, mark_visited, paging_axis, review_places
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import open_case, submit_mask
+from medloop.loop.annotating.drafts import save_patch
+from medloop.loop.annotating.reviewing import Visit, mark_visited, paging_axis, review_places
+from medloop.loop.foundation.workspace import Workspace
 from medloop.store.audit import verify
 
 from .made_up import add_model, every_case

@@ -5,12 +5,13 @@ import pytest
 from medloop.core.errors import StateError
 from medloop.core.records import Annotator, Assignment, Job, Query, Round
 from medloop.core.states import RoundState
-from medloop.loop import rounds
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, skip_case, submit_mask
-from medloop.loop.asking import AUDIT_REASON
-from medloop.loop.leases import release_stale
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import next_assignment, skip_case, submit_mask
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.leases import release_stale
+from medloop.loop.foundation.round_moves import mark_failed
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying import rounds
+from medloop.loop.querying.queries import AUDIT_REASON
 
 from .conftest import FAST, MakeWorkspace
 
@@ -110,7 +111,7 @@ def test_the_upcoming_case_is_the_one_that_is_asked(pool: Workspace, ann: Annota
 def test_a_failed_training_leaves_its_rounds_to_the_next_one(pool: Workspace, ann: Annotator) -> None:
     answer(pool, ann)
     answer(pool, ann)
-    rounds.mark_failed(pool, "out of memory")
+    mark_failed(pool, "out of memory")
     (failed,) = all_rounds(pool)
     assert failed.state == RoundState.FAILED
     assert failed.message == "out of memory"

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from medloop.core.records import Annotation, Case, ProjectSettings
-from medloop.loop.exporting import export_project
-from medloop.loop.importing import import_dataset
-from medloop.loop.workspace import Workspace
+from medloop.loop.data.exporting import export_project
+from medloop.loop.data.importing import import_dataset
+from medloop.loop.foundation.workspace import Workspace
 
 SHAPE = (6, 8, 5)
 

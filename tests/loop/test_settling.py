@@ -2,13 +2,13 @@
 
 from medloop.core.records import Annotator, Job, Model, Round, new_id, now
 from medloop.core.states import JobState, RoundState
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, submit_mask
-from medloop.loop.model_lines import list_models
-from medloop.loop.rounds import start_training
-from medloop.loop.settling import settle
-from medloop.loop.work import drain, run_job
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import next_assignment, submit_mask
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.learning.settling import settle
+from medloop.loop.overview.model_history import list_models
+from medloop.loop.worker import drain, run_job
 from medloop.store.jobs import JobQueue
 
 from .conftest import MakeWorkspace

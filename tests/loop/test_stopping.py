@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from medloop.core.records import Split
-from medloop.loop.annotators import annotator_named
-from medloop.loop.progress import progress
-from medloop.loop.reporting import report_html
-from medloop.loop.stopping import agreements, stopping_advice, stopping_evidence
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.progress import progress
+from medloop.loop.overview.report import report_html
+from medloop.loop.overview.stopping import agreements, stopping_advice, stopping_evidence
 
 from .conftest import FAST, MakeWorkspace
 from .made_up import add_answer, add_evaluation, add_model, add_prediction, case_named, every_case

@@ -6,11 +6,11 @@ import numpy as np
 
 from medloop.core.arrays import MaskArray
 from medloop.core.records import Model
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, submit_mask
-from medloop.loop.rounds import start_training
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import next_assignment, submit_mask
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.worker import drain
 
 from .conftest import FAST, MakeWorkspace
 

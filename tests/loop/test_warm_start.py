@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from medloop.core.errors import CancelledError, SettingError
 from medloop.core.records import Annotation, Case, Model, Project, ProjectSettings, WarmStart
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import open_case, submit_mask
-from medloop.loop.control import JobControl
-from medloop.loop.rounds import start_training
-from medloop.loop.training import run_training
-from medloop.loop.warm_start import choose_old
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace, check_project_settings
+from medloop.loop.annotating.annotations import open_case, submit_mask
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace, check_project_settings
+from medloop.loop.learning.training import run_training
+from medloop.loop.learning.warm_start import choose_old
+from medloop.loop.worker import drain
 from medloop.store.audit import verify
 from medloop.store.rows import from_row, kind_of, to_row
 

@@ -9,15 +9,16 @@ import pytest
 from medloop.core.errors import ConflictError, NotFoundError, StateError
 from medloop.core.records import Annotation, Annotator, Assignment, Round, Withdrawal
 from medloop.core.states import RoundState
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import Opened, flag_case, next_assignment, open_case, skip_case, submit_mask, submit_partial
-from medloop.loop.consensus import training_answers
-from medloop.loop.drafts import read_draft, save_patch
-from medloop.loop.exporting import export_project
-from medloop.loop.parts import SlicePart
-from medloop.loop.progress import progress
-from medloop.loop.withdrawing import refusals, undo_submit
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import Opened, flag_case, next_assignment, open_case, skip_case, submit_mask, submit_partial
+from medloop.loop.annotating.drafts import read_draft, save_patch
+from medloop.loop.annotating.withdrawing import undo_submit
+from medloop.loop.data.exporting import export_project
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.consensus import training_answers
+from medloop.loop.foundation.partial_annotations import SlicePart
+from medloop.loop.foundation.refusals import refusals
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.progress import progress
 from medloop.store.audit import verify
 
 from .conftest import SMALL, MakeWorkspace

@@ -11,14 +11,14 @@ import pytest
 from medloop.core.errors import MedloopError
 from medloop.core.records import Case, Evaluation, Job, Model, Prediction, Round, Snapshot
 from medloop.core.states import RoundState
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, submit_mask
-from medloop.loop.arrays import load_image, load_proposal
-from medloop.loop.progress import progress
-from medloop.loop.reporting import report_html
-from medloop.loop.rounds import start_training
-from medloop.loop.work import drain, run_job
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import next_assignment, submit_mask
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.arrays import load_image, load_proposal
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.progress import progress
+from medloop.loop.overview.report import report_html
+from medloop.loop.worker import drain, run_job
 from medloop.store.jobs import JobQueue
 
 from .conftest import FAST, MakeWorkspace
@@ -136,7 +136,7 @@ def test_a_worker_told_to_stop_gives_its_job_back(make_workspace: MakeWorkspace)
 WORKER = """
 import sys
 from pathlib import Path
-from medloop.loop.work import run_worker
+from medloop.loop.worker import run_worker
 run_worker(Path(sys.argv[1]), sys.argv[2], lambda: False)
 """
 

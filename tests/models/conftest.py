@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from medloop.images.phantoms import phantom_2d, phantom_3d, phantom_tags
-from medloop.models.batches import TrainingCase
-from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.models.training.batches import TrainingCase
 
 VOLUME, PICTURE = (24, 24, 16), (32, 32)
 

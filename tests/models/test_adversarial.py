@@ -7,10 +7,10 @@ from medloop.core.errors import ShapeError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.images.phantoms import phantom_2d, phantom_3d, phantom_tags
-from medloop.models.adversarial import adversarial_distance, smallest_change
-from medloop.models.networks import build_network
-from medloop.models.predict import Predictor
-from medloop.models.recipes import Recipe
+from medloop.models.foundation.networks import build_network
+from medloop.models.foundation.recipes import Recipe
+from medloop.models.inference.adversarial import adversarial_distance, smallest_change
+from medloop.models.inference.predict import Predictor
 
 
 def predictor(recipe: Recipe) -> Predictor:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from medloop.models.ahead import in_order
+from medloop.models.training.ahead import in_order
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 3, 50])

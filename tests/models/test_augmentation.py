@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from medloop.models.augmentation import Change, apply_change, sample_change, window_shape
+from medloop.models.training.augmentation import Change, apply_change, sample_change, window_shape
 
 SPACING = (1.0, 1.0, 1.0)
 

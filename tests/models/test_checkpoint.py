@@ -2,7 +2,14 @@ import pytest
 import torch
 
 from medloop.core.errors import FormatError, IntegrityError
-from medloop.models.checkpoint import Checkpoint, checkpoint_file, decode_weights, encode_weights, read_checkpoint, write_checkpoint
+from medloop.models.foundation.checkpoint import (
+    Checkpoint,
+    checkpoint_file,
+    decode_weights,
+    encode_weights,
+    read_checkpoint,
+    write_checkpoint,
+)
 
 
 @pytest.fixture

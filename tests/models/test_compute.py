@@ -1,6 +1,6 @@
 import torch
 
-from medloop.models.compute import choose_device, limited_threads, mixed_precision
+from medloop.models.foundation.compute import choose_device, limited_threads, mixed_precision
 
 
 def test_threads_are_limited_only_inside():

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.images.phantoms import phantom_2d, phantom_3d, phantom_tags
-from medloop.models.descriptors import CELLS, DIRECTIONS, LENGTH, describe_image, gradient_histogram
-from medloop.models.normalise import normalise
-from medloop.models.thumbnails import SIDE, shrink, thumbnail
+from medloop.models.foundation.normalise import normalise
+from medloop.models.pretext.descriptors import CELLS, DIRECTIONS, LENGTH, describe_image, gradient_histogram
+from medloop.models.pretext.thumbnails import SIDE, shrink, thumbnail
 
 
 def ramp(axis: int) -> np.ndarray:

@@ -6,9 +6,9 @@ import pytest
 from medloop.core.errors import ShapeError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
-from medloop.models.fitting import fit_image
-from medloop.models.plans import common_channels
-from medloop.models.recipes import CaseShape, choose_recipe, fingerprint
+from medloop.models.foundation.fitting import fit_image
+from medloop.models.foundation.plans import common_channels
+from medloop.models.foundation.recipes import CaseShape, choose_recipe, fingerprint
 
 GREY = Image(np.arange(24, dtype=np.uint8).reshape(1, 6, 4, 1), Grid.flat(6, 4))
 COLOURED = Image(np.stack([GREY.array[0], GREY.array[0] * 2, GREY.array[0] * 3]).astype(np.uint8), GREY.grid)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from medloop.models.checkpoint import encode_weights
-from medloop.models.heads import Heads, log_mean, split_heads
-from medloop.models.networks import build_network
-from medloop.models.predict import Predictor
-from medloop.models.train import train
-from medloop.models.uncertainty import OnePass
+from medloop.models.foundation.checkpoint import encode_weights
+from medloop.models.foundation.heads import Heads, log_mean, split_heads
+from medloop.models.foundation.networks import build_network
+from medloop.models.inference.predict import Predictor
+from medloop.models.inference.uncertainty import OnePass
+from medloop.models.training.train import train
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from medloop.models.inference import window_size
+from medloop.models.inference.inference import window_size
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from medloop.models.batches import draw_batch, prepare_cases
-from medloop.models.losses import (
+from medloop.models.foundation.losses import (
     IGNORE,
     classification_loss,
     fold_unknown,
@@ -17,6 +16,7 @@ from medloop.models.losses import (
     segmentation_dice,
     with_known_classes,
 )
+from medloop.models.training.batches import draw_batch, prepare_cases
 
 
 def test_marks_come_off_again():

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 import torch
 
-from medloop.models.losses import IGNORE, loss_of, plain_masks, segmentation_dice, segmentation_loss
+from medloop.models.foundation.losses import IGNORE, loss_of, plain_masks, segmentation_dice, segmentation_loss
 
 
 def confident(masks, classes=3):

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 import torch
 
-from medloop.models.networks import build_network, fold_voxels, pool
+from medloop.models.foundation.networks import build_network, fold_voxels, pool
 
 
 def images(recipe, batch=2):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medloop.models.normalise import normalise
+from medloop.models.foundation.normalise import normalise
 
 
 def noise(seed=0, shape=(2, 8, 9, 10)):

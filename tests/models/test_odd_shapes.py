@@ -7,12 +7,12 @@ import pytest
 
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
-from medloop.interaction.guided.network import NetworkEngine
+from medloop.interaction.interactive_network.network import NetworkEngine
 from medloop.interaction.prompts import Point, Scribble
-from medloop.models.compute import choose_device
-from medloop.models.networks import build_network
-from medloop.models.predict import Predictor
-from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.models.foundation.compute import choose_device
+from medloop.models.foundation.networks import build_network
+from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.models.inference.predict import Predictor
 
 
 def recipe(shape: tuple[int, int, int]) -> Recipe:

@@ -1,6 +1,6 @@
 import pytest
 
-from medloop.models.plans import plan_levels, plan_patch, plan_spacing, round_to
+from medloop.models.foundation.plans import plan_levels, plan_patch, plan_spacing, round_to
 
 
 def test_levels_of_an_even_volume_halve_every_axis():

@@ -7,11 +7,11 @@ import torch
 from medloop.core.errors import FormatError, InputError, ShapeError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
-from medloop.models.checkpoint import encode_weights
-from medloop.models.networks import build_network
-from medloop.models.normalise import normalise
-from medloop.models.predict import Predictor
-from medloop.models.uncertainty import McDropout, Pass
+from medloop.models.foundation.checkpoint import encode_weights
+from medloop.models.foundation.networks import build_network
+from medloop.models.foundation.normalise import normalise
+from medloop.models.inference.predict import Predictor
+from medloop.models.inference.uncertainty import McDropout, Pass
 
 
 def rng():

@@ -6,9 +6,9 @@ import torch
 
 from medloop.core.errors import FormatError, InputError, SettingError, ShapeError
 from medloop.images.phantoms import phantom_3d
-from medloop.models.checkpoint import decode_weights
-from medloop.models.discriminator import unlabelled_probability
-from medloop.models.latent import (
+from medloop.models.foundation.checkpoint import decode_weights
+from medloop.models.pretext.discriminator import unlabelled_probability
+from medloop.models.pretext.latent import (
     DIMENSIONS,
     LatentRecipe,
     decode_latent,
@@ -17,11 +17,11 @@ from medloop.models.latent import (
     mean_discrepancy,
     train_latent,
 )
-from medloop.models.learning_loss import predicted_losses, ranking_loss
-from medloop.models.pretext import draw_cases
-from medloop.models.selfsup import ContrastRecipe, contrast_loss, embed, train_selfsup
-from medloop.models.synthesis import UNREADABLE, OracleReply, Reading, SyntheticSample, ask_synthetic, synthesise
-from medloop.models.thumbnails import SIDE, thumbnail
+from medloop.models.pretext.learning_loss import predicted_losses, ranking_loss
+from medloop.models.pretext.networks import draw_cases
+from medloop.models.pretext.selfsup import ContrastRecipe, contrast_loss, embed, train_selfsup
+from medloop.models.pretext.synthesis import UNREADABLE, OracleReply, Reading, SyntheticSample, ask_synthetic, synthesise
+from medloop.models.pretext.thumbnails import SIDE, thumbnail
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from medloop.core.errors import InputError, SettingError
 from medloop.core.geometry import Grid
-from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
-from medloop.models.resample import working_shape
+from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.models.foundation.resample import working_shape
 
 
 def choose(shape, spacing=(1.0, 1.0, 1.0), *, minutes=10.0, kind="segmentation", channels=1, members=1):
@@ -142,7 +142,7 @@ def test_more_time_buys_more_voxels_per_step():
 
 
 def test_recipes_load_without_torch():
-    code = "import sys, medloop.models.recipes, medloop.models.normalise; sys.exit('torch' in sys.modules)"
+    code = "import sys, medloop.models.foundation.recipes, medloop.models.foundation.normalise; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from medloop.core.geometry import Grid
-from medloop.models.resample import resample, resample_mask, working_shape, working_spacing
+from medloop.models.foundation.resample import resample, resample_mask, working_shape, working_spacing
 
 
 def test_the_same_shape_is_left_alone():

@@ -11,11 +11,11 @@ from medloop.core.errors import SettingError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.seeds import generator
-from medloop.models.batches import TrainingCase, draw_batch, draw_irrelevant, prepare_cases
-from medloop.models.losses import fade, irrelevance_penalty
-from medloop.models.predict import Predictor
-from medloop.models.recipes import CaseShape, Recipe, choose_recipe, fingerprint
-from medloop.models.train import train
+from medloop.models.foundation.losses import fade, irrelevance_penalty
+from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.models.inference.predict import Predictor
+from medloop.models.training.batches import TrainingCase, draw_batch, draw_irrelevant, prepare_cases
+from medloop.models.training.train import train
 
 SIDE = 16
 DECOY = np.zeros((SIDE, SIDE, 1), dtype=bool)

@@ -11,11 +11,11 @@ import torch
 
 from medloop.core.errors import CancelledError, ConflictError, FormatError, InputError, IntegrityError, MedloopError
 from medloop.core.image import Image
-from medloop.models.batches import TrainingCase, prepare_cases
-from medloop.models.checkpoint import checkpoint_file, decode_weights, encode_weights
-from medloop.models.predict import Predictor
-from medloop.models.state import start
-from medloop.models.train import plan_steps, rate_at, seconds_per_step, take_step, train
+from medloop.models.foundation.checkpoint import checkpoint_file, decode_weights, encode_weights
+from medloop.models.inference.predict import Predictor
+from medloop.models.training.batches import TrainingCase, prepare_cases
+from medloop.models.training.state import start
+from medloop.models.training.train import plan_steps, rate_at, seconds_per_step, take_step, train
 
 
 def go_on(_):
@@ -63,9 +63,9 @@ KILLED = """
 import dataclasses, sys, time
 from pathlib import Path
 from medloop.images.phantoms import phantom_2d
-from medloop.models.batches import TrainingCase
-from medloop.models.recipes import Recipe
-from medloop.models.train import train
+from medloop.models.training.batches import TrainingCase
+from medloop.models.foundation.recipes import Recipe
+from medloop.models.training.train import train
 import json
 
 def load(index):

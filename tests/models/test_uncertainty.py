@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from medloop.models.uncertainty import Ensemble, EverySource, FlipAugmentation, McDropout, Pass, mirror_images
+from medloop.models.inference.uncertainty import Ensemble, EverySource, FlipAugmentation, McDropout, Pass, mirror_images
 
 
 def rng():

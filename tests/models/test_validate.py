@@ -2,9 +2,9 @@ import dataclasses
 
 import pytest
 
-from medloop.models.batches import prepare_cases
-from medloop.models.networks import build_network
-from medloop.models.validate import affordable_cases, validate
+from medloop.models.foundation.networks import build_network
+from medloop.models.training.batches import prepare_cases
+from medloop.models.training.validate import affordable_cases, validate
 
 
 def test_validation_stays_a_small_part_of_the_work(recipe_3d, volumes, tmp_path):

@@ -22,7 +22,7 @@ def test_without_losses_everything_is_accepted():
     assert control_risk([0.5] * 9, [0] * 9, risk=0.1).above == -math.inf
 
 
-@pytest.mark.parametrize(("risk", "patients"), [(0.5, 1), (0.1, 9), (0.05, 19), (0.3, 3)])
+@pytest.mark.parametrize(("risk", "patients"), [(0.5, 5), (0.1, 9), (0.05, 19), (0.3, 5)])
 def test_too_few_patients_are_refused_in_one_line(risk, patients):
     assert fewest_patients(risk) == patients
     control_risk(np.arange(patients), np.ones(patients), risk=risk)

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import skactiveml.pool as pool
 
-from medloop.query.doubt.batchbald import batchbald
-from medloop.query.doubt.ranking import top_entropy, top_margin, top_mutual_information
-from medloop.query.scores import least_confidence, variation_ratio, vote_entropy
-from medloop.query.spread.covering import cover
-from medloop.query.spread.kcentre import k_centre
-from medloop.query.spread.similarities import Ball, Gaussian
+from medloop.query.diversity.covering import cover
+from medloop.query.diversity.kcentre import k_centre
+from medloop.query.diversity.similarities import Ball, Gaussian
+from medloop.query.scores import entropy, least_confidence, margin, mutual_information, variation_ratio, vote_entropy
+from medloop.query.strategies import Pool, strategy
+from medloop.query.uncertainty.batchbald import batchbald
 
 CASES, CLASSES, SAMPLES, COUNT = 400, 4, 5, 25
 SEEDS = range(3)
@@ -31,6 +31,12 @@ def _features(seed: int) -> np.ndarray:
     return rng.normal(size=(8, 6))[rng.integers(8, size=CASES)] * 3 + rng.normal(size=(CASES, 6))
 
 
+def _picked(name: str, values: np.ndarray) -> list[int]:
+    case_ids = tuple(f"{n:06d}" for n in range(len(values)))
+    picks = strategy(name).select(Pool(case_ids, {name: values}, None, None), COUNT, np.random.default_rng(0))
+    return [pick.index for pick in picks]
+
+
 def _highest(values: np.ndarray, count: int = COUNT) -> list[int]:
     return np.argsort(-values, kind="stable")[:count].tolist()
 
@@ -38,15 +44,15 @@ def _highest(values: np.ndarray, count: int = COUNT) -> list[int]:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_entropy_margin_and_least_confidence(seed):
     p = _probabilities(seed)
-    assert list(top_entropy(p, COUNT)) == _highest(pool.uncertainty_scores(p, method="entropy"))
-    assert list(top_margin(p, COUNT)) == _highest(pool.uncertainty_scores(p, method="margin_sampling"))
+    assert _picked("entropy", entropy(p)) == _highest(pool.uncertainty_scores(p, method="entropy"))
+    assert _picked("margin", margin(p)) == _highest(pool.uncertainty_scores(p, method="margin_sampling"))
     assert _highest(least_confidence(p)) == _highest(pool.uncertainty_scores(p, method="least_confident"))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_bald_is_the_mean_divergence_from_the_committee(seed):
     samples = _samples(seed)
-    assert list(top_mutual_information(samples, COUNT)) == _highest(pool.average_kl_divergence(samples))
+    assert _picked("bald", mutual_information(samples)) == _highest(pool.average_kl_divergence(samples))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -11,7 +11,7 @@ from scipy import stats
 
 from medloop.core.errors import InputError, SettingError, ShapeError
 from medloop.query import scores
-from medloop.query.doubt import aggregation, voxels
+from medloop.query.uncertainty import aggregation, voxels
 
 SURE, EVEN = [1.0, 0.0], [0.5, 0.5]
 

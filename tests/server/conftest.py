@@ -23,16 +23,16 @@ from starlette.types import ASGIApp
 from medloop.core.records import Case, Model, Prediction, ProjectSettings, Snapshot, Source, TaskKind, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.images.phantoms import phantom_3d
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, submit_mask
-from medloop.loop.cases import add_case
-from medloop.loop.engines import EngineChoice
-from medloop.loop.rounds import start_training
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import next_assignment, submit_mask
+from medloop.loop.annotating.engines import EngineChoice
+from medloop.loop.data.cases import add_case
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.worker import drain
 from medloop.server.app import create_app
-from medloop.server.assistant import Assistant, create_assistant, private_socket
-from medloop.server.settings import ServerSettings
+from medloop.server.processes.assistant import Assistant, create_assistant, private_socket
+from medloop.server.web.settings import ServerSettings
 from tests.loop.tiny_engine import BallEngine
 
 with warnings.catch_warnings():
@@ -234,8 +234,8 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from medloop.core.errors import MedloopError
-from medloop.server.settings import read_settings
-from medloop.server.supervise import serve
+from medloop.server.web.settings import read_settings
+from medloop.server.processes.supervise import serve
 import os
 try:
     serve(Path(sys.argv[1]), read_settings(os.environ), ready=lambda url: print(url, flush=True))

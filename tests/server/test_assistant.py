@@ -10,9 +10,9 @@ import uvicorn
 
 from medloop.core.errors import UnavailableError
 from medloop.core.records import Case, Model, Prediction
-from medloop.loop.workspace import Workspace
-from medloop.server.assistant import Assistant, create_assistant, private_socket
-from medloop.server.proposals import Proposer, ask_assistant
+from medloop.loop.foundation.workspace import Workspace
+from medloop.server.processes.assistant import Assistant, create_assistant, private_socket
+from medloop.server.web.proposals import Proposer, ask_assistant
 
 
 @pytest.fixture

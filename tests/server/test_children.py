@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medloop.server.children import Child
+from medloop.server.processes.children import Child
 
 STUBBORN = """
 import signal, subprocess, sys, time
@@ -18,7 +18,7 @@ time.sleep(60)
 DYING = "import sys; open(sys.argv[1], 'a').write('x')"
 TIED = """
 import sys
-from medloop.server.lifeline import Lifeline
+from medloop.server.processes.lifeline import Lifeline
 line = Lifeline(grace_seconds=60)
 open(sys.argv[1], "w").write("up")
 line.stopping.wait(60)

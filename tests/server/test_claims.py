@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import text
 
 from medloop.core.errors import ConflictError
-from medloop.loop.workspace import Workspace
-from medloop.server.folders import Projects
-from medloop.server.worker import work
+from medloop.loop.foundation.workspace import Workspace
+from medloop.server.processes.worker import work
+from medloop.server.web.folders import Projects
 from medloop.store import claims
 from medloop.store.store import Store, write_settings
 from tests.postgres import empty_database
@@ -47,7 +47,7 @@ def test_a_second_server_on_one_database_is_refused_and_told_who_serves(copied: 
 def test_a_killed_server_holds_nothing(copied: tuple[Path, Path]) -> None:
     first, copy = copied
     program = (
-        "import sys, time; from pathlib import Path; from medloop.server.folders import Projects\n"
+        "import sys, time; from pathlib import Path; from medloop.server.web.folders import Projects\n"
         "held = Projects(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program, str(first)], stdout=subprocess.PIPE) as holder:

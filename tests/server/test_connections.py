@@ -12,8 +12,8 @@ import pytest
 import uvicorn
 
 from medloop.server.app import create_app
-from medloop.server.connections import GuardedProtocol
-from medloop.server.settings import ServerSettings
+from medloop.server.web.connections import GuardedProtocol
+from medloop.server.web.settings import ServerSettings
 
 SETTINGS = ServerSettings(worker=False, assistant=False, body_seconds=0.6)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from medloop.core.records import Annotation
 from medloop.images.encode import decode_mask
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace
 from medloop.store.audit import verify
 
 SHAPE = (12, 10, 8)

@@ -6,9 +6,9 @@ import pytest
 from fastapi import FastAPI
 
 from medloop.core import errors
-from medloop.server.failures import StaleRevisionError, install_failures, status_of
-from medloop.server.security import Gate
-from medloop.server.settings import ServerSettings
+from medloop.server.web.failures import StaleRevisionError, install_failures, status_of
+from medloop.server.web.security import Gate
+from medloop.server.web.settings import ServerSettings
 
 
 def _full_disk() -> errors.StorageError:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from medloop.core.errors import NotFoundError, UnavailableError
-from medloop.loop.workspace import Workspace
-from medloop.server.feed import MAX_LISTENERS, WAITING_MESSAGES, Feed
+from medloop.loop.foundation.workspace import Workspace
+from medloop.server.web.feed import MAX_LISTENERS, WAITING_MESSAGES, Feed
 
 Scene = Callable[[Feed, Workspace], Awaitable[None]]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from medloop.core.errors import ConflictError, MedloopError, NotFoundError, StorageError
-from medloop.server.folders import Projects, project_folders
-from medloop.server.locks import SERVER_LOCK, WORKER_LOCK, FolderLock, is_held
+from medloop.server.web.folders import Projects, project_folders
+from medloop.server.web.locks import SERVER_LOCK, WORKER_LOCK, FolderLock, is_held
 
 
 def test_a_second_lock_is_refused_with_the_holders_number(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_a_shared_lock_has_many_holders_and_is_seen(tmp_path: Path) -> None:
 
 def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
     program = (
-        "from pathlib import Path; from medloop.server.locks import *; import sys, time\n"
+        "from pathlib import Path; from medloop.server.web.locks import *; import sys, time\n"
         f"lock = FolderLock(Path({str(tmp_path)!r}), SERVER_LOCK); print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as holder:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from medloop.server.failures import install_failures
-from medloop.server.pages import install_pages
+from medloop.server.web.failures import install_failures
+from medloop.server.web.pages import install_pages
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment
-from medloop.loop.workspace import Workspace
-from medloop.server.locks import SERVER_LOCK, is_held
+from medloop.loop.annotating.annotations import next_assignment
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.workspace import Workspace
+from medloop.server.web.locks import SERVER_LOCK, is_held
 
 from .conftest import API, Served, serve_in_process
 

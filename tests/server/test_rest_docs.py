@@ -8,8 +8,8 @@ import pytest
 
 from medloop.core import errors
 from medloop.core.records import Annotation
-from medloop.loop.workspace import Workspace
-from medloop.server.settings import SETTINGS
+from medloop.loop.foundation.workspace import Workspace
+from medloop.server.web.settings import SETTINGS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "rest.md").read_text(encoding="utf-8")
 

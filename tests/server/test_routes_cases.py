@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from medloop.images.encode import decode_voxels
-from medloop.server.windows import presets
+from medloop.server.wire.windows import presets
 
 
 def test_health_names_the_version(site) -> None:

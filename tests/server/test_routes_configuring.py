@@ -3,8 +3,8 @@
 import pytest
 
 from medloop.core.errors import ConflictError
-from medloop.loop.configuring import configure
-from medloop.server.setting_views import LabelBody, TaskBody
+from medloop.loop.foundation.configuring import configure
+from medloop.server.wire.setting_views import LabelBody, TaskBody
 
 
 def test_settings_come_with_meaning_and_range(site) -> None:

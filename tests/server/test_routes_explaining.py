@@ -18,13 +18,13 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.records import Case, ProjectSettings, Source
 from medloop.images.phantoms import phantom_3d
-from medloop.loop.annotators import annotator_named
-from medloop.loop.cases import add_case
-from medloop.loop.rounds import start_training
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
+from medloop.loop.data.cases import add_case
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.worker import drain
 from medloop.server.app import create_app
-from medloop.server.assistant import Assistant, create_assistant, private_socket
+from medloop.server.processes.assistant import Assistant, create_assistant, private_socket
 
 from .conftest import ADDRESS, API, QUICK, SHAPE, Site, TestClient, add_model
 

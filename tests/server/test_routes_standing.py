@@ -5,8 +5,8 @@ import pytest
 
 from medloop.core.records import Annotation
 from medloop.images.encode import encode_mask
-from medloop.loop.annotators import annotator_named
-from medloop.loop.leases import release_stale
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.leases import release_stale
 
 from .conftest import SHAPE, add_model
 

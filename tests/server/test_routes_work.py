@@ -3,7 +3,7 @@
 import pytest
 
 from medloop.core.records import Annotator
-from medloop.server.progress_views import PoolQualityView
+from medloop.server.wire.progress_views import PoolQualityView
 
 from .conftest import Site
 

@@ -7,9 +7,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.requests import Request
 
-from medloop.server.failures import install_failures
-from medloop.server.security import HEADERS, Gate, host_name
-from medloop.server.settings import ServerSettings
+from medloop.server.web.failures import install_failures
+from medloop.server.web.security import HEADERS, Gate, host_name
+from medloop.server.web.settings import ServerSettings
 
 SMALL = ServerSettings(max_json_mb=0.001, max_mask_mb=0.002, body_seconds=0.1, origins="http://localhost:5173, ")
 

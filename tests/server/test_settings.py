@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medloop.core.errors import SettingError
-from medloop.server.settings import SETTINGS, ServerSettings, read_settings
+from medloop.server.web.settings import SETTINGS, ServerSettings, read_settings
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost"])

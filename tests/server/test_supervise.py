@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from medloop.server.feed import MAX_LISTENERS
+from medloop.server.web.feed import MAX_LISTENERS
 
 ALONE = {"MEDLOOP_WORKER": "0", "MEDLOOP_ASSISTANT": "0"}
 

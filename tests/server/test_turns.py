@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from medloop.core.errors import CancelledError
-from medloop.server.turns import Turns
+from medloop.server.processes.turns import Turns
 
 
 def test_a_newer_request_of_the_same_assignment_ends_the_older_one() -> None:

@@ -12,9 +12,9 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.records import Case, Display, ProjectSettings, Source, Window
 from medloop.images.read import read_image
-from medloop.loop.cases import add_case
-from medloop.loop.workspace import Workspace
-from medloop.server.views import case_view
+from medloop.loop.data.cases import add_case
+from medloop.loop.foundation.workspace import Workspace
+from medloop.server.wire.views import case_view
 from medloop.store.rows import kind_of, to_row
 from tests.images.test_dicom import series, slice_of
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from medloop.core.records import Assignment
-from medloop.loop import workspace as limits
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, skip_case
-from medloop.loop.drafts import save_patch
-from medloop.loop.workspace import Workspace
-from medloop.server.locks import WORKER_LOCK, is_held
-from medloop.server.worker import work
+from medloop.loop.annotating.annotations import next_assignment, skip_case
+from medloop.loop.annotating.drafts import save_patch
+from medloop.loop.foundation import workspace as limits
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.workspace import Workspace
+from medloop.server.processes.worker import work
+from medloop.server.web.locks import WORKER_LOCK, is_held
 
 
 def test_every_project_of_a_folder_gets_its_jobs_done(templates: Path, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ from pathlib import Path
 import warnings; warnings.simplefilter("ignore")
 from starlette.testclient import TestClient
 from medloop.server.app import create_app
-import medloop.server.supervise
+import medloop.server.processes.supervise
 with TestClient(create_app(Path(sys.argv[1])), base_url="http://127.0.0.1") as client:
     url = "/api/v1/projects/" + client.get("/api/v1/projects").json()[0]["id"]
     opened = client.post(url + "/next", json={}).json()

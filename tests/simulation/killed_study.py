@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from medloop.loop.control import JobControl
+from medloop.loop.foundation.job_control import JobControl
 from medloop.simulation import oracle, suite_runs
 from medloop.simulation.design import StudyDesign
 from medloop.simulation.files import read_json

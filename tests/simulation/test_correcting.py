@@ -11,8 +11,8 @@ from medloop.core.errors import InputError, ShapeError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, changed_box
-from medloop.interaction.users.effort import EffortModel
-from medloop.interaction.users.robots import CentreClicker
+from medloop.interaction.simulated_users.effort import EffortModel
+from medloop.interaction.simulated_users.robots import CentreClicker
 from medloop.simulation.correcting import UNKNOWN, Answered, click_and_mend, draw_slices, mend_slices, noticeable_errors
 
 EFFORT = EffortModel(click=100, slice_viewed=10, outline=1)

@@ -11,7 +11,7 @@ import pytest
 
 from medloop.core.errors import ConflictError, InputError, MedloopError, SettingError
 from medloop.core.records import Annotation, Query, Round
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace
 from medloop.query import strategies as registry
 from medloop.simulation.design import StudyDesign, Unit
 from medloop.simulation.files import read_json, write_json

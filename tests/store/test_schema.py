@@ -98,9 +98,11 @@ def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path
         ):
             tx.add(record)
     with store.database.writing() as connection:
-        for table in ("evaluation_truths", "live_choices", "descriptors", "provenances", "prompts", "withdrawals"):
+        for trigger in ("case_states_tally_insert", "case_states_tally_update", "case_states_tally_delete", "predictions_tally"):
+            connection.execute(text(f"DROP TRIGGER {trigger}"))
+        for table in ("case_tallies", "evaluation_truths", "live_choices", "descriptors", "provenances", "prompts", "withdrawals"):
             connection.execute(text(f"DROP TABLE {table}"))
-        for index in ("sort_key_name", "state_sort_key_name", "split_state_quality"):
+        for index in ("sort_key_name", "state_sort_key_name", "split_state_annotations"):
             connection.execute(text(f"DROP INDEX ix_case_states_{index}"))
         for column in ("sort_key", "search_key"):
             connection.execute(text(f"ALTER TABLE case_states DROP COLUMN {column}"))
@@ -120,6 +122,7 @@ def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path
         assert [row.name for row in tx.worklist(search="A")] == ["a"], "names of old cases are found"
         assert tx.find(Annotation)[0].began_with is None
         assert tx.find(Evaluation)[0].leaning == ()
+        assert (tx.case_counts().total, tx.case_counts().answered) == (1, 1), "old cases are counted"
     assert verify(again, blobs=False).reason == ""
     again.close()
 

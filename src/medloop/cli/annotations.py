@@ -10,7 +10,7 @@ from medloop.core.errors import NotFoundError
 
 if TYPE_CHECKING:
     from medloop.core.records import Case
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.foundation.workspace import Workspace
 
 CaseName = Annotated[str, typer.Argument(metavar="CASE", help="The case's name.", show_default=False)]
 
@@ -29,9 +29,9 @@ def flag(
     brings the case back.
     """
     from medloop.core.records import Annotation
-    from medloop.loop.annotators import annotator_named
-    from medloop.loop.answers import checked_reason, flag_case, open_case, skip_case
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.annotating.annotations import checked_reason, flag_case, open_case, skip_case
+    from medloop.loop.foundation.annotators import annotator_named
+    from medloop.loop.foundation.workspace import Workspace
 
     checked_reason(reason)
     with Workspace.open(folder) as workspace:

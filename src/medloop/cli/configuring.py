@@ -9,11 +9,12 @@ from medloop.cli.options import AsJson, ProjectFolder
 from medloop.cli.printing import print_json, print_table, say
 from medloop.cli.setting_options import with_setting_options
 from medloop.core.errors import SettingError
+from medloop.core.names import composed
 from medloop.core.settings import SETTINGS, SettingValue, changed_settings, setting_named
 
 if TYPE_CHECKING:
-    from medloop.loop.configuring import Changed
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.foundation.configuring import Changed
+    from medloop.loop.foundation.workspace import Workspace
 
 
 @with_setting_options
@@ -30,7 +31,7 @@ def init(
 ) -> None:
     """Make a project."""
     from medloop.core.records import ProjectSettings
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.foundation.workspace import Workspace
 
     if kind not in ("segmentation", "classification"):
         raise SettingError(f"--kind must be segmentation or classification, got {kind!r}")
@@ -70,29 +71,36 @@ def configure(
 
     Every change is kept in the audit. Labels are added or renamed, never removed.
     """
-    from medloop.loop.configuring import TaskChange
-    from medloop.loop.configuring import configure as change
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.foundation.configuring import TaskChange
+    from medloop.loop.foundation.configuring import configure as change
+    from medloop.loop.foundation.workspace import Workspace
 
     settings = {name: setting_named(name).parse(value) for name, value in _pairs("A setting", changes or []).items()}
-    task = TaskChange(
-        instructions=instructions,
-        added=tuple(add_label or ()),
-        renamed=_pairs("--rename-label", rename_label or []),
-        colours=_pairs("--colour", colour or []),
-    )
     with Workspace.open(folder) as workspace:
+        names = [label.name for label in workspace.task.labels]
+        task = TaskChange(
+            instructions=instructions,
+            added=tuple(add_label or ()),
+            renamed=_pairs("--rename-label", rename_label or [], known=names),
+            colours=_pairs("--colour", colour or [], last=True),
+        )
         if not settings and task == TaskChange(renamed={}, colours={}) and name is None:
             _print_settings(workspace, as_json=as_json)
         else:
             _print_changes(change(workspace, settings=settings, name=name, task=task, actor="cli"), as_json=as_json)
 
 
-def _pairs(what: str, given: Sequence[str]) -> dict[str, str]:
-    """KEY=VALUE texts as a mapping."""
+def _pairs(what: str, given: Sequence[str], *, known: Sequence[str] = (), last: bool = False) -> dict[str, str]:
+    """KEY=VALUE texts as a mapping; `last` divides at the last sign, a key that is known wherever the known one ends."""
     found: dict[str, str] = {}
     for text in given:
-        key, sign, value = text.partition("=")
+        keys = [key for key in known if composed(text).startswith(f"{key}=")]
+        if len(keys) > 1:
+            named = " and ".join(repr(key) for key in keys)
+            raise SettingError(f"{what} {text!r} begins with {named}", remedy="rename that label on the settings page")
+        key, sign, value = text.rpartition("=") if last else text.partition("=")
+        if keys:
+            key, value = keys[0], composed(text).removeprefix(f"{keys[0]}=")
         if not sign or not key.strip():
             raise SettingError(f"{what} is written KEY=VALUE, got {text!r}")
         if key.strip() in found:

@@ -16,11 +16,11 @@ from medloop.cli.progress import Bar
 from medloop.core.errors import MedloopError
 from medloop.core.records import Job
 from medloop.core.states import JobState
-from medloop.loop.control import LEASE_SECONDS
-from medloop.loop.damage import damaged_cases
-from medloop.loop.work import run_job
-from medloop.loop.workspace import Workspace
-from medloop.server.locks import WORKER_LOCK, FolderLock, is_held
+from medloop.loop.foundation.damage import damaged_cases
+from medloop.loop.foundation.job_control import LEASE_SECONDS
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.worker import run_job
+from medloop.server.web.locks import WORKER_LOCK, FolderLock, is_held
 
 LOOK_SECONDS = 0.3
 """Pause between two looks at the jobs."""

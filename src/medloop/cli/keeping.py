@@ -27,7 +27,7 @@ def audit(
 
     Follows the chain of events from the first to the last, holds every row against it, and compares every blob.
     """
-    from medloop.loop.workspace import open_store
+    from medloop.loop.foundation.workspace import open_store
     from medloop.store.audit import verify
 
     if action != "verify":
@@ -61,7 +61,7 @@ def doctor(
     Reads every image, mask and weight; the status is 1 when one is damaged or missing.
     """
     from medloop.cli.progress import Bar
-    from medloop.loop.workspace import open_store
+    from medloop.loop.foundation.workspace import open_store
     from medloop.store.doctor import examine
 
     with closing(open_store(folder)) as store, Bar("Reading") as bar:
@@ -107,7 +107,7 @@ def backup(
     The copy is complete or absent, and holds one moment of the project.
     """
     from medloop.cli.progress import Bar
-    from medloop.loop.workspace import open_store
+    from medloop.loop.foundation.workspace import open_store
     from medloop.store.backup import back_up_project
 
     with closing(open_store(folder)) as store, Bar("Copying") as bar:

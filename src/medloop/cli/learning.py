@@ -11,7 +11,7 @@ from medloop.core.errors import NotFoundError, SettingError
 
 if TYPE_CHECKING:
     from medloop.core.records import Job, Json
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.foundation.workspace import Workspace
     from medloop.store.reader import Reader
 
 
@@ -28,8 +28,8 @@ def train(
     Without a living worker the work is done here; Ctrl-C keeps the checkpoint, and the same command goes on from there.
     """
     from medloop.cli.jobs import have_done
-    from medloop.loop.rounds import start_training
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.foundation.round_moves import start_training
+    from medloop.loop.foundation.workspace import Workspace
 
     with Workspace.open(folder) as workspace:
         job = start_training(workspace, again=again, actor="cli")
@@ -46,7 +46,7 @@ def predict(folder: ProjectFolder, background: Background = False, threads: Thre
     Every unanswered case that it has not seen yet is predicted; those it has seen are left alone.
     """
     from medloop.cli.jobs import have_done
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.foundation.workspace import Workspace
 
     with Workspace.open(folder) as workspace:
         with workspace.store.read() as tx:
@@ -78,9 +78,9 @@ def query(
     The choice becomes the next round: people are asked these cases when the open ones are answered.
     """
     from medloop.core.records import Query
-    from medloop.loop.describing import ON_DEMAND
-    from medloop.loop.rounds import prepare_round
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.foundation.workspace import Workspace
+    from medloop.loop.querying.rounds import prepare_round
+    from medloop.query.pool import ON_DEMAND
     from medloop.query.strategies import strategy as named
 
     with Workspace.open(folder) as workspace:
@@ -167,8 +167,8 @@ def _print_asked(job: "Job", *, as_json: bool) -> None:
 def _print_model(workspace: "Workspace", result: "Json", *, as_json: bool) -> None:
     """The model that was made, or the one that knows everything already; its scores, and whether it is in use."""
     from medloop.core.records import Model
-    from medloop.loop.evaluated import shown_interval
-    from medloop.loop.model_lines import list_models
+    from medloop.loop.judging.evaluation_cases import shown_interval
+    from medloop.loop.overview.model_history import list_models
     from medloop.metrics.intervals import interval_words
 
     index = int(result.get("model_index") or result.get("nothing_new") or 0)

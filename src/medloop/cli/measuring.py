@@ -10,7 +10,7 @@ from medloop.cli.printing import print_json, print_table, say
 from medloop.core.errors import SettingError
 
 if TYPE_CHECKING:
-    from medloop.loop.measuring import CaseMeasures
+    from medloop.loop.overview.measurements import CaseMeasures
 
 HEAD = ("case", "measured", "label", "measure", "value", "unit", "low", "high", "accepted", "reason")
 
@@ -27,8 +27,8 @@ def measure(
     Volume, area, largest diameters and circumference, in millimetres where the size of a voxel is known. Figures of
     predictions have bounds, and say whether they can be accepted.
     """
-    from medloop.loop.measuring import Wanted, measure_project
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.foundation.workspace import Workspace
+    from medloop.loop.overview.measurements import Wanted, measure_project
 
     wanted = one_of("--of", of, get_args(Wanted))
     if out is not None and (out.is_dir() or not out.resolve().parent.is_dir()):

@@ -9,8 +9,8 @@ from medloop.cli.printing import print_json, print_table, say
 from medloop.core.errors import SettingError
 
 if TYPE_CHECKING:
-    from medloop.loop.model_lines import ModelLine
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.foundation.workspace import Workspace
+    from medloop.loop.overview.model_history import ModelLine
 
 
 def models(
@@ -24,8 +24,8 @@ def models(
 
     For each: annotations learned, score with interval, comparison with the model in use before, and why it is in use or not.
     """
-    from medloop.loop.model_lines import list_models
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.foundation.workspace import Workspace
+    from medloop.loop.overview.model_history import list_models
 
     _require_sense(action, number, auto=auto)
     with Workspace.open(folder) as workspace:
@@ -51,7 +51,7 @@ def _require_sense(action: str, number: int, *, auto: bool) -> None:
 
 
 def _choose(workspace: "Workspace", number: int | None) -> None:
-    from medloop.loop.standing_models import use_automatic, use_model
+    from medloop.loop.judging.live_models import use_automatic, use_model
 
     if number is None:
         say(f"Model {use_automatic(workspace, actor='cli').index} is in use; the evaluations choose again")

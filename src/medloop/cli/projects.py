@@ -10,7 +10,7 @@ from medloop.cli.printing import print_json, say
 from medloop.core.errors import MedloopError, SettingError
 
 if TYPE_CHECKING:
-    from medloop.loop.importing import ImportReport
+    from medloop.loop.data.importing import ImportReport
 
 
 def import_(
@@ -32,8 +32,8 @@ def import_(
     there already stay as they are, and labels that came or changed since are taken as new annotations.
     """
     from medloop.cli.progress import Bar
-    from medloop.loop.importing import AnswersWanted, import_dataset
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.data.importing import AnswersWanted, import_dataset
+    from medloop.loop.foundation.workspace import Workspace
 
     if answers not in ("all", "evaluation", "none"):
         raise SettingError(f"--answers must be all, evaluation or none, got {answers!r}")
@@ -79,7 +79,7 @@ def _print_import(report: "ImportReport", *, as_json: bool) -> None:
 def status(folder: ProjectFolder, as_json: AsJson = False) -> None:
     """Show where a project stands."""
     from medloop.cli.standing import print_standing, standing
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.foundation.workspace import Workspace
 
     with Workspace.open(folder) as workspace:
         found = standing(workspace)
@@ -99,9 +99,9 @@ def report(
     It holds the learning curve, the models and the rounds; --json prints the same figures.
     """
     from medloop.images.files import write_atomic
-    from medloop.loop.progress import progress
-    from medloop.loop.reporting import report_html
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.foundation.workspace import Workspace
+    from medloop.loop.overview.progress import progress
+    from medloop.loop.overview.report import report_html
 
     if out is None and not as_json:
         raise SettingError("A report needs --out FILE.html or --json, got neither")
@@ -129,8 +129,8 @@ def export(
 
     Masks lie on their images' own geometry, bit for bit. The folder is complete or absent.
     """
-    from medloop.loop.exporting import export_project
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.data.exporting import export_project
+    from medloop.loop.foundation.workspace import Workspace
 
     with Workspace.open(folder) as workspace:
         done = export_project(workspace, out, fmt, model=model, regular_grid=regular_grid)

@@ -10,7 +10,7 @@ from medloop.cli.options import ProjectFolder, Threads
 from medloop.cli.printing import say
 
 if TYPE_CHECKING:
-    from medloop.server.settings import ServerSettings
+    from medloop.server.web.settings import ServerSettings
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on: loopback only, 127.0.0.1 by default.", show_default=False)]
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 8000 by default, 0 takes any free one.", show_default=False)]
@@ -46,8 +46,8 @@ def worker(folder: ProjectFolder, threads: Threads = 0) -> None:
     import threading
 
     from medloop.core.errors import NotFoundError, StorageError
-    from medloop.server.folders import project_folders
-    from medloop.server.worker import NICENESS, work
+    from medloop.server.processes.worker import NICENESS, work
+    from medloop.server.web.folders import project_folders
     from medloop.store.private import why_read_only
 
     if not project_folders(folder):
@@ -86,7 +86,7 @@ def demo(
 def _make_demo(folder: Path) -> None:
     import shutil
 
-    from medloop.loop.demo import create_demo
+    from medloop.loop.data.demo import create_demo
 
     new = not folder.exists()
     say(f"Making 24 phantoms in {folder}")
@@ -107,14 +107,14 @@ def _settings(
     annotator: str | None = None,
     threads: int | None = None,
 ) -> "ServerSettings":
-    from medloop.server.settings import read_settings
+    from medloop.server.web.settings import read_settings
 
     given = {"host": host, "port": port, "worker": worker, "assistant": assistant, "annotator": annotator, "compute_threads": threads}
     return read_settings(os.environ, given)
 
 
 def _serve(folder: Path, settings: "ServerSettings", *, browser: bool) -> None:
-    from medloop.server.supervise import serve as run_server
+    from medloop.server.processes.supervise import serve as run_server
 
     def ready(address: str) -> None:
         say(f"Serving {folder} at {address} (Ctrl-C stops)")

@@ -6,19 +6,19 @@ import typer
 
 from medloop.core.records import Job
 from medloop.core.states import JobState
-from medloop.loop.computable import oversized_cases
-from medloop.loop.damage import DamagedCase, damaged_cases
-from medloop.loop.effort import EffortLine
-from medloop.loop.label_versions import LabelGap, label_gaps
-from medloop.loop.left_out import LeftOutCase, refused_cases
-from medloop.loop.model_lines import ModelLine
-from medloop.loop.progress import CurvePoint, progress
-from medloop.loop.queried import ClassCount
-from medloop.loop.status import ProjectStatus, status
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.computable import oversized_cases
+from medloop.loop.foundation.damage import DamagedCase, damaged_cases
+from medloop.loop.foundation.effort import EffortLine
+from medloop.loop.foundation.label_versions import LabelGap, label_gaps
+from medloop.loop.foundation.left_out import LeftOutCase, refused_cases
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.class_counts import ClassCount
+from medloop.loop.overview.model_history import ModelLine
+from medloop.loop.overview.progress import CurvePoint, progress
+from medloop.loop.overview.status import ProjectStatus, status
 from medloop.metrics.intervals import interval_words
 from medloop.query.stopping import Advice
-from medloop.server.locks import SERVER_LOCK, WORKER_LOCK, is_held
+from medloop.server.web.locks import SERVER_LOCK, WORKER_LOCK, is_held
 
 FAILURES_SHOWN = 3
 LEFT_OUT_SHOWN = 10

@@ -8,7 +8,7 @@ from medloop.cli.options import AsJson, ProjectFolder, one_of
 from medloop.cli.printing import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from medloop.loop.deferral import Triage
+    from medloop.loop.judging.triage import Triage
 
 
 def triage(
@@ -22,8 +22,8 @@ def triage(
 
     The thresholds come from evaluated cases and keep the risk in expectation; too few of them are refused.
     """
-    from medloop.loop.deferral import triage_pool
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.foundation.workspace import Workspace
+    from medloop.loop.judging.triage import triage_pool
 
     with Workspace.open(folder) as workspace:
         found = triage_pool(workspace, risk=risk, good=good, hard=hard)
@@ -45,8 +45,8 @@ def quality(
     classifier that learned from it alone works on a few answered cases. Without ten evaluated patients to check either, or where
     neither ranks them, cases are put in order and no Dice is named.
     """
-    from medloop.loop.references import judge_by_references
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.foundation.workspace import Workspace
+    from medloop.loop.judging.reverse_accuracy import judge_by_references
 
     with Workspace.open(folder) as workspace:
         found = judge_by_references(workspace, most=references, good=good)
@@ -74,8 +74,8 @@ def calibrate(
 
     Fitted on validation answers, judged on test and audit answers; predicts them all.
     """
-    from medloop.loop.calibrating import calibrate_model
-    from medloop.loop.workspace import Workspace
+    from medloop.loop.foundation.workspace import Workspace
+    from medloop.loop.judging.calibration import calibrate_model
 
     known: tuple[Literal["temperature", "isotonic"], ...] = ("temperature", "isotonic")
     chosen = one_of("--method", method, known)

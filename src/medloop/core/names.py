@@ -15,7 +15,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from medloop.core.errors import InputError
+from medloop.core.errors import InputError, SettingError
 
 _DIGITS = re.compile(r"\d+")
 
@@ -45,7 +45,7 @@ def _number_key(match: re.Match[str]) -> str:
     return f"{len(digits):03d}{digits}"
 
 
-MAX_NAME = 80
+MAX_NAME, MAX_TITLE, MAX_INSTRUCTIONS = 80, 200, 20_000
 
 RESERVED = frozenset(
     {
@@ -93,6 +93,31 @@ def checked_name(name: str, *, program: bool = False) -> str:
         raise InputError(f"A name has 1 to {MAX_NAME} printable characters, got {len(cleaned)}", remedy="choose another name")
     if not program and is_reserved(cleaned):
         raise InputError(f"The name {cleaned!r} is kept for medloop itself, so that the audit can be trusted", remedy="choose another name")
+    return cleaned
+
+
+def checked_title(name: str) -> str:
+    """A project's name as it is kept: composed, without surrounding spaces.
+
+    Raises:
+        SettingError: Empty, over-long, or with characters that do not print.
+    """
+    cleaned = composed(name.strip())
+    if not 1 <= len(cleaned) <= MAX_TITLE or not is_written(cleaned):
+        shown = cleaned[:MAX_TITLE]
+        raise SettingError(f"The name has 1 to {MAX_TITLE} characters that print, got {shown!r}", remedy="choose another name")
+    return cleaned
+
+
+def checked_instructions(text: str) -> str:
+    """A text for annotators, without surrounding blanks.
+
+    Raises:
+        SettingError: Over-long.
+    """
+    cleaned = text.strip()
+    if len(cleaned) > MAX_INSTRUCTIONS:
+        raise SettingError(f"Instructions may have {MAX_INSTRUCTIONS} characters, got {len(cleaned)}", remedy="shorten them")
     return cleaned
 
 

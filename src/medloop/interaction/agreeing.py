@@ -5,15 +5,14 @@ better than the network, and so near the prompt: of its change is then kept what
 (`medloop.interaction.modelfree.correcting`) and the voxels next to that. A network that leaves the rest as it is means what it says.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.arrays import BoolArray
 from medloop.core.image import Image
 from medloop.interaction.gaps import gap_of
-from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, Scribble
-from medloop.interaction.regions import VoxelBox
+from medloop.interaction.guard import Claim, Narrow, its_own, patches_touching, places_within
+from medloop.interaction.modelfree.correcting import corrected
+from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, Scribble, exact_voxels
 
 LEAST = 0.92
 """Dice of answer and mask beyond what is asked about, from which on an engine is believed. (Hippocampi, twelve cases for tuning, a network
@@ -21,24 +20,6 @@ of Dice 0.80: on true masks with one mistake it agrees to at most 0.90, after cl
 
 HALF = 0.6
 """Below this the voxels next to what is supported are not kept either: the engine speaks of something else."""
-
-
-@dataclass(frozen=True, eq=False)
-class Claim:
-    """What an engine would change in a box.
-
-    Attributes:
-        before: The whole mask before, shape (I, J, K).
-        old, wish: Mask and answer in the box.
-        box: Where.
-        asked: What prompts let through, shape of the box.
-    """
-
-    before: MaskArray
-    old: MaskArray
-    wish: MaskArray
-    box: VoxelBox
-    asked: BoolArray
 
 
 def agreement(claim: Claim, label: int) -> float:
@@ -63,8 +44,6 @@ def believed(prompt: Prompt, allowed: BoolArray, claim: Claim, image: Image) -> 
     """
     from scipy import ndimage
 
-    from medloop.interaction.modelfree.correcting import corrected
-
     if isinstance(prompt, Box | ExtremePoints | Lasso) or not allowed.any() or _begins(prompt, claim, image):
         return allowed
     agreed = agreement(claim, prompt.label)
@@ -82,3 +61,15 @@ def _begins(prompt: Point | Scribble, claim: Claim, image: Image) -> bool:
     """Whether a label has no voxel yet: there is nothing to agree with."""
     gap = gap_of(prompt, claim.before, image.grid)
     return gap is None or not np.isfinite(gap.depth_mm)
+
+
+def narrowed_by(image: Image) -> Narrow:
+    """The rule for `guard.held`: an engine is believed against the mask as far as it agrees with it; a part of its own as a whole."""
+
+    def narrow(prompt: Prompt, allowed: BoolArray, claim: Claim) -> BoolArray:
+        if isinstance(prompt, Box | ExtremePoints) or its_own(allowed, prompt, claim.before, claim.box):
+            return allowed
+        kept = believed(prompt, allowed, claim, image)
+        return kept if kept is allowed else patches_touching(kept, places_within(exact_voxels(prompt, claim.before.shape), claim.box))
+
+    return narrow

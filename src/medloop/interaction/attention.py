@@ -18,8 +18,8 @@ import numpy as np
 from medloop.core.arrays import BoolArray, FloatArray, MaskArray, ProbabilitySamples
 from medloop.core.errors import InputError, LabelError, SettingError, ShapeError
 from medloop.core.geometry import Shape3
-from medloop.interaction.users.effort import EffortModel
-from medloop.query.parts.units import checked_map, rank_patches, rank_slices
+from medloop.interaction.simulated_users.effort import EffortModel
+from medloop.query.subvolume.units import checked_map, rank_patches, rank_slices
 
 PlaceKind: TypeAlias = Literal["slice", "region"]
 

@@ -12,24 +12,23 @@ An engine may answer with a whole new mask. Of its changes are kept
    twice as far. A label that has no voxel yet may grow over background as far as it likes: there is no work to lose.
 
 5. of an engine that would redraw the rest of the structure as well, what the mask and the image support too
-   (`medloop.interaction.agreeing`).
+   (`medloop.interaction.agreeing`, which stands above this module and is passed in).
 
 A prompt that the mask obeys already changes nothing, and every hint of a new one is obeyed whatever an engine says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.geometry import Grid
-from medloop.core.image import Image
-from medloop.interaction.agreeing import Claim, believed
-from medloop.interaction.engine import Engine, ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
+from medloop.interaction.engine import RefinedMask, changed_box
 from medloop.interaction.gaps import TIMES_CHORD, between_parts, gap_of
-from medloop.interaction.locks import check_locks, keep_locked, locked_voxels, require_unlocked
-from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, Scribble, check_prompts, exact_voxels, obey_hint, obeys
+from medloop.interaction.locks import keep_locked, locked_voxels
+from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, Scribble, exact_voxels, obey_hint, obeys
 from medloop.interaction.regions import VoxelBox, grown, prompt_box, union, within_reach
 
 TIMES_DEPTH = 1.5
@@ -41,6 +40,28 @@ MORE_VOXELS = 1.0
 
 NARROWED = "The engine would redraw more of this structure than was asked about; of its change only what mask and image support was kept"
 """The note of an answer that was not believed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Claim:
+    """What an engine would change in a box.
+
+    Attributes:
+        before: The whole mask before, shape (I, J, K).
+        old, wish: Mask and answer in the box.
+        box: Where.
+        asked: What prompts let through, shape of the box.
+    """
+
+    before: MaskArray
+    old: MaskArray
+    wish: MaskArray
+    box: VoxelBox
+    asked: BoolArray
+
+
+Narrow: TypeAlias = Callable[[Prompt, BoolArray, Claim], BoolArray]
+"""What of one prompt's change is kept, shape of the claim's box: the prompt, what it lets through, what the engine would change."""
 
 
 @dataclass(frozen=True)
@@ -59,59 +80,13 @@ def guard_for(grid: Grid) -> Guard:
     return Guard(max(n * mm for n, mm in zip(grid.shape, grid.spacing_mm, strict=True)) / 4)
 
 
-def ask_guarded(
-    engine: Engine,
-    embedding: ImageEmbedding,
-    mask: MaskArray,
-    prompts: Sequence[Prompt],
-    new: Sequence[Prompt],
-    *,
-    labels: Sequence[int],
-    locked: Sequence[int] = (),
-    painted: BoolArray | None = None,
-    guard: Guard | None = None,
-    wanted: StillWanted = lambda: True,
-) -> RefinedMask:
-    """An engine's answer to new prompts, held to what they may change.
-
-    Args:
-        engine: Who answers.
-        embedding: Its view of the image.
-        mask: As it stands, shape (I, J, K); not changed.
-        prompts: Those in force already, in order.
-        new: Those that follow now.
-        labels: The task's label values.
-        locked: Labels that stay.
-        painted: Voxels painted by hand, shape (I, J, K).
-        guard: How far a prompt reaches; None is `guard_for` the image.
-        wanted: Whether the answer is still wanted.
-
-    Raises:
-        InputError: A prompt that cannot be obeyed, or one that locks leave nothing to do for.
-        LabelError: A label, or a lock on one, that the task does not have.
-        CancelledError: The answer is no longer wanted.
-        UnavailableError: What stands behind the engine does not answer.
-    """
-    check_locks(locked, labels)
-    check_prompts([*prompts, *new], mask.shape, labels=labels)
-    require_unlocked(new, mask, locked)
-    shown = mask.view()
-    shown.flags.writeable = False
-    require_wanted(wanted)
-    answer = engine.refine(embedding, [*prompts, *new], labels=labels, previous=shown, locked=locked, wanted=wanted)
-    require_wanted(wanted)
-    within = (answer.start, answer.stop)
-    image, every = embedding.image, [*prompts, *new]
-    return held(mask, answer, every, new=new, within=within, grid=image.grid, image=image, locked=locked, painted=painted, guard=guard)
-
-
 def held(
     before: MaskArray,
     answer: RefinedMask,
     prompts: Sequence[Prompt],
     *,
     grid: Grid,
-    image: Image | None = None,
+    narrow: Narrow | None = None,
     new: Sequence[Prompt] | None = None,
     within: VoxelBox | None = None,
     locked: Sequence[int] = (),
@@ -125,7 +100,7 @@ def held(
         answer: The engine's.
         prompts: All in force, in order.
         grid: The image's.
-        image: The image itself, for an engine that is not to be believed against the mask (`medloop.interaction.agreeing`); None
+        narrow: For an engine that is not to be believed against the mask (`medloop.interaction.agreeing.narrowed_by`); None
             believes it.
         new: Those that are answered now; None takes the ones that `before` disobeys, and a box or extreme points given last.
         within: Box of all that differs from `before` in the answer; None looks.
@@ -142,9 +117,9 @@ def held(
     if painted is not None:
         closed |= painted[part]
     each = [_allowed(prompt, before, np.where(closed, old, wish), box, grid, limit) for prompt in asked]
-    if image is not None:
+    if narrow is not None:
         claim = Claim(before, old, wish, box, np.logical_or.reduce([np.zeros(old.shape, dtype=bool), *each]))
-        kept = [_supported(prompt, part_allowed, claim, image) for prompt, part_allowed in zip(asked, each, strict=True)]
+        kept = [narrow(prompt, part_allowed, claim) for prompt, part_allowed in zip(asked, each, strict=True)]
         if any(few.sum() < many.sum() for few, many in zip(kept, each, strict=True)):
             answer = replace(answer, note=NARROWED)
         each = kept
@@ -178,7 +153,7 @@ def _allowed(prompt: Prompt, before: MaskArray, wish: MaskArray, box: VoxelBox, 
     gap = gap_of(prompt, before, grid)
     if gap is None:
         return np.zeros(old.shape, dtype=bool)
-    places = _within(exact_voxels(prompt, before.shape), box)
+    places = places_within(exact_voxels(prompt, before.shape), box)
     if not prompt.positive:
         changes = (old == prompt.label) & (wish != prompt.label)
     else:
@@ -195,19 +170,11 @@ def _allowed(prompt: Prompt, before: MaskArray, wish: MaskArray, box: VoxelBox, 
     far_mm = np.inf if fresh else 2 * guard.reach_mm
     far = within_reach(box, around, reach_mm=guard.reach_mm, spacing_mm=grid.spacing_mm)
     far |= (old == 0) & within_reach(box, around, reach_mm=far_mm, spacing_mm=grid.spacing_mm)
-    patch = _patches_touching(changes & far, places)
-    if fresh or (not (patch & ~near).any()) or _its_own(patch, prompt, before, box):
+    patch = patches_touching(changes & far, places)
+    if fresh or (not (patch & ~near).any()) or its_own(patch, prompt, before, box):
         return patch
     near |= _between(before, prompt, box, TIMES_CHORD * gap.depth_mm, grid)
-    return _patches_touching(patch & near, places)
-
-
-def _supported(prompt: Prompt, allowed: BoolArray, claim: Claim, image: Image) -> BoolArray:
-    """What of one prompt's change is kept when the engine may be wrong about the mask; a part of its own as a whole."""
-    if isinstance(prompt, Box | ExtremePoints) or _its_own(allowed, prompt, claim.before, claim.box):
-        return allowed
-    kept = believed(prompt, allowed, claim, image)
-    return kept if kept is allowed else _patches_touching(kept, _within(exact_voxels(prompt, claim.before.shape), claim.box))
+    return patches_touching(patch & near, places)
 
 
 def _between(before: MaskArray, prompt: Point | Scribble | Lasso, box: VoxelBox, chord_mm: float, grid: Grid) -> BoolArray:
@@ -223,7 +190,7 @@ def _finest(grid: Grid) -> float:
     return min([mm for n, mm in zip(grid.shape, grid.spacing_mm, strict=True) if n > 1] or grid.spacing_mm)
 
 
-def _its_own(patch: BoolArray, prompt: Point | Scribble | Lasso, before: MaskArray, box: VoxelBox) -> bool:
+def its_own(patch: BoolArray, prompt: Point | Scribble | Lasso, before: MaskArray, box: VoxelBox) -> bool:
     """Whether a patch does not touch what it leaves of its label: a structure that is new, or a smaller part that goes as a whole."""
     from scipy import ndimage
 
@@ -258,11 +225,11 @@ def _spoken(prompts: Sequence[Prompt], asked: Sequence[Prompt], before: MaskArra
         if isinstance(prompt, Point | Scribble | ExtremePoints) and prompt not in asked:
             voxels = exact_voxels(prompt, before.shape)
             right = (before[tuple(voxels.T)] == prompt.label) == getattr(prompt, "positive", True)
-            kept[_within(voxels[right], box)] = True
+            kept[places_within(voxels[right], box)] = True
     return kept
 
 
-def _within(
+def places_within(
     voxels: np.ndarray[tuple[int, ...], np.dtype[np.int64]], box: VoxelBox
 ) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.int64]], ...]:
     """The voxels that lie in a box, as an index into it."""
@@ -270,7 +237,8 @@ def _within(
     return tuple((voxels[inside] - box[0]).T)
 
 
-def _patches_touching(changed: BoolArray, places: tuple[np.ndarray[tuple[int, ...], np.dtype[np.int64]], ...]) -> BoolArray:
+def patches_touching(changed: BoolArray, places: tuple[np.ndarray[tuple[int, ...], np.dtype[np.int64]], ...]) -> BoolArray:
+    """Of the voxels that change, the connected patches (26 neighbours) that touch the given places; shape of the box."""
     seeds = np.zeros_like(changed)
     seeds[places] = True
     return _touching(changed, seeds & changed)

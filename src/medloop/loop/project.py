@@ -19,23 +19,32 @@ from medloop.core.image import Image
 from medloop.core.records import Annotation, Case, Model, ProjectSettings, TaskKind
 from medloop.core.settings import SettingValue
 from medloop.datasets.dataset import MaskReading
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import Opened, flag_case, next_assignment, open_case, skip_case, submit_mask, submit_partial, submit_tag
-from medloop.loop.arrays import load_image, load_proposal
-from medloop.loop.configuring import Changed, TaskChange, configure
-from medloop.loop.exporting import ExportReport, export_project
-from medloop.loop.importing import AnswersWanted, ImportReport, import_dataset
-from medloop.loop.measuring import CaseMeasures, Wanted, measure_project
-from medloop.loop.model_lines import ModelLine, list_models
-from medloop.loop.parts import Part
-from medloop.loop.progress import Progress, progress
-from medloop.loop.reporting import report_html
-from medloop.loop.rounds import start_training
-from medloop.loop.standing_models import use_automatic, use_model
-from medloop.loop.status import ProjectStatus, status
-from medloop.loop.withdrawing import undo_submit
-from medloop.loop.work import drain
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import (
+    Opened,
+    flag_case,
+    next_assignment,
+    open_case,
+    skip_case,
+    submit_mask,
+    submit_partial,
+    submit_tag,
+)
+from medloop.loop.annotating.withdrawing import undo_submit
+from medloop.loop.data.exporting import ExportReport, export_project
+from medloop.loop.data.importing import AnswersWanted, ImportReport, import_dataset
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.arrays import load_image, load_proposal
+from medloop.loop.foundation.configuring import Changed, TaskChange, configure
+from medloop.loop.foundation.partial_annotations import Part
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.live_models import use_automatic, use_model
+from medloop.loop.overview.measurements import CaseMeasures, Wanted, measure_project
+from medloop.loop.overview.model_history import ModelLine, list_models
+from medloop.loop.overview.progress import Progress, progress
+from medloop.loop.overview.report import report_html
+from medloop.loop.overview.status import ProjectStatus, status
+from medloop.loop.worker import drain
 from medloop.metrics.measure_bounds import TOLERANCE
 
 
@@ -183,7 +192,7 @@ class Project:
         return drain(self.workspace, threads=threads)
 
     def configure(self, *, name: str | None = None, task: TaskChange | None = None, **settings: SettingValue) -> list[Changed]:
-        """Change settings by name, the project's name, its instructions and labels; see `medloop.loop.configuring.configure`.
+        """Change settings by name, the project's name, its instructions and labels; see `medloop.loop.foundation.configuring.configure`.
 
         Raises:
             SettingError: An unknown setting, or a value outside its range.

@@ -157,6 +157,10 @@ def select_by_share(scores: npt.ArrayLike, bad: npt.ArrayLike, pool_scores: npt.
     return _benjamini_hochberg(p_values, share)
 
 
+FEWEST_PATIENTS = 5
+"""However high the risk, fewer patients carry no promise: as with every other interval."""
+
+
 def fewest_patients(risk: float) -> int:
     """Calibration patients without which no case can be accepted at this risk: 9 for 0.1, 19 for 0.05.
 
@@ -164,7 +168,7 @@ def fewest_patients(risk: float) -> int:
         SettingError: A risk outside 0..1.
     """
     require_risk(risk)
-    return ceil(1.0 / risk - 1.0 - 1e-9)
+    return max(FEWEST_PATIENTS, ceil(1.0 / risk - 1.0 - 1e-9))
 
 
 _UNCOUNTED = {"validation": ", which chose the weights and do not count"}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from operator import lt
 from types import MappingProxyType
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from medloop.core.arrays import CaseScores, ClassSamples, Features, FloatArray, IntArray
 from medloop.core.errors import InputError, SettingError, ShapeError
+from medloop.query.probabilities import checked
 
 SCORES = MappingProxyType(
     {
@@ -50,6 +52,18 @@ OTHERS = MappingProxyType(
 NEEDS = frozenset({*SCORES, *TABLES, *OTHERS})
 """Everything that a strategy may ask a pool to hold."""
 
+COLD = frozenset({"features"})
+"""Needs that are there before the first model."""
+
+LATENT = frozenset({"latent", "unlabelled"})
+"""Needs that a network trained on all images, without annotations, works out."""
+
+ON_DEMAND = LATENT | {"predicted_loss", "adversarial_distance"}
+"""Needs that are worked out only for a strategy that has them."""
+
+COMPARING = ON_DEMAND | {"features", "classes", "class_share", "class_entropy"}
+"""Needs that compare the unlabelled cases with every labelled one."""
+
 
 @dataclass(frozen=True, eq=False)
 class Pool:
@@ -78,7 +92,7 @@ class Pool:
 
     def __post_init__(self) -> None:
         cases = len(self.case_ids)
-        if len(set(self.case_ids)) != cases:
+        if not self._is_ordered and len(set(self.case_ids)) != cases:
             raise InputError("Case ids of a pool must all be different")
         for name, values in self.scores.items():
             if np.shape(values) != (cases,):
@@ -89,6 +103,11 @@ class Pool:
                 raise ShapeError(f"{name.capitalize()} need one row per case ({cases}), got {len(rows)}")
         if self.samples is not None and (self.samples.ndim != 3 or self.samples.shape[1] != cases):
             raise ShapeError(f"Samples need the shape (samples, {cases}, classes), got {self.samples.shape}")
+
+    @cached_property
+    def _is_ordered(self) -> bool:
+        """Whether each case id is greater than the one before it, and so all are different."""
+        return all(map(lt, self.case_ids, self.case_ids[1:]))
 
     def score(self, name: str) -> CaseScores:
         """The scores of that name.
@@ -133,12 +152,12 @@ class Pool:
         """The samples of every case, shape (samples, cases, classes).
 
         Raises:
-            InputError: The pool has none, or some are not numbers; the first such case is named.
+            InputError: The pool has none, or some are no probabilities (logits, for example); NaN is named with its case.
         """
         if self.samples is None:
             raise InputError("The pool has no samples", remedy="predict the pool with dropout or an ensemble")
         self._require_finite(self.samples.sum(axis=(0, 2), dtype=np.float64), "samples")
-        return self.samples
+        return checked(self.samples)
 
     def classes(self) -> IntArray:
         """Class of each answered case, shape (answered,); empty when nothing is answered.
@@ -160,7 +179,7 @@ class Pool:
 
         Strategies work on the sorted pool; so neither ties nor random draws depend on the order of the cases.
         """
-        if all(map(lt, self.case_ids, self.case_ids[1:])):
+        if self._is_ordered:
             return self, list(range(len(self.case_ids)))
         order = sorted(range(len(self.case_ids)), key=self.case_ids.__getitem__)
         return self.subset(order), order

@@ -2,14 +2,14 @@
 
 Probabilities have the classes on the last axis; samples are several answers to each case, on the first axis.
 Higher always means: ask sooner. All logarithms are natural. The same scores voxel by voxel are in
-`medloop.query.doubt.voxels`; the highest of a million in `medloop.query.doubt.ranking`.
+`medloop.query.uncertainty.voxels`.
 """
 
 import numpy as np
 
 from medloop.core.arrays import CaseProbabilities, CaseScores, ClassSamples, FloatArray
 from medloop.core.errors import ShapeError
-from medloop.query.doubt.probabilities import as_table, by_blocks, checked, disagreements, entropies, two_best
+from medloop.query.probabilities import as_table, by_blocks, checked, disagreements, entropies, two_best
 
 
 def least_confidence(probabilities: CaseProbabilities) -> CaseScores:

@@ -11,15 +11,15 @@ from importlib.metadata import EntryPoint, entry_points
 
 from medloop.core.errors import ConflictError, NotFoundError, UnavailableError
 from medloop.query import baselines
+from medloop.query.aggregation import rank_fusion
 from medloop.query.budget import balance, cost
-from medloop.query.doubt import batchbald, clasp, committee, stochastic, uncertainty
-from medloop.query.gain import information
+from medloop.query.diversity import cold_start, coverage, hybrids
 from medloop.query.generative import latent, synthesis
-from medloop.query.meta import learned
-from medloop.query.mixing import rank_fusion
+from medloop.query.information import information
+from medloop.query.learned import learned
 from medloop.query.pool import Pick, Pool
-from medloop.query.spread import cold_start, coverage, hybrids
 from medloop.query.strategy import Strategy
+from medloop.query.uncertainty import batchbald, clasp, committee, stochastic, uncertainty
 
 __all__ = ["GROUP", "Pick", "Pool", "Strategy", "strategies", "strategy"]
 

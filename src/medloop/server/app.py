@@ -13,12 +13,6 @@ import anyio.to_thread
 from fastapi import APIRouter, FastAPI
 
 from medloop import __version__
-from medloop.server.failures import install_failures
-from medloop.server.feed import Feed
-from medloop.server.folders import Projects
-from medloop.server.pages import install_pages
-from medloop.server.proposals import Proposer
-from medloop.server.refinements import Refinements
 from medloop.server.routes import (
     answers,
     asking,
@@ -33,10 +27,16 @@ from medloop.server.routes import (
     stream,
     work,
 )
-from medloop.server.security import Gate
-from medloop.server.settings import ServerSettings
-from medloop.server.site import Site
-from medloop.server.views import Failure
+from medloop.server.web.failures import install_failures
+from medloop.server.web.feed import Feed
+from medloop.server.web.folders import Projects
+from medloop.server.web.pages import install_pages
+from medloop.server.web.proposals import Proposer
+from medloop.server.web.refinements import Refinements
+from medloop.server.web.security import Gate
+from medloop.server.web.settings import ServerSettings
+from medloop.server.web.site import Site
+from medloop.server.wire.views import Failure
 
 PREFIX = "/api/v1"
 _PARTS = (health, projects, configuring, cases, measuring, explaining, asking, assignments, prompts, answers, work, stream)

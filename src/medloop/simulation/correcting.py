@@ -17,8 +17,8 @@ from medloop.core.arrays import BoolArray, FloatArray, IntArray, MaskArray
 from medloop.core.errors import InputError, ShapeError
 from medloop.interaction.engine import Engine, ImageEmbedding
 from medloop.interaction.prompts import Prompt
-from medloop.interaction.users.effort import EffortModel, boundary_length
-from medloop.interaction.users.robots import Robot, Scene
+from medloop.interaction.simulated_users.effort import EffortModel, boundary_length
+from medloop.interaction.simulated_users.robots import Robot, Scene
 
 UNKNOWN = 255
 """What nobody has looked at."""

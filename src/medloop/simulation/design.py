@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from medloop.core.errors import SettingError
 from medloop.core.records import ColdStart, Json, TaskKind, WarmStart
+from medloop.query.pool import COLD
 from medloop.query.strategies import strategy
 
 SHARED = "shared"
@@ -20,9 +21,6 @@ FULL = "full"
 
 BASELINES: Mapping[TaskKind, tuple[str, ...]] = MappingProxyType({"segmentation": ("random", "foreground"), "classification": ("random",)})
 """What every study runs besides the strategies it is asked for: without them a lead means nothing."""
-
-START_NEEDS: frozenset[str] = frozenset({"features"})
-"""What the strategy of the first round may need: there is no model yet, but images can be described without one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +86,7 @@ class StudyDesign:
         for name, word, known in words:
             if word not in known:
                 raise SettingError(f"{name} must be one of {', '.join(known)}, got {word!r}")
-        if not strategy(self.start_strategy).needs <= START_NEEDS:
+        if not strategy(self.start_strategy).needs <= COLD:
             raise SettingError(f"start_strategy must need no predictions, got {self.start_strategy!r}", remedy="use random or typiclust")
         rules: tuple[tuple[str, float, float, float], ...] = (
             ("start", self.start, 2, 100_000),

@@ -15,10 +15,10 @@ from medloop.core.image import Mask
 from medloop.core.records import Annotation, Case, Round
 from medloop.core.seeds import generator
 from medloop.core.states import RoundState
-from medloop.loop.annotators import annotator_named
-from medloop.loop.answers import next_assignment, submit_mask, submit_tag
-from medloop.loop.arrays import load_answer
-from medloop.loop.workspace import Workspace
+from medloop.loop.annotating.annotations import next_assignment, submit_mask, submit_tag
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.arrays import load_answer
+from medloop.loop.foundation.workspace import Workspace
 
 NAME = "oracle"
 WAVE_VOXELS = 3.0

@@ -19,11 +19,11 @@ from medloop.core.seeds import derive_seed
 from medloop.datasets.dataset import Dataset, MaskReading
 from medloop.datasets.discover import open_dataset
 from medloop.images.read import read_mask
-from medloop.loop.annotators import annotator_named
-from medloop.loop.arrays import load_answer, load_image
-from medloop.loop.cases import IMPORTER, add_case
-from medloop.loop.importing import import_dataset
-from medloop.loop.workspace import Workspace
+from medloop.loop.data.cases import IMPORTER, add_case
+from medloop.loop.data.importing import import_dataset
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.arrays import load_answer, load_image
+from medloop.loop.foundation.workspace import Workspace
 from medloop.query.strategies import strategy
 from medloop.simulation.design import FULL, SHARED, StudyDesign
 from medloop.simulation.files import read_json, write_json

@@ -12,7 +12,7 @@ import numpy as np
 from medloop.core.arrays import BoolArray, FloatArray, IntArray, MaskArray
 from medloop.core.errors import InputError, SettingError, ShapeError
 from medloop.interaction.attention import rank_places
-from medloop.interaction.users.effort import EffortModel
+from medloop.interaction.simulated_users.effort import EffortModel
 
 BY_SLICES = EffortModel(slice_viewed=1.0, outline=0.0)
 """Slices are counted here, so a slice costs the same whatever is found on it."""

@@ -14,10 +14,11 @@ from medloop.core.errors import MedloopError
 from medloop.core.records import Case, Evaluation, Json, Model, Query, Round, Split
 from medloop.core.seeds import derive_seed
 from medloop.core.states import JobState, RoundState
-from medloop.loop.control import LEASE_SECONDS
-from medloop.loop.rounds import advance, open_round, start_training
-from medloop.loop.work import run_job
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.job_control import LEASE_SECONDS
+from medloop.loop.foundation.round_moves import advance, start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.rounds import open_round
+from medloop.loop.worker import run_job
 from medloop.query.strategies import strategy
 from medloop.simulation.design import FULL, SHARED, StudyDesign, Unit
 from medloop.simulation.files import copy_workspace, only_one, write_json

@@ -15,6 +15,7 @@ from medloop.store.rows import Kind, from_row, kind_of, kinds, to_row
 from medloop.store.rows import told as told_of
 from medloop.store.states import expected_line
 from medloop.store.tables import case_states
+from medloop.store.tallies import tallies_are_right
 
 Wrong = tuple[int | None, str]
 """Number of the event that tells otherwise, and what is wrong."""
@@ -131,3 +132,5 @@ def _wrong_states(tx: Reader) -> Iterator[Wrong]:
             yield row.event, f"the worklist's line of the case {row.id} was edited: its {wrong} is not what it derives from"
     for case_id in lines:
         yield None, f"the worklist's line {case_id} belongs to no case"
+    if not tallies_are_right(tx.connection):
+        yield None, "the worklist's counts are not those of its lines"

@@ -1,21 +1,18 @@
-"""Questions about very many cases, answered with few or narrow rows: numbers are added up by the database."""
+"""Questions about very many cases, answered with few or narrow rows: numbers are added up by the database, and rows fetched at once."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Connection, Exists, Select, distinct, func, literal, select
 
-from medloop.core.records import EVALUATION_SPLITS, Split
+from medloop.core.records import Split
 from medloop.store.tables import annotations, annotators, case_states, predictions, withdrawals
 
 Scored = tuple[str, Mapping[str, Any], int]
 """Case id, scores, number of the event that added the prediction."""
 
-BINS = 10
 CLOSED = ("answered", "skipped", "flagged")
-SPLITS: tuple[Split, ...] = ("train", *EVALUATION_SPLITS)
 
 
 @dataclass(frozen=True)
@@ -27,16 +24,6 @@ class EffortRow:
     cost_per_minute: float
     answers: int
     seconds: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class QualitySums:
-    """Expected qualities of unanswered cases: how many, their sum, how many below a mark, counts in ten equal bins of 0..1."""
-
-    count: int
-    total: float
-    low: int
-    bins: tuple[int, ...]
 
 
 def case_columns(connection: Connection) -> tuple[list[str], list[str], list[Split]]:
@@ -52,7 +39,7 @@ def refused_cases(connection: Connection, splits: Sequence[Split]) -> set[str]:
     of_splits = select(table.case_id).where(table.split.in_(list(splits)))
     done = of_splits.where(table.state.in_(CLOSED))
     opened = of_splits.where(table.state == "unanswered", table.open_assignments > 0)
-    return {*connection.execute(done).scalars(), *connection.execute(opened).scalars()}
+    return {*connection.execute(done).scalars().all(), *connection.execute(opened).scalars().all()}
 
 
 def prediction_count(connection: Connection, model_id: str) -> int:
@@ -64,20 +51,7 @@ def prediction_scores(connection: Connection, model_id: str, after: int) -> list
     """Scores of a model's predictions that were added after an event, oldest first."""
     query = select(predictions.c.case_id, predictions.c.scores, predictions.c.event)
     query = query.where(predictions.c.model_id == model_id, predictions.c.event > after).order_by(predictions.c.event)
-    return [(row.case_id, row.scores, row.event) for row in connection.execute(query)]
-
-
-def quality_sums(connection: Connection, splits: Sequence[Split], mark: float) -> QualitySums:
-    """Sums over the expected qualities of unanswered cases, of their newest predictions."""
-    quality = case_states.c.quality
-    of_pool = (case_states.c.split.in_(list(splits)), case_states.c.state == "unanswered", quality.is_not(None))
-    edges = [n / BINS for n in range(1, BINS)]
-    between = [(quality < edges[0],), *((quality >= a, quality < b) for a, b in pairwise(edges)), (quality >= edges[-1],)]
-    ranges = [select(func.count()).where(*of_pool, *one).scalar_subquery() for one in (*between, (quality < mark,))]
-    total = select(func.coalesce(func.sum(quality), 0.0)).where(*of_pool).scalar_subquery()
-    found = connection.execute(select(total, *ranges)).one()  # each a range of one index: no row is touched, nothing is sorted
-    bins = tuple(int(n) for n in found[1:-1])
-    return QualitySums(sum(bins), float(found[0]), int(found[-1]), bins)
+    return [(row.case_id, row.scores, row.event) for row in connection.execute(query).all()]
 
 
 def effort_rows(connection: Connection, origins: Collection[str]) -> list[EffortRow]:
@@ -87,34 +61,15 @@ def effort_rows(connection: Connection, origins: Collection[str]) -> list[Effort
     """
     table = annotations.c
     own = (table.origin.in_(list(origins)), ~_undone())
-    counts = select(table.annotator_id, func.count().label("answers")).where(*own).group_by(table.annotator_id)
-    timed = select(table.annotator_id, table.effort_seconds).where(*own, table.effort_seconds > 0)
     seconds: dict[str, list[float]] = {}
-    for who, took in connection.execute(timed):
+    for who, took in connection.execute(select(table.annotator_id, table.effort_seconds).where(*own)).all():
         seconds.setdefault(who, []).append(took)
     people = {row.id: row for row in connection.execute(select(annotators))}
     rows = [
-        EffortRow(people[who].name, people[who].kind, people[who].cost_per_minute, answers, tuple(seconds.get(who, ())))
-        for who, answers in connection.execute(counts)
+        EffortRow(people[who].name, people[who].kind, people[who].cost_per_minute, len(times), tuple(s for s in times if s > 0))
+        for who, times in seconds.items()
     ]
     return sorted(rows, key=lambda row: row.name)
-
-
-def unpredicted(connection: Connection, model_id: str, splits: Sequence[Split]) -> int:
-    """Unanswered cases of these splits that a model has not predicted.
-
-    Usually nearly all are predicted; so what it has predicted is counted, and what of that lies elsewhere taken away.
-    """
-    table, seen = case_states.c, predictions.c
-    ours = select(func.count()).where(table.split.in_(list(splits)))
-    waiting = int(connection.execute(ours.where(table.state == "unanswered")).scalar_one())
-    made = int(connection.execute(select(func.count(distinct(seen.case_id))).where(seen.model_id == model_id)).scalar_one())
-    if not waiting or not made:
-        return waiting
-    known = select(literal(1)).where(seen.model_id == model_id, seen.case_id == table.case_id).exists()
-    closed = int(connection.execute(ours.where(table.state.in_(CLOSED), known)).scalar_one())
-    others = select(func.count()).where(table.split.in_([s for s in SPLITS if s not in splits]), known)
-    return waiting - (made - closed - int(connection.execute(others).scalar_one()))
 
 
 def recent_efforts(connection: Connection, origins: Collection[str], limit: int) -> list[tuple[str, str | None, float]]:
@@ -122,7 +77,7 @@ def recent_efforts(connection: Connection, origins: Collection[str], limit: int)
     table = annotations.c
     query = select(table.case_id, table.proposal_id, table.effort_seconds).where(table.origin.in_(list(origins)), ~_undone())
     rows = connection.execute(query.order_by(table.created_at.desc(), table.event.desc()).limit(limit))
-    return [tuple(row) for row in rows][::-1]
+    return [tuple(row) for row in rows.all()][::-1]
 
 
 def sole_answers(connection: Connection, current: Select[Any], splits: Sequence[Split]) -> list[tuple[str, str, str | None, int | None]]:
@@ -130,7 +85,7 @@ def sole_answers(connection: Connection, current: Select[Any], splits: Sequence[
     columns = (annotations.c.case_id, annotations.c.id, annotations.c.blob, annotations.c.tag)
     query = current.with_only_columns(*columns).join(case_states, case_states.c.case_id == annotations.c.case_id)
     query = query.where(case_states.c.split.in_(list(splits)), case_states.c.state.in_(CLOSED), case_states.c.annotations == 1)
-    return [tuple(row) for row in connection.execute(query)]
+    return [tuple(row) for row in connection.execute(query).all()]
 
 
 def annotated_cases(connection: Connection, current: Select[Any], origins: Collection[str]) -> int:

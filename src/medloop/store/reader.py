@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from medloop.core.errors import InputError, NotFoundError
 from medloop.core.names import folded
 from medloop.core.records import Annotation, Case, DraftPatch, Evaluation, EvaluationTruth, Event, LiveChoice, Model, Prediction, Split
-from medloop.store import lineage, pool_rows
+from medloop.store import lineage, pool_rows, tallies
 from medloop.store.lineage import Learned
 from medloop.store.pool_rows import CLOSED
 from medloop.store.raw import RawRow, raw_rows
@@ -204,7 +204,7 @@ class Reader:
 
     def case_count(self) -> int:
         """How many cases there are."""
-        return int(self._connection.execute(select(func.count()).select_from(case_states)).scalar_one())
+        return self.case_counts().total
 
     def case_columns(self) -> tuple[list[str], list[str], list[Split]]:
         """Ids, names and splits of every case, ordered by name."""
@@ -222,9 +222,9 @@ class Reader:
         """(case id, scores, event) of a model's predictions added after an event, oldest first."""
         return pool_rows.prediction_scores(self._connection, model_id, after)
 
-    def quality_sums(self, splits: Sequence[Split], *, mark: float) -> pool_rows.QualitySums:
-        """Sums over the expected qualities of unanswered cases; `mark` is what counts as low."""
-        return pool_rows.quality_sums(self._connection, splits, mark)
+    def quality_sums(self, splits: Sequence[Split]) -> tallies.QualitySums:
+        """Sums over the expected qualities of unanswered cases."""
+        return tallies.quality_sums(self._connection, splits)
 
     def effort_rows(self, origins: Collection[str]) -> list[pool_rows.EffortRow]:
         """What annotations of these origins add up to, one row per annotator, by name."""
@@ -272,7 +272,7 @@ class Reader:
 
     def unpredicted(self, model_id: str, splits: Sequence[Split]) -> int:
         """How many unanswered cases of these splits a model has not predicted."""
-        return pool_rows.unpredicted(self._connection, model_id, splits)
+        return tallies.unpredicted(self._connection, model_id, splits)
 
     def unanswered_cases(self, splits: Sequence[Split], *, exclude_open: bool = True, limit: int | None = None) -> list[Case]:
         """Cases that are neither answered, skipped nor flagged, by name in natural order.
@@ -290,22 +290,11 @@ class Reader:
         known = kind_of(Case)
         return [from_row(known, row) for row in self._connection.execute(query).mappings()]
 
-    def expected_qualities(self, splits: Sequence[Split]) -> list[float]:
-        """Expected quality of the newest prediction of every unanswered case that has one."""
-        table = case_states.c
-        query = select(table.quality).where(table.split.in_(list(splits)), table.state == "unanswered", table.quality.is_not(None))
-        return [float(value) for value in self._connection.execute(query).scalars()]
-
     def case_counts(self) -> CaseCounts:
         """Cases by split and by state."""
-        table = case_states.c
-        is_open = func.coalesce(
-            func.sum(func.least(table.open_assignments, 1) if not self._is_sqlite else func.min(table.open_assignments, 1)), 0
-        )
-        query = select(table.split, table.state, func.count().label("cases"), is_open.label("open")).group_by(table.split, table.state)
-        rows = self._connection.execute(query).all()
-        tally = {name: sum(row.cases for row in rows if name in (row.split, row.state)) for name in _COUNTED}
-        return CaseCounts(total=sum(row.cases for row in rows), open=sum(int(row.open) for row in rows), **tally)
+        rows = tallies.counts_by_state(self._connection)
+        tally = {name: sum(cases for split, state, cases, _ in rows if name in (split, state)) for name in _COUNTED}
+        return CaseCounts(total=sum(row[2] for row in rows), open=sum(row[3] for row in rows), **tally)
 
     def worklist(self, *, state: CaseState | Literal["all"] = "all", search: str = "", limit: int = 50, offset: int = 0) -> list[CaseRow]:
         """Lines of the worklist by case name, in natural order.
@@ -329,6 +318,8 @@ class Reader:
             InputError: An unknown state.
         """
         query = _listed(select(func.count()).select_from(case_states), state, search)
+        if not search:
+            return sum(cases for _, found, cases, _ in tallies.counts_by_state(self._connection) if state in ("all", found))
         return int(self._connection.execute(query).scalar_one())
 
     def patches(self, assignment_id: str, after: int = 0) -> list[DraftPatch]:

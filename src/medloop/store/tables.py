@@ -5,7 +5,8 @@ own text (UTC, ISO 8601). Every noun's row carries `event`, the sequence number 
 added it: it orders rows even when the clock was turned back, and ties the row to the chain.
 
 `case_states` is derived: what the worklist shows per case, brought up to date in the transaction that
-changes it (see `states.py`), so that a project of 100,000 cases is counted and listed from one index.
+changes it (see `states.py`), so that a project of 100,000 cases is listed from one index. Triggers count
+its lines in `case_tallies` (see `tallies.py`).
 """
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, text
@@ -359,7 +360,19 @@ case_states = Table(
     Index(None, "split", "state", "open_assignments"),
     Index(None, "state", "sort_key", "name"),
     Index(None, "sort_key", "name"),
-    Index(None, "split", "state", "quality"),
+    Index(None, "split", "state", "annotations"),
+)
+
+case_tallies = Table(
+    "case_tallies",
+    metadata,
+    Column("model_id", String(80), primary_key=True),
+    Column("split", Text, primary_key=True),
+    Column("state", Text, primary_key=True),
+    Column("bin", Integer, primary_key=True, autoincrement=False),
+    whole("cases"),
+    whole("opened"),
+    Column("millionths", BigInteger, nullable=False),
 )
 
 jobs = Table(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medloop.core.errors import InputError, ShapeError
-from medloop.query.budget.balance import class_presence, count_classes, expected_counts, select_class_balanced, typical_shares
+from medloop.query.budget.balance import class_presence, expected_counts, select_class_balanced, typical_shares
 from medloop.query.strategies import Pool
 
 SHARES = np.array([[0.9, 0.1, 0.0], [0.8, 0.2, 0.0], [0.9, 0.0, 0.1], [1.0, 0.0, 0.0], [0.7, 0.2, 0.1]])
@@ -57,13 +57,6 @@ def test_votes_are_asked_evenly_while_every_class_has_cases_left(seed, classes) 
     votes = np.eye(classes)[answer]
     counts = np.bincount(answer[picked(pool(votes, rng.uniform(0.01, 1, votes.shape)), 3 * classes)], minlength=classes)
     assert counts.tolist() == [3] * classes
-
-
-def test_answers_are_counted_once_per_class() -> None:
-    assert count_classes([np.array([[0, 1], [1, 1]]), np.array([0, 2]), np.array([0])], 3).tolist() == [3, 1, 1]
-    assert count_classes([], 2).tolist() == [0, 0]
-    with pytest.raises(InputError, match="Classes must lie"):
-        count_classes([np.array([3])], 3)
 
 
 def test_tables_that_do_not_fit_are_refused() -> None:

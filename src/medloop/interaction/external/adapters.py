@@ -20,6 +20,7 @@ from torch.nn.functional import interpolate, pad
 
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.image import Image
+from medloop.interaction.agreeing import narrowed_by
 from medloop.interaction.boxes import allowed_by_boxes
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, require_wanted
 from medloop.interaction.external.promptable_file import PromptableNetwork, load_promptable
@@ -171,7 +172,7 @@ class PromptableEngine:
             logits[row] = np.where(allowed_by_boxes(prompts, grid, label=label), drawn, -SURE)
         mask, probabilities = _decide(logits, labels)
         answer = RefinedMask(mask, probabilities, tuple(labels), None, (0, 0, 0), (0, 0, 0))
-        return held(before, answer, prompts, new=new, grid=grid, image=embedding.image, locked=locked)
+        return held(before, answer, prompts, new=new, grid=grid, narrow=narrowed_by(embedding.image), locked=locked)
 
     def _draw(
         self, slices: _Slices, prompts: Sequence[Prompt], label: int, before: BoolArray, wanted: StillWanted

@@ -18,6 +18,7 @@ import numpy as np
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import FormatError, InputError, ShapeError, UnavailableError
 from medloop.core.image import Image
+from medloop.interaction.agreeing import narrowed_by
 from medloop.interaction.boxes import allowed_by_boxes
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, require_wanted
 from medloop.interaction.guard import held, new_of
@@ -149,7 +150,7 @@ class NNInteractiveEngine:
                 mask[drawn] = label
         probabilities = np.stack([mask == value for value in (0, *labels)]).astype(np.float32)
         answer = RefinedMask(mask, probabilities, tuple(labels), None, (0, 0, 0), (0, 0, 0))
-        return held(before, answer, prompts, new=new, grid=embedding.image.grid, image=embedding.image, locked=locked)
+        return held(before, answer, prompts, new=new, grid=embedding.image.grid, narrow=narrowed_by(embedding.image), locked=locked)
 
     def close(self) -> None:
         """Give the lease back."""

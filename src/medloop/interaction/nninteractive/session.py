@@ -19,7 +19,7 @@ from medloop.core.errors import InputError, ShapeError, StateError
 from medloop.core.geometry import Grid, Shape3
 from medloop.core.image import Image
 from medloop.interaction.engine import Engine, ImageEmbedding, StillWanted, changed_box
-from medloop.interaction.guard import ask_guarded
+from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.nninteractive.gestures import AxisOrder, without_contradicted
 from medloop.interaction.nninteractive.protocol import Difference
 from medloop.interaction.prompts import Prompt, Voxel, check_prompts

@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import InputError
 from medloop.interaction.engine import Engine, ImageEmbedding, RefinedMask, StillWanted
-from medloop.interaction.guard import Guard, ask_guarded
+from medloop.interaction.guard import Guard
+from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.overruling import still_meant
 from medloop.interaction.painting import painted_voxels
 from medloop.interaction.prompts import Prompt, prompt_from_json, prompt_to_json

@@ -4,11 +4,9 @@ A case counts for a class by the share of it that the model predicts as that cla
 a typical liver counts half, and anything larger than typical counts one. For a classification the shares are votes.
 """
 
-from collections.abc import Iterable
-
 import numpy as np
 
-from medloop.core.arrays import BoolArray, CaseScores, FloatArray, IntArray
+from medloop.core.arrays import BoolArray, CaseScores, FloatArray
 from medloop.core.errors import InputError, ShapeError
 from medloop.query.pool import Pick, Pool
 from medloop.query.selecting import ordered
@@ -38,25 +36,6 @@ def typical_shares(shares: FloatArray) -> CaseScores:
 def expected_counts(presence: FloatArray) -> CaseScores:
     """Cases of each class to be expected among these, shape (classes,)."""
     counts: CaseScores = presence.sum(axis=0, dtype=np.float64)
-    return counts
-
-
-def count_classes(answers: Iterable[IntArray], classes: int) -> IntArray:
-    """In how many answers each class occurs, shape (classes,).
-
-    Args:
-        answers: Label values of each answer, any shape.
-        classes: Number of classes; values from 0 to classes - 1.
-
-    Raises:
-        InputError: A value outside that range.
-    """
-    counts = np.zeros(classes, dtype=np.int64)
-    for answer in answers:
-        present = np.unique(answer)
-        if len(present) and (present[0] < 0 or present[-1] >= classes):
-            raise InputError(f"Classes must lie in 0..{classes - 1}, got {present[0]} to {present[-1]}")
-        counts[present] += 1
     return counts
 
 

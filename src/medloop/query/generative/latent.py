@@ -3,9 +3,9 @@
 import numpy as np
 
 from medloop.core.arrays import FloatArray
+from medloop.query.diversity.kcentre import k_centre
 from medloop.query.pool import Pick, Pool
 from medloop.query.selecting import highest, ordered
-from medloop.query.spread.kcentre import k_centre
 from medloop.query.strategy import Strategy
 
 predicted_loss = highest("predicted_loss", "the model expects to be wrong (loss {value})")

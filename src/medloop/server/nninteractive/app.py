@@ -34,7 +34,7 @@ from medloop.server.nninteractive.gate import (
     require_key,
     require_local_program,
 )
-from medloop.server.security import LOOPBACK_NAMES
+from medloop.server.web.security import LOOPBACK_NAMES
 
 _LOG = logging.getLogger(__name__)
 _STATUS: tuple[tuple[type[MedloopError], int], ...] = (

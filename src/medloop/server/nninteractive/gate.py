@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from medloop.core.errors import InputError, MedloopError
-from medloop.server.security import host_name
+from medloop.server.web.security import host_name
 
 MB = 1_000_000
 

@@ -17,13 +17,13 @@ from medloop.interaction.nninteractive.gestures import AxisOrder
 from medloop.interaction.nninteractive.protocol import DEFAULT_PORT
 from medloop.interaction.nninteractive.session import Service
 from medloop.interaction.nninteractive.wire import require_blosc2
-from medloop.loop.engines import choose_engine
-from medloop.loop.workspace import Workspace
-from medloop.server.connections import GuardedProtocol
+from medloop.loop.annotating.engines import choose_engine
+from medloop.loop.foundation.workspace import Workspace
 from medloop.server.nninteractive.app import create_app
 from medloop.server.nninteractive.gate import Limits
-from medloop.server.settings import ServerSettings
-from medloop.server.supervise import MAX_CONNECTIONS, address_of, open_listener
+from medloop.server.processes.supervise import MAX_CONNECTIONS, address_of, open_listener
+from medloop.server.web.connections import GuardedProtocol
+from medloop.server.web.settings import ServerSettings
 
 MEMORY_SHARE = 0.25
 """Of the machine's memory, for one image or target buffer; the protocol's own server takes as much."""
@@ -103,7 +103,7 @@ def weights_engine(path: Path) -> MakeEngine:
 
     def make(_workspace: Workspace) -> Engine:
         from medloop.interaction.external.adapters import PromptableEngine
-        from medloop.models.compute import choose_device
+        from medloop.models.foundation.compute import choose_device
 
         return PromptableEngine.load(path, device=choose_device())
 

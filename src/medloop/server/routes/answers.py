@@ -7,14 +7,14 @@ from starlette.requests import Request
 from medloop.core.errors import NotFoundError
 from medloop.core.records import Annotation, Case, Model, Prediction
 from medloop.images.encode import encode_mask
-from medloop.loop.parts import load_partial
-from medloop.loop.provenance import provenance
-from medloop.loop.workspace import Workspace
-from medloop.server.prompt_views import ProvenanceView
-from medloop.server.schemas import Id
-from medloop.server.sending import VOXELS, send_blob, send_packed
-from medloop.server.site import WorkspaceHere
-from medloop.server.views import PredictionView, prediction_view
+from medloop.loop.annotating.provenance import provenance
+from medloop.loop.foundation.partial_annotations import load_partial
+from medloop.loop.foundation.workspace import Workspace
+from medloop.server.web.sending import VOXELS, send_blob, send_packed
+from medloop.server.web.site import WorkspaceHere
+from medloop.server.wire.prompt_views import ProvenanceView
+from medloop.server.wire.schemas import Id
+from medloop.server.wire.views import PredictionView, prediction_view
 
 router = APIRouter(prefix="/projects/{project}", tags=["answers"])
 

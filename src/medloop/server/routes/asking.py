@@ -5,15 +5,15 @@ from typing import TypeAlias
 from fastapi import APIRouter
 
 from medloop.core.records import Model
-from medloop.loop.answers import Opened, next_assignment, open_case
-from medloop.loop.rounds import upcoming_case
-from medloop.loop.standing import newest_proposal
-from medloop.loop.workspace import Workspace
-from medloop.server.project_views import NothingLeft, OpenedView, PreviousView, UpcomingView
-from medloop.server.schemas import Id, Nothing
-from medloop.server.site import PersonHere, Site, SiteHere, WorkspaceHere
-from medloop.server.standing_views import open_assignment_view
-from medloop.server.views import case_view, prediction_view
+from medloop.loop.annotating.annotations import Opened, next_assignment, open_case
+from medloop.loop.foundation.in_force import newest_proposal
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.rounds import upcoming_case
+from medloop.server.web.site import PersonHere, Site, SiteHere, WorkspaceHere
+from medloop.server.wire.project_views import NothingLeft, OpenedView, PreviousView, UpcomingView
+from medloop.server.wire.schemas import Id, Nothing
+from medloop.server.wire.standing_views import open_assignment_view
+from medloop.server.wire.views import case_view, prediction_view
 
 router = APIRouter(prefix="/projects/{project}", tags=["asking"])
 Asked: TypeAlias = OpenedView | NothingLeft

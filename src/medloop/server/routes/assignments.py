@@ -8,22 +8,22 @@ from fastapi.responses import Response
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, ReplacesError, StateError
 from medloop.core.records import Annotation, Assignment, Case
-from medloop.loop.answers import Opened, flag_case, skip_case, submit_mask, submit_partial, submit_tag
-from medloop.loop.drafts import packed_draft, save_patch
-from medloop.loop.filling import fill_between
-from medloop.loop.parts import BoxPart, Part, SlicePart
-from medloop.loop.reviewing import mark_visited, review_places
-from medloop.loop.standing import standing_annotation
-from medloop.loop.withdrawing import undo_submit
-from medloop.loop.workspace import Workspace
-from medloop.server.failures import StaleRevisionError
-from medloop.server.place_views import PlacesView, VisitView, places_view
-from medloop.server.project_views import ClosedView, FilledView, RevisionView, SubmittedView
-from medloop.server.schemas import BoxBody, DraftEdit, FillBody, Id, Nothing, PlaceNumber, Reason, Seconds, SliceBody, Submission
-from medloop.server.sending import VOXELS, send_packed
-from medloop.server.site import WorkspaceHere
-from medloop.server.standing_views import OpenAssignmentView, open_assignment_view
-from medloop.server.uploads import RAW_MASK, uploaded_mask
+from medloop.loop.annotating.annotations import Opened, flag_case, skip_case, submit_mask, submit_partial, submit_tag
+from medloop.loop.annotating.drafts import packed_draft, save_patch
+from medloop.loop.annotating.filling import fill_between
+from medloop.loop.annotating.reviewing import mark_visited, review_places
+from medloop.loop.annotating.withdrawing import undo_submit
+from medloop.loop.foundation.in_force import standing_annotation
+from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart
+from medloop.loop.foundation.workspace import Workspace
+from medloop.server.web.failures import StaleRevisionError
+from medloop.server.web.sending import VOXELS, send_packed
+from medloop.server.web.site import WorkspaceHere
+from medloop.server.web.uploads import RAW_MASK, uploaded_mask
+from medloop.server.wire.place_views import PlacesView, VisitView, places_view
+from medloop.server.wire.project_views import ClosedView, FilledView, RevisionView, SubmittedView
+from medloop.server.wire.schemas import BoxBody, DraftEdit, FillBody, Id, Nothing, PlaceNumber, Reason, Seconds, SliceBody, Submission
+from medloop.server.wire.standing_views import OpenAssignmentView, open_assignment_view
 
 router = APIRouter(prefix="/projects/{project}/assignments/{assignment}", tags=["assignments"])
 

@@ -7,12 +7,12 @@ from fastapi.responses import Response
 from starlette.requests import Request
 
 from medloop.core.records import Case
-from medloop.loop.withdrawing import refusals
-from medloop.server.project_views import CaseLine, CasePage
-from medloop.server.schemas import Id, Limit, Offset, Search
-from medloop.server.sending import VOXELS, send_blob
-from medloop.server.site import WorkspaceHere
-from medloop.server.views import CaseView, case_view
+from medloop.loop.foundation.refusals import refusals
+from medloop.server.web.sending import VOXELS, send_blob
+from medloop.server.web.site import WorkspaceHere
+from medloop.server.wire.project_views import CaseLine, CasePage
+from medloop.server.wire.schemas import Id, Limit, Offset, Search
+from medloop.server.wire.views import CaseView, case_view
 
 router = APIRouter(prefix="/projects/{project}/cases", tags=["cases"])
 State = Literal["all", "unanswered", "answered", "skipped", "flagged"]

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from medloop.loop.configuring import configure
-from medloop.server.setting_views import ChangesView, ConfigurationView, SettingsBody, TaskBody
-from medloop.server.site import PersonHere, WorkspaceHere
+from medloop.loop.foundation.configuring import configure
+from medloop.server.web.site import PersonHere, WorkspaceHere
+from medloop.server.wire.setting_views import ChangesView, ConfigurationView, SettingsBody, TaskBody
 
 router = APIRouter(prefix="/projects/{project}", tags=["settings"])
 

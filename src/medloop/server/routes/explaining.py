@@ -11,14 +11,14 @@ from medloop.core.errors import LabelError, StateError, UnavailableError
 from medloop.core.geometry import Shape3
 from medloop.core.records import Case
 from medloop.explain.methods import require_captum
-from medloop.loop.explaining import similar_cases
-from medloop.loop.objections import object_to_explanation, objections
-from medloop.loop.parts import BoxPart, SlicePart, answered_voxels
-from medloop.loop.workspace import Workspace
-from medloop.server.explain_views import ExplanationView, HypothesesView, ObjectionBody, ObjectionView, SimilarView
-from medloop.server.proposals import ASSISTANT_SECONDS
-from medloop.server.schemas import Id, SliceBody
-from medloop.server.site import PersonHere, Site, SiteHere, WorkspaceHere
+from medloop.loop.foundation.partial_annotations import BoxPart, SlicePart, answered_voxels
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.learning.objections import object_to_explanation, objections
+from medloop.loop.overview.explanations import similar_cases
+from medloop.server.web.proposals import ASSISTANT_SECONDS
+from medloop.server.web.site import PersonHere, Site, SiteHere, WorkspaceHere
+from medloop.server.wire.explain_views import ExplanationView, HypothesesView, ObjectionBody, ObjectionView, SimilarView
+from medloop.server.wire.schemas import Id, SliceBody
 
 router = APIRouter(prefix="/projects/{project}/cases/{case}", tags=["explanations"])
 Method = Literal["grad-cam", "integrated-gradients", "occlusion"]

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from medloop import __version__
-from medloop.server.views import Health
+from medloop.server.wire.views import Health
 
 router = APIRouter(tags=["server"])
 

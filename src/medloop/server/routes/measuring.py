@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
-from medloop.loop.measuring import measure_case
+from medloop.loop.overview.measurements import measure_case
 from medloop.metrics.measure_bounds import TOLERANCE
-from medloop.server.measure_views import CaseMeasuresView
-from medloop.server.schemas import Id
-from medloop.server.site import WorkspaceHere
+from medloop.server.web.site import WorkspaceHere
+from medloop.server.wire.measure_views import CaseMeasuresView
+from medloop.server.wire.schemas import Id
 
 router = APIRouter(prefix="/projects/{project}/cases", tags=["measures"])
 Of = Literal["any", "answer", "prediction"]

@@ -3,14 +3,14 @@
 from fastapi import APIRouter
 
 from medloop.core.states import JobState
-from medloop.loop.computable import oversized_cases
-from medloop.loop.damage import damaged_cases
-from medloop.loop.label_versions import label_gaps
-from medloop.loop.workspace import Workspace
-from medloop.server.locks import WORKER_LOCK, is_held
-from medloop.server.project_views import Counts, DamagedView, ProjectLine, ProjectView, WorkersView
-from medloop.server.site import SiteHere, WorkspaceHere
-from medloop.server.views import current_round, label_view, model_brief, round_brief
+from medloop.loop.foundation.computable import oversized_cases
+from medloop.loop.foundation.damage import damaged_cases
+from medloop.loop.foundation.label_versions import label_gaps
+from medloop.loop.foundation.workspace import Workspace
+from medloop.server.web.locks import WORKER_LOCK, is_held
+from medloop.server.web.site import SiteHere, WorkspaceHere
+from medloop.server.wire.project_views import Counts, DamagedView, ProjectLine, ProjectView, WorkersView
+from medloop.server.wire.views import current_round, label_view, model_brief, round_brief
 
 router = APIRouter(tags=["projects"])
 

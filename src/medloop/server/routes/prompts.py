@@ -7,12 +7,12 @@ from fastapi import APIRouter
 
 from medloop.core.errors import ConflictError
 from medloop.core.records import Assignment
-from medloop.loop.gestures import in_force, prompt_log
-from medloop.loop.workspace import Workspace
-from medloop.server.prompt_views import Addition, Change, EngineView, PromptsView, PromptView, Readiness, RefinedView, Removal
+from medloop.loop.annotating.prompt_log import in_force, prompt_log
+from medloop.loop.foundation.workspace import Workspace
 from medloop.server.routes.assignments import raise_stale
-from medloop.server.schemas import Id
-from medloop.server.site import Site, SiteHere, WorkspaceHere
+from medloop.server.web.site import Site, SiteHere, WorkspaceHere
+from medloop.server.wire.prompt_views import Addition, Change, EngineView, PromptsView, PromptView, Readiness, RefinedView, Removal
+from medloop.server.wire.schemas import Id
 
 router = APIRouter(prefix="/projects/{project}/assignments/{assignment}/prompts", tags=["prompts"])
 

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from medloop.server.site import SiteHere, WorkspaceHere
+from medloop.server.web.site import SiteHere, WorkspaceHere
 
 router = APIRouter(prefix="/projects/{project}", tags=["work"])
 _EVENTS: dict[int | str, dict[str, Any]] = {

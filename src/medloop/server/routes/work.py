@@ -5,20 +5,20 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from medloop.core.errors import InputError, SettingError
-from medloop.loop.deferral import HARD_DICE, triage_pool
-from medloop.loop.model_lines import list_models
-from medloop.loop.progress import progress
-from medloop.loop.rounds import start_training
-from medloop.loop.settling import settle
-from medloop.loop.standing_models import use_automatic, use_model
-from medloop.loop.workspace import Workspace
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.live_models import use_automatic, use_model
+from medloop.loop.judging.triage import HARD_DICE, triage_pool
+from medloop.loop.learning.settling import settle
+from medloop.loop.overview.model_history import list_models
+from medloop.loop.overview.progress import progress
 from medloop.quality.triage import GOOD_DICE
-from medloop.server.progress_views import ModelLineView, ProgressView
-from medloop.server.project_views import JobRef, LogLineView, LogView
-from medloop.server.schemas import After, Id, Limit, ModelIndex, Nothing, TrainBody
-from medloop.server.site import PersonHere, WorkspaceHere
-from medloop.server.triage_views import TriageAnswer
-from medloop.server.views import JobView, job_view
+from medloop.server.web.site import PersonHere, WorkspaceHere
+from medloop.server.wire.progress_views import ModelLineView, ProgressView
+from medloop.server.wire.project_views import JobRef, LogLineView, LogView
+from medloop.server.wire.schemas import After, Id, Limit, ModelIndex, Nothing, TrainBody
+from medloop.server.wire.triage_views import TriageAnswer
+from medloop.server.wire.views import JobView, job_view
 
 router = APIRouter(prefix="/projects/{project}", tags=["work"])
 

@@ -1,0 +1,113 @@
+"""A network that bends to one image: its decoder learns a little from the hints, for this answer only.
+
+Every answer starts again from the project's weights, which are never written to: the adapted ones are a copy that is dropped. The
+encoder stays as it is, so its features are worked out once. The target is the network's own soft answer, pulled to the hint near each
+hint; without that anchor adaptation forgets what it knew and gets worse with every click.
+
+Source: Wang et al. 2018, BIFSeg, doi:10.1109/TMI.2018.2791721, for image-specific fine-tuning; the anchor is ours.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from medloop.interaction.engine import StillWanted, require_wanted
+from medloop.interaction.interactive_network.guidance import Places, Window, distances_to
+from medloop.models.foundation.networks import SegmentationNetwork
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """How far a network bends.
+
+    Attributes:
+        steps: Steps of Adam.
+        rate: Its learning rate.
+        reach: Standard deviation of a hint's Gaussian, in voxels of the finest axis.
+        weight: What a voxel at a hint counts more than one far away.
+    """
+
+    steps: int = 4
+    rate: float = 1e-3
+    reach: float = 1.5
+    weight: float = 200.0
+
+
+class _Decoder(nn.Module):
+    """The half of a network that adapts, callable with other weights than its own."""
+
+    def __init__(self, network: SegmentationNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, deepest: Tensor, skips: list[Tensor]) -> Tensor:
+        return self.network.decode(deepest, skips)
+
+
+def adapted_answer(
+    network: SegmentationNetwork, inputs: Tensor, pull: tuple[Tensor, Tensor], adaptation: Adaptation, *, wanted: StillWanted = lambda: True
+) -> Tensor:
+    """Probabilities after bending to the hints.
+
+    Args:
+        network: In evaluation mode; left as it is.
+        inputs: Image and guidance, shape (1, inputs, …).
+        pull: From `hint_pull`.
+        adaptation: How far.
+        wanted: Asked before every step.
+
+    Returns:
+        Shape (1, classes, …), float32.
+
+    Raises:
+        CancelledError: The answer is no longer wanted.
+    """
+    decoder = _Decoder(network)
+    with torch.no_grad():
+        deepest, skips = network.encode(inputs)
+        own = network.decode(deepest, skips).float().softmax(1)
+    target, weights = _target(own, pull, adaptation.weight)
+    bent = {n: p.detach().clone().requires_grad_() for n, p in decoder.named_parameters() if not n.startswith("network.encoder.")}
+    optimiser = torch.optim.Adam(bent.values(), lr=adaptation.rate)
+    for _ in range(adaptation.steps):
+        require_wanted(wanted)
+        logits = torch.func.functional_call(decoder, bent, (deepest, skips)).float()
+        loss = -(weights * (target * logits.log_softmax(1)).sum(1)).sum() / weights.sum()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+    with torch.no_grad():
+        answer: Tensor = torch.func.functional_call(decoder, bent, (deepest, skips)).float().softmax(1)
+    return answer
+
+
+def hint_pull(places: Mapping[int, Places], window: Window, *, reach: float) -> tuple[Tensor, Tensor]:
+    """How strongly each voxel is pulled, and to which class.
+
+    Args:
+        places: Hinted voxels within the window, for each class number with background as 0.
+        window: Where.
+        reach: See `Adaptation`.
+
+    Returns:
+        Strength 0..1 and class number, both of the window's shape.
+    """
+    distance = np.stack([_distance(found, window) for found in places.values()])
+    nearest = distance.argmin(axis=0)
+    strength = np.exp(-0.5 * (distance.min(axis=0) / reach) ** 2).astype(np.float32)
+    return torch.from_numpy(strength), torch.from_numpy(np.array(list(places))[nearest])
+
+
+def _distance(places: Places, window: Window) -> npt.NDArray[np.float64]:
+    return distances_to(places, window) if len(places) else np.full(window.shape, np.inf)
+
+
+def _target(own: Tensor, pull: tuple[Tensor, Tensor], weight: float) -> tuple[Tensor, Tensor]:
+    """Own answer blended to the hints, shape (1, classes, …), and each voxel's weight, shape (1, …)."""
+    strength, label = (part.reshape(own.shape[2:]) for part in pull)
+    hinted = nn.functional.one_hot(label, own.shape[1]).movedim(-1, 0).float()
+    return ((1 - strength) * own[0] + strength * hinted)[None], (1 + weight * strength)[None]

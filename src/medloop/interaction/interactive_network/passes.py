@@ -1,0 +1,93 @@
+"""One look of a project's networks at a window: their mean answer to image and guidance, bent to the hints or not."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medloop.interaction.engine import StillWanted
+from medloop.interaction.interactive_network.adaptation import Adaptation, adapted_answer, hint_pull
+from medloop.interaction.interactive_network.guidance import Channels, Places, Window
+from medloop.models.foundation.compute import limited_threads, mixed_precision
+from medloop.models.foundation.networks import SegmentationNetwork
+from medloop.models.foundation.recipes import Recipe
+from medloop.models.inference.inference import answer_once
+
+
+def propose(networks: Sequence[SegmentationNetwork], recipe: Recipe, prepared: Channels) -> Channels:
+    """The mean answer without any hint, over networks and mirrored ways, shape (classes, I, J, K).
+
+    Args:
+        networks: In evaluation mode, all on one device.
+        recipe: Theirs.
+        prepared: Normalised image at the working spacing, shape (channels, I, J, K).
+    """
+    device = next(networks[0].parameters()).device
+    total = np.zeros((recipe.classes, *prepared.shape[1:]), dtype=np.float32)
+    ways = [(), *((axis + 1,) for axis in recipe.flips)]
+    with limited_threads(recipe.threads):
+        for way in ways:
+            for network in networks:
+                total += np.flip(answer_once(network, recipe, np.flip(prepared, way), device=device)[0], way)
+    mean: Channels = (total / (len(ways) * len(networks))).astype(np.float32)
+    return mean
+
+
+def answer_window(
+    networks: Sequence[SegmentationNetwork],
+    recipe: Recipe,
+    inputs: Channels,
+    places: Mapping[int, Places],
+    window: Window,
+    *,
+    adaptation: Adaptation | None,
+    emphasis: float = 1.0,
+    wanted: StillWanted,
+) -> Channels:
+    """The mean answer to a window, shape (classes, I, J, K).
+
+    Args:
+        networks: In evaluation mode, all on one device; left as they are.
+        recipe: Theirs.
+        inputs: Image and guidance, shape (recipe.inputs, I, J, K) of the window.
+        places: Hinted voxels of each class number within the window.
+        window: Where.
+        adaptation: How far to bend to the hints; None not at all.
+        emphasis: How much more to make of the hints than the networks do, without adaptation; 1 takes them by their word.
+        wanted: Whether the answer is still wanted.
+
+    Raises:
+        CancelledError: It is no longer wanted.
+    """
+    device = next(networks[0].parameters()).device
+    flat = recipe.dimension == 2
+    tensor = torch.from_numpy(inputs)[None].to(device)
+    tensor = tensor.squeeze(-1) if flat else tensor
+    with limited_threads(recipe.threads), mixed_precision(device, recipe.precision):
+        if adaptation is None or not any(map(len, places.values())):
+            hinted = emphasis != 1.0 and any(map(len, places.values()))
+            answers = [_ask(network, tensor, recipe, emphasis if hinted else 1.0) for network in networks]
+        else:
+            strength, label = hint_pull(places, window, reach=adaptation.reach)
+            pull = (strength.to(device), label.to(device))
+            answers = [adapted_answer(network, tensor, pull, adaptation, wanted=wanted) for network in networks]
+    mean = torch.stack(answers).mean(0)[0]
+    found: Channels = (mean.unsqueeze(-1) if flat else mean).cpu().numpy()
+    return found
+
+
+@torch.no_grad()
+def _ask(network: SegmentationNetwork, inputs: Tensor, recipe: Recipe, emphasis: float) -> Tensor:
+    """Probabilities; with `emphasis` the step from the answer without hints to that with them is taken as many times.
+
+    Source: Ho and Salimans 2022, classifier-free guidance, arXiv:2207.12598, for a network that knows both.
+    """
+    hinted: Tensor = network(inputs).float()
+    if emphasis == 1.0:
+        return hinted.softmax(1)
+    silent = inputs.clone()
+    silent[:, recipe.channels + recipe.classes - 1 :] = 0
+    without = network(silent).float().log_softmax(1)
+    stressed: Tensor = (without + emphasis * (hinted.log_softmax(1) - without)).softmax(1)
+    return stressed

@@ -1,0 +1,72 @@
+"""Hand a case to somebody: begin a draft, go on with one, or give back one whose lease ran out.
+
+A draft begins with the annotation in force (if its mask can be read), else with the newest proposal, else with background, and
+keeps what it began with.
+One that was edited stays its owner's, also after it was released; one that was not edited begins anew when something else
+stands by now.
+"""
+
+from medloop.core.errors import BlobError
+from medloop.core.records import Annotation, Assignment, Case, Prediction, new_id, now
+from medloop.loop.foundation.in_force import beginning, newest_proposal, standing_annotation
+from medloop.loop.foundation.workspace import Workspace
+from medloop.store.reader import Reader
+from medloop.store.writer import Writer
+
+
+def open_assignment(workspace: Workspace, tx: Writer, case: Case, annotator_id: str, round_id: str | None, reason: str) -> Assignment:
+    """A case opened by somebody who has not got it open: with the draft they left, or with a new one."""
+    left = _draft_left(tx, case, annotator_id)
+    if left is not None:
+        return tx.change(Assignment, left.id, verb="resume", fields={"state": "open", "closed_at": None})
+    standing, proposal = _readable(workspace, standing_annotation(tx, case.id)), _readable_proposal(workspace, newest_proposal(tx, case.id))
+    assignment = Assignment(
+        id=new_id("assignment"),
+        case_id=case.id,
+        annotator_id=annotator_id,
+        round_id=round_id,
+        proposal_id=proposal.id if proposal else None,
+        reason=reason,
+        opened_at=now(),
+        began_with=beginning(standing, proposal),
+        base_id=standing.id if standing else None,
+    )
+    tx.add(assignment, verb="open")
+    return assignment
+
+
+def go_on(workspace: Workspace, tx: Writer, assignment: Assignment, case: Case) -> Assignment:
+    """An open assignment shown again: a sign of life; begun anew if nothing was drawn and another annotation stands by now."""
+    standing = _readable(workspace, standing_annotation(tx, case.id))
+    if assignment.revision == 0 and standing is not None and standing.id != assignment.base_id:
+        tx.change(Assignment, assignment.id, verb="release", fields={"state": "released", "closed_at": now()})
+        return open_assignment(workspace, tx, case, assignment.annotator_id, assignment.round_id, assignment.reason)
+    tx.record("resume", "assignment", assignment.id, {"revision": assignment.revision})
+    return assignment
+
+
+def _readable(workspace: Workspace, standing: Annotation | None) -> Annotation | None:
+    """The annotation in force, unless its mask is damaged or gone: then a draft begins with what comes next."""
+    return standing if standing is not None and _is_sound(workspace, standing.blob) else None
+
+
+def _readable_proposal(workspace: Workspace, proposal: Prediction | None) -> Prediction | None:
+    """Likewise a proposal."""
+    return proposal if proposal is not None and _is_sound(workspace, proposal.mask) else None
+
+
+def _is_sound(workspace: Workspace, blob: str | None) -> bool:
+    try:
+        return blob is None or workspace.store.blobs.check(blob) >= 0
+    except BlobError:
+        return False
+
+
+def _draft_left(tx: Reader, case: Case, annotator_id: str) -> Assignment | None:
+    """The newest released draft of this person that holds edits, unless they closed the case since."""
+    mine = tx.find(Assignment, where={"case_id": case.id, "annotator_id": annotator_id})
+    closed = max((a.closed_at or "" for a in mine if a.state in ("submitted", "skipped", "flagged")), default="")
+    for left in reversed(mine):
+        if left.state == "released" and left.revision > 0 and (left.closed_at or "") > closed:
+            return left if not tx.count(Annotation, where={"assignment_id": left.id}) else None
+    return None

@@ -1,0 +1,86 @@
+"""How a mask came about: which voxels a prompt changed, which the brush, which somebody elsewhere.
+
+A voxel is told by what *first* gave it the value it ended with, so that a stroke drawn and undone leaves no trace, and
+one that ended as it began counts as untouched.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from medloop.core.arrays import MaskArray
+from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Json, PromptRecord, Provenance, new_id, now
+from medloop.loop.annotating.drafts import base_mask
+from medloop.loop.annotating.prompt_log import in_force, prompt_log
+from medloop.loop.foundation.workspace import Workspace
+from medloop.store.reader import Reader
+
+HANDS: Mapping[str, int] = {"prompt": 1, "brush": 2, "elsewhere": 3}
+"""Codes in the arrays of this module; 0 is untouched."""
+
+
+def hands(final: MaskArray, patches: Iterable[DraftPatch], log: Sequence[PromptRecord]) -> npt.NDArray[np.uint8]:
+    """Per voxel, which hand first gave it its final value; 0 where no patch did.
+
+    Args:
+        final: The mask as it ended, shape (I, J, K).
+        patches: In order.
+        log: Every prompt of the assignment; a patch that holds or takes back a prompt's effect is a prompt's.
+
+    Returns:
+        Codes of `HANDS`, shape (I, J, K).
+    """
+    by_prompt = {record.revision for record in log} | {record.withdrawn for record in log}
+    flat = final.ravel(order="F")
+    hand = np.zeros(flat.size, dtype=np.uint8)
+    for patch in patches:
+        code = HANDS["prompt"] if patch.revision in by_prompt else HANDS["brush"]
+        for start, length, value in patch.runs:
+            part = hand[start : start + length]
+            part[(part == 0) & (flat[start : start + length] == value)] = code
+    return hand.reshape(final.shape, order="F")
+
+
+def provenance_of(workspace: Workspace, assignment_id: str, mask: MaskArray, annotation_id: str) -> Provenance:
+    """What led to a mask that is about to be submitted.
+
+    Args:
+        workspace: The project.
+        assignment_id: What it answers.
+        mask: The answer, shape (I, J, K); it may differ from the draft.
+        annotation_id: Under which id it will be stored.
+    """
+    with workspace.store.read() as tx:
+        assignment = tx.get(Assignment, assignment_id)
+        base = base_mask(workspace, tx, assignment, tx.get(Case, assignment.case_id))
+        patches, log = tx.patches(assignment_id), prompt_log(tx, assignment_id)
+    hand = hands(mask, patches, log)
+    hand[(hand == 0) & (mask != base)] = HANDS["elsewhere"]
+    hand[mask == base] = 0
+    return Provenance(
+        id=new_id("provenance"),
+        annotation_id=annotation_id,
+        assignment_id=assignment_id,
+        prompt_ids=tuple(record.id for record in in_force(log)),
+        withdrawn_prompts=sum(record.withdrawn is not None for record in log),
+        parts={name: _part(hand == code, mask) for name, code in HANDS.items() if (hand == code).any()},
+        created_at=now(),
+    )
+
+
+def provenance(tx: Reader, annotation: Annotation) -> Provenance | None:
+    """The stored provenance of an answer; None for tags, imports, and answers from before it was kept."""
+    found = tx.find(Provenance, where={"annotation_id": annotation.id}, limit=1)
+    return found[0] if found else None
+
+
+def _part(where: npt.NDArray[np.bool_], mask: MaskArray) -> Json:
+    places = np.argwhere(where)
+    values, counts = np.unique(mask[where], return_counts=True)
+    return {
+        "voxels": len(places),
+        "labels": {str(value): int(count) for value, count in zip(values.tolist(), counts.tolist(), strict=True)},
+        "start": places.min(axis=0).tolist(),
+        "stop": (places.max(axis=0) + 1).tolist(),
+    }

@@ -1,0 +1,108 @@
+"""Take annotations out of use: with their case, by flagging or skipping it, or one of them by undoing its submission.
+
+A withdrawn annotation stays in the history; training, evaluation, export and every count leave it out. A new annotation brings
+the case back.
+"""
+
+from medloop.core.errors import ConflictError, StateError
+from medloop.core.records import Annotation, Assignment, Case, TakenBack, Withdrawal, new_id, now
+from medloop.images.encode import decode_mask
+from medloop.loop.annotating.drafts import append_patch, read_draft
+from medloop.loop.annotating.mask_runs import runs_between
+from medloop.loop.foundation.follow_up import follow_up
+from medloop.loop.foundation.round_moves import after_answer
+from medloop.loop.foundation.workspace import Workspace
+from medloop.store.reader import Reader
+from medloop.store.writer import Writer
+
+
+def withdraw_case(tx: Writer, assignment: Assignment, verb: TakenBack, reason: str) -> int:
+    """Withdraw every annotation of an assignment's case, whoever gave it; returns how many."""
+    taken = {w.annotation_id for w in tx.find(Withdrawal, where={"case_id": assignment.case_id})}
+    left = [a for a in tx.find(Annotation, where={"case_id": assignment.case_id}) if a.id not in taken]
+    for annotation in left:
+        _withdraw(tx, annotation, assignment, verb, reason)
+    return len(left)
+
+
+def undo_submit(workspace: Workspace, assignment_id: str) -> Assignment:
+    """Take a submission back: its annotation is withdrawn, what stood before stands again, and its draft is open again.
+
+    Args:
+        workspace: The project.
+        assignment_id: A submitted assignment.
+
+    Returns:
+        The same assignment, open; its draft is what was submitted.
+
+    Raises:
+        StateError: It was not submitted, or its annotation was withdrawn already.
+        ConflictError: The same person has annotated or edited the case since.
+    """
+    runs = _runs_to_submitted(workspace, assignment_id)
+    with workspace.store.read() as tx:
+        annotator_id = tx.get(Assignment, assignment_id).annotator_id
+    with workspace.store.write(annotator_id) as tx:
+        assignment = tx.get(Assignment, assignment_id)
+        annotation = _undoable(tx, assignment)
+        _release_reopened(tx, assignment)
+        _withdraw(tx, annotation, assignment, "undone", "submission undone")
+        opened = tx.change(Assignment, assignment_id, verb="undo", fields={"state": "open", "closed_at": None})
+        if runs:
+            append_patch(tx, opened, runs, verb="undo")
+            opened = tx.get(Assignment, assignment_id)
+    after_answer(workspace)
+    follow_up(workspace)  # a case that comes back to the pool may lack the prediction of the model in use
+    return opened
+
+
+def _withdraw(tx: Writer, annotation: Annotation, assignment: Assignment, verb: TakenBack, reason: str) -> None:
+    withdrawal = Withdrawal(
+        id=new_id("withdrawal"),
+        annotation_id=annotation.id,
+        case_id=annotation.case_id,
+        annotator_id=assignment.annotator_id,
+        verb=verb,
+        reason=reason,
+        assignment_id=assignment.id,
+        created_at=now(),
+    )
+    tx.add(withdrawal, verb="withdraw")
+
+
+def _undoable(tx: Reader, assignment: Assignment) -> Annotation:
+    """The annotation that an assignment made, if it may be taken back."""
+    annotation = _made(tx, assignment) if assignment.state == "submitted" else None
+    if annotation is None:
+        raise StateError(f"This assignment is {assignment.state}: there is no submission to undo", remedy="open the case to correct it")
+    mine = tx.find(Annotation, where={"case_id": assignment.case_id, "annotator_id": assignment.annotator_id})
+    if mine[-1].id != annotation.id:
+        raise ConflictError("You have annotated this case again since", remedy="undo the later submission, or open the case")
+    return annotation
+
+
+def _made(tx: Reader, assignment: Assignment) -> Annotation | None:
+    """The newest annotation of an assignment, unless it was withdrawn."""
+    made = tx.find(Annotation, where={"assignment_id": assignment.id})
+    gone = tx.count(Withdrawal, where={"annotation_id": made[-1].id}) if made else 0
+    return made[-1] if made and not gone else None
+
+
+def _release_reopened(tx: Writer, assignment: Assignment) -> None:
+    """Give back what the same person opened of the case since; an edit there comes first."""
+    where = {"case_id": assignment.case_id, "annotator_id": assignment.annotator_id, "state": "open"}
+    for again in tx.find(Assignment, where=where):
+        if again.revision:
+            raise ConflictError("You have opened this case again and changed it", remedy="submit or discard that draft first")
+        tx.change(Assignment, again.id, verb="release", fields={"state": "released", "closed_at": now()})
+
+
+def _runs_to_submitted(workspace: Workspace, assignment_id: str) -> tuple[tuple[int, int, int], ...]:
+    """What leads from the draft to the mask that was submitted in its stead; nothing for a draft or a tag."""
+    with workspace.store.read() as tx:
+        assignment = tx.get(Assignment, assignment_id)
+        made, case = _made(tx, assignment), tx.get(Case, assignment.case_id)
+    if made is None or made.kind != "mask" or made.blob is None or made.began_with != "elsewhere":
+        return ()
+    submitted = decode_mask(workspace.store.blobs.get(made.blob), case.grid.shape)
+    return runs_between(read_draft(workspace, assignment_id).mask, submitted)

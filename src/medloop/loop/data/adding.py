@@ -1,0 +1,217 @@
+"""One case of an import after another: read it, tell what the project knows of it, and store what is new.
+
+Reading may fail in any way: it costs the case, which is named. Only a store that cannot write is passed on.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from medloop.core.errors import ConflictError, InputError, MedloopError
+from medloop.core.image import Image, Mask
+from medloop.core.names import composed
+from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Split
+from medloop.datasets.channels import known_names
+from medloop.datasets.dataset import CaseSource, Dataset, Refusal
+from medloop.images.read import ReadImage, read_image
+from medloop.images.result import UNSIZED
+from medloop.loop.data.cases import IMPORTER, add_case
+from medloop.loop.data.import_report import Tally
+from medloop.loop.data.import_splits import drawn_along, import_splits
+from medloop.loop.data.label_maps import label_map
+from medloop.loop.data.late_labels import Incoming, take_later, was_imported
+from medloop.loop.data.restoring import has_voxels, mend_voxels
+from medloop.loop.data.source_labels import read_answer
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.follow_up import follow_up
+from medloop.loop.foundation.round_moves import after_answer
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.on_demand import request_description
+
+AnswersWanted: TypeAlias = Literal["all", "evaluation", "none"]
+"""Which of the source's labels become answers: all, only those of evaluation cases, or none."""
+
+_READ_FAULTS = (MedloopError, OSError, MemoryError, EOFError, ValueError, ArithmeticError, RecursionError)
+"""What reading one case may raise: it costs that case. An interrupt is none of these."""
+
+
+class Intake:
+    """Takes one case after another into a project."""
+
+    def __init__(self, workspace: Workspace, dataset: Dataset, answers: AnswersWanted, actor: str) -> None:
+        self._workspace = workspace
+        self._values = label_map(workspace, dataset)
+        self.tally = Tally(refused=list(dataset.refused), about_source=(*dataset.notes, *self._values.notes))
+        self._splits = import_splits(workspace, dataset)
+        self._channels = known_names(dataset.channels)
+        self._along = drawn_along(dataset.cases, self._splits)
+        self._answers = answers
+        self._actor = actor
+        self._importer = annotator_named(workspace, IMPORTER, program=True)
+        with workspace.store.read() as tx:
+            cases = tx.find(Case)
+        self._cases = {composed(c.name): c for c in cases}
+        self._digests = {c.source.sha256: c.name for c in cases}
+        self._voxels = {(c.voxels, c.grid.shape): c.name for c in cases}
+
+    def close(self) -> None:
+        """Set in motion what new cases and new annotations ask for."""
+        if self.tally.added:
+            request_description(self._workspace)
+        if self.tally.annotated or self.tally.corrected:
+            after_answer(self._workspace)
+        if self.tally.kept:
+            follow_up(self._workspace)
+
+    def take(self, case: CaseSource) -> None:
+        """Store a case, or what its source says about it now, or note why not.
+
+        Raises:
+            StorageError: The store cannot write.
+        """
+        try:
+            read = _read(case)
+            known = self._known(case, read)
+            grid = read.image.grid if known is None else known.grid
+            answer, said = read_answer(case, read.found.image, grid, self._values)
+        except _READ_FAULTS as error:
+            self.tally.refused.append(_refusal(case, error))
+            return
+        try:
+            if known is None:
+                self._add(case, read, answer, said)
+            else:
+                self._update(case, known, read, answer, said)
+        except (InputError, ConflictError, MemoryError) as error:
+            self.tally.refused.append(_refusal(case, error))
+
+    def _known(self, case: CaseSource, read: "_Read") -> Case | None:
+        """The case of the project that this one is.
+
+        Raises:
+            InputError: Another image of this name, or the same image under another name.
+        """
+        known = self._cases.get(case.name)
+        if known is not None and (known.source.sha256 == read.found.source.sha256 or has_voxels(self._workspace, known, read.image)):
+            return known
+        if known is not None:
+            what = "the project already has another image of this name"
+        elif read.found.source.sha256 in self._digests:
+            what = f"its bytes equal those of {self._digests[read.found.source.sha256]}, a duplicate"
+        else:
+            return None
+        raise InputError(f"{case.name}: {what}", remedy="rename it, or leave one of the two out")
+
+    def _incoming(self, case: CaseSource, answer: Mask | int | None, split: Split) -> Incoming | None:
+        """The case's label with its author, if it is asked for; a note when it is not."""
+        wanted = self._answers == "all" or (self._answers == "evaluation" and split in EVALUATION_SPLITS)
+        if answer is None:
+            return None
+        if not wanted:
+            self.tally.remark(case.name, f"has a label that was not asked for (answers: {self._answers})")
+            return None
+        return Incoming(answer, self._author(case), case.annotated_at, case.effort_seconds, case.untouched)
+
+    def _author(self, case: CaseSource) -> Annotator:
+        """Whose the label is: whom the source names, else the importer."""
+        if not case.annotator:
+            return self._importer
+        try:
+            return annotator_named(self._workspace, case.annotator)
+        except InputError as error:
+            self.tally.remark(case.name, f"its annotator's name cannot be kept ({error.message}); the label counts as imported")
+            return self._importer
+
+    def _add(self, case: CaseSource, read: "_Read", answer: Mask | int | None, said: tuple[str, ...]) -> None:
+        split = self._splits[case.name]
+        given = self._incoming(case, answer, split)
+        notes = (*read.notes, *said, *case.notes)
+        made = add_case(
+            self._workspace,
+            read.image,
+            name=case.name,
+            patient=case.patient,
+            split=split,
+            source=read.found.source,
+            channel_names=self._channels,
+            answer=given.answer if given else None,
+            answered_by=given.by if given else None,
+            notes=notes,
+            stratum=case.stratum or (case.tag or ""),
+            answered_at=given.at if given else None,
+            effort_seconds=given.effort_seconds if given else 0.0,
+            untouched=given.untouched if given else None,
+            actor=self._actor,
+            follow=False,
+        )
+        self._cases[case.name], self._digests[made.source.sha256] = made, made.name
+        self.tally.added.append(case.name)
+        twin = self._voxels.setdefault((made.voxels, made.grid.shape), made.name)
+        if twin != made.name:
+            self.tally.remark(case.name, f"has the very voxels of {twin}; where it is the same image, flag one of the two")
+        self.tally.labelled += given is not None
+        self.tally.remark(case.name, *notes)
+        if case.name in self._along:
+            self.tally.remark(case.name, f"kept for {split}, where the source has another image of the patient")
+
+    def _update(self, case: CaseSource, known: Case, read: "_Read", answer: Mask | int | None, said: tuple[str, ...]) -> None:
+        """Take what the source says now of a case that is there."""
+        if composed(known.patient) != case.patient:
+            self.tally.remark(case.name, "stays with the patient it was imported with, the source now names another")
+        if case.split not in (None, known.split):
+            self.tally.remark(case.name, f"stays in {known.split} as splits never move, the source now says {case.split}")
+        if known.grid != read.image.grid:
+            self.tally.remark(case.name, "keeps the voxel size and position it was imported with, they read differently now")
+        if mend_voxels(self._workspace, known, read.image):
+            self.tally.remark(case.name, "had a damaged image, which is whole again by this file")
+        if known.source.sha256 != read.found.source.sha256:
+            self.tally.remark(case.name, "its file is another one than was imported, with the same voxels at the same place")
+        given = self._incoming(case, answer, known.split)
+        self.tally.remark(case.name, *said)
+        if answer is None and was_imported(self._workspace, known):
+            self.tally.remark(case.name, "the source has no label of it now; the one imported before stays, a flag takes it back")
+        taken = "known" if given is None else take_later(self._workspace, known, given, self._importer, self._actor)
+        if isinstance(taken, Refusal):
+            self.tally.refused.append(taken)
+        else:
+            {"known": self.tally.duplicates, "annotated": self.tally.annotated, "corrected": self.tally.corrected}[taken].append(known.name)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A case's image as it was read, and with the pixel size of its list."""
+
+    found: ReadImage
+    image: Image
+    unused_size: str = ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The reader's notes that still hold."""
+        sized = self.image is not self.found.image
+        kept = tuple(note for note in self.found.notes if not (sized and note == UNSIZED))
+        return (*kept, self.unused_size) if self.unused_size else kept
+
+
+def _read(case: CaseSource) -> _Read:
+    found = read_image(case.images[0] if len(case.images) == 1 else case.images)
+    return _Read(found, case.sized(found.image), _unused_size(case, found.image))
+
+
+def _unused_size(case: CaseSource, image: Image) -> str:
+    """A note when the pixel size of a list is not the one that the file has; the file's is kept."""
+    own = np.asarray(image.grid.spacing_mm)[:2]
+    if case.pixel_mm is None or case.sized(image) is not image or np.allclose(own, case.pixel_mm, rtol=1e-3):
+        return ""
+    return f"its pixel size in the list is {case.pixel_mm:g} mm, the file has {own[0]:.4g} × {own[1]:.4g} mm of its own, which is kept"
+
+
+def _refusal(case: CaseSource, error: BaseException) -> Refusal:
+    """Why a case stays out, in words whatever went wrong."""
+    if isinstance(error, MedloopError):
+        return Refusal(case.name, error.message.removeprefix(f"{case.name}: "), "", error.remedy)
+    if isinstance(error, MemoryError):
+        return Refusal(case.name, "there is not enough memory to read it", "", "crop it, or use a machine with more memory")
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return Refusal(case.name, f"it cannot be read: {reason}", "", "check that the file exists and may be read, and repeat the import")

@@ -1,0 +1,193 @@
+"""Take the work elsewhere: answers in standard layouts, on the geometry of their sources, or the model itself."""
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medloop.core.errors import ConflictError, InputError, NotFoundError, SettingError
+from medloop.core.image import Mask
+from medloop.core.names import natural_key
+from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case, Json, Split, now
+from medloop.datasets.export import ExportCase, Exporter, export_csv, export_msd, export_nifti, export_nnunet
+from medloop.datasets.regular import is_sheared
+from medloop.loop.data.cases import IMPORTER
+from medloop.loop.foundation.arrays import load_answer, load_image
+from medloop.loop.foundation.consensus import consensus_answers
+from medloop.loop.foundation.damage import LeftOut, sound_answers
+from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.label_versions import label_gaps
+from medloop.loop.foundation.leaning import leans_on_proposal
+from medloop.loop.foundation.left_out import refused_cases
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.live_models import model_of_index
+from medloop.loop.judging.predictions import weights_of
+
+_LOG = logging.getLogger(__name__)
+FORMATS = ("nifti", "msd", "nnunet", "csv", "model")
+"""Formats that can be written now."""
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written where.
+
+    Attributes:
+        notes: What was left out and why, and whatever else its reader should know; one line each.
+    """
+
+    folder: Path
+    format: str
+    cases: int
+    notes: tuple[str, ...] = ()
+
+
+def export_project(workspace: Workspace, out: Path, fmt: str, *, model: int | None = None, regular_grid: bool = False) -> ExportReport:
+    """Write every answered case (or a model) to a new folder.
+
+    Args:
+        workspace: The project.
+        out: A new or empty folder.
+        fmt: One of `FORMATS`.
+        model: Index of the model to write; None takes the one in use. Only for the format "model".
+        regular_grid: Resample cases whose voxel axes are not at right angles, as ITK and nnU-Net ask for.
+
+    Raises:
+        InputError: nnU-Net would refuse the cases that the message names.
+        SettingError: An unknown format, or one that does not fit the task.
+        ConflictError: The folder exists and is not empty.
+        NotFoundError: Nothing is answered, or no model exists.
+    """
+    if fmt not in FORMATS:
+        raise SettingError(f"Unknown export format {fmt!r}", remedy=f"use one of {', '.join(FORMATS)}")
+    if fmt == "model":
+        return _export_model(workspace, out, model)
+    if model is not None:
+        raise SettingError(f"A model is chosen for the format model only, got {fmt}", remedy="leave --model out")
+    if (fmt == "csv") != (workspace.task.kind == "classification"):
+        raise SettingError(f"A {workspace.task.kind} cannot be exported as {fmt}", remedy="csv is for classification, the others for masks")
+    left_out = LeftOut(workspace)
+    answers = _answers(workspace, left_out)
+    if not answers:
+        unread = f", {len(left_out.cases)} cannot be read" if left_out.cases else ""
+        raise NotFoundError(f"There is no answer to export yet{unread}", remedy="answer a case first")
+    if fmt == "nnunet" and not regular_grid:
+        require_right_angles([case for _, case in answers])
+    names = [label.name for label in workspace.task.labels]
+    done = _EXPORTERS[fmt](_cases(workspace, answers), out, names, regular_grid=regular_grid)
+    _note(workspace, "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
+    gaps = [str(gap) for gap in label_gaps(workspace)] if workspace.task.kind == "segmentation" else []
+    notes = (*done.notes, *gaps, *map(str, left_out.cases), *left_out_notes(workspace))
+    return ExportReport(out, fmt, done.cases, notes)
+
+
+def run_export(workspace: Workspace, control: JobControl) -> Json:
+    """The export job: payload {"out": folder, "format": name, "regular_grid": bool, which may be left out}."""
+    payload = control.job.payload
+    regular_grid = payload.get("regular_grid") is True
+    report = export_project(workspace, Path(str(payload["out"])), str(payload["format"]), regular_grid=regular_grid)
+    for note in report.notes:
+        control.log(note)
+    control.log(f"{report.cases} cases written to {report.folder} as {report.format}")
+    return {"cases": report.cases, "notes": list(report.notes)}
+
+
+def _note(workspace: Workspace, noun: str, noun_id: str, body: Json) -> None:
+    """Tell the audit, unless the project can only be read: then the log says that it was not told."""
+    if workspace.store.read_only:
+        _LOG.warning("The audit does not tell of this export: %s", workspace.store.read_only)
+        return
+    with workspace.store.write("export") as tx:
+        tx.record("export", noun, noun_id, body)
+
+
+def _answers(workspace: Workspace, left_out: LeftOut) -> list[tuple[Annotation, Case]]:
+    """Annotated cases by name; those whose bytes are damaged are left out."""
+    splits: tuple[Split, ...] = ("train", *EVALUATION_SPLITS)
+    with workspace.store.read() as tx:
+        answers = [a for split in splits for a in consensus_answers(tx, split)]
+        cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
+    sound = sound_answers(workspace, answers, cases, left_out)
+    return sorted(((a, cases[a.case_id]) for a in sound), key=lambda pair: natural_key(pair[1].name))
+
+
+def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iterator[ExportCase]:
+    names = {label.value: label.name for label in workspace.task.labels}
+    people = _people(workspace)
+    with workspace.store.read() as tx:
+        leaning = {a.id: 1.0 if a.untouched is None else a.untouched for a, _ in answers if leans_on_proposal(tx, a)}
+    for annotation, case in answers:
+        answer = load_answer(workspace.store.blobs, annotation, case)
+        yield ExportCase(
+            name=case.name,
+            patient=case.patient,
+            split=case.split,
+            image=load_image(workspace.store.blobs, case),
+            mask=answer if isinstance(answer, Mask) else None,
+            tag=names[answer] if isinstance(answer, int) else None,
+            source=case.source,
+            annotator=people.get(annotation.annotator_id, ""),
+            annotated_at=annotation.created_at,
+            effort_seconds=annotation.effort_seconds,
+            untouched=leaning.get(annotation.id),
+        )
+
+
+def _people(workspace: Workspace) -> dict[str, str]:
+    """Names of those who annotate; the importer is nobody in particular."""
+    with workspace.store.read() as tx:
+        return {a.id: a.name for a in tx.find(Annotator) if a.name != IMPORTER}
+
+
+def require_right_angles(cases: Sequence[Case]) -> None:
+    """Refuse cases that ITK, and so nnU-Net, cannot read, all at once.
+
+    Raises:
+        InputError: Naming them.
+    """
+    sheared = [case.name for case in cases if is_sheared(case.grid)]
+    if sheared:
+        shown = ", ".join(sheared[:_SHOWN]) + (f" and {len(sheared) - _SHOWN} more" if len(sheared) > _SHOWN else "")
+        raise InputError(
+            f"nnU-Net refuses voxel axes that are not at right angles (a tilted gantry or a shear), as {len(sheared)} of {len(cases)} "
+            f"cases have: {shown}",
+            remedy="export with --regular-grid to have them resampled, or as nifti to keep them as they are",
+        )
+
+
+_EXPORTERS: dict[str, Exporter] = {"msd": export_msd, "nnunet": export_nnunet, "nifti": export_nifti, "csv": export_csv}
+_SHOWN = 10
+
+
+def left_out_notes(workspace: Workspace) -> tuple[str, ...]:
+    """One line per skipped or flagged case: why it was not exported, and who said so."""
+    return tuple(f"left out: {case}" for case in refused_cases(workspace))
+
+
+def _export_model(workspace: Workspace, out: Path, index: int | None) -> ExportReport:
+    """Weights as safetensors beside a JSON that names recipe, labels, snapshot, digests."""
+    with workspace.store.read() as tx:
+        model = tx.live_model() if index is None else model_of_index(tx, index)
+    if model is None:
+        raise NotFoundError("There is no model to export yet", remedy="train one with: medloop train")
+    if out.exists() and any(out.iterdir()):
+        raise ConflictError(f"{out} is not empty", remedy="choose a new folder")
+    weights = weights_of(workspace.store.blobs, model)
+    out.mkdir(parents=True, exist_ok=True)
+    for n, member in enumerate(weights):
+        (out / f"member-{n}.safetensors").write_bytes(member)
+    card = {
+        "medloop_model": 1,
+        "id": model.id,
+        "index": model.index,
+        "task": {"kind": workspace.task.kind, "labels": {label.name: label.value for label in workspace.task.labels}},
+        "recipe": model.recipe,
+        "snapshot": model.snapshot_id,
+        "weights_sha256": list(model.weights),
+        "metrics": model.metrics,
+        "created_at": model.created_at,
+    }
+    (out / "model.json").write_text(json.dumps(card, indent=2, sort_keys=True) + "\n")
+    _note(workspace, "model", model.id, {"at": now()})
+    return ExportReport(out, "model", len(model.weights))

@@ -1,0 +1,82 @@
+"""Bring cases in: read, check, split, store. One bad case never stops the rest.
+
+Splits are fixed here, at first sight of a patient, and never move. Every case is one transaction: its
+voxels (blob first), its row, its imported answer. A file that cannot be read, whatever the reason, is named and left out;
+only a store that cannot write ends an import, and what was finished before stays.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeAlias
+
+from medloop.core.errors import MedloopError, StorageError
+from medloop.datasets.dataset import MaskReading
+from medloop.datasets.discover import open_dataset
+from medloop.loop.data.adding import AnswersWanted, Intake
+from medloop.loop.data.import_report import ImportReport
+from medloop.loop.foundation.workspace import Workspace
+
+__all__ = ["AnswersWanted", "ImportProgress", "ImportReport", "import_dataset"]
+
+ImportProgress: TypeAlias = Callable[[int, int, str], None]
+"""Called with (done, total, name of the case)."""
+
+
+def import_dataset(
+    workspace: Workspace,
+    source: Path,
+    *,
+    fmt: str = "auto",
+    masks: MaskReading = "labels",
+    patient_pattern: str | None = None,
+    answers: AnswersWanted = "all",
+    actor: str = "system",
+    report: ImportProgress | None = None,
+) -> ImportReport:
+    """Import every readable case of a folder or list.
+
+    Args:
+        workspace: The project.
+        source: A folder or CSV in one of the known layouts.
+        fmt: "auto" or a layout's name.
+        masks: "foreground" reads every mask value above 0 as the first label (instance maps).
+        patient_pattern: Regular expression whose first group is the patient in a case's name.
+        answers: Which of the source's labels to keep.
+        actor: Who imports, for the audit.
+        report: Called before each case.
+
+    Raises:
+        FormatError: The source as a whole is in no known layout.
+        SettingError: It answers another kind of question than the project asks.
+        LabelError: Its labels are not the project's.
+        ConflictError: It gives a patient another split than the project has fixed.
+        StorageError: The project's disk or database cannot write; the cases finished before stay.
+    """
+    dataset = open_dataset(source, fmt=fmt, masks=masks, patient_pattern=patient_pattern)
+    intake = Intake(workspace, dataset, answers, actor)
+    try:
+        for done, case in enumerate(dataset.cases):
+            if report is not None:
+                report(done, len(dataset.cases), case.name)
+            with _told(done, len(dataset.cases), case.name):
+                intake.take(case)
+    except BaseException:  # an interrupt too: what is there must be described, but the first error is the one to tell
+        with suppress(MedloopError):
+            intake.close()
+        raise
+    intake.close()
+    return intake.tally.report()
+
+
+@contextmanager
+def _told(done: int, total: int, name: str) -> Iterator[None]:
+    """Say how far an import came when the store itself fails."""
+    try:
+        yield
+    except (StorageError, OSError) as error:
+        message, remedy = (error.message, error.remedy) if isinstance(error, StorageError) else (str(error), "")
+        raise StorageError(
+            f"The import stopped at {name}, {done} of {total} cases are done and kept: {message}",
+            remedy=f"{remedy}, then repeat the same import" if remedy else "repair the project's disk and repeat the same import",
+        ) from error

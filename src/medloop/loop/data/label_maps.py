@@ -1,0 +1,81 @@
+"""How a data set's labels become the project's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from medloop.core.errors import LabelError, SettingError
+from medloop.core.names import folded
+from medloop.datasets.dataset import Dataset
+from medloop.loop.foundation.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """How a data set's labels become the task's.
+
+    Attributes:
+        voxels: Mask value → label value.
+        tags: Class name → label value.
+        foreground: Label value that every voxel above 0 gets (instance maps, 0/255 masks), or None.
+        only: The task's label value when it has one label: then a black and white mask can mean nothing else.
+        notes: What was decided about the labels as a whole.
+    """
+
+    voxels: Mapping[int, int] = field(default_factory=dict)
+    tags: Mapping[str, int] = field(default_factory=dict)
+    foreground: int | None = None
+    only: int | None = None
+    notes: tuple[str, ...] = ()
+
+    def tag(self, name: str) -> int | None:
+        """The label value of a class name, whatever its letter case; None for an unknown one."""
+        return self.tags.get(name, {folded(known): value for known, value in self.tags.items()}.get(folded(name)))
+
+
+def label_map(workspace: Workspace, dataset: Dataset) -> LabelMap:
+    """Match a data set's labels with the project's, by name; a single label matches a single label.
+
+    Raises:
+        SettingError: The dataset answers another kind of question.
+        LabelError: It names labels the task does not have.
+    """
+    task = workspace.task
+    if dataset.kind is not None and dataset.kind != task.kind:
+        raise SettingError(f"The project asks for a {task.kind}, the data answers a {dataset.kind}", remedy="import into another project")
+    if task.kind == "classification":
+        return LabelMap(
+            tags={folded(label.name): label.value for label in task.labels} | {label.name: label.value for label in task.labels}
+        )
+    first = task.labels[0]
+    if dataset.masks == "foreground":
+        notes = (f"every mask value above 0 is read as the first label, {first.name!r}",) if len(task.labels) > 1 else ()
+        return LabelMap(foreground=first.value, notes=notes)
+    if not dataset.labels:
+        return LabelMap(voxels={value: value for value in task.label_values}, only=_only(workspace))
+    if len(dataset.labels) == len(task.labels) == 1:
+        renamed = folded(dataset.labels[0]) != folded(first.name)
+        notes = (f"the source's only label {dataset.labels[0]!r} is read as the project's only one, {first.name!r}",) if renamed else ()
+        return LabelMap(voxels={dataset.label_values[dataset.labels[0]]: first.value}, only=_only(workspace), notes=notes)
+    return _by_name(dataset, {label.name: label.value for label in task.labels}, _only(workspace))
+
+
+def _only(workspace: Workspace) -> int | None:
+    return workspace.task.labels[0].value if len(workspace.task.labels) == 1 else None
+
+
+def _by_name(dataset: Dataset, known: Mapping[str, int], only: int | None) -> LabelMap:
+    """Labels that are called the same, whatever their case."""
+    spelled = {folded(name): value for name, value in known.items()} | dict(known)
+    values = {name: spelled.get(name, spelled.get(folded(name))) for name in dataset.labels}
+    unknown = [name for name, value in values.items() if value is None]
+    if unknown:
+        raise LabelError(
+            f"The data has labels the project does not know: {', '.join(unknown)} (it knows {', '.join(known)})",
+            remedy="add or rename them with medloop configure, or make a project with these labels",
+        )
+    if len(set(values.values())) < len(values):
+        raise LabelError(f"The data has labels that differ in letter case only: {', '.join(dataset.labels)}", remedy="rename one of them")
+    missing = [name for name, value in known.items() if value not in values.values()]
+    notes = (f"the source does not name {', '.join(missing)}: its masks count as background there",) if missing else ()
+    voxels = {dataset.label_values[name]: value for name, value in values.items() if value is not None}
+    return LabelMap(voxels=voxels, only=only, notes=notes)

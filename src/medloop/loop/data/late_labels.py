@@ -1,0 +1,137 @@
+"""Labels that come later than their image: a mask beside a case already there, a corrected one, a cell filled in.
+
+They are new annotations by whoever the source names, else by the importer. An imported annotation supersedes an older
+imported one and is compared with the newest, so that the same import twice adds nothing, also after a withdrawal. What a
+person has decided here, by an annotation of their own or by a flag, is never replaced by a file.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from medloop.core.errors import IntegrityError, NotFoundError
+from medloop.core.image import Mask
+from medloop.core.records import Annotation, Annotator, Assignment, Case
+from medloop.datasets.dataset import Refusal
+from medloop.images.encode import encode_mask
+from medloop.loop.data.cases import imported_annotation
+from medloop.loop.foundation.arrays import load_mask
+from medloop.loop.foundation.workspace import Workspace
+from medloop.store.reader import Reader
+
+Taken: TypeAlias = Literal["known", "annotated", "corrected"]
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """An annotation as a source gives it.
+
+    Attributes:
+        answer: In the task's values, on the case's grid.
+        by: Whose it is.
+        at: When it was made, as `now` writes times; None when the source does not say.
+        effort_seconds: What it took.
+        untouched: Share of a model's proposal that stands in it untouched; None for one made without a model.
+    """
+
+    answer: Mask | int
+    by: Annotator
+    at: str | None = None
+    effort_seconds: float = 0.0
+    untouched: float | None = None
+
+
+def take_later(workspace: Workspace, case: Case, incoming: Incoming, importer: Annotator, actor: str) -> Taken | Refusal:
+    """Add the annotation unless it is known already, or say why it stays out.
+
+    Args:
+        workspace: The project.
+        case: Already there.
+        incoming: What the source says now.
+        importer: Whose imported annotations are that have no author.
+        actor: Who imports, for the audit.
+
+    Raises:
+        LabelError: Values that the task does not know.
+        GeometryError: A mask off the case's grid.
+    """
+    blob = None
+    if isinstance(incoming.answer, Mask):
+        incoming.answer.grid.require_same(case.grid, f"{case.name}: the mask")
+        incoming.answer.require_labels(workspace.task.label_values, f"{case.name}: the mask")
+        blob = workspace.store.blobs.put(encode_mask(incoming.answer.array))
+    with workspace.store.read() as reading:  # masks are unpacked outside the writing transaction
+        _, before = _answers(reading, case, incoming, importer)
+    alike = before[-1].id if before and _says(workspace, case, before[-1], incoming, blob) else None
+    with workspace.store.write(actor) as tx:
+        every, own = _answers(tx, case, incoming, importer)
+        same = bool(own) and (own[-1].id == alike or (own[-1].blob, own[-1].tag) == (blob, _tag(incoming)))
+        if refusal := _decided_here(tx, case, incoming, own, every, same=same):
+            return refusal
+        if same:
+            return "known"
+        made = imported_annotation(
+            workspace,
+            case,
+            incoming.by,
+            blob,
+            incoming.answer,
+            at=incoming.at,
+            effort=incoming.effort_seconds,
+            untouched=incoming.untouched,
+        )
+        tx.add(replace(made, supersedes=own[-1].id if own else None), verb="import")
+    return "corrected" if own else "annotated"
+
+
+def _answers(tx: Reader, case: Case, incoming: Incoming, importer: Annotator) -> tuple[list[Annotation], list[Annotation]]:
+    """Every whole annotation of a case, and those that the incoming one follows: its author's, or nobody's if now an author is named."""
+    every = [a for a in tx.find(Annotation, where={"case_id": case.id}) if a.kind != "partial"]
+    own = [a for a in every if a.annotator_id == incoming.by.id]
+    return every, own or [a for a in every if a.annotator_id == importer.id and a.origin == "imported"]
+
+
+def was_imported(workspace: Workspace, case: Case) -> bool:
+    """Whether the newest whole annotation of a case came from a source."""
+    with workspace.store.read() as tx:
+        whole = [a for a in tx.find(Annotation, where={"case_id": case.id}) if a.kind != "partial"]
+    return bool(whole) and whole[-1].origin == "imported"
+
+
+def _tag(incoming: Incoming) -> int | None:
+    return None if isinstance(incoming.answer, Mask) else incoming.answer
+
+
+def _says(workspace: Workspace, case: Case, known: Annotation, incoming: Incoming, blob: str | None) -> bool:
+    """Whether an annotation says the same; masks are compared by their voxels, as packing may change between versions."""
+    if not isinstance(incoming.answer, Mask):
+        return known.tag == incoming.answer
+    if known.blob == blob:
+        return True
+    try:
+        return known.blob is not None and np.array_equal(load_mask(workspace.store.blobs, known, case).array, incoming.answer.array)
+    except (IntegrityError, NotFoundError):
+        return False  # damaged: what the source says now takes its place
+
+
+def _decided_here(
+    tx: Reader, case: Case, incoming: Incoming, own: Sequence[Annotation], every: Sequence[Annotation], *, same: bool
+) -> Refusal | None:
+    """Why a file has no say: its author has annotated the case here since, or somebody has taken the case back.
+
+    A flag keeps out a first label and one that was there when it was raised; another label than that one mends what was wrong.
+    """
+    if own and own[-1].origin != "imported" and not same:
+        rule = f"{incoming.by.name} has annotated this case here on {own[-1].created_at[:10]}, a file does not replace that"
+        return Refusal(case.name, rule, "", "correct it in the project")
+    closed = [a for a in tx.find(Assignment, where={"case_id": case.id}) if a.state in ("submitted", "skipped", "flagged")]
+    last = max(closed, key=lambda a: a.closed_at or "", default=None)
+    if last is None or last.state == "submitted" or any(a.created_at > (last.closed_at or "") for a in every):
+        return None
+    if (own and not same) or (not own and last.state == "skipped"):
+        return None
+    who = tx.get(Annotator, last.annotator_id).name
+    rule = f"{who} has {last.state} this case ({last.reason}), its label stays out"
+    return Refusal(case.name, rule, "", "annotate it in the project, or bring a corrected label")

@@ -1,0 +1,72 @@
+"""A source's label of one case, in the values of the project's task."""
+
+import numpy as np
+
+from medloop.core.errors import LabelError
+from medloop.core.geometry import Grid
+from medloop.core.image import Image, Mask
+from medloop.datasets.dataset import CaseSource
+from medloop.images.picture_masks import BLACK_AND_WHITE
+from medloop.images.read import read_mask_noted
+from medloop.loop.data.label_maps import LabelMap
+
+WHITE = 255
+"""What black and white masks hold for their only label."""
+
+
+def read_answer(case: CaseSource, read: Image, grid: Grid, values: LabelMap) -> tuple[Mask | int | None, tuple[str, ...]]:
+    """The label, checked against its image even when it is not kept, and what was noticed.
+
+    Args:
+        case: From a source.
+        read: Its image as the file says.
+        grid: As the project keeps it, of the same shape.
+        values: How the source's labels become the task's.
+
+    Raises:
+        LabelError: A class or a value that the task does not know, or black and white where several labels could be meant.
+        FormatError: A damaged mask.
+        GeometryError: A mask off its image's grid.
+    """
+    if case.tag is not None:
+        tag = values.tag(case.tag)
+        if tag is None:
+            raise LabelError(f"{case.name}: unknown label {case.tag!r}", remedy=f"use one of {', '.join(values.tags)}")
+        return tag, ()
+    if case.mask is None:
+        return None, ()
+    noted = read_mask_noted(case.mask, read.grid, reading="labels" if values.foreground is None else "foreground")
+    white = [note for note in noted.notes if BLACK_AND_WHITE in note]
+    table = _table(case.mask.name, noted.mask, values, white=bool(white))
+    notes = tuple(note for note in noted.notes if values.foreground is None or note not in white)
+    return Mask(table[noted.mask.array], grid), notes
+
+
+def _table(name: str, mask: Mask, values: LabelMap, *, white: bool) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
+    """Stored value → the task's, 256 of them."""
+    table = np.zeros(256, dtype=np.uint8)
+    if values.foreground is not None:
+        table[1:] = values.foreground
+        return table
+    if white:
+        table[1] = _meaning_of_white(name, values)
+        return table
+    unknown = sorted(set(mask.values()) - {0, *values.voxels})
+    if unknown:
+        raise LabelError(
+            f"{name}: mask values must be 0 or the task's labels, got also {unknown[:8]}",
+            remedy="make the project with more labels, or read every object as the first one with masks=foreground",
+        )
+    for value, wanted in values.voxels.items():
+        table[value] = wanted
+    return table
+
+
+def _meaning_of_white(name: str, values: LabelMap) -> int:
+    meant = values.voxels.get(WHITE, values.only)
+    if meant is None:
+        raise LabelError(
+            f"{name}: a black and white mask does not say which of the project's {len(values.voxels)} labels it shows",
+            remedy="save it with the label's value, or read it as the first label with masks=foreground",
+        )
+    return meant

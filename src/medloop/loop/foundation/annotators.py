@@ -1,0 +1,42 @@
+"""People and programs that answer, found or made by name."""
+
+from unicodedata import normalize
+
+from medloop.core.names import checked_name
+from medloop.core.records import Annotator, AnnotatorKind, new_id, now
+from medloop.loop.foundation.workspace import Workspace
+from medloop.store.reader import Reader
+
+
+def annotator_named(workspace: Workspace, name: str, *, kind: AnnotatorKind = "person", program: bool = False) -> Annotator:
+    """The annotator of that name; made at first use.
+
+    Args:
+        workspace: The project.
+        name: As given; see `medloop.core.names`.
+        kind: What a new one is.
+        program: Whether a part of medloop asks, which may use a reserved name.
+
+    Raises:
+        InputError: An empty, over-long or reserved name, or one with control characters.
+    """
+    cleaned = checked_name(name, program=program)
+    with workspace.store.read() as tx:
+        found = _known(tx, cleaned)
+    if found is not None:
+        return found
+    annotator = Annotator(id=new_id("annotator"), name=cleaned, kind=kind, created_at=now())
+    with workspace.store.write(annotator.id) as tx:
+        again = _known(tx, cleaned)
+        if again is not None:
+            return again
+        tx.add(annotator, verb="join")
+    return annotator
+
+
+def _known(tx: Reader, name: str) -> Annotator | None:
+    """The annotator of a checked name, also when an older version kept it in another Unicode form."""
+    exact = tx.find(Annotator, where={"name": name}, limit=1)
+    if exact or name.isascii():
+        return exact[0] if exact else None
+    return next((one for one in tx.find(Annotator) if normalize("NFC", one.name) == name), None)

@@ -1,0 +1,56 @@
+"""Arrays of a project by id: the bridge between records and blobs."""
+
+import gzip
+
+import numpy as np
+
+from medloop.core.arrays import FloatArray, MaskArray
+from medloop.core.errors import InputError
+from medloop.core.image import Image, Mask
+from medloop.core.records import Annotation, Case, Prediction
+from medloop.images.encode import decode_mask, decode_voxels
+from medloop.loop.foundation.partial_annotations import merged_answer
+from medloop.store.blobs import Blobs
+
+
+def load_image(blobs: Blobs, case: Case) -> Image:
+    """The case's intensities, shape (C, I, J, K)."""
+    array = decode_voxels(blobs.get(case.voxels), (case.channels, *case.grid.shape), case.dtype)
+    return Image(array, case.grid)
+
+
+def load_answer(blobs: Blobs, annotation: Annotation, case: Case) -> Mask | int:
+    """The annotation's mask on the case's grid, or its tag; unanswered voxels of a partial one are 255."""
+    if annotation.blob is None:
+        return int(annotation.tag or 0)
+    if annotation.kind == "partial":
+        return merged_answer(blobs, [annotation], case)
+    return load_mask(blobs, annotation, case)
+
+
+def load_mask(blobs: Blobs, annotation: Annotation, case: Case) -> Mask:
+    """The mask of an annotation that has one.
+
+    Raises:
+        InputError: The annotation is a tag.
+    """
+    if annotation.blob is None:
+        raise InputError(f"Annotation {annotation.id} is a tag, it has no mask")
+    return Mask(decode_mask(blobs.get(annotation.blob), case.grid.shape), case.grid)
+
+
+def load_proposal(blobs: Blobs, prediction: Prediction, case: Case) -> MaskArray:
+    """The mask a prediction proposes; background where it proposes none."""
+    if prediction.mask is None:
+        return np.zeros(case.grid.shape, dtype=np.uint8)
+    return decode_mask(blobs.get(prediction.mask), case.grid.shape)
+
+
+def store_features(blobs: Blobs, features: FloatArray) -> str:
+    """Keep an embedding, shape (d,), as float32."""
+    return blobs.put(gzip.compress(np.ascontiguousarray(features, dtype="<f4").tobytes(), 1, mtime=0))
+
+
+def load_features(blobs: Blobs, name: str) -> FloatArray:
+    """Inverse of `store_features`."""
+    return np.frombuffer(gzip.decompress(blobs.get(name)), dtype="<f4")

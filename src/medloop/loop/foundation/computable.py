@@ -1,0 +1,50 @@
+"""Cases that a model cannot compute on because of their voxel size: named and left out, the rest goes on."""
+
+from collections.abc import Iterable
+
+from medloop.core.errors import GridSizeError
+from medloop.core.records import Case, Model
+from medloop.loop.foundation.damage import OVERSIZED, VERB, DamagedCase, LeftOut
+from medloop.loop.foundation.workspace import Workspace
+from medloop.models.foundation.recipes import Recipe
+
+
+def computable(recipe: Recipe, cases: Iterable[Case], left_out: LeftOut) -> list[Case]:
+    """The cases whose working grid is not too large for a recipe's networks; the others are left out by name."""
+    kept = []
+    for case in cases:
+        error = oversize(recipe, case)
+        if error is None:
+            kept.append(case)
+        else:
+            left_out.oversized(case, error)
+    return kept
+
+
+def oversize(recipe: Recipe, case: Case) -> GridSizeError | None:
+    """Why a recipe's networks cannot compute on a case; None when they can."""
+    from medloop.models.foundation.resample import working_shape
+
+    try:
+        working_shape(recipe, case.grid)
+    except GridSizeError as error:
+        return error
+    return None
+
+
+def oversized_cases(workspace: Workspace) -> tuple[DamagedCase, ...]:
+    """Cases that some work left out for their size and that the model in use still cannot compute on, by name; none that was flagged."""
+    from medloop.loop.foundation.refusals import refusals
+
+    with workspace.store.read() as tx:
+        model = tx.live_model()
+        noted = {event.noun_id for event in tx.events_about(OVERSIZED, verbs=[VERB])}
+        if not noted:
+            return ()
+        refused = refusals(tx, sorted(noted))
+        cases = [tx.get(Case, case_id) for case_id in noted if case_id not in refused]
+        newest = model or next(iter(tx.find(Model, limit=1)), None)
+    recipe = Recipe.from_json(newest.recipe) if newest else None
+    found = [(case, oversize(recipe, case)) for case in cases] if recipe else []
+    told = [DamagedCase(case.id, case.name, error.message, f"{error.remedy}, or flag the case") for case, error in found if error]
+    return tuple(sorted(told, key=lambda case: case.name))

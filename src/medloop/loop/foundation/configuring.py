@@ -1,0 +1,185 @@
+"""Change a project that exists: its name, settings, instructions, and the names, colours and number of its labels.
+
+Every change is an event of the audit with the values before and after. A task is never edited: what changes of it makes its
+next version. Labels are added at the end or renamed, never removed, since annotations hold their values.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from medloop.core.errors import ConflictError, LabelError
+from medloop.core.names import checked_instructions, checked_title, composed
+from medloop.core.records import LABEL_COLOURS, Label, Project, Round, Task, new_id, now
+from medloop.core.settings import SETTINGS, ProjectSettings, SettingValue, changed_settings
+from medloop.loop.foundation.workspace import Workspace, check_project_settings, checked_labels
+from medloop.store.writer import Writer
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskChange:
+    """What to change of a task; what is left out stays.
+
+    Attributes:
+        instructions: What to tell annotators.
+        added: Names of new labels, in order; they get the next values.
+        renamed: Name of today → new name.
+        colours: Name (after renaming and adding) → #rrggbb.
+        version: Of the task that the change was made on; None takes the one in force.
+    """
+
+    instructions: str | None = None
+    added: Sequence[str] = ()
+    renamed: Mapping[str, str] | None = None
+    colours: Mapping[str, str] | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One value that changed.
+
+    Attributes:
+        what: Name of the setting, "name", "instructions", or "label" and its name.
+        before, after: Values in words.
+        applies: From when on it counts.
+    """
+
+    what: str
+    before: str
+    after: str
+    applies: str
+
+
+def configure(
+    workspace: Workspace,
+    *,
+    settings: Mapping[str, SettingValue] | None = None,
+    name: str | None = None,
+    task: TaskChange | None = None,
+    actor: str = "system",
+) -> list[Changed]:
+    """Change a project; all of it or nothing.
+
+    Args:
+        workspace: The project, as it may have been some time ago; the change is made on what it is now.
+        settings: New values by the settings' names or flags.
+        name: What people see.
+        task: Changes of instructions and labels.
+        actor: Who changes it, for the audit.
+
+    Returns:
+        What changed; empty when everything was so already.
+
+    Raises:
+        SettingError: An unknown setting, a value outside its range, or one that cannot change any more.
+        LabelError: A label that does not exist, or a name or colour that cannot be.
+        ConflictError: The task has another version than the change was made on.
+    """
+    with workspace.store.write(actor) as tx:
+        project = tx.get(Project, workspace.project.id)
+        before = tx.get(Task, project.task_id)
+        wanted = _settings(project, settings or {}, before)
+        after = _changed_task(before, task or TaskChange())
+        title = project.name if name is None else checked_title(name)
+        changes = [*_named("name", project.name, title), *_settings_changed(project.settings, wanted), *_task_changed(before, after)]
+        _store(tx, project, wanted, title, before, after)
+    if any(change.applies == "next query" for change in changes):
+        workspace.store.jobs.enqueue("query", {}, key=f"query-{new_id('settings')}", priority=6, actor=actor)
+    return changes
+
+
+def _store(tx: Writer, project: Project, settings: ProjectSettings, name: str, before: Task, after: Task) -> None:
+    if after is not before:
+        tx.add(after, verb="define")
+    tx.change(Project, project.id, verb="configure", fields={"name": name, "settings": settings, "task_id": after.id})
+    if any(SETTINGS[n].applies == "next query" for n in SETTINGS if getattr(settings, n) != getattr(project.settings, n)):
+        for waiting in tx.find(Round, where={"state": "querying"}):  # its choices were made under the settings before
+            tx.change(Round, waiting.id, verb="configure", fields={"query_id": None, "updated_at": now()})
+
+
+def _settings(project: Project, changes: Mapping[str, SettingValue], task: Task) -> ProjectSettings:
+    wanted = changed_settings(project.settings, changes)
+    if wanted != project.settings:
+        check_project_settings(wanted, task.kind)
+    return wanted
+
+
+def require_version(task: Task, version: int | None) -> None:
+    """Refuse a change that was made on another version of the task; None stands for any.
+
+    Raises:
+        ConflictError: Somebody was faster.
+    """
+    if version not in (None, task.version):
+        raise ConflictError(f"The task has version {task.version}, the change was made on {version}", remedy="read it again")
+
+
+def _changed_task(task: Task, change: TaskChange) -> Task:
+    require_version(task, change.version)
+    labels = _coloured(_added(_renamed(task.labels, change.renamed or {}), change.added), change.colours or {})
+    if labels != task.labels:
+        names = checked_labels(task.kind, [label.name for label in labels])
+        labels = tuple(replace(label, name=name) for label, name in zip(labels, names, strict=True))
+    instructions = task.instructions if change.instructions is None else checked_instructions(change.instructions)
+    if (labels, instructions) == (task.labels, task.instructions):
+        return task
+    return replace(task, id=new_id("task"), version=task.version + 1, labels=labels, instructions=instructions, created_at=now())
+
+
+def _renamed(labels: tuple[Label, ...], names: Mapping[str, str]) -> tuple[Label, ...]:
+    names = {_named_so(old): _named_so(new) for old, new in names.items()}
+    _require_labels(labels, names)
+    return tuple(replace(label, name=names.get(_named_so(label.name), label.name)) for label in labels)
+
+
+def _coloured(labels: tuple[Label, ...], colours: Mapping[str, str]) -> tuple[Label, ...]:
+    colours = {_named_so(name): colour for name, colour in colours.items()}
+    _require_labels(labels, colours)
+    return tuple(replace(label, colour=_colour(colours.get(_named_so(label.name), label.colour))) for label in labels)
+
+
+def _added(labels: tuple[Label, ...], names: Sequence[str]) -> tuple[Label, ...]:
+    first, taken = labels[-1].value + 1, {label.colour for label in labels}
+    free = [colour for colour in LABEL_COLOURS if colour not in taken] + list(LABEL_COLOURS)
+    fresh = [Label(value=first + n, name=name, colour=free[n % len(free)]) for n, name in enumerate(names)]
+    return (*labels, *fresh)
+
+
+def _require_labels(labels: Sequence[Label], named: Mapping[str, str]) -> None:
+    known = [_named_so(label.name) for label in labels]
+    for name in named:
+        if name not in known:
+            raise LabelError(f"There is no label {name!r}", remedy=f"use one of {', '.join(known)}")
+
+
+def _colour(text: str) -> str:
+    if not re.fullmatch(r"#[0-9a-f]{6}", text.strip().lower()):
+        raise LabelError(f"A colour is written #rrggbb, got {text!r}", remedy="for example #3182bd")
+    return text.strip().lower()
+
+
+def _named_so(name: str) -> str:
+    """A label's name as it is kept."""
+    return composed(name.strip())
+
+
+def _named(what: str, before: str, after: str, applies: str = "at once") -> list[Changed]:
+    return [Changed(what, before, after, applies)] if before != after else []
+
+
+def _settings_changed(before: ProjectSettings, after: ProjectSettings) -> list[Changed]:
+    return [
+        Changed(name, declared.write(getattr(before, name)), declared.write(getattr(after, name)), declared.applies)
+        for name, declared in SETTINGS.items()
+        if getattr(before, name) != getattr(after, name)
+    ]
+
+
+def _task_changed(before: Task, after: Task) -> list[Changed]:
+    found = _named("instructions", before.instructions, after.instructions)
+    for old, new in zip(before.labels, after.labels, strict=False):
+        found += _named(f"label {old.value}", old.name, new.name)
+        found += _named(f"colour of {new.name}", old.colour, new.colour)
+    added = after.labels[len(before.labels) :]
+    return found + [Changed(f"label {label.value}", "", label.name, "next training") for label in added]

@@ -1,0 +1,51 @@
+"""One answer per case from all its current annotations.
+
+With one annotator it is that answer. An imported one, an expert's, stands before every confirmation of a model's
+proposal, until somebody replaces it knowingly: then that annotation names it and it is no longer current. Among the rest a
+human one stands before an imported one, a tag is decided by majority and a mask by the most recent answer; ties and mixtures
+go to the most recent. Fusion that weighs skill comes on top of this.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from medloop.core.records import Annotation, Split
+from medloop.store.reader import Reader
+
+
+def consensus_answers(tx: Reader, split: Split) -> list[Annotation]:
+    """The deciding annotation of every answered case of a split."""
+    by_case: dict[str, list[Annotation]] = defaultdict(list)
+    for annotation in tx.current_annotations(splits=[split]):
+        by_case[annotation.case_id].append(annotation)
+    return [deciding(answers) for answers in by_case.values()]
+
+
+def training_answers(tx: Reader, split: Split) -> list[Annotation]:
+    """What can be learned of a split: the deciding full answer of a case, or all partial ones where there is none."""
+    full = consensus_answers(tx, split)
+    whole = {a.case_id for a in full}
+    return full + [a for a in tx.partial_annotations(splits=[split]) if a.case_id not in whole]
+
+
+def deciding(answers: Iterable[Annotation]) -> Annotation:
+    """The annotation that stands for a case; answers must not be empty."""
+    ordered = sorted(answers, key=lambda a: (a.created_at, a.id))
+    if any(a.origin == "imported" and not may_lean(a) for a in ordered):
+        ordered = [a for a in ordered if not may_lean(a)]
+    tags = Counter(a.tag for a in ordered if a.kind == "tag")
+    if tags:
+        most = max(tags.values())
+        return next(a for a in reversed(ordered) if a.kind == "tag" and tags[a.tag] == most)
+    human = [a for a in ordered if a.origin != "imported"]
+    return (human or ordered)[-1]
+
+
+def may_lean(annotation: Annotation) -> bool:
+    """Whether an annotation, by its own record, may owe something to a model's proposal; see `medloop.loop.annotating.independence`."""
+    if annotation.untouched is not None:
+        return annotation.untouched > 0
+    if annotation.origin == "imported":
+        return False
+    shown = annotation.began_with is None and annotation.origin == "human" and annotation.proposal_id is not None
+    return shown or annotation.began_with == "prediction"

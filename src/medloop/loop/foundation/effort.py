@@ -1,0 +1,122 @@
+"""Human time: what answers took, and what the next ones will probably take.
+
+The page records active seconds; pauses are left out there. Imported answers took nobody's time here.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medloop.core.arrays import FloatArray
+from medloop.core.records import Case, Prediction
+from medloop.query.budget.minutes import MIN_ANSWERS, MinutesModel, fit_minutes, median_minutes, predicted_minutes
+from medloop.store.pool_rows import EffortRow
+from medloop.store.reader import Reader
+
+FEATURES = ("foreground voxels", "border voxels", "doubtful voxels", "slices")
+
+RECENT_ANSWERS = 500
+"""Times are learned from the last answers: people and proposals get faster."""
+
+OWN_ORIGINS = ("human", "simulated")
+
+
+@dataclass(frozen=True)
+class EffortLine:
+    """What one annotator's answers took.
+
+    Attributes:
+        answers: All annotations but those undone, later replaced ones included: they took time too.
+        timed: How many of them have a recorded time.
+        median_seconds: Active seconds of the middle timed answer; None without one.
+        minutes: Sum of the recorded time.
+        cost: The same in money, by the annotator's cost per minute.
+    """
+
+    annotator: str
+    kind: str
+    answers: int
+    timed: int
+    median_seconds: float | None
+    minutes: float
+    cost: float
+
+
+def effort_summary(tx: Reader) -> tuple[EffortLine, ...]:
+    """One line per annotator who answered here, by name."""
+    return tuple(_line(row) for row in tx.effort_rows(OWN_ORIGINS))
+
+
+def predict_minutes(
+    tx: Reader, cases: Sequence[Case], predictions: Mapping[str, Prediction], *, learned: MinutesModel | None = None
+) -> dict[str, float]:
+    """Expected minutes of a person's time for cases that are not answered yet.
+
+    Args:
+        tx: The project.
+        cases: Whose time is wanted.
+        predictions: By case id, of the newest model; a case without one takes the median.
+        learned: What `minutes_model` gave, if it is at hand already; else it is fitted now.
+
+    Returns:
+        Case name → minutes, > 0. When no answer was ever timed every case counts as one minute; see `minutes_model`.
+    """
+    model = learned or minutes_model(tx)
+    middle = _median(_timed(tx)) if model.basis == "regression" else model
+    seen = [c for c in cases if c.id in predictions]
+    usual = float(predicted_minutes(middle, np.zeros((1, len(FEATURES)))).expected[0])
+    minutes = dict.fromkeys((c.name for c in cases), usual)
+    if seen:
+        expected = predicted_minutes(model, _table([(c, predictions[c.id]) for c in seen])).expected
+        minutes |= {c.name: float(value) for c, value in zip(seen, expected, strict=True)}
+    return minutes
+
+
+def minutes_model(tx: Reader) -> MinutesModel:
+    """What the recorded times teach: a regression on the proposals that were corrected, or the median of all times."""
+    timed = _timed(tx)
+    corrected = [(case_id, proposal_id, seconds) for case_id, proposal_id, seconds in timed if proposal_id is not None]
+    if len(corrected) < MIN_ANSWERS:
+        return _median(timed)
+    shown = {p.id: p for p in tx.find(Prediction, where={"id": [proposal_id for _, proposal_id, _ in corrected]})}
+    cases = {c.id: c for c in tx.find(Case, where={"id": [case_id for case_id, _, _ in corrected]})}
+    table = _table([(cases[case_id], shown[proposal_id]) for case_id, proposal_id, _ in corrected])
+    return fit_minutes(table, np.array([seconds for _, _, seconds in corrected]))
+
+
+def effort_features(case: Case, prediction: Prediction) -> tuple[float, ...]:
+    """What a proposal tells about the work on a case, in the order of `FEATURES`, each >= 0.
+
+    The border is the score `border` where the model recorded it (see `medloop.query.minutes.border_length`), and
+    otherwise what a compact object of that size would have. A tag's image has no foreground to outline.
+    """
+    scores, slices = prediction.scores, float(case.grid.shape[2])
+    doubt = max(0.0, float(scores.get("entropy", 0.0)))
+    if prediction.mask is None:
+        return (0.0, 0.0, doubt, slices)
+    voxels = math.prod(case.grid.shape)
+    foreground = max(0.0, float(scores.get("foreground", 0.0))) * voxels
+    flat = case.grid.shape[2] == 1
+    border = float(scores.get("border", foreground ** (1 / 2 if flat else 2 / 3)))
+    return (foreground, border, doubt * voxels, slices)
+
+
+def _table(pairs: Sequence[tuple[Case, Prediction]]) -> FloatArray:
+    return np.array([effort_features(case, prediction) for case, prediction in pairs], dtype=np.float64)
+
+
+def _median(timed: Sequence[tuple[str, str | None, float]]) -> MinutesModel:
+    return median_minutes(np.array([seconds for _, _, seconds in timed]), features=len(FEATURES))
+
+
+def _timed(tx: Reader) -> list[tuple[str, str | None, float]]:
+    """(case id, proposal id, seconds) of the last answers with a recorded time, oldest first."""
+    return [row for row in tx.recent_efforts(OWN_ORIGINS, RECENT_ANSWERS) if row[2] > 0]
+
+
+def _line(row: EffortRow) -> EffortLine:
+    minutes = sum(row.seconds) / 60.0
+    middle = float(np.median(row.seconds)) if row.seconds else None
+    return EffortLine(row.name, row.kind, row.answers, len(row.seconds), middle, minutes, minutes * row.cost_per_minute)

@@ -1,0 +1,98 @@
+"""What has to be predicted and evaluated next, asked of the worker as soon as it is missing.
+
+Cases that came after a model, and annotations of evaluation cases that changed, must not wait for the next training. A
+job that is already at work may have looked before the change: then a second one is queued behind it, never a third.
+"""
+
+import hashlib
+from collections.abc import Collection
+
+from medloop.core.records import EVALUATION_SPLITS, Evaluation, Json, Model, Split
+from medloop.core.states import JobState
+from medloop.loop.foundation.damage import damaged_cases
+from medloop.loop.foundation.workspace import Workspace
+from medloop.store.reader import Reader
+
+AGAIN = "-again"
+
+POOL: tuple[Split, ...] = ("train", "audit")
+"""Splits whose unanswered cases are predicted and asked."""
+
+
+def follow_up(workspace: Workspace) -> None:
+    """After cases or annotations were added, changed or withdrawn: predict and evaluate with the model in use what lacks it."""
+    with workspace.store.read() as tx:
+        live = tx.live_model()
+        lacking = live is not None and tx.unpredicted(live.id, POOL) > 0
+    if live is not None and lacking:
+        _ask(workspace, "predict", {"model_id": live.id, "scope": "pool"}, f"pool-{live.id}", 7)
+    ask_evaluation(workspace)
+
+
+def ask_evaluation(workspace: Workspace) -> None:
+    """Evaluate the model in use anew where annotations of evaluation cases have changed since."""
+    damaged = damaged_ids(workspace)
+    with workspace.store.read() as tx:
+        live = tx.live_model()
+        due = live is not None and any(is_outdated(tx, live, split, damaged) for split in EVALUATION_SPLITS)
+    if live is not None and due:
+        ask_evaluation_of(workspace, live)
+
+
+def ask_evaluation_of(workspace: Workspace, model: Model) -> None:
+    """Evaluate one model."""
+    _ask(workspace, "evaluate", {"model_id": model.id}, evaluation_keys(model.id)[0], 8)
+
+
+def evaluation_keys(model_id: str) -> tuple[str, str]:
+    """Keys of the jobs that evaluate a model: the one asked for, and the one behind it while it runs."""
+    return f"evaluate-{model_id}", f"evaluate-{model_id}{AGAIN}"
+
+
+def ask_predictions_of(workspace: Workspace, model: Model) -> None:
+    """Let a model that goes live see the next choices, then the pool."""
+    _ask(workspace, "predict", {"model_id": model.id, "scope": "upcoming"}, f"upcoming-{model.id}", 9)
+    _ask(workspace, "predict", {"model_id": model.id, "scope": "pool"}, f"pool-{model.id}", 7)
+
+
+def ask_query(workspace: Workspace, model: Model) -> None:
+    """Prepare the next round's query."""
+    _ask(workspace, "query", {}, f"query-{model.id}", 6)
+
+
+def damaged_ids(workspace: Workspace) -> frozenset[str]:
+    """Ids of the cases whose bytes are known to be damaged: nothing is held against them until they are restored."""
+    return frozenset(case.case_id for case in damaged_cases(workspace))
+
+
+def truth_digest(tx: Reader, split: Split, damaged: Collection[str] = ()) -> str:
+    """Over the ids of the annotations of a split that count now, those of damaged cases left out; "" without any."""
+    return digest_without(tx, tx.current_annotation_ids([split]), split, damaged)
+
+
+def digest_without(tx: Reader, annotation_ids: Collection[str], split: Split, damaged: Collection[str]) -> str:
+    """Over ids of annotations of a split, those of damaged cases left out; "" where none is left."""
+    gone = {a.id for a in tx.current_annotations(splits=[split], case_ids=damaged)} if damaged else set()
+    ids = [i for i in annotation_ids if i not in gone]
+    return hashlib.sha256("\n".join(ids).encode()).hexdigest() if ids else ""
+
+
+def is_outdated(tx: Reader, model: Model, split: Split, damaged: Collection[str] = ()) -> bool:
+    """Whether a model was not yet held against the annotations of a split as they are now and can be read."""
+    told, digest = tx.evaluation_truth(model.id, split), truth_digest(tx, split, damaged)
+    if told is not None:
+        return told.digest != digest
+    evaluations = tx.current_evaluations(model_id=model.id, split=split)
+    return _differs(tx, evaluations[0], split) if evaluations else digest != ""
+
+
+def _differs(tx: Reader, evaluation: Evaluation, split: Split) -> bool:
+    """For a figure from before its annotations were noted: whether other cases have one now, or a later one."""
+    now = tx.current_annotations(splits=[split])
+    return {a.case_id for a in now} != set(evaluation.per_case) or any(a.created_at > evaluation.created_at for a in now)
+
+
+def _ask(workspace: Workspace, kind: str, payload: Json, key: str, priority: int) -> None:
+    asked = workspace.store.jobs.enqueue(kind, payload, key=key, priority=priority)
+    if asked.state == JobState.RUNNING:
+        workspace.store.jobs.enqueue(kind, payload, key=f"{key}{AGAIN}", priority=priority)

@@ -1,0 +1,47 @@
+"""Which annotation of a case is in force, and what a draft began with."""
+
+from medloop.core.records import Annotation, Assignment, BeganWith, Prediction
+from medloop.loop.foundation.consensus import deciding
+from medloop.store.reader import Reader
+
+
+def standing_annotation(tx: Reader, case_id: str) -> Annotation | None:
+    """The whole annotation of a case in force, whoever gave it; None when there is none."""
+    current = tx.current_annotations(case_ids=[case_id])
+    return deciding(current) if current else None
+
+
+def newest_proposal(tx: Reader, case_id: str) -> Prediction | None:
+    """The prediction of a case by the model in use, else the newest of any model."""
+    model = tx.live_model()
+    own = tx.find(Prediction, where={"case_id": case_id, "model_id": model.id}, limit=1, descending=True) if model else []
+    newest = own or tx.find(Prediction, where={"case_id": case_id}, order=("created_at",), descending=True, limit=1)
+    return newest[0] if newest else None
+
+
+def beginning(standing: Annotation | None, proposal: Prediction | None) -> BeganWith:
+    """What a draft opened now begins with: the annotation in force, else the proposal, else nothing."""
+    return "annotation" if standing else "prediction" if proposal else "blank"
+
+
+def base_of(tx: Reader, assignment: Assignment) -> Annotation | None:
+    """The annotation an assignment's draft began with; None when it began with a proposal or with nothing."""
+    if assignment.began_with is not None:
+        return tx.get(Annotation, assignment.base_id) if assignment.base_id else None
+    return _base_of_old(tx, assignment)
+
+
+def began(tx: Reader, assignment: Assignment) -> BeganWith:
+    """What an assignment's draft began with, worked out for one from before it was kept."""
+    if assignment.began_with is not None:
+        return assignment.began_with
+    return "annotation" if base_of(tx, assignment) else "prediction" if assignment.proposal_id else "blank"
+
+
+def _base_of_old(tx: Reader, assignment: Assignment) -> Annotation | None:
+    """Before it was kept, a draft began with the annotator's own current annotation: the one that the submitted one replaced."""
+    made = tx.find(Annotation, where={"assignment_id": assignment.id}, limit=1)
+    if made:
+        return tx.get(Annotation, made[0].supersedes) if made[0].supersedes else None
+    current = tx.current_annotations(case_ids=[assignment.case_id])
+    return next((a for a in current if a.annotator_id == assignment.annotator_id), None)

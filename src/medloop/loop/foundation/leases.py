@@ -1,0 +1,44 @@
+"""Give back cases that somebody opened and left, so that others are asked them and their rounds can end.
+
+Signs of life are what the audit tells of an assignment: it was opened, edited, looked at, shown again. The draft is not lost: whoever
+left it finds it when they open the case again (see `medloop.loop.annotating.opening`).
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from medloop.core.records import Assignment, now
+from medloop.loop.foundation import workspace as limits
+from medloop.loop.foundation.workspace import Workspace
+from medloop.store.reader import Reader
+
+
+def release_stale(workspace: Workspace, *, hours: float | None = None) -> tuple[str, ...]:
+    """Release every open assignment that showed no sign of life for so long; returns their ids.
+
+    Args:
+        workspace: The project.
+        hours: None takes `LEASE_HOURS`.
+    """
+    limit = _ago(limits.LEASE_HOURS if hours is None else hours)
+    with workspace.store.read() as tx:
+        stale = [a.id for a in tx.find(Assignment, where={"state": "open"}) if a.opened_at < limit and last_sign(tx, a) < limit]
+    return tuple(i for i in stale if _release(workspace, i, limit))
+
+
+def last_sign(tx: Reader, assignment: Assignment) -> str:
+    """When somebody last did something with an assignment, as the records write times."""
+    return max((event.at for event in tx.events_about("assignment", [assignment.id])), default=assignment.opened_at)
+
+
+def _release(workspace: Workspace, assignment_id: str, limit: str) -> bool:
+    """Release it unless it was closed or showed a sign of life meanwhile."""
+    with workspace.store.write("system") as tx:
+        assignment = tx.get(Assignment, assignment_id)
+        if assignment.state != "open" or last_sign(tx, assignment) >= limit:
+            return False
+        tx.change(Assignment, assignment_id, verb="release", fields={"state": "released", "closed_at": now()})
+    return True
+
+
+def _ago(hours: float) -> str:
+    return (datetime.now(UTC) - timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,136 @@
+"""The moves of rounds that annotations, trainings and evaluations set off (see `rounds` for what the states mean).
+
+They are made inside write transactions, which exclude each other, so two processes that advance the same project cannot make
+a move twice.
+"""
+
+from medloop.core.records import Annotation, Assignment, Case, Job, Model, Query, Round, Snapshot, now
+from medloop.core.states import RoundState, move_round
+from medloop.loop.foundation.consensus import training_answers
+from medloop.loop.foundation.follow_up import ask_evaluation
+from medloop.loop.foundation.leases import release_stale
+from medloop.loop.foundation.workspace import Workspace
+from medloop.store.reader import Reader
+from medloop.store.writer import Writer
+
+MIN_TRAINING_ANSWERS = 2
+
+
+def advance(workspace: Workspace) -> None:
+    """Make every move that is due: release assignments whose lease ran out, end finished rounds, start their training."""
+    release_stale(workspace)
+    due = False
+    with workspace.store.write("system") as tx:
+        for current in tx.find(Round, where={"state": "annotating"}, order=("index",)):
+            if choices_left(tx, current):
+                continue
+            reconciled = move(tx, current, RoundState.RECONCILING)
+            if len({a.case_id for a in training_answers(tx, "train")}) < MIN_TRAINING_ANSWERS:
+                move(tx, reconciled, RoundState.CLOSED, message="too few answers to train")
+            else:
+                move(tx, reconciled, RoundState.TRAINING)
+                due = True
+    if due:
+        start_training(workspace)
+
+
+def after_answer(workspace: Workspace) -> None:
+    """What an answer sets in motion: the end of its round, or a training in between."""
+    advance(workspace)
+    ask_evaluation(workspace)
+    if workspace.settings.train_after and _new_answers(workspace) >= workspace.settings.train_after:
+        start_training(workspace)
+
+
+def start_training(workspace: Workspace, *, again: bool = False, actor: str = "system") -> Job:
+    """Ask the worker for a new model; a training that has not yet frozen its answers already counts.
+
+    Args:
+        workspace: The project.
+        again: Train also when nothing is new since the last model.
+        actor: Who asks, for the audit.
+    """
+    with workspace.store.read() as tx:
+        key = f"train-{tx.count(Snapshot) + 1}"
+    jobs = workspace.store.jobs
+    if again:
+        return jobs.enqueue("train", {"again": True}, key=f"{key}-again", priority=5, actor=actor)
+    return jobs.enqueue("train", {}, key=key, priority=5, actor=actor)
+
+
+def claim_rounds(tx: Writer, snapshot: Snapshot) -> None:
+    """Note which rounds' answers a snapshot holds: all that wait for training; failed ones are taken up again."""
+    for failed in tx.find(Round, where={"state": "failed"}):
+        move(tx, failed, RoundState.TRAINING)
+    for waiting in tx.find(Round, where={"state": "training"}):
+        tx.change(Round, waiting.id, verb="freeze", fields={"snapshot_id": snapshot.id, "updated_at": now()})
+
+
+def mark_trained(tx: Writer, model: Model) -> None:
+    """Rounds whose answers a new model has learned go on to evaluation."""
+    for current in tx.find(Round, where={"state": "training", "snapshot_id": model.snapshot_id}):
+        move_round(current.state, RoundState.EVALUATING)
+        fields = {"state": RoundState.EVALUATING, "model_id": model.id, "updated_at": now()}
+        tx.change(Round, current.id, verb="evaluate", fields=fields)
+
+
+def close_evaluated(workspace: Workspace, model_id: str) -> None:
+    """Rounds whose model is judged are done."""
+    with workspace.store.write("system") as tx:
+        for current in tx.find(Round, where={"state": "evaluating", "model_id": model_id}):
+            move(tx, current, RoundState.CLOSED)
+
+
+def close_learned(workspace: Workspace, model: Model, message: str) -> None:
+    """Rounds whose answers a model has learned already are done."""
+    with workspace.store.write("system") as tx:
+        for failed in tx.find(Round, where={"state": "failed"}):
+            move(tx, failed, RoundState.TRAINING)
+        for waiting in tx.find(Round, where={"state": "training"}):
+            move_round(waiting.state, RoundState.CLOSED)
+            fields = {"state": RoundState.CLOSED, "model_id": model.id, "message": message, "updated_at": now()}
+            tx.change(Round, waiting.id, verb="closed", fields=fields)
+
+
+def fail_round(workspace: Workspace, round_id: str, message: str) -> None:
+    """A round that waits for work nobody will do; the next training takes it up again."""
+    with workspace.store.write("system") as tx:
+        current = tx.get(Round, round_id)
+        if current.state in (RoundState.TRAINING, RoundState.EVALUATING):
+            move(tx, current, RoundState.FAILED, message=message)
+
+
+def mark_failed(workspace: Workspace, message: str) -> None:
+    """Rounds waiting for a training that failed for good; a later training takes them up again."""
+    with workspace.store.write("system") as tx:
+        for current in tx.find(Round, where={"state": "training"}):
+            move(tx, current, RoundState.FAILED, message=message)
+
+
+def move(tx: Writer, current: Round, target: RoundState, *, message: str = "") -> Round:
+    """Put a round into another state; `core.states.move_round` says which moves there are."""
+    move_round(current.state, target)
+    return tx.change(Round, current.id, verb=str(target), fields={"state": target, "message": message, "updated_at": now()})
+
+
+def choices_left(tx: Reader, current: Round) -> list[str]:
+    """Case ids of a round that are neither answered (in part, for this round, counts too), skipped nor flagged."""
+    if current.query_id is None:
+        return []
+    asked = [c.case_id for c in tx.get(Query, current.query_id).choices]
+    answered = {a.case_id for a in tx.current_annotations(case_ids=asked)}
+    refused = {a.case_id for a in tx.find(Assignment, where={"case_id": asked, "state": ["skipped", "flagged"]})}
+    done = {a.case_id for a in tx.find(Assignment, where={"case_id": asked, "round_id": current.id, "state": "submitted"})}
+    return [case_id for case_id in asked if case_id not in answered | refused | done]
+
+
+def _new_answers(workspace: Workspace) -> int:
+    """Answers to training cases since the newest snapshot, counted up to `train_after`."""
+    wanted = workspace.settings.train_after
+    with workspace.store.read() as tx:
+        snapshots = tx.find(Snapshot, order=("created_at",), descending=True, limit=1)
+        newest = tx.find(Annotation, order=("created_at",), descending=True, limit=wanted)
+        cases = {a.case_id for a in newest}
+        count = {a.id for a in (*tx.current_annotations(case_ids=cases), *tx.partial_annotations(case_ids=cases))}
+        since = [a for a in newest if a.id in count and (not snapshots or a.created_at > snapshots[0].created_at)]
+        return sum(tx.get(Case, a.case_id).split == "train" for a in since)

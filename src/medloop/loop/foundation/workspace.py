@@ -1,0 +1,201 @@
+"""A project's folder, opened: what every verb of the loop takes as its first argument."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from medloop.core.errors import ConflictError, NotFoundError, SettingError
+from medloop.core.labels import check_label_names
+from medloop.core.names import checked_instructions, checked_title
+from medloop.core.records import (
+    LABEL_COLOURS,
+    USUAL_STRATEGY,
+    Label,
+    Project,
+    ProjectSettings,
+    Task,
+    TaskKind,
+    new_id,
+    now,
+)
+from medloop.core.settings import check_settings
+from medloop.query.pool import COLD
+from medloop.query.strategies import strategy
+from medloop.store.store import Store
+
+MAX_LABELS = 254
+"""Mask values are uint8: 0 is background and 255 means "ignore" in training."""
+
+LEASE_HOURS = 4.0
+"""A case opened by somebody who then gives no sign of life is offered to others after this time; the draft stays theirs."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """An open project.
+
+    Attributes:
+        folder: The project's folder: database, blobs and work in progress.
+        store: Its open store.
+        project: The project as it was when opened; `reload` gives a fresh view.
+        task: The newest version of its task.
+    """
+
+    folder: Path
+    store: Store
+    project: Project
+    task: Task
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        *,
+        name: str,
+        kind: TaskKind,
+        labels: Sequence[str],
+        instructions: str = "",
+        settings: ProjectSettings | None = None,
+        url: str | None = None,
+        actor: str = "system",
+    ) -> Self:
+        """Make a new project in a folder that holds none.
+
+        Args:
+            folder: Made if missing.
+            name: Shown to people.
+            kind: Segmentation or classification.
+            labels: Names in order; a segmentation numbers them 1, 2, …, a classification 0, 1, ….
+            instructions: What to tell annotators.
+            settings: How the loop behaves; defaults fit a first project.
+            url: A PostgreSQL URL; None keeps everything in the folder.
+            actor: Who does it, for the audit.
+
+        Raises:
+            ConflictError: The folder already holds a project.
+            SettingError: No labels, too many, or a name twice; a name or instructions that cannot be.
+        """
+        task = Task(
+            id=new_id("task"),
+            version=1,
+            kind=kind,
+            labels=_labels(kind, labels),
+            instructions=checked_instructions(instructions),
+            created_at=now(),
+        )
+        if (folder / "medloop.json").exists():
+            raise ConflictError(f"{folder} already holds a medloop project", remedy="choose another folder or import into it")
+        settings = _decided(settings or ProjectSettings(), kind)
+        project = Project(id=new_id("project"), name=checked_title(name), task_id=task.id, settings=settings, created_at=now())
+        check_project_settings(project.settings, kind)
+        store = Store.create(folder, url=url)
+        with store.write(actor) as tx:
+            tx.add(task, verb="define")
+            tx.add(project, verb="create")
+        return cls(folder, store, project, task)
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open an existing project.
+
+        Raises:
+            NotFoundError: The folder holds none.
+        """
+        store = open_store(folder)
+        try:
+            with store.read() as tx:
+                projects = tx.find(Project, limit=1)
+                if not projects:
+                    raise NotFoundError(f"The database of {folder} holds no project", remedy="make one with: medloop init")
+                return cls(folder, store, projects[0], tx.get(Task, projects[0].task_id))
+        except BaseException:
+            store.close()
+            raise
+
+    @property
+    def settings(self) -> ProjectSettings:
+        """The project's settings."""
+        return self.project.settings
+
+    @property
+    def work_folder(self) -> Path:
+        """Scratch space for resumable jobs; everything in it can be made again."""
+        return self.folder / "work"
+
+    def reload(self) -> "Workspace":
+        """The same open store with the project's and task's newest state."""
+        with self.store.read() as tx:
+            project = tx.get(Project, self.project.id)
+            return Workspace(self.folder, self.store, project, tx.get(Task, project.task_id))
+
+    def close(self) -> None:
+        """Release the database."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def open_store(folder: Path) -> Store:
+    """A project's store by itself, for those who look for damage: not one of its rows is read.
+
+    Raises:
+        NotFoundError: The folder holds no project.
+    """
+    if not (folder / "medloop.json").exists():
+        raise NotFoundError(f"{folder} holds no medloop project", remedy="make one with: medloop init FOLDER --kind … --label …")
+    return Store.open(folder)
+
+
+def check_project_settings(settings: ProjectSettings, kind: TaskKind) -> None:
+    """Refuse settings outside their ranges, strategies that do not exist or come too early, and what this kind of task cannot use.
+
+    Raises:
+        SettingError: Naming the first one that is off.
+    """
+    check_settings(settings)
+    if settings.guided and kind != "segmentation":
+        raise SettingError(f"Interactive networks (guided) draw masks, this is a {kind}", remedy="leave guided at no")
+    for name in (settings.strategy, settings.first_strategy):
+        _require_strategy(name)
+    if not strategy(settings.first_strategy).needs <= COLD:
+        remedy = "use random, or a strategy that needs nothing but features"
+        raise SettingError(f"The first strategy must need no model, {settings.first_strategy!r} does", remedy=remedy)
+
+
+def _require_strategy(name: str) -> None:
+    try:
+        strategy(name)
+    except NotFoundError as error:
+        raise SettingError(error.message, remedy=error.remedy) from error
+
+
+def _decided(settings: ProjectSettings, kind: TaskKind) -> ProjectSettings:
+    """The settings with what they leave to the kind of task."""
+    return settings if settings.strategy else replace(settings, strategy=USUAL_STRATEGY[kind])
+
+
+def checked_labels(kind: TaskKind, names: Sequence[str]) -> tuple[str, ...]:
+    """The names of a task's labels, composed and without blanks around them.
+
+    Raises:
+        SettingError: Too few, too many, or a name that cannot be; see `check_label_names`.
+    """
+    if kind not in ("segmentation", "classification"):
+        raise SettingError(f"A task is a segmentation or a classification, got {kind!r}")
+    least = 1 if kind == "segmentation" else 2
+    if not least <= len(names) <= MAX_LABELS:
+        raise SettingError(f"A {kind} needs {least} to {MAX_LABELS} labels, got {len(names)}", remedy="name them with --label")
+    return check_label_names(kind, names)
+
+
+def _labels(kind: TaskKind, names: Sequence[str]) -> tuple[Label, ...]:
+    first = 1 if kind == "segmentation" else 0
+    colours = (LABEL_COLOURS[n % len(LABEL_COLOURS)] for n in range(len(names)))
+    labels = zip(checked_labels(kind, names), colours, strict=True)
+    return tuple(Label(value=first + n, name=name, colour=colour) for n, (name, colour) in enumerate(labels))

@@ -1,0 +1,177 @@
+"""The job that judges a model on cases it never learned from: one point of the learning curve per split."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from medloop.core.image import Mask
+from medloop.core.records import (
+    EVALUATION_SPLITS,
+    Annotation,
+    Case,
+    Evaluation,
+    EvaluationTruth,
+    Json,
+    Label,
+    Model,
+    Prediction,
+    Snapshot,
+    Split,
+    new_id,
+    now,
+)
+from medloop.core.seeds import generator
+from medloop.loop.foundation.arrays import load_answer, load_proposal
+from medloop.loop.foundation.consensus import consensus_answers
+from medloop.loop.foundation.damage import LeftOut, sound_answers
+from medloop.loop.foundation.follow_up import damaged_ids, digest_without, is_outdated
+from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.label_versions import label_versions, labels_of_model
+from medloop.loop.foundation.leaning import leaning_words, leans_on_proposal
+from medloop.loop.foundation.round_moves import close_evaluated
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.evaluation_cases import shown_interval
+from medloop.loop.judging.live_models import choose_live
+from medloop.loop.judging.predicted_quality import qualify_again
+from medloop.loop.judging.predictions import predict_cases
+from medloop.metrics.intervals import bootstrap_mean, interval_words
+from medloop.metrics.overlap import dice
+
+ScoresByCase = dict[str, dict[str, float]]
+
+
+def run_evaluation(workspace: Workspace, control: JobControl) -> Json:
+    """Judge one model on every split that has answers, and close the rounds that waited for it."""
+    with workspace.store.read() as tx:
+        model, live = tx.get(Model, str(control.job.payload["model_id"])), tx.live_model()
+    left_out = LeftOut(workspace, control.log)
+    result = bring_up_to_date(workspace, model, control, left_out)
+    if live is not None and live.id != model.id:
+        bring_up_to_date(workspace, live, control, left_out)  # both are compared on the same annotations
+    choice = choose_live(workspace, model)
+    if choice is not None:
+        control.log(choice.reason)
+    _tell_quality(workspace, control)
+    close_evaluated(workspace, model.id)
+    return {**result, **left_out.result()}
+
+
+def _tell_quality(workspace: Workspace, control: JobControl) -> None:
+    """What the model in use predicted before its evaluation is told its quality, too."""
+    with workspace.store.read() as tx:
+        live = tx.live_model()
+    if live is not None and (changed := qualify_again(workspace, live)):
+        control.log(f"the expected quality of {changed} predictions of model {live.index} follows its evaluation")
+
+
+def bring_up_to_date(workspace: Workspace, model: Model, control: JobControl, left_out: LeftOut) -> dict[str, float]:
+    """Judge a model on every split whose annotations it was not yet held against; the new means by split.
+
+    An evaluation whose annotations have changed since is superseded, and one whose annotations are gone no longer counts.
+    """
+    result: dict[str, float] = {}
+    for split in EVALUATION_SPLITS:
+        damaged = damaged_ids(workspace)
+        with workspace.store.read() as tx:
+            ids, due = tx.current_annotation_ids([split]), is_outdated(tx, model, split, damaged)
+        if not due:
+            continue
+        evaluation = evaluate(workspace, model, split, control, left_out)
+        damaged = damaged_ids(workspace)  # also those that were found just now; once they are restored, the figure is made anew
+        with workspace.store.write("worker") as tx:
+            digest = digest_without(tx, ids, split, damaged)
+            tx.add(_truth(model, split, evaluation, digest), verb="hold")
+        if evaluation is not None:
+            result[split] = evaluation.mean
+            control.log(f"{split}: {evaluation.metric} {evaluation.mean:.3f} ({_interval(workspace, evaluation)})")
+            if evaluation.leaning:
+                control.log(f"{split}: {leaning_words(len(evaluation.leaning), len(evaluation.per_case))}")
+    return result
+
+
+def _interval(workspace: Workspace, evaluation: Evaluation) -> str:
+    with workspace.store.read() as tx:
+        return interval_words(shown_interval(tx, evaluation))
+
+
+def _truth(model: Model, split: Split, evaluation: Evaluation | None, digest: str) -> EvaluationTruth:
+    return EvaluationTruth(
+        id=new_id("truth"),
+        model_id=model.id,
+        split=split,
+        evaluation_id=evaluation.id if evaluation else None,
+        digest=digest,
+        created_at=now(),
+    )
+
+
+def evaluate(workspace: Workspace, model: Model, split: Split, control: JobControl, left_out: LeftOut) -> Evaluation | None:
+    """Judge a model on one split; None when the split has no answers that can be read.
+
+    The interval is over patients, since cases of one patient are not independent; few patients have none.
+    """
+    with workspace.store.read() as tx:
+        answers = consensus_answers(tx, split)
+        cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
+        snapshot = tx.get(Snapshot, model.snapshot_id)
+        learned = [tx.get(Annotation, i) for i in snapshot.annotation_ids]
+        leaning = {a.case_id for a in answers if leans_on_proposal(tx, a)}
+    sound = sound_answers(workspace, answers, cases, left_out)
+    if not sound:
+        return None
+    left_out.take(predict_cases(workspace, model, sorted((cases[a.case_id] for a in sound), key=lambda c: c.name), control))
+    per_case = score_answers(workspace, model, sound, cases, left_out)
+    if not per_case:
+        return None
+    ordered = sorted(per_case, key=lambda i: cases[i].name)
+    values = np.array([np.mean(list(per_case[i].values())) for i in ordered])
+    patients = [cases[i].patient for i in ordered]
+    interval = bootstrap_mean(values, patients, generator(workspace.settings.seed, "bootstrap", split, model.index))
+    evaluation = Evaluation(
+        id=new_id("evaluation"),
+        model_id=model.id,
+        split=split,
+        metric="dice" if workspace.task.kind == "segmentation" else "accuracy",
+        mean=interval.mean,
+        low=interval.low,
+        high=interval.high,
+        labelled_cases=len({a.case_id for a in learned}),
+        effort_minutes=sum(a.effort_seconds for a in learned) / 60.0,
+        per_case=per_case,
+        selected=split == "validation",
+        created_at=now(),
+        leaning=tuple(i for i in ordered if i in leaning),
+    )
+    with workspace.store.write("worker") as tx:
+        tx.add(evaluation, verb="evaluate")
+    return evaluation
+
+
+def score_answers(
+    workspace: Workspace, model: Model, answers: list[Annotation], cases: dict[str, Case], left_out: LeftOut | None = None
+) -> ScoresByCase:
+    """Case id → {label name: Dice}, or {"correct": 0 or 1} for a classification.
+
+    Labels that the annotation or the model does not know, as they were added later, are left out, and cases where none is left.
+    """
+    scores: ScoresByCase = {}
+    with workspace.store.read() as tx:
+        predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
+        versions = label_versions(tx, workspace.task)
+    learnt = set(labels_of_model(model, workspace.task))
+    for answer in answers:
+        if answer.case_id not in predictions:
+            continue
+        labels = [label for label in versions.known(answer) if label in learnt]
+        with (left_out or LeftOut(workspace)).case(cases[answer.case_id]):
+            scores[answer.case_id] = _score(workspace, answer, cases[answer.case_id], predictions[answer.case_id], labels)
+    return {case_id: found for case_id, found in scores.items() if found}
+
+
+def _score(workspace: Workspace, answer: Annotation, case: Case, prediction: Prediction, labels: Sequence[Label]) -> dict[str, float]:
+    truth = load_answer(workspace.store.blobs, answer, case)
+    if not isinstance(truth, Mask):
+        return {"correct": float(int(np.argmax(prediction.probabilities)) == truth)}
+    proposed = load_proposal(workspace.store.blobs, prediction, case)
+    by_value = dice(proposed, truth.array, [label.value for label in labels])
+    return {label.name: float(by_value[label.value]) for label in labels}

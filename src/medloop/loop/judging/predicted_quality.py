@@ -1,0 +1,47 @@
+"""What is known of a model's quality follows its evaluation: predictions made before it are told their quality, too.
+
+The first model sees the next choices before it is evaluated, and evaluation cases are annotated long after the pool was
+predicted. A prediction is not made again for that: the same masks and scores supersede themselves, with the quality that
+their signs speak of. Where evaluated patients no longer tell any, the quality is taken back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from medloop.core.records import Model, Prediction, new_id, now
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.predictions import quality_rule
+from medloop.loop.judging.quality_signs import signs_of_prediction
+
+AT_ONCE = 200
+"""Predictions that are superseded in one transaction, so that nobody waits for long."""
+
+
+def qualify_again(workspace: Workspace, model: Model) -> int:
+    """Give the pool's predictions by this model a quality where there is one to tell now, or take it back; returns how many changed.
+
+    Cases that somebody has open are left alone: what their draft began with stays the newest prediction.
+    """
+    rule = quality_rule(workspace, model)
+    with workspace.store.read() as tx:
+        pool = {case.id for case in tx.unanswered_cases(["train", "audit"])}
+        predictions = [p for p in tx.latest_predictions(model.id) if p.case_id in pool]
+    changed = []
+    for prediction in predictions:
+        told = rule(signs_of_prediction(prediction)) if rule.predictors else None
+        if (told is None) != (prediction.quality is None):
+            known = (told.expected, told.low, told.high) if told else (None, None, None)
+            changed.append(_told(prediction, *known))
+    _store(workspace, changed)
+    return len(changed)
+
+
+def _told(prediction: Prediction, expected: float | None, low: float | None, high: float | None) -> Prediction:
+    return replace(prediction, id=new_id("prediction"), quality=expected, quality_low=low, quality_high=high, created_at=now())
+
+
+def _store(workspace: Workspace, predictions: Sequence[Prediction]) -> None:
+    for start in range(0, len(predictions), AT_ONCE):
+        with workspace.store.write("worker") as tx:
+            for prediction in predictions[start : start + AT_ONCE]:
+                tx.add(prediction, verb="predict")

@@ -1,0 +1,228 @@
+"""Predictions: what the model proposes for a case, how unsure it is, and how good it probably is.
+
+Samples become a mask, an uncertainty map and scores through pure functions; the result lies on the
+case's own grid. Runs in the worker or the assistant.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medloop.core.arrays import FloatArray, MaskArray, ProbabilitySamples
+from medloop.core.errors import BlobError
+from medloop.core.records import Case, Json, Model, Prediction, Query, Round, Summed, new_id, now
+from medloop.core.seeds import generator
+from medloop.images.encode import encode_mask
+from medloop.loop.foundation.arrays import load_image, load_proposal, store_features
+from medloop.loop.foundation.computable import computable
+from medloop.loop.foundation.damage import LeftOut
+from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.memo import memo
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.evaluation_cases import evaluated_cases, fair_evaluations
+from medloop.loop.judging.mask_figures import sample_figures
+from medloop.loop.judging.prediction_scores import judge, uncertainty_bytes
+from medloop.loop.judging.quality_signs import signs_of, signs_of_prediction
+from medloop.models.foundation.recipes import Recipe
+from medloop.quality.expected import QualityRule, fit_quality
+from medloop.store.blobs import Blobs
+from medloop.store.reader import Reader
+
+if TYPE_CHECKING:
+    from medloop.models.inference.predict import Predictor
+
+ALIKE = 50
+"""Answered cases that every model looks at too, so that like cases can be shown beside an explanation."""
+
+
+def load_predictor(blobs: Blobs, model: Model) -> "Predictor":
+    """The model, ready to predict; needs torch."""
+    from medloop.models.inference.predict import Predictor
+
+    return Predictor.load(Recipe.from_json(model.recipe), weights_of(blobs, model))
+
+
+def weights_of(blobs: Blobs, model: Model) -> list[bytes]:
+    """The weights of a model's members.
+
+    Raises:
+        BlobError: They are damaged or gone; the message names the model.
+    """
+    try:
+        return [blobs.get(name) for name in model.weights]
+    except BlobError as error:
+        remedy = "use another one with medloop models, train again, or restore the folder blobs from a backup"
+        raise type(error)(f"The weights of model {model.index} cannot be read ({error.message})", remedy=remedy, blob=error.blob) from error
+
+
+def run_prediction(workspace: Workspace, control: JobControl) -> Json:
+    """Predict the next choices ("upcoming") or every unanswered training case ("pool") with one model.
+
+    Cases already predicted by this model are left out, so that a killed job goes on where it was. After
+    the pool, the next round's query is prepared.
+    """
+    model_id = str(control.job.payload["model_id"])
+    with workspace.store.read() as tx:
+        model, live = tx.get(Model, model_id), tx.live_model()
+        if live is not None and live.id != model_id:
+            return {"message": f"model {live.index} is in use, nothing to do"}
+        cases = _upcoming(tx) if control.job.payload["scope"] == "upcoming" else _pool(workspace, tx)
+        done = {p.case_id for p in tx.latest_predictions(model_id)}
+    lacking = [c for c in cases if c.id not in done]
+    left_out = predict_cases(workspace, model, lacking, control)
+    if control.job.payload["scope"] == "pool":
+        workspace.store.jobs.enqueue("query", {}, key=f"query-{model_id}", priority=6)
+    missed = len(left_out.cases)
+    return {"predicted": len(cases) - missed, "new": len(lacking) - missed, **left_out.result()}
+
+
+def predict_cases(workspace: Workspace, model: Model, cases: Sequence[Case], control: JobControl) -> LeftOut:
+    """Predict cases one by one, each committed by itself; returns those whose image cannot be read or computed on."""
+    left_out = LeftOut(workspace, control.log)
+    cases = computable(Recipe.from_json(model.recipe), cases, left_out)
+    if not cases:
+        return left_out
+    predictor, quality = load_predictor(workspace.store.blobs, model), quality_rule(workspace, model)
+    too_large = len(left_out.cases)
+    for done, case in enumerate(cases):
+        control.report(done / len(cases), f"predicting {case.name} ({done + 1} of {len(cases)})")
+        with left_out.case(case):
+            predict_case(workspace, model, predictor, case, quality=quality)
+    control.log(f"model {model.index} predicted {len(cases) + too_large - len(left_out.cases)} cases")
+    return left_out
+
+
+def predict_case(
+    workspace: Workspace, model: Model, predictor: "Predictor", case: Case, *, quality: QualityRule | None = None
+) -> Prediction:
+    """Predict one case and store the result; a prediction that already exists is returned."""
+    with workspace.store.read() as tx:
+        before = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1, descending=True)
+    if before:
+        return before[0]
+    rng = generator(workspace.settings.seed, "predict", model.index, case.name)
+    answer = predictor.predict(
+        load_image(workspace.store.blobs, case), samples=int(model.metrics.get("samples", workspace.settings.samples)), rng=rng
+    )
+    prediction = make_prediction(
+        workspace.store.blobs,
+        case,
+        model,
+        answer.samples,
+        answer.features,
+        quality or quality_rule(workspace, model),
+        summed=model.metrics.get("summed", workspace.settings.summed),  # of one model, all predictions are made alike
+        earlier=_earlier_mask(workspace, model, case),
+    )
+    with workspace.store.write("worker") as tx:
+        again = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1, descending=True)
+        if again:
+            return again[0]
+        tx.add(prediction, verb="predict")
+    return prediction
+
+
+def propose_case(workspace: Workspace, case_id: str, predictor: "Predictor") -> Prediction | None:
+    """Predict one case with the model in use, now; None when there is no model."""
+    with workspace.store.read() as tx:
+        model, case = tx.live_model(), tx.get(Case, case_id)
+    return predict_case(workspace, model, predictor, case) if model else None
+
+
+def make_prediction(
+    blobs: Blobs,
+    case: Case,
+    model: Model,
+    samples: ProbabilitySamples,
+    features: FloatArray,
+    quality: QualityRule,
+    *,
+    summed: Summed = "mean",
+    earlier: MaskArray | None = None,
+) -> Prediction:
+    """Turn samples, shape (S, C, I, J, K) or (S, C), into a stored prediction.
+
+    Where the evaluated patients cannot tell, the expected quality stays unknown: raw agreement is no Dice.
+
+    Args:
+        blobs: Where masks and features are kept.
+        case: What was predicted.
+        model: Who predicted.
+        samples: Class probabilities.
+        features: Of the case.
+        quality: From `quality_rule`.
+        summed: How voxel maps become one number per case.
+        earlier: The mask of the model before this one, shape (I, J, K); None without one.
+    """
+    mean = samples.mean(axis=0)
+    judged = judge(samples, summed=summed, spacing_mm=case.grid.spacing_mm)
+    signs = signs_of(samples, judged.agreement, spacing_mm=case.grid.spacing_mm, earlier=earlier)
+    expected = quality(signs)
+    is_mask = samples.ndim > 2
+    return Prediction(
+        id=new_id("prediction"),
+        case_id=case.id,
+        model_id=model.id,
+        mask=blobs.put(encode_mask(mean.argmax(axis=0).astype(np.uint8))) if is_mask else None,
+        uncertainty=blobs.put(encode_mask(uncertainty_bytes(samples))) if is_mask else None,
+        probabilities=tuple(float(v) for v in (mean.mean(axis=(1, 2, 3)) if is_mask else mean)),
+        features=store_features(blobs, features),
+        scores={**judged.scores, "agreement": judged.agreement, "signs": [[name, value] for name, value in signs.items()]}
+        | ({"measures": sample_figures(samples, case)} if is_mask else {}),
+        quality=expected.expected if expected else None,
+        quality_low=expected.low if expected else None,
+        quality_high=expected.high if expected else None,
+        created_at=now(),
+    )
+
+
+def quality_rule(workspace: Workspace, model: Model) -> QualityRule:
+    """What this model's evaluated patients teach about the quality of its other predictions.
+
+    Nothing is borrowed from another model: it makes other errors.
+    """
+    with workspace.store.read() as tx:
+        cases = evaluated_cases(tx, model.id)
+    signs, truth = [signs_of_prediction(c.prediction) for c in cases], np.array([c.truth for c in cases])
+    return fit_quality(signs, truth, [c.patient for c in cases])
+
+
+def quality_note(workspace: Workspace, model: Model) -> str:
+    """Why this model's predictions have no expected quality, in words; "" where they have."""
+    with workspace.store.read() as tx:
+        key = " ".join([model.id, *sorted(e.id for e in fair_evaluations(tx, model.id))])
+    with memo(workspace, "quality notes") as known:
+        return str(known.get(key, lambda: quality_rule(workspace, model).note))
+
+
+def _earlier_mask(workspace: Workspace, model: Model, case: Case) -> MaskArray | None:
+    """What the model before this one says of the case, where it has seen it."""
+    with workspace.store.read() as tx:
+        before = tx.find(Model, where={"index": model.index - 1}, limit=1)
+        found = tx.find(Prediction, where={"case_id": case.id, "model_id": before[0].id}, limit=1) if before else []
+    if not found or found[0].mask is None:
+        return None
+    try:
+        return load_proposal(workspace.store.blobs, found[0], case)
+    except BlobError:  # what an older model said is only a sign of quality
+        return None
+
+
+def _upcoming(tx: Reader) -> list[Case]:
+    rounds = tx.find(Round, where={"state": ["annotating", "querying"]}, order=("index",))
+    asked = [c.case_id for r in rounds if r.query_id for c in tx.get(Query, r.query_id).choices]
+    answered = {a.case_id for a in tx.current_annotations(case_ids=asked)} if asked else set()
+    return [tx.get(Case, i) for i in asked if i not in answered]
+
+
+def _pool(workspace: Workspace, tx: Reader) -> list[Case]:
+    """Unanswered cases by name, and answered training cases: all with a strategy that compares with them, else the newest `ALIKE`."""
+    from medloop.query.pool import COMPARING
+    from medloop.query.strategies import strategy
+
+    cases = {c.id: c for c in tx.unanswered_cases(["train", "audit"], exclude_open=False)}
+    answers = sorted(tx.current_annotations(splits=["train"]), key=lambda a: a.created_at)
+    compared = answers if strategy(workspace.settings.strategy).needs & COMPARING else answers[-ALIKE:]
+    cases |= {a.case_id: tx.get(Case, a.case_id) for a in compared}
+    return sorted(cases.values(), key=lambda c: c.name)

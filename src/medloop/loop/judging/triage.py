@@ -1,0 +1,183 @@
+"""Which predictions of the pool need no look, one look, or two: thresholds from the cases that were evaluated.
+
+Test and audit cases set the thresholds (`medloop.loop.judging.evaluation_cases`), and too few patients among them are refused. The
+promise is for cases drawn like the evaluated ones: imports of another kind, or a pool whose easy cases were asked first, are not.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+
+from medloop.core.errors import InputError
+from medloop.core.names import natural_key
+from medloop.core.records import Case, Evaluation, Model, Prediction, Split
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.evaluation_cases import evaluated_cases, evaluated_counts, evaluated_patients
+from medloop.metrics.selective import risk_coverage
+from medloop.quality.deferral import Decision, Deferral, Threshold, fit_deferral, require_enough, require_risk
+from medloop.quality.triage import GOOD_DICE
+from medloop.store.reader import Reader
+
+HARD_DICE = 0.5
+"""Below this Dice a proposal misleads more than it helps; one person alone should not mend it."""
+
+CURVE_POINTS = 20
+
+
+@dataclass(frozen=True)
+class TriagedCase:
+    """One unanswered case.
+
+    Attributes:
+        score: What decides: agreement of the samples, or the highest probability of a classification.
+        expected, low, high: Its predicted quality with interval, where that could be calibrated.
+    """
+
+    case_id: str
+    name: str
+    decision: Decision
+    score: float
+    expected: float | None
+    low: float | None
+    high: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """What accepting everything from a score on would have meant on the evaluated cases.
+
+    Attributes:
+        share_bad: Of the accepted, how many were below `good`.
+        share_of_all: The same over all cases, accepted or not: what the risk bounds.
+    """
+
+    score: float
+    coverage: float
+    share_bad: float
+    share_of_all: float
+
+
+@dataclass(frozen=True)
+class Triage:
+    """The pool, sorted.
+
+    Attributes:
+        risk, good, hard: As asked; see `triage_pool`.
+        accept, second: Thresholds on the score, with what they measured.
+        splits: Whose evaluated cases set them.
+        optimistic: False; validation cases, which also chose the weights, set no threshold.
+        evaluated: Evaluated patients of every split there is, those left out too.
+        curve: Measured on the evaluated cases, from the strictest score down.
+        cases: Unanswered predicted cases, those that need most help first.
+        unpredicted: Unanswered cases without a prediction of this model.
+    """
+
+    model_index: int
+    risk: float
+    good: float
+    hard: float
+    accept: Threshold
+    second: Threshold
+    splits: tuple[Split, ...]
+    optimistic: bool
+    evaluated: Mapping[str, int]
+    curve: tuple[CurvePoint, ...]
+    cases: tuple[TriagedCase, ...]
+    unpredicted: int
+
+
+def triage_pool(workspace: Workspace, *, risk: float = 0.1, good: float = GOOD_DICE, hard: float = HARD_DICE) -> Triage:
+    """Sort the unanswered cases that the newest evaluated model has predicted.
+
+    Args:
+        workspace: The project.
+        risk: At most this share of all cases is accepted though their true score is below `good`, and at most this share
+            is looked at by one person only though it is below `hard`; in expectation.
+        good: Score (mean Dice of the labels; 1 for a right class, 0 for a wrong one) that needs no look.
+        hard: Score below which two people should look; at most `good`.
+
+    Raises:
+        InputError: No evaluated model, or too few evaluated patients for the risk.
+        SettingError: A risk outside 0..1, or `hard` above `good`.
+    """
+    require_risk(risk)
+    with workspace.store.read() as tx:
+        model = _evaluated_model(tx)
+        predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
+        evaluated = evaluated_counts(tx, model.id)
+        judged = evaluated_cases(tx, model.id)
+        pool = sorted(tx.unanswered_cases(["train", "audit"]), key=lambda c: c.name)
+    require_enough(evaluated_patients(judged), risk, counted=evaluated)
+    scores, truth, patients = [confidence_score(c.prediction) for c in judged], [c.truth for c in judged], [c.patient for c in judged]
+    deferral = fit_deferral(scores, truth, risk=risk, good=good, hard=hard, patients=patients)
+    predicted = [case for case in pool if case.id in predictions]
+    return Triage(
+        model_index=model.index,
+        risk=risk,
+        good=good,
+        hard=hard,
+        accept=deferral.accept,
+        second=deferral.second,
+        splits=tuple(dict.fromkeys(c.split for c in judged)),
+        optimistic=False,
+        evaluated=evaluated,
+        curve=_curve(scores, truth, good),
+        cases=_sort_cases(predicted, predictions, deferral, good, hard),
+        unpredicted=len(pool) - len(predicted),
+    )
+
+
+def _evaluated_model(tx: Reader) -> Model:
+    """The model in use where it is evaluated, else the one evaluated last."""
+    live = tx.live_model()
+    if live is not None and tx.current_evaluations(model_id=live.id):
+        return live
+    newest = tx.find(Evaluation, order=("created_at",), descending=True, limit=1)
+    if not newest:
+        raise InputError("Sorting the pool needs an evaluated model, got none", remedy="answer evaluation cases and train a model")
+    return tx.get(Model, newest[0].model_id)
+
+
+def confidence_score(prediction: Prediction) -> float:
+    """What cases are sorted by: agreement of the samples; for a classification the highest probability.
+
+    Both come from the model alone: a line fitted on the evaluated cases would know them already.
+    """
+    return float(prediction.scores["agreement"]) if prediction.mask is not None else float(max(prediction.probabilities))
+
+
+def _sort_cases(
+    cases: Sequence[Case], predictions: dict[str, Prediction], deferral: Deferral, good: float, hard: float
+) -> tuple[TriagedCase, ...]:
+    scores = [confidence_score(predictions[case.id]) for case in cases]
+    found = [
+        TriagedCase(
+            case.id, case.name, decision, score, p.quality, p.quality_low, p.quality_high, _reason(decision, score, deferral, good, hard)
+        )
+        for case, score, decision in zip(cases, scores, deferral.decide(scores), strict=True)
+        for p in [predictions[case.id]]
+    ]
+    return tuple(sorted(found, key=lambda c: (c.score, natural_key(c.name))))
+
+
+def _reason(decision: Decision, score: float, deferral: Deferral, good: float, hard: float) -> str:
+    accept, second = deferral.accept, deferral.second
+    if decision == "accept" and accept.above == -inf:
+        return f"{score:.3f}, and accepting everything lets through at most {accept.risk:.0%} of all cases below {good:g}"
+    if decision == "accept":
+        share = f"at most {accept.risk:.0%} of all cases below {good:g}"
+        return f"{score:.3f} is above {accept.above:.3f}: accepting such cases lets through {share}"
+    if decision == "review":
+        return f"{score:.3f} is not above {accept.above:.3f}: it may well be below {good:g}"
+    return f"{score:.3f} is not above {second.above:.3f}: it may well be below {hard:g}"
+
+
+def _curve(scores: Sequence[float], truth: Sequence[float], good: float) -> tuple[CurvePoint, ...]:
+    curve = risk_coverage(scores, (np.asarray(truth) < good).astype(np.float64))
+    some = np.unique(np.linspace(0, len(curve.coverage) - 1, CURVE_POINTS).round().astype(int))
+    return tuple(
+        CurvePoint(float(curve.threshold[n]), float(curve.coverage[n]), float(curve.risk[n]), float(curve.joint_risk[n])) for n in some
+    )

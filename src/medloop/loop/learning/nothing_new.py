@@ -1,0 +1,74 @@
+"""Whether a training would learn anything new: the same annotations under the same settings make the same model again.
+
+Such a model would look like one more point of the curve and like one more agreeing witness that nothing gets better. So
+none is made unless somebody asks for it (`again`).
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from medloop.core.records import Annotation, Case, Json, Model
+from medloop.loop.foundation.consensus import training_answers
+from medloop.loop.foundation.follow_up import truth_digest
+from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.round_moves import close_learned
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.learning.objections import NOUN, VERB
+from medloop.store.reader import Reader
+
+DECIDING = (
+    "train_minutes",
+    "train_steps",
+    "warm_start",
+    "members",
+    "pseudo_labels",
+    "bias_correction",
+    "guided",
+    "correction_weight",
+    "right_reasons",
+    "seed",
+)
+"""Settings that make another model out of the same annotations."""
+
+
+def answers_digest(annotations: Sequence[Annotation], names: Mapping[str, str]) -> str:
+    """Over case names and answer bytes: equal answers hash equal, whoever gave them and when."""
+    lines = sorted(f"{names[a.case_id]} {a.kind} {a.blob or a.tag}" for a in annotations)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def case_names(tx: Reader, annotations: Sequence[Annotation]) -> dict[str, str]:
+    """Case id → name of the annotated cases."""
+    return {c.id: c.name for c in tx.find(Case, where={"id": sorted({a.case_id for a in annotations})})}
+
+
+def learned_with(workspace: Workspace) -> Json:
+    """What decides, beside the annotations, which model a training makes; kept in the model's metrics."""
+    settings = {name: getattr(workspace.settings, name) for name in DECIDING}
+    with workspace.store.read() as tx:
+        objections = len(tx.events_about(NOUN, verbs=[VERB])) if workspace.settings.right_reasons else 0
+        return {**settings, "validation": truth_digest(tx, "validation"), "objections": objections}
+
+
+def already_learned(workspace: Workspace, control: JobControl, folder: Path, *, unsound: frozenset[str] = frozenset()) -> Model | None:
+    """The newest model that learned exactly what a training now would learn, `unsound` annotations left out; None when there is news.
+
+    A training that was begun before goes on, and one that was asked for `again` always runs.
+    """
+    if control.job.payload.get("again") or (folder / "snapshot.json").exists():
+        return None
+    with workspace.store.read() as tx:
+        answers = [a for a in training_answers(tx, "train") if a.id not in unsound]
+        digest = answers_digest(answers, case_names(tx, answers))
+        same = [learned.model for learned in tx.learned_models() if learned.digest == digest]
+    now = learned_with(workspace)
+    return next((m for m in reversed(same) if m.metrics.get("learned_with", now) == now), None)
+
+
+def nothing_new(workspace: Workspace, control: JobControl, known: Model) -> Json:
+    """The result of a training that made no model; rounds that waited for it are done, as their annotations are learned."""
+    message = f"nothing new since model {known.index}: the same annotations and settings make the same model"
+    close_learned(workspace, known, message)
+    control.log(message)
+    return {"message": message, "nothing_new": known.index}

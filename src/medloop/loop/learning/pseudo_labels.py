@@ -1,0 +1,89 @@
+"""Pseudo-labels of a training run: confident predictions of unanswered training cases.
+
+They are no annotations: nothing here is stored as an answer, so consensus, evaluation, export and every count of answers
+stay as people made them. A training notes which predictions it used, goes on with the same ones when resumed, and
+keeps their number in the model's metrics.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from medloop.core.image import Mask
+from medloop.core.records import Case, Json, Prediction, Round, Task
+from medloop.loop.foundation.arrays import load_proposal
+from medloop.loop.foundation.label_versions import knows_every_label
+from medloop.loop.foundation.workspace import Workspace
+from medloop.query.budget.pseudo import Threshold, confident_cases, pseudo_weights, threshold_at
+from medloop.store.reader import Reader
+
+
+@dataclass(frozen=True)
+class PseudoAnswer:
+    """A prediction that a training takes for an answer.
+
+    Attributes:
+        weight: How much it counts beside a person's answer, above 0 and at most 1.
+        origin: Says what it is wherever it turns up.
+    """
+
+    case_id: str
+    prediction_id: str
+    weight: float
+    origin: Literal["pseudo"] = "pseudo"
+
+    def to_json(self) -> Json:
+        """For the training's note and the model's metrics."""
+        return {"case_id": self.case_id, "prediction_id": self.prediction_id, "weight": self.weight, "origin": self.origin}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "PseudoAnswer":
+        """Inverse of `to_json`."""
+        return cls(str(value["case_id"]), str(value["prediction_id"]), float(value["weight"]))
+
+
+def pseudo_answers(workspace: Workspace, *, answers: int, threshold: Threshold | None = None) -> list[PseudoAnswer]:
+    """The newest model's confident predictions, surest first; none without a model or without the setting.
+
+    Only unanswered cases of the training split. A mask without any foreground is left out, however sure: a structure
+    that is missed altogether looks just as sure.
+
+    Args:
+        workspace: The project; its setting `pseudo_labels` decides whether there are any.
+        answers: Answers the training learns from; there are never more pseudo-labels than that.
+        threshold: When a prediction is believed.
+    """
+    if not workspace.settings.pseudo_labels:
+        return []
+    with workspace.store.read() as tx:
+        predictions = _believable(tx, workspace.task)
+        rounds = max(1, tx.count(Round))
+    if not predictions:
+        return []
+    entropy = np.array([max(0.0, float(p.scores["entropy"])) for p in predictions])
+    classes, limit = workspace.task.classes, threshold_at(threshold or Threshold(), rounds)
+    weights = pseudo_weights(entropy, classes=classes, limit=limit)
+    chosen = confident_cases(entropy, classes=classes, limit=limit, at_most=answers)
+    return [PseudoAnswer(predictions[n].case_id, predictions[n].id, float(weights[n])) for n in chosen]
+
+
+def load_pseudo(workspace: Workspace, pseudo: PseudoAnswer) -> tuple[Case, Mask | int]:
+    """The case and the predicted mask on its grid, or the value of the predicted label."""
+    with workspace.store.read() as tx:
+        case, prediction = tx.get(Case, pseudo.case_id), tx.get(Prediction, pseudo.prediction_id)
+    if prediction.mask is None:
+        return case, workspace.task.label_values[int(np.argmax(prediction.probabilities))]
+    return case, Mask(load_proposal(workspace.store.blobs, prediction, case), case.grid)
+
+
+def _believable(tx: Reader, task: Task) -> list[Prediction]:
+    """Predictions of the live model for unanswered training cases, by case name; none of one that lacks a label of the task."""
+    model = tx.live_model()
+    if model is None or not knows_every_label(model, task):
+        return []
+    names = {c.id: c.name for c in tx.unanswered_cases(["train"], exclude_open=False)}
+    found = [p for p in tx.latest_predictions(model.id) if p.case_id in names and "entropy" in p.scores]
+    holding = [p for p in found if p.mask is None or float(p.scores.get("foreground", 0.0)) > 0]
+    return sorted(holding, key=lambda p: names[p.case_id])

@@ -1,0 +1,289 @@
+"""The job that learns: freeze the answers, choose a recipe, train, keep the model.
+
+Runs in a worker; torch is imported inside. A job killed at any moment continues from its checkpoint:
+the snapshot it froze is named in its scratch folder, and training is exact to the bit from there.
+"""
+
+import dataclasses
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
+from medloop.loop.foundation.computable import computable
+from medloop.loop.foundation.consensus import consensus_answers, training_answers
+from medloop.loop.foundation.damage import LeftOut, sound_answers
+from medloop.loop.foundation.follow_up import ask_evaluation_of, ask_predictions_of
+from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.label_versions import label_versions
+from medloop.loop.foundation.round_moves import MIN_TRAINING_ANSWERS, claim_rounds, mark_failed, mark_trained
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.live_models import place_trained
+from medloop.loop.judging.predictions import weights_of
+from medloop.loop.learning.decisions import noted, write_note
+from medloop.loop.learning.nothing_new import already_learned, answers_digest, case_names, learned_with, nothing_new
+from medloop.loop.learning.training_set import teach, training_case
+from medloop.loop.learning.warm_start import answers_to_learn, learned_facts
+from medloop.models.foundation.plans import common_channels
+from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.store.writer import Writer
+
+if TYPE_CHECKING:
+    from medloop.models.training.batches import TrainingCase
+    from medloop.models.training.guiding import Guide
+    from medloop.models.training.train import TrainingProgress
+
+
+def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> Json:
+    """Train on all current answers and enqueue what follows (predict, evaluate, ask).
+
+    Args:
+        workspace: The project.
+        control: The job.
+        threads: CPU threads torch may use.
+
+    Returns:
+        What the job shows as its result.
+    """
+    from medloop.models.training.train import train
+
+    folder = workspace.work_folder / control.job.id
+    folder.mkdir(parents=True, exist_ok=True)
+    workspace = _as_begun(workspace, folder)
+    left_out = LeftOut(workspace, control.log)
+    unsound = _unsound(workspace, folder, left_out)
+    if (known := already_learned(workspace, control, folder, unsound=unsound)) is not None:
+        return {**nothing_new(workspace, control, known), **left_out.result()}
+    snapshot = _frozen(workspace, folder, unsound)
+    if snapshot is None:
+        message = f"training needs at least {MIN_TRAINING_ANSWERS} answered training cases, of more than one class in a classification"
+        mark_failed(workspace, message)
+        return {"message": message, **left_out.result()}
+    annotations, cases = _of_snapshot(workspace, snapshot)
+    recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=threads)
+    recipe, parent = _going_on(workspace, recipe, folder)
+    fitting = {case.id for case in computable(recipe, cases.values(), left_out)}
+    learned = answers_to_learn(workspace, control, folder, parent=parent, answers=annotations, cases=cases)
+    learned = [answer for answer in learned if answer.case_id in fitting]
+    taught = teach(workspace, control, folder, answers=learned, cases=cases)
+    recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight)
+    validation = _validation(workspace, folder, left_out, lambda cases: computable(recipe, cases, left_out))
+    control.log(f"learning from {len(taught.cases)} cases, validating on {len(validation)}: {_described(recipe)}")
+
+    def report(progress: "TrainingProgress") -> bool:
+        control.report(progress.step / max(1, progress.steps), progress.message)
+        return True
+
+    initial = weights_of(workspace.store.blobs, parent) if parent else []
+    trained = train(recipe, taught.cases, validation, folder, report=report, initial=initial, guide=_guide(recipe))
+    own = {"samples": workspace.settings.samples, "summed": workspace.settings.summed}
+    metrics = {**own, **trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
+    metrics |= {"learned_with": learned_with(workspace), "annotated_cases": len(cases)}
+    _tell_overrun(control, recipe, float(trained.metrics["seconds"]))
+    model, live = _keep(workspace, recipe, snapshot, trained.weights, metrics)
+    ask_evaluation_of(workspace, model)
+    if live:
+        ask_predictions_of(workspace, model)
+    shutil.rmtree(folder, ignore_errors=True)
+    said = _said(workspace, model)
+    control.log(said)
+    return {"model_id": model.id, "model_index": model.index, "live": live, "note": said, **left_out.result()}
+
+
+def _as_begun(workspace: Workspace, folder: Path) -> Workspace:
+    """The project with the settings and labels that this training began with, so that a resumed one stays the same training."""
+    found = noted(folder / "project.json", lambda: {"settings": dataclasses.asdict(workspace.settings), "task_id": workspace.task.id})
+    settings = ProjectSettings(**{**dataclasses.asdict(workspace.settings), **found["settings"]})
+    with workspace.store.read() as tx:
+        task = tx.get(Task, found["task_id"])
+    return dataclasses.replace(workspace, project=dataclasses.replace(workspace.project, settings=settings), task=task)
+
+
+def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, *, threads: int) -> Recipe:
+    """The recipe the project's settings and images call for.
+
+    Raises:
+        InputError: Cases with different numbers of channels, which one network cannot read.
+    """
+    settings = workspace.settings
+    recipe = choose_recipe(
+        fingerprint(_shapes(workspace, cases)),
+        kind=workspace.task.kind,
+        classes=workspace.task.classes,
+        minutes=settings.train_minutes,
+        threads=threads,
+        seed=int(snapshot.digest[:7], 16) ^ settings.seed,
+        members=settings.members,
+        guided=settings.guided and workspace.task.kind == "segmentation",
+    )
+    if _has_sides(workspace):
+        recipe = dataclasses.replace(recipe, flips=())
+    recipe = dataclasses.replace(recipe, rrr=settings.right_reasons)
+    return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
+
+
+def _shapes(workspace: Workspace, cases: Sequence[Case]) -> list[CaseShape]:
+    """The pool, as which cases were asked must not decide the network; of a pool no one network can read, what the answers fit."""
+    with workspace.store.read() as tx:
+        pool = tx.find(Case, where={"split": "train"}) or cases
+    dimension = 2 if all(c.grid.is_2d for c in pool) else 3
+    if common_channels({c.channels for c in pool}, dimension=dimension) is None:
+        answered = {c.channels for c in cases}
+        pool = [c for c in pool if c.channels in answered] or cases
+    return [CaseShape(shape=c.grid.shape, spacing_mm=c.grid.spacing_mm, channels=c.channels) for c in pool]
+
+
+def _guide(recipe: Recipe) -> "Guide | None":
+    """Who plays the user for a network that takes gestures."""
+    if not recipe.guided:
+        return None
+    from medloop.interaction.interactive_network.rehearsal import Rehearsal
+
+    return Rehearsal()
+
+
+def _has_sides(workspace: Workspace) -> bool:
+    """Whether labels tell left from right: then a mirrored image would carry the wrong labels."""
+    words = {word for label in workspace.task.labels for word in re.split(r"[^a-z]+", label.name.lower())}
+    return not words.isdisjoint({"left", "right", "l", "r"})
+
+
+def freeze(tx: Writer, annotations: Sequence[Annotation], names: dict[str, str]) -> Snapshot:
+    """Name the exact answers: the digest covers case names and answer bytes, so equal answers hash equal."""
+    digest = answers_digest(annotations, names)
+    ordered = sorted(annotations, key=lambda a: names[a.case_id])
+    snapshot = Snapshot(id=new_id("snapshot"), annotation_ids=tuple(a.id for a in ordered), digest=digest, created_at=now())
+    tx.add(snapshot, verb="freeze")
+    return snapshot
+
+
+def _going_on(workspace: Workspace, recipe: Recipe, folder: Path) -> tuple[Recipe, Model | None]:
+    """Unless it starts from scratch, the model to go on from, and its recipe with this training's budget and seed.
+
+    The choice is noted in the job's folder, so that a resumed job goes on from the same model.
+    """
+
+    def decide() -> str | None:
+        with workspace.store.read() as tx:
+            newest = tx.live_model() if workspace.settings.warm_start != "scratch" else None
+        return newest.id if newest else None
+
+    chosen = noted(folder / "parent.json", lambda: {"model_id": decide()})["model_id"]
+    if chosen is None:
+        return recipe, None
+    with workspace.store.read() as tx:
+        parent = tx.get(Model, chosen)
+    before = Recipe.from_json(parent.recipe)
+    if (before.channels, before.guided, before.classes) != (recipe.channels, recipe.guided, recipe.classes):
+        return recipe, None
+    own = {name: getattr(recipe, name) for name in ("steps", "minutes", "threads", "seed", "rrr")}
+    return dataclasses.replace(before, **own), parent
+
+
+def _described(recipe: Recipe) -> str:
+    patch = "×".join(str(n) for n in recipe.patch)
+    budget = f"{recipe.steps} steps" if recipe.steps else f"{recipe.minutes:g} minutes"
+    return f"{recipe.dimension}D network, patches of {patch}, batch {recipe.batch}, {budget}, {recipe.members} member(s)"
+
+
+def _unsound(workspace: Workspace, folder: Path, left_out: LeftOut) -> frozenset[str]:
+    """Ids of annotations that cannot be learned because bytes are damaged; a training begun with one of them begins anew."""
+    begun = _noted_snapshot(workspace, folder)
+    with workspace.store.read() as tx:
+        answers = [tx.get(Annotation, i) for i in begun.annotation_ids] if begun else training_answers(tx, "train")
+        cases = {c.id: c for c in tx.find(Case, where={"id": sorted({a.case_id for a in answers})})}
+    sound = {a.id for a in sound_answers(workspace, answers, cases, left_out)}
+    unsound = frozenset(a.id for a in answers if a.id not in sound)
+    if begun is None or not unsound:
+        return unsound
+    shutil.rmtree(folder)
+    folder.mkdir()
+    return _unsound(workspace, folder, left_out)
+
+
+def _noted_snapshot(workspace: Workspace, folder: Path) -> Snapshot | None:
+    """The snapshot this job froze when it was started before."""
+    note = folder / "snapshot.json"
+    if not note.exists():
+        return None
+    with workspace.store.read() as tx:
+        return tx.get(Snapshot, json.loads(note.read_text())["snapshot_id"])
+
+
+def _frozen(workspace: Workspace, folder: Path, unsound: frozenset[str]) -> Snapshot | None:
+    """This job's snapshot: the one named in its folder when it was started before, else a new one."""
+    note = folder / "snapshot.json"
+    if (begun := _noted_snapshot(workspace, folder)) is not None:
+        return begun
+    with workspace.store.write("worker") as tx:
+        answers = [a for a in training_answers(tx, "train") if a.id not in unsound]
+        if len({a.case_id for a in answers}) < MIN_TRAINING_ANSWERS:
+            return None
+        if workspace.task.kind == "classification" and len({a.tag for a in answers}) < 2:
+            return None
+        snapshot = freeze(tx, answers, case_names(tx, answers))
+        claim_rounds(tx, snapshot)
+    write_note(note, {"snapshot_id": snapshot.id})
+    return snapshot
+
+
+def _tell_overrun(control: JobControl, recipe: Recipe, seconds: float) -> None:
+    """A time budget is aimed at, not kept: a network gets its fewest steps however long they take."""
+    if not recipe.steps and seconds > recipe.minutes * 60:
+        control.log(f"the steps took {seconds / 60:.1f} minutes of {recipe.minutes:g} aimed at; the fewest steps are made in any case")
+
+
+def _of_snapshot(workspace: Workspace, snapshot: Snapshot) -> tuple[list[Annotation], dict[str, Case]]:
+    with workspace.store.read() as tx:
+        annotations = [tx.get(Annotation, i) for i in snapshot.annotation_ids]
+        return annotations, {a.case_id: tx.get(Case, a.case_id) for a in annotations}
+
+
+def _validation(
+    workspace: Workspace, folder: Path, left_out: LeftOut, fitting: Callable[[Iterable[Case]], list[Case]]
+) -> "list[TrainingCase]":
+    """The validation cases, the same ones when a training is resumed: annotations that came meanwhile wait for the next."""
+
+    def decide() -> list[str]:
+        with workspace.store.read() as tx:
+            return [a.id for a in consensus_answers(tx, "validation")]
+
+    chosen = noted(folder / "validation.json", decide)
+    with workspace.store.read() as tx:
+        answers = [tx.get(Annotation, i) for i in chosen]
+        cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
+        versions = label_versions(tx, workspace.task)
+    fit = {case.id for case in fitting(cases.values())}
+    sound = sound_answers(workspace, [a for a in answers if a.case_id in fit], cases, left_out)
+    return [training_case(workspace, a, cases[a.case_id], versions) for a in sorted(sound, key=lambda a: cases[a.case_id].name)]
+
+
+def _keep(workspace: Workspace, recipe: Recipe, snapshot: Snapshot, weights: Sequence[Path], metrics: Json) -> tuple[Model, bool]:
+    """Store the model and say in the same transaction whether it is in use now."""
+    blobs = tuple(workspace.store.blobs.put(path.read_bytes()) for path in weights)
+    with workspace.store.write("worker") as tx:
+        again = tx.find(Model, where={"snapshot_id": snapshot.id}, limit=1)
+        before = tx.live_model()
+        if again:
+            return again[0], before == again[0]
+        model = Model(
+            id=new_id("model"),
+            index=tx.count(Model) + 1,
+            recipe=recipe.to_json(),
+            snapshot_id=snapshot.id,
+            weights=blobs,
+            metrics=metrics,
+            created_at=now(),
+        )
+        tx.add(model, verb="train")
+        mark_trained(tx, model)
+        return model, place_trained(tx, model, before)
+
+
+def _said(workspace: Workspace, model: Model) -> str:
+    with workspace.store.read() as tx:
+        choice = tx.live_choice()
+    return f"model {model.index} is ready{f': {choice.reason}' if choice else ''}"

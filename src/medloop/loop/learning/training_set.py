@@ -1,0 +1,165 @@
+"""What a training learns from: people's answers, parts of answers, weights that undo the choice, confident predictions.
+
+Whatever is decided here is noted in the job's folder, so that a resumed training learns from exactly the same.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medloop.core.errors import InputError
+from medloop.core.image import Image, Mask
+from medloop.core.records import Annotation, Case, Json, Prediction
+from medloop.loop.foundation.arrays import load_answer, load_image
+from medloop.loop.foundation.damage import LeftOut
+from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.label_versions import LabelVersions, label_versions
+from medloop.loop.foundation.partial_annotations import merged_answer
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.learning.case_weights import training_weights
+from medloop.loop.learning.decisions import noted
+from medloop.loop.learning.objections import irrelevant_blobs, irrelevant_loader
+from medloop.loop.learning.pseudo_labels import PseudoAnswer, load_pseudo, pseudo_answers
+from medloop.loop.learning.voxel_weights import Weighing, weighing_of
+
+if TYPE_CHECKING:
+    from medloop.models.training.batches import TrainingCase
+
+Loader = Callable[[], tuple[Image, Mask | int]]
+
+
+@dataclass(frozen=True)
+class Taught:
+    """The cases of one training, what its model's metrics say of them, and how much a voxel of a person's own making counts."""
+
+    cases: "list[TrainingCase]"
+    facts: Json
+    drawn_weight: float
+
+
+def teach(workspace: Workspace, control: JobControl, folder: Path, *, answers: Sequence[Annotation], cases: Mapping[str, Case]) -> Taught:
+    """Gather what a training learns from.
+
+    Args:
+        workspace: The project; `bias_correction`, `correction_weight` and `pseudo_labels` decide what is added to the answers.
+        control: The job, which logs why weights could not be had.
+        folder: The job's folder.
+        answers: What is learned, one or more parts per case.
+        cases: Case id → case.
+    """
+    weights, weighing = _weights(workspace, control, folder, {a.case_id for a in answers}), weighing_of(workspace, answers)
+    ids = {cases[a.case_id].name: a.case_id for a in answers}
+    marked = _marked(workspace, folder, sorted(cases))
+    own = [
+        dataclasses.replace(c, weight=weights.get(ids[c.id], 1.0), irrelevant=irrelevant_loader(workspace, cases[ids[c.id]], marked))
+        for c in training_cases(workspace, answers, cases, weighing)
+    ]
+    believed = _believed(workspace, control, folder, len(own))
+    facts = ({"pseudo_labels": len(believed)} if believed else {}) | ({"weighted_cases": len(weights)} if weights else {})
+    facts |= _corrections(weighing, learned=answers)
+    facts |= {"right_reasons_cases": len(marked)} if marked else {}
+    return Taught([*own, *(_pseudo_case(workspace, p) for p in believed)], facts, weighing.weight)
+
+
+def training_cases(
+    workspace: Workspace, answers: Sequence[Annotation], cases: Mapping[str, Case], weighing: Weighing
+) -> "list[TrainingCase]":
+    """One training case per case, in the order of the answers; partial answers to the same case are learned together."""
+    from medloop.models.training.batches import TrainingCase
+
+    by_case: dict[str, list[Annotation]] = {}
+    for answer in answers:
+        by_case.setdefault(answer.case_id, []).append(answer)
+    blobs = workspace.store.blobs
+    with workspace.store.read() as tx:
+        versions = label_versions(tx, workspace.task)
+
+    def loader(case: Case, parts: list[Annotation]) -> Loader:
+        return lambda: (load_image(blobs, case), merged_answer(blobs, parts, case))
+
+    def whole(annotation: Annotation) -> "TrainingCase":
+        case = cases[annotation.case_id]
+        return dataclasses.replace(
+            training_case(workspace, annotation, case, versions), touched=weighing.own(workspace, [annotation], case)
+        )
+
+    def merged(case: Case, parts: list[Annotation]) -> "TrainingCase":
+        known, own = versions.known_classes(parts), weighing.own(workspace, parts, case)
+        return TrainingCase(id=case.name, load=loader(case, parts), touched=own, known=known)
+
+    return [merged(cases[i], found) if found[0].kind == "partial" else whole(found[0]) for i, found in by_case.items()]
+
+
+def training_case(workspace: Workspace, annotation: Annotation, case: Case, versions: LabelVersions) -> "TrainingCase":
+    """A case with one full answer."""
+    from medloop.models.training.batches import TrainingCase
+
+    blobs = workspace.store.blobs
+
+    def load() -> tuple[Image, Mask | int]:
+        return load_image(blobs, case), load_answer(blobs, annotation, case)
+
+    return TrainingCase(id=case.name, load=load, known=versions.known_classes([annotation]))
+
+
+def _weights(workspace: Workspace, control: JobControl, folder: Path, learned: set[str]) -> dict[str, float]:
+    """Case id → weight above 0 to 1, the largest is 1; empty without the setting, or when no weights would be right."""
+
+    def decide() -> dict[str, float]:
+        found: dict[str, float] = {}
+        if workspace.settings.bias_correction:
+            try:
+                with workspace.store.read() as tx:
+                    found = training_weights(tx, learned)
+            except InputError as error:
+                control.log(f"no bias correction: {error}")
+        largest = max(found.values(), default=1.0)
+        return {case_id: weight / largest for case_id, weight in found.items() if weight > 0}
+
+    return {str(case_id): float(weight) for case_id, weight in noted(folder / "weights.json", decide).items()}
+
+
+def _corrections(weighing: Weighing, *, learned: Sequence[Annotation]) -> Json:
+    """How many answers mended a proposal, or had slices filled in, where that decides how their voxels count."""
+    filled = {"drawn_weight": weighing.weight, "filled_answers": len(weighing.filled)} if weighing.filled else {}
+    mended = sum(answer.proposal_id is not None for answer in learned)
+    return {**filled, **({"correction_weight": weighing.weight, "corrected_answers": mended} if weighing.by_setting else {})}
+
+
+def _marked(workspace: Workspace, folder: Path, case_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Case id → blobs of the regions called irrelevant; empty without the setting."""
+
+    def decide() -> dict[str, list[str]]:
+        if not workspace.settings.right_reasons:
+            return {}
+        with workspace.store.read() as tx:
+            return irrelevant_blobs(tx, case_ids)
+
+    found: dict[str, list[str]] = noted(folder / "irrelevant.json", decide)
+    return found
+
+
+def _believed(workspace: Workspace, control: JobControl, folder: Path, answers: int) -> list[PseudoAnswer]:
+    """Confident predictions whose bytes, and whose case's image, can be read."""
+    chosen = noted(folder / "pseudo.json", lambda: [dict(p.to_json()) for p in pseudo_answers(workspace, answers=answers)])
+    left_out, found = LeftOut(workspace, control.log), list[PseudoAnswer]()
+    for pseudo in map(PseudoAnswer.from_json, chosen):
+        with workspace.store.read() as tx:
+            case, mask = tx.get(Case, pseudo.case_id), tx.get(Prediction, pseudo.prediction_id).mask
+        with left_out.case(case):
+            for name in filter(None, (case.voxels, mask)):
+                workspace.store.blobs.check(name)
+            found.append(pseudo)
+    return found
+
+
+def _pseudo_case(workspace: Workspace, pseudo: PseudoAnswer) -> "TrainingCase":
+    from medloop.models.training.batches import TrainingCase
+
+    def load() -> tuple[Image, Mask | int]:
+        case, answer = load_pseudo(workspace, pseudo)
+        return load_image(workspace.store.blobs, case), answer
+
+    return TrainingCase(id=f"pseudo {pseudo.prediction_id}", load=load, weight=pseudo.weight)

@@ -1,0 +1,124 @@
+"""Which answers a training that goes on from an earlier model learns from.
+
+    all            every answer
+    new            those the earlier model has not learned
+    replay         the new ones and as many old ones, drawn at random
+    misclassified  the new ones and the old ones that the earlier model gets wrong: every one that is all wrong (a
+                   wrong tag, a mask that misses everything), and the worst of the others up to as many as are new
+
+Old cases that are answered in part only have no Dice, and do not count as wrong.
+
+Fewer answers make a training cheaper, old ones among them keep it from forgetting. The snapshot still names
+every answer: what the new model knows by itself or through the model it went on from.
+
+Source: Käding et al. 2016, arXiv:1612.06129 (fine-tuning on new data, and on a mixture with old data); Smailagic et al.
+2019 (O-MedAL), arXiv:1908.10508 (new cases and a sample of the old ones).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from medloop.core.records import Annotation, Case, Json, Model, Snapshot, WarmStart
+from medloop.core.seeds import generator
+from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.evaluation import score_answers
+from medloop.loop.judging.predictions import predict_cases
+from medloop.loop.learning.decisions import noted
+
+Name = TypeVar("Name", str, int)
+
+
+def choose_old(policy: WarmStart, old: Sequence[Name], new: int, scores: Mapping[Name, float], rng: np.random.Generator) -> list[Name]:
+    """Which of the cases learned before are learned again, in their given order.
+
+    Args:
+        policy: See the module.
+        old: Cases the earlier model has learned.
+        new: How many cases are new.
+        scores: How well the earlier model answers each old case, 0..1; only for "misclassified". Cases without a
+            score are left out.
+        rng: Draws for "replay".
+    """
+    if policy in ("scratch", "all"):
+        return list(old)
+    if policy == "new":
+        return []
+    if policy == "replay":
+        drawn = rng.choice(len(old), size=min(new, len(old)), replace=False)
+        return [old[n] for n in sorted(drawn)]
+    imperfect = sorted((name for name in old if scores.get(name, 1.0) < 1.0), key=lambda name: scores[name])
+    kept = set(imperfect[:new]) | {name for name in imperfect if scores[name] == 0.0}
+    return [name for name in old if name in kept]
+
+
+def answers_to_learn(
+    workspace: Workspace,
+    control: JobControl,
+    folder: Path,
+    *,
+    parent: Model | None,
+    answers: Sequence[Annotation],
+    cases: Mapping[str, Case],
+) -> list[Annotation]:
+    """The answers this training learns from, by the project's `warm_start`.
+
+    The choice is noted in the job's folder, so that a resumed job learns from the same answers. Without a model to
+    go on from, or without a new answer, all are learned.
+
+    Args:
+        workspace: The project.
+        control: The job; an earlier model may have to predict its old cases first.
+        folder: The job's folder.
+        parent: The model to go on from.
+        answers: All answers of the snapshot.
+        cases: Their cases by id.
+    """
+    policy = workspace.settings.warm_start
+    if parent is None or policy in ("scratch", "all"):
+        return list(answers)
+    kept = set(noted(folder / "learned.json", lambda: _choose(workspace, control, policy, parent, answers, cases)))
+    return [a for a in answers if a.id in kept]
+
+
+def learned_facts(policy: WarmStart, parent: Model | None, learned: Sequence[Annotation], answers: Sequence[Annotation]) -> Json:
+    """What a model's metrics say about its start: policy, parent, how many cases it learned from, and which if not all."""
+    facts: Json = {"policy": policy if parent else "scratch", "training_cases": len({a.case_id for a in learned})}
+    if parent:
+        facts = {**facts, "parent": parent.id}
+    return facts if len(learned) == len(answers) else {**facts, "learned": [a.id for a in learned]}
+
+
+def _choose(
+    workspace: Workspace,
+    control: JobControl,
+    policy: WarmStart,
+    parent: Model,
+    answers: Sequence[Annotation],
+    cases: Mapping[str, Case],
+) -> list[str]:
+    """Ids of the chosen answers. A case with a new answer is new, with all answers to it."""
+    with workspace.store.read() as tx:
+        known = set(tx.get(Snapshot, parent.snapshot_id).annotation_ids)
+    new = {a.case_id for a in answers if a.id not in known}
+    if not new:
+        return [a.id for a in answers]
+    old = sorted({a.case_id for a in answers} - new, key=lambda i: cases[i].name)
+    scores = _scores(workspace, control, parent, answers, {i: cases[i] for i in old}) if policy == "misclassified" else {}
+    rng = generator(workspace.settings.seed, "warm start", parent.index)
+    kept = new | set(choose_old(policy, old, len(new), scores, rng))
+    return [a.id for a in answers if a.case_id in kept]
+
+
+def _scores(
+    workspace: Workspace, control: JobControl, parent: Model, answers: Sequence[Annotation], old: dict[str, Case]
+) -> dict[str, float]:
+    """How well the earlier model answers each old case; predictions it has made already are used again."""
+    with workspace.store.read() as tx:
+        done = {p.case_id for p in tx.latest_predictions(parent.id)}
+    predict_cases(workspace, parent, [case for i, case in old.items() if i not in done], control)
+    scored = score_answers(workspace, parent, [a for a in answers if a.case_id in old and a.kind != "partial"], old)
+    return {case_id: float(np.nanmean(list(by_label.values()))) for case_id, by_label in scored.items()}

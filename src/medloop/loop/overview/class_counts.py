@@ -1,0 +1,81 @@
+"""What was asked, class by class: how many answered cases hold each label, and how many of these a query chose."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medloop.core.errors import BlobError
+from medloop.core.image import Mask
+from medloop.core.records import Annotation, Case, Query, Round
+from medloop.loop.foundation.arrays import load_answer
+from medloop.loop.foundation.consensus import deciding
+from medloop.loop.foundation.damage import LeftOut
+from medloop.loop.foundation.memo import Memo, memo
+from medloop.loop.foundation.workspace import Workspace
+from medloop.store.reader import Reader
+
+
+@dataclass(frozen=True)
+class ClassCount:
+    """One label.
+
+    Attributes:
+        answered: Answered training cases that hold it.
+        queried: Those of them that a query had chosen.
+    """
+
+    label: str
+    answered: int
+    queried: int
+
+
+def queried_classes(workspace: Workspace) -> tuple[ClassCount, ...]:
+    """Counts of every label of the task, in the task's order."""
+    with workspace.store.read() as tx:
+        answers, chosen = _answers(tx), chosen_case_ids(tx)
+    with memo(workspace, "label-values") as known:
+        values = {case_id: _values(workspace, annotation_id, blob, tag, known) for case_id, annotation_id, blob, tag in answers}
+    answered = Counter(value for held in values.values() for value in held)
+    queried = Counter(value for case_id in chosen for value in values.get(case_id, ()))
+    return tuple(ClassCount(x.name, answered[x.value], queried[x.value]) for x in workspace.task.labels)
+
+
+def chosen_case_ids(tx: Reader) -> set[str]:
+    """Cases that the query of any round has chosen."""
+    queries = [tx.get(Query, r.query_id) for r in tx.find(Round) if r.query_id]
+    return {choice.case_id for query in queries for choice in query.choices}
+
+
+def _answers(tx: Reader) -> list[tuple[str, str, str | None, int | None]]:
+    """(case id, annotation id, blob, tag) of the deciding annotation of every answered training case."""
+    several = tx.current_annotations(case_ids=tx.contested_cases(["train"]))
+    by_case: dict[str, list[Annotation]] = {}
+    for annotation in several:
+        if annotation.kind != "partial":
+            by_case.setdefault(annotation.case_id, []).append(annotation)
+    decided = [deciding(found) for found in by_case.values()]
+    return tx.sole_answers(["train"]) + [(a.case_id, a.id, a.blob, a.tag) for a in decided]
+
+
+def _values(workspace: Workspace, annotation_id: str, blob: str | None, tag: int | None, known: Memo) -> Sequence[int]:
+    """Label values an annotation holds; none while its bytes cannot be read."""
+
+    def look() -> list[int]:
+        with workspace.store.read() as tx:
+            annotation = tx.get(Annotation, annotation_id)
+            case = tx.get(Case, annotation.case_id)
+        answer = load_answer(workspace.store.blobs, annotation, case)
+        return [int(v) for v in (np.unique(answer.array) if isinstance(answer, Mask) else [answer])]
+
+    if blob is None and tag is not None:
+        return (tag,)
+    try:
+        found: list[int] = known.get(blob, look) if blob else look()
+        return found
+    except BlobError as error:
+        with workspace.store.read() as tx:
+            case = tx.get(Case, tx.get(Annotation, annotation_id).case_id)
+        LeftOut(workspace).note(case, error)
+        return ()

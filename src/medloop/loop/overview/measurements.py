@@ -1,0 +1,254 @@
+"""How large structures are, from people's answers or from predictions, with bounds and whether to trust them.
+
+A person's answer is measured as it stands. A prediction also gets bounds: its samples were measured when it was made,
+and evaluated cases of other patients say how far such figures are off: test and audit cases that this model has predicted and
+people have answered by themselves (`medloop.loop.judging.evaluation_cases`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from medloop.core.arrays import FloatArray, MaskArray
+from medloop.core.errors import NotFoundError, StateError
+from medloop.core.names import natural_key
+from medloop.core.records import Annotation, Case, Label, Model, Prediction
+from medloop.loop.foundation.arrays import load_mask, load_proposal
+from medloop.loop.foundation.consensus import consensus_answers, deciding
+from medloop.loop.foundation.damage import LeftOut, sound_answers
+from medloop.loop.foundation.label_versions import label_versions, labels_of_model
+from medloop.loop.foundation.memo import Memo, memo
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.evaluation_cases import FAIR_SPLITS, evaluated_cases
+from medloop.loop.judging.mask_figures import figures_of_samples, is_sized, mask_figures, reaches_border
+from medloop.metrics.measure_bounds import TOLERANCE, Bounds, BoundsRule, bound_measure, fit_bounds
+from medloop.metrics.measures import MeasureName, measure_names, unit_of
+from medloop.store.reader import Reader
+
+MeasureSource: TypeAlias = Literal["answer", "prediction"]
+Wanted: TypeAlias = Literal["any", "answer", "prediction"]
+Figures: TypeAlias = Mapping[str, float | None]
+
+COVERAGE = 0.9
+"""Share of accepted cases whose truth the bounds should hold."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure of one structure.
+
+    Attributes:
+        label: Name of the structure.
+        name: volume, area, diameter, in_plane_diameter or circumference.
+        value: None where there is no figure, as for the ellipse of a few pixels.
+        unit: ml, mm², mm; or voxels and pixels when the size of a pixel is not known.
+        low, high: Bounds; None for a person's answer, and where none hold at a known rate.
+        accepted: Whether a prediction's figure can be used; None when nothing can be said.
+        reason: Why not, and what to do; "" otherwise.
+    """
+
+    label: str
+    name: MeasureName
+    value: float | None
+    unit: str
+    low: float | None = None
+    high: float | None = None
+    accepted: bool | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class CaseMeasures:
+    """The figures of one case.
+
+    Attributes:
+        source: Whether a person's answer or a prediction was measured.
+        source_id: Id of the annotation or prediction.
+        sized: Whether the size of the image's voxels is known.
+        coverage: Share of accepted figures whose truth lies within the bounds.
+    """
+
+    case_id: str
+    case_name: str
+    source: MeasureSource
+    source_id: str
+    sized: bool
+    coverage: float
+    measures: tuple[Measure, ...]
+
+
+def measure_case(workspace: Workspace, case_id: str, *, of: Wanted = "any", tolerance: float = TOLERANCE) -> CaseMeasures:
+    """Measure a case's answer, or what a model predicts of it.
+
+    Args:
+        workspace: The project; a segmentation.
+        case_id: Which case.
+        of: "any" takes a person's answer where there is one.
+        tolerance: Half the width of bounds, as a share of the measure, up to which a prediction's figure is accepted.
+
+    Raises:
+        NotFoundError: No such case, or nothing to measure in it.
+        SettingError: A tolerance that is not above 0.
+        StateError: The project asks for tags.
+    """
+    _require_masks(workspace)
+    with memo(workspace, "measures") as known:
+        return _measured(_Measuring(workspace, known, {}, tolerance), case_id, of)
+
+
+def measure_project(
+    workspace: Workspace, *, of: Wanted = "any", tolerance: float = TOLERANCE, log: Callable[[str], None] | None = None
+) -> list[CaseMeasures]:
+    """Every case that can be measured, by name, see `measure_case`; those whose bytes are damaged are left out, and told to `log`.
+
+    Raises:
+        StateError: The project asks for tags.
+    """
+    _require_masks(workspace)
+    with workspace.store.read() as tx:
+        cases = sorted(tx.find(Case), key=lambda case: natural_key(case.name))
+    found, left_out = [], LeftOut(workspace, log)
+    with memo(workspace, "measures") as known:
+        measuring = _Measuring(workspace, known, {}, tolerance)
+        for case in cases:
+            with suppress(NotFoundError), left_out.case(case):
+                found.append(_measured(measuring, case.id, of))
+    return found
+
+
+def newest_prediction(tx: Reader, case_id: str) -> Prediction | None:
+    """What the newest model says of a case, or the newest model that has seen it."""
+    model = tx.live_model()
+    own = tx.find(Prediction, where={"case_id": case_id, "model_id": model.id}, limit=1, descending=True) if model else []
+    found = own or tx.find(Prediction, where={"case_id": case_id}, order=("created_at",), descending=True, limit=1)
+    return found[0] if found else None
+
+
+def _require_masks(workspace: Workspace) -> None:
+    if workspace.task.kind != "segmentation":
+        raise StateError("Only masks can be measured, this project asks for tags")
+
+
+@dataclass(frozen=True)
+class _Measuring:
+    """One run of measuring: figures known already, and per model id the evaluated cases, looked up once."""
+
+    workspace: Workspace
+    known: Memo
+    evaluated: "dict[str, _Evaluated]"
+    tolerance: float
+
+
+def _measured(run: _Measuring, case_id: str, of: Wanted) -> CaseMeasures:
+    with run.workspace.store.read() as tx:
+        case = tx.get(Case, case_id)
+        answers = tx.current_annotations(case_ids=[case_id]) if of != "prediction" else []
+        prediction = newest_prediction(tx, case_id) if of != "answer" and not answers else None
+    if answers:
+        return _measured_answer(run, case, deciding(answers))
+    if prediction is not None:
+        return _measured_prediction(run, case, prediction)
+    wanted = "neither an answer nor a prediction" if of == "any" else f"no {of}"
+    raise NotFoundError(f"The case {case.name!r} has {wanted} to measure", remedy="answer it, or train a model and predict")
+
+
+def _measured_answer(run: _Measuring, case: Case, answer: Annotation) -> CaseMeasures:
+    """Of the labels that the annotation knew: that one added later is not drawn says nothing of its size."""
+    with run.workspace.store.read() as tx:
+        labels = label_versions(tx, run.workspace.task).known(answer)
+    figures = {label.value: _of_answer(run, case, answer, label.value) for label in labels}
+    rows = [_plain(label, name, figures[label.value], case) for label in labels for name in measure_names(case.grid)]
+    return CaseMeasures(case.id, case.name, "answer", answer.id, is_sized(case), COVERAGE, tuple(rows))
+
+
+def _measured_prediction(run: _Measuring, case: Case, prediction: Prediction) -> CaseMeasures:
+    mask = load_proposal(run.workspace.store.blobs, prediction, case)
+    evaluated = [pair for pair in _evaluated(run, prediction) if pair[0].patient != case.patient and is_sized(pair[0]) == is_sized(case)]
+    rows = []
+    with run.workspace.store.read() as tx:
+        labels = labels_of_model(tx.get(Model, prediction.model_id), run.workspace.task)
+        versions = label_versions(tx, run.workspace.task)
+    for label in labels:
+        judging = [row for row in evaluated if label in versions.known(row[1])]
+        figures = _of_prediction(run, case, prediction, label.value, mask=mask)
+        cut_off = case.grid.is_2d and reaches_border(mask, label.value)
+        for name in measure_names(case.grid):
+            plain = _plain(label, name, figures, case)
+            rule = _rule(run, judging, label.value, name)
+            rows.append(_bounded(plain, figures_of_samples(prediction, label.value, name), rule, cut_off=cut_off))
+    return CaseMeasures(case.id, case.name, "prediction", prediction.id, is_sized(case), COVERAGE, tuple(rows))
+
+
+def _plain(label: Label, name: MeasureName, figures: Figures, case: Case) -> Measure:
+    return Measure(label.name, name, figures[name], unit_of(name, sized=is_sized(case)))
+
+
+def _bounded(plain: Measure, samples: FloatArray, rule: BoundsRule, *, cut_off: bool) -> Measure:
+    if not len(samples):
+        return _with(plain, None, None, "this prediction keeps no samples; predict the case with a newer model")
+    if plain.value is None:
+        return _with(plain, None, False, "nothing measurable was found; look at the image, or acquire it again")
+    bounds = bound_measure(plain.value, samples, rule)
+    if cut_off and plain.value > 0:
+        return _with(plain, None, False, "the image cuts the structure off; acquire it again with the whole structure inside")
+    advice = "; look at the image, or acquire it again" if bounds.accepted is False else ""
+    return _with(plain, bounds, bounds.accepted, bounds.reason + advice)
+
+
+def _with(plain: Measure, bounds: Bounds | None, accepted: bool | None, reason: str) -> Measure:
+    low, high = (bounds.low, bounds.high) if bounds else (None, None)
+    return Measure(plain.label, plain.name, plain.value, plain.unit, low, high, accepted, reason)
+
+
+_Evaluated: TypeAlias = Sequence[tuple[Case, Annotation, Prediction]]
+
+
+def _evaluated(run: _Measuring, prediction: Prediction) -> _Evaluated:
+    """Cases that no training learned from, with their answers and this model's predictions."""
+    if prediction.model_id not in run.evaluated:
+        with run.workspace.store.read() as tx:
+            fair = {one.case_id: one.prediction for one in evaluated_cases(tx, prediction.model_id)}
+            answers = [a for split in FAIR_SPLITS for a in consensus_answers(tx, split) if a.case_id in fair and a.blob]
+            cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
+        sound = sound_answers(run.workspace, answers, cases, LeftOut(run.workspace))
+        run.evaluated[prediction.model_id] = [(cases[a.case_id], a, fair[a.case_id]) for a in sound]
+    return run.evaluated[prediction.model_id]
+
+
+def _rule(run: _Measuring, evaluated: _Evaluated, label: int, name: MeasureName) -> BoundsRule:
+    rows = [(c, a, p, figures_of_samples(p, label, name)) for c, a, p in evaluated]
+    counts = [len(samples) for *_, samples in rows if len(samples)]
+    if not counts:
+        return BoundsRule(coverage=COVERAGE, tolerance=run.tolerance)
+    usable = [row for row in rows if len(row[3]) >= min(counts)]
+    estimates = [_of_prediction(run, c, p, label).get(name) for c, _, p, _ in usable]
+    truths = [_of_answer(run, c, a, label).get(name) for c, a, _, _ in usable]
+    samples = np.stack([s[: min(counts)] for *_, s in usable])
+    return fit_bounds(
+        np.array(estimates, dtype=np.float64),
+        samples,
+        np.array(truths, dtype=np.float64),
+        patients=[c.patient for c, *_ in usable],
+        coverage=COVERAGE,
+        tolerance=run.tolerance,
+    )
+
+
+def _of_answer(run: _Measuring, case: Case, answer: Annotation, label: int) -> Figures:
+    def make() -> Figures:
+        return mask_figures(load_mask(run.workspace.store.blobs, answer, case).array == label, case)
+
+    found: Figures = run.known.get(f"{answer.id} {label}", make)
+    return found
+
+
+def _of_prediction(run: _Measuring, case: Case, prediction: Prediction, label: int, *, mask: MaskArray | None = None) -> Figures:
+    def make() -> Figures:
+        shown = load_proposal(run.workspace.store.blobs, prediction, case) if mask is None else mask
+        return mask_figures(shown == label, case)
+
+    found: Figures = run.known.get(f"{prediction.id} {label}", make)
+    return found

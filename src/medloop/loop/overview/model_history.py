@@ -1,0 +1,163 @@
+"""The models of a project as people see them: what each learned from, how it does, which is in use and why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from medloop.core.records import Evaluation, LiveChoice, Model, Snapshot, Split
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.evaluation_cases import shown_interval
+from medloop.metrics.intervals import Interval, interval_words
+from medloop.metrics.succession import Comparison
+from medloop.store.lineage import Learned
+from medloop.store.reader import Reader
+
+PREFERRED: tuple[Split, ...] = ("test", "audit", "validation")
+"""Whose score stands for a model: validation cases also chose the weights, so they come last."""
+
+
+@dataclass(frozen=True)
+class ComparisonLine:
+    """A model against the one in use when it was judged; see `medloop.metrics.succession.Comparison`."""
+
+    with_index: int
+    difference: float
+    low: float | None
+    high: float | None
+    patients: int
+    verdict: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ModelLine:
+    """One model in a table.
+
+    Attributes:
+        cases: Annotated cases it learned from.
+        learned: Annotations it learned from; a case annotated in parts has several.
+        score, low, high: On `score_split`; None where it was not evaluated or has no interval.
+        live: Whether it is in use.
+        pinned: Whether a person chose it.
+        note: Why it is in use or not, in words; "" where nothing was decided about it.
+        comparison: With the model in use when it was judged; None where there was none.
+        nothing_new: Whether an older model learned from the same annotations: it is no further evidence.
+        score_note: Why the score has no interval; "" where it has one, or without a score.
+    """
+
+    id: str
+    index: int
+    created_at: str
+    steps: int
+    seconds: float
+    cases: int
+    learned: int
+    score: float | None
+    low: float | None
+    high: float | None
+    score_split: str
+    live: bool
+    pinned: bool
+    note: str
+    comparison: ComparisonLine | None
+    nothing_new: bool
+    score_note: str = ""
+
+    @property
+    def interval_words(self) -> str:
+        """The interval of the score, or why there is none."""
+        return interval_words(Interval(self.score or 0.0, self.low, self.high, note=self.score_note))
+
+
+def list_models(workspace: Workspace) -> tuple[ModelLine, ...]:
+    """Every model by index."""
+    with workspace.store.read() as tx:
+        return model_lines(tx)
+
+
+def model_lines(tx: Reader) -> tuple[ModelLine, ...]:
+    """Every model by index, within a transaction."""
+    learned, live, choices = tx.learned_models(), tx.live_model(), tx.find(LiveChoice)
+    scores = best_scores(tx.current_evaluations())
+    pinned = bool(choices) and choices[-1].pinned
+    indices = {one.model.id: one.model.index for one in learned}
+    repeats = _repeats(learned)
+    lines = [
+        _line(
+            tx,
+            one.model,
+            scores.get(one.model.id),
+            _said(choices, one.model.id, indices),
+            repeat=one.model.id in repeats,
+            live=live,
+            pinned=pinned,
+        )
+        for one in learned
+    ]
+    return tuple(sorted(lines, key=lambda line: line.index))
+
+
+def best_scores(evaluations: Sequence[Evaluation]) -> dict[str, Evaluation]:
+    """Model id → its evaluation on the split that speaks for it."""
+    found: dict[str, Evaluation] = {}
+    for evaluation in sorted(evaluations, key=lambda e: PREFERRED.index(e.split), reverse=True):
+        found[evaluation.model_id] = evaluation
+    return found
+
+
+def _repeats(learned: Sequence[Learned]) -> set[str]:
+    """Models whose annotations an older one had learned."""
+    first: dict[str, str] = {}
+    return {one.model.id for one in learned if first.setdefault(one.digest, one.model.id) != one.model.id}
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What the decisions say of a model today."""
+
+    note: str
+    comparison: Comparison | None
+
+
+def _said(choices: Sequence[LiveChoice], model_id: str, indices: Mapping[str, int]) -> _Said:
+    """The last decision about a model, brought up to date: what was in use once is not said to be in use now."""
+    about = [n for n, choice in enumerate(choices) if choice.judged_id == model_id]
+    if not about:
+        return _Said("", None)
+    compared = [choices[n].comparison for n in about if choices[n].comparison]
+    comparison = Comparison.from_json(compared[-1]) if compared else None
+    last = choices[about[-1]]
+    later = [choice.model_id for choice in choices[about[-1] + 1 :] if choice.model_id != model_id]
+    note = f"was in use until model {indices[later[0]]} took its place" if last.model_id == model_id and later else last.reason
+    if last.model_id != model_id and choices[-1].model_id != last.model_id:
+        note += f" (at that time; model {indices[choices[-1].model_id]} is in use now)"
+    extra = f"; {comparison.text}" if comparison and comparison.text not in note else ""
+    return _Said(note + extra, comparison)
+
+
+def _line(tx: Reader, model: Model, score: Evaluation | None, said: _Said, *, repeat: bool, live: Model | None, pinned: bool) -> ModelLine:
+    is_live = live is not None and live.id == model.id
+    shown = shown_interval(tx, score) if score else None
+    learned = len(tx.get(Snapshot, model.snapshot_id).annotation_ids)
+    return ModelLine(
+        id=model.id,
+        index=model.index,
+        created_at=model.created_at,
+        steps=int(model.metrics.get("steps", 0)),
+        seconds=float(model.metrics.get("seconds", 0.0)),
+        cases=int(model.metrics.get("annotated_cases", learned)),
+        learned=learned,
+        score=score.mean if score else None,
+        low=shown.low if shown else None,
+        high=shown.high if shown else None,
+        score_split=score.split if score else "",
+        live=is_live,
+        pinned=is_live and pinned,
+        note=said.note,
+        comparison=_comparison(said.comparison) if said.comparison else None,
+        nothing_new=repeat,
+        score_note=shown.note if shown else "",
+    )
+
+
+def _comparison(found: Comparison) -> ComparisonLine:
+    return ComparisonLine(found.with_index, found.difference, found.low, found.high, found.patients, found.verdict, found.text)

@@ -1,0 +1,176 @@
+"""Whether to go on asking: gathers what a project knows and lets `medloop.query.stopping` weigh it.
+
+Advice only; the loop goes on until people stop. Reads numbers, and the masks of a small fixed set of unanswered cases
+once per pair of models.
+"""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from medloop.core.records import Case, Evaluation, Model, Prediction, Query, Round, Split
+from medloop.core.seeds import generator
+from medloop.loop.foundation.arrays import load_proposal
+from medloop.loop.foundation.effort import OWN_ORIGINS, EffortLine, effort_summary, minutes_model, predict_minutes
+from medloop.loop.foundation.memo import Memo, memo
+from medloop.loop.foundation.workspace import Workspace
+from medloop.query.budget.extrapolation import drawn_curves, patient_curves
+from medloop.query.budget.stability import KAPPA_WINDOW, confusion, kappa
+from medloop.query.stopping import Advice, Curve, Evidence, Spending, advise
+from medloop.store.reader import Reader
+
+PREFERRED_SPLITS: tuple[Split, ...] = ("test", "audit", "validation")
+"""The validation cases also chose the weights, so they come last."""
+
+STOP_SET_CASES = 40
+STOP_SET_VOXELS = 20_000_000
+"""Predictions are compared on so many unanswered cases at most, so that the question stays cheap: about a second once."""
+
+MINUTES_CASES = 50
+
+
+def stopping_advice(workspace: Workspace, *, effort: Sequence[EffortLine] | None = None) -> Advice:
+    """The advice now, with its reasons in words; `effort` is what `effort_summary` gave, if it is at hand already."""
+    return advise(stopping_evidence(workspace, effort=effort))
+
+
+def stopping_evidence(workspace: Workspace, *, effort: Sequence[EffortLine] | None = None) -> Evidence:
+    """Everything the advice rests on."""
+    settings = workspace.settings
+    with workspace.store.read() as tx:
+        total = tx.case_count()
+        models = tx.distinct_models()
+        curve = _curve(tx, models, settings.seed)
+        batch, minutes = _next_batch(workspace, tx, models)
+        spending = _spending(workspace, tx, effort_summary(tx) if effort is None else effort)
+        left = len(tx.unanswered_cases(["train", "audit"], exclude_open=False, limit=1))
+    return Evidence(
+        spending=spending,
+        curve=curve,
+        target=settings.target_score,
+        kappas=tuple(agreements(workspace, models[-KAPPA_WINDOW - 1 :])),
+        next_batch=batch,
+        next_minutes=minutes,
+        left=left if total else 1,
+    )
+
+
+def agreements(workspace: Workspace, models: Sequence[Model]) -> list[float]:
+    """Kappa of each pair of consecutive models on unanswered training cases that both have seen, oldest first."""
+    if len(models) < 2:
+        return []
+    with workspace.store.read() as tx:
+        cases = _stop_set(tx)
+        seen = [_predictions(tx, m, cases) for m in models]
+    found: list[float] = []
+    with memo(workspace, "agreement") as known:
+        for older, newer in pairwise(seen):
+            shared = [c for c in cases if c.id in older and c.id in newer]
+            if shared:
+                tables = [_table(workspace, c, older[c.id], newer[c.id], known) for c in shared]
+                found.append(kappa(np.sum(tables, axis=0)))
+    return found
+
+
+def _stop_set(tx: Reader) -> list[Case]:
+    """A fixed part of the unanswered cases, small enough to compare; their ids are random, and so is what comes first."""
+    chosen: list[Case] = []
+    voxels = 0
+    for case in tx.some_unanswered(["train"], STOP_SET_CASES):
+        voxels += math.prod(case.grid.shape)
+        if voxels > STOP_SET_VOXELS and chosen:
+            break
+        chosen.append(case)
+    return chosen
+
+
+def _predictions(tx: Reader, model: Model, cases: Sequence[Case]) -> dict[str, Prediction]:
+    """Case id → the model's newest prediction."""
+    return {p.case_id: p for p in tx.find(Prediction, where={"model_id": model.id, "case_id": [c.id for c in cases]})}
+
+
+def _table(workspace: Workspace, case: Case, older: Prediction, newer: Prediction, known: Memo) -> np.ndarray:
+    classes = workspace.task.classes
+    if older.mask is None or newer.mask is None:
+        said = [np.array([int(np.argmax(p.probabilities))]) for p in (older, newer)]
+        return confusion(said[0], said[1], classes)
+
+    def compare() -> list[list[int]]:
+        masks = [load_proposal(workspace.store.blobs, p, case) for p in (older, newer)]
+        return [[int(n) for n in row] for row in confusion(masks[0], masks[1], classes)]
+
+    return np.array(known.get(f"{older.mask} {newer.mask} {classes}", compare))
+
+
+def _curve(tx: Reader, models: Sequence[Model], seed: int) -> Curve | None:
+    """The curve of the best split there is, over models that were judged on at least half of the newest one's cases.
+
+    Only labels that every one of them was scored on count: a label added later would bend the curve.
+    """
+    order = {m.id: place for place, m in enumerate(models)}
+    for split in PREFERRED_SPLITS:
+        judged = [e for e in tx.current_evaluations(split=split) if e.model_id in order]
+        judged.sort(key=lambda e: order[e.model_id])
+        if judged:
+            return _paired_curve(tx, judged, split, seed)
+    return None
+
+
+def _paired_curve(tx: Reader, judged: Sequence[Evaluation], split: Split, seed: int) -> Curve | None:
+    newest = judged[-1]
+    shared, points = {i: set(by_label) for i, by_label in newest.per_case.items() if by_label}, [newest]
+    for older in reversed(judged[:-1]):
+        both = {i: names for i, ours in shared.items() if (names := ours & set(older.per_case.get(i, ())))}
+        if len(both) < len(newest.per_case) / 2:
+            break
+        shared, points = both, [older, *points]
+    if not shared:
+        return None
+    known = tx.patients_of(shared)
+    cases = sorted(shared, key=lambda i: known[i][0])
+    patients = [known[i][1] for i in cases]
+    per_case = np.array([[_mean(e.per_case[i], shared[i]) for e in points] for i in cases])
+    draws = drawn_curves(per_case, patients, generator(seed, "stopping", split))
+    words = {"test": "test cases", "audit": "audit cases", "validation": "validation cases (optimistic: they also chose the weights)"}
+    return Curve(
+        labels=np.array([e.labelled_cases for e in points], dtype=np.float64),
+        scores=patient_curves(per_case, patients).mean(axis=0),
+        draws=draws,
+        low=newest.low,
+        patients=len(set(patients)),
+        source=words[split],
+    )
+
+
+def _mean(by_label: Mapping[str, float], names: Collection[str]) -> float:
+    return float(np.mean([by_label[name] for name in sorted(names)]))
+
+
+def _spending(workspace: Workspace, tx: Reader, lines: Sequence[EffortLine]) -> Spending:
+    settings = workspace.settings
+    return Spending(
+        labels=tx.annotated_cases(OWN_ORIGINS),
+        minutes=sum(line.minutes for line in lines),
+        money=sum(line.cost for line in lines),
+        budget_labels=settings.budget_labels,
+        budget_minutes=settings.budget_minutes,
+        budget_money=settings.budget_money,
+    )
+
+
+def _next_batch(workspace: Workspace, tx: Reader, models: Sequence[Model]) -> tuple[int, float | None]:
+    """Size of the next round and its predicted minutes; None while no time was recorded."""
+    waiting = tx.find(Round, where={"state": "querying"}, limit=1)
+    if waiting and waiting[0].query_id:
+        cases = [tx.get(Case, c.case_id) for c in tx.get(Query, waiting[0].query_id).choices]
+        size = len(cases)
+    else:
+        cases = tx.unanswered_cases(["train"], exclude_open=False, limit=MINUTES_CASES)
+        size = min(workspace.settings.batch_size, max(1, len(cases)))
+    if not cases or (learned := minutes_model(tx)).basis == "nothing":
+        return size, None
+    predictions = _predictions(tx, models[-1], cases) if models else {}
+    minutes = predict_minutes(tx, cases, predictions, learned=learned)
+    return size, float(np.mean(list(minutes.values()))) * size

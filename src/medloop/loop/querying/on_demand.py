@@ -1,0 +1,253 @@
+"""What queries need beyond predictions: features before there is a model, and scores that are worked out on demand.
+
+`kept_features` only reads and is safe anywhere; `cold_features`, `extra_scores` and the job "describe" may look at
+every image and train small networks, so they belong into the worker.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medloop.core.arrays import CaseScores, FloatArray
+from medloop.core.records import Case, Json, Model, Prediction, Round
+from medloop.core.seeds import derive_seed
+from medloop.loop.foundation.arrays import load_features, load_image
+from medloop.loop.foundation.computable import computable
+from medloop.loop.foundation.damage import LeftOut
+from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.descriptions import Report, Vectors, describe_cases, kept_vectors, learned_maker, newest_maker, small_views
+from medloop.models.foundation.recipes import Recipe
+from medloop.models.pretext.descriptors import describe_image
+from medloop.query.pool import LATENT
+from medloop.query.strategies import strategy
+
+if TYPE_CHECKING:
+    from medloop.models.inference.predict import Predictor
+
+CONTRAST_STEPS = LATENT_STEPS = 300
+"""Half a minute to a minute of one core for each of the two networks."""
+
+
+@dataclass(frozen=True, eq=False)
+class Extra:
+    """What was worked out, to be put into a `Pool`. What could not be is missing.
+
+    Attributes:
+        scores: By name, each of shape (cases,).
+        tables: By name, each with one row per case.
+        labelled: The same tables, with one row per answered case.
+    """
+
+    scores: dict[str, CaseScores] = field(default_factory=dict)
+    tables: dict[str, FloatArray] = field(default_factory=dict)
+    labelled: dict[str, FloatArray] = field(default_factory=dict)
+
+
+def cold_features(workspace: Workspace, cases: Sequence[Case], *, report: Report | None = None) -> Vectors:
+    """Features of cases that need no model and no answer, by the project's `cold_start`; computed once per case.
+
+    Args:
+        workspace: The project.
+        cases: Which, of any split.
+        report: Told how far it is.
+
+    Returns:
+        Case id → vector; all of the same length. "selfsup" falls back to descriptors below four training cases.
+    """
+    if workspace.settings.cold_start == "selfsup" and (maker := _encoder(workspace, report)) is not None:
+        return _embedded(workspace, maker, cases, report)
+    return describe_cases(workspace, "descriptors", "", cases, lambda case: _describe(workspace, case), report=report)
+
+
+def kept_features(workspace: Workspace, cases: Sequence[Case]) -> Vectors:
+    """The cold features that are there already, all of one method; looks at no image and trains nothing."""
+    maker = newest_maker(workspace, "selfsup") if workspace.settings.cold_start == "selfsup" else None
+    learned = kept_vectors(workspace, "selfsup", maker, cases) if maker is not None else {}
+    return learned if len(learned) == len(cases) else kept_vectors(workspace, "descriptors", "", cases)
+
+
+def extra_scores(
+    workspace: Workspace,
+    needs: Collection[str],
+    cases: Sequence[Case],
+    *,
+    labelled: Sequence[Case],
+    predictions: Mapping[str, Prediction],
+    model: Model | None,
+    report: Report | None = None,
+) -> Extra:
+    """Work out those of `query.pool.ON_DEMAND` that a strategy needs.
+
+    Args:
+        workspace: The project.
+        needs: Of the strategy; others are ignored.
+        cases: The pool, in the order wanted.
+        labelled: Answered training cases, in the order wanted for their rows.
+        predictions: Of the model, by case id, for answered cases as far as they exist.
+        model: The model that asks; without one, only latent codes and what follows from them.
+        report: Told how far it is.
+
+    Returns:
+        Without "latent" and "unlabelled" below four training cases, without "predicted_loss" below four answered ones.
+    """
+    extra = Extra()
+    if LATENT & set(needs):
+        _add_latent(workspace, needs, cases, labelled, extra, report)
+    if model is not None and "predicted_loss" in needs:
+        _add_predicted_loss(workspace, cases, labelled, predictions, model, extra, report)
+    if model is not None and "adversarial_distance" in needs and cases:
+        extra.scores["adversarial_distance"] = _distances(workspace, cases, model, report)
+    return extra
+
+
+def request_description(workspace: Workspace) -> None:
+    """Ask the worker to describe the cases, if a strategy of the project will need it."""
+    settings = workspace.settings
+    if "features" in strategy(settings.first_strategy).needs or LATENT & strategy(settings.strategy).needs:
+        workspace.store.jobs.enqueue("describe", {}, key="describe", priority=7)
+
+
+def run_description(workspace: Workspace, control: JobControl) -> Json:
+    """The job: describe every training and audit case, then let the first round be asked by it."""
+    with workspace.store.read() as tx:
+        cases = [c for c in tx.find(Case, order=("name",)) if c.split in ("train", "audit")]
+        begun = tx.count(Round) > 0 or tx.live_model() is not None
+    settings = workspace.settings
+    described = 0
+    if "features" in strategy(settings.first_strategy).needs:
+        described = len(cold_features(workspace, cases, report=control.report))
+    if LATENT & strategy(settings.strategy).needs:
+        described = len(latent_codes(workspace, cases, report=control.report) or {})
+    control.log(f"described {described} cases")
+    if not begun and "features" in strategy(settings.first_strategy).needs:
+        workspace.store.jobs.enqueue("query", {}, key="query-first", priority=6)
+    return {"described": described}
+
+
+def latent_codes(workspace: Workspace, cases: Sequence[Case], *, report: Report | None = None) -> Vectors | None:
+    """Latent codes of cases; None below four training cases."""
+    from medloop.models.pretext.latent import LatentRecipe, encode_latent, train_latent
+
+    def train(thumbnails: FloatArray, seed: int) -> bytes:
+        return train_latent(thumbnails.astype(np.float32), LatentRecipe(steps=LATENT_STEPS, seed=seed))
+
+    maker = learned_maker(workspace, "latent", train, report=report)
+    if maker is None:
+        return None
+    weights = workspace.store.blobs.get(maker)
+    return describe_cases(
+        workspace, "latent", maker, cases, lambda case: encode_latent(weights, small_views(workspace, case)[None])[0], report=report
+    )
+
+
+def _describe(workspace: Workspace, case: Case) -> FloatArray:
+    return describe_image(load_image(workspace.store.blobs, case))
+
+
+def _encoder(workspace: Workspace, report: Report | None) -> str | None:
+    from medloop.models.pretext.selfsup import ContrastRecipe, train_selfsup
+
+    def train(thumbnails: FloatArray, seed: int) -> bytes:
+        return train_selfsup(thumbnails.astype(np.float32), ContrastRecipe(steps=CONTRAST_STEPS, seed=seed))
+
+    return learned_maker(workspace, "selfsup", train, report=report)
+
+
+def _embedded(workspace: Workspace, maker: str, cases: Sequence[Case], report: Report | None) -> Vectors:
+    from medloop.models.pretext.selfsup import embed
+
+    weights = workspace.store.blobs.get(maker)
+    return describe_cases(
+        workspace, "selfsup", maker, cases, lambda case: embed(weights, small_views(workspace, case)[None])[0], report=report
+    )
+
+
+def _add_latent(
+    workspace: Workspace, needs: Collection[str], cases: Sequence[Case], labelled: Sequence[Case], extra: Extra, report: Report | None
+) -> None:
+    from medloop.models.pretext.discriminator import unlabelled_probability
+
+    codes = latent_codes(workspace, [*cases, *labelled], report=report)
+    if codes is None or not cases:
+        return
+    table = np.stack([codes[c.id] for c in cases])
+    known = np.stack([codes[c.id] for c in labelled]) if labelled else table[:0]
+    extra.tables["latent"], extra.labelled["latent"] = table, known
+    if "unlabelled" in needs:
+        seed = derive_seed(workspace.settings.seed, "unlabelled", len(labelled))
+        extra.scores["unlabelled"] = unlabelled_probability(table, known, seed=seed)
+
+
+def _add_predicted_loss(
+    workspace: Workspace,
+    cases: Sequence[Case],
+    labelled: Sequence[Case],
+    predictions: Mapping[str, Prediction],
+    model: Model,
+    extra: Extra,
+    report: Report | None,
+) -> None:
+    from medloop.models.pretext.learning_loss import FEWEST_CASES, predicted_losses
+
+    if len(labelled) < FEWEST_CASES or not cases or not all(c.id in predictions and predictions[c.id].features for c in cases):
+        return
+    answered = _answered_predictions(workspace, labelled, predictions, model, report)
+    losses = _losses(workspace, model, {c.id: c for c in labelled})
+    ordered = [i for i in (c.id for c in labelled) if i in losses and i in answered and answered[i].features]
+    if len(ordered) >= FEWEST_CASES:
+        known = _table(workspace, [answered[i] for i in ordered])
+        truth = np.array([losses[i] for i in ordered])
+        asked = _table(workspace, [predictions[c.id] for c in cases])
+        seed = derive_seed(workspace.settings.seed, "learning loss", model.index)
+        extra.scores["predicted_loss"] = predicted_losses(known, truth, asked, seed=seed)
+
+
+def _answered_predictions(
+    workspace: Workspace, labelled: Sequence[Case], predictions: Mapping[str, Prediction], model: Model, report: Report | None
+) -> dict[str, Prediction]:
+    """The model's predictions of the answered cases; missing ones are made."""
+    from medloop.loop.judging.predictions import load_predictor, predict_case, quality_rule
+
+    missing = computable(Recipe.from_json(model.recipe), [c for c in labelled if c.id not in predictions], LeftOut(workspace))
+    found = {c.id: predictions[c.id] for c in labelled if c.id in predictions}
+    if missing:
+        predictor, quality = load_predictor(workspace.store.blobs, model), quality_rule(workspace, model)
+        for done, case in enumerate(missing):
+            if report is not None:
+                report(done / len(missing), f"predicting {case.name}, answered before")
+            found[case.id] = predict_case(workspace, model, predictor, case, quality=quality)
+    return found
+
+
+def _losses(workspace: Workspace, model: Model, cases: dict[str, Case]) -> dict[str, float]:
+    """One minus the score of the model's prediction, by id of the answered case."""
+    from medloop.loop.foundation.consensus import consensus_answers
+    from medloop.loop.judging.evaluation import score_answers
+
+    with workspace.store.read() as tx:
+        answers = [a for a in consensus_answers(tx, "train") if a.case_id in cases]
+    scored = score_answers(workspace, model, answers, cases)
+    return {case_id: 1.0 - float(np.mean(list(by_label.values()))) for case_id, by_label in scored.items()}
+
+
+def _table(workspace: Workspace, predictions: Sequence[Prediction]) -> FloatArray:
+    return np.stack([load_features(workspace.store.blobs, p.features) for p in predictions if p.features])
+
+
+def _distances(workspace: Workspace, cases: Sequence[Case], model: Model, report: Report | None) -> CaseScores:
+    """Distances to the decision border, kept per model, so that a killed query goes on where it was."""
+    from medloop.loop.judging.predictions import load_predictor
+    from medloop.models.inference.adversarial import adversarial_distance
+
+    loaded: list[Predictor] = []
+
+    def measure(case: Case) -> FloatArray:
+        if not loaded:
+            loaded.append(load_predictor(workspace.store.blobs, model))
+        return np.array([adversarial_distance(loaded[0], load_image(workspace.store.blobs, case))], dtype=np.float32)
+
+    vectors = describe_cases(workspace, "adversarial_distance", model.id, cases, measure, report=report)
+    return np.array([float(vectors[c.id][0]) for c in cases])

@@ -1,0 +1,124 @@
+"""Make a query: gather the pool's arrays, let a strategy choose, mix in the audit sample.
+
+Everything a strategy sees is ordered by case name, and its randomness comes from (project seed, round),
+so the same project asks the same cases again. Only numbers are read, unless a query is thorough.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medloop.core.arrays import BoolArray
+from medloop.core.records import Case, Choice, Query, Round, new_id, now
+from medloop.core.seeds import derive_seed, generator
+from medloop.loop.foundation.damage import damaged_cases
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.pool_table import PoolScores, PoolTable, pool_scores, pool_table
+from medloop.loop.querying.pools import ExtraScores, Gathering
+from medloop.query.strategies import Pool, Strategy, strategy
+from medloop.store.reader import Reader
+
+AUDIT_REASON = "audit sample: measures the model, never trained on"
+AUDIT_SHARE = 4
+"""One audit case for every so many queried cases, until the audit sample is answered."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What may be asked now, each ordered by name: training cases and audit cases."""
+
+    train: tuple[Case, ...]
+    audit: tuple[Case, ...]
+
+
+def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraScores | None = None, thorough: bool = False) -> Query | None:
+    """Choose the next cases; None when none is left.
+
+    The project's first strategy chooses while there is no model, or when a strategy's scores do not exist; if it lacks
+    something too, the draw is random.
+
+    Args:
+        workspace: The project.
+        round_index: Which round asks (1 for the first); part of the seed.
+        extra_scores: Scores that predictions do not hold.
+        thorough: Whether images may be described and small networks trained for what a strategy needs: in the worker,
+            where nobody waits.
+    """
+    settings, damaged = workspace.settings, damaged_cases(workspace)
+    with workspace.store.read() as tx:
+        table, refused = pool_table(workspace, tx), tx.refused_cases(["train", "audit"]) | asked_case_ids(tx)
+        refused |= {case.case_id for case in damaged}
+        model = tx.live_model()
+        scores = pool_scores(workspace, tx, model.id, table) if model and not extra_scores else None
+    wanted = table.askable(refused)
+    train, audit = table.named(wanted["train"]), table.named(wanted["audit"])
+    gather = Gathering(workspace, train, model, extra_scores or {}, round_index, thorough, _rows(scores, wanted["train"]))
+    names = (settings.strategy, settings.first_strategy, "random") if model else (settings.first_strategy, "random")
+    chosen, pool = next((one, pool) for one in map(strategy, names) if (pool := gather.pool(one.needs)) is not None)
+    size = settings.start_size if round_index == 1 and settings.start_size else settings.batch_size
+    choices = _choose(chosen, pool, train, table, size, generator(settings.seed, "query", round_index))
+    choices = _with_audit(choices, [table.id_of(name) for name in audit], size, generator(settings.seed, "audit", round_index))
+    if not choices:
+        return None
+    return Query(
+        id=new_id("query"),
+        strategy=chosen.name,
+        seed=derive_seed(settings.seed, "query", round_index),
+        model_id=model.id if model and chosen.name == settings.strategy else None,
+        choices=tuple(choices),
+        created_at=now(),
+    )
+
+
+def askable(tx: Reader) -> Candidates:
+    """Unanswered cases that nobody skipped and no open round has asked."""
+    asked = asked_case_ids(tx)
+    return Candidates(
+        train=tuple(sorted((c for c in tx.unanswered_cases(["train"]) if c.id not in asked), key=lambda c: c.name)),
+        audit=tuple(sorted((c for c in tx.unanswered_cases(["audit"]) if c.id not in asked), key=lambda c: c.name)),
+    )
+
+
+def _readable(candidates: Candidates, damaged: Collection[str]) -> Candidates:
+    """Without cases whose bytes are known to be damaged."""
+    train, audit = (tuple(c for c in cases if c.id not in damaged) for cases in (candidates.train, candidates.audit))
+    return Candidates(train=train, audit=audit)
+
+
+def asked_case_ids(tx: Reader) -> set[str]:
+    """Cases that belong to a round still being annotated."""
+    rounds = tx.find(Round, where={"state": "annotating"})
+    queries = [tx.get(Query, r.query_id) for r in rounds if r.query_id]
+    return {choice.case_id for query in queries for choice in query.choices}
+
+
+def _rows(scores: PoolScores | None, wanted: BoolArray) -> PoolScores | None:
+    """The rows of the cases that may be asked; what is complete is judged over all that the model has seen."""
+    if scores is None or not scores.seen.any():
+        return None
+    complete = scores.complete()
+    return PoolScores(scores.seen[wanted], {name: values[wanted] for name, values in scores.columns.items() if name in complete})
+
+
+def _choose(chosen: Strategy, pool: Pool, names: Sequence[str], table: PoolTable, size: int, rng: np.random.Generator) -> list[Choice]:
+    """The strategy's picks; cases that the pool lacks are only asked when the others run out."""
+    picks = chosen.select(pool, min(size, len(pool.case_ids)), rng) if pool.case_ids else []
+    choices = [
+        Choice(case_id=table.id_of(pool.case_ids[p.index]), score=float(p.score), reason=p.reason, probability=p.probability) for p in picks
+    ]
+    unseen = sorted(set(names) - set(pool.case_ids)) if len(choices) < size else []
+    left = min(size - len(choices), len(unseen))
+    rest = strategy("random").select(Pool(tuple(unseen), {}, None, None), left, rng) if left > 0 else []
+    return choices + [Choice(case_id=table.id_of(unseen[p.index]), score=0.0, reason="not yet seen by the model") for p in rest]
+
+
+def _with_audit(choices: list[Choice], audit: Sequence[str], size: int, rng: np.random.Generator) -> list[Choice]:
+    """Mix audit cases evenly into the choices, at random places of the sample."""
+    wanted = min(len(audit), max(1, size // AUDIT_SHARE))
+    picked = sorted(rng.choice(len(audit), size=wanted, replace=False)) if wanted else []
+    mixed = list(choices)
+    for n, index in enumerate(picked):
+        place = min(len(mixed), (n + 1) * max(1, len(choices) // (wanted + 1)) + n)
+        mixed.insert(place, Choice(case_id=audit[index], score=0.0, reason=AUDIT_REASON))
+    return mixed

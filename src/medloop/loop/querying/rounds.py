@@ -1,0 +1,141 @@
+"""Rounds as a state machine over the store: ask, wait for answers, train, close.
+
+    querying     a query is being prepared, or is ready for when it is needed
+    annotating   its choices are handed out; several rounds may be open with several annotators
+    reconciling  every choice is answered, skipped or flagged
+    training     a training job will learn from these answers (a later job may cover several rounds)
+    evaluating   its model exists and is being judged
+    closed       done
+
+Moves are made inside write transactions, which exclude each other, so two processes that advance the
+same project cannot make a move twice. The next round's query is prepared by the worker when a new model
+has seen the pool; asking therefore never waits, and falls back to a query made on the spot.
+"""
+
+from dataclasses import dataclass
+
+from medloop.core.records import Assignment, Query, Round, new_id, now
+from medloop.core.states import RoundState
+from medloop.loop.foundation.round_moves import advance, choices_left, move
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.pools import ExtraScores
+from medloop.loop.querying.queries import asked_case_ids, make_query
+from medloop.store.reader import Reader
+from medloop.store.writer import Writer
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to open next: a case of a round, or an assignment that was left open."""
+
+    case_id: str
+    round_id: str | None
+    reason: str
+    assignment_id: str | None = None
+
+
+def next_choice(workspace: Workspace, annotator_id: str) -> Asked | None:
+    """The next case for this annotator: work left open, then open rounds in order, then a new round."""
+    with workspace.store.read() as tx:
+        left_open = _left_open(tx, annotator_id)
+        asked = left_open or _first_free(tx)
+    if asked is not None:
+        return asked
+    advance(workspace)
+    with workspace.store.read() as tx:
+        given_back = _first_free(tx)
+    if given_back is not None:
+        return given_back
+    open_round(workspace)
+    with workspace.store.read() as tx:
+        return _first_free(tx)
+
+
+def upcoming_case(workspace: Workspace, *, after: str | None = None) -> str | None:
+    """Id of the case that will probably be asked next, for prefetching; changes nothing."""
+    with workspace.store.read() as tx:
+        for choice in _free_choices(tx):
+            if choice.case_id != after:
+                return choice.case_id
+        for waiting in tx.find(Round, where={"state": "querying"}):
+            if waiting.query_id:
+                return tx.get(Query, waiting.query_id).choices[0].case_id
+    return None
+
+
+def open_round(workspace: Workspace, *, extra_scores: ExtraScores | None = None, thorough: bool = False) -> Round | None:
+    """Begin annotating the prepared round, or a new one made now (see `make_query`); None when nothing is left to ask."""
+    with workspace.store.write("system") as tx:
+        ready = _prepared(tx)
+        if ready is not None and _still_askable(tx, ready):
+            return move(tx, ready, RoundState.ANNOTATING)
+    prepared = prepare_round(workspace, extra_scores=extra_scores, thorough=thorough)
+    if prepared is None:
+        return None
+    with workspace.store.write("system") as tx:
+        fresh = tx.get(Round, prepared.id)
+        return move(tx, fresh, RoundState.ANNOTATING) if fresh.state == RoundState.QUERYING else fresh
+
+
+def prepare_round(workspace: Workspace, *, extra_scores: ExtraScores | None = None, thorough: bool = False) -> Round | None:
+    """Make the query of the next round; a prepared round not begun yet gets the newer query."""
+    with workspace.store.read() as tx:
+        waiting = _prepared(tx)
+        index = waiting.index if waiting else tx.count(Round) + 1
+    query = make_query(workspace, index, extra_scores=extra_scores, thorough=thorough)
+    with workspace.store.write("system") as tx:
+        waiting = _prepared(tx)
+        if query is None:
+            if waiting is not None:
+                move(tx, waiting, RoundState.CLOSED, message="nothing left to ask")
+            return None
+        if asked_case_ids(tx) & {c.case_id for c in query.choices}:
+            return None  # another process opened a round meanwhile: its choices come first
+        tx.add(query, verb="choose")
+        if waiting is not None:
+            return tx.change(Round, waiting.id, verb="choose", fields={"query_id": query.id, "updated_at": now()})
+        return _add_round(tx, query)
+
+
+def _add_round(tx: Writer, query: Query) -> Round:
+    new = Round(
+        id=new_id("round"),
+        index=tx.count(Round) + 1,
+        state=RoundState.QUERYING,
+        query_id=query.id,
+        created_at=now(),
+        updated_at=now(),
+    )
+    tx.add(new, verb="plan")
+    return new
+
+
+def _prepared(tx: Reader) -> Round | None:
+    waiting = tx.find(Round, where={"state": "querying"}, limit=1)
+    return waiting[0] if waiting else None
+
+
+def _still_askable(tx: Reader, prepared: Round) -> bool:
+    return prepared.query_id is not None and bool(choices_left(tx, prepared))
+
+
+def _left_open(tx: Reader, annotator_id: str) -> Asked | None:
+    for left in tx.find(Assignment, where={"annotator_id": annotator_id, "state": "open"}, order=("opened_at",)):
+        if left.round_id is not None or left.revision > 0:
+            return Asked(left.case_id, left.round_id, left.reason, left.id)
+    return None
+
+
+def _first_free(tx: Reader) -> Asked | None:
+    return next(iter(_free_choices(tx)), None)
+
+
+def _free_choices(tx: Reader) -> list[Asked]:
+    """Choices of open rounds that nobody has open, in order."""
+    free: list[Asked] = []
+    for current in tx.find(Round, where={"state": "annotating"}, order=("index",)):
+        left = set(choices_left(tx, current))
+        taken = {a.case_id for a in tx.find(Assignment, where={"case_id": list(left), "state": "open"})} if left else set()
+        choices = tx.get(Query, current.query_id).choices if current.query_id else ()
+        free += [Asked(c.case_id, current.id, c.reason) for c in choices if c.case_id in left - taken]
+    return free

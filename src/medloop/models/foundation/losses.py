@@ -1,0 +1,167 @@
+"""Losses: Dice plus cross-entropy for masks, cross-entropy for classes."""
+
+import math
+
+import torch
+from monai.losses.dice import DiceLoss
+from torch import Tensor
+from torch.nn import functional
+
+from medloop.models.foundation.recipes import Recipe
+
+IGNORE = 255
+"""Voxels with this value teach nothing: they were not answered."""
+
+LABEL_SMOOTHING = 0.05
+"""Share of the answer spread over the other classes: bedside labels of whole images are often wrong."""
+
+
+KNOWN_SHIFT = 8
+"""Bits of a target below the number of classes that its annotator knew."""
+
+
+def loss_of(recipe: Recipe, logits: Tensor, targets: Tensor) -> Tensor:
+    """The loss of a batch; see `segmentation_loss` and `classification_loss`."""
+    known = known_classes(targets)
+    if recipe.kind == "classification":
+        return classification_loss(logits, targets & IGNORE, known=known)
+    logits, masks = fold_unknown(logits.float(), known), plain_masks(targets, recipe.classes)
+    if recipe.touched_weight == 1:
+        return segmentation_loss(logits, masks)
+    return segmentation_loss(logits, masks, weights=1 + (recipe.touched_weight - 1) * (masks != targets & IGNORE))
+
+
+def plain_masks(targets: Tensor, classes: int) -> Tensor:
+    """Masks without marks: of touched voxels, which hold `classes` more than their label, and of known classes; `IGNORE` stays."""
+    values = targets & IGNORE
+    return torch.where((values >= classes) & (values != IGNORE), values - classes, values)
+
+
+def with_known_classes(targets: Tensor, known: Tensor) -> Tensor:
+    """Targets, shape (B, …), marked with how many classes each one's annotator knew, shape (B,); 0 is all of them."""
+    return targets | (known.to(targets.dtype) << KNOWN_SHIFT).reshape(-1, *[1] * (targets.ndim - 1))
+
+
+def known_classes(targets: Tensor) -> Tensor:
+    """How many classes the annotator of each target knew, shape (B,); 0 is all of them."""
+    return (targets >> KNOWN_SHIFT).flatten(1).amax(1) if targets.ndim > 1 else targets >> KNOWN_SHIFT
+
+
+def fold_unknown(logits: Tensor, known: Tensor) -> Tensor:
+    """Logits with the classes that an annotator did not know counted as background, which may be any of them.
+
+    Args:
+        logits: Shape (B, classes, …).
+        known: How many classes, background included, each annotator knew, shape (B,); 0 is all of them.
+
+    Source: Shi et al. 2021, Marginal loss and exclusion loss for partially supervised multi-organ segmentation, section 3.1.
+    """
+    unknown = _unknown(logits, known)
+    if not unknown.any():
+        return logits
+    unknown = unknown.reshape(*unknown.shape, *[1] * (logits.ndim - 2))
+    own = torch.zeros_like(unknown)
+    own[:, 0] = True
+    background = logits.masked_fill(~(unknown | own), -math.inf).logsumexp(1, keepdim=True)
+    return torch.cat([background, logits[:, 1:].masked_fill(unknown[:, 1:], -math.inf)], dim=1)
+
+
+def _unknown(logits: Tensor, known: Tensor) -> Tensor:
+    """Which classes each annotator did not know, shape (B, classes)."""
+    most = torch.where(known == 0, logits.shape[1], known)
+    return torch.arange(logits.shape[1], device=logits.device)[None] >= most[:, None]
+
+
+def segmentation_loss(logits: Tensor, masks: Tensor, *, weights: Tensor | None = None) -> Tensor:
+    """Dice loss over the foreground classes of the whole batch, plus cross-entropy over all voxels.
+
+    Args:
+        logits: Shape (B, classes, …).
+        masks: Shape (B, …), whole numbers below `classes`, or `IGNORE`.
+        weights: How much each voxel counts in the cross-entropy, shape (B, …); None counts all alike. Dice has no weights:
+            it is about the structure as a whole.
+    """
+    logits = logits.float()
+    valid = (masks != IGNORE).unsqueeze(1)
+    truth = functional.one_hot(masks.masked_fill(masks == IGNORE, 0).long(), logits.shape[1]).movedim(-1, 1)
+    dice: Tensor = DiceLoss(include_background=False, batch=True)(logits.softmax(1) * valid, truth * valid)
+    if weights is not None:
+        weights = weights * valid.squeeze(1)
+        each = functional.cross_entropy(logits, masks.long(), ignore_index=IGNORE, reduction="none")
+        return dice + (each * weights).sum() / weights.sum().clamp(min=1)
+    entropy = functional.cross_entropy(logits, masks.long(), ignore_index=IGNORE, reduction="sum")
+    return dice + entropy / valid.sum().clamp(min=1)
+
+
+def classification_loss(logits: Tensor, classes: Tensor, *, known: Tensor | None = None) -> Tensor:
+    """Cross-entropy with a little label smoothing, among the classes that the annotator could choose from.
+
+    Args:
+        logits: Shape (B, classes).
+        classes: The chosen ones, shape (B,).
+        known: How many classes each annotator could choose from, shape (B,); 0 and None are all of them.
+    """
+    logits = logits.float()
+    if known is None or not (unknown := _unknown(logits, known)).any():
+        return functional.cross_entropy(logits, classes.long(), label_smoothing=LABEL_SMOOTHING)
+    spoken = logits.masked_fill(unknown, -math.inf).log_softmax(1)
+    chosen = spoken.gather(1, classes.long()[:, None]).squeeze(1)
+    spread = spoken.masked_fill(unknown, 0).sum(1) / (~unknown).sum(1)
+    return -((1 - LABEL_SMOOTHING) * chosen + LABEL_SMOOTHING * spread).mean()
+
+
+def fade(images: Tensor, irrelevant: Tensor, shares: Tensor) -> Tensor:
+    """Images whose irrelevant voxels are drawn towards 0, the mean grey value of a normalised image.
+
+    Args:
+        images: Shape (B, channels, …).
+        irrelevant: Shape (B, …), 1 where evidence must not come from.
+        shares: Shape (B,), within 0..1: how much of these voxels is left.
+    """
+    kept = shares.to(images.dtype).reshape(-1, *[1] * (images.ndim - 1))
+    return images * (1 - irrelevant.unsqueeze(1).to(images.dtype) * (1 - kept))
+
+
+def irrelevance_penalty(images: Tensor, faded: Tensor, logits: Tensor, targets: Tensor, irrelevant: Tensor) -> Tensor:
+    """How much answers depend on voxels that people called irrelevant: right for the right reasons.
+
+    The paper squares the gradient of summed log probabilities by the marked voxels. Two things differ here. Networks that
+    normalise every image are flat at a bright mark however much they use it, so that the gradient is taken at a random
+    point between the image without the marked voxels and the image (`fade`) and multiplied by them: on average, their
+    integrated gradients. And it is the log probability of the answer alone, since with two classes the sum of both is the
+    same for an answer and its opposite. On average the penalty is at least the squared change of that log probability when
+    all marked voxels are wiped out, over their number.
+
+    Args:
+        images: Shape (B, channels, …).
+        faded: Of `fade`, with a gradient.
+        logits: The answers to `faded`, shape (B, classes), or (B, classes, …), whose log probabilities are averaged over voxels.
+        targets: As for the loss.
+        irrelevant: Shape (B, …) of the images' voxels, 1 where evidence must not come from.
+
+    Source: Ross, Hughes & Doshi-Velez 2017, Right for the right reasons, arXiv:1703.03717, equation 2; the path as in Erion et al.
+        2021, Attribution priors and expected gradients, arXiv:1906.10670.
+    """
+    chances = -functional.cross_entropy(logits.float(), targets.long(), ignore_index=IGNORE, reduction="none")
+    spoken = chances.flatten(1).mean(1) if chances.ndim > 1 else chances
+    (slopes,) = torch.autograd.grad(spoken.sum(), faded, create_graph=True)
+    evidence = irrelevant.unsqueeze(1) * slopes.float() * images.float()
+    return evidence.square().sum() / len(images)
+
+
+def segmentation_dice(probabilities: Tensor, mask: Tensor, *, known: int = 0) -> Tensor:
+    """Dice of each foreground class of one case; NaN for a class that neither has, or that the annotator did not know.
+
+    Args:
+        probabilities: Shape (classes, I, J, K).
+        mask: Shape (I, J, K).
+        known: How many classes, background included, the annotator knew; 0 is all of them.
+    """
+    guess = probabilities.argmax(0)
+    answered = mask != IGNORE
+    scores = []
+    for label in range(1, known or len(probabilities)):
+        a, b = (guess == label) & answered, (mask == label) & answered
+        scores.append(2 * (a & b).sum() / (a.sum() + b.sum()))
+    scores += [torch.tensor(math.nan)] * (len(probabilities) - 1 - len(scores))
+    return torch.stack(scores)

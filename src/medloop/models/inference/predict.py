@@ -1,0 +1,142 @@
+"""A trained model's answer to an image: probability samples on the image's own grid, and an embedding."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from medloop.core.arrays import ClassProbabilities, FloatArray, ProbabilitySamples
+from medloop.core.errors import InputError
+from medloop.core.image import Image
+from medloop.models.foundation.compute import choose_device, limited_threads
+from medloop.models.foundation.fitting import fit_for_networks
+from medloop.models.foundation.networks import ClassificationNetwork, SegmentationNetwork, build_network, load_weights
+from medloop.models.foundation.recipes import Recipe
+from medloop.models.foundation.resample import resample
+from medloop.models.inference.inference import answer_heads
+from medloop.models.inference.uncertainty import EverySource, Pass, Sampler
+
+
+class Calibrated(Protocol):
+    """Probabilities to probabilities, such as the values of `medloop.quality.calibrate`."""
+
+    def __call__(self, probabilities: FloatArray, *, axis: int) -> FloatArray:
+        """The same shape; `axis` holds the classes."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a model says about a case.
+
+    Attributes:
+        samples: Shape (samples, classes, I, J, K) on the image's grid, or (samples, classes); float32, sums to 1
+            over classes.
+        features: The embedding, from the first pass, shape (dimensions,), float32.
+    """
+
+    samples: ProbabilitySamples
+    features: npt.NDArray[np.float32]
+
+    @cached_property
+    def probabilities(self) -> ClassProbabilities:
+        """Mean over the samples, shape (classes, I, J, K) or (classes,)."""
+        mean: ClassProbabilities = self.samples.mean(axis=0)
+        return mean
+
+
+class Predictor:
+    """Networks ready to answer.
+
+    Args:
+        recipe: What they were trained with.
+        networks: One per member, in evaluation mode.
+        device: Where they are.
+        sampler: Where samples come from; None uses members, then flips, then dropout.
+        calibrated: Applied to the samples, classes on axis 1; for example a fitted temperature. None leaves them as trained.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        networks: Sequence[SegmentationNetwork | ClassificationNetwork],
+        *,
+        device: torch.device,
+        sampler: Sampler | None = None,
+        calibrated: Calibrated | None = None,
+    ) -> None:
+        self.recipe = recipe
+        self.networks = tuple(networks)
+        self.device = device
+        self.sampler = sampler or EverySource(len(self.networks), recipe.flips)
+        self.calibrated = calibrated
+
+    @classmethod
+    def load(
+        cls, recipe: Recipe, weights: Sequence[bytes], *, sampler: Sampler | None = None, calibrated: Calibrated | None = None
+    ) -> "Predictor":
+        """Networks from the safetensors bytes of a model's members.
+
+        Raises:
+            InputError: Without weights.
+            FormatError: When bytes are not safetensors, or not weights of this recipe.
+        """
+        if not weights:
+            raise InputError("A predictor needs the weights of at least one member, got none")
+        device = choose_device()
+        networks = [_load_network(recipe, data).to(device).eval() for data in weights]
+        return cls(recipe, networks, device=device, sampler=sampler, calibrated=calibrated)
+
+    def predict(self, image: Image, *, samples: int, rng: np.random.Generator) -> Answer:
+        """Answer one image.
+
+        Args:
+            image: As stored; normalised and resampled here.
+            samples: How many answers to draw; there may be more: at least one per member, and in every pass one per head.
+            rng: Randomness of dropout.
+
+        Raises:
+            ShapeError: When the image does not fit the recipe.
+        """
+        prepared = fit_for_networks(self.recipe, image).array
+        passes = self.sampler.passes(max(1, -(-samples // self.recipe.heads)), rng)
+        with limited_threads(self.recipe.threads):
+            answers = [self._run(one, prepared) for one in passes]
+        drawn = [self._on_grid(probabilities, image) for heads, _ in answers for probabilities in heads]
+        stacked = np.stack(drawn)
+        if self.calibrated is not None:
+            stacked = self.calibrated(stacked, axis=1).astype(np.float32)
+        return Answer(stacked, answers[0][1])
+
+    def _run(self, one: Pass, prepared: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        network = self.networks[one.member]
+        mirrored = np.flip(prepared, tuple(axis + 1 for axis in one.flips))
+        with torch.random.fork_rng(devices=[]) if one.dropout_seed is not None else nullcontext():
+            if one.dropout_seed is not None:
+                torch.manual_seed(one.dropout_seed)
+            _switch_dropout(network, on=one.dropout_seed is not None)
+            probabilities, features = answer_heads(network, self.recipe, mirrored, device=self.device)
+        if self.recipe.kind == "segmentation":
+            probabilities = np.flip(probabilities, tuple(axis + 2 for axis in one.flips))
+        return probabilities, features
+
+    def _on_grid(self, probabilities: npt.NDArray[np.float32], image: Image) -> npt.NDArray[np.float32]:
+        return resample(probabilities, image.grid.shape) if self.recipe.kind == "segmentation" else probabilities
+
+
+def _load_network(recipe: Recipe, data: bytes) -> SegmentationNetwork | ClassificationNetwork:
+    network = build_network(recipe, seed=0)
+    load_weights(network, data)
+    return network
+
+
+def _switch_dropout(network: nn.Module, *, on: bool) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.Dropout | nn.Dropout2d | nn.Dropout3d):
+            module.train(on)

@@ -1,0 +1,272 @@
+"""Prepared cases and the batches drawn from them.
+
+A batch is a pure function of (recipe, member, step): nothing remembers where it was, so that a training killed
+at any moment goes on with exactly the batches it would have seen. Prepared cases lie in files and are mapped
+into memory, so that a data set larger than memory can be trained on.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from medloop.core.arrays import BoolArray
+from medloop.core.errors import InputError, LabelError
+from medloop.core.geometry import Shape3
+from medloop.core.image import Image, Mask
+from medloop.core.seeds import generator
+from medloop.models.foundation.fitting import fit_for_networks
+from medloop.models.foundation.losses import IGNORE, with_known_classes
+from medloop.models.foundation.plans import Spacing
+from medloop.models.foundation.recipes import Recipe
+from medloop.models.foundation.resample import resample_mask
+from medloop.models.training.augmentation import Change, apply_change, sample_change, window_shape
+
+CLASS_LOCATIONS = 2000
+"""Voxels remembered per case and label, to centre patches on."""
+
+
+@dataclass(frozen=True)
+class TrainingCase:
+    """A case with its answer, read only when needed.
+
+    Attributes:
+        id: Unique; part of what a checkpoint is bound to.
+        weight: Above 0 to 1: how often its turn is kept; otherwise another case is drawn evenly, by the same rule. So cases
+            are seen in proportion to their weights; some case must have the weight 1.
+        touched: Gives the voxels that a person has drawn over, shape (I, J, K), where a proposal was mended; None for an answer
+            that is all of a person's own making. Counts only with `Recipe.touched_weight`.
+        load: Gives the image and its mask (values below `Recipe.classes`, or 255 where unanswered) or class index.
+        irrelevant: Gives the voxels, shape (I, J, K), where people said that evidence must not come from; None marks nothing.
+        known: How many classes, background included, the annotator knew, when labels were added later; 0 is all of them.
+    """
+
+    id: str
+    load: Callable[[], tuple[Image, Mask | int]]
+    weight: float = 1.0
+    irrelevant: Callable[[], BoolArray] | None = None
+    touched: Callable[[], BoolArray] | None = None
+    known: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedCase:
+    """A case as the network sees it: normalised and at the working spacing.
+
+    Attributes:
+        image, mask: Files of arrays (channels, I, J, K) float32 and (I, J, K) uint8; no mask for a classification.
+        label: The class, 0 for a segmentation.
+        locations: For each label present, up to `CLASS_LOCATIONS` of its voxels, shape (n, 3).
+        weight: See `TrainingCase`.
+        touched: File of an array (I, J, K), uint8, 1 where a person has drawn; None when all voxels count alike.
+        answered: The same of all answered voxels where some are not, else None; patches then centre on these.
+        irrelevant: File of the voxels (I, J, K), uint8, that evidence must not come from; None where nothing is marked.
+        known: See `TrainingCase`.
+    """
+
+    id: str
+    image: Path
+    mask: Path | None
+    label: int
+    shape: Shape3
+    spacing_mm: Spacing
+    locations: tuple[npt.NDArray[np.int32], ...]
+    answered: npt.NDArray[np.int32] | None = None
+    weight: float = 1.0
+    irrelevant: Path | None = None
+    touched: Path | None = None
+    known: int = 0
+
+
+def prepare_cases(recipe: Recipe, cases: Sequence[TrainingCase], folder: Path) -> list[PreparedCase]:
+    """Read, check, normalise and resample every case once into `folder`.
+
+    Raises:
+        InputError: Without cases.
+        ShapeError: When an image has another number of channels, or slices where the recipe is 2D.
+        LabelError: When an answer holds a value the recipe has no output for.
+    """
+    if not cases:
+        raise InputError("Training needs at least one answered case, got none", remedy="annotate some cases first")
+    folder.mkdir(parents=True, exist_ok=True)
+    return [_prepare_case(recipe, case, folder / f"{number}") for number, case in enumerate(cases)]
+
+
+def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCase:
+    image, answer = case.load()
+    fitted = fit_for_networks(recipe, image, case.id)
+    shape, spacing = fitted.shape, fitted.spacing_mm
+    image_file = stem.with_suffix(".image.npy")
+    np.save(image_file, fitted.array)
+    marked = _prepare_marks(case.irrelevant if recipe.rrr else None, stem.with_suffix(".irrelevant.npy"), shape)
+    if isinstance(answer, int | np.integer):
+        _require_known({int(answer)}, recipe, case.id)
+        return PreparedCase(
+            case.id, image_file, None, int(answer), shape, spacing, (), weight=case.weight, irrelevant=marked, known=case.known
+        )
+    _require_known(set(answer.values()) - {IGNORE}, recipe, case.id)
+    mask = resample_mask(answer.array, shape)
+    mask_file = stem.with_suffix(".mask.npy")
+    np.save(mask_file, mask)
+    places, answered = _locate(mask, recipe, case.id), _locate_answered(mask, recipe, case.id)
+    touched = case.touched if recipe.touched_weight > 1 else None
+    drawn = _prepare_marks(touched, stem.with_suffix(".touched.npy"), shape)
+    return PreparedCase(case.id, image_file, mask_file, 0, shape, spacing, places, answered, case.weight, marked, drawn, case.known)
+
+
+def _prepare_marks(load: Callable[[], BoolArray] | None, file: Path, shape: Shape3) -> Path | None:
+    """The file of marked voxels at the working shape; None when there is nothing to load."""
+    if load is None:
+        return None
+    np.save(file, resample_mask(load().astype(np.uint8), shape))
+    return file
+
+
+def _require_known(values: set[int], recipe: Recipe, name: str) -> None:
+    unknown = sorted(v for v in values if not 0 <= v < recipe.classes)
+    if unknown:
+        raise LabelError(f"{name}: answers must lie in 0..{recipe.classes - 1}, got {unknown[:8]}", remedy="check the task's labels")
+
+
+def _locate(mask: npt.NDArray[np.uint8], recipe: Recipe, name: str) -> tuple[npt.NDArray[np.int32], ...]:
+    rng = generator(recipe.seed, "locations", name)
+    found = []
+    for value in range(1, recipe.classes):
+        where = np.flatnonzero(mask == value)
+        if len(where) > CLASS_LOCATIONS:
+            where = rng.choice(where, CLASS_LOCATIONS, replace=False)
+        if len(where):
+            found.append(np.stack(np.unravel_index(where, mask.shape), axis=1).astype(np.int32))
+    return tuple(found)
+
+
+def _locate_answered(mask: npt.NDArray[np.uint8], recipe: Recipe, name: str) -> npt.NDArray[np.int32] | None:
+    where = np.flatnonzero(mask != IGNORE)
+    if not 0 < len(where) < mask.size:
+        return None
+    drawn = generator(recipe.seed, "answered", name).choice(where, min(len(where), CLASS_LOCATIONS), replace=False)
+    return np.stack(np.unravel_index(drawn, mask.shape), axis=1).astype(np.int32)
+
+
+def draw_batch(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> tuple[Tensor, Tensor]:
+    """The batch of one step.
+
+    Returns:
+        Images (B, channels, spatial…) float32 and targets: masks (B, spatial…) or classes (B,), int64; a 2D
+        recipe has two spatial axes. Masks hold `Recipe.classes` more where a person's touch counts (`losses.plain_masks`), and
+        all targets of an annotator who did not know every class are marked (`losses.with_known_classes`).
+    """
+    drawn = [_draw_patch(recipe, cases, member, step, slot) for slot in range(recipe.batch)]
+    images = torch.from_numpy(np.stack([image for image, _, _ in drawn]))
+    targets = torch.from_numpy(np.stack([np.asarray(target, dtype=np.int64) for _, target, _ in drawn]))
+    targets = with_known_classes(targets, torch.tensor([known for *_, known in drawn]))
+    if recipe.dimension == 2:
+        images = images.squeeze(-1)
+        targets = targets.squeeze(-1) if recipe.kind == "segmentation" else targets
+    return images, targets
+
+
+def _draw_patch(
+    recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int, slot: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8] | int, int]:
+    case, change, window, start = _draw_place(recipe, cases, member, step, slot)
+    image = cut(np.load(case.image, mmap_mode="r"), start, window)
+    mask = None if case.mask is None else cut(np.load(case.mask, mmap_mode="r")[None], start, window)[0]
+    image, mask = apply_change(change, image, mask, patch=recipe.patch, spacing_mm=case.spacing_mm, classes=recipe.classes)
+    if mask is not None and case.touched is not None:
+        touched = _moved_marks(recipe, case, case.touched, change, window, start)
+        mask = np.where((touched == 1) & (mask != IGNORE), mask + np.uint8(recipe.classes), mask)
+    return image, case.label if mask is None else mask, case.known
+
+
+def draw_irrelevant(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:
+    """The irrelevant voxels of the same patches as `draw_batch` of this step, shape (B, spatial…); None when none are marked."""
+    if not recipe.rrr:
+        return None
+    drawn = np.stack([_draw_marked(recipe, cases, member, step, slot) for slot in range(recipe.batch)])
+    if not drawn.any():
+        return None
+    marked = torch.from_numpy(drawn)
+    return marked.squeeze(-1) if recipe.dimension == 2 else marked
+
+
+def _draw_marked(recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int, slot: int) -> npt.NDArray[np.uint8]:
+    case, change, window, start = _draw_place(recipe, cases, member, step, slot)
+    if case.irrelevant is None:
+        return np.zeros(recipe.patch, dtype=np.uint8)
+    return _moved_marks(recipe, case, case.irrelevant, change, window, start)
+
+
+def _moved_marks(
+    recipe: Recipe, case: PreparedCase, file: Path, change: Change, window: Shape3, start: Sequence[int]
+) -> npt.NDArray[np.uint8]:
+    """Marked voxels of a patch, 0 or 1: they move as its mask does, and colours do not matter to them."""
+    moving = Change(flips=change.flips, degrees=change.degrees, scale=change.scale, elastic=change.elastic)
+    marks = cut(np.load(file, mmap_mode="r")[None], start, window)[0]
+    blank = np.zeros((1, *window), dtype=np.float32)
+    _, moved = apply_change(moving, blank, marks, patch=recipe.patch, spacing_mm=case.spacing_mm, classes=2)
+    return np.zeros(recipe.patch, dtype=np.uint8) if moved is None else (moved == 1).astype(np.uint8)
+
+
+def _draw_place(
+    recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int, slot: int
+) -> tuple[PreparedCase, Change, Shape3, list[int]]:
+    """Which case, changed how, and the window (its shape and first voxel) it is cut from."""
+    rng = generator(recipe.seed, member, "patch", step, slot)
+    case = cases[choose_case(recipe, cases, member=member, draw=step * recipe.batch + slot)]
+    while case.weight < 1 and rng.random() >= case.weight:
+        case = cases[int(rng.integers(len(cases)))]
+    change = sample_change(recipe, case.spacing_mm, rng)
+    window = window_shape(change, recipe.patch)
+    return case, change, window, _window_start(recipe, case, change, window, rng)
+
+
+def choose_case(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, draw: int) -> int:
+    """Which case the n-th draw takes: every case once per epoch; for a classification every class equally often."""
+    if recipe.kind == "classification":
+        return _choose_balanced(recipe, [case.label for case in cases], member, draw)
+    epoch, position = divmod(draw, len(cases))
+    return int(generator(recipe.seed, member, "epoch", epoch).permutation(len(cases))[position])
+
+
+def _choose_balanced(recipe: Recipe, labels: Sequence[int], member: int, draw: int) -> int:
+    present = sorted(set(labels))
+    turn, place = divmod(draw, len(present))
+    label = present[int(generator(recipe.seed, member, "classes", turn).permutation(len(present))[place])]
+    indices = [index for index, value in enumerate(labels) if value == label]
+    epoch, position = divmod(turn, len(indices))
+    return indices[int(generator(recipe.seed, member, "class", label, epoch).permutation(len(indices))[position])]
+
+
+def _window_start(recipe: Recipe, case: PreparedCase, change: Change, window: Shape3, rng: np.random.Generator) -> list[int]:
+    """First voxel of the window: around a labelled voxel or anywhere, but with the patch inside the image if it fits."""
+    size, patch = np.array(case.shape), np.array(recipe.patch)
+    low, high = np.minimum(0, size - patch), np.maximum(0, size - patch)
+    start = rng.integers(low, high + 1)
+    if case.locations and rng.random() < recipe.foreground:
+        places = case.locations[int(rng.integers(len(case.locations)))]
+        centre = places[int(rng.integers(len(places)))]
+        start = np.clip(centre - patch // 2, low, high)
+    elif case.answered is not None:
+        centre = case.answered[int(rng.integers(len(case.answered)))]
+        start = np.clip(centre - patch // 2, low, high)
+    if change.moves:
+        start = start - (np.array(window) - patch) // 2
+    return [int(s) for s in start]
+
+
+def cut(array: npt.NDArray[Any], start: Sequence[int], shape: Sequence[int]) -> npt.NDArray[Any]:
+    """Cut (channels, I, J, K) at `start`; what lies outside the array is 0."""
+    inside = [slice(max(0, s), max(0, min(n, s + m))) for s, m, n in zip(start, shape, array.shape[1:], strict=True)]
+    piece = np.asarray(array[(slice(None), *inside)])
+    if piece.shape[1:] == tuple(shape):
+        return np.array(piece)
+    result = np.zeros((array.shape[0], *shape), dtype=array.dtype)
+    target = [slice(i.start - s, i.stop - s) for i, s in zip(inside, start, strict=True)]
+    result[(slice(None), *target)] = piece
+    return result

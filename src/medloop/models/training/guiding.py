@@ -1,0 +1,61 @@
+"""Where training a guided network meets whoever plays the user: a seam, so that models know nothing of prompts.
+
+A guided network takes, beside the image, the channels of `GuidanceChannels`. All of them zero means that nobody has hinted at anything:
+that is how it answers by itself. A `Guide` fills them in training, and the same network learns both.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from torch import Tensor
+
+from medloop.models.foundation.recipes import Recipe
+
+Ask: TypeAlias = Callable[[Tensor], Tensor]
+"""Input channels (B, inputs, …) to class probabilities (B, classes, …) of the network as it is now, without gradients or dropout."""
+
+
+@dataclass(frozen=True)
+class GuidanceChannels:
+    """Where the channels of a guided network lie, counted after the image's own.
+
+    Attributes:
+        previous: Probabilities of each foreground class in the answer to correct.
+        hints: Nearness of hints, 0..1, for each class with background first.
+        boxes: 1 inside a box, for each foreground class.
+    """
+
+    previous: slice
+    hints: slice
+    boxes: slice
+
+    @classmethod
+    def of(cls, classes: int) -> "GuidanceChannels":
+        """The layout for a number of classes, background included."""
+        return cls(slice(0, classes - 1), slice(classes - 1, 2 * classes - 1), slice(2 * classes - 1, 3 * classes - 2))
+
+
+class Guide(Protocol):
+    """Plays users while a network trains."""
+
+    @property
+    def name(self) -> str:
+        """Everything that decides what it does: a checkpoint is bound to it."""
+        ...
+
+    def __call__(self, recipe: Recipe, images: Tensor, targets: Tensor, ask: Ask, *, member: int, step: int) -> tuple[Tensor, Tensor]:
+        """Add guidance to a batch; a pure function of the arguments.
+
+        Args:
+            recipe: A guided one.
+            images: Shape (B, channels, …).
+            targets: Masks, shape (B, …).
+            ask: What the network answers now.
+            member: Which one of the ensemble.
+            step: With the member and the recipe's seed, the root of all randomness.
+
+        Returns:
+            Images and guidance, shape (B, recipe.inputs, …), and the masks that the users want, like `targets`.
+        """
+        ...

@@ -1,0 +1,165 @@
+"""Everything a member's training has to remember, and how it goes to disk and back."""
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from medloop.core.errors import ConflictError
+from medloop.core.records import Json
+from medloop.core.seeds import derive_seed
+from medloop.models.foundation.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from medloop.models.foundation.compute import choose_device
+from medloop.models.foundation.networks import ClassificationNetwork, SegmentationNetwork, build_network, load_weights
+from medloop.models.foundation.recipes import Recipe
+from medloop.models.training.batches import TrainingCase
+
+Weights = dict[str, Tensor]
+
+
+@dataclasses.dataclass
+class TrainingState:
+    """One member's training between two steps.
+
+    Attributes:
+        network, optimiser: What learns.
+        mean: Running mean of the weights: what is validated and kept.
+        best: The mean at the best validation; empty before the first.
+        steps: Planned steps, fixed before the first one.
+        step: Steps done.
+        loss: Of the last step.
+        seconds: Wall-clock time spent so far.
+        best_score, scores: The best validation, and every one as (step, score).
+    """
+
+    network: SegmentationNetwork | ClassificationNetwork
+    optimiser: torch.optim.Optimizer
+    mean: Weights
+    steps: int
+    best: Weights = dataclasses.field(default_factory=dict)
+    step: int = 0
+    loss: float = math.nan
+    seconds: float = 0.0
+    best_score: float = -1.0
+    scores: list[tuple[int, float]] = dataclasses.field(default_factory=list)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.network.parameters()).device
+
+    def update_mean(self, decay: float) -> None:
+        """Move the running mean towards the weights; early on it follows them more closely."""
+        share = 1 - min(decay, (1 + self.step) / (10 + self.step))
+        for name, weight in self.network.state_dict().items():
+            self.mean[name].lerp_(weight, share)
+
+    def keep_best(self, score: float) -> None:
+        """Note a validation; of equally good weights the latest are kept."""
+        self.scores.append((self.step, score))
+        if score >= self.best_score:
+            self.best_score, self.best = score, {name: tensor.clone() for name, tensor in self.mean.items()}
+
+
+def start(recipe: Recipe, member: int, initial: Sequence[bytes] = ()) -> TrainingState:
+    """A member before its first step.
+
+    Args:
+        recipe: What to train; without `initial` the weights follow from its seed.
+        member: Which one.
+        initial: Safetensors of an earlier model's members to go on from; used in turn when there are fewer.
+
+    Raises:
+        FormatError: When bytes are not weights of this recipe.
+    """
+    network = build_network(recipe, seed=derive_seed(recipe.seed, member, "weights"))
+    if initial:
+        load_weights(network, initial[member % len(initial)])
+    network = network.to(choose_device())
+    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    mean = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+    return TrainingState(network, optimiser, mean, recipe.steps)
+
+
+def identify(
+    recipe: Recipe,
+    member: int,
+    training: Sequence[TrainingCase],
+    validation: Sequence[TrainingCase],
+    initial: Sequence[bytes] = (),
+    *,
+    guide: str = "",
+) -> str:
+    """What a checkpoint is bound to: SHA-256 over the recipe, the member, the cases' ids, the initial weights and the guide's name."""
+    content = [recipe.to_json(), member, [case.id for case in training], [case.id for case in validation]]
+    content += [hashlib.sha256(data).hexdigest() for data in initial]
+    content += [guide] if guide else []
+    known = [case.known for case in (*training, *validation)]
+    content += [known] if any(known) else []
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def require_identity(identity: str, facts: Json, folder: Path) -> None:
+    """Raise unless the facts of a checkpoint belong to this training.
+
+    Raises:
+        ConflictError: When they belong to another.
+    """
+    if facts["identity"] != identity:
+        raise ConflictError(f"The folder {folder.name} holds the training of another recipe or other cases", remedy="use an empty folder")
+
+
+def save(state: TrainingState, folder: Path, *, member: int, identity: str) -> None:
+    """Write the checkpoint of a member, replacing the previous one."""
+    tensors = _prefixed("network", state.network.state_dict()) | _prefixed("mean", state.mean) | _prefixed("best", state.best)
+    for number, moments in state.optimiser.state_dict()["state"].items():
+        tensors |= _prefixed(f"optimiser.{number}", moments)
+    facts = {
+        "identity": identity,
+        "step": state.step,
+        "steps": state.steps,
+        "loss": repr(state.loss),
+        "seconds": state.seconds,
+        "best_score": state.best_score,
+        "scores": state.scores,
+    }
+    write_checkpoint(folder / f"checkpoint-{member}", Checkpoint(tensors, facts), mark=str(state.step))
+
+
+def restore(state: TrainingState, folder: Path, *, member: int, identity: str) -> bool:
+    """Bring a fresh state to where the last checkpoint left off; False when there is none.
+
+    Raises:
+        ConflictError: When the checkpoint belongs to another training.
+        IntegrityError: When it was damaged.
+    """
+    checkpoint = read_checkpoint(folder / f"checkpoint-{member}")
+    if checkpoint is None:
+        return False
+    facts = checkpoint.facts
+    require_identity(identity, facts, folder)
+    state.network.load_state_dict(_part(checkpoint, "network"))
+    state.mean = {name: tensor.to(state.device) for name, tensor in _part(checkpoint, "mean").items()}
+    state.best = {name: tensor.to(state.device) for name, tensor in _part(checkpoint, "best").items()}
+    moments: dict[int, Weights] = {}
+    for name, tensor in _part(checkpoint, "optimiser").items():
+        number, key = name.split(".", 1)
+        moments.setdefault(int(number), {})[key] = tensor
+    state.optimiser.load_state_dict({"state": moments, "param_groups": state.optimiser.state_dict()["param_groups"]})
+    state.step, state.steps, state.seconds, state.loss = facts["step"], facts["steps"], facts["seconds"], float(facts["loss"])
+    state.best_score, state.scores = facts["best_score"], [(step, score) for step, score in facts["scores"]]
+    return True
+
+
+def _prefixed(part: str, tensors: Weights) -> Weights:
+    return {f"{part}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def _part(checkpoint: Checkpoint, part: str) -> Weights:
+    start_of_name = len(part) + 1
+    return {name[start_of_name:]: tensor for name, tensor in checkpoint.tensors.items() if name.startswith(f"{part}.")}

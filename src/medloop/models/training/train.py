@@ -1,0 +1,311 @@
+"""Training: a loop to read aloud, exact to resume.
+
+Everything random follows from (seed, member, step), and the number of steps is fixed before the first one, so a
+run that was killed and called again with the same arguments ends with the same weights, bit for bit, on a CPU.
+A time budget becomes a number of steps: a few steps are timed once at the start, the plan is stored in the first
+checkpoint, and a resumed run keeps it. (Two runs under a time budget may therefore differ; two runs with the
+same `steps` do not.)
+"""
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from medloop.core.errors import CancelledError, MedloopError
+from medloop.core.records import Json
+from medloop.core.seeds import derive_seed
+from medloop.models.foundation.checkpoint import Checkpoint, checkpoint_file, read_checkpoint, write_checkpoint
+from medloop.models.foundation.compute import limited_threads, mixed_precision
+from medloop.models.foundation.losses import IGNORE, fade, irrelevance_penalty, known_classes, loss_of, plain_masks, with_known_classes
+from medloop.models.foundation.networks import build_network
+from medloop.models.foundation.recipes import Recipe
+from medloop.models.training.ahead import in_order
+from medloop.models.training.batches import PreparedCase, TrainingCase, draw_batch, draw_irrelevant, prepare_cases
+from medloop.models.training.guiding import Guide
+from medloop.models.training.state import TrainingState, identify, require_identity, restore, save, start
+from medloop.models.training.validate import affordable_cases, validate
+
+DRAWN_AHEAD = 3
+"""Batches drawn while the network computes, where it leaves a core free: on one thread of a CPU they would only wait in turn."""
+TIMED_STEPS = 5
+FEWEST_STEPS = 50
+"""However small the budget: with fewer, a model is not worth looking at."""
+RESERVE = 0.93
+"""Share of a time budget planned for steps; the rest is validation and checkpoints."""
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """How far a training is; steps count over all members."""
+
+    step: int
+    steps: int
+    loss: float
+    seconds: float
+    message: str
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The result: one safetensors file per member, and a summary."""
+
+    weights: tuple[Path, ...]
+    metrics: Json
+
+
+Report = Callable[[TrainingProgress], bool]
+
+
+def train(
+    recipe: Recipe,
+    training: Sequence[TrainingCase],
+    validation: Sequence[TrainingCase],
+    folder: Path,
+    *,
+    report: Report,
+    initial: Sequence[bytes] = (),
+    guide: Guide | None = None,
+) -> Trained:
+    """Train every member, one after the other.
+
+    Args:
+        recipe: What to train.
+        training: Answered cases to learn from.
+        validation: Answered cases to choose the best weights by; may be empty, then the last weights are kept.
+        folder: Holds checkpoints and results; call again with the same arguments to resume.
+        report: Called after every step; returning False stops.
+        initial: Safetensors of an earlier model of the same recipe to go on from; empty starts from scratch.
+        guide: Plays users for a guided recipe; None trains it as one that answers by itself.
+
+    Returns:
+        The members' weights (running means) and metrics: steps, seconds, loss, validation score if any.
+
+    Raises:
+        CancelledError: When `report` returned False; the checkpoint is kept.
+        InputError: Without training cases; LabelError, ShapeError for cases that do not fit the recipe.
+        ConflictError: When the folder holds another training.
+        IntegrityError: When a checkpoint was damaged.
+        MedloopError: When the loss is no longer a number.
+    """
+    members = range(recipe.members)
+    trained = [
+        train_member(recipe, member, training, validation, folder, report=report, initial=initial, guide=guide) for member in members
+    ]
+    return Trained(tuple(file for file, _ in trained), summarise([metrics for _, metrics in trained]))
+
+
+def train_member(
+    recipe: Recipe,
+    member: int,
+    training: Sequence[TrainingCase],
+    validation: Sequence[TrainingCase],
+    folder: Path,
+    *,
+    report: Report,
+    initial: Sequence[bytes] = (),
+    guide: Guide | None = None,
+) -> tuple[Path, Json]:
+    """Train one member, or find it trained already; see `train`. Members may be trained in parallel processes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    result, prepared = folder / f"member-{member}", folder / f"prepared-{member}"
+    identity = identify(recipe, member, training, validation, initial, guide=guide.name if guide else "")
+    if finished := read_checkpoint(result):
+        require_identity(identity, finished.facts, folder)
+        return checkpoint_file(result), finished.facts["metrics"]
+    shutil.rmtree(prepared, ignore_errors=True)
+    try:
+        with limited_threads(recipe.threads):
+            begun = time.perf_counter()
+            cases = prepare_cases(recipe, training, prepared / "training")
+            held_out = prepare_cases(recipe, validation, prepared / "validation") if validation else []
+            state = start(recipe, member, initial)
+            if not restore(state, folder, member=member, identity=identity):
+                state.steps = recipe.steps or plan_steps(
+                    recipe, seconds_per_step(recipe, cases, guide=guide), spent=time.perf_counter() - begun
+                )
+                save(state, folder, member=member, identity=identity)
+            _train_to_end(recipe, member, state, cases, held_out, folder, identity=identity, report=report, guide=guide)
+    finally:
+        shutil.rmtree(prepared, ignore_errors=True)
+    metrics = _measure(state)
+    file = write_checkpoint(result, Checkpoint(state.best or state.mean, {"identity": identity, "metrics": metrics}), mark="weights")
+    for leftover in folder.glob(f"checkpoint-{member}.*"):
+        leftover.unlink()
+    return file, metrics
+
+
+def _train_to_end(
+    recipe: Recipe,
+    member: int,
+    state: TrainingState,
+    cases: Sequence[PreparedCase],
+    held_out: Sequence[PreparedCase],
+    folder: Path,
+    *,
+    identity: str,
+    report: Report,
+    guide: Guide | None,
+) -> None:
+    held_out = affordable_cases(recipe, held_out, state.steps)
+    due = {math.ceil(state.steps * (n + 1) / recipe.validations) for n in range(recipe.validations)} if held_out else set()
+    begun = saved = time.perf_counter() - state.seconds
+    draw = partial(_draw, recipe, cases, member)
+    ahead = DRAWN_AHEAD if recipe.threads > 1 or state.device.type != "cpu" else 0
+    for batch, marked in in_order(draw, range(state.step, state.steps), ahead=ahead):
+        state.loss = take_step(recipe, member, state, *batch, irrelevant=marked, guide=guide)
+        if state.step in due:
+            _validate(recipe, state, held_out)
+        state.seconds = time.perf_counter() - begun
+        go_on = report(_progress(recipe, member, state))
+        if not go_on or time.perf_counter() - saved >= recipe.checkpoint_seconds:
+            save(state, folder, member=member, identity=identity)
+            saved = time.perf_counter()
+        if not go_on:
+            raise CancelledError(f"Training stopped at step {state.step} of {state.steps}", remedy="start it again to continue from there")
+
+
+def _draw(recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int) -> tuple[tuple[Tensor, Tensor], Tensor | None]:
+    return draw_batch(recipe, cases, member=member, step=step), draw_irrelevant(recipe, cases, member=member, step=step)
+
+
+def take_step(
+    recipe: Recipe,
+    member: int,
+    state: TrainingState,
+    images: Tensor,
+    targets: Tensor,
+    *,
+    irrelevant: Tensor | None = None,
+    guide: Guide | None = None,
+) -> float:
+    """Hints if guided, forward, backward, clip, step, running mean; returns the loss.
+
+    Args:
+        recipe: What is trained.
+        member: Which network.
+        state: Where the training stands; changed.
+        images: From `draw_batch`.
+        targets: Likewise.
+        irrelevant: Voxels that evidence must not come from, from `draw_irrelevant`.
+        guide: Adds hints to the images of a guided network.
+
+    Raises:
+        MedloopError: When the loss is not a number.
+    """
+    for group in state.optimiser.param_groups:
+        group["lr"] = recipe.learning_rate * rate_at(state.step, state.steps)
+    if guide and recipe.guided:
+        plain = plain_masks(targets, recipe.classes)
+        images, wanted = guide(recipe, images, plain, partial(_ask, recipe, state), member=member, step=state.step)
+        wanted = with_known_classes(wanted, known_classes(targets))
+        targets = torch.where(wanted & IGNORE == plain, targets, wanted)  # what the user wants as it was keeps the mark of a person's touch
+    state.network.train()
+    images = images.to(state.device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(recipe.seed, member, "dropout", state.step))
+        with mixed_precision(state.device, recipe.precision):
+            logits = state.network(images)
+    targets = targets.to(state.device)
+    loss = loss_of(recipe, logits, targets)
+    if irrelevant is not None:
+        loss = loss + recipe.rrr * _irrelevance(recipe, member, state, images, targets, irrelevant.to(state.device))
+    value = _finite(float(loss.detach()), state.step)
+    state.optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+    nn.utils.clip_grad_norm_(state.network.parameters(), recipe.clip)
+    state.optimiser.step()
+    state.step += 1
+    state.update_mean(recipe.ema_decay)
+    return value
+
+
+@torch.no_grad()
+def _ask(recipe: Recipe, state: TrainingState, images: Tensor) -> Tensor:
+    state.network.eval()
+    with mixed_precision(state.device, recipe.precision):
+        logits: Tensor = state.network(images.to(state.device))
+    return logits.float().softmax(1).cpu()
+
+
+def _irrelevance(recipe: Recipe, member: int, state: TrainingState, images: Tensor, targets: Tensor, irrelevant: Tensor) -> Tensor:
+    """The penalty on evidence from irrelevant voxels, by a second pass over faded images."""
+    seed = derive_seed(recipe.seed, member, "fade", state.step)
+    shares = torch.rand(len(images), generator=torch.Generator().manual_seed(seed)).to(state.device)
+    faded = fade(images, irrelevant, shares).requires_grad_(True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        with mixed_precision(state.device, recipe.precision):
+            logits = state.network(faded)
+    answers = plain_masks(targets, recipe.classes)
+    return irrelevance_penalty(images, faded, logits, answers, irrelevant)
+
+
+def rate_at(step: int, steps: int) -> float:
+    """Share of the learning rate at a step: linear warm-up over 5 % (at most 100 steps), then a cosine to 0."""
+    warm = max(1, min(100, steps // 20))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def seconds_per_step(
+    recipe: Recipe, cases: Sequence[PreparedCase], *, clock: Callable[[], float] = time.perf_counter, guide: Guide | None = None
+) -> float:
+    """Median seconds of a training step by `clock`, from a few steps of a network that is thrown away."""
+    state = start(recipe, 0)
+    state.steps = TIMED_STEPS + 2
+    seconds = []
+    for step in range(state.steps):
+        begun = clock()
+        take_step(recipe, 0, state, *draw_batch(recipe, cases, member=0, step=step), guide=guide)
+        seconds.append(clock() - begun)
+    return median(seconds[2:])
+
+
+def plan_steps(recipe: Recipe, seconds: float, *, spent: float = 0.0) -> int:
+    """Steps of one member that fit into the recipe's minutes when one takes `seconds`, after `spent` seconds."""
+    return max(FEWEST_STEPS, int((recipe.minutes * 60 * RESERVE / recipe.members - spent) / seconds))
+
+
+def summarise(members: Sequence[Json]) -> Json:
+    """The metrics of an ensemble: steps of one member, seconds of all, mean loss and validation score, each member's."""
+    summary: dict[str, Any] = {"steps": members[0]["steps"], "seconds": sum(m["seconds"] for m in members)}
+    for name in ("loss", "validation"):
+        if name in members[0]:
+            summary[name] = sum(m[name] for m in members) / len(members)
+    return summary | {"members": [dict(m) for m in members]}
+
+
+def _validate(recipe: Recipe, state: TrainingState, held_out: Sequence[PreparedCase]) -> None:
+    probe = build_network(recipe, seed=0).to(state.device)
+    probe.load_state_dict(state.mean)
+    state.keep_best(validate(probe, recipe, held_out))
+
+
+def _finite(loss: float, step: int) -> float:
+    if not math.isfinite(loss):
+        remedy = "use a lower learning rate or precision float32, and look at the answers and images"
+        raise MedloopError(f"The loss must be a number, got {loss} at step {step + 1}", remedy=remedy)
+    return loss
+
+
+def _progress(recipe: Recipe, member: int, state: TrainingState) -> TrainingProgress:
+    message = f"member {member + 1}/{recipe.members}, step {state.step}/{state.steps}, loss {state.loss:.3f}"
+    if state.scores:
+        message += f", validation {state.scores[-1][1]:.3f}"
+    done, planned = member * state.steps + state.step, recipe.members * state.steps
+    return TrainingProgress(done, planned, state.loss, state.seconds, message)
+
+
+def _measure(state: TrainingState) -> Json:
+    measured: dict[str, Any] = {"steps": state.steps, "seconds": round(state.seconds, 3), "loss": state.loss}
+    return measured | ({"validation": state.best_score, "validations": state.scores} if state.scores else {})

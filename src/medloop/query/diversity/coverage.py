@@ -1,0 +1,102 @@
+"""Strategies that ask for cases which stand for the others."""
+
+import numpy as np
+
+from medloop.query.diversity.clusters import cluster
+from medloop.query.diversity.covering import cover, facility_location, greedy_cover
+from medloop.query.diversity.kcentre import k_centre
+from medloop.query.diversity.similarities import Cosine
+from medloop.query.diversity.tables import cosine_similarity, unit_rows
+from medloop.query.pool import Pick, Pool
+from medloop.query.selecting import ordered
+from medloop.query.strategy import Strategy
+
+CANDIDATES_PER_PICK = 2
+"""Suggestive annotation covers the pool from the K = 2k most unsure cases: K = 16 and k = 8 in the paper."""
+
+CANDIDATES_PER_CLUSTER = 3
+"""Representative annotation lets this many cases of each cluster stand for election; our choice."""
+
+
+@ordered
+def select_coreset(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:
+    """Greedy k-centre over the embeddings, around the answered cases; the first of all is drawn when none is answered."""
+    features = pool.require_features()
+    picks = k_centre(features, pool.labelled_features, count, first=int(rng.integers(len(features))))
+    return [Pick(n, float(count - place), "unlike every answered case") for place, n in enumerate(picks)]
+
+
+@ordered
+def select_suggestive(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:  # noqa: ARG001 - nothing random here
+    """The most unsure cases, and of these the ones that best stand for the whole pool."""
+    unsure = pool.score("entropy")
+    features = pool.require_features()
+    candidates = np.argsort(-unsure, kind="stable")[: CANDIDATES_PER_PICK * count]
+    similarity = cosine_similarity(features[candidates], features)
+    picks = greedy_cover(similarity, [int(n) for n in candidates], count)
+    return [Pick(n, float(unsure[n]), f"the model is unsure (entropy {unsure[n]:.3g}) and many cases resemble it") for n in picks]
+
+
+@ordered
+def select_facility_location(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:  # noqa: ARG001 - nothing random here
+    """Cases that resemble as many as possible which no answered case resembles."""
+    picks = facility_location(pool.table("features"), count, known=pool.labelled_features)
+    return [Pick(n, float(count - place), "resembles many cases that no answered one resembles") for place, n in enumerate(picks)]
+
+
+@ordered
+def select_representative(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:
+    """Clusters first; each puts up the cases that cover it; of all these, the ones that cover the pool.
+
+    Answered cases are not looked at: the whole budget is meant to be chosen before any answer.
+    """
+    features = unit_rows(pool.table("features"))
+    labels = cluster(features, count, rng)
+    elected: list[int] = []
+    for number in np.unique(labels):
+        members = np.flatnonzero(labels == number)
+        elected += [int(members[n]) for n in cover(features[members], Cosine(), CANDIDATES_PER_CLUSTER)]
+    picks = cover(features, Cosine(), count, candidates=elected)
+    rest = [n for n in range(len(features)) if n not in set(picks)] if len(picks) < count else []
+    chosen = (picks + rest)[:count]
+    return [Pick(n, float(count - place), "stands for a group of cases that are alike") for place, n in enumerate(chosen)]
+
+
+STRATEGIES: tuple[Strategy, ...] = (
+    Strategy(
+        name="coreset",
+        title="Core-set (greedy k-centre)",
+        paper="Sener and Savarese 2018, arXiv:1708.00489",
+        needs=frozenset({"features"}),
+        cost="cases × 64 distances between embeddings, and all distances of the few that may be picked",
+        advice="Varied pools and large batches; ignores doubt, so outliers are asked early.",
+        select=select_coreset,
+    ),
+    Strategy(
+        name="suggestive",
+        title="Suggestive annotation",
+        paper="Yang et al. 2017, arXiv:1706.04737; with predictive entropy as the doubt in place of a bootstrap's variance",
+        needs=frozenset({"entropy", "features"}),
+        cost="one prediction per case and 2 × batch × cases similarities",
+        advice="Doubt and coverage together: of the most unsure cases, those that resemble many others.",
+        select=select_suggestive,
+    ),
+    Strategy(
+        name="facility-location",
+        title="Facility location",
+        paper="Wei et al. 2015, Submodularity in data subset selection and active learning",
+        needs=frozenset({"features"}),
+        cost="cases × cases / 2 similarities: about a minute for 100,000 cases",
+        advice="Few answers and many near-duplicates: asks what is common before what is rare.",
+        select=select_facility_location,
+    ),
+    Strategy(
+        name="representative",
+        title="Representative annotation",
+        paper="Zheng et al. 2019, doi:10.1609/aaai.v33i01.33015901; with k-means in place of agglomerative clusters",
+        needs=frozenset({"features"}),
+        cost="a clustering, and similarities of 3 × batch candidates to all cases",
+        advice="The whole budget in one go before any answer, when experts are available only once.",
+        select=select_representative,
+    ),
+)

@@ -1,0 +1,129 @@
+"""What the progress page is told; one model per table of `loop.progress`."""
+
+from typing import Self
+
+from medloop.loop.overview.progress import Progress
+from medloop.server.wire.views import Number, View
+
+
+class CurvePointView(View):
+    """One model on one split; without an interval, `note` says why."""
+
+    model_index: int
+    labelled_cases: int
+    effort_minutes: float
+    split: str
+    metric: str
+    mean: Number
+    low: Number
+    high: Number
+    selected: bool
+    note: str
+    leaning: int
+    warning: str
+
+
+class PoolQualityView(View):
+    """Expected scores of what is not answered yet."""
+
+    mean: Number
+    low_count: int
+    histogram: list[int]
+
+
+class ComparisonView(View):
+    """A model against the one in use when it was judged, on the same patients; `low` and `high` are null where they are too few."""
+
+    with_index: int
+    difference: Number
+    low: Number
+    high: Number
+    patients: int
+    verdict: str
+    text: str
+
+
+class ModelLineView(View):
+    """One model: what it learned from, its score, whether it is in use (`live`) and why (`note`)."""
+
+    id: str
+    index: int
+    created_at: str
+    steps: int
+    seconds: float
+    cases: int
+    learned: int
+    score: Number
+    low: Number
+    high: Number
+    score_split: str
+    live: bool
+    pinned: bool
+    note: str
+    comparison: ComparisonView | None
+    nothing_new: bool
+    score_note: str
+
+
+class RoundLineView(View):
+    """One round."""
+
+    index: int
+    state: str
+    strategy: str
+    cases: int
+    answered: int
+    message: str
+
+
+class EffortLineView(View):
+    """What one annotator's answers took."""
+
+    annotator: str
+    kind: str
+    answers: int
+    timed: int
+    median_seconds: Number
+    minutes: float
+    cost: float
+
+
+class ClassCountView(View):
+    """One label: answered training cases that hold it, and how many of them a query chose."""
+
+    label: str
+    answered: int
+    queried: int
+
+
+class AdviceView(View):
+    """Whether to go on asking, in words; the expected gain of the next batch with its 95 % interval, and its minutes."""
+
+    stop: bool
+    reasons: list[str]
+    expected_gain: Number
+    interval: tuple[float, float] | None
+    minutes: Number
+
+
+class ProgressView(View):
+    """Everything the progress page shows."""
+
+    curve: list[CurvePointView]
+    labels_per_hour: Number
+    answered: int
+    total: int
+    pool_quality: PoolQualityView | None
+    models: list[ModelLineView]
+    unpredicted: int | None
+    pool_note: str
+    rounds: list[RoundLineView]
+    effort: list[EffortLineView]
+    queried: list[ClassCountView]
+    stopping: AdviceView
+    quality_note: str
+
+    @classmethod
+    def of(cls, progress: Progress) -> Self:
+        """From the loop's figures."""
+        return cls.model_validate(progress)

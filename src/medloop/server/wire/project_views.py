@@ -1,0 +1,183 @@
+"""What answers hold about projects, worklists and work on a case."""
+
+from typing import Self
+
+from medloop.core.records import ProjectSettings
+from medloop.loop.foundation.refusals import Refusal
+from medloop.server.wire.standing_views import OpenAssignmentView
+from medloop.server.wire.views import CaseView, LabelView, ModelBrief, Number, PredictionView, RoundBrief, View
+from medloop.store.reader import CaseRow
+
+
+class ProjectLine(View):
+    """One project in the list."""
+
+    id: str
+    name: str
+    kind: str
+    labels: list[LabelView]
+    cases: int
+    answered: int
+    model: ModelBrief | None
+    round: RoundBrief | None
+
+
+class Counts(View):
+    """Cases by split and by how far they are."""
+
+    total: int
+    train: int
+    validation: int
+    test: int
+    audit: int
+    answered: int
+    skipped: int
+    flagged: int
+
+
+class DamagedView(View):
+    """A case that is left out because its bytes are damaged or gone, or because its voxel size makes it too large to compute on."""
+
+    case_id: str
+    name: str
+    reason: str
+    remedy: str
+
+
+class WorkersView(View):
+    """Whether anything does background work for the project."""
+
+    alive: bool
+
+
+class ProjectView(ProjectLine):
+    """One project in full."""
+
+    instructions: str
+    task_version: int
+    label_gaps: list[str]
+    settings: ProjectSettings
+    counts: Counts
+    strategy: str
+    workers: WorkersView
+    damaged: list[DamagedView]
+    oversized: list[DamagedView]
+    read_only: str
+
+
+class CaseLine(View):
+    """One case in the worklist."""
+
+    id: str
+    name: str
+    patient: str
+    split: str
+    state: str
+    answers: int
+    quality: Number
+    entropy: Number
+    reason: str
+    reason_by: str | None
+
+    @classmethod
+    def of(cls, row: CaseRow, refused: Refusal | None = None) -> Self:
+        """From the store's row, and why the case is left out if it is."""
+        return cls(
+            id=row.case_id,
+            name=row.name,
+            patient=row.patient,
+            split=row.split,
+            state=row.state,
+            answers=row.annotations,
+            quality=row.quality,
+            entropy=row.uncertainty,
+            reason=refused.reason if refused else "",
+            reason_by=refused.by if refused else None,
+        )
+
+
+class CasePage(View):
+    """A part of the worklist and how long it is."""
+
+    total: int
+    rows: list[CaseLine]
+
+
+class PreviousView(View):
+    """The annotation of the case in force, whoever gave it."""
+
+    id: str
+    tag: int | None
+
+
+class OpenedView(View):
+    """A case in front of an annotator, with the proposal drawn on it."""
+
+    assignment: OpenAssignmentView
+    case: CaseView
+    prediction: PredictionView | None
+    previous: PreviousView | None
+
+
+class NothingLeft(View):
+    """Nothing to ask, and why."""
+
+    assignment: None
+    reason: str
+
+
+class UpcomingView(View):
+    """What will probably be asked next; null when unknown."""
+
+    case_id: str | None
+    prediction_id: str | None
+
+
+class RevisionView(View):
+    """The draft's newest revision."""
+
+    revision: int
+
+
+class FilledView(View):
+    """What a filling did: `runs` lead to `revision`; the slices drawn on, and how many have changed."""
+
+    revision: int
+    runs: list[tuple[int, int, int]]
+    drawn: list[int]
+    filled: int
+
+
+class SubmittedView(View):
+    """A stored answer."""
+
+    annotation_id: str
+    next: bool
+
+
+class ClosedView(View):
+    """An assignment closed without an answer."""
+
+    assignment_id: str
+    state: str
+    next: bool
+
+
+class JobRef(View):
+    """A job that now waits or runs."""
+
+    job_id: str
+
+
+class LogLineView(View):
+    """One line of a job's log."""
+
+    seq: int
+    at: str
+    text: str
+
+
+class LogView(View):
+    """Lines of a job's log, in order."""
+
+    lines: list[LogLineView]

@@ -1,0 +1,160 @@
+"""Gestures on the wire: what requests may hold and what answers hold."""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field
+
+from medloop.core.records import PromptRecord
+from medloop.server.wire.schemas import MAX_VOXEL, Body, LabelValue, Revision
+from medloop.server.wire.views import Number, View
+
+MAX_HINTS = 100_000
+"""Voxels of one stroke, corners of one outline."""
+
+MAX_EARLIER = 50
+
+Coordinate: TypeAlias = Annotated[int, Field(ge=-MAX_VOXEL, le=MAX_VOXEL, strict=True)]
+VoxelBody: TypeAlias = tuple[Coordinate, Coordinate, Coordinate]
+CornerBody: TypeAlias = tuple[float, float]
+
+
+class PointBody(Body):
+    """A click: the voxel has the label, or has it not."""
+
+    kind: Literal["point"]
+    voxel: VoxelBody
+    label: LabelValue = 1
+    positive: Annotated[bool, Field(strict=True)] = True
+
+
+class ScribbleBody(Body):
+    """A stroke: its voxels in the order drawn."""
+
+    kind: Literal["scribble"]
+    voxels: Annotated[list[VoxelBody], Field(max_length=MAX_HINTS)]
+    label: LabelValue = 1
+    positive: Annotated[bool, Field(strict=True)] = True
+
+
+class BoxPromptBody(Body):
+    """The structure lies from `start` up to, not including, `stop`; a 2D box has one axis of length 1."""
+
+    kind: Literal["box"]
+    start: VoxelBody
+    stop: VoxelBody
+    label: LabelValue = 1
+
+
+class LassoBody(Body):
+    """A closed outline on one slice; corners in the two other axes, in order."""
+
+    kind: Literal["lasso"]
+    axis: Annotated[int, Field(ge=0, le=2, strict=True)]
+    index: Coordinate
+    corners: Annotated[list[CornerBody], Field(max_length=MAX_HINTS)]
+    label: LabelValue = 1
+    positive: Annotated[bool, Field(strict=True)] = True
+
+
+class ExtremePointsBody(Body):
+    """Outermost voxels of the structure."""
+
+    kind: Literal["extreme_points"]
+    voxels: Annotated[list[VoxelBody], Field(max_length=MAX_HINTS)]
+    label: LabelValue = 1
+
+
+PromptBody: TypeAlias = Annotated[
+    PointBody | ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody,
+    Field(discriminator="kind"),
+]
+
+
+class Readiness(Body):
+    """Which engine to make ready."""
+
+    engine: Literal["auto", "classical", "network"] = "auto"
+
+
+class Removal(Readiness):
+    """Take a gesture back.
+
+    Attributes:
+        base_revision: The revision of the draft as the page knows it.
+        locked: Labels that must stay as they are.
+        engine: Who answers the remaining gestures.
+    """
+
+    base_revision: Revision
+    locked: Annotated[tuple[LabelValue, ...], Field(max_length=254)] = ()
+
+
+class Change(Removal):
+    """Put a gesture in another's place."""
+
+    prompt: PromptBody
+
+
+class Addition(Change):
+    """A new gesture.
+
+    Attributes:
+        earlier: Gestures made just before whose own answer is superfluous now; saved with this one.
+    """
+
+    earlier: Annotated[tuple[PromptBody, ...], Field(max_length=MAX_EARLIER)] = ()
+
+
+class RefinedView(View):
+    """What a gesture did; `runs` lead from `base_revision` to `revision`."""
+
+    prompt_id: str | None
+    prompt_ids: list[str]
+    revision: int
+    runs: list[tuple[int, int, int]]
+    quality: Number
+    engine: str
+    note: str = ""
+    seconds: float
+
+
+class EngineView(View):
+    """Who answers gestures on a case."""
+
+    engine: str
+
+
+class PromptView(View):
+    """One gesture of an assignment's log."""
+
+    id: str
+    revision: int
+    prompt: dict[str, Any]
+    engine: str
+    locked: list[int]
+    quality: Number
+    replaces: str | None
+    withdrawn: int | None
+    created_at: str
+
+    @classmethod
+    def of(cls, record: PromptRecord) -> "PromptView":
+        """From the store's record."""
+        return cls.model_validate(record)
+
+
+class PromptsView(View):
+    """Every gesture an assignment ever had, and the ids of those in force, in order."""
+
+    prompts: list[PromptView]
+    in_force: list[str]
+
+
+class ProvenanceView(View):
+    """How an answer came about; see `medloop.core.records.Provenance`."""
+
+    annotation_id: str
+    assignment_id: str
+    prompt_ids: list[str]
+    withdrawn_prompts: int
+    parts: dict[str, Any]

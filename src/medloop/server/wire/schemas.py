@@ -1,0 +1,134 @@
+"""What requests may hold. Unknown fields, NaN, infinity and endless lists are refused with 422."""
+
+from typing import Annotated, Self, TypeAlias
+
+from fastapi import Path, Query
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from medloop.loop.annotating.drafts import MAX_RUNS
+from medloop.loop.foundation.partial_annotations import MAX_PARTS
+
+MAX_VOXEL = 2**48
+MAX_REVISION = 2**31
+MAX_PROMPTS = 1000
+
+Id: TypeAlias = Annotated[str, Path(max_length=80, pattern=r"^[A-Za-z0-9_-]+$", description="An id as this interface gave it.")]
+IdText: TypeAlias = Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z0-9_-]+$")]
+Text: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+Run: TypeAlias = tuple[
+    Annotated[int, Field(ge=0, le=MAX_VOXEL, strict=True)],
+    Annotated[int, Field(ge=1, le=MAX_VOXEL, strict=True)],
+    Annotated[int, Field(ge=0, le=255, strict=True)],
+]
+Corner: TypeAlias = Annotated[int, Field(ge=0, le=MAX_VOXEL, strict=True)]
+Seconds: TypeAlias = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
+Revision: TypeAlias = Annotated[int, Field(ge=0, le=MAX_REVISION, strict=True)]
+PlaceNumber: TypeAlias = Annotated[int, Path(ge=0, le=MAX_REVISION, description="A place's number, from 0.")]
+ModelIndex: TypeAlias = Annotated[int, Path(ge=1, le=MAX_REVISION, description="A model's index, from 1.")]
+Limit: TypeAlias = Annotated[int, Query(ge=1, le=1000, description="Rows to give.")]
+Offset: TypeAlias = Annotated[int, Query(ge=0, le=10_000_000, description="Rows to leave out first.")]
+Search: TypeAlias = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$", description="Part of a case's name or patient.")]
+After: TypeAlias = Annotated[int, Query(ge=0, le=2**62, description="Number of the last line already known.")]
+LabelValue: TypeAlias = Annotated[int, Field(ge=1, le=254, strict=True)]
+
+
+class Body(BaseModel):
+    """The rules every request body shares."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+class Nothing(Body):
+    """An empty object: the request says everything by its address."""
+
+
+class TrainBody(Body):
+    """What to train.
+
+    Attributes:
+        again: Train also when nothing is new since the last model.
+    """
+
+    again: Annotated[bool, Field(strict=True)] = False
+
+
+class DraftEdit(Body):
+    """One autosaved edit.
+
+    Attributes:
+        base_revision: The revision it was drawn on.
+        runs: (start, length, value) with flat voxel index i + I·(j + J·k).
+        withdraws: Prompts whose effect the runs take back (undo).
+        restores: Prompts whose effect the runs bring back (redo).
+        locked: Labels that must stay as they are: the runs change other voxels only.
+        taken: The runs put something that the model proposed, such as a hypothesis, into the mask.
+    """
+
+    base_revision: Revision
+    runs: Annotated[list[Run], Field(max_length=MAX_RUNS)]
+    withdraws: Annotated[tuple[IdText, ...], Field(max_length=MAX_PROMPTS)] = ()
+    restores: Annotated[tuple[IdText, ...], Field(max_length=MAX_PROMPTS)] = ()
+    locked: Annotated[tuple[LabelValue, ...], Field(max_length=254)] = ()
+    taken: Annotated[bool, Field(strict=True)] = False
+
+
+class FillBody(Body):
+    """Which slices to fill between those drawn on.
+
+    Attributes:
+        base_revision: The revision it is asked on.
+        axis: The voxel axis the slices are perpendicular to.
+        locked: Labels that must stay as they are.
+    """
+
+    base_revision: Revision
+    axis: Annotated[int, Field(ge=0, le=2, strict=True)]
+    locked: Annotated[tuple[LabelValue, ...], Field(max_length=254)] = ()
+
+
+class SliceBody(Body):
+    """One whole slice: the voxel axis it is perpendicular to, and which one."""
+
+    axis: Annotated[int, Field(ge=0, le=2, strict=True)]
+    index: Annotated[int, Field(ge=0, le=MAX_VOXEL, strict=True)]
+
+
+class BoxBody(Body):
+    """A box of voxels (I, J, K) from `start` up to, not including, `stop`."""
+
+    start: tuple[Corner, Corner, Corner]
+    stop: tuple[Corner, Corner, Corner]
+
+
+class Submission(Body):
+    """An answer: a draft's revision, or a tag.
+
+    Attributes:
+        revision: For a mask: the draft as the page knows it.
+        parts: For a mask: the only slices and boxes that are answered; the case may be asked again.
+        tag: For a classification: the label's value.
+        effort_seconds: Active time spent, without pauses.
+        replace: Replace an annotation that somebody else gave; without it that is a 409 `replaces_annotation`.
+        task_version: The version of the task that the annotator saw, since labels may have been added meanwhile.
+    """
+
+    revision: Revision | None = None
+    parts: Annotated[list[SliceBody | BoxBody], Field(min_length=1, max_length=MAX_PARTS)] | None = None
+    tag: Annotated[int, Field(ge=0, le=255, strict=True)] | None = None
+    effort_seconds: Seconds = 0.0
+    replace: Annotated[bool, Field(strict=True)] = False
+    task_version: Annotated[int, Field(ge=1, le=MAX_REVISION, strict=True)] | None = None
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> Self:
+        if (self.revision is None) == (self.tag is None):
+            raise ValueError("give either revision (a mask) or tag (a classification)")
+        if self.parts is not None and self.tag is not None:
+            raise ValueError("parts belong to a mask, a tag answers the whole case")
+        return self
+
+
+class Reason(Body):
+    """Why a case is skipped or flagged."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]

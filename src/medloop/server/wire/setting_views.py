@@ -1,0 +1,126 @@
+"""What answers and requests hold about a project's settings and its task."""
+
+from typing import Annotated, Self
+
+from pydantic import Field
+
+from medloop.core.errors import LabelError
+from medloop.core.records import Task
+from medloop.core.settings import SETTINGS, ProjectSettings, Setting, SettingValue
+from medloop.loop.foundation.configuring import Changed, TaskChange, require_version
+from medloop.server.wire.schemas import Body, Text
+from medloop.server.wire.views import LabelView, Number, View, label_view
+
+MAX_CHANGES = 254
+
+
+class SettingView(View):
+    """One setting: its value, what it may be, and from when on a change counts."""
+
+    name: str
+    value: SettingValue
+    default: SettingValue
+    help: str
+    applies: str
+    choices: tuple[str, ...]
+    low: Number
+    high: Number
+
+
+class TaskView(View):
+    """The question put to every case, in its newest version."""
+
+    version: int
+    kind: str
+    labels: list[LabelView]
+    instructions: str
+
+
+class ConfigurationView(View):
+    """Everything of a project that can be changed."""
+
+    name: str
+    settings: list[SettingView]
+    task: TaskView
+
+    @classmethod
+    def of(cls, name: str, settings: ProjectSettings, task: Task) -> Self:
+        """From the project's records."""
+        labels = [label_view(label) for label in task.labels]
+        shown = TaskView(version=task.version, kind=task.kind, labels=labels, instructions=task.instructions)
+        return cls(name=name, settings=[_shown(s, getattr(settings, s.name)) for s in SETTINGS.values()], task=shown)
+
+
+def _shown(declared: Setting, value: SettingValue) -> SettingView:
+    fields = ("name", "default", "help", "applies", "choices", "low", "high")
+    return SettingView.model_validate({"value": value, **{name: getattr(declared, name) for name in fields}})
+
+
+class ChangedView(View):
+    """One value that changed, and from when on it counts."""
+
+    what: str
+    before: str
+    after: str
+    applies: str
+
+
+class ChangesView(View):
+    """What a request changed; empty when everything was so already."""
+
+    changes: list[ChangedView]
+
+    @classmethod
+    def of(cls, changes: list[Changed]) -> Self:
+        """From the loop's list."""
+        return cls(changes=[ChangedView.model_validate(change) for change in changes])
+
+
+class SettingsBody(Body):
+    """New values by the settings' names."""
+
+    changes: Annotated[dict[Text, SettingValue], Field(min_length=1, max_length=MAX_CHANGES)]
+
+
+class LabelBody(Body):
+    """A label as it should be: `value` names one that exists, null makes a new one; without a colour it keeps or gets one."""
+
+    value: Annotated[int, Field(ge=0, le=254, strict=True)] | None
+    name: Annotated[Text, Field(min_length=1, max_length=200)]
+    colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] | None = None
+
+
+class TaskBody(Body):
+    """What to change of a project's name and task; what is left out stays.
+
+    Attributes:
+        version: The task's version as the caller knows it; another one is refused.
+        labels: All labels as they should be, those that exist in their order, new ones after them.
+    """
+
+    version: Annotated[int, Field(ge=1, strict=True)]
+    name: Annotated[Text, Field(min_length=1, max_length=200)] | None = None
+    instructions: Annotated[Text, Field(max_length=20_000)] | None = None
+    labels: Annotated[list[LabelBody], Field(min_length=1, max_length=MAX_CHANGES)] | None = None
+
+    def change(self, task: Task) -> TaskChange:
+        """The change of a task that this asks for.
+
+        Raises:
+            ConflictError: The task has another version by now.
+            LabelError: An existing label is missing or out of order.
+        """
+        require_version(task, self.version)
+        if self.labels is None:
+            return TaskChange(instructions=self.instructions, version=self.version)
+        kept, fresh = self.labels[: len(task.labels)], self.labels[len(task.labels) :]
+        if [one.value for one in kept] != [label.value for label in task.labels] or any(one.value is not None for one in fresh):
+            have = ", ".join(f"{label.value} {label.name}" for label in task.labels)
+            raise LabelError(f"Labels are renamed or added, never removed; the task has {have}", remedy="send all of them, new ones last")
+        return TaskChange(
+            instructions=self.instructions,
+            added=tuple(one.name for one in fresh),
+            renamed={label.name: one.name for label, one in zip(task.labels, kept, strict=True)},
+            colours={one.name: one.colour for one in self.labels if one.colour is not None},
+            version=self.version,
+        )

@@ -1,0 +1,229 @@
+"""What answers hold: one model per noun, built from the core's records by a function beside it."""
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from medloop.core.geometry import Plane
+from medloop.core.records import Case, Job, Label, Model, Prediction, Round
+from medloop.core.states import RoundState
+from medloop.server.wire.windows import channel_windows, presets
+from medloop.store.reader import Reader
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_finite)]
+"""A measured value; null when it is not a finite number."""
+
+
+class View(BaseModel):
+    """The rules every answer shares."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True, protected_namespaces=())
+
+
+class Problem(View):
+    """What went wrong, by a stable word, in words, and what to do about it."""
+
+    code: str
+    message: str
+    remedy: str
+    revision: int | None = None
+
+
+class Failure(View):
+    """The shape of every error."""
+
+    error: Problem
+
+
+class Health(View):
+    """Signs of life."""
+
+    status: Literal["ok"]
+    version: str
+
+
+class LabelView(View):
+    """One label of the task."""
+
+    value: int
+    name: str
+    colour: str
+
+
+class ModelBrief(View):
+    """The model in use."""
+
+    id: str
+    index: int
+
+
+class RoundBrief(View):
+    """The newest round."""
+
+    index: int
+    state: str
+
+
+class PlaneView(View):
+    """How to draw one slice direction; see `core.geometry.Plane`."""
+
+    name: str
+    slice_axis: int
+    x_axis: int
+    y_axis: int
+    x_flip: bool
+    y_flip: bool
+    x_spacing_mm: float
+    y_spacing_mm: float
+    edges: tuple[str, str, str, str]
+
+
+class Preset(View):
+    """An intensity window worth a button."""
+
+    name: str
+    low: float
+    high: float
+
+
+class CaseView(View):
+    """Everything needed to draw a case's voxels."""
+
+    id: str
+    name: str
+    patient: str
+    split: str
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    affine: list[list[float]]
+    dtype: str
+    channels: int
+    window: tuple[float, float]
+    value_range: tuple[float, float]
+    notes: tuple[str, ...]
+    planes: list[PlaneView]
+    presets: list[Preset]
+    modality: str
+    oriented: bool
+    channel_names: tuple[str, ...]
+    channel_windows: tuple[tuple[float, float], ...]
+
+
+class PredictionView(View):
+    """A model's answer to a case; its mask and uncertainty have addresses of their own."""
+
+    id: str
+    case_id: str
+    model_index: int
+    probabilities: list[Number]
+    quality: Number
+    quality_low: Number
+    quality_high: Number
+    scores: dict[str, Number]
+    has_mask: bool
+    has_uncertainty: bool
+
+
+class AssignmentView(View):
+    """A case in front of an annotator."""
+
+    id: str
+    case_id: str
+    round_id: str | None
+    revision: int
+    reason: str
+    opened_at: str
+
+
+class JobView(View):
+    """Background work."""
+
+    id: str
+    kind: str
+    state: str
+    progress: float
+    message: str
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    error: str
+    result_message: str
+
+
+def label_view(label: Label) -> LabelView:
+    """One label."""
+    return LabelView.model_validate(label)
+
+
+def model_brief(model: Model | None) -> ModelBrief | None:
+    """The model, if there is one."""
+    return ModelBrief.model_validate(model) if model else None
+
+
+def round_brief(current: Round | None) -> RoundBrief | None:
+    """The round, if there is one."""
+    return RoundBrief(index=current.index, state=str(current.state)) if current else None
+
+
+def current_round(tx: Reader) -> Round | None:
+    """The round being annotated, else the newest."""
+    annotating = tx.find(Round, where={"state": RoundState.ANNOTATING}, order=("index",), limit=1)
+    return next(iter(annotating or tx.find(Round, order=("index",), descending=True, limit=1)), None)
+
+
+def case_view(case: Case) -> CaseView:
+    """The header of a case."""
+    return CaseView(
+        id=case.id,
+        name=case.name,
+        patient=case.patient,
+        split=case.split,
+        shape=case.grid.shape,
+        spacing_mm=case.grid.spacing_mm,
+        affine=[[float(v) for v in row] for row in case.grid.affine],
+        dtype=case.dtype,
+        channels=case.channels,
+        window=channel_windows(case)[0],
+        value_range=case.value_range,
+        notes=case.notes,
+        planes=[plane_view(plane, oriented=case.oriented) for plane in case.grid.planes()],
+        presets=[Preset(name=window.name, low=window.low, high=window.high) for window in presets(case)],
+        modality=case.modality,
+        oriented=case.oriented,
+        channel_names=case.channel_names,
+        channel_windows=channel_windows(case),
+    )
+
+
+def plane_view(plane: Plane, *, oriented: bool = True) -> PlaneView:
+    """One plane's drawing rule; without orientation its edges have no letters."""
+    view = PlaneView.model_validate(plane)
+    return view if oriented else view.model_copy(update={"edges": ("", "", "", "")})
+
+
+def prediction_view(prediction: Prediction, model: Model) -> PredictionView:
+    """A prediction and the number of its model."""
+    return PredictionView(
+        id=prediction.id,
+        case_id=prediction.case_id,
+        model_index=model.index,
+        probabilities=list(prediction.probabilities),
+        quality=prediction.quality,
+        quality_low=prediction.quality_low,
+        quality_high=prediction.quality_high,
+        scores={name: value for name, value in prediction.scores.items() if isinstance(value, (int, float))},
+        has_mask=prediction.mask is not None,
+        has_uncertainty=prediction.uncertainty is not None,
+    )
+
+
+def job_view(job: Job) -> JobView:
+    """A job; its result's message says why it did nothing, or what became of its model."""
+    known = {name: getattr(job, name) for name in JobView.model_fields if name != "result_message"}
+    return JobView(**known, result_message=str(job.result.get("message") or job.result.get("note") or ""))
