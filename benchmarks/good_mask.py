@@ -1,10 +1,10 @@
 """A good mask and one correct click: what the click is worth, and how often it makes the mask worse.
 
 One mistake is made in a true mask (`medloop.interaction.simulated_users.spoiling`: a bite, a hole, a missing object or slice, a
-false blob or bump, or none at all), one correct click points it out, and the label's Dice before and after is compared. Engines:
-the classical one, and with `--network STEPS` the project's interactive network, lean and briefly trained on other cases of the
-set: one that is worse than the mask it corrects. Each click is also given through a session of the nnInteractive server. Settings
-were chosen on the first 20 cases of each set and phantoms, so `--first 20` measures others.
+false blob or bump, or none at all), one correct click points it out, and the label's Dice before and after is compared. The
+classical engine corrects, or with `--network STEPS` the project's interactive network, lean and briefly trained on other cases of
+the set: one that is worse than the mask it corrects. Each click is also given through a session of the nnInteractive server.
+Settings were chosen on the first 20 cases of each set and phantoms, so `--first 20` measures others.
 
     python benchmarks/good_mask.py --data ../shared/data --cases 40 --json good_mask.json
 """
@@ -53,25 +53,18 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=SETS, choices=SETS)
     parser.add_argument("--cases", type=int, default=20)
     parser.add_argument("--first", type=int, default=20, help="the first case that is tested; those before were used for tuning")
-    parser.add_argument("--network", type=int, default=0, metavar="STEPS", help="steps of training per set; 0 trains none")
+    parser.add_argument("--network", type=int, default=0, metavar="STEPS", help="correct with a network trained for so many steps per set")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for name in options.sets:
         if name in FOLDERS and options.data is None:
             continue
-        for title, engine in engines(name, options):
-            rows += summary(name, title, list(trials(name, engine, options)))
-            print(*(f"{key} {value}" for row in rows[-len(KINDS) - 1 :] for key, value in [*row.items(), ("", "\n")]), flush=True)
+        engine = trained(name, options) if options.network else ClassicalEngine()
+        rows += summary(name, engine.name, list(trials(name, engine, options)))
+        print(*(f"{key} {value}" for row in rows[-len(KINDS) - 1 :] for key, value in [*row.items(), ("", "\n")]), flush=True)
     if options.json:
         options.json.write_text(json.dumps({"command": sys.argv, "rows": rows}, indent=2) + "\n", encoding="utf-8")
-
-
-def engines(name: str, options: argparse.Namespace) -> Iterator[tuple[str, Engine]]:
-    """Who corrects on a set."""
-    yield "classical", ClassicalEngine()
-    if options.network:
-        yield "network", trained(name, options)
 
 
 def trained(name: str, options: argparse.Namespace) -> Engine:

@@ -68,3 +68,11 @@ def test_only_pairs_of_the_same_settings_are_put_together(script, tmp_path: Path
     lines = [{**script.settings_of(options), "minutes": minutes, "seed": 0} for minutes in (2.0, 6.0)]
     out.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert [pair["minutes"] for pair in script.read_pairs(options)] == [2.0]
+
+
+@pytest.mark.parametrize(("change", "within"), [(-0.006, "no"), (-0.004, "yes"), (0.1, "yes")])
+def test_only_a_loss_without_prompts_beyond_the_margin_speaks_against_the_default(script, capsys, change: float, within: str) -> None:
+    facts = {"steps": 1, "cpu_minutes": 1.0}
+    networks = {name: {**facts, "dice": [[0.5 + gain] * 6]} for name, gain in (("plain", 0.0), ("interactive", change))}
+    script.print_table([{"data": "discs", "patients": ["a"], **networks}])
+    assert f"within 0.005: {within}\n" in capsys.readouterr().out

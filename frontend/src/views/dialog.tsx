@@ -1,6 +1,6 @@
 /** A modal dialog: the browser keeps the focus inside and closes it on Escape. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 interface DialogProps {
   title: string;
@@ -20,7 +20,7 @@ export function Dialog({ title, testid, wide, onClose, children }: DialogProps) 
     if (!event.repeat) fresh.current = false;
     else if (fresh.current || event.key === "Enter") event.preventDefault();
   };
-  useEffect(() => {
+  useLayoutEffect(() => { // before the next key: it must not fall on the page behind
     element.current?.showModal();
     return () => element.current?.close();
   }, []);
