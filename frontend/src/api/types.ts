@@ -265,13 +265,8 @@ export interface Withdrawal {
   at: string;
 }
 
-export interface Assignment {
-  id: string;
-  case_id: string;
-  round_id: string | null;
-  revision: number;
-  reason: string;
-  opened_at: string;
+/** What whoever looks at a case should know about it. */
+export interface Situation {
   base?: Base;
   /** The annotation of this case in force, whoever made it. */
   standing?: Signature | null;
@@ -280,11 +275,25 @@ export interface Assignment {
   withdrawn?: Withdrawal | null;
 }
 
+export interface Assignment extends Situation {
+  id: string;
+  case_id: string;
+  round_id: string | null;
+  revision: number;
+  reason: string;
+  opened_at: string;
+}
+
 export interface Opened {
   assignment: Assignment;
   case: CaseHeader;
   prediction: Prediction | null;
-  previous: { id?: string; annotation_id?: string; tag: number | null } | null;
+  previous: { id: string; tag: number | null } | null;
+}
+
+/** A case to look at, which nobody has opened. */
+export interface Seen extends Omit<Opened, "assignment"> {
+  situation: Situation;
 }
 
 export interface NothingLeft {

@@ -127,6 +127,11 @@ export class CaseSession {
     this.tag = signal(opened.previous?.tag ?? null);
   }
 
+  /** Whether nothing may be changed, because the project can only be read. */
+  get looksOnly(): boolean {
+    return this.project.read_only !== "";
+  }
+
   get isFlat(): boolean {
     return this.planes.length === 1;
   }

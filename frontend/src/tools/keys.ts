@@ -3,6 +3,7 @@ import { stepOfWheelDown } from "../geometry/plane";
 import { goBack, isSeen, submitSession, undoSubmission } from "../state/answering";
 import * as display from "../state/display";
 import { hideHypotheses, hypothesesOpen, stepHypothesis, takeHypothesis } from "../state/hypotheses";
+import { changes, refuseChange, stepCase } from "../state/looking";
 import { visitPlace } from "../state/places";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
 import { fillSlices, removeGiven, step } from "../state/refining";
@@ -25,6 +26,7 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Answer", keys: "Backspace", does: "Back to the case answered before" },
   { group: "Answer", keys: "Shift + Backspace", does: "Take the last submission back" },
   { group: "Look", keys: "Wheel, ↑ ↓, PgUp PgDn", does: "Next or previous slice (Shift: ten)" },
+  { group: "Look", keys: "← →", does: "Previous or next case, in a project that can be looked at only" },
   { group: "Look", keys: "Ctrl + wheel, + −", does: "Zoom at the pointer" },
   { group: "Look", keys: "Middle drag, Space + drag", does: "Pan" },
   { group: "Look", keys: "Right drag", does: "Window: ↔ width, ↕ centre" },
@@ -82,9 +84,11 @@ export function pressKey(event: KeyboardEvent, scene: KeyScene): boolean {
   if (session.hand && (key === "Escape" || (command && key === "z"))) return run(() => session.hand!.abandon());
   if (session.hand?.draws) session.hand.finish();
   if ((session.busy.value !== "" || session.closed) && key !== "Escape" && !moves(key)) return false;
+  const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
+  const answers = digit !== undefined && !event.shiftKey && session.project.kind === "classification";
+  if (session.looksOnly && changes(key, event, answers)) return run(() => refuseChange(session));
   if (command) return pressCommand(key, event.shiftKey, session);
   if (event.altKey) return false;
-  const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
   if (digit) return pressDigit(Number(digit) - 1, event.shiftKey, session);
   if (key === "Enter") return run(() => void submitSession(session));
   return pressPlain(key, event.shiftKey, scene) || (session.project.kind === "segmentation" && pressDrawing(key, event.shiftKey, session));
@@ -112,6 +116,7 @@ function pressDigit(place: number, shifted: boolean, session: CaseSession): bool
 /** Take a label into the brush, or answer with a class. */
 export function chooseLabel(session: CaseSession, value: number): void {
   if (session.project.kind === "segmentation") session.label.value = value;
+  else if (session.looksOnly) refuseChange(session);
   else if (!display.oneKeyAnswers.value) session.tag.value = value;
   else if (session.busy.value === "" && !session.closed && isSeen(session)) answerWith(session, value);
 }
@@ -128,6 +133,7 @@ function pressPlain(key: string, shifted: boolean, { session, ask, leave }: KeyS
   switch (key) {
     case "ArrowDown": case "PageDown": return run(() => session.moveSlice(plane, far * downwards()));
     case "ArrowUp": case "PageUp": return run(() => session.moveSlice(plane, -far * downwards()));
+    case "ArrowLeft": case "ArrowRight": return session.looksOnly && run(() => void stepCase(session, key === "ArrowRight" ? 1 : -1));
     case "+": case "=": return run(() => zoom(session, plane, 1.25));
     case "-": case "_": return run(() => zoom(session, plane, 0.8));
     case "r": return run(() => session.resetViews());

@@ -12,8 +12,8 @@ export function CaseStatus({ session }: { session: CaseSession }) {
       </span>
       {session.header.patient && <span class="faint" title="Patient">{session.header.patient}</span>}
       <span class="grow" />
-      {draft && <Saved draft={draft} />}
-      <Timer session={session} />
+      {draft && !session.looksOnly && <Saved draft={draft} />}
+      {!session.looksOnly && <Timer session={session} />}
     </>
   );
 }

@@ -9,7 +9,7 @@ import { ToolButton } from "./controls";
 
 export function Toolbar({ session }: { session: CaseSession }) {
   const segments = session.project.kind === "segmentation";
-  const draft = session.draft.value;
+  const draft = session.looksOnly ? null : session.draft.value;
   const hand = display.tool.value;
   const take = (tool: display.Tool) => (): void => {
     display.tool.value = tool;
@@ -39,11 +39,11 @@ export function Toolbar({ session }: { session: CaseSession }) {
           <ToolButton icon="redo" name="Redo" keys="Ctrl + Shift + Z" testid="redo" disabled={!draft?.canRedo.value} onPress={() => step(session, "redo")} />
           <span class="toolbar-gap" />
           <ToolButton icon="next" name="Next place worth a look" keys="N" testid="next-unsure" disabled={!session.doubt.value} onPress={() => void visitPlace(session, 1)} />
-          <ToolButton icon="answers" name="What else the model may have meant" keys="K" testid="hypotheses-toggle" pressed={hypothesesOpen(session)} disabled={!draft} onPress={toggleAnswers} />
+          <ToolButton icon="answers" name="What else the model may have meant" keys="K" testid="hypotheses-toggle" pressed={hypothesesOpen(session)} disabled={!session.draft.value} onPress={toggleAnswers} />
         </>
       )}
       <ToolButton icon="why" name="The model’s reasons" keys="Y" testid="reasons-toggle" pressed={session.advice.reasonShown.value} onPress={() => toggleReasons(session)} />
-      <ToolButton icon="region" name="Draw a box: where to take a hypothesis, or what must not count" keys="Z" testid="tool-region" pressed={hand === "region"} onPress={take("region")} />
+      <ToolButton icon="region" name="Draw a box: where to take a hypothesis, or what must not count" keys="Z" testid="tool-region" pressed={hand === "region"} disabled={session.looksOnly} onPress={take("region")} />
       <span class="toolbar-gap" />
       <ToolButton icon="reset" name="Reset zoom, pan and window" keys="R" testid="reset" onPress={() => session.resetViews()} />
     </div>
