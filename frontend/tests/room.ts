@@ -11,7 +11,7 @@ export function headerOf(shape: Triple, more: Partial<CaseHeader> = {}): CaseHea
   return {
     id: "c1", name: "case_012", patient: "p", split: "train", shape, spacing_mm: [1, 1, 1],
     affine: [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], dtype: "uint8", channels: 1, window: [0, 100], value_range: [0, 255],
-    notes: [], planes: [planeOf(2, 0, 1, false, false)], presets: [], ...more,
+    notes: [], oriented: true, planes: [planeOf(2, 0, 1, false, false)], presets: [], ...more,
   };
 }
 

@@ -224,6 +224,8 @@ export interface CaseHeader {
   window: [number, number];
   value_range: [number, number];
   notes: string[];
+  /** Whether the file says how the image lies in the body. */
+  oriented: boolean;
   planes: PlaneHeader[];
   presets: WindowPreset[];
   /** "" where the file does not say. */

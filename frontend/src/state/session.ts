@@ -14,7 +14,7 @@ import { islandLevel } from "../volume/band";
 import { receivedOf, type Volume } from "../volume/volume";
 import { Advice } from "./advice";
 import { keepOthers } from "./display";
-import { annotatorName } from "./person";
+import { annotatorName, isSameName } from "./person";
 import { Sight } from "./sight";
 import { ChannelWindows } from "./windows";
 
@@ -167,7 +167,7 @@ export class CaseSession {
   /** Whether a submission takes the place of the annotation in force; two people's stand side by side where no model is evaluated. */
   get replacesStanding(): boolean {
     const { standing, evaluation } = this.opened.assignment;
-    return !!standing && (!!evaluation || standing.origin === "imported" || standing.annotator === annotatorName.value);
+    return !!standing && (!!evaluation || standing.origin === "imported" || isSameName(standing.annotator ?? "", annotatorName.value));
   }
 
   /** What "keep other labels" keeps now. */
@@ -177,6 +177,13 @@ export class CaseSession {
 
   get labels(): readonly Label[] {
     return this.project.labels;
+  }
+
+  /** The anatomical name, else the directions of the file that the plane shows: without orientation nobody knows more. */
+  planeTitle(index: number): string {
+    const { name, x_axis, y_axis } = this.planes[index]!;
+    if (!this.header.oriented) return this.isFlat ? "Image" : `Plane ${[x_axis, y_axis].sort().map((axis) => "IJK"[axis]).join("–")}`;
+    return name[0]!.toUpperCase() + name.slice(1);
   }
 
   sliceNumber(plane: number): number {
