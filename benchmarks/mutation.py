@@ -44,6 +44,22 @@ ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 PER_TEST_SECONDS = 120
 
 
+NAMED = (
+    ("store/events.py", "[event.seq, event.at, ", "[event.seq, "),
+    ("loop/querying/rounds.py", "left.round_id is not None or left.revision > 0", "left.round_id is not None"),
+    ("loop/annotating/opening.py", "assignment.revision == 0 and standing", "standing"),
+    ("loop/annotating/provenance.py", "(part == 0) & ", ""),
+    ("query/stopping.py", "len(scores) - 2", "len(scores) - 1"),
+    ("query/diversity/kcentre.py", "self._nearest + slack >= sure", "self._nearest >= sure"),
+    ("interaction/guard.py", ", structure=np.ones((3, 3, 3))", ""),
+    ("core/geometry.py", "< 1e-3", "< 1e-9"),
+    ("query/uncertainty/aggregation.py", "round(TOP_SHARE * product.size)", "int(TOP_SHARE * product.size)"),
+    ("query/aggregation/ranks.py", "return np.round(mean, _DIGITS)", "return mean"),
+    ("query/aggregation/rank_fusion.py", "return np.round(gains, _DIGITS)", "return gains"),
+)
+"""Faults that tests once missed: file, text before and after."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """One change of one node.
@@ -53,12 +69,14 @@ class Fault:
         line: Where.
         index: Number of the node in the order of `ast.walk`.
         change: What was written there before and after.
+        texts: For a named fault: the text to replace and what replaces it; `index` says nothing then.
     """
 
     module: str
     line: int
     index: int
     change: str
+    texts: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -98,8 +116,12 @@ def faults_of(path: Path) -> Iterator[Fault]:
         yield Fault(path.relative_to(PACKAGE).as_posix(), getattr(node, "lineno", 0), index, change)
 
 
-def apply(source: str, index: int) -> str:
-    """The source with the fault at a node."""
+def apply(source: str, fault: Fault) -> str:
+    """The source with the fault."""
+    if fault.texts is not None:
+        assert source.count(fault.texts[0]) == 1, f"{fault.module} does not hold {fault.texts[0]!r} once"
+        return source.replace(*fault.texts)
+    index = fault.index
     tree = ast.parse(source)
     target = list(ast.walk(tree))[index]
     changed = faulty(target)
@@ -128,7 +150,7 @@ def judge(fault: Fault, tree: Path) -> Verdict:
     """Run the nearest tests with a fault in a copy of the project, which is as before afterwards."""
     path = tree / "src" / "medloop" / fault.module
     source = path.read_text("utf-8")
-    path.write_text(apply(source, fault.index), "utf-8")
+    path.write_text(apply(source, fault), "utf-8")
     try:
         for stage in nearest_tests(fault.module):
             if (noticed := _failing(stage, tree)) is not None:
@@ -187,6 +209,11 @@ def draw(sample: int, seed: int, only: str | None) -> list[Fault]:
     return [faults[number] for number in chosen]
 
 
+def named() -> list[Fault]:
+    """The faults of `NAMED`."""
+    return [Fault(module, 0, 0, f"{before}  ->  {after}", (before, after)) for module, before, after in NAMED]
+
+
 def copies(count: int, folder: Path) -> list[Path]:
     """Copies of the project to write faults into."""
     trees = [folder / f"copy-{number}" for number in range(count)]
@@ -205,10 +232,11 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="FILE or FILE:LINE below src/medloop")
+    parser.add_argument("--named", action="store_true", help="the faults that tests once missed, in place of a sample")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    faults = draw(options.sample, options.seed, options.only)
+    faults = named() if options.named else draw(options.sample, options.seed, options.only)
     verdicts: list[Verdict] = []
     with tempfile.TemporaryDirectory() as folder:
         free = copies(options.jobs, Path(folder))
