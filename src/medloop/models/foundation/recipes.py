@@ -70,7 +70,7 @@ class Recipe:
         flips: Axes that may be mirrored, in training and at prediction.
         augmentation: Strength of the augmentation, 0 none, 1 usual.
         remapped: Share of patches whose grey values go through a random curve: for sets that mix contrasts, or for images of a
-            contrast that no answer has yet; where contrast tells structures apart it costs accuracy (benchmarks/RESULTS.md).
+            contrast that no answer has yet; where contrast tells structures apart it costs accuracy (benchmarks/results/clicks.md).
         validations: How often the members are validated during training; the best weights are kept.
         checkpoint_seconds: Longest time of work lost by a crash; 0 writes a checkpoint after every step.
         members: Networks of the ensemble.
