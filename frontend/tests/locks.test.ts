@@ -114,7 +114,10 @@ describe("with “keep other labels”", () => {
     await session.refiner!.settled();
     fillSlices(session, 0);
     await session.refiner!.settled();
-    expect(asked.map(({ body }) => body!.locked)).toEqual([[2, 3], [2, 3]]);
+    expect(asked.map(({ body }) => body!.locked)).toEqual([
+      [2, 3],
+      [2, 3],
+    ]);
   });
 
   test("the list and the rule say the same", () => {

@@ -26,6 +26,6 @@ describe("a name", () => {
     expect([...tidyName("😀".repeat(80))]).toHaveLength(64);
     rename(" \u0007 ");
     expect(annotatorName.value).toBe("local");
-    expect(() => (annotatorName.value = "\ud800", nameOnTheWire())).not.toThrow();
+    expect(() => ((annotatorName.value = "\ud800"), nameOnTheWire())).not.toThrow();
   });
 });

@@ -3,10 +3,10 @@ import { stepOfWheelDown } from "../geometry/plane";
 import { goBack, isSeen, submitSession, undoSubmission } from "../state/answering";
 import * as display from "../state/display";
 import { hideHypotheses, hypothesesOpen, stepHypothesis, takeHypothesis } from "../state/hypotheses";
+import { tell } from "../state/notices";
 import { visitPlace } from "../state/places";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
 import { fillSlices, removeGiven, step } from "../state/refining";
-import { tell } from "../state/notices";
 import type { CaseSession } from "../state/session";
 import { isModifier, keyOf, moves } from "./keynames";
 
@@ -126,50 +126,97 @@ function pressPlain(key: string, shifted: boolean, { session, ask, leave }: KeyS
   const plane = session.active.value;
   const downwards = (): number => stepOfWheelDown(session.planes[plane]!, session.header.affine);
   switch (key) {
-    case "ArrowDown": case "PageDown": return run(() => session.moveSlice(plane, far * downwards()));
-    case "ArrowUp": case "PageUp": return run(() => session.moveSlice(plane, -far * downwards()));
-    case "+": case "=": return run(() => zoom(session, plane, 1.25));
-    case "-": case "_": return run(() => zoom(session, plane, 0.8));
-    case "r": return run(() => session.resetViews());
-    case "m": return run(() => toggleMaximised(session, plane));
-    case "w": return run(() => (display.tool.value = display.tool.value === "window" ? "navigate" : "window"));
-    case "x": return flip(display.crosshairShown);
-    case "i": return flip(display.smooth);
-    case ",": case "<": return run(() => turnChannel(session, -1));
-    case ".": case ">": return run(() => turnChannel(session, 1));
-    case "s": return run(() => ask("skip"));
-    case "g": return run(() => ask("flag"));
-    case "v": return run(() => (display.tool.value = "navigate"));
-    case "Backspace": return run(() => (shifted ? void undoSubmission() : goBack(session)));
-    case "y": return run(() => toggleReasons(session));
-    case "z": return run(() => (display.tool.value = "region"));
-    case "q": return run(() => void (shifted ? withdrawObjection(session) : objectToReason(session)));
-    case "Escape": return run(() => stepOut(session, leave));
-    default: return false;
+    case "ArrowDown":
+    case "PageDown":
+      return run(() => session.moveSlice(plane, far * downwards()));
+    case "ArrowUp":
+    case "PageUp":
+      return run(() => session.moveSlice(plane, -far * downwards()));
+    case "+":
+    case "=":
+      return run(() => zoom(session, plane, 1.25));
+    case "-":
+    case "_":
+      return run(() => zoom(session, plane, 0.8));
+    case "r":
+      return run(() => session.resetViews());
+    case "m":
+      return run(() => toggleMaximised(session, plane));
+    case "w":
+      return run(() => (display.tool.value = display.tool.value === "window" ? "navigate" : "window"));
+    case "x":
+      return flip(display.crosshairShown);
+    case "i":
+      return flip(display.smooth);
+    case ",":
+    case "<":
+      return run(() => turnChannel(session, -1));
+    case ".":
+    case ">":
+      return run(() => turnChannel(session, 1));
+    case "s":
+      return run(() => ask("skip"));
+    case "g":
+      return run(() => ask("flag"));
+    case "v":
+      return run(() => (display.tool.value = "navigate"));
+    case "Backspace":
+      return run(() => (shifted ? void undoSubmission() : goBack(session)));
+    case "y":
+      return run(() => toggleReasons(session));
+    case "z":
+      return run(() => (display.tool.value = "region"));
+    case "q":
+      return run(() => void (shifted ? withdrawObjection(session) : objectToReason(session)));
+    case "Escape":
+      return run(() => stepOut(session, leave));
+    default:
+      return false;
   }
 }
 
 function pressDrawing(key: string, shifted: boolean, session: CaseSession): boolean {
   switch (key) {
-    case "b": return run(() => (display.tool.value = "brush"));
-    case "e": return run(() => (display.tool.value = shifted ? "push" : "eraser"));
-    case "f": return run(() => (shifted ? fillSlices(session, session.active.value) : (display.tool.value = "fill")));
-    case "c": return run(() => (display.tool.value = "point"));
-    case "l": return run(() => (display.tool.value = "scribble"));
-    case "a": return run(() => (display.tool.value = shifted ? "extremes" : "box"));
-    case "t": return flip(display.negative);
-    case "Delete": return removeChosen(session);
-    case "[": case "{": return run(() => display.resizeBrush(1 / 1.15));
-    case "]": case "}": return run(() => display.resizeBrush(1.15));
-    case "d": return flip(display.ballBrush);
-    case "h": return flip(display.maskShown);
-    case "u": return flip(display.doubtShown);
-    case "o": return flip(display.outlined);
-    case "p": return flip(display.proposalShown);
-    case "n": return run(() => void visitPlace(session, shifted ? -1 : 1));
-    case "k": return run(() => void stepHypothesis(session, shifted ? -1 : 1));
-    case "j": return run(() => takeHypothesis(session, shifted ? "part" : "whole"));
-    default: return false;
+    case "b":
+      return run(() => (display.tool.value = "brush"));
+    case "e":
+      return run(() => (display.tool.value = shifted ? "push" : "eraser"));
+    case "f":
+      return run(() => (shifted ? fillSlices(session, session.active.value) : (display.tool.value = "fill")));
+    case "c":
+      return run(() => (display.tool.value = "point"));
+    case "l":
+      return run(() => (display.tool.value = "scribble"));
+    case "a":
+      return run(() => (display.tool.value = shifted ? "extremes" : "box"));
+    case "t":
+      return flip(display.negative);
+    case "Delete":
+      return removeChosen(session);
+    case "[":
+    case "{":
+      return run(() => display.resizeBrush(1 / 1.15));
+    case "]":
+    case "}":
+      return run(() => display.resizeBrush(1.15));
+    case "d":
+      return flip(display.ballBrush);
+    case "h":
+      return flip(display.maskShown);
+    case "u":
+      return flip(display.doubtShown);
+    case "o":
+      return flip(display.outlined);
+    case "p":
+      return flip(display.proposalShown);
+    case "n":
+      return run(() => void visitPlace(session, shifted ? -1 : 1));
+    case "k":
+      return run(() => void stepHypothesis(session, shifted ? -1 : 1));
+    case "j":
+      return run(() => takeHypothesis(session, shifted ? "part" : "whole"));
+    default:
+      return false;
   }
 }
 

@@ -1,8 +1,8 @@
 /** Clicks, strokes and boxes that an engine answers. Ctrl, ⌘ or Alt turns a click or stroke into "this is not it". */
 import type { PlaneHeader, Prompt, Region, Triple } from "../api/types";
 import { clampVoxel, type Pixel, voxelOfPixel } from "../geometry/plane";
-import { pixelOfPoint, type Placement } from "../geometry/viewport";
-import { POINT_RADIUS, marksOf } from "../render/marks";
+import { type Placement, pixelOfPoint } from "../geometry/viewport";
+import { marksOf, POINT_RADIUS } from "../render/marks";
 import { negative, tool } from "../state/display";
 import { give } from "../state/refining";
 import type { CaseSession } from "../state/session";
