@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Configuration, Setting } from "../src/api/types";
-import { changedSettings, changedTask, valueOf } from "../src/state/configuring";
+import { changedSettings, changedTask, readTyped } from "../src/state/configuring";
 
 const setting = (name: string, value: Setting["value"]): Setting => ({
   name,
@@ -31,7 +31,7 @@ describe("the settings page", () => {
   });
 
   test("leaves it to the server to refuse what is no number", () => {
-    expect([valueOf(SETTINGS[0]!, "six"), valueOf(SETTINGS[0]!, ""), valueOf(SETTINGS[0]!, "0,5")]).toEqual(["six", "", 0.5]);
+    expect([readTyped(SETTINGS[0]!, "six"), readTyped(SETTINGS[0]!, ""), readTyped(SETTINGS[0]!, "0,5")]).toEqual(["six", "", 0.5]);
   });
 
   test("makes no version of a task that nobody changed", () => {

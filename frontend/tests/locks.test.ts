@@ -72,7 +72,9 @@ beforeEach(() => {
   brushRadiusMm.value = 2;
   ballBrush.value = false;
 });
-afterEach(() => void (keepOthers.value = false));
+afterEach(() => {
+  keepOthers.value = false;
+});
 
 describe("with “keep other labels”", () => {
   test.each(Object.entries(TOOLS))("%s leaves every voxel of another label alone", (_, use) => {

@@ -30,7 +30,9 @@ function savedDraft(): { draft: Draft; sent: { runs: unknown; link: Link | undef
       return base + 1;
     },
     pause: async () => undefined,
-    onState: (_state, _pending, revision) => void (draft.revision.value = revision),
+    onState(_state, _pending, revision) {
+      draft.revision.value = revision;
+    },
     onRefused: (error) => {
       throw error;
     },

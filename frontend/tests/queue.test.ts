@@ -66,7 +66,10 @@ describe("the queue", () => {
       revision: 0,
       storage,
       pause: async () => undefined,
-      send: async (base, runs, link) => (links.push(link), server.send(base, runs)),
+      send(base, runs, link) {
+        links.push(link);
+        return server.send(base, runs);
+      },
       onState: () => undefined,
       onRefused: (error) => refusals.push(error),
     });

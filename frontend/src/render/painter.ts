@@ -158,7 +158,9 @@ export class PanePainter {
       this.heatOf = map;
       this.heatBorder = shown?.of ?? null;
       drawTable(this.heat.pixels, map, slice, colours(opacity));
-      shown?.pixels(slice, this.plane).forEach((is, pixel) => is || (this.heat.pixels[pixel] = 0));
+      shown?.pixels(slice, this.plane).forEach((is, pixel) => {
+        if (!is) this.heat.pixels[pixel] = 0;
+      });
       this.heat.commit();
       this.heatFor = state;
     }

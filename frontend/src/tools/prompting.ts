@@ -60,20 +60,19 @@ function scribbling({ session, place }: PaneContact, page: Page, start: Pixel, p
       show();
     },
     end: () => finish(session, { kind: "scribble", voxels, label, positive }),
-    cancel: () => void (session.drawing.value = null),
+    cancel: () => abandon(session),
   };
 }
 
 function boxing({ session, place }: PaneContact, page: Page, start: Pixel): Gesture {
   const label = session.label.value;
   let box = boxBetween(start, start, page, label);
-  const show = (): void => void (session.drawing.value = box);
-  show();
+  session.drawing.value = box;
   return {
     draws: true,
     move(at) {
       box = boxBetween(start, pixelOfPoint(place(), at), page, label);
-      show();
+      session.drawing.value = box;
     },
     end: () => (isSlip(box) ? abandon(session) : finish(session, box)),
     cancel: () => abandon(session),

@@ -123,6 +123,7 @@ function Value({ setting, typed, onType }: { setting: Setting; typed: Typed; onT
   const range = low !== null && high !== null ? ` ${low} to ${high}.` : "";
   const testid = `setting-${name}`;
   return (
+    // biome-ignore lint/a11y/noLabelWithoutControl: each branch below is a control
     <label class={typeof typed === "boolean" ? "field field-check" : "field"}>
       <span>{name.replaceAll("_", " ")}</span>
       {typeof typed === "boolean" ? (
