@@ -46,6 +46,7 @@ def predict(folder: ProjectFolder, background: Background = False, threads: Thre
     Every unlabelled case that it has not seen yet is predicted; those it has seen are left alone.
     """
     from medloop.cli.jobs import have_done
+    from medloop.loop.foundation.follow_up import ask_pool
     from medloop.loop.foundation.workspace import Workspace
 
     with Workspace.open(folder) as workspace:
@@ -53,8 +54,7 @@ def predict(folder: ProjectFolder, background: Background = False, threads: Thre
             model = tx.live_model()
         if model is None:
             raise NotFoundError(f"{folder} has no model yet", remedy=f"train one with: medloop train {folder}")
-        payload = {"model_id": model.id, "scope": "pool"}
-        job = workspace.store.jobs.enqueue("predict", payload, key=f"pool-{model.id}", priority=7, actor="cli")
+        job = ask_pool(workspace, model, actor="cli")
         if background:
             _print_asked(job, as_json=as_json)
             return
