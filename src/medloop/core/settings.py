@@ -15,6 +15,8 @@ from medloop.core.errors import SettingError
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
 ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
 Summed: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
+ImageAdaptation: TypeAlias = Literal["none", "hints", "image"]
+HintMap: TypeAlias = Literal["euclidean", "geodesic", "discs"]
 SettingValue: TypeAlias = str | int | float | bool
 Applies: TypeAlias = Literal["at once", "next query", "next training", "next import", "never"]
 
@@ -183,6 +185,18 @@ class ProjectSettings:
     guided: bool = _setting(
         False, "Train interactive networks, which also take clicks, scribbles and boxes (segmentation).", "--guided", "next training"
     )
+    hints: HintMap = _setting(
+        "euclidean", "How interactive networks see clicks and strokes: by distance, by distance that image edges lengthen, or as discs.",
+        "--hints", "next training", choices=get_args(HintMap),
+    )  # fmt: skip
+    adaptation: ImageAdaptation = _setting(
+        "none", "Whether interactive networks bend to each image: to its prompts (hints), or also to its edges (image).",
+        "--adaptation", "at once", choices=get_args(ImageAdaptation),
+    )  # fmt: skip
+    any_label: bool = _setting(
+        False, "Train a second network whose prompts segment any structure, also of labels that no annotation has (segmentation).",
+        "--any-label", "next training",
+    )  # fmt: skip
     correction_weight: float = _setting(
         1.0, "How much voxels drawn over count in training against proposed ones merely accepted.", "--correction-weight",
         "next training", low=1, high=100,

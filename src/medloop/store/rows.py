@@ -197,6 +197,9 @@ _LATER: Mapping[type[Any], frozenset[str]] = {
             "summed",
             "bias_correction",
             "guided",
+            "hints",
+            "adaptation",
+            "any_label",
             "correction_weight",
             "right_reasons",
         }

@@ -32,6 +32,9 @@ from medloop.store.reader import Reader
 if TYPE_CHECKING:
     from medloop.models.inference.predict import Predictor
 
+ANY_LABEL = "any_label"
+"""Among a model's metrics the recipe of its network for any label; models without one have no such network."""
+
 ALIKE = 50
 """Answered cases that every model looks at too, so that like cases can be shown beside an explanation."""
 
@@ -43,14 +46,15 @@ def load_predictor(blobs: Blobs, model: Model) -> "Predictor":
     return Predictor.load(Recipe.from_json(model.recipe), weights_of(blobs, model))
 
 
-def weights_of(blobs: Blobs, model: Model) -> list[bytes]:
-    """The weights of a model's members.
+def weights_of(blobs: Blobs, model: Model, *, any_label: bool = False) -> list[bytes]:
+    """The weights of a model's members, or of its network for any label, which come after these.
 
     Raises:
         BlobError: They are damaged or gone; the message names the model.
     """
+    members = int(model.recipe.get("members", len(model.weights)))
     try:
-        return [blobs.get(name) for name in model.weights]
+        return [blobs.get(name) for name in (model.weights[members:] if any_label else model.weights[:members])]
     except BlobError as error:
         remedy = "use another one with medloop models, train again, or restore the folder blobs from a backup"
         raise type(error)(f"The weights of model {model.index} cannot be read ({error.message})", remedy=remedy, blob=error.blob) from error
