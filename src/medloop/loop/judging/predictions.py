@@ -18,6 +18,7 @@ from medloop.loop.foundation.arrays import load_image, load_proposal, store_feat
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.job_kinds import Choose, Predict, ask
 from medloop.loop.foundation.memo import memo
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import evaluated_cases, fair_evaluations
@@ -66,17 +67,17 @@ def run_prediction(workspace: Workspace, control: JobControl) -> Json:
     Cases already predicted by this model are left out, so that a killed job goes on where it was. After
     the pool, the next round's query is prepared.
     """
-    model_id = str(control.job.payload["model_id"])
+    asked = Predict(**control.job.payload)
     with workspace.store.read() as tx:
-        model, live = tx.get(Model, model_id), tx.live_model()
-        if live is not None and live.id != model_id:
+        model, live = tx.get(Model, asked.model_id), tx.live_model()
+        if live is not None and live.id != model.id:
             return {"message": f"model {live.index} is in use, nothing to do"}
-        cases = _upcoming(tx) if control.job.payload["scope"] == "upcoming" else _pool(workspace, tx)
-        done = {p.case_id for p in tx.latest_predictions(model_id)}
+        cases = _upcoming(tx) if asked.scope == "upcoming" else _pool(workspace, tx)
+        done = {p.case_id for p in tx.latest_predictions(model.id)}
     lacking = [c for c in cases if c.id not in done]
     left_out = predict_cases(workspace, model, lacking, control)
-    if control.job.payload["scope"] == "pool":
-        workspace.store.jobs.enqueue("query", {}, key=f"query-{model_id}", priority=6)
+    if asked.scope == "pool":
+        ask(workspace, Choose(), f"query-{model.id}")
     missed = len(left_out.cases)
     return {"predicted": len(cases) - missed, "new": len(lacking) - missed, **left_out.result()}
 

@@ -12,6 +12,7 @@ from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings
 from medloop.loop.foundation.consensus import training_answers
 from medloop.loop.foundation.follow_up import truth_digest
 from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.job_kinds import Train
 from medloop.loop.foundation.round_moves import close_learned
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.objections import NOUN, VERB
@@ -58,7 +59,7 @@ def already_learned(workspace: Workspace, control: JobControl, folder: Path, *, 
 
     A training that was begun before goes on, and one that was asked for `again` always runs.
     """
-    if control.job.payload.get("again") or (folder / "snapshot.json").exists():
+    if Train(**control.job.payload).again or (folder / "snapshot.json").exists():
         return None
     with workspace.store.read() as tx:
         answers = [a for a in training_answers(tx, "train") if a.id not in unsound]

@@ -39,13 +39,12 @@ if TYPE_CHECKING:
     from medloop.models.training.train import TrainingProgress
 
 
-def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> Json:
+def run_training(workspace: Workspace, control: JobControl) -> Json:
     """Train on all current answers and enqueue what follows (predict, evaluate, ask).
 
     Args:
         workspace: The project.
         control: The job.
-        threads: CPU threads torch may use.
 
     Returns:
         What the job shows as its result.
@@ -65,7 +64,7 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
         mark_failed(workspace, message)
         return {"message": message, **left_out.result()}
     annotations, cases = _of_snapshot(workspace, snapshot)
-    recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=threads)
+    recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=control.threads)
     recipe, parent = _going_on(workspace, recipe, folder)
     fitting = {case.id for case in computable(recipe, cases.values(), left_out)}
     learned = answers_to_learn(workspace, control, folder, parent=parent, answers=annotations, cases=cases)
