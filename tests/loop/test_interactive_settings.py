@@ -53,8 +53,8 @@ def opened(workspace: Workspace) -> tuple[Case, str]:
 
 
 def test_hints_are_drawn_as_the_model_learned_them_whatever_the_setting_says_now(make_workspace: MakeWorkspace) -> None:
-    workspace = trained(make_workspace(["train"] * 4, labelled=3, settings=GUIDED), hints="geodesic")
-    configure(workspace, settings={"hints": "discs"})
+    workspace = trained(make_workspace(["train"] * 4, labelled=3, settings=GUIDED), prompt_encoding="geodesic")
+    configure(workspace, settings={"prompt_encoding": "discs"})
     engine = choose_engine(workspace.reload()).load()
     assert isinstance(engine, NetworkEngine)
     assert engine.recipe.hints == models(workspace)[-1].recipe["hints"] == "geodesic"
@@ -66,14 +66,16 @@ def test_hints_are_drawn_as_the_model_learned_them_whatever_the_setting_says_now
 def test_a_training_does_not_go_on_from_a_network_that_read_other_hints(make_workspace: MakeWorkspace) -> None:
     workspace = make_workspace(["train"] * 3, labelled=3, settings=dataclasses.replace(GUIDED, warm_start="all"))
     for hints in ("euclidean", "euclidean", "geodesic"):
-        workspace = trained(workspace, hints=hints)
+        workspace = trained(workspace, prompt_encoding=hints)
     assert [m.metrics.get("parent") for m in models(workspace)] == [None, models(workspace)[0].id, None]
 
 
 def test_a_model_from_before_a_setting_existed_learned_with_its_default(make_workspace: MakeWorkspace) -> None:
     workspace = trained(make_workspace(["train"] * 3, labelled=3))
     (model,) = models(workspace)
-    old = {name: value for name, value in model.metrics["learned_with"].items() if name not in ("hints", "any_label")}
+    old = {
+        name: value for name, value in model.metrics["learned_with"].items() if name not in ("prompt_encoding", "any_label", "calibration")
+    }
     with workspace.store.write("worker") as tx:
         tx.add(dataclasses.replace(model, id="model-old", index=2, metrics={**model.metrics, "learned_with": old}))
     start_training(workspace)
@@ -81,7 +83,7 @@ def test_a_model_from_before_a_setting_existed_learned_with_its_default(make_wor
     assert len(models(workspace)) == 2
 
 
-@pytest.mark.parametrize("adaptation", ["hints", "image"])
+@pytest.mark.parametrize("adaptation", ["prompts", "image"])
 def test_a_network_bends_to_the_image_for_one_answer_and_the_guard_still_holds(make_workspace: MakeWorkspace, adaptation: str) -> None:
     workspace = trained(make_workspace(["train"] * 4, labelled=3, settings=GUIDED))
     case, assignment = opened(workspace)
@@ -110,7 +112,7 @@ def test_only_unsupervised_adaptation_bends_without_any_hinted_voxel(make_worksp
     workspace = trained(make_workspace(["train"] * 4, labelled=3, settings=GUIDED))
     image = load_image(workspace.store.blobs, opened(workspace)[0])
     found = []
-    for adaptation in ("none", "hints", "image"):
+    for adaptation in ("none", "prompts", "image"):
         configure(workspace, settings={"adaptation": adaptation})
         engine = choose_engine(workspace.reload()).load()
         found.append(engine.refine(engine.embed(image), [Box((4, 4, 2), (20, 20, 14))], labels=(1, 2)).probabilities)
