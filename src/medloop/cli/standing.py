@@ -175,6 +175,7 @@ def _choices(found: Standing) -> list[str]:
     notes = [
         line.note for line in found.models if line.note and (line.live or line.index > int(found.model["index"] if found.model else 0))
     ]
+    notes += [line.calibration for line in found.models if line.live]
     if found.unpredicted:
         notes.append(f"without its prediction so far: {counted(found.unpredicted, 'case')}")
     return notes
