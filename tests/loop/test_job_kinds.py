@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "loop.md"
 
 def drawn() -> list[str]:
     """The table as it stands on the page about the loop."""
-    lines = ["| Job | Priority | About | Asks for |", "| --- | --- | --- | --- |"]
+    lines = ["| Job | Priority | About | Requests next |", "| --- | --- | --- | --- |"]
     for kind in KINDS:
         about = ", ".join(f"`{field.name}`" for field in fields(kind.payload))
         said = [part for part in (about, (kind.payload.__doc__ or "").strip()) if part]

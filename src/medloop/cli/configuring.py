@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @with_setting_options(SETTINGS)
 def init(
     folder: ProjectFolder,
-    kind: Annotated[str, typer.Option(help="What is asked of every case: segmentation or classification.", show_default=False)],
+    kind: Annotated[str, typer.Option(help="What every case is annotated with: a segmentation or a classification.", show_default=False)],
     label: Annotated[list[str], typer.Option(help="A label's name; give it once for each label.", show_default=False)],
     settings: Mapping[str, SettingValue],
     name: Annotated[str, typer.Option(help="Name shown to people; the folder's name by default.")] = "",

@@ -22,7 +22,7 @@ def train(
     threads: Threads = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Learn from all answers so far.
+    """Train on all annotations so far.
 
     Then the new model is judged on the evaluation patients; unless it is worse than the one in use, it sees the pool.
     Without a living worker the work is done here; Ctrl-C keeps the checkpoint, and the same command goes on from there.
@@ -43,7 +43,7 @@ def train(
 def predict(folder: ProjectFolder, background: Background = False, threads: Threads = 0, as_json: AsJson = False) -> None:
     """Let the model in use see the pool.
 
-    Every unanswered case that it has not seen yet is predicted; those it has seen are left alone.
+    Every unlabelled case that it has not seen yet is predicted; those it has seen are left alone.
     """
     from medloop.cli.jobs import have_done
     from medloop.loop.foundation.follow_up import ask_pool
@@ -75,7 +75,7 @@ def query(
 ) -> None:
     """Choose the next cases, and say why.
 
-    The choice becomes the next round: people are asked these cases when the open ones are answered.
+    The choice becomes the next round: people get these cases once the open ones are annotated.
     """
     from medloop.core.records import Query
     from medloop.loop.foundation.workspace import Workspace

@@ -18,7 +18,7 @@ def import_(
     folder: ProjectFolder,
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder of images in a known layout, or a CSV.", show_default=False)],
     fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv or dicom.")] = "auto",
-    answers: Annotated[str, typer.Option(help="Which of its labels become answers: all, evaluation or none.")] = "all",
+    answers: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
     masks: Annotated[
         str, typer.Option(help="labels, or foreground: every mask value above 0 is the first label (instance maps).")
     ] = "labels",
@@ -121,7 +121,7 @@ def export(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the answers or the model to a folder.
+    """Write the annotations or the model to a folder.
 
     Masks lie on their images' own geometry, bit for bit. The folder is complete or absent.
     """

@@ -40,7 +40,7 @@ def simulate(
 ) -> None:
     """Compare strategies with simulated people.
 
-    An oracle answers in place of people, from the labels of the data set, through the same code that serves them.
+    A simulated annotator (oracle) takes the place of people, from the labels of the data set, through the same code that serves them.
     A study file names several data sets and budgets. Interrupted or killed, the same command goes on from there.
     """
     from medloop.cli.learning import known_strategy

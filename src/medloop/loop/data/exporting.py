@@ -43,20 +43,20 @@ class ExportReport:
 
 
 def export_project(workspace: Workspace, out: Path, fmt: str, *, model: int | None = None, regular_grid: bool = False) -> ExportReport:
-    """Write every answered case (or a model) to a new folder.
+    """Write every annotated case (or a model) to a new folder.
 
     Args:
         workspace: The project.
         out: A new or empty folder.
         fmt: One of `FORMATS`.
         model: Index of the model to write; None takes the one in use. Only for the format "model".
-        regular_grid: Resample cases whose voxel axes are not at right angles, as ITK and nnU-Net ask for.
+        regular_grid: Resample cases whose voxel axes are not at right angles, as ITK and nnU-Net require.
 
     Raises:
         InputError: nnU-Net would refuse the cases that the message names.
         SettingError: An unknown format, or one that does not fit the task.
         ConflictError: The folder exists and is not empty.
-        NotFoundError: Nothing is answered, or no model exists.
+        NotFoundError: Nothing is annotated, or no model exists.
     """
     if fmt not in FORMATS:
         raise SettingError(f"Unknown export format {fmt!r}", remedy=f"use one of {', '.join(FORMATS)}")

@@ -70,15 +70,15 @@ class Recipe:
         flips: Axes that may be mirrored, in training and at prediction.
         augmentation: Strength of the augmentation, 0 none, 1 usual.
         remapped: Share of patches whose grey values go through a random curve: for sets that mix contrasts, or for images of a
-            contrast that no answer has yet; where contrast tells structures apart it costs accuracy (benchmarks/RESULTS.md).
+            contrast that no annotated case has yet; where contrast tells structures apart it costs accuracy (benchmarks/results/clicks.md).
         validations: How often the members are validated during training; the best weights are kept.
         checkpoint_seconds: Longest time of work lost by a crash; 0 writes a checkpoint after every step.
         members: Networks of the ensemble.
         heads: Answers of one network in one pass (`models.heads`); 1 is an ordinary network. Segmentation only.
         threads: Threads of one network.
         precision: auto (bf16 where the processor has it), float32 or bfloat16.
-        guided: Whether a segmentation network also takes hints and a previous answer; without them it answers by itself.
-        hints: How a guided network is shown hints: euclidean or geodesic distance, or discs.
+        guided: Whether a segmentation network also takes prompts and a previous mask; without them it predicts by itself.
+        hints: How an interactive network is shown prompts: euclidean or geodesic distance, or discs.
         touched_weight: How much a voxel that a person has drawn over counts against one merely accepted; see `TrainingCase.touched`.
         seed: Root of all randomness.
         rrr: Weight of the penalty on evidence from regions that people called irrelevant (right for the right reasons); 0 is off.
@@ -155,7 +155,7 @@ class Recipe:
 
     @property
     def guidance(self) -> int:
-        """Channels that a guided network takes beside the image: previous foreground, hints of all classes, boxes of the foreground."""
+        """Channels that an interactive network takes beside the image: previous foreground, prompts of all classes, boxes."""
         return 3 * self.classes - 2 if self.guided else 0
 
     @property
@@ -285,7 +285,7 @@ def choose_recipe(
 
     Args:
         found: The data's fingerprint.
-        kind: What is asked of every case.
+        kind: What every case is annotated with.
         classes: Outputs of the network (`Task.classes`).
         minutes: Time for all members together, on `threads` threads.
         threads: Threads of one network.
