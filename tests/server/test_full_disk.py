@@ -71,7 +71,7 @@ def test_a_disk_that_fills_up_under_a_server_refuses_edits_truly_and_loses_nothi
         assert site.client.patch(drafts, json={"base_revision": 0, "runs": [[0, 5, 1]]}).status_code == 200
         filler, revision, refused = fill_up(disk), 1, None
         while refused is None:  # the pages that the journal has already are used up first
-            runs = [[voxel, 1, 1 + voxel % 2] for voxel in range(0, 900)]
+            runs = [[voxel, 1, 1 + voxel % 2] for voxel in range(900)]
             answer = site.client.patch(drafts, json={"base_revision": revision, "runs": runs})
             revision, refused = (revision + 1, None) if answer.status_code == 200 else (revision, answer)
         assert refused.status_code == 507
