@@ -192,8 +192,8 @@ def summarise(question: Question, cases: Sequence[CaseSource], scores: list[Any]
         guess = probabilities.argmax(axis=1)
         per_case = [float(right) for right in guess == truth]
         interval = bootstrap_mean(per_case, patients, rng)
-        areas = [roc_auc_score(np.asarray(truth) == value, probabilities[:, value]) for value in np.unique(truth)]
-        extra = {"balanced_accuracy": float(balanced_accuracy_score(truth, guess)), "macro_auc": float(np.mean(areas))}
+        aucs = [float(roc_auc_score(truth == value, probabilities[:, value])) for value in np.unique(truth)]
+        extra = {"balanced_accuracy": float(balanced_accuracy_score(truth, guess)), "macro_auc": float(np.mean(aucs))}
         named = {"metric": "accuracy", "per_label": extra}
     return {
         **named,

@@ -9,7 +9,7 @@ from medloop.cli.options import ProjectFolder, one_of
 from medloop.cli.printing import say
 
 AXES = ("kji", "ijk")
-ENGINES = ("auto", "classical", "network")
+ENGINES = ("auto", "classical", "network", "any-label")
 
 
 def nninteractive(

@@ -15,6 +15,9 @@ from medloop.core.errors import SettingError
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
 ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
 Summed: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
+ImageAdaptation: TypeAlias = Literal["none", "prompts", "image"]
+ProbabilityScaling: TypeAlias = Literal["temperature", "none"]
+HintMap: TypeAlias = Literal["euclidean", "geodesic", "discs"]
 SettingValue: TypeAlias = str | int | float | bool
 Applies: TypeAlias = Literal["at once", "next query", "next training", "next import", "never"]
 
@@ -179,6 +182,10 @@ class ProjectSettings:
     summed: Summed = setting(
         "mean", "How uncertainty per voxel becomes uncertainty per case.", "--summed", "next training", choices=get_args(Summed)
     )
+    calibration: ProbabilityScaling = setting(
+        "temperature", "How a model's probabilities are calibrated on validation patients, where there are enough of them.",
+        "--calibration", "next training", choices=get_args(ProbabilityScaling),
+    )  # fmt: skip
     pseudo_labels: bool = setting(False, "Let trainings learn from the model's surest predictions too.", "--pseudo-labels", "next training")
     bias_correction: bool = setting(
         False, "Weigh drawn cases in training so that they stand for the whole pool.", "--bias-correction", "next training"
@@ -186,6 +193,18 @@ class ProjectSettings:
     guided: bool = setting(
         False, "Train interactive networks, which also take clicks, scribbles and boxes (segmentation).", "--guided", "next training"
     )
+    prompt_encoding: HintMap = setting(
+        "euclidean", "How interactive networks see clicks and strokes: by distance, by distance that image edges lengthen, or as discs.",
+        "--prompt-encoding", "next training", choices=get_args(HintMap),
+    )  # fmt: skip
+    adaptation: ImageAdaptation = setting(
+        "none", "Whether interactive networks bend to each image: to its prompts, or also to its edges (image).",
+        "--adaptation", "at once", choices=get_args(ImageAdaptation),
+    )  # fmt: skip
+    any_label: bool = setting(
+        False, "Train a second network whose prompts segment any structure, also of labels that no annotation has (segmentation).",
+        "--any-label", "next training",
+    )  # fmt: skip
     correction_weight: float = setting(
         1.0, "How much voxels drawn over count in training against proposed ones merely accepted.", "--correction-weight",
         "next training", low=1, high=100,

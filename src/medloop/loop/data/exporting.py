@@ -164,6 +164,8 @@ def _export_model(workspace: Workspace, out: Path, index: int | None) -> ExportR
     out.mkdir(parents=True, exist_ok=True)
     for n, member in enumerate(weights):
         (out / f"member-{n}.safetensors").write_bytes(member)
+    for more in weights_of(workspace.store.blobs, model, any_label=True):
+        (out / "any-label.safetensors").write_bytes(more)
     card = {
         "medloop_model": 1,
         "id": model.id,

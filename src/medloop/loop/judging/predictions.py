@@ -26,6 +26,7 @@ from medloop.loop.judging.mask_figures import sample_figures
 from medloop.loop.judging.prediction_scores import judge, uncertainty_bytes
 from medloop.loop.judging.quality_signs import signs_of, signs_of_prediction
 from medloop.models.foundation.recipes import Recipe
+from medloop.quality.calibrate import calibrator_from_json
 from medloop.quality.expected import QualityRule, fit_quality
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
@@ -33,25 +34,31 @@ from medloop.store.reader import Reader
 if TYPE_CHECKING:
     from medloop.models.inference.predict import Answer, Predictor
 
+ANY_LABEL = "any_label"
+"""Among a model's metrics the recipe of its network for any label; models without one have no such network."""
+
 ALIKE = 50
 """Answered cases that every model looks at too, so that like cases can be shown beside an explanation."""
 
 
-def load_predictor(blobs: Blobs, model: Model) -> "Predictor":
-    """The model, ready to predict; needs torch."""
+def load_predictor(blobs: Blobs, model: Model, *, as_trained: bool = False) -> "Predictor":
+    """The model, ready to predict, with its calibration unless it is wanted `as_trained`; needs torch."""
     from medloop.models.inference.predict import Predictor
 
-    return Predictor.load(Recipe.from_json(model.recipe), weights_of(blobs, model))
+    fitted = {} if as_trained else model.metrics.get("calibration", {}).get("calibrator", {})
+    calibrated = calibrator_from_json(fitted) if fitted else None
+    return Predictor.load(Recipe.from_json(model.recipe), weights_of(blobs, model), calibrated=calibrated)
 
 
-def weights_of(blobs: Blobs, model: Model) -> list[bytes]:
-    """The weights of a model's members.
+def weights_of(blobs: Blobs, model: Model, *, any_label: bool = False) -> list[bytes]:
+    """The weights of a model's members, or of its network for any label, which come after these.
 
     Raises:
         BlobError: They are damaged or gone; the message names the model.
     """
+    members = int(model.recipe.get("members", len(model.weights)))
     try:
-        return [blobs.get(name) for name in model.weights]
+        return [blobs.get(name) for name in (model.weights[members:] if any_label else model.weights[:members])]
     except BlobError as error:
         remedy = "use another one with medloop models, train again, or restore the folder blobs from a backup"
         raise type(error)(f"The weights of model {model.index} cannot be read ({error.message})", remedy=remedy, blob=error.blob) from error

@@ -7,7 +7,7 @@ none is made unless somebody asks for it (`again`).
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from medloop.core.records import Annotation, Case, Json, Model
+from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings
 from medloop.loop.foundation.consensus import training_answers
 from medloop.loop.foundation.follow_up import truth_digest
 from medloop.loop.foundation.job_control import JobControl
@@ -26,11 +26,14 @@ DECIDING = (
     "pseudo_labels",
     "bias_correction",
     "guided",
+    "calibration",
+    "prompt_encoding",
+    "any_label",
     "correction_weight",
     "right_reasons",
     "seed",
 )
-"""Settings that make another model out of the same annotations."""
+"""Settings that make another model out of the same annotations; a model from before one existed learned with its default."""
 
 
 def answers_digest(annotations: Sequence[Annotation], names: Mapping[str, str]) -> str:
@@ -65,8 +68,8 @@ def already_learned(
         answers = [a for a in training_answers(tx, "train") if a.id not in unsound]
         digest = answers_digest(answers, case_names(tx, answers))
         same = [learned.model for learned in tx.learned_models() if learned.digest == digest]
-    now = learned_with(workspace)
-    return next((m for m in reversed(same) if m.metrics.get("learned_with", now) == now), None)
+    now, usual = learned_with(workspace), {name: getattr(ProjectSettings, name) for name in DECIDING}
+    return next((m for m in reversed(same) if {**usual, **m.metrics.get("learned_with", now)} == now), None)
 
 
 def nothing_new(workspace: Workspace, control: JobControl, known: Model) -> Json:

@@ -10,7 +10,7 @@ Source: Isensee et al. 2021, nnU-Net, doi:10.1038/s41592-020-01008-z, for the ru
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from medloop.core.errors import InputError, SettingError
 from medloop.core.geometry import Shape3
 from medloop.core.records import Json, TaskKind
+from medloop.core.settings import HintMap
 from medloop.models.foundation.plans import Spacing, common_channels, plan_levels, plan_patch, plan_spacing, round_to
 
 TRAINING_SECONDS_PER_VOXEL = 2.8e-6
@@ -32,7 +33,6 @@ FOLDING_MINUTES = 5.0
 time and ends higher after 12 minutes (hippocampus: Dice 0.881 against 0.877), but a minute is too short for it (demo: 0.57
 against 0.62)."""
 
-HintMap: TypeAlias = Literal["euclidean", "geodesic", "discs"]
 
 FRAMED = 2.0
 """Pictures count as zoomed to their object when their extents in mm vary more than this times their sizes in voxels."""
