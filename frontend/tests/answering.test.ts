@@ -160,7 +160,7 @@ describe("submitting", () => {
   });
 
   test("says that it replaces only what it does replace: two people's annotations stand side by side", async () => {
-    const by = (annotator: string, origin: "human" | "imported" = "human") => ({ annotation_id: "n0", annotator, origin, at: null });
+    const by = (annotator: string, origin: "human" | "imported" = "human") => ({ annotation_id: "n0", annotator, origin, at: "2026-11-03T10:00:00Z" });
     const said: string[] = [];
     for (const more of [
       { standing: by("Ada") },
