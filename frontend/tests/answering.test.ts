@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { rename } from "../src/api/person";
 import { closeWithout, submitSession, undoSubmission } from "../src/state/answering";
 import { brushRadiusMm, oneKeyAnswers, tool } from "../src/state/display";
 import { keptEffort } from "../src/state/effort";
 import { dismissPassing, notices } from "../src/state/notices";
-import { rename } from "../src/state/person";
 import { attachRefiner, give } from "../src/state/refining";
 import { route } from "../src/state/router";
 import type { CaseSession, Hand } from "../src/state/session";

@@ -3,7 +3,7 @@ import type { CaseHeader, Opened, Prediction, Project, TaskKind, Triple } from "
 import { Draft } from "../src/edits/draft";
 import { EffortTimer } from "../src/edits/effort";
 import { CaseSession } from "../src/state/session";
-import type { PaneContact } from "../src/tools/gestures";
+import type { PaneContact } from "../src/tools/contact";
 import { bytesOf, volumeOf } from "../src/volume/volume";
 import { planeOf } from "./scene";
 

@@ -1,5 +1,4 @@
 /** Every request the page makes, by name. */
-import type { Link } from "../edits/runs";
 import { getBytes, getJson, sendJson } from "./client";
 import type * as T from "./types";
 
@@ -37,7 +36,7 @@ export const readUpcoming = (p: string): Promise<T.Upcoming> => getJson(at(p, "/
 
 export const readDraft = (p: string, a: string): Promise<Response> => getBytes(at(p, `/assignments/${a}/draft`));
 
-export function patchDraft(p: string, a: string, base: number, runs: T.Run[], link?: Link): Promise<{ revision: number }> {
+export function patchDraft(p: string, a: string, base: number, runs: T.Run[], link?: T.Link): Promise<{ revision: number }> {
   return sendJson("PATCH", at(p, `/assignments/${a}/draft`), { base_revision: base, runs, ...link });
 }
 

@@ -28,3 +28,6 @@ export type Prompt = PointPrompt | ScribblePrompt | BoxPrompt | ExtremePointsPro
 export interface PromptLog extends Omit<S.Prompts, "prompts"> {
   prompts: (Omit<S.Prompt, "prompt"> & { prompt: Prompt | OtherPrompt })[];
 }
+
+/** Prompts whose effect a patch takes back or brings back, and whether it puts something that the model proposed into the mask. */
+export type Link = Pick<S.DraftEdit, "withdraws" | "restores"> & { taken?: true };

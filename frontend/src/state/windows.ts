@@ -1,9 +1,9 @@
 /** Which values are drawn black and white: one window per channel, begun as the file says or as the reader chose last time. */
 import { signal } from "@preact/signals";
 import type { CaseHeader, Preset } from "../api/types";
+import { readKept, writeKept } from "../browser/kept";
 import type { Window } from "../render/lut";
 import type { ChannelView } from "../render/slice";
-import { readKept, writeKept } from "./kept";
 
 type Header = Pick<CaseHeader, "window" | "channel_windows" | "channels" | "dtype" | "presets" | "modality">;
 

@@ -1,10 +1,10 @@
 /** The worklist: search, filter, open; every row by keyboard. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { listCases } from "../api/calls";
+import { annotatorName } from "../api/person";
 import type { CaseLine, CaseState, Project } from "../api/types";
 import { type Filters, keepFilters, keptFilters, lastOffset } from "../state/filters";
 import { tellError } from "../state/notices";
-import { annotatorName } from "../state/person";
 import { go, linkTo } from "../state/router";
 import { isComposing, keyOf } from "../tools/keynames";
 import { Bar, Empty } from "./controls";
