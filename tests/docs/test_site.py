@@ -22,6 +22,7 @@ def _build(source: Path, out: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
 
 
+@pytest.mark.timeout(600)
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     done = _build(REPOSITORY, tmp_path)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Commands that make the model learn, look at the pool, and choose what to ask."""
+"""Commands that make the model learn, look at the pool, and choose what to query."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -89,7 +89,7 @@ def query(
             say(f"Working out what {chosen} needs from the images; the first time this takes a minute or so")
         prepared = prepare_round(_choosing(workspace, chosen, count), thorough=True)
         if prepared is None or prepared.query_id is None:
-            raise NotFoundError("No case is left to ask", remedy="import more cases")
+            raise NotFoundError("No case is left to query", remedy="import more cases")
         with workspace.store.read() as tx:
             made = tx.get(Query, prepared.query_id)
             names = {choice.case_id: _case_name(tx, choice.case_id) for choice in made.choices}

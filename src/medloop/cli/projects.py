@@ -74,7 +74,7 @@ def _print_import(report: "ImportReport", *, as_json: bool) -> None:
     for note in report.notes:
         say(f"note: {note if note.cases else note.text}")
     typer.echo(
-        f"{counted(len(report.added), 'case')} added ({report.labelled} with an answer), {len(report.annotated)} labelled and "
+        f"{counted(len(report.added), 'case')} added ({report.labelled} with an annotation), {len(report.annotated)} labelled and "
         f"{len(report.corrected)} corrected that were there, {len(report.duplicates)} unchanged, {len(report.refused)} left out"
     )
 

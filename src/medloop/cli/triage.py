@@ -87,7 +87,7 @@ def calibrate(
         return
     typer.echo(f"model {found.model_index}: {chosen} fitted on {counted(found.fitted_on, 'validation case')}")
     if found.before is None or found.after is None:
-        say("no test or audit answers: what it is worth on other cases is not known")
+        say("no test or audit annotations: what it is worth on other cases is not known")
         return
     judged = counted(found.judged_on, "case")
     for name in ("ece", "classwise_ece", "brier", "nll"):
