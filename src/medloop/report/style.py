@@ -1,4 +1,4 @@
-"""The style sheet of the study report: one for light, one for dark, one column, readable when printed."""
+"""The style sheet of every report: one for light, one for dark, readable when printed."""
 
 _COLOURS_LIGHT = ("#0072b2", "#d55e00", "#00805c", "#b0388b", "#7a6a00", "#4b3bbd", "#8c510a", "#5a5a5a", "#c51b3d")
 _COLOURS_DARK = ("#56b4e9", "#ff9d5c", "#3fcf9f", "#f08ac9", "#e3cf4c", "#a79bff", "#d8a262", "#b5b5b5", "#ff7f93")
