@@ -86,6 +86,26 @@ def auc(truth: npt.ArrayLike, scores: CaseScores) -> float:
     return float((ranks[positive].sum() - count * (count + 1) / 2) / (count * others))
 
 
+def roc_curve(truth: npt.ArrayLike, scores: CaseScores) -> tuple[CaseScores, CaseScores]:
+    """False and true positive rates at every threshold, from the strictest down, (0, 0) first; shape (thresholds,) each.
+
+    Args:
+        truth: True for positive cases, shape (cases,); both kinds are there.
+        scores: Higher means more likely positive, shape (cases,).
+
+    Raises:
+        ShapeError: Different lengths, or no case.
+
+    Source: Fawcett 2006, doi:10.1016/j.patrec.2005.10.010, algorithm 1.
+    """
+    positive, values = np.asarray(truth).astype(bool), np.asarray(scores, dtype=np.float64)
+    _require_equal_lengths(positive, values)
+    order = np.argsort(-values, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(values[order]) != 0, True))
+    false, true = (np.append(0, np.cumsum(kind[order])[last]) / kind.sum() for kind in (~positive, positive))
+    return false, true
+
+
 def macro_auc(truth: Sequence[int] | IntArray, probabilities: CaseProbabilities) -> float:
     """Mean one-against-rest area under the ROC curve over the classes present in the truth.
 

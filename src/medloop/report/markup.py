@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
-_EMPTY = frozenset({"meta", "line", "rect", "circle", "path", "polygon", "polyline", "image"})
+_EMPTY = frozenset({"meta", "br", "line", "rect", "circle", "path", "polygon", "polyline", "image"})
 
 
 def element(name: str, /, *children: object, **attributes: object) -> Markup:
