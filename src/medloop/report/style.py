@@ -33,9 +33,9 @@ svg text{fill:var(--soft);font-size:13px}svg text.name{fill:var(--ink)}
 .line{fill:none;stroke:currentColor;stroke-width:2.25;stroke-linejoin:round}svg g{fill:currentColor}
 .band{fill:currentColor;opacity:.13}rect.full{fill:var(--soft);opacity:.12}
 line.full{stroke:var(--ink);stroke-width:1.5;stroke-dasharray:7 5}
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;min-width:30rem}
+.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;min-width:30rem;font-size:.95rem}
 th,td{padding:.38rem .8rem .38rem 0;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
-th{font-weight:600;color:var(--soft);font-size:.9rem}th:first-child,td:first-child,.t{text-align:left}td.t{white-space:normal;min-width:5rem}
+th{font-weight:600;color:var(--soft)}th:first-child,td:first-child,.t{text-align:left}td.t{white-space:normal;min-width:5rem}
 tbody th{color:var(--ink);font-weight:500}
 table.matrix td{padding:.45rem .7rem;text-align:center;border:1px solid var(--line)}table.matrix th{padding:.45rem .7rem}
 table.matrix thead th{text-align:center}

@@ -1,6 +1,6 @@
 """The evaluation cases of a model with their annotations and predictions: what a report shows of how well it does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +45,7 @@ class Judged:
 
     Attributes:
         cases: Worst first.
-        left_out: (name, why) of cases that were scored and cannot be shown any more.
+        left_out: (name, why) of cases that were scored and whose score does not hold any more.
     """
 
     model: Model
@@ -77,14 +77,19 @@ class Succession:
     scores: tuple[tuple[str, str, float, float], ...]
 
 
-def judged_cases(workspace: Workspace) -> Judged | None:
-    """The cases of the model in use, else of the newest that was evaluated, on the split that speaks for it; None without one."""
+def judged_cases(workspace: Workspace, *, damaged: Collection[str] = ()) -> Judged | None:
+    """The cases of the model in use, else of the newest that was evaluated, on the split that speaks for it; None without one.
+
+    Args:
+        workspace: The project.
+        damaged: Ids of cases that cannot be read; they are left out.
+    """
     with workspace.store.read() as tx:
         by_model, live = best_scores(tx.current_evaluations()), tx.live_model()
         if not by_model:
             return None
         chosen = live.id if live is not None and live.id in by_model else max(by_model, key=lambda i: tx.get(Model, i).index)
-        return _judged(tx, tx.get(Model, chosen), by_model[chosen])
+        return _judged(tx, tx.get(Model, chosen), by_model[chosen], damaged)
 
 
 def succession(workspace: Workspace) -> Succession | None:
@@ -112,8 +117,8 @@ def _on_shared_split(tx: Reader, wanted: Mapping[str, int]) -> Sequence[Evaluati
     return ()
 
 
-def _judged(tx: Reader, model: Model, evaluation: Evaluation) -> Judged:
-    ids = [i for i, scores in evaluation.per_case.items() if scores]
+def _judged(tx: Reader, model: Model, evaluation: Evaluation, damaged: Collection[str]) -> Judged:
+    ids = [i for i, scores in evaluation.per_case.items() if scores and i not in damaged]
     answers = {a.case_id: a for a in consensus_answers(tx, evaluation.split)}
     predictions = {p.case_id: p for p in tx.find(Prediction, where={"model_id": model.id, "case_id": ids})}
     cases, left_out = [], []

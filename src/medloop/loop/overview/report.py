@@ -10,6 +10,7 @@ from medloop.core.seeds import generator
 from medloop.loop.foundation.computable import oversized_cases
 from medloop.loop.foundation.damage import LeftOut, damaged_cases
 from medloop.loop.foundation.effort import EffortLine
+from medloop.loop.foundation.follow_up import damaged_ids
 from medloop.loop.foundation.leaning import leaning_words
 from medloop.loop.foundation.left_out import refused_cases
 from medloop.loop.foundation.workspace import Workspace
@@ -30,9 +31,13 @@ from medloop.report.tables import table
 
 def report_html(workspace: Workspace) -> str:
     """The project's report as one HTML document."""
-    state, made, judged = status(workspace), progress(workspace), judged_cases(workspace)
-    left_out = LeftOut(workspace)
+    state, made, left_out = status(workspace), progress(workspace), LeftOut(workspace)
+    damaged = damaged_ids(workspace)
+    judged = judged_cases(workspace, damaged=damaged)
     shown = _judged_sections(workspace, judged, left_out)
+    if left_out.cases:  # found just now: nothing may rest on them
+        judged = judged_cases(workspace, damaged={*damaged, *(case.case_id for case in left_out.cases)})
+        shown = _judged_sections(workspace, judged, left_out)
     parts = [
         advice(verdict(made.stopping), steps(next_steps(workspace, made, judged)), listed(made.stopping.reasons)),
         _counts(state),
@@ -115,10 +120,16 @@ def _curve(made: Progress) -> Markup:
     if any(p.selected for p in made.curve):
         words += " The validation line is optimistic: it also chose the weights."
     lines = [Line(split, points) for split, points in sorted(by_split.items())]
+    if max(len(line.points) for line in lines) == 1:
+        return joined((note("One model has been evaluated; a curve needs two."), _care(made)))
     chart = curves(lines, x_title="annotated cases learned from", y_title=made.curve[0].metric)
+    return joined((element("figure", chart, element("figcaption", words)), _care(made)))
+
+
+def _care(made: Progress) -> Markup | None:
+    """Scores that flatter their model, in words."""
     warnings = listed(f"Model {p.model_index}, {p.split}: {p.warning}." for p in made.curve if p.warning)
-    care = joined((element("p", element("strong", "Read with care:")), warnings)) if warnings else None
-    return joined((element("figure", chart, element("figcaption", words)), care))
+    return joined((element("p", element("strong", "Read with care:")), warnings)) if warnings else None
 
 
 def _evaluations(made: Progress) -> Markup:
