@@ -23,7 +23,7 @@ SURE = 0.9
 def verdict(advice: Advice) -> str:
     """Whether to go on, and with how much."""
     if advice.stop:
-        return "Stopping is advised."
+        return "Stopping is advised." if advice.batch else "No case is left to annotate: stopping is advised."
     minutes = f", about {advice.minutes:.0f} minutes" if advice.minutes is not None and advice.minutes >= 1 else ""
     return f"Going on is advised. Annotate {counted(advice.batch, 'more case')}{minutes}." if advice.batch else "Going on is advised."
 
