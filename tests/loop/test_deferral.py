@@ -96,7 +96,7 @@ def test_bad_limits_are_refused(make_workspace: MakeWorkspace) -> None:
         triage_pool(workspace, risk=1.5)
     with pytest.raises(SettingError, match="at most good"):
         triage_pool(workspace, good=0.3, hard=0.4)
-    with pytest.raises(SettingError, match="at most good, got 0.5 above nan"):
+    with pytest.raises(SettingError, match=r"at most good, got 0\.5 above nan"):
         triage_pool(workspace, good=float("nan"))
 
 

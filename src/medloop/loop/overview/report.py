@@ -156,9 +156,12 @@ def _annotated(made: Progress) -> Markup:
 
 
 def _models(models: Sequence[ModelLine]) -> Markup:
-    head = ("model", "annotations learned", "steps", "seconds", "made", "in use", "why")
-    rows = ((m.index, m.learned, m.steps, f"{m.seconds:.0f}", m.created_at[:16] + "Z", _in_use(m), m.note + _repeats(m)) for m in models)
-    return table(head, rows, text=(0, 4, 5, 6))
+    head = ("model", "annotations learned", "steps", "seconds", "made", "in use", "why", "calibration")
+    rows = (
+        (m.index, m.learned, m.steps, f"{m.seconds:.0f}", m.created_at[:16] + "Z", _in_use(m), m.note + _repeats(m), m.calibration)
+        for m in models
+    )
+    return table(head, rows, text=(0, 4, 5, 6, 7))
 
 
 def _in_use(model: ModelLine) -> str:

@@ -13,7 +13,8 @@ from medloop.loop.overview.judged import Judged, JudgedCase
 from medloop.loop.overview.next_steps import confident_errors
 from medloop.loop.overview.report_pictures import case_figures
 from medloop.metrics.calibration import reliability
-from medloop.metrics.classes import auc, confusion, roc_curve
+from medloop.metrics.roc import roc_curve
+from medloop.query.budget.stability import confusion
 from medloop.report.charts import Line, Point, key, unit_square
 from medloop.report.markup import element, joined, note
 from medloop.report.tables import matrix
@@ -78,7 +79,7 @@ def _roc(truth: IntArray, table: CaseProbabilities, names: Sequence[str]) -> Mar
             continue
         false, true = roc_curve(positive, table[:, value])
         lines.append(Line(names[value], [Point(float(x), float(y)) for x, y in zip(false, true, strict=True)]))
-        words.append(f"{names[value]}: {auc(positive, table[:, value]):.3f} ({int(positive.sum())} of {len(truth)} cases)")
+        words.append(f"{names[value]}: {np.trapezoid(true, false):.3f} ({int(positive.sum())} of {len(truth)} cases)")
     if not lines:
         return None
     chart = unit_square(lines, x_title="false positive rate", y_title="true positive rate", markers=False)
