@@ -35,7 +35,7 @@ def class_sections(workspace: Workspace, judged: Judged, left_out: LeftOut) -> l
     if not cases:
         return [("Classes", note("No case can be shown."))]
     return [
-        ("Confident errors", _errors(workspace, judged, left_out)),
+        ("Wrong classes, the surest first", _errors(workspace, judged, left_out)),
         ("Annotated and predicted classes", _confusion(truth, table, names)),
         ("Probabilities", _curves(truth, table, names)),
     ]
