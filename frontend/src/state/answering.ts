@@ -1,9 +1,9 @@
 /** The verbs of the annotation view: submit, skip, flag, take a submission back, and on to the next case. */
 import * as calls from "../api/calls";
 import { ApiError, isPassing } from "../api/errors";
+import { annotatorName } from "../api/person";
 import { bringBackEffort, forgetEffort } from "./effort";
 import { dismissPassing, offer, tell, tellError } from "./notices";
-import { annotatorName } from "./person";
 import { settleLooks } from "./places";
 import { go, linkTo, route } from "./router";
 import type { CaseSession } from "./session";

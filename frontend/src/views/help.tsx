@@ -1,7 +1,7 @@
 /** The keyboard overview, from the same table that the keys follow. */
 import type { TaskKind } from "../api/types";
+import { measures } from "../browser/measures";
 import { helpShown } from "../state/display";
-import { measures } from "../state/measures";
 import { KEY_RULES, type KeyRule } from "../tools/keys";
 import { Dialog } from "./dialog";
 

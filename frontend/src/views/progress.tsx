@@ -2,10 +2,11 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { listJobs, readProgress, trainNow } from "../api/calls";
 import { watchProject } from "../api/stream";
-import type { Job, Progress, Project, RoundRow } from "../api/types";
+import type { Job, Progress, Project, RoundLine } from "../api/types";
 import { tell, tellError } from "../state/notices";
 import { AdvicePanel, People } from "./advicepanel";
 import { Empty } from "./controls";
+import { measured } from "./curve";
 import { CurvePanel } from "./curvepanel";
 import { Header } from "./header";
 import { Histogram } from "./histogram";
@@ -37,7 +38,7 @@ export function ProgressView({ project }: { project: Project }) {
         <Warnings project={project} />
         {progress && <Summary project={project.id} progress={progress} busy={queueing} onTrain={train} />}
         <div class="grid">
-          <section class="panel panel-wide">{progress && <CurvePanel points={progress.curve} />}</section>
+          <section class="panel panel-wide">{progress && <CurvePanel points={measured(progress.curve)} />}</section>
           <section class="panel">
             <h2>Go on asking?</h2>
             {progress && <AdvicePanel advice={progress.stopping} />}
@@ -50,7 +51,7 @@ export function ProgressView({ project }: { project: Project }) {
           </section>
           <section class="panel panel-wide">
             <h2>Models</h2>
-            <Models project={project.id} models={progress?.models ?? []} curve={progress?.curve ?? []} onChange={refresh} />
+            <Models project={project.id} models={progress?.models ?? []} curve={measured(progress?.curve ?? [])} onChange={refresh} />
           </section>
           <section class="panel">
             <h2>Rounds</h2>
@@ -123,7 +124,7 @@ function PoolQuality({ pool }: { pool: NonNullable<Progress["pool_quality"]> }) 
   );
 }
 
-function Rounds({ rounds }: { rounds: RoundRow[] }) {
+function Rounds({ rounds }: { rounds: RoundLine[] }) {
   if (rounds.length === 0) return <Empty title="No round yet" />;
   return (
     <table class="table table-small" data-testid="rounds">

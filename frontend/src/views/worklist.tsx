@@ -1,10 +1,10 @@
 /** The worklist: search, filter, open; every row by keyboard. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { listCases } from "../api/calls";
-import type { CaseRow, CaseState, Project } from "../api/types";
+import { annotatorName } from "../api/person";
+import type { CaseLine, CaseState, Project } from "../api/types";
 import { type Filters, keepFilters, keptFilters, lastOffset } from "../state/filters";
 import { tellError } from "../state/notices";
-import { annotatorName } from "../state/person";
 import { go, linkTo } from "../state/router";
 import { isComposing, keyOf } from "../tools/keynames";
 import { Bar, Empty } from "./controls";
@@ -25,7 +25,7 @@ const STATES: [CaseState, string][] = [
 export function Worklist({ project }: { project: Project }) {
   const [filters, setFilters] = useState<Filters>(() => keptFilters(project.id));
   const { state, search, offset } = filters;
-  const [found, setFound] = useState<{ total: number; rows: CaseRow[] } | null>(null);
+  const [found, setFound] = useState<{ total: number; rows: CaseLine[] } | null>(null);
   const person = annotatorName.value;
   useEffect(() => {
     document.title = `${project.name} – medloop`;
@@ -131,7 +131,7 @@ function SearchBox({ search, onSearch }: { search: string; onSearch: (text: stri
   );
 }
 
-function CaseTable({ project, rows }: { project: Project; rows: CaseRow[] }) {
+function CaseTable({ project, rows }: { project: Project; rows: CaseLine[] }) {
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       if (event.target !== document.body || event.ctrlKey || event.repeat || isComposing(event)) return;
@@ -166,7 +166,7 @@ function CaseTable({ project, rows }: { project: Project; rows: CaseRow[] }) {
   );
 }
 
-function Row({ project, row }: { project: Project; row: CaseRow }) {
+function Row({ project, row }: { project: Project; row: CaseLine }) {
   const open = (): void => go(linkTo.case(project.id, row.id));
   return (
     <tr

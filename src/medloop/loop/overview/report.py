@@ -134,10 +134,10 @@ def _care(made: Progress) -> Markup | None:
 
 def _evaluations(made: Progress) -> Markup:
     rows = (
-        (p.model_index, p.split, p.metric, f"{p.mean:.3f}", interval_words(p), p.labelled_cases, f"{p.effort_minutes:.1f}")
+        (p.model_index, p.split, p.metric, f"{p.mean:.3f}", interval_words(p), p.labelled_cases, f"{p.effort_minutes:.1f}", p.surface)
         for p in made.curve
     )
-    return table(("model", "split", "measure", "mean", "95 % interval", "cases", "minutes"), rows, text=(0, 1, 2))
+    return table(("model", "split", "measure", "mean", "95 % interval", "cases", "minutes", "surfaces"), rows, text=(0, 1, 2, 7))
 
 
 def _time(lines: Sequence[EffortLine]) -> Markup:
