@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from medloop.core.arrays import MaskArray
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted
-from medloop.interaction.nninteractive.protocol import Difference
+from medloop.interaction.nninteractive.protocol import Difference, read_bounds
 from medloop.interaction.nninteractive.wire import pack_array, unpack_array
 from medloop.interaction.prompts import Prompt
 from medloop.server.nninteractive.calls import ACTIONS
@@ -92,7 +92,7 @@ def read(response: httpx.Response) -> Any:
     assert response.status_code == 200, response.text
     said = json.loads(response.headers["X-Meta"])
     values = unpack_array(response.content, limit_bytes=1_000_000) if response.content else None
-    return Difference(said["ran_prediction"], said["bbox"], values)
+    return Difference(said["ran_prediction"], read_bounds(said["bbox"]) if said["bbox"] else None, values)
 
 
 @pytest.mark.parametrize(

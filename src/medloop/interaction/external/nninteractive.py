@@ -177,9 +177,9 @@ class NNInteractiveEngine:
             flat = is_flat(prompt) or able.get("bbox3d", False)
             return [self._box((prompt.start, prompt.stop) if flat else _middle(prompt, image), session)]
         if isinstance(prompt, ExtremePoints):
-            points = [Point(voxel, prompt.label) for voxel in prompt.voxels]
-            start, stop = prompt_box(prompt, shape)
-            return [call for part in (*points, Box(start, stop, prompt.label)) for call in self._calls(part, image, session)]
+            parts: list[Prompt] = [Point(voxel, prompt.label) for voxel in prompt.voxels]
+            parts.append(Box(*prompt_box(prompt, shape), prompt.label))
+            return [call for part in parts for call in self._calls(part, image, session)]
         if isinstance(prompt, Point) and able.get("points", False):
             at = self._order.triple(prompt.voxel)
             return [lambda run: session.add_point_interaction(at, prompt.positive, run_prediction=run)]
