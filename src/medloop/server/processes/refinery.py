@@ -15,8 +15,8 @@ from medloop.core.errors import FormatError
 from medloop.core.records import Assignment, Case
 from medloop.interaction.engine import Engine, ImageEmbedding
 from medloop.interaction.prompts import Prompt, prompt_from_json
-from medloop.loop.annotating.drafts import Draft
 from medloop.loop.annotating.engines import AUTO, ChooseEngine, choose_engine
+from medloop.loop.annotating.open_edit import Draft
 from medloop.loop.annotating.refining import Refinement, Refiner, add_prompt, change_prompt, withdraw_prompt
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.workspace import Workspace
