@@ -220,8 +220,7 @@ def class_rows(samples: ClassSamples) -> dict[str, FloatArray]:
     """
     mean, classes = samples.mean(axis=0), np.arange(samples.shape[2])
     likeliest = mean.argmax(axis=1)[:, None] == classes
-    votes = (samples.argmax(axis=2)[..., None] == classes).mean(axis=0)
-    return {"class_share": votes, "class_entropy": np.where(likeliest, entropy(mean)[:, None], 0.0)}
+    return {"class_share": vote_shares(samples, axis=-1), "class_entropy": np.where(likeliest, entropy(mean)[:, None], 0.0)}
 
 
 def vote_shares(samples: FloatArray, *, axis: int) -> FloatArray:
