@@ -11,7 +11,7 @@ import numpy as np
 import uvicorn
 
 from medloop.interaction.nninteractive.gestures import AxisOrder
-from medloop.interaction.nninteractive.session import Service
+from medloop.interaction.nninteractive.session import Keep, Service
 from medloop.server.nninteractive.app import create_app
 from medloop.server.nninteractive.gate import Limits
 
@@ -39,10 +39,16 @@ class Served:
 
 @contextmanager
 def serving(
-    *, engine: Any = None, order: AxisOrder = AS_SENT, labels: tuple[int, ...] = (1,), label: int = 1, **how: Any
+    *,
+    engine: Any = None,
+    order: AxisOrder = AS_SENT,
+    labels: tuple[int, ...] = (1,),
+    label: int = 1,
+    keep: Keep = lambda _image: None,
+    **how: Any,
 ) -> Iterator[Served]:
     engine, clock = engine or FloodEngine(), MovedClock()
-    app = create_app(Service.of(engine, labels=labels, label=label, order=order), **{"limits": LIMITS, "clock": clock, **how})
+    app = create_app(Service.of(engine, labels=labels, label=label, order=order, keep=keep), **{"limits": LIMITS, "clock": clock, **how})
     with running(app) as url:
         yield Served(url, engine, app, clock)
 

@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from medloop.core.errors import CancelledError, InputError, MedloopError, StateError, UnavailableError
+from medloop.core.errors import CancelledError, ConflictError, InputError, MedloopError, StateError, UnavailableError
 from medloop.interaction.engine import StillWanted
 from medloop.interaction.nninteractive.leases import Clock, FullError, LeaseGoneError, Leases
 from medloop.interaction.nninteractive.protocol import LEASE_HEADER, META_HEADER, RAW, Capabilities, Difference, pack_difference
@@ -46,6 +46,7 @@ _STATUS: tuple[tuple[type[MedloopError], int], ...] = (
     (FullError, 503),
     (InputError, 400),
     (StateError, 400),
+    (ConflictError, 409),
     (UnavailableError, 502),
 )
 RETRY_SECONDS = 10
