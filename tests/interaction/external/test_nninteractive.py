@@ -114,7 +114,7 @@ def test_an_answer_that_nobody_wants_or_needs_is_not_asked_for(engine: NNInterac
 
 
 def test_closing_frees_the_seat():
-    with serving(order=AxisOrder(), max_sessions=1) as served:
+    with serving(order=AxisOrder(), most=1) as served:
         for _ in range(2):
             with NNInteractiveEngine(served.url) as engine:
                 engine.refine(engine.embed(IMAGE), [ON_NEAR], labels=[1])
@@ -130,7 +130,7 @@ def test_nobody_there_a_wrong_key_and_a_full_house_are_said_in_one_line():
     with socket.create_server(("127.0.0.1", 0)) as unused:
         nobody = f"http://127.0.0.1:{unused.getsockname()[1]}"
     assert f"at {nobody} does not answer" in refused(NNInteractiveEngine(nobody))
-    with serving(key="secret", max_sessions=0) as served:
+    with serving(key="secret", most=0) as served:
         assert "401" in refused(NNInteractiveEngine(served.url, key="guess"))
         assert f"at {served.url} is full" in refused(NNInteractiveEngine(served.url, key="secret"))
         assert "404" in refused(NNInteractiveEngine(served.url + "/elsewhere"))

@@ -11,6 +11,7 @@ import numpy as np
 import uvicorn
 
 from medloop.interaction.nninteractive.gestures import AxisOrder
+from medloop.interaction.nninteractive.leases import Terms
 from medloop.interaction.nninteractive.session import Keep, Service
 from medloop.server.nninteractive.app import create_app
 from medloop.server.nninteractive.gate import Limits
@@ -48,7 +49,10 @@ def serving(
     **how: Any,
 ) -> Iterator[Served]:
     engine, clock = engine or FloodEngine(), MovedClock()
-    app = create_app(Service.of(engine, labels=labels, label=label, order=order, keep=keep), **{"limits": LIMITS, "clock": clock, **how})
+    terms = {name: how.pop(name) for name in ("most", "idle_seconds", "liveness_seconds") if name in how}
+    app = create_app(
+        Service.of(engine, labels=labels, label=label, order=order, keep=keep), limits=LIMITS, terms=Terms(clock=clock, **terms), **how
+    )
     with running(app) as url:
         yield Served(url, engine, app, clock)
 

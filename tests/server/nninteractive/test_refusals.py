@@ -32,7 +32,7 @@ POINT = {"coordinates": [3, 3, 2], "include_interaction": True}
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    with serving(max_sessions=50) as served:
+    with serving(most=50) as served:
         yield served
 
 
@@ -170,7 +170,7 @@ def test_every_call_needs_its_lease(server: Served, path: str):
 
 
 def test_a_full_server_says_when_to_come_again():
-    with serving(max_sessions=0) as served:
+    with serving(most=0) as served:
         response = httpx.post(served.url + "/claim")
         assert (response.status_code, response.headers["retry-after"]) == (503, "10")
 

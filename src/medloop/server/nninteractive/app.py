@@ -7,7 +7,6 @@ protocol's: `{"detail": …}` with 400 bad input, 401 key, 410 lease gone, 413 t
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from starlette.routing import Route
 
 from medloop.core.errors import CancelledError, ConflictError, InputError, MedloopError, StateError, UnavailableError
 from medloop.interaction.engine import StillWanted
-from medloop.interaction.nninteractive.leases import Clock, FullError, LeaseGoneError, Leases
+from medloop.interaction.nninteractive.leases import FullError, LeaseGoneError, Leases, Terms
 from medloop.interaction.nninteractive.protocol import LEASE_HEADER, META_HEADER, RAW, Capabilities, Difference, pack_difference
 from medloop.interaction.nninteractive.session import Service, Session
 from medloop.server.nninteractive.calls import ACTIONS, Sent
@@ -49,6 +48,7 @@ _STATUS: tuple[tuple[type[MedloopError], int], ...] = (
     (ConflictError, 409),
     (UnavailableError, 502),
 )
+USUAL_TERMS = Terms()
 RETRY_SECONDS = 10
 SWEEP_SECONDS = 15.0
 """Memory of dead sessions is given back at least this often; their leases end on time in any case."""
@@ -93,10 +93,7 @@ def create_app(
     key: str | None = None,
     host: str = "127.0.0.1",
     license_text: str = "",
-    max_sessions: int = 3,
-    idle_seconds: float = 600.0,
-    liveness_seconds: float = 60.0,
-    clock: Clock = time.monotonic,
+    terms: Terms = USUAL_TERMS,
 ) -> Starlette:
     """The application.
 
@@ -106,14 +103,9 @@ def create_app(
         key: The bearer key; None lets everybody in.
         host: Address it listens on; requests may name it or another loopback name.
         license_text: Of the model, for people.
-        max_sessions: Front ends at once.
-        idle_seconds: How long a person may do nothing.
-        liveness_seconds: How long a program may say nothing.
-        clock: The time.
+        terms: On what terms front ends get a session.
     """
-    leases = Leases(
-        lambda: Seat(Session(service)), clock=clock, most=max_sessions, idle_seconds=idle_seconds, liveness_seconds=liveness_seconds
-    )
+    leases = Leases(lambda: Seat(Session(service)), terms)
     office = Office(service, leases, Capabilities(license=license_text), limits, key, LOOPBACK_NAMES | {host.lower()})
     routes = [_route(path, _read_only(office, call), "GET") for path, call in LOOKS.items()]
     routes += [_route(path, _read_only(office, call), "POST") for path, call in COUNTER.items()]
@@ -137,9 +129,9 @@ def _capabilities(office: Office, _token: str | None) -> dict[str, Any]:
 
 
 def _claim(office: Office, _token: str | None) -> dict[str, Any]:
-    leases = office.leases
-    timers = {"idle_timeout_seconds": leases.idle_seconds, "liveness_timeout_seconds": leases.liveness_seconds}
-    return {"lease_token": leases.claim(), **timers, "max_sessions": leases.most}
+    terms = office.leases.terms
+    timers = {"idle_timeout_seconds": terms.idle_seconds, "liveness_timeout_seconds": terms.liveness_seconds}
+    return {"lease_token": office.leases.claim(), **timers, "max_sessions": terms.most}
 
 
 def _release(office: Office, token: str | None) -> dict[str, Any]:
@@ -152,7 +144,7 @@ def _heartbeat(office: Office, token: str | None) -> dict[str, Any]:
 
 
 def _lease_status(office: Office, token: str | None) -> dict[str, Any]:
-    return {"remaining_seconds": office.leases.remaining(token, seen=False), "idle_timeout_seconds": office.leases.idle_seconds}
+    return {"remaining_seconds": office.leases.remaining(token, seen=False), "idle_timeout_seconds": office.leases.terms.idle_seconds}
 
 
 LOOKS = {"/healthz": _healthz, "/capabilities": _capabilities, "/lease_status": _lease_status}

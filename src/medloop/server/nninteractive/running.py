@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from medloop.core.errors import SettingError
 from medloop.interaction.engine import Engine
 from medloop.interaction.nninteractive.gestures import AxisOrder
+from medloop.interaction.nninteractive.leases import Terms
 from medloop.interaction.nninteractive.protocol import DEFAULT_PORT
 from medloop.interaction.nninteractive.session import Keep, Service
 from medloop.interaction.nninteractive.wire import require_blosc2
@@ -129,7 +130,7 @@ def _application(workspace: Workspace, offer: Offer, make_engine: MakeEngine) ->
     about = f"medloop ({engine.name}), drawing {name}; the weights' own licence applies"
     most = int(_memory_bytes() * MEMORY_SHARE)
     limits = Limits(array_bytes=most, sent_bytes=most)
-    return create_app(service, limits=limits, key=offer.key, host=offer.host, license_text=about, max_sessions=offer.max_sessions)
+    return create_app(service, limits=limits, key=offer.key, host=offer.host, license_text=about, terms=Terms(most=offer.max_sessions))
 
 
 class _Server(uvicorn.Server):
