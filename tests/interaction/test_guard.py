@@ -13,7 +13,7 @@ from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.painting import painted_voxels
 from medloop.interaction.prompts import Box, ExtremePoints, Point, Scribble, exact_voxels
 from medloop.interaction.regions import distance_mm, prompt_box, within_reach
-from medloop.loop.annotating.mask_runs import apply_runs
+from medloop.interaction.runs import apply_runs
 
 from .engines import WildEngine, answered
 from .made_up import LABELS, images, prompts

@@ -8,11 +8,11 @@ import pytest
 from medloop.core.errors import SettingError
 from medloop.core.records import Annotation, Annotator, Assignment, Model, Prediction, new_id, now
 from medloop.images.encode import encode_mask
+from medloop.interaction.runs import runs_between
 from medloop.loop.annotating.annotations import next_assignment, open_case, submit
 from medloop.loop.annotating.corrections import correction_of, touched_of
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
 from medloop.loop.annotating.filling import fill_between
-from medloop.loop.annotating.mask_runs import runs_between
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.partial_annotations import SlicePart

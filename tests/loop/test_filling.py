@@ -9,10 +9,10 @@ from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, InputError, StateError
 from medloop.core.records import Annotator, Assignment, new_id
 from medloop.images.encode import encode_mask
+from medloop.interaction.runs import apply_runs, runs_between
 from medloop.loop.annotating.annotations import open_case, submit
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
 from medloop.loop.annotating.filling import fill_between
-from medloop.loop.annotating.mask_runs import apply_runs, runs_between
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.audit import verify

@@ -7,9 +7,9 @@ from medloop.core.arrays import MaskArray
 from medloop.core.errors import ReplacesError
 from medloop.core.records import Annotation, Annotator, Case, Prediction
 from medloop.images.encode import decode_mask, encode_mask
+from medloop.interaction.runs import runs_between
 from medloop.loop.annotating.annotations import open_case, submit
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
-from medloop.loop.annotating.mask_runs import runs_between
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_mask

@@ -19,9 +19,9 @@ from medloop.core.image import Image
 from medloop.core.records import Annotator, Case, PromptRecord
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted
 from medloop.interaction.prompts import Box, Lasso, Point, Prompt, Scribble, exact_voxels
+from medloop.interaction.runs import apply_runs, runs_between
 from medloop.loop.annotating.annotations import Opened, next_assignment, open_case, submit
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
-from medloop.loop.annotating.mask_runs import apply_runs, runs_between
 from medloop.loop.annotating.prompt_log import gesture_of, in_force, prompt_log
 from medloop.loop.annotating.provenance import provenance
 from medloop.loop.annotating.refining import Refiner, add_prompt, change_prompt, withdraw_prompt

@@ -14,9 +14,9 @@ from medloop.core.image import Image
 from medloop.core.records import Annotator, Case
 from medloop.images.encode import encode_voxels
 from medloop.interaction.nninteractive.session import Keep, KeepChange
+from medloop.interaction.runs import runs_between
 from medloop.loop.annotating.annotations import open_case
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
-from medloop.loop.annotating.mask_runs import runs_between
 from medloop.loop.foundation.workspace import Workspace
 
 STORED = ("uint8", "int8", "int16", "uint16", "int32", "uint32", "float32")

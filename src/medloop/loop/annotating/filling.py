@@ -19,8 +19,8 @@ from medloop.core.records import Assignment
 from medloop.interaction.carrying import carry_corrections
 from medloop.interaction.interpolate import interpolate_slices
 from medloop.interaction.locks import check_locks, keep_locked
+from medloop.interaction.runs import Run, apply_runs, runs_between
 from medloop.loop.annotating.drafts import append_patch
-from medloop.loop.annotating.mask_runs import Run, apply_runs, runs_between
 from medloop.loop.annotating.open_edit import FILLED, Draft, OpenEdit, load_edit, require_revision
 from medloop.loop.annotating.provenance import hands
 from medloop.loop.foundation.workspace import Workspace

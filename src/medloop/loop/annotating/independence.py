@@ -7,6 +7,7 @@ import numpy as np
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.records import Assignment, Prediction
 from medloop.images.encode import decode_mask
+from medloop.interaction.runs import put_runs
 from medloop.loop.annotating.open_edit import TAKE, OpenEdit, load_edit
 from medloop.loop.annotating.touching import Edits, edits_in_force, state_of, taken_in_a_label
 from medloop.loop.foundation.in_force import began
@@ -106,8 +107,7 @@ def _of_hypotheses(edit: OpenEdit, own: Edits) -> BoolArray:
     """Voxels that a hypothesis was taken into and that nobody has gone over since, shape (I, J, K)."""
     flat = np.zeros(edit.case.grid.voxels, dtype=np.bool_)
     for patch in own.patches:
-        for start, length, _ in patch.runs:
-            flat[start : start + length] = edit.verbs.get(patch.id) == TAKE
+        put_runs(flat, patch.runs, edit.verbs.get(patch.id) == TAKE)
     return flat.reshape(edit.case.grid.shape, order="F")
 
 

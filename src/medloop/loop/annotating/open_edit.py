@@ -14,7 +14,7 @@ from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, StateError
 from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Prediction, PromptRecord
 from medloop.images.encode import decode_mask
-from medloop.loop.annotating.mask_runs import apply_runs
+from medloop.interaction.runs import apply_runs
 from medloop.loop.annotating.prompt_log import prompt_log
 from medloop.loop.foundation.in_force import base_of
 from medloop.store.blobs import Blobs
@@ -87,7 +87,7 @@ class OpenEdit:
         if begin and not wanted:
             return begin
         mask = begin.mask if begin else self.begun
-        return Draft(wanted[-1].revision if wanted else 0, apply_runs(mask, tuple(run for patch in wanted for run in patch.runs)))
+        return Draft(wanted[-1].revision if wanted else 0, apply_runs(mask, [run for patch in wanted for run in patch.runs]))
 
 
 def load_edit(tx: Reader, assignment: Assignment, blobs: Blobs) -> OpenEdit:

@@ -20,8 +20,8 @@ from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.locks import check_locks, keep_locked, require_unlocked
 from medloop.interaction.overruling import still_meant
 from medloop.interaction.prompts import Prompt, check_prompts, prompt_to_json
+from medloop.interaction.runs import Run, apply_runs, runs_between
 from medloop.loop.annotating.drafts import append_patch, check_runs
-from medloop.loop.annotating.mask_runs import Run, apply_runs, runs_between
 from medloop.loop.annotating.open_edit import Draft, OpenEdit, load_edit, require_revision
 from medloop.loop.annotating.prompt_log import gesture_of, in_force, line_starts, named_in_force, take_back
 from medloop.loop.annotating.replaying import History, history_of, painted_by

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from medloop.core.arrays import BoolArray, IntArray, MaskArray
 from medloop.core.geometry import Shape3
 from medloop.core.records import DraftPatch, PromptRecord
-from medloop.interaction.painting import covered, painted_voxels
-from medloop.loop.annotating.mask_runs import Run
+from medloop.interaction.painting import painted_voxels
+from medloop.interaction.runs import Run, covered, put_runs
 from medloop.loop.annotating.open_edit import FILLED, OpenEdit
 from medloop.loop.annotating.prompt_log import gesture_of, in_force, line_starts
 
@@ -102,8 +102,7 @@ def _applied(flat: MaskArray, runs: Sequence[Run]) -> tuple[IntArray, npt.NDArra
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint8)
     touched = np.unique(covered(runs))
     before = flat[touched]
-    for start, length, value in runs:
-        flat[start : start + length] = value
+    put_runs(flat, runs)
     changed = flat[touched] != before
     return touched[changed], before[changed]
 

@@ -7,8 +7,8 @@ the case back.
 from medloop.core.errors import ConflictError, StateError
 from medloop.core.records import Annotation, Assignment, TakenBack, Withdrawal, new_id, now
 from medloop.images.encode import decode_mask
+from medloop.interaction.runs import runs_between
 from medloop.loop.annotating.drafts import append_patch
-from medloop.loop.annotating.mask_runs import runs_between
 from medloop.loop.annotating.open_edit import load_edit
 from medloop.loop.foundation.follow_up import follow_up
 from medloop.loop.foundation.round_moves import after_answer
