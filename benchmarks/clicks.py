@@ -43,10 +43,10 @@ from medloop.interaction.engine import Engine, ImageEmbedding, RefinedMask, Stil
 from medloop.interaction.modelfree.classical import ClassicalEngine
 from medloop.interaction.prompts import Point, Prompt, hinted_voxels, keep_hints
 from medloop.interaction.simulated_users.robots import test_robot
-from medloop.interaction.simulated_users.trial import Turn, try_engine
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice
 from medloop.models.foundation.recipes import Recipe, choose_recipe, fingerprint
+from trial import Turn, try_engine
 
 SHOWN = (0, 1, 3, 5, 10)
 CLICKS = 10

@@ -50,7 +50,7 @@ NAMED = (
     ("loop/annotating/opening.py", "assignment.revision == 0 and standing", "standing"),
     ("loop/annotating/provenance.py", "(part == 0) & ", ""),
     ("query/stopping.py", "len(scores) - 2", "len(scores) - 1"),
-    ("query/diversity/kcentre.py", "self._nearest + slack >= sure", "self._nearest >= sure"),
+    ("query/diversity/kcentre.py", "np.finfo(squares.dtype).eps / 2)", "np.finfo(squares.dtype).eps * 0)"),
     ("interaction/guard.py", ", structure=np.ones((3, 3, 3))", ""),
     ("core/geometry.py", "< 1e-3", "< 1e-9"),
     ("query/uncertainty/aggregation.py", "round(TOP_SHARE * product.size)", "int(TOP_SHARE * product.size)"),

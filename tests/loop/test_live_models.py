@@ -43,7 +43,7 @@ def stopped_after_freezing(workspace: Workspace) -> Job:
     job = claimed(workspace, start_training(workspace))
     asked = iter(range(100))
     with JobControl(workspace, job, stop=lambda: next(asked) > 1) as control, pytest.raises(CancelledError):
-        run_training(workspace, control, threads=1)
+        run_training(workspace, control)
     return job
 
 
@@ -91,10 +91,10 @@ def test_a_training_resumed_after_a_crash_does_not_take_the_place_of_one_that_le
         add_answer(workspace, ann, case_named(workspace, name))
     newer = claimed(workspace, start_training(workspace))
     with JobControl(workspace, newer) as control:
-        run_training(workspace, control, threads=1)
+        run_training(workspace, control)
     workspace.store.jobs.finish(newer, {})
     with JobControl(workspace, job) as control:
-        result = run_training(workspace, control, threads=1)
+        result = run_training(workspace, control)
     workspace.store.jobs.finish(job, result)
     drain(workspace)
     with workspace.store.read() as tx:

@@ -3,11 +3,11 @@ import { submitSession } from "../state/answering";
 import { adoptOffer } from "../state/proposals";
 import type { CaseSession } from "../state/session";
 import { ClassChooser } from "./classchooser";
-import { Provenance, Replaces } from "./provenance";
 import { DrawingOptions, LabelChooser } from "./drawing";
 import { GestureOptions } from "./gestures";
 import { HypothesisOptions } from "./hypotheses";
 import { LookOptions } from "./look";
+import { Provenance, Replaces } from "./provenance";
 import { ReasonOptions } from "./reasons";
 
 export function SidePanel({ session, ask }: { session: CaseSession; ask: (dialogue: "skip" | "flag") => void }) {

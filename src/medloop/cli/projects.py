@@ -18,7 +18,7 @@ def import_(
     folder: ProjectFolder,
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder of images in a known layout, or a CSV.", show_default=False)],
     fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv or dicom.")] = "auto",
-    answers: Annotated[str, typer.Option(help="Which of its labels become answers: all, evaluation or none.")] = "all",
+    answers: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
     masks: Annotated[
         str, typer.Option(help="labels, or foreground: every mask value above 0 is the first label (instance maps).")
     ] = "labels",
@@ -74,7 +74,7 @@ def _print_import(report: "ImportReport", *, as_json: bool) -> None:
     for note in report.notes:
         say(f"note: {note if note.cases else note.text}")
     typer.echo(
-        f"{counted(len(report.added), 'case')} added ({report.labelled} with an answer), {len(report.annotated)} labelled and "
+        f"{counted(len(report.added), 'case')} added ({report.labelled} with an annotation), {len(report.annotated)} labelled and "
         f"{len(report.corrected)} corrected that were there, {len(report.duplicates)} unchanged, {len(report.refused)} left out"
     )
 
@@ -128,7 +128,7 @@ def export(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the answers or the model to a folder.
+    """Write the annotations or the model to a folder.
 
     Masks lie on their images' own geometry, bit for bit. The folder is complete or absent.
     """

@@ -32,7 +32,7 @@ CaseProbabilities: TypeAlias = npt.NDArray[np.floating[Any]]
 """Shape (cases, classes); last axis sums to 1."""
 
 CaseScores: TypeAlias = npt.NDArray[np.floating[Any]]
-"""Shape (cases,); higher means ask sooner."""
+"""Shape (cases,); higher means query sooner."""
 
 Features: TypeAlias = npt.NDArray[np.floating[Any]]
 """Shape (cases, dimensions)."""

@@ -136,27 +136,27 @@ class Project:
             answer: The mask or the tag.
             effort_seconds: Active time spent, without pauses.
             replace: Replace an annotation that somebody else gave, or that was imported.
-            independent: The answer owes nothing to the proposal; otherwise one that may do so is said to lean on it.
+            independent: The annotation owes nothing to the proposal; otherwise one that may do so counts as leaning on it.
 
         Raises:
-            InputError: An answer that fits neither the case nor the task.
-            ReplacesError: Somebody else's annotation stands, and `replace` was not said.
+            InputError: An annotation that fits neither the case nor the task.
+            ReplacesError: Somebody else's annotation stands, and `replace` is off.
         """
         tag, mask = (answer, None) if isinstance(answer, int) else (None, answer)
         what = Submitted(tag=tag, mask=mask, effort_seconds=effort_seconds, replace=replace, independent=independent)
         return submit(self.workspace, opened.assignment.id, what)
 
     def submit_parts(self, opened: Opened, mask: MaskArray, parts: Sequence[Part], *, effort_seconds: float = 0.0) -> Annotation:
-        """Finish an opened case with an answer to some slices or boxes only; the case may be asked again.
+        """Finish an opened case with an annotation of some slices or boxes only; the case may be queried again.
 
         Raises:
             InputError: A mask that does not fit, or parts outside the image.
-            StateError: This person has answered the whole case.
+            StateError: This person has annotated the whole case.
         """
         return submit(self.workspace, opened.assignment.id, Submitted(mask=mask, parts=parts, effort_seconds=effort_seconds))
 
     def skip(self, opened: Opened, reason: str) -> None:
-        """Close an opened case without an answer; annotations it has leave training, evaluation and export."""
+        """Close an opened case without an annotation; annotations it has leave training, evaluation and export."""
         skip_case(self.workspace, opened.assignment.id, reason=reason)
 
     def flag(self, opened: Opened, reason: str) -> None:
@@ -172,7 +172,7 @@ class Project:
         return replace_record(opened, assignment=undo_submit(self.workspace, opened.assignment.id))
 
     def train(self, *, threads: int = 1, again: bool = False) -> ProjectStatus:
-        """Learn from all answers now, in this process, then predict and evaluate.
+        """Train on all annotations now, in this process, then predict and evaluate.
 
         Args:
             threads: CPU threads.
@@ -209,7 +209,7 @@ class Project:
         return progress(self.workspace)
 
     def measures(self, *, of: Wanted = "any", tolerance: float = TOLERANCE) -> list[CaseMeasures]:
-        """How large structures are in every case that was answered or predicted; see `measure_case`."""
+        """How large structures are in every case that was annotated or predicted; see `measure_case`."""
         return measure_project(self.workspace, of=of, tolerance=tolerance)
 
     def report(self) -> str:
@@ -231,7 +231,7 @@ class Project:
         return use_model(self.workspace, index, actor="python")
 
     def export(self, out: str | Path, fmt: str, *, model: int | None = None, regular_grid: bool = False) -> ExportReport:
-        """Write the answers, or a model (the one in use by default), to a new folder; see `export_project`."""
+        """Write the annotations, or a model (the one in use by default), to a new folder; see `export_project`."""
         return export_project(self.workspace, Path(out), fmt, model=model, regular_grid=regular_grid)
 
     def close(self) -> None:

@@ -50,7 +50,7 @@ class StreamSelector:
         """Ask for this case or skip it.
 
         Args:
-            value: Its score, higher means ask sooner; for `LearnedAsking` its features, shape (dimensions,).
+            value: Its score, higher means query sooner; for `LearnedAsking` its features, shape (dimensions,).
 
         Raises:
             InputError: NaN or infinity, a value of another shape, or a score outside the range of the rule.

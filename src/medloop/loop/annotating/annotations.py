@@ -82,7 +82,7 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
     Raises:
         ConflictError: The draft has another revision.
         StateError: The assignment is closed, the task is of another kind, or for parts this annotator has answered the whole case.
-        ReplacesError: Another annotation stands, and `replace` was not said.
+        ReplacesError: Another annotation stands, and `replace` is off.
         InputError: An effort out of range, no parts, or parts outside the image.
         ShapeError: The mask is not the case's shape.
         LabelError: Values that the task does not know.

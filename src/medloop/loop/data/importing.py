@@ -48,7 +48,7 @@ def import_dataset(
 
     Raises:
         FormatError: The source as a whole is in no known layout.
-        SettingError: It answers another kind of question than the project asks.
+        SettingError: It is of another kind than the project's task.
         LabelError: Its labels are not the project's.
         ConflictError: It gives a patient another split than the project has fixed.
         StorageError: The project's disk or database cannot write; the cases finished before stay.

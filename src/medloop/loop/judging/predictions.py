@@ -18,6 +18,7 @@ from medloop.loop.foundation.arrays import load_image, load_proposal, store_feat
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.job_kinds import Choose, Predict, ask
 from medloop.loop.foundation.memo import memo
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import evaluated_cases, fair_evaluations
@@ -25,6 +26,7 @@ from medloop.loop.judging.mask_figures import sample_figures
 from medloop.loop.judging.prediction_scores import judge, uncertainty_bytes
 from medloop.loop.judging.quality_signs import signs_of, signs_of_prediction
 from medloop.models.foundation.recipes import Recipe
+from medloop.quality.calibrate import calibrator_from_json
 from medloop.quality.expected import QualityRule, fit_quality
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
@@ -32,25 +34,31 @@ from medloop.store.reader import Reader
 if TYPE_CHECKING:
     from medloop.models.inference.predict import Predictor
 
+ANY_LABEL = "any_label"
+"""Among a model's metrics the recipe of its network for any label; models without one have no such network."""
+
 ALIKE = 50
 """Answered cases that every model looks at too, so that like cases can be shown beside an explanation."""
 
 
-def load_predictor(blobs: Blobs, model: Model) -> "Predictor":
-    """The model, ready to predict; needs torch."""
+def load_predictor(blobs: Blobs, model: Model, *, as_trained: bool = False) -> "Predictor":
+    """The model, ready to predict, with its calibration unless it is wanted `as_trained`; needs torch."""
     from medloop.models.inference.predict import Predictor
 
-    return Predictor.load(Recipe.from_json(model.recipe), weights_of(blobs, model))
+    fitted = {} if as_trained else model.metrics.get("calibration", {}).get("calibrator", {})
+    calibrated = calibrator_from_json(fitted) if fitted else None
+    return Predictor.load(Recipe.from_json(model.recipe), weights_of(blobs, model), calibrated=calibrated)
 
 
-def weights_of(blobs: Blobs, model: Model) -> list[bytes]:
-    """The weights of a model's members.
+def weights_of(blobs: Blobs, model: Model, *, any_label: bool = False) -> list[bytes]:
+    """The weights of a model's members, or of its network for any label, which come after these.
 
     Raises:
         BlobError: They are damaged or gone; the message names the model.
     """
+    members = int(model.recipe.get("members", len(model.weights)))
     try:
-        return [blobs.get(name) for name in model.weights]
+        return [blobs.get(name) for name in (model.weights[members:] if any_label else model.weights[:members])]
     except BlobError as error:
         remedy = "use another one with medloop models, train again, or restore the folder blobs from a backup"
         raise type(error)(f"The weights of model {model.index} cannot be read ({error.message})", remedy=remedy, blob=error.blob) from error
@@ -62,17 +70,17 @@ def run_prediction(workspace: Workspace, control: JobControl) -> Json:
     Cases already predicted by this model are left out, so that a killed job goes on where it was. After
     the pool, the next round's query is prepared.
     """
-    model_id = str(control.job.payload["model_id"])
+    asked = Predict(**control.job.payload)
     with workspace.store.read() as tx:
-        model, live = tx.get(Model, model_id), tx.live_model()
-        if live is not None and live.id != model_id:
+        model, live = tx.get(Model, asked.model_id), tx.live_model()
+        if live is not None and live.id != model.id:
             return {"message": f"model {live.index} is in use, nothing to do"}
-        cases = _upcoming(tx) if control.job.payload["scope"] == "upcoming" else _pool(workspace, tx)
-        done = {p.case_id for p in tx.latest_predictions(model_id)}
+        cases = _upcoming(tx) if asked.scope == "upcoming" else _pool(workspace, tx)
+        done = {p.case_id for p in tx.latest_predictions(model.id)}
     lacking = [c for c in cases if c.id not in done]
     left_out = predict_cases(workspace, model, lacking, control)
-    if control.job.payload["scope"] == "pool":
-        workspace.store.jobs.enqueue("query", {}, key=f"query-{model_id}", priority=6)
+    if asked.scope == "pool":
+        ask(workspace, Choose(), f"query-{model.id}")
     missed = len(left_out.cases)
     return {"predicted": len(cases) - missed, "new": len(lacking) - missed, **left_out.result()}
 

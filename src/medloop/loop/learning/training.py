@@ -22,8 +22,10 @@ from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.label_versions import label_versions
 from medloop.loop.foundation.round_moves import MIN_TRAINING_ANSWERS, claim_rounds, mark_failed, mark_trained
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.calibration import calibration_of, calibration_words
 from medloop.loop.judging.live_models import place_trained
 from medloop.loop.judging.predictions import weights_of
+from medloop.loop.learning.any_label import train_any_label
 from medloop.loop.learning.decisions import noted, write_note
 from medloop.loop.learning.nothing_new import already_learned, answers_digest, case_names, learned_with, nothing_new
 from medloop.loop.learning.training_set import teach, training_case
@@ -38,13 +40,12 @@ if TYPE_CHECKING:
     from medloop.models.training.train import TrainingProgress
 
 
-def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> Json:
+def run_training(workspace: Workspace, control: JobControl) -> Json:
     """Train on all current answers and enqueue what follows (predict, evaluate, ask).
 
     Args:
         workspace: The project.
         control: The job.
-        threads: CPU threads torch may use.
 
     Returns:
         What the job shows as its result.
@@ -64,7 +65,7 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
         mark_failed(workspace, message)
         return {"message": message, **left_out.result()}
     annotations, cases = _of_snapshot(workspace, snapshot)
-    recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=threads)
+    recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=control.threads)
     recipe, parent = _going_on(workspace, recipe, folder)
     fitting = {case.id for case in computable(recipe, cases.values(), left_out)}
     learned = answers_to_learn(workspace, control, folder, parent=parent, answers=annotations, cases=cases)
@@ -84,14 +85,26 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
     metrics = {**own, **trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
     metrics |= {"learned_with": learned_with(workspace), "annotated_cases": len(cases)}
     _tell_overrun(control, recipe, float(trained.metrics["seconds"]))
-    model, live = _keep(workspace, recipe, snapshot, trained.weights, metrics)
+    metrics["calibration"] = _calibrated(workspace, recipe, trained.weights, validation, control)
+    more, facts = train_any_label(workspace, recipe, taught.cases, folder, report=report)
+    model, live = _keep(workspace, recipe, snapshot, [*trained.weights, *more], {**metrics, **facts})
     ask_evaluation_of(workspace, model)
     if live:
         ask_predictions_of(workspace, model)
     shutil.rmtree(folder, ignore_errors=True)
     said = _said(workspace, model)
     control.log(said)
+    control.log(calibration_words(model))
     return {"model_id": model.id, "model_index": model.index, "live": live, "note": said, **left_out.result()}
+
+
+def _calibrated(
+    workspace: Workspace, recipe: Recipe, weights: Sequence[Path], validation: "Sequence[TrainingCase]", control: JobControl
+) -> Json:
+    from medloop.models.inference.predict import Predictor
+
+    control.report(1.0, "calibrating on the validation cases")
+    return calibration_of(workspace, Predictor.load(recipe, [p.read_bytes() for p in weights]), validation, seed=recipe.seed)
 
 
 def _as_begun(workspace: Workspace, folder: Path) -> Workspace:
@@ -122,7 +135,7 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
     )
     if _has_sides(workspace):
         recipe = dataclasses.replace(recipe, flips=())
-    recipe = dataclasses.replace(recipe, rrr=settings.right_reasons)
+    recipe = dataclasses.replace(recipe, rrr=settings.right_reasons, hints=settings.prompt_encoding if recipe.guided else "euclidean")
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
 
 
@@ -178,7 +191,7 @@ def _going_on(workspace: Workspace, recipe: Recipe, folder: Path) -> tuple[Recip
     with workspace.store.read() as tx:
         parent = tx.get(Model, chosen)
     before = Recipe.from_json(parent.recipe)
-    if (before.channels, before.guided, before.classes) != (recipe.channels, recipe.guided, recipe.classes):
+    if any(getattr(before, name) != getattr(recipe, name) for name in ("channels", "guided", "hints", "classes")):
         return recipe, None
     own = {name: getattr(recipe, name) for name in ("steps", "minutes", "threads", "seed", "rrr")}
     return dataclasses.replace(before, **own), parent

@@ -18,6 +18,7 @@ from medloop.loop.foundation.arrays import load_features, load_image
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.job_kinds import Choose, Describe, ask
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.descriptions import Report, Vectors, describe_cases, kept_vectors, learned_maker, newest_maker, small_views
 from medloop.models.foundation.recipes import Recipe
@@ -108,7 +109,7 @@ def request_description(workspace: Workspace) -> None:
     """Ask the worker to describe the cases, if a strategy of the project will need it."""
     settings = workspace.settings
     if "features" in strategy(settings.first_strategy).needs or LATENT & strategy(settings.strategy).needs:
-        workspace.store.jobs.enqueue("describe", {}, key="describe", priority=7)
+        ask(workspace, Describe(), "describe")
 
 
 def run_description(workspace: Workspace, control: JobControl) -> Json:
@@ -124,7 +125,7 @@ def run_description(workspace: Workspace, control: JobControl) -> Json:
         described = len(latent_codes(workspace, cases, report=control.report) or {})
     control.log(f"described {counted(described, 'case')}")
     if not begun and "features" in strategy(settings.first_strategy).needs:
-        workspace.store.jobs.enqueue("query", {}, key="query-first", priority=6)
+        ask(workspace, Choose(), "query-first")
     return {"described": described}
 
 

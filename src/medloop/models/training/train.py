@@ -79,8 +79,8 @@ def train(
 
     Args:
         recipe: What to train.
-        training: Answered cases to learn from.
-        validation: Answered cases to choose the best weights by; may be empty, then the last weights are kept.
+        training: Annotated cases to learn from.
+        validation: Annotated cases to choose the best weights by; may be empty, then the last weights are kept.
         folder: Holds checkpoints and results; call again with the same arguments to resume.
         report: Called after every step; returning False stops.
         initial: Safetensors of an earlier model of the same recipe to go on from; empty starts from scratch.

@@ -82,7 +82,7 @@ def prompt_of(body: PromptBody) -> Prompt:
 class Readiness(Body):
     """Which engine to make ready."""
 
-    engine: Literal["auto", "classical", "network"] = "auto"
+    engine: Literal["auto", "classical", "network", "any-label"] = "auto"
 
 
 class Removal(Readiness):
