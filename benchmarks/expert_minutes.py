@@ -63,7 +63,7 @@ from medloop.metrics.overlap import dice
 from medloop.models.foundation.recipes import Recipe, choose_recipe, fingerprint
 from medloop.query.pool import Pool
 from medloop.query.strategies import strategy
-from medloop.simulation.correcting import UNKNOWN, Answered, click_and_mend, draw_slices, mend_slices
+from medloop.simulation.correcting import UNKNOWN, Answered, Clicker, click_and_mend, draw_slices, mend_slices
 
 EFFORT = f"{EffortModel().describe()}; every outline starts with aiming, which takes as long as a click"
 
@@ -358,11 +358,13 @@ def mend(trial: Trial, engine: Any, case: Read, proposal: Any, axis: int, slices
         axis,
         slices,
         trial.effort,
-        engine=engine,
-        embedding=engine.embed(case.image),
-        robot=test_robot("centre"),
-        labels=range(1, trial.question.classes),
-        rng=generator(trial.seed, "clicks", case.name),
+        Clicker(
+            engine=engine,
+            embedding=engine.embed(case.image),
+            robot=test_robot("centre"),
+            labels=range(1, trial.question.classes),
+            rng=generator(trial.seed, "clicks", case.name),
+        ),
     )
 
 

@@ -125,7 +125,7 @@ def cpu_seconds_per_step(recipe: Recipe, cases: Sequence[CaseSource], question: 
 def train_one(recipe: Recipe, member: int, cases: Sequence[CaseSource], question: Question, folder: Path, quiet: bool) -> None:
     """Train one member in this process and leave its times beside its weights."""
     from medloop.models.training.batches import TrainingCase
-    from medloop.models.training.train import TrainingProgress, train_member
+    from medloop.models.training.train import TrainingProgress, TrainingRun, train_member
 
     recent: list[float] = []
     begun, cpu = time.perf_counter(), time.process_time()
@@ -139,7 +139,7 @@ def train_one(recipe: Recipe, member: int, cases: Sequence[CaseSource], question
         return True
 
     training = [TrainingCase(case.name, partial(read_case, case, question)) for case in cases]
-    train_member(recipe, member, training, [], folder, report=report)
+    train_member(TrainingRun(recipe, training, [], folder, report), member)
     spent_seconds = {"cpu_seconds": time.process_time() - cpu, "wall_seconds": time.perf_counter() - begun, "steps_here": len(recent)}
     (folder / f"time-{member}.json").write_text(json.dumps(spent_seconds))
 

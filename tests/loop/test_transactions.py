@@ -15,7 +15,7 @@ from medloop.loop.annotating.annotations import next_assignment, submit
 from medloop.loop.annotating.drafts import Edit, save_patch
 from medloop.loop.annotating.refining import Refiner, add_prompt, change_prompt, withdraw_prompt
 from medloop.loop.annotating.submission import Submitted
-from medloop.loop.data.cases import add_case
+from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.partial_annotations import SlicePart
 from medloop.loop.foundation.workspace import Workspace
@@ -75,7 +75,7 @@ def test_a_tag_costs_two_reading_transactions_and_one_writing(tmp_path: Path, mo
     with Workspace.create(tmp_path / "tags", name="tags", kind="classification", labels=["no", "yes"], settings=FAST) as workspace:
         for number in range(2):
             image, source = phantom_3d(number, 1, SMALL).image, Source(format="phantom", names=(str(number),), sha256=f"{number:064d}")
-            add_case(workspace, image, name=str(number), patient=str(number), split="train", source=source)
+            add_case(workspace, image, NewCase(str(number), str(number), "train", source))
         case = next_assignment(workspace, annotator_named(workspace, "Ann").id)
         assert case is not None
         with counted(monkeypatch) as opened:

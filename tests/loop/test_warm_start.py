@@ -113,7 +113,7 @@ def test_a_stopped_training_goes_on_with_the_answers_it_had_chosen(make_workspac
     asked = iter(range(100))
     with JobControl(workspace, claimed, stop=lambda: next(asked) > 1) as control, pytest.raises(CancelledError):
         run_training(workspace, control)
-    chosen = json.loads((workspace.work_folder / job.id / "learned.json").read_text())
+    chosen = json.loads((workspace.work_folder / job.id / "plan.json").read_text())["learned"]
     assert len(chosen) == 2
     answer(workspace, "case05")
     workspace.store.jobs.release(claimed)

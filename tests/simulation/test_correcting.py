@@ -13,7 +13,7 @@ from medloop.core.image import Image
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, changed_box
 from medloop.interaction.simulated_users.effort import EffortModel
 from medloop.interaction.simulated_users.robots import CentreClicker
-from medloop.simulation.correcting import UNKNOWN, Answered, click_and_mend, draw_slices, mend_slices, noticeable_errors
+from medloop.simulation.correcting import UNKNOWN, Answered, Clicker, click_and_mend, draw_slices, mend_slices, noticeable_errors
 
 EFFORT = EffortModel(click=100, slice_viewed=10, outline=1)
 labels = hnp.arrays(np.uint8, (5, 6, 3), elements=st.integers(0, 2))
@@ -124,11 +124,13 @@ def clicked(proposal: np.ndarray, engine: Filler, effort: EffortModel) -> Answer
         2,
         [0, 1, 2, 3],
         effort,
-        engine=engine,
-        embedding=engine.embed(image),
-        robot=CentreClicker(),
-        labels=[1],
-        rng=rng,
+        Clicker(
+            engine=engine,
+            embedding=engine.embed(image),
+            robot=CentreClicker(),
+            labels=[1],
+            rng=rng,
+        ),
     )
 
 

@@ -33,6 +33,7 @@ def import_(
     there already stay as they are, and labels that came or changed since are taken as new annotations.
     """
     from medloop.cli.progress import Bar
+    from medloop.datasets.discover import open_dataset
     from medloop.loop.data.importing import AnswersWanted, import_dataset
     from medloop.loop.foundation.workspace import Workspace
 
@@ -42,16 +43,8 @@ def import_(
         raise SettingError(f"--masks must be labels or foreground, got {masks!r}")
     wanted: AnswersWanted = "all" if answers == "all" else "evaluation" if answers == "evaluation" else "none"
     with Workspace.open(folder) as workspace, Bar("Importing") as bar:
-        report = import_dataset(
-            workspace,
-            source,
-            fmt=fmt,
-            answers=wanted,
-            masks="foreground" if masks == "foreground" else "labels",
-            patient_pattern=patient_pattern,
-            actor="cli",
-            report=bar.update,
-        )
+        dataset = open_dataset(source, fmt=fmt, masks="foreground" if masks == "foreground" else "labels", patient_pattern=patient_pattern)
+        report = import_dataset(workspace, dataset, answers=wanted, actor="cli", report=bar.update)
     _print_import(report, as_json=as_json)
     if not (report.added or report.annotated or report.corrected or report.duplicates):
         raise MedloopError(

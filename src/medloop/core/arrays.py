@@ -39,3 +39,6 @@ Features: TypeAlias = npt.NDArray[np.floating[Any]]
 
 Affine: TypeAlias = npt.NDArray[np.float64]
 """Shape (4, 4), voxel index → mm, RAS+."""
+
+UNKNOWN = 255
+"""Mask value of voxels that nobody has annotated; networks ignore them."""

@@ -19,6 +19,7 @@ from medloop.core.image import Image
 from medloop.core.records import Annotation, Case, Model, ProjectSettings, TaskKind
 from medloop.core.settings import SettingValue
 from medloop.datasets.dataset import MaskReading
+from medloop.datasets.discover import open_dataset
 from medloop.loop.annotating.annotations import (
     Opened,
     flag_case,
@@ -95,10 +96,9 @@ class Project:
         patient_pattern: str | None = None,
         answers: AnswersWanted = "all",
     ) -> ImportReport:
-        """Import a folder or CSV; see `import_dataset`."""
-        return import_dataset(
-            self.workspace, Path(source), fmt=fmt, masks=masks, patient_pattern=patient_pattern, answers=answers, actor="python"
-        )
+        """Import a folder or CSV; see `import_dataset`, and for how it is read `open_dataset`."""
+        dataset = open_dataset(Path(source), fmt=fmt, masks=masks, patient_pattern=patient_pattern)
+        return import_dataset(self.workspace, dataset, answers=answers, actor="python")
 
     def next(self, annotator: str = "local") -> Opened | None:
         """The next case for this person, opened; None when nothing is left."""

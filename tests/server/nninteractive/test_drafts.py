@@ -17,7 +17,7 @@ from medloop.loop.annotating.annotations import open_case, submit
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
 from medloop.loop.annotating.elsewhere import keep_drafts
 from medloop.loop.annotating.submission import Submitted
-from medloop.loop.data.cases import add_case
+from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 
@@ -36,7 +36,7 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 def add(workspace: Workspace, array: np.ndarray, name: str) -> Case:
     image = Image(array, Grid.of_spacing(array.shape[1:], (1.0, 1.5, 2.0)))
     source = Source(format="made up", names=(name,), sha256=name.rjust(64, "0"))
-    return add_case(workspace, image, name=name, patient=name, split="train", source=source)
+    return add_case(workspace, image, NewCase(name, name, "train", source))
 
 
 @pytest.fixture

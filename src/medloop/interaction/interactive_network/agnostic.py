@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medloop.core.arrays import BoolArray
+from medloop.core.arrays import UNKNOWN, BoolArray
 from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.seeds import generator
 from medloop.interaction.interactive_network.guidance import Spacing
 from medloop.interaction.interactive_network.rehearsal import Rehearsal
-from medloop.interaction.simulated_users.mistakes import UNKNOWN
 from medloop.models.foundation.normalise import normalise
 from medloop.models.training.batches import TrainingCase
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medloop.core.records import ProjectSettings, Source, Split
 from medloop.images.phantoms import phantom_3d
-from medloop.loop.data.cases import IMPORTER, add_case
+from medloop.loop.data.cases import IMPORTER, Incoming, NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
@@ -50,12 +50,13 @@ def create_demo(folder: Path, *, cases: int = DEMO_CASES) -> Workspace:
         add_case(
             workspace,
             phantom.image,
-            name=phantom.name,
-            patient=phantom.patient,
-            split=split,
-            source=Source(format="phantom", names=(phantom.name,), sha256=hashlib.sha256(phantom.image.array.tobytes()).hexdigest()),
-            answer=phantom.mask if index in STARTERS | TEST_CASES else None,
-            answered_by=teacher,
+            NewCase(
+                name=phantom.name,
+                patient=phantom.patient,
+                split=split,
+                source=Source(format="phantom", names=(phantom.name,), sha256=hashlib.sha256(phantom.image.array.tobytes()).hexdigest()),
+            ),
+            Incoming(phantom.mask, teacher) if index in STARTERS | TEST_CASES else None,
             actor="demo",
         )
     start_training(workspace, actor="demo")

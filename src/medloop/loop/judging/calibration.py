@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray, ClassSamples, IntArray
+from medloop.core.arrays import UNKNOWN, BoolArray, ClassSamples, IntArray
 from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.names import counted
@@ -21,7 +21,6 @@ from medloop.loop.foundation.arrays import load_answer, load_image
 from medloop.loop.foundation.consensus import consensus_answers
 from medloop.loop.foundation.damage import LeftOut, sound_answers
 from medloop.loop.foundation.label_versions import LabelVersions, knows_every_label, label_versions
-from medloop.loop.foundation.partial_annotations import UNKNOWN
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import load_predictor
 from medloop.metrics.calibration import ece

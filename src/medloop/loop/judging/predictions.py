@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medloop.core.arrays import FloatArray, MaskArray, ProbabilitySamples
+from medloop.core.arrays import MaskArray
 from medloop.core.errors import BlobError
 from medloop.core.records import Case, Json, Model, Prediction, Query, Round, Summed, new_id, now
 from medloop.core.seeds import generator
@@ -32,7 +32,7 @@ from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
 
 if TYPE_CHECKING:
-    from medloop.models.inference.predict import Predictor
+    from medloop.models.inference.predict import Answer, Predictor
 
 ANY_LABEL = "any_label"
 """Among a model's metrics the recipe of its network for any label; models without one have no such network."""
@@ -117,8 +117,7 @@ def predict_case(
         workspace.store.blobs,
         case,
         model,
-        answer.samples,
-        answer.features,
+        answer,
         quality or quality_rule(workspace, model),
         summed=model.metrics.get("summed", workspace.settings.summed),  # of one model, all predictions are made alike
         earlier=_earlier_mask(workspace, model, case),
@@ -142,14 +141,13 @@ def make_prediction(
     blobs: Blobs,
     case: Case,
     model: Model,
-    samples: ProbabilitySamples,
-    features: FloatArray,
+    found: "Answer",
     quality: QualityRule,
     *,
     summed: Summed = "mean",
     earlier: MaskArray | None = None,
 ) -> Prediction:
-    """Turn samples, shape (S, C, I, J, K) or (S, C), into a stored prediction.
+    """Turn what a model says of a case into a stored prediction.
 
     Where the evaluated patients cannot tell, the expected quality stays unknown: raw agreement is no Dice.
 
@@ -157,13 +155,12 @@ def make_prediction(
         blobs: Where masks and features are kept.
         case: What was predicted.
         model: Who predicted.
-        samples: Class probabilities.
-        features: Of the case.
+        found: What it says.
         quality: From `quality_rule`.
         summed: How voxel maps become one number per case.
         earlier: The mask of the model before this one, shape (I, J, K); None without one.
     """
-    mean = samples.mean(axis=0)
+    samples, mean = found.samples, found.probabilities
     judged = judge(samples, summed=summed, spacing_mm=case.grid.spacing_mm)
     signs = signs_of(samples, judged.agreement, spacing_mm=case.grid.spacing_mm, earlier=earlier)
     expected = quality(signs)
@@ -175,7 +172,7 @@ def make_prediction(
         mask=blobs.put(encode_mask(mean.argmax(axis=0).astype(np.uint8))) if is_mask else None,
         uncertainty=blobs.put(encode_mask(uncertainty_bytes(samples))) if is_mask else None,
         probabilities=tuple(float(v) for v in (mean.mean(axis=(1, 2, 3)) if is_mask else mean)),
-        features=store_features(blobs, features),
+        features=store_features(blobs, found.features),
         scores={**judged.scores, "agreement": judged.agreement, "signs": [[name, value] for name, value in signs.items()]}
         | ({"measures": sample_figures(samples, case)} if is_mask else {}),
         quality=expected.expected if expected else None,

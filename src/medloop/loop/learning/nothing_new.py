@@ -6,7 +6,6 @@ none is made unless somebody asks for it (`again`).
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings
 from medloop.loop.foundation.consensus import training_answers
@@ -15,6 +14,7 @@ from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Train
 from medloop.loop.foundation.round_moves import close_learned
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.objections import NOUN, VERB
 from medloop.store.reader import Reader
 
@@ -55,12 +55,14 @@ def learned_with(workspace: Workspace) -> Json:
         return {**settings, "validation": truth_digest(tx, "validation"), "objections": objections}
 
 
-def already_learned(workspace: Workspace, control: JobControl, folder: Path, *, unsound: frozenset[str] = frozenset()) -> Model | None:
+def already_learned(
+    workspace: Workspace, control: JobControl, plan: TrainingPlan, *, unsound: frozenset[str] = frozenset()
+) -> Model | None:
     """The newest model that learned exactly what a training now would learn, `unsound` annotations left out; None when there is news.
 
     A training that was begun before goes on, and one that was asked for `again` always runs.
     """
-    if Train(**control.job.payload).again or (folder / "snapshot.json").exists():
+    if Train(**control.job.payload).again or plan.decided("snapshot"):
         return None
     with workspace.store.read() as tx:
         answers = [a for a in training_answers(tx, "train") if a.id not in unsound]

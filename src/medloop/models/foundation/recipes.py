@@ -278,7 +278,6 @@ def choose_recipe(
     threads: int,
     seed: int,
     members: int = 1,
-    guided: bool = False,
 ) -> Recipe:
     """A recipe for these data that makes good use of the time.
 
@@ -292,7 +291,6 @@ def choose_recipe(
         threads: Threads of one network.
         seed: Root of all randomness.
         members: Networks of the ensemble.
-        guided: Whether it takes prompts (`Recipe.guided`).
 
     Raises:
         SettingError: For a value outside its range.
@@ -323,7 +321,6 @@ def choose_recipe(
         kernels=kernels, batch=batch, minutes=minutes, threads=threads, seed=seed, members=members,
         dropout=0.1 if kind == "segmentation" else 0.3,
         learning_rate=5e-3 if kind == "segmentation" else 1e-3,
-        guided=guided,
     )  # fmt: skip
 
 
