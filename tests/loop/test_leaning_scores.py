@@ -1,6 +1,7 @@
 """A score over annotations that began as a model's proposal says so: in the record, on the curve, in the job's log and the report."""
 
 import dataclasses
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def test_confirmed_proposals_are_named_by_the_evaluation_that_uses_them(audited:
     assert point.leaning == 1
     assert point.warning.startswith("1 of 2 annotations began as a model's proposal")
     assert "Read with care" in report_html(audited)
-    assert point.warning.split(":")[0] in report_html(audited).replace("&#x27;", "'")
+    assert point.warning.split(":")[0] in unescape(report_html(audited))
     logs = [line.text for job in audited.store.jobs.list(state=JobState.DONE) for line in audited.store.jobs.logs(job.id)]
     assert any("stand in part untouched" in line for line in logs)
 
