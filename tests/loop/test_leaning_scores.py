@@ -8,7 +8,8 @@ import pytest
 
 from medloop.core.records import Case, Evaluation
 from medloop.core.states import JobState
-from medloop.loop.annotating.annotations import open_case, submit_mask
+from medloop.loop.annotating.annotations import open_case, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.exporting import export_project
 from medloop.loop.data.importing import import_dataset
 from medloop.loop.foundation.annotators import annotator_named
@@ -29,12 +30,12 @@ def audited(make_workspace: MakeWorkspace) -> Workspace:
     workspace = make_workspace(["train"] * 3 + ["audit"] * 2, labelled=3)
     ann = annotator_named(workspace, "Ann")
     drawn = open_case(workspace, case_named(workspace, "case04").id, ann.id).assignment
-    submit_mask(workspace, drawn.id)  # before there is a model: nothing to lean on
+    submit(workspace, drawn.id, Submitted())  # before there is a model: nothing to lean on
     start_training(workspace)
     drain(workspace)
     confirmed = open_case(workspace, case_named(workspace, "case03").id, ann.id).assignment
     assert confirmed.began_with == "prediction"
-    submit_mask(workspace, confirmed.id)
+    submit(workspace, confirmed.id, Submitted())
     drain(workspace)
     return workspace
 

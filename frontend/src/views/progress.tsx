@@ -87,7 +87,7 @@ function useLive(project: string) {
 function Summary({ project, progress, busy, onTrain }: { project: string; progress: Progress; busy: boolean; onTrain: () => void }) {
   const latest = progress.models[progress.models.length - 1];
   const facts: [string, string][] = [
-    ["Answered", `${progress.answered} of ${progress.total}`],
+    ["Annotated", `${progress.answered} of ${progress.total}`],
     ["Answers per hour", progress.labels_per_hour === null ? "–" : progress.labels_per_hour.toFixed(0)],
     ["Models", latest ? String(latest.index) : "none yet"],
     ["Expected quality", progress.pool_quality?.mean == null ? "–" : progress.pool_quality.mean.toFixed(2)],
@@ -133,7 +133,7 @@ function Rounds({ rounds }: { rounds: RoundLine[] }) {
           <th>Round</th>
           <th>State</th>
           <th>Chosen by</th>
-          <th class="number">Answered</th>
+          <th class="number">Annotated</th>
         </tr>
       </thead>
       <tbody>
