@@ -137,10 +137,10 @@ def bars(tmp_path: Path) -> Iterator[Workspace]:
         teacher = annotator_named(workspace, "import", program=True)
         for number in range(4):
             image, mask = bar_and_disc(number)
-            answer = Mask((mask == 1).astype(np.uint8), image.grid) if number < 3 else None
+            incoming = Incoming(Mask((mask == 1).astype(np.uint8), image.grid), teacher) if number < 3 else None
             source = Source(format="made up", names=(str(number),), sha256=f"{number:064d}")
             name = f"case{number}"
-            add_case(workspace, image, NewCase(name=name, patient=name, split="train", source=source), Incoming(answer, teacher))
+            add_case(workspace, image, NewCase(name=name, patient=name, split="train", source=source), incoming)
         yield workspace
 
 
