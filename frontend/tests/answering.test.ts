@@ -124,7 +124,7 @@ describe("submitting", () => {
     reply = ({ path }) => (path.endsWith("/prompts") ? { status: 422, json: { error: { code: "input", message: "No", remedy: "" } } } : { json: {} });
     give(session, { kind: "point", voxel: [1, 1, 0], label: 1, positive: true });
     press(session, "Enter");
-    expect(words()).toContain("still being answered, so nothing was submitted");
+    expect(words()).toContain("still being computed, so nothing was submitted");
     await turn();
     expect([verbs(), session.refining.value]).toEqual([[], false]);
     press(session, "Enter");

@@ -2,8 +2,8 @@
 
 /** A new gesture. */
 export interface Addition {
-  engine?: "auto" | "classical" | "network"; base_revision: number; locked?: number[]; prompt: PointBody | ScribbleBody | BoxPromptBody |
-  LassoBody | ExtremePointsBody; earlier?: (PointBody | ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody)[];
+  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompt: PointBody | ScribbleBody |
+  BoxPromptBody | LassoBody | ExtremePointsBody; earlier?: (PointBody | ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody)[];
 }
 
 /** Whether to go on asking, in words; the expected gain of the next batch with its 95 % interval, and its minutes. */
@@ -52,8 +52,8 @@ export interface Case {
 
 /** Put a gesture in another's place. */
 export interface Change {
-  engine?: "auto" | "classical" | "network"; base_revision: number; locked?: number[]; prompt: PointBody | ScribbleBody | BoxPromptBody |
-  LassoBody | ExtremePointsBody;
+  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompt: PointBody | ScribbleBody |
+  BoxPromptBody | LassoBody | ExtremePointsBody;
 }
 
 /** One value that changed, and from when on it counts. */
@@ -310,9 +310,10 @@ export interface ProjectSettings {
   strategy?: string; first_strategy?: string; batch_size?: number; start_size?: number; train_after?: number; validation_fraction?: number;
   test_fraction?: number; audit_fraction?: number; train_minutes?: number; train_steps?: number; warm_start?: "scratch" | "all" | "new" |
   "replay" | "misclassified"; cold_start?: "descriptors" | "selfsup"; members?: number; samples?: number; summed?: "mean" | "sum" | "top" |
-  "foreground" | "contour" | "classes" | "box"; pseudo_labels?: boolean; bias_correction?: boolean; guided?: boolean; correction_weight?:
-  number; right_reasons?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number; target_score?: number; seed?:
-  number;
+  "foreground" | "contour" | "classes" | "box"; calibration?: "temperature" | "none"; pseudo_labels?: boolean; bias_correction?: boolean;
+  guided?: boolean; prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean;
+  correction_weight?: number; right_reasons?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number; target_score?:
+  number; seed?: number;
 }
 
 /** One project in full. */
@@ -340,7 +341,7 @@ export interface Provenance {
 
 /** Which engine to make ready. */
 export interface Readiness {
-  engine?: "auto" | "classical" | "network";
+  engine?: "auto" | "classical" | "network" | "any-label";
 }
 
 /** Why a case is skipped or flagged. */
@@ -356,7 +357,7 @@ export interface Refined {
 
 /** Take a gesture back. */
 export interface Removal {
-  engine?: "auto" | "classical" | "network"; base_revision: number; locked?: number[];
+  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[];
 }
 
 /** The draft's newest revision. */

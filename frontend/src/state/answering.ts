@@ -70,7 +70,7 @@ export function isSeen(session: CaseSession): boolean {
 
 /** What an engine has not answered yet nobody has seen; Enter in the midst of a gesture only ends the gesture. */
 function isAnswerSeen({ refining }: CaseSession): boolean {
-  if (refining.value) tell("info", "The last gesture is still being answered, so nothing was submitted", "look at the answer, then press again");
+  if (refining.value) tell("info", "The last prompt is still being computed, so nothing was submitted", "look at the answer, then press again");
   return !refining.value;
 }
 

@@ -55,7 +55,7 @@ export function People({ effort, queried }: { effort: EffortLine[]; queried: Cla
         </tbody>
       </table>
       {queried.some(({ answered }) => answered > 0) && (
-        <p class="hint">{queried.map(({ label, answered, queried: asked }) => `${label} in ${answered} answers (${asked} asked)`).join("; ")}</p>
+        <p class="hint">{queried.map(({ label, answered, queried: asked }) => `${label} in ${answered} annotations (${asked} queried)`).join("; ")}</p>
       )}
     </>
   );

@@ -96,7 +96,7 @@ function openCase(project: Project, caseId: string | null, setEnded: (ended: { t
   const show = (opened: CaseSession | NothingLeft): void => {
     if (stale) return;
     leaveCase();
-    if (!("header" in opened)) return setEnded({ title: "Nothing is waiting for an answer", reason: opened.reason });
+    if (!("header" in opened)) return setEnded({ title: "Nothing is waiting for annotation", reason: opened.reason });
     setEnded(null);
     current.value = opened;
     document.title = `${opened.header.name} – ${project.name}`;

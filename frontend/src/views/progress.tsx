@@ -36,7 +36,7 @@ export function ProgressView({ project }: { project: Project }) {
       <Header project={project} view="progress" />
       <main class="page page-wide" data-testid="progress">
         <Warnings project={project} />
-        {progress && <Summary progress={progress} busy={queueing} onTrain={train} />}
+        {progress && <Summary project={project.id} progress={progress} busy={queueing} onTrain={train} />}
         <div class="grid">
           <section class="panel panel-wide">{progress && <CurvePanel points={measured(progress.curve)} />}</section>
           <section class="panel">
@@ -84,10 +84,10 @@ function useLive(project: string) {
   return { progress, jobs, refresh };
 }
 
-function Summary({ progress, busy, onTrain }: { progress: Progress; busy: boolean; onTrain: () => void }) {
+function Summary({ project, progress, busy, onTrain }: { project: string; progress: Progress; busy: boolean; onTrain: () => void }) {
   const latest = progress.models[progress.models.length - 1];
   const facts: [string, string][] = [
-    ["Answered", `${progress.answered} of ${progress.total}`],
+    ["Annotated", `${progress.answered} of ${progress.total}`],
     ["Answers per hour", progress.labels_per_hour === null ? "–" : progress.labels_per_hour.toFixed(0)],
     ["Models", latest ? String(latest.index) : "none yet"],
     ["Expected quality", progress.pool_quality?.mean == null ? "–" : progress.pool_quality.mean.toFixed(2)],
@@ -102,6 +102,9 @@ function Summary({ progress, busy, onTrain }: { progress: Progress; busy: boolea
           </div>
         ))}
       </dl>
+      <a href={`/api/v1/projects/${project}/report`} target="_blank" rel="noopener" data-testid="report">
+        Report
+      </a>
       <button class="primary" data-testid="train-now" disabled={busy} onClick={onTrain}>
         Train now
       </button>
@@ -130,7 +133,7 @@ function Rounds({ rounds }: { rounds: RoundLine[] }) {
           <th>Round</th>
           <th>State</th>
           <th>Chosen by</th>
-          <th class="number">Answered</th>
+          <th class="number">Annotated</th>
         </tr>
       </thead>
       <tbody>

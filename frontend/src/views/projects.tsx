@@ -44,10 +44,10 @@ function ProjectCard({ project }: { project: ProjectLine }) {
           </span>
         ))}
       </p>
-      <Bar share={share} label={`${project.answered} of ${project.cases} cases answered`} />
+      <Bar share={share} label={`${project.answered} of ${project.cases} cases annotated`} />
       <p class="facts">
         <span>
-          {project.answered} of {project.cases} cases answered
+          {project.answered} of {project.cases} cases annotated
         </span>
         <span>{project.model ? `Model ${project.model.index}` : "No model yet"}</span>
         {project.round && (

@@ -138,7 +138,7 @@ function Alike({ session, answer, told }: { session: CaseSession; answer: Answer
   const { by, cases } = answer.value;
   return (
     <>
-      <p class="hint">Answered cases most alike{by === "model" ? "" : ", by their images alone"}:</p>
+      <p class="hint">Annotated cases most alike{by === "model" ? "" : ", by their images alone"}:</p>
       <ol class="alike" data-testid="alike">
         {cases.map(({ case_id, name, labels, quality }) => (
           <li key={case_id}>

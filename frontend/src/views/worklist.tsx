@@ -17,7 +17,7 @@ const PAGE = 50;
 const STATES: [CaseState, string][] = [
   ["all", "All"],
   ["unanswered", "Open"],
-  ["answered", "Answered"],
+  ["answered", "Annotated"],
   ["skipped", "Skipped"],
   ["flagged", "Flagged"],
 ];
@@ -58,7 +58,7 @@ export function Worklist({ project }: { project: Project }) {
           </div>
           <span class="grow" />
           <a class="button primary" href={linkTo.next(project.id)} data-testid="start">
-            Answer next case <kbd>Enter</kbd>
+            Annotate next case <kbd>Enter</kbd>
           </a>
         </div>
         {found && <CaseTable project={project} rows={found.rows} />}
@@ -72,7 +72,7 @@ function Counts({ project }: { project: Project }) {
   const { counts } = project;
   const facts: [string, string | number][] = [
     ["Cases", counts.total],
-    ["Answered", counts.answered],
+    ["Annotated", counts.answered],
     ["Skipped", counts.skipped],
     ["Flagged", counts.flagged],
     ["Model", project.model ? project.model.index : "none yet"],
