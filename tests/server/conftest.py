@@ -25,8 +25,9 @@ from medloop.core.arrays import MaskArray
 from medloop.core.records import Case, Model, Prediction, ProjectSettings, Snapshot, Source, TaskKind, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.images.phantoms import phantom_3d
-from medloop.loop.annotating.annotations import next_assignment, submit_mask
+from medloop.loop.annotating.annotations import next_assignment, submit
 from medloop.loop.annotating.engines import EngineChoice
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.round_moves import start_training
@@ -73,7 +74,7 @@ def train_project(folder: Path) -> None:
         for _ in range(3):
             opened = next_assignment(workspace, person.id)
             assert opened is not None
-            submit_mask(workspace, opened.assignment.id, mask=box)
+            submit(workspace, opened.assignment.id, Submitted(mask=box))
         start_training(workspace)
         drain(workspace)
         add_phantom(workspace, CASES)
