@@ -349,7 +349,7 @@ export interface Reason {
   reason: string;
 }
 
-/** What a gesture did; `runs` lead from `base_revision` to `revision`. */
+/** What a prompt did; `runs` lead from `base_revision` to `revision`. */
 export interface Refined {
   prompt_id: string | null; prompt_ids: string[]; revision: number; runs: [number, number, number][]; quality: number | null; engine: string;
   note?: string; seconds: number;
