@@ -127,7 +127,8 @@ class ProjectSettings:
     """What a project's loop does by itself; `SETTINGS` tells each one's meaning, range and flag."""
 
     strategy: str = _setting(
-        "", "How to choose cases; see medloop strategies.", "--strategy", "next query",
+        "", "How to choose cases: a name of medloop strategies, fusion:A+B (ranks added up) or bandit:A+B (one per round).",
+        "--strategy", "next query",
         shown_default="foreground; random for a classification",
     )  # fmt: skip
     first_strategy: str = _setting(
