@@ -265,6 +265,9 @@ export interface Withdrawal {
   at: string;
 }
 
+/** A slice or a box (start included, stop not) that a case is queried for. */
+export type QueriedPart = { axis: number; index: number } | { start: Triple; stop: Triple };
+
 export interface Assignment {
   id: string;
   case_id: string;
@@ -278,6 +281,8 @@ export interface Assignment {
   /** Whether models are evaluated on this case. */
   evaluation?: boolean;
   withdrawn?: Withdrawal | null;
+  /** What is queried of the case, and all that a submission keeps; empty for the whole. */
+  parts?: QueriedPart[];
 }
 
 export interface Opened {

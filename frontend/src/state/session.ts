@@ -1,6 +1,6 @@
 /** One case on the screen: its arrays, where one looks, and the draft being edited. */
 import { computed, signal, type Signal } from "@preact/signals";
-import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, Triple } from "../api/types";
+import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, QueriedPart, Triple } from "../api/types";
 import type { Draft } from "../edits/draft";
 import type { Locks } from "../edits/locks";
 import type { EffortTimer } from "../edits/effort";
@@ -172,6 +172,11 @@ export class CaseSession {
 
   get labels(): readonly Label[] {
     return this.project.labels;
+  }
+
+  /** What is queried of the case, and all that a submission keeps; empty for the whole. */
+  get queried(): readonly QueriedPart[] {
+    return this.opened.assignment.parts ?? [];
   }
 
   sliceNumber(plane: number): number {

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from medloop.core.errors import SettingError
 
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
+QueryUnit: TypeAlias = Literal["case", "slice", "region"]
 ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
 Summed: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
 SettingValue: TypeAlias = str | int | float | bool
@@ -135,6 +136,11 @@ class ProjectSettings:
         "random", "How to choose before there is a model; may need features only.", "--first-strategy", "next query"
     )
     batch_size: int = _setting(4, "Cases per round.", "--batch", "next query", low=1, high=10_000)
+    query_unit: QueryUnit = _setting(
+        "case", "What is queried of a volume that a model has seen: all of it, its most uncertain slices, or regions of 20 mm.",
+        "--query-unit", "next query", choices=get_args(QueryUnit),
+    )  # fmt: skip
+    query_parts: int = _setting(1, "Slices or regions queried per case.", "--query-parts", "next query", low=1, high=100)
     start_size: int = _setting(0, "Cases of the first round; 0: as many as later.", "--start-size", "next query", low=0, high=10_000)
     train_after: int = _setting(
         2,

@@ -44,6 +44,7 @@ from medloop.loop.overview.model_history import ModelLine, list_models
 from medloop.loop.overview.progress import Progress, progress
 from medloop.loop.overview.report import report_html
 from medloop.loop.overview.status import ProjectStatus, status
+from medloop.loop.querying.parts import queried_parts
 from medloop.loop.worker import drain
 from medloop.metrics.measure_bounds import TOLERANCE
 
@@ -128,9 +129,16 @@ class Project:
         return load_proposal(self.workspace.store.blobs, opened.prediction, opened.case)
 
     def submit(
-        self, opened: Opened, answer: MaskArray | int, *, effort_seconds: float = 0.0, replace: bool = False, independent: bool = False
+        self,
+        opened: Opened,
+        answer: MaskArray | int,
+        *,
+        effort_seconds: float = 0.0,
+        replace: bool = False,
+        independent: bool = False,
+        whole: bool = False,
     ) -> Annotation:
-        """Finish an opened case with a mask, shape (I, J, K) uint8, or a tag.
+        """Finish an opened case with a mask, shape (I, J, K) uint8, or a tag; where parts were queried (`parts`), these count.
 
         Args:
             opened: The case.
@@ -138,6 +146,7 @@ class Project:
             effort_seconds: Active time spent, without pauses.
             replace: Replace an annotation that somebody else gave, or that was imported.
             independent: The answer owes nothing to the proposal; otherwise one that may do so is said to lean on it.
+            whole: All of the mask counts, though only parts of the case were queried.
 
         Raises:
             InputError: An answer that fits neither the case nor the task.
@@ -146,7 +155,12 @@ class Project:
         how = {"replace": replace, "independent": independent}
         if isinstance(answer, int):
             return submit_tag(self.workspace, opened.assignment.id, tag=answer, effort_seconds=effort_seconds, **how)
-        return submit_mask(self.workspace, opened.assignment.id, mask=answer, effort_seconds=effort_seconds, **how)
+        return submit_mask(self.workspace, opened.assignment.id, mask=answer, effort_seconds=effort_seconds, whole=whole, **how)
+
+    def parts(self, opened: Opened) -> tuple[Part, ...]:
+        """The slices or boxes that an opened case was queried for; () for all of it."""
+        with self.workspace.store.read() as tx:
+            return queried_parts(tx, opened.assignment)
 
     def submit_parts(self, opened: Opened, mask: MaskArray, parts: Sequence[Part], *, effort_seconds: float = 0.0) -> Annotation:
         """Finish an opened case with an answer to some slices or boxes only; the case may be asked again.

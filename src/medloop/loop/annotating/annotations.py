@@ -25,6 +25,7 @@ from medloop.loop.foundation.label_versions import version_seen
 from medloop.loop.foundation.partial_annotations import Part, answered_voxels, encode_partial
 from medloop.loop.foundation.round_moves import after_answer
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.parts import queried_parts
 from medloop.loop.querying.rounds import Asked, next_choice
 from medloop.store.reader import Reader
 
@@ -86,8 +87,9 @@ def submit_mask(
     replace: bool = False,
     independent: bool = False,
     task_version: int | None = None,
+    whole: bool = False,
 ) -> Annotation:
-    """Finish an assignment with its draft, or with a whole mask made elsewhere.
+    """Finish an assignment with its draft, or with a whole mask made elsewhere; of one that was queried in parts, these count.
 
     Args:
         workspace: The project.
@@ -98,6 +100,7 @@ def submit_mask(
         replace: Replace an annotation that somebody else gave, knowingly; see `medloop.loop.annotating.replacing`.
         independent: A mask made elsewhere owes nothing to the proposal that was shown; see `medloop.loop.annotating.independence`.
         task_version: The version of the task that the annotator saw; see `medloop.loop.foundation.label_versions`.
+        whole: All of the mask counts, though only parts of the case were queried.
 
     Raises:
         ConflictError: The draft has another revision.
@@ -110,7 +113,11 @@ def submit_mask(
     elsewhere = mask is not None
     with workspace.store.read() as tx:
         assignment = require_open(tx.get(Assignment, assignment_id))
-        case = tx.get(Case, assignment.case_id)
+        case, parts = tx.get(Case, assignment.case_id), () if whole else queried_parts(tx, assignment)
+    if parts:
+        return submit_partial(
+            workspace, assignment_id, parts=parts, revision=revision, mask=mask, effort_seconds=effort_seconds, task_version=task_version
+        )
     revision, mask = _mask_or_draft(workspace, assignment, revision, mask)
     blob = workspace.store.blobs.put(encode_mask(checked_mask(workspace, case, mask)))
     how = Submitted("mask", blob, mask=mask, elsewhere=elsewhere, independent=independent, replace=replace, task_version=task_version)

@@ -15,6 +15,7 @@ from medloop.core.seeds import derive_seed, generator
 from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.bandits import followed
+from medloop.loop.querying.parts import with_parts
 from medloop.loop.querying.pool_table import PoolScores, PoolTable, pool_scores, pool_table
 from medloop.loop.querying.pools import ExtraScores, Gathering
 from medloop.query.strategies import Pool, Strategy, strategy
@@ -62,6 +63,7 @@ def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraSco
     choices = _choose(chosen, pool, train, table, size, generator(settings.seed, "query", round_index))
     if drawn and model and chosen.name == wanted:
         choices = [replace(one, reason=f"{one.reason}; {chosen.name} {drawn}", probability=None) for one in choices]
+    choices = with_parts(workspace, choices, model)
     choices = _with_audit(choices, [table.id_of(name) for name in audit], size, generator(settings.seed, "audit", round_index))
     if not choices:
         return None

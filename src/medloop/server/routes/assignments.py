@@ -108,6 +108,7 @@ def post_submit(workspace: WorkspaceHere, assignment: Id, answer: Submission) ->
             effort_seconds=answer.effort_seconds,
             replace=answer.replace,
             task_version=answer.task_version,
+            whole=answer.whole,
         )
         return _submitted(done)
     except ConflictError as error:

@@ -5,7 +5,10 @@ from typing import Literal, Self
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Assignment, BeganWith, Case, Model, Prediction
 from medloop.loop.annotating.annotations import Opened
 from medloop.loop.foundation.in_force import base_of, began
+from medloop.loop.foundation.partial_annotations import Part, SlicePart
 from medloop.loop.foundation.refusals import Refusal, refusals
+from medloop.loop.querying.parts import queried_parts
+from medloop.server.wire.schemas import BoxBody, SliceBody
 from medloop.server.wire.views import AssignmentView, View
 from medloop.store.reader import Reader
 
@@ -52,6 +55,7 @@ class OpenAssignmentView(AssignmentView):
     standing: StandingView | None
     evaluation: bool
     withdrawn: WithdrawnView | None
+    parts: list[SliceBody | BoxBody]
 
 
 def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
@@ -64,7 +68,12 @@ def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
         standing=StandingView.of(tx, opened.annotation) if opened.annotation else None,
         evaluation=_is_evaluation(opened.case),
         withdrawn=_withdrawn(told) if told else None,
+        parts=[_part(part) for part in queried_parts(tx, opened.assignment)],
     )
+
+
+def _part(part: Part) -> SliceBody | BoxBody:
+    return SliceBody(axis=part.axis, index=part.index) if isinstance(part, SlicePart) else BoxBody(start=part.start, stop=part.stop)
 
 
 def _base(tx: Reader, assignment: Assignment) -> BaseView:
