@@ -30,11 +30,6 @@ BEING_WIRED: dict[str, str] = {
     "medloop.metrics.classes": "being wired",
     "medloop.metrics.surface": "being wired",
     "medloop.models.pretext.synthesis": "being wired",
-    "medloop.query.stream": "being wired",
-    "medloop.query.streams": "being wired",
-    "medloop.query.streams.asking": "being wired",
-    "medloop.query.streams.thresholds": "being wired",
-    "medloop.query.streams.verdicts": "being wired",
 }
 """Modules that are out of reach today, and why."""
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from medloop.core.errors import SettingError
 
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
+Stream: TypeAlias = Literal["off", "fixed", "rate", "variable", "learned"]
 QueryUnit: TypeAlias = Literal["case", "slice", "region"]
 ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
 Summed: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
@@ -141,6 +142,13 @@ class ProjectSettings:
         "--query-unit", "next query", choices=get_args(QueryUnit),
     )  # fmt: skip
     query_parts: int = _setting(1, "Slices or regions queried per case.", "--query-parts", "next query", low=1, high=100)
+    stream: Stream = _setting(
+        "off", "The rule that judges each case when it arrives, annotate now or keep unlabelled, in place of queries from the pool.",
+        "--stream", "at once", choices=get_args(Stream),
+    )  # fmt: skip
+    stream_budget: float = _setting(
+        0.2, "Share of the arriving cases that people have time to annotate.", "--stream-budget", "at once", low=0.01, high=0.99
+    )
     start_size: int = _setting(0, "Cases of the first round; 0: as many as later.", "--start-size", "next query", low=0, high=10_000)
     train_after: int = _setting(
         2,

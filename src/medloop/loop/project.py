@@ -45,6 +45,7 @@ from medloop.loop.overview.progress import Progress, progress
 from medloop.loop.overview.report import report_html
 from medloop.loop.overview.status import ProjectStatus, status
 from medloop.loop.querying.parts import queried_parts
+from medloop.loop.querying.streaming import StreamVerdict, verdicts
 from medloop.loop.worker import drain
 from medloop.metrics.measure_bounds import TOLERANCE
 
@@ -215,6 +216,11 @@ class Project:
         changes = configure(self.workspace, settings=settings, name=name, task=task, actor="python")
         self.workspace = self.workspace.reload()
         return changes
+
+    def verdicts(self) -> dict[str, StreamVerdict]:
+        """What a stream decided about each case that arrived, by name; see the setting `stream`."""
+        with self.workspace.store.read() as tx:
+            return {tx.get(Case, case_id).name: verdict for case_id, verdict in verdicts(tx).items()}
 
     def status(self) -> ProjectStatus:
         """Counts, round, model and jobs."""

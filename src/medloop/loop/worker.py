@@ -19,6 +19,7 @@ from medloop.loop.foundation.round_moves import advance
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.settling import settle
 from medloop.loop.querying.rounds import prepare_round
+from medloop.loop.querying.streaming import judge_arrivals
 
 IDLE_SECONDS = 0.3
 """How long an idle worker waits before it looks for work again."""
@@ -93,6 +94,7 @@ def run_job(workspace: Workspace, job: Job, *, threads: int = 1, stop: Callable[
 def _perform(workspace: Workspace, control: JobControl, threads: int) -> Json:
     kind = control.job.kind
     if kind == "query":
+        judge_arrivals(workspace)
         round_ = prepare_round(workspace, thorough=True)
         return {"round": round_.index if round_ else None}
     if kind == "describe":

@@ -190,6 +190,8 @@ _LATER: Mapping[type[Any], frozenset[str]] = {
         {
             "query_unit",
             "query_parts",
+            "stream",
+            "stream_budget",
             "pseudo_labels",
             "budget_labels",
             "budget_minutes",

@@ -55,6 +55,8 @@ def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraSco
         wanted, drawn = followed(workspace, tx, round_index)
         scores = pool_scores(workspace, tx, model.id, table) if model and not extra_scores else None
     free = table.askable(refused)
+    if model and settings.stream != "off":
+        free["train"] = np.zeros_like(free["train"])  # each is judged by itself when it arrives: `medloop.loop.querying.streaming`
     train, audit = table.named(free["train"]), table.named(free["audit"])
     gather = Gathering(workspace, train, model, extra_scores or {}, round_index, thorough, _rows(scores, free["train"]))
     names = (wanted, settings.first_strategy, "random") if model else (settings.first_strategy, "random")
