@@ -3,6 +3,7 @@
 #   make demo    install into .venv and open a ready project in the browser
 #   make test    install the test extras and run every test, the page's too (where Node is)
 #   make check   format, lint, types, layers
+#   make docs    the documentation as a site, built strictly into build/docs
 #   make page    rebuild the web page (needs Node; the built page is committed)
 #   make bench   the quick benchmarks;  make soak  the long ones
 #
@@ -21,7 +22,7 @@ DATA ?= $(or $(MEDLOOP_DATA),../shared/data)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test page-test check page bench soak clean chromium
+.PHONY: demo test page-test check docs page bench soak clean chromium
 
 demo: $(VENV)/.installed
 	$(BIN)/medloop demo --folder $(DEMO) --host $(HOST) --port $(PORT)
@@ -40,6 +41,10 @@ check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.installed-test
+	$(BIN)/python -m sphinx -W --keep-going -q -c docs . build/docs
+	@echo "the site begins at build/docs/index.html"
 
 page:
 	cd frontend && npm ci --no-audit --no-fund && npm test && npm run build

@@ -43,10 +43,10 @@ from medloop.interaction.engine import Engine, ImageEmbedding, RefinedMask, Stil
 from medloop.interaction.modelfree.classical import ClassicalEngine
 from medloop.interaction.prompts import Point, Prompt, hinted_voxels, keep_hints
 from medloop.interaction.simulated_users.robots import test_robot
-from medloop.interaction.simulated_users.trial import Turn, try_engine
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice
 from medloop.models.foundation.recipes import Recipe, choose_recipe, fingerprint
+from trial import Turn, try_engine
 
 SHOWN = (0, 1, 3, 5, 10)
 CLICKS = 10
@@ -153,7 +153,7 @@ def train_network(
     from medloop.models.foundation.checkpoint import checkpoint_file
     from medloop.models.foundation.compute import limited_threads
     from medloop.models.training.batches import TrainingCase, prepare_cases
-    from medloop.models.training.train import TrainingProgress, seconds_per_step, train_member
+    from medloop.models.training.train import TrainingProgress, TrainingRun, seconds_per_step, train_member
 
     noted = folder / "training.json"
     if noted.exists():
@@ -163,7 +163,7 @@ def train_network(
     training = [TrainingCase(case.name, partial(read_binary, case, question)) for case in cases]
     found = fingerprint([shape_of(read_binary(case, question)[0]) for case in cases])
     planned = folder / "recipe.json"
-    chosen = choose_recipe(found, kind="segmentation", classes=2, minutes=minutes, threads=1, seed=seed, guided=True)
+    chosen = choose_recipe(found, kind="segmentation", classes=2, minutes=minutes, threads=1, seed=seed)
     guide = Rehearsal(spacing_mm=chosen.spacing_mm or found.spacing_mm)
     if planned.exists():
         recipe = Recipe.from_json(json.loads(planned.read_text()))
@@ -183,7 +183,7 @@ def train_network(
             print(f"  {progress.message}, {time.process_time() - begun:.0f} CPU s", file=sys.stderr, flush=True)
         return True
 
-    file, _ = train_member(recipe, 0, training, [], folder, report=report, guide=guide)
+    file, _ = train_member(TrainingRun(recipe, training, [], folder, report, guide=guide), 0)
     spent = (time.process_time() - begun) / 60
     noted.write_text(json.dumps({"recipe": recipe.to_json(), "cpu_minutes": spent, "cases": [case.name for case in cases]}))
     return recipe, file.read_bytes(), spent

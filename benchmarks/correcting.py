@@ -13,15 +13,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray, FloatArray, IntArray, MaskArray
+from medloop.core.arrays import UNKNOWN, BoolArray, FloatArray, IntArray, MaskArray
 from medloop.core.errors import InputError, ShapeError
 from medloop.interaction.engine import Engine, ImageEmbedding
 from medloop.interaction.prompts import Prompt
 from medloop.interaction.simulated_users.effort import EffortModel, boundary_length
 from medloop.interaction.simulated_users.robots import Robot, Scene
-
-UNKNOWN = 255
-"""What nobody has looked at."""
 
 MOST_CLICKS = 10
 
@@ -93,18 +90,32 @@ def mend_slices(proposal: MaskArray, truth: MaskArray, axis: int, slices: Sequen
     return _answered(np.where(inside, whole, np.uint8(UNKNOWN)), whole, work[list(slices)], effort)
 
 
+@dataclass(frozen=True)
+class Clicker:
+    """A simulated annotator who clicks, and the engine that follows.
+
+    Attributes:
+        engine: Follows the clicks.
+        embedding: The engine's, of the case.
+        robot: Where a person would click.
+        labels: The task's.
+        rng: The robot's chance.
+    """
+
+    engine: Engine
+    embedding: ImageEmbedding
+    robot: Robot
+    labels: Sequence[int]
+    rng: np.random.Generator
+
+
 def click_and_mend(
     proposal: MaskArray,
     truth: MaskArray,
     axis: int,
     slices: Sequence[int],
     effort: EffortModel,
-    *,
-    engine: Engine,
-    embedding: ImageEmbedding,
-    robot: Robot,
-    labels: Sequence[int],
-    rng: np.random.Generator,
+    clicker: Clicker,
 ) -> Answered:
     """As `mend_slices`, but with clicks as long as they save more outlining than they cost.
 
@@ -116,11 +127,7 @@ def click_and_mend(
         axis: See `draw_slices`.
         slices: Likewise.
         effort: Likewise.
-        engine: Answers the clicks.
-        embedding: The engine's, of the case.
-        robot: Where a person would click.
-        labels: The task's.
-        rng: The robot's chance.
+        clicker: Who clicks, and what follows the clicks.
 
     Raises:
         ShapeError: Masks of different shapes.
@@ -131,11 +138,11 @@ def click_and_mend(
     left = mend_slices(mask, truth, axis, slices, effort)
     while clicks < MOST_CLICKS and left.outlines:
         seen = np.where(noticeable_errors(mask, truth, axis), truth, mask)
-        prompt = robot.act(Scene(np.where(inside, seen, np.uint8(UNKNOWN)), mask, given), rng)
+        prompt = clicker.robot.act(Scene(np.where(inside, seen, np.uint8(UNKNOWN)), mask, given), clicker.rng)
         price = effort.slice_viewed + (effort.prompt_seconds(prompt) if prompt else 0.0)
         if prompt is None or left.seconds - effort.slice_viewed * left.slices <= price:
             break
-        refined = engine.refine(embedding, (*given, prompt), labels=labels, previous=mask).mask
+        refined = clicker.engine.refine(clicker.embedding, (*given, prompt), labels=clicker.labels, previous=mask).mask
         clicks, clicking = clicks + 1, clicking + price
         after = mend_slices(refined, truth, axis, slices, effort)
         if after.seconds >= left.seconds:

@@ -45,7 +45,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 
-from correcting import UNKNOWN, Answered, click_and_mend, draw_slices, mend_slices
+from correcting import UNKNOWN, Answered, Clicker, click_and_mend, draw_slices, mend_slices
 from full_data import Question, machine, question_of, read_case, shape_of, split
 from medloop.core.errors import MedloopError
 from medloop.core.image import Image, Mask
@@ -358,11 +358,13 @@ def mend(trial: Trial, engine: Any, case: Read, proposal: Any, axis: int, slices
         axis,
         slices,
         trial.effort,
-        engine=engine,
-        embedding=engine.embed(case.image),
-        robot=test_robot("centre"),
-        labels=range(1, trial.question.classes),
-        rng=generator(trial.seed, "clicks", case.name),
+        Clicker(
+            engine=engine,
+            embedding=engine.embed(case.image),
+            robot=test_robot("centre"),
+            labels=range(1, trial.question.classes),
+            rng=generator(trial.seed, "clicks", case.name),
+        ),
     )
 
 

@@ -28,6 +28,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from medloop.core.errors import MedloopError
 from medloop.core.image import Image, Mask
@@ -36,7 +37,6 @@ from medloop.datasets.dataset import CaseSource, Dataset
 from medloop.datasets.discover import open_dataset
 from medloop.datasets.splits import SplitCase, assign_splits
 from medloop.images.read import read_image, read_mask
-from medloop.metrics.classes import balanced_accuracy, macro_auc
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice
 from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
@@ -125,7 +125,7 @@ def cpu_seconds_per_step(recipe: Recipe, cases: Sequence[CaseSource], question: 
 def train_one(recipe: Recipe, member: int, cases: Sequence[CaseSource], question: Question, folder: Path, quiet: bool) -> None:
     """Train one member in this process and leave its times beside its weights."""
     from medloop.models.training.batches import TrainingCase
-    from medloop.models.training.train import TrainingProgress, train_member
+    from medloop.models.training.train import TrainingProgress, TrainingRun, train_member
 
     recent: list[float] = []
     begun, cpu = time.perf_counter(), time.process_time()
@@ -139,7 +139,7 @@ def train_one(recipe: Recipe, member: int, cases: Sequence[CaseSource], question
         return True
 
     training = [TrainingCase(case.name, partial(read_case, case, question)) for case in cases]
-    train_member(recipe, member, training, [], folder, report=report)
+    train_member(TrainingRun(recipe, training, [], folder, report), member)
     spent_seconds = {"cpu_seconds": time.process_time() - cpu, "wall_seconds": time.perf_counter() - begun, "steps_here": len(recent)}
     (folder / f"time-{member}.json").write_text(json.dumps(spent_seconds))
 
@@ -192,7 +192,8 @@ def summarise(question: Question, cases: Sequence[CaseSource], scores: list[Any]
         guess = probabilities.argmax(axis=1)
         per_case = [float(right) for right in guess == truth]
         interval = bootstrap_mean(per_case, patients, rng)
-        extra = {"balanced_accuracy": balanced_accuracy(truth, guess), "macro_auc": macro_auc(truth, probabilities)}
+        aucs = [float(roc_auc_score(truth == value, probabilities[:, value])) for value in np.unique(truth)]
+        extra = {"balanced_accuracy": float(balanced_accuracy_score(truth, guess)), "macro_auc": float(np.mean(aucs))}
         named = {"metric": "accuracy", "per_label": extra}
     return {
         **named,

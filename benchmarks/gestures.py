@@ -34,7 +34,7 @@ from scipy import ndimage
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Case, ProjectSettings, Source
 from medloop.images.phantoms import phantom_2d, phantom_3d
-from medloop.loop.data.cases import add_case
+from medloop.loop.data.cases import Incoming, NewCase, add_case
 from medloop.loop.data.importing import import_dataset
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_mask
@@ -109,12 +109,8 @@ def fill(workspace: Workspace, kind: str, options: argparse.Namespace) -> dict[s
         made = add_case(
             workspace,
             image,
-            name=f"case{index}",
-            patient=f"p{index}",
-            split="train",
-            source=source,
-            answer=answer,
-            answered_by=teacher if answer else None,
+            NewCase(name=f"case{index}", patient=f"p{index}", split="train", source=source),
+            Incoming(answer, teacher if answer else None) if answer is not None else None,
         )
         if answer is None:
             truths[made.id] = mask.array

@@ -1,6 +1,6 @@
 """A good mask and one correct click: what the click is worth, and how often it makes the mask worse.
 
-One mistake is made in a true mask (`medloop.interaction.simulated_users.spoiling`: a bite, a hole, a missing object or slice, a
+One mistake is made in a true mask (`spoiling.py`: a bite, a hole, a missing object or slice, a
 false blob or bump, or none at all), one correct click points it out, and the label's Dice before and after is compared. The
 classical engine corrects, or with `--network STEPS` the project's interactive network, lean and briefly trained on other cases of
 the set: one that is worse than the mask it corrects. Each click is also given through a session of the nnInteractive server.
@@ -36,8 +36,8 @@ from medloop.images.phantoms import phantom_2d, phantom_3d
 from medloop.interaction.engine import Engine, ImageEmbedding
 from medloop.interaction.modelfree.classical import ClassicalEngine
 from medloop.interaction.nninteractive.session import Service, Session
-from medloop.interaction.simulated_users.spoiling import KINDS, WHERE, spoil
 from medloop.metrics.intervals import bootstrap_mean
+from spoiling import KINDS, WHERE, spoil
 
 FOLDERS = ("hc18_ultrasound", "nuclei_dsb2018", "hippocampus", "acdc_cardiac")
 SETS = ("phantom2d", "phantom3d", *FOLDERS)

@@ -108,7 +108,7 @@ def noted_plan(folder: Path, decide: Callable[[], Recipe]) -> Recipe:
 def train(recipe: Recipe, cases: Sequence[CaseSource], question: Question, folder: Path) -> float:
     """Train in this process; CPU minutes."""
     from medloop.models.training.batches import TrainingCase
-    from medloop.models.training.train import TrainingProgress, train_member
+    from medloop.models.training.train import TrainingProgress, TrainingRun, train_member
 
     begun = time.process_time()
 
@@ -117,7 +117,8 @@ def train(recipe: Recipe, cases: Sequence[CaseSource], question: Question, folde
             print(f"  {progress.message}, {time.process_time() - begun:.0f} CPU s", file=sys.stderr, flush=True)
         return True
 
-    train_member(recipe, 0, [TrainingCase(c.name, partial(read_case, c, question)) for c in cases], [], folder, report=report)
+    training = [TrainingCase(c.name, partial(read_case, c, question)) for c in cases]
+    train_member(TrainingRun(recipe, training, [], folder, report), 0)
     return (time.process_time() - begun) / 60
 
 

@@ -31,7 +31,7 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.records import Case, ProjectSettings, Source
 from medloop.images.phantoms import phantom_2d, phantom_3d
-from medloop.loop.data.cases import add_case
+from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.data.importing import import_dataset
 from medloop.loop.foundation.workspace import Workspace
 
@@ -75,7 +75,7 @@ def make_project(folder: Path, data: Path | None, seed: int) -> None:
         images["volume 512×512×200"] = large_volume(seed)
         for name, image in images.items():
             source = Source(format="phantom", names=(name,), sha256=hashlib.sha256(name.encode()).hexdigest())
-            add_case(workspace, image, name=name, patient=name, split="train", source=source)
+            add_case(workspace, image, NewCase(name=name, patient=name, split="train", source=source))
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def train_model(
 ) -> tuple[Recipe, bytes, float]:
     """The product's folded recipe for as many steps as fit into CPU minutes of one thread: recipe, weights, CPU minutes used."""
     from medloop.models.training.batches import TrainingCase
-    from medloop.models.training.train import plan_steps, train_member
+    from medloop.models.training.train import TrainingRun, plan_steps, train_member
 
     plan = folder / "recipe.json"
     folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def train_model(
         plan.write_text(json.dumps(recipe.to_json(), indent=1))
     training = [TrainingCase(case.name, partial(read_case, case, question)) for case in cases]
     begun = time.process_time()
-    file, _ = train_member(recipe, 0, training, [], folder, report=lambda _: True)
+    file, _ = train_member(TrainingRun(recipe, training, [], folder, lambda _: True), 0)
     return recipe, file.read_bytes(), (time.process_time() - begun) / 60
 
 

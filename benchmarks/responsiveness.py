@@ -40,7 +40,7 @@ from medloop.core.records import Project, ProjectSettings, Source
 from medloop.datasets.discover import open_dataset
 from medloop.images.phantoms import phantom_3d
 from medloop.loop.annotating.annotations import next_assignment, submit_mask
-from medloop.loop.data.cases import add_case
+from medloop.loop.data.cases import Incoming, NewCase, add_case
 from medloop.loop.data.importing import import_dataset
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.round_moves import start_training
@@ -88,12 +88,13 @@ def add_phantoms(workspace: Workspace, cases: int, seed: int) -> None:
         add_case(
             workspace,
             phantom.image,
-            name=phantom.name,
-            patient=phantom.patient,
-            split="train",
-            source=Source(format="phantom", names=(phantom.name,), sha256=digest),
-            answer=phantom.mask if index < STARTERS else None,
-            answered_by=teacher,
+            NewCase(
+                name=phantom.name,
+                patient=phantom.patient,
+                split="train",
+                source=Source(format="phantom", names=(phantom.name,), sha256=digest),
+            ),
+            Incoming(phantom.mask, teacher) if index < STARTERS else None,
         )
 
 

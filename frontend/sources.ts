@@ -14,7 +14,9 @@ export const HASHED = ["index.html", "package-lock.json", "package.json", "publi
 export function sourceDigest(root: string): string {
   const digest = createHash("sha256");
   for (const path of HASHED.flatMap((name) => filesBelow(root, name)).sort(byCodePoint)) {
-    const content = createHash("sha256").update(readFileSync(join(root, path))).digest("hex");
+    const content = createHash("sha256")
+      .update(readFileSync(join(root, path)))
+      .digest("hex");
     digest.update(`${path}\n${content}\n`);
   }
   return digest.digest("hex");

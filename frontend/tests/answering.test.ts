@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { closeWithout, submitSession, undoSubmission } from "../src/state/answering";
-import { attachRefiner, give } from "../src/state/refining";
 import { brushRadiusMm, oneKeyAnswers, tool } from "../src/state/display";
 import { keptEffort } from "../src/state/effort";
 import { dismissPassing, notices } from "../src/state/notices";
-import type { CaseSession, Hand } from "../src/state/session";
 import { rename } from "../src/state/person";
+import { attachRefiner, give } from "../src/state/refining";
 import { route } from "../src/state/router";
+import type { CaseSession, Hand } from "../src/state/session";
 import { LOOK_MS } from "../src/state/sight";
 import { beginGesture } from "../src/tools/gestures";
 import { pressKey } from "../src/tools/keys";
@@ -144,10 +144,16 @@ describe("submitting", () => {
   });
 
   test("whose answer was lost is believed only where the case was submitted, not where it was closed in another way", async () => {
-    for (const [state, closed] of [["submitted", true], ["skipped", false]] as const) {
+    for (const [state, closed] of [
+      ["submitted", true],
+      ["skipped", false],
+    ] as const) {
       const session = seen(opened());
       asked.length = 0;
-      reply = () => (asked.length === 1 ? { status: 503, json: {} } : { status: 409, json: { error: { code: "wrong_state", message: `This assignment is ${state}, not open`, remedy: "open the case again" } } });
+      reply = () =>
+        asked.length === 1
+          ? { status: 503, json: {} }
+          : { status: 409, json: { error: { code: "wrong_state", message: `This assignment is ${state}, not open`, remedy: "open the case again" } } };
       await submitSession(session);
       expect([session.closed, words().includes("not open")]).toEqual([closed, !closed]);
     }
@@ -156,7 +162,13 @@ describe("submitting", () => {
   test("says that it replaces only what it does replace: two people's annotations stand side by side", async () => {
     const by = (annotator: string, origin: "human" | "imported" = "human") => ({ annotation_id: "n0", annotator, origin, at: null });
     const said: string[] = [];
-    for (const more of [{ standing: by("Ada") }, { standing: by("local") }, { standing: by("imported", "imported") }, { standing: by("Ada"), evaluation: true }, {}]) {
+    for (const more of [
+      { standing: by("Ada") },
+      { standing: by("local") },
+      { standing: by("imported", "imported") },
+      { standing: by("Ada"), evaluation: true },
+      {},
+    ]) {
       dismissPassing();
       notices.value = [];
       await submitSession(seen(opened(more)));
@@ -192,7 +204,8 @@ describe("submitting", () => {
 
   test("of another's evaluation annotation asks, and says so when it was asked", async () => {
     const session = seen(opened());
-    reply = ({ body }) => (body!.replace ? { json: {} } : { status: 409, json: { error: { code: "replaces_annotation", message: "By Ada, 3 Nov", remedy: "" } } });
+    reply = ({ body }) =>
+      body!.replace ? { json: {} } : { status: 409, json: { error: { code: "replaces_annotation", message: "By Ada, 3 Nov", remedy: "" } } };
     press(session, "Enter");
     await turn();
     expect([session.replacing.value, session.closed]).toEqual(["By Ada, 3 Nov", false]);
@@ -206,7 +219,11 @@ describe("submitting", () => {
 
   test("offers to take it back, once, with the seconds that it took", async () => {
     const kept = new Map<string, string>();
-    (globalThis as { localStorage?: unknown }).localStorage = { getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, text: string) => void kept.set(key, text), removeItem: (key: string) => kept.delete(key) };
+    (globalThis as { localStorage?: unknown }).localStorage = {
+      getItem: (key: string) => kept.get(key) ?? null,
+      setItem: (key: string, text: string) => void kept.set(key, text),
+      removeItem: (key: string) => kept.delete(key),
+    };
     const session = seen(opened());
     await submitSession(session);
     const toast = notices.value.find(({ action }) => action)!;
@@ -284,7 +301,12 @@ describe("held keys", () => {
 });
 
 describe("keys under other scripts", () => {
-  test.each([["и", "KeyB", "brush"], ["у", "KeyE", "eraser"], ["ب", "KeyF", "fill"], ["Dead", "KeyV", "navigate"]])("%s at %s takes the %3$s", (key, code, hand) => {
+  test.each([
+    ["и", "KeyB", "brush"],
+    ["у", "KeyE", "eraser"],
+    ["ب", "KeyF", "fill"],
+    ["Dead", "KeyV", "navigate"],
+  ])("%s at %s takes the %3$s", (key, code, hand) => {
     press(seen(opened()), key, { code });
     expect(tool.value).toBe(hand);
   });

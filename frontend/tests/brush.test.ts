@@ -8,7 +8,10 @@ const SHAPE: Triple = [41, 41, 21];
 
 function painted(spacing: Triple, brush: Brush, from: [number, number], to = from, plane = planeOf(2, 0, 1, false, false, spacing)): Triple[] {
   const found = new Set<number>();
-  const [a, b] = [{ x: from[0], y: from[1] }, { x: to[0], y: to[1] }];
+  const [a, b] = [
+    { x: from[0], y: from[1] },
+    { x: to[0], y: to[1] },
+  ];
   sweepBrush(plane, SHAPE, spacing, 10, a, b, brush, (index) => found.add(index));
   return [...found].map((index) => voxelOfIndex(SHAPE, index));
 }
@@ -18,7 +21,9 @@ const ball = (radiusMm: number): Brush => ({ radiusMm, ball: true });
 
 describe("the brush", () => {
   test("paints exactly the pixels whose centres lie within its radius", () => {
-    const cells = painted([1, 1, 1], disc(1), [20, 20]).map(([i, j]) => `${i},${j}`).sort();
+    const cells = painted([1, 1, 1], disc(1), [20, 20])
+      .map(([i, j]) => `${i},${j}`)
+      .sort();
     expect(cells).toEqual(["19,20", "20,19", "20,20", "20,21", "21,20"]);
   });
 

@@ -1,23 +1,37 @@
 import { describe, expect, test } from "vitest";
 import type { Configuration, Setting } from "../src/api/types";
-import { changedSettings, changedTask, valueOf } from "../src/state/configuring";
+import { changedSettings, changedTask, readTyped } from "../src/state/configuring";
 
-const setting = (name: string, value: Setting["value"]): Setting => ({ name, value, default: value, help: "", applies: "next query", choices: null, low: null, high: null });
+const setting = (name: string, value: Setting["value"]): Setting => ({
+  name,
+  value,
+  default: value,
+  help: "",
+  applies: "next query",
+  choices: null,
+  low: null,
+  high: null,
+});
 const SETTINGS = [setting("batch_size", 4), setting("first_strategy", "random"), setting("guided", false)];
 const FOUND: Configuration = {
-  name: "Livers", settings: SETTINGS,
+  name: "Livers",
+  settings: SETTINGS,
   task: { version: 3, kind: "segmentation", instructions: "Outline", labels: [{ value: 1, name: "liver", colour: "#111111" }] },
 };
 const form = { name: "Livers", instructions: "Outline", labels: [{ value: 1, name: "liver", colour: "#111111" }] };
 
 describe("the settings page", () => {
   test("sends what differs, as the setting's own kind", () => {
-    const typed = new Map<string, string | boolean>([["batch_size", " 6 "], ["first_strategy", "random"], ["guided", true]]);
+    const typed = new Map<string, string | boolean>([
+      ["batch_size", " 6 "],
+      ["first_strategy", "random"],
+      ["guided", true],
+    ]);
     expect(changedSettings(SETTINGS, typed)).toEqual({ batch_size: 6, guided: true });
   });
 
   test("leaves it to the server to refuse what is no number", () => {
-    expect([valueOf(SETTINGS[0]!, "six"), valueOf(SETTINGS[0]!, ""), valueOf(SETTINGS[0]!, "0,5")]).toEqual(["six", "", 0.5]);
+    expect([readTyped(SETTINGS[0]!, "six"), readTyped(SETTINGS[0]!, ""), readTyped(SETTINGS[0]!, "0,5")]).toEqual(["six", "", 0.5]);
   });
 
   test("makes no version of a task that nobody changed", () => {

@@ -44,7 +44,9 @@ beforeEach(() => {
     flushed: () => flush(),
     revision: () => known,
     send: engine.send,
-    apply: (refined) => void (known = refined.revision),
+    apply(refined) {
+      known = refined.revision;
+    },
     refused: (error) => void refusals.push(error),
     onBusy: (is) => busy.push(is),
   });

@@ -72,7 +72,9 @@ beforeEach(() => {
   brushRadiusMm.value = 2;
   ballBrush.value = false;
 });
-afterEach(() => void (keepOthers.value = false));
+afterEach(() => {
+  keepOthers.value = false;
+});
 
 describe("with “keep other labels”", () => {
   test.each(Object.entries(TOOLS))("%s leaves every voxel of another label alone", (_, use) => {
@@ -114,7 +116,10 @@ describe("with “keep other labels”", () => {
     await session.refiner!.settled();
     fillSlices(session, 0);
     await session.refiner!.settled();
-    expect(asked.map(({ body }) => body!.locked)).toEqual([[2, 3], [2, 3]]);
+    expect(asked.map(({ body }) => body!.locked)).toEqual([
+      [2, 3],
+      [2, 3],
+    ]);
   });
 
   test("the list and the rule say the same", () => {

@@ -38,8 +38,18 @@ describe("a plane", () => {
 
   test("turns a wheel down towards the feet whichever way the file runs", () => {
     const plane = planeOf(2, 0, 1, true, true);
-    const upwards = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 3, 0], [0, 0, 0, 1]];
-    const downwards = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, -3, 0], [0, 0, 0, 1]];
+    const upwards = [
+      [1, 0, 0, 0],
+      [0, 1, 0, 0],
+      [0, 0, 3, 0],
+      [0, 0, 0, 1],
+    ];
+    const downwards = [
+      [1, 0, 0, 0],
+      [0, 1, 0, 0],
+      [0, 0, -3, 0],
+      [0, 0, 0, 1],
+    ];
     expect(stepOfWheelDown(plane, upwards)).toBe(-1);
     expect(stepOfWheelDown(plane, downwards)).toBe(1);
   });

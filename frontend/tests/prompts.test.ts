@@ -19,13 +19,20 @@ function savedDraft(): { draft: Draft; sent: { runs: unknown; link: Link | undef
   const draft = new Draft(new Uint8Array(8));
   const sent: { runs: unknown; link: Link | undefined }[] = [];
   const queue = new PatchQueue({
-    assignment: "a", project: "p", caseId: "c", tab: "t", revision: 0, storage: new MemoryStorage(),
+    assignment: "a",
+    project: "p",
+    caseId: "c",
+    tab: "t",
+    revision: 0,
+    storage: new MemoryStorage(),
     send: async (base, runs, link) => {
       sent.push({ runs, link });
       return base + 1;
     },
     pause: async () => undefined,
-    onState: (_state, _pending, revision) => void (draft.revision.value = revision),
+    onState(_state, _pending, revision) {
+      draft.revision.value = revision;
+    },
     onRefused: (error) => {
       throw error;
     },
@@ -53,7 +60,13 @@ describe("the answer to a gesture", () => {
       expect(draft.prompts.inForce.value.map(({ id }) => id)).toEqual(["one"]);
     }
     await queue.flushed();
-    expect(sent[1]).toEqual({ runs: [[1, 1, 2], [2, 2, 0]], link: { withdraws: ["one"], restores: [] } });
+    expect(sent[1]).toEqual({
+      runs: [
+        [1, 1, 2],
+        [2, 2, 0],
+      ],
+      link: { withdraws: ["one"], restores: [] },
+    });
     expect(sent[2]).toEqual({ runs: [[1, 3, 1]], link: { restores: ["one"] } });
   });
 
@@ -83,16 +96,38 @@ describe("a stroke", () => {
   });
 
   test("shows in other planes only where it crosses them", () => {
-    const voxels: Triple[] = [[1, 5, 3], [2, 5, 3], [3, 5, 3], [3, 6, 3]];
-    expect(linesWithin(voxels, 0, 3)).toEqual([[[3, 5, 3], [3, 6, 3]]]);
+    const voxels: Triple[] = [
+      [1, 5, 3],
+      [2, 5, 3],
+      [3, 5, 3],
+      [3, 6, 3],
+    ];
+    expect(linesWithin(voxels, 0, 3)).toEqual([
+      [
+        [3, 5, 3],
+        [3, 6, 3],
+      ],
+    ]);
     expect(linesWithin(voxels, 2, 4)).toEqual([]);
-    expect(linesWithin([[0, 0, 0], [5, 5, 0]], 2, 0)).toHaveLength(2);
+    expect(
+      linesWithin(
+        [
+          [0, 0, 0],
+          [5, 5, 0],
+        ],
+        2,
+        0,
+      ),
+    ).toHaveLength(2);
   });
 });
 
 describe("a box", () => {
   test("holds both corners, one slice thick, wherever it was begun", () => {
-    const [a, b] = [{ x: 3, y: 8 }, { x: 7.3, y: 2 }];
+    const [a, b] = [
+      { x: 3, y: 8 },
+      { x: 7.3, y: 2 },
+    ];
     const there = boxBetween(a, b, page(AXIAL, 4), 2);
     expect(there).toEqual(boxBetween(b, a, page(AXIAL, 4), 2));
     expect(there.stop.map((stop, axis) => stop - there.start[axis]!)).toEqual([5, 7, 1]);
@@ -101,8 +136,19 @@ describe("a box", () => {
 
   test("outermost points show as clicks, each on its own slice", () => {
     const scene = { ...page(AXIAL, 4), place: placeSlice(AXIAL, SHAPE, 400, 300, { zoom: 1, panX: 0, panY: 0 }), colourOf: () => "#123456" };
-    const prompt: Prompt = { kind: "extreme_points", voxels: [[2, 3, 4], [9, 3, 4], [5, 3, 6]], label: 1 };
-    expect(marksOf({ prompt }, scene).map(({ form, positive }) => [form, positive])).toEqual([["point", true], ["point", true]]);
+    const prompt: Prompt = {
+      kind: "extreme_points",
+      voxels: [
+        [2, 3, 4],
+        [9, 3, 4],
+        [5, 3, 6],
+      ],
+      label: 1,
+    };
+    expect(marksOf({ prompt }, scene).map(({ form, positive }) => [form, positive])).toEqual([
+      ["point", true],
+      ["point", true],
+    ]);
     expect(marksOf({ prompt }, { ...scene, number: 6 })).toHaveLength(1);
   });
 

@@ -35,7 +35,12 @@ describe("pushing an outline", () => {
   });
 
   test("changes nothing before it moves", () => {
-    for (const at of [{ x: 28, y: 20 }, { x: 32.4, y: 19.7 }, { x: 20, y: 12 }, { x: 9, y: 20 }]) {
+    for (const at of [
+      { x: 28, y: 20 },
+      { x: 32.4, y: 19.7 },
+      { x: 20, y: 12 },
+      { x: 9, y: 20 },
+    ]) {
       const mask = drawn();
       const push = pushFrom(mask, 1, PLANE, SHAPE, 1, at, 5);
       sweepBrush(PLANE, SHAPE, SPACING, 1, at, at, { radiusMm: push.radiusMm, ball: false }, (index) => expect(mask[index] !== 1).toBe(push.inwards));

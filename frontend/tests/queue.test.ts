@@ -36,7 +36,14 @@ let refusals: unknown[];
 
 function queueAt(revision: number, pause: (ms: number) => Promise<void> = async (ms) => void pauses.push(ms)): PatchQueue {
   return new PatchQueue({
-    assignment: "a", project: "p", caseId: "c", tab: "t", revision, storage, send: server.send, pause,
+    assignment: "a",
+    project: "p",
+    caseId: "c",
+    tab: "t",
+    revision,
+    storage,
+    send: server.send,
+    pause,
     onState: (state) => states.push(state),
     onRefused: (error) => refusals.push(error),
   });
@@ -52,11 +59,24 @@ describe("the queue", () => {
   test("marks every part of an edit that took what the model proposed, and gestures once", async () => {
     const links: unknown[] = [];
     const queue = new PatchQueue({
-      assignment: "a", project: "p", caseId: "c", tab: "t", revision: 0, storage, pause: async () => undefined,
-      send: async (base, runs, link) => (links.push(link), server.send(base, runs)),
-      onState: () => undefined, onRefused: (error) => refusals.push(error),
+      assignment: "a",
+      project: "p",
+      caseId: "c",
+      tab: "t",
+      revision: 0,
+      storage,
+      pause: async () => undefined,
+      send(base, runs, link) {
+        links.push(link);
+        return server.send(base, runs);
+      },
+      onState: () => undefined,
+      onRefused: (error) => refusals.push(error),
     });
-    queue.push(Array.from({ length: MAX_RUNS + 1 }, (_, n): Run => [2 * n, 1, 1]), { withdraws: ["one"], taken: true });
+    queue.push(
+      Array.from({ length: MAX_RUNS + 1 }, (_, n): Run => [2 * n, 1, 1]),
+      { withdraws: ["one"], taken: true },
+    );
     await queue.flushed();
     expect(links).toEqual([{ withdraws: ["one"], taken: true }, { taken: true }]);
   });

@@ -13,7 +13,11 @@ import { planeOf } from "./scene";
 const SHAPE: Triple = [2, 2, 1];
 const FLAT = planeOf(2, 0, 1, false, false);
 const volumeOf = (values: Uint8Array | Int16Array | Float32Array, channels = 1) => ({
-  shape: SHAPE, channels, values, voxels: 4, received: values.length,
+  shape: SHAPE,
+  channels,
+  values,
+  voxels: 4,
+  received: values.length,
 });
 const bytesOf = (pixels: Uint32Array): number[][] => Array.from(pixels, (word) => [word & 255, (word >> 8) & 255, (word >> 16) & 255, word >>> 24]);
 
@@ -46,7 +50,11 @@ describe("a window", () => {
 test("three channels become red, green and blue", () => {
   const pixels = new Uint32Array(4);
   drawImage(pixels, volumeOf(Uint8Array.from([255, 0, 0, 9, 0, 255, 0, 9, 0, 0, 255, 9]), 3), sliceOf(FLAT, SHAPE, 0), { low: 0, high: 255 }, "rgb");
-  expect(bytesOf(pixels).slice(0, 3)).toEqual([[255, 0, 0, 255], [0, 255, 0, 255], [0, 0, 255, 255]]);
+  expect(bytesOf(pixels).slice(0, 3)).toEqual([
+    [255, 0, 0, 255],
+    [0, 255, 0, 255],
+    [0, 0, 255, 255],
+  ]);
 });
 
 test("a flipped plane draws the mirrored picture", () => {
@@ -72,7 +80,10 @@ test("a reduced slice holds the mean of each block, as drawn", () => {
 });
 
 test("a slice is only reduced when it is large and the screen could not show it", () => {
-  const [large, small] = [{ width: 3000, height: 2500 }, { width: 512, height: 512 }].map((size) => ({ start: 0, right: 1, down: 1, ...size }));
+  const [large, small] = [
+    { width: 3000, height: 2500 },
+    { width: 512, height: 512 },
+  ].map((size) => ({ start: 0, right: 1, down: 1, ...size }));
   expect([reductionOf(large!, 0.35), reductionOf(large!, 0.9), reductionOf(small!, 0.1)]).toEqual([2, 1, 1]);
 });
 
@@ -106,10 +117,16 @@ test("scale bars and axes use round numbers", () => {
 test("doubtful places are visited most doubtful first, one per neighbourhood", () => {
   const shape: Triple = [40, 40, 1];
   const map = new Uint8Array(1600);
-  for (const [i, j, value] of [[5, 5, 180], [35, 35, 250]] as const) {
+  for (const [i, j, value] of [
+    [5, 5, 180],
+    [35, 35, 250],
+  ] as const) {
     for (let d = 0; d < 4; d++) for (let e = 0; e < 4; e++) map[i + d + 40 * (j + e)] = value;
   }
   const places = doubtfulPlaces(map, shape, [1, 1, 1]);
-  expect(places).toEqual([[35, 35, 0], [5, 5, 0]]);
+  expect(places).toEqual([
+    [35, 35, 0],
+    [5, 5, 0],
+  ]);
   expect(doubtfulPlaces(new Uint8Array(1600), shape, [1, 1, 1])).toEqual([]);
 });

@@ -9,23 +9,63 @@ import { planeOf } from "./scene";
 
 export function headerOf(shape: Triple, more: Partial<CaseHeader> = {}): CaseHeader {
   return {
-    id: "c1", name: "case_012", patient: "p", split: "train", shape, spacing_mm: [1, 1, 1],
-    affine: [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], dtype: "uint8", channels: 1, window: [0, 100], value_range: [0, 255],
-    notes: [], planes: [planeOf(2, 0, 1, false, false)], presets: [], ...more,
+    id: "c1",
+    name: "case_012",
+    patient: "p",
+    split: "train",
+    shape,
+    spacing_mm: [1, 1, 1],
+    affine: [
+      [1, 0, 0, 0],
+      [0, 1, 0, 0],
+      [0, 0, 1, 0],
+      [0, 0, 0, 1],
+    ],
+    dtype: "uint8",
+    channels: 1,
+    window: [0, 100],
+    value_range: [0, 255],
+    notes: [],
+    planes: [planeOf(2, 0, 1, false, false)],
+    presets: [],
+    ...more,
   };
 }
 
 export function projectOf(kind: TaskKind = "segmentation"): Project {
-  const labels = [{ value: 1, name: "one", colour: "#ff0000" }, { value: 2, name: "two", colour: "#00ff00" }, { value: 3, name: "three", colour: "#0000ff" }];
+  const labels = [
+    { value: 1, name: "one", colour: "#ff0000" },
+    { value: 2, name: "two", colour: "#00ff00" },
+    { value: 3, name: "three", colour: "#0000ff" },
+  ];
   const counts = { total: 1, train: 1, validation: 0, test: 0, audit: 0, answered: 0, skipped: 0, flagged: 0 };
-  return { id: "p1", name: "P", kind, labels, cases: 1, answered: 0, model: null, round: null, instructions: "", task_version: 1, label_gaps: [], read_only: "", settings: {}, counts, strategy: "random", workers: { alive: true } };
+  return {
+    id: "p1",
+    name: "P",
+    kind,
+    labels,
+    cases: 1,
+    answered: 0,
+    model: null,
+    round: null,
+    instructions: "",
+    task_version: 1,
+    label_gaps: [],
+    read_only: "",
+    settings: {},
+    counts,
+    strategy: "random",
+    workers: { alive: true },
+  };
 }
 
 /** An open case; with a mask it can be drawn on, and its image is there. */
 export function sessionOf(mask: Uint8Array | null, header: CaseHeader, project = projectOf(), assignment: Partial<Opened["assignment"]> = {}): CaseSession {
   const opened: Opened = {
     assignment: { id: "a1", case_id: header.id, round_id: null, revision: 0, reason: "", opened_at: "2026-11-03T10:00:00Z", ...assignment },
-    case: header, prediction: null, previous: null,
+    case: header,
+    prediction: null,
+    previous: null,
   };
   const session = new CaseSession(project, opened, new EffortTimer(0), 0);
   session.volume.value = volumeOf(header, new ArrayBuffer(bytesOf(header)));
@@ -36,7 +76,9 @@ export function sessionOf(mask: Uint8Array | null, header: CaseHeader, project =
 /** The axial pane, one point of the screen per pixel. */
 export function paneOf(session: CaseSession): PaneContact {
   return {
-    session, index: 0, plane: session.planes[0]!,
+    session,
+    index: 0,
+    plane: session.planes[0]!,
     place: () => ({ originX: -0.5, originY: -0.5, sizeX: 1, sizeY: 1, perMm: 1 }),
     centre: () => ({ x: 0, y: 0 }),
     painted: () => undefined,

@@ -1,7 +1,7 @@
-import { mayChange } from "../src/edits/locks";
 import { describe, expect, test } from "vitest";
 import { Draft } from "../src/edits/draft";
 import { History } from "../src/edits/history";
+import { mayChange } from "../src/edits/locks";
 import { alreadyApplied, applyRuns, inverseOf, Recorder } from "../src/edits/runs";
 
 /** A small reproducible random source. */
@@ -19,14 +19,24 @@ describe("a recorder", () => {
   test("joins neighbouring voxels into one run, whatever the order they were painted in", () => {
     const recorder = new Recorder(new Uint8Array(10), 2, any);
     for (const index of [5, 3, 4, 9]) recorder.paint(index);
-    expect(recorder.edit().forward).toEqual([[3, 3, 2], [9, 1, 2]]);
+    expect(recorder.edit().forward).toEqual([
+      [3, 3, 2],
+      [9, 1, 2],
+    ]);
   });
 
   test("splits the way back where different labels were painted over", () => {
     const mask = Uint8Array.from([0, 1, 1, 3]);
     const recorder = new Recorder(mask, 2, any);
     for (let index = 0; index < 4; index++) recorder.paint(index);
-    expect(recorder.edit()).toEqual({ forward: [[0, 4, 2]], inverse: [[0, 1, 0], [1, 2, 1], [3, 1, 3]] });
+    expect(recorder.edit()).toEqual({
+      forward: [[0, 4, 2]],
+      inverse: [
+        [0, 1, 0],
+        [1, 2, 1],
+        [3, 1, 3],
+      ],
+    });
   });
 
   test("leaves voxels alone that already hold the value or may not be replaced", () => {
@@ -75,7 +85,11 @@ describe("runs", () => {
   });
 
   test("know what they would overwrite", () => {
-    expect(inverseOf(Uint8Array.from([1, 1, 0, 2]), [[0, 4, 3]])).toEqual([[0, 2, 1], [2, 1, 0], [3, 1, 2]]);
+    expect(inverseOf(Uint8Array.from([1, 1, 0, 2]), [[0, 4, 3]])).toEqual([
+      [0, 2, 1],
+      [2, 1, 0],
+      [3, 1, 2],
+    ]);
   });
 });
 

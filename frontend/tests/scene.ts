@@ -19,5 +19,10 @@ export function planeOf(sliceAxis: number, xAxis: number, yAxis: number, xFlip: 
 
 /** All 24 ways to draw a grid: six axis orders, each with four flips. */
 export const EVERY_PLANE: PlaneHeader[] = [
-  [0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0],
+  [0, 1, 2],
+  [0, 2, 1],
+  [1, 0, 2],
+  [1, 2, 0],
+  [2, 0, 1],
+  [2, 1, 0],
 ].flatMap(([s, x, y]) => [false, true].flatMap((xf) => [false, true].map((yf) => planeOf(s!, x!, y!, xf, yf))));

@@ -7,10 +7,29 @@ import { headerOf, sessionOf } from "./room";
 import { planeOf } from "./scene";
 
 const CT = headerOf([4, 4, 1], {
-  dtype: "int16", window: [-115, 235], value_range: [-1024, 3000], modality: "CT",
-  presets: [{ name: "DICOM", low: -115, high: 235 }, { name: "Auto", low: -1000, high: 900 }, { name: "Lung", low: -1350, high: 150 }],
+  dtype: "int16",
+  window: [-115, 235],
+  value_range: [-1024, 3000],
+  modality: "CT",
+  presets: [
+    { name: "DICOM", low: -115, high: 235 },
+    { name: "Auto", low: -1000, high: 900 },
+    { name: "Lung", low: -1350, high: 150 },
+  ],
 });
-const MR = headerOf([4, 4, 1], { dtype: "float32", channels: 4, window: [0, 100], channel_windows: [[0, 100], [0, 900], [5, 7], [0, 1]], modality: "MR", presets: [{ name: "Auto", low: 0, high: 100 }] });
+const MR = headerOf([4, 4, 1], {
+  dtype: "float32",
+  channels: 4,
+  window: [0, 100],
+  channel_windows: [
+    [0, 100],
+    [0, 900],
+    [5, 7],
+    [0, 1],
+  ],
+  modality: "MR",
+  presets: [{ name: "Auto", low: 0, high: 100 }],
+});
 const RGB = headerOf([4, 4, 1], { dtype: "uint8", channels: 3, window: [12, 190], presets: [{ name: "Auto", low: 12, high: 190 }] });
 
 beforeEach(() => {
@@ -33,11 +52,29 @@ describe("the first window", () => {
   });
 
   test("is offered once where presets have the same bounds, and a preset kept under another name is still found", () => {
-    const liver = { ...CT, window: [-160, 240] as [number, number], presets: [{ name: "DICOM", low: -160, high: 240 }, { name: "Soft tissue", low: -160, high: 240 }, { name: "Lung", low: -1350, high: 150 }] };
+    const liver = {
+      ...CT,
+      window: [-160, 240] as [number, number],
+      presets: [
+        { name: "DICOM", low: -160, high: 240 },
+        { name: "Soft tissue", low: -160, high: 240 },
+        { name: "Lung", low: -1350, high: 150 },
+      ],
+    };
     expect(windowsOf(liver).presets.map(({ name }) => name)).toEqual(["DICOM", "Lung"]);
     windowsOf({ ...CT, presets: [{ name: "Soft tissue", low: -160, high: 240 }] }).choose({ name: "Soft tissue", low: -160, high: 240 });
-    expect(windowsOf({ ...liver, window: [-20, 20], presets: [{ name: "DICOM", low: -20, high: 20 }, ...liver.presets.slice(1)] }).value).toEqual({ low: -160, high: 240 });
-    const stored = { ...RGB, presets: [{ name: "Auto", low: 12, high: 190 }, { name: "Full", low: 0, high: 255 }, { name: "As stored", low: 0, high: 255 }] };
+    expect(windowsOf({ ...liver, window: [-20, 20], presets: [{ name: "DICOM", low: -20, high: 20 }, ...liver.presets.slice(1)] }).value).toEqual({
+      low: -160,
+      high: 240,
+    });
+    const stored = {
+      ...RGB,
+      presets: [
+        { name: "Auto", low: 12, high: 190 },
+        { name: "Full", low: 0, high: 255 },
+        { name: "As stored", low: 0, high: 255 },
+      ],
+    };
     expect(windowsOf(stored, "rgb").presets.map(({ name }) => name)).toEqual(["As stored"]);
   });
 

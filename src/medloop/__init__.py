@@ -1,4 +1,4 @@
-"""medloop: people and a model teach each other on medical images.
+"""medloop: human-in-the-loop deep learning for medical images.
 
 The names below are the public surface; each is imported from its own module at first use, so that
 `import medloop` costs nothing and only training and prediction bring in torch.

@@ -15,8 +15,6 @@ FACES = ("medloop", "medloop.__main__", "medloop.cli.main", "medloop.loop.projec
 PAGE = ROOT.parent.parent / "docs" / "python-only.md"
 
 BEING_WIRED: dict[str, str] = {
-    "medloop.interaction.interactive_network.agnostic": "being wired",
-    "medloop.interaction.modelfree.preferences": "being wired",
     "medloop.interaction.nninteractive.client": "being wired",
     "medloop.interaction.nninteractive.link": "being wired",
     "medloop.interaction.nninteractive.sending": "being wired",
@@ -25,18 +23,15 @@ BEING_WIRED: dict[str, str] = {
     "medloop.interaction.sessions.runs": "being wired",
     "medloop.interaction.sessions.session": "being wired",
     "medloop.interaction.sessions.session_log": "being wired",
-    "medloop.interaction.simulated_users.spoiling": "being wired",
-    "medloop.interaction.simulated_users.trial": "being wired",
-    "medloop.metrics.classes": "being wired",
     "medloop.metrics.surface": "being wired",
-    "medloop.models.pretext.synthesis": "being wired",
 }
 """Modules that are out of reach today, and why."""
 
 
 def _started(tree: ast.AST) -> set[str]:
-    """Modules that are started as processes of their own: their full names stand in the code as text."""
-    return {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str) and n.value in MODULES}
+    """Modules whose full names stand in the code as text: they are started as processes of their own, or run a kind of job."""
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {name for text in texts if (name := text.split(":")[0]) in MODULES}
 
 
 def _homes(page: str) -> set[str]:

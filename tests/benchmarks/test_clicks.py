@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from medloop.interaction.prompts import Box, Point
-from medloop.interaction.simulated_users.trial import Turn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+
+from trial import Turn
 
 
 def turn(prompt, size: int) -> Turn:

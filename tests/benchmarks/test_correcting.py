@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
-from correcting import UNKNOWN, Answered, click_and_mend, draw_slices, mend_slices, noticeable_errors
+from correcting import UNKNOWN, Answered, Clicker, click_and_mend, draw_slices, mend_slices, noticeable_errors
 from medloop.core.errors import InputError, ShapeError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
@@ -124,11 +124,13 @@ def clicked(proposal: np.ndarray, engine: Filler, effort: EffortModel) -> Answer
         2,
         [0, 1, 2, 3],
         effort,
-        engine=engine,
-        embedding=engine.embed(image),
-        robot=CentreClicker(),
-        labels=[1],
-        rng=rng,
+        Clicker(
+            engine=engine,
+            embedding=engine.embed(image),
+            robot=CentreClicker(),
+            labels=[1],
+            rng=rng,
+        ),
     )
 
 

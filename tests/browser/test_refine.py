@@ -13,7 +13,7 @@ from medloop.interaction.prompts import Box, Point, Scribble
 from medloop.loop.annotating.drafts import read_draft
 from medloop.loop.annotating.prompt_log import gesture_of, in_force, prompt_log
 from medloop.loop.annotating.provenance import provenance
-from medloop.loop.data.cases import add_case
+from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.workspace import Workspace
 
@@ -31,7 +31,7 @@ def project(tmp_path: Path, request: pytest.FixtureRequest) -> Workspace:
     labels = ["liver", "kidneys"]
     workspace = Workspace.create(tmp_path / "project", name="Phantoms", kind="segmentation", labels=labels, settings=settings)
     source = Source(format="phantom", names=(phantom.name,), sha256="0" * 64)
-    add_case(workspace, phantom.image, name=phantom.name, patient=phantom.patient, split="train", source=source)
+    add_case(workspace, phantom.image, NewCase(name=phantom.name, patient=phantom.patient, split="train", source=source))
     return workspace
 
 

@@ -91,7 +91,7 @@ def test_a_damaged_file_costs_itself_and_is_named(medloop: Medloop, tmp_path: Pa
     bad.write_bytes(bad.read_bytes()[:200])
     said = medloop("import", tmp_path / "p", dataset)
     assert said.status == 0
-    assert "8 cases added (5 with an answer), 0 labelled and 0 corrected that were there, 0 unchanged, 1 left out" in said.out
+    assert "8 cases added (5 with an annotation), 0 labelled and 0 corrected that were there, 0 unchanged, 1 left out" in said.out
     assert said.err.startswith("left out: ")
     assert bad.name in said.err
 
@@ -136,7 +136,7 @@ def test_status_tells_where_a_project_stands(medloop: Medloop, project: Path):
     assert found["stopping"]["stop"] is False
     assert [line["label"] for line in found["queried"]] == list(LABELS)
     said = medloop("status", project).out
-    assert "answers 6; 3 to go" in said
+    assert "6 annotated, 3 unlabelled" in said
     assert "advice  go on\n        No model was judged yet" in said
 
 

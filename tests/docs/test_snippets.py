@@ -18,7 +18,8 @@ from ..loop.test_importing import ORIENTATIONS, write_case
 
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 TEXTS = {str(page.relative_to(REPOSITORY)): page.read_text(encoding="utf-8") for page in PAGES}
-PYTHON = [(name, code) for name, text in TEXTS.items() for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
+ALONE = {name: text for name, text in TEXTS.items() if name != "docs/tutorial.md"}  # whose lines need those before them: test_tutorial.py
+PYTHON = [(name, code) for name, text in ALONE.items() for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
 LINES = sorted(
     {line for text in TEXTS.values() for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()}
 )
@@ -46,9 +47,14 @@ def test_commands_in_the_docs_are_accepted(line: str) -> None:
     commands[name].make_context(name, list(arguments))
 
 
-def test_the_table_of_strategies_is_the_registry() -> None:
-    table = as_markdown(BUILT_IN)
-    assert table in TEXTS["docs/strategies.md"], "paste the output of: medloop strategies --markdown"
+def test_the_tables_of_strategies_are_the_registry() -> None:
+    assert as_markdown(BUILT_IN) in TEXTS["docs/strategies.md"], "paste the output of: medloop strategies --markdown"
+
+
+def test_every_strategy_stands_in_one_family_and_once_in_the_details() -> None:
+    families, details = TEXTS["docs/strategies.md"].split("## By family")[1].split("## Details")
+    for part in (families, details):
+        assert sorted(re.findall(r"^\| `([\w-]+)` \|", part, re.MULTILINE)) == sorted(s.name for s in BUILT_IN)
 
 
 def test_pages_link_only_to_what_exists() -> None:

@@ -1,5 +1,8 @@
 """A good mask and one correct click: no engine may make it worse, whatever is wrong with it and wherever the click lies."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -14,9 +17,12 @@ from medloop.interaction.nninteractive.gestures import AxisOrder
 from medloop.interaction.nninteractive.session import Service
 from medloop.interaction.nninteractive.session import Session as Front
 from medloop.interaction.prompts import ExtremePoints, Point, Scribble
-from medloop.interaction.simulated_users.spoiling import KINDS, WHERE, spoil
 
 from .engines import answered
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+
+from spoiling import KINDS, WHERE, spoil
 
 ENGINE = ClassicalEngine()
 

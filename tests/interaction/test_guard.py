@@ -8,7 +8,7 @@ from medloop.core.errors import InputError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.interaction.engine import changed_box
-from medloop.interaction.guard import Guard, guard_for, held
+from medloop.interaction.guard import Guard, guard_for, held, patches_touching
 from medloop.interaction.prompts import Box, ExtremePoints, Point, Scribble, exact_voxels
 from medloop.interaction.regions import distance_mm, prompt_box, within_reach
 from medloop.interaction.sessions.session import Session
@@ -162,3 +162,10 @@ def test_reach_in_a_region_is_the_distance_of_each_of_its_voxels(data):
     near = within_reach(region, box, reach_mm=reach_mm, spacing_mm=spacing_mm)
     assert near.shape == tuple(np.subtract(region[1], region[0]))
     assert (near[tuple(voxels.T)] == expected).all()
+
+
+def test_a_patch_of_changes_goes_on_over_corners_of_voxels() -> None:
+    changed = np.zeros((4, 4, 4), dtype=bool)
+    changed[0, 0, 0] = changed[1, 1, 1] = changed[3, 3, 3] = True
+    kept = patches_touching(changed, (np.array([0]), np.array([0]), np.array([0])))
+    assert np.argwhere(kept).tolist() == [[0, 0, 0], [1, 1, 1]]

@@ -8,7 +8,7 @@ import pytest
 
 from medloop.core.records import Annotator, ProjectSettings, Source, Split
 from medloop.images.phantoms import phantom_3d
-from medloop.loop.data.cases import add_case
+from medloop.loop.data.cases import Incoming, NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 
@@ -42,12 +42,13 @@ def make_workspace(tmp_path: Path) -> Iterator[MakeWorkspace]:
             add_case(
                 workspace,
                 phantom.image,
-                name=f"case{index:02d}",
-                patient=f"patient{index % patients:02d}",
-                split=split,
-                source=Source(format="phantom", names=(phantom.name,), sha256=digest),
-                answer=phantom.mask if index < labelled else None,
-                answered_by=teacher,
+                NewCase(
+                    name=f"case{index:02d}",
+                    patient=f"patient{index % patients:02d}",
+                    split=split,
+                    source=Source(format="phantom", names=(phantom.name,), sha256=digest),
+                ),
+                Incoming(phantom.mask, teacher) if index < labelled else None,
             )
         return workspace
 

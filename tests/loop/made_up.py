@@ -7,9 +7,11 @@ import numpy as np
 from medloop.core.records import Annotation, Annotator, Case, Evaluation, Model, Prediction, Snapshot, Source, Split, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.images.phantoms import phantom_3d
-from medloop.loop.data.cases import add_case
+from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.arrays import store_features
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.queries import asked_case_ids
+from medloop.store.reader import Reader
 
 
 def case_named(workspace: Workspace, name: str) -> Case:
@@ -22,7 +24,13 @@ def add_cases(workspace: Workspace, count: int) -> None:
     for n in range(count):
         image = phantom_3d(100 + n, 1, (24, 24, 16)).image
         source = Source(format="phantom", names=(f"added{n}",), sha256=f"{n:064d}")
-        add_case(workspace, image, name=f"added{n:02d}", patient=f"added{n:02d}", split="train", source=source)
+        add_case(workspace, image, NewCase(name=f"added{n:02d}", patient=f"added{n:02d}", split="train", source=source))
+
+
+def askable_names(tx: Reader) -> tuple[str, ...]:
+    """Names of the training cases that may be queried, by the plain rule: unlabelled, not skipped, in no open round."""
+    asked = asked_case_ids(tx)
+    return tuple(sorted(c.name for c in tx.unanswered_cases(["train"]) if c.id not in asked))
 
 
 def every_case(workspace: Workspace) -> list[Case]:

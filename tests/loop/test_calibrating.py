@@ -1,20 +1,30 @@
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
 
+from medloop.cli.standing import _choices, standing
 from medloop.core.errors import InputError
-from medloop.core.records import Model, Snapshot, new_id, now
+from medloop.core.image import Mask
+from medloop.core.records import Case, Model, Prediction, Snapshot, new_id, now
+from medloop.images.phantoms import phantom_3d
 from medloop.loop.foundation.arrays import load_image
+from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.calibration import calibrate_model
+from medloop.loop.judging.calibration import calibrate_model, calibration_of, calibration_words
+from medloop.loop.judging.predictions import load_predictor
+from medloop.loop.overview.model_history import model_lines
+from medloop.loop.overview.report import report_html
+from medloop.loop.worker import drain
 from medloop.models.foundation.checkpoint import encode_weights
 from medloop.models.foundation.networks import build_network
 from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
-from medloop.models.inference.predict import Predictor
+from medloop.models.inference.predict import Answer, Predictor
+from medloop.models.training.batches import TrainingCase
 from medloop.quality.calibrate import TemperatureScaling, calibrator_from_json
 
-from .conftest import SMALL, MakeWorkspace
+from .conftest import FAST, SMALL, MakeWorkspace
 from .made_up import every_case
 
 
@@ -76,3 +86,100 @@ def test_a_predictor_applies_the_calibration_to_every_sample(make_workspace: Mak
     )
     np.testing.assert_allclose(warm, TemperatureScaling(3.0)(plain, axis=1), atol=1e-6)
     assert warm.dtype == np.float32
+
+
+def trained(workspace: Workspace) -> Model:
+    start_training(workspace)
+    drain(workspace)
+    with workspace.store.read() as tx:
+        return tx.find(Model)[-1]
+
+
+def validated(make_workspace: MakeWorkspace, cases: int, **changes: object) -> Workspace:
+    """Two training cases and some validation cases, all annotated, and a test case."""
+    splits = ["train"] * 2 + ["validation"] * cases + ["test"]
+    settings = dataclasses.replace(FAST, train_after=9, **changes)  # type: ignore[arg-type]  # values of settings
+    return make_workspace(splits, labelled=cases + 2, settings=settings)
+
+
+def test_a_training_keeps_a_temperature_that_every_prediction_is_made_with_also_after_a_restart(make_workspace: MakeWorkspace) -> None:
+    workspace = validated(make_workspace, 5)
+    model = trained(workspace)
+    kept = model.metrics["calibration"]
+    assert (kept["patients"], kept["after"] < kept["before"]) == (5, True)
+    temperature = calibrator_from_json(kept["calibrator"])
+    with Workspace.open(workspace.folder) as again:
+        blobs, case = again.store.blobs, every_case(again)[0]
+        with again.store.read() as tx:
+            prediction = tx.find(Prediction, where={"case_id": case.id})
+            line = model_lines(tx)[0]
+        found, plain = (
+            load_predictor(blobs, model, as_trained=raw).predict(load_image(blobs, case), samples=2, rng=np.random.default_rng(0)).samples
+            for raw in (False, True)
+        )
+        assert line.calibration in _choices(standing(again))
+        assert line.calibration in report_html(again).replace("&gt;", ">")
+    np.testing.assert_allclose(found, temperature(plain, axis=1), atol=1e-6)
+    assert not np.allclose(found, plain)
+    assert line.calibration.startswith(f"temperature {temperature.temperature:.2f}, calibration error {kept['before']:.3f} -> ")
+    assert all(p.model_id == model.id for p in prediction)
+
+
+def test_scores_and_uncertainty_come_from_calibrated_probabilities(make_workspace: MakeWorkspace) -> None:
+    warm, raw = validated(make_workspace, 5), validated(partial(make_workspace, name="raw"), 5, calibration="none")
+    entropies = []
+    for workspace in (warm, raw):
+        trained(workspace)
+        with workspace.store.read() as tx:
+            (case,) = tx.find(Case, where={"split": "validation", "name": "case02"})
+            entropies.append(tx.find(Prediction, where={"case_id": case.id})[0].scores["entropy"])
+    assert entropies[0] != pytest.approx(entropies[1], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("cases", "changes", "why"), [(4, {}, "needs 5 validation patients, got 4"), (5, {"calibration": "none"}, "off by")]
+)
+def test_without_enough_validation_patients_or_the_setting_probabilities_stay_as_trained(
+    make_workspace: MakeWorkspace, cases: int, changes: dict[str, object], why: str
+) -> None:
+    workspace = validated(make_workspace, cases, **changes)
+    model = trained(workspace)
+    assert why in calibration_words(model)
+    assert load_predictor(workspace.store.blobs, model).calibrated is None
+
+
+def test_test_cases_have_no_part_in_what_is_kept(make_workspace: MakeWorkspace) -> None:
+    """Only what the training names as validation is looked at, so that figures on test cases stay fair."""
+    workspace = make_workspace(["train"] * 2 + ["test"] * 6, labelled=8, settings=dataclasses.replace(FAST, train_after=9))
+    assert trained(workspace).metrics["calibration"] == {"note": "needs 5 validation patients, got 0"}
+
+
+def test_a_temperature_that_does_not_help_other_patients_is_not_kept(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["validation"] * 5, labelled=5)
+    recipe = overheated(workspace)
+
+    class Fair:
+        """States for every voxel what is true of the share of voxels like it."""
+
+        def predict(self, image, **_):
+            shares = np.full((1, 3, *image.grid.shape), 1 / 3, dtype=np.float32)
+            return Answer(shares, np.zeros(1, dtype=np.float32))
+
+    truth = [phantom_3d(n, 1, SMALL) for n in range(5)]
+    even = [np.random.default_rng(n).integers(0, 3, SMALL).astype(np.uint8) for n in range(5)]
+    cases = [
+        TrainingCase(f"case{n:02d}", lambda n=n: (truth[n].image, Mask(even[n], truth[n].image.grid)))  # type: ignore[misc]
+        for n in range(5)
+    ]
+    kept = calibration_of(workspace, Fair(), cases, seed=recipe.seed)  # type: ignore[arg-type]  # predicts, as it must
+    assert "calibrator" not in kept
+    assert "does not help" in kept["note"]
+
+
+def test_a_model_from_before_is_read_as_it_was_trained(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["test"])
+    overheated(workspace)
+    with workspace.store.read() as tx:
+        (model,) = tx.find(Model)
+    assert load_predictor(workspace.store.blobs, model).calibrated is None
+    assert calibration_words(model) == "probabilities as trained: trained before calibration was kept"

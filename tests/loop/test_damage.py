@@ -143,14 +143,16 @@ def test_a_case_whose_bytes_were_restored_counts_again(labelled: Workspace, tmp_
 
 
 def test_a_training_that_was_begun_with_a_case_damaged_since_begins_anew(labelled: Workspace) -> None:
+    from medloop.loop.learning.decisions import TrainingPlan
     from medloop.loop.learning.training import _frozen, _unsound
 
     folder = labelled.work_folder / "job"
     folder.mkdir(parents=True)
-    first = _frozen(labelled, folder, _unsound(labelled, folder, LeftOut(labelled)))
+    plan = TrainingPlan(folder)
+    first = _frozen(labelled, plan, _unsound(labelled, plan, LeftOut(labelled)))
     flip(labelled, mask_of(labelled, "case00"))
     left_out = LeftOut(labelled)
-    second = _frozen(labelled, folder, _unsound(labelled, folder, left_out))
+    second = _frozen(labelled, plan, _unsound(labelled, plan, left_out))
     assert first is not None
     assert second is not None
     assert (len(first.annotation_ids), len(second.annotation_ids)) == (4, 3)

@@ -145,13 +145,13 @@ def add_cases(workspace: Workspace, count: int) -> None:
 
     from medloop.core.records import Source
     from medloop.images.phantoms import phantom_3d
-    from medloop.loop.data.cases import add_case
+    from medloop.loop.data.cases import NewCase, add_case
 
     have = len(cases_of(workspace))
     for n in range(have, have + count):
         image = phantom_3d(n, 1, (24, 24, 16)).image
         source = Source(format="phantom", names=(f"{n}",), sha256=hashlib.sha256(image.array.tobytes()).hexdigest())
-        add_case(workspace, image, name=f"late{n:02d}", patient=f"late{n}", split="train", source=source)
+        add_case(workspace, image, NewCase(name=f"late{n:02d}", patient=f"late{n}", split="train", source=source))
 
 
 def test_thumbnails_are_kept_and_a_damaged_one_is_made_again(make_workspace: MakeWorkspace) -> None:

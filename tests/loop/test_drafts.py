@@ -8,6 +8,7 @@ from medloop.core.records import Annotator, Label, Task
 from medloop.images.encode import decode_mask
 from medloop.loop.annotating.annotations import Opened, next_assignment, open_case, submit_mask
 from medloop.loop.annotating.drafts import MAX_COVER, check_runs, packed_draft, read_draft, save_patch
+from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 
 from .conftest import SMALL
@@ -133,3 +134,12 @@ def test_a_stroke_over_free_and_locked_voxels_changes_the_free_ones_only(pool: W
     assert flat[:18].tolist() == [0] * 10 + [2] * 5 + [0] * 3
     with pytest.raises(LabelError, match="may be locked"):
         save_patch(pool, assignment_id, 4, [(0, 3, 1)], locked=[9])
+
+
+def test_a_draft_with_strokes_comes_back_although_another_annotation_stands_by_now(pool: Workspace, opened: Opened, ann: Annotator) -> None:
+    save_patch(pool, opened.assignment.id, 0, [(0, 4, 1)])
+    other = open_case(pool, opened.case.id, annotator_named(pool, "other").id)
+    submit_mask(pool, other.assignment.id)
+    again = open_case(pool, opened.case.id, ann.id)
+    assert again.assignment.id == opened.assignment.id
+    assert int(read_draft(pool, again.assignment.id).mask.sum()) == 4

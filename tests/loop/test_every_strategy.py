@@ -11,17 +11,18 @@ import pytest
 from medloop.core.image import Image, Mask
 from medloop.core.records import Source, TaskKind
 from medloop.images.phantoms import phantom_3d, phantom_tags
-from medloop.loop.data.cases import add_case
+from medloop.loop.data.cases import Incoming, NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.querying.pools import Gathering
-from medloop.loop.querying.queries import askable, make_query
+from medloop.loop.querying.pools import PoolInputs, build_pool
+from medloop.loop.querying.queries import make_query
 from medloop.loop.worker import drain
 from medloop.query.pool import ON_DEMAND
 from medloop.query.strategies import BUILT_IN, Strategy
 
 from .conftest import FAST, SMALL
+from .made_up import askable_names
 
 SETTINGS = dataclasses.replace(FAST, strategy="coreset", train_steps=2, samples=3)
 ANSWERED, CASES = 4, 10
@@ -46,26 +47,31 @@ def _project(folder: Path, kind: TaskKind) -> Workspace:
         source = Source(format="phantom", names=(f"{index}",), sha256=digest)
         given = answer if index < ANSWERED else None
         name = f"case{index:02d}"
-        add_case(workspace, image, name=name, patient=name, split="train", source=source, answer=given, answered_by=teacher)
+        add_case(
+            workspace,
+            image,
+            NewCase(name=name, patient=name, split="train", source=source),
+            Incoming(given, teacher) if given is not None else None,
+        )
     start_training(workspace, actor="test")
     drain(workspace)
     return workspace
 
 
 @pytest.fixture(scope="module", params=["segmentation", "classification"])
-def gathering(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gathering]:
+def gathering(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PoolInputs]:
     """A pool that a model has seen, beside answered cases."""
     workspace = _project(tmp_path_factory.mktemp("every") / "p", request.param)
     with workspace.store.read() as tx:
-        cases, model = askable(tx).train, tx.live_model()
+        names, model = askable_names(tx), tx.live_model()
         assert model is not None
-    yield Gathering(workspace, [c.name for c in cases], model, {}, 2, thorough=False)
+    yield PoolInputs(workspace, names, model, {}, 2, thorough=False)
     workspace.close()
 
 
 @pytest.mark.parametrize("one", CHOOSING, ids=lambda s: s.name)
-def test_a_strategy_chooses_in_a_project(one: Strategy, gathering: Gathering) -> None:
-    pool = gathering.pool(one.needs)
+def test_a_strategy_chooses_in_a_project(one: Strategy, gathering: PoolInputs) -> None:
+    pool = build_pool(gathering, one.needs)
     assert pool is not None
     picks = one.select(pool, 3, np.random.default_rng(0))
     assert len({p.index for p in picks}) == 3
@@ -77,7 +83,7 @@ def test_a_first_round_can_be_spread_by_what_images_look_like(tmp_path: Path) ->
     for index in range(5):
         image, _ = _phantom("segmentation", index)
         source = Source(format="phantom", names=(f"{index}",), sha256=f"{index}")
-        add_case(workspace, image, name=f"case{index}", patient=f"p{index}", split="train", source=source)
+        add_case(workspace, image, NewCase(name=f"case{index}", patient=f"p{index}", split="train", source=source))
     quick, thorough = make_query(workspace, 1), make_query(workspace, 1, thorough=True)
     assert quick is not None
     assert thorough is not None

@@ -16,14 +16,14 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.progress import progress
 from medloop.loop.overview.status import status
 from medloop.loop.querying import pool_table
-from medloop.loop.querying.pools import Gathering
-from medloop.loop.querying.queries import askable, make_query
+from medloop.loop.querying.pools import PoolInputs, build_pool
+from medloop.loop.querying.queries import make_query
 from medloop.loop.querying.rounds import upcoming_case
 from medloop.query.strategies import strategy
 from medloop.store import reader
 
 from .conftest import MakeWorkspace
-from .made_up import add_model, add_prediction, every_case
+from .made_up import add_model, add_prediction, askable_names, every_case
 
 SETTINGS = ProjectSettings(strategy="entropy", audit_fraction=0.0)
 
@@ -96,7 +96,7 @@ def test_what_is_read_does_not_grow_with_the_pool(
 def test_a_query_from_kept_numbers_chooses_what_one_from_the_rows_chooses(tmp_path: Path) -> None:
     with project(tmp_path / "p", 400, predicted=0.9) as workspace:
         with workspace.store.read() as tx:
-            names, model = tuple(c.name for c in askable(tx).train), tx.live_model()
+            names, model = askable_names(tx), tx.live_model()
             table = pool_table.pool_table(workspace, tx)
             assert model is not None
             scores = pool_table.pool_scores(workspace, tx, model.id, table)
@@ -106,8 +106,8 @@ def test_a_query_from_kept_numbers_chooses_what_one_from_the_rows_chooses(tmp_pa
         kept = pool_table.PoolScores(scores.seen[wanted], {n: v[wanted] for n, v in scores.columns.items()})
         for name in ("entropy", "margin", "bald", "foreground"):
             one = strategy(name)
-            quick = Gathering(workspace, names, model, {}, 2, thorough=False, scores=kept).pool(one.needs)
-            whole = Gathering(workspace, names, model, {}, 2, thorough=False).pool(one.needs)
+            quick = build_pool(PoolInputs(workspace, names, model, {}, 2, thorough=False, scores=kept), one.needs)
+            whole = build_pool(PoolInputs(workspace, names, model, {}, 2, thorough=False), one.needs)
             assert quick is not None
             assert whole is not None
             picks = [[(pool.case_ids[p.index], p.reason) for p in one.select(pool, 5, np.random.default_rng(1))] for pool in (quick, whole)]

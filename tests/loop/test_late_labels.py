@@ -103,7 +103,7 @@ def test_labels_hidden_at_first_come_with_a_second_import(workspace: Workspace, 
         mask(source / f"masks/c{n}.png", 2)
     first = import_dataset(workspace, source, answers="evaluation")
     assert first.labelled == 2
-    (hidden,) = (note for note in first.notes if "not asked for" in note.text)
+    (hidden,) = (note for note in first.notes if "not requested" in note.text)
     assert len(hidden.cases) == 6
     before = splits(workspace)
     second = import_dataset(workspace, source)

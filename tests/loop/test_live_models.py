@@ -1,5 +1,6 @@
 """Which model is in use: by what it learned from, by the same patients, or by a person."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def stopped_after_freezing(workspace: Workspace) -> Job:
     job = claimed(workspace, start_training(workspace))
     asked = iter(range(100))
     with JobControl(workspace, job, stop=lambda: next(asked) > 1) as control, pytest.raises(CancelledError):
-        run_training(workspace, control, threads=1)
+        run_training(workspace, control)
     return job
 
 
@@ -90,10 +91,10 @@ def test_a_training_resumed_after_a_crash_does_not_take_the_place_of_one_that_le
         add_answer(workspace, ann, case_named(workspace, name))
     newer = claimed(workspace, start_training(workspace))
     with JobControl(workspace, newer) as control:
-        run_training(workspace, control, threads=1)
+        run_training(workspace, control)
     workspace.store.jobs.finish(newer, {})
     with JobControl(workspace, job) as control:
-        result = run_training(workspace, control, threads=1)
+        result = run_training(workspace, control)
     workspace.store.jobs.finish(job, result)
     drain(workspace)
     with workspace.store.read() as tx:
@@ -104,6 +105,23 @@ def test_a_training_resumed_after_a_crash_does_not_take_the_place_of_one_that_le
     assert (predicted[1] > 0, predicted[2]) == (True, 0)
     assert "model 2 learned from 3 annotations, before model 1 learned from 6 annotations: kept, not in use" in str(result["note"])
     assert line(workspace, 2).note.endswith("kept, not in use")
+
+
+def test_a_training_begun_by_an_earlier_version_with_a_file_per_decision_goes_on_with_the_same(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 8, labelled=3)
+    job = stopped_after_freezing(workspace)
+    folder = workspace.work_folder / job.id
+    decided = json.loads((folder / "plan.json").read_text())
+    assert {"project", "snapshot", "parent", "validation"} <= decided.keys()
+    for name, value in decided.items():
+        (folder / f"{name}.json").write_text(json.dumps(value))
+    (folder / "plan.json").unlink()
+    add_answer(workspace, annotator_named(workspace, "Ann"), case_named(workspace, "case03"))
+    with JobControl(workspace, job) as control:
+        run_training(workspace, control)
+    with workspace.store.read() as tx:
+        assert tx.find(Model)[0].snapshot_id == decided["snapshot"]["snapshot_id"]
+        assert tx.count(Snapshot) == 1
 
 
 def test_the_first_model_is_in_use_at_once(project: Workspace) -> None:

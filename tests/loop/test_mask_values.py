@@ -9,6 +9,7 @@ from PIL import Image as Picture
 
 from medloop.core.errors import SettingError
 from medloop.core.records import Annotation, Case, ProjectSettings
+from medloop.datasets.discover import open_dataset
 from medloop.loop.data.importing import ImportReport, import_dataset
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.workspace import Workspace
@@ -26,7 +27,7 @@ def imported(folder: Path, drawn: np.ndarray, *, labels: tuple[str, ...] = ("cel
         else:
             nib.save(nib.Nifti1Image(array, np.eye(4)), folder / "in" / part / "x.nii.gz")
     workspace = Workspace.create(folder / "p", name="p", kind="segmentation", labels=list(labels), settings=SETTINGS)
-    report = import_dataset(workspace, folder / "in", **how)
+    report = import_dataset(workspace, open_dataset(folder / "in", **how))
     with workspace.store.read() as tx:
         kept = [load_mask(workspace.store.blobs, a, tx.get(Case, a.case_id)).values() for a in tx.find(Annotation)]
     return report, [int(value) for values in kept for value in values]

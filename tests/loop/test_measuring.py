@@ -10,12 +10,13 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.records import Annotator, Case, Prediction, Source
 from medloop.images.result import UNSIZED
-from medloop.loop.data.cases import add_case
+from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.mask_figures import sample_figures
 from medloop.loop.judging.predictions import make_prediction
 from medloop.loop.overview.measurements import Measure, measure_case, measure_project
+from medloop.models.inference.predict import Answer
 from medloop.quality.expected import QualityRule
 
 from .conftest import MakeWorkspace
@@ -37,7 +38,7 @@ def blocks(case: Case, lengths: list[int]) -> np.ndarray:
 
 
 def predict(workspace: Workspace, model, case: Case, lengths: list[int]) -> Prediction:
-    made = make_prediction(workspace.store.blobs, case, model, blocks(case, lengths), np.zeros(3), QualityRule())
+    made = make_prediction(workspace.store.blobs, case, model, Answer(blocks(case, lengths), np.zeros(3, np.float32)), QualityRule())
     with workspace.store.write("worker") as tx:
         tx.add(made)
     return made
@@ -93,7 +94,7 @@ def test_a_structure_that_is_not_there_is_not_accepted(pool: Workspace) -> None:
 def flat_case(workspace: Workspace, *, notes: tuple[str, ...]) -> Case:
     image = Image(np.arange(1200, dtype=np.uint8).reshape(1, 40, 30, 1), Grid.flat(40, 30, 0.5))
     source = Source(format="raster", names=("a.png",), sha256="a" * 64)
-    return add_case(workspace, image, name="flat", patient="flat", split="train", source=source, notes=notes)
+    return add_case(workspace, image, NewCase(name="flat", patient="flat", split="train", source=source, notes=notes))
 
 
 def test_an_image_without_pixel_size_is_measured_in_pixels(pool: Workspace, ann: Annotator) -> None:

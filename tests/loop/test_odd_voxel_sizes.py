@@ -11,7 +11,7 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.records import Case, Evaluation, Source, Split
 from medloop.images.phantoms import phantom_3d
-from medloop.loop.data.cases import add_case
+from medloop.loop.data.cases import Incoming, NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.damage import LeftOut
@@ -32,12 +32,13 @@ def add_odd(workspace: Workspace, name: str, split: Split, mm: float, *, answere
     return add_case(
         workspace,
         image,
-        name=name,
-        patient=name,
-        split=split,
-        source=Source(format="phantom", names=(name,), sha256=hashlib.sha256(name.encode()).hexdigest()),
-        answer=Mask(made.mask.array, grid) if answered else None,
-        answered_by=annotator_named(workspace, "import", program=True),
+        NewCase(
+            name=name,
+            patient=name,
+            split=split,
+            source=Source(format="phantom", names=(name,), sha256=hashlib.sha256(name.encode()).hexdigest()),
+        ),
+        Incoming(Mask(made.mask.array, grid), annotator_named(workspace, "import", program=True)) if answered else None,
     )
 
 

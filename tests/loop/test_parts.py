@@ -24,7 +24,7 @@ from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.progress import progress
 from medloop.loop.project import Project
-from medloop.loop.querying.queries import askable
+from medloop.loop.querying.pool_table import pool_table
 from medloop.loop.worker import drain
 from medloop.store.audit import verify
 
@@ -123,7 +123,8 @@ def test_a_case_answered_in_part_is_unanswered_and_may_be_asked_again(pool: Work
         assert tx.current_annotations() == []
         assert consensus_answers(tx, "train") == []
         assert [a.kind for a in training_answers(tx, "train")] == ["partial"]
-        assert case_id in {c.id for c in askable(tx).train}
+        table = pool_table(pool, tx)
+        assert tx.get(Case, case_id).name in table.named(table.askable(tx.refused_cases(["train"]))["train"])
 
 
 def test_a_full_answer_replaces_the_parts_of_its_annotator_and_decides_over_those_of_others(pool: Workspace) -> None:

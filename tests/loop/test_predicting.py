@@ -13,7 +13,7 @@ from medloop.datasets.export import ExportCase, export_msd
 from medloop.images.phantoms import phantom_3d
 from medloop.loop.annotating.annotations import open_case, submit_mask
 from medloop.loop.annotating.withdrawing import undo_submit
-from medloop.loop.data.cases import add_case
+from medloop.loop.data.cases import Incoming, NewCase, add_case
 from medloop.loop.data.importing import import_dataset
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.follow_up import follow_up
@@ -34,12 +34,8 @@ def late(workspace: Workspace, index: int, split: Split = "train", *, labelled: 
     return add_case(
         workspace,
         phantom.image,
-        name=f"late{index}",
-        patient=f"late{index}",
-        split=split,
-        source=source,
-        answer=phantom.mask if labelled else None,
-        answered_by=annotator_named(workspace, "import", program=True),
+        NewCase(name=f"late{index}", patient=f"late{index}", split=split, source=source),
+        Incoming(phantom.mask, annotator_named(workspace, "import", program=True)) if labelled else None,
     )
 
 

@@ -5,12 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from medloop.core.arrays import UNKNOWN
 from medloop.core.records import Assignment
 from medloop.images.encode import encode_mask
 from medloop.loop.annotating.annotations import next_assignment, open_case, submit_mask
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_answer
-from medloop.loop.foundation.partial_annotations import UNKNOWN, BoxPart, Part, SlicePart, answered_voxels
+from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart, answered_voxels
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.status import status
 from medloop.loop.project import Project

@@ -10,7 +10,7 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.records import Annotation, Annotator, Case, Model, Prediction, ProjectSettings, Source, Split, new_id, now
 from medloop.images.encode import encode_mask
-from medloop.loop.data.cases import add_case
+from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.reverse_accuracy import judge_by_references
@@ -30,7 +30,7 @@ def add_ball(workspace: Workspace, name: str, shift: float, *, channels: int = 1
     noise = np.random.default_rng(int(10 * shift) + 100).normal(size=(channels, *SHAPE))
     image = Image((5.0 * ball(shift) + noise).astype(np.float32), Grid(SHAPE, np.eye(4)))
     source = Source(format="made up", names=(name,), sha256=hashlib.sha256(name.encode()).hexdigest())
-    case = add_case(workspace, image, name=name, patient=name, split=split, source=source)
+    case = add_case(workspace, image, NewCase(name=name, patient=name, split=split, source=source))
     assert case is not None
     return case
 

@@ -3,9 +3,10 @@ import dataclasses
 import pytest
 
 from medloop.core.errors import StateError
-from medloop.core.records import Annotator, Assignment, Job, Query, Round
+from medloop.core.records import Annotator, Assignment, Case, Job, Query, Round
 from medloop.core.states import RoundState
-from medloop.loop.annotating.annotations import next_assignment, skip_case, submit_mask
+from medloop.loop.annotating.annotations import next_assignment, open_case, skip_case, submit_mask
+from medloop.loop.annotating.drafts import save_patch
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.leases import release_stale
 from medloop.loop.foundation.round_moves import mark_failed
@@ -127,6 +128,21 @@ def test_an_assignment_left_untouched_is_released(pool: Workspace, ann: Annotato
     taken = next_assignment(pool, bob.id)
     assert taken is not None
     assert taken.case.id == opened.case.id
+
+
+def test_a_case_chosen_from_the_worklist_comes_back_once_something_was_drawn(pool: Workspace, ann: Annotator) -> None:
+    proposed = rounds.next_choice(pool, ann.id)
+    assert proposed is not None
+    with pool.store.read() as tx:
+        other = next(case for case in tx.find(Case) if case.id != proposed.case_id)
+    chosen = open_case(pool, other.id, ann.id)
+    untouched = rounds.next_choice(pool, ann.id)
+    assert untouched is not None
+    assert untouched.case_id == proposed.case_id
+    save_patch(pool, chosen.assignment.id, 0, [(0, 4, 1)])
+    drawn = rounds.next_choice(pool, ann.id)
+    assert drawn is not None
+    assert (drawn.case_id, drawn.assignment_id) == (other.id, chosen.assignment.id)
 
 
 def test_rounds_refuse_impossible_moves() -> None:

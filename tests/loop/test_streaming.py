@@ -8,11 +8,12 @@ import pytest
 from medloop.core.records import Case, Query, Round
 from medloop.loop.annotating.annotations import next_assignment, submit_mask
 from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.follow_up import ask_query
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.project import Project
 from medloop.loop.querying.queries import make_query
 from medloop.loop.querying.streaming import StreamVerdict, judge_arrivals, verdicts
-from medloop.loop.worker import run_job
+from medloop.loop.worker import drain
 from medloop.store.audit import verify
 
 from .conftest import FAST, SMALL, MakeWorkspace
@@ -123,9 +124,9 @@ def test_the_learned_rule_learns_from_what_annotators_changed(make_workspace: Ma
 
 
 def test_the_worker_judges_when_it_has_predicted_the_pool(project: Workspace) -> None:
-    job = project.store.jobs.enqueue("query", {}, key="query")
-    claimed = project.store.jobs.claim("test", lease_seconds=60)
-    assert claimed is not None
-    assert claimed.id == job.id
-    run_job(project, claimed)
+    with project.store.read() as tx:
+        model = tx.live_model()
+    assert model is not None
+    ask_query(project, model)
+    assert drain(project) == 1
     assert len(judged(project)) == 4

@@ -111,8 +111,8 @@ def test_a_stopped_training_goes_on_with_the_answers_it_had_chosen(make_workspac
     assert claimed is not None
     asked = iter(range(100))
     with JobControl(workspace, claimed, stop=lambda: next(asked) > 1) as control, pytest.raises(CancelledError):
-        run_training(workspace, control, threads=1)
-    chosen = json.loads((workspace.work_folder / job.id / "learned.json").read_text())
+        run_training(workspace, control)
+    chosen = json.loads((workspace.work_folder / job.id / "plan.json").read_text())["learned"]
     assert len(chosen) == 2
     answer(workspace, "case05")
     workspace.store.jobs.release(claimed)
@@ -121,7 +121,7 @@ def test_a_stopped_training_goes_on_with_the_answers_it_had_chosen(make_workspac
         again = workspace.store.jobs.claim("second", lease_seconds=60)
     assert again is not None
     with JobControl(workspace, again) as control:
-        run_training(workspace, control, threads=1)
+        run_training(workspace, control)
     with workspace.store.read() as tx:
         newest = tx.live_model()
     assert newest is not None

@@ -17,7 +17,7 @@ from medloop.models.inference.predict import Predictor
 
 def recipe(shape: tuple[int, int, int]) -> Recipe:
     found = fingerprint([CaseShape(shape, (1.0, 1.0, 1.0), 1)])
-    chosen = choose_recipe(found, kind="segmentation", classes=3, minutes=1, threads=1, seed=0, guided=True)
+    chosen = dataclasses.replace(choose_recipe(found, kind="segmentation", classes=3, minutes=1, threads=1, seed=0), guided=True)
     return dataclasses.replace(chosen, features=tuple(4 * (n + 1) for n in range(len(chosen.features))))
 
 

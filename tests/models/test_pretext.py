@@ -20,7 +20,6 @@ from medloop.models.pretext.latent import (
 from medloop.models.pretext.learning_loss import predicted_losses, ranking_loss
 from medloop.models.pretext.networks import draw_cases
 from medloop.models.pretext.selfsup import ContrastRecipe, contrast_loss, embed, train_selfsup
-from medloop.models.pretext.synthesis import UNREADABLE, OracleReply, Reading, SyntheticSample, ask_synthetic, synthesise
 from medloop.models.pretext.thumbnails import SIDE, thumbnail
 
 
@@ -179,23 +178,3 @@ def test_equal_losses_teach_nothing_and_too_few_are_refused() -> None:
         predicted_losses(np.eye(3), np.arange(3.0), np.eye(3), seed=0)
     with pytest.raises(ShapeError):
         predicted_losses(np.eye(5), np.ones(4), np.eye(5), seed=0)
-
-
-def test_synthetic_pictures_say_what_they_are_and_may_be_unreadable(latent_weights: bytes, thumbnails: np.ndarray) -> None:
-    codes = encode_latent(latent_weights, thumbnails)
-    samples = synthesise(latent_weights, (codes[:2] + codes[2:4]) / 2)
-    assert [s.synthetic for s in samples] == [True, True]
-    assert samples[0].thumbnail.shape == thumbnails[0].shape
-
-    def oracle(sample: SyntheticSample) -> OracleReply:
-        return OracleReply(Reading.READ, 1) if sample is samples[1] else UNREADABLE
-
-    answers = ask_synthetic(samples, oracle)
-    assert (answers.labels, answers.unreadable) == ((1,), 1)
-    np.testing.assert_array_equal(answers.codes, samples[1].code[None])
-
-
-@pytest.mark.parametrize("reply", [(Reading.READ, None), (Reading.UNREADABLE, 1)])
-def test_a_reply_has_a_label_exactly_if_it_was_read(reply: tuple[Reading, int | None]) -> None:
-    with pytest.raises(InputError, match="exactly if"):
-        OracleReply(*reply)

@@ -87,3 +87,13 @@ def test_other_classes_are_refused():
         IsotonicScaling((((0.0, 1.0), (0.0, 1.0)),) * 3)(np.array([0.5, 0.5]))
     with pytest.raises(ShapeError, match="one class per case"):
         fit_temperature(np.zeros(0, dtype=int), np.zeros((0, 2)))
+
+
+def test_a_temperature_of_samples_is_that_under_which_their_mean_comes_true():
+    truth, stated = overconfident(3000, 3.0)
+    alike = fit_temperature(truth, np.stack([stated, stated])).temperature
+    assert alike == pytest.approx(fit_temperature(truth, stated).temperature, rel=1e-6)
+    samples = np.stack([stated, overconfident(3000, 2.0, seed=4)[1]])  # the second knows nothing
+    found = fit_temperature(truth, samples).temperature
+    losses = [nll(truth, TemperatureScaling(found * f)(samples, axis=2).mean(axis=0)) for f in (0.95, 1.0, 1.05)]
+    assert min(losses) == losses[1]

@@ -174,6 +174,12 @@ def test_golden_values_of_committees():
     assert scores.consensus_entropy(agree_and_not)[1] == pytest.approx(scores.entropy(rows([0.4, 0.6]))[0])
 
 
+def test_class_rows_count_votes_and_put_the_entropy_at_the_predicted_class():
+    rows = scores.class_rows(np.array([[[0.8, 0.2, 0.0]], [[0.8, 0.2, 0.0]], [[0.2, 0.8, 0.0]]]))
+    assert rows["class_share"] == pytest.approx(np.array([[2 / 3, 1 / 3, 0.0]]))
+    assert rows["class_entropy"] == pytest.approx(np.array([[-(0.6 * math.log(0.6) + 0.4 * math.log(0.4)), 0.0, 0.0]]))
+
+
 def test_ratio_is_one_where_two_classes_tie():
     assert scores.ratio(rows([0.4, 0.4, 0.2], [0.5, 0.25, 0.25], [1.0, 0.0, 0.0])) == pytest.approx([1.0, 0.5, 0.0])
 

@@ -121,7 +121,7 @@ def test_the_expected_gain_of_the_next_batch_is_covered_with_the_luck_of_trainin
 @pytest.mark.parametrize(
     ("spending", "words"),
     [
-        (Spending(labels=10, budget_labels=10), "10 of 10 answers"),
+        (Spending(labels=10, budget_labels=10), "10 of 10 annotations"),
         (Spending(minutes=61.0, budget_minutes=60.0), "61 of 60 minutes"),
         (Spending(money=250.0, budget_money=200.0), "250 of 200 of cost"),
     ],
@@ -135,7 +135,7 @@ def test_a_spent_budget_is_a_reason_to_stop(spending, words) -> None:
 def test_a_budget_that_holds_is_told_but_does_not_stop() -> None:
     answer = advise(Evidence(Spending(labels=3, budget_labels=10)))
     assert not answer.stop
-    assert "The budget holds: 3 of 10 answers." in answer.reasons
+    assert "The budget holds: 3 of 10 annotations." in answer.reasons
 
 
 def test_only_the_lower_bound_reaches_a_target() -> None:
@@ -205,4 +205,4 @@ def test_reasons_count_one_answer_and_one_pair_in_the_singular() -> None:
         advise(Evidence(Spending(), curve(np.linspace(0.5, 0.8, 8), np.random.default_rng(0)), kappas=(0.5,), next_batch=1)).reasons
     )
     assert "over 1 pair." in said
-    assert "The next answer will probably bring" in said
+    assert "The next annotation will probably bring" in said

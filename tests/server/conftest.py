@@ -25,7 +25,7 @@ from medloop.images.encode import encode_mask
 from medloop.images.phantoms import phantom_3d
 from medloop.loop.annotating.annotations import next_assignment, submit_mask
 from medloop.loop.annotating.engines import EngineChoice
-from medloop.loop.data.cases import add_case
+from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
@@ -59,7 +59,7 @@ def add_phantom(workspace: Workspace, index: int) -> Case | None:
     phantom = phantom_3d(index, 3, shape=SHAPE)
     digest = hashlib.sha256(phantom.image.array.tobytes()).hexdigest()
     source = Source(format="phantom", names=(phantom.name,), sha256=digest)
-    return add_case(workspace, phantom.image, name=phantom.name, patient=phantom.patient, split="train", source=source)
+    return add_case(workspace, phantom.image, NewCase(name=phantom.name, patient=phantom.patient, split="train", source=source))
 
 
 def train_project(folder: Path) -> None:

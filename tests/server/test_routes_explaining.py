@@ -18,7 +18,7 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.records import Case, ProjectSettings, Source
 from medloop.images.phantoms import phantom_3d
-from medloop.loop.data.cases import add_case
+from medloop.loop.data.cases import Incoming, NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
@@ -89,7 +89,12 @@ def phantom_of(workspace: Workspace, name: str, mm: float, *, answered: bool) ->
     answer = Mask(np.minimum(made.mask.array, 2), grid) if answered else None
     by = annotator_named(workspace, "import", program=True) if answered else None
     image = Image(made.image.array, grid)
-    made_case = add_case(workspace, image, name=name, patient=name, split="train", source=source, answer=answer, answered_by=by)
+    made_case = add_case(
+        workspace,
+        image,
+        NewCase(name=name, patient=name, split="train", source=source),
+        Incoming(answer, by) if answer is not None else None,
+    )
     assert made_case is not None
     return made_case
 

@@ -12,7 +12,7 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.records import Case, Display, ProjectSettings, Source, Window
 from medloop.images.read import read_image
-from medloop.loop.data.cases import add_case
+from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.wire.views import case_view
 from medloop.store.rows import kind_of, to_row
@@ -27,7 +27,9 @@ def workspace(tmp_path: Path) -> Workspace:
 def added(workspace: Workspace, path: Path, **changes: object) -> Case:
     """A file as a case, read back from the store."""
     read = read_image(path)
-    made = add_case(workspace, read.image, name=path.name, patient="p", split="train", source=read.source, notes=read.notes, **changes)  # type: ignore[arg-type]
+    made = add_case(
+        workspace, read.image, NewCase(name=path.name, patient="p", split="train", source=read.source, notes=read.notes, **changes)
+    )  # type: ignore[arg-type]
     with workspace.store.read() as tx:
         return tx.get(Case, made.id)
 
@@ -74,7 +76,7 @@ def test_every_channel_has_a_name_and_a_window(workspace: Workspace) -> None:
     array = np.stack([np.arange(60.0).reshape(3, 4, 5) * scale for scale in (1, 1000)]).astype(np.float32)
     source = Source(format="nifti", names=("a.nii", "b.nii"), sha256="0" * 64)
     image = Image(array, Grid.of_spacing((3, 4, 5), (1, 1, 1)))
-    made = add_case(workspace, image, name="x", patient="p", split="train", source=source, channel_names=("T1", "FLAIR"))
+    made = add_case(workspace, image, NewCase(name="x", patient="p", split="train", source=source, channel_names=("T1", "FLAIR")))
     view = case_view(made)
     assert view.channel_names == ("T1", "FLAIR")
     (_, first), (_, second) = view.channel_windows

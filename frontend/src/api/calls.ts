@@ -76,15 +76,13 @@ export interface Submission {
   replace?: boolean;
 }
 
-export const submit = (p: string, a: string, body: Submission): Promise<{ annotation_id: string }> =>
-  sendJson("POST", at(p, `/assignments/${a}/submit`), body);
+export const submit = (p: string, a: string, body: Submission): Promise<{ annotation_id: string }> => sendJson("POST", at(p, `/assignments/${a}/submit`), body);
 /** Take a submission back: what stood before stands again, and the submitted draft is open once more. */
 export const undoSubmit = (p: string, a: string): Promise<T.Assignment> => sendJson("POST", at(p, `/assignments/${a}/undo`), {});
 export const skip = (p: string, a: string, reason: string): Promise<unknown> => sendJson("POST", at(p, `/assignments/${a}/skip`), { reason });
 export const flag = (p: string, a: string, reason: string): Promise<unknown> => sendJson("POST", at(p, `/assignments/${a}/flag`), { reason });
 
-export const readJobLog = (p: string, job: string, after: number): Promise<{ lines: T.LogLine[] }> =>
-  getJson(at(p, `/jobs/${job}/log?after=${after}`));
+export const readJobLog = (p: string, job: string, after: number): Promise<{ lines: T.LogLine[] }> => getJson(at(p, `/jobs/${job}/log?after=${after}`));
 export const cancelJob = (p: string, job: string): Promise<unknown> => sendJson("POST", at(p, `/jobs/${job}/cancel`), {});
 export const readSettings = (p: string): Promise<T.Configuration> => getJson(at(p, "/settings"));
 export const changeSettings = (p: string, changes: Record<string, T.SettingValue>): Promise<T.Changes> => sendJson("PATCH", at(p, "/settings"), { changes });

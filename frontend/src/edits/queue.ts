@@ -63,7 +63,8 @@ export class PatchQueue {
 
   push(runs: Run[], link?: Link): void {
     if (runs.length === 0 && !link) return;
-    for (let from = 0; from === 0 || from < runs.length; from += MAX_RUNS) this.keep(runs.slice(from, from + MAX_RUNS), from === 0 ? link : link?.taken && { taken: true });
+    for (let from = 0; from === 0 || from < runs.length; from += MAX_RUNS)
+      this.keep(runs.slice(from, from + MAX_RUNS), from === 0 ? link : link?.taken && { taken: true });
     if (this.state !== "refused") this.start();
     else this.tell("refused");
   }

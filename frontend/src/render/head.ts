@@ -102,7 +102,10 @@ function bar(context: CanvasRenderingContext2D, colour: string, right: number, l
 
 function drawBrush(context: CanvasRenderingContext2D, place: Placement, brush: NonNullable<HeadUp["brush"]>): void {
   const radius = Math.max(1.5, brush.radiusMm * place.perMm);
-  for (const [width, colour] of [[3, "rgba(0,0,0,0.55)"], [1.5, brush.erases ? "#ffffff" : brush.colour]] as const) {
+  for (const [width, colour] of [
+    [3, "rgba(0,0,0,0.55)"],
+    [1.5, brush.erases ? "#ffffff" : brush.colour],
+  ] as const) {
     context.lineWidth = width;
     context.strokeStyle = colour;
     context.setLineDash(brush.erases ? [4, 3] : []);

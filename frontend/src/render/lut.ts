@@ -73,7 +73,10 @@ export function heatTable(opacity: number): Table {
 }
 
 export function heatColour(share: number): [number, number, number] {
-  const next = Math.max(1, HEAT.findIndex(([at]) => at >= share));
+  const next = Math.max(
+    1,
+    HEAT.findIndex(([at]) => at >= share),
+  );
   const [a, ...from] = HEAT[next - 1]!;
   const [b, ...to] = HEAT[next]!;
   const t = (share - a) / (b - a);

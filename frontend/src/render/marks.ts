@@ -94,7 +94,10 @@ export function drawMarks(context: CanvasRenderingContext2D, marks: readonly Mar
 
 function drawBox(context: CanvasRenderingContext2D, { at: [low, high], colour, chosen, waiting }: Mark): void {
   context.setLineDash(waiting ? [6, 4] : []);
-  for (const [width, stroke] of [[chosen ? 6 : 4, chosen ? "#ffffff" : "rgba(0,0,0,0.7)"], [2, colour]] as const) {
+  for (const [width, stroke] of [
+    [chosen ? 6 : 4, chosen ? "#ffffff" : "rgba(0,0,0,0.7)"],
+    [2, colour],
+  ] as const) {
     context.lineWidth = width;
     context.strokeStyle = stroke;
     context.strokeRect(low!.x, low!.y, high!.x - low!.x, high!.y - low!.y);
@@ -103,7 +106,10 @@ function drawBox(context: CanvasRenderingContext2D, { at: [low, high], colour, c
 }
 
 function drawLine(context: CanvasRenderingContext2D, { at, colour, positive, chosen }: Mark): void {
-  for (const [width, stroke] of [[chosen ? 7 : 5, chosen ? "#ffffff" : "rgba(0,0,0,0.7)"], [3, colour]] as const) {
+  for (const [width, stroke] of [
+    [chosen ? 7 : 5, chosen ? "#ffffff" : "rgba(0,0,0,0.7)"],
+    [3, colour],
+  ] as const) {
     context.lineWidth = width;
     context.strokeStyle = stroke;
     context.setLineDash(positive || stroke !== colour ? [] : [2, 6]);

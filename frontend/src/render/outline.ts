@@ -7,10 +7,18 @@ export function outlineOf(mask: Uint8Array, slice: Slice, label: number): number
   const inside = (x: number, y: number): boolean =>
     x >= 0 && y >= 0 && x < slice.width && y < slice.height && mask[slice.start + x * slice.right + y * slice.down] === label;
   for (let y = 0; y <= slice.height; y++) {
-    joinPieces(slice.width, (x) => inside(x, y) !== inside(x, y - 1), (from, to) => lines.push(from, y, to, y));
+    joinPieces(
+      slice.width,
+      (x) => inside(x, y) !== inside(x, y - 1),
+      (from, to) => lines.push(from, y, to, y),
+    );
   }
   for (let x = 0; x <= slice.width; x++) {
-    joinPieces(slice.height, (y) => inside(x, y) !== inside(x - 1, y), (from, to) => lines.push(x, from, x, to));
+    joinPieces(
+      slice.height,
+      (y) => inside(x, y) !== inside(x - 1, y),
+      (from, to) => lines.push(x, from, x, to),
+    );
   }
   return lines;
 }

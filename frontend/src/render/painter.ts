@@ -1,10 +1,10 @@
 /** Paints one pane: image, labels and head-up, each on its own canvas, so that a brush redraws labels only. */
 import type { PlaneHeader, Triple } from "../api/types";
 import type { Slice } from "../geometry/plane";
-import { placeSlice, type Placement, type Viewport } from "../geometry/viewport";
+import { type Placement, placeSlice, type Viewport } from "../geometry/viewport";
 import type { Volume } from "../volume/volume";
 import { SliceLayer } from "./layer";
-import { labelTable, type LabelColour, type Table, type Window } from "./lut";
+import { type LabelColour, labelTable, type Table, type Window } from "./lut";
 import { labelsIn, outlineOf } from "./outline";
 import { type Reduced, reduceSlice, reductionOf } from "./reduce";
 import { type ChannelView, drawImage, drawTable, type Rect } from "./slice";
@@ -158,7 +158,9 @@ export class PanePainter {
       this.heatOf = map;
       this.heatBorder = shown?.of ?? null;
       drawTable(this.heat.pixels, map, slice, colours(opacity));
-      shown?.pixels(slice, this.plane).forEach((is, pixel) => is || (this.heat.pixels[pixel] = 0));
+      shown?.pixels(slice, this.plane).forEach((is, pixel) => {
+        if (!is) this.heat.pixels[pixel] = 0;
+      });
       this.heat.commit();
       this.heatFor = state;
     }
@@ -208,7 +210,11 @@ export class PanePainter {
 const STROKES: Record<Pen, readonly (readonly [width: number, colour: string | null])[]> = {
   plain: [[1.75, null]],
   dashed: [[1.25, "#ffffff"]],
-  edged: [[5, "rgba(0,0,0,0.75)"], [2.25, null], [0.75, "#ffffff"]],
+  edged: [
+    [5, "rgba(0,0,0,0.75)"],
+    [2.25, null],
+    [0.75, "#ffffff"],
+  ],
 };
 
 function pathOf(lines: readonly number[], place: Placement): Path2D {

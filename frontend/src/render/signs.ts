@@ -37,7 +37,10 @@ export function drawSigns(context: CanvasRenderingContext2D, signs: readonly Sig
 }
 
 function drawFrame(context: CanvasRenderingContext2D, { at: [low, high], text, colour }: Sign): void {
-  for (const [width, stroke, dash] of [[3.5, DARK, []], [1.5, colour, [7, 4]]] as const) {
+  for (const [width, stroke, dash] of [
+    [3.5, DARK, []],
+    [1.5, colour, [7, 4]],
+  ] as const) {
     context.lineWidth = width;
     context.strokeStyle = stroke;
     context.setLineDash([...dash]);
@@ -57,7 +60,12 @@ function drawDiamond(context: CanvasRenderingContext2D, { at: [middle], text, co
   const { x, y } = middle!;
   context.beginPath();
   context.moveTo(x, y - DIAMOND_RADIUS);
-  for (const [dx, dy] of [[1, 0], [0, 1], [-1, 0]] as const) context.lineTo(x + dx * DIAMOND_RADIUS, y + dy * DIAMOND_RADIUS);
+  for (const [dx, dy] of [
+    [1, 0],
+    [0, 1],
+    [-1, 0],
+  ] as const)
+    context.lineTo(x + dx * DIAMOND_RADIUS, y + dy * DIAMOND_RADIUS);
   context.closePath();
   context.lineWidth = 1.5;
   context.fillStyle = DARK;

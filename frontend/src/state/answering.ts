@@ -32,7 +32,9 @@ export async function closeWithout(session: CaseSession, verb: "skip" | "flag", 
   if (session.busy.value || session.closed) return;
   session.hand?.finish();
   await closing(session, async () => {
-    await persist(session, verb === "skip" ? "skipped" : "flagged", () => calls[verb](session.project.id, session.assignmentId, reason));
+    await persist(session, verb === "skip" ? "skipped" : "flagged", () =>
+      (verb === "skip" ? calls.skip : calls.flag)(session.project.id, session.assignmentId, reason),
+    );
     leave(session);
   });
 }

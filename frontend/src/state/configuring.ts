@@ -13,15 +13,15 @@ export interface TaskForm {
 export const typedOf = ({ value }: Setting): Typed => (typeof value === "boolean" ? value : String(value));
 
 /** What was typed as a value of the setting's own kind; text that is no number stays text, so that the server can say what is wrong. */
-export function valueOf(setting: Setting, typed: Typed): SettingValue {
+export function readTyped(setting: Setting, typed: Typed): SettingValue {
   if (typeof typed === "boolean" || typeof setting.default !== "number") return typed;
   const number = Number(typed.trim().replace(",", "."));
   return typed.trim() === "" || Number.isNaN(number) ? typed : number;
 }
 
 export function changedSettings(settings: readonly Setting[], typed: ReadonlyMap<string, Typed>): Record<string, SettingValue> {
-  const changed = settings.filter((setting) => typed.has(setting.name) && valueOf(setting, typed.get(setting.name)!) !== setting.value);
-  return Object.fromEntries(changed.map((setting) => [setting.name, valueOf(setting, typed.get(setting.name)!)]));
+  const changed = settings.filter((setting) => typed.has(setting.name) && readTyped(setting, typed.get(setting.name)!) !== setting.value);
+  return Object.fromEntries(changed.map((setting) => [setting.name, readTyped(setting, typed.get(setting.name)!)]));
 }
 
 /** Null when nothing was changed. Labels without a name that are new were not meant. */

@@ -2,8 +2,8 @@
 import * as calls from "../api/calls";
 import type { Region } from "../api/types";
 import { unpackVoxels } from "../api/unpack";
-import { differences, mixed, sliceRegion, wholeOf } from "../edits/mix";
 import { mayChange } from "../edits/locks";
+import { differences, mixed, sliceRegion, wholeOf } from "../edits/mix";
 import { applyRuns, difference } from "../edits/runs";
 import { voxelCount } from "../geometry/plane";
 import type { Alternatives } from "./advice";
@@ -42,7 +42,11 @@ export function showHypothesis(session: CaseSession, index: number): void {
   const most = counts.indexOf(Math.max(...counts));
   // Comparing at one place is wanted; an unchanged slice shows nothing to compare.
   if (counts[session.sliceNumber(plane)] === 0 && counts[most]! > 0) session.moveSlice(plane, most - session.sliceNumber(plane));
-  advice.told.value = describe(session, counts.reduce((sum, n) => sum + n, 0), counts[session.sliceNumber(plane)]!);
+  advice.told.value = describe(
+    session,
+    counts.reduce((sum, n) => sum + n, 0),
+    counts[session.sliceNumber(plane)]!,
+  );
 }
 
 function describe({ advice, isFlat }: CaseSession, total: number, here: number): string {
@@ -77,7 +81,8 @@ export function takeHypothesis(session: CaseSession, extent: "whole" | "part"): 
   applyRuns(draft.mask, edit.forward);
   draft.commit({ ...edit, redo: { taken: true } });
   maskShown.value = true;
-  session.advice.told.value = edit.forward.length === 0 ? "Nothing to take: the mask says the same there" : `${takenOf(session, extent)}; Ctrl + Z takes it back`;
+  session.advice.told.value =
+    edit.forward.length === 0 ? "Nothing to take: the mask says the same there" : `${takenOf(session, extent)}; Ctrl + Z takes it back`;
 }
 
 /** The drawn box; without one the slice in hand, which for a picture would be everything. */

@@ -1,5 +1,5 @@
 /** Values that this browser remembers. A refused or foreign value falls back to the default. */
-import { effect, signal, type Signal } from "@preact/signals";
+import { effect, type Signal, signal } from "@preact/signals";
 
 type Simple = string | number | boolean;
 

@@ -7,13 +7,13 @@ import { leftQueues } from "../edits/queue";
 import { fitPatches, leftBehind, tabIsGone } from "../edits/recovery";
 import { voxelCount, voxelOfIndex } from "../geometry/plane";
 import { arraysOf, type CaseArrays, prefetchUpcoming } from "../volume/cache";
+import { settleRefusal } from "./conflicts";
 import { takeBrush } from "./display";
 import { keptEffort } from "./effort";
 import { measures } from "./measures";
 import { tell, tellError } from "./notices";
-import { settleRefusal } from "./conflicts";
-import { attachQueue, readSavedDraft, storage, TAB } from "./saving";
 import { attachRefiner, recallPrompts } from "./refining";
+import { attachQueue, readSavedDraft, storage, TAB } from "./saving";
 import { CaseSession } from "./session";
 
 /** How often a growing volume is drawn while it arrives. */

@@ -11,7 +11,11 @@ export function rename(name: string): void {
 
 /** Composed characters (NFC), so that one name is one person on every system; only what shapes nothing is dropped. */
 export function tidyName(name: string): string {
-  const visible = name.normalize("NFC").replace(/\s+/gu, " ").replace(/(?![\u200c\u200d])\p{C}/gu, "").trim();
+  const visible = name
+    .normalize("NFC")
+    .replace(/\s+/gu, " ")
+    .replace(/(?![\u200c\u200d])\p{C}/gu, "")
+    .trim();
   return [...visible].slice(0, LONGEST).join("").trim();
 }
 

@@ -67,7 +67,12 @@ function ownLooks({ doubt, header }: CaseSession): Look[] {
 
 /** Forwards, what was looked at before is over. */
 function firstLook(looks: readonly Look[], by: 1 | -1): number {
-  return by > 0 ? Math.max(0, looks.findIndex(({ seen }) => !seen)) : looks.length - 1;
+  return by > 0
+    ? Math.max(
+        0,
+        looks.findIndex(({ seen }) => !seen),
+      )
+    : looks.length - 1;
 }
 
 function show(session: CaseSession, look: Look): void {

@@ -44,7 +44,10 @@ async function take(session: CaseSession, predictionId: string): Promise<void> {
   }
   const voxels = voxelCount(header.shape);
   const mask = await receiveMask(await readPredictionMask(project.id, predictionId), voxels);
-  const doubt = await readUncertainty(project.id, predictionId).then((response) => receiveMask(response, voxels), () => null);
+  const doubt = await readUncertainty(project.id, predictionId).then(
+    (response) => receiveMask(response, voxels),
+    () => null,
+  );
   if (session.closed) return;
   session.prediction.value = prediction;
   session.proposal.value = mask;

@@ -8,8 +8,8 @@ import { lockedLabels } from "../edits/locks";
 import { samePrompt } from "../edits/prompts";
 import { maskShown } from "./display";
 import { tell, tellError } from "./notices";
-import type { CaseSession } from "./session";
 import type { Settle } from "./saving";
+import type { CaseSession } from "./session";
 
 export function attachRefiner(session: CaseSession, draft: Draft, settle: Settle): void {
   session.refiner = new GestureQueue({
@@ -60,7 +60,13 @@ export function fillSlices(session: CaseSession, plane: number): void {
   session.refiner?.alone(async () => {
     await session.queue!.flushed();
     const axis = session.planes[plane]!.slice_axis;
-    const filled = await calls.fillBetween(session.project.id, session.assignmentId, session.queue!.revision, axis, lockedLabels(session.locks, session.labels));
+    const filled = await calls.fillBetween(
+      session.project.id,
+      session.assignmentId,
+      session.queue!.revision,
+      axis,
+      lockedLabels(session.locks, session.labels),
+    );
     maskShown.value = true;
     draft.accept(filled.runs, filled.revision, {});
     tell("info", `${filled.filled} slices filled between ${filled.drawn.length} drawn ones`);

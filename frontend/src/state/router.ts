@@ -11,7 +11,10 @@ export type Route =
 export const route = signal<Route>(parse(globalThis.location?.hash ?? ""));
 
 export function parse(hash: string): Route {
-  const [p, project, view, id] = hash.replace(/^#?\/?/, "").split("/").map(decodeURIComponent);
+  const [p, project, view, id] = hash
+    .replace(/^#?\/?/, "")
+    .split("/")
+    .map(decodeURIComponent);
   if (p !== "p" || !project) return { view: "projects" };
   if (view === "progress") return { view: "progress", project };
   if (view === "settings") return { view: "settings", project };

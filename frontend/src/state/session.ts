@@ -1,10 +1,10 @@
 /** One case on the screen: its arrays, where one looks, and the draft being edited. */
-import { computed, signal, type Signal } from "@preact/signals";
+import { computed, type Signal, signal } from "@preact/signals";
 import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, QueriedPart, Triple } from "../api/types";
 import type { Draft } from "../edits/draft";
-import type { Locks } from "../edits/locks";
 import type { EffortTimer } from "../edits/effort";
 import type { GestureQueue } from "../edits/gesturequeue";
+import type { Locks } from "../edits/locks";
 import type { PatchQueue } from "../edits/queue";
 import type { Step } from "../edits/runs";
 import { centreOf, clampVoxel, mainPlane } from "../geometry/plane";

@@ -25,7 +25,12 @@ export function findRegion(mask: Uint8Array, slice: Slice, seed: Pixel): FillRes
     const y = (pixel - x) / width;
     if (wanted === 0 && (x === 0 || y === 0 || x === width - 1 || y === height - 1)) return { indices: null, leaks: true };
     found.push(at(pixel));
-    for (const [next, inside] of [[pixel - 1, x > 0], [pixel + 1, x < width - 1], [pixel - width, y > 0], [pixel + width, y < height - 1]] as const) {
+    for (const [next, inside] of [
+      [pixel - 1, x > 0],
+      [pixel + 1, x < width - 1],
+      [pixel - width, y > 0],
+      [pixel + width, y < height - 1],
+    ] as const) {
       if (inside && !seen[next] && mask[at(next)] === wanted) {
         seen[next] = 1;
         stack.push(next);

@@ -3,15 +3,15 @@ import type { PlaneHeader } from "../api/types";
 import { mayChange } from "../edits/locks";
 import { Recorder } from "../edits/runs";
 import { type Pixel, sliceOf, voxelOfPixel } from "../geometry/plane";
-import { panBy, pixelOfPoint, type Placement, zoomAt } from "../geometry/viewport";
+import { type Placement, panBy, pixelOfPoint, zoomAt } from "../geometry/viewport";
 import type { Rect } from "../render/slice";
 import { ballBrush, brushRadiusMm, GESTURE_TOOLS, maskShown, resizeBrush, tool } from "../state/display";
 import { tell } from "../state/notices";
 import type { CaseSession } from "../state/session";
 import { type Brush, sweepBrush } from "./brush";
 import { findRegion } from "./fill";
-import { pushFrom } from "./push";
 import { prompting } from "./prompting";
+import { pushFrom } from "./push";
 import { framing } from "./region";
 
 /** What a gesture needs to know about the pane it happens in. */

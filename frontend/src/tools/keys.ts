@@ -3,10 +3,10 @@ import { stepOfWheelDown } from "../geometry/plane";
 import { goBack, isSeen, submitSession, undoSubmission } from "../state/answering";
 import * as display from "../state/display";
 import { hideHypotheses, hypothesesOpen, stepHypothesis, takeHypothesis } from "../state/hypotheses";
+import { tell } from "../state/notices";
 import { visitPlace } from "../state/places";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
 import { fillSlices, removeGiven, step } from "../state/refining";
-import { tell } from "../state/notices";
 import type { CaseSession } from "../state/session";
 import { isModifier, keyOf, moves } from "./keynames";
 
@@ -87,7 +87,9 @@ export function pressKey(event: KeyboardEvent, scene: KeyScene): boolean {
   const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
   if (digit) return pressDigit(Number(digit) - 1, event.shiftKey, session);
   if (key === "Enter") return run(() => void submitSession(session));
-  return pressPlain(key, event.shiftKey, scene) || (session.project.kind === "segmentation" && pressDrawing(key, event.shiftKey, session));
+  const meant = SAME[key] ?? key;
+  const press = PLAIN[meant] ?? (session.project.kind === "segmentation" ? DRAWING[meant] : undefined);
+  return press !== undefined && press(scene, event.shiftKey) !== false;
 }
 
 function pressCommand(key: string, shifted: boolean, session: CaseSession): boolean {
@@ -121,57 +123,57 @@ function answerWith(session: CaseSession, value: number): void {
   void submitSession(session);
 }
 
-function pressPlain(key: string, shifted: boolean, { session, ask, leave }: KeyScene): boolean {
-  const far = shifted ? 10 : 1;
-  const plane = session.active.value;
-  const downwards = (): number => stepOfWheelDown(session.planes[plane]!, session.header.affine);
-  switch (key) {
-    case "ArrowDown": case "PageDown": return run(() => session.moveSlice(plane, far * downwards()));
-    case "ArrowUp": case "PageUp": return run(() => session.moveSlice(plane, -far * downwards()));
-    case "+": case "=": return run(() => zoom(session, plane, 1.25));
-    case "-": case "_": return run(() => zoom(session, plane, 0.8));
-    case "r": return run(() => session.resetViews());
-    case "m": return run(() => toggleMaximised(session, plane));
-    case "w": return run(() => (display.tool.value = display.tool.value === "window" ? "navigate" : "window"));
-    case "x": return flip(display.crosshairShown);
-    case "i": return flip(display.smooth);
-    case ",": case "<": return run(() => turnChannel(session, -1));
-    case ".": case ">": return run(() => turnChannel(session, 1));
-    case "s": return run(() => ask("skip"));
-    case "g": return run(() => ask("flag"));
-    case "v": return run(() => (display.tool.value = "navigate"));
-    case "Backspace": return run(() => (shifted ? void undoSubmission() : goBack(session)));
-    case "y": return run(() => toggleReasons(session));
-    case "z": return run(() => (display.tool.value = "region"));
-    case "q": return run(() => void (shifted ? withdrawObjection(session) : objectToReason(session)));
-    case "Escape": return run(() => stepOut(session, leave));
-    default: return false;
-  }
-}
+type Press = (scene: KeyScene, shifted: boolean) => unknown;
 
-function pressDrawing(key: string, shifted: boolean, session: CaseSession): boolean {
-  switch (key) {
-    case "b": return run(() => (display.tool.value = "brush"));
-    case "e": return run(() => (display.tool.value = shifted ? "push" : "eraser"));
-    case "f": return run(() => (shifted ? fillSlices(session, session.active.value) : (display.tool.value = "fill")));
-    case "c": return run(() => (display.tool.value = "point"));
-    case "l": return run(() => (display.tool.value = "scribble"));
-    case "a": return run(() => (display.tool.value = shifted ? "extremes" : "box"));
-    case "t": return flip(display.negative);
-    case "Delete": return removeChosen(session);
-    case "[": case "{": return run(() => display.resizeBrush(1 / 1.15));
-    case "]": case "}": return run(() => display.resizeBrush(1.15));
-    case "d": return flip(display.ballBrush);
-    case "h": return flip(display.maskShown);
-    case "u": return flip(display.doubtShown);
-    case "o": return flip(display.outlined);
-    case "p": return flip(display.proposalShown);
-    case "n": return run(() => void visitPlace(session, shifted ? -1 : 1));
-    case "k": return run(() => void stepHypothesis(session, shifted ? -1 : 1));
-    case "j": return run(() => takeHypothesis(session, shifted ? "part" : "whole"));
-    default: return false;
-  }
-}
+const far = (shifted: boolean): number => (shifted ? 10 : 1);
+
+/** What a key does in every task; false where it meant nothing. */
+const PLAIN: Readonly<Record<string, Press>> = {
+  ArrowDown: ({ session }, shifted) => scroll(session, far(shifted)),
+  ArrowUp: ({ session }, shifted) => scroll(session, -far(shifted)),
+  "+": ({ session }) => zoom(session, 1.25),
+  "-": ({ session }) => zoom(session, 0.8),
+  r: ({ session }) => session.resetViews(),
+  m: ({ session }) => toggleMaximised(session, session.active.value),
+  w: () => take(display.tool.value === "window" ? "navigate" : "window"),
+  x: () => flip(display.crosshairShown),
+  i: () => flip(display.smooth),
+  ",": ({ session }) => turnChannel(session, -1),
+  ".": ({ session }) => turnChannel(session, 1),
+  s: ({ ask }) => ask("skip"),
+  g: ({ ask }) => ask("flag"),
+  v: () => take("navigate"),
+  Backspace: ({ session }, shifted) => (shifted ? void undoSubmission() : goBack(session)),
+  y: ({ session }) => toggleReasons(session),
+  z: () => take("region"),
+  q: ({ session }, shifted) => void (shifted ? withdrawObjection(session) : objectToReason(session)),
+  Escape: ({ session, leave }) => stepOut(session, leave),
+};
+
+/** What a key does besides in segmentations. */
+const DRAWING: Readonly<Record<string, Press>> = {
+  b: () => take("brush"),
+  e: (_, shifted) => take(shifted ? "push" : "eraser"),
+  f: ({ session }, shifted) => (shifted ? void fillSlices(session, session.active.value) : take("fill")),
+  c: () => take("point"),
+  l: () => take("scribble"),
+  a: (_, shifted) => take(shifted ? "extremes" : "box"),
+  t: () => flip(display.negative),
+  Delete: ({ session }) => removeChosen(session),
+  "[": () => display.resizeBrush(1 / 1.15),
+  "]": () => display.resizeBrush(1.15),
+  d: () => flip(display.ballBrush),
+  h: () => flip(display.maskShown),
+  u: () => flip(display.doubtShown),
+  o: () => flip(display.outlined),
+  p: () => flip(display.proposalShown),
+  n: ({ session }, shifted) => void visitPlace(session, shifted ? -1 : 1),
+  k: ({ session }, shifted) => void stepHypothesis(session, shifted ? -1 : 1),
+  j: ({ session }, shifted) => takeHypothesis(session, shifted ? "part" : "whole"),
+};
+
+/** Keys that mean the same as another one, most of them because Shift is held. */
+const SAME: Readonly<Record<string, string>> = { PageDown: "ArrowDown", PageUp: "ArrowUp", "=": "+", _: "-", "<": ",", ">": ".", "{": "[", "}": "]" };
 
 /** The chosen gesture, else the last one. */
 function removeChosen(session: CaseSession): boolean {
@@ -196,8 +198,13 @@ export function toggleMaximised(session: CaseSession, plane: number): void {
   session.maximised.value = session.maximised.value === plane || session.isFlat ? null : plane;
 }
 
-function zoom(session: CaseSession, plane: number, factor: number): void {
-  const view = session.views[plane]!;
+function scroll(session: CaseSession, by: number): void {
+  const plane = session.active.value;
+  session.moveSlice(plane, by * stepOfWheelDown(session.planes[plane]!, session.header.affine));
+}
+
+function zoom(session: CaseSession, factor: number): void {
+  const view = session.views[session.active.value]!;
   view.value = { ...view.value, zoom: Math.min(40, Math.max(0.25, view.value.zoom * factor)) };
 }
 
@@ -207,9 +214,12 @@ function turnChannel(session: CaseSession, by: 1 | -1): void {
   session.channel.value = views[(at + by + views.length) % views.length]!;
 }
 
-function flip(value: { value: boolean }): true {
+function take(tool: display.Tool): void {
+  display.tool.value = tool;
+}
+
+function flip(value: { value: boolean }): void {
   value.value = !value.value;
-  return true;
 }
 
 function run(action: () => unknown): true {

@@ -1,8 +1,8 @@
 /** Clicks, strokes and boxes that an engine answers. Ctrl, ⌘ or Alt turns a click or stroke into "this is not it". */
 import type { PlaneHeader, Prompt, Region, Triple } from "../api/types";
 import { clampVoxel, type Pixel, voxelOfPixel } from "../geometry/plane";
-import { pixelOfPoint, type Placement } from "../geometry/viewport";
-import { POINT_RADIUS, marksOf } from "../render/marks";
+import { type Placement, pixelOfPoint } from "../geometry/viewport";
+import { marksOf, POINT_RADIUS } from "../render/marks";
 import { negative, tool } from "../state/display";
 import { give } from "../state/refining";
 import type { CaseSession } from "../state/session";
@@ -60,20 +60,19 @@ function scribbling({ session, place }: PaneContact, page: Page, start: Pixel, p
       show();
     },
     end: () => finish(session, { kind: "scribble", voxels, label, positive }),
-    cancel: () => void (session.drawing.value = null),
+    cancel: () => abandon(session),
   };
 }
 
 function boxing({ session, place }: PaneContact, page: Page, start: Pixel): Gesture {
   const label = session.label.value;
   let box = boxBetween(start, start, page, label);
-  const show = (): void => void (session.drawing.value = box);
-  show();
+  session.drawing.value = box;
   return {
     draws: true,
     move(at) {
       box = boxBetween(start, pixelOfPoint(place(), at), page, label);
-      show();
+      session.drawing.value = box;
     },
     end: () => (isSlip(box) ? abandon(session) : finish(session, box)),
     cancel: () => abandon(session),

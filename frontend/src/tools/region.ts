@@ -16,8 +16,14 @@ export function framing({ session, index, plane, place }: PaneContact, at: Pixel
   };
   return {
     draws: true,
-    move: (to) => void (region.value = boxTo(pixelOfPoint(place(), to))),
-    end: () => void (region.value = region.value === before || isSlip(region.value!) ? null : region.value),
-    cancel: () => void (region.value = before),
+    move(to) {
+      region.value = boxTo(pixelOfPoint(place(), to));
+    },
+    end() {
+      if (region.value === before || isSlip(region.value!)) region.value = null;
+    },
+    cancel() {
+      region.value = before;
+    },
   };
 }

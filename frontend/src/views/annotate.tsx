@@ -1,14 +1,14 @@
 /** The annotation view: opens a case, lays out planes, tools and panel, and listens to the keyboard. */
 import { useEffect, useState } from "preact/hooks";
-import type { NothingLeft, Project } from "../api/types";
 import { explain } from "../api/errors";
+import type { NothingLeft, Project } from "../api/types";
 import { helpShown } from "../state/display";
 import { keepEffort } from "../state/effort";
 import { tellError } from "../state/notices";
 import { openSession } from "../state/opening";
+import { annotatorName } from "../state/person";
 import { settleLooks } from "../state/places";
 import { followProposals } from "../state/proposals";
-import { annotatorName } from "../state/person";
 import { go, linkTo, rename, route } from "../state/router";
 import { type CaseSession, current } from "../state/session";
 import { held } from "../tools/gestures";
@@ -157,7 +157,14 @@ function listen(session: CaseSession, ask: (dialogue: Dialogue) => void, leave: 
   const stop = session.conflict.subscribe((conflict) => conflict && session.hand?.finish());
   document.addEventListener("visibilitychange", look);
   const events: [string, (event: never) => void][] = [
-    ["keydown", onKey], ["keyup", onKey], ["pointermove", beat], ["pointerdown", beat], ["wheel", beat], ["online", retry], ["pagehide", keep], ["blur", letGo],
+    ["keydown", onKey],
+    ["keyup", onKey],
+    ["pointermove", beat],
+    ["pointerdown", beat],
+    ["wheel", beat],
+    ["online", retry],
+    ["pagehide", keep],
+    ["blur", letGo],
   ];
   for (const [name, act] of events) window.addEventListener(name, act as EventListener, { passive: false });
   return () => {

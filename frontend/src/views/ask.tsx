@@ -99,9 +99,7 @@ export function ConflictDialog({ session }: { session: CaseSession }) {
     <Dialog title={conflict.title} testid="conflict-dialog" onClose={null}>
       <p>{conflict.message}.</p>
       {conflict.remedy && <p class="hint">{conflict.remedy}</p>}
-      <p>
-        {count === 1 ? "One edit of yours is" : `${count} edits of yours are`} not saved yet. Nothing is lost until you choose.
-      </p>
+      <p>{count === 1 ? "One edit of yours is" : `${count} edits of yours are`} not saved yet. Nothing is lost until you choose.</p>
       <div class="row-end">
         <button onClick={() => takeSaved(session, draft, conflict)} data-testid="conflict-reload">
           Drop my {count === 1 ? "edit" : `${count} edits`}

@@ -10,7 +10,11 @@ export function CaseStatus({ session }: { session: CaseSession }) {
       <span class="case-name" data-testid="case-name">
         {session.header.name}
       </span>
-      {session.header.patient && <span class="faint" title="Patient">{session.header.patient}</span>}
+      {session.header.patient && (
+        <span class="faint" title="Patient">
+          {session.header.patient}
+        </span>
+      )}
       <span class="grow" />
       {draft && <Saved draft={draft} />}
       <Timer session={session} />

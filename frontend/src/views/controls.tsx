@@ -30,7 +30,7 @@ export function ToolButton({ icon, name, keys, testid, pressed, disabled, onPres
       onClick={onPress}
     >
       <Icon name={icon} />
-      <kbd aria-hidden="true">{keys.replace("Shift + ", "⇧").split(" + ").pop()}</kbd>
+      <kbd>{keys.replace("Shift + ", "⇧").split(" + ").pop()}</kbd>
     </button>
   );
 }
@@ -48,6 +48,7 @@ interface PlainButtonProps {
 /** A button with words; as `radio`, one of several of which one holds. */
 export function PlainButton({ class: look, title, testid, role, checked, children, onPress }: PlainButtonProps) {
   return (
+    // biome-ignore lint/a11y/useAriaPropsSupportedByRole: `checked` comes with the role "radio" only
     <button type="button" class={look} title={title} role={role} aria-checked={checked} data-testid={testid} onMouseDown={keepFocus} onClick={onPress}>
       {children}
     </button>

@@ -63,7 +63,8 @@ function Leaning({ points }: { points: CurvePoint[] }) {
   if (most === 0) return null;
   return (
     <p class="note" role="note" data-testid="leaning">
-      {most === 1 ? "One of these cases has an annotation that" : `${most} of these cases have annotations that`} began with a model’s proposal: the score may be too high.
+      {most === 1 ? "One of these cases has an annotation that" : `${most} of these cases have annotations that`} began with a model’s proposal: the score may
+      be too high.
     </p>
   );
 }

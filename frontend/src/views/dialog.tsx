@@ -20,7 +20,8 @@ export function Dialog({ title, testid, wide, onClose, children }: DialogProps) 
     if (!event.repeat) fresh.current = false;
     else if (fresh.current || event.key === "Enter") event.preventDefault();
   };
-  useLayoutEffect(() => { // before the next key: it must not fall on the page behind
+  useLayoutEffect(() => {
+    // before the next key: it must not fall on the page behind
     element.current?.showModal();
     return () => element.current?.close();
   }, []);

@@ -3,9 +3,9 @@ import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { helpShown } from "../state/display";
 import { annotatorName, rename } from "../state/person";
-import { isComposing } from "../tools/keynames";
 import { linkTo } from "../state/router";
 import { nextTheme } from "../state/theme";
+import { isComposing } from "../tools/keynames";
 import { Icon } from "./icons";
 
 interface HeaderProps {

@@ -13,8 +13,16 @@ export function HypothesisOptions({ session }: { session: CaseSession }) {
       <h3>
         What else it may have meant <kbd>K</kbd>
       </h3>
-      {answer.state === "asking" && <p class="facts working" role="status">Drawing samples of the model…</p>}
-      {answer.state === "refused" && <p class="facts" role="status" data-testid="hypotheses-refused">{answer.line}</p>}
+      {answer.state === "asking" && (
+        <p class="facts working" role="status">
+          Drawing samples of the model…
+        </p>
+      )}
+      {answer.state === "refused" && (
+        <p class="facts" role="status" data-testid="hypotheses-refused">
+          {answer.line}
+        </p>
+      )}
       {answer.state === "there" && <Choices session={session} alternatives={answer.value} />}
     </section>
   );

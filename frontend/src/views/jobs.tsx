@@ -73,7 +73,7 @@ function Log({ project, job }: { project: string; job: Job }) {
     };
   }, [project, job.id, lives]);
   return (
-    <pre class="log" tabIndex={0} aria-label={`Log of ${job.kind}`} data-testid="job-log">
+    <pre class="log" role="region" tabIndex={0} aria-label={`Log of ${job.kind}`} data-testid="job-log">
       {lines.length === 0 ? "Nothing written yet" : lines.map((line) => `${clock(line.at)}  ${line.text}`).join("\n")}
     </pre>
   );

@@ -20,7 +20,9 @@ export const percent = (share: number): string => `${Math.round(share * 100)} %`
 
 export function OpacitySlider({ opacity, low, testid }: { opacity: Signal<number>; low: number; testid: string }) {
   const { value } = opacity;
-  return <Slider label="Opacity" value={value} low={low} high={1} step={0.05} shown={percent(value)} testid={testid} onInput={(moved) => (opacity.value = moved)} />;
+  return (
+    <Slider label="Opacity" value={value} low={low} high={1} step={0.05} shown={percent(value)} testid={testid} onInput={(moved) => (opacity.value = moved)} />
+  );
 }
 
 function MaskOptions() {
@@ -136,7 +138,13 @@ function Channels({ session }: { session: CaseSession }) {
   return (
     <div class="chips" role="group" aria-label="Channel">
       {session.channelViews.map((view) => (
-        <button key={view} class="chip" aria-pressed={session.channel.value === view} data-testid={`channel-${view}`} onClick={() => (session.channel.value = view)}>
+        <button
+          key={view}
+          class="chip"
+          aria-pressed={session.channel.value === view}
+          data-testid={`channel-${view}`}
+          onClick={() => (session.channel.value = view)}
+        >
           {view === "rgb" ? "Colour" : names[view] || `Channel ${view + 1}`}
         </button>
       ))}

@@ -47,7 +47,11 @@ export function Models({ project, models, curve, onChange }: ModelsProps) {
         {[...models].reverse().map((model) => (
           <tr key={model.id} data-testid={`model-${model.index}`}>
             <td class="strong">{model.index}</td>
-            <td>{scoresOf(model, curve).map((text) => <div key={text}>{text}</div>)}</td>
+            <td>
+              {scoresOf(model, curve).map((text) => (
+                <div key={text}>{text}</div>
+              ))}
+            </td>
             <td>
               {comparedOf(model)}
               {hintsOf(model).map((hint) => (
@@ -66,12 +70,24 @@ export function Models({ project, models, curve, onChange }: ModelsProps) {
                 </span>
               )}
               {model.live && model.pinned && (
-                <button class="small" disabled={busy} data-testid="use-automatic" title="Newer models stand back while a person has chosen; let the better one propose again" onClick={choose}>
+                <button
+                  class="small"
+                  disabled={busy}
+                  data-testid="use-automatic"
+                  title="Newer models stand back while a person has chosen; let the better one propose again"
+                  onClick={choose}
+                >
                   Choose automatically
                 </button>
               )}
               {model.live === false && (
-                <button class="small" disabled={busy} data-testid={`use-model-${model.index}`} aria-label={`Use model ${model.index}`} onClick={() => use(model.index)}>
+                <button
+                  class="small"
+                  disabled={busy}
+                  data-testid={`use-model-${model.index}`}
+                  aria-label={`Use model ${model.index}`}
+                  onClick={() => use(model.index)}
+                >
                   Use
                 </button>
               )}

@@ -1,11 +1,12 @@
 /** What lies over the image of a pane, read from the case: mask, maps and outlines, and what is pointed at. */
-import type { MarkScene } from "../render/marks";
+
 import { evidenceTable, heatTable } from "../render/lut";
+import type { MarkScene } from "../render/marks";
 import type { Heat, LabelLayers } from "../render/painter";
 import { diamondAt, frameOf, type Sign } from "../render/signs";
 import * as display from "../state/display";
-import { uncertainBand } from "../volume/band";
 import type { CaseSession } from "../state/session";
+import { uncertainBand } from "../volume/band";
 
 const BOX_COLOUR = "#ffffff";
 const PLACE_COLOUR = "#f6c667";

@@ -1,7 +1,7 @@
 /** Draws one plane when what it depends on changes, and turns pointers into gestures. */
 import { effect, signal } from "@preact/signals";
 import { clampVoxel, flatIndex, type Pixel, pixelOfVoxel, sliceOf, stepOfWheelDown, voxelOfPixel } from "../geometry/plane";
-import { pixelOfPoint, type Placement, pointOfPixel } from "../geometry/viewport";
+import { type Placement, pixelOfPoint, pointOfPixel } from "../geometry/viewport";
 import { noteGesture, requestDraw } from "../render/frame";
 import { drawHead } from "../render/head";
 import { type Mark, marksOf } from "../render/marks";
@@ -13,8 +13,8 @@ import { measures } from "../state/measures";
 import type { CaseSession, Stroke } from "../state/session";
 import { beginGesture, type Gesture, type PaneContact, turnWheel } from "../tools/gestures";
 import { toggleMaximised } from "../tools/keys";
-import { valueAt } from "../volume/volume";
 import { wheelSteps } from "../tools/wheel";
+import { valueAt } from "../volume/volume";
 import { layersOf, signsOf } from "./panelayers";
 
 export class PaneView implements PaneContact {
@@ -107,9 +107,26 @@ export class PaneView implements PaneContact {
       }),
     );
     onChange(
-      () => [this.shown, view(), session.crosshair.value, session.window.value, session.channel.value, session.volume.value, session.arrived.value, this.pointer.value, display.tool.value,
-        display.brushRadiusMm.value, display.crosshairShown.value, session.label.value, session.draft.value?.changes.value,
-        session.draft.value?.prompts.inForce.value, session.refining.value, session.drawing.value, session.chosenPrompt.value, this.signs(this.painter.place(this.view))],
+      () => [
+        this.shown,
+        view(),
+        session.crosshair.value,
+        session.window.value,
+        session.channel.value,
+        session.volume.value,
+        session.arrived.value,
+        this.pointer.value,
+        display.tool.value,
+        display.brushRadiusMm.value,
+        display.crosshairShown.value,
+        session.label.value,
+        session.draft.value?.changes.value,
+        session.draft.value?.prompts.inForce.value,
+        session.refining.value,
+        session.drawing.value,
+        session.chosenPrompt.value,
+        this.signs(this.painter.place(this.view)),
+      ],
       () => (this.dirty.head = true),
     );
   }
@@ -162,8 +179,21 @@ export class PaneView implements PaneContact {
     const at = this.pointer.value;
     const colour = session.labels.find((label) => label.value === session.label.value)?.colour ?? "#ffffff";
     const brush = paints && at && session.draft.value ? { at, radiusMm: display.brushRadiusMm.value, colour, erases: display.tool.value === "eraser" } : null;
-    const title = session.isFlat ? "" : `${plane.name[0]!.toUpperCase()}${plane.name.slice(1)}  ${this.shown + 1} / ${shape[plane.slice_axis]}${this.arriving()}`;
-    drawHead(this.painter.headContext(), { plane, size: this.painter.paneSize, place, crosshair, title, lines: this.lines(at), unit: session.unit, brush, marks: this.marks(place), signs: this.signs(place) });
+    const title = session.isFlat
+      ? ""
+      : `${plane.name[0]!.toUpperCase()}${plane.name.slice(1)}  ${this.shown + 1} / ${shape[plane.slice_axis]}${this.arriving()}`;
+    drawHead(this.painter.headContext(), {
+      plane,
+      size: this.painter.paneSize,
+      place,
+      crosshair,
+      title,
+      lines: this.lines(at),
+      unit: session.unit,
+      brush,
+      marks: this.marks(place),
+      signs: this.signs(place),
+    });
   }
 
   /** Said only where the slice that is wanted is not all there. */
@@ -307,5 +337,3 @@ function union(a: Rect, b: Rect): Rect {
 function short(value: number): string {
   return Number.isInteger(value) ? String(value) : Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
-
-

@@ -4,12 +4,12 @@ import { listJobs, readProgress, trainNow } from "../api/calls";
 import { watchProject } from "../api/stream";
 import type { Job, Progress, Project, RoundRow } from "../api/types";
 import { tell, tellError } from "../state/notices";
-import { Empty } from "./controls";
-import { Histogram } from "./histogram";
-import { Header } from "./header";
-import { Jobs } from "./jobs";
-import { CurvePanel } from "./curvepanel";
 import { AdvicePanel, People } from "./advicepanel";
+import { Empty } from "./controls";
+import { CurvePanel } from "./curvepanel";
+import { Header } from "./header";
+import { Histogram } from "./histogram";
+import { Jobs } from "./jobs";
 import { Models } from "./models";
 import { TriagePanel } from "./triage";
 import { Warnings } from "./warnings";
@@ -42,7 +42,11 @@ export function ProgressView({ project }: { project: Project }) {
             <h2>Go on asking?</h2>
             {progress && <AdvicePanel advice={progress.stopping} />}
             <h2>Expected quality of the pool</h2>
-            {progress?.pool_quality ? <PoolQuality pool={progress.pool_quality} /> : <Empty title={progress?.pool_note || "No prediction yet"}>{progress?.pool_note ? "" : "The first model fills this."}</Empty>}
+            {progress?.pool_quality ? (
+              <PoolQuality pool={progress.pool_quality} />
+            ) : (
+              <Empty title={progress?.pool_note || "No prediction yet"}>{progress?.pool_note ? "" : "The first model fills this."}</Empty>
+            )}
           </section>
           <section class="panel panel-wide">
             <h2>Models</h2>

@@ -3,8 +3,8 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Method, SimilarCases } from "../api/types";
 import { evidenceColour } from "../render/lut";
 import type { Reason } from "../state/advice";
-import type { Answer } from "../state/question";
 import * as display from "../state/display";
+import type { Answer } from "../state/question";
 import { askReasons, explainedLabel, METHODS, objectToReason, withdrawObjection } from "../state/reasons";
 import { linkTo } from "../state/router";
 import type { CaseSession } from "../state/session";
@@ -24,8 +24,16 @@ export function ReasonOptions({ session }: { session: CaseSession }) {
         <span>Why {session.labels.find(({ value }) => value === label)?.name}?</span> <kbd>Y</kbd>
       </h3>
       <Methods />
-      {answer.state === "asking" && <p class="facts working" role="status">Asking the model…</p>}
-      {answer.state === "refused" && <p class="facts" role="status" data-testid="reasons-refused">{answer.line}</p>}
+      {answer.state === "asking" && (
+        <p class="facts working" role="status">
+          Asking the model…
+        </p>
+      )}
+      {answer.state === "refused" && (
+        <p class="facts" role="status" data-testid="reasons-refused">
+          {answer.line}
+        </p>
+      )}
       {answer.state === "there" && (
         <>
           <EvidenceMap reason={answer.value} />
@@ -66,7 +74,9 @@ function EvidenceMap({ reason: { method, gap } }: { reason: Reason }) {
     <>
       <Legend key={legend.from} {...legend} to="for" testid="reason-legend" />
       <OpacitySlider opacity={display.reasonOpacity} low={0.1} testid="reason-opacity" />
-      {gap !== null && Math.abs(gap) > LARGEST_GAP && <p class="note">This map does not add up to the answer ({percent(Math.abs(gap))} off): do not rely on it</p>}
+      {gap !== null && Math.abs(gap) > LARGEST_GAP && (
+        <p class="note">This map does not add up to the answer ({percent(Math.abs(gap))} off): do not rely on it</p>
+      )}
     </>
   );
 }
@@ -102,7 +112,12 @@ function Objecting({ session }: { session: CaseSession }) {
         />
       </label>
       <div class="row pair">
-        <PlainButton class="small" title="Record that what lies in your box must not count as evidence (Q); Z draws a box" testid="object" onPress={() => void objectToReason(session)}>
+        <PlainButton
+          class="small"
+          title="Record that what lies in your box must not count as evidence (Q); Z draws a box"
+          testid="object"
+          onPress={() => void objectToReason(session)}
+        >
           This reason is wrong <kbd>Q</kbd>
         </PlainButton>
         {advice.drawnObjections.length > 0 && (

@@ -35,26 +35,55 @@ interface PartProps {
 
 function Task({ project, found, onSaved }: PartProps) {
   const { task } = found;
-  const [form, setForm] = useState<TaskForm>({ name: found.name, instructions: task.instructions, labels: task.labels.map(({ value, name, colour }) => ({ value, name, colour })) });
+  const [form, setForm] = useState<TaskForm>({
+    name: found.name,
+    instructions: task.instructions,
+    labels: task.labels.map(({ value, name, colour }) => ({ value, name, colour })),
+  });
   const change = changedTask(found, form);
-  const label = (at: number, changed: Partial<LabelChange>): void => setForm({ ...form, labels: form.labels.map((one, n) => (n === at ? { ...one, ...changed } : one)) });
+  const label = (at: number, changed: Partial<LabelChange>): void =>
+    setForm({ ...form, labels: form.labels.map((one, n) => (n === at ? { ...one, ...changed } : one)) });
   return (
     <form class="panel" onSubmit={(event) => save(event, change && changeTask(project, change), onSaved)}>
       <h2>Task</h2>
       <label class="field">
         Name
-        <input type="text" value={form.name} maxLength={200} data-testid="project-name" onInput={(event) => setForm({ ...form, name: event.currentTarget.value })} />
+        <input
+          type="text"
+          value={form.name}
+          maxLength={200}
+          data-testid="project-name"
+          onInput={(event) => setForm({ ...form, name: event.currentTarget.value })}
+        />
       </label>
       <label class="field">
         Instructions
-        <textarea rows={4} value={form.instructions} data-testid="instructions" onInput={(event) => setForm({ ...form, instructions: event.currentTarget.value })} />
+        <textarea
+          rows={4}
+          value={form.instructions}
+          data-testid="instructions"
+          onInput={(event) => setForm({ ...form, instructions: event.currentTarget.value })}
+        />
       </label>
       <fieldset class="label-form">
         <legend>Labels</legend>
         {form.labels.map((one, n) => (
           <div class="row" key={one.value ?? `new ${n}`}>
-            <input type="color" value={one.colour ?? "#808080"} aria-label={`Colour of ${one.name || "the new label"}`} data-testid={`colour-${n}`} onInput={(event) => label(n, { colour: event.currentTarget.value })} />
-            <input type="text" class="grow" value={one.name} aria-label={`Name of label ${n + 1}`} data-testid={`label-name-${n}`} onInput={(event) => label(n, { name: event.currentTarget.value })} />
+            <input
+              type="color"
+              value={one.colour ?? "#808080"}
+              aria-label={`Colour of ${one.name || "the new label"}`}
+              data-testid={`colour-${n}`}
+              onInput={(event) => label(n, { colour: event.currentTarget.value })}
+            />
+            <input
+              type="text"
+              class="grow"
+              value={one.name}
+              aria-label={`Name of label ${n + 1}`}
+              data-testid={`label-name-${n}`}
+              onInput={(event) => label(n, { name: event.currentTarget.value })}
+            />
           </div>
         ))}
         <button type="button" class="small" data-testid="add-label" onClick={() => setForm({ ...form, labels: [...form.labels, { value: null, name: "" }] })}>
@@ -77,7 +106,12 @@ function Values({ project, found, onSaved }: PartProps) {
     <form class="panel" onSubmit={(event) => save(event, changed ? changeSettings(project, changes) : null, onSaved)}>
       <h2>How it works</h2>
       {found.settings.map((setting) => (
-        <Value key={setting.name} setting={setting} typed={typed.get(setting.name) ?? typedOf(setting)} onType={(value) => setTyped(new Map(typed).set(setting.name, value))} />
+        <Value
+          key={setting.name}
+          setting={setting}
+          typed={typed.get(setting.name) ?? typedOf(setting)}
+          onType={(value) => setTyped(new Map(typed).set(setting.name, value))}
+        />
       ))}
       <Save changed={changed} testid="save-settings" />
     </form>
@@ -89,6 +123,7 @@ function Value({ setting, typed, onType }: { setting: Setting; typed: Typed; onT
   const range = low !== null && high !== null ? ` ${low} to ${high}.` : "";
   const testid = `setting-${name}`;
   return (
+    // biome-ignore lint/a11y/noLabelWithoutControl: each branch below is a control
     <label class={typeof typed === "boolean" ? "field field-check" : "field"}>
       <span>{name.replaceAll("_", " ")}</span>
       {typeof typed === "boolean" ? (
@@ -102,7 +137,13 @@ function Value({ setting, typed, onType }: { setting: Setting; typed: Typed; onT
           ))}
         </select>
       ) : (
-        <input type="text" inputMode={low === null ? "text" : "decimal"} value={typed} data-testid={testid} onInput={(event) => onType(event.currentTarget.value)} />
+        <input
+          type="text"
+          inputMode={low === null ? "text" : "decimal"}
+          value={typed}
+          data-testid={testid}
+          onInput={(event) => onType(event.currentTarget.value)}
+        />
       )}
       <span class="hint">
         {help.replace(/\.?$/, ".")}

@@ -4,11 +4,11 @@ import { lookAtPart } from "../state/opening";
 import { adoptOffer } from "../state/proposals";
 import type { CaseSession } from "../state/session";
 import { ClassChooser } from "./classchooser";
-import { Provenance, Replaces } from "./provenance";
 import { DrawingOptions, LabelChooser } from "./drawing";
 import { GestureOptions } from "./gestures";
 import { HypothesisOptions } from "./hypotheses";
 import { LookOptions } from "./look";
+import { Provenance, Replaces } from "./provenance";
 import { ReasonOptions } from "./reasons";
 
 export function SidePanel({ session, ask }: { session: CaseSession; ask: (dialogue: "skip" | "flag") => void }) {

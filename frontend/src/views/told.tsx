@@ -12,5 +12,7 @@ export function Told({ session }: { session: CaseSession }) {
 
 function invitation({ prediction, project }: CaseSession): string {
   if (prediction.value === null) return "";
-  return project.kind === "classification" ? "Y: why the model thinks so" : "N: the place most worth a look  ·  K: what else the model may have meant  ·  Y: its reasons";
+  return project.kind === "classification"
+    ? "Y: why the model thinks so"
+    : "N: the place most worth a look  ·  K: what else the model may have meant  ·  Y: its reasons";
 }

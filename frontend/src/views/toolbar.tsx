@@ -24,26 +24,94 @@ export function Toolbar({ session }: { session: CaseSession }) {
           <span class="toolbar-gap" />
           <ToolButton icon="brush" name="Brush" keys="B" testid="tool-brush" pressed={hand === "brush"} disabled={!draft} onPress={take("brush")} />
           <ToolButton icon="eraser" name="Eraser" keys="E" testid="tool-eraser" pressed={hand === "eraser"} disabled={!draft} onPress={take("eraser")} />
-          <ToolButton icon="push" name="Push the outline" keys="Shift + E" testid="tool-push" pressed={hand === "push"} disabled={!draft} onPress={take("push")} />
-          <ToolButton icon="fill" name="Fill an outline or region" keys="F" testid="tool-fill" pressed={hand === "fill"} disabled={!draft} onPress={take("fill")} />
+          <ToolButton
+            icon="push"
+            name="Push the outline"
+            keys="Shift + E"
+            testid="tool-push"
+            pressed={hand === "push"}
+            disabled={!draft}
+            onPress={take("push")}
+          />
+          <ToolButton
+            icon="fill"
+            name="Fill an outline or region"
+            keys="F"
+            testid="tool-fill"
+            pressed={hand === "fill"}
+            disabled={!draft}
+            onPress={take("fill")}
+          />
           {!session.isFlat && (
-            <ToolButton icon="between" name="Fill the slices between those drawn on" keys="Shift + F" testid="fill-between" disabled={!draft} onPress={() => fillSlices(session, session.active.value)} />
+            <ToolButton
+              icon="between"
+              name="Fill the slices between those drawn on"
+              keys="Shift + F"
+              testid="fill-between"
+              disabled={!draft}
+              onPress={() => fillSlices(session, session.active.value)}
+            />
           )}
           <span class="toolbar-gap" />
           <ToolButton icon="point" name="Gesture: click" keys="C" testid="tool-point" pressed={hand === "point"} disabled={!draft} onPress={take("point")} />
-          <ToolButton icon="scribble" name="Gesture: stroke" keys="L" testid="tool-scribble" pressed={hand === "scribble"} disabled={!draft} onPress={take("scribble")} />
+          <ToolButton
+            icon="scribble"
+            name="Gesture: stroke"
+            keys="L"
+            testid="tool-scribble"
+            pressed={hand === "scribble"}
+            disabled={!draft}
+            onPress={take("scribble")}
+          />
           <ToolButton icon="box" name="Gesture: box" keys="A" testid="tool-box" pressed={hand === "box"} disabled={!draft} onPress={take("box")} />
-          <ToolButton icon="extremes" name="Gesture: four outermost points" keys="Shift + A" testid="tool-extremes" pressed={hand === "extremes"} disabled={!draft} onPress={take("extremes")} />
+          <ToolButton
+            icon="extremes"
+            name="Gesture: four outermost points"
+            keys="Shift + A"
+            testid="tool-extremes"
+            pressed={hand === "extremes"}
+            disabled={!draft}
+            onPress={take("extremes")}
+          />
           <span class="toolbar-gap" />
           <ToolButton icon="undo" name="Undo" keys="Ctrl + Z" testid="undo" disabled={!draft?.canUndo.value} onPress={() => step(session, "undo")} />
           <ToolButton icon="redo" name="Redo" keys="Ctrl + Shift + Z" testid="redo" disabled={!draft?.canRedo.value} onPress={() => step(session, "redo")} />
           <span class="toolbar-gap" />
-          <ToolButton icon="next" name="Next place worth a look" keys="N" testid="next-unsure" disabled={!session.doubt.value} onPress={() => void visitPlace(session, 1)} />
-          <ToolButton icon="answers" name="What else the model may have meant" keys="K" testid="hypotheses-toggle" pressed={hypothesesOpen(session)} disabled={!draft} onPress={toggleAnswers} />
+          <ToolButton
+            icon="next"
+            name="Next place worth a look"
+            keys="N"
+            testid="next-unsure"
+            disabled={!session.doubt.value}
+            onPress={() => void visitPlace(session, 1)}
+          />
+          <ToolButton
+            icon="answers"
+            name="What else the model may have meant"
+            keys="K"
+            testid="hypotheses-toggle"
+            pressed={hypothesesOpen(session)}
+            disabled={!draft}
+            onPress={toggleAnswers}
+          />
         </>
       )}
-      <ToolButton icon="why" name="The model’s reasons" keys="Y" testid="reasons-toggle" pressed={session.advice.reasonShown.value} onPress={() => toggleReasons(session)} />
-      <ToolButton icon="region" name="Draw a box: where to take a hypothesis, or what must not count" keys="Z" testid="tool-region" pressed={hand === "region"} onPress={take("region")} />
+      <ToolButton
+        icon="why"
+        name="The model’s reasons"
+        keys="Y"
+        testid="reasons-toggle"
+        pressed={session.advice.reasonShown.value}
+        onPress={() => toggleReasons(session)}
+      />
+      <ToolButton
+        icon="region"
+        name="Draw a box: where to take a hypothesis, or what must not count"
+        keys="Z"
+        testid="tool-region"
+        pressed={hand === "region"}
+        onPress={take("region")}
+      />
       <span class="toolbar-gap" />
       <ToolButton icon="reset" name="Reset zoom, pan and window" keys="R" testid="reset" onPress={() => session.resetViews()} />
     </div>

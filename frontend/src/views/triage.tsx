@@ -61,7 +61,8 @@ function Decisions({ project, found }: { project: Project; found: Triage }) {
         ))}
       </dl>
       <p class="hint">
-        On {accept.patients} evaluated {found.evaluated ? `${found.splits.join(" and ")} ` : ""}patients{leftOut(found)} {percent(accept.coverage)} were accepted, {percent(accept.accepted_loss)} of these below {found.good}
+        On {accept.patients} evaluated {found.evaluated ? `${found.splits.join(" and ")} ` : ""}patients{leftOut(found)} {percent(accept.coverage)} were
+        accepted, {percent(accept.accepted_loss)} of these below {found.good}
         {found.optimistic && "; validation cases also chose the model, so this is slightly optimistic"}
         {found.unpredicted > 0 && `; ${found.unpredicted} cases are not predicted yet`}.
       </p>

@@ -2,11 +2,11 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { listCases } from "../api/calls";
 import type { CaseRow, CaseState, Project } from "../api/types";
-import { tellError } from "../state/notices";
 import { type Filters, keepFilters, keptFilters, lastOffset } from "../state/filters";
+import { tellError } from "../state/notices";
 import { annotatorName } from "../state/person";
-import { isComposing, keyOf } from "../tools/keynames";
 import { go, linkTo } from "../state/router";
+import { isComposing, keyOf } from "../tools/keynames";
 import { Bar, Empty } from "./controls";
 import { Header } from "./header";
 import { Icon } from "./icons";
@@ -48,10 +48,7 @@ export function Worklist({ project }: { project: Project }) {
         <KeptEdits project={project} />
         <Warnings project={project} />
         <div class="filter-bar">
-          <SearchBox
-            search={search}
-            onSearch={(text) => show({ search: text, offset: 0 })}
-          />
+          <SearchBox search={search} onSearch={(text) => show({ search: text, offset: 0 })} />
           <div class="segments" role="group" aria-label="Show">
             {STATES.map(([value, name]) => (
               <button key={value} aria-pressed={state === value} data-testid={`filter-${value}`} onClick={() => show({ state: value, offset: 0 })}>

@@ -1,6 +1,6 @@
 /** Receives voxels into one buffer, so that a long volume can be drawn while it still arrives. */
 import type { CaseHeader } from "../api/types";
-import { bytesOf, volumeOf, type Volume } from "./volume";
+import { bytesOf, type Volume, volumeOf } from "./volume";
 
 const PART_BYTES = 1 << 20;
 

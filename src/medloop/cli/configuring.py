@@ -17,15 +17,14 @@ if TYPE_CHECKING:
     from medloop.loop.foundation.workspace import Workspace
 
 
-@with_setting_options
+@with_setting_options(SETTINGS)
 def init(
     folder: ProjectFolder,
-    kind: Annotated[str, typer.Option(help="What is asked of every case: segmentation or classification.", show_default=False)],
+    kind: Annotated[str, typer.Option(help="What every case is annotated with: a segmentation or a classification.", show_default=False)],
     label: Annotated[list[str], typer.Option(help="A label's name; give it once for each label.", show_default=False)],
     settings: Mapping[str, SettingValue],
     name: Annotated[str, typer.Option(help="Name shown to people; the folder's name by default.")] = "",
     instructions: Annotated[str, typer.Option(help="What to tell annotators.")] = "",
-    warm_start_all: Annotated[bool, typer.Option("--warm-start", help="The same as --training all.")] = False,
     database: Annotated[str, typer.Option(help="PostgreSQL URL; SQLite in the folder by default.")] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -35,14 +34,13 @@ def init(
 
     if kind not in ("segmentation", "classification"):
         raise SettingError(f"--kind must be segmentation or classification, got {kind!r}")
-    given = {**({"warm_start": "all"} if warm_start_all else {}), **settings}
     made = Workspace.create(
         folder,
         name=name or folder.resolve().name,
         kind="segmentation" if kind == "segmentation" else "classification",
         labels=label,
         instructions=instructions,
-        settings=changed_settings(ProjectSettings(), given, making=True),
+        settings=changed_settings(ProjectSettings(), settings, making=True),
         url=database or None,
         actor="cli",
     )

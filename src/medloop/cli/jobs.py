@@ -17,7 +17,7 @@ from medloop.core.errors import MedloopError
 from medloop.core.records import Job
 from medloop.core.states import JobState
 from medloop.loop.foundation.damage import damaged_cases
-from medloop.loop.foundation.job_control import LEASE_SECONDS
+from medloop.loop.foundation.job_kinds import kind_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.worker import run_job
 from medloop.server.web.locks import WORKER_LOCK, FolderLock, is_held
@@ -42,7 +42,7 @@ def have_done(workspace: Workspace, job: Job, *, threads: int) -> Job:
     Raises:
         MedloopError: The job failed, was cancelled, or had nothing to do.
     """
-    with Bar(_title(job)) as bar:
+    with Bar(kind_named(job.kind).title) as bar:
         if is_held(workspace.folder, WORKER_LOCK):
             _watch(workspace, job, bar)
         else:
@@ -66,7 +66,7 @@ def _work(workspace: Workspace, bar: Bar, threads: int) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     jobs, owner = workspace.store.jobs, f"cli-{os.getpid()}"
     with FolderLock(workspace.folder, WORKER_LOCK, shared=True), _stopping_on_interrupt() as stopping, _shown(workspace, bar):
-        while not stopping.is_set() and (job := jobs.claim(owner, lease_seconds=LEASE_SECONDS)) is not None:
+        while not stopping.is_set() and (job := jobs.claim(owner)) is not None:
             run_job(workspace.reload(), job, threads=threads, stop=stopping.is_set)
     if stopping.is_set():
         raise KeyboardInterrupt
@@ -106,20 +106,15 @@ def _shown(workspace: Workspace, bar: Bar) -> Iterator[None]:
 def _show(workspace: Workspace, bar: Bar, ended: threading.Event) -> None:
     while not ended.wait(LOOK_SECONDS):
         for job in workspace.store.jobs.list(state=JobState.RUNNING, limit=1):
-            bar.move(job.progress, job.message, stage=_title(job))
+            bar.move(job.progress, job.message, stage=kind_named(job.kind).title)
 
 
 def _watch(workspace: Workspace, job: Job, bar: Bar) -> None:
     """Show what the worker reports until the job has ended."""
     pause = threading.Event()
     while (current := workspace.store.jobs.get(job.id)).state not in _ENDED:
-        bar.move(current.progress, current.message, stage=f"{_title(job)} (by the worker)")
+        bar.move(current.progress, current.message, stage=f"{kind_named(job.kind).title} (by the worker)")
         pause.wait(LOOK_SECONDS)
-
-
-def _title(job: Job) -> str:
-    titles = {"train": "Training", "predict": "Predicting", "evaluate": "Evaluating", "query": "Choosing", "export": "Exporting"}
-    return titles.get(job.kind, job.kind)
 
 
 def _last_line(error: str) -> str:

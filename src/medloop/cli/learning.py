@@ -1,4 +1,4 @@
-"""Commands that make the model learn, look at the pool, and choose what to ask."""
+"""Commands that make the model learn, look at the pool, and choose what to query."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -22,7 +22,7 @@ def train(
     threads: Threads = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Learn from all answers so far.
+    """Train on all annotations so far.
 
     Then the new model is judged on the evaluation patients; unless it is worse than the one in use, it sees the pool.
     Without a living worker the work is done here; Ctrl-C keeps the checkpoint, and the same command goes on from there.
@@ -43,9 +43,10 @@ def train(
 def predict(folder: ProjectFolder, background: Background = False, threads: Threads = 0, as_json: AsJson = False) -> None:
     """Let the model in use see the pool.
 
-    Every unanswered case that it has not seen yet is predicted; those it has seen are left alone.
+    Every unlabelled case that it has not seen yet is predicted; those it has seen are left alone.
     """
     from medloop.cli.jobs import have_done
+    from medloop.loop.foundation.follow_up import ask_pool
     from medloop.loop.foundation.workspace import Workspace
 
     with Workspace.open(folder) as workspace:
@@ -53,8 +54,7 @@ def predict(folder: ProjectFolder, background: Background = False, threads: Thre
             model = tx.live_model()
         if model is None:
             raise NotFoundError(f"{folder} has no model yet", remedy=f"train one with: medloop train {folder}")
-        payload = {"model_id": model.id, "scope": "pool"}
-        job = workspace.store.jobs.enqueue("predict", payload, key=f"pool-{model.id}", priority=7, actor="cli")
+        job = ask_pool(workspace, model, actor="cli")
         if background:
             _print_asked(job, as_json=as_json)
             return
@@ -75,7 +75,7 @@ def query(
 ) -> None:
     """Choose the next cases, and say why.
 
-    The choice becomes the next round: people are asked these cases when the open ones are answered.
+    The choice becomes the next round: people get these cases once the open ones are annotated.
     """
     from medloop.core.records import Query
     from medloop.loop.foundation.workspace import Workspace
@@ -90,7 +90,7 @@ def query(
             say(f"Working out what {chosen} needs from the images; the first time this takes a minute or so")
         prepared = prepare_round(_choosing(workspace, chosen, count), thorough=True)
         if prepared is None or prepared.query_id is None:
-            raise NotFoundError("No case is left to ask", remedy="import more cases")
+            raise NotFoundError("No case is left to query", remedy="import more cases")
         with workspace.store.read() as tx:
             made = tx.get(Query, prepared.query_id)
             names = {choice.case_id: _case_name(tx, choice.case_id) for choice in made.choices}

@@ -33,7 +33,7 @@ DONE, FAILED, WRONG_USE = 0, 1, 2
 
 app = typer.Typer(
     name="medloop",
-    help="People and a model teach each other on medical images.",
+    help="Human-in-the-loop deep learning for medical images.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -80,7 +80,7 @@ def _show_version(wanted: bool) -> None:
 def _options(
     version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")] = False,
 ) -> None:
-    """People and a model teach each other on medical images."""
+    """Human-in-the-loop deep learning for medical images."""
 
 
 def run() -> None:

@@ -17,12 +17,14 @@ HEAD = ("case", "measured", "label", "measure", "value", "unit", "low", "high", 
 
 def measure(
     folder: ProjectFolder,
-    of: Annotated[str, typer.Option(help="Whose masks: any (a person's answer where there is one), answer or prediction.")] = "any",
+    of: Annotated[
+        str, typer.Option(help="Whose masks: any (an annotation where there is one), answer (annotations) or prediction.")
+    ] = "any",
     tolerance: Annotated[float, typer.Option(help="Accept figures whose bounds are at most this share away.")] = 0.25,
     out: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Write the table to a file.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure every structure that was answered or predicted.
+    """Measure every structure that was annotated or predicted.
 
     Volume, area, largest diameters and circumference, in millimetres where the size of a voxel is known. Figures of
     predictions have bounds, and say whether they can be accepted.

@@ -18,7 +18,7 @@ def import_(
     folder: ProjectFolder,
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder of images in a known layout, or a CSV.", show_default=False)],
     fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv or dicom.")] = "auto",
-    answers: Annotated[str, typer.Option(help="Which of its labels become answers: all, evaluation or none.")] = "all",
+    answers: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
     masks: Annotated[
         str, typer.Option(help="labels, or foreground: every mask value above 0 is the first label (instance maps).")
     ] = "labels",
@@ -33,6 +33,7 @@ def import_(
     there already stay as they are, and labels that came or changed since are taken as new annotations.
     """
     from medloop.cli.progress import Bar
+    from medloop.datasets.discover import open_dataset
     from medloop.loop.data.importing import AnswersWanted, import_dataset
     from medloop.loop.foundation.workspace import Workspace
 
@@ -42,16 +43,8 @@ def import_(
         raise SettingError(f"--masks must be labels or foreground, got {masks!r}")
     wanted: AnswersWanted = "all" if answers == "all" else "evaluation" if answers == "evaluation" else "none"
     with Workspace.open(folder) as workspace, Bar("Importing") as bar:
-        report = import_dataset(
-            workspace,
-            source,
-            fmt=fmt,
-            answers=wanted,
-            masks="foreground" if masks == "foreground" else "labels",
-            patient_pattern=patient_pattern,
-            actor="cli",
-            report=bar.update,
-        )
+        dataset = open_dataset(source, fmt=fmt, masks="foreground" if masks == "foreground" else "labels", patient_pattern=patient_pattern)
+        report = import_dataset(workspace, dataset, answers=wanted, actor="cli", report=bar.update)
     _print_import(report, as_json=as_json)
     if not (report.added or report.annotated or report.corrected or report.duplicates):
         raise MedloopError(
@@ -74,7 +67,7 @@ def _print_import(report: "ImportReport", *, as_json: bool) -> None:
     for note in report.notes:
         say(f"note: {note if note.cases else note.text}")
     typer.echo(
-        f"{counted(len(report.added), 'case')} added ({report.labelled} with an answer), {len(report.annotated)} labelled and "
+        f"{counted(len(report.added), 'case')} added ({report.labelled} with an annotation), {len(report.annotated)} labelled and "
         f"{len(report.corrected)} corrected that were there, {len(report.duplicates)} unchanged, {len(report.refused)} left out"
     )
 
@@ -128,7 +121,7 @@ def export(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the answers or the model to a folder.
+    """Write the annotations or the model to a folder.
 
     Masks lie on their images' own geometry, bit for bit. The folder is complete or absent.
     """

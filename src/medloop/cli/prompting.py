@@ -9,7 +9,7 @@ from medloop.cli.options import ProjectFolder, one_of
 from medloop.cli.printing import say
 
 AXES = ("kji", "ijk")
-ENGINES = ("auto", "classical", "network")
+ENGINES = ("auto", "classical", "network", "any-label")
 
 
 def nninteractive(
@@ -25,10 +25,8 @@ def nninteractive(
         str | None, typer.Option(metavar="NAME", help="The label that they draw; the first by default.", show_default=False)
     ] = None,
     axes: Annotated[str, typer.Option(metavar="|".join(AXES), help="Order in which they send voxel axes.")] = "kji",
-    engine: Annotated[str, typer.Option(metavar="|".join(ENGINES), help="Engine of the project that answers.")] = "auto",
-    weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Promptable network that answers instead.", show_default=False)
-    ] = None,
+    engine: Annotated[str, typer.Option(metavar="|".join(ENGINES), help="Engine of the project that refines.")] = "auto",
+    weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Promptable network to use instead.", show_default=False)] = None,
 ) -> None:
     """Let napari and Slicer prompt a project's engine.
 

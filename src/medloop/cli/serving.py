@@ -25,7 +25,7 @@ def serve(
     assistant: Annotated[
         bool | None, typer.Option("--assistant/--no-assistant", help="Start an assistant for proposals on demand.")
     ] = None,
-    annotator: Annotated[str | None, typer.Option(help="Who answers on this page; local by default.", show_default=False)] = None,
+    annotator: Annotated[str | None, typer.Option(help="Who annotates on this page; local by default.", show_default=False)] = None,
     threads: Annotated[int | None, typer.Option(min=0, max=1024, help="CPU threads of the helpers.", show_default=False)] = None,
     browser: Browser = False,
 ) -> None:
@@ -40,7 +40,7 @@ def serve(
 def worker(folder: ProjectFolder, threads: Threads = 0) -> None:
     """Do the background work of a project.
 
-    Or of a folder of projects, until told to stop. A job that is stopped keeps its checkpoint.
+    Or of a folder of projects, until it is stopped. A job that is stopped keeps its checkpoint.
     """
     import signal
     import threading

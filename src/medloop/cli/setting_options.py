@@ -1,40 +1,55 @@
-"""Project settings as options of a command, made from their declarations."""
+"""Settings as options of a command, made from their declarations."""
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
 
-from medloop.core.settings import SETTINGS, Setting, SettingValue
+from medloop.core.settings import Setting, SettingValue
 
-GIVEN = "settings"
-"""The parameter of a decorated command that receives what was given, by setting name."""
+GIVEN, SHORT = "settings", "_shorthand"
+"""The parameter of a decorated command that receives what was given, by setting name; the ending of options for shorthands."""
 
 
-def with_setting_options(command: Callable[..., None]) -> Callable[..., None]:
+def with_setting_options(
+    settings: Mapping[str, Setting],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command one option per setting, in the place of its parameter `settings`, which receives those that were given."""
 
-    @functools.wraps(command)
-    def run(**values: Any) -> None:
-        given: dict[str, SettingValue] = {name: value for name in SETTINGS if (value := values.pop(name)) is not None}
-        for name, value in given.items():
-            SETTINGS[name].check(value, called=SETTINGS[name].flag)
-        command(**values, **{GIVEN: given})
+    def with_options(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(**values: Any) -> None:
+            given: dict[str, SettingValue] = {}
+            for name, one in settings.items():
+                value, short = values.pop(name), values.pop(f"{name}{SHORT}", None)
+                if value is not None:
+                    one.check(value, called=one.flag)
+                    given[name] = value
+                elif short and one.shorthand:
+                    given[name] = one.shorthand[1]
+            command(**values, **{GIVEN: given})
 
-    own = inspect.signature(command, eval_str=True).parameters.values()
-    parameters: list[inspect.Parameter] = []
-    for parameter in own:
-        parameters += [_option(s) for s in SETTINGS.values()] if parameter.name == GIVEN else [parameter]
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what inspect and typer read
-    run.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
-    return run
+        own = inspect.signature(command, eval_str=True).parameters.values()
+        parameters: list[inspect.Parameter] = []
+        for parameter in own:
+            parameters += [o for s in settings.values() for o in _options(s)] if parameter.name == GIVEN else [parameter]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what inspect and typer read
+        run.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
+        return run
+
+    return with_options
 
 
-def _option(declared: Setting) -> inspect.Parameter:
+def _options(declared: Setting) -> list[inspect.Parameter]:
     words = f" One of {', '.join(declared.choices)}." if declared.choices else ""
     shown: Any = False if declared.kind is bool else declared.default_text
     option = typer.Option(declared.flag, help=declared.help + words, show_default=shown)
     annotation = Annotated[declared.kind | None, option]  # type: ignore[name-defined]  # made at run time, for typer
-    return inspect.Parameter(declared.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation)
+    made = [inspect.Parameter(declared.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation)]
+    if declared.shorthand:
+        flag, value = declared.shorthand
+        short = Annotated[bool, typer.Option(flag, help=f"The same as {declared.flag} {value}.")]
+        made.append(inspect.Parameter(f"{declared.name}{SHORT}", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=short))
+    return made

@@ -51,8 +51,8 @@ class Standing:
         evaluations: The scores of the model in use, one per split.
         jobs: Running and waiting ones, then the last that failed.
         worker, server: Whether one looks after the project now.
-        effort: What each annotator's answers took.
-        queried: Per label, how many answered training cases hold it and how many of them a query chose.
+        effort: What each annotator's annotations took.
+        queried: Per label, how many annotated training cases hold it and how many of them a query chose.
         stopping: Whether to go on asking, and why.
         left_out: Cases that were skipped or flagged, by whom and why.
         label_gaps: Labels that were added after some annotations, which say nothing of them.
@@ -123,7 +123,10 @@ def print_standing(found: Standing) -> None:
         f"cases   {counts['total']}: {counts['train']} train, {counts['validation']} validation, "
         f"{counts['test']} test, {counts['audit']} audit"
     )
-    typer.echo(f"answers {counts['answered']}; {counts['unanswered']} to go, {counts['skipped']} skipped, {counts['flagged']} flagged")
+    typer.echo(
+        f"        {counts['answered']} annotated, {counts['unanswered']} unlabelled, "
+        f"{counts['skipped']} skipped, {counts['flagged']} flagged"
+    )
     if found.stream:
         judged, annotate = counted(found.stream["judged"], "case"), found.stream["annotate"]
         typer.echo(f"stream  {judged} judged on arrival: {annotate} to annotate, the others kept unlabelled")
@@ -136,9 +139,9 @@ def print_standing(found: Standing) -> None:
     for line in found.effort:
         typer.echo(f"time    {line.annotator}: {_effort(line)}")
     if any(c.answered for c in found.queried):
-        shares = [f"{c.label} in {counted(c.answered, 'answer')} ({c.queried} asked)" for c in found.queried]
+        shares = [f"{c.label} in {counted(c.answered, 'annotation')} ({c.queried} queried)" for c in found.queried]
         typer.echo(f"labels  {'; '.join(shares)}")
-    typer.echo(f"advice  {'stop asking' if found.stopping.stop else 'go on'}")
+    typer.echo(f"advice  {'stop annotating' if found.stopping.stop else 'go on'}")
     for reason in found.stopping.reasons:
         typer.echo(f"        {reason}")
     for job in found.jobs:
@@ -184,6 +187,7 @@ def _choices(found: Standing) -> list[str]:
     notes = [
         line.note for line in found.models if line.note and (line.live or line.index > int(found.model["index"] if found.model else 0))
     ]
+    notes += [line.calibration for line in found.models if line.live]
     if found.unpredicted:
         notes.append(f"without its prediction so far: {counted(found.unpredicted, 'case')}")
     return notes
@@ -198,8 +202,8 @@ def _round(found: Standing) -> str:
 
 def _effort(line: EffortLine) -> str:
     if line.median_seconds is None:
-        return f"{counted(line.answers, 'answer')}, no time recorded"
-    return f"{counted(line.answers, 'answer')}, {line.minutes:.1f} minutes, {line.median_seconds:.0f} s for the middle one"
+        return f"{counted(line.answers, 'annotation')}, no time recorded"
+    return f"{counted(line.answers, 'annotation')}, {line.minutes:.1f} minutes, {line.median_seconds:.0f} s in the median"
 
 
 def _detail(job: JobLine) -> str:

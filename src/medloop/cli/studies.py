@@ -1,16 +1,19 @@
 """The command that compares strategies by simulated people: on one data set, or on all of a study file."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import AsJson, one_of
+from medloop.cli.options import AsJson
 from medloop.cli.printing import print_json, print_table, say
+from medloop.cli.setting_options import with_setting_options
 from medloop.core.errors import SettingError
+from medloop.core.settings import SettingValue
+from medloop.simulation.study_settings import STUDY_SETTINGS
 
 if TYPE_CHECKING:
     from medloop.simulation.results import StudyResult
@@ -19,82 +22,41 @@ if TYPE_CHECKING:
     from medloop.simulation.suite_results import SuiteResult
 
 
-IN_BOTH = ("dataset", "out", "processes", "as_json")
-"""What is said on the command line whatever is compared; a study file decides the rest."""
-
-
+@with_setting_options(STUDY_SETTINGS)
 def simulate(
-    context: typer.Context,
     dataset: Annotated[
         Path, typer.Argument(metavar="DATASET", help="A labelled data set in a known layout, or a study file (.toml).", show_default=False)
     ],
     out: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Where results.json and report.html go; an unfinished study goes on.", show_default=False)
     ],
-    strategies: Annotated[str, typer.Option(help="Names, separated by commas; see medloop strategies.")] = "random,entropy",
-    only: Annotated[bool, typer.Option("--only", help="Do not add the baselines random and foreground.")] = False,
-    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Repetitions, paired between strategies.")] = 3,
-    start: Annotated[int, typer.Option(help="Cases of the first round, which all strategies share.")] = 8,
-    start_strategy: Annotated[str, typer.Option(help="How the first round is chosen.")] = "random",
-    batch: Annotated[int, typer.Option(help="Cases of every later round.")] = 8,
-    rounds: Annotated[int, typer.Option(help="Rounds in all, the first included.")] = 4,
-    steps: Annotated[int, typer.Option(help="Training steps per model; 0 takes --minutes instead.")] = 200,
-    full_steps: Annotated[int, typer.Option(help="Steps of the full-data model; 0 takes as many as the others.")] = 0,
-    minutes: Annotated[float, typer.Option(help="Time per model when --steps is 0; then results depend on the machine.")] = 2.0,
-    samples: Annotated[int, typer.Option(help="Answers drawn per case for uncertainty.")] = 4,
-    members: Annotated[int, typer.Option(help="Networks per model.")] = 1,
-    warm_start: Annotated[bool, typer.Option("--warm-start", help="The same as --training all.")] = False,
-    training: Annotated[
-        str | None,
-        typer.Option(help="What later trainings begin with: scratch, all, new, replay or misclassified.", show_default="scratch"),
+    settings: Mapping[str, SettingValue],
+    strategies: Annotated[
+        str | None, typer.Option(help="Names, separated by commas; see medloop strategies.", show_default="random,entropy")
     ] = None,
-    cold_start: Annotated[str, typer.Option(help="Features before there is a model: descriptors or selfsup.")] = "descriptors",
-    cases: Annotated[int, typer.Option(help="Use only so many cases, drawn by patient; 0 uses all.")] = 0,
-    test: Annotated[float, typer.Option(help="Share of patients held out to measure every model.")] = 0.25,
-    validation: Annotated[float, typer.Option(help="Share of patients that every training may validate on.")] = 0.0,
-    outline_error_mm: Annotated[float, typer.Option(help="How far simulated outlines stray, in mm; 0 is perfect.")] = 0.0,
-    tag_error: Annotated[float, typer.Option(help="Share of wrong simulated tags.")] = 0.0,
-    fmt: Annotated[str, typer.Option("--format", help="Layout of the data set: auto, msd, nnunet, folder or csv.")] = "auto",
+    seeds: Annotated[int | None, typer.Option(min=1, max=1000, help="Repetitions, paired between strategies.", show_default="3")] = None,
     processes: Annotated[int, typer.Option(min=1, max=1024, help="Processes at work at once, each with one thread.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Compare strategies with simulated people.
 
-    An oracle answers in place of people, from the labels of the data set, through the same code that serves them.
+    A simulated annotator (oracle) takes the place of people, from the labels of the data set, through the same code that serves them.
     A study file names several data sets and budgets. Interrupted or killed, the same command goes on from there.
     """
     from medloop.cli.learning import known_strategy
-    from medloop.core.records import ColdStart, WarmStart
     from medloop.simulation.design import StudyDesign
     from medloop.simulation.runs import run_study
 
     if out.exists() and not out.is_dir():
         raise SettingError(f"--out must be a folder, got the file {out}")
     if dataset.suffix.lower() == ".toml":
-        _simulate_file(context, dataset, out, processes, as_json)
+        flags = {"--strategies": strategies, "--seeds": seeds, **{STUDY_SETTINGS[name].flag: value for name, value in settings.items()}}
+        _simulate_file(dataset, out, [flag for flag, value in flags.items() if value is not None], processes=processes, as_json=as_json)
         return
-    design = StudyDesign(
-        dataset=str(dataset.resolve()),
-        strategies=tuple(known_strategy(name.strip()) for name in strategies.split(",") if name.strip()),
-        only=only,
-        seeds=tuple(range(seeds)),
-        start=start,
-        start_strategy=known_strategy(start_strategy),
-        batch=batch,
-        rounds=rounds,
-        steps=steps,
-        full_steps=full_steps,
-        minutes=minutes,
-        samples=samples,
-        members=members,
-        warm_start=one_of("--training", training or ("all" if warm_start else "scratch"), get_args(WarmStart)),
-        cold_start=one_of("--cold-start", cold_start, get_args(ColdStart)),
-        cases=cases,
-        test_fraction=test,
-        validation_fraction=validation,
-        outline_error_mm=outline_error_mm,
-        tag_error=tag_error,
-        format=fmt,
+    known_strategy(str(settings.get("start_strategy", "random")))
+    names = [known_strategy(name.strip()) for name in ("random,entropy" if strategies is None else strategies).split(",") if name.strip()]
+    design = StudyDesign.from_json(
+        {"dataset": str(dataset.resolve()), "strategies": names, "seeds": list(range(seeds or 3)), **settings},
     )
     with _progress() as report:
         result = run_study(design, out, processes=processes, report=report)
@@ -104,15 +66,13 @@ def simulate(
         _print_study(result, out)
 
 
-def _simulate_file(context: typer.Context, file: Path, out: Path, processes: int, as_json: bool) -> None:
+def _simulate_file(file: Path, out: Path, given: Sequence[str], *, processes: int, as_json: bool) -> None:
     """Run a study file, whose settings no option may change."""
     from medloop.simulation.suite import read_suite
     from medloop.simulation.suite_runs import run_suite
 
-    for name in context.params:
-        source = context.get_parameter_source(name)
-        if name not in IN_BOTH and source is not None and source.name == "COMMANDLINE":
-            raise SettingError(f"--{name.replace('_', '-')} is decided by the study file {file.name}", remedy="change it there")
+    if given:
+        raise SettingError(f"{given[0]} is decided by the study file {file.name}", remedy="change it there")
     suite = read_suite(file)
     with _progress() as report:
         result = run_suite(suite, out, processes=processes, report=report)

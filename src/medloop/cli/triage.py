@@ -36,14 +36,14 @@ def triage(
 
 def quality(
     folder: ProjectFolder,
-    references: Annotated[int, typer.Option(help="Answered cases that judge, 2 to 10; the newest are taken.")] = 10,
+    references: Annotated[int, typer.Option(help="Annotated reference cases, 2 to 10; the newest are taken.")] = 10,
     good: Annotated[float, typer.Option(help="Dice that needs no look.")] = 0.7,
     as_json: AsJson = False,
 ) -> None:
-    """Say how good the predictions of unanswered cases are, where that can be told.
+    """Say how good the predictions of unlabelled cases are, where that is known.
 
     Judged by signs of quality that rank the evaluated patients, or else by reverse classification: a mask is good when a
-    classifier that learned from it alone works on a few answered cases. Without ten evaluated patients to check either, or where
+    classifier that learned from it alone works on a few annotated cases. Without ten evaluated patients to check either, or where
     neither ranks them, cases are put in order and no Dice is named.
     """
     from medloop.loop.foundation.workspace import Workspace
@@ -71,9 +71,9 @@ def calibrate(
     method: Annotated[str, typer.Option(help="temperature or isotonic.")] = "temperature",
     as_json: AsJson = False,
 ) -> None:
-    """Measure whether the probabilities of the model in use come true, and fit what mends them.
+    """Measure whether the probabilities of the model in use come true, and fit a calibration.
 
-    Fitted on validation answers, judged on test and audit answers; predicts them all.
+    Fitted on validation annotations, judged on test and audit annotations; predicts them all.
     """
     from medloop.loop.foundation.workspace import Workspace
     from medloop.loop.judging.calibration import calibrate_model
@@ -87,7 +87,7 @@ def calibrate(
         return
     typer.echo(f"model {found.model_index}: {chosen} fitted on {counted(found.fitted_on, 'validation case')}")
     if found.before is None or found.after is None:
-        say("no test or audit answers: what it is worth on other cases is not known")
+        say("no test or audit annotations: what it is worth on other cases is not known")
         return
     judged = counted(found.judged_on, "case")
     for name in ("ece", "classwise_ece", "brier", "nll"):

@@ -32,10 +32,13 @@ CaseProbabilities: TypeAlias = npt.NDArray[np.floating[Any]]
 """Shape (cases, classes); last axis sums to 1."""
 
 CaseScores: TypeAlias = npt.NDArray[np.floating[Any]]
-"""Shape (cases,); higher means ask sooner."""
+"""Shape (cases,); higher means query sooner."""
 
 Features: TypeAlias = npt.NDArray[np.floating[Any]]
 """Shape (cases, dimensions)."""
 
 Affine: TypeAlias = npt.NDArray[np.float64]
 """Shape (4, 4), voxel index → mm, RAS+."""
+
+UNKNOWN = 255
+"""Mask value of voxels that nobody has annotated; networks ignore them."""

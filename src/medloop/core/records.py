@@ -31,7 +31,7 @@ TakenBack: TypeAlias = Literal["flagged", "skipped", "undone"]
 Json: TypeAlias = Mapping[str, Any]
 
 EVALUATION_SPLITS: tuple[Split, ...] = ("validation", "test", "audit")
-"""Splits whose answers no model ever trains on."""
+"""Splits whose annotations no model ever trains on."""
 
 LABEL_COLOURS = (
     "#d80000",
@@ -79,7 +79,7 @@ class Label:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """The question put to every case; versioned, never edited in place."""
+    """What every case is annotated with; versioned, never edited in place."""
 
     id: str
     version: int
@@ -193,7 +193,7 @@ def _display_from_json(value: Mapping[str, Any] | None) -> Display | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """The unit that is split, queried and answered.
+    """The unit that is split, queried and annotated.
 
     Attributes:
         name: Unique within the project; from the file name.
@@ -224,7 +224,7 @@ class Case:
 
     @property
     def display(self) -> Display:
-        """How its files ask to be shown; for cases from before this was kept, what their notes say."""
+        """How its files say it is shown; for cases from before this was kept, what their notes say."""
         if self.source.display is not None:
             return self.source.display
         flat = self.source.format == "raster" or any("no orientation is stored" in note for note in self.notes)
@@ -258,7 +258,7 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Annotator:
-    """Who answers."""
+    """Who annotates."""
 
     id: str
     name: str
@@ -275,7 +275,7 @@ class Assignment:
     Attributes:
         proposal_id: The prediction shown, None when there was none.
         revision: Number of the last saved patch; 0 is the untouched proposal.
-        reason: Why this case was asked, in words, or why it was skipped or flagged.
+        reason: Why this case was queried, in words, or why it was skipped or flagged.
         began_with: What its draft began with; None when it was opened before that was kept.
         base_id: The annotation that its draft began with, anybody's; None when it began with something else.
     """
@@ -312,14 +312,14 @@ class DraftPatch:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptRecord:
-    """A gesture by which the annotator of an assignment steered its draft; kept for ever, also when taken back.
+    """A prompt by which the annotator of an assignment steered its draft; kept for ever, also when withdrawn.
 
     Attributes:
         revision: Number of the patch that holds its effect.
         prompt: The gesture, as `medloop.interaction.prompts.prompt_to_json` writes it.
-        engine: Name of the engine that answered.
+        engine: Name of the engine that refined.
         locked: Labels that had to stay as they were.
-        quality: Dice the engine expected of its answer, 0..1; None when it could not tell.
+        quality: Dice the engine expected of its mask, 0..1; None when unknown.
         replaces: The record whose place this one takes: a changed gesture, or one taken back and brought back.
         withdrawn: Number of the patch that took it back; None while it is in force.
     """
@@ -358,11 +358,11 @@ class Provenance:
 
 @dataclass(frozen=True, kw_only=True)
 class Annotation:
-    """One annotator's answer; immutable, superseded rather than changed.
+    """One annotator's mask or tag of a case; immutable, superseded rather than changed.
 
     Attributes:
-        kind: "partial" answers some slices or boxes of a case only; it teaches, but the case may be asked again.
-        blob: For a mask: blob of uint8 values, file order, gzip. For a partial answer: mask and parts. None for a tag.
+        kind: "partial" covers some slices or boxes of a case only; models are trained on it, but the case may be queried again.
+        blob: For a mask: blob of uint8 values, file order, gzip. For a partial annotation: mask and parts. None for a tag.
         tag: For a classification: the label's value.
         supersedes: The annotation this one replaces: an earlier one by the same annotator, or anybody's that was
             replaced knowingly.
@@ -458,7 +458,7 @@ class Round:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """The exact answers a model learned from. `digest` hashes the sorted annotation ids and their blobs."""
+    """The exact annotations a model was trained on. `digest` hashes the sorted annotation ids and their blobs."""
 
     id: str
     annotation_ids: tuple[str, ...]
@@ -489,7 +489,7 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """A model's answer to a case, on the case's own grid.
+    """A model's output for a case, on the case's own grid.
 
     Attributes:
         mask: Blob of uint8 label values (gzip, file order); None for a classification.
@@ -516,7 +516,7 @@ class Prediction:
 
 @dataclass(frozen=True, kw_only=True)
 class Descriptor:
-    """Numbers that describe a case without its answer: features before there is a model, latent codes, distances.
+    """Numbers that describe a case without its annotation: features before there is a model, latent codes, distances.
 
     Attributes:
         method: What they are: "descriptors", "selfsup", "latent" or "adversarial_distance".
@@ -542,7 +542,7 @@ class Evaluation:
         mean: Over patients.
         low, high: Ends of its 95 % interval over patients; None where there are too few of them.
         labelled_cases: Answers the model had learned from.
-        effort_minutes: Recorded human minutes behind these answers.
+        effort_minutes: Recorded human minutes behind these annotations.
         per_case: Case id → {label name: score}.
         selected: Whether selection touched these cases (queries, or the choice of the best weights); then the
             figure is optimistic.
@@ -586,7 +586,7 @@ class LiveChoice:
     """Which model is in use from now on, and why; the newest one counts.
 
     Attributes:
-        model_id: The model in use: it predicts, ranks the pool and answers in the page.
+        model_id: The model in use: it predicts, ranks the pool and proposes on the page.
         judged_id: The model this decision was about, in use or not.
         pinned: Whether a person chose; trainings change nothing then.
         reason: In words.

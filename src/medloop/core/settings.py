@@ -17,6 +17,9 @@ Stream: TypeAlias = Literal["off", "fixed", "rate", "variable", "learned"]
 QueryUnit: TypeAlias = Literal["case", "slice", "region"]
 ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
 Summed: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
+ImageAdaptation: TypeAlias = Literal["none", "prompts", "image"]
+ProbabilityScaling: TypeAlias = Literal["temperature", "none"]
+HintMap: TypeAlias = Literal["euclidean", "geodesic", "discs"]
 SettingValue: TypeAlias = str | int | float | bool
 Applies: TypeAlias = Literal["at once", "next query", "next training", "next import", "never"]
 
@@ -40,6 +43,8 @@ class Setting:
         low, high: Range of a number, both included.
         choices: The words it may be; empty for free text.
         shown_default: The default in words, where it depends on something.
+        of_project: The project's setting that this one decides, where it belongs to a study.
+        shorthand: A flag without a value that stands for one of the values.
     """
 
     name: str
@@ -52,6 +57,8 @@ class Setting:
     high: float = math.inf
     choices: tuple[str, ...] = ()
     shown_default: str = ""
+    of_project: str = ""
+    shorthand: tuple[str, SettingValue] | None = None
 
     @property
     def default_text(self) -> str:
@@ -120,7 +127,8 @@ _KINDS: Mapping[type[Any], str] = MappingProxyType({str: "text", int: "a whole n
 _PARSERS: Mapping[type[Any], Any] = MappingProxyType({str: str, int: int, float: float, bool: _truth})
 
 
-def _setting(default: SettingValue, help: str, flag: str, applies: Applies, **rules: Any) -> Any:  # noqa: A002  # the field's name
+def setting(default: SettingValue, help: str, flag: str, applies: Applies, **rules: Any) -> Any:  # noqa: A002  # the field's name
+    """A field that is declared as a setting; `declared` reads it back."""
     return dataclasses.field(default=default, metadata={"kind": type(default), "help": help, "flag": flag, "applies": applies, **rules})
 
 
@@ -128,29 +136,29 @@ def _setting(default: SettingValue, help: str, flag: str, applies: Applies, **ru
 class ProjectSettings:
     """What a project's loop does by itself; `SETTINGS` tells each one's meaning, range and flag."""
 
-    strategy: str = _setting(
+    strategy: str = setting(
         "", "How to choose cases: a name of medloop strategies, fusion:A+B (ranks added up) or bandit:A+B (one per round).",
         "--strategy", "next query",
         shown_default="foreground; random for a classification",
     )  # fmt: skip
-    first_strategy: str = _setting(
+    first_strategy: str = setting(
         "random", "How to choose before there is a model; may need features only.", "--first-strategy", "next query"
     )
-    batch_size: int = _setting(4, "Cases per round.", "--batch", "next query", low=1, high=10_000)
-    query_unit: QueryUnit = _setting(
+    batch_size: int = setting(4, "Cases per round.", "--batch", "next query", low=1, high=10_000)
+    query_unit: QueryUnit = setting(
         "case", "What is queried of a volume that a model has seen: all of it, its most uncertain slices, or regions of 20 mm.",
         "--query-unit", "next query", choices=get_args(QueryUnit),
     )  # fmt: skip
-    query_parts: int = _setting(1, "Slices or regions queried per case.", "--query-parts", "next query", low=1, high=100)
-    stream: Stream = _setting(
+    query_parts: int = setting(1, "Slices or regions queried per case.", "--query-parts", "next query", low=1, high=100)
+    stream: Stream = setting(
         "off", "The rule that judges each case when it arrives, annotate now or keep unlabelled, in place of queries from the pool.",
         "--stream", "at once", choices=get_args(Stream),
     )  # fmt: skip
-    stream_budget: float = _setting(
+    stream_budget: float = setting(
         0.2, "Share of the arriving cases that people have time to annotate.", "--stream-budget", "at once", low=0.01, high=0.99
     )
-    start_size: int = _setting(0, "Cases of the first round; 0: as many as later.", "--start-size", "next query", low=0, high=10_000)
-    train_after: int = _setting(
+    start_size: int = setting(0, "Cases of the first round; 0: as many as later.", "--start-size", "next query", low=0, high=10_000)
+    train_after: int = setting(
         2,
         "New annotations that start a training within a round; 0 waits for its end.",
         "--train-after",
@@ -158,14 +166,14 @@ class ProjectSettings:
         low=0,
         high=10_000,
     )
-    validation_fraction: float = _setting(
+    validation_fraction: float = setting(
         0.1, "Share of labelled patients kept for validation.", "--validation", "next import", low=0, high=0.5
     )
-    test_fraction: float = _setting(0.15, "Share of labelled patients kept for testing.", "--test", "next import", low=0, high=0.8)
-    audit_fraction: float = _setting(
+    test_fraction: float = setting(0.15, "Share of labelled patients kept for testing.", "--test", "next import", low=0, high=0.8)
+    audit_fraction: float = setting(
         0.1, "Share of unlabelled patients annotated for evaluation only.", "--audit", "next import", low=0, high=0.5
     )
-    train_minutes: float = _setting(
+    train_minutes: float = setting(
         10.0,
         "Minutes aimed at for one training; 50 steps are made in any case.",
         "--minutes",
@@ -173,57 +181,76 @@ class ProjectSettings:
         low=0.05,
         high=10_000,
     )
-    train_steps: int = _setting(0, "Steps of one training; 0 leaves them to the time.", "--steps", "next training", low=0, high=10_000_000)
-    warm_start: WarmStart = _setting(
+    train_steps: int = setting(0, "Steps of one training; 0 leaves them to the time.", "--steps", "next training", low=0, high=10_000_000)
+    warm_start: WarmStart = setting(
         "scratch", "What a training begins with: from scratch on all annotations, or from the live model on these.", "--training",
-        "next training", choices=get_args(WarmStart),
+        "next training", choices=get_args(WarmStart), shorthand=("--warm-start", "all"),
     )  # fmt: skip
-    cold_start: ColdStart = _setting(
+    cold_start: ColdStart = setting(
         "descriptors", "Features before there is a model: of the images themselves, or of a network trained on them.", "--cold-start",
         "next query", choices=get_args(ColdStart),
     )  # fmt: skip
-    members: int = _setting(1, "Networks per model (ensemble), trained one after the other.", "--members", "next training", low=1, high=20)
-    samples: int = _setting(
+    members: int = setting(1, "Networks per model (ensemble), trained one after the other.", "--members", "next training", low=1, high=20)
+    samples: int = setting(
         6, "Samples drawn per case for its uncertainty (dropout and flips).", "--samples", "next training", low=1, high=100
     )
-    summed: Summed = _setting(
+    summed: Summed = setting(
         "mean", "How uncertainty per voxel becomes uncertainty per case.", "--summed", "next training", choices=get_args(Summed)
     )
-    pseudo_labels: bool = _setting(
-        False, "Let trainings learn from the model's surest predictions too.", "--pseudo-labels", "next training"
-    )
-    bias_correction: bool = _setting(
+    calibration: ProbabilityScaling = setting(
+        "temperature", "How a model's probabilities are calibrated on validation patients, where there are enough of them.",
+        "--calibration", "next training", choices=get_args(ProbabilityScaling),
+    )  # fmt: skip
+    pseudo_labels: bool = setting(False, "Let trainings learn from the model's surest predictions too.", "--pseudo-labels", "next training")
+    bias_correction: bool = setting(
         False, "Weigh drawn cases in training so that they stand for the whole pool.", "--bias-correction", "next training"
     )
-    guided: bool = _setting(
+    guided: bool = setting(
         False, "Train interactive networks, which also take clicks, scribbles and boxes (segmentation).", "--guided", "next training"
     )
-    correction_weight: float = _setting(
+    prompt_encoding: HintMap = setting(
+        "euclidean", "How interactive networks see clicks and strokes: by distance, by distance that image edges lengthen, or as discs.",
+        "--prompt-encoding", "next training", choices=get_args(HintMap),
+    )  # fmt: skip
+    adaptation: ImageAdaptation = setting(
+        "none", "Whether interactive networks bend to each image: to its prompts, or also to its edges (image).",
+        "--adaptation", "at once", choices=get_args(ImageAdaptation),
+    )  # fmt: skip
+    any_label: bool = setting(
+        False, "Train a second network whose prompts segment any structure, also of labels that no annotation has (segmentation).",
+        "--any-label", "next training",
+    )  # fmt: skip
+    correction_weight: float = setting(
         1.0, "How much voxels drawn over count in training against proposed ones merely accepted.", "--correction-weight",
         "next training", low=1, high=100,
     )  # fmt: skip
-    right_reasons: float = _setting(
+    right_reasons: float = setting(
         0.0, "Weight of what people call irrelevant in explanations; 0 ignores it, 30 is a start.", "--right-reasons", "next training",
         low=0, high=1e6,
     )  # fmt: skip
-    budget_labels: int = _setting(
+    budget_labels: int = setting(
         0, "Annotations after which to advise stopping; 0 for no limit.", "--budget-labels", "at once", low=0, high=100_000_000
     )
-    budget_minutes: float = _setting(
+    budget_minutes: float = setting(
         0.0, "Minutes of work after which to advise stopping; 0 for no limit.", "--budget-minutes", "at once", low=0, high=1e9
     )
-    budget_money: float = _setting(
+    budget_money: float = setting(
         0.0, "Cost of work after which to advise stopping; 0 for no limit.", "--budget-money", "at once", low=0, high=1e12
     )
-    target_score: float = _setting(
+    target_score: float = setting(
         0.0, "Advise stopping once the lower 95 % bound of the score reaches this; 0 for none.", "--target-score", "at once", low=0, high=1
     )
-    seed: int = _setting(0, "Root of all randomness.", "--seed", "never", low=-(2**31), high=2**31)
+    seed: int = setting(0, "Root of all randomness.", "--seed", "never", low=-(2**31), high=2**31)
 
 
-SETTINGS: Mapping[str, Setting] = MappingProxyType(
-    {f.name: Setting(name=f.name, default=getattr(ProjectSettings, f.name), **f.metadata) for f in dataclasses.fields(ProjectSettings)}
-)
+def declared(settings: type[Any]) -> Mapping[str, Setting]:
+    """Every setting of a dataclass whose fields were made by `setting`, by name, in order."""
+    return MappingProxyType(
+        {f.name: Setting(name=f.name, default=getattr(settings, f.name), **f.metadata) for f in dataclasses.fields(settings)}
+    )
+
+
+SETTINGS: Mapping[str, Setting] = declared(ProjectSettings)
 """Every setting by name, in order."""
 
 

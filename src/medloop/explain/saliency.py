@@ -20,7 +20,7 @@ Seg-Grad-CAM, arXiv:2002.11434; Sundararajan et al. 2017, arXiv:1703.01365; Zeil
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -104,8 +104,12 @@ def explain_image(predictor: Predictor, image: Image, *, label: int, method: str
     with limited_threads(recipe.threads):
         window = _place_window(predictor, network, prepared, label)
         question = _question(network, window, label, recipe.kind == "segmentation")
-        found, score, baseline, gap = _METHODS[method](attributions, question, window.images)
-    return _on_grid(image, window, found, label=label, method=method, score=score, baseline=baseline, gap=gap)
+        evidence = _METHODS[method](attributions, question, window.images)
+    return _on_grid(image, window, evidence, label=label, method=method)
+
+
+_Evidence: TypeAlias = tuple[Tensor, float, float | None, float | None]
+"""A map, the score that it explains, and the baseline and gap of the methods that have them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +191,7 @@ def _question(network: SegmentationNetwork | ClassificationNetwork, window: _Win
     return _Question(network, label, where)
 
 
-def _grad_cam(attributions: Any, question: _Question, images: Tensor) -> tuple[Tensor, float, float | None, float | None]:
+def _grad_cam(attributions: Any, question: _Question, images: Tensor) -> _Evidence:
     layer = _cam_layer(question.network, images)
     found = attributions.LayerGradientXActivation(question, layer).attribute(images.clone().requires_grad_(True))
     evidence = found.detach().float().sum(dim=1, keepdim=True).clamp(min=0)
@@ -206,7 +210,7 @@ def _cam_layer(network: SegmentationNetwork | ClassificationNetwork, images: Ten
     return layer
 
 
-def _integrated_gradients(attributions: Any, question: _Question, images: Tensor) -> tuple[Tensor, float, float | None, float | None]:
+def _integrated_gradients(attributions: Any, question: _Question, images: Tensor) -> _Evidence:
     blurred = blur(images)
     found = attributions.IntegratedGradients(question).attribute(
         images.clone().requires_grad_(True), baselines=blurred, n_steps=IG_STEPS, internal_batch_size=1
@@ -217,7 +221,7 @@ def _integrated_gradients(attributions: Any, question: _Question, images: Tensor
     return summed, score, baseline, gap
 
 
-def _occlusion(attributions: Any, question: _Question, images: Tensor) -> tuple[Tensor, float, float | None, float | None]:
+def _occlusion(attributions: Any, question: _Question, images: Tensor) -> _Evidence:
     places = WINDOWS[images.ndim - 2]
     strides = [max(1, math.ceil(n / places)) for n in images.shape[2:]]
     windows = [min(n, 2 * s) for n, s in zip(images.shape[2:], strides, strict=True)]
@@ -229,7 +233,7 @@ def _occlusion(attributions: Any, question: _Question, images: Tensor) -> tuple[
     return found.float()[0].mean(dim=0), _score(question, images), _score(question, blurred), None
 
 
-_METHODS: dict[str, Callable[[Any, _Question, Tensor], tuple[Tensor, float, float | None, float | None]]] = {
+_METHODS: dict[str, Callable[[Any, _Question, Tensor], _Evidence]] = {
     "grad-cam": _grad_cam,
     "integrated-gradients": _integrated_gradients,
     "occlusion": _occlusion,
@@ -250,9 +254,8 @@ def blur(images: Tensor) -> Tensor:
     return torch.from_numpy(smoothed).to(images.device)
 
 
-def _on_grid(
-    image: Image, window: _Window, found: Tensor, *, label: int, method: str, score: float, baseline: float | None, gap: float | None
-) -> Saliency:
+def _on_grid(image: Image, window: _Window, evidence: _Evidence, *, label: int, method: str) -> Saliency:
+    found, score, baseline, gap = evidence
     values = found.cpu().numpy().astype(np.float32)
     values = values[..., None] if values.ndim == 2 else values
     stop = [min(s + n, w) for s, n, w in zip(window.start, window.shape, window.whole, strict=True)]

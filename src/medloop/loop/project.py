@@ -19,6 +19,7 @@ from medloop.core.image import Image
 from medloop.core.records import Annotation, Case, Model, ProjectSettings, TaskKind
 from medloop.core.settings import SettingValue
 from medloop.datasets.dataset import MaskReading
+from medloop.datasets.discover import open_dataset
 from medloop.loop.annotating.annotations import (
     Opened,
     flag_case,
@@ -98,10 +99,9 @@ class Project:
         patient_pattern: str | None = None,
         answers: AnswersWanted = "all",
     ) -> ImportReport:
-        """Import a folder or CSV; see `import_dataset`."""
-        return import_dataset(
-            self.workspace, Path(source), fmt=fmt, masks=masks, patient_pattern=patient_pattern, answers=answers, actor="python"
-        )
+        """Import a folder or CSV; see `import_dataset`, and for how it is read `open_dataset`."""
+        dataset = open_dataset(Path(source), fmt=fmt, masks=masks, patient_pattern=patient_pattern)
+        return import_dataset(self.workspace, dataset, answers=answers, actor="python")
 
     def next(self, annotator: str = "local") -> Opened | None:
         """The next case for this person, opened; None when nothing is left."""
@@ -146,12 +146,12 @@ class Project:
             answer: The mask or the tag.
             effort_seconds: Active time spent, without pauses.
             replace: Replace an annotation that somebody else gave, or that was imported.
-            independent: The answer owes nothing to the proposal; otherwise one that may do so is said to lean on it.
+            independent: The annotation owes nothing to the proposal; otherwise one that may do so counts as leaning on it.
             whole: All of the mask counts, though only parts of the case were queried.
 
         Raises:
-            InputError: An answer that fits neither the case nor the task.
-            ReplacesError: Somebody else's annotation stands, and `replace` was not said.
+            InputError: An annotation that fits neither the case nor the task.
+            ReplacesError: Somebody else's annotation stands, and `replace` is off.
         """
         how = {"replace": replace, "independent": independent}
         if isinstance(answer, int):
@@ -164,16 +164,16 @@ class Project:
             return queried_parts(tx, opened.assignment)
 
     def submit_parts(self, opened: Opened, mask: MaskArray, parts: Sequence[Part], *, effort_seconds: float = 0.0) -> Annotation:
-        """Finish an opened case with an answer to some slices or boxes only; the case may be asked again.
+        """Finish an opened case with an annotation of some slices or boxes only; the case may be queried again.
 
         Raises:
             InputError: A mask that does not fit, or parts outside the image.
-            StateError: This person has answered the whole case.
+            StateError: This person has annotated the whole case.
         """
         return submit_partial(self.workspace, opened.assignment.id, mask=mask, parts=parts, effort_seconds=effort_seconds)
 
     def skip(self, opened: Opened, reason: str) -> None:
-        """Close an opened case without an answer; annotations it has leave training, evaluation and export."""
+        """Close an opened case without an annotation; annotations it has leave training, evaluation and export."""
         skip_case(self.workspace, opened.assignment.id, reason=reason)
 
     def flag(self, opened: Opened, reason: str) -> None:
@@ -189,7 +189,7 @@ class Project:
         return replace_record(opened, assignment=undo_submit(self.workspace, opened.assignment.id))
 
     def train(self, *, threads: int = 1, again: bool = False) -> ProjectStatus:
-        """Learn from all answers now, in this process, then predict and evaluate.
+        """Train on all annotations now, in this process, then predict and evaluate.
 
         Args:
             threads: CPU threads.
@@ -231,7 +231,7 @@ class Project:
         return progress(self.workspace)
 
     def measures(self, *, of: Wanted = "any", tolerance: float = TOLERANCE) -> list[CaseMeasures]:
-        """How large structures are in every case that was answered or predicted; see `measure_case`."""
+        """How large structures are in every case that was annotated or predicted; see `measure_case`."""
         return measure_project(self.workspace, of=of, tolerance=tolerance)
 
     def report(self) -> str:
@@ -253,7 +253,7 @@ class Project:
         return use_model(self.workspace, index, actor="python")
 
     def export(self, out: str | Path, fmt: str, *, model: int | None = None, regular_grid: bool = False) -> ExportReport:
-        """Write the answers, or a model (the one in use by default), to a new folder; see `export_project`."""
+        """Write the annotations, or a model (the one in use by default), to a new folder; see `export_project`."""
         return export_project(self.workspace, Path(out), fmt, model=model, regular_grid=regular_grid)
 
     def close(self) -> None:

@@ -11,15 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from medloop.core.errors import CancelledError, ConflictError, InputError, MedloopError
-from medloop.core.records import Job, Json
+from medloop.core.records import Job
 from medloop.loop.foundation.follow_up import follow_up
-from medloop.loop.foundation.job_control import LEASE_SECONDS, JobControl
+from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.job_kinds import kind_named
 from medloop.loop.foundation.leases import release_stale
 from medloop.loop.foundation.round_moves import advance
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.settling import settle
-from medloop.loop.querying.rounds import prepare_round
-from medloop.loop.querying.streaming import judge_arrivals
 
 IDLE_SECONDS = 0.3
 """How long an idle worker waits before it looks for work again."""
@@ -38,7 +37,7 @@ def run_worker(folder: Path, owner: str, stop: Callable[[], bool], *, threads: i
     with Workspace.open(folder) as workspace:
         follow_up(workspace)
         while not stop():
-            job = workspace.store.jobs.claim(owner, lease_seconds=LEASE_SECONDS)
+            job = workspace.store.jobs.claim(owner)
             if job is None:
                 keep_up(workspace)
                 pause.wait(IDLE_SECONDS)
@@ -62,7 +61,7 @@ def drain(workspace: Workspace, *, threads: int = 1, owner: str = "") -> int:
     """
     name = owner or f"inline-{os.getpid()}"
     ran = 0
-    while (job := workspace.store.jobs.claim(name, lease_seconds=LEASE_SECONDS)) is not None:
+    while (job := workspace.store.jobs.claim(name)) is not None:
         run_job(workspace.reload(), job, threads=threads)
         ended = workspace.store.jobs.get(job.id)
         if ended.state == "failed":
@@ -74,9 +73,9 @@ def drain(workspace: Workspace, *, threads: int = 1, owner: str = "") -> int:
 def run_job(workspace: Workspace, job: Job, *, threads: int = 1, stop: Callable[[], bool] | None = None) -> None:
     """Run one claimed job to its end and record how it ended."""
     jobs = workspace.store.jobs
-    with JobControl(workspace, job, stop=stop) as control:
+    with JobControl(workspace, job, stop=stop, threads=threads) as control:
         try:
-            result = _perform(workspace, control, threads)
+            result = kind_named(job.kind).load()(workspace, control)
         except CancelledError as error:
             _cancelled(control, error)
         except InputError as error:
@@ -89,37 +88,6 @@ def run_job(workspace: Workspace, job: Job, *, threads: int = 1, stop: Callable[
             except ConflictError:
                 control.log("another worker finished this job first")
     settle(workspace)
-
-
-def _perform(workspace: Workspace, control: JobControl, threads: int) -> Json:
-    kind = control.job.kind
-    if kind == "query":
-        judge_arrivals(workspace)
-        round_ = prepare_round(workspace, thorough=True)
-        return {"round": round_.index if round_ else None}
-    if kind == "describe":
-        from medloop.loop.querying.on_demand import run_description
-
-        return run_description(workspace, control)
-    if kind == "export":
-        from medloop.loop.data.exporting import run_export
-
-        return run_export(workspace, control)
-    if kind == "train":
-        from medloop.loop.learning.training import run_training
-
-        return run_training(workspace, control, threads=threads)
-    if kind == "predict":
-        from medloop.loop.judging.predictions import run_prediction
-
-        return run_prediction(workspace, control)
-    if kind == "evaluate":
-        from medloop.loop.judging.evaluation import run_evaluation
-
-        result = run_evaluation(workspace, control)
-        advance(workspace)
-        return result
-    raise InputError(f"Unknown kind of job {kind!r}", remedy="start a worker of the same version as the server")
 
 
 def _cancelled(control: JobControl, error: CancelledError) -> None:

@@ -1,4 +1,4 @@
-"""Learning curves as numbers, and honest tests between them."""
+"""Learning curves as numbers, and p values of many comparisons."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,6 @@ import numpy.typing as npt
 
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import InputError, ShapeError
-
-EXACT_UP_TO = 12
-"""Sign-flip tests enumerate all 2^n flips up to this n (4,096), and draw them beyond."""
 
 
 def area_under(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
@@ -60,87 +57,3 @@ def holm(p_values: Sequence[float] | FloatArray) -> FloatArray:
     adjusted = np.empty_like(values)
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return adjusted
-
-
-def permutation_test(differences: npt.ArrayLike, rng: np.random.Generator, *, draws: int = 10_000) -> float:
-    """Two-sided paired test: how often random signs give a mean difference at least as large.
-
-    Exact for up to `EXACT_UP_TO` pairs, drawn otherwise (then never below 1 / (draws + 1)).
-
-    Args:
-        differences: One per independent pair, shape (pairs,).
-        rng: Source of the draws; untouched when the test is exact.
-        draws: Random sign patterns.
-
-    Returns:
-        A p value in (0, 1].
-
-    Raises:
-        ShapeError: No differences.
-        InputError: Differences that are not finite.
-
-    Source: Fisher 1935, section 21; the +1 rule of Phipson and Smyth 2010, doi:10.2202/1544-6115.1585.
-    """
-    values = _finite_list(differences)
-    if not values.any():
-        return 1.0
-    from scipy import stats  # heavy to import, rarely needed
-
-    flips = np.inf if len(values) <= EXACT_UP_TO else draws
-    found = stats.permutation_test((values,), np.mean, permutation_type="samples", vectorized=True, n_resamples=flips, rng=rng)
-    return float(found.pvalue)
-
-
-def paired_t_test(differences: npt.ArrayLike) -> float:
-    """One-sided paired t-test: chance of a mean difference this large or larger if there were none.
-
-    Args:
-        differences: One per independent pair, shape (pairs,), at least two.
-
-    Returns:
-        A p value in (0, 1]. Differences that are all equal have no spread to be judged by; then only their signs count:
-        2^-pairs for a gain, and 1 otherwise.
-
-    Raises:
-        ShapeError: Fewer than two differences.
-        InputError: Differences that are not finite.
-
-    Source: Student 1908, doi:10.1093/biomet/6.1.1.
-    """
-    values = _finite_list(differences)
-    if len(values) < 2:
-        raise ShapeError(f"A t-test needs at least two differences, got {len(values)}")
-    if np.ptp(values) <= 1e-12 * np.abs(values).max():
-        return float(2.0 ** -len(values)) if values[0] > 0 else 1.0
-    from scipy import stats  # heavy to import, rarely needed
-
-    return float(stats.ttest_1samp(values, 0.0, alternative="greater").pvalue)
-
-
-def wilcoxon(differences: npt.ArrayLike) -> float:
-    """Two-sided signed-rank test of paired differences; 1.0 when all are zero.
-
-    Args:
-        differences: One per independent pair, shape (pairs,).
-
-    Raises:
-        ShapeError: No differences.
-        InputError: Differences that are not finite.
-
-    Source: Wilcoxon 1945, doi:10.2307/3001968.
-    """
-    values = _finite_list(differences)
-    if not values.any():
-        return 1.0
-    from scipy import stats  # heavy to import, rarely needed
-
-    return float(stats.wilcoxon(values[values != 0.0]).pvalue)
-
-
-def _finite_list(differences: npt.ArrayLike) -> FloatArray:
-    values = np.asarray(differences, dtype=np.float64)
-    if values.ndim != 1 or not len(values):
-        raise ShapeError(f"A paired test needs a list of at least one difference, got shape {values.shape}")
-    if not np.isfinite(values).all():
-        raise InputError("Differences must be finite")
-    return values

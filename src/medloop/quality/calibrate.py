@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from medloop.core.arrays import CaseProbabilities, FloatArray, IntArray
+from medloop.core.arrays import CaseProbabilities, ClassSamples, FloatArray, IntArray
 from medloop.core.errors import FormatError, ShapeError
 from medloop.core.records import Json
 from medloop.metrics.calibration import SMALLEST, checked_rows
@@ -79,12 +79,13 @@ class IsotonicScaling:
 Calibrator: TypeAlias = TemperatureScaling | IsotonicScaling
 
 
-def fit_temperature(truth: IntArray, probabilities: CaseProbabilities) -> TemperatureScaling:
+def fit_temperature(truth: IntArray, probabilities: CaseProbabilities | ClassSamples) -> TemperatureScaling:
     """The temperature under which the truth is most likely.
 
     Args:
         truth: Class per case or voxel, shape (rows,).
-        probabilities: Of a model that did not learn from these, shape (rows, classes).
+        probabilities: Of a model that did not learn from these, shape (rows, classes); or its samples, shape (samples, rows, classes):
+            then each sample will be divided, and their mean is what the truth is held against.
 
     Raises:
         ShapeError: Lengths that do not fit, or no row.
@@ -94,14 +95,15 @@ def fit_temperature(truth: IntArray, probabilities: CaseProbabilities) -> Temper
     """
     from scipy.optimize import minimize_scalar
 
-    t = checked_rows(truth, probabilities)
-    logits = _logits(probabilities)
-    logits -= logits.max(axis=1, keepdims=True)
-    true = logits[np.arange(len(t)), t]
+    samples = probabilities if probabilities.ndim == 3 else probabilities[None]
+    t, logits = checked_rows(truth, samples.mean(axis=0)), _logits(samples)
+    logits -= logits.max(axis=2, keepdims=True)
+    true = logits[:, np.arange(len(t)), t]
 
     def loss(log_temperature: float) -> float:
-        scaled = logits * np.exp(-log_temperature)
-        return float(np.mean(np.log(np.exp(scaled).sum(axis=1)) - true * np.exp(-log_temperature)))
+        colder = np.exp(-log_temperature)
+        stated = np.exp(true * colder) / np.exp(logits * colder).sum(axis=2)
+        return float(-np.log(np.maximum(stated.mean(axis=0), SMALLEST)).mean())
 
     found = minimize_scalar(loss, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded")
     return TemperatureScaling(float(np.exp(found.x)))

@@ -43,8 +43,8 @@ def foreground_aware(score: str, share: float, reason: str) -> Select:
     return select
 
 
-foreground_guess = partial(foreground_aware, "foreground", reason="drawn for its guessed foreground ({value} of the image)")
-foreground_truth = partial(foreground_aware, "oracle_foreground", reason="drawn for its true foreground ({value} of the image)")
+foreground_guess = partial(foreground_aware, "foreground", reason="foreground-aware random: predicted foreground {value} of the image")
+foreground_truth = partial(foreground_aware, "oracle_foreground", reason="foreground-aware random: true foreground {value} of the image")
 
 STRATEGIES: tuple[Strategy, ...] = (
     Strategy(
@@ -53,16 +53,16 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="the baseline every comparison needs",
         needs=frozenset(),
         cost="none; needs no model",
-        advice="Start with it, and compare with it: hard to beat with few answers or large batches.",
+        advice="Start with it, and compare with it: hard to beat with few annotations or large batches.",
         select=select_random,
     ),
     Strategy(
         name="foreground",
         title="Foreground-aware random",
-        paper="Lüth et al. 2025 (nnActive), arXiv:2511.19183, with the model's guess in place of the truth",
+        paper="Lüth et al. 2025 (nnActive), arXiv:2511.19183, with the model's prediction in place of the truth",
         needs=frozenset({"foreground"}),
         cost="none beyond a prediction",
-        advice="The default for segmentation: two of three picks are drawn in proportion to the guessed foreground, the rest evenly.",
+        advice="The default for segmentation: two of three picks are drawn in proportion to the predicted foreground, the rest evenly.",
         select=foreground_guess(FOREGROUND_SHARE),
     ),
     Strategy(

@@ -45,7 +45,7 @@ TABLES = MappingProxyType(
 OTHERS = MappingProxyType(
     {
         "samples": "class probabilities of several answers to each case, shape (samples, cases, classes)",
-        "classes": "class of each answered case, shape (answered,)",
+        "classes": "class of each annotated case, shape (annotated,)",
     }
 )
 
@@ -67,18 +67,18 @@ COMPARING = ON_DEMAND | {"features", "classes", "class_share", "class_entropy"}
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """The cases that may be asked, as numbers.
+    """The cases that may be queried, as numbers.
 
     Attributes:
         case_ids: Names that order ties; all different. Order carries no meaning.
         scores: By name of `SCORES`, each of shape (cases,).
         features: One embedding per case, shape (cases, dimensions), or None.
-        labelled_features: Embeddings of the answered cases, shape (answered, dimensions), or None.
+        labelled_features: Embeddings of the annotated cases, shape (annotated, dimensions), or None.
         tables: By name of `TABLES` except features, each with one row per case.
-        labelled: The same tables of the answered cases, and "classes", each with one row per answered case, in the
+        labelled: The same tables of the annotated cases, and "classes", each with one row per annotated case, in the
             order of `labelled_features`.
         samples: Class probabilities, shape (samples, cases, classes), or None.
-        round: Which round asks, 1 for the first; strategies with a schedule follow it.
+        round: Which round queries, 1 for the first; strategies with a schedule follow it.
     """
 
     case_ids: tuple[str, ...]
@@ -145,7 +145,7 @@ class Pool:
         return rows
 
     def labelled_table(self, name: str) -> FloatArray | None:
-        """The table of that name for the answered cases, or None."""
+        """The table of that name for the annotated cases, or None."""
         return self.labelled_features if name == "features" else self.labelled.get(name)
 
     def require_samples(self) -> ClassSamples:
@@ -160,18 +160,18 @@ class Pool:
         return checked(self.samples)
 
     def classes(self) -> IntArray:
-        """Class of each answered case, shape (answered,); empty when nothing is answered.
+        """Class of each annotated case, shape (annotated,); empty when nothing is annotated.
 
         Raises:
-            InputError: There are answered cases, but their classes are not known.
+            InputError: There are annotated cases, but their classes are not known.
         """
         if self.labelled_features is None:
             return np.zeros(0, dtype=np.int64)
         if "classes" not in self.labelled:
-            raise InputError("The classes of the answered cases are not known", remedy="use a strategy for this kind of task")
+            raise InputError("The classes of the annotated cases are not known", remedy="use a strategy for this kind of task")
         values = np.asarray(self.labelled["classes"], dtype=np.float64)
         if not np.isfinite(values).all():
-            raise InputError("Classes of answered cases must be finite")
+            raise InputError("Classes of annotated cases must be finite")
         return values.astype(np.int64)
 
     def in_order(self) -> tuple["Pool", list[int]]:
@@ -185,7 +185,7 @@ class Pool:
         return self.subset(order), order
 
     def subset(self, indices: Sequence[int]) -> "Pool":
-        """The pool of these cases only, in this order; the answered cases stay."""
+        """The pool of these cases only, in this order; the annotated cases stay."""
         chosen = np.asarray(indices, dtype=np.intp)
         return Pool(
             tuple(self.case_ids[n] for n in indices),
@@ -212,7 +212,7 @@ class Pick:
     Attributes:
         index: Its place in the pool that was given.
         score: What the strategy liked about it, higher is more; comparable within one strategy only.
-        reason: The same in words, for the person who is asked.
+        reason: The same in words, for the annotator.
         probability: Chance of this pick among the cases left at that moment, or None where the choice was certain;
             kept so that selection bias can be corrected (`medloop.query.budget.bias`).
     """

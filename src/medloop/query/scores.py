@@ -1,7 +1,7 @@
 """From class probabilities to scores: how unsure a model is about a case.
 
 Probabilities have the classes on the last axis; samples are several answers to each case, on the first axis.
-Higher always means: ask sooner. All logarithms are natural. The same scores voxel by voxel are in
+Higher always means: query sooner. All logarithms are natural. The same scores voxel by voxel are in
 `medloop.query.uncertainty.voxels`.
 """
 
@@ -93,7 +93,7 @@ def mutual_information(samples: ClassSamples) -> CaseScores:
         samples: Class probabilities, shape (samples, cases, classes); last axis sums to 1.
 
     Returns:
-        Scores in nats, shape (cases,), within [0, ln(classes)]; higher means ask sooner.
+        Scores in nats, shape (cases,), within [0, ln(classes)]; higher means query sooner.
 
     Raises:
         ShapeError: Not three axes, or fewer than two samples per case.
@@ -220,8 +220,7 @@ def class_rows(samples: ClassSamples) -> dict[str, FloatArray]:
     """
     mean, classes = samples.mean(axis=0), np.arange(samples.shape[2])
     likeliest = mean.argmax(axis=1)[:, None] == classes
-    votes = (samples.argmax(axis=2)[..., None] == classes).mean(axis=0)
-    return {"class_share": votes, "class_entropy": np.where(likeliest, entropy(mean)[:, None], 0.0)}
+    return {"class_share": vote_shares(samples, axis=-1), "class_entropy": np.where(likeliest, entropy(mean)[:, None], 0.0)}
 
 
 def vote_shares(samples: FloatArray, *, axis: int) -> FloatArray:

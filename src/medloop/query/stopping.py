@@ -1,4 +1,4 @@
-"""When to stop asking, in words.
+"""When to stop annotating, in words.
 
 Four things speak for stopping: a budget is spent; the target is reached by the score's *lower bound*; the curve is
 flat, which means that even the *upper bound* of what a few more rounds bring is below what is worth having; or the
@@ -147,7 +147,7 @@ def advise(evidence: Evidence) -> Advice:
     gain = next_gain(evidence.curve, evidence.next_batch) if evidence.curve and evidence.left else None
     _weigh_budget(case, evidence)
     if evidence.curve is None:
-        case.note("No model was judged yet, so nothing is known about what more answers bring.")
+        case.note("No model was judged yet, so nothing is known about what more annotations bring.")
     else:
         _weigh_target(case, evidence.curve, evidence.target)
         _weigh_plateau(case, evidence.curve, evidence.next_batch)
@@ -160,7 +160,7 @@ def advise(evidence: Evidence) -> Advice:
 
 
 def next_gain(curve: Curve, more: int, *, confidence: float = COVERAGE) -> Gain | None:
-    """What the next answers will probably add; None with too few models or patients to tell."""
+    """What the next annotations will probably add; None with too few models or patients to tell."""
     usable = curve.labels >= 1
     if more < 1 or curve.patients < MIN_PATIENTS or len(np.unique(curve.labels[usable])) < MIN_POINTS:
         return None
@@ -200,7 +200,7 @@ def pace_gain(curve: Curve, more: int) -> Gain | None:
 def _weigh_budget(case: _Case, evidence: Evidence) -> None:
     s = evidence.spending
     for spent, budget, what in (
-        (s.labels, s.budget_labels, "answers"),
+        (s.labels, s.budget_labels, "annotations"),
         (s.minutes, s.budget_minutes, "minutes of work"),
         (s.money, s.budget_money, "of cost"),
     ):
@@ -209,7 +209,7 @@ def _weigh_budget(case: _Case, evidence: Evidence) -> None:
         elif budget:
             case.note(f"The budget holds: {spent:.4g} of {budget:.4g} {what}.")
     if not evidence.left:
-        case.note("No case is left to ask.", stop=True)
+        case.note("No case is left to query.", stop=True)
 
 
 def _weigh_target(case: _Case, curve: Curve, target: float) -> None:
@@ -268,7 +268,7 @@ def _weigh_stability(case: _Case, evidence: Evidence) -> None:
 
 def _say_gain(case: _Case, evidence: Evidence, gain: Gain | None) -> None:
     price = f"about {evidence.next_minutes:.0f} minutes" if evidence.next_minutes is not None else "an unknown time: none was recorded"
-    batch = "The next answer" if evidence.next_batch == 1 else f"The next {evidence.next_batch} answers"
+    batch = "The next annotation" if evidence.next_batch == 1 else f"The next {evidence.next_batch} annotations"
     if gain is None:
         case.note(f"{batch} {'takes' if evidence.next_batch == 1 else 'take'} {price}; what it brings cannot be told from so few models.")
     else:

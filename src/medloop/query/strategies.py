@@ -26,27 +26,19 @@ __all__ = ["GROUP", "Pick", "Pool", "Strategy", "strategies", "strategy"]
 GROUP = "medloop.strategies"
 """The entry point group of strategies from other packages."""
 
-FAMILIES = (
-    baselines,
-    uncertainty,
-    committee,
-    stochastic,
-    batchbald,
-    clasp,
-    coverage,
-    cold_start,
-    hybrids,
-    information,
-    latent,
-    synthesis,
-    rank_fusion,
-    learned,
-    cost,
-    balance,
-)
-"""Modules of built-in strategies, in the order they are listed; each holds a tuple `STRATEGIES`."""
+FAMILIES = {
+    "Baselines": (baselines,),
+    "Uncertainty": (uncertainty, committee, stochastic, batchbald, clasp),
+    "Diversity": (coverage, cold_start, hybrids),
+    "Expected information": (information,),
+    "Generative": (latent, synthesis),
+    "Rank aggregation": (rank_fusion,),
+    "Learned": (learned,),
+    "Budget": (cost, balance),
+}
+"""Modules of built-in strategies by family, in the order they are listed; each holds a tuple `STRATEGIES`."""
 
-BUILT_IN: tuple[Strategy, ...] = tuple(found for family in FAMILIES for found in family.STRATEGIES)
+BUILT_IN: tuple[Strategy, ...] = tuple(found for family in FAMILIES.values() for module in family for found in module.STRATEGIES)
 
 MIXTURES = {fusion.PREFIX: fusion.fused, bandit.PREFIX: bandit.bandit}
 """How a strategy is made of others, by the beginning of its name."""
@@ -87,9 +79,15 @@ def _single(name: str) -> Strategy:
 
 
 def as_markdown(found: Sequence[Strategy]) -> str:
-    """The table of the documentation: one row per strategy."""
-    rows = [f"| `{s.name}` | {s.title} | {s.paper} | {', '.join(sorted(s.needs)) or 'nothing'} | {s.cost} | {s.advice} |" for s in found]
-    return "\n".join(["| Name | Strategy | Source | Needs | Cost | When |", "| --- | --- | --- | --- | --- | --- |", *rows])
+    """The tables of the documentation: by family when to use each strategy, then where it comes from and what it needs and costs."""
+    homes = {s.name: family for family, modules in FAMILIES.items() for module in modules for s in module.STRATEGIES}
+    parts = []
+    for family in (*FAMILIES, "From other packages"):
+        rows = [f"| `{s.name}` | {s.advice} |" for s in found if homes.get(s.name, "From other packages") == family]
+        if rows:
+            parts += [f"### {family}", "", "| Name | When to use |", "| --- | --- |", *rows, ""]
+    details = [f"| `{s.name}` | {s.title} | {s.paper} | {', '.join(sorted(s.needs)) or 'nothing'} | {s.cost} |" for s in found]
+    return "\n".join([*parts, "## Details", "", "| Name | Strategy | Source | Needs | Cost |", "| --- | --- | --- | --- | --- |", *details])
 
 
 @cache

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any
 
 from medloop.core.errors import SettingError
-from medloop.core.records import ColdStart, Json, TaskKind, WarmStart
+from medloop.core.records import Json, TaskKind
 from medloop.query.pool import COLD
 from medloop.query.strategies import strategy
+from medloop.simulation.study_settings import NAMES_IN_PROJECTS, STUDY_SETTINGS, StudySettings
 
 SHARED = "shared"
 """Name of the first round, which all strategies of a seed start from."""
@@ -24,56 +25,18 @@ BASELINES: Mapping[TaskKind, tuple[str, ...]] = MappingProxyType({"segmentation"
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyDesign:
-    """A comparison of strategies on a data set whose answers are known.
+class StudyDesign(StudySettings):
+    """A comparison of strategies on a data set whose annotations are known; for the other settings see `StudySettings`.
 
     Attributes:
-        dataset: Folder or list in any layout that can be imported; cases without an answer are left out.
+        dataset: Folder or list in any layout that can be imported; cases without an annotation are left out.
         strategies: Names in the registry, each once; missing `BASELINES` are added when the study runs.
-        only: Compare exactly these strategies, without adding baselines; the report says so.
         seeds: Of the first cases, the trainings and the draws; every strategy runs with every seed.
-        start: Cases of the shared first round.
-        start_strategy: Chooses the first round; needs no predictions.
-        batch: Cases of every later round.
-        rounds: Rounds in all, the first included.
-        steps: Training steps per model; 0 gives `minutes` instead, which makes results depend on the machine.
-        minutes: Wall-clock budget per model when `steps` is 0; the network is shaped for it in any case (5 or more: folded).
-        full_steps: Steps of the full-data model; 0 means as many as any other.
-        samples: Answers drawn per case for uncertainty.
-        members: Networks per model.
-        warm_start: What every later round's training begins with: a `WarmStart`; true in a file means "all".
-        cold_start: Features that a first round without a model may use: a `ColdStart`.
-        cases: Use only so many cases, whole patients drawn by `split_seed`; 0 uses all.
-        test_fraction: Share of the patients held out to measure every model; a split given by the source wins.
-        validation_fraction: Share of the patients that every training may validate on; their answers come free and are not counted.
-        split_seed: Of these shares; the same for all seeds, so that all models are measured on the same cases.
-        outline_error_mm: How far the simulated annotator's outlines stray (standard deviation); 0 is perfect.
-        tag_error: Share of wrong tags of the simulated annotator.
-        format: Layout of the data set, or "auto".
     """
 
     dataset: str
     strategies: tuple[str, ...]
-    only: bool = False
     seeds: tuple[int, ...] = (0, 1, 2)
-    start: int = 8
-    start_strategy: str = "random"
-    batch: int = 8
-    rounds: int = 4
-    steps: int = 200
-    minutes: float = 2.0
-    full_steps: int = 0
-    samples: int = 4
-    members: int = 1
-    warm_start: WarmStart = "scratch"
-    cold_start: ColdStart = "descriptors"
-    cases: int = 0
-    test_fraction: float = 0.25
-    validation_fraction: float = 0.0
-    split_seed: int = 0
-    outline_error_mm: float = 0.0
-    tag_error: float = 0.0
-    format: str = "auto"
 
     def __post_init__(self) -> None:
         _require_types(self)
@@ -82,30 +45,8 @@ class StudyDesign:
                 raise SettingError(f"A study needs at least one of {name}, each once, got {list(values)}")
         for name in self.strategies:
             strategy(name)
-        words = (("warm_start", self.warm_start, get_args(WarmStart)), ("cold_start", self.cold_start, get_args(ColdStart)))
-        for name, word, known in words:
-            if word not in known:
-                raise SettingError(f"{name} must be one of {', '.join(known)}, got {word!r}")
         if not strategy(self.start_strategy).needs <= COLD:
             raise SettingError(f"start_strategy must need no predictions, got {self.start_strategy!r}", remedy="use random or typiclust")
-        rules: tuple[tuple[str, float, float, float], ...] = (
-            ("start", self.start, 2, 100_000),
-            ("batch", self.batch, 1, 100_000),
-            ("rounds", self.rounds, 1, 1_000),
-            ("steps", self.steps, 0, 10_000_000),
-            ("full_steps", self.full_steps, 0, 10_000_000),
-            ("minutes", self.minutes, 0.05, 10_000),
-            ("samples", self.samples, 1, 100),
-            ("members", self.members, 1, 20),
-            ("cases", self.cases, 0, 10_000_000),
-            ("test_fraction", self.test_fraction, 0.01, 0.8),
-            ("validation_fraction", self.validation_fraction, 0, 0.5),
-            ("outline_error_mm", self.outline_error_mm, 0, 100),
-            ("tag_error", self.tag_error, 0, 1),
-        )
-        for name, value, low, high in rules:
-            if not low <= value <= high:
-                raise SettingError(f"{name} must lie between {low:g} and {high:g}, got {value:g}")
         if self.test_fraction + self.validation_fraction >= 1:
             raise SettingError(
                 f"test and validation must leave patients to ask, got {self.test_fraction:g} and {self.validation_fraction:g}"
@@ -135,6 +76,7 @@ class StudyDesign:
         Raises:
             SettingError: With a field unknown, missing or outside its range.
         """
+        record = {NAMES_IN_PROJECTS.get(name, name): value for name, value in record.items()}
         known = {f.name for f in dataclasses.fields(cls)}
         if unknown := sorted(set(record) - known):
             raise SettingError(f"A study has no setting {unknown[0]!r}", remedy=f"it has {', '.join(sorted(known))}")
@@ -149,17 +91,13 @@ class StudyDesign:
 
 def _require_types(design: StudyDesign) -> None:
     """Settings come from files too: a word where a number belongs is refused by name."""
-    for field in dataclasses.fields(StudyDesign):
-        value, wanted = getattr(design, field.name), type(field.default)
-        if field.name in ("strategies", "seeds"):
-            item = str if field.name == "strategies" else int
-            if not isinstance(value, tuple) or not all(type(one) is item for one in value):
-                raise SettingError(f"{field.name} must be a list of {'names' if item is str else 'whole numbers'}, got {value!r}")
-        elif wanted in _WORDS and type(value) is not wanted and not (wanted is float and type(value) is int):
-            raise SettingError(f"{field.name} must be {_WORDS[wanted]}, got {value!r}")
-
-
-_WORDS = MappingProxyType({str: "text", int: "a whole number", float: "a number", bool: "true or false"})
+    for name, values, item in (("strategies", design.strategies, str), ("seeds", design.seeds, int)):
+        if not isinstance(values, tuple) or not all(type(one) is item for one in values):
+            raise SettingError(f"{name} must be a list of {'names' if item is str else 'whole numbers'}, got {values!r}")
+    if not isinstance(design.dataset, str):
+        raise SettingError(f"dataset must be text, got {design.dataset!r}")
+    for name, one in STUDY_SETTINGS.items():
+        one.check(getattr(design, name))
 
 
 @dataclass(frozen=True, order=True)

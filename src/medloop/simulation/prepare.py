@@ -19,7 +19,7 @@ from medloop.core.seeds import derive_seed
 from medloop.datasets.dataset import Dataset, MaskReading
 from medloop.datasets.discover import open_dataset
 from medloop.images.read import read_mask
-from medloop.loop.data.cases import IMPORTER, add_case
+from medloop.loop.data.cases import IMPORTER, Incoming, NewCase, add_case
 from medloop.loop.data.importing import import_dataset
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_answer, load_image
@@ -95,7 +95,7 @@ def prepare(design: StudyDesign, out: Path) -> Setup:
         Workspace.create(out / TRUTH, name="truth", kind=dataset.kind, labels=labels, settings=settings, actor="simulation") as truth,
         Workspace.create(out / PROJECT, name="study", kind=dataset.kind, labels=labels, settings=settings, actor="simulation") as project,
     ):
-        imported = import_dataset(truth, source, fmt=dataset.format, masks=masks, actor="simulation")
+        imported = import_dataset(truth, open_dataset(source, fmt=dataset.format, masks=masks), actor="simulation")
         setup = _fill(truth, project, design, tuple(str(r) for r in imported.refused))
     _require_enough(design, setup)
     write_json(out / SETUP, setup.to_json())
@@ -219,13 +219,8 @@ def _copy_case(truth: Workspace, project: Workspace, case: Case, answer: Mask | 
     add_case(
         project,
         load_image(truth.store.blobs, case),
-        name=case.name,
-        patient=case.patient,
-        split=case.split,
-        source=case.source,
-        answer=None if hide else answer,
-        answered_by=importer,
-        stratum=case.stratum,
+        NewCase(name=case.name, patient=case.patient, split=case.split, source=case.source, stratum=case.stratum),
+        None if hide else Incoming(answer, importer),
         actor="simulation",
     )
 

@@ -14,7 +14,6 @@ from medloop.core.errors import MedloopError
 from medloop.core.records import Case, Evaluation, Json, Model, Query, Round, Split
 from medloop.core.seeds import derive_seed
 from medloop.core.states import JobState, RoundState
-from medloop.loop.foundation.job_control import LEASE_SECONDS
 from medloop.loop.foundation.round_moves import advance, start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.rounds import open_round
@@ -115,8 +114,7 @@ def _require_training(workspace: Workspace, unit: Unit) -> None:
     """Make sure a job exists for a round that waits for its training, whatever was interrupted before."""
     with workspace.store.read() as tx:
         state = tx.find(Round, where={"index": unit.round})[0].state
-    active = [j for s in (JobState.QUEUED, JobState.RUNNING) for j in workspace.store.jobs.list(state=s) if j.kind == "train"]
-    if state in (RoundState.TRAINING, RoundState.FAILED) and not active:
+    if state in (RoundState.TRAINING, RoundState.FAILED) and not workspace.store.jobs.active("train"):
         start_training(workspace, actor="simulation")
 
 
@@ -124,7 +122,7 @@ def _run_jobs(workspace: Workspace, unit: Unit, kinds: Collection[str]) -> None:
     """Run the queued jobs of these kinds here, in order, until none is left."""
     jobs = workspace.store.jobs
     owner = f"simulation-{unit.seed}-{unit.strategy}-{threading.get_native_id()}"
-    while (job := jobs.claim(owner, kinds=kinds, lease_seconds=LEASE_SECONDS)) is not None:
+    while (job := jobs.claim(owner, kinds=kinds)) is not None:
         run_job(workspace, job, threads=1)
         ended = jobs.get(job.id)
         if ended.state == JobState.FAILED:

@@ -27,6 +27,7 @@ from medloop.store.rows import encode_fields, from_row, kind_of, to_row
 from medloop.store.tables import job_logs, jobs
 
 LEASE_SECONDS = 15.0
+"""A worker silent for so long is taken for dead; its job goes on elsewhere."""
 
 _ACTIVE = (JobState.QUEUED.value, JobState.RUNNING.value)
 

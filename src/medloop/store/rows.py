@@ -201,6 +201,10 @@ _LATER: Mapping[type[Any], frozenset[str]] = {
             "summed",
             "bias_correction",
             "guided",
+            "calibration",
+            "prompt_encoding",
+            "adaptation",
+            "any_label",
             "correction_weight",
             "right_reasons",
         }

@@ -4,7 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import uvicorn
 
 from medloop.interaction.nninteractive.gestures import AxisOrder
 from medloop.interaction.nninteractive.session import Service
-from medloop.server.nninteractive.app import create_app
+from medloop.server.nninteractive.app import Seats, create_app
 from medloop.server.nninteractive.gate import Limits
 
 from .flood import FloodEngine
@@ -42,7 +42,8 @@ def serving(
     *, engine: Any = None, order: AxisOrder = AS_SENT, labels: tuple[int, ...] = (1,), label: int = 1, **how: Any
 ) -> Iterator[Served]:
     engine, clock = engine or FloodEngine(), MovedClock()
-    app = create_app(Service.of(engine, labels=labels, label=label, order=order), **{"limits": LIMITS, "clock": clock, **how})
+    seats = Seats(clock=clock, **{f.name: how.pop(f.name) for f in fields(Seats) if f.name in how})
+    app = create_app(Service.of(engine, labels=labels, label=label, order=order), seats=seats, **{"limits": LIMITS, **how})
     with running(app) as url:
         yield Served(url, engine, app, clock)
 

@@ -63,6 +63,12 @@ def test_borda_of_a_score_with_itself_is_its_rank():
     assert spearmanr(borda(scores, 10 * scores), scores).statistic == pytest.approx(1.0)
 
 
+def test_equal_places_in_another_order_of_the_rankings_tie_to_the_last_digit():
+    points = {"a": np.array([0.8, 0.4]), "b": np.array([1.0, 1.0]), "c": np.array([0.4, 0.8])}
+    mean = fuse(points, {"a": 1.0, "b": 1.0, "c": 1.0})
+    assert mean[0] == mean[1]
+
+
 def test_what_cannot_be_ranked_is_refused():
     with pytest.raises(InputError, match="case 1 is not"):
         rank_points(np.array([0.0, np.nan]))

@@ -1,7 +1,7 @@
 """Training a network that segments whatever is pointed at, so that a box works for a class nobody has labelled yet.
 
-It is a guided network of one foreground class. What stands for that class changes from case to case: each known label, random patches of
-superpixels, and made-up shapes painted into the image. It never answers without a prompt; `rehearsal_for_any_label` plays such users.
+It is an interactive network of one foreground class. What stands for that class changes from case to case: each known label, random patches
+of superpixels, and made-up shapes painted into the image. It proposes nothing without a prompt; `rehearsal_for_any_label` plays such users.
 
 Source: superpixels as training labels from Wong et al. 2024, ScribblePrompt, arXiv:2312.07381, section 3.
 """
@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medloop.core.arrays import BoolArray
+from medloop.core.arrays import UNKNOWN, BoolArray
 from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.seeds import generator
 from medloop.interaction.interactive_network.guidance import Spacing
 from medloop.interaction.interactive_network.rehearsal import Rehearsal
-from medloop.interaction.simulated_users.mistakes import UNKNOWN
 from medloop.models.foundation.normalise import normalise
 from medloop.models.training.batches import TrainingCase
 
@@ -37,14 +36,15 @@ def cases_for_any_label(
 
     Args:
         cases: Of a segmentation.
-        labels: Values that may teach; all others are background.
+        labels: Values that may be learned from, in cases whose annotator knew them; all others are background.
         seed: Root of all chance.
         superpixels: Cases with superpixels made of each.
         shapes: Cases with painted shapes made of each.
     """
     made = []
     for case in cases:
-        made += [TrainingCase(f"{case.id}/label-{label}", partial(_with_label, case, label), case.weight) for label in labels]
+        known = [label for label in labels if not case.known or label < case.known]
+        made += [TrainingCase(f"{case.id}/label-{label}", partial(_with_label, case, label), case.weight) for label in known]
         for number in range(superpixels):
             name = f"{case.id}/superpixels-{number}"
             made.append(TrainingCase(name, partial(_with_superpixels, case, seed, name), case.weight))

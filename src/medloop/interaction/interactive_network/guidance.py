@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from medloop.core.arrays import MaskArray
 from medloop.core.geometry import Shape3
+from medloop.core.settings import HintMap
 from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Prompt, Voxel, exact_voxels
-from medloop.models.foundation.recipes import HintMap
 
 Spacing: TypeAlias = tuple[float, float, float]
 Channels: TypeAlias = npt.NDArray[np.float32]

@@ -1,14 +1,18 @@
 """One look of a project's networks at a window: their mean answer to image and guidance, bent to the hints or not."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from medloop.core.arrays import MaskArray
 from medloop.interaction.engine import StillWanted
 from medloop.interaction.interactive_network.adaptation import Adaptation, adapted_answer, hint_pull
 from medloop.interaction.interactive_network.guidance import Channels, Places, Window
+from medloop.interaction.prompts import HintedVoxels
+from medloop.interaction.solvers.mincut import relax_labels, settle_labels
 from medloop.models.foundation.compute import limited_threads, mixed_precision
 from medloop.models.foundation.networks import SegmentationNetwork
 from medloop.models.foundation.recipes import Recipe
@@ -65,16 +69,27 @@ def answer_window(
     tensor = torch.from_numpy(inputs)[None].to(device)
     tensor = tensor.squeeze(-1) if flat else tensor
     with limited_threads(recipe.threads), mixed_precision(device, recipe.precision):
-        if adaptation is None or not any(map(len, places.values())):
-            hinted = emphasis != 1.0 and any(map(len, places.values()))
+        hinted = any(map(len, places.values()))
+        if adaptation is None or not (hinted or adaptation.unsupervised):
+            hinted = hinted and emphasis != 1.0
             answers = [_ask(network, tensor, recipe, emphasis if hinted else 1.0) for network in networks]
         else:
             strength, label = hint_pull(places, window, reach=adaptation.reach)
             pull = (strength.to(device), label.to(device))
-            answers = [adapted_answer(network, tensor, pull, adaptation, wanted=wanted) for network in networks]
+            settle = partial(_settled, inputs[: recipe.channels], places, window, wanted) if adaptation.unsupervised else None
+            answers = [adapted_answer(network, tensor, pull, adaptation, settle=settle, wanted=wanted) for network in networks]
     mean = torch.stack(answers).mean(0)[0]
     found: Channels = (mean.unsqueeze(-1) if flat else mean).cpu().numpy()
     return found
+
+
+def _settled(image: Channels, places: Mapping[int, Places], window: Window, wanted: StillWanted, own: Channels) -> MaskArray:
+    """The class of each voxel of a window, borders along the image's edges and hints obeyed, in the shape of the network's answer."""
+    volume = own.reshape(len(own), *window.shape)
+    others = [np.concatenate([p for v, p in places.items() if v != label]) for label in range(1, len(own))]
+    hints = [HintedVoxels(places[label], negative) for label, negative in enumerate(others, start=1)]
+    relaxed = relax_labels(volume, image, hints, window.spacing_mm, wanted=wanted)
+    return settle_labels(relaxed, volume, hints).reshape(own.shape[1:])
 
 
 @torch.no_grad()

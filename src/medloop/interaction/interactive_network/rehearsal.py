@@ -14,13 +14,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from medloop.core.arrays import MaskArray
+from medloop.core.arrays import UNKNOWN, MaskArray
 from medloop.core.errors import SettingError
 from medloop.core.seeds import generator
 from medloop.interaction.interactive_network.corruption import corrupt, disagree
 from medloop.interaction.interactive_network.guidance import Spacing, Window, guidance_channels
 from medloop.interaction.prompts import Prompt, keep_hints
-from medloop.interaction.simulated_users.mistakes import UNKNOWN
 from medloop.interaction.simulated_users.robots import Apprentice, Robot, Scene, box_around, require_role
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.training.guiding import Ask

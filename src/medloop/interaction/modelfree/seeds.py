@@ -15,7 +15,7 @@ from medloop.interaction.regions import VoxelBox, prompt_box
 SeedArray: TypeAlias = np.ndarray[Any, np.dtype[np.int16]]
 """-1 unknown, 0 background, n the n-th label that prompts speak of; shape of the window as seen."""
 
-UNKNOWN = -1
+UNSEEDED = -1
 
 FEW_SLICES = 24
 """Along an axis with fewer voxels than this structures often go through the whole image: its ends are no background."""
@@ -68,22 +68,22 @@ def plant(prompts: Sequence[Prompt], previous: MaskArray, grid: Grid, window: Wi
     before = seen(previous, window)
     number = np.zeros(256, dtype=np.int16)
     number[list(labels)] = np.arange(1, len(labels) + 1)
-    classes: SeedArray = np.full(before.shape, UNKNOWN, dtype=np.int16)
+    classes: SeedArray = np.full(before.shape, UNSEEDED, dtype=np.int16)
     rim = _rim(window, before.shape, grid)
     classes[rim] = number[before[rim]]
     if len(labels) == 1:
         _fence(classes, prompts, window, grid)
     if locked:
         classes[np.isin(before, list(locked))] = 0
-    given = np.full(before.shape, UNKNOWN, dtype=np.int16)
+    given = np.full(before.shape, UNSEEDED, dtype=np.int16)
     for prompt in prompts:
         places = tuple(window.places(exact_voxels(prompt, previous.shape)).T)
         given[places] = number[prompt.label] if getattr(prompt, "positive", True) else 0
     spread = _spread(given, grid, window)
-    classes = np.where(spread != UNKNOWN, spread, classes)
+    classes = np.where(spread != UNSEEDED, spread, classes)
     told = {p.label for p in prompts if not isinstance(p, Box | ExtremePoints)}
     outlined = tuple(int(number[p.label]) for p in prompts if isinstance(p, ExtremePoints) and p.label in labels and p.label not in told)
-    return Seeds(classes, given != UNKNOWN, labels, outlined)
+    return Seeds(classes, given != UNSEEDED, labels, outlined)
 
 
 def _spread(given: SeedArray, grid: Grid, window: Window) -> SeedArray:
@@ -93,7 +93,7 @@ def _spread(given: SeedArray, grid: Grid, window: Window) -> SeedArray:
     reach = [range(-int(HINT_VOXELS / r), int(HINT_VOXELS / r) + 1) for r in relative]
     offsets = np.array([(a, b, c) for a in reach[0] for b in reach[1] for c in reach[2]])
     lengths = np.sqrt(np.square(offsets * relative).sum(axis=1))
-    places, spread = np.argwhere(given != UNKNOWN), given.copy()
+    places, spread = np.argwhere(given != UNSEEDED), given.copy()
     values = given[tuple(places.T)]
     for n in np.argsort(-lengths, kind="stable"):
         if lengths[n] > HINT_VOXELS:

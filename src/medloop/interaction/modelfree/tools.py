@@ -13,7 +13,7 @@ import numpy as np
 from medloop.core.arrays import BoolArray, FloatArray, IntArray
 from medloop.interaction.engine import StillWanted, require_wanted
 from medloop.interaction.modelfree.likelihood import class_likelihood
-from medloop.interaction.modelfree.seeds import UNKNOWN, Seeds
+from medloop.interaction.modelfree.seeds import UNSEEDED, Seeds
 from medloop.interaction.prompts import HintedVoxels
 from medloop.interaction.solvers.geodesic import Single, geodesic_distances
 from medloop.interaction.solvers.mincut import SMOOTHNESS, cut
@@ -59,7 +59,7 @@ def walker(image: Single, seeds: Seeds, spacing_mm: Sequence[float], wanted: Sti
     from skimage.segmentation import random_walker
 
     present = [n for n in range(len(seeds.labels) + 1) if (seeds.classes == n).any()]
-    if len(present) < 2 or not (seeds.classes == UNKNOWN).any():
+    if len(present) < 2 or not (seeds.classes == UNSEEDED).any():
         return _given(seeds, present)
     require_wanted(wanted)
     numbers = np.zeros(len(seeds.labels) + 2, dtype=np.int32)
@@ -109,17 +109,17 @@ def likelihood_cut(
     taught = known.copy()
     missing = [n for n in range(1, len(seeds.labels) + 1) if n in seeds.outlined or not (known == n).any()]
     if missing:
-        taught[known == missing[0]] = UNKNOWN  # outermost points lie on the border: half of what is around them is not the structure
-        taught[_middle(known == UNKNOWN)] = missing[0]  # the middle of a box mostly is what it was drawn for
+        taught[known == missing[0]] = UNSEEDED  # outermost points lie on the border: half of what is around them is not the structure
+        taught[_middle(known == UNSEEDED)] = missing[0]  # the middle of a box mostly is what it was drawn for
     shares, gap = _given(seeds, [0]), 0.0
     rounds = ROUNDS_2D if 1 in known.shape else ROUNDS
     for _ in range(rounds if missing else 1):
         require_wanted(wanted)
         shares, gap = _cut_each(class_likelihood(image, taught, len(seeds.labels) + 1), image, seeds, spacing_mm, wanted)
         again = shares.argmax(axis=0).astype(np.int16)
-        if (again[known == UNKNOWN] == 0).all():
+        if (again[known == UNSEEDED] == 0).all():
             break
-        taught = np.where(known == UNKNOWN, again, known)
+        taught = np.where(known == UNSEEDED, again, known)
     if gap > SMOOTHNESS:
         tell(
             f"The cut stopped after {ITERATIONS * TIMES} iterations; it may cost {gap / SMOOTHNESS:.0f} voxel faces more than the cheapest"
@@ -131,7 +131,7 @@ def _cut_each(likelihood: Single, image: Single, seeds: Seeds, spacing_mm: Seque
     """The shares, and what the dearest of the cuts may cost above the cheapest."""
     shares, gap = np.zeros_like(likelihood), 0.0
     for n in range(1, len(likelihood)):
-        hints = HintedVoxels(np.argwhere(seeds.classes == n), np.argwhere((seeds.classes != n) & (seeds.classes != UNKNOWN)))
+        hints = HintedVoxels(np.argwhere(seeds.classes == n), np.argwhere((seeds.classes != n) & (seeds.classes != UNSEEDED)))
         solved = cut(likelihood[n], image, hints, spacing_mm, iterations=ITERATIONS, wanted=wanted)
         for _ in range(TIMES - 1):
             if solved.gap <= SMOOTHNESS:
@@ -173,7 +173,7 @@ def _middle(where: BoolArray) -> BoolArray:
 def _given(seeds: Seeds, present: Sequence[int]) -> Single:
     """Shares where there is nothing to work out: seeds as they are, the rest to the only class present."""
     only = present[0] if len(present) == 1 else 0
-    return _one_hot(np.where(seeds.classes == UNKNOWN, only, seeds.classes), len(seeds.labels) + 1)
+    return _one_hot(np.where(seeds.classes == UNSEEDED, only, seeds.classes), len(seeds.labels) + 1)
 
 
 def _one_hot(classes: IntArray, count: int) -> Single:

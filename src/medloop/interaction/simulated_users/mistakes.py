@@ -6,11 +6,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.arrays import UNKNOWN, BoolArray, MaskArray
 from medloop.interaction.prompts import Voxel
-
-UNKNOWN = 255
-"""Where the truth has this value nobody can be wrong."""
 
 Places: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 

@@ -14,10 +14,10 @@ from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.arrays import UNKNOWN, BoolArray, MaskArray
 from medloop.core.errors import NotFoundError, SettingError
 from medloop.interaction.prompts import Box, Point, Prompt, Scribble, Voxel, exact_voxels
-from medloop.interaction.simulated_users.mistakes import UNKNOWN, Mistake, Places, depths, find_mistakes, largest_mistake, wrong_voxels
+from medloop.interaction.simulated_users.mistakes import Mistake, Places, depths, find_mistakes, largest_mistake, wrong_voxels
 
 Role: TypeAlias = Literal["training", "test"]
 

@@ -105,7 +105,7 @@ def submit_mask(
     Raises:
         ConflictError: The draft has another revision.
         StateError: The assignment is closed.
-        ReplacesError: Another annotation stands, and `replace` was not said.
+        ReplacesError: Another annotation stands, and `replace` is off.
         ShapeError: The mask is not the case's shape.
         LabelError: Values that the task does not know.
     """

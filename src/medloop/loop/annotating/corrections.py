@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray
+from medloop.core.arrays import UNKNOWN, BoolArray
 from medloop.core.errors import BlobError
 from medloop.core.records import Annotation, Annotator, Assignment, Case, Json, Model, Prediction
 from medloop.images.encode import decode_mask
@@ -20,7 +20,6 @@ from medloop.loop.annotating.provenance import provenance
 from medloop.loop.annotating.reviewing import visits_of
 from medloop.loop.foundation.arrays import load_answer
 from medloop.loop.foundation.in_force import base_of
-from medloop.loop.foundation.partial_annotations import UNKNOWN
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 

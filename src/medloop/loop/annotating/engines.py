@@ -7,15 +7,17 @@ from typing import TypeAlias
 
 from medloop.core.errors import SettingError, UnavailableError
 from medloop.core.records import Model
+from medloop.core.settings import ImageAdaptation
 from medloop.interaction.engine import Engine
 from medloop.loop.foundation.label_versions import knows_every_label
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.predictions import ANY_LABEL, weights_of
 from medloop.store.blobs import Blobs
 
 AUTO = "auto"
-"""The project's own network where its newest model takes gestures and knows every label, else the classical engine."""
+"""The model's interactive network where it has one that knows every label, else its network for any label, else the classical engine."""
 
-ENGINES = (AUTO, "classical", "network")
+ENGINES = (AUTO, "classical", "network", "any-label")
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def choose_engine(workspace: Workspace, name: str = AUTO) -> EngineChoice:
 
     Raises:
         SettingError: An unknown name.
-        UnavailableError: The network is asked for and the newest model takes no gestures.
+        UnavailableError: A network is asked for that the model in use does not have.
     """
     if name not in ENGINES:
         raise SettingError(f"An engine is one of {', '.join(ENGINES)}, got {name!r}")
@@ -48,7 +50,12 @@ def choose_engine(workspace: Workspace, name: str = AUTO) -> EngineChoice:
         model = tx.live_model()
     guided = model is not None and bool(model.recipe.get("guided", False))
     if name != "classical" and model is not None and guided and knows_every_label(model, workspace.task):
-        return EngineChoice(f"network {model.id}", partial(_network, workspace.store.blobs, model))
+        return _choice("network", workspace, model)
+    if name in (AUTO, "any-label") and model is not None and ANY_LABEL in model.metrics:
+        return _choice("any-label", workspace, model)
+    if name == "any-label":
+        remedy = "turn on the project's setting any_label and train, or use the classical engine"
+        raise UnavailableError("The model in use has no network for any label", remedy=remedy)
     if name == "network" and guided:
         raise UnavailableError("The newest model does not know every label of the task", remedy="train again, or use the classical engine")
     if name == "network":
@@ -57,11 +64,21 @@ def choose_engine(workspace: Workspace, name: str = AUTO) -> EngineChoice:
     return EngineChoice("classical", _classical)
 
 
-def _network(blobs: Blobs, model: Model) -> Engine:
-    from medloop.interaction.interactive_network.network import NetworkEngine
+def _choice(kind: str, workspace: Workspace, model: Model) -> EngineChoice:
+    adaptation = workspace.settings.adaptation
+    key = f"{kind} {model.id}" + ("" if adaptation == "none" else f" adapted to {adaptation}")
+    return EngineChoice(key, partial(_network, workspace.store.blobs, model, adaptation, any_label=kind == "any-label"))
+
+
+def _network(blobs: Blobs, model: Model, adaptation: ImageAdaptation, *, any_label: bool) -> Engine:
+    from medloop.interaction.interactive_network.adaptation import Adaptation
+    from medloop.interaction.interactive_network.network import NetworkEngine, Refinement
     from medloop.models.foundation.recipes import Recipe
 
-    return NetworkEngine.load(Recipe.from_json(model.recipe), [blobs.get(name) for name in model.weights])
+    recipe = Recipe.from_json(model.metrics[ANY_LABEL] if any_label else model.recipe)
+    weights = weights_of(blobs, model, any_label=any_label)
+    bend = None if adaptation == "none" else Adaptation(unsupervised=adaptation == "image")
+    return NetworkEngine.load(recipe, weights, refinement=Refinement(adaptation=bend), any_label=any_label)
 
 
 def _classical() -> Engine:

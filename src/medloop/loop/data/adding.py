@@ -16,11 +16,11 @@ from medloop.datasets.channels import known_names
 from medloop.datasets.dataset import CaseSource, Dataset, Refusal
 from medloop.images.read import ReadImage, read_image
 from medloop.images.result import UNSIZED
-from medloop.loop.data.cases import IMPORTER, add_case
+from medloop.loop.data.cases import IMPORTER, Incoming, NewCase, add_case
 from medloop.loop.data.import_report import Tally
 from medloop.loop.data.import_splits import drawn_along, import_splits
 from medloop.loop.data.label_maps import label_map
-from medloop.loop.data.late_labels import Incoming, take_later, was_imported
+from medloop.loop.data.late_labels import take_later, was_imported
 from medloop.loop.data.restoring import has_voxels, mend_voxels
 from medloop.loop.data.source_labels import read_answer
 from medloop.loop.foundation.annotators import annotator_named
@@ -109,7 +109,7 @@ class Intake:
         if answer is None:
             return None
         if not wanted:
-            self.tally.remark(case.name, f"has a label that was not asked for (answers: {self._answers})")
+            self.tally.remark(case.name, f"has a label that was not requested (answers: {self._answers})")
             return None
         return Incoming(answer, self._author(case), case.annotated_at, case.effort_seconds, case.untouched)
 
@@ -127,24 +127,16 @@ class Intake:
         split = self._splits[case.name]
         given = self._incoming(case, answer, split)
         notes = (*read.notes, *said, *case.notes)
-        made = add_case(
-            self._workspace,
-            read.image,
+        new = NewCase(
             name=case.name,
             patient=case.patient,
             split=split,
             source=read.found.source,
-            channel_names=self._channels,
-            answer=given.answer if given else None,
-            answered_by=given.by if given else None,
             notes=notes,
             stratum=case.stratum or (case.tag or ""),
-            answered_at=given.at if given else None,
-            effort_seconds=given.effort_seconds if given else 0.0,
-            untouched=given.untouched if given else None,
-            actor=self._actor,
-            follow=False,
+            channel_names=self._channels,
         )
+        made = add_case(self._workspace, read.image, new, given, actor=self._actor, follow=False)
         self._cases[case.name], self._digests[made.source.sha256] = made, made.name
         self.tally.added.append(case.name)
         twin = self._voxels.setdefault((made.voxels, made.grid.shape), made.name)

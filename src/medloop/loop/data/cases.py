@@ -1,9 +1,12 @@
 """Store one case: voxels first, then its row, its answer and their events in one transaction."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from medloop.core.arrays import ImageArray
 from medloop.core.errors import InputError
+from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Annotator, Case, Source, Split, new_id, now
 from medloop.images.encode import encode_mask, encode_voxels
@@ -15,49 +18,78 @@ IMPORTER = "import"
 """Name of the annotator that imported answers belong to."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class NewCase:
+    """What is known of a case that comes in, beside its image; see `Case`."""
+
+    name: str
+    patient: str
+    split: Split
+    source: Source
+    notes: tuple[str, ...] = ()
+    stratum: str = ""
+    channel_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """An annotation as a source gives it.
+
+    Attributes:
+        answer: In the task's values, on the case's grid.
+        by: Whose it is.
+        at: When it was made, as `now` writes times; None when the source does not say.
+        effort_seconds: What it took.
+        untouched: Share of a model's proposal that stands in it untouched; None for one made without a model.
+    """
+
+    answer: Mask | int
+    by: Annotator
+    at: str | None = None
+    effort_seconds: float = 0.0
+    untouched: float | None = None
+
+
 def add_case(
-    workspace: Workspace,
-    image: Image,
-    *,
-    name: str,
-    patient: str,
-    split: Split,
-    source: Source,
-    answer: Mask | int | None = None,
-    answered_by: Annotator | None = None,
-    notes: tuple[str, ...] = (),
-    stratum: str = "",
-    answered_at: str | None = None,
-    effort_seconds: float = 0.0,
-    untouched: float | None = None,
-    channel_names: tuple[str, ...] = (),
-    actor: str = "system",
-    follow: bool = True,
+    workspace: Workspace, image: Image, new: NewCase, incoming: Incoming | None = None, *, actor: str = "system", follow: bool = True
 ) -> Case:
-    """Store one case, with its answer if there is one, in one transaction; then let the model in use predict or be judged on it.
+    """Store one case, with its annotation if there is one, in one transaction; then let the model in use predict or be judged on it.
 
     With `follow` False the caller does the latter once for many cases, by `follow_up`.
 
     Raises:
-        InputError: Voxels that cannot be kept, or an answer that does not fit the image or the task.
+        InputError: Voxels that cannot be kept, or an annotation that does not fit the image or the task.
     """
     array = storable(image)
-    if isinstance(answer, Mask):
-        answer.grid.require_same(image.grid, f"{name}: the mask")
-        answer.require_labels(workspace.task.label_values, f"{name}: the mask")
-    source = displayed(source, array, channel_names)
-    case = _case_record(workspace, array, image, name, patient, split, source, notes, stratum)
-    blob = workspace.store.blobs.put(encode_mask(answer.array)) if isinstance(answer, Mask) else None
+    if incoming is not None:
+        require_fit(workspace, incoming, new.name, image.grid)
+    case = _case_record(workspace, array, image, new)
+    blob = store_mask(workspace, incoming)
     with workspace.store.write(actor) as tx:
         tx.add(case, verb="import")
-        if answer is not None and answered_by is not None:
-            made = imported_annotation(
-                workspace, case, answered_by, blob, answer, at=answered_at, effort=effort_seconds, untouched=untouched
-            )
-            tx.add(made, verb="import")
+        if incoming is not None:
+            tx.add(imported_annotation(workspace, case, incoming, blob), verb="import")
     if follow:
         follow_up(workspace)
     return case
+
+
+def require_fit(workspace: Workspace, incoming: Incoming, name: str, grid: Grid) -> None:
+    """Refuse a mask off the case's grid, or of labels that the task does not know.
+
+    Raises:
+        LabelError: Values that the task does not know.
+        GeometryError: A mask off the case's grid.
+    """
+    if isinstance(incoming.answer, Mask):
+        incoming.answer.grid.require_same(grid, f"{name}: the mask")
+        incoming.answer.require_labels(workspace.task.label_values, f"{name}: the mask")
+
+
+def store_mask(workspace: Workspace, incoming: Incoming | None) -> str | None:
+    """The blob of an incoming mask; None without one."""
+    mask = incoming.answer if incoming else None
+    return workspace.store.blobs.put(encode_mask(mask.array)) if isinstance(mask, Mask) else None
 
 
 def storable(image: Image) -> ImageArray:
@@ -79,23 +111,14 @@ def storable(image: Image) -> ImageArray:
     return array.astype(np.float32)
 
 
-def _case_record(
-    workspace: Workspace,
-    array: ImageArray,
-    image: Image,
-    name: str,
-    patient: str,
-    split: Split,
-    source: Source,
-    notes: tuple[str, ...],
-    stratum: str,
-) -> Case:
+def _case_record(workspace: Workspace, array: ImageArray, image: Image, new: NewCase) -> Case:
+    source = displayed(new.source, array, new.channel_names)
     least, most = float(array.min()), float(array.max())
     return Case(
         id=new_id("case"),
-        name=name,
-        patient=patient,
-        split=split,
+        name=new.name,
+        patient=new.patient,
+        split=new.split,
         grid=image.grid,
         channels=image.channels,
         dtype=array.dtype.name,
@@ -103,45 +126,25 @@ def _case_record(
         window=source.display.channel_windows[0] if source.display else (least, max(most, least + 1.0)),
         value_range=(least, most),
         source=source,
-        stratum=stratum,
-        notes=notes,
+        stratum=new.stratum,
+        notes=new.notes,
         added_at=now(),
     )
 
 
-def imported_annotation(
-    workspace: Workspace,
-    case: Case,
-    by: Annotator,
-    blob: str | None,
-    answer: Mask | int,
-    *,
-    at: str | None = None,
-    effort: float = 0.0,
-    untouched: float | None = None,
-) -> Annotation:
-    """The record of an annotation that a source brings.
-
-    Args:
-        workspace: The project.
-        case: What it is of.
-        by: Whose it is.
-        blob: Its voxels, None for a tag.
-        answer: In the task's values.
-        at: When it was made; None means now.
-        effort: Seconds it took.
-        untouched: Share of a model's proposal that stands in it untouched, 0..1; None for one made without a model.
-    """
+def imported_annotation(workspace: Workspace, case: Case, incoming: Incoming, blob: str | None) -> Annotation:
+    """The record of an annotation that a source brings; `blob` holds its voxels, None for a tag."""
+    tag = None if isinstance(incoming.answer, Mask) else incoming.answer
     return Annotation(
         id=new_id("annotation"),
         case_id=case.id,
         task_id=workspace.task.id,
-        annotator_id=by.id,
-        kind="tag" if isinstance(answer, int) else "mask",
+        annotator_id=incoming.by.id,
+        kind="mask" if tag is None else "tag",
         blob=blob,
-        tag=answer if isinstance(answer, int) else None,
+        tag=tag,
         origin="imported",
-        effort_seconds=effort,
-        created_at=at or now(),
-        untouched=untouched,
+        effort_seconds=incoming.effort_seconds,
+        created_at=incoming.at or now(),
+        untouched=incoming.untouched,
     )

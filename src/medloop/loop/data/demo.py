@@ -1,7 +1,7 @@
 """A project worth looking at within a minute, without any file: phantoms with a hidden truth.
 
-Some phantoms start with their truth as answers, so that a first model exists soon; others keep theirs for the
-learning curve; the truth of the rest is hidden, and the visitor answers. The phantoms come in four contrasts, of
+Some phantoms start with their truth as annotations, so that a first model exists soon; others keep theirs for the
+learning curve; the truth of the rest is hidden, and the visitor annotates. The phantoms come in four contrasts, of
 which starters and test cases each hold all.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medloop.core.records import ProjectSettings, Source, Split
 from medloop.images.phantoms import phantom_3d
-from medloop.loop.data.cases import IMPORTER, add_case
+from medloop.loop.data.cases import IMPORTER, Incoming, NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
@@ -21,7 +21,7 @@ TEST_CASES = frozenset({2, 3, 8, 9, 12, 13})
 """Indices of phantoms of `DEMO_SETTINGS.seed`."""
 
 DEMO_SETTINGS = ProjectSettings(batch_size=4, train_after=2, train_minutes=1.0, warm_start="all", audit_fraction=0.0, samples=6, seed=7)
-INSTRUCTIONS = "Outline both organs. Correct the proposal where it is wrong; the coloured haze shows where the model doubts."
+INSTRUCTIONS = "Outline both organs. Correct the proposal where it is wrong; U shows where the model is uncertain."
 
 
 def create_demo(folder: Path, *, cases: int = DEMO_CASES) -> Workspace:
@@ -50,12 +50,13 @@ def create_demo(folder: Path, *, cases: int = DEMO_CASES) -> Workspace:
         add_case(
             workspace,
             phantom.image,
-            name=phantom.name,
-            patient=phantom.patient,
-            split=split,
-            source=Source(format="phantom", names=(phantom.name,), sha256=hashlib.sha256(phantom.image.array.tobytes()).hexdigest()),
-            answer=phantom.mask if index in STARTERS | TEST_CASES else None,
-            answered_by=teacher,
+            NewCase(
+                name=phantom.name,
+                patient=phantom.patient,
+                split=split,
+                source=Source(format="phantom", names=(phantom.name,), sha256=hashlib.sha256(phantom.image.array.tobytes()).hexdigest()),
+            ),
+            Incoming(phantom.mask, teacher) if index in STARTERS | TEST_CASES else None,
             actor="demo",
         )
     start_training(workspace, actor="demo")

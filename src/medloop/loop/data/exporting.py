@@ -16,7 +16,6 @@ from medloop.loop.data.cases import IMPORTER
 from medloop.loop.foundation.arrays import load_answer, load_image
 from medloop.loop.foundation.consensus import consensus_answers
 from medloop.loop.foundation.damage import LeftOut, sound_answers
-from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.label_versions import label_gaps
 from medloop.loop.foundation.leaning import leans_on_proposal
 from medloop.loop.foundation.left_out import refused_cases
@@ -44,20 +43,20 @@ class ExportReport:
 
 
 def export_project(workspace: Workspace, out: Path, fmt: str, *, model: int | None = None, regular_grid: bool = False) -> ExportReport:
-    """Write every answered case (or a model) to a new folder.
+    """Write every annotated case (or a model) to a new folder.
 
     Args:
         workspace: The project.
         out: A new or empty folder.
         fmt: One of `FORMATS`.
         model: Index of the model to write; None takes the one in use. Only for the format "model".
-        regular_grid: Resample cases whose voxel axes are not at right angles, as ITK and nnU-Net ask for.
+        regular_grid: Resample cases whose voxel axes are not at right angles, as ITK and nnU-Net require.
 
     Raises:
         InputError: nnU-Net would refuse the cases that the message names.
         SettingError: An unknown format, or one that does not fit the task.
         ConflictError: The folder exists and is not empty.
-        NotFoundError: Nothing is answered, or no model exists.
+        NotFoundError: Nothing is annotated, or no model exists.
     """
     if fmt not in FORMATS:
         raise SettingError(f"Unknown export format {fmt!r}", remedy=f"use one of {', '.join(FORMATS)}")
@@ -80,17 +79,6 @@ def export_project(workspace: Workspace, out: Path, fmt: str, *, model: int | No
     gaps = [str(gap) for gap in label_gaps(workspace)] if workspace.task.kind == "segmentation" else []
     notes = (*done.notes, *gaps, *brief_lines({"damaged": left_out.cases}), *left_out_notes(workspace))
     return ExportReport(out, fmt, done.cases, notes)
-
-
-def run_export(workspace: Workspace, control: JobControl) -> Json:
-    """The export job: payload {"out": folder, "format": name, "regular_grid": bool, which may be left out}."""
-    payload = control.job.payload
-    regular_grid = payload.get("regular_grid") is True
-    report = export_project(workspace, Path(str(payload["out"])), str(payload["format"]), regular_grid=regular_grid)
-    for note in report.notes:
-        control.log(note)
-    control.log(f"{report.cases} cases written to {report.folder} as {report.format}")
-    return {"cases": report.cases, "notes": list(report.notes)}
 
 
 def _note(workspace: Workspace, noun: str, noun_id: str, body: Json) -> None:
@@ -176,6 +164,8 @@ def _export_model(workspace: Workspace, out: Path, index: int | None) -> ExportR
     out.mkdir(parents=True, exist_ok=True)
     for n, member in enumerate(weights):
         (out / f"member-{n}.safetensors").write_bytes(member)
+    for more in weights_of(workspace.store.blobs, model, any_label=True):
+        (out / "any-label.safetensors").write_bytes(more)
     card = {
         "medloop_model": 1,
         "id": model.id,

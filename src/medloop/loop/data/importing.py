@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from medloop.core.errors import MedloopError, StorageError
-from medloop.datasets.dataset import MaskReading
+from medloop.datasets.dataset import Dataset
 from medloop.datasets.discover import open_dataset
 from medloop.loop.data.adding import AnswersWanted, Intake
 from medloop.loop.data.import_report import ImportReport
@@ -25,11 +25,8 @@ ImportProgress: TypeAlias = Callable[[int, int, str], None]
 
 def import_dataset(
     workspace: Workspace,
-    source: Path,
+    source: Path | Dataset,
     *,
-    fmt: str = "auto",
-    masks: MaskReading = "labels",
-    patient_pattern: str | None = None,
     answers: AnswersWanted = "all",
     actor: str = "system",
     report: ImportProgress | None = None,
@@ -38,22 +35,19 @@ def import_dataset(
 
     Args:
         workspace: The project.
-        source: A folder or CSV in one of the known layouts.
-        fmt: "auto" or a layout's name.
-        masks: "foreground" reads every mask value above 0 as the first label (instance maps).
-        patient_pattern: Regular expression whose first group is the patient in a case's name.
+        source: A folder or CSV in one of the known layouts, or what `open_dataset` found there.
         answers: Which of the source's labels to keep.
         actor: Who imports, for the audit.
         report: Called before each case.
 
     Raises:
         FormatError: The source as a whole is in no known layout.
-        SettingError: It answers another kind of question than the project asks.
+        SettingError: It is of another kind than the project's task.
         LabelError: Its labels are not the project's.
         ConflictError: It gives a patient another split than the project has fixed.
         StorageError: The project's disk or database cannot write; the cases finished before stay.
     """
-    dataset = open_dataset(source, fmt=fmt, masks=masks, patient_pattern=patient_pattern)
+    dataset = open_dataset(source) if isinstance(source, Path) else source
     intake = Intake(workspace, dataset, answers, actor)
     try:
         for done, case in enumerate(dataset.cases):

@@ -6,7 +6,7 @@ person has decided here, by an annotation of their own or by a flag, is never re
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -15,32 +15,12 @@ from medloop.core.errors import IntegrityError, NotFoundError
 from medloop.core.image import Mask
 from medloop.core.records import Annotation, Annotator, Assignment, Case
 from medloop.datasets.dataset import Refusal
-from medloop.images.encode import encode_mask
-from medloop.loop.data.cases import imported_annotation
+from medloop.loop.data.cases import Incoming, imported_annotation, require_fit, store_mask
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 
 Taken: TypeAlias = Literal["known", "annotated", "corrected"]
-
-
-@dataclass(frozen=True)
-class Incoming:
-    """An annotation as a source gives it.
-
-    Attributes:
-        answer: In the task's values, on the case's grid.
-        by: Whose it is.
-        at: When it was made, as `now` writes times; None when the source does not say.
-        effort_seconds: What it took.
-        untouched: Share of a model's proposal that stands in it untouched; None for one made without a model.
-    """
-
-    answer: Mask | int
-    by: Annotator
-    at: str | None = None
-    effort_seconds: float = 0.0
-    untouched: float | None = None
 
 
 def take_later(workspace: Workspace, case: Case, incoming: Incoming, importer: Annotator, actor: str) -> Taken | Refusal:
@@ -57,11 +37,8 @@ def take_later(workspace: Workspace, case: Case, incoming: Incoming, importer: A
         LabelError: Values that the task does not know.
         GeometryError: A mask off the case's grid.
     """
-    blob = None
-    if isinstance(incoming.answer, Mask):
-        incoming.answer.grid.require_same(case.grid, f"{case.name}: the mask")
-        incoming.answer.require_labels(workspace.task.label_values, f"{case.name}: the mask")
-        blob = workspace.store.blobs.put(encode_mask(incoming.answer.array))
+    require_fit(workspace, incoming, case.name, case.grid)
+    blob = store_mask(workspace, incoming)
     with workspace.store.read() as reading:  # masks are unpacked outside the writing transaction
         _, before = _answers(reading, case, incoming, importer)
     alike = before[-1].id if before and _says(workspace, case, before[-1], incoming, blob) else None
@@ -72,16 +49,7 @@ def take_later(workspace: Workspace, case: Case, incoming: Incoming, importer: A
             return refusal
         if same:
             return "known"
-        made = imported_annotation(
-            workspace,
-            case,
-            incoming.by,
-            blob,
-            incoming.answer,
-            at=incoming.at,
-            effort=incoming.effort_seconds,
-            untouched=incoming.untouched,
-        )
+        made = imported_annotation(workspace, case, incoming, blob)
         tx.add(replace(made, supersedes=own[-1].id if own else None), verb="import")
     return "corrected" if own else "annotated"
 

@@ -7,9 +7,10 @@ job that is already at work may have looked before the change: then a second one
 import hashlib
 from collections.abc import Collection
 
-from medloop.core.records import EVALUATION_SPLITS, Evaluation, Json, Model, Split
+from medloop.core.records import EVALUATION_SPLITS, Evaluation, Job, Model, Split
 from medloop.core.states import JobState
 from medloop.loop.foundation.damage import damaged_cases
+from medloop.loop.foundation.job_kinds import Choose, Evaluate, Payload, Predict, ask
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 
@@ -25,7 +26,7 @@ def follow_up(workspace: Workspace) -> None:
         live = tx.live_model()
         lacking = live is not None and tx.unpredicted(live.id, POOL) > 0
     if live is not None and lacking:
-        _ask(workspace, "predict", {"model_id": live.id, "scope": "pool"}, f"pool-{live.id}", 7)
+        ask_pool(workspace, live)
     ask_evaluation(workspace)
 
 
@@ -41,7 +42,7 @@ def ask_evaluation(workspace: Workspace) -> None:
 
 def ask_evaluation_of(workspace: Workspace, model: Model) -> None:
     """Evaluate one model."""
-    _ask(workspace, "evaluate", {"model_id": model.id}, evaluation_keys(model.id)[0], 8)
+    _ask(workspace, Evaluate(model.id), evaluation_keys(model.id)[0])
 
 
 def evaluation_keys(model_id: str) -> tuple[str, str]:
@@ -51,13 +52,18 @@ def evaluation_keys(model_id: str) -> tuple[str, str]:
 
 def ask_predictions_of(workspace: Workspace, model: Model) -> None:
     """Let a model that goes live see the next choices, then the pool."""
-    _ask(workspace, "predict", {"model_id": model.id, "scope": "upcoming"}, f"upcoming-{model.id}", 9)
-    _ask(workspace, "predict", {"model_id": model.id, "scope": "pool"}, f"pool-{model.id}", 7)
+    _ask(workspace, Predict(model.id, "upcoming"), f"upcoming-{model.id}")
+    ask_pool(workspace, model)
+
+
+def ask_pool(workspace: Workspace, model: Model, *, actor: str = "system") -> Job:
+    """Let a model see the pool."""
+    return _ask(workspace, Predict(model.id, "pool"), f"pool-{model.id}", actor)
 
 
 def ask_query(workspace: Workspace, model: Model) -> None:
     """Prepare the next round's query."""
-    _ask(workspace, "query", {}, f"query-{model.id}", 6)
+    _ask(workspace, Choose(), f"query-{model.id}")
 
 
 def damaged_ids(workspace: Workspace) -> frozenset[str]:
@@ -92,7 +98,6 @@ def _differs(tx: Reader, evaluation: Evaluation, split: Split) -> bool:
     return {a.case_id for a in now} != set(evaluation.per_case) or any(a.created_at > evaluation.created_at for a in now)
 
 
-def _ask(workspace: Workspace, kind: str, payload: Json, key: str, priority: int) -> None:
-    asked = workspace.store.jobs.enqueue(kind, payload, key=key, priority=priority)
-    if asked.state == JobState.RUNNING:
-        workspace.store.jobs.enqueue(kind, payload, key=f"{key}{AGAIN}", priority=priority)
+def _ask(workspace: Workspace, payload: Payload, key: str, actor: str = "system") -> Job:
+    asked = ask(workspace, payload, key, actor=actor)
+    return ask(workspace, payload, f"{key}{AGAIN}", actor=actor) if asked.state == JobState.RUNNING else asked

@@ -9,9 +9,7 @@ from typing import Self
 from medloop.core.errors import CancelledError, ConflictError
 from medloop.core.records import Job
 from medloop.loop.foundation.workspace import Workspace
-
-LEASE_SECONDS = 12.0
-"""A worker silent for so long is taken for dead; its job goes on elsewhere."""
+from medloop.store.jobs import LEASE_SECONDS
 
 REPORT_SECONDS = 0.5
 """Progress is written at most this often; a training step may be much shorter."""
@@ -24,10 +22,11 @@ class JobControl:
     a process that dies takes its thread along, and the lease runs out.
     """
 
-    def __init__(self, workspace: Workspace, job: Job, *, stop: Callable[[], bool] | None = None) -> None:
+    def __init__(self, workspace: Workspace, job: Job, *, stop: Callable[[], bool] | None = None, threads: int = 1) -> None:
         self._jobs = workspace.store.jobs
         self._stop = stop or _never
         self.job = job
+        self.threads = threads
         self._progress = 0.0
         self._message = ""
         self._reported = 0.0
@@ -72,7 +71,7 @@ class JobControl:
     def _beat(self) -> None:
         self._reported = time.monotonic()
         try:
-            go_on = self._jobs.heartbeat(self.job, progress=self._progress, message=self._message, lease_seconds=LEASE_SECONDS)
+            go_on = self._jobs.heartbeat(self.job, progress=self._progress, message=self._message)
         except ConflictError:
             self._lost = True
         else:

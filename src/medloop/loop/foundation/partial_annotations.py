@@ -14,16 +14,13 @@ from typing import TypeAlias
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.arrays import UNKNOWN, BoolArray, MaskArray
 from medloop.core.errors import InputError, IntegrityError
 from medloop.core.geometry import Shape3
 from medloop.core.image import Mask
 from medloop.core.records import Annotation, Case
 from medloop.images.encode import decode_mask, encode_mask
 from medloop.store.blobs import Blobs
-
-UNKNOWN = 255
-"""What an unanswered voxel holds: the value that training ignores."""
 
 MAX_PARTS = 10_000
 MAX_COVER = 4

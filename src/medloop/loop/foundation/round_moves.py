@@ -7,7 +7,8 @@ a move twice.
 from medloop.core.records import Annotation, Assignment, Case, Job, Model, Query, Round, Snapshot, now
 from medloop.core.states import RoundState, move_round
 from medloop.loop.foundation.consensus import training_answers
-from medloop.loop.foundation.follow_up import ask_evaluation
+from medloop.loop.foundation.follow_up import AGAIN, ask_evaluation
+from medloop.loop.foundation.job_kinds import Train, ask
 from medloop.loop.foundation.leases import release_stale
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
@@ -52,10 +53,7 @@ def start_training(workspace: Workspace, *, again: bool = False, actor: str = "s
     """
     with workspace.store.read() as tx:
         key = f"train-{tx.count(Snapshot) + 1}"
-    jobs = workspace.store.jobs
-    if again:
-        return jobs.enqueue("train", {"again": True}, key=f"{key}-again", priority=5, actor=actor)
-    return jobs.enqueue("train", {}, key=key, priority=5, actor=actor)
+    return ask(workspace, Train(again), f"{key}{AGAIN}" if again else key, actor=actor)
 
 
 def claim_rounds(tx: Writer, snapshot: Snapshot) -> None:

@@ -159,8 +159,9 @@ def check_project_settings(settings: ProjectSettings, kind: TaskKind) -> None:
         SettingError: Naming the first one that is off.
     """
     check_settings(settings)
-    if settings.guided and kind != "segmentation":
-        raise SettingError(f"Interactive networks (guided) draw masks, this is a {kind}", remedy="leave guided at no")
+    for name in ("guided", "any_label"):
+        if getattr(settings, name) and kind != "segmentation":
+            raise SettingError(f"Interactive networks ({name}) draw masks, this is a {kind}", remedy=f"leave {name} at no")
     for name in (settings.strategy, settings.first_strategy):
         _require_strategy(name)
     if not strategy(settings.first_strategy).needs <= COLD:

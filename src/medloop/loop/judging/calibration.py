@@ -1,18 +1,20 @@
-"""How far a model's stated probabilities come true on evaluation cases, and the map that mends them.
+"""How far a model's stated probabilities come true on evaluation cases, and the map that corrects them.
 
-The map is fitted on validation answers, near borders for a segmentation, and judged on test and audit answers, which it
-has not seen. Nothing is stored: the report carries the map as JSON, and `Predictor` takes it.
+A training ends with a temperature fitted on its validation cases, near borders for a segmentation, and kept with the model if
+patients it was not fitted on are calibrated better by it; every prediction of the model is made with it. `calibrate_model`
+measures on test and audit cases, which no map has seen, and stores nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from medloop.core.arrays import CaseProbabilities, IntArray
+from medloop.core.arrays import UNKNOWN, BoolArray, ClassSamples, IntArray
 from medloop.core.errors import InputError
-from medloop.core.image import Mask
+from medloop.core.image import Image, Mask
+from medloop.core.names import counted
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Json, Model, Split
 from medloop.core.seeds import generator
 from medloop.loop.foundation.arrays import load_answer, load_image
@@ -21,23 +23,35 @@ from medloop.loop.foundation.damage import LeftOut, sound_answers
 from medloop.loop.foundation.label_versions import LabelVersions, knows_every_label, label_versions
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import load_predictor
-from medloop.metrics.voxel_calibration import Calibration, boundary_band, judge_rows, voxel_rows
+from medloop.metrics.calibration import ece
+from medloop.metrics.intervals import MIN_PATIENTS
+from medloop.metrics.voxel_calibration import Calibration, boundary_band, judge_rows
 from medloop.quality.calibrate import Calibrator, fit_isotonic, fit_temperature
 from medloop.store.reader import Reader
 
 if TYPE_CHECKING:
     from medloop.models.inference.predict import Predictor
+    from medloop.models.training.batches import TrainingCase
 
 Method: TypeAlias = Literal["temperature", "isotonic"]
-Rows: TypeAlias = tuple[IntArray, CaseProbabilities]
+Rows: TypeAlias = tuple[IntArray, ClassSamples]
+"""Truth, shape (rows,), and what each sample says, shape (samples, rows, classes)."""
 
 BAND_MM = 3.0
 VOXELS_PER_CASE = 20_000
 
+FEWEST: Mapping[bool, int] = {True: MIN_PATIENTS, False: 20}
+"""Validation patients that a calibration needs: of masks (True) a case has thousands of voxels, of a classification one row."""
+
+MOST_CASES = 20
+"""Validation cases looked at after a training: each is predicted once more."""
+
+FOLDS = 5
+
 
 @dataclass(frozen=True)
 class CalibrationReport:
-    """What a calibration would change.
+    """What a calibration changes.
 
     Attributes:
         calibrator: The map, as `calibrator_from_json` reads it.
@@ -52,6 +66,61 @@ class CalibrationReport:
     judged_on: int
     before: Calibration | None
     after: Calibration | None
+
+
+def calibration_of(workspace: Workspace, predictor: "Predictor", validation: "Sequence[TrainingCase]", *, seed: int) -> Json:
+    """What a model that was just trained keeps of its calibration, as `calibration_words` reads it.
+
+    Args:
+        workspace: The project; its setting `calibration` may leave it out.
+        predictor: The model as it was trained.
+        validation: Its validation cases; nothing else is looked at.
+        seed: Root of all chance.
+
+    Returns:
+        `calibrator` if there is one, else `note` with the reason; `patients` and the calibration errors `before` and `after` over
+        patients that the map was not fitted on.
+    """
+    if workspace.settings.calibration == "none":
+        return {"note": "off by the setting calibration"}
+    complete = [case for case in validation if not case.known]
+    with workspace.store.read() as tx:
+        patient = {c.name: c.patient for c in tx.find(Case, where={"name": [case.id for case in complete]})}
+    chosen = [complete[n] for n in sorted(generator(seed, "calibration cases").permutation(len(complete))[:MOST_CASES])]
+    patients = sorted({patient[case.id] for case in chosen})
+    fewest = FEWEST[workspace.task.kind == "segmentation"]
+    if len(patients) < fewest:
+        return {"note": f"needs {fewest} validation patients, got {len(patients)}"}
+    samples = workspace.settings.samples
+    rows = [_rows_of(predictor, *case.load(), samples=samples, rng=generator(seed, "calibrate", case.id)) for case in chosen]
+    fold = [patients.index(patient[case.id]) % FOLDS for case in chosen]
+    before, after = _cross_validated(rows, fold)
+    found = {"patients": len(patients), "before": before, "after": after}
+    if after >= before:
+        return {**found, "note": f"a temperature does not help {counted(len(patients), 'validation patient')} it was not fitted on"}
+    return {**found, "calibrator": fit_temperature(*_joined(rows)).to_json()}
+
+
+def calibration_words(model: Model) -> str:
+    """What a model's calibration is, in words; models from before there was one have none."""
+    kept = model.metrics.get("calibration", {})
+    errors = f"calibration error {kept['before']:.3f} -> {kept['after']:.3f}" if "before" in kept else ""
+    if "calibrator" not in kept:
+        return f"probabilities as trained: {kept.get('note', 'trained before calibration was kept')}" + (f" ({errors})" if errors else "")
+    temperature, patients = kept["calibrator"]["temperature"], counted(kept["patients"], "validation patient")
+    return f"temperature {temperature:.2f}, {errors} on {patients} it was not fitted on, which also chose the weights"
+
+
+def _cross_validated(rows: Sequence[Rows], fold: Sequence[int]) -> tuple[float, float]:
+    """Calibration errors of what is stated and of what a temperature makes of it that was fitted on the patients of the other folds."""
+    stated, scaled = list[Rows](), list[Rows]()
+    for number in sorted(set(fold)):
+        own = _joined([one for one, at in zip(rows, fold, strict=True) if at == number])
+        fitted = fit_temperature(*_joined([one for one, at in zip(rows, fold, strict=True) if at != number]))
+        stated.append(own)
+        scaled.append((own[0], fitted(own[1], axis=2)))
+    before, after = ((labels, samples.mean(axis=0)) for labels, samples in (_joined(stated), _joined(scaled)))
+    return ece(*before), ece(*after)
 
 
 def calibrate_model(workspace: Workspace, *, method: Method = "temperature") -> CalibrationReport:
@@ -74,8 +143,14 @@ def calibrate_model(workspace: Workspace, *, method: Method = "temperature") -> 
         raise InputError(f"A calibration is fitted on validation answers to a model's predictions, got {have}", remedy="answer and train")
     if not knows_every_label(model, workspace.task):
         raise InputError(f"Model {model.index} does not know every label of the task", remedy="train again")
-    predictor = load_predictor(workspace.store.blobs, model)
-    rows = {split: [_rows_of(workspace, predictor, model, *pair) for pair in pairs] for split, pairs in answered.items()}
+    predictor, samples = load_predictor(workspace.store.blobs, model, as_trained=True), workspace.settings.samples
+
+    def rows_of(answer: Annotation, case: Case) -> Rows:
+        rng = generator(workspace.settings.seed, "calibrate", model.index, case.name)
+        blobs = workspace.store.blobs
+        return _rows_of(predictor, load_image(blobs, case), load_answer(blobs, answer, case), samples=samples, rng=rng)
+
+    rows = {split: [rows_of(*pair) for pair in pairs] for split, pairs in answered.items()}
     fitted = _fit(method, _joined(rows["validation"]))
     fair: list[Rows] = [one for split in _fair(answered) for one in rows[split]]
     before, after = _judge(fair, fitted) if fair else (None, None)
@@ -92,26 +167,31 @@ def _fair(answered: dict[Split, list[tuple[Annotation, Case]]]) -> list[Split]:
 
 
 def _fit(method: Method, rows: Rows) -> Calibrator:
-    return fit_temperature(*rows) if method == "temperature" else fit_isotonic(*rows)
+    labels, samples = rows
+    return fit_temperature(labels, samples) if method == "temperature" else fit_isotonic(labels, samples.mean(axis=0))
 
 
 def _judge(parts: Sequence[Rows], fitted: Calibrator) -> tuple[Calibration, Calibration]:
-    labels, stated = _joined(parts)
-    return judge_rows(labels, stated), judge_rows(labels, fitted(stated, axis=1))
+    labels, samples = _joined(parts)
+    return judge_rows(labels, samples.mean(axis=0)), judge_rows(labels, fitted(samples, axis=2).mean(axis=0))
 
 
-def _rows_of(workspace: Workspace, predictor: "Predictor", model: Model, answer: Annotation, case: Case) -> Rows:
+def _rows_of(predictor: "Predictor", image: Image, truth: Mask | int, *, samples: int, rng: np.random.Generator) -> Rows:
     """Truth and stated probabilities: of voxels near the true border, or of the whole case of a classification."""
-    rng = generator(workspace.settings.seed, "calibrate", model.index, case.name)
-    stated = predictor.predict(load_image(workspace.store.blobs, case), samples=workspace.settings.samples, rng=rng).probabilities
-    truth = load_answer(workspace.store.blobs, answer, case)
+    stated = predictor.predict(image, samples=samples, rng=rng).samples
     if not isinstance(truth, Mask):
-        return np.array([truth], dtype=np.int64), stated[None]
-    band = boundary_band(truth.array, case.grid, width_mm=max(BAND_MM, *case.grid.spacing_mm))
-    labels, rows = voxel_rows(stated, truth.array, band if band.any() else None)
-    some = rng.permutation(len(labels))[:VOXELS_PER_CASE]
-    return labels[some], rows[some]
+        return np.array([truth], dtype=np.int64), stated[:, None]
+    where = _near_borders(truth)
+    some = np.flatnonzero(where)[rng.permutation(int(where.sum()))[:VOXELS_PER_CASE]]
+    return truth.array.ravel()[some].astype(np.int64), stated.reshape(*stated.shape[:2], -1)[:, :, some].transpose(0, 2, 1)
+
+
+def _near_borders(truth: Mask) -> BoolArray:
+    """Annotated voxels near the true border; all annotated ones where there is none."""
+    band = boundary_band(truth.array, truth.grid, width_mm=max(BAND_MM, *truth.grid.spacing_mm))
+    annotated: BoolArray = truth.array != UNKNOWN
+    return annotated & band if (annotated & band).any() else annotated
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:
-    return np.concatenate([labels for labels, _ in parts]), np.concatenate([rows for _, rows in parts])
+    return np.concatenate([labels for labels, _ in parts]), np.concatenate([samples for _, samples in parts], axis=1)

@@ -27,9 +27,10 @@ from medloop.loop.foundation.consensus import consensus_answers
 from medloop.loop.foundation.damage import LeftOut, sound_answers
 from medloop.loop.foundation.follow_up import damaged_ids, digest_without, is_outdated
 from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.job_kinds import Evaluate
 from medloop.loop.foundation.label_versions import label_versions, labels_of_model
 from medloop.loop.foundation.leaning import leaning_words, leans_on_proposal
-from medloop.loop.foundation.round_moves import close_evaluated
+from medloop.loop.foundation.round_moves import advance, close_evaluated
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import shown_interval
 from medloop.loop.judging.live_models import choose_live
@@ -44,7 +45,7 @@ ScoresByCase = dict[str, dict[str, float]]
 def run_evaluation(workspace: Workspace, control: JobControl) -> Json:
     """Judge one model on every split that has answers, and close the rounds that waited for it."""
     with workspace.store.read() as tx:
-        model, live = tx.get(Model, str(control.job.payload["model_id"])), tx.live_model()
+        model, live = tx.get(Model, Evaluate(**control.job.payload).model_id), tx.live_model()
     left_out = LeftOut(workspace, control.log)
     result = bring_up_to_date(workspace, model, control, left_out)
     if live is not None and live.id != model.id:
@@ -54,6 +55,7 @@ def run_evaluation(workspace: Workspace, control: JobControl) -> Json:
         control.log(choice.reason)
     _tell_quality(workspace, control)
     close_evaluated(workspace, model.id)
+    advance(workspace)
     return {**result, **left_out.result()}
 
 

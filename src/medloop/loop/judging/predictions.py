@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medloop.core.arrays import FloatArray, MaskArray, ProbabilitySamples
+from medloop.core.arrays import MaskArray
 from medloop.core.errors import BlobError
 from medloop.core.records import Case, Json, Model, Prediction, Query, Round, Summed, new_id, now
 from medloop.core.seeds import generator
@@ -18,6 +18,7 @@ from medloop.loop.foundation.arrays import load_image, load_proposal, store_feat
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.job_kinds import Choose, Predict, ask
 from medloop.loop.foundation.memo import memo
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import evaluated_cases, fair_evaluations
@@ -25,32 +26,39 @@ from medloop.loop.judging.mask_figures import sample_figures
 from medloop.loop.judging.prediction_scores import judge, uncertainty_bytes
 from medloop.loop.judging.quality_signs import signs_of, signs_of_prediction
 from medloop.models.foundation.recipes import Recipe
+from medloop.quality.calibrate import calibrator_from_json
 from medloop.quality.expected import QualityRule, fit_quality
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
 
 if TYPE_CHECKING:
-    from medloop.models.inference.predict import Predictor
+    from medloop.models.inference.predict import Answer, Predictor
+
+ANY_LABEL = "any_label"
+"""Among a model's metrics the recipe of its network for any label; models without one have no such network."""
 
 ALIKE = 50
 """Answered cases that every model looks at too, so that like cases can be shown beside an explanation."""
 
 
-def load_predictor(blobs: Blobs, model: Model) -> "Predictor":
-    """The model, ready to predict; needs torch."""
+def load_predictor(blobs: Blobs, model: Model, *, as_trained: bool = False) -> "Predictor":
+    """The model, ready to predict, with its calibration unless it is wanted `as_trained`; needs torch."""
     from medloop.models.inference.predict import Predictor
 
-    return Predictor.load(Recipe.from_json(model.recipe), weights_of(blobs, model))
+    fitted = {} if as_trained else model.metrics.get("calibration", {}).get("calibrator", {})
+    calibrated = calibrator_from_json(fitted) if fitted else None
+    return Predictor.load(Recipe.from_json(model.recipe), weights_of(blobs, model), calibrated=calibrated)
 
 
-def weights_of(blobs: Blobs, model: Model) -> list[bytes]:
-    """The weights of a model's members.
+def weights_of(blobs: Blobs, model: Model, *, any_label: bool = False) -> list[bytes]:
+    """The weights of a model's members, or of its network for any label, which come after these.
 
     Raises:
         BlobError: They are damaged or gone; the message names the model.
     """
+    members = int(model.recipe.get("members", len(model.weights)))
     try:
-        return [blobs.get(name) for name in model.weights]
+        return [blobs.get(name) for name in (model.weights[members:] if any_label else model.weights[:members])]
     except BlobError as error:
         remedy = "use another one with medloop models, train again, or restore the folder blobs from a backup"
         raise type(error)(f"The weights of model {model.index} cannot be read ({error.message})", remedy=remedy, blob=error.blob) from error
@@ -62,17 +70,17 @@ def run_prediction(workspace: Workspace, control: JobControl) -> Json:
     Cases already predicted by this model are left out, so that a killed job goes on where it was. After
     the pool, the next round's query is prepared.
     """
-    model_id = str(control.job.payload["model_id"])
+    asked = Predict(**control.job.payload)
     with workspace.store.read() as tx:
-        model, live = tx.get(Model, model_id), tx.live_model()
-        if live is not None and live.id != model_id:
+        model, live = tx.get(Model, asked.model_id), tx.live_model()
+        if live is not None and live.id != model.id:
             return {"message": f"model {live.index} is in use, nothing to do"}
-        cases = _upcoming(tx) if control.job.payload["scope"] == "upcoming" else _pool(workspace, tx)
-        done = {p.case_id for p in tx.latest_predictions(model_id)}
+        cases = _upcoming(tx) if asked.scope == "upcoming" else _pool(workspace, tx)
+        done = {p.case_id for p in tx.latest_predictions(model.id)}
     lacking = [c for c in cases if c.id not in done]
     left_out = predict_cases(workspace, model, lacking, control)
-    if control.job.payload["scope"] == "pool":
-        workspace.store.jobs.enqueue("query", {}, key=f"query-{model_id}", priority=6)
+    if asked.scope == "pool":
+        ask(workspace, Choose(), f"query-{model.id}")
     missed = len(left_out.cases)
     return {"predicted": len(cases) - missed, "new": len(lacking) - missed, **left_out.result()}
 
@@ -109,8 +117,7 @@ def predict_case(
         workspace.store.blobs,
         case,
         model,
-        answer.samples,
-        answer.features,
+        answer,
         quality or quality_rule(workspace, model),
         summed=model.metrics.get("summed", workspace.settings.summed),  # of one model, all predictions are made alike
         earlier=_earlier_mask(workspace, model, case),
@@ -134,14 +141,13 @@ def make_prediction(
     blobs: Blobs,
     case: Case,
     model: Model,
-    samples: ProbabilitySamples,
-    features: FloatArray,
+    found: "Answer",
     quality: QualityRule,
     *,
     summed: Summed = "mean",
     earlier: MaskArray | None = None,
 ) -> Prediction:
-    """Turn samples, shape (S, C, I, J, K) or (S, C), into a stored prediction.
+    """Turn what a model says of a case into a stored prediction.
 
     Where the evaluated patients cannot tell, the expected quality stays unknown: raw agreement is no Dice.
 
@@ -149,13 +155,12 @@ def make_prediction(
         blobs: Where masks and features are kept.
         case: What was predicted.
         model: Who predicted.
-        samples: Class probabilities.
-        features: Of the case.
+        found: What it says.
         quality: From `quality_rule`.
         summed: How voxel maps become one number per case.
         earlier: The mask of the model before this one, shape (I, J, K); None without one.
     """
-    mean = samples.mean(axis=0)
+    samples, mean = found.samples, found.probabilities
     judged = judge(samples, summed=summed, spacing_mm=case.grid.spacing_mm)
     signs = signs_of(samples, judged.agreement, spacing_mm=case.grid.spacing_mm, earlier=earlier)
     expected = quality(signs)
@@ -167,7 +172,7 @@ def make_prediction(
         mask=blobs.put(encode_mask(mean.argmax(axis=0).astype(np.uint8))) if is_mask else None,
         uncertainty=blobs.put(encode_mask(uncertainty_bytes(samples))) if is_mask else None,
         probabilities=tuple(float(v) for v in (mean.mean(axis=(1, 2, 3)) if is_mask else mean)),
-        features=store_features(blobs, features),
+        features=store_features(blobs, found.features),
         scores={**judged.scores, "agreement": judged.agreement, "signs": [[name, value] for name, value in signs.items()]}
         | ({"measures": sample_figures(samples, case)} if is_mask else {}),
         quality=expected.expected if expected else None,

@@ -6,14 +6,15 @@ none is made unless somebody asks for it (`again`).
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from medloop.core.records import Annotation, Case, Json, Model
+from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings
 from medloop.loop.foundation.consensus import training_answers
 from medloop.loop.foundation.follow_up import truth_digest
 from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.job_kinds import Train
 from medloop.loop.foundation.round_moves import close_learned
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.objections import NOUN, VERB
 from medloop.store.reader import Reader
 
@@ -25,11 +26,14 @@ DECIDING = (
     "pseudo_labels",
     "bias_correction",
     "guided",
+    "calibration",
+    "prompt_encoding",
+    "any_label",
     "correction_weight",
     "right_reasons",
     "seed",
 )
-"""Settings that make another model out of the same annotations."""
+"""Settings that make another model out of the same annotations; a model from before one existed learned with its default."""
 
 
 def answers_digest(annotations: Sequence[Annotation], names: Mapping[str, str]) -> str:
@@ -51,19 +55,21 @@ def learned_with(workspace: Workspace) -> Json:
         return {**settings, "validation": truth_digest(tx, "validation"), "objections": objections}
 
 
-def already_learned(workspace: Workspace, control: JobControl, folder: Path, *, unsound: frozenset[str] = frozenset()) -> Model | None:
+def already_learned(
+    workspace: Workspace, control: JobControl, plan: TrainingPlan, *, unsound: frozenset[str] = frozenset()
+) -> Model | None:
     """The newest model that learned exactly what a training now would learn, `unsound` annotations left out; None when there is news.
 
     A training that was begun before goes on, and one that was asked for `again` always runs.
     """
-    if control.job.payload.get("again") or (folder / "snapshot.json").exists():
+    if Train(**control.job.payload).again or plan.decided("snapshot"):
         return None
     with workspace.store.read() as tx:
         answers = [a for a in training_answers(tx, "train") if a.id not in unsound]
         digest = answers_digest(answers, case_names(tx, answers))
         same = [learned.model for learned in tx.learned_models() if learned.digest == digest]
-    now = learned_with(workspace)
-    return next((m for m in reversed(same) if m.metrics.get("learned_with", now) == now), None)
+    now, usual = learned_with(workspace), {name: getattr(ProjectSettings, name) for name in DECIDING}
+    return next((m for m in reversed(same) if {**usual, **m.metrics.get("learned_with", now)} == now), None)
 
 
 def nothing_new(workspace: Workspace, control: JobControl, known: Model) -> Json:

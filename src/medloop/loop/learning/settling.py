@@ -8,11 +8,10 @@ true state with the reason, or the job that was forgotten. Workers look between 
 from medloop.core.records import Job, LiveChoice, Model, Round
 from medloop.core.states import JobState, RoundState
 from medloop.loop.foundation.follow_up import ask_evaluation_of, evaluation_keys
+from medloop.loop.foundation.job_kinds import kind_named
 from medloop.loop.foundation.round_moves import close_evaluated, fail_round, start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import WAITS, keep_unjudged
-
-_WORK = {"train": "training", "evaluate": "evaluation"}
 
 
 def settle(workspace: Workspace) -> None:
@@ -41,7 +40,7 @@ def _settle_round(workspace: Workspace, current: Round) -> None:
         return
     ended = workspace.store.jobs.newest(kind, keys)
     if ended is not None and ended.state in (JobState.FAILED, JobState.CANCELLED) and _since(ended, current.updated_at):
-        problem = f"the {_WORK[kind]} {_ending(ended)}; the next training takes these annotations up"
+        problem = f"the {kind_named(kind).title.lower()} {_ending(ended)}; the next training takes these annotations up"
         fail_round(workspace, current.id, problem)
     elif kind == "train":
         start_training(workspace)

@@ -5,7 +5,6 @@ the snapshot it froze is named in its scratch folder, and training is exact to t
 """
 
 import dataclasses
-import json
 import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -22,9 +21,11 @@ from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.label_versions import label_versions
 from medloop.loop.foundation.round_moves import MIN_TRAINING_ANSWERS, claim_rounds, mark_failed, mark_trained
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.calibration import calibration_of, calibration_words
 from medloop.loop.judging.live_models import place_trained
 from medloop.loop.judging.predictions import weights_of
-from medloop.loop.learning.decisions import noted, write_note
+from medloop.loop.learning.any_label import train_any_label
+from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.nothing_new import already_learned, answers_digest, case_names, learned_with, nothing_new
 from medloop.loop.learning.training_set import teach, training_case
 from medloop.loop.learning.warm_start import answers_to_learn, learned_facts
@@ -38,13 +39,12 @@ if TYPE_CHECKING:
     from medloop.models.training.train import TrainingProgress
 
 
-def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> Json:
+def run_training(workspace: Workspace, control: JobControl) -> Json:
     """Train on all current answers and enqueue what follows (predict, evaluate, ask).
 
     Args:
         workspace: The project.
         control: The job.
-        threads: CPU threads torch may use.
 
     Returns:
         What the job shows as its result.
@@ -53,25 +53,26 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
 
     folder = workspace.work_folder / control.job.id
     folder.mkdir(parents=True, exist_ok=True)
-    workspace = _as_begun(workspace, folder)
+    plan = TrainingPlan(folder)
+    workspace = _as_begun(workspace, plan)
     left_out = LeftOut(workspace, control.log)
-    unsound = _unsound(workspace, folder, left_out)
-    if (known := already_learned(workspace, control, folder, unsound=unsound)) is not None:
+    unsound = _unsound(workspace, plan, left_out)
+    if (known := already_learned(workspace, control, plan, unsound=unsound)) is not None:
         return {**nothing_new(workspace, control, known), **left_out.result()}
-    snapshot = _frozen(workspace, folder, unsound)
+    snapshot = _frozen(workspace, plan, unsound)
     if snapshot is None:
         message = f"training needs at least {MIN_TRAINING_ANSWERS} answered training cases, of more than one class in a classification"
         mark_failed(workspace, message)
         return {"message": message, **left_out.result()}
     annotations, cases = _of_snapshot(workspace, snapshot)
-    recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=threads)
-    recipe, parent = _going_on(workspace, recipe, folder)
+    recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=control.threads)
+    recipe, parent = _going_on(workspace, recipe, plan)
     fitting = {case.id for case in computable(recipe, cases.values(), left_out)}
-    learned = answers_to_learn(workspace, control, folder, parent=parent, answers=annotations, cases=cases)
+    learned = answers_to_learn(workspace, control, plan, parent=parent, answers=annotations, cases=cases)
     learned = [answer for answer in learned if answer.case_id in fitting]
-    taught = teach(workspace, control, folder, answers=learned, cases=cases)
+    taught = teach(workspace, control, plan, answers=learned, cases=cases)
     recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight)
-    validation = _validation(workspace, folder, left_out, lambda cases: computable(recipe, cases, left_out))
+    validation = _validation(workspace, plan, left_out, lambda cases: computable(recipe, cases, left_out))
     control.log(f"learning from {counted(len(taught.cases), 'case')}, validating on {len(validation)}: {_described(recipe)}")
 
     def report(progress: "TrainingProgress") -> bool:
@@ -84,19 +85,31 @@ def run_training(workspace: Workspace, control: JobControl, *, threads: int) -> 
     metrics = {**own, **trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
     metrics |= {"learned_with": learned_with(workspace), "annotated_cases": len(cases)}
     _tell_overrun(control, recipe, float(trained.metrics["seconds"]))
-    model, live = _keep(workspace, recipe, snapshot, trained.weights, metrics)
+    metrics["calibration"] = _calibrated(workspace, recipe, trained.weights, validation, control)
+    more, facts = train_any_label(workspace, recipe, taught.cases, folder, report=report)
+    model, live = _keep(workspace, recipe, snapshot, [*trained.weights, *more], {**metrics, **facts})
     ask_evaluation_of(workspace, model)
     if live:
         ask_predictions_of(workspace, model)
     shutil.rmtree(folder, ignore_errors=True)
     said = _said(workspace, model)
     control.log(said)
+    control.log(calibration_words(model))
     return {"model_id": model.id, "model_index": model.index, "live": live, "note": said, **left_out.result()}
 
 
-def _as_begun(workspace: Workspace, folder: Path) -> Workspace:
+def _calibrated(
+    workspace: Workspace, recipe: Recipe, weights: Sequence[Path], validation: "Sequence[TrainingCase]", control: JobControl
+) -> Json:
+    from medloop.models.inference.predict import Predictor
+
+    control.report(1.0, "calibrating on the validation cases")
+    return calibration_of(workspace, Predictor.load(recipe, [p.read_bytes() for p in weights]), validation, seed=recipe.seed)
+
+
+def _as_begun(workspace: Workspace, plan: TrainingPlan) -> Workspace:
     """The project with the settings and labels that this training began with, so that a resumed one stays the same training."""
-    found = noted(folder / "project.json", lambda: {"settings": dataclasses.asdict(workspace.settings), "task_id": workspace.task.id})
+    found = plan.decide("project", lambda: {"settings": dataclasses.asdict(workspace.settings), "task_id": workspace.task.id})
     settings = ProjectSettings(**{**dataclasses.asdict(workspace.settings), **found["settings"]})
     with workspace.store.read() as tx:
         task = tx.get(Task, found["task_id"])
@@ -118,11 +131,13 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
         threads=threads,
         seed=int(snapshot.digest[:7], 16) ^ settings.seed,
         members=settings.members,
-        guided=settings.guided and workspace.task.kind == "segmentation",
     )
     if _has_sides(workspace):
         recipe = dataclasses.replace(recipe, flips=())
-    recipe = dataclasses.replace(recipe, rrr=settings.right_reasons)
+    guided = settings.guided and workspace.task.kind == "segmentation"
+    recipe = dataclasses.replace(
+        recipe, rrr=settings.right_reasons, guided=guided, hints=settings.prompt_encoding if guided else "euclidean"
+    )
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
 
 
@@ -161,10 +176,10 @@ def freeze(tx: Writer, annotations: Sequence[Annotation], names: dict[str, str])
     return snapshot
 
 
-def _going_on(workspace: Workspace, recipe: Recipe, folder: Path) -> tuple[Recipe, Model | None]:
+def _going_on(workspace: Workspace, recipe: Recipe, plan: TrainingPlan) -> tuple[Recipe, Model | None]:
     """Unless it starts from scratch, the model to go on from, and its recipe with this training's budget and seed.
 
-    The choice is noted in the job's folder, so that a resumed job goes on from the same model.
+    A resumed job goes on from the same model.
     """
 
     def decide() -> str | None:
@@ -172,13 +187,13 @@ def _going_on(workspace: Workspace, recipe: Recipe, folder: Path) -> tuple[Recip
             newest = tx.live_model() if workspace.settings.warm_start != "scratch" else None
         return newest.id if newest else None
 
-    chosen = noted(folder / "parent.json", lambda: {"model_id": decide()})["model_id"]
+    chosen = plan.decide("parent", lambda: {"model_id": decide()})["model_id"]
     if chosen is None:
         return recipe, None
     with workspace.store.read() as tx:
         parent = tx.get(Model, chosen)
     before = Recipe.from_json(parent.recipe)
-    if (before.channels, before.guided, before.classes) != (recipe.channels, recipe.guided, recipe.classes):
+    if any(getattr(before, name) != getattr(recipe, name) for name in ("channels", "guided", "hints", "classes")):
         return recipe, None
     own = {name: getattr(recipe, name) for name in ("steps", "minutes", "threads", "seed", "rrr")}
     return dataclasses.replace(before, **own), parent
@@ -190,9 +205,9 @@ def _described(recipe: Recipe) -> str:
     return f"{recipe.dimension}D network, patches of {patch}, batch {recipe.batch}, {budget}, {recipe.members} member(s)"
 
 
-def _unsound(workspace: Workspace, folder: Path, left_out: LeftOut) -> frozenset[str]:
+def _unsound(workspace: Workspace, plan: TrainingPlan, left_out: LeftOut) -> frozenset[str]:
     """Ids of annotations that cannot be learned because bytes are damaged; a training begun with one of them begins anew."""
-    begun = _noted_snapshot(workspace, folder)
+    begun = _frozen_before(workspace, plan)
     with workspace.store.read() as tx:
         answers = [tx.get(Annotation, i) for i in begun.annotation_ids] if begun else training_answers(tx, "train")
         cases = {c.id: c for c in tx.find(Case, where={"id": sorted({a.case_id for a in answers})})}
@@ -200,24 +215,22 @@ def _unsound(workspace: Workspace, folder: Path, left_out: LeftOut) -> frozenset
     unsound = frozenset(a.id for a in answers if a.id not in sound)
     if begun is None or not unsound:
         return unsound
-    shutil.rmtree(folder)
-    folder.mkdir()
-    return _unsound(workspace, folder, left_out)
+    shutil.rmtree(plan.folder)
+    plan.folder.mkdir()
+    return _unsound(workspace, plan, left_out)
 
 
-def _noted_snapshot(workspace: Workspace, folder: Path) -> Snapshot | None:
+def _frozen_before(workspace: Workspace, plan: TrainingPlan) -> Snapshot | None:
     """The snapshot this job froze when it was started before."""
-    note = folder / "snapshot.json"
-    if not note.exists():
+    if (begun := plan.decided("snapshot")) is None:
         return None
     with workspace.store.read() as tx:
-        return tx.get(Snapshot, json.loads(note.read_text())["snapshot_id"])
+        return tx.get(Snapshot, begun["snapshot_id"])
 
 
-def _frozen(workspace: Workspace, folder: Path, unsound: frozenset[str]) -> Snapshot | None:
-    """This job's snapshot: the one named in its folder when it was started before, else a new one."""
-    note = folder / "snapshot.json"
-    if (begun := _noted_snapshot(workspace, folder)) is not None:
+def _frozen(workspace: Workspace, plan: TrainingPlan, unsound: frozenset[str]) -> Snapshot | None:
+    """This job's snapshot: the one it froze when it was started before, else a new one."""
+    if (begun := _frozen_before(workspace, plan)) is not None:
         return begun
     with workspace.store.write("worker") as tx:
         answers = [a for a in training_answers(tx, "train") if a.id not in unsound]
@@ -227,7 +240,7 @@ def _frozen(workspace: Workspace, folder: Path, unsound: frozenset[str]) -> Snap
             return None
         snapshot = freeze(tx, answers, case_names(tx, answers))
         claim_rounds(tx, snapshot)
-    write_note(note, {"snapshot_id": snapshot.id})
+    plan.decide("snapshot", lambda: {"snapshot_id": snapshot.id})
     return snapshot
 
 
@@ -244,7 +257,7 @@ def _of_snapshot(workspace: Workspace, snapshot: Snapshot) -> tuple[list[Annotat
 
 
 def _validation(
-    workspace: Workspace, folder: Path, left_out: LeftOut, fitting: Callable[[Iterable[Case]], list[Case]]
+    workspace: Workspace, plan: TrainingPlan, left_out: LeftOut, fitting: Callable[[Iterable[Case]], list[Case]]
 ) -> "list[TrainingCase]":
     """The validation cases, the same ones when a training is resumed: annotations that came meanwhile wait for the next."""
 
@@ -252,7 +265,7 @@ def _validation(
         with workspace.store.read() as tx:
             return [a.id for a in consensus_answers(tx, "validation")]
 
-    chosen = noted(folder / "validation.json", decide)
+    chosen = plan.decide("validation", decide)
     with workspace.store.read() as tx:
         answers = [tx.get(Annotation, i) for i in chosen]
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}

@@ -1,12 +1,11 @@
 """What a training learns from: people's answers, parts of answers, weights that undo the choice, confident predictions.
 
-Whatever is decided here is noted in the job's folder, so that a resumed training learns from exactly the same.
+Whatever is decided here goes into the training's plan, so that a resumed training learns from exactly the same.
 """
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medloop.core.errors import InputError
@@ -19,7 +18,7 @@ from medloop.loop.foundation.label_versions import LabelVersions, label_versions
 from medloop.loop.foundation.partial_annotations import merged_answer
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.case_weights import training_weights
-from medloop.loop.learning.decisions import noted
+from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.objections import irrelevant_blobs, irrelevant_loader
 from medloop.loop.learning.pseudo_labels import PseudoAnswer, load_pseudo, pseudo_answers
 from medloop.loop.learning.voxel_weights import Weighing, weighing_of
@@ -39,24 +38,26 @@ class Taught:
     drawn_weight: float
 
 
-def teach(workspace: Workspace, control: JobControl, folder: Path, *, answers: Sequence[Annotation], cases: Mapping[str, Case]) -> Taught:
+def teach(
+    workspace: Workspace, control: JobControl, plan: TrainingPlan, *, answers: Sequence[Annotation], cases: Mapping[str, Case]
+) -> Taught:
     """Gather what a training learns from.
 
     Args:
         workspace: The project; `bias_correction`, `correction_weight` and `pseudo_labels` decide what is added to the answers.
         control: The job, which logs why weights could not be had.
-        folder: The job's folder.
+        plan: What this training has decided.
         answers: What is learned, one or more parts per case.
         cases: Case id → case.
     """
-    weights, weighing = _weights(workspace, control, folder, {a.case_id for a in answers}), weighing_of(workspace, answers)
+    weights, weighing = _weights(workspace, control, plan, {a.case_id for a in answers}), weighing_of(workspace, answers)
     ids = {cases[a.case_id].name: a.case_id for a in answers}
-    marked = _marked(workspace, folder, sorted(cases))
+    marked = _marked(workspace, plan, sorted(cases))
     own = [
         dataclasses.replace(c, weight=weights.get(ids[c.id], 1.0), irrelevant=irrelevant_loader(workspace, cases[ids[c.id]], marked))
         for c in training_cases(workspace, answers, cases, weighing)
     ]
-    believed = _believed(workspace, control, folder, len(own))
+    believed = _believed(workspace, control, plan, len(own))
     facts = ({"pseudo_labels": len(believed)} if believed else {}) | ({"weighted_cases": len(weights)} if weights else {})
     facts |= _corrections(weighing, learned=answers)
     facts |= {"right_reasons_cases": len(marked)} if marked else {}
@@ -104,7 +105,7 @@ def training_case(workspace: Workspace, annotation: Annotation, case: Case, vers
     return TrainingCase(id=case.name, load=load, known=versions.known_classes([annotation]))
 
 
-def _weights(workspace: Workspace, control: JobControl, folder: Path, learned: set[str]) -> dict[str, float]:
+def _weights(workspace: Workspace, control: JobControl, plan: TrainingPlan, learned: set[str]) -> dict[str, float]:
     """Case id → weight above 0 to 1, the largest is 1; empty without the setting, or when no weights would be right."""
 
     def decide() -> dict[str, float]:
@@ -118,7 +119,7 @@ def _weights(workspace: Workspace, control: JobControl, folder: Path, learned: s
         largest = max(found.values(), default=1.0)
         return {case_id: weight / largest for case_id, weight in found.items() if weight > 0}
 
-    return {str(case_id): float(weight) for case_id, weight in noted(folder / "weights.json", decide).items()}
+    return {str(case_id): float(weight) for case_id, weight in plan.decide("weights", decide).items()}
 
 
 def _corrections(weighing: Weighing, *, learned: Sequence[Annotation]) -> Json:
@@ -128,7 +129,7 @@ def _corrections(weighing: Weighing, *, learned: Sequence[Annotation]) -> Json:
     return {**filled, **({"correction_weight": weighing.weight, "corrected_answers": mended} if weighing.by_setting else {})}
 
 
-def _marked(workspace: Workspace, folder: Path, case_ids: Sequence[str]) -> dict[str, list[str]]:
+def _marked(workspace: Workspace, plan: TrainingPlan, case_ids: Sequence[str]) -> dict[str, list[str]]:
     """Case id → blobs of the regions called irrelevant; empty without the setting."""
 
     def decide() -> dict[str, list[str]]:
@@ -137,13 +138,13 @@ def _marked(workspace: Workspace, folder: Path, case_ids: Sequence[str]) -> dict
         with workspace.store.read() as tx:
             return irrelevant_blobs(tx, case_ids)
 
-    found: dict[str, list[str]] = noted(folder / "irrelevant.json", decide)
+    found: dict[str, list[str]] = plan.decide("irrelevant", decide)
     return found
 
 
-def _believed(workspace: Workspace, control: JobControl, folder: Path, answers: int) -> list[PseudoAnswer]:
+def _believed(workspace: Workspace, control: JobControl, plan: TrainingPlan, answers: int) -> list[PseudoAnswer]:
     """Confident predictions whose bytes, and whose case's image, can be read."""
-    chosen = noted(folder / "pseudo.json", lambda: [dict(p.to_json()) for p in pseudo_answers(workspace, answers=answers)])
+    chosen = plan.decide("pseudo", lambda: [dict(p.to_json()) for p in pseudo_answers(workspace, answers=answers)])
     left_out, found = LeftOut(workspace, control.log), list[PseudoAnswer]()
     for pseudo in map(PseudoAnswer.from_json, chosen):
         with workspace.store.read() as tx:

@@ -1,7 +1,7 @@
 """How much a voxel counts in a training: one of a person's own making against one that was accepted, or filled in between slices.
 
 Slices filled in between drawn ones are good guesses, the drawn ones are knowledge: with the drawn ones counting `DRAWN_WEIGHT`
-times as much, a simulated expert reaches the same model in less time (benchmarks/RESULTS.md, "Expert minutes"). What else is
+times as much, a simulated expert reaches the same model in less time (benchmarks/results/expert_minutes.md). What else is
 merely accepted counts less only where the setting `correction_weight` asks for it.
 """
 

@@ -16,7 +16,6 @@ Source: Käding et al. 2016, arXiv:1612.06129 (fine-tuning on new data, and on a
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -27,7 +26,7 @@ from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation import score_answers
 from medloop.loop.judging.predictions import predict_cases
-from medloop.loop.learning.decisions import noted
+from medloop.loop.learning.decisions import TrainingPlan
 
 Name = TypeVar("Name", str, int)
 
@@ -58,7 +57,7 @@ def choose_old(policy: WarmStart, old: Sequence[Name], new: int, scores: Mapping
 def answers_to_learn(
     workspace: Workspace,
     control: JobControl,
-    folder: Path,
+    plan: TrainingPlan,
     *,
     parent: Model | None,
     answers: Sequence[Annotation],
@@ -66,13 +65,13 @@ def answers_to_learn(
 ) -> list[Annotation]:
     """The answers this training learns from, by the project's `warm_start`.
 
-    The choice is noted in the job's folder, so that a resumed job learns from the same answers. Without a model to
+    A resumed job learns from the same answers. Without a model to
     go on from, or without a new answer, all are learned.
 
     Args:
         workspace: The project.
         control: The job; an earlier model may have to predict its old cases first.
-        folder: The job's folder.
+        plan: What this training has decided.
         parent: The model to go on from.
         answers: All answers of the snapshot.
         cases: Their cases by id.
@@ -80,7 +79,7 @@ def answers_to_learn(
     policy = workspace.settings.warm_start
     if parent is None or policy in ("scratch", "all"):
         return list(answers)
-    kept = set(noted(folder / "learned.json", lambda: _choose(workspace, control, policy, parent, answers, cases)))
+    kept = set(plan.decide("learned", lambda: _choose(workspace, control, policy, parent, answers, cases)))
     return [a for a in answers if a.id in kept]
 
 

@@ -19,8 +19,8 @@ from medloop.explain.hypotheses import Hypothesis, distinct_hypotheses
 from medloop.loop.foundation.arrays import load_answer, load_features, load_image
 from medloop.loop.foundation.consensus import deciding
 from medloop.loop.foundation.damage import LeftOut
+from medloop.loop.foundation.in_force import newest_proposal
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.overview.measurements import newest_prediction
 from medloop.loop.querying.descriptions import kept_vectors
 from medloop.store.reader import Reader
 
@@ -119,7 +119,7 @@ def similar_cases(workspace: Workspace, case_id: str, *, count: int = 5, distanc
     with workspace.store.read() as tx:
         case = tx.get(Case, case_id)
         answers = {i: deciding(found) for i, found in _answers(tx).items() if i != case_id}
-        own = newest_prediction(tx, case_id)
+        own = newest_proposal(tx, case_id)
         seen = tx.latest_predictions(own.model_id) if own and own.features else []
     vectors = {p.case_id: load_features(workspace.store.blobs, p.features) for p in seen if p.features and p.case_id in {*answers, case_id}}
     by = "model"

@@ -19,6 +19,7 @@ from medloop.core.records import Annotation, Case, Label, Model, Prediction
 from medloop.loop.foundation.arrays import load_mask, load_proposal
 from medloop.loop.foundation.consensus import consensus_answers, deciding
 from medloop.loop.foundation.damage import LeftOut, sound_answers
+from medloop.loop.foundation.in_force import newest_proposal
 from medloop.loop.foundation.label_versions import label_versions, labels_of_model
 from medloop.loop.foundation.memo import Memo, memo
 from medloop.loop.foundation.workspace import Workspace
@@ -26,7 +27,6 @@ from medloop.loop.judging.evaluation_cases import FAIR_SPLITS, evaluated_cases
 from medloop.loop.judging.mask_figures import figures_of_samples, is_sized, mask_figures, reaches_border
 from medloop.metrics.measure_bounds import TOLERANCE, Bounds, BoundsRule, bound_measure, fit_bounds
 from medloop.metrics.measures import MeasureName, measure_names, unit_of
-from medloop.store.reader import Reader
 
 MeasureSource: TypeAlias = Literal["answer", "prediction"]
 Wanted: TypeAlias = Literal["any", "answer", "prediction"]
@@ -119,14 +119,6 @@ def measure_project(
     return found
 
 
-def newest_prediction(tx: Reader, case_id: str) -> Prediction | None:
-    """What the newest model says of a case, or the newest model that has seen it."""
-    model = tx.live_model()
-    own = tx.find(Prediction, where={"case_id": case_id, "model_id": model.id}, limit=1, descending=True) if model else []
-    found = own or tx.find(Prediction, where={"case_id": case_id}, order=("created_at",), descending=True, limit=1)
-    return found[0] if found else None
-
-
 def _require_masks(workspace: Workspace) -> None:
     if workspace.task.kind != "segmentation":
         raise StateError("Only masks can be measured, this project asks for tags")
@@ -146,7 +138,7 @@ def _measured(run: _Measuring, case_id: str, of: Wanted) -> CaseMeasures:
     with run.workspace.store.read() as tx:
         case = tx.get(Case, case_id)
         answers = tx.current_annotations(case_ids=[case_id]) if of != "prediction" else []
-        prediction = newest_prediction(tx, case_id) if of != "answer" and not answers else None
+        prediction = newest_proposal(tx, case_id) if of != "answer" and not answers else None
     if answers:
         return _measured_answer(run, case, deciding(answers))
     if prediction is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from medloop.core.records import Evaluation, LiveChoice, Model, Snapshot, Split
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.calibration import calibration_words
 from medloop.loop.judging.evaluation_cases import shown_interval
 from medloop.metrics.intervals import Interval, interval_words
 from medloop.metrics.succession import Comparison
@@ -42,6 +43,7 @@ class ModelLine:
         comparison: With the model in use when it was judged; None where there was none.
         nothing_new: Whether an older model learned from the same annotations: it is no further evidence.
         score_note: Why the score has no interval; "" where it has one, or without a score.
+        calibration: What was done for its probabilities to come true, in words.
     """
 
     id: str
@@ -61,6 +63,7 @@ class ModelLine:
     comparison: ComparisonLine | None
     nothing_new: bool
     score_note: str = ""
+    calibration: str = ""
 
     @property
     def interval_words(self) -> str:
@@ -156,6 +159,7 @@ def _line(tx: Reader, model: Model, score: Evaluation | None, said: _Said, *, re
         comparison=_comparison(said.comparison) if said.comparison else None,
         nothing_new=repeat,
         score_note=shown.note if shown else "",
+        calibration=calibration_words(model),
     )
 
 

@@ -56,9 +56,9 @@ def report_html(workspace: Workspace) -> str:
         _effort(made.effort),
         "<h2>Models</h2>",
         _table(
-            ("model", "annotations learned", "steps", "seconds", "made", "in use", "why"),
+            ("model", "annotations learned", "steps", "seconds", "made", "in use", "why", "calibration"),
             (
-                (m.index, m.learned, m.steps, f"{m.seconds:.0f}", m.created_at[:16] + "Z", _in_use(m), m.note + _repeats(m))
+                (m.index, m.learned, m.steps, f"{m.seconds:.0f}", m.created_at[:16] + "Z", _in_use(m), m.note + _repeats(m), m.calibration)
                 for m in made.models
             ),
         ),

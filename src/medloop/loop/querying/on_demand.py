@@ -4,8 +4,9 @@
 every image and train small networks, so they belong into the worker.
 """
 
+from collections import ChainMap
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,9 +17,13 @@ from medloop.core.records import Case, Json, Model, Prediction, Round
 from medloop.core.seeds import derive_seed
 from medloop.loop.foundation.arrays import load_features, load_image
 from medloop.loop.foundation.computable import computable
+from medloop.loop.foundation.consensus import consensus_answers
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.job_kinds import Choose, Describe, ask
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.evaluation import score_answers
+from medloop.loop.judging.predictions import load_predictor, predict_case, quality_rule
 from medloop.loop.querying.descriptions import Report, Vectors, describe_cases, kept_vectors, learned_maker, newest_maker, small_views
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.pretext.descriptors import describe_image
@@ -42,9 +47,9 @@ class Extra:
         labelled: The same tables, with one row per answered case.
     """
 
-    scores: dict[str, CaseScores] = field(default_factory=dict)
-    tables: dict[str, FloatArray] = field(default_factory=dict)
-    labelled: dict[str, FloatArray] = field(default_factory=dict)
+    scores: Mapping[str, CaseScores] = field(default_factory=dict)
+    tables: Mapping[str, FloatArray] = field(default_factory=dict)
+    labelled: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 def cold_features(workspace: Workspace, cases: Sequence[Case], *, report: Report | None = None) -> Vectors:
@@ -94,21 +99,19 @@ def extra_scores(
     Returns:
         Without "latent" and "unlabelled" below four training cases, without "predicted_loss" below four answered ones.
     """
-    extra = Extra()
-    if LATENT & set(needs):
-        _add_latent(workspace, needs, cases, labelled, extra, report)
+    found = [_latent(workspace, needs, cases, labelled, report)] if LATENT & set(needs) else []
     if model is not None and "predicted_loss" in needs:
-        _add_predicted_loss(workspace, cases, labelled, predictions, model, extra, report)
+        found.append(_predicted_loss(workspace, cases, labelled, predictions, model, report))
     if model is not None and "adversarial_distance" in needs and cases:
-        extra.scores["adversarial_distance"] = _distances(workspace, cases, model, report)
-    return extra
+        found.append(Extra({"adversarial_distance": _distances(workspace, cases, model, report)}))
+    return Extra(*(dict(ChainMap(*(getattr(one, f.name) for one in found))) for f in fields(Extra)))
 
 
 def request_description(workspace: Workspace) -> None:
     """Ask the worker to describe the cases, if a strategy of the project will need it."""
     settings = workspace.settings
     if "features" in strategy(settings.first_strategy).needs or LATENT & strategy(settings.strategy).needs:
-        workspace.store.jobs.enqueue("describe", {}, key="describe", priority=7)
+        ask(workspace, Describe(), "describe")
 
 
 def run_description(workspace: Workspace, control: JobControl) -> Json:
@@ -124,7 +127,7 @@ def run_description(workspace: Workspace, control: JobControl) -> Json:
         described = len(latent_codes(workspace, cases, report=control.report) or {})
     control.log(f"described {counted(described, 'case')}")
     if not begun and "features" in strategy(settings.first_strategy).needs:
-        workspace.store.jobs.enqueue("query", {}, key="query-first", priority=6)
+        ask(workspace, Choose(), "query-first")
     return {"described": described}
 
 
@@ -166,52 +169,47 @@ def _embedded(workspace: Workspace, maker: str, cases: Sequence[Case], report: R
     )
 
 
-def _add_latent(
-    workspace: Workspace, needs: Collection[str], cases: Sequence[Case], labelled: Sequence[Case], extra: Extra, report: Report | None
-) -> None:
+def _latent(workspace: Workspace, needs: Collection[str], cases: Sequence[Case], labelled: Sequence[Case], report: Report | None) -> Extra:
     from medloop.models.pretext.discriminator import unlabelled_probability
 
     codes = latent_codes(workspace, [*cases, *labelled], report=report)
     if codes is None or not cases:
-        return
+        return Extra()
     table = np.stack([codes[c.id] for c in cases])
     known = np.stack([codes[c.id] for c in labelled]) if labelled else table[:0]
-    extra.tables["latent"], extra.labelled["latent"] = table, known
-    if "unlabelled" in needs:
-        seed = derive_seed(workspace.settings.seed, "unlabelled", len(labelled))
-        extra.scores["unlabelled"] = unlabelled_probability(table, known, seed=seed)
+    seed = derive_seed(workspace.settings.seed, "unlabelled", len(labelled))
+    scores = {"unlabelled": unlabelled_probability(table, known, seed=seed)} if "unlabelled" in needs else {}
+    return Extra(scores, {"latent": table}, {"latent": known})
 
 
-def _add_predicted_loss(
+def _predicted_loss(
     workspace: Workspace,
     cases: Sequence[Case],
     labelled: Sequence[Case],
     predictions: Mapping[str, Prediction],
     model: Model,
-    extra: Extra,
     report: Report | None,
-) -> None:
+) -> Extra:
     from medloop.models.pretext.learning_loss import FEWEST_CASES, predicted_losses
 
     if len(labelled) < FEWEST_CASES or not cases or not all(c.id in predictions and predictions[c.id].features for c in cases):
-        return
+        return Extra()
     answered = _answered_predictions(workspace, labelled, predictions, model, report)
     losses = _losses(workspace, model, {c.id: c for c in labelled})
     ordered = [i for i in (c.id for c in labelled) if i in losses and i in answered and answered[i].features]
-    if len(ordered) >= FEWEST_CASES:
-        known = _table(workspace, [answered[i] for i in ordered])
-        truth = np.array([losses[i] for i in ordered])
-        asked = _table(workspace, [predictions[c.id] for c in cases])
-        seed = derive_seed(workspace.settings.seed, "learning loss", model.index)
-        extra.scores["predicted_loss"] = predicted_losses(known, truth, asked, seed=seed)
+    if len(ordered) < FEWEST_CASES:
+        return Extra()
+    known = _table(workspace, [answered[i] for i in ordered])
+    truth = np.array([losses[i] for i in ordered])
+    asked = _table(workspace, [predictions[c.id] for c in cases])
+    seed = derive_seed(workspace.settings.seed, "learning loss", model.index)
+    return Extra({"predicted_loss": predicted_losses(known, truth, asked, seed=seed)})
 
 
 def _answered_predictions(
     workspace: Workspace, labelled: Sequence[Case], predictions: Mapping[str, Prediction], model: Model, report: Report | None
 ) -> dict[str, Prediction]:
     """The model's predictions of the answered cases; missing ones are made."""
-    from medloop.loop.judging.predictions import load_predictor, predict_case, quality_rule
-
     missing = computable(Recipe.from_json(model.recipe), [c for c in labelled if c.id not in predictions], LeftOut(workspace))
     found = {c.id: predictions[c.id] for c in labelled if c.id in predictions}
     if missing:
@@ -225,9 +223,6 @@ def _answered_predictions(
 
 def _losses(workspace: Workspace, model: Model, cases: dict[str, Case]) -> dict[str, float]:
     """One minus the score of the model's prediction, by id of the answered case."""
-    from medloop.loop.foundation.consensus import consensus_answers
-    from medloop.loop.judging.evaluation import score_answers
-
     with workspace.store.read() as tx:
         answers = [a for a in consensus_answers(tx, "train") if a.case_id in cases]
     scored = score_answers(workspace, model, answers, cases)
@@ -240,7 +235,6 @@ def _table(workspace: Workspace, predictions: Sequence[Prediction]) -> FloatArra
 
 def _distances(workspace: Workspace, cases: Sequence[Case], model: Model, report: Report | None) -> CaseScores:
     """Distances to the decision border, kept per model, so that a killed query goes on where it was."""
-    from medloop.loop.judging.predictions import load_predictor
     from medloop.models.inference.adversarial import adversarial_distance
 
     loaded: list[Predictor] = []

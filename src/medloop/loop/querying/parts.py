@@ -8,10 +8,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
+from medloop.core.arrays import UNKNOWN
 from medloop.core.records import Assignment, Case, Choice, Json, Model, Prediction, Query, Round
 from medloop.images.encode import decode_mask
 from medloop.interaction.attention import PlaceKind, chances_of_entropy, rank_places
-from medloop.loop.foundation.partial_annotations import UNKNOWN, BoxPart, Part, SlicePart, merged_answer
+from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart, merged_answer
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 

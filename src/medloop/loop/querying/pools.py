@@ -4,8 +4,7 @@ A prediction keeps its scores as JSON: numbers are scores, rows are tables, and 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from itertools import compress
 
 import numpy as np
@@ -27,17 +26,16 @@ ExtraScores = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
-class Gathering:
+class PoolInputs:
     """Where the pool of one query comes from.
 
     Attributes:
-        asked: Names of the unanswered training cases, in order.
+        asked: Names of the unlabelled training cases, in order.
         model: The model in use, if there is one.
         extra_scores: Scores that predictions do not hold.
-        round_index: Which round asks, 1 for the first.
+        round_index: Which round queries, 1 for the first.
         thorough: Whether images may be read and small networks trained; see `medloop.loop.querying.on_demand`.
         scores: Single numbers of the model's predictions of these cases, so that many strategies need not read these.
-        unreadable: Blobs of features that turned out to be damaged; their cases are not seen.
     """
 
     workspace: Workspace
@@ -47,101 +45,109 @@ class Gathering:
     round_index: int
     thorough: bool
     scores: PoolScores | None = None
-    unreadable: frozenset[str] = frozenset()
 
-    @cached_property
-    def cases(self) -> Sequence[Case]:
-        """The cases in full, read when a strategy needs more than numbers."""
-        with self.workspace.store.read() as tx:
-            return sorted(tx.find(Case, where={"name": self.asked}), key=lambda c: c.name)
 
-    @cached_property
-    def predictions(self) -> Mapping[str, Prediction]:
-        """Case id → the model's prediction, likewise; without those whose features are damaged."""
-        if self.model is None:
-            return {}
-        with self.workspace.store.read() as tx:
-            return {p.case_id: p for p in tx.latest_predictions(self.model.id) if p.features not in self.unreadable}
-
-    def pool(self, needs: frozenset[str]) -> Pool | None:
-        """The pool with what a strategy needs, or None when some of it does not exist; damaged features cost their case only."""
+def build_pool(inputs: PoolInputs, needs: frozenset[str]) -> Pool | None:
+    """The pool with what a strategy needs, or None when some of it does not exist; damaged features cost their case only."""
+    if not needs:
+        return Pool(tuple(inputs.asked), {}, None, None, round=inputs.round_index)
+    if inputs.scores is not None and needs <= set(inputs.scores.columns):
+        return _scored(inputs, inputs.scores)
+    unreadable: set[str] = set()
+    while True:
         try:
-            return self._pool(needs)
+            if predictions := _predictions(inputs, unreadable):
+                return _predicted(inputs, predictions, needs)
+            return _described(inputs) if needs <= {"features"} else None
         except BlobError as error:
-            if error.blob in self.unreadable:
+            if error.blob in unreadable:
                 raise
-            return replace(self, unreadable=self.unreadable | {error.blob}).pool(needs)
+            unreadable.add(error.blob)
 
-    def _pool(self, needs: frozenset[str]) -> Pool | None:
-        if not needs:
-            return Pool(tuple(self.asked), {}, None, None, round=self.round_index)
-        if self.scores is not None and needs <= set(self.scores.columns):
-            return self._scored(self.scores)
-        if self.predictions:
-            return self._predicted(needs)
-        return self._described() if needs <= {"features"} else None
 
-    def _scored(self, scores: PoolScores) -> Pool:
-        """From single numbers alone; cases without a prediction are left out."""
-        names = tuple(self.asked) if scores.seen.all() else tuple(compress(self.asked, scores.seen.tolist()))
-        return Pool(names, {name: values[scores.seen] for name, values in scores.columns.items()}, None, None, round=self.round_index)
+def _cases(inputs: PoolInputs) -> list[Case]:
+    """The cases in full, by name."""
+    with inputs.workspace.store.read() as tx:
+        return sorted(tx.find(Case, where={"name": inputs.asked}), key=lambda c: c.name)
 
-    def _predicted(self, needs: frozenset[str]) -> Pool | None:
-        """From predictions; cases without one are left out."""
-        seen = [c for c in self.cases if c.id in self.predictions]
-        answered, known = _answered(self.workspace, self.model, self.unreadable) if needs & COMPARING else ({}, [])
-        extra = self._worked_out(needs, seen, [p.case_id for p in known])
-        if not needs <= self._available() | set(extra.scores) | set(extra.tables):
-            return None
-        rows = [self.predictions[c.id].scores for c in seen]
-        given = {name: np.array([values[c.name] for c in seen]) for name, values in self._given(needs).items()}
-        labelled = _labelled(self.workspace, answered, known, needs) | extra.labelled if known else {}
-        featured = "features" in needs
-        return Pool(
-            tuple(c.name for c in seen),
-            {**_scores(rows), **given, **extra.scores},
-            _features(self.workspace, [self.predictions[c.id] for c in seen]) if featured else None,
-            _features(self.workspace, known) if featured and known else None,
-            tables={**_tables(rows, needs), **extra.tables},
-            labelled=labelled,
-            samples=_samples(rows) if "samples" in needs else None,
-            round=self.round_index,
-        )
 
-    def _described(self) -> Pool | None:
-        """From descriptions of the images, before there is a model."""
-        with self.workspace.store.read() as tx:
-            answered = [tx.get(Case, a.case_id) for a in consensus_answers(tx, "train")]
-        every = [*self.cases, *answered]
-        kept = cold_features(self.workspace, every) if self.thorough else kept_features(self.workspace, every)
-        damaged = {case.case_id for case in damaged_cases(self.workspace)}
-        if not all(c.id in kept or c.id in damaged for c in every):
-            return None
-        cases, known = [c for c in self.cases if c.id in kept], [kept[c.id] for c in answered if c.id in kept]
-        table = np.stack([kept[c.id] for c in cases]) if cases else np.zeros((0, 1), dtype=np.float32)
-        return Pool(tuple(c.name for c in cases), {}, table, np.stack(known) if known else None, round=self.round_index)
+def _predictions(inputs: PoolInputs, unreadable: Collection[str]) -> dict[str, Prediction]:
+    """Case id → the model's prediction; without those whose features are damaged."""
+    if inputs.model is None:
+        return {}
+    with inputs.workspace.store.read() as tx:
+        return {p.case_id: p for p in tx.latest_predictions(inputs.model.id) if p.features not in unreadable}
 
-    def _available(self) -> frozenset[str]:
-        """What predictions, extras and the task give."""
-        predictions = list(self.predictions.values())
-        known = set.intersection(*(set(p.scores) for p in predictions)) | set(self.extra_scores) | {"minutes"}
-        known |= {"features"} if all(p.features for p in predictions) else set()
-        known |= {"classes"} if self.workspace.task.kind == "classification" else set()
-        return frozenset(known)
 
-    def _given(self, needs: frozenset[str]) -> ExtraScores:
-        """Scores by case name that are no part of predictions: the caller's, and minutes from the effort log."""
-        if "minutes" not in needs or "minutes" in self.extra_scores:
-            return self.extra_scores
-        with self.workspace.store.read() as tx:
-            return {**self.extra_scores, "minutes": predict_minutes(tx, self.cases, self.predictions)}
+def _scored(inputs: PoolInputs, scores: PoolScores) -> Pool:
+    """From single numbers alone; cases without a prediction are left out."""
+    names = tuple(inputs.asked) if scores.seen.all() else tuple(compress(inputs.asked, scores.seen.tolist()))
+    return Pool(names, {name: values[scores.seen] for name, values in scores.columns.items()}, None, None, round=inputs.round_index)
 
-    def _worked_out(self, needs: frozenset[str], cases: Sequence[Case], answered: Sequence[str]) -> Extra:
-        if not self.thorough or not needs & ON_DEMAND:
-            return Extra()
-        with self.workspace.store.read() as tx:
-            labelled = [tx.get(Case, case_id) for case_id in answered]
-        return extra_scores(self.workspace, needs, cases, labelled=labelled, predictions=self.predictions, model=self.model)
+
+def _predicted(inputs: PoolInputs, predictions: Mapping[str, Prediction], needs: frozenset[str]) -> Pool | None:
+    """From predictions; cases without one are left out."""
+    workspace, cases = inputs.workspace, _cases(inputs)
+    seen = [c for c in cases if c.id in predictions]
+    answered = _answered(workspace) if needs & COMPARING else {}
+    known = [p for p in predictions.values() if p.case_id in answered]
+    extra = _worked_out(inputs, needs, seen, [p.case_id for p in known], predictions)
+    if not needs <= _available(inputs, predictions) | set(extra.scores) | set(extra.tables):
+        return None
+    rows = [predictions[c.id].scores for c in seen]
+    given = {name: np.array([values[c.name] for c in seen]) for name, values in _given(inputs, needs, cases, predictions).items()}
+    labelled = {**_labelled(workspace, answered, known, needs), **extra.labelled} if known else {}
+    featured = "features" in needs
+    return Pool(
+        tuple(c.name for c in seen),
+        {**_scores(rows), **given, **extra.scores},
+        _features(workspace, [predictions[c.id] for c in seen]) if featured else None,
+        _features(workspace, known) if featured and known else None,
+        tables={**_tables(rows, needs), **extra.tables},
+        labelled=labelled,
+        samples=_samples(rows) if "samples" in needs else None,
+        round=inputs.round_index,
+    )
+
+
+def _described(inputs: PoolInputs) -> Pool | None:
+    """From descriptions of the images, before there is a model."""
+    workspace, asked = inputs.workspace, _cases(inputs)
+    with workspace.store.read() as tx:
+        answered = [tx.get(Case, a.case_id) for a in consensus_answers(tx, "train")]
+    every = [*asked, *answered]
+    kept = cold_features(workspace, every) if inputs.thorough else kept_features(workspace, every)
+    damaged = {case.case_id for case in damaged_cases(workspace)}
+    if not all(c.id in kept or c.id in damaged for c in every):
+        return None
+    cases, known = [c for c in asked if c.id in kept], [kept[c.id] for c in answered if c.id in kept]
+    table = np.stack([kept[c.id] for c in cases]) if cases else np.zeros((0, 1), dtype=np.float32)
+    return Pool(tuple(c.name for c in cases), {}, table, np.stack(known) if known else None, round=inputs.round_index)
+
+
+def _available(inputs: PoolInputs, predictions: Mapping[str, Prediction]) -> set[str]:
+    """What predictions, extras and the task give."""
+    known = set.intersection(*(set(p.scores) for p in predictions.values())) | set(inputs.extra_scores) | {"minutes"}
+    known |= {"features"} if all(p.features for p in predictions.values()) else set()
+    return known | ({"classes"} if inputs.workspace.task.kind == "classification" else set())
+
+
+def _given(inputs: PoolInputs, needs: frozenset[str], cases: Sequence[Case], predictions: Mapping[str, Prediction]) -> ExtraScores:
+    """Scores by case name that are no part of predictions: the caller's, and minutes from the effort log."""
+    if "minutes" not in needs or "minutes" in inputs.extra_scores:
+        return inputs.extra_scores
+    with inputs.workspace.store.read() as tx:
+        return {**inputs.extra_scores, "minutes": predict_minutes(tx, cases, predictions)}
+
+
+def _worked_out(
+    inputs: PoolInputs, needs: frozenset[str], cases: Sequence[Case], answered: Sequence[str], predictions: Mapping[str, Prediction]
+) -> Extra:
+    if not inputs.thorough or not needs & ON_DEMAND:
+        return Extra()
+    with inputs.workspace.store.read() as tx:
+        labelled = [tx.get(Case, case_id) for case_id in answered]
+    return extra_scores(inputs.workspace, needs, cases, labelled=labelled, predictions=predictions, model=inputs.model)
 
 
 def _scores(rows: Sequence[Json]) -> dict[str, FloatArray]:
@@ -165,13 +171,10 @@ def _common(rows: Sequence[Json]) -> list[str]:
     return sorted(set.intersection(*(set(r) for r in rows))) if rows else []
 
 
-def _answered(workspace: Workspace, model: Model | None, unreadable: Collection[str]) -> tuple[dict[str, Annotation], list[Prediction]]:
-    """Answers that may be trained on, by case id, and the model's predictions of these cases."""
-    if model is None:
-        return {}, []
+def _answered(workspace: Workspace) -> dict[str, Annotation]:
+    """Annotations that may be trained on, by case id."""
     with workspace.store.read() as tx:
-        answers = {a.case_id: a for a in consensus_answers(tx, "train")}
-        return answers, [p for p in tx.latest_predictions(model.id) if p.case_id in answers and p.features not in unreadable]
+        return {a.case_id: a for a in consensus_answers(tx, "train")}
 
 
 def _labelled(

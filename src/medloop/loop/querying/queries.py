@@ -4,34 +4,26 @@ Everything a strategy sees is ordered by case name, and its randomness comes fro
 so the same project asks the same cases again. Only numbers are read, unless a query is thorough.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from medloop.core.arrays import BoolArray
-from medloop.core.records import Case, Choice, Query, Round, new_id, now
+from medloop.core.records import Choice, Query, Round, new_id, now
 from medloop.core.seeds import derive_seed, generator
 from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.bandits import followed
 from medloop.loop.querying.parts import with_parts
 from medloop.loop.querying.pool_table import PoolScores, PoolTable, pool_scores, pool_table
-from medloop.loop.querying.pools import ExtraScores, Gathering
+from medloop.loop.querying.pools import ExtraScores, PoolInputs, build_pool
 from medloop.query.strategies import Pool, Strategy, strategy
 from medloop.store.reader import Reader
 
 AUDIT_REASON = "audit sample: measures the model, never trained on"
 AUDIT_SHARE = 4
 """One audit case for every so many queried cases, until the audit sample is answered."""
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """What may be asked now, each ordered by name: training cases and audit cases."""
-
-    train: tuple[Case, ...]
-    audit: tuple[Case, ...]
 
 
 def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraScores | None = None, thorough: bool = False) -> Query | None:
@@ -58,9 +50,9 @@ def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraSco
     if model and settings.stream != "off":
         free["train"] = np.zeros_like(free["train"])  # each is judged by itself when it arrives: `medloop.loop.querying.streaming`
     train, audit = table.named(free["train"]), table.named(free["audit"])
-    gather = Gathering(workspace, train, model, extra_scores or {}, round_index, thorough, _rows(scores, free["train"]))
+    inputs = PoolInputs(workspace, train, model, extra_scores or {}, round_index, thorough, _rows(scores, free["train"]))
     names = (wanted, settings.first_strategy, "random") if model else (settings.first_strategy, "random")
-    chosen, pool = next((one, pool) for one in map(strategy, names) if (pool := gather.pool(one.needs)) is not None)
+    chosen, pool = next((one, pool) for one in map(strategy, names) if (pool := build_pool(inputs, one.needs)) is not None)
     size = settings.start_size if round_index == 1 and settings.start_size else settings.batch_size
     choices = _choose(chosen, pool, train, table, size, generator(settings.seed, "query", round_index))
     if drawn and model and chosen.name == wanted:
@@ -77,21 +69,6 @@ def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraSco
         choices=tuple(choices),
         created_at=now(),
     )
-
-
-def askable(tx: Reader) -> Candidates:
-    """Unanswered cases that nobody skipped and no open round has asked."""
-    asked = asked_case_ids(tx)
-    return Candidates(
-        train=tuple(sorted((c for c in tx.unanswered_cases(["train"]) if c.id not in asked), key=lambda c: c.name)),
-        audit=tuple(sorted((c for c in tx.unanswered_cases(["audit"]) if c.id not in asked), key=lambda c: c.name)),
-    )
-
-
-def _readable(candidates: Candidates, damaged: Collection[str]) -> Candidates:
-    """Without cases whose bytes are known to be damaged."""
-    train, audit = (tuple(c for c in cases if c.id not in damaged) for cases in (candidates.train, candidates.audit))
-    return Candidates(train=train, audit=audit)
 
 
 def asked_case_ids(tx: Reader) -> set[str]:

@@ -7,9 +7,10 @@ from monai.losses.dice import DiceLoss
 from torch import Tensor
 from torch.nn import functional
 
+from medloop.core.arrays import UNKNOWN
 from medloop.models.foundation.recipes import Recipe
 
-IGNORE = 255
+IGNORE = UNKNOWN
 """Voxels with this value teach nothing: they were not answered."""
 
 LABEL_SMOOTHING = 0.05

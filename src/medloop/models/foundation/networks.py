@@ -6,7 +6,7 @@ coarse levels only, where it costs nothing and makes whole structures appear and
 
 A recipe may fold neighbouring voxels into channels: the U-Net then works on an eighth of the voxels, and one block at
 full resolution, which sees the image again, draws the borders. On a CPU this learns more per minute than a U-Net whose
-finest level is full resolution (figures in benchmarks/RESULTS.md). Tensors lie channels-last, which convolutions on
+finest level is full resolution (figures in benchmarks/results/stem.md). Tensors lie channels-last, which convolutions on
 CPUs and GPUs prefer; each channel of each image is normalised by itself (a group per channel: instance normalisation).
 """
 

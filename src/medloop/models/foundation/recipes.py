@@ -10,7 +10,7 @@ Source: Isensee et al. 2021, nnU-Net, doi:10.1038/s41592-020-01008-z, for the ru
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from medloop.core.errors import InputError, SettingError
 from medloop.core.geometry import Shape3
 from medloop.core.records import Json, TaskKind
+from medloop.core.settings import HintMap
 from medloop.models.foundation.plans import Spacing, common_channels, plan_levels, plan_patch, plan_spacing, round_to
 
 TRAINING_SECONDS_PER_VOXEL = 2.8e-6
@@ -32,7 +33,6 @@ FOLDING_MINUTES = 5.0
 time and ends higher after 12 minutes (hippocampus: Dice 0.881 against 0.877), but a minute is too short for it (demo: 0.57
 against 0.62)."""
 
-HintMap: TypeAlias = Literal["euclidean", "geodesic", "discs"]
 
 FRAMED = 2.0
 """Pictures count as zoomed to their object when their extents in mm vary more than this times their sizes in voxels."""
@@ -70,15 +70,15 @@ class Recipe:
         flips: Axes that may be mirrored, in training and at prediction.
         augmentation: Strength of the augmentation, 0 none, 1 usual.
         remapped: Share of patches whose grey values go through a random curve: for sets that mix contrasts, or for images of a
-            contrast that no answer has yet; where contrast tells structures apart it costs accuracy (benchmarks/RESULTS.md).
+            contrast that no annotated case has yet; where contrast tells structures apart it costs accuracy (benchmarks/results/clicks.md).
         validations: How often the members are validated during training; the best weights are kept.
         checkpoint_seconds: Longest time of work lost by a crash; 0 writes a checkpoint after every step.
         members: Networks of the ensemble.
         heads: Answers of one network in one pass (`models.heads`); 1 is an ordinary network. Segmentation only.
         threads: Threads of one network.
         precision: auto (bf16 where the processor has it), float32 or bfloat16.
-        guided: Whether a segmentation network also takes hints and a previous answer; without them it answers by itself.
-        hints: How a guided network is shown hints: euclidean or geodesic distance, or discs.
+        guided: Whether a segmentation network also takes prompts and a previous mask; without them it predicts by itself.
+        hints: How an interactive network is shown prompts: euclidean or geodesic distance, or discs.
         touched_weight: How much a voxel that a person has drawn over counts against one merely accepted; see `TrainingCase.touched`.
         seed: Root of all randomness.
         rrr: Weight of the penalty on evidence from regions that people called irrelevant (right for the right reasons); 0 is off.
@@ -155,7 +155,7 @@ class Recipe:
 
     @property
     def guidance(self) -> int:
-        """Channels that a guided network takes beside the image: previous foreground, hints of all classes, boxes of the foreground."""
+        """Channels that an interactive network takes beside the image: previous foreground, prompts of all classes, boxes."""
         return 3 * self.classes - 2 if self.guided else 0
 
     @property
@@ -278,7 +278,6 @@ def choose_recipe(
     threads: int,
     seed: int,
     members: int = 1,
-    guided: bool = False,
 ) -> Recipe:
     """A recipe for these data that makes good use of the time.
 
@@ -286,13 +285,12 @@ def choose_recipe(
 
     Args:
         found: The data's fingerprint.
-        kind: What is asked of every case.
+        kind: What every case is annotated with.
         classes: Outputs of the network (`Task.classes`).
         minutes: Time for all members together, on `threads` threads.
         threads: Threads of one network.
         seed: Root of all randomness.
         members: Networks of the ensemble.
-        guided: Whether it takes hints (`Recipe.guided`).
 
     Raises:
         SettingError: For a value outside its range.
@@ -323,7 +321,6 @@ def choose_recipe(
         kernels=kernels, batch=batch, minutes=minutes, threads=threads, seed=seed, members=members,
         dropout=0.1 if kind == "segmentation" else 0.3,
         learning_rate=5e-3 if kind == "segmentation" else 1e-3,
-        guided=guided,
     )  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def adversarial_distance(predictor: Predictor, image: Image, *, steps: int = STE
         steps: Most steps; when the answer still stands after them, the change so far, a lower bound, is given.
 
     Returns:
-        Above 0; smaller means nearer to the border: ask sooner.
+        Above 0; smaller means nearer to the border: query sooner.
 
     Raises:
         ShapeError: When the image does not fit the recipe.

@@ -52,7 +52,7 @@ class Answer:
 
 
 class Predictor:
-    """Networks ready to answer.
+    """Networks ready to predict.
 
     Args:
         recipe: What they were trained with.
@@ -98,7 +98,7 @@ class Predictor:
 
         Args:
             image: As stored; normalised and resampled here.
-            samples: How many answers to draw; there may be more: at least one per member, and in every pass one per head.
+            samples: How many samples to draw; there may be more: at least one per member, and in every pass one per head.
             rng: Randomness of dropout.
 
         Raises:

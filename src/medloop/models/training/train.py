@@ -65,6 +65,19 @@ class Trained:
 Report = Callable[[TrainingProgress], bool]
 
 
+@dataclass(frozen=True)
+class TrainingRun:
+    """Everything that makes a training; see `train`."""
+
+    recipe: Recipe
+    training: Sequence[TrainingCase]
+    validation: Sequence[TrainingCase]
+    folder: Path
+    report: Report
+    initial: Sequence[bytes] = ()
+    guide: Guide | None = None
+
+
 def train(
     recipe: Recipe,
     training: Sequence[TrainingCase],
@@ -79,8 +92,8 @@ def train(
 
     Args:
         recipe: What to train.
-        training: Answered cases to learn from.
-        validation: Answered cases to choose the best weights by; may be empty, then the last weights are kept.
+        training: Annotated cases to learn from.
+        validation: Annotated cases to choose the best weights by; may be empty, then the last weights are kept.
         folder: Holds checkpoints and results; call again with the same arguments to resume.
         report: Called after every step; returning False stops.
         initial: Safetensors of an earlier model of the same recipe to go on from; empty starts from scratch.
@@ -96,28 +109,17 @@ def train(
         IntegrityError: When a checkpoint was damaged.
         MedloopError: When the loss is no longer a number.
     """
-    members = range(recipe.members)
-    trained = [
-        train_member(recipe, member, training, validation, folder, report=report, initial=initial, guide=guide) for member in members
-    ]
+    run = TrainingRun(recipe, training, validation, folder, report, initial, guide)
+    trained = [train_member(run, member) for member in range(recipe.members)]
     return Trained(tuple(file for file, _ in trained), summarise([metrics for _, metrics in trained]))
 
 
-def train_member(
-    recipe: Recipe,
-    member: int,
-    training: Sequence[TrainingCase],
-    validation: Sequence[TrainingCase],
-    folder: Path,
-    *,
-    report: Report,
-    initial: Sequence[bytes] = (),
-    guide: Guide | None = None,
-) -> tuple[Path, Json]:
+def train_member(run: TrainingRun, member: int) -> tuple[Path, Json]:
     """Train one member, or find it trained already; see `train`. Members may be trained in parallel processes."""
+    recipe, folder, guide = run.recipe, run.folder, run.guide
     folder.mkdir(parents=True, exist_ok=True)
     result, prepared = folder / f"member-{member}", folder / f"prepared-{member}"
-    identity = identify(recipe, member, training, validation, initial, guide=guide.name if guide else "")
+    identity = identify(recipe, member, run.training, run.validation, run.initial, guide=guide.name if guide else "")
     if finished := read_checkpoint(result):
         require_identity(identity, finished.facts, folder)
         return checkpoint_file(result), finished.facts["metrics"]
@@ -125,15 +127,15 @@ def train_member(
     try:
         with limited_threads(recipe.threads):
             begun = time.perf_counter()
-            cases = prepare_cases(recipe, training, prepared / "training")
-            held_out = prepare_cases(recipe, validation, prepared / "validation") if validation else []
-            state = start(recipe, member, initial)
+            cases = prepare_cases(recipe, run.training, prepared / "training")
+            held_out = prepare_cases(recipe, run.validation, prepared / "validation") if run.validation else []
+            state = start(recipe, member, run.initial)
             if not restore(state, folder, member=member, identity=identity):
                 state.steps = recipe.steps or plan_steps(
                     recipe, seconds_per_step(recipe, cases, guide=guide), spent=time.perf_counter() - begun
                 )
                 save(state, folder, member=member, identity=identity)
-            _train_to_end(recipe, member, state, cases, held_out, folder, identity=identity, report=report, guide=guide)
+            _train_to_end(run, member, state, cases, held_out, identity=identity)
     finally:
         shutil.rmtree(prepared, ignore_errors=True)
     metrics = _measure(state)
@@ -144,30 +146,22 @@ def train_member(
 
 
 def _train_to_end(
-    recipe: Recipe,
-    member: int,
-    state: TrainingState,
-    cases: Sequence[PreparedCase],
-    held_out: Sequence[PreparedCase],
-    folder: Path,
-    *,
-    identity: str,
-    report: Report,
-    guide: Guide | None,
+    run: TrainingRun, member: int, state: TrainingState, cases: Sequence[PreparedCase], held_out: Sequence[PreparedCase], *, identity: str
 ) -> None:
+    recipe = run.recipe
     held_out = affordable_cases(recipe, held_out, state.steps)
     due = {math.ceil(state.steps * (n + 1) / recipe.validations) for n in range(recipe.validations)} if held_out else set()
     begun = saved = time.perf_counter() - state.seconds
     draw = partial(_draw, recipe, cases, member)
     ahead = DRAWN_AHEAD if recipe.threads > 1 or state.device.type != "cpu" else 0
     for batch, marked in in_order(draw, range(state.step, state.steps), ahead=ahead):
-        state.loss = take_step(recipe, member, state, *batch, irrelevant=marked, guide=guide)
+        state.loss = take_step(recipe, member, state, *batch, irrelevant=marked, guide=run.guide)
         if state.step in due:
             _validate(recipe, state, held_out)
         state.seconds = time.perf_counter() - begun
-        go_on = report(_progress(recipe, member, state))
+        go_on = run.report(_progress(recipe, member, state))
         if not go_on or time.perf_counter() - saved >= recipe.checkpoint_seconds:
-            save(state, folder, member=member, identity=identity)
+            save(state, run.folder, member=member, identity=identity)
             saved = time.perf_counter()
         if not go_on:
             raise CancelledError(f"Training stopped at step {state.step} of {state.steps}", remedy="start it again to continue from there")

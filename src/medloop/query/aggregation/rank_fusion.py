@@ -53,11 +53,11 @@ def select_borda(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]
 STRATEGIES: tuple[Strategy, ...] = (
     Strategy(
         name="borda",
-        title="Borda count of doubt and coverage",
+        title="Borda count of uncertainty and coverage",
         paper="Ozdemir et al. 2018, arXiv:1807.06962; entropy, and what a case adds to the coverage of the pool by cosine similarity",
         needs=frozenset({"entropy", "features"}),
         cost="one prediction per case, and batch × cases × 256 similarities",
-        advice="Like suggestive, without its cut: no case is lost for being second in doubt; that both count the same is a guess.",
+        advice="Like suggestive, without its cut: no case is lost for being second in uncertainty; equal weights are an assumption.",
         select=select_borda,
     ),
 )

@@ -18,7 +18,7 @@ def rank_points(scores: CaseScores) -> FloatArray:
     """Borda points of each case, scaled to 0..1: the share of the other cases that it beats, ties counting half.
 
     Args:
-        scores: Shape (cases,); higher means ask sooner.
+        scores: Shape (cases,); higher means query sooner.
 
     Returns:
         Shape (cases,); a single case gets ½.
@@ -67,7 +67,7 @@ def fuse(points: Mapping[str, FloatArray], weights: Mapping[str, float]) -> Case
         weights: By the same names, all above 0; their sum does not matter.
 
     Returns:
-        Shape (cases,), 0..1; higher means ask sooner.
+        Shape (cases,), 0..1; higher means query sooner.
 
     Raises:
         SettingError: No ranking, other names, or a weight that is not above 0.
@@ -90,7 +90,7 @@ def borda(*scores: CaseScores) -> CaseScores:
     """Borda count of several scores, each with the same say.
 
     Args:
-        scores: Each of shape (cases,); higher means ask sooner.
+        scores: Each of shape (cases,); higher means query sooner.
 
     Returns:
         Mean share of the other cases that each case beats, shape (cases,), 0..1.

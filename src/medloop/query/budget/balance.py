@@ -97,11 +97,11 @@ def _pick(case: int, wanted: int | None, so_far: CaseScores, doubts: FloatArray)
 STRATEGIES: tuple[Strategy, ...] = (
     Strategy(
         name="class-balanced",
-        title="Class-balanced doubt",
+        title="Class-balanced uncertainty",
         paper="Ertekin et al. 2007, doi:10.1145/1321440.1321461, for the aim; the rule by expected class counts is medloop's own",
         needs=frozenset({"class_share", "class_entropy"}),
         cost="one prediction per case",
-        advice="When some labels occur in few cases: each pick goes to the class asked least, if the model finds it at all.",
+        advice="When some labels occur in few cases: each pick goes to the class queried least, if the model finds it at all.",
         select=select_class_balanced,
     ),
 )

@@ -34,7 +34,7 @@ def select_value_per_minute(pool: Pool, count: int, rng: np.random.Generator) ->
     doubt, minutes = pool.score("entropy"), pool.score("minutes")
     worth = value_per_minute(np.maximum(doubt, 0.0), minutes)
     best = np.argsort(-worth, kind="stable")[:count]
-    return [Pick(int(n), float(worth[n]), f"much doubt (entropy {doubt[n]:.3g}) for about {minutes[n]:.2g} minutes") for n in best]
+    return [Pick(int(n), float(worth[n]), f"high uncertainty (entropy {doubt[n]:.3g}) for about {minutes[n]:.2g} minutes") for n in best]
 
 
 @ordered
@@ -45,13 +45,13 @@ def select_knapsack(pool: Pool, count: int, rng: np.random.Generator) -> list[Pi
     found = best_batch(doubt, minutes, count, count * float(minutes.mean()))
     worth = value_per_minute(doubt, minutes)
     picks = sorted(found.indices, key=lambda n: (-worth[n], n))
-    return [Pick(n, float(worth[n]), f"fits the time of an average batch (about {minutes[n]:.2g} minutes) with much doubt") for n in picks]
+    return [Pick(n, float(worth[n]), f"high uncertainty within the time of an average batch ({minutes[n]:.2g} minutes)") for n in picks]
 
 
 STRATEGIES: tuple[Strategy, ...] = (
     Strategy(
         name="value-per-minute",
-        title="Doubt per minute",
+        title="Uncertainty per minute",
         paper="Settles et al. 2008, Active Learning with Real Annotation Costs (NIPS workshop); entropy over predicted minutes",
         needs=frozenset({"entropy", "minutes"}),
         cost="one prediction per case and a regression on the recorded times",
@@ -60,11 +60,11 @@ STRATEGIES: tuple[Strategy, ...] = (
     ),
     Strategy(
         name="knapsack",
-        title="Most doubt within the time of an average batch",
+        title="Highest uncertainty within the time of an average batch",
         paper="Kuo et al. 2018, arXiv:1809.02882; with a fixed number of cases",
         needs=frozenset({"entropy", "minutes"}),
         cost="one prediction per case, a regression on the recorded times, and a table of cases × batch × 500",
-        advice="When a session has a fixed length: the batch takes no longer than average cases would, and holds most doubt.",
+        advice="When a session has a fixed length: the batch takes no longer than average cases would, and holds the highest uncertainty.",
         select=select_knapsack,
     ),
 )

@@ -27,7 +27,7 @@ def select_typiclust(pool: Pool, count: int, rng: np.random.Generator) -> list[P
     """The most typical case of each cluster that has the fewest answers."""
     features, known = _unit(pool)
     picks = typiclust(features, known, count, rng)
-    return [Pick(n, float(count - place), "typical of a group with few answers") for place, n in enumerate(picks)]
+    return [Pick(n, float(count - place), "typical of a group with few annotations") for place, n in enumerate(picks)]
 
 
 @ordered
@@ -39,7 +39,7 @@ def select_probcover(pool: Pool, count: int, rng: np.random.Generator) -> list[P
     features, known = _unit(pool)
     labels = cluster(features, _classes(pool), rng)
     picks = cover(features, Ball(purity_radius(features, labels)), count, known=known)
-    return [Pick(n, float(count - place), "many cases close to it, and none of them answered") for place, n in enumerate(picks)]
+    return [Pick(n, float(count - place), "many cases close to it, and none of them annotated") for place, n in enumerate(picks)]
 
 
 @ordered
@@ -47,10 +47,10 @@ def select_maxherding(pool: Pool, count: int, rng: np.random.Generator) -> list[
     """The cover by a Gaussian kernel as wide as the median distance to the nearest case."""
     features, known = _unit(pool)
     picks = cover(features, Gaussian(nearest_distance(features)), count, known=known)
-    return [Pick(n, float(count - place), "resembles many cases that no answered one resembles") for place, n in enumerate(picks)]
+    return [Pick(n, float(count - place), "resembles many cases that no annotated one resembles") for place, n in enumerate(picks)]
 
 
-_margin = highest("margin", "two answers are almost equally likely ({value})")
+_margin = highest("margin", "two classes are almost equally likely ({value})")
 
 
 def select_typical_then_margin(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:
@@ -80,8 +80,8 @@ STRATEGIES: tuple[Strategy, ...] = (
         title="TypiClust",
         paper="Hacohen et al. 2022, arXiv:2202.02794",
         needs=frozenset({"features"}),
-        cost="a clustering of the pool into answered + batch groups, at most 500",
-        advice="The first rounds, with embeddings learned without labels; later it wastes questions on easy cases.",
+        cost="a clustering of the pool into annotated + batch groups, at most 500",
+        advice="The first rounds, with embeddings learned without labels; later it wastes queries on easy cases.",
         select=select_typiclust,
     ),
     Strategy(
@@ -98,7 +98,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         title="MaxHerding",
         paper="Bae et al. 2024, arXiv:2407.12212",
         needs=frozenset({"features"}),
-        cost="cases × cases / 2 distances between embeddings, more while nothing is answered: minutes for 100,000 cases",
+        cost="cases × cases / 2 distances between embeddings, more while nothing is annotated: minutes for 100,000 cases",
         advice="As ProbCover, with a smooth edge in place of a radius, and so less sensitive to it.",
         select=select_maxherding,
     ),
@@ -108,7 +108,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Doucet et al. 2024, arXiv:2403.03728; the change after 3 rounds is ours",
         needs=frozenset({"features", "margin"}),
         cost="a clustering in the first 3 rounds, one prediction per case later",
-        advice="One strategy for a whole project that starts with nothing: typical cases first, doubtful ones later.",
+        advice="One strategy for a whole project that starts with nothing: typical cases first, uncertain ones later.",
         select=select_typical_then_margin,
     ),
 )

@@ -23,7 +23,7 @@ def select_coreset(pool: Pool, count: int, rng: np.random.Generator) -> list[Pic
     """Greedy k-centre over the embeddings, around the answered cases; the first of all is drawn when none is answered."""
     features = pool.require_features()
     picks = k_centre(features, pool.labelled_features, count, first=int(rng.integers(len(features))))
-    return [Pick(n, float(count - place), "unlike every answered case") for place, n in enumerate(picks)]
+    return [Pick(n, float(count - place), "unlike every annotated case") for place, n in enumerate(picks)]
 
 
 @ordered
@@ -41,7 +41,7 @@ def select_suggestive(pool: Pool, count: int, rng: np.random.Generator) -> list[
 def select_facility_location(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:  # noqa: ARG001 - nothing random here
     """Cases that resemble as many as possible which no answered case resembles."""
     picks = facility_location(pool.table("features"), count, known=pool.labelled_features)
-    return [Pick(n, float(count - place), "resembles many cases that no answered one resembles") for place, n in enumerate(picks)]
+    return [Pick(n, float(count - place), "resembles many cases that no annotated one resembles") for place, n in enumerate(picks)]
 
 
 @ordered
@@ -69,16 +69,16 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Sener and Savarese 2018, arXiv:1708.00489",
         needs=frozenset({"features"}),
         cost="cases × 64 distances between embeddings, and all distances of the few that may be picked",
-        advice="Varied pools and large batches; ignores doubt, so outliers are asked early.",
+        advice="Varied pools and large batches; ignores uncertainty, so outliers are queried early.",
         select=select_coreset,
     ),
     Strategy(
         name="suggestive",
         title="Suggestive annotation",
-        paper="Yang et al. 2017, arXiv:1706.04737; with predictive entropy as the doubt in place of a bootstrap's variance",
+        paper="Yang et al. 2017, arXiv:1706.04737; with predictive entropy as the uncertainty in place of a bootstrap's variance",
         needs=frozenset({"entropy", "features"}),
         cost="one prediction per case and 2 × batch × cases similarities",
-        advice="Doubt and coverage together: of the most unsure cases, those that resemble many others.",
+        advice="Uncertainty and coverage together: of the most unsure cases, those that resemble many others.",
         select=select_suggestive,
     ),
     Strategy(
@@ -87,7 +87,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Wei et al. 2015, Submodularity in data subset selection and active learning",
         needs=frozenset({"features"}),
         cost="cases × cases / 2 similarities: about a minute for 100,000 cases",
-        advice="Few answers and many near-duplicates: asks what is common before what is rare.",
+        advice="Few annotations and many near-duplicates: queries what is common before what is rare.",
         select=select_facility_location,
     ),
     Strategy(
@@ -96,7 +96,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Zheng et al. 2019, doi:10.1609/aaai.v33i01.33015901; with k-means in place of agglomerative clusters",
         needs=frozenset({"features"}),
         cost="a clustering, and similarities of 3 × batch candidates to all cases",
-        advice="The whole budget in one go before any answer, when experts are available only once.",
+        advice="The whole budget in one go before any annotation, when experts are available only once.",
         select=select_representative,
     ),
 )

@@ -25,7 +25,7 @@ def select_medal(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]
     unsure, features = pool.score("entropy"), pool.table("features")
     candidates = np.argsort(-unsure, kind="stable")[: UNSURE_PER_PICK * count]
     picks = [int(candidates[n]) for n in farthest_on_average(features[candidates], pool.labelled_features, count)]
-    return [Pick(n, float(unsure[n]), f"unsure (entropy {unsure[n]:.3g}) and far from the answered cases") for n in picks]
+    return [Pick(n, float(unsure[n]), f"unsure (entropy {unsure[n]:.3g}) and far from the annotated cases") for n in picks]
 
 
 @ordered
@@ -50,7 +50,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Ash et al. 2020, arXiv:1906.03671",
         needs=frozenset({"features", "samples"}),
         cost="cases × batch products of embeddings; no gradient is built",
-        advice="Classification with batches of any size: weighs doubt and variety without a setting.",
+        advice="Classification with batches of any size: weighs uncertainty and diversity without a setting.",
         select=select_badge,
     ),
     Strategy(
@@ -58,7 +58,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         title="MedAL",
         paper="Smailagic et al. 2018, arXiv:1809.09287",
         needs=frozenset({"entropy", "features"}),
-        cost="10 × batch × answered distances between embeddings",
+        cost="10 × batch × annotated distances between embeddings",
         advice="Small sets of medical images; the mean distance favours the rim of the pool.",
         select=select_medal,
     ),
@@ -68,7 +68,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Agarwal et al. 2020, arXiv:2008.05723; the model's samples in place of an image's regions",
         needs=frozenset({"samples"}),
         cost="several samples per case and cases × batch × classes² products",
-        advice="Many classes that are mistaken for each other; answered cases are not taken into account.",
+        advice="Many classes that are mistaken for each other; annotated cases are not taken into account.",
         select=select_cdal,
     ),
 )

@@ -1,4 +1,4 @@
-"""Two more kinds of spread: far from the answered cases on average (MedAL), and unlike in what is confused (CDAL)."""
+"""Two more kinds of spread: far from the annotated cases on average (MedAL), and unlike in what is confused (CDAL)."""
 
 import numpy as np
 

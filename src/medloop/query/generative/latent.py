@@ -9,7 +9,7 @@ from medloop.query.selecting import highest, ordered
 from medloop.query.strategy import Strategy
 
 predicted_loss = highest("predicted_loss", "the model expects to be wrong (loss {value})")
-unlabelled = highest("unlabelled", "unlike the answered cases (probability {value})")
+unlabelled = highest("unlabelled", "unlike the annotated cases (probability {value})")
 
 
 @ordered
@@ -17,7 +17,7 @@ def select_fragile(pool: Pool, count: int, rng: np.random.Generator) -> list[Pic
     """The cases whose answer changes with the smallest change of the image."""
     distances = pool.score("adversarial_distance")
     nearest = np.argsort(distances, kind="stable")[:count]
-    return [Pick(int(n), -float(distances[n]), f"a change of {distances[n]:.3g} would turn the answer") for n in nearest]
+    return [Pick(int(n), -float(distances[n]), f"a change of {distances[n]:.3g} would change the predicted class") for n in nearest]
 
 
 @ordered
@@ -26,7 +26,7 @@ def select_coverage(pool: Pool, count: int, rng: np.random.Generator) -> list[Pi
     codes = _flat(pool.table("latent"))
     answered = pool.labelled_table("latent")
     picks = k_centre(codes, None if answered is None else _flat(answered), count, first=int(rng.integers(len(codes))))
-    return [Pick(n, float(count - place), "its latent code is far from every answered one") for place, n in enumerate(picks)]
+    return [Pick(n, float(count - place), "its latent code is far from every annotated one") for place, n in enumerate(picks)]
 
 
 def _flat(codes: FloatArray) -> FloatArray:
@@ -41,7 +41,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Yoo and Kweon 2019, arXiv:1905.03677",
         needs=frozenset({"predicted_loss"}),
         cost="a loss head, trained together with the model",
-        advice="Any task with a loss; the head needs some dozens of answers before its order means much.",
+        advice="Any task with a loss; the head needs some dozens of annotations before its order means much.",
         select=predicted_loss,
     ),
     Strategy(
@@ -50,7 +50,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Sinha, Ebrahimi and Darrell 2019, arXiv:1904.00370",
         needs=frozenset({"unlabelled"}),
         cost="an autoencoder and a discriminator, trained on the whole pool every round",
-        advice="When the answered cases miss whole kinds of images; ignores what the model finds hard.",
+        advice="When the annotated cases miss whole kinds of images; ignores what the model finds hard.",
         select=unlabelled,
     ),
     Strategy(
@@ -59,7 +59,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Ducoffe and Precioso 2018, arXiv:1802.09841",
         needs=frozenset({"adversarial_distance"}),
         cost="an attack per case: several forward and backward passes",
-        advice="Classification: asks near the decision boundary, measured in the image rather than in probabilities.",
+        advice="Classification: queries near the decision boundary, measured in the image rather than in probabilities.",
         select=select_fragile,
     ),
     Strategy(
@@ -67,8 +67,8 @@ STRATEGIES: tuple[Strategy, ...] = (
         title="Coverage of a latent space",
         paper="Sener and Savarese 2018, arXiv:1708.00489, over the codes of an autoencoder (Kingma and Welling 2014, arXiv:1312.6114)",
         needs=frozenset({"latent"}),
-        cost="an autoencoder on the pool, once; then cases × (answered + batch) distances",
-        advice="The first round, before any model exists; asks odd images early.",
+        cost="an autoencoder on the pool, once; then cases × (annotated + batch) distances",
+        advice="The first round, before any model exists; queries outliers early.",
         select=select_coverage,
     ),
 )

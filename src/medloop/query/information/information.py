@@ -94,7 +94,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Settles, Craven and Ray 2008; Settles 2009, section 3.3; of the last layer",
         needs=frozenset({"features", "samples"}),
         cost="one prediction per case",
-        advice="Classification with small batches; long embeddings win, so outliers are asked early.",
+        advice="Classification with small batches; long embeddings win, so outliers are queried early.",
         select=select_model_change,
     ),
     Strategy(
@@ -103,7 +103,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Bickford Smith et al. 2023, arXiv:2304.08151; the pool, or 256 cases drawn from it, as the target",
         needs=frozenset({"samples"}),
         cost="several samples per case, and cases × 256 × classes² × samples multiplications",
-        advice="Where BALD asks odd cases: prefers those that tell of many others; with fewer than ten samples, chance agreement counts.",
+        advice="Where BALD queries outliers: prefers cases that inform about many others; below ten samples, chance agreement counts.",
         select=select_epig,
     ),
 )

@@ -63,7 +63,7 @@ def lal_strategy(load: Callable[[], Forest], *, name: str, trained_on: str) -> S
         paper="Konyushkova, Sznitman and Fua 2017, arXiv:1703.03365; with numbers per case that mean the same in every pool",
         needs=NEEDS,
         cost="several samples per case, and batch × cases walks through 24 small trees",
-        advice=f"Classification with few answers. Trained on {trained_on}: compare with random before you trust it.",
+        advice=f"Classification with few annotations. Trained on {trained_on}: compare with random first.",
         select=choosing_by(
             lambda state: forest_predictions(load(), describe(state)), "expected to lower the error by {value} more than a typical case"
         ),
@@ -84,7 +84,7 @@ def policy_strategy(load: Callable[[], Policy], *, name: str, trained_on: str) -
         paper="after Bachman, Sordoni and Trischler 2017, arXiv:1708.00088, with a linear policy; Williams 1992, doi:10.1007/BF00992696",
         needs=NEEDS,
         cost="several samples per case, and batch × cases distances",
-        advice=f"Classification; weighs doubt, density and novelty. Trained on {trained_on}: compare with random before you trust it.",
+        advice=f"Classification; weighs uncertainty, density and novelty. Trained on {trained_on}: compare with random first.",
         select=choosing_by(lambda state: policy_scores(load(), state), "the learned policy rates it highest ({value})"),
     )
 

@@ -1,4 +1,4 @@
-"""The plane that holds most doubt, in any orientation: one flat cut through a volume to draw on.
+"""The plane that holds the highest uncertainty, in any orientation: one flat cut through a volume to draw on.
 
 Orientations come from a fixed grid over the half sphere, the three volume axes first, so that an oblique plane is
 proposed only where it holds more. The doubt on a plane is the integral of the map over its area, nats × mm², measured in

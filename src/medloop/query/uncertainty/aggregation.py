@@ -1,7 +1,7 @@
 """From a voxel map to one number per case: which doubt of a volume counts, and how much.
 
 A plain mean favours volumes whose doubt is everywhere, a sum large organs, a top share or a box one bad spot; contour
-and class means take away what is due to size alone. Higher always means: ask sooner.
+and class means take away what is due to size alone. Higher always means: query sooner.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def aggregate(score_map: FloatArray, weights: FloatArray | None, how: Aggregatio
             such a voxel, the plain mean).
 
     Returns:
-        The score; higher means ask sooner.
+        The score; higher means query sooner.
 
     Raises:
         ShapeError: Weights of another shape, or an empty map.

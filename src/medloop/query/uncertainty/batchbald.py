@@ -237,7 +237,7 @@ def _entropy(rows: FloatArray) -> CaseScores:
 def select_batchbald(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:
     """The batch of `batchbald`; the score of a pick is what it adds to the joint information."""
     found = batchbald(pool.require_samples(), count, rng)
-    words = "its answer adds {:.3g} nats to what the batch says of the model"
+    words = "its annotation adds {:.3g} nats to what the batch says of the model"
     return [Pick(index, gain, words.format(gain)) for index, gain in zip(found.indices, found.gains, strict=True)]
 
 

@@ -54,7 +54,7 @@ def _stratified(by_class: FloatArray, count: int, beta: float, rng: np.random.Ge
             continue
         case, chance = draw_one(power_logits(doubts, beta), left & (doubts > 0), rng)
         left[case] = False
-        picks.append(Pick(case, float(doubts[case]), f"drawn for its doubt about class {label} (entropy {doubts[case]:.3g})", chance))
+        picks.append(Pick(case, float(doubts[case]), f"drawn for its uncertainty about class {label} (entropy {doubts[case]:.3g})", chance))
         turns.append(label)
     return picks
 

@@ -11,7 +11,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         needs=frozenset({"ratio"}),
         cost="one prediction per case",
         advice="Like the margin, but indifferent to how much probability the other classes take.",
-        select=highest("ratio", "the second answer is almost as likely as the first (ratio {value})"),
+        select=highest("ratio", "the second class is almost as likely as the first (ratio {value})"),
     ),
     Strategy(
         name="variation-ratio",
@@ -38,6 +38,6 @@ STRATEGIES: tuple[Strategy, ...] = (
         needs=frozenset({"vote_entropy"}),
         cost="several samples per case or an ensemble; with few samples many cases tie",
         advice="Committees whose members are sure of themselves and disagree.",
-        select=highest("vote_entropy", "the model's samples vote for different answers ({value} nats)"),
+        select=highest("vote_entropy", "the model's samples vote for different classes ({value} nats)"),
     ),
 )

@@ -96,7 +96,7 @@ def select_stochastic_batch(pool: Pool, count: int, rng: np.random.Generator) ->
     batches = (rng.permutation(len(values))[:count] for _ in range(BATCHES))
     best = max(batches, key=lambda batch: float(np.sort(values[batch]).sum()))
     return [
-        Pick(int(n), float(values[n]), f"in the random batch with the most doubt (entropy {values[n]:.3g})")
+        Pick(int(n), float(values[n]), f"in the random batch of highest uncertainty (entropy {values[n]:.3g})")
         for n in best[np.argsort(-values[best], kind="stable")]
     ]
 
@@ -138,7 +138,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper=_PAPER,
         needs=frozenset({"entropy"}),
         cost="one prediction per case; better with several samples",
-        advice="Segmentation in batches: doubt decides, chance spreads, and the chance of every pick is known.",
+        advice="Segmentation in batches: uncertainty decides, chance adds diversity, and the probability of every pick is known.",
         select=noisy("entropy", power_logits, "drawn in proportion to its entropy ({value})"),
     ),
     Strategy(
@@ -147,7 +147,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Gaillochet et al. 2023, arXiv:2301.07670; the number of batches compared (1,000) is medloop's",
         needs=frozenset({"entropy"}),
         cost="one prediction per case; better with several samples",
-        advice="A mild push of random draws towards doubt; harder to fool by outliers than the highest scores.",
+        advice="A mild push of random draws towards uncertainty; harder to fool by outliers than the highest scores.",
         select=select_stochastic_batch,
     ),
 )

@@ -3,8 +3,8 @@
 from medloop.query.selecting import highest
 from medloop.query.strategy import Strategy
 
-least_confidence = highest("least_confidence", "the model trusts its best guess little (doubt {value})")
-margin = highest("margin", "two answers are almost equally likely ({value})")
+least_confidence = highest("least_confidence", "the likeliest class is uncertain (least confidence {value})")
+margin = highest("margin", "two classes are almost equally likely ({value})")
 entropy = highest("entropy", "the model is unsure (entropy {value})")
 bald = highest("bald", "the model's samples disagree ({value} nats)")
 
@@ -42,7 +42,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Houlsby et al. 2011, arXiv:1112.5745; Gal et al. 2017, arXiv:1703.02910",
         needs=frozenset({"bald"}),
         cost="several samples per case (dropout, flips or an ensemble)",
-        advice="When images are noisy: asks where the samples disagree, not where the image is ambiguous.",
+        advice="When images are noisy: queries where the samples disagree, not where the image is ambiguous.",
         select=bald,
     ),
 )

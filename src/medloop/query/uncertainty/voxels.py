@@ -1,7 +1,7 @@
 """Scores voxel by voxel: from the samples of one case, shape (S, C, I, J, K), to a map (I, J, K).
 
 Each map is the score of the same name in `medloop.query.scores`, at every voxel; `medloop.query.uncertainty.aggregation` turns a
-map into one number. Higher always means: ask sooner.
+map into one number. Higher always means: query sooner.
 """
 
 import numpy as np

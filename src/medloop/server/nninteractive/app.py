@@ -85,6 +85,23 @@ class Office:
     hosts: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Seats:
+    """How many front ends at once, and for how long.
+
+    Attributes:
+        max_sessions: Front ends at once.
+        idle_seconds: How long a person may do nothing.
+        liveness_seconds: How long a program may say nothing.
+        clock: The time.
+    """
+
+    max_sessions: int = 3
+    idle_seconds: float = 600.0
+    liveness_seconds: float = 60.0
+    clock: Clock = time.monotonic
+
+
 def create_app(
     service: Service,
     *,
@@ -92,10 +109,7 @@ def create_app(
     key: str | None = None,
     host: str = "127.0.0.1",
     license_text: str = "",
-    max_sessions: int = 3,
-    idle_seconds: float = 600.0,
-    liveness_seconds: float = 60.0,
-    clock: Clock = time.monotonic,
+    seats: Seats = Seats(),
 ) -> Starlette:
     """The application.
 
@@ -105,13 +119,14 @@ def create_app(
         key: The bearer key; None lets everybody in.
         host: Address it listens on; requests may name it or another loopback name.
         license_text: Of the model, for people.
-        max_sessions: Front ends at once.
-        idle_seconds: How long a person may do nothing.
-        liveness_seconds: How long a program may say nothing.
-        clock: The time.
+        seats: How many front ends at once, and for how long.
     """
     leases = Leases(
-        lambda: Seat(Session(service)), clock=clock, most=max_sessions, idle_seconds=idle_seconds, liveness_seconds=liveness_seconds
+        lambda: Seat(Session(service)),
+        clock=seats.clock,
+        most=seats.max_sessions,
+        idle_seconds=seats.idle_seconds,
+        liveness_seconds=seats.liveness_seconds,
     )
     office = Office(service, leases, Capabilities(license=license_text), limits, key, LOOPBACK_NAMES | {host.lower()})
     routes = [_route(path, _read_only(office, call), "GET") for path, call in LOOKS.items()]

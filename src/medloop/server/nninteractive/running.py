@@ -19,7 +19,7 @@ from medloop.interaction.nninteractive.session import Service
 from medloop.interaction.nninteractive.wire import require_blosc2
 from medloop.loop.annotating.engines import choose_engine
 from medloop.loop.foundation.workspace import Workspace
-from medloop.server.nninteractive.app import create_app
+from medloop.server.nninteractive.app import Seats, create_app
 from medloop.server.nninteractive.gate import Limits
 from medloop.server.processes.supervise import MAX_CONNECTIONS, address_of, open_listener
 from medloop.server.web.connections import GuardedProtocol
@@ -122,7 +122,7 @@ def _application(workspace: Workspace, offer: Offer, make_engine: MakeEngine) ->
     about = f"medloop ({engine.name}), drawing {name}; the weights' own licence applies"
     most = int(_memory_bytes() * MEMORY_SHARE)
     limits = Limits(array_bytes=most, sent_bytes=most)
-    return create_app(service, limits=limits, key=offer.key, host=offer.host, license_text=about, max_sessions=offer.max_sessions)
+    return create_app(service, limits=limits, key=offer.key, host=offer.host, license_text=about, seats=Seats(offer.max_sessions))
 
 
 class _Server(uvicorn.Server):

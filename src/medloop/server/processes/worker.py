@@ -13,7 +13,6 @@ from pathlib import Path
 
 from medloop.core.errors import MedloopError
 from medloop.loop.foundation.follow_up import follow_up
-from medloop.loop.foundation.job_control import LEASE_SECONDS
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.worker import IDLE_SECONDS, keep_up, run_job
 from medloop.server.processes.lifeline import Lifeline
@@ -57,7 +56,7 @@ def work(root: Path, owner: str, stop: Callable[[], bool], *, threads: int = 1) 
 def _run_one(workspace: Workspace, owner: str, stop: Callable[[], bool], threads: int) -> bool:
     """Run one job of a project, if one waits; none of a database that a server of another folder holds now."""
     require_same_folder(workspace.store.database, workspace.folder)
-    job = workspace.store.jobs.claim(owner, lease_seconds=LEASE_SECONDS)
+    job = workspace.store.jobs.claim(owner)
     if job is None:
         keep_up(workspace)
         return False

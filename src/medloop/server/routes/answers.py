@@ -21,7 +21,7 @@ router = APIRouter(prefix="/projects/{project}", tags=["answers"])
 
 @router.get("/predictions/{prediction}")
 def get_prediction(workspace: WorkspaceHere, prediction: Id) -> PredictionView:
-    """A model's answer to a case: probabilities, expected quality, scores."""
+    """A model's prediction of a case: probabilities, expected quality, scores."""
     with workspace.store.read() as tx:
         found = tx.get(Prediction, prediction)
         return prediction_view(found, tx.get(Model, found.model_id))
@@ -35,13 +35,13 @@ def get_prediction_mask(workspace: WorkspaceHere, prediction: Id, request: Reque
 
 @router.get("/predictions/{prediction}/uncertainty", response_class=Response, responses=VOXELS)
 def get_prediction_uncertainty(workspace: WorkspaceHere, prediction: Id, request: Request) -> Response:
-    """The doubt at every voxel: uint8, 0 sure to 255 = ln(classes) nats of entropy, file order, gzip."""
+    """The uncertainty at every voxel: uint8, 0 sure to 255 = ln(classes) nats of entropy, file order, gzip."""
     return _send(workspace, _prediction(workspace, prediction).uncertainty, "uncertainty map", request)
 
 
 @router.get("/annotations/{annotation}/mask", response_class=Response, responses=VOXELS)
 def get_annotation_mask(workspace: WorkspaceHere, annotation: Id, request: Request) -> Response:
-    """A submitted mask: uint8 label values, 255 where a partial answer says nothing, file order, gzip."""
+    """A submitted mask: uint8 label values, 255 outside a partial annotation, file order, gzip."""
     with workspace.store.read() as tx:
         found = tx.get(Annotation, annotation)
         case = tx.get(Case, found.case_id)

@@ -36,7 +36,7 @@ def post_open(site: SiteHere, workspace: WorkspaceHere, case: Id, person: Person
 
 @router.get("/upcoming")
 def get_upcoming(workspace: WorkspaceHere) -> UpcomingView:
-    """The case that will probably be asked next and its prediction, so that a page can fetch them early."""
+    """The case that will probably be queried next and its prediction, so that a page can fetch them early."""
     case_id = upcoming_case(workspace)
     if case_id is None:
         return UpcomingView(case_id=None, prediction_id=None)

@@ -68,7 +68,7 @@ def patch_draft(workspace: WorkspaceHere, assignment: Id, edit: DraftEdit) -> Re
 
 @router.post("/fill")
 def post_fill(workspace: WorkspaceHere, assignment: Id, asked: FillBody) -> FilledView:
-    """Fill the slices between those drawn on, by shape or by how a proposal was mended; saved as one edit."""
+    """Fill the slices between those drawn on, by shape or by how a proposal was corrected; saved as one edit."""
     try:
         made = fill_between(workspace, assignment, axis=asked.axis, base_revision=asked.base_revision, locked=asked.locked)
     except ConflictError as error:
@@ -149,7 +149,7 @@ def post_undo(workspace: WorkspaceHere, assignment: Id, _body: Nothing) -> OpenA
 
 @router.get("/places")
 def get_places(workspace: WorkspaceHere, assignment: Id) -> PlacesView:
-    """Where a look at the case is expected to mend most, best first, and which places have been looked at."""
+    """Where a correction of the case is expected to gain most, best first, and which places have been looked at."""
     return places_view(review_places(workspace, assignment))
 
 
@@ -161,7 +161,7 @@ def post_visited(workspace: WorkspaceHere, assignment: Id, number: PlaceNumber, 
 
 @router.post("/skip")
 def post_skip(workspace: WorkspaceHere, assignment: Id, body: Reason) -> ClosedView:
-    """Close without an answer; the case is not asked again, and annotations it has leave training, evaluation and export."""
+    """Close without an annotation; the case is not queried again, and annotations it has leave training, evaluation and export."""
     return _closed(skip_case(workspace, assignment, reason=body.reason))
 
 

@@ -45,7 +45,7 @@ async def get_explanation(
 async def get_hypotheses(
     site: SiteHere, workspace: WorkspaceHere, case: Id, most: Annotated[int, Query(ge=1, le=12, description="At most so many.")] = 4
 ) -> HypothesesView:
-    """Distinct masks that the newest model might have meant, and the voxels where one hint would change most."""
+    """Distinct masks that the newest model might have meant, and the voxels where one prompt would change most."""
     return HypothesesView.model_validate(await _ask(site, workspace, case, {"what": "hypotheses", "most": str(most)}))
 
 
@@ -56,7 +56,7 @@ def get_similar(
     count: Annotated[int, Query(ge=1, le=50, description="At most so many.")] = 5,
     distance: Annotated[Distance, Query(description="How far apart embeddings are.")] = "cosine",
 ) -> SimilarView:
-    """The answered cases that the model sees as most alike, with their labels and how well it does on them."""
+    """The annotated cases that the model sees as most alike, with their labels and how well it does on them."""
     return SimilarView.model_validate(similar_cases(workspace, case, count=count, distance=distance))
 
 

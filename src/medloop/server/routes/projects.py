@@ -23,7 +23,7 @@ def list_projects(site: SiteHere) -> list[ProjectLine]:
 
 @router.get("/projects/{project}")
 def get_project(workspace: WorkspaceHere) -> ProjectView:
-    """One project: its question, its settings and its counts."""
+    """One project: its task, its settings and its counts."""
     line = _line(workspace)
     with workspace.store.read() as tx:
         counts = Counts.model_validate(tx.case_counts())

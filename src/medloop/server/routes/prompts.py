@@ -19,7 +19,7 @@ router = APIRouter(prefix="/projects/{project}/assignments/{assignment}/prompts"
 
 @router.get("")
 def get_prompts(workspace: WorkspaceHere, assignment: Id) -> PromptsView:
-    """Every gesture of an assignment with its revision, and which are in force."""
+    """Every prompt of an assignment with its revision, and which are in force."""
     with workspace.store.read() as tx:
         log = prompt_log(tx, tx.get(Assignment, assignment).id)
     return PromptsView(prompts=[PromptView.of(record) for record in log], in_force=[record.id for record in in_force(log)])
@@ -27,13 +27,13 @@ def get_prompts(workspace: WorkspaceHere, assignment: Id) -> PromptsView:
 
 @router.post("")
 async def post_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: Id, body: Addition) -> RefinedView:
-    """Answer a gesture made on the newest revision; gesture and effect are saved together as one edit."""
+    """Answer a prompt made on the newest revision; prompt and effect are saved together as one edit."""
     return await _refined(site, workspace, assignment, {"verb": "add", **body.model_dump(mode="json")})
 
 
 @router.post("/ready")
 async def post_ready(site: SiteHere, workspace: WorkspaceHere, assignment: Id, body: Readiness) -> EngineView:
-    """Have the engine look at the case before its first gesture, and name the engine."""
+    """Have the engine look at the case before its first prompt, and name the engine."""
     case_id = await anyio.to_thread.run_sync(_case_id, workspace, assignment)
     asked = {"project_id": workspace.project.id, "case_id": case_id, "engine": body.engine}
     return EngineView.model_validate(await site.refinements.ask("/warm", asked))
@@ -41,13 +41,13 @@ async def post_ready(site: SiteHere, workspace: WorkspaceHere, assignment: Id, b
 
 @router.put("/{prompt}")
 async def put_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: Id, prompt: Id, body: Change) -> RefinedView:
-    """Put another gesture in a gesture's place and answer all of them anew; the brush's later strokes stay."""
+    """Put another prompt in a prompt's place and answer all of them anew; the brush's later strokes stay."""
     return await _refined(site, workspace, assignment, {"verb": "change", "prompt_id": prompt, **body.model_dump(mode="json")})
 
 
 @router.delete("/{prompt}")
 async def delete_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: Id, prompt: Id, body: Removal) -> RefinedView:
-    """Take a gesture back and answer the remaining ones anew; the brush's later strokes stay."""
+    """Withdraw a prompt and answer the remaining ones anew; the brush's later strokes stay."""
     return await _refined(site, workspace, assignment, {"verb": "withdraw", "prompt_id": prompt, **body.model_dump(mode="json")})
 
 

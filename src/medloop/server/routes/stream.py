@@ -15,7 +15,7 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
 
 @router.get("/stream", response_class=StreamingResponse, responses=_EVENTS)
 async def get_stream(site: SiteHere, workspace: WorkspaceHere) -> StreamingResponse:
-    """The project's state now and at every change; `proposal` when one asked for is ready."""
+    """The project's state now and at every change; `proposal` when a requested one is ready."""
     events = await site.feed.listen(workspace.project.id)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)

@@ -60,7 +60,7 @@ def get_job_log(workspace: WorkspaceHere, job: Id, after: After = 0) -> LogView:
 
 @router.post("/jobs/{job}/cancel")
 def post_cancel(workspace: WorkspaceHere, job: Id, person: PersonHere, _body: Nothing) -> JobView:
-    """Ask a job to stop; what it has learned so far is kept."""
+    """Stop a job at its next checkpoint; what it has learned so far is kept."""
     workspace.store.jobs.cancel(job, actor=person.id)
     settle(workspace)
     return job_view(workspace.store.jobs.get(job))
@@ -68,7 +68,7 @@ def post_cancel(workspace: WorkspaceHere, job: Id, person: PersonHere, _body: No
 
 @router.post("/train")
 def post_train(workspace: WorkspaceHere, person: PersonHere, body: TrainBody) -> JobRef:
-    """Ask for a training now; one that waits already counts. Without anything new it makes no model, unless `again` is true."""
+    """Request a training now; one that waits already counts. Without anything new it makes no model, unless `again` is true."""
     return JobRef(job_id=start_training(workspace, again=body.again, actor=person.id).id)
 
 

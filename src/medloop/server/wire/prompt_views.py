@@ -73,7 +73,7 @@ PromptBody: TypeAlias = Annotated[
 class Readiness(Body):
     """Which engine to make ready."""
 
-    engine: Literal["auto", "classical", "network"] = "auto"
+    engine: Literal["auto", "classical", "network", "any-label"] = "auto"
 
 
 class Removal(Readiness):

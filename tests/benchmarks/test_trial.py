@@ -1,3 +1,6 @@
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,7 +10,10 @@ from medloop.core.image import Image
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, changed_box
 from medloop.interaction.prompts import Point, keep_hints
 from medloop.interaction.simulated_users.robots import Apprentice, test_robot
-from medloop.interaction.simulated_users.trial import try_engine
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+
+from trial import try_engine
 
 IMAGE = Image(np.zeros((1, 6, 6, 1), dtype=np.float32), Grid.flat(6, 6, 1.0))
 

@@ -1,0 +1,115 @@
+"""What a worker can be asked to do: one table, in the order of a project's life.
+
+Whoever asks for a job, runs one, waits for one or names one to people reads this table. The functions that run jobs live in
+rooms above this one; they are named as `module:function` and loaded when a job of their kind is claimed.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pkgutil import resolve_name
+from typing import Literal, cast
+
+from medloop.core.errors import InputError
+from medloop.core.records import Job, Json
+from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What a job is about: ids and choices only. Fields keep their names, as queued jobs outlive versions."""
+
+    @property
+    def sooner(self) -> int:
+        """Added to the priority of the kind."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Describe(Payload):
+    """Describe every case that may be queried."""
+
+
+@dataclass(frozen=True)
+class Choose(Payload):
+    """Prepare the next round."""
+
+
+@dataclass(frozen=True)
+class Train(Payload):
+    """Learn from the annotations as they are; `again` also when nothing is new."""
+
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class Predict(Payload):
+    """Let a model see the choices that come next, or the whole pool."""
+
+    model_id: str
+    scope: Literal["upcoming", "pool"]
+
+    @property
+    def sooner(self) -> int:
+        """Somebody may open the next choices at any moment."""
+        return 2 if self.scope == "upcoming" else 0
+
+
+@dataclass(frozen=True)
+class Evaluate(Payload):
+    """Hold a model against the annotations of the evaluation cases."""
+
+    model_id: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of job.
+
+    Attributes:
+        name: As it stands in the queue.
+        title: For people.
+        priority: Higher runs first.
+        payload: What such a job is about.
+        run: `module:function` that runs it; takes the workspace and the job's control, returns the result.
+        then: Kinds that such a job asks for.
+    """
+
+    name: str
+    title: str
+    priority: int
+    payload: type[Payload]
+    run: str
+    then: tuple[str, ...] = ()
+
+    def load(self) -> Callable[[Workspace, JobControl], Json]:
+        """The function that runs such a job."""
+        return cast("Callable[[Workspace, JobControl], Json]", resolve_name(self.run))
+
+
+KINDS = (
+    Kind("describe", "Description", 7, Describe, "medloop.loop.querying.on_demand:run_description", ("query",)),
+    Kind("query", "Choice", 6, Choose, "medloop.loop.querying.rounds:run_query"),
+    Kind("train", "Training", 5, Train, "medloop.loop.learning.training:run_training", ("predict", "evaluate")),
+    Kind("predict", "Prediction", 7, Predict, "medloop.loop.judging.predictions:run_prediction", ("query",)),
+    Kind("evaluate", "Evaluation", 8, Evaluate, "medloop.loop.judging.evaluation:run_evaluation", ("predict", "query", "train")),
+)
+
+
+def kind_named(name: str) -> Kind:
+    """The kind of that name.
+
+    Raises:
+        InputError: There is none.
+    """
+    for kind in KINDS:
+        if kind.name == name:
+            return kind
+    raise InputError(f"Unknown kind of job {name!r}", remedy="start a worker of the same version as the server")
+
+
+def ask(workspace: Workspace, payload: Payload, key: str, *, actor: str = "system") -> Job:
+    """Put a job into the queue, unless one of that key waits or runs already: then that one is given back."""
+    kind = next(k for k in KINDS if k.payload is type(payload))
+    priority = kind.priority + payload.sooner
+    return workspace.store.jobs.enqueue(kind.name, asdict(payload), key=key, priority=priority, actor=actor)

@@ -1,0 +1,42 @@
+"""The second network of a training, whose prompts segment any structure; it learns from the same cases as the model."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medloop.core.records import Json
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.predictions import ANY_LABEL
+from medloop.models.foundation.recipes import Recipe
+
+if TYPE_CHECKING:
+    from medloop.models.training.batches import TrainingCase
+    from medloop.models.training.train import Report
+
+
+def train_any_label(
+    workspace: Workspace, recipe: Recipe, cases: "Sequence[TrainingCase]", folder: Path, *, report: "Report"
+) -> tuple[tuple[Path, ...], Json]:
+    """Train the network for any label where the project's setting asks for it, from scratch, with one member's budget.
+
+    Args:
+        workspace: The project.
+        recipe: The model's.
+        cases: What the model learned from.
+        folder: The job's; a training that was killed goes on from here.
+        report: See `train`.
+
+    Returns:
+        Its weights, and its recipe as a fact about the model; both empty without the setting.
+    """
+    if not workspace.settings.any_label:
+        return (), {}
+    from medloop.interaction.interactive_network.agnostic import cases_for_any_label, rehearsal_for_any_label
+    from medloop.models.training.train import train
+
+    hints, minutes = workspace.settings.prompt_encoding, recipe.minutes / recipe.members
+    own = dataclasses.replace(recipe, classes=2, guided=True, hints=hints, members=1, heads=1, minutes=minutes, touched_weight=1.0, rrr=0.0)
+    made = cases_for_any_label(cases, labels=workspace.task.label_values, seed=recipe.seed)
+    trained = train(own, made, [], folder / ANY_LABEL, report=report, guide=rehearsal_for_any_label())
+    return trained.weights, {ANY_LABEL: own.to_json()}

@@ -1,0 +1,69 @@
+"""The settings of a study, each declared once: the command line, the checks and study files are made from these declarations.
+
+What a study decides about its projects is declared there (`core.settings`) and only has another default here.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from medloop.core.settings import SETTINGS, ColdStart, SettingValue, WarmStart, declared, setting
+
+
+def _of_project(name: str, default: SettingValue, **rules: Any) -> Any:
+    """A setting that every project of the study gets, under a flag and a range of its own where these are given."""
+    own = SETTINGS[name]
+    known: dict[str, Any] = {
+        "help": own.help,
+        "flag": own.flag,
+        "low": own.low,
+        "high": own.high,
+        "choices": own.choices,
+        "shorthand": own.shorthand,
+    }
+    return setting(default, applies="never", of_project=name, **known | rules)
+
+
+def _of_study(default: SettingValue, help: str, flag: str, **rules: Any) -> Any:  # noqa: A002  # the field's name
+    return setting(default, help, flag, "never", **rules)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySettings:
+    """What a study may leave as it is; `STUDY_SETTINGS` tells each one's meaning, range and flag."""
+
+    only: bool = _of_study(False, "Compare exactly these strategies, without adding baselines; the report says so.", "--only")
+    start: int = _of_project(
+        "start_size", 8, help="Cases of the first round, which all strategies share.", flag="--start", low=2, high=100_000
+    )
+    start_strategy: str = _of_project("first_strategy", "random", help="How the first round is chosen.", flag="--start-strategy")
+    batch: int = _of_project("batch_size", 8, help="Cases of every later round.", high=100_000)
+    rounds: int = _of_study(4, "Rounds in all, the first included.", "--rounds", low=1, high=1_000)
+    steps: int = _of_project("train_steps", 200, help="Training steps per model; 0 takes --minutes instead.")
+    full_steps: int = _of_study(0, "Steps of the full-data model; 0 takes as many as the others.", "--full-steps", low=0, high=10_000_000)
+    minutes: float = _of_project("train_minutes", 2.0, help="Time per model when --steps is 0; then results depend on the machine.")
+    samples: int = _of_project("samples", 4)
+    members: int = _of_project("members", 1)
+    warm_start: WarmStart = _of_project("warm_start", "scratch")
+    cold_start: ColdStart = _of_project("cold_start", "descriptors")
+    cases: int = _of_study(0, "Use only so many cases, drawn by patient; 0 uses all.", "--cases", low=0, high=10_000_000)
+    test_fraction: float = _of_project(
+        "test_fraction", 0.25, help="Share of patients held out to measure every model; a split given by the source wins.", low=0.01
+    )
+    validation_fraction: float = _of_project(
+        "validation_fraction", 0.0, help="Share of patients that every training may validate on; their annotations are not counted."
+    )
+    split_seed: int = _of_study(
+        0, "Of these shares; the same for all seeds, so that models are measured on the same cases.", "--split-seed"
+    )
+    outline_error_mm: float = _of_study(
+        0.0, "How far simulated outlines stray, in mm; 0 is perfect.", "--outline-error-mm", low=0, high=100
+    )
+    tag_error: float = _of_study(0.0, "Share of wrong simulated tags.", "--tag-error", low=0, high=1)
+    format: str = _of_study("auto", "Layout of the data set: auto, msd, nnunet, folder or csv.", "--format")
+
+
+STUDY_SETTINGS = declared(StudySettings)
+"""Every setting of a study by name, in order."""
+
+NAMES_IN_PROJECTS = {one.of_project: name for name, one in STUDY_SETTINGS.items() if one.of_project}
+"""The names of these settings in projects, which a study file may use too."""

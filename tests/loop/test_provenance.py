@@ -1,0 +1,25 @@
+"""Which edit gave a voxel the value that it ended with."""
+
+import numpy as np
+
+from medloop.core.records import DraftPatch, PromptRecord
+from medloop.loop.annotating.provenance import HANDS, hands
+
+AT = "2026-01-01T00:00:00.000000+00:00"
+Runs = tuple[tuple[int, int, int], ...]
+
+
+def patch(revision: int, runs: Runs) -> DraftPatch:
+    return DraftPatch(id=f"patch-{revision}", assignment_id="a", revision=revision, runs=runs, created_at=AT)
+
+
+def prompt(revision: int) -> PromptRecord:
+    return PromptRecord(id=f"prompt-{revision}", assignment_id="a", revision=revision, prompt={}, engine="e", created_at=AT)
+
+
+def test_a_voxel_belongs_to_the_first_edit_that_gave_it_its_final_value() -> None:
+    final = np.zeros((4, 1, 1), np.uint8)
+    final[:3] = 2
+    patches = [patch(1, ((0, 1, 2),)), patch(2, ((0, 2, 2),)), patch(3, ((1, 2, 1),)), patch(4, ((1, 2, 2), (3, 1, 0)))]
+    by = hands(final, patches, [prompt(2)]).ravel()
+    assert by.tolist() == [HANDS["brush"], HANDS["prompt"], HANDS["brush"], HANDS["brush"]]
