@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { rename } from "../src/api/person";
 import { closeWithout, submitSession, undoSubmission } from "../src/state/answering";
 import { brushRadiusMm, oneKeyAnswers, tool } from "../src/state/display";
 import { keptEffort } from "../src/state/effort";
 import { dismissPassing, notices } from "../src/state/notices";
-import { rename } from "../src/state/person";
 import { attachRefiner, give } from "../src/state/refining";
 import { route } from "../src/state/router";
 import type { CaseSession, Hand } from "../src/state/session";
@@ -124,7 +124,7 @@ describe("submitting", () => {
     reply = ({ path }) => (path.endsWith("/prompts") ? { status: 422, json: { error: { code: "input", message: "No", remedy: "" } } } : { json: {} });
     give(session, { kind: "point", voxel: [1, 1, 0], label: 1, positive: true });
     press(session, "Enter");
-    expect(words()).toContain("still being answered, so nothing was submitted");
+    expect(words()).toContain("still being computed, so nothing was submitted");
     await turn();
     expect([verbs(), session.refining.value]).toEqual([[], false]);
     press(session, "Enter");
@@ -160,7 +160,7 @@ describe("submitting", () => {
   });
 
   test("says that it replaces only what it does replace: two people's annotations stand side by side", async () => {
-    const by = (annotator: string, origin: "human" | "imported" = "human") => ({ annotation_id: "n0", annotator, origin, at: null });
+    const by = (annotator: string, origin: "human" | "imported" = "human") => ({ annotation_id: "n0", annotator, origin, at: "2026-11-03T10:00:00Z" });
     const said: string[] = [];
     for (const more of [
       { standing: by("Ada") },

@@ -8,7 +8,7 @@ const setting = (name: string, value: Setting["value"]): Setting => ({
   default: value,
   help: "",
   applies: "next query",
-  choices: null,
+  choices: [],
   low: null,
   high: null,
 });

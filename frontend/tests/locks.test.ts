@@ -8,7 +8,7 @@ import { adoptOffer } from "../src/state/proposals";
 import { attachRefiner, fillSlices, give } from "../src/state/refining";
 import type { CaseSession } from "../src/state/session";
 import { beginGesture } from "../src/tools/gestures";
-import { headerOf, paneOf, sessionOf } from "./room";
+import { headerOf, paneOf, predictionOf, sessionOf } from "./room";
 import { takeWire } from "./wire";
 
 const SHAPE: Triple = [9, 9, 3];
@@ -62,8 +62,7 @@ const TOOLS: Record<string, (session: CaseSession) => void> = {
     takeHypothesis(session, "part");
   },
   "a newer proposal": (session) => {
-    const prediction = { id: "p", model_index: 2, probabilities: [], quality: null, quality_low: null, quality_high: null, scores: {} };
-    session.offered.value = { prediction, mask: OTHER };
+    session.offered.value = { prediction: predictionOf("p"), mask: OTHER };
     adoptOffer(session);
   },
 };

@@ -1,9 +1,23 @@
 import { describe, expect, test } from "vitest";
-import type { ModelRow } from "../src/api/types";
+import type { ModelLine } from "../src/api/types";
 import { comparedOf, hintsOf, scoresOf } from "../src/views/models";
 
-const row = (more: Partial<ModelRow>): ModelRow => ({ id: "m", index: 2, created_at: "", steps: 1, seconds: 1, cases: 3, ...more });
-const POINT = { model_index: 3, labelled_cases: 3, effort_minutes: 1, split: "test", metric: "dice", mean: 0.75, low: 0.7, high: 0.8 };
+const SCORE = { score: null, low: null, high: null, score_split: "", score_note: "" };
+const USE = { live: false, pinned: false, note: "", comparison: null, nothing_new: false };
+const row = (more: Partial<ModelLine>): ModelLine => ({
+  id: "m",
+  index: 2,
+  created_at: "",
+  steps: 1,
+  seconds: 1,
+  cases: 3,
+  learned: 3,
+  ...SCORE,
+  ...USE,
+  ...more,
+});
+const MARKS = { selected: false, note: "", leaning: 0, warning: "" };
+const POINT = { model_index: 3, labelled_cases: 3, effort_minutes: 1, split: "test", metric: "dice", mean: 0.75, low: 0.7, high: 0.8, ...MARKS };
 
 describe("a model in the table", () => {
   test("has its own score where the curve counts another one that learned the same", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { getJson } from "../src/api/client";
-import { annotatorName, nameOnTheWire, rename, tidyName } from "../src/state/person";
+import { annotatorName, nameOnTheWire, rename, tidyName } from "../src/api/person";
 import { takeWire } from "./wire";
 
 const NAMES = ["Jürgen Müßig", "Ольга Иванова", "山田 太郎", "محمد", "नेहा शर्मा", "Ngô Thị Hà", "O’Brien-Łukasz", "🩻 reader", "a%20b"];

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { PlaneHeader, Prompt, Triple } from "../src/api/types";
+import type { Link, PlaneHeader, Prompt, Triple } from "../src/api/types";
 import { Draft } from "../src/edits/draft";
 import { PatchQueue } from "../src/edits/queue";
-import type { Link } from "../src/edits/runs";
 import { MemoryStorage } from "../src/edits/storage";
 import { placeSlice } from "../src/geometry/viewport";
 import { linesWithin, marksOf } from "../src/render/marks";

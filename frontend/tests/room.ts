@@ -1,9 +1,9 @@
 /** A case on the screen without a screen: enough of a session for tools, keys and verbs. */
-import type { CaseHeader, Opened, Project, TaskKind, Triple } from "../src/api/types";
+import type { CaseHeader, Opened, Prediction, Project, TaskKind, Triple } from "../src/api/types";
 import { Draft } from "../src/edits/draft";
 import { EffortTimer } from "../src/edits/effort";
 import { CaseSession } from "../src/state/session";
-import type { PaneContact } from "../src/tools/gestures";
+import type { PaneContact } from "../src/tools/contact";
 import { bytesOf, volumeOf } from "../src/volume/volume";
 import { planeOf } from "./scene";
 
@@ -28,6 +28,10 @@ export function headerOf(shape: Triple, more: Partial<CaseHeader> = {}): CaseHea
     notes: [],
     planes: [planeOf(2, 0, 1, false, false)],
     presets: [],
+    modality: "",
+    oriented: true,
+    channel_names: [],
+    channel_windows: [],
     ...more,
   };
 }
@@ -52,6 +56,8 @@ export function projectOf(kind: TaskKind = "segmentation"): Project {
     task_version: 1,
     label_gaps: [],
     read_only: "",
+    damaged: [],
+    oversized: [],
     settings: {},
     counts,
     strategy: "random",
@@ -61,8 +67,15 @@ export function projectOf(kind: TaskKind = "segmentation"): Project {
 
 /** An open case; with a mask it can be drawn on, and its image is there. */
 export function sessionOf(mask: Uint8Array | null, header: CaseHeader, project = projectOf(), assignment: Partial<Opened["assignment"]> = {}): CaseSession {
+  const fresh: Pick<Opened["assignment"], "base" | "standing" | "evaluation" | "withdrawn" | "parts"> = {
+    base: { kind: "blank" },
+    standing: null,
+    evaluation: false,
+    withdrawn: null,
+    parts: [],
+  };
   const opened: Opened = {
-    assignment: { id: "a1", case_id: header.id, round_id: null, revision: 0, reason: "", opened_at: "2026-11-03T10:00:00Z", ...assignment },
+    assignment: { id: "a1", case_id: header.id, round_id: null, revision: 0, reason: "", opened_at: "2026-11-03T10:00:00Z", ...fresh, ...assignment },
     case: header,
     prediction: null,
     previous: null,
@@ -71,6 +84,11 @@ export function sessionOf(mask: Uint8Array | null, header: CaseHeader, project =
   session.volume.value = volumeOf(header, new ArrayBuffer(bytesOf(header)));
   if (mask) session.draft.value = new Draft(mask);
   return session;
+}
+
+export function predictionOf(id: string): Prediction {
+  const unknown = { probabilities: [], quality: null, quality_low: null, quality_high: null, scores: {} };
+  return { id, case_id: "c1", model_index: 2, has_mask: true, has_uncertainty: false, ...unknown };
 }
 
 /** The axial pane, one point of the screen per pixel. */

@@ -17,6 +17,7 @@ from medloop.loop.foundation.label_versions import label_gaps, label_versions
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation import score_answers
+from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.training import _as_begun, _validation
 from medloop.loop.overview.measurements import measure_case
 from medloop.loop.querying.rounds import open_round, prepare_round
@@ -87,9 +88,9 @@ def test_a_round_that_people_work_on_keeps_its_cases(pool: Workspace, ann: Annot
 
 
 def test_a_training_in_progress_ends_with_the_settings_and_labels_it_began_with(pool: Workspace, tmp_path):
-    begun = _as_begun(pool, tmp_path)
+    begun = _as_begun(pool, TrainingPlan(tmp_path))
     configure(pool, settings={"train_steps": 9}, task=TaskChange(added=["cyst"]))
-    resumed = _as_begun(pool.reload(), tmp_path)
+    resumed = _as_begun(pool.reload(), TrainingPlan(tmp_path))
     assert (resumed.settings, resumed.task) == (begun.settings, begun.task)
 
 
@@ -208,10 +209,10 @@ def test_annotations_that_lack_a_label_are_named_where_they_go_out(make_workspac
 
 def test_validation_cases_that_come_while_a_training_is_interrupted_wait_for_the_next(make_workspace: MakeWorkspace, tmp_path):
     workspace = make_workspace(["validation", "train", "train", "validation"], labelled=3)
-    before = _validation(workspace, tmp_path, LeftOut(workspace), list)
+    before = _validation(workspace, TrainingPlan(tmp_path), LeftOut(workspace), list)
     ann = annotator_named(workspace, "Ann")
     submit_mask(workspace, open_case(workspace, case_named(workspace, "case03").id, ann.id).assignment.id)
-    assert [c.id for c in _validation(workspace, tmp_path, LeftOut(workspace), list)] == [c.id for c in before] == ["case00"]
+    assert [c.id for c in _validation(workspace, TrainingPlan(tmp_path), LeftOut(workspace), list)] == [c.id for c in before] == ["case00"]
 
 
 def test_predictions_of_one_model_are_all_made_alike(make_workspace: MakeWorkspace):

@@ -36,6 +36,7 @@ LATER_COLUMNS = (
     ("annotations", "began_with"),
     ("annotations", "untouched"),
     ("evaluations", "leaning"),
+    ("evaluations", "surfaces"),
 )
 """Columns that tables gained after the first schema."""
 
@@ -122,6 +123,7 @@ def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path
         assert [row.name for row in tx.worklist(search="A")] == ["a"], "names of old cases are found"
         assert tx.find(Annotation)[0].began_with is None
         assert tx.find(Evaluation)[0].leaning == ()
+        assert tx.find(Evaluation)[0].surfaces is None
         assert (tx.case_counts().total, tx.case_counts().answered) == (1, 1), "old cases are counted"
     assert verify(again, blobs=False).reason == ""
     again.close()

@@ -1,11 +1,10 @@
 /** Every request the page makes, by name. */
-import type { Link } from "../edits/runs";
 import { getBytes, getJson, sendJson } from "./client";
 import type * as T from "./types";
 
 const at = (project: string, rest = ""): string => `/projects/${encodeURIComponent(project)}${rest}`;
 
-export const listProjects = (): Promise<T.ProjectSummary[]> => getJson("/projects");
+export const listProjects = (): Promise<T.ProjectLine[]> => getJson("/projects");
 export const readProject = (p: string): Promise<T.Project> => getJson(at(p));
 export const readProgress = (p: string): Promise<T.Progress> => getJson(at(p, "/progress"));
 export const readTriage = (p: string, risk: number, signal?: AbortSignal): Promise<T.TriageAnswer> => getJson(at(p, `/triage?risk=${risk}`), signal);
@@ -18,7 +17,7 @@ export interface WorklistQuery {
   offset: number;
 }
 
-export function listCases(p: string, q: WorklistQuery, signal?: AbortSignal): Promise<{ total: number; rows: T.CaseRow[] }> {
+export function listCases(p: string, q: WorklistQuery, signal?: AbortSignal): Promise<{ total: number; rows: T.CaseLine[] }> {
   const query = new URLSearchParams({ state: q.state, search: q.search, limit: String(q.limit), offset: String(q.offset) });
   return getJson(at(p, `/cases?${query}`), signal);
 }
@@ -37,7 +36,7 @@ export const readUpcoming = (p: string): Promise<T.Upcoming> => getJson(at(p, "/
 
 export const readDraft = (p: string, a: string): Promise<Response> => getBytes(at(p, `/assignments/${a}/draft`));
 
-export function patchDraft(p: string, a: string, base: number, runs: T.Run[], link?: Link): Promise<{ revision: number }> {
+export function patchDraft(p: string, a: string, base: number, runs: T.Run[], link?: T.Link): Promise<{ revision: number }> {
   return sendJson("PATCH", at(p, `/assignments/${a}/draft`), { base_revision: base, runs, ...link });
 }
 
@@ -58,7 +57,7 @@ export const visitPlace = (p: string, a: string, number: number): Promise<{ chan
   sendJson("POST", at(p, `/assignments/${a}/places/${number}/visited`), {});
 
 export const readHypotheses = (p: string, c: string, signal: AbortSignal): Promise<T.Hypotheses> => getJson(at(p, `/cases/${c}/hypotheses`), signal);
-export const readSimilar = (p: string, c: string, signal: AbortSignal): Promise<T.SimilarCases> => getJson(at(p, `/cases/${c}/similar`), signal);
+export const readSimilar = (p: string, c: string, signal: AbortSignal): Promise<T.Similar> => getJson(at(p, `/cases/${c}/similar`), signal);
 
 export function readExplanation(p: string, c: string, label: number, method: T.Method, signal: AbortSignal): Promise<T.Explanation> {
   return getJson(at(p, `/cases/${c}/explanation?label=${label}&method=${method}`), signal);
@@ -78,7 +77,7 @@ export interface Submission {
 
 export const submit = (p: string, a: string, body: Submission): Promise<{ annotation_id: string }> => sendJson("POST", at(p, `/assignments/${a}/submit`), body);
 /** Take a submission back: what stood before stands again, and the submitted draft is open once more. */
-export const undoSubmit = (p: string, a: string): Promise<T.Assignment> => sendJson("POST", at(p, `/assignments/${a}/undo`), {});
+export const undoSubmit = (p: string, a: string): Promise<T.OpenAssignment> => sendJson("POST", at(p, `/assignments/${a}/undo`), {});
 export const skip = (p: string, a: string, reason: string): Promise<unknown> => sendJson("POST", at(p, `/assignments/${a}/skip`), { reason });
 export const flag = (p: string, a: string, reason: string): Promise<unknown> => sendJson("POST", at(p, `/assignments/${a}/flag`), { reason });
 
@@ -86,7 +85,7 @@ export const readJobLog = (p: string, job: string, after: number): Promise<{ lin
 export const cancelJob = (p: string, job: string): Promise<unknown> => sendJson("POST", at(p, `/jobs/${job}/cancel`), {});
 export const readSettings = (p: string): Promise<T.Configuration> => getJson(at(p, "/settings"));
 export const changeSettings = (p: string, changes: Record<string, T.SettingValue>): Promise<T.Changes> => sendJson("PATCH", at(p, "/settings"), { changes });
-export const changeTask = (p: string, change: T.TaskChange): Promise<T.Changes> => sendJson("PATCH", at(p, "/task"), change);
+export const changeTask = (p: string, change: T.TaskBody): Promise<T.Changes> => sendJson("PATCH", at(p, "/task"), change);
 /** Let an older model propose again (or a newer one after all). */
 export const useModel = (p: string, index: number): Promise<unknown> => sendJson("POST", at(p, `/models/${index}/use`), {});
 /** Let the better model propose again, whichever that is. */

@@ -1,6 +1,7 @@
 /** One place that talks HTTP: the prefix, the annotator's name, the error shape. */
-import { nameOnTheWire } from "../state/person";
+
 import { ApiError, OfflineError } from "./errors";
+import { nameOnTheWire } from "./person";
 
 export const PREFIX = "/api/v1";
 

@@ -1,10 +1,10 @@
 /** The mask being edited, with its undo stack and its queue: every change goes through here. */
 import { signal } from "@preact/signals";
-import type { Run } from "../api/types";
+import type { Link, Run } from "../api/types";
 import { History } from "./history";
 import { PromptBook } from "./prompts";
 import type { PatchQueue, SaveState } from "./queue";
-import { applyRuns, type Edit, inverseOf, type Link, opposite, type Step } from "./runs";
+import { applyRuns, type Edit, inverseOf, opposite, type Step } from "./runs";
 
 export class Draft {
   /** Counts changes of the mask; drawings depend on it. */

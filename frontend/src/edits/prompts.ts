@@ -1,7 +1,6 @@
 /** The gestures of a case: every one ever heard of by id, and which of them hold now, in the order given. */
 import { signal } from "@preact/signals";
-import type { OtherPrompt, Prompt } from "../api/types";
-import type { Link } from "./runs";
+import type { Link, OtherPrompt, Prompt } from "../api/types";
 
 export interface Given {
   id: string;

@@ -4,8 +4,8 @@
  * stops the queue and is handed to the caller, who decides with `restart`.
  */
 import { isPassing } from "../api/errors";
-import type { Run } from "../api/types";
-import { type Link, type Step, stepOf } from "./runs";
+import type { Link, Run } from "../api/types";
+import { type Step, stepOf } from "./runs";
 import type { KeptPatch, PatchStorage } from "./storage";
 
 export type SaveState = "saved" | "saving" | "offline" | "refused";

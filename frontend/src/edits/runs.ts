@@ -2,16 +2,8 @@
  * Runs: the one form in which an edit exists, as undo, autosave, crash recovery and audit.
  * A run (start, length, value) sets voxels absolutely, so applying it twice is the same as once.
  */
-import type { Run } from "../api/types";
+import type { Link, Run } from "../api/types";
 import type { MayChange } from "./locks";
-
-/** Gestures whose effect a patch takes back or brings back; the server keeps their log beside the draft's. */
-export interface Link {
-  withdraws?: string[];
-  restores?: string[];
-  /** The runs put something that the model proposed into the mask. */
-  taken?: true;
-}
 
 /** What one patch does: runs, and which gestures go with them. */
 export interface Step {

@@ -1,6 +1,5 @@
 /** Edits that the server has not confirmed yet, kept in this browser (IndexedDB) across crashes and reloads. */
-import type { Run } from "../api/types";
-import type { Link } from "./runs";
+import type { Link, Run } from "../api/types";
 
 export interface KeptPatch {
   assignment: string;

@@ -1,5 +1,5 @@
 /** One animation frame for all panes: whoever is dirty draws once, then the time from gesture to pixels is noted. */
-import { measures } from "../state/measures";
+import { measures } from "../browser/measures";
 
 type Draw = () => void;
 

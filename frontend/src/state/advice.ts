@@ -1,6 +1,6 @@
 /** What the model says about a case beyond its proposal; each part is fetched when the reader asks for it. */
 import { signal } from "@preact/signals";
-import type { Hint, Method, Region, SimilarCases, Triple } from "../api/types";
+import type { Hint, Method, Region, Similar, Triple } from "../api/types";
 import { Question } from "./question";
 
 /** A place worth a look. */
@@ -48,7 +48,7 @@ export class Advice {
   /** Which hypothesis is drawn; -1 for none. */
   readonly hypothesis = signal(-1);
   readonly reason = new Question<Reason>();
-  readonly similar = new Question<SimilarCases>();
+  readonly similar = new Question<Similar>();
   readonly reasonShown = signal(false);
   /** What this visit called wrong, by label: a newer objection replaces the earlier one, so each holds all boxes. */
   readonly objected = signal<ReadonlyMap<number, readonly Region[]>>(new Map());

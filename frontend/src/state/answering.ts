@@ -1,9 +1,9 @@
 /** The verbs of the annotation view: submit, skip, flag, take a submission back, and on to the next case. */
 import * as calls from "../api/calls";
 import { ApiError, isPassing } from "../api/errors";
+import { annotatorName } from "../api/person";
 import { bringBackEffort, forgetEffort } from "./effort";
 import { dismissPassing, offer, tell, tellError } from "./notices";
-import { annotatorName } from "./person";
 import { settleLooks } from "./places";
 import { go, linkTo, route } from "./router";
 import type { CaseSession } from "./session";
@@ -70,7 +70,7 @@ export function isSeen(session: CaseSession): boolean {
 
 /** What an engine has not answered yet nobody has seen; Enter in the midst of a gesture only ends the gesture. */
 function isAnswerSeen({ refining }: CaseSession): boolean {
-  if (refining.value) tell("info", "The last gesture is still being answered, so nothing was submitted", "look at the answer, then press again");
+  if (refining.value) tell("info", "The last prompt is still being computed, so nothing was submitted", "look at the answer, then press again");
   return !refining.value;
 }
 

@@ -1,5 +1,5 @@
 /** What was changed on the settings page, as the server wants to hear it; only what differs is sent. */
-import type { Configuration, LabelChange, Setting, SettingValue, TaskChange } from "../api/types";
+import type { Configuration, LabelBody, Setting, SettingValue, TaskBody } from "../api/types";
 
 /** The form as typed: text, except for yes or no. */
 export type Typed = string | boolean;
@@ -7,7 +7,7 @@ export type Typed = string | boolean;
 export interface TaskForm {
   name: string;
   instructions: string;
-  labels: LabelChange[];
+  labels: LabelBody[];
 }
 
 export const typedOf = ({ value }: Setting): Typed => (typeof value === "boolean" ? value : String(value));
@@ -25,9 +25,9 @@ export function changedSettings(settings: readonly Setting[], typed: ReadonlyMap
 }
 
 /** Null when nothing was changed. Labels without a name that are new were not meant. */
-export function changedTask({ name, task }: Configuration, form: TaskForm): TaskChange | null {
+export function changedTask({ name, task }: Configuration, form: TaskForm): TaskBody | null {
   const labels = form.labels.filter((label) => label.value !== null || label.name.trim() !== "").map((label) => ({ ...label, name: label.name.trim() }));
-  const change: TaskChange = { version: task.version };
+  const change: TaskBody = { version: task.version };
   if (form.name.trim() !== name) change.name = form.name.trim();
   if (form.instructions !== task.instructions) change.instructions = form.instructions;
   if (JSON.stringify(labels) !== JSON.stringify(task.labels.map(({ value, name: own, colour }) => ({ value, name: own, colour })))) change.labels = labels;

@@ -1,7 +1,7 @@
 /** How things are drawn and which tool is in the hand; kept across cases and visits. */
 import { effect, signal } from "@preact/signals";
 import type { Method } from "../api/types";
-import { keptSignal, readKept, writeKept } from "./kept";
+import { keptSignal, readKept, writeKept } from "../browser/kept";
 
 /** "region" draws a box that says where, and changes nothing by itself. */
 export type Tool = "navigate" | "brush" | "eraser" | "push" | "fill" | "window" | "region" | GestureTool;

@@ -1,10 +1,10 @@
 /** `window.medloop`: a read-only look into the page for tests and for support. Nothing here changes anything. */
 import type { PlaneName, Triple } from "../api/types";
+import { measures } from "../browser/measures";
 import { flatIndex, pixelOfVoxel } from "../geometry/plane";
 import { placeSlice, pointOfPixel } from "../geometry/viewport";
 import { valueAt } from "../volume/volume";
 import { brushRadiusMm, tool } from "./display";
-import { measures } from "./measures";
 import { current } from "./session";
 
 export interface Inspection {

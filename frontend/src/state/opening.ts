@@ -1,6 +1,7 @@
 /** Opens a case: asks the server, fetches arrays, builds the draft, and brings back edits left in this browser. */
 import * as calls from "../api/calls";
 import type { NothingLeft, PlaneHeader, Project, Triple } from "../api/types";
+import { measures } from "../browser/measures";
 import { Draft } from "../edits/draft";
 import { EffortTimer } from "../edits/effort";
 import { leftQueues } from "../edits/queue";
@@ -10,7 +11,6 @@ import { arraysOf, type CaseArrays, prefetchUpcoming } from "../volume/cache";
 import { settleRefusal } from "./conflicts";
 import { takeBrush } from "./display";
 import { keptEffort } from "./effort";
-import { measures } from "./measures";
 import { tell, tellError } from "./notices";
 import { attachRefiner, recallPrompts } from "./refining";
 import { attachQueue, readSavedDraft, storage, TAB } from "./saving";

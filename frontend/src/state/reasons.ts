@@ -1,6 +1,6 @@
 /** Where the model looks and which cases it finds alike; and the reader's word that this reason is wrong. */
 import * as calls from "../api/calls";
-import type { Method, Objection, Region, SimilarCases } from "../api/types";
+import type { Method, Objection, Region, Similar } from "../api/types";
 import { unpackVoxels } from "../api/unpack";
 import { voxelCount } from "../geometry/plane";
 import type { Reason } from "./advice";
@@ -18,7 +18,7 @@ export const METHODS: Record<Method, { name: string; shows: string; signed: bool
 /** The label in the hand; of a classification the class chosen, else the likeliest one. */
 export function explainedLabel(session: CaseSession): number {
   if (session.project.kind === "segmentation") return session.label.value;
-  const probabilities = session.prediction.value?.probabilities ?? [];
+  const probabilities = (session.prediction.value?.probabilities ?? []).map((share) => share ?? 0);
   const likeliest = session.labels[probabilities.indexOf(Math.max(...probabilities))];
   return session.tag.value ?? likeliest?.value ?? session.labels[0]!.value;
 }
@@ -50,7 +50,7 @@ async function readReason(session: CaseSession, label: number, method: Method, s
   return { label, method, map: await unpackVoxels(found.map, voxelCount(session.header.shape)), gap: found.gap };
 }
 
-async function readSimilar(session: CaseSession, signal: AbortSignal): Promise<SimilarCases> {
+async function readSimilar(session: CaseSession, signal: AbortSignal): Promise<Similar> {
   await requireModel(session);
   return calls.readSimilar(session.project.id, session.header.id, signal);
 }

@@ -1,5 +1,6 @@
 /** One case on the screen: its arrays, where one looks, and the draft being edited. */
 import { computed, type Signal, signal } from "@preact/signals";
+import { annotatorName } from "../api/person";
 import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, QueriedPart, Triple } from "../api/types";
 import type { Draft } from "../edits/draft";
 import type { EffortTimer } from "../edits/effort";
@@ -14,7 +15,6 @@ import { islandLevel } from "../volume/band";
 import { receivedOf, type Volume } from "../volume/volume";
 import { Advice } from "./advice";
 import { keepOthers } from "./display";
-import { annotatorName } from "./person";
 import { Sight } from "./sight";
 import { ChannelWindows } from "./windows";
 
@@ -176,7 +176,7 @@ export class CaseSession {
 
   /** What is queried of the case, and all that a submission keeps; empty for the whole. */
   get queried(): readonly QueriedPart[] {
-    return this.opened.assignment.parts ?? [];
+    return this.opened.assignment.parts;
   }
 
   sliceNumber(plane: number): number {

@@ -1,6 +1,6 @@
 /** Light or dark: the system's choice until the reader makes one. */
 import { effect } from "@preact/signals";
-import { keptSignal } from "./kept";
+import { keptSignal } from "../browser/kept";
 
 export type Theme = "system" | "light" | "dark";
 

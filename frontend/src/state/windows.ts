@@ -1,9 +1,9 @@
 /** Which values are drawn black and white: one window per channel, begun as the file says or as the reader chose last time. */
 import { signal } from "@preact/signals";
-import type { CaseHeader, WindowPreset } from "../api/types";
+import type { CaseHeader, Preset } from "../api/types";
+import { readKept, writeKept } from "../browser/kept";
 import type { Window } from "../render/lut";
 import type { ChannelView } from "../render/slice";
-import { readKept, writeKept } from "./kept";
 
 type Header = Pick<CaseHeader, "window" | "channel_windows" | "channels" | "dtype" | "presets" | "modality">;
 
@@ -21,11 +21,11 @@ export function ownWindow(header: Header, view: ChannelView): Window {
 }
 
 /** The presets that fit what is shown, the image's own first; of those with equal bounds only the first. */
-export function presetsOf(header: Header, view: ChannelView): WindowPreset[] {
+export function presetsOf(header: Header, view: ChannelView): Preset[] {
   return namedPresets(header, view).filter((preset, n, all) => n === all.findIndex(({ low, high }) => low === preset.low && high === preset.high));
 }
 
-function namedPresets(header: Header, view: ChannelView): WindowPreset[] {
+function namedPresets(header: Header, view: ChannelView): Preset[] {
   if (header.channels === 1) return header.presets;
   const own = { name: view === "rgb" ? "As stored" : "Auto", ...ownWindow(header, view) };
   return [own, ...header.presets.filter(({ name }) => !OWN.includes(name))];
@@ -51,12 +51,12 @@ export class ChannelWindows {
     this.chosen.value = new Map(this.chosen.value).set(this.view(), window);
   }
 
-  get presets(): WindowPreset[] {
+  get presets(): Preset[] {
     return presetsOf(this.header, this.view());
   }
 
   /** Take a preset, here and in the next cases of this modality. */
-  choose({ name, low, high }: WindowPreset): void {
+  choose({ name, low, high }: Preset): void {
     this.value = { low, high };
     writeKept(this.memory(this.view()), name);
   }

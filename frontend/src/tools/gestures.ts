@@ -3,36 +3,17 @@ import type { PlaneHeader } from "../api/types";
 import { mayChange } from "../edits/locks";
 import { Recorder } from "../edits/runs";
 import { type Pixel, sliceOf, voxelOfPixel } from "../geometry/plane";
-import { type Placement, panBy, pixelOfPoint, zoomAt } from "../geometry/viewport";
+import { panBy, pixelOfPoint, zoomAt } from "../geometry/viewport";
 import type { Rect } from "../render/slice";
 import { ballBrush, brushRadiusMm, GESTURE_TOOLS, maskShown, resizeBrush, tool } from "../state/display";
 import { tell } from "../state/notices";
 import type { CaseSession } from "../state/session";
 import { type Brush, sweepBrush } from "./brush";
+import type { Gesture, PaneContact } from "./contact";
 import { findRegion } from "./fill";
 import { prompting } from "./prompting";
 import { pushFrom } from "./push";
 import { framing } from "./region";
-
-/** What a gesture needs to know about the pane it happens in. */
-export interface PaneContact {
-  session: CaseSession;
-  index: number;
-  plane: PlaneHeader;
-  place: () => Placement;
-  centre: () => Pixel;
-  /** Labels changed; `part` says where in this pane's slice. */
-  painted: (part: Rect) => void;
-}
-
-export interface Gesture {
-  /** Whether it changes the mask or is answered by an engine, rather than moving the view. */
-  draws?: boolean;
-  move(at: Pixel, event: PointerEvent): void;
-  end(): void;
-  /** Somebody called it off, or the browser took the pointer away; painting is undone, the rest just ends. */
-  cancel(): void;
-}
 
 export const held = { space: false };
 
@@ -50,7 +31,7 @@ export function beginGesture(contact: PaneContact, at: Pixel, event: PointerEven
   }
   if (GESTURE_TOOLS.includes(tool.value)) return prompting(contact, at, event);
   if (contact.session.refining.value) {
-    tell("info", "The last gesture is still being answered", "draw when the answer is there");
+    tell("info", "The last prompt is still being computed", "draw when the answer is there");
     return null;
   }
   if (tool.value === "fill") return filling(contact, at);

@@ -13,17 +13,17 @@ import { isModifier, keyOf, moves } from "./keynames";
 export interface KeyRule {
   keys: string;
   does: string;
-  group: "Answer" | "Look" | "Model" | "Draw" | "Page";
+  group: "Annotate" | "Look" | "Model" | "Draw" | "Page";
   for?: "segmentation" | "classification";
 }
 
 export const KEY_RULES: readonly KeyRule[] = [
-  { group: "Answer", keys: "Enter", does: "Submit and open the next case (Ctrl+Enter from anywhere)" },
-  { group: "Answer", keys: "1 … 9", does: "Choose the label or class" },
-  { group: "Answer", keys: "S", does: "Skip, with a reason" },
-  { group: "Answer", keys: "G", does: "Flag for somebody else" },
-  { group: "Answer", keys: "Backspace", does: "Back to the case answered before" },
-  { group: "Answer", keys: "Shift + Backspace", does: "Take the last submission back" },
+  { group: "Annotate", keys: "Enter", does: "Submit and open the next case (Ctrl+Enter from anywhere)" },
+  { group: "Annotate", keys: "1 … 9", does: "Choose the label or class" },
+  { group: "Annotate", keys: "S", does: "Skip, with a reason" },
+  { group: "Annotate", keys: "G", does: "Flag for somebody else" },
+  { group: "Annotate", keys: "Backspace", does: "Back to the case annotated before" },
+  { group: "Annotate", keys: "Shift + Backspace", does: "Take the last submission back" },
   { group: "Look", keys: "Wheel, ↑ ↓, PgUp PgDn", does: "Next or previous slice (Shift: ten)" },
   { group: "Look", keys: "Ctrl + wheel, + −", does: "Zoom at the pointer" },
   { group: "Look", keys: "Middle drag, Space + drag", does: "Pan" },
@@ -52,12 +52,12 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Draw", keys: "Shift + E", does: "Push the outline: from inside outwards, from outside inwards", for: "segmentation" },
   { group: "Draw", keys: "F", does: "Fill an outline or region", for: "segmentation" },
   { group: "Draw", keys: "Shift + F", does: "Fill the slices between those drawn on", for: "segmentation" },
-  { group: "Draw", keys: "C", does: "Gesture: click what belongs to the label", for: "segmentation" },
-  { group: "Draw", keys: "L", does: "Gesture: a stroke along what belongs to it", for: "segmentation" },
-  { group: "Draw", keys: "A", does: "Gesture: a box around the structure", for: "segmentation" },
-  { group: "Draw", keys: "Shift + A", does: "Gesture: click its four outermost points", for: "segmentation" },
-  { group: "Draw", keys: "Ctrl or Alt + click, T", does: "The next gesture says what does not belong to it", for: "segmentation" },
-  { group: "Draw", keys: "Del", does: "Remove the chosen gesture, or the last one", for: "segmentation" },
+  { group: "Draw", keys: "C", does: "Prompt: click what belongs to the label", for: "segmentation" },
+  { group: "Draw", keys: "L", does: "Prompt: a stroke along what belongs to it", for: "segmentation" },
+  { group: "Draw", keys: "A", does: "Prompt: a box around the structure", for: "segmentation" },
+  { group: "Draw", keys: "Shift + A", does: "Prompt: click its four outermost points", for: "segmentation" },
+  { group: "Draw", keys: "Ctrl or Alt + click, T", does: "The next prompt says what does not belong to it", for: "segmentation" },
+  { group: "Draw", keys: "Del", does: "Remove the chosen prompt, or the last one", for: "segmentation" },
   { group: "Draw", keys: "W", does: "Window by dragging" },
   { group: "Draw", keys: "[ ]", does: "Smaller or larger brush (or Shift + wheel)", for: "segmentation" },
   { group: "Draw", keys: "D", does: "Brush as ball through slices", for: "segmentation" },
@@ -185,7 +185,7 @@ function removeChosen(session: CaseSession): boolean {
 /** A gesture that is out stays with its case. What lies on top goes first: hypotheses, reasons, the box, a maximised plane; then the case itself. */
 function stepOut(session: CaseSession, leave: () => void): void {
   const { advice } = session;
-  if (session.refining.value) return tell("info", "The last gesture is still being answered", "leave when the answer is there");
+  if (session.refining.value) return tell("info", "The last prompt is still being computed", "leave when the answer is there");
   if (hypothesesOpen(session)) hideHypotheses(session);
   else if (advice.reasonShown.value) toggleReasons(session);
   else if (session.drawing.value) session.drawing.value = null;

@@ -6,7 +6,7 @@ import { marksOf, POINT_RADIUS } from "../render/marks";
 import { negative, tool } from "../state/display";
 import { give } from "../state/refining";
 import type { CaseSession } from "../state/session";
-import type { Gesture, PaneContact } from "./gestures";
+import type { Gesture, PaneContact } from "./contact";
 
 /** Left, right, top and bottom. */
 export const EXTREMES = 4;

@@ -2,7 +2,7 @@
 import type { Region } from "../api/types";
 import type { Pixel } from "../geometry/plane";
 import { pixelOfPoint } from "../geometry/viewport";
-import type { Gesture, PaneContact } from "./gestures";
+import type { Gesture, PaneContact } from "./contact";
 import { boxBetween, isSlip } from "./prompting";
 
 export function framing({ session, index, plane, place }: PaneContact, at: Pixel): Gesture {

@@ -1,5 +1,5 @@
 /** Whether to go on asking, and what the next batch should bring: the same words as `medloop status`. */
-import type { ClassCount, EffortRow, StopAdvice } from "../api/types";
+import type { ClassCount, EffortLine, StopAdvice } from "../api/types";
 
 export function AdvicePanel({ advice }: { advice: StopAdvice }) {
   return (
@@ -29,7 +29,7 @@ export function forecastOf({ expected_gain: gain, interval, minutes }: StopAdvic
 export const signedNumber = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
 
 /** Who answered how much and how fast, and how often each label was met. */
-export function People({ effort, queried }: { effort: EffortRow[]; queried: ClassCount[] }) {
+export function People({ effort, queried }: { effort: EffortLine[]; queried: ClassCount[] }) {
   if (effort.length === 0) return null;
   return (
     <>
@@ -55,7 +55,7 @@ export function People({ effort, queried }: { effort: EffortRow[]; queried: Clas
         </tbody>
       </table>
       {queried.some(({ answered }) => answered > 0) && (
-        <p class="hint">{queried.map(({ label, answered, queried: asked }) => `${label} in ${answered} answers (${asked} asked)`).join("; ")}</p>
+        <p class="hint">{queried.map(({ label, answered, queried: asked }) => `${label} in ${answered} annotations (${asked} queried)`).join("; ")}</p>
       )}
     </>
   );

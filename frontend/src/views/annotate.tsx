@@ -1,12 +1,12 @@
 /** The annotation view: opens a case, lays out planes, tools and panel, and listens to the keyboard. */
 import { useEffect, useState } from "preact/hooks";
 import { explain } from "../api/errors";
+import { annotatorName } from "../api/person";
 import type { NothingLeft, Project } from "../api/types";
 import { helpShown } from "../state/display";
 import { keepEffort } from "../state/effort";
 import { tellError } from "../state/notices";
 import { openSession } from "../state/opening";
-import { annotatorName } from "../state/person";
 import { settleLooks } from "../state/places";
 import { followProposals } from "../state/proposals";
 import { go, linkTo, rename, route } from "../state/router";
@@ -96,7 +96,7 @@ function openCase(project: Project, caseId: string | null, setEnded: (ended: { t
   const show = (opened: CaseSession | NothingLeft): void => {
     if (stale) return;
     leaveCase();
-    if (!("header" in opened)) return setEnded({ title: "Nothing is waiting for an answer", reason: opened.reason });
+    if (!("header" in opened)) return setEnded({ title: "Nothing is waiting for annotation", reason: opened.reason });
     setEnded(null);
     current.value = opened;
     document.title = `${opened.header.name} – ${project.name}`;

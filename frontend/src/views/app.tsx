@@ -2,10 +2,10 @@
 import { useEffect, useState } from "preact/hooks";
 import { readProject } from "../api/calls";
 import { explain } from "../api/errors";
+import { annotatorName } from "../api/person";
 import type { Project } from "../api/types";
 import { helpShown } from "../state/display";
 import { dismissPassing } from "../state/notices";
-import { annotatorName } from "../state/person";
 import { route } from "../state/router";
 import { keyOf } from "../tools/keynames";
 import { Annotate } from "./annotate";

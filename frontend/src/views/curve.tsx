@@ -13,7 +13,12 @@ const TOP = 12;
 const BOTTOM = 40;
 const AXIS_NAMES: Record<CurveAxis, string> = { labelled_cases: "labelled cases", effort_minutes: "minutes of human effort" };
 
-export function Curve({ points, axis }: { points: CurvePoint[]; axis: CurveAxis }) {
+export type Measured = CurvePoint & { mean: number };
+
+/** The points that have a score: the mean of none is null. */
+export const measured = (points: readonly CurvePoint[]): Measured[] => points.filter((point): point is Measured => point.mean !== null);
+
+export function Curve({ points, axis }: { points: Measured[]; axis: CurveAxis }) {
   const [near, setNear] = useState<number | null>(null);
   const sorted = [...points].sort((a, b) => a[axis] - b[axis] || a.model_index - b.model_index);
   const metric = sorted[0]!.metric;
@@ -21,7 +26,7 @@ export function Curve({ points, axis }: { points: CurvePoint[]; axis: CurveAxis 
   const low = Math.max(0, Math.floor(Math.min(...sorted.map((p) => p.low ?? p.mean)) * 10) / 10 - 0.05);
   const x = linearScale(0, Math.max(...sorted.map((p) => p[axis])) * 1.04 || 1, LEFT, WIDTH - RIGHT, 8);
   const y = linearScale(low, 1, HEIGHT - BOTTOM, TOP, 5);
-  const at = (p: CurvePoint, value: number): string => `${x(p[axis]).toFixed(1)},${y(value).toFixed(1)}`;
+  const at = (p: Measured, value: number): string => `${x(p[axis]).toFixed(1)},${y(value).toFixed(1)}`;
   const certain = sorted.filter((p) => p.low !== null && p.high !== null);
   const band = [...certain.map((p) => at(p, p.high!)), ...[...certain].reverse().map((p) => at(p, p.low!))].join(" ");
   const read = (near === null ? undefined : sorted[near]) ?? last;

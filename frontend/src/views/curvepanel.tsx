@@ -1,8 +1,7 @@
 /** The learning curve, with what it is measured on said beside it. */
 import { useState } from "preact/hooks";
-import type { CurvePoint } from "../api/types";
 import { Empty } from "./controls";
-import { Curve, type CurveAxis } from "./curve";
+import { Curve, type CurveAxis, type Measured } from "./curve";
 
 /** The most trustworthy split comes first and is the one shown. */
 export const SPLITS = ["test", "validation", "audit"];
@@ -12,7 +11,7 @@ const HONESTY: Record<string, string> = {
   audit: "Audit sample: drawn at random when the cases came in, never trained on.",
 };
 
-export function CurvePanel({ points }: { points: CurvePoint[] }) {
+export function CurvePanel({ points }: { points: Measured[] }) {
   const splits = [...new Set(points.map((point) => point.split))].sort((a, b) => rank(a) - rank(b));
   const [chosen, setChosen] = useState<string | null>(null);
   const [axis, setAxis] = useState<CurveAxis>("labelled_cases");
@@ -50,22 +49,14 @@ export function CurvePanel({ points }: { points: CurvePoint[] }) {
             {shown.some((point) => point.selected) && " Queries touched these cases, so the figure is optimistic."}
             {shown.length < 3 && " Few points: read it with care."}
           </p>
-          <Leaning points={shown} />
+          {[...new Set(shown.map((point) => point.warning))].filter(Boolean).map((warning) => (
+            <p key={warning} class="note" role="note" data-testid="curve-warning">
+              {warning}
+            </p>
+          ))}
         </>
       )}
     </>
-  );
-}
-
-/** A score against annotations that began as a model's proposal praises the proposal. */
-function Leaning({ points }: { points: CurvePoint[] }) {
-  const most = Math.max(...points.map(({ leaning }) => leaning ?? 0));
-  if (most === 0) return null;
-  return (
-    <p class="note" role="note" data-testid="leaning">
-      {most === 1 ? "One of these cases has an annotation that" : `${most} of these cases have annotations that`} began with a model’s proposal: the score may
-      be too high.
-    </p>
   );
 }
 

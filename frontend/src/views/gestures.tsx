@@ -33,7 +33,7 @@ export function GestureOptions({ session }: { session: CaseSession }) {
 function Outcome({ session }: { session: CaseSession }) {
   const quality = session.refinedQuality.value;
   const engine = session.engine.value;
-  const told = session.refining.value ? "Working…" : engine ? `Answered by: ${engine}` : "";
+  const told = session.refining.value ? "Working…" : engine ? `Engine: ${engine}` : "";
   return (
     <p class="facts" role="status" aria-live="polite">
       <span data-testid="refining" data-busy={session.refining.value} class={session.refining.value ? "working" : ""}>
@@ -63,7 +63,7 @@ function Row({ session, given: { id, prompt } }: { session: CaseSession; given: 
       </button>
       <button
         class="small"
-        title="Remove this gesture (Del)"
+        title="Remove this prompt (Del)"
         aria-label={`Remove this ${NAMES[prompt.kind]}`}
         data-testid={`remove-${id}`}
         onMouseDown={(event) => event.preventDefault()}

@@ -1,8 +1,8 @@
 /** The line at the top of every view: where one is, who one is, light or dark, help. */
 import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
+import { annotatorName, rename } from "../api/person";
 import { helpShown } from "../state/display";
-import { annotatorName, rename } from "../state/person";
 import { linkTo } from "../state/router";
 import { nextTheme } from "../state/theme";
 import { isComposing } from "../tools/keynames";

@@ -1,11 +1,11 @@
 /** The keyboard overview, from the same table that the keys follow. */
 import type { TaskKind } from "../api/types";
+import { measures } from "../browser/measures";
 import { helpShown } from "../state/display";
-import { measures } from "../state/measures";
 import { KEY_RULES, type KeyRule } from "../tools/keys";
 import { Dialog } from "./dialog";
 
-const GROUPS: KeyRule["group"][] = ["Answer", "Look", "Model", "Draw", "Page"];
+const GROUPS: KeyRule["group"][] = ["Annotate", "Look", "Model", "Draw", "Page"];
 
 export function Help({ kind }: { kind: TaskKind | null }) {
   if (!helpShown.value) return null;
@@ -32,7 +32,7 @@ export function Help({ kind }: { kind: TaskKind | null }) {
       <div class="row-end">
         {measures.firstImageMs > 0 && (
           <p class="hint grow">
-            Last case: first image after {Math.round(measures.firstImageMs)} ms; last gesture drawn after {Math.round(measures.lastPaintMs)} ms.
+            Last case: first image after {Math.round(measures.firstImageMs)} ms; last stroke drawn after {Math.round(measures.lastPaintMs)} ms.
           </p>
         )}
         <button class="primary" autofocus onClick={() => (helpShown.value = false)}>

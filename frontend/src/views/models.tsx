@@ -1,17 +1,17 @@
 /** Every model with its score, how it compares, and which one proposes now. */
 import { useState } from "preact/hooks";
 import { useAutomatic, useModel } from "../api/calls";
-import type { Comparison, CurvePoint, ModelRow } from "../api/types";
+import type { Comparison, ModelLine } from "../api/types";
 import { tell, tellError } from "../state/notices";
 import { Empty } from "./controls";
-import { interval } from "./curve";
+import { interval, type Measured } from "./curve";
 import { SPLITS } from "./curvepanel";
 import { clock, duration } from "./format";
 
 interface ModelsProps {
   project: string;
-  models: ModelRow[];
-  curve: CurvePoint[];
+  models: ModelLine[];
+  curve: Measured[];
   onChange: () => void;
 }
 
@@ -100,23 +100,23 @@ export function Models({ project, models, curve, onChange }: ModelsProps) {
 }
 
 /** "test dice 0.812 (0.771–0.845)", the most trustworthy split first; a model that the curve leaves out has its own score. */
-export function scoresOf(model: Pick<ModelRow, "index" | "score" | "low" | "high" | "score_split">, curve: readonly CurvePoint[]): string[] {
+export function scoresOf(model: Pick<ModelLine, "index" | "score" | "low" | "high" | "score_split" | "score_note">, curve: readonly Measured[]): string[] {
   const own = curve.filter((point) => point.model_index === model.index);
-  const rank = ({ split }: CurvePoint): number => (SPLITS.indexOf(split) + SPLITS.length + 1) % (SPLITS.length + 1);
+  const rank = ({ split }: Measured): number => (SPLITS.indexOf(split) + SPLITS.length + 1) % (SPLITS.length + 1);
   if (own.length > 0) return own.sort((a, b) => rank(a) - rank(b)).map((point) => `${point.split} ${point.metric} ${point.mean.toFixed(3)} ${interval(point)}`);
   if (model.score == null) return ["not evaluated"];
-  const bounds = model.low != null && model.high != null ? ` (${model.low.toFixed(3)}–${model.high.toFixed(3)})` : "";
+  const bounds = model.low != null && model.high != null ? ` (${model.low.toFixed(3)}–${model.high.toFixed(3)})` : model.score_note && ` (${model.score_note})`;
   return [`${model.score_split} ${curve[0]?.metric ?? "score"} ${model.score.toFixed(3)}${bounds}`];
 }
 
 /** The server's words, or the plain ones of the verdict. */
-export function comparedOf({ comparison, index }: ModelRow): string {
+export function comparedOf({ comparison, index }: ModelLine): string {
   if (comparison) return comparison.text || wordsOf(comparison);
   return index === 1 ? "The first" : "–";
 }
 
 /** What else is to be said: no new evidence; why it is in use or not, as far as that still holds and was not said yet. */
-export function hintsOf({ live, note, nothing_new: same, comparison, index }: ModelRow): string[] {
+export function hintsOf({ live, note, nothing_new: same, comparison, index }: ModelLine): string[] {
   const outdated = !live && note?.startsWith(`model ${index} is in use`);
   const said = !note || outdated || (comparison?.text && note.endsWith(comparison.text)) || note === "model 1 is the first";
   return [...(same ? ["Learned from the same annotations as another model: no further evidence"] : []), ...(said ? [] : [note!])];

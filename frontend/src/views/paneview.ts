@@ -1,5 +1,6 @@
 /** Draws one plane when what it depends on changes, and turns pointers into gestures. */
 import { effect, signal } from "@preact/signals";
+import { measures } from "../browser/measures";
 import { clampVoxel, flatIndex, type Pixel, pixelOfVoxel, sliceOf, stepOfWheelDown, voxelOfPixel } from "../geometry/plane";
 import { type Placement, pixelOfPoint, pointOfPixel } from "../geometry/viewport";
 import { noteGesture, requestDraw } from "../render/frame";
@@ -9,9 +10,9 @@ import { type Change, type PaneCanvases, PanePainter } from "../render/painter";
 import type { Sign } from "../render/signs";
 import { isWhole, type Rect } from "../render/slice";
 import * as display from "../state/display";
-import { measures } from "../state/measures";
 import type { CaseSession, Stroke } from "../state/session";
-import { beginGesture, type Gesture, type PaneContact, turnWheel } from "../tools/gestures";
+import type { Gesture, PaneContact } from "../tools/contact";
+import { beginGesture, turnWheel } from "../tools/gestures";
 import { toggleMaximised } from "../tools/keys";
 import { wheelSteps } from "../tools/wheel";
 import { valueAt } from "../volume/volume";

@@ -2,10 +2,11 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { listJobs, readProgress, trainNow } from "../api/calls";
 import { watchProject } from "../api/stream";
-import type { Job, Progress, Project, RoundRow } from "../api/types";
+import type { Job, Progress, Project, RoundLine } from "../api/types";
 import { tell, tellError } from "../state/notices";
 import { AdvicePanel, People } from "./advicepanel";
 import { Empty } from "./controls";
+import { measured } from "./curve";
 import { CurvePanel } from "./curvepanel";
 import { Header } from "./header";
 import { Histogram } from "./histogram";
@@ -37,7 +38,7 @@ export function ProgressView({ project }: { project: Project }) {
         <Warnings project={project} />
         {progress && <Summary progress={progress} busy={queueing} onTrain={train} />}
         <div class="grid">
-          <section class="panel panel-wide">{progress && <CurvePanel points={progress.curve} />}</section>
+          <section class="panel panel-wide">{progress && <CurvePanel points={measured(progress.curve)} />}</section>
           <section class="panel">
             <h2>Go on asking?</h2>
             {progress && <AdvicePanel advice={progress.stopping} />}
@@ -50,7 +51,7 @@ export function ProgressView({ project }: { project: Project }) {
           </section>
           <section class="panel panel-wide">
             <h2>Models</h2>
-            <Models project={project.id} models={progress?.models ?? []} curve={progress?.curve ?? []} onChange={refresh} />
+            <Models project={project.id} models={progress?.models ?? []} curve={measured(progress?.curve ?? [])} onChange={refresh} />
           </section>
           <section class="panel">
             <h2>Rounds</h2>
@@ -86,7 +87,7 @@ function useLive(project: string) {
 function Summary({ progress, busy, onTrain }: { progress: Progress; busy: boolean; onTrain: () => void }) {
   const latest = progress.models[progress.models.length - 1];
   const facts: [string, string][] = [
-    ["Answered", `${progress.answered} of ${progress.total}`],
+    ["Annotated", `${progress.answered} of ${progress.total}`],
     ["Answers per hour", progress.labels_per_hour === null ? "–" : progress.labels_per_hour.toFixed(0)],
     ["Models", latest ? String(latest.index) : "none yet"],
     ["Expected quality", progress.pool_quality?.mean == null ? "–" : progress.pool_quality.mean.toFixed(2)],
@@ -120,7 +121,7 @@ function PoolQuality({ pool }: { pool: NonNullable<Progress["pool_quality"]> }) 
   );
 }
 
-function Rounds({ rounds }: { rounds: RoundRow[] }) {
+function Rounds({ rounds }: { rounds: RoundLine[] }) {
   if (rounds.length === 0) return <Empty title="No round yet" />;
   return (
     <table class="table table-small" data-testid="rounds">
@@ -129,7 +130,7 @@ function Rounds({ rounds }: { rounds: RoundRow[] }) {
           <th>Round</th>
           <th>State</th>
           <th>Chosen by</th>
-          <th class="number">Answered</th>
+          <th class="number">Annotated</th>
         </tr>
       </thead>
       <tbody>

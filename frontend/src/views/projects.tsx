@@ -1,14 +1,14 @@
 /** The projects this server knows. */
 import { useEffect, useState } from "preact/hooks";
 import { listProjects } from "../api/calls";
-import type { ProjectSummary } from "../api/types";
+import type { ProjectLine } from "../api/types";
 import { tellError } from "../state/notices";
 import { linkTo } from "../state/router";
 import { Bar, Empty, Swatch } from "./controls";
 import { Header } from "./header";
 
 export function Projects() {
-  const [projects, setProjects] = useState<ProjectSummary[] | null>(null);
+  const [projects, setProjects] = useState<ProjectLine[] | null>(null);
   useEffect(() => {
     document.title = "medloop";
     listProjects().then(setProjects).catch(tellError);
@@ -29,7 +29,7 @@ export function Projects() {
   );
 }
 
-function ProjectCard({ project }: { project: ProjectSummary }) {
+function ProjectCard({ project }: { project: ProjectLine }) {
   const share = project.cases ? project.answered / project.cases : 0;
   return (
     <article class="card" data-testid={`project-${project.id}`}>
@@ -44,10 +44,10 @@ function ProjectCard({ project }: { project: ProjectSummary }) {
           </span>
         ))}
       </p>
-      <Bar share={share} label={`${project.answered} of ${project.cases} cases answered`} />
+      <Bar share={share} label={`${project.answered} of ${project.cases} cases annotated`} />
       <p class="facts">
         <span>
-          {project.answered} of {project.cases} cases answered
+          {project.answered} of {project.cases} cases annotated
         </span>
         <span>{project.model ? `Model ${project.model.index}` : "No model yet"}</span>
         {project.round && (

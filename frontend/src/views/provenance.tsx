@@ -1,10 +1,10 @@
 /** Whose work is on the screen: what the draft began with, whose annotation is in force, and why the case was put aside. */
-import type { Base, Prediction, Signature } from "../api/types";
+import type { Base, Prediction } from "../api/types";
 import type { CaseSession } from "../state/session";
 import { day } from "./format";
 
 /** "annotation by Ada, 3 Nov"; "imported annotation, 3 Nov". */
-export function signed({ annotator, origin, at }: Signature): string {
+export function signed({ annotator, origin, at }: Pick<Base, "annotator" | "origin" | "at">): string {
   const when = at ? `, ${day(at)}` : "";
   if (origin === "imported") return `imported annotation${when}`;
   return `annotation by ${annotator ?? "somebody"}${when}`;

@@ -1,6 +1,6 @@
 /** The model's reasons in the panel: the map with legend, method and opacity; cases alike; and "this reason is wrong". */
 import { useEffect, useRef } from "preact/hooks";
-import type { Method, SimilarCases } from "../api/types";
+import type { Method, Similar } from "../api/types";
 import { evidenceColour } from "../render/lut";
 import type { Reason } from "../state/advice";
 import * as display from "../state/display";
@@ -131,14 +131,14 @@ function Objecting({ session }: { session: CaseSession }) {
 }
 
 /** `told`: what the panel says already, so that the same refusal is not read twice. */
-function Alike({ session, answer, told }: { session: CaseSession; answer: Answer<SimilarCases>; told: Answer<Reason> }) {
+function Alike({ session, answer, told }: { session: CaseSession; answer: Answer<Similar>; told: Answer<Reason> }) {
   if (answer.state === "refused" && told.state === "refused" && answer.line === told.line) return null;
   if (answer.state === "refused") return <p class="hint">{answer.line}</p>;
   if (answer.state !== "there") return null;
   const { by, cases } = answer.value;
   return (
     <>
-      <p class="hint">Answered cases most alike{by === "model" ? "" : ", by their images alone"}:</p>
+      <p class="hint">Annotated cases most alike{by === "model" ? "" : ", by their images alone"}:</p>
       <ol class="alike" data-testid="alike">
         {cases.map(({ case_id, name, labels, quality }) => (
           <li key={case_id}>

@@ -1,7 +1,7 @@
 /** What a project asks and how it works: name, instructions, labels, and every setting the server declares. */
 import { useEffect, useState } from "preact/hooks";
 import { changeSettings, changeTask, readSettings } from "../api/calls";
-import type { Changes, Configuration, LabelChange, Project, Setting } from "../api/types";
+import type { Changes, Configuration, LabelBody, Project, Setting } from "../api/types";
 import { changedSettings, changedTask, type TaskForm, type Typed, typedOf } from "../state/configuring";
 import { tell, tellError } from "../state/notices";
 import { Header } from "./header";
@@ -41,7 +41,7 @@ function Task({ project, found, onSaved }: PartProps) {
     labels: task.labels.map(({ value, name, colour }) => ({ value, name, colour })),
   });
   const change = changedTask(found, form);
-  const label = (at: number, changed: Partial<LabelChange>): void =>
+  const label = (at: number, changed: Partial<LabelBody>): void =>
     setForm({ ...form, labels: form.labels.map((one, n) => (n === at ? { ...one, ...changed } : one)) });
   return (
     <form class="panel" onSubmit={(event) => save(event, change && changeTask(project, change), onSaved)}>

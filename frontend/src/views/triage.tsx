@@ -91,8 +91,8 @@ function Decisions({ project, found }: { project: Project; found: Triage }) {
 }
 
 /** "(4 of validation left out: they also chose the weights)". */
-function leftOut({ evaluated = {}, splits }: Triage): string {
-  const others = Object.entries(evaluated).filter(([split, patients]) => !splits.includes(split) && patients > 0);
+function leftOut({ evaluated, splits }: Triage): string {
+  const others = Object.entries(evaluated).filter(([split, patients]) => !splits.some((used) => used === split) && patients > 0);
   return others.length === 0 ? "" : ` (${others.map(([split, patients]) => `${patients} of ${split}`).join(", ")} left out: they also chose the weights)`;
 }
 

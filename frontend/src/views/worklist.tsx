@@ -1,10 +1,10 @@
 /** The worklist: search, filter, open; every row by keyboard. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { listCases } from "../api/calls";
-import type { CaseRow, CaseState, Project } from "../api/types";
+import { annotatorName } from "../api/person";
+import type { CaseLine, CaseState, Project } from "../api/types";
 import { type Filters, keepFilters, keptFilters, lastOffset } from "../state/filters";
 import { tellError } from "../state/notices";
-import { annotatorName } from "../state/person";
 import { go, linkTo } from "../state/router";
 import { isComposing, keyOf } from "../tools/keynames";
 import { Bar, Empty } from "./controls";
@@ -17,7 +17,7 @@ const PAGE = 50;
 const STATES: [CaseState, string][] = [
   ["all", "All"],
   ["unanswered", "Open"],
-  ["answered", "Answered"],
+  ["answered", "Annotated"],
   ["skipped", "Skipped"],
   ["flagged", "Flagged"],
 ];
@@ -25,7 +25,7 @@ const STATES: [CaseState, string][] = [
 export function Worklist({ project }: { project: Project }) {
   const [filters, setFilters] = useState<Filters>(() => keptFilters(project.id));
   const { state, search, offset } = filters;
-  const [found, setFound] = useState<{ total: number; rows: CaseRow[] } | null>(null);
+  const [found, setFound] = useState<{ total: number; rows: CaseLine[] } | null>(null);
   const person = annotatorName.value;
   useEffect(() => {
     document.title = `${project.name} – medloop`;
@@ -58,7 +58,7 @@ export function Worklist({ project }: { project: Project }) {
           </div>
           <span class="grow" />
           <a class="button primary" href={linkTo.next(project.id)} data-testid="start">
-            Answer next case <kbd>Enter</kbd>
+            Annotate next case <kbd>Enter</kbd>
           </a>
         </div>
         {found && <CaseTable project={project} rows={found.rows} />}
@@ -72,7 +72,7 @@ function Counts({ project }: { project: Project }) {
   const { counts } = project;
   const facts: [string, string | number][] = [
     ["Cases", counts.total],
-    ["Answered", counts.answered],
+    ["Annotated", counts.answered],
     ["Skipped", counts.skipped],
     ["Flagged", counts.flagged],
     ["Model", project.model ? project.model.index : "none yet"],
@@ -131,7 +131,7 @@ function SearchBox({ search, onSearch }: { search: string; onSearch: (text: stri
   );
 }
 
-function CaseTable({ project, rows }: { project: Project; rows: CaseRow[] }) {
+function CaseTable({ project, rows }: { project: Project; rows: CaseLine[] }) {
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       if (event.target !== document.body || event.ctrlKey || event.repeat || isComposing(event)) return;
@@ -166,7 +166,7 @@ function CaseTable({ project, rows }: { project: Project; rows: CaseRow[] }) {
   );
 }
 
-function Row({ project, row }: { project: Project; row: CaseRow }) {
+function Row({ project, row }: { project: Project; row: CaseLine }) {
   const open = (): void => go(linkTo.case(project.id, row.id));
   return (
     <tr

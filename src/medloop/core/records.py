@@ -547,6 +547,8 @@ class Evaluation:
         selected: Whether selection touched these cases (queries, or the choice of the best weights); then the
             figure is optimistic.
         leaning: Ids of the cases whose annotation leans on a model's proposal; then the figure is optimistic too.
+        surfaces: Case id → {label name: [surface Dice within the longest side of a voxel, HD95 in mm]}, without cases whose voxels have no
+            known size; an HD95 is None where only one mask has the label. None for a classification, and for evaluations from before.
     """
 
     id: str
@@ -562,6 +564,7 @@ class Evaluation:
     selected: bool = False
     created_at: str
     leaning: tuple[str, ...] = ()
+    surfaces: Json | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

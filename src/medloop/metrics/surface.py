@@ -8,7 +8,6 @@ is meant. Voxel spacing is used; a sheared affine is treated as orthogonal.
 import math
 
 import numpy as np
-from scipy import ndimage
 
 from medloop.core.arrays import BoolArray, FloatArray, MaskArray
 from medloop.core.errors import SettingError, ShapeError
@@ -74,6 +73,8 @@ def surface_dice(a: MaskArray, b: MaskArray, grid: Grid, label: int, *, toleranc
 
 def _surface_distances(a: MaskArray, b: MaskArray, grid: Grid, label: int) -> tuple[FloatArray, FloatArray] | None:
     """Distances from a's surface voxels to b's surface and back; empty arrays if one lacks the label, None if both do."""
+    from scipy import ndimage
+
     for mask in (a, b):
         if mask.shape != grid.shape:
             raise ShapeError(f"A mask must have its grid's shape {grid.shape}, got {mask.shape}")
@@ -92,6 +93,8 @@ def _surface_distances(a: MaskArray, b: MaskArray, grid: Grid, label: int) -> tu
 
 def _edge(mask: BoolArray, flat: tuple[bool, ...]) -> BoolArray:
     """Voxels of the mask with a face neighbour outside it; axes of a single voxel have no neighbours."""
+    from scipy import ndimage
+
     cross = ndimage.generate_binary_structure(3, 1)
     for axis, is_flat in enumerate(flat):
         if is_flat:
@@ -101,5 +104,7 @@ def _edge(mask: BoolArray, flat: tuple[bool, ...]) -> BoolArray:
 
 
 def _distance_to(edge: BoolArray, grid: Grid) -> FloatArray:
+    from scipy import ndimage
+
     distances: FloatArray = ndimage.distance_transform_edt(~edge, sampling=grid.spacing_mm)
     return distances

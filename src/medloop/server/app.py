@@ -40,7 +40,7 @@ from medloop.server.wire.views import Failure
 
 PREFIX = "/api/v1"
 _PARTS = (health, projects, configuring, cases, measuring, explaining, asking, assignments, prompts, answers, work, stream)
-_ROUTERS: tuple[APIRouter, ...] = tuple(part.router for part in _PARTS)
+ROUTERS: tuple[APIRouter, ...] = tuple(part.router for part in _PARTS)
 
 _FAILURES: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": Failure, "description": "The request was wrong, or came too late (409)."},
@@ -85,7 +85,7 @@ def create_app(folder: Path, settings: ServerSettings | None = None, *, assistan
     app.state.site = site
     install_failures(app)
     app.add_middleware(Gate, settings=settings)
-    for router in _ROUTERS:
+    for router in ROUTERS:
         app.include_router(router, prefix=PREFIX, responses=_FAILURES)
     install_pages(app)
     return app

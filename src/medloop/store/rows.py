@@ -211,7 +211,7 @@ _LATER: Mapping[type[Any], frozenset[str]] = {
     ),
     Assignment: frozenset({"began_with", "base_id"}),
     Annotation: frozenset({"began_with", "untouched"}),
-    Evaluation: frozenset({"leaning"}),
+    Evaluation: frozenset({"leaning", "surfaces"}),
 }
 """Fields that records gained after projects existed. At their default nested records do not write them, and events do not
 tell of them, so that a row from before still has the digest its event tells."""
@@ -303,7 +303,15 @@ _ALL: tuple[Kind[Any], ...] = (
         Evaluation,
         "evaluation",
         tables.evaluations,
-        {"mean": _FLOAT, "low": _OPTIONAL, "high": _OPTIONAL, "effort_minutes": _FLOAT, "per_case": _JSON, "leaning": _LATER_TUPLE},
+        {
+            "mean": _FLOAT,
+            "low": _OPTIONAL,
+            "high": _OPTIONAL,
+            "effort_minutes": _FLOAT,
+            "per_case": _JSON,
+            "leaning": _LATER_TUPLE,
+            "surfaces": _JSON,
+        },
     ),
     Kind(EvaluationTruth, "truth", tables.evaluation_truths, {}),
     Kind(LiveChoice, "choice", tables.live_choices, {"comparison": _JSON}),

@@ -312,6 +312,7 @@ evaluations = Table(
     Column("selected", Boolean, nullable=False),
     words("created_at"),
     Column("leaning", JSON),
+    Column("surfaces", JSON),
     added_by_event(),
     Index(None, "model_id", "split"),
 )

@@ -38,6 +38,15 @@ def test_fisher_turns_away_from_what_is_answered(name):
     assert set(picked(name, given, 2)) == {2, 3}
 
 
+@pytest.mark.parametrize("name", ["fisher", "bait"])
+def test_fisher_refuses_what_would_take_minutes_and_says_how_much_it_is(name):
+    samples = np.full((2, 2000, 300), 1 / 300)
+    given = Pool(tuple(f"c{n:04d}" for n in range(2000)), {}, np.zeros((2000, 64)), None, samples=samples)
+    with pytest.raises(InputError, match=r"at most 536,870,912, got 2,000 × 300³; use another strategy"):
+        picked(name, given, 1)
+    assert len(picked(name, pool(np.eye(9), np.full((9, 300), 1 / 300)), 1)) == 1
+
+
 def test_model_change_prefers_long_embeddings_among_equal_doubts():
     assert picked("expected-model-change", pool([[1.0], [3.0], [9.0]], [EVEN, EVEN, SURE]), 2) == [1, 0]
 

@@ -1,5 +1,6 @@
 """The job that judges a model on cases it never learned from: one point of the learning curve per split."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,7 +23,7 @@ from medloop.core.records import (
     now,
 )
 from medloop.core.seeds import generator
-from medloop.loop.foundation.arrays import load_answer, load_proposal
+from medloop.loop.foundation.arrays import load_answer, load_mask, load_proposal
 from medloop.loop.foundation.consensus import consensus_answers
 from medloop.loop.foundation.damage import LeftOut, sound_answers
 from medloop.loop.foundation.follow_up import damaged_ids, digest_without, is_outdated
@@ -32,14 +33,17 @@ from medloop.loop.foundation.label_versions import label_versions, labels_of_mod
 from medloop.loop.foundation.leaning import leaning_words, leans_on_proposal
 from medloop.loop.foundation.round_moves import advance, close_evaluated
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.evaluation_cases import shown_interval
+from medloop.loop.judging.evaluation_cases import shown_interval, surface_words
 from medloop.loop.judging.live_models import choose_live
+from medloop.loop.judging.mask_figures import is_sized
 from medloop.loop.judging.predicted_quality import qualify_again
 from medloop.loop.judging.predictions import predict_cases
 from medloop.metrics.intervals import bootstrap_mean, interval_words
 from medloop.metrics.overlap import dice
+from medloop.metrics.surface import hd95_mm, surface_dice
 
 ScoresByCase = dict[str, dict[str, float]]
+Surfaces = dict[str, dict[str, list[float | None]]]
 
 
 def run_evaluation(workspace: Workspace, control: JobControl) -> Json:
@@ -87,6 +91,8 @@ def bring_up_to_date(workspace: Workspace, model: Model, control: JobControl, le
         if evaluation is not None:
             result[split] = evaluation.mean
             control.log(f"{split}: {evaluation.metric} {evaluation.mean:.3f} ({_interval(workspace, evaluation)})")
+            if words := surface_words(evaluation):
+                control.log(f"{split}: {words}")
             if evaluation.leaning:
                 control.log(f"{split}: {leaning_words(len(evaluation.leaning), len(evaluation.per_case))}")
     return result
@@ -144,10 +150,37 @@ def evaluate(workspace: Workspace, model: Model, split: Split, control: JobContr
         selected=split == "validation",
         created_at=now(),
         leaning=tuple(i for i in ordered if i in leaning),
+        surfaces=_surfaces(workspace, model, sound, cases, per_case) if workspace.task.kind == "segmentation" else None,
     )
     with workspace.store.write("worker") as tx:
         tx.add(evaluation, verb="evaluate")
     return evaluation
+
+
+def _surfaces(workspace: Workspace, model: Model, answers: Sequence[Annotation], cases: dict[str, Case], scored: ScoresByCase) -> Surfaces:
+    """Case id → {label name: [surface Dice, HD95 in mm or None]} of the scored cases whose voxels have a known size."""
+    blobs, found = workspace.store.blobs, Surfaces()
+    values = {label.name: label.value for label in workspace.task.labels}
+    with workspace.store.read() as tx:
+        predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
+    for answer in answers:
+        case, names = cases[answer.case_id], scored.get(answer.case_id, {})
+        if not names or not is_sized(case) or answer.kind == "partial":
+            continue
+        truth, proposed = load_mask(blobs, answer, case).array, load_proposal(blobs, predictions[case.id], case)
+        voxel = max(mm for mm, n in zip(case.grid.spacing_mm, case.grid.shape, strict=True) if n > 1 or case.grid.voxels == 1)
+        found[case.id] = {
+            name: [
+                surface_dice(proposed, truth, case.grid, values[name], tolerance_mm=voxel),
+                _finite(hd95_mm(proposed, truth, case.grid, values[name])),
+            ]
+            for name in names
+        }
+    return found
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def score_answers(

@@ -5,10 +5,12 @@ chose the weights; an annotation that began as a model's prediction agrees with 
 fits predicted quality, or widens a bound.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from medloop.core.names import counted
 from medloop.core.records import Case, Evaluation, Prediction, Split
 from medloop.metrics.intervals import MIN_PATIENTS, Interval, too_few
 from medloop.store.reader import Reader
@@ -84,3 +86,15 @@ def shown_interval(tx: Reader, evaluation: Evaluation) -> Interval:
     if patients < MIN_PATIENTS:
         return Interval(evaluation.mean, None, None, patients, too_few(patients, MIN_PATIENTS, "patients"))
     return Interval(evaluation.mean, evaluation.low, evaluation.high)
+
+
+def surface_words(evaluation: Evaluation) -> str:
+    """How far surfaces are apart over all structures of an evaluation, in words; "" where that is not known."""
+    pairs = [pair for by_label in (evaluation.surfaces or {}).values() for pair in by_label.values()]
+    if not pairs:
+        return ""
+    apart, lacking = [math.inf if mm is None else mm for _, mm in pairs], sum(mm is None for _, mm in pairs)
+    middle = float(np.median(apart))
+    hd95 = f"{middle:.1f} mm" if math.isfinite(middle) else "infinite"
+    missing = f"; {lacking} of {counted(len(pairs), 'structure')} in one of both masks only" if lacking else ""
+    return f"surface Dice {np.mean([share for share, _ in pairs]):.3f} within a voxel, median HD95 {hd95}{missing}"

@@ -9,7 +9,7 @@ from medloop.loop.foundation.effort import EffortLine, effort_summary
 from medloop.loop.foundation.follow_up import POOL
 from medloop.loop.foundation.leaning import leaning_words
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.evaluation_cases import shown_interval
+from medloop.loop.judging.evaluation_cases import shown_interval, surface_words
 from medloop.loop.judging.predictions import quality_note
 from medloop.loop.overview.class_counts import ClassCount, queried_classes
 from medloop.loop.overview.model_history import ModelLine, model_lines
@@ -34,6 +34,7 @@ class CurvePoint:
         low, high: None where there are too few patients for an interval.
         note: Why there is no interval; "" where there is one.
         leaning: Cases whose annotation leans on a model's proposal; see `medloop.loop.annotating.independence`.
+        surface: How far surfaces are apart, in words; "" where that is not known.
         warning: What that does to the score, and labels that other points were scored on and this was not, in words; "" for neither.
     """
 
@@ -49,6 +50,7 @@ class CurvePoint:
     note: str = ""
     leaning: int = 0
     warning: str = ""
+    surface: str = ""
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,7 @@ def _curve_point(evaluation: Evaluation, index: int, interval: Interval, unscore
         note=interval.note,
         leaning=len(evaluation.leaning),
         warning=_warning(evaluation, unscored),
+        surface=surface_words(evaluation),
     )
 
 

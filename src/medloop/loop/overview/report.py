@@ -148,10 +148,10 @@ def _counts(state: ProjectStatus) -> str:
 
 def _evaluations(made: Progress) -> str:
     rows = (
-        (p.model_index, p.split, p.metric, f"{p.mean:.3f}", interval_words(p), p.labelled_cases, f"{p.effort_minutes:.1f}")
+        (p.model_index, p.split, p.metric, f"{p.mean:.3f}", interval_words(p), p.labelled_cases, f"{p.effort_minutes:.1f}", p.surface)
         for p in made.curve
     )
-    return _table(("model", "split", "measure", "mean", "95 % interval", "cases", "minutes"), rows)
+    return _table(("model", "split", "measure", "mean", "95 % interval", "cases", "minutes", "surfaces"), rows)
 
 
 def _advice(advice: Advice) -> str:

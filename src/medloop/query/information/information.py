@@ -3,6 +3,7 @@
 import numpy as np
 
 from medloop.core.arrays import FloatArray
+from medloop.core.errors import InputError
 from medloop.query.information.fisher import LastLayerCases, choose_informative, last_layer_cases
 from medloop.query.information.last_layer import expected_gradient_length, with_bias
 from medloop.query.information.predictive import predictive_information
@@ -16,6 +17,9 @@ MOST_AXES = 32
 
 MOST_WEIGHTS = 512
 """Classes × (axes + bias) is kept below this, so that a matrix over all weights of the last layer takes 2 MB."""
+
+MOST_PRODUCTS = 1 << 29
+"""Cases × classes³ at most: a second or two per pick on one core, and below a few hundred MiB."""
 
 MOST_TARGETS = 256
 """EPIG's targets: the whole pool up to this size, else as many cases drawn from it."""
@@ -57,6 +61,12 @@ def select_epig(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:
 def _last_layer(pool: Pool) -> tuple[LastLayerCases, LastLayerCases]:
     """The pool's cases and the answered ones; these have no samples, so each borrows those of the nearest case of the pool."""
     probabilities = pool.require_samples().mean(axis=0, dtype=np.float64)
+    cases, classes = probabilities.shape
+    if cases * classes**3 > MOST_PRODUCTS:
+        raise InputError(
+            f"fisher and bait take cases × classes³ products per pick, at most {MOST_PRODUCTS:,}, got {cases:,} × {classes:,}³",
+            remedy="use another strategy, such as badge",
+        )
     most = max(1, min(MOST_AXES, MOST_WEIGHTS // probabilities.shape[1] - 1))
     projection = fit_projection(pool.table("features"), most=most)
     inputs = project(pool.table("features"), projection)
@@ -75,7 +85,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         title="Fisher information",
         paper="Sourati et al. 2019, doi:10.1109/TMI.2019.2907805; of the last layer, chosen greedily in place of a semidefinite program",
         needs=frozenset({"features", "samples"}),
-        cost="batch × cases × (classes × 33)² multiplications over at most 32 principal axes of the embedding",
+        cost="batch × cases × (classes × 33)² multiplications over at most 32 principal axes; refused above 2²⁹ cases × classes³",
         advice="Classification with good embeddings: unsure and varied cases at once, weighed by what the pool holds.",
         select=select_fisher,
     ),

@@ -17,11 +17,10 @@ from medloop.loop.learning.objections import object_to_explanation, objections
 from medloop.loop.overview.explanations import similar_cases
 from medloop.server.web.proposals import ASSISTANT_SECONDS
 from medloop.server.web.site import PersonHere, Site, SiteHere, WorkspaceHere
-from medloop.server.wire.explain_views import ExplanationView, HypothesesView, ObjectionBody, ObjectionView, SimilarView
+from medloop.server.wire.explain_views import ExplanationView, HypothesesView, Method, ObjectionBody, ObjectionView, SimilarView
 from medloop.server.wire.schemas import Id, SliceBody
 
 router = APIRouter(prefix="/projects/{project}/cases/{case}", tags=["explanations"])
-Method = Literal["grad-cam", "integrated-gradients", "occlusion"]
 Distance = Literal["cosine", "euclidean"]
 
 

@@ -1,6 +1,6 @@
 """Explanations as requests and answers hold them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -9,6 +9,7 @@ from medloop.server.wire.schemas import Body, BoxBody, SliceBody, Text
 from medloop.server.wire.views import Number, View
 
 Place = tuple[int, int, int]
+Method = Literal["grad-cam", "integrated-gradients", "occlusion"]
 
 
 class ExplanationView(View):
@@ -19,7 +20,7 @@ class ExplanationView(View):
     """
 
     label: int
-    method: str
+    method: Method
     map: str
     largest: Number
     score: Number
@@ -78,7 +79,7 @@ class ObjectionView(View):
     case_id: str
     annotator_id: str
     label: int
-    method: str
+    method: Method
     reason: str
     voxels: int
 

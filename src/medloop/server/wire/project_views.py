@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from medloop.core.records import ProjectSettings
+from medloop.core.records import ProjectSettings, TaskKind
 from medloop.loop.foundation.refusals import Refusal
 from medloop.loop.querying.streaming import StreamVerdict
 from medloop.server.wire.standing_views import OpenAssignmentView
@@ -15,7 +15,7 @@ class ProjectLine(View):
 
     id: str
     name: str
-    kind: str
+    kind: TaskKind
     labels: list[LabelView]
     cases: int
     answered: int

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from medloop.core.errors import LabelError
-from medloop.core.records import Task
+from medloop.core.records import Task, TaskKind
 from medloop.core.settings import SETTINGS, ProjectSettings, Setting, SettingValue
 from medloop.loop.foundation.configuring import Changed, TaskChange, require_version
 from medloop.server.wire.schemas import Body, Text
@@ -31,7 +31,7 @@ class TaskView(View):
     """The question put to every case, in its newest version."""
 
     version: int
-    kind: str
+    kind: TaskKind
     labels: list[LabelView]
     instructions: str
 

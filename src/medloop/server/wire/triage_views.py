@@ -62,10 +62,10 @@ class TriageAnswer(View):
     """The sorted pool, or why it cannot be sorted yet and what to do about it."""
 
     found: TriageView | None
-    reason: str = ""
-    remedy: str = ""
+    reason: str
+    remedy: str
 
     @classmethod
     def of(cls, found: Triage) -> Self:
         """From the loop's own."""
-        return cls(found=TriageView.model_validate(found))
+        return cls(found=TriageView.model_validate(found), reason="", remedy="")

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from medloop.core.geometry import Plane
+from medloop.core.geometry import Plane, PlaneName
 from medloop.core.records import Case, Job, Label, Model, Prediction, Round
-from medloop.core.states import RoundState
+from medloop.core.states import JobState, RoundState
 from medloop.server.wire.windows import channel_windows, presets
 from medloop.store.reader import Reader
 
@@ -73,7 +73,7 @@ class RoundBrief(View):
 class PlaneView(View):
     """How to draw one slice direction; see `core.geometry.Plane`."""
 
-    name: str
+    name: PlaneName
     slice_axis: int
     x_axis: int
     y_axis: int
@@ -146,7 +146,7 @@ class JobView(View):
 
     id: str
     kind: str
-    state: str
+    state: JobState
     progress: float
     message: str
     created_at: str

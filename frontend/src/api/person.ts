@@ -1,5 +1,5 @@
 /** Who answers. Until accounts exist, a name typed here, in any script; it travels as a header, percent-encoded. */
-import { keptSignal } from "./kept";
+import { keptSignal } from "../browser/kept";
 
 const LONGEST = 64;
 

@@ -1,0 +1,486 @@
+/** What the interface sends and takes, printed from the server's own shapes: `npm run shapes` writes this file anew. */
+
+/** A new gesture. */
+export interface Addition {
+  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompt: PointBody | ScribbleBody |
+  BoxPromptBody | LassoBody | ExtremePointsBody; earlier?: (PointBody | ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody)[];
+}
+
+/** Whether to go on asking, in words; the expected gain of the next batch with its 95 % interval, and its minutes. */
+export interface Advice {
+  stop: boolean; reasons: string[]; expected_gain: number | null; interval: [number, number] | null; minutes: number | null;
+}
+
+/** What a draft began with; fields that do not belong to its kind are null. */
+export interface Base {
+  kind: "blank" | "prediction" | "annotation" | "elsewhere"; annotation_id?: string | null; annotator?: string | null; origin?: "human" |
+  "imported" | "simulated" | null; at?: string | null; model_index?: number | null;
+}
+
+/** A box of voxels (I, J, K) from `start` up to, not including, `stop`. */
+export interface BoxBody {
+  start: [number, number, number]; stop: [number, number, number];
+}
+
+/** The structure lies from `start` up to, not including, `stop`; a 2D box has one axis of length 1. */
+export interface BoxPromptBody {
+  kind: "box"; start: [number, number, number]; stop: [number, number, number]; label?: number;
+}
+
+/** One case in the worklist. */
+export interface CaseLine {
+  id: string; name: string; patient: string; split: string; state: string; answers: number; quality: number | null; entropy: number | null;
+  reason: string; reason_by: string | null;
+}
+
+/** The figures of one case, and whose mask they measure. */
+export interface CaseMeasures {
+  case_id: string; source: string; source_id: string; sized: boolean; coverage: number; measures: Measure[];
+}
+
+/** A part of the worklist and how long it is. */
+export interface CasePage {
+  total: number; rows: CaseLine[];
+}
+
+/** Everything needed to draw a case's voxels. */
+export interface Case {
+  id: string; name: string; patient: string; split: string; shape: [number, number, number]; spacing_mm: [number, number, number]; affine:
+  number[][]; dtype: string; channels: number; window: [number, number]; value_range: [number, number]; notes: string[]; planes: Plane[];
+  presets: Preset[]; modality: string; oriented: boolean; channel_names: string[]; channel_windows: [number, number][];
+}
+
+/** Put a gesture in another's place. */
+export interface Change {
+  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompt: PointBody | ScribbleBody |
+  BoxPromptBody | LassoBody | ExtremePointsBody;
+}
+
+/** One value that changed, and from when on it counts. */
+export interface Changed {
+  what: string; before: string; after: string; applies: string;
+}
+
+/** What a request changed; empty when everything was so already. */
+export interface Changes {
+  changes: Changed[];
+}
+
+/** One label: answered training cases that hold it, and how many of them a query chose. */
+export interface ClassCount {
+  label: string; answered: number; queried: number;
+}
+
+/** An assignment closed without an answer. */
+export interface Closed {
+  assignment_id: string; state: string; next: boolean;
+}
+
+/** A model against the one in use when it was judged, on the same patients; `low` and `high` are null where they are too few. */
+export interface Comparison {
+  with_index: number; difference: number | null; low: number | null; high: number | null; patients: number; verdict: string; text: string;
+}
+
+/** Everything of a project that can be changed. */
+export interface Configuration {
+  name: string; settings: Setting[]; task: Task;
+}
+
+/** Cases by split and by how far they are. */
+export interface Counts {
+  total: number; train: number; validation: number; test: number; audit: number; answered: number; skipped: number; flagged: number;
+}
+
+/** One model on one split; without an interval, `note` says why. */
+export interface CurvePoint {
+  model_index: number; labelled_cases: number; effort_minutes: number; split: string; metric: string; mean: number | null; low: number | null;
+  high: number | null; selected: boolean; note: string; leaning: number; warning: string;
+}
+
+/** A case that is left out because its bytes are damaged or gone, or because its voxel size makes it too large to compute on. */
+export interface Damaged {
+  case_id: string; name: string; reason: string; remedy: string;
+}
+
+/** One autosaved edit. */
+export interface DraftEdit {
+  base_revision: number; runs: [number, number, number][]; withdraws?: string[]; restores?: string[]; locked?: number[]; taken?: boolean;
+}
+
+/** What one annotator's answers took. */
+export interface EffortLine {
+  annotator: string; kind: string; answers: number; timed: number; median_seconds: number | null; minutes: number; cost: number;
+}
+
+/** Who answers gestures on a case. */
+export interface Engine {
+  engine: string;
+}
+
+/** A map of evidence: base64 of gzip of int8 in file order, -127 to 127, where 127 stands for `largest`. */
+export interface Explanation {
+  label: number; method: "grad-cam" | "integrated-gradients" | "occlusion"; map: string; largest: number | null; score: number | null;
+  baseline: number | null; gap: number | null; start: [number, number, number]; stop: [number, number, number];
+}
+
+/** Outermost voxels of the structure. */
+export interface ExtremePointsBody {
+  kind: "extreme_points"; voxels: [number, number, number][]; label?: number;
+}
+
+/** Which slices to fill between those drawn on. */
+export interface FillBody {
+  base_revision: number; axis: number; locked?: number[];
+}
+
+/** What a filling did: `runs` lead to `revision`; the slices drawn on, and how many have changed. */
+export interface Filled {
+  revision: number; runs: [number, number, number][]; drawn: number[]; filled: number;
+}
+
+/** Signs of life. */
+export interface Health {
+  status: "ok"; version: string;
+}
+
+/** A voxel worth a hint: what an answer tells (nats), how much of the mask would change, and what the samples say. */
+export interface Hint {
+  voxel: [number, number, number]; information: number; change: number; shares: Record<string, number>;
+}
+
+/** What the model might have meant, likeliest first, and where one hint would change most. */
+export interface Hypotheses {
+  hypotheses: Hypothesis[]; hints: Hint[];
+}
+
+/** One distinct answer: base64 of gzip of uint8 label values in file order, and the share of samples that say so. */
+export interface Hypothesis {
+  mask: string; weight: number; spread: number;
+}
+
+/** A job that now waits or runs. */
+export interface JobRef {
+  job_id: string;
+}
+
+/** Where a job is. */
+export interface JobState {
+
+}
+
+/** Background work. */
+export interface Job {
+  id: string; kind: string; state: JobState; progress: number; message: string; created_at: string; started_at: string | null; finished_at:
+  string | null; error: string; result_message: string;
+}
+
+/** A label as it should be: `value` names one that exists, null makes a new one; without a colour it keeps or gets one. */
+export interface LabelBody {
+  value: number | null; name: string; colour?: string | null;
+}
+
+/** One label of the task. */
+export interface Label {
+  value: number; name: string; colour: string;
+}
+
+/** A closed outline on one slice; corners in the two other axes, in order. */
+export interface LassoBody {
+  kind: "lasso"; axis: number; index: number; corners: [number, number][]; label?: number; positive?: boolean;
+}
+
+/** One line of a job's log. */
+export interface LogLine {
+  seq: number; at: string; text: string;
+}
+
+/** Lines of a job's log, in order. */
+export interface Log {
+  lines: LogLine[];
+}
+
+/** One figure of one structure; bounds only for predictions. */
+export interface Measure {
+  label: string; name: string; value: number | null; unit: string; low: number | null; high: number | null; accepted: boolean | null; reason:
+  string;
+}
+
+/** The model in use. */
+export interface ModelBrief {
+  id: string; index: number;
+}
+
+/** One model: what it learned from, its score, whether it is in use (`live`) and why (`note`). */
+export interface ModelLine {
+  id: string; index: number; created_at: string; steps: number; seconds: number; cases: number; learned: number; score: number | null; low:
+  number | null; high: number | null; score_split: string; live: boolean; pinned: boolean; note: string; comparison: Comparison | null;
+  nothing_new: boolean; score_note: string;
+}
+
+/** An empty object: the request says everything by its address. */
+export interface Nothing {
+
+}
+
+/** Nothing to ask, and why. */
+export interface NothingLeft {
+  assignment: null; reason: string;
+}
+
+/** The explanation is wrong: what was explained, and the regions that must not count as evidence. */
+export interface ObjectionBody {
+  label: number; method: string; regions: (SliceBody | BoxBody)[]; reason?: string;
+}
+
+/** One recorded objection; `voxels` 0 takes earlier ones of the same person back. */
+export interface Objection {
+  seq: number; at: string; case_id: string; annotator_id: string; label: number; method: "grad-cam" | "integrated-gradients" | "occlusion";
+  reason: string; voxels: number;
+}
+
+/** An open assignment, and what whoever works on it should know about its case. */
+export interface OpenAssignment {
+  id: string; case_id: string; round_id: string | null; revision: number; reason: string; opened_at: string; base: Base; standing: Standing |
+  null; evaluation: boolean; withdrawn: Withdrawn | null; parts: (SliceBody | BoxBody)[];
+}
+
+/** A case in front of an annotator, with the proposal drawn on it. */
+export interface Opened {
+  assignment: OpenAssignment; case: Case; prediction: Prediction | null; previous: Previous | null;
+}
+
+/** A slice (with its axis) or a region to look at; `gain` is how many wrong voxels a look should find. */
+export interface Place {
+  number: number; kind: "slice" | "region"; axis: number | null; start: [number, number, number]; stop: [number, number, number]; voxel:
+  [number, number, number]; gain: number; seconds: number; reason: string; visited: boolean; changed: boolean;
+}
+
+/** Places in the order suggested, the next one to visit, and the visits made. */
+export interface Places {
+  places: Place[]; next: number | null; visits: Visit[];
+}
+
+/** How to draw one slice direction; see `core.geometry.Plane`. */
+export interface Plane {
+  name: "axial" | "coronal" | "sagittal"; slice_axis: number; x_axis: number; y_axis: number; x_flip: boolean; y_flip: boolean; x_spacing_mm:
+  number; y_spacing_mm: number; edges: [string, string, string, string];
+}
+
+/** A click: the voxel has the label, or has it not. */
+export interface PointBody {
+  kind: "point"; voxel: [number, number, number]; label?: number; positive?: boolean;
+}
+
+/** Expected scores of what is not answered yet. */
+export interface PoolQuality {
+  mean: number | null; low_count: number; histogram: number[];
+}
+
+/** A model's answer to a case; its mask and uncertainty have addresses of their own. */
+export interface Prediction {
+  id: string; case_id: string; model_index: number; probabilities: (number | null)[]; quality: number | null; quality_low: number | null;
+  quality_high: number | null; scores: Record<string, number | null>; has_mask: boolean; has_uncertainty: boolean;
+}
+
+/** An intensity window worth a button. */
+export interface Preset {
+  name: string; low: number; high: number;
+}
+
+/** The annotation of the case in force, whoever gave it. */
+export interface Previous {
+  id: string; tag: number | null;
+}
+
+/** Everything the progress page shows. */
+export interface Progress {
+  curve: CurvePoint[]; labels_per_hour: number | null; answered: number; total: number; pool_quality: PoolQuality | null; models: ModelLine[];
+  unpredicted: number | null; pool_note: string; rounds: RoundLine[]; effort: EffortLine[]; queried: ClassCount[]; stopping: Advice;
+  quality_note: string;
+}
+
+/** One project in the list. */
+export interface ProjectLine {
+  id: string; name: string; kind: "segmentation" | "classification"; labels: Label[]; cases: number; answered: number; model: ModelBrief |
+  null; round: RoundBrief | null;
+}
+
+/** What a project's loop does by itself; `SETTINGS` tells each one's meaning, range and flag. */
+export interface ProjectSettings {
+  strategy?: string; first_strategy?: string; batch_size?: number; query_unit?: "case" | "slice" | "region"; query_parts?: number; stream?:
+  "off" | "fixed" | "rate" | "variable" | "learned"; stream_budget?: number; start_size?: number; train_after?: number; validation_fraction?:
+  number; test_fraction?: number; audit_fraction?: number; train_minutes?: number; train_steps?: number; warm_start?: "scratch" | "all" |
+  "new" | "replay" | "misclassified"; cold_start?: "descriptors" | "selfsup"; members?: number; samples?: number; summed?: "mean" | "sum" |
+  "top" | "foreground" | "contour" | "classes" | "box"; calibration?: "temperature" | "none"; pseudo_labels?: boolean; bias_correction?:
+  boolean; guided?: boolean; prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?:
+  boolean; correction_weight?: number; right_reasons?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number;
+  target_score?: number; seed?: number;
+}
+
+/** One project in full. */
+export interface Project {
+  id: string; name: string; kind: "segmentation" | "classification"; labels: Label[]; cases: number; answered: number; model: ModelBrief |
+  null; round: RoundBrief | null; instructions: string; task_version: number; label_gaps: string[]; settings: ProjectSettings; counts: Counts;
+  strategy: string; workers: Workers; damaged: Damaged[]; oversized: Damaged[]; read_only: string;
+}
+
+/** One gesture of an assignment's log. */
+export interface Prompt {
+  id: string; revision: number; prompt: Record<string, unknown>; engine: string; locked: number[]; quality: number | null; replaces: string |
+  null; withdrawn: number | null; created_at: string;
+}
+
+/** Every gesture an assignment ever had, and the ids of those in force, in order. */
+export interface Prompts {
+  prompts: Prompt[]; in_force: string[];
+}
+
+/** How an answer came about; see `medloop.core.records.Provenance`. */
+export interface Provenance {
+  annotation_id: string; assignment_id: string; prompt_ids: string[]; withdrawn_prompts: number; parts: Record<string, unknown>;
+}
+
+/** Which engine to make ready. */
+export interface Readiness {
+  engine?: "auto" | "classical" | "network" | "any-label";
+}
+
+/** Why a case is skipped or flagged. */
+export interface Reason {
+  reason: string;
+}
+
+/** What a gesture did; `runs` lead from `base_revision` to `revision`. */
+export interface Refined {
+  prompt_id: string | null; prompt_ids: string[]; revision: number; runs: [number, number, number][]; quality: number | null; engine: string;
+  note?: string; seconds: number;
+}
+
+/** Take a gesture back. */
+export interface Removal {
+  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[];
+}
+
+/** The draft's newest revision. */
+export interface Revision {
+  revision: number;
+}
+
+/** What accepting everything from a score on would have meant on the evaluated cases. */
+export interface RiskPoint {
+  score: number | null; coverage: number; share_bad: number; share_of_all: number;
+}
+
+/** The newest round. */
+export interface RoundBrief {
+  index: number; state: string;
+}
+
+/** One round. */
+export interface RoundLine {
+  index: number; state: string; strategy: string; cases: number; answered: number; message: string;
+}
+
+/** A stroke: its voxels in the order drawn. */
+export interface ScribbleBody {
+  kind: "scribble"; voxels: [number, number, number][]; label?: number; positive?: boolean;
+}
+
+/** One setting: its value, what it may be, and from when on a change counts. */
+export interface Setting {
+  name: string; value: string | number | boolean; default: string | number | boolean; help: string; applies: string; choices: string[]; low:
+  number | null; high: number | null;
+}
+
+/** New values by the settings' names. */
+export interface SettingsBody {
+  changes: Record<string, unknown>;
+}
+
+/** An answered case that looks alike. */
+export interface SimilarCase {
+  case_id: string; name: string; distance: number; labels: string[]; quality: number | null;
+}
+
+/** The nearest answered cases; `by` is model or descriptors. */
+export interface Similar {
+  by: string; cases: SimilarCase[];
+}
+
+/** One whole slice: the voxel axis it is perpendicular to, and which one. */
+export interface SliceBody {
+  axis: number; index: number;
+}
+
+/** An annotation: whose, of which kind of origin, and when. */
+export interface Standing {
+  annotation_id: string; annotator: string; origin: "human" | "imported" | "simulated"; at: string;
+}
+
+/** An answer: a draft's revision, or a tag. */
+export interface Submission {
+  revision?: number | null; parts?: (SliceBody | BoxBody)[] | null; tag?: number | null; effort_seconds?: number; replace?: boolean;
+  task_version?: number | null; whole?: boolean;
+}
+
+/** A stored answer. */
+export interface Submitted {
+  annotation_id: string; next: boolean;
+}
+
+/** What to change of a project's name and task; what is left out stays. */
+export interface TaskBody {
+  version: number; name?: string | null; instructions?: string | null; labels?: LabelBody[] | null;
+}
+
+/** The question put to every case, in its newest version. */
+export interface Task {
+  version: number; kind: "segmentation" | "classification"; labels: Label[]; instructions: string;
+}
+
+/** Scores above `above` are accepted (null: all may be), and what that measured on the evaluated patients. */
+export interface Threshold {
+  above: number | null; risk: number; bound: number; patients: number; coverage: number; accepted_loss: number;
+}
+
+/** What to train. */
+export interface TrainBody {
+  again?: boolean;
+}
+
+/** The sorted pool, or why it cannot be sorted yet and what to do about it. */
+export interface TriageAnswer {
+  found: Triage | null; reason: string; remedy: string;
+}
+
+/** The pool, sorted, those that need most help first. */
+export interface Triage {
+  model_index: number; risk: number; good: number; hard: number; accept: Threshold; second: Threshold; splits: ("train" | "validation" |
+  "test" | "audit")[]; optimistic: boolean; evaluated: Record<string, number>; curve: RiskPoint[]; cases: TriagedCase[]; unpredicted: number;
+}
+
+/** One unanswered case: its decision, and why. */
+export interface TriagedCase {
+  case_id: string; name: string; decision: "accept" | "review" | "second expert"; score: number; expected: number | null; low: number | null;
+  high: number | null; reason: string;
+}
+
+/** What will probably be asked next; null when unknown. */
+export interface Upcoming {
+  case_id: string | null; prediction_id: string | null;
+}
+
+/** One look at a place; `suggested` is the place that should have been next then. */
+export interface Visit {
+  number: number; suggested: number | null; changed: boolean; revision: number; at: string;
+}
+
+/** The latest skip or flag of a case that still stands. */
+export interface Withdrawn {
+  verb: "skipped" | "flagged"; reason: string; by: string; at: string;
+}
+
+/** Whether anything does background work for the project. */
+export interface Workers {
+  alive: boolean;
+}
