@@ -18,7 +18,8 @@ from sqlalchemy import insert
 
 from medloop.core.geometry import Grid
 from medloop.core.records import Annotation, Case, Evaluation, Model, Prediction, ProjectSettings, Snapshot, Source, new_id, now
-from medloop.loop.annotating.annotations import next_assignment, submit_tag
+from medloop.loop.annotating.annotations import next_assignment, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.progress import progress
@@ -84,7 +85,7 @@ def measure(workspace: Workspace) -> dict[str, float]:
     def annotate() -> None:
         opened = next_assignment(workspace, annotator_named(workspace, "Ann").id)
         assert opened is not None
-        submit_tag(workspace, opened.assignment.id, tag=1, effort_seconds=10.0)
+        submit(workspace, opened.assignment.id, Submitted(tag=1, effort_seconds=10.0))
 
     found = {
         "progress": cpu_milliseconds(lambda: progress(workspace)),

@@ -4,7 +4,7 @@ Two situations: a 512×512 picture, and a 64³ window in a 256³ volume. Images 
 its own, whose peak memory holds all images of the situation, and answers
 `--prompts` clicks and one box per image: the first click at the middle of an organ, the rest alternately beside the organ
 and on it, within 24 voxels (more where the organ is larger). Timed are `ClassicalEngine.refine` after `embed`, and the
-same prompt through `Session.add`; a click on a small picture pays for imports beforehand. CPU time is what the process
+same prompt under guard (`ask_guarded`); a click on a small picture pays for imports beforehand. CPU time is what the process
 used, so it means something on a busy machine too; the clock's time includes waiting for other programs.
 
     python benchmarks/refinement_speed.py --seeds 3 --json refinement_speed.json
@@ -29,9 +29,9 @@ import numpy as np
 from medloop.core.image import Image
 from medloop.images.phantoms import phantom_2d, phantom_3d
 from medloop.images.read import read_image, read_mask
+from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.modelfree.classical import ClassicalEngine
 from medloop.interaction.prompts import Box, Point, Prompt
-from medloop.interaction.sessions.session import Session
 
 TOOLS = ("auto", "watershed", "geodesic", "walker", "cut")
 SITUATIONS = {"512² picture": (512, 512, 1), "256³ volume": (256, 256, 256)}
@@ -59,7 +59,7 @@ def main() -> None:
 
 def measure(situation: str, tool: str, scenes: Sequence[Scene]) -> list[dict[str, Any]]:
     """Rows of one tool in one situation, in a fresh process that is handed the images."""
-    timed: dict[str, list[tuple[float, float]]] = {"refine": [], "session": []}
+    timed: dict[str, list[tuple[float, float]]] = {"refine": [], "guarded": []}
     _warm_up(tool)
     for image, prompts, box in scenes:
         for through in timed:
@@ -93,15 +93,13 @@ def _row(situation: str, tool: str, through: str, times: Any, peak: float) -> di
 
 def _answer(image: Image, prompts: Sequence[Prompt], tool: str, through: str) -> list[tuple[float, float]]:
     engine, times = ClassicalEngine(tool), []
-    session, embedding = Session(image, engine, labels=(1,)), engine.embed(image)
-    mask, given = np.zeros(image.grid.shape, dtype=np.uint8, order="F"), []
-    for prompt in prompts:
-        given.append(prompt)
+    embedding, mask = engine.embed(image), np.zeros(image.grid.shape, dtype=np.uint8, order="F")
+    for n, prompt in enumerate(prompts):
         clock, cpu = time.perf_counter(), time.process_time()
         if through == "refine":
-            mask = engine.refine(embedding, given, labels=(1,), previous=mask).mask
+            mask = engine.refine(embedding, prompts[: n + 1], labels=(1,), previous=mask).mask
         else:
-            session.add(prompt)
+            mask = ask_guarded(engine, embedding, mask, prompts[:n], [prompt], labels=(1,)).mask
         times.append((time.perf_counter() - clock, time.process_time() - cpu))
     return times
 

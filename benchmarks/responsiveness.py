@@ -39,7 +39,8 @@ from medloop.core.errors import MedloopError
 from medloop.core.records import Project, ProjectSettings, Source
 from medloop.datasets.discover import open_dataset
 from medloop.images.phantoms import phantom_3d
-from medloop.loop.annotating.annotations import next_assignment, submit_mask
+from medloop.loop.annotating.annotations import next_assignment, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.cases import Incoming, NewCase, add_case
 from medloop.loop.data.importing import import_dataset
 from medloop.loop.foundation.annotators import annotator_named
@@ -113,7 +114,7 @@ def imported_project(folder: Path, data: Path) -> Workspace:
             raise SystemExit(f"error: {data} has fewer than {STARTERS} cases")
         mask = np.zeros(opened.case.grid.shape, dtype=np.uint8)
         mask[tuple(slice(n // 4, n // 2 + 1) for n in mask.shape)] = 1
-        submit_mask(workspace, opened.assignment.id, mask=mask)
+        submit(workspace, opened.assignment.id, Submitted(mask=mask))
     return workspace
 
 

@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from medloop.core.records import Annotation, Case
-from medloop.loop.annotating.annotations import open_case, submit_mask
+from medloop.loop.annotating.annotations import open_case, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from tests.server.conftest import SHAPE, fill_project
@@ -27,7 +28,7 @@ def annotated(tmp_path: Path) -> tuple[Workspace, Case, np.ndarray]:
     person = annotator_named(workspace, "Ольга")
     mask = np.zeros(SHAPE, np.uint8)
     mask[3:7, 3:7, 3:6] = 2
-    submit_mask(workspace, open_case(workspace, case.id, person.id).assignment.id, mask=mask)
+    submit(workspace, open_case(workspace, case.id, person.id).assignment.id, Submitted(mask=mask))
     doubt_a_little(workspace, (3, 4, 5))
     return workspace, case, mask
 

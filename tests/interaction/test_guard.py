@@ -9,9 +9,11 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.interaction.engine import changed_box
 from medloop.interaction.guard import Guard, guard_for, held, patches_touching
+from medloop.interaction.guarded import ask_guarded
+from medloop.interaction.painting import painted_voxels
 from medloop.interaction.prompts import Box, ExtremePoints, Point, Scribble, exact_voxels
 from medloop.interaction.regions import distance_mm, prompt_box, within_reach
-from medloop.interaction.sessions.session import Session
+from medloop.interaction.runs import apply_runs
 
 from .engines import WildEngine, answered
 from .made_up import LABELS, images, prompts
@@ -110,18 +112,19 @@ def test_the_default_reach_follows_the_longest_side():
 def test_whatever_an_engine_does_a_prompt_changes_its_own_label_near_itself(data, image, reach_mm):
     shape = image.grid.shape
     base = np.random.default_rng(1).choice(np.array([0, 1, 2, 3], dtype=np.uint8), size=shape)
-    session = Session(image, WildEngine(), labels=LABELS, base=base, guard=Guard(reach_mm))
-    session.paint([(0, base.size // 3, 2)])
-    prompt, before = data.draw(prompts(shape)), session.mask.copy()
+    stroke = [(0, base.size // 3, 2)]
+    before = apply_runs(base, tuple(stroke))
+    prompt, engine = data.draw(prompts(shape)), WildEngine()
+    painted = painted_voxels([stroke], shape)
     try:
-        session.add(prompt)
+        after = ask_guarded(engine, engine.embed(image), before, [], [prompt], labels=LABELS, painted=painted, guard=Guard(reach_mm)).mask
     except InputError:
         return
-    changed = session.mask != before
+    changed = after != before
     said = np.zeros(shape, dtype=bool)
     said[tuple(exact_voxels(prompt, shape).T)] = True
     assert not (changed & ~said).reshape(-1, order="F")[: base.size // 3].any(), "painted"
-    gained, lost = session.mask[changed] == prompt.label, before[changed] == prompt.label
+    gained, lost = after[changed] == prompt.label, before[changed] == prompt.label
     assert (gained | lost).all()
     if not isinstance(prompt, Box | ExtremePoints):
         assert gained.all() if prompt.positive else lost.all()
@@ -130,14 +133,14 @@ def test_whatever_an_engine_does_a_prompt_changes_its_own_label_near_itself(data
         assert not far.any() or not (before == prompt.label).any()
 
 
-def test_the_work_of_a_session_outlives_a_wild_engine():
+def test_earlier_work_outlives_a_wild_engine():
     image = Image(np.zeros((1, 40, 4, 4)), Grid.of_spacing((40, 4, 4), (1, 1, 1)))
     base = np.zeros((40, 4, 4), dtype=np.uint8)
     base[30:36], base[2:5] = 1, 2
-    session = Session(image, WildEngine(), labels=(1, 2), base=base)
-    session.add(Point((6, 1, 1), label=2))
-    assert np.array_equal(session.mask[15:], base[15:])
-    assert session.mask[6, 1, 1] == 2
+    engine = WildEngine()
+    mask = ask_guarded(engine, engine.embed(image), base, [], [Point((6, 1, 1), label=2)], labels=(1, 2)).mask
+    assert np.array_equal(mask[15:], base[15:])
+    assert mask[6, 1, 1] == 2
 
 
 def test_a_negative_hint_clears_even_where_the_engine_wanted_a_locked_label():

@@ -6,8 +6,9 @@ import pytest
 
 from medloop.core.errors import ConflictError, InputError, LabelError, ShapeError, StateError
 from medloop.core.records import Annotation, Annotator, Assignment
-from medloop.loop.annotating.annotations import flag_case, next_assignment, open_case, skip_case, submit_mask, submit_tag
-from medloop.loop.annotating.drafts import read_draft, save_patch
+from medloop.loop.annotating.annotations import flag_case, next_assignment, open_case, skip_case, submit
+from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 
@@ -26,7 +27,7 @@ def test_every_case_is_asked_exactly_once(pool: Workspace, ann: Annotator) -> No
     asked = []
     while (opened := next_assignment(pool, ann.id)) is not None:
         asked.append(opened.case.name)
-        submit_mask(pool, opened.assignment.id, effort_seconds=1.0)
+        submit(pool, opened.assignment.id, Submitted(effort_seconds=1.0))
     assert sorted(asked) == [f"case{n:02d}" for n in range(6)]
 
 
@@ -38,7 +39,7 @@ def test_two_people_never_get_the_same_case(pool: Workspace, ann: Annotator) -> 
             opened = next_assignment(pool, person.id)
             assert opened is not None
             seen.append(opened.case.name)
-            submit_mask(pool, opened.assignment.id)
+            submit(pool, opened.assignment.id, Submitted())
     assert len(set(seen)) == 6
 
 
@@ -54,7 +55,7 @@ def test_a_submitted_mask_is_kept_to_the_voxel(pool: Workspace, ann: Annotator) 
     opened = next_assignment(pool, ann.id)
     assert opened is not None
     mask = np.random.default_rng(0).integers(0, 3, SMALL).astype(np.uint8)
-    annotation = submit_mask(pool, opened.assignment.id, mask=mask, effort_seconds=12.5)
+    annotation = submit(pool, opened.assignment.id, Submitted(mask=mask, effort_seconds=12.5))
     with pool.store.read() as tx:
         kept = tx.get(Annotation, annotation.id)
     assert kept.effort_seconds == 12.5
@@ -66,8 +67,8 @@ def test_a_submitted_mask_is_kept_to_the_voxel(pool: Workspace, ann: Annotator) 
 def test_a_second_answer_supersedes_the_first_and_keeps_it(pool: Workspace, ann: Annotator) -> None:
     opened = next_assignment(pool, ann.id)
     assert opened is not None
-    first = submit_mask(pool, opened.assignment.id, mask=np.zeros(SMALL, np.uint8))
-    second = submit_mask(pool, open_case(pool, opened.case.id, ann.id).assignment.id, mask=np.ones(SMALL, np.uint8))
+    first = submit(pool, opened.assignment.id, Submitted(mask=np.zeros(SMALL, np.uint8)))
+    second = submit(pool, open_case(pool, opened.case.id, ann.id).assignment.id, Submitted(mask=np.ones(SMALL, np.uint8)))
     with pool.store.read() as tx:
         current = tx.current_annotations(case_ids=[opened.case.id])
         assert tx.get(Annotation, first.id) == first
@@ -79,7 +80,7 @@ def test_a_mask_of_another_shape_is_refused_and_never_stored(pool: Workspace, an
     opened = next_assignment(pool, ann.id)
     assert opened is not None
     with pytest.raises(ShapeError, match="must have shape"):
-        submit_mask(pool, opened.assignment.id, mask=np.zeros((2, 2, 2), np.uint8))
+        submit(pool, opened.assignment.id, Submitted(mask=np.zeros((2, 2, 2), np.uint8)))
     with pool.store.read() as tx:
         assert tx.count(Annotation) == 0
         assert tx.get(Assignment, opened.assignment.id).state == "open"
@@ -89,30 +90,30 @@ def test_a_mask_with_an_unknown_label_is_refused(pool: Workspace, ann: Annotator
     opened = next_assignment(pool, ann.id)
     assert opened is not None
     with pytest.raises(LabelError, match=r"\[9\]"):
-        submit_mask(pool, opened.assignment.id, mask=np.full(SMALL, 9, np.uint8))
+        submit(pool, opened.assignment.id, Submitted(mask=np.full(SMALL, 9, np.uint8)))
 
 
 def test_a_closed_assignment_takes_no_second_answer(pool: Workspace, ann: Annotator) -> None:
     opened = next_assignment(pool, ann.id)
     assert opened is not None
-    submit_mask(pool, opened.assignment.id)
+    submit(pool, opened.assignment.id, Submitted())
     with pytest.raises(StateError, match="submitted"):
-        submit_mask(pool, opened.assignment.id)
+        submit(pool, opened.assignment.id, Submitted())
 
 
 def test_a_submission_of_an_older_draft_is_a_conflict(pool: Workspace, ann: Annotator) -> None:
     opened = next_assignment(pool, ann.id)
     assert opened is not None
-    save_patch(pool, opened.assignment.id, 0, [(0, 5, 1)])
+    save_patch(pool, opened.assignment.id, Edit(0, [(0, 5, 1)]))
     with pytest.raises(ConflictError, match="revision 1"):
-        submit_mask(pool, opened.assignment.id, revision=0, mask=np.zeros(SMALL, np.uint8))
+        submit(pool, opened.assignment.id, Submitted(revision=0, mask=np.zeros(SMALL, np.uint8)))
 
 
 def test_a_tag_is_no_answer_to_a_segmentation(pool: Workspace, ann: Annotator) -> None:
     opened = next_assignment(pool, ann.id)
     assert opened is not None
     with pytest.raises(StateError, match="segmentation"):
-        submit_tag(pool, opened.assignment.id, tag=1)
+        submit(pool, opened.assignment.id, Submitted(tag=1))
 
 
 @pytest.mark.parametrize("close", [skip_case, flag_case])
@@ -123,7 +124,7 @@ def test_a_case_put_aside_is_not_asked_again(pool: Workspace, ann: Annotator, cl
     names = []
     while (other := next_assignment(pool, ann.id)) is not None:
         names.append(other.case.name)
-        submit_mask(pool, other.assignment.id)
+        submit(pool, other.assignment.id, Submitted())
     assert opened.case.name not in names
     assert len(names) == 5
 
@@ -140,7 +141,7 @@ def test_an_impossible_effort_is_refused(pool: Workspace, ann: Annotator, effort
     opened = next_assignment(pool, ann.id)
     assert opened is not None
     with pytest.raises(InputError, match="Effort"):
-        submit_mask(pool, opened.assignment.id, effort_seconds=effort)
+        submit(pool, opened.assignment.id, Submitted(effort_seconds=effort))
 
 
 def test_a_name_of_an_older_version_is_found_again_by_its_composed_form(pool: Workspace) -> None:

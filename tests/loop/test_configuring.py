@@ -7,8 +7,9 @@ import pytest
 
 from medloop.core.errors import InputError, LabelError, SettingError
 from medloop.core.records import Annotator, Evaluation, Model, Query, Round, Task
-from medloop.loop.annotating.annotations import next_assignment, open_case, submit_mask
+from medloop.loop.annotating.annotations import next_assignment, open_case, submit
 from medloop.loop.annotating.engines import choose_engine
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.exporting import export_project
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.configuring import TaskChange, configure
@@ -144,7 +145,7 @@ def test_an_annotation_speaks_only_of_the_labels_it_knew(make_workspace: MakeWor
     workspace = old.reload()
     ann = annotator_named(workspace, "Ann")
     case, second = case_named(workspace, "case00"), case_named(workspace, "case01")
-    submit_mask(workspace, open_case(workspace, second.id, ann.id).assignment.id, mask=np.full(second.grid.shape, 3, dtype=np.uint8))
+    submit(workspace, open_case(workspace, second.id, ann.id).assignment.id, Submitted(mask=np.full(second.grid.shape, 3, dtype=np.uint8)))
     with workspace.store.read() as tx:
         answers = tx.current_annotations()
         versions = label_versions(tx, workspace.task)
@@ -171,7 +172,7 @@ def test_a_model_from_before_a_label_stays_useful_and_the_next_one_learns_it(mak
     opened = next_assignment(workspace, ann.id)
     assert opened is not None
     assert opened.prediction is not None
-    submit_mask(workspace, opened.assignment.id, mask=np.full(opened.case.grid.shape, 3, dtype=np.uint8))
+    submit(workspace, opened.assignment.id, Submitted(mask=np.full(opened.case.grid.shape, 3, dtype=np.uint8)))
     start_training(workspace)
     drain(workspace)
     with workspace.store.read() as tx:
@@ -187,14 +188,14 @@ def test_a_page_from_before_a_label_does_not_speak_of_it(pool: Workspace, ann: A
     shape = case_named(pool, "case00").grid.shape
     configure(pool, task=TaskChange(added=["cyst"]))
     workspace = pool.reload()
-    stale = submit_mask(workspace, first.id, mask=np.ones(shape, dtype=np.uint8))
-    fresh = submit_mask(workspace, second.id, mask=np.ones(shape, dtype=np.uint8), task_version=2)
-    used = submit_mask(workspace, third.id, mask=np.full(shape, 3, dtype=np.uint8), task_version=1)
+    stale = submit(workspace, first.id, Submitted(mask=np.ones(shape, dtype=np.uint8)))
+    fresh = submit(workspace, second.id, Submitted(mask=np.ones(shape, dtype=np.uint8), task_version=2))
+    used = submit(workspace, third.id, Submitted(mask=np.full(shape, 3, dtype=np.uint8), task_version=1))
     with workspace.store.read() as tx:
         versions = label_versions(tx, workspace.task)
     assert [len(versions.known(a)) for a in (stale, fresh, used)] == [2, 3, 3]
     with pytest.raises(InputError, match="versions 1 to 2"):
-        submit_mask(workspace, open_case(workspace, first.case_id, ann.id).assignment.id, task_version=7)
+        submit(workspace, open_case(workspace, first.case_id, ann.id).assignment.id, Submitted(task_version=7))
 
 
 def test_annotations_that_lack_a_label_are_named_where_they_go_out(make_workspace: MakeWorkspace, tmp_path):
@@ -211,7 +212,7 @@ def test_validation_cases_that_come_while_a_training_is_interrupted_wait_for_the
     workspace = make_workspace(["validation", "train", "train", "validation"], labelled=3)
     before = _validation(workspace, TrainingPlan(tmp_path), LeftOut(workspace), list)
     ann = annotator_named(workspace, "Ann")
-    submit_mask(workspace, open_case(workspace, case_named(workspace, "case03").id, ann.id).assignment.id)
+    submit(workspace, open_case(workspace, case_named(workspace, "case03").id, ann.id).assignment.id, Submitted())
     assert [c.id for c in _validation(workspace, TrainingPlan(tmp_path), LeftOut(workspace), list)] == [c.id for c in before] == ["case00"]
 
 

@@ -8,11 +8,12 @@ import pytest
 from medloop.core.errors import SettingError
 from medloop.core.records import Annotation, Annotator, Assignment, Model, Prediction, new_id, now
 from medloop.images.encode import encode_mask
-from medloop.loop.annotating.annotations import next_assignment, open_case, submit_mask, submit_partial
+from medloop.interaction.runs import runs_between
+from medloop.loop.annotating.annotations import next_assignment, open_case, submit
 from medloop.loop.annotating.corrections import correction_of, touched_of
-from medloop.loop.annotating.drafts import read_draft, save_patch
+from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
 from medloop.loop.annotating.filling import fill_between
-from medloop.loop.annotating.mask_runs import runs_between
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.partial_annotations import SlicePart
 from medloop.loop.foundation.round_moves import start_training
@@ -31,8 +32,8 @@ PLANE = 24 * 24
 def mended(pool: Workspace, ann: Annotator) -> Annotation:
     """A proposal of label 1 on slices 4 and 5; Ann drew five voxels on slice 4, two of them as they were."""
     opened = open_proposed(pool, ann)
-    save_patch(pool, opened.id, 0, [(4 * PLANE, 5, 1), (4 * PLANE + 2, 3, 2)])
-    return submit_mask(pool, opened.id)
+    save_patch(pool, opened.id, Edit(0, [(4 * PLANE, 5, 1), (4 * PLANE + 2, 3, 2)]))
+    return submit(pool, opened.id, Submitted())
 
 
 def open_proposed(pool: Workspace, ann: Annotator) -> Assignment:
@@ -67,33 +68,33 @@ def test_a_mask_made_elsewhere_touches_what_it_changes(pool: Workspace, ann: Ann
     opened = open_proposed(pool, ann)
     mask = np.zeros(SMALL, dtype=np.uint8)
     mask[..., 4:6], mask[0, 0, 9] = 1, 2
-    touched = correction_of(pool, submit_mask(pool, opened.id, mask=mask)).touched
+    touched = correction_of(pool, submit(pool, opened.id, Submitted(mask=mask))).touched
     assert np.argwhere(touched).tolist() == [[0, 0, 9]]
 
 
 def test_an_accepted_proposal_has_no_touched_voxel(pool: Workspace, ann: Annotator) -> None:
-    accepted = submit_mask(pool, open_proposed(pool, ann).id)
+    accepted = submit(pool, open_proposed(pool, ann).id, Submitted())
     assert correction_of(pool, accepted).to_json()["touched_share"] == 0
 
 
 def test_a_mask_from_nothing_is_all_of_the_persons_making(pool: Workspace, ann: Annotator) -> None:
     opened = open_case(pool, every_case(pool)[1].id, ann.id).assignment
-    correction = correction_of(pool, submit_mask(pool, opened.id, mask=np.zeros(SMALL, dtype=np.uint8)))
+    correction = correction_of(pool, submit(pool, opened.id, Submitted(mask=np.zeros(SMALL, dtype=np.uint8))))
     assert (correction.model, correction.touched.all()) == (None, True)
 
 
 def test_a_second_correction_keeps_the_touches_of_the_first(pool: Workspace, mended: Annotation, ann: Annotator) -> None:
     again = open_case(pool, mended.case_id, ann.id).assignment
-    save_patch(pool, again.id, 0, [(7 * PLANE, 1, 1)])
-    second = submit_mask(pool, again.id)
+    save_patch(pool, again.id, Edit(0, [(7 * PLANE, 1, 1)]))
+    second = submit(pool, again.id, Submitted())
     assert second.supersedes == mended.id
     assert correction_of(pool, second).touched.sum() == 6
 
 
 def test_only_answered_slices_of_a_partial_answer_count(pool: Workspace, ann: Annotator) -> None:
     opened = open_proposed(pool, ann)
-    save_patch(pool, opened.id, 0, [(4 * PLANE, 2, 0), (9 * PLANE, 2, 1)])
-    correction = correction_of(pool, submit_partial(pool, opened.id, parts=[SlicePart(2, 4)]))
+    save_patch(pool, opened.id, Edit(0, [(4 * PLANE, 2, 0), (9 * PLANE, 2, 1)]))
+    correction = correction_of(pool, submit(pool, opened.id, Submitted(parts=[SlicePart(2, 4)])))
     assert (correction.touched.sum(), correction.answered.sum()) == (2, PLANE)
 
 
@@ -104,9 +105,9 @@ def filled(pool: Workspace, ann: Annotator) -> Annotation:
     before = np.zeros(SMALL, dtype=np.uint8)
     after = before.copy(order="F")
     after[4:10, 4:10, [2, 6]] = 1
-    revision = save_patch(pool, opened.id, 0, runs_between(before, after))
+    revision = save_patch(pool, opened.id, Edit(0, runs_between(before, after)))
     fill_between(pool, opened.id, axis=2, base_revision=revision)
-    return submit_mask(pool, opened.id)
+    return submit(pool, opened.id, Submitted())
 
 
 def test_of_a_filled_answer_the_drawn_slices_count_as_touched(pool: Workspace, filled: Annotation) -> None:
@@ -120,10 +121,10 @@ def test_a_mended_proposal_with_slices_filled_in_likewise(pool: Workspace, ann: 
     before = read_draft(pool, opened.id).mask
     after = before.copy(order="F")
     after[2:6, 2:6, [1, 8]] = 2
-    revision = save_patch(pool, opened.id, 0, runs_between(before, after))
+    revision = save_patch(pool, opened.id, Edit(0, runs_between(before, after)))
     made = fill_between(pool, opened.id, axis=2, base_revision=revision)
-    save_patch(pool, opened.id, made.draft.revision, [(9 * PLANE, 3, 1)])
-    touched = correction_of(pool, submit_mask(pool, opened.id)).touched
+    save_patch(pool, opened.id, Edit(made.draft.revision, [(9 * PLANE, 3, 1)]))
+    touched = correction_of(pool, submit(pool, opened.id, Submitted())).touched
     assert np.flatnonzero(touched.any(axis=(0, 1))).tolist() == [1, 8, 9]
     assert touched[:, :, 9].all()
 
@@ -151,9 +152,9 @@ def test_a_training_with_filled_answers_says_so(make_workspace: MakeWorkspace) -
     before = read_draft(workspace, opened.id).mask
     after = before.copy(order="F")
     after[4:10, 4:10, [2, 6]] = 1
-    revision = save_patch(workspace, opened.id, 0, runs_between(before, after))
+    revision = save_patch(workspace, opened.id, Edit(0, runs_between(before, after)))
     fill_between(workspace, opened.id, axis=2, base_revision=revision)
-    submit_mask(workspace, opened.id)
+    submit(workspace, opened.id, Submitted())
     start_training(workspace, actor="test")
     drain(workspace)
     with workspace.store.read() as tx:
@@ -183,8 +184,8 @@ def test_a_training_weighs_corrections_and_says_so(make_workspace: MakeWorkspace
     opened = next_assignment(workspace, annotator_named(workspace, "Ann").id)
     assert opened is not None
     assert opened.prediction is not None
-    save_patch(workspace, opened.assignment.id, 0, [(0, 40, 1)])
-    submit_mask(workspace, opened.assignment.id)
+    save_patch(workspace, opened.assignment.id, Edit(0, [(0, 40, 1)]))
+    submit(workspace, opened.assignment.id, Submitted())
     start_training(workspace, actor="test")
     drain(workspace)
     with workspace.store.read() as tx:

@@ -9,8 +9,9 @@ import pytest
 from medloop.core.errors import BlobError, NotFoundError, ReplacesError
 from medloop.core.records import Annotation, Case, Evaluation, Job, Model, Query, Snapshot
 from medloop.core.states import JobState
-from medloop.loop.annotating.annotations import flag_case, open_case, submit_mask
+from medloop.loop.annotating.annotations import flag_case, open_case, submit
 from medloop.loop.annotating.drafts import read_draft
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.exporting import export_project
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.damage import LeftOut, damaged_cases
@@ -126,7 +127,7 @@ def test_a_damaged_case_can_be_opened_and_flagged_and_is_then_no_longer_warned_o
     assert opened.assignment.began_with == "blank", "the damaged mask cannot be shown"
     assert not read_draft(labelled, opened.assignment.id).mask.any()
     with pytest.raises(ReplacesError):
-        submit_mask(labelled, opened.assignment.id)
+        submit(labelled, opened.assignment.id, Submitted())
     flag_case(labelled, opened.assignment.id, reason="mask file damaged")
     assert damaged_cases(labelled) == ()
     assert not any("damaged (blob" in note for note in export_project(labelled, tmp_path / "again", "nifti").notes)
@@ -176,7 +177,7 @@ def test_a_case_with_a_damaged_mask_can_be_annotated_anew(labelled: Workspace, t
     opened = open_case(labelled, case_named(labelled, "case00").id, annotator_named(labelled, "Ann").id)
     again = open_case(labelled, opened.case.id, annotator_named(labelled, "Ann").id)
     assert again.assignment.id == opened.assignment.id
-    submit_mask(labelled, opened.assignment.id, replace=True)
+    submit(labelled, opened.assignment.id, Submitted(replace=True))
     assert export_project(labelled, tmp_path / "out", "nifti").cases == 7
 
 
@@ -204,7 +205,7 @@ def test_damaged_features_and_proposals_cost_their_case_only(make_workspace: Mak
     assert case_named(workspace, "case01").id not in {choice.case_id for choice in query.choices}
     opened = open_case(workspace, case_named(workspace, "case02").id, annotator_named(workspace, "Ann").id)
     assert opened.assignment.began_with == "blank"
-    submit_mask(workspace, opened.assignment.id)
+    submit(workspace, opened.assignment.id, Submitted())
 
 
 def test_an_evaluation_follows_a_case_that_is_damaged_and_restored(labelled: Workspace) -> None:

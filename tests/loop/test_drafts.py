@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from medloop.core.errors import ConflictError, InputError, LabelError, StateError
 from medloop.core.records import Annotator, Label, Task
 from medloop.images.encode import decode_mask
-from medloop.loop.annotating.annotations import Opened, next_assignment, open_case, submit_mask
-from medloop.loop.annotating.drafts import MAX_COVER, check_runs, packed_draft, read_draft, save_patch
+from medloop.loop.annotating.annotations import Opened, next_assignment, open_case, submit
+from medloop.loop.annotating.drafts import MAX_COVER, Edit, check_runs, packed_draft, read_draft, save_patch
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 
@@ -31,7 +32,7 @@ def opened(pool: Workspace, ann: Annotator) -> Opened:
 
 
 def test_patches_apply_in_file_order_with_i_fastest(pool: Workspace, opened: Opened) -> None:
-    save_patch(pool, opened.assignment.id, 0, [(SMALL[0] * 2 + 1, 3, 2)])
+    save_patch(pool, opened.assignment.id, Edit(0, [(SMALL[0] * 2 + 1, 3, 2)]))
     draft = read_draft(pool, opened.assignment.id)
     assert draft.revision == 1
     assert draft.mask[1:4, 2, 0].tolist() == [2, 2, 2]
@@ -46,21 +47,21 @@ def test_a_draft_is_the_replay_of_its_patches(pool: Workspace, opened: Opened) -
         runs = [(int(s), int(rng.integers(1, 50)), int(rng.integers(0, 3))) for s in starts]
         for start, length, value in runs:
             expected[start : start + length] = value
-        assert save_patch(pool, opened.assignment.id, revision, runs) == revision + 1
+        assert save_patch(pool, opened.assignment.id, Edit(revision, runs)) == revision + 1
     assert np.array_equal(read_draft(pool, opened.assignment.id).mask.ravel(order="F"), expected)
 
 
 def test_an_edit_of_an_older_revision_is_a_conflict_and_changes_nothing(pool: Workspace, opened: Opened) -> None:
-    save_patch(pool, opened.assignment.id, 0, [(0, 1, 1)])
+    save_patch(pool, opened.assignment.id, Edit(0, [(0, 1, 1)]))
     with pytest.raises(ConflictError, match="revision 1"):
-        save_patch(pool, opened.assignment.id, 0, [(5, 1, 1)])
+        save_patch(pool, opened.assignment.id, Edit(0, [(5, 1, 1)]))
     assert int(read_draft(pool, opened.assignment.id).mask.sum()) == 1
 
 
 def test_a_submitted_draft_takes_no_more_edits(pool: Workspace, opened: Opened) -> None:
-    submit_mask(pool, opened.assignment.id)
+    submit(pool, opened.assignment.id, Submitted())
     with pytest.raises(StateError):
-        save_patch(pool, opened.assignment.id, 0, [(0, 1, 1)])
+        save_patch(pool, opened.assignment.id, Edit(0, [(0, 1, 1)]))
 
 
 @given(st.lists(st.tuples(st.integers(-3, VOXELS + 3), st.integers(-2, VOXELS + 3), st.integers(-1, 4)), min_size=1, max_size=5))
@@ -82,10 +83,10 @@ def test_unknown_labels_are_named() -> None:
 def test_an_untouched_draft_of_an_answered_case_is_sent_as_it_is_stored(pool: Workspace, opened: Opened, ann: Annotator) -> None:
     assert packed_draft(pool, opened.assignment.id)[0] == 0
     mask = np.random.default_rng(1).integers(0, 3, SMALL).astype(np.uint8)
-    answer = submit_mask(pool, opened.assignment.id, mask=mask)
+    answer = submit(pool, opened.assignment.id, Submitted(mask=mask))
     again = open_case(pool, opened.case.id, ann.id).assignment.id
     assert packed_draft(pool, again) == (0, pool.store.blobs.get(answer.blob or ""))
-    save_patch(pool, again, 0, [(0, 4, 1)])
+    save_patch(pool, again, Edit(0, [(0, 4, 1)]))
     revision, packed = packed_draft(pool, again)
     assert revision == 1
     assert np.array_equal(decode_mask(packed, SMALL), read_draft(pool, again).mask)
@@ -106,15 +107,15 @@ def test_the_draft_of_a_submitted_correction_is_what_was_submitted(pool: Workspa
     submitted = {}
     for value in (1, 0, 1):
         again = open_case(pool, opened.case.id, ann.id).assignment
-        edited = save_patch(pool, again.id, again.revision, [(10 * len(submitted), 30, value)])
+        edited = save_patch(pool, again.id, Edit(again.revision, [(10 * len(submitted), 30, value)]))
         before = read_draft(pool, again.id)
         assert before.revision == edited
-        submit_mask(pool, again.id, revision=edited)
+        submit(pool, again.id, Submitted(revision=edited))
         submitted[again.id] = before
     elsewhere = open_case(pool, opened.case.id, ann.id).assignment
     other = np.zeros(SMALL, np.uint8)
     other[2:5, 2:5, 2:5] = 1
-    submit_mask(pool, elsewhere.id, mask=other)
+    submit(pool, elsewhere.id, Submitted(mask=other))
     assert np.array_equal(decode_mask(packed_draft(pool, elsewhere.id)[1], SMALL), other)
     for assignment_id, draft in submitted.items():
         revision, packed = packed_draft(pool, assignment_id)
@@ -124,22 +125,22 @@ def test_the_draft_of_a_submitted_correction_is_what_was_submitted(pool: Workspa
 
 def test_a_stroke_over_free_and_locked_voxels_changes_the_free_ones_only(pool: Workspace, opened: Opened) -> None:
     assignment_id = opened.assignment.id
-    save_patch(pool, assignment_id, 0, [(10, 5, 2)])
-    assert save_patch(pool, assignment_id, 1, [(8, 10, 1)], locked=[2]) == 2
+    save_patch(pool, assignment_id, Edit(0, [(10, 5, 2)]))
+    assert save_patch(pool, assignment_id, Edit(1, [(8, 10, 1)], locked=[2])) == 2
     flat = read_draft(pool, assignment_id).mask.ravel(order="F")
     assert flat[8:18].tolist() == [1, 1, 2, 2, 2, 2, 2, 1, 1, 1]
-    save_patch(pool, assignment_id, 2, [(8, 10, 0)], locked=[2])
-    save_patch(pool, assignment_id, 3, [(0, 3, 2)], locked=[2])
+    save_patch(pool, assignment_id, Edit(2, [(8, 10, 0)], locked=[2]))
+    save_patch(pool, assignment_id, Edit(3, [(0, 3, 2)], locked=[2]))
     flat = read_draft(pool, assignment_id).mask.ravel(order="F")
     assert flat[:18].tolist() == [0] * 10 + [2] * 5 + [0] * 3
     with pytest.raises(LabelError, match="may be locked"):
-        save_patch(pool, assignment_id, 4, [(0, 3, 1)], locked=[9])
+        save_patch(pool, assignment_id, Edit(4, [(0, 3, 1)], locked=[9]))
 
 
 def test_a_draft_with_strokes_comes_back_although_another_annotation_stands_by_now(pool: Workspace, opened: Opened, ann: Annotator) -> None:
-    save_patch(pool, opened.assignment.id, 0, [(0, 4, 1)])
+    save_patch(pool, opened.assignment.id, Edit(0, [(0, 4, 1)]))
     other = open_case(pool, opened.case.id, annotator_named(pool, "other").id)
-    submit_mask(pool, other.assignment.id)
+    submit(pool, other.assignment.id, Submitted())
     again = open_case(pool, opened.case.id, ann.id)
     assert again.assignment.id == opened.assignment.id
     assert int(read_draft(pool, again.assignment.id).mask.sum()) == 4

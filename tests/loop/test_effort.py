@@ -3,7 +3,8 @@
 import pytest
 
 from medloop.core.records import Annotator
-from medloop.loop.annotating.annotations import next_assignment, submit_mask
+from medloop.loop.annotating.annotations import next_assignment, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.effort import effort_features, effort_summary, minutes_model, predict_minutes
@@ -30,9 +31,9 @@ def test_each_annotator_has_a_line_and_imported_answers_have_none(make_workspace
 def test_seconds_of_an_undone_submission_count_once(pool: Workspace, ann: Annotator) -> None:
     opened = next_assignment(pool, ann.id)
     assert opened is not None
-    submit_mask(pool, opened.assignment.id, effort_seconds=30.0)
+    submit(pool, opened.assignment.id, Submitted(effort_seconds=30.0))
     undo_submit(pool, opened.assignment.id)
-    submit_mask(pool, opened.assignment.id, effort_seconds=40.0)  # the page goes on counting from 30
+    submit(pool, opened.assignment.id, Submitted(effort_seconds=40.0))  # the page goes on counting from 30
     with pool.store.read() as tx:
         (line,) = effort_summary(tx)
         assert labels_per_hour(tx) == pytest.approx(90.0)

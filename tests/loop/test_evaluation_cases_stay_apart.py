@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from medloop.core.records import Annotation, Case, Query, Snapshot, Split
-from medloop.loop.annotating.annotations import next_assignment, submit_mask
+from medloop.loop.annotating.annotations import next_assignment, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
@@ -37,7 +38,7 @@ def test_whatever_the_strategy_only_training_and_audit_cases_are_asked(make_work
     while (opened := next_assignment(workspace, ann.id)) is not None:
         asked.append(opened.case.split)
         assert (opened.assignment.reason == AUDIT_REASON) == (opened.case.split == "audit")
-        submit_mask(workspace, opened.assignment.id)
+        submit(workspace, opened.assignment.id, Submitted())
     assert sorted(asked) == ["audit"] * 2 + ["train"] * 5
     with workspace.store.read() as tx:
         chosen = {tx.get(Case, i).split for i in chosen_case_ids(tx)}
@@ -59,7 +60,7 @@ def test_audit_answers_are_given_and_never_learned(make_workspace: MakeWorkspace
     workspace = make_workspace(["train", "audit", "train", "audit", "test", "train"], settings=dataclasses.replace(FAST, batch_size=5))
     ann = annotator_named(workspace, "Ann")
     while (opened := next_assignment(workspace, ann.id)) is not None:
-        submit_mask(workspace, opened.assignment.id, effort_seconds=1.0)
+        submit(workspace, opened.assignment.id, Submitted(effort_seconds=1.0))
     start_training(workspace)
     drain(workspace)
     with workspace.store.read() as tx:

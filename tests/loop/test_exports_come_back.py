@@ -12,7 +12,8 @@ import SimpleITK
 from medloop.core.errors import InputError
 from medloop.core.records import Annotation, Annotator, Case, Display, ProjectSettings, Source
 from medloop.datasets.channels import common_channels, named_channels
-from medloop.loop.annotating.annotations import open_case, submit_mask, submit_tag
+from medloop.loop.annotating.annotations import open_case, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.exporting import export_project
 from medloop.loop.data.importing import import_dataset
 from medloop.loop.foundation.annotators import annotator_named
@@ -64,7 +65,7 @@ def annotated(tmp_path: Path) -> Workspace:
     with workspace.store.read() as tx:
         (case,) = tx.find(Case, where={"name": "p2-0"})
     opened = open_case(workspace, case.id, annotator_named(workspace, "Ann Ö").id)
-    submit_mask(workspace, opened.assignment.id, mask=np.ones(SHAPE, np.uint8), effort_seconds=12.5)
+    submit(workspace, opened.assignment.id, Submitted(mask=np.ones(SHAPE, np.uint8), effort_seconds=12.5))
     return workspace
 
 
@@ -87,7 +88,7 @@ def test_splits_people_and_times_of_a_classification_come_back(tmp_path: Path) -
     first = project(tmp_path / "first", tmp_path / "in", kind="classification", labels=("well", "sick"))
     with first.store.read() as tx:
         (case,) = tx.find(Case, where={"name": "c3"})
-    submit_tag(first, open_case(first, case.id, annotator_named(first, "Ann").id).assignment.id, tag=1, effort_seconds=3.25)
+    submit(first, open_case(first, case.id, annotator_named(first, "Ann").id).assignment.id, Submitted(tag=1, effort_seconds=3.25))
     export_project(first, tmp_path / "out", "csv")
     assert told(project(tmp_path / "second", tmp_path / "out", kind="classification", labels=("well", "sick"))) == told(first)
 

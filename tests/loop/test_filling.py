@@ -9,10 +9,11 @@ from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, InputError, StateError
 from medloop.core.records import Annotator, Assignment, new_id
 from medloop.images.encode import encode_mask
-from medloop.loop.annotating.annotations import open_case, submit_mask
-from medloop.loop.annotating.drafts import read_draft, save_patch
+from medloop.interaction.runs import apply_runs, runs_between
+from medloop.loop.annotating.annotations import open_case, submit
+from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
 from medloop.loop.annotating.filling import fill_between
-from medloop.loop.annotating.mask_runs import apply_runs, runs_between
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.audit import verify
 
@@ -29,7 +30,7 @@ def draw(pool: Workspace, assignment: Assignment, revision: int, change) -> int:
     before = read_draft(pool, assignment.id).mask
     after = before.copy(order="F")
     change(after)
-    return save_patch(pool, assignment.id, revision, runs_between(before, after))
+    return save_patch(pool, assignment.id, Edit(revision, runs_between(before, after)))
 
 
 def disc(k: int, size: int, label: int = 1):
@@ -64,7 +65,7 @@ def test_a_filling_undone_and_asked_again_is_the_same(pool: Workspace, opened: A
     revision = draw(pool, opened, draw(pool, opened, 0, disc(3, 2)), disc(7, 6))
     drawn = read_draft(pool, opened.id).mask
     first = fill_between(pool, opened.id, axis=2, base_revision=revision)
-    undone = save_patch(pool, opened.id, first.draft.revision, runs_between(first.draft.mask, drawn))
+    undone = save_patch(pool, opened.id, Edit(first.draft.revision, runs_between(first.draft.mask, drawn)))
     again = fill_between(pool, opened.id, axis=2, base_revision=undone)
     assert again.drawn == first.drawn
     assert (again.draft.mask == first.draft.mask).all()
@@ -152,6 +153,6 @@ def test_what_cannot_be_filled_is_said_in_a_line(pool: Workspace, opened: Assign
         fill_between(pool, opened.id, axis=2, base_revision=0)
     with pytest.raises(InputError, match="axis 0, 1 or 2, got 3"):
         fill_between(pool, opened.id, axis=3, base_revision=revision)
-    submit_mask(pool, opened.id, revision=revision)
+    submit(pool, opened.id, Submitted(revision=revision))
     with pytest.raises(StateError):
         fill_between(pool, opened.id, axis=2, base_revision=revision)

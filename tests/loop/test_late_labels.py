@@ -6,7 +6,8 @@ import pytest
 from PIL import Image as Picture
 
 from medloop.core.records import Annotation, Annotator, Case, ProjectSettings
-from medloop.loop.annotating.annotations import flag_case, open_case, skip_case, submit_mask
+from medloop.loop.annotating.annotations import flag_case, open_case, skip_case, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.importing import import_dataset
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_mask
@@ -172,7 +173,7 @@ def test_what_a_person_took_back_comes_back_with_another_label_only(workspace: W
 def test_a_persons_own_annotation_stays_beside_the_imported_one(workspace: Workspace, source: Path) -> None:
     import_dataset(workspace, source)
     whole = np.ones((8, 6, 1), np.uint8)
-    submit_mask(workspace, opened_by_ann(workspace, "c3"), mask=whole)
+    submit(workspace, opened_by_ann(workspace, "c3"), Submitted(mask=whole))
     mask(source / "masks/c3.png", 2)
     assert import_dataset(workspace, source).annotated == ("c3",)
     human, imported = annotations(workspace, "c3")

@@ -1,13 +1,15 @@
 """A score over annotations that began as a model's proposal says so: in the record, on the curve, in the job's log and the report."""
 
 import dataclasses
+from html import unescape
 from pathlib import Path
 
 import pytest
 
 from medloop.core.records import Case, Evaluation
 from medloop.core.states import JobState
-from medloop.loop.annotating.annotations import open_case, submit_mask
+from medloop.loop.annotating.annotations import open_case, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.exporting import export_project
 from medloop.loop.data.importing import import_dataset
 from medloop.loop.foundation.annotators import annotator_named
@@ -28,12 +30,12 @@ def audited(make_workspace: MakeWorkspace) -> Workspace:
     workspace = make_workspace(["train"] * 3 + ["audit"] * 2, labelled=3)
     ann = annotator_named(workspace, "Ann")
     drawn = open_case(workspace, case_named(workspace, "case04").id, ann.id).assignment
-    submit_mask(workspace, drawn.id)  # before there is a model: nothing to lean on
+    submit(workspace, drawn.id, Submitted())  # before there is a model: nothing to lean on
     start_training(workspace)
     drain(workspace)
     confirmed = open_case(workspace, case_named(workspace, "case03").id, ann.id).assignment
     assert confirmed.began_with == "prediction"
-    submit_mask(workspace, confirmed.id)
+    submit(workspace, confirmed.id, Submitted())
     drain(workspace)
     return workspace
 
@@ -46,7 +48,7 @@ def test_confirmed_proposals_are_named_by_the_evaluation_that_uses_them(audited:
     assert point.leaning == 1
     assert point.warning.startswith("1 of 2 annotations began as a model's proposal")
     assert "Read with care" in report_html(audited)
-    assert point.warning.split(":")[0] in report_html(audited).replace("&#x27;", "'")
+    assert point.warning.split(":")[0] in unescape(report_html(audited))
     logs = [line.text for job in audited.store.jobs.list(state=JobState.DONE) for line in audited.store.jobs.logs(job.id)]
     assert any("stand in part untouched" in line for line in logs)
 

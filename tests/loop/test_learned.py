@@ -7,7 +7,8 @@ import pytest
 
 from medloop.core.records import Case, Model, Project, Round, Snapshot, new_id, now
 from medloop.core.states import RoundState
-from medloop.loop.annotating.annotations import next_assignment, open_case, submit_mask
+from medloop.loop.annotating.annotations import next_assignment, open_case, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.round_moves import start_training
@@ -36,7 +37,7 @@ def count(workspace: Workspace) -> int:
 def answer(workspace: Workspace) -> Case:
     opened = next_assignment(workspace, annotator_named(workspace, "Ann").id)
     assert opened is not None
-    submit_mask(workspace, opened.assignment.id)
+    submit(workspace, opened.assignment.id, Submitted())
     return opened.case
 
 
@@ -84,7 +85,7 @@ def test_the_same_mask_given_again_is_nothing_new(learned: Workspace) -> None:
     with learned.store.read() as tx:
         (given,) = tx.current_annotations(case_ids=[case.id])
     opened = open_case(learned, case.id, annotator_named(learned, "Ann").id)
-    submit_mask(learned, opened.assignment.id, mask=load_mask(learned.store.blobs, given, case).array)
+    submit(learned, opened.assignment.id, Submitted(mask=load_mask(learned.store.blobs, given, case).array))
     assert train(learned).startswith("nothing new since model 1")
 
 

@@ -6,9 +6,10 @@ import pytest
 from medloop.core.errors import StateError
 from medloop.core.records import Annotator, Assignment, Round
 from medloop.core.states import RoundState
-from medloop.loop.annotating.annotations import next_assignment, open_case, submit_mask
-from medloop.loop.annotating.drafts import read_draft, save_patch
+from medloop.loop.annotating.annotations import next_assignment, open_case, submit
+from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
 from medloop.loop.annotating.reviewing import visits_of
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.leases import last_sign, release_stale
 from medloop.loop.foundation.round_moves import advance
@@ -22,12 +23,12 @@ def test_a_case_with_one_stroke_left_open_is_given_back_and_its_round_ends(make_
     ann, bob = annotator_named(workspace, "Ann"), annotator_named(workspace, "Bob")
     left = next_assignment(workspace, ann.id)
     assert left is not None
-    save_patch(workspace, left.assignment.id, 0, [(0, 3, 1)])
+    save_patch(workspace, left.assignment.id, Edit(0, [(0, 3, 1)]))
     assert release_stale(workspace, hours=0) == (left.assignment.id,)
     for _ in range(2):
         opened = next_assignment(workspace, bob.id)
         assert opened is not None
-        submit_mask(workspace, opened.assignment.id)
+        submit(workspace, opened.assignment.id, Submitted())
     advance(workspace)
     with workspace.store.read() as tx:
         assert tx.find(Round)[0].state in (RoundState.TRAINING, RoundState.RECONCILING, RoundState.CLOSED)
@@ -37,19 +38,19 @@ def test_a_case_with_one_stroke_left_open_is_given_back_and_its_round_ends(make_
 def test_the_owner_finds_the_draft_again_even_when_somebody_else_annotated_meanwhile(pool: Workspace, ann: Annotator) -> None:
     left = next_assignment(pool, ann.id)
     assert left is not None
-    save_patch(pool, left.assignment.id, 0, [(0, 3, 1)])
+    save_patch(pool, left.assignment.id, Edit(0, [(0, 3, 1)]))
     before = read_draft(pool, left.assignment.id).mask
     release_stale(pool, hours=0)
     with pytest.raises(StateError, match=r"released, not open; open the case again; your draft is kept"):
-        save_patch(pool, left.assignment.id, 1, [(3, 3, 1)])
-    theirs = submit_mask(pool, open_case(pool, left.case.id, annotator_named(pool, "Bob").id).assignment.id)
+        save_patch(pool, left.assignment.id, Edit(1, [(3, 3, 1)]))
+    theirs = submit(pool, open_case(pool, left.case.id, annotator_named(pool, "Bob").id).assignment.id, Submitted())
     again = open_case(pool, left.case.id, ann.id)
     assert (again.assignment.id, again.assignment.revision) == (left.assignment.id, 1)
     np.testing.assert_array_equal(read_draft(pool, again.assignment.id).mask, before)
     assert again.annotation is not None
     assert again.annotation.id == theirs.id, "what stands by now is told"
-    assert save_patch(pool, again.assignment.id, 1, [(3, 3, 1)]) == 2
-    submit_mask(pool, again.assignment.id)
+    assert save_patch(pool, again.assignment.id, Edit(1, [(3, 3, 1)])) == 2
+    submit(pool, again.assignment.id, Submitted())
     fresh = open_case(pool, left.case.id, ann.id)
     assert fresh.assignment.id != left.assignment.id, "a submitted draft does not come back"
 
@@ -57,7 +58,7 @@ def test_the_owner_finds_the_draft_again_even_when_somebody_else_annotated_meanw
 def test_the_next_case_of_its_owner_may_be_the_draft_given_back(pool: Workspace, ann: Annotator) -> None:
     left = next_assignment(pool, ann.id)
     assert left is not None
-    save_patch(pool, left.assignment.id, 0, [(0, 3, 1)])
+    save_patch(pool, left.assignment.id, Edit(0, [(0, 3, 1)]))
     release_stale(pool, hours=0)
     again = next_assignment(pool, ann.id)
     assert again is not None
@@ -70,7 +71,7 @@ def test_edits_and_showing_a_case_again_are_signs_of_life(pool: Workspace, ann: 
     signs = []
     for act in (
         lambda: None,
-        lambda: save_patch(pool, opened.assignment.id, 0, [(0, 3, 1)]),
+        lambda: save_patch(pool, opened.assignment.id, Edit(0, [(0, 3, 1)])),
         lambda: next_assignment(pool, ann.id),
         lambda: open_case(pool, opened.case.id, ann.id),
     ):

@@ -8,7 +8,8 @@ import pytest
 
 from medloop.core.errors import CancelledError, NotFoundError, SettingError
 from medloop.core.records import Annotation, Job, Model, Snapshot, new_id, now
-from medloop.loop.annotating.annotations import next_assignment, open_case, submit_mask
+from medloop.loop.annotating.annotations import next_assignment, open_case, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.exporting import export_project
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.job_control import JobControl
@@ -303,7 +304,7 @@ def test_a_model_in_use_proposes_on_the_case_that_is_opened(make_workspace: Make
     ann = annotator_named(workspace, "Ann")
     opened = next_assignment(workspace, ann.id)
     assert opened is not None
-    submit_mask(workspace, opened.assignment.id)
+    submit(workspace, opened.assignment.id, Submitted())
     start_training(workspace)
     drain(workspace)
     use_model(workspace, 1, actor="ann")

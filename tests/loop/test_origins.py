@@ -7,9 +7,10 @@ from medloop.core.arrays import MaskArray
 from medloop.core.errors import ReplacesError
 from medloop.core.records import Annotation, Annotator, Case, Prediction
 from medloop.images.encode import decode_mask, encode_mask
-from medloop.loop.annotating.annotations import open_case, submit_mask
-from medloop.loop.annotating.drafts import read_draft, save_patch
-from medloop.loop.annotating.mask_runs import runs_between
+from medloop.interaction.runs import runs_between
+from medloop.loop.annotating.annotations import open_case, submit
+from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.consensus import consensus_answers
@@ -75,7 +76,7 @@ def test_a_case_that_somebody_else_annotated_opens_with_their_annotation(pool: W
 def test_a_draft_keeps_what_it_began_with_when_others_annotate_meanwhile(pool: Workspace, ann: Annotator) -> None:
     case, prediction = with_proposal(pool)
     opened = open_case(pool, case.id, ann.id)
-    save_patch(pool, opened.assignment.id, 0, [(0, 4, 2)])
+    save_patch(pool, opened.assignment.id, Edit(0, [(0, 4, 2)]))
     add_answer(pool, annotator_named(pool, "Bob"), case)
     again = open_case(pool, case.id, ann.id)
     assert again.assignment.id == opened.assignment.id
@@ -99,8 +100,8 @@ def test_confirming_a_test_case_with_an_expert_label_is_refused_until_it_is_said
     ann = annotator_named(tests, "Ann")
     opened = open_case(tests, case.id, ann.id)
     with pytest.raises(ReplacesError, match=r"case00 has an annotation imported on .*judged by \(test\)"):
-        submit_mask(tests, opened.assignment.id)
-    done = submit_mask(tests, opened.assignment.id, replace=True)
+        submit(tests, opened.assignment.id, Submitted())
+    done = submit(tests, opened.assignment.id, Submitted(replace=True))
     with tests.store.read() as tx:
         assert [a.id for a in consensus_answers(tx, "test")] == [done.id]
         assert done.supersedes == opened.assignment.base_id
@@ -120,8 +121,8 @@ def test_a_confirmed_proposal_never_outweighs_an_imported_label_unless_it_names_
 def test_an_imported_label_of_a_training_case_is_replaced_by_a_correction_that_began_with_it(tests: Workspace) -> None:
     case = case_named(tests, "case01")
     opened = open_case(tests, case.id, annotator_named(tests, "Ann").id)
-    save_patch(tests, opened.assignment.id, 0, [(0, 4, 2)])
-    done = submit_mask(tests, opened.assignment.id)
+    save_patch(tests, opened.assignment.id, Edit(0, [(0, 4, 2)]))
+    done = submit(tests, opened.assignment.id, Submitted())
     with tests.store.read() as tx:
         assert standing_annotation(tx, case.id) == done
 
@@ -129,7 +130,7 @@ def test_an_imported_label_of_a_training_case_is_replaced_by_a_correction_that_b
 def test_an_imported_label_that_came_while_a_case_was_open_is_not_replaced_unseen(pool: Workspace, ann: Annotator) -> None:
     case, _ = with_proposal(pool)
     opened = open_case(pool, case.id, ann.id)
-    save_patch(pool, opened.assignment.id, 0, [(0, 4, 2)])
+    save_patch(pool, opened.assignment.id, Edit(0, [(0, 4, 2)]))
     with pool.store.write("import") as tx:
         label = Annotation(
             id="annotation-label",
@@ -143,13 +144,13 @@ def test_an_imported_label_that_came_while_a_case_was_open_is_not_replaced_unsee
         )
         tx.add(label)
     with pytest.raises(ReplacesError, match="imported on 2026-01-01"):
-        submit_mask(pool, opened.assignment.id)
-    assert submit_mask(pool, opened.assignment.id, replace=True).supersedes == label.id
+        submit(pool, opened.assignment.id, Submitted())
+    assert submit(pool, opened.assignment.id, Submitted(replace=True)).supersedes == label.id
 
 
 def test_an_untouched_proposal_leans_and_says_so(pool: Workspace, ann: Annotator) -> None:
     case, _ = with_proposal(pool)
-    done = submit_mask(pool, open_case(pool, case.id, ann.id).assignment.id)
+    done = submit(pool, open_case(pool, case.id, ann.id).assignment.id, Submitted())
     assert (done.began_with, done.untouched) == ("prediction", 1.0)
     assert leans(pool, done)
 
@@ -159,8 +160,8 @@ def test_the_untouched_share_is_of_the_voxels_of_proposal_and_annotation(pool: W
     opened = open_case(pool, case.id, ann.id)
     before = proposed(pool, prediction, case)
     after = painted(before)
-    save_patch(pool, opened.assignment.id, 0, runs_between(before, after))
-    done = submit_mask(pool, opened.assignment.id)
+    save_patch(pool, opened.assignment.id, Edit(0, runs_between(before, after)))
+    done = submit(pool, opened.assignment.id, Submitted())
     region = (before > 0) | (after > 0)
     assert done.untouched == pytest.approx(((before == after) & region).sum() / region.sum())
 
@@ -169,9 +170,9 @@ def test_a_stroke_that_was_undone_leaves_a_proposal_untouched(pool: Workspace, a
     case, prediction = with_proposal(pool)
     opened = open_case(pool, case.id, ann.id)
     before = proposed(pool, prediction, case)
-    save_patch(pool, opened.assignment.id, 0, runs_between(before, painted(before)))
-    save_patch(pool, opened.assignment.id, 1, runs_between(painted(before), before))
-    assert submit_mask(pool, opened.assignment.id).untouched == 1.0
+    save_patch(pool, opened.assignment.id, Edit(0, runs_between(before, painted(before))))
+    save_patch(pool, opened.assignment.id, Edit(1, runs_between(painted(before), before)))
+    assert submit(pool, opened.assignment.id, Submitted()).untouched == 1.0
 
 
 def test_an_annotation_drawn_anew_after_clearing_the_proposal_does_not_lean(pool: Workspace, ann: Annotator) -> None:
@@ -180,25 +181,25 @@ def test_an_annotation_drawn_anew_after_clearing_the_proposal_does_not_lean(pool
     before, empty = proposed(pool, prediction, case), np.zeros(SMALL, dtype=np.uint8)
     drawn = before.copy()
     drawn[:, :, 3] = 1
-    save_patch(pool, opened.assignment.id, 0, runs_between(before, empty))
-    save_patch(pool, opened.assignment.id, 1, runs_between(empty, drawn))
-    done = submit_mask(pool, opened.assignment.id)
+    save_patch(pool, opened.assignment.id, Edit(0, runs_between(before, empty)))
+    save_patch(pool, opened.assignment.id, Edit(1, runs_between(empty, drawn)))
+    done = submit(pool, opened.assignment.id, Submitted())
     assert done.untouched == 0.0
     assert not leans(pool, done)
 
 
 def test_leaning_goes_through_annotations_that_began_with_a_proposal(pool: Workspace, ann: Annotator) -> None:
     case, prediction = with_proposal(pool)
-    submit_mask(pool, open_case(pool, case.id, ann.id).assignment.id)
+    submit(pool, open_case(pool, case.id, ann.id).assignment.id, Submitted())
     add_prediction(pool, add_model(pool, 2), case, foreground=0.4)
     opened = open_case(pool, case.id, annotator_named(pool, "Bob").id)
     before = proposed(pool, prediction, case)
-    save_patch(pool, opened.assignment.id, 0, runs_between(before, painted(before)))
-    third = submit_mask(pool, opened.assignment.id)
+    save_patch(pool, opened.assignment.id, Edit(0, runs_between(before, painted(before))))
+    third = submit(pool, opened.assignment.id, Submitted())
     assert third.began_with == "annotation"
     assert 0.0 < (third.untouched or 0.0) < 1.0
     assert leans(pool, third)
-    fourth = submit_mask(pool, open_case(pool, case.id, ann.id).assignment.id)
+    fourth = submit(pool, open_case(pool, case.id, ann.id).assignment.id, Submitted())
     assert fourth.untouched == third.untouched, "what the second person touched stays touched"
 
 
@@ -208,8 +209,8 @@ def test_a_proposal_that_came_later_and_was_put_into_the_draft_leans_too(pool: W
     assert opened.assignment.began_with == "blank"
     came = add_prediction(pool, add_model(pool, 1), case, foreground=0.1)
     later = proposed(pool, came, case)
-    save_patch(pool, opened.assignment.id, 0, runs_between(np.zeros(SMALL, dtype=np.uint8), later))
-    done = submit_mask(pool, opened.assignment.id)
+    save_patch(pool, opened.assignment.id, Edit(0, runs_between(np.zeros(SMALL, dtype=np.uint8), later)))
+    done = submit(pool, opened.assignment.id, Submitted())
     assert (done.began_with, done.proposal_id, done.untouched) == ("prediction", came.id, 1.0)
     assert leans(pool, done)
 
@@ -221,11 +222,11 @@ def test_a_proposal_put_into_a_draft_around_labels_that_were_kept_leans(pool: Wo
     later = proposed(pool, came, case)
     kept = np.zeros(SMALL, dtype=np.uint8)
     kept[0, :, :] = 2
-    save_patch(pool, opened.id, 0, runs_between(np.zeros(SMALL, dtype=np.uint8), kept))
+    save_patch(pool, opened.id, Edit(0, runs_between(np.zeros(SMALL, dtype=np.uint8), kept)))
     mixed = np.where((kept == 0) & (later == 1), 1, kept).astype(np.uint8)
     assert (mixed == 1).sum() < (later == 1).sum(), "a kept label lies where the proposal has another one"
-    save_patch(pool, opened.id, 1, runs_between(kept, mixed))
-    done = submit_mask(pool, opened.id)
+    save_patch(pool, opened.id, Edit(1, runs_between(kept, mixed)))
+    done = submit(pool, opened.id, Submitted())
     assert (done.began_with, done.proposal_id) == ("prediction", came.id)
     assert leans(pool, done)
 
@@ -234,16 +235,16 @@ def test_a_hypothesis_taken_into_a_blank_draft_leans_until_it_is_drawn_over_or_t
     case = case_named(pool, "case00")
     opened = open_case(pool, case.id, ann.id).assignment
     came = add_prediction(pool, add_model(pool, 1), case, foreground=0.1)
-    save_patch(pool, opened.id, 0, [(100, 60, 1)], taken=True)  # no stored proposal: a sample of the model
-    save_patch(pool, opened.id, 1, [(100, 60, 0)])
-    save_patch(pool, opened.id, 2, [(0, 20, 1)])
-    undone = submit_mask(pool, opened.id)
+    save_patch(pool, opened.id, Edit(0, [(100, 60, 1)], taken=True))  # no stored proposal: a sample of the model
+    save_patch(pool, opened.id, Edit(1, [(100, 60, 0)]))
+    save_patch(pool, opened.id, Edit(2, [(0, 20, 1)]))
+    undone = submit(pool, opened.id, Submitted())
     assert not leans(pool, undone), "taken back, and drawn by hand"
     other = open_case(pool, case_named(pool, "case01").id, ann.id).assignment
     add_prediction(pool, add_model(pool, 2), case_named(pool, "case01"), foreground=0.1)
-    save_patch(pool, other.id, 0, [(100, 60, 1)], taken=True)
-    save_patch(pool, other.id, 1, [(100, 15, 1), (200, 40, 1)])
-    done = submit_mask(pool, other.id)
+    save_patch(pool, other.id, Edit(0, [(100, 60, 1)], taken=True))
+    save_patch(pool, other.id, Edit(1, [(100, 15, 1), (200, 40, 1)]))
+    done = submit(pool, other.id, Submitted())
     assert (done.began_with, done.untouched) == ("prediction", pytest.approx(45 / 100))
     assert leans(pool, done)
     assert came.id != done.proposal_id
@@ -252,19 +253,19 @@ def test_a_hypothesis_taken_into_a_blank_draft_leans_until_it_is_drawn_over_or_t
 def test_a_mask_from_elsewhere_leans_when_a_proposal_was_shown_unless_its_maker_says_otherwise(pool: Workspace, ann: Annotator) -> None:
     case, prediction = with_proposal(pool)
     mask = painted(proposed(pool, prediction, case))
-    done = submit_mask(pool, open_case(pool, case.id, ann.id).assignment.id, mask=mask)
+    done = submit(pool, open_case(pool, case.id, ann.id).assignment.id, Submitted(mask=mask))
     assert done.began_with == "elsewhere"
     assert leans(pool, done)
     other, _ = with_proposal(pool, "case01", index=2)
-    own = submit_mask(pool, open_case(pool, other.id, ann.id).assignment.id, mask=mask, independent=True)
+    own = submit(pool, open_case(pool, other.id, ann.id).assignment.id, Submitted(mask=mask, independent=True))
     assert (own.began_with, own.untouched) == ("blank", None)
     assert not leans(pool, own)
 
 
 def test_a_mask_without_a_model_does_not_lean(pool: Workspace, ann: Annotator) -> None:
     opened = open_case(pool, case_named(pool, "case00").id, ann.id)
-    save_patch(pool, opened.assignment.id, 0, [(0, 9, 1)])
-    done = submit_mask(pool, opened.assignment.id)
+    save_patch(pool, opened.assignment.id, Edit(0, [(0, 9, 1)]))
+    done = submit(pool, opened.assignment.id, Submitted())
     assert (done.began_with, done.untouched) == ("blank", None)
     assert not leans(pool, done)
 
@@ -272,7 +273,7 @@ def test_a_mask_without_a_model_does_not_lean(pool: Workspace, ann: Annotator) -
 def test_a_simulated_annotator_with_the_truth_does_not_lean(pool: Workspace) -> None:
     case, prediction = with_proposal(pool)
     robot = annotator_named(pool, "oracle", kind="simulated")
-    done = submit_mask(pool, open_case(pool, case.id, robot.id).assignment.id, mask=proposed(pool, prediction, case))
+    done = submit(pool, open_case(pool, case.id, robot.id).assignment.id, Submitted(mask=proposed(pool, prediction, case)))
     assert not leans(pool, done)
 
 
@@ -299,8 +300,8 @@ def test_a_proposal_put_into_a_draft_that_began_with_an_annotation_leans(tests: 
     case, prediction = with_proposal(tests, "case01")
     opened = open_case(tests, case.id, annotator_named(tests, "Ann").id)
     before = read_draft(tests, opened.assignment.id).mask
-    save_patch(tests, opened.assignment.id, 0, runs_between(before, proposed(tests, prediction, case)))
-    done = submit_mask(tests, opened.assignment.id)
+    save_patch(tests, opened.assignment.id, Edit(0, runs_between(before, proposed(tests, prediction, case))))
+    done = submit(tests, opened.assignment.id, Submitted())
     assert (done.began_with, done.untouched) == ("prediction", 1.0)
     assert leans(tests, done)
 
@@ -321,8 +322,8 @@ def test_ones_own_imported_label_of_a_test_case_is_replaced_only_when_that_is_sa
         tx.add(label)
     opened = open_case(tests, case.id, ann.id)
     with pytest.raises(ReplacesError):
-        submit_mask(tests, opened.assignment.id)
-    assert submit_mask(tests, opened.assignment.id, replace=True).supersedes == label.id
+        submit(tests, opened.assignment.id, Submitted())
+    assert submit(tests, opened.assignment.id, Submitted(replace=True)).supersedes == label.id
 
 
 def test_the_draft_of_a_closed_correction_stays_what_it_was_when_the_case_is_corrected_again(pool: Workspace, ann: Annotator) -> None:
@@ -330,8 +331,8 @@ def test_the_draft_of_a_closed_correction_stays_what_it_was_when_the_case_is_cor
     drafts = []
     for stroke in ((0, 9, 2), (20, 9, 1), (40, 9, 2)):
         opened = open_case(pool, case.id, ann.id)
-        save_patch(pool, opened.assignment.id, 0, [stroke])
+        save_patch(pool, opened.assignment.id, Edit(0, [stroke]))
         drafts.append((opened.assignment.id, read_draft(pool, opened.assignment.id).mask))
-        submit_mask(pool, opened.assignment.id)
+        submit(pool, opened.assignment.id, Submitted())
     for assignment_id, mask in drafts:
         np.testing.assert_array_equal(read_draft(pool, assignment_id).mask, mask)

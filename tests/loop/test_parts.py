@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from medloop.core.errors import InputError, IntegrityError, LabelError, ShapeError, StateError
 from medloop.core.records import Annotation, Case, Evaluation, Model, Snapshot
-from medloop.loop.annotating.annotations import next_assignment, open_case, submit_mask, submit_partial
+from medloop.loop.annotating.annotations import next_assignment, open_case, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_answer
 from medloop.loop.foundation.consensus import consensus_answers, training_answers
@@ -85,7 +86,7 @@ def give_slices(workspace: Workspace, case_id: str, slices: dict[int, int], *, b
     for index, value in slices.items():
         mask[:, :, index] = value
     parts = [SlicePart(2, index) for index in slices]
-    return submit_partial(workspace, opened.assignment.id, parts=parts, mask=mask, effort_seconds=5.0)
+    return submit(workspace, opened.assignment.id, Submitted(parts=parts, mask=mask, effort_seconds=5.0))
 
 
 def give_all(workspace: Workspace, case_id: str, *, by: str = "Ann") -> Annotation:
@@ -93,7 +94,7 @@ def give_all(workspace: Workspace, case_id: str, *, by: str = "Ann") -> Annotati
     mask = np.zeros(opened.case.grid.shape, dtype=np.uint8)
     mask[4:12, 4:12, 4:12] = 1
     mask[14:18, 14:18, 4:8] = 2
-    return submit_mask(workspace, opened.assignment.id, mask=mask)
+    return submit(workspace, opened.assignment.id, Submitted(mask=mask))
 
 
 def ids(workspace: Workspace) -> list[str]:
@@ -153,19 +154,19 @@ def test_a_partial_answer_is_checked_inside_its_parts_only(pool: Workspace) -> N
     assert opened is not None
     mask = np.full(SMALL, 9, dtype=np.uint8)
     with pytest.raises(LabelError):
-        submit_partial(pool, opened.assignment.id, parts=[SlicePart(0, 1)], mask=mask)
+        submit(pool, opened.assignment.id, Submitted(parts=[SlicePart(0, 1)], mask=mask))
     with pytest.raises(ShapeError):
-        submit_partial(pool, opened.assignment.id, parts=[SlicePart(0, 1)], mask=mask[1:])
+        submit(pool, opened.assignment.id, Submitted(parts=[SlicePart(0, 1)], mask=mask[1:]))
     mask[1] = 1
-    assert submit_partial(pool, opened.assignment.id, parts=[SlicePart(0, 1)], mask=mask).kind == "partial"
+    assert submit(pool, opened.assignment.id, Submitted(parts=[SlicePart(0, 1)], mask=mask)).kind == "partial"
     with pytest.raises(StateError):
-        submit_partial(pool, opened.assignment.id, parts=[SlicePart(0, 1)], mask=mask)
+        submit(pool, opened.assignment.id, Submitted(parts=[SlicePart(0, 1)], mask=mask))
 
 
 def test_a_draft_can_be_submitted_in_part(pool: Workspace) -> None:
     opened = next_assignment(pool, annotator_named(pool, "Ann").id)
     assert opened is not None
-    done = submit_partial(pool, opened.assignment.id, parts=[BoxPart((0, 0, 0), (2, 2, 2))], revision=0)
+    done = submit(pool, opened.assignment.id, Submitted(parts=[BoxPart((0, 0, 0), (2, 2, 2))], revision=0))
     answer = load_answer(pool.store.blobs, done, opened.case)
     assert (answer.array != UNKNOWN).sum() == 8
 
@@ -187,7 +188,7 @@ def test_parts_end_a_round_and_train_a_model_that_is_judged_on_whole_cases_only(
         assert opened is not None
         mask = np.zeros(SMALL, dtype=np.uint8)
         mask[4:12, 4:12, 6] = 1
-        submit_partial(workspace, opened.assignment.id, parts=[SlicePart(2, 6), SlicePart(2, 7)], mask=mask)
+        submit(workspace, opened.assignment.id, Submitted(parts=[SlicePart(2, 6), SlicePart(2, 7)], mask=mask))
     drain(workspace)
     with workspace.store.read() as tx:
         (model,) = tx.find(Model)

@@ -11,7 +11,8 @@ from medloop.core.records import Case, Evaluation, EvaluationTruth, Query, Round
 from medloop.core.states import JobState
 from medloop.datasets.export import ExportCase, export_msd
 from medloop.images.phantoms import phantom_3d
-from medloop.loop.annotating.annotations import open_case, submit_mask
+from medloop.loop.annotating.annotations import open_case, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.cases import Incoming, NewCase, add_case
 from medloop.loop.data.importing import import_dataset
@@ -108,7 +109,7 @@ def test_before_there_is_a_model_nothing_is_asked_for(pool: Workspace) -> None:
 def test_a_newly_annotated_evaluation_case_is_evaluated_at_once_and_the_point_moves(trained: Workspace) -> None:
     (before,) = progress(trained).curve
     opened = open_case(trained, case_named(trained, "case06").id, annotator_named(trained, "Ann").id)
-    submit_mask(trained, opened.assignment.id, mask=np.ones(SMALL, np.uint8))
+    submit(trained, opened.assignment.id, Submitted(mask=np.ones(SMALL, np.uint8)))
     assert "evaluate" in waiting(trained)
     drain(trained)
     with trained.store.read() as tx:
@@ -148,7 +149,7 @@ def test_an_evaluation_whose_annotations_are_gone_no_longer_counts(trained: Work
 
 def test_answers_to_training_cases_evaluate_nothing_anew(trained: Workspace) -> None:
     opened = open_case(trained, case_named(trained, "case04").id, annotator_named(trained, "Ann").id)
-    submit_mask(trained, opened.assignment.id)
+    submit(trained, opened.assignment.id, Submitted())
     assert "evaluate" not in waiting(trained)
 
 
@@ -175,7 +176,7 @@ def test_triage_names_every_count_of_evaluated_patients(make_workspace: MakeWork
 def test_a_case_that_comes_back_to_the_pool_is_predicted(make_workspace: MakeWorkspace) -> None:
     workspace = make_workspace(["train"])
     opened = open_case(workspace, case_named(workspace, "case00").id, annotator_named(workspace, "Ann").id)
-    submit_mask(workspace, opened.assignment.id, effort_seconds=1.0)
+    submit(workspace, opened.assignment.id, Submitted(effort_seconds=1.0))
     add_model(workspace, 1)
     undo_submit(workspace, opened.assignment.id)
     assert "predict" in waiting(workspace)

@@ -3,13 +3,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from medloop.core.records import LABEL_COLOURS, Case, Evaluation, Prediction
+from medloop.core.records import Case, Evaluation, Prediction
 from medloop.loop.foundation.arrays import load_mask, load_proposal
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import surface_words
-from medloop.loop.overview.progress import CurvePoint, progress
-from medloop.loop.overview.report import curve_svg, report_html
+from medloop.loop.overview.progress import progress
+from medloop.loop.overview.report import report_html
 from medloop.loop.worker import drain
 from medloop.metrics.surface import hd95_mm, surface_dice
 from medloop.store.audit import verify
@@ -44,14 +44,6 @@ def test_names_from_outside_are_escaped_in_the_report(tmp_path_factory: pytest.T
         page = report_html(workspace)
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
-
-
-def test_the_curve_draws_a_line_with_its_band_for_each_split() -> None:
-    points = [CurvePoint(n, 4 * n, 1.0, split, "dice", 0.5, 0.4, 0.6, False) for split in ("audit", "test") for n in (1, 2)]
-    drawn = curve_svg(points)
-    assert drawn.count("<polygon") == 2
-    assert drawn.count("<circle") == 4
-    assert all(colour in drawn for colour in LABEL_COLOURS[:2])
 
 
 def test_an_old_interval_of_a_single_patient_is_not_shown(make_workspace: MakeWorkspace) -> None:

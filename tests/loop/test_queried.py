@@ -1,6 +1,7 @@
 """Per-label counts of what was answered and asked."""
 
-from medloop.loop.annotating.annotations import next_assignment, submit_mask
+from medloop.loop.annotating.annotations import next_assignment, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.memo import memo
@@ -18,7 +19,7 @@ def test_answers_are_counted_by_label_and_by_who_chose_them(make_workspace: Make
     assert opened is not None
     mask = load_image(workspace.store.blobs, opened.case).array[0].astype("uint8") * 0
     mask[0], mask[1] = 1, 2
-    submit_mask(workspace, opened.assignment.id, mask=mask)
+    submit(workspace, opened.assignment.id, Submitted(mask=mask))
     asked = {opened.case.name, next_assignment(workspace, ann.id).case.name}  # type: ignore[union-attr]
     by_hand = next(name for name in ("case00", "case01", "case02", "case03") if name not in asked)
     add_answer(workspace, ann, case_named(workspace, by_hand), labels=(2,))

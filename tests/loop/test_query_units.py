@@ -8,7 +8,8 @@ import pytest
 from medloop.core.arrays import UNKNOWN
 from medloop.core.records import Assignment
 from medloop.images.encode import encode_mask
-from medloop.loop.annotating.annotations import next_assignment, open_case, submit_mask
+from medloop.loop.annotating.annotations import next_assignment, open_case, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_answer
 from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart, answered_voxels
@@ -57,7 +58,7 @@ def test_the_most_uncertain_slice_is_queried_then_the_next_until_none_is_left(vo
         assert opened is not None
         assert parts_of(volumes, opened.assignment) == (SlicePart(2, index),)
         assert opened.assignment.reason.startswith(f"axial slice {index + 1} of 16: about ")
-        done = submit_mask(volumes, opened.assignment.id, mask=np.ones(SMALL, dtype=np.uint8))
+        done = submit(volumes, opened.assignment.id, Submitted(mask=np.ones(SMALL, dtype=np.uint8)))
         assert done.kind == "partial"
         answer = load_answer(volumes.store.blobs, done, opened.case)
         assert not isinstance(answer, int)
@@ -66,7 +67,7 @@ def test_the_most_uncertain_slice_is_queried_then_the_next_until_none_is_left(vo
     opened = next_assignment(volumes, ann.id)
     assert opened is not None
     assert parts_of(volumes, opened.assignment) == ()
-    assert submit_mask(volumes, opened.assignment.id).kind == "mask"
+    assert submit(volumes, opened.assignment.id, Submitted()).kind == "mask"
     assert next_assignment(volumes, ann.id) is None
     verify(volumes.store)
 
@@ -81,7 +82,7 @@ def test_regions_are_boxes_where_the_model_is_unsure_and_as_many_as_wanted(make_
     assert len(parts) == 2
     assert all(isinstance(part, BoxPart) and part.start[2] <= 4 < part.stop[2] for part in parts)
     assert opened.assignment.reason.count("region ") == 2
-    done = submit_mask(workspace, opened.assignment.id, mask=np.ones(SMALL, dtype=np.uint8))
+    done = submit(workspace, opened.assignment.id, Submitted(mask=np.ones(SMALL, dtype=np.uint8)))
     answer = load_answer(workspace.store.blobs, done, opened.case)
     assert not isinstance(answer, int)
     assert np.array_equal(answer.array != UNKNOWN, answered_voxels(parts, SMALL))
@@ -90,13 +91,13 @@ def test_regions_are_boxes_where_the_model_is_unsure_and_as_many_as_wanted(make_
 def test_a_case_that_a_person_chose_is_annotated_whole(volumes: Workspace) -> None:
     chosen = open_case(volumes, every_case(volumes)[0].id, annotator_named(volumes, "Ann").id)
     assert parts_of(volumes, chosen.assignment) == ()
-    assert submit_mask(volumes, chosen.assignment.id).kind == "mask"
+    assert submit(volumes, chosen.assignment.id, Submitted()).kind == "mask"
 
 
 def test_whole_overrules_the_part(volumes: Workspace) -> None:
     opened = next_assignment(volumes, annotator_named(volumes, "Ann").id)
     assert opened is not None
-    assert submit_mask(volumes, opened.assignment.id, whole=True).kind == "mask"
+    assert submit(volumes, opened.assignment.id, Submitted(whole=True)).kind == "mask"
 
 
 def test_evaluation_cases_and_cases_no_model_has_seen_are_queried_whole(make_workspace: MakeWorkspace) -> None:
@@ -106,7 +107,7 @@ def test_evaluation_cases_and_cases_no_model_has_seen_are_queried_whole(make_wor
         opened = next_assignment(workspace, ann.id)
         assert opened is not None
         assert parts_of(workspace, opened.assignment) == ()
-        submit_mask(workspace, opened.assignment.id)
+        submit(workspace, opened.assignment.id, Submitted())
 
 
 def test_a_project_of_slices_trains_on_slices(make_workspace: MakeWorkspace) -> None:

@@ -19,12 +19,13 @@ from medloop.core.image import Image
 from medloop.core.records import Annotator, Case, PromptRecord
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted
 from medloop.interaction.prompts import Box, Lasso, Point, Prompt, Scribble, exact_voxels
-from medloop.loop.annotating.annotations import Opened, next_assignment, open_case, submit_mask, submit_partial
-from medloop.loop.annotating.drafts import read_draft, save_patch
-from medloop.loop.annotating.mask_runs import apply_runs, runs_between
+from medloop.interaction.runs import apply_runs, runs_between
+from medloop.loop.annotating.annotations import Opened, next_assignment, open_case, submit
+from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
 from medloop.loop.annotating.prompt_log import gesture_of, in_force, prompt_log
 from medloop.loop.annotating.provenance import provenance
 from medloop.loop.annotating.refining import Refiner, add_prompt, change_prompt, withdraw_prompt
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.partial_annotations import SlicePart
 from medloop.loop.foundation.workspace import Workspace
@@ -75,7 +76,7 @@ def test_a_click_becomes_one_patch_and_one_record(pool: Workspace, assignment_id
 
 def test_gesture_and_effect_are_saved_together_or_not_at_all(pool: Workspace, assignment_id: str) -> None:
     def brush_meanwhile(_wanted: StillWanted) -> None:
-        save_patch(pool, assignment_id, 0, [(0, 1, 1)])
+        save_patch(pool, assignment_id, Edit(0, [(0, 1, 1)]))
 
     refiner = Refiner(BallEngine(brush_meanwhile))
     with pytest.raises(ConflictError, match="revision 1"):
@@ -120,7 +121,7 @@ def test_an_older_revision_a_closed_case_and_a_cancelled_wish_are_refused(pool: 
         click(pool, assignment_id, 0, (9, 9, 9))
     with pytest.raises(CancelledError):
         add_prompt(pool, assignment_id, Point((9, 9, 9)), base_revision=1, refiner=replace(BALLS, wanted=lambda: False))
-    submit_mask(pool, assignment_id)
+    submit(pool, assignment_id, Submitted())
     with pytest.raises(StateError):
         click(pool, assignment_id, 1, (9, 9, 9))
 
@@ -131,10 +132,10 @@ def test_undo_and_redo_are_patches_that_take_the_gesture_along(pool: Workspace, 
     forward, inverse = made.runs, runs_between(made.draft.mask, before)
     (named,) = made.prompt_ids
     for base in (1, 3, 5):
-        assert save_patch(pool, assignment_id, base, inverse, withdraws=[named]) == base + 1
+        assert save_patch(pool, assignment_id, Edit(base, inverse, withdraws=[named])) == base + 1
         assert np.array_equal(mask_of(pool, assignment_id), before)
         assert force(pool, assignment_id) == []
-        save_patch(pool, assignment_id, base + 1, forward, restores=[named])
+        save_patch(pool, assignment_id, Edit(base + 1, forward, restores=[named]))
         assert np.array_equal(mask_of(pool, assignment_id), made.draft.mask)
         assert force(pool, assignment_id) == [Point((5, 5, 5))]
     with pool.store.read() as tx:
@@ -150,10 +151,10 @@ def force(pool: Workspace, assignment_id: str) -> list[Prompt]:
 
 def test_taking_back_twice_changes_nothing_and_an_unknown_prompt_is_not_found(pool: Workspace, assignment_id: str) -> None:
     (named,) = click(pool, assignment_id, 0, (5, 5, 5)).prompt_ids
-    save_patch(pool, assignment_id, 1, [], withdraws=[named])
-    save_patch(pool, assignment_id, 2, [], withdraws=[named])
+    save_patch(pool, assignment_id, Edit(1, [], withdraws=[named]))
+    save_patch(pool, assignment_id, Edit(2, [], withdraws=[named]))
     with pytest.raises(NotFoundError, match="no prompt 'prompt-x'"):
-        save_patch(pool, assignment_id, 3, [(0, 1, 1)], withdraws=["prompt-x"])
+        save_patch(pool, assignment_id, Edit(3, [(0, 1, 1)], withdraws=["prompt-x"]))
     assert read_draft(pool, assignment_id).revision == 3
     with pytest.raises(NotFoundError, match="taken back already"):
         withdraw_prompt(pool, assignment_id, named, base_revision=3, refiner=BALLS)
@@ -186,7 +187,7 @@ def test_a_changed_gesture_keeps_its_place_and_the_brush_keeps_its_strokes(pool:
     first = click(pool, assignment_id, 0, (5, 5, 5)).prompt_ids[0]
     click(pool, assignment_id, 1, (6, 5, 5), label=2)
     stroke = [(0, 3, 2), (int(np.ravel_multi_index((5, 7, 5)[::-1], SMALL[::-1])), 1, 0)]  # one within the first ball
-    save_patch(pool, assignment_id, 2, stroke)
+    save_patch(pool, assignment_id, Edit(2, stroke))
     changed = change_prompt(pool, assignment_id, first, Point((5, 6, 5)), base_revision=3, refiner=BALLS)
     wanted = expected(Point((5, 6, 5)), Point((6, 5, 5), 2))
     assert force(pool, assignment_id) == [Point((5, 6, 5)), Point((6, 5, 5), 2)]
@@ -196,10 +197,10 @@ def test_a_changed_gesture_keeps_its_place_and_the_brush_keeps_its_strokes(pool:
 
 def test_the_brush_overrules_an_earlier_hint_and_a_new_hint_overrules_the_brush(pool: Workspace, assignment_id: str) -> None:
     click(pool, assignment_id, 0, (5, 5, 5))
-    save_patch(pool, assignment_id, 1, runs_between(mask_of(pool, assignment_id), np.zeros(SMALL, np.uint8)))
+    save_patch(pool, assignment_id, Edit(1, runs_between(mask_of(pool, assignment_id), np.zeros(SMALL, np.uint8))))
     add_prompt(pool, assignment_id, Lasso(2, 3, ((10, 10), (14, 10), (14, 14), (10, 14))), base_revision=2, refiner=BALLS)
     assert not mask_of(pool, assignment_id)[5, 5, 5]
-    save_patch(pool, assignment_id, 3, runs_between(mask_of(pool, assignment_id), np.zeros(SMALL, np.uint8)))
+    save_patch(pool, assignment_id, Edit(3, runs_between(mask_of(pool, assignment_id), np.zeros(SMALL, np.uint8))))
     click(pool, assignment_id, 4, (12, 12, 12))
     assert not mask_of(pool, assignment_id)[12, 12, 3], "erased from the lasso"
     click(pool, assignment_id, 5, (5, 5, 5), positive=False)
@@ -263,10 +264,10 @@ def test_every_state_comes_back_and_the_log_replays_to_the_same_mask(pool: Works
         base = len(states) - 1
         try:
             if act == "brush":
-                save_patch(pool, opened, base, [(100 * base, 40, 1 + base % 2)])
+                save_patch(pool, opened, Edit(base, [(100 * base, 40, 1 + base % 2)]))
             elif act == "undo":
                 named, before = done.pop() if done else ([], states[-1])
-                save_patch(pool, opened, base, runs_between(states[-1], before), withdraws=named)
+                save_patch(pool, opened, Edit(base, runs_between(states[-1], before), withdraws=named))
                 assert np.array_equal(mask_of(pool, opened), before)
             elif act == "remove":
                 withdraw_prompt(pool, opened, only_latest(pool, opened), base_revision=base, refiner=BALLS)
@@ -290,7 +291,7 @@ def open_fresh(pool: Workspace, ann: Annotator) -> str:
         case = tx.find(Case, limit=1)[0]
     opened = open_case(pool, case.id, ann.id)
     if opened.assignment.revision:
-        submit_mask(pool, opened.assignment.id)
+        submit(pool, opened.assignment.id, Submitted())
         opened = open_case(pool, case.id, ann.id)
     return opened.assignment.id
 
@@ -307,12 +308,12 @@ def only_latest(pool: Workspace, assignment_id: str) -> str:
 
 def test_an_answer_says_which_prompts_led_to_it_and_what_they_touched(pool: Workspace, assignment_id: str) -> None:
     taken = click(pool, assignment_id, 0, (15, 15, 8))
-    save_patch(pool, assignment_id, 1, runs_between(taken.draft.mask, np.zeros(SMALL, np.uint8)), withdraws=taken.prompt_ids)
+    save_patch(pool, assignment_id, Edit(1, runs_between(taken.draft.mask, np.zeros(SMALL, np.uint8)), withdraws=taken.prompt_ids))
     kept = click(pool, assignment_id, 2, (5, 5, 5))
-    save_patch(pool, assignment_id, 3, [(0, 4, 2)])
-    save_patch(pool, assignment_id, 4, [(200, 9, 2)])
-    save_patch(pool, assignment_id, 5, [(200, 9, 0)])
-    annotation = submit_mask(pool, assignment_id)
+    save_patch(pool, assignment_id, Edit(3, [(0, 4, 2)]))
+    save_patch(pool, assignment_id, Edit(4, [(200, 9, 2)]))
+    save_patch(pool, assignment_id, Edit(5, [(200, 9, 0)]))
+    annotation = submit(pool, assignment_id, Submitted())
     with pool.store.read() as tx:
         made = provenance(tx, annotation)
     assert made is not None
@@ -327,7 +328,7 @@ def test_a_mask_made_elsewhere_says_so_and_a_part_is_told_like_a_whole(pool: Wor
     made = click(pool, assignment_id, 0, (5, 5, 5))
     mask = made.draft.mask.copy()
     mask[20, 20, 10] = 2
-    part = submit_partial(pool, assignment_id, parts=[SlicePart(2, 5)], mask=mask)
+    part = submit(pool, assignment_id, Submitted(parts=[SlicePart(2, 5)], mask=mask))
     with pool.store.read() as tx:
         told = provenance(tx, part)
     assert told is not None
@@ -349,7 +350,7 @@ def test_two_people_who_refine_the_same_case_do_not_mix(pool: Workspace, opened:
 def painted_and_wild(pool: Workspace, assignment_id: str) -> np.ndarray:
     """A painted block, and a click beside it answered by an engine that would change everything."""
     block = tuple((int(np.ravel_multi_index((k, j, 4), SMALL[::-1])), 8, 1) for k in range(4, 10) for j in range(4, 12))
-    save_patch(pool, assignment_id, 0, block)
+    save_patch(pool, assignment_id, Edit(0, block))
     return mask_of(pool, assignment_id) == 1
 
 
@@ -375,8 +376,8 @@ class Everything(BallEngine):
 
 def test_a_stroke_that_was_undone_protects_nothing(pool: Workspace, assignment_id: str) -> None:
     stroke = [(int(np.ravel_multi_index((7, 5, 4), SMALL[::-1])), 3, 1)]
-    save_patch(pool, assignment_id, 0, stroke)
-    save_patch(pool, assignment_id, 1, [(start, length, 0) for start, length, _ in stroke])
+    save_patch(pool, assignment_id, Edit(0, stroke))
+    save_patch(pool, assignment_id, Edit(1, [(start, length, 0) for start, length, _ in stroke]))
     click(pool, assignment_id, 2, (5, 4, 7))
     assert np.array_equal(mask_of(pool, assignment_id), expected(Point((5, 4, 7))))
 
@@ -445,7 +446,7 @@ STROKES = st.builds(
 def do(pool: Workspace, assignment_id: str, act: Prompt | list[tuple[int, int, int]]) -> str:
     base = revision_of(pool, assignment_id)
     if isinstance(act, list):
-        save_patch(pool, assignment_id, base, act)
+        save_patch(pool, assignment_id, Edit(base, act))
         return ""
     return add_prompt(pool, assignment_id, act, base_revision=base, refiner=Refiner(NEARBY)).prompt_ids[0]
 

@@ -7,9 +7,10 @@ from medloop.core.errors import NotFoundError, StateError
 from medloop.core.geometry import Grid
 from medloop.core.records import Annotator, Assignment, Prediction, new_id, now
 from medloop.images.encode import encode_mask
-from medloop.loop.annotating.annotations import open_case, submit_mask
-from medloop.loop.annotating.drafts import save_patch
+from medloop.loop.annotating.annotations import open_case, submit
+from medloop.loop.annotating.drafts import Edit, save_patch
 from medloop.loop.annotating.reviewing import Visit, mark_visited, review_places
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.audit import verify
 
@@ -50,7 +51,7 @@ def test_the_most_doubtful_slice_is_suggested_first(pool: Workspace, doubtful: A
 
 def test_visits_say_what_was_suggested_and_what_changed(pool: Workspace, doubtful: Assignment) -> None:
     on_slice_3 = 3 * 24 * 24 + 5
-    save_patch(pool, doubtful.id, 0, [(on_slice_3, 2, 1)])
+    save_patch(pool, doubtful.id, Edit(0, [(on_slice_3, 2, 1)]))
     out_of_turn = mark_visited(pool, doubtful.id, 1)
     in_turn = mark_visited(pool, doubtful.id, 0)
     assert (out_of_turn.number, out_of_turn.suggested, out_of_turn.changed, out_of_turn.revision) == (1, 0, True, 1)
@@ -60,21 +61,21 @@ def test_visits_say_what_was_suggested_and_what_changed(pool: Workspace, doubtfu
 
 
 def test_only_edits_since_the_visit_before_count(pool: Workspace, doubtful: Assignment) -> None:
-    save_patch(pool, doubtful.id, 0, [(3 * 576, 1, 1)])
+    save_patch(pool, doubtful.id, Edit(0, [(3 * 576, 1, 1)]))
     mark_visited(pool, doubtful.id, 0)
     assert not mark_visited(pool, doubtful.id, 1).changed
 
 
 def test_a_second_visit_is_the_first(pool: Workspace, doubtful: Assignment) -> None:
     first = mark_visited(pool, doubtful.id, 0)
-    save_patch(pool, doubtful.id, 0, [(9 * 576, 1, 1)])
+    save_patch(pool, doubtful.id, Edit(0, [(9 * 576, 1, 1)]))
     assert mark_visited(pool, doubtful.id, 0) == first
     assert len(review_places(pool, doubtful.id).visits) == 1
 
 
 def test_drawing_does_not_renumber_places(pool: Workspace, doubtful: Assignment) -> None:
     before = review_places(pool, doubtful.id).places
-    save_patch(pool, doubtful.id, 0, [(9 * 576, 576, 1)])
+    save_patch(pool, doubtful.id, Edit(0, [(9 * 576, 576, 1)]))
     assert review_places(pool, doubtful.id).places == before
 
 
@@ -90,7 +91,7 @@ def test_visits_are_part_of_the_audit(pool: Workspace, doubtful: Assignment, ann
 def test_an_answer_against_the_model_is_worth_a_look(pool: Workspace, doubtful: Assignment, ann: Annotator) -> None:
     own = np.zeros(SHAPE, dtype=np.uint8)
     own[0:10, 0:10, 12] = 1  # where the model is sure of background
-    submit_mask(pool, doubtful.id, mask=own)
+    submit(pool, doubtful.id, Submitted(mask=own))
     again = open_case(pool, doubtful.case_id, ann.id).assignment
     assert review_places(pool, again.id).places[0].index == 12
 
@@ -103,7 +104,7 @@ def test_a_case_no_model_has_seen_has_no_places(pool: Workspace, ann: Annotator)
 
 
 def test_a_closed_case_takes_no_visit(pool: Workspace, doubtful: Assignment) -> None:
-    submit_mask(pool, doubtful.id)
+    submit(pool, doubtful.id, Submitted())
     with pytest.raises(StateError, match="submitted"):
         mark_visited(pool, doubtful.id, 0)
     assert len(review_places(pool, doubtful.id).places) == 2

@@ -5,8 +5,9 @@ import pytest
 from medloop.core.errors import StateError
 from medloop.core.records import Annotator, Assignment, Case, Job, Query, Round
 from medloop.core.states import RoundState
-from medloop.loop.annotating.annotations import next_assignment, open_case, skip_case, submit_mask
-from medloop.loop.annotating.drafts import save_patch
+from medloop.loop.annotating.annotations import next_assignment, open_case, skip_case, submit
+from medloop.loop.annotating.drafts import Edit, save_patch
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.leases import release_stale
 from medloop.loop.foundation.round_moves import mark_failed
@@ -30,7 +31,7 @@ def answer(workspace: Workspace, person: Annotator) -> str | None:
     opened = next_assignment(workspace, person.id)
     if opened is None:
         return None
-    submit_mask(workspace, opened.assignment.id, effort_seconds=1.0)
+    submit(workspace, opened.assignment.id, Submitted(effort_seconds=1.0))
     return opened.case.name
 
 
@@ -103,7 +104,7 @@ def test_the_upcoming_case_is_the_one_that_is_asked(pool: Workspace, ann: Annota
     opened = next_assignment(pool, ann.id)
     assert opened is not None
     upcoming = rounds.upcoming_case(pool, after=opened.case.id)
-    submit_mask(pool, opened.assignment.id)
+    submit(pool, opened.assignment.id, Submitted())
     following = next_assignment(pool, ann.id)
     assert following is not None
     assert following.case.id == upcoming
@@ -139,7 +140,7 @@ def test_a_case_chosen_from_the_worklist_comes_back_once_something_was_drawn(poo
     untouched = rounds.next_choice(pool, ann.id)
     assert untouched is not None
     assert untouched.case_id == proposed.case_id
-    save_patch(pool, chosen.assignment.id, 0, [(0, 4, 1)])
+    save_patch(pool, chosen.assignment.id, Edit(0, [(0, 4, 1)]))
     drawn = rounds.next_choice(pool, ann.id)
     assert drawn is not None
     assert (drawn.case_id, drawn.assignment_id) == (other.id, chosen.assignment.id)

@@ -2,7 +2,8 @@
 
 from medloop.core.records import Annotator, Job, Model, Round, new_id, now
 from medloop.core.states import JobState, RoundState
-from medloop.loop.annotating.annotations import next_assignment, submit_mask
+from medloop.loop.annotating.annotations import next_assignment, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
@@ -20,7 +21,7 @@ def answered_round(workspace: Workspace, person: Annotator) -> None:
     for _ in range(2):
         opened = next_assignment(workspace, person.id)
         assert opened is not None
-        submit_mask(workspace, opened.assignment.id)
+        submit(workspace, opened.assignment.id, Submitted())
 
 
 def states(workspace: Workspace) -> list[tuple[str, str]]:
@@ -149,7 +150,7 @@ def test_too_few_annotations_give_the_round_a_state_and_a_reason(make_workspace:
     workspace = make_workspace(["train"] * 3)
     opened = next_assignment(workspace, annotator_named(workspace, "Ann").id)
     assert opened is not None
-    submit_mask(workspace, opened.assignment.id)
+    submit(workspace, opened.assignment.id, Submitted())
     start_training(workspace)
     with workspace.store.write("system") as tx:
         tx.add(Round(id="round-late", index=9, state=RoundState.TRAINING, created_at=now(), updated_at=now()))

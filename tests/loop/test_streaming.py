@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from medloop.core.records import Case, Query, Round
-from medloop.loop.annotating.annotations import next_assignment, submit_mask
+from medloop.loop.annotating.annotations import next_assignment, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.follow_up import ask_query
 from medloop.loop.foundation.workspace import Workspace
@@ -54,7 +55,7 @@ def test_what_is_worth_it_is_handed_out_with_its_verdict_and_the_rest_stays_unla
     ann, handed = annotator_named(project, "Ann"), {}
     while (opened := next_assignment(project, ann.id)) is not None:
         handed[opened.case.name] = opened.assignment.reason
-        submit_mask(project, opened.assignment.id, mask=np.ones(SMALL, dtype=np.uint8))
+        submit(project, opened.assignment.id, Submitted(mask=np.ones(SMALL, dtype=np.uint8)))
     assert sorted(handed) == ["case00", "case01", "case03"]
     assert handed["case03"] == "annotate now: score 1 reaches 0.7"
     with project.store.read() as tx:
@@ -115,7 +116,7 @@ def test_the_learned_rule_learns_from_what_annotators_changed(make_workspace: Ma
     assert one.annotate  # chance ½ reaches the price 0.4
     opened = next_assignment(workspace, annotator_named(workspace, "Ann").id)
     assert opened is not None
-    submit_mask(workspace, opened.assignment.id, mask=np.ones(SMALL, dtype=np.uint8))
+    submit(workspace, opened.assignment.id, Submitted(mask=np.ones(SMALL, dtype=np.uint8)))
     add_prediction(workspace, model, second, entropy=0.9)
     judge_arrivals(workspace)
     with workspace.store.read() as tx:

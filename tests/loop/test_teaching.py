@@ -6,7 +6,8 @@ import numpy as np
 
 from medloop.core.arrays import MaskArray
 from medloop.core.records import Model
-from medloop.loop.annotating.annotations import next_assignment, submit_mask
+from medloop.loop.annotating.annotations import next_assignment, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
@@ -22,7 +23,7 @@ def answer_all_of_a_round(workspace: Workspace) -> None:
     for _ in range(workspace.settings.batch_size):
         opened = next_assignment(workspace, ann.id)
         assert opened is not None
-        submit_mask(workspace, opened.assignment.id, mask=_something(opened.case.grid.shape), effort_seconds=1.0)
+        submit(workspace, opened.assignment.id, Submitted(mask=_something(opened.case.grid.shape), effort_seconds=1.0))
 
 
 def _something(shape: tuple[int, int, int]) -> MaskArray:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from medloop.core.errors import CancelledError, SettingError
 from medloop.core.records import Annotation, Case, Model, Project, ProjectSettings, WarmStart
-from medloop.loop.annotating.annotations import open_case, submit_mask
+from medloop.loop.annotating.annotations import open_case, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.round_moves import start_training
@@ -48,7 +49,7 @@ def answer(workspace: Workspace, name: str) -> None:
     opened = open_case(workspace, case.id, ann.id)
     mask = np.zeros(case.grid.shape, dtype=np.uint8)
     mask[4:12, 4:12, 4:12] = 1
-    submit_mask(workspace, opened.assignment.id, mask=mask)
+    submit(workspace, opened.assignment.id, Submitted(mask=mask))
 
 
 def names_learned(workspace: Workspace, model: Model) -> list[str]:

@@ -9,8 +9,9 @@ import pytest
 from medloop.core.errors import ConflictError, NotFoundError, StateError
 from medloop.core.records import Annotation, Annotator, Assignment, Round, Withdrawal
 from medloop.core.states import RoundState
-from medloop.loop.annotating.annotations import Opened, flag_case, next_assignment, open_case, skip_case, submit_mask, submit_partial
-from medloop.loop.annotating.drafts import read_draft, save_patch
+from medloop.loop.annotating.annotations import Opened, flag_case, next_assignment, open_case, skip_case, submit
+from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import export_project
 from medloop.loop.foundation.annotators import annotator_named
@@ -65,7 +66,7 @@ def test_a_new_annotation_brings_a_flagged_case_back(make_workspace: MakeWorkspa
     again = opened_by(workspace, "case00", "Bob")
     assert again.annotation is None
     assert not read_draft(workspace, again.assignment.id).mask.any()
-    submit_mask(workspace, again.assignment.id)
+    submit(workspace, again.assignment.id, Submitted())
     assert learned(workspace) == ["case00", "case01"]
     assert state(workspace, "case00") == "answered"
     with workspace.store.read() as tx:
@@ -74,7 +75,7 @@ def test_a_new_annotation_brings_a_flagged_case_back(make_workspace: MakeWorkspa
 
 def test_flagging_takes_the_annotations_of_everybody_and_those_they_replaced(pool: Workspace) -> None:
     for by in ("Ann", "Ann", "Bob"):
-        submit_mask(pool, opened_by(pool, "case00", by).assignment.id)
+        submit(pool, opened_by(pool, "case00", by).assignment.id, Submitted())
     flag_case(pool, opened_by(pool, "case00", "Eva").assignment.id, reason="blurred")
     with pool.store.read() as tx:
         assert tx.current_annotations() == []
@@ -82,7 +83,7 @@ def test_flagging_takes_the_annotations_of_everybody_and_those_they_replaced(poo
 
 
 def test_partial_annotations_of_a_flagged_case_teach_no_more(pool: Workspace) -> None:
-    submit_partial(pool, opened_by(pool, "case00").assignment.id, parts=[SlicePart(2, 3)])
+    submit(pool, opened_by(pool, "case00").assignment.id, Submitted(parts=[SlicePart(2, 3)]))
     flag_case(pool, opened_by(pool, "case00").assignment.id, reason="blurred")
     assert learned(pool) == []
 
@@ -105,9 +106,9 @@ def test_why_by_whom_and_when_a_case_was_left_out_is_told(pool: Workspace) -> No
 def test_a_submission_can_be_undone_and_goes_on_as_it_was(pool: Workspace, ann: Annotator) -> None:
     opened = next_assignment(pool, ann.id)
     assert opened is not None
-    save_patch(pool, opened.assignment.id, 0, [(0, 5, 1)])
+    save_patch(pool, opened.assignment.id, Edit(0, [(0, 5, 1)]))
     before = read_draft(pool, opened.assignment.id).mask
-    first = submit_mask(pool, opened.assignment.id)
+    first = submit(pool, opened.assignment.id, Submitted())
     again = undo_submit(pool, opened.assignment.id)
     assert (again.id, again.state, again.revision) == (opened.assignment.id, "open", 1)
     np.testing.assert_array_equal(read_draft(pool, again.id).mask, before)
@@ -117,7 +118,7 @@ def test_a_submission_can_be_undone_and_goes_on_as_it_was(pool: Workspace, ann: 
     following = next_assignment(pool, ann.id)
     assert following is not None
     assert following.assignment.id == opened.assignment.id, "it comes back first"
-    assert submit_mask(pool, again.id).supersedes is None
+    assert submit(pool, again.id, Submitted()).supersedes is None
     assert verify(pool.store).ok
 
 
@@ -126,7 +127,7 @@ def test_what_stood_before_an_undone_submission_stands_again(make_workspace: Mak
     with workspace.store.read() as tx:
         (expert,) = tx.current_annotations()
     opened = opened_by(workspace, "case00")
-    submit_mask(workspace, opened.assignment.id, replace=True)
+    submit(workspace, opened.assignment.id, Submitted(replace=True))
     undo_submit(workspace, opened.assignment.id)
     with workspace.store.read() as tx:
         assert tx.current_annotations() == [expert]
@@ -135,7 +136,7 @@ def test_what_stood_before_an_undone_submission_stands_again(make_workspace: Mak
 def test_a_case_that_was_flagged_before_an_undone_submission_is_flagged_again(pool: Workspace) -> None:
     flag_case(pool, opened_by(pool, "case00").assignment.id, reason="blurred")
     opened = opened_by(pool, "case00", "Bob")
-    submit_mask(pool, opened.assignment.id)
+    submit(pool, opened.assignment.id, Submitted())
     undo_submit(pool, opened.assignment.id)
     assert state(pool, "case00") == "flagged"
 
@@ -143,7 +144,7 @@ def test_a_case_that_was_flagged_before_an_undone_submission_is_flagged_again(po
 def test_a_mask_from_elsewhere_is_the_draft_after_its_submission_was_undone(pool: Workspace) -> None:
     mask = np.random.default_rng(0).integers(0, 3, SMALL).astype(np.uint8)
     opened = opened_by(pool, "case00")
-    submit_mask(pool, opened.assignment.id, mask=mask)
+    submit(pool, opened.assignment.id, Submitted(mask=mask))
     undo_submit(pool, opened.assignment.id)
     np.testing.assert_array_equal(read_draft(pool, opened.assignment.id).mask, mask)
 
@@ -152,9 +153,9 @@ def test_only_the_last_submission_of_a_person_can_be_undone_and_only_once(pool: 
     first, second = opened_by(pool, "case00"), None
     with pytest.raises(StateError, match="no submission to undo"):
         undo_submit(pool, first.assignment.id)
-    submit_mask(pool, first.assignment.id)
+    submit(pool, first.assignment.id, Submitted())
     second = opened_by(pool, "case00")
-    submit_mask(pool, second.assignment.id)
+    submit(pool, second.assignment.id, Submitted())
     with pytest.raises(ConflictError, match="annotated this case again"):
         undo_submit(pool, first.assignment.id)
     undo_submit(pool, second.assignment.id)
@@ -166,16 +167,16 @@ def test_only_the_last_submission_of_a_person_can_be_undone_and_only_once(pool: 
 
 def test_a_draft_that_was_begun_after_a_submission_is_not_lost_by_undoing_it(pool: Workspace) -> None:
     opened = opened_by(pool, "case00")
-    submit_mask(pool, opened.assignment.id)
+    submit(pool, opened.assignment.id, Submitted())
     again = opened_by(pool, "case00")
-    save_patch(pool, again.assignment.id, 0, [(0, 5, 1)])
+    save_patch(pool, again.assignment.id, Edit(0, [(0, 5, 1)]))
     with pytest.raises(ConflictError, match="changed it"):
         undo_submit(pool, opened.assignment.id)
 
 
 def test_an_annotation_that_was_flagged_away_cannot_be_undone(pool: Workspace) -> None:
     opened = opened_by(pool, "case00")
-    submit_mask(pool, opened.assignment.id)
+    submit(pool, opened.assignment.id, Submitted())
     flag_case(pool, opened_by(pool, "case00", "Bob").assignment.id, reason="blurred")
     with pytest.raises(StateError):
         undo_submit(pool, opened.assignment.id)
@@ -186,13 +187,13 @@ def test_an_undone_case_of_a_round_keeps_its_round_open(make_workspace: MakeWork
     ann = annotator_named(workspace, "Ann")
     first = next_assignment(workspace, ann.id)
     assert first is not None
-    submit_mask(workspace, first.assignment.id)
+    submit(workspace, first.assignment.id, Submitted())
     undo_submit(workspace, first.assignment.id)
     other = annotator_named(workspace, "Bob")
     second = next_assignment(workspace, other.id)
     assert second is not None
     assert second.case.id != first.case.id
-    submit_mask(workspace, second.assignment.id)
+    submit(workspace, second.assignment.id, Submitted())
     with workspace.store.read() as tx:
         (only,) = tx.find(Round)
         assert only.state == RoundState.ANNOTATING

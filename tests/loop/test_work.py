@@ -11,7 +11,8 @@ import pytest
 from medloop.core.errors import MedloopError
 from medloop.core.records import Case, Evaluation, Job, Model, Prediction, Round, Snapshot
 from medloop.core.states import RoundState
-from medloop.loop.annotating.annotations import next_assignment, submit_mask
+from medloop.loop.annotating.annotations import next_assignment, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_image, load_proposal
 from medloop.loop.foundation.round_moves import start_training
@@ -69,7 +70,7 @@ def test_a_second_round_grows_the_curve_and_closes(trained: Workspace) -> None:
     for _ in range(2):
         opened = next_assignment(trained, ann.id)
         assert opened is not None
-        submit_mask(trained, opened.assignment.id, effort_seconds=30.0)
+        submit(trained, opened.assignment.id, Submitted(effort_seconds=30.0))
     drain(trained)
     made = progress(trained)
     assert [p.labelled_cases for p in made.curve] == [2, 4]

@@ -11,6 +11,7 @@ import time
 import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
+from medloop.core.arrays import MaskArray
 from medloop.core.records import Case, Model, Prediction, ProjectSettings, Snapshot, Source, TaskKind, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.images.phantoms import phantom_3d
-from medloop.loop.annotating.annotations import next_assignment, submit_mask
+from medloop.loop.annotating.annotations import next_assignment, submit
 from medloop.loop.annotating.engines import EngineChoice
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.round_moves import start_training
@@ -71,13 +74,29 @@ def train_project(folder: Path) -> None:
         for _ in range(3):
             opened = next_assignment(workspace, person.id)
             assert opened is not None
-            submit_mask(workspace, opened.assignment.id, mask=box)
+            submit(workspace, opened.assignment.id, Submitted(mask=box))
         start_training(workspace)
         drain(workspace)
         add_phantom(workspace, CASES)
 
 
-def add_model(workspace: Workspace, case_id: str, *, index: int = 1) -> Prediction:
+@contextmanager
+def small_disk(folder: Path, disk: Path, *options: str) -> Iterator[Path]:
+    """A copy of a project on a file system of its own, mounted anew with options ("ro") once it is filled."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)], check=True)
+    try:
+        shutil.copytree(folder, disk / "project")
+        if options:
+            subprocess.run(["mount", "-o", ",".join(("remount", *options)), str(disk)], check=True)
+        yield disk / "project"
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def add_model(workspace: Workspace, case_id: str, *, index: int = 1, uncertainty: MaskArray | None = None) -> Prediction:
     """A made-up model that proposes a box in one case."""
     mask = np.zeros(SHAPE, np.uint8)
     mask[2:5, 2:5, 2:5] = 1
@@ -88,7 +107,7 @@ def add_model(workspace: Workspace, case_id: str, *, index: int = 1) -> Predicti
         case_id=case_id,
         model_id=model.id,
         mask=workspace.store.blobs.put(encode_mask(mask)),
-        uncertainty=None,
+        uncertainty=None if uncertainty is None else workspace.store.blobs.put(encode_mask(uncertainty)),
         probabilities=(0.7, 0.2, 0.1),
         features=None,
         scores={"entropy": 0.4},

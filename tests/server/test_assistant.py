@@ -1,5 +1,6 @@
 """The assistant: proposals from a real model, over a private socket, with errors in the one shape."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ from medloop.core.errors import UnavailableError
 from medloop.core.records import Case, Model, Prediction
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.processes.assistant import Assistant, create_assistant, private_socket
-from medloop.server.web.proposals import Proposer, ask_assistant
+from medloop.server.web.assistant import AssistantLink
+from medloop.server.web.proposals import Proposer
 
 
 @pytest.fixture
@@ -53,6 +55,12 @@ def test_a_question_it_cannot_answer_is_refused_in_the_one_shape(trained, body: 
     assert set(answer.json()["error"]) == {"code", "message", "remedy"}
 
 
+@pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"verb": "wish"}', b'{"verb": "add", "project_id": "p", "assignment_id": "a"}'])
+def test_a_request_to_refine_of_another_shape_is_refused(trained, body: bytes) -> None:
+    answer = trained[1].post("/refine", content=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_file")
+
+
 def test_an_unknown_case_is_not_found(trained) -> None:
     workspace, client = trained
     answer = client.post("/propose", json={"project_id": workspace.project.id, "case_id": "case-0"})
@@ -90,16 +98,16 @@ def test_without_a_model_the_server_hears_that_there_is_none(running: Path, fold
     with Workspace.open(folder) as workspace:
         project_id, case_id = unseen(workspace)
     with pytest.raises(UnavailableError, match="There is no model yet"):
-        ask_assistant(running, "/propose", {"project_id": project_id, "case_id": case_id})
+        asyncio.run(AssistantLink(running).ask("/propose", {"project_id": project_id, "case_id": case_id}))
 
 
 def test_an_assistant_that_does_not_run_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="does not answer"):
-        ask_assistant(tmp_path / "none.sock", "/propose", {})
+        asyncio.run(AssistantLink(tmp_path / "none.sock").ask("/propose", {}, start_seconds=0.0))
 
 
 def test_nothing_is_asked_when_the_newest_model_is_shown_or_there_is_none(trained_folder: Path, tmp_path: Path) -> None:
-    proposer = Proposer(tmp_path / "none.sock", lambda *_: None)
+    proposer = Proposer(AssistantLink(tmp_path / "none.sock"), lambda *_: None)
     with Workspace.open(trained_folder) as workspace, workspace.store.read() as tx:
         shown, newest = tx.find(Prediction, limit=1)[0], tx.live_model()
     assert not proposer.want("p", "case-1", shown=None, newest=None)
@@ -109,7 +117,7 @@ def test_nothing_is_asked_when_the_newest_model_is_shown_or_there_is_none(traine
 
 
 def test_without_an_assistant_nothing_is_asked(trained_folder: Path) -> None:
-    proposer = Proposer(None, lambda *_: None)
+    proposer = Proposer(AssistantLink(None), lambda *_: None)
     with Workspace.open(trained_folder) as workspace, workspace.store.read() as tx:
         newest = tx.live_model()
     assert newest is not None

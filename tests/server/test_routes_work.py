@@ -33,6 +33,15 @@ def test_progress_says_whether_to_go_on_and_what_answers_took(site) -> None:
     assert {line["queried"] for line in progress["queried"]} <= {0, 1}
 
 
+def test_the_report_is_a_page_that_may_load_and_run_nothing(site) -> None:
+    answer = site.client.get(f"{site.url}/report")
+    policy = answer.headers["content-security-policy"]
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:;")
+    assert "script-src" not in policy
+    assert "Going on is advised." in answer.text
+
+
 def test_a_training_can_be_asked_for_seen_and_cancelled(site) -> None:
     job_id = site.client.post(f"{site.url}/train", json={}).json()["job_id"]
     again = site.client.post(f"{site.url}/train", json={}).json()["job_id"]

@@ -10,7 +10,7 @@ import pytest
 
 from medloop.core.records import Assignment
 from medloop.loop.annotating.annotations import next_assignment, skip_case
-from medloop.loop.annotating.drafts import save_patch
+from medloop.loop.annotating.drafts import Edit, save_patch
 from medloop.loop.foundation import workspace as limits
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
@@ -51,7 +51,7 @@ def test_a_case_left_open_is_given_back_by_the_worker_of_a_server_when_nobody_as
         left, theirs = next_assignment(workspace, ann), next_assignment(workspace, bob)
         assert left is not None
         assert theirs is not None
-        save_patch(workspace, left.assignment.id, 0, [(0, 3, 1)])
+        save_patch(workspace, left.assignment.id, Edit(0, [(0, 3, 1)]))
         skip_case(workspace, theirs.assignment.id, reason="blurred")
         monkeypatch.setattr(limits, "LEASE_HOURS", 0.0)
 

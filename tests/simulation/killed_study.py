@@ -37,13 +37,13 @@ def arm(moment: str) -> None:
         suite_runs.write_json = tick_and_write
         return
     if moment == "answering":
-        submit = oracle.submit_mask
+        submit = oracle.submit
 
         def submit_and_tick(*args, **named):
             countdown.tick()
             return submit(*args, **named)
 
-        oracle.submit_mask = submit_and_tick
+        oracle.submit = submit_and_tick
         return
     report, kind = JobControl.report, {"training": "train", "evaluating": "evaluate"}[moment]
 

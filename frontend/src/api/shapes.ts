@@ -350,7 +350,7 @@ export interface Reason {
   reason: string;
 }
 
-/** What a gesture did; `runs` lead from `base_revision` to `revision`. */
+/** What a prompt did; `runs` lead from `base_revision` to `revision`. */
 export interface Refined {
   prompt_id: string | null; prompt_ids: string[]; revision: number; runs: [number, number, number][]; quality: number | null; engine: string;
   note?: string; seconds: number;
@@ -386,6 +386,11 @@ export interface ScribbleBody {
   kind: "scribble"; voxels: [number, number, number][]; label?: number; positive?: boolean;
 }
 
+/** A case to look at: what `OpenedView` holds, without an assignment. */
+export interface Seen {
+  situation: Situation; case: Case; prediction: Prediction | null; previous: Previous | null;
+}
+
 /** One setting: its value, what it may be, and from when on a change counts. */
 export interface Setting {
   name: string; value: string | number | boolean; default: string | number | boolean; help: string; applies: string; choices: string[]; low:
@@ -405,6 +410,11 @@ export interface SimilarCase {
 /** The nearest answered cases; `by` is model or descriptors. */
 export interface Similar {
   by: string; cases: SimilarCase[];
+}
+
+/** What whoever looks at a case should know about it. */
+export interface Situation {
+  base: Base; standing: Standing | null; evaluation: boolean; withdrawn: Withdrawn | null;
 }
 
 /** One whole slice: the voxel axis it is perpendicular to, and which one. */

@@ -36,7 +36,7 @@ export function ProgressView({ project }: { project: Project }) {
       <Header project={project} view="progress" />
       <main class="page page-wide" data-testid="progress">
         <Warnings project={project} />
-        {progress && <Summary progress={progress} busy={queueing} onTrain={train} />}
+        {progress && <Summary project={project.id} progress={progress} busy={queueing} onTrain={train} />}
         <div class="grid">
           <section class="panel panel-wide">{progress && <CurvePanel points={measured(progress.curve)} />}</section>
           <section class="panel">
@@ -84,7 +84,7 @@ function useLive(project: string) {
   return { progress, jobs, refresh };
 }
 
-function Summary({ progress, busy, onTrain }: { progress: Progress; busy: boolean; onTrain: () => void }) {
+function Summary({ project, progress, busy, onTrain }: { project: string; progress: Progress; busy: boolean; onTrain: () => void }) {
   const latest = progress.models[progress.models.length - 1];
   const facts: [string, string][] = [
     ["Annotated", `${progress.answered} of ${progress.total}`],
@@ -102,6 +102,9 @@ function Summary({ progress, busy, onTrain }: { progress: Progress; busy: boolea
           </div>
         ))}
       </dl>
+      <a href={`/api/v1/projects/${project}/report`} target="_blank" rel="noopener" data-testid="report">
+        Report
+      </a>
       <button class="primary" data-testid="train-now" disabled={busy} onClick={onTrain}>
         Train now
       </button>

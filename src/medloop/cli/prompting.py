@@ -27,6 +27,12 @@ def nninteractive(
     axes: Annotated[str, typer.Option(metavar="|".join(AXES), help="Order in which they send voxel axes.")] = "kji",
     engine: Annotated[str, typer.Option(metavar="|".join(ENGINES), help="Engine of the project that refines.")] = "auto",
     weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Promptable network to use instead.", show_default=False)] = None,
+    annotator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Keep what they draw on a case's image as this person's draft; nothing by default.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Let napari and Slicer prompt a project's engine.
 
@@ -36,7 +42,7 @@ def nninteractive(
 
     order = one_of("--axes", axes, AXES)
     name = one_of("--engine", engine, ENGINES)
-    offer = Offer(host=host, port=port, key=key, max_sessions=max_sessions, label=label, slowest_first=order == "kji")
+    offer = Offer(host=host, port=port, key=key, max_sessions=max_sessions, label=label, slowest_first=order == "kji", annotator=annotator)
     make = project_engine(name) if weights is None else weights_engine(weights)
 
     def ready(address: str) -> None:

@@ -44,8 +44,9 @@ def ask_guarded(
         UnavailableError: What stands behind the engine does not answer.
     """
     check_locks(locked, labels)
-    check_prompts([*prompts, *new], mask.shape, labels=labels)
+    check_prompts(new, mask.shape, labels=labels)
     require_unlocked(new, mask, locked)
+    check_prompts([*prompts, *new], mask.shape, labels=labels)
     shown = mask.view()
     shown.flags.writeable = False
     require_wanted(wanted)

@@ -26,10 +26,9 @@ from medloop.loop.annotating.annotations import (
     next_assignment,
     open_case,
     skip_case,
-    submit_mask,
-    submit_partial,
-    submit_tag,
+    submit,
 )
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import ExportReport, export_project
 from medloop.loop.data.importing import AnswersWanted, ImportReport, import_dataset
@@ -153,10 +152,9 @@ class Project:
             InputError: An annotation that fits neither the case nor the task.
             ReplacesError: Somebody else's annotation stands, and `replace` is off.
         """
-        how = {"replace": replace, "independent": independent}
-        if isinstance(answer, int):
-            return submit_tag(self.workspace, opened.assignment.id, tag=answer, effort_seconds=effort_seconds, **how)
-        return submit_mask(self.workspace, opened.assignment.id, mask=answer, effort_seconds=effort_seconds, whole=whole, **how)
+        tag, mask = (answer, None) if isinstance(answer, int) else (None, answer)
+        what = Submitted(tag=tag, mask=mask, effort_seconds=effort_seconds, replace=replace, independent=independent, whole=whole)
+        return submit(self.workspace, opened.assignment.id, what)
 
     def parts(self, opened: Opened) -> tuple[Part, ...]:
         """The slices or boxes that an opened case was queried for; () for all of it."""
@@ -170,7 +168,7 @@ class Project:
             InputError: A mask that does not fit, or parts outside the image.
             StateError: This person has annotated the whole case.
         """
-        return submit_partial(self.workspace, opened.assignment.id, mask=mask, parts=parts, effort_seconds=effort_seconds)
+        return submit(self.workspace, opened.assignment.id, Submitted(mask=mask, parts=parts, effort_seconds=effort_seconds))
 
     def skip(self, opened: Opened, reason: str) -> None:
         """Close an opened case without an annotation; annotations it has leave training, evaluation and export."""

@@ -108,6 +108,7 @@ class Advice:
         expected_gain: Score the next batch will probably add; None with too few models to tell.
         interval: Its 95 % interval.
         minutes: Predicted minutes of the next batch; None when no time was recorded.
+        batch: Cases of the next batch; 0 where none is left.
     """
 
     stop: bool
@@ -115,6 +116,7 @@ class Advice:
     expected_gain: float | None = None
     interval: tuple[float, float] | None = None
     minutes: float | None = None
+    batch: int = 0
 
 
 @dataclass
@@ -156,7 +158,9 @@ def advise(evidence: Evidence) -> Advice:
         _say_gain(case, evidence, gain)
     interval = (gain.low, gain.high) if gain else None
     minutes = evidence.next_minutes if evidence.left else None
-    return Advice(case.stop, tuple(case.reasons), gain.expected if gain else None, interval, minutes)
+    return Advice(
+        case.stop, tuple(case.reasons), gain.expected if gain else None, interval, minutes, evidence.next_batch if evidence.left else 0
+    )
 
 
 def next_gain(curve: Curve, more: int, *, confidence: float = COVERAGE) -> Gain | None:

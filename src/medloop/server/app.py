@@ -27,12 +27,12 @@ from medloop.server.routes import (
     stream,
     work,
 )
+from medloop.server.web.assistant import AssistantLink
 from medloop.server.web.failures import install_failures
 from medloop.server.web.feed import Feed
 from medloop.server.web.folders import Projects
 from medloop.server.web.pages import install_pages
 from medloop.server.web.proposals import Proposer
-from medloop.server.web.refinements import Refinements
 from medloop.server.web.security import Gate
 from medloop.server.web.settings import ServerSettings
 from medloop.server.web.site import Site
@@ -94,4 +94,5 @@ def create_app(folder: Path, settings: ServerSettings | None = None, *, assistan
 def _site(folder: Path, settings: ServerSettings, assistant: Path | None) -> Site:
     projects = Projects(folder)
     feed = Feed(projects.get, poll_seconds=settings.poll_seconds, heartbeat_seconds=settings.heartbeat_seconds)
-    return Site(settings, projects, feed, Proposer(assistant, feed.publish), Refinements(assistant))
+    link = AssistantLink(assistant)
+    return Site(settings, projects, feed, Proposer(link, feed.publish), link)

@@ -15,7 +15,8 @@ from medloop.core.image import Mask
 from medloop.core.records import Annotation, Case, Round
 from medloop.core.seeds import generator
 from medloop.core.states import RoundState
-from medloop.loop.annotating.annotations import next_assignment, submit_mask, submit_tag
+from medloop.loop.annotating.annotations import next_assignment, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_answer
 from medloop.loop.foundation.workspace import Workspace
@@ -95,10 +96,7 @@ def answer_round(workspace: Workspace, round_id: str, oracle: Oracle) -> int:
     answered = 0
     while _is_asking(workspace, round_id) and (opened := next_assignment(workspace, annotator.id)) is not None:
         answer = oracle.answer(opened.case.name)
-        if isinstance(answer, int):
-            submit_tag(workspace, opened.assignment.id, tag=answer)
-        else:
-            submit_mask(workspace, opened.assignment.id, mask=answer)
+        submit(workspace, opened.assignment.id, Submitted(tag=answer) if isinstance(answer, int) else Submitted(mask=answer))
         answered += 1
     return answered
 

@@ -1,106 +1,90 @@
-"""The report of a study: one HTML file that opens offline, in light and dark, without scripts.
-
-Order of reading: what may be said, the curves, areas and labels needed, the pairwise tests, the set-up.
-"""
+"""The report of a study: what to do, what may be said, the curves, areas and labels needed, the pairwise tests, the set-up."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
-from medloop.core.records import Json, now
+from markupsafe import Markup
+
+from medloop.core.names import counted
+from medloop.core.records import Json
 from medloop.metrics.intervals import MIN_RUNS, too_few
+from medloop.report.charts import Line, Point, curves
+from medloop.report.markup import element, joined, note
+from medloop.report.page import advice, facts, page, section
 from medloop.simulation.curves import LEVEL
 from medloop.simulation.report_tables import areas_table, differences_table, foreground_table, labels_table, penalty_table
 from medloop.simulation.results import StudyResult
-from medloop.simulation.style import style_sheet
 from medloop.simulation.summary import Summary
-from medloop.simulation.svg import curves_svg
+from medloop.simulation.verdict import strategy_advice
+
+INTRO = "Simulated annotation by medloop"
 
 
 def study_html(result: StudyResult) -> str:
     """The report as one HTML document."""
     name = result.design.dataset.rstrip("/").rsplit("/", 1)[-1]
-    return page(f"Strategies compared on {escape(name)}", study_sections(result))
+    return page(f"Strategies compared on {name}", INTRO, study_sections(result))
 
 
-def page(title: str, body: Sequence[str]) -> str:
-    """A whole document: nothing in it is loaded from anywhere.
-
-    Args:
-        title: HTML already.
-        body: Its parts, HTML already.
-    """
-    head = (
-        '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{title}</title><style>{style_sheet()}</style>"
-    )
-    intro = f'<h1>{title}</h1><p class="soft">Simulated annotation by medloop, written {now()[:16]}Z.</p>'
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{intro}{"".join(body)}</body></html>\n'
-
-
-def study_sections(result: StudyResult) -> list[str]:
+def study_sections(result: StudyResult) -> list[Markup]:
     """Findings and set-up of one study, as parts of a page."""
-    return [*_findings(result), "<h2>Set-up</h2>", _setup(result)]
+    return [*_findings(result), section("Set-up", _setup(result))]
 
 
-def unfinished(missing: int) -> str:
-    """A box that says how many rounds are missing; empty when none is."""
+def unfinished(missing: int) -> Markup | None:
+    """A box that says how many rounds are missing; none when none is."""
     if not missing:
-        return ""
-    left = "1 round is" if missing == 1 else f"{missing} rounds are"
-    return (
-        f'<div class="verdict open"><p><strong>Unfinished:</strong> {left} missing; only complete runs are shown. '
-        "Run the same command again to finish.</p></div>"
+        return None
+    words = (
+        f"{counted(missing, 'round')} {'is' if missing == 1 else 'are'} missing; only complete runs are shown. "
+        "Run the same command again to finish."
     )
+    return advice("Unfinished", element("p", words), unsure=True)
 
 
-def verdict_box(verdict: str) -> str:
-    """What may be said, set apart."""
-    return f'<div class="verdict"><p>{escape(verdict)}</p></div>'
-
-
-def _findings(result: StudyResult) -> list[str]:
+def _findings(result: StudyResult) -> list[Markup]:
     summary = result.summary
+    opening = [box] if (box := unfinished(len(result.missing))) else []
     if summary is None:
-        return [unfinished(len(result.missing)), "<p>No run is complete yet.</p>"]
+        return [*opening, element("p", "No run is complete yet.")]
+    said = strategy_advice(summary.strategies, summary.comparisons)
     return [
-        unfinished(len(result.missing)),
-        verdict_box(summary.verdict),
+        *opening,
+        advice(said, element("p", summary.verdict)),
         _baselines(result),
         _unequal(result),
-        "<h2>Learning curves</h2>",
-        f"<figure>{curves_svg(summary.strategies, summary.full, metric=result.setup.metric)}",
-        f"<figcaption>{_caption(result)}</figcaption></figure>",
-        "<h2>Area under the curve, and final score</h2>",
-        areas_table(summary),
-        "<h2>Labels needed</h2>",
-        labels_table(summary),
-        foreground_table(summary),
-        "<h2>Differences between strategies</h2>",
-        differences_table(summary),
-        _penalties(summary),
+        section("Learning curves", element("figure", _curves(summary, result.setup.metric), element("figcaption", _caption(result)))),
+        section("Area under the curve, and final score", areas_table(summary)),
+        section("Labels needed", labels_table(summary), foreground_table(summary)),
+        section("Differences between strategies", differences_table(summary), _penalties(summary)),
     ]
 
 
-def _baselines(result: StudyResult) -> str:
+def _curves(summary: Summary, metric: str) -> Markup:
+    lines = [Line(s.strategy, [Point(p.labelled, p.mean, p.low, p.high) for p in s.points]) for s in summary.strategies]
+    return curves(lines, x_title="annotated cases", y_title=f"held-out {metric}", bound=summary.full, bound_name="all cases annotated")
+
+
+def _baselines(result: StudyResult) -> Markup:
     if result.design.only:
-        return '<p class="soft">Exactly the strategies asked for were run; baselines were not added (<code>only</code>).</p>'
+        return note("Exactly the strategies asked for were run; baselines were not added (", element("code", "only"), ").")
     added = ", ".join(result.added)
-    return f'<p class="soft">Added as baselines, since a lead over nothing says nothing: {escape(added)}.</p>' if added else ""
+    return note(f"Added as baselines, since a lead over nothing says nothing: {added}." if added else "")
 
 
-def _unequal(result: StudyResult) -> str:
-    """A caution where trainings differed in more than their answers."""
+def _unequal(result: StudyResult) -> Markup:
+    """A caution where trainings differed in more than their annotations."""
     if len(result.recipes) < 2:
-        return ""
-    return (
-        '<p class="soft"><strong>Caution:</strong> the trainings did not all have the same recipe, since recipes are planned from the '
-        f"answered images; they differ in {escape(', '.join(_differing(result.recipes)))}. See the set-up.</p>"
+        return Markup("")
+    words = (
+        " the trainings did not all have the same recipe, since recipes are planned from the "
+        f"annotated images; they differ in {', '.join(_differing(result.recipes))}. See the set-up."
     )
+    return note(element("strong", "Caution:"), words)
 
 
-def _penalties(summary: Summary) -> str:
+def _penalties(summary: Summary) -> Markup:
     found = penalty_table(summary.penalties)
-    return f"<h3>Pairwise penalties, at {LEVEL:g}</h3>{found}" if found else ""
+    return joined((element("h3", f"Pairwise penalties, at {LEVEL:g}"), found)) if found else found
 
 
 def _caption(result: StudyResult) -> str:
@@ -110,7 +94,7 @@ def _caption(result: StudyResult) -> str:
     return caption + " All strategies of a seed share their first round. Dashed: a model that learned from every case of the pool."
 
 
-def _setup(result: StudyResult) -> str:
+def _setup(result: StudyResult) -> Markup:
     design, setup = result.design, result.setup
     held_out = f"{len(setup.patients)} held out ({setup.split} split, fixed for all runs)"
     validation = (
@@ -131,7 +115,7 @@ def _setup(result: StudyResult) -> str:
         ("Annotator", _annotator(result)),
         ("Time", f"{result.seconds / 60:.0f} minutes of one process in all"),
     ]
-    return f"<dl>{''.join(f'<dt>{escape(k)}</dt><dd>{escape(v)}</dd>' for k, v in rows)}</dl>"
+    return facts(rows)
 
 
 def _training(result: StudyResult) -> str:

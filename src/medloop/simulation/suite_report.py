@@ -1,9 +1,13 @@
-"""The report of a suite: one HTML file that opens offline; what may be said over all, then study by study."""
+"""The report of a suite: what to do and what may be said over all, then study by study."""
 
-from html import escape
+from markupsafe import Markup
 
-from medloop.simulation.report import page, study_sections, unfinished, verdict_box
-from medloop.simulation.report_tables import penalty_table, ranks_table, table
+from medloop.core.names import counted
+from medloop.report.markup import element, joined, note
+from medloop.report.page import advice, page, section
+from medloop.report.tables import table
+from medloop.simulation.report import INTRO, study_sections, unfinished
+from medloop.simulation.report_tables import penalty_table, ranks_table
 from medloop.simulation.suite import Part
 from medloop.simulation.suite_results import OVERVIEW, SuiteResult, overview
 
@@ -11,42 +15,31 @@ from medloop.simulation.suite_results import OVERVIEW, SuiteResult, overview
 def suite_html(result: SuiteResult) -> str:
     """The report as one HTML document."""
     datasets = len({part.dataset for part in result.suite.parts})
-    settings = len(result.suite.parts)
-    title = f"Strategies compared on {_counted(datasets, 'data set')}, {_counted(settings, 'setting')}"
-    return page(title, [*_overall(result), *(_section(part, study_sections(study)) for part, study in result.studies)])
+    title = f"Strategies compared on {counted(datasets, 'data set')}, {counted(len(result.suite.parts), 'setting')}"
+    return page(title, INTRO, [*_overall(result), *(_section(part, study_sections(study)) for part, study in result.studies)])
 
 
-def _overall(result: SuiteResult) -> list[str]:
+def _overall(result: SuiteResult) -> list[Markup | None]:
     return [
         unfinished(len(result.missing)),
-        verdict_box(result.verdict),
+        advice(result.verdict),
         _contents(result),
-        "<h2>All settings</h2>",
-        table(OVERVIEW, ([escape(cell) for cell in row] for row in overview(result.studies))),
-        "<h2>Mean ranks</h2>",
-        ranks_table(result.ranks),
-        _unranked(result),
-        "<h2>Pairwise penalties over all settings</h2>",
-        penalty_table(result.penalties),
+        section("All settings", table(OVERVIEW, overview(result.studies), text=(0, 1, 2))),
+        section("Mean ranks", ranks_table(result.ranks), _unranked(result)),
+        section("Pairwise penalties over all settings", penalty_table(result.penalties)),
     ]
 
 
-def _contents(result: SuiteResult) -> str:
-    links = ", ".join(f'<a href="#{part.name}">{escape(part.name)}</a>' for part, _ in result.studies)
-    left = f"; not begun: {escape(', '.join(result.not_begun))}" if result.not_begun else ""
-    return f'<p class="soft">In detail: {links or "nothing yet"}{left}</p>'
+def _contents(result: SuiteResult) -> Markup:
+    links = Markup(", ").join(element("a", part.name, href=f"#{part.name}") for part, _ in result.studies)
+    left = f"; not begun: {', '.join(result.not_begun)}" if result.not_begun else ""
+    return note("In detail: ", links or "nothing yet", left)
 
 
-def _unranked(result: SuiteResult) -> str:
-    if not result.unranked:
-        return ""
-    return f'<p class="soft">Not ranked, since not every setting has them: {escape(", ".join(result.unranked))}.</p>'
+def _unranked(result: SuiteResult) -> Markup:
+    return note(f"Not ranked, since not every setting has them: {', '.join(result.unranked)}." if result.unranked else "")
 
 
-def _section(part: Part, body: list[str]) -> str:
-    budget = f", budget {escape(part.budget)}" if part.budget else ""
-    return f'<section id="{part.name}"><h1 class="part">{escape(part.dataset)}{budget}</h1>{"".join(body)}</section>'
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _section(part: Part, body: list[Markup]) -> Markup:
+    budget = f", budget {part.budget}" if part.budget else ""
+    return element("section", element("h1", f"{part.dataset}{budget}", class_="part"), joined(body), id=part.name)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from medloop.core.names import counted
 from medloop.simulation.comparisons import Comparison
 from medloop.simulation.ranking import RankSummary
 from medloop.simulation.strategy_summary import StrategySummary
@@ -21,6 +22,18 @@ def verdict(strategies: Sequence[StrategySummary], comparisons: Sequence[Compari
     return (
         f"No winner: {best.strategy} has the highest area under the curve ({best.area.mean:.4f}), "
         f"but its lead over {listed} is within what seeds and patients explain."
+    )
+
+
+def strategy_advice(strategies: Sequence[StrategySummary], comparisons: Sequence[Comparison]) -> str:
+    """Which strategy to use after one study, or that it cannot be told."""
+    best = min(strategies, key=lambda s: (-s.area.mean, s.strategy))
+    others = [s.strategy for s in strategies if s is not best]
+    if others and all(_beats(best.strategy, name, comparisons) for name in others):
+        return f"Use {best.strategy} on data like these."
+    seeds = counted(best.seeds, "seed")
+    return (
+        f"Which strategy to use cannot be told with {'this' if best.seeds == 1 else 'these'} {seeds}: more seeds, rounds or patients may."
     )
 
 

@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 
 from medloop.core.geometry import Grid
+from medloop.core.image import Image
 from medloop.interaction.interactive_network import choosing
 from medloop.interaction.interactive_network.choosing import choose_labels
 from medloop.interaction.interactive_network.guidance import Window
 from medloop.interaction.prompts import Point
 from medloop.metrics.overlap import dice
+from medloop.models.foundation.fitting import FittedImage
 from medloop.models.foundation.resample import resample
 
 SHAPE, COARSE = (64, 64, 48), (32, 32, 24)
@@ -29,9 +31,7 @@ def chosen(prompts, *, most, smoothness=2.0):
         return choose_labels(
             found,
             Window((4, 4, 2), (28, 28, 22), (2.0, 2.0, 2.0)),
-            image,
-            resample(image, COARSE),
-            GRID,
+            FittedImage(Image(image, GRID), image, resample(image, COARSE), COARSE, (2.0, 2.0, 2.0)),
             prompts,
             [1],
             smoothness=smoothness,

@@ -1,8 +1,7 @@
 """Exchanges of the protocol's own client with a server, kept as JSON that a person can read.
 
 Made by `python -m tests.interaction.nninteractive.recorded` with nninteractive-client; made anew only when the protocol
-changes. The image is that of `two_blobs`, sent slowest axis first. Part "prompts" is what medloop's client must send
-as well, part "others" are the calls that it does not make.
+changes. The image is that of `two_blobs`, sent slowest axis first. Part "prompts" is a session's work, part "others" the remaining calls.
 """
 
 import base64
@@ -20,7 +19,6 @@ from medloop.interaction.nninteractive.wire import unpack_array
 from .serving import serving, two_blobs
 
 FILE = Path(__file__).with_name("recording.json")
-TOKEN = "0123456789abcdef0123456789abcdef"
 
 
 def body_of(content: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
@@ -71,7 +69,7 @@ class Recorder(httpx.HTTPTransport):
 
 
 def prompt_session(session: Any) -> None:
-    """What medloop's client does for: a click, a flat box, a stroke, a lasso, one step back, another start."""
+    """A click, a flat box, a stroke, a lasso, one step back, another start."""
     image = np.ascontiguousarray(two_blobs().transpose(0, 3, 2, 1))
     session.set_image(image, {"spacing": [2.0, 1.5, 1.0]})
     session.set_target_buffer(np.zeros(image.shape[1:], dtype=np.uint8))

@@ -4,15 +4,16 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import uvicorn
 
 from medloop.interaction.nninteractive.gestures import AxisOrder
-from medloop.interaction.nninteractive.session import Service
-from medloop.server.nninteractive.app import Seats, create_app
+from medloop.interaction.nninteractive.leases import Terms
+from medloop.interaction.nninteractive.session import Keep, Service
+from medloop.server.nninteractive.app import create_app
 from medloop.server.nninteractive.gate import Limits
 
 from .flood import FloodEngine
@@ -39,11 +40,19 @@ class Served:
 
 @contextmanager
 def serving(
-    *, engine: Any = None, order: AxisOrder = AS_SENT, labels: tuple[int, ...] = (1,), label: int = 1, **how: Any
+    *,
+    engine: Any = None,
+    order: AxisOrder = AS_SENT,
+    labels: tuple[int, ...] = (1,),
+    label: int = 1,
+    keep: Keep = lambda _image: None,
+    **how: Any,
 ) -> Iterator[Served]:
     engine, clock = engine or FloodEngine(), MovedClock()
-    seats = Seats(clock=clock, **{f.name: how.pop(f.name) for f in fields(Seats) if f.name in how})
-    app = create_app(Service.of(engine, labels=labels, label=label, order=order), seats=seats, **{"limits": LIMITS, **how})
+    terms = {name: how.pop(name) for name in ("most", "idle_seconds", "liveness_seconds") if name in how}
+    app = create_app(
+        Service.of(engine, labels=labels, label=label, order=order, keep=keep), limits=LIMITS, terms=Terms(clock=clock, **terms), **how
+    )
     with running(app) as url:
         yield Served(url, engine, app, clock)
 

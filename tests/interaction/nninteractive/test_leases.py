@@ -1,12 +1,12 @@
 import pytest
 
-from medloop.interaction.nninteractive.leases import FullError, LeaseGoneError, Leases
+from medloop.interaction.nninteractive.leases import FullError, LeaseGoneError, Leases, Terms
 
 from .serving import MovedClock
 
 
 def table(clock: MovedClock, most: int = 2) -> Leases[list[int]]:
-    return Leases(list, clock=clock, most=most, idle_seconds=600.0, liveness_seconds=60.0)
+    return Leases(list, Terms(most, clock=clock))
 
 
 def test_each_lease_holds_its_own_until_it_is_released():

@@ -173,7 +173,7 @@ def test_axes_may_come_slowest_first_and_another_label_may_be_drawn():
 
 
 def test_a_full_server_says_so_and_a_released_seat_is_free_again(server: Served):
-    with serving(max_sessions=1) as small:
+    with serving(most=1) as small:
         with nnInteractiveRemoteInferenceSession(small.url), pytest.raises(ServerAtCapacityError, match=r"at capacity \(1 sessions\)"):
             refuse(small.url)
         nnInteractiveRemoteInferenceSession(small.url).close()

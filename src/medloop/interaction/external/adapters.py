@@ -26,7 +26,6 @@ from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted,
 from medloop.interaction.external.promptable_file import PromptableNetwork, load_promptable
 from medloop.interaction.external.slice_prompts import SlicePrompts, prompts_by_slice, prompts_from_mask, slice_axis, slice_range
 from medloop.interaction.guard import held, new_of
-from medloop.interaction.locks import require_unlocked
 from medloop.interaction.prompts import Prompt
 
 KEPT_SLICES = 64
@@ -157,13 +156,11 @@ class PromptableEngine:
         """Answer prompts; see `Engine.refine`.
 
         Raises:
-            InputError: A prompt would change a locked label.
             CancelledError: The answer is no longer wanted.
         """
         grid = embedding.image.grid
         before = np.zeros(grid.shape, dtype=np.uint8) if previous is None else previous
         new = new_of(prompts, previous)
-        require_unlocked([*new, *prompts[-1:]], before, locked)
         logits = np.stack([np.where(before == label, SURE, -SURE) for label in labels]).astype(np.float32)
         for row, label in enumerate(labels):
             if all(p.label != label for p in prompts):

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from medloop.core.arrays import MaskArray
-from medloop.core.geometry import Grid
 from medloop.interaction.engine import StillWanted
 from medloop.interaction.interactive_network.guidance import Channels, Window
 from medloop.interaction.interactive_network.windows import Span, hints_within, on_image, rescaled
 from medloop.interaction.prompts import Prompt
 from medloop.interaction.solvers.mincut import relax_labels, settle_labels
+from medloop.models.foundation.fitting import FittedImage
 from medloop.models.training.batches import cut
 
 MOST_CUT = 150_000
@@ -20,9 +20,7 @@ MOST_CUT = 150_000
 def choose_labels(
     found: Channels,
     window: Window,
-    normalised: Channels,
-    prepared: Channels,
-    grid: Grid,
+    fitted: FittedImage,
     prompts: Sequence[Prompt],
     group: Sequence[int],
     *,
@@ -34,9 +32,7 @@ def choose_labels(
     Args:
         found: Probabilities at the working spacing, shape (1 + labels, …) of the window.
         window: Where, on the working grid.
-        normalised: The whole image on its own grid, shape (channels, I, J, K).
-        prepared: The same at the working spacing.
-        grid: The image's.
+        fitted: The whole image, on its own grid and at the working spacing.
         prompts: All that were made, on the image's grid.
         group: The labels that were asked about.
         smoothness: Price of a boundary, see `mincut.cut`; None takes the likeliest label of each voxel.
@@ -48,17 +44,17 @@ def choose_labels(
     Raises:
         CancelledError: It is no longer wanted.
     """
-    shape, span = prepared.shape[1:], Span(window.start, found.shape[1:])
+    grid, shape, span = fitted.image.grid, fitted.array.shape[1:], Span(window.start, found.shape[1:])
     inside, probabilities = on_image(found, span, shape, grid.shape)
     if smoothness is None:
         return inside, probabilities, probabilities.argmax(axis=0).astype(np.uint8)
     hints = hints_within(prompts, inside, labels=group)
     if shape == grid.shape or np.prod(inside.shape) <= MOST_CUT:
-        image = normalised[(slice(None), *inside.inside(grid.shape))]
+        image = fitted.normalised[(slice(None), *inside.inside(grid.shape))]
         answers = relax_labels(probabilities, image, hints, grid.spacing_mm, smoothness=smoothness, wanted=wanted)
     else:
         coarse = hints_within(rescaled(prompts, grid.shape, shape), span, labels=group)
-        image = cut(prepared, span.start, span.shape)
+        image = cut(fitted.array, span.start, span.shape)
         relaxed = relax_labels(found, image, coarse, window.spacing_mm, smoothness=smoothness, wanted=wanted)
         answers = on_image(relaxed, span, shape, grid.shape)[1]
     return inside, probabilities, settle_labels(answers, probabilities, hints)

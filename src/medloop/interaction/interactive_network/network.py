@@ -20,7 +20,7 @@ from medloop.interaction.guard import held, new_of
 from medloop.interaction.interactive_network.adaptation import Adaptation
 from medloop.interaction.interactive_network.choosing import choose_labels
 from medloop.interaction.interactive_network.guidance import Channels, Window, guidance_channels, hint_places
-from medloop.interaction.interactive_network.passes import answer_window, propose
+from medloop.interaction.interactive_network.passes import Ensemble, answer_window, propose
 from medloop.interaction.interactive_network.windows import (
     MOST_VOXELS,
     ZOOM,
@@ -74,9 +74,9 @@ class Look:
         fitted: The image as the networks read it.
     """
 
-    def __init__(self, image: Image, recipe: Recipe, networks: Sequence[SegmentationNetwork]) -> None:
-        self.fitted = fit_for_networks(recipe, image)
-        self._recipe, self._networks = recipe, networks
+    def __init__(self, image: Image, ensemble: Ensemble) -> None:
+        self.fitted = fit_for_networks(ensemble.recipe, image)
+        self._ensemble = ensemble
 
     @property
     def grid(self) -> Grid:
@@ -91,7 +91,7 @@ class Look:
     @cached_property
     def proposal(self) -> Channels:
         """What the networks say by themselves, on the image's grid, shape (classes, I, J, K)."""
-        return resample(propose(self._networks, self._recipe, self.fitted.array), self.grid.shape)
+        return resample(propose(self._ensemble, self.fitted.array), self.grid.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +133,7 @@ class NetworkEngine:
         if any_label and recipe.classes != 2:
             raise InputError(f"A network for any label has 2 classes, got {recipe.classes}")
         self.recipe, self.networks, self.refinement, self.any_label = recipe, tuple(networks), refinement, any_label
+        self._ensemble = Ensemble(recipe, self.networks)
 
     @classmethod
     def load(cls, recipe: Recipe, weights: Sequence[bytes], *, refinement: Refinement = USUAL, any_label: bool = False) -> "NetworkEngine":
@@ -151,7 +152,7 @@ class NetworkEngine:
         Raises:
             ShapeError: An image that does not fit the recipe.
         """
-        return ImageEmbedding(image, NAME, Look(image, self.recipe, self.networks))
+        return ImageEmbedding(image, NAME, Look(image, self._ensemble))
 
     def refine(
         self,
@@ -231,13 +232,11 @@ class NetworkEngine:
         places = dict(enumerate(hint_places(meant, window, labels=group).values()))
         inputs = np.concatenate([image, drawn])
         bend, stress = self.refinement.adaptation, self.refinement.emphasis
-        found = answer_window(self.networks, self.recipe, inputs, places, window, adaptation=bend, emphasis=stress, wanted=wanted)
+        found = answer_window(self._ensemble, inputs, places, window, adaptation=bend, emphasis=stress, wanted=wanted)
         inside, probabilities, chosen = choose_labels(
             found,
             window,
-            look.fitted.normalised,
-            look.fitted.array,
-            look.grid,
+            look.fitted,
             prompts,
             group,
             smoothness=self.refinement.smoothness,

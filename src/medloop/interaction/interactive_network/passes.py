@@ -1,6 +1,7 @@
 """One look of a project's networks at a window: their mean answer to image and guidance, bent to the hints or not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -19,14 +20,22 @@ from medloop.models.foundation.recipes import Recipe
 from medloop.models.inference.inference import answer_once
 
 
-def propose(networks: Sequence[SegmentationNetwork], recipe: Recipe, prepared: Channels) -> Channels:
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """The networks of a model, in evaluation mode, all on one device, and their recipe."""
+
+    recipe: Recipe
+    networks: tuple[SegmentationNetwork, ...]
+
+
+def propose(ensemble: Ensemble, prepared: Channels) -> Channels:
     """The mean answer without any hint, over networks and mirrored ways, shape (classes, I, J, K).
 
     Args:
-        networks: In evaluation mode, all on one device.
-        recipe: Theirs.
+        ensemble: The networks.
         prepared: Normalised image at the working spacing, shape (channels, I, J, K).
     """
+    recipe, networks = ensemble.recipe, ensemble.networks
     device = next(networks[0].parameters()).device
     total = np.zeros((recipe.classes, *prepared.shape[1:]), dtype=np.float32)
     ways = [(), *((axis + 1,) for axis in recipe.flips)]
@@ -39,8 +48,7 @@ def propose(networks: Sequence[SegmentationNetwork], recipe: Recipe, prepared: C
 
 
 def answer_window(
-    networks: Sequence[SegmentationNetwork],
-    recipe: Recipe,
+    ensemble: Ensemble,
     inputs: Channels,
     places: Mapping[int, Places],
     window: Window,
@@ -52,8 +60,7 @@ def answer_window(
     """The mean answer to a window, shape (classes, I, J, K).
 
     Args:
-        networks: In evaluation mode, all on one device; left as they are.
-        recipe: Theirs.
+        ensemble: The networks; left as they are.
         inputs: Image and guidance, shape (recipe.inputs, I, J, K) of the window.
         places: Hinted voxels of each class number within the window.
         window: Where.
@@ -64,6 +71,7 @@ def answer_window(
     Raises:
         CancelledError: It is no longer wanted.
     """
+    recipe, networks = ensemble.recipe, ensemble.networks
     device = next(networks[0].parameters()).device
     flat = recipe.dimension == 2
     tensor = torch.from_numpy(inputs)[None].to(device)

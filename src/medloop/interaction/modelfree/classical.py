@@ -54,6 +54,18 @@ DEAF_VOXELS = 4.0
 """Around a hint that contradicts the mask before, so many seen voxels (a standard deviation) do not listen to it."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What one tool is asked: prompts on an image with a mask, which labels stay, and whether the answer is still wanted."""
+
+    image: Image
+    prompts: Sequence[Prompt]
+    before: MaskArray
+    tool: str
+    locked: Sequence[int]
+    wanted: StillWanted
+
+
 @dataclass(frozen=True)
 class ClassicalEngine:
     """An engine without any learning beforehand.
@@ -109,7 +121,7 @@ class ClassicalEngine:
                 mask = self._held(embedding.image, mask, corrected(embedding.image, mask, asked[0]), asked, labels, locked)
                 continue
             known = [p for p in prompts if p in asked or p.label in {a.label for a in asked}]
-            found, looked = self._found(embedding.image, known, mask, notes, locked=locked, wanted=wanted)
+            found, looked = self._found(_Task(embedding.image, known, mask, self._tool_for(known), locked, wanted), notes)
             mask = self._held(embedding.image, mask, found, asked, labels, locked)
         answer = replace(_answer(mask, before, labels, looked), note="; ".join(dict.fromkeys(notes)))
         return held(before, answer, prompts, new=new, grid=grid, locked=locked)
@@ -121,53 +133,40 @@ class ClassicalEngine:
         answer = RefinedMask(after, np.zeros((1 + len(labels), 0, 0, 0), dtype=np.float32), tuple(labels), None, (0, 0, 0), (0, 0, 0))
         return held(before, answer, asked, new=asked, grid=image.grid, locked=locked).mask
 
-    def _found(
-        self, image: Image, prompts: Sequence[Prompt], before: MaskArray, notes: list[str], *, locked: Sequence[int], wanted: StillWanted
-    ) -> tuple[MaskArray, tuple[Single, Seeds, Window]]:
+    def _tool_for(self, prompts: Sequence[Prompt]) -> str:
+        return self.tool if self.tool != "auto" else pick_tool(prompts)
+
+    def _found(self, task: _Task, notes: list[str]) -> tuple[MaskArray, tuple[Single, Seeds, Window]]:
         """What a tool finds of labels that have no voxel yet, or within outlines."""
-        name = self.tool if self.tool != "auto" else pick_tool(prompts)
-        window = self._fitting(image, prompts, before, name, locked=locked, wanted=wanted)
-        seeds, shares = self._look(image, prompts, before, name, window, notes, locked=locked, wanted=wanted)
+        before, window = task.before, self._fitting(task)
+        seeds, shares = self._look(task, window, notes)
         if max(window.stride) > 1:
             window, shares = _where_it_matters(window, shares, seeds, before)
         shares = window.widened(shares)
         found = _painted(before, shares, seeds, window)
-        return _without_leaks(found, before, prompts, image.grid, window), (shares, seeds, window)
+        return _without_leaks(found, before, task.prompts, task.image.grid, window), (shares, seeds, window)
 
-    def _fitting(
-        self, image: Image, prompts: Sequence[Prompt], before: MaskArray, tool: str, *, locked: Sequence[int], wanted: StillWanted
-    ) -> Window:
+    def _fitting(self, task: _Task) -> Window:
         """The smallest window; for a label that has no voxel yet, one that holds all that a coarse look at the widest would find."""
-        flat = min(image.grid.shape) == 1
-        side, most = (SIDE_VOXELS_2D, MOST_PIXELS[tool]) if flat else (SIDE_VOXELS_3D, MOST_VOXELS[tool])
-        cut_out = partial(window_for, prompts, before, image.grid, side_voxels=side)
+        grid, before = task.image.grid, task.before
+        side, most = (SIDE_VOXELS_2D, MOST_PIXELS[task.tool]) if min(grid.shape) == 1 else (SIDE_VOXELS_3D, MOST_VOXELS[task.tool])
+        cut_out = partial(window_for, task.prompts, before, grid, side_voxels=side)
         windows = [cut_out(most_voxels=most if zoom == 1 else most // WIDER_SEES, zoom=zoom) for zoom in ZOOMS]
-        if len({window.box for window in windows}) == 1 or (before == prompts[-1].label).any():
+        if len({window.box for window in windows}) == 1 or (before == task.prompts[-1].label).any():
             return windows[0]
         coarse = cut_out(most_voxels=most // COARSER, zoom=ZOOMS[-1])
-        seeds, shares = self._look(image, prompts, before, tool, coarse, [], locked=locked, wanted=wanted)
+        seeds, shares = self._look(task, coarse, [])
         places = np.argwhere(shares.argmax(axis=0) != seeds.classes_of(seen(before, coarse))) * coarse.stride + coarse.box[0]
         return next((window for window in windows if holds(window, places, before.shape)), windows[-1])
 
-    def _look(
-        self,
-        image: Image,
-        prompts: Sequence[Prompt],
-        before: MaskArray,
-        tool: str,
-        window: Window,
-        notes: list[str],
-        *,
-        locked: Sequence[int],
-        wanted: StillWanted,
-    ) -> tuple[Seeds, Single]:
+    def _look(self, task: _Task, window: Window, notes: list[str]) -> tuple[Seeds, Single]:
         """What a tool says in one window: from which seeds, and the shares of the classes; what a person should know goes to `notes`."""
-        seeds = plant(prompts, before, image.grid, window, locked=locked)
-        require_wanted(wanted)
-        spacing = [mm * s for mm, s in zip(image.grid.spacing_mm, window.stride, strict=True)]
-        solve = partial(likelihood_cut, tell=notes.append) if tool == "cut" else TOOLS[tool]
-        shares = solve(_picture(image, window), seeds, spacing, wanted)
-        return seeds, _trusting(shares, seen(before, window), seeds, self.trust) if self.trust else shares
+        seeds = plant(task.prompts, task.before, task.image.grid, window, locked=task.locked)
+        require_wanted(task.wanted)
+        spacing = [mm * s for mm, s in zip(task.image.grid.spacing_mm, window.stride, strict=True)]
+        solve = partial(likelihood_cut, tell=notes.append) if task.tool == "cut" else TOOLS[task.tool]
+        shares = solve(_picture(task.image, window), seeds, spacing, task.wanted)
+        return seeds, _trusting(shares, seen(task.before, window), seeds, self.trust) if self.trust else shares
 
 
 def _in_turns(new: Sequence[Prompt], before: MaskArray) -> list[list[Prompt]]:

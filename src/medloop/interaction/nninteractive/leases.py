@@ -7,6 +7,7 @@ lock guards the table; what a lease holds is never touched under it.
 
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,23 +40,34 @@ class _Lease(Generic[Held]):
     working: int = 0
 
 
+@dataclass(frozen=True)
+class Terms:
+    """On what terms leases are given.
+
+    Attributes:
+        most: How many may be held at once.
+        idle_seconds: How long a person may do nothing.
+        liveness_seconds: How long a program may say nothing.
+        clock: The time.
+    """
+
+    most: int = 3
+    idle_seconds: float = 600.0
+    liveness_seconds: float = 60.0
+    clock: Clock = time.monotonic
+
+
 class Leases(Generic[Held]):
     """The table of leases.
 
     Args:
         make: Makes what a new lease holds.
-        clock: The time.
-        most: How many may be held at once.
-        idle_seconds: How long a person may do nothing.
-        liveness_seconds: How long a program may say nothing.
+        terms: On what terms.
     """
 
-    def __init__(self, make: Callable[[], Held], *, clock: Clock, most: int, idle_seconds: float, liveness_seconds: float) -> None:
+    def __init__(self, make: Callable[[], Held], terms: Terms) -> None:
         self._make = make
-        self._clock = clock
-        self.most = most
-        self.idle_seconds = idle_seconds
-        self.liveness_seconds = liveness_seconds
+        self.terms = terms
         self._held: dict[str, _Lease[Held]] = {}
         self._guard = threading.Lock()
 
@@ -67,10 +79,12 @@ class Leases(Generic[Held]):
         """
         with self._guard:
             self._sweep()
-            if len(self._held) >= self.most:
-                raise FullError(f"The server is at capacity ({self.most} sessions)", remedy="close another front end, or try again later")
+            if len(self._held) >= self.terms.most:
+                raise FullError(
+                    f"The server is at capacity ({self.terms.most} sessions)", remedy="close another front end, or try again later"
+                )
             token = secrets.token_hex(16)
-            now = self._clock()
+            now = self.terms.clock()
             self._held[token] = _Lease(self._make(), now, now)
             return token
 
@@ -97,8 +111,8 @@ class Leases(Generic[Held]):
         with self._guard:
             lease = self._find(token)
             if seen:
-                lease.seen_at = self._clock()
-            return max(0.0, self.idle_seconds - (self._clock() - lease.active_at))
+                lease.seen_at = self.terms.clock()
+            return max(0.0, self.terms.idle_seconds - (self.terms.clock() - lease.active_at))
 
     @contextmanager
     def use(self, token: str | None) -> Iterator[Held]:
@@ -115,7 +129,7 @@ class Leases(Generic[Held]):
         finally:
             with self._guard:
                 lease.working -= 1
-                lease.active_at = lease.seen_at = self._clock()
+                lease.active_at = lease.seen_at = self.terms.clock()
 
     def sweep(self) -> int:
         """Take back what nobody uses; how many there were."""
@@ -123,14 +137,14 @@ class Leases(Generic[Held]):
             return self._sweep()
 
     def _sweep(self) -> int:
-        now = self._clock()
+        now = self.terms.clock()
         over = [token for token, lease in self._held.items() if self._is_over(lease, now)]
         for token in over:
             del self._held[token]
         return len(over)
 
     def _is_over(self, lease: _Lease[Held], now: float) -> bool:
-        return not lease.working and (now - lease.seen_at > self.liveness_seconds or now - lease.active_at > self.idle_seconds)
+        return not lease.working and (now - lease.seen_at > self.terms.liveness_seconds or now - lease.active_at > self.terms.idle_seconds)
 
     def _find(self, token: str | None) -> _Lease[Held]:
         self._sweep()

@@ -11,12 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
 from medloop.core.errors import FormatError, InputError
-from medloop.core.geometry import Shape3
-from medloop.interaction.nninteractive.wire import Packed, pack_array, unpack_array
+from medloop.interaction.nninteractive.wire import pack_array
 
 DEFAULT_PORT = 1527
 META_HEADER = "X-Meta"
@@ -71,20 +69,6 @@ class Capabilities:
             "supports_undo": self.undo,
         }
 
-    @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> "Capabilities":
-        """Read a server's answer; what it does not mention it cannot do.
-
-        Raises:
-            FormatError: No such answer.
-        """
-        kinds = record.get("supported_interactions")
-        if not isinstance(kinds, Mapping):
-            raise FormatError(f"Capabilities name supported_interactions, got {sorted(record)[:12]}")
-        named = {name: bool(kinds.get(name, False)) for name in _KINDS}
-        whole = {"initial_label": bool(record.get("supports_initial_label")), "undo": bool(record.get("supports_undo"))}
-        return cls(**named, **whole, license=str(record.get("license") or ""))
-
 
 _KINDS = tuple(f.name for f in fields(Capabilities))[:5]
 
@@ -111,25 +95,6 @@ def pack_difference(difference: Difference) -> tuple[str, bytes]:
     values = difference.values
     meta = {"ran_prediction": difference.ran, "bbox": difference.bounds, "dtype": values.dtype.name, "shape": values.shape}
     return compact(meta), pack_array(values)
-
-
-def unpack_difference(meta: str | None, body: Packed, shape: Shape3) -> Difference:
-    """Inverse of `pack_difference`, checked against the target buffer it is for.
-
-    Raises:
-        FormatError: Not a difference, or one that leaves the buffer.
-    """
-    said = read_meta(meta)
-    if said.get("bbox") is None or not len(body):
-        return Difference(bool(said.get("ran_prediction", False)))
-    bounds = read_bounds(said["bbox"])
-    lengths = tuple(b - a for a, b in bounds)
-    if any(a < 0 or b <= a or b > n for (a, b), n in zip(bounds, shape, strict=True)):
-        raise FormatError(f"A difference lies within the target's {shape} voxels, got {bounds}")
-    values = unpack_array(body, limit_bytes=8 * int(np.prod(lengths)))
-    if values.shape != lengths:
-        raise FormatError(f"A difference fills its box {lengths}, got an array {values.shape}")
-    return Difference(bool(said.get("ran_prediction", False)), bounds, values)
 
 
 def compact(record: Mapping[str, Any]) -> str:

@@ -2,14 +2,15 @@
 
 The protocol knows one structure at a time, so prompts are for one label of the task. A prediction answers the prompts since the
 one before on the mask as it stands, held to what prompts may change (`medloop.interaction.guard`); a prompt that a later one contradicts
-is taken back as if it had never been said. Every state is kept as its way back, so that undo is exact, to any depth.
+is taken back as if it had never been said. Every state is kept as its way back, so that undo is exact, to any depth. What a project
+is to hear of it goes to `Service.keep`; emptying the target for the next structure takes nothing back there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,12 @@ from medloop.interaction.nninteractive.gestures import AxisOrder, without_contra
 from medloop.interaction.nninteractive.protocol import Difference
 from medloop.interaction.prompts import Prompt, Voxel, check_prompts
 
+KeepChange: TypeAlias = Callable[[MaskArray, MaskArray], None]
+"""Keeps a change of a structure's mask, 0 or 1: before and after, shape (I, J, K)."""
+
+Keep: TypeAlias = Callable[[Image], KeepChange | None]
+"""Whether, and how, what is drawn on an image is kept."""
+
 
 @dataclass(frozen=True)
 class Service:
@@ -35,6 +42,7 @@ class Service:
         label: Which of them the front ends draw.
         order: How front ends order axes.
         turn: Held while the engine works: one prediction at a time.
+        keep: Where what is drawn is kept beside the front end's own buffer.
     """
 
     engine: Engine
@@ -42,11 +50,20 @@ class Service:
     label: int
     order: AxisOrder
     turn: AbstractContextManager[Any]
+    keep: Keep = lambda _image: None
 
     @classmethod
-    def of(cls, engine: Engine, *, labels: Sequence[int] = (1,), label: int = 1, order: AxisOrder | None = None) -> "Service":
+    def of(
+        cls,
+        engine: Engine,
+        *,
+        labels: Sequence[int] = (1,),
+        label: int = 1,
+        order: AxisOrder | None = None,
+        keep: Keep = lambda _image: None,
+    ) -> "Service":
         """A service with a turn of its own."""
-        return cls(engine, tuple(labels), label, order or AxisOrder(), Lock())
+        return cls(engine, tuple(labels), label, order or AxisOrder(), Lock(), keep)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +120,7 @@ class Session:
         self._dtype: np.dtype[Any] | None = None
         self._state: _State | None = None
         self._past: list[_Step] = []
+        self._keep: KeepChange | None = None
 
     @property
     def shape(self) -> Shape3:
@@ -130,10 +148,12 @@ class Session:
             raise InputError("An image must hold finite numbers, got NaN or infinity", remedy="replace them before sending it")
         voxels = _plain(self._service.order.array(array))
         grid = Grid.of_spacing(voxels.shape[1:], self._service.order.triple(spacing_mm))
-        self._embedding = self._dtype = self._state = None
+        self._embedding = self._dtype = self._state = self._keep = None
         self._past = []
+        image = Image(voxels, grid)
         with self._service.turn:
-            self._embedding = self._service.engine.embed(Image(voxels, grid))
+            self._embedding = self._service.engine.embed(image)
+        self._keep = self._service.keep(image)
 
     def set_target(self, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
         """Say what the front end's buffer looks like; it is empty again.
@@ -178,6 +198,7 @@ class Session:
         if mask.ndim != 3 or self._service.order.triple(mask.shape) != self.shape:
             raise ShapeError(f"A mask must have the image's shape {self._service.order.triple(self.shape)}, got {mask.shape}")
         target = np.ascontiguousarray(self._service.order.array(mask) != 0).astype(np.uint8)
+        self._kept(np.zeros_like(target), target)
         difference = self._move(_State(target, predicted=not run), run, wanted)
         return difference if run else Difference(False)
 
@@ -201,7 +222,11 @@ class Session:
         now = self._current()
         if not self._past:
             return Difference(False)
-        self._state = self._past.pop().undo(now.mask)
+        before = self._past[-1].undo(now.mask)
+        if now.prompts:  # a mask to start from was somebody's already, and stays where it is kept
+            self._kept(now.mask, before.mask)
+        self._past.pop()
+        self._state = before
         return self._difference(now.mask, self._state.mask)
 
     def reset(self) -> None:
@@ -214,9 +239,15 @@ class Session:
         """Go on to another state, with the way back kept; an error leaves everything as it was."""
         before = self._current()
         after = self._predicted(to, wanted) if run else to
+        if run:
+            self._kept(to.mask, after.mask)
         self._past.append(_Step.between(before, after))
         self._state = after
         return self._difference(to.mask, after.mask) if run else Difference(False)
+
+    def _kept(self, before: MaskArray, after: MaskArray) -> None:
+        if self._keep is not None:
+            self._keep(before, after)
 
     def _predicted(self, state: _State, wanted: StillWanted) -> _State:
         service = self._service

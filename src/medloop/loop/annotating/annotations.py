@@ -4,8 +4,7 @@ A case is open for one annotator at a time within a round. An answer never chang
 same person supersedes the first. Answers and their events commit together; only then is training woken.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,14 +14,15 @@ from medloop.core.image import Mask
 from medloop.core.names import one_line
 from medloop.core.records import Annotation, Assignment, Case, Prediction, new_id, now
 from medloop.images.encode import encode_mask
-from medloop.loop.annotating.drafts import own_answer, read_draft, require_open
+from medloop.loop.annotating.open_edit import load_edit, require_open
 from medloop.loop.annotating.opening import go_on, open_assignment
 from medloop.loop.annotating.provenance import provenance_of
-from medloop.loop.annotating.replacing import Submitted, origin_of, replaced_by
+from medloop.loop.annotating.replacing import origin_of, own_answer, replaced_by, source_of
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import withdraw_case
 from medloop.loop.foundation.in_force import standing_annotation
 from medloop.loop.foundation.label_versions import version_seen
-from medloop.loop.foundation.partial_annotations import Part, answered_voxels, encode_partial
+from medloop.loop.foundation.partial_annotations import answered_voxels, encode_partial
 from medloop.loop.foundation.round_moves import after_answer
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.parts import queried_parts
@@ -77,139 +77,58 @@ def open_case(workspace: Workspace, case_id: str, annotator_id: str) -> Opened:
         return _opened(tx, assignment, case)
 
 
-def submit_mask(
-    workspace: Workspace,
-    assignment_id: str,
-    *,
-    revision: int | None = None,
-    mask: MaskArray | None = None,
-    effort_seconds: float = 0.0,
-    replace: bool = False,
-    independent: bool = False,
-    task_version: int | None = None,
-    whole: bool = False,
-) -> Annotation:
-    """Finish an assignment with its draft, or with a whole mask made elsewhere; of one that was queried in parts, these count.
-
-    Args:
-        workspace: The project.
-        assignment_id: An open assignment.
-        revision: The draft's revision as the page knows it; None skips the check.
-        mask: Shape (I, J, K) of the case, uint8; None submits the draft.
-        effort_seconds: Active time spent, without pauses.
-        replace: Replace an annotation that somebody else gave, knowingly; see `medloop.loop.annotating.replacing`.
-        independent: A mask made elsewhere owes nothing to the proposal that was shown; see `medloop.loop.annotating.independence`.
-        task_version: The version of the task that the annotator saw; see `medloop.loop.foundation.label_versions`.
-        whole: All of the mask counts, though only parts of the case were queried.
+def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> Annotation:
+    """Finish an open assignment; of a case that was queried in parts, these count unless the submission is said to be whole.
 
     Raises:
         ConflictError: The draft has another revision.
-        StateError: The assignment is closed.
+        StateError: The assignment is closed, the task is of another kind, or for parts this annotator has answered the whole case.
         ReplacesError: Another annotation stands, and `replace` is off.
+        InputError: An effort out of range, no parts, or parts outside the image.
         ShapeError: The mask is not the case's shape.
         LabelError: Values that the task does not know.
     """
-    _require_kind(workspace, "segmentation")
-    elsewhere = mask is not None
+    _check(workspace, submitted)
     with workspace.store.read() as tx:
-        assignment = require_open(tx.get(Assignment, assignment_id))
-        case, parts = tx.get(Case, assignment.case_id), () if whole else queried_parts(tx, assignment)
-    if parts:
-        return submit_partial(
-            workspace, assignment_id, parts=parts, revision=revision, mask=mask, effort_seconds=effort_seconds, task_version=task_version
-        )
-    revision, mask = _mask_or_draft(workspace, assignment, revision, mask)
-    blob = workspace.store.blobs.put(encode_mask(checked_mask(workspace, case, mask)))
-    how = Submitted("mask", blob, mask=mask, elsewhere=elsewhere, independent=independent, replace=replace, task_version=task_version)
-    return _submit(workspace, assignment_id, revision, how, effort_seconds)
-
-
-def submit_partial(
-    workspace: Workspace,
-    assignment_id: str,
-    *,
-    parts: Sequence[Part],
-    revision: int | None = None,
-    mask: MaskArray | None = None,
-    effort_seconds: float = 0.0,
-    task_version: int | None = None,
-) -> Annotation:
-    """Finish an assignment with an answer to some slices or boxes only; the case may be asked again.
-
-    Args:
-        workspace: The project.
-        assignment_id: An open assignment.
-        parts: What is answered; background inside them is an answer, everything outside stays unknown.
-        revision: As in `submit_mask`.
-        mask: As in `submit_mask`; only what lies inside the parts is kept.
-        effort_seconds: As in `submit_mask`.
-        task_version: As in `submit_mask`.
-
-    Raises:
-        ConflictError: The draft has another revision.
-        StateError: The assignment is closed, or this annotator has answered the whole case.
-        InputError: No parts, or parts outside the image.
-        ShapeError: The mask is not the case's shape.
-        LabelError: Values that the task does not know.
-    """
-    _require_kind(workspace, "segmentation")
-    elsewhere = mask is not None
-    with workspace.store.read() as tx:
-        assignment = require_open(tx.get(Assignment, assignment_id))
-        case = tx.get(Case, assignment.case_id)
-        if own_answer(tx, case.id, assignment.annotator_id) is not None:
+        edit = load_edit(tx, require_open(tx.get(Assignment, assignment_id)), workspace.store.blobs)
+        if submitted.parts is None and not submitted.whole:
+            submitted = replace(submitted, parts=queried_parts(tx, edit.assignment) or None)
+        if submitted.parts is not None and own_answer(tx, edit.case.id, edit.assignment.annotator_id) is not None:
             raise StateError("You have answered this whole case already", remedy="correct the whole mask instead")
-    revision, mask = _mask_or_draft(workspace, assignment, revision, mask)
-    whole = mask
-    if mask.shape == case.grid.shape:
-        mask = np.where(answered_voxels(parts, case.grid.shape), mask, np.uint8(0))
-    blob = workspace.store.blobs.put(encode_partial(checked_mask(workspace, case, mask), parts))
-    how = Submitted("partial", blob, mask=whole, elsewhere=elsewhere, task_version=task_version)
-    return _submit(workspace, assignment_id, revision, how, effort_seconds)
-
-
-def submit_tag(
-    workspace: Workspace,
-    assignment_id: str,
-    *,
-    tag: int,
-    effort_seconds: float = 0.0,
-    replace: bool = False,
-    independent: bool = False,
-    task_version: int | None = None,
-) -> Annotation:
-    """Finish an assignment of a classification.
-
-    Args:
-        workspace: The project.
-        assignment_id: An open assignment.
-        tag: The label's value.
-        effort_seconds: As in `submit_mask`.
-        replace: As in `submit_mask`.
-        independent: The tag was given without sight of the proposed class.
-        task_version: As in `submit_mask`.
-
-    Raises:
-        StateError: The assignment is closed, or the task is a segmentation.
-        ReplacesError: As in `submit_mask`.
-        LabelError: A tag that the task does not know.
-    """
-    _require_kind(workspace, "classification")
-    if tag not in workspace.task.label_values:
-        raise LabelError(f"Unknown tag {tag}", remedy=f"use one of {list(workspace.task.label_values)}")
-    how = Submitted("tag", tag=tag, independent=independent, replace=replace, task_version=task_version)
-    return _submit(workspace, assignment_id, None, how, effort_seconds)
-
-
-def _mask_or_draft(
-    workspace: Workspace, assignment: Assignment, revision: int | None, mask: MaskArray | None
-) -> tuple[int | None, MaskArray]:
-    """The given mask, or the draft and its revision."""
-    _require_revision(assignment, revision)
-    if mask is not None:
-        return revision, mask
-    draft = read_draft(workspace, assignment.id)
-    return draft.revision if revision is None else revision, draft.mask
+        source = source_of(tx, edit)
+    _require_revision(edit.assignment, submitted.revision)
+    draft = edit.draft() if submitted.kind != "tag" and submitted.mask is None else None
+    mask, revision = (draft.mask, draft.revision) if draft is not None else (submitted.mask, submitted.revision)
+    blob = workspace.store.blobs.put(_encoded(workspace, edit.case, mask, submitted)) if mask is not None else None
+    values = frozenset(np.unique(mask).tolist()) - {0} if mask is not None else frozenset({submitted.tag or 0})
+    annotation_id, origin = new_id("annotation"), origin_of(source, submitted, mask)
+    made = provenance_of(edit, mask, annotation_id) if mask is not None else None
+    with workspace.store.write(edit.assignment.annotator_id) as tx:
+        assignment = require_open(tx.get(Assignment, assignment_id))
+        _require_revision(assignment, revision)
+        annotation = Annotation(
+            id=annotation_id,
+            case_id=assignment.case_id,
+            task_id=version_seen(tx, workspace.task, assignment.opened_at, submitted.task_version, values).id,
+            annotator_id=assignment.annotator_id,
+            kind=submitted.kind,
+            blob=blob,
+            tag=submitted.tag,
+            origin=origin.origin,
+            assignment_id=assignment.id,
+            proposal_id=origin.proposal_id,
+            supersedes=replaced_by(tx, assignment, submitted),
+            effort_seconds=float(submitted.effort_seconds),
+            created_at=now(),
+            began_with=origin.began_with,
+            untouched=origin.untouched,
+        )
+        tx.add(annotation, verb="submit")
+        if made is not None:
+            tx.add(made, verb="trace")
+        tx.change(Assignment, assignment_id, verb="submit", fields={"state": "submitted", "closed_at": now()})
+    after_answer(workspace)
+    return annotation
 
 
 def skip_case(workspace: Workspace, assignment_id: str, *, reason: str) -> Assignment:
@@ -267,40 +186,24 @@ def _opened(tx: Reader, assignment: Assignment, case: Case) -> Opened:
     return Opened(assignment, case, prediction, standing_annotation(tx, case.id))
 
 
-def _submit(workspace: Workspace, assignment_id: str, revision: int | None, how: Submitted, effort_seconds: float) -> Annotation:
-    if not 0.0 <= effort_seconds <= MAX_EFFORT_SECONDS:
-        raise InputError(f"Effort lies between 0 and {MAX_EFFORT_SECONDS:.0f} seconds, got {effort_seconds:g}")
-    with workspace.store.read() as tx:
-        annotator_id = tx.get(Assignment, assignment_id).annotator_id
-    annotation_id = new_id("annotation")
-    origin = origin_of(workspace, assignment_id, how)
-    made = provenance_of(workspace, assignment_id, how.mask, annotation_id) if how.mask is not None else None
-    with workspace.store.write(annotator_id) as tx:
-        assignment = require_open(tx.get(Assignment, assignment_id))
-        _require_revision(assignment, revision)
-        annotation = Annotation(
-            id=annotation_id,
-            case_id=assignment.case_id,
-            task_id=version_seen(tx, workspace.task, assignment.opened_at, how.task_version, how.values).id,
-            annotator_id=annotator_id,
-            kind=how.kind,
-            blob=how.blob,
-            tag=how.tag,
-            origin=origin.origin,
-            assignment_id=assignment.id,
-            proposal_id=origin.proposal_id,
-            supersedes=replaced_by(tx, assignment, how),
-            effort_seconds=float(effort_seconds),
-            created_at=now(),
-            began_with=origin.began_with,
-            untouched=origin.untouched,
-        )
-        tx.add(annotation, verb="submit")
-        if made is not None:
-            tx.add(made, verb="trace")
-        tx.change(Assignment, assignment_id, verb="submit", fields={"state": "submitted", "closed_at": now()})
-    after_answer(workspace)
-    return annotation
+def _check(workspace: Workspace, submitted: Submitted) -> None:
+    """Refuse what no assignment of the project could be closed with."""
+    if not 0.0 <= submitted.effort_seconds <= MAX_EFFORT_SECONDS:
+        raise InputError(f"Effort lies between 0 and {MAX_EFFORT_SECONDS:.0f} seconds, got {submitted.effort_seconds:g}")
+    kind = "classification" if submitted.kind == "tag" else "segmentation"
+    if workspace.task.kind != kind:
+        raise StateError(f"This project asks for a {workspace.task.kind}, the answer is one of a {kind}")
+    if submitted.tag is not None and submitted.tag not in workspace.task.label_values:
+        raise LabelError(f"Unknown tag {submitted.tag}", remedy=f"use one of {list(workspace.task.label_values)}")
+
+
+def _encoded(workspace: Workspace, case: Case, mask: MaskArray, submitted: Submitted) -> bytes:
+    """The bytes to keep of a mask; of parts of it, what lies within them."""
+    if submitted.parts is None:
+        return encode_mask(checked_mask(workspace, case, mask))
+    if mask.shape == case.grid.shape:
+        mask = np.where(answered_voxels(submitted.parts, case.grid.shape), mask, np.uint8(0))
+    return encode_partial(checked_mask(workspace, case, mask), submitted.parts)
 
 
 def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reason: str) -> Assignment:
@@ -313,11 +216,6 @@ def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reas
         closed = tx.change(Assignment, assignment_id, verb=verb, fields={"state": state, "reason": cleaned, "closed_at": now()})
     after_answer(workspace)
     return closed
-
-
-def _require_kind(workspace: Workspace, kind: str) -> None:
-    if workspace.task.kind != kind:
-        raise StateError(f"This project asks for a {workspace.task.kind}, the answer is one of a {kind}")
 
 
 def _require_revision(assignment: Assignment, revision: int | None) -> None:

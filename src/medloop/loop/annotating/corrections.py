@@ -15,7 +15,8 @@ from medloop.core.errors import BlobError
 from medloop.core.records import Annotation, Annotator, Assignment, Case, Json, Model, Prediction
 from medloop.images.encode import decode_mask
 from medloop.loop.annotating.drafts import touched_voxels
-from medloop.loop.annotating.filling import HandWork, hand_work
+from medloop.loop.annotating.filling import drawn_slices
+from medloop.loop.annotating.open_edit import load_edit
 from medloop.loop.annotating.provenance import provenance
 from medloop.loop.annotating.reviewing import visits_of
 from medloop.loop.foundation.arrays import load_answer
@@ -110,12 +111,13 @@ def _touched(workspace: Workspace, tx: Reader, annotation: Annotation, case: Cas
     answer = load_answer(blobs, annotation, case)
     if isinstance(answer, int):
         return np.ones(shape, dtype=bool)
-    work = hand_work(tx, annotation.assignment_id) if annotation.assignment_id else HandWork()
-    if began is None and not work.axes:
+    edit = load_edit(tx, tx.get(Assignment, annotation.assignment_id), blobs) if annotation.assignment_id else None
+    filled = edit is not None and bool(edit.filled_axes)
+    if began is None and not filled:
         return np.ones(shape, dtype=bool)
     begun = np.zeros(shape, dtype=np.uint8) if began is None else decode_mask(blobs.get(began), shape)
-    if work.axes:
-        touched = work.slices(answer.array, begun)
+    if edit is not None and filled:
+        touched = drawn_slices(edit, answer.array, begun)
     else:
-        touched = (answer.array != begun) & (answer.array != UNKNOWN) | touched_voxels(work.patches, shape)
+        touched = (answer.array != begun) & (answer.array != UNKNOWN) | touched_voxels(edit.patches if edit else (), shape)
     return touched | _touched(workspace, tx, earlier, case) if earlier else touched

@@ -15,22 +15,18 @@ import numpy as np
 
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import InputError
-from medloop.core.records import Assignment, Case, DraftPatch, PromptRecord
+from medloop.core.records import Assignment
 from medloop.interaction.carrying import carry_corrections
 from medloop.interaction.interpolate import interpolate_slices
 from medloop.interaction.locks import check_locks, keep_locked
-from medloop.loop.annotating.drafts import Draft, append_patch, base_mask, read_draft, require_revision
-from medloop.loop.annotating.mask_runs import Run, apply_runs, runs_between
-from medloop.loop.annotating.prompt_log import prompt_log
+from medloop.interaction.runs import Run, apply_runs, runs_between
+from medloop.loop.annotating.drafts import append_patch
+from medloop.loop.annotating.open_edit import FILLED, Draft, OpenEdit, load_edit, require_revision
 from medloop.loop.annotating.provenance import hands
-from medloop.loop.annotating.replaying import FILLED
 from medloop.loop.foundation.workspace import Workspace
-from medloop.store.reader import Reader
 
 FEWEST = 2
 """Slices drawn on: there is nothing between fewer."""
-
-VERBS = FILLED
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,59 +69,37 @@ def fill_between(workspace: Workspace, assignment_id: str, *, axis: int, base_re
     check_locks(locked, workspace.task.label_values)
     with workspace.store.read() as tx:
         assignment = require_revision(tx.get(Assignment, assignment_id), base_revision)
-        case = tx.get(Case, assignment.case_id)
-        begun, work = base_mask(workspace, tx, assignment, case), hand_work(tx, assignment_id)
-    before = read_draft(workspace, assignment_id, upto=base_revision).mask
-    hand = work.voxels(before, begun)
+        edit = load_edit(tx, assignment, workspace.store.blobs)
+    begun, before = edit.begun, edit.draft().mask
+    hand = drawn_voxels(edit, before, begun)
     slices = {label: _slices(hand & ((before == label) | (begun == label)), axis) for label in workspace.task.label_values}
     if max(map(len, slices.values())) < FEWEST:
         remedy = "draw on every third slice or so, then fill"
         found = max(map(len, slices.values()))
         raise InputError(f"Filling needs at least {FEWEST} slices that were drawn on for a label, got {found}", remedy=remedy)
     known = {label: found for label, found in slices.items() if len(found) >= FEWEST and label not in locked}
-    after = keep_locked(before, _filled(begun, before, axis, known, case.grid.spacing_mm), locked)
+    after = keep_locked(before, _filled(begun, before, axis, known, edit.case.grid.spacing_mm), locked)
     runs = runs_between(before, after)
     if not runs:
         raise InputError("Between the slices drawn on there is nothing to fill", remedy="draw on slices further apart")
     with workspace.store.write(assignment.annotator_id) as tx:
-        revision = append_patch(tx, require_revision(tx.get(Assignment, assignment_id), base_revision), runs, verb=VERBS[axis])
+        revision = append_patch(tx, require_revision(tx.get(Assignment, assignment_id), base_revision), runs, verb=FILLED[axis])
     draft = Draft(revision, apply_runs(before, runs))
     return Filling(draft, runs, tuple(sorted(set().union(*slices.values()))), len(_slices(before != after, axis)))
 
 
-@dataclass(frozen=True)
-class HandWork:
-    """What somebody did to a draft by hand, fillings left out.
-
-    Attributes:
-        patches: Brush strokes and gestures, in order.
-        log: The gestures.
-        axes: Along which axes slices were filled in between.
-    """
-
-    patches: tuple[DraftPatch, ...] = ()
-    log: tuple[PromptRecord, ...] = ()
-    axes: tuple[int, ...] = ()
-
-    def voxels(self, mask: MaskArray, begun: MaskArray) -> BoolArray:
-        """Voxels that a hand changed from what the edit began with to what they are, shape (I, J, K)."""
-        drawn: BoolArray = (hands(mask, self.patches, self.log) > 0) & (mask != begun)
-        return drawn
-
-    def slices(self, mask: MaskArray, begun: MaskArray) -> BoolArray:
-        """The slices that were drawn on, whole, along the axes that were filled along; shape (I, J, K)."""
-        drawn, whole = self.voxels(mask, begun), np.zeros(mask.shape, dtype=np.bool_)
-        for axis in self.axes:
-            whole |= drawn.any(axis=tuple(a for a in range(3) if a != axis), keepdims=True)
-        return whole
+def drawn_voxels(edit: OpenEdit, mask: MaskArray, begun: MaskArray) -> BoolArray:
+    """Voxels that a hand, fillings left out, changed from what an edit began with to what they are in a mask; shape (I, J, K)."""
+    drawn: BoolArray = (hands(mask, edit.by_hand, edit.log) > 0) & (mask != begun)
+    return drawn
 
 
-def hand_work(tx: Reader, assignment_id: str) -> HandWork:
-    """What was done by hand to an assignment's draft, and along which axes the rest was filled in."""
-    patches = tx.patches(assignment_id)
-    filled = {event.noun_id: VERBS.index(event.verb) for event in tx.events_about("patch", [p.id for p in patches], verbs=VERBS)}
-    by_hand = tuple(patch for patch in patches if patch.id not in filled)
-    return HandWork(by_hand, tuple(prompt_log(tx, assignment_id)), tuple(sorted(set(filled.values()))))
+def drawn_slices(edit: OpenEdit, mask: MaskArray, begun: MaskArray) -> BoolArray:
+    """The slices that were drawn on, whole, along the axes that were filled along; shape (I, J, K)."""
+    drawn, whole = drawn_voxels(edit, mask, begun), np.zeros(mask.shape, dtype=np.bool_)
+    for axis in edit.filled_axes:
+        whole |= drawn.any(axis=tuple(a for a in range(3) if a != axis), keepdims=True)
+    return whole
 
 
 def _slices(voxels: BoolArray, axis: int) -> list[int]:

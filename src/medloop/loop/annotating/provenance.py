@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from medloop.core.arrays import MaskArray
-from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Json, PromptRecord, Provenance, new_id, now
-from medloop.loop.annotating.drafts import base_mask
-from medloop.loop.annotating.prompt_log import in_force, prompt_log
-from medloop.loop.foundation.workspace import Workspace
+from medloop.core.records import Annotation, DraftPatch, Json, PromptRecord, Provenance, new_id, now
+from medloop.loop.annotating.open_edit import OpenEdit
+from medloop.loop.annotating.prompt_log import in_force
 from medloop.store.reader import Reader
 
 HANDS: Mapping[str, int] = {"prompt": 1, "brush": 2, "elsewhere": 3}
@@ -42,26 +41,22 @@ def hands(final: MaskArray, patches: Iterable[DraftPatch], log: Sequence[PromptR
     return hand.reshape(final.shape, order="F")
 
 
-def provenance_of(workspace: Workspace, assignment_id: str, mask: MaskArray, annotation_id: str) -> Provenance:
+def provenance_of(edit: OpenEdit, mask: MaskArray, annotation_id: str) -> Provenance:
     """What led to a mask that is about to be submitted.
 
     Args:
-        workspace: The project.
-        assignment_id: What it answers.
+        edit: What it answers.
         mask: The answer, shape (I, J, K); it may differ from the draft.
         annotation_id: Under which id it will be stored.
     """
-    with workspace.store.read() as tx:
-        assignment = tx.get(Assignment, assignment_id)
-        base = base_mask(workspace, tx, assignment, tx.get(Case, assignment.case_id))
-        patches, log = tx.patches(assignment_id), prompt_log(tx, assignment_id)
-    hand = hands(mask, patches, log)
+    base, log = edit.begun, edit.log
+    hand = hands(mask, edit.patches, log)
     hand[(hand == 0) & (mask != base)] = HANDS["elsewhere"]
     hand[mask == base] = 0
     return Provenance(
         id=new_id("provenance"),
         annotation_id=annotation_id,
-        assignment_id=assignment_id,
+        assignment_id=edit.assignment.id,
         prompt_ids=tuple(record.id for record in in_force(log)),
         withdrawn_prompts=sum(record.withdrawn is not None for record in log),
         parts={name: _part(hand == code, mask) for name, code in HANDS.items() if (hand == code).any()},

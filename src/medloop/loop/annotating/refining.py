@@ -14,16 +14,17 @@ import numpy as np
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import InputError
 from medloop.core.geometry import Shape3
-from medloop.core.records import Assignment, Case, PromptRecord, new_id, now
+from medloop.core.records import Assignment, PromptRecord, Task, new_id, now
 from medloop.interaction.engine import Engine, ImageEmbedding, StillWanted
 from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.locks import check_locks, keep_locked, require_unlocked
 from medloop.interaction.overruling import still_meant
 from medloop.interaction.prompts import Prompt, check_prompts, prompt_to_json
-from medloop.loop.annotating.drafts import Draft, append_patch, base_mask, check_runs, read_draft, require_revision
-from medloop.loop.annotating.mask_runs import Run, apply_runs, runs_between
-from medloop.loop.annotating.prompt_log import gesture_of, in_force, line_starts, named_in_force, prompt_log, take_back
-from medloop.loop.annotating.replaying import FILLED, History, history_of, painted_by
+from medloop.interaction.runs import Run, apply_runs, runs_between
+from medloop.loop.annotating.drafts import append_patch, check_runs
+from medloop.loop.annotating.open_edit import Draft, OpenEdit, load_edit, require_revision
+from medloop.loop.annotating.prompt_log import gesture_of, in_force, line_starts, named_in_force, take_back
+from medloop.loop.annotating.replaying import History, history_of, painted_by
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.workspace import Workspace
 
@@ -68,13 +69,14 @@ class Refiner:
 
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """An assignment as it stands before a gesture."""
+    """A draft as it stands before a prompt, who answers it, and under which locks."""
 
-    assignment: Assignment
-    case: Case
+    edit: OpenEdit
     draft: Draft
-    log: list[PromptRecord]
     history: History
+    refiner: Refiner
+    task: Task
+    locked: Sequence[int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,12 +115,11 @@ def add_prompt(
         StateError: The assignment is closed.
         CancelledError: It is no longer wanted.
     """
-    scene = _scene(workspace, assignment_id, base_revision, refiner)
+    scene = _scene(workspace, assignment_id, base_revision, refiner, locked)
     new = [*earlier, prompt]
-    _check(workspace, scene, new, locked)
-    older = [gesture_of(record) for record in in_force(scene.log)]
-    answer = _ask(workspace, scene, refiner, older, new, scene.draft.mask, painted_by(scene.history.deeds, scene.case.grid.shape), locked)
-    return _save(workspace, scene, answer, made=[_Gesture(p) for p in new], locked=locked)
+    older = [gesture_of(record) for record in in_force(scene.edit.log)]
+    answer = _ask(scene, older, new, scene.draft.mask, painted_by(scene.history.deeds, scene.draft.mask.shape), locked)
+    return _save(workspace, scene, answer, made=[_Gesture(p) for p in new])
 
 
 def withdraw_prompt(
@@ -133,10 +134,9 @@ def withdraw_prompt(
         NotFoundError: No such prompt in force.
         ConflictError, StateError, InputError, CancelledError: See `add_prompt`.
     """
-    scene = _scene(workspace, assignment_id, base_revision, refiner)
-    record = named_in_force(scene.log, prompt_id)
-    answer = _anew(workspace, scene, refiner, record, None, locked)
-    return _save(workspace, scene, answer, withdrawn=record.id, locked=locked)
+    scene = _scene(workspace, assignment_id, base_revision, refiner, locked)
+    record = named_in_force(scene.edit.log, prompt_id)
+    return _save(workspace, scene, _anew(scene, record, None), withdrawn=record.id)
 
 
 def change_prompt(
@@ -155,11 +155,11 @@ def change_prompt(
         NotFoundError: No such prompt in force.
         ConflictError, StateError, InputError, LabelError, CancelledError: See `add_prompt`.
     """
-    scene = _scene(workspace, assignment_id, base_revision, refiner)
-    record = named_in_force(scene.log, prompt_id)
-    _check(workspace, scene, [prompt], locked)
-    answer = _anew(workspace, scene, refiner, record, prompt, locked)
-    return _save(workspace, scene, answer, made=[_Gesture(prompt, record.id)], withdrawn=record.id, locked=locked)
+    scene = _scene(workspace, assignment_id, base_revision, refiner, locked)
+    record = named_in_force(scene.edit.log, prompt_id)
+    check_prompts([prompt], scene.edit.case.grid.shape, labels=scene.task.label_values)
+    require_unlocked([prompt], scene.draft.mask, locked)
+    return _save(workspace, scene, _anew(scene, record, prompt), made=[_Gesture(prompt, record.id)], withdrawn=record.id)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,60 +174,37 @@ class _Answer:
     note: str = ""
 
 
-def _scene(workspace: Workspace, assignment_id: str, base_revision: int, refiner: Refiner) -> _Scene:
+def _scene(workspace: Workspace, assignment_id: str, base_revision: int, refiner: Refiner, locked: Sequence[int]) -> _Scene:
+    check_locks(locked, workspace.task.label_values)
     with workspace.store.read() as tx:
-        assignment = require_revision(tx.get(Assignment, assignment_id), base_revision)
-        case, log, patches = tx.get(Case, assignment.case_id), prompt_log(tx, assignment_id), tx.patches(assignment_id)
-        filled = {event.noun_id for event in tx.events_about("patch", [p.id for p in patches], verbs=FILLED)} if patches else ()
-        history = history_of(patches, log, lambda: base_mask(workspace, tx, assignment, case), filled=tuple(filled))
-    draft = read_draft(workspace, assignment_id, upto=base_revision, known=refiner.draft)
-    return _Scene(assignment, case, draft, log, history)
-
-
-def _check(workspace: Workspace, scene: _Scene, new: Sequence[Prompt], locked: Sequence[int]) -> None:
-    labels = workspace.task.label_values
-    check_prompts(new, scene.case.grid.shape, labels=labels)
-    check_locks(locked, labels)
-    require_unlocked(new, scene.draft.mask, locked)
+        edit = load_edit(tx, require_revision(tx.get(Assignment, assignment_id), base_revision), workspace.store.blobs)
+    return _Scene(edit, edit.draft(known=refiner.draft), history_of(edit), refiner, workspace.task, locked)
 
 
 def _ask(
-    workspace: Workspace,
-    scene: _Scene,
-    refiner: Refiner,
-    older: Sequence[Prompt],
-    new: Sequence[Prompt],
-    begin: MaskArray,
-    painted: BoolArray | None,
-    locked: Sequence[int],
+    scene: _Scene, older: Sequence[Prompt], new: Sequence[Prompt], begin: MaskArray, painted: BoolArray | None, locked: Sequence[int]
 ) -> _Answer:
-    """What the engine makes of new gestures on a mask, as far as they may change it."""
-    meant, labels = still_meant(older, begin), workspace.task.label_values
-    check_prompts([*meant, *new], scene.case.grid.shape, labels=labels)
-    embedding = _embedding(workspace, scene.case, refiner)
+    """What the engine makes of new prompts on a mask, as far as they may change it."""
+    meant, labels, refiner = still_meant(older, begin), scene.task.label_values, scene.refiner
+    embedding = _embedding(scene.edit, refiner)
     found = ask_guarded(refiner.engine, embedding, begin, meant, new, labels=labels, locked=locked, painted=painted, wanted=refiner.wanted)
     return _Answer(found.mask, refiner.engine.name, found.quality, found.start, found.stop, found.note)
 
 
-def _anew(
-    workspace: Workspace, scene: _Scene, refiner: Refiner, record: PromptRecord, fresh: Prompt | None, locked: Sequence[int]
-) -> _Answer:
-    """The draft as it would be without a record, or with a fresh gesture in its place."""
-    first = scene.log[line_starts(scene.log)[record.id]].revision
-    begin = read_draft(workspace, scene.assignment.id, upto=_free_of_undone(scene, first - 1))
-    mask, done, engine, quality = begin.mask, [d for d in scene.history.deeds if d.since <= begin.revision], "", None
-    note = ""
+def _anew(scene: _Scene, record: PromptRecord, fresh: Prompt | None) -> _Answer:
+    """The draft as it would be without a record, or with a fresh prompt in its place."""
+    log = scene.edit.log
+    begin = scene.edit.draft(upto=_free_of_undone(scene, log[line_starts(log)[record.id]].revision - 1))
+    answer, done = _Answer(begin.mask), [d for d in scene.history.deeds if d.since <= begin.revision]
     for deed in (d for d in scene.history.deeds if d.since > begin.revision):
-        mask = apply_runs(mask, deed.runs) if deed.runs else mask
+        mask = apply_runs(answer.mask, deed.runs) if deed.runs else answer.mask
         kept = [_said(r, fresh if r.id == record.id else None) for r in deed.records if r.id != record.id or fresh is not None]
-        fixed = locked if any(r.id == record.id for r in kept) else kept[0].locked if kept else ()
+        fixed = scene.locked if any(r.id == record.id for r in kept) else kept[0].locked if kept else ()
         new = [gesture_of(r) for r in kept if r.id == record.id or not _blocked(gesture_of(r), mask, fixed)]
-        if new:
-            older = [gesture_of(r) for d in done for r in d.records]
-            answer = _ask(workspace, scene, refiner, older, new, mask, painted_by(done, mask.shape), fixed)
-            mask, engine, quality, note = answer.mask, answer.engine, answer.quality, answer.note
+        older = [gesture_of(r) for d in done for r in d.records]
+        answer = _ask(scene, older, new, mask, painted_by(done, mask.shape), fixed) if new else replace(answer, mask=mask)
         done.append(replace(deed, records=tuple(kept)))
-    return _Answer(keep_locked(scene.draft.mask, mask, locked), engine, quality, note=note)
+    return replace(answer, mask=keep_locked(scene.draft.mask, answer.mask, scene.locked), start=(0, 0, 0), stop=None)
 
 
 def _said(record: PromptRecord, fresh: Prompt | None) -> PromptRecord:
@@ -245,14 +222,14 @@ def _blocked(prompt: Prompt, mask: MaskArray, locked: Sequence[int]) -> bool:
 
 def _free_of_undone(scene: _Scene, revision: int) -> int:
     """The last revision, up to the given one, that shows no effect of a gesture or stroke taken back later."""
-    spans = [(r.revision, r.withdrawn) for r in scene.log if r.withdrawn is not None] + list(scene.history.undone)
+    spans = [(r.revision, r.withdrawn) for r in scene.edit.log if r.withdrawn is not None] + list(scene.history.undone)
     while shown := [made for made, gone in spans if made <= revision < gone]:
         revision = min(shown) - 1
     return revision
 
 
-def _embedding(workspace: Workspace, case: Case, refiner: Refiner) -> ImageEmbedding:
-    embedding = refiner.embedding or refiner.engine.embed(load_image(workspace.store.blobs, case))
+def _embedding(edit: OpenEdit, refiner: Refiner) -> ImageEmbedding:
+    case, embedding = edit.case, refiner.embedding or refiner.engine.embed(load_image(edit.blobs, edit.case))
     if embedding.image.grid.shape != case.grid.shape or not np.allclose(embedding.image.grid.affine, case.grid.affine):
         raise InputError(
             f"Gestures on {case.name} need its own image of {case.grid.shape} voxels, got one of {embedding.image.grid.shape}",
@@ -262,23 +239,17 @@ def _embedding(workspace: Workspace, case: Case, refiner: Refiner) -> ImageEmbed
 
 
 def _save(
-    workspace: Workspace,
-    scene: _Scene,
-    answer: _Answer,
-    *,
-    made: Sequence[_Gesture] = (),
-    withdrawn: str | None = None,
-    locked: Sequence[int],
+    workspace: Workspace, scene: _Scene, answer: _Answer, *, made: Sequence[_Gesture] = (), withdrawn: str | None = None
 ) -> Refinement:
-    """Gesture, effect and events in one transaction, on the revision they were made on."""
+    """Prompt, effect and events in one transaction, on the revision they were made on."""
     runs = runs_between(scene.draft.mask, answer.mask, start=answer.start, stop=answer.stop)
-    check_runs(runs, scene.case.grid.voxels, workspace.task)
-    identifier = scene.assignment.id
-    with workspace.store.write(scene.assignment.annotator_id) as tx:
-        revision = append_patch(tx, require_revision(tx.get(Assignment, identifier), scene.assignment.revision), runs)
+    check_runs(runs, scene.edit.case.grid.voxels, scene.task)
+    before = scene.edit.assignment
+    with workspace.store.write(before.annotator_id) as tx:
+        revision = append_patch(tx, require_revision(tx.get(Assignment, before.id), before.revision), runs)
         if withdrawn is not None:
-            take_back(tx, identifier, [withdrawn], revision)
-        records = [_record(identifier, revision, gesture, answer, locked) for gesture in made]
+            take_back(tx, before.id, [withdrawn], revision)
+        records = [_record(before.id, revision, gesture, answer, scene.locked) for gesture in made]
         for record in records:
             tx.add(record, verb="refine")
     ids = tuple(record.id for record in records)

@@ -5,7 +5,7 @@ its revision; one that the next stroke takes back exactly (undo) does not count,
 a prompt is the replay of everything else in this order, and painted voxels are found by the same order.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,10 @@ import numpy.typing as npt
 from medloop.core.arrays import BoolArray, IntArray, MaskArray
 from medloop.core.geometry import Shape3
 from medloop.core.records import DraftPatch, PromptRecord
-from medloop.interaction.painting import covered, painted_voxels
-from medloop.loop.annotating.mask_runs import Run
+from medloop.interaction.painting import painted_voxels
+from medloop.interaction.runs import Run, covered, put_runs
+from medloop.loop.annotating.open_edit import FILLED, OpenEdit
 from medloop.loop.annotating.prompt_log import gesture_of, in_force, line_starts
-
-FILLED = ("fill-i", "fill-j", "fill-k")
-"""What the event log says of the patch of a filling between slices, by the slices' axis: it counts as it is, but is no stroke."""
 
 
 @dataclass(frozen=True)
@@ -54,19 +52,11 @@ class History:
     undone: tuple[tuple[int, int], ...]
 
 
-def history_of(
-    patches: Sequence[DraftPatch], log: Sequence[PromptRecord], base: Callable[[], MaskArray], *, filled: Sequence[str] = ()
-) -> History:
-    """What counts of a draft's history, in order.
-
-    Args:
-        patches: All of the draft, in order.
-        log: All its prompts.
-        base: Reads what the draft began with; called only where a stroke may have been taken back.
-        filled: Ids of the patches that filled slices.
-    """
-    standing, undone = standing_strokes(patches, log, base)
-    strokes = [Deed(p.revision, p.revision, p.runs, by_hand=p.id not in filled) for p in standing]
+def history_of(edit: OpenEdit) -> History:
+    """What counts of a draft's history, in order."""
+    log = edit.log
+    standing, undone = standing_strokes(edit)
+    strokes = [Deed(p.revision, p.revision, p.runs, by_hand=edit.verbs.get(p.id) not in FILLED) for p in standing]
     place = line_starts(log)
     together: dict[int, list[PromptRecord]] = {}
     for record in in_force(log):
@@ -81,18 +71,16 @@ def painted_by(deeds: Sequence[Deed], shape: Shape3) -> BoolArray | None:
     return painted_voxels(words, shape)
 
 
-def standing_strokes(
-    patches: Sequence[DraftPatch], log: Sequence[PromptRecord], base: Callable[[], MaskArray]
-) -> tuple[list[DraftPatch], list[tuple[int, int]]]:
+def standing_strokes(edit: OpenEdit) -> tuple[list[DraftPatch], list[tuple[int, int]]]:
     """The patches of the brush without those taken back by their exact inverse, and the revisions of such pairs."""
-    by_prompt = {record.revision for record in log} | {record.withdrawn for record in log}
-    brushed = [patch for patch in patches if patch.revision not in by_prompt and patch.runs]
+    by_prompt = {record.revision for record in edit.log} | {record.withdrawn for record in edit.log}
+    brushed = [patch for patch in edit.patches if patch.revision not in by_prompt and patch.runs]
     if len({_span(patch) for patch in brushed}) == len(brushed):
         return brushed, []  # no two go over the same voxels
-    flat = base().reshape(-1, order="F").copy()
+    flat = edit.begun.reshape(-1, order="F").copy()
     standing: list[tuple[DraftPatch, IntArray, npt.NDArray[np.uint8]]] = []
     undone: list[tuple[int, int]] = []
-    for patch in patches:
+    for patch in edit.patches:
         places, before = _applied(flat, patch.runs)
         if patch.revision in by_prompt or not patch.runs:
             continue
@@ -114,8 +102,7 @@ def _applied(flat: MaskArray, runs: Sequence[Run]) -> tuple[IntArray, npt.NDArra
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint8)
     touched = np.unique(covered(runs))
     before = flat[touched]
-    for start, length, value in runs:
-        flat[start : start + length] = value
+    put_runs(flat, runs)
     changed = flat[touched] != before
     return touched[changed], before[changed]
 

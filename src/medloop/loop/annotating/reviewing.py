@@ -15,10 +15,11 @@ import numpy as np
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import NotFoundError, StateError
 from medloop.core.geometry import Shape3
-from medloop.core.records import Assignment, Case, Event, Model, Prediction
+from medloop.core.records import Assignment, Event, Model, Prediction
 from medloop.images.encode import decode_mask
 from medloop.interaction.attention import Place, PlaceKind, chances_of_entropy, rank_places
-from medloop.loop.annotating.drafts import require_open, stored_base, touched_voxels
+from medloop.loop.annotating.drafts import touched_voxels
+from medloop.loop.annotating.open_edit import OpenEdit, load_edit, require_open
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
@@ -88,21 +89,22 @@ def review_places(workspace: Workspace, assignment_id: str) -> Review:
         NotFoundError: No such assignment.
         StateError: The task is a classification, which has no places.
     """
+    with workspace.store.read() as tx:
+        edit = load_edit(tx, tx.get(Assignment, assignment_id), workspace.store.blobs)
+        return _review(workspace, tx, edit)
+
+
+def _review(workspace: Workspace, tx: Reader, edit: OpenEdit) -> Review:
     if workspace.task.kind != "segmentation":
         raise StateError("A classification has no places to look at", remedy="answer with a tag")
-    with workspace.store.read() as tx:
-        assignment = tx.get(Assignment, assignment_id)
-        case = tx.get(Case, assignment.case_id)
-        visits = visits_of(tx, assignment_id)
-        prediction = tx.get(Prediction, assignment.proposal_id) if assignment.proposal_id else None
-        base = stored_base(tx, assignment)
-        classes = int(tx.get(Model, prediction.model_id).recipe.get("classes", workspace.task.classes)) if prediction else 0
+    assignment, grid, visits = edit.assignment, edit.case.grid, visits_of(tx, edit.assignment.id)
+    prediction = tx.get(Prediction, assignment.proposal_id) if assignment.proposal_id else None
     if prediction is None or prediction.mask is None or prediction.uncertainty is None:
         return Review((), visits)
-    maps = _Maps(base or prediction.mask, prediction.mask, prediction.uncertainty, classes)
-    kind: PlaceKind = "region" if case.grid.is_2d else "slice"
-    places = _ranked(workspace.store.blobs, maps, case.grid.shape, case.grid.spacing_mm, kind, case.grid.paging_axis)
-    return Review(places, visits)
+    classes = int(tx.get(Model, prediction.model_id).recipe.get("classes", workspace.task.classes))
+    maps = _Maps(edit.stored or prediction.mask, prediction.mask, prediction.uncertainty, classes)
+    kind: PlaceKind = "region" if grid.is_2d else "slice"
+    return Review(_ranked(workspace.store.blobs, maps, grid.shape, grid.spacing_mm, kind, grid.paging_axis), visits)
 
 
 def mark_visited(workspace: Workspace, assignment_id: str, number: int) -> Visit:
@@ -117,24 +119,23 @@ def mark_visited(workspace: Workspace, assignment_id: str, number: int) -> Visit
         NotFoundError: No such assignment or place.
         StateError: The assignment is closed, or the task is a classification.
     """
-    review = review_places(workspace, assignment_id)
+    with workspace.store.read() as tx:
+        edit = load_edit(tx, tx.get(Assignment, assignment_id), workspace.store.blobs)
+        review = _review(workspace, tx, edit)
     if not 0 <= number < len(review.places):
         raise NotFoundError(f"This case has {len(review.places)} places to look at, there is no place {number}")
     place = review.places[number]
-    with workspace.store.read() as tx:
-        actor = tx.get(Assignment, assignment_id).annotator_id
-    with workspace.store.write(actor) as tx:
+    with workspace.store.write(edit.assignment.annotator_id) as tx:
         assignment = require_open(tx.get(Assignment, assignment_id))
         visits = visits_of(tx, assignment_id)
         before = next((v for v in visits if v.number == number), None)
         if before is not None:
             return before
-        shape = tx.get(Case, assignment.case_id).grid.shape
         patches = tx.patches(assignment_id, after=visits[-1].revision if visits else 0)
         body = {
             "number": number,
             "suggested": Review(review.places, visits).next,
-            "changed": bool(touched_voxels(patches, shape)[place.voxels].any()),
+            "changed": bool(touched_voxels(patches, edit.case.grid.shape)[place.voxels].any()),
             "revision": assignment.revision,
             "kind": place.kind,
             "start": place.start,

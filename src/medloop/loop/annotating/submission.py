@@ -1,7 +1,45 @@
-"""What a closed assignment was closed with."""
+"""What an assignment is closed with."""
 
-from medloop.core.records import Annotation, Assignment
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from medloop.core.arrays import MaskArray
+from medloop.core.records import Annotation, AnswerKind, Assignment
+from medloop.loop.foundation.partial_annotations import Part
 from medloop.store.reader import Reader
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submitted:
+    """What somebody submits: a tag, a mask made elsewhere, or, with neither, the draft.
+
+    Attributes:
+        tag: Of a classification: the label's value.
+        mask: Shape (I, J, K) of the case, uint8; it was not made in the draft.
+        parts: The only slices and boxes of the mask or draft that are answered: background inside them is an answer, everything
+            outside stays unknown, and the case may be asked again; None answers what was queried, usually the whole case.
+        whole: All of the mask or draft counts, though only parts of the case were queried.
+        revision: The draft's revision as its maker knows it; None skips the check.
+        effort_seconds: Active time spent, without pauses.
+        replace: Replace an annotation that somebody else gave, knowingly; see `medloop.loop.annotating.replacing`.
+        independent: It owes nothing to the proposal that was shown; see `medloop.loop.annotating.independence`.
+        task_version: The version of the task that its maker saw; see `medloop.loop.foundation.label_versions`.
+    """
+
+    tag: int | None = None
+    mask: MaskArray | None = field(default=None, repr=False)
+    parts: Sequence[Part] | None = None
+    whole: bool = False
+    revision: int | None = None
+    effort_seconds: float = 0.0
+    replace: bool = False
+    independent: bool = False
+    task_version: int | None = None
+
+    @property
+    def kind(self) -> AnswerKind:
+        """Kind of the annotation that it makes."""
+        return "tag" if self.tag is not None else "mask" if self.parts is None else "partial"
 
 
 def submitted_mask(tx: Reader, assignment: Assignment) -> str | None:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.arrays import BoolArray, IntArray, MaskArray
 from medloop.core.records import DraftPatch
+from medloop.interaction.runs import covered, put_runs
 
 _Hashes = npt.NDArray[np.uint64]
 VALUES = 256
@@ -36,8 +37,7 @@ class Edits:
         """Voxels that the edits in force went over, those of the first `after` left out, shape (I, J, K)."""
         flat = np.zeros(int(np.prod(shape)), dtype=np.bool_)
         for patch in self.patches[after:]:
-            for start, length, _ in patch.runs:
-                flat[start : start + length] = True
+            put_runs(flat, patch.runs, 1)
         return flat.reshape(shape, order="F")
 
     def _note(self, patch: DraftPatch, state: int) -> None:
@@ -53,10 +53,9 @@ def edits_in_force(base: MaskArray, patches: Sequence[DraftPatch]) -> Edits:
     """Replay patches on the mask they began with, shape (I, J, K), and drop those that led back to an earlier state."""
     flat, state, edits = base.ravel(order="F").copy(), 0, Edits()
     for patch in patches:
-        places = _places(patch)
+        places = np.unique(covered(patch.runs))
         before = flat[places]
-        for start, length, value in patch.runs:
-            flat[start : start + length] = value
+        put_runs(flat, patch.runs)
         state ^= _difference(places, before, flat[places])
         edits._note(patch, state)
     return edits
@@ -76,10 +75,9 @@ def taken_in_a_label(base: MaskArray, patches: Sequence[DraftPatch], proposed: M
     labels = np.unique(wanted[wanted > 0])
     counts = _agreement(flat, wanted, labels)
     for number, patch in enumerate(patches, start=1):
-        places = _places(patch)
+        places = np.unique(covered(patch.runs))
         old, equal = _agreement(flat[places], wanted[places], labels), _is_equal(counts)
-        for start, length, value in patch.runs:
-            flat[start : start + length] = value
+        put_runs(flat, patch.runs)
         counts = counts + _agreement(flat[places], wanted[places], labels) - old
         if (_is_equal(counts) & ~equal).any():
             return number
@@ -104,16 +102,7 @@ def state_of(base: MaskArray, mask: MaskArray) -> int:
     return _difference(places, old[places], new[places])
 
 
-def _places(patch: DraftPatch) -> npt.NDArray[np.int64]:
-    """Flat indices that a patch goes over, each once."""
-    if not patch.runs:
-        return np.zeros(0, dtype=np.int64)
-    starts, lengths = np.array([run[:2] for run in patch.runs], dtype=np.int64).T
-    within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return np.unique(np.repeat(starts, lengths) + within)
-
-
-def _difference(places: npt.NDArray[np.int64], before: MaskArray, after: MaskArray) -> int:
+def _difference(places: IntArray, before: MaskArray, after: MaskArray) -> int:
     changed = before != after
     where = places[changed].astype(np.uint64) * np.uint64(VALUES)
     mixed = _mixed(where + before[changed]) ^ _mixed(where + after[changed])

@@ -5,10 +5,11 @@ the case back.
 """
 
 from medloop.core.errors import ConflictError, StateError
-from medloop.core.records import Annotation, Assignment, Case, TakenBack, Withdrawal, new_id, now
+from medloop.core.records import Annotation, Assignment, TakenBack, Withdrawal, new_id, now
 from medloop.images.encode import decode_mask
-from medloop.loop.annotating.drafts import append_patch, read_draft
-from medloop.loop.annotating.mask_runs import runs_between
+from medloop.interaction.runs import runs_between
+from medloop.loop.annotating.drafts import append_patch
+from medloop.loop.annotating.open_edit import load_edit
 from medloop.loop.foundation.follow_up import follow_up
 from medloop.loop.foundation.round_moves import after_answer
 from medloop.loop.foundation.workspace import Workspace
@@ -100,9 +101,9 @@ def _release_reopened(tx: Writer, assignment: Assignment) -> None:
 def _runs_to_submitted(workspace: Workspace, assignment_id: str) -> tuple[tuple[int, int, int], ...]:
     """What leads from the draft to the mask that was submitted in its stead; nothing for a draft or a tag."""
     with workspace.store.read() as tx:
-        assignment = tx.get(Assignment, assignment_id)
-        made, case = _made(tx, assignment), tx.get(Case, assignment.case_id)
+        edit = load_edit(tx, tx.get(Assignment, assignment_id), workspace.store.blobs)
+        made = _made(tx, edit.assignment)
     if made is None or made.kind != "mask" or made.blob is None or made.began_with != "elsewhere":
         return ()
-    submitted = decode_mask(workspace.store.blobs.get(made.blob), case.grid.shape)
-    return runs_between(read_draft(workspace, assignment_id).mask, submitted)
+    submitted = decode_mask(workspace.store.blobs.get(made.blob), edit.case.grid.shape)
+    return runs_between(edit.draft().mask, submitted)

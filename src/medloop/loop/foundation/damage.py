@@ -98,9 +98,14 @@ def sound_answers(workspace: Workspace, answers: Sequence[Annotation], cases: Ma
 def damaged_cases(workspace: Workspace) -> tuple[DamagedCase, ...]:
     """Cases found damaged before that still are and are still needed, by name."""
     with workspace.store.read() as tx:
-        noted = {(event.noun_id, str(event.body["blob"])) for event in tx.events_about(NOUN, verbs=[VERB])}
-        needed = [(tx.get(Case, case_id), blob) for case_id, blob in noted]
-        needed = [(case, blob) for case, blob in needed if blob in _needed(tx, case)]
+        return damaged_now(workspace, tx)
+
+
+def damaged_now(workspace: Workspace, tx: Reader) -> tuple[DamagedCase, ...]:
+    """As `damaged_cases`, in the caller's transaction."""
+    noted = {(event.noun_id, str(event.body["blob"])) for event in tx.events_about(NOUN, verbs=[VERB])}
+    needed = [(tx.get(Case, case_id), blob) for case_id, blob in noted]
+    needed = [(case, blob) for case, blob in needed if blob in _needed(tx, case)]
     found = [DamagedCase(case.id, case.name, _reason(case, error)) for case, blob in needed if (error := _error(workspace, blob))]
     return tuple(sorted(found, key=lambda case: (case.name, case.reason)))
 

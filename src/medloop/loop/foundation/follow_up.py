@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from medloop.core.records import EVALUATION_SPLITS, Evaluation, Job, Model, Split
 from medloop.core.states import JobState
-from medloop.loop.foundation.damage import damaged_cases
+from medloop.loop.foundation.damage import damaged_cases, damaged_now
 from medloop.loop.foundation.job_kinds import Choose, Evaluate, Payload, Predict, ask
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
@@ -32,12 +32,19 @@ def follow_up(workspace: Workspace) -> None:
 
 def ask_evaluation(workspace: Workspace) -> None:
     """Evaluate the model in use anew where annotations of evaluation cases have changed since."""
-    damaged = damaged_ids(workspace)
     with workspace.store.read() as tx:
-        live = tx.live_model()
-        due = live is not None and any(is_outdated(tx, live, split, damaged) for split in EVALUATION_SPLITS)
-    if live is not None and due:
-        ask_evaluation_of(workspace, live)
+        due = due_for_evaluation(workspace, tx)
+    if due is not None:
+        ask_evaluation_of(workspace, due)
+
+
+def due_for_evaluation(workspace: Workspace, tx: Reader) -> Model | None:
+    """The model in use, if annotations of evaluation cases have changed since it was held against them."""
+    live = tx.live_model()
+    if live is None:
+        return None
+    damaged = frozenset(case.case_id for case in damaged_now(workspace, tx))
+    return live if any(is_outdated(tx, live, split, damaged) for split in EVALUATION_SPLITS) else None
 
 
 def ask_evaluation_of(workspace: Workspace, model: Model) -> None:

@@ -21,8 +21,17 @@ def release_stale(workspace: Workspace, *, hours: float | None = None) -> tuple[
     """
     limit = _ago(limits.LEASE_HOURS if hours is None else hours)
     with workspace.store.read() as tx:
-        stale = [a.id for a in tx.find(Assignment, where={"state": "open"}) if a.opened_at < limit and last_sign(tx, a) < limit]
+        stale = _stale(tx, limit)
     return tuple(i for i in stale if _release(workspace, i, limit))
+
+
+def any_stale(tx: Reader) -> bool:
+    """Whether `release_stale` would release one."""
+    return bool(_stale(tx, _ago(limits.LEASE_HOURS)))
+
+
+def _stale(tx: Reader, limit: str) -> list[str]:
+    return [a.id for a in tx.find(Assignment, where={"state": "open"}) if a.opened_at < limit and last_sign(tx, a) < limit]
 
 
 def last_sign(tx: Reader, assignment: Assignment) -> str:

@@ -7,9 +7,9 @@ a move twice.
 from medloop.core.records import Annotation, Assignment, Case, Job, Model, Query, Round, Snapshot, now
 from medloop.core.states import RoundState, move_round
 from medloop.loop.foundation.consensus import training_answers
-from medloop.loop.foundation.follow_up import AGAIN, ask_evaluation
+from medloop.loop.foundation.follow_up import AGAIN, ask_evaluation_of, due_for_evaluation
 from medloop.loop.foundation.job_kinds import Train, ask
-from medloop.loop.foundation.leases import release_stale
+from medloop.loop.foundation.leases import any_stale, release_stale
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
@@ -36,10 +36,16 @@ def advance(workspace: Workspace) -> None:
 
 
 def after_answer(workspace: Workspace) -> None:
-    """What an answer sets in motion: the end of its round, or a training in between."""
-    advance(workspace)
-    ask_evaluation(workspace)
-    if workspace.settings.train_after and _new_answers(workspace) >= workspace.settings.train_after:
+    """What an answer sets in motion: the end of its round, or a training in between; mostly nothing, which costs one look."""
+    with workspace.store.read() as tx:
+        ended = any_stale(tx) or any(not choices_left(tx, r) for r in tx.find(Round, where={"state": "annotating"}))
+        outdated = due_for_evaluation(workspace, tx)
+        enough = 0 < workspace.settings.train_after <= _new_answers(tx, workspace.settings.train_after)
+    if ended:
+        advance(workspace)
+    if outdated is not None:
+        ask_evaluation_of(workspace, outdated)
+    if enough:
         start_training(workspace)
 
 
@@ -122,13 +128,11 @@ def choices_left(tx: Reader, current: Round) -> list[str]:
     return [case_id for case_id in asked if case_id not in answered | refused | done]
 
 
-def _new_answers(workspace: Workspace) -> int:
-    """Answers to training cases since the newest snapshot, counted up to `train_after`."""
-    wanted = workspace.settings.train_after
-    with workspace.store.read() as tx:
-        snapshots = tx.find(Snapshot, order=("created_at",), descending=True, limit=1)
-        newest = tx.find(Annotation, order=("created_at",), descending=True, limit=wanted)
-        cases = {a.case_id for a in newest}
-        count = {a.id for a in (*tx.current_annotations(case_ids=cases), *tx.partial_annotations(case_ids=cases))}
-        since = [a for a in newest if a.id in count and (not snapshots or a.created_at > snapshots[0].created_at)]
-        return sum(tx.get(Case, a.case_id).split == "train" for a in since)
+def _new_answers(tx: Reader, most: int) -> int:
+    """Answers to training cases since the newest snapshot, counted up to `most`."""
+    snapshots = tx.find(Snapshot, order=("created_at",), descending=True, limit=1)
+    newest = tx.find(Annotation, order=("created_at",), descending=True, limit=most)
+    cases = {a.case_id for a in newest}
+    count = {a.id for a in (*tx.current_annotations(case_ids=cases), *tx.partial_annotations(case_ids=cases))}
+    since = [a for a in newest if a.id in count and (not snapshots or a.created_at > snapshots[0].created_at)]
+    return sum(tx.get(Case, a.case_id).split == "train" for a in since)

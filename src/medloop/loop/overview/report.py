@@ -1,163 +1,167 @@
-"""One self-contained HTML page about a project: opens offline, prints well, holds no script and no image.
-
-Every text from outside (names, labels) is escaped. The curve is drawn as SVG by `curve_svg`.
-"""
+"""One self-contained HTML page about a project: what to do next on top, then how good the model is, then how the work goes."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from html import escape
-from typing import TypeAlias
+from collections.abc import Sequence
+
+from markupsafe import Markup
 
 from medloop.core.names import counted
-from medloop.core.records import LABEL_COLOURS, now
+from medloop.core.seeds import generator
 from medloop.loop.foundation.computable import oversized_cases
-from medloop.loop.foundation.damage import damaged_cases
+from medloop.loop.foundation.damage import LeftOut, damaged_cases
 from medloop.loop.foundation.effort import EffortLine
+from medloop.loop.foundation.follow_up import damaged_ids
+from medloop.loop.foundation.leaning import leaning_words
 from medloop.loop.foundation.left_out import refused_cases
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.judged import Judged, judged_cases, succession
 from medloop.loop.overview.model_history import ModelLine
-from medloop.loop.overview.progress import CurvePoint, Progress, progress
+from medloop.loop.overview.next_steps import next_steps, verdict
+from medloop.loop.overview.progress import Progress, progress
+from medloop.loop.overview.report_classes import class_sections
+from medloop.loop.overview.report_masks import dice_section, volume_section
+from medloop.loop.overview.report_pictures import case_figures, outline_key, three_of
 from medloop.loop.overview.status import ProjectStatus, status
-from medloop.metrics.intervals import MIN_PATIENTS, interval_words
-from medloop.query.stopping import Advice
-
-Scale: TypeAlias = Callable[[float], float]
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 300, 52, 40, 14, 14
-
-_STYLE = """
-:root{color-scheme:light dark;--ink:#1c2430;--paper:#fff;--line:#d5dae2;--soft:#667084}
-@media (prefers-color-scheme:dark){:root{--ink:#e4e8ee;--paper:#14181e;--line:#353d49;--soft:#97a1b1}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:60rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}p.soft,caption{color:var(--soft)}
-table{border-collapse:collapse;width:100%}th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:left}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
-svg{width:100%;height:auto}svg text{fill:var(--soft);font-size:11px}.axis{stroke:var(--line)}
-"""
+from medloop.metrics.intervals import MIN_PATIENTS, interval_words, paired_difference
+from medloop.report.charts import Line, Point, against, bars, curves
+from medloop.report.markup import element, joined, listed, note
+from medloop.report.page import advice, page, section, steps
+from medloop.report.tables import table
 
 
 def report_html(workspace: Workspace) -> str:
     """The project's report as one HTML document."""
-    state, made = status(workspace), progress(workspace)
+    state, made, left_out = status(workspace), progress(workspace), LeftOut(workspace)
+    damaged = damaged_ids(workspace)
+    judged = judged_cases(workspace, damaged=damaged)
+    shown = _judged_sections(workspace, judged, left_out)
+    if left_out.cases:  # found just now: nothing may rest on them
+        judged = judged_cases(workspace, damaged={*damaged, *(case.case_id for case in left_out.cases)})
+        shown = _judged_sections(workspace, judged, left_out)
     parts = [
-        f"<h1>{escape(state.name)}</h1>",
-        f'<p class="soft">{escape(state.kind)} of {escape(", ".join(state.labels))}; '
-        f"strategy {escape(state.strategy)}; written {now()[:16]}Z</p>",
+        advice(verdict(made.stopping), steps(next_steps(workspace, made, judged)), listed(made.stopping.reasons)),
         _counts(state),
-        "<h2>Learning curve</h2>",
-        _curve_section(made),
-        "<h2>Evaluations</h2>",
-        _evaluations(made),
-        "<h2>Whether to go on</h2>",
-        _advice(made.stopping),
-        *_left_out(workspace),
-        "<h2>What was asked</h2>",
-        _table(("label", "answered cases with it", "of these chosen by a query"), ((c.label, c.answered, c.queried) for c in made.queried)),
-        "<h2>Time</h2>",
-        _effort(made.effort),
-        "<h2>Models</h2>",
-        _table(
-            ("model", "annotations learned", "steps", "seconds", "made", "in use", "why", "calibration"),
-            (
-                (m.index, m.learned, m.steps, f"{m.seconds:.0f}", m.created_at[:16] + "Z", _in_use(m), m.note + _repeats(m), m.calibration)
-                for m in made.models
-            ),
-        ),
-        "<h2>Rounds</h2>",
-        _table(
-            ("round", "state", "strategy", "asked", "answered", "note"),
-            ((r.index, r.state, r.strategy, r.cases, r.answered, r.message) for r in made.rounds),
-        ),
+        *shown,
+        _succession(workspace),
+        section("Learning curve", _curve(made), _evaluations(made)),
+        section("Time", _time(made.effort)),
+        section("What was annotated", _annotated(made)),
+        section("Models", _models(made.models)),
+        section("Rounds", _rounds(made)),
+        _left_out(workspace, judged, left_out),
     ]
-    title = f"{escape(state.name)}: medloop report"
-    head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
-    return f'<!doctype html><html lang="en">{head}{"".join(parts)}</html>\n'
+    intro = f"{state.kind} of {', '.join(state.labels)}; strategy {state.strategy}"
+    return page(state.name, intro[0].upper() + intro[1:], parts)
 
 
-def curve_svg(points: Sequence[CurvePoint]) -> str:
-    """Learning curves, one line with its 95 % band per split, against answered cases."""
-    by_split: dict[str, list[CurvePoint]] = defaultdict(list)
-    for point in points:
-        by_split[point.split].append(point)
-    most = max(p.labelled_cases for p in points)
-    least = max(0.0, min(_ends(p)[0] for p in points) - 0.05)
-
-    def x(cases: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * cases / most
-
-    def y(value: float) -> float:
-        return TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - (value - least) / (1.0 - least + 1e-9))
-
-    shapes = [_axes(x, y, least, most)]
-    for n, (split, line) in enumerate(sorted(by_split.items())):
-        colour = LABEL_COLOURS[n % len(LABEL_COLOURS)]
-        band = " ".join(f"{x(p.labelled_cases):.1f},{y(_ends(p)[1]):.1f}" for p in line)
-        back = " ".join(f"{x(p.labelled_cases):.1f},{y(_ends(p)[0]):.1f}" for p in reversed(line))
-        middle = " ".join(f"{x(p.labelled_cases):.1f},{y(p.mean):.1f}" for p in line)
-        shapes.append(f'<polygon points="{band} {back}" fill="{colour}" opacity=".15"/>')
-        shapes.append(f'<polyline points="{middle}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        shapes += [f'<circle cx="{x(p.labelled_cases):.1f}" cy="{y(p.mean):.1f}" r="3" fill="{colour}"/>' for p in line]
-        shapes.append(f'<text x="{LEFT + 8 + 110 * n}" y="{HEIGHT - 4}"><tspan fill="{colour}">●</tspan> {escape(split)}</text>')
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="learning curve">{"".join(shapes)}</svg>'
+def _counts(state: ProjectStatus) -> Markup:
+    c = state.counts
+    return element("p", f"{counted(c.total, 'case')}: {c.answered} annotated, {c.skipped} skipped, {c.flagged} flagged.")
 
 
-def _ends(point: CurvePoint) -> tuple[float, float]:
-    """Ends of the interval; the mean twice where there is none, so that no band is seen."""
-    return (point.mean, point.mean) if point.low is None or point.high is None else (point.low, point.high)
+def _judged_sections(workspace: Workspace, judged: Judged | None, left_out: LeftOut) -> list[Markup]:
+    """How good the model is, case by case; nothing before there is an evaluation."""
+    if judged is None:
+        return []
+    basis = _basis(judged)
+    if workspace.task.kind == "classification":
+        return [
+            section(title, basis if n == 0 else None, body) for n, (title, body) in enumerate(class_sections(workspace, judged, left_out))
+        ]
+    figures = case_figures(workspace, three_of(judged), left_out)
+    return [
+        section("Evaluation cases", basis, figures, outline_key(workspace.task.labels), note(_PICTURES)),
+        section("Dice per label", dice_section(workspace, judged)),
+        section("Predicted and annotated volume", volume_section(workspace, judged, left_out)),
+    ]
 
 
-def _axes(x: Scale, y: Scale, least: float, most: int) -> str:
-    lines = []
-    for tick in range(5):
-        value = least + (1.0 - least) * tick / 4
-        lines.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>')
-        lines.append(f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.2f}</text>')
-        cases = round(most * tick / 4)
-        lines.append(f'<text x="{x(cases):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{cases}</text>')
-    return "".join(lines)
+_PICTURES = "Each shows the slice in which annotation and prediction differ most, cut to the structures in it."
 
 
-def _curve_section(made: Progress) -> str:
+def _basis(judged: Judged) -> Markup:
+    """On what the figures below rest."""
+    leaning = leaning_words(sum(one.leans for one in judged.cases), len(judged.cases))
+    gone = counted(len(judged.left_out), "case")
+    return joined(
+        (
+            element("p", f"Model {judged.model.index} on {counted(judged.patients, 'patient')}: {judged.words}."),
+            element("p", element("strong", "Read with care: "), f"{leaning}.") if leaning else None,
+            note(f"{gone} of the evaluation cannot be shown any more; see Left out." if judged.left_out else ""),
+        )
+    )
+
+
+def _succession(workspace: Workspace) -> Markup | None:
+    """The last two models on the same evaluation cases, pair by pair."""
+    found = succession(workspace)
+    if found is None:
+        return None
+    patients, older, newer = zip(*((p, a, b) for _, p, a, b in found.scores), strict=True)
+    change = paired_difference(newer, older, patients, generator(workspace.settings.seed, "report", found.older, found.newer))
+    better, worse = (sum(sign * (b - a) > 0.005 for a, b in zip(older, newer, strict=True)) for sign in (1, -1))
+    names = (f"model {found.older}", f"model {found.newer}")
+    chart = against([(name, a, b) for name, _, a, b in found.scores], x_title=names[0], y_title=names[1])
+    words = (
+        f"Mean change {change.mean:+.3f} over {counted(len(set(patients)), 'patient')} "
+        f"({interval_words(change, '+.3f')}{', 95 % interval' if change.low is not None else ''}). Of {counted(len(older), 'case')}, "
+        f"{better} got better and {worse} worse by more than 0.005. A dot per case: above the line model {found.newer} is better."
+    )
+    return section("Before and after", element("div", element("figure", chart, element("figcaption", words)), class_="figures wide"))
+
+
+def _curve(made: Progress) -> Markup:
     if not made.curve:
-        return '<p class="soft">No model has been evaluated yet.</p>'
-    note = f"Bands: 95 % intervals over patients; with fewer than {MIN_PATIENTS} there is none."
-    note += " Across: answered cases the model had learned from."
+        return note("No model has been evaluated yet.")
+    by_split: dict[str, list[Point]] = defaultdict(list)
+    for p in made.curve:
+        by_split[p.split].append(Point(p.labelled_cases, p.mean, p.low, p.high))
+    words = f"Bands: 95 % intervals over patients; with fewer than {MIN_PATIENTS} there is none."
     if any(p.selected for p in made.curve):
-        note += " The validation line is optimistic: it also chose the weights."
-    return curve_svg(made.curve) + f'<p class="soft">{note}</p>' + _warnings(made)
+        words += " The validation line is optimistic: it also chose the weights."
+    lines = [Line(split, points) for split, points in sorted(by_split.items())]
+    if max(len(line.points) for line in lines) == 1:
+        return joined((note("One model has been evaluated; a curve needs two."), _care(made)))
+    chart = curves(lines, x_title="annotated cases learned from", y_title=made.curve[0].metric)
+    return joined((element("figure", chart, element("figcaption", words)), _care(made)))
 
 
-def _warnings(made: Progress) -> str:
+def _care(made: Progress) -> Markup | None:
     """Scores that flatter their model, in words."""
-    lines = (f"<li>Model {p.model_index}, {escape(p.split)}: {escape(p.warning)}.</li>" for p in made.curve if p.warning)
-    listed = "".join(lines)
-    return f"<p><strong>Read with care:</strong></p><ul>{listed}</ul>" if listed else ""
+    warnings = listed(f"Model {p.model_index}, {p.split}: {p.warning}." for p in made.curve if p.warning)
+    return joined((element("p", element("strong", "Read with care:")), warnings)) if warnings else None
 
 
-def _left_out(workspace: Workspace) -> tuple[str, ...]:
-    """Damaged, too large, skipped and flagged cases with their reasons; nothing when there are none."""
-    rows = [(case.name, "damaged", case.reason, "", "") for case in damaged_cases(workspace)]
-    rows += [(case.name, "too large", f"{case.reason}; {case.remedy}", "", "") for case in oversized_cases(workspace)]
-    rows += [(case.name, case.verb, case.reason, case.by, case.at[:16] + "Z") for case in refused_cases(workspace)]
-    return ("<h2>Left out</h2>", _table(("case", "what", "why", "by", "when"), rows)) if rows else ()
-
-
-def _counts(state: ProjectStatus) -> str:
-    counts = state.counts
-    return f"<p>{counted(counts.total, 'case')}: {counts.answered} answered, {counts.skipped} skipped, {counts.flagged} flagged.</p>"
-
-
-def _evaluations(made: Progress) -> str:
+def _evaluations(made: Progress) -> Markup:
     rows = (
         (p.model_index, p.split, p.metric, f"{p.mean:.3f}", interval_words(p), p.labelled_cases, f"{p.effort_minutes:.1f}", p.surface)
         for p in made.curve
     )
-    return _table(("model", "split", "measure", "mean", "95 % interval", "cases", "minutes", "surfaces"), rows)
+    return table(("model", "split", "measure", "mean", "95 % interval", "cases", "minutes", "surfaces"), rows, text=(0, 1, 2, 7))
 
 
-def _advice(advice: Advice) -> str:
-    verdict = "Stopping is advised." if advice.stop else "Going on is advised."
-    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in advice.reasons)
-    return f"<p><strong>{verdict}</strong></p><ul>{reasons}</ul>"
+def _time(lines: Sequence[EffortLine]) -> Markup:
+    timed = [(x.annotator, x.minutes) for x in lines if x.timed]
+    rows = (
+        (x.annotator, x.answers, x.timed, "unknown" if x.median_seconds is None else f"{x.median_seconds:.0f}", f"{x.minutes:.1f}")
+        for x in lines
+    )
+    chart = bars(timed, title="minutes") if len(timed) > 1 else None
+    return joined((chart, table(("annotator", "annotations", "with a time", "median seconds", "minutes"), rows)))
+
+
+def _annotated(made: Progress) -> Markup:
+    head = ("label", "annotated cases with it", "of these chosen by a query")
+    return table(head, ((c.label, c.answered, c.queried) for c in made.queried))
+
+
+def _models(models: Sequence[ModelLine]) -> Markup:
+    head = ("model", "annotations learned", "steps", "seconds", "made", "in use", "why", "calibration")
+    rows = (
+        (m.index, m.learned, m.steps, f"{m.seconds:.0f}", m.created_at[:16] + "Z", _in_use(m), m.note + _repeats(m), m.calibration)
+        for m in models
+    )
+    return table(head, rows, text=(0, 4, 5, 6, 7))
 
 
 def _in_use(model: ModelLine) -> str:
@@ -168,21 +172,16 @@ def _repeats(model: ModelLine) -> str:
     return " (learned from the same annotations as an older model: no further evidence)" if model.nothing_new else ""
 
 
-def _effort(lines: Sequence[EffortLine]) -> str:
-    rows = (
-        (x.annotator, x.answers, x.timed, "unknown" if x.median_seconds is None else f"{x.median_seconds:.0f}", f"{x.minutes:.1f}")
-        for x in lines
-    )
-    return _table(("annotator", "answers", "with a time", "median seconds", "minutes"), rows)
+def _rounds(made: Progress) -> Markup:
+    rows = ((r.index, r.state, r.strategy, r.cases, r.answered, r.message) for r in made.rounds)
+    return table(("round", "state", "strategy", "queried", "annotated", "note"), rows, text=(0, 1, 2, 5))
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    body = "".join("<tr>" + "".join(_cell(v) for v in row) + "</tr>" for row in rows)
-    if not body:
-        return '<p class="soft">None yet.</p>'
-    return "<table><tr>" + "".join(f"<th>{escape(h)}</th>" for h in head) + f"</tr>{body}</table>"
-
-
-def _cell(value: object) -> str:
-    numeric = isinstance(value, (int, float))
-    return f'<td class="n">{value}</td>' if numeric else f"<td>{escape(str(value))}</td>"
+def _left_out(workspace: Workspace, judged: Judged | None, found: LeftOut) -> Markup | None:
+    """Damaged, too large, skipped, flagged and withdrawn cases with their reasons; nothing when there are none."""
+    damaged = {case.case_id: case for case in (*found.cases, *damaged_cases(workspace))}
+    rows = [(case.name, "damaged", case.reason, "", "") for case in damaged.values()]
+    rows += [(case.name, "too large", f"{case.reason}; {case.remedy}", "", "") for case in oversized_cases(workspace)]
+    rows += [(case.name, case.verb, case.reason, case.by, case.at[:16] + "Z") for case in refused_cases(workspace)]
+    rows += [(name, "not shown", why, "", "") for name, why in (judged.left_out if judged else ())]
+    return section("Left out", table(("case", "what", "why", "by", "when"), rows, text=range(5))) if rows else None

@@ -7,7 +7,6 @@ protocol's: `{"detail": …}` with 400 bad input, 401 key, 410 lease gone, 413 t
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,9 +18,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from medloop.core.errors import CancelledError, InputError, MedloopError, StateError, UnavailableError
+from medloop.core.errors import CancelledError, ConflictError, InputError, MedloopError, StateError, UnavailableError
 from medloop.interaction.engine import StillWanted
-from medloop.interaction.nninteractive.leases import Clock, FullError, LeaseGoneError, Leases
+from medloop.interaction.nninteractive.leases import FullError, LeaseGoneError, Leases, Terms
 from medloop.interaction.nninteractive.protocol import LEASE_HEADER, META_HEADER, RAW, Capabilities, Difference, pack_difference
 from medloop.interaction.nninteractive.session import Service, Session
 from medloop.server.nninteractive.calls import ACTIONS, Sent
@@ -46,8 +45,10 @@ _STATUS: tuple[tuple[type[MedloopError], int], ...] = (
     (FullError, 503),
     (InputError, 400),
     (StateError, 400),
+    (ConflictError, 409),
     (UnavailableError, 502),
 )
+USUAL_TERMS = Terms()
 RETRY_SECONDS = 10
 SWEEP_SECONDS = 15.0
 """Memory of dead sessions is given back at least this often; their leases end on time in any case."""
@@ -85,23 +86,6 @@ class Office:
     hosts: frozenset[str]
 
 
-@dataclass(frozen=True)
-class Seats:
-    """How many front ends at once, and for how long.
-
-    Attributes:
-        max_sessions: Front ends at once.
-        idle_seconds: How long a person may do nothing.
-        liveness_seconds: How long a program may say nothing.
-        clock: The time.
-    """
-
-    max_sessions: int = 3
-    idle_seconds: float = 600.0
-    liveness_seconds: float = 60.0
-    clock: Clock = time.monotonic
-
-
 def create_app(
     service: Service,
     *,
@@ -109,7 +93,7 @@ def create_app(
     key: str | None = None,
     host: str = "127.0.0.1",
     license_text: str = "",
-    seats: Seats = Seats(),
+    terms: Terms = USUAL_TERMS,
 ) -> Starlette:
     """The application.
 
@@ -119,15 +103,9 @@ def create_app(
         key: The bearer key; None lets everybody in.
         host: Address it listens on; requests may name it or another loopback name.
         license_text: Of the model, for people.
-        seats: How many front ends at once, and for how long.
+        terms: On what terms front ends get a session.
     """
-    leases = Leases(
-        lambda: Seat(Session(service)),
-        clock=seats.clock,
-        most=seats.max_sessions,
-        idle_seconds=seats.idle_seconds,
-        liveness_seconds=seats.liveness_seconds,
-    )
+    leases = Leases(lambda: Seat(Session(service)), terms)
     office = Office(service, leases, Capabilities(license=license_text), limits, key, LOOPBACK_NAMES | {host.lower()})
     routes = [_route(path, _read_only(office, call), "GET") for path, call in LOOKS.items()]
     routes += [_route(path, _read_only(office, call), "POST") for path, call in COUNTER.items()]
@@ -151,9 +129,9 @@ def _capabilities(office: Office, _token: str | None) -> dict[str, Any]:
 
 
 def _claim(office: Office, _token: str | None) -> dict[str, Any]:
-    leases = office.leases
-    timers = {"idle_timeout_seconds": leases.idle_seconds, "liveness_timeout_seconds": leases.liveness_seconds}
-    return {"lease_token": leases.claim(), **timers, "max_sessions": leases.most}
+    terms = office.leases.terms
+    timers = {"idle_timeout_seconds": terms.idle_seconds, "liveness_timeout_seconds": terms.liveness_seconds}
+    return {"lease_token": office.leases.claim(), **timers, "max_sessions": terms.most}
 
 
 def _release(office: Office, token: str | None) -> dict[str, Any]:
@@ -166,7 +144,7 @@ def _heartbeat(office: Office, token: str | None) -> dict[str, Any]:
 
 
 def _lease_status(office: Office, token: str | None) -> dict[str, Any]:
-    return {"remaining_seconds": office.leases.remaining(token, seen=False), "idle_timeout_seconds": office.leases.idle_seconds}
+    return {"remaining_seconds": office.leases.remaining(token, seen=False), "idle_timeout_seconds": office.leases.terms.idle_seconds}
 
 
 LOOKS = {"/healthz": _healthz, "/capabilities": _capabilities, "/lease_status": _lease_status}

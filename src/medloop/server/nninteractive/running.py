@@ -14,12 +14,15 @@ from starlette.applications import Starlette
 from medloop.core.errors import SettingError
 from medloop.interaction.engine import Engine
 from medloop.interaction.nninteractive.gestures import AxisOrder
+from medloop.interaction.nninteractive.leases import Terms
 from medloop.interaction.nninteractive.protocol import DEFAULT_PORT
-from medloop.interaction.nninteractive.session import Service
+from medloop.interaction.nninteractive.session import Keep, Service
 from medloop.interaction.nninteractive.wire import require_blosc2
+from medloop.loop.annotating.elsewhere import keep_drafts
 from medloop.loop.annotating.engines import choose_engine
+from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
-from medloop.server.nninteractive.app import Seats, create_app
+from medloop.server.nninteractive.app import create_app
 from medloop.server.nninteractive.gate import Limits
 from medloop.server.processes.supervise import MAX_CONNECTIONS, address_of, open_listener
 from medloop.server.web.connections import GuardedProtocol
@@ -45,6 +48,7 @@ class Offer:
         max_sessions: Front ends at once.
         label: Name of the task's label that they draw; None takes the first.
         slowest_first: Whether they send axes as (k, j, i).
+        annotator: Whose drafts hold what is drawn on images of the project's cases; None keeps nothing.
 
     Raises:
         SettingError: A host beyond loopback, or a number out of range.
@@ -56,6 +60,7 @@ class Offer:
     max_sessions: int = 3
     label: str | None = None
     slowest_first: bool = True
+    annotator: str | None = None
 
     def __post_init__(self) -> None:
         ServerSettings(host=self.host, port=self.port)
@@ -117,12 +122,15 @@ def _application(workspace: Workspace, offer: Offer, make_engine: MakeEngine) ->
     name = next(iter(labels)) if offer.label is None else offer.label
     if name not in labels:
         raise SettingError(f"--label must be one of the task's labels {', '.join(labels)}, got {name!r}")
-    engine = make_engine(workspace)
-    service = Service.of(engine, labels=tuple(labels.values()), label=labels[name], order=AxisOrder(offer.slowest_first))
+    keep: Keep = lambda _image: None  # noqa: E731 - a value like the other one
+    if offer.annotator is not None:
+        keep = keep_drafts(workspace, annotator_named(workspace, offer.annotator), labels[name])
+    engine, order = make_engine(workspace), AxisOrder(offer.slowest_first)
+    service = Service.of(engine, labels=tuple(labels.values()), label=labels[name], order=order, keep=keep)
     about = f"medloop ({engine.name}), drawing {name}; the weights' own licence applies"
     most = int(_memory_bytes() * MEMORY_SHARE)
     limits = Limits(array_bytes=most, sent_bytes=most)
-    return create_app(service, limits=limits, key=offer.key, host=offer.host, license_text=about, seats=Seats(offer.max_sessions))
+    return create_app(service, limits=limits, key=offer.key, host=offer.host, license_text=about, terms=Terms(most=offer.max_sessions))
 
 
 class _Server(uvicorn.Server):

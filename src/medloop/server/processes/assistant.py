@@ -15,6 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from pydantic import TypeAdapter, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -28,9 +29,13 @@ from medloop.server.processes.lifeline import Lifeline
 from medloop.server.processes.refinery import Refinery
 from medloop.server.web.failures import failure, status_of, unforeseen
 from medloop.server.web.folders import Projects
+from medloop.server.wire.prompt_views import RefinedView, RefineRequest
 
 if TYPE_CHECKING:
     from medloop.models.inference.predict import Predictor
+
+
+REFINE: TypeAdapter[RefineRequest] = TypeAdapter(RefineRequest)
 
 
 @dataclass(frozen=True)
@@ -55,14 +60,14 @@ class Assistant:
         self._warm: _Warm | None = None
         self._refinery = Refinery(choose)
 
-    def refine(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Answer a gesture; see `Refinery.answer`. `project_id` names the project.
+    def refine(self, request: RefineRequest) -> RefinedView:
+        """Answer a prompt; see `Refinery.answer`.
 
         Raises:
             NotFoundError: No such project, assignment or prompt.
             MedloopError: Whatever refining raises.
         """
-        return self._refinery.answer(self._workspace(str(asked.get("project_id", ""))), asked)
+        return self._refinery.answer(self._workspace(request.project_id), request)
 
     def warm(self, project_id: str, case_id: str, engine: str = AUTO) -> str:
         """Look at a case's image before its first gesture; the name of the engine that will answer."""
@@ -132,7 +137,11 @@ def create_assistant(assistant: Assistant) -> Starlette:
     """The assistant as an application: `POST /propose` and `/warm {project_id, case_id}`, `POST /refine` and `/explain`, `GET /health`."""
 
     async def refine(request: Request) -> JSONResponse:
-        return JSONResponse(await asyncio.to_thread(assistant.refine, await _object(request)))
+        try:
+            asked = REFINE.validate_json(await request.body())
+        except ValidationError as error:
+            raise FormatError(f"Not a request to refine: {error.errors()[0]['msg']}") from error
+        return JSONResponse((await asyncio.to_thread(assistant.refine, asked)).model_dump(mode="json"))
 
     async def warm(request: Request) -> JSONResponse:
         body = await _body(request)

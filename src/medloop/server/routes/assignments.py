@@ -8,10 +8,11 @@ from fastapi.responses import Response
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, ReplacesError, StateError
 from medloop.core.records import Annotation, Assignment, Case
-from medloop.loop.annotating.annotations import Opened, flag_case, skip_case, submit_mask, submit_partial, submit_tag
-from medloop.loop.annotating.drafts import packed_draft, save_patch
+from medloop.loop.annotating.annotations import Opened, flag_case, skip_case, submit
+from medloop.loop.annotating.drafts import Edit, packed_draft, save_patch
 from medloop.loop.annotating.filling import fill_between
 from medloop.loop.annotating.reviewing import mark_visited, review_places
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.foundation.in_force import standing_annotation
 from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart
@@ -51,17 +52,7 @@ def get_draft(workspace: WorkspaceHere, assignment: Id) -> Response:
 def patch_draft(workspace: WorkspaceHere, assignment: Id, edit: DraftEdit) -> RevisionView:
     """Save one edit made on the newest revision; 409 with the current revision when it was made on an older one."""
     try:
-        edited = save_patch(
-            workspace,
-            assignment,
-            edit.base_revision,
-            edit.runs,
-            withdraws=edit.withdraws,
-            restores=edit.restores,
-            locked=edit.locked,
-            taken=edit.taken,
-        )
-        return RevisionView(revision=edited)
+        return RevisionView(revision=save_patch(workspace, assignment, Edit(**dict(edit))))
     except ConflictError as error:
         raise_stale(workspace, assignment, edit.base_revision, error)
 
@@ -79,38 +70,9 @@ def post_fill(workspace: WorkspaceHere, assignment: Id, asked: FillBody) -> Fill
 @router.post("/submit")
 def post_submit(workspace: WorkspaceHere, assignment: Id, answer: Submission) -> SubmittedView:
     """Finish with the draft as the page knows it, whole or in parts, or with a tag."""
-    if answer.tag is not None:
-        done = submit_tag(
-            workspace,
-            assignment,
-            tag=answer.tag,
-            effort_seconds=answer.effort_seconds,
-            replace=answer.replace,
-            task_version=answer.task_version,
-        )
-        return _submitted(done)
+    said = dict(answer) | {"parts": None if answer.parts is None else [_part(part) for part in answer.parts]}
     try:
-        if answer.parts is not None:
-            parts = [_part(part) for part in answer.parts]
-            done = submit_partial(
-                workspace,
-                assignment,
-                parts=parts,
-                revision=answer.revision,
-                effort_seconds=answer.effort_seconds,
-                task_version=answer.task_version,
-            )
-            return _submitted(done)
-        done = submit_mask(
-            workspace,
-            assignment,
-            revision=answer.revision,
-            effort_seconds=answer.effort_seconds,
-            replace=answer.replace,
-            task_version=answer.task_version,
-            whole=answer.whole,
-        )
-        return _submitted(done)
+        return _submitted(submit(workspace, assignment, Submitted(**said)))
     except ConflictError as error:
         raise_stale(workspace, assignment, answer.revision, error)
 
@@ -126,16 +88,8 @@ def put_mask(
     x_independent: Annotated[bool, Header(description="The mask owes nothing to the proposal that was shown.")] = False,
 ) -> SubmittedView:
     """Finish with a whole mask made elsewhere, sent as raw uint8 voxels in file order."""
-    done = submit_mask(
-        workspace,
-        assignment,
-        mask=mask,
-        effort_seconds=x_effort_seconds,
-        replace=x_replace,
-        independent=x_independent,
-        task_version=x_task_version,
-    )
-    return _submitted(done)
+    said = Submitted(mask=mask, effort_seconds=x_effort_seconds, replace=x_replace, independent=x_independent, task_version=x_task_version)
+    return _submitted(submit(workspace, assignment, said))
 
 
 @router.post("/undo")

@@ -15,7 +15,7 @@ from medloop.loop.foundation.partial_annotations import BoxPart, SlicePart, answ
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.objections import object_to_explanation, objections
 from medloop.loop.overview.explanations import similar_cases
-from medloop.server.web.proposals import ASSISTANT_SECONDS
+from medloop.server.web.assistant import ASSISTANT_SECONDS
 from medloop.server.web.site import PersonHere, Site, SiteHere, WorkspaceHere
 from medloop.server.wire.explain_views import ExplanationView, HypothesesView, Method, ObjectionBody, ObjectionView, SimilarView
 from medloop.server.wire.schemas import Id, SliceBody
@@ -88,12 +88,12 @@ def _regions(body: ObjectionBody, shape: Shape3) -> BoolArray:
 
 
 async def _ask(site: Site, workspace: Workspace, case_id: str, question: dict[str, str]) -> dict[str, object]:
-    """Ask the assistant and wait, in a thread that no page needs."""
-    if site.proposer.socket_path is None:
+    """Ask the assistant and wait."""
+    if site.assistant.socket_path is None:
         raise UnavailableError("Explanations need the assistant, which was not started", remedy="serve without --no-assistant")
     await anyio.to_thread.run_sync(_require_model, workspace, case_id)
     asked = {"project_id": workspace.project.id, "case_id": case_id, **question}
-    return await site.refinements.ask("/explain", asked, seconds=ASSISTANT_SECONDS)
+    return await site.assistant.ask("/explain", asked, seconds=ASSISTANT_SECONDS)
 
 
 def _require_model(workspace: Workspace, case_id: str) -> None:

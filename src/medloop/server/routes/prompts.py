@@ -1,7 +1,5 @@
 """Refine an open case by gestures; the assistant computes, this only asks it."""
 
-from typing import Any
-
 import anyio.to_thread
 from fastapi import APIRouter
 
@@ -11,7 +9,20 @@ from medloop.loop.annotating.prompt_log import in_force, prompt_log
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.routes.assignments import raise_stale
 from medloop.server.web.site import Site, SiteHere, WorkspaceHere
-from medloop.server.wire.prompt_views import Addition, Change, EngineView, PromptsView, PromptView, Readiness, RefinedView, Removal
+from medloop.server.wire.prompt_views import (
+    Addition,
+    AddRequest,
+    Change,
+    ChangeRequest,
+    EngineView,
+    PromptsView,
+    PromptView,
+    Readiness,
+    RefinedView,
+    RefineRequest,
+    Removal,
+    WithdrawRequest,
+)
 from medloop.server.wire.schemas import Id
 
 router = APIRouter(prefix="/projects/{project}/assignments/{assignment}/prompts", tags=["prompts"])
@@ -28,7 +39,7 @@ def get_prompts(workspace: WorkspaceHere, assignment: Id) -> PromptsView:
 @router.post("")
 async def post_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: Id, body: Addition) -> RefinedView:
     """Answer a prompt made on the newest revision; prompt and effect are saved together as one edit."""
-    return await _refined(site, workspace, assignment, {"verb": "add", **body.model_dump(mode="json")})
+    return await _refined(site, workspace, AddRequest(project_id=workspace.project.id, assignment_id=assignment, said=body))
 
 
 @router.post("/ready")
@@ -36,19 +47,23 @@ async def post_ready(site: SiteHere, workspace: WorkspaceHere, assignment: Id, b
     """Have the engine look at the case before its first prompt, and name the engine."""
     case_id = await anyio.to_thread.run_sync(_case_id, workspace, assignment)
     asked = {"project_id": workspace.project.id, "case_id": case_id, "engine": body.engine}
-    return EngineView.model_validate(await site.refinements.ask("/warm", asked))
+    return EngineView.model_validate(await site.assistant.ask("/warm", asked))
 
 
 @router.put("/{prompt}")
 async def put_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: Id, prompt: Id, body: Change) -> RefinedView:
     """Put another prompt in a prompt's place and answer all of them anew; the brush's later strokes stay."""
-    return await _refined(site, workspace, assignment, {"verb": "change", "prompt_id": prompt, **body.model_dump(mode="json")})
+    return await _refined(
+        site, workspace, ChangeRequest(project_id=workspace.project.id, assignment_id=assignment, prompt_id=prompt, said=body)
+    )
 
 
 @router.delete("/{prompt}")
 async def delete_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: Id, prompt: Id, body: Removal) -> RefinedView:
     """Withdraw a prompt and answer the remaining ones anew; the brush's later strokes stay."""
-    return await _refined(site, workspace, assignment, {"verb": "withdraw", "prompt_id": prompt, **body.model_dump(mode="json")})
+    return await _refined(
+        site, workspace, WithdrawRequest(project_id=workspace.project.id, assignment_id=assignment, prompt_id=prompt, said=body)
+    )
 
 
 def _case_id(workspace: Workspace, assignment: str) -> str:
@@ -56,10 +71,9 @@ def _case_id(workspace: Workspace, assignment: str) -> str:
         return tx.get(Assignment, assignment).case_id
 
 
-async def _refined(site: Site, workspace: Workspace, assignment: str, asked: dict[str, Any]) -> RefinedView:
-    body = {"project_id": workspace.project.id, "assignment_id": assignment, **asked}
+async def _refined(site: Site, workspace: Workspace, request: RefineRequest) -> RefinedView:
     try:
-        return RefinedView.model_validate(await site.refinements.ask("/refine", body))
+        return RefinedView.model_validate(await site.assistant.ask("/refine", request.model_dump(mode="json")))
     except ConflictError as error:
-        await anyio.to_thread.run_sync(raise_stale, workspace, assignment, asked["base_revision"], error)
+        await anyio.to_thread.run_sync(raise_stale, workspace, request.assignment_id, request.said.base_revision, error)
         raise

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse
 
 from medloop.core.errors import InputError, SettingError
 from medloop.loop.foundation.round_moves import start_training
@@ -12,7 +13,9 @@ from medloop.loop.judging.triage import HARD_DICE, triage_pool
 from medloop.loop.learning.settling import settle
 from medloop.loop.overview.model_history import list_models
 from medloop.loop.overview.progress import progress
+from medloop.loop.overview.report import report_html
 from medloop.quality.triage import GOOD_DICE
+from medloop.server.web.security import REPORT_POLICY
 from medloop.server.web.site import PersonHere, WorkspaceHere
 from medloop.server.wire.progress_views import ModelLineView, ProgressView
 from medloop.server.wire.project_views import JobRef, LogLineView, LogView
@@ -27,6 +30,12 @@ router = APIRouter(prefix="/projects/{project}", tags=["work"])
 def get_progress(workspace: WorkspaceHere) -> ProgressView:
     """The learning curve, the labels per hour, the expected quality of the pool, models, rounds, time, and advice on stopping."""
     return ProgressView.of(progress(workspace))
+
+
+@router.get("/report", response_class=HTMLResponse)
+def get_report(workspace: WorkspaceHere) -> HTMLResponse:
+    """The report as one page: what to do next, worst and best evaluation cases as pictures, figures, models and rounds."""
+    return HTMLResponse(report_html(workspace), headers={"Content-Security-Policy": REPORT_POLICY})
 
 
 @router.get("/triage")

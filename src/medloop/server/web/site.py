@@ -12,10 +12,10 @@ from medloop.core.names import MAX_NAME
 from medloop.core.records import Annotator
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
+from medloop.server.web.assistant import AssistantLink
 from medloop.server.web.feed import Feed
 from medloop.server.web.folders import Projects
 from medloop.server.web.proposals import Proposer
-from medloop.server.web.refinements import Refinements
 from medloop.server.web.settings import ServerSettings
 from medloop.server.wire.schemas import Id
 
@@ -29,14 +29,14 @@ class Site:
         projects: What it serves.
         feed: What it tells listening pages.
         proposer: Whom it asks for proposals that are missing.
-        refinements: Whom it asks to answer gestures.
+        assistant: Whom it asks to refine and to explain.
     """
 
     settings: ServerSettings
     projects: Projects
     feed: Feed
     proposer: Proposer
-    refinements: Refinements
+    assistant: AssistantLink
 
 
 def _site(request: Request) -> Site:

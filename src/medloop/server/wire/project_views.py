@@ -5,7 +5,7 @@ from typing import Self
 from medloop.core.records import ProjectSettings, TaskKind
 from medloop.loop.foundation.refusals import Refusal
 from medloop.loop.querying.streaming import StreamVerdict
-from medloop.server.wire.standing_views import OpenAssignmentView
+from medloop.server.wire.standing_views import OpenAssignmentView, SituationView
 from medloop.server.wire.views import CaseView, LabelView, ModelBrief, Number, PredictionView, RoundBrief, View
 from medloop.store.reader import CaseRow
 
@@ -115,6 +115,15 @@ class OpenedView(View):
     """A case in front of an annotator, with the proposal drawn on it."""
 
     assignment: OpenAssignmentView
+    case: CaseView
+    prediction: PredictionView | None
+    previous: PreviousView | None
+
+
+class SeenView(View):
+    """A case to look at: what `OpenedView` holds, without an assignment."""
+
+    situation: SituationView
     case: CaseView
     prediction: PredictionView | None
     previous: PreviousView | None

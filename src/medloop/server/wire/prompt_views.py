@@ -1,12 +1,16 @@
-"""Gestures on the wire: what requests may hold and what answers hold."""
+"""Prompts on the wire: what requests may hold and what answers hold."""
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
 from medloop.core.records import PromptRecord
-from medloop.server.wire.schemas import MAX_VOXEL, Body, LabelValue, Revision
+from medloop.interaction.prompts import Prompt, prompt_from_json
+from medloop.server.wire.schemas import MAX_VOXEL, Body, IdText, LabelValue, Revision
 from medloop.server.wire.views import Number, View
+
+if TYPE_CHECKING:
+    from medloop.loop.annotating.refining import Refinement
 
 MAX_HINTS = 100_000
 """Voxels of one stroke, corners of one outline."""
@@ -70,6 +74,11 @@ PromptBody: TypeAlias = Annotated[
 ]
 
 
+def prompt_of(body: PromptBody) -> Prompt:
+    """The prompt itself."""
+    return prompt_from_json(body.model_dump())
+
+
 class Readiness(Body):
     """Which engine to make ready."""
 
@@ -105,8 +114,42 @@ class Addition(Change):
     earlier: Annotated[tuple[PromptBody, ...], Field(max_length=MAX_EARLIER)] = ()
 
 
+class _Refine(Body):
+    """What the server asks the assistant about one assignment."""
+
+    project_id: IdText
+    assignment_id: IdText
+
+
+class AddRequest(_Refine):
+    """Answer a new prompt."""
+
+    verb: Literal["add"] = "add"
+    said: Addition
+
+
+class ChangeRequest(_Refine):
+    """Put another prompt in the place of one in force."""
+
+    verb: Literal["change"] = "change"
+    prompt_id: IdText
+    said: Change
+
+
+class WithdrawRequest(_Refine):
+    """Take a prompt back."""
+
+    verb: Literal["withdraw"] = "withdraw"
+    prompt_id: IdText
+    said: Removal
+
+
+RefineRequest: TypeAlias = Annotated[AddRequest | ChangeRequest | WithdrawRequest, Field(discriminator="verb")]
+"""What goes from the server to the assistant; both read it by this one definition."""
+
+
 class RefinedView(View):
-    """What a gesture did; `runs` lead from `base_revision` to `revision`."""
+    """What a prompt did; `runs` lead from `base_revision` to `revision`."""
 
     prompt_id: str | None
     prompt_ids: list[str]
@@ -116,6 +159,20 @@ class RefinedView(View):
     engine: str
     note: str = ""
     seconds: float
+
+    @classmethod
+    def of(cls, made: "Refinement", seconds: float) -> "RefinedView":
+        """From what was saved, and how long it took."""
+        return cls(
+            prompt_id=made.prompt_ids[-1] if made.prompt_ids else None,
+            prompt_ids=list(made.prompt_ids),
+            revision=made.draft.revision,
+            runs=list(made.runs),
+            quality=made.quality,
+            engine=made.engine,
+            note=made.note,
+            seconds=seconds,
+        )
 
 
 class EngineView(View):

@@ -1,0 +1,139 @@
+"""An edit as the store holds it: what it began with, its patches and its prompts, read once for whatever is asked of it.
+
+The base is the annotation in force when the case was opened, anybody's, else the proposal shown, else background; it stays the base
+whatever happens to the case meanwhile.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from medloop.core.arrays import MaskArray
+from medloop.core.errors import ConflictError, StateError
+from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Prediction, PromptRecord
+from medloop.images.encode import decode_mask
+from medloop.interaction.runs import apply_runs
+from medloop.loop.annotating.prompt_log import prompt_log
+from medloop.loop.foundation.in_force import base_of
+from medloop.store.blobs import Blobs
+from medloop.store.reader import Reader
+
+FILLED = ("fill-i", "fill-j", "fill-k")
+"""What the event log says of the patch of a filling between slices, by the slices' axis: it counts as it is, but is no stroke."""
+
+TAKE = "take"
+"""Verb of a patch that put something a model proposed (a hypothesis) into the draft."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An assignment's mask as it stands, shape (I, J, K), and the number of its last patch."""
+
+    revision: int
+    mask: MaskArray = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class OpenEdit:
+    """An assignment, open or closed, and everything saved of its edit.
+
+    Attributes:
+        assignment: The assignment; its `revision` is the number of the last patch.
+        case: What is edited.
+        base: The annotation it began with; None when it began with a proposal or with nothing.
+        stored: Blob of the mask it began with; None for background.
+        patches: In order.
+        log: Every prompt it ever had, in order.
+        verbs: Of the patches that filled slices or took in a hypothesis: id → `FILLED` or `TAKE`.
+        blobs: Where masks are.
+    """
+
+    assignment: Assignment
+    case: Case
+    base: Annotation | None
+    stored: str | None
+    patches: tuple[DraftPatch, ...]
+    log: tuple[PromptRecord, ...]
+    verbs: Mapping[str, str]
+    blobs: Blobs
+
+    @cached_property
+    def begun(self) -> MaskArray:
+        """The mask it began with, shape (I, J, K)."""
+        shape = self.case.grid.shape
+        return np.zeros(shape, dtype=np.uint8) if self.stored is None else decode_mask(self.blobs.get(self.stored), shape)
+
+    @property
+    def by_hand(self) -> tuple[DraftPatch, ...]:
+        """The patches without fillings: brush strokes and prompts."""
+        return tuple(patch for patch in self.patches if self.verbs.get(patch.id) not in FILLED)
+
+    @property
+    def filled_axes(self) -> tuple[int, ...]:
+        """Along which axes slices were filled in between."""
+        return tuple(sorted({FILLED.index(verb) for verb in self.verbs.values() if verb in FILLED}))
+
+    def draft(self, *, upto: int | None = None, known: Draft | None = None) -> Draft:
+        """The mask with patches applied.
+
+        Args:
+            upto: The last revision wanted; None for the newest.
+            known: An earlier state of this draft, to go on from; patches never change.
+        """
+        begin = known if known is not None and (upto is None or known.revision <= upto) else None
+        wanted = [p for p in self.patches if (not begin or p.revision > begin.revision) and (upto is None or p.revision <= upto)]
+        if begin and not wanted:
+            return begin
+        mask = begin.mask if begin else self.begun
+        return Draft(wanted[-1].revision if wanted else 0, apply_runs(mask, [run for patch in wanted for run in patch.runs]))
+
+
+def load_edit(tx: Reader, assignment: Assignment, blobs: Blobs) -> OpenEdit:
+    """Everything saved of an assignment's edit, in the caller's transaction; masks are read when they are first used."""
+    base, patches = base_of(tx, assignment), tuple(tx.patches(assignment.id))
+    verbs = tx.events_about("patch", [patch.id for patch in patches], verbs=[*FILLED, TAKE]) if patches else ()
+    return OpenEdit(
+        assignment=assignment,
+        case=tx.get(Case, assignment.case_id),
+        base=base,
+        stored=_stored(tx, assignment, base),
+        patches=patches,
+        log=tuple(prompt_log(tx, assignment.id)),
+        verbs={event.noun_id: event.verb for event in verbs},
+        blobs=blobs,
+    )
+
+
+def _stored(tx: Reader, assignment: Assignment, base: Annotation | None) -> str | None:
+    if base is not None and base.blob is not None:
+        return base.blob
+    return tx.get(Prediction, assignment.proposal_id).mask if assignment.proposal_id is not None else None
+
+
+def require_open(assignment: Assignment) -> Assignment:
+    """The assignment itself, if it still accepts work.
+
+    Raises:
+        StateError: It was submitted, skipped, flagged or released.
+    """
+    if assignment.state != "open":
+        kept = "; your draft is kept" if assignment.state == "released" else ""
+        raise StateError(f"This assignment is {assignment.state}, not open", remedy=f"open the case again{kept}")
+    return assignment
+
+
+def require_revision(assignment: Assignment, base_revision: int) -> Assignment:
+    """The assignment itself, if it is open and an edit made on that revision is the next one.
+
+    Raises:
+        ConflictError: Another edit came first.
+        StateError: It is closed.
+    """
+    if require_open(assignment).revision != base_revision:
+        raise ConflictError(
+            f"The draft is at revision {assignment.revision}, the edit was made on {base_revision}",
+            remedy="read the draft again and repeat the edit",
+        )
+    return assignment
