@@ -15,15 +15,7 @@ FACES = ("medloop", "medloop.__main__", "medloop.cli.main", "medloop.loop.projec
 PAGE = ROOT.parent.parent / "docs" / "python-only.md"
 
 BEING_WIRED: dict[str, str] = {
-    "medloop.interaction.nninteractive.client": "being wired",
-    "medloop.interaction.nninteractive.link": "being wired",
-    "medloop.interaction.nninteractive.sending": "being wired",
-    "medloop.interaction.sessions": "being wired",
-    "medloop.interaction.sessions.entries": "being wired",
-    "medloop.interaction.sessions.runs": "being wired",
-    "medloop.interaction.sessions.session": "being wired",
-    "medloop.interaction.sessions.session_log": "being wired",
-    "medloop.metrics.surface": "being wired",
+    "medloop.interaction.external.nninteractive": "being wired",
 }
 """Modules that are out of reach today, and why."""
 
