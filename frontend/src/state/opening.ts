@@ -68,6 +68,7 @@ async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void
 
 function beginWith(session: CaseSession, draft: Draft): void {
   if (!session.moved) lookAtMask(session, draft.mask);
+  if (session.queried.length > 0) lookAtPart(session, 0);
   session.draft.value = draft;
 }
 
@@ -101,6 +102,16 @@ function firstBrush(plane: PlaneHeader, shape: Triple): number {
   const pixel = Math.min(plane.x_spacing_mm, plane.y_spacing_mm);
   const field = Math.max(shape[plane.x_axis]! * plane.x_spacing_mm, shape[plane.y_axis]! * plane.y_spacing_mm);
   return Number(Math.max(2.5 * pixel, field / 60).toPrecision(2));
+}
+
+/** Show a slice or box that is queried; along a slice's plane the place stays. */
+export function lookAtPart(session: CaseSession, number: number): void {
+  const part = session.queried[number];
+  if (part === undefined) return;
+  const to: Triple = [...session.crosshair.value];
+  if ("axis" in part) to[part.axis] = part.index;
+  else part.start.forEach((first, axis) => (to[axis] = (first + part.stop[axis]! - 1) >> 1));
+  session.lookAt(to);
 }
 
 /** Start where the answer is, not in the middle of the air. */

@@ -1,7 +1,7 @@
 /** One case on the screen: its arrays, where one looks, and the draft being edited. */
 import { computed, type Signal, signal } from "@preact/signals";
 import { annotatorName, isSameName } from "../api/person";
-import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, Triple } from "../api/types";
+import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, QueriedPart, Triple } from "../api/types";
 import type { Draft } from "../edits/draft";
 import type { EffortTimer } from "../edits/effort";
 import type { GestureQueue } from "../edits/gesturequeue";
@@ -177,6 +177,11 @@ export class CaseSession {
 
   get labels(): readonly Label[] {
     return this.project.labels;
+  }
+
+  /** What is queried of the case, and all that a submission keeps; empty for the whole. */
+  get queried(): readonly QueriedPart[] {
+    return this.opened.assignment.parts;
   }
 
   /** The anatomical name, else the directions of the file that the plane shows: without orientation nobody knows more. */

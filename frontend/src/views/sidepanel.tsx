@@ -1,6 +1,7 @@
 /** The panel at the right: why this case, what the model expects, labels, how things are drawn, and the answer. */
 import { submitSession } from "../state/answering";
 import { stepCase } from "../state/looking";
+import { lookAtPart } from "../state/opening";
 import { adoptOffer } from "../state/proposals";
 import type { CaseSession } from "../state/session";
 import { ClassChooser } from "./classchooser";
@@ -38,6 +39,16 @@ function Reason({ session }: { session: CaseSession }) {
         <p class="why" data-testid="reason-asked">
           {assignment.reason}
         </p>
+      )}
+      {session.queried.length > 0 && (
+        <div class="note" data-testid="queried-parts">
+          Submitting keeps what is queried only, background included.{" "}
+          {session.queried.map((part, n) => (
+            <button key={n} class="small" data-testid={`queried-${n}`} onClick={() => lookAtPart(session, n)}>
+              {"axis" in part ? `Slice ${part.index + 1}` : `Region ${n + 1}`}
+            </button>
+          ))}
+        </div>
       )}
       <Provenance session={session} />
       {session.offered.value && (

@@ -5,7 +5,10 @@ from typing import Literal, Self
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, AnswerOrigin, Assignment, BeganWith, Case, Model, Prediction
 from medloop.loop.annotating.annotations import Opened
 from medloop.loop.foundation.in_force import base_of, began, standing_annotation
+from medloop.loop.foundation.partial_annotations import Part, SlicePart
 from medloop.loop.foundation.refusals import Refusal, refusals
+from medloop.loop.querying.parts import queried_parts
+from medloop.server.wire.schemas import BoxBody, SliceBody
 from medloop.server.wire.views import AssignmentView, View
 from medloop.store.reader import Reader
 
@@ -57,12 +60,15 @@ class SituationView(View):
 class OpenAssignmentView(SituationView, AssignmentView):
     """An open assignment, and what whoever works on it should know about its case."""
 
+    parts: list[SliceBody | BoxBody]
+
 
 def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
     """An assignment in front of its annotator."""
     shown = AssignmentView.model_validate(opened.assignment)
     situation = _situation(tx, opened.case, opened.annotation, _base(tx, opened.assignment))
-    return OpenAssignmentView(**shown.model_dump(), **situation.model_dump())
+    parts = [_part(part) for part in queried_parts(tx, opened.assignment)]
+    return OpenAssignmentView(**shown.model_dump(), **situation.model_dump(), parts=parts)
 
 
 def seen_case_view(tx: Reader, case: Case, shown: Annotation | None, proposal: Prediction | None) -> SituationView:
@@ -84,6 +90,10 @@ def _situation(tx: Reader, case: Case, standing: Annotation | None, base: BaseVi
         evaluation=_is_evaluation(case),
         withdrawn=_withdrawn(refused) if refused else None,
     )
+
+
+def _part(part: Part) -> SliceBody | BoxBody:
+    return SliceBody(axis=part.axis, index=part.index) if isinstance(part, SlicePart) else BoxBody(start=part.start, stop=part.stop)
 
 
 def _base(tx: Reader, assignment: Assignment) -> BaseView:
