@@ -11,7 +11,8 @@ from PIL import Image as Picture
 from playwright.sync_api import Page, Request, expect
 
 from medloop.core.records import Case
-from medloop.loop.annotating.annotations import open_case, submit_mask
+from medloop.loop.annotating.annotations import open_case, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from tests.server.conftest import SHAPE, add_model, fill_project, small_disk
@@ -43,7 +44,7 @@ def looked(page: Page, serve: Serve, tmp_path: Path) -> Iterator[Looked]:
         with workspace.store.read() as tx:
             cases = [case.id for case in tx.find(Case, order=("name",))]
         ada = annotator_named(workspace, "Ada").id
-        submit_mask(workspace, open_case(workspace, cases[0], ada).assignment.id, mask=box)
+        submit(workspace, open_case(workspace, cases[0], ada).assignment.id, Submitted(mask=box))
         add_model(workspace, cases[1], uncertainty=unsure)
         project = workspace.project.id
     sent: list[str] = []

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from medloop.core.records import Assignment, Case
-from medloop.loop.annotating.annotations import next_assignment, open_case, skip_case, submit_mask
+from medloop.loop.annotating.annotations import next_assignment, open_case, skip_case, submit
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.web.locks import SERVER_LOCK, is_held
@@ -28,7 +29,7 @@ def write_on(folder: Path) -> None:
     with Workspace.open(folder) as workspace:
         ada, local = annotator_named(workspace, "Ada").id, annotator_named(workspace, "local").id
         first, second, *_ = cases_by_name(workspace)
-        submit_mask(workspace, open_case(workspace, first.id, ada).assignment.id, mask=box)
+        submit(workspace, open_case(workspace, first.id, ada).assignment.id, Submitted(mask=box))
         add_model(workspace, second.id)
         skip_case(workspace, open_case(workspace, second.id, local).assignment.id, reason="too dark")
         assert next_assignment(workspace, local)

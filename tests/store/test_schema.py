@@ -102,6 +102,7 @@ def test_a_database_that_was_migrated_keeps_its_counts_by_the_triggers_of_a_new_
         for name, _ in new:
             connection.execute(text(f"DROP TRIGGER {name}"))
         connection.execute(text("DROP TABLE case_tallies"))
+        connection.execute(text("ALTER TABLE evaluations DROP COLUMN surfaces"))  # of a later migration
         connection.execute(text("DROP INDEX ix_case_states_split_state_annotations"))
         connection.execute(text("CREATE INDEX ix_case_states_split_state_quality ON case_states (split, state, quality)"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0010'"))
