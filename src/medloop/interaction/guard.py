@@ -114,11 +114,11 @@ def held(
     box = union([known, *spoken])
     part = _slices(box)
     old, wish = before[part], answer.mask[part]
-    reach_mm = reach_in(grid) if guard.reach_mm is None else guard.reach_mm
+    most_mm = reach_in(grid) if guard.reach_mm is None else guard.reach_mm
     closed = _spoken(prompts, asked, before, box) | locked_voxels(old, wish, guard.locked)
     if guard.painted is not None:
         closed |= guard.painted[part]
-    each = [_allowed(prompt, before, np.where(closed, old, wish), box, grid, reach_mm) for prompt in asked]
+    each = [_allowed(prompt, before, np.where(closed, old, wish), box, grid, most_mm) for prompt in asked]
     if narrow is not None:
         claim = Claim(before, old, wish, box, np.logical_or.reduce([np.zeros(old.shape, dtype=bool), *each]))
         kept = [narrow(prompt, part_allowed, claim) for prompt, part_allowed in zip(asked, each, strict=True)]
@@ -147,7 +147,7 @@ def new_of(prompts: Sequence[Prompt], before: MaskArray | None) -> list[Prompt]:
     return [*(p for p in earlier if not obeys(before, p)), *([last] if outline or not obeys(before, last) else [])]
 
 
-def _allowed(prompt: Prompt, before: MaskArray, wish: MaskArray, box: VoxelBox, grid: Grid, reach_mm: float) -> BoolArray:
+def _allowed(prompt: Prompt, before: MaskArray, wish: MaskArray, box: VoxelBox, grid: Grid, most_mm: float) -> BoolArray:
     """Where one prompt lets an answer through, shape of the box."""
     old = before[_slices(box)]
     if isinstance(prompt, Box | ExtremePoints):
@@ -166,11 +166,11 @@ def _allowed(prompt: Prompt, before: MaskArray, wish: MaskArray, box: VoxelBox, 
     said[places] = True
     changes |= said if prompt.positive else said & (old == prompt.label)
     around = prompt_box(prompt, before.shape)
-    reach_mm = min(reach_mm, TIMES_DEPTH * gap.depth_mm + MORE_VOXELS * _finest(grid))
+    reach_mm = min(most_mm, TIMES_DEPTH * gap.depth_mm + MORE_VOXELS * _finest(grid))
     near = within_reach(box, around, reach_mm=reach_mm, spacing_mm=grid.spacing_mm)
     fresh = prompt.positive and not np.isfinite(gap.depth_mm)
-    far_mm = np.inf if fresh else 2 * reach_mm
-    far = within_reach(box, around, reach_mm=reach_mm, spacing_mm=grid.spacing_mm)
+    far_mm = np.inf if fresh else 2 * most_mm
+    far = within_reach(box, around, reach_mm=most_mm, spacing_mm=grid.spacing_mm)
     far |= (old == 0) & within_reach(box, around, reach_mm=far_mm, spacing_mm=grid.spacing_mm)
     patch = patches_touching(changes & far, places)
     if fresh or (not (patch & ~near).any()) or its_own(patch, prompt, before, box):
