@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import entropy as reference_entropy
 
 from medloop.core.errors import InputError, LabelError, SettingError, ShapeError
-from medloop.interaction.attention import chances_of_entropy, error_chances, look_seconds, rank_places, reviewed_voxels
+from medloop.interaction.attention import chances_of_entropy, error_chances, look_seconds, rank_places
 from medloop.interaction.simulated_users.effort import EffortModel
 
 chance_maps = hnp.arrays(np.float64, st.tuples(*[st.integers(1, 5)] * 3), elements=st.integers(0, 8).map(lambda n: n / 8))
@@ -72,6 +72,13 @@ def test_the_order_is_that_of_a_plain_greedy_loop(chances, axes):
         left[chosen.voxels] = 0
     assert len(rank_places(chances, axes=axes)) == len(gains)
     assert [look_seconds(g, EffortModel()) for g in gains] == pytest.approx([p.seconds for p in rank_places(chances, axes=axes)])
+
+
+def reviewed_voxels(places, shape):
+    seen = np.zeros(shape, dtype=bool)
+    for place in places:
+        seen[place.voxels] = True
+    return seen
 
 
 @given(chance_maps)

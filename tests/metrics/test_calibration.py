@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, log_loss
 
 from medloop.core.errors import InputError, ShapeError
-from medloop.metrics.calibration import brier, class_reliability, classwise_ece, ece, gap, merge, nll, reliability
+from medloop.metrics.calibration import brier, class_reliability, classwise_ece, ece, gap, nll, reliability
 
 HALF_RIGHT = np.array([[0.8, 0.2], [0.8, 0.2]])
 
@@ -56,22 +56,6 @@ def test_the_class_that_is_never_right_has_its_own_gap():
     truth, stated = [0, 0], np.array([[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]])
     assert gap(class_reliability(truth, stated, 0)) == pytest.approx(0.5)
     assert classwise_ece(truth, stated) == pytest.approx((0.5 + 0.25 + 0.25) / 3)
-
-
-@given(st.integers(0, 1000))
-def test_diagrams_of_parts_merge_into_the_diagram_of_all(seed):
-    rng = np.random.default_rng(seed)
-    truth, stated = rng.integers(0, 3, 20), rng.dirichlet(np.ones(3), 20)
-    merged = merge([reliability(truth[:6], stated[:6]), reliability(truth[6:], stated[6:])])
-    whole = reliability(truth, stated)
-    assert merged.counts.tolist() == whole.counts.tolist()
-    assert np.allclose(merged.confidence, whole.confidence, equal_nan=True)
-    assert gap(merged) == pytest.approx(ece(truth, stated))
-
-
-def test_diagrams_of_other_bins_do_not_merge():
-    with pytest.raises(ShapeError, match="same number of bins"):
-        merge([reliability([0], np.eye(2)[:1]), reliability([0], np.eye(2)[:1], bins=3)])
 
 
 @given(st.integers(0, 1000))

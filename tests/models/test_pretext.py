@@ -11,7 +11,6 @@ from medloop.models.pretext.discriminator import unlabelled_probability
 from medloop.models.pretext.latent import (
     DIMENSIONS,
     LatentRecipe,
-    decode_latent,
     encode_latent,
     kl_divergence,
     mean_discrepancy,
@@ -110,12 +109,6 @@ def test_the_mean_discrepancy_is_that_of_a_loop_and_zero_for_equal_samples() -> 
     assert float(mean_discrepancy(torch.from_numpy(a), torch.from_numpy(a))) == pytest.approx(0.0, abs=1e-12)
 
 
-def test_codes_rebuild_the_images_better_than_their_mean_does(thumbnails: np.ndarray, latent_weights: bytes) -> None:
-    rebuilt = decode_latent(latent_weights, encode_latent(latent_weights, thumbnails))
-    assert rebuilt.shape == thumbnails.shape
-    assert ((rebuilt - thumbnails) ** 2).mean() < ((thumbnails.mean(axis=0) - thumbnails) ** 2).mean()
-
-
 def test_latent_training_repeats_itself(thumbnails: np.ndarray) -> None:
     first, again = (train_latent(thumbnails, LatentRecipe(steps=5, batch=8, seed=4)) for _ in range(2))
     assert first == again
@@ -129,8 +122,6 @@ def test_foreign_weights_are_refused(thumbnails: np.ndarray, latent_weights: byt
         embed(b"no weights", thumbnails)
     with pytest.raises(InputError, match="do not belong"):
         embed(latent_weights, thumbnails)
-    with pytest.raises(ShapeError, match="Codes"):
-        decode_latent(latent_weights, np.zeros((1, 3), dtype=np.float32))
 
 
 @pytest.mark.parametrize("make", [lambda: ContrastRecipe(batch=1), lambda: LatentRecipe(steps=0)])

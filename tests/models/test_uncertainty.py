@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from medloop.models.inference.uncertainty import Ensemble, EverySource, FlipAugmentation, McDropout, Pass, mirror_images
+from medloop.models.inference.uncertainty import Ensemble, EverySource, McDropout, Pass, mirror_images
 
 
 def rng():
@@ -16,10 +16,6 @@ def test_dropout_draws_a_new_seed_each_time():
 
 def test_an_ensemble_asks_every_member_once():
     assert Ensemble(3).passes(99, rng()) == (Pass(0), Pass(1), Pass(2))
-
-
-def test_flips_start_with_the_image_as_it_is():
-    assert FlipAugmentation((0, 1)).passes(3, rng()) == (Pass(), Pass(flips=(0,)), Pass(flips=(1,)))
 
 
 def test_mirror_images_are_all_subsets():

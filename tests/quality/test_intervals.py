@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from medloop.core.errors import InputError, SettingError, ShapeError
 from medloop.metrics.conformal import conformal_quantile
-from medloop.quality.intervals import Margin, QuantileIntervals, fewest_cases, fit_margin
+from medloop.quality.intervals import Margin, QuantileIntervals, fit_margin
 
 
 def test_the_quantile_has_room_for_the_new_case():
@@ -15,13 +15,6 @@ def test_the_quantile_has_room_for_the_new_case():
     assert conformal_quantile(scores, 0.9) == 9.0
     assert conformal_quantile(scores, 0.8) == 8.0
     assert conformal_quantile(scores[:8], 0.9) == math.inf
-
-
-@pytest.mark.parametrize(("coverage", "cases"), [(0.8, 4), (0.9, 9), (0.95, 19)])
-def test_the_fewest_cases_are_those_with_a_finite_margin(coverage, cases):
-    assert fewest_cases(coverage) == cases
-    assert math.isfinite(conformal_quantile(np.ones(cases), coverage))
-    assert math.isinf(conformal_quantile(np.ones(cases - 1), coverage))
 
 
 def test_a_margin_stays_within_the_scores_there_are():

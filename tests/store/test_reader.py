@@ -68,9 +68,6 @@ def test_the_newest_answer_of_each_annotator_is_current(store: Store) -> None:
         assert current == ["annotation-a-ann-2", "annotation-a-bea-1", "annotation-b-ann-1"]
         assert [a.id for a in tx.current_annotations(case_ids=["case-b"])] == ["annotation-b-ann-1"]
         assert tx.current_annotations(splits=["test"]) == []
-        assert tx.effort_total() == 31
-        assert tx.effort_total(["case-a"]) == 18
-        assert tx.effort_total([]) == 0
 
 
 def test_an_answer_superseded_by_another_annotator_counts_no_more(store: Store) -> None:
@@ -263,7 +260,6 @@ def test_a_withdrawn_annotation_counts_nowhere_and_what_it_replaced_counts_again
         tx.add(samples.annotation("a", by="bea", seconds=7, supersedes="annotation-a-ann-1"))
         tx.add(samples.withdrawal("annotation-a-bea-1"))
         assert [a.id for a in tx.current_annotations()] == ["annotation-a-ann-1"]
-        assert tx.effort_total() == 5
         tx.add(samples.withdrawal("annotation-a-ann-1"))
         assert tx.current_annotations() == []
         assert tx.case_counts().answered == 0

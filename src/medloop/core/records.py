@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
-from medloop.core.errors import LabelError
 from medloop.core.geometry import Grid
 from medloop.core.settings import ColdStart as ColdStart
 from medloop.core.settings import ProjectSettings as ProjectSettings
@@ -97,17 +96,6 @@ class Task:
     def classes(self) -> int:
         """Outputs of a network for this task: labels, plus background for a segmentation."""
         return len(self.labels) + (self.kind == "segmentation")
-
-    def label_named(self, name: str) -> Label:
-        """The label of that name.
-
-        Raises:
-            LabelError: When the task has none.
-        """
-        for label in self.labels:
-            if label.name == name:
-                return label
-        raise LabelError(f"Unknown label {name!r}", remedy=f"use one of {', '.join(x.name for x in self.labels)}")
 
 
 USUAL_STRATEGY: Mapping[TaskKind, str] = MappingProxyType({"segmentation": "foreground", "classification": "random"})

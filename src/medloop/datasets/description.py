@@ -11,8 +11,6 @@ from medloop.core.records import Json
 from medloop.datasets.dataset import Refusal
 from medloop.datasets.files import read_list
 
-BACKGROUND = "background"
-
 
 @dataclass(frozen=True)
 class LabelList:

@@ -161,14 +161,6 @@ def look_seconds(gain: float, effort: EffortModel) -> float:
     return effort.slice_viewed + effort.outline * gain
 
 
-def reviewed_voxels(places: Sequence[Place], shape: Shape3) -> BoolArray:
-    """Which voxels lie in any of the places, shape (I, J, K)."""
-    seen = np.zeros(shape, dtype=bool)
-    for place in places:
-        seen[place.voxels] = True
-    return seen
-
-
 def _cover(left: FloatArray, axes: Sequence[int], count: int, total: float, cost: EffortModel) -> list[Place]:
     """Lazy greedy: a slice's gain only shrinks as others are taken, so a stale best one is looked at again first."""
     queue = [

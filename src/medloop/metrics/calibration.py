@@ -74,25 +74,6 @@ def class_reliability(
     return _diagram(probabilities[:, label].astype(np.float64), t == label, bins)
 
 
-def merge(diagrams: Sequence[Reliability]) -> Reliability:
-    """The diagram of all cases together, from the diagrams of its parts.
-
-    Volumes need not lie in memory side by side: make one diagram for each and merge them.
-
-    Args:
-        diagrams: At least one, all with the same number of bins.
-
-    Raises:
-        ShapeError: Without diagrams, or with different numbers of bins.
-    """
-    if len({len(d.counts) for d in diagrams}) != 1:
-        raise ShapeError(f"Diagrams to merge need the same number of bins, got {[len(d.counts) for d in diagrams]}")
-    counts = np.sum([d.counts for d in diagrams], axis=0)
-    filled = np.where(counts, counts, np.nan)
-    confidence, accuracy = (np.nansum([d.counts * getattr(d, name) for d in diagrams], axis=0) for name in ("confidence", "accuracy"))
-    return Reliability(confidence / filled, accuracy / filled, counts)
-
-
 def gap(diagram: Reliability) -> float:
     """Mean distance between promise and outcome over the bins, weighted by their cases: 0 best, 1 worst.
 

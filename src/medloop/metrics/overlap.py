@@ -32,26 +32,6 @@ def dice(a: MaskArray, b: MaskArray, labels: Sequence[int]) -> dict[int, float]:
     return {label: 1.0 if size_a + size_b == 0 else 2.0 * both / (size_a + size_b) for label, (both, size_a, size_b) in counts.items()}
 
 
-def iou(a: MaskArray, b: MaskArray, labels: Sequence[int]) -> dict[int, float]:
-    """Intersection over union (Jaccard index) of each label.
-
-    Args:
-        a: Label values, any shape.
-        b: Label values of the same shape.
-        labels: Values to score.
-
-    Returns:
-        Label value → index in 0..1; 1.0 when both lack the label, 0.0 when one does. Equals D / (2 - D) for Dice D.
-
-    Raises:
-        ShapeError: Masks of different shapes.
-
-    Source: Jaccard 1912, doi:10.1111/j.1469-8137.1912.tb05611.x.
-    """
-    counts = _counts(a, b, labels)
-    return {label: 1.0 if size_a + size_b == 0 else both / (size_a + size_b - both) for label, (both, size_a, size_b) in counts.items()}
-
-
 def _counts(a: MaskArray, b: MaskArray, labels: Sequence[int]) -> dict[int, tuple[int, int, int]]:
     """Label → (voxels in both, voxels in a, voxels in b)."""
     if a.shape != b.shape:

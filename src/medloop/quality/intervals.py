@@ -8,7 +8,6 @@ nothing is promised.
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
 
@@ -44,7 +43,7 @@ def fit_margin(predicted: FloatArray, truth: FloatArray, *, coverage: float = 0.
         patients: Patient of each case; None takes every case as its own patient.
 
     Returns:
-        The margin; infinite with fewer than `fewest_cases(coverage)` patients.
+        The margin; infinite with fewer than coverage / (1 - coverage) patients.
 
     Raises:
         ShapeError: Different lengths.
@@ -102,16 +101,6 @@ class QuantileIntervals:
         low, high = low - self.widening_, high + self.widening_
         middle = (low + high) / 2.0
         return _clip(np.minimum(low, middle)), _clip(np.maximum(high, middle))
-
-
-def fewest_cases(coverage: float) -> int:
-    """Calibration patients below which an interval of this coverage is the whole range: 9 for 0.9, 19 for 0.95.
-
-    Raises:
-        SettingError: A coverage outside 0..1.
-    """
-    require_coverage(coverage)
-    return ceil(coverage / (1.0 - coverage) - 1e-9)
 
 
 def require_coverage(coverage: float) -> None:

@@ -71,14 +71,6 @@ class DiceRegression:
         """Expected Dice, shape (cases,), within 0..1."""
         return _clip(self.model_.predict(np.asarray(features, dtype=np.float64)))
 
-    def predict_interval(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Lower and upper ends, shape (cases,) each.
-
-        The margin comes from out-of-fold errors of models trained on slightly fewer cases, so the rate holds nearly rather
-        than exactly (Barber et al. 2021, arXiv:1905.02928); `fit_margin` on cases set aside keeps it exactly.
-        """
-        return self.margin_(self.predict(features))
-
     def _search(self) -> Any:
         from sklearn.model_selection import GridSearchCV, GroupKFold
         from sklearn.pipeline import Pipeline

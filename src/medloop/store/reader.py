@@ -149,14 +149,6 @@ class Reader:
         known = kind_of(Annotation)
         return [from_row(known, row) for row in self._connection.execute(query).mappings()]
 
-    def effort_total(self, case_ids: Collection[str] | None = None) -> float:
-        """Recorded human seconds behind the current annotations, of these cases or of all."""
-        query = current_annotations_query()
-        if case_ids is not None:
-            query = query.where(_one_of(annotations.c.case_id, case_ids, self._is_sqlite))
-        current = query.subquery()
-        return float(self._connection.execute(select(func.coalesce(func.sum(current.c.effort_seconds), 0.0))).scalar_one())
-
     def latest_predictions(self, model_id: str) -> list[Prediction]:
         """The newest prediction of this model for each case it has seen."""
         newest = (

@@ -20,16 +20,6 @@ def test_a_lasso_takes_as_long_as_its_outline():
     assert MODEL.prompt_seconds(square) == 0.5 * 16
 
 
-def test_drawing_a_square_on_two_of_five_slices():
-    mask = np.zeros((10, 10, 5), dtype=np.uint8)
-    mask[2:6, 2:6, 1:3] = 1  # 4 × 4 voxels, 12 of them on the boundary
-    assert MODEL.drawing_seconds(mask) == 5 * 1 + 0.5 * 24
-
-
-def test_an_empty_mask_takes_only_looking():
-    assert MODEL.drawing_seconds(np.zeros((10, 10, 5), dtype=np.uint8)) == 5
-
-
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 2))
 def test_a_rectangle_has_its_own_outline(a, b, axis):
     shape = [8, 8, 8]

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from medloop.core.errors import InputError, SettingError, ShapeError
-from medloop.query import scores
 from medloop.query.uncertainty import aggregation
 
 maps = hnp.arrays(np.float64, st.tuples(*[st.integers(1, 5)] * 3), elements=st.floats(0, 1))
@@ -48,23 +47,6 @@ def test_classes_count_alike_whatever_their_size():
 @given(maps, st.integers(0, 2**31))
 def test_one_class_alone_gives_the_plain_mean(score_map, seed):
     assert aggregation.class_balanced_mean(score_map, np.full(score_map.shape, 3, dtype=np.uint8)) == pytest.approx(score_map.mean())
-
-
-def test_the_class_table_of_a_case():
-    samples = np.zeros((2, 3, 1, 1, 4))
-    samples[:, 0, ..., :3], samples[:, 2, ..., 3] = 1.0, 0.6
-    samples[:, 1, ..., 3] = 0.4
-    entropy, share = aggregation.class_table(samples)
-    assert share.tolist() == [0.75, 0.0, 0.25]
-    assert entropy == pytest.approx([0.0, 0.0, float(scores.entropy(np.array([[0.6, 0.4]]))[0])])
-
-
-@given(st.integers(0, 2**31))
-def test_class_tables_add_up_to_the_mean_entropy(seed):
-    samples = np.random.default_rng(seed).dirichlet(np.ones(3), size=(2, 3, 4, 2)).transpose(0, 4, 1, 2, 3)
-    entropy, share = aggregation.class_table(samples)
-    assert share.sum() == pytest.approx(1.0)
-    assert (entropy * share).sum() == pytest.approx(scores.entropy(samples.mean(axis=0).reshape(3, -1).T).mean())
 
 
 @given(maps, st.tuples(*[st.integers(1, 6)] * 3))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.arrays import BoolArray
 from medloop.core.errors import SettingError
 from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, Scribble
 
@@ -49,17 +49,6 @@ class EffortModel:
     def refining_seconds(self, prompts: Sequence[Prompt], *, slices_viewed: int) -> float:
         """Gestures and the slices looked at meanwhile."""
         return sum(map(self.prompt_seconds, prompts)) + self.slice_viewed * slices_viewed
-
-    def drawing_seconds(self, mask: MaskArray) -> float:
-        """Drawing a mask by hand: every slice along the axis of fewest slices is viewed, each label on it outlined.
-
-        Args:
-            mask: Label values, shape (I, J, K).
-        """
-        axis = int(np.argmin(mask.shape))
-        labels = [int(label) for label in np.unique(mask) if label]
-        boundary = sum(boundary_length(mask == label, axis) for label in labels)
-        return self.slice_viewed * int(mask.shape[axis]) + self.outline * boundary
 
     def describe(self) -> str:
         """The model in words."""

@@ -72,21 +72,6 @@ class Ensemble:
 
 
 @dataclass(frozen=True)
-class FlipAugmentation:
-    """The first member on mirrored images.
-
-    Args:
-        axes: Axes that may be mirrored.
-    """
-
-    axes: tuple[int, ...]
-
-    def passes(self, samples: int, rng: np.random.Generator) -> tuple[Pass, ...]:  # noqa: ARG002 - the protocol's arguments
-        """The first `samples` mirror images, the image as it is first; at most all of them."""
-        return tuple(Pass(flips=flips) for flips in mirror_images(self.axes)[:samples])
-
-
-@dataclass(frozen=True)
 class EverySource:
     """All three: members × mirror images with the full network first, then the same again with dropout.
 

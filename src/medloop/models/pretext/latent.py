@@ -11,12 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medloop.core.errors import SettingError, ShapeError
+from medloop.core.errors import SettingError
 from medloop.models.pretext.networks import (
     Codes,
     Thumbnails,
@@ -113,7 +112,7 @@ def train_latent(thumbnails: Thumbnails, recipe: LatentRecipe, *, report: Callab
         report: Called with the steps done and the loss; may raise to stop.
 
     Returns:
-        Encoder and decoder as safetensors, for `encode_latent` and `decode_latent`.
+        Encoder and decoder as safetensors, for `encode_latent`.
 
     Raises:
         InputError: Fewer than `FEWEST_CASES`, or numbers that are none.
@@ -141,19 +140,6 @@ def encode_latent(weights: bytes, thumbnails: Thumbnails) -> Codes:
     """
     images = require_thumbnails(thumbnails, least=1)
     return apply_in_blocks(_loaded(weights).encoder, images)[:, :DIMENSIONS]
-
-
-def decode_latent(weights: bytes, codes: Codes) -> Thumbnails:
-    """The thumbnails that codes stand for, shape (codes, 3, 64, 64).
-
-    Raises:
-        FormatError: Bytes that are not safetensors.
-        InputError: Weights of another network.
-        ShapeError: Codes of another length.
-    """
-    if codes.ndim != 2 or codes.shape[1] != DIMENSIONS:
-        raise ShapeError(f"Codes have the shape (codes, {DIMENSIONS}), got {codes.shape}")
-    return apply_in_blocks(_loaded(weights).decoder, torch.from_numpy(np.array(codes, dtype=np.float32, order="C")))
 
 
 def latent_loss(model: LatentModel, images: Tensor, recipe: LatentRecipe) -> Tensor:

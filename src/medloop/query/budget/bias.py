@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from medloop.core.arrays import CaseScores
-from medloop.core.errors import InputError, SettingError, ShapeError
+from medloop.core.errors import InputError, SettingError
 
 ROUNDING = 1e-9
 """A chance of one, computed as a quotient of sums, may come out this much higher."""
@@ -45,28 +45,6 @@ def lure_weights(probabilities: Sequence[float | None], pool_size: int) -> CaseS
     rest = np.where(left > 1, (pool_size - drawn) / np.maximum(left - 1, 1), 0.0)  # the last case of a pool is no choice
     weights: CaseScores = 1.0 + rest * (1.0 / (left * chances) - 1.0)
     return weights
-
-
-def lure_risk(losses: CaseScores, probabilities: Sequence[float | None], pool_size: int) -> float:
-    """Mean loss over the whole pool, estimated from drawn cases without bias.
-
-    Args:
-        losses: Loss of each drawn case under a model that did not learn from them, shape (picks,).
-        probabilities: As `lure_weights`.
-        pool_size: As `lure_weights`.
-
-    Raises:
-        ShapeError: Not one loss per pick, or none.
-        InputError: As `lure_weights`, or a loss that is not finite.
-        SettingError: As `lure_weights`.
-
-    Source: Farquhar et al. 2021, arXiv:2101.11665, the estimator called LURE.
-    """
-    if losses.shape != (len(probabilities),) or not len(losses):
-        raise ShapeError(f"Losses need one value per pick ({len(probabilities)}, at least one), got shape {losses.shape}")
-    if not np.isfinite(losses).all():
-        raise InputError("Losses must be finite", remedy="check the model's output")
-    return float((lure_weights(probabilities, pool_size) * losses).mean())
 
 
 def checked_chances(probabilities: Sequence[float | None]) -> CaseScores:

@@ -53,19 +53,6 @@ def kappa(table: IntArray) -> float:
     return 1.0 if chance >= 1.0 else (seen - chance) / (1.0 - chance)
 
 
-def changed_share(table: IntArray) -> float:
-    """Share of the predictions that changed; Zhu et al. 2010 stop when none does.
-
-    Raises:
-        InputError: An empty table.
-
-    Source: Zhu et al. 2010, Confidence-based stopping criteria for active learning, doi:10.1145/1753783.1753784.
-    """
-    if not table.sum():
-        raise InputError("Change needs at least one prediction of both models")
-    return 1.0 - float(np.trace(table)) / float(table.sum())
-
-
 def has_stabilised(kappas: Sequence[float], *, cutoff: float = KAPPA_CUTOFF, window: int = KAPPA_WINDOW) -> bool:
     """Whether the last agreements, oldest first, are high on average and there are enough of them.
 

@@ -81,46 +81,6 @@ def best_plane(
     return best
 
 
-def best_plane_through(
-    score_map: FloatArray,
-    spacing_mm: Sequence[float],
-    *,
-    point: Sequence[float],
-    radius_mm: float = np.inf,
-    normals: FloatArray | None = None,
-    thickness_mm: float | None = None,
-) -> PlaneUnit:
-    """The plane through a point with the highest integral of the map within a disc around the point.
-
-    Args:
-        score_map: Shape (I, J, K), not negative.
-        spacing_mm: Distance between voxels along I, J, K, above 0.
-        point: In voxels along I, J, K.
-        radius_mm: Of the disc, above 0.
-        normals: Orientations to try, shape (orientations, 3); None takes `plane_normals()`.
-        thickness_mm: Of the slab that is summed, above 0; None takes the largest spacing.
-
-    Returns:
-        The plane; of equal ones the first orientation, so an axis where nothing is gained by tilting.
-
-    Raises:
-        ShapeError: Not three axes, or an empty map.
-        InputError: NaN or negative scores.
-        SettingError: A spacing, radius or thickness that is not above 0.
-    """
-    spacing, thickness = _checked_lengths(spacing_mm, thickness_mm)
-    if not radius_mm > 0:
-        raise SettingError(f"The radius of the disc must be above 0 mm, got {radius_mm}")
-    voxels, doubts = _doubtful(score_map)
-    away_mm = (voxels - np.asarray(point, dtype=np.float64)) * spacing
-    near = np.einsum("nd,nd->n", away_mm, away_mm) <= radius_mm**2
-    away_mm, doubts = away_mm[near], doubts[near]
-    tried = plane_normals() if normals is None else normals
-    sums = np.array([doubts[_nearest_step(away_mm @ normal / thickness) == 0].sum() for normal in tried])
-    most = int(np.argmax(sums >= sums.max() * (1 - 1e-9)))
-    return PlaneUnit(_triple(tried[most]), _triple(point), float(sums[most] * spacing.prod() / thickness))
-
-
 def _doubtful(score_map: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Indices and values of the voxels that are not zero: shapes (voxels, 3) and (voxels,)."""
     values = checked_map(score_map)

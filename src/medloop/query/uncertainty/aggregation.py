@@ -9,9 +9,9 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray, FloatArray, IntArray, MaskArray, ProbabilitySamples
+from medloop.core.arrays import BoolArray, FloatArray, IntArray, MaskArray
 from medloop.core.errors import InputError, SettingError, ShapeError
-from medloop.query.uncertainty.voxels import finite_map, voxel_entropy
+from medloop.query.uncertainty.voxels import finite_map
 
 Aggregation: TypeAlias = Literal["mean", "sum", "top", "foreground"]
 
@@ -99,25 +99,6 @@ def class_balanced_mean(score_map: FloatArray, predicted: MaskArray) -> float:
         raise ShapeError(f"Labels must have the shape of a map with voxels, got {predicted.shape} for {score_map.shape}")
     means, present = class_means(finite_map(score_map), predicted, int(predicted.max()) + 1)
     return float(means[present > 0].mean())
-
-
-def class_table(samples: ProbabilitySamples) -> tuple[FloatArray, FloatArray]:
-    """Doubt and size of each class as the model sees them: one row of the pool tables "class_entropy" and "class_share".
-
-    Args:
-        samples: Class probabilities of one case, shape (S, C, I, J, K).
-
-    Returns:
-        Mean entropy in nats over the voxels predicted as each class (0 where it is absent), and the share of voxels
-        predicted as each class; each of shape (C,).
-
-    Raises:
-        ShapeError: Not five axes.
-        InputError: NaN or negative probabilities.
-    """
-    entropy = voxel_entropy(samples)
-    means, counts = class_means(entropy, samples.mean(axis=0).argmax(axis=0), samples.shape[1])
-    return means, counts / entropy.size
 
 
 def class_means(score_map: FloatArray, predicted: IntArray | MaskArray, classes: int) -> tuple[FloatArray, FloatArray]:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -53,7 +53,6 @@ RETRY_SECONDS = 10
 SWEEP_SECONDS = 15.0
 """Memory of dead sessions is given back at least this often; their leases end on time in any case."""
 
-Done = TypeVar("Done")
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
