@@ -33,6 +33,22 @@ from medloop.core.records import (
 from medloop.core.states import RoundState
 from medloop.store.store import Writer
 
+IMMUTABLE = (
+    "annotations",
+    "models",
+    "predictions",
+    "snapshots",
+    "queries",
+    "tasks",
+    "evaluations",
+    "descriptors",
+    "provenances",
+    "withdrawals",
+    "live_choices",
+    "evaluation_truths",
+)
+"""Tables whose rows are never updated or deleted: triggers refuse it, as they do for `events`."""
+
 TASK = Task(id="task-1", version=1, kind="segmentation", labels=(Label(value=1, name="liver", colour="#e6550d"),), created_at=now())
 PROJECT = Project(id="project-1", name="Liver", task_id="task-1", settings=ProjectSettings(batch_size=3), created_at=now())
 

@@ -6,7 +6,7 @@ from medloop.store import audit
 from medloop.store.events import row_digest
 from medloop.store.rows import to_row
 from medloop.store.store import Store
-from medloop.store.tables import IMMUTABLE, projects
+from medloop.store.tables import projects
 from tests.store import samples
 
 
@@ -32,7 +32,7 @@ def tamper(store: Store, statement: str) -> audit.AuditReport:
     assert verify(store).ok
     with store.database.writing() as connection:
         if store.database.is_sqlite:
-            for table in ("events", *IMMUTABLE):
+            for table in ("events", *samples.IMMUTABLE):
                 connection.execute(text(f"DROP TRIGGER {table}_refuse_update"))
                 connection.execute(text(f"DROP TRIGGER {table}_refuse_delete"))
         else:

@@ -6,7 +6,6 @@ from medloop.core.records import Annotation, Annotator, Assignment, Case, Job, P
 from medloop.core.states import JobState, RoundState
 from medloop.store import audit
 from medloop.store.store import Store
-from medloop.store.tables import IMMUTABLE
 from tests.store import samples
 
 
@@ -103,7 +102,7 @@ def test_the_database_itself_refuses_to_change_immutable_rows(store: Store) -> N
             tx.add(record)
         for record in (samples.truth(), samples.live_choice()):
             tx.add(record)
-    for table in ("events", *IMMUTABLE):
+    for table in ("events", *samples.IMMUTABLE):
         for statement in (f"UPDATE {table} SET {'actor' if table == 'events' else 'id'} = 'x'", f"DELETE FROM {table}"):
             with pytest.raises(StateError, match=f"rows of {table} are immutable"), store.database.writing() as connection:
                 connection.execute(text(statement))

@@ -1,4 +1,4 @@
-"""Records to rows and back: plain fields as they are, nested ones by the codec named here.
+"""Records to rows and back: plain fields as they are, nested ones by the codec of their type.
 
 `kind_of` answers for each record type: its noun in the audit, its table, and which fields may change.
 Codecs give plain JSON values, so a row doubles as the record's JSON for digests.
@@ -6,8 +6,8 @@ Codecs give plain JSON values, so a row doubles as the record's JSON for digests
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Generic, TypeVar
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 from sqlalchemy import RowMapping, Table
@@ -25,7 +25,7 @@ from medloop.core.records import (
     Evaluation,
     EvaluationTruth,
     Job,
-    Label,
+    Json,
     LiveChoice,
     Model,
     Prediction,
@@ -254,67 +254,51 @@ _SETTINGS = Codec(_nested, _settings_from_json)
 _ROUND_STATE = Codec(lambda state: RoundState(state).value, RoundState)
 _JOB_STATE = Codec(lambda state: JobState(state).value, JobState)
 
+_BY_TYPE: Mapping[Any, Codec] = {
+    float: _FLOAT,
+    float | None: _OPTIONAL,
+    Json: _JSON,
+    Json | None: _JSON,
+    Grid: _GRID,
+    Source: _SOURCE,
+    ProjectSettings: _SETTINGS,
+    RoundState: _ROUND_STATE,
+    JobState: _JOB_STATE,
+}
+
+
+def _kind(record: type[R], noun: str, table: Table, *changeable: str, **codecs: Codec) -> Kind[R]:
+    """A kind whose fields have the codecs of their types, but for those named here."""
+    by_type = {name: _codec_of(hint) for name, hint in get_type_hints(record).items()}
+    return Kind(record, noun, table, {name: codec for name, codec in by_type.items() if codec} | codecs, frozenset(changeable))
+
+
+def _codec_of(hint: Any) -> Codec | None:
+    if get_origin(hint) is tuple:
+        return _records(get_args(hint)[0]) if is_dataclass(get_args(hint)[0]) else _TUPLE
+    return _BY_TYPE.get(hint)
+
+
 _ALL: tuple[Kind[Any], ...] = (
-    Kind(Task, "task", tables.tasks, {"labels": _records(Label)}),
-    Kind(Project, "project", tables.projects, {"settings": _SETTINGS}, frozenset({"name", "task_id", "settings"})),
-    Kind(
-        Case,
-        "case",
-        tables.cases,
-        {"grid": _GRID, "window": _TUPLE, "value_range": _TUPLE, "source": _SOURCE, "notes": _TUPLE},
-    ),
-    Kind(
-        Annotator,
-        "annotator",
-        tables.annotators,
-        {"roles": _TUPLE, "cost_per_minute": _FLOAT},
-        frozenset({"name", "kind", "roles", "cost_per_minute"}),
-    ),
-    Kind(Snapshot, "snapshot", tables.snapshots, {"annotation_ids": _TUPLE}),
-    Kind(Model, "model", tables.models, {"recipe": _JSON, "weights": _TUPLE, "metrics": _JSON}),
-    Kind(
-        Prediction,
-        "prediction",
-        tables.predictions,
-        {"probabilities": _TUPLE, "scores": _JSON, "quality": _OPTIONAL, "quality_low": _OPTIONAL, "quality_high": _OPTIONAL},
-    ),
-    Kind(Query, "query", tables.queries, {"choices": _records(Choice)}),
-    Kind(
-        Round,
-        "round",
-        tables.rounds,
-        {"state": _ROUND_STATE},
-        frozenset({"state", "query_id", "snapshot_id", "model_id", "message", "updated_at"}),
-    ),
-    Kind(
-        Assignment,
-        "assignment",
-        tables.assignments,
-        {},
-        frozenset({"state", "revision", "reason", "closed_at", "proposal_id", "round_id"}),
-    ),
-    Kind(DraftPatch, "patch", tables.draft_patches, {"runs": _RUNS}),
-    Kind(PromptRecord, "prompt", tables.prompts, {"prompt": _JSON, "locked": _TUPLE, "quality": _OPTIONAL}, frozenset({"withdrawn"})),
-    Kind(Annotation, "annotation", tables.annotations, {"effort_seconds": _FLOAT, "untouched": _OPTIONAL}),
-    Kind(Withdrawal, "withdrawal", tables.withdrawals, {}),
-    Kind(Provenance, "provenance", tables.provenances, {"prompt_ids": _TUPLE, "parts": _JSON}),
-    Kind(Descriptor, "descriptor", tables.descriptors, {}),
-    Kind(
-        Evaluation,
-        "evaluation",
-        tables.evaluations,
-        {
-            "mean": _FLOAT,
-            "low": _OPTIONAL,
-            "high": _OPTIONAL,
-            "effort_minutes": _FLOAT,
-            "per_case": _JSON,
-            "leaning": _LATER_TUPLE,
-            "surfaces": _JSON,
-        },
-    ),
-    Kind(EvaluationTruth, "truth", tables.evaluation_truths, {}),
-    Kind(LiveChoice, "choice", tables.live_choices, {"comparison": _JSON}),
-    Kind(Job, "job", tables.jobs, {"payload": _JSON, "result": _JSON, "state": _JOB_STATE, "progress": _FLOAT}),
+    _kind(Task, "task", tables.tasks),
+    _kind(Project, "project", tables.projects, "name", "task_id", "settings"),
+    _kind(Case, "case", tables.cases),
+    _kind(Annotator, "annotator", tables.annotators, "name", "kind", "roles", "cost_per_minute"),
+    _kind(Snapshot, "snapshot", tables.snapshots),
+    _kind(Model, "model", tables.models),
+    _kind(Prediction, "prediction", tables.predictions),
+    _kind(Query, "query", tables.queries),
+    _kind(Round, "round", tables.rounds, "state", "query_id", "snapshot_id", "model_id", "message", "updated_at"),
+    _kind(Assignment, "assignment", tables.assignments, "state", "revision", "reason", "closed_at", "proposal_id", "round_id"),
+    _kind(DraftPatch, "patch", tables.draft_patches, runs=_RUNS),
+    _kind(PromptRecord, "prompt", tables.prompts, "withdrawn"),
+    _kind(Annotation, "annotation", tables.annotations),
+    _kind(Withdrawal, "withdrawal", tables.withdrawals),
+    _kind(Provenance, "provenance", tables.provenances),
+    _kind(Descriptor, "descriptor", tables.descriptors),
+    _kind(Evaluation, "evaluation", tables.evaluations, leaning=_LATER_TUPLE),
+    _kind(EvaluationTruth, "truth", tables.evaluation_truths),
+    _kind(LiveChoice, "choice", tables.live_choices),
+    _kind(Job, "job", tables.jobs),
 )
 _KINDS: dict[type[Any], Kind[Any]] = {kind.record: kind for kind in _ALL}

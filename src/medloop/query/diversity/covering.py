@@ -10,9 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray, Features, FloatArray, IntArray
+from medloop.core.arrays import Features, FloatArray, IntArray
 from medloop.core.errors import InputError, ShapeError
-from medloop.query.diversity.sides import SIDE, cut, gaps, neighbourhoods, runs
 from medloop.query.diversity.similarities import Cosine, Similarity
 from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_number, checked_pair
 
@@ -21,6 +20,9 @@ EQUAL_GAINS = 1e-5
 
 _FEW = 16
 """Cases evaluated together at first; doubled while the choice stays open."""
+
+_SIDE, _WIDTH = 256, 4096
+"""Rows and columns of similarities held at once."""
 
 
 def cover(
@@ -34,8 +36,7 @@ def cover(
     """Greedy cover of all cases by some of them; what is known already covers first.
 
     Cost: half of cases × cases × dimensions multiplications for the first gains (one block serves both of its
-    sides, and blocks are left out whose sides are too far apart to matter), then a few evaluations of cases ×
-    dimensions per pick; memory for two more tables.
+    sides), then a few evaluations of cases × dimensions per pick; memory for one more table.
 
     Args:
         features: Shape (cases, dimensions).
@@ -85,29 +86,22 @@ def facility_location(features: Features, count: int, *, known: Features | None 
 
 
 class _Greedy:
-    """The lazy greedy rule over rows in order of neighbourhood, apart by whether they are wholly covered."""
+    """The lazy greedy rule."""
 
     def __init__(self, table: Features, answered: Features, similarity: Similarity, allowed: IntArray) -> None:
         self._similarity = similarity
         middle = table.mean(axis=0, dtype=np.float64).astype(table.dtype) if not isinstance(similarity, Cosine) else table.dtype.type(0)
-        rows = similarity.prepare(table - middle)
-        covered = self._highest(rows, similarity.prepare(answered - middle))
-        labels = 2 * neighbourhoods(rows[:, : table.shape[1]]) + (covered >= 1.0)
-        self._order = np.argsort(labels, kind="stable")
-        self._rows, self._covered = rows[self._order], covered[self._order]
-        self._sides = cut(labels[self._order])
-        self._side_of = np.repeat(np.arange(len(self._sides)), [side.stop - side.start for side in self._sides])
-        self._matters = self._which_matter(table.shape[1])
-        self._allowed = np.isin(self._order, allowed)
-        self._gains = self._first_gains()
-        self._gains[~self._allowed] = -np.inf
+        self._rows = similarity.prepare(table - middle)
+        self._covered = self._highest(similarity.prepare(answered - middle))
+        self._gains = np.full(len(table), -np.inf)
+        self._gains[allowed] = self._first_gains()[allowed] if 2 * len(allowed) >= len(table) else self._gains_of_few(allowed)
 
     def pick(self) -> int:
         """The candidate of the highest gain, which then covers."""
-        place = self._best()
-        self._gains[place] = -np.inf
-        np.maximum(self._covered, self._similarities(place), out=self._covered)
-        return int(self._order[place])
+        case = self._best()
+        self._gains[case] = -np.inf
+        np.maximum(self._covered, self._similarities(case), out=self._covered)
+        return case
 
     def _best(self) -> int:
         """Evaluate the highest older gains until none can exceed what is known."""
@@ -115,35 +109,26 @@ class _Greedy:
         size, best = _FEW, 0.0 if sure.any() else -np.inf
         while len(stale := np.flatnonzero(~sure & (self._gains >= best * (1.0 - EQUAL_GAINS)) & (self._gains > 0.0))):
             some = stale[np.argpartition(-self._gains[stale], min(size, len(stale)) - 1)[:size]]
-            self._gains[some] = self._evaluate(np.sort(some))[np.argsort(np.argsort(some))]
+            self._gains[some] = self._evaluate(some)
             sure[some] = True
-            best, size = max(best, float(self._gains[some].max())), min(2 * size, SIDE)
-        tied = np.flatnonzero(sure & (self._gains >= best * (1.0 - EQUAL_GAINS)) & np.isfinite(self._gains))
-        return int(tied[np.argmin(self._order[tied])])
-
-    def _which_matter(self, dimensions: int) -> BoolArray:
-        """Whether a row of the first side may be more similar to one of the second than what covers that; cover only grows."""
-        least = np.array([self._covered[side].min() for side in self._sides])
-        matters: BoolArray = self._similarity.nearness(gaps(self._rows[:, :dimensions], self._sides)) > least
-        return matters
+            best, size = max(best, float(self._gains[some].max())), min(2 * size, _SIDE)
+        return int(np.argmax(sure & (self._gains >= best * (1.0 - EQUAL_GAINS)) & np.isfinite(self._gains)))
 
     def _evaluate(self, some: IntArray) -> FloatArray:
         """Gains of those cases now, shape (some,)."""
         gains, mirrored = np.zeros(len(some)), self._similarity.mirror(self._rows[some])
-        for columns in runs(np.flatnonzero(self._matters[np.unique(self._side_of[some])].any(axis=0)), self._sides):
+        for columns in _blocks(0, len(self._rows)):
             if self._covered[columns].min() < 1.0:
                 gains += _gains(self._similarity.finish(mirrored @ self._rows[columns].T), self._covered[columns])
         return self._without_noise(gains)
 
     def _first_gains(self) -> FloatArray:
         """Gains of all cases; each block of similarities serves its rows and its columns."""
-        if np.count_nonzero(self._allowed) < len(self._rows) // 2:
-            return self._gains_of_few()
         gains = np.zeros(len(self._rows))
-        both = self._matters | self._matters.T
-        for n, side in enumerate(self._sides):
+        for start in range(0, len(gains), _SIDE):
+            side = slice(start, start + _SIDE)
             mirrored = self._similarity.mirror(self._rows[side])
-            for others in runs(np.flatnonzero(both[n, n:]) + n, self._sides):
+            for others in _blocks(start, len(gains)):
                 block = self._similarity.finish(mirrored @ self._rows[others].T)
                 gains[side] += _gains(block, self._covered[others])
                 later = slice(max(others.start, side.stop), others.stop)
@@ -155,20 +140,17 @@ class _Greedy:
         gains[gains < 4.0 * np.finfo(self._rows.dtype).eps * len(self._rows)] = 0.0
         return gains
 
-    def _gains_of_few(self) -> FloatArray:
-        gains = np.zeros(len(self._rows))
-        few = np.flatnonzero(self._allowed)
-        for start in range(0, len(few), SIDE):
-            gains[few[start : start + SIDE]] = self._evaluate(few[start : start + SIDE])
-        return gains
+    def _gains_of_few(self, few: IntArray) -> FloatArray:
+        return np.concatenate([self._evaluate(few[start : start + _SIDE]) for start in range(0, len(few), _SIDE)])
 
-    def _similarities(self, place: int) -> FloatArray:
+    def _similarities(self, case: int) -> FloatArray:
         """To all cases."""
-        mirrored = self._similarity.mirror(self._rows[place : place + 1])[0]
+        mirrored = self._similarity.mirror(self._rows[case : case + 1])[0]
         return self._similarity.finish(self._rows @ mirrored)
 
-    def _highest(self, rows: FloatArray, answered: FloatArray) -> FloatArray:
+    def _highest(self, answered: FloatArray) -> FloatArray:
         """Similarity of each case to the most similar answered one, 0 without any."""
+        rows = self._rows
         highest: FloatArray = np.zeros(len(rows), dtype=rows.dtype)
         mirrored = self._similarity.mirror(answered)
         block = max(1, BLOCK_NUMBERS // max(1, len(answered)))
@@ -176,6 +158,10 @@ class _Greedy:
             some = slice(start, start + block)
             highest[some] = self._similarity.finish(rows[some] @ mirrored.T).max(axis=1)
         return highest
+
+
+def _blocks(start: int, stop: int) -> list[slice]:
+    return [slice(n, min(n + _WIDTH, stop)) for n in range(start, stop, _WIDTH)]
 
 
 def _gains(similarities: FloatArray, covered: FloatArray) -> FloatArray:

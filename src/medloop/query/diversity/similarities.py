@@ -28,9 +28,6 @@ class Similarity(Protocol):
     def finish(self, products: FloatArray) -> FloatArray:
         """Similarities from products, which may be overwritten."""
 
-    def nearness(self, distances: FloatArray) -> FloatArray:
-        """The most similar that cases can be whose prepared rows (without the last two columns) lie that far apart."""
-
 
 class _ByDistance:
     """Rows whose products are minus half the squared distance."""
@@ -68,10 +65,6 @@ class Ball(_ByDistance):
         inside: FloatArray = (products >= -0.5 * self.radius**2 * (1.0 + _ROUNDING)).astype(products.dtype)
         return inside
 
-    def nearness(self, distances: FloatArray) -> FloatArray:
-        """1 up to the rim, else 0."""
-        return self.finish(-0.5 * np.square(distances))
-
 
 @dataclass(frozen=True)
 class Gaussian(_ByDistance):
@@ -91,10 +84,6 @@ class Gaussian(_ByDistance):
         np.minimum(products, 0.0, out=products)
         return np.exp(products, out=products)
 
-    def nearness(self, distances: FloatArray) -> FloatArray:
-        """The kernel; prepared rows are scaled."""
-        return self.finish(-0.5 * np.square(distances))
-
 
 @dataclass(frozen=True)
 class Cosine:
@@ -111,7 +100,3 @@ class Cosine:
     def finish(self, products: FloatArray) -> FloatArray:
         """0 to 1."""
         return np.clip(products, 0.0, 1.0, out=products)
-
-    def nearness(self, distances: FloatArray) -> FloatArray:
-        """The cosine of rows of length 1; a row of zeros is nearer than that, and similar to nothing."""
-        return self.finish(1.0 - 0.5 * np.square(distances))
