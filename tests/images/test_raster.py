@@ -8,8 +8,8 @@ import pytest
 
 from medloop.core.errors import FormatError, ShapeError
 from medloop.core.geometry import Grid
-from medloop.core.image import Image, Mask
-from medloop.images.raster import read_raster, write_image_png, write_mask_png
+from medloop.core.image import Mask
+from medloop.images.raster import read_raster, write_mask_png
 from medloop.images.read import read_mask
 
 GREY = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
@@ -151,17 +151,7 @@ def test_a_written_mask_comes_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_mask(tmp_path / "x.png").array, mask.array)
 
 
-@pytest.mark.parametrize(
-    "array", [GREY.T[None, ..., None], GREY.T[None, ..., None].astype(np.uint16) * 200, COLOUR.transpose(2, 1, 0)[..., None]]
-)
-def test_a_written_image_comes_back(tmp_path: Path, array: np.ndarray) -> None:
-    write_image_png(tmp_path / "x.png", Image(array, Grid.flat(4, 3)))
-    np.testing.assert_array_equal(read_raster(tmp_path / "x.png").image.array, array)
-
-
 def test_volumes_are_not_written_as_png(tmp_path: Path) -> None:
     grid = Grid.of_spacing((2, 2, 2), (1, 1, 1))
     with pytest.raises(ShapeError):
         write_mask_png(tmp_path / "x.png", Mask(np.zeros((2, 2, 2), np.uint8), grid))
-    with pytest.raises(ShapeError):
-        write_image_png(tmp_path / "x.png", Image(np.zeros((1, 2, 2, 2), np.uint8), grid))

@@ -131,21 +131,6 @@ def write_mask_png(path: Path, mask: Mask) -> None:
     _write_png(path, mask.array[None])
 
 
-def write_image_png(path: Path, image: Image) -> None:
-    """Write a 2D image as PNG, value for value: grey of 8 or 16 bits, or RGB of 8.
-
-    Raises:
-        ShapeError: More than one slice, or channels and dtype that a PNG does not hold.
-        StorageError: The disk refused.
-    """
-    kind = (image.channels, image.array.dtype.name)
-    if not image.grid.is_2d or kind not in ((1, "uint8"), (1, "uint16"), (3, "uint8")):
-        raise ShapeError(
-            f"{path.name}: a PNG holds one slice of uint8, uint16 or RGB, got {image.array.shape} {kind[1]}", remedy="write NIfTI"
-        )
-    _write_png(path, image.array)
-
-
 def _write_png(path: Path, array: ImageArray) -> None:
     """Write (C, width, height, 1), one or three channels."""
     rows = array[..., 0].transpose(2, 1, 0)

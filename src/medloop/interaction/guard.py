@@ -29,7 +29,7 @@ from medloop.interaction.engine import RefinedMask, changed_box
 from medloop.interaction.gaps import TIMES_CHORD, between_parts, gap_of
 from medloop.interaction.locks import keep_locked, locked_voxels
 from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, Scribble, exact_voxels, obey_hint, obeys
-from medloop.interaction.regions import VoxelBox, grown, prompt_box, union, within_reach
+from medloop.interaction.regions import VoxelBox, grown, prompt_box, slices_of, union, within_reach
 
 TIMES_DEPTH = 1.5
 """The reach of a correction in its depths: a click in the middle of a round mistake needs one; one beside it mends a part, and the next
@@ -112,7 +112,7 @@ def held(
     spoken = [prompt_box(p, grid.shape) for p in prompts if asked and not isinstance(p, Box)]
     known = (answer.start, answer.stop) if answer.start != answer.stop else changed_box(before, answer.mask)
     box = union([known, *spoken])
-    part = _slices(box)
+    part = slices_of(box)
     old, wish = before[part], answer.mask[part]
     most_mm = reach_in(grid) if guard.reach_mm is None else guard.reach_mm
     closed = _spoken(prompts, asked, before, box) | locked_voxels(old, wish, guard.locked)
@@ -149,7 +149,7 @@ def new_of(prompts: Sequence[Prompt], before: MaskArray | None) -> list[Prompt]:
 
 def _allowed(prompt: Prompt, before: MaskArray, wish: MaskArray, box: VoxelBox, grid: Grid, most_mm: float) -> BoolArray:
     """Where one prompt lets an answer through, shape of the box."""
-    old = before[_slices(box)]
+    old = before[slices_of(box)]
     if isinstance(prompt, Box | ExtremePoints):
         return _allowed_by_outline(prompt, old, wish, box, grid)
     gap = gap_of(prompt, before, grid)
@@ -182,7 +182,7 @@ def _allowed(prompt: Prompt, before: MaskArray, wish: MaskArray, box: VoxelBox, 
 def _between(before: MaskArray, prompt: Point | Scribble | Lasso, box: VoxelBox, chord_mm: float, grid: Grid) -> BoolArray:
     """Where the mask is as a prompt says on both sides along an axis, shape of the box."""
     wide = grown(box, chord_mm, spacing_mm=grid.spacing_mm, shape=before.shape)
-    has = (before[_slices(wide)] == prompt.label) == prompt.positive
+    has = (before[slices_of(wide)] == prompt.label) == prompt.positive
     inner = tuple(slice(a - low, z - low) for a, z, low in zip(*box, wide[0], strict=True))
     found: BoolArray = between_parts(has, chord_mm, grid.spacing_mm)[inner]
     return found
@@ -199,7 +199,7 @@ def its_own(patch: BoolArray, prompt: Point | Scribble | Lasso, before: MaskArra
     wide = grown(box, 1.0, spacing_mm=(1.0, 1.0, 1.0), shape=before.shape)
     inner = [(a - low, high - z) for a, z, low, high in zip(*box, *wide, strict=True)]
     padded = np.pad(patch, inner)
-    rest = (before[_slices(wide)] == prompt.label) & ~padded
+    rest = (before[slices_of(wide)] == prompt.label) & ~padded
     if (ndimage.binary_dilation(padded, np.ones((3, 3, 3))) & rest).any():
         return False
     return prompt.positive or 2 * int(patch.sum()) < int(np.count_nonzero(before == prompt.label))
@@ -256,11 +256,6 @@ def _touching(changed: BoolArray, seeds: BoolArray) -> BoolArray:
     touching[0] = False
     kept: BoolArray = touching[patches]
     return kept
-
-
-def _slices(box: VoxelBox) -> tuple[slice, slice, slice]:
-    (a, b, c), (x, y, z) = box
-    return slice(a, x), slice(b, y), slice(c, z)
 
 
 def _moved(voxel: tuple[int, int, int], box: VoxelBox) -> tuple[int, int, int]:

@@ -34,6 +34,12 @@ def union(boxes: Sequence[VoxelBox]) -> VoxelBox:
     return _triple(np.min([b[0] for b in full], axis=0)), _triple(np.max([b[1] for b in full], axis=0))
 
 
+def slices_of(box: VoxelBox) -> tuple[slice, slice, slice]:
+    """A box as an index."""
+    (a, b, c), (x, y, z) = box
+    return slice(a, x), slice(b, y), slice(c, z)
+
+
 def grown(box: VoxelBox, margin_mm: float, *, spacing_mm: Sequence[float], shape: Shape3) -> VoxelBox:
     """A box with a margin on every side, within the image."""
     steps = np.ceil(margin_mm / np.array(spacing_mm)).astype(np.int64)

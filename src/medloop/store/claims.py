@@ -84,7 +84,7 @@ class FileClaim:
     lost = ""
 
     def __init__(self, file: Path) -> None:
-        self._file = _private(file.with_name(f"{file.name}-server.lock"))
+        self._file = opened_lock(file.with_name(f"{file.name}-server.lock"))
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -213,7 +213,12 @@ def _held(holder: str) -> ConflictError:
     return ConflictError(f"Another medloop server ({who}) already serves this project's database", remedy="use that one, or stop it first")
 
 
-def _private(path: Path) -> IO[str]:
+def opened_lock(path: Path) -> IO[str]:
+    """A file to lock, made if missing, readable by its owner only.
+
+    Raises:
+        StorageError: The folder cannot be written.
+    """
     try:
         return os.fdopen(os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR | os.O_CLOEXEC, 0o600), "a+", encoding="utf-8")
     except OSError as error:

@@ -11,7 +11,7 @@ import re
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -124,7 +124,7 @@ class Database:
         if frozen is not None:
             self.engine = _frozen_engine(frozen.uri)
         else:
-            self.engine = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
+            self.engine = _sqlite_engine(self.url) if self.is_sqlite else _engine(self.url, pool_pre_ping=True)
         self._turns = Turns()
 
     @contextmanager
@@ -231,56 +231,38 @@ def _from_json(text: str) -> Any:
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    engine = create_engine(
-        url,
-        json_serializer=_to_json,
-        json_deserializer=_from_json,
-        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
-        pool_size=8,
-        max_overflow=24,
-        pool_timeout=BUSY_SECONDS,
+    engine = _engine(url, json_deserializer=_from_json, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+    pragmas = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}")
+    return _beginning(engine, pragmas, writing="BEGIN IMMEDIATE")
+
+
+def _frozen_engine(uri: str) -> Engine:
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
+
+    return _beginning(
+        _engine("sqlite://", json_deserializer=_from_json, creator=connect, poolclass=QueuePool), ("query_only=ON",), writing="BEGIN"
     )
+
+
+def _engine(url: URL | str, **given: Any) -> Engine:
+    return create_engine(url, json_serializer=_to_json, pool_size=8, max_overflow=24, pool_timeout=BUSY_SECONDS, **given)
+
+
+def _beginning(engine: Engine, pragmas: Sequence[str], *, writing: str) -> Engine:
+    """SQLite's engine, whose transactions begin as SQLAlchemy's do."""
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # SQLAlchemy's "begin" below decides how a transaction starts
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+        for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        connection.exec_driver_sql(writing if connection.get_execution_options().get(_WRITES, False) else "BEGIN")
 
     return engine
-
-
-def _frozen_engine(uri: str) -> Engine:
-    engine = create_engine(
-        "sqlite://",
-        creator=lambda: sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False),
-        poolclass=QueuePool,
-        json_serializer=_to_json,
-        json_deserializer=_from_json,
-        pool_size=8,
-        max_overflow=24,
-        pool_timeout=BUSY_SECONDS,
-    )
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: sqlite3.Connection, _: object) -> None:
-        connection.isolation_level = None
-        connection.execute("PRAGMA query_only=ON")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
-
-    return engine
-
-
-def _postgres_engine(url: URL) -> Engine:
-    return create_engine(url, json_serializer=_to_json, pool_pre_ping=True, pool_size=8, max_overflow=24, pool_timeout=BUSY_SECONDS)
 
 
 def _first_failure(error: BaseException) -> BaseException:

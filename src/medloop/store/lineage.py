@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, select
+from sqlalchemy import RowMapping, Select, select
 
 from medloop.core.records import Evaluation, EvaluationTruth, LiveChoice, Model, Split
+from medloop.store.pool_rows import TransactionReader
 from medloop.store.rows import from_row, kind_of
+from medloop.store.states import full_annotations_query
 from medloop.store.tables import annotations, cases, evaluation_truths, evaluations, live_choices, models, snapshots
 
 
@@ -29,78 +31,78 @@ class Learned:
     frozen: int
 
 
-def learned_models(connection: Connection) -> list[Learned]:
-    """Every model, those of the oldest snapshot first; of one snapshot in the order they were made."""
-    query = select(models, snapshots.c.digest.label("snapshot_digest"), snapshots.c.event.label("frozen"))
-    query = query.join(snapshots, snapshots.c.id == models.c.snapshot_id).order_by(snapshots.c.event, models.c.event)
-    known = kind_of(Model)
-    return [Learned(from_row(known, row), row["snapshot_digest"], row["frozen"]) for row in connection.execute(query).mappings()]
+class LineageReader(TransactionReader):
+    """What is asked about models and their evaluations."""
 
+    def learned_models(self) -> list[Learned]:
+        """Every model, those of the oldest snapshot first; of one snapshot in the order they were made."""
+        query = select(models, snapshots.c.digest.label("snapshot_digest"), snapshots.c.event.label("frozen"))
+        query = query.join(snapshots, snapshots.c.id == models.c.snapshot_id).order_by(snapshots.c.event, models.c.event)
+        known = kind_of(Model)
+        return [Learned(from_row(known, row), row["snapshot_digest"], row["frozen"]) for row in self._connection.execute(query).mappings()]
 
-def newest_choice(connection: Connection, *, pinned: bool | None = None) -> LiveChoice | None:
-    """The decision in force, or the last one of that kind."""
-    query = select(live_choices).order_by(live_choices.c.event.desc()).limit(1)
-    if pinned is not None:
-        query = query.where(live_choices.c.pinned.is_(pinned))
-    row = connection.execute(query).mappings().first()
-    return None if row is None else from_row(kind_of(LiveChoice), row)
+    def live_choice(self) -> LiveChoice | None:
+        """The decision that chose the model in use; None in a project from before there were any."""
+        return self._newest_choice()
 
+    def _newest_choice(self, *, pinned: bool | None = None) -> LiveChoice | None:
+        """The decision in force, or the last one of that kind."""
+        query = select(live_choices).order_by(live_choices.c.event.desc()).limit(1)
+        if pinned is not None:
+            query = query.where(live_choices.c.pinned.is_(pinned))
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else from_row(kind_of(LiveChoice), row)
 
-def automatic_model(connection: Connection) -> Model | None:
-    """What would be in use had nobody pinned a model: the last own choice, else the model of the newest snapshot."""
-    choice = newest_choice(connection, pinned=False)
-    query = select(models).where(models.c.id == choice.model_id) if choice else _newest_learned()
-    row = connection.execute(query).mappings().first()
-    return None if row is None else from_row(kind_of(Model), row)
+    def automatic_model(self) -> Model | None:
+        """What would be in use had nobody pinned a model: the last own choice, else the model of the newest snapshot."""
+        choice = self._newest_choice(pinned=False)
+        query = select(models).where(models.c.id == choice.model_id) if choice else _newest_learned()
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else from_row(kind_of(Model), row)
 
+    def live_model(self) -> Model | None:
+        """The model in use, None before the first training; see `LiveChoice`."""
+        choice = self._newest_choice()
+        if choice is None:
+            return self.automatic_model()
+        row = self._connection.execute(select(models).where(models.c.id == choice.model_id)).mappings().one()
+        return from_row(kind_of(Model), row)
 
-def live_model(connection: Connection) -> Model | None:
-    """The model in use, None before the first training; see `LiveChoice`."""
-    choice = newest_choice(connection)
-    if choice is None:
-        return automatic_model(connection)
-    row = connection.execute(select(models).where(models.c.id == choice.model_id)).mappings().one()
-    return from_row(kind_of(Model), row)
+    def distinct_models(self) -> list[Model]:
+        """One model per distinct content of the snapshots, oldest first: the one in use among equals, else the newest."""
+        live = self.live_model()
+        chosen: dict[str, Model] = {}
+        for learned in self.learned_models():
+            if live is None or chosen.get(learned.digest) != live:
+                chosen[learned.digest] = learned.model
+        return list(chosen.values())
 
+    def current_evaluations(self, *, model_id: str | None = None, split: Split | None = None) -> list[Evaluation]:
+        """The newest evaluation of each model and split, oldest model first; none where its annotations are gone."""
+        query, truths = select(evaluations), select(evaluation_truths)
+        if model_id is not None:
+            query, truths = query.where(evaluations.c.model_id == model_id), truths.where(evaluation_truths.c.model_id == model_id)
+        if split is not None:
+            query, truths = query.where(evaluations.c.split == split), truths.where(evaluation_truths.c.split == split)
+        found = {}
+        known = kind_of(Evaluation)
+        newest = _newest_rows(self._connection.execute(query.order_by(evaluations.c.event)).mappings().all())
+        judged = _newest_rows(self._connection.execute(truths.order_by(evaluation_truths.c.event)).mappings().all())
+        for key, row in newest.items():
+            if key not in judged or judged[key]["evaluation_id"] is not None:
+                found[key] = from_row(known, row)
+        return list(found.values())
 
-def distinct_models(connection: Connection) -> list[Model]:
-    """One model per distinct content of the snapshots, oldest first: the one in use among equals, else the newest."""
-    live = live_model(connection)
-    chosen: dict[str, Model] = {}
-    for learned in learned_models(connection):
-        if live is None or chosen.get(learned.digest) != live:
-            chosen[learned.digest] = learned.model
-    return list(chosen.values())
+    def evaluation_truth(self, model_id: str, split: Split) -> EvaluationTruth | None:
+        """What a model was last held against on a split."""
+        query = select(evaluation_truths).where(evaluation_truths.c.model_id == model_id, evaluation_truths.c.split == split)
+        row = self._connection.execute(query.order_by(evaluation_truths.c.event.desc()).limit(1)).mappings().first()
+        return None if row is None else from_row(kind_of(EvaluationTruth), row)
 
-
-def current_evaluations(connection: Connection, model_id: str | None, split: Split | None) -> list[Evaluation]:
-    """The newest evaluation of each model and split, oldest model first; none where its annotations are gone."""
-    query, truths = select(evaluations), select(evaluation_truths)
-    if model_id is not None:
-        query, truths = query.where(evaluations.c.model_id == model_id), truths.where(evaluation_truths.c.model_id == model_id)
-    if split is not None:
-        query, truths = query.where(evaluations.c.split == split), truths.where(evaluation_truths.c.split == split)
-    found = {}
-    known = kind_of(Evaluation)
-    newest = _newest_rows(connection.execute(query.order_by(evaluations.c.event)).mappings().all())
-    judged = _newest_rows(connection.execute(truths.order_by(evaluation_truths.c.event)).mappings().all())
-    for key, row in newest.items():
-        if key not in judged or judged[key]["evaluation_id"] is not None:
-            found[key] = from_row(known, row)
-    return list(found.values())
-
-
-def newest_truth(connection: Connection, model_id: str, split: Split) -> EvaluationTruth | None:
-    """What a model was last held against on a split."""
-    query = select(evaluation_truths).where(evaluation_truths.c.model_id == model_id, evaluation_truths.c.split == split)
-    row = connection.execute(query.order_by(evaluation_truths.c.event.desc()).limit(1)).mappings().first()
-    return None if row is None else from_row(kind_of(EvaluationTruth), row)
-
-
-def annotation_ids(connection: Connection, current: Select[Any], splits: Sequence[Split]) -> list[str]:
-    """Ids alone of current annotations of some splits, sorted."""
-    query = current.with_only_columns(annotations.c.id).join(cases, cases.c.id == annotations.c.case_id)
-    return sorted(connection.execute(query.where(cases.c.split.in_(list(splits)))).scalars())
+    def current_annotation_ids(self, splits: Sequence[Split]) -> list[str]:
+        """Ids of the full annotations of these splits that count now, sorted; see `Reader.current_annotations`."""
+        query = full_annotations_query().with_only_columns(annotations.c.id).join(cases, cases.c.id == annotations.c.case_id)
+        return sorted(self._connection.execute(query.where(cases.c.split.in_(list(splits)))).scalars())
 
 
 def _newest_learned() -> Select[Any]:

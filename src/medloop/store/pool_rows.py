@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Exists, Select, distinct, func, literal, select
+from sqlalchemy import Connection, Exists, distinct, func, literal, select
 
 from medloop.core.records import Split
+from medloop.store.states import current_annotations_query, full_annotations_query
 from medloop.store.tables import annotations, annotators, case_states, predictions, withdrawals
 
 Scored = tuple[str, Mapping[str, Any], int]
@@ -26,72 +27,79 @@ class EffortRow:
     seconds: tuple[float, ...]
 
 
-def case_columns(connection: Connection) -> tuple[list[str], list[str], list[Split]]:
-    """Ids, names and splits of every case, ordered by name as Python orders text."""
-    rows = sorted(connection.execute(select(case_states.c.name, case_states.c.case_id, case_states.c.split)).all())
-    names, ids, splits = zip(*rows, strict=True) if rows else ((), (), ())
-    return list(ids), list(names), list(splits)
+class TransactionReader:
+    """Asks within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
 
-def refused_cases(connection: Connection, splits: Sequence[Split]) -> set[str]:
-    """Cases of these splits that are answered, skipped, flagged or open with somebody."""
-    table = case_states.c
-    of_splits = select(table.case_id).where(table.split.in_(list(splits)))
-    done = of_splits.where(table.state.in_(CLOSED))
-    opened = of_splits.where(table.state == "unanswered", table.open_assignments > 0)
-    return {*connection.execute(done).scalars().all(), *connection.execute(opened).scalars().all()}
+class PoolReader(TransactionReader):
+    """What is asked about very many cases."""
 
+    def case_columns(self) -> tuple[list[str], list[str], list[Split]]:
+        """Ids, names and splits of every case, ordered by name as Python orders text."""
+        rows = sorted(self._connection.execute(select(case_states.c.name, case_states.c.case_id, case_states.c.split)).all())
+        names, ids, splits = zip(*rows, strict=True) if rows else ((), (), ())
+        return list(ids), list(names), list(splits)
 
-def prediction_count(connection: Connection, model_id: str) -> int:
-    """How many predictions a model has made."""
-    return int(connection.execute(select(func.count()).where(predictions.c.model_id == model_id)).scalar_one())
+    def refused_cases(self, splits: Sequence[Split]) -> set[str]:
+        """Cases of these splits that are answered, skipped, flagged or open with somebody."""
+        table = case_states.c
+        of_splits = select(table.case_id).where(table.split.in_(list(splits)))
+        done = of_splits.where(table.state.in_(CLOSED))
+        opened = of_splits.where(table.state == "unanswered", table.open_assignments > 0)
+        return {*self._connection.execute(done).scalars().all(), *self._connection.execute(opened).scalars().all()}
 
+    def prediction_count(self, model_id: str) -> int:
+        """How many predictions a model has made."""
+        return int(self._connection.execute(select(func.count()).where(predictions.c.model_id == model_id)).scalar_one())
 
-def prediction_scores(connection: Connection, model_id: str, after: int) -> list[Scored]:
-    """Scores of a model's predictions that were added after an event, oldest first."""
-    query = select(predictions.c.case_id, predictions.c.scores, predictions.c.event)
-    query = query.where(predictions.c.model_id == model_id, predictions.c.event > after).order_by(predictions.c.event)
-    return [(row.case_id, row.scores, row.event) for row in connection.execute(query).all()]
+    def prediction_scores(self, model_id: str, *, after: int = -1) -> list[Scored]:
+        """Scores of a model's predictions that were added after an event, oldest first."""
+        query = select(predictions.c.case_id, predictions.c.scores, predictions.c.event)
+        query = query.where(predictions.c.model_id == model_id, predictions.c.event > after).order_by(predictions.c.event)
+        return [(row.case_id, row.scores, row.event) for row in self._connection.execute(query).all()]
 
+    def effort_rows(self, origins: Collection[str]) -> list[EffortRow]:
+        """Annotations of these origins by annotator, later replaced ones included and undone ones left out, by name.
 
-def effort_rows(connection: Connection, origins: Collection[str]) -> list[EffortRow]:
-    """Annotations of these origins by annotator, later replaced ones included and undone ones left out, by name.
+        The seconds of an annotation that was undone go on in the one submitted after it.
+        """
+        table = annotations.c
+        own = (table.origin.in_(list(origins)), ~_undone())
+        seconds: dict[str, list[float]] = {}
+        for who, took in self._connection.execute(select(table.annotator_id, table.effort_seconds).where(*own)).all():
+            seconds.setdefault(who, []).append(took)
+        people = {row.id: row for row in self._connection.execute(select(annotators))}
+        rows = [
+            EffortRow(people[who].name, people[who].kind, people[who].cost_per_minute, len(times), tuple(s for s in times if s > 0))
+            for who, times in seconds.items()
+        ]
+        return sorted(rows, key=lambda row: row.name)
 
-    The seconds of an annotation that was undone go on in the one submitted after it.
-    """
-    table = annotations.c
-    own = (table.origin.in_(list(origins)), ~_undone())
-    seconds: dict[str, list[float]] = {}
-    for who, took in connection.execute(select(table.annotator_id, table.effort_seconds).where(*own)).all():
-        seconds.setdefault(who, []).append(took)
-    people = {row.id: row for row in connection.execute(select(annotators))}
-    rows = [
-        EffortRow(people[who].name, people[who].kind, people[who].cost_per_minute, len(times), tuple(s for s in times if s > 0))
-        for who, times in seconds.items()
-    ]
-    return sorted(rows, key=lambda row: row.name)
+    def recent_efforts(self, origins: Collection[str], limit: int) -> list[tuple[str, str | None, float]]:
+        """(case id, proposal id, seconds) of the newest annotations of these origins that were not undone, oldest first."""
+        table = annotations.c
+        query = select(table.case_id, table.proposal_id, table.effort_seconds).where(table.origin.in_(list(origins)), ~_undone())
+        rows = self._connection.execute(query.order_by(table.created_at.desc(), table.event.desc()).limit(limit))
+        return [tuple(row) for row in rows.all()][::-1]
 
+    def sole_answers(self, splits: Sequence[Split]) -> list[tuple[str, str, str | None, int | None]]:
+        """(case id, annotation id, blob, tag) of the cases of these splits that have exactly one full annotation in force."""
+        columns = (annotations.c.case_id, annotations.c.id, annotations.c.blob, annotations.c.tag)
+        query = full_annotations_query().with_only_columns(*columns).join(case_states, case_states.c.case_id == annotations.c.case_id)
+        query = query.where(case_states.c.split.in_(list(splits)), case_states.c.state.in_(CLOSED), case_states.c.annotations == 1)
+        return [tuple(row) for row in self._connection.execute(query).all()]
 
-def recent_efforts(connection: Connection, origins: Collection[str], limit: int) -> list[tuple[str, str | None, float]]:
-    """(case id, proposal id, seconds) of the newest annotations of these origins that were not undone, oldest first."""
-    table = annotations.c
-    query = select(table.case_id, table.proposal_id, table.effort_seconds).where(table.origin.in_(list(origins)), ~_undone())
-    rows = connection.execute(query.order_by(table.created_at.desc(), table.event.desc()).limit(limit))
-    return [tuple(row) for row in rows.all()][::-1]
-
-
-def sole_answers(connection: Connection, current: Select[Any], splits: Sequence[Split]) -> list[tuple[str, str, str | None, int | None]]:
-    """(case id, annotation id, blob, tag) of the cases of these splits that have exactly one full annotation in force."""
-    columns = (annotations.c.case_id, annotations.c.id, annotations.c.blob, annotations.c.tag)
-    query = current.with_only_columns(*columns).join(case_states, case_states.c.case_id == annotations.c.case_id)
-    query = query.where(case_states.c.split.in_(list(splits)), case_states.c.state.in_(CLOSED), case_states.c.annotations == 1)
-    return [tuple(row) for row in connection.execute(query).all()]
-
-
-def annotated_cases(connection: Connection, current: Select[Any], origins: Collection[str]) -> int:
-    """How many cases have an annotation of these origins in force, whole or in part."""
-    query = current.where(annotations.c.origin.in_(list(origins))).with_only_columns(func.count(distinct(annotations.c.case_id)))
-    return int(connection.execute(query).scalar_one())
+    def annotated_cases(self, origins: Collection[str]) -> int:
+        """How many cases have an annotation of these origins in force, whole or in part."""
+        query = (
+            current_annotations_query()
+            .where(annotations.c.origin.in_(list(origins)))
+            .with_only_columns(func.count(distinct(annotations.c.case_id)))
+        )
+        return int(self._connection.execute(query).scalar_one())
 
 
 def _undone() -> Exists:

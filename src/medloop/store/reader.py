@@ -11,14 +11,14 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from medloop.core.errors import InputError, NotFoundError
 from medloop.core.names import folded
-from medloop.core.records import Annotation, Case, DraftPatch, Evaluation, EvaluationTruth, Event, LiveChoice, Model, Prediction, Split
-from medloop.store import lineage, pool_rows, tallies
-from medloop.store.lineage import Learned
-from medloop.store.pool_rows import CLOSED
+from medloop.core.records import Annotation, Case, DraftPatch, Event, Prediction, Split
+from medloop.store.lineage import LineageReader
+from medloop.store.pool_rows import CLOSED, PoolReader
 from medloop.store.raw import RawRow, raw_rows
 from medloop.store.rows import Kind, from_row, kind_of
-from medloop.store.states import CASE_STATES, PARTIAL, CaseState, current_annotations_query
+from medloop.store.states import CASE_STATES, PARTIAL, CaseState, current_annotations_query, full_annotations_query
 from medloop.store.tables import annotations, case_states, cases, draft_patches, events, predictions
+from medloop.store.tallies import TallyReader
 
 R = TypeVar("R")
 Scalar: TypeAlias = str | int | float | bool
@@ -60,11 +60,8 @@ class CaseCounts:
     open: int
 
 
-class Reader:
+class Reader(LineageReader, PoolReader, TallyReader):
     """An open reading transaction; made by `Store.read`."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     def get(self, kind: type[R], id: str) -> R:  # noqa: A002  # the field's name
         """The record of that id.
@@ -129,7 +126,7 @@ class Reader:
             splits: Only of cases in these splits.
             case_ids: Only of these cases.
         """
-        return self._current(current_annotations_query().where(annotations.c.kind != PARTIAL), splits, case_ids)
+        return self._current(full_annotations_query(), splits, case_ids)
 
     def partial_annotations(self, *, splits: Sequence[Split] | None = None, case_ids: Collection[str] | None = None) -> list[Annotation]:
         """Partial answers that count now, in the order they were given: those without a later full answer by the same annotator.
@@ -161,70 +158,9 @@ class Reader:
         known = kind_of(Prediction)
         return [from_row(known, row) for row in self._connection.execute(query).mappings()]
 
-    def live_model(self) -> Model | None:
-        """The model in use: the one last chosen or pinned, else the one that learned most recently; None before the first."""
-        return lineage.live_model(self._connection)
-
-    def automatic_model(self) -> Model | None:
-        """The model that would be in use had nobody pinned one."""
-        return lineage.automatic_model(self._connection)
-
-    def live_choice(self) -> LiveChoice | None:
-        """The decision that chose the model in use; None in a project from before there were any."""
-        return lineage.newest_choice(self._connection)
-
-    def learned_models(self) -> list[Learned]:
-        """Every model with what it learned from, the oldest knowledge first, however late its training ended."""
-        return lineage.learned_models(self._connection)
-
-    def distinct_models(self) -> list[Model]:
-        """One model per distinct set of annotations learned, oldest first; models of equal annotations are one piece of evidence."""
-        return lineage.distinct_models(self._connection)
-
-    def current_evaluations(self, *, model_id: str | None = None, split: Split | None = None) -> list[Evaluation]:
-        """The newest evaluation of each model and split; older ones are superseded."""
-        return lineage.current_evaluations(self._connection, model_id, split)
-
-    def evaluation_truth(self, model_id: str, split: Split) -> EvaluationTruth | None:
-        """What a model was last held against on a split."""
-        return lineage.newest_truth(self._connection, model_id, split)
-
-    def current_annotation_ids(self, splits: Sequence[Split]) -> list[str]:
-        """Ids of the full annotations that count now, sorted; see `current_annotations`."""
-        current = current_annotations_query().where(annotations.c.kind != PARTIAL)
-        return lineage.annotation_ids(self._connection, current, splits)
-
     def case_count(self) -> int:
         """How many cases there are."""
         return self.case_counts().total
-
-    def case_columns(self) -> tuple[list[str], list[str], list[Split]]:
-        """Ids, names and splits of every case, ordered by name."""
-        return pool_rows.case_columns(self._connection)
-
-    def refused_cases(self, splits: Sequence[Split]) -> set[str]:
-        """Ids of the cases of these splits that may not be asked: answered, skipped, flagged, or open with somebody."""
-        return pool_rows.refused_cases(self._connection, splits)
-
-    def prediction_count(self, model_id: str) -> int:
-        """How many predictions a model has made."""
-        return pool_rows.prediction_count(self._connection, model_id)
-
-    def prediction_scores(self, model_id: str, *, after: int = -1) -> list[pool_rows.Scored]:
-        """(case id, scores, event) of a model's predictions added after an event, oldest first."""
-        return pool_rows.prediction_scores(self._connection, model_id, after)
-
-    def quality_sums(self, splits: Sequence[Split]) -> tallies.QualitySums:
-        """Sums over the expected qualities of unanswered cases."""
-        return tallies.quality_sums(self._connection, splits)
-
-    def effort_rows(self, origins: Collection[str]) -> list[pool_rows.EffortRow]:
-        """What annotations of these origins add up to, one row per annotator, by name."""
-        return pool_rows.effort_rows(self._connection, origins)
-
-    def sole_answers(self, splits: Sequence[Split]) -> list[tuple[str, str, str | None, int | None]]:
-        """(case id, annotation id, blob, tag) of the cases of these splits that have exactly one full annotation in force."""
-        return pool_rows.sole_answers(self._connection, current_annotations_query().where(annotations.c.kind != PARTIAL), splits)
 
     def contested_cases(self, splits: Sequence[Split]) -> list[str]:
         """Ids of the cases of these splits that have several full annotations in force."""
@@ -232,14 +168,6 @@ class Reader:
             case_states.c.split.in_(list(splits)), case_states.c.state.in_(CLOSED), case_states.c.annotations > 1
         )
         return list(self._connection.execute(query).scalars())
-
-    def recent_efforts(self, origins: Collection[str], limit: int) -> list[tuple[str, str | None, float]]:
-        """(case id, proposal id, seconds) of the newest annotations of these origins, oldest first."""
-        return pool_rows.recent_efforts(self._connection, origins, limit)
-
-    def annotated_cases(self, origins: Collection[str]) -> int:
-        """How many cases have an annotation of these origins in force."""
-        return pool_rows.annotated_cases(self._connection, current_annotations_query(), origins)
 
     def answered_among(self, case_ids: Collection[str]) -> set[str]:
         """Which of these cases have a full annotation that counts."""
@@ -262,10 +190,6 @@ class Reader:
         known = kind_of(Case)
         return [from_row(known, row) for row in self._connection.execute(query).mappings()]
 
-    def unpredicted(self, model_id: str, splits: Sequence[Split]) -> int:
-        """How many unanswered cases of these splits a model has not predicted."""
-        return tallies.unpredicted(self._connection, model_id, splits)
-
     def unanswered_cases(self, splits: Sequence[Split], *, exclude_open: bool = True, limit: int | None = None) -> list[Case]:
         """Cases that are neither answered, skipped nor flagged, by name in natural order.
 
@@ -284,7 +208,7 @@ class Reader:
 
     def case_counts(self) -> CaseCounts:
         """Cases by split and by state."""
-        rows = tallies.counts_by_state(self._connection)
+        rows = self.counts_by_state()
         tally = {name: sum(cases for split, state, cases, _ in rows if name in (split, state)) for name in _COUNTED}
         return CaseCounts(total=sum(row[2] for row in rows), open=sum(row[3] for row in rows), **tally)
 
@@ -311,7 +235,7 @@ class Reader:
         """
         query = _listed(select(func.count()).select_from(case_states), state, search)
         if not search:
-            return sum(cases for _, found, cases, _ in tallies.counts_by_state(self._connection) if state in ("all", found))
+            return sum(cases for _, found, cases, _ in self.counts_by_state() if state in ("all", found))
         return int(self._connection.execute(query).scalar_one())
 
     def patches(self, assignment_id: str, after: int = 0) -> list[DraftPatch]:

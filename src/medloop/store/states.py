@@ -48,6 +48,11 @@ def current_annotations_query() -> Select[Any]:
     return select(annotations).where(~replaced_by_later, ~replaced_by_name, ~_withdrawn(annotations))
 
 
+def full_annotations_query() -> Select[Any]:
+    """Of these the full ones."""
+    return current_annotations_query().where(annotations.c.kind != PARTIAL)
+
+
 def _withdrawn(answers: FromClause) -> Exists:
     """Whether an annotation was taken back."""
     return select(literal(1)).select_from(withdrawals).where(withdrawals.c.annotation_id == answers.c.id).exists()

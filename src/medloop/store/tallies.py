@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, case, func, select, text
 
 from medloop.core.records import Split
+from medloop.store.pool_rows import TransactionReader
 from medloop.store.tables import case_tallies
 
 BINS = 10
@@ -45,26 +46,30 @@ def tallies_are_right(connection: Connection) -> bool:
     return {tuple(row) for row in kept} == {tuple(row) for row in connection.execute(text(_RECOUNT))}
 
 
-def counts_by_state(connection: Connection) -> list[tuple[Split, str, int, int]]:
-    """(split, state, cases, cases that somebody has open)."""
-    table = case_tallies.c
-    query = select(table.split, table.state, func.sum(table.cases), func.sum(table.opened)).where(table.model_id == "")
-    return [(split, state, int(n), int(opened)) for split, state, n, opened in connection.execute(query.group_by(table.split, table.state))]
+class TallyReader(TransactionReader):
+    """What is asked about counts."""
 
+    def counts_by_state(self) -> list[tuple[Split, str, int, int]]:
+        """(split, state, cases, cases that somebody has open)."""
+        table = case_tallies.c
+        query = select(table.split, table.state, func.sum(table.cases), func.sum(table.opened)).where(table.model_id == "")
+        return [
+            (split, state, int(n), int(opened))
+            for split, state, n, opened in self._connection.execute(query.group_by(table.split, table.state))
+        ]
 
-def quality_sums(connection: Connection, splits: Sequence[Split]) -> QualitySums:
-    """Sums over the expected qualities of unanswered cases, of their newest predictions."""
-    table = case_tallies.c
-    of_pool = (table.model_id == "", table.split.in_(list(splits)), table.state == "unanswered", table.bin >= 0)
-    query = select(table.bin, func.sum(table.cases), func.sum(table.millionths)).where(*of_pool).group_by(table.bin)
-    rows = {row[0]: (int(row[1]), int(row[2])) for row in connection.execute(query)}
-    bins = tuple(rows.get(n, (0, 0))[0] for n in range(BINS))
-    return QualitySums(sum(bins), sum(total for _, total in rows.values()) / 1e6, bins)
+    def quality_sums(self, splits: Sequence[Split]) -> QualitySums:
+        """Sums over the expected qualities of unanswered cases, of their newest predictions."""
+        table = case_tallies.c
+        of_pool = (table.model_id == "", table.split.in_(list(splits)), table.state == "unanswered", table.bin >= 0)
+        query = select(table.bin, func.sum(table.cases), func.sum(table.millionths)).where(*of_pool).group_by(table.bin)
+        rows = {row[0]: (int(row[1]), int(row[2])) for row in self._connection.execute(query)}
+        bins = tuple(rows.get(n, (0, 0))[0] for n in range(BINS))
+        return QualitySums(sum(bins), sum(total for _, total in rows.values()) / 1e6, bins)
 
-
-def unpredicted(connection: Connection, model_id: str, splits: Sequence[Split]) -> int:
-    """Unanswered cases of these splits that a model has not predicted: all of them, less those it has."""
-    table = case_tallies.c
-    signed = case((table.model_id == "", table.cases), else_=-table.cases)
-    query = select(func.coalesce(func.sum(signed), 0)).where(table.model_id.in_(["", model_id]))
-    return int(connection.execute(query.where(table.split.in_(list(splits)), table.state == "unanswered")).scalar_one())
+    def unpredicted(self, model_id: str, splits: Sequence[Split]) -> int:
+        """Unanswered cases of these splits that a model has not predicted: all of them, less those it has."""
+        table = case_tallies.c
+        signed = case((table.model_id == "", table.cases), else_=-table.cases)
+        query = select(func.coalesce(func.sum(signed), 0)).where(table.model_id.in_(["", model_id]))
+        return int(self._connection.execute(query.where(table.split.in_(list(splits)), table.state == "unanswered")).scalar_one())

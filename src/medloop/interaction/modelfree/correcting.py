@@ -16,7 +16,7 @@ from medloop.interaction.guard import MORE_VOXELS, TIMES_DEPTH, reach_in
 from medloop.interaction.modelfree.appearance import Appearance, learn
 from medloop.interaction.modelfree.window import Window, seen, strided
 from medloop.interaction.prompts import Lasso, Point, Scribble
-from medloop.interaction.regions import VoxelBox
+from medloop.interaction.regions import VoxelBox, slices_of
 
 SEES_PIXELS, SEES_VOXELS = 66_000, 130_000
 """Larger windows are seen thinned out."""
@@ -59,7 +59,7 @@ def corrected(image: Image, mask: MaskArray, prompt: Point | Scribble | Lasso) -
     flips[tuple(gap.voxels.T)] = True
     if not isinstance(prompt, Lasso):  # an outline says itself how far it goes
         box, found = _mistake(image, mask, prompt, gap)
-        flips[_slices(box)] |= found
+        flips[slices_of(box)] |= found
     after = mask.copy(order="K")
     after[flips] = prompt.label if prompt.positive else 0
     return after
@@ -200,8 +200,3 @@ def _widened(found: BoolArray, window: Window) -> BoolArray:
     if max(window.stride) == 1:
         return found
     return np.asarray(window.widened(found.astype(np.float32)) > 0.5, dtype=bool)
-
-
-def _slices(box: VoxelBox) -> tuple[slice, slice, slice]:
-    (a, b, c), (x, y, z) = box
-    return slice(a, x), slice(b, y), slice(c, z)

@@ -25,6 +25,7 @@ from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.nninteractive.gestures import AxisOrder, without_contradicted
 from medloop.interaction.nninteractive.protocol import Difference
 from medloop.interaction.prompts import Prompt, Voxel, check_prompts
+from medloop.interaction.regions import slices_of
 
 KeepChange: TypeAlias = Callable[[MaskArray, MaskArray], None]
 """Keeps a change of a structure's mask, 0 or 1: before and after, shape (I, J, K)."""
@@ -96,12 +97,12 @@ class _Step:
     @classmethod
     def between(cls, before: _State, after: _State) -> "_Step":
         start, stop = changed_box(before.mask, after.mask)
-        part = before.mask[_slices(start, stop)].copy()
+        part = before.mask[slices_of((start, stop))].copy()
         return cls(replace(before, mask=_NOTHING), start, stop, part)
 
     def undo(self, mask: MaskArray) -> _State:
         restored = mask.copy()
-        restored[_slices(self.start, self.stop)] = self.part
+        restored[slices_of((self.start, self.stop))] = self.part
         return replace(self.before, mask=restored)
 
 
@@ -274,7 +275,7 @@ class Session:
         start, stop = changed_box(before, after)
         if start == stop:
             return Difference(True)
-        part = after[_slices(start, stop)]
+        part = after[slices_of((start, stop))]
         values = np.ascontiguousarray(self._service.order.array(part)).astype(self._dtype or np.uint8)
         return Difference(True, self._service.order.triple(zip(start, stop, strict=True)), values)
 
@@ -288,10 +289,6 @@ class Session:
         if self._state is None:
             raise StateError("There is no target buffer yet", remedy="describe it with set_target_buffer")
         return self._state
-
-
-def _slices(start: Voxel, stop: Voxel) -> tuple[slice, slice, slice]:
-    return slice(start[0], stop[0]), slice(start[1], stop[1]), slice(start[2], stop[2])
 
 
 def _plain(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

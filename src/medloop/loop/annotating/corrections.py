@@ -14,11 +14,11 @@ from medloop.core.arrays import UNKNOWN, BoolArray
 from medloop.core.errors import BlobError
 from medloop.core.records import Annotation, Annotator, Assignment, Case, Json, Model, Prediction
 from medloop.images.encode import decode_mask
-from medloop.loop.annotating.drafts import touched_voxels
 from medloop.loop.annotating.filling import drawn_slices
 from medloop.loop.annotating.open_edit import load_edit
 from medloop.loop.annotating.provenance import provenance
 from medloop.loop.annotating.reviewing import visits_of
+from medloop.loop.annotating.touching import touched_voxels
 from medloop.loop.foundation.arrays import load_answer
 from medloop.loop.foundation.in_force import base_of
 from medloop.loop.foundation.workspace import Workspace

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray
 from medloop.core.errors import InputError, LabelError
-from medloop.core.geometry import Shape3
 from medloop.core.records import Assignment, Case, DraftPatch, Task, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.interaction.locks import check_locks, keep_locked
-from medloop.interaction.runs import Run, apply_runs, put_runs, runs_between
+from medloop.interaction.runs import Run, apply_runs, runs_between
 from medloop.loop.annotating.open_edit import TAKE, Draft, load_edit, require_revision
 from medloop.loop.annotating.prompt_log import bring_back, take_back
 from medloop.loop.annotating.submission import submitted_mask
@@ -107,14 +105,6 @@ def packed_draft(workspace: Workspace, assignment_id: str) -> tuple[int, bytes]:
         return edit.assignment.revision, workspace.store.blobs.get(stored)
     draft = edit.draft()
     return draft.revision, encode_mask(draft.mask)
-
-
-def touched_voxels(patches: Sequence[DraftPatch], shape: Shape3) -> BoolArray:
-    """Which voxels edits went over, whether or not they changed there, shape (I, J, K)."""
-    flat = np.zeros(int(np.prod(shape)), dtype=bool)
-    for patch in patches:
-        put_runs(flat, patch.runs, 1)
-    return flat.reshape(shape, order="F")
 
 
 def check_runs(runs: Sequence[Run], voxels: int, task: Task) -> None:

@@ -18,8 +18,8 @@ from medloop.core.geometry import Shape3
 from medloop.core.records import Assignment, Event, Model, Prediction
 from medloop.images.encode import decode_mask
 from medloop.interaction.attention import Place, PlaceKind, chances_of_entropy, rank_places
-from medloop.loop.annotating.drafts import touched_voxels
 from medloop.loop.annotating.open_edit import OpenEdit, load_edit, require_open
+from medloop.loop.annotating.touching import touched_voxels
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader

@@ -35,10 +35,7 @@ class Edits:
 
     def touched(self, shape: Sequence[int], *, after: int = 0) -> BoolArray:
         """Voxels that the edits in force went over, those of the first `after` left out, shape (I, J, K)."""
-        flat = np.zeros(int(np.prod(shape)), dtype=np.bool_)
-        for patch in self.patches[after:]:
-            put_runs(flat, patch.runs, 1)
-        return flat.reshape(shape, order="F")
+        return touched_voxels(self.patches[after:], shape)
 
     def _note(self, patch: DraftPatch, state: int) -> None:
         if state in self.states:
@@ -47,6 +44,14 @@ class Edits:
         else:
             self.patches.append(patch)
             self.states.append(state)
+
+
+def touched_voxels(patches: Sequence[DraftPatch], shape: Sequence[int]) -> BoolArray:
+    """Which voxels edits went over, whether or not they changed there, shape (I, J, K)."""
+    flat = np.zeros(int(np.prod(shape)), dtype=bool)
+    for patch in patches:
+        put_runs(flat, patch.runs, 1)
+    return flat.reshape(shape, order="F")
 
 
 def edits_in_force(base: MaskArray, patches: Sequence[DraftPatch]) -> Edits:

@@ -4,7 +4,7 @@ They are made inside write transactions, which exclude each other, so two proces
 a move twice.
 """
 
-from medloop.core.records import Annotation, Assignment, Case, Job, Model, Query, Round, Snapshot, now
+from medloop.core.records import Annotation, Assignment, Case, Job, Model, Query, Round, Snapshot, new_id, now
 from medloop.core.states import RoundState, move_round
 from medloop.loop.foundation.consensus import training_answers
 from medloop.loop.foundation.follow_up import AGAIN, ask_evaluation_of, due_for_evaluation
@@ -115,6 +115,13 @@ def move(tx: Writer, current: Round, target: RoundState, *, message: str = "") -
     """Put a round into another state; `core.states.move_round` says which moves there are."""
     move_round(current.state, target)
     return tx.change(Round, current.id, verb=str(target), fields={"state": target, "message": message, "updated_at": now()})
+
+
+def add_round(tx: Writer, query: Query, state: RoundState) -> Round:
+    """Add the next round, of this query."""
+    added = Round(id=new_id("round"), index=tx.count(Round) + 1, state=state, query_id=query.id, created_at=now(), updated_at=now())
+    tx.add(added, verb="plan")
+    return added
 
 
 def choices_left(tx: Reader, current: Round) -> list[str]:

@@ -8,12 +8,13 @@ import numpy as np
 
 from medloop.core.errors import BlobError
 from medloop.core.image import Mask
-from medloop.core.records import Annotation, Case, Query, Round
+from medloop.core.records import Annotation, Case
 from medloop.loop.foundation.arrays import load_answer
 from medloop.loop.foundation.consensus import deciding
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.memo import Memo, memo
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.queries import asked_case_ids
 from medloop.store.reader import Reader
 
 
@@ -34,18 +35,12 @@ class ClassCount:
 def queried_classes(workspace: Workspace) -> tuple[ClassCount, ...]:
     """Counts of every label of the task, in the task's order."""
     with workspace.store.read() as tx:
-        answers, chosen = _answers(tx), chosen_case_ids(tx)
+        answers, chosen = _answers(tx), asked_case_ids(tx, ever=True)
     with memo(workspace, "label-values") as known:
         values = {case_id: _values(workspace, annotation_id, blob, tag, known) for case_id, annotation_id, blob, tag in answers}
     answered = Counter(value for held in values.values() for value in held)
     queried = Counter(value for case_id in chosen for value in values.get(case_id, ()))
     return tuple(ClassCount(x.name, answered[x.value], queried[x.value]) for x in workspace.task.labels)
-
-
-def chosen_case_ids(tx: Reader) -> set[str]:
-    """Cases that the query of any round has chosen."""
-    queries = [tx.get(Query, r.query_id) for r in tx.find(Round) if r.query_id]
-    return {choice.case_id for query in queries for choice in query.choices}
 
 
 def _answers(tx: Reader) -> list[tuple[str, str, str | None, int | None]]:

@@ -71,9 +71,9 @@ def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraSco
     )
 
 
-def asked_case_ids(tx: Reader) -> set[str]:
-    """Cases that belong to a round still being annotated."""
-    rounds = tx.find(Round, where={"state": "annotating"})
+def asked_case_ids(tx: Reader, *, ever: bool = False) -> set[str]:
+    """Cases that the query of a round still being annotated has chosen; `ever`: of any round."""
+    rounds = tx.find(Round) if ever else tx.find(Round, where={"state": "annotating"})
     queries = [tx.get(Query, r.query_id) for r in rounds if r.query_id]
     return {choice.case_id for query in queries for choice in query.choices}
 

@@ -14,16 +14,15 @@ has seen the pool; asking therefore never waits, and falls back to a query made 
 
 from dataclasses import dataclass
 
-from medloop.core.records import Assignment, Json, Query, Round, new_id, now
+from medloop.core.records import Assignment, Json, Query, Round, now
 from medloop.core.states import RoundState
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.round_moves import advance, choices_left, move
+from medloop.loop.foundation.round_moves import add_round, advance, choices_left, move
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.pools import ExtraScores
 from medloop.loop.querying.queries import asked_case_ids, make_query
 from medloop.loop.querying.streaming import judge_arrivals
 from medloop.store.reader import Reader
-from medloop.store.writer import Writer
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def prepare_round(workspace: Workspace, *, extra_scores: ExtraScores | None = No
         tx.add(query, verb="choose")
         if waiting is not None:
             return tx.change(Round, waiting.id, verb="choose", fields={"query_id": query.id, "updated_at": now()})
-        return _add_round(tx, query)
+        return add_round(tx, query, RoundState.QUERYING)
 
 
 def run_query(workspace: Workspace, _control: JobControl) -> Json:
@@ -104,19 +103,6 @@ def run_query(workspace: Workspace, _control: JobControl) -> Json:
     judge_arrivals(workspace)
     round_ = prepare_round(workspace, thorough=True)
     return {"round": round_.index if round_ else None}
-
-
-def _add_round(tx: Writer, query: Query) -> Round:
-    new = Round(
-        id=new_id("round"),
-        index=tx.count(Round) + 1,
-        state=RoundState.QUERYING,
-        query_id=query.id,
-        created_at=now(),
-        updated_at=now(),
-    )
-    tx.add(new, verb="plan")
-    return new
 
 
 def _prepared(tx: Reader) -> Round | None:

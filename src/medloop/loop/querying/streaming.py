@@ -11,9 +11,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from medloop.core.records import Choice, Json, Model, Query, Round, new_id, now
+from medloop.core.records import Choice, Json, Model, Query, new_id, now
 from medloop.core.states import RoundState
 from medloop.loop.foundation.damage import damaged_cases
+from medloop.loop.foundation.round_moves import add_round
 from medloop.loop.foundation.workspace import Workspace
 from medloop.query.streams.rules import RULES, StreamRule, judged, taught
 from medloop.query.streams.verdicts import StreamState
@@ -114,12 +115,4 @@ def _open_round(tx: Writer, rule: str, model: Model, asked: Sequence[StreamVerdi
     choices = tuple(Choice(case_id=one.case_id, score=one.score, reason=str(one)) for one in asked)
     query = Query(id=new_id("query"), strategy=f"stream:{rule}", seed=0, model_id=model.id, choices=choices, created_at=now())
     tx.add(query, verb="choose")
-    began = Round(
-        id=new_id("round"),
-        index=tx.count(Round) + 1,
-        state=RoundState.ANNOTATING,
-        query_id=query.id,
-        created_at=now(),
-        updated_at=now(),
-    )
-    tx.add(began, verb="plan")
+    add_round(tx, query, RoundState.ANNOTATING)

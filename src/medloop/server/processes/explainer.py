@@ -45,17 +45,8 @@ def _number(asked: dict[str, str], name: str) -> int:
 def _saliency(found: "Saliency") -> dict[str, Any]:
     largest = float(np.abs(found.map).max())
     whole = np.rint(found.map / (largest or 1.0) * STEPS).astype(np.int8)
-    return {
-        "label": found.label,
-        "method": found.method,
-        "map": _packed(whole),
-        "largest": largest,
-        "score": found.score,
-        "baseline": found.baseline,
-        "gap": found.gap,
-        "start": found.start,
-        "stop": found.stop,
-    }
+    plain = {name: getattr(found, name) for name in ("label", "method", "score", "baseline", "gap", "start", "stop")}
+    return {**plain, "map": _packed(whole), "largest": largest}
 
 
 def _alternatives(found: Alternatives) -> dict[str, Any]:

@@ -7,9 +7,10 @@ import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
-from medloop.core.errors import ConflictError, StorageError
+from medloop.core.errors import ConflictError
+from medloop.store.claims import opened_lock
 
 SERVER_LOCK = "server.lock"
 WORKER_LOCK = "worker.lock"
@@ -29,7 +30,7 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path, name: str, *, shared: bool = False) -> None:
-        self._file = _opened(folder / name)
+        self._file = opened_lock(folder / name)
         try:
             fcntl.flock(self._file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -72,10 +73,3 @@ def is_held(folder: Path, name: str) -> bool:
     except OSError:
         return False  # the lock of another user's project cannot be looked at
     return False
-
-
-def _opened(path: Path) -> IO[str]:
-    try:
-        return os.fdopen(os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR | os.O_CLOEXEC, 0o600), "a+", encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"{path.parent} must be writable, got: {error.strerror}", remedy="check its permissions") from error

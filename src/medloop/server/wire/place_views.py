@@ -44,19 +44,7 @@ def places_view(review: Review) -> PlacesView:
     """A review."""
     changed = {visit.number: visit.changed for visit in review.visits}
     places = [
-        PlaceView(
-            number=number,
-            kind=place.kind,
-            axis=place.axis,
-            start=place.start,
-            stop=place.stop,
-            voxel=place.voxel,
-            gain=place.gain,
-            seconds=place.seconds,
-            reason=place.reason,
-            visited=number in changed,
-            changed=changed.get(number, False),
-        )
+        PlaceView.reading(place, number=number, visited=number in changed, changed=changed.get(number, False))
         for number, place in enumerate(review.places)
     ]
     return PlacesView(places=places, next=review.next, visits=[VisitView.model_validate(visit) for visit in review.visits])

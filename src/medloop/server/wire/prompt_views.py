@@ -163,16 +163,8 @@ class RefinedView(View):
     @classmethod
     def of(cls, made: "Refinement", seconds: float) -> "RefinedView":
         """From what was saved, and how long it took."""
-        return cls(
-            prompt_id=made.prompt_ids[-1] if made.prompt_ids else None,
-            prompt_ids=list(made.prompt_ids),
-            revision=made.draft.revision,
-            runs=list(made.runs),
-            quality=made.quality,
-            engine=made.engine,
-            note=made.note,
-            seconds=seconds,
-        )
+        last = made.prompt_ids[-1] if made.prompt_ids else None
+        return cls.reading(made, prompt_id=last, revision=made.draft.revision, seconds=seconds)
 
 
 class EngineView(View):

@@ -6,10 +6,10 @@ from pydantic import Field
 
 from medloop.core.errors import LabelError
 from medloop.core.records import Task, TaskKind
-from medloop.core.settings import SETTINGS, ProjectSettings, Setting, SettingValue
+from medloop.core.settings import SETTINGS, ProjectSettings, SettingValue
 from medloop.loop.foundation.configuring import Changed, TaskChange, require_version
 from medloop.server.wire.schemas import Body, Text
-from medloop.server.wire.views import LabelView, Number, View, label_view
+from medloop.server.wire.views import LabelView, Number, View
 
 MAX_CHANGES = 254
 
@@ -46,14 +46,8 @@ class ConfigurationView(View):
     @classmethod
     def of(cls, name: str, settings: ProjectSettings, task: Task) -> Self:
         """From the project's records."""
-        labels = [label_view(label) for label in task.labels]
-        shown = TaskView(version=task.version, kind=task.kind, labels=labels, instructions=task.instructions)
-        return cls(name=name, settings=[_shown(s, getattr(settings, s.name)) for s in SETTINGS.values()], task=shown)
-
-
-def _shown(declared: Setting, value: SettingValue) -> SettingView:
-    fields = ("name", "default", "help", "applies", "choices", "low", "high")
-    return SettingView.model_validate({"value": value, **{name: getattr(declared, name) for name in fields}})
+        shown = [SettingView.reading(s, value=getattr(settings, s.name)) for s in SETTINGS.values()]
+        return cls(name=name, settings=shown, task=TaskView.model_validate(task))
 
 
 class ChangedView(View):

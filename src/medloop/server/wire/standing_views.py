@@ -112,4 +112,4 @@ def _is_evaluation(case: Case) -> bool:
 
 
 def _withdrawn(told: Refusal) -> WithdrawnView:
-    return WithdrawnView(verb="skipped" if told.verb == "skipped" else "flagged", reason=told.reason, by=told.by, at=told.at)
+    return WithdrawnView.reading(told, verb="skipped" if told.verb == "skipped" else "flagged")

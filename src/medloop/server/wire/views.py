@@ -1,7 +1,7 @@
 """What answers hold: one model per noun, built from the core's records by a function beside it."""
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -24,6 +24,11 @@ class View(BaseModel):
     """The rules every answer shares."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True, protected_namespaces=())
+
+    @classmethod
+    def reading(cls, record: object, **more: Any) -> Self:
+        """From a record's attributes of the same names, and what it has no attribute for."""
+        return cls(**{name: getattr(record, name) for name in cls.model_fields if name not in more}, **more)
 
 
 class Problem(View):
@@ -179,24 +184,14 @@ def current_round(tx: Reader) -> Round | None:
 
 def case_view(case: Case) -> CaseView:
     """The header of a case."""
-    return CaseView(
-        id=case.id,
-        name=case.name,
-        patient=case.patient,
-        split=case.split,
+    return CaseView.reading(
+        case,
         shape=case.grid.shape,
         spacing_mm=case.grid.spacing_mm,
         affine=[[float(v) for v in row] for row in case.grid.affine],
-        dtype=case.dtype,
-        channels=case.channels,
         window=channel_windows(case)[0],
-        value_range=case.value_range,
-        notes=case.notes,
         planes=[plane_view(plane, oriented=case.oriented) for plane in case.grid.planes()],
-        presets=[Preset(name=window.name, low=window.low, high=window.high) for window in presets(case)],
-        modality=case.modality,
-        oriented=case.oriented,
-        channel_names=case.channel_names,
+        presets=[Preset.model_validate(window) for window in presets(case)],
         channel_windows=channel_windows(case),
     )
 
@@ -209,14 +204,9 @@ def plane_view(plane: Plane, *, oriented: bool = True) -> PlaneView:
 
 def prediction_view(prediction: Prediction, model: Model) -> PredictionView:
     """A prediction and the number of its model."""
-    return PredictionView(
-        id=prediction.id,
-        case_id=prediction.case_id,
+    return PredictionView.reading(
+        prediction,
         model_index=model.index,
-        probabilities=list(prediction.probabilities),
-        quality=prediction.quality,
-        quality_low=prediction.quality_low,
-        quality_high=prediction.quality_high,
         scores={name: value for name, value in prediction.scores.items() if isinstance(value, (int, float))},
         has_mask=prediction.mask is not None,
         has_uncertainty=prediction.uncertainty is not None,
@@ -225,5 +215,4 @@ def prediction_view(prediction: Prediction, model: Model) -> PredictionView:
 
 def job_view(job: Job) -> JobView:
     """A job; its result's message says why it did nothing, or what became of its model."""
-    known = {name: getattr(job, name) for name in JobView.model_fields if name != "result_message"}
-    return JobView(**known, result_message=str(job.result.get("message") or job.result.get("note") or ""))
+    return JobView.reading(job, result_message=str(job.result.get("message") or job.result.get("note") or ""))
