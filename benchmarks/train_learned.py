@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from learned_weights import forest_to_json, log_chance_gradient, plain_forest, policy_chances, policy_to_json
 from medloop.core.arrays import FloatArray
 from medloop.query.diversity.coverage import select_coreset
 from medloop.query.learned.candidates import NAMES, Candidates, candidates, describe
-from medloop.query.learned.forest import Forest, forest_to_json, plain_forest
-from medloop.query.learned.policy import INPUTS, Policy, log_chance_gradient, policy_chances, policy_to_json
+from medloop.query.learned.forest import Forest
+from medloop.query.learned.policy import INPUTS, Policy
 from medloop.query.uncertainty.uncertainty import entropy
 from toy_episodes import Episode
 from toy_tasks import ToyTask, draw_task

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
+from learned_weights import forest_to_json, plain_forest
 from medloop.core.errors import FormatError, ShapeError
 from medloop.query.learned import forest as module
-from medloop.query.learned.forest import Forest, forest_from_json, forest_predictions, forest_to_json, plain_forest
+from medloop.query.learned.forest import Forest, forest_from_json, forest_predictions
 
 STUMP = Forest(
     ("x",),

@@ -8,16 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 
+from learned_weights import log_chance_gradient, policy_chances, policy_to_json
 from medloop.core.errors import FormatError
 from medloop.query.learned.candidates import candidates
 from medloop.query.learned.policy import (
     INPUTS,
     Policy,
-    log_chance_gradient,
-    policy_chances,
     policy_from_json,
     policy_inputs,
-    policy_to_json,
 )
 
 ZERO = Policy((0.0,) * len(INPUTS))

@@ -1,7 +1,7 @@
 """A regression forest as plain numbers: readable JSON instead of a pickle, and evaluated without scikit-learn."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,25 +38,6 @@ class Forest:
     depth: int
 
 
-def plain_forest(model: Any, inputs: Sequence[str]) -> Forest:
-    """The trees of a fitted scikit-learn `RandomForestRegressor` or `ExtraTreesRegressor` with one output.
-
-    Args:
-        model: The fitted model.
-        inputs: Names of its input columns.
-    """
-    trees = [estimator.tree_ for estimator in model.estimators_]
-    roots = np.cumsum([0, *(tree.node_count for tree in trees)])[:-1]
-    own = np.arange(sum(tree.node_count for tree in trees))
-    left, right = (_children(trees, roots, side) for side in ("children_left", "children_right"))
-    leaf = left < 0
-    feature = np.where(leaf, 0, np.concatenate([tree.feature for tree in trees]))
-    threshold = np.where(leaf, 0.0, np.concatenate([tree.threshold for tree in trees]))
-    value = np.concatenate([tree.value[:, 0, 0] for tree in trees])
-    depth = max(tree.max_depth for tree in trees)
-    return Forest(tuple(inputs), roots, feature, threshold, np.where(leaf, own, left), np.where(leaf, own, right), value, depth)
-
-
 def forest_predictions(forest: Forest, rows: FloatArray) -> CaseScores:
     """Mean of the trees' leaves for every row.
 
@@ -76,16 +57,8 @@ def forest_predictions(forest: Forest, rows: FloatArray) -> CaseScores:
     return np.concatenate([forest.value[found].mean(axis=1) for found in blocks] or [np.zeros(0)])
 
 
-def forest_to_json(forest: Forest, *, digits: int = 17) -> str:
-    """The forest as text; 17 digits keep every bit, fewer make a small file."""
-    whole = {"inputs": forest.inputs, "depth": forest.depth}
-    whole |= {name: getattr(forest, name).tolist() for name in ("roots", "feature", "left", "right")}
-    parts = {name: [float(f"{x:.{digits}g}") for x in getattr(forest, name).tolist()] for name in ("threshold", "value")}
-    return json.dumps(whole | parts, separators=(",", ":"), allow_nan=False)
-
-
 def forest_from_json(text: str) -> Forest:
-    """The forest that `forest_to_json` wrote.
+    """The forest that `benchmarks/train_learned.py` wrote.
 
     Raises:
         FormatError: Text that is no forest: fields missing, lists of other lengths, nodes outside, or numbers that are none.
@@ -97,14 +70,8 @@ def forest_from_json(text: str) -> Forest:
         forest = Forest(tuple(kept["inputs"]), roots, feature, threshold, left, right, value, int(kept["depth"]))
         _require_sound(forest)
     except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise FormatError(f"Not a forest: {error}", remedy="write it again with forest_to_json") from error
+        raise FormatError(f"Not a forest: {error}", remedy="write it again with benchmarks/train_learned.py") from error
     return forest
-
-
-def _children(trees: Sequence[Any], roots: IntArray, side: str) -> IntArray:
-    """Children counted over all trees; leaves keep -1."""
-    lists = [np.where((own := getattr(tree, side)) < 0, -1, own + root) for tree, root in zip(trees, roots, strict=True)]
-    return np.concatenate(lists)
 
 
 def _leaves(forest: Forest, rows: FloatArray) -> IntArray:

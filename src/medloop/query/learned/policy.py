@@ -41,29 +41,8 @@ def policy_scores(policy: Policy, state: Candidates) -> CaseScores:
     return scores
 
 
-def policy_chances(policy: Policy, state: Candidates) -> FloatArray:
-    """Chance of every case to be chosen next while the policy learns, shape (cases,)."""
-    from scipy.special import softmax
-
-    chances: FloatArray = softmax(policy_scores(policy, state))
-    return chances
-
-
-def log_chance_gradient(policy: Policy, state: Candidates, index: int) -> FloatArray:
-    """Gradient of the log chance of one case by the weights, shape (12,)."""
-    inputs = policy_inputs(state)
-    gradient: FloatArray = inputs[index] - policy_chances(policy, state) @ inputs
-    return gradient
-
-
-def policy_to_json(policy: Policy, *, digits: int = 17) -> str:
-    """The policy as text; 17 digits keep every bit."""
-    weights = {name: float(f"{w:.{digits}g}") for name, w in zip(INPUTS, policy.weights, strict=True)}
-    return json.dumps({"weights": weights}, indent=1, allow_nan=False)
-
-
 def policy_from_json(text: str) -> Policy:
-    """The policy that `policy_to_json` wrote.
+    """The policy that `benchmarks/train_learned.py` wrote.
 
     Raises:
         FormatError: Text that is no policy, or one for other inputs.
@@ -74,5 +53,5 @@ def policy_from_json(text: str) -> Policy:
         if len(kept) != len(INPUTS) or not np.isfinite(weights).all():
             raise ValueError(f"it needs a finite weight for each of {', '.join(INPUTS)} and no other")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FormatError(f"Not a policy: {error}", remedy="write it again with policy_to_json") from error
+        raise FormatError(f"Not a policy: {error}", remedy="write it again with benchmarks/train_learned.py") from error
     return Policy(weights)
