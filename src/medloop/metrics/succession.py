@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from medloop.core.errors import ShapeError
 from medloop.core.names import counted
-from medloop.metrics.intervals import group_means
+from medloop.metrics.intervals import group_means, t_quantile
 
 Verdict: TypeAlias = Literal["better", "worse", "no difference shown", "too few patients"]
 
@@ -84,8 +84,6 @@ def compare(
 
     Source: Student 1908, doi:10.1093/biomet/6.1.1, paired, over patients.
     """
-    from scipy.stats import t as student  # only where models are compared: the server never loads it
-
     first, second = np.asarray(newer, dtype=np.float64), np.asarray(older, dtype=np.float64)
     if first.shape != second.shape:
         raise ShapeError(f"A comparison needs the same cases on both sides, got {first.shape} and {second.shape}")
@@ -94,7 +92,7 @@ def compare(
     if count < FEWEST_PATIENTS:
         return Comparison(with_index, mean, None, None, count, "too few patients", source)
     error = max(float(differences.std(ddof=1)), RESOLUTION) / np.sqrt(count)
-    reach = float(student.ppf((1.0 + confidence) / 2.0, count - 1) * error)
+    reach = float(t_quantile(count - 1, confidence) * error)
     low, high = mean - reach, mean + reach
     verdict: Verdict = "worse" if high < 0.0 else "better" if low > 0.0 else "no difference shown"
     return Comparison(with_index, mean, low, high, count, verdict, source)

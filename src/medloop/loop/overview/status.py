@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from medloop.core.records import Job, Model, Round
-from medloop.core.states import JobState
+from medloop.core.states import JobState, RoundState
 from medloop.loop.foundation.workspace import Workspace
-from medloop.store.reader import CaseCounts
+from medloop.store.reader import CaseCounts, Reader
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,16 @@ class ProjectStatus:
     jobs: tuple[Job, ...]
 
 
+def current_round(tx: Reader) -> Round | None:
+    """The round being annotated, else the newest."""
+    annotating = tx.find(Round, where={"state": RoundState.ANNOTATING}, order=("index",), limit=1)
+    return next(iter(annotating or tx.find(Round, order=("index",), descending=True, limit=1)), None)
+
+
 def status(workspace: Workspace) -> ProjectStatus:
     """The project's state now."""
     with workspace.store.read() as tx:
-        rounds = tx.find(Round, where={"state": "annotating"}, order=("index",), limit=1) or tx.find(
-            Round, order=("index",), descending=True, limit=1
-        )
-        counts, model = tx.case_counts(), tx.live_model()
+        current, counts, model = current_round(tx), tx.case_counts(), tx.live_model()
     active = [j for state in (JobState.RUNNING, JobState.QUEUED) for j in workspace.store.jobs.list(state=state, limit=50)]
     return ProjectStatus(
         name=workspace.project.name,
@@ -36,7 +39,7 @@ def status(workspace: Workspace) -> ProjectStatus:
         labels=tuple(label.name for label in workspace.task.labels),
         strategy=workspace.settings.strategy,
         counts=counts,
-        round=rounds[0] if rounds else None,
+        round=current,
         model=model,
         jobs=tuple(active),
     )

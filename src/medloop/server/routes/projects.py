@@ -7,10 +7,11 @@ from medloop.loop.foundation.computable import oversized_cases
 from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.label_versions import label_gaps
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.status import current_round
 from medloop.server.web.locks import WORKER_LOCK, is_held
 from medloop.server.web.site import SiteHere, WorkspaceHere
 from medloop.server.wire.project_views import Counts, DamagedView, ProjectLine, ProjectView, WorkersView
-from medloop.server.wire.views import current_round, label_view, model_brief, round_brief
+from medloop.server.wire.views import label_view, model_brief, round_brief
 from medloop.store.private import why_full
 
 router = APIRouter(tags=["projects"])

@@ -14,7 +14,8 @@ from typing import Any
 from medloop.core.errors import MedloopError, UnavailableError
 from medloop.core.records import Annotation, Assignment
 from medloop.loop.foundation.workspace import Workspace
-from medloop.server.wire.views import current_round, job_view, model_brief, round_brief
+from medloop.loop.overview.status import current_round
+from medloop.server.wire.views import job_view, model_brief, round_brief
 
 MAX_LISTENERS = 64
 WAITING_MESSAGES = 16

@@ -7,9 +7,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from medloop.core.geometry import Plane, PlaneName
 from medloop.core.records import Case, Job, Label, Model, Prediction, Round
-from medloop.core.states import JobState, RoundState
+from medloop.core.states import JobState
 from medloop.server.wire.windows import channel_windows, presets
-from medloop.store.reader import Reader
 
 
 def _finite(value: Any) -> Any:
@@ -174,12 +173,6 @@ def model_brief(model: Model | None) -> ModelBrief | None:
 def round_brief(current: Round | None) -> RoundBrief | None:
     """The round, if there is one."""
     return RoundBrief(index=current.index, state=str(current.state)) if current else None
-
-
-def current_round(tx: Reader) -> Round | None:
-    """The round being annotated, else the newest."""
-    annotating = tx.find(Round, where={"state": RoundState.ANNOTATING}, order=("index",), limit=1)
-    return next(iter(annotating or tx.find(Round, order=("index",), descending=True, limit=1)), None)
 
 
 def case_view(case: Case) -> CaseView:
