@@ -20,7 +20,7 @@ from tests.server.conftest import SHAPE, fill_project, train_project
 
 from .conftest import Serve, wait_for
 
-NO_MODEL = "There is no model yet: answer some cases first"
+NO_MODEL = "There is no model yet: annotate some cases first"
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_where_the_server_ranks_nothing_n_goes_where_the_model_is_least_sure(unt
     _, assignment_id = open_next(page, serve(untrained.folder), untrained)
     assert review_places(untrained, assignment_id).places == ()
     page.keyboard.press("n")
-    told(page, "Place 1 of 1: the model is unsure here")
+    told(page, "Place 1 of 1: the model is uncertain here")
     assert page.evaluate("window.medloop.crosshair") == [3, 4, 5]
     page.keyboard.press("n")
     assert visits(untrained, assignment_id) == []

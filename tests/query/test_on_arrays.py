@@ -66,7 +66,7 @@ def test_lists_and_tensors_say_the_same_as_arrays():
 def test_a_pick_says_why():
     first = picks("entropy", proba=SAMPLES, n=1)[0]
     assert first.score > 0
-    assert "unsure" in first.reason or "entropy" in first.reason
+    assert "uncertain" in first.reason or "entropy" in first.reason
 
 
 @pytest.mark.parametrize(

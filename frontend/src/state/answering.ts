@@ -45,7 +45,7 @@ async function closing(session: CaseSession, close: () => Promise<void>): Promis
   const { refusals } = session;
   try {
     await session.refiner?.settled();
-    if (session.refusals > refusals) return tell("warning", "The last gesture was not answered, so the case is still open", "look at the mask, then try again");
+    if (session.refusals > refusals) return tell("warning", "The last prompt was not applied, so the case is still open", "look at the mask, then try again");
     await session.queue?.flushed();
     await settleLooks(session);
     session.busy.value = "submitting";
@@ -70,7 +70,7 @@ export function isSeen(session: CaseSession): boolean {
 
 /** What an engine has not answered yet nobody has seen; Enter in the midst of a gesture only ends the gesture. */
 function isAnswerSeen({ refining }: CaseSession): boolean {
-  if (refining.value) tell("info", "The last prompt is still being computed, so nothing was submitted", "look at the answer, then press again");
+  if (refining.value) tell("info", "The last prompt is still being computed, so nothing was submitted", "look at the result, then press again");
   return !refining.value;
 }
 

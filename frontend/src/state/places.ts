@@ -56,13 +56,13 @@ const lookOf = ({ number, voxel, axis, start, stop, gain, seconds, visited }: Pl
   voxel,
   axis,
   region: axis === null ? { start, stop } : null,
-  expected: `expected about ${Math.max(1, Math.round(gain))} wrong ${gain < 1.5 ? "voxel" : "voxels"}, ${Math.ceil(seconds)} s to look and mend`,
+  expected: `expected about ${Math.max(1, Math.round(gain))} wrong ${gain < 1.5 ? "voxel" : "voxels"}, ${Math.ceil(seconds)} s to look and correct`,
   seen: visited,
 });
 
 function ownLooks({ doubt, header }: CaseSession): Look[] {
   const places = doubt.value ? doubtfulPlaces(doubt.value, header.shape, header.spacing_mm) : [];
-  return places.map((voxel) => ({ number: null, voxel, axis: null, region: null, expected: "the model is unsure here", seen: false }));
+  return places.map((voxel) => ({ number: null, voxel, axis: null, region: null, expected: "the model is uncertain here", seen: false }));
 }
 
 /** Forwards, what was looked at before is over. */

@@ -12,7 +12,7 @@ import type { CaseSession } from "./session";
 export const METHODS: Record<Method, { name: string; shows: string; signed: boolean }> = {
   "grad-cam": { name: "Grad-CAM", shows: "evidence in deep features: coarse, quick", signed: false },
   "integrated-gradients": { name: "Gradients", shows: "evidence for and against, voxel by voxel: some seconds", signed: true },
-  occlusion: { name: "Occlusion", shows: "what the answer loses when a place is hidden: slow", signed: true },
+  occlusion: { name: "Occlusion", shows: "what the prediction loses when a place is hidden: slow", signed: true },
 };
 
 /** The label in the hand; of a classification the class chosen, else the likeliest one. */

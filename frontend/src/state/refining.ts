@@ -97,7 +97,7 @@ async function refused(session: CaseSession, draft: Draft, error: unknown, settl
   if (session.closed) return;
   if (!(error instanceof ApiError) || error.code !== "stale_revision") return tellError(error);
   await settle(session, draft, error);
-  tell("warning", "This case was changed elsewhere, so the gesture was not answered", "look at the newer draft, then repeat it");
+  tell("warning", "This case was changed elsewhere, so the prompt was not applied", "look at the newer draft, then repeat it");
 }
 
 /** The gestures that the server knows: after a reload, or when the draft went another way. */

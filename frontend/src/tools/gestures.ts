@@ -31,7 +31,7 @@ export function beginGesture(contact: PaneContact, at: Pixel, event: PointerEven
   }
   if (GESTURE_TOOLS.includes(tool.value)) return prompting(contact, at, event);
   if (contact.session.refining.value) {
-    tell("info", "The last prompt is still being computed", "draw when the answer is there");
+    tell("info", "The last prompt is still being computed", "draw when the result is there");
     return null;
   }
   if (tool.value === "fill") return filling(contact, at);

@@ -38,7 +38,7 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Look", keys: ", .", does: "Previous or next channel" },
   { group: "Look", keys: "R", does: "Reset zoom, pan and window" },
   { group: "Model", keys: "N, Shift + N", does: "Next or previous place worth a look, the worst first", for: "segmentation" },
-  { group: "Model", keys: "U", does: "Show or hide where the model is unsure", for: "segmentation" },
+  { group: "Model", keys: "U", does: "Show or hide the model's uncertainty", for: "segmentation" },
   { group: "Model", keys: "P", does: "Show the model's proposal, dashed", for: "segmentation" },
   { group: "Model", keys: "K, Shift + K", does: "What else it may have meant: next or previous hypothesis", for: "segmentation" },
   { group: "Model", keys: "J", does: "Take the hypothesis shown as the mask", for: "segmentation" },
@@ -63,7 +63,7 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Draw", keys: "D", does: "Brush as ball through slices", for: "segmentation" },
   { group: "Draw", keys: "Ctrl + Z", does: "Undo", for: "segmentation" },
   { group: "Draw", keys: "Ctrl + Shift + Z", does: "Redo (or Ctrl + Y)", for: "segmentation" },
-  { group: "Page", keys: "Esc", does: "Cancel a stroke; close a dialog; put away what the model said; back to the worklist" },
+  { group: "Page", keys: "Esc", does: "Cancel a stroke; close a dialog; put away hypotheses and reasons; back to the worklist" },
   { group: "Page", keys: "?", does: "This overview" },
 ];
 
@@ -185,7 +185,7 @@ function removeChosen(session: CaseSession): boolean {
 /** A gesture that is out stays with its case. What lies on top goes first: hypotheses, reasons, the box, a maximised plane; then the case itself. */
 function stepOut(session: CaseSession, leave: () => void): void {
   const { advice } = session;
-  if (session.refining.value) return tell("info", "The last prompt is still being computed", "leave when the answer is there");
+  if (session.refining.value) return tell("info", "The last prompt is still being computed", "leave when the result is there");
   if (hypothesesOpen(session)) hideHypotheses(session);
   else if (advice.reasonShown.value) toggleReasons(session);
   else if (session.drawing.value) session.drawing.value = null;

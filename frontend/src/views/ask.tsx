@@ -7,7 +7,7 @@ import { Dialog } from "./dialog";
 import { signed } from "./provenance";
 
 const REASONS = {
-  skip: ["Image quality too poor", "Not sure about the answer", "Not part of this task", "Wrong body part or sequence"],
+  skip: ["Image quality too poor", "Not sure about the annotation", "Not part of this task", "Wrong body part or sequence"],
   flag: ["Second opinion needed", "Incidental finding", "Damaged or wrongly oriented image", "Patient data visible in the image"],
 };
 const TITLES = { skip: "Skip this case", flag: "Flag this case" };

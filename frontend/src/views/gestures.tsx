@@ -16,7 +16,7 @@ export function GestureOptions({ session }: { session: CaseSession }) {
   if (!inHand && given.length === 0) return null;
   return (
     <section class="block" data-testid="gestures" aria-busy={session.refining.value}>
-      <h3>Gestures</h3>
+      <h3>Prompts</h3>
       <Toggle value={display.negative} keys="T" testid="negative">
         Mark what does not belong
       </Toggle>

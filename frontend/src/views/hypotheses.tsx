@@ -1,4 +1,4 @@
-/** What else the model may have meant, in the panel: its hypotheses, taking one, and where one hint would change most. */
+/** What else the model may have meant, in the panel: its hypotheses, taking one, and where one prompt would change most. */
 import type { Hint } from "../api/types";
 import type { Alternatives } from "../state/advice";
 import { hypothesesOpen, showHypothesis, takeHypothesis } from "../state/hypotheses";
@@ -79,7 +79,7 @@ function Hints({ session, hints }: { session: CaseSession; hints: readonly Hint[
   return (
     <>
       <p class="hint">One click here would settle most (◆ on the image):</p>
-      <div class="chips" role="group" aria-label="Where one hint would change most">
+      <div class="chips" role="group" aria-label="Where one prompt would change most">
         {hints.map((hint, n) => (
           <PlainButton key={n} class="chip" title={saysOf(session, hint)} testid={`hint-${n}`} onPress={() => session.lookAt(hint.voxel)}>
             ◆ {n + 1}

@@ -55,10 +55,10 @@ function DoubtOptions({ session }: { session: CaseSession }) {
         Model’s uncertainty
         {at >= 0 && <span class="faint">{`place ${at + 1} of ${length}`}</span>}
       </h3>
-      <Legend from="sure" to="unsure" colourOf={heatColour} testid="doubt-legend" />
+      <Legend from="certain" to="uncertain" colourOf={heatColour} testid="doubt-legend" />
       <OpacitySlider opacity={display.doubtOpacity} low={0.1} testid="doubt-opacity" />
       <Toggle value={display.doubtShown} keys="U" testid="doubt-shown">
-        Show where it is unsure
+        Show the uncertainty
       </Toggle>
     </section>
   );

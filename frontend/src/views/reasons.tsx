@@ -26,7 +26,7 @@ export function ReasonOptions({ session }: { session: CaseSession }) {
       <Methods />
       {answer.state === "asking" && (
         <p class="facts working" role="status">
-          Asking the model…
+          Waiting for the model…
         </p>
       )}
       {answer.state === "refused" && (
@@ -75,7 +75,7 @@ function EvidenceMap({ reason: { method, gap } }: { reason: Reason }) {
       <Legend key={legend.from} {...legend} to="for" testid="reason-legend" />
       <OpacitySlider opacity={display.reasonOpacity} low={0.1} testid="reason-opacity" />
       {gap !== null && Math.abs(gap) > LARGEST_GAP && (
-        <p class="note">This map does not add up to the answer ({percent(Math.abs(gap))} off): do not rely on it</p>
+        <p class="note">This map does not add up to the prediction ({percent(Math.abs(gap))} off): do not rely on it</p>
       )}
     </>
   );

@@ -222,7 +222,7 @@ def _weigh_target(case: _Case, curve: Curve, target: float) -> None:
     score = float(curve.scores[-1])
     if curve.low is None or curve.patients < MIN_PATIENTS:
         case.note(
-            f"Whether the target of {target:.3g} is reached cannot be told from {curve.patients} patients; {MIN_PATIENTS} are needed."
+            f"Whether the target of {target:.3g} is reached cannot be judged from {curve.patients} patients; {MIN_PATIENTS} are needed."
         )
     elif curve.low >= target:
         case.note(f"The target of {target:.3g} is reached: even the lower bound is {curve.low:.3f} on {curve.source}.", stop=True)
@@ -236,7 +236,7 @@ def _weigh_plateau(case: _Case, curve: Curve, batch: int) -> None:
     pace = pace_gain(curve, PLATEAU_ROUNDS * max(1, batch))
     if pace is None:
         case.note(
-            f"Whether the curve is flat can be told from {PLATEAU_MODELS} models on {MIN_PATIENTS} patients or more; "
+            f"Whether the curve is flat can be judged from {PLATEAU_MODELS} models on {MIN_PATIENTS} patients or more; "
             f"so far: {counted(len(curve.scores), 'model')} on {counted(curve.patients, 'patient')}."
         )
         return
@@ -274,7 +274,7 @@ def _say_gain(case: _Case, evidence: Evidence, gain: Gain | None) -> None:
     price = f"about {evidence.next_minutes:.0f} minutes" if evidence.next_minutes is not None else "an unknown time: none was recorded"
     batch = "The next annotation" if evidence.next_batch == 1 else f"The next {evidence.next_batch} annotations"
     if gain is None:
-        case.note(f"{batch} {'takes' if evidence.next_batch == 1 else 'take'} {price}; what it brings cannot be told from so few models.")
+        case.note(f"{batch} {'takes' if evidence.next_batch == 1 else 'take'} {price}; what it brings cannot be judged from so few models.")
     else:
         case.note(f"{batch} will probably bring {_span(gain)} and take {price}.")
 

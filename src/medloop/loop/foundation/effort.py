@@ -15,7 +15,7 @@ from medloop.query.budget.minutes import MIN_ANSWERS, MinutesModel, fit_minutes,
 from medloop.store.pool_rows import EffortRow
 from medloop.store.reader import Reader
 
-FEATURES = ("foreground voxels", "border voxels", "doubtful voxels", "slices")
+FEATURES = ("foreground voxels", "border voxels", "uncertain voxels", "slices")
 
 RECENT_ANSWERS = 500
 """Times are learned from the last answers: people and proposals get faster."""

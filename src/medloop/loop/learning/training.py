@@ -61,7 +61,7 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
         return {**nothing_new(workspace, control, known), **left_out.result()}
     snapshot = _frozen(workspace, plan, unsound)
     if snapshot is None:
-        message = f"training needs at least {MIN_TRAINING_ANSWERS} answered training cases, of more than one class in a classification"
+        message = f"training needs at least {MIN_TRAINING_ANSWERS} annotated training cases, of more than one class in a classification"
         mark_failed(workspace, message)
         return {"message": message, **left_out.result()}
     annotations, cases = _of_snapshot(workspace, snapshot)

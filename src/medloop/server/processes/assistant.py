@@ -87,10 +87,10 @@ class Assistant:
             with workspace.store.read() as tx:
                 model = tx.live_model()
             if model is None:
-                raise UnavailableError("There is no model yet", remedy="answer some cases first")
+                raise UnavailableError("There is no model yet", remedy="annotate some cases first")
             prediction = propose_case(workspace, case_id, self._predictor(workspace, model))
         if prediction is None:
-            raise UnavailableError("There is no model yet", remedy="answer some cases first")
+            raise UnavailableError("There is no model yet", remedy="annotate some cases first")
         return prediction.id
 
     def explain(self, asked: dict[str, str]) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class Assistant:
             with workspace.store.read() as tx:
                 model = tx.live_model()
             if model is None:
-                raise UnavailableError("There is no model yet", remedy="answer some cases first")
+                raise UnavailableError("There is no model yet", remedy="annotate some cases first")
             return explain_for(workspace, self._predictor(workspace, model), asked)
 
     def warm_model(self) -> str | None:
