@@ -212,14 +212,14 @@ def test_a_reason_is_drawn_and_called_wrong_in_a_box(trained: Workspace, page: P
     pane = page.get_by_test_id("pane-axial")
     plain = pane.screenshot()
     page.keyboard.press("y")
-    told(page, "Green speaks for large")
+    told(page, "Green: evidence for large")
     assert pane.screenshot() != plain, "the map is on the image"
     expect(page.get_by_test_id("reason-legend")).to_contain_text("for")
     alike = page.get_by_test_id("alike").get_by_role("link")
     expect(alike.first).to_have_attribute("href", f"#/p/{trained.project.id}/case/{first_alike(trained, case_id)}")
 
     page.get_by_test_id("method-integrated-gradients").click()
-    told(page, "Green speaks for large, magenta against it")
+    told(page, "Green: evidence for large, magenta: against it")
     page.keyboard.press("q")
     told(page, "Draw a box first")
     assert stored_objections(trained) == []

@@ -41,7 +41,7 @@ function tellReason(session: CaseSession): void {
   const drawn = session.advice.drawnReason;
   if (!drawn) return;
   const name = session.labels.find(({ value }) => value === drawn.label)?.name;
-  session.advice.told.value = `Green speaks for ${name}${METHODS[drawn.method].signed ? ", magenta against it" : ""}  ·  Z draws a box, Q says that what lies in it must not count`;
+  session.advice.told.value = `Green: evidence for ${name}${METHODS[drawn.method].signed ? ", magenta: against it" : ""}  ·  Z draws a box, Q marks what lies in it as irrelevant`;
 }
 
 async function readReason(session: CaseSession, label: number, method: Method, signal: AbortSignal): Promise<Reason> {

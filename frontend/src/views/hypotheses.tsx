@@ -3,13 +3,15 @@ import type { Hint } from "../api/types";
 import type { Alternatives } from "../state/advice";
 import { hypothesesOpen, showHypothesis, takeHypothesis } from "../state/hypotheses";
 import type { CaseSession } from "../state/session";
-import { Bar, PlainButton } from "./controls";
+import { Bar, PlainButton, useInView } from "./controls";
 
 export function HypothesisOptions({ session }: { session: CaseSession }) {
   const answer = session.advice.alternatives.answer.value;
-  if (!hypothesesOpen(session)) return null;
+  const open = hypothesesOpen(session);
+  const block = useInView(open, answer.state);
+  if (!open) return null;
   return (
-    <section class="block" data-testid="hypotheses" aria-busy={answer.state === "asking"}>
+    <section ref={block} class="block" data-testid="hypotheses" aria-busy={answer.state === "asking"}>
       <h3>
         What else it may have meant <kbd>K</kbd>
       </h3>

@@ -8,7 +8,7 @@ import type { Answer } from "../state/question";
 import { askReasons, explainedLabel, METHODS, objectToReason, withdrawObjection } from "../state/reasons";
 import { linkTo } from "../state/router";
 import type { CaseSession } from "../state/session";
-import { PlainButton } from "./controls";
+import { PlainButton, useInView } from "./controls";
 import { Legend, OpacitySlider, percent } from "./look";
 
 export function ReasonOptions({ session }: { session: CaseSession }) {
@@ -16,10 +16,11 @@ export function ReasonOptions({ session }: { session: CaseSession }) {
   const label = explainedLabel(session);
   const method = display.reasonMethod.value;
   useEffect(() => void (shown && askReasons(session, label, method)), [session, shown, label, method]);
-  if (!shown) return null;
   const answer = session.advice.reason.answer.value;
+  const block = useInView(shown, answer.state);
+  if (!shown) return null;
   return (
-    <section class="block" data-testid="reasons" aria-busy={answer.state === "none" || answer.state === "asking"}>
+    <section ref={block} class="block" data-testid="reasons" aria-busy={answer.state === "none" || answer.state === "asking"}>
       <h3>
         <span>Why {session.labels.find(({ value }) => value === label)?.name}?</span> <kbd>Y</kbd>
       </h3>

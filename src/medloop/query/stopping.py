@@ -274,7 +274,7 @@ def _say_gain(case: _Case, evidence: Evidence, gain: Gain | None) -> None:
     price = f"about {evidence.next_minutes:.0f} minutes" if evidence.next_minutes is not None else "an unknown time: none was recorded"
     batch = "The next annotation" if evidence.next_batch == 1 else f"The next {evidence.next_batch} annotations"
     if gain is None:
-        case.note(f"{batch} {'takes' if evidence.next_batch == 1 else 'take'} {price}; what it brings cannot be judged from so few models.")
+        case.note(f"{batch} {'takes' if evidence.next_batch == 1 else 'take'} {price}; the gain cannot be judged from so few models.")
     else:
         case.note(f"{batch} will probably bring {_span(gain)} and take {price}.")
 

@@ -144,7 +144,7 @@ def pool_note(live: Model | None, unpredicted: int | None, quality: PoolQuality 
         cases = f"{counted(unpredicted, 'case')} {'waits' if unpredicted == 1 else 'wait'}"
         return f"{cases} for the prediction of model {live.index}."
     if quality is None:
-        return f"Model {live.index} has predicted the pool; how good they are is unknown before more evaluation patients are annotated."
+        return f"Model {live.index} has predicted the pool; how good its predictions are is unknown until more evaluation patients are annotated."
     return ""
 
 
