@@ -20,7 +20,7 @@ In `sparse` and `carried` the slices that were looked at count `--drawn-weight` 
 does the same (`medloop.loop.learning.voxel_weights`).
 
 Slices nobody looked at are accepted as proposed or filled in; beyond the first and last drawn they stay unknown. Trainings go
-on from the last model ("updates"). The expert mends what is noticeable (`medloop.simulation.correcting`), so answers made from
+on from the last model ("updates"). The expert mends what is noticeable (`correcting`), so answers made from
 proposals keep small errors; models are always judged on the truth. Minutes follow from the effort model printed first: they
 are stated, not measured on people.
 A run that was interrupted goes on where it stopped when `--work` names the same folder.
@@ -45,6 +45,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 
+from correcting import UNKNOWN, Answered, Clicker, click_and_mend, draw_slices, mend_slices
 from full_data import Question, machine, question_of, read_case, shape_of, split
 from medloop.core.errors import MedloopError
 from medloop.core.image import Image, Mask
@@ -63,7 +64,6 @@ from medloop.metrics.overlap import dice
 from medloop.models.foundation.recipes import Recipe, choose_recipe, fingerprint
 from medloop.query.pool import Pool
 from medloop.query.strategies import strategy
-from medloop.simulation.correcting import UNKNOWN, Answered, Clicker, click_and_mend, draw_slices, mend_slices
 
 EFFORT = f"{EffortModel().describe()}; every outline starts with aiming, which takes as long as a click"
 

@@ -38,6 +38,7 @@ from medloop.core.seeds import derive_seed, generator
 from medloop.datasets.dataset import CaseSource
 from medloop.datasets.discover import open_dataset
 from medloop.interaction.engine import Engine
+from medloop.interaction.guard import Guard
 from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.modelfree.classical import ClassicalEngine
 from medloop.interaction.overruling import still_meant
@@ -138,7 +139,7 @@ def correct(predictor: Any, engine: Engine, case: CaseSource, question: Question
     for number in range(CLICKS):
         prompt = robot.act(Scene(truth.array, mask, tuple(given)), generator(seed, "click", case.name, number))
         if prompt is not None:
-            mask = ask_guarded(engine, embedding, mask, still_meant(given, mask), [prompt], labels=labels).mask
+            mask = ask_guarded(engine, embedding, mask, still_meant(given, mask), [prompt], Guard(labels)).mask
             given.append(prompt)
         curve.append(float(np.mean(list(dice(mask, truth.array, labels).values()))))
     return curve

@@ -29,6 +29,7 @@ import numpy as np
 from medloop.core.image import Image
 from medloop.images.phantoms import phantom_2d, phantom_3d
 from medloop.images.read import read_image, read_mask
+from medloop.interaction.guard import Guard
 from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.modelfree.classical import ClassicalEngine
 from medloop.interaction.prompts import Box, Point, Prompt
@@ -99,7 +100,7 @@ def _answer(image: Image, prompts: Sequence[Prompt], tool: str, through: str) ->
         if through == "refine":
             mask = engine.refine(embedding, prompts[: n + 1], labels=(1,), previous=mask).mask
         else:
-            mask = ask_guarded(engine, embedding, mask, prompts[:n], [prompt], labels=(1,)).mask
+            mask = ask_guarded(engine, embedding, mask, prompts[:n], [prompt], Guard((1,))).mask
         times.append((time.perf_counter() - clock, time.process_time() - cpu))
     return times
 

@@ -35,7 +35,7 @@ from medloop.interaction.attention import error_chances
 from medloop.loop.annotating.reviewing import paging_axis
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.models.foundation.recipes import choose_recipe, fingerprint
-from medloop.simulation.review import (
+from review_orders import (
     ReviewCase,
     best_order,
     errors_by_slice,

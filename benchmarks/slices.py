@@ -1,7 +1,7 @@
 """How good a start slices are that were filled in between others or carried on from a neighbour, beside repeating the nearest slice.
 
 With `--trained N` a network learns from N cases first, and what counts are answers made from its proposals: every few slices are mended by
-a simulated expert (`medloop.simulation.correcting`), and those between are accepted as proposed, interpolated from the mended outlines, or
+a simulated expert (`correcting`), and those between are accepted as proposed, interpolated from the mended outlines, or
 corrected as their mended neighbours were (`medloop.interaction.carrying`).
 
     python benchmarks/slices.py --data ../shared/data/hippocampus --seeds 1 --json slices.json
@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
 
+from correcting import UNKNOWN, mend_slices
 from full_data import Question, machine, question_of, read_case, split
 from medloop.core.errors import MedloopError
 from medloop.core.image import Mask
@@ -34,7 +35,6 @@ from medloop.interaction.simulated_users.effort import EffortModel
 from medloop.loop.annotating.reviewing import paging_axis
 from medloop.metrics.intervals import bootstrap_mean, interval_words
 from medloop.metrics.overlap import dice
-from medloop.simulation.correcting import UNKNOWN, mend_slices
 from review import proposals
 
 GAPS = (2, 3, 4, 6)

@@ -18,17 +18,26 @@ from typing import Any
 
 from playwright.sync_api import Page, expect, sync_playwright
 
+from medloop.loop.data.demo import create_demo
+
 IMAGES = Path(__file__).parent / "images"
 FLAGS = ["--no-sandbox", "--enable-unsafe-swiftshader"]
-PATIENCE_S = 900.0
+PATIENCE_S = 1800.0
 """Longest wait for the demonstration's first model: a minute on two idle cores."""
+
+STEPS = 320
+"""Of its training: what a minute of two idle cores brings, also where the machine is busy."""
 
 
 @contextmanager
 def served() -> Iterator[str]:
     """The address of a demonstration, with its worker and assistant."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [str(Path(sys.executable).with_name("medloop")), "demo", "--folder", f"{folder}/demo", "--port", "0", "--no-browser"]
+        project = Path(folder) / "demo"
+        create_demo(project).close()
+        medloop = str(Path(sys.executable).with_name("medloop"))
+        subprocess.run([medloop, "configure", str(project), f"train_steps={STEPS}"], check=True, stdout=subprocess.DEVNULL)
+        command = [medloop, "serve", str(project), "--port", "0"]
         server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert server.stderr is not None
         try:

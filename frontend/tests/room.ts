@@ -26,10 +26,10 @@ export function headerOf(shape: Triple, more: Partial<CaseHeader> = {}): CaseHea
     window: [0, 100],
     value_range: [0, 255],
     notes: [],
+    oriented: true,
     planes: [planeOf(2, 0, 1, false, false)],
     presets: [],
     modality: "",
-    oriented: true,
     channel_names: [],
     channel_windows: [],
     ...more,
@@ -67,7 +67,13 @@ export function projectOf(kind: TaskKind = "segmentation"): Project {
 
 /** An open case; with a mask it can be drawn on, and its image is there. */
 export function sessionOf(mask: Uint8Array | null, header: CaseHeader, project = projectOf(), assignment: Partial<Opened["assignment"]> = {}): CaseSession {
-  const fresh = { base: { kind: "blank" }, standing: null, evaluation: false, withdrawn: null } as const;
+  const fresh: Pick<Opened["assignment"], "base" | "standing" | "evaluation" | "withdrawn" | "parts"> = {
+    base: { kind: "blank" },
+    standing: null,
+    evaluation: false,
+    withdrawn: null,
+    parts: [],
+  };
   const opened: Opened = {
     assignment: { id: "a1", case_id: header.id, round_id: null, revision: 0, reason: "", opened_at: "2026-11-03T10:00:00Z", ...fresh, ...assignment },
     case: header,

@@ -7,7 +7,7 @@ import medloop
 
 ROOT = Path(medloop.__file__).parent
 MANY = 7
-MOST = 15
+MOST = 5
 """Functions that may have more, such as commands, whose parameters are what people type. The number only falls."""
 
 

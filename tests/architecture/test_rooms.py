@@ -1,34 +1,10 @@
 """No circle of imports anywhere, those inside functions counted, and a folder for every room that the documentation draws."""
 
-import ast
-from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
 import pytest
 
-import medloop
-
-ROOT = Path(medloop.__file__).parent
-MODULES = {
-    ".".join(("medloop", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path
-    for path in ROOT.rglob("*.py")
-    if "migrations" not in path.parts
-}
-
-
-def _imported(tree: ast.AST) -> Iterable[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{alias.name}" if f"{node.module}.{alias.name}" in MODULES else node.module for alias in node.names)
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-
-
-@pytest.fixture(scope="module")
-def arrows() -> dict[str, set[str]]:
-    """Which modules each module imports, at its top or inside its functions."""
-    return {name: {n for n in _imported(ast.parse(p.read_text())) if n in MODULES} - {name} for name, p in MODULES.items()}
+from .conftest import ROOT
 
 
 def _circle(arrows: dict[str, set[str]]) -> list[str]:

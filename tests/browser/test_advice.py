@@ -113,8 +113,8 @@ def test_where_the_server_ranks_nothing_n_goes_where_the_model_is_least_sure(unt
     assert visits(untrained, assignment_id) == []
 
 
-def doubt_a_little(workspace: Workspace, voxel: tuple[int, int, int]) -> None:
-    """A model that saw every case and is slightly unsure of one voxel."""
+def doubt_a_little(workspace: Workspace, voxel: tuple[int | slice, int | slice, int | slice]) -> None:
+    """A model that saw every case and is slightly unsure of one voxel, or of a slice."""
     blobs = workspace.store.blobs
     doubt = np.zeros(SHAPE, np.uint8)
     doubt[voxel] = 120

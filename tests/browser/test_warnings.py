@@ -1,11 +1,9 @@
-"""What holds for a project as a whole is said on the page: labels that came later, and a project that can be looked at only."""
+"""What holds for a project as a whole is said on the page: labels that came later."""
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from medloop.core.records import Annotation
 from medloop.loop.foundation.label_versions import label_versions
@@ -40,25 +38,3 @@ def test_a_page_opened_before_a_label_was_added_does_not_speak_of_it(page: Page,
     expect(page.get_by_test_id("label-gap")).to_contain_text("cyst")
     page.goto(f"{address}/#/p/{workspace.project.id}")
     expect(page.get_by_test_id("label-gap")).to_contain_text("cyst")
-
-
-def answers_that_may_only_be_read(why: str) -> Callable[[Route], None]:
-    """The project as the server describes one on a read-only disk."""
-
-    def answer(route: Route) -> None:
-        response = route.fetch()
-        route.fulfill(response=response, body=json.dumps(response.json() | {"read_only": why}))
-
-    return answer
-
-
-@pytest.mark.browser
-def test_a_project_that_may_only_be_read_says_so_in_every_list(page: Page, serve: Serve, tmp_path: Path) -> None:
-    fill_project(tmp_path / "project", "segmentation")
-    with Workspace.open(tmp_path / "project") as workspace:
-        project = workspace.project.id
-    address = serve(tmp_path / "project").rstrip("/")
-    page.route(f"**/api/v1/projects/{project}", answers_that_may_only_be_read("it lies on a read-only disk"))
-    for view in ("", "/progress", "/settings"):
-        page.goto(f"{address}/#/p/{project}{view}")
-        expect(page.get_by_test_id("read-only")).to_contain_text("it lies on a read-only disk")

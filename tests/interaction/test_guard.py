@@ -8,7 +8,7 @@ from medloop.core.errors import InputError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.interaction.engine import changed_box
-from medloop.interaction.guard import Guard, guard_for, held, patches_touching
+from medloop.interaction.guard import Guard, held, patches_touching, reach_in
 from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.painting import painted_voxels
 from medloop.interaction.prompts import Box, ExtremePoints, Point, Scribble, exact_voxels
@@ -25,9 +25,7 @@ def limited(before, after, prompt, *, reach_mm=4.0, locked=(), painted=None, pro
     """What a prompt leaves of an answer on a line of voxels, 2 mm each."""
     old, new = (np.array(m, dtype=np.uint8).reshape(12, 1, 1) for m in (before, after))
     brush = None if painted is None else np.isin(np.arange(12), painted).reshape(12, 1, 1)
-    found = held(
-        old, answered(new, old, (1, 2)), prompts or [prompt], new=[prompt], grid=LINE, guard=Guard(reach_mm), locked=locked, painted=brush
-    )
+    found = held(old, answered(new, old, (1, 2)), prompts or [prompt], new=[prompt], grid=LINE, guard=Guard((), locked, brush, reach_mm))
     assert (found.start, found.stop) == changed_box(old, found.mask)
     return found.mask[:, 0, 0].tolist()
 
@@ -51,7 +49,7 @@ def test_across_a_gap_no_wider_than_two_and_a_half_depths_a_correction_reaches_f
     before = np.ones((9, 9, 3), dtype=np.uint8)
     before[:, :, 1] = 0
     grid, click = Grid.of_spacing((9, 9, 3), (1.0, 1.0, 1.0)), Point((4, 4, 1))
-    found = held(before, answered(np.ones_like(before), before, (1,)), [click], grid=grid, guard=Guard(100.0)).mask
+    found = held(before, answered(np.ones_like(before), before, (1,)), [click], grid=grid, guard=Guard(reach_mm=100.0)).mask
     assert (found == 1).all()
 
 
@@ -104,7 +102,7 @@ def test_what_an_earlier_click_said_stays():
 
 
 def test_the_default_reach_follows_the_longest_side():
-    assert guard_for(Grid.of_spacing((10, 30, 4), (1, 2, 5))).reach_mm == 15.0
+    assert reach_in(Grid.of_spacing((10, 30, 4), (1, 2, 5))) == 15.0
 
 
 @settings(max_examples=60)
@@ -117,7 +115,7 @@ def test_whatever_an_engine_does_a_prompt_changes_its_own_label_near_itself(data
     prompt, engine = data.draw(prompts(shape)), WildEngine()
     painted = painted_voxels([stroke], shape)
     try:
-        after = ask_guarded(engine, engine.embed(image), before, [], [prompt], labels=LABELS, painted=painted, guard=Guard(reach_mm)).mask
+        after = ask_guarded(engine, engine.embed(image), before, [], [prompt], Guard(LABELS, (), painted, reach_mm)).mask
     except InputError:
         return
     changed = after != before
@@ -138,7 +136,7 @@ def test_earlier_work_outlives_a_wild_engine():
     base = np.zeros((40, 4, 4), dtype=np.uint8)
     base[30:36], base[2:5] = 1, 2
     engine = WildEngine()
-    mask = ask_guarded(engine, engine.embed(image), base, [], [Point((6, 1, 1), label=2)], labels=(1, 2)).mask
+    mask = ask_guarded(engine, engine.embed(image), base, [], [Point((6, 1, 1), label=2)], Guard((1, 2))).mask
     assert np.array_equal(mask[15:], base[15:])
     assert mask[6, 1, 1] == 2
 

@@ -17,7 +17,7 @@ from medloop.loop.annotating.annotations import open_case
 from medloop.loop.annotating.drafts import read_draft
 from medloop.loop.annotating.engines import choose_engine
 from medloop.loop.annotating.refining import Refiner, add_prompt, withdraw_prompt
-from medloop.loop.data.cases import add_case
+from medloop.loop.data.cases import Incoming, NewCase, add_case
 from medloop.loop.data.exporting import export_project
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_image
@@ -137,10 +137,10 @@ def bars(tmp_path: Path) -> Iterator[Workspace]:
         teacher = annotator_named(workspace, "import", program=True)
         for number in range(4):
             image, mask = bar_and_disc(number)
-            answer = Mask((mask == 1).astype(np.uint8), image.grid) if number < 3 else None
+            incoming = Incoming(Mask((mask == 1).astype(np.uint8), image.grid), teacher) if number < 3 else None
             source = Source(format="made up", names=(str(number),), sha256=f"{number:064d}")
             name = f"case{number}"
-            add_case(workspace, image, name=name, patient=name, split="train", source=source, answer=answer, answered_by=teacher)
+            add_case(workspace, image, NewCase(name=name, patient=name, split="train", source=source), incoming)
         yield workspace
 
 

@@ -13,7 +13,7 @@ from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Evaluation, Prediction, Source, Split, new_id, now
 from medloop.images.encode import decode_mask
 from medloop.loop.annotating.annotations import flag_case, open_case
-from medloop.loop.data.cases import add_case
+from medloop.loop.data.cases import Incoming, NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.report import report_html
@@ -148,7 +148,7 @@ def pictures(folder: Path, tags: Sequence[int], probabilities: Sequence[tuple[fl
     for n, (tag, stated) in enumerate(zip(tags, probabilities, strict=True)):
         image = Image(np.full((3, 20, 12, 1), n, dtype=np.uint8), Grid.flat(20, 12))
         source = Source(format="raster", names=(f"{n}.png",), sha256=f"{n:064d}")
-        case = add_case(workspace, image, name=f"c{n:02d}", patient=f"p{n}", split="test", source=source, answer=tag, answered_by=teacher)
+        case = add_case(workspace, image, NewCase(name=f"c{n:02d}", patient=f"p{n}", split="test", source=source), Incoming(tag, teacher))
         per_case[case.id] = {"correct": float(int(np.argmax(stated)) == tag)}
         made = add_prediction(workspace, model, case)
         with workspace.store.write("worker") as tx:
@@ -203,7 +203,7 @@ def test_flat_and_anisotropic_images_are_drawn_to_scale(tmp_path: Path, shape: t
         teacher = annotator_named(workspace, "import", program=True)
         source = Source(format="nifti", names=("a",), sha256="0" * 64)
         image = Image(np.zeros((1, *shape), dtype=np.float32), grid)
-        add_case(workspace, image, name="case00", patient="a", split="test", source=source, answer=Mask(truth, grid), answered_by=teacher)
+        add_case(workspace, image, NewCase(name="case00", patient="a", split="test", source=source), Incoming(Mask(truth, grid), teacher))
         judged(workspace, {"case00": 0.4})
         root, text = parsed(workspace)
     (drawn,) = [n for n in root.iter("svg") if n.get("class") == "picture"]

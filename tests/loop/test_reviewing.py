@@ -9,7 +9,7 @@ from medloop.core.records import Annotator, Assignment, Prediction, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.loop.annotating.annotations import open_case, submit
 from medloop.loop.annotating.drafts import Edit, save_patch
-from medloop.loop.annotating.reviewing import Visit, mark_visited, paging_axis, review_places
+from medloop.loop.annotating.reviewing import Visit, mark_visited, review_places
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.audit import verify
@@ -111,5 +111,5 @@ def test_a_closed_case_takes_no_visit(pool: Workspace, doubtful: Assignment) -> 
 
 
 def test_people_page_along_the_coarse_axis() -> None:
-    assert paging_axis(Grid.of_spacing((9, 9, 9), (3.0, 1.0, 1.0))) == 0
-    assert paging_axis(Grid.of_spacing((9, 9, 9), (1.1, 1.0, 1.0))) == 2
+    assert Grid.of_spacing((9, 9, 9), (3.0, 1.0, 1.0)).paging_axis == 0
+    assert Grid.of_spacing((9, 9, 9), (1.1, 1.0, 1.0)).paging_axis == 2

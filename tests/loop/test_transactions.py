@@ -75,7 +75,7 @@ def test_a_tag_costs_two_reading_transactions_and_one_writing(tmp_path: Path, mo
     with Workspace.create(tmp_path / "tags", name="tags", kind="classification", labels=["no", "yes"], settings=FAST) as workspace:
         for number in range(2):
             image, source = phantom_3d(number, 1, SMALL).image, Source(format="phantom", names=(str(number),), sha256=f"{number:064d}")
-            add_case(workspace, image, NewCase(str(number), str(number), "train", source))
+            add_case(workspace, image, NewCase(name=str(number), patient=str(number), split="train", source=source))
         case = next_assignment(workspace, annotator_named(workspace, "Ann").id)
         assert case is not None
         with counted(monkeypatch) as opened:

@@ -11,6 +11,7 @@ import time
 import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
+from medloop.core.arrays import MaskArray
 from medloop.core.records import Case, Model, Prediction, ProjectSettings, Snapshot, Source, TaskKind, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.images.phantoms import phantom_3d
@@ -78,7 +80,23 @@ def train_project(folder: Path) -> None:
         add_phantom(workspace, CASES)
 
 
-def add_model(workspace: Workspace, case_id: str, *, index: int = 1) -> Prediction:
+@contextmanager
+def small_disk(folder: Path, disk: Path, *options: str) -> Iterator[Path]:
+    """A copy of a project on a file system of its own, mounted anew with options ("ro") once it is filled."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)], check=True)
+    try:
+        shutil.copytree(folder, disk / "project")
+        if options:
+            subprocess.run(["mount", "-o", ",".join(("remount", *options)), str(disk)], check=True)
+        yield disk / "project"
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def add_model(workspace: Workspace, case_id: str, *, index: int = 1, uncertainty: MaskArray | None = None) -> Prediction:
     """A made-up model that proposes a box in one case."""
     mask = np.zeros(SHAPE, np.uint8)
     mask[2:5, 2:5, 2:5] = 1
@@ -89,7 +107,7 @@ def add_model(workspace: Workspace, case_id: str, *, index: int = 1) -> Predicti
         case_id=case_id,
         model_id=model.id,
         mask=workspace.store.blobs.put(encode_mask(mask)),
-        uncertainty=None,
+        uncertainty=None if uncertainty is None else workspace.store.blobs.put(encode_mask(uncertainty)),
         probabilities=(0.7, 0.2, 0.1),
         features=None,
         scores={"entropy": 0.4},

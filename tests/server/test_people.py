@@ -7,7 +7,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from medloop.core.records import Annotator
+from medloop.core.records import Annotator, now
+from medloop.loop.foundation.annotators import annotator_named
 
 NAMES = ["Jörg Müller", "山田 太郎", "Ольга", "علی‌رضا", "प्रिया", "Nguyễn Thị Ánh", "O'Brien, A."]
 
@@ -37,6 +38,22 @@ def test_names_in_two_scripts_are_two_people_and_two_forms_of_a_name_are_one(sit
     decomposed = asked_by(site, unicodedata.normalize("NFD", "Jörg")).json()
     assert composed["assignment"]["id"] == decomposed["assignment"]["id"]
     assert len(people(site)) == 3
+
+
+def test_letter_case_makes_nobody_another_person(site) -> None:
+    first = asked_by(site, "Jörg Strauß").json()["assignment"]["id"]
+    assert [asked_by(site, name).json()["assignment"]["id"] for name in ("JÖRG STRAUSS", "jörg strauß")] == [first, first]
+    assert people(site) == ["Jörg Strauß"]
+
+
+def test_two_people_of_an_older_project_who_differ_in_case_stay_two(site) -> None:
+    with site.workspace.store.write("test") as tx:
+        for n, name in enumerate(("local", "LOCAL")):
+            tx.add(Annotator(id=f"annotator-{n}", name=name, kind="person", created_at=now()))
+    assert annotator_named(site.workspace, "local").id == "annotator-0"
+    assert annotator_named(site.workspace, "LOCAL").id == "annotator-1"
+    assert annotator_named(site.workspace, "Local").id == "annotator-0"
+    assert len(people(site)) == 2
 
 
 @pytest.mark.parametrize("name", ["imported", "System", "WORKER", "a\u202eb", "\u200d", "", "x" * 81])

@@ -7,6 +7,8 @@ import pytest
 
 from medloop.core.records import Annotation, Assignment, Task
 from medloop.images.encode import decode_mask
+from medloop.loop.foundation.configuring import configure
+from tests.browser.test_advice import doubt_a_little
 
 SHAPE = (12, 10, 8)
 VOXELS = 960
@@ -245,6 +247,21 @@ def test_a_mask_does_not_answer_a_classification(tag_site) -> None:
     assert put_mask(tag_site, url, b"\0" * VOXELS).status_code == 409
     assert tag_site.client.post(f"{url}/submit", json={"revision": 0}).status_code == 409
     assert tag_site.count(Annotation) == 0
+
+
+def test_what_is_queried_of_a_case_is_told_and_is_all_that_a_submission_keeps(site) -> None:
+    configure(site.workspace, settings={"query_unit": "slice"})
+    doubt_a_little(site.workspace, (slice(None), slice(None), 6))
+    opened = site.opened()["assignment"]
+    assert opened["parts"] == [{"axis": 2, "index": 6}]
+    answer = site.client.post(f"{site.url}/assignments/{opened['id']}/submit", json={"revision": 0})
+    mask = np.frombuffer(site.client.get(f"{site.url}/annotations/{answer.json()['annotation_id']}/mask").content, np.uint8)
+    assert (mask.reshape(SHAPE, order="F") != 255).nonzero()[2].tolist() == [6] * 120
+    other = site.opened()["assignment"]
+    whole = site.client.post(f"{site.url}/assignments/{other['id']}/submit", json={"revision": 0, "whole": True})
+    assert other["parts"]
+    mask = np.frombuffer(site.client.get(f"{site.url}/annotations/{whole.json()['annotation_id']}/mask").content, np.uint8)
+    assert not (mask == 255).any()
 
 
 def test_a_draft_can_be_submitted_in_parts_and_the_rest_stays_unknown(site, open_url: str) -> None:

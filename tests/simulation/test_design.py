@@ -89,3 +89,11 @@ def test_every_unit_comes_once_and_after_the_one_it_needs(seeds, rounds, names):
 def test_no_two_units_share_a_result_file():
     files = [u.result_file(Path("out")) for u in units(PLAIN)]
     assert len(set(files)) == len(files)
+
+
+def test_settings_may_be_named_as_projects_name_them():
+    named = {"dataset": "d", "strategies": ["random"], "batch_size": 2, "start_size": 4, "train_steps": 5, "first_strategy": "typiclust"}
+    design = StudyDesign.from_json(named)
+    assert (design.batch, design.start, design.steps, design.start_strategy) == (2, 4, 5, "typiclust")
+    with pytest.raises(SettingError, match="batch must be given once"):
+        StudyDesign.from_json({**named, "batch": 3})

@@ -85,6 +85,32 @@ def test_an_older_schema_is_backed_up_and_brought_up_to_date(sqlite_store: Store
     old.close()
 
 
+def test_a_migration_stands_on_no_code_of_the_store_that_may_change() -> None:
+    scripts = [path.read_text(encoding="utf-8") for path in (MIGRATIONS / "versions").glob("*.py")]
+    assert len(scripts) > len(REVISIONS) - 1
+    assert [text for text in scripts if "medloop.store" in text] == []
+
+
+def test_a_database_that_was_migrated_keeps_its_counts_by_the_triggers_of_a_new_one(sqlite_store: Store) -> None:
+    def triggers() -> list[tuple[str, str]]:
+        with sqlite_store.database.reading() as connection:
+            query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE '%tally%' ORDER BY name"
+            return [(row[0], row[1]) for row in connection.execute(text(query))]
+
+    new = triggers()
+    with sqlite_store.database.writing() as connection:
+        for name, _ in new:
+            connection.execute(text(f"DROP TRIGGER {name}"))
+        connection.execute(text("DROP TABLE case_tallies"))
+        connection.execute(text("ALTER TABLE evaluations DROP COLUMN surfaces"))  # of a later migration
+        connection.execute(text("DROP INDEX ix_case_states_split_state_annotations"))
+        connection.execute(text("CREATE INDEX ix_case_states_split_state_quality ON case_states (split, state, quality)"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0010'"))
+    bring_up_to_date(sqlite_store.database, sqlite_store.folder / "backups")
+    assert len(new) == 4
+    assert triggers() == new
+
+
 def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path: Path) -> None:
     folder = tmp_path / "project"
     store = Store.create(folder)

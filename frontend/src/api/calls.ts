@@ -32,6 +32,9 @@ export const readUncertainty = (p: string, id: string): Promise<Response> => get
 
 export const nextCase = (p: string): Promise<T.Opened | T.NothingLeft> => sendJson("POST", at(p, "/next"), {});
 export const openCase = (p: string, c: string): Promise<T.Opened> => sendJson("POST", at(p, `/cases/${c}/open`), {});
+/** For looking: nothing is opened. */
+export const lookAtCase = (p: string, c: string): Promise<T.Seen> => getJson(at(p, `/cases/${c}/look`));
+export const readAnnotationMask = (p: string, id: string): Promise<Response> => getBytes(at(p, `/annotations/${id}/mask`));
 export const readUpcoming = (p: string): Promise<T.Upcoming> => getJson(at(p, "/upcoming"));
 
 export const readDraft = (p: string, a: string): Promise<Response> => getBytes(at(p, `/assignments/${a}/draft`));

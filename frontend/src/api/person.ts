@@ -21,3 +21,8 @@ export function tidyName(name: string): string {
 
 /** The name as a header may carry it. A name kept by an earlier visit is tidied on its way. */
 export const nameOnTheWire = (): string => encodeURIComponent(tidyName(annotatorName.value) || "local");
+
+/** One person on the server too: letter case and Unicode form tell nobody apart. */
+export const isSameName = (one: string, other: string): boolean => foldedName(one) === foldedName(other);
+
+const foldedName = (name: string): string => tidyName(name).toUpperCase().toLowerCase();

@@ -241,7 +241,7 @@ export interface Objection {
 /** An open assignment, and what whoever works on it should know about its case. */
 export interface OpenAssignment {
   id: string; case_id: string; round_id: string | null; revision: number; reason: string; opened_at: string; base: Base; standing: Standing |
-  null; evaluation: boolean; withdrawn: Withdrawn | null;
+  null; evaluation: boolean; withdrawn: Withdrawn | null; parts: (SliceBody | BoxBody)[];
 }
 
 /** A case in front of an annotator, with the proposal drawn on it. */
@@ -307,13 +307,14 @@ export interface ProjectLine {
 
 /** What a project's loop does by itself; `SETTINGS` tells each one's meaning, range and flag. */
 export interface ProjectSettings {
-  strategy?: string; first_strategy?: string; batch_size?: number; start_size?: number; train_after?: number; validation_fraction?: number;
-  test_fraction?: number; audit_fraction?: number; train_minutes?: number; train_steps?: number; warm_start?: "scratch" | "all" | "new" |
-  "replay" | "misclassified"; cold_start?: "descriptors" | "selfsup"; members?: number; samples?: number; summed?: "mean" | "sum" | "top" |
-  "foreground" | "contour" | "classes" | "box"; calibration?: "temperature" | "none"; pseudo_labels?: boolean; bias_correction?: boolean;
-  guided?: boolean; prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean;
-  correction_weight?: number; right_reasons?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number; target_score?:
-  number; seed?: number;
+  strategy?: string; first_strategy?: string; batch_size?: number; query_unit?: "case" | "slice" | "region"; query_parts?: number; stream?:
+  "off" | "fixed" | "rate" | "variable" | "learned"; stream_budget?: number; start_size?: number; train_after?: number; validation_fraction?:
+  number; test_fraction?: number; audit_fraction?: number; train_minutes?: number; train_steps?: number; warm_start?: "scratch" | "all" |
+  "new" | "replay" | "misclassified"; cold_start?: "descriptors" | "selfsup"; members?: number; samples?: number; summed?: "mean" | "sum" |
+  "top" | "foreground" | "contour" | "classes" | "box"; calibration?: "temperature" | "none"; pseudo_labels?: boolean; bias_correction?:
+  boolean; guided?: boolean; prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?:
+  boolean; correction_weight?: number; right_reasons?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number;
+  target_score?: number; seed?: number;
 }
 
 /** One project in full. */
@@ -349,7 +350,7 @@ export interface Reason {
   reason: string;
 }
 
-/** What a gesture did; `runs` lead from `base_revision` to `revision`. */
+/** What a prompt did; `runs` lead from `base_revision` to `revision`. */
 export interface Refined {
   prompt_id: string | null; prompt_ids: string[]; revision: number; runs: [number, number, number][]; quality: number | null; engine: string;
   note?: string; seconds: number;
@@ -385,6 +386,11 @@ export interface ScribbleBody {
   kind: "scribble"; voxels: [number, number, number][]; label?: number; positive?: boolean;
 }
 
+/** A case to look at: what `OpenedView` holds, without an assignment. */
+export interface Seen {
+  situation: Situation; case: Case; prediction: Prediction | null; previous: Previous | null;
+}
+
 /** One setting: its value, what it may be, and from when on a change counts. */
 export interface Setting {
   name: string; value: string | number | boolean; default: string | number | boolean; help: string; applies: string; choices: string[]; low:
@@ -406,6 +412,11 @@ export interface Similar {
   by: string; cases: SimilarCase[];
 }
 
+/** What whoever looks at a case should know about it. */
+export interface Situation {
+  base: Base; standing: Standing | null; evaluation: boolean; withdrawn: Withdrawn | null;
+}
+
 /** One whole slice: the voxel axis it is perpendicular to, and which one. */
 export interface SliceBody {
   axis: number; index: number;
@@ -419,7 +430,7 @@ export interface Standing {
 /** An answer: a draft's revision, or a tag. */
 export interface Submission {
   revision?: number | null; parts?: (SliceBody | BoxBody)[] | null; tag?: number | null; effort_seconds?: number; replace?: boolean;
-  task_version?: number | null;
+  task_version?: number | null; whole?: boolean;
 }
 
 /** A stored answer. */

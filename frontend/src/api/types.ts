@@ -14,6 +14,8 @@ export type CaseState = "all" | "unanswered" | "answered" | "skipped" | "flagged
 /** (start, length, value): `length` voxels from flat index `start` (I fastest) become `value`. */
 export type Run = [start: number, length: number, value: number];
 export type Triple = [number, number, number];
+/** A slice or a box that a case is queried for. */
+export type QueriedPart = S.SliceBody | S.BoxBody;
 /** A box of voxels from `start` up to, not including, `stop`. */
 export type Region = S.BoxBody;
 

@@ -1,6 +1,6 @@
 /** Opens a case: asks the server, fetches arrays, builds the draft, and brings back edits left in this browser. */
 import * as calls from "../api/calls";
-import type { NothingLeft, PlaneHeader, Project, Triple } from "../api/types";
+import type { NothingLeft, Opened, PlaneHeader, Project, Triple } from "../api/types";
 import { measures } from "../browser/measures";
 import { Draft } from "../edits/draft";
 import { EffortTimer } from "../edits/effort";
@@ -11,6 +11,7 @@ import { arraysOf, type CaseArrays, prefetchUpcoming } from "../volume/cache";
 import { settleRefusal } from "./conflicts";
 import { takeBrush } from "./display";
 import { keptEffort } from "./effort";
+import { lookAt, readShownMask } from "./looking";
 import { tell, tellError } from "./notices";
 import { attachRefiner, recallPrompts } from "./refining";
 import { attachQueue, readSavedDraft, storage, TAB } from "./saving";
@@ -20,11 +21,16 @@ import { CaseSession } from "./session";
 const PART_MS = 150;
 
 export async function openSession(project: Project, caseId: string | null, startedAt: number): Promise<CaseSession | NothingLeft> {
-  const opened = caseId === null ? await calls.nextCase(project.id) : await calls.openCase(project.id, caseId);
+  const opened = await openOn(project, caseId);
   if (opened.assignment === null) return opened;
   const session = new CaseSession(project, opened, new EffortTimer(performance.now(), keptEffort(opened.assignment.id)), startedAt);
   void load(session).catch(tellError);
   return session;
+}
+
+async function openOn(project: Project, caseId: string | null): Promise<Opened | NothingLeft> {
+  if (project.read_only) return (await lookAt(project, caseId)) ?? { assignment: null, reason: "The worklist, as it is searched and filtered, is empty" };
+  return caseId === null ? calls.nextCase(project.id) : calls.openCase(project.id, caseId);
 }
 
 async function load(session: CaseSession): Promise<void> {
@@ -42,12 +48,13 @@ async function load(session: CaseSession): Promise<void> {
   session.arrived.value++;
   measures.completeMs = performance.now() - session.startedAt;
   await masks;
-  if (!session.closed) void prefetchUpcoming(project.id, segments).catch(() => undefined);
+  if (!session.closed && !session.looksOnly) void prefetchUpcoming(project.id, segments).catch(() => undefined);
 }
 
 async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void> {
   void arrays.doubt.then((map) => (session.doubt.value = map));
-  void arrays.proposal.then((mask) => (session.proposal.value = mask));
+  const proposed = arrays.proposal.then((mask) => (session.proposal.value = mask));
+  if (session.looksOnly) return beginWith(session, new Draft(await readShownMask(session, proposed)));
   await leftQueues();
   const { mask, revision } = await readSavedDraft(session.project.id, session.assignmentId, voxelCount(session.header.shape));
   takeBrush(session.project.id, firstBrush(session.planes[session.main]!, session.header.shape));
@@ -56,7 +63,12 @@ async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void
   attachRefiner(session, draft, settleRefusal);
   if (revision > 0) await recallPrompts(session, draft);
   await recover(session, draft, revision);
+  beginWith(session, draft);
+}
+
+function beginWith(session: CaseSession, draft: Draft): void {
   if (!session.moved) lookAtMask(session, draft.mask);
+  if (session.queried.length > 0) lookAtPart(session, 0);
   session.draft.value = draft;
 }
 
@@ -90,6 +102,16 @@ function firstBrush(plane: PlaneHeader, shape: Triple): number {
   const pixel = Math.min(plane.x_spacing_mm, plane.y_spacing_mm);
   const field = Math.max(shape[plane.x_axis]! * plane.x_spacing_mm, shape[plane.y_axis]! * plane.y_spacing_mm);
   return Number(Math.max(2.5 * pixel, field / 60).toPrecision(2));
+}
+
+/** Show a slice or box that is queried; along a slice's plane the place stays. */
+export function lookAtPart(session: CaseSession, number: number): void {
+  const part = session.queried[number];
+  if (part === undefined) return;
+  const to: Triple = [...session.crosshair.value];
+  if ("axis" in part) to[part.axis] = part.index;
+  else part.start.forEach((first, axis) => (to[axis] = (first + part.stop[axis]! - 1) >> 1));
+  session.lookAt(to);
 }
 
 /** Start where the answer is, not in the middle of the air. */

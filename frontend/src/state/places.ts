@@ -38,7 +38,7 @@ async function looksOf(session: CaseSession): Promise<readonly Look[]> {
 }
 
 async function readLooks(session: CaseSession): Promise<readonly Look[]> {
-  const ranked = session.opened.prediction === null ? [] : await rankedLooks(session);
+  const ranked = session.looksOnly || session.opened.prediction === null ? [] : await rankedLooks(session);
   return ranked.length > 0 ? ranked : ownLooks(session);
 }
 

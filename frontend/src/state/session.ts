@@ -1,7 +1,7 @@
 /** One case on the screen: its arrays, where one looks, and the draft being edited. */
 import { computed, type Signal, signal } from "@preact/signals";
-import { annotatorName } from "../api/person";
-import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, Triple } from "../api/types";
+import { annotatorName, isSameName } from "../api/person";
+import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, QueriedPart, Triple } from "../api/types";
 import type { Draft } from "../edits/draft";
 import type { EffortTimer } from "../edits/effort";
 import type { GestureQueue } from "../edits/gesturequeue";
@@ -127,6 +127,11 @@ export class CaseSession {
     this.tag = signal(opened.previous?.tag ?? null);
   }
 
+  /** Whether nothing may be changed, because the project can only be read. */
+  get looksOnly(): boolean {
+    return this.project.read_only !== "";
+  }
+
   get isFlat(): boolean {
     return this.planes.length === 1;
   }
@@ -162,7 +167,7 @@ export class CaseSession {
   /** Whether a submission takes the place of the annotation in force; two people's stand side by side where no model is evaluated. */
   get replacesStanding(): boolean {
     const { standing, evaluation } = this.opened.assignment;
-    return !!standing && (!!evaluation || standing.origin === "imported" || standing.annotator === annotatorName.value);
+    return !!standing && (!!evaluation || standing.origin === "imported" || isSameName(standing.annotator ?? "", annotatorName.value));
   }
 
   /** What "keep other labels" keeps now. */
@@ -172,6 +177,24 @@ export class CaseSession {
 
   get labels(): readonly Label[] {
     return this.project.labels;
+  }
+
+  /** What is queried of the case, and all that a submission keeps; empty for the whole. */
+  get queried(): readonly QueriedPart[] {
+    return this.opened.assignment.parts;
+  }
+
+  /** The anatomical name, else the directions of the file that the plane shows: without orientation nobody knows more. */
+  planeTitle(index: number): string {
+    const { name, x_axis, y_axis } = this.planes[index]!;
+    if (!this.header.oriented)
+      return this.isFlat
+        ? "Image"
+        : `Plane ${[x_axis, y_axis]
+            .sort()
+            .map((axis) => "IJK"[axis])
+            .join("–")}`;
+    return name[0]!.toUpperCase() + name.slice(1);
   }
 
   sliceNumber(plane: number): number {

@@ -24,7 +24,14 @@ export function beginGesture(contact: PaneContact, at: Pixel, event: PointerEven
   if (event.shiftKey || tool.value === "navigate") return pointing(contact, at);
   if (tool.value === "window") return windowing(contact, at);
   if (tool.value === "region") return framing(contact, at);
-  if (contact.session.draft.value === null || contact.session.conflict.value || contact.session.busy.value !== "" || contact.session.closed) return null;
+  if (
+    contact.session.draft.value === null ||
+    contact.session.conflict.value ||
+    contact.session.busy.value !== "" ||
+    contact.session.closed ||
+    contact.session.looksOnly
+  )
+    return null;
   if (!contact.session.ready.value) {
     tell("info", "This case is still loading", "draw when all of it is there");
     return null;

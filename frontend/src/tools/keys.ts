@@ -3,6 +3,7 @@ import { stepOfWheelDown } from "../geometry/plane";
 import { goBack, isSeen, submitSession, undoSubmission } from "../state/answering";
 import * as display from "../state/display";
 import { hideHypotheses, hypothesesOpen, stepHypothesis, takeHypothesis } from "../state/hypotheses";
+import { changes, refuseChange, stepCase } from "../state/looking";
 import { tell } from "../state/notices";
 import { visitPlace } from "../state/places";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
@@ -25,6 +26,7 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Annotate", keys: "Backspace", does: "Back to the case annotated before" },
   { group: "Annotate", keys: "Shift + Backspace", does: "Take the last submission back" },
   { group: "Look", keys: "Wheel, ↑ ↓, PgUp PgDn", does: "Next or previous slice (Shift: ten)" },
+  { group: "Look", keys: "← →", does: "Previous or next case, in a project that can be looked at only" },
   { group: "Look", keys: "Ctrl + wheel, + −", does: "Zoom at the pointer" },
   { group: "Look", keys: "Middle drag, Space + drag", does: "Pan" },
   { group: "Look", keys: "Right drag", does: "Window: ↔ width, ↕ centre" },
@@ -82,9 +84,11 @@ export function pressKey(event: KeyboardEvent, scene: KeyScene): boolean {
   if (session.hand && (key === "Escape" || (command && key === "z"))) return run(() => session.hand!.abandon());
   if (session.hand?.draws) session.hand.finish();
   if ((session.busy.value !== "" || session.closed) && key !== "Escape" && !moves(key)) return false;
+  const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
+  const answers = digit !== undefined && !event.shiftKey && session.project.kind === "classification";
+  if (session.looksOnly && changes(key, event, answers)) return run(() => refuseChange(session));
   if (command) return pressCommand(key, event.shiftKey, session);
   if (event.altKey) return false;
-  const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
   if (digit) return pressDigit(Number(digit) - 1, event.shiftKey, session);
   if (key === "Enter") return run(() => void submitSession(session));
   const meant = SAME[key] ?? key;
@@ -114,6 +118,7 @@ function pressDigit(place: number, shifted: boolean, session: CaseSession): bool
 /** Take a label into the brush, or answer with a class. */
 export function chooseLabel(session: CaseSession, value: number): void {
   if (session.project.kind === "segmentation") session.label.value = value;
+  else if (session.looksOnly) refuseChange(session);
   else if (!display.oneKeyAnswers.value) session.tag.value = value;
   else if (session.busy.value === "" && !session.closed && isSeen(session)) answerWith(session, value);
 }
@@ -131,6 +136,8 @@ const far = (shifted: boolean): number => (shifted ? 10 : 1);
 const PLAIN: Readonly<Record<string, Press>> = {
   ArrowDown: ({ session }, shifted) => scroll(session, far(shifted)),
   ArrowUp: ({ session }, shifted) => scroll(session, -far(shifted)),
+  ArrowLeft: ({ session }) => session.looksOnly && void stepCase(session, -1),
+  ArrowRight: ({ session }) => session.looksOnly && void stepCase(session, 1),
   "+": ({ session }) => zoom(session, 1.25),
   "-": ({ session }) => zoom(session, 0.8),
   r: ({ session }) => session.resetViews(),

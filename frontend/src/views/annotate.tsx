@@ -21,6 +21,7 @@ import { Pane } from "./pane";
 import { SidePanel } from "./sidepanel";
 import { Told } from "./told";
 import { Toolbar } from "./toolbar";
+import { ReadOnly } from "./warnings";
 
 type Dialogue = "skip" | "flag" | null;
 
@@ -32,7 +33,7 @@ export function Annotate({ project, caseId }: { project: Project; caseId: string
   useEffect(() => openCase(project, caseId, setEnded), [project.id, here, person]);
   useEffect(() => () => leaveCase(), []);
   const session = current.value;
-  useEffect(() => (session ? followProposals(session) : undefined), [session]);
+  useEffect(() => (session && !session.looksOnly ? followProposals(session) : undefined), [session]);
   const leave = (): void => go(linkTo.worklist(project.id));
   useEffect(() => (session ? listen(session, ask, leave) : undefined), [session]);
   return (
@@ -40,6 +41,7 @@ export function Annotate({ project, caseId }: { project: Project; caseId: string
       <Header project={project} view="annotate">
         {session && !ended && <CaseStatus session={session} />}
       </Header>
+      <ReadOnly project={project} />
       {ended ? <Ended project={project} title={ended.title} reason={ended.reason} /> : session ? <Workplace session={session} ask={ask} /> : <Opening />}
       {session && dialogue && <ReasonDialog session={session} verb={dialogue} onClose={() => ask(null)} />}
       {session && <ConflictDialog session={session} />}
@@ -118,7 +120,7 @@ function openCase(project: Project, caseId: string | null, setEnded: (ended: { t
 function leaveCase(): void {
   const session = current.value;
   if (!session) return;
-  if (!session.closed) {
+  if (!session.closed && !session.looksOnly) {
     keepEffort(session);
     void settleLooks(session);
   }
@@ -143,7 +145,9 @@ function listen(session: CaseSession, ask: (dialogue: Dialogue) => void, leave: 
     session.hand?.finish();
     ask(dialogue);
   };
-  const keep = (): void => keepEffort(session);
+  const keep = (): void => {
+    if (!session.looksOnly) keepEffort(session);
+  };
   const letGo = (): void => {
     held.space = false;
     session.hand?.finish();

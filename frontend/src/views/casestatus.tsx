@@ -16,8 +16,8 @@ export function CaseStatus({ session }: { session: CaseSession }) {
         </span>
       )}
       <span class="grow" />
-      {draft && <Saved draft={draft} />}
-      <Timer session={session} />
+      {draft && !session.looksOnly && <Saved draft={draft} />}
+      {!session.looksOnly && <Timer session={session} />}
     </>
   );
 }

@@ -52,7 +52,7 @@ function Choices({ session, alternatives: { hypotheses, hints } }: { session: Ca
           </PlainButton>
         ))}
       </div>
-      <Taking session={session} />
+      {!session.looksOnly && <Taking session={session} />}
       {hints.length > 0 && <Hints session={session} hints={hints} />}
     </>
   );

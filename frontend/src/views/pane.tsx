@@ -22,7 +22,7 @@ export function Pane({ session, index }: { session: CaseSession; index: number }
       role="group"
       aria-roledescription="image"
       onFocus={() => (session.active.value = index)}
-      aria-label={`${plane.name} slice ${session.sliceNumber(index) + 1} of ${session.header.shape[plane.slice_axis]}`}
+      aria-label={`${session.planeTitle(index)} slice ${session.sliceNumber(index) + 1} of ${session.header.shape[plane.slice_axis]}`}
     >
       <canvas class="layer" data-layer="image" />
       <canvas class="layer" data-layer="labels" />
@@ -31,7 +31,7 @@ export function Pane({ session, index }: { session: CaseSession; index: number }
         <button
           class="pane-corner"
           title={maximised === index ? "Show all planes (M)" : "Maximise this plane (M)"}
-          aria-label={maximised === index ? "Show all planes" : `Maximise the ${plane.name} plane`}
+          aria-label={maximised === index ? "Show all planes" : `Maximise: ${session.planeTitle(index)}`}
           data-testid={`maximise-${plane.name}`}
           onPointerDown={(event) => event.stopPropagation()}
           onMouseDown={(event) => event.preventDefault()}

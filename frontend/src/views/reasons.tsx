@@ -38,7 +38,7 @@ export function ReasonOptions({ session }: { session: CaseSession }) {
       {answer.state === "there" && (
         <>
           <EvidenceMap reason={answer.value} />
-          <Objecting session={session} />
+          {!session.looksOnly && <Objecting session={session} />}
         </>
       )}
       {answer.state !== "none" && <Alike session={session} answer={session.advice.similar.answer.value} told={answer} />}

@@ -1,5 +1,7 @@
 /** The panel at the right: why this case, what the model expects, labels, how things are drawn, and the answer. */
 import { submitSession } from "../state/answering";
+import { stepCase } from "../state/looking";
+import { lookAtPart } from "../state/opening";
 import { adoptOffer } from "../state/proposals";
 import type { CaseSession } from "../state/session";
 import { ClassChooser } from "./classchooser";
@@ -17,8 +19,8 @@ export function SidePanel({ session, ask }: { session: CaseSession; ask: (dialog
       <div class="side-scroll">
         <Reason session={session} />
         {segments ? <LabelChooser session={session} /> : <ClassChooser session={session} />}
-        {segments && <DrawingOptions session={session} />}
-        {segments && <GestureOptions session={session} />}
+        {segments && !session.looksOnly && <DrawingOptions session={session} />}
+        {segments && !session.looksOnly && <GestureOptions session={session} />}
         {segments && <HypothesisOptions session={session} />}
         <ReasonOptions session={session} />
         <LookOptions session={session} />
@@ -37,6 +39,16 @@ function Reason({ session }: { session: CaseSession }) {
         <p class="why" data-testid="reason-asked">
           {assignment.reason}
         </p>
+      )}
+      {session.queried.length > 0 && (
+        <div class="note" data-testid="queried-parts">
+          Submitting keeps what is queried only, background included.{" "}
+          {session.queried.map((part, n) => (
+            <button key={n} class="small" data-testid={`queried-${n}`} onClick={() => lookAtPart(session, n)}>
+              {"axis" in part ? `Slice ${part.index + 1}` : `Region ${n + 1}`}
+            </button>
+          ))}
+        </div>
       )}
       <Provenance session={session} />
       {session.offered.value && (
@@ -59,8 +71,28 @@ function Reason({ session }: { session: CaseSession }) {
   );
 }
 
+/** In a project that can only be read: on to the next case, and the verbs as they are, out of reach. */
+function Steps({ session }: { session: CaseSession }) {
+  return (
+    <div class="verbs">
+      <button data-testid="case-before" onClick={() => void stepCase(session, -1)}>
+        Previous case <kbd>←</kbd>
+      </button>
+      <button data-testid="case-after" onClick={() => void stepCase(session, 1)}>
+        Next case <kbd>→</kbd>
+      </button>
+      {["submit", "skip", "flag"].map((verb) => (
+        <button key={verb} disabled data-testid={verb} title={session.project.read_only}>
+          {verb[0]!.toUpperCase() + verb.slice(1)}
+        </button>
+      ))}
+    </div>
+  );
+}
+
 function Verbs({ session, ask }: { session: CaseSession; ask: (dialogue: "skip" | "flag") => void }) {
   const busy = session.busy.value;
+  if (session.looksOnly) return <Steps session={session} />;
   const ready = session.project.kind === "classification" ? session.tag.value !== null : session.draft.value !== null;
   return (
     <div class="verbs">

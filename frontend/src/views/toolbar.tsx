@@ -9,7 +9,7 @@ import { ToolButton } from "./controls";
 
 export function Toolbar({ session }: { session: CaseSession }) {
   const segments = session.project.kind === "segmentation";
-  const draft = session.draft.value;
+  const draft = session.looksOnly ? null : session.draft.value;
   const hand = display.tool.value;
   const take = (tool: display.Tool) => (): void => {
     display.tool.value = tool;
@@ -91,7 +91,7 @@ export function Toolbar({ session }: { session: CaseSession }) {
             keys="K"
             testid="hypotheses-toggle"
             pressed={hypothesesOpen(session)}
-            disabled={!draft}
+            disabled={!session.draft.value}
             onPress={toggleAnswers}
           />
         </>
@@ -110,6 +110,7 @@ export function Toolbar({ session }: { session: CaseSession }) {
         keys="Z"
         testid="tool-region"
         pressed={hand === "region"}
+        disabled={session.looksOnly}
         onPress={take("region")}
       />
       <span class="toolbar-gap" />

@@ -80,6 +80,7 @@ def query(
     from medloop.core.records import Query
     from medloop.loop.foundation.workspace import Workspace
     from medloop.loop.querying.rounds import prepare_round
+    from medloop.query.bandit import arms
     from medloop.query.pool import ON_DEMAND
     from medloop.query.strategies import strategy as named
 
@@ -93,7 +94,7 @@ def query(
         with workspace.store.read() as tx:
             made = tx.get(Query, prepared.query_id)
             names = {choice.case_id: _case_name(tx, choice.case_id) for choice in made.choices}
-    if strategy and made.strategy != strategy:
+    if strategy and made.strategy not in arms(strategy):
         say(f"{strategy} needs a model that has seen the pool; the first strategy, {made.strategy}, chose instead")
     rows = [(n, names[c.case_id], f"{c.score:.4g}", c.reason) for n, c in enumerate(made.choices, start=1)]
     if as_json:

@@ -12,7 +12,20 @@ from typing import Annotated
 import typer
 
 from medloop import __version__
-from medloop.cli import annotations, configuring, keeping, learning, measuring, models, projects, prompting, serving, studies, triage
+from medloop.cli import (
+    annotations,
+    configuring,
+    keeping,
+    learning,
+    measuring,
+    models,
+    projects,
+    prompting,
+    serving,
+    streaming,
+    studies,
+    triage,
+)
 from medloop.core.errors import MedloopError, SettingError
 
 DEBUG = "MEDLOOP_DEBUG"
@@ -38,6 +51,7 @@ for command in (
     learning.train,
     learning.predict,
     learning.query,
+    streaming.stream,
     models.models,
     projects.status,
     projects.report,

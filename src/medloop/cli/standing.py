@@ -1,6 +1,6 @@
 """Where a project stands, gathered for `medloop status`."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import typer
 
@@ -17,6 +17,7 @@ from medloop.loop.overview.class_counts import ClassCount
 from medloop.loop.overview.model_history import ModelLine
 from medloop.loop.overview.progress import CurvePoint, progress
 from medloop.loop.overview.status import ProjectStatus, status
+from medloop.loop.querying.streaming import verdicts
 from medloop.metrics.intervals import interval_words
 from medloop.query.stopping import Advice
 from medloop.server.web.locks import SERVER_LOCK, WORKER_LOCK, is_held
@@ -78,6 +79,7 @@ class Standing:
     stopping: Advice
     left_out: tuple[LeftOutCase, ...] = ()
     label_gaps: tuple[LabelGap, ...] = ()
+    stream: dict[str, int] = field(default_factory=dict)
     damaged: tuple[DamagedCase, ...] = ()
     oversized: tuple[DamagedCase, ...] = ()
 
@@ -107,6 +109,7 @@ def standing(workspace: Workspace) -> Standing:
         stopping=made.stopping,
         left_out=refused_cases(workspace),
         label_gaps=label_gaps(workspace),
+        stream=_stream(workspace),
         damaged=damaged_cases(workspace),
         oversized=oversized_cases(workspace),
     )
@@ -124,6 +127,9 @@ def print_standing(found: Standing) -> None:
         f"        {counts['answered']} annotated, {counts['unanswered']} unlabelled, "
         f"{counts['skipped']} skipped, {counts['flagged']} flagged"
     )
+    if found.stream:
+        judged, annotate = counted(found.stream["judged"], "case"), found.stream["annotate"]
+        typer.echo(f"stream  {judged} judged on arrival: {annotate} to annotate, the others kept unlabelled")
     typer.echo(f"round   {_round(found)}" if found.round else "round   none yet")
     typer.echo(f"model   {_model(found)}")
     for warning in _warnings(found):
@@ -152,6 +158,12 @@ def _warnings(found: Standing) -> list[str]:
     lines += [f"out     {case}" for case in found.left_out[:LEFT_OUT_SHOWN]]
     more = len(found.left_out) - LEFT_OUT_SHOWN
     return lines + ([f"out     {more} more; the worklist shows them"] if more > 0 else [])
+
+
+def _stream(workspace: Workspace) -> dict[str, int]:
+    with workspace.store.read() as tx:
+        judged = verdicts(tx)
+    return {"judged": len(judged), "annotate": sum(one.annotate for one in judged.values())} if judged else {}
 
 
 def _counts(now: ProjectStatus) -> dict[str, int]:

@@ -25,6 +25,9 @@ Shape3: TypeAlias = tuple[int, int, int]
 MAX_AXIS = 32767
 """Longest axis accepted: the limit of a NIfTI-1 dimension (a signed 16-bit number)."""
 
+COARSER = 1.2
+"""An axis that much coarser than the last one is the one people page along."""
+
 GRID_TOLERANCE = 0.05
 """Two grids count as equal when no corner voxel lies further off than this share of a voxel, in either grid.
 
@@ -150,6 +153,15 @@ class Grid:
         """All planes worth drawing: one for a 2D image (its own slice), three for a volume."""
         every = tuple(self.plane(name) for name in _PLANE_AXES)
         return tuple(p for p in every if p.slice_axis == 2) if self.is_2d else every
+
+    @property
+    def paging_axis(self) -> int:
+        """The voxel axis people page along: the one much coarser than the others, else the axial one."""
+        axis = self.planes()[0].slice_axis
+        for other in range(3):
+            if self.spacing_mm[other] > self.spacing_mm[axis] * COARSER:
+                axis = other
+        return axis
 
     def differs_from(self, other: "Grid") -> str | None:
         """What keeps two grids from being the same, in words; None when they agree within tolerance."""

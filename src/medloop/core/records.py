@@ -419,12 +419,14 @@ class Choice:
     Attributes:
         probability: Chance of this pick among the cases left at that moment; None where the choice was certain or
             is not known. Kept so that selection bias can be corrected.
+        parts: The only slices ({"axis", "index"}) and boxes ({"start", "stop"}) that are queried; () for the whole case.
     """
 
     case_id: str
     score: float
     reason: str
     probability: float | None = None
+    parts: tuple[Json, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,8 @@ from typing import Any, Literal, TypeAlias, get_args
 from medloop.core.errors import SettingError
 
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
+Stream: TypeAlias = Literal["off", "fixed", "rate", "variable", "learned"]
+QueryUnit: TypeAlias = Literal["case", "slice", "region"]
 ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
 Summed: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
 ImageAdaptation: TypeAlias = Literal["none", "prompts", "image"]
@@ -135,13 +137,26 @@ class ProjectSettings:
     """What a project's loop does by itself; `SETTINGS` tells each one's meaning, range and flag."""
 
     strategy: str = setting(
-        "", "How to choose cases; see medloop strategies.", "--strategy", "next query",
+        "", "How to choose cases: a name of medloop strategies, fusion:A+B (ranks added up) or bandit:A+B (one per round).",
+        "--strategy", "next query",
         shown_default="foreground; random for a classification",
     )  # fmt: skip
     first_strategy: str = setting(
         "random", "How to choose before there is a model; may need features only.", "--first-strategy", "next query"
     )
     batch_size: int = setting(4, "Cases per round.", "--batch", "next query", low=1, high=10_000)
+    query_unit: QueryUnit = setting(
+        "case", "What is queried of a volume that a model has seen: all of it, its most uncertain slices, or regions of 20 mm.",
+        "--query-unit", "next query", choices=get_args(QueryUnit),
+    )  # fmt: skip
+    query_parts: int = setting(1, "Slices or regions queried per case.", "--query-parts", "next query", low=1, high=100)
+    stream: Stream = setting(
+        "off", "The rule that judges each case when it arrives, annotate now or keep unlabelled, in place of queries from the pool.",
+        "--stream", "at once", choices=get_args(Stream),
+    )  # fmt: skip
+    stream_budget: float = setting(
+        0.2, "Share of the arriving cases that people have time to annotate.", "--stream-budget", "at once", low=0.01, high=0.99
+    )
     start_size: int = setting(0, "Cases of the first round; 0: as many as later.", "--start-size", "next query", low=0, high=10_000)
     train_after: int = setting(
         2,

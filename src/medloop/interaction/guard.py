@@ -64,20 +64,26 @@ Narrow: TypeAlias = Callable[[Prompt, BoolArray, Claim], BoolArray]
 """What of one prompt's change is kept, shape of the claim's box: the prompt, what it lets through, what the engine would change."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Guard:
-    """How far a prompt reaches.
+    """What prompts may change.
 
     Attributes:
-        reach_mm: From the prompt, where the mistake it points at has no scale; infinite lifts the rule.
+        labels: The task's label values.
+        locked: Labels that stay.
+        painted: Voxels painted by hand, which stay, shape (I, J, K); None: no voxel is.
+        reach_mm: How far from the prompt, where the mistake it points at has no scale; infinite lifts the rule, None is `reach_in`.
     """
 
-    reach_mm: float
+    labels: Sequence[int] = ()
+    locked: Sequence[int] = ()
+    painted: BoolArray | None = None
+    reach_mm: float | None = None
 
 
-def guard_for(grid: Grid) -> Guard:
-    """A reach of a quarter of the image's longest side."""
-    return Guard(max(n * mm for n, mm in zip(grid.shape, grid.spacing_mm, strict=True)) / 4)
+def reach_in(grid: Grid) -> float:
+    """A quarter of the image's longest side, mm."""
+    return max(n * mm for n, mm in zip(grid.shape, grid.spacing_mm, strict=True)) / 4
 
 
 def held(
@@ -88,35 +94,31 @@ def held(
     grid: Grid,
     narrow: Narrow | None = None,
     new: Sequence[Prompt] | None = None,
-    within: VoxelBox | None = None,
-    locked: Sequence[int] = (),
-    painted: BoolArray | None = None,
-    guard: Guard | None = None,
+    guard: Guard = Guard(),
 ) -> RefinedMask:
     """An answer with the changes taken back that its new prompts must not make; see the module's text.
 
     Args:
         before: The mask before, shape (I, J, K).
-        answer: The engine's.
+        answer: The engine's; the box of all that differs from `before` is looked for where it is empty.
         prompts: All in force, in order.
         grid: The image's.
         narrow: For an engine that is not to be believed against the mask (`medloop.interaction.agreeing.narrowed_by`); None
             believes it.
         new: Those that are answered now; None takes the ones that `before` disobeys, and a box or extreme points given last.
-        within: Box of all that differs from `before` in the answer; None looks.
-        locked: Labels that stay.
-        painted: Voxels painted by hand.
-        guard: How far a prompt reaches; None is `guard_for` the image.
+        guard: What stays, and how far a prompt reaches.
     """
     asked = new_of(prompts, before) if new is None else [p for p in new if isinstance(p, Box | ExtremePoints) or not obeys(before, p)]
     spoken = [prompt_box(p, grid.shape) for p in prompts if asked and not isinstance(p, Box)]
-    box = union([within or changed_box(before, answer.mask), *spoken])
+    known = (answer.start, answer.stop) if answer.start != answer.stop else changed_box(before, answer.mask)
+    box = union([known, *spoken])
     part = _slices(box)
-    old, wish, limit = before[part], answer.mask[part], guard or guard_for(grid)
-    closed = _spoken(prompts, asked, before, box) | locked_voxels(old, wish, locked)
-    if painted is not None:
-        closed |= painted[part]
-    each = [_allowed(prompt, before, np.where(closed, old, wish), box, grid, limit) for prompt in asked]
+    old, wish = before[part], answer.mask[part]
+    most_mm = reach_in(grid) if guard.reach_mm is None else guard.reach_mm
+    closed = _spoken(prompts, asked, before, box) | locked_voxels(old, wish, guard.locked)
+    if guard.painted is not None:
+        closed |= guard.painted[part]
+    each = [_allowed(prompt, before, np.where(closed, old, wish), box, grid, most_mm) for prompt in asked]
     if narrow is not None:
         claim = Claim(before, old, wish, box, np.logical_or.reduce([np.zeros(old.shape, dtype=bool), *each]))
         kept = [narrow(prompt, part_allowed, claim) for prompt, part_allowed in zip(asked, each, strict=True)]
@@ -129,7 +131,7 @@ def held(
     first = next((n for n, p in enumerate(prompts) if any(p is a for a in asked)), len(prompts))
     for prompt in prompts[first:]:  # what follows was said later and holds against what is answered only now
         obey_hint(mask, prompt)
-    mask[part] = keep_locked(old, mask[part], locked)
+    mask[part] = keep_locked(old, mask[part], guard.locked)
     start, stop = changed_box(old, mask[part])
     if start == stop:
         return replace(answer, mask=mask, start=(0, 0, 0), stop=(0, 0, 0))
@@ -145,7 +147,7 @@ def new_of(prompts: Sequence[Prompt], before: MaskArray | None) -> list[Prompt]:
     return [*(p for p in earlier if not obeys(before, p)), *([last] if outline or not obeys(before, last) else [])]
 
 
-def _allowed(prompt: Prompt, before: MaskArray, wish: MaskArray, box: VoxelBox, grid: Grid, guard: Guard) -> BoolArray:
+def _allowed(prompt: Prompt, before: MaskArray, wish: MaskArray, box: VoxelBox, grid: Grid, most_mm: float) -> BoolArray:
     """Where one prompt lets an answer through, shape of the box."""
     old = before[_slices(box)]
     if isinstance(prompt, Box | ExtremePoints):
@@ -164,11 +166,11 @@ def _allowed(prompt: Prompt, before: MaskArray, wish: MaskArray, box: VoxelBox, 
     said[places] = True
     changes |= said if prompt.positive else said & (old == prompt.label)
     around = prompt_box(prompt, before.shape)
-    reach_mm = min(guard.reach_mm, TIMES_DEPTH * gap.depth_mm + MORE_VOXELS * _finest(grid))
+    reach_mm = min(most_mm, TIMES_DEPTH * gap.depth_mm + MORE_VOXELS * _finest(grid))
     near = within_reach(box, around, reach_mm=reach_mm, spacing_mm=grid.spacing_mm)
     fresh = prompt.positive and not np.isfinite(gap.depth_mm)
-    far_mm = np.inf if fresh else 2 * guard.reach_mm
-    far = within_reach(box, around, reach_mm=guard.reach_mm, spacing_mm=grid.spacing_mm)
+    far_mm = np.inf if fresh else 2 * most_mm
+    far = within_reach(box, around, reach_mm=most_mm, spacing_mm=grid.spacing_mm)
     far |= (old == 0) & within_reach(box, around, reach_mm=far_mm, spacing_mm=grid.spacing_mm)
     patch = patches_touching(changes & far, places)
     if fresh or (not (patch & ~near).any()) or its_own(patch, prompt, before, box):

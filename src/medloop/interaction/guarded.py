@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.arrays import MaskArray
 from medloop.interaction.agreeing import narrowed_by
 from medloop.interaction.engine import Engine, ImageEmbedding, RefinedMask, StillWanted, require_wanted
 from medloop.interaction.guard import Guard, held
@@ -16,11 +16,8 @@ def ask_guarded(
     mask: MaskArray,
     prompts: Sequence[Prompt],
     new: Sequence[Prompt],
+    guard: Guard,
     *,
-    labels: Sequence[int],
-    locked: Sequence[int] = (),
-    painted: BoolArray | None = None,
-    guard: Guard | None = None,
     wanted: StillWanted = lambda: True,
 ) -> RefinedMask:
     """An engine's answer to new prompts, held to what they may change.
@@ -31,10 +28,7 @@ def ask_guarded(
         mask: As it stands, shape (I, J, K); not changed.
         prompts: Those in force already, in order.
         new: Those that follow now.
-        labels: The task's label values.
-        locked: Labels that stay.
-        painted: Voxels painted by hand, shape (I, J, K).
-        guard: How far a prompt reaches; None is `guard_for` the image.
+        guard: The task's labels, and what stays.
         wanted: Whether the answer is still wanted.
 
     Raises:
@@ -43,16 +37,14 @@ def ask_guarded(
         CancelledError: The answer is no longer wanted.
         UnavailableError: What stands behind the engine does not answer.
     """
+    every, labels, locked = [*prompts, *new], guard.labels, guard.locked
     check_locks(locked, labels)
     check_prompts(new, mask.shape, labels=labels)
     require_unlocked(new, mask, locked)
-    check_prompts([*prompts, *new], mask.shape, labels=labels)
+    check_prompts(every, mask.shape, labels=labels)
     shown = mask.view()
     shown.flags.writeable = False
     require_wanted(wanted)
-    answer = engine.refine(embedding, [*prompts, *new], labels=labels, previous=shown, locked=locked, wanted=wanted)
+    answer = engine.refine(embedding, every, labels=labels, previous=shown, locked=locked, wanted=wanted)
     require_wanted(wanted)
-    within = (answer.start, answer.stop)
-    image, every = embedding.image, [*prompts, *new]
-    narrow = narrowed_by(image)
-    return held(mask, answer, every, new=new, within=within, grid=image.grid, narrow=narrow, locked=locked, painted=painted, guard=guard)
+    return held(mask, answer, every, grid=embedding.image.grid, narrow=narrowed_by(embedding.image), new=new, guard=guard)

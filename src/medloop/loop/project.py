@@ -44,6 +44,8 @@ from medloop.loop.overview.model_history import ModelLine, list_models
 from medloop.loop.overview.progress import Progress, progress
 from medloop.loop.overview.report import report_html
 from medloop.loop.overview.status import ProjectStatus, status
+from medloop.loop.querying.parts import queried_parts
+from medloop.loop.querying.streaming import StreamVerdict, verdicts
 from medloop.loop.worker import drain
 from medloop.metrics.measure_bounds import TOLERANCE
 
@@ -127,9 +129,16 @@ class Project:
         return load_proposal(self.workspace.store.blobs, opened.prediction, opened.case)
 
     def submit(
-        self, opened: Opened, answer: MaskArray | int, *, effort_seconds: float = 0.0, replace: bool = False, independent: bool = False
+        self,
+        opened: Opened,
+        answer: MaskArray | int,
+        *,
+        effort_seconds: float = 0.0,
+        replace: bool = False,
+        independent: bool = False,
+        whole: bool = False,
     ) -> Annotation:
-        """Finish an opened case with a mask, shape (I, J, K) uint8, or a tag.
+        """Finish an opened case with a mask, shape (I, J, K) uint8, or a tag; where parts were queried (`parts`), these count.
 
         Args:
             opened: The case.
@@ -137,14 +146,20 @@ class Project:
             effort_seconds: Active time spent, without pauses.
             replace: Replace an annotation that somebody else gave, or that was imported.
             independent: The annotation owes nothing to the proposal; otherwise one that may do so counts as leaning on it.
+            whole: All of the mask counts, though only parts of the case were queried.
 
         Raises:
             InputError: An annotation that fits neither the case nor the task.
             ReplacesError: Somebody else's annotation stands, and `replace` is off.
         """
         tag, mask = (answer, None) if isinstance(answer, int) else (None, answer)
-        what = Submitted(tag=tag, mask=mask, effort_seconds=effort_seconds, replace=replace, independent=independent)
+        what = Submitted(tag=tag, mask=mask, effort_seconds=effort_seconds, replace=replace, independent=independent, whole=whole)
         return submit(self.workspace, opened.assignment.id, what)
+
+    def parts(self, opened: Opened) -> tuple[Part, ...]:
+        """The slices or boxes that an opened case was queried for; () for all of it."""
+        with self.workspace.store.read() as tx:
+            return queried_parts(tx, opened.assignment)
 
     def submit_parts(self, opened: Opened, mask: MaskArray, parts: Sequence[Part], *, effort_seconds: float = 0.0) -> Annotation:
         """Finish an opened case with an annotation of some slices or boxes only; the case may be queried again.
@@ -199,6 +214,11 @@ class Project:
         changes = configure(self.workspace, settings=settings, name=name, task=task, actor="python")
         self.workspace = self.workspace.reload()
         return changes
+
+    def verdicts(self) -> dict[str, StreamVerdict]:
+        """What a stream decided about each case that arrived, by name; see the setting `stream`."""
+        with self.workspace.store.read() as tx:
+            return {tx.get(Case, case_id).name: verdict for case_id, verdict in verdicts(tx).items()}
 
     def status(self) -> ProjectStatus:
         """Counts, round, model and jobs."""

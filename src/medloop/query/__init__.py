@@ -14,10 +14,9 @@ _HOMES = {
     "picks": "on_arrays",
     "query": "on_arrays",
     "strategies": "strategies",
-    "strategy": "strategies",
 }
 
-__all__ = ["Pick", "Pool", "Strategy", "from_classifier", "picks", "query", "strategies", "strategy"]
+__all__ = ["Pick", "Pool", "Strategy", "from_classifier", "picks", "query", "strategies"]
 
 
 def __getattr__(name: str) -> object:

@@ -1,6 +1,6 @@
-"""New strategies out of known ones: each part ranks the pool, and the weighted mean of the ranks decides."""
+"""Several strategies and scores as one: each part ranks the pool, and the weighted mean of the ranks decides."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -10,37 +10,53 @@ from medloop.core.errors import SettingError
 from medloop.query.aggregation.ranks import fuse, order_points, rank_points
 from medloop.query.pool import SCORES, Pick, Pool
 from medloop.query.selecting import ordered
-from medloop.query.strategies import strategy
 from medloop.query.strategy import Strategy
 
+PREFIX = "fusion:"
+"""`fusion:entropy+coreset` counts both alike, `fusion:2*entropy+-1*minutes` weighs them."""
+
 DEPTH = 10
-"""A strategy is asked for this many times the batch; the cases behind these share the last places."""
+"""A strategy chooses this many times the batch; the cases behind these share the last places."""
 
 Part: TypeAlias = str | Strategy
 
 
-def fused(name: str, parts: Mapping[str, float]) -> Strategy:
+def fused(name: str, find: Callable[[str], Strategy]) -> Strategy:
     """A strategy that adds up the places which several scores and strategies give.
 
     Args:
-        name: Its name.
-        parts: Weight by name of a score (`medloop.query.pool.SCORES`) or of a registered strategy; what is both is taken as a
-            score. A score with a negative weight prefers low values, for example minutes. Only ratios of weights matter.
+        name: `PREFIX`, then parts with "+" between them, each with its weight and "*" before it where that is not 1: names of scores
+            (`medloop.query.pool.SCORES`) or of strategies; what is both is taken as a score. A score with a negative weight prefers
+            low values, for example minutes. Only ratios of weights matter.
+        find: The strategy of a name.
 
     Returns:
         A strategy that needs what its parts need.
 
     Raises:
-        SettingError: No part, a weight of 0 or that is not a number, or a negative one for a strategy.
+        SettingError: No part, one given twice, a weight of 0 or that is not a number, or a negative one for a strategy.
         NotFoundError: A part that is neither a score nor a strategy.
     """
-    if not parts or not all(np.isfinite(weight) and weight != 0 for weight in parts.values()):
-        raise SettingError(f"A fused strategy needs parts with finite weights other than 0, got {dict(parts)}")
-    found: dict[str, Part] = {part: part if part in SCORES else strategy(part) for part in sorted(parts)}
-    backward = [part for part in parts if parts[part] < 0 and part not in SCORES]
+    weights = _weights(name)
+    parts: dict[str, Part] = {part: part if part in SCORES else find(part) for part in sorted(weights)}
+    backward = [part for part in weights if weights[part] < 0 and part not in SCORES]
     if backward:
         raise SettingError(f"Only scores may have a negative weight, {', '.join(backward)} may not", remedy="name the score instead")
-    return _described(name, dict(parts), found)
+    return _described(name, weights, parts)
+
+
+def _weights(name: str) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for text in name.removeprefix(PREFIX).split("+"):
+        weight, sign, part = text.rpartition("*")
+        try:
+            value = float(weight) if sign else 1.0
+        except ValueError:
+            value = np.nan
+        if not part or part in found or not np.isfinite(value) or not value:
+            raise SettingError(f"A fusion needs different parts with finite weights other than 0, got {name!r}", remedy="fusion:2*A+B")
+        found[part] = value
+    return found
 
 
 def _described(name: str, weights: Mapping[str, float], parts: Mapping[str, Part]) -> Strategy:

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from medloop.core.errors import ConflictError, NotFoundError, UnavailableError
-from medloop.query import baselines
+from medloop.query import bandit, baselines, fusion
 from medloop.query.aggregation import rank_fusion
 from medloop.query.budget import balance, cost
 from medloop.query.diversity import cold_start, coverage, hybrids
@@ -40,6 +40,9 @@ FAMILIES = {
 
 BUILT_IN: tuple[Strategy, ...] = tuple(found for family in FAMILIES.values() for module in family for found in module.STRATEGIES)
 
+MIXTURES = {fusion.PREFIX: fusion.fused, bandit.PREFIX: bandit.bandit}
+"""How a strategy is made of others, by the beginning of its name."""
+
 
 def strategies() -> tuple[Strategy, ...]:
     """Every strategy that can be used, built-in ones first; plug-ins that do not load are left out."""
@@ -48,19 +51,27 @@ def strategies() -> tuple[Strategy, ...]:
 
 
 def strategy(name: str) -> Strategy:
-    """The strategy of that name.
+    """The strategy of that name; `fusion:A+B` and `bandit:A+B` are made of others.
 
     Raises:
         NotFoundError: None is called so; the known names are listed.
         UnavailableError: A plug-in of that name does not load.
         ConflictError: A plug-in takes the name of a built-in strategy.
+        SettingError: Parts that cannot be mixed.
     """
+    for prefix, mix in MIXTURES.items():
+        if name.startswith(prefix):
+            return mix(name, _single)
+    return _single(name)
+
+
+def _single(name: str) -> Strategy:
     for known in BUILT_IN:
         if known.name == name:
             return known
     if (point := _plug_ins().get(name)) is None:
         names = ", ".join([*(s.name for s in BUILT_IN), *_plug_ins()])
-        raise NotFoundError(f"Unknown strategy {name!r}", remedy=f"use one of {names}")
+        raise NotFoundError(f"Unknown strategy {name!r}", remedy=f"use one of {names}, fusion:A+B or bandit:A+B")
     found = _loaded(point)
     if not isinstance(found, Strategy):
         raise UnavailableError(f"Strategy {name!r} of {point.value} does not load: {found}", remedy="repair or remove that package")

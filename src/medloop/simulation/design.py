@@ -76,7 +76,10 @@ class StudyDesign(StudySettings):
         Raises:
             SettingError: With a field unknown, missing or outside its range.
         """
-        record = {NAMES_IN_PROJECTS.get(name, name): value for name, value in record.items()}
+        own = [NAMES_IN_PROJECTS.get(name, name) for name in record]
+        if twice := [name for name in own if own.count(name) > 1]:
+            raise SettingError(f"{twice[0]} must be given once, got it by its name in projects too", remedy="keep one of them")
+        record = dict(zip(own, record.values(), strict=True))
         known = {f.name for f in dataclasses.fields(cls)}
         if unknown := sorted(set(record) - known):
             raise SettingError(f"A study has no setting {unknown[0]!r}", remedy=f"it has {', '.join(sorted(known))}")

@@ -18,6 +18,7 @@ from medloop.loop.foundation.round_moves import advance, start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.rounds import open_round
 from medloop.loop.worker import run_job
+from medloop.query.bandit import arms
 from medloop.query.strategies import strategy
 from medloop.simulation.design import FULL, SHARED, StudyDesign, Unit
 from medloop.simulation.files import copy_workspace, only_one, write_json
@@ -102,7 +103,7 @@ def _require_strategy(workspace: Workspace, unit: Unit, opened: Round) -> None:
     """A strategy whose numbers do not exist is replaced in a project, so that people can go on; a study must not hide that."""
     with workspace.store.read() as tx:
         chosen = tx.get(Query, opened.query_id).strategy if opened.query_id else ""
-    if unit.round > 1 and chosen != unit.strategy:
+    if unit.round > 1 and chosen not in arms(unit.strategy):
         needs = ", ".join(sorted(strategy(unit.strategy).needs))
         raise MedloopError(
             f"{unit}: {chosen} chose in its place, as predictions do not hold what it needs ({needs})", remedy="leave it out of the study"

@@ -3,10 +3,10 @@
 from contextlib import closing
 from pathlib import Path
 
-from medloop.core.errors import IntegrityError, NotFoundError
+from medloop.core.errors import IntegrityError, NotFoundError, StorageError
 from medloop.store.database import Database, parse_url
-from medloop.store.frozen import frozen, frozen_copy
-from medloop.store.private import why_read_only
+from medloop.store.frozen import Frozen, frozen, frozen_copy
+from medloop.store.private import why_full, why_read_only
 from medloop.store.schema import REVISIONS, bring_up_to_date, check_file, restore_advice, schema_revision
 
 DATABASE_FILE = "medloop.sqlite"
@@ -42,11 +42,19 @@ def open_database(folder: Path, url: str | None) -> Database:
         raise NotFoundError(f"The database {file} is missing", remedy=restore_advice(folder))
     read_only = why_read_only(folder, *((file,) if file is not None else ()))
     if file is not None and read_only:
-        return _open_frozen(file, read_only)
-    if file is not None:
-        check_file(file)
-    database = Database(url or file_url(folder), read_only=read_only)
+        return _open_frozen(file, read_only, frozen(file))
     try:
+        return _open_for_writing(folder, file, Database(url or file_url(folder), read_only=read_only))
+    except StorageError:
+        if file is None or not (full := why_full(folder)):
+            raise
+        return _open_frozen(file, full, frozen_copy(file))  # a copy: others may write again as soon as there is room
+
+
+def _open_for_writing(folder: Path, file: Path | None, database: Database) -> Database:
+    try:
+        if file is not None:
+            check_file(file)
         _require_project(database)
         bring_up_to_date(database, folder / "backups")
     except BaseException:
@@ -55,9 +63,8 @@ def open_database(folder: Path, url: str | None) -> Database:
     return database
 
 
-def _open_frozen(file: Path, read_only: str) -> Database:
+def _open_frozen(file: Path, read_only: str, source: Frozen) -> Database:
     """A SQLite database that cannot be written; one of an older schema is read from a copy."""
-    source = frozen(file)
     try:
         check_file(file, uri=source.uri)
         database = Database(f"sqlite:///{file.resolve()}", read_only=read_only, frozen=source)

@@ -26,6 +26,17 @@ def why_read_only(folder: Path, *files: Path) -> str:
     return ""
 
 
+LEAST_ROOM = 128 * 1024
+"""Bytes without which SQLite cannot make the files that it keeps beside a database in use (32 KiB and the first pages)."""
+
+
+def why_full(folder: Path) -> str:
+    """That the disk of a folder is full, in words; "" when there is room."""
+    disk = os.statvfs(folder)
+    full = disk.f_blocks > 0 and disk.f_bavail * disk.f_frsize < LEAST_ROOM
+    return f"the disk of {folder} is full: free some space, then open the project again" if full else ""
+
+
 def make_private(path: Path) -> None:
     """Make a file that only this user can open, if there is none; its content is left to others.
 

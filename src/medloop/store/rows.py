@@ -185,9 +185,13 @@ def _grid(*, shape: list[int], affine: list[list[float]]) -> Grid:
 
 _LATER: Mapping[type[Any], frozenset[str]] = {
     Source: frozenset({"display"}),
-    Choice: frozenset({"probability"}),
+    Choice: frozenset({"probability", "parts"}),
     ProjectSettings: frozenset(
         {
+            "query_unit",
+            "query_parts",
+            "stream",
+            "stream_budget",
             "pseudo_labels",
             "budget_labels",
             "budget_minutes",

@@ -1,12 +1,13 @@
 """How many cases there are of each kind, kept by the database itself: questions about the whole pool read a few rows.
 
-`case_tallies` is derived: triggers bring it up to date in the statement that changes a case's state or adds a prediction.
+`case_tallies` is derived: triggers (of migration 0011) bring it up to date in the statement that changes a case's state or
+adds a prediction.
 A row without a model counts cases; one with a model counts the cases which that model has predicted. Qualities are summed
 in millionths, as whole numbers: sums that grow and shrink all day stay exact.
 """
 # ruff: noqa: S608  # the statements are made of constants
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, case, func, select, text
@@ -15,9 +16,6 @@ from medloop.core.records import Split
 from medloop.store.tables import case_tallies
 
 BINS = 10
-
-_KEY = "model_id, split, state, bin"
-_NUMBERS = ("cases", "opened", "millionths")
 _BIN = (
     f"CASE WHEN quality IS NULL THEN -1 {' '.join(f'WHEN quality < {n / BINS} THEN {n - 1}' for n in range(1, BINS))} ELSE {BINS - 1} END"
 )
@@ -30,13 +28,6 @@ _RECOUNT = (
     "SELECT model_id, split, state, -1, count(DISTINCT predictions.case_id), 0, 0 "
     "FROM predictions JOIN case_states ON case_states.case_id = predictions.case_id GROUP BY model_id, split, state"
 )
-_INSERT = f"INSERT INTO case_tallies ({_KEY}, {', '.join(_NUMBERS)})"
-_ADD = f"ON CONFLICT ({_KEY}) DO UPDATE SET {', '.join(f'{n} = case_tallies.{n} + excluded.{n}' for n in _NUMBERS)}"
-_PREDICTED = (
-    f"{_INSERT} SELECT NEW.model_id, split, state, -1, 1, 0, 0 FROM case_states WHERE case_id = NEW.case_id AND NOT EXISTS "
-    "(SELECT 1 FROM predictions AS other WHERE other.model_id = NEW.model_id AND other.case_id = NEW.case_id AND other.id <> NEW.id) "
-    f"{_ADD};"
-)
 
 
 @dataclass(frozen=True)
@@ -46,20 +37,6 @@ class QualitySums:
     count: int
     total: float
     bins: tuple[int, ...]
-
-
-def trigger_statements(*, sqlite: bool) -> Iterator[str]:
-    """What makes the database count what there is, and keep the counts from then on."""
-    yield f"{_INSERT} {_RECOUNT}"
-    events = {"insert": ("INSERT", _moved("NEW", 1)), "delete": ("DELETE", _moved("OLD", -1))}
-    events["update"] = ("UPDATE OF split, state, open_assignments, quality", _moved("OLD", -1) + _moved("NEW", 1))
-    made = [(f"case_states_tally_{name}", f"{event} ON case_states", body) for name, (event, body) in events.items()]
-    for name, event, body in (*made, ("predictions_tally", "INSERT ON predictions", _PREDICTED)):
-        if sqlite:
-            yield f"CREATE TRIGGER {name} AFTER {event} BEGIN {body} END"
-        else:
-            yield f"CREATE FUNCTION medloop_{name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NULL; END $$"
-            yield f"CREATE TRIGGER {name} AFTER {event} FOR EACH ROW EXECUTE FUNCTION medloop_{name}()"
 
 
 def tallies_are_right(connection: Connection) -> bool:
@@ -91,12 +68,3 @@ def unpredicted(connection: Connection, model_id: str, splits: Sequence[Split]) 
     signed = case((table.model_id == "", table.cases), else_=-table.cases)
     query = select(func.coalesce(func.sum(signed), 0)).where(table.model_id.in_(["", model_id]))
     return int(connection.execute(query.where(table.split.in_(list(splits)), table.state == "unanswered")).scalar_one())
-
-
-def _moved(row: str, by: int) -> str:
-    """Add a line of the worklist to the counts, or take it away."""
-    line = f"(SELECT {row}.split AS split, {row}.state AS state, {row}.quality AS quality, {row}.open_assignments AS open_assignments)"
-    return (
-        f"{_INSERT} SELECT '', split, state, {_BIN}, {by}, {by} * {_OPENED}, {by} * {_MILLIONTHS} FROM {line} AS line UNION ALL "
-        f"SELECT DISTINCT model_id, {row}.split, {row}.state, -1, {by}, 0, 0 FROM predictions WHERE case_id = {row}.case_id {_ADD}; "
-    )

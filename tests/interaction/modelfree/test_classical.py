@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from medloop.core.errors import CancelledError, InputError, LabelError, SettingError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
+from medloop.interaction.guard import Guard
 from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.modelfree.classical import ClassicalEngine, pick_tool
 from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Scribble, exact_voxels
@@ -144,7 +145,7 @@ def test_prompts_given_again_to_another_one_make_the_same_mask():
     def mask():
         engine, made = ClassicalEngine(), np.zeros(truth.shape, dtype=np.uint8)
         for n, prompt in enumerate(told):
-            made = ask_guarded(engine, engine.embed(image), made, told[:n], [prompt], labels=(1, 2)).mask
+            made = ask_guarded(engine, engine.embed(image), made, told[:n], [prompt], Guard((1, 2))).mask
         return made
 
     assert np.array_equal(mask(), mask())

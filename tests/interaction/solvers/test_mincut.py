@@ -8,7 +8,6 @@ from medloop.core.errors import CancelledError, ShapeError
 from medloop.interaction.prompts import HintedVoxels
 from medloop.interaction.solvers.cut_energy import edge_weights, unary_cost
 from medloop.interaction.solvers.mincut import cut, relax_labels, settle_labels
-from medloop.interaction.solvers.primal_dual import no_flow
 
 from ..exact_cut import energy, exact_cut
 
@@ -88,14 +87,6 @@ def test_images_of_few_voxels_are_cut_too(shape):
     assert (found >= 0.5).sum() in (0, found.size - 1)
 
 
-def test_going_on_from_an_answer_gives_that_answer():
-    probability, image = blob((20, 20, 8), seed=5)
-    first = cut(probability, image, hints(), (1, 1, 1), iterations=600)
-    again = cut(probability, image, hints(), (1, 1, 1), iterations=20, start=first)
-    cold = cut(probability, image, hints(), (1, 1, 1), iterations=20)
-    assert ((again.answers >= 0.5) != (first.answers >= 0.5)).sum() < ((cold.answers >= 0.5) != (first.answers >= 0.5)).sum()
-
-
 def test_of_two_labels_each_voxel_gets_the_one_that_wants_it_and_hints_stay():
     shape = (12, 12, 1)
     probabilities = np.full((3, *shape), 0.05)
@@ -118,8 +109,6 @@ def test_a_cut_nobody_waits_for_ends():
 def test_arrays_that_do_not_fit_are_refused():
     with pytest.raises(ShapeError, match="map's grid"):
         cut(np.zeros((3, 3, 3)), np.zeros((3, 3, 3)), hints(), (1, 1, 1))
-    with pytest.raises(ShapeError, match="start"):
-        cut(np.zeros((3, 3, 3)), np.zeros((1, 3, 3, 3)), hints(), (1, 1, 1), start=no_flow(np.zeros((2, 3, 3))))
     with pytest.raises(ShapeError, match="its hints"):
         relax_labels(np.zeros((2, 3, 3, 3)), np.zeros((1, 3, 3, 3)), [], (1, 1, 1))
 

@@ -10,7 +10,6 @@ from scipy.stats import rankdata, spearmanr
 from medloop.core.errors import InputError, NotFoundError, SettingError, ShapeError
 from medloop.query.aggregation.rank_fusion import coverage_gains
 from medloop.query.aggregation.ranks import borda, fuse, order_points, rank_points
-from medloop.query.fusion import fused
 from medloop.query.pool import Pool
 from medloop.query.strategies import strategy
 from medloop.testing.check_strategy import check_strategy
@@ -120,32 +119,33 @@ def test_borda_wants_doubt_and_coverage_together_and_no_duplicates():
     assert picked(strategy("borda"), given_pool, 2) == [1, 3]
 
 
-@pytest.mark.parametrize("parts", [{"entropy": 1.0, "coreset": 2.0}, {"entropy": 1.0, "minutes": -0.5}, {"random": 1.0, "bait": 1.0}])
-def test_fused_strategies_keep_the_contract(parts):
-    check_strategy(fused("mixed", parts))
+@pytest.mark.parametrize("name", ["fusion:entropy+2*coreset", "fusion:entropy+-0.5*minutes", "fusion:random+bait"])
+def test_fused_strategies_keep_the_contract(name):
+    check_strategy(strategy(name))
 
 
 def test_a_fused_strategy_needs_what_its_parts_need():
-    assert fused("mixed", {"bald": 1.0, "suggestive": 1.0}).needs == {"bald", "entropy", "features"}
+    assert strategy("fusion:bald+suggestive").needs == {"bald", "entropy", "features"}
 
 
 def test_one_part_alone_picks_as_it_would():
     given_pool = pool(entropy=[0.2, 0.9, 0.5], minutes=[3.0, 1.0, 2.0])
-    assert picked(fused("same", {"entropy": 5.0}), given_pool, 3) == picked(strategy("entropy"), given_pool, 3)
-    assert picked(fused("quick", {"minutes": -1.0}), given_pool, 3) == [1, 2, 0]
+    assert picked(strategy("fusion:5*entropy"), given_pool, 3) == picked(strategy("entropy"), given_pool, 3)
+    assert picked(strategy("fusion:-1*minutes"), given_pool, 3) == [1, 2, 0]
 
 
 def test_weights_decide_between_parts_that_disagree():
     given_pool = pool(entropy=[0.9, 0.1], foreground=[0.1, 0.9])
-    assert picked(fused("mixed", {"entropy": 2.0, "foreground": 1.0}), given_pool, 1) == [0]
-    assert picked(fused("mixed", {"entropy": 1.0, "foreground": 2.0}), given_pool, 1) == [1]
+    assert picked(strategy("fusion:2*entropy+foreground"), given_pool, 1) == [0]
+    assert picked(strategy("fusion:entropy+2*foreground"), given_pool, 1) == [1]
 
 
 def test_parts_that_make_no_sense_are_refused():
-    for parts in ({}, {"entropy": 0.0}, {"entropy": np.nan}):
+    for parts in ("", "0*entropy", "nan*entropy", "x*entropy", "entropy+entropy", "entropy+"):
         with pytest.raises(SettingError, match="finite weights other than 0"):
-            fused("mixed", parts)
+            strategy(f"fusion:{parts}")
     with pytest.raises(SettingError, match="coreset may not"):
-        fused("mixed", {"coreset": -1.0})
-    with pytest.raises(NotFoundError, match="Unknown strategy 'moon'"):
-        fused("mixed", {"moon": 1.0})
+        strategy("fusion:-1*coreset")
+    for nested in ("fusion:moon", "fusion:entropy+bandit:random"):
+        with pytest.raises(NotFoundError, match="Unknown strategy"):
+            strategy(nested)

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from scipy import ndimage
 
 from medloop.core.errors import InputError, SettingError, ShapeError
 from medloop.query.subvolume import planes, units
@@ -51,27 +50,6 @@ def test_patches_never_overlap_and_fill_what_they_can(score_map, box):
 
 def test_a_box_larger_than_the_map_is_the_map():
     assert units.rank_patches(np.ones((2, 2, 1)), 3, box=(9, 9, 9)) == [units.PatchUnit((0, 0, 0), (2, 2, 1), 1.0)]
-
-
-def test_regions_are_ranked_by_the_doubt_they_hold():
-    score_map = np.zeros((5, 5, 5))
-    score_map[0, 0, 0] = 0.9
-    score_map[2, 2, 2], score_map[3, 3, 3] = 0.6, 0.7
-    large, small = units.rank_regions(score_map, 5, threshold=0.5)
-    assert large == units.RegionUnit((2, 2, 2), (4, 4, 4), 2, (3, 3, 3), pytest.approx(1.3))
-    assert small == units.RegionUnit((0, 0, 0), (1, 1, 1), 1, (0, 0, 0), 0.9)
-
-
-@given(maps)
-def test_regions_share_out_all_voxels_above_the_threshold(score_map):
-    found = units.rank_regions(score_map, 1000, threshold=0.5)
-    assert sum(r.voxels for r in found) == (score_map > 0.5).sum()
-    assert sum(r.score for r in found) == pytest.approx(score_map[score_map > 0.5].sum())
-    assert len(found) == ndimage.label(score_map > 0.5, structure=np.ones((3, 3, 3)))[1]
-
-
-def test_without_doubt_there_is_no_region():
-    assert units.rank_regions(np.zeros((3, 3, 3)), 2, threshold=0.1) == []
 
 
 def test_bad_maps_are_refused():

@@ -36,7 +36,7 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 def add(workspace: Workspace, array: np.ndarray, name: str) -> Case:
     image = Image(array, Grid.of_spacing(array.shape[1:], (1.0, 1.5, 2.0)))
     source = Source(format="made up", names=(name,), sha256=name.rjust(64, "0"))
-    return add_case(workspace, image, NewCase(name, name, "train", source))
+    return add_case(workspace, image, NewCase(name=name, patient=name, split="train", source=source))
 
 
 @pytest.fixture

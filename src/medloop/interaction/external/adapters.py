@@ -25,7 +25,7 @@ from medloop.interaction.boxes import allowed_by_boxes
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, require_wanted
 from medloop.interaction.external.promptable_file import PromptableNetwork, load_promptable
 from medloop.interaction.external.slice_prompts import SlicePrompts, prompts_by_slice, prompts_from_mask, slice_axis, slice_range
-from medloop.interaction.guard import held, new_of
+from medloop.interaction.guard import Guard, held, new_of
 from medloop.interaction.prompts import Prompt
 
 KEPT_SLICES = 64
@@ -169,7 +169,7 @@ class PromptableEngine:
             logits[row] = np.where(allowed_by_boxes(prompts, grid, label=label), drawn, -SURE)
         mask, probabilities = _decide(logits, labels)
         answer = RefinedMask(mask, probabilities, tuple(labels), None, (0, 0, 0), (0, 0, 0))
-        return held(before, answer, prompts, new=new, grid=grid, narrow=narrowed_by(embedding.image), locked=locked)
+        return held(before, answer, prompts, new=new, grid=grid, narrow=narrowed_by(embedding.image), guard=Guard(locked=locked))
 
     def _draw(
         self, slices: _Slices, prompts: Sequence[Prompt], label: int, before: BoolArray, wanted: StillWanted

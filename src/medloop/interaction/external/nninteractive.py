@@ -18,7 +18,7 @@ from medloop.core.image import Image
 from medloop.interaction.agreeing import narrowed_by
 from medloop.interaction.boxes import allowed_by_boxes, is_flat
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, require_wanted
-from medloop.interaction.guard import held, new_of
+from medloop.interaction.guard import Guard, held, new_of
 from medloop.interaction.nninteractive.gestures import AxisOrder
 from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, exact_voxels
 from medloop.interaction.regions import VoxelBox, prompt_box
@@ -92,7 +92,7 @@ class NNInteractiveEngine:
         probabilities = np.stack([mask == value for value in (0, *labels)]).astype(np.float32)
         answer = RefinedMask(mask, probabilities, tuple(labels), None, (0, 0, 0), (0, 0, 0))
         narrow, new = narrowed_by(embedding.image), new_of(prompts, previous)
-        return held(before, answer, prompts, new=new, grid=grid, narrow=narrow, locked=locked)
+        return held(before, answer, prompts, new=new, grid=grid, narrow=narrow, guard=Guard(locked=locked))
 
     def close(self) -> None:
         """Give the lease back."""

@@ -16,7 +16,7 @@ from medloop.core.geometry import Grid, Shape3
 from medloop.core.image import Image
 from medloop.interaction.agreeing import narrowed_by
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
-from medloop.interaction.guard import held, new_of
+from medloop.interaction.guard import Guard, held, new_of
 from medloop.interaction.interactive_network.adaptation import Adaptation
 from medloop.interaction.interactive_network.choosing import choose_labels
 from medloop.interaction.interactive_network.guidance import Channels, Window, guidance_channels, hint_places
@@ -182,9 +182,8 @@ class NetworkEngine:
             mask[where] = part.mask
             _paste(shares, part, [0, *(labels.index(label) + 1 for label in group)])
         answer = RefinedMask(mask, shares, tuple(labels), expected_dice(shares), (0, 0, 0), (0, 0, 0))
-        answer = held(
-            before, answer, prompts, new=new_of(prompts, previous), grid=look.grid, narrow=narrowed_by(embedding.image), locked=locked
-        )
+        narrow, new = narrowed_by(embedding.image), new_of(prompts, previous)
+        answer = held(before, answer, prompts, grid=look.grid, narrow=narrow, new=new, guard=Guard(locked=locked))
         return answer if previous is not None else _since_nothing(answer)
 
     def _look_of(self, embedding: ImageEmbedding) -> Look:

@@ -18,7 +18,7 @@ from medloop.core.errors import SettingError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
-from medloop.interaction.guard import held, new_of
+from medloop.interaction.guard import Guard, held, new_of
 from medloop.interaction.modelfree.correcting import corrected
 from medloop.interaction.modelfree.seeds import Seeds, plant
 from medloop.interaction.modelfree.tools import TOOLS, likelihood_cut
@@ -124,14 +124,14 @@ class ClassicalEngine:
             found, looked = self._found(_Task(embedding.image, known, mask, self._tool_for(known), locked, wanted), notes)
             mask = self._held(embedding.image, mask, found, asked, labels, locked)
         answer = replace(_answer(mask, before, labels, looked), note="; ".join(dict.fromkeys(notes)))
-        return held(before, answer, prompts, new=new, grid=grid, locked=locked)
+        return held(before, answer, prompts, new=new, grid=grid, guard=Guard(locked=locked))
 
     def _held(
         self, image: Image, before: MaskArray, after: MaskArray, asked: Sequence[Prompt], labels: Sequence[int], locked: Sequence[int]
     ) -> MaskArray:
         """One turn's changes, as far as it may make them."""
         answer = RefinedMask(after, np.zeros((1 + len(labels), 0, 0, 0), dtype=np.float32), tuple(labels), None, (0, 0, 0), (0, 0, 0))
-        return held(before, answer, asked, new=asked, grid=image.grid, locked=locked).mask
+        return held(before, answer, asked, new=asked, grid=image.grid, guard=Guard(locked=locked)).mask
 
     def _tool_for(self, prompts: Sequence[Prompt]) -> str:
         return self.tool if self.tool != "auto" else pick_tool(prompts)

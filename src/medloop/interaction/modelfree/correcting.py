@@ -12,7 +12,7 @@ import numpy as np
 from medloop.core.arrays import BoolArray, FloatArray, MaskArray
 from medloop.core.image import Image
 from medloop.interaction.gaps import TIMES_CHORD, Gap, between_parts, box_around, gap_of
-from medloop.interaction.guard import MORE_VOXELS, TIMES_DEPTH, guard_for
+from medloop.interaction.guard import MORE_VOXELS, TIMES_DEPTH, reach_in
 from medloop.interaction.modelfree.appearance import Appearance, learn
 from medloop.interaction.modelfree.window import Window, seen, strided
 from medloop.interaction.prompts import Lasso, Point, Scribble
@@ -95,7 +95,7 @@ def _mistake(image: Image, mask: MaskArray, prompt: Point | Scribble, gap: Gap) 
     """The box that was looked at, and which of its voxels are wrong."""
     finest = min([mm for n, mm in zip(image.grid.shape, image.grid.spacing_mm, strict=True) if n > 1] or image.grid.spacing_mm)
     near_mm = max(TIMES_DEPTH * gap.depth_mm + MORE_VOXELS * finest, SIDE_VOXELS * finest)
-    limit = guard_for(image.grid).reach_mm
+    limit = reach_in(image.grid)
     if gap.enclosed or not prompt.positive:
         view, window = _view(image, mask, prompt, gap, min(near_mm, max(limit, SIDE_VOXELS * finest)))
         return window.box, _widened(_near(view, gap.depth_mm), window)

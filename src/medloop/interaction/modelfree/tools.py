@@ -132,11 +132,7 @@ def _cut_each(likelihood: Single, image: Single, seeds: Seeds, spacing_mm: Seque
     shares, gap = np.zeros_like(likelihood), 0.0
     for n in range(1, len(likelihood)):
         hints = HintedVoxels(np.argwhere(seeds.classes == n), np.argwhere((seeds.classes != n) & (seeds.classes != UNSEEDED)))
-        solved = cut(likelihood[n], image, hints, spacing_mm, iterations=ITERATIONS, wanted=wanted)
-        for _ in range(TIMES - 1):
-            if solved.gap <= SMOOTHNESS:
-                break
-            solved = cut(likelihood[n], image, hints, spacing_mm, iterations=ITERATIONS, start=solved, wanted=wanted)
+        solved = cut(likelihood[n], image, hints, spacing_mm, iterations=TIMES * ITERATIONS, wanted=wanted)
         gap = max(gap, solved.gap)
         shares[n] = 0.98 * _reached(solved.answers, seeds.classes == n) + 0.02 * likelihood[n]
     total = shares[1:].sum(axis=0)

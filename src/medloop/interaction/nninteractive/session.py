@@ -20,6 +20,7 @@ from medloop.core.errors import InputError, ShapeError, StateError
 from medloop.core.geometry import Grid, Shape3
 from medloop.core.image import Image
 from medloop.interaction.engine import Engine, ImageEmbedding, StillWanted, changed_box
+from medloop.interaction.guard import Guard
 from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.nninteractive.gestures import AxisOrder, without_contradicted
 from medloop.interaction.nninteractive.protocol import Difference
@@ -254,9 +255,8 @@ class Session:
         mask, told, groups = self._without_taken_back(state)
         for new in groups:
             with service.turn:
-                answer = ask_guarded(
-                    service.engine, self._image(), mask * np.uint8(service.label), told, new, labels=service.labels, wanted=wanted
-                )
+                before, guard = mask * np.uint8(service.label), Guard(service.labels)
+                answer = ask_guarded(service.engine, self._image(), before, told, new, guard, wanted=wanted)
             mask, told = (answer.mask == service.label).astype(np.uint8), [*told, *new]
         return replace(state, mask=mask, answered=state.prompts, predicted=True)
 

@@ -38,7 +38,6 @@ def cut(
     *,
     smoothness: float = SMOOTHNESS,
     iterations: int | None = None,
-    start: Solution | None = None,
     wanted: StillWanted = lambda: True,
 ) -> Solution:
     """The cheapest foreground under a probability map, an image and hints.
@@ -52,12 +51,11 @@ def cut(
         iterations: At most so many; None is `ITERATIONS`, in grids below `SMALL` voxels up to 20 times as many for the same work. It
             stops earlier once the cut at one half is provably at most one face dearer than the cheapest, in small grids a
             hundredth of one.
-        start: An earlier cut of the same shape to go on from: worth most of the iterations when little has changed.
         wanted: Whether the answer is still wanted.
 
     Returns:
         Its `answers`, shape (I, J, K), lie within 0..1, nearly all at the ends: foreground is >= 0.5. Its `gap` is what that cut may
-        cost above the cheapest one: more than one face where the iterations ran out. With flows to go on from.
+        cost above the cheapest one: more than one face where the iterations ran out.
 
     Raises:
         ShapeError: Arrays that do not fit each other.
@@ -68,8 +66,6 @@ def cut(
     """
     if probability.ndim != 3 or image.shape[1:] != probability.shape:
         raise ShapeError(f"A cut needs an image (C, I, J, K) on the map's grid, got {image.shape} for {probability.shape}")
-    if start is not None and start.answers.shape != probability.shape:
-        raise ShapeError(f"The start of a cut has the map's shape {probability.shape}, got {start.answers.shape}")
     cost = unary_cost(probability, hints)
     weights = edge_weights(image, spacing_mm, smoothness=smoothness)
     solved = no_flow((cost <= 0).astype(np.float32))
@@ -77,7 +73,7 @@ def cut(
     if box is None:
         return solved
     inner = [w[_shorter(box, axis)] for axis, w in enumerate(weights)]
-    first = _part(solved if start is None else start, box)
+    first = _part(solved, box)
     times = int(np.clip(SMALL // max(cost[box].size, 1), 1, 20))
     gap = smoothness if times == 1 else smoothness / 100
     most = ITERATIONS * times if iterations is None else iterations

@@ -4,7 +4,7 @@ A case is open for one annotator at a time within a round. An answer never chang
 same person supersedes the first. Answers and their events commit together; only then is training woken.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from medloop.loop.foundation.label_versions import version_seen
 from medloop.loop.foundation.partial_annotations import answered_voxels, encode_partial
 from medloop.loop.foundation.round_moves import after_answer
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.parts import queried_parts
 from medloop.loop.querying.rounds import Asked, next_choice
 from medloop.store.reader import Reader
 
@@ -77,7 +78,7 @@ def open_case(workspace: Workspace, case_id: str, annotator_id: str) -> Opened:
 
 
 def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> Annotation:
-    """Finish an open assignment.
+    """Finish an open assignment; of a case that was queried in parts, these count unless the submission is said to be whole.
 
     Raises:
         ConflictError: The draft has another revision.
@@ -90,6 +91,8 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
     _check(workspace, submitted)
     with workspace.store.read() as tx:
         edit = load_edit(tx, require_open(tx.get(Assignment, assignment_id)), workspace.store.blobs)
+        if submitted.parts is None and not submitted.whole:
+            submitted = replace(submitted, parts=queried_parts(tx, edit.assignment) or None)
         if submitted.parts is not None and own_answer(tx, edit.case.id, edit.assignment.annotator_id) is not None:
             raise StateError("You have annotated this whole case already", remedy="correct the whole mask instead")
         source = source_of(tx, edit)

@@ -19,7 +19,7 @@ def open_assignment(workspace: Workspace, tx: Writer, case: Case, annotator_id: 
     left = _draft_left(tx, case, annotator_id)
     if left is not None:
         return tx.change(Assignment, left.id, verb="resume", fields={"state": "open", "closed_at": None})
-    standing, proposal = _readable(workspace, standing_annotation(tx, case.id)), _readable_proposal(workspace, newest_proposal(tx, case.id))
+    standing, proposal = shown_at_first(workspace, tx, case)
     assignment = Assignment(
         id=new_id("assignment"),
         case_id=case.id,
@@ -33,6 +33,11 @@ def open_assignment(workspace: Workspace, tx: Writer, case: Case, annotator_id: 
     )
     tx.add(assignment, verb="open")
     return assignment
+
+
+def shown_at_first(workspace: Workspace, tx: Reader, case: Case) -> tuple[Annotation | None, Prediction | None]:
+    """The annotation in force and the newest proposal of a case, as far as their masks can be read; nothing is written."""
+    return _readable(workspace, standing_annotation(tx, case.id)), _readable_proposal(workspace, newest_proposal(tx, case.id))
 
 
 def go_on(workspace: Workspace, tx: Writer, assignment: Assignment, case: Case) -> Assignment:

@@ -14,7 +14,7 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import NotFoundError, StateError
-from medloop.core.geometry import Grid, Shape3
+from medloop.core.geometry import Shape3
 from medloop.core.records import Assignment, Event, Model, Prediction
 from medloop.images.encode import decode_mask
 from medloop.interaction.attention import Place, PlaceKind, chances_of_entropy, rank_places
@@ -28,8 +28,6 @@ VISIT = "visit"
 MOST_PLACES = 50
 WARM_RANKINGS = 64
 """Cases whose places are kept in memory, some kilobytes each."""
-COARSER = 1.2
-"""An axis that much coarser than the last one is the one people page along."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def _review(workspace: Workspace, tx: Reader, edit: OpenEdit) -> Review:
     classes = int(tx.get(Model, prediction.model_id).recipe.get("classes", workspace.task.classes))
     maps = _Maps(edit.stored or prediction.mask, prediction.mask, prediction.uncertainty, classes)
     kind: PlaceKind = "region" if grid.is_2d else "slice"
-    return Review(_ranked(workspace.store.blobs, maps, grid.shape, grid.spacing_mm, kind, paging_axis(grid)), visits)
+    return Review(_ranked(workspace.store.blobs, maps, grid.shape, grid.spacing_mm, kind, grid.paging_axis), visits)
 
 
 def mark_visited(workspace: Workspace, assignment_id: str, number: int) -> Visit:
@@ -145,15 +143,6 @@ def mark_visited(workspace: Workspace, assignment_id: str, number: int) -> Visit
             "gain": round(place.gain, 3),
         }
         return _visit(tx.record(VISIT, "assignment", assignment_id, body))
-
-
-def paging_axis(grid: Grid) -> int:
-    """The voxel axis people page along: the one much coarser than the others, else the axial one."""
-    axis = grid.planes()[0].slice_axis
-    for other in range(3):
-        if grid.spacing_mm[other] > grid.spacing_mm[axis] * COARSER:
-            axis = other
-    return axis
 
 
 @lru_cache(maxsize=WARM_RANKINGS)

@@ -17,7 +17,8 @@ class Submitted:
         tag: Of a classification: the label's value.
         mask: Shape (I, J, K) of the case, uint8; it was not made in the draft.
         parts: The only slices and boxes of the mask or draft that are answered: background inside them is an answer, everything
-            outside stays unknown, and the case may be asked again; None answers the whole case.
+            outside stays unknown, and the case may be asked again; None answers what was queried, usually the whole case.
+        whole: All of the mask or draft counts, though only parts of the case were queried.
         revision: The draft's revision as its maker knows it; None skips the check.
         effort_seconds: Active time spent, without pauses.
         replace: Replace an annotation that somebody else gave, knowingly; see `medloop.loop.annotating.replacing`.
@@ -28,6 +29,7 @@ class Submitted:
     tag: int | None = None
     mask: MaskArray | None = field(default=None, repr=False)
     parts: Sequence[Part] | None = None
+    whole: bool = False
     revision: int | None = None
     effort_seconds: float = 0.0
     replace: bool = False

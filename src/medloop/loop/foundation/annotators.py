@@ -11,6 +11,9 @@ from medloop.store.reader import Reader
 def annotator_named(workspace: Workspace, name: str, *, kind: AnnotatorKind = "person", program: bool = False) -> Annotator:
     """The annotator of that name; made at first use.
 
+    Names that differ in letter case or Unicode form only are one person, called as they were first; where an older version
+    kept both, each stays who they are.
+
     Args:
         workspace: The project.
         name: As given; see `medloop.core.names`.
@@ -35,8 +38,11 @@ def annotator_named(workspace: Workspace, name: str, *, kind: AnnotatorKind = "p
 
 
 def _known(tx: Reader, name: str) -> Annotator | None:
-    """The annotator of a checked name, also when an older version kept it in another Unicode form."""
+    """The annotator of a checked name, else of one that reads the same."""
     exact = tx.find(Annotator, where={"name": name}, limit=1)
-    if exact or name.isascii():
-        return exact[0] if exact else None
-    return next((one for one in tx.find(Annotator) if normalize("NFC", one.name) == name), None)
+    alike = exact or [one for one in tx.find(Annotator) if normalize("NFC", one.name) == name]
+    return next(iter(alike or [one for one in tx.find(Annotator) if _read(one.name) == _read(name)]), None)
+
+
+def _read(name: str) -> str:
+    return normalize("NFC", normalize("NFC", name).casefold())

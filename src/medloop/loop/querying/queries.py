@@ -5,6 +5,7 @@ so the same project asks the same cases again. Only numbers are read, unless a q
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from medloop.core.records import Choice, Query, Round, new_id, now
 from medloop.core.seeds import derive_seed, generator
 from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.bandits import followed
+from medloop.loop.querying.parts import with_parts
 from medloop.loop.querying.pool_table import PoolScores, PoolTable, pool_scores, pool_table
 from medloop.loop.querying.pools import ExtraScores, PoolInputs, build_pool
 from medloop.query.strategies import Pool, Strategy, strategy
@@ -41,14 +44,20 @@ def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraSco
         table, refused = pool_table(workspace, tx), tx.refused_cases(["train", "audit"]) | asked_case_ids(tx)
         refused |= {case.case_id for case in damaged}
         model = tx.live_model()
+        wanted, drawn = followed(workspace, tx, round_index)
         scores = pool_scores(workspace, tx, model.id, table) if model and not extra_scores else None
-    wanted = table.askable(refused)
-    train, audit = table.named(wanted["train"]), table.named(wanted["audit"])
-    inputs = PoolInputs(workspace, train, model, extra_scores or {}, round_index, thorough, _rows(scores, wanted["train"]))
-    names = (settings.strategy, settings.first_strategy, "random") if model else (settings.first_strategy, "random")
+    free = table.askable(refused)
+    if model and settings.stream != "off":
+        free["train"] = np.zeros_like(free["train"])  # each is judged by itself when it arrives: `medloop.loop.querying.streaming`
+    train, audit = table.named(free["train"]), table.named(free["audit"])
+    inputs = PoolInputs(workspace, train, model, extra_scores or {}, round_index, thorough, _rows(scores, free["train"]))
+    names = (wanted, settings.first_strategy, "random") if model else (settings.first_strategy, "random")
     chosen, pool = next((one, pool) for one in map(strategy, names) if (pool := build_pool(inputs, one.needs)) is not None)
     size = settings.start_size if round_index == 1 and settings.start_size else settings.batch_size
     choices = _choose(chosen, pool, train, table, size, generator(settings.seed, "query", round_index))
+    if drawn and model and chosen.name == wanted:
+        choices = [replace(one, reason=f"{one.reason}; {chosen.name} {drawn}", probability=None) for one in choices]
+    choices = with_parts(workspace, choices, model)
     choices = _with_audit(choices, [table.id_of(name) for name in audit], size, generator(settings.seed, "audit", round_index))
     if not choices:
         return None
@@ -56,7 +65,7 @@ def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraSco
         id=new_id("query"),
         strategy=chosen.name,
         seed=derive_seed(settings.seed, "query", round_index),
-        model_id=model.id if model and chosen.name == settings.strategy else None,
+        model_id=model.id if model and chosen.name == wanted else None,
         choices=tuple(choices),
         created_at=now(),
     )

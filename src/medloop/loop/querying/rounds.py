@@ -21,6 +21,7 @@ from medloop.loop.foundation.round_moves import advance, choices_left, move
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.pools import ExtraScores
 from medloop.loop.querying.queries import asked_case_ids, make_query
+from medloop.loop.querying.streaming import judge_arrivals
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
@@ -100,6 +101,7 @@ def prepare_round(workspace: Workspace, *, extra_scores: ExtraScores | None = No
 
 def run_query(workspace: Workspace, _control: JobControl) -> Json:
     """The job: prepare the next round, with everything that its strategy needs."""
+    judge_arrivals(workspace)
     round_ = prepare_round(workspace, thorough=True)
     return {"round": round_.index if round_ else None}
 

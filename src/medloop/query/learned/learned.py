@@ -1,4 +1,4 @@
-"""Strategies that were learned on other tasks; `medloop.query.learned.training` made the files that ship."""
+"""Strategies that were learned on other tasks; `benchmarks/train_learned.py` made the files that ship."""
 
 from collections.abc import Callable
 from functools import cache

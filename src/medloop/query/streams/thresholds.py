@@ -1,7 +1,7 @@
 """When a case that passes by is worth a question: a rule moves a threshold from case to case.
 
 A rule is a frozen configuration. It turns the state so far and the value of one case into a verdict and the next state, and knows
-nothing of cases to come. `medloop.query.stream` keeps the state.
+nothing of cases to come. `medloop.loop.querying.streaming` keeps the state.
 """
 
 from dataclasses import dataclass, replace
@@ -124,6 +124,8 @@ class VariableUncertainty:
 
 def _cut(state: StreamState, score: float, threshold: float, *, next_threshold: tuple[float, float]) -> tuple[Verdict, StreamState]:
     """Compare and count; `next_threshold` holds what follows a skipped and an asked case."""
+    if not np.isfinite(score):
+        raise InputError(f"A score must be a finite number, got {score}")
     ask = score >= threshold
     reason = f"score {score:.3g} {'reaches' if ask else 'stays below'} {threshold:.3g}"
     return Verdict(ask, threshold, reason), replace(state, seen=state.seen + 1, asked=state.asked + ask, threshold=next_threshold[ask])

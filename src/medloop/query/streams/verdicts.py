@@ -14,8 +14,6 @@ class StreamState:
         asked: Of these, how many were asked.
         threshold: Where the next case is cut.
         spending: Recent share of asked cases (`VariableUncertainty` only).
-        answered: How many asked cases came back with feedback.
-        worthwhile: Of these, how many were worth it.
         weights: Of the learned rule, one per feature and the bias.
         squares: Sums of squared gradients, of the same length.
     """
@@ -24,8 +22,6 @@ class StreamState:
     asked: int = 0
     threshold: float = 0.0
     spending: float = 0.0
-    answered: int = 0
-    worthwhile: int = 0
     weights: tuple[float, ...] = ()
     squares: tuple[float, ...] = ()
 

@@ -1,4 +1,4 @@
-"""Query units below the case: which slice, box or region of a volume to ask about.
+"""Query units below the case: which slice or box of a volume to query.
 
 Each function ranks parts of a voxel map of scores, shape (I, J, K), highest first; `medloop.query.subvolume.planes` does the same
 for planes of any orientation. Ties go to the part that comes first in file order.
@@ -46,25 +46,6 @@ class PatchUnit:
     score: float
 
 
-@dataclass(frozen=True)
-class RegionUnit:
-    """One connected region of doubt.
-
-    Attributes:
-        start: First voxel of its bounding box along I, J, K.
-        stop: One past the last voxel of its bounding box.
-        voxels: How many voxels it has.
-        peak: Voxel with the highest value: where to point.
-        score: Sum of the map over the region.
-    """
-
-    start: tuple[int, int, int]
-    stop: tuple[int, int, int]
-    voxels: int
-    peak: tuple[int, int, int]
-    score: float
-
-
 def rank_slices(score_map: FloatArray, count: int, *, axis: int = 2) -> list[SliceUnit]:
     """The slices with the highest mean.
 
@@ -109,32 +90,6 @@ def rank_patches(score_map: FloatArray, count: int, *, box: Sequence[int]) -> li
         found.append(PatchUnit(_voxel(start), _voxel(stop), float(means[start])))
         means[tuple(slice(max(int(a) - size + 1, 0), int(a) + size) for a, size in zip(start, sizes, strict=True))] = -np.inf
     return found
-
-
-def rank_regions(score_map: FloatArray, count: int, *, threshold: float) -> list[RegionUnit]:
-    """Connected regions above a threshold, by the doubt they hold in all; corners touching counts as connected.
-
-    Args:
-        score_map: Shape (I, J, K), not negative.
-        count: How many at most.
-        threshold: Voxels with more than this belong to a region.
-
-    Raises:
-        ShapeError: Not three axes, or an empty map.
-        InputError: NaN.
-        SettingError: A negative count.
-    """
-    from scipy import ndimage
-
-    values = checked_map(score_map, count)
-    labels, regions = ndimage.label(values > threshold, structure=np.ones((3, 3, 3)))
-    places = np.arange(1, regions + 1)
-    sums, sizes = ndimage.sum_labels(values, labels, places), ndimage.sum_labels(np.ones(values.shape), labels, places)
-    peaks, boxes = ndimage.maximum_position(values, labels, places), ndimage.find_objects(labels)
-    return [
-        RegionUnit(_voxel([s.start for s in boxes[n]]), _voxel([s.stop for s in boxes[n]]), int(sizes[n]), _voxel(peaks[n]), float(sums[n]))
-        for n in np.argsort(-np.asarray(sums), kind="stable")[:count]
-    ]
 
 
 def checked_map(score_map: FloatArray, count: int = 0) -> FloatArray:

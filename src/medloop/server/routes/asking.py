@@ -4,15 +4,16 @@ from typing import TypeAlias
 
 from fastapi import APIRouter
 
-from medloop.core.records import Model
+from medloop.core.records import Case, Model
 from medloop.loop.annotating.annotations import Opened, next_assignment, open_case
+from medloop.loop.annotating.opening import shown_at_first
 from medloop.loop.foundation.in_force import newest_proposal
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.rounds import upcoming_case
 from medloop.server.web.site import PersonHere, Site, SiteHere, WorkspaceHere
-from medloop.server.wire.project_views import NothingLeft, OpenedView, PreviousView, UpcomingView
+from medloop.server.wire.project_views import NothingLeft, OpenedView, PreviousView, SeenView, UpcomingView
 from medloop.server.wire.schemas import Id, Nothing
-from medloop.server.wire.standing_views import open_assignment_view
+from medloop.server.wire.standing_views import open_assignment_view, seen_case_view
 from medloop.server.wire.views import case_view, prediction_view
 
 router = APIRouter(prefix="/projects/{project}", tags=["asking"])
@@ -32,6 +33,20 @@ def post_next(site: SiteHere, workspace: WorkspaceHere, person: PersonHere, _bod
 def post_open(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, _body: Nothing) -> OpenedView:
     """Open one chosen case with its annotation, anybody's, else with a proposal; a draft of one's own comes back."""
     return _shown(site, workspace, open_case(workspace, case, person.id))
+
+
+@router.get("/cases/{case}/look")
+def get_look(workspace: WorkspaceHere, case: Id) -> SeenView:
+    """A case with its annotation in force and its newest proposal, for looking: nothing is opened, written or computed."""
+    with workspace.store.read() as tx:
+        found = tx.get(Case, case)
+        shown, proposal = shown_at_first(workspace, tx, found)
+        return SeenView(
+            situation=seen_case_view(tx, found, shown, proposal),
+            case=case_view(found),
+            prediction=prediction_view(proposal, tx.get(Model, proposal.model_id)) if proposal else None,
+            previous=PreviousView(id=shown.id, tag=shown.tag) if shown else None,
+        )
 
 
 @router.get("/upcoming")

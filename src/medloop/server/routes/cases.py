@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from medloop.core.records import Case
 from medloop.loop.foundation.refusals import refusals
+from medloop.loop.querying.streaming import verdicts
 from medloop.server.web.sending import VOXELS, send_blob
 from medloop.server.web.site import WorkspaceHere
 from medloop.server.wire.project_views import CaseLine, CasePage
@@ -31,7 +32,8 @@ def list_cases(
         total = tx.worklist_total(state=state, search=search)
         rows = tx.worklist(state=state, search=search, limit=limit, offset=offset)
         refused = refusals(tx, [row.case_id for row in rows if row.state in ("skipped", "flagged")])
-    return CasePage(total=total, rows=[CaseLine.of(row, refused.get(row.case_id)) for row in rows])
+        judged = verdicts(tx, [row.case_id for row in rows if row.state not in ("answered", "skipped", "flagged")])
+    return CasePage(total=total, rows=[CaseLine.of(row, refused.get(row.case_id), judged.get(row.case_id)) for row in rows])
 
 
 @router.get("/{case}")

@@ -11,6 +11,7 @@ from medloop.server.web.locks import WORKER_LOCK, is_held
 from medloop.server.web.site import SiteHere, WorkspaceHere
 from medloop.server.wire.project_views import Counts, DamagedView, ProjectLine, ProjectView, WorkersView
 from medloop.server.wire.views import current_round, label_view, model_brief, round_brief
+from medloop.store.private import why_full
 
 router = APIRouter(tags=["projects"])
 
@@ -38,7 +39,7 @@ def get_project(workspace: WorkspaceHere) -> ProjectView:
         workers=WorkersView(alive=_worker_alive(workspace)),
         damaged=[DamagedView.model_validate(case) for case in damaged_cases(workspace)],
         oversized=[DamagedView.model_validate(case) for case in oversized_cases(workspace)],
-        read_only=workspace.store.read_only,
+        read_only=workspace.store.read_only or why_full(workspace.folder),
     )
 
 

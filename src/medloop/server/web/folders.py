@@ -121,7 +121,7 @@ class Projects:
             alone = self._exclusive and not why_read_only(folder)  # nobody can change a project that can only be read
             lock = undo.enter_context(FolderLock(folder, SERVER_LOCK)) if alone else None
             workspace = undo.enter_context(Workspace.open(folder))
-            claim = claim_database(workspace.store.database, folder) if alone else None
+            claim = claim_database(workspace.store.database, folder) if alone and not workspace.store.read_only else None
             if claim is not None:
                 undo.callback(claim.close)
             if workspace.store.read_only:

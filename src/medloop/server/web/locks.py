@@ -5,6 +5,7 @@ The kernel releases them when their process ends, however it ends, so no lock is
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Self
 
@@ -43,10 +44,9 @@ class FolderLock:
             self._write_holder()
 
     def _write_holder(self) -> None:
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(f"{os.getpid()}\n")
-        self._file.flush()
+        with suppress(OSError):  # on a full disk the lock holds without the name of its holder
+            os.ftruncate(self._file.fileno(), 0)
+            os.write(self._file.fileno(), f"{os.getpid()}\n".encode())
 
     def close(self) -> None:
         """Let go."""

@@ -4,7 +4,8 @@ from typing import Self
 
 from medloop.core.records import ProjectSettings, TaskKind
 from medloop.loop.foundation.refusals import Refusal
-from medloop.server.wire.standing_views import OpenAssignmentView
+from medloop.loop.querying.streaming import StreamVerdict
+from medloop.server.wire.standing_views import OpenAssignmentView, SituationView
 from medloop.server.wire.views import CaseView, LabelView, ModelBrief, Number, PredictionView, RoundBrief, View
 from medloop.store.reader import CaseRow
 
@@ -80,8 +81,8 @@ class CaseLine(View):
     reason_by: str | None
 
     @classmethod
-    def of(cls, row: CaseRow, refused: Refusal | None = None) -> Self:
-        """From the store's row, and why the case is left out if it is."""
+    def of(cls, row: CaseRow, refused: Refusal | None = None, judged: StreamVerdict | None = None) -> Self:
+        """From the store's row, why the case is left out if it is, and what a stream decided about it."""
         return cls(
             id=row.case_id,
             name=row.name,
@@ -91,7 +92,7 @@ class CaseLine(View):
             answers=row.annotations,
             quality=row.quality,
             entropy=row.uncertainty,
-            reason=refused.reason if refused else "",
+            reason=refused.reason if refused else str(judged or ""),
             reason_by=refused.by if refused else None,
         )
 
@@ -114,6 +115,15 @@ class OpenedView(View):
     """A case in front of an annotator, with the proposal drawn on it."""
 
     assignment: OpenAssignmentView
+    case: CaseView
+    prediction: PredictionView | None
+    previous: PreviousView | None
+
+
+class SeenView(View):
+    """A case to look at: what `OpenedView` holds, without an assignment."""
+
+    situation: SituationView
     case: CaseView
     prediction: PredictionView | None
     previous: PreviousView | None

@@ -111,6 +111,7 @@ class Submission(Body):
         effort_seconds: Active time spent, without pauses.
         replace: Replace an annotation that somebody else gave; without it that is a 409 `replaces_annotation`.
         task_version: The version of the task that the annotator saw, since labels may have been added meanwhile.
+        whole: All of the mask counts, though only parts of the case were queried.
     """
 
     revision: Revision | None = None
@@ -119,6 +120,7 @@ class Submission(Body):
     effort_seconds: Seconds = 0.0
     replace: Annotated[bool, Field(strict=True)] = False
     task_version: Annotated[TaskVersion, Field(strict=True)] | None = None
+    whole: Annotated[bool, Field(strict=True)] = False
 
     @model_validator(mode="after")
     def _one_answer(self) -> Self:

@@ -4,8 +4,11 @@ from typing import Literal, Self
 
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, AnswerOrigin, Assignment, BeganWith, Case, Model, Prediction
 from medloop.loop.annotating.annotations import Opened
-from medloop.loop.foundation.in_force import base_of, began
+from medloop.loop.foundation.in_force import base_of, began, standing_annotation
+from medloop.loop.foundation.partial_annotations import Part, SlicePart
 from medloop.loop.foundation.refusals import Refusal, refusals
+from medloop.loop.querying.parts import queried_parts
+from medloop.server.wire.schemas import BoxBody, SliceBody
 from medloop.server.wire.views import AssignmentView, View
 from medloop.store.reader import Reader
 
@@ -45,8 +48,8 @@ class WithdrawnView(View):
     at: str
 
 
-class OpenAssignmentView(AssignmentView):
-    """An open assignment, and what whoever works on it should know about its case."""
+class SituationView(View):
+    """What whoever looks at a case should know about it."""
 
     base: BaseView
     standing: StandingView | None
@@ -54,17 +57,43 @@ class OpenAssignmentView(AssignmentView):
     withdrawn: WithdrawnView | None
 
 
+class OpenAssignmentView(SituationView, AssignmentView):
+    """An open assignment, and what whoever works on it should know about its case."""
+
+    parts: list[SliceBody | BoxBody]
+
+
 def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
     """An assignment in front of its annotator."""
     shown = AssignmentView.model_validate(opened.assignment)
-    told = refusals(tx, [opened.case.id]).get(opened.case.id)
-    return OpenAssignmentView(
-        **shown.model_dump(),
-        base=_base(tx, opened.assignment),
-        standing=StandingView.of(tx, opened.annotation) if opened.annotation else None,
-        evaluation=_is_evaluation(opened.case),
-        withdrawn=_withdrawn(told) if told else None,
+    situation = _situation(tx, opened.case, opened.annotation, _base(tx, opened.assignment))
+    parts = [_part(part) for part in queried_parts(tx, opened.assignment)]
+    return OpenAssignmentView(**shown.model_dump(), **situation.model_dump(), parts=parts)
+
+
+def seen_case_view(tx: Reader, case: Case, shown: Annotation | None, proposal: Prediction | None) -> SituationView:
+    """A case that is only looked at: the annotation or proposal on it is what a draft opened now would begin with."""
+    if shown is not None:
+        base = BaseView(kind="annotation", **StandingView.of(tx, shown).model_dump())
+    elif proposal is not None:
+        base = BaseView(kind="prediction", model_index=tx.get(Model, proposal.model_id).index)
+    else:
+        base = BaseView(kind="blank")
+    return _situation(tx, case, standing_annotation(tx, case.id), base)
+
+
+def _situation(tx: Reader, case: Case, standing: Annotation | None, base: BaseView) -> SituationView:
+    refused = refusals(tx, [case.id]).get(case.id)
+    return SituationView(
+        base=base,
+        standing=StandingView.of(tx, standing) if standing else None,
+        evaluation=_is_evaluation(case),
+        withdrawn=_withdrawn(refused) if refused else None,
     )
+
+
+def _part(part: Part) -> SliceBody | BoxBody:
+    return SliceBody(axis=part.axis, index=part.index) if isinstance(part, SlicePart) else BoxBody(start=part.start, stop=part.stop)
 
 
 def _base(tx: Reader, assignment: Assignment) -> BaseView:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.arrays import ClassSamples, FloatArray, IntArray
-from medloop.query.learned.toy_tasks import ToyTask
+from toy_tasks import ToyTask
 
 LENGTH_SCALE = 0.6
 NOISE = 0.05

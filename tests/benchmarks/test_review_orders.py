@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from medloop.core.errors import InputError, SettingError, ShapeError
-from medloop.simulation.review import (
+from review_orders import (
     ReviewCase,
     best_order,
     errors_by_slice,

@@ -1,11 +1,11 @@
-"""Train the learned strategies on toy tasks; run as a module it writes the two files that ship with the package.
+"""Train the learned strategies on toy tasks, and write the two files that ship with the package.
 
-    python -m medloop.query.learned.training FOLDER [SEED]
+    python benchmarks/train_learned.py --out src/medloop/query/learned/weights
 
 Both learn on `TRAINED_ON` and are tried on other kinds of tasks. Real pools may differ from toys in more ways than kinds do.
 """
 
-import sys
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,11 @@ import numpy as np
 from medloop.core.arrays import FloatArray
 from medloop.query.diversity.coverage import select_coreset
 from medloop.query.learned.candidates import NAMES, Candidates, candidates, describe
-from medloop.query.learned.episodes import Episode
 from medloop.query.learned.forest import Forest, forest_to_json, plain_forest
 from medloop.query.learned.policy import INPUTS, Policy, log_chance_gradient, policy_chances, policy_to_json
-from medloop.query.learned.toy_tasks import ToyTask, draw_task
 from medloop.query.uncertainty.uncertainty import entropy
+from toy_episodes import Episode
+from toy_tasks import ToyTask, draw_task
 
 TRAINED_ON = ("blobs", "board", "clouds")
 """Kinds of tasks behind the files that ship; the other kinds are left for trials."""
@@ -152,4 +152,8 @@ def main(folder: Path, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--out", type=Path, required=True, help="Folder of lal.json and policy.json.")
+    options.add_argument("--seed", type=int, default=0)
+    given = options.parse_args()
+    main(given.out, given.seed)

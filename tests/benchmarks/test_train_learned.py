@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF
 
-from medloop.query.learned import toy_learner
+import toy_learner
 from medloop.query.learned.candidates import NAMES, after_choosing, candidates
-from medloop.query.learned.episodes import Episode, first_answers, learning_curve
 from medloop.query.learned.forest import forest_predictions
 from medloop.query.learned.learned import choose_one_by_one, lal_strategy, policy_strategy, shipped_forest, shipped_policy
 from medloop.query.learned.policy import INPUTS, Policy
-from medloop.query.learned.toy_learner import held_out_accuracy, held_out_loss, learn, mean_answers, sampled_answers
-from medloop.query.learned.toy_tasks import KINDS, ToyTask, draw_task
-from medloop.query.learned.training import TRAINED_ON, PolicyTraining, gather_gains, policy_gradient, train_lal, train_policy
-from medloop.query.learned.training import toy_tasks as some_tasks
 from medloop.query.strategies import strategy
 from medloop.testing.check_strategy import check_strategy
+from toy_episodes import Episode, first_answers, learning_curve
+from toy_learner import held_out_accuracy, held_out_loss, learn, mean_answers, sampled_answers
+from toy_tasks import KINDS, ToyTask, draw_task
+from train_learned import TRAINED_ON, PolicyTraining, gather_gains, policy_gradient, train_lal, train_policy
+from train_learned import toy_tasks as some_tasks
 
 HELD_OUT = sorted(set(KINDS) - set(TRAINED_ON))
 

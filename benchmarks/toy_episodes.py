@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from medloop.core.arrays import ClassSamples, FloatArray, IntArray
-from medloop.query.learned.toy_learner import held_out_accuracy, held_out_loss, learn, mean_answers, sampled_answers
-from medloop.query.learned.toy_tasks import ToyTask
 from medloop.query.pool import Pool
 from medloop.query.scores import entropy
 from medloop.query.strategy import Strategy
+from toy_learner import held_out_accuracy, held_out_loss, learn, mean_answers, sampled_answers
+from toy_tasks import ToyTask
 
 
 class Episode:

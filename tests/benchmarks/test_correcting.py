@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
+from correcting import UNKNOWN, Answered, Clicker, click_and_mend, draw_slices, mend_slices, noticeable_errors
 from medloop.core.errors import InputError, ShapeError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, changed_box
 from medloop.interaction.simulated_users.effort import EffortModel
 from medloop.interaction.simulated_users.robots import CentreClicker
-from medloop.simulation.correcting import UNKNOWN, Answered, Clicker, click_and_mend, draw_slices, mend_slices, noticeable_errors
 
 EFFORT = EffortModel(click=100, slice_viewed=10, outline=1)
 labels = hnp.arrays(np.uint8, (5, 6, 3), elements=st.integers(0, 2))

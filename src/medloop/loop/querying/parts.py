@@ -1,0 +1,73 @@
+"""Slices or regions in place of whole cases: which part of a chosen case is queried, and what an assignment was queried for.
+
+The strategy chooses cases; of each, the slices or boxes follow where most voxels are probably wrong and nothing is annotated yet. A case
+that no model has seen, one without such a place and every evaluation case is queried whole.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+from medloop.core.arrays import UNKNOWN
+from medloop.core.records import Assignment, Case, Choice, Json, Model, Prediction, Query, Round
+from medloop.images.encode import decode_mask
+from medloop.interaction.attention import PlaceKind, chances_of_entropy, rank_places
+from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart, merged_answer
+from medloop.loop.foundation.workspace import Workspace
+from medloop.store.reader import Reader
+
+
+def with_parts(workspace: Workspace, choices: Sequence[Choice], model: Model | None) -> list[Choice]:
+    """The choices, each with the parts of its case that the setting `query_unit` wants."""
+    unit = workspace.settings.query_unit
+    if unit == "case" or model is None or workspace.task.kind != "segmentation":
+        return list(choices)
+    with workspace.store.read() as tx:
+        where = {"model_id": model.id, "case_id": [choice.case_id for choice in choices]}
+        seen = {found.case_id: found for found in tx.find(Prediction, where=where)}
+        return [_with_parts(workspace, tx, one, model, seen[one.case_id], unit) if one.case_id in seen else one for one in choices]
+
+
+def _with_parts(workspace: Workspace, tx: Reader, choice: Choice, model: Model, seen: Prediction, unit: PlaceKind) -> Choice:
+    case, blobs = tx.get(Case, choice.case_id), workspace.store.blobs
+    if seen.uncertainty is None or (unit == "slice" and case.grid.is_2d):
+        return choice
+    classes = int(model.recipe.get("classes", workspace.task.classes))
+    entropy = decode_mask(blobs.get(seen.uncertainty), case.grid.shape) / 255 * math.log(classes)
+    known = merged_answer(blobs, tx.partial_annotations(case_ids=[case.id]), case).array != UNKNOWN
+    places = rank_places(
+        chances_of_entropy(entropy, classes),
+        kind=unit,
+        axes=(case.grid.paging_axis,),
+        count=workspace.settings.query_parts,
+        reviewed=known,
+        spacing_mm=case.grid.spacing_mm,
+    )
+    parts: list[Part] = [BoxPart(p.start, p.stop) if p.axis is None else SlicePart(p.axis, p.index) for p in places]
+    if not parts:
+        return choice
+    named = "; ".join(f"{_words(part, case)}: {place.reason}" for part, place in zip(parts, places, strict=True))
+    return replace(choice, parts=tuple(asdict(part) for part in parts), reason=f"{named}. The case: {choice.reason}")
+
+
+def queried_parts(tx: Reader, assignment: Assignment) -> tuple[Part, ...]:
+    """What an assignment was queried for; nothing where it is the whole case."""
+    if assignment.round_id is None or (query_id := tx.get(Round, assignment.round_id).query_id) is None:
+        return ()
+    choices = tx.get(Query, query_id).choices
+    return tuple(_part(part) for one in choices if one.case_id == assignment.case_id for part in one.parts)
+
+
+def _part(value: Json) -> Part:
+    if "axis" in value:
+        return SlicePart(value["axis"], value["index"])
+    (a, b, c), (d, e, f) = value["start"], value["stop"]
+    return BoxPart((a, b, c), (d, e, f))
+
+
+def _words(part: Part, case: Case) -> str:
+    """A part as the page numbers it, from 1."""
+    if isinstance(part, SlicePart):
+        plane = next((p.name for p in case.grid.planes() if p.slice_axis == part.axis), "")
+        return f"{plane} slice {part.index + 1} of {case.grid.shape[part.axis]}".strip()
+    return f"region {', '.join(f'{a + 1}–{b}' for a, b in zip(part.start, part.stop, strict=True))}"

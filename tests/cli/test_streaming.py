@@ -1,0 +1,39 @@
+"""`medloop stream`: what arrives in a folder is judged, and the verdict stands in the status."""
+
+import json
+from pathlib import Path
+
+from medloop.images.nifti import write_image
+from medloop.images.phantoms import phantom_3d
+
+from .conftest import SHAPE, Medloop
+
+
+def arrive(folder: Path, indices: range) -> None:
+    """Images without labels."""
+    folder.mkdir(exist_ok=True)
+    for index in indices:
+        write_image(folder / f"scan{index}.nii.gz", phantom_3d(index, 2, SHAPE).image)
+
+
+def test_a_stream_needs_its_setting_and_its_folder(medloop: Medloop, project: Path, tmp_path: Path) -> None:
+    said = medloop("stream", project, "--watch", tmp_path / "gone")
+    assert (said.status, "a folder that exists" in said.err) == (2, True)
+    said = medloop("stream", project, "--watch", tmp_path)
+    assert (said.status, "stream=rate" in said.err) == (2, True)
+
+
+def test_what_arrives_is_judged_by_the_model_and_shown_in_the_status(medloop: Medloop, project: Path, tmp_path: Path) -> None:
+    assert medloop("configure", project, "stream=fixed", "stream_budget=0.99", "audit_fraction=0").status == 0
+    arrive(tmp_path / "arriving", range(50, 52))
+    said = medloop("stream", project, "--watch", tmp_path / "arriving", "--once")
+    assert (said.status, "No model is there yet" in said.err) == (0, True)
+    assert medloop("train", project).status == 0
+    arrive(tmp_path / "arriving", range(52, 54))
+    said = medloop("stream", project, "--watch", tmp_path / "arriving", "--once", "--json")
+    assert said.status == 0
+    new = {one["case"]: one["annotate"] for one in json.loads(said.out)}
+    assert {"scan52", "scan53"} <= set(new)
+    judged = json.loads(medloop("status", project, "--json").out)["stream"]
+    assert judged["judged"] >= 4
+    assert "judged on arrival" in medloop("status", project).out
