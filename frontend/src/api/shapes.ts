@@ -1,6 +1,6 @@
 /** What the interface sends and takes, printed from the server's own shapes: `npm run shapes` writes this file anew. */
 
-/** A new gesture. */
+/** A new prompt. */
 export interface Addition {
   engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompt: PointBody | ScribbleBody |
   BoxPromptBody | LassoBody | ExtremePointsBody; earlier?: (PointBody | ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody)[];
@@ -50,7 +50,7 @@ export interface Case {
   presets: Preset[]; modality: string; oriented: boolean; channel_names: string[]; channel_windows: [number, number][];
 }
 
-/** Put a gesture in another's place. */
+/** Put a prompt in another's place. */
 export interface Change {
   engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompt: PointBody | ScribbleBody |
   BoxPromptBody | LassoBody | ExtremePointsBody;
@@ -112,7 +112,7 @@ export interface EffortLine {
   annotator: string; kind: string; answers: number; timed: number; median_seconds: number | null; minutes: number; cost: number;
 }
 
-/** Who answers gestures on a case. */
+/** Who computes prompts on a case. */
 export interface Engine {
   engine: string;
 }
@@ -324,13 +324,13 @@ export interface Project {
   strategy: string; workers: Workers; damaged: Damaged[]; oversized: Damaged[]; read_only: string;
 }
 
-/** One gesture of an assignment's log. */
+/** One prompt of an assignment's log. */
 export interface Prompt {
   id: string; revision: number; prompt: Record<string, unknown>; engine: string; locked: number[]; quality: number | null; replaces: string |
   null; withdrawn: number | null; created_at: string;
 }
 
-/** Every gesture an assignment ever had, and the ids of those in force, in order. */
+/** Every prompt an assignment ever had, and the ids of those in force, in order. */
 export interface Prompts {
   prompts: Prompt[]; in_force: string[];
 }
@@ -356,7 +356,7 @@ export interface Refined {
   note?: string; seconds: number;
 }
 
-/** Take a gesture back. */
+/** Take a prompt back. */
 export interface Removal {
   engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[];
 }

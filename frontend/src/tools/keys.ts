@@ -1,6 +1,5 @@
 /** The keyboard of the annotation view. One table serves the keys and the help overlay. */
 import { stepOfWheelDown } from "../geometry/plane";
-import { goBack, isSeen, submitSession, undoSubmission } from "../state/answering";
 import * as display from "../state/display";
 import { hideHypotheses, hypothesesOpen, stepHypothesis, takeHypothesis } from "../state/hypotheses";
 import { changes, refuseChange, stepCase } from "../state/looking";
@@ -9,6 +8,7 @@ import { visitPlace } from "../state/places";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
 import { fillSlices, removeGiven, step } from "../state/refining";
 import type { CaseSession } from "../state/session";
+import { goBack, isSeen, submitSession, undoSubmission } from "../state/submitting";
 import { isModifier, keyOf, moves } from "./keynames";
 
 export interface KeyRule {
@@ -171,7 +171,7 @@ const DRAWING: Readonly<Record<string, Press>> = {
   "]": () => display.resizeBrush(1.15),
   d: () => flip(display.ballBrush),
   h: () => flip(display.maskShown),
-  u: () => flip(display.doubtShown),
+  u: () => flip(display.uncertaintyShown),
   o: () => flip(display.outlined),
   p: () => flip(display.proposalShown),
   n: ({ session }, shifted) => void visitPlace(session, shifted ? -1 : 1),

@@ -81,8 +81,8 @@ export function Toolbar({ session }: { session: CaseSession }) {
             icon="next"
             name="Next place worth a look"
             keys="N"
-            testid="next-unsure"
-            disabled={!session.doubt.value}
+            testid="next-place"
+            disabled={!session.uncertainty.value}
             onPress={() => void visitPlace(session, 1)}
           />
           <ToolButton

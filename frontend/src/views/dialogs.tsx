@@ -1,8 +1,8 @@
 /** The questions that the annotation view asks: why skip or flag, and what to do when the draft went apart. */
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { closeWithout, submitSession } from "../state/answering";
 import { takeOnTop, takeSaved } from "../state/conflicts";
 import type { CaseSession } from "../state/session";
+import { closeWithout, submitSession } from "../state/submitting";
 import { Dialog } from "./dialog";
 import { signed } from "./provenance";
 
