@@ -140,7 +140,7 @@ def calibrate_model(workspace: Workspace, *, method: Method = "temperature") -> 
     }
     if model is None or not answered["validation"]:
         have = "no model" if model is None else "no validation annotations"
-        raise InputError(f"A calibration is fitted on validation annotations and a model's predictions, got {have}", remedy="annotate and train")
+        raise InputError(f"A calibration is fitted on validation annotations and predictions, got {have}", remedy="annotate and train")
     if not knows_every_label(model, workspace.task):
         raise InputError(f"Model {model.index} does not know every label of the task", remedy="train again")
     predictor, samples = load_predictor(workspace.store.blobs, model, as_trained=True), workspace.settings.samples

@@ -144,7 +144,8 @@ def pool_note(live: Model | None, unpredicted: int | None, quality: PoolQuality 
         cases = f"{counted(unpredicted, 'case')} {'waits' if unpredicted == 1 else 'wait'}"
         return f"{cases} for the prediction of model {live.index}."
     if quality is None:
-        return f"Model {live.index} has predicted the pool; how good its predictions are is unknown until more evaluation patients are annotated."
+        unknown = "how good its predictions are is unknown until more evaluation patients are annotated"
+        return f"Model {live.index} has predicted the pool; {unknown}."
     return ""
 
 

@@ -56,7 +56,7 @@ def get_annotation_provenance(workspace: WorkspaceHere, annotation: Id) -> Prove
     with workspace.store.read() as tx:
         made = provenance(tx, tx.get(Annotation, annotation))
     if made is None:
-        raise NotFoundError("This annotation has no provenance", remedy="tags, imported annotations and annotations of older versions have none")
+        raise NotFoundError("This annotation has no provenance", remedy="tags, imported and old annotations have none")
     return ProvenanceView.model_validate(made)
 
 
