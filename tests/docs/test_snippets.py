@@ -14,8 +14,8 @@ from medloop.interaction.nninteractive.gestures import AxisOrder
 from medloop.query.strategies import BUILT_IN, as_markdown
 
 from ..conftest import REPOSITORY
-from ..loop.conftest import FAST
 from ..interaction.nninteractive.serving import serving
+from ..loop.conftest import FAST
 from ..loop.test_importing import ORIENTATIONS, write_case
 
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
