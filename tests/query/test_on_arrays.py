@@ -15,7 +15,7 @@ RNG = np.random.default_rng(4)
 SAMPLES = RNG.dirichlet(np.ones(3), size=(5, 40))
 FEATURES = RNG.normal(size=(40, 6))
 LABELLED = [0, 7, 39]
-ELSEWHERE = {"foreground", "oracle_foreground", "minutes", "predicted_loss", "unlabelled", "adversarial_distance"}
+ELSEWHERE = {"foreground", "oracle_foreground", "minutes", "cost", "predicted_loss", "unlabelled", "adversarial_distance"}
 USABLE = [s.name for s in BUILT_IN if "latent" not in s.needs]
 
 

@@ -11,6 +11,11 @@ export interface Advice {
   stop: boolean; reasons: string[]; expected_gain: number | null; interval: [number, number] | null; minutes: number | null;
 }
 
+/** An image that arrived, and its verdict; where there is none, `note` says why. */
+export interface Arrival {
+  case_id: string; name: string; split: string; verdict: Verdict | null; note: string;
+}
+
 /** What a draft began with; fields that do not belong to its kind are null. */
 export interface Base {
   kind: "blank" | "prediction" | "annotation" | "elsewhere"; annotation_id?: string | null; annotator?: string | null; origin?: "human" |
@@ -310,11 +315,11 @@ export interface ProjectSettings {
   strategy?: string; first_strategy?: string; batch_size?: number; query_unit?: "case" | "slice" | "region"; query_parts?: number; stream?:
   "off" | "fixed" | "rate" | "variable" | "learned"; stream_budget?: number; start_size?: number; train_after?: number; validation_fraction?:
   number; test_fraction?: number; audit_fraction?: number; train_minutes?: number; train_steps?: number; warm_start?: "scratch" | "all" |
-  "new" | "replay" | "misclassified"; cold_start?: "descriptors" | "selfsup"; members?: number; samples?: number; summed?: "mean" | "sum" |
-  "top" | "foreground" | "contour" | "classes" | "box"; calibration?: "temperature" | "none"; pseudo_labels?: boolean; bias_correction?:
-  boolean; guided?: boolean; prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?:
-  boolean; correction_weight?: number; right_reasons?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number;
-  target_score?: number; seed?: number;
+  "new" | "replay" | "misclassified"; cold_start?: "descriptors" | "selfsup"; members?: number; samples?: number; uncertainty_source?: "all" |
+  "softmax" | "dropout" | "flips" | "ensemble"; summed?: "mean" | "sum" | "top" | "foreground" | "contour" | "classes" | "box"; calibration?:
+  "temperature" | "none"; pseudo_labels?: boolean; bias_correction?: boolean; guided?: boolean; prompt_encoding?: "euclidean" | "geodesic" |
+  "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?: number; right_reasons?: number; budget_labels?:
+  number; budget_minutes?: number; budget_money?: number; target_score?: number; seed?: number;
 }
 
 /** One project in full. */
@@ -478,6 +483,11 @@ export interface TriagedCase {
 /** What will probably be asked next; null when unknown. */
 export interface Upcoming {
   case_id: string | null; prediction_id: string | null;
+}
+
+/** What the stream decided about a case: annotate it now or keep it unlabelled, and the share of earlier cases that were surer. */
+export interface Verdict {
+  annotate: boolean; score: number; reason: string;
 }
 
 /** One look at a place; `suggested` is the place that should have been next then. */

@@ -132,7 +132,7 @@ def progress(workspace: Workspace) -> Progress:
 
 def labels_per_hour(tx: Reader) -> float | None:
     """Answers per hour of active human time over the recent answers; None without timed answers."""
-    timed = [seconds for _, _, seconds in tx.recent_efforts(("human",), RECENT_ANSWERS) if seconds > 0]
+    timed = [seconds for _, _, seconds, _ in tx.recent_efforts(("human",), RECENT_ANSWERS) if seconds > 0]
     return 3600.0 * len(timed) / sum(timed) if timed else None
 
 
