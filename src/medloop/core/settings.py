@@ -65,6 +65,11 @@ class Setting:
         """The default as it is printed."""
         return self.shown_default or self.write(self.default)
 
+    @property
+    def meaning(self) -> str:
+        """The help, and the words it may be."""
+        return f"{self.help} One of {', '.join(self.choices)}." if self.choices else self.help
+
     def check(self, value: SettingValue, *, called: str = "") -> None:
         """Refuse a value outside the range or the choices.
 
@@ -209,11 +214,11 @@ class ProjectSettings:
         False, "Train interactive networks, which also take clicks, scribbles and boxes (segmentation).", "--guided", "next training"
     )
     prompt_encoding: HintMap = setting(
-        "euclidean", "How interactive networks see clicks and strokes: by distance, by distance that image edges lengthen, or as discs.",
+        "euclidean", "How clicks and strokes reach interactive networks: as distances, as distances that edges lengthen, or as discs.",
         "--prompt-encoding", "next training", choices=get_args(HintMap),
     )  # fmt: skip
     adaptation: ImageAdaptation = setting(
-        "none", "Whether interactive networks bend to each image: to its prompts, or also to its edges (image).",
+        "none", "Whether interactive networks are adapted to each image: to its prompts, or also to its edges (image).",
         "--adaptation", "at once", choices=get_args(ImageAdaptation),
     )  # fmt: skip
     any_label: bool = setting(

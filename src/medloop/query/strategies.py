@@ -6,6 +6,7 @@ the pool, seeded, indifferent to the order of the cases.
 """
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -54,7 +55,7 @@ def strategy(name: str) -> Strategy:
     """The strategy of that name; `fusion:A+B` and `bandit:A+B` are made of others.
 
     Raises:
-        NotFoundError: None is called so; the known names are listed.
+        NotFoundError: None is called so; the nearest names are given.
         UnavailableError: A plug-in of that name does not load.
         ConflictError: A plug-in takes the name of a built-in strategy.
         SettingError: Parts that cannot be mixed.
@@ -70,8 +71,9 @@ def _single(name: str) -> Strategy:
         if known.name == name:
             return known
     if (point := _plug_ins().get(name)) is None:
-        names = ", ".join([*(s.name for s in BUILT_IN), *_plug_ins()])
-        raise NotFoundError(f"Unknown strategy {name!r}", remedy=f"use one of {names}, fusion:A+B or bandit:A+B")
+        near = get_close_matches(name, [*(s.name for s in BUILT_IN), *_plug_ins()])
+        likely = f"use {' or '.join(near)}; " if near else ""
+        raise NotFoundError(f"Unknown strategy {name!r}", remedy=f"{likely}medloop strategies lists all")
     found = _loaded(point)
     if not isinstance(found, Strategy):
         raise UnavailableError(f"Strategy {name!r} of {point.value} does not load: {found}", remedy="repair or remove that package")
