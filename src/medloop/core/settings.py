@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
 from medloop.core.errors import SettingError
+from medloop.core.names import nearest
 
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
 Stream: TypeAlias = Literal["off", "fixed", "rate", "variable", "learned"]
@@ -282,7 +283,7 @@ def setting_named(name: str) -> Setting:
     for declared in SETTINGS.values():
         if wanted in (declared.name, declared.flag.lstrip("-").replace("-", "_")):
             return declared
-    raise SettingError(f"There is no setting {name!r}", remedy=f"use one of {', '.join(SETTINGS)}")
+    raise SettingError(f"There is no setting {name!r}", remedy=f"{nearest(wanted, [*SETTINGS])}medloop configure lists all")
 
 
 def changed_settings(settings: ProjectSettings, changes: Mapping[str, SettingValue], *, making: bool = False) -> ProjectSettings:

@@ -6,11 +6,11 @@ the pool, seeded, indifferent to the order of the cases.
 """
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from medloop.core.errors import ConflictError, NotFoundError, UnavailableError
+from medloop.core.names import nearest
 from medloop.query import bandit, baselines, fusion
 from medloop.query.aggregation import rank_fusion
 from medloop.query.budget import balance, cost
@@ -71,9 +71,8 @@ def _single(name: str) -> Strategy:
         if known.name == name:
             return known
     if (point := _plug_ins().get(name)) is None:
-        near = get_close_matches(name, [*(s.name for s in BUILT_IN), *_plug_ins()])
-        likely = f"use {' or '.join(near)}; " if near else ""
-        raise NotFoundError(f"Unknown strategy {name!r}", remedy=f"{likely}medloop strategies lists all")
+        near = nearest(name, [*(s.name for s in BUILT_IN), *_plug_ins()])
+        raise NotFoundError(f"Unknown strategy {name!r}", remedy=f"{near}medloop strategies lists all")
     found = _loaded(point)
     if not isinstance(found, Strategy):
         raise UnavailableError(f"Strategy {name!r} of {point.value} does not load: {found}", remedy="repair or remove that package")
