@@ -37,7 +37,7 @@ def test_what_is_no_number_is_refused(value):
 def test_settings_are_known_by_name_and_by_flag():
     assert setting_named("--batch") is setting_named("batch") is setting_named("batch_size")
     assert setting_named("train-minutes") is setting_named("--minutes")
-    with pytest.raises(SettingError, match="use one of strategy"):
+    with pytest.raises(SettingError, match="medloop configure lists all"):
         setting_named("bacth")
 
 

@@ -1,5 +1,7 @@
 """The library's face: every strategy on arrays, in one line."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -106,6 +108,8 @@ def test_a_classifier_and_a_committee_become_probabilities():
 
 
 def test_names_are_found_by_dir():
-    assert {"query", "picks", "from_classifier", "strategies"} <= set(dir(medloop.query))
+    assert {"query", "picks", "from_classifier"} <= set(dir(medloop.query))
     assert {"from_classifier", "from_torch"} <= set(dir(medloop))
+    for name in medloop.query.__all__:  # a submodule of that name would take its place once it is imported
+        assert find_spec(f"medloop.query.{name}") is None
     assert not [name for name in dir(medloop) if getattr(medloop, name) is None]

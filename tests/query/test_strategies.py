@@ -31,7 +31,7 @@ def test_the_registry_knows_every_built_in_name():
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(NotFoundError, match=r"Unknown strategy 'entropie'; use one of random, .*suggestive"):
+    with pytest.raises(NotFoundError, match=r"Unknown strategy 'entropie'; use entropy or .*; medloop strategies lists all$"):
         strategy("entropie")
 
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
 from medloop.core.errors import SettingError
+from medloop.core.names import nearest
 
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
 Stream: TypeAlias = Literal["off", "fixed", "rate", "variable", "learned"]
@@ -65,6 +66,11 @@ class Setting:
     def default_text(self) -> str:
         """The default as it is printed."""
         return self.shown_default or self.write(self.default)
+
+    @property
+    def meaning(self) -> str:
+        """The help, and the words it may be."""
+        return f"{self.help} One of {', '.join(self.choices)}." if self.choices else self.help
 
     def check(self, value: SettingValue, *, called: str = "") -> None:
         """Refuse a value outside the range or the choices.
@@ -214,11 +220,11 @@ class ProjectSettings:
         False, "Train interactive networks, which also take clicks, scribbles and boxes (segmentation).", "--guided", "next training"
     )
     prompt_encoding: HintMap = setting(
-        "euclidean", "How interactive networks see clicks and strokes: by distance, by distance that image edges lengthen, or as discs.",
+        "euclidean", "How clicks and strokes reach interactive networks: as distances, as distances that edges lengthen, or as discs.",
         "--prompt-encoding", "next training", choices=get_args(HintMap),
     )  # fmt: skip
     adaptation: ImageAdaptation = setting(
-        "none", "Whether interactive networks bend to each image: to its prompts, or also to its edges (image).",
+        "none", "Whether interactive networks are adapted to each image: to its prompts, or also to its edges (image).",
         "--adaptation", "at once", choices=get_args(ImageAdaptation),
     )  # fmt: skip
     any_label: bool = setting(
@@ -284,7 +290,7 @@ def setting_named(name: str) -> Setting:
     for declared in SETTINGS.values():
         if wanted in (declared.name, declared.flag.lstrip("-").replace("-", "_")):
             return declared
-    raise SettingError(f"There is no setting {name!r}", remedy=f"use one of {', '.join(SETTINGS)}")
+    raise SettingError(f"There is no setting {name!r}", remedy=f"{nearest(wanted, [*SETTINGS])}medloop configure lists all")
 
 
 def changed_settings(settings: ProjectSettings, changes: Mapping[str, SettingValue], *, making: bool = False) -> ProjectSettings:

@@ -42,7 +42,9 @@ class ExportReport:
     notes: tuple[str, ...] = ()
 
 
-def export_project(workspace: Workspace, out: Path, fmt: str, *, model: int | None = None, regular_grid: bool = False) -> ExportReport:
+def export_project(
+    workspace: Workspace, out: str | Path, fmt: str, *, model: int | None = None, regular_grid: bool = False
+) -> ExportReport:
     """Write every annotated case (or a model) to a new folder.
 
     Args:
@@ -58,6 +60,7 @@ def export_project(workspace: Workspace, out: Path, fmt: str, *, model: int | No
         ConflictError: The folder exists and is not empty.
         NotFoundError: Nothing is annotated, or no model exists.
     """
+    out = Path(out)
     if fmt not in FORMATS:
         raise SettingError(f"Unknown export format {fmt!r}", remedy=f"use one of {', '.join(FORMATS)}")
     if fmt == "model":
