@@ -1,12 +1,14 @@
 """The worker: claim a job, run it, say how it ended, again.
 
-`run_job` and `drain` run jobs in the calling process, for the command line, simulations and tests. An exception ends its job,
-never the worker.
+`run_worker` is what the worker process does; `run_job` and `drain` run the same jobs in the calling
+process, for the command line, simulations and tests. An exception ends its job, never the worker.
 """
 
 import os
+import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from medloop.core.errors import CancelledError, ConflictError, InputError, MedloopError
 from medloop.core.records import Job
@@ -20,6 +22,27 @@ from medloop.loop.learning.settling import settle
 
 IDLE_SECONDS = 0.3
 """How long an idle worker waits before it looks for work again."""
+
+
+def run_worker(folder: Path, owner: str, stop: Callable[[], bool], *, threads: int = 1) -> None:
+    """Run jobs until told to stop; a job in progress is told too, keeps its checkpoint and goes back to the queue.
+
+    Args:
+        folder: The project's folder.
+        owner: Name of this worker, unique per process.
+        stop: Asked between jobs and at every report of a job.
+        threads: CPU threads a job may use.
+    """
+    pause = threading.Event()
+    with Workspace.open(folder) as workspace:
+        follow_up(workspace)
+        while not stop():
+            job = workspace.store.jobs.claim(owner)
+            if job is None:
+                keep_up(workspace)
+                pause.wait(IDLE_SECONDS)
+            else:
+                run_job(workspace.reload(), job, threads=threads, stop=stop)
 
 
 def keep_up(workspace: Workspace) -> None:
