@@ -8,15 +8,9 @@ import pytest
 
 from medloop.core.errors import FormatError, ShapeError
 from medloop.core.geometry import Grid
-<<<<<<< HEAD
 from medloop.core.image import Mask
 from medloop.images.raster import read_raster, write_mask_png
-from medloop.images.read import read_mask
-=======
-from medloop.core.image import Image, Mask
-from medloop.images.raster import read_raster, write_image_png, write_mask_png
 from medloop.images.read import read_image, read_mask
->>>>>>> main
 
 GREY = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
 COLOUR = np.random.default_rng(0).integers(0, 255, (3, 4, 3), dtype=np.uint8)
@@ -161,10 +155,6 @@ def test_volumes_are_not_written_as_png(tmp_path: Path) -> None:
     grid = Grid.of_spacing((2, 2, 2), (1, 1, 1))
     with pytest.raises(ShapeError):
         write_mask_png(tmp_path / "x.png", Mask(np.zeros((2, 2, 2), np.uint8), grid))
-<<<<<<< HEAD
-=======
-    with pytest.raises(ShapeError):
-        write_image_png(tmp_path / "x.png", Image(np.zeros((1, 2, 2, 2), np.uint8), grid))
 
 
 def test_a_path_may_be_written_as_text(tmp_path: Path) -> None:
@@ -174,4 +164,3 @@ def test_a_path_may_be_written_as_text(tmp_path: Path) -> None:
     assert np.array_equal(read_image(one).image.array, read_image(tmp_path / "a.png").image.array)
     assert read_image([one, str(tmp_path / "b.png")]).image.channels == 2
     assert read_mask(one).array.shape == (4, 3, 1)
->>>>>>> main

@@ -4,11 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-<<<<<<< HEAD
-from sqlalchemy import Connection, Exists, distinct, func, literal, select
-=======
-from sqlalchemy import Connection, Exists, Row, Select, distinct, func, literal, select
->>>>>>> main
+from sqlalchemy import Connection, Exists, Row, distinct, func, literal, select
 
 from medloop.core.records import Split
 from medloop.store.states import current_annotations_query, full_annotations_query
@@ -67,43 +63,27 @@ class PoolReader(TransactionReader):
         return [(row.case_id, row.scores, row.event) for row in self._connection.execute(query).all()]
 
     def effort_rows(self, origins: Collection[str]) -> list[EffortRow]:
-        """Annotations of these origins by annotator, later replaced ones included and undone ones left out, by name.
+        """Annotations of these origins by annotator, whoever has none included, by name: later
+        replaced ones count, undone ones do not.
 
-<<<<<<< HEAD
         The seconds of an annotation that was undone go on in the one submitted after it.
         """
         table = annotations.c
-        own = (table.origin.in_(list(origins)), ~_undone())
-        seconds: dict[str, list[float]] = {}
-        for who, took in self._connection.execute(select(table.annotator_id, table.effort_seconds).where(*own)).all():
-            seconds.setdefault(who, []).append(took)
-        people = {row.id: row for row in self._connection.execute(select(annotators))}
-        rows = [
-            EffortRow(people[who].name, people[who].kind, people[who].cost_per_minute, len(times), tuple(s for s in times if s > 0))
-            for who, times in seconds.items()
-        ]
+        own = select(table.annotator_id, table.case_id, table.effort_seconds).where(table.origin.in_(list(origins)), ~_undone())
+        done: dict[str, list[tuple[str, float]]] = {}
+        for who, case_id, took in self._connection.execute(own).all():
+            done.setdefault(who, []).append((case_id, took))
+        rows = [_effort_row(person, done.get(person.id, [])) for person in self._connection.execute(select(annotators))]
         return sorted(rows, key=lambda row: row.name)
 
-    def recent_efforts(self, origins: Collection[str], limit: int) -> list[tuple[str, str | None, float]]:
-        """(case id, proposal id, seconds) of the newest annotations of these origins that were not undone, oldest first."""
+    def recent_efforts(self, origins: Collection[str], limit: int) -> list[tuple[str, str | None, float, float]]:
+        """(case id, proposal id, seconds, their cost) of the newest annotations of these origins that were not undone, oldest first."""
         table = annotations.c
-        query = select(table.case_id, table.proposal_id, table.effort_seconds).where(table.origin.in_(list(origins)), ~_undone())
+        cost = table.effort_seconds / 60 * annotators.c.cost_per_minute
+        query = select(table.case_id, table.proposal_id, table.effort_seconds, cost).join(annotators, annotators.c.id == table.annotator_id)
+        query = query.where(table.origin.in_(list(origins)), ~_undone())
         rows = self._connection.execute(query.order_by(table.created_at.desc(), table.event.desc()).limit(limit))
         return [tuple(row) for row in rows.all()][::-1]
-=======
-def effort_rows(connection: Connection, origins: Collection[str]) -> list[EffortRow]:
-    """Annotations of these origins by annotator, whoever has none included, later replaced ones included and undone ones left out, by name.
-
-    The seconds of an annotation that was undone go on in the one submitted after it.
-    """
-    table = annotations.c
-    own = (table.origin.in_(list(origins)), ~_undone())
-    done: dict[str, list[tuple[str, float]]] = {}
-    for who, case_id, took in connection.execute(select(table.annotator_id, table.case_id, table.effort_seconds).where(*own)).all():
-        done.setdefault(who, []).append((case_id, took))
-    rows = [_effort_row(person, done.get(person.id, [])) for person in connection.execute(select(annotators))]
-    return sorted(rows, key=lambda row: row.name)
->>>>>>> main
 
     def sole_answers(self, splits: Sequence[Split]) -> list[tuple[str, str, str | None, int | None]]:
         """(case id, annotation id, blob, tag) of the cases of these splits that have exactly one full annotation in force."""
@@ -112,7 +92,6 @@ def effort_rows(connection: Connection, origins: Collection[str]) -> list[Effort
         query = query.where(case_states.c.split.in_(list(splits)), case_states.c.state.in_(CLOSED), case_states.c.annotations == 1)
         return [tuple(row) for row in self._connection.execute(query).all()]
 
-<<<<<<< HEAD
     def annotated_cases(self, origins: Collection[str]) -> int:
         """How many cases have an annotation of these origins in force, whole or in part."""
         query = (
@@ -121,35 +100,11 @@ def effort_rows(connection: Connection, origins: Collection[str]) -> list[Effort
             .with_only_columns(func.count(distinct(annotations.c.case_id)))
         )
         return int(self._connection.execute(query).scalar_one())
-=======
+
+
 def _effort_row(person: Row[Any], done: Sequence[tuple[str, float]]) -> EffortRow:
     times = tuple(took for _, took in done if took > 0)
     return EffortRow(person.name, person.kind, person.cost_per_minute, len(done), len({case_id for case_id, _ in done}), times)
-
-
-def recent_efforts(connection: Connection, origins: Collection[str], limit: int) -> list[tuple[str, str | None, float, float]]:
-    """(case id, proposal id, seconds, their cost) of the newest annotations of these origins that were not undone, oldest first."""
-    table = annotations.c
-    cost = table.effort_seconds / 60 * annotators.c.cost_per_minute
-    query = select(table.case_id, table.proposal_id, table.effort_seconds, cost).join(annotators, annotators.c.id == table.annotator_id)
-    query = query.where(table.origin.in_(list(origins)), ~_undone())
-    rows = connection.execute(query.order_by(table.created_at.desc(), table.event.desc()).limit(limit))
-    return [tuple(row) for row in rows.all()][::-1]
-
-
-def sole_answers(connection: Connection, current: Select[Any], splits: Sequence[Split]) -> list[tuple[str, str, str | None, int | None]]:
-    """(case id, annotation id, blob, tag) of the cases of these splits that have exactly one full annotation in force."""
-    columns = (annotations.c.case_id, annotations.c.id, annotations.c.blob, annotations.c.tag)
-    query = current.with_only_columns(*columns).join(case_states, case_states.c.case_id == annotations.c.case_id)
-    query = query.where(case_states.c.split.in_(list(splits)), case_states.c.state.in_(CLOSED), case_states.c.annotations == 1)
-    return [tuple(row) for row in connection.execute(query).all()]
-
-
-def annotated_cases(connection: Connection, current: Select[Any], origins: Collection[str]) -> int:
-    """How many cases have an annotation of these origins in force, whole or in part."""
-    query = current.where(annotations.c.origin.in_(list(origins))).with_only_columns(func.count(distinct(annotations.c.case_id)))
-    return int(connection.execute(query).scalar_one())
->>>>>>> main
 
 
 def _undone() -> Exists:

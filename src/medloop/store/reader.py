@@ -162,37 +162,6 @@ class Reader(LineageReader, PoolReader, TallyReader):
         """How many cases there are."""
         return self.case_counts().total
 
-<<<<<<< HEAD
-=======
-    def case_columns(self) -> tuple[list[str], list[str], list[Split]]:
-        """Ids, names and splits of every case, ordered by name."""
-        return pool_rows.case_columns(self._connection)
-
-    def refused_cases(self, splits: Sequence[Split]) -> set[str]:
-        """Ids of the cases of these splits that may not be asked: answered, skipped, flagged, or open with somebody."""
-        return pool_rows.refused_cases(self._connection, splits)
-
-    def prediction_count(self, model_id: str) -> int:
-        """How many predictions a model has made."""
-        return pool_rows.prediction_count(self._connection, model_id)
-
-    def prediction_scores(self, model_id: str, *, after: int = -1) -> list[pool_rows.Scored]:
-        """(case id, scores, event) of a model's predictions added after an event, oldest first."""
-        return pool_rows.prediction_scores(self._connection, model_id, after)
-
-    def quality_sums(self, splits: Sequence[Split]) -> tallies.QualitySums:
-        """Sums over the expected qualities of unanswered cases."""
-        return tallies.quality_sums(self._connection, splits)
-
-    def effort_rows(self, origins: Collection[str]) -> list[pool_rows.EffortRow]:
-        """What annotations of these origins add up to, one row per annotator, with or without, by name."""
-        return pool_rows.effort_rows(self._connection, origins)
-
-    def sole_answers(self, splits: Sequence[Split]) -> list[tuple[str, str, str | None, int | None]]:
-        """(case id, annotation id, blob, tag) of the cases of these splits that have exactly one full annotation in force."""
-        return pool_rows.sole_answers(self._connection, current_annotations_query().where(annotations.c.kind != PARTIAL), splits)
-
->>>>>>> main
     def contested_cases(self, splits: Sequence[Split]) -> list[str]:
         """Ids of the cases of these splits that have several full annotations in force."""
         query = select(case_states.c.case_id).where(
@@ -200,17 +169,6 @@ class Reader(LineageReader, PoolReader, TallyReader):
         )
         return list(self._connection.execute(query).scalars())
 
-<<<<<<< HEAD
-=======
-    def recent_efforts(self, origins: Collection[str], limit: int) -> list[tuple[str, str | None, float, float]]:
-        """(case id, proposal id, seconds, their cost) of the newest annotations of these origins, oldest first."""
-        return pool_rows.recent_efforts(self._connection, origins, limit)
-
-    def annotated_cases(self, origins: Collection[str]) -> int:
-        """How many cases have an annotation of these origins in force."""
-        return pool_rows.annotated_cases(self._connection, current_annotations_query(), origins)
-
->>>>>>> main
     def answered_among(self, case_ids: Collection[str]) -> set[str]:
         """Which of these cases have a full annotation that counts."""
         query = select(case_states.c.case_id).where(
