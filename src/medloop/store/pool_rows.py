@@ -63,10 +63,9 @@ class PoolReader(TransactionReader):
         return [(row.case_id, row.scores, row.event) for row in self._connection.execute(query).all()]
 
     def effort_rows(self, origins: Collection[str]) -> list[EffortRow]:
-        """Annotations of these origins by annotator, whoever has none included, by name: later
-        replaced ones count, undone ones do not.
+        """Annotations of these origins by annotator, whoever has none included, by name.
 
-        The seconds of an annotation that was undone go on in the one submitted after it.
+        Later replaced ones count, undone ones do not: the seconds of an annotation that was undone go on in the one submitted after it.
         """
         table = annotations.c
         own = select(table.annotator_id, table.case_id, table.effort_seconds).where(table.origin.in_(list(origins)), ~_undone())
