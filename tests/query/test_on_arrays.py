@@ -17,7 +17,7 @@ RNG = np.random.default_rng(4)
 SAMPLES = RNG.dirichlet(np.ones(3), size=(5, 40))
 FEATURES = RNG.normal(size=(40, 6))
 LABELLED = [0, 7, 39]
-ELSEWHERE = {"foreground", "oracle_foreground", "minutes", "predicted_loss", "unlabelled", "adversarial_distance"}
+ELSEWHERE = {"foreground", "oracle_foreground", "minutes", "cost", "predicted_loss", "unlabelled", "adversarial_distance"}
 USABLE = [s.name for s in BUILT_IN if "latent" not in s.needs]
 
 
@@ -68,7 +68,7 @@ def test_lists_and_tensors_say_the_same_as_arrays():
 def test_a_pick_says_why():
     first = picks("entropy", proba=SAMPLES, n=1)[0]
     assert first.score > 0
-    assert "unsure" in first.reason or "entropy" in first.reason
+    assert "uncertain" in first.reason or "entropy" in first.reason
 
 
 @pytest.mark.parametrize(

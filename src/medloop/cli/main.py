@@ -61,6 +61,7 @@ for command in (
     triage.quality,
     triage.calibrate,
     annotations.flag,
+    annotations.annotators,
     projects.export,
     learning.strategies,
     studies.simulate,

@@ -18,6 +18,7 @@ Stream: TypeAlias = Literal["off", "fixed", "rate", "variable", "learned"]
 QueryUnit: TypeAlias = Literal["case", "slice", "region"]
 ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
 Summed: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
+UncertaintySource: TypeAlias = Literal["all", "softmax", "dropout", "flips", "ensemble"]
 ImageAdaptation: TypeAlias = Literal["none", "prompts", "image"]
 ProbabilityScaling: TypeAlias = Literal["temperature", "none"]
 HintMap: TypeAlias = Literal["euclidean", "geodesic", "discs"]
@@ -200,6 +201,10 @@ class ProjectSettings:
     samples: int = setting(
         6, "Samples drawn per case for its uncertainty (dropout and flips).", "--samples", "next training", low=1, high=100
     )
+    uncertainty_source: UncertaintySource = setting(
+        "all", "What the samples of a prediction differ in: members, then flips, then dropout (all), one of these, or nothing (softmax).",
+        "--uncertainty", "next training", choices=get_args(UncertaintySource),
+    )  # fmt: skip
     summed: Summed = setting(
         "mean", "How uncertainty per voxel becomes uncertainty per case.", "--summed", "next training", choices=get_args(Summed)
     )
@@ -269,6 +274,8 @@ def check_settings(settings: ProjectSettings) -> None:
     for name, declared in SETTINGS.items():
         declared.check(getattr(settings, name))
     held_out = settings.validation_fraction + settings.test_fraction
+    if settings.uncertainty_source == "ensemble" and settings.members < 2:
+        raise SettingError(f"uncertainty_source ensemble needs members of 2 or more, got {settings.members}")
     if held_out >= 1:
         raise SettingError(f"validation_fraction and test_fraction must leave cases to train, got {held_out:.15g} together")
 

@@ -73,7 +73,7 @@ def export_project(
     answers = _answers(workspace, left_out)
     if not answers:
         unread = f", {len(left_out.cases)} cannot be read" if left_out.cases else ""
-        raise NotFoundError(f"There is no answer to export yet{unread}", remedy="answer a case first")
+        raise NotFoundError(f"There is no annotation to export yet{unread}", remedy="annotate a case first")
     if fmt == "nnunet" and not regular_grid:
         require_right_angles([case for _, case in answers])
     names = [label.name for label in workspace.task.labels]
