@@ -37,3 +37,6 @@ def test_what_arrives_is_judged_by_the_model_and_shown_in_the_status(medloop: Me
     judged = json.loads(medloop("status", project, "--json").out)["stream"]
     assert judged["judged"] >= 4
     assert "judged on arrival" in medloop("status", project).out
+    refused = medloop("query", project)
+    assert (refused.status, refused.out) == (2, "")
+    assert refused.err.endswith("medloop: Nothing is queried from the pool while stream is fixed; medloop configure DIR stream=off\n")

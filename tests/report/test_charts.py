@@ -12,6 +12,7 @@ from medloop.metrics.intervals import Interval
 from medloop.metrics.limits import limits_of_agreement
 from medloop.report.axes import Scale, nice_ticks
 from medloop.report.charts import Line, Point, Row, against, bars, bland_altman, curves, distribution, key, spread, unit_square
+from medloop.report.style import style_sheet
 
 
 def line(name: str, *means: float) -> Line:
@@ -143,3 +144,10 @@ def test_names_cannot_break_any_chart() -> None:
     for chart in charts:
         assert "<script" not in chart
         assert ElementTree.fromstring(chart) is not None
+
+
+def test_marks_of_a_key_have_the_colours_of_their_series() -> None:
+    marks = ElementTree.fromstring(key(["a", "b"])).findall("svg")
+    assert [mark.get("class") for mark in marks] == ["key c0", "key c1"]
+    assert "svg g{fill:currentColor}" in style_sheet()
+    assert all([child.tag for child in mark] == ["g"] for mark in marks)

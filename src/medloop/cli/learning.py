@@ -90,6 +90,8 @@ def query(
             say(f"Working out what {chosen} needs from the images; the first time this takes a minute or so")
         prepared = prepare_round(_choosing(workspace, chosen, count), thorough=True)
         if prepared is None or prepared.query_id is None:
+            if (rule := workspace.settings.stream) != "off":
+                raise SettingError(f"Nothing is queried from the pool while stream is {rule}", remedy="medloop configure DIR stream=off")
             raise NotFoundError("No case is left to query", remedy="import more cases")
         with workspace.store.read() as tx:
             made = tx.get(Query, prepared.query_id)

@@ -161,7 +161,7 @@ def unit_square(lines: Sequence[Line], *, x_title: str, y_title: str, markers: b
 
 def key(names: Sequence[str]) -> Markup:
     """Names of series with their colours and markers, in one line."""
-    marks = (element("svg", _marker(n, 7, 7), viewBox="0 0 14 14", class_=f"key c{n % STYLES}") for n in range(len(names)))
+    marks = (element("svg", element("g", _marker(n, 7, 7)), viewBox="0 0 14 14", class_=f"key c{n % STYLES}") for n in range(len(names)))
     return element("p", *(joined((mark, f" {name}  ")) for mark, name in zip(marks, names, strict=True)), class_="soft")
 
 
