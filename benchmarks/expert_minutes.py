@@ -57,7 +57,6 @@ from medloop.interaction.carrying import carry_corrections
 from medloop.interaction.interpolate import interpolate_slices
 from medloop.interaction.simulated_users.effort import EffortModel
 from medloop.interaction.simulated_users.robots import test_robot
-from medloop.loop.annotating.reviewing import paging_axis
 from medloop.loop.learning.voxel_weights import DRAWN_WEIGHT
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice
@@ -310,7 +309,7 @@ def _doubt(samples: Any) -> float:
 
 def answer(trial: Trial, way: Way, predictor: Any, engine: Any, case: Read) -> tuple[Answered, Any]:
     """What the expert makes of a case, and which voxels of it are the expert's own rather than accepted."""
-    axis = paging_axis(case.image.grid)
+    axis = case.image.grid.paging_axis
     every = list(range(case.truth.array.shape[axis]))
     if predictor is None or not way.proposes:
         slices = every[trial.options.every // 2 :: trial.options.every] if way.chooses else every

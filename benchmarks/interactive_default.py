@@ -61,16 +61,11 @@ def planned(cases: Sequence[CaseSource], question: Question, seed: int, options:
     from medloop.models.training.train import plan_steps
 
     found = fingerprint([shape_of(read_case(case, question)[0]) for case in cases])
-    choose = partial(
-        choose_recipe,
-        found,
-        kind="segmentation",
-        classes=question.classes,
-        minutes=options.minutes,
-        threads=1,
-        seed=derive_seed(seed, "pair"),
+    recipe = choose_recipe(
+        found, kind="segmentation", classes=question.classes, minutes=options.minutes, threads=1, seed=derive_seed(seed, "pair")
     )
-    recipes = {name: dataclasses.replace(choose(guided=name == "interactive"), validations=0, steps=options.steps) for name in NETWORKS}
+    recipe = dataclasses.replace(recipe, validations=0, steps=options.steps)
+    recipes = {name: dataclasses.replace(recipe, guided=name == "interactive") for name in NETWORKS}
     if options.steps:
         return recipes
     seconds = seconds_per_step(recipes, cases, question)

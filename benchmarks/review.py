@@ -32,7 +32,6 @@ from medloop.core.seeds import derive_seed, generator
 from medloop.datasets.dataset import CaseSource, Dataset
 from medloop.datasets.discover import open_dataset
 from medloop.interaction.attention import error_chances
-from medloop.loop.annotating.reviewing import paging_axis
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.models.foundation.recipes import choose_recipe, fingerprint
 from review_orders import (
@@ -79,7 +78,7 @@ def propose(predictor: Any, case: CaseSource, question: Question, seed: int, sam
     answer = predictor.predict(image, samples=samples, rng=generator(seed, "predict", case.name))
     proposal = answer.probabilities.argmax(axis=0).astype(np.uint8)
     chances = error_chances(answer.samples, proposal)
-    return ReviewCase(case.name, proposal, truth.array, chances), paging_axis(image.grid)
+    return ReviewCase(case.name, proposal, truth.array, chances), image.grid.paging_axis
 
 
 def review(case: ReviewCase, axis: int, seed: int) -> dict[str, dict[str, float]]:

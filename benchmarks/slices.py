@@ -32,7 +32,6 @@ from medloop.datasets.discover import open_dataset
 from medloop.interaction.carrying import carry_corrections
 from medloop.interaction.interpolate import interpolate_slices, propagate_slice
 from medloop.interaction.simulated_users.effort import EffortModel
-from medloop.loop.annotating.reviewing import paging_axis
 from medloop.metrics.intervals import bootstrap_mean, interval_words
 from medloop.metrics.overlap import dice
 from review import proposals
@@ -46,7 +45,7 @@ def measure(case: CaseSource, question: Question) -> dict[str, float]:
     image, truth = read_case(case, question)
     if not isinstance(truth, Mask):
         raise SystemExit("error: slices need masks, this data set has classes")
-    axis, mask, labels = paging_axis(image.grid), truth.array, range(1, question.classes)
+    axis, mask, labels = image.grid.paging_axis, truth.array, range(1, question.classes)
     size, found = mask.shape[axis], {}
 
     def score(made: Any, first: int, last: int) -> float:

@@ -7,7 +7,7 @@ import { takeHypothesis } from "../src/state/hypotheses";
 import { adoptOffer } from "../src/state/proposals";
 import { attachRefiner, fillSlices, give } from "../src/state/refining";
 import type { CaseSession } from "../src/state/session";
-import { beginGesture } from "../src/tools/gestures";
+import { beginGesture } from "../src/tools/pointer";
 import { headerOf, paneOf, predictionOf, sessionOf } from "./room";
 import { takeWire } from "./wire";
 

@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from "vitest";
-import { submitSession } from "../src/state/answering";
 import { notices } from "../src/state/notices";
 import { followProposals } from "../src/state/proposals";
 import { LOOK_MS } from "../src/state/sight";
+import { submitSession } from "../src/state/submitting";
 import { headerOf, projectOf, sessionOf } from "./room";
 import { turn } from "./wire";
 

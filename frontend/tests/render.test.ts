@@ -7,7 +7,7 @@ import { outlineOf } from "../src/render/outline";
 import { reduceSlice, reductionOf } from "../src/render/reduce";
 import { drawImage, drawTable } from "../src/render/slice";
 import { linearScale, niceTicks } from "../src/views/scale";
-import { doubtfulPlaces } from "../src/volume/doubt";
+import { uncertainPlaces } from "../src/volume/places";
 import { planeOf } from "./scene";
 
 const SHAPE: Triple = [2, 2, 1];
@@ -94,7 +94,7 @@ test("labels are drawn in their colour and opacity, the background clear", () =>
   expect(withAlpha("#010203", 1)).toBe(0xff030201);
 });
 
-test("doubt is clear where the model is sure and grows with it", () => {
+test("uncertainty is clear where the model is sure and grows with it", () => {
   const alphas = Array.from(heatTable(1), (word) => word >>> 24);
   expect(alphas[0]).toBe(0);
   expect(alphas[255]).toBe(255);
@@ -114,7 +114,7 @@ test("scale bars and axes use round numbers", () => {
   expect(linearScale(0, 10, 100, 200, 5)(5)).toBe(150);
 });
 
-test("doubtful places are visited most doubtful first, one per neighbourhood", () => {
+test("uncertain places are visited most uncertain first, one per neighbourhood", () => {
   const shape: Triple = [40, 40, 1];
   const map = new Uint8Array(1600);
   for (const [i, j, value] of [
@@ -123,10 +123,10 @@ test("doubtful places are visited most doubtful first, one per neighbourhood", (
   ] as const) {
     for (let d = 0; d < 4; d++) for (let e = 0; e < 4; e++) map[i + d + 40 * (j + e)] = value;
   }
-  const places = doubtfulPlaces(map, shape, [1, 1, 1]);
+  const places = uncertainPlaces(map, shape, [1, 1, 1]);
   expect(places).toEqual([
     [35, 35, 0],
     [5, 5, 0],
   ]);
-  expect(doubtfulPlaces(new Uint8Array(1600), shape, [1, 1, 1])).toEqual([]);
+  expect(uncertainPlaces(new Uint8Array(1600), shape, [1, 1, 1])).toEqual([]);
 });

@@ -14,11 +14,6 @@ FACES = ("medloop", "medloop.__main__", "medloop.cli.main", "medloop.loop.projec
 
 PAGE = ROOT.parent.parent / "docs" / "python-only.md"
 
-BEING_WIRED: dict[str, str] = {
-    "medloop.interaction.external.nninteractive": "being wired",
-}
-"""Modules that are out of reach today, and why."""
-
 
 def _started(tree: ast.AST) -> set[str]:
     """Modules whose full names stand in the code as text: they are started as processes of their own, or run a kind of job."""
@@ -53,7 +48,7 @@ def _out_of_reach(arrows: dict[str, set[str]], page: str) -> set[str]:
 
 
 def test_every_module_is_reached_by_a_face_or_by_an_example(arrows: dict[str, set[str]]) -> None:
-    assert sorted(_out_of_reach(arrows, PAGE.read_text())) == sorted(BEING_WIRED)
+    assert sorted(_out_of_reach(arrows, PAGE.read_text())) == []
 
 
 def test_a_module_that_only_examples_use_is_out_of_reach_without_them(arrows: dict[str, set[str]]) -> None:

@@ -20,7 +20,7 @@ from tests.server.conftest import SHAPE, fill_project, train_project
 
 from .conftest import Serve, wait_for
 
-NO_MODEL = "There is no model yet: answer some cases first"
+NO_MODEL = "There is no model yet: annotate some cases first"
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_where_the_server_ranks_nothing_n_goes_where_the_model_is_least_sure(unt
     _, assignment_id = open_next(page, serve(untrained.folder), untrained)
     assert review_places(untrained, assignment_id).places == ()
     page.keyboard.press("n")
-    told(page, "Place 1 of 1: the model is unsure here")
+    told(page, "Place 1 of 1: the model is uncertain here")
     assert page.evaluate("window.medloop.crosshair") == [3, 4, 5]
     page.keyboard.press("n")
     assert visits(untrained, assignment_id) == []
@@ -212,14 +212,14 @@ def test_a_reason_is_drawn_and_called_wrong_in_a_box(trained: Workspace, page: P
     pane = page.get_by_test_id("pane-axial")
     plain = pane.screenshot()
     page.keyboard.press("y")
-    told(page, "Green speaks for large")
+    told(page, "Green: evidence for large")
     assert pane.screenshot() != plain, "the map is on the image"
     expect(page.get_by_test_id("reason-legend")).to_contain_text("for")
     alike = page.get_by_test_id("alike").get_by_role("link")
     expect(alike.first).to_have_attribute("href", f"#/p/{trained.project.id}/case/{first_alike(trained, case_id)}")
 
     page.get_by_test_id("method-integrated-gradients").click()
-    told(page, "Green speaks for large, magenta against it")
+    told(page, "Green: evidence for large, magenta: against it")
     page.keyboard.press("q")
     told(page, "Draw a box first")
     assert stored_objections(trained) == []

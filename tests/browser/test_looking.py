@@ -127,10 +127,10 @@ def test_where_the_model_is_unsure_is_drawn_only_when_wanted(page: Page, looked:
     page.goto(looked.of(1))
     opened(page, looked.cases[1])
     expect(page.get_by_test_id("base")).to_contain_text("proposal of model 1")
-    expect(page.get_by_test_id("doubt-shown")).not_to_be_checked()
+    expect(page.get_by_test_id("uncertainty-shown")).not_to_be_checked()
     plain = pixels(page)
     page.keyboard.press("u")
-    expect(page.get_by_test_id("doubt-shown")).to_be_checked()
+    expect(page.get_by_test_id("uncertainty-shown")).to_be_checked()
     assert (pixels(page) != plain).any(axis=2).mean() > 0.01
 
 

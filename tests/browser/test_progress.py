@@ -31,4 +31,4 @@ def test_before_any_evaluation_the_way_there_is_named(page: Page, serve: Serve, 
     fill_project(tmp_path / "project", "segmentation")
     with Workspace.open(tmp_path / "project") as workspace:
         page.goto(f"{serve(workspace.folder)}/#/p/{workspace.project.id}/progress")
-    expect(page.get_by_test_id("triage")).to_contain_text("answer evaluation cases and train a model")
+    expect(page.get_by_test_id("triage")).to_contain_text("annotate evaluation cases and train a model")

@@ -44,7 +44,7 @@ def test_advice_and_scores_stand_on_the_progress_page_and_filters_survive_the_re
     page.goto(f"{address}/#/p/{project}/progress")
     told = page.request.get(f"{address.rstrip('/')}/api/v1/projects/{project}/progress").json()["stopping"]
     panel = page.get_by_test_id("stop-advice")
-    expect(panel).to_contain_text("Stop asking" if told["stop"] else "Go on")
+    expect(panel).to_contain_text("Stop annotating" if told["stop"] else "Go on")
     for reason in told["reasons"]:
         expect(panel).to_contain_text(reason)
     expect(page.get_by_test_id("forecast")).to_contain_text("batch")

@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+import numpy as np
+
+from medloop import Project
 from medloop.loop.foundation.workspace import Workspace
 
 from .conftest import LABELS, Medloop
@@ -61,3 +64,24 @@ def test_one_damaged_mask_stops_neither_training_nor_export_and_is_named_on_stde
     assert f"damaged {name} is left out" in medloop("status", project).out
     assert medloop("measure", project, "--of", "answer").err.count(f"{name} is left out") == 1
     assert LABELS
+
+
+def test_annotators_are_listed_and_priced_and_status_counts_their_cost(medloop: Medloop, project: Path) -> None:
+    with Project.open(project) as opened:
+        case = opened.next("Ann")
+        assert case is not None
+        opened.submit(case, np.ones(case.case.grid.shape, dtype=np.uint8), effort_seconds=120)
+    assert "cost" not in medloop("status", project).out.split("advice")[0]
+    assert medloop("annotators", project, "Ann", "--cost-per-minute", 3).status == 0
+    (line,) = [one for one in json.loads(medloop("annotators", project, "--json").out)["annotators"] if one["annotator"] == "Ann"]
+    assert (line["cases"], line["minutes"], line["cost_per_minute"], line["cost"]) == (1, 2.0, 3.0, 6.0)
+    assert "2.0 minutes, 120 s in the median, cost 6" in medloop("status", project).out
+    with Project.open(project) as opened:
+        opened.set_cost("Ann", 4)
+        assert [one.cost for one in opened.annotators() if one.annotator == "Ann"] == [8.0]
+
+
+def test_pricing_needs_a_name_that_is_known_and_a_rate(medloop: Medloop, project: Path) -> None:
+    assert medloop("annotators", project, "Ann").status == 2
+    assert medloop("annotators", project, "--cost-per-minute", 3).status == 2
+    assert "There is no annotator 'Nobody'" in medloop("annotators", project, "Nobody", "--cost-per-minute", 3).err

@@ -40,6 +40,7 @@ def test_every_setting_can_be_given_at_the_beginning(medloop: Medloop, tmp_path:
 def test_without_changes_all_settings_are_shown(medloop: Medloop, folder: Path):
     table = medloop("configure", folder).out
     assert all(name in table for name in SETTINGS)
+    assert all(declared.meaning in table and all(word in declared.meaning for word in declared.choices) for declared in SETTINGS.values())
     shown = json.loads(medloop("configure", folder, "--json").out)
     assert (shown["settings"]["start_size"], shown["settings"]["guided"]) == (6, True)
     assert shown["task"]["labels"][0]["name"] == "liver"

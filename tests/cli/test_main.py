@@ -155,3 +155,12 @@ def test_strategies_are_listed_with_advice(medloop: Medloop):
     assert {"random", "entropy", "bald", "coreset", "suggestive"} <= set(found)
     assert all(one["advice"] and one["paper"] and one["cost"] for one in found.values())
     assert all(name in medloop("strategies").out for name in found)
+
+
+@pytest.mark.parametrize("given", [("--count", "0"), ("--count=0",), ("--count", "many")])
+def test_a_wrong_value_of_an_option_is_named(medloop: Medloop, project: Path, given: tuple[str, ...]):
+    said = medloop("query", project, *given)
+    value = given[-1].removeprefix("--count=")
+    assert (said.status, said.out) == (2, "")
+    assert said.err.startswith("medloop: Invalid value for '--count': ")
+    assert said.err.endswith(f", got '{value}'; see medloop query --help\n")

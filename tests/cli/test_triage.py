@@ -19,7 +19,7 @@ def evaluate(folder: Path, patients: int) -> None:
 def test_without_a_model_the_way_out_is_named(medloop: Medloop, project: Path):
     said = medloop("triage", project)
     assert said.status == 1
-    assert "answer evaluation cases and train a model" in said.err
+    assert "annotate evaluation cases and train a model" in said.err
 
 
 def test_too_few_evaluated_patients_are_one_line(medloop: Medloop, project: Path):
@@ -33,7 +33,7 @@ def test_below_five_evaluated_patients_nothing_is_accepted_at_any_risk(medloop: 
     evaluate(project, 4)
     said = medloop("triage", project, "--risk", "0.9")
     assert (said.status, said.out, said.err.count("\n")) == (1, "", 1)
-    assert said.err.endswith("needs at least 5 evaluated patients, got 4 (4 test); answer more evaluation cases\n")
+    assert said.err.endswith("needs at least 5 evaluated patients, got 4 (4 test); annotate more evaluation cases\n")
 
 
 def test_a_loose_risk_sorts_the_pool(medloop: Medloop, project: Path):

@@ -5,7 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medloop.core.errors import InputError
-from medloop.core.names import MAX_NAME, RESERVED, brief_lines, checked_name, counted, first_named, folded, in_natural_order, natural_key
+from medloop.core.names import (
+    MAX_NAME,
+    RESERVED,
+    brief_lines,
+    checked_name,
+    counted,
+    first_named,
+    folded,
+    in_natural_order,
+    natural_key,
+    nearest,
+)
 from medloop.core.patients import is_placeholder
 
 WORDS = st.text(st.characters(categories=("L", "N", "M", "P", "Zs")), max_size=12)
@@ -110,3 +121,9 @@ def test_long_lists_name_five_and_count_the_rest():
     assert first_named(names) == "case0, case1, case2, case3, case4 and 695 more"
     assert first_named(names[:5]) == "case0, case1, case2, case3, case4"
     assert brief_lines({"gone": names, "odd": ["x"]}) == [*names[:5], "and 695 more of this kind", "x"]
+
+
+def test_the_known_names_most_like_a_wrong_one_begin_the_remedy():
+    assert nearest("entropi", ["margin", "entropy"]) == "use entropy; "
+    assert nearest("marginn", ["margins", "margin"]) == "use margin or margins; "
+    assert nearest("x", ["margin", "entropy"]) == ""

@@ -37,7 +37,7 @@ def test_what_is_no_number_is_refused(value):
 def test_settings_are_known_by_name_and_by_flag():
     assert setting_named("--batch") is setting_named("batch") is setting_named("batch_size")
     assert setting_named("train-minutes") is setting_named("--minutes")
-    with pytest.raises(SettingError, match="use one of strategy"):
+    with pytest.raises(SettingError, match="medloop configure lists all"):
         setting_named("bacth")
 
 
@@ -89,3 +89,9 @@ def test_shares_that_leave_nothing_to_train_on_are_refused_when_they_are_set_not
     with pytest.raises(SettingError, match="leave cases to train"):
         check_settings(ProjectSettings(validation_fraction=0.5, test_fraction=0.8))
     check_settings(ProjectSettings(validation_fraction=0.1, test_fraction=0.8))
+
+
+def test_an_ensemble_as_the_source_of_uncertainty_needs_members() -> None:
+    with pytest.raises(SettingError, match="needs members of 2 or more, got 1"):
+        check_settings(ProjectSettings(uncertainty_source="ensemble"))
+    check_settings(ProjectSettings(uncertainty_source="ensemble", members=2))

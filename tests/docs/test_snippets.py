@@ -10,9 +10,11 @@ import typer.main
 
 from medloop import Project
 from medloop.cli.main import app
+from medloop.interaction.nninteractive.gestures import AxisOrder
 from medloop.query.strategies import BUILT_IN, as_markdown
 
 from ..conftest import REPOSITORY
+from ..interaction.nninteractive.serving import serving
 from ..loop.conftest import FAST
 from ..loop.test_importing import ORIENTATIONS, write_case
 
@@ -36,7 +38,9 @@ def test_python_snippets_run(name: str, code: str, tmp_path: Path, monkeypatch: 
     with Project.create(tmp_path / "liver", kind="segmentation", labels=["liver", "tumour"], settings=settings) as project:
         project.add(tmp_path / "in")
         project.train()
-    exec(compile(code, name, "exec"), {"__name__": "snippet"})
+    with serving(order=AxisOrder()) as server:
+        exec(compile(code.replace("http://127.0.0.1:1527", server.url), name, "exec"), {"__name__": "snippet"})
+    assert bool(server.engine.predictions) == ("127.0.0.1:1527" in code), "the example reaches the server it names"
 
 
 @pytest.mark.parametrize("line", COMMANDS)

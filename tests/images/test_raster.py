@@ -10,7 +10,7 @@ from medloop.core.errors import FormatError, ShapeError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.images.raster import read_raster, write_image_png, write_mask_png
-from medloop.images.read import read_mask
+from medloop.images.read import read_image, read_mask
 
 GREY = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
 COLOUR = np.random.default_rng(0).integers(0, 255, (3, 4, 3), dtype=np.uint8)
@@ -165,3 +165,12 @@ def test_volumes_are_not_written_as_png(tmp_path: Path) -> None:
         write_mask_png(tmp_path / "x.png", Mask(np.zeros((2, 2, 2), np.uint8), grid))
     with pytest.raises(ShapeError):
         write_image_png(tmp_path / "x.png", Image(np.zeros((1, 2, 2, 2), np.uint8), grid))
+
+
+def test_a_path_may_be_written_as_text(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save(tmp_path / f"{name}.png", GREY)
+    one = str(tmp_path / "a.png")
+    assert np.array_equal(read_image(one).image.array, read_image(tmp_path / "a.png").image.array)
+    assert read_image([one, str(tmp_path / "b.png")]).image.channels == 2
+    assert read_mask(one).array.shape == (4, 3, 1)

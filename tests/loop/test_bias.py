@@ -68,7 +68,7 @@ def test_chances_come_back_from_the_store_and_certain_picks_are_refused(pool: Wo
 def test_an_answer_nobody_drew_is_refused(pool: Workspace, ann: Annotator) -> None:
     add_round(pool, 1, {"case03": 0.5})
     add_answer(pool, ann, case_named(pool, "case05"))
-    with pool.store.read() as tx, pytest.raises(InputError, match="case05 was answered without being drawn"):
+    with pool.store.read() as tx, pytest.raises(InputError, match="case05 was annotated without being drawn"):
         training_weights(tx)
 
 

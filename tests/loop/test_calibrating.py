@@ -72,7 +72,7 @@ def test_without_validation_answers_or_model_it_is_refused(make_workspace: MakeW
     with pytest.raises(InputError, match="got no model"):
         calibrate_model(workspace)
     overheated(workspace)
-    with pytest.raises(InputError, match="got no validation answers"):
+    with pytest.raises(InputError, match="got no validation annotations"):
         calibrate_model(workspace)
 
 

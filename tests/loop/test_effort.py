@@ -2,14 +2,17 @@
 
 import pytest
 
+from medloop import strategy
+from medloop.core.errors import NotFoundError, SettingError
 from medloop.core.records import Annotator
 from medloop.loop.annotating.annotations import next_assignment, submit
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
-from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.effort import effort_features, effort_summary, minutes_model, predict_minutes
+from medloop.loop.foundation.annotators import annotator_named, set_cost
+from medloop.loop.foundation.effort import annotator_lines, effort_features, effort_summary, minutes_model, predict_minutes
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.progress import labels_per_hour
+from medloop.loop.querying.pools import PoolInputs, build_pool
 from medloop.query.budget.minutes import MIN_ANSWERS
 
 from .conftest import MakeWorkspace
@@ -67,6 +70,40 @@ def test_large_structures_are_predicted_to_take_longer_once_enough_answers_say_s
     assert minutes[small.name] == pytest.approx(20 / 60, rel=0.5)
     assert minutes[large.name] == pytest.approx(240 / 60, rel=0.3)
     assert minutes[small.name] < minutes[unseen.name] < minutes[large.name]
+
+
+def test_cost_counts_each_minute_by_its_annotators_rate(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * (MIN_ANSWERS + 2))
+    model, who = add_model(workspace, 1), {rate: annotator_named(workspace, f"Rate {rate}") for rate in (1, 10)}
+    *answered, small, large = every_case(workspace)
+    for n, case in enumerate(answered):  # all take a minute, the large ones by whom is dear
+        proposal = add_prediction(workspace, model, case, foreground=0.01 * (n + 1))
+        add_answer(workspace, who[10 if n >= MIN_ANSWERS / 2 else 1], case, seconds=60.0, proposal=proposal)
+    set_cost(workspace, "Rate 10", 10.0, actor="test")
+    predictions = {c.id: add_prediction(workspace, model, c, foreground=f) for c, f in ((small, 0.01), (large, 0.12))}
+    with workspace.store.read() as tx:
+        minutes = predict_minutes(tx, [small, large], predictions)
+        costs = predict_minutes(tx, [small, large], predictions, as_cost=True)
+    assert minutes == pytest.approx({small.name: 1.0, large.name: 1.0})
+    assert costs[large.name] > 3 * costs[small.name]
+    inputs = PoolInputs(workspace, [small.name, large.name], model, {}, 2, thorough=False)
+    pool = build_pool(inputs, strategy("value-per-minute").needs)
+    assert pool is not None
+    assert pool.score("cost").tolist() == pytest.approx([costs[small.name], costs[large.name]])
+
+
+def test_a_rate_is_audited_and_kept_within_its_range(pool: Workspace, ann: Annotator) -> None:
+    assert set_cost(pool, "ANN", 2.5, actor="test").cost_per_minute == 2.5
+    with pool.store.read() as tx:
+        (event,) = tx.events_about("annotator", [ann.id], verbs=["price"])
+        (line,) = [one for one in annotator_lines(tx) if one.annotator == ann.name]
+    assert event.body["changed"] == {"cost_per_minute": {"from": 1.0, "to": 2.5}}
+    assert (line.answers, line.cases, line.cost_per_minute) == (0, 0, 2.5)
+    for rate in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(SettingError, match="must lie above 0"):
+            set_cost(pool, ann.name, rate, actor="test")
+    with pytest.raises(NotFoundError, match="no annotator 'Bob'"):
+        set_cost(pool, "Bob", 1.0, actor="test")
 
 
 def test_features_of_a_proposal_by_hand(pool: Workspace) -> None:

@@ -40,7 +40,7 @@ def test_an_unknown_format_names_the_known_ones(pool: Workspace, tmp_path: Path)
 
 
 def test_without_answers_there_is_nothing_to_export(pool: Workspace, tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="no answer"):
+    with pytest.raises(NotFoundError, match="no annotation"):
         export_project(pool, tmp_path / "out", "nifti")
 
 

@@ -7,8 +7,10 @@ from PIL import Image as Picture
 
 from medloop.core.errors import LabelError, SettingError
 from medloop.core.records import Annotation, Case, ProjectSettings
+from medloop.datasets.discover import open_dataset
 from medloop.images.phantoms import phantom_3d
 from medloop.images.result import UNSIZED
+from medloop.loop.data.exporting import export_project
 from medloop.loop.data.importing import import_dataset
 from medloop.loop.foundation.arrays import load_image, load_mask
 from medloop.loop.foundation.workspace import Workspace
@@ -53,6 +55,15 @@ def test_voxels_and_affines_arrive_bit_for_bit_in_every_orientation(workspace: W
         stored = nib.load(tmp_path / "in" / "images" / f"{name}.nii.gz").affine
         assert np.array_equal(case.grid.affine, stored)
         assert np.array_equal(load_image(workspace.store.blobs, case).array[0], arrays[name])
+
+
+def test_folders_may_be_written_as_text(tmp_path: Path) -> None:
+    write_case(tmp_path / "in", "good", ORIENTATIONS["RAS"])
+    Workspace.create(str(tmp_path / "p"), name="p", kind="segmentation", labels=["a", "b"]).close()
+    with Workspace.open(str(tmp_path / "p")) as made:
+        assert import_dataset(made, str(tmp_path / "in")).added == ("good",)
+        assert open_dataset(str(tmp_path / "in")).cases[0].name == "good"
+        assert export_project(made, str(tmp_path / "out"), "nifti").cases == 1
 
 
 def test_one_bad_case_never_stops_the_rest(workspace: Workspace, tmp_path: Path) -> None:

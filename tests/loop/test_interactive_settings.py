@@ -163,7 +163,7 @@ def test_a_box_segments_a_label_that_came_after_the_training(bars: Workspace, tm
     dice, filled = (2 * (m & disc).sum() / (m.sum() + disc.sum()) for m in (found, boxed))
     assert dice > filled + 0.1, (dice, filled)
     assert (made.draft.mask[~boxed] == begun[~boxed]).all()
-    with pytest.raises(UnavailableError, match="takes no gestures"):
+    with pytest.raises(UnavailableError, match="takes no prompts"):
         choose_engine(workspace, "network")
     assert len(load_predictor(workspace.store.blobs, model).networks) == 1
     export_project(workspace, tmp_path / "out", "model")

@@ -133,7 +133,7 @@ def test_samples_are_kept_as_rows_of_figures(pool: Workspace) -> None:
 
 
 def test_nothing_to_measure_is_said(pool: Workspace) -> None:
-    with pytest.raises(NotFoundError, match="neither an answer nor a prediction"):
+    with pytest.raises(NotFoundError, match="neither an annotation nor a prediction"):
         measure_case(pool, case_named(pool, "case00").id)
     tags = dataclasses.replace(pool, task=dataclasses.replace(pool.task, kind="classification"))
     with pytest.raises(StateError, match="tags"):

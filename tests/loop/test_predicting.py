@@ -156,7 +156,7 @@ def test_answers_to_training_cases_evaluate_nothing_anew(trained: Workspace) -> 
 def test_a_predicted_pool_without_a_known_quality_says_so(trained: Workspace) -> None:
     made = progress(trained)
     assert made.pool_quality is None
-    assert made.pool_note.startswith("Model 1 has predicted the pool; how good that is cannot be told")
+    assert made.pool_note.startswith("Model 1 has predicted the pool; how good its predictions are is unknown")
 
 
 def test_triage_names_every_count_of_evaluated_patients(make_workspace: MakeWorkspace) -> None:

@@ -47,7 +47,7 @@ def test_the_pool_gets_a_quality_from_the_models_own_evaluated_patients(make_wor
 def test_validation_cases_and_few_patients_tell_no_quality(make_workspace: MakeWorkspace, split: Split, cases: int, words: str) -> None:
     workspace, model = evaluated(make_workspace, split, cases)
     assert quality_rule(workspace, model).predictors == ()
-    assert progress(workspace).quality_note == f"predicted quality cannot be told: {words}, at least 10 needed"
+    assert progress(workspace).quality_note == f"predicted quality cannot be estimated: {words}, at least 10 needed"
 
 
 def test_patients_are_counted_and_not_their_cases(make_workspace: MakeWorkspace) -> None:

@@ -1,12 +1,15 @@
 """Slices or regions in place of whole cases: what is queried, that submitting it fills only that, and that it is not queried again."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from medloop.core.arrays import UNKNOWN
-from medloop.core.records import Assignment, Prediction
+from medloop.core.errors import SettingError
+from medloop.core.records import Assignment, Prediction, ProjectSettings
+from medloop.core.settings import QueryUnit
 from medloop.images.encode import decode_mask, encode_mask
 from medloop.loop.annotating.annotations import next_assignment, open_case, submit
 from medloop.loop.annotating.drafts import packed_draft, read_draft
@@ -177,3 +180,9 @@ def test_a_project_of_slices_trains_on_slices(make_workspace: MakeWorkspace) -> 
         newest = status(workspace).model
         assert newest is not None
         assert newest.index == 2
+
+
+@pytest.mark.parametrize("unit", ["slice", "region"])
+def test_a_classification_is_queried_by_whole_cases(tmp_path: Path, unit: QueryUnit) -> None:
+    with pytest.raises(SettingError, match=f"A {unit} is queried to be segmented, this is a classification; leave query_unit at case"):
+        Workspace.create(tmp_path / "p", name="x", kind="classification", labels=["a", "b"], settings=ProjectSettings(query_unit=unit))

@@ -114,7 +114,7 @@ def test_references_that_rank_the_evaluated_patients_name_a_dice(workspace):
     checked(workspace, 12)
     found = judge_by_references(workspace)
     assert found.note == ""
-    assert found.judged_by == "reverse classification by 3 answers, checked on 12 evaluated patients"
+    assert found.judged_by == "reverse classification by 3 annotations, checked on 12 evaluated patients"
     missed, there = found.cases
     assert (missed.name, missed.good, there.name, there.good) == ("missed", False, "found", True)
     assert there.expected is not None
@@ -145,10 +145,10 @@ def test_grey_and_coloured_images_judge_each_other(workspace):
 
 
 def test_what_is_missing_is_said_in_a_line(workspace, tmp_path):
-    with pytest.raises(InputError, match="needs a model, got none; answer some cases and train"):
+    with pytest.raises(InputError, match="needs a model, got none; annotate some cases and train"):
         judge_by_references(workspace)
     filled(workspace, answers=1)
-    with pytest.raises(InputError, match="needs 2 whole answers, got 1; answer some more cases"):
+    with pytest.raises(InputError, match="needs 2 whole annotations, got 1; annotate some more cases"):
         judge_by_references(workspace)
     with pytest.raises(SettingError, match="Take 2 to 10 references, got 11"):
         judge_by_references(workspace, most=11)

@@ -155,4 +155,4 @@ def test_too_few_annotations_give_the_round_a_state_and_a_reason(make_workspace:
     with workspace.store.write("system") as tx:
         tx.add(Round(id="round-late", index=9, state=RoundState.TRAINING, created_at=now(), updated_at=now()))
     drain(workspace)
-    assert ("failed", "training needs at least 2 answered training cases, of more than one class in a classification") in states(workspace)
+    assert ("failed", "training needs at least 2 annotated training cases, of more than one class in a classification") in states(workspace)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from medloop.core.records import Split
-from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.annotators import annotator_named, set_cost
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.progress import progress
 from medloop.loop.overview.report import report_html
@@ -76,9 +76,25 @@ def test_budgets_count_answers_minutes_and_money(make_workspace: MakeWorkspace) 
     add_answer(workspace, ann, case_named(workspace, "case02"), seconds=60.0)
     advice = stopping_advice(workspace)
     assert advice.stop
-    assert "The budget is spent: 2 of 2 answers." in advice.reasons
+    assert "The budget is spent: 2 of 2 annotations." in advice.reasons
     assert "The budget holds: 3 of 100 minutes of work." in advice.reasons
     assert advice.minutes == pytest.approx(1.5)  # one case is left; the median of 60 s and 120 s
+
+
+def test_cost_is_spoken_of_where_a_rate_is_set_and_minutes_where_none_is(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 4, labelled=1, settings=dataclasses.replace(FAST, budget_money=10.0))
+    ann = annotator_named(workspace, "Ann")
+    add_answer(workspace, ann, case_named(workspace, "case01"), seconds=120.0)
+    advice = stopping_advice(workspace)
+    assert "The budget holds: 2 of 10 of cost (in minutes: no cost per minute is set)." in advice.reasons
+    assert "cost of about" not in advice.reasons[-1]
+    assert "<th>cost" not in report_html(workspace)
+    set_cost(workspace, "ann", 7.5, actor="test")
+    advice = stopping_advice(workspace)
+    assert advice.stop
+    assert "The budget is spent: 15 of 10 of cost." in advice.reasons
+    assert "about 4 minutes and a cost of about 30" in advice.reasons[-1]
+    assert ">15</td>" in report_html(workspace)
 
 
 def test_agreement_of_consecutive_models_by_hand(pool: Workspace) -> None:

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medloop.core.errors import CancelledError, SettingError
-from medloop.core.records import Annotation, Case, Model, Project, ProjectSettings, WarmStart
+from medloop.core.records import Annotation, Case, Model, Prediction, Project, ProjectSettings, WarmStart
 from medloop.loop.annotating.annotations import open_case, submit
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace, check_project_settings
@@ -148,3 +149,21 @@ def test_settings_outside_the_known_words_are_refused(changed: dict[str, str]) -
 
 def test_the_first_strategy_may_need_features() -> None:
     check_project_settings(ProjectSettings(strategy="random", first_strategy="coreset"), "segmentation")
+
+
+def test_a_policy_changed_between_rounds_counts_from_the_next_training(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 6, labelled=3)
+    found = []
+    for name, policy in ((None, "scratch"), ("case03", "new"), ("case04", "all")):
+        if name:
+            answer(workspace, name)
+        configure(workspace, settings={"warm_start": policy, "uncertainty_source": "softmax" if policy == "new" else "dropout"})
+        workspace = workspace.reload()
+        start_training(workspace)
+        drain(workspace)
+        with workspace.store.read() as tx:
+            model = tx.find(Model, order=("index",))[-1]
+            seen = tx.find(Prediction, where={"model_id": model.id})
+        found.append((model.metrics["policy"], model.metrics["training_cases"], {len(one.scores["samples"]) for one in seen}))
+    drawn = {FAST.samples}
+    assert found == [("scratch", 3, drawn), ("new", 1, {1}), ("all", 5, drawn)]

@@ -11,11 +11,12 @@ import torch
 
 from medloop.core.errors import CancelledError, ConflictError, FormatError, InputError, IntegrityError, MedloopError
 from medloop.core.image import Image
+from medloop.core.settings import SETTINGS
 from medloop.models.foundation.checkpoint import checkpoint_file, decode_weights, encode_weights
 from medloop.models.inference.predict import Predictor
 from medloop.models.training.batches import TrainingCase, prepare_cases
 from medloop.models.training.state import start
-from medloop.models.training.train import plan_steps, rate_at, seconds_per_step, take_step, train
+from medloop.models.training.train import FEWEST_STEPS, plan_steps, rate_at, seconds_per_step, take_step, train
 
 
 def go_on(_):
@@ -167,6 +168,14 @@ def test_steps_share_the_minutes_between_members(recipe_2d):
     assert plan_steps(timed, 1.0) == int(0.93 * 300)
     assert plan_steps(timed, 1.0, spent=79) == 200
     assert plan_steps(timed, 1e6) == 50
+
+
+def test_the_minutes_of_a_training_are_an_aim_with_fewest_steps_as_its_setting_says(recipe_2d):
+    declared = SETTINGS["train_minutes"]
+    assert declared.help == f"Minutes aimed at for one training; {FEWEST_STEPS} steps are made in any case."
+    for minutes in (declared.low, declared.high):
+        timed = dataclasses.replace(recipe_2d, minutes=minutes, members=1)
+        assert FEWEST_STEPS <= plan_steps(timed, 0.5) <= max(FEWEST_STEPS, minutes * 120)
 
 
 def test_seconds_per_step_use_the_clock_they_are_given(recipe_2d, pictures, tmp_path):

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from medloop.models.inference.uncertainty import Ensemble, EverySource, FlipAugmentation, McDropout, Pass, mirror_images
+from medloop.core.settings import UncertaintySource
+from medloop.models.inference.uncertainty import Ensemble, EverySource, FlipAugmentation, McDropout, Pass, mirror_images, sampler_of
 
 
 def rng():
@@ -36,3 +37,20 @@ def test_every_source_takes_full_networks_first():
 def test_every_source_asks_each_member_at_least_once(samples):
     passes = EverySource(3, ()).passes(samples, rng())
     assert {p.member for p in passes} == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("source", "members", "flips", "dropped"),
+    [
+        ("all", {0, 1}, 4, True),
+        ("softmax", {0}, 1, False),
+        ("dropout", {0}, 1, True),
+        ("flips", {0}, 4, False),
+        ("ensemble", {0, 1}, 1, False),
+    ],
+)
+def test_each_source_differs_in_what_it_is_named_for(source: UncertaintySource, members: set[int], flips: int, *, dropped: bool) -> None:
+    passes = sampler_of(source, members=2, axes=(0, 1)).passes(12, rng())
+    assert {one.member for one in passes} == members
+    assert len({one.flips for one in passes}) == flips
+    assert any(one.dropout_seed is not None for one in passes) is dropped

@@ -40,7 +40,7 @@ def test_a_sign_that_ranks_nothing_gives_no_number_and_says_why():
     rule = fit_quality(shuffled, truth, patients)
     assert rule(shuffled[0]) is None
     assert rule.note.startswith(
-        "predicted quality cannot be told: on 30 evaluated patients agreement of its samples ranks the true scores with"
+        "predicted quality cannot be estimated: on 30 evaluated patients agreement of its samples ranks the true scores with"
     )
     assert rule.note.endswith("at least 0.6 needed")
 
@@ -54,8 +54,8 @@ def test_the_same_agreement_everywhere_gives_no_number():
 def test_few_patients_however_many_cases_give_no_number():
     truth = np.tile(np.linspace(0.5, 0.9, 9), 5)
     rule = fit_quality([{OWN_SAMPLES: t} for t in truth], truth, [f"p{n}" for n in range(9)] * 5)
-    assert rule.note == f"predicted quality cannot be told: 9 evaluated patients, at least {FEWEST_PATIENTS} needed"
-    assert fit_quality([], np.zeros(0), []).note == "predicted quality cannot be told: 0 evaluated patients, at least 10 needed"
+    assert rule.note == f"predicted quality cannot be estimated: 9 evaluated patients, at least {FEWEST_PATIENTS} needed"
+    assert fit_quality([], np.zeros(0), []).note == "predicted quality cannot be estimated: 0 evaluated patients, at least 10 needed"
 
 
 def test_an_interval_of_almost_everything_gives_no_number():

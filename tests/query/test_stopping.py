@@ -54,7 +54,7 @@ def test_few_models_or_patients_say_nothing_about_flatness() -> None:
     assert next_gain(curve(np.full(2, 0.7), rng), 4) is None
     answer = advise(Evidence(Spending(), curve(np.full(4, 0.7), rng)))
     assert not answer.stop
-    assert any("can be told from 5 models" in reason for reason in answer.reasons)
+    assert any("can be judged from 5 models" in reason for reason in answer.reasons)
 
 
 def test_a_flat_curve_without_noise_but_useless_scores_calls_for_a_look_not_for_an_end() -> None:
@@ -149,7 +149,7 @@ def test_one_patient_proves_no_target_and_a_falling_curve_is_no_plateau() -> Non
     lone = Curve(np.array([4.0]), np.array([0.9]), np.full((5, 1), 0.9), 0.9, 1)  # an old bound of one patient
     answer = advise(Evidence(Spending(), lone, target=0.8))
     assert not answer.stop
-    assert any("cannot be told from 1 patients" in reason for reason in answer.reasons)
+    assert any("cannot be judged from 1 patients" in reason for reason in answer.reasons)
     line = np.linspace(0.9, 0.6, 8)
     answer = advise(Evidence(Spending(), Curve(np.arange(1.0, 9.0), line, np.tile(line, (5, 1)), 0.6, 9)))
     assert not answer.stop

@@ -31,7 +31,7 @@ def test_the_registry_knows_every_built_in_name():
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(NotFoundError, match=r"Unknown strategy 'entropie'; use one of random, .*suggestive"):
+    with pytest.raises(NotFoundError, match=r"Unknown strategy 'entropie'; use entropy or .*; medloop strategies lists all$"):
         strategy("entropie")
 
 
@@ -48,7 +48,7 @@ def test_each_score_strategy_reads_its_own_score(name, score):
 
 def test_the_reason_tells_the_score():
     pick = strategy("entropy").select(pool(entropy=[0.25]), 1, np.random.default_rng(0))[0]
-    assert (pick.score, pick.reason) == (0.25, "the model is unsure (entropy 0.25)")
+    assert (pick.score, pick.reason) == (0.25, "the model is uncertain (entropy 0.25)")
 
 
 def test_nan_names_the_case():

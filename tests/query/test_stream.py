@@ -77,7 +77,7 @@ def test_variable_uncertainty_moves_as_written():
     assert stream.decide(0.3).ask  # confidence 0.7 < 1
     assert stream.state.threshold == pytest.approx(0.9)
     assert stream.state.spending == pytest.approx(0.5)
-    assert stream.decide(0.9).reason == "the budget is spent (50% of recent cases asked)"
+    assert stream.decide(0.9).reason == "the budget is spent (50% of recent cases queried)"
     assert stream.state.threshold == pytest.approx(0.9)
     assert not stream.decide(0.05).ask  # confidence 0.95 > 0.9
     assert stream.state.threshold == pytest.approx(0.99)
@@ -141,7 +141,7 @@ def test_skipped_cases_are_asked_at_times():
     stream.state = replace(stream.state, weights=(0.0, -5.0))
     verdicts = [stream.decide(np.zeros(1)) for _ in range(1000)]
     assert 150 < sum(v.ask for v in verdicts) < 250
-    assert {v.reason.endswith("asked to learn") for v in verdicts if v.ask} == {True}
+    assert {v.reason.endswith("queried to learn") for v in verdicts if v.ask} == {True}
 
 
 @pytest.mark.parametrize("name", NAMED)

@@ -221,20 +221,30 @@ def balls() -> BallEngine:
     return BallEngine()
 
 
-@pytest.fixture
-def refined_site(folder: Path, tmp_path_factory: pytest.TempPathFactory, balls: BallEngine) -> Iterator[Site]:
-    """A served segmentation project with an assistant that answers gestures by `balls`."""
-    path = tmp_path_factory.mktemp("s") / "a.sock"
-    assistant = Assistant(folder, lambda _workspace, _name: EngineChoice("balls", lambda: balls))
+@contextmanager
+def serving_assistant(folder: Path, path: Path, *choose: Callable[[Workspace, str], EngineChoice]) -> Iterator[Path]:
+    """An assistant on a socket, in a thread."""
+    assistant = Assistant(folder, *choose)
     listener = private_socket(path)
     listener.listen()
     server = uvicorn.Server(uvicorn.Config(create_assistant(assistant), log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
-    yield from serve_in_process(folder, assistant=path)
-    server.should_exit = True
-    thread.join()
-    assistant.close()
+    try:
+        yield path
+    finally:
+        server.should_exit = True
+        thread.join()
+        assistant.close()
+
+
+@pytest.fixture
+def refined_site(folder: Path, tmp_path_factory: pytest.TempPathFactory, balls: BallEngine) -> Iterator[Site]:
+    """A served segmentation project with an assistant that answers gestures by `balls`."""
+    with serving_assistant(
+        folder, tmp_path_factory.mktemp("s") / "a.sock", lambda _workspace, _name: EngineChoice("balls", lambda: balls)
+    ) as path:
+        yield from serve_in_process(folder, assistant=path)
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def test_without_a_model_the_server_hears_that_there_is_none(running: Path, fold
 
 
 def test_an_assistant_that_does_not_run_is_unavailable(tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError, match="does not answer"):
+    with pytest.raises(UnavailableError, match="does not respond"):
         asyncio.run(AssistantLink(tmp_path / "none.sock").ask("/propose", {}, start_seconds=0.0))
 
 

@@ -41,7 +41,7 @@ def test_a_threshold_without_limit_is_null_not_infinite(site) -> None:
 
 def test_too_few_evaluated_patients_are_a_state_with_a_way_out(site) -> None:
     nothing = site.client.get(f"{site.url}/triage").json()
-    assert (nothing["found"], nothing["remedy"]) == (None, "answer evaluation cases and train a model")
+    assert (nothing["found"], nothing["remedy"]) == (None, "annotate evaluation cases and train a model")
     judge(site.workspace)
     few = site.client.get(f"{site.url}/triage", params={"risk": 0.05})
     assert (few.status_code, few.json()["found"]) == (200, None)

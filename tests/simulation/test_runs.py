@@ -150,6 +150,14 @@ def test_another_design_in_the_same_folder_is_refused(finished):
         run_study(replace(result.design, batch=1, samples=3), out)
 
 
+def test_a_study_whose_data_set_was_refused_may_be_asked_for_anew(phantoms, tmp_path):
+    with pytest.raises(MedloopError):
+        run_study(small_design(phantoms, format="csv"), tmp_path / "out")
+    with pytest.raises(SettingError, match="but the pool has"):
+        run_study(small_design(phantoms, start=40), tmp_path / "out")
+    assert open_study(tmp_path / "out").start == 40
+
+
 def test_an_unfinished_study_reports_what_it_has(finished, tmp_path):
     out, result = finished
     (tmp_path / "out" / "rounds" / "seed-0").mkdir(parents=True)

@@ -46,7 +46,7 @@ export function patchDraft(p: string, a: string, base: number, runs: T.Run[], li
 export const readPrompts = (p: string, a: string): Promise<T.PromptLog> => getJson(at(p, `/assignments/${a}/prompts`));
 export const readyPrompts = (p: string, a: string): Promise<{ engine: string }> => sendJson("POST", at(p, `/assignments/${a}/prompts/ready`), {});
 
-/** Gestures made one after the other; the last one is the newest, the others were not answered yet. */
+/** Prompts made one after the other; the last one is the newest, the others were not answered yet. */
 export function addPrompts(p: string, a: string, base: number, prompts: readonly T.Prompt[], locked: readonly number[]): Promise<T.Refined> {
   const body = { base_revision: base, prompt: prompts.at(-1), earlier: prompts.slice(0, -1), locked };
   return sendJson("POST", at(p, `/assignments/${a}/prompts`), body);

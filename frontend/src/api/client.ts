@@ -35,7 +35,7 @@ async function answered(method: Method, path: string, body?: unknown, signal?: A
 }
 
 async function refusal(response: Response): Promise<ApiError> {
-  const fallback = { code: "error", message: `The server answered ${response.status} ${response.statusText}`, remedy: "" };
+  const fallback = { code: "error", message: `The server replied ${response.status} ${response.statusText}`, remedy: "" };
   const body = (await response.json().catch(() => null)) as { error?: Partial<typeof fallback> & { revision?: number } } | null;
   const error = { ...fallback, ...body?.error };
   return new ApiError(response.status, error.code, error.message, error.remedy, error.revision ?? null);

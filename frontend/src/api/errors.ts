@@ -21,13 +21,13 @@ export class OfflineError extends Error {
   readonly remedy = "check that the server still runs; edits are kept in this browser meanwhile";
 
   constructor() {
-    super("The server does not answer");
+    super("The server does not respond");
   }
 }
 
-/** What only a model could tell was asked of a project that has none. */
+/** What needs a model was requested of a project that has none. */
 export class NoModelError extends Error {
-  readonly remedy = "answer some cases first";
+  readonly remedy = "annotate some cases first";
 
   constructor() {
     super("There is no model yet");

@@ -1,6 +1,6 @@
 /** What the interface sends and takes, printed from the server's own shapes: `npm run shapes` writes this file anew. */
 
-/** A new gesture. */
+/** A new prompt. */
 export interface Addition {
   engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompt: PointBody | ScribbleBody |
   BoxPromptBody | LassoBody | ExtremePointsBody; earlier?: (PointBody | ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody)[];
@@ -9,6 +9,11 @@ export interface Addition {
 /** Whether to go on asking, in words; the expected gain of the next batch with its 95 % interval, and its minutes. */
 export interface Advice {
   stop: boolean; reasons: string[]; expected_gain: number | null; interval: [number, number] | null; minutes: number | null;
+}
+
+/** An image that arrived, and its verdict; where there is none, `note` says why. */
+export interface Arrival {
+  case_id: string; name: string; split: string; verdict: Verdict | null; note: string;
 }
 
 /** What a draft began with; fields that do not belong to its kind are null. */
@@ -50,7 +55,7 @@ export interface Case {
   presets: Preset[]; modality: string; oriented: boolean; channel_names: string[]; channel_windows: [number, number][];
 }
 
-/** Put a gesture in another's place. */
+/** Put a prompt in another's place. */
 export interface Change {
   engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompt: PointBody | ScribbleBody |
   BoxPromptBody | LassoBody | ExtremePointsBody;
@@ -112,7 +117,7 @@ export interface EffortLine {
   annotator: string; kind: string; answers: number; timed: number; median_seconds: number | null; minutes: number; cost: number;
 }
 
-/** Who answers gestures on a case. */
+/** Who computes prompts on a case. */
 export interface Engine {
   engine: string;
 }
@@ -310,11 +315,11 @@ export interface ProjectSettings {
   strategy?: string; first_strategy?: string; batch_size?: number; query_unit?: "case" | "slice" | "region"; query_parts?: number; stream?:
   "off" | "fixed" | "rate" | "variable" | "learned"; stream_budget?: number; start_size?: number; train_after?: number; validation_fraction?:
   number; test_fraction?: number; audit_fraction?: number; train_minutes?: number; train_steps?: number; warm_start?: "scratch" | "all" |
-  "new" | "replay" | "misclassified"; cold_start?: "descriptors" | "selfsup"; members?: number; samples?: number; summed?: "mean" | "sum" |
-  "top" | "foreground" | "contour" | "classes" | "box"; calibration?: "temperature" | "none"; pseudo_labels?: boolean; bias_correction?:
-  boolean; guided?: boolean; prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?:
-  boolean; correction_weight?: number; right_reasons?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number;
-  target_score?: number; seed?: number;
+  "new" | "replay" | "misclassified"; cold_start?: "descriptors" | "selfsup"; members?: number; samples?: number; uncertainty_source?: "all" |
+  "softmax" | "dropout" | "flips" | "ensemble"; summed?: "mean" | "sum" | "top" | "foreground" | "contour" | "classes" | "box"; calibration?:
+  "temperature" | "none"; pseudo_labels?: boolean; bias_correction?: boolean; guided?: boolean; prompt_encoding?: "euclidean" | "geodesic" |
+  "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?: number; right_reasons?: number; budget_labels?:
+  number; budget_minutes?: number; budget_money?: number; target_score?: number; seed?: number;
 }
 
 /** One project in full. */
@@ -324,13 +329,13 @@ export interface Project {
   strategy: string; workers: Workers; damaged: Damaged[]; oversized: Damaged[]; read_only: string;
 }
 
-/** One gesture of an assignment's log. */
+/** One prompt of an assignment's log. */
 export interface Prompt {
   id: string; revision: number; prompt: Record<string, unknown>; engine: string; locked: number[]; quality: number | null; replaces: string |
   null; withdrawn: number | null; created_at: string;
 }
 
-/** Every gesture an assignment ever had, and the ids of those in force, in order. */
+/** Every prompt an assignment ever had, and the ids of those in force, in order. */
 export interface Prompts {
   prompts: Prompt[]; in_force: string[];
 }
@@ -356,7 +361,7 @@ export interface Refined {
   note?: string; seconds: number;
 }
 
-/** Take a gesture back. */
+/** Take a prompt back. */
 export interface Removal {
   engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[];
 }
@@ -478,6 +483,11 @@ export interface TriagedCase {
 /** What will probably be asked next; null when unknown. */
 export interface Upcoming {
   case_id: string | null; prediction_id: string | null;
+}
+
+/** What the stream decided about a case: annotate it now or keep it unlabelled, and the share of earlier cases that were surer. */
+export interface Verdict {
+  annotate: boolean; score: number; reason: string;
 }
 
 /** One look at a place; `suggested` is the place that should have been next then. */

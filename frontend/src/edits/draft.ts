@@ -14,7 +14,7 @@ export class Draft {
   readonly canUndo = signal(false);
   readonly canRedo = signal(false);
   readonly revision = signal(0);
-  /** The gestures that hold now. */
+  /** The prompts that hold now. */
   readonly prompts = new PromptBook();
   private readonly history = new History();
   private queue: PatchQueue | null = null;
@@ -26,7 +26,7 @@ export class Draft {
     this.revision.value = queue.revision;
   }
 
-  /** The answer to a gesture, which the server saved already: one step of undo that takes the gesture along. */
+  /** The answer to a prompt, which the server saved already: one step of undo that takes the prompt along. */
   accept(runs: Run[], revision: number, link: Link): void {
     const edit = { forward: runs, inverse: inverseOf(this.mask, runs), redo: link, undo: opposite(link) };
     applyRuns(this.mask, runs);
@@ -35,7 +35,7 @@ export class Draft {
     this.changed();
   }
 
-  /** A gesture that already changed the mask ends: make it one patch and one step of undo. */
+  /** A prompt that already changed the mask ends: make it one patch and one step of undo. */
   commit(edit: Edit): void {
     if (edit.forward.length === 0) return;
     this.history.push(edit);

@@ -1,4 +1,4 @@
-/** The gestures of a case: every one ever heard of by id, and which of them hold now, in the order given. */
+/** The prompts of a case: every one ever heard of by id, and which of them hold now, in the order given. */
 import { signal } from "@preact/signals";
 import type { Link, OtherPrompt, Prompt } from "../api/types";
 
@@ -16,7 +16,7 @@ export class PromptBook {
     this.inForce.value = [...this.inForce.value, { id, prompt }];
   }
 
-  /** A patch took gestures back or brought them back. */
+  /** A patch took prompts back or brought them back. */
   follow({ withdraws = [], restores = [] }: Link): void {
     const held = new Set(this.inForce.value.map(({ id }) => id));
     withdraws.forEach((id) => held.delete(id));
@@ -31,5 +31,5 @@ export class PromptBook {
   }
 }
 
-/** Whether two gestures say exactly the same. */
+/** Whether two prompts say exactly the same. */
 export const samePrompt = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);

@@ -69,7 +69,7 @@ export class PatchQueue {
     else this.tell("refused");
   }
 
-  /** The server saved an edit that came another way: the answer to a gesture. */
+  /** The server saved an edit that came another way: the answer to a prompt. */
   advance(revision: number): void {
     this.confirmed = revision;
     this.tell(this.state);

@@ -41,7 +41,7 @@ export function fitPatches(draft: Uint8Array, now: Revision, patches: readonly U
   const behind = now.revision - first.base;
   const heard = same && behind === 1 && alreadyApplied(draft, first.runs);
   const rest = heard ? patches.slice(1) : patches;
-  // a gesture belongs to its assignment: in another one only its effect is left
+  // a prompt belongs to its assignment: in another one only its effect is left
   return { patches: rest.map((patch) => stepOf(patch.runs, same ? patch.link : undefined)), clean: heard || (same && behind === 0) };
 }
 

@@ -5,7 +5,7 @@
 import type { Link, Run } from "../api/types";
 import type { MayChange } from "./locks";
 
-/** What one patch does: runs, and which gestures go with them. */
+/** What one patch does: runs, and which prompts go with them. */
 export interface Step {
   runs: Run[];
   link?: Link;
@@ -14,7 +14,7 @@ export interface Step {
 export interface Edit {
   forward: Run[];
   inverse: Run[];
-  /** Gestures that go along when the edit is made again or undone. */
+  /** Prompts that go along when the edit is made again or undone. */
   redo?: Link;
   undo?: Link;
 }

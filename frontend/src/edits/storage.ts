@@ -11,7 +11,7 @@ export interface KeptPatch {
   /** The draft revision it was drawn on. */
   base: number;
   runs: Run[];
-  /** Gestures that go with it. */
+  /** Prompts that go with it. */
   link?: Link;
   keptAt: number;
 }

@@ -69,7 +69,7 @@ export function stepOfWheelDown(plane: PlaneHeader, affine: number[][]): 1 | -1 
   return affine[THROUGH[plane.name]]![plane.slice_axis]! > 0 ? -1 : 1;
 }
 
-/** The plane that deserves the large pane: the one cut across the coarsest axis, axial when in doubt. */
+/** The plane that deserves the large pane: the one cut across the coarsest axis, axial when none is. */
 export function mainPlane(planes: PlaneHeader[], spacing: Triple): number {
   let best = 0;
   planes.forEach((plane, index) => {

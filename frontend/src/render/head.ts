@@ -18,7 +18,7 @@ export interface HeadUp {
   /** Without orientation, letters would be a guess; without pixel size, a bar counts pixels. */
   unit: "mm" | "px";
   brush: { at: Pixel; radiusMm: number; colour: string; erases: boolean } | null;
-  /** Gestures that touch this slice. */
+  /** Prompts that touch this slice. */
   marks: readonly Mark[];
   signs: readonly Sign[];
 }

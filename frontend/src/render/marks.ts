@@ -1,4 +1,4 @@
-/** Gestures on a slice: clicks and strokes with their sign, boxes, in the label's colour on a dark edge. */
+/** Prompts on a slice: clicks and strokes with their sign, boxes, in the label's colour on a dark edge. */
 import type { OtherPrompt, PlaneHeader, Prompt, Region, Triple } from "../api/types";
 import { type Pixel, pixelOfVoxel } from "../geometry/plane";
 import { type Placement, pointOfPixel } from "../geometry/viewport";
@@ -32,7 +32,7 @@ export const POINT_RADIUS = 6;
 /** Steps between neighbouring voxels of a stroke; a longer one was drawn in another slice. */
 const NEIGHBOURS = 1.5;
 
-/** How a gesture looks in one slice: nothing where it does not touch it, several lines where a stroke leaves and returns. */
+/** How a prompt looks in one slice: nothing where it does not touch it, several lines where a stroke leaves and returns. */
 export function marksOf({ prompt, chosen = false, waiting = false }: Shown, scene: MarkScene): Mark[] {
   const common = { colour: scene.colourOf(prompt.label), chosen, waiting };
   const { plane, shape, number, place } = scene;

@@ -4,10 +4,10 @@ import type { Method } from "../api/types";
 import { keptSignal, readKept, writeKept } from "../browser/kept";
 
 /** "region" draws a box that says where, and changes nothing by itself. */
-export type Tool = "navigate" | "brush" | "eraser" | "push" | "fill" | "window" | "region" | GestureTool;
+export type Tool = "navigate" | "brush" | "eraser" | "push" | "fill" | "window" | "region" | PromptTool;
 /** Tools whose marks an engine answers. */
-export type GestureTool = "point" | "scribble" | "box" | "extremes";
-export const GESTURE_TOOLS: readonly string[] = ["point", "scribble", "box", "extremes"] satisfies GestureTool[];
+export type PromptTool = "point" | "scribble" | "box" | "extremes";
+export const PROMPT_TOOLS: readonly string[] = ["point", "scribble", "box", "extremes"] satisfies PromptTool[];
 
 export const tool = keptSignal<Tool>("tool", "navigate");
 /** Remembered per project: organs of a body and cells of a slide need different brushes. */
@@ -24,8 +24,8 @@ export const maskOpacity = keptSignal<number>("mask-opacity", 0.45);
 export const outlined = keptSignal<boolean>("outlined", false);
 export const proposalShown = keptSignal<boolean>("proposal-shown", false);
 /** Off until somebody wants it: the image comes first. */
-export const doubtShown = keptSignal<boolean>("uncertainty-shown", false);
-export const doubtOpacity = keptSignal<number>("doubt-opacity", 0.6);
+export const uncertaintyShown = keptSignal<boolean>("uncertainty-shown", false);
+export const uncertaintyOpacity = keptSignal<number>("doubt-opacity", 0.6);
 export const reasonMethod = keptSignal<Method>("reason-method", "grad-cam");
 export const reasonOpacity = keptSignal<number>("reason-opacity", 0.6);
 export const smooth = keptSignal<boolean>("smooth", true);

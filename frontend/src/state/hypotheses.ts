@@ -73,7 +73,7 @@ export function hideHypotheses({ advice }: CaseSession): void {
 export function takeHypothesis(session: CaseSession, extent: "whole" | "part"): void {
   const [draft, shown] = [session.draft.value, session.advice.drawnHypothesis];
   if (!draft || !shown || session.conflict.value) return;
-  if (session.refining.value) return tell("info", "The last prompt is still being computed", "take the hypothesis when the answer is there");
+  if (session.refining.value) return tell("info", "The last prompt is still being computed", "take the hypothesis when the result is there");
   const { shape } = session.header;
   const region = extent === "whole" ? wholeOf(shape) : partOf(session);
   if (!region) return askForBox(session, "take this hypothesis in it with Shift + J");

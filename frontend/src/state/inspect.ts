@@ -26,9 +26,9 @@ export interface Inspection {
   readonly tool: string;
   readonly brushRadiusMm: number;
   readonly effortSeconds: number;
-  /** Gestures in force, in order. */
+  /** Prompts in force, in order. */
   readonly prompts: readonly unknown[];
-  /** Whether the answer to a gesture is out. */
+  /** Whether the answer to a prompt is out. */
   readonly refining: boolean;
   readonly engine: string;
   readonly refinedQuality: number | null;

@@ -52,7 +52,7 @@ async function load(session: CaseSession): Promise<void> {
 }
 
 async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void> {
-  void arrays.doubt.then((map) => (session.doubt.value = map));
+  void arrays.uncertainty.then((map) => (session.uncertainty.value = map));
   const proposed = arrays.proposal.then((mask) => (session.proposal.value = mask));
   if (session.looksOnly) return beginWith(session, new Draft(await readShownMask(session, proposed)));
   await leftQueues();

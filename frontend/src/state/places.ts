@@ -4,7 +4,7 @@
  */
 import * as calls from "../api/calls";
 import type { Place } from "../api/types";
-import { doubtfulPlaces } from "../volume/doubt";
+import { uncertainPlaces } from "../volume/places";
 import type { Look } from "./advice";
 import { tell } from "./notices";
 import type { CaseSession } from "./session";
@@ -15,7 +15,7 @@ export async function visitPlace(session: CaseSession, by: 1 | -1): Promise<void
   const looks = await looksOf(session);
   if (session.closed) return;
   advice.told.value = "";
-  if (looks.length === 0) return tell("info", session.doubt.value ? "The model is sure everywhere in this case" : "No model has looked at this case yet");
+  if (looks.length === 0) return tell("info", session.uncertainty.value ? "The model is sure everywhere in this case" : "No model has looked at this case yet");
   endLook(session);
   advice.look.value = advice.look.value < 0 ? firstLook(looks, by) : (advice.look.value + by + looks.length) % looks.length;
   show(session, looks[advice.look.value]!);
@@ -56,13 +56,13 @@ const lookOf = ({ number, voxel, axis, start, stop, gain, seconds, visited }: Pl
   voxel,
   axis,
   region: axis === null ? { start, stop } : null,
-  expected: `expected about ${Math.max(1, Math.round(gain))} wrong ${gain < 1.5 ? "voxel" : "voxels"}, ${Math.ceil(seconds)} s to look and mend`,
+  expected: `expected about ${Math.max(1, Math.round(gain))} wrong ${gain < 1.5 ? "voxel" : "voxels"}, ${Math.ceil(seconds)} s to look and correct`,
   seen: visited,
 });
 
-function ownLooks({ doubt, header }: CaseSession): Look[] {
-  const places = doubt.value ? doubtfulPlaces(doubt.value, header.shape, header.spacing_mm) : [];
-  return places.map((voxel) => ({ number: null, voxel, axis: null, region: null, expected: "the model is unsure here", seen: false }));
+function ownLooks({ uncertainty, header }: CaseSession): Look[] {
+  const places = uncertainty.value ? uncertainPlaces(uncertainty.value, header.shape, header.spacing_mm) : [];
+  return places.map((voxel) => ({ number: null, voxel, axis: null, region: null, expected: "the model is uncertain here", seen: false }));
 }
 
 /** Forwards, what was looked at before is over. */

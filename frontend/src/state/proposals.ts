@@ -44,14 +44,14 @@ async function take(session: CaseSession, predictionId: string): Promise<void> {
   }
   const voxels = voxelCount(header.shape);
   const mask = await receiveMask(await readPredictionMask(project.id, predictionId), voxels);
-  const doubt = await readUncertainty(project.id, predictionId).then(
+  const uncertainty = await readUncertainty(project.id, predictionId).then(
     (response) => receiveMask(response, voxels),
     () => null,
   );
   if (session.closed) return;
   session.prediction.value = prediction;
   session.proposal.value = mask;
-  session.doubt.value = doubt;
+  session.uncertainty.value = uncertainty;
   session.offered.value = { prediction, mask };
   const draft = session.draft.value;
   const untouched = draft !== null && draft.revision.value === 0 && draft.pending.value === 0 && beganBlank(session);

@@ -12,7 +12,7 @@ import type { CaseSession } from "./session";
 export const METHODS: Record<Method, { name: string; shows: string; signed: boolean }> = {
   "grad-cam": { name: "Grad-CAM", shows: "evidence in deep features: coarse, quick", signed: false },
   "integrated-gradients": { name: "Gradients", shows: "evidence for and against, voxel by voxel: some seconds", signed: true },
-  occlusion: { name: "Occlusion", shows: "what the answer loses when a place is hidden: slow", signed: true },
+  occlusion: { name: "Occlusion", shows: "what the prediction loses when a place is hidden: slow", signed: true },
 };
 
 /** The label in the hand; of a classification the class chosen, else the likeliest one. */
@@ -41,7 +41,7 @@ function tellReason(session: CaseSession): void {
   const drawn = session.advice.drawnReason;
   if (!drawn) return;
   const name = session.labels.find(({ value }) => value === drawn.label)?.name;
-  session.advice.told.value = `Green speaks for ${name}${METHODS[drawn.method].signed ? ", magenta against it" : ""}  ·  Z draws a box, Q says that what lies in it must not count`;
+  session.advice.told.value = `Green: evidence for ${name}${METHODS[drawn.method].signed ? ", magenta: against it" : ""}  ·  Z draws a box, Q marks what lies in it as irrelevant`;
 }
 
 async function readReason(session: CaseSession, label: number, method: Method, signal: AbortSignal): Promise<Reason> {

@@ -1,10 +1,10 @@
-/** Gestures of the case on the screen: sent, answered into the draft, taken back. */
+/** Prompts of the case on the screen: sent, answered into the draft, taken back. */
 import * as calls from "../api/calls";
 import { ApiError } from "../api/errors";
 import type { Prompt, Refined } from "../api/types";
 import type { Draft } from "../edits/draft";
-import { GestureQueue } from "../edits/gesturequeue";
 import { lockedLabels } from "../edits/locks";
+import { PromptQueue } from "../edits/promptqueue";
 import { samePrompt } from "../edits/prompts";
 import { maskShown } from "./display";
 import { tell, tellError } from "./notices";
@@ -12,7 +12,7 @@ import type { Settle } from "./saving";
 import type { CaseSession } from "./session";
 
 export function attachRefiner(session: CaseSession, draft: Draft, settle: Settle): void {
-  session.refiner = new GestureQueue({
+  session.refiner = new PromptQueue({
     flushed: () => session.queue!.flushed(),
     revision: () => session.queue!.revision,
     send: (base, prompts) => calls.addPrompts(session.project.id, session.assignmentId, base, prompts, lockedLabels(session.locks, session.labels)),
@@ -38,7 +38,7 @@ function take(session: CaseSession, draft: Draft, refined: Refined, prompts: rea
   note(session, refined);
 }
 
-/** Take one gesture back, wherever it stands; the others are answered anew. */
+/** Take one prompt back, wherever it stands; the others are answered anew. */
 export function removeGiven(session: CaseSession, id: string): void {
   const draft = session.draft.value;
   if (!draft || session.conflict.value) return;
@@ -97,10 +97,10 @@ async function refused(session: CaseSession, draft: Draft, error: unknown, settl
   if (session.closed) return;
   if (!(error instanceof ApiError) || error.code !== "stale_revision") return tellError(error);
   await settle(session, draft, error);
-  tell("warning", "This case was changed elsewhere, so the gesture was not answered", "look at the newer draft, then repeat it");
+  tell("warning", "This case was changed elsewhere, so the prompt was not applied", "look at the newer draft, then repeat it");
 }
 
-/** The gestures that the server knows: after a reload, or when the draft went another way. */
+/** The prompts that the server knows: after a reload, or when the draft went another way. */
 export async function recallPrompts(session: CaseSession, draft: Draft): Promise<void> {
   const log = await calls.readPrompts(session.project.id, session.assignmentId);
   draft.prompts.reset(log.prompts, log.in_force);

@@ -4,8 +4,8 @@ import { annotatorName, isSameName } from "../api/person";
 import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, QueriedPart, Triple } from "../api/types";
 import type { Draft } from "../edits/draft";
 import type { EffortTimer } from "../edits/effort";
-import type { GestureQueue } from "../edits/gesturequeue";
 import type { Locks } from "../edits/locks";
+import type { PromptQueue } from "../edits/promptqueue";
 import type { PatchQueue } from "../edits/queue";
 import type { Step } from "../edits/runs";
 import { centreOf, clampVoxel, mainPlane } from "../geometry/plane";
@@ -37,7 +37,7 @@ export interface Stroke {
 
 /** What the pointer is doing; keys and a window that goes away end it from outside. */
 export interface Hand {
-  /** Whether it changes the mask or gives a gesture, rather than the view. */
+  /** Whether it changes the mask or gives a prompt, rather than the view. */
   draws: boolean;
   finish(): void;
   abandon(): void;
@@ -55,9 +55,9 @@ export class CaseSession {
   readonly arrived = signal(0);
   readonly draft = signal<Draft | null>(null);
   readonly proposal = signal<Uint8Array | null>(null);
-  readonly doubt = signal<Uint8Array | null>(null);
+  readonly uncertainty = signal<Uint8Array | null>(null);
   /** From which uncertainty a voxel stands out by itself. */
-  private readonly islandsOf = computed(() => (this.doubt.value ? islandLevel(this.doubt.value) : 255));
+  private readonly islandsOf = computed(() => (this.uncertainty.value ? islandLevel(this.uncertainty.value) : 255));
   readonly crosshair: Signal<Triple>;
   readonly window: ChannelWindows;
   readonly channel: Signal<ChannelView>;
@@ -85,20 +85,20 @@ export class CaseSession {
   });
   assignmentId: string;
   queue: PatchQueue | null = null;
-  /** Answers gestures; null until the draft is there, and in classifications. */
-  refiner: GestureQueue | null = null;
-  /** Whether the answer to a gesture is out. */
+  /** Answers prompts; null until the draft is there, and in classifications. */
+  refiner: PromptQueue | null = null;
+  /** Whether the answer to a prompt is out. */
   readonly refining = signal(false);
-  /** Gestures that were not answered, so that nobody submits without them. */
+  /** Prompts that were not answered, so that nobody submits without them. */
   refusals = 0;
   prepared = false;
-  /** A gesture that is being drawn. */
+  /** A prompt that is being drawn. */
   readonly drawing = signal<Drawing | null>(null);
-  /** The gesture that a key or button would remove. */
+  /** The prompt that a key or button would remove. */
   readonly chosenPrompt = signal<string | null>(null);
-  /** Dice that the engine expects of the mask since the last gesture. */
+  /** Dice that the engine expects of the mask since the last prompt. */
   readonly refinedQuality = signal<number | null>(null);
-  /** Who answers gestures; "" until it is known. */
+  /** Who answers prompts; "" until it is known. */
   readonly engine = signal("");
   /** The latest part of a stroke that is not finished yet; the other planes follow it. */
   readonly stroke = signal<Stroke | null>(null);

@@ -1,6 +1,5 @@
 /** The keyboard of the annotation view. One table serves the keys and the help overlay. */
 import { stepOfWheelDown } from "../geometry/plane";
-import { goBack, isSeen, submitSession, undoSubmission } from "../state/answering";
 import * as display from "../state/display";
 import { hideHypotheses, hypothesesOpen, stepHypothesis, takeHypothesis } from "../state/hypotheses";
 import { changes, refuseChange, stepCase } from "../state/looking";
@@ -9,6 +8,7 @@ import { visitPlace } from "../state/places";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
 import { fillSlices, removeGiven, step } from "../state/refining";
 import type { CaseSession } from "../state/session";
+import { goBack, isSeen, submitSession, undoSubmission } from "../state/submitting";
 import { isModifier, keyOf, moves } from "./keynames";
 
 export interface KeyRule {
@@ -40,14 +40,14 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Look", keys: ", .", does: "Previous or next channel" },
   { group: "Look", keys: "R", does: "Reset zoom, pan and window" },
   { group: "Model", keys: "N, Shift + N", does: "Next or previous place worth a look, the worst first", for: "segmentation" },
-  { group: "Model", keys: "U", does: "Show or hide where the model is unsure", for: "segmentation" },
+  { group: "Model", keys: "U", does: "Show or hide the model's uncertainty", for: "segmentation" },
   { group: "Model", keys: "P", does: "Show the model's proposal, dashed", for: "segmentation" },
-  { group: "Model", keys: "K, Shift + K", does: "What else it may have meant: next or previous hypothesis", for: "segmentation" },
+  { group: "Model", keys: "K, Shift + K", does: "Alternatives of the model: next or previous hypothesis", for: "segmentation" },
   { group: "Model", keys: "J", does: "Take the hypothesis shown as the mask", for: "segmentation" },
   { group: "Model", keys: "Shift + J", does: "Take it in the box only, else in this slice", for: "segmentation" },
   { group: "Model", keys: "Y", does: "Its reasons: where it looks, which cases are alike" },
   { group: "Model", keys: "Z", does: "Draw a box for Shift + J and Q (a click removes it)" },
-  { group: "Model", keys: "Q, Shift + Q", does: "This reason is wrong in the box; take that back" },
+  { group: "Model", keys: "Q, Shift + Q", does: "This evidence in the box is irrelevant; withdraw that" },
   { group: "Draw", keys: "V", does: "Crosshair", for: "segmentation" },
   { group: "Draw", keys: "B", does: "Brush (Ctrl + drag erases)", for: "segmentation" },
   { group: "Draw", keys: "E", does: "Eraser", for: "segmentation" },
@@ -58,14 +58,14 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Draw", keys: "L", does: "Prompt: a stroke along what belongs to it", for: "segmentation" },
   { group: "Draw", keys: "A", does: "Prompt: a box around the structure", for: "segmentation" },
   { group: "Draw", keys: "Shift + A", does: "Prompt: click its four outermost points", for: "segmentation" },
-  { group: "Draw", keys: "Ctrl or Alt + click, T", does: "The next prompt says what does not belong to it", for: "segmentation" },
+  { group: "Draw", keys: "Ctrl or Alt + click, T", does: "The next prompt marks what does not belong to it", for: "segmentation" },
   { group: "Draw", keys: "Del", does: "Remove the chosen prompt, or the last one", for: "segmentation" },
   { group: "Draw", keys: "W", does: "Window by dragging" },
   { group: "Draw", keys: "[ ]", does: "Smaller or larger brush (or Shift + wheel)", for: "segmentation" },
   { group: "Draw", keys: "D", does: "Brush as ball through slices", for: "segmentation" },
   { group: "Draw", keys: "Ctrl + Z", does: "Undo", for: "segmentation" },
   { group: "Draw", keys: "Ctrl + Shift + Z", does: "Redo (or Ctrl + Y)", for: "segmentation" },
-  { group: "Page", keys: "Esc", does: "Cancel a stroke; close a dialog; put away what the model said; back to the worklist" },
+  { group: "Page", keys: "Esc", does: "Cancel a stroke; close a dialog; put away hypotheses and reasons; back to the worklist" },
   { group: "Page", keys: "?", does: "This overview" },
 ];
 
@@ -171,7 +171,7 @@ const DRAWING: Readonly<Record<string, Press>> = {
   "]": () => display.resizeBrush(1.15),
   d: () => flip(display.ballBrush),
   h: () => flip(display.maskShown),
-  u: () => flip(display.doubtShown),
+  u: () => flip(display.uncertaintyShown),
   o: () => flip(display.outlined),
   p: () => flip(display.proposalShown),
   n: ({ session }, shifted) => void visitPlace(session, shifted ? -1 : 1),
@@ -192,7 +192,7 @@ function removeChosen(session: CaseSession): boolean {
 /** A gesture that is out stays with its case. What lies on top goes first: hypotheses, reasons, the box, a maximised plane; then the case itself. */
 function stepOut(session: CaseSession, leave: () => void): void {
   const { advice } = session;
-  if (session.refining.value) return tell("info", "The last prompt is still being computed", "leave when the answer is there");
+  if (session.refining.value) return tell("info", "The last prompt is still being computed", "leave when the result is there");
   if (hypothesesOpen(session)) hideHypotheses(session);
   else if (advice.reasonShown.value) toggleReasons(session);
   else if (session.drawing.value) session.drawing.value = null;

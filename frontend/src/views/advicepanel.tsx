@@ -1,10 +1,10 @@
-/** Whether to go on asking, and what the next batch should bring: the same words as `medloop status`. */
+/** Whether to go on annotating, and what the next batch should bring: the same words as `medloop status`. */
 import type { ClassCount, EffortLine, StopAdvice } from "../api/types";
 
 export function AdvicePanel({ advice }: { advice: StopAdvice }) {
   return (
     <div data-testid="stop-advice">
-      <p class={advice.stop ? "verdict verdict-stop" : "verdict"}>{advice.stop ? "Stop asking" : "Go on"}</p>
+      <p class={advice.stop ? "verdict verdict-stop" : "verdict"}>{advice.stop ? "Stop annotating" : "Go on"}</p>
       <ul class="reasons">
         {advice.reasons.map((reason) => (
           <li key={reason}>{reason}</li>
@@ -28,7 +28,7 @@ export function forecastOf({ expected_gain: gain, interval, minutes }: StopAdvic
 
 export const signedNumber = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
 
-/** Who answered how much and how fast, and how often each label was met. */
+/** Who annotated how much and how fast, and how often each label was met. */
 export function People({ effort, queried }: { effort: EffortLine[]; queried: ClassCount[] }) {
   if (effort.length === 0) return null;
   return (
@@ -38,9 +38,9 @@ export function People({ effort, queried }: { effort: EffortLine[]; queried: Cla
         <thead>
           <tr>
             <th>Who</th>
-            <th class="number">Answers</th>
+            <th class="number">Annotations</th>
             <th class="number">Minutes</th>
-            <th class="number">Middle one</th>
+            <th class="number">Median</th>
           </tr>
         </thead>
         <tbody>

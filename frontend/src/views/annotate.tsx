@@ -11,15 +11,15 @@ import { settleLooks } from "../state/places";
 import { followProposals } from "../state/proposals";
 import { go, linkTo, rename, route } from "../state/router";
 import { type CaseSession, current } from "../state/session";
-import { held } from "../tools/gestures";
 import { isComposing } from "../tools/keynames";
 import { pressKey } from "../tools/keys";
-import { ConflictDialog, ReasonDialog, ReplaceDialog } from "./ask";
+import { held } from "../tools/pointer";
 import { CaseStatus } from "./casestatus";
+import { ConflictDialog, ReasonDialog, ReplaceDialog } from "./dialogs";
 import { Header } from "./header";
 import { Pane } from "./pane";
 import { SidePanel } from "./sidepanel";
-import { Told } from "./told";
+import { StatusLine } from "./statusline";
 import { Toolbar } from "./toolbar";
 import { ReadOnly } from "./warnings";
 
@@ -59,7 +59,7 @@ function Workplace({ session, ask }: { session: CaseSession; ask: (dialogue: Dia
           <Pane key={plane.name} session={session} index={index} />
         ))}
       </div>
-      <Told session={session} />
+      <StatusLine session={session} />
       <SidePanel session={session} ask={ask} />
     </main>
   );

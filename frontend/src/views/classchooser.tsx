@@ -35,7 +35,7 @@ export function ClassChooser({ session }: { session: CaseSession }) {
         ))}
       </div>
       <Toggle value={display.oneKeyAnswers} testid="one-key">
-        A class key answers and goes on
+        A class key submits and opens the next case
       </Toggle>
     </section>
   );

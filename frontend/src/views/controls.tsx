@@ -1,6 +1,7 @@
 /** Small controls shared by the views. Pressing one never takes the keyboard away from the image. */
 import type { Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import { Icon, type IconName } from "./icons";
 
 /** Keeps the focus where it was, so that Enter still submits after a click on a tool. */
@@ -120,6 +121,13 @@ export function Swatch({ colour }: { colour: string }) {
       <rect width="10" height="10" rx="2.500" fill={colour} />
     </svg>
   );
+}
+
+/** A block of the panel that comes into view when it opens, and again when it grows. */
+export function useInView(open: boolean, grown: string) {
+  const block = useRef<HTMLElement>(null);
+  useEffect(() => block.current?.scrollIntoView({ block: "nearest" }), [open, grown]);
+  return block;
 }
 
 export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {

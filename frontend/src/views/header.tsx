@@ -30,7 +30,7 @@ export function Header({ project, view, children }: HeaderProps) {
             Cases
           </Tab>
           <Tab href={linkTo.next(project.id)} here={view === "annotate"}>
-            Answer
+            Annotate
           </Tab>
           <Tab href={linkTo.progress(project.id)} here={view === "progress"}>
             Progress
@@ -69,7 +69,7 @@ function Person() {
   };
   if (!editing) {
     return (
-      <button class="quiet person" title="Whose answers these are" data-testid="person" onClick={begin}>
+      <button class="quiet person" title="Who annotates" data-testid="person" onClick={begin}>
         <Icon name="person" />
         {annotatorName.value}
       </button>

@@ -5,7 +5,7 @@ import { helpShown } from "../state/display";
 import { KEY_RULES, type KeyRule } from "../tools/keys";
 import { Dialog } from "./dialog";
 
-const GROUPS: KeyRule["group"][] = ["Annotate", "Look", "Model", "Draw", "Page"];
+const GROUPS: KeyRule["group"][] = ["Annotate", "Look", "Model", "Page", "Draw"];
 
 export function Help({ kind }: { kind: TaskKind | null }) {
   if (!helpShown.value) return null;

@@ -1,15 +1,17 @@
-/** What else the model may have meant, in the panel: its hypotheses, taking one, and where one hint would change most. */
+/** What else the model may have meant, in the panel: its hypotheses, taking one, and where one prompt would change most. */
 import type { Hint } from "../api/types";
 import type { Alternatives } from "../state/advice";
 import { hypothesesOpen, showHypothesis, takeHypothesis } from "../state/hypotheses";
 import type { CaseSession } from "../state/session";
-import { Bar, PlainButton } from "./controls";
+import { Bar, PlainButton, useInView } from "./controls";
 
 export function HypothesisOptions({ session }: { session: CaseSession }) {
   const answer = session.advice.alternatives.answer.value;
-  if (!hypothesesOpen(session)) return null;
+  const open = hypothesesOpen(session);
+  const block = useInView(open, answer.state);
+  if (!open) return null;
   return (
-    <section class="block" data-testid="hypotheses" aria-busy={answer.state === "asking"}>
+    <section ref={block} class="block" data-testid="hypotheses" aria-busy={answer.state === "asking"}>
       <h3>
         What else it may have meant <kbd>K</kbd>
       </h3>
@@ -79,7 +81,7 @@ function Hints({ session, hints }: { session: CaseSession; hints: readonly Hint[
   return (
     <>
       <p class="hint">One click here would settle most (◆ on the image):</p>
-      <div class="chips" role="group" aria-label="Where one hint would change most">
+      <div class="chips" role="group" aria-label="Where one prompt would change most">
         {hints.map((hint, n) => (
           <PlainButton key={n} class="chip" title={saysOf(session, hint)} testid={`hint-${n}`} onPress={() => session.lookAt(hint.voxel)}>
             ◆ {n + 1}

@@ -1,4 +1,4 @@
-/** How things are drawn: mask, doubt, window, channels. */
+/** How things are drawn: mask, uncertainty, window, channels. */
 import type { Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { heatColour } from "../render/lut";
@@ -10,7 +10,7 @@ export function LookOptions({ session }: { session: CaseSession }) {
   return (
     <>
       {session.project.kind === "segmentation" && <MaskOptions />}
-      {session.project.kind === "segmentation" && <DoubtOptions session={session} />}
+      {session.project.kind === "segmentation" && <UncertaintyOptions session={session} />}
       <WindowOptions session={session} />
     </>
   );
@@ -45,8 +45,8 @@ function MaskOptions() {
   );
 }
 
-function DoubtOptions({ session }: { session: CaseSession }) {
-  if (!session.doubt.value) return null;
+function UncertaintyOptions({ session }: { session: CaseSession }) {
+  if (!session.uncertainty.value) return null;
   const { length } = session.advice.looks.value;
   const at = session.advice.look.value;
   return (
@@ -55,10 +55,10 @@ function DoubtOptions({ session }: { session: CaseSession }) {
         Model’s uncertainty
         {at >= 0 && <span class="faint">{`place ${at + 1} of ${length}`}</span>}
       </h3>
-      <Legend from="sure" to="unsure" colourOf={heatColour} testid="doubt-legend" />
-      <OpacitySlider opacity={display.doubtOpacity} low={0.1} testid="doubt-opacity" />
-      <Toggle value={display.doubtShown} keys="U" testid="doubt-shown">
-        Show where it is unsure
+      <Legend from="certain" to="uncertain" colourOf={heatColour} testid="uncertainty-legend" />
+      <OpacitySlider opacity={display.uncertaintyOpacity} low={0.1} testid="uncertainty-opacity" />
+      <Toggle value={display.uncertaintyShown} keys="U" testid="uncertainty-shown">
+        Show the uncertainty
       </Toggle>
     </section>
   );

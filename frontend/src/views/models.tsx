@@ -17,7 +17,7 @@ interface ModelsProps {
 
 export function Models({ project, models, curve, onChange }: ModelsProps) {
   const [busy, setBusy] = useState(false);
-  if (models.length === 0) return <Empty title="No model yet">Answer some cases; training starts by itself.</Empty>;
+  if (models.length === 0) return <Empty title="No model yet">Annotate some cases; training starts by itself.</Empty>;
   const change = (asked: Promise<unknown>, said: string): void => {
     setBusy(true);
     asked

@@ -25,14 +25,14 @@ export function layersOf(session: CaseSession): LabelLayers {
   };
 }
 
-/** Reasons take the place of the doubt: two hazes at once say nothing. */
+/** Reasons take the place of the uncertainty: two hazes at once say nothing. */
 function heatOf(session: CaseSession): Heat | null {
-  const { advice, doubt, proposal } = session;
+  const { advice, uncertainty, proposal } = session;
   if (advice.drawnReason) return { map: advice.drawnReason.map, colours: evidenceTable, opacity: display.reasonOpacity.value };
-  if (!doubt.value || !display.doubtShown.value) return null;
-  const [map, mask] = [doubt.value, proposal.value];
+  if (!uncertainty.value || !display.uncertaintyShown.value) return null;
+  const [map, mask] = [uncertainty.value, proposal.value];
   const shown: Heat["shown"] = { of: mask, pixels: (slice, plane) => uncertainBand(map, mask, slice, plane, session.islands) };
-  return { map, colours: heatTable, opacity: display.doubtOpacity.value, shown };
+  return { map, colours: heatTable, opacity: display.uncertaintyOpacity.value, shown };
 }
 
 /** The place in hand (as a frame where it is a region), boxes called wrong, the reader's box, and beside a hypothesis where a hint would change most. */

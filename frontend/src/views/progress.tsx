@@ -40,7 +40,7 @@ export function ProgressView({ project }: { project: Project }) {
         <div class="grid">
           <section class="panel panel-wide">{progress && <CurvePanel points={measured(progress.curve)} />}</section>
           <section class="panel">
-            <h2>Go on asking?</h2>
+            <h2>Go on annotating?</h2>
             {progress && <AdvicePanel advice={progress.stopping} />}
             <h2>Expected quality of the pool</h2>
             {progress?.pool_quality ? (
@@ -88,7 +88,7 @@ function Summary({ project, progress, busy, onTrain }: { project: string; progre
   const latest = progress.models[progress.models.length - 1];
   const facts: [string, string][] = [
     ["Annotated", `${progress.answered} of ${progress.total}`],
-    ["Answers per hour", progress.labels_per_hour === null ? "–" : progress.labels_per_hour.toFixed(0)],
+    ["Annotations per hour", progress.labels_per_hour === null ? "–" : progress.labels_per_hour.toFixed(0)],
     ["Models", latest ? String(latest.index) : "none yet"],
     ["Expected quality", progress.pool_quality?.mean == null ? "–" : progress.pool_quality.mean.toFixed(2)],
   ];

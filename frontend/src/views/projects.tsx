@@ -57,8 +57,8 @@ function ProjectCard({ project }: { project: ProjectLine }) {
         )}
       </p>
       <div class="row">
-        <a class="button primary" href={linkTo.next(project.id)} data-testid={`answer-${project.id}`}>
-          Answer cases
+        <a class="button primary" href={linkTo.next(project.id)} data-testid={`annotate-${project.id}`}>
+          Annotate cases
         </a>
         <a class="button" href={linkTo.worklist(project.id)}>
           Worklist

@@ -17,7 +17,7 @@ export function Provenance({ session }: { session: CaseSession }) {
     <>
       <p class="facts">
         {base && <span data-testid="base">{beginning(base, prediction)}</span>}
-        {prediction ? <ModelExpects {...prediction} /> : <span>No proposal yet: no model has seen this case</span>}
+        {prediction ? <ModelExpects prediction={prediction} named={isOf(base, prediction)} /> : <span>No proposal yet: no model has seen this case</span>}
       </p>
       {standing && standing.annotation_id !== base?.annotation_id && (
         <p class="facts" data-testid="standing">
@@ -37,17 +37,21 @@ export function Provenance({ session }: { session: CaseSession }) {
 function beginning(base: Base, prediction: Prediction | null): string {
   if (base.kind === "annotation") return `Opens with the ${signed(base)}`;
   if (base.kind === "blank") return "Opens blank";
+  if (base.kind === "elsewhere") return "Opens with a draft made in another program";
   return `Opens with the proposal of model ${base.model_index ?? prediction?.model_index ?? "?"}`;
 }
 
-function ModelExpects({ quality, quality_low: low, quality_high: high, model_index: index }: Prediction) {
+/** The draft began with this very prediction. */
+function isOf(base: Base | null, prediction: Prediction): boolean {
+  return base !== null && base.kind === "prediction" && (base.model_index ?? prediction.model_index) === prediction.model_index;
+}
+
+/** `named`: the line above names the model already. */
+function ModelExpects({ prediction, named }: { prediction: Prediction; named: boolean }) {
+  const { quality, quality_low: low, quality_high: high, model_index: index } = prediction;
   const range = low !== null && high !== null ? ` (${low.toFixed(2)}–${high.toFixed(2)})` : "";
-  return (
-    <span data-testid="proposal">
-      Proposal of model {index}
-      {quality !== null && `, expected quality ${quality.toFixed(2)}${range}`}
-    </span>
-  );
+  const expected = quality === null ? [] : [`expected quality ${quality.toFixed(2)}${range}`];
+  return <span data-testid="proposal">{[...(named ? [] : [`Proposal of model ${index}`]), ...expected].join(", ")}</span>;
 }
 
 /** What submitting would do to the annotation in force. */

@@ -8,7 +8,7 @@ import type { Answer } from "../state/question";
 import { askReasons, explainedLabel, METHODS, objectToReason, withdrawObjection } from "../state/reasons";
 import { linkTo } from "../state/router";
 import type { CaseSession } from "../state/session";
-import { PlainButton } from "./controls";
+import { PlainButton, useInView } from "./controls";
 import { Legend, OpacitySlider, percent } from "./look";
 
 export function ReasonOptions({ session }: { session: CaseSession }) {
@@ -16,17 +16,18 @@ export function ReasonOptions({ session }: { session: CaseSession }) {
   const label = explainedLabel(session);
   const method = display.reasonMethod.value;
   useEffect(() => void (shown && askReasons(session, label, method)), [session, shown, label, method]);
-  if (!shown) return null;
   const answer = session.advice.reason.answer.value;
+  const block = useInView(shown, answer.state);
+  if (!shown) return null;
   return (
-    <section class="block" data-testid="reasons" aria-busy={answer.state === "none" || answer.state === "asking"}>
+    <section ref={block} class="block" data-testid="reasons" aria-busy={answer.state === "none" || answer.state === "asking"}>
       <h3>
         <span>Why {session.labels.find(({ value }) => value === label)?.name}?</span> <kbd>Y</kbd>
       </h3>
       <Methods />
       {answer.state === "asking" && (
         <p class="facts working" role="status">
-          Asking the model…
+          Waiting for the model…
         </p>
       )}
       {answer.state === "refused" && (
@@ -75,7 +76,7 @@ function EvidenceMap({ reason: { method, gap } }: { reason: Reason }) {
       <Legend key={legend.from} {...legend} to="for" testid="reason-legend" />
       <OpacitySlider opacity={display.reasonOpacity} low={0.1} testid="reason-opacity" />
       {gap !== null && Math.abs(gap) > LARGEST_GAP && (
-        <p class="note">This map does not add up to the answer ({percent(Math.abs(gap))} off): do not rely on it</p>
+        <p class="note">This map does not add up to the prediction ({percent(Math.abs(gap))} off): do not rely on it</p>
       )}
     </>
   );

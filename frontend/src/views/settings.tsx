@@ -104,15 +104,17 @@ function Values({ project, found, onSaved }: PartProps) {
   const changed = Object.keys(changes).length > 0;
   return (
     <form class="panel" onSubmit={(event) => save(event, changed ? changeSettings(project, changes) : null, onSaved)}>
-      <h2>How it works</h2>
-      {found.settings.map((setting) => (
-        <Value
-          key={setting.name}
-          setting={setting}
-          typed={typed.get(setting.name) ?? typedOf(setting)}
-          onType={(value) => setTyped(new Map(typed).set(setting.name, value))}
-        />
-      ))}
+      <h2>Training, queries and stopping</h2>
+      <div class="settings">
+        {found.settings.map((setting) => (
+          <Value
+            key={setting.name}
+            setting={setting}
+            typed={typed.get(setting.name) ?? typedOf(setting)}
+            onType={(value) => setTyped(new Map(typed).set(setting.name, value))}
+          />
+        ))}
+      </div>
       <Save changed={changed} testid="save-settings" />
     </form>
   );
@@ -147,7 +149,7 @@ function Value({ setting, typed, onType }: { setting: Setting; typed: Typed; onT
       )}
       <span class="hint">
         {help.replace(/\.?$/, ".")}
-        {range} Counts from: {applies}.
+        {range} Takes effect: {applies}.
       </span>
     </label>
   );
@@ -167,7 +169,7 @@ function save(event: Event, asked: Promise<Changes> | null, onSaved: () => void)
   event.preventDefault();
   asked
     ?.then(({ changes }) => {
-      for (const { what, before, after, applies } of changes) tell("info", `${what}: ${before} → ${after}`, `counts from: ${applies}`);
+      for (const { what, before, after, applies } of changes) tell("info", `${what}: ${before} → ${after}`, `takes effect: ${applies}`);
       onSaved();
     })
     .catch(tellError);

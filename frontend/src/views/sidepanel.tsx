@@ -1,14 +1,15 @@
 /** The panel at the right: why this case, what the model expects, labels, how things are drawn, and the answer. */
-import { submitSession } from "../state/answering";
+
 import { stepCase } from "../state/looking";
 import { lookAtPart } from "../state/opening";
 import { adoptOffer } from "../state/proposals";
 import type { CaseSession } from "../state/session";
+import { submitSession } from "../state/submitting";
 import { ClassChooser } from "./classchooser";
 import { DrawingOptions, LabelChooser } from "./drawing";
-import { GestureOptions } from "./gestures";
 import { HypothesisOptions } from "./hypotheses";
 import { LookOptions } from "./look";
+import { PromptOptions } from "./prompts";
 import { Provenance, Replaces } from "./provenance";
 import { ReasonOptions } from "./reasons";
 
@@ -20,7 +21,7 @@ export function SidePanel({ session, ask }: { session: CaseSession; ask: (dialog
         <Reason session={session} />
         {segments ? <LabelChooser session={session} /> : <ClassChooser session={session} />}
         {segments && !session.looksOnly && <DrawingOptions session={session} />}
-        {segments && !session.looksOnly && <GestureOptions session={session} />}
+        {segments && !session.looksOnly && <PromptOptions session={session} />}
         {segments && <HypothesisOptions session={session} />}
         <ReasonOptions session={session} />
         <LookOptions session={session} />

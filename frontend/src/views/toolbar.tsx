@@ -53,20 +53,20 @@ export function Toolbar({ session }: { session: CaseSession }) {
             />
           )}
           <span class="toolbar-gap" />
-          <ToolButton icon="point" name="Gesture: click" keys="C" testid="tool-point" pressed={hand === "point"} disabled={!draft} onPress={take("point")} />
+          <ToolButton icon="point" name="Prompt: click" keys="C" testid="tool-point" pressed={hand === "point"} disabled={!draft} onPress={take("point")} />
           <ToolButton
             icon="scribble"
-            name="Gesture: stroke"
+            name="Prompt: stroke"
             keys="L"
             testid="tool-scribble"
             pressed={hand === "scribble"}
             disabled={!draft}
             onPress={take("scribble")}
           />
-          <ToolButton icon="box" name="Gesture: box" keys="A" testid="tool-box" pressed={hand === "box"} disabled={!draft} onPress={take("box")} />
+          <ToolButton icon="box" name="Prompt: box" keys="A" testid="tool-box" pressed={hand === "box"} disabled={!draft} onPress={take("box")} />
           <ToolButton
             icon="extremes"
-            name="Gesture: four outermost points"
+            name="Prompt: four outermost points"
             keys="Shift + A"
             testid="tool-extremes"
             pressed={hand === "extremes"}
@@ -81,8 +81,8 @@ export function Toolbar({ session }: { session: CaseSession }) {
             icon="next"
             name="Next place worth a look"
             keys="N"
-            testid="next-unsure"
-            disabled={!session.doubt.value}
+            testid="next-place"
+            disabled={!session.uncertainty.value}
             onPress={() => void visitPlace(session, 1)}
           />
           <ToolButton

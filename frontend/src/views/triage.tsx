@@ -16,7 +16,7 @@ export function TriagePanel({ project, version }: { project: Project; version: s
   const answer = useTriage(project.id, risk, version);
   return (
     <section class="panel panel-wide" data-testid="triage">
-      <h2>Who needs to look</h2>
+      <h2>Triage</h2>
       <label class="hint">
         At most this share of all cases accepted wrongly:{" "}
         <select value={risk} data-testid="triage-risk" onChange={(event) => setRisk(Number(event.currentTarget.value))}>

@@ -16,11 +16,12 @@ import { Warnings } from "./warnings";
 const PAGE = 50;
 const STATES: [CaseState, string][] = [
   ["all", "All"],
-  ["unanswered", "Open"],
+  ["unanswered", "Unlabelled"],
   ["answered", "Annotated"],
   ["skipped", "Skipped"],
   ["flagged", "Flagged"],
 ];
+const WORDS = Object.fromEntries(STATES.map(([state, word]) => [state, word.toLowerCase()]));
 
 export function Worklist({ project }: { project: Project }) {
   const [filters, setFilters] = useState<Filters>(() => keptFilters(project.id));
@@ -150,10 +151,10 @@ function CaseTable({ project, rows }: { project: Project; rows: CaseLine[] }) {
           <th>Patient</th>
           <th>Split</th>
           <th>State</th>
-          <th class="number">Answers</th>
+          <th class="number">Annotations</th>
           <th title="Dice (or probability of being right) the model is expected to reach">Expected quality</th>
-          <th class="number" title="Mean entropy of the model's answer">
-            Doubt
+          <th class="number" title="Mean entropy of the model's prediction">
+            Uncertainty
           </th>
         </tr>
       </thead>
@@ -186,7 +187,7 @@ function Row({ project, row }: { project: Project; row: CaseLine }) {
       <td>{row.patient}</td>
       <td>{row.split}</td>
       <td>
-        <span class={`state state-${row.state}`}>{row.state}</span>
+        <span class={`state state-${row.state}`}>{WORDS[row.state]}</span>
         {row.reason && (
           <span class="hint reason" data-testid={`reason-${row.id}`}>
             {row.reason}

@@ -9,7 +9,7 @@ export interface CaseArrays {
   volume: Promise<Volume>;
   /** Null when the model said nothing about it. */
   proposal: Promise<Uint8Array | null>;
-  doubt: Promise<Uint8Array | null>;
+  uncertainty: Promise<Uint8Array | null>;
   header: CaseHeader;
   predictionId: string | null;
 }
@@ -34,7 +34,7 @@ export function arraysOf(
   // A long volume has the line for itself first: an image without masks is of use, masks without an image are not.
   const turn = bytesOf(header) > LONG_BYTES ? volume.then(nothing, nothing) : Promise.resolve();
   const masks = known && known.predictionId === predictionId ? known : predictedArrays(project, header, withMasks ? predictionId : null, turn);
-  const arrays: CaseArrays = { volume, proposal: masks.proposal, doubt: masks.doubt, header, predictionId };
+  const arrays: CaseArrays = { volume, proposal: masks.proposal, uncertainty: masks.uncertainty, header, predictionId };
   held.delete(key);
   held.set(key, arrays);
   for (const oldest of [...held.keys()].slice(0, -MOST_CASES)) held.delete(oldest);
@@ -42,15 +42,15 @@ export function arraysOf(
   return arrays;
 }
 
-function predictedArrays(project: string, header: CaseHeader, predictionId: string | null, turn: Promise<void>): Pick<CaseArrays, "proposal" | "doubt"> {
-  if (predictionId === null) return { proposal: Promise.resolve(null), doubt: Promise.resolve(null) };
+function predictedArrays(project: string, header: CaseHeader, predictionId: string | null, turn: Promise<void>): Pick<CaseArrays, "proposal" | "uncertainty"> {
+  if (predictionId === null) return { proposal: Promise.resolve(null), uncertainty: Promise.resolve(null) };
   const fetchMap = (read: typeof calls.readUncertainty): Promise<Uint8Array | null> =>
     turn
       .then(() => read(project, predictionId))
       .then((answer) => receiveMask(answer, voxelCount(header.shape)))
       // A prediction without that map (404) is drawn without it; the image matters more.
       .catch(() => null);
-  return { proposal: fetchMap(calls.readPredictionMask), doubt: fetchMap(calls.readUncertainty) };
+  return { proposal: fetchMap(calls.readPredictionMask), uncertainty: fetchMap(calls.readUncertainty) };
 }
 
 function nothing(): void {
@@ -63,6 +63,6 @@ export async function prefetchUpcoming(project: string, withMasks: boolean): Pro
   if (case_id === null || held.has(keyOf(project, case_id))) return case_id;
   const header = await calls.readCase(project, case_id);
   const arrays = arraysOf(project, header, prediction_id, withMasks);
-  await Promise.all([arrays.volume, arrays.proposal, arrays.doubt]);
+  await Promise.all([arrays.volume, arrays.proposal, arrays.uncertainty]);
   return case_id;
 }

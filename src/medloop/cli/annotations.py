@@ -1,12 +1,12 @@
-"""Commands about annotations that are there: take a case out of use, with the reason."""
+"""Commands about annotations that are there, and whose they are: take a case out of use with the reason, list and price annotators."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medloop.cli.options import AsJson, ProjectFolder
-from medloop.cli.printing import print_json
-from medloop.core.errors import NotFoundError
+from medloop.cli.printing import print_json, print_table
+from medloop.core.errors import NotFoundError, SettingError
 
 if TYPE_CHECKING:
     from medloop.core.records import Case
@@ -44,6 +44,38 @@ def flag(
         print_json({"case": found.name, "case_id": found.id, "state": closed.state, "withdrawn": [a.id for a in before]})
     else:
         typer.echo(f"{found.name} is {closed.state}; {len(before)} annotations withdrawn")
+
+
+def annotators(
+    folder: ProjectFolder,
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Whose rate is set.")] = "",
+    cost_per_minute: Annotated[
+        float | None, typer.Option("--cost-per-minute", help="What a minute costs, in a unit of yours.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List who annotates, with minutes and cost, or set what a minute of somebody costs.
+
+    Where a rate is set, status, report, the advice on stopping and strategies that weigh time count cost; otherwise minutes.
+    """
+    from medloop.loop.foundation.annotators import set_cost
+    from medloop.loop.foundation.effort import annotator_lines
+    from medloop.loop.foundation.workspace import Workspace
+
+    if bool(name) != (cost_per_minute is not None):
+        raise SettingError(
+            "A name and --cost-per-minute go together, got one of them", remedy="medloop annotators DIR NAME --cost-per-minute X"
+        )
+    with Workspace.open(folder) as workspace:
+        if cost_per_minute is not None:
+            set_cost(workspace, name, cost_per_minute, actor="cli")
+        with workspace.store.read() as tx:
+            found = annotator_lines(tx)
+    if as_json:
+        print_json({"annotators": found})
+    else:
+        rows = [(x.annotator, x.answers, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}") for x in found]
+        print_table(("annotator", "annotations", "cases", "minutes", "cost per minute", "cost"), rows)
 
 
 def _case_named(workspace: "Workspace", name: str) -> "Case":

@@ -114,7 +114,7 @@ def _print_settings(workspace: "Workspace", *, as_json: bool) -> None:
         task = {"version": workspace.task.version, "instructions": workspace.task.instructions, "labels": labels}
         print_json({"name": workspace.project.name, "settings": values, "task": task})
         return
-    rows = [[name, declared.write(values[name]), declared.applies, declared.help] for name, declared in SETTINGS.items()]
+    rows = [[name, one.write(values[name]), one.applies, one.meaning] for name, one in SETTINGS.items()]
     print_table(["setting", "value", "a change counts from", "meaning"], rows)
 
 

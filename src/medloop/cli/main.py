@@ -7,6 +7,7 @@ they need inside, so that `medloop --help` costs a tenth of a second and no torc
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -60,6 +61,7 @@ for command in (
     triage.quality,
     triage.calibrate,
     annotations.flag,
+    annotations.annotators,
     projects.export,
     learning.strategies,
     studies.simulate,
@@ -106,7 +108,7 @@ def status_of(arguments: Sequence[str]) -> int:
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
-        return _tell(error)
+        return _tell(error, arguments)
     if returned == _INTERRUPTED:
         return _say(FAILED, "Interrupted; what was finished is kept, the same command goes on from there")
     return returned if isinstance(returned, int) else DONE
@@ -116,15 +118,23 @@ _INTERRUPTED = 130
 """What Typer returns for Ctrl-C."""
 
 
-def _tell(error: Exception) -> int:
+def _tell(error: Exception, arguments: Sequence[str]) -> int:
     if isinstance(error, MedloopError):
         return _say(WRONG_USE if isinstance(error, SettingError) else FAILED, str(error))
     if isinstance(error, typer.Abort):
         return _say(FAILED, "Stopped")
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of Typer, whatever its version
         context = getattr(error, "ctx", None)
-        return _tell_usage(error.format_message(), context.command_path if context else "medloop")
+        return _tell_usage(error.format_message() + _received(error, arguments), context.command_path if context else "medloop")
     return _say(FAILED, f"Unexpected {type(error).__name__}: {error}; run it again with {DEBUG}=1 to see where")
+
+
+def _received(error: Exception, arguments: Sequence[str]) -> str:
+    """The value of the option that a usage error is about, where its message leaves it out."""
+    flags = getattr(getattr(error, "param", None), "opts", ())
+    spread = [part for text in arguments for part in (text.split("=", 1) if text.startswith("--") else [text])]
+    values = [value for flag, value in pairwise(spread) if flag in flags]
+    return f", got {values[-1]!r}" if values and hasattr(error, "message") else ""
 
 
 def _tell_usage(message: str, command: str) -> int:

@@ -43,9 +43,8 @@ def with_setting_options(
 
 
 def _options(declared: Setting) -> list[inspect.Parameter]:
-    words = f" One of {', '.join(declared.choices)}." if declared.choices else ""
     shown: Any = False if declared.kind is bool else declared.default_text
-    option = typer.Option(declared.flag, help=declared.help + words, show_default=shown)
+    option = typer.Option(declared.flag, help=declared.meaning, show_default=shown)
     annotation = Annotated[declared.kind | None, option]  # type: ignore[name-defined]  # made at run time, for typer
     made = [inspect.Parameter(declared.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation)]
     if declared.shorthand:

@@ -9,7 +9,7 @@ from medloop.core.records import Job
 from medloop.core.states import JobState
 from medloop.loop.foundation.computable import oversized_cases
 from medloop.loop.foundation.damage import DamagedCase, damaged_cases
-from medloop.loop.foundation.effort import EffortLine
+from medloop.loop.foundation.effort import EffortLine, priced
 from medloop.loop.foundation.label_versions import LabelGap, label_gaps
 from medloop.loop.foundation.left_out import LeftOutCase, refused_cases
 from medloop.loop.foundation.workspace import Workspace
@@ -137,7 +137,7 @@ def print_standing(found: Standing) -> None:
     for note in _choices(found):
         typer.echo(f"        {note}")
     for line in found.effort:
-        typer.echo(f"time    {line.annotator}: {_effort(line)}")
+        typer.echo(f"time    {line.annotator}: {_effort(line, with_cost=priced(found.effort))}")
     if any(c.answered for c in found.queried):
         shares = [f"{c.label} in {counted(c.answered, 'annotation')} ({c.queried} queried)" for c in found.queried]
         typer.echo(f"labels  {'; '.join(shares)}")
@@ -200,10 +200,11 @@ def _round(found: Standing) -> str:
     return f"{current['index']} is {current['state']}{message}{' (no worker is at work on it)' if waits else ''}"
 
 
-def _effort(line: EffortLine) -> str:
+def _effort(line: EffortLine, *, with_cost: bool) -> str:
     if line.median_seconds is None:
         return f"{counted(line.answers, 'annotation')}, no time recorded"
-    return f"{counted(line.answers, 'annotation')}, {line.minutes:.1f} minutes, {line.median_seconds:.0f} s in the median"
+    cost = f", cost {line.cost:.4g}" if with_cost else ""
+    return f"{counted(line.answers, 'annotation')}, {line.minutes:.1f} minutes, {line.median_seconds:.0f} s in the median{cost}"
 
 
 def _detail(job: JobLine) -> str:

@@ -14,6 +14,7 @@ Source: Unicode Standard Annex 15 (normalisation forms) and section 5.18 (case f
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 
 from medloop.core.errors import InputError, SettingError
 
@@ -128,6 +129,12 @@ def counted(count: int, what: str) -> str:
 
 NAMED = 5
 """How many of a kind are named one by one before the rest is counted."""
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Begin a remedy with the known names most like one that is none: "use entropy or margin; ", or "" where none is alike."""
+    near = get_close_matches(name, known)
+    return f"use {' or '.join(near)}; " if near else ""
 
 
 def first_named(names: Sequence[str], *, most: int = NAMED) -> str:

@@ -11,12 +11,14 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
 from medloop.core.errors import SettingError
+from medloop.core.names import nearest
 
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
 Stream: TypeAlias = Literal["off", "fixed", "rate", "variable", "learned"]
 QueryUnit: TypeAlias = Literal["case", "slice", "region"]
 ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
 Summed: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
+UncertaintySource: TypeAlias = Literal["all", "softmax", "dropout", "flips", "ensemble"]
 ImageAdaptation: TypeAlias = Literal["none", "prompts", "image"]
 ProbabilityScaling: TypeAlias = Literal["temperature", "none"]
 HintMap: TypeAlias = Literal["euclidean", "geodesic", "discs"]
@@ -64,6 +66,11 @@ class Setting:
     def default_text(self) -> str:
         """The default as it is printed."""
         return self.shown_default or self.write(self.default)
+
+    @property
+    def meaning(self) -> str:
+        """The help, and the words it may be."""
+        return f"{self.help} One of {', '.join(self.choices)}." if self.choices else self.help
 
     def check(self, value: SettingValue, *, called: str = "") -> None:
         """Refuse a value outside the range or the choices.
@@ -194,6 +201,10 @@ class ProjectSettings:
     samples: int = setting(
         6, "Samples drawn per case for its uncertainty (dropout and flips).", "--samples", "next training", low=1, high=100
     )
+    uncertainty_source: UncertaintySource = setting(
+        "all", "What the samples of a prediction differ in: members, then flips, then dropout (all), one of these, or nothing (softmax).",
+        "--uncertainty", "next training", choices=get_args(UncertaintySource),
+    )  # fmt: skip
     summed: Summed = setting(
         "mean", "How uncertainty per voxel becomes uncertainty per case.", "--summed", "next training", choices=get_args(Summed)
     )
@@ -209,11 +220,11 @@ class ProjectSettings:
         False, "Train interactive networks, which also take clicks, scribbles and boxes (segmentation).", "--guided", "next training"
     )
     prompt_encoding: HintMap = setting(
-        "euclidean", "How interactive networks see clicks and strokes: by distance, by distance that image edges lengthen, or as discs.",
+        "euclidean", "How clicks and strokes reach interactive networks: as distances, as distances that edges lengthen, or as discs.",
         "--prompt-encoding", "next training", choices=get_args(HintMap),
     )  # fmt: skip
     adaptation: ImageAdaptation = setting(
-        "none", "Whether interactive networks bend to each image: to its prompts, or also to its edges (image).",
+        "none", "Whether interactive networks are adapted to each image: to its prompts, or also to its edges (image).",
         "--adaptation", "at once", choices=get_args(ImageAdaptation),
     )  # fmt: skip
     any_label: bool = setting(
@@ -263,6 +274,8 @@ def check_settings(settings: ProjectSettings) -> None:
     for name, declared in SETTINGS.items():
         declared.check(getattr(settings, name))
     held_out = settings.validation_fraction + settings.test_fraction
+    if settings.uncertainty_source == "ensemble" and settings.members < 2:
+        raise SettingError(f"uncertainty_source ensemble needs members of 2 or more, got {settings.members}")
     if held_out >= 1:
         raise SettingError(f"validation_fraction and test_fraction must leave cases to train, got {held_out:.15g} together")
 
@@ -277,7 +290,7 @@ def setting_named(name: str) -> Setting:
     for declared in SETTINGS.values():
         if wanted in (declared.name, declared.flag.lstrip("-").replace("-", "_")):
             return declared
-    raise SettingError(f"There is no setting {name!r}", remedy=f"use one of {', '.join(SETTINGS)}")
+    raise SettingError(f"There is no setting {name!r}", remedy=f"{nearest(wanted, [*SETTINGS])}medloop configure lists all")
 
 
 def changed_settings(settings: ProjectSettings, changes: Mapping[str, SettingValue], *, making: bool = False) -> ProjectSettings:

@@ -18,7 +18,7 @@ from medloop.datasets.table import read_table
 FORMATS: tuple[FormatName, ...] = ("msd", "nnunet", "folder", "csv", "dicom")
 
 
-def open_dataset(source: Path, *, fmt: str = "auto", patient_pattern: str | None = None, masks: MaskReading = "labels") -> Dataset:
+def open_dataset(source: str | Path, *, fmt: str = "auto", patient_pattern: str | None = None, masks: MaskReading = "labels") -> Dataset:
     """Find out what a folder or CSV holds, without decoding an image.
 
     Args:
@@ -34,6 +34,7 @@ def open_dataset(source: Path, *, fmt: str = "auto", patient_pattern: str | None
         SettingError: An unknown format or a bad pattern.
         FormatError: The source as a whole is damaged, in no known layout, or in two at once.
     """
+    source = Path(source)
     if not source.exists():
         raise NotFoundError(f"No such file or folder: {source}", remedy="check the path")
     if fmt != "auto" and fmt not in FORMATS:

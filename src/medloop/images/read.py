@@ -32,7 +32,7 @@ READER_GROUP = "medloop.readers"
 """Entry points of this group name a class without arguments that satisfies `Reader`."""
 
 
-def read_image(paths: Path | Sequence[Path]) -> ReadImage:
+def read_image(paths: str | Path | Sequence[str | Path]) -> ReadImage:
     """Read the image of one case.
 
     Args:
@@ -44,7 +44,7 @@ def read_image(paths: Path | Sequence[Path]) -> ReadImage:
         GeometryError: Channels lie on different grids.
         NotFoundError: No such file.
     """
-    files = [paths] if isinstance(paths, Path) else list(paths)
+    files = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     if not files:
         raise FormatError("An image needs at least one file, got none", remedy="name its file")
     if len(files) > 1 and all(is_dicom(path) for path in files):
@@ -83,9 +83,9 @@ class ReadMask:
     notes: tuple[str, ...] = ()
 
 
-def read_mask(path: Path, grid: Grid | None = None, *, reading: MaskValues = "labels") -> Mask:
+def read_mask(path: str | Path, grid: Grid | None = None, *, reading: MaskValues = "labels") -> Mask:
     """The mask of `read_mask_noted`, without its notes."""
-    return read_mask_noted(path, grid, reading=reading).mask
+    return read_mask_noted(Path(path), grid, reading=reading).mask
 
 
 def read_mask_noted(path: Path, grid: Grid | None = None, *, reading: MaskValues = "labels") -> ReadMask:

@@ -38,7 +38,7 @@ click the rest."""
 MORE_VOXELS = 1.0
 """And so much more, in the finest voxels: a depth is known to a voxel."""
 
-NARROWED = "The engine would redraw more of this structure than was asked about; of its change only what mask and image support was kept"
+NARROWED = "The engine would redraw more of this structure than was prompted; of its change only what mask and image support was kept"
 """The note of an answer that was not believed."""
 
 

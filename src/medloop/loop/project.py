@@ -32,9 +32,10 @@ from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import ExportReport, export_project
 from medloop.loop.data.importing import AnswersWanted, ImportReport, import_dataset
-from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.annotators import annotator_named, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
 from medloop.loop.foundation.configuring import Changed, TaskChange, configure
+from medloop.loop.foundation.effort import EffortLine, annotator_lines
 from medloop.loop.foundation.partial_annotations import Part
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
@@ -214,6 +215,15 @@ class Project:
         changes = configure(self.workspace, settings=settings, name=name, task=task, actor="python")
         self.workspace = self.workspace.reload()
         return changes
+
+    def annotators(self) -> tuple[EffortLine, ...]:
+        """Everybody who annotates: annotations, cases, minutes, cost per minute."""
+        with self.workspace.store.read() as tx:
+            return annotator_lines(tx)
+
+    def set_cost(self, annotator: str, cost_per_minute: float) -> None:
+        """Set what a minute of an annotator costs; see `medloop.loop.foundation.annotators.set_cost`."""
+        set_cost(self.workspace, annotator, cost_per_minute, actor="python")
 
     def verdicts(self) -> dict[str, StreamVerdict]:
         """What a stream decided about each case that arrived, by name; see the setting `stream`."""

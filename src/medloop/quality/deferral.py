@@ -190,7 +190,7 @@ def require_enough(patients: int, risk: float, *, counted: Mapping[str, int] | N
         listed = ", ".join(f"{count} {split}{_UNCOUNTED.get(split, '')}" for split, count in (counted or {}).items())
         raise InputError(
             f"A risk of {risk:g} needs at least {fewest} evaluated patients, got {patients}{f' ({listed})' if listed else ''}",
-            remedy="answer more evaluation cases" + (" or accept a higher risk" if patients >= FEWEST_PATIENTS else ""),
+            remedy="annotate more evaluation cases" + (" or accept a higher risk" if patients >= FEWEST_PATIENTS else ""),
         )
 
 

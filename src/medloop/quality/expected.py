@@ -1,4 +1,4 @@
-"""The score to expect of a prediction without its truth, or the honest word that it cannot be told.
+"""The score to expect of a prediction without its truth, or the honest word that it cannot be estimated.
 
 Several signs of quality are known of every prediction: how much another model says the same, how much its own samples
 agree, doubt around the mask, size and shape. Which of them tells anything depends on the model, so predictors are tried
@@ -82,11 +82,11 @@ class QualityRule:
     """
 
     predictors: tuple[Predictor, ...] = ()
-    note: str = "predicted quality cannot be told: no evaluated patients"
+    note: str = "predicted quality cannot be estimated: no evaluated patients"
     patients: int = 0
 
     def __call__(self, signs: Signs) -> Quality | None:
-        """The quality expected of a prediction with these signs; None where it cannot be told."""
+        """The quality expected of a prediction with these signs; None where it cannot be estimated."""
         for one in self.predictors:
             if all(name in signs for name in one.signs):
                 row = np.array([[signs[name] for name in one.signs]])
@@ -114,7 +114,7 @@ def fit_quality(signs: Sequence[Signs], truth: FloatArray, patients: Sequence[Ha
     count = len(set(patients))
     if count < FEWEST_PATIENTS:
         return QualityRule(
-            (), f"predicted quality cannot be told: {counted(count, 'evaluated patient')}, at least {FEWEST_PATIENTS} needed", count
+            (), f"predicted quality cannot be estimated: {counted(count, 'evaluated patient')}, at least {FEWEST_PATIENTS} needed", count
         )
     tried: list[Predictor] = []
     for name in TITLES:
@@ -190,7 +190,7 @@ def _straight(intercept: float, slope: float) -> Callable[[FloatArray], FloatArr
 
 def _nothing_tells(tried: Sequence[Predictor], count: int) -> str:
     best = max(tried, key=lambda one: one.rank, default=None)
-    start = f"predicted quality cannot be told: on {counted(count, 'evaluated patient')}"
+    start = f"predicted quality cannot be estimated: on {counted(count, 'evaluated patient')}"
     if best is None:
         return f"{start} no sign is known of enough predictions"
     if best.rank >= least_rank(count):

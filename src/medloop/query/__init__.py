@@ -1,7 +1,7 @@
 """Active learning: which cases to annotate next.
 
-`query` does it in one line on arrays of your own; `strategies` lists what it can do. See docs/querying.md. Names are imported from their
-modules at first use.
+`query` does it in one line on arrays of your own; `medloop.strategies` lists what it can do. See docs/querying.md. Names are
+imported from their modules at first use.
 """
 
 import importlib
@@ -13,10 +13,9 @@ _HOMES = {
     "from_classifier": "on_arrays",
     "picks": "on_arrays",
     "query": "on_arrays",
-    "strategies": "strategies",
 }
 
-__all__ = ["Pick", "Pool", "Strategy", "from_classifier", "picks", "query", "strategies"]
+__all__ = ["Pick", "Pool", "Strategy", "from_classifier", "picks", "query"]
 
 
 def __getattr__(name: str) -> object:

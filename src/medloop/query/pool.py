@@ -25,6 +25,7 @@ SCORES = MappingProxyType(
         "foreground": "share of voxels that the model guesses to be foreground",
         "oracle_foreground": "share of voxels that truly are foreground; simulations only",
         "minutes": "predicted minutes of expert time",
+        "cost": "predicted minutes of expert time, each counted by its annotator's rate",
         "predicted_loss": "loss that the model's own loss head expects",
         "unlabelled": "probability that a discriminator calls the case unlabelled",
         "adversarial_distance": "least change of the input that changes the answer",

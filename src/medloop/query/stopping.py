@@ -39,7 +39,7 @@ SURE = 1.0 - 2.0 * LOOK_RISK
 
 @dataclass(frozen=True)
 class Spending:
-    """Answers, minutes and money: what was spent, and what may be; 0 sets no limit."""
+    """Answers, minutes and money: what was spent, and what may be; 0 sets no limit. Without rates (`priced`) money is minutes."""
 
     labels: int = 0
     minutes: float = 0.0
@@ -47,6 +47,7 @@ class Spending:
     budget_labels: int = 0
     budget_minutes: float = 0.0
     budget_money: float = 0.0
+    priced: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Evidence:
         kappas: Agreement of consecutive models on the pool, oldest first.
         next_batch: Answers that the next round would ask.
         next_minutes: Predicted minutes of these; None when no time was ever recorded.
+        next_cost: Their predicted cost; None without a rate, too.
         left: Cases that could still be asked.
     """
 
@@ -95,6 +97,7 @@ class Evidence:
     kappas: tuple[float, ...] = ()
     next_batch: int = 1
     next_minutes: float | None = None
+    next_cost: float | None = None
     left: int = 1
 
 
@@ -206,7 +209,7 @@ def _weigh_budget(case: _Case, evidence: Evidence) -> None:
     for spent, budget, what in (
         (s.labels, s.budget_labels, "annotations"),
         (s.minutes, s.budget_minutes, "minutes of work"),
-        (s.money, s.budget_money, "of cost"),
+        (s.money, s.budget_money, "of cost" if s.priced else "of cost (in minutes: no cost per minute is set)"),
     ):
         if budget and spent >= budget:
             case.note(f"The budget is spent: {spent:.4g} of {budget:.4g} {what}.", stop=True)
@@ -222,7 +225,7 @@ def _weigh_target(case: _Case, curve: Curve, target: float) -> None:
     score = float(curve.scores[-1])
     if curve.low is None or curve.patients < MIN_PATIENTS:
         case.note(
-            f"Whether the target of {target:.3g} is reached cannot be told from {curve.patients} patients; {MIN_PATIENTS} are needed."
+            f"Whether the target of {target:.3g} is reached cannot be judged from {curve.patients} patients; {MIN_PATIENTS} are needed."
         )
     elif curve.low >= target:
         case.note(f"The target of {target:.3g} is reached: even the lower bound is {curve.low:.3f} on {curve.source}.", stop=True)
@@ -236,7 +239,7 @@ def _weigh_plateau(case: _Case, curve: Curve, batch: int) -> None:
     pace = pace_gain(curve, PLATEAU_ROUNDS * max(1, batch))
     if pace is None:
         case.note(
-            f"Whether the curve is flat can be told from {PLATEAU_MODELS} models on {MIN_PATIENTS} patients or more; "
+            f"Whether the curve is flat can be judged from {PLATEAU_MODELS} models on {MIN_PATIENTS} patients or more; "
             f"so far: {counted(len(curve.scores), 'model')} on {counted(curve.patients, 'patient')}."
         )
         return
@@ -272,9 +275,11 @@ def _weigh_stability(case: _Case, evidence: Evidence) -> None:
 
 def _say_gain(case: _Case, evidence: Evidence, gain: Gain | None) -> None:
     price = f"about {evidence.next_minutes:.0f} minutes" if evidence.next_minutes is not None else "an unknown time: none was recorded"
+    if evidence.next_cost is not None:
+        price += f" and a cost of about {evidence.next_cost:.3g}"
     batch = "The next annotation" if evidence.next_batch == 1 else f"The next {evidence.next_batch} annotations"
     if gain is None:
-        case.note(f"{batch} {'takes' if evidence.next_batch == 1 else 'take'} {price}; what it brings cannot be told from so few models.")
+        case.note(f"{batch} {'takes' if evidence.next_batch == 1 else 'take'} {price}; the gain cannot be judged from so few models.")
     else:
         case.note(f"{batch} will probably bring {_span(gain)} and take {price}.")
 

@@ -10,6 +10,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from medloop.core.errors import ConflictError, NotFoundError, UnavailableError
+from medloop.core.names import nearest
 from medloop.query import bandit, baselines, fusion
 from medloop.query.aggregation import rank_fusion
 from medloop.query.budget import balance, cost
@@ -54,7 +55,7 @@ def strategy(name: str) -> Strategy:
     """The strategy of that name; `fusion:A+B` and `bandit:A+B` are made of others.
 
     Raises:
-        NotFoundError: None is called so; the known names are listed.
+        NotFoundError: None is called so; the nearest names are given.
         UnavailableError: A plug-in of that name does not load.
         ConflictError: A plug-in takes the name of a built-in strategy.
         SettingError: Parts that cannot be mixed.
@@ -70,8 +71,8 @@ def _single(name: str) -> Strategy:
         if known.name == name:
             return known
     if (point := _plug_ins().get(name)) is None:
-        names = ", ".join([*(s.name for s in BUILT_IN), *_plug_ins()])
-        raise NotFoundError(f"Unknown strategy {name!r}", remedy=f"use one of {names}, fusion:A+B or bandit:A+B")
+        near = nearest(name, [*(s.name for s in BUILT_IN), *_plug_ins()])
+        raise NotFoundError(f"Unknown strategy {name!r}", remedy=f"{near}medloop strategies lists all")
     found = _loaded(point)
     if not isinstance(found, Strategy):
         raise UnavailableError(f"Strategy {name!r} of {point.value} does not load: {found}", remedy="repair or remove that package")

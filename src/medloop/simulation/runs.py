@@ -22,7 +22,7 @@ from pathlib import Path
 from medloop.core.errors import ConflictError, SettingError
 from medloop.simulation.design import StudyDesign, Unit, units
 from medloop.simulation.files import only_one, read_json, write_json, write_text
-from medloop.simulation.prepare import Setup, prepare
+from medloop.simulation.prepare import SETUP, Setup, prepare
 from medloop.simulation.report import study_html
 from medloop.simulation.results import StudyResult, collect
 from medloop.simulation.unit import run_unit
@@ -99,7 +99,7 @@ def open_study(out: Path) -> StudyDesign:
 
 
 def _require_same(design: StudyDesign, out: Path) -> None:
-    if not (out / "design.json").exists():
+    if not ((out / "design.json").exists() and (out / SETUP).exists()):  # one whose data set was refused has not begun
         write_json(out / "design.json", design.to_json())
     elif (before := open_study(out)) != design:
         changed = [name for name, value in design.to_json().items() if before.to_json()[name] != value]

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Exists, Select, distinct, func, literal, select
+from sqlalchemy import Connection, Exists, Row, Select, distinct, func, literal, select
 
 from medloop.core.records import Split
 from medloop.store.tables import annotations, annotators, case_states, predictions, withdrawals
@@ -17,12 +17,13 @@ CLOSED = ("answered", "skipped", "flagged")
 
 @dataclass(frozen=True)
 class EffortRow:
-    """What one annotator's own annotations add up to; `seconds` holds the recorded times above 0."""
+    """What one annotator's own annotations, of so many cases, add up to; `seconds` holds the recorded times above 0."""
 
     name: str
     kind: str
     cost_per_minute: float
     answers: int
+    cases: int
     seconds: tuple[float, ...]
 
 
@@ -55,27 +56,30 @@ def prediction_scores(connection: Connection, model_id: str, after: int) -> list
 
 
 def effort_rows(connection: Connection, origins: Collection[str]) -> list[EffortRow]:
-    """Annotations of these origins by annotator, later replaced ones included and undone ones left out, by name.
+    """Annotations of these origins by annotator, whoever has none included, later replaced ones included and undone ones left out, by name.
 
     The seconds of an annotation that was undone go on in the one submitted after it.
     """
     table = annotations.c
     own = (table.origin.in_(list(origins)), ~_undone())
-    seconds: dict[str, list[float]] = {}
-    for who, took in connection.execute(select(table.annotator_id, table.effort_seconds).where(*own)).all():
-        seconds.setdefault(who, []).append(took)
-    people = {row.id: row for row in connection.execute(select(annotators))}
-    rows = [
-        EffortRow(people[who].name, people[who].kind, people[who].cost_per_minute, len(times), tuple(s for s in times if s > 0))
-        for who, times in seconds.items()
-    ]
+    done: dict[str, list[tuple[str, float]]] = {}
+    for who, case_id, took in connection.execute(select(table.annotator_id, table.case_id, table.effort_seconds).where(*own)).all():
+        done.setdefault(who, []).append((case_id, took))
+    rows = [_effort_row(person, done.get(person.id, [])) for person in connection.execute(select(annotators))]
     return sorted(rows, key=lambda row: row.name)
 
 
-def recent_efforts(connection: Connection, origins: Collection[str], limit: int) -> list[tuple[str, str | None, float]]:
-    """(case id, proposal id, seconds) of the newest annotations of these origins that were not undone, oldest first."""
+def _effort_row(person: Row[Any], done: Sequence[tuple[str, float]]) -> EffortRow:
+    times = tuple(took for _, took in done if took > 0)
+    return EffortRow(person.name, person.kind, person.cost_per_minute, len(done), len({case_id for case_id, _ in done}), times)
+
+
+def recent_efforts(connection: Connection, origins: Collection[str], limit: int) -> list[tuple[str, str | None, float, float]]:
+    """(case id, proposal id, seconds, their cost) of the newest annotations of these origins that were not undone, oldest first."""
     table = annotations.c
-    query = select(table.case_id, table.proposal_id, table.effort_seconds).where(table.origin.in_(list(origins)), ~_undone())
+    cost = table.effort_seconds / 60 * annotators.c.cost_per_minute
+    query = select(table.case_id, table.proposal_id, table.effort_seconds, cost).join(annotators, annotators.c.id == table.annotator_id)
+    query = query.where(table.origin.in_(list(origins)), ~_undone())
     rows = connection.execute(query.order_by(table.created_at.desc(), table.event.desc()).limit(limit))
     return [tuple(row) for row in rows.all()][::-1]
 

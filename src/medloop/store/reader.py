@@ -227,7 +227,7 @@ class Reader:
         return tallies.quality_sums(self._connection, splits)
 
     def effort_rows(self, origins: Collection[str]) -> list[pool_rows.EffortRow]:
-        """What annotations of these origins add up to, one row per annotator, by name."""
+        """What annotations of these origins add up to, one row per annotator, with or without, by name."""
         return pool_rows.effort_rows(self._connection, origins)
 
     def sole_answers(self, splits: Sequence[Split]) -> list[tuple[str, str, str | None, int | None]]:
@@ -241,8 +241,8 @@ class Reader:
         )
         return list(self._connection.execute(query).scalars())
 
-    def recent_efforts(self, origins: Collection[str], limit: int) -> list[tuple[str, str | None, float]]:
-        """(case id, proposal id, seconds) of the newest annotations of these origins, oldest first."""
+    def recent_efforts(self, origins: Collection[str], limit: int) -> list[tuple[str, str | None, float, float]]:
+        """(case id, proposal id, seconds, their cost) of the newest annotations of these origins, oldest first."""
         return pool_rows.recent_efforts(self._connection, origins, limit)
 
     def annotated_cases(self, origins: Collection[str]) -> int:

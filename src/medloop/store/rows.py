@@ -199,6 +199,7 @@ _LATER: Mapping[type[Any], frozenset[str]] = {
             "target_score",
             "cold_start",
             "summed",
+            "uncertainty_source",
             "bias_correction",
             "guided",
             "calibration",

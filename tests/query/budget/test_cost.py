@@ -1,5 +1,7 @@
 """Strategies that look at the clock."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,6 +23,16 @@ def picked(rule, given_pool, count) -> list[int]:
 
 def test_a_short_case_with_less_doubt_comes_before_a_long_one_with_more() -> None:
     assert picked(select_value_per_minute, pool([0.6, 0.3, 0.1], [10.0, 2.0, 1.0]), 3) == [1, 2, 0]
+
+
+def test_cost_decides_where_rates_are_set_and_the_reason_says_so() -> None:
+    timed = pool([0.6, 0.3], [1.0, 1.0])
+    dear = dataclasses.replace(timed, scores={**timed.scores, "cost": np.array([10.0, 1.0])})
+    for rule in (select_value_per_minute, select_knapsack):
+        assert picked(rule, timed, 1) == [0]
+        (pick,) = rule(dear, 1, np.random.default_rng(0))
+        assert pick.index == 1
+        assert "a cost of 1" in pick.reason
 
 
 def test_equal_minutes_leave_the_order_of_entropy() -> None:

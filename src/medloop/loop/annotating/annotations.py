@@ -94,7 +94,7 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
         if submitted.parts is None and not submitted.whole:
             submitted = replace(submitted, parts=queried_parts(tx, edit.assignment) or None)
         if submitted.parts is not None and own_answer(tx, edit.case.id, edit.assignment.annotator_id) is not None:
-            raise StateError("You have answered this whole case already", remedy="correct the whole mask instead")
+            raise StateError("You have annotated this whole case already", remedy="correct the whole mask instead")
         source = source_of(tx, edit)
     _require_revision(edit.assignment, submitted.revision)
     draft = edit.draft() if submitted.kind != "tag" and submitted.mask is None else None
@@ -192,7 +192,7 @@ def _check(workspace: Workspace, submitted: Submitted) -> None:
         raise InputError(f"Effort lies between 0 and {MAX_EFFORT_SECONDS:.0f} seconds, got {submitted.effort_seconds:g}")
     kind = "classification" if submitted.kind == "tag" else "segmentation"
     if workspace.task.kind != kind:
-        raise StateError(f"This project asks for a {workspace.task.kind}, the answer is one of a {kind}")
+        raise StateError(f"This project is a {workspace.task.kind}, the annotation is one of a {kind}")
     if submitted.tag is not None and submitted.tag not in workspace.task.label_values:
         raise LabelError(f"Unknown tag {submitted.tag}", remedy=f"use one of {list(workspace.task.label_values)}")
 

@@ -60,7 +60,7 @@ def choose_engine(workspace: Workspace, name: str = AUTO) -> EngineChoice:
         raise UnavailableError("The newest model does not know every label of the task", remedy="train again, or use the classical engine")
     if name == "network":
         remedy = "turn on the project's setting guided and train, or use the classical engine"
-        raise UnavailableError("The newest model takes no gestures", remedy=remedy)
+        raise UnavailableError("The newest model takes no prompts", remedy=remedy)
     return EngineChoice("classical", _classical)
 
 

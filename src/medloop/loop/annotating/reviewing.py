@@ -96,7 +96,7 @@ def review_places(workspace: Workspace, assignment_id: str) -> Review:
 
 def _review(workspace: Workspace, tx: Reader, edit: OpenEdit) -> Review:
     if workspace.task.kind != "segmentation":
-        raise StateError("A classification has no places to look at", remedy="answer with a tag")
+        raise StateError("A classification has no places to look at", remedy="annotate with a tag")
     assignment, grid, visits = edit.assignment, edit.case.grid, visits_of(tx, edit.assignment.id)
     prediction = tx.get(Prediction, assignment.proposal_id) if assignment.proposal_id else None
     if prediction is None or prediction.mask is None or prediction.uncertainty is None:

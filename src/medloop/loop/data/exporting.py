@@ -42,7 +42,9 @@ class ExportReport:
     notes: tuple[str, ...] = ()
 
 
-def export_project(workspace: Workspace, out: Path, fmt: str, *, model: int | None = None, regular_grid: bool = False) -> ExportReport:
+def export_project(
+    workspace: Workspace, out: str | Path, fmt: str, *, model: int | None = None, regular_grid: bool = False
+) -> ExportReport:
     """Write every annotated case (or a model) to a new folder.
 
     Args:
@@ -58,6 +60,7 @@ def export_project(workspace: Workspace, out: Path, fmt: str, *, model: int | No
         ConflictError: The folder exists and is not empty.
         NotFoundError: Nothing is annotated, or no model exists.
     """
+    out = Path(out)
     if fmt not in FORMATS:
         raise SettingError(f"Unknown export format {fmt!r}", remedy=f"use one of {', '.join(FORMATS)}")
     if fmt == "model":
@@ -70,7 +73,7 @@ def export_project(workspace: Workspace, out: Path, fmt: str, *, model: int | No
     answers = _answers(workspace, left_out)
     if not answers:
         unread = f", {len(left_out.cases)} cannot be read" if left_out.cases else ""
-        raise NotFoundError(f"There is no answer to export yet{unread}", remedy="answer a case first")
+        raise NotFoundError(f"There is no annotation to export yet{unread}", remedy="annotate a case first")
     if fmt == "nnunet" and not regular_grid:
         require_right_angles([case for _, case in answers])
     names = [label.name for label in workspace.task.labels]

@@ -25,7 +25,7 @@ ImportProgress: TypeAlias = Callable[[int, int, str], None]
 
 def import_dataset(
     workspace: Workspace,
-    source: Path | Dataset,
+    source: str | Path | Dataset,
     *,
     answers: AnswersWanted = "all",
     actor: str = "system",
@@ -47,7 +47,7 @@ def import_dataset(
         ConflictError: It gives a patient another split than the project has fixed.
         StorageError: The project's disk or database cannot write; the cases finished before stay.
     """
-    dataset = open_dataset(source) if isinstance(source, Path) else source
+    dataset = open_dataset(source) if isinstance(source, str | Path) else source
     intake = Intake(workspace, dataset, answers, actor)
     try:
         for done, case in enumerate(dataset.cases):

@@ -41,7 +41,7 @@ def label_map(workspace: Workspace, dataset: Dataset) -> LabelMap:
     """
     task = workspace.task
     if dataset.kind is not None and dataset.kind != task.kind:
-        raise SettingError(f"The project asks for a {task.kind}, the data answers a {dataset.kind}", remedy="import into another project")
+        raise SettingError(f"The project is a {task.kind}, the data is a {dataset.kind}", remedy="import into another project")
     if task.kind == "classification":
         return LabelMap(
             tags={folded(label.name): label.value for label in task.labels} | {label.name: label.value for label in task.labels}

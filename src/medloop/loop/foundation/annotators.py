@@ -2,10 +2,13 @@
 
 from unicodedata import normalize
 
+from medloop.core.errors import NotFoundError, SettingError
 from medloop.core.names import checked_name
 from medloop.core.records import Annotator, AnnotatorKind, new_id, now
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
+
+MAX_RATE = 1e6
 
 
 def annotator_named(workspace: Workspace, name: str, *, kind: AnnotatorKind = "person", program: bool = False) -> Annotator:
@@ -35,6 +38,24 @@ def annotator_named(workspace: Workspace, name: str, *, kind: AnnotatorKind = "p
             return again
         tx.add(annotator, verb="join")
     return annotator
+
+
+def set_cost(workspace: Workspace, name: str, cost_per_minute: float, *, actor: str) -> Annotator:
+    """Set what a minute of an annotator costs, in any unit that the project keeps to; past minutes count by it, too.
+
+    Raises:
+        SettingError: A rate that is not above 0, or above `MAX_RATE`.
+        NotFoundError: Nobody of that name has opened a case.
+    """
+    if not 0 < cost_per_minute <= MAX_RATE:
+        raise SettingError(f"A cost per minute must lie above 0 and at most at {MAX_RATE:.0f}, got {cost_per_minute}")
+    with workspace.store.write(actor) as tx:
+        found = _known(tx, name)
+        if found is None:
+            raise NotFoundError(
+                f"There is no annotator {name!r}", remedy="people are known once they opened a case; medloop annotators DIR"
+            )
+        return tx.change(Annotator, found.id, verb="price", fields={"cost_per_minute": float(cost_per_minute)})
 
 
 def _known(tx: Reader, name: str) -> Annotator | None:

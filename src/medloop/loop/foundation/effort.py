@@ -4,7 +4,7 @@ The page records active seconds; pauses are left out there. Imported answers too
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +15,13 @@ from medloop.query.budget.minutes import MIN_ANSWERS, MinutesModel, fit_minutes,
 from medloop.store.pool_rows import EffortRow
 from medloop.store.reader import Reader
 
-FEATURES = ("foreground voxels", "border voxels", "doubtful voxels", "slices")
+FEATURES = ("foreground voxels", "border voxels", "uncertain voxels", "slices")
 
 RECENT_ANSWERS = 500
 """Times are learned from the last answers: people and proposals get faster."""
+
+UNPRICED = 1.0
+"""Cost per minute of whom no rate was set for: cost is counted in minutes."""
 
 OWN_ORIGINS = ("human", "simulated")
 
@@ -29,42 +32,62 @@ class EffortLine:
 
     Attributes:
         answers: All annotations but those undone, later replaced ones included: they took time too.
+        cases: How many cases these are of.
         timed: How many of them have a recorded time.
         median_seconds: Active seconds of the middle timed answer; None without one.
         minutes: Sum of the recorded time.
-        cost: The same in money, by the annotator's cost per minute.
+        cost_per_minute: The annotator's rate, in a unit that the project chooses; 1 where none is set.
+        cost: The minutes at that rate.
     """
 
     annotator: str
     kind: str
     answers: int
+    cases: int
     timed: int
     median_seconds: float | None
     minutes: float
+    cost_per_minute: float
     cost: float
 
 
 def effort_summary(tx: Reader) -> tuple[EffortLine, ...]:
     """One line per annotator who answered here, by name."""
-    return tuple(_line(row) for row in tx.effort_rows(OWN_ORIGINS))
+    return tuple(line for line in annotator_lines(tx) if line.answers)
+
+
+def annotator_lines(tx: Reader) -> tuple[EffortLine, ...]:
+    """One line per annotator, also of those without an annotation, by name; importers only where they have some."""
+    return tuple(_line(row) for row in tx.effort_rows(OWN_ORIGINS) if row.answers or row.kind == "person")
+
+
+def priced(lines: Iterable[EffortLine]) -> bool:
+    """Whether a rate was set, so that cost says more than minutes."""
+    return any(line.cost_per_minute != UNPRICED for line in lines)
 
 
 def predict_minutes(
-    tx: Reader, cases: Sequence[Case], predictions: Mapping[str, Prediction], *, learned: MinutesModel | None = None
+    tx: Reader,
+    cases: Sequence[Case],
+    predictions: Mapping[str, Prediction],
+    *,
+    learned: MinutesModel | None = None,
+    as_cost: bool = False,
 ) -> dict[str, float]:
-    """Expected minutes of a person's time for cases that are not answered yet.
+    """Expected minutes of a person's time for cases that are not answered yet, or their cost.
 
     Args:
         tx: The project.
         cases: Whose time is wanted.
         predictions: By case id, of the newest model; a case without one takes the median.
         learned: What `minutes_model` gave, if it is at hand already; else it is fitted now.
+        as_cost: Each recorded minute counts by its annotator's rate.
 
     Returns:
         Case name → minutes, > 0. When no answer was ever timed every case counts as one minute; see `minutes_model`.
     """
-    model = learned or minutes_model(tx)
-    middle = _median(_timed(tx)) if model.basis == "regression" else model
+    model = learned or minutes_model(tx, as_cost=as_cost)
+    middle = _median(_timed(tx, as_cost=as_cost)) if model.basis == "regression" else model
     seen = [c for c in cases if c.id in predictions]
     usual = float(predicted_minutes(middle, np.zeros((1, len(FEATURES)))).expected[0])
     minutes = dict.fromkeys((c.name for c in cases), usual)
@@ -74,9 +97,9 @@ def predict_minutes(
     return minutes
 
 
-def minutes_model(tx: Reader) -> MinutesModel:
-    """What the recorded times teach: a regression on the proposals that were corrected, or the median of all times."""
-    timed = _timed(tx)
+def minutes_model(tx: Reader, *, as_cost: bool = False) -> MinutesModel:
+    """What the recorded times, or their costs, teach: a regression on the proposals that were corrected, or the median of all."""
+    timed = _timed(tx, as_cost=as_cost)
     corrected = [(case_id, proposal_id, seconds) for case_id, proposal_id, seconds in timed if proposal_id is not None]
     if len(corrected) < MIN_ANSWERS:
         return _median(timed)
@@ -111,12 +134,14 @@ def _median(timed: Sequence[tuple[str, str | None, float]]) -> MinutesModel:
     return median_minutes(np.array([seconds for _, _, seconds in timed]), features=len(FEATURES))
 
 
-def _timed(tx: Reader) -> list[tuple[str, str | None, float]]:
-    """(case id, proposal id, seconds) of the last answers with a recorded time, oldest first."""
-    return [row for row in tx.recent_efforts(OWN_ORIGINS, RECENT_ANSWERS) if row[2] > 0]
+def _timed(tx: Reader, *, as_cost: bool = False) -> list[tuple[str, str | None, float]]:
+    """(case id, proposal id, seconds, or 60 times their cost) of the last answers with a recorded time, oldest first."""
+    rows = [row for row in tx.recent_efforts(OWN_ORIGINS, RECENT_ANSWERS) if row[2] > 0]
+    return [(case_id, proposal_id, 60 * cost if as_cost else seconds) for case_id, proposal_id, seconds, cost in rows]
 
 
 def _line(row: EffortRow) -> EffortLine:
     minutes = sum(row.seconds) / 60.0
     middle = float(np.median(row.seconds)) if row.seconds else None
-    return EffortLine(row.name, row.kind, row.answers, len(row.seconds), middle, minutes, minutes * row.cost_per_minute)
+    rate = row.cost_per_minute
+    return EffortLine(row.name, row.kind, row.answers, row.cases, len(row.seconds), middle, minutes, rate, minutes * rate)

@@ -53,7 +53,7 @@ class JobControl:
         if self._cancel_asked:
             raise CancelledError(f"Job {self.job.id} was cancelled")
         if self._stop():
-            raise CancelledError("The worker was told to stop; the job goes on at its next start")
+            raise CancelledError("The worker is stopping; the job goes on at its next start")
 
     def log(self, line: str) -> None:
         """Add a line a user can read."""

@@ -60,12 +60,12 @@ def answered_voxels(parts: Sequence[Part], shape: Shape3) -> BoolArray:
     """
     if not 0 < len(parts) <= MAX_PARTS:
         raise InputError(
-            f"A partial answer has 1 to {MAX_PARTS} parts, got {len(parts)}", remedy="name the slices or boxes that are answered"
+            f"A partial annotation has 1 to {MAX_PARTS} parts, got {len(parts)}", remedy="name the slices or boxes that are annotated"
         )
     covered = np.zeros(shape, dtype=bool)
     regions = [covered[_where(part, shape)] for part in parts]
     if sum(region.size for region in regions) > MAX_COVER * covered.size:
-        raise InputError(f"The parts of one answer may cover the image {MAX_COVER} times", remedy="name each slice or box once")
+        raise InputError(f"The parts of one annotation may cover the image {MAX_COVER} times", remedy="name each slice or box once")
     for region in regions:
         region[...] = True
     return covered
@@ -101,7 +101,7 @@ def decode_partial(data: bytes, shape: Shape3) -> tuple[tuple[Part, ...], MaskAr
     try:
         parts = tuple(_from_json(part) for part in json.loads(data[_LENGTH_BYTES:end])["parts"])
     except (ValueError, KeyError, TypeError) as error:
-        raise IntegrityError(f"A partial answer must begin with its parts, got {error}", remedy="restore it from a backup") from error
+        raise IntegrityError(f"A partial annotation must begin with its parts, got {error}", remedy="restore it from a backup") from error
     return parts, decode_mask(data[end:], shape)
 
 
@@ -112,7 +112,7 @@ def load_partial(blobs: Blobs, annotation: Annotation, case: Case) -> tuple[tupl
         InputError: The annotation is not partial.
     """
     if annotation.kind != "partial" or annotation.blob is None:
-        raise InputError(f"Annotation {annotation.id} is a {annotation.kind}, not a partial answer")
+        raise InputError(f"Annotation {annotation.id} is a {annotation.kind}, not a partial annotation")
     return decode_partial(blobs.get(annotation.blob), case.grid.shape)
 
 

@@ -27,7 +27,7 @@ def advance(workspace: Workspace) -> None:
                 continue
             reconciled = move(tx, current, RoundState.RECONCILING)
             if len({a.case_id for a in training_answers(tx, "train")}) < MIN_TRAINING_ANSWERS:
-                move(tx, reconciled, RoundState.CLOSED, message="too few answers to train")
+                move(tx, reconciled, RoundState.CLOSED, message="too few annotations to train")
             else:
                 move(tx, reconciled, RoundState.TRAINING)
                 due = True

@@ -51,7 +51,7 @@ class Workspace:
     @classmethod
     def create(
         cls,
-        folder: Path,
+        folder: str | Path,
         *,
         name: str,
         kind: TaskKind,
@@ -77,6 +77,7 @@ class Workspace:
             ConflictError: The folder already holds a project.
             SettingError: No labels, too many, or a name twice; a name or instructions that cannot be.
         """
+        folder = Path(folder)
         task = Task(
             id=new_id("task"),
             version=1,
@@ -97,12 +98,13 @@ class Workspace:
         return cls(folder, store, project, task)
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: str | Path) -> Self:
         """Open an existing project.
 
         Raises:
             NotFoundError: The folder holds none.
         """
+        folder = Path(folder)
         store = open_store(folder)
         try:
             with store.read() as tx:
@@ -162,6 +164,8 @@ def check_project_settings(settings: ProjectSettings, kind: TaskKind) -> None:
     for name in ("guided", "any_label"):
         if getattr(settings, name) and kind != "segmentation":
             raise SettingError(f"Interactive networks ({name}) draw masks, this is a {kind}", remedy=f"leave {name} at no")
+    if settings.query_unit != "case" and kind != "segmentation":
+        raise SettingError(f"A {settings.query_unit} is queried to be segmented, this is a {kind}", remedy="leave query_unit at case")
     for name in (settings.strategy, settings.first_strategy):
         _require_strategy(name)
     if not strategy(settings.first_strategy).needs <= COLD:

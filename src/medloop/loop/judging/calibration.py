@@ -156,8 +156,8 @@ def calibrate_model(workspace: Workspace, *, method: Method = "temperature") -> 
         split: [(a, cases[a.case_id]) for a in sound_answers(workspace, answers, cases, left_out)] for split, answers in found.items()
     }
     if model is None or not answered["validation"]:
-        have = "no model" if model is None else "no validation answers"
-        raise InputError(f"A calibration is fitted on validation answers to a model's predictions, got {have}", remedy="answer and train")
+        have = "no model" if model is None else "no validation annotations"
+        raise InputError(f"A calibration is fitted on validation annotations and predictions, got {have}", remedy="annotate and train")
     if not knows_every_label(model, workspace.task):
         raise InputError(f"Model {model.index} does not know every label of the task", remedy="train again")
     predictor, samples = load_predictor(workspace.store.blobs, model, as_trained=True), workspace.settings.samples

@@ -47,7 +47,8 @@ def load_predictor(blobs: Blobs, model: Model, *, as_trained: bool = False) -> "
 
     fitted = {} if as_trained else model.metrics.get("calibration", {}).get("calibrator", {})
     calibrated = calibrator_from_json(fitted) if fitted else None
-    return Predictor.load(Recipe.from_json(model.recipe), weights_of(blobs, model), calibrated=calibrated)
+    source = model.metrics.get("uncertainty_source", "all")
+    return Predictor.load(Recipe.from_json(model.recipe), weights_of(blobs, model), sampler=source, calibrated=calibrated)
 
 
 def weights_of(blobs: Blobs, model: Model, *, any_label: bool = False) -> list[bytes]:

@@ -95,7 +95,7 @@ def judge_by_references(workspace: Workspace, *, most: int = MOST, good: float =
     with workspace.store.read() as tx:
         model = tx.live_model()
         if model is None:
-            raise InputError("Judging predictions needs a model, got none", remedy="answer some cases and train")
+            raise InputError("Judging predictions needs a model, got none", remedy="annotate some cases and train")
         pool = sorted(tx.unanswered_cases(["train", "audit"]), key=lambda case: natural_key(case.name))
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
         evaluated = evaluated_cases(tx, model.id)
@@ -128,7 +128,7 @@ def _by_references(
 ) -> tuple[list[JudgedCase], QualityRule]:
     """Reverse classification of every case, and what the evaluated patients say about it."""
     if len(answers) < FEWEST:
-        raise InputError(f"Judging predictions needs {FEWEST} whole answers, got {len(answers)}", remedy="answer some more cases")
+        raise InputError(f"Judging predictions needs {FEWEST} whole annotations, got {len(answers)}", remedy="annotate some more cases")
     with workspace.store.read() as tx:
         checks = [(tx.get(Case, one.case_id), one) for one in evaluated[:MOST_CHECKED]]
     sound = {case.id for case in _readable(workspace, [case for case, _ in checks], {case.id: one.prediction for case, one in checks})}
@@ -155,7 +155,7 @@ def _case(case: Case, quality: Quality | None, accuracy: float | None, good: flo
 
 
 def _judged_by(rule: QualityRule, references: tuple[str, ...]) -> str:
-    answers = f"reverse classification by {counted(len(references), 'answer')}" if references else ""
+    answers = f"reverse classification by {counted(len(references), 'annotation')}" if references else ""
     if not rule.predictors:
         return answers
     return f"{answers or TITLES[rule.predictors[0].name]}, checked on {counted(rule.patients, 'evaluated patient')}"

@@ -137,7 +137,7 @@ def _evaluated_model(tx: Reader) -> Model:
         return live
     newest = tx.find(Evaluation, order=("created_at",), descending=True, limit=1)
     if not newest:
-        raise InputError("Sorting the pool needs an evaluated model, got none", remedy="answer evaluation cases and train a model")
+        raise InputError("Sorting the pool needs an evaluated model, got none", remedy="annotate evaluation cases and train a model")
     return tx.get(Model, newest[0].model_id)
 
 

@@ -75,4 +75,4 @@ def _require_closed_pool(tx: Reader, pool: list[Case], answered: set[str], start
     asked = {c.case_id for r in tx.find(Round) if r.query_id for c in tx.get(Query, r.query_id).choices}
     unasked = sorted(c.name for c in pool if c.id in answered - asked)
     if unasked:
-        raise InputError(f"{unasked[0]} was answered without being drawn", remedy="answer only what the queries ask")
+        raise InputError(f"{unasked[0]} was annotated without being drawn", remedy="annotate only queried cases")

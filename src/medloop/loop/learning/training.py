@@ -61,7 +61,7 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
         return {**nothing_new(workspace, control, known), **left_out.result()}
     snapshot = _frozen(workspace, plan, unsound)
     if snapshot is None:
-        message = f"training needs at least {MIN_TRAINING_ANSWERS} answered training cases, of more than one class in a classification"
+        message = f"training needs at least {MIN_TRAINING_ANSWERS} annotated training cases, of more than one class in a classification"
         mark_failed(workspace, message)
         return {"message": message, **left_out.result()}
     annotations, cases = _of_snapshot(workspace, snapshot)
@@ -81,7 +81,7 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
 
     initial = weights_of(workspace.store.blobs, parent) if parent else []
     trained = train(recipe, taught.cases, validation, folder, report=report, initial=initial, guide=_guide(recipe))
-    own = {"samples": workspace.settings.samples, "summed": workspace.settings.summed}
+    own = {name: getattr(workspace.settings, name) for name in ("samples", "summed", "uncertainty_source")}
     metrics = {**own, **trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
     metrics |= {"learned_with": learned_with(workspace), "annotated_cases": len(cases)}
     _tell_overrun(control, recipe, float(trained.metrics["seconds"]))
@@ -104,7 +104,8 @@ def _calibrated(
     from medloop.models.inference.predict import Predictor
 
     control.report(1.0, "calibrating on the validation cases")
-    return calibration_of(workspace, Predictor.load(recipe, [p.read_bytes() for p in weights]), validation, seed=recipe.seed)
+    predictor = Predictor.load(recipe, [p.read_bytes() for p in weights], sampler=workspace.settings.uncertainty_source)
+    return calibration_of(workspace, predictor, validation, seed=recipe.seed)
 
 
 def _as_begun(workspace: Workspace, plan: TrainingPlan) -> Workspace:

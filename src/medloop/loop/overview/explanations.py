@@ -128,8 +128,8 @@ def similar_cases(workspace: Workspace, case_id: str, *, count: int = 5, distanc
     others = sorted(set(vectors) - {case_id})
     if case_id not in vectors or not others:
         raise NotFoundError(
-            f"There is nothing to compare {case.name} by: no embeddings of it and of answered cases",
-            remedy="answer cases and train a model, or choose a first strategy that describes images",
+            f"There is nothing to compare {case.name} by: no embeddings of it and of annotated cases",
+            remedy="annotate cases and train a model, or choose a first strategy that describes images",
         )
     near = nearest(vectors[case_id], np.stack([vectors[i] for i in others]), count=count, distance=distance)
     scores = _scores(workspace, own)

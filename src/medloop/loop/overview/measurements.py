@@ -143,8 +143,8 @@ def _measured(run: _Measuring, case_id: str, of: Wanted) -> CaseMeasures:
         return _measured_answer(run, case, deciding(answers))
     if prediction is not None:
         return _measured_prediction(run, case, prediction)
-    wanted = "neither an answer nor a prediction" if of == "any" else f"no {of}"
-    raise NotFoundError(f"The case {case.name!r} has {wanted} to measure", remedy="answer it, or train a model and predict")
+    wanted = "neither an annotation nor a prediction" if of == "any" else f"no {'annotation' if of == 'answer' else of}"
+    raise NotFoundError(f"The case {case.name!r} has {wanted} to measure", remedy="annotate it, or train a model and predict")
 
 
 def _measured_answer(run: _Measuring, case: Case, answer: Annotation) -> CaseMeasures:

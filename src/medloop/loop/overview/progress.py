@@ -132,7 +132,7 @@ def progress(workspace: Workspace) -> Progress:
 
 def labels_per_hour(tx: Reader) -> float | None:
     """Answers per hour of active human time over the recent answers; None without timed answers."""
-    timed = [seconds for _, _, seconds in tx.recent_efforts(("human",), RECENT_ANSWERS) if seconds > 0]
+    timed = [seconds for _, _, seconds, _ in tx.recent_efforts(("human",), RECENT_ANSWERS) if seconds > 0]
     return 3600.0 * len(timed) / sum(timed) if timed else None
 
 
@@ -144,7 +144,8 @@ def pool_note(live: Model | None, unpredicted: int | None, quality: PoolQuality 
         cases = f"{counted(unpredicted, 'case')} {'waits' if unpredicted == 1 else 'wait'}"
         return f"{cases} for the prediction of model {live.index}."
     if quality is None:
-        return f"Model {live.index} has predicted the pool; how good that is cannot be told before more evaluation patients are judged."
+        unknown = "how good its predictions are is unknown until more evaluation patients are annotated"
+        return f"Model {live.index} has predicted the pool; {unknown}."
     return ""
 
 

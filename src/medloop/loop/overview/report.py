@@ -9,7 +9,7 @@ from medloop.core.names import counted
 from medloop.core.seeds import generator
 from medloop.loop.foundation.computable import oversized_cases
 from medloop.loop.foundation.damage import LeftOut, damaged_cases
-from medloop.loop.foundation.effort import EffortLine
+from medloop.loop.foundation.effort import EffortLine, priced
 from medloop.loop.foundation.follow_up import damaged_ids
 from medloop.loop.foundation.leaning import leaning_words
 from medloop.loop.foundation.left_out import refused_cases
@@ -142,12 +142,16 @@ def _evaluations(made: Progress) -> Markup:
 
 def _time(lines: Sequence[EffortLine]) -> Markup:
     timed = [(x.annotator, x.minutes) for x in lines if x.timed]
+    money = ("cost",) if priced(lines) else ()
     rows = (
-        (x.annotator, x.answers, x.timed, "unknown" if x.median_seconds is None else f"{x.median_seconds:.0f}", f"{x.minutes:.1f}")
+        (
+            *(x.annotator, x.answers, x.timed, "unknown" if x.median_seconds is None else f"{x.median_seconds:.0f}", f"{x.minutes:.1f}"),
+            *(f"{x.cost:.4g}" for _ in money),
+        )
         for x in lines
     )
     chart = bars(timed, title="minutes") if len(timed) > 1 else None
-    return joined((chart, table(("annotator", "annotations", "with a time", "median seconds", "minutes"), rows)))
+    return joined((chart, table(("annotator", "annotations", "with a time", "median seconds", "minutes", *money), rows)))
 
 
 def _annotated(made: Progress) -> Markup:

@@ -106,7 +106,7 @@ def _words(label: Label, found: Agreement, unit: str) -> Markup:
     mean = f" mean difference {found.mean:+.3g} {unit} over {counted(found.patients, 'patient')}"
     if found.low is None or found.high is None or found.unsure is None:
         return joined((element("b", f"{label.name}:"), f"{mean}; {found.note}."))
-    limits = f"; limits {found.low:+.3g} to {found.high:+.3g} {unit}, each unsure by ± {found.unsure:.2g} {unit} (95 %)."
+    limits = f"; limits {found.low:+.3g} to {found.high:+.3g} {unit}, each uncertain by ± {found.unsure:.2g} {unit} (95 %)."
     return joined((element("b", f"{label.name}:"), mean, limits))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from medloop.core.records import Case, Evaluation, Model, Prediction, Query, Round, Split
 from medloop.core.seeds import generator
 from medloop.loop.foundation.arrays import load_proposal
-from medloop.loop.foundation.effort import OWN_ORIGINS, EffortLine, effort_summary, minutes_model, predict_minutes
+from medloop.loop.foundation.effort import OWN_ORIGINS, EffortLine, effort_summary, minutes_model, predict_minutes, priced
 from medloop.loop.foundation.memo import Memo, memo
 from medloop.loop.foundation.workspace import Workspace
 from medloop.query.budget.extrapolation import drawn_curves, patient_curves
@@ -43,8 +43,9 @@ def stopping_evidence(workspace: Workspace, *, effort: Sequence[EffortLine] | No
         total = tx.case_count()
         models = tx.distinct_models()
         curve = _curve(tx, models, settings.seed)
-        batch, minutes = _next_batch(workspace, tx, models)
-        spending = _spending(workspace, tx, effort_summary(tx) if effort is None else effort)
+        lines = effort_summary(tx) if effort is None else effort
+        batch, minutes, cost = _next_batch(workspace, tx, models, with_cost=priced(lines))
+        spending = _spending(workspace, tx, lines)
         left = len(tx.unanswered_cases(["train", "audit"], exclude_open=False, limit=1))
     return Evidence(
         spending=spending,
@@ -53,6 +54,7 @@ def stopping_evidence(workspace: Workspace, *, effort: Sequence[EffortLine] | No
         kappas=tuple(agreements(workspace, models[-KAPPA_WINDOW - 1 :])),
         next_batch=batch,
         next_minutes=minutes,
+        next_cost=cost,
         left=left if total else 1,
     )
 
@@ -157,11 +159,12 @@ def _spending(workspace: Workspace, tx: Reader, lines: Sequence[EffortLine]) -> 
         budget_labels=settings.budget_labels,
         budget_minutes=settings.budget_minutes,
         budget_money=settings.budget_money,
+        priced=priced(lines),
     )
 
 
-def _next_batch(workspace: Workspace, tx: Reader, models: Sequence[Model]) -> tuple[int, float | None]:
-    """Size of the next round and its predicted minutes; None while no time was recorded."""
+def _next_batch(workspace: Workspace, tx: Reader, models: Sequence[Model], *, with_cost: bool) -> tuple[int, float | None, float | None]:
+    """Size of the next round, its predicted minutes and cost; None while no time was recorded."""
     waiting = tx.find(Round, where={"state": "querying"}, limit=1)
     if waiting and waiting[0].query_id:
         cases = [tx.get(Case, c.case_id) for c in tx.get(Query, waiting[0].query_id).choices]
@@ -170,7 +173,9 @@ def _next_batch(workspace: Workspace, tx: Reader, models: Sequence[Model]) -> tu
         cases = tx.unanswered_cases(["train"], exclude_open=False, limit=MINUTES_CASES)
         size = min(workspace.settings.batch_size, max(1, len(cases)))
     if not cases or (learned := minutes_model(tx)).basis == "nothing":
-        return size, None
+        return size, None, None
     predictions = _predictions(tx, models[-1], cases) if models else {}
     minutes = predict_minutes(tx, cases, predictions, learned=learned)
-    return size, float(np.mean(list(minutes.values()))) * size
+    costs = predict_minutes(tx, cases, predictions, as_cost=True) if with_cost else {}
+    each = [float(np.mean(list(found.values()))) * size if found else None for found in (minutes, costs)]
+    return size, each[0], each[1]

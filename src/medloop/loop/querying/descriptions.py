@@ -115,7 +115,7 @@ def learned_maker(
     if len(thumbnails) < FEWEST_CASES:
         return maker
     if report is not None:
-        report(0.0, f"learning from {counted(len(drawn), 'image')} without answers")
+        report(0.0, f"learning from {counted(len(drawn), 'image')} without annotations")
     return workspace.store.blobs.put(train(np.stack(thumbnails), derive_seed(seed, method)))
 
 

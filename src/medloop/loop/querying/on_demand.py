@@ -216,7 +216,7 @@ def _answered_predictions(
         predictor, quality = load_predictor(workspace.store.blobs, model), quality_rule(workspace, model)
         for done, case in enumerate(missing):
             if report is not None:
-                report(done / len(missing), f"predicting {case.name}, answered before")
+                report(done / len(missing), f"predicting {case.name}, annotated before")
             found[case.id] = predict_case(workspace, model, predictor, case, quality=quality)
     return found
 

@@ -15,7 +15,7 @@ from medloop.core.records import Annotation, Case, Json, Model, Prediction
 from medloop.loop.foundation.arrays import load_features
 from medloop.loop.foundation.consensus import consensus_answers
 from medloop.loop.foundation.damage import damaged_cases
-from medloop.loop.foundation.effort import predict_minutes
+from medloop.loop.foundation.effort import effort_summary, predict_minutes, priced
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.on_demand import Extra, cold_features, extra_scores, kept_features
 from medloop.loop.querying.pool_table import PoolScores
@@ -127,17 +127,19 @@ def _described(inputs: PoolInputs) -> Pool | None:
 
 def _available(inputs: PoolInputs, predictions: Mapping[str, Prediction]) -> set[str]:
     """What predictions, extras and the task give."""
-    known = set.intersection(*(set(p.scores) for p in predictions.values())) | set(inputs.extra_scores) | {"minutes"}
+    known = set.intersection(*(set(p.scores) for p in predictions.values())) | set(inputs.extra_scores) | {"minutes", "cost"}
     known |= {"features"} if all(p.features for p in predictions.values()) else set()
     return known | ({"classes"} if inputs.workspace.task.kind == "classification" else set())
 
 
 def _given(inputs: PoolInputs, needs: frozenset[str], cases: Sequence[Case], predictions: Mapping[str, Prediction]) -> ExtraScores:
-    """Scores by case name that are no part of predictions: the caller's, and minutes from the effort log."""
-    if "minutes" not in needs or "minutes" in inputs.extra_scores:
+    """Scores by case name that are no part of predictions: the caller's, and from the effort log minutes, and cost where rates are set."""
+    if not needs & {"minutes", "cost"} or "minutes" in inputs.extra_scores:
         return inputs.extra_scores
     with inputs.workspace.store.read() as tx:
-        return {**inputs.extra_scores, "minutes": predict_minutes(tx, cases, predictions)}
+        wanted = "cost" in needs or priced(effort_summary(tx))
+        cost = {"cost": predict_minutes(tx, cases, predictions, as_cost=True)} if wanted else {}
+        return {**inputs.extra_scores, "minutes": predict_minutes(tx, cases, predictions), **cost}
 
 
 def _worked_out(

@@ -14,13 +14,14 @@ from torch import nn
 from medloop.core.arrays import ClassProbabilities, FloatArray, ProbabilitySamples
 from medloop.core.errors import InputError
 from medloop.core.image import Image
+from medloop.core.settings import UncertaintySource
 from medloop.models.foundation.compute import choose_device, limited_threads
 from medloop.models.foundation.fitting import fit_for_networks
 from medloop.models.foundation.networks import ClassificationNetwork, SegmentationNetwork, build_network, load_weights
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.foundation.resample import resample
 from medloop.models.inference.inference import answer_heads
-from medloop.models.inference.uncertainty import EverySource, Pass, Sampler
+from medloop.models.inference.uncertainty import Pass, Sampler, sampler_of
 
 
 class Calibrated(Protocol):
@@ -58,7 +59,7 @@ class Predictor:
         recipe: What they were trained with.
         networks: One per member, in evaluation mode.
         device: Where they are.
-        sampler: Where samples come from; None uses members, then flips, then dropout.
+        sampler: Where samples come from, or the name of a source.
         calibrated: Applied to the samples, classes on axis 1; for example a fitted temperature. None leaves them as trained.
     """
 
@@ -68,18 +69,23 @@ class Predictor:
         networks: Sequence[SegmentationNetwork | ClassificationNetwork],
         *,
         device: torch.device,
-        sampler: Sampler | None = None,
+        sampler: Sampler | UncertaintySource = "all",
         calibrated: Calibrated | None = None,
     ) -> None:
         self.recipe = recipe
         self.networks = tuple(networks)
         self.device = device
-        self.sampler = sampler or EverySource(len(self.networks), recipe.flips)
+        self.sampler = sampler_of(sampler, members=len(self.networks), axes=recipe.flips) if isinstance(sampler, str) else sampler
         self.calibrated = calibrated
 
     @classmethod
     def load(
-        cls, recipe: Recipe, weights: Sequence[bytes], *, sampler: Sampler | None = None, calibrated: Calibrated | None = None
+        cls,
+        recipe: Recipe,
+        weights: Sequence[bytes],
+        *,
+        sampler: Sampler | UncertaintySource = "all",
+        calibrated: Calibrated | None = None,
     ) -> "Predictor":
         """Networks from the safetensors bytes of a model's members.
 

@@ -14,6 +14,8 @@ from typing import Protocol
 
 import numpy as np
 
+from medloop.core.settings import UncertaintySource
+
 
 @dataclass(frozen=True)
 class Pass:
@@ -107,6 +109,24 @@ class EverySource:
             again = plain[number % len(plain)]
             planned.append(Pass(again.member, again.flips, _seed(rng)))
         return tuple(planned)
+
+
+def sampler_of(source: UncertaintySource, *, members: int, axes: tuple[int, ...]) -> Sampler:
+    """The sampler of a project's setting.
+
+    Args:
+        source: What the samples differ in.
+        members: Networks in the ensemble.
+        axes: Axes that may be mirrored.
+    """
+    known: dict[UncertaintySource, Sampler] = {
+        "all": EverySource(members, axes),
+        "softmax": OnePass(),
+        "dropout": McDropout(),
+        "flips": FlipAugmentation(axes),
+        "ensemble": Ensemble(members),
+    }
+    return known[source]
 
 
 def mirror_images(axes: tuple[int, ...]) -> list[tuple[int, ...]]:

@@ -92,7 +92,7 @@ def prepare_cases(recipe: Recipe, cases: Sequence[TrainingCase], folder: Path) -
         LabelError: When an answer holds a value the recipe has no output for.
     """
     if not cases:
-        raise InputError("Training needs at least one answered case, got none", remedy="annotate some cases first")
+        raise InputError("Training needs at least one annotated case, got none", remedy="annotate some cases first")
     folder.mkdir(parents=True, exist_ok=True)
     return [_prepare_case(recipe, case, folder / f"{number}") for number, case in enumerate(cases)]
 
@@ -130,7 +130,7 @@ def _prepare_marks(load: Callable[[], BoolArray] | None, file: Path, shape: Shap
 def _require_known(values: set[int], recipe: Recipe, name: str) -> None:
     unknown = sorted(v for v in values if not 0 <= v < recipe.classes)
     if unknown:
-        raise LabelError(f"{name}: answers must lie in 0..{recipe.classes - 1}, got {unknown[:8]}", remedy="check the task's labels")
+        raise LabelError(f"{name}: labels must lie in 0..{recipe.classes - 1}, got {unknown[:8]}", remedy="check the task's labels")
 
 
 def _locate(mask: npt.NDArray[np.uint8], recipe: Recipe, name: str) -> tuple[npt.NDArray[np.int32], ...]:

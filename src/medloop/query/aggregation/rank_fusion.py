@@ -44,7 +44,7 @@ def select_borda(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]
         points = borda(unsure, gains)
         points[list(picks)] = -np.inf
         best = int(np.argmax(points))
-        reason = f"unsure (entropy {unsure[best]:.3g}) and like cases that are not covered yet ({gains[best]:.2g})"
+        reason = f"uncertain (entropy {unsure[best]:.3g}) and like cases that are not covered yet ({gains[best]:.2g})"
         picks[best] = Pick(best, float(points[best]), reason)
         covered = np.maximum(covered, similarity[best])
     return list(picks.values())

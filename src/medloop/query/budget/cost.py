@@ -1,8 +1,11 @@
 """Value for time: which cases are worth most of an expert's minutes.
 
 *Value per minute* ranks cases by doubt over predicted minutes. *Knapsack* looks at the batch as a whole: the cases of
-highest total doubt that together fit the time of an average batch. Minutes come from `medloop.query.budget.minutes`.
+highest total doubt that together fit the time of an average batch. Minutes come from `medloop.query.budget.minutes`;
+where annotators have rates a minute counts by its rate.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -31,21 +34,28 @@ def value_per_minute(values: CaseScores, minutes: CaseScores) -> CaseScores:
 @ordered
 def select_value_per_minute(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:  # noqa: ARG001 - nothing random here
     """The cases with most doubt per predicted minute; ties by case id."""
-    doubt, minutes = pool.score("entropy"), pool.score("minutes")
-    worth = value_per_minute(np.maximum(doubt, 0.0), minutes)
+    doubt, (prices, priced) = pool.score("entropy"), _prices(pool)
+    worth = value_per_minute(np.maximum(doubt, 0.0), prices)
     best = np.argsort(-worth, kind="stable")[:count]
-    return [Pick(int(n), float(worth[n]), f"high uncertainty (entropy {doubt[n]:.3g}) for about {minutes[n]:.2g} minutes") for n in best]
+    return [Pick(int(n), float(worth[n]), f"high uncertainty (entropy {doubt[n]:.3g}) for about {priced(prices[n])}") for n in best]
 
 
 @ordered
 def select_knapsack(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:  # noqa: ARG001 - nothing random here
     """The `count` cases of highest total doubt that together take no longer than `count` average cases."""
-    doubt, minutes = np.maximum(pool.score("entropy"), 0.0), pool.score("minutes")
-    require_prices(doubt, minutes)
-    found = best_batch(doubt, minutes, count, count * float(minutes.mean()))
-    worth = value_per_minute(doubt, minutes)
+    doubt, (prices, priced) = np.maximum(pool.score("entropy"), 0.0), _prices(pool)
+    require_prices(doubt, prices)
+    found = best_batch(doubt, prices, count, count * float(prices.mean()))
+    worth = value_per_minute(doubt, prices)
     picks = sorted(found.indices, key=lambda n: (-worth[n], n))
-    return [Pick(n, float(worth[n]), f"high uncertainty within the time of an average batch ({minutes[n]:.2g} minutes)") for n in picks]
+    return [Pick(n, float(worth[n]), f"high uncertainty within the time of an average batch ({priced(prices[n])})") for n in picks]
+
+
+def _prices(pool: Pool) -> tuple[CaseScores, Callable[[float], str]]:
+    """What each case costs, and how to say it: by the annotators' rates where the pool has "cost", else in minutes."""
+    if "cost" in pool.scores:
+        return pool.score("cost"), lambda price: f"a cost of {price:.2g}"
+    return pool.score("minutes"), lambda price: f"{price:.2g} minutes"
 
 
 STRATEGIES: tuple[Strategy, ...] = (

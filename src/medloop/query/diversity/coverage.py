@@ -34,7 +34,7 @@ def select_suggestive(pool: Pool, count: int, rng: np.random.Generator) -> list[
     candidates = np.argsort(-unsure, kind="stable")[: CANDIDATES_PER_PICK * count]
     similarity = cosine_similarity(features[candidates], features)
     picks = greedy_cover(similarity, [int(n) for n in candidates], count)
-    return [Pick(n, float(unsure[n]), f"the model is unsure (entropy {unsure[n]:.3g}) and many cases resemble it") for n in picks]
+    return [Pick(n, float(unsure[n]), f"the model is uncertain (entropy {unsure[n]:.3g}) and many cases resemble it") for n in picks]
 
 
 @ordered
@@ -78,7 +78,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Yang et al. 2017, arXiv:1706.04737; with predictive entropy as the uncertainty in place of a bootstrap's variance",
         needs=frozenset({"entropy", "features"}),
         cost="one prediction per case and 2 × batch × cases similarities",
-        advice="Uncertainty and coverage together: of the most unsure cases, those that resemble many others.",
+        advice="Uncertainty and coverage together: of the most uncertain cases, those that resemble many others.",
         select=select_suggestive,
     ),
     Strategy(

@@ -21,11 +21,11 @@ def select_badge(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]
 
 @ordered
 def select_medal(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:  # noqa: ARG001 - nothing random here
-    """Of the most unsure cases, those farthest on average from all answered ones."""
+    """Of the most uncertain cases, those farthest on average from all answered ones."""
     unsure, features = pool.score("entropy"), pool.table("features")
     candidates = np.argsort(-unsure, kind="stable")[: UNSURE_PER_PICK * count]
     picks = [int(candidates[n]) for n in farthest_on_average(features[candidates], pool.labelled_features, count)]
-    return [Pick(n, float(unsure[n]), f"unsure (entropy {unsure[n]:.3g}) and far from the annotated cases") for n in picks]
+    return [Pick(n, float(unsure[n]), f"uncertain (entropy {unsure[n]:.3g}) and far from the annotated cases") for n in picks]
 
 
 @ordered

@@ -1,6 +1,6 @@
 """Ask where a made-up case would be hardest, and take the real case nearest to it.
 
-Points between the latent codes of the most unsure cases are judged by their surroundings: the doubt at a point is
+Points between the latent codes of the most uncertain cases are judged by their surroundings: the doubt at a point is
 the doubt of the real cases, weighted by nearness. The points of the highest doubt are the synthetic queries; each
 hands its place to the nearest real case, which a person can read.
 """
@@ -42,12 +42,12 @@ class SyntheticPoints:
 
 
 def uncertain_points(codes: Features, scores: CaseScores, *, parents: int = PARENTS) -> SyntheticPoints:
-    """Points between the latent codes of the most unsure cases.
+    """Points between the latent codes of the most uncertain cases.
 
     Args:
         codes: Shape (cases, dimensions).
         scores: Doubt of each case, shape (cases,).
-        parents: How many of the most unsure cases to pair.
+        parents: How many of the most uncertain cases to pair.
 
     Raises:
         ShapeError: Not one score per case.
@@ -114,15 +114,15 @@ def nearest_real(points: Features, codes: Features, count: int) -> list[tuple[in
 
 @ordered
 def select_asal(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:  # noqa: ARG001 - nothing random here
-    """The real cases nearest to the most doubtful synthetic points; where these run out, the most unsure cases."""
+    """The real cases nearest to the most doubtful synthetic points; where these run out, the most uncertain cases."""
     unsure, codes = pool.score("entropy"), pool.table("latent").astype(np.float64)
     points = uncertain_points(codes, unsure)
     pairs = nearest_real(points.codes, codes, count)
-    reason = "nearest to a synthetic case between two unsure ones (estimated entropy {:.3g})"
+    reason = "nearest to a synthetic case between two uncertain ones (estimated entropy {:.3g})"
     picks = [Pick(case, float(points.doubt[place]), reason.format(points.doubt[place])) for case, place in pairs]
     taken = {case for case, _ in pairs}
     rest = [int(n) for n in np.argsort(-unsure, kind="stable") if n not in taken][: count - len(picks)]
-    return picks + [Pick(n, float(unsure[n]), f"the model is unsure (entropy {unsure[n]:.3g})") for n in rest]
+    return picks + [Pick(n, float(unsure[n]), f"the model is uncertain (entropy {unsure[n]:.3g})") for n in rest]
 
 
 def _typical_gap(codes: Features) -> float:
@@ -153,7 +153,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Mayer and Timofte 2020 (ASAL), arXiv:1808.06671, with interpolated codes of an autoencoder in place of a GAN",
         needs=frozenset({"entropy", "latent"}),
         cost="a small autoencoder on thumbnails (a minute or so, once) and one distance between every pair of codes",
-        advice="Large pools whose unsure cases cluster: looks between them instead of at them; little use below a hundred cases.",
+        advice="Large pools whose uncertain cases cluster: looks between them instead of at them; little use below a hundred cases.",
         select=select_asal,
     ),
 )

@@ -29,7 +29,7 @@ MOST_TARGETS = 256
 def select_fisher(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:  # noqa: ARG001 - nothing random here
     """Greedily the cases that lower the expected variance of the last layer on the pool most."""
     chosen = choose_informative(*_last_layer(pool), count)
-    return [Pick(n, fall, f"its answer would steady the last layer (variance falls by {fall:.3g})") for n, fall in chosen]
+    return [Pick(n, fall, f"its annotation would steady the last layer (variance falls by {fall:.3g})") for n, fall in chosen]
 
 
 @ordered
@@ -44,7 +44,7 @@ def select_model_change(pool: Pool, count: int, rng: np.random.Generator) -> lis
     """The cases whose answers would move the last layer farthest."""
     lengths = expected_gradient_length(pool.table("features"), pool.require_samples().mean(axis=0, dtype=np.float64))
     best = np.argsort(-lengths, kind="stable")[:count]
-    return [Pick(int(n), float(lengths[n]), f"its answer would change the model most (by {lengths[n]:.3g})") for n in best]
+    return [Pick(int(n), float(lengths[n]), f"its annotation would change the model most (by {lengths[n]:.3g})") for n in best]
 
 
 @ordered
@@ -55,7 +55,7 @@ def select_epig(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:
     aims = np.arange(cases) if cases <= MOST_TARGETS else np.sort(rng.choice(cases, MOST_TARGETS, replace=False))
     gains = predictive_information(samples, samples[:, aims])
     best = np.argsort(-gains, kind="stable")[:count]
-    return [Pick(int(n), float(gains[n]), f"its answer tells of other answers ({gains[n]:.3g} nats)") for n in best]
+    return [Pick(int(n), float(gains[n]), f"its annotation informs on other cases ({gains[n]:.3g} nats)") for n in best]
 
 
 def _last_layer(pool: Pool) -> tuple[LastLayerCases, LastLayerCases]:
@@ -86,7 +86,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Sourati et al. 2019, doi:10.1109/TMI.2019.2907805; of the last layer, chosen greedily in place of a semidefinite program",
         needs=frozenset({"features", "samples"}),
         cost="batch × cases × (classes × 33)² multiplications over at most 32 principal axes; refused above 2²⁹ cases × classes³",
-        advice="Classification with good embeddings: unsure and varied cases at once, weighed by what the pool holds.",
+        advice="Classification with good embeddings: uncertain and varied cases at once, weighed by what the pool holds.",
         select=select_fisher,
     ),
     Strategy(

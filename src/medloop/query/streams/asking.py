@@ -11,7 +11,7 @@ from medloop.query.streams.verdicts import StreamState, Verdict, require
 
 @dataclass(frozen=True)
 class LearnedAsking:
-    """Ask when the chance that the answer is worth its price reaches the price.
+    """Ask when the chance that an annotation is worth its price reaches the price.
 
     The chance is a logistic regression on the case's features, fitted step by step (AdaGrad) to what came back: was the model's
     proposal corrected? A case that was skipped teaches nothing, so a few are asked at random, or the rule could never
@@ -55,8 +55,8 @@ class LearnedAsking:
         explored = bool(np.random.default_rng((self.seed, state.seen)).random() < self.explore)
         ask = worth >= self.price or explored
         relation = "reaches" if worth >= self.price else "stays below"
-        reason = f"chance {worth:.0%} that the answer is worth it {relation} the price {self.price:.0%}"
-        reason += "; asked to learn" if ask and worth < self.price else ""
+        reason = f"chance {worth:.0%} that an annotation is worth it {relation} the price {self.price:.0%}"
+        reason += "; queried to learn" if ask and worth < self.price else ""
         return Verdict(ask, self.price, reason), replace(state, seen=state.seen + 1, asked=state.asked + ask)
 
     def worth(self, state: StreamState, features: FloatArray) -> float:

@@ -113,7 +113,7 @@ class VariableUncertainty:
         drawn = np.random.default_rng((self.seed, state.seen)).normal(1.0, self.spread) if self.spread else 1.0
         cut = 1.0 - state.threshold * float(drawn)
         if state.spending >= self.budget:
-            reason = f"the budget is spent ({state.spending:.0%} of recent cases asked)"
+            reason = f"the budget is spent ({state.spending:.0%} of recent cases queried)"
             verdict, after = Verdict(False, cut, reason), replace(state, seen=state.seen + 1)
         else:
             factors = (state.threshold * (1.0 + self.step), state.threshold * (1.0 - self.step))

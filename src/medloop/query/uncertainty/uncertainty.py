@@ -5,7 +5,7 @@ from medloop.query.strategy import Strategy
 
 least_confidence = highest("least_confidence", "the likeliest class is uncertain (least confidence {value})")
 margin = highest("margin", "two classes are almost equally likely ({value})")
-entropy = highest("entropy", "the model is unsure (entropy {value})")
+entropy = highest("entropy", "the model is uncertain (entropy {value})")
 bald = highest("bald", "the model's samples disagree ({value} nats)")
 
 STRATEGIES: tuple[Strategy, ...] = (

@@ -59,7 +59,7 @@ def require_local_program(headers: Mapping[str, str], hosts: frozenset[str]) -> 
     if host_name(headers.get("host", "")) not in hosts:
         raise ForeignError("The Host header must name this machine's loopback address", remedy="connect to 127.0.0.1")
     if headers.get("origin") is not None or headers.get("sec-fetch-site", "none") != "none":
-        raise ForeignError("This server answers programs, not web pages")
+        raise ForeignError("This server serves programs, not web pages")
 
 
 def require_key(header: str | None, key: str | None) -> None:

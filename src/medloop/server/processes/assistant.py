@@ -51,7 +51,7 @@ class Assistant:
 
     Args:
         root: A project folder, or a folder of them.
-        choose: Which engine answers gestures in a project.
+        choose: Which engine answers prompts in a project.
     """
 
     def __init__(self, root: Path, choose: ChooseEngine = choose_engine) -> None:
@@ -70,7 +70,7 @@ class Assistant:
         return self._refinery.answer(self._workspace(request.project_id), request)
 
     def warm(self, project_id: str, case_id: str, engine: str = AUTO) -> str:
-        """Look at a case's image before its first gesture; the name of the engine that will answer."""
+        """Look at a case's image before its first prompt; the name of the engine that will answer."""
         return self._refinery.warm(self._workspace(project_id), case_id, engine)
 
     def propose(self, project_id: str, case_id: str) -> str:
@@ -87,10 +87,10 @@ class Assistant:
             with workspace.store.read() as tx:
                 model = tx.live_model()
             if model is None:
-                raise UnavailableError("There is no model yet", remedy="answer some cases first")
+                raise UnavailableError("There is no model yet", remedy="annotate some cases first")
             prediction = propose_case(workspace, case_id, self._predictor(workspace, model))
         if prediction is None:
-            raise UnavailableError("There is no model yet", remedy="answer some cases first")
+            raise UnavailableError("There is no model yet", remedy="annotate some cases first")
         return prediction.id
 
     def explain(self, asked: dict[str, str]) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class Assistant:
             with workspace.store.read() as tx:
                 model = tx.live_model()
             if model is None:
-                raise UnavailableError("There is no model yet", remedy="answer some cases first")
+                raise UnavailableError("There is no model yet", remedy="annotate some cases first")
             return explain_for(workspace, self._predictor(workspace, model), asked)
 
     def warm_model(self) -> str | None:

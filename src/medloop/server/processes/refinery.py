@@ -1,6 +1,6 @@
 """The assistant's half of refining: engines, images and drafts kept warm, people kept apart.
 
-What an engine worked out about an image is kept for the cases used last, so that only a case's first gesture looks at the whole
+What an engine worked out about an image is kept for the cases used last, so that only a case's first prompt looks at the whole
 image. Drafts are kept likewise: a patch never changes, so a known state is brought forward instead of read anew.
 """
 
@@ -59,7 +59,7 @@ class Warm(Generic[T]):
 
 
 class Refinery:
-    """Answers gestures for the projects of an assistant.
+    """Answers prompts for the projects of an assistant.
 
     Args:
         choose: Which engine a project uses.
@@ -89,7 +89,7 @@ class Refinery:
         return RefinedView.of(made, time.monotonic() - began)
 
     def warm(self, workspace: Workspace, case_id: str, engine: str = AUTO) -> str:
-        """Look at a case's image before the first gesture; the engine's name."""
+        """Look at a case's image before the first prompt; the engine's name."""
         with workspace.store.read() as tx:
             case = tx.get(Case, case_id)
         return self._ready(workspace, case, engine)[0].name

@@ -1,4 +1,4 @@
-"""Whose turn it is to compute: one refinement at a time per person, and the newest gesture of an assignment counts."""
+"""Whose turn it is to compute: one refinement at a time per person, and the newest prompt of an assignment counts."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator

@@ -56,7 +56,7 @@ def get_annotation_provenance(workspace: WorkspaceHere, annotation: Id) -> Prove
     with workspace.store.read() as tx:
         made = provenance(tx, tx.get(Annotation, annotation))
     if made is None:
-        raise NotFoundError("This answer has no provenance", remedy="tags, imported answers and answers of older versions have none")
+        raise NotFoundError("This annotation has no provenance", remedy="tags, imported and old annotations have none")
     return ProvenanceView.model_validate(made)
 
 
@@ -67,5 +67,5 @@ def _prediction(workspace: Workspace, prediction_id: str) -> Prediction:
 
 def _send(workspace: Workspace, blob: str | None, what: str, request: Request) -> Response:
     if blob is None:
-        raise NotFoundError(f"This answer has no {what}", remedy="a classification answers with a tag")
+        raise NotFoundError(f"This annotation has no {what}", remedy="a classification is annotated with a tag")
     return send_blob(workspace.store.blobs, blob, request)

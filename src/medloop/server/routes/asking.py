@@ -25,7 +25,7 @@ def post_next(site: SiteHere, workspace: WorkspaceHere, person: PersonHere, _bod
     """The case worth most of this annotator's time now; work left open comes back first."""
     opened = next_assignment(workspace, person.id)
     if opened is None:
-        return NothingLeft(assignment=None, reason="Every case is answered, skipped or open with somebody else")
+        return NothingLeft(assignment=None, reason="Every case is annotated, skipped or open with somebody else")
     return _shown(site, workspace, opened)
 
 

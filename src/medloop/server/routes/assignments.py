@@ -20,7 +20,7 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.server.web.failures import StaleRevisionError
 from medloop.server.web.sending import VOXELS, send_packed
 from medloop.server.web.site import WorkspaceHere
-from medloop.server.web.uploads import RAW_MASK, uploaded_mask
+from medloop.server.web.uploads import RAW_BODY, uploaded_mask
 from medloop.server.wire.place_views import PlacesView, VisitView, places_view
 from medloop.server.wire.project_views import ClosedView, FilledView, RevisionView, SubmittedView
 from medloop.server.wire.schemas import (
@@ -77,7 +77,7 @@ def post_submit(workspace: WorkspaceHere, assignment: Id, answer: Submission) ->
         raise_stale(workspace, assignment, answer.revision, error)
 
 
-@router.put("/mask", openapi_extra=RAW_MASK)
+@router.put("/mask", openapi_extra=RAW_BODY)
 def put_mask(
     workspace: WorkspaceHere,
     assignment: Id,

@@ -1,17 +1,24 @@
 """Cases: the worklist, one case's header, its voxels."""
 
 from typing import Annotated, Literal
+from urllib.parse import unquote
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from medloop.core.errors import StateError, UnavailableError
 from medloop.core.records import Case
+from medloop.loop.data.arriving import take_image
 from medloop.loop.foundation.refusals import refusals
-from medloop.loop.querying.streaming import verdicts
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.streaming import judge_arrivals, verdicts
+from medloop.server.web.assistant import ASSISTANT_SECONDS
 from medloop.server.web.sending import VOXELS, send_blob
-from medloop.server.web.site import WorkspaceHere
-from medloop.server.wire.project_views import CaseLine, CasePage
+from medloop.server.web.site import PersonHere, Site, SiteHere, WorkspaceHere
+from medloop.server.web.uploads import RAW_BODY, raw_body
+from medloop.server.wire.project_views import ArrivalView, CaseLine, CasePage, VerdictView
 from medloop.server.wire.schemas import Id, Limit, Offset, Search
 from medloop.server.wire.views import CaseView, case_view
 
@@ -34,6 +41,45 @@ def list_cases(
         refused = refusals(tx, [row.case_id for row in rows if row.state in ("skipped", "flagged")])
         judged = verdicts(tx, [row.case_id for row in rows if row.state not in ("answered", "skipped", "flagged")])
     return CasePage(total=total, rows=[CaseLine.of(row, refused.get(row.case_id), judged.get(row.case_id)) for row in rows])
+
+
+@router.post("", openapi_extra=RAW_BODY)
+async def post_case(
+    site: SiteHere,
+    workspace: WorkspaceHere,
+    person: PersonHere,
+    body: Annotated[bytes, Depends(raw_body)],
+    x_filename: Annotated[str, Header(max_length=1000, description="The file's name, percent-encoded.")],
+) -> ArrivalView:
+    """Send a new image to a streaming project: it is imported, predicted and judged at once."""
+    if workspace.settings.stream == "off":
+        raise StateError("The setting stream is off: nothing judges what arrives", remedy="set stream to rate, or import the image")
+    case = await run_in_threadpool(take_image, workspace, unquote(x_filename), body, actor=person.id)
+    note = await _predicted(site, workspace, case)
+    return await run_in_threadpool(_arrival, workspace, case, note)
+
+
+async def _predicted(site: Site, workspace: Workspace, case: Case) -> str:
+    """Have the assistant predict the case; why there is no prediction, "" where there is one."""
+    if case.split != "train":
+        return f"A case of the split {case.split} is annotated whatever the model says"
+    asked = {"project_id": workspace.project.id, "case_id": case.id}
+    try:
+        await site.assistant.ask("/propose", asked, seconds=ASSISTANT_SECONDS)
+    except UnavailableError:
+        return "Not predicted yet: it is judged as soon as there is a model and the worker has predicted it"
+    return ""
+
+
+def _arrival(workspace: Workspace, case: Case, note: str) -> ArrivalView:
+    if not note:
+        judge_arrivals(workspace)
+    with workspace.store.read() as tx:
+        verdict = verdicts(tx, [case.id]).get(case.id)
+    why = "" if verdict else note or "Nothing is to be decided: the case is annotated, open or left out already"
+    return ArrivalView(
+        case_id=case.id, name=case.name, split=case.split, verdict=VerdictView.model_validate(verdict) if verdict else None, note=why
+    )
 
 
 @router.get("/{case}")

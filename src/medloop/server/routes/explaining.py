@@ -100,4 +100,4 @@ def _require_model(workspace: Workspace, case_id: str) -> None:
     with workspace.store.read() as tx:
         tx.get(Case, case_id)
         if tx.live_model() is None:
-            raise StateError("There is no model yet whose answers could be explained", remedy="answer some cases first")
+            raise StateError("There is no model yet whose predictions could be explained", remedy="annotate some cases first")

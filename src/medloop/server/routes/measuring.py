@@ -18,7 +18,7 @@ Of = Literal["any", "answer", "prediction"]
 def get_measures(
     workspace: WorkspaceHere,
     case: Id,
-    of: Annotated[Of, Query(description="Whose mask; any takes the answer where there is one.")] = "any",
+    of: Annotated[Of, Query(description="Whose mask; any takes the annotation where there is one.")] = "any",
     tolerance: Annotated[
         float, Query(gt=0, le=10, description="Half the width of bounds, as a share of the measure, up to which it is accepted.")
     ] = TOLERANCE,

@@ -1,4 +1,4 @@
-"""Refine an open case by gestures; the assistant computes, this only asks it."""
+"""Refine an open case by prompts; the assistant computes, this only calls it."""
 
 import anyio.to_thread
 from fastapi import APIRouter

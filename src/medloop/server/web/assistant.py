@@ -48,7 +48,7 @@ class AssistantLink:
 
         if self.socket_path is None:
             remedy = "start the server with its assistant (MEDLOOP_ASSISTANT=1), or draw with the brush"
-            raise UnavailableError("Prompts are answered by the assistant, and there is none", remedy=remedy)
+            raise UnavailableError("Prompts are computed by the assistant, and there is none", remedy=remedy)
         given_up = anyio.current_time() + start_seconds
         line = httpx.AsyncHTTPTransport(uds=str(self.socket_path), verify=False)
         async with httpx.AsyncClient(transport=line, base_url="http://localhost", timeout=seconds, trust_env=False) as client:
@@ -59,7 +59,7 @@ class AssistantLink:
                     break
                 except (httpx.HTTPError, ValueError) as error:
                     if not isinstance(error, httpx.ConnectError) or anyio.current_time() > given_up:
-                        rule = f"The assistant does not answer ({type(error).__name__})"
+                        rule = f"The assistant does not respond ({type(error).__name__})"
                         raise UnavailableError(rule, remedy="it is restarted by itself") from error
                     await anyio.sleep(PAUSE_SECONDS)
         if answer.status_code != 200:

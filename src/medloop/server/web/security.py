@@ -93,7 +93,7 @@ class Gate:
         if host_name(headers.get("host", "")) not in self._hosts:
             return failure(400, "unknown_host", "The Host header must name this machine's loopback address", remedy="open 127.0.0.1")
         if method not in METHODS:
-            refusal = failure(405, "method_not_allowed", "This method is not answered here", remedy=f"use one of {', '.join(METHODS)}")
+            refusal = failure(405, "method_not_allowed", "This method is not allowed here", remedy=f"use one of {', '.join(METHODS)}")
             refusal.headers["Allow"] = ", ".join(METHODS)
             return refusal
         if method in SAFE_METHODS:

@@ -66,7 +66,7 @@ WorkspaceHere: TypeAlias = Annotated[Workspace, Depends(_workspace)]
 async def _annotator_name(
     site: SiteHere,
     x_annotator: Annotated[
-        str | None, Header(max_length=MAX_SENT, description="Who answers, percent-encoded; default from the settings.")
+        str | None, Header(max_length=MAX_SENT, description="Who annotates, percent-encoded; default from the settings.")
     ] = None,
 ) -> str:
     if not x_annotator:

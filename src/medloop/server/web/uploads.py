@@ -15,20 +15,21 @@ from medloop.server.web.site import WorkspaceHere
 from medloop.server.wire.schemas import Id
 
 _BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-RAW_MASK: dict[str, Any] = {"requestBody": {"required": True, "content": _BINARY}}
+RAW_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": _BINARY}}
 """How OpenAPI describes a raw body."""
 
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
-async def _raw_body(request: Request) -> bytes:
+async def raw_body(request: Request) -> bytes:
+    """The request's bytes, bounded by `medloop.server.web.security`."""
     return await request.body()
 
 
 def uploaded_mask(
     workspace: WorkspaceHere,
     assignment: Id,
-    body: Annotated[bytes, Depends(_raw_body)],
+    body: Annotated[bytes, Depends(raw_body)],
     x_shape: Annotated[str, Header(max_length=32, description="I,J,K of the mask; must be the case's.")],
     content_encoding: Annotated[str, Header(max_length=32, description="gzip, or nothing.")] = "",
 ) -> MaskArray:

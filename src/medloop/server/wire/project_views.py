@@ -97,6 +97,24 @@ class CaseLine(View):
         )
 
 
+class VerdictView(View):
+    """What the stream decided about a case: annotate it now or keep it unlabelled, and the share of earlier cases that were surer."""
+
+    annotate: bool
+    score: float
+    reason: str
+
+
+class ArrivalView(View):
+    """An image that arrived, and its verdict; where there is none, `note` says why."""
+
+    case_id: str
+    name: str
+    split: str
+    verdict: VerdictView | None
+    note: str
+
+
 class CasePage(View):
     """A part of the worklist and how long it is."""
 

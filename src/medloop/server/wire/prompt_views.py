@@ -86,12 +86,12 @@ class Readiness(Body):
 
 
 class Removal(Readiness):
-    """Take a gesture back.
+    """Take a prompt back.
 
     Attributes:
         base_revision: The revision of the draft as the page knows it.
         locked: Labels that must stay as they are.
-        engine: Who answers the remaining gestures.
+        engine: Who computes the remaining prompts.
     """
 
     base_revision: Revision
@@ -99,16 +99,16 @@ class Removal(Readiness):
 
 
 class Change(Removal):
-    """Put a gesture in another's place."""
+    """Put a prompt in another's place."""
 
     prompt: PromptBody
 
 
 class Addition(Change):
-    """A new gesture.
+    """A new prompt.
 
     Attributes:
-        earlier: Gestures made just before whose own answer is superfluous now; saved with this one.
+        earlier: Prompts made just before whose own answer is superfluous now; saved with this one.
     """
 
     earlier: Annotated[tuple[PromptBody, ...], Field(max_length=MAX_EARLIER)] = ()
@@ -176,13 +176,13 @@ class RefinedView(View):
 
 
 class EngineView(View):
-    """Who answers gestures on a case."""
+    """Who computes prompts on a case."""
 
     engine: str
 
 
 class PromptView(View):
-    """One gesture of an assignment's log."""
+    """One prompt of an assignment's log."""
 
     id: str
     revision: int
@@ -201,7 +201,7 @@ class PromptView(View):
 
 
 class PromptsView(View):
-    """Every gesture an assignment ever had, and the ids of those in force, in order."""
+    """Every prompt an assignment ever had, and the ids of those in force, in order."""
 
     prompts: list[PromptView]
     in_force: list[str]

@@ -127,7 +127,7 @@ class Submission(Body):
         if (self.revision is None) == (self.tag is None):
             raise ValueError("give either revision (a mask) or tag (a classification)")
         if self.parts is not None and self.tag is not None:
-            raise ValueError("parts belong to a mask, a tag answers the whole case")
+            raise ValueError("parts belong to a mask, a tag annotates the whole case")
         return self
 
 

@@ -1,4 +1,4 @@
-/** Gestures in the panel: their sign, who answers them and how well, and the list of those that hold. */
+/** Prompts in the panel: their sign, who answers them and how well, and the list of those that hold. */
 import { useEffect } from "preact/hooks";
 import type { OtherPrompt, Prompt, Triple } from "../api/types";
 import type { Given } from "../edits/prompts";
@@ -8,20 +8,20 @@ import type { CaseSession } from "../state/session";
 import { Swatch, Toggle } from "./controls";
 import { Icon } from "./icons";
 
-export function GestureOptions({ session }: { session: CaseSession }) {
-  const inHand = display.GESTURE_TOOLS.includes(display.tool.value);
+export function PromptOptions({ session }: { session: CaseSession }) {
+  const inHand = display.PROMPT_TOOLS.includes(display.tool.value);
   const ready = session.ready.value;
   useEffect(() => void (inHand && ready && prepare(session)), [session, inHand, ready]);
   const given = session.draft.value?.prompts.inForce.value ?? [];
   if (!inHand && given.length === 0) return null;
   return (
-    <section class="block" data-testid="gestures" aria-busy={session.refining.value}>
-      <h3>Gestures</h3>
+    <section class="block" data-testid="prompts" aria-busy={session.refining.value}>
+      <h3>Prompts</h3>
       <Toggle value={display.negative} keys="T" testid="negative">
         Mark what does not belong
       </Toggle>
       <Outcome session={session} />
-      <ol class="gesture-list">
+      <ol class="prompt-list">
         {given.map((item) => (
           <Row key={item.id} session={session} given={item} />
         ))}
@@ -53,7 +53,7 @@ function Row({ session, given: { id, prompt } }: { session: CaseSession; given: 
     if (place && !chosen) session.lookAt(place);
   };
   return (
-    <li class="gesture-row" data-testid={`gesture-${id}`}>
+    <li class="prompt-row" data-testid={`prompt-${id}`}>
       <button class="label-row grow" aria-pressed={chosen} onMouseDown={(event) => event.preventDefault()} onClick={choose}>
         <Swatch colour={label?.colour ?? "#888888"} />
         <span class="grow">

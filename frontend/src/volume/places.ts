@@ -1,10 +1,10 @@
-/** Where the model is least sure: places to visit, most doubtful first. */
+/** Where the model is least sure: places to visit, most uncertain first. */
 import type { Triple } from "../api/types";
 
 /** Edge of a block in mm: about the size of what an eye takes in at once. */
 const BLOCK_MM = 10;
 const MOST_PLACES = 20;
-/** Blocks whose mean doubt is below this share of the scale are not worth a visit. */
+/** Blocks whose mean uncertainty is below this share of the scale are not worth a visit. */
 const LEAST_MEAN = 4;
 
 interface Block {
@@ -12,8 +12,8 @@ interface Block {
   peak: Triple;
 }
 
-/** The most doubtful voxel of each doubtful block; neighbouring blocks count once. */
-export function doubtfulPlaces(map: Uint8Array, shape: Triple, spacing: Triple): Triple[] {
+/** The most uncertain voxel of each uncertain block; neighbouring blocks count once. */
+export function uncertainPlaces(map: Uint8Array, shape: Triple, spacing: Triple): Triple[] {
   const edge = spacing.map((mm, axis) => Math.max(1, Math.min(shape[axis]!, Math.round(blockMm(shape, spacing) / mm)))) as Triple;
   const blocks = measureBlocks(map, shape, edge)
     .filter((block) => block.mean >= LEAST_MEAN)

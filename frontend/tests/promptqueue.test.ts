@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { ApiError, OfflineError } from "../src/api/errors";
 import type { Prompt, Refined } from "../src/api/types";
-import { GestureQueue } from "../src/edits/gesturequeue";
+import { PromptQueue } from "../src/edits/promptqueue";
 
 const point = (i: number): Prompt => ({ kind: "point", voxel: [i, 0, 0], label: 1, positive: true });
 const stale = (revision: number): ApiError => new ApiError(409, "stale_revision", "stale", "read again", revision);
@@ -30,7 +30,7 @@ let known: number;
 let refusals: unknown[];
 let busy: boolean[];
 let flush: () => Promise<void>;
-let queue: GestureQueue;
+let queue: PromptQueue;
 
 /** Let everything run that waits for nothing but its turn. */
 const turn = async (): Promise<void> => {
@@ -40,7 +40,7 @@ const turn = async (): Promise<void> => {
 beforeEach(() => {
   engine = new Engine();
   [known, refusals, busy, flush] = [0, [], [], async () => undefined];
-  queue = new GestureQueue({
+  queue = new PromptQueue({
     flushed: () => flush(),
     revision: () => known,
     send: engine.send,

@@ -1,7 +1,7 @@
 /** The line below the image: what was shown or done last; before that, which keys ask the model. */
 import type { CaseSession } from "../state/session";
 
-export function Told({ session }: { session: CaseSession }) {
+export function StatusLine({ session }: { session: CaseSession }) {
   const told = session.advice.told.value;
   return (
     <p class={told ? "told" : "told faint"} role="status" aria-live="polite" title={told} data-testid="told">

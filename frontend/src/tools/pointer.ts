@@ -5,7 +5,7 @@ import { Recorder } from "../edits/runs";
 import { type Pixel, sliceOf, voxelOfPixel } from "../geometry/plane";
 import { panBy, pixelOfPoint, zoomAt } from "../geometry/viewport";
 import type { Rect } from "../render/slice";
-import { ballBrush, brushRadiusMm, GESTURE_TOOLS, maskShown, resizeBrush, tool } from "../state/display";
+import { ballBrush, brushRadiusMm, maskShown, PROMPT_TOOLS, resizeBrush, tool } from "../state/display";
 import { tell } from "../state/notices";
 import type { CaseSession } from "../state/session";
 import { type Brush, sweepBrush } from "./brush";
@@ -36,9 +36,9 @@ export function beginGesture(contact: PaneContact, at: Pixel, event: PointerEven
     tell("info", "This case is still loading", "draw when all of it is there");
     return null;
   }
-  if (GESTURE_TOOLS.includes(tool.value)) return prompting(contact, at, event);
+  if (PROMPT_TOOLS.includes(tool.value)) return prompting(contact, at, event);
   if (contact.session.refining.value) {
-    tell("info", "The last prompt is still being computed", "draw when the answer is there");
+    tell("info", "The last prompt is still being computed", "draw when the result is there");
     return null;
   }
   if (tool.value === "fill") return filling(contact, at);

@@ -1,13 +1,13 @@
 /** The questions that the annotation view asks: why skip or flag, and what to do when the draft went apart. */
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { closeWithout, submitSession } from "../state/answering";
 import { takeOnTop, takeSaved } from "../state/conflicts";
 import type { CaseSession } from "../state/session";
+import { closeWithout, submitSession } from "../state/submitting";
 import { Dialog } from "./dialog";
 import { signed } from "./provenance";
 
 const REASONS = {
-  skip: ["Image quality too poor", "Not sure about the answer", "Not part of this task", "Wrong body part or sequence"],
+  skip: ["Image quality too poor", "Not sure about the annotation", "Not part of this task", "Wrong body part or sequence"],
   flag: ["Second opinion needed", "Incidental finding", "Damaged or wrongly oriented image", "Patient data visible in the image"],
 };
 const TITLES = { skip: "Skip this case", flag: "Flag this case" };

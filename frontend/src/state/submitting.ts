@@ -39,13 +39,13 @@ export async function closeWithout(session: CaseSession, verb: "skip" | "flag", 
   });
 }
 
-/** Everything drawn is saved and every gesture answered before a case is closed. */
+/** Everything drawn is saved and every prompt answered before a case is closed. */
 async function closing(session: CaseSession, close: () => Promise<void>): Promise<void> {
   session.busy.value = session.queue && session.queue.pending > 0 ? "waiting" : "submitting";
   const { refusals } = session;
   try {
     await session.refiner?.settled();
-    if (session.refusals > refusals) return tell("warning", "The last gesture was not answered, so the case is still open", "look at the mask, then try again");
+    if (session.refusals > refusals) return tell("warning", "The last prompt was not applied, so the case is still open", "look at the mask, then try again");
     await session.queue?.flushed();
     await settleLooks(session);
     session.busy.value = "submitting";
@@ -68,9 +68,9 @@ export function isSeen(session: CaseSession): boolean {
   return false;
 }
 
-/** What an engine has not answered yet nobody has seen; Enter in the midst of a gesture only ends the gesture. */
+/** What an engine has not answered yet nobody has seen; Enter in the midst of a prompt only ends the prompt. */
 function isAnswerSeen({ refining }: CaseSession): boolean {
-  if (refining.value) tell("info", "The last prompt is still being computed, so nothing was submitted", "look at the answer, then press again");
+  if (refining.value) tell("info", "The last prompt is still being computed, so nothing was submitted", "look at the result, then press again");
   return !refining.value;
 }
 
@@ -80,11 +80,11 @@ function mayBeSubmitted(session: CaseSession): boolean {
     if (session.tag.value === null) tell("warning", "Choose a class first", "press 1 to 9");
     return session.tag.value !== null;
   }
-  return session.draft.value !== null && isGestureWhole(session) && emptyIsMeant(session);
+  return session.draft.value !== null && isPromptWhole(session) && emptyIsMeant(session);
 }
 
-/** Outermost points clicked so far are no gesture yet, and would be lost. */
-function isGestureWhole({ drawing }: CaseSession): boolean {
+/** Outermost points clicked so far are no prompt yet, and would be lost. */
+function isPromptWhole({ drawing }: CaseSession): boolean {
   if (drawing.value === null) return true;
   tell("warning", "The outermost points are not all clicked, so nothing was submitted", "click the others, or press Esc to drop them");
   return false;

@@ -1,32 +1,32 @@
 /**
- * Sends gestures to be answered. A newer gesture does not wait: it goes at once and carries along the ones whose answer is
- * still out, which the server then stops computing. Whatever the order in which answers come back, each gesture ends up
+ * Sends prompts to be answered. A newer prompt does not wait: it goes at once and carries along the ones whose answer is
+ * still out, which the server then stops computing. Whatever the order in which answers come back, each prompt ends up
  * saved once, or is handed to `refused`.
  */
 import { ApiError } from "../api/errors";
 import type { Prompt, Refined } from "../api/types";
 
-export interface GestureWiring {
+export interface PromptWiring {
   /** Resolves when every edit made so far is saved; rejects when one was refused. */
   flushed: () => Promise<void>;
   /** The draft's newest revision that is known here. */
   revision: () => number;
-  /** Gestures in order, the newest last. */
+  /** Prompts in order, the newest last. */
   send: (base: number, prompts: readonly Prompt[]) => Promise<Refined>;
   apply: (refined: Refined, prompts: readonly Prompt[]) => void;
   refused: (error: unknown) => void | Promise<void>;
   onBusy: (busy: boolean) => void;
 }
 
-export class GestureQueue {
-  /** Gestures that no answer has saved yet. */
+export class PromptQueue {
+  /** Prompts that no answer has saved yet. */
   private open: Prompt[] = [];
   private newest = 0;
   private readonly flights = new Set<Promise<void>>();
-  /** What later gestures wait for. */
+  /** What later prompts wait for. */
   private gate: Promise<void> = Promise.resolve();
 
-  constructor(private readonly wiring: GestureWiring) {}
+  constructor(private readonly wiring: PromptWiring) {}
 
   get busy(): boolean {
     return this.flights.size > 0;
@@ -42,7 +42,7 @@ export class GestureQueue {
     this.launch((others) => gate.then(() => this.answer(number, others)));
   }
 
-  /** Something else that changes the draft and must not meet a gesture: a removal. */
+  /** Something else that changes the draft and must not meet a prompt: a removal. */
   alone(act: () => Promise<void>): void {
     this.gate = this.launch((others) => Promise.all(others).then(act));
   }
@@ -68,7 +68,7 @@ export class GestureQueue {
     try {
       await this.wiring.flushed();
     } catch {
-      this.open = []; // whoever refused the edits tells; gestures on top of them are void
+      this.open = []; // whoever refused the edits tells; prompts on top of them are void
       return;
     }
     if (number !== this.newest || this.open.length === 0) return;
@@ -78,7 +78,7 @@ export class GestureQueue {
       this.close(batch);
       this.wiring.apply(refined, batch);
     } catch (error) {
-      if (number !== this.newest) return; // the newer one carries these gestures
+      if (number !== this.newest) return; // the newer one carries these prompts
       const overtaken = hasCode(error, "cancelled") && older.length > 0;
       if (overtaken || hasCode(error, "stale_revision")) await Promise.allSettled(older);
       if (overtaken || (hasCode(error, "stale_revision") && this.wiring.revision() !== base)) return this.again();

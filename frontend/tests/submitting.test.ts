@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { rename } from "../src/api/person";
-import { closeWithout, submitSession, undoSubmission } from "../src/state/answering";
 import { brushRadiusMm, oneKeyAnswers, tool } from "../src/state/display";
 import { keptEffort } from "../src/state/effort";
 import { dismissPassing, notices } from "../src/state/notices";
@@ -8,8 +7,9 @@ import { attachRefiner, give } from "../src/state/refining";
 import { route } from "../src/state/router";
 import type { CaseSession, Hand } from "../src/state/session";
 import { LOOK_MS } from "../src/state/sight";
-import { beginGesture } from "../src/tools/gestures";
+import { closeWithout, submitSession, undoSubmission } from "../src/state/submitting";
 import { pressKey } from "../src/tools/keys";
+import { beginGesture } from "../src/tools/pointer";
 import { headerOf, paneOf, projectOf, sessionOf } from "./room";
 import { type Asked, type Reply, takeWire, turn } from "./wire";
 
