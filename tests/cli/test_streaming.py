@@ -1,12 +1,14 @@
 """`medloop stream`: what arrives in a folder is judged, and the verdict stands in the status."""
 
 import json
+import signal
+import subprocess
 from pathlib import Path
 
 from medloop.images.nifti import write_image
 from medloop.images.phantoms import phantom_3d
 
-from .conftest import SHAPE, Medloop
+from .conftest import SHAPE, Medloop, command_line
 
 
 def arrive(folder: Path, indices: range) -> None:
@@ -40,3 +42,25 @@ def test_what_arrives_is_judged_by_the_model_and_shown_in_the_status(medloop: Me
     refused = medloop("query", project)
     assert (refused.status, refused.out) == (2, "")
     assert refused.err.endswith("medloop: Nothing is queried from the pool while stream is fixed; medloop configure DIR stream=off\n")
+
+
+def test_a_folder_that_goes_away_is_waited_for_and_read_again_when_it_is_back(medloop: Medloop, tmp_path: Path) -> None:
+    project, watch = tmp_path / "p", tmp_path / "arriving"
+    assert medloop("init", project, "--kind", "segmentation", "--label", "large", "--stream", "rate").status == 0
+    arrive(watch, range(50, 51))
+    process = subprocess.Popen(command_line("stream", project, "--watch", watch, "--every", 0.1), stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert "No model is there yet" in process.stderr.readline()
+    watch.rename(tmp_path / "away")
+    while "not taken: " not in (line := process.stderr.readline()):
+        assert line, "the watcher ended"
+    assert "looking again when the folder changes" in line
+    arrive(tmp_path / "away", range(51, 52))
+    (tmp_path / "away" / "half.nii.gz").write_bytes(b"half a file")
+    (tmp_path / "away").rename(watch)
+    while "left out: half" not in (line := process.stderr.readline()):
+        assert line, "the watcher ended"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert json.loads(medloop("status", project, "--json").out)["counts"]["total"] == 2

@@ -57,6 +57,7 @@ def add_prediction(
     foreground: float = 0.1,
     agreement: float = 1.0,
     quality: float | None = None,
+    samples: Sequence[Sequence[float]] | None = None,
 ) -> Prediction:
     """A mask whose first slices hold the label, as large a part of the case as `foreground` says."""
     mask = np.zeros(case.grid.shape, dtype=np.uint8)
@@ -77,7 +78,8 @@ def add_prediction(
             "least_confidence": entropy,
             "bald": entropy,
             "agreement": agreement,
-        },
+        }
+        | ({"samples": samples} if samples is not None else {}),
         quality=quality,
         created_at=now(),
     )

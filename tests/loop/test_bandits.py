@@ -61,6 +61,7 @@ def test_rounds_without_a_score_and_of_other_strategies_bring_nothing(project: W
 
 def test_a_query_is_made_by_one_of_the_strategies_and_says_so(project: Workspace) -> None:
     model = add_model(project, 1)
+    add_evaluation(project, model, "validation", 1, {"case00": 0.5})
     for case in every_case(project):
         add_prediction(project, model, case)
     chosen = set()
@@ -86,3 +87,26 @@ def test_the_strategy_whose_rounds_pay_is_drawn_more_often(project: Workspace) -
     shares = {strategy: float(reason.split("chance ")[1].rstrip("%)")) for strategy, reason in reasons}
     assert shares["entropy"] > 70
     assert shares["random"] == pytest.approx(100 - shares["entropy"], abs=1)
+
+
+def test_scores_of_test_cases_never_decide_which_strategy_chooses(make_workspace: MakeWorkspace) -> None:
+    project = make_workspace(["test", *["train"] * 6], settings=BANDIT)
+    for index in range(1, 9):
+        add_round(project, index, NAMES[index % 2], None)
+        with project.store.read() as tx:
+            model = tx.live_model()
+        assert model is not None
+        add_evaluation(project, model, "test", index, {"case00": 0.1 * index})
+    with project.store.read() as tx:
+        assert played(tx, NAMES) == []
+
+
+def test_without_validation_or_audit_scores_the_strategies_take_turns_and_say_so(make_workspace: MakeWorkspace) -> None:
+    project = make_workspace(["test", *["train"] * 6], settings=BANDIT)
+    model = add_model(project, 1)
+    add_evaluation(project, model, "test", 1, {"case00": 0.5})
+    for case in every_case(project):
+        add_prediction(project, model, case)
+    queries = [query for index in range(2, 6) if (query := make_query(project, index))]
+    assert [query.strategy for query in queries] == ["entropy", "random", "entropy", "random"]
+    assert queries[0].choices[0].reason.endswith("entropy in turn: the bandit has no validation or audit scores to go by")

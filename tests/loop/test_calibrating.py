@@ -7,8 +7,9 @@ import pytest
 from medloop.cli.standing import _choices, standing
 from medloop.core.errors import InputError
 from medloop.core.image import Mask
-from medloop.core.records import Case, Model, Prediction, Snapshot, new_id, now
+from medloop.core.records import Case, Json, Model, Prediction, Snapshot, Source, new_id, now
 from medloop.images.phantoms import phantom_3d
+from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
@@ -174,6 +175,42 @@ def test_a_temperature_that_does_not_help_other_patients_is_not_kept(make_worksp
     kept = calibration_of(workspace, Fair(), cases, seed=recipe.seed)  # type: ignore[arg-type]  # predicts, as it must
     assert "calibrator" not in kept
     assert "does not help" in kept["note"]
+
+
+def calibrated_on(workspace: Workspace, stated: list[tuple[int, float]]) -> Json:
+    """What a classifier keeps that gave the true class (first) this probability (second), case by case."""
+    chance = {f"case{n:02d}": given for n, given in enumerate(stated)}
+    images = {name: phantom_3d(n, 1, SMALL).image for n, name in enumerate(chance)}
+
+    class Stated:
+        def predict(self, image, **_):
+            truth, true = chance[next(name for name, one in images.items() if one is image)]
+            return Answer(np.array([[true, 1 - true] if truth == 0 else [1 - true, true]]), np.zeros(1, dtype=np.float32))
+
+    cases = [TrainingCase(name, lambda name=name: (images[name], chance[name][0])) for name in chance]  # type: ignore[misc]
+    return calibration_of(workspace, Stated(), cases, seed=0)  # type: ignore[arg-type]  # predicts, as it must
+
+
+def test_a_classifier_that_made_no_error_keeps_no_temperature_that_says_it_never_errs(make_workspace: MakeWorkspace) -> None:
+    kept = calibrated_on(make_workspace(["validation"] * 5), [(n % 2, 0.7) for n in range(5)])
+    assert "calibrator" not in kept
+    assert kept["note"].startswith("no temperature above 0.05 fits best")
+
+
+def test_validation_cases_of_one_class_keep_no_temperature(make_workspace: MakeWorkspace) -> None:
+    kept = calibrated_on(make_workspace(["validation"] * 5), [(1, 0.3), (1, 0.9), (1, 0.8), (1, 0.9), (1, 0.95)])
+    assert kept == {"note": "the validation cases hold one class only"}
+
+
+def test_copies_of_one_image_count_as_one_patient(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace([])
+    for n in range(5):
+        source = Source(format="phantom", names=(f"{n}",), sha256=f"{n:064d}")
+        add_case(
+            workspace, phantom_3d(0, 1, SMALL).image, NewCase(name=f"case{n:02d}", patient=f"patient{n}", split="validation", source=source)
+        )
+    kept = calibrated_on(workspace, [(n % 2, 0.7) for n in range(5)])
+    assert kept == {"note": "needs 5 validation patients, got 1; 4 cases with the same image as another left out"}
 
 
 def test_a_model_from_before_is_read_as_it_was_trained(make_workspace: MakeWorkspace) -> None:

@@ -8,11 +8,13 @@ import pytest
 
 from medloop.core.arrays import UNKNOWN
 from medloop.core.errors import SettingError
-from medloop.core.records import Assignment, ProjectSettings
+from medloop.core.records import Assignment, Prediction, ProjectSettings
 from medloop.core.settings import QueryUnit
-from medloop.images.encode import encode_mask
+from medloop.images.encode import decode_mask, encode_mask
 from medloop.loop.annotating.annotations import next_assignment, open_case, submit
+from medloop.loop.annotating.drafts import packed_draft, read_draft
 from medloop.loop.annotating.submission import Submitted
+from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_answer
 from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart, answered_voxels
@@ -70,6 +72,7 @@ def test_the_most_uncertain_slice_is_queried_then_the_next_until_none_is_left(vo
     opened = next_assignment(volumes, ann.id)
     assert opened is not None
     assert parts_of(volumes, opened.assignment) == ()
+    assert (read_draft(volumes, opened.assignment.id).mask[..., [4, 9, 11]] == 1).all()  # what was annotated is not lost in the whole
     assert submit(volumes, opened.assignment.id, Submitted()).kind == "mask"
     assert next_assignment(volumes, ann.id) is None
     verify(volumes.store)
@@ -101,6 +104,55 @@ def test_whole_overrules_the_part(volumes: Workspace) -> None:
     opened = next_assignment(volumes, annotator_named(volumes, "Ann").id)
     assert opened is not None
     assert submit(volumes, opened.assignment.id, Submitted(whole=True)).kind == "mask"
+
+
+def annotated_slice(workspace: Workspace, name: str) -> Assignment:
+    """Somebody's annotation of the queried slice 9: all of label 1."""
+    opened = next_assignment(workspace, annotator_named(workspace, name).id)
+    assert opened is not None
+    submit(workspace, opened.assignment.id, Submitted(mask=np.ones(SMALL, dtype=np.uint8)))
+    return opened.assignment
+
+
+def test_a_draft_begins_with_the_slices_annotated_before_whoever_opens_the_case(volumes: Workspace) -> None:
+    first = annotated_slice(volumes, "Ann")
+    chosen = open_case(volumes, first.case_id, annotator_named(volumes, "Bob").id).assignment
+    undo_submit(volumes, first.id)
+    draft = read_draft(volumes, chosen.id).mask  # stays as it was when it was opened
+    assert (draft[..., 9] == 1).all()
+    assert (draft[..., 8] != 1).any()
+    revision, packed = packed_draft(volumes, chosen.id)
+    assert revision == 0
+    assert np.array_equal(decode_mask(packed, SMALL), draft)
+
+
+def test_a_slice_withdrawn_before_is_not_in_a_draft_opened_later(volumes: Workspace) -> None:
+    first = annotated_slice(volumes, "Ann")
+    undo_submit(volumes, first.id)
+    chosen = open_case(volumes, first.case_id, annotator_named(volumes, "Bob").id).assignment
+    assert (read_draft(volumes, chosen.id).mask[..., 9] != 1).any()
+
+
+def test_undoing_a_slice_made_elsewhere_gives_it_back_as_the_draft(volumes: Workspace) -> None:
+    first = annotated_slice(volumes, "Ann")
+    before = read_draft(volumes, first.id, upto=0).mask
+    undo_submit(volumes, first.id)
+    draft = read_draft(volumes, first.id).mask
+    assert (draft[..., 9] == 1).all()
+    assert np.array_equal(np.delete(draft, 9, axis=2), np.delete(before, 9, axis=2))
+    assert parts_of(volumes, first) == (SlicePart(2, 9),)
+
+
+def test_damaged_uncertainty_makes_the_case_be_queried_whole_and_says_so(volumes: Workspace) -> None:
+    with volumes.store.read() as tx:
+        (blob,) = {str(p.uncertainty) for p in tx.find(Prediction) if p.uncertainty}
+    (found,) = (path for path in (volumes.folder / "blobs").rglob("*") if path.name in (blob, blob[2:]))
+    found.chmod(0o600)
+    found.write_bytes(b"damaged")
+    opened = next_assignment(volumes, annotator_named(volumes, "Ann").id)
+    assert opened is not None
+    assert parts_of(volumes, opened.assignment) == ()
+    assert "whole, as its parts cannot be ranked" in opened.assignment.reason
 
 
 def test_evaluation_cases_and_cases_no_model_has_seen_are_queried_whole(make_workspace: MakeWorkspace) -> None:

@@ -264,6 +264,16 @@ def test_what_is_queried_of_a_case_is_told_and_is_all_that_a_submission_keeps(si
     assert not (mask == 255).any()
 
 
+def test_a_whole_mask_made_elsewhere_counts_whole_though_a_slice_was_queried(site) -> None:
+    configure(site.workspace, settings={"query_unit": "slice"})
+    doubt_a_little(site.workspace, (slice(None), slice(None), 6))
+    opened = site.opened()["assignment"]
+    assert opened["parts"]
+    answer = put_mask(site, f"{site.url}/assignments/{opened['id']}", b"\1" * VOXELS)
+    stored = site.client.get(f"{site.url}/annotations/{answer.json()['annotation_id']}/mask").content
+    assert set(stored) == {1}
+
+
 def test_a_draft_can_be_submitted_in_parts_and_the_rest_stays_unknown(site, open_url: str) -> None:
     site.client.patch(f"{open_url}/draft", json={"base_revision": 0, "runs": [[0, 3, 1]]})
     parts = [{"axis": 2, "index": 0}, {"start": [1, 1, 3], "stop": [2, 3, 5]}]

@@ -100,7 +100,9 @@ def test_an_older_study_without_foreground_or_recipes_is_still_read(finished, tm
 def test_a_strategy_that_cannot_choose_is_refused_instead_of_replaced(phantoms, tmp_path, monkeypatch):
     clock = replace(registry.strategy("entropy"), name="by-the-clock", needs=frozenset({"oracle_minutes"}))
     monkeypatch.setattr(registry, "BUILT_IN", (*registry.BUILT_IN, clock))
-    with pytest.raises(MedloopError, match=r"by-the-clock, round 2: random chose in its place.*\(oracle_minutes\); leave it out"):
+    with pytest.raises(
+        MedloopError, match=r"by-the-clock, round 2: .* do not hold what by-the-clock needs \(oracle_minutes\); random chose; leave it out"
+    ):
         run_study(small_design(phantoms, strategies=("by-the-clock",), steps=2), tmp_path / "out")
 
 

@@ -96,8 +96,8 @@ def query(
         with workspace.store.read() as tx:
             made = tx.get(Query, prepared.query_id)
             names = {choice.case_id: _case_name(tx, choice.case_id) for choice in made.choices}
-    if strategy and made.strategy not in arms(strategy):
-        say(f"{strategy} needs a model that has seen the pool; the first strategy, {made.strategy}, chose instead")
+    if prepared.message or (strategy and made.strategy not in arms(strategy)):
+        say(prepared.message or f"{strategy} needs a model that has seen the pool; the first strategy, {made.strategy}, chose instead")
     rows = [(n, names[c.case_id], f"{c.score:.4g}", c.reason) for n, c in enumerate(made.choices, start=1)]
     if as_json:
         choices = [{"case": names[c.case_id], "case_id": c.case_id, "score": c.score, "reason": c.reason} for c in made.choices]

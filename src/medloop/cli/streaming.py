@@ -9,7 +9,7 @@ import typer
 
 from medloop.cli.options import AsJson, ProjectFolder
 from medloop.cli.printing import print_json, say
-from medloop.core.errors import FormatError, SettingError
+from medloop.core.errors import ConflictError, FormatError, InputError, NotFoundError, SettingError
 
 if TYPE_CHECKING:
     from medloop.loop.foundation.workspace import Workspace
@@ -44,7 +44,12 @@ def stream(
         while True:
             before, seen = seen, _listing(watch)
             if seen != taken and (once or seen == before):  # a file that still grows waits
-                _take(workspace.reload(), watch, as_json=as_json)
+                try:
+                    _take(workspace.reload(), watch, as_json=as_json)
+                except (InputError, NotFoundError, ConflictError) as error:  # also a folder that is away for a while
+                    if once:
+                        raise
+                    say(f"not taken: {error}; looking again when the folder changes")
                 taken = seen
             if once:
                 return
@@ -54,7 +59,7 @@ def stream(
 def _listing(watch: Path) -> Listing:
     found: set[tuple[str, int, int]] = set()
     for path in watch.rglob("*"):
-        with suppress(FileNotFoundError):  # taken away since it was listed
+        with suppress(OSError):  # taken away since it was listed, or out of reach
             facts = path.stat()
             found.add((str(path), facts.st_size, facts.st_mtime_ns))
     return frozenset(found)

@@ -105,9 +105,8 @@ def _require_strategy(workspace: Workspace, unit: Unit, opened: Round) -> None:
         chosen = tx.get(Query, opened.query_id).strategy if opened.query_id else ""
     if unit.round > 1 and chosen not in arms(unit.strategy):
         needs = ", ".join(sorted(strategy(unit.strategy).needs))
-        raise MedloopError(
-            f"{unit}: {chosen} chose in its place, as predictions do not hold what it needs ({needs})", remedy="leave it out of the study"
-        )
+        why = opened.message or f"{chosen} chose in its place, as predictions do not hold what it needs ({needs})"
+        raise MedloopError(f"{unit}: {why}", remedy="leave it out of the study")
 
 
 def _require_training(workspace: Workspace, unit: Unit) -> None:

@@ -100,7 +100,7 @@ def packed_draft(workspace: Workspace, assignment_id: str) -> tuple[int, bytes]:
     """The draft as (revision, mask bytes in file order, gzip); an untouched one is sent as it is stored."""
     with workspace.store.read() as tx:
         edit = load_edit(tx, tx.get(Assignment, assignment_id), workspace.store.blobs)
-        stored = submitted_mask(tx, edit.assignment) or (None if edit.patches else edit.stored)
+        stored = submitted_mask(tx, edit.assignment) or (None if edit.patches or edit.partial else edit.stored)
     if stored is not None:
         return edit.assignment.revision, workspace.store.blobs.get(stored)
     draft = edit.draft()

@@ -1,7 +1,7 @@
 """An edit as the store holds it: what it began with, its patches and its prompts, read once for whatever is asked of it.
 
-The base is the annotation in force when the case was opened, anybody's, else the proposal shown, else background; it stays the base
-whatever happens to the case meanwhile.
+The base is the annotation in force when the case was opened, anybody's, else the proposal shown, else background, these two with the
+slices and boxes that people had annotated by then; it stays the base whatever happens to the case meanwhile.
 """
 
 from collections.abc import Mapping
@@ -10,13 +10,14 @@ from functools import cached_property
 
 import numpy as np
 
-from medloop.core.arrays import MaskArray
+from medloop.core.arrays import UNKNOWN, MaskArray
 from medloop.core.errors import ConflictError, StateError
-from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Prediction, PromptRecord
+from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Prediction, PromptRecord, Withdrawal
 from medloop.images.encode import decode_mask
 from medloop.interaction.runs import apply_runs
 from medloop.loop.annotating.prompt_log import prompt_log
 from medloop.loop.foundation.in_force import base_of
+from medloop.loop.foundation.partial_annotations import merged_answer
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
 
@@ -44,6 +45,7 @@ class OpenEdit:
         case: What is edited.
         base: The annotation it began with; None when it began with a proposal or with nothing.
         stored: Blob of the mask it began with; None for background.
+        partial: Partial annotations that stood when it began with no whole one; their parts lie over the stored mask.
         patches: In order.
         log: Every prompt it ever had, in order.
         verbs: Of the patches that filled slices or took in a hypothesis: id → `FILLED` or `TAKE`.
@@ -54,6 +56,7 @@ class OpenEdit:
     case: Case
     base: Annotation | None
     stored: str | None
+    partial: tuple[Annotation, ...]
     patches: tuple[DraftPatch, ...]
     log: tuple[PromptRecord, ...]
     verbs: Mapping[str, str]
@@ -63,7 +66,11 @@ class OpenEdit:
     def begun(self) -> MaskArray:
         """The mask it began with, shape (I, J, K)."""
         shape = self.case.grid.shape
-        return np.zeros(shape, dtype=np.uint8) if self.stored is None else decode_mask(self.blobs.get(self.stored), shape)
+        mask = np.zeros(shape, dtype=np.uint8) if self.stored is None else decode_mask(self.blobs.get(self.stored), shape)
+        if not self.partial:
+            return mask
+        known = merged_answer(self.blobs, self.partial, self.case).array
+        return np.where(known == UNKNOWN, mask, known)
 
     @property
     def by_hand(self) -> tuple[DraftPatch, ...]:
@@ -99,6 +106,7 @@ def load_edit(tx: Reader, assignment: Assignment, blobs: Blobs) -> OpenEdit:
         case=tx.get(Case, assignment.case_id),
         base=base,
         stored=_stored(tx, assignment, base),
+        partial=_partial(tx, assignment) if base is None else (),
         patches=patches,
         log=tuple(prompt_log(tx, assignment.id)),
         verbs={event.noun_id: event.verb for event in verbs},
@@ -110,6 +118,14 @@ def _stored(tx: Reader, assignment: Assignment, base: Annotation | None) -> str 
     if base is not None and base.blob is not None:
         return base.blob
     return tx.get(Prediction, assignment.proposal_id).mask if assignment.proposal_id is not None else None
+
+
+def _partial(tx: Reader, assignment: Assignment) -> tuple[Annotation, ...]:
+    """The partial annotations of its case that counted when it was opened, also those withdrawn or replaced since."""
+    made = [a for a in tx.find(Annotation, where={"case_id": assignment.case_id}) if a.created_at < assignment.opened_at]
+    gone = {w.annotation_id for w in tx.find(Withdrawal, where={"case_id": assignment.case_id}) if w.created_at < assignment.opened_at}
+    gone |= {a.supersedes for a in made if a.supersedes}
+    return tuple(a for a in made if a.kind == "partial" and a.id not in gone)
 
 
 def require_open(assignment: Assignment) -> Assignment:

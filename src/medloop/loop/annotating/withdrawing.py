@@ -4,6 +4,9 @@ A withdrawn annotation stays in the history; training, evaluation, export and ev
 the case back.
 """
 
+import numpy as np
+
+from medloop.core.arrays import UNKNOWN
 from medloop.core.errors import ConflictError, StateError
 from medloop.core.records import Annotation, Assignment, TakenBack, Withdrawal, new_id, now
 from medloop.images.encode import decode_mask
@@ -11,6 +14,7 @@ from medloop.interaction.runs import runs_between
 from medloop.loop.annotating.drafts import append_patch
 from medloop.loop.annotating.open_edit import load_edit
 from medloop.loop.foundation.follow_up import follow_up
+from medloop.loop.foundation.partial_annotations import load_partial
 from medloop.loop.foundation.round_moves import after_answer
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
@@ -103,7 +107,10 @@ def _runs_to_submitted(workspace: Workspace, assignment_id: str) -> tuple[tuple[
     with workspace.store.read() as tx:
         edit = load_edit(tx, tx.get(Assignment, assignment_id), workspace.store.blobs)
         made = _made(tx, edit.assignment)
-    if made is None or made.kind != "mask" or made.blob is None or made.began_with != "elsewhere":
+    if made is None or made.kind == "tag" or made.blob is None or made.began_with != "elsewhere":
         return ()
-    submitted = decode_mask(workspace.store.blobs.get(made.blob), edit.case.grid.shape)
-    return runs_between(edit.draft().mask, submitted)
+    draft = edit.draft().mask
+    if made.kind == "partial":
+        _, mask = load_partial(workspace.store.blobs, made, edit.case)
+        return runs_between(draft, np.where(mask == UNKNOWN, draft, mask))
+    return runs_between(draft, decode_mask(workspace.store.blobs.get(made.blob), edit.case.grid.shape))

@@ -117,9 +117,10 @@ def move(tx: Writer, current: Round, target: RoundState, *, message: str = "") -
     return tx.change(Round, current.id, verb=str(target), fields={"state": target, "message": message, "updated_at": now()})
 
 
-def add_round(tx: Writer, query: Query, state: RoundState) -> Round:
+def add_round(tx: Writer, query: Query, state: RoundState, message: str = "") -> Round:
     """Add the next round, of this query."""
-    added = Round(id=new_id("round"), index=tx.count(Round) + 1, state=state, query_id=query.id, created_at=now(), updated_at=now())
+    at, index = now(), tx.count(Round) + 1
+    added = Round(id=new_id("round"), index=index, state=state, query_id=query.id, message=message, created_at=at, updated_at=at)
     tx.add(added, verb="plan")
     return added
 

@@ -26,7 +26,7 @@ from medloop.loop.judging.predictions import load_predictor
 from medloop.metrics.calibration import ece
 from medloop.metrics.intervals import MIN_PATIENTS
 from medloop.metrics.voxel_calibration import Calibration, boundary_band, judge_rows
-from medloop.quality.calibrate import Calibrator, fit_isotonic, fit_temperature
+from medloop.quality.calibrate import COLDEST, Calibrator, fit_isotonic, fit_temperature
 from medloop.store.reader import Reader
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ MOST_CASES = 20
 """Validation cases looked at after a training: each is predicted once more."""
 
 FOLDS = 5
+
+AT_BOUND = 1.01
+"""A temperature this near to the coldest was stopped there: without an error to explain, colder is always better, down to never erring."""
 
 
 @dataclass(frozen=True)
@@ -85,20 +88,34 @@ def calibration_of(workspace: Workspace, predictor: "Predictor", validation: "Se
         return {"note": "off by the setting calibration"}
     complete = [case for case in validation if not case.known]
     with workspace.store.read() as tx:
-        patient = {c.name: c.patient for c in tx.find(Case, where={"name": [case.id for case in complete]})}
+        found = sorted(tx.find(Case, where={"name": [case.id for case in complete]}), key=lambda c: c.name)
+    patient = {c.name: c.patient for c in found}
+    complete = [case for case in complete if case.id in _first_of_image(found)]
     chosen = [complete[n] for n in sorted(generator(seed, "calibration cases").permutation(len(complete))[:MOST_CASES])]
     patients = sorted({patient[case.id] for case in chosen})
     fewest = FEWEST[workspace.task.kind == "segmentation"]
     if len(patients) < fewest:
-        return {"note": f"needs {fewest} validation patients, got {len(patients)}"}
+        copies = len(patient) - len(complete)
+        same = f"; {counted(copies, 'case')} with the same image as another left out" if copies else ""
+        return {"note": f"needs {fewest} validation patients, got {len(patients)}{same}"}
     samples = workspace.settings.samples
     rows = [_rows_of(predictor, *case.load(), samples=samples, rng=generator(seed, "calibrate", case.id)) for case in chosen]
+    if len(np.unique(_joined(rows)[0])) < 2:
+        return {"note": "the validation cases hold one class only"}
     fold = [patients.index(patient[case.id]) % FOLDS for case in chosen]
     before, after = _cross_validated(rows, fold)
-    found = {"patients": len(patients), "before": before, "after": after}
+    errors = {"patients": len(patients), "before": before, "after": after}
     if after >= before:
-        return {**found, "note": f"a temperature does not help {counted(len(patients), 'validation patient')} it was not fitted on"}
-    return {**found, "calibrator": fit_temperature(*_joined(rows)).to_json()}
+        return {**errors, "note": f"a temperature does not help {counted(len(patients), 'validation patient')} it was not fitted on"}
+    fitted = fit_temperature(*_joined(rows))
+    if fitted.temperature < COLDEST * AT_BOUND:
+        return {**errors, "note": f"no temperature above {COLDEST:g} fits best, as where no validation case shows an error"}
+    return {**errors, "calibrator": fitted.to_json()}
+
+
+def _first_of_image(cases: Sequence[Case]) -> set[str]:
+    """Names of cases, of those with the same voxels one: copies of a patient would judge a map that was fitted on them."""
+    return {c.name for c in {c.voxels: c for c in reversed(cases)}.values()}
 
 
 def calibration_words(model: Model) -> str:

@@ -1,6 +1,7 @@
 """Which strategy a project's bandit follows in a round: what its earlier rounds brought, read from models and their evaluations.
 
-Validation cases come first here: a score that decides about queries should not be the one that is reported.
+Validation cases come first here, then the audit sample: a score that decides about queries should not be the one that is reported, and
+scores of test cases never decide. Without either the strategies take turns.
 """
 
 import numpy as np
@@ -11,7 +12,7 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.query.bandit import PREFIX, Played, arms, chances
 from medloop.store.reader import Reader
 
-SPLITS: tuple[Split, ...] = ("validation", "audit", "test")
+SPLITS: tuple[Split, ...] = ("validation", "audit")
 
 
 def followed(workspace: Workspace, tx: Reader, round_index: int) -> tuple[str, str]:
@@ -26,6 +27,8 @@ def followed(workspace: Workspace, tx: Reader, round_index: int) -> tuple[str, s
     if not setting.startswith(PREFIX):
         return setting, ""
     names = arms(setting)
+    if not any(tx.current_evaluations(split=split) for split in SPLITS):
+        return names[round_index % len(names)], "in turn: the bandit has no validation or audit scores to go by"
     found = chances(names, played(tx, names))
     drawn = int(generator(workspace.settings.seed, "bandit", round_index).choice(len(names), p=found))
     return names[drawn], f"drawn by the bandit (chance {found[drawn]:.0%})"

@@ -1,7 +1,7 @@
 """Slices or regions in place of whole cases: which part of a chosen case is queried, and what an assignment was queried for.
 
 The strategy chooses cases; of each, the slices or boxes follow where most voxels are probably wrong and nothing is annotated yet. A case
-that no model has seen, one without such a place and every evaluation case is queried whole.
+that no model has seen, one without such a place, one whose bytes are damaged and every evaluation case is queried whole.
 """
 
 import math
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from medloop.core.arrays import UNKNOWN
+from medloop.core.errors import IntegrityError
 from medloop.core.records import Assignment, Case, Choice, Json, Model, Prediction, Query, Round
 from medloop.images.encode import decode_mask
 from medloop.interaction.attention import PlaceKind, chances_of_entropy, rank_places
@@ -33,8 +34,11 @@ def _with_parts(workspace: Workspace, tx: Reader, choice: Choice, model: Model, 
     if seen.uncertainty is None or (unit == "slice" and case.grid.is_2d):
         return choice
     classes = int(model.recipe.get("classes", workspace.task.classes))
-    entropy = decode_mask(blobs.get(seen.uncertainty), case.grid.shape) / 255 * math.log(classes)
-    known = merged_answer(blobs, tx.partial_annotations(case_ids=[case.id]), case).array != UNKNOWN
+    try:
+        entropy = decode_mask(blobs.get(seen.uncertainty), case.grid.shape) / 255 * math.log(classes)
+        known = merged_answer(blobs, tx.partial_annotations(case_ids=[case.id]), case).array != UNKNOWN
+    except IntegrityError as error:  # nobody's next case fails for it
+        return replace(choice, reason=f"{choice.reason}; whole, as its parts cannot be ranked ({error.message})")
     places = rank_places(
         chances_of_entropy(entropy, classes),
         kind=unit,

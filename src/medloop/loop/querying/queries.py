@@ -4,12 +4,13 @@ Everything a strategy sees is ordered by case name, and its randomness comes fro
 so the same project asks the same cases again. Only numbers are read, unless a query is thorough.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from medloop.core.arrays import BoolArray
+from medloop.core.errors import ConflictError, InputError, NotFoundError, StateError, UnavailableError
 from medloop.core.records import Choice, Query, Round, new_id, now
 from medloop.core.seeds import derive_seed, generator
 from medloop.loop.foundation.damage import damaged_cases
@@ -25,12 +26,22 @@ AUDIT_REASON = "audit sample: measures the model, never trained on"
 AUDIT_SHARE = 4
 """One audit case for every so many queried cases, until the audit sample is answered."""
 
+REFUSALS = (InputError, NotFoundError, UnavailableError, ConflictError)
+"""With these a strategy says that it cannot choose, or that it is not there."""
 
-def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraScores | None = None, thorough: bool = False) -> Query | None:
+
+def make_query(
+    workspace: Workspace,
+    round_index: int,
+    *,
+    extra_scores: ExtraScores | None = None,
+    thorough: bool = False,
+    note: Callable[[str], None] = lambda _: None,
+) -> Query | None:
     """Choose the next cases; None when none is left.
 
-    The project's first strategy chooses while there is no model, or when a strategy's scores do not exist; if it lacks
-    something too, the draw is random.
+    The project's first strategy chooses while there is no model, or when a strategy's scores do not exist or it refuses the
+    pool; if it lacks something too, the draw is random.
 
     Args:
         workspace: The project.
@@ -38,6 +49,7 @@ def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraSco
         extra_scores: Scores that predictions do not hold.
         thorough: Whether images may be described and small networks trained for what a strategy needs: in the worker,
             where nobody waits.
+        note: Receives in words why another strategy than the project's chose, though there is a model.
     """
     settings, damaged = workspace.settings, damaged_cases(workspace)
     with workspace.store.read() as tx:
@@ -51,21 +63,22 @@ def make_query(workspace: Workspace, round_index: int, *, extra_scores: ExtraSco
         free["train"] = np.zeros_like(free["train"])  # each is judged by itself when it arrives: `medloop.loop.querying.streaming`
     train, audit = table.named(free["train"]), table.named(free["audit"])
     inputs = PoolInputs(workspace, train, model, extra_scores or {}, round_index, thorough, _rows(scores, free["train"]))
-    names = (wanted, settings.first_strategy, "random") if model else (settings.first_strategy, "random")
-    chosen, pool = next((one, pool) for one in map(strategy, names) if (pool := build_pool(inputs, one.needs)) is not None)
     size = settings.start_size if round_index == 1 and settings.start_size else settings.batch_size
-    choices = _choose(chosen, pool, train, table, size, generator(settings.seed, "query", round_index))
-    if drawn and model and chosen.name == wanted:
-        choices = [replace(one, reason=f"{one.reason}; {chosen.name} {drawn}", probability=None) for one in choices]
+    names = (wanted, settings.first_strategy, "random") if model else (settings.first_strategy, "random")
+    chosen, choices, lacking = _first_able(names, inputs, table, size)
+    if model and lacking:
+        note(f"{'; '.join(lacking)}; {chosen} chose")
+    if drawn and model and chosen == wanted:
+        choices = [replace(one, reason=f"{one.reason}; {chosen} {drawn}", probability=None) for one in choices]
     choices = with_parts(workspace, choices, model)
     choices = _with_audit(choices, [table.id_of(name) for name in audit], size, generator(settings.seed, "audit", round_index))
     if not choices:
         return None
     return Query(
         id=new_id("query"),
-        strategy=chosen.name,
+        strategy=chosen,
         seed=derive_seed(settings.seed, "query", round_index),
-        model_id=model.id if model and chosen.name == wanted else None,
+        model_id=model.id if model and chosen == wanted else None,
         choices=tuple(choices),
         created_at=now(),
     )
@@ -84,6 +97,29 @@ def _rows(scores: PoolScores | None, wanted: BoolArray) -> PoolScores | None:
         return None
     complete = scores.complete()
     return PoolScores(scores.seen[wanted], {name: values[wanted] for name, values in scores.columns.items() if name in complete})
+
+
+def _first_able(names: Sequence[str], inputs: PoolInputs, table: PoolTable, size: int) -> tuple[str, list[Choice], list[str]]:
+    """The first strategy that can choose, its choices, and in words why those before it cannot."""
+    lacking = list[str]()
+    for name in names:
+        try:
+            one = strategy(name)
+        except REFUSALS as error:  # a package that held it is gone
+            lacking.append(str(error))
+            continue
+        if (pool := build_pool(inputs, one.needs)) is None:
+            lacking.append(f"predictions do not hold what {name} needs ({', '.join(sorted(one.needs))})")
+            continue
+        try:
+            return name, _choose(one, pool, inputs.asked, table, size, _chance(inputs)), lacking
+        except REFUSALS as error:
+            lacking.append(f"{name} refused the pool: {error}")
+    raise StateError(f"No strategy can choose: {'; '.join(lacking)}")
+
+
+def _chance(inputs: PoolInputs) -> np.random.Generator:
+    return generator(inputs.workspace.settings.seed, "query", inputs.round_index)
 
 
 def _choose(chosen: Strategy, pool: Pool, names: Sequence[str], table: PoolTable, size: int, rng: np.random.Generator) -> list[Choice]:

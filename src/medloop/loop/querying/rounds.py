@@ -69,21 +69,26 @@ def open_round(workspace: Workspace, *, extra_scores: ExtraScores | None = None,
     with workspace.store.write("system") as tx:
         ready = _prepared(tx)
         if ready is not None and _still_askable(tx, ready):
-            return move(tx, ready, RoundState.ANNOTATING)
+            return move(tx, ready, RoundState.ANNOTATING, message=ready.message)
     prepared = prepare_round(workspace, extra_scores=extra_scores, thorough=thorough)
     if prepared is None:
         return None
     with workspace.store.write("system") as tx:
         fresh = tx.get(Round, prepared.id)
-        return move(tx, fresh, RoundState.ANNOTATING) if fresh.state == RoundState.QUERYING else fresh
+        return move(tx, fresh, RoundState.ANNOTATING, message=fresh.message) if fresh.state == RoundState.QUERYING else fresh
 
 
 def prepare_round(workspace: Workspace, *, extra_scores: ExtraScores | None = None, thorough: bool = False) -> Round | None:
-    """Make the query of the next round; a prepared round not begun yet gets the newer query."""
+    """Make the query of the next round; a prepared round not begun yet gets the newer query.
+
+    Its message says why another strategy than the project's chose, where one did.
+    """
     with workspace.store.read() as tx:
         waiting = _prepared(tx)
         index = waiting.index if waiting else tx.count(Round) + 1
-    query = make_query(workspace, index, extra_scores=extra_scores, thorough=thorough)
+    notes: list[str] = []
+    query = make_query(workspace, index, extra_scores=extra_scores, thorough=thorough, note=notes.append)
+    message = "; ".join(notes)
     with workspace.store.write("system") as tx:
         waiting = _prepared(tx)
         if query is None:
@@ -94,14 +99,16 @@ def prepare_round(workspace: Workspace, *, extra_scores: ExtraScores | None = No
             return None  # another process opened a round meanwhile: its choices come first
         tx.add(query, verb="choose")
         if waiting is not None:
-            return tx.change(Round, waiting.id, verb="choose", fields={"query_id": query.id, "updated_at": now()})
-        return add_round(tx, query, RoundState.QUERYING)
+            return tx.change(Round, waiting.id, verb="choose", fields={"query_id": query.id, "message": message, "updated_at": now()})
+        return add_round(tx, query, RoundState.QUERYING, message)
 
 
-def run_query(workspace: Workspace, _control: JobControl) -> Json:
+def run_query(workspace: Workspace, control: JobControl) -> Json:
     """The job: prepare the next round, with everything that its strategy needs."""
     judge_arrivals(workspace)
     round_ = prepare_round(workspace, thorough=True)
+    if round_ and round_.message:
+        control.log(round_.message)
     return {"round": round_.index if round_ else None}
 
 

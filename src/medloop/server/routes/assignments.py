@@ -87,8 +87,15 @@ def put_mask(
     x_task_version: Annotated[TaskVersion | None, Header(description="The version of the task that the mask was made for.")] = None,
     x_independent: Annotated[bool, Header(description="The mask owes nothing to the proposal that was shown.")] = False,
 ) -> SubmittedView:
-    """Finish with a whole mask made elsewhere, sent as raw uint8 voxels in file order."""
-    said = Submitted(mask=mask, effort_seconds=x_effort_seconds, replace=x_replace, independent=x_independent, task_version=x_task_version)
+    """Finish with a whole mask made elsewhere, sent as raw uint8 voxels in file order; it all counts, also where parts were queried."""
+    said = Submitted(
+        mask=mask,
+        whole=True,
+        effort_seconds=x_effort_seconds,
+        replace=x_replace,
+        independent=x_independent,
+        task_version=x_task_version,
+    )
     return _submitted(submit(workspace, assignment, said))
 
 
