@@ -63,7 +63,7 @@ def test_training_without_answers_fails_with_the_reason(medloop: Medloop, tmp_pa
     medloop("init", tmp_path / "p", "--kind", "segmentation", "--label", "liver")
     said = medloop("train", tmp_path / "p")
     assert said.status == 1
-    assert "at least 2 answered" in said.err
+    assert "at least 2 annotated" in said.err
 
 
 def test_training_here_makes_a_judged_model_that_has_seen_the_pool(project: Path):

@@ -245,7 +245,7 @@ def test_what_reading_remarked_is_grouped_and_counted_for_people_and_programs(me
     said = medloop("import", tmp_path / "p", dataset, "--answers", "none")
     told = json.loads(medloop("import", tmp_path / "q", dataset, "--answers", "none", "--json").out)
     labelled = [name.name.removesuffix(".nii.gz") for name in sorted((dataset / "labelsTr").iterdir())]
-    remark = "has a label that was not requested (answers: none)"
+    remark = "has a label that was not requested (--answers none)"
     assert {"kind": "other", "text": remark, "cases": labelled} in told["notes"]
     lines = [line for line in said.err.splitlines() if remark in line]
     assert len(lines) == 1

@@ -1,6 +1,8 @@
 import json
 from pathlib import Path
 
+from medloop.simulation.prepare import SETUP
+
 from .conftest import Medloop, run_process
 
 STUDY = """
@@ -48,6 +50,7 @@ def test_another_study_in_the_same_folder_is_refused(dataset: Path, tmp_path: Pa
     folder = tmp_path / "study"
     folder.mkdir()
     (folder / "design.json").write_text(json.dumps({"dataset": "x", "strategies": ["random"]}))
+    (folder / SETUP).write_text("{}")  # its data set was taken
     said = run_process("simulate", dataset, "--out", folder, *TINY)
     assert said.status == 1
     assert "holds a study with other" in said.err

@@ -43,7 +43,7 @@ def test_the_curve_is_measured_on_the_evaluated_cases(make_workspace: MakeWorksp
 
 def test_too_few_evaluated_patients_are_refused_in_one_line(make_workspace: MakeWorkspace) -> None:
     with pytest.raises(
-        InputError, match=r"A risk of 0\.05 needs at least 19 evaluated patients, got 10 \(10 test\); answer more"
+        InputError, match=r"A risk of 0\.05 needs at least 19 evaluated patients, got 10 \(10 test\); annotate more"
     ) as refused:
         triage_pool(judged(make_workspace), risk=0.05)
     assert "\n" not in str(refused.value)

@@ -26,7 +26,7 @@ def test_without_losses_everything_is_accepted():
 def test_too_few_patients_are_refused_in_one_line(risk, patients):
     assert fewest_patients(risk) == patients
     control_risk(np.arange(patients), np.ones(patients), risk=risk)
-    with pytest.raises(InputError, match=rf"at least {patients} evaluated patients, got {patients - 1}; answer more"):
+    with pytest.raises(InputError, match=rf"at least {patients} evaluated patients, got {patients - 1}; annotate more"):
         control_risk(np.arange(patients - 1), np.ones(patients - 1), risk=risk)
 
 

@@ -109,7 +109,7 @@ class Intake:
         if answer is None:
             return None
         if not wanted:
-            self.tally.remark(case.name, f"has a label that was not requested (labels: {self._answers})")
+            self.tally.remark(case.name, f"has a label that was not requested (--answers {self._answers})")
             return None
         return Incoming(answer, self._author(case), case.annotated_at, case.effort_seconds, case.untouched)
 
