@@ -48,19 +48,24 @@ def test_a_folder_that_goes_away_is_waited_for_and_read_again_when_it_is_back(me
     project, watch = tmp_path / "p", tmp_path / "arriving"
     assert medloop("init", project, "--kind", "segmentation", "--label", "large", "--stream", "rate").status == 0
     arrive(watch, range(50, 51))
-    process = subprocess.Popen(command_line("stream", project, "--watch", watch, "--every", 0.1), stderr=subprocess.PIPE, text=True)
+    heard = {"stderr": subprocess.PIPE, "text": True, "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    with subprocess.Popen(command_line("stream", project, "--watch", watch, "--every", 0.1), **heard) as process:
+        watched(process, watch, tmp_path / "away")
+    assert process.returncode == 1
+    assert json.loads(medloop("status", project, "--json").out)["counts"]["total"] == 2
+
+
+def watched(process: "subprocess.Popen[str]", watch: Path, away: Path) -> None:
     assert process.stderr is not None
     assert "No model is there yet" in process.stderr.readline()
-    watch.rename(tmp_path / "away")
+    watch.rename(away)
     while "not taken: " not in (line := process.stderr.readline()):
         assert line, "the watcher ended"
     assert "looking again when the folder changes" in line
-    arrive(tmp_path / "away", range(51, 52))
-    (tmp_path / "away" / "half.nii.gz").write_bytes(b"half a file")
-    (tmp_path / "away").rename(watch)
+    arrive(away, range(51, 52))
+    (away / "half.nii.gz").write_bytes(b"half a file")
+    away.rename(watch)
     while "left out: half" not in (line := process.stderr.readline()):
         assert line, "the watcher ended"
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=120)
-    assert process.returncode == 1
-    assert json.loads(medloop("status", project, "--json").out)["counts"]["total"] == 2

@@ -105,7 +105,7 @@ def test_images_that_do_not_fit_are_refused(recipe_2d, recipe_3d, volumes, tmp_p
         prepare_cases(recipe_2d, volumes, tmp_path)
     with pytest.raises(ShapeError, match="2 channels, got 1"):
         prepare_cases(dataclasses.replace(recipe_3d, channels=2), volumes, tmp_path)
-    with pytest.raises(InputError, match="at least one answered case"):
+    with pytest.raises(InputError, match="at least one annotated case"):
         prepare_cases(recipe_3d, [], tmp_path)
 
 

@@ -192,7 +192,7 @@ def test_the_learning_rate_warms_up_and_fades_out():
 
 
 def test_training_needs_cases(recipe_2d, tmp_path):
-    with pytest.raises(InputError, match="at least one answered case"):
+    with pytest.raises(InputError, match="at least one annotated case"):
         train(recipe_2d, [], [], tmp_path, report=go_on)
 
 

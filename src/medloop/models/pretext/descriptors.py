@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medloop.core.image import Image
-from medloop.models.pretext.thumbnails import thumbnail
+from medloop.models.pretext.thumbnails import VIEWS, thumbnail
 
 CELLS = 4
 """Cells per side of the grid over each view."""
@@ -22,6 +22,8 @@ DIRECTIONS = 8
 """Bins of the gradient's direction over half a turn: an edge and its negative count as one."""
 
 PERCENTILES = (5, 25, 50, 75, 95)
+LENGTH = VIEWS * CELLS**2 * (DIRECTIONS + 2) + len(PERCENTILES) + 3
+
 Vector = npt.NDArray[np.float32]
 
 

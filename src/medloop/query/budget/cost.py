@@ -53,9 +53,11 @@ def select_knapsack(pool: Pool, count: int, rng: np.random.Generator) -> list[Pi
 
 def _prices(pool: Pool) -> tuple[CaseScores, Callable[[float], str]]:
     """What each case costs, and how to say it: by the annotators' rates where the pool has "cost", else in minutes."""
+    minutes = pool.score("minutes")
+    require_prices(np.zeros_like(minutes), minutes)
     if "cost" in pool.scores:
         return pool.score("cost"), lambda price: f"a cost of {price:.2g}"
-    return pool.score("minutes"), lambda price: f"{price:.2g} minutes"
+    return minutes, lambda price: f"{price:.2g} minutes"
 
 
 STRATEGIES: tuple[Strategy, ...] = (

@@ -10,7 +10,6 @@ from starlette.requests import Request
 
 from medloop.core.errors import StateError, UnavailableError
 from medloop.core.records import Case
-from medloop.loop.data.arriving import take_image
 from medloop.loop.foundation.refusals import refusals
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.streaming import judge_arrivals, verdicts
@@ -54,6 +53,8 @@ async def post_case(
     """Send a new image to a streaming project: it is imported, predicted and judged at once."""
     if workspace.settings.stream == "off":
         raise StateError("The setting stream is off: nothing judges what arrives", remedy="set stream to rate, or import the image")
+    from medloop.loop.data.arriving import take_image  # whose readers a server that only serves does not load
+
     case = await run_in_threadpool(take_image, workspace, unquote(x_filename), body, actor=person.id)
     note = await _predicted(site, workspace, case)
     return await run_in_threadpool(_arrival, workspace, case, note)
