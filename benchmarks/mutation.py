@@ -135,24 +135,24 @@ def apply(source: str, fault: Fault) -> str:
     return ast.unparse(ast.fix_missing_locations(tree))
 
 
-def nearest_tests(module: str) -> list[list[str]]:
-    """Test files by stages: those that name the module, then those of its package; browser tests are left out."""
+def nearest_tests(module: str, *, near: bool = False) -> list[list[str]]:
+    """Test files by stages: those that name the module, then, unless `near`, those of its package; no browser tests."""
     dotted = "medloop." + module.removesuffix(".py").replace("/", ".")
     files = [p for p in (ROOT / "tests").rglob("test_*.py") if "browser" not in p.parts]
     stem = "test_" + Path(module).stem
     naming = [p for p in files if p.stem == stem or _names(p.read_text("utf-8"), dotted)]
     room = ROOT / "tests" / module.split("/")[0]
     rest = [p for p in files if room in p.parents and p not in naming]
-    return [[str(p.relative_to(ROOT)) for p in stage] for stage in (naming, rest) if stage]
+    return [[str(p.relative_to(ROOT)) for p in stage] for stage in ((naming,) if near and naming else (naming, rest)) if stage]
 
 
-def judge(fault: Fault, tree: Path) -> Verdict:
+def judge(fault: Fault, tree: Path, *, near: bool) -> Verdict:
     """Run the nearest tests with a fault in a copy of the project, which is as before afterwards."""
     path = tree / "src" / "medloop" / fault.module
     source = path.read_text("utf-8")
     path.write_text(apply(source, fault), "utf-8")
     try:
-        for stage in nearest_tests(fault.module):
+        for stage in nearest_tests(fault.module, near=near):
             if (noticed := _failing(stage, tree)) is not None:
                 return Verdict(fault, noticed)
     finally:
@@ -233,6 +233,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="FILE or FILE:LINE below src/medloop")
     parser.add_argument("--named", action="store_true", help="the faults that tests once missed, in place of a sample")
+    parser.add_argument("--near", action="store_true", help="only the tests that name the module")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -241,7 +242,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         free = copies(options.jobs, Path(folder))
         with ThreadPoolExecutor(options.jobs) as pool:
-            for verdict in pool.map(lambda fault: _judged(fault, free), faults):
+            for verdict in pool.map(lambda fault: _judged(fault, free, options.near), faults):
                 verdicts.append(verdict)
                 print(f"{verdict.fault.module}:{verdict.fault.line}  {verdict.fault.change}  {verdict.noticed_by or 'LIVES'}", flush=True)
                 if options.json:
@@ -250,10 +251,10 @@ def main() -> None:
     print(f"{alive} of {len(verdicts)} faults live")
 
 
-def _judged(fault: Fault, free: list[Path]) -> Verdict:
+def _judged(fault: Fault, free: list[Path], near: bool) -> Verdict:
     tree = free.pop()
     try:
-        return judge(fault, tree)
+        return judge(fault, tree, near=near)
     finally:
         free.append(tree)
 
