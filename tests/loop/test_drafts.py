@@ -144,3 +144,5 @@ def test_a_draft_with_strokes_comes_back_although_another_annotation_stands_by_n
     again = open_case(pool, opened.case.id, ann.id)
     assert again.assignment.id == opened.assignment.id
     assert int(read_draft(pool, again.assignment.id).mask.sum()) == 4
+    with pool.store.read() as tx:
+        assert not list(tx.events_about("assignment", [again.assignment.id], verbs=["release"]))
