@@ -7,7 +7,6 @@ proven and told (`Solution.gap`). Hints cost more than anything else may save.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -17,7 +16,7 @@ from medloop.core.errors import ShapeError
 from medloop.interaction.engine import StillWanted
 from medloop.interaction.prompts import HintedVoxels
 from medloop.interaction.solvers.cut_energy import edge_weights, unary_cost
-from medloop.interaction.solvers.primal_dual import Single, Solution, minimise, no_flow
+from medloop.interaction.solvers.primal_dual import Single, Solution, minimise
 
 Box3: TypeAlias = tuple[slice, slice, slice]
 
@@ -68,19 +67,17 @@ def cut(
         raise ShapeError(f"A cut needs an image (C, I, J, K) on the map's grid, got {image.shape} for {probability.shape}")
     cost = unary_cost(probability, hints)
     weights = edge_weights(image, spacing_mm, smoothness=smoothness)
-    solved = no_flow((cost <= 0).astype(np.float32))
+    answers = (cost <= 0).astype(np.float32)
     box = _undecided_box(cost, weights)
     if box is None:
-        return solved
+        return Solution(answers)
     inner = [w[_shorter(box, axis)] for axis, w in enumerate(weights)]
-    first = _part(solved, box)
     times = int(np.clip(SMALL // max(cost[box].size, 1), 1, 20))
     gap = smoothness if times == 1 else smoothness / 100
     most = ITERATIONS * times if iterations is None else iterations
-    found = minimise(cost[box], inner, first, gap=gap, iterations=most, wanted=wanted)
-    for whole, part in zip((solved.answers, *solved.flows), (found.answers, *found.flows), strict=True):
-        whole[box] = part
-    return replace(solved, gap=found.gap)
+    found = minimise(cost[box], inner, answers[box], gap=gap, iterations=most, wanted=wanted)
+    answers[box] = found.answers
+    return Solution(answers, found.gap)
 
 
 def relax_labels(
@@ -138,11 +135,6 @@ def settle_labels(answers: Single, probabilities: FloatArray, hints: Sequence[Hi
         negative = tuple(hint.negative.T)
         chosen[negative] = np.where(chosen[negative] == number, 0, chosen[negative])
     return chosen
-
-
-def _part(solution: Solution, box: Box3) -> Solution:
-    one, two, three = solution.flows
-    return Solution(solution.answers[box], (one[box], two[box], three[box]))
 
 
 def _shorter(box: Box3, axis: int) -> tuple[slice, ...]:

@@ -24,12 +24,10 @@ class Solution:
 
     Attributes:
         answers: u, shape (I, J, K).
-        flows: The dual variable along each axis, of that shape; 0 where a line ends.
         gap: What the answers, cut at one half, cost at most above the cheapest cut; 0 is certainly a cheapest one.
     """
 
     answers: Single
-    flows: tuple[Single, Single, Single]
     gap: float = 0.0
 
 
@@ -42,33 +40,32 @@ class Edge:
         flow: The dual variable, within both.
     """
 
-    axis: int
     stride: int
     weight: Single
     minus_weight: Single
     flow: Single
 
 
-def minimise(cost: Single, weights: Sequence[Single], start: Solution, *, gap: float, iterations: int, wanted: StillWanted) -> Solution:
+def minimise(cost: Single, weights: Sequence[Single], start: Single, *, gap: float, iterations: int, wanted: StillWanted) -> Solution:
     """Run the primal-dual steps.
 
     Args:
         cost: Shape (I, J, K).
         weights: For each axis, one shorter along it.
-        start: Where to begin; answers within 0..1.
+        start: Answers to begin with, shape (I, J, K), 0..1.
         gap: Good enough when the answers, cut at one half, provably cost at most this much more than the cheapest cut.
         iterations: At most so many; `Solution.gap` tells what is missing then.
         wanted: Whether the answer is still wanted.
 
     Returns:
-        The minimiser and its dual.
+        The minimiser.
 
     Raises:
         CancelledError: It is no longer wanted.
     """
-    edges = [_edge(w, axis, start.flows[axis]) for axis, w in enumerate(weights) if w.size]
+    edges = [_edge(w, axis, cost.shape) for axis, w in enumerate(weights) if w.size]
     flat = np.ascontiguousarray(cost).ravel()
-    u = np.array(start.answers, dtype=np.float32).ravel()
+    u = np.array(start, dtype=np.float32).ravel()
     ahead, slope, buffer = u.copy(), np.empty_like(u), np.empty_like(u)
     pace, missing = np.float32(_pace(edges)), np.inf
     for done in range(iterations):
@@ -81,12 +78,7 @@ def minimise(cost: Single, weights: Sequence[Single], start: Solution, *, gap: f
         u, buffer = buffer, u
     else:
         missing = _duality_gap(flat, edges, u, buffer)
-    return Solution(u.reshape(cost.shape), _unfolded(edges, weights, cost.shape), missing)
-
-
-def no_flow(answers: Single) -> Solution:
-    """A first guess without any dual."""
-    return Solution(answers, (np.zeros_like(answers), np.zeros_like(answers), np.zeros_like(answers)))
+    return Solution(u.reshape(cost.shape), missing)
 
 
 def _step(cost: Single, edges: Sequence[Edge], u: Single, *, ahead: Single, slope: Single, moved: Single, pace: np.float32) -> None:
@@ -101,19 +93,12 @@ def _step(cost: Single, edges: Sequence[Edge], u: Single, *, ahead: Single, slop
     ahead -= u
 
 
-def _edge(weight: Single, axis: int, flow: Single) -> Edge:
-    stride = int(np.prod(flow.shape[axis + 1 :], dtype=np.int64))
-    full = np.zeros(flow.shape, dtype=np.float32)
-    full[tuple(slice(None, -1) if a == axis else slice(None) for a in range(flow.ndim))] = weight
+def _edge(weight: Single, axis: int, shape: tuple[int, ...]) -> Edge:
+    stride = int(np.prod(shape[axis + 1 :], dtype=np.int64))
+    full = np.zeros(shape, dtype=np.float32)
+    full[tuple(slice(None, -1) if a == axis else slice(None) for a in range(len(shape)))] = weight
     line = full.ravel()[:-stride]
-    return Edge(axis, stride, line, -line, np.clip(flow.ravel()[:-stride], -line, line))
-
-
-def _unfolded(edges: Sequence[Edge], weights: Sequence[Single], shape: tuple[int, ...]) -> tuple[Single, Single, Single]:
-    flows = [np.zeros(shape, dtype=np.float32) for _ in weights]
-    for edge in edges:
-        flows[edge.axis].ravel()[: -edge.stride] = edge.flow
-    return flows[0], flows[1], flows[2]
+    return Edge(stride, line, -line, np.zeros_like(line))
 
 
 def _pace(edges: Sequence[Edge]) -> float:

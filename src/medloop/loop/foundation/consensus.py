@@ -15,10 +15,15 @@ from medloop.store.reader import Reader
 
 def consensus_answers(tx: Reader, split: Split) -> list[Annotation]:
     """The deciding annotation of every answered case of a split."""
-    by_case: dict[str, list[Annotation]] = defaultdict(list)
-    for annotation in tx.current_annotations(splits=[split]):
-        by_case[annotation.case_id].append(annotation)
-    return [deciding(answers) for answers in by_case.values()]
+    return [deciding(answers) for answers in by_case(tx.current_annotations(splits=[split])).values()]
+
+
+def by_case(annotations: Iterable[Annotation]) -> dict[str, list[Annotation]]:
+    """Annotations by the id of their case, in their order."""
+    found: dict[str, list[Annotation]] = defaultdict(list)
+    for annotation in annotations:
+        found[annotation.case_id].append(annotation)
+    return dict(found)
 
 
 def training_answers(tx: Reader, split: Split) -> list[Annotation]:

@@ -16,7 +16,7 @@ from medloop.core.names import counted, natural_key
 from medloop.core.records import Annotation, Case, Model, Prediction
 from medloop.core.seeds import derive_seed
 from medloop.loop.foundation.arrays import load_image, load_mask, load_proposal
-from medloop.loop.foundation.consensus import deciding
+from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.damage import LeftOut, sound_answers
 from medloop.loop.foundation.label_versions import label_versions, labels_of_model
 from medloop.loop.foundation.workspace import Workspace
@@ -163,11 +163,8 @@ def _judged_by(rule: QualityRule, references: tuple[str, ...]) -> str:
 
 def _newest_answers(tx: Reader, apart: set[str]) -> list[tuple[Case, Annotation]]:
     """The deciding answer of each case, newest first; none of the cases that check."""
-    by_case: dict[str, list[Annotation]] = {}
-    for answer in tx.current_annotations():
-        if answer.case_id not in apart:
-            by_case.setdefault(answer.case_id, []).append(answer)
-    newest = sorted(map(deciding, by_case.values()), key=lambda answer: answer.created_at, reverse=True)
+    answers = by_case(answer for answer in tx.current_annotations() if answer.case_id not in apart)
+    newest = sorted(map(deciding, answers.values()), key=lambda answer: answer.created_at, reverse=True)
     return [(tx.get(Case, answer.case_id), answer) for answer in newest]
 
 

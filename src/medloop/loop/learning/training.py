@@ -135,8 +135,10 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
     )
     if _has_sides(workspace):
         recipe = dataclasses.replace(recipe, flips=())
-    recipe = dataclasses.replace(recipe, rrr=settings.right_reasons, guided=settings.guided and workspace.task.kind == "segmentation")
-    recipe = dataclasses.replace(recipe, rrr=settings.right_reasons, hints=settings.prompt_encoding if recipe.guided else "euclidean")
+    guided = settings.guided and workspace.task.kind == "segmentation"
+    recipe = dataclasses.replace(
+        recipe, rrr=settings.right_reasons, guided=guided, hints=settings.prompt_encoding if guided else "euclidean"
+    )
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
 
 

@@ -12,6 +12,7 @@ from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Case, Json, Prediction
 from medloop.loop.foundation.arrays import load_answer, load_image
+from medloop.loop.foundation.consensus import by_case
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.label_versions import LabelVersions, label_versions
@@ -70,9 +71,6 @@ def training_cases(
     """One training case per case, in the order of the answers; partial answers to the same case are learned together."""
     from medloop.models.training.batches import TrainingCase
 
-    by_case: dict[str, list[Annotation]] = {}
-    for answer in answers:
-        by_case.setdefault(answer.case_id, []).append(answer)
     blobs = workspace.store.blobs
     with workspace.store.read() as tx:
         versions = label_versions(tx, workspace.task)
@@ -90,7 +88,7 @@ def training_cases(
         known, own = versions.known_classes(parts), weighing.own(workspace, parts, case)
         return TrainingCase(id=case.name, load=loader(case, parts), touched=own, known=known)
 
-    return [merged(cases[i], found) if found[0].kind == "partial" else whole(found[0]) for i, found in by_case.items()]
+    return [merged(cases[i], found) if found[0].kind == "partial" else whole(found[0]) for i, found in by_case(answers).items()]
 
 
 def training_case(workspace: Workspace, annotation: Annotation, case: Case, versions: LabelVersions) -> "TrainingCase":

@@ -10,7 +10,7 @@ from medloop.core.errors import BlobError
 from medloop.core.image import Mask
 from medloop.core.records import Annotation, Case
 from medloop.loop.foundation.arrays import load_answer
-from medloop.loop.foundation.consensus import deciding
+from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.memo import Memo, memo
 from medloop.loop.foundation.workspace import Workspace
@@ -46,11 +46,7 @@ def queried_classes(workspace: Workspace) -> tuple[ClassCount, ...]:
 def _answers(tx: Reader) -> list[tuple[str, str, str | None, int | None]]:
     """(case id, annotation id, blob, tag) of the deciding annotation of every answered training case."""
     several = tx.current_annotations(case_ids=tx.contested_cases(["train"]))
-    by_case: dict[str, list[Annotation]] = {}
-    for annotation in several:
-        if annotation.kind != "partial":
-            by_case.setdefault(annotation.case_id, []).append(annotation)
-    decided = [deciding(found) for found in by_case.values()]
+    decided = [deciding(found) for found in by_case(a for a in several if a.kind != "partial").values()]
     return tx.sole_answers(["train"]) + [(a.case_id, a.id, a.blob, a.tag) for a in decided]
 
 

@@ -17,12 +17,11 @@ from medloop.explain.contrast import HintPlace, best_hints
 from medloop.explain.examples import Distance, nearest
 from medloop.explain.hypotheses import Hypothesis, distinct_hypotheses
 from medloop.loop.foundation.arrays import load_answer, load_features, load_image
-from medloop.loop.foundation.consensus import deciding
+from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.in_force import newest_proposal
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.descriptions import kept_vectors
-from medloop.store.reader import Reader
 
 if TYPE_CHECKING:
     from medloop.explain.saliency import Saliency
@@ -118,7 +117,7 @@ def similar_cases(workspace: Workspace, case_id: str, *, count: int = 5, distanc
     """
     with workspace.store.read() as tx:
         case = tx.get(Case, case_id)
-        answers = {i: deciding(found) for i, found in _answers(tx).items() if i != case_id}
+        answers = {i: deciding(found) for i, found in by_case(tx.current_annotations()).items() if i != case_id}
         own = newest_proposal(tx, case_id)
         seen = tx.latest_predictions(own.model_id) if own and own.features else []
     vectors = {p.case_id: load_features(workspace.store.blobs, p.features) for p in seen if p.features and p.case_id in {*answers, case_id}}
@@ -134,13 +133,6 @@ def similar_cases(workspace: Workspace, case_id: str, *, count: int = 5, distanc
     near = nearest(vectors[case_id], np.stack([vectors[i] for i in others]), count=count, distance=distance)
     scores = _scores(workspace, own)
     return SimilarCases(by, tuple(_similar(workspace, answers[others[n.index]], n.distance, scores) for n in near))
-
-
-def _answers(tx: Reader) -> dict[str, list[Annotation]]:
-    found: dict[str, list[Annotation]] = {}
-    for annotation in tx.current_annotations():
-        found.setdefault(annotation.case_id, []).append(annotation)
-    return found
 
 
 def _described(workspace: Workspace, case: Case, answers: dict[str, Annotation]) -> dict[str, FloatArray]:

@@ -8,7 +8,7 @@ import numpy as np
 from medloop.core.records import Annotation, Case, Evaluation, Model, Prediction
 from medloop.loop.foundation.consensus import consensus_answers
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.overview.model_history import best_scores
+from medloop.loop.overview.model_history import PREFERRED, best_scores
 from medloop.store.reader import Reader
 
 SPLIT_WORDS = {
@@ -110,7 +110,7 @@ def succession(workspace: Workspace) -> Succession | None:
 
 def _on_shared_split(tx: Reader, wanted: Mapping[str, int]) -> Sequence[Evaluation]:
     """Evaluations of these models on the best split that two of them share."""
-    for split in SPLIT_WORDS:
+    for split in PREFERRED:
         found = [e for e in tx.current_evaluations() if e.split == split and e.model_id in wanted]
         if len(found) > 1:
             return found

@@ -16,13 +16,11 @@ from medloop.loop.foundation.arrays import load_proposal
 from medloop.loop.foundation.effort import OWN_ORIGINS, EffortLine, effort_summary, minutes_model, predict_minutes, priced
 from medloop.loop.foundation.memo import Memo, memo
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.model_history import PREFERRED
 from medloop.query.budget.extrapolation import drawn_curves, patient_curves
 from medloop.query.budget.stability import KAPPA_WINDOW, confusion, kappa
 from medloop.query.stopping import Advice, Curve, Evidence, Spending, advise
 from medloop.store.reader import Reader
-
-PREFERRED_SPLITS: tuple[Split, ...] = ("test", "audit", "validation")
-"""The validation cases also chose the weights, so they come last."""
 
 STOP_SET_CASES = 40
 STOP_SET_VOXELS = 20_000_000
@@ -112,7 +110,7 @@ def _curve(tx: Reader, models: Sequence[Model], seed: int) -> Curve | None:
     Only labels that every one of them was scored on count: a label added later would bend the curve.
     """
     order = {m.id: place for place, m in enumerate(models)}
-    for split in PREFERRED_SPLITS:
+    for split in PREFERRED:
         judged = [e for e in tx.current_evaluations(split=split) if e.model_id in order]
         judged.sort(key=lambda e: order[e.model_id])
         if judged:

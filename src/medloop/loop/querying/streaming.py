@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from medloop.core.records import Choice, Json, Model, Query, new_id, now
+from medloop.core.records import Choice, Event, Json, Model, Query, new_id, now
 from medloop.core.states import RoundState
 from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.round_moves import add_round
@@ -61,9 +61,14 @@ def judge_arrivals(workspace: Workspace) -> list[StreamVerdict]:
         model = tx.live_model()
         if model is None:
             return []
-        rule, known = RULES[settings.stream](settings.stream_budget), verdicts(tx)
-        state = _state(tx, rule, _configured(workspace))
-        free = {case.id for case in tx.unanswered_cases(["train"])} - set(known) - damaged - tx.refused_cases(["train"])
+        rule, known = RULES[settings.stream](settings.stream_budget), tx.events_about("case", verbs=[JUDGED])
+        state = _state(tx, rule, [event for event in known if event.body["rule"] == _configured(workspace)])
+        free = (
+            {case.id for case in tx.unanswered_cases(["train"])}
+            - {event.noun_id for event in known}
+            - damaged
+            - tx.refused_cases(["train"])
+        )
         new: list[StreamVerdict] = []
         earlier: list[float] = []
         for case_id, scores, _ in tx.prediction_scores(model.id):
@@ -94,9 +99,8 @@ def _configured(workspace: Workspace) -> list[Any]:
     return [workspace.settings.stream, workspace.settings.stream_budget]
 
 
-def _state(tx: Reader, rule: StreamRule, configured: Sequence[Any]) -> StreamState:
-    """The state after the last verdict, taught by the annotations that came since; a fresh one for another rule or budget."""
-    events = [event for event in tx.events_about("case", verbs=[JUDGED]) if event.body["rule"] == list(configured)]
+def _state(tx: Reader, rule: StreamRule, events: Sequence[Event]) -> StreamState:
+    """The state after the last of a rule's verdicts, taught by the annotations that came since; a fresh one without any."""
     if not events:
         return rule.start()
     kept: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in events[-1].body["state"].items()}
