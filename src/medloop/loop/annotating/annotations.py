@@ -221,6 +221,5 @@ def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reas
 def _require_revision(assignment: Assignment, revision: int | None) -> None:
     if revision is not None and revision != assignment.revision:
         raise ConflictError(
-            f"The draft is at revision {assignment.revision}, the page knows {revision}",
-            remedy="read the draft again before submitting",
+            f"The draft is at revision {assignment.revision}, the page knows {revision}", remedy="read the draft again before submitting"
         )

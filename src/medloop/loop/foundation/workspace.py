@@ -9,17 +9,7 @@ from typing import Self
 from medloop.core.errors import ConflictError, NotFoundError, SettingError
 from medloop.core.labels import check_label_names
 from medloop.core.names import checked_instructions, checked_title
-from medloop.core.records import (
-    LABEL_COLOURS,
-    USUAL_STRATEGY,
-    Label,
-    Project,
-    ProjectSettings,
-    Task,
-    TaskKind,
-    new_id,
-    now,
-)
+from medloop.core.records import LABEL_COLOURS, USUAL_STRATEGY, Label, Project, ProjectSettings, Task, TaskKind, new_id, now
 from medloop.core.settings import check_settings
 from medloop.query.pool import COLD
 from medloop.query.strategies import strategy

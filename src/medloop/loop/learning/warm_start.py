@@ -92,12 +92,7 @@ def learned_facts(policy: WarmStart, parent: Model | None, learned: Sequence[Ann
 
 
 def _choose(
-    workspace: Workspace,
-    control: JobControl,
-    policy: WarmStart,
-    parent: Model,
-    answers: Sequence[Annotation],
-    cases: Mapping[str, Case],
+    workspace: Workspace, control: JobControl, policy: WarmStart, parent: Model, answers: Sequence[Annotation], cases: Mapping[str, Case]
 ) -> list[str]:
     """Ids of the chosen answers. A case with a new answer is new, with all answers to it."""
     with workspace.store.read() as tx:

@@ -86,13 +86,7 @@ class Office:
 
 
 def create_app(
-    service: Service,
-    *,
-    limits: Limits,
-    key: str | None = None,
-    host: str = "127.0.0.1",
-    license_text: str = "",
-    terms: Terms = USUAL_TERMS,
+    service: Service, *, limits: Limits, key: str | None = None, host: str = "127.0.0.1", license_text: str = "", terms: Terms = USUAL_TERMS
 ) -> Starlette:
     """The application.
 

@@ -89,12 +89,7 @@ def put_mask(
 ) -> SubmittedView:
     """Finish with a whole mask made elsewhere, sent as raw uint8 voxels in file order; it all counts, also where parts were queried."""
     said = Submitted(
-        mask=mask,
-        whole=True,
-        effort_seconds=x_effort_seconds,
-        replace=x_replace,
-        independent=x_independent,
-        task_version=x_task_version,
+        mask=mask, whole=True, effort_seconds=x_effort_seconds, replace=x_replace, independent=x_independent, task_version=x_task_version
     )
     return _submitted(submit(workspace, assignment, said))
 

@@ -38,8 +38,7 @@ class FolderLock:
             holder = self._file.read(40).strip() or "unknown"
             self._file.close()
             raise ConflictError(
-                f"Another medloop server (process {holder}) already serves {folder}",
-                remedy="use that one, or stop it first",
+                f"Another medloop server (process {holder}) already serves {folder}", remedy="use that one, or stop it first"
             ) from error
         if not shared:
             self._write_holder()

@@ -68,10 +68,7 @@ class ExtremePointsBody(Body):
     label: LabelValue = 1
 
 
-PromptBody: TypeAlias = Annotated[
-    PointBody | ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody,
-    Field(discriminator="kind"),
-]
+PromptBody: TypeAlias = Annotated[PointBody | ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody, Field(discriminator="kind")]
 
 
 def prompt_of(body: PromptBody) -> Prompt:
