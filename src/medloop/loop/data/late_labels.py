@@ -44,7 +44,8 @@ def take_later(workspace: Workspace, case: Case, incoming: Incoming, importer: A
     alike = before[-1].id if before and _says(workspace, case, before[-1], incoming, blob) else None
     with workspace.store.write(actor) as tx:
         every, own = _answers(tx, case, incoming, importer)
-        same = bool(own) and (own[-1].id == alike or (own[-1].blob, own[-1].tag) == (blob, _tag(incoming)))
+        said = (blob, None if isinstance(incoming.answer, Mask) else incoming.answer)
+        same = bool(own) and (own[-1].id == alike or (own[-1].blob, own[-1].tag) == said)
         if refusal := _decided_here(tx, case, incoming, own, every, same=same):
             return refusal
         if same:
@@ -66,10 +67,6 @@ def was_imported(workspace: Workspace, case: Case) -> bool:
     with workspace.store.read() as tx:
         whole = [a for a in tx.find(Annotation, where={"case_id": case.id}) if a.kind != "partial"]
     return bool(whole) and whole[-1].origin == "imported"
-
-
-def _tag(incoming: Incoming) -> int | None:
-    return None if isinstance(incoming.answer, Mask) else incoming.answer
 
 
 def _says(workspace: Workspace, case: Case, known: Annotation, incoming: Incoming, blob: str | None) -> bool:

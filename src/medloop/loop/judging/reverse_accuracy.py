@@ -104,7 +104,7 @@ def judge_by_references(workspace: Workspace, *, most: int = MOST, good: float =
     rule = quality_rule(workspace, model)
     names: tuple[str, ...] = ()
     if rule.predictors:
-        judged = [_by_signs(rule, case, predictions[case.id], good) for case in predicted]
+        judged = [_case(case, rule(signs_of_prediction(predictions[case.id])), None, good) for case in predicted]
     else:
         answers = _sound(workspace, newest, most)
         found = [(case, predictions[case.id]) for case in predicted]
@@ -112,10 +112,6 @@ def judge_by_references(workspace: Workspace, *, most: int = MOST, good: float =
         names = tuple(case.name for case, _ in answers)
     judged.sort(key=lambda case: (case.expected if case.expected is not None else case.accuracy or 0.0, natural_key(case.name)))
     return JudgedPool(model.index, names, _judged_by(rule, names), rule.note, good, tuple(judged), len(pool) - len(predicted))
-
-
-def _by_signs(rule: QualityRule, case: Case, prediction: Prediction, good: float) -> JudgedCase:
-    return _case(case, rule(signs_of_prediction(prediction)), None, good)
 
 
 def _by_references(

@@ -65,7 +65,8 @@ def cold_features(workspace: Workspace, cases: Sequence[Case], *, report: Report
     """
     if workspace.settings.cold_start == "selfsup" and (maker := _encoder(workspace, report)) is not None:
         return _embedded(workspace, maker, cases, report)
-    return describe_cases(workspace, "descriptors", "", cases, lambda case: _describe(workspace, case), report=report)
+    blobs = workspace.store.blobs
+    return describe_cases(workspace, "descriptors", "", cases, lambda case: describe_image(load_image(blobs, case)), report=report)
 
 
 def kept_features(workspace: Workspace, cases: Sequence[Case]) -> Vectors:
@@ -145,10 +146,6 @@ def latent_codes(workspace: Workspace, cases: Sequence[Case], *, report: Report 
     return describe_cases(
         workspace, "latent", maker, cases, lambda case: encode_latent(weights, small_views(workspace, case)[None])[0], report=report
     )
-
-
-def _describe(workspace: Workspace, case: Case) -> FloatArray:
-    return describe_image(load_image(workspace.store.blobs, case))
 
 
 def _encoder(workspace: Workspace, report: Report | None) -> str | None:

@@ -19,7 +19,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from medloop.core.errors import CancelledError, ConflictError, InputError, MedloopError, StateError, UnavailableError
-from medloop.interaction.engine import StillWanted
 from medloop.interaction.nninteractive.leases import FullError, LeaseGoneError, Leases, Terms
 from medloop.interaction.nninteractive.protocol import LEASE_HEADER, META_HEADER, RAW, Capabilities, Difference, pack_difference
 from medloop.interaction.nninteractive.session import Service, Session
@@ -166,16 +165,12 @@ def _acting(office: Office, path: str) -> Endpoint:
         token = request.headers.get(LEASE_HEADER)
         with office.leases.use(token) as seat:
             body = await read_body(request, office.limits)
-            sent = Sent(request.headers.get(META_HEADER), body, office.service, office.limits, _still_held(office, token))
+            sent = Sent(request.headers.get(META_HEADER), body, office.service, office.limits, lambda: office.leases.holds(token or ""))
             async with seat.order:
                 answer = await run_in_threadpool(action, seat.session, sent)
         return await run_in_threadpool(_packed, answer) if isinstance(answer, Difference) else JSONResponse(answer)
 
     return endpoint
-
-
-def _still_held(office: Office, token: str | None) -> StillWanted:
-    return lambda: office.leases.holds(token or "")
 
 
 def _packed(difference: Difference) -> Response:

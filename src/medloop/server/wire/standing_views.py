@@ -87,7 +87,7 @@ def _situation(tx: Reader, case: Case, standing: Annotation | None, base: BaseVi
     return SituationView(
         base=base,
         standing=StandingView.of(tx, standing) if standing else None,
-        evaluation=_is_evaluation(case),
+        evaluation=case.split in EVALUATION_SPLITS,
         withdrawn=_withdrawn(refused) if refused else None,
     )
 
@@ -105,10 +105,6 @@ def _base(tx: Reader, assignment: Assignment) -> BaseView:
         return BaseView(kind=kind)
     model = tx.get(Model, tx.get(Prediction, assignment.proposal_id).model_id)
     return BaseView(kind=kind, model_index=model.index)
-
-
-def _is_evaluation(case: Case) -> bool:
-    return case.split in EVALUATION_SPLITS
 
 
 def _withdrawn(told: Refusal) -> WithdrawnView:
