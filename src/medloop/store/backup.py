@@ -62,12 +62,7 @@ class BackupReport:
 
 
 def back_up_project(store: Store, out: Path, *, report: Report | None = None) -> BackupReport:
-    """Copy a project to a new folder.
-
-    Args:
-        store: Whose.
-        out: Absent or empty; not inside the project.
-        report: Told the share done and what is copied.
+    """Copy a project to a folder that is absent or empty; the report is told the share done and what is copied.
 
     Raises:
         ConflictError: The folder is not empty, or lies in the project.

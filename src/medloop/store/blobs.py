@@ -32,11 +32,7 @@ RESTORE = "restore it from a backup; medloop doctor tells what it belongs to"
 
 
 class Blobs:
-    """The blobs of one project.
-
-    Args:
-        folder: Made if missing.
-        read_only: Why nothing can be written, in words; "" for the usual case.
+    """The blobs of one project; `read_only` says why nothing can be written, "" for the usual case.
 
     Raises:
         StorageError: The folder cannot be made.

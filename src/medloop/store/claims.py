@@ -58,10 +58,6 @@ class Claim(Protocol):
 def claim_database(database: Database, folder: Path) -> Claim:
     """Hold a database for this server.
 
-    Args:
-        database: Of a project.
-        folder: The project's.
-
     Raises:
         ConflictError: Another server holds it; the message says which.
         StorageError: The database refused.
@@ -73,9 +69,6 @@ def claim_database(database: Database, folder: Path) -> Claim:
 
 class FileClaim:
     """A lock on a file beside a SQLite database, held from construction until `close`.
-
-    Args:
-        file: The database's.
 
     Raises:
         ConflictError: Another server holds it.
@@ -104,10 +97,6 @@ class FileClaim:
 
 class SessionClaim:
     """An advisory lock of a session of its own, held from construction until `close`.
-
-    Args:
-        database: On PostgreSQL.
-        folder: The project's.
 
     Raises:
         ConflictError: Another server holds it.

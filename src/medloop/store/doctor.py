@@ -67,12 +67,7 @@ class Health:
 
 
 def examine(store: Store, *, sweep: bool = False, report: Report | None = None) -> Health:
-    """Read every blob of a project.
-
-    Args:
-        store: Whose.
-        sweep: Remove what nothing refers to and what was left half written.
-        report: Told the share done and what is looked at.
+    """Read every blob of a project; the report is told the share done, and what nothing needs is swept where asked.
 
     Raises:
         ConflictError: Something shall be swept while another program has the project open.

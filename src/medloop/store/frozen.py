@@ -18,13 +18,7 @@ from medloop.core.errors import StorageError
 
 @dataclass(frozen=True)
 class Frozen:
-    """How to read it.
-
-    Attributes:
-        uri: For SQLite.
-        path: The file that is read.
-        copy: The folder of the private copy; None without one.
-    """
+    """How to read it: for SQLite, as a file, and the folder of the private copy, None without one."""
 
     uri: str
     path: Path

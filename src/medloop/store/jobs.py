@@ -42,12 +42,7 @@ class LogLine:
 
 
 class JobQueue:
-    """The queue of one store.
-
-    Args:
-        database: Where the table is.
-        clock: Seconds that never go back, for judging leases.
-    """
+    """The queue of one store; its clock never goes back."""
 
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
@@ -152,12 +147,7 @@ class JobQueue:
         return self._end(job, JobState.DONE, "finish", {"result": result, "progress": 1.0})
 
     def fail(self, job: Job, error: str, *, retry: bool = True) -> Job:
-        """The job went wrong: queued again while it has attempts left, otherwise failed.
-
-        Args:
-            job: As claimed.
-            error: One line for the user.
-            retry: False fails it for good at once.
+        """The job went wrong, in one line for the user: queued again while it has attempts left and `retry` allows, otherwise failed.
 
         Raises:
             ConflictError: Another worker has the job now.

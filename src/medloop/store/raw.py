@@ -42,11 +42,6 @@ class RawRow:
 def raw_rows(connection: Connection, table: Table, *, where: ColumnElement[bool] | None = None) -> Iterator[RawRow]:
     """Every row in the order of the events, read one by one from the first that cannot be read with the others.
 
-    Args:
-        connection: Of an open reading transaction.
-        table: Whose.
-        where: Only rows that fit.
-
     Raises:
         IntegrityError: Not even the numbers of the rows can be read.
     """

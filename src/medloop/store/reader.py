@@ -116,25 +116,16 @@ class Reader(LineageReader, PoolReader, TallyReader):
         return int(self._connection.execute(query).scalar_one())
 
     def current_annotations(self, *, splits: Sequence[Split] | None = None, case_ids: Collection[str] | None = None) -> list[Annotation]:
-        """Full answers that count now, in the order they were given.
+        """Full answers that count now, of these splits and cases, in the order they were given.
 
         Current is the newest full answer of each annotator to each case, unless another annotation names it in
         `supersedes`. One that was withdrawn is not current and replaces nothing. Several annotators may have a current
         answer to the same case.
-
-        Args:
-            splits: Only of cases in these splits.
-            case_ids: Only of these cases.
         """
         return self._current(full_annotations_query(), splits, case_ids)
 
     def partial_annotations(self, *, splits: Sequence[Split] | None = None, case_ids: Collection[str] | None = None) -> list[Annotation]:
-        """Partial answers that count now, in the order they were given: those without a later full answer by the same annotator.
-
-        Args:
-            splits: Only of cases in these splits.
-            case_ids: Only of these cases.
-        """
+        """Partial answers that count now, in the order they were given: those without a later full answer by the same annotator."""
         return self._current(current_annotations_query().where(annotations.c.kind == PARTIAL), splits, case_ids)
 
     def _current(self, query: Select[Any], splits: Sequence[Split] | None, case_ids: Collection[str] | None) -> list[Annotation]:
@@ -191,13 +182,7 @@ class Reader(LineageReader, PoolReader, TallyReader):
         return [from_row(known, row) for row in self._connection.execute(query).mappings()]
 
     def unanswered_cases(self, splits: Sequence[Split], *, exclude_open: bool = True, limit: int | None = None) -> list[Case]:
-        """Cases that are neither answered, skipped nor flagged, by name in natural order.
-
-        Args:
-            splits: Only of these splits.
-            exclude_open: Leave out cases that somebody has open now.
-            limit: At most so many.
-        """
+        """Cases that are neither answered, skipped nor flagged, nor usually open with somebody, by name in natural order."""
         chosen = select(case_states.c.case_id, *_BY_NAME).where(case_states.c.split.in_(list(splits)), case_states.c.state == "unanswered")
         if exclude_open:
             chosen = chosen.where(case_states.c.open_assignments == 0)
@@ -255,13 +240,7 @@ class Reader(LineageReader, PoolReader, TallyReader):
         return [Event(**row) for row in self._connection.execute(query).mappings()]
 
     def events_about(self, noun: str, noun_ids: Collection[str] | None = None, *, verbs: Collection[str] | None = None) -> list[Event]:
-        """Audit events about things of one kind, in order.
-
-        Args:
-            noun: What they are about, for example "explanation".
-            noun_ids: Only of these things.
-            verbs: Only these.
-        """
+        """Audit events about things of one kind, for example "explanation", in order; of these things and verbs only."""
         query = select(events).where(events.c.noun == noun)
         if verbs is not None:
             query = query.where(events.c.verb.in_(verbs))

@@ -70,11 +70,7 @@ def bring_up_to_date(database: Database, backups: Path, *, scripts: Path = MIGRA
 
 
 def check_file(path: Path, *, uri: str = "") -> None:
-    """Refuse a damaged SQLite file of moderate size before anything is written to it.
-
-    Args:
-        path: The file.
-        uri: How to open it; "" for the usual way.
+    """Refuse a damaged SQLite file of moderate size before anything is written to it; `uri` says how to open it, "" as usual.
 
     Raises:
         IntegrityError: Damaged.

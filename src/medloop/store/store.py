@@ -55,11 +55,7 @@ class Store:
 
     @classmethod
     def create(cls, folder: Path, *, url: str | None = None) -> "Store":
-        """Make a store in a folder that holds none.
-
-        Args:
-            folder: Made if missing.
-            url: A PostgreSQL URL of an empty database; None keeps everything in the folder.
+        """Make a store in a folder that holds none; a URL of an empty PostgreSQL database, or None for all in the folder.
 
         Raises:
             ConflictError: The folder or the database holds a project already.
@@ -125,10 +121,7 @@ class Store:
 
     @contextmanager
     def write(self, actor: str) -> Iterator[Writer]:
-        """A transaction that commits at its end and rolls back on an exception.
-
-        Args:
-            actor: Who the audit names: an annotator's id or name, or "system".
+        """A transaction that commits at its end and rolls back on an exception; the audit names the actor (id, name or "system").
 
         Raises:
             StorageError: The database refused; nothing was changed.

@@ -50,13 +50,7 @@ metadata = MetaData(
 
 
 def _records(name: str, record: type[Any], *items: SchemaItem) -> Table:
-    """The table of a record.
-
-    Args:
-        name: Of the table.
-        record: Its fields become columns.
-        items: Columns that are more than their field's type says, indexes and constraints.
-    """
+    """The table of a record: its fields become columns; items are columns that say more than the field's type, indexes, constraints."""
     given = {item.name: item for item in items if isinstance(item, Column)}
     hints = get_type_hints(record)
     named = [given.pop(field.name) if field.name in given else by_type(field.name, hints[field.name]) for field in fields(record)]

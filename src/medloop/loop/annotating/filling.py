@@ -31,14 +31,7 @@ FEWEST = 2
 
 @dataclass(frozen=True, eq=False)
 class Filling:
-    """What a filling did to the draft.
-
-    Attributes:
-        draft: With it, at its new revision.
-        runs: The patch that was saved.
-        drawn: Numbers of the slices drawn on, for any label.
-        filled: How many slices have changed.
-    """
+    """What a filling did: the draft with it, the patch saved, the slices drawn on for any label, how many slices changed."""
 
     draft: Draft
     runs: tuple[Run, ...]

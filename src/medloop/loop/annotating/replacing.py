@@ -50,14 +50,9 @@ def source_of(tx: Reader, edit: OpenEdit) -> Source:
 
 
 def origin_of(source: Source, submitted: Submitted, mask: MaskArray | None) -> Origin:
-    """Where a submission comes from.
+    """Where a submission comes from; the mask, shape (I, J, K), is of it or of the draft, None for a tag.
 
     Simulated annotators answer from the truth of a data set; only a draft that they submit as it stands owes anything.
-
-    Args:
-        source: Of its edit.
-        submitted: What is submitted.
-        mask: The mask of it, or of the draft, shape (I, J, K); None for a tag.
     """
     origin: AnswerOrigin = "simulated" if source.simulated else "human"
     elsewhere = submitted.mask is not None

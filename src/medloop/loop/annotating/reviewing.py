@@ -81,10 +81,6 @@ class _Maps:
 def review_places(workspace: Workspace, assignment_id: str) -> Review:
     """The places of a case in the order worth looking at them, and which have been looked at.
 
-    Args:
-        workspace: The project.
-        assignment_id: Open or closed.
-
     Raises:
         NotFoundError: No such assignment.
         StateError: The task is a classification, which has no places.
@@ -108,12 +104,7 @@ def _review(workspace: Workspace, tx: Reader, edit: OpenEdit) -> Review:
 
 
 def mark_visited(workspace: Workspace, assignment_id: str, number: int) -> Visit:
-    """Log that a place was looked at; a second time changes nothing.
-
-    Args:
-        workspace: The project.
-        assignment_id: An open assignment.
-        number: Of a place of `review_places`.
+    """Log that a place of `review_places` was looked at; a second time changes nothing.
 
     Raises:
         NotFoundError: No such assignment or place.

@@ -26,13 +26,6 @@ Taken: TypeAlias = Literal["known", "annotated", "corrected"]
 def take_later(workspace: Workspace, case: Case, incoming: Incoming, importer: Annotator, actor: str) -> Taken | Refusal:
     """Add the annotation unless it is known already, or say why it stays out.
 
-    Args:
-        workspace: The project.
-        case: Already there.
-        incoming: What the source says now.
-        importer: Whose imported annotations are that have no author.
-        actor: Who imports, for the audit.
-
     Raises:
         LabelError: Values that the task does not know.
         GeometryError: A mask off the case's grid.

@@ -14,11 +14,6 @@ from medloop.loop.foundation.workspace import Workspace
 def mend_voxels(workspace: Workspace, case: Case, image: Image) -> bool:
     """Store the voxels of a case anew if their blob is damaged or gone.
 
-    Args:
-        workspace: The project.
-        case: Known from before.
-        image: Read from the file that the case was made of.
-
     Returns:
         Whether they are whole again and were not before.
     """

@@ -32,12 +32,7 @@ class DamagedCase:
 
 
 class LeftOut:
-    """What one piece of work leaves out because it cannot be read or computed on.
-
-    Args:
-        workspace: The project.
-        log: Told every case, in a line; None says nothing.
-    """
+    """What one piece of work leaves out because it cannot be read or computed on; `log` is told every case in a line."""
 
     def __init__(self, workspace: Workspace, log: Callable[[str], None] | None = None) -> None:
         self._workspace = workspace

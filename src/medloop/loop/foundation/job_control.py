@@ -36,11 +36,7 @@ class JobControl:
         self._thread = threading.Thread(target=self._renew, name=f"lease-{job.id}", daemon=True)
 
     def report(self, progress: float, message: str) -> None:
-        """Say how far the job is.
-
-        Args:
-            progress: 0..1.
-            message: One line.
+        """Say how far the job is, 0..1, in one line.
 
         Raises:
             CancelledError: The job was cancelled, the worker must stop, or another worker has taken over.

@@ -30,12 +30,7 @@ _LENGTH_BYTES = 4
 
 @dataclass(frozen=True)
 class SlicePart:
-    """One whole slice.
-
-    Attributes:
-        axis: 0, 1 or 2: the voxel axis it is perpendicular to.
-        index: Which slice along it, from 0.
-    """
+    """One whole slice: the voxel axis it is perpendicular to (0, 1 or 2) and which one along it, from 0."""
 
     axis: int
     index: int
@@ -117,13 +112,7 @@ def load_partial(blobs: Blobs, annotation: Annotation, case: Case) -> tuple[tupl
 
 
 def merged_answer(blobs: Blobs, annotations: Sequence[Annotation], case: Case) -> Mask:
-    """What all partial answers to a case say together; later ones win.
-
-    Args:
-        blobs: Where they are.
-        annotations: Partial answers to this case, in any order.
-        case: The case.
-    """
+    """What all partial answers to a case, in any order, say together; later ones win."""
     merged = np.full(case.grid.shape, UNKNOWN, dtype=np.uint8)
     for annotation in sorted(annotations, key=lambda a: (a.created_at, a.id)):
         _, mask = load_partial(blobs, annotation, case)

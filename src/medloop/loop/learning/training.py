@@ -42,10 +42,6 @@ if TYPE_CHECKING:
 def run_training(workspace: Workspace, control: JobControl) -> Json:
     """Train on all current answers and enqueue what follows (predict, evaluate, ask).
 
-    Args:
-        workspace: The project.
-        control: The job.
-
     Returns:
         What the job shows as its result.
     """

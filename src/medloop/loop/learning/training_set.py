@@ -42,15 +42,7 @@ class Taught:
 def teach(
     workspace: Workspace, control: JobControl, plan: TrainingPlan, *, answers: Sequence[Annotation], cases: Mapping[str, Case]
 ) -> Taught:
-    """Gather what a training learns from.
-
-    Args:
-        workspace: The project; `bias_correction`, `correction_weight` and `pseudo_labels` decide what is added to the answers.
-        control: The job, which logs why weights could not be had.
-        plan: What this training has decided.
-        answers: What is learned, one or more parts per case.
-        cases: Case id → case.
-    """
+    """Gather what a training learns from; `bias_correction`, `correction_weight` and `pseudo_labels` decide what joins the answers."""
     weights, weighing = _weights(workspace, control, plan, {a.case_id for a in answers}), weighing_of(workspace, answers)
     ids = {cases[a.case_id].name: a.case_id for a in answers}
     marked = _marked(workspace, plan, sorted(cases))

@@ -67,14 +67,6 @@ def answers_to_learn(
 
     A resumed job learns from the same answers. Without a model to
     go on from, or without a new answer, all are learned.
-
-    Args:
-        workspace: The project.
-        control: The job; an earlier model may have to predict its old cases first.
-        plan: What this training has decided.
-        parent: The model to go on from.
-        answers: All answers of the snapshot.
-        cases: Their cases by id.
     """
     policy = workspace.settings.warm_start
     if parent is None or policy in ("scratch", "all"):

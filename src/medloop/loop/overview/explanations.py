@@ -83,13 +83,6 @@ def explain_case(workspace: Workspace, case_id: str, predictor: "Predictor", *, 
 def alternatives(workspace: Workspace, case_id: str, predictor: "Predictor", *, most: int = 4, samples: int = 12) -> Alternatives:
     """Draw samples of a case anew and gather them; needs torch. The same case and model give the same again.
 
-    Args:
-        workspace: The project; a segmentation.
-        case_id: Which case.
-        predictor: The model.
-        most: At most so many hypotheses.
-        samples: Answers to draw.
-
     Raises:
         NotFoundError: No such case.
         StateError: The project asks for tags.
@@ -105,12 +98,6 @@ def alternatives(workspace: Workspace, case_id: str, predictor: "Predictor", *, 
 
 def similar_cases(workspace: Workspace, case_id: str, *, count: int = 5, distance: Distance = "cosine") -> SimilarCases:
     """The answered cases that the model sees as most alike; before there is a model, those whose images are.
-
-    Args:
-        workspace: The project.
-        case_id: Which case.
-        count: At most so many.
-        distance: See `medloop.explain.examples.nearest`.
 
     Raises:
         NotFoundError: No such case, or nothing to compare it by.

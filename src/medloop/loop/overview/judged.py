@@ -78,12 +78,7 @@ class Succession:
 
 
 def judged_cases(workspace: Workspace, *, damaged: Collection[str] = ()) -> Judged | None:
-    """The cases of the model in use, else of the newest that was evaluated, on the split that speaks for it; None without one.
-
-    Args:
-        workspace: The project.
-        damaged: Ids of cases that cannot be read; they are left out.
-    """
+    """The cases of the model in use, else of the newest that was evaluated, on the split that speaks for it; None without one."""
     with workspace.store.read() as tx:
         by_model, live = best_scores(tx.current_evaluations()), tx.live_model()
         if not by_model:

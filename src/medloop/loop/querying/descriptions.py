@@ -54,16 +54,7 @@ def describe_cases(
     *,
     report: Report | None = None,
 ) -> Vectors:
-    """The vectors of all these cases but the ones whose bytes are damaged; those that are not there yet are made and kept.
-
-    Args:
-        workspace: The project.
-        method: See `Descriptor`.
-        maker: See `Descriptor`.
-        cases: Which.
-        make: The vector of one case.
-        report: Told before each chunk.
-    """
+    """The vectors of all these cases but the ones whose bytes are damaged; those that are not there yet are made and kept."""
     found = kept_vectors(workspace, method, maker, cases)
     missing, left_out = [c for c in cases if c.id not in found], LeftOut(workspace)
     for start in range(0, len(missing), CHUNK):

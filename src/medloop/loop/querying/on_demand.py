@@ -55,11 +55,6 @@ class Extra:
 def cold_features(workspace: Workspace, cases: Sequence[Case], *, report: Report | None = None) -> Vectors:
     """Features of cases that need no model and no answer, by the project's `cold_start`; computed once per case.
 
-    Args:
-        workspace: The project.
-        cases: Which, of any split.
-        report: Told how far it is.
-
     Returns:
         Case id → vector; all of the same length. "selfsup" falls back to descriptors below four training cases.
     """

@@ -65,16 +65,7 @@ class Seat:
 
 @dataclass(frozen=True)
 class Office:
-    """Everything the routes need.
-
-    Attributes:
-        service: What is served.
-        leases: Who uses it.
-        capabilities: What clients are told about it.
-        limits: How much is taken.
-        key: The bearer key; None lets everybody in.
-        hosts: Names of this machine that a request may give.
-    """
+    """Everything the routes need."""
 
     service: Service
     leases: Leases[Seat]
@@ -87,16 +78,7 @@ class Office:
 def create_app(
     service: Service, *, limits: Limits, key: str | None = None, host: str = "127.0.0.1", license_text: str = "", terms: Terms = USUAL_TERMS
 ) -> Starlette:
-    """The application.
-
-    Args:
-        service: What is served.
-        limits: How much is taken.
-        key: The bearer key; None lets everybody in.
-        host: Address it listens on; requests may name it or another loopback name.
-        license_text: Of the model, for people.
-        terms: On what terms front ends get a session.
-    """
+    """The application."""
     leases = Leases(lambda: Seat(Session(service)), terms)
     office = Office(service, leases, Capabilities(license=license_text), limits, key, LOOPBACK_NAMES | {host.lower()})
     routes = [_route(path, _read_only(office, call), "GET") for path, call in LOOKS.items()]

@@ -73,12 +73,6 @@ class Offer:
 def serve_project(folder: Path, offer: Offer, *, make_engine: MakeEngine, ready: Ready = lambda _url: None) -> None:
     """Serve a project's engine until told to stop (SIGTERM, SIGINT).
 
-    Args:
-        folder: The project's.
-        offer: How.
-        make_engine: Makes the engine that answers; may import torch.
-        ready: Told the address once the server answers.
-
     Raises:
         NotFoundError: No project in the folder.
         SettingError: The port is taken, or the task has no such label.

@@ -47,12 +47,7 @@ class _Warm:
 
 
 class Assistant:
-    """Makes proposals for the projects of a folder.
-
-    Args:
-        root: A project folder, or a folder of them.
-        choose: Which engine answers prompts in a project.
-    """
+    """Makes proposals for the projects of a folder."""
 
     def __init__(self, root: Path, choose: ChooseEngine = choose_engine) -> None:
         self._projects = Projects(root, exclusive=False)

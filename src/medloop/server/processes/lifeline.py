@@ -16,11 +16,7 @@ GRACE_SECONDS = 8.0
 
 
 class Lifeline:
-    """Tells a child when to stop; make it in the main thread, before the work begins.
-
-    Args:
-        grace_seconds: How long the work may take to stop before the process group is ended.
-    """
+    """Tells a child when to stop; make it in the main thread, before the work begins."""
 
     def __init__(self, grace_seconds: float = GRACE_SECONDS) -> None:
         self._grace_seconds = grace_seconds

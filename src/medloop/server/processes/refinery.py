@@ -25,11 +25,7 @@ T = TypeVar("T")
 
 
 class Warm(Generic[T]):
-    """The values used last, by key; shared by threads.
-
-    Args:
-        room: How many to keep.
-    """
+    """The values used last, at most `room` of them, by key; shared by threads."""
 
     def __init__(self, room: int) -> None:
         self._room = room
@@ -59,11 +55,7 @@ class Warm(Generic[T]):
 
 
 class Refinery:
-    """Answers prompts for the projects of an assistant.
-
-    Args:
-        choose: Which engine a project uses.
-    """
+    """Answers prompts for the projects of an assistant."""
 
     def __init__(self, choose: ChooseEngine = choose_engine) -> None:
         self._choose = choose

@@ -39,12 +39,7 @@ Ready = Callable[[str], None]
 
 
 def serve(folder: Path, settings: ServerSettings, *, ready: Ready | None = None) -> None:
-    """Serve a folder until told to stop (SIGTERM, SIGINT).
-
-    Args:
-        folder: A project folder, or a folder of them.
-        settings: How.
-        ready: Told the address, for example to print it or open a browser.
+    """Serve a folder until told to stop (SIGTERM, SIGINT); `ready` is told the address.
 
     Raises:
         NotFoundError: No project in the folder.

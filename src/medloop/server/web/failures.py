@@ -53,13 +53,7 @@ _BY_CODE: Mapping[str, type[MedloopError]] = {
 
 
 class StaleRevisionError(ConflictError):
-    """A patch against a revision that is no longer the newest.
-
-    Args:
-        message: The rule and the value.
-        remedy: What the page does next.
-        revision: The revision that is current now.
-    """
+    """A patch against a revision that is no longer the newest."""
 
     code = "stale_revision"
 
@@ -85,15 +79,7 @@ def _is_full(error: StorageError) -> bool:
 
 
 def failure(status: int, code: str, message: str, *, remedy: str = "", extra: Mapping[str, Any] | None = None) -> JSONResponse:
-    """One error as a response.
-
-    Args:
-        status: HTTP status.
-        code: Stable word for programs.
-        message: One line for people.
-        remedy: What to do about it.
-        extra: Further fields inside "error", such as the current revision.
-    """
+    """One error as a response."""
     return JSONResponse({"error": {"code": code, "message": message, "remedy": remedy, **(extra or {})}}, status_code=status)
 
 

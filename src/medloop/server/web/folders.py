@@ -39,10 +39,6 @@ def _nothing_in(root: Path) -> NotFoundError:
 class Projects:
     """The open projects of a root folder, by id; one that cannot be opened does not keep the others from it.
 
-    Args:
-        root: A project folder, or a folder of them.
-        exclusive: Whether to lock each folder against a second server.
-
     Raises:
         NotFoundError: The root holds no project at all.
         ConflictError: Another server has all of them.

@@ -19,11 +19,6 @@ WORKER_LOCK = "worker.lock"
 class FolderLock:
     """A lock held from construction until `close`.
 
-    Args:
-        folder: A project's folder.
-        name: Which lock of the folder.
-        shared: Whether several holders may share it.
-
     Raises:
         ConflictError: Somebody else holds it.
         StorageError: The folder cannot be written.

@@ -90,11 +90,7 @@ SETTINGS: tuple[Setting, ...] = tuple(_described(entry) for entry in fields(Serv
 
 
 def read_settings(environment: Mapping[str, str], given: Mapping[str, Value | None] | None = None) -> ServerSettings:
-    """Settings from the environment, overridden by what was given on the command line.
-
-    Args:
-        environment: Usually `os.environ`; only names with the prefix are looked at.
-        given: By setting name; None means not given.
+    """Settings from the environment, overridden by what was given on the command line; None means not given.
 
     Raises:
         SettingError: An unknown name, or a value that cannot be read or is out of range.

@@ -22,15 +22,7 @@ from medloop.server.wire.schemas import Id
 
 @dataclass(frozen=True)
 class Site:
-    """One running server.
-
-    Attributes:
-        settings: How it was asked to run.
-        projects: What it serves.
-        feed: What it tells listening pages.
-        proposer: Whom it asks for proposals that are missing.
-        assistant: Whom it asks to refine and to explain.
-    """
+    """One running server."""
 
     settings: ServerSettings
     projects: Projects
