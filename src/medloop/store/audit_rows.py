@@ -89,10 +89,7 @@ def _fits(kind: Kind[Any], row: RawRow, known: Told) -> bool:
 
 
 _ENDS: Mapping[str, frozenset[str]] = {
-    "enqueue": frozenset({"queued", "running"}),
-    "requeue": frozenset({"queued", "running"}),
-    "release": frozenset({"queued", "running"}),
-    "retry": frozenset({"queued", "running"}),
+    **dict.fromkeys(("enqueue", "requeue", "release", "retry"), frozenset({"queued", "running"})),
     "cancel": frozenset({"running", "cancelled"}),
     "finish": frozenset({"done"}),
     "fail": frozenset({"failed"}),

@@ -126,13 +126,9 @@ def _sweep(store: Store) -> int:
     with store.presence.alone():
         with store.read() as tx:
             needed = {reference.blob for reference in references(tx.connection)}
-            _require_readable(unreadable_rows(tx.connection))
+            if rows := unreadable_rows(tx.connection):
+                raise StorageError(f"Nothing is swept while {counted(rows, 'row')} cannot be read", remedy="see medloop audit DIR verify")
         orphans = [name for name in store.blobs.names() if name not in needed]
         for name in orphans:
             store.blobs.remove(name)
         return len(orphans) + store.blobs.sweep_temporary() + sweep_unfinished(store.folder / "work")
-
-
-def _require_readable(rows: int) -> None:
-    if rows:
-        raise StorageError(f"Nothing is swept while {counted(rows, 'row')} cannot be read", remedy="see medloop audit DIR verify")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, insert, select, update
 
 from medloop.core.errors import ConflictError, InputError, NotFoundError
 from medloop.core.records import Job, Json, new_id, now
@@ -116,9 +116,7 @@ class JobQueue:
         with self._database.writing(chained=False) as connection:
             return _first(connection, update(jobs).where(jobs.c.id == skip.scalar_subquery()).values(values).returning(jobs))
 
-    def heartbeat(
-        self, job: Job, *, progress: float | None = None, message: str | None = None, lease_seconds: float = LEASE_SECONDS
-    ) -> bool:
+    def heartbeat(self, job: Job, *, progress: float | None = None, message: str | None = None) -> bool:
         """Tell that the job is alive; call it at least every third of the lease.
 
         Returns:
@@ -127,7 +125,7 @@ class JobQueue:
         Raises:
             ConflictError: Another worker has the job now; stop without finishing.
         """
-        values: dict[str, Any] = {"beat": jobs.c.beat + 1, "lease_seconds": float(lease_seconds)}
+        values: dict[str, Any] = {"beat": jobs.c.beat + 1, "lease_seconds": LEASE_SECONDS}
         if progress is not None:
             values["progress"] = min(1.0, max(0.0, float(progress)))
         if message is not None:
@@ -186,9 +184,8 @@ class JobQueue:
             else:
                 return job
             append_event(connection, actor=actor, verb="cancel", noun="job", noun_id=job_id, body={"was": job.state.value})
-            changed = _first(
-                connection, update(jobs).where(jobs.c.id == job_id, jobs.c.state == job.state.value).values(values).returning(jobs)
-            )
+            unmoved = update(jobs).where(jobs.c.id == job_id, jobs.c.state == job.state.value)
+            changed = _first(connection, unmoved.values(values).returning(jobs))
         if changed is None:
             raise ConflictError(f"The job {job_id} moved on while it was being cancelled", remedy="look again and repeat")
         return changed
@@ -219,7 +216,7 @@ class JobQueue:
         if state is not None:
             query = query.where(jobs.c.state == JobState(state).value)
         with self._database.reading() as connection:
-            return [_job(row) for row in connection.execute(query).mappings()]
+            return [from_row(kind_of(Job), row) for row in connection.execute(query).mappings()]
 
     def log(self, job_id: str, line: str) -> None:
         """Add a line to the log a user reads.
@@ -317,8 +314,4 @@ def _existing(connection: Connection, job_id: str) -> Job:
 
 def _first(connection: Connection, statement: Any) -> Job | None:
     row = connection.execute(statement).mappings().first()
-    return None if row is None else _job(row)
-
-
-def _job(row: RowMapping) -> Job:
-    return from_row(kind_of(Job), row)
+    return None if row is None else from_row(kind_of(Job), row)

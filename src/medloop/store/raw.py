@@ -6,6 +6,7 @@ when they are written; there a row that cannot be read is a failing disk.
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,10 +93,8 @@ def _readable(connection: Connection, table: Table, number: int) -> dict[str, An
     """Those columns of a row that can be read."""
     found: dict[str, Any] = {}
     for column in table.c:
-        try:
+        with suppress(DBAPIError, IntegrityError):
             found[column.name] = connection.execute(select(column).where(_key(table) == number)).scalar_one()
-        except (DBAPIError, IntegrityError):
-            continue
     return found
 
 

@@ -139,13 +139,9 @@ class Reader(LineageReader, PoolReader, TallyReader):
 
     def latest_predictions(self, model_id: str) -> list[Prediction]:
         """The newest prediction of this model for each case it has seen."""
-        newest = (
-            select(func.max(predictions.c.event))
-            .where(predictions.c.model_id == model_id)
-            .group_by(predictions.c.case_id)
-            .scalar_subquery()
-        )
-        query = select(predictions).where(predictions.c.model_id == model_id, predictions.c.event.in_(newest)).order_by(predictions.c.event)
+        own = predictions.c.model_id == model_id
+        newest = select(func.max(predictions.c.event)).where(own).group_by(predictions.c.case_id).scalar_subquery()
+        query = select(predictions).where(own, predictions.c.event.in_(newest)).order_by(predictions.c.event)
         known = kind_of(Prediction)
         return [from_row(known, row) for row in self._connection.execute(query).mappings()]
 
@@ -155,17 +151,14 @@ class Reader(LineageReader, PoolReader, TallyReader):
 
     def contested_cases(self, splits: Sequence[Split]) -> list[str]:
         """Ids of the cases of these splits that have several full annotations in force."""
-        query = select(case_states.c.case_id).where(
-            case_states.c.split.in_(list(splits)), case_states.c.state.in_(CLOSED), case_states.c.annotations > 1
-        )
+        table = case_states.c
+        query = select(table.case_id).where(table.split.in_(list(splits)), table.state.in_(CLOSED), table.annotations > 1)
         return list(self._connection.execute(query).scalars())
 
     def answered_among(self, case_ids: Collection[str]) -> set[str]:
         """Which of these cases have a full annotation that counts."""
-        query = select(case_states.c.case_id).where(
-            _one_of(case_states.c.case_id, case_ids, self._is_sqlite), case_states.c.annotations > 0
-        )
-        return set(self._connection.execute(query).scalars())
+        query = select(case_states.c.case_id).where(case_states.c.annotations > 0)
+        return set(self._connection.execute(query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite))).scalars())
 
     def patients_of(self, case_ids: Collection[str]) -> dict[str, tuple[str, str]]:
         """Case id → (name, patient)."""

@@ -7,6 +7,7 @@ the same transaction protects the tables, and regular dumps are the administrato
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
@@ -78,12 +79,8 @@ def check_file(path: Path, *, uri: str = "") -> None:
     """
     if path.stat().st_size > QUICK_CHECK_BYTES:
         return
-    with advised():
-        connection = sqlite3.connect(uri or path, timeout=30, uri=bool(uri))
-        try:
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        finally:
-            connection.close()
+    with advised(), closing(sqlite3.connect(uri or path, timeout=30, uri=bool(uri))) as connection:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise IntegrityError(f"The database {path} is damaged ({found})", remedy=restore_advice(path.parent))
 
@@ -109,12 +106,8 @@ def back_up(database: Database, folder: Path, label: str) -> Path:
             make_private(target)
         except OSError as error:
             raise StorageError(f"Cannot make {folder} ({error.strerror})", remedy="make the folder writable") from error
-        source, copy = sqlite3.connect(str(database.url.database)), sqlite3.connect(target)
-        try:
+        with closing(sqlite3.connect(str(database.url.database))) as source, closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
-        finally:
-            copy.close()
-            source.close()
     return target
 
 

@@ -16,9 +16,5 @@ def unfinished(folder: Path) -> list[Path]:
 
 
 def sweep_unfinished(folder: Path) -> int:
-    """Remove those whose writer is gone.
-
-    Returns:
-        How many were removed.
-    """
+    """Remove those whose writer is gone; how many."""
     return sum(remove_if_abandoned(path) for path in unfinished(folder))

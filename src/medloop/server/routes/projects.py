@@ -11,7 +11,7 @@ from medloop.loop.overview.status import current_round
 from medloop.server.web.locks import WORKER_LOCK, is_held
 from medloop.server.web.site import SiteHere, WorkspaceHere
 from medloop.server.wire.project_views import Counts, DamagedView, ProjectLine, ProjectView, WorkersView
-from medloop.server.wire.views import label_view, model_brief, round_brief
+from medloop.server.wire.views import LabelView, model_brief, round_brief
 from medloop.store.private import why_full
 
 router = APIRouter(tags=["projects"])
@@ -52,7 +52,7 @@ def _line(workspace: Workspace) -> ProjectLine:
         id=workspace.project.id,
         name=workspace.project.name,
         kind=workspace.task.kind,
-        labels=[label_view(label) for label in workspace.task.labels],
+        labels=[LabelView.model_validate(label) for label in workspace.task.labels],
         cases=counts.total,
         answered=counts.answered,
         model=model_brief(model),

@@ -36,12 +36,9 @@ class FolderLock:
                 f"Another medloop server (process {holder}) already serves {folder}", remedy="use that one, or stop it first"
             ) from error
         if not shared:
-            self._write_holder()
-
-    def _write_holder(self) -> None:
-        with suppress(OSError):  # on a full disk the lock holds without the name of its holder
-            os.ftruncate(self._file.fileno(), 0)
-            os.write(self._file.fileno(), f"{os.getpid()}\n".encode())
+            with suppress(OSError):  # on a full disk the lock holds without the name of its holder
+                os.ftruncate(self._file.fileno(), 0)
+                os.write(self._file.fileno(), f"{os.getpid()}\n".encode())
 
     def close(self) -> None:
         """Let go."""

@@ -7,7 +7,7 @@ refused here, because there are no accounts yet.
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
 from medloop.core.errors import InputError, SettingError
@@ -80,12 +80,7 @@ class ServerSettings:
         return tuple(o.strip().rstrip("/") for o in self.origins.split(",") if o.strip())
 
 
-def _described(entry: Field[Any]) -> Setting:
-    default: Any = entry.default
-    return Setting(entry.name, default, entry.metadata["help"], entry.metadata["low"], entry.metadata["high"])
-
-
-SETTINGS: tuple[Setting, ...] = tuple(_described(entry) for entry in fields(ServerSettings))
+SETTINGS: tuple[Setting, ...] = tuple(Setting(name=e.name, **{"default": e.default, **e.metadata}) for e in fields(ServerSettings))
 """The table."""
 
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from medloop.core.errors import InputError
 from medloop.core.names import MAX_NAME
-from medloop.core.records import Annotator
+from medloop.core.records import Annotator, Case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.web.assistant import AssistantLink
@@ -31,21 +31,17 @@ class Site:
     assistant: AssistantLink
 
 
-def _site(request: Request) -> Site:
+async def _site(request: Request) -> Site:
     site = request.app.state.site
     if not isinstance(site, Site):
         raise TypeError("The application has not been started")
     return site
 
 
-async def _site_dependency(request: Request) -> Site:
-    return _site(request)
-
-
 MAX_SENT = MAX_NAME * 12
 """Longest name as sent, in characters: four bytes of three characters each for every letter."""
 
-SiteHere: TypeAlias = Annotated[Site, Depends(_site_dependency)]
+SiteHere: TypeAlias = Annotated[Site, Depends(_site)]
 
 
 def _workspace(site: SiteHere, project: Id) -> Workspace:
@@ -53,6 +49,14 @@ def _workspace(site: SiteHere, project: Id) -> Workspace:
 
 
 WorkspaceHere: TypeAlias = Annotated[Workspace, Depends(_workspace)]
+
+
+def _case(workspace: WorkspaceHere, case: Id) -> Case:
+    with workspace.store.read() as tx:
+        return tx.get(Case, case)
+
+
+CaseHere: TypeAlias = Annotated[Case, Depends(_case)]
 
 
 async def _annotator_name(
