@@ -145,10 +145,6 @@ class Reader(LineageReader, PoolReader, TallyReader):
         known = kind_of(Prediction)
         return [from_row(known, row) for row in self._connection.execute(query).mappings()]
 
-    def case_count(self) -> int:
-        """How many cases there are."""
-        return self.case_counts().total
-
     def contested_cases(self, splits: Sequence[Split]) -> list[str]:
         """Ids of the cases of these splits that have several full annotations in force."""
         table = case_states.c

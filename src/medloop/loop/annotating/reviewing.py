@@ -6,7 +6,6 @@ log answers later whether the suggestions were followed and whether they were wo
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -156,11 +155,7 @@ def _chances(blobs: Blobs, maps: _Maps, shape: Shape3) -> FloatArray:
 
 def visits_of(tx: Reader, assignment_id: str) -> tuple[Visit, ...]:
     """The visits logged while a case was open, in order."""
-    return tuple(_visit(event) for event in _of_verb(tx.events_about("assignment", [assignment_id]), VISIT))
-
-
-def _of_verb(events: Sequence[Event], verb: str) -> list[Event]:
-    return [event for event in events if event.verb == verb]
+    return tuple(_visit(event) for event in tx.events_about("assignment", [assignment_id], verbs=[VISIT]))
 
 
 def _visit(event: Event) -> Visit:

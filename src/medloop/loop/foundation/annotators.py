@@ -46,9 +46,8 @@ def set_cost(workspace: Workspace, name: str, cost_per_minute: float, *, actor: 
     with workspace.store.write(actor) as tx:
         found = _known(tx, name)
         if found is None:
-            raise NotFoundError(
-                f"There is no annotator {name!r}", remedy="people are known once they opened a case; medloop annotators DIR"
-            )
+            remedy = "people are known once they opened a case; medloop annotators DIR"
+            raise NotFoundError(f"There is no annotator {name!r}", remedy=remedy)
         return tx.change(Annotator, found.id, verb="price", fields={"cost_per_minute": float(cost_per_minute)})
 
 

@@ -54,8 +54,9 @@ class LeftOut:
 
     def note(self, case: Case, error: BlobError) -> None:
         """Leave a case out."""
-        if self._add(DamagedCase(case.id, case.name, _reason(case, error))):
-            _remember(self._workspace, case, error.blob)
+        if self._add(DamagedCase(case.id, case.name, _reason(case, error))) and error.blob:
+            body = {"blob": error.blob, "reason": "its bytes cannot be read as they were stored"}
+            _record_once(self._workspace, case, NOUN, body)
 
     def oversized(self, case: Case, error: GridSizeError) -> None:
         """Leave a case out that cannot be computed on."""
@@ -128,13 +129,8 @@ def _reason(case: Case, error: BlobError) -> str:
     return f"the bytes of its {what} are {'missing' if isinstance(error, MissingBlobError) else 'damaged'} (blob {error.blob[:12]})"
 
 
-def _remember(workspace: Workspace, case: Case, blob: str) -> None:
-    """Note it in the audit, once; a project that cannot be written is not stopped by that."""
-    if blob:
-        _record_once(workspace, case, NOUN, {"blob": blob, "reason": "its bytes cannot be read as they were stored"})
-
-
 def _record_once(workspace: Workspace, case: Case, noun: str, body: Json) -> None:
+    """Note it in the audit; a project that cannot be written is not stopped by that."""
     with suppress(StorageError), workspace.store.write("system") as tx:
         if all(event.body.get("blob") != body.get("blob") for event in tx.events_about(noun, [case.id])):
             tx.record(VERB, noun, case.id, body)

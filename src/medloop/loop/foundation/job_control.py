@@ -24,7 +24,7 @@ class JobControl:
 
     def __init__(self, workspace: Workspace, job: Job, *, stop: Callable[[], bool] | None = None, threads: int = 1) -> None:
         self._jobs = workspace.store.jobs
-        self._stop = stop or _never
+        self._stop = stop or (lambda: False)
         self.job = job
         self.threads = threads
         self._progress = 0.0
@@ -85,7 +85,3 @@ class JobControl:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._ended.set()
         self._thread.join()
-
-
-def _never() -> bool:
-    return False

@@ -51,17 +51,7 @@ class Workspace:
         url: str | None = None,
         actor: str = "system",
     ) -> Self:
-        """Make a new project in a folder that holds none.
-
-        Args:
-            folder: Made if missing.
-            name: Shown to people.
-            kind: Segmentation or classification.
-            labels: Names in order; a segmentation numbers them 1, 2, …, a classification 0, 1, ….
-            instructions: What to tell annotators.
-            settings: How the loop behaves; defaults fit a first project.
-            url: A PostgreSQL URL; None keeps everything in the folder.
-            actor: Who does it, for the audit.
+        """Make a new project in a folder that holds none; labels are numbered 1, 2, … (segmentation) or 0, 1, … (classification).
 
         Raises:
             ConflictError: The folder already holds a project.
@@ -78,7 +68,8 @@ class Workspace:
         )
         if (folder / "medloop.json").exists():
             raise ConflictError(f"{folder} already holds a medloop project", remedy="choose another folder or import into it")
-        settings = _decided(settings or ProjectSettings(), kind)
+        settings = settings or ProjectSettings()
+        settings = settings if settings.strategy else replace(settings, strategy=USUAL_STRATEGY[kind])
         project = Project(id=new_id("project"), name=checked_title(name), task_id=task.id, settings=settings, created_at=now())
         check_project_settings(project.settings, kind)
         store = Store.create(folder, url=url)
@@ -168,11 +159,6 @@ def _require_strategy(name: str) -> None:
         strategy(name)
     except NotFoundError as error:
         raise SettingError(error.message, remedy=error.remedy) from error
-
-
-def _decided(settings: ProjectSettings, kind: TaskKind) -> ProjectSettings:
-    """The settings with what they leave to the kind of task."""
-    return settings if settings.strategy else replace(settings, strategy=USUAL_STRATEGY[kind])
 
 
 def checked_labels(kind: TaskKind, names: Sequence[str]) -> tuple[str, ...]:

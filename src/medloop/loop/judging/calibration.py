@@ -73,12 +73,6 @@ class CalibrationReport:
 def calibration_of(workspace: Workspace, predictor: "Predictor", validation: "Sequence[TrainingCase]", *, seed: int) -> Json:
     """What a model that was just trained keeps of its calibration, as `calibration_words` reads it.
 
-    Args:
-        workspace: The project; its setting `calibration` may leave it out.
-        predictor: The model as it was trained.
-        validation: Its validation cases; nothing else is looked at.
-        seed: Root of all chance.
-
     Returns:
         `calibrator` if there is one, else `note` with the reason; `patients` and the calibration errors `before` and `after` over
         patients that the map was not fitted on.

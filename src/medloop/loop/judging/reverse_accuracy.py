@@ -76,12 +76,7 @@ class JudgedPool:
 
 
 def judge_by_references(workspace: Workspace, *, most: int = MOST, good: float = GOOD_DICE) -> JudgedPool:
-    """Judge what the newest model predicts of unanswered cases.
-
-    Args:
-        workspace: The project; a segmentation.
-        most: References at most, 2 to 10; the newest whole answers outside the evaluation are taken.
-        good: Mean Dice that needs no look.
+    """Judge predictions of unanswered cases, by 2 to 10 references (`most`): the newest whole answers outside the evaluation.
 
     Raises:
         StateError: The project asks for tags.

@@ -81,13 +81,7 @@ class CaseMeasures:
 
 
 def measure_case(workspace: Workspace, case_id: str, *, of: Wanted = "any", tolerance: float = TOLERANCE) -> CaseMeasures:
-    """Measure a case's answer, or what a model predicts of it.
-
-    Args:
-        workspace: The project; a segmentation.
-        case_id: Which case.
-        of: "any" takes a person's answer where there is one.
-        tolerance: Half the width of bounds, as a share of the measure, up to which a prediction's figure is accepted.
+    """Measure a case's answer, else a prediction, accepting figures up to `tolerance`: half the width of bounds, as a share of the measure.
 
     Raises:
         NotFoundError: No such case, or nothing to measure in it.
@@ -219,21 +213,13 @@ def _rule(run: _Measuring, evaluated: _Evaluated, label: int, name: MeasureName)
     estimates = [_of_prediction(run, c, p, label).get(name) for c, _, p, _ in usable]
     truths = [_of_answer(run, c, a, label).get(name) for c, a, _, _ in usable]
     samples = np.stack([s[: min(counts)] for *_, s in usable])
-    return fit_bounds(
-        np.array(estimates, dtype=np.float64),
-        samples,
-        np.array(truths, dtype=np.float64),
-        patients=[c.patient for c, *_ in usable],
-        coverage=COVERAGE,
-        tolerance=run.tolerance,
-    )
+    figures = (np.array(estimates, dtype=np.float64), samples, np.array(truths, dtype=np.float64))
+    return fit_bounds(*figures, patients=[c.patient for c, *_ in usable], coverage=COVERAGE, tolerance=run.tolerance)
 
 
 def _of_answer(run: _Measuring, case: Case, answer: Annotation, label: int) -> Figures:
-    def make() -> Figures:
-        return mask_figures(load_mask(run.workspace.store.blobs, answer, case).array == label, case)
-
-    found: Figures = run.known.get(f"{answer.id} {label}", make)
+    blobs = run.workspace.store.blobs
+    found: Figures = run.known.get(f"{answer.id} {label}", lambda: mask_figures(load_mask(blobs, answer, case).array == label, case))
     return found
 
 

@@ -83,7 +83,7 @@ class PoolScores:
 
 def pool_table(workspace: Workspace, tx: Reader) -> PoolTable:
     """The cases, read anew only where some have come since."""
-    path, count = workspace.work_folder / "pool-cases.json", tx.case_count()
+    path, count = workspace.work_folder / "pool-cases.json", tx.case_counts().total
     kept = _stored_table(path, workspace.project.id, _stamp(path))
     if kept is not None and len(kept.ids) == count:
         return kept
