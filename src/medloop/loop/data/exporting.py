@@ -80,7 +80,8 @@ def export_project(
     done = _EXPORTERS[fmt](_cases(workspace, answers), out, names, regular_grid=regular_grid)
     _note(workspace, "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
     gaps = [str(gap) for gap in label_gaps(workspace)] if workspace.task.kind == "segmentation" else []
-    notes = (*done.notes, *gaps, *brief_lines({"damaged": left_out.cases}), *left_out_notes(workspace))
+    refused = [f"left out: {line}" for line in brief_lines({"refused": refused_cases(workspace)})]
+    notes = (*done.notes, *gaps, *brief_lines({"damaged": left_out.cases}), *refused)
     return ExportReport(out, fmt, done.cases, notes)
 
 
@@ -105,8 +106,8 @@ def _answers(workspace: Workspace, left_out: LeftOut) -> list[tuple[Annotation, 
 
 def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iterator[ExportCase]:
     names = {label.value: label.name for label in workspace.task.labels}
-    people = _people(workspace)
     with workspace.store.read() as tx:
+        people = {a.id: a.name for a in tx.find(Annotator) if a.name != IMPORTER}  # the importer is nobody in particular
         leaning = {a.id: 1.0 if a.untouched is None else a.untouched for a, _ in answers if leans_on_proposal(tx, a)}
     for annotation, case in answers:
         answer = load_answer(workspace.store.blobs, annotation, case)
@@ -126,12 +127,6 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
         )
 
 
-def _people(workspace: Workspace) -> dict[str, str]:
-    """Names of those who annotate; the importer is nobody in particular."""
-    with workspace.store.read() as tx:
-        return {a.id: a.name for a in tx.find(Annotator) if a.name != IMPORTER}
-
-
 def require_right_angles(cases: Sequence[Case]) -> None:
     """Refuse cases that ITK, and so nnU-Net, cannot read, all at once.
 
@@ -148,11 +143,6 @@ def require_right_angles(cases: Sequence[Case]) -> None:
 
 
 _EXPORTERS: dict[str, Exporter] = {"msd": export_msd, "nnunet": export_nnunet, "nifti": export_nifti, "csv": export_csv}
-
-
-def left_out_notes(workspace: Workspace) -> tuple[str, ...]:
-    """Skipped and flagged cases: why they were not exported, and who said so; the first ones by name."""
-    return tuple(f"left out: {line}" for line in brief_lines({"refused": refused_cases(workspace)}))
 
 
 def _export_model(workspace: Workspace, out: Path, index: int | None) -> ExportReport:

@@ -49,16 +49,7 @@ class Objection:
 def object_to_explanation(
     workspace: Workspace, case_id: str, annotator_id: str, *, label: int, method: str, regions: BoolArray, reason: str = ""
 ) -> Objection:
-    """Record that an explanation of a case is wrong.
-
-    Args:
-        workspace: The project.
-        case_id: The explained case.
-        annotator_id: Who objects.
-        label: The class or label value that was explained.
-        method: One of `medloop.explain.methods.METHODS`.
-        regions: Voxels that must not count as evidence, shape (I, J, K); none takes earlier objections back.
-        reason: In words.
+    """Record that an explanation is wrong: voxels, shape (I, J, K), that must not count as evidence; none takes earlier ones back.
 
     Raises:
         NotFoundError: No such case.

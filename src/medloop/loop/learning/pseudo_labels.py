@@ -45,15 +45,10 @@ class PseudoAnswer:
 
 
 def pseudo_answers(workspace: Workspace, *, answers: int, threshold: Threshold | None = None) -> list[PseudoAnswer]:
-    """The newest model's confident predictions, surest first; none without a model or without the setting.
+    """The newest model's confident predictions, surest first, never more than there are answers; none without a model or the setting.
 
     Only unanswered cases of the training split. A mask without any foreground is left out, however sure: a structure
     that is missed altogether looks just as sure.
-
-    Args:
-        workspace: The project; its setting `pseudo_labels` decides whether there are any.
-        answers: Answers the training learns from; there are never more pseudo-labels than that.
-        threshold: When a prediction is believed.
     """
     if not workspace.settings.pseudo_labels:
         return []

@@ -32,15 +32,9 @@ Name = TypeVar("Name", str, int)
 
 
 def choose_old(policy: WarmStart, old: Sequence[Name], new: int, scores: Mapping[Name, float], rng: np.random.Generator) -> list[Name]:
-    """Which of the cases learned before are learned again, in their given order.
+    """Which of the cases learned before are learned again, in their given order, beside so many new ones.
 
-    Args:
-        policy: See the module.
-        old: Cases the earlier model has learned.
-        new: How many cases are new.
-        scores: How well the earlier model answers each old case, 0..1; only for "misclassified". Cases without a
-            score are left out.
-        rng: Draws for "replay".
+    Scores, 0..1, tell how well the earlier model answers old cases, for "misclassified"; cases without a score are left out.
     """
     if policy in ("scratch", "all"):
         return list(old)

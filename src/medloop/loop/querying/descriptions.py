@@ -81,14 +81,7 @@ def learned_maker(
 ) -> str | None:
     """The blob of the network that describes this project; trained now if there is none or the project outgrew it.
 
-    Args:
-        workspace: The project.
-        method: Of its vectors.
-        train: Thumbnails, shape (cases, 3, 64, 64), and a seed to weights.
-        report: Told before.
-
-    Returns:
-        None while there are fewer than `FEWEST_CASES` training cases.
+    `train` makes weights of thumbnails, shape (cases, 3, 64, 64), and a seed. None below `FEWEST_CASES` training cases.
     """
     with workspace.store.read() as tx:
         cases = tx.find(Case, where={"split": "train"}, order=("name",))

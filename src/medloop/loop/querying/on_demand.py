@@ -81,16 +81,7 @@ def extra_scores(
     model: Model | None,
     report: Report | None = None,
 ) -> Extra:
-    """Work out those of `query.pool.ON_DEMAND` that a strategy needs.
-
-    Args:
-        workspace: The project.
-        needs: Of the strategy; others are ignored.
-        cases: The pool, in the order wanted.
-        labelled: Answered training cases, in the order wanted for their rows.
-        predictions: Of the model, by case id, for answered cases as far as they exist.
-        model: The model that asks; without one, only latent codes and what follows from them.
-        report: Told how far it is.
+    """Work out those of `query.pool.ON_DEMAND` that a strategy needs, for the pool and the labelled cases in the orders given.
 
     Returns:
         Without "latent" and "unlabelled" below four training cases, without "predicted_loss" below four answered ones.

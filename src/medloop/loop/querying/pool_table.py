@@ -103,7 +103,9 @@ def pool_scores(workspace: Workspace, tx: Reader, model_id: str, table: PoolTabl
         file = BytesIO()
         np.savez(file, **kept)
         _keep(path, file.getvalue())
-        _forget_others(path)
+        for other in path.parent.glob("pool-*.npz"):  # one model is in use; another one's numbers are read again should it come back
+            if other != path:
+                other.unlink(missing_ok=True)
     names = json.loads(str(kept["names"]))
     return PoolScores(kept["seen"], dict(zip(names, kept["values"], strict=True)))
 
@@ -129,21 +131,17 @@ def _updated(tx: Reader, model_id: str, table: PoolTable, kept: Mapping[str, Any
     return {"ids": ids, "seen": seen, "names": json.dumps(list(columns)), "values": values, "last": last, "count": count}
 
 
-def _forget_others(path: Path) -> None:
-    """One model is in use; another one's numbers are read again should it come back."""
-    for other in path.parent.glob("pool-*.npz"):
-        if other != path:
-            other.unlink(missing_ok=True)
-
-
 def _empty(rows: int) -> FloatArray:
     return np.full(rows, np.nan)
 
 
 @lru_cache(maxsize=4)
 def _stored_table(path: Path, project_id: str, stamp: tuple[int, int]) -> PoolTable | None:  # noqa: ARG001  # the stamp tells versions apart
-    kept = _read_json(path)
-    if kept.get("project") != project_id:
+    try:
+        kept = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(kept, dict) or kept.get("project") != project_id:
         return None
     return PoolTable(kept["ids"], kept["names"], kept["splits"])
 
@@ -160,14 +158,6 @@ def _stamp(path: Path) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return found.st_mtime_ns, found.st_ino
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _read_arrays(path: Path, *names: str) -> dict[str, Any] | None:

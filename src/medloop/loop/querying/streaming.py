@@ -63,12 +63,8 @@ def judge_arrivals(workspace: Workspace) -> list[StreamVerdict]:
             return []
         rule, known = RULES[settings.stream](settings.stream_budget), tx.events_about("case", verbs=[JUDGED])
         state = _state(tx, rule, [event for event in known if event.body["rule"] == _configured(workspace)])
-        free = (
-            {case.id for case in tx.unanswered_cases(["train"])}
-            - {event.noun_id for event in known}
-            - damaged
-            - tx.refused_cases(["train"])
-        )
+        free = {case.id for case in tx.unanswered_cases(["train"])} - damaged - tx.refused_cases(["train"])
+        free -= {event.noun_id for event in known}
         new: list[StreamVerdict] = []
         earlier: list[float] = []
         for case_id, scores, _ in tx.prediction_scores(model.id):
