@@ -36,12 +36,7 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(folder: Path, settings: ServerSettings | None = None, *, assistant: Path | None = None) -> FastAPI:
-    """The application serving one project folder, or a folder of them.
-
-    Args:
-        folder: Holds `medloop.json`, or folders that do.
-        settings: How to run; the defaults serve loopback.
-        assistant: The assistant's socket; None without one.
+    """The application serving one project folder, or a folder of them; `assistant` is the assistant's socket, None without one.
 
     Raises:
         NotFoundError: No project in the folder.

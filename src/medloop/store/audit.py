@@ -66,12 +66,7 @@ class _Chain:
 
 
 def verify(store: Store, *, blobs: bool = True, last_digest: str = "") -> AuditReport:
-    """Read everything and stop at the first thing that does not fit.
-
-    Args:
-        store: Whose.
-        blobs: Whether to read every blob and compare it with its name; takes as long as reading all images.
-        last_digest: Of an earlier check; the chain must still hold it.
+    """Read everything, with every blob if asked, and stop at the first thing that does not fit; an earlier check's digest must be there.
 
     Raises:
         StorageError: The database refused.

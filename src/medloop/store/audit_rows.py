@@ -23,15 +23,7 @@ Wrong = tuple[int | None, str]
 
 @dataclass(frozen=True)
 class Told:
-    """What the events tell of one record.
-
-    Attributes:
-        first: Number of the event that added it.
-        last: Number of the last one about its values.
-        sha256: Of its values; "" when no event tells, as for jobs.
-        verb: Of the last event.
-        body: Of a job: what it was asked with and how it ended.
-    """
+    """What events tell of a record: the first and last one, the SHA-256 of its values; of a job, what it was asked with and its end."""
 
     first: int
     last: int

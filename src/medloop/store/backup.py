@@ -46,14 +46,7 @@ RESTORE = """This is a backup of a medloop project whose rows are in PostgreSQL.
 
 @dataclass(frozen=True)
 class BackupReport:
-    """What was copied.
-
-    Attributes:
-        folder: Where the backup is.
-        blobs: How many blobs it holds.
-        size: Their bytes.
-        missing: What is damaged or gone in the project and therefore not in the backup, in words.
-    """
+    """What was copied where: blobs, their bytes, and in words what is damaged or gone in the project and not in the backup."""
 
     folder: Path
     blobs: int

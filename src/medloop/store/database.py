@@ -143,10 +143,7 @@ class Database:
 
     @contextmanager
     def writing(self, *, chained: bool = True) -> Iterator[Connection]:
-        """A transaction that commits at its end and rolls back on an exception.
-
-        Args:
-            chained: Whether events may be appended; only PostgreSQL can do without the lock.
+        """A transaction that commits at its end and rolls back on an exception; not chained, it appends no event and needs no lock.
 
         Raises:
             StorageError: The database refused; nothing was changed.

@@ -21,16 +21,7 @@ Report: TypeAlias = Callable[[float, str], None]
 
 @dataclass(frozen=True)
 class BadBlob:
-    """One blob that cannot be had as it was stored.
-
-    Attributes:
-        blob: Its name.
-        trouble: Whether it is damaged, missing or may not be read.
-        path: Where its file is, or should be.
-        belongs_to: Rows that need it, in words, with their case.
-        cases: Names of the cases concerned.
-        advice: What to do, one line for each kind of row.
-    """
+    """One blob that cannot be had as it was stored: where its file is or should be, what needs it in words, what to do."""
 
     blob: str
     trouble: Trouble

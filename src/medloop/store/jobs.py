@@ -88,13 +88,7 @@ class JobQueue:
         return job
 
     def claim(self, owner: str, *, kinds: Collection[str] | None = None, lease_seconds: float = LEASE_SECONDS) -> Job | None:
-        """Take the next job, after giving back those whose worker is gone; None when there is nothing to do.
-
-        Args:
-            owner: Names this worker; must differ between workers.
-            kinds: Only jobs of these kinds.
-            lease_seconds: Silence after which others may take the job over.
-        """
+        """Take the next job of these kinds after giving back those whose worker is gone; None for nothing to do. Owners must differ."""
         lost = self._lost()
         with self._database.reading() as connection:
             waiting = connection.execute(_next_queued(kinds)).first()

@@ -22,13 +22,7 @@ FETCHED = 1000
 
 @dataclass(frozen=True)
 class RawRow:
-    """One row.
-
-    Attributes:
-        event: Number of the event that added it, or its own for an event.
-        values: By column, JSON read; without those that cannot be.
-        wrong: What cannot be read, in words; "" for a sound row.
-    """
+    """One row: the event that added it (or its own number), what can be read by column, and what cannot, in words."""
 
     event: int
     values: dict[str, Any]

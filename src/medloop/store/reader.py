@@ -187,13 +187,7 @@ class Reader(LineageReader, PoolReader, TallyReader):
         return CaseCounts(total=sum(row[2] for row in rows), open=sum(row[3] for row in rows), **tally)
 
     def worklist(self, *, state: CaseState | Literal["all"] = "all", search: str = "", limit: int = 50, offset: int = 0) -> list[CaseRow]:
-        """Lines of the worklist by case name, in natural order.
-
-        Args:
-            state: Only cases in this state.
-            search: Only cases whose name or patient contains this text, whatever its case and spelling, in any script.
-            limit: At most so many lines.
-            offset: Leave so many out first.
+        """Lines of the worklist by case name in natural order, searched in name and patient, whatever their case, spelling and script.
 
         Raises:
             InputError: An unknown state.

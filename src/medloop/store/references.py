@@ -39,14 +39,7 @@ _NAME = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Reference:
-    """One row that needs one blob.
-
-    Attributes:
-        blob: Its name.
-        noun, noun_id: Of the row, or of what the event is about.
-        field: Which of its fields.
-        case_id: The case it belongs to; "" for a model.
-    """
+    """One row, or body of an event, that needs one blob in one field, and the case it belongs to; "" for a model."""
 
     blob: str
     noun: str

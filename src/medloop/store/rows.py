@@ -34,15 +34,7 @@ class Codec:
 
 @dataclass(frozen=True)
 class Kind(Generic[R]):
-    """One record type in the store.
-
-    Attributes:
-        record: The dataclass.
-        noun: Its name in events and messages.
-        table: Where its rows are.
-        codecs: By field name; fields without one are stored as they are.
-        changeable: Fields that `Writer.change` may set; empty for an immutable noun.
-    """
+    """One record type in the store: noun, table, codecs by field (others are stored as they are), what `Writer.change` may set."""
 
     record: type[R]
     noun: str

@@ -40,13 +40,7 @@ def schema_revision(database: Database) -> str | None:
 
 
 def bring_up_to_date(database: Database, backups: Path, *, scripts: Path = MIGRATIONS, revisions: Sequence[str] = REVISIONS) -> Path | None:
-    """Make the newest schema out of none or an older one.
-
-    Args:
-        database: To change.
-        backups: Folder for the copy made before an existing SQLite file is changed.
-        scripts: Folder of the Alembic environment.
-        revisions: Revisions these scripts know, oldest first.
+    """Make the newest schema out of none or an older one; an existing SQLite file is copied to `backups` before it is changed.
 
     Returns:
         The backup, when one was made.

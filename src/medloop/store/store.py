@@ -36,14 +36,7 @@ FORMAT = 1
 
 
 class Store:
-    """An open store; use `create` or `open`.
-
-    Attributes:
-        folder: The project's folder.
-        read_only: Why nothing can be written, in words; "" for the usual case.
-        blobs: Its bytes.
-        jobs: Its queue of background work.
-    """
+    """An open store; use `create` or `open`. `read_only` says in words why nothing can be written, "" for the usual case."""
 
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder

@@ -53,14 +53,7 @@ class Refinement:
 
 @dataclass(frozen=True, eq=False)
 class Refiner:
-    """Who answers gestures, and about what.
-
-    Attributes:
-        engine: The engine.
-        embedding: The case's image as this engine sees it; None has it looked at now.
-        draft: A state of the draft that is known already; older is fine.
-        wanted: Whether the answer is still wanted.
-    """
+    """Who answers gestures: an engine, the image as it sees it (None: looked at now), a state of the draft known already."""
 
     engine: Engine
     embedding: ImageEmbedding | None = None
@@ -98,16 +91,7 @@ def add_prompt(
     earlier: Sequence[Prompt] = (),
     locked: Sequence[int] = (),
 ) -> Refinement:
-    """Answer a new gesture.
-
-    Args:
-        workspace: The project.
-        assignment_id: Whose draft.
-        prompt: The gesture.
-        base_revision: The revision it was made on.
-        refiner: Who answers it.
-        earlier: Gestures made just before, whose own refinement was cancelled for this one; saved with it.
-        locked: Labels that must stay as they are.
+    """Answer a new gesture; `earlier` ones, whose own refinement was cancelled for this one, are saved with it.
 
     Raises:
         InputError: A gesture that cannot be obeyed: outside the image, empty, contradicting another, of a locked label.

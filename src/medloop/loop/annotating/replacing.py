@@ -28,14 +28,7 @@ class Origin:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What the store knows of where a submission comes from.
-
-    Attributes:
-        simulated: A program that knows the truth of a data set submits it.
-        begun: What the draft began with.
-        shown: Id of the prediction that it was shown with.
-        lineage: What the draft goes back to.
-    """
+    """Where a submission comes from: a program that knows the truth or not, what its draft began with, was shown and goes back to."""
 
     simulated: bool
     begun: BeganWith

@@ -31,15 +31,7 @@ WARM_RANKINGS = 64
 
 @dataclass(frozen=True)
 class Visit:
-    """One look at a place.
-
-    Attributes:
-        number: Of the place.
-        suggested: The place that should have been next then; None when all had been visited.
-        changed: Whether voxels of the place were drawn on since the visit before.
-        revision: Of the draft at the end of the visit.
-        at: When it ended.
-    """
+    """One look at a place: the place suggested then, whether it was drawn on since the visit before, the draft's revision at its end."""
 
     number: int
     suggested: int | None

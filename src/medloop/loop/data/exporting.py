@@ -30,11 +30,7 @@ FORMATS = ("nifti", "msd", "nnunet", "csv", "model")
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was written where.
-
-    Attributes:
-        notes: What was left out and why, and whatever else its reader should know; one line each.
-    """
+    """What was written where; the notes say, a line each, what was left out and why, and what else a reader should know."""
 
     folder: Path
     format: str

@@ -38,13 +38,7 @@ class TaskChange:
 
 @dataclass(frozen=True)
 class Changed:
-    """One value that changed.
-
-    Attributes:
-        what: Name of the setting, "name", "instructions", or "label" and its name.
-        before, after: Values in words.
-        applies: From when on it counts.
-    """
+    """One value that changed: a setting, "name", "instructions" or "label" and its name, in words, and from when on it counts."""
 
     what: str
     before: str

@@ -24,14 +24,7 @@ LEASE_HOURS = 4.0
 
 @dataclass(frozen=True)
 class Workspace:
-    """An open project.
-
-    Attributes:
-        folder: The project's folder: database, blobs and work in progress.
-        store: Its open store.
-        project: The project as it was when opened; `reload` gives a fresh view.
-        task: The newest version of its task.
-    """
+    """An open project; its record and its task are as they were when opened, `reload` gives a fresh view."""
 
     folder: Path
     store: Store

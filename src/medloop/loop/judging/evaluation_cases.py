@@ -26,11 +26,7 @@ FEW_CASES = 20
 
 @dataclass(frozen=True)
 class EvaluatedCase:
-    """A case whose prediction was held against a person's annotation.
-
-    Attributes:
-        truth: True score: mean Dice of the labels; 1 for a right class, 0 for a wrong one.
-    """
+    """A case whose prediction was held against a person's annotation: mean Dice of its labels; 1 for a right class, 0 for a wrong one."""
 
     case_id: str
     patient: str

@@ -24,16 +24,7 @@ MAX_REASON = 500
 
 @dataclass(frozen=True)
 class Objection:
-    """One objection.
-
-    Attributes:
-        seq: Number of its event.
-        annotator_id: Who objects.
-        label: The class or label value that was explained.
-        method: How it was explained.
-        regions: Blob of the voxels called irrelevant (uint8, file order, gzip).
-        voxels: How many they are; 0 takes earlier objections back.
-    """
+    """One objection; `regions` is the blob of `voxels` irrelevant ones (uint8, file order, gzip), 0 takes earlier objections back."""
 
     seq: int
     at: str

@@ -22,12 +22,7 @@ from medloop.store.reader import Reader
 
 @dataclass(frozen=True)
 class PseudoAnswer:
-    """A prediction that a training takes for an answer.
-
-    Attributes:
-        weight: How much it counts beside a person's answer, above 0 and at most 1.
-        origin: Says what it is wherever it turns up.
-    """
+    """A prediction that a training takes for an answer; it weighs above 0 and at most 1 beside a person's."""
 
     case_id: str
     prediction_id: str

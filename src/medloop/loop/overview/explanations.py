@@ -32,13 +32,7 @@ DESCRIPTORS = "descriptors"
 
 @dataclass(frozen=True)
 class SimilarCase:
-    """An answered case that looks alike.
-
-    Attributes:
-        distance: 0 is the same.
-        labels: Names of the labels in its answer.
-        quality: Score of the model on it, where it was evaluated: mean Dice, or 1 for right and 0 for wrong.
-    """
+    """An answered case that looks alike (distance 0: the same), its labels, and the score of the model on it where evaluated."""
 
     case_id: str
     name: str

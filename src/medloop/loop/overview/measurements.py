@@ -62,14 +62,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class CaseMeasures:
-    """The figures of one case.
-
-    Attributes:
-        source: Whether a person's answer or a prediction was measured.
-        source_id: Id of the annotation or prediction.
-        sized: Whether the size of the image's voxels is known.
-        coverage: Share of accepted figures whose truth lies within the bounds.
-    """
+    """The figures of a case's annotation or prediction; the truth lies within the bounds for a share `coverage` of those accepted."""
 
     case_id: str
     case_name: str

@@ -39,13 +39,7 @@ CONTRAST_STEPS = LATENT_STEPS = 300
 
 @dataclass(frozen=True, eq=False)
 class Extra:
-    """What was worked out, to be put into a `Pool`. What could not be is missing.
-
-    Attributes:
-        scores: By name, each of shape (cases,).
-        tables: By name, each with one row per case.
-        labelled: The same tables, with one row per answered case.
-    """
+    """What could be worked out for a `Pool`, by name: shape (cases,), tables of a row per case, the same of a row per answered case."""
 
     scores: Mapping[str, CaseScores] = field(default_factory=dict)
     tables: Mapping[str, FloatArray] = field(default_factory=dict)

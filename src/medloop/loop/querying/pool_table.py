@@ -33,11 +33,7 @@ KEPT = ("seen", "names", "values", "last", "count")
 
 @dataclass(frozen=True)
 class PoolTable:
-    """Every case of the project, ordered by name.
-
-    Attributes:
-        splits: One letter per case, see `CODES`.
-    """
+    """Every case of the project, ordered by name; splits are one letter per case, see `CODES`."""
 
     ids: Sequence[str]
     names: Sequence[str]
@@ -66,12 +62,7 @@ class PoolTable:
 
 @dataclass(frozen=True)
 class PoolScores:
-    """What one model's predictions say of every case of the table: single numbers by name, NaN where there is none.
-
-    Attributes:
-        seen: Which cases the model has predicted, shape (cases,).
-        columns: By name of the score, each of shape (cases,).
-    """
+    """What one model's predictions say of every case, each of shape (cases,): which it has seen, and numbers by name, NaN for none."""
 
     seen: BoolArray
     columns: Mapping[str, FloatArray]

@@ -29,13 +29,7 @@ SAME = 0.95
 
 @dataclass(frozen=True)
 class StreamVerdict:
-    """What was decided about a case when it arrived.
-
-    Attributes:
-        annotate: Whether to annotate it now; otherwise it is kept unlabelled.
-        score: Share of the cases seen before that the model was surer of, 0..1.
-        reason: Why, in words.
-    """
+    """Whether to annotate a case that arrived now, as this share (0..1) of the cases seen before was surer, and why in words."""
 
     case_id: str
     annotate: bool

@@ -19,14 +19,7 @@ Value: TypeAlias = str | int | float | bool
 
 @dataclass(frozen=True)
 class Setting:
-    """One line of the table.
-
-    Attributes:
-        name: Field of `ServerSettings` and option of `medloop serve`.
-        default: Value when nothing is given.
-        help: What it does, one line.
-        low, high: Limits of a number; None for text and switches.
-    """
+    """One line of the table: a field of `ServerSettings`, with limits where it is a number."""
 
     name: str
     default: Value
