@@ -220,6 +220,16 @@ def remove_if_abandoned(path: Path) -> bool:
     return True
 
 
+def unfinished(folder: Path) -> list[Path]:
+    """Files below a folder that a killed process left half written; a living writer holds a lock on its own."""
+    return sorted(path for path in folder.rglob("*.tmp") if path.is_file() and not path.is_symlink()) if folder.is_dir() else []
+
+
+def sweep_unfinished(folder: Path) -> int:
+    """Remove those whose writer is gone; how many."""
+    return sum(remove_if_abandoned(path) for path in unfinished(folder))
+
+
 def _sync_folder(folder: Path) -> None:
     """Make renames and new names in a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

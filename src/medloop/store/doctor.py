@@ -11,9 +11,9 @@ from typing import Literal, TypeAlias
 from medloop.core.errors import BlobError, MissingBlobError, StorageError
 from medloop.core.names import counted
 from medloop.store.audit import owner_of
+from medloop.store.blobs import sweep_unfinished, unfinished
 from medloop.store.references import ADVICE, Reference, case_names, references, unreadable_rows
 from medloop.store.store import Store
-from medloop.store.unfinished import sweep_unfinished, unfinished
 
 Trouble: TypeAlias = Literal["damaged", "missing", "unreadable"]
 Report: TypeAlias = Callable[[float, str], None]

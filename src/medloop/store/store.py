@@ -12,11 +12,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import func, select
 
 from medloop.core.errors import ConflictError, FormatError, NotFoundError, StorageError
-from medloop.store.blobs import Blobs
+from medloop.store.blobs import Blobs, sweep_unfinished
 from medloop.store.claims import require_same_folder
 from medloop.store.database import Database, parse_url
 from medloop.store.jobs import JobQueue
@@ -26,11 +27,11 @@ from medloop.store.private import make_private, tighten
 from medloop.store.reader import CaseCounts, CaseRow, Reader
 from medloop.store.schema import bring_up_to_date, schema_revision
 from medloop.store.tables import events
-from medloop.store.unfinished import sweep_unfinished
 from medloop.store.writer import Writer
 
 __all__ = ["DATABASE_FILE", "CaseCounts", "CaseRow", "Reader", "Store", "Writer"]
 
+R = TypeVar("R")
 SETTINGS_FILE = "medloop.json"
 FORMAT = 1
 
@@ -111,6 +112,15 @@ class Store:
         """
         with self.database.reading() as connection:
             yield Reader(connection)
+
+    def get(self, kind: type[R], id: str) -> R:  # noqa: A002  # the field's name
+        """The record of that id, in a transaction of its own.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        with self.read() as tx:
+            return tx.get(kind, id)
 
     @contextmanager
     def write(self, actor: str) -> Iterator[Writer]:

@@ -205,8 +205,7 @@ def _encoded(workspace: Workspace, case: Case, mask: MaskArray, submitted: Submi
 
 def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reason: str) -> Assignment:
     cleaned = checked_reason(reason)
-    with workspace.store.read() as tx:
-        annotator_id = tx.get(Assignment, assignment_id).annotator_id
+    annotator_id = workspace.store.get(Assignment, assignment_id).annotator_id
     with workspace.store.write(annotator_id) as tx:
         assignment = require_open(tx.get(Assignment, assignment_id))
         withdraw_case(tx, assignment, "skipped" if verb == "skip" else "flagged", cleaned)

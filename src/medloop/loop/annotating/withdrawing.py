@@ -41,8 +41,7 @@ def undo_submit(workspace: Workspace, assignment_id: str) -> Assignment:
         ConflictError: The same person has annotated or edited the case since.
     """
     runs = _runs_to_submitted(workspace, assignment_id)
-    with workspace.store.read() as tx:
-        annotator_id = tx.get(Assignment, assignment_id).annotator_id
+    annotator_id = workspace.store.get(Assignment, assignment_id).annotator_id
     with workspace.store.write(annotator_id) as tx:
         assignment = tx.get(Assignment, assignment_id)
         annotation = _undoable(tx, assignment)

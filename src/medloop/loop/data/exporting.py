@@ -18,7 +18,7 @@ from medloop.loop.foundation.consensus import consensus_answers
 from medloop.loop.foundation.damage import LeftOut, sound_answers
 from medloop.loop.foundation.label_versions import label_gaps
 from medloop.loop.foundation.leaning import leans_on_proposal
-from medloop.loop.foundation.left_out import refused_cases
+from medloop.loop.foundation.refusals import refused_cases
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import model_of_index
 from medloop.loop.judging.predictions import weights_of
@@ -96,7 +96,7 @@ def _answers(workspace: Workspace, left_out: LeftOut) -> list[tuple[Annotation, 
     with workspace.store.read() as tx:
         answers = [a for split in splits for a in consensus_answers(tx, split)]
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
-    sound = sound_answers(workspace, answers, cases, left_out)
+    sound = sound_answers(answers, cases, left_out)
     return sorted(((a, cases[a.case_id]) for a in sound), key=lambda pair: natural_key(pair[1].name))
 
 

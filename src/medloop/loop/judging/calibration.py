@@ -141,9 +141,7 @@ def calibrate_model(workspace: Workspace, *, method: Method = "temperature") -> 
         found = {split: [a for a in consensus_answers(tx, split) if not versions.unknown(a)] for split in EVALUATION_SPLITS}
         cases = {a.case_id: tx.get(Case, a.case_id) for answers in found.values() for a in answers}
     left_out = LeftOut(workspace)
-    answered = {
-        split: [(a, cases[a.case_id]) for a in sound_answers(workspace, answers, cases, left_out)] for split, answers in found.items()
-    }
+    answered = {split: [(a, cases[a.case_id]) for a in sound_answers(answers, cases, left_out)] for split, answers in found.items()}
     if model is None or not answered["validation"]:
         have = "no model" if model is None else "no validation annotations"
         raise InputError(f"A calibration is fitted on validation annotations and predictions, got {have}", remedy="annotate and train")

@@ -112,7 +112,7 @@ def evaluate(workspace: Workspace, model: Model, split: Split, control: JobContr
         snapshot = tx.get(records.Snapshot, model.snapshot_id)
         learned = [tx.get(Annotation, i) for i in snapshot.annotation_ids]
         leaning = {a.case_id for a in answers if leans_on_proposal(tx, a)}
-    sound = sound_answers(workspace, answers, cases, left_out)
+    sound = sound_answers(answers, cases, left_out)
     if not sound:
         return None
     left_out.take(predict_cases(workspace, model, sorted((cases[a.case_id] for a in sound), key=lambda c: c.name), control))

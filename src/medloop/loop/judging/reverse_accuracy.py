@@ -163,20 +163,15 @@ def _sound(workspace: Workspace, pairs: Sequence[tuple[Case, Annotation]], most:
     """The first pairs whose bytes can be read, at most so many."""
     left_out, found = LeftOut(workspace), list[tuple[Case, Annotation]]()
     for case, answer in pairs:
-        if len(found) < most and sound_answers(workspace, [answer], {case.id: case}, left_out):
+        if len(found) < most and sound_answers([answer], {case.id: case}, left_out):
             found.append((case, answer))
     return found
 
 
 def _readable(workspace: Workspace, cases: Sequence[Case], predictions: Mapping[str, Prediction]) -> list[Case]:
     """The cases whose image and prediction can be read."""
-    left_out, found = LeftOut(workspace), list[Case]()
-    for case in cases:
-        with left_out.case(case):
-            for name in filter(None, (case.voxels, predictions[case.id].mask)):
-                workspace.store.blobs.check(name)
-            found.append(case)
-    return found
+    left_out = LeftOut(workspace)
+    return [case for case in cases if left_out.can_read(case, case.voxels, predictions[case.id].mask)]
 
 
 def _judge(workspace: Workspace, model: Model, answers: list[tuple[Case, Annotation]], *, grey: bool) -> ReverseClassifier:

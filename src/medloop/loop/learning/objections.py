@@ -49,8 +49,7 @@ def object_to_explanation(
         ShapeError: Regions of another shape than the case.
         InputError: A reason that is too long.
     """
-    with workspace.store.read() as tx:
-        case = tx.get(Case, case_id)
+    case = workspace.store.get(Case, case_id)
     _require_sound(workspace, case, label, method, regions, reason)
     body = {
         "label": label,

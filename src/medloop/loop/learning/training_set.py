@@ -131,9 +131,7 @@ def _believed(workspace: Workspace, control: JobControl, plan: TrainingPlan, ans
     for pseudo in map(PseudoAnswer.from_json, chosen):
         with workspace.store.read() as tx:
             case, mask = tx.get(Case, pseudo.case_id), tx.get(Prediction, pseudo.prediction_id).mask
-        with left_out.case(case):
-            for name in filter(None, (case.voxels, mask)):
-                workspace.store.blobs.check(name)
+        if left_out.can_read(case, case.voxels, mask):
             found.append(pseudo)
     return found
 

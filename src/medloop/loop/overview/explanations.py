@@ -69,8 +69,7 @@ def explain_case(workspace: Workspace, case_id: str, predictor: "Predictor", *, 
 
     if label not in workspace.task.label_values:
         raise LabelError(f"The task has the labels {list(workspace.task.label_values)}, got {label}")
-    with workspace.store.read() as tx:
-        case = tx.get(Case, case_id)
+    case = workspace.store.get(Case, case_id)
     return explain_image(predictor, load_image(workspace.store.blobs, case), label=label, method=method)
 
 
@@ -83,8 +82,7 @@ def alternatives(workspace: Workspace, case_id: str, predictor: "Predictor", *, 
     """
     if workspace.task.kind != "segmentation":
         raise StateError("Hypotheses are masks, this project asks for tags", remedy="see the prediction's probabilities")
-    with workspace.store.read() as tx:
-        case = tx.get(Case, case_id)
+    case = workspace.store.get(Case, case_id)
     rng = generator(workspace.settings.seed, "hypotheses", case.name)
     drawn = predictor.predict(load_image(workspace.store.blobs, case), samples=samples, rng=rng).samples
     return Alternatives(tuple(distinct_hypotheses(drawn, most=most)), tuple(best_hints(drawn, case.grid)))
@@ -131,8 +129,7 @@ def _scores(workspace: Workspace, prediction: Prediction | None) -> dict[str, fl
 
 
 def _similar(workspace: Workspace, answer: Annotation, distance: float, scores: dict[str, float]) -> SimilarCase:
-    with workspace.store.read() as tx:
-        case = tx.get(Case, answer.case_id)
+    case = workspace.store.get(Case, answer.case_id)
     values: Sequence[int] = ()
     with LeftOut(workspace).case(case):
         found = load_answer(workspace.store.blobs, answer, case)

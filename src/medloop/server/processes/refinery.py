@@ -82,8 +82,7 @@ class Refinery:
 
     def warm(self, workspace: Workspace, case_id: str, engine: str = AUTO) -> str:
         """Look at a case's image before the first prompt; the engine's name."""
-        with workspace.store.read() as tx:
-            case = tx.get(Case, case_id)
+        case = workspace.store.get(Case, case_id)
         return self._ready(workspace, case, engine)[0].name
 
     def _ready(self, workspace: Workspace, case: Case, name: str) -> tuple[Engine, ImageEmbedding]:

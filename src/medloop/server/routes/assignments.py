@@ -123,8 +123,7 @@ def _closed(assignment: Assignment) -> ClosedView:
 
 def raise_stale(workspace: Workspace, assignment_id: str, known: int | None, error: ConflictError) -> NoReturn:
     """A conflict over the revision says which one is current; any other conflict stays as it is."""
-    with workspace.store.read() as tx:
-        current = tx.get(Assignment, assignment_id).revision
+    current = workspace.store.get(Assignment, assignment_id).revision
     if isinstance(error, StateError | ReplacesError) or current == known:
         raise error
     raise StaleRevisionError(error.message, remedy=error.remedy, revision=current) from error

@@ -34,8 +34,8 @@ async def post_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: Id, 
 @router.post("/ready")
 async def post_ready(site: SiteHere, workspace: WorkspaceHere, assignment: Id, body: wire.Readiness) -> wire.EngineView:
     """Have the engine look at the case before its first prompt, and name the engine."""
-    case_id = await anyio.to_thread.run_sync(_case_id, workspace, assignment)
-    asked = {"project_id": workspace.project.id, "case_id": case_id, "engine": body.engine}
+    opened = await anyio.to_thread.run_sync(workspace.store.get, Assignment, assignment)
+    asked = {"project_id": workspace.project.id, "case_id": opened.case_id, "engine": body.engine}
     return wire.EngineView.model_validate(await site.assistant.ask("/warm", asked))
 
 
@@ -51,11 +51,6 @@ async def delete_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: Id
     """Withdraw a prompt and answer the remaining ones anew; the brush's later strokes stay."""
     asked = wire.WithdrawRequest(project_id=workspace.project.id, assignment_id=assignment, prompt_id=prompt, said=body)
     return await _refined(site, workspace, asked)
-
-
-def _case_id(workspace: Workspace, assignment: str) -> str:
-    with workspace.store.read() as tx:
-        return tx.get(Assignment, assignment).case_id
 
 
 async def _refined(site: Site, workspace: Workspace, request: wire.RefineRequest) -> wire.RefinedView:

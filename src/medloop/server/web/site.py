@@ -52,8 +52,7 @@ WorkspaceHere: TypeAlias = Annotated[Workspace, Depends(_workspace)]
 
 
 def _case(workspace: WorkspaceHere, case: Id) -> Case:
-    with workspace.store.read() as tx:
-        return tx.get(Case, case)
+    return workspace.store.get(Case, case)
 
 
 CaseHere: TypeAlias = Annotated[Case, Depends(_case)]
