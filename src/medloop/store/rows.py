@@ -138,14 +138,6 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _grid_to_json(grid: Grid) -> Any:
-    return {"shape": list(grid.shape), "affine": grid.affine.tolist()}
-
-
-def _grid_from_json(value: Any) -> Grid:
-    return _grid(**value)  # nothing else may stand there: the audit compares what a record says
-
-
 def _grid(*, shape: list[int], affine: list[list[float]]) -> Grid:
     return Grid((shape[0], shape[1], shape[2]), np.array(affine, dtype=np.float64))
 
@@ -198,7 +190,10 @@ _RUNS = Codec(
 )
 _FLOAT = Codec(float, float)
 _OPTIONAL = Codec(lambda value: None if value is None else float(value), lambda value: value)
-_GRID = Codec(_grid_to_json, _grid_from_json)
+_GRID = Codec(
+    lambda grid: {"shape": list(grid.shape), "affine": grid.affine.tolist()},
+    lambda value: _grid(**value),  # nothing else may stand there: the audit compares what a record says
+)
 _SOURCE = Codec(_nested, records.source_from_json)
 _SETTINGS = Codec(_nested, _settings_from_json)
 _ROUND_STATE = Codec(lambda state: RoundState(state).value, RoundState)

@@ -155,15 +155,11 @@ def calibrate_model(workspace: Workspace, *, method: Method = "temperature") -> 
         return _rows_of(predictor, load_image(blobs, case), load_answer(blobs, answer, case), samples=samples, rng=rng)
 
     rows = {split: [rows_of(*pair) for pair in pairs] for split, pairs in answered.items()}
-    fitted = _fit(method, _joined(rows["validation"]))
+    labels, stated = _joined(rows["validation"])
+    fitted: Calibrator = fit_temperature(labels, stated) if method == "temperature" else fit_isotonic(labels, stated.mean(axis=0))
     fair: list[Rows] = [one for split, judged in rows.items() if split != "validation" for one in judged]
     before, after = _judge(fair, fitted) if fair else (None, None)
     return CalibrationReport(model.index, fitted.to_json(), len(rows["validation"]), len(fair), before, after)
-
-
-def _fit(method: Method, rows: Rows) -> Calibrator:
-    labels, samples = rows
-    return fit_temperature(labels, samples) if method == "temperature" else fit_isotonic(labels, samples.mean(axis=0))
 
 
 def _judge(parts: Sequence[Rows], fitted: Calibrator) -> tuple[Calibration, Calibration]:

@@ -17,7 +17,7 @@ from medloop.core.records import Annotation, Case, Model, Prediction
 from medloop.core.seeds import derive_seed
 from medloop.loop.foundation.arrays import load_image, load_mask, load_proposal
 from medloop.loop.foundation.consensus import by_case, deciding
-from medloop.loop.foundation.damage import LeftOut, sound_answers
+from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.label_versions import label_versions, labels_of_model
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import EvaluatedCase, evaluated_cases, evaluated_patients
@@ -163,7 +163,7 @@ def _sound(workspace: Workspace, pairs: Sequence[tuple[Case, Annotation]], most:
     """The first pairs whose bytes can be read, at most so many."""
     left_out, found = LeftOut(workspace), list[tuple[Case, Annotation]]()
     for case, answer in pairs:
-        if len(found) < most and sound_answers([answer], {case.id: case}, left_out):
+        if len(found) < most and left_out.can_read(case, answer.blob, case.voxels):
             found.append((case, answer))
     return found
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medloop.core.arrays import FloatArray
 from medloop.core.errors import LabelError, NotFoundError, StateError
 from medloop.core.records import Annotation, Case, Prediction
 from medloop.core.seeds import generator
@@ -102,7 +101,9 @@ def similar_cases(workspace: Workspace, case_id: str, *, count: int = 5, distanc
     vectors = {p.case_id: load_features(workspace.store.blobs, p.features) for p in seen if p.features and p.case_id in {*answers, case_id}}
     by = "model"
     if len(vectors) < 2:
-        by, vectors = DESCRIPTORS, _described(workspace, case, answers)
+        with workspace.store.read() as tx:
+            cases = [case, *(tx.get(Case, i) for i in answers)]
+        by, vectors = DESCRIPTORS, kept_vectors(workspace, DESCRIPTORS, "", cases)
     others = sorted(set(vectors) - {case_id})
     if case_id not in vectors or not others:
         raise NotFoundError(
@@ -112,12 +113,6 @@ def similar_cases(workspace: Workspace, case_id: str, *, count: int = 5, distanc
     near = nearest(vectors[case_id], np.stack([vectors[i] for i in others]), count=count, distance=distance)
     scores = _scores(workspace, own)
     return SimilarCases(by, tuple(_similar(workspace, answers[others[n.index]], n.distance, scores) for n in near))
-
-
-def _described(workspace: Workspace, case: Case, answers: dict[str, Annotation]) -> dict[str, FloatArray]:
-    with workspace.store.read() as tx:
-        cases = [case, *(tx.get(Case, i) for i in answers)]
-    return kept_vectors(workspace, DESCRIPTORS, "", cases)
 
 
 def _scores(workspace: Workspace, prediction: Prediction | None) -> dict[str, float]:

@@ -17,19 +17,6 @@ PREFERRED: tuple[Split, ...] = ("test", "audit", "validation")
 
 
 @dataclass(frozen=True)
-class ComparisonLine:
-    """A model against the one in use when it was judged; see `medloop.metrics.succession.Comparison`."""
-
-    with_index: int
-    difference: float
-    low: float | None
-    high: float | None
-    patients: int
-    verdict: str
-    text: str
-
-
-@dataclass(frozen=True)
 class ModelLine:
     """One model in a table.
 
@@ -60,7 +47,7 @@ class ModelLine:
     live: bool
     pinned: bool
     note: str
-    comparison: ComparisonLine | None
+    comparison: Comparison | None
     nothing_new: bool
     score_note: str = ""
     calibration: str = ""
@@ -148,12 +135,8 @@ def _line(tx: Reader, model: Model, score: Evaluation | None, said: _Said, *, re
         live=is_live,
         pinned=is_live and pinned,
         note=said.note,
-        comparison=_comparison(said.comparison) if said.comparison else None,
+        comparison=said.comparison,
         nothing_new=repeat,
         score_note=shown.note if shown else "",
         calibration=calibration_words(model),
     )
-
-
-def _comparison(found: Comparison) -> ComparisonLine:
-    return ComparisonLine(found.with_index, found.difference, found.low, found.high, found.patients, found.verdict, found.text)
