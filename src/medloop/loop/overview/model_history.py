@@ -17,6 +17,19 @@ PREFERRED: tuple[Split, ...] = ("test", "audit", "validation")
 
 
 @dataclass(frozen=True)
+class ComparisonLine:
+    """A model against the one in use when it was judged; see `medloop.metrics.succession.Comparison`."""
+
+    with_index: int
+    difference: float
+    low: float | None
+    high: float | None
+    patients: int
+    verdict: str
+    text: str
+
+
+@dataclass(frozen=True)
 class ModelLine:
     """One model in a table.
 
@@ -47,7 +60,7 @@ class ModelLine:
     live: bool
     pinned: bool
     note: str
-    comparison: Comparison | None
+    comparison: ComparisonLine | None
     nothing_new: bool
     score_note: str = ""
     calibration: str = ""
@@ -135,8 +148,12 @@ def _line(tx: Reader, model: Model, score: Evaluation | None, said: _Said, *, re
         live=is_live,
         pinned=is_live and pinned,
         note=said.note,
-        comparison=said.comparison,
+        comparison=_comparison(said.comparison) if said.comparison else None,
         nothing_new=repeat,
         score_note=shown.note if shown else "",
         calibration=calibration_words(model),
     )
+
+
+def _comparison(found: Comparison) -> ComparisonLine:
+    return ComparisonLine(found.with_index, found.difference, found.low, found.high, found.patients, found.verdict, found.text)
