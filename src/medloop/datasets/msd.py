@@ -16,12 +16,7 @@ from medloop.datasets.index import add_index
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
 
-_LISTS: tuple[tuple[str, Split | None], ...] = (
-    ("training", None),
-    ("validation", "validation"),
-    ("test", "test"),
-    ("audit", "audit"),
-)
+_LISTS: tuple[tuple[str, Split | None], ...] = (("training", None), ("validation", "validation"), ("test", "test"), ("audit", "audit"))
 """List in dataset.json → split of its labelled entries; only our own export writes the last."""
 
 

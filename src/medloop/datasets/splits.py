@@ -88,11 +88,7 @@ def _stratum(cases: Sequence[SplitCase]) -> str:
 
 
 def _draw(
-    patients: set[str],
-    shares: Sequence[tuple[Split, float]],
-    chosen: Mapping[str, Split],
-    strata: Mapping[str, str],
-    seed: int,
+    patients: set[str], shares: Sequence[tuple[Split, float]], chosen: Mapping[str, Split], strata: Mapping[str, str], seed: int
 ) -> dict[str, Split]:
     free = sorted(patients - set(chosen), key=lambda p: (derive_seed(seed, "split", p), p))
     drawn: dict[str, Split] = {}

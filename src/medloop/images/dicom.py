@@ -125,11 +125,7 @@ def read_series(place: Path | Sequence[Path]) -> ReadImage:
     i, j, k = array.shape[1:]
     display, said = display_of(slices, array, oriented=found.oriented)
     source = Source(
-        format="dicom",
-        names=(name,),
-        sha256=sha256_of(sorted(header.path for header in headers)),
-        dicom=_uids(slices),
-        display=display,
+        format="dicom", names=(name,), sha256=sha256_of(sorted(header.path for header in headers)), dicom=_uids(slices), display=display
     )
     return ReadImage(Image(array, grid_of(name, (i, j, k), found.affine)), source, (*found.notes, *notes, *said))
 

@@ -92,12 +92,7 @@ def too_few(have: int, need: int, what: str) -> str:
 
 
 def bootstrap_mean(
-    values: npt.ArrayLike,
-    groups: Sequence[Hashable],
-    rng: np.random.Generator,
-    *,
-    confidence: float = 0.95,
-    draws: int = 2000,
+    values: npt.ArrayLike, groups: Sequence[Hashable], rng: np.random.Generator, *, confidence: float = 0.95, draws: int = 2000
 ) -> Interval:
     """Mean over patients with an interval: a Bayesian bootstrap that draws an unseen patient along.
 
@@ -128,13 +123,7 @@ def bootstrap_mean(
 
 
 def paired_difference(
-    a: npt.ArrayLike,
-    b: npt.ArrayLike,
-    groups: Sequence[Hashable],
-    rng: np.random.Generator,
-    *,
-    confidence: float = 0.95,
-    draws: int = 2000,
+    a: npt.ArrayLike, b: npt.ArrayLike, groups: Sequence[Hashable], rng: np.random.Generator, *, confidence: float = 0.95, draws: int = 2000
 ) -> Interval:
     """Mean of a - b over the same cases, with an interval over patients.
 

@@ -123,8 +123,5 @@ def _checked(features: FloatArray, truth: FloatArray, patients: Sequence[Hashabl
         raise InputError("Features and true Dice must be finite numbers")
     number = {name: n for n, name in enumerate(dict.fromkeys(names))}
     if len(number) < FEWEST_PATIENTS:
-        raise InputError(
-            f"A Dice regression needs at least {FEWEST_PATIENTS} patients, got {len(number)}",
-            remedy="evaluate more patients",
-        )
+        raise InputError(f"A Dice regression needs at least {FEWEST_PATIENTS} patients, got {len(number)}", remedy="evaluate more patients")
     return x, y, np.array([number[name] for name in names])

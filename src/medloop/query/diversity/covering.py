@@ -26,12 +26,7 @@ _SIDE, _WIDTH = 256, 4096
 
 
 def cover(
-    features: Features,
-    similarity: Similarity,
-    count: int,
-    *,
-    known: Features | None = None,
-    candidates: Sequence[int] | None = None,
+    features: Features, similarity: Similarity, count: int, *, known: Features | None = None, candidates: Sequence[int] | None = None
 ) -> list[int]:
     """Greedy cover of all cases by some of them; what is known already covers first.
 
