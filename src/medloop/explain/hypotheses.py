@@ -92,8 +92,7 @@ def dice_distances(masks: IntArray, *, classes: int) -> FloatArray:
         present += total > 0
     distances = np.where(present > 0, 1.0 - summed / np.maximum(present, 1), 0.0)
     np.fill_diagonal(distances, 0.0)
-    clipped: FloatArray = np.clip((distances + distances.T) / 2, 0.0, 1.0)
-    return clipped
+    return np.clip((distances + distances.T) / 2, 0.0, 1.0)
 
 
 def mix(base: MaskArray, others: Sequence[tuple[MaskArray, BoolArray]]) -> MaskArray:

@@ -206,8 +206,7 @@ def _cam_layer(network: SegmentationNetwork | ClassificationNetwork, images: Ten
         deepest, skips = network.encode(images)  # not the encoder itself: an interactive network reads hints beside the image
     levels = [*skips, deepest][-len(network.encoder.levels) :]
     fine = [n for n, features in enumerate(levels) if max(features.shape[2:]) >= CAM_PLACES]
-    layer: nn.Module = network.encoder.levels[max(fine, default=0)]
-    return layer
+    return network.encoder.levels[max(fine, default=0)]
 
 
 def _integrated_gradients(attributions: Any, question: _Question, images: Tensor) -> _Evidence:

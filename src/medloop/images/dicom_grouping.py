@@ -127,8 +127,7 @@ def _in_order(values: tuple[str, ...]) -> tuple[tuple[float, str], ...]:
 
 def _depths(slices: Facts) -> npt.NDArray[np.float64]:
     rows, columns = np.array(slices[0].orientation[:3]), np.array(slices[0].orientation[3:])
-    found: npt.NDArray[np.float64] = np.sort(np.array([one.position for one in slices]) @ np.cross(rows, columns))
-    return found
+    return np.sort(np.array([one.position for one in slices]) @ np.cross(rows, columns))
 
 
 def _is_regular(slices: Facts) -> bool:

@@ -105,8 +105,7 @@ def _voxels(header: NiftiHeader) -> ImageArray:
         )
     flat = np.frombuffer(data, header.dtype, offset=header.offset)
     i, j, k = _three(header.shape)
-    stored: ImageArray = flat.reshape((i, j, k, -1), order="F").transpose(3, 0, 1, 2)
-    return stored
+    return flat.reshape((i, j, k, -1), order="F").transpose(3, 0, 1, 2)
 
 
 def _three(shape: tuple[int, ...]) -> Shape3:

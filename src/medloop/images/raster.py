@@ -250,8 +250,7 @@ def _brightness(path: Path, picture: PIL.ImageFile.ImageFile) -> Pixels:
         return pixels
     if picture.mode != "YCbCr" or int(np.abs(pixels[..., 1:].astype(np.int16) - 128).max()) > _GREY_CHROMA:
         raise FormatError(f"{path.name}: a mask has one channel, got a JPEG in colour", remedy="save one label map per case, as PNG")
-    brightness: Pixels = pixels[..., 0]
-    return brightness
+    return pixels[..., 0]
 
 
 def _depth(path: Path, picture: PIL.ImageFile.ImageFile, facts: TiffFacts) -> tuple[int, bool]:

@@ -132,5 +132,4 @@ def rescaled(array: ImageArray, slope: float, intercept: float) -> ImageArray:
                 whole: ImageArray = array.astype(np.int64) * int(slope) + int(intercept)
                 return whole.astype(dtype)
     exact: FloatArray = array.astype(np.float32 if array.dtype.itemsize <= 2 else np.float64)
-    scaled: ImageArray = (exact * slope + intercept).astype(np.float32)
-    return scaled
+    return (exact * slope + intercept).astype(np.float32)

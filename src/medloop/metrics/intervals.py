@@ -211,8 +211,7 @@ def group_means(values: npt.ArrayLike, groups: Sequence[Hashable]) -> FloatArray
         raise InputError(f"Values to average must be finite, got {int((~np.isfinite(numbers)).sum())} that are not")
     number_of: dict[Hashable, int] = {}
     places = np.array([number_of.setdefault(g, len(number_of)) for g in groups])
-    means: FloatArray = np.bincount(places, weights=numbers) / np.bincount(places)
-    return means
+    return np.bincount(places, weights=numbers) / np.bincount(places)
 
 
 def _interval(means: FloatArray, rng: np.random.Generator, confidence: float, draws: int, *, reach: float, least: float) -> Interval:

@@ -53,8 +53,7 @@ class Threshold:
 
     def accepts(self, scores: npt.ArrayLike) -> BoolArray:
         """Which cases lie above, shape (cases,)."""
-        accepted: BoolArray = np.asarray(scores, dtype=np.float64) > self.above
-        return accepted
+        return np.asarray(scores, dtype=np.float64) > self.above
 
 
 @dataclass(frozen=True)

@@ -231,20 +231,17 @@ def vote_shares(samples: FloatArray, *, axis: int) -> FloatArray:
         axis: Which axis holds the classes.
     """
     votes, classes = samples.argmax(axis=axis), samples.shape[axis]
-    shares: FloatArray = np.stack([(votes == c).mean(axis=0) for c in range(classes)], axis=-1 if axis == -1 else axis - 1)
-    return shares
+    return np.stack([(votes == c).mean(axis=0) for c in range(classes)], axis=-1 if axis == -1 else axis - 1)
 
 
 def _one_minus_gap(turned: FloatArray) -> FloatArray:
     best, second = two_best(turned)
-    gap: FloatArray = 1.0 - (best - second)
-    return gap
+    return 1.0 - (best - second)
 
 
 def _ratio(turned: FloatArray) -> FloatArray:
     best, second = two_best(turned)
-    found: FloatArray = second / best
-    return found
+    return second / best
 
 
 def _several(samples: ClassSamples) -> ClassSamples:

@@ -35,8 +35,7 @@ def rank_points(scores: CaseScores) -> FloatArray:
         return np.array([0.5])
     _, group, sizes = np.unique(scores, return_inverse=True, return_counts=True)
     beaten = np.cumsum(sizes) - sizes + (sizes - 1) / 2.0  # by each group of equal scores
-    points: FloatArray = beaten[group] / max(1, len(scores) - 1)
-    return points
+    return beaten[group] / max(1, len(scores) - 1)
 
 
 def order_points(picks: Sequence[int], cases: int) -> FloatArray:

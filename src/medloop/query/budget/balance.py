@@ -20,8 +20,7 @@ def class_presence(shares: FloatArray, typical: CaseScores) -> FloatArray:
         shares: Share of each case predicted as each class, shape (cases, classes).
         typical: Share that counts as a whole occurrence, shape (classes,); see `typical_shares`.
     """
-    presence: FloatArray = np.clip(shares / np.where(typical > 0, typical, 1.0), 0.0, 1.0)
-    return presence
+    return np.clip(shares / np.where(typical > 0, typical, 1.0), 0.0, 1.0)
 
 
 def typical_shares(shares: FloatArray) -> CaseScores:

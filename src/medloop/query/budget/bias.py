@@ -43,8 +43,7 @@ def lure_weights(probabilities: Sequence[float | None], pool_size: int) -> CaseS
         raise SettingError(f"A pool of {pool_size} cases cannot give {drawn} picks")
     left = pool_size - np.arange(drawn)  # N - m + 1
     rest = np.where(left > 1, (pool_size - drawn) / np.maximum(left - 1, 1), 0.0)  # the last case of a pool is no choice
-    weights: CaseScores = 1.0 + rest * (1.0 / (left * chances) - 1.0)
-    return weights
+    return 1.0 + rest * (1.0 / (left * chances) - 1.0)
 
 
 def checked_chances(probabilities: Sequence[float | None]) -> CaseScores:

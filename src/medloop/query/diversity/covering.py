@@ -164,8 +164,7 @@ def _gains(similarities: FloatArray, covered: FloatArray) -> FloatArray:
     if covered.any():
         similarities = similarities - covered
         np.maximum(similarities, 0.0, out=similarities)
-    gains: FloatArray = similarities @ np.ones(len(covered), dtype=similarities.dtype)
-    return gains
+    return similarities @ np.ones(len(covered), dtype=similarities.dtype)
 
 
 def greedy_cover(similarity: FloatArray, candidates: Sequence[int], count: int) -> list[int]:

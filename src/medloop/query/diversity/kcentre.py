@@ -159,8 +159,7 @@ class _Front:
                 fresh = min(_least_exactly(row, self._known[by:]), _least_exactly(row, picks))
                 self._settled[place] = min(self._settled[place], fresh)
             self._settled_by[group] = done
-        settled: FloatArray = self._settled[places]
-        return settled
+        return self._settled[places]
 
     def _bounds(self) -> tuple[FloatArray, FloatArray]:
         """Per case: a bound of the squared distance to its nearest centre, and the most that rounding changes it.

@@ -63,8 +63,7 @@ def squared_lengths(table: Features) -> FloatArray:
 def unit_rows(features: Features) -> Features:
     """Rows of length 1; a row of zeros stays as it is."""
     lengths = np.sqrt(squared_lengths(features))[:, None]
-    unit: Features = features / np.where(lengths > 0, lengths, 1.0).astype(features.dtype)
-    return unit
+    return features / np.where(lengths > 0, lengths, 1.0).astype(features.dtype)
 
 
 def cosine_similarity(features: Features, others: Features) -> FloatArray:

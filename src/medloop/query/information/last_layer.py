@@ -46,8 +46,7 @@ def class_factors(probabilities: CaseProbabilities) -> FloatArray:
         Shape (cases, classes, classes).
     """
     classes = probabilities.shape[1]
-    factors: FloatArray = (np.eye(classes) - probabilities[:, :, None]) * np.sqrt(probabilities)[:, None, :]
-    return factors
+    return (np.eye(classes) - probabilities[:, :, None]) * np.sqrt(probabilities)[:, None, :]
 
 
 def with_bias(table: FloatArray) -> FloatArray:

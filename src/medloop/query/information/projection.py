@@ -67,8 +67,7 @@ def project(features: Features, projection: Projection) -> FloatArray:
     table = checked_table(features)
     if table.shape[1] != len(projection.middle):
         raise ShapeError(f"Features to project must have {len(projection.middle)} dimensions, got {table.shape[1]}")
-    flat: FloatArray = (table - projection.middle) @ projection.axes / projection.scale
-    return flat
+    return (table - projection.middle) @ projection.axes / projection.scale
 
 
 def checked_table(features: Features) -> FloatArray:
