@@ -170,7 +170,7 @@ class Authorship(NamedTuple):
 
 def authorship(row: Mapping[str, str]) -> Authorship:
     """What a row says about where its label comes from."""
-    share, seconds = row.get("untouched", ""), _seconds(row.get("effort_seconds", ""))
+    share, seconds = row.get("untouched", ""), _seconds_or_none(row.get("effort_seconds", "")) or 0.0
     return Authorship(row.get("annotator", ""), _time(row.get("annotated_at", "")), seconds, _share(share) if share else None)
 
 
@@ -188,9 +188,10 @@ def authorship_notes(table: Table, row: Mapping[str, str]) -> tuple[str, ...]:
         ("annotated_at", _time, "no time such as 2026-03-12T14:05:00 (ISO 8601)"),
         ("effort_seconds", _seconds_or_none, "no number of seconds within a day"),
     )
+    at = _moment(row.get("annotated_at", ""))
     future = (
         (f"its {table.columns['annotated_at']} in {table.name} lies in the future; the time of the import is kept",)
-        if _is_ahead(row.get("annotated_at", ""))
+        if at is not None and at > datetime.now(UTC)
         else ()
     )
     return future + tuple(
@@ -198,11 +199,6 @@ def authorship_notes(table: Table, row: Mapping[str, str]) -> tuple[str, ...]:
         for meaning, read, fault in faults
         if (cell := row.get(meaning, "")) and read(cell) is None
     )
-
-
-def _is_ahead(cell: str) -> bool:
-    at = _moment(cell)
-    return at is not None and at > datetime.now(UTC)
 
 
 def _moment(cell: str) -> datetime | None:
@@ -216,10 +212,6 @@ def _moment(cell: str) -> datetime | None:
 def _time(cell: str) -> str | None:
     at = _moment(cell)
     return None if at is None else min(at, datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _seconds(cell: str) -> float:
-    return _seconds_or_none(cell) or 0.0
 
 
 def _seconds_or_none(cell: str) -> float | None:

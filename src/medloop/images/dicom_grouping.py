@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from medloop.images.dicom_facts import TOLD_APART_BY, FileFacts
+from medloop.images.dicom_facts import FileFacts
 from medloop.images.dicom_geometry import ORIENTATION_TOLERANCE, SAME_PLACE_MM, UNEVEN_SHARE
-from medloop.images.dicom_series import SeriesFiles
+from medloop.images.dicom_series import TOLD_APART_BY, SeriesFiles
 
 _WOVEN_SHARE = 0.6
 """A regular stack whose step is below this share of its slices' thickness may be two stacks, one between the other."""

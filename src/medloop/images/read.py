@@ -66,7 +66,7 @@ def read_image(paths: str | Path | Sequence[str | Path]) -> ReadImage:
     source = Source(
         format=first.source.format,
         names=tuple(path.name for path in files),
-        sha256=sha256_of(_all_files(files)),
+        sha256=sha256_of(file for path in files for file in (sorted(path.iterdir()) if path.is_dir() else [path]) if file.is_file()),
         nifti_header=first.source.nifti_header,
         dicom=first.source.dicom,
         display=_common_display([part.source.display for part in parts]),
@@ -129,11 +129,6 @@ def readers() -> tuple[Reader, ...]:
     return (*found, NiftiReader(), DicomReader(), RasterReader())
 
 
-def load_decoders() -> None:
-    """Import every decoder now, so that a memory limit set afterwards is about files alone."""
-    readers()
-
-
 def read_here(paths: Sequence[Path], purpose: Purpose) -> ReadImage:
     """Read one file, or the files of one series, in this process and without limits; `read_image` is the safe way.
 
@@ -166,10 +161,6 @@ def _common_display(displays: Sequence[Display | None]) -> Display:
     known = [display or Display() for display in displays]
     modalities = {display.modality for display in known}
     return Display(modality=known[0].modality if len(modalities) == 1 else "", oriented=all(display.oriented for display in known))
-
-
-def _all_files(paths: Sequence[Path]) -> list[Path]:
-    return [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path]) if file.is_file()]
 
 
 def _labels(name: str, array: ImageArray, reading: MaskValues) -> MaskArray:

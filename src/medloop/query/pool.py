@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from medloop.core.arrays import CaseScores, ClassSamples, Features, FloatArray, IntArray
-from medloop.core.errors import InputError, SettingError, ShapeError
+from medloop.core.errors import InputError, ShapeError
 from medloop.query.probabilities import checked
 
 SCORES = MappingProxyType(
@@ -222,14 +222,3 @@ class Pick:
     score: float
     reason: str
     probability: float | None = None
-
-
-def checked_count(pool: Pool, count: int) -> int:
-    """How many to pick: at most the whole pool.
-
-    Raises:
-        SettingError: A negative count.
-    """
-    if count < 0:
-        raise SettingError(f"The number of cases to choose must be 0 or more, got {count}")
-    return min(count, len(pool.case_ids))

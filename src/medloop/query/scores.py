@@ -1,7 +1,7 @@
 """From class probabilities to scores: how unsure a model is about a case.
 
-Probabilities have the classes on the last axis; samples are several answers to each case, on the first axis.
-Higher always means: query sooner. All logarithms are natural. The same scores voxel by voxel are in
+`probabilities` have the shape (cases, classes), `samples` are several answers to each case, shape (samples, cases, classes); the last axis
+sums to 1. Higher always means: query sooner. All logarithms are natural. The same scores voxel by voxel are in
 `medloop.query.uncertainty.voxels`.
 """
 
@@ -14,9 +14,6 @@ from medloop.query.probabilities import as_table, by_blocks, checked, disagreeme
 
 def least_confidence(probabilities: CaseProbabilities) -> CaseScores:
     """One minus the probability of the most likely class.
-
-    Args:
-        probabilities: Shape (cases, classes); rows sum to 1.
 
     Returns:
         Shape (cases,), 0 (sure) to 1 - 1/classes.
@@ -33,9 +30,6 @@ def least_confidence(probabilities: CaseProbabilities) -> CaseScores:
 def margin(probabilities: CaseProbabilities) -> CaseScores:
     """One minus the gap between the two most likely classes.
 
-    Args:
-        probabilities: Shape (cases, classes), at least two classes; rows sum to 1.
-
     Returns:
         Shape (cases,), 0 (sure) to 1 (two classes tie).
 
@@ -51,9 +45,6 @@ def margin(probabilities: CaseProbabilities) -> CaseScores:
 def ratio(probabilities: CaseProbabilities) -> CaseScores:
     """Probability of the second most likely class over that of the most likely.
 
-    Args:
-        probabilities: Shape (cases, classes), at least two classes; rows sum to 1.
-
     Returns:
         Shape (cases,), 0 (sure) to 1 (two classes tie).
 
@@ -68,9 +59,6 @@ def ratio(probabilities: CaseProbabilities) -> CaseScores:
 
 def entropy(probabilities: CaseProbabilities) -> CaseScores:
     """Shannon entropy of the predicted classes.
-
-    Args:
-        probabilities: Shape (cases, classes); rows sum to 1.
 
     Returns:
         Nats, shape (cases,), 0 to ln(classes).
@@ -89,9 +77,6 @@ def mutual_information(samples: ClassSamples) -> CaseScores:
 
     The same number is called the Jensen-Shannon divergence of the samples with equal weights.
 
-    Args:
-        samples: Class probabilities, shape (samples, cases, classes); last axis sums to 1.
-
     Returns:
         Scores in nats, shape (cases,), within [0, ln(classes)]; higher means query sooner.
 
@@ -109,9 +94,6 @@ def expected_entropy(samples: ClassSamples) -> CaseScores:
 
     With `mutual_information`, the doubt that comes from their disagreement (epistemic), it adds up to
     `consensus_entropy`. More labels help against the second kind, better images against the first.
-
-    Args:
-        samples: Class probabilities, shape (samples, cases, classes); one sample is enough.
 
     Returns:
         Nats, shape (cases,), 0 to ln(classes).
@@ -132,9 +114,6 @@ def expected_entropy(samples: ClassSamples) -> CaseScores:
 def consensus_entropy(samples: ClassSamples) -> CaseScores:
     """Entropy of the mean of the samples: doubt that they share and doubt from their disagreement together.
 
-    Args:
-        samples: Class probabilities, shape (samples, cases, classes); one sample is enough.
-
     Returns:
         Nats, shape (cases,), 0 to ln(classes); never below `mutual_information`.
 
@@ -153,9 +132,6 @@ def consensus_entropy(samples: ClassSamples) -> CaseScores:
 def vote_entropy(samples: ClassSamples) -> CaseScores:
     """Entropy of the votes, where each sample votes for its most likely class (the first on a tie).
 
-    Args:
-        samples: Class probabilities, shape (samples, cases, classes).
-
     Returns:
         Nats, shape (cases,), 0 (all agree) to ln(min(samples, classes)).
 
@@ -170,9 +146,6 @@ def vote_entropy(samples: ClassSamples) -> CaseScores:
 
 def variation_ratio(samples: ClassSamples) -> CaseScores:
     """Share of the samples that do not vote for the most voted class.
-
-    Args:
-        samples: Class probabilities, shape (samples, cases, classes).
 
     Returns:
         Shape (cases,), 0 (all agree) to 1 - 1/classes.
@@ -190,9 +163,6 @@ def variation_ratio(samples: ClassSamples) -> CaseScores:
 def mean_std(samples: ClassSamples) -> CaseScores:
     """Standard deviation of each class's probability over the samples, averaged over the classes.
 
-    Args:
-        samples: Class probabilities, shape (samples, cases, classes).
-
     Returns:
         Shape (cases,), 0 (all agree) to 1/2.
 
@@ -208,9 +178,6 @@ def mean_std(samples: ClassSamples) -> CaseScores:
 
 def class_rows(samples: ClassSamples) -> dict[str, FloatArray]:
     """Tables with one row per case: "class_share", the votes for each class, and "class_entropy", the entropy under the class predicted.
-
-    Args:
-        samples: Shape (samples, cases, classes).
 
     Returns:
         By name of `medloop.query.pool.TABLES`, each of shape (cases, classes).

@@ -6,7 +6,8 @@ from functools import wraps
 import numpy as np
 
 from medloop.core.arrays import CaseScores
-from medloop.query.pool import Pick, Pool, checked_count
+from medloop.query.diversity.tables import checked_number
+from medloop.query.pool import Pick, Pool
 from medloop.query.strategy import Select
 
 
@@ -15,7 +16,7 @@ def ordered(rule: Select) -> Select:
 
     @wraps(rule)
     def select(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:
-        wanted = checked_count(pool, count)
+        wanted = checked_number(count, len(pool.case_ids))
         if not wanted:
             return []
         arranged, places = pool.in_order()

@@ -37,9 +37,9 @@ def check_strategy(candidate: Strategy) -> None:
         check(candidate)
 
 
-def example_pool(*, cases: int = _CASES, seed: int = _SEED) -> Pool:
+def example_pool(*, cases: int = _CASES) -> Pool:
     """A pool that holds everything a strategy may need, with some ties, a duplicate and a case without foreground."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_SEED)
     scores = {name: np.round(rng.uniform(0.01, 0.6, cases), 2) for name in SCORES}
     scores["foreground"][0] = scores["oracle_foreground"][0] = 0.0
     features = rng.normal(size=(cases, _DIMENSIONS)).astype(np.float32)
@@ -94,7 +94,7 @@ def ignores_the_order_of_cases(candidate: Strategy) -> None:
     for pool in (example_pool(), _without_differences(example_pool())):
         straight = _names(pool, _select(candidate, pool, 7))
         for seed in range(3):
-            mixed = _shuffled(pool, np.random.default_rng(seed))
+            mixed = pool.subset([int(n) for n in np.random.default_rng(seed).permutation(len(pool.case_ids))])
             again = _names(mixed, _select(candidate, mixed, 7))
             _require(again == straight, candidate, f"the order of the cases must not matter, got {straight} and {again}")
 
@@ -162,10 +162,6 @@ def _features(pool: Pool) -> np.ndarray:
 
 def _samples(pool: Pool) -> np.ndarray:
     return np.zeros((0, 0, 1)) if pool.samples is None else pool.samples
-
-
-def _shuffled(pool: Pool, rng: np.random.Generator) -> Pool:
-    return pool.subset([int(n) for n in rng.permutation(len(pool.case_ids))])
 
 
 def _without_differences(pool: Pool) -> Pool:

@@ -32,12 +32,6 @@ def typical_shares(shares: FloatArray) -> CaseScores:
     return typical
 
 
-def expected_counts(presence: FloatArray) -> CaseScores:
-    """Cases of each class to be expected among these, shape (classes,)."""
-    counts: CaseScores = presence.sum(axis=0, dtype=np.float64)
-    return counts
-
-
 @ordered
 def select_class_balanced(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:  # noqa: ARG001 - nothing random here
     """Pick by pick: the class with fewest cases so far, and of its cases the one whose voxels of it are least sure.
@@ -51,7 +45,7 @@ def select_class_balanced(pool: Pool, count: int, rng: np.random.Generator) -> l
     known = _known_shares(pool, shares.shape[1])
     typical = typical_shares(np.vstack([shares, known]))
     presence = class_presence(shares, typical)
-    so_far = expected_counts(class_presence(known, typical))
+    so_far = class_presence(known, typical).sum(axis=0, dtype=np.float64)
     left, picks = np.ones(len(shares), dtype=bool), []
     for _ in range(count):
         case, wanted = _next_case(presence, doubts, so_far, left)

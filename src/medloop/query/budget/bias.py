@@ -37,7 +37,7 @@ def lure_weights(probabilities: Sequence[float | None], pool_size: int) -> CaseS
 
     Source: Farquhar et al. 2021, arXiv:2101.11665.
     """
-    chances = checked_chances(probabilities)
+    chances = _checked_chances(probabilities)
     drawn = len(chances)
     if drawn > pool_size:
         raise SettingError(f"A pool of {pool_size} cases cannot give {drawn} picks")
@@ -46,12 +46,7 @@ def lure_weights(probabilities: Sequence[float | None], pool_size: int) -> CaseS
     return 1.0 + rest * (1.0 / (left * chances) - 1.0)
 
 
-def checked_chances(probabilities: Sequence[float | None]) -> CaseScores:
-    """The chances as numbers.
-
-    Raises:
-        InputError: A pick without one, or outside (0, 1].
-    """
+def _checked_chances(probabilities: Sequence[float | None]) -> CaseScores:
     for place, chance in enumerate(probabilities):
         if chance is None:
             raise InputError(

@@ -120,7 +120,7 @@ def most_typical(features: Features, labels: IntArray, answered: IntArray, count
     clusters = _in_order(labels, answered)
     while len(picks) < count:
         for number in clusters:
-            left = ranked.setdefault(number, []) if number in ranked else ranked.setdefault(number, _ranked(features, labels, number))
+            left = ranked[number] if number in ranked else ranked.setdefault(number, _ranked(features, labels, number))
             if left and len(picks) < count:
                 picks.append(left.pop())
     return picks

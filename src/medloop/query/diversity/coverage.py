@@ -3,7 +3,7 @@
 import numpy as np
 
 from medloop.query.diversity.clusters import cluster
-from medloop.query.diversity.covering import cover, facility_location, greedy_cover
+from medloop.query.diversity.covering import cover, greedy_cover
 from medloop.query.diversity.kcentre import k_centre
 from medloop.query.diversity.similarities import Cosine
 from medloop.query.diversity.tables import cosine_similarity, unit_rows
@@ -40,7 +40,7 @@ def select_suggestive(pool: Pool, count: int, rng: np.random.Generator) -> list[
 @ordered
 def select_facility_location(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:  # noqa: ARG001 - nothing random here
     """Cases that resemble as many as possible which no answered case resembles."""
-    picks = facility_location(pool.table("features"), count, known=pool.labelled_features)
+    picks = cover(pool.table("features"), Cosine(), count, known=pool.labelled_features)
     return [Pick(n, float(count - place), "resembles many cases that no annotated one resembles") for place, n in enumerate(picks)]
 
 

@@ -8,9 +8,6 @@ from medloop.query.pool import Pick, Pool
 from medloop.query.selecting import highest, ordered
 from medloop.query.strategy import Strategy
 
-predicted_loss = highest("predicted_loss", "the model expects to be wrong (loss {value})")
-unlabelled = highest("unlabelled", "unlike the annotated cases (probability {value})")
-
 
 @ordered
 def select_fragile(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:  # noqa: ARG001 - nothing random here
@@ -42,7 +39,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         needs=frozenset({"predicted_loss"}),
         cost="a loss head, trained together with the model",
         advice="Any task with a loss; the head needs some dozens of annotations before its order means much.",
-        select=predicted_loss,
+        select=highest("predicted_loss", "the model expects to be wrong (loss {value})"),
     ),
     Strategy(
         name="vaal",
@@ -51,7 +48,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         needs=frozenset({"unlabelled"}),
         cost="an autoencoder and a discriminator, trained on the whole pool every round",
         advice="When the annotated cases miss whole kinds of images; ignores what the model finds hard.",
-        select=unlabelled,
+        select=highest("unlabelled", "unlike the annotated cases (probability {value})"),
     ),
     Strategy(
         name="dfal",
