@@ -104,9 +104,9 @@ class Dataset:
 
     format: FormatName
     kind: TaskKind | None
-    labels: tuple[str, ...]
-    channels: tuple[str, ...]
-    cases: tuple[CaseSource, ...]
+    labels: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    cases: tuple[CaseSource, ...] = ()
     refused: tuple[Refusal, ...] = ()
     label_values: Mapping[str, int] = field(default_factory=dict)
     masks: MaskReading = "labels"

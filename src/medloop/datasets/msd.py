@@ -40,16 +40,8 @@ def open_msd(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
         met |= _add_entry(root, cases, entry, split, met)
     _refuse_unlisted(root, cases, met)
     notes = add_index(root, cases, SIDECAR)
-    return Dataset(
-        format="msd",
-        kind="segmentation",
-        labels=labels.names,
-        label_values=labels.values,
-        channels=read_channels(description),
-        cases=cases.sorted(),
-        refused=tuple(cases.refused),
-        notes=notes,
-    )
+    channels = read_channels(description)
+    return Dataset("msd", "segmentation", labels.names, channels, cases.sorted(), tuple(cases.refused), labels.values, notes=notes)
 
 
 def present(root: Root, entry: str) -> Path | Refusal:

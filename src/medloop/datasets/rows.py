@@ -70,17 +70,8 @@ def open_rows(source: Path, *, patient_pattern: str | None = None, masks: MaskRe
         notes += (
             f"{table.name}: column {table.columns['label']} is not read, as the masks in column {table.columns['mask']} are the labels",
         )
-    return Dataset(
-        format="csv",
-        kind=_kind(table),
-        labels=classes,
-        label_values={name: value for value, name in enumerate(classes)},
-        channels=(),
-        cases=cases.sorted(),
-        refused=tuple(cases.refused),
-        masks=masks,
-        notes=notes,
-    )
+    values = {name: value for value, name in enumerate(classes)}
+    return Dataset("csv", _kind(table), classes, (), cases.sorted(), tuple(cases.refused), values, masks, notes)
 
 
 def _refuse_repeated(cases: CaseList, table: Table, first: int, number: int, row: Mapping[str, str]) -> None:

@@ -149,11 +149,9 @@ def patient_in(table: Table, row: Mapping[str, str]) -> tuple[str, tuple[str, ..
         nobody = len(table.rows) > 1 and all(is_zero(other["patient"]) or not other["patient"] for other in table.rows)
     else:
         nobody = is_placeholder(cell)
-    return (
-        ("", (f"its patient in {table.name} is {cell!r}, which names nobody; the name or the image stands for the patient",))
-        if nobody
-        else (cell, ())
-    )
+    if not nobody:
+        return cell, ()
+    return "", (f"its patient in {table.name} is {cell!r}, which names nobody; the name or the image stands for the patient",)
 
 
 class Authorship(NamedTuple):
@@ -189,11 +187,9 @@ def authorship_notes(table: Table, row: Mapping[str, str]) -> tuple[str, ...]:
         ("effort_seconds", _seconds_or_none, "no number of seconds within a day"),
     )
     at = _moment(row.get("annotated_at", ""))
-    future = (
-        (f"its {table.columns['annotated_at']} in {table.name} lies in the future; the time of the import is kept",)
-        if at is not None and at > datetime.now(UTC)
-        else ()
-    )
+    future: tuple[str, ...] = ()
+    if at is not None and at > datetime.now(UTC):
+        future = (f"its {table.columns['annotated_at']} in {table.name} lies in the future; the time of the import is kept",)
     return future + tuple(
         f"its {table.columns[meaning]} in {table.name} is {cell[:40]!r}, {fault}; it is not kept"
         for meaning, read, fault in faults

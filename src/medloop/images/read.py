@@ -57,11 +57,8 @@ def read_image(paths: str | Path | Sequence[str | Path]) -> ReadImage:
     for path, part in zip(files[1:], parts[1:], strict=True):
         part.image.grid.require_same(first.image.grid, f"{path.name}: every channel")
         gap_mm, share = part.image.grid.gap_to(first.image.grid)
-        off += (
-            (f"{path.name} was saved {gap_mm:.2g} mm off the grid of its image's first channel, which it takes",)
-            if share > NOTED_GAP
-            else ()
-        )
+        if share > NOTED_GAP:
+            off += (f"{path.name} was saved {gap_mm:.2g} mm off the grid of its image's first channel, which it takes",)
     array: ImageArray = np.concatenate([part.image.array for part in parts], dtype=_common_dtype(parts))
     source = Source(
         format=first.source.format,
@@ -183,11 +180,9 @@ def _require_grid(name: str, read: ReadImage, grid: Grid) -> tuple[str, ...]:
         return _require_picture(name, read, grid)
     stored = _in_units_of(read.image.grid, grid)
     stored.require_same(grid, f"{name}: the mask")
-    notes: tuple[str, ...] = (
-        ()
-        if stored is read.image.grid
-        else ("mask: its header has another unit of length; it is read in its image's, on the grid of its image",)
-    )
+    notes: tuple[str, ...] = ()
+    if stored is not read.image.grid:
+        notes = ("mask: its header has another unit of length; it is read in its image's, on the grid of its image",)
     gap_mm, share = stored.gap_to(grid)
     if share > NOTED_GAP:
         notes += (f"mask: it was saved {gap_mm:.2g} mm ({share:.2g} of a voxel) off the grid of its image, which it takes",)
@@ -213,6 +208,5 @@ def _require_picture(name: str, read: ReadImage, grid: Grid) -> tuple[str, ...]:
             remedy="export it again at the size of its image",
         )
     is_flat = bool((grid.affine[:2, :2] == np.diag(np.diag(grid.affine[:2, :2]))).all() and (np.diag(grid.affine)[:2] < 0).all())
-    return (
-        () if is_flat else ("mask: a picture has no position; it is laid on the grid of its image column by column, row by row, as stored",)
-    )
+    laid = "mask: a picture has no position; it is laid on the grid of its image column by column, row by row, as stored"
+    return () if is_flat else (laid,)

@@ -9,7 +9,7 @@ import numpy as np
 
 from medloop.core.arrays import CaseProbabilities, CaseScores, ClassSamples, FloatArray
 from medloop.core.errors import ShapeError
-from medloop.query.probabilities import as_table, by_blocks, checked, disagreements, entropies, two_best
+from medloop.query.probabilities import as_table, by_blocks, checked, disagreements, entropy_of, two_best
 
 
 def least_confidence(probabilities: CaseProbabilities) -> CaseScores:
@@ -69,7 +69,7 @@ def entropy(probabilities: CaseProbabilities) -> CaseScores:
 
     Source: Shannon 1948, section 6; Settles 2009, section 3.1.
     """
-    return entropies(probabilities)
+    return by_blocks(entropy_of, probabilities)
 
 
 def mutual_information(samples: ClassSamples) -> CaseScores:
@@ -107,7 +107,7 @@ def expected_entropy(samples: ClassSamples) -> CaseScores:
     table = checked(samples)
     if not len(table):
         raise ShapeError("An expected entropy needs at least one sample, got none")
-    doubt: CaseScores = np.mean([entropies(sample) for sample in table], axis=0)
+    doubt: CaseScores = np.mean([entropy(sample) for sample in table], axis=0)
     return doubt
 
 
@@ -126,7 +126,7 @@ def consensus_entropy(samples: ClassSamples) -> CaseScores:
     table = checked(samples)
     if not len(table):
         raise ShapeError("A consensus needs at least one sample, got none")
-    return entropies(table.mean(axis=0))
+    return entropy(table.mean(axis=0))
 
 
 def vote_entropy(samples: ClassSamples) -> CaseScores:
@@ -141,7 +141,7 @@ def vote_entropy(samples: ClassSamples) -> CaseScores:
 
     Source: Dagan and Engelson 1995, ICML, committee-based sampling, section 3.
     """
-    return entropies(vote_shares(_several(checked(samples)), axis=-1))
+    return entropy(vote_shares(_several(checked(samples)), axis=-1))
 
 
 def variation_ratio(samples: ClassSamples) -> CaseScores:

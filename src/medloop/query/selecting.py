@@ -1,13 +1,13 @@
 """What many strategies share: a pool in order, the highest scores, weighted draws."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import wraps
 
 import numpy as np
 
 from medloop.core.arrays import CaseScores
-from medloop.query.diversity.tables import checked_number
-from medloop.query.pool import Pick, Pool
+from medloop.query.pool import Pick, Pool, checked_number
 from medloop.query.strategy import Select
 
 
@@ -40,6 +40,11 @@ def highest(score: str, reason: str) -> Select:
         return [Pick(int(n), float(values[n]), reason.format(value=f"{values[n]:.3g}")) for n in best]
 
     return select
+
+
+def in_turn(picks: Sequence[int], count: int, reason: str) -> list[Pick]:
+    """Cases in their order as picks of falling scores, from `count` down, all for one reason."""
+    return [Pick(n, float(count - place), reason) for place, n in enumerate(picks)]
 
 
 def draw_weighted(weights: CaseScores, count: int, rng: np.random.Generator) -> list[int]:

@@ -15,7 +15,8 @@ import numpy as np
 
 from medloop.core.arrays import CaseProbabilities, Features, FloatArray
 from medloop.core.errors import InputError, ShapeError
-from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_number, checked_table, squared_lengths
+from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_table, squared_lengths
+from medloop.query.pool import checked_number
 from medloop.query.probabilities import checked
 
 _REJECTIONS = 32

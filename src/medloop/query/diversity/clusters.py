@@ -5,7 +5,8 @@ import warnings
 import numpy as np
 
 from medloop.core.arrays import Features, FloatArray, IntArray
-from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_number, checked_pair, squared_distances
+from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_pair, squared_distances
+from medloop.query.pool import checked_number
 
 NEIGHBOURS = 20
 """Nearest cases of the same cluster by which typicality is measured, as in the paper."""

@@ -13,7 +13,8 @@ import numpy as np
 from medloop.core.arrays import Features, FloatArray, IntArray
 from medloop.core.errors import InputError, ShapeError
 from medloop.query.diversity.similarities import Cosine, Similarity
-from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_number, checked_pair
+from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_pair
+from medloop.query.pool import checked_number
 
 EQUAL_GAINS = 1e-5
 """Gains that differ by less than this share count as equal, and the lower index goes first: sums of products round."""

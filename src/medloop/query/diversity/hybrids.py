@@ -5,7 +5,7 @@ import numpy as np
 from medloop.query.diversity.badge import badge
 from medloop.query.diversity.remoteness import contexts, contextual_k_centre, farthest_on_average
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import ordered
+from medloop.query.selecting import in_turn, ordered
 from medloop.query.strategy import Strategy
 
 UNSURE_PER_PICK = 10
@@ -38,7 +38,7 @@ def select_cdal(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:
     """
     rows = contexts(pool.require_samples())
     picks = contextual_k_centre(rows, count, first=int(rng.integers(len(rows))))
-    return [Pick(n, float(count - place), "classes are confused here unlike elsewhere") for place, n in enumerate(picks)]
+    return in_turn(picks, count, "classes are confused here unlike elsewhere")
 
 
 STRATEGIES: tuple[Strategy, ...] = (

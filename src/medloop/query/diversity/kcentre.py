@@ -12,7 +12,8 @@ import numpy as np
 
 from medloop.core.arrays import Features, FloatArray, IntArray
 from medloop.core.errors import SettingError
-from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_number, checked_pair, squared_distances, squared_lengths
+from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_pair, squared_distances, squared_lengths
+from medloop.query.pool import checked_number
 
 FIRST_CENTRES = 64
 """Centres that every case is compared with."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from medloop.core.arrays import Features, FloatArray
-from medloop.core.errors import InputError, SettingError, ShapeError
+from medloop.core.errors import InputError, ShapeError
 
 BLOCK_NUMBERS = 1 << 21
 """Products held at once by blocked passes: 8 MB of float32, which stays near the cache."""
@@ -41,17 +41,6 @@ def checked_pair(features: Features, others: Features | None) -> tuple[Features,
     if len(table) and known.shape[1] != table.shape[1]:
         raise ShapeError(f"Features and labelled features must have the same dimensions, got {table.shape[1]} and {known.shape[1]}")
     return table, known.astype(table.dtype, copy=False)
-
-
-def checked_number(count: int, cases: int) -> int:
-    """How many to choose: at most all.
-
-    Raises:
-        SettingError: A negative count.
-    """
-    if count < 0:
-        raise SettingError(f"The number of cases to choose must be 0 or more, got {count}")
-    return min(count, cases)
 
 
 def squared_lengths(table: Features) -> FloatArray:

@@ -5,7 +5,7 @@ import numpy as np
 from medloop.core.arrays import FloatArray
 from medloop.query.diversity.kcentre import k_centre
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import highest, ordered
+from medloop.query.selecting import highest, in_turn, ordered
 from medloop.query.strategy import Strategy
 
 
@@ -23,7 +23,7 @@ def select_coverage(pool: Pool, count: int, rng: np.random.Generator) -> list[Pi
     codes = _flat(pool.table("latent"))
     answered = pool.labelled_table("latent")
     picks = k_centre(codes, None if answered is None else _flat(answered), count, first=int(rng.integers(len(codes))))
-    return [Pick(n, float(count - place), "its latent code is far from every annotated one") for place, n in enumerate(picks)]
+    return in_turn(picks, count, "its latent code is far from every annotated one")
 
 
 def _flat(codes: FloatArray) -> FloatArray:
