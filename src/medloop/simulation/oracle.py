@@ -1,10 +1,9 @@
 """An annotator made of the truth: answers what it is asked, at once, with errors of a known size if wanted."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from scipy import ndimage
@@ -36,7 +35,7 @@ class Errors:
     seed: int = 0
 
 
-class Oracle:
+class Oracle(AbstractContextManager["Oracle"]):
     """The truth of a data set by case name, read from the workspace it was imported into.
 
     Args:
@@ -79,15 +78,8 @@ class Oracle:
         truths = ((name, self.truth(name)) for name in names)
         return {name: float(np.mean(truth.array > 0) if isinstance(truth, Mask) else truth > 0) for name, truth in truths}
 
-    def close(self) -> None:
-        """Release the database."""
+    def __exit__(self, *_: object) -> None:
         self._workspace.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
 
 
 def answer_round(workspace: Workspace, round_id: str, oracle: Oracle) -> int:

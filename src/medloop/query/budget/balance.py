@@ -9,8 +9,7 @@ import numpy as np
 from medloop.core.arrays import BoolArray, CaseScores, FloatArray
 from medloop.core.errors import InputError, ShapeError
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import ordered
-from medloop.query.strategy import Strategy
+from medloop.query.strategy import Strategy, ordered
 
 
 def class_presence(shares: FloatArray, typical: CaseScores) -> FloatArray:

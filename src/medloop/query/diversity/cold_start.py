@@ -12,8 +12,7 @@ from medloop.query.diversity.radii import nearest_distance, purity_radius
 from medloop.query.diversity.similarities import Ball, Gaussian
 from medloop.query.diversity.tables import unit_rows
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import highest, in_turn, ordered
-from medloop.query.strategy import Strategy
+from medloop.query.strategy import Strategy, highest, in_turn, ordered
 
 PSEUDO_CLASSES = 10
 """Clusters by which the radius of ProbCover is found when the number of classes is not known."""

@@ -8,8 +8,7 @@ from medloop.query.diversity.kcentre import k_centre
 from medloop.query.diversity.similarities import Cosine
 from medloop.query.diversity.tables import cosine_similarity, unit_rows
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import in_turn, ordered
-from medloop.query.strategy import Strategy
+from medloop.query.strategy import Strategy, in_turn, ordered
 
 CANDIDATES_PER_PICK = 2
 """Suggestive annotation covers the pool from the K = 2k most unsure cases: K = 16 and k = 8 in the paper."""

@@ -5,8 +5,7 @@ import numpy as np
 from medloop.query.diversity.badge import badge
 from medloop.query.diversity.remoteness import contexts, contextual_k_centre, farthest_on_average
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import in_turn, ordered
-from medloop.query.strategy import Strategy
+from medloop.query.strategy import Strategy, in_turn, ordered
 
 UNSURE_PER_PICK = 10
 """MedAL looks at this many unsure cases per pick; the paper fixes a number per data set."""

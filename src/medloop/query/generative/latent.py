@@ -5,8 +5,7 @@ import numpy as np
 from medloop.core.arrays import FloatArray
 from medloop.query.diversity.kcentre import k_centre
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import highest, in_turn, ordered
-from medloop.query.strategy import Strategy
+from medloop.query.strategy import Strategy, highest, in_turn, ordered
 
 
 @ordered

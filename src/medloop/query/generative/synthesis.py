@@ -12,8 +12,7 @@ import numpy as np
 from medloop.core.arrays import CaseScores, Features, IntArray
 from medloop.core.errors import ShapeError
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import ordered
-from medloop.query.strategy import Strategy
+from medloop.query.strategy import Strategy, ordered
 
 PARENTS = 24
 """Most unsure cases between which points are made: 276 pairs."""

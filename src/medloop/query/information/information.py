@@ -8,8 +8,7 @@ from medloop.query.information.last_layer import expected_gradient_length, with_
 from medloop.query.information.predictive import predictive_information
 from medloop.query.information.projection import fit_projection, project
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import ordered
-from medloop.query.strategy import Strategy
+from medloop.query.strategy import Strategy, ordered
 
 MOST_AXES = 32
 """Principal axes that stand for the features at most."""

@@ -10,8 +10,7 @@ import numpy as np
 
 from medloop.core.arrays import BoolArray, CaseScores, IntArray
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import ordered
-from medloop.query.strategy import Select, Strategy
+from medloop.query.strategy import Select, Strategy, ordered
 
 BETA = 1.0
 """Coldness of the draw in the paper: 0 draws evenly, infinity takes the highest score."""

@@ -1,7 +1,6 @@
 """Strategies that ask what the model doubts most, or what several samples of it disagree about, case by case."""
 
-from medloop.query.selecting import highest
-from medloop.query.strategy import Strategy
+from medloop.query.strategy import Strategy, highest
 
 STRATEGIES: tuple[Strategy, ...] = (
     Strategy(
