@@ -200,15 +200,12 @@ def _ask_someone(files: list[Path], wanted: str, limits: Limits | None) -> tuple
 
 
 def _ask_shared(files: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
-    child, answered = _shared_child(), False
+    child = _shared_child()
     try:
-        answer = _ask(child, files, wanted)
-        answered = True
-    finally:
-        # An interrupt leaves half an answer in the pipe: such a child must never be asked again.
-        if not answered:
-            _drop(child)
-    return answer
+        return _ask(child, files, wanted)
+    except BaseException:  # an interrupt leaves half an answer in the pipe: such a child must never be asked again
+        _drop(child)
+        raise
 
 
 def _ask(child: Child, files: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
