@@ -94,7 +94,7 @@ def sum_up(maps: dict[str, FloatArray], predicted: MaskArray, summed: Summed, sp
         return {name: aggregation.class_balanced_mean(m, predicted) for name, m in maps.items()}
     if summed == "box":
         box = [max(1, round(BOX_MM / mm)) for mm in spacing_mm]
-        return {name: aggregation.highest_box_mean(m, box) for name, m in maps.items()}
+        return {name: float(aggregation.box_means(m, box).max()) for name, m in maps.items()}
     weights: FloatArray | None = None
     if summed == "contour":
         weights = aggregation.contour_weights(predicted, sigma_mm=CONTOUR_MM, spacing_mm=spacing_mm)

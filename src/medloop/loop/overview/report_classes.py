@@ -13,7 +13,7 @@ from medloop.loop.overview.judged import Judged
 from medloop.loop.overview.next_steps import confident_errors
 from medloop.loop.overview.report_pictures import case_figures
 from medloop.metrics.calibration import reliability
-from medloop.metrics.roc import roc_curve
+from medloop.metrics.curves import roc_curve
 from medloop.query.budget.stability import confusion
 from medloop.report.charts import Line, Point, key, unit_square
 from medloop.report.markup import element, joined, note
