@@ -55,8 +55,7 @@ def init(
 def configure(
     folder: ProjectFolder,
     changes: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change; none shows all.", show_default=False),
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change; none shows all.", show_default=False)
     ] = None,
     name: Annotated[str | None, typer.Option(help="New name shown to people.", show_default=False)] = None,
     instructions: Annotated[str | None, typer.Option(help="New text for annotators.", show_default=False)] = None,

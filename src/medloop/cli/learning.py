@@ -108,8 +108,7 @@ def query(
 
 
 def strategies(
-    as_json: AsJson = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="As the table of the documentation.")] = False,
+    as_json: AsJson = False, markdown: Annotated[bool, typer.Option("--markdown", help="As the table of the documentation.")] = False
 ) -> None:
     """List the ways to choose cases.
 

@@ -55,9 +55,7 @@ def simulate(
         return
     known_strategy(str(settings.get("start_strategy", "random")))
     names = [known_strategy(name.strip()) for name in ("random,entropy" if strategies is None else strategies).split(",") if name.strip()]
-    design = StudyDesign.from_json(
-        {"dataset": str(dataset.resolve()), "strategies": names, "seeds": list(range(seeds or 3)), **settings},
-    )
+    design = StudyDesign.from_json({"dataset": str(dataset.resolve()), "strategies": names, "seeds": list(range(seeds or 3)), **settings})
     with _progress() as report:
         result = run_study(design, out, processes=processes, report=report)
     if as_json:

@@ -67,9 +67,7 @@ def quality(
 
 
 def calibrate(
-    folder: ProjectFolder,
-    method: Annotated[str, typer.Option(help="temperature or isotonic.")] = "temperature",
-    as_json: AsJson = False,
+    folder: ProjectFolder, method: Annotated[str, typer.Option(help="temperature or isotonic.")] = "temperature", as_json: AsJson = False
 ) -> None:
     """Measure whether the probabilities of the model in use come true, and fit a calibration.
 

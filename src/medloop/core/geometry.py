@@ -189,10 +189,7 @@ class Grid:
             GeometryError: With the difference in words.
         """
         if difference := self.differs_from(other):
-            raise GeometryError(
-                f"{what} must lie on the image's grid, but {difference}",
-                remedy="export it again on the grid of its image",
-            )
+            raise GeometryError(f"{what} must lie on the image's grid, but {difference}", remedy="export it again on the grid of its image")
 
     def __eq__(self, other: object) -> bool:
         """Bit-for-bit equality; use `same_as` for equality within tolerance."""
@@ -239,8 +236,7 @@ def _checked_affine(affine: npt.ArrayLike) -> Affine:
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)
     if not (lengths > 0).all() or abs(float(np.linalg.det(matrix[:3, :3] / lengths))) < 1e-3:
         raise GeometryError(
-            f"The three voxel axes must span space, got columns {matrix[:3, :3].T.tolist()}",
-            remedy="repair the image's header",
+            f"The three voxel axes must span space, got columns {matrix[:3, :3].T.tolist()}", remedy="repair the image's header"
         )
     matrix.setflags(write=False)
     return matrix

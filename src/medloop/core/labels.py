@@ -51,7 +51,4 @@ def safe_label_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-_MEANING = {
-    "background": "every mask has it already, as value 0",
-    "ignore": "other tools take it for voxels that no training counts",
-}
+_MEANING = {"background": "every mask has it already, as value 0", "ignore": "other tools take it for voxels that no training counts"}

@@ -166,12 +166,7 @@ class ProjectSettings:
     )
     start_size: int = setting(0, "Cases of the first round; 0: as many as later.", "--start-size", "next query", low=0, high=10_000)
     train_after: int = setting(
-        2,
-        "New annotations that start a training within a round; 0 waits for its end.",
-        "--train-after",
-        "at once",
-        low=0,
-        high=10_000,
+        2, "New annotations that start a training within a round; 0 waits for its end.", "--train-after", "at once", low=0, high=10_000
     )
     validation_fraction: float = setting(
         0.1, "Share of labelled patients kept for validation.", "--validation", "next import", low=0, high=0.5
@@ -181,12 +176,7 @@ class ProjectSettings:
         0.1, "Share of unlabelled patients annotated for evaluation only.", "--audit", "next import", low=0, high=0.5
     )
     train_minutes: float = setting(
-        10.0,
-        "Minutes aimed at for one training; 50 steps are made in any case.",
-        "--minutes",
-        "next training",
-        low=0.05,
-        high=10_000,
+        10.0, "Minutes aimed at for one training; 50 steps are made in any case.", "--minutes", "next training", low=0.05, high=10_000
     )
     train_steps: int = setting(0, "Steps of one training; 0 leaves them to the time.", "--steps", "next training", low=0, high=10_000_000)
     warm_start: WarmStart = setting(

@@ -233,13 +233,7 @@ class NetworkEngine:
         bend, stress = self.refinement.adaptation, self.refinement.emphasis
         found = answer_window(self._ensemble, inputs, places, window, adaptation=bend, emphasis=stress, wanted=wanted)
         inside, probabilities, chosen = choose_labels(
-            found,
-            window,
-            look.fitted,
-            prompts,
-            group,
-            smoothness=self.refinement.smoothness,
-            wanted=wanted,
+            found, window, look.fitted, prompts, group, smoothness=self.refinement.smoothness, wanted=wanted
         )
         part = mask[inside.inside(mask.shape)]
         free = np.isin(part, (0, *group)) | (chosen > 0)

@@ -269,16 +269,7 @@ def _spacing(values: npt.NDArray[np.number[Any]]) -> Spacing:
     return (float(values[0]), float(values[1]), float(values[2]))
 
 
-def choose_recipe(
-    found: Fingerprint,
-    *,
-    kind: TaskKind,
-    classes: int,
-    minutes: float,
-    threads: int,
-    seed: int,
-    members: int = 1,
-) -> Recipe:
+def choose_recipe(found: Fingerprint, *, kind: TaskKind, classes: int, minutes: float, threads: int, seed: int, members: int = 1) -> Recipe:
     """A recipe for these data that makes good use of the time.
 
     Steps are left at 0: training times itself once at the start and plans as many as fit into `minutes`.

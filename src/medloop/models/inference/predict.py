@@ -80,12 +80,7 @@ class Predictor:
 
     @classmethod
     def load(
-        cls,
-        recipe: Recipe,
-        weights: Sequence[bytes],
-        *,
-        sampler: Sampler | UncertaintySource = "all",
-        calibrated: Calibrated | None = None,
+        cls, recipe: Recipe, weights: Sequence[bytes], *, sampler: Sampler | UncertaintySource = "all", calibrated: Calibrated | None = None
     ) -> "Predictor":
         """Networks from the safetensors bytes of a model's members.
 

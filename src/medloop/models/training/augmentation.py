@@ -155,12 +155,7 @@ def apply_change(
 
 
 def _move(
-    change: Change,
-    image: npt.NDArray[np.float32],
-    mask: npt.NDArray[np.uint8] | None,
-    patch: Shape3,
-    spacing_mm: Spacing,
-    classes: int,
+    change: Change, image: npt.NDArray[np.float32], mask: npt.NDArray[np.uint8] | None, patch: Shape3, spacing_mm: Spacing, classes: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8] | None]:
     """Interpolate image and one-hot mask together; ignored voxels (255) are a class of their own meanwhile."""
     layers = [torch.from_numpy(np.array(image, order="C"))]
