@@ -130,14 +130,12 @@ class Grid:
     def to_mm(self, voxels: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Voxel coordinates (…, 3) to millimetres (…, 3)."""
         points = np.asarray(voxels, dtype=np.float64)
-        moved: npt.NDArray[np.float64] = points @ self.affine[:3, :3].T + self.affine[:3, 3]
-        return moved
+        return points @ self.affine[:3, :3].T + self.affine[:3, 3]
 
     def to_voxels(self, points_mm: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Millimetres (…, 3) to fractional voxel coordinates (…, 3)."""
         points = np.asarray(points_mm, dtype=np.float64)
-        moved: npt.NDArray[np.float64] = (points - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T
-        return moved
+        return (points - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T
 
     def plane(self, name: PlaneName) -> Plane:
         """The drawing rule of one plane, in radiological convention (patient's right on the left)."""

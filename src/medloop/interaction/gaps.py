@@ -119,8 +119,7 @@ def _border(inside: BoolArray) -> BoolArray:
             middle = tuple(slice(1, -1) if a == axis else slice(None) for a in range(3))
             both = np.take(inside, range(length - 2), axis=axis) & np.take(inside, range(2, length), axis=axis)
             core[middle] &= both
-    rim: BoolArray = inside & ~core
-    return rim
+    return inside & ~core
 
 
 def _enclosed(mask: MaskArray, label: int, positive: bool, voxel: Voxels, depth_mm: float, grid: Grid) -> bool:

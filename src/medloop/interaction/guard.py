@@ -184,8 +184,7 @@ def _between(before: MaskArray, prompt: Point | Scribble | Lasso, box: VoxelBox,
     wide = grown(box, chord_mm, spacing_mm=grid.spacing_mm, shape=before.shape)
     has = (before[slices_of(wide)] == prompt.label) == prompt.positive
     inner = tuple(slice(a - low, z - low) for a, z, low in zip(*box, wide[0], strict=True))
-    found: BoolArray = between_parts(has, chord_mm, grid.spacing_mm)[inner]
-    return found
+    return between_parts(has, chord_mm, grid.spacing_mm)[inner]
 
 
 def _finest(grid: Grid) -> float:

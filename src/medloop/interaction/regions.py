@@ -59,8 +59,7 @@ def within_reach(region: VoxelBox, box: VoxelBox, *, reach_mm: float, spacing_mm
     longest = max(len(side) for side in sides)
     along = _beyond_mm(np.stack([np.resize(side, longest) for side in sides], axis=1), box, spacing_mm)
     i, j, k = (np.square(along[: len(side), axis]) for axis, side in enumerate(sides))
-    near: BoolArray = i[:, None, None] + j[:, None] + k <= reach_mm**2
-    return near
+    return i[:, None, None] + j[:, None] + k <= reach_mm**2
 
 
 def _beyond_mm(voxels: Voxels, box: VoxelBox, spacing_mm: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -70,8 +70,7 @@ class Frame:
         """Logits over the square, shape (h, w), as logits of the slice."""
         square = interpolate(logits[None, None], (self.size, self.size), mode="bilinear", align_corners=False)
         cut = square[:, :, : self.inner[0], : self.inner[1]]
-        values: npt.NDArray[np.float32] = interpolate(cut, self.shape, mode="bilinear", align_corners=False)[0, 0].numpy()
-        return values
+        return interpolate(cut, self.shape, mode="bilinear", align_corners=False)[0, 0].numpy()
 
     def pixels(self, places: npt.NDArray[np.float64]) -> torch.Tensor:
         """Places in the slice, shape (n, 2), as (column, row) in the square."""

@@ -43,8 +43,7 @@ def propose(ensemble: Ensemble, prepared: Channels) -> Channels:
         for way in ways:
             for network in networks:
                 total += np.flip(answer_once(network, recipe, np.flip(prepared, way), device=device)[0], way)
-    mean: Channels = (total / (len(ways) * len(networks))).astype(np.float32)
-    return mean
+    return (total / (len(ways) * len(networks))).astype(np.float32)
 
 
 def answer_window(
@@ -87,8 +86,7 @@ def answer_window(
             settle = partial(_settled, inputs[: recipe.channels], places, window, wanted) if adaptation.unsupervised else None
             answers = [adapted_answer(network, tensor, pull, adaptation, settle=settle, wanted=wanted) for network in networks]
     mean = torch.stack(answers).mean(0)[0]
-    found: Channels = (mean.unsqueeze(-1) if flat else mean).cpu().numpy()
-    return found
+    return (mean.unsqueeze(-1) if flat else mean).cpu().numpy()
 
 
 def _settled(image: Channels, places: Mapping[int, Places], window: Window, wanted: StillWanted, own: Channels) -> MaskArray:

@@ -47,8 +47,7 @@ class Seeds:
         """The classes of a mask's label values; a label that no prompt speaks of counts as background."""
         numbers = np.zeros(256, dtype=np.int16)
         numbers[list(self.labels)] = np.arange(1, len(self.labels) + 1)
-        found: SeedArray = numbers[mask]
-        return found
+        return numbers[mask]
 
 
 def plant(prompts: Sequence[Prompt], previous: MaskArray, grid: Grid, window: Window, *, locked: Sequence[int]) -> Seeds:
@@ -135,8 +134,7 @@ def _fence(classes: SeedArray, prompts: Sequence[Prompt], window: Window, grid: 
 def _rounded(shape: Sequence[int]) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """A box without its corners: what touches each side in one point seldom fills them."""
     along = [np.abs((np.arange(n) + 0.5) * 2 / n - 1) ** ROUNDNESS for n in shape]
-    rounded: np.ndarray[Any, np.dtype[np.bool_]] = along[0][:, None, None] + along[1][:, None] + along[2] <= CORNERS
-    return rounded
+    return along[0][:, None, None] + along[1][:, None] + along[2] <= CORNERS
 
 
 def _within(box: VoxelBox, window: Window) -> tuple[slice, ...]:

@@ -91,8 +91,7 @@ def checkpoint_file(stem: Path) -> Path:
 
 def encode_weights(tensors: dict[str, Tensor]) -> bytes:
     """Tensors as safetensors bytes."""
-    data: bytes = safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
-    return data
+    return safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
 
 
 def decode_weights(data: bytes) -> dict[str, Tensor]:

@@ -134,8 +134,7 @@ class SegmentationNetwork(nn.Module):
     def decode_heads(self, deepest: Tensor, skips: list[Tensor]) -> Tensor:
         """Features of `encode` to the logits of every head, (B, heads × classes, …), head after head."""
         finest = self._ascend(deepest, skips)
-        logits: Tensor = self.head.every(finest) if isinstance(self.head, Heads) else self.head(finest)
-        return logits
+        return self.head.every(finest) if isinstance(self.head, Heads) else self.head(finest)
 
     def _ascend(self, deepest: Tensor, skips: list[Tensor]) -> Tensor:
         images, *levels = skips

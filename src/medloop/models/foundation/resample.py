@@ -76,8 +76,7 @@ def resample(array: ImageArray, shape: Shape3) -> npt.NDArray[np.float32]:
         tensor = functional.avg_pool3d(tensor, halves)
     else:
         tensor = functional.interpolate(tensor, size=list(shape), mode="trilinear")
-    resampled: npt.NDArray[np.float32] = tensor[0].numpy()
-    return resampled
+    return tensor[0].numpy()
 
 
 def resample_mask(mask: MaskArray, shape: Shape3) -> MaskArray:

@@ -129,8 +129,7 @@ def foreground_margin(network: SegmentationNetwork | ClassificationNetwork, imag
 
 def _voxel_margins(logits: Tensor) -> Tensor:
     scores = logits[0].float()
-    margins: Tensor = scores[1:].amax(dim=0) - scores[0]
-    return margins
+    return scores[1:].amax(dim=0) - scores[0]
 
 
 def _step_to_nearest(found: Tensor, moved: Tensor) -> Tensor | None:

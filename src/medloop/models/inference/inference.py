@@ -46,8 +46,7 @@ class PooledWindows:
         """Mean over the windows, shape (widest,)."""
         if self.total is None:
             raise RuntimeError("no window was seen")
-        mean: npt.NDArray[np.float32] = (self.total / self.windows).cpu().numpy()
-        return mean
+        return (self.total / self.windows).cpu().numpy()
 
 
 @torch.no_grad()

@@ -73,8 +73,7 @@ def _physical_sizes(image: Image) -> npt.NDArray[np.float64]:
 def _cells(side: int) -> npt.NDArray[np.intp]:
     """Number of the cell of each pixel, shape (side, side)."""
     along = np.arange(side) * CELLS // side
-    numbers: npt.NDArray[np.intp] = along[:, None] * CELLS + along
-    return numbers
+    return along[:, None] * CELLS + along
 
 
 def _cell_statistics(view: npt.NDArray[np.float32]) -> Vector:

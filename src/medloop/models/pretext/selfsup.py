@@ -120,8 +120,7 @@ def embed(weights: bytes, thumbnails: Thumbnails) -> Codes:
     put_weights(encoder, weights)
     features = apply_in_blocks(encoder, images)
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    unit: Codes = (features / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
-    return unit
+    return (features / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
 
 
 def contrast_loss(projected: Tensor, temperature: float) -> Tensor:

@@ -56,8 +56,7 @@ def shrink(view: npt.NDArray[np.float32], spacing_mm: tuple[float, float], *, si
     extents = [n * s for n, s in zip(view.shape, spacing_mm, strict=True)]
     pixel = max(extents) / side
     rows, columns = (_weights(n, s, pixel, side) for n, s in zip(view.shape, spacing_mm, strict=True))
-    shrunk: npt.NDArray[np.float32] = (rows @ view @ columns.T).astype(np.float32)
-    return shrunk
+    return (rows @ view @ columns.T).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,7 @@ class _Scale:
 
     def __call__(self, values: ImageArray) -> npt.NDArray[np.float32]:
         known = np.nan_to_num(values.astype(np.float64), nan=self.mean)
-        scaled: npt.NDArray[np.float32] = ((np.clip(known, self.low, self.high) - self.mean) / self.deviation).astype(np.float32)
-        return scaled
+        return ((np.clip(known, self.low, self.high) - self.mean) / self.deviation).astype(np.float32)
 
 
 def _view(volume: ImageArray, plane: Plane, scale: _Scale) -> npt.NDArray[np.float32]:
