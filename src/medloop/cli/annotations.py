@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medloop.cli.options import AsJson, ProjectFolder
-from medloop.cli.printing import print_json, print_table
+from medloop.cli.printing import print_table, tell
 from medloop.core.errors import NotFoundError, SettingError
 
 if TYPE_CHECKING:
@@ -40,10 +40,8 @@ def flag(
             before: list[Annotation] = [*tx.current_annotations(case_ids=[found.id]), *tx.partial_annotations(case_ids=[found.id])]
         opened = open_case(workspace, found.id, annotator_named(workspace, annotator).id)
         closed = (skip_case if skip else flag_case)(workspace, opened.assignment.id, reason=reason)
-    if as_json:
-        print_json({"case": found.name, "case_id": found.id, "state": closed.state, "withdrawn": [a.id for a in before]})
-    else:
-        typer.echo(f"{found.name} is {closed.state}; {len(before)} annotations withdrawn")
+    document = {"case": found.name, "case_id": found.id, "state": closed.state, "withdrawn": [a.id for a in before]}
+    tell(document, lambda: typer.echo(f"{found.name} is {closed.state}; {len(before)} annotations withdrawn"), as_json=as_json)
 
 
 def annotators(
@@ -71,11 +69,9 @@ def annotators(
             set_cost(workspace, name, cost_per_minute, actor="cli")
         with workspace.store.read() as tx:
             found = annotator_lines(tx)
-    if as_json:
-        print_json({"annotators": found})
-    else:
-        rows = [(x.annotator, x.answers, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}") for x in found]
-        print_table(("annotator", "annotations", "cases", "minutes", "cost per minute", "cost"), rows)
+    rows = [(x.annotator, x.answers, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}") for x in found]
+    head = ("annotator", "annotations", "cases", "minutes", "cost per minute", "cost")
+    tell({"annotators": found}, lambda: print_table(head, rows), as_json=as_json)
 
 
 def _case_named(workspace: "Workspace", name: str) -> "Case":

@@ -1,12 +1,12 @@
 """Commands that make a project and change one that exists."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder
-from medloop.cli.printing import print_json, print_table, say
+from medloop.cli.options import AsJson, ProjectFolder, one_of
+from medloop.cli.printing import print_json, print_table, say, tell
 from medloop.cli.setting_options import with_setting_options
 from medloop.core.errors import SettingError
 from medloop.core.names import composed
@@ -29,15 +29,13 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Make a project."""
-    from medloop.core.records import ProjectSettings
+    from medloop.core.records import ProjectSettings, TaskKind
     from medloop.loop.foundation.workspace import Workspace
 
-    if kind not in ("segmentation", "classification"):
-        raise SettingError(f"--kind must be segmentation or classification, got {kind!r}")
     made = Workspace.create(
         folder,
         name=name or folder.resolve().name,
-        kind="segmentation" if kind == "segmentation" else "classification",
+        kind=one_of("--kind", kind, get_args(TaskKind)),
         labels=label,
         instructions=instructions,
         settings=changed_settings(ProjectSettings(), settings, making=True),
@@ -46,10 +44,9 @@ def init(
     )
     with made as workspace:
         labels = {one.name: one.value for one in workspace.task.labels}
-        if as_json:
-            print_json({"id": workspace.project.id, "name": workspace.project.name, "kind": kind, "labels": labels})
-        else:
-            say(f"Made {workspace.project.name}: {kind} of {', '.join(labels)}. Next: medloop import {folder} SOURCE")
+        done = f"Made {workspace.project.name}: {kind} of {', '.join(labels)}. Next: medloop import {folder} SOURCE"
+        document = {"id": workspace.project.id, "name": workspace.project.name, "kind": kind, "labels": labels}
+        tell(document, lambda: say(done), as_json=as_json)
 
 
 def configure(

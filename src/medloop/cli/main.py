@@ -41,34 +41,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    serving.demo,
-    configuring.init,
-    configuring.configure,
-    projects.import_,
-    serving.serve,
-    serving.worker,
-    prompting.nninteractive,
-    learning.train,
-    learning.predict,
-    learning.query,
-    streaming.stream,
-    models.models,
-    projects.status,
-    projects.report,
-    measuring.measure,
-    triage.triage,
-    triage.quality,
-    triage.calibrate,
-    annotations.flag,
-    annotations.annotators,
-    projects.export,
-    learning.strategies,
-    studies.simulate,
-    keeping.audit,
-    keeping.doctor,
-    keeping.backup,
-):
+COMMANDS = (
+    serving.demo, configuring.init, configuring.configure, projects.import_, serving.serve, serving.worker, prompting.nninteractive,
+    learning.train, learning.predict, learning.query, streaming.stream, models.models, projects.status, projects.report,
+    measuring.measure, triage.triage, triage.quality, triage.calibrate, annotations.flag, annotations.annotators, projects.export,
+    learning.strategies, studies.simulate, keeping.audit, keeping.doctor, keeping.backup,
+)  # fmt: skip
+for command in COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)
 
 
@@ -91,14 +70,7 @@ def run() -> None:
 
 
 def status_of(arguments: Sequence[str]) -> int:
-    """Run one command line, telling every error on stderr in one line.
-
-    Args:
-        arguments: Without the program's name.
-
-    Returns:
-        The exit status.
-    """
+    """Run one command line, without the program's name, telling every error on stderr in one line; the exit status."""
     try:
         returned = app(args=list(arguments), prog_name="medloop", standalone_mode=False)
         sys.stdout.flush()

@@ -20,13 +20,8 @@ class Bar:
     """
 
     def __init__(self, title: str) -> None:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
+        text, note = TextColumn("{task.description}"), TextColumn("{task.fields[note]}")
+        columns = (text, BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), note)
         self._shown = sys.stderr.isatty()
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=not self._shown)
         self._task = self._bar.add_task(title, total=1.0, note="")

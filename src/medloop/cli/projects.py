@@ -1,12 +1,12 @@
 """Commands about a project's contents: make, fill, look, take away, check."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder
-from medloop.cli.printing import print_json, say
+from medloop.cli.options import AsJson, ProjectFolder, one_of
+from medloop.cli.printing import print_json, say, tell
 from medloop.core.errors import MedloopError, SettingError
 from medloop.core.names import counted, first_named
 
@@ -33,23 +33,19 @@ def import_(
     there already stay as they are, and labels that came or changed since are taken as new annotations.
     """
     from medloop.cli.progress import Bar
+    from medloop.datasets.dataset import MaskReading
     from medloop.datasets.discover import open_dataset
     from medloop.loop.data.importing import AnswersWanted, import_dataset
     from medloop.loop.foundation.workspace import Workspace
 
-    if answers not in ("all", "evaluation", "none"):
-        raise SettingError(f"--answers must be all, evaluation or none, got {answers!r}")
-    if masks not in ("labels", "foreground"):
-        raise SettingError(f"--masks must be labels or foreground, got {masks!r}")
-    wanted: AnswersWanted = "all" if answers == "all" else "evaluation" if answers == "evaluation" else "none"
+    wanted, reading = one_of("--answers", answers, get_args(AnswersWanted)), one_of("--masks", masks, get_args(MaskReading))
     with Workspace.open(folder) as workspace, Bar("Importing") as bar:
-        dataset = open_dataset(source, fmt=fmt, masks="foreground" if masks == "foreground" else "labels", patient_pattern=patient_pattern)
+        dataset = open_dataset(source, fmt=fmt, masks=reading, patient_pattern=patient_pattern)
         report = import_dataset(workspace, dataset, answers=wanted, actor="cli", report=bar.update)
     _print_import(report, as_json=as_json)
     if not (report.added or report.annotated or report.corrected or report.duplicates):
-        raise MedloopError(
-            f"Nothing was imported from {source}", remedy="see the lines above" if report.refused else "choose another source"
-        )
+        remedy = "see the lines above" if report.refused else "choose another source"
+        raise MedloopError(f"Nothing was imported from {source}", remedy=remedy)
 
 
 def _print_import(report: "ImportReport", *, as_json: bool) -> None:
@@ -79,10 +75,7 @@ def status(folder: ProjectFolder, as_json: AsJson = False) -> None:
 
     with Workspace.open(folder) as workspace:
         found = standing(workspace)
-    if as_json:
-        print_json(found)
-    else:
-        print_standing(found)
+    tell(found, lambda: print_standing(found), as_json=as_json)
 
 
 def report(

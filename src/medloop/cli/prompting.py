@@ -40,8 +40,7 @@ def nninteractive(
     """
     from medloop.server.nninteractive.running import Offer, project_engine, serve_project, weights_engine
 
-    order = one_of("--axes", axes, AXES)
-    name = one_of("--engine", engine, ENGINES)
+    order, name = one_of("--axes", axes, AXES), one_of("--engine", engine, ENGINES)
     offer = Offer(host=host, port=port, key=key, max_sessions=max_sessions, label=label, slowest_first=order == "kji", annotator=annotator)
     make = project_engine(name) if weights is None else weights_engine(weights)
 

@@ -20,16 +20,12 @@ Clock = Callable[[], float]
 """Seconds from any fixed moment, never going back."""
 
 
-class LeaseGoneError(NotFoundError):
+class LeaseGoneError(NotFoundError, code="lease_gone"):
     """No such lease, or no longer."""
 
-    code = "lease_gone"
 
-
-class FullError(UnavailableError):
+class FullError(UnavailableError, code="full"):
     """All leases are taken."""
-
-    code = "full"
 
 
 @dataclass

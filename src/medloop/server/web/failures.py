@@ -52,7 +52,7 @@ _BY_CODE: Mapping[str, type[MedloopError]] = {
 }
 
 
-class StaleRevisionError(ConflictError):
+class StaleRevisionError(ConflictError, code="stale_revision"):
     """A patch against a revision that is no longer the newest.
 
     Args:
@@ -60,8 +60,6 @@ class StaleRevisionError(ConflictError):
         remedy: What the page does next.
         revision: The revision that is current now.
     """
-
-    code = "stale_revision"
 
     def __init__(self, message: str, *, remedy: str, revision: int) -> None:
         super().__init__(message, remedy=remedy)
