@@ -7,26 +7,21 @@ import numpy as np
 from medloop.core.arrays import BoolArray
 from medloop.core.geometry import Grid
 from medloop.interaction.prompts import Box, Prompt
+from medloop.interaction.regions import slices_of
 
 
 def allowed_by_boxes(prompts: Sequence[Prompt], grid: Grid, *, label: int) -> BoolArray:
-    """Where boxes let a label be, shape of the grid: within a 3D box, and on the slice of a flat one within that.
-
-    Args:
-        prompts: Of any kind and label.
-        grid: The image's.
-        label: Which label.
-    """
+    """Where boxes let a label be, shape of the image's grid: within a 3D box, and on the slice of a flat one within that."""
     boxes = [p for p in prompts if isinstance(p, Box) and p.label == label]
     deep = [box for box in boxes if grid.is_2d or not is_flat(box)]
     allowed = np.full(grid.shape, not deep)
     for box in deep:
-        allowed[inside(box)] = True
+        allowed[slices_of((box.start, box.stop))] = True
     flat = [box for box in boxes if box not in deep]
     for axis, index in {slice_of(box) for box in flat}:
         plane = np.zeros(grid.shape, dtype=bool)
         for box in (b for b in flat if slice_of(b) == (axis, index)):
-            plane[inside(box)] = True
+            plane[slices_of((box.start, box.stop))] = True
         at = tuple(slice(index, index + 1) if n == axis else slice(None) for n in range(3))
         allowed[at] &= plane[at]
     return allowed
@@ -41,9 +36,3 @@ def slice_of(box: Box) -> tuple[int, int]:
     """A flat box's axis and its place along it."""
     axis = int(np.argmin(np.subtract(box.stop, box.start)))
     return axis, box.start[axis]
-
-
-def inside(box: Box) -> tuple[slice, slice, slice]:
-    """A box as an index."""
-    (a, b, c), (d, e, f) = box.start, box.stop
-    return slice(a, d), slice(b, e), slice(c, f)

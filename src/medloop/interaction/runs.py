@@ -1,13 +1,14 @@
 """Runs: the one form in which an edit travels and is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from medloop.core.arrays import IntArray, MaskArray
+from medloop.core.arrays import BoolArray, IntArray, MaskArray
 from medloop.core.geometry import Shape3
+from medloop.interaction.prompts import Prompt, exact_voxels
 
 Run: TypeAlias = tuple[int, int, int]
 """(start, length, value): `length` voxels from flat index `start` (I fastest) become `value`."""
@@ -46,6 +47,23 @@ def put_runs(flat: npt.NDArray[Any], runs: Sequence[Run], value: int | None = No
     """Set the voxels that runs go over to the runs' values, or all to one; in place, flat with I fastest."""
     for start, length, own in runs:
         flat[start : start + length] = own if value is None else value
+
+
+def painted_voxels(said: Iterable[Prompt | Sequence[Run]], shape: Shape3) -> BoolArray | None:
+    """Voxels, shape (I, J, K), that the brush painted and no prompt hints at since; None when nothing was painted.
+
+    Args:
+        said: Prompts and strokes of the brush in the order in which they count.
+        shape: The image's.
+    """
+    painted: BoolArray | None = None
+    for word in said:
+        if isinstance(word, Sequence):
+            painted = np.zeros(shape, dtype=bool, order="F") if painted is None else painted
+            put_runs(painted.reshape(-1, order="F"), word, 1)
+        elif painted is not None:
+            painted[tuple(exact_voxels(word, shape).T)] = False
+    return painted
 
 
 def covered(runs: Sequence[Run]) -> IntArray:

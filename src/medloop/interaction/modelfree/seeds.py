@@ -120,14 +120,11 @@ def _rim(window: Window, shape: Sequence[int], grid: Grid) -> np.ndarray[Any, np
 
 def _fence(classes: SeedArray, prompts: Sequence[Prompt], window: Window, grid: Grid) -> None:
     """Nothing of a label lies outside all of its boxes."""
-    boxes = [prompt_box(p, grid.shape) for p in prompts if isinstance(p, Box | ExtremePoints)]
-    if not boxes:
-        return
-    inside = np.zeros(classes.shape, dtype=bool)
-    for prompt in prompts:
-        if isinstance(prompt, Box | ExtremePoints):
-            part = _within(prompt_box(prompt, grid.shape), window)
-            inside[part] |= _rounded(inside[part].shape) if isinstance(prompt, ExtremePoints) else True
+    outlines = [p for p in prompts if isinstance(p, Box | ExtremePoints)]
+    inside = np.full(classes.shape, not outlines)
+    for prompt in outlines:
+        part = _within(prompt_box(prompt, grid.shape), window)
+        inside[part] |= _rounded(inside[part].shape) if isinstance(prompt, ExtremePoints) else True
     classes[~inside] = 0
 
 

@@ -76,9 +76,8 @@ class Leases(Generic[Held]):
         with self._guard:
             self._sweep()
             if len(self._held) >= self.terms.most:
-                raise FullError(
-                    f"The server is at capacity ({self.terms.most} sessions)", remedy="close another front end, or try again later"
-                )
+                remedy = "close another front end, or try again later"
+                raise FullError(f"The server is at capacity ({self.terms.most} sessions)", remedy=remedy)
             token = secrets.token_hex(16)
             now = self.terms.clock()
             self._held[token] = _Lease(self._make(), now, now)
@@ -134,13 +133,11 @@ class Leases(Generic[Held]):
 
     def _sweep(self) -> int:
         now = self.terms.clock()
-        over = [token for token, lease in self._held.items() if self._is_over(lease, now)]
+        idle, silent = now - self.terms.idle_seconds, now - self.terms.liveness_seconds
+        over = [t for t, lease in self._held.items() if not lease.working and (lease.seen_at < silent or lease.active_at < idle)]
         for token in over:
             del self._held[token]
         return len(over)
-
-    def _is_over(self, lease: _Lease[Held], now: float) -> bool:
-        return not lease.working and (now - lease.seen_at > self.terms.liveness_seconds or now - lease.active_at > self.terms.idle_seconds)
 
     def _find(self, token: str | None) -> _Lease[Held]:
         self._sweep()

@@ -8,7 +8,7 @@ is to hear of it goes to `Service.keep`; emptying the target for the next struct
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any, TypeAlias
 
@@ -48,24 +48,11 @@ class Service:
     """
 
     engine: Engine
-    labels: tuple[int, ...]
-    label: int
-    order: AxisOrder
-    turn: AbstractContextManager[Any]
+    labels: tuple[int, ...] = (1,)
+    label: int = 1
+    order: AxisOrder = field(default_factory=AxisOrder)
+    turn: AbstractContextManager[Any] = field(default_factory=Lock)
     keep: Keep = lambda _image: None
-
-    @classmethod
-    def of(
-        cls,
-        engine: Engine,
-        *,
-        labels: Sequence[int] = (1,),
-        label: int = 1,
-        order: AxisOrder | None = None,
-        keep: Keep = lambda _image: None,
-    ) -> "Service":
-        """A service with a turn of its own."""
-        return cls(engine, tuple(labels), label, order or AxisOrder(), Lock(), keep)
 
 
 @dataclass(frozen=True, eq=False)
