@@ -33,12 +33,10 @@ from medloop.interaction.interactive_network.windows import (
 )
 from medloop.interaction.prompts import Prompt, unanswered
 from medloop.interaction.solvers.mincut import SMOOTHNESS
-from medloop.models.foundation.compute import choose_device
-from medloop.models.foundation.fitting import fit_for_networks
-from medloop.models.foundation.networks import SegmentationNetwork, build_network, load_weights
+from medloop.models.foundation.fitting import cut, fit_for_networks
+from medloop.models.foundation.networks import SegmentationNetwork, load_network
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.foundation.resample import resample
-from medloop.models.training.batches import cut
 
 NAME = "network"
 EMPHASIS = 2.0
@@ -128,7 +126,7 @@ class NetworkEngine:
         self, recipe: Recipe, networks: Sequence[SegmentationNetwork], *, refinement: Refinement = USUAL, any_label: bool = False
     ) -> None:
         if not recipe.guided or not networks:
-            raise InputError("The network engine needs a model trained with hints", remedy="train with a guided recipe")
+            raise InputError("The network engine needs a segmentation model trained with hints", remedy="train with a guided recipe")
         if any_label and recipe.classes != 2:
             raise InputError(f"A network for any label has 2 classes, got {recipe.classes}")
         self.recipe, self.networks, self.refinement, self.any_label = recipe, tuple(networks), refinement, any_label
@@ -142,7 +140,7 @@ class NetworkEngine:
             InputError: See the class.
             FormatError: Bytes that are not weights of this recipe.
         """
-        networks = [_load_network(recipe, data) for data in weights]
+        networks = [network for data in weights if isinstance(network := load_network(recipe, data), SegmentationNetwork)]
         return cls(recipe, networks, refinement=refinement, any_label=any_label)
 
     def embed(self, image: Image) -> ImageEmbedding:
@@ -263,11 +261,3 @@ def _paste(shares: Channels, part: _Part, rows: Sequence[int]) -> None:
     window[rows] = part.probabilities
     window[others] *= part.probabilities[0]
     shares[(slice(None), *where)] = window / window.sum(axis=0)
-
-
-def _load_network(recipe: Recipe, data: bytes) -> SegmentationNetwork:
-    network = build_network(recipe, seed=0)
-    if not isinstance(network, SegmentationNetwork):
-        raise InputError("The network engine needs a segmentation, got a classification")
-    load_weights(network, data)
-    return network.to(choose_device()).eval()

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from medloop.core.arrays import ImageArray, MaskArray
 from medloop.core.errors import GridSizeError
-from medloop.core.geometry import Grid, Shape3
+from medloop.core.geometry import Grid, Shape3, triple
 from medloop.models.foundation.losses import IGNORE
 from medloop.models.foundation.plans import Spacing
 from medloop.models.foundation.recipes import Recipe
@@ -43,8 +43,7 @@ def working_shape(recipe: Recipe, grid: Grid) -> Shape3:
         wanted[2] = 1
     if (np.abs(wanted / np.array(grid.shape) - 1) < CLOSE_ENOUGH).all():
         return _affordable(grid.shape, grid, recipe)
-    i, j, k = (max(1, round(float(n))) for n in wanted)
-    return _affordable((i, j, k), grid, recipe)
+    return _affordable(triple(np.maximum(1, np.round(wanted))), grid, recipe)
 
 
 def _affordable(shape: Shape3, grid: Grid, recipe: Recipe) -> Shape3:

@@ -11,7 +11,7 @@ from torch import Tensor
 from medloop.core.geometry import Shape3
 from medloop.models.foundation.compute import mixed_precision
 from medloop.models.foundation.heads import split_heads
-from medloop.models.foundation.networks import ClassificationNetwork, Network, SegmentationNetwork, pool
+from medloop.models.foundation.networks import AnyNetwork, ClassificationNetwork, Network, pool
 from medloop.models.foundation.recipes import Recipe
 
 OVERLAP = 0.5
@@ -51,7 +51,7 @@ class PooledWindows:
 
 @torch.no_grad()
 def answer_once(
-    network: SegmentationNetwork | ClassificationNetwork, recipe: Recipe, image: npt.NDArray[np.float32], *, device: torch.device
+    network: AnyNetwork, recipe: Recipe, image: npt.NDArray[np.float32], *, device: torch.device
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Probabilities and embedding of a prepared image.
 
@@ -70,7 +70,7 @@ def answer_once(
 
 @torch.no_grad()
 def answer_heads(
-    network: SegmentationNetwork | ClassificationNetwork, recipe: Recipe, image: npt.NDArray[np.float32], *, device: torch.device
+    network: AnyNetwork, recipe: Recipe, image: npt.NDArray[np.float32], *, device: torch.device
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """What every head answers in one pass; see `answer_once`, whose answer is their mean.
 
@@ -85,7 +85,7 @@ def answer_heads(
 
 
 def _logits(
-    network: SegmentationNetwork | ClassificationNetwork,
+    network: AnyNetwork,
     recipe: Recipe,
     image: npt.NDArray[np.float32],
     device: torch.device,

@@ -37,7 +37,8 @@ def describe_image(image: Image) -> Vector:
     """
     views = thumbnail(image)
     parts = [part for view in views for part in (gradient_histogram(view), _cell_statistics(view))]
-    sizes = _physical_sizes(image)
+    extents = np.array(image.grid.shape) * np.array(image.grid.spacing_mm)
+    sizes = np.log(extents[[image.grid.world_axes.index(axis) for axis in range(3)]])  # left to right, back to front, bottom to top
     return np.concatenate([*parts, np.percentile(views, PERCENTILES), sizes]).astype(np.float32)
 
 
@@ -61,13 +62,6 @@ def gradient_histogram(view: npt.NDArray[np.float32]) -> Vector:
     total += np.bincount((cell + (lower + 1) % DIRECTIONS).ravel(), (strength * share).ravel(), CELLS**2 * DIRECTIONS)
     length = float(np.linalg.norm(total))
     return (total / length if length > 0 else total).astype(np.float32)
-
-
-def _physical_sizes(image: Image) -> npt.NDArray[np.float64]:
-    """Logarithms of the extents in mm, from left to right, back to front, bottom to top."""
-    extents = np.array(image.grid.shape) * np.array(image.grid.spacing_mm)
-    sizes: npt.NDArray[np.float64] = np.log(extents[[image.grid.world_axes.index(axis) for axis in range(3)]])
-    return sizes
 
 
 def _cells(side: int) -> npt.NDArray[np.intp]:

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from medloop.core.errors import SettingError
 from medloop.core.seeds import generator
+from medloop.models.foundation.checkpoint import encode_weights
 from medloop.models.pretext.networks import (
     Codes,
     Thumbnails,
@@ -29,7 +30,6 @@ from medloop.models.pretext.networks import (
     put_weights,
     require_thumbnails,
     seeded,
-    weights_of,
 )
 
 FEWEST_CASES = 4
@@ -104,7 +104,7 @@ def train_selfsup(thumbnails: Thumbnails, recipe: ContrastRecipe, *, report: Cal
             return contrast_loss(projector(encoder(views)), recipe.temperature)
 
         minimise(optimiser, loss_at, recipe.steps, report=report)
-    return weights_of(encoder)
+    return encode_weights(dict(encoder.state_dict()))
 
 
 def embed(weights: bytes, thumbnails: Thumbnails) -> Codes:

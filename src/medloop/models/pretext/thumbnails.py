@@ -45,17 +45,16 @@ def thumbnail(image: Image) -> Thumbnail:
     return mean
 
 
-def shrink(view: npt.NDArray[np.float32], spacing_mm: tuple[float, float], *, side: int = SIDE) -> npt.NDArray[np.float32]:
+def shrink(view: npt.NDArray[np.float32], spacing_mm: tuple[float, float]) -> npt.NDArray[np.float32]:
     """A view on a square that its longer physical side fills, by linear interpolation; the rest is 0.
 
     Args:
         view: Shape (A, B).
         spacing_mm: Distance of its pixels per axis.
-        side: Pixels per side of the result.
     """
     extents = [n * s for n, s in zip(view.shape, spacing_mm, strict=True)]
-    pixel = max(extents) / side
-    rows, columns = (_weights(n, s, pixel, side) for n, s in zip(view.shape, spacing_mm, strict=True))
+    pixel = max(extents) / SIDE
+    rows, columns = (_weights(n, s, pixel) for n, s in zip(view.shape, spacing_mm, strict=True))
     return (rows @ view @ columns.T).astype(np.float32)
 
 
@@ -96,9 +95,9 @@ def _view(volume: ImageArray, plane: Plane, scale: _Scale) -> npt.NDArray[np.flo
     return shrink(turned, (plane.y_spacing_mm, plane.x_spacing_mm))
 
 
-def _weights(count: int, spacing: float, pixel: float, side: int) -> npt.NDArray[np.float64]:
-    """Share of each of `count` old pixels in each of `side` new ones, shape (side, count); a tent as wide as the coarser of both."""
-    centres = (np.arange(side) - (side - 1) / 2) * pixel
+def _weights(count: int, spacing: float, pixel: float) -> npt.NDArray[np.float64]:
+    """Share of each of `count` old pixels in each of `SIDE` new ones, shape (SIDE, count); a tent as wide as the coarser of both."""
+    centres = (np.arange(SIDE) - (SIDE - 1) / 2) * pixel
     places = (np.arange(count) - (count - 1) / 2) * spacing
     tent = np.maximum(0.0, 1.0 - np.abs(centres[:, None] - places) / max(pixel, spacing))
     inside = np.abs(centres) <= count * spacing / 2

@@ -8,7 +8,6 @@ into memory, so that a data set larger than memory can be trained on.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,7 @@ from medloop.core.errors import InputError, LabelError
 from medloop.core.geometry import Shape3
 from medloop.core.image import Image, Mask
 from medloop.core.seeds import generator
-from medloop.models.foundation.fitting import fit_for_networks
+from medloop.models.foundation.fitting import cut, fit_for_networks
 from medloop.models.foundation.losses import IGNORE, with_known_classes
 from medloop.models.foundation.plans import Spacing
 from medloop.models.foundation.recipes import Recipe
@@ -258,15 +257,3 @@ def _window_start(recipe: Recipe, case: PreparedCase, change: Change, window: Sh
     if change.moves:
         start = start - (np.array(window) - patch) // 2
     return [int(s) for s in start]
-
-
-def cut(array: npt.NDArray[Any], start: Sequence[int], shape: Sequence[int]) -> npt.NDArray[Any]:
-    """Cut (channels, I, J, K) at `start`; what lies outside the array is 0."""
-    inside = [slice(max(0, s), max(0, min(n, s + m))) for s, m, n in zip(start, shape, array.shape[1:], strict=True)]
-    piece = np.asarray(array[(slice(None), *inside)])
-    if piece.shape[1:] == tuple(shape):
-        return np.array(piece)
-    result = np.zeros((array.shape[0], *shape), dtype=array.dtype)
-    target = [slice(i.start - s, i.stop - s) for i, s in zip(inside, start, strict=True)]
-    result[(slice(None), *target)] = piece
-    return result
