@@ -14,9 +14,6 @@ class Bar:
     """A bar with a message, shown on stderr only when that is a terminal.
 
     Elsewhere a line is printed whenever the stage changes, so that a log tells what happened.
-
-    Args:
-        title: What is being done.
     """
 
     def __init__(self, title: str) -> None:

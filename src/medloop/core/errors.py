@@ -97,13 +97,7 @@ class IntegrityError(MedloopError, code="integrity"):
 
 
 class BlobError(IntegrityError):
-    """The bytes of one name cannot be had as they were stored.
-
-    Args:
-        message: As for every error.
-        remedy: Likewise.
-        blob: The name, 64 hexadecimal digits; "" when it is not known here.
-    """
+    """The bytes of one name cannot be had as they were stored; `blob` is the name, 64 hexadecimal digits, "" when not known here."""
 
     def __init__(self, message: str, *, remedy: str = "", blob: str = "") -> None:
         super().__init__(message, remedy=remedy)

@@ -35,11 +35,7 @@ def check_label_names(kind: TaskKind, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def safe_label_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Names for a dataset.json, whatever a project calls its labels; those that are no trouble stay as they are.
-
-    Args:
-        names: In order of their values, 1 first.
-    """
+    """Names for a dataset.json, from value 1 on, whatever a project calls its labels; those that are no trouble stay as they are."""
     used = set(TAKEN)
     found = []
     for value, name in enumerate(names, start=1):

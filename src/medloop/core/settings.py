@@ -75,11 +75,7 @@ class Setting:
         return f"{self.help} One of {', '.join(self.choices)}." if self.choices else self.help
 
     def check(self, value: SettingValue, *, called: str = "") -> None:
-        """Refuse a value outside the range or the choices.
-
-        Args:
-            value: Of any type.
-            called: What people called the setting; its name by default.
+        """Refuse a value outside the range or the choices; `called` is what people called the setting, its name by default.
 
         Raises:
             SettingError: Naming setting, rule and value.

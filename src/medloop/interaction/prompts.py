@@ -190,12 +190,7 @@ def unanswered(prompts: Sequence[Prompt], mask: MaskArray) -> list[Prompt]:
 
 
 def check_prompts(prompts: Sequence[Prompt], shape: Shape3, *, labels: Sequence[int]) -> None:
-    """Refuse prompts that no engine could obey.
-
-    Args:
-        prompts: All prompts of a case that are in force.
-        shape: The image's.
-        labels: The task's label values.
+    """Refuse prompts of a case that no engine could obey.
 
     Raises:
         InputError: A prompt that is no place (fractions of a voxel, NaN, two coordinates), an empty one, one outside the image, or two

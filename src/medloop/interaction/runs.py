@@ -15,14 +15,7 @@ Run: TypeAlias = tuple[int, int, int]
 
 
 def runs_between(before: MaskArray, after: MaskArray, *, start: Shape3 = (0, 0, 0), stop: Shape3 | None = None) -> tuple[Run, ...]:
-    """The runs that turn one mask into another, in file order.
-
-    Args:
-        before: Shape (I, J, K).
-        after: Likewise.
-        start: First voxel of the box to look at.
-        stop: One past its last; None looks to the end.
-    """
+    """The runs that turn one mask into another, shape (I, J, K) each, in file order; looked for in the box from `start` to `stop` only."""
     box = tuple(slice(a, b) for a, b in zip(start, stop or before.shape, strict=True))
     old, new = before[box], after[box]
     k, j, i = np.nonzero((old != new).T)
@@ -52,9 +45,7 @@ def put_runs(flat: npt.NDArray[Any], runs: Sequence[Run], value: int | None = No
 def painted_voxels(said: Iterable[Prompt | Sequence[Run]], shape: Shape3) -> BoolArray | None:
     """Voxels, shape (I, J, K), that the brush painted and no prompt hints at since; None when nothing was painted.
 
-    Args:
-        said: Prompts and strokes of the brush in the order in which they count.
-        shape: The image's.
+    Prompts and strokes of the brush come in the order in which they count.
     """
     painted: BoolArray | None = None
     for word in said:

@@ -43,13 +43,7 @@ class Scale:
 
 
 def nice_ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten within a range, about `TICKS` of them.
-
-    Args:
-        low: Start of the range.
-        high: Its end; a range of no length is taken for a very short one.
-        whole: Whether steps are at least 1.
-    """
+    """Multiples of 1, 2 or 5 times a power of ten within a range, about `TICKS` of them, at least 1 apart where they are to be `whole`."""
     span = max(high - low, 1e-9)
     power = 10.0 ** floor(log10(span / TICKS))
     step = next(s * power for s in (1, 2, 5, 10) if s * power >= span / TICKS * (1 - 1e-9))

@@ -130,13 +130,7 @@ def bland_altman(name: str, pairs: Sequence[tuple[str, float, float]], agreement
 
 
 def against(pairs: Sequence[tuple[str, float, float]], *, x_title: str, y_title: str) -> Markup:
-    """The same things measured twice: above the diagonal the second measurement is higher.
-
-    Args:
-        pairs: (whose, first, second), at least one.
-        x_title: What the first is.
-        y_title: What the second is.
-    """
+    """The same things measured twice, as (whose, first, second), at least one: above the diagonal the second measurement is higher."""
     low, high = room([v for _, a, b in pairs for v in (a, b)])
     low, high = max(0.0, low), min(1.0, high) if high > 0.005 else high
     x = Scale(low, high, LEFT, SIDE - 16.0, x_title)

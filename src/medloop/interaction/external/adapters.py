@@ -109,11 +109,7 @@ class _Answer:
 
 
 class PromptableEngine:
-    """Refines with a promptable 2D network.
-
-    Args:
-        network: The network.
-    """
+    """Refines with a promptable 2D network."""
 
     def __init__(self, network: PromptableNetwork) -> None:
         self._network = network

@@ -48,15 +48,10 @@ def slice_axis(grid: Grid) -> int:
 
 
 def prompts_by_slice(prompts: Sequence[Prompt], shape: Shape3, *, label: int, axis: int) -> Mapping[int, SlicePrompts]:
-    """What prompts say about each slice that they speak of.
+    """What prompts, in the order given, say about each slice across an axis that they speak of, for one label.
 
-    A box says something about its middle slice; one that is flat within slices becomes a point at its centre there.
-
-    Args:
-        prompts: Of the image, in the order given.
-        shape: The image's.
-        label: For which label; positive hints for others are negative for it.
-        axis: Across slices.
+    A box says something about its middle slice; one that is flat within slices becomes a point at its centre there. Positive hints for
+    other labels are negative ones.
     """
     hints = hinted_voxels(prompts, shape, label=label)
     boxes = [np.array(prompt_box(p, shape)) - [[0], [1]] for p in prompts if isinstance(p, Box | ExtremePoints) and p.label == label]

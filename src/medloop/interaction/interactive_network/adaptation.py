@@ -103,15 +103,12 @@ def adapted_answer(
 
 
 def hint_pull(places: Mapping[int, Places], window: Window, *, reach: float) -> tuple[Tensor, Tensor]:
-    """How strongly each voxel is pulled, and to which class.
+    """How strongly each voxel is pulled, 0..1, and to which class, both of the window's shape.
 
     Args:
         places: Hinted voxels within the window, for each class number with background as 0.
         window: Where.
         reach: See `Adaptation`.
-
-    Returns:
-        Strength 0..1 and class number, both of the window's shape.
     """
     distance = np.stack([distances_to(found, window) if len(found) else np.full(window.shape, np.inf) for found in places.values()])
     nearest = distance.argmin(axis=0)

@@ -56,12 +56,7 @@ def rehearsal_for_any_label() -> Rehearsal:
 
 
 def draw_superpixels(image: npt.NDArray[np.float32], rng: np.random.Generator) -> BoolArray:
-    """One superpixel, with some of its neighbours.
-
-    Args:
-        image: Normalised, shape (I, J, K).
-        rng: Decides which.
-    """
+    """One superpixel of a normalised image, shape (I, J, K), with some of its neighbours."""
     from scipy import ndimage
     from skimage.segmentation import slic
 
@@ -79,12 +74,7 @@ def draw_superpixels(image: npt.NDArray[np.float32], rng: np.random.Generator) -
 
 
 def draw_shape(shape: tuple[int, ...], rng: np.random.Generator) -> BoolArray:
-    """A bumpy ellipsoid of a tenth to a half of the image's sides, wholly or partly within it.
-
-    Args:
-        shape: (I, J, K).
-        rng: Decides how it looks.
-    """
+    """A bumpy ellipsoid of a tenth to a half of the sides of an image (I, J, K), wholly or partly within it."""
     from scipy import ndimage
 
     sizes = np.array(shape)

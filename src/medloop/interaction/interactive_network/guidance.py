@@ -56,7 +56,7 @@ class Window:
 def guidance_channels(
     prompts: Sequence[Prompt], previous: MaskArray | None, window: Window, *, labels: Sequence[int], hints: HintMap = "euclidean"
 ) -> Channels:
-    """All channels of a window.
+    """All channels of a window, shape (3 × labels + 1, I, J, K), values 0..1.
 
     Args:
         prompts: In force, in the image's voxels; those outside the window are left out.
@@ -64,9 +64,6 @@ def guidance_channels(
         window: What the network looks at.
         labels: The label value of each foreground class in order.
         hints: How hints are drawn.
-
-    Returns:
-        Shape (3 × labels + 1, I, J, K) of the window, values 0..1.
     """
     before = np.zeros((len(labels), *window.shape), dtype=np.float32)
     if previous is not None:
@@ -88,13 +85,7 @@ def hint_places(prompts: Sequence[Prompt], window: Window, *, labels: Sequence[i
 
 
 def nearness(places: Places, window: Window, hints: HintMap) -> npt.NDArray[np.float32]:
-    """1 at the places, falling to 0 at `RADIUS`; or 1 within discs of radius `DISC`.
-
-    Args:
-        places: Voxels counted from the window's start, shape (n, 3).
-        window: Its shape is the result's.
-        hints: euclidean, geodesic or discs.
-    """
+    """1 at places (n, 3) counted from the window's start, falling to 0 at `RADIUS`; or 1 within discs of radius `DISC`."""
     if not len(places):
         return np.zeros(window.shape, dtype=np.float32)
     if hints == "geodesic" and window.image is not None:

@@ -235,8 +235,7 @@ class NetworkEngine:
 def expected_dice(probabilities: Channels) -> float | None:
     """Dice that a network expects of its own likeliest labels, taken by its word and so rather too high; None without foreground.
 
-    Args:
-        probabilities: Shape (classes, I, J, K), background first.
+    Probabilities have the shape (classes, I, J, K), background first.
     """
     background = probabilities[0]
     found = background < probabilities[1:].max(axis=0, initial=0.0)

@@ -29,12 +29,7 @@ class Ensemble:
 
 
 def propose(ensemble: Ensemble, prepared: Channels) -> Channels:
-    """The mean answer without any hint, over networks and mirrored ways, shape (classes, I, J, K).
-
-    Args:
-        ensemble: The networks.
-        prepared: Normalised image at the working spacing, shape (channels, I, J, K).
-    """
+    """The mean answer without any hint to a normalised image at the working spacing, over networks and flips, shape (classes, I, J, K)."""
     recipe, networks = ensemble.recipe, ensemble.networks
     device = next(networks[0].parameters()).device
     total = np.zeros((recipe.classes, *prepared.shape[1:]), dtype=np.float32)

@@ -128,13 +128,7 @@ def sampled(mask: MaskArray, shape: Shape3, span: Span) -> MaskArray:
 
 
 def on_image(found: Channels, span: Span, shape: Shape3, image_shape: Shape3) -> tuple[Span, Channels]:
-    """Probabilities of a window of the working grid on the image's grid, by linear interpolation.
-
-    Args:
-        found: Shape (classes, …) of the window.
-        span: The window.
-        shape: The working grid's.
-        image_shape: The image's.
+    """Probabilities (classes, …) of a window of the working grid on the image's grid, by linear interpolation.
 
     Returns:
         The window's part within the image, and the probabilities there, shape (classes, …).

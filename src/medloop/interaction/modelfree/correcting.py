@@ -45,13 +45,7 @@ FEW_VOXELS = 2.0
 
 
 def corrected(image: Image, mask: MaskArray, prompt: Point | Scribble | Lasso) -> MaskArray:
-    """The mask with the mistake that a prompt points at mended.
-
-    Args:
-        image: The image.
-        mask: Before, shape (I, J, K); not changed. One that obeys the prompt stays as it is.
-        prompt: What is wrong; its label has voxels in the mask.
-    """
+    """The mask, shape (I, J, K), with the mistake that a prompt points at mended; one that obeys the prompt already stays as it is."""
     gap = gap_of(prompt, mask, image.grid)
     if gap is None:
         return mask

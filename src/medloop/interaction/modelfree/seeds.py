@@ -51,17 +51,11 @@ class Seeds:
 
 
 def plant(prompts: Sequence[Prompt], previous: MaskArray, grid: Grid, window: Window, *, locked: Sequence[int]) -> Seeds:
-    """Work out the seeds of a window.
+    """Work out the seeds of a window, for prompts in force, in order, on the mask before, shape (I, J, K).
 
     The rim of the window keeps the previous mask (the image's own border too, along axes of many voxels), so that the
-    answer joins what lies outside. Outside of a label's box there is none of it. Hints come last and win.
-
-    Args:
-        prompts: In force, in order.
-        previous: The mask before, shape (I, J, K).
-        grid: The image's.
-        window: Where to look.
-        locked: Labels that stay: background to all others.
+    answer joins what lies outside. Outside of a label's box there is none of it; locked labels are background to all others. Hints come
+    last and win.
     """
     labels = tuple(dict.fromkeys(p.label for p in prompts if _reaches(p, window, grid)))
     before = seen(previous, window)

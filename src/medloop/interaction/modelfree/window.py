@@ -61,18 +61,10 @@ class Window:
 def window_for(
     prompts: Sequence[Prompt], previous: MaskArray, grid: Grid, *, side_voxels: int, most_voxels: int, zoom: float = 1.0
 ) -> Window:
-    """The window in which prompts are answered.
+    """The window in which prompts, at least one, are answered on the mask before, shape (I, J, K); beyond `most_voxels` it is thinned out.
 
     A box or extreme points give their box and a quarter of its size around it; other prompts a cube around them of
-    `side_voxels` finest voxels. Only prompts count that the previous mask does not obey yet, and the last one.
-
-    Args:
-        prompts: In force, in order; at least one.
-        previous: The mask before, shape (I, J, K).
-        grid: The image's.
-        side_voxels: Side of the cube around a click.
-        most_voxels: Thin out beyond so many.
-        zoom: Widens the cube.
+    `side_voxels` finest voxels, times `zoom`. Only prompts count that the mask does not obey yet, and the last one.
     """
     margin_mm = zoom * side_voxels * finest_mm(grid.shape, grid.spacing_mm) / 2
     boxes = [_around(p, prompts, grid, margin_mm=margin_mm) for p in unanswered(prompts, previous)]

@@ -69,13 +69,7 @@ def box_prompts(bounds: Bounds, shape: Shape3, *, label: int, positive: bool) ->
 
 
 def scribble_prompt(drawn: BoolArray, start: Voxel, *, label: int, positive: bool) -> Scribble:
-    """A stroke.
-
-    Args:
-        drawn: The part of the image it was drawn in, shape (I, J, K).
-        start: Where that part begins.
-        label: For which label.
-        positive: Whether the voxels have it.
+    """A stroke through what was drawn in a part of the image, shape (I, J, K), that begins at `start`.
 
     Raises:
         InputError: Nothing was drawn, or far too much.
@@ -91,11 +85,8 @@ def scribble_prompt(drawn: BoolArray, start: Voxel, *, label: int, positive: boo
 def lasso_prompts(drawn: BoolArray, start: Voxel, *, label: int, positive: bool) -> tuple[Lasso, ...]:
     """Outlines around the voxels of a closed contour and those within it: one for each connected part.
 
-    Args:
-        drawn: The contour, filled or not, shape (I, J, K); the axis along which it is thinnest is its slice's.
-        start: Where the part of the image begins that it was drawn in.
-        label: For which label.
-        positive: Whether the voxels have it.
+    The contour, filled or not, was drawn in a part of the image, shape (I, J, K), that begins at `start`; the axis along which it is
+    thinnest is its slice's.
 
     Raises:
         InputError: Nothing was drawn.

@@ -54,12 +54,7 @@ class Terms:
 
 
 class Leases(Generic[Held]):
-    """The table of leases.
-
-    Args:
-        make: Makes what a new lease holds.
-        terms: On what terms.
-    """
+    """The table of leases; `make` makes what a new one holds."""
 
     def __init__(self, make: Callable[[], Held], terms: Terms) -> None:
         self._make = make
@@ -94,11 +89,7 @@ class Leases(Generic[Held]):
             return token in self._held
 
     def remaining(self, token: str | None, *, seen: bool) -> float:
-        """Seconds until the idle clock runs out.
-
-        Args:
-            token: The lease.
-            seen: Whether asking is a sign of life (a heartbeat) or only a look.
+        """Seconds until the idle clock runs out; being asked is a sign of life where it is `seen` (a heartbeat), else only a look.
 
         Raises:
             LeaseGoneError: No such lease.

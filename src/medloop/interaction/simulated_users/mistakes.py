@@ -56,11 +56,7 @@ def largest_mistake(truth: MaskArray, mask: MaskArray) -> Mistake | None:
 
 
 def depths(inside: BoolArray) -> npt.NDArray[np.float64]:
-    """Distance of each voxel to the nearest one outside, in voxels; the array's border counts as outside, except along one-voxel axes.
-
-    Args:
-        inside: Shape (I, J, K).
-    """
+    """Distance in voxels of each voxel (I, J, K) to the nearest one outside, beyond the array too, except along one-voxel axes."""
     from scipy import ndimage
 
     pad = [(1, 1) if n > 1 else (0, 0) for n in inside.shape]

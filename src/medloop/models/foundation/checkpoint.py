@@ -39,10 +39,7 @@ def write_checkpoint(stem: Path, checkpoint: Checkpoint, *, mark: str) -> Path:
     Args:
         stem: Path without suffix.
         checkpoint: What to write; facts must survive JSON.
-        mark: Tells this checkpoint's file from the previous one's, for example the step.
-
-    Returns:
-        The file of the tensors.
+        mark: Tells this checkpoint's file, which is returned, from the previous one's, for example the step.
     """
     data = encode_weights(checkpoint.tensors)
     file = stem.with_name(f"{stem.name}.{mark}.safetensors")

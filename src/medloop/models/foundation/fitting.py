@@ -35,12 +35,7 @@ class FittedImage:
 
 
 def fit_for_networks(recipe: Recipe, image: Image, name: str = "image") -> FittedImage:
-    """An image as the networks of a recipe read it, in training and ever after.
-
-    Args:
-        recipe: Theirs.
-        image: As stored.
-        name: Of the image, for what is said when it does not fit.
+    """An image, named so in errors, as the networks of a recipe read it, in training and ever after.
 
     Raises:
         ShapeError: See `fit_image`.

@@ -42,11 +42,7 @@ class Network(Protocol):
 
 
 class Encoder(nn.Module):
-    """The descending half of a U-Net.
-
-    Args:
-        recipe: Uses dimension, channels, fold, features, strides, kernels, dropout.
-    """
+    """The descending half of a U-Net."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
@@ -70,11 +66,7 @@ class Encoder(nn.Module):
 
 
 class Borders(nn.Module):
-    """From the finest level of a folded U-Net back to full resolution, with the image itself beside it.
-
-    Args:
-        recipe: Uses dimension, channels, fold, features.
-    """
+    """From the finest level of a folded U-Net back to full resolution, with the image itself beside it."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
@@ -92,11 +84,7 @@ class Borders(nn.Module):
 
 
 class SegmentationNetwork(nn.Module):
-    """A U-Net.
-
-    Args:
-        recipe: The recipe of a segmentation.
-    """
+    """A U-Net, by the recipe of a segmentation."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
@@ -141,11 +129,7 @@ class SegmentationNetwork(nn.Module):
 
 
 class ClassificationNetwork(nn.Module):
-    """The encoder, global mean pooling and one linear layer.
-
-    Args:
-        recipe: The recipe of a classification.
-    """
+    """The encoder, global mean pooling and one linear layer, by the recipe of a classification."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()

@@ -66,15 +66,10 @@ def adversarial_distance(predictor: Predictor, image: Image, *, steps: int = STE
 
 
 def smallest_change(margins: Margins, image: Tensor, *, steps: int) -> Tensor:
-    """The change of DeepFool, shortened along its line to where the answer changes; nearly exact for flat borders.
-
-    Args:
-        margins: See `Margins`.
-        image: Any shape.
-        steps: Most steps.
+    """The change of DeepFool in so many steps at most, shortened along its line to where the answer changes; nearly exact for flat borders.
 
     Returns:
-        Same shape; infinite when no border depends on the image.
+        The image's shape; infinite when no border depends on the image.
     """
     total = torch.zeros_like(image)
     for _ in range(steps):

@@ -23,9 +23,7 @@ WHOLE = 1.5
 class PooledWindows:
     """Calls a network on windows and keeps the running mean of their pooled deepest features.
 
-    Args:
-        network: What to call.
-        decode: Its second half: `network.decode`, or `network.decode_heads` for the answers of all heads.
+    Its second half is `network.decode`, or `network.decode_heads` for the answers of all heads.
     """
 
     def __init__(self, network: Network, decode: Decode) -> None:

@@ -28,12 +28,9 @@ Vector = npt.NDArray[np.float32]
 
 
 def describe_image(image: Image) -> Vector:
-    """The descriptor of one image, shape (LENGTH,).
+    """The descriptor of one picture or volume with any number of channels, shape (LENGTH,).
 
     Unchanged when all intensities are scaled and shifted; a blank image has no gradients and only its size.
-
-    Args:
-        image: A picture or a volume with any number of channels.
     """
     views = thumbnail(image)
     parts = [part for view in views for part in (gradient_histogram(view), _cell_statistics(view))]

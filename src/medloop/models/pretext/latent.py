@@ -103,14 +103,7 @@ class LatentModel(nn.Module):
 
 
 def train_latent(thumbnails: Thumbnails, recipe: LatentRecipe) -> bytes:
-    """Learn codes from the images alone.
-
-    Args:
-        thumbnails: Shape (cases, 3, 64, 64).
-        recipe: How.
-
-    Returns:
-        Encoder and decoder as safetensors, for `encode_latent`.
+    """Learn codes from thumbnails alone, shape (cases, 3, 64, 64): encoder and decoder as safetensors, for `encode_latent`.
 
     Raises:
         InputError: Fewer than `FEWEST_CASES`, or numbers that are none.

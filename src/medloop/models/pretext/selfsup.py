@@ -141,12 +141,7 @@ def contrast_loss(projected: Tensor, temperature: float) -> Tensor:
 
 
 def change_thumbnails(images: Tensor, rng: np.random.Generator) -> Tensor:
-    """Each thumbnail turned a little, zoomed, moved, with other contrast and noise; sides are never swapped.
-
-    Args:
-        images: Shape (B, views, side, side).
-        rng: The only randomness.
-    """
+    """Each thumbnail (B, views, side, side) turned a little, zoomed, moved, with other contrast and noise; sides are never swapped."""
     count = len(images)
     lattice = functional.affine_grid(_turns(count, rng), list(images.shape), align_corners=False)
     moved = functional.grid_sample(images, lattice, mode="bilinear", align_corners=False)

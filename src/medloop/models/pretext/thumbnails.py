@@ -29,12 +29,7 @@ Thumbnail = npt.NDArray[np.float32]
 
 
 def thumbnail(image: Image) -> Thumbnail:
-    """The three views of an image.
-
-    Args:
-        image: Any shape and number of channels; the channels of a volume are averaged, those of a picture are its
-            views in turn.
-    """
+    """The three views of an image; the channels of a volume are averaged, those of a picture are its views in turn."""
     scales = [_Scale.of(channel) for channel in image.array]
     if image.grid.is_2d:
         flat = image.grid.spacing_mm[:2]
@@ -46,12 +41,7 @@ def thumbnail(image: Image) -> Thumbnail:
 
 
 def shrink(view: npt.NDArray[np.float32], spacing_mm: tuple[float, float]) -> npt.NDArray[np.float32]:
-    """A view on a square that its longer physical side fills, by linear interpolation; the rest is 0.
-
-    Args:
-        view: Shape (A, B).
-        spacing_mm: Distance of its pixels per axis.
-    """
+    """A view (A, B) on a square that its longer physical side fills, by linear interpolation of pixels so far apart; the rest is 0."""
     extents = [n * s for n, s in zip(view.shape, spacing_mm, strict=True)]
     pixel = max(extents) / SIDE
     rows, columns = (_weights(n, s, pixel) for n, s in zip(view.shape, spacing_mm, strict=True))

@@ -69,13 +69,7 @@ class Change:
 
 
 def sample_change(recipe: Recipe, spacing_mm: Spacing, rng: np.random.Generator) -> Change:
-    """Draw what happens to the next patch.
-
-    Args:
-        recipe: Uses augmentation (strength), flips, dimension.
-        spacing_mm: Of the patch; a rotation never mixes axes of very different spacing.
-        rng: The only randomness.
-    """
+    """Draw what happens to the next patch; a rotation never mixes axes of very different spacing."""
     strength = recipe.augmentation
     f0, f1, f2 = (bool(rng.random() < 0.5) and axis in recipe.flips and strength > 0 for axis in range(3))
     if strength == 0:

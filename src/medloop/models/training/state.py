@@ -69,10 +69,8 @@ class TrainingState:
 def start(recipe: Recipe, member: int, initial: Sequence[bytes] = ()) -> TrainingState:
     """A member before its first step.
 
-    Args:
-        recipe: What to train; without `initial` the weights follow from its seed.
-        member: Which one.
-        initial: Safetensors of an earlier model's members to go on from; used in turn when there are fewer.
+    Its weights follow from the recipe's seed, or are those of an earlier model's members (`initial`, safetensors), in turn where these are
+    fewer.
 
     Raises:
         FormatError: When bytes are not weights of this recipe.
