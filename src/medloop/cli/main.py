@@ -97,7 +97,11 @@ def _tell(error: Exception, arguments: Sequence[str]) -> int:
         return _say(FAILED, "Stopped")
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of Typer, whatever its version
         context = getattr(error, "ctx", None)
-        return _tell_usage(error.format_message() + _received(error, arguments), context.command_path if context else "medloop")
+        message, command = error.format_message() + _received(error, arguments), context.command_path if context else "medloop"
+        if "\n" in message:  # the whole help, because nothing was asked
+            typer.echo(message)
+            return WRONG_USE
+        return _say(WRONG_USE, f"{message.rstrip('.')}; see {command} --help")
     return _say(FAILED, f"Unexpected {type(error).__name__}: {error}; run it again with {DEBUG}=1 to see where")
 
 
@@ -107,13 +111,6 @@ def _received(error: Exception, arguments: Sequence[str]) -> str:
     spread = [part for text in arguments for part in (text.split("=", 1) if text.startswith("--") else [text])]
     values = [value for flag, value in pairwise(spread) if flag in flags]
     return f", got {values[-1]!r}" if values and hasattr(error, "message") else ""
-
-
-def _tell_usage(message: str, command: str) -> int:
-    if "\n" in message:  # the whole help, because nothing was asked
-        typer.echo(message)
-        return WRONG_USE
-    return _say(WRONG_USE, f"{message.rstrip('.')}; see {command} --help")
 
 
 def _say(status: int, text: str) -> int:

@@ -102,14 +102,11 @@ def between_parts(has: BoolArray, chord_mm: float, spacing_mm: Sequence[float]) 
 
 def _border(inside: BoolArray) -> BoolArray:
     """Voxels with a face to the outside: only these can be the nearest to a voxel that lies there."""
-    core = np.zeros_like(inside)
-    core[tuple(slice(1, -1) if n > 2 else slice(None) for n in inside.shape)] = True
-    core &= inside
-    for axis, length in enumerate(inside.shape):
-        if length > 2:
-            middle = tuple(slice(1, -1) if a == axis else slice(None) for a in range(3))
-            both = np.take(inside, range(length - 2), axis=axis) & np.take(inside, range(2, length), axis=axis)
-            core[middle] &= both
+    core = inside.copy()
+    for axis in (axis for axis in range(3) if inside.shape[axis] > 2):
+        within, has = np.moveaxis(core, axis, 0), np.moveaxis(inside, axis, 0)
+        within[1:-1] &= has[:-2] & has[2:]
+        within[[0, -1]] = False
     return inside & ~core
 
 

@@ -21,12 +21,12 @@ from torch.nn.functional import interpolate, pad
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.image import Image
 from medloop.interaction.agreeing import narrowed_by
-from medloop.interaction.boxes import allowed_by_boxes
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, require_wanted
 from medloop.interaction.external.promptable_file import PromptableNetwork, load_promptable
 from medloop.interaction.external.slice_prompts import SlicePrompts, prompts_by_slice, prompts_from_mask, slice_axis, slice_range
 from medloop.interaction.guard import Guard, held, new_of
 from medloop.interaction.prompts import Prompt
+from medloop.interaction.regions import allowed_by_boxes
 
 KEPT_SLICES = 64
 SURE = 6.0

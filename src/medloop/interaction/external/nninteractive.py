@@ -16,12 +16,11 @@ from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import InputError, SettingError, ShapeError, UnavailableError
 from medloop.core.image import Image
 from medloop.interaction.agreeing import narrowed_by
-from medloop.interaction.boxes import allowed_by_boxes, is_flat
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, require_wanted
 from medloop.interaction.guard import Guard, held, new_of
 from medloop.interaction.nninteractive.gestures import AxisOrder
 from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, exact_voxels
-from medloop.interaction.regions import VoxelBox, prompt_box
+from medloop.interaction.regions import VoxelBox, allowed_by_boxes, is_flat, prompt_box
 
 
 class NNInteractiveEngine:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from medloop.core.arrays import MaskArray
 from medloop.core.geometry import Shape3, triple
 from medloop.interaction.interactive_network.guidance import Channels
+from medloop.interaction.modelfree.window import interpolated
 from medloop.interaction.prompts import Box, ExtremePoints, HintedVoxels, Prompt, Scribble, Voxel, exact_voxels, hinted_voxels
 from medloop.interaction.regions import prompt_box
 
@@ -142,24 +143,8 @@ def on_image(found: Channels, span: Span, shape: Shape3, image_shape: Shape3) ->
     high = np.ceil([part.stop * f - 1e-9 for part, f in zip(inside, factors, strict=True)]).astype(int)
     for axis in (2, 1, 0):  # the last axis while the array is small: its values lie apart
         places = (np.arange(low[axis], high[axis]) + 0.5) / factors[axis] - 0.5 - starts[axis]
-        own = _interpolated(own, 1 + axis, places)
+        own = interpolated(own, 1 + axis, places)
     return _span(tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True))), own
-
-
-def _interpolated(array: Channels, axis: int, places: npt.NDArray[np.float64]) -> Channels:
-    """Linear interpolation along an axis; beyond its ends their values go on."""
-    last = array.shape[axis] - 1
-    places = np.clip(places, 0, last)
-    below = np.minimum(places.astype(np.int64), max(last - 1, 0))
-    share = (places - below).astype(np.float32).reshape([-1 if n == axis else 1 for n in range(array.ndim)])
-    lower = np.take(array, below, axis=axis)
-    if last == 0:
-        return lower
-    upper = np.take(array, below + 1, axis=axis)
-    upper -= lower
-    upper *= share
-    upper += lower
-    return upper
 
 
 def _span(inside: Sequence[slice]) -> Span:

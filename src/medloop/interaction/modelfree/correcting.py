@@ -162,17 +162,13 @@ def _whole_part(view: _View, depth_mm: float) -> BoolArray | None:
 
     parts, _ = ndimage.label(view.free, structure=np.ones((3, 3, 3)))
     part: BoolArray = np.isin(parts, np.unique(parts[view.at]))
-    if _at_border(part):
-        return None
+    if any(bool(np.take(part, end, axis=axis).any()) for axis, n in enumerate(part.shape) if n > 2 for end in (0, -1)):
+        return None  # it goes on beyond what is seen
     told, odds = view.looks.telling >= TELLING, view.looks.odds[part].mean()
     if view.away_mm[part].max() > 2.5 * depth_mm + MORE_VOXELS * view.finest_mm:
         alien = told and odds > 0.5 and 2 * part.sum() < view.free.sum()  # the smaller one of several: wrong whatever its shape
         return part if alien else None
     return part if not told or odds > -0.5 else None
-
-
-def _at_border(part: BoolArray) -> bool:
-    return any(bool(np.take(part, end, axis=axis).any()) for axis, n in enumerate(part.shape) if n > 2 for end in (0, -1))
 
 
 def _hanging_together(where: BoolArray, view: _View) -> BoolArray:

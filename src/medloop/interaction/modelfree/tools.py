@@ -27,7 +27,6 @@ DETOUR_VOXELS = 100.0
 WALKER_BETA = 1000.0
 """How much a random walker shuns differences: far more than usual, because single clicks stand against a whole rim."""
 
-
 ROUNDS, ROUNDS_2D = 4, 2
 """How often looks are learned from a cut again when nothing but a box is known. In volumes the third and fourth time help (phantoms: Dice
 0.76, else 0.75); in pictures they help some (nuclei 0.90, else 0.89), hurt others (fetal heads 0.70, else 0.73), and take as long again."""

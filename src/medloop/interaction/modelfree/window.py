@@ -6,7 +6,7 @@ from types import EllipsisType
 
 import numpy as np
 
-from medloop.core.arrays import ImageArray, MaskArray
+from medloop.core.arrays import FloatArray, ImageArray, MaskArray
 from medloop.core.geometry import Grid, triple
 from medloop.interaction.prompts import Box, ExtremePoints, Prompt, unanswered
 from medloop.interaction.regions import VoxelBox, Voxels, finest_mm, grown, prompt_box, union
@@ -54,7 +54,7 @@ class Window:
         wide = values
         for axis, (step, length) in enumerate(zip(self.stride, self.shape, strict=True)):
             if step > 1:
-                wide = _stretched(wide, axis - 3, step, length)
+                wide = interpolated(wide, axis - 3, np.arange(length) / step)
         return wide
 
 
@@ -103,11 +103,15 @@ def _within_slice(own: VoxelBox, wide: VoxelBox) -> VoxelBox:
     return triple(np.where(flat, own[0], wide[0])), triple(np.where(flat, own[1], wide[1]))
 
 
-def _stretched(values: Single, axis: int, step: int, length: int) -> Single:
-    at = np.minimum(np.arange(length, dtype=np.float32) / step, values.shape[axis] - 1)
-    low = np.floor(at).astype(np.int64)
-    high = np.minimum(low + 1, values.shape[axis] - 1)
-    share = (at - low).reshape([-1 if a == axis % values.ndim else 1 for a in range(values.ndim)]).astype(np.float32)
+def interpolated(values: Single, axis: int, places: FloatArray) -> Single:
+    """Linear interpolation along an axis, at places in steps of it; beyond its ends their values go on."""
+    last = values.shape[axis] - 1
+    places = np.clip(places, 0, last)
+    low = places.astype(np.int64)
+    share = (places - low).astype(np.float32).reshape([-1 if a == axis % values.ndim else 1 for a in range(values.ndim)])
     below: Single = np.take(values, low, axis=axis)
-    below += (np.take(values, high, axis=axis) - below) * share
-    return below
+    above: Single = np.take(values, np.minimum(low + 1, last), axis=axis)
+    above -= below
+    above *= share
+    above += below
+    return above

@@ -7,6 +7,7 @@ proven and told (`Solution.gap`). Hints cost more than anything else may save.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -22,7 +23,6 @@ Box3: TypeAlias = tuple[slice, slice, slice]
 
 SMOOTHNESS = 2.0
 """Price of one voxel face where the image is flat, in log odds: two faces outweigh odds of 50 to 1. Not tuned on any data."""
-
 
 ITERATIONS = 120
 SMALL = 20_000
@@ -87,7 +87,6 @@ def relax_labels(
     spacing_mm: Sequence[float],
     *,
     smoothness: float = SMOOTHNESS,
-    iterations: int | None = None,
     wanted: StillWanted = lambda: True,
 ) -> Single:
     """Cut each label against all others; `settle_labels` then gives every voxel one of them.
@@ -103,12 +102,8 @@ def relax_labels(
     """
     if len(hints) != len(probabilities) - 1:
         raise ShapeError(f"Every label needs its hints, got {len(hints)} for {len(probabilities) - 1} labels")
-    return np.stack(
-        [
-            cut(p, image, h, spacing_mm, smoothness=smoothness, iterations=iterations, wanted=wanted).answers
-            for p, h in zip(probabilities[1:], hints, strict=True)
-        ]
-    )
+    each = partial(cut, smoothness=smoothness, wanted=wanted)
+    return np.stack([each(p, image, h, spacing_mm).answers for p, h in zip(probabilities[1:], hints, strict=True)])
 
 
 def settle_labels(answers: Single, probabilities: FloatArray, hints: Sequence[HintedVoxels]) -> MaskArray:

@@ -33,7 +33,6 @@ FOLDING_MINUTES = 5.0
 time and ends higher after 12 minutes (hippocampus: Dice 0.881 against 0.877), but a minute is too short for it (demo: 0.57
 against 0.62)."""
 
-
 FRAMED = 2.0
 """Pictures count as zoomed to their object when their extents in mm vary more than this times their sizes in voxels."""
 

@@ -20,7 +20,6 @@ CLOSE_ENOUGH = 0.03
 KNOWN_SHARE = 0.3
 """A slice of which a third is left in a new voxel still counts as answered there."""
 
-
 MOST_VOXELS = 2**28
 """Of a working grid: one channel takes 1 GiB. The largest CT there is, 512² slices of a whole body, has half as many."""
 
