@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder
+from medloop.cli.options import AsJson, ProjectFolder, argument, option
 from medloop.cli.printing import print_table, tell
 from medloop.core.errors import NotFoundError, SettingError
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from medloop.core.records import Case
     from medloop.loop.foundation.workspace import Workspace
 
-CaseName = Annotated[str, typer.Argument(metavar="CASE", help="The case's name.", show_default=False)]
+CaseName = Annotated[str, argument(metavar="CASE", help="The case's name.")]
 
 
 def flag(
     folder: ProjectFolder,
     case: CaseName,
-    reason: Annotated[str, typer.Option(help="Why, for whoever looks at it next.", show_default=False)],
+    reason: Annotated[str, option(help="Why, for whoever looks at it next.")],
     annotator: Annotated[str, typer.Option(help="Who says so.")] = "local",
     skip: Annotated[bool, typer.Option("--skip", help="Skip it instead: it is not worth an annotation.")] = False,
     as_json: AsJson = False,
@@ -47,9 +47,7 @@ def flag(
 def annotators(
     folder: ProjectFolder,
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="Whose rate is set.")] = "",
-    cost_per_minute: Annotated[
-        float | None, typer.Option("--cost-per-minute", help="What a minute costs, in a unit of yours.", show_default=False)
-    ] = None,
+    cost_per_minute: Annotated[float | None, option("--cost-per-minute", help="What a minute costs, in a unit of yours.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List who annotates, with minutes and cost, or set what a minute of somebody costs.
@@ -61,9 +59,8 @@ def annotators(
     from medloop.loop.foundation.workspace import Workspace
 
     if bool(name) != (cost_per_minute is not None):
-        raise SettingError(
-            "A name and --cost-per-minute go together, got one of them", remedy="medloop annotators DIR NAME --cost-per-minute X"
-        )
+        remedy = "medloop annotators DIR NAME --cost-per-minute X"
+        raise SettingError("A name and --cost-per-minute go together, got one of them", remedy=remedy)
     with Workspace.open(folder) as workspace:
         if cost_per_minute is not None:
             set_cost(workspace, name, cost_per_minute, actor="cli")

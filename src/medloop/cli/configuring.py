@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder, one_of
+from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, option
 from medloop.cli.printing import print_json, print_table, say, tell
 from medloop.cli.setting_options import with_setting_options
 from medloop.core.errors import SettingError
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @with_setting_options(SETTINGS)
 def init(
     folder: ProjectFolder,
-    kind: Annotated[str, typer.Option(help="What every case is annotated with: a segmentation or a classification.", show_default=False)],
-    label: Annotated[list[str], typer.Option(help="A label's name; give it once for each label.", show_default=False)],
+    kind: Annotated[str, option(help="What every case is annotated with: a segmentation or a classification.")],
+    label: Annotated[list[str], option(help="A label's name; give it once for each label.")],
     settings: Mapping[str, SettingValue],
     name: Annotated[str, typer.Option(help="Name shown to people; the folder's name by default.")] = "",
     instructions: Annotated[str, typer.Option(help="What to tell annotators.")] = "",
@@ -51,14 +51,12 @@ def init(
 
 def configure(
     folder: ProjectFolder,
-    changes: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change; none shows all.", show_default=False)
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="New name shown to people.", show_default=False)] = None,
-    instructions: Annotated[str | None, typer.Option(help="New text for annotators.", show_default=False)] = None,
-    add_label: Annotated[list[str] | None, typer.Option(help="A new label; give it once for each.", show_default=False)] = None,
-    rename_label: Annotated[list[str] | None, typer.Option(metavar="OLD=NEW", help="Another name for a label.", show_default=False)] = None,
-    colour: Annotated[list[str] | None, typer.Option(metavar="LABEL=#RRGGBB", help="Another colour.", show_default=False)] = None,
+    changes: Annotated[list[str] | None, argument(metavar="[KEY=VALUE]...", help="Settings to change; none shows all.")] = None,
+    name: Annotated[str | None, option(help="New name shown to people.")] = None,
+    instructions: Annotated[str | None, option(help="New text for annotators.")] = None,
+    add_label: Annotated[list[str] | None, option(help="A new label; give it once for each.")] = None,
+    rename_label: Annotated[list[str] | None, option(metavar="OLD=NEW", help="Another name for a label.")] = None,
+    colour: Annotated[list[str] | None, option(metavar="LABEL=#RRGGBB", help="Another colour.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a project's settings, or change them, its instructions and its labels.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder
+from medloop.cli.options import AsJson, ProjectFolder, argument
 from medloop.cli.printing import print_json, say, tell
 from medloop.core.errors import IntegrityError, SettingError
 from medloop.core.names import counted
@@ -93,9 +93,7 @@ def _print_health(found: "Health") -> None:
 
 
 def backup(
-    folder: ProjectFolder,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.", show_default=False)],
-    as_json: AsJson = False,
+    folder: ProjectFolder, out: Annotated[Path, argument(metavar="OUT", help="A new or empty folder.")], as_json: AsJson = False
 ) -> None:
     """Copy a project while people go on working.
 

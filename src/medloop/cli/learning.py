@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import AsJson, Background, ProjectFolder, Threads
+from medloop.cli.options import AsJson, Background, ProjectFolder, Threads, option
 from medloop.cli.printing import print_json, print_table, say, tell
 from medloop.core.errors import NotFoundError, SettingError
 
@@ -64,10 +64,8 @@ def predict(folder: ProjectFolder, background: Background = False, threads: Thre
 
 def query(
     folder: ProjectFolder,
-    strategy: Annotated[str | None, typer.Option(help="How to choose; the project's strategy by default.", show_default=False)] = None,
-    count: Annotated[
-        int | None, typer.Option(min=1, max=10_000, help="How many; the project's batch by default.", show_default=False)
-    ] = None,
+    strategy: Annotated[str | None, option(help="How to choose; the project's strategy by default.")] = None,
+    count: Annotated[int | None, option(min=1, max=10_000, help="How many; the project's batch by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Choose the next cases, and say why.

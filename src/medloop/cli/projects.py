@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder, one_of
+from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, option
 from medloop.cli.printing import print_json, say, tell
 from medloop.core.errors import MedloopError, SettingError
 from medloop.core.names import counted, first_named
@@ -16,15 +16,13 @@ if TYPE_CHECKING:
 
 def import_(
     folder: ProjectFolder,
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder of images in a known layout, or a CSV.", show_default=False)],
+    source: Annotated[Path, argument(metavar="SOURCE", help="A folder of images in a known layout, or a CSV.")],
     fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv or dicom.")] = "auto",
     answers: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
     masks: Annotated[
         str, typer.Option(help="labels, or foreground: every mask value above 0 is the first label (instance maps).")
     ] = "labels",
-    patient_pattern: Annotated[
-        str | None, typer.Option(help="Regular expression whose first group is the patient in a case's name.", show_default=False)
-    ] = None,
+    patient_pattern: Annotated[str | None, option(help="Regular expression whose first group is the patient in a case's name.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring images in, with labels and splits.
@@ -80,7 +78,7 @@ def status(folder: ProjectFolder, as_json: AsJson = False) -> None:
 
 def report(
     folder: ProjectFolder,
-    out: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Where to write the page.", show_default=False)] = None,
+    out: Annotated[Path | None, option(metavar="FILE.html", help="Where to write the page.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a report as one HTML file.
@@ -106,9 +104,9 @@ def report(
 
 def export(
     folder: ProjectFolder,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.", show_default=False)],
-    fmt: Annotated[str, typer.Option("--format", help="nifti, msd, nnunet, csv or model.", show_default=False)],
-    model: Annotated[int | None, typer.Option(help="Which model to write; the one in use by default.", show_default=False)] = None,
+    out: Annotated[Path, argument(metavar="OUT", help="A new or empty folder.")],
+    fmt: Annotated[str, option("--format", help="nifti, msd, nnunet, csv or model.")],
+    model: Annotated[int | None, option(help="Which model to write; the one in use by default.")] = None,
     regular_grid: Annotated[
         bool, typer.Option("--regular-grid", help="Resample cases with tilted or sheared axes, which ITK and nnU-Net refuse.")
     ] = False,

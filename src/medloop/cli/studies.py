@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import AsJson
+from medloop.cli.options import AsJson, argument, option
 from medloop.cli.printing import print_table, say, tell
 from medloop.cli.setting_options import with_setting_options
 from medloop.core.errors import SettingError
@@ -24,12 +24,8 @@ if TYPE_CHECKING:
 
 @with_setting_options(STUDY_SETTINGS)
 def simulate(
-    dataset: Annotated[
-        Path, typer.Argument(metavar="DATASET", help="A labelled data set in a known layout, or a study file (.toml).", show_default=False)
-    ],
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Where results.json and report.html go; an unfinished study goes on.", show_default=False)
-    ],
+    dataset: Annotated[Path, argument(metavar="DATASET", help="A labelled data set in a known layout, or a study file (.toml).")],
+    out: Annotated[Path, option(metavar="FOLDER", help="Where results.json and report.html go; an unfinished study goes on.")],
     settings: Mapping[str, SettingValue],
     strategies: Annotated[
         str | None, typer.Option(help="Names, separated by commas; see medloop strategies.", show_default="random,entropy")

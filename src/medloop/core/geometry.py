@@ -236,9 +236,8 @@ def _checked_affine(affine: npt.ArrayLike) -> Affine:
         raise GeometryError(f"The last row of an affine must be 0 0 0 1, got {matrix[3].tolist()}")
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)
     if not (lengths > 0).all() or abs(float(np.linalg.det(matrix[:3, :3] / lengths))) < 1e-3:
-        raise GeometryError(
-            f"The three voxel axes must span space, got columns {matrix[:3, :3].T.tolist()}", remedy="repair the image's header"
-        )
+        columns = matrix[:3, :3].T.tolist()
+        raise GeometryError(f"The three voxel axes must span space, got columns {columns}", remedy="repair the image's header")
     matrix.setflags(write=False)
     return matrix
 

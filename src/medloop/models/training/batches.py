@@ -105,9 +105,7 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     marked = _prepare_marks(case.irrelevant if recipe.rrr else None, stem.with_suffix(".irrelevant.npy"), shape)
     if isinstance(answer, int | np.integer):
         _require_known({int(answer)}, recipe, case.id)
-        return PreparedCase(
-            case.id, image_file, None, int(answer), shape, spacing, (), weight=case.weight, irrelevant=marked, known=case.known
-        )
+        return PreparedCase(case.id, image_file, None, int(answer), shape, spacing, (), None, case.weight, marked, None, case.known)
     _require_known(set(answer.values()) - {IGNORE}, recipe, case.id)
     mask = resample_mask(answer.array, shape)
     mask_file = stem.with_suffix(".mask.npy")
