@@ -21,6 +21,7 @@ class CurvePointView(View):
     note: str
     leaning: int
     warning: str
+    surface: str
 
 
 class PoolQualityView(View):
@@ -63,6 +64,7 @@ class ModelLineView(View):
     comparison: ComparisonView | None
     nothing_new: bool
     score_note: str
+    calibration: str
 
 
 class RoundLineView(View):
@@ -82,9 +84,11 @@ class EffortLineView(View):
     annotator: str
     kind: str
     answers: int
+    cases: int
     timed: int
     median_seconds: Number
     minutes: float
+    cost_per_minute: float
     cost: float
 
 
