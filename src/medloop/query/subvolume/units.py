@@ -15,11 +15,8 @@ from medloop.core.errors import SettingError, ShapeError
 from medloop.query.uncertainty.aggregation import box_means
 from medloop.query.uncertainty.voxels import finite_map
 
-SUPERPIXEL_MM = 10.0
-"""Least width of a superpixel: half of a region's."""
-
-SUPERPIXEL_SHARE = 0.05
-"""Of a large image's longer side, so that pictures without a pixel size have superpixels of a useful size, too."""
+SUPERPIXEL_MM, SUPERPIXEL_PIXELS, SUPERPIXEL_SHARE = 10.0, 5, 0.05
+"""Width of a superpixel: half of a region's, but of enough pixels for a shape, and a twentieth of a picture without a pixel size."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +100,8 @@ def rank_superpixels(
 ) -> list[PatchUnit]:
     """The smallest boxes around the superpixels with the highest sum: the best one, then the best one without its voxels, and so on.
 
-    Only the `count` slices with the highest mean are cut into superpixels (SLIC), about `SUPERPIXEL_MM` wide, or `SUPERPIXEL_SHARE` of the
-    slice's longer side where that is more.
+    Only the `count` slices with the highest mean are cut into superpixels (SLIC), about 10 mm wide, or 5 pixels, or a twentieth of the
+    slice's longer side where these are more.
 
     Args:
         score_map: Shape (I, J, K), not negative.
@@ -148,7 +145,7 @@ def _superpixels(image: ImageArray, spacing_mm: Sequence[float]) -> IntArray:
     from skimage.segmentation import slic
 
     sides = np.array(image.shape[1:]) * spacing_mm
-    edge = max(SUPERPIXEL_MM, SUPERPIXEL_SHARE * float(sides.max()))
+    edge = max(SUPERPIXEL_MM, SUPERPIXEL_PIXELS * max(spacing_mm), SUPERPIXEL_SHARE * float(sides.max()))
     low, high = np.percentile(pixels := np.nan_to_num(image.astype(np.float64)), (1, 99), axis=(1, 2), keepdims=True)
     colours = np.moveaxis(np.clip((pixels - low) / np.maximum(high - low, 1e-12), 0.0, 1.0), 0, -1)
     wanted = max(1, round(float(sides.prod()) / edge**2))
