@@ -210,8 +210,7 @@ def _unsound(workspace: Workspace, plan: TrainingPlan, left_out: LeftOut) -> fro
     unsound = frozenset(a.id for a in answers if a.id not in sound)
     if begun is None or not unsound:
         return unsound
-    shutil.rmtree(plan.folder)
-    plan.folder.mkdir()
+    plan.begin_anew()
     return _unsound(workspace, plan, left_out)
 
 
