@@ -69,6 +69,14 @@ def strategy(name: str) -> Strategy:
     return _single(name)
 
 
+def needs_of(name: str) -> frozenset[str]:
+    """What a strategy needs; nothing where its package is gone: it chooses nothing, and the round says so."""
+    try:
+        return strategy(name).needs
+    except MedloopError:
+        return frozenset()
+
+
 def _single(name: str) -> Strategy:
     for known in BUILT_IN:
         if known.name == name:
