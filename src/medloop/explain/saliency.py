@@ -33,12 +33,11 @@ from medloop.core.geometry import Shape3
 from medloop.core.image import Image
 from medloop.explain.methods import METHODS, require_captum
 from medloop.models.foundation.compute import limited_threads
-from medloop.models.foundation.fitting import fit_for_networks
+from medloop.models.foundation.fitting import cut, fit_for_networks
 from medloop.models.foundation.networks import ClassificationNetwork, SegmentationNetwork
 from medloop.models.foundation.resample import resample
 from medloop.models.inference.inference import answer_once, window_size
 from medloop.models.inference.predict import Predictor
-from medloop.models.training.batches import cut
 
 BLUR = 1 / 12
 """Standard deviation of the blurred baseline, as a share of the window's length."""

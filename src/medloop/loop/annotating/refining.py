@@ -19,8 +19,7 @@ from medloop.interaction.engine import Engine, ImageEmbedding, StillWanted
 from medloop.interaction.guard import Guard
 from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.locks import check_locks, keep_locked, require_unlocked
-from medloop.interaction.overruling import still_meant
-from medloop.interaction.prompts import Prompt, check_prompts, prompt_to_json
+from medloop.interaction.prompts import Prompt, check_prompts, prompt_to_json, still_meant
 from medloop.interaction.runs import Run, apply_runs, runs_between
 from medloop.loop.annotating.drafts import append_patch, check_runs
 from medloop.loop.annotating.open_edit import Draft, OpenEdit, load_edit, require_revision

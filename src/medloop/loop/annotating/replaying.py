@@ -14,8 +14,7 @@ import numpy.typing as npt
 from medloop.core.arrays import BoolArray, IntArray, MaskArray
 from medloop.core.geometry import Shape3
 from medloop.core.records import DraftPatch, PromptRecord
-from medloop.interaction.painting import painted_voxels
-from medloop.interaction.runs import Run, covered, put_runs
+from medloop.interaction.runs import Run, covered, painted_voxels, put_runs
 from medloop.loop.annotating.open_edit import FILLED, OpenEdit
 from medloop.loop.annotating.prompt_log import gesture_of, in_force, line_starts
 

@@ -17,22 +17,16 @@ from medloop.server.web.security import host_name
 MB = 1_000_000
 
 
-class ForeignError(MedloopError):
+class ForeignError(MedloopError, code="foreign"):
     """A request from a web page, or for another host."""
 
-    code = "foreign"
 
-
-class KeyRefusedError(MedloopError):
+class KeyRefusedError(MedloopError, code="unauthorized"):
     """No key, or not the right one."""
 
-    code = "unauthorized"
 
-
-class TooLargeError(InputError):
+class TooLargeError(InputError, code="too_large"):
     """More than the server takes."""
-
-    code = "too_large"
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def _application(workspace: Workspace, offer: Offer, make_engine: MakeEngine) ->
     if offer.annotator is not None:
         keep = keep_drafts(workspace, annotator_named(workspace, offer.annotator), labels[name])
     engine, order = make_engine(workspace), AxisOrder(offer.slowest_first)
-    service = Service.of(engine, labels=tuple(labels.values()), label=labels[name], order=order, keep=keep)
+    service = Service(engine, labels=tuple(labels.values()), label=labels[name], order=order, keep=keep)
     about = f"medloop ({engine.name}), drawing {name}; the weights' own licence applies"
     most = int(_memory_bytes() * MEMORY_SHARE)
     limits = Limits(array_bytes=most, sent_bytes=most)

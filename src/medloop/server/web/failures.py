@@ -43,10 +43,8 @@ _BY_CODE: Mapping[str, type[MedloopError]] = {
 }
 
 
-class StaleRevisionError(ConflictError):
+class StaleRevisionError(ConflictError, code="stale_revision"):
     """A patch against a revision that is no longer the newest."""
-
-    code = "stale_revision"
 
     def __init__(self, message: str, *, remedy: str, revision: int) -> None:
         super().__init__(message, remedy=remedy)

@@ -18,6 +18,7 @@ class CurvePointView(View):
     note: str
     leaning: int
     warning: str
+    surface: str
 
 
 class PoolQualityView(View):
@@ -60,6 +61,7 @@ class ModelLineView(View):
     comparison: ComparisonView | None
     nothing_new: bool
     score_note: str
+    calibration: str
 
 
 class RoundLineView(View):
@@ -79,9 +81,11 @@ class EffortLineView(View):
     annotator: str
     kind: str
     answers: int
+    cases: int
     timed: int
     median_seconds: Number
     minutes: float
+    cost_per_minute: float
     cost: float
 
 
