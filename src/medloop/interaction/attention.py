@@ -17,7 +17,8 @@ import numpy as np
 
 from medloop.core.arrays import BoolArray, FloatArray, ImageArray, MaskArray, ProbabilitySamples
 from medloop.core.errors import InputError, LabelError, SettingError, ShapeError
-from medloop.core.geometry import Shape3
+from medloop.core.geometry import Shape3, triple
+from medloop.interaction.regions import slices_of
 from medloop.interaction.simulated_users.effort import EffortModel
 from medloop.query.subvolume.units import checked_map, rank_patches, rank_slices, rank_superpixels
 
@@ -66,8 +67,7 @@ class Place:
     @property
     def voxels(self) -> tuple[slice, slice, slice]:
         """The place as an index of arrays (I, J, K)."""
-        i, j, k = (slice(a, b) for a, b in zip(self.start, self.stop, strict=True))
-        return (i, j, k)
+        return slices_of((self.start, self.stop))
 
 
 def error_chances(samples: ProbabilitySamples, mask: MaskArray, *, labels: Sequence[int] | None = None) -> FloatArray:
@@ -112,12 +112,15 @@ def chances_of_entropy(entropy: FloatArray, classes: int) -> FloatArray:
 
     Source: Cover and Thomas 2006, Elements of Information Theory, theorem 2.10.1.
     """
+    from scipy.special import entr
+
     if classes < 2:
         raise SettingError(f"A choice needs at least 2 classes, got {classes}")
     if not np.isfinite(entropy).all() or (entropy.size and entropy.min() < 0):
         raise InputError("Entropy must be finite and not negative", remedy="check the model's output")
     chance = np.linspace(0.0, 1.0 - 1.0 / classes, 1025)
-    return np.interp(entropy, _fano(chance, classes), chance)
+    bound = entr(chance) + entr(1.0 - chance) + chance * math.log(classes - 1)
+    return np.interp(entropy, bound, chance)
 
 
 def rank_places(
@@ -189,7 +192,7 @@ def _cover(left: FloatArray, axes: Sequence[int], count: int, total: float, cost
             continue
         start, stop = [0, 0, 0], list(left.shape)
         start[axis], stop[axis] = index, index + 1
-        place = _place(left, axis, _triple(start), _triple(stop), total, cost)
+        place = _place(left, axis, triple(start), triple(stop), total, cost)
         if place.gain < LEAST_GAIN:
             break
         found.append(place)
@@ -203,9 +206,9 @@ def _rate(gain: float, cost: EffortModel) -> float:
 
 
 def _place(left: FloatArray, axis: int | None, start: Shape3, stop: Shape3, total: float, cost: EffortModel) -> Place:
-    box = left[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))]
+    box = left[slices_of((start, stop))]
     gain = float(box.sum())
-    peak = _triple([a + int(b) for a, b in zip(start, np.unravel_index(int(np.argmax(box)), box.shape), strict=True)])
+    peak = triple(np.add(start, np.unravel_index(int(np.argmax(box)), box.shape)))
     share = gain / total if total > 0 else 0.0
     reason = f"about {gain:.0f} voxels here are probably wrong, {share:.0%} of all that is"
     return Place("region" if axis is None else "slice", axis, start, stop, peak, gain, look_seconds(gain, cost), reason)
@@ -221,15 +224,3 @@ def _left(chances: FloatArray, reviewed: BoolArray | None, count: int) -> FloatA
             raise ShapeError(f"Reviewed voxels must have the map's shape {left.shape}, got {reviewed.shape}")
         left[reviewed] = 0.0
     return left
-
-
-def _fano(chance: FloatArray, classes: int) -> FloatArray:
-    from scipy.special import entr
-
-    bound: FloatArray = entr(chance) + entr(1.0 - chance) + chance * math.log(classes - 1)
-    return bound
-
-
-def _triple(numbers: Sequence[int]) -> Shape3:
-    i, j, k = (int(n) for n in numbers)
-    return (i, j, k)

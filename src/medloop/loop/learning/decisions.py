@@ -13,9 +13,6 @@ class TrainingPlan:
     """The decisions of one training in `plan.json`: ids, weights and settings, never images.
 
     The file is read once. Each decision is made once, in the order in which a training needs them, and written before it is acted upon.
-
-    Args:
-        folder: The job's folder.
     """
 
     def __init__(self, folder: Path) -> None:
