@@ -239,6 +239,7 @@ def test_evaluation_cases_and_cases_no_model_has_seen_are_queried_whole(make_wor
         opened = next_assignment(workspace, ann.id)
         assert opened is not None
         assert parts_of(workspace, opened.assignment) == ()
+        assert ("; whole, as no model has seen it" in opened.assignment.reason) == (opened.case.split == "train")
         submit(workspace, opened.assignment.id, Submitted())
 
 
