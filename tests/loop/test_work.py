@@ -137,8 +137,8 @@ def test_a_worker_told_to_stop_gives_its_job_back(make_workspace: MakeWorkspace)
 WORKER = """
 import sys
 from pathlib import Path
-from medloop.loop.worker import run_worker
-run_worker(Path(sys.argv[1]), sys.argv[2], lambda: False)
+from medloop.server.processes.worker import work
+work(Path(sys.argv[1]), sys.argv[2], lambda: False)
 """
 
 

@@ -67,12 +67,7 @@ def priced(lines: Iterable[EffortLine]) -> bool:
 
 
 def predict_minutes(
-    tx: Reader,
-    cases: Sequence[Case],
-    predictions: Mapping[str, Prediction],
-    *,
-    learned: MinutesModel | None = None,
-    as_cost: bool = False,
+    tx: Reader, cases: Sequence[Case], predictions: Mapping[str, Prediction], *, learned: MinutesModel | None = None, as_cost: bool = False
 ) -> dict[str, float]:
     """Expected minutes of a person's time for cases that are not answered yet, or their cost.
 

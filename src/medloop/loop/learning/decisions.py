@@ -12,9 +12,6 @@ class TrainingPlan:
     """The decisions of one training in `plan.json`: ids, weights and settings, never images.
 
     Each is made once, in the order in which a training needs them, and written before it is acted upon.
-
-    Args:
-        folder: The job's folder.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -7,7 +7,7 @@ refused here, because there are no accounts yet.
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
 from medloop.core.errors import InputError, SettingError
@@ -19,14 +19,7 @@ Value: TypeAlias = str | int | float | bool
 
 @dataclass(frozen=True)
 class Setting:
-    """One line of the table.
-
-    Attributes:
-        name: Field of `ServerSettings` and option of `medloop serve`.
-        default: Value when nothing is given.
-        help: What it does, one line.
-        low, high: Limits of a number; None for text and switches.
-    """
+    """One line of the table: a field of `ServerSettings`, with limits where it is a number."""
 
     name: str
     default: Value
@@ -80,21 +73,12 @@ class ServerSettings:
         return tuple(o.strip().rstrip("/") for o in self.origins.split(",") if o.strip())
 
 
-def _described(entry: Field[Any]) -> Setting:
-    default: Any = entry.default
-    return Setting(entry.name, default, entry.metadata["help"], entry.metadata["low"], entry.metadata["high"])
-
-
-SETTINGS: tuple[Setting, ...] = tuple(_described(entry) for entry in fields(ServerSettings))
+SETTINGS: tuple[Setting, ...] = tuple(Setting(name=e.name, **{"default": e.default, **e.metadata}) for e in fields(ServerSettings))
 """The table."""
 
 
 def read_settings(environment: Mapping[str, str], given: Mapping[str, Value | None] | None = None) -> ServerSettings:
-    """Settings from the environment, overridden by what was given on the command line.
-
-    Args:
-        environment: Usually `os.environ`; only names with the prefix are looked at.
-        given: By setting name; None means not given.
+    """Settings from the environment, overridden by what was given on the command line; None means not given.
 
     Raises:
         SettingError: An unknown name, or a value that cannot be read or is out of range.

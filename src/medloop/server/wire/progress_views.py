@@ -1,8 +1,5 @@
 """What the progress page is told; one model per table of `loop.progress`."""
 
-from typing import Self
-
-from medloop.loop.overview.progress import Progress
 from medloop.server.wire.views import Number, View
 
 
@@ -122,8 +119,3 @@ class ProgressView(View):
     queried: list[ClassCountView]
     stopping: AdviceView
     quality_note: str
-
-    @classmethod
-    def of(cls, progress: Progress) -> Self:
-        """From the loop's figures."""
-        return cls.model_validate(progress)
