@@ -99,12 +99,7 @@ KINDS: Mapping[str, type] = {"point": Point, "scribble": Scribble, "box": Box, "
 
 @dataclass(frozen=True, eq=False)
 class HintedVoxels:
-    """What points, scribbles, lassos and extreme points say about single voxels, for one label.
-
-    Attributes:
-        positive: Voxels that have the label, shape (n, 3), each once.
-        negative: Voxels that do not, likewise.
-    """
+    """Voxels of which prompts say that they have one label, and that they do not, shape (n, 3) each, each voxel once."""
 
     positive: np.ndarray[Any, np.dtype[np.int64]]
     negative: np.ndarray[Any, np.dtype[np.int64]]

@@ -24,10 +24,9 @@ MAX_VOXELS = 500_000
 
 @dataclass(frozen=True)
 class AxisOrder:
-    """How the other side orders the three voxel axes; turning twice gives what was there before.
+    """How the other side orders the three voxel axes: `slowest_first` (k, j, i), as SimpleITK and Slicer do, else (i, j, k).
 
-    Attributes:
-        slowest_first: Whether it sends (k, j, i), as SimpleITK and Slicer do, rather than (i, j, k).
+    Turning twice gives what was there before.
     """
 
     slowest_first: bool = True

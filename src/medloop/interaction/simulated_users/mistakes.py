@@ -15,12 +15,7 @@ Places: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 @dataclass(frozen=True, eq=False)
 class Mistake:
-    """One connected error.
-
-    Attributes:
-        start: First voxel of its box in the image.
-        inside: Its voxels within the box, shape of the box.
-    """
+    """One connected error: the first voxel of its box in the image, and its voxels within the box, shape of the box."""
 
     start: Voxel
     inside: BoolArray
