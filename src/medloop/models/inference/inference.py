@@ -83,11 +83,7 @@ def answer_heads(
 
 
 def _logits(
-    network: AnyNetwork,
-    recipe: Recipe,
-    image: npt.NDArray[np.float32],
-    device: torch.device,
-    decode: Decode,
+    network: AnyNetwork, recipe: Recipe, image: npt.NDArray[np.float32], device: torch.device, decode: Decode
 ) -> tuple[Tensor, npt.NDArray[np.float32]]:
     """Logits (1, outputs, I, J, K) or (1, classes), float32, and features."""
     tensor = torch.from_numpy(np.array(image, order="C"))[None].to(device)
