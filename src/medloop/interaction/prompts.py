@@ -203,7 +203,8 @@ def check_prompts(prompts: Sequence[Prompt], shape: Shape3, *, labels: Sequence[
         meaning = (prompt.label, getattr(prompt, "positive", True))
         for voxel in map(tuple, exact_voxels(prompt, shape).tolist()):
             label, positive = said.setdefault(voxel, meaning)
-            if (positive != meaning[1]) if label == meaning[0] else (positive and meaning[1]):
+            contradict = positive != meaning[1] if label == meaning[0] else positive and meaning[1]
+            if contradict:
                 remedy = "remove one of the two prompts"
                 raise InputError(f"Prompts must agree with each other, two contradict at voxel {voxel}", remedy=remedy)
 
