@@ -10,7 +10,7 @@ from medloop.loop.foundation.computable import oversized_cases
 from medloop.loop.foundation.damage import DamagedCase, damaged_cases
 from medloop.loop.foundation.effort import EffortLine, priced
 from medloop.loop.foundation.label_versions import LabelGap, label_gaps
-from medloop.loop.foundation.left_out import LeftOutCase, refused_cases
+from medloop.loop.foundation.refusals import LeftOutCase, refused_cases
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.class_counts import ClassCount
 from medloop.loop.overview.model_history import ModelLine

@@ -15,7 +15,7 @@ from medloop.core.names import nearest
 
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
 Stream: TypeAlias = Literal["off", "fixed", "rate", "variable", "learned"]
-QueryUnit: TypeAlias = Literal["case", "slice", "region"]
+QueryUnit: TypeAlias = Literal["case", "slice", "region", "superpixel"]
 ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
 Summed: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
 UncertaintySource: TypeAlias = Literal["all", "softmax", "dropout", "flips", "ensemble"]
@@ -143,10 +143,10 @@ class ProjectSettings:
     )
     batch_size: int = setting(4, "Cases per round.", "--batch", "next query", low=1, high=10_000)
     query_unit: QueryUnit = setting(
-        "case", "What is queried of a volume that a model has seen: all of it, its most uncertain slices, or regions of 20 mm.",
+        "case", "What is queried of an image that a model has seen: all of it, its most uncertain slices, regions of 20 mm or superpixels.",
         "--query-unit", "next query", choices=get_args(QueryUnit),
     )  # fmt: skip
-    query_parts: int = setting(1, "Slices or regions queried per case.", "--query-parts", "next query", low=1, high=100)
+    query_parts: int = setting(1, "Slices, regions or superpixels queried per case.", "--query-parts", "next query", low=1, high=100)
     stream: Stream = setting(
         "off", "The rule that judges each case when it arrives, annotate now or keep unlabelled, in place of queries from the pool.",
         "--stream", "at once", choices=get_args(Stream),

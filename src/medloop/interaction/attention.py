@@ -15,12 +15,12 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray, FloatArray, MaskArray, ProbabilitySamples
+from medloop.core.arrays import BoolArray, FloatArray, ImageArray, MaskArray, ProbabilitySamples
 from medloop.core.errors import InputError, LabelError, SettingError, ShapeError
 from medloop.core.geometry import Shape3, triple
 from medloop.interaction.regions import slices_of
 from medloop.interaction.simulated_users.effort import EffortModel
-from medloop.query.subvolume.units import checked_map, rank_patches, rank_slices
+from medloop.query.subvolume.units import checked_map, rank_patches, rank_slices, rank_superpixels
 
 PlaceKind: TypeAlias = Literal["slice", "region"]
 
@@ -130,6 +130,7 @@ def rank_places(
     axes: Sequence[int] = (2,),
     count: int = 50,
     reviewed: BoolArray | None = None,
+    image: ImageArray | None = None,
     spacing_mm: Sequence[float] = (1.0, 1.0, 1.0),
     effort: EffortModel | None = None,
 ) -> list[Place]:
@@ -141,11 +142,12 @@ def rank_places(
         axes: Which axes slices may be perpendicular to.
         count: At most so many.
         reviewed: Voxels somebody has looked at or drawn since; they gain nothing.
+        image: Regions are the boxes around its superpixels on slices across the first axis, in place of boxes of one size; (C, I, J, K).
         spacing_mm: Of the voxels, for the size of regions.
         effort: What a look costs.
 
     Raises:
-        ShapeError: Not three axes, an empty map, or `reviewed` of another shape.
+        ShapeError: Not three axes, an empty map, or `reviewed` or an image of another shape.
         InputError: NaN.
         SettingError: A negative count, an axis outside 0..2, or chances outside 0..1.
     """
@@ -153,7 +155,15 @@ def rank_places(
     cost, total = effort or EffortModel(), float(left.sum())
     if kind == "region":
         box = [max(1, min(n, round(REGION_MM / mm))) for n, mm in zip(left.shape, spacing_mm, strict=True)]
-        found = [_place(left, None, p.start, p.stop, total, cost) for p in rank_patches(left, count, box=box)]
+        boxes = (
+            rank_patches(left, count, box=box)
+            if image is None
+            else rank_superpixels(left, image, count, axis=axes[0], spacing_mm=spacing_mm)
+        )
+        found = list[Place]()
+        for p in boxes:
+            found.append(_place(left, None, p.start, p.stop, total, cost))
+            left[found[-1].voxels] = 0.0  # boxes around superpixels overlap
         worth = [p for p in found if p.gain >= LEAST_GAIN]
         return sorted(worth, key=lambda p: -p.gain_per_second)
     return _cover(left, axes, count, total, cost)

@@ -40,12 +40,7 @@ class Deed:
 
 @dataclass(frozen=True)
 class History:
-    """What counts of a draft's history.
-
-    Attributes:
-        deeds: In order.
-        undone: Of each stroke that was taken back, its revision and that of its inverse.
-    """
+    """What counts, in order, and the revision of each stroke that was taken back with that of its inverse."""
 
     deeds: tuple[Deed, ...]
     undone: tuple[tuple[int, int], ...]

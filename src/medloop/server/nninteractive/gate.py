@@ -31,13 +31,7 @@ class TooLargeError(InputError, code="too_large"):
 
 @dataclass(frozen=True)
 class Limits:
-    """How much the server takes.
-
-    Attributes:
-        array_bytes: Of one unpacked array or target buffer.
-        sent_bytes: Of one request's body.
-        body_seconds: How long a body may take to arrive.
-    """
+    """How much the server takes: bytes of one unpacked array or target buffer, bytes of a body, and how long a body may take."""
 
     array_bytes: int
     sent_bytes: int
