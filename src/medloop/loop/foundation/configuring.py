@@ -54,10 +54,7 @@ def configure(
     task: TaskChange | None = None,
     actor: str = "system",
 ) -> list[Changed]:
-    """Change a project as it is now, all of it or nothing; settings by their names or flags.
-
-    Returns:
-        What changed; empty when everything was so already.
+    """Change a project as it is now, all of it or nothing, settings by their names or flags; what changed.
 
     Raises:
         SettingError: An unknown setting, a value outside its range, or one that cannot change any more.

@@ -43,11 +43,7 @@ class StreamVerdict:
 
 
 def judge_arrivals(workspace: Workspace) -> list[StreamVerdict]:
-    """Judge every predicted case that was not judged yet, in the order of their predictions; those to annotate become a round.
-
-    Returns:
-        The new verdicts; none without the setting `stream` or without a model.
-    """
+    """Judge every predicted case that was not judged yet, in the order of their predictions; those to annotate become a round."""
     settings = workspace.settings
     if settings.stream == "off":
         return []
