@@ -294,8 +294,9 @@ class Provenance:
     Attributes:
         prompt_ids: The prompts in force when it was submitted, in order.
         withdrawn_prompts: How many gestures were taken back or changed on the way.
-        parts: What differs from the mask that the edit began with, by hand: "prompt", "brush" and "elsewhere" (a mask
-            made outside the page), each {"voxels", "labels": {value: voxels}, "start", "stop"}; absent hands are left out.
+        parts: What differs from the mask that the edit began with, by hand: "prompt", "brush", "filled" (between drawn
+            slices), "taken" (of a hypothesis) and "elsewhere" (drawn by another program or in a mask sent whole), each
+            {"voxels", "labels": {value: voxels}, "start", "stop"}; absent hands are left out.
     """
 
     id: str
