@@ -84,4 +84,4 @@ def _words(part: Part, case: Case, unit: QueryUnit) -> str:
     if isinstance(part, SlicePart):
         plane = next((p.name for p in case.grid.planes() if p.slice_axis == part.axis), "")
         return f"{plane} slice {part.index + 1} of {case.grid.shape[part.axis]}".strip()
-    return f"{unit} {', '.join(f'{a + 1}–{b}' for a, b in zip(part.start, part.stop, strict=True))}"
+    return f"{unit} {', '.join(f'{a + 1}–{b}' if b > a + 1 else str(b) for a, b in zip(part.start, part.stop, strict=True))}"
