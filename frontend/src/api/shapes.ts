@@ -316,10 +316,10 @@ export interface ProjectSettings {
   "off" | "fixed" | "rate" | "variable" | "learned"; stream_budget?: number; start_size?: number; train_after?: number; validation_fraction?:
   number; test_fraction?: number; audit_fraction?: number; train_minutes?: number; train_steps?: number; warm_start?: "scratch" | "all" |
   "new" | "replay" | "misclassified"; cold_start?: "descriptors" | "selfsup"; members?: number; samples?: number; uncertainty_source?: "all" |
-  "softmax" | "dropout" | "flips" | "ensemble"; summed?: "mean" | "sum" | "top" | "foreground" | "contour" | "classes" | "box"; calibration?:
-  "temperature" | "none"; pseudo_labels?: boolean; bias_correction?: boolean; guided?: boolean; prompt_encoding?: "euclidean" | "geodesic" |
-  "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?: number; right_reasons?: number; budget_labels?:
-  number; budget_minutes?: number; budget_money?: number; target_score?: number; seed?: number;
+  "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" | "foreground" | "contour" | "classes" | "box";
+  calibration?: "temperature" | "none"; pseudo_labels?: boolean; bias_correction?: boolean; interactive_network?: boolean; prompt_encoding?:
+  "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?: number;
+  explanation_penalty?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number; target_score?: number; seed?: number;
 }
 
 /** One project in full. */

@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from medloop.core.geometry import Grid
+from medloop.core.settings import Aggregation as Aggregation
 from medloop.core.settings import ColdStart as ColdStart
 from medloop.core.settings import ProjectSettings as ProjectSettings
-from medloop.core.settings import Summed as Summed
 from medloop.core.settings import WarmStart as WarmStart
 from medloop.core.states import JobState, RoundState
 

@@ -198,16 +198,16 @@ _LATER: Mapping[type[Any], frozenset[str]] = {
             "budget_money",
             "target_score",
             "cold_start",
-            "summed",
+            "aggregation",
             "uncertainty_source",
             "bias_correction",
-            "guided",
+            "interactive_network",
             "calibration",
             "prompt_encoding",
             "adaptation",
             "any_label",
             "correction_weight",
-            "right_reasons",
+            "explanation_penalty",
         }
     ),
     Assignment: frozenset({"began_with", "base_id"}),
@@ -232,7 +232,7 @@ def _nested(item: Any) -> Any:
 
 
 def _settings_from_json(value: Any) -> ProjectSettings:
-    """Settings of any version: `warm_start` used to be yes or no."""
+    """Settings of any version: some had other names (`OLDER_NAMES`), and `warm_start` used to be yes or no."""
     start = value.get("warm_start", "scratch")
     return ProjectSettings(**{**value, "warm_start": ("all" if start else "scratch") if isinstance(start, bool) else start})
 

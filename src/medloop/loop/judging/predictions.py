@@ -11,8 +11,9 @@ import numpy as np
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import BlobError
-from medloop.core.records import Case, Json, Model, Prediction, Query, Round, Summed, new_id, now
+from medloop.core.records import Aggregation, Case, Json, Model, Prediction, Query, Round, new_id, now
 from medloop.core.seeds import generator
+from medloop.core.settings import current_names
 from medloop.images.encode import encode_mask
 from medloop.loop.foundation.arrays import load_image, load_proposal, store_features
 from medloop.loop.foundation.computable import computable
@@ -120,7 +121,9 @@ def predict_case(
         model,
         answer,
         quality or quality_rule(workspace, model),
-        summed=model.metrics.get("summed", workspace.settings.summed),  # of one model, all predictions are made alike
+        aggregation=current_names(model.metrics).get(
+            "aggregation", workspace.settings.aggregation
+        ),  # of one model, all predictions are made alike
         earlier=_earlier_mask(workspace, model, case),
     )
     with workspace.store.write("worker") as tx:
@@ -145,7 +148,7 @@ def make_prediction(
     found: "Answer",
     quality: QualityRule,
     *,
-    summed: Summed = "mean",
+    aggregation: Aggregation = "mean",
     earlier: MaskArray | None = None,
 ) -> Prediction:
     """Turn what a model says of a case into a stored prediction.
@@ -158,11 +161,11 @@ def make_prediction(
         model: Who predicted.
         found: What it says.
         quality: From `quality_rule`.
-        summed: How voxel maps become one number per case.
+        aggregation: How voxel maps become one number per case.
         earlier: The mask of the model before this one, shape (I, J, K); None without one.
     """
     samples, mean = found.samples, found.probabilities
-    judged = judge(samples, summed=summed, spacing_mm=case.grid.spacing_mm)
+    judged = judge(samples, aggregation=aggregation, spacing_mm=case.grid.spacing_mm)
     signs = signs_of(samples, judged.agreement, spacing_mm=case.grid.spacing_mm, earlier=earlier)
     expected = quality(signs)
     is_mask = samples.ndim > 2

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings
+from medloop.core.settings import current_names
 from medloop.loop.foundation.consensus import training_answers
 from medloop.loop.foundation.follow_up import truth_digest
 from medloop.loop.foundation.job_control import JobControl
@@ -25,12 +26,12 @@ DECIDING = (
     "members",
     "pseudo_labels",
     "bias_correction",
-    "guided",
+    "interactive_network",
     "calibration",
     "prompt_encoding",
     "any_label",
     "correction_weight",
-    "right_reasons",
+    "explanation_penalty",
     "seed",
 )
 """Settings that make another model out of the same annotations; a model from before one existed learned with its default."""
@@ -51,7 +52,7 @@ def learned_with(workspace: Workspace) -> Json:
     """What decides, beside the annotations, which model a training makes; kept in the model's metrics."""
     settings = {name: getattr(workspace.settings, name) for name in DECIDING}
     with workspace.store.read() as tx:
-        objections = len(tx.events_about(NOUN, verbs=[VERB])) if workspace.settings.right_reasons else 0
+        objections = len(tx.events_about(NOUN, verbs=[VERB])) if workspace.settings.explanation_penalty else 0
         return {**settings, "validation": truth_digest(tx, "validation"), "objections": objections}
 
 
@@ -69,7 +70,7 @@ def already_learned(
         digest = answers_digest(answers, case_names(tx, answers))
         same = [learned.model for learned in tx.learned_models() if learned.digest == digest]
     now, usual = learned_with(workspace), {name: getattr(ProjectSettings, name) for name in DECIDING}
-    return next((m for m in reversed(same) if {**usual, **m.metrics.get("learned_with", now)} == now), None)
+    return next((m for m in reversed(same) if {**usual, **current_names(m.metrics.get("learned_with", now))} == now), None)
 
 
 def nothing_new(workspace: Workspace, control: JobControl, known: Model) -> Json:

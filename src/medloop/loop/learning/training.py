@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
+from medloop.core.settings import current_names
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.consensus import consensus_answers, training_answers
 from medloop.loop.foundation.damage import LeftOut, sound_answers
@@ -81,7 +82,7 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
 
     initial = weights_of(workspace.store.blobs, parent) if parent else []
     trained = train(recipe, taught.cases, validation, folder, report=report, initial=initial, guide=_guide(recipe))
-    own = {name: getattr(workspace.settings, name) for name in ("samples", "summed", "uncertainty_source")}
+    own = {name: getattr(workspace.settings, name) for name in ("samples", "aggregation", "uncertainty_source")}
     metrics = {**own, **trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
     metrics |= {"learned_with": learned_with(workspace), "annotated_cases": len(cases)}
     _tell_overrun(control, recipe, float(trained.metrics["seconds"]))
@@ -111,7 +112,7 @@ def _calibrated(
 def _as_begun(workspace: Workspace, plan: TrainingPlan) -> Workspace:
     """The project with the settings and labels that this training began with, so that a resumed one stays the same training."""
     found = plan.decide("project", lambda: {"settings": dataclasses.asdict(workspace.settings), "task_id": workspace.task.id})
-    settings = ProjectSettings(**{**dataclasses.asdict(workspace.settings), **found["settings"]})
+    settings = ProjectSettings(**{**dataclasses.asdict(workspace.settings), **current_names(found["settings"])})
     with workspace.store.read() as tx:
         task = tx.get(Task, found["task_id"])
     return dataclasses.replace(workspace, project=dataclasses.replace(workspace.project, settings=settings), task=task)
@@ -135,9 +136,9 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
     )
     if _has_sides(workspace):
         recipe = dataclasses.replace(recipe, flips=())
-    guided = settings.guided and workspace.task.kind == "segmentation"
+    guided = settings.interactive_network and workspace.task.kind == "segmentation"
     recipe = dataclasses.replace(
-        recipe, rrr=settings.right_reasons, guided=guided, hints=settings.prompt_encoding if guided else "euclidean"
+        recipe, rrr=settings.explanation_penalty, guided=guided, hints=settings.prompt_encoding if guided else "euclidean"
     )
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
 

@@ -131,7 +131,7 @@ def _marked(workspace: Workspace, plan: TrainingPlan, case_ids: Sequence[str]) -
     """Case id → blobs of the regions called irrelevant; empty without the setting."""
 
     def decide() -> dict[str, list[str]]:
-        if not workspace.settings.right_reasons:
+        if not workspace.settings.explanation_penalty:
             return {}
         with workspace.store.read() as tx:
             return irrelevant_blobs(tx, case_ids)
