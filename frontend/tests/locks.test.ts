@@ -51,12 +51,12 @@ const TOOLS: Record<string, (session: CaseSession) => void> = {
   "push inwards": (session) => sweep(session, "push", false, 8),
   fill: (session) => sweep(session, "fill", false, 6),
   "a whole hypothesis": (session) => {
-    session.advice.alternatives.answer.value = { state: "there", value: { hypotheses: [{ mask: OTHER, weight: 1 }], hints: [] } };
+    session.advice.alternatives.answer.value = { state: "there", value: { hypotheses: [{ mask: OTHER, weight: 1 }], suggested: [] } };
     session.advice.hypothesis.value = 0;
     takeHypothesis(session, "whole");
   },
   "a hypothesis in a box": (session) => {
-    session.advice.alternatives.answer.value = { state: "there", value: { hypotheses: [{ mask: OTHER, weight: 1 }], hints: [] } };
+    session.advice.alternatives.answer.value = { state: "there", value: { hypotheses: [{ mask: OTHER, weight: 1 }], suggested: [] } };
     session.advice.hypothesis.value = 0;
     session.advice.region.value = { start: [0, 0, 0], stop: [9, 9, 2] };
     takeHypothesis(session, "part");

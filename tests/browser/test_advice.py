@@ -196,7 +196,7 @@ def test_hypotheses_are_stepped_through_taken_whole_or_in_part_and_undone(traine
     page.keyboard.press("j")
     assert np.array_equal(stored(4), masks[0]), "the whole"
     page.get_by_test_id("hint-0").click()
-    assert page.evaluate("window.medloop.crosshair") == given["hints"][0]["voxel"]
+    assert page.evaluate("window.medloop.crosshair") == given["suggested_prompts"][0]["voxel"]
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("hypotheses")).to_have_count(0)
 

@@ -132,7 +132,7 @@ def test_labels_of_another_project_are_refused(medloop: Medloop, tmp_path: Path,
 
 def test_status_tells_where_a_project_stands(medloop: Medloop, project: Path):
     found = json.loads(medloop("status", project, "--json").out)
-    assert (found["counts"]["total"], found["counts"]["answered"], found["model"], found["worker"]) == (9, 6, None, False)
+    assert (found["counts"]["total"], found["counts"]["annotated"], found["model"], found["worker"]) == (9, 6, None, False)
     assert found["stopping"]["stop"] is False
     assert [line["label"] for line in found["queried"]] == list(LABELS)
     said = medloop("status", project).out

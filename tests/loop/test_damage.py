@@ -110,10 +110,10 @@ def test_an_export_leaves_out_damaged_cases_and_names_them(labelled: Workspace, 
 def test_progress_measures_and_references_go_on_without_damaged_cases(labelled: Workspace) -> None:
     flip(labelled, mask_of(labelled, "case00"))
     told: list[str] = []
-    measured = measure_project(labelled, of="answer", log=told.append)
+    measured = measure_project(labelled, of="annotation", log=told.append)
     assert [one.case_name for one in measured] == [f"case{n:02d}" for n in range(1, 7)]
     assert len(told) == 1
-    queried = {line.label: line.answered for line in progress(labelled).queried}
+    queried = {line.label: line.annotated for line in progress(labelled).queried}
     assert queried["large"] == 3
     with pytest.raises(Exception, match="needs a model"):
         judge_by_references(labelled)

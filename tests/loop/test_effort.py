@@ -27,7 +27,8 @@ def test_each_annotator_has_a_line_and_imported_answers_have_none(make_workspace
     add_answer(workspace, ben, case_named(workspace, "case01"), seconds=0.0)
     with workspace.store.read() as tx:
         first, second = effort_summary(tx)
-    assert (first.annotator, first.answers, first.timed, first.median_seconds, first.minutes, first.cost) == ("Ann", 3, 2, 60.0, 2.0, 2.0)
+    assert (first.annotator, first.annotations, first.timed) == ("Ann", 3, 2)
+    assert (first.median_seconds, first.minutes, first.cost) == (60.0, 2.0, 2.0)
     assert (second.annotator, second.timed, second.median_seconds, second.minutes) == ("Ben", 0, None, 0.0)
 
 
@@ -40,7 +41,7 @@ def test_seconds_of_an_undone_submission_count_once(pool: Workspace, ann: Annota
     with pool.store.read() as tx:
         (line,) = effort_summary(tx)
         assert labels_per_hour(tx) == pytest.approx(90.0)
-    assert (line.answers, line.minutes) == (1, pytest.approx(40 / 60))
+    assert (line.annotations, line.minutes) == (1, pytest.approx(40 / 60))
 
 
 def test_without_recorded_times_every_case_counts_the_same(pool: Workspace) -> None:
@@ -98,7 +99,7 @@ def test_a_rate_is_audited_and_kept_within_its_range(pool: Workspace, ann: Annot
         (event,) = tx.events_about("annotator", [ann.id], verbs=["price"])
         (line,) = [one for one in annotator_lines(tx) if one.annotator == ann.name]
     assert event.body["changed"] == {"cost_per_minute": {"from": 1.0, "to": 2.5}}
-    assert (line.answers, line.cases, line.cost_per_minute) == (0, 0, 2.5)
+    assert (line.annotations, line.cases, line.cost_per_minute) == (0, 0, 2.5)
     for rate in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(SettingError, match="must lie above 0"):
             set_cost(pool, ann.name, rate, actor="test")

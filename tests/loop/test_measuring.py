@@ -50,7 +50,7 @@ def test_an_answer_is_measured_as_it_stands(pool: Workspace, ann: Annotator) -> 
     found = measure_case(pool, case.id)
     i, j, k = case.grid.spacing_mm
     voxels = case.grid.shape[1] * case.grid.shape[2]
-    assert (found.source, found.sized) == ("answer", True)
+    assert (found.source, found.sized) == ("annotation", True)
     assert row(found.measures, "large", "volume").value == pytest.approx(2 * voxels * i * j * k / 1000)
     assert row(found.measures, "small", "area").value == pytest.approx(case.grid.shape[1] * i * j)
     assert all((m.low, m.high, m.accepted, m.reason) == (None, None, None, "") for m in found.measures)
@@ -121,7 +121,7 @@ def test_old_predictions_keep_no_samples(pool: Workspace) -> None:
     assert found.measures[0].low is None
     assert "keeps no samples" in found.measures[0].reason
     assert [m.case_name for m in measure_project(pool)] == ["case01"]
-    assert measure_project(pool, of="answer") == []
+    assert measure_project(pool, of="annotation") == []
 
 
 def test_samples_are_kept_as_rows_of_figures(pool: Workspace) -> None:

@@ -119,7 +119,7 @@ def test_a_case_answered_in_part_is_unanswered_and_may_be_asked_again(pool: Work
     case_id = ids(pool)[0]
     give_slices(pool, case_id, {3: 1})
     with pool.store.read() as tx:
-        assert tx.case_counts().answered == 0
+        assert tx.case_counts().annotated == 0
         assert tx.current_annotations() == []
         assert consensus_answers(tx, "train") == []
         assert [a.kind for a in training_answers(tx, "train")] == ["partial"]
@@ -136,7 +136,7 @@ def test_a_full_answer_replaces_the_parts_of_its_annotator_and_decides_over_thos
         assert [a.annotator_id for a in tx.partial_annotations()] == [annotator_named(pool, "Bob").id]
         assert tx.current_annotations() == [full]
         assert training_answers(tx, "train") == [full]
-        assert tx.case_counts().answered == 1
+        assert tx.case_counts().annotated == 1
     assert verify(pool.store).ok
 
 

@@ -74,7 +74,7 @@ def test_nothing_is_stored_or_counted_or_exported(predicted: Workspace, tmp_path
     with predicted.store.read() as tx:
         assert [a.origin for a in tx.find(Annotation)] == ["human"]
         assert len(consensus_answers(tx, "train")) == 1
-        assert tx.case_counts().answered == 1
+        assert tx.case_counts().annotated == 1
     assert export_project(predicted, tmp_path_factory.mktemp("out") / "x", "nifti").cases == 1
 
 

@@ -53,7 +53,7 @@ def test_a_flagged_or_skipped_case_loses_its_imported_annotation_everywhere_but_
     report = export_project(workspace, tmp_path / "out", "nifti")
     assert report.cases == 2
     assert any("case00" in note and "wrong patient" in note and "Ann" in note for note in report.notes)
-    assert progress(workspace).answered == 2
+    assert progress(workspace).annotated == 2
     with workspace.store.read() as tx:
         assert tx.count(Annotation) == 3
         assert [w.verb for w in tx.find(Withdrawal, where={"case_id": case_named(workspace, "case00").id})] == [state(workspace, "case00")]

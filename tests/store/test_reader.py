@@ -262,9 +262,9 @@ def test_a_withdrawn_annotation_counts_nowhere_and_what_it_replaced_counts_again
         assert [a.id for a in tx.current_annotations()] == ["annotation-a-ann-1"]
         tx.add(samples.withdrawal("annotation-a-ann-1"))
         assert tx.current_annotations() == []
-        assert tx.case_counts().answered == 0
+        assert tx.case_counts().annotated == 0
         assert [c.name for c in tx.unanswered_cases(["train"])] == ["a"]
         assert tx.count(Annotation) == 2
         tx.add(samples.annotation("a", number=2))
         assert [a.id for a in tx.current_annotations()] == ["annotation-a-ann-2"]
-        assert tx.case_counts().answered == 1
+        assert tx.case_counts().annotated == 1

@@ -29,7 +29,7 @@ async function read(session: CaseSession, signal: AbortSignal): Promise<Alternat
   const found = await calls.readHypotheses(session.project.id, session.header.id, signal);
   const voxels = voxelCount(session.header.shape);
   const unpack = async ({ mask, weight }: { mask: string; weight: number }) => ({ mask: await unpackVoxels(mask, voxels), weight });
-  return { hypotheses: await Promise.all(found.hypotheses.map(unpack)), hints: found.hints };
+  return { hypotheses: await Promise.all(found.hypotheses.map(unpack)), suggested: found.suggested_prompts };
 }
 
 export function showHypothesis(session: CaseSession, index: number): void {

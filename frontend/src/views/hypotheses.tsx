@@ -1,5 +1,5 @@
 /** What else the model may have meant, in the panel: its hypotheses, taking one, and where one prompt would change most. */
-import type { Hint } from "../api/types";
+import type { SuggestedPrompt } from "../api/types";
 import type { Alternatives } from "../state/advice";
 import { hypothesesOpen, showHypothesis, takeHypothesis } from "../state/hypotheses";
 import type { CaseSession } from "../state/session";
@@ -30,7 +30,7 @@ export function HypothesisOptions({ session }: { session: CaseSession }) {
   );
 }
 
-function Choices({ session, alternatives: { hypotheses, hints } }: { session: CaseSession; alternatives: Alternatives }) {
+function Choices({ session, alternatives: { hypotheses, suggested } }: { session: CaseSession; alternatives: Alternatives }) {
   const shown = session.advice.hypothesis.value;
   return (
     <>
@@ -53,7 +53,7 @@ function Choices({ session, alternatives: { hypotheses, hints } }: { session: Ca
         ))}
       </div>
       {!session.looksOnly && <Taking session={session} />}
-      {hints.length > 0 && <Hints session={session} hints={hints} />}
+      {suggested.length > 0 && <SuggestedPrompts session={session} suggested={suggested} />}
     </>
   );
 }
@@ -77,13 +77,13 @@ function Taking({ session }: { session: CaseSession }) {
   );
 }
 
-function Hints({ session, hints }: { session: CaseSession; hints: readonly Hint[] }) {
+function SuggestedPrompts({ session, suggested }: { session: CaseSession; suggested: readonly SuggestedPrompt[] }) {
   return (
     <>
       <p class="hint">One click here would settle most (◆ on the image):</p>
       <div class="chips" role="group" aria-label="Where one prompt would change most">
-        {hints.map((hint, n) => (
-          <PlainButton key={n} class="chip" title={saysOf(session, hint)} testid={`hint-${n}`} onPress={() => session.lookAt(hint.voxel)}>
+        {suggested.map((place, n) => (
+          <PlainButton key={n} class="chip" title={saysOf(session, place)} testid={`hint-${n}`} onPress={() => session.lookAt(place.voxel)}>
             ◆ {n + 1}
           </PlainButton>
         ))}
@@ -92,7 +92,7 @@ function Hints({ session, hints }: { session: CaseSession; hints: readonly Hint[
   );
 }
 
-function saysOf({ labels }: CaseSession, { change, shares }: Hint): string {
+function saysOf({ labels }: CaseSession, { change, shares }: SuggestedPrompt): string {
   const nameOf = (value: string): string => labels.find((label) => label.value === Number(value))?.name ?? "background";
   const says = Object.entries(shares).map(([value, share]) => `${nameOf(value)} ${Math.round(share * 100)} %`);
   return `The model’s samples say ${says.join(", ")}; knowing it would change the mask by ${change.toFixed(2)} (1 − Dice)`;

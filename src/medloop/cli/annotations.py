@@ -74,7 +74,7 @@ def annotators(
     if as_json:
         print_json({"annotators": found})
     else:
-        rows = [(x.annotator, x.answers, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}") for x in found]
+        rows = [(x.annotator, x.annotations, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}") for x in found]
         print_table(("annotator", "annotations", "cases", "minutes", "cost per minute", "cost"), rows)
 
 

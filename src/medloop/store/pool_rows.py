@@ -23,7 +23,7 @@ class EffortRow:
     name: str
     kind: str
     cost_per_minute: float
-    answers: int
+    annotations: int
     cases: int
     seconds: tuple[float, ...]
 

@@ -53,10 +53,10 @@ class CaseCounts:
     validation: int
     test: int
     audit: int
-    answered: int
+    annotated: int
     skipped: int
     flagged: int
-    unanswered: int
+    unlabelled: int
     open: int
 
 
@@ -209,7 +209,7 @@ class Reader(LineageReader, PoolReader, TallyReader):
     def case_counts(self) -> CaseCounts:
         """Cases by split and by state."""
         rows = self.counts_by_state()
-        tally = {name: sum(cases for split, state, cases, _ in rows if name in (split, state)) for name in _COUNTED}
+        tally = {name: sum(cases for split, state, cases, _ in rows if stored in (split, state)) for name, stored in _COUNTED.items()}
         return CaseCounts(total=sum(row[2] for row in rows), open=sum(row[3] for row in rows), **tally)
 
     def worklist(self, *, state: CaseState | Literal["all"] = "all", search: str = "", limit: int = 50, offset: int = 0) -> list[CaseRow]:
@@ -285,7 +285,8 @@ class Reader(LineageReader, PoolReader, TallyReader):
 
 _BY_NAME = (case_states.c.sort_key, case_states.c.name)
 _SHOWN = tuple(case_states.c[field.name] for field in fields(CaseRow))
-_COUNTED = ("train", "validation", "test", "audit", "answered", "skipped", "flagged", "unanswered")
+_COUNTED = {name: name for name in ("train", "validation", "test", "audit", "skipped", "flagged")}
+_COUNTED |= {"annotated": "answered", "unlabelled": "unanswered"}
 
 
 def _column(known: Kind[Any], name: str) -> ColumnElement[Any]:

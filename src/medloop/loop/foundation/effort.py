@@ -1,6 +1,6 @@
 """Human time: what answers took, and what the next ones will probably take.
 
-The page records active seconds; pauses are left out there. Imported answers took nobody's time here.
+The page records active seconds; pauses are left out there. Imported annotations took nobody's time here.
 """
 
 import math
@@ -31,7 +31,7 @@ class EffortLine:
     """What one annotator's answers took.
 
     Attributes:
-        answers: All annotations but those undone, later replaced ones included: they took time too.
+        annotations: All of them but those undone, later replaced ones included: they took time too.
         cases: How many cases these are of.
         timed: How many of them have a recorded time.
         median_seconds: Active seconds of the middle timed answer; None without one.
@@ -42,7 +42,7 @@ class EffortLine:
 
     annotator: str
     kind: str
-    answers: int
+    annotations: int
     cases: int
     timed: int
     median_seconds: float | None
@@ -53,12 +53,12 @@ class EffortLine:
 
 def effort_summary(tx: Reader) -> tuple[EffortLine, ...]:
     """One line per annotator who answered here, by name."""
-    return tuple(line for line in annotator_lines(tx) if line.answers)
+    return tuple(line for line in annotator_lines(tx) if line.annotations)
 
 
 def annotator_lines(tx: Reader) -> tuple[EffortLine, ...]:
     """One line per annotator, also of those without an annotation, by name; importers only where they have some."""
-    return tuple(_line(row) for row in tx.effort_rows(OWN_ORIGINS) if row.answers or row.kind == "person")
+    return tuple(_line(row) for row in tx.effort_rows(OWN_ORIGINS) if row.annotations or row.kind == "person")
 
 
 def priced(lines: Iterable[EffortLine]) -> bool:
@@ -144,4 +144,4 @@ def _line(row: EffortRow) -> EffortLine:
     minutes = sum(row.seconds) / 60.0
     middle = float(np.median(row.seconds)) if row.seconds else None
     rate = row.cost_per_minute
-    return EffortLine(row.name, row.kind, row.answers, row.cases, len(row.seconds), middle, minutes, rate, minutes * rate)
+    return EffortLine(row.name, row.kind, row.annotations, row.cases, len(row.seconds), middle, minutes, rate, minutes * rate)

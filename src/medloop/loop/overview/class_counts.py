@@ -23,12 +23,12 @@ class ClassCount:
     """One label.
 
     Attributes:
-        answered: Answered training cases that hold it.
+        annotated: Annotated training cases that hold it.
         queried: Those of them that a query had chosen.
     """
 
     label: str
-    answered: int
+    annotated: int
     queried: int
 
 

@@ -13,7 +13,7 @@ from medloop.core.arrays import FloatArray
 from medloop.core.errors import LabelError, NotFoundError, StateError
 from medloop.core.records import Annotation, Case, Prediction
 from medloop.core.seeds import generator
-from medloop.explain.contrast import HintPlace, best_hints
+from medloop.explain.contrast import SuggestedPrompt, suggest_prompts
 from medloop.explain.examples import Distance, nearest
 from medloop.explain.hypotheses import Hypothesis, distinct_hypotheses
 from medloop.loop.foundation.arrays import load_answer, load_features, load_image
@@ -60,7 +60,7 @@ class Alternatives:
     """What a model might have meant, likeliest first, and the places where one hint would change the mask most."""
 
     hypotheses: tuple[Hypothesis, ...]
-    hints: tuple[HintPlace, ...]
+    suggested_prompts: tuple[SuggestedPrompt, ...]
 
 
 def explain_case(workspace: Workspace, case_id: str, predictor: "Predictor", *, label: int, method: str) -> "Saliency":
@@ -100,7 +100,7 @@ def alternatives(workspace: Workspace, case_id: str, predictor: "Predictor", *, 
         case = tx.get(Case, case_id)
     rng = generator(workspace.settings.seed, "hypotheses", case.name)
     drawn = predictor.predict(load_image(workspace.store.blobs, case), samples=samples, rng=rng).samples
-    return Alternatives(tuple(distinct_hypotheses(drawn, most=most)), tuple(best_hints(drawn, case.grid)))
+    return Alternatives(tuple(distinct_hypotheses(drawn, most=most)), tuple(suggest_prompts(drawn, case.grid)))
 
 
 def similar_cases(workspace: Workspace, case_id: str, *, count: int = 5, distance: Distance = "cosine") -> SimilarCases:

@@ -28,8 +28,8 @@ from medloop.loop.judging.mask_figures import figures_of_samples, is_sized, mask
 from medloop.metrics.measure_bounds import TOLERANCE, Bounds, BoundsRule, bound_measure, fit_bounds
 from medloop.metrics.measures import MeasureName, measure_names, unit_of
 
-MeasureSource: TypeAlias = Literal["answer", "prediction"]
-Wanted: TypeAlias = Literal["any", "answer", "prediction"]
+MeasureSource: TypeAlias = Literal["annotation", "prediction"]
+Wanted: TypeAlias = Literal["any", "annotation", "prediction"]
 Figures: TypeAlias = Mapping[str, float | None]
 
 COVERAGE = 0.9
@@ -138,12 +138,12 @@ def _measured(run: _Measuring, case_id: str, of: Wanted) -> CaseMeasures:
     with run.workspace.store.read() as tx:
         case = tx.get(Case, case_id)
         answers = tx.current_annotations(case_ids=[case_id]) if of != "prediction" else []
-        prediction = newest_proposal(tx, case_id) if of != "answer" and not answers else None
+        prediction = newest_proposal(tx, case_id) if of != "annotation" and not answers else None
     if answers:
         return _measured_answer(run, case, deciding(answers))
     if prediction is not None:
         return _measured_prediction(run, case, prediction)
-    wanted = "neither an annotation nor a prediction" if of == "any" else f"no {'annotation' if of == 'answer' else of}"
+    wanted = "neither an annotation nor a prediction" if of == "any" else f"no {of}"
     raise NotFoundError(f"The case {case.name!r} has {wanted} to measure", remedy="annotate it, or train a model and predict")
 
 
@@ -153,7 +153,7 @@ def _measured_answer(run: _Measuring, case: Case, answer: Annotation) -> CaseMea
         labels = label_versions(tx, run.workspace.task).known(answer)
     figures = {label.value: _of_answer(run, case, answer, label.value) for label in labels}
     rows = [_plain(label, name, figures[label.value], case) for label in labels for name in measure_names(case.grid)]
-    return CaseMeasures(case.id, case.name, "answer", answer.id, is_sized(case), COVERAGE, tuple(rows))
+    return CaseMeasures(case.id, case.name, "annotation", answer.id, is_sized(case), COVERAGE, tuple(rows))
 
 
 def _measured_prediction(run: _Measuring, case: Case, prediction: Prediction) -> CaseMeasures:

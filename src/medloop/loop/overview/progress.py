@@ -70,7 +70,7 @@ class RoundLine:
     state: str
     strategy: str
     cases: int
-    answered: int
+    annotated: int
     message: str
 
 
@@ -80,17 +80,17 @@ class Progress:
 
     Attributes:
         curve: Evaluations that count, one model per distinct set of annotations.
-        unpredicted: Unanswered cases that the model in use has not seen yet; None without a model.
+        unpredicted: Unlabelled cases that the model in use has not seen yet; None without a model.
         pool_note: What is missing in the pool's predictions and qualities, in words; "" where nothing is.
-        effort: What each annotator's answers took.
-        queried: Per label, how many answered cases hold it and how many of them were asked.
+        effort: What each annotator's annotations took.
+        queried: Per label, how many annotated cases hold it and how many of them were queried.
         stopping: Whether to go on asking, and why.
         quality_note: Why predictions of the model in use have no expected quality; "" where they have, or without a model.
     """
 
     curve: tuple[CurvePoint, ...]
     labels_per_hour: float | None
-    answered: int
+    annotated: int
     total: int
     pool_quality: PoolQuality | None
     models: tuple[ModelLine, ...]
@@ -116,7 +116,7 @@ def progress(workspace: Workspace) -> Progress:
         return Progress(
             curve=tuple(_curve(tx, models)),
             labels_per_hour=labels_per_hour(tx),
-            answered=counts.answered,
+            annotated=counts.annotated,
             total=counts.total,
             pool_quality=pooled,
             models=model_lines(tx),

@@ -1,4 +1,4 @@
-"""What the progress page is told; one model per table of `loop.progress`."""
+"""What the progress page shows; one model per table of `loop.progress`."""
 
 from typing import Self
 
@@ -24,7 +24,7 @@ class CurvePointView(View):
 
 
 class PoolQualityView(View):
-    """Expected scores of what is not answered yet."""
+    """Expected scores of what is unlabelled."""
 
     mean: Number
     low_count: int
@@ -72,16 +72,16 @@ class RoundLineView(View):
     state: str
     strategy: str
     cases: int
-    answered: int
+    annotated: int
     message: str
 
 
 class EffortLineView(View):
-    """What one annotator's answers took."""
+    """What one annotator's annotations took."""
 
     annotator: str
     kind: str
-    answers: int
+    annotations: int
     timed: int
     median_seconds: Number
     minutes: float
@@ -89,15 +89,15 @@ class EffortLineView(View):
 
 
 class ClassCountView(View):
-    """One label: answered training cases that hold it, and how many of them a query chose."""
+    """One label: annotated training cases that hold it, and how many of them a query chose."""
 
     label: str
-    answered: int
+    annotated: int
     queried: int
 
 
 class AdviceView(View):
-    """Whether to go on asking, in words; the expected gain of the next batch with its 95 % interval, and its minutes."""
+    """Whether to go on querying, in words; the expected gain of the next batch with its 95 % interval, and its minutes."""
 
     stop: bool
     reasons: list[str]
@@ -111,7 +111,7 @@ class ProgressView(View):
 
     curve: list[CurvePointView]
     labels_per_hour: Number
-    answered: int
+    annotated: int
     total: int
     pool_quality: PoolQualityView | None
     models: list[ModelLineView]
