@@ -106,7 +106,7 @@ def imported_project(folder: Path, data: Path) -> Workspace:
         raise SystemExit("error: this benchmark draws, so --data must be a segmentation")
     labels = dataset.labels or ["foreground"]
     workspace = Workspace.create(folder, name="Responsiveness", kind="segmentation", labels=labels, settings=FIRST_MODEL)
-    import_dataset(workspace, data, answers="none")
+    import_dataset(workspace, data, annotations="none")
     person = annotator_named(workspace, "truth", kind="simulated")
     for _ in range(STARTERS):
         opened = next_assignment(workspace, person.id)

@@ -60,5 +60,5 @@ def test_a_seed_replays_the_user_and_a_name_changes_it():
 
 
 def test_a_user_who_taught_may_not_try():
-    with pytest.raises(SettingError, match="cannot be a test robot"):
+    with pytest.raises(SettingError, match="cannot be a test annotator"):
         try_engine(Obedient(), IMAGE, truth(), Apprentice(), labels=(1,), gestures=1, seed=0)

@@ -111,7 +111,7 @@ def test_a_click_that_nobody_waits_for_is_dropped(engine):
 
 
 def test_the_engine_needs_a_guided_model(recipe, weights):
-    with pytest.raises(InputError, match="trained with hints"):
+    with pytest.raises(InputError, match="trained with prompts"):
         NetworkEngine(dataclasses.replace(recipe, guided=False), [])
     with pytest.raises(InputError, match="has 2 classes, got 3"):
         NetworkEngine.load(recipe, [weights], any_label=True)
@@ -119,7 +119,7 @@ def test_the_engine_needs_a_guided_model(recipe, weights):
 
 def test_wrong_tasks_are_refused(engine):
     embedding = engine.embed(UNSEEN.image)
-    with pytest.raises(LabelError, match=r"answers for 2 labels, the task has \[1\]"):
+    with pytest.raises(LabelError, match=r"knows 2 labels, the task has \[1\]"):
         engine.refine(embedding, (), labels=(1,))
     with pytest.raises(ShapeError, match="previous mask must have"):
         engine.refine(embedding, (), labels=(1, 2), previous=np.zeros((3, 3, 1), dtype=np.uint8))

@@ -76,5 +76,5 @@ def test_the_oracle_knows_every_case_and_repeats_its_errors(finished):
         assert np.array_equal(wrong.answer(name), wrong.answer(name))
         assert not np.array_equal(wrong.answer(name), perfect.answer(name))
         assert 0 < perfect.foreground_shares([name])[name] < 1
-        with pytest.raises(NotFoundError, match="no answer for nobody"):
+        with pytest.raises(NotFoundError, match="no annotation for nobody"):
             perfect.answer("nobody")

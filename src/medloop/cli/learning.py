@@ -164,7 +164,7 @@ def _print_asked(job: "Job", *, as_json: bool) -> None:
     if as_json:
         print_json({"job": job.id, "kind": job.kind, "state": str(job.state)})
     else:
-        typer.echo(f"Asked for {job.kind}: job {job.id}; a worker takes it up")
+        typer.echo(f"Requested {job.kind}: job {job.id}; a worker takes it up")
 
 
 def _print_model(workspace: "Workspace", result: "Json", *, as_json: bool) -> None:

@@ -1,11 +1,11 @@
 """Commands about a project's contents: make, fill, look, take away, check."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder
+from medloop.cli.options import AsJson, ProjectFolder, one_of
 from medloop.cli.printing import print_json, say
 from medloop.core.errors import MedloopError, SettingError
 from medloop.core.names import counted, first_named
@@ -18,7 +18,8 @@ def import_(
     folder: ProjectFolder,
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder of images in a known layout, or a CSV.", show_default=False)],
     fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv or dicom.")] = "auto",
-    answers: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
+    annotations: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
+    answers: Annotated[str, typer.Option(hidden=True)] = "",
     masks: Annotated[
         str, typer.Option(help="labels, or foreground: every mask value above 0 is the first label (instance maps).")
     ] = "labels",
@@ -34,17 +35,15 @@ def import_(
     """
     from medloop.cli.progress import Bar
     from medloop.datasets.discover import open_dataset
-    from medloop.loop.data.importing import AnswersWanted, import_dataset
+    from medloop.loop.data.importing import AnnotationsWanted, import_dataset
     from medloop.loop.foundation.workspace import Workspace
 
-    if answers not in ("all", "evaluation", "none"):
-        raise SettingError(f"--answers must be all, evaluation or none, got {answers!r}")
+    wanted = one_of("--annotations", answers or annotations, get_args(AnnotationsWanted))
     if masks not in ("labels", "foreground"):
         raise SettingError(f"--masks must be labels or foreground, got {masks!r}")
-    wanted: AnswersWanted = "all" if answers == "all" else "evaluation" if answers == "evaluation" else "none"
     with Workspace.open(folder) as workspace, Bar("Importing") as bar:
         dataset = open_dataset(source, fmt=fmt, masks="foreground" if masks == "foreground" else "labels", patient_pattern=patient_pattern)
-        report = import_dataset(workspace, dataset, answers=wanted, actor="cli", report=bar.update)
+        report = import_dataset(workspace, dataset, annotations=wanted, actor="cli", report=bar.update)
     _print_import(report, as_json=as_json)
     if not (report.added or report.annotated or report.corrected or report.duplicates):
         raise MedloopError(

@@ -79,7 +79,7 @@ def suggest_prompts(
     if samples.ndim != 5 or samples.shape[2:] != grid.shape:
         raise ShapeError(f"Samples must have shape (samples, classes, {grid.shape}), got {samples.shape}")
     if count < 1 or by not in ("information", "change"):
-        raise SettingError(f"Ask for at least one place by information or change, got {count} by {by!r}")
+        raise SettingError(f"Request at least one place by information or change, got {count} by {by!r}")
     answers: MaskArray = samples.argmax(axis=1).astype(np.uint8)
     voxels = _candidates(answers, samples.shape[1], grid, apart_mm)
     places = [_place(samples, answers, voxel) for voxel in voxels]

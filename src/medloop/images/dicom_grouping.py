@@ -51,7 +51,7 @@ def _cases(uid: str, members: Facts) -> Iterator[SeriesFiles]:
             yield _case(uid, part)
             continue
         told = words or f"orientation or size {number}"
-        yield _case(f"{uid}:{told}", part, told, (f"one of {len(parts)} parts of its series, told apart by {told}",))
+        yield _case(f"{uid}:{told}", part, told, (f"one of {len(parts)} parts of its series, distinguished by {told}",))
 
 
 def _case(uid: str, members: Facts, part: str = "", notes: tuple[str, ...] = ()) -> SeriesFiles:

@@ -182,7 +182,7 @@ def _header_notes(picture: PIL.ImageFile.ImageFile, facts: TiffFacts, pages: int
         notes.append(f"{facts.unknown_samples} value(s) a pixel without a stated meaning are left out")
     if (turn := picture.getexif().get(_EXIF_ORIENTATION, 1)) != 1:
         notes.append(
-            f"EXIF asks to turn the picture (orientation {turn}); it is kept as stored, and a mask drawn on the turned picture does not fit"
+            f"EXIF says to turn the picture (orientation {turn}); it is kept as stored, and a mask drawn on the turned picture does not fit"
         )
     return tuple(notes)
 

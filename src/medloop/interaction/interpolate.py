@@ -90,7 +90,7 @@ def propagate_slice(
     carried = mask.copy(order="K")
     planes, pictures = np.moveaxis(carried, axis, 0), np.moveaxis(image.array, 1 + axis, 1)
     if not (planes[source] == label).any():
-        raise InputError(f"Slice {source} must hold the label {label} to carry it on", remedy="answer that slice first")
+        raise InputError(f"Slice {source} must hold the label {label} to carry it on", remedy="annotate that slice first")
     flat_mm = in_plane(image.grid.spacing_mm, axis)
     step = 1 if target > source else -1
     for n in range(source + step, target + step, step):
@@ -160,5 +160,5 @@ def check_slices(shape: Sequence[int], axis: int, slices: Sequence[int], *, fewe
         raise InputError(f"Slices lie along axis 0, 1 or 2, got {axis}")
     numbers = sorted(set(slices))
     if len(numbers) < fewest or numbers[0] < 0 or numbers[-1] >= shape[axis]:
-        raise InputError(f"Need {fewest} or more answered slices within 0..{shape[axis] - 1}, got {list(slices)}")
+        raise InputError(f"Need {fewest} or more annotated slices within 0..{shape[axis] - 1}, got {list(slices)}")
     return numbers

@@ -24,7 +24,7 @@ def spoil_mask(mask: MaskArray, degree: float, rng: np.random.Generator) -> Mask
     from scipy import ndimage
 
     if not 0.0 <= degree <= 1.0:
-        raise SettingError(f"A mask is spoiled by a degree of 0 to 1, got {degree:g}")
+        raise SettingError(f"A mask is corrupted by a degree of 0 to 1, got {degree:g}")
     if degree == 0.0 or not mask.any():
         return mask.copy()
     inside = np.argwhere(mask)

@@ -52,7 +52,7 @@ class Oracle:
         """The mask, shape (I, J, K), or tag of a case.
 
         Raises:
-            NotFoundError: The data set has no answer for it.
+            NotFoundError: The data set has no annotation for it.
         """
         truth = self.truth(name)
         rng = generator(self._errors.seed, "oracle", name)
@@ -67,7 +67,7 @@ class Oracle:
             NotFoundError: The data set has none for this case.
         """
         if name not in self._answers:
-            raise NotFoundError(f"The data set has no answer for {name}")
+            raise NotFoundError(f"The data set has no annotation for {name}")
         case, annotation = self._answers[name]
         return load_answer(self._workspace.store.blobs, annotation, case)
 

@@ -88,7 +88,7 @@ def prepare(design: StudyDesign, out: Path) -> Setup:
     source = Path(design.dataset)
     dataset = open_dataset(source, fmt=design.format)
     if dataset.kind is None:
-        raise InputError(f"{design.dataset} holds no answers", remedy="a simulation needs a data set with its truth")
+        raise InputError(f"{design.dataset} holds no annotations", remedy="a simulation needs a data set with its truth")
     labels, masks = read_labels(dataset)
     settings = _settings_at_import(design)
     with (
@@ -228,6 +228,6 @@ def _copy_case(truth: Workspace, project: Workspace, case: Case, answer: Mask | 
 def _require_enough(design: StudyDesign, setup: Setup) -> None:
     asked = design.labelled[-1]
     if setup.pool < asked:
-        raise SettingError(f"The rounds ask {asked} cases, but the pool has {setup.pool}", remedy="lower --start, --batch or --rounds")
+        raise SettingError(f"The rounds query {asked} cases, but the pool has {setup.pool}", remedy="lower --start, --batch or --rounds")
     if not setup.patients:
         raise SettingError("No case is held out to measure the models", remedy="raise the test fraction")

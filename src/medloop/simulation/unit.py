@@ -94,7 +94,7 @@ def _asked(workspace: Workspace, unit: Unit, oracle: Oracle) -> Round:
         extra = {"oracle_foreground": oracle.foreground_shares(pool)}
     opened = open_round(workspace, extra_scores=extra, thorough=True)
     if opened is None or opened.index != unit.round:
-        raise MedloopError(f"{unit}: expected to open this round, got {opened.index if opened else 'nothing left to ask'}")
+        raise MedloopError(f"{unit}: expected to open this round, got {opened.index if opened else 'nothing left to query'}")
     _require_strategy(workspace, unit, opened)
     return opened
 
@@ -138,7 +138,7 @@ def _finished(workspace: Workspace, unit: Unit, split: Split) -> Finished:
     with workspace.store.read() as tx:
         current = tx.find(Round, where={"index": unit.round})[0]
         if current.model_id is None:
-            remedy = "let the first round ask more cases" if unit.round == 1 else ""
+            remedy = "let the first round query more cases" if unit.round == 1 else ""
             raise MedloopError(f"{unit}: no model was trained, the round {current.state}: {current.message}", remedy=remedy)
         evaluations = tx.current_evaluations(model_id=current.model_id, split=split)
         if not evaluations:

@@ -21,7 +21,7 @@ from medloop.store.references import Reference, case_names, references
 from medloop.store.store import Store
 
 JOB_LOGS = "logs and progress of jobs: no event tells of them"
-NO_BLOBS = "the blobs (images, masks, weights): left out as asked"
+NO_BLOBS = "the blobs (images, masks, weights): left out as requested"
 
 
 @dataclass(frozen=True)

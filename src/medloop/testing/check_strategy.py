@@ -67,7 +67,7 @@ def picks_as_many_as_asked(candidate: Strategy) -> None:
         for count in (0, 1, cases, cases + 5):
             picks = _select(candidate, pool, count)
             wanted = min(count, cases)
-            _require(len(picks) == wanted, candidate, f"{count} of {cases} cases asked, must give {wanted}, got {len(picks)}")
+            _require(len(picks) == wanted, candidate, f"{count} of {cases} cases requested, must give {wanted}, got {len(picks)}")
             indices = [p.index for p in picks]
             _require(len(set(indices)) == len(indices), candidate, f"picks must differ, got {indices}")
             _require(all(0 <= n < cases for n in indices), candidate, f"picks must lie in 0..{cases - 1}, got {indices}")
@@ -120,7 +120,7 @@ def refuses_what_is_not_a_number(candidate: Strategy) -> None:
 def works_without_answers(candidate: Strategy) -> None:
     """A pool of which nothing is answered yet is fine."""
     pool = replace(example_pool(), labelled_features=None, labelled={})
-    _require(len(_select(candidate, pool, 3)) == 3, candidate, "a pool without answered cases must be accepted")
+    _require(len(_select(candidate, pool, 3)) == 3, candidate, "a pool without annotated cases must be accepted")
 
 
 CHECKS: tuple[Callable[[Strategy], None], ...] = (

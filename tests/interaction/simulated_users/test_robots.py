@@ -140,7 +140,7 @@ def test_pictures_of_one_slice_are_clicked_in_the_middle():
 @pytest.mark.parametrize("name", TESTERS)
 def test_users_that_test_may_not_teach(name):
     assert test_robot(name).name == name
-    with pytest.raises(SettingError, match="cannot be a training robot"):
+    with pytest.raises(SettingError, match="cannot be a training annotator"):
         training_robot(name)
 
 

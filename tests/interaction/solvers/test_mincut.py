@@ -109,7 +109,7 @@ def test_a_cut_nobody_waits_for_ends():
 def test_arrays_that_do_not_fit_are_refused():
     with pytest.raises(ShapeError, match="map's grid"):
         cut(np.zeros((3, 3, 3)), np.zeros((3, 3, 3)), hints(), (1, 1, 1))
-    with pytest.raises(ShapeError, match="its hints"):
+    with pytest.raises(ShapeError, match="its prompts"):
         relax_labels(np.zeros((2, 3, 3, 3)), np.zeros((1, 3, 3, 3)), [], (1, 1, 1))
 
 

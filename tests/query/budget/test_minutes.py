@@ -93,7 +93,7 @@ def test_wrong_input_is_refused() -> None:
         fit_minutes(np.ones((2, 1)), np.array([1.0, 0.0]))
     with pytest.raises(InputError, match="0 or more"):
         fit_minutes(np.array([[-1.0]]), np.array([1.0]))
-    with pytest.raises(ShapeError, match="one value per answer"):
+    with pytest.raises(ShapeError, match="one value per annotation"):
         fit_minutes(np.ones((2, 1)), np.ones(3))
     with pytest.raises(ShapeError, match="knows 1 features"):
         predicted_minutes(median_minutes(np.ones(1), features=1), np.ones((1, 2)))

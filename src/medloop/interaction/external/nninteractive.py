@@ -120,7 +120,7 @@ class NNInteractiveEngine:
             self.close()
             said = _detail(error)
             raise UnavailableError(
-                f"The nnInteractive server at {self._url} does not answer as it should ({said})", remedy="see its log and its key"
+                f"The nnInteractive server at {self._url} does not respond as it should ({said})", remedy="see its log and its key"
             ) from error
 
     def _asked(self, embedding: ImageEmbedding, start: BoolArray, prompts: Sequence[Prompt]) -> BoolArray:

@@ -195,7 +195,7 @@ def _try(network: PromptableNetwork, path: Path) -> None:
     except (RuntimeError, AttributeError) as error:
         reason = str(error).strip().splitlines()[-1][:200]
         raise FormatError(
-            f"{path.name} does not answer as a promptable network must: {reason}", remedy="see its methods and sizes"
+            f"{path.name} does not respond as a promptable network must: {reason}", remedy="see its methods and sizes"
         ) from error
 
 

@@ -129,7 +129,7 @@ class NetworkEngine:
         self, recipe: Recipe, networks: Sequence[SegmentationNetwork], *, refinement: Refinement = USUAL, any_label: bool = False
     ) -> None:
         if not recipe.guided or not networks:
-            raise InputError("The network engine needs a model trained with hints", remedy="train with a guided recipe")
+            raise InputError("The network engine needs a model trained with prompts", remedy="train with a guided recipe")
         if any_label and recipe.classes != 2:
             raise InputError(f"A network for any label has 2 classes, got {recipe.classes}")
         self.recipe, self.networks, self.refinement, self.any_label = recipe, tuple(networks), refinement, any_label
@@ -193,9 +193,7 @@ class NetworkEngine:
 
     def _require_task(self, look: Look, labels: Sequence[int], previous: MaskArray | None) -> None:
         if not self.any_label and len(labels) != self.recipe.classes - 1:
-            raise LabelError(
-                f"The model answers for {self.recipe.classes - 1} labels, the task has {list(labels)}", remedy="train it again"
-            )
+            raise LabelError(f"The model knows {self.recipe.classes - 1} labels, the task has {list(labels)}", remedy="train it again")
         if previous is not None and previous.shape != look.grid.shape:
             raise ShapeError(f"The previous mask must have the image's shape {look.grid.shape}, got {previous.shape}")
 

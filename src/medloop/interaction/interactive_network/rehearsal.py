@@ -64,7 +64,7 @@ class Rehearsal:
     def __post_init__(self) -> None:
         shares = (self.automatic, self.corrupted, self.boxed, self.disputed, self.blank)
         if not self.robots or min(self.rounds, self.gestures) < 1 or not all(0 <= share <= 1 for share in shares):
-            raise SettingError(f"A rehearsal needs robots, rounds and shares within 0..1, got {self}")
+            raise SettingError(f"A click simulation needs simulated annotators, rounds and shares within 0..1, got {self}")
         for robot in self.robots:
             require_role(robot, "training")
 
@@ -166,7 +166,7 @@ def _corrected(sample: _Sample, mask: MaskArray, gestures: int) -> _Sample:
 
 def _given(sample: _Sample) -> MaskArray:
     if sample.mask is None:
-        raise RuntimeError("a sample without a mask was not asked about")
+        raise RuntimeError("a sample without a mask was not predicted")
     return sample.mask
 
 

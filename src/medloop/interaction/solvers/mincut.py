@@ -109,7 +109,7 @@ def relax_labels(
         CancelledError: It is no longer wanted.
     """
     if len(hints) != len(probabilities) - 1:
-        raise ShapeError(f"Every label needs its hints, got {len(hints)} for {len(probabilities) - 1} labels")
+        raise ShapeError(f"Every label needs its prompts, got {len(hints)} for {len(probabilities) - 1} labels")
     return np.stack(
         [
             cut(p, image, h, spacing_mm, smoothness=smoothness, iterations=iterations, wanted=wanted).answers

@@ -233,7 +233,7 @@ def _embedding(edit: OpenEdit, refiner: Refiner) -> ImageEmbedding:
     case, embedding = edit.case, refiner.embedding or refiner.engine.embed(load_image(edit.blobs, edit.case))
     if embedding.image.grid.shape != case.grid.shape or not np.allclose(embedding.image.grid.affine, case.grid.affine):
         raise InputError(
-            f"Gestures on {case.name} need its own image of {case.grid.shape} voxels, got one of {embedding.image.grid.shape}",
+            f"Prompts on {case.name} need its own image of {case.grid.shape} voxels, got one of {embedding.image.grid.shape}",
             remedy="open the case again: its image changed",
         )
     return embedding

@@ -29,8 +29,8 @@ from medloop.loop.foundation.round_moves import after_answer
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.on_demand import request_description
 
-AnswersWanted: TypeAlias = Literal["all", "evaluation", "none"]
-"""Which of the source's labels become answers: all, only those of evaluation cases, or none."""
+AnnotationsWanted: TypeAlias = Literal["all", "evaluation", "none"]
+"""Which of the source's labels become annotations: all, only those of evaluation cases, or none."""
 
 _READ_FAULTS = (MedloopError, OSError, MemoryError, EOFError, ValueError, ArithmeticError, RecursionError)
 """What reading one case may raise: it costs that case. An interrupt is none of these."""
@@ -39,14 +39,14 @@ _READ_FAULTS = (MedloopError, OSError, MemoryError, EOFError, ValueError, Arithm
 class Intake:
     """Takes one case after another into a project."""
 
-    def __init__(self, workspace: Workspace, dataset: Dataset, answers: AnswersWanted, actor: str) -> None:
+    def __init__(self, workspace: Workspace, dataset: Dataset, annotations: AnnotationsWanted, actor: str) -> None:
         self._workspace = workspace
         self._values = label_map(workspace, dataset)
         self.tally = Tally(refused=list(dataset.refused), about_source=(*dataset.notes, *self._values.notes))
         self._splits = import_splits(workspace, dataset)
         self._channels = known_names(dataset.channels)
         self._along = drawn_along(dataset.cases, self._splits)
-        self._answers = answers
+        self._annotations = annotations
         self._actor = actor
         self._importer = annotator_named(workspace, IMPORTER, program=True)
         with workspace.store.read() as tx:
@@ -104,12 +104,12 @@ class Intake:
         raise InputError(f"{case.name}: {what}", remedy="rename it, or leave one of the two out")
 
     def _incoming(self, case: CaseSource, answer: Mask | int | None, split: Split) -> Incoming | None:
-        """The case's label with its author, if it is asked for; a note when it is not."""
-        wanted = self._answers == "all" or (self._answers == "evaluation" and split in EVALUATION_SPLITS)
+        """The case's label with its author, if it is requested; a note when it is not."""
+        wanted = self._annotations == "all" or (self._annotations == "evaluation" and split in EVALUATION_SPLITS)
         if answer is None:
             return None
         if not wanted:
-            self.tally.remark(case.name, f"has a label that was not requested (--answers {self._answers})")
+            self.tally.remark(case.name, f"has a label that was not requested (--annotations {self._annotations})")
             return None
         return Incoming(answer, self._author(case), case.annotated_at, case.effort_seconds, case.untouched)
 

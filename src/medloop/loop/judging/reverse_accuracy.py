@@ -89,7 +89,7 @@ def judge_by_references(workspace: Workspace, *, most: int = MOST, good: float =
         InputError: No model, or neither evaluated patients that tell anything nor 2 whole answers.
     """
     if workspace.task.kind != "segmentation":
-        raise StateError("Only masks can be judged by references, this project asks for tags")
+        raise StateError("Only masks can be judged by references, this project has tags")
     if not FEWEST <= most <= MOST:
         raise SettingError(f"Take {FEWEST} to {MOST} references, got {most}")
     with workspace.store.read() as tx:

@@ -95,7 +95,7 @@ def alternatives(workspace: Workspace, case_id: str, predictor: "Predictor", *, 
         StateError: The project asks for tags.
     """
     if workspace.task.kind != "segmentation":
-        raise StateError("Hypotheses are masks, this project asks for tags", remedy="see the prediction's probabilities")
+        raise StateError("Hypotheses are masks, this project has tags", remedy="see the prediction's probabilities")
     with workspace.store.read() as tx:
         case = tx.get(Case, case_id)
     rng = generator(workspace.settings.seed, "hypotheses", case.name)

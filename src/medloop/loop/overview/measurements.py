@@ -121,7 +121,7 @@ def measure_project(
 
 def _require_masks(workspace: Workspace) -> None:
     if workspace.task.kind != "segmentation":
-        raise StateError("Only masks can be measured, this project asks for tags")
+        raise StateError("Only masks can be measured, this project has tags")
 
 
 @dataclass(frozen=True)

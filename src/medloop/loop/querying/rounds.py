@@ -93,7 +93,7 @@ def prepare_round(workspace: Workspace, *, extra_scores: ExtraScores | None = No
         waiting = _prepared(tx)
         if query is None:
             if waiting is not None:
-                move(tx, waiting, RoundState.CLOSED, message="nothing left to ask")
+                move(tx, waiting, RoundState.CLOSED, message="nothing left to query")
             return None
         if asked_case_ids(tx) & {c.case_id for c in query.choices}:
             return None  # another process opened a round meanwhile: its choices come first

@@ -287,7 +287,7 @@ def _validate(recipe: Recipe, state: TrainingState, held_out: Sequence[PreparedC
 
 def _finite(loss: float, step: int) -> float:
     if not math.isfinite(loss):
-        remedy = "use a lower learning rate or precision float32, and look at the answers and images"
+        remedy = "use a lower learning rate or precision float32, and look at the annotations and images"
         raise MedloopError(f"The loss must be a number, got {loss} at step {step + 1}", remedy=remedy)
     return loss
 

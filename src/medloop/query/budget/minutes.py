@@ -78,9 +78,9 @@ def fit_minutes(features: FloatArray, seconds: CaseScores) -> MinutesModel:
     """
     logs = _checked_logs(features)
     if seconds.shape != (len(logs),):
-        raise ShapeError(f"Seconds need one value per answer ({len(logs)}), got shape {seconds.shape}")
+        raise ShapeError(f"Seconds need one value per annotation ({len(logs)}), got shape {seconds.shape}")
     if not (np.isfinite(seconds) & (seconds > 0)).all():
-        raise InputError("Seconds of an answer must be finite and above 0", remedy="leave answers without a recorded time out")
+        raise InputError("Seconds of an annotation must be finite and above 0", remedy="leave annotations without a recorded time out")
     target = np.log(seconds.astype(np.float64))
     if len(target) < MIN_ANSWERS:
         return median_minutes(seconds, features=logs.shape[1])

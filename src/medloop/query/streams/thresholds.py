@@ -55,7 +55,7 @@ class TargetRate:
     step: float = 0.02
 
     def __post_init__(self) -> None:
-        require(0 < self.rate < 1, f"The share of cases to ask must lie between 0 and 1, got {self.rate}")
+        require(0 < self.rate < 1, f"The share of cases to query must lie between 0 and 1, got {self.rate}")
         require(0 < self.step < np.inf, f"The step of a threshold must be above 0, got {self.step}")
         require(bool(np.isfinite(self.start_at)), f"A threshold must be finite, got {self.start_at}")
 
