@@ -67,10 +67,10 @@ def test_a_prompt_that_changes_nothing_has_no_effect() -> None:
 
 def test_prompts_of_an_engine_can_be_left_out_one_by_one() -> None:
     """The engine here is the hard constraint itself: each click sets its voxel."""
-    from medloop.interaction.prompts import Point, keep_hints
+    from medloop.interaction.prompts import Point, keep_prompts
 
     prompts = [Point((0, 0, 0)), Point((8, 3, 0)), Point((2, 2, 0))]
-    effects = prompt_effects(lambda used: keep_hints(bar(5), [prompts[n] for n in used]), 3, labels=[1])
+    effects = prompt_effects(lambda used: keep_prompts(bar(5), [prompts[n] for n in used]), 3, labels=[1])
     assert [e.changed for e in effects] == [1, 1, 0]
 
 

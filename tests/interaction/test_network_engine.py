@@ -13,7 +13,7 @@ from medloop.images.phantoms import phantom_2d
 from medloop.interaction.engine import ImageEmbedding
 from medloop.interaction.interactive_network.adaptation import Adaptation
 from medloop.interaction.interactive_network.network import NetworkEngine, Refinement, expected_dice
-from medloop.interaction.prompts import Box, Point, keep_hints
+from medloop.interaction.prompts import Box, Point, keep_prompts
 from medloop.models.inference.predict import Predictor
 
 from .conftest import PICTURE
@@ -34,7 +34,7 @@ def test_without_prompts_the_engine_says_what_the_model_predicts(engine, recipe,
 @given(st.lists(POINTS, min_size=1, max_size=4, unique_by=lambda p: p.voxel))
 def test_every_hint_is_obeyed(engine, points):
     refined = engine.refine(engine.embed(UNSEEN.image), points, labels=(1, 2))
-    assert (keep_hints(refined.mask, points) == refined.mask).all()
+    assert (keep_prompts(refined.mask, points) == refined.mask).all()
     assert np.allclose(refined.probabilities.sum(axis=0), 1, atol=1e-4)
     assert set(np.unique(refined.mask)) <= {0, 1, 2}
 

@@ -18,7 +18,7 @@ from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.label_versions import label_gaps, label_versions
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.evaluation import score_answers
+from medloop.loop.judging.evaluation import score_annotations
 from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.training import _as_begun, _validation
 from medloop.loop.overview.measurements import measure_case
@@ -162,7 +162,7 @@ def test_an_annotation_speaks_only_of_the_labels_it_knew(make_workspace: MakeWor
     model = add_model(workspace, 1)
     for one in (case, second):
         add_prediction(workspace, model, one, label=1, foreground=0.5)
-    scores = score_answers(workspace, model, answers, {c.id: c for c in (case, second)})
+    scores = score_annotations(workspace, model, answers, {c.id: c for c in (case, second)})
     assert {i: set(found) for i, found in scores.items()} == {case.id: {"large", "small"}, second.id: {"large", "small", "cyst"}}
     assert {m.label for m in measure_case(workspace, case.id).measures} == {"large", "small"}
     assert {m.label for m in measure_case(workspace, second.id).measures} == {"large", "small", "cyst"}

@@ -13,7 +13,7 @@ from medloop.loop.foundation.effort import annotator_lines, effort_features, eff
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.progress import labels_per_hour
 from medloop.loop.querying.pools import PoolInputs, build_pool
-from medloop.query.budget.minutes import MIN_ANSWERS
+from medloop.query.budget.minutes import MIN_ANNOTATIONS
 
 from .conftest import MakeWorkspace
 from .made_up import add_answer, add_model, add_prediction, case_named, every_case
@@ -58,7 +58,7 @@ def test_few_recorded_times_give_their_median(pool: Workspace, ann: Annotator) -
 
 
 def test_large_structures_are_predicted_to_take_longer_once_enough_answers_say_so(make_workspace: MakeWorkspace) -> None:
-    workspace = make_workspace(["train"] * (MIN_ANSWERS + 3))
+    workspace = make_workspace(["train"] * (MIN_ANNOTATIONS + 3))
     ann, model = annotator_named(workspace, "Ann"), add_model(workspace, 1)
     *answered, small, large, unseen = every_case(workspace)
     for n, case in enumerate(answered):
@@ -74,12 +74,12 @@ def test_large_structures_are_predicted_to_take_longer_once_enough_answers_say_s
 
 
 def test_cost_counts_each_minute_by_its_annotators_rate(make_workspace: MakeWorkspace) -> None:
-    workspace = make_workspace(["train"] * (MIN_ANSWERS + 2))
+    workspace = make_workspace(["train"] * (MIN_ANNOTATIONS + 2))
     model, who = add_model(workspace, 1), {rate: annotator_named(workspace, f"Rate {rate}") for rate in (1, 10)}
     *answered, small, large = every_case(workspace)
     for n, case in enumerate(answered):  # all take a minute, the large ones by whom is dear
         proposal = add_prediction(workspace, model, case, foreground=0.01 * (n + 1))
-        add_answer(workspace, who[10 if n >= MIN_ANSWERS / 2 else 1], case, seconds=60.0, proposal=proposal)
+        add_answer(workspace, who[10 if n >= MIN_ANNOTATIONS / 2 else 1], case, seconds=60.0, proposal=proposal)
     set_cost(workspace, "Rate 10", 10.0, actor="test")
     predictions = {c.id: add_prediction(workspace, model, c, foreground=f) for c, f in ((small, 0.01), (large, 0.12))}
     with workspace.store.read() as tx:

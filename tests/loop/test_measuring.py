@@ -16,7 +16,7 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.mask_figures import sample_figures
 from medloop.loop.judging.predictions import make_prediction
 from medloop.loop.overview.measurements import Measure, measure_case, measure_project
-from medloop.models.inference.predict import Answer
+from medloop.models.inference.predict import ModelOutput
 from medloop.quality.expected import QualityRule
 
 from .conftest import MakeWorkspace
@@ -38,7 +38,7 @@ def blocks(case: Case, lengths: list[int]) -> np.ndarray:
 
 
 def predict(workspace: Workspace, model, case: Case, lengths: list[int]) -> Prediction:
-    made = make_prediction(workspace.store.blobs, case, model, Answer(blocks(case, lengths), np.zeros(3, np.float32)), QualityRule())
+    made = make_prediction(workspace.store.blobs, case, model, ModelOutput(blocks(case, lengths), np.zeros(3, np.float32)), QualityRule())
     with workspace.store.write("worker") as tx:
         tx.add(made)
     return made

@@ -34,7 +34,7 @@ def train(
     with Workspace.open(folder) as workspace:
         job = start_training(workspace, again=again, actor="cli")
         if background:
-            _print_asked(job, as_json=as_json)
+            _print_requested(job, as_json=as_json)
             return
         done = have_done(workspace, job, threads=threads)
         _print_model(workspace, done.result, as_json=as_json)
@@ -46,7 +46,7 @@ def predict(folder: ProjectFolder, background: Background = False, threads: Thre
     Every unlabelled case that it has not seen yet is predicted; those it has seen are left alone.
     """
     from medloop.cli.jobs import have_done
-    from medloop.loop.foundation.follow_up import ask_pool
+    from medloop.loop.foundation.follow_up import request_pool
     from medloop.loop.foundation.workspace import Workspace
 
     with Workspace.open(folder) as workspace:
@@ -54,9 +54,9 @@ def predict(folder: ProjectFolder, background: Background = False, threads: Thre
             model = tx.live_model()
         if model is None:
             raise NotFoundError(f"{folder} has no model yet", remedy=f"train one with: medloop train {folder}")
-        job = ask_pool(workspace, model, actor="cli")
+        job = request_pool(workspace, model, actor="cli")
         if background:
-            _print_asked(job, as_json=as_json)
+            _print_requested(job, as_json=as_json)
             return
         done = have_done(workspace, job, threads=threads)
         if as_json:
@@ -160,7 +160,7 @@ def _case_name(tx: "Reader", case_id: str) -> str:
     return tx.get(Case, case_id).name
 
 
-def _print_asked(job: "Job", *, as_json: bool) -> None:
+def _print_requested(job: "Job", *, as_json: bool) -> None:
     if as_json:
         print_json({"job": job.id, "kind": job.kind, "state": str(job.state)})
     else:

@@ -22,7 +22,7 @@ Aggregation: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", 
 UncertaintySource: TypeAlias = Literal["all", "softmax", "dropout", "flips", "ensemble"]
 ImageAdaptation: TypeAlias = Literal["none", "prompts", "image"]
 ProbabilityScaling: TypeAlias = Literal["temperature", "none"]
-HintMap: TypeAlias = Literal["euclidean", "geodesic", "discs"]
+PromptEncoding: TypeAlias = Literal["euclidean", "geodesic", "discs"]
 SettingValue: TypeAlias = str | int | float | bool
 Applies: TypeAlias = Literal["at once", "next query", "next training", "next import", "never"]
 
@@ -257,9 +257,9 @@ class ProjectSettings:
         False, "Train interactive networks, which also take clicks, scribbles and boxes (segmentation).", "--interactive-network",
         "next training",
     )  # fmt: skip
-    prompt_encoding: HintMap = setting(
+    prompt_encoding: PromptEncoding = setting(
         "euclidean", "How clicks and strokes reach interactive networks: as distances, as distances that edges lengthen, or as discs.",
-        "--prompt-encoding", "next training", choices=get_args(HintMap),
+        "--prompt-encoding", "next training", choices=get_args(PromptEncoding),
     )  # fmt: skip
     adaptation: ImageAdaptation = setting(
         "none", "Whether interactive networks are adapted to each image: to its prompts, or also to its edges (image).",

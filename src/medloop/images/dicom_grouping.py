@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from medloop.images.dicom_facts import TOLD_APART_BY, FileFacts
+from medloop.images.dicom_facts import DISTINGUISHED_BY, FileFacts
 from medloop.images.dicom_geometry import ORIENTATION_TOLERANCE, SAME_PLACE_MM, UNEVEN_SHARE
 from medloop.images.dicom_series import SeriesFiles
 
@@ -97,7 +97,7 @@ def _distinct(slices: Facts) -> list[FileFacts]:
 
 def _attributes(slices: Facts) -> Iterator[tuple[str, ...]]:
     """Attributes that differ within the slices, single ones first, then pairs."""
-    varying = [name for name in TOLD_APART_BY if len({_told(one, name) for one in slices}) > 1]
+    varying = [name for name in DISTINGUISHED_BY if len({_told(one, name) for one in slices}) > 1]
     for count in (1, 2):
         yield from combinations(varying, count)
         if count == 1 and len({one.path.parent for one in slices}) > 1:

@@ -176,7 +176,7 @@ def read_isolated(paths: Path | list[Path], purpose: Purpose, *, limits: Limits 
         GeometryError: Its geometry is not usable.
         NotFoundError: No such file.
     """
-    return _result(*_ask_someone([paths] if isinstance(paths, Path) else paths, purpose, limits))
+    return _result(*_call_child([paths] if isinstance(paths, Path) else paths, purpose, limits))
 
 
 def facts_isolated(files: list[Path]) -> dict[str, Any]:
@@ -185,13 +185,13 @@ def facts_isolated(files: list[Path]) -> dict[str, Any]:
     Raises:
         FormatError: Reading them went beyond the bounds.
     """
-    return _ask_someone(files, "facts", None)[0]
+    return _call_child(files, "facts", None)[0]
 
 
-def _ask_someone(files: list[Path], wanted: str, limits: Limits | None) -> tuple[dict[str, Any], bytearray]:
+def _call_child(files: list[Path], wanted: str, limits: Limits | None) -> tuple[dict[str, Any], bytearray]:
     if limits is None:
         with _LOCK:
-            record, voxels = _ask_shared(files, wanted)
+            record, voxels = _call_shared(files, wanted)
     else:
         child = Child(limits)
         try:
@@ -204,7 +204,7 @@ def _ask_someone(files: list[Path], wanted: str, limits: Limits | None) -> tuple
     return record, voxels
 
 
-def _ask_shared(files: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
+def _call_shared(files: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
     child, answered = _shared_child(), False
     try:
         answer = _ask(child, files, wanted)

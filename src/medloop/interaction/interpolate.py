@@ -15,7 +15,7 @@ from medloop.core.errors import InputError
 from medloop.core.image import Image
 from medloop.interaction.engine import StillWanted, require_wanted
 from medloop.interaction.modelfree.likelihood import class_likelihood
-from medloop.interaction.prompts import HintedVoxels
+from medloop.interaction.prompts import PromptedVoxels
 from medloop.interaction.solvers.geodesic import Single
 from medloop.interaction.solvers.mincut import cut
 
@@ -115,7 +115,7 @@ def _carried(before: Any, after: Any, known: BoolArray, spacing_mm: Sequence[flo
     chance: Single = (1 / (1 + np.exp(-np.clip(log_odds, -30, 30)))).astype(np.float32)
     none = np.zeros((0, 3), dtype=np.int64)
     picture = pictures[..., 1:]
-    solved = cut(chance[..., np.newaxis], picture, HintedVoxels(none, none), (*spacing_mm, 1.0), wanted=wanted)
+    solved = cut(chance[..., np.newaxis], picture, PromptedVoxels(none, none), (*spacing_mm, 1.0), wanted=wanted)
     return solved.answers[..., 0] >= 0.5
 
 

@@ -10,7 +10,7 @@ DEGREES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8)
 """How bad: 0 leaves the mask as it is, 1 leaves little that is right. Mostly mild, as models are."""
 
 
-def spoil_mask(mask: MaskArray, degree: float, rng: np.random.Generator) -> MaskArray:
+def corrupt_mask(mask: MaskArray, degree: float, rng: np.random.Generator) -> MaskArray:
     """A mask with errors: moved, warped, and partly missing.
 
     Args:

@@ -18,7 +18,7 @@ from medloop.core.states import RoundState
 from medloop.loop.annotating.annotations import next_assignment, submit
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.arrays import load_answer
+from medloop.loop.foundation.arrays import load_annotation
 from medloop.loop.foundation.workspace import Workspace
 
 NAME = "oracle"
@@ -46,7 +46,7 @@ class Oracle:
     def __init__(self, folder: Path, errors: Errors | None = None) -> None:
         self._workspace = Workspace.open(folder)
         self._errors = errors or Errors()
-        self._answers: Mapping[str, tuple[Case, Annotation]] = self._all_answers()
+        self._answers: Mapping[str, tuple[Case, Annotation]] = self._all_annotations()
 
     def answer(self, name: str) -> MaskArray | int:
         """The mask, shape (I, J, K), or tag of a case.
@@ -69,13 +69,13 @@ class Oracle:
         if name not in self._answers:
             raise NotFoundError(f"The data set has no annotation for {name}")
         case, annotation = self._answers[name]
-        return load_answer(self._workspace.store.blobs, annotation, case)
+        return load_annotation(self._workspace.store.blobs, annotation, case)
 
     def foreground_shares(self, names: list[str]) -> dict[str, float]:
         """Share of voxels with any label, by case name: what foreground-aware baselines may know; 0 or 1 for tags."""
         return {name: _foreground(self.truth(name)) for name in names}
 
-    def _all_answers(self) -> dict[str, tuple[Case, Annotation]]:
+    def _all_annotations(self) -> dict[str, tuple[Case, Annotation]]:
         with self._workspace.store.read() as tx:
             return {case.name: (case, a) for a in tx.current_annotations() for case in [tx.get(Case, a.case_id)]}
 
@@ -90,11 +90,11 @@ class Oracle:
         self.close()
 
 
-def answer_round(workspace: Workspace, round_id: str, oracle: Oracle) -> int:
+def annotate_round(workspace: Workspace, round_id: str, oracle: Oracle) -> int:
     """Answer every case a round still asks, through the verbs a person's page uses; returns how many."""
     annotator = annotator_named(workspace, NAME, kind="simulated")
     answered = 0
-    while _is_asking(workspace, round_id) and (opened := next_assignment(workspace, annotator.id)) is not None:
+    while _is_querying(workspace, round_id) and (opened := next_assignment(workspace, annotator.id)) is not None:
         answer = oracle.answer(opened.case.name)
         submit(workspace, opened.assignment.id, Submitted(tag=answer) if isinstance(answer, int) else Submitted(mask=answer))
         answered += 1
@@ -127,7 +127,7 @@ def with_wrong_tag(tag: int, known: tuple[int, ...], error: float, rng: np.rando
     return int(rng.choice(others)) if others and rng.random() < error else tag
 
 
-def _is_asking(workspace: Workspace, round_id: str) -> bool:
+def _is_querying(workspace: Workspace, round_id: str) -> bool:
     with workspace.store.read() as tx:
         return tx.get(Round, round_id).state == RoundState.ANNOTATING
 

@@ -22,7 +22,7 @@ from medloop.images.read import read_mask
 from medloop.loop.data.cases import IMPORTER, Incoming, NewCase, add_case
 from medloop.loop.data.importing import import_dataset
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.arrays import load_answer, load_image
+from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.workspace import Workspace
 from medloop.query.strategies import strategy
 from medloop.simulation.design import FULL, SHARED, StudyDesign
@@ -180,7 +180,7 @@ def _fill(truth: Workspace, project: Workspace, design: StudyDesign, refused: tu
     importer = annotator_named(project, IMPORTER, program=True)
     foreground: dict[str, int] = {}
     for case in cases:
-        answer = load_answer(truth.store.blobs, answers[case.id], case)
+        answer = load_annotation(truth.store.blobs, answers[case.id], case)
         _copy_case(truth, project, case, answer, importer, hide=case.split == "train")
         if case.split == "train" and isinstance(answer, Mask):
             foreground[case.name] = int(np.count_nonzero(answer.array))

@@ -22,7 +22,7 @@ from medloop.query.bandit import arms
 from medloop.query.strategies import strategy
 from medloop.simulation.design import FULL, SHARED, StudyDesign, Unit
 from medloop.simulation.files import copy_workspace, only_one, write_json
-from medloop.simulation.oracle import Errors, Oracle, answer_round
+from medloop.simulation.oracle import Errors, Oracle, annotate_round
 from medloop.simulation.prepare import PROJECT, TRUTH, Setup, settle
 
 OF_A_RUN = ("seed", "threads", "steps", "minutes")
@@ -70,7 +70,7 @@ def _perform(workspace: Workspace, design: StudyDesign, setup: Setup, unit: Unit
     errors = Errors(design.outline_error_mm, design.tag_error, derive_seed(unit.seed, "oracle errors"))
     with Oracle(out / TRUTH, errors) as oracle:
         current = _asked(workspace, unit, oracle)
-        answer_round(workspace, current.id, oracle)
+        annotate_round(workspace, current.id, oracle)
     advance(workspace)
     _require_training(workspace, unit)
     _run_jobs(workspace, unit, ("train", "evaluate"))
@@ -83,7 +83,7 @@ def _asked(workspace: Workspace, unit: Unit, oracle: Oracle) -> Round:
     """This unit's round: the one it began before, or a new query of its strategy."""
     with workspace.store.read() as tx:
         begun = [r for r in tx.find(Round, where={"index": unit.round}) if r.state != RoundState.QUERYING]
-        pool = [c.name for c in tx.unanswered_cases(["train"])]
+        pool = [c.name for c in tx.unlabelled_cases(["train"])]
     if begun:
         return begun[0]
     needs = strategy(unit.strategy).needs if unit.strategy not in (SHARED, FULL) else frozenset[str]()

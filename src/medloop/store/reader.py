@@ -169,7 +169,7 @@ class Reader(LineageReader, PoolReader, TallyReader):
         )
         return list(self._connection.execute(query).scalars())
 
-    def answered_among(self, case_ids: Collection[str]) -> set[str]:
+    def annotated_among(self, case_ids: Collection[str]) -> set[str]:
         """Which of these cases have a full annotation that counts."""
         query = select(case_states.c.case_id).where(
             _one_of(case_states.c.case_id, case_ids, self._is_sqlite), case_states.c.annotations > 0
@@ -182,7 +182,7 @@ class Reader(LineageReader, PoolReader, TallyReader):
         rows = self._connection.execute(query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite)))
         return {row.case_id: (row.name, row.patient) for row in rows}
 
-    def some_unanswered(self, splits: Sequence[Split], limit: int) -> list[Case]:
+    def some_unlabelled(self, splits: Sequence[Split], limit: int) -> list[Case]:
         """Unanswered cases in the order of their random ids: always the same ones while they stay unanswered."""
         chosen = select(case_states.c.case_id).where(case_states.c.split.in_(list(splits)), case_states.c.state == "unanswered")
         ids = chosen.order_by(case_states.c.case_id).limit(limit).subquery()
@@ -190,7 +190,7 @@ class Reader(LineageReader, PoolReader, TallyReader):
         known = kind_of(Case)
         return [from_row(known, row) for row in self._connection.execute(query).mappings()]
 
-    def unanswered_cases(self, splits: Sequence[Split], *, exclude_open: bool = True, limit: int | None = None) -> list[Case]:
+    def unlabelled_cases(self, splits: Sequence[Split], *, exclude_open: bool = True, limit: int | None = None) -> list[Case]:
         """Cases that are neither answered, skipped nor flagged, by name in natural order.
 
         Args:

@@ -60,7 +60,7 @@ def names_what_it_is(candidate: Strategy) -> None:
     _require(not unknown, candidate, f"needs must be among {sorted(NEEDS)}, got also {unknown}")
 
 
-def picks_as_many_as_asked(candidate: Strategy) -> None:
+def picks_as_many_as_requested(candidate: Strategy) -> None:
     """Distinct cases within the pool: `count` of them, or the whole pool if it is smaller; none for 0."""
     for cases in (1, 2, _CASES):
         pool = example_pool(cases=cases)
@@ -113,11 +113,11 @@ def refuses_what_is_not_a_number(candidate: Strategy) -> None:
     """NaN or infinity in anything it needs, and a need that is absent, raise InputError."""
     for need in sorted(candidate.needs):
         for value in (np.nan, np.inf):
-            _require_refusal(candidate, _spoiled(example_pool(), need, value), f"{value} in {need}")
+            _require_refusal(candidate, _corrupted(example_pool(), need, value), f"{value} in {need}")
         _require_refusal(candidate, _lacking(example_pool(), need), f"a pool without {need}")
 
 
-def works_without_answers(candidate: Strategy) -> None:
+def works_without_annotations(candidate: Strategy) -> None:
     """A pool of which nothing is answered yet is fine."""
     pool = replace(example_pool(), labelled_features=None, labelled={})
     _require(len(_select(candidate, pool, 3)) == 3, candidate, "a pool without annotated cases must be accepted")
@@ -125,13 +125,13 @@ def works_without_answers(candidate: Strategy) -> None:
 
 CHECKS: tuple[Callable[[Strategy], None], ...] = (
     names_what_it_is,
-    picks_as_many_as_asked,
+    picks_as_many_as_requested,
     gives_a_score_and_a_reason,
     repeats_itself,
     ignores_the_order_of_cases,
     leaves_the_pool_alone,
     refuses_what_is_not_a_number,
-    works_without_answers,
+    works_without_annotations,
 )
 
 
@@ -176,7 +176,7 @@ def _without_differences(pool: Pool) -> Pool:
     return replace(pool, scores=alike, features=np.ones_like(_features(pool)), tables=tables, samples=samples)
 
 
-def _spoiled(pool: Pool, need: str, value: float) -> Pool:
+def _corrupted(pool: Pool, need: str, value: float) -> Pool:
     if need in SCORES:
         return replace(pool, scores={**pool.scores, need: _with(pool.scores[need], value)})
     if need == "features":

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from medloop.core.arrays import BoolArray
 from medloop.core.geometry import Grid, Shape3
-from medloop.interaction.prompts import Box, ExtremePoints, Prompt, hinted_voxels
+from medloop.interaction.prompts import Box, ExtremePoints, Prompt, prompted_voxels
 
 Pixels: TypeAlias = npt.NDArray[np.float64]
 MAX_POINTS = 24
@@ -57,7 +57,7 @@ def prompts_by_slice(prompts: Sequence[Prompt], shape: Shape3, *, label: int, ax
         label: For which label; positive hints for others are negative for it.
         axis: Across slices.
     """
-    hints = hinted_voxels(prompts, shape, label=label)
+    hints = prompted_voxels(prompts, shape, label=label)
     boxes = [_box_of(p) for p in prompts if isinstance(p, Box | ExtremePoints) and p.label == label]
     middles = {int(low[axis] + high[axis]) // 2: np.delete(np.stack([low, high]), axis, axis=1) for low, high in boxes}
     indices = {int(v) for v in (*hints.positive[:, axis], *hints.negative[:, axis], *middles)}

@@ -19,8 +19,8 @@ from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted,
 from medloop.interaction.guard import Guard, held, new_of
 from medloop.interaction.interactive_network.adaptation import Adaptation
 from medloop.interaction.interactive_network.choosing import choose_labels
-from medloop.interaction.interactive_network.guidance import Channels, Window, guidance_channels, hint_places
-from medloop.interaction.interactive_network.passes import Ensemble, answer_window, propose
+from medloop.interaction.interactive_network.guidance import Channels, Window, guidance_channels, prompt_places
+from medloop.interaction.interactive_network.passes import Ensemble, predict_window, propose
 from medloop.interaction.interactive_network.windows import (
     MOST_VOXELS,
     ZOOM,
@@ -226,10 +226,10 @@ class NetworkEngine:
         window = Window(span.start, span.stop, look.fitted.spacing_mm, image[0])
         meant = rescaled(meant_for(prompts, group), look.grid.shape, look.shape)
         drawn = guidance_channels(meant, sampled(mask, look.shape, span), window, labels=group, hints=self.recipe.hints)
-        places = dict(enumerate(hint_places(meant, window, labels=group).values()))
+        places = dict(enumerate(prompt_places(meant, window, labels=group).values()))
         inputs = np.concatenate([image, drawn])
         bend, stress = self.refinement.adaptation, self.refinement.emphasis
-        found = answer_window(self._ensemble, inputs, places, window, adaptation=bend, emphasis=stress, wanted=wanted)
+        found = predict_window(self._ensemble, inputs, places, window, adaptation=bend, emphasis=stress, wanted=wanted)
         inside, probabilities, chosen = choose_labels(
             found,
             window,

@@ -19,7 +19,7 @@ from medloop.core.errors import SettingError
 from medloop.core.seeds import generator
 from medloop.interaction.interactive_network.corruption import corrupt, disagree
 from medloop.interaction.interactive_network.guidance import Spacing, Window, guidance_channels
-from medloop.interaction.prompts import Prompt, keep_hints
+from medloop.interaction.prompts import Prompt, keep_prompts
 from medloop.interaction.simulated_users.robots import Apprentice, Robot, Scene, box_around, require_role
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.training.guiding import Ask
@@ -156,7 +156,7 @@ class _Sample:
 
 def _corrected(sample: _Sample, mask: MaskArray, gestures: int) -> _Sample:
     """The user looks at a mask and acts: mostly once, sometimes more often before the next answer."""
-    mask = keep_hints(mask, sample.prompts)
+    mask = keep_prompts(mask, sample.prompts)
     prompts = sample.prompts
     for _ in range(min(gestures, int(sample.rng.geometric(0.5)))):
         prompt = sample.robot.act(Scene(sample.truth, mask, prompts), sample.rng)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from medloop.core.arrays import MaskArray
 from medloop.core.geometry import Shape3
 from medloop.interaction.interactive_network.guidance import Channels, Places, extent
-from medloop.interaction.prompts import Box, ExtremePoints, HintedVoxels, Prompt, Scribble, Voxel, exact_voxels, hinted_voxels, obeys
+from medloop.interaction.prompts import Box, ExtremePoints, Prompt, PromptedVoxels, Scribble, Voxel, exact_voxels, obeys, prompted_voxels
 
 MARGIN = 8
 """Voxels around prompts that are looked at in any case: a hint's reach."""
@@ -59,15 +59,15 @@ def new_prompts(prompts: Sequence[Prompt], mask: MaskArray) -> Sequence[Prompt]:
     return [*(p for p in earlier if not obeys(mask, p)), last]
 
 
-def hints_within(prompts: Sequence[Prompt], span: Span, *, labels: Sequence[int]) -> list[HintedVoxels]:
-    """What prompts say about the voxels of a window, counted from its start, for each label; see `hinted_voxels`."""
+def prompts_within(prompts: Sequence[Prompt], span: Span, *, labels: Sequence[int]) -> list[PromptedVoxels]:
+    """What prompts say about the voxels of a window, counted from its start, for each label; see `prompted_voxels`."""
     moved: list[Prompt] = []
     for prompt in prompts:
         places = exact_voxels(prompt, span.stop) - np.array(span.start)
         places = places[((places >= 0) & (places < np.array(span.shape))).all(axis=1)]
         if len(places):
             moved.append(Scribble(tuple(map(_voxel, places)), prompt.label, getattr(prompt, "positive", True)))
-    return [hinted_voxels(moved, span.shape, label=label) for label in labels]
+    return [prompted_voxels(moved, span.shape, label=label) for label in labels]
 
 
 def span_around(prompts: Sequence[Prompt], shape: Shape3, *, patch: Shape3, stride: Shape3, zoom: float = 1.0) -> Span:

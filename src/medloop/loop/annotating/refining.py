@@ -17,7 +17,7 @@ from medloop.core.geometry import Shape3
 from medloop.core.records import Assignment, PromptRecord, Task, new_id, now
 from medloop.interaction.engine import Engine, ImageEmbedding, StillWanted
 from medloop.interaction.guard import Guard
-from medloop.interaction.guarded import ask_guarded
+from medloop.interaction.guarded import refine_guarded
 from medloop.interaction.locks import check_locks, keep_locked, require_unlocked
 from medloop.interaction.overruling import still_meant
 from medloop.interaction.prompts import Prompt, check_prompts, prompt_to_json
@@ -188,7 +188,7 @@ def _ask(
     """What the engine makes of new prompts on a mask, as far as they may change it."""
     meant, labels, refiner = still_meant(older, begin), scene.task.label_values, scene.refiner
     embedding = _embedding(scene.edit, refiner)
-    found = ask_guarded(refiner.engine, embedding, begin, meant, new, Guard(labels, locked, painted), wanted=refiner.wanted)
+    found = refine_guarded(refiner.engine, embedding, begin, meant, new, Guard(labels, locked, painted), wanted=refiner.wanted)
     return _Answer(found.mask, refiner.engine.name, found.quality, found.start, found.stop, found.note)
 
 

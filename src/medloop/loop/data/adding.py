@@ -21,11 +21,11 @@ from medloop.loop.data.import_report import Tally
 from medloop.loop.data.import_splits import drawn_along, import_splits
 from medloop.loop.data.label_maps import label_map
 from medloop.loop.data.late_labels import take_later, was_imported
-from medloop.loop.data.restoring import has_voxels, mend_voxels
-from medloop.loop.data.source_labels import read_answer
+from medloop.loop.data.restoring import has_voxels, restore_voxels
+from medloop.loop.data.source_labels import read_label
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.follow_up import follow_up
-from medloop.loop.foundation.round_moves import after_answer
+from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.on_demand import request_description
 
@@ -60,7 +60,7 @@ class Intake:
         if self.tally.added:
             request_description(self._workspace)
         if self.tally.annotated or self.tally.corrected:
-            after_answer(self._workspace)
+            after_annotation(self._workspace)
         if self.tally.kept:
             follow_up(self._workspace)
 
@@ -74,7 +74,7 @@ class Intake:
             read = _read(case)
             known = self._known(case, read)
             grid = read.image.grid if known is None else known.grid
-            answer, said = read_answer(case, read.found.image, grid, self._values)
+            answer, said = read_label(case, read.found.image, grid, self._values)
         except _READ_FAULTS as error:
             self.tally.refused.append(_refusal(case, error))
             return
@@ -155,7 +155,7 @@ class Intake:
             self.tally.remark(case.name, f"stays in {known.split} as splits never move, the source now says {case.split}")
         if known.grid != read.image.grid:
             self.tally.remark(case.name, "keeps the voxel size and position it was imported with, they read differently now")
-        if mend_voxels(self._workspace, known, read.image):
+        if restore_voxels(self._workspace, known, read.image):
             self.tally.remark(case.name, "had a damaged image, which is whole again by this file")
         if known.source.sha256 != read.found.source.sha256:
             self.tally.remark(case.name, "its file is another one than was imported, with the same voxels at the same place")

@@ -84,7 +84,9 @@ class LeftOut:
         return {"left_out": [{"case": c.name, "case_id": c.case_id, "reason": c.reason} for c in self.cases]} if self._cases else {}
 
 
-def sound_answers(workspace: Workspace, answers: Sequence[Annotation], cases: Mapping[str, Case], left_out: LeftOut) -> list[Annotation]:
+def sound_annotations(
+    workspace: Workspace, answers: Sequence[Annotation], cases: Mapping[str, Case], left_out: LeftOut
+) -> list[Annotation]:
     """The annotations whose bytes, and whose case's image, are as they were stored; the cases of the others are left out."""
     blobs, sound = workspace.store.blobs, []
     for answer in answers:

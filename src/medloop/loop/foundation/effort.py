@@ -11,13 +11,13 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray
 from medloop.core.records import Case, Prediction
-from medloop.query.budget.minutes import MIN_ANSWERS, MinutesModel, fit_minutes, median_minutes, predicted_minutes
+from medloop.query.budget.minutes import MIN_ANNOTATIONS, MinutesModel, fit_minutes, median_minutes, predicted_minutes
 from medloop.store.pool_rows import EffortRow
 from medloop.store.reader import Reader
 
 FEATURES = ("foreground voxels", "border voxels", "uncertain voxels", "slices")
 
-RECENT_ANSWERS = 500
+RECENT_ANNOTATIONS = 500
 """Times are learned from the last answers: people and proposals get faster."""
 
 UNPRICED = 1.0
@@ -101,7 +101,7 @@ def minutes_model(tx: Reader, *, as_cost: bool = False) -> MinutesModel:
     """What the recorded times, or their costs, teach: a regression on the proposals that were corrected, or the median of all."""
     timed = _timed(tx, as_cost=as_cost)
     corrected = [(case_id, proposal_id, seconds) for case_id, proposal_id, seconds in timed if proposal_id is not None]
-    if len(corrected) < MIN_ANSWERS:
+    if len(corrected) < MIN_ANNOTATIONS:
         return _median(timed)
     shown = {p.id: p for p in tx.find(Prediction, where={"id": [proposal_id for _, proposal_id, _ in corrected]})}
     cases = {c.id: c for c in tx.find(Case, where={"id": [case_id for case_id, _, _ in corrected]})}
@@ -136,7 +136,7 @@ def _median(timed: Sequence[tuple[str, str | None, float]]) -> MinutesModel:
 
 def _timed(tx: Reader, *, as_cost: bool = False) -> list[tuple[str, str | None, float]]:
     """(case id, proposal id, seconds, or 60 times their cost) of the last answers with a recorded time, oldest first."""
-    rows = [row for row in tx.recent_efforts(OWN_ORIGINS, RECENT_ANSWERS) if row[2] > 0]
+    rows = [row for row in tx.recent_efforts(OWN_ORIGINS, RECENT_ANNOTATIONS) if row[2] > 0]
     return [(case_id, proposal_id, 60 * cost if as_cost else seconds) for case_id, proposal_id, seconds, cost in rows]
 
 

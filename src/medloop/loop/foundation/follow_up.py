@@ -26,16 +26,16 @@ def follow_up(workspace: Workspace) -> None:
         live = tx.live_model()
         lacking = live is not None and tx.unpredicted(live.id, POOL) > 0
     if live is not None and lacking:
-        ask_pool(workspace, live)
-    ask_evaluation(workspace)
+        request_pool(workspace, live)
+    request_evaluation(workspace)
 
 
-def ask_evaluation(workspace: Workspace) -> None:
+def request_evaluation(workspace: Workspace) -> None:
     """Evaluate the model in use anew where annotations of evaluation cases have changed since."""
     with workspace.store.read() as tx:
         due = due_for_evaluation(workspace, tx)
     if due is not None:
-        ask_evaluation_of(workspace, due)
+        request_evaluation_of(workspace, due)
 
 
 def due_for_evaluation(workspace: Workspace, tx: Reader) -> Model | None:
@@ -47,7 +47,7 @@ def due_for_evaluation(workspace: Workspace, tx: Reader) -> Model | None:
     return live if any(is_outdated(tx, live, split, damaged) for split in EVALUATION_SPLITS) else None
 
 
-def ask_evaluation_of(workspace: Workspace, model: Model) -> None:
+def request_evaluation_of(workspace: Workspace, model: Model) -> None:
     """Evaluate one model."""
     _ask(workspace, Evaluate(model.id), evaluation_keys(model.id)[0])
 
@@ -57,18 +57,18 @@ def evaluation_keys(model_id: str) -> tuple[str, str]:
     return f"evaluate-{model_id}", f"evaluate-{model_id}{AGAIN}"
 
 
-def ask_predictions_of(workspace: Workspace, model: Model) -> None:
+def request_predictions_of(workspace: Workspace, model: Model) -> None:
     """Let a model that goes live see the next choices, then the pool."""
     _ask(workspace, Predict(model.id, "upcoming"), f"upcoming-{model.id}")
-    ask_pool(workspace, model)
+    request_pool(workspace, model)
 
 
-def ask_pool(workspace: Workspace, model: Model, *, actor: str = "system") -> Job:
+def request_pool(workspace: Workspace, model: Model, *, actor: str = "system") -> Job:
     """Let a model see the pool."""
     return _ask(workspace, Predict(model.id, "pool"), f"pool-{model.id}", actor)
 
 
-def ask_query(workspace: Workspace, model: Model) -> None:
+def request_query(workspace: Workspace, model: Model) -> None:
     """Prepare the next round's query."""
     _ask(workspace, Choose(), f"query-{model.id}")
 

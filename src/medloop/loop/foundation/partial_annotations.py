@@ -52,7 +52,7 @@ class BoxPart:
 Part: TypeAlias = SlicePart | BoxPart
 
 
-def answered_voxels(parts: Sequence[Part], shape: Shape3) -> BoolArray:
+def annotated_voxels(parts: Sequence[Part], shape: Shape3) -> BoolArray:
     """Which voxels the parts cover, shape (I, J, K).
 
     Raises:
@@ -75,17 +75,17 @@ def partial_mask(mask: MaskArray, parts: Sequence[Part]) -> MaskArray:
     """The mask with `UNKNOWN` outside the parts.
 
     Raises:
-        InputError: As `answered_voxels`.
+        InputError: As `annotated_voxels`.
     """
     i, j, k = mask.shape
-    return np.where(answered_voxels(parts, (i, j, k)), mask, np.uint8(UNKNOWN))
+    return np.where(annotated_voxels(parts, (i, j, k)), mask, np.uint8(UNKNOWN))
 
 
 def encode_partial(mask: MaskArray, parts: Sequence[Part]) -> bytes:
     """The blob of a partial answer.
 
     Raises:
-        InputError: As `answered_voxels`.
+        InputError: As `annotated_voxels`.
     """
     header = json.dumps({"parts": [_to_json(part) for part in parts]}, separators=(",", ":")).encode()
     return len(header).to_bytes(_LENGTH_BYTES, "big") + header + encode_mask(partial_mask(mask, parts))
@@ -116,7 +116,7 @@ def load_partial(blobs: Blobs, annotation: Annotation, case: Case) -> tuple[tupl
     return decode_partial(blobs.get(annotation.blob), case.grid.shape)
 
 
-def merged_answer(blobs: Blobs, annotations: Sequence[Annotation], case: Case) -> Mask:
+def merged_annotation(blobs: Blobs, annotations: Sequence[Annotation], case: Case) -> Mask:
     """What all partial answers to a case say together; later ones win.
 
     Args:

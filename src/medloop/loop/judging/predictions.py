@@ -33,7 +33,7 @@ from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
 
 if TYPE_CHECKING:
-    from medloop.models.inference.predict import Answer, Predictor
+    from medloop.models.inference.predict import ModelOutput, Predictor
 
 ANY_LABEL = "any_label"
 """Among a model's metrics the recipe of its network for any label; models without one have no such network."""
@@ -145,7 +145,7 @@ def make_prediction(
     blobs: Blobs,
     case: Case,
     model: Model,
-    found: "Answer",
+    found: "ModelOutput",
     quality: QualityRule,
     *,
     aggregation: Aggregation = "mean",
@@ -230,7 +230,7 @@ def _pool(workspace: Workspace, tx: Reader) -> list[Case]:
     from medloop.query.pool import COMPARING
     from medloop.query.strategies import strategy
 
-    cases = {c.id: c for c in tx.unanswered_cases(["train", "audit"], exclude_open=False)}
+    cases = {c.id: c for c in tx.unlabelled_cases(["train", "audit"], exclude_open=False)}
     answers = sorted(tx.current_annotations(splits=["train"]), key=lambda a: a.created_at)
     compared = answers if strategy(workspace.settings.strategy).needs & COMPARING else answers[-ALIKE:]
     cases |= {a.case_id: tx.get(Case, a.case_id) for a in compared}

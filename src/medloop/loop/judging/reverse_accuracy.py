@@ -17,7 +17,7 @@ from medloop.core.records import Annotation, Case, Model, Prediction
 from medloop.core.seeds import derive_seed
 from medloop.loop.foundation.arrays import load_image, load_mask, load_proposal
 from medloop.loop.foundation.consensus import by_case, deciding
-from medloop.loop.foundation.damage import LeftOut, sound_answers
+from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.label_versions import label_versions, labels_of_model
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import EvaluatedCase, evaluated_cases, evaluated_patients
@@ -96,10 +96,10 @@ def judge_by_references(workspace: Workspace, *, most: int = MOST, good: float =
         model = tx.live_model()
         if model is None:
             raise InputError("Judging predictions needs a model, got none", remedy="annotate some cases and train")
-        pool = sorted(tx.unanswered_cases(["train", "audit"]), key=lambda case: natural_key(case.name))
+        pool = sorted(tx.unlabelled_cases(["train", "audit"]), key=lambda case: natural_key(case.name))
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
         evaluated = evaluated_cases(tx, model.id)
-        newest = _newest_answers(tx, {case.case_id for case in evaluated})
+        newest = _newest_annotations(tx, {case.case_id for case in evaluated})
     predicted = _readable(workspace, [case for case in pool if case.id in predictions], predictions)
     rule = quality_rule(workspace, model)
     names: tuple[str, ...] = ()
@@ -161,7 +161,7 @@ def _judged_by(rule: QualityRule, references: tuple[str, ...]) -> str:
     return f"{answers or TITLES[rule.predictors[0].name]}, checked on {counted(rule.patients, 'evaluated patient')}"
 
 
-def _newest_answers(tx: Reader, apart: set[str]) -> list[tuple[Case, Annotation]]:
+def _newest_annotations(tx: Reader, apart: set[str]) -> list[tuple[Case, Annotation]]:
     """The deciding answer of each case, newest first; none of the cases that check."""
     answers = by_case(answer for answer in tx.current_annotations() if answer.case_id not in apart)
     newest = sorted(map(deciding, answers.values()), key=lambda answer: answer.created_at, reverse=True)
@@ -172,7 +172,7 @@ def _sound(workspace: Workspace, pairs: Sequence[tuple[Case, Annotation]], most:
     """The first pairs whose bytes can be read, at most so many."""
     left_out, found = LeftOut(workspace), list[tuple[Case, Annotation]]()
     for case, answer in pairs:
-        if len(found) < most and sound_answers(workspace, [answer], {case.id: case}, left_out):
+        if len(found) < most and sound_annotations(workspace, [answer], {case.id: case}, left_out):
             found.append((case, answer))
     return found
 

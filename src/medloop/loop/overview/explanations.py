@@ -16,7 +16,7 @@ from medloop.core.seeds import generator
 from medloop.explain.contrast import SuggestedPrompt, suggest_prompts
 from medloop.explain.examples import Distance, nearest
 from medloop.explain.hypotheses import Hypothesis, distinct_hypotheses
-from medloop.loop.foundation.arrays import load_answer, load_features, load_image
+from medloop.loop.foundation.arrays import load_annotation, load_features, load_image
 from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.in_force import newest_proposal
@@ -154,7 +154,7 @@ def _similar(workspace: Workspace, answer: Annotation, distance: float, scores: 
         case = tx.get(Case, answer.case_id)
     values: Sequence[int] = ()
     with LeftOut(workspace).case(case):
-        found = load_answer(workspace.store.blobs, answer, case)
+        found = load_annotation(workspace.store.blobs, answer, case)
         values = [found] if isinstance(found, int) else found.values()
     labels = tuple(label.name for label in workspace.task.labels if label.value in values)
     return SimilarCase(case.id, case.name, distance, labels, scores.get(case.id))

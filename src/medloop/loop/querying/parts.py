@@ -13,7 +13,7 @@ from medloop.core.errors import IntegrityError
 from medloop.core.records import Assignment, Case, Choice, Json, Model, Prediction, Query, Round
 from medloop.images.encode import decode_mask
 from medloop.interaction.attention import PlaceKind, chances_of_entropy, rank_places
-from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart, merged_answer
+from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart, merged_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 
@@ -36,7 +36,7 @@ def _with_parts(workspace: Workspace, tx: Reader, choice: Choice, model: Model, 
     classes = int(model.recipe.get("classes", workspace.task.classes))
     try:
         entropy = decode_mask(blobs.get(seen.uncertainty), case.grid.shape) / 255 * math.log(classes)
-        known = merged_answer(blobs, tx.partial_annotations(case_ids=[case.id]), case).array != UNKNOWN
+        known = merged_annotation(blobs, tx.partial_annotations(case_ids=[case.id]), case).array != UNKNOWN
     except IntegrityError as error:  # nobody's next case fails for it
         return replace(choice, reason=f"{choice.reason}; whole, as its parts cannot be ranked ({error.message})")
     places = rank_places(

@@ -13,7 +13,7 @@ from medloop.core.arrays import FloatArray
 from medloop.core.errors import BlobError
 from medloop.core.records import Annotation, Case, Json, Model, Prediction
 from medloop.loop.foundation.arrays import load_features
-from medloop.loop.foundation.consensus import consensus_answers
+from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.effort import effort_summary, predict_minutes, priced
 from medloop.loop.foundation.workspace import Workspace
@@ -114,7 +114,7 @@ def _described(inputs: PoolInputs) -> Pool | None:
     """From descriptions of the images, before there is a model."""
     workspace, asked = inputs.workspace, _cases(inputs)
     with workspace.store.read() as tx:
-        answered = [tx.get(Case, a.case_id) for a in consensus_answers(tx, "train")]
+        answered = [tx.get(Case, a.case_id) for a in consensus_annotations(tx, "train")]
     every = [*asked, *answered]
     kept = cold_features(workspace, every) if inputs.thorough else kept_features(workspace, every)
     damaged = {case.case_id for case in damaged_cases(workspace)}
@@ -176,7 +176,7 @@ def _common(rows: Sequence[Json]) -> list[str]:
 def _answered(workspace: Workspace) -> dict[str, Annotation]:
     """Annotations that may be trained on, by case id."""
     with workspace.store.read() as tx:
-        return {a.case_id: a for a in consensus_answers(tx, "train")}
+        return {a.case_id: a for a in consensus_annotations(tx, "train")}
 
 
 def _labelled(

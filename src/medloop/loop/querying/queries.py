@@ -53,7 +53,7 @@ def make_query(
     """
     settings, damaged = workspace.settings, damaged_cases(workspace)
     with workspace.store.read() as tx:
-        table, refused = pool_table(workspace, tx), tx.refused_cases(["train", "audit"]) | asked_case_ids(tx)
+        table, refused = pool_table(workspace, tx), tx.refused_cases(["train", "audit"]) | queried_case_ids(tx)
         refused |= {case.case_id for case in damaged}
         model = tx.live_model()
         wanted, drawn = followed(workspace, tx, round_index)
@@ -84,7 +84,7 @@ def make_query(
     )
 
 
-def asked_case_ids(tx: Reader, *, ever: bool = False) -> set[str]:
+def queried_case_ids(tx: Reader, *, ever: bool = False) -> set[str]:
     """Cases that the query of a round still being annotated has chosen; `ever`: of any round."""
     rounds = tx.find(Round) if ever else tx.find(Round, where={"state": "annotating"})
     queries = [tx.get(Query, r.query_id) for r in rounds if r.query_id]

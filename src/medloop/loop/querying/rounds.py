@@ -20,7 +20,7 @@ from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.round_moves import add_round, advance, choices_left, move
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.pools import ExtraScores
-from medloop.loop.querying.queries import asked_case_ids, make_query
+from medloop.loop.querying.queries import make_query, queried_case_ids
 from medloop.loop.querying.streaming import judge_arrivals
 from medloop.store.reader import Reader
 
@@ -95,7 +95,7 @@ def prepare_round(workspace: Workspace, *, extra_scores: ExtraScores | None = No
             if waiting is not None:
                 move(tx, waiting, RoundState.CLOSED, message="nothing left to query")
             return None
-        if asked_case_ids(tx) & {c.case_id for c in query.choices}:
+        if queried_case_ids(tx) & {c.case_id for c in query.choices}:
             return None  # another process opened a round meanwhile: its choices come first
         tx.add(query, verb="choose")
         if waiting is not None:

@@ -64,7 +64,7 @@ def judge_arrivals(workspace: Workspace) -> list[StreamVerdict]:
         rule, known = RULES[settings.stream](settings.stream_budget), tx.events_about("case", verbs=[JUDGED])
         state = _state(tx, rule, [event for event in known if event.body["rule"] == _configured(workspace)])
         free = (
-            {case.id for case in tx.unanswered_cases(["train"])}
+            {case.id for case in tx.unlabelled_cases(["train"])}
             - {event.noun_id for event in known}
             - damaged
             - tx.refused_cases(["train"])

@@ -122,7 +122,7 @@ class SegmentationNetwork(nn.Module):
 
     def encode(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
         """See `Encoder.forward`; the images themselves are the first skip. A guided network takes an image alone as one without hints."""
-        images = _without_hints(images, self.inputs)
+        images = _without_prompts(images, self.inputs)
         deepest, skips = self.encoder(images)
         return deepest, [images, *skips]
 
@@ -196,7 +196,7 @@ def fold_voxels(images: Tensor, fold: tuple[int, ...]) -> Tensor:
     return images.reshape(batch, channels, *halves).permute(order).flatten(1, 1 + d)
 
 
-def _without_hints(images: Tensor, inputs: int) -> Tensor:
+def _without_prompts(images: Tensor, inputs: int) -> Tensor:
     missing = inputs - images.shape[1]
     return functional.pad(images, (0, 0) * (images.dim() - 2) + (0, missing)) if missing else images
 

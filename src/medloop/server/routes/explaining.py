@@ -11,7 +11,7 @@ from medloop.core.errors import LabelError, StateError, UnavailableError
 from medloop.core.geometry import Shape3
 from medloop.core.records import Case
 from medloop.explain.methods import require_captum
-from medloop.loop.foundation.partial_annotations import BoxPart, SlicePart, answered_voxels
+from medloop.loop.foundation.partial_annotations import BoxPart, SlicePart, annotated_voxels
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.objections import object_to_explanation, objections
 from medloop.loop.overview.explanations import similar_cases
@@ -84,7 +84,7 @@ def _regions(body: ObjectionBody, shape: Shape3) -> BoolArray:
     if not body.regions:
         return np.zeros(shape, dtype=bool)
     parts = [SlicePart(r.axis, r.index) if isinstance(r, SliceBody) else BoxPart(r.start, r.stop) for r in body.regions]
-    return answered_voxels(parts, shape)
+    return annotated_voxels(parts, shape)
 
 
 async def _ask(site: Site, workspace: Workspace, case_id: str, question: dict[str, str]) -> dict[str, object]:

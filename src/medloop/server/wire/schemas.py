@@ -125,7 +125,7 @@ class Submission(Body):
     whole: Annotated[bool, Field(strict=True)] = False
 
     @model_validator(mode="after")
-    def _one_answer(self) -> Self:
+    def _one_submission(self) -> Self:
         if (self.revision is None) == (self.tag is None):
             raise ValueError("give either revision (a mask) or tag (a classification)")
         if self.parts is not None and self.tag is not None:
