@@ -14,7 +14,7 @@ from medloop.images.phantoms import phantom_2d, phantom_3d
 from medloop.interaction.guard import Guard
 from medloop.interaction.guarded import refine_guarded
 from medloop.interaction.modelfree.classical import ClassicalEngine
-from medloop.interaction.nninteractive.gestures import AxisOrder
+from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 from medloop.interaction.nninteractive.session import Service
 from medloop.interaction.nninteractive.session import Session as Front
 from medloop.interaction.prompts import ExtremePoints, Point, Scribble

@@ -15,7 +15,7 @@ from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.pseudo_labels import PseudoAnnotation, load_pseudo, pseudo_annotations
-from medloop.loop.learning.training_set import teach
+from medloop.loop.learning.training_set import make_training_set
 from medloop.query.budget.pseudo import Threshold
 
 from .conftest import FAST, MakeWorkspace
@@ -97,7 +97,7 @@ def test_a_training_takes_them_beside_the_answers_and_the_same_ones_when_resumed
         answers = tx.current_annotations(splits=["train"])
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
     with JobControl(predicted, claimed) as control:
-        taught, again = (teach(predicted, control, TrainingPlan(tmp_path), answers=answers, cases=cases) for _ in range(2))
+        taught, again = (make_training_set(predicted, control, TrainingPlan(tmp_path), answers=answers, cases=cases) for _ in range(2))
     assert [c.id for c in taught.cases] == [c.id for c in again.cases]
     assert taught.facts == {"pseudo_labels": 1}
     assert taught.cases[-1].id.startswith("pseudo prediction")
@@ -116,6 +116,6 @@ def test_a_believed_prediction_whose_bytes_are_damaged_is_left_out_by_name(predi
     damaged, _ = load_pseudo(predicted, believed)
     predicted.store.blobs.path(damaged.voxels).unlink()
     with JobControl(predicted, claimed) as control:
-        taught = teach(predicted, control, TrainingPlan(tmp_path), answers=answers, cases=cases)
+        taught = make_training_set(predicted, control, TrainingPlan(tmp_path), answers=answers, cases=cases)
     assert "pseudo_labels" not in taught.facts
     assert any(f"{damaged.name} is left out" in line.text for line in predicted.store.jobs.logs(claimed.id))

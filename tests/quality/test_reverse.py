@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from medloop.core.errors import InputError, SettingError, ShapeError
 from medloop.images.phantoms import phantom_3d
 from medloop.metrics.overlap import dice
+from medloop.quality.corruption import corrupt_mask
 from medloop.quality.reverse import Reference, ReverseClassifier, voxel_features
-from medloop.quality.spoiling import corrupt_mask
 
 SHAPE = (24, 24, 16)
 LABELS = (1, 2)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from medloop.core.errors import InputError, SettingError
-from medloop.query.streams.asking import LearnedQuerying
+from medloop.query.streams.learned_querying import LearnedQuerying
 from medloop.query.streams.rules import RULES as NAMED
 from medloop.query.streams.rules import judged, taught
 from medloop.query.streams.thresholds import FixedThreshold, TargetRate, VariableUncertainty
@@ -32,7 +32,7 @@ class StreamSelector:
 
 
 def asked(stream: StreamSelector, scores) -> np.ndarray:
-    return np.array([stream.decide(float(score)).ask for score in scores])
+    return np.array([stream.decide(float(score)).query for score in scores])
 
 
 def test_a_fixed_threshold_asks_at_it_and_above():
@@ -43,7 +43,7 @@ def test_a_fixed_threshold_asks_at_it_and_above():
 
 def test_the_verdict_says_why():
     verdict = StreamSelector(FixedThreshold(0.5)).decide(0.25)
-    assert (verdict.ask, verdict.threshold, verdict.reason) == (False, 0.5, "score 0.25 stays below 0.5")
+    assert (verdict.query, verdict.threshold, verdict.reason) == (False, 0.5, "score 0.25 stays below 0.5")
 
 
 def test_the_threshold_moves_as_written():
@@ -74,12 +74,12 @@ def test_the_rate_is_met_on_a_stationary_stream_and_again_after_a_drift(rate):
 
 def test_variable_uncertainty_moves_as_written():
     stream = StreamSelector(VariableUncertainty(budget=0.5, step=0.1, window=2))
-    assert stream.decide(0.3).ask  # confidence 0.7 < 1
+    assert stream.decide(0.3).query  # confidence 0.7 < 1
     assert stream.state.threshold == pytest.approx(0.9)
     assert stream.state.spending == pytest.approx(0.5)
     assert stream.decide(0.9).reason == "the budget is spent (50% of recent cases queried)"
     assert stream.state.threshold == pytest.approx(0.9)
-    assert not stream.decide(0.05).ask  # confidence 0.95 > 0.9
+    assert not stream.decide(0.05).query  # confidence 0.95 > 0.9
     assert stream.state.threshold == pytest.approx(0.99)
 
 
@@ -116,8 +116,8 @@ def test_learning_finds_which_cases_are_worth_it_and_follows_a_change():
         hits = []
         for features in rng.normal(size=(3000, 2)):
             verdict, worthwhile = stream.decide(features), bool(sign * features[0] + 0.3 * rng.normal() > 0)
-            hits.append(verdict.ask == worthwhile)
-            if verdict.ask:
+            hits.append(verdict.query == worthwhile)
+            if verdict.query:
                 stream.feedback(worthwhile=worthwhile, value=features)
         assert np.mean(hits[-1000:]) > 0.8
 
@@ -140,8 +140,8 @@ def test_skipped_cases_are_asked_at_times():
     stream = StreamSelector(rule)
     stream.state = replace(stream.state, weights=(0.0, -5.0))
     verdicts = [stream.decide(np.zeros(1)) for _ in range(1000)]
-    assert 150 < sum(v.ask for v in verdicts) < 250
-    assert {v.reason.endswith("queried to learn") for v in verdicts if v.ask} == {True}
+    assert 150 < sum(v.query for v in verdicts) < 250
+    assert {v.reason.endswith("queried to learn") for v in verdicts if v.query} == {True}
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -150,8 +150,8 @@ def test_named_rules_meet_their_budget_on_scores_spread_evenly(name):
     rng, state, choices = np.random.default_rng(4), rule.start(), []
     for score in rng.uniform(size=3000):
         verdict, state = judged(rule, state, float(score))
-        choices.append(verdict.ask)
-        if verdict.ask:
+        choices.append(verdict.query)
+        if verdict.query:
             state = taught(rule, state, float(score), worthwhile=bool(rng.random() < 0.5 + 0.5 * (score > 0.8)))
     assert 0.03 < np.mean(choices[1000:]) < 0.25
     assert name == "learned" or np.mean(choices[1000:]) > 0.12

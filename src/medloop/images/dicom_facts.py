@@ -46,7 +46,7 @@ class FileFacts:
         position, orientation: ImagePositionPatient and ImageOrientationPatient, () where missing or unusable.
         spacing: PixelSpacing, () likewise.
         thickness_mm: SliceThickness, 0 when unknown.
-        told: Values of `DISTINGUISHED_BY` that the file has, as text.
+        header: Values of `DISTINGUISHED_BY` that the file has, as text.
     """
 
     path: Path
@@ -60,7 +60,7 @@ class FileFacts:
     orientation: tuple[float, ...]
     spacing: tuple[float, ...]
     thickness_mm: float
-    told: Mapping[str, str]
+    header: Mapping[str, str]
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -101,7 +101,7 @@ def facts_of(header: Header) -> FileFacts:
         orientation=_numbers(tags.get("ImageOrientationPatient", None), 6),
         spacing=_numbers(tags.get("PixelSpacing", None), 2),
         thickness_mm=next(iter(_numbers([tags.get("SliceThickness", None) or 0], 1)), 0.0),
-        told={name: _text(tags.get(name)) for name in DISTINGUISHED_BY if tags.get(name, None) not in (None, "")},
+        header={name: _text(tags.get(name)) for name in DISTINGUISHED_BY if tags.get(name, None) not in (None, "")},
     )
 
 

@@ -102,7 +102,7 @@ class Child:
         """Whether it runs and belongs to this process (not to the parent of a fork)."""
         return self.owner == os.getpid() and self._process.poll() is None
 
-    def ask(self, paths: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
+    def call(self, paths: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
         """Send one request and wait for its answer: a JSON record and raw voxels.
 
         Raises:
@@ -195,7 +195,7 @@ def _call_child(files: list[Path], wanted: str, limits: Limits | None) -> tuple[
     else:
         child = Child(limits)
         try:
-            record, voxels = _ask(child, files, wanted)
+            record, voxels = _call(child, files, wanted)
         finally:
             child.close()
     if "error" in record:
@@ -207,7 +207,7 @@ def _call_child(files: list[Path], wanted: str, limits: Limits | None) -> tuple[
 def _call_shared(files: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
     child, answered = _shared_child(), False
     try:
-        answer = _ask(child, files, wanted)
+        answer = _call(child, files, wanted)
         answered = True
     finally:
         # An interrupt leaves half an answer in the pipe: such a child must never be asked again.
@@ -216,10 +216,10 @@ def _call_shared(files: list[Path], wanted: str) -> tuple[dict[str, Any], bytear
     return answer
 
 
-def _ask(child: Child, files: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
+def _call(child: Child, files: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
     name = files[0].name
     try:
-        record, voxels = child.ask(files, wanted)
+        record, voxels = child.call(files, wanted)
     except TimeoutError as error:
         child.close()
         limit = child.limits.wall_seconds

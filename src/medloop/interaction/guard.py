@@ -50,14 +50,14 @@ class Claim:
         before: The whole mask before, shape (I, J, K).
         old, wish: Mask and answer in the box.
         box: Where.
-        asked: What prompts let through, shape of the box.
+        reach: What prompts let through, shape of the box.
     """
 
     before: MaskArray
     old: MaskArray
     wish: MaskArray
     box: VoxelBox
-    asked: BoolArray
+    reach: BoolArray
 
 
 Narrow: TypeAlias = Callable[[Prompt, BoolArray, Claim], BoolArray]

@@ -20,7 +20,7 @@ import numpy as np
 from medloop.core.arrays import BoolArray, FloatArray, ImageArray, IntArray, MaskArray
 from medloop.core.errors import InputError, ShapeError
 from medloop.metrics.overlap import dice
-from medloop.quality.spoiling import DEGREES, corrupt_mask
+from medloop.quality.corruption import DEGREES, corrupt_mask
 
 SCALES = (0.0, 1.0, 2.0, 4.0)
 """Standard deviations, in voxels, of the blurs that a voxel's grey values are seen through."""

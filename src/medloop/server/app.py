@@ -14,14 +14,14 @@ from fastapi import APIRouter, FastAPI
 
 from medloop import __version__
 from medloop.server.routes import (
-    answers,
-    asking,
+    annotations,
     assignments,
     cases,
     configuring,
     explaining,
     health,
     measuring,
+    opening,
     projects,
     prompts,
     stream,
@@ -39,7 +39,7 @@ from medloop.server.web.site import Site
 from medloop.server.wire.views import Failure
 
 PREFIX = "/api/v1"
-_PARTS = (health, projects, configuring, cases, measuring, explaining, asking, assignments, prompts, answers, work, stream)
+_PARTS = (health, projects, configuring, cases, measuring, explaining, opening, assignments, prompts, annotations, work, stream)
 ROUTERS: tuple[APIRouter, ...] = tuple(part.router for part in _PARTS)
 
 _FAILURES: dict[int | str, dict[str, Any]] = {

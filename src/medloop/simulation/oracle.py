@@ -48,7 +48,7 @@ class Oracle:
         self._errors = errors or Errors()
         self._answers: Mapping[str, tuple[Case, Annotation]] = self._all_annotations()
 
-    def answer(self, name: str) -> MaskArray | int:
+    def annotation(self, name: str) -> MaskArray | int:
         """The mask, shape (I, J, K), or tag of a case.
 
         Raises:
@@ -95,7 +95,7 @@ def annotate_round(workspace: Workspace, round_id: str, oracle: Oracle) -> int:
     annotator = annotator_named(workspace, NAME, kind="simulated")
     answered = 0
     while _is_querying(workspace, round_id) and (opened := next_assignment(workspace, annotator.id)) is not None:
-        answer = oracle.answer(opened.case.name)
+        answer = oracle.annotation(opened.case.name)
         submit(workspace, opened.assignment.id, Submitted(tag=answer) if isinstance(answer, int) else Submitted(mask=answer))
         answered += 1
     return answered

@@ -69,7 +69,7 @@ def _perform(workspace: Workspace, design: StudyDesign, setup: Setup, unit: Unit
     _release_orphans(workspace)
     errors = Errors(design.outline_error_mm, design.tag_error, derive_seed(unit.seed, "oracle errors"))
     with Oracle(out / TRUTH, errors) as oracle:
-        current = _asked(workspace, unit, oracle)
+        current = _queried(workspace, unit, oracle)
         annotate_round(workspace, current.id, oracle)
     advance(workspace)
     _require_training(workspace, unit)
@@ -79,7 +79,7 @@ def _perform(workspace: Workspace, design: StudyDesign, setup: Setup, unit: Unit
     return _finished(workspace, unit, setup.split)
 
 
-def _asked(workspace: Workspace, unit: Unit, oracle: Oracle) -> Round:
+def _queried(workspace: Workspace, unit: Unit, oracle: Oracle) -> Round:
     """This unit's round: the one it began before, or a new query of its strategy."""
     with workspace.store.read() as tx:
         begun = [r for r in tx.find(Round, where={"index": unit.round}) if r.state != RoundState.QUERYING]

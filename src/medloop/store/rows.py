@@ -218,7 +218,7 @@ _LATER: Mapping[type[Any], frozenset[str]] = {
 tell of them, so that a row from before still has the digest its event tells."""
 
 
-def told(record: type[Any], row: Mapping[str, Any]) -> Row:
+def event_values(record: type[Any], row: Mapping[str, Any]) -> Row:
     """What an event tells of a row: its values without later fields that are at their default."""
     later = _LATER.get(record, frozenset())
     usual = {f.name: plain(f.default) for f in fields(record) if f.name in later}

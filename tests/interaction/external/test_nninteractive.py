@@ -14,7 +14,7 @@ from medloop.interaction.engine import ImageEmbedding
 from medloop.interaction.external.nninteractive import NNInteractiveEngine
 from medloop.interaction.guard import Guard
 from medloop.interaction.guarded import refine_guarded
-from medloop.interaction.nninteractive.gestures import AxisOrder
+from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, Scribble
 
 from ..nninteractive.serving import Served, serving, two_blobs

@@ -19,7 +19,7 @@ from medloop.interaction.agreeing import narrowed_by
 from medloop.interaction.boxes import allowed_by_boxes, is_flat
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, require_wanted
 from medloop.interaction.guard import Guard, held, new_of
-from medloop.interaction.nninteractive.gestures import AxisOrder
+from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, exact_voxels
 from medloop.interaction.regions import VoxelBox, prompt_box
 
@@ -112,10 +112,10 @@ class NNInteractiveEngine:
 
         try:
             try:
-                return self._asked(embedding, start, prompts)
+                return self._requested(embedding, start, prompts)
             except SessionExpiredError:
                 self.close()
-                return self._asked(embedding, start, prompts)
+                return self._requested(embedding, start, prompts)
         except (httpx.HTTPError, SessionExpiredError) as error:
             self.close()
             said = _detail(error)
@@ -123,7 +123,7 @@ class NNInteractiveEngine:
                 f"The nnInteractive server at {self._url} does not respond as it should ({said})", remedy="see its log and its key"
             ) from error
 
-    def _asked(self, embedding: ImageEmbedding, start: BoolArray, prompts: Sequence[Prompt]) -> BoolArray:
+    def _requested(self, embedding: ImageEmbedding, start: BoolArray, prompts: Sequence[Prompt]) -> BoolArray:
         session = self._ready(embedding)
         session.reset_interactions()
         if start.any():

@@ -80,7 +80,7 @@ def predict_window(
         hinted = any(map(len, places.values()))
         if adaptation is None or not (hinted or adaptation.unsupervised):
             hinted = hinted and emphasis != 1.0
-            answers = [_ask(network, tensor, recipe, emphasis if hinted else 1.0) for network in networks]
+            answers = [_run(network, tensor, recipe, emphasis if hinted else 1.0) for network in networks]
         else:
             strength, label = prompt_pull(places, window, reach=adaptation.reach)
             pull = (strength.to(device), label.to(device))
@@ -101,7 +101,7 @@ def _settled(image: Channels, places: Mapping[int, Places], window: Window, want
 
 
 @torch.no_grad()
-def _ask(network: SegmentationNetwork, inputs: Tensor, recipe: Recipe, emphasis: float) -> Tensor:
+def _run(network: SegmentationNetwork, inputs: Tensor, recipe: Recipe, emphasis: float) -> Tensor:
     """Probabilities; with `emphasis` the step from the answer without hints to that with them is taken as many times.
 
     Source: Ho and Salimans 2022, classifier-free guidance, arXiv:2207.12598, for a network that knows both.

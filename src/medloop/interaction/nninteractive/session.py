@@ -22,8 +22,8 @@ from medloop.core.image import Image
 from medloop.interaction.engine import Engine, ImageEmbedding, StillWanted, changed_box
 from medloop.interaction.guard import Guard
 from medloop.interaction.guarded import refine_guarded
-from medloop.interaction.nninteractive.gestures import AxisOrder, without_contradicted
 from medloop.interaction.nninteractive.protocol import Difference
+from medloop.interaction.nninteractive.sent_prompts import AxisOrder, without_contradicted
 from medloop.interaction.prompts import Prompt, Voxel, check_prompts
 from medloop.interaction.regions import slices_of
 

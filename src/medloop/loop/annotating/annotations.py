@@ -26,7 +26,7 @@ from medloop.loop.foundation.partial_annotations import annotated_voxels, encode
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.parts import queried_parts
-from medloop.loop.querying.rounds import Asked, next_choice
+from medloop.loop.querying.rounds import NextChoice, next_choice
 from medloop.store.reader import Reader
 
 MAX_EFFORT_SECONDS = 24 * 3600.0
@@ -169,7 +169,7 @@ def checked_mask(workspace: Workspace, case: Case, mask: MaskArray) -> MaskArray
     return mask
 
 
-def _take(workspace: Workspace, asked: Asked, annotator_id: str) -> Opened | None:
+def _take(workspace: Workspace, asked: NextChoice, annotator_id: str) -> Opened | None:
     """Open what was asked, unless somebody was faster."""
     with workspace.store.write(annotator_id) as tx:
         case = tx.get(Case, asked.case_id)

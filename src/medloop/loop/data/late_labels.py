@@ -69,17 +69,17 @@ def was_imported(workspace: Workspace, case: Case) -> bool:
 
 
 def _tag(incoming: Incoming) -> int | None:
-    return None if isinstance(incoming.answer, Mask) else incoming.answer
+    return None if isinstance(incoming.label, Mask) else incoming.label
 
 
 def _says(workspace: Workspace, case: Case, known: Annotation, incoming: Incoming, blob: str | None) -> bool:
     """Whether an annotation says the same; masks are compared by their voxels, as packing may change between versions."""
-    if not isinstance(incoming.answer, Mask):
-        return known.tag == incoming.answer
+    if not isinstance(incoming.label, Mask):
+        return known.tag == incoming.label
     if known.blob == blob:
         return True
     try:
-        return known.blob is not None and np.array_equal(load_mask(workspace.store.blobs, known, case).array, incoming.answer.array)
+        return known.blob is not None and np.array_equal(load_mask(workspace.store.blobs, known, case).array, incoming.label.array)
     except (IntegrityError, NotFoundError):
         return False  # damaged: what the source says now takes its place
 

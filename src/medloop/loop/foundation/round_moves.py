@@ -8,7 +8,7 @@ from medloop.core.records import Annotation, Assignment, Case, Job, Model, Query
 from medloop.core.states import RoundState, move_round
 from medloop.loop.foundation.consensus import training_annotations
 from medloop.loop.foundation.follow_up import AGAIN, due_for_evaluation, request_evaluation_of
-from medloop.loop.foundation.job_kinds import Train, ask
+from medloop.loop.foundation.job_kinds import Train, request_job
 from medloop.loop.foundation.leases import any_stale, release_stale
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
@@ -59,7 +59,7 @@ def start_training(workspace: Workspace, *, again: bool = False, actor: str = "s
     """
     with workspace.store.read() as tx:
         key = f"train-{tx.count(Snapshot) + 1}"
-    return ask(workspace, Train(again), f"{key}{AGAIN}" if again else key, actor=actor)
+    return request_job(workspace, Train(again), f"{key}{AGAIN}" if again else key, actor=actor)
 
 
 def claim_rounds(tx: Writer, snapshot: Snapshot) -> None:

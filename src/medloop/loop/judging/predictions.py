@@ -19,7 +19,7 @@ from medloop.loop.foundation.arrays import load_image, load_proposal, store_feat
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.job_kinds import Choose, Predict, ask
+from medloop.loop.foundation.job_kinds import Choose, Predict, request_job
 from medloop.loop.foundation.memo import memo
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import evaluated_cases, fair_evaluations
@@ -82,7 +82,7 @@ def run_prediction(workspace: Workspace, control: JobControl) -> Json:
     lacking = [c for c in cases if c.id not in done]
     left_out = predict_cases(workspace, model, lacking, control)
     if asked.scope == "pool":
-        ask(workspace, Choose(), f"query-{model.id}")
+        request_job(workspace, Choose(), f"query-{model.id}")
     missed = len(left_out.cases)
     return {"predicted": len(cases) - missed, "new": len(lacking) - missed, **left_out.result()}
 

@@ -28,7 +28,7 @@ from medloop.loop.judging.predictions import weights_of
 from medloop.loop.learning.any_label import train_any_label
 from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.nothing_new import already_learned, annotations_digest, case_names, learned_with, nothing_new
-from medloop.loop.learning.training_set import teach, training_case
+from medloop.loop.learning.training_set import make_training_set, training_case
 from medloop.loop.learning.warm_start import annotations_to_learn, learned_facts
 from medloop.models.foundation.plans import common_channels
 from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
@@ -71,7 +71,7 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
     fitting = {case.id for case in computable(recipe, cases.values(), left_out)}
     learned = annotations_to_learn(workspace, control, plan, parent=parent, answers=annotations, cases=cases)
     learned = [answer for answer in learned if answer.case_id in fitting]
-    taught = teach(workspace, control, plan, answers=learned, cases=cases)
+    taught = make_training_set(workspace, control, plan, answers=learned, cases=cases)
     recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight)
     validation = _validation(workspace, plan, left_out, lambda cases: computable(recipe, cases, left_out))
     control.log(f"learning from {counted(len(taught.cases), 'case')}, validating on {len(validation)}: {_described(recipe)}")

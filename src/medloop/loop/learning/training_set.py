@@ -39,7 +39,7 @@ class TrainingSet:
     drawn_weight: float
 
 
-def teach(
+def make_training_set(
     workspace: Workspace, control: JobControl, plan: TrainingPlan, *, answers: Sequence[Annotation], cases: Mapping[str, Case]
 ) -> TrainingSet:
     """Gather what a training learns from.

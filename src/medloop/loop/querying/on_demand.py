@@ -20,7 +20,7 @@ from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.job_kinds import Choose, Describe, ask
+from medloop.loop.foundation.job_kinds import Choose, Describe, request_job
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation import score_annotations
 from medloop.loop.judging.predictions import load_predictor, predict_case, quality_rule
@@ -111,7 +111,7 @@ def request_description(workspace: Workspace) -> None:
     """Ask the worker to describe the cases, if a strategy of the project will need it."""
     settings = workspace.settings
     if "features" in strategy(settings.first_strategy).needs or LATENT & strategy(settings.strategy).needs:
-        ask(workspace, Describe(), "describe")
+        request_job(workspace, Describe(), "describe")
 
 
 def run_description(workspace: Workspace, control: JobControl) -> Json:
@@ -127,7 +127,7 @@ def run_description(workspace: Workspace, control: JobControl) -> Json:
         described = len(latent_codes(workspace, cases, report=control.report) or {})
     control.log(f"described {counted(described, 'case')}")
     if not begun and "features" in strategy(settings.first_strategy).needs:
-        ask(workspace, Choose(), "query-first")
+        request_job(workspace, Choose(), "query-first")
     return {"described": described}
 
 

@@ -112,7 +112,7 @@ def _first_able(names: Sequence[str], inputs: PoolInputs, table: PoolTable, size
             lacking.append(f"predictions do not hold what {name} needs ({', '.join(sorted(one.needs))})")
             continue
         try:
-            return name, _choose(one, pool, inputs.asked, table, size, _chance(inputs)), lacking
+            return name, _choose(one, pool, inputs.candidates, table, size, _chance(inputs)), lacking
         except REFUSALS as error:
             lacking.append(f"{name} refused the pool: {error}")
     raise StateError(f"No strategy can choose: {'; '.join(lacking)}")

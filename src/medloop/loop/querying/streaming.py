@@ -78,7 +78,7 @@ def judge_arrivals(workspace: Workspace) -> list[StreamVerdict]:
             if case_id in free:
                 share = bisect_left(earlier, entropy) / len(earlier) if earlier else 1.0
                 verdict, state = judged(rule, state, share)
-                body = {"annotate": verdict.ask, "score": share, "reason": verdict.reason, "model_id": model.id}
+                body = {"annotate": verdict.query, "score": share, "reason": verdict.reason, "model_id": model.id}
                 event = tx.record(JUDGED, "case", case_id, {**body, "rule": _configured(workspace), "state": asdict(state)})
                 new.append(_verdict(case_id, event.body, event.at))
             insort(earlier, entropy)

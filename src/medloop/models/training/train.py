@@ -199,7 +199,7 @@ def take_step(
         group["lr"] = recipe.learning_rate * rate_at(state.step, state.steps)
     if guide and recipe.guided:
         plain = plain_masks(targets, recipe.classes)
-        images, wanted = guide(recipe, images, plain, partial(_ask, recipe, state), member=member, step=state.step)
+        images, wanted = guide(recipe, images, plain, partial(_predict, recipe, state), member=member, step=state.step)
         wanted = with_known_classes(wanted, known_classes(targets))
         targets = torch.where(wanted & IGNORE == plain, targets, wanted)  # what the user wants as it was keeps the mark of a person's touch
     state.network.train()
@@ -223,7 +223,7 @@ def take_step(
 
 
 @torch.no_grad()
-def _ask(recipe: Recipe, state: TrainingState, images: Tensor) -> Tensor:
+def _predict(recipe: Recipe, state: TrainingState, images: Tensor) -> Tensor:
     state.network.eval()
     with mixed_precision(state.device, recipe.precision):
         logits: Tensor = state.network(images.to(state.device))

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from medloop.query.streams.asking import LearnedQuerying
+from medloop.query.streams.learned_querying import LearnedQuerying
 from medloop.query.streams.thresholds import FixedThreshold, TargetRate, VariableUncertainty
 from medloop.query.streams.verdicts import StreamState, Verdict
 

@@ -118,7 +118,7 @@ class VariableUncertainty:
         else:
             factors = (state.threshold * (1.0 + self.step), state.threshold * (1.0 - self.step))
             verdict, after = _cut(state, score, cut, next_threshold=factors)
-        spending = state.spending + (float(verdict.ask) - state.spending) / self.window
+        spending = state.spending + (float(verdict.query) - state.spending) / self.window
         return verdict, replace(after, spending=spending)
 
 

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from medloop.core.arrays import BoolArray
 from medloop.core.errors import InputError, ShapeError
 from medloop.interaction.engine import StillWanted
-from medloop.interaction.nninteractive.gestures import box_prompts, lasso_prompts, point_prompt, scribble_prompt
 from medloop.interaction.nninteractive.protocol import (
     TARGET_KINDS,
     Difference,
@@ -21,6 +20,7 @@ from medloop.interaction.nninteractive.protocol import (
     read_numbers,
     read_object,
 )
+from medloop.interaction.nninteractive.sent_prompts import box_prompts, lasso_prompts, point_prompt, scribble_prompt
 from medloop.interaction.nninteractive.session import Service, Session
 from medloop.interaction.nninteractive.wire import read_header, unpack_array
 from medloop.interaction.prompts import Prompt, Voxel

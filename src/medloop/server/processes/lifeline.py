@@ -25,11 +25,11 @@ class Lifeline:
     def __init__(self, grace_seconds: float = GRACE_SECONDS) -> None:
         self._grace_seconds = grace_seconds
         self.stopping = threading.Event()
-        signal.signal(signal.SIGTERM, self._asked)
+        signal.signal(signal.SIGTERM, self._requested)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
 
-    def _asked(self, _number: int, _frame: FrameType | None) -> None:
+    def _requested(self, _number: int, _frame: FrameType | None) -> None:
         self.stopping.set()
 
     def _watch(self) -> None:

@@ -67,7 +67,7 @@ async def _predicted(site: Site, workspace: Workspace, case: Case) -> str:
         return f"A case of the split {case.split} is annotated whatever the model says"
     asked = {"project_id": workspace.project.id, "case_id": case.id}
     try:
-        await site.assistant.ask("/propose", asked, seconds=ASSISTANT_SECONDS)
+        await site.assistant.request("/propose", asked, seconds=ASSISTANT_SECONDS)
     except UnavailableError:
         return "Not predicted yet: it is judged as soon as there is a model and the worker has predicted it"
     return ""

@@ -37,7 +37,7 @@ async def get_explanation(
         raise LabelError(f"The task has the labels {list(workspace.task.label_values)}, got {label}")
     require_captum()
     asked = {"what": "saliency", "label": str(label), "method": method}
-    return ExplanationView.model_validate(await _ask(site, workspace, case, asked))
+    return ExplanationView.model_validate(await _request(site, workspace, case, asked))
 
 
 @router.get("/hypotheses")
@@ -45,7 +45,7 @@ async def get_hypotheses(
     site: SiteHere, workspace: WorkspaceHere, case: Id, most: Annotated[int, Query(ge=1, le=12, description="At most so many.")] = 4
 ) -> HypothesesView:
     """Distinct masks that the newest model might have meant, and the voxels where one prompt would change most."""
-    return HypothesesView.model_validate(await _ask(site, workspace, case, {"what": "hypotheses", "most": str(most)}))
+    return HypothesesView.model_validate(await _request(site, workspace, case, {"what": "hypotheses", "most": str(most)}))
 
 
 @router.get("/similar")
@@ -87,13 +87,13 @@ def _regions(body: ObjectionBody, shape: Shape3) -> BoolArray:
     return annotated_voxels(parts, shape)
 
 
-async def _ask(site: Site, workspace: Workspace, case_id: str, question: dict[str, str]) -> dict[str, object]:
+async def _request(site: Site, workspace: Workspace, case_id: str, question: dict[str, str]) -> dict[str, object]:
     """Ask the assistant and wait."""
     if site.assistant.socket_path is None:
         raise UnavailableError("Explanations need the assistant, which was not started", remedy="serve without --no-assistant")
     await anyio.to_thread.run_sync(_require_model, workspace, case_id)
     asked = {"project_id": workspace.project.id, "case_id": case_id, **question}
-    return await site.assistant.ask("/explain", asked, seconds=ASSISTANT_SECONDS)
+    return await site.assistant.request("/explain", asked, seconds=ASSISTANT_SECONDS)
 
 
 def _require_model(workspace: Workspace, case_id: str) -> None:

@@ -47,7 +47,7 @@ async def post_ready(site: SiteHere, workspace: WorkspaceHere, assignment: Id, b
     """Have the engine look at the case before its first prompt, and name the engine."""
     case_id = await anyio.to_thread.run_sync(_case_id, workspace, assignment)
     asked = {"project_id": workspace.project.id, "case_id": case_id, "engine": body.engine}
-    return EngineView.model_validate(await site.assistant.ask("/warm", asked))
+    return EngineView.model_validate(await site.assistant.request("/warm", asked))
 
 
 @router.put("/{prompt}")
@@ -73,7 +73,7 @@ def _case_id(workspace: Workspace, assignment: str) -> str:
 
 async def _refined(site: Site, workspace: Workspace, request: RefineRequest) -> RefinedView:
     try:
-        return RefinedView.model_validate(await site.assistant.ask("/refine", request.model_dump(mode="json")))
+        return RefinedView.model_validate(await site.assistant.request("/refine", request.model_dump(mode="json")))
     except ConflictError as error:
         await anyio.to_thread.run_sync(raise_stale, workspace, request.assignment_id, request.said.base_revision, error)
         raise
