@@ -25,7 +25,7 @@ def test_a_queried_slice_is_shown_and_is_all_that_is_submitted(tmp_path: Path, p
     doubt_a_little(workspace, (EVERYWHERE, EVERYWHERE, 6))
     page.goto(f"{serve(workspace.folder)}/#/p/{workspace.project.id}/next")
     wait_for(page, "window.medloop?.seen")
-    expect(page.get_by_test_id("reason-asked")).to_contain_text("axial slice 7 of 8: about ", ignore_case=True)
+    expect(page.get_by_test_id("reason-queried")).to_contain_text("axial slice 7 of 8: about ", ignore_case=True)
     expect(page.get_by_test_id("queried-parts")).to_contain_text("keeps what is queried only")
     assert page.evaluate("window.medloop.crosshair")[2] == 6
     page.keyboard.press("ArrowUp")

@@ -37,11 +37,11 @@ export interface Reason {
 
 export class Advice {
   /** The line below the image: what was shown or done last. */
-  readonly told = signal("");
+  readonly message = signal("");
   readonly looks = signal<readonly Look[]>([]);
   readonly look = signal(-1);
   /** The looks while they are asked for. */
-  asked: Promise<readonly Look[]> | null = null;
+  requested: Promise<readonly Look[]> | null = null;
   /** Visits go to the log one after the other. */
   logged: Promise<void> = Promise.resolve();
   readonly alternatives = new Question<Alternatives>();

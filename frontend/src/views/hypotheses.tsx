@@ -6,26 +6,26 @@ import type { CaseSession } from "../state/session";
 import { Bar, PlainButton, useInView } from "./controls";
 
 export function HypothesisOptions({ session }: { session: CaseSession }) {
-  const answer = session.advice.alternatives.answer.value;
+  const outcome = session.advice.alternatives.outcome.value;
   const open = hypothesesOpen(session);
-  const block = useInView(open, answer.state);
+  const block = useInView(open, outcome.state);
   if (!open) return null;
   return (
-    <section ref={block} class="block" data-testid="hypotheses" aria-busy={answer.state === "asking"}>
+    <section ref={block} class="block" data-testid="hypotheses" aria-busy={outcome.state === "pending"}>
       <h3>
         What else it may have meant <kbd>K</kbd>
       </h3>
-      {answer.state === "asking" && (
+      {outcome.state === "pending" && (
         <p class="facts working" role="status">
           Drawing samples of the model…
         </p>
       )}
-      {answer.state === "refused" && (
+      {outcome.state === "refused" && (
         <p class="facts" role="status" data-testid="hypotheses-refused">
-          {answer.line}
+          {outcome.line}
         </p>
       )}
-      {answer.state === "there" && <Choices session={session} alternatives={answer.value} />}
+      {outcome.state === "there" && <Choices session={session} alternatives={outcome.value} />}
     </section>
   );
 }
@@ -83,7 +83,7 @@ function SuggestedPrompts({ session, suggested }: { session: CaseSession; sugges
       <p class="hint">One click here would settle most (◆ on the image):</p>
       <div class="chips" role="group" aria-label="Where one prompt would change most">
         {suggested.map((place, n) => (
-          <PlainButton key={n} class="chip" title={saysOf(session, place)} testid={`hint-${n}`} onPress={() => session.lookAt(place.voxel)}>
+          <PlainButton key={n} class="chip" title={saysOf(session, place)} testid={`suggested-${n}`} onPress={() => session.lookAt(place.voxel)}>
             ◆ {n + 1}
           </PlainButton>
         ))}

@@ -165,9 +165,9 @@ function Save({ changed, testid }: { changed: boolean; testid: string }) {
   );
 }
 
-function save(event: Event, asked: Promise<Changes> | null, onSaved: () => void): void {
+function save(event: Event, changed: Promise<Changes> | null, onSaved: () => void): void {
   event.preventDefault();
-  asked
+  changed
     ?.then(({ changes }) => {
       for (const { what, before, after, applies } of changes) tell("info", `${what}: ${before} → ${after}`, `takes effect: ${applies}`);
       onSaved();

@@ -2,10 +2,10 @@
 import type { CaseSession } from "../state/session";
 
 export function StatusLine({ session }: { session: CaseSession }) {
-  const told = session.advice.told.value;
+  const message = session.advice.message.value;
   return (
-    <p class={told ? "told" : "told faint"} role="status" aria-live="polite" title={told} data-testid="told">
-      {told || invitation(session)}
+    <p class={message ? "status-line" : "status-line faint"} role="status" aria-live="polite" title={message} data-testid="status-line">
+      {message || invitation(session)}
     </p>
   );
 }
