@@ -223,7 +223,7 @@ def measure_server(folder: Path, cases: int) -> dict[str, float]:
         for _ in range(200):
             client.ask("health", "GET", f"/projects/{project}")
         busy = resident_mb(pid)
-        cases = min(cases, client.ask("cases", "GET", f"/projects/{project}/cases?state=unanswered&limit=1")["total"] // 2)
+        cases = min(cases, client.ask("cases", "GET", f"/projects/{project}/cases?state=unlabelled&limit=1")["total"] // 2)
         before = cpu_seconds(pid)
         annotate(client, project, cases, "")
         case_cpu = (cpu_seconds(pid) - before) / cases
