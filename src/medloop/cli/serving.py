@@ -6,27 +6,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import ProjectFolder, Threads
+from medloop.cli.options import ProjectFolder, Threads, argument, option
 from medloop.cli.printing import say
 
 if TYPE_CHECKING:
     from medloop.server.web.settings import ServerSettings
 
-Host = Annotated[str | None, typer.Option(help="Address to listen on: loopback only, 127.0.0.1 by default.", show_default=False)]
-Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 8000 by default, 0 takes any free one.", show_default=False)]
+Host = Annotated[str | None, option(help="Address to listen on: loopback only, 127.0.0.1 by default.")]
+Port = Annotated[int | None, option(min=0, max=65535, help="Port; 8000 by default, 0 takes any free one.")]
+DEMO_FOLDER = Path("medloop-demo")
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")]
 
 
 def serve(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A project's folder, or a folder of them.", show_default=False)],
+    folder: Annotated[Path, argument(metavar="DIR", help="A project's folder, or a folder of them.")],
     host: Host = None,
     port: Port = None,
     worker: Annotated[bool | None, typer.Option("--worker/--no-worker", help="Start a worker beside the page.")] = None,
     assistant: Annotated[
         bool | None, typer.Option("--assistant/--no-assistant", help="Start an assistant for proposals on demand.")
     ] = None,
-    annotator: Annotated[str | None, typer.Option(help="Who annotates on this page; local by default.", show_default=False)] = None,
-    threads: Annotated[int | None, typer.Option(min=0, max=1024, help="CPU threads of the helpers.", show_default=False)] = None,
+    annotator: Annotated[str | None, option(help="Who annotates on this page; local by default.")] = None,
+    threads: Annotated[int | None, option(min=0, max=1024, help="CPU threads of the helpers.")] = None,
     browser: Browser = False,
 ) -> None:
     """Serve the page, and work behind it.
@@ -66,9 +67,7 @@ def worker(folder: ProjectFolder, threads: Threads = 0) -> None:
 
 
 def demo(
-    folder: Annotated[Path, typer.Option("--folder", help="Where the demonstration is kept; one that exists goes on.")] = Path(
-        "medloop-demo"
-    ),
+    folder: Annotated[Path, typer.Option("--folder", help="Where the demonstration is kept; one that exists goes on.")] = DEMO_FOLDER,
     host: Host = None,
     port: Port = None,
     browser: Browser = True,

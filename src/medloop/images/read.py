@@ -57,16 +57,13 @@ def read_image(paths: str | Path | Sequence[str | Path]) -> ReadImage:
     for path, part in zip(files[1:], parts[1:], strict=True):
         part.image.grid.require_same(first.image.grid, f"{path.name}: every channel")
         gap_mm, share = part.image.grid.gap_to(first.image.grid)
-        off += (
-            (f"{path.name} was saved {gap_mm:.2g} mm off the grid of its image's first channel, which it takes",)
-            if share > REPORTED_GAP
-            else ()
-        )
+        if share > REPORTED_GAP:
+            off += (f"{path.name} was saved {gap_mm:.2g} mm off the grid of its image's first channel, which it takes",)
     array: ImageArray = np.concatenate([part.image.array for part in parts], dtype=_common_dtype(parts))
     source = Source(
         format=first.source.format,
         names=tuple(path.name for path in files),
-        sha256=sha256_of(_all_files(files)),
+        sha256=sha256_of(file for path in files for file in (sorted(path.iterdir()) if path.is_dir() else [path]) if file.is_file()),
         nifti_header=first.source.nifti_header,
         dicom=first.source.dicom,
         display=_common_display([part.source.display for part in parts]),
@@ -129,11 +126,6 @@ def readers() -> tuple[Reader, ...]:
     return (*found, NiftiReader(), DicomReader(), RasterReader())
 
 
-def load_decoders() -> None:
-    """Import every decoder now, so that a memory limit set afterwards is about files alone."""
-    readers()
-
-
 def read_here(paths: Sequence[Path], purpose: Purpose) -> ReadImage:
     """Read one file, or the files of one series, in this process and without limits; `read_image` is the safe way.
 
@@ -168,10 +160,6 @@ def _common_display(displays: Sequence[Display | None]) -> Display:
     return Display(modality=known[0].modality if len(modalities) == 1 else "", oriented=all(display.oriented for display in known))
 
 
-def _all_files(paths: Sequence[Path]) -> list[Path]:
-    return [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path]) if file.is_file()]
-
-
 def _labels(name: str, array: ImageArray, reading: MaskValues) -> MaskArray:
     if array.dtype.kind == "f":
         broken = int(np.count_nonzero(array != np.round(array)))
@@ -192,11 +180,9 @@ def _require_grid(name: str, read: ReadImage, grid: Grid) -> tuple[str, ...]:
         return _require_picture(name, read, grid)
     stored = _in_units_of(read.image.grid, grid)
     stored.require_same(grid, f"{name}: the mask")
-    notes: tuple[str, ...] = (
-        ()
-        if stored is read.image.grid
-        else ("mask: its header has another unit of length; it is read in its image's, on the grid of its image",)
-    )
+    notes: tuple[str, ...] = ()
+    if stored is not read.image.grid:
+        notes = ("mask: its header has another unit of length; it is read in its image's, on the grid of its image",)
     gap_mm, share = stored.gap_to(grid)
     if share > REPORTED_GAP:
         notes += (f"mask: it was saved {gap_mm:.2g} mm ({share:.2g} of a voxel) off the grid of its image, which it takes",)
@@ -222,6 +208,5 @@ def _require_picture(name: str, read: ReadImage, grid: Grid) -> tuple[str, ...]:
             remedy="export it again at the size of its image",
         )
     is_flat = bool((grid.affine[:2, :2] == np.diag(np.diag(grid.affine[:2, :2]))).all() and (np.diag(grid.affine)[:2] < 0).all())
-    return (
-        () if is_flat else ("mask: a picture has no position; it is laid on the grid of its image column by column, row by row, as stored",)
-    )
+    laid = "mask: a picture has no position; it is laid on the grid of its image column by column, row by row, as stored"
+    return () if is_flat else (laid,)

@@ -20,6 +20,7 @@ from medloop.core.arrays import FloatArray, IntArray
 from medloop.core.errors import SettingError, ShapeError
 from medloop.core.names import counted
 from medloop.metrics.conformal import conformal_quantile
+from medloop.metrics.intervals import group_numbers
 
 FEWEST_PATIENTS = 10
 """With fewer evaluated patients, 90 % coverage has no finite widening: nine leave a tenth that none stands for."""
@@ -134,7 +135,7 @@ def fit_bounds(
     _require_pairs(estimates, samples, truths, coverage, accepted)
     if not tolerance > 0:
         raise SettingError(f"A tolerance must lie above 0, got {tolerance:g}")
-    names = np.array([{p: n for n, p in enumerate(dict.fromkeys(patients))}[p] for p in patients] if patients else range(len(estimates)))
+    names = group_numbers(patients) if patients else np.arange(len(estimates))
     if len(names) != len(estimates):
         raise ShapeError(f"Every case needs its patient, got {len(estimates)} cases and {len(names)} patients")
     usable = np.isfinite(estimates) & (estimates > 0) & np.isfinite(truths)

@@ -20,7 +20,7 @@ from medloop.query.information import information
 from medloop.query.learned import learned
 from medloop.query.pool import Pick, Pool
 from medloop.query.strategy import Strategy
-from medloop.query.uncertainty import batchbald, clasp, committee, stochastic, uncertainty
+from medloop.query.uncertainty import batchbald, clasp, stochastic, uncertainty
 
 __all__ = ["GROUP", "Pick", "Pool", "Strategy", "strategies", "strategy"]
 
@@ -29,7 +29,7 @@ GROUP = "medloop.strategies"
 
 FAMILIES = {
     "Baselines": (baselines,),
-    "Uncertainty": (uncertainty, committee, stochastic, batchbald, clasp),
+    "Uncertainty": (uncertainty, stochastic, batchbald, clasp),
     "Diversity": (coverage, cold_start, hybrids),
     "Expected information": (information,),
     "Generative": (latent, synthesis),

@@ -151,18 +151,9 @@ def make_prediction(
     aggregation: Aggregation = "mean",
     earlier: MaskArray | None = None,
 ) -> Prediction:
-    """Turn what a model says of a case into a stored prediction.
+    """Turn what a model says of a case into a stored prediction; `earlier` is the mask, shape (I, J, K), of the model before it.
 
     Where the evaluated patients cannot tell, the expected quality stays unknown: raw agreement is no Dice.
-
-    Args:
-        blobs: Where masks and features are kept.
-        case: What was predicted.
-        model: Who predicted.
-        found: What it says.
-        quality: From `quality_rule`.
-        aggregation: How voxel maps become one number per case.
-        earlier: The mask of the model before this one, shape (I, J, K); None without one.
     """
     samples, mean = found.samples, found.probabilities
     judged = judge(samples, aggregation=aggregation, spacing_mm=case.grid.spacing_mm)

@@ -62,14 +62,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class CaseMeasures:
-    """The figures of one case.
-
-    Attributes:
-        source: Whether a person's answer or a prediction was measured.
-        source_id: Id of the annotation or prediction.
-        sized: Whether the size of the image's voxels is known.
-        coverage: Share of accepted figures whose truth lies within the bounds.
-    """
+    """The figures of a case's annotation or prediction; the truth lies within the bounds for a share `coverage` of those accepted."""
 
     case_id: str
     case_name: str
@@ -81,13 +74,7 @@ class CaseMeasures:
 
 
 def measure_case(workspace: Workspace, case_id: str, *, of: Wanted = "any", tolerance: float = TOLERANCE) -> CaseMeasures:
-    """Measure a case's answer, or what a model predicts of it.
-
-    Args:
-        workspace: The project; a segmentation.
-        case_id: Which case.
-        of: "any" takes a person's answer where there is one.
-        tolerance: Half the width of bounds, as a share of the measure, up to which a prediction's figure is accepted.
+    """Measure a case's answer, else a prediction, accepting figures up to `tolerance`: half the width of bounds, as a share of the measure.
 
     Raises:
         NotFoundError: No such case, or nothing to measure in it.
@@ -205,7 +192,7 @@ def _evaluated(run: _Measuring, prediction: Prediction) -> _Evaluated:
             fair = {one.case_id: one.prediction for one in evaluated_cases(tx, prediction.model_id)}
             answers = [a for split in FAIR_SPLITS for a in consensus_annotations(tx, split) if a.case_id in fair and a.blob]
             cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
-        sound = sound_annotations(run.workspace, answers, cases, LeftOut(run.workspace))
+        sound = sound_annotations(answers, cases, LeftOut(run.workspace))
         run.evaluated[prediction.model_id] = [(cases[a.case_id], a, fair[a.case_id]) for a in sound]
     return run.evaluated[prediction.model_id]
 
@@ -219,21 +206,13 @@ def _rule(run: _Measuring, evaluated: _Evaluated, label: int, name: MeasureName)
     estimates = [_of_prediction(run, c, p, label).get(name) for c, _, p, _ in usable]
     truths = [_of_annotation(run, c, a, label).get(name) for c, a, _, _ in usable]
     samples = np.stack([s[: min(counts)] for *_, s in usable])
-    return fit_bounds(
-        np.array(estimates, dtype=np.float64),
-        samples,
-        np.array(truths, dtype=np.float64),
-        patients=[c.patient for c, *_ in usable],
-        coverage=COVERAGE,
-        tolerance=run.tolerance,
-    )
+    figures = (np.array(estimates, dtype=np.float64), samples, np.array(truths, dtype=np.float64))
+    return fit_bounds(*figures, patients=[c.patient for c, *_ in usable], coverage=COVERAGE, tolerance=run.tolerance)
 
 
 def _of_annotation(run: _Measuring, case: Case, answer: Annotation, label: int) -> Figures:
-    def make() -> Figures:
-        return mask_figures(load_mask(run.workspace.store.blobs, answer, case).array == label, case)
-
-    found: Figures = run.known.get(f"{answer.id} {label}", make)
+    blobs = run.workspace.store.blobs
+    found: Figures = run.known.get(f"{answer.id} {label}", lambda: mask_figures(load_mask(blobs, answer, case).array == label, case))
     return found
 
 

@@ -24,4 +24,4 @@ def get_measures(
     ] = TOLERANCE,
 ) -> CaseMeasuresView:
     """Volume, area, diameters and circumference of every structure, with bounds and whether to accept a prediction's figure."""
-    return CaseMeasuresView.of(measure_case(workspace, case, of=of, tolerance=tolerance))
+    return CaseMeasuresView.model_validate(measure_case(workspace, case, of=of, tolerance=tolerance))

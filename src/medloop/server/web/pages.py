@@ -19,12 +19,7 @@ _MISSING_PAGE = """<!doctype html><meta charset="utf-8"><title>medloop</title>
 
 
 def install_pages(app: FastAPI, folder: Path = STATIC) -> None:
-    """Serve the built page at every address outside the interface.
-
-    Args:
-        app: The application; every other route must be there already.
-        folder: Where the built page lies; a short notice is served when it is missing.
-    """
+    """Serve the built page, or a notice that it is missing, at every address that no route added before serves."""
     files = (
         {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
         if folder.is_dir()
