@@ -126,7 +126,7 @@ class NetworkEngine:
         self, recipe: Recipe, networks: Sequence[SegmentationNetwork], *, refinement: Refinement = USUAL, any_label: bool = False
     ) -> None:
         if not recipe.guided or not networks:
-            raise InputError("The network engine needs a segmentation model trained with hints", remedy="train with a guided recipe")
+            raise InputError("The network engine needs a segmentation model trained with prompts", remedy="train with a guided recipe")
         if any_label and recipe.classes != 2:
             raise InputError(f"A network for any label has 2 classes, got {recipe.classes}")
         self.recipe, self.networks, self.refinement, self.any_label = recipe, tuple(networks), refinement, any_label
