@@ -77,11 +77,11 @@ def query(
     from medloop.loop.querying.rounds import prepare_round
     from medloop.query.bandit import arms
     from medloop.query.pool import ON_DEMAND
-    from medloop.query.strategies import strategy as named
+    from medloop.query.strategies import needs_of
 
     with Workspace.open(folder) as workspace:
         chosen = known_strategy(strategy) if strategy else workspace.settings.strategy
-        if named(chosen).needs & ON_DEMAND:
+        if needs_of(chosen) & ON_DEMAND:
             say(f"Working out what {chosen} needs from the images; the first time this takes a minute or so")
         prepared = prepare_round(_choosing(workspace, chosen, count), thorough=True)
         if prepared is None or prepared.query_id is None:

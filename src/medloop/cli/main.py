@@ -72,6 +72,7 @@ def run() -> None:
 def status_of(arguments: Sequence[str]) -> int:
     """Run one command line, without the program's name, telling every error on stderr in one line; the exit status."""
     try:
+        _require_text(arguments)
         returned = app(args=list(arguments), prog_name="medloop", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
@@ -90,6 +91,16 @@ _INTERRUPTED = 130
 """What Typer returns for Ctrl-C."""
 
 
+def _require_text(arguments: Sequence[str]) -> None:
+    """Refuse empty text: it is mostly a variable that is not set, and would be read as this folder or as nothing given."""
+    for before, text in pairwise(("medloop", *arguments)):
+        option, sign, value = text.partition("=") if text.startswith("--") else (before, "=", text)
+        if sign and not value.strip() and option != "--instructions":
+            raise SettingError(
+                f"What follows {option} must not be empty, got {value!r}", remedy="leave it out, or set the variable it came from"
+            )
+
+
 def _tell(error: Exception, arguments: Sequence[str]) -> int:
     if isinstance(error, MedloopError):
         return _say(WRONG_USE if isinstance(error, SettingError) else FAILED, str(error))
@@ -102,6 +113,8 @@ def _tell(error: Exception, arguments: Sequence[str]) -> int:
             typer.echo(message)
             return WRONG_USE
         return _say(WRONG_USE, f"{message.rstrip('.')}; see {command} --help")
+    if isinstance(error, OSError) and error.filename is not None:
+        return _say(FAILED, f"{error.filename} cannot be used ({error.strerror}); check the path and who may use it")
     return _say(FAILED, f"Unexpected {type(error).__name__}: {error}; run it again with {DEBUG}=1 to see where")
 
 

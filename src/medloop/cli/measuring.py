@@ -40,6 +40,8 @@ def measure(
         say(f"Wrote {out}")
     if as_json:
         print_json(found)
+    elif not found:
+        say(f"Nothing to measure: --of {wanted} found no mask; annotate a case, or train a model and predict")
     elif out is None:
         print_table(HEAD, [[_shown(cell) for cell in row] for row in _rows(found)])
 

@@ -1,16 +1,16 @@
 """Read images and masks of any known format: the readers are asked in order, by content."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 
 from medloop.core.arrays import ImageArray, MaskArray
-from medloop.core.errors import FormatError, GeometryError, LabelError, NotFoundError
+from medloop.core.errors import FormatError, GeometryError, LabelError, MedloopError, NotFoundError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.records import Display, Source
@@ -24,6 +24,8 @@ __all__ = ["ReadImage", "ReadMask", "Reader", "read_image", "read_mask", "read_m
 
 MaskValues: TypeAlias = Literal["labels", "foreground"]
 """Whether a mask's values are labels, or everything above 0 is one label."""
+
+Read = TypeVar("Read")
 
 REPORTED_GAP = 1e-3
 """Share of a voxel by which a mask may lie off its image's grid before it is noted; 32-bit rounding stays below."""
@@ -122,8 +124,36 @@ def readers() -> tuple[Reader, ...]:
     from medloop.images.nifti import NiftiReader
     from medloop.images.raster import RasterReader
 
-    found: list[Reader] = [point.load()() for point in entry_points(group=READER_GROUP)]
-    return (*found, NiftiReader(), DicomReader(), RasterReader())
+    return (*map(_PlugIn, entry_points(group=READER_GROUP)), NiftiReader(), DicomReader(), RasterReader())
+
+
+class _PlugIn:
+    """A reader of another package, loaded at once; a file that it fails on is left out, with its name."""
+
+    def __init__(self, point: EntryPoint) -> None:
+        self.name, self._home = point.name, point.value
+        self._reader: Reader | Exception
+        try:
+            self._reader = point.load()()
+        except Exception as error:
+            self._reader = error
+
+    def accepts(self, path: Path) -> bool:
+        return self._use(path, lambda reader: bool(reader.accepts(path)))
+
+    def read(self, path: Path, purpose: Purpose = "image") -> ReadImage:
+        return self._use(path, lambda reader: reader.read(path, purpose))
+
+    def _use(self, path: Path, use: Callable[[Reader], Read]) -> Read:
+        try:
+            if isinstance(self._reader, Exception):
+                raise self._reader
+            return use(self._reader)
+        except (MedloopError, MemoryError, RecursionError):
+            raise
+        except Exception as error:
+            message = f"{path.name}: the reader {self.name!r} of {self._home} failed ({type(error).__name__}: {error})"
+            raise FormatError(message, remedy="copy the file again, or repair or remove that package") from error
 
 
 def read_here(paths: Sequence[Path], purpose: Purpose) -> ReadImage:

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from medloop.core.errors import ConflictError, NotFoundError, SettingError
+from medloop.core.errors import ConflictError, NotFoundError, SettingError, StateError
 from medloop.core.labels import check_label_names
 from medloop.core.names import checked_instructions, checked_title
 from medloop.core.records import LABEL_COLOURS, USUAL_STRATEGY, Label, Project, ProjectSettings, Task, TaskKind, new_id, now
@@ -126,6 +126,17 @@ def open_store(folder: Path) -> Store:
     if not (folder / "medloop.json").exists():
         raise NotFoundError(f"{folder} holds no medloop project", remedy="make one with: medloop init FOLDER --kind … --label …")
     return Store.open(folder)
+
+
+def require_masks(workspace: Workspace, what: str) -> None:
+    """Refuse what needs masks in a classification.
+
+    Raises:
+        StateError: The project is one; `what` begins the sentence.
+    """
+    if workspace.task.kind != "segmentation":
+        remedy = "medloop triage and medloop calibrate judge tags; status and report show them"
+        raise StateError(f"{what} needs masks, the project {workspace.project.name} is a {workspace.task.kind}", remedy=remedy)
 
 
 def check_project_settings(settings: ProjectSettings, kind: TaskKind) -> None:

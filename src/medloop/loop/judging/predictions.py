@@ -219,10 +219,10 @@ def _upcoming(tx: Reader) -> list[Case]:
 def _pool(workspace: Workspace, tx: Reader) -> list[Case]:
     """Unanswered cases by name, and answered training cases: all with a strategy that compares with them, else the newest `ALIKE`."""
     from medloop.query.pool import COMPARING
-    from medloop.query.strategies import strategy
+    from medloop.query.strategies import needs_of
 
     cases = {c.id: c for c in tx.unlabelled_cases(["train", "audit"], exclude_open=False)}
     answers = sorted(tx.current_annotations(splits=["train"]), key=lambda a: a.created_at)
-    compared = answers if strategy(workspace.settings.strategy).needs & COMPARING else answers[-ALIKE:]
+    compared = answers if needs_of(workspace.settings.strategy) & COMPARING else answers[-ALIKE:]
     cases |= {a.case_id: tx.get(Case, a.case_id) for a in compared}
     return sorted(cases.values(), key=lambda c: c.name)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.arrays import ImageArray
-from medloop.core.errors import InputError, SettingError, StateError
+from medloop.core.errors import InputError, SettingError
 from medloop.core.names import counted, natural_key
 from medloop.core.records import Annotation, Case, Model, Prediction
 from medloop.core.seeds import derive_seed
@@ -19,7 +19,7 @@ from medloop.loop.foundation.arrays import load_image, load_mask, load_proposal
 from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.label_versions import label_versions, labels_of_model
-from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace, require_masks
 from medloop.loop.judging.evaluation_cases import EvaluatedCase, evaluated_cases, evaluated_patients
 from medloop.loop.judging.predictions import quality_rule
 from medloop.loop.judging.quality_signs import signs_of_prediction
@@ -79,12 +79,11 @@ def judge_by_references(workspace: Workspace, *, most: int = MOST, good: float =
     """Judge predictions of unanswered cases, by 2 to 10 references (`most`): the newest whole answers outside the evaluation.
 
     Raises:
-        StateError: The project asks for tags.
+        StateError: The project is a classification.
         SettingError: `most` outside 2 to 10.
         InputError: No model, or neither evaluated patients that tell anything nor 2 whole answers.
     """
-    if workspace.task.kind != "segmentation":
-        raise StateError("Only masks can be judged by references, this project has tags")
+    require_masks(workspace, "Judging by references")
     if not FEWEST <= most <= MOST:
         raise SettingError(f"Take {FEWEST} to {MOST} references, got {most}")
     with workspace.store.read() as tx:

@@ -62,8 +62,8 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
         mark_failed(workspace, message)
         return {"message": message, **left_out.result()}
     annotations, cases = _of_snapshot(workspace, snapshot)
-    recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=control.threads)
-    recipe, parent = _going_on(workspace, recipe, plan)
+    recipe, parent = _going_on(workspace, recipe_for(workspace, list(cases.values()), snapshot, threads=control.threads), plan)
+    recipe = Recipe.from_json(plan.decide("recipe", recipe.to_json))
     fitting = {case.id for case in computable(recipe, cases.values(), left_out)}
     learned = annotations_to_learn(workspace, control, plan, parent=parent, answers=annotations, cases=cases)
     learned = [answer for answer in learned if answer.case_id in fitting]

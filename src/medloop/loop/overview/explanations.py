@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medloop.core.errors import LabelError, NotFoundError, StateError
+from medloop.core.errors import LabelError, NotFoundError
 from medloop.core.records import Annotation, Case, Prediction
 from medloop.core.seeds import generator
 from medloop.explain.contrast import SuggestedPrompt, suggest_prompts
@@ -19,7 +19,7 @@ from medloop.loop.foundation.arrays import load_annotation, load_features, load_
 from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.in_force import newest_proposal
-from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace, require_masks
 from medloop.loop.querying.descriptions import kept_vectors
 
 if TYPE_CHECKING:
@@ -77,10 +77,9 @@ def alternatives(workspace: Workspace, case_id: str, predictor: "Predictor", *, 
 
     Raises:
         NotFoundError: No such case.
-        StateError: The project asks for tags.
+        StateError: The project is a classification.
     """
-    if workspace.task.kind != "segmentation":
-        raise StateError("Hypotheses are masks, this project has tags", remedy="see the prediction's probabilities")
+    require_masks(workspace, "Another hypothesis")
     case = workspace.store.get(Case, case_id)
     rng = generator(workspace.settings.seed, "hypotheses", case.name)
     drawn = predictor.predict(load_image(workspace.store.blobs, case), samples=samples, rng=rng).samples

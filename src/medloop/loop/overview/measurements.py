@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from medloop.core.arrays import FloatArray, MaskArray
-from medloop.core.errors import NotFoundError, StateError
+from medloop.core.errors import NotFoundError
 from medloop.core.names import natural_key
 from medloop.core.records import Annotation, Case, Label, Model, Prediction
 from medloop.loop.foundation.arrays import load_mask, load_proposal
@@ -22,10 +22,10 @@ from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.in_force import newest_proposal
 from medloop.loop.foundation.label_versions import label_versions, labels_of_model
 from medloop.loop.foundation.memo import Memo, memo
-from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace, require_masks
 from medloop.loop.judging.evaluation_cases import FAIR_SPLITS, evaluated_cases
 from medloop.loop.judging.mask_figures import figures_of_samples, is_sized, mask_figures, reaches_border
-from medloop.metrics.measure_bounds import TOLERANCE, Bounds, BoundsRule, bound_measure, fit_bounds
+from medloop.metrics.measure_bounds import TOLERANCE, Bounds, BoundsRule, bound_measure, fit_bounds, require_tolerance
 from medloop.metrics.measures import MeasureName, measure_names, unit_of
 
 MeasureSource: TypeAlias = Literal["annotation", "prediction"]
@@ -78,10 +78,11 @@ def measure_case(workspace: Workspace, case_id: str, *, of: Wanted = "any", tole
 
     Raises:
         NotFoundError: No such case, or nothing to measure in it.
-        SettingError: A tolerance that is not above 0.
-        StateError: The project asks for tags.
+        SettingError: A tolerance that is not above 0 and at most 10.
+        StateError: The project is a classification.
     """
-    _require_masks(workspace)
+    require_masks(workspace, "Measuring")
+    require_tolerance(tolerance)
     with memo(workspace, "measures") as known:
         return _measured(_Measuring(workspace, known, {}, tolerance), case_id, of)
 
@@ -92,9 +93,11 @@ def measure_project(
     """Every case that can be measured, by name, see `measure_case`; those whose bytes are damaged are left out, and told to `log`.
 
     Raises:
-        StateError: The project asks for tags.
+        SettingError: A tolerance that is not above 0 and at most 10.
+        StateError: The project is a classification.
     """
-    _require_masks(workspace)
+    require_masks(workspace, "Measuring")
+    require_tolerance(tolerance)
     with workspace.store.read() as tx:
         cases = sorted(tx.find(Case), key=lambda case: natural_key(case.name))
     found, left_out = [], LeftOut(workspace, log)
@@ -104,11 +107,6 @@ def measure_project(
             with suppress(NotFoundError), left_out.case(case):
                 found.append(_measured(measuring, case.id, of))
     return found
-
-
-def _require_masks(workspace: Workspace) -> None:
-    if workspace.task.kind != "segmentation":
-        raise StateError("Only masks can be measured, this project has tags")
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from medloop.loop.querying.descriptions import Report, Vectors, describe_cases, 
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.pretext.descriptors import describe_image
 from medloop.query.pool import LATENT
-from medloop.query.strategies import strategy
+from medloop.query.strategies import needs_of
 
 if TYPE_CHECKING:
     from medloop.models.inference.predict import Predictor
@@ -91,7 +91,7 @@ def extra_scores(
 def request_description(workspace: Workspace) -> None:
     """Ask the worker to describe the cases, if a strategy of the project will need it."""
     settings = workspace.settings
-    if "features" in strategy(settings.first_strategy).needs or LATENT & strategy(settings.strategy).needs:
+    if "features" in needs_of(settings.first_strategy) or LATENT & needs_of(settings.strategy):
         request_job(workspace, Describe(), "describe")
 
 
@@ -102,12 +102,12 @@ def run_description(workspace: Workspace, control: JobControl) -> Json:
         begun = tx.count(Round) > 0 or tx.live_model() is not None
     settings = workspace.settings
     described = 0
-    if "features" in strategy(settings.first_strategy).needs:
+    if "features" in needs_of(settings.first_strategy):
         described = len(cold_features(workspace, cases, report=control.report))
-    if LATENT & strategy(settings.strategy).needs:
+    if LATENT & needs_of(settings.strategy):
         described = len(latent_codes(workspace, cases, report=control.report) or {})
     control.log(f"described {counted(described, 'case')}")
-    if not begun and "features" in strategy(settings.first_strategy).needs:
+    if not begun and "features" in needs_of(settings.first_strategy):
         request_job(workspace, Choose(), "query-first")
     return {"described": described}
 

@@ -53,7 +53,7 @@ def draw_in_turn(logits: CaseScores, count: int, rng: np.random.Generator) -> tu
     Source: Kool et al. 2019, arXiv:1903.06059, section 2 (Gumbel-top-k).
     """
     order = np.argsort(-(logits + rng.gumbel(size=len(logits))), kind="stable")
-    drawn = logits[order] - logits.max(initial=-np.inf)
+    drawn = logits[order]
     left = np.logaddexp.accumulate(drawn[::-1])[::-1]
     return order[:count], np.exp(drawn - left)[:count]
 
