@@ -73,7 +73,9 @@ def test_annotators_are_listed_and_priced_and_status_counts_their_cost(medloop: 
         opened.submit(case, np.ones(case.case.grid.shape, dtype=np.uint8), effort_seconds=120)
     assert "cost" not in medloop("status", project).out.split("advice")[0]
     assert medloop("annotators", project, "Ann", "--cost-per-minute", 3).status == 0
-    (line,) = [one for one in json.loads(medloop("annotators", project, "--json").out)["annotators"] if one["annotator"] == "Ann"]
+    people = json.loads(medloop("annotators", project, "--json").out)["annotators"]
+    assert "import" not in [one["annotator"] for one in people]
+    (line,) = [one for one in people if one["annotator"] == "Ann"]
     assert (line["cases"], line["minutes"], line["cost_per_minute"], line["cost"]) == (1, 2.0, 3.0, 6.0)
     assert "2.0 minutes, 120 s in the median, cost 6" in medloop("status", project).out
     with Project.open(project) as opened:

@@ -77,6 +77,7 @@ def test_the_most_uncertain_slice_is_queried_then_the_next_until_none_is_left(vo
     opened = next_assignment(volumes, ann.id)
     assert opened is not None
     assert parts_of(volumes, opened.assignment) == ()
+    assert opened.assignment.reason.endswith("; whole, as no slice is uncertain that is not annotated yet")
     assert (read_draft(volumes, opened.assignment.id).mask[..., [4, 9, 11]] == 1).all()  # what was annotated is not lost in the whole
     assert submit(volumes, opened.assignment.id, Submitted()).kind == "mask"
     assert next_assignment(volumes, ann.id) is None
@@ -238,6 +239,7 @@ def test_evaluation_cases_and_cases_no_model_has_seen_are_queried_whole(make_wor
         opened = next_assignment(workspace, ann.id)
         assert opened is not None
         assert parts_of(workspace, opened.assignment) == ()
+        assert ("; whole, as no model has seen it" in opened.assignment.reason) == (opened.case.split == "train")
         submit(workspace, opened.assignment.id, Submitted())
 
 

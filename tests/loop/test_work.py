@@ -192,14 +192,14 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from medloop.loop.learning.decisions import TrainingPlan
-from medloop.loop.worker import run_worker
+from medloop.server.processes.worker import work
 decide = TrainingPlan.decide
 def until(plan, name, make):
     if name == sys.argv[2]:
         os.kill(os.getpid(), signal.SIGKILL)
     return decide(plan, name, make)
 TrainingPlan.decide = until
-run_worker(Path(sys.argv[1]), "first", lambda: False)
+work(Path(sys.argv[1]), "first", lambda: False)
 """
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import AsJson, Background, ProjectFolder, Threads, option
+from medloop.cli.options import AsJson, Background, ProjectFolder, Threads, open_project, option
 from medloop.cli.printing import print_json, print_table, say, tell
 from medloop.core.errors import NotFoundError, SettingError
 
@@ -28,9 +28,8 @@ def train(
     """
     from medloop.cli.jobs import have_done
     from medloop.loop.foundation.round_moves import start_training
-    from medloop.loop.foundation.workspace import Workspace
 
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         job = start_training(workspace, again=again, actor="cli")
         if background:
             _print_requested(job, as_json=as_json)
@@ -46,9 +45,8 @@ def predict(folder: ProjectFolder, background: Background = False, threads: Thre
     """
     from medloop.cli.jobs import have_done
     from medloop.loop.foundation.follow_up import request_pool
-    from medloop.loop.foundation.workspace import Workspace
 
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         with workspace.store.read() as tx:
             model = tx.live_model()
         if model is None:
@@ -73,13 +71,12 @@ def query(
     The choice becomes the next round: people get these cases once the open ones are annotated.
     """
     from medloop.core.records import Case, Query
-    from medloop.loop.foundation.workspace import Workspace
     from medloop.loop.querying.rounds import prepare_round
     from medloop.query.bandit import arms
     from medloop.query.pool import ON_DEMAND
     from medloop.query.strategies import needs_of
 
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         chosen = known_strategy(strategy) if strategy else workspace.settings.strategy
         if needs_of(chosen) & ON_DEMAND:
             say(f"Working out what {chosen} needs from the images; the first time this takes a minute or so")

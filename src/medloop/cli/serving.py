@@ -34,8 +34,10 @@ def serve(
 
     A worker learns in the background and an assistant proposes on demand; Ctrl-C stops all three.
     """
-    settings = _settings(host, port, worker=worker, assistant=assistant, annotator=annotator, threads=threads)
-    _serve(folder, settings, browser=browser)
+    from medloop.server.web.settings import read_settings
+
+    given = {"host": host, "port": port, "worker": worker, "assistant": assistant, "annotator": annotator, "compute_threads": threads}
+    _serve(folder, read_settings(os.environ, given), browser=browser)
 
 
 def worker(folder: ProjectFolder, threads: Threads = 0) -> None:
@@ -76,7 +78,9 @@ def demo(
 
     Makes a project of 24 phantoms and serves it: a first model within two minutes, then it is your turn.
     """
-    settings = _settings(host, port)
+    from medloop.server.web.settings import read_settings
+
+    settings = read_settings(os.environ, {"host": host, "port": port})
     if not (folder / "medloop.json").exists():
         _make_demo(folder)
     _serve(folder, settings, browser=browser)
@@ -95,21 +99,6 @@ def _make_demo(folder: Path) -> None:
         if new:  # half a demonstration is worse than none
             shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def _settings(
-    host: str | None,
-    port: int | None,
-    *,
-    worker: bool | None = None,
-    assistant: bool | None = None,
-    annotator: str | None = None,
-    threads: int | None = None,
-) -> "ServerSettings":
-    from medloop.server.web.settings import read_settings
-
-    given = {"host": host, "port": port, "worker": worker, "assistant": assistant, "annotator": annotator, "compute_threads": threads}
-    return read_settings(os.environ, given)
 
 
 def _serve(folder: Path, settings: "ServerSettings", *, browser: bool) -> None:

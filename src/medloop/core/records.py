@@ -202,29 +202,9 @@ class Case:
         return Display(oriented=not flat)
 
     @property
-    def windows(self) -> tuple[Window, ...]:
-        """The files' own windows, the first drawn first."""
-        return self.display.windows
-
-    @property
-    def modality(self) -> str:
-        """DICOM's word (CT, MR, US, …), "" when unknown."""
-        return self.display.modality
-
-    @property
-    def channel_names(self) -> tuple[str, ...]:
-        """One per channel, or ()."""
-        return self.display.channel_names
-
-    @property
     def channel_windows(self) -> tuple[tuple[float, float], ...]:
         """(low, high) of each channel; all the case's own window when they were not looked at."""
         return self.display.channel_windows or (self.window,) * self.channels
-
-    @property
-    def oriented(self) -> bool:
-        """Whether left and right of the patient are known."""
-        return self.display.oriented
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,8 +294,9 @@ class Provenance:
     Attributes:
         prompt_ids: The prompts in force when it was submitted, in order.
         withdrawn_prompts: How many gestures were taken back or changed on the way.
-        parts: What differs from the mask that the edit began with, by hand: "prompt", "brush" and "elsewhere" (a mask
-            made outside the page), each {"voxels", "labels": {value: voxels}, "start", "stop"}; absent hands are left out.
+        parts: What differs from the mask that the edit began with, by hand: "prompt", "brush", "filled" (between drawn
+            slices), "taken" (of a hypothesis) and "elsewhere" (drawn by another program or in a mask sent whole), each
+            {"voxels", "labels": {value: voxels}, "start", "stop"}; absent hands are left out.
     """
 
     id: str

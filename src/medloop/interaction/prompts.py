@@ -99,12 +99,7 @@ KINDS: Mapping[str, type] = {"point": Point, "scribble": Scribble, "box": Box, "
 
 @dataclass(frozen=True, eq=False)
 class PromptedVoxels:
-    """What points, scribbles, lassos and extreme points say about single voxels, for one label.
-
-    Attributes:
-        positive: Voxels that have the label, shape (n, 3), each once.
-        negative: Voxels that do not, likewise.
-    """
+    """Voxels of which prompts say that they have one label, and that they do not, shape (n, 3) each, each voxel once."""
 
     positive: np.ndarray[Any, np.dtype[np.int64]]
     negative: np.ndarray[Any, np.dtype[np.int64]]
@@ -208,7 +203,8 @@ def check_prompts(prompts: Sequence[Prompt], shape: Shape3, *, labels: Sequence[
         meaning = (prompt.label, getattr(prompt, "positive", True))
         for voxel in map(tuple, exact_voxels(prompt, shape).tolist()):
             label, positive = said.setdefault(voxel, meaning)
-            if (positive != meaning[1]) if label == meaning[0] else (positive and meaning[1]):
+            contradict = positive != meaning[1] if label == meaning[0] else positive and meaning[1]
+            if contradict:
                 remedy = "remove one of the two prompts"
                 raise InputError(f"Prompts must agree with each other, two contradict at voxel {voxel}", remedy=remedy)
 

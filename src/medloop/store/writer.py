@@ -52,9 +52,6 @@ class Writer(Reader):
     def change(self, kind: type[R], id: str, *, verb: str, fields: Mapping[str, Any]) -> R:  # noqa: A002  # the field's name
         """Set some fields of a record that has a state; the event keeps their old and new values.
 
-        Returns:
-            The changed record.
-
         Raises:
             StateError: A noun or field that never changes.
             NotFoundError: No record of that id.

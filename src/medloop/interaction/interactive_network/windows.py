@@ -28,12 +28,7 @@ ZOOM = 1.5
 
 @dataclass(frozen=True)
 class Span:
-    """A window of a grid; it may reach beyond it.
-
-    Attributes:
-        start: First voxel, which may be negative.
-        shape: Voxels per axis.
-    """
+    """A window of a grid: its first voxel and its voxels per axis. It may reach beyond the grid, so the first may be negative."""
 
     start: Voxel
     shape: Shape3

@@ -71,7 +71,7 @@ def cut(
     box = _undecided_box(cost, weights)
     if box is None:
         return Solution(answers)
-    inner = [w[_shorter(box, axis)] for axis, w in enumerate(weights)]
+    inner = [w[tuple(slice(s.start, s.stop - (a == axis)) for a, s in enumerate(box))] for axis, w in enumerate(weights)]
     times = int(np.clip(SMALL // max(cost[box].size, 1), 1, 20))
     gap = smoothness if times == 1 else smoothness / 100
     most = ITERATIONS * times if iterations is None else iterations
@@ -128,10 +128,6 @@ def settle_labels(answers: Single, probabilities: FloatArray, hints: Sequence[Pr
         negative = tuple(hint.negative.T)
         chosen[negative] = np.where(chosen[negative] == number, 0, chosen[negative])
     return chosen
-
-
-def _shorter(box: Box3, axis: int) -> tuple[slice, ...]:
-    return tuple(slice(s.start, s.stop - (a == axis)) for a, s in enumerate(box))
 
 
 def _undecided_box(cost: Single, weights: Sequence[Single]) -> Box3 | None:

@@ -28,6 +28,10 @@ TAKE = "take"
 """Verb of a patch that put something a model proposed (a hypothesis) into the draft."""
 
 
+ELSEWHERE = "edit-elsewhere"
+"""Verb of a patch that another program drew (a front end of nnInteractive)."""
+
+
 @dataclass(frozen=True)
 class Draft:
     """An assignment's mask as it stands, shape (I, J, K), and the number of its last patch."""
@@ -48,7 +52,7 @@ class OpenEdit:
         partial: Partial annotations that stood when it began with no whole one; their parts lie over the stored mask.
         patches: In order.
         log: Every prompt it ever had, in order.
-        verbs: Of the patches that filled slices or took in a hypothesis: id → `FILLED` or `TAKE`.
+        verbs: Of the patches that filled slices, took in a hypothesis or came from another program: id → `FILLED`, `TAKE`, `ELSEWHERE`.
         blobs: Where masks are.
     """
 
@@ -100,7 +104,7 @@ class OpenEdit:
 def load_edit(tx: Reader, assignment: Assignment, blobs: Blobs) -> OpenEdit:
     """Everything saved of an assignment's edit, in the caller's transaction; masks are read when they are first used."""
     base, patches = base_of(tx, assignment), tuple(tx.patches(assignment.id))
-    verbs = tx.events_about("patch", [patch.id for patch in patches], verbs=[*FILLED, TAKE]) if patches else ()
+    verbs = tx.events_about("patch", [patch.id for patch in patches], verbs=[*FILLED, TAKE, ELSEWHERE]) if patches else ()
     return OpenEdit(
         assignment=assignment,
         case=tx.get(Case, assignment.case_id),

@@ -33,9 +33,6 @@ def withdraw_case(tx: Writer, assignment: Assignment, verb: TakenBack, reason: s
 def undo_submit(workspace: Workspace, assignment_id: str) -> Assignment:
     """Take a submission back: its annotation is withdrawn, what stood before stands again, and its draft is open again.
 
-    Returns:
-        The same assignment, open; its draft is what was submitted.
-
     Raises:
         StateError: It was not submitted, or its annotation was withdrawn already.
         ConflictError: The same person has annotated or edited the case since.

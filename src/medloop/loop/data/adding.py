@@ -41,17 +41,22 @@ class Intake:
     """Takes one case after another into a project."""
 
     def __init__(self, workspace: Workspace, dataset: Dataset, annotations: AnnotationsWanted, actor: str) -> None:
-        self._workspace = workspace
+        self._workspace, self._dataset = workspace, dataset
         self._values = label_map(workspace, dataset)
         self.tally = Tally(refused=list(dataset.refused), about_source=(*dataset.notes, *self._values.notes))
-        self._splits = import_splits(workspace, dataset)
         self._channels = known_names(dataset.channels)
-        self._along = drawn_along(dataset.cases, self._splits)
         self._annotations = annotations
         self._actor = actor
         self._importer = annotator_named(workspace, IMPORTER, program=True)
-        with workspace.store.read() as tx:
+        self._look()
+
+    def _look(self) -> None:
+        """Learn what the project holds now, and which splits follow for this source."""
+        self._splits = import_splits(self._workspace, self._dataset)
+        self._along = drawn_along(self._dataset.cases, self._splits)
+        with self._workspace.store.read() as tx:
             cases = tx.find(Case)
+        self._seen = len(cases)
         self._cases = {composed(c.name): c for c in cases}
         self._digests = {c.source.sha256: c.name for c in cases}
         self._voxels = {(c.voxels, c.grid.shape): c.name for c in cases}
@@ -70,6 +75,7 @@ class Intake:
 
         Raises:
             StorageError: The store cannot write.
+        ConflictError: Another import has given the patient another split meanwhile than this source says.
         """
         try:
             read = _read(case)
@@ -85,7 +91,13 @@ class Intake:
             else:
                 self._update(case, known, read, answer, said)
         except (InputError, ConflictError, MemoryError) as error:
-            self.tally.refused.append(_refusal(case, error))
+            with self._workspace.store.read() as tx:
+                grown = tx.count(Case) != self._seen
+            if not grown:
+                self.tally.refused.append(_refusal(case, error))
+                return
+            self._look()  # others import at the same time: this may be their case, or its patient theirs
+            self.take(case)
 
     def _known(self, case: CaseSource, read: "_Read") -> Case | None:
         """The case of the project that this one is.
@@ -156,6 +168,7 @@ class Intake:
             channel_names=self._channels,
         )
         made = add_case(self._workspace, read.image, new, given, actor=self._actor, follow=False)
+        self._seen += 1
         self._cases[case.name], self._digests[made.source.sha256] = made, made.name
         self.tally.added.append(case.name)
         twin = self._voxels.setdefault((made.voxels, made.grid.shape), made.name)

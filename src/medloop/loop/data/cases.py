@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.arrays import ImageArray
-from medloop.core.errors import InputError
+from medloop.core.errors import ConflictError, InputError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Annotator, Case, Source, Split, new_id, now
@@ -58,6 +58,7 @@ def add_case(
     With `follow` False the caller does the latter once for many cases, by `follow_up`.
 
     Raises:
+        ConflictError: The patient has another split already.
         InputError: Voxels that cannot be kept, or an annotation that does not fit the image or the task.
     """
     array = storable(image)
@@ -66,6 +67,10 @@ def add_case(
     case = _case_record(workspace, array, image, new)
     blob = store_mask(workspace, incoming)
     with workspace.store.write(actor) as tx:
+        for other in tx.find(Case, where={"patient": case.patient}, limit=1):
+            if other.split != case.split:
+                message = f"The patient {case.patient} is in {other.split} with {other.name}, so {case.name} cannot be in {case.split}"
+                raise ConflictError(message, remedy=f"give it the split {other.split}, or another patient")
         tx.add(case, verb="import")
         if incoming is not None:
             tx.add(imported_annotation(workspace, case, incoming, blob), verb="import")

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medloop.core.errors import ConflictError, InputError, NotFoundError, SettingError
+from medloop.core.errors import InputError, NotFoundError, SettingError
 from medloop.core.image import Mask
 from medloop.core.names import brief_lines, first_named, natural_key
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case, Json, Split, now
 from medloop.datasets.export import ExportCase, Exporter, export_csv, export_msd, export_nifti, export_nnunet
 from medloop.datasets.regular import is_sheared
+from medloop.datasets.staging import staged_folder
 from medloop.loop.data.cases import IMPORTER
 from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.consensus import consensus_annotations
@@ -147,14 +148,10 @@ def _export_model(workspace: Workspace, out: Path, index: int | None) -> ExportR
         model = tx.live_model() if index is None else model_of_index(tx, index)
     if model is None:
         raise NotFoundError("There is no model to export yet", remedy="train one with: medloop train")
-    if out.exists() and any(out.iterdir()):
-        raise ConflictError(f"{out} is not empty", remedy="choose a new folder")
     weights = weights_of(workspace.store.blobs, model)
-    out.mkdir(parents=True, exist_ok=True)
-    for n, member in enumerate(weights):
-        (out / f"member-{n}.safetensors").write_bytes(member)
+    files = {f"member-{n}.safetensors": member for n, member in enumerate(weights)}
     for more in weights_of(workspace.store.blobs, model, any_label=True):
-        (out / "any-label.safetensors").write_bytes(more)
+        files["any-label.safetensors"] = more
     card = {
         "medloop_model": 1,
         "id": model.id,
@@ -166,6 +163,9 @@ def _export_model(workspace: Workspace, out: Path, index: int | None) -> ExportR
         "metrics": model.metrics,
         "created_at": model.created_at,
     }
-    (out / "model.json").write_text(json.dumps(card, indent=2, sort_keys=True) + "\n")
+    files["model.json"] = f"{json.dumps(card, indent=2, sort_keys=True)}\n".encode()
+    with staged_folder(out) as staging:
+        for name, content in files.items():
+            (staging / name).write_bytes(content)
     _note(workspace, "model", model.id, {"at": now()})
     return ExportReport(out, "model", len(model.weights))

@@ -54,10 +54,7 @@ def configure(
     task: TaskChange | None = None,
     actor: str = "system",
 ) -> list[Changed]:
-    """Change a project as it is now, all of it or nothing; settings by their names or flags.
-
-    Returns:
-        What changed; empty when everything was so already.
+    """Change a project as it is now, all of it or nothing, settings by their names or flags; what changed.
 
     Raises:
         SettingError: An unknown setting, a value outside its range, or one that cannot change any more.
@@ -81,7 +78,8 @@ def _store(tx: Writer, project: Project, settings: ProjectSettings, name: str, b
     if after is not before:
         tx.add(after, verb="define")
     tx.change(Project, project.id, verb="configure", fields={"name": name, "settings": settings, "task_id": after.id})
-    if any(SETTINGS[n].applies == "next query" for n in SETTINGS if getattr(settings, n) != getattr(project.settings, n)):
+    changed = [n for n in SETTINGS if getattr(settings, n) != getattr(project.settings, n)]
+    if "stream" in changed or any(SETTINGS[n].applies == "next query" for n in changed):
         for waiting in tx.find(Round, where={"state": "querying"}):  # its choices were made under the settings before
             tx.change(Round, waiting.id, verb="configure", fields={"query_id": None, "updated_at": now()})
 

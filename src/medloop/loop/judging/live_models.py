@@ -27,11 +27,7 @@ WAITS = "waits for its evaluation"
 
 
 def place_trained(tx: Writer, model: Model, before: Model | None) -> bool:
-    """Say what becomes of a model that was just trained, in the transaction that stores it.
-
-    Returns:
-        Whether it is in use now.
-    """
+    """Say what becomes of a model just trained, in the transaction that stores it; whether it is in use now."""
     choice = tx.live_choice()
     pinned = choice is not None and choice.pinned
     if before is None:

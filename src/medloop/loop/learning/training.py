@@ -41,11 +41,7 @@ if TYPE_CHECKING:
 
 
 def run_training(workspace: Workspace, control: JobControl) -> Json:
-    """Train on all current answers and enqueue what follows (predict, evaluate, ask).
-
-    Returns:
-        What the job shows as its result.
-    """
+    """Train on all current answers and enqueue what follows (predict, evaluate, ask); the job's result."""
     from medloop.models.training.train import train
 
     folder = workspace.work_folder / control.job.id

@@ -94,5 +94,5 @@ def _place(case: Case, shot: Shot) -> str:
     """Which slice is shown."""
     if case.grid.is_2d:
         return ""
-    name = shot.plane.name.capitalize() if case.oriented else "Stored"
+    name = shot.plane.name.capitalize() if case.display.oriented else "Stored"
     return f" {name} slice {shot.index + 1} of {case.grid.shape[shot.plane.slice_axis]}."

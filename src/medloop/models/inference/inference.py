@@ -11,7 +11,7 @@ from torch import Tensor
 from medloop.core.geometry import Shape3
 from medloop.models.foundation.compute import mixed_precision
 from medloop.models.foundation.heads import split_heads
-from medloop.models.foundation.networks import AnyNetwork, ClassificationNetwork, Network, pool
+from medloop.models.foundation.networks import AnyNetwork, ClassificationNetwork, pool
 from medloop.models.foundation.recipes import Recipe
 
 OVERLAP = 0.5
@@ -26,7 +26,7 @@ class PooledWindows:
     Its second half is `network.decode`, or `network.decode_heads` for the answers of all heads.
     """
 
-    def __init__(self, network: Network, decode: Decode) -> None:
+    def __init__(self, network: AnyNetwork, decode: Decode) -> None:
         self.network = network
         self.decode = decode
         self.total: Tensor | None = None
@@ -83,11 +83,7 @@ def run_heads(
 
 
 def _logits(
-    network: AnyNetwork,
-    recipe: Recipe,
-    image: npt.NDArray[np.float32],
-    device: torch.device,
-    decode: Decode,
+    network: AnyNetwork, recipe: Recipe, image: npt.NDArray[np.float32], device: torch.device, decode: Decode
 ) -> tuple[Tensor, npt.NDArray[np.float32]]:
     """Logits (1, outputs, I, J, K) or (1, classes), float32, and features."""
     tensor = torch.from_numpy(np.array(image, order="C"))[None].to(device)

@@ -138,7 +138,8 @@ def train_member(run: TrainingRun, member: int) -> tuple[Path, Json]:
             _train_to_end(run, member, state, cases, held_out, identity=identity)
     finally:
         shutil.rmtree(prepared, ignore_errors=True)
-    metrics = _measure(state)
+    metrics: dict[str, Any] = {"steps": state.steps, "seconds": round(state.seconds, 3), "loss": state.loss}
+    metrics |= {"validation": state.best_score, "validations": state.scores} if state.scores else {}
     file = write_checkpoint(result, Checkpoint(state.best or state.mean, {"identity": identity, "metrics": metrics}), mark="weights")
     for leftover in folder.glob(f"checkpoint-{member}.*"):
         leftover.unlink()
@@ -298,8 +299,3 @@ def _progress(recipe: Recipe, member: int, state: TrainingState) -> TrainingProg
         message += f", validation {state.scores[-1][1]:.3f}"
     done, planned = member * state.steps + state.step, recipe.members * state.steps
     return TrainingProgress(done, planned, state.loss, state.seconds, message)
-
-
-def _measure(state: TrainingState) -> Json:
-    measured: dict[str, Any] = {"steps": state.steps, "seconds": round(state.seconds, 3), "loss": state.loss}
-    return measured | ({"validation": state.best_score, "validations": state.scores} if state.scores else {})

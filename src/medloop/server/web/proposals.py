@@ -38,11 +38,7 @@ class Proposer:
         self._loop = asyncio.get_running_loop()
 
     def want(self, project_id: str, case_id: str, *, shown: Prediction | None, newest: Model | None) -> bool:
-        """Have a proposal made unless the newest model's is shown already; returns at once.
-
-        Returns:
-            Whether somebody has been asked now.
-        """
+        """Have a proposal made unless the newest model's is shown already; returns at once, whether somebody has been asked."""
         if self._assistant.socket_path is None or newest is None or (shown is not None and shown.model_id == newest.id):
             return False
         key = (project_id, case_id)
