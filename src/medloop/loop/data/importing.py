@@ -31,7 +31,7 @@ def import_dataset(
     actor: str = "system",
     report: ImportProgress | None = None,
 ) -> ImportReport:
-    """Import every readable case of a folder or CSV in a known layout, or of what `open_dataset` found; `report` is told before each.
+    """Import every readable case of a folder or CSV in a known layout, or of what `open_dataset` found; `report` is called before each.
 
     Raises:
         FormatError: The source as a whole is in no known layout.
