@@ -94,11 +94,11 @@ def test_masks_and_probabilities_must_fit() -> None:
 
 
 def test_who_drew_another_object_comes_first_and_a_case_that_is_hard_for_all_does_not() -> None:
-    hard = {"a": block(1), "b": block(4), "c": block(6)}
+    hard = {"a": block(1), "b": block(3), "c": block(5)}
     mistaken = {"a": block(2), "b": block(2), "c": block(7)}
     suspects = suspect_annotations([hard, mistaken], [1])
     assert (suspects[0].item, suspects[0].annotator) == (1, "c")
-    assert suspects[0].reason == "Dice 0.00 with the other 2 annotators, who reach 1.00"
+    assert suspects[0].reason == "Dice 0.00 with the other 2 annotators, who reach 0.50"
     assert len(suspects) == 6
 
 
