@@ -18,11 +18,11 @@ interface ModelsProps {
 export function Models({ project, models, curve, onChange }: ModelsProps) {
   const [busy, setBusy] = useState(false);
   if (models.length === 0) return <Empty title="No model yet">Annotate some cases; training starts by itself.</Empty>;
-  const change = (asked: Promise<unknown>, said: string): void => {
+  const change = (changed: Promise<unknown>, message: string): void => {
     setBusy(true);
-    asked
+    changed
       .then(() => {
-        tell("info", said);
+        tell("info", message);
         onChange();
       })
       .catch(tellError)
@@ -51,12 +51,17 @@ export function Models({ project, models, curve, onChange }: ModelsProps) {
               {scoresOf(model, curve).map((text) => (
                 <div key={text}>{text}</div>
               ))}
+              {[...surfacesOf(model, curve), model.calibration].filter(Boolean).map((text) => (
+                <p class="hint" key={text}>
+                  {text}
+                </p>
+              ))}
             </td>
             <td>
               {comparedOf(model)}
-              {hintsOf(model).map((hint) => (
-                <p class="hint" key={hint}>
-                  {hint}
+              {remarksOf(model).map((remark) => (
+                <p class="hint" key={remark}>
+                  {remark}
                 </p>
               ))}
             </td>
@@ -109,17 +114,22 @@ export function scoresOf(model: Pick<ModelLine, "index" | "score" | "low" | "hig
   return [`${model.score_split} ${curve[0]?.metric ?? "score"} ${model.score.toFixed(3)}${bounds}`];
 }
 
+/** "test: surface Dice 0.912 within a voxel, median HD95 2.3 mm", where surfaces were measured. */
+export function surfacesOf({ index }: Pick<ModelLine, "index">, curve: readonly Measured[]): string[] {
+  return curve.filter((point) => point.model_index === index && point.surface).map(({ split, surface }) => `${split}: ${surface}`);
+}
+
 /** The server's words, or the plain ones of the verdict. */
 export function comparedOf({ comparison, index }: ModelLine): string {
   if (comparison) return comparison.text || wordsOf(comparison);
   return index === 1 ? "The first" : "–";
 }
 
-/** What else is to be said: no new evidence; why it is in use or not, as far as that still holds and was not said yet. */
-export function hintsOf({ live, note, nothing_new: same, comparison, index }: ModelLine): string[] {
+/** What else is to be message: no new evidence; why it is in use or not, as far as that still holds and was not message yet. */
+export function remarksOf({ live, note, nothing_new: same, comparison, index }: ModelLine): string[] {
   const outdated = !live && note?.startsWith(`model ${index} is in use`);
-  const said = !note || outdated || (comparison?.text && note.endsWith(comparison.text)) || note === "model 1 is the first";
-  return [...(same ? ["Learned from the same annotations as another model: no further evidence"] : []), ...(said ? [] : [note!])];
+  const message = !note || outdated || (comparison?.text && note.endsWith(comparison.text)) || note === "model 1 is the first";
+  return [...(same ? ["Learned from the same annotations as another model: no further evidence"] : []), ...(message ? [] : [note!])];
 }
 
 function wordsOf({ verdict, with_index: other, patients }: Comparison): string {

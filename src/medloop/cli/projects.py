@@ -1,12 +1,12 @@
 """Commands about a project's contents: make, fill, look, take away, check."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder
-from medloop.cli.printing import print_json, say
+from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, open_project, option
+from medloop.cli.printing import print_json, say, tell
 from medloop.core.errors import MedloopError, SettingError
 from medloop.core.names import counted, first_named
 
@@ -16,15 +16,14 @@ if TYPE_CHECKING:
 
 def import_(
     folder: ProjectFolder,
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder of images in a known layout, or a CSV.", show_default=False)],
+    source: Annotated[Path, argument(metavar="SOURCE", help="A folder of images in a known layout, or a CSV.")],
     fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv or dicom.")] = "auto",
-    answers: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
+    annotations: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
+    answers: Annotated[str, typer.Option(hidden=True)] = "",
     masks: Annotated[
         str, typer.Option(help="labels, or foreground: every mask value above 0 is the first label (instance maps).")
     ] = "labels",
-    patient_pattern: Annotated[
-        str | None, typer.Option(help="Regular expression whose first group is the patient in a case's name.", show_default=False)
-    ] = None,
+    patient_pattern: Annotated[str | None, option(help="Regular expression whose first group is the patient in a case's name.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring images in, with labels and splits.
@@ -33,23 +32,21 @@ def import_(
     there already stay as they are, and labels that came or changed since are taken as new annotations.
     """
     from medloop.cli.progress import Bar
+    from medloop.datasets.dataset import MaskReading
     from medloop.datasets.discover import open_dataset
-    from medloop.loop.data.importing import AnswersWanted, import_dataset
-    from medloop.loop.foundation.workspace import Workspace
+    from medloop.loop.data.importing import AnnotationsWanted, import_dataset
 
-    if answers not in ("all", "evaluation", "none"):
-        raise SettingError(f"--answers must be all, evaluation or none, got {answers!r}")
-    if masks not in ("labels", "foreground"):
-        raise SettingError(f"--masks must be labels or foreground, got {masks!r}")
-    wanted: AnswersWanted = "all" if answers == "all" else "evaluation" if answers == "evaluation" else "none"
-    with Workspace.open(folder) as workspace, Bar("Importing") as bar:
-        dataset = open_dataset(source, fmt=fmt, masks="foreground" if masks == "foreground" else "labels", patient_pattern=patient_pattern)
-        report = import_dataset(workspace, dataset, answers=wanted, actor="cli", report=bar.update)
+    wanted, reading = (
+        one_of("--annotations", answers or annotations, get_args(AnnotationsWanted)),
+        one_of("--masks", masks, get_args(MaskReading)),
+    )
+    with open_project(folder) as workspace, Bar("Importing") as bar:
+        dataset = open_dataset(source, fmt=fmt, masks=reading, patient_pattern=patient_pattern)
+        report = import_dataset(workspace, dataset, annotations=wanted, actor="cli", report=bar.update)
     _print_import(report, as_json=as_json)
     if not (report.added or report.annotated or report.corrected or report.duplicates):
-        raise MedloopError(
-            f"Nothing was imported from {source}", remedy="see the lines above" if report.refused else "choose another source"
-        )
+        remedy = "see the lines above" if report.refused else "choose another source"
+        raise MedloopError(f"Nothing was imported from {source}", remedy=remedy)
 
 
 def _print_import(report: "ImportReport", *, as_json: bool) -> None:
@@ -75,19 +72,15 @@ def _print_import(report: "ImportReport", *, as_json: bool) -> None:
 def status(folder: ProjectFolder, as_json: AsJson = False) -> None:
     """Show where a project stands."""
     from medloop.cli.standing import print_standing, standing
-    from medloop.loop.foundation.workspace import Workspace
 
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         found = standing(workspace)
-    if as_json:
-        print_json(found)
-    else:
-        print_standing(found)
+    tell(found, lambda: print_standing(found), as_json=as_json)
 
 
 def report(
     folder: ProjectFolder,
-    out: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Where to write the page.", show_default=False)] = None,
+    out: Annotated[Path | None, option(metavar="FILE.html", help="Where to write the page.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a report as one HTML file.
@@ -95,7 +88,6 @@ def report(
     It holds the learning curve, the models and the rounds; --json prints the same figures.
     """
     from medloop.images.files import write_atomic
-    from medloop.loop.foundation.workspace import Workspace
     from medloop.loop.overview.progress import progress
     from medloop.loop.overview.report import report_html
 
@@ -103,7 +95,7 @@ def report(
         raise SettingError("A report needs --out FILE.html or --json, got neither")
     if out is not None and (out.is_dir() or not out.resolve().parent.is_dir()):
         raise SettingError(f"--out must be a file in a folder that exists, got {out}", remedy="name a file such as report.html")
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         if out is not None:
             write_atomic(out, report_html(workspace).encode())
             say(f"Wrote {out}")
@@ -113,9 +105,9 @@ def report(
 
 def export(
     folder: ProjectFolder,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.", show_default=False)],
-    fmt: Annotated[str, typer.Option("--format", help="nifti, msd, nnunet, csv or model.", show_default=False)],
-    model: Annotated[int | None, typer.Option(help="Which model to write; the one in use by default.", show_default=False)] = None,
+    out: Annotated[Path, argument(metavar="OUT", help="A new or empty folder.")],
+    fmt: Annotated[str, option("--format", help="nifti, msd, nnunet, csv or model.")],
+    model: Annotated[int | None, option(help="Which model to write; the one in use by default.")] = None,
     regular_grid: Annotated[
         bool, typer.Option("--regular-grid", help="Resample cases with tilted or sheared axes, which ITK and nnU-Net refuse.")
     ] = False,
@@ -126,9 +118,8 @@ def export(
     Masks lie on their images' own geometry, bit for bit. The folder is complete or absent.
     """
     from medloop.loop.data.exporting import export_project
-    from medloop.loop.foundation.workspace import Workspace
 
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         done = export_project(workspace, out, fmt, model=model, regular_grid=regular_grid)
     if as_json:
         print_json(done)

@@ -6,35 +6,38 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import ProjectFolder, Threads
+from medloop.cli.options import ProjectFolder, Threads, argument, option
 from medloop.cli.printing import say
 
 if TYPE_CHECKING:
     from medloop.server.web.settings import ServerSettings
 
-Host = Annotated[str | None, typer.Option(help="Address to listen on: loopback only, 127.0.0.1 by default.", show_default=False)]
-Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 8000 by default, 0 takes any free one.", show_default=False)]
+Host = Annotated[str | None, option(help="Address to listen on: loopback only, 127.0.0.1 by default.")]
+Port = Annotated[int | None, option(min=0, max=65535, help="Port; 8000 by default, 0 takes any free one.")]
+DEMO_FOLDER = Path("medloop-demo")
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")]
 
 
 def serve(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A project's folder, or a folder of them.", show_default=False)],
+    folder: Annotated[Path, argument(metavar="DIR", help="A project's folder, or a folder of them.")],
     host: Host = None,
     port: Port = None,
     worker: Annotated[bool | None, typer.Option("--worker/--no-worker", help="Start a worker beside the page.")] = None,
     assistant: Annotated[
         bool | None, typer.Option("--assistant/--no-assistant", help="Start an assistant for proposals on demand.")
     ] = None,
-    annotator: Annotated[str | None, typer.Option(help="Who annotates on this page; local by default.", show_default=False)] = None,
-    threads: Annotated[int | None, typer.Option(min=0, max=1024, help="CPU threads of the helpers.", show_default=False)] = None,
+    annotator: Annotated[str | None, option(help="Who annotates on this page; local by default.")] = None,
+    threads: Annotated[int | None, option(min=0, max=1024, help="CPU threads of the helpers.")] = None,
     browser: Browser = False,
 ) -> None:
     """Serve the page, and work behind it.
 
     A worker learns in the background and an assistant proposes on demand; Ctrl-C stops all three.
     """
-    settings = _settings(host, port, worker=worker, assistant=assistant, annotator=annotator, threads=threads)
-    _serve(folder, settings, browser=browser)
+    from medloop.server.web.settings import read_settings
+
+    given = {"host": host, "port": port, "worker": worker, "assistant": assistant, "annotator": annotator, "compute_threads": threads}
+    _serve(folder, read_settings(os.environ, given), browser=browser)
 
 
 def worker(folder: ProjectFolder, threads: Threads = 0) -> None:
@@ -66,9 +69,7 @@ def worker(folder: ProjectFolder, threads: Threads = 0) -> None:
 
 
 def demo(
-    folder: Annotated[Path, typer.Option("--folder", help="Where the demonstration is kept; one that exists goes on.")] = Path(
-        "medloop-demo"
-    ),
+    folder: Annotated[Path, typer.Option("--folder", help="Where the demonstration is kept; one that exists goes on.")] = DEMO_FOLDER,
     host: Host = None,
     port: Port = None,
     browser: Browser = True,
@@ -77,7 +78,9 @@ def demo(
 
     Makes a project of 24 phantoms and serves it: a first model within two minutes, then it is your turn.
     """
-    settings = _settings(host, port)
+    from medloop.server.web.settings import read_settings
+
+    settings = read_settings(os.environ, {"host": host, "port": port})
     if not (folder / "medloop.json").exists():
         _make_demo(folder)
     _serve(folder, settings, browser=browser)
@@ -96,21 +99,6 @@ def _make_demo(folder: Path) -> None:
         if new:  # half a demonstration is worse than none
             shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def _settings(
-    host: str | None,
-    port: int | None,
-    *,
-    worker: bool | None = None,
-    assistant: bool | None = None,
-    annotator: str | None = None,
-    threads: int | None = None,
-) -> "ServerSettings":
-    from medloop.server.web.settings import read_settings
-
-    given = {"host": host, "port": port, "worker": worker, "assistant": assistant, "annotator": annotator, "compute_threads": threads}
-    return read_settings(os.environ, given)
 
 
 def _serve(folder: Path, settings: "ServerSettings", *, browser: bool) -> None:

@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from medloop.core.geometry import Grid
+from medloop.core.settings import Aggregation as Aggregation
 from medloop.core.settings import ColdStart as ColdStart
 from medloop.core.settings import ProjectSettings as ProjectSettings
-from medloop.core.settings import Summed as Summed
 from medloop.core.settings import WarmStart as WarmStart
 from medloop.core.states import JobState, RoundState
 
@@ -23,8 +23,8 @@ TaskKind: TypeAlias = Literal["segmentation", "classification"]
 Split: TypeAlias = Literal["train", "validation", "test", "audit"]
 AnnotatorKind: TypeAlias = Literal["person", "model", "simulated"]
 AssignmentState: TypeAlias = Literal["open", "submitted", "skipped", "flagged", "released"]
-AnswerKind: TypeAlias = Literal["mask", "tag", "partial"]
-AnswerOrigin: TypeAlias = Literal["human", "imported", "simulated"]
+AnnotationKind: TypeAlias = Literal["mask", "tag", "partial"]
+AnnotationOrigin: TypeAlias = Literal["human", "imported", "simulated"]
 BeganWith: TypeAlias = Literal["blank", "prediction", "annotation", "elsewhere"]
 TakenBack: TypeAlias = Literal["flagged", "skipped", "undone"]
 Json: TypeAlias = Mapping[str, Any]
@@ -32,28 +32,11 @@ Json: TypeAlias = Mapping[str, Any]
 EVALUATION_SPLITS: tuple[Split, ...] = ("validation", "test", "audit")
 """Splits whose annotations no model ever trains on."""
 
-LABEL_COLOURS = (
-    "#d80000",
-    "#4e27ff",
-    "#d8ff00",
-    "#3bd8ff",
-    "#4effc4",
-    "#d81476",
-    "#2789b1",
-    "#d88989",
-    "#764e76",
-    "#d8b100",
-    "#4e6200",
-    "#629dff",
-    "#c4894e",
-    "#ffd89d",
-    "#4e9d9d",
-    "#d89dc4",
-    "#14629d",
-    "#894e4e",
-    "#62894e",
-    "#ebd8ff",
+_COLOURS = (
+    "#d80000 #4e27ff #d8ff00 #3bd8ff #4effc4 #d81476 #2789b1 #d88989 #764e76 #d8b100",
+    "#4e6200 #629dff #c4894e #ffd89d #4e9d9d #d89dc4 #14629d #894e4e #62894e #ebd8ff",
 )
+LABEL_COLOURS = tuple(colour for line in _COLOURS for colour in line.split())
 """Default overlay colours: twenty that differ from each other and from grey, also for deuteranopes; the first ones most."""
 
 
@@ -219,29 +202,9 @@ class Case:
         return Display(oriented=not flat)
 
     @property
-    def windows(self) -> tuple[Window, ...]:
-        """The files' own windows, the first drawn first."""
-        return self.display.windows
-
-    @property
-    def modality(self) -> str:
-        """DICOM's word (CT, MR, US, …), "" when unknown."""
-        return self.display.modality
-
-    @property
-    def channel_names(self) -> tuple[str, ...]:
-        """One per channel, or ()."""
-        return self.display.channel_names
-
-    @property
     def channel_windows(self) -> tuple[tuple[float, float], ...]:
         """(low, high) of each channel; all the case's own window when they were not looked at."""
         return self.display.channel_windows or (self.window,) * self.channels
-
-    @property
-    def oriented(self) -> bool:
-        """Whether left and right of the patient are known."""
-        return self.display.oriented
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,8 +294,9 @@ class Provenance:
     Attributes:
         prompt_ids: The prompts in force when it was submitted, in order.
         withdrawn_prompts: How many gestures were taken back or changed on the way.
-        parts: What differs from the mask that the edit began with, by hand: "prompt", "brush" and "elsewhere" (a mask
-            made outside the page), each {"voxels", "labels": {value: voxels}, "start", "stop"}; absent hands are left out.
+        parts: What differs from the mask that the edit began with, by hand: "prompt", "brush", "filled" (between drawn
+            slices), "taken" (of a hypothesis) and "elsewhere" (drawn by another program or in a mask sent whole), each
+            {"voxels", "labels": {value: voxels}, "start", "stop"}; absent hands are left out.
     """
 
     id: str
@@ -366,10 +330,10 @@ class Annotation:
     case_id: str
     task_id: str
     annotator_id: str
-    kind: AnswerKind
+    kind: AnnotationKind
     blob: str | None = None
     tag: int | None = None
-    origin: AnswerOrigin = "human"
+    origin: AnnotationOrigin = "human"
     assignment_id: str | None = None
     proposal_id: str | None = None
     supersedes: str | None = None

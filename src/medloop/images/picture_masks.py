@@ -34,7 +34,7 @@ def labels_of(name: str, colour: Pixels, alpha: Pixels | None) -> tuple[Pixels, 
     Raises:
         FormatError: Transparency and colour say different things, or an edge is half transparent.
     """
-    if alpha is None or _opaque(alpha):
+    if alpha is None or alpha.min() == alpha.max() != 0:  # equal everywhere says nothing
         return colour, ()
     seen = _seen(name, alpha)
     flat = colour if colour.ndim == 2 else colour.reshape(*colour.shape[:2], -1)
@@ -54,11 +54,6 @@ def labels_of(name: str, colour: Pixels, alpha: Pixels | None) -> tuple[Pixels, 
 def _single(colours: Pixels) -> bool:
     """Whether there is at most one colour."""
     return len(colours) == 0 or bool((colours == colours[0]).all())
-
-
-def _opaque(alpha: Pixels) -> bool:
-    """Whether transparency says nothing: equal everywhere and not zero."""
-    return bool(alpha.min() == alpha.max() != 0)
 
 
 def _seen(name: str, alpha: Pixels) -> BoolArray:
@@ -122,7 +117,7 @@ def unblurred(name: str, grey: Pixels, tables: Mapping[int, Sequence[int]] | Non
     told = distance <= bound + _SLACK and distance + bound + _SLACK < 255
     if not told or (not mask.any() and bool(grey.any())):
         raise FormatError(
-            f"{name}: JPEG changes values at every edge, and what this mask held cannot be told",
+            f"{name}: JPEG changes values at every edge, and what this mask held is lost",
             remedy="save the mask as PNG in the program that drew it; a mask made of this JPEG is larger or smaller than what was drawn",
         )
     return mask.astype(np.uint8)

@@ -162,7 +162,7 @@ def stored_pixels(picture: PIL.Image.Image, facts: TiffFacts) -> tuple[Pixels, P
     return colour, (array[..., mode.colours] if mode.alpha else None)
 
 
-def mend_byte_order(picture: PIL.ImageFile.ImageFile) -> None:
+def correct_byte_order(picture: PIL.ImageFile.ImageFile) -> None:
     """Tell Pillow that libtiff has already turned the bytes: without, compressed big-endian TIFFs of 32 bits come out as noise."""
     tile = picture.tile[0] if picture.tile else None
     if tile is not None and tile.codec_name == "libtiff" and isinstance(tile.args, tuple) and tile.args[0] in _NATIVE:
@@ -197,5 +197,4 @@ def _retyped(array: Pixels, facts: TiffFacts) -> Pixels:
 def as_channels(pixels: Pixels) -> ImageArray:
     """Pixels (height, width[, 3]) as (C, width, height, 1)."""
     deep = pixels[..., None] if pixels.ndim == 2 else pixels
-    channels: ImageArray = deep.transpose(2, 1, 0)[..., None]
-    return channels
+    return deep.transpose(2, 1, 0)[..., None]

@@ -2,18 +2,18 @@
 
 A positive prompt says "this is the label", a negative one "this is not it" (then it is background or another label).
 Points and scribbles are exact: whatever a refinement returns, every voxel they hint at obeys them. Boxes, lassos and
-extreme points say roughly where a structure lies. `hinted_voxels` is the one place that turns gestures into voxels.
+extreme points say roughly where a structure lies. `prompted_voxels` is the one place that turns gestures into voxels.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import InputError, LabelError
-from medloop.core.geometry import Shape3
+from medloop.core.geometry import Shape3, triple
 
 Voxel: TypeAlias = tuple[int, int, int]
 
@@ -98,27 +98,17 @@ KINDS: Mapping[str, type] = {"point": Point, "scribble": Scribble, "box": Box, "
 
 
 @dataclass(frozen=True, eq=False)
-class HintedVoxels:
-    """What points, scribbles, lassos and extreme points say about single voxels, for one label.
-
-    Attributes:
-        positive: Voxels that have the label, shape (n, 3), each once.
-        negative: Voxels that do not, likewise.
-    """
+class PromptedVoxels:
+    """Voxels of which prompts say that they have one label, and that they do not, shape (n, 3) each, each voxel once."""
 
     positive: np.ndarray[Any, np.dtype[np.int64]]
     negative: np.ndarray[Any, np.dtype[np.int64]]
 
 
-def hinted_voxels(prompts: Sequence[Prompt], shape: Shape3, *, label: int) -> HintedVoxels:
-    """The voxels that prompts hint at for one label; where prompts disagree the later one wins.
+def prompted_voxels(prompts: Sequence[Prompt], shape: Shape3, *, label: int) -> PromptedVoxels:
+    """The voxels that prompts, in the order given, hint at for one label; where prompts disagree the later one wins.
 
     A positive hint for another label is a negative one for this. Boxes hint at no single voxel.
-
-    Args:
-        prompts: In the order given.
-        shape: The image's.
-        label: Which label.
     """
     said = np.zeros(shape, dtype=np.int8)
     for prompt in prompts:
@@ -130,7 +120,7 @@ def hinted_voxels(prompts: Sequence[Prompt], shape: Shape3, *, label: int) -> Hi
             said[tuple(voxels.T)] = 1 if positive else -1
         elif positive:
             said[tuple(voxels.T)] = -1
-    return HintedVoxels(np.argwhere(said > 0), np.argwhere(said < 0))
+    return PromptedVoxels(np.argwhere(said > 0), np.argwhere(said < 0))
 
 
 def exact_voxels(prompt: Prompt, shape: Shape3) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -144,19 +134,19 @@ def exact_voxels(prompt: Prompt, shape: Shape3) -> np.ndarray[Any, np.dtype[np.i
     return np.zeros((0, 3), dtype=np.int64)
 
 
-def keep_hints(mask: MaskArray, prompts: Sequence[Prompt]) -> MaskArray:
+def keep_prompts(mask: MaskArray, prompts: Sequence[Prompt]) -> MaskArray:
     """The mask with every hint obeyed, in the order given: a hard constraint.
 
     A positive hint sets its label; a negative one clears its label to background and leaves other labels alone.
     """
     kept = mask.copy()
     for prompt in prompts:
-        obey_hint(kept, prompt)
+        obey_prompt(kept, prompt)
     return kept
 
 
-def obey_hint(mask: MaskArray, prompt: Prompt) -> None:
-    """Let a mask obey one prompt's hints, in place; see `keep_hints`."""
+def obey_prompt(mask: MaskArray, prompt: Prompt) -> None:
+    """Let a mask obey one prompt's hints, in place; see `keep_prompts`."""
     voxels = tuple(exact_voxels(prompt, mask.shape).T)
     if getattr(prompt, "positive", True):
         mask[voxels] = prompt.label
@@ -170,13 +160,32 @@ def obeys(mask: MaskArray, prompt: Prompt) -> bool:
     return bool((said == prompt.label).all() if getattr(prompt, "positive", True) else (said != prompt.label).all())
 
 
-def check_prompts(prompts: Sequence[Prompt], shape: Shape3, *, labels: Sequence[int]) -> None:
-    """Refuse prompts that no engine could obey.
+def still_meant(prompts: Sequence[Prompt], mask: MaskArray) -> list[Prompt]:
+    """Earlier prompts without the hints that somebody has overruled since, given the mask as it stands, shape (I, J, K).
 
-    Args:
-        prompts: All prompts of a case that are in force.
-        shape: The image's.
-        labels: The task's label values.
+    A refinement obeys every hint, so one that a mask disobeys was painted over. Boxes and lassos stay whole.
+    """
+    return [left for prompt in prompts if (left := _obeyed(prompt, mask)) is not None]
+
+
+def _obeyed(prompt: Prompt, mask: MaskArray) -> Prompt | None:
+    if isinstance(prompt, Box | Lasso) or obeys(mask, prompt):
+        return prompt
+    voxels = exact_voxels(prompt, mask.shape)
+    kept = voxels[(mask[tuple(voxels.T)] == prompt.label) == getattr(prompt, "positive", True)]
+    if isinstance(prompt, Point) or len(kept) < (2 if isinstance(prompt, ExtremePoints) else 1):
+        return None
+    return replace(prompt, voxels=tuple(map(triple, kept)))
+
+
+def unanswered(prompts: Sequence[Prompt], mask: MaskArray) -> list[Prompt]:
+    """The prompts that need an answer: the last, and all that the mask does not obey."""
+    *earlier, last = prompts
+    return [*(p for p in earlier if not obeys(mask, p)), last]
+
+
+def check_prompts(prompts: Sequence[Prompt], shape: Shape3, *, labels: Sequence[int]) -> None:
+    """Refuse prompts of a case that no engine could obey.
 
     Raises:
         InputError: A prompt that is no place (fractions of a voxel, NaN, two coordinates), an empty one, one outside the image, or two
@@ -193,8 +202,9 @@ def check_prompts(prompts: Sequence[Prompt], shape: Shape3, *, labels: Sequence[
             continue  # an outline may be corrected by a click within it
         meaning = (prompt.label, getattr(prompt, "positive", True))
         for voxel in map(tuple, exact_voxels(prompt, shape).tolist()):
-            before = said.setdefault(voxel, meaning)
-            if _contradict(before, meaning):
+            label, positive = said.setdefault(voxel, meaning)
+            contradict = positive != meaning[1] if label == meaning[0] else positive and meaning[1]
+            if contradict:
                 remedy = "remove one of the two prompts"
                 raise InputError(f"Prompts must agree with each other, two contradict at voxel {voxel}", remedy=remedy)
 
@@ -226,12 +236,6 @@ def _tupled(value: Any) -> Any:
     return tuple(_tupled(v) for v in value) if isinstance(value, list | tuple) else value
 
 
-def _contradict(a: tuple[int, bool], b: tuple[int, bool]) -> bool:
-    if a[0] == b[0]:
-        return a[1] != b[1]
-    return a[1] and b[1]
-
-
 def _require_numbers(prompt: Prompt) -> None:
     """Refuse what is no place in an image: other than three coordinates, fractions of a voxel, NaN."""
     if isinstance(prompt, Lasso):
@@ -239,21 +243,20 @@ def _require_numbers(prompt: Prompt) -> None:
         return
     voxels = [prompt.voxel] if isinstance(prompt, Point) else [prompt.start, prompt.stop] if isinstance(prompt, Box) else prompt.voxels
     for voxel in voxels:
-        if not _is_voxel(voxel):
+        if not _has_length(voxel, 3) or not all(_is_whole(n) and abs(int(n)) < 2**31 for n in voxel):
             raise InputError(f"A voxel is three whole numbers (i, j, k), got {voxel!r}", remedy="round to the nearest voxel")
 
 
 def _require_flat(lasso: Lasso) -> None:
-    whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in (lasso.axis, lasso.index))
-    if not whole:
+    if not (_is_whole(lasso.axis) and _is_whole(lasso.index)):
         raise InputError(f"A lasso lies on a slice: axis and index are whole numbers, got {lasso.axis!r} and {lasso.index!r}")
     for corner in lasso.corners:
         if not _has_length(corner, 2) or not all(isinstance(n, int | float | np.number) and np.isfinite(n) for n in corner):
             raise InputError(f"A lasso's corner is two finite numbers, got {corner!r}", remedy="draw it again")
 
 
-def _is_voxel(voxel: Any) -> bool:
-    return _has_length(voxel, 3) and all(isinstance(n, int | np.integer) and not isinstance(n, bool) and abs(int(n)) < 2**31 for n in voxel)
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def _has_length(value: Any, length: int) -> bool:
@@ -265,16 +268,15 @@ def _require_inside(prompt: Prompt, shape: Shape3) -> None:
         _require_lasso(prompt, shape)
         return
     if isinstance(prompt, Box):
-        within = all(0 <= a < b <= n for a, b, n in zip(prompt.start, prompt.stop, shape, strict=True))
-        if not within:
+        if not all(0 <= a < b <= n for a, b, n in zip(prompt.start, prompt.stop, shape, strict=True)):
             raise InputError(f"A box must lie within the image's {shape} voxels, got {prompt.start} to {prompt.stop}")
         return
     voxels = exact_voxels(prompt, shape)
     if len(voxels) < (2 if isinstance(prompt, ExtremePoints) else 1):
         raise InputError(f"A prompt must hold voxels, this {type(prompt).__name__} holds {len(voxels)}", remedy="draw it again")
-    if (voxels < 0).any() or (voxels >= np.array(shape)).any():
-        outside = voxels[((voxels < 0) | (voxels >= np.array(shape))).any(axis=1)][0]
-        raise InputError(f"A prompt must lie within the image's {shape} voxels, got {tuple(outside.tolist())}")
+    outside = voxels[((voxels < 0) | (voxels >= np.array(shape))).any(axis=1)]
+    if len(outside):
+        raise InputError(f"A prompt must lie within the image's {shape} voxels, got {tuple(outside[0].tolist())}")
 
 
 def _require_lasso(prompt: Lasso, shape: Shape3) -> None:
@@ -298,5 +300,4 @@ def _inside_lasso(prompt: Lasso, shape: Shape3) -> np.ndarray[Any, np.dtype[np.i
         left = (u - u0) * (v1 - v0) < (u1 - u0) * (v - v0)  # no division: an edge may be as flat as it likes
         right = (u - u0) * (v1 - v0) > (u1 - u0) * (v - v0)
         inside ^= ((v0 > v) != (v1 > v)) & (left if v1 > v0 else right)
-    places = np.argwhere(inside)
-    return np.insert(places, prompt.axis, prompt.index, axis=1)
+    return np.insert(np.argwhere(inside), prompt.axis, prompt.index, axis=1)

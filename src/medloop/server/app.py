@@ -14,17 +14,16 @@ from fastapi import APIRouter, FastAPI
 
 from medloop import __version__
 from medloop.server.routes import (
-    answers,
-    asking,
+    annotations,
     assignments,
     cases,
     configuring,
     explaining,
     health,
     measuring,
+    opening,
     projects,
     prompts,
-    stream,
     work,
 )
 from medloop.server.web.assistant import AssistantLink
@@ -39,7 +38,7 @@ from medloop.server.web.site import Site
 from medloop.server.wire.views import Failure
 
 PREFIX = "/api/v1"
-_PARTS = (health, projects, configuring, cases, measuring, explaining, asking, assignments, prompts, answers, work, stream)
+_PARTS = (health, projects, configuring, cases, measuring, explaining, opening, assignments, prompts, annotations, work)
 ROUTERS: tuple[APIRouter, ...] = tuple(part.router for part in _PARTS)
 
 _FAILURES: dict[int | str, dict[str, Any]] = {
@@ -49,12 +48,7 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(folder: Path, settings: ServerSettings | None = None, *, assistant: Path | None = None) -> FastAPI:
-    """The application serving one project folder, or a folder of them.
-
-    Args:
-        folder: Holds `medloop.json`, or folders that do.
-        settings: How to run; the defaults serve loopback.
-        assistant: The assistant's socket; None without one.
+    """The application serving one project folder, or a folder of them; `assistant` is the assistant's socket, None without one.
 
     Raises:
         NotFoundError: No project in the folder.

@@ -7,12 +7,12 @@ Whoever can rewrite the whole database can also make a new chain, and the end of
 the last digest somewhere else and give it to the next check. What was not checked is said in words.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from medloop.core.errors import BlobError
 from medloop.core.records import Event
-from medloop.store.audit_rows import Told, note, wrong_rows
+from medloop.store.audit_rows import Recorded, add_event, wrong_rows
 from medloop.store.events import GENESIS, event_digest
 from medloop.store.pages import damaged_pages
 from medloop.store.raw import RawRow
@@ -21,7 +21,7 @@ from medloop.store.references import Reference, case_names, references
 from medloop.store.store import Store
 
 JOB_LOGS = "logs and progress of jobs: no event tells of them"
-NO_BLOBS = "the blobs (images, masks, weights): left out as asked"
+NO_BLOBS = "the blobs (images, masks, weights): left out as requested"
 
 
 @dataclass(frozen=True)
@@ -66,18 +66,13 @@ class _Chain:
 
 
 def verify(store: Store, *, blobs: bool = True, last_digest: str = "") -> AuditReport:
-    """Read everything and stop at the first thing that does not fit.
-
-    Args:
-        store: Whose.
-        blobs: Whether to read every blob and compare it with its name; takes as long as reading all images.
-        last_digest: Of an earlier check; the chain must still hold it.
+    """Read everything, with every blob if asked, and stop at the first thing that does not fit; an earlier check's digest must be there.
 
     Raises:
         StorageError: The database refused.
         IntegrityError: The database is so damaged that it cannot be read.
     """
-    chain, told = _Chain(known=last_digest in ("", GENESIS)), dict[tuple[str, str], Told]()
+    chain, told = _Chain(known=last_digest in ("", GENESIS)), dict[tuple[str, str], Recorded]()
     with store.read() as tx:
         damage, skipped = damaged_pages(tx.connection)
         wrong = _Wrong(damage) if damage else _follow(tx, chain, told, last_digest) or _rows(tx, told)
@@ -90,7 +85,7 @@ def verify(store: Store, *, blobs: bool = True, last_digest: str = "") -> AuditR
     return report if wrong is None else replace(report, first_bad=wrong.seq, reason=wrong.reason)
 
 
-def _follow(tx: Reader, chain: _Chain, told: dict[tuple[str, str], Told], last_digest: str) -> _Wrong | None:
+def _follow(tx: Reader, chain: _Chain, told: dict[tuple[str, str], Recorded], last_digest: str) -> _Wrong | None:
     """Read the chain from its first event to its last; None when it is whole."""
     for row in tx.raw_events():
         reason = _wrong_event(row, chain)
@@ -99,7 +94,7 @@ def _follow(tx: Reader, chain: _Chain, told: dict[tuple[str, str], Told], last_d
         event = Event(**row.values)
         chain.count, chain.digest = event.seq, event.digest
         chain.known = chain.known or event.digest == last_digest
-        note(told, event)
+        add_event(told, event)
     if not chain.known:
         return _Wrong(f"the digest {last_digest[:64]} is not in the chain: events were cut off, or the chain was made anew")
     return None
@@ -124,16 +119,17 @@ def _digest_fits(event: Event) -> bool:
         return False
 
 
-def _rows(tx: Reader, told: dict[tuple[str, str], Told]) -> _Wrong | None:
+def _rows(tx: Reader, told: dict[tuple[str, str], Recorded]) -> _Wrong | None:
     return next((_Wrong(reason, seq) for seq, reason in wrong_rows(tx, told)), None)
 
 
 def _read_blobs(
-    store: Store, needed: list[Reference], names: dict[str, str], told: dict[tuple[str, str], Told]
+    store: Store, needed: list[Reference], names: dict[str, str], told: dict[tuple[str, str], Recorded]
 ) -> tuple[int, _Wrong | None]:
     """Read each blob once; how many, and the first that is gone or does not match its name."""
     count = 0
-    for first in _first_of_each(needed):
+    for _, users in groupby(needed, key=lambda reference: reference.blob):
+        first = next(users)
         try:
             store.blobs.check(first.blob)
         except BlobError as error:
@@ -141,14 +137,6 @@ def _read_blobs(
             return count, _Wrong(f"the {first.field} of {owner_of(first, names)}: {error.message}", known.first if known else None)
         count += 1
     return count, None
-
-
-def _first_of_each(needed: list[Reference]) -> Iterator[Reference]:
-    last = ""
-    for reference in needed:
-        if reference.blob != last:
-            last = reference.blob
-            yield reference
 
 
 def owner_of(reference: Reference, names: dict[str, str]) -> str:

@@ -47,19 +47,14 @@ def make_private(path: Path) -> None:
 
 
 def tighten(folder: Path, database: Path | None = None) -> None:
-    """Take the rights of other users from a project, if an older version or a copy left any.
-
-    Args:
-        folder: The project's.
-        database: Its SQLite file, wherever that is.
-    """
+    """Take the rights of other users from a project and its SQLite file, if an older version or a copy left any."""
     ours = (folder, *(folder / name for name in (*_OURS, *_OUR_FOLDERS)), *((database,) if database is not None else ()))
     loose = [path for path in ours if _is_loose(path)]
     if not loose:
         return
     failed = [path for path in (*loose, *_below(folder)) if not _tightened(path)]
     if failed:
-        _LOG.warning("%s can be read by other users of this machine; its owner can mend that: chmod -R go= %s", failed[0], folder)
+        _LOG.warning("%s can be read by other users of this machine; its owner can repair that: chmod -R go= %s", failed[0], folder)
 
 
 def _below(folder: Path) -> Iterator[Path]:

@@ -2,6 +2,8 @@
 
 `kind_of` answers for each record type: its noun in the audit, its table, and which fields may change.
 Codecs give plain JSON values, so a row doubles as the record's JSON for digests.
+What is stored keeps its names whatever the program calls it today (columns, verbs of events, keys such as `answered`, `ask` or `guided`):
+older projects open unchanged and their digests hold. Settings alone are read under older names too (`core.settings.OLDER_NAMES`).
 """
 
 import math
@@ -12,35 +14,10 @@ from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 import numpy as np
 from sqlalchemy import RowMapping, Table
 
+from medloop.core import records
 from medloop.core.errors import InputError, IntegrityError
 from medloop.core.geometry import Grid
-from medloop.core.records import (
-    Annotation,
-    Annotator,
-    Assignment,
-    Case,
-    Choice,
-    Descriptor,
-    DraftPatch,
-    Evaluation,
-    EvaluationTruth,
-    Job,
-    Json,
-    LiveChoice,
-    Model,
-    Prediction,
-    Project,
-    ProjectSettings,
-    PromptRecord,
-    Provenance,
-    Query,
-    Round,
-    Snapshot,
-    Source,
-    Task,
-    Withdrawal,
-    source_from_json,
-)
+from medloop.core.records import Json
 from medloop.core.states import JobState, RoundState
 from medloop.store import tables
 from medloop.store.database import NAMED_BY_AUDIT
@@ -59,15 +36,7 @@ class Codec:
 
 @dataclass(frozen=True)
 class Kind(Generic[R]):
-    """One record type in the store.
-
-    Attributes:
-        record: The dataclass.
-        noun: Its name in events and messages.
-        table: Where its rows are.
-        codecs: By field name; fields without one are stored as they are.
-        changeable: Fields that `Writer.change` may set; empty for an immutable noun.
-    """
+    """One record type in the store: noun, table, codecs by field (others are stored as they are), what `Writer.change` may set."""
 
     record: type[R]
     noun: str
@@ -171,54 +140,28 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _grid_to_json(grid: Grid) -> Any:
-    return {"shape": list(grid.shape), "affine": grid.affine.tolist()}
-
-
-def _grid_from_json(value: Any) -> Grid:
-    return _grid(**value)  # nothing else may stand there: the audit compares what a record says
-
-
 def _grid(*, shape: list[int], affine: list[list[float]]) -> Grid:
     return Grid((shape[0], shape[1], shape[2]), np.array(affine, dtype=np.float64))
 
 
+_LATER_SETTINGS = (
+    frozenset({"query_unit", "query_parts", "stream", "stream_budget", "pseudo_labels", "cold_start", "aggregation", "uncertainty_source"})
+    | {"budget_labels", "budget_minutes", "budget_money", "target_score", "bias_correction", "correction_weight", "explanation_penalty"}
+    | {"interactive_network", "calibration", "prompt_encoding", "adaptation", "any_label"}
+)
 _LATER: Mapping[type[Any], frozenset[str]] = {
-    Source: frozenset({"display"}),
-    Choice: frozenset({"probability", "parts"}),
-    ProjectSettings: frozenset(
-        {
-            "query_unit",
-            "query_parts",
-            "stream",
-            "stream_budget",
-            "pseudo_labels",
-            "budget_labels",
-            "budget_minutes",
-            "budget_money",
-            "target_score",
-            "cold_start",
-            "summed",
-            "uncertainty_source",
-            "bias_correction",
-            "guided",
-            "calibration",
-            "prompt_encoding",
-            "adaptation",
-            "any_label",
-            "correction_weight",
-            "right_reasons",
-        }
-    ),
-    Assignment: frozenset({"began_with", "base_id"}),
-    Annotation: frozenset({"began_with", "untouched"}),
-    Evaluation: frozenset({"leaning", "surfaces"}),
+    records.Source: frozenset({"display"}),
+    records.Choice: frozenset({"probability", "parts"}),
+    records.ProjectSettings: _LATER_SETTINGS,
+    records.Assignment: frozenset({"began_with", "base_id"}),
+    records.Annotation: frozenset({"began_with", "untouched"}),
+    records.Evaluation: frozenset({"leaning", "surfaces"}),
 }
 """Fields that records gained after projects existed. At their default nested records do not write them, and events do not
 tell of them, so that a row from before still has the digest its event tells."""
 
 
-def told(record: type[Any], row: Mapping[str, Any]) -> Row:
+def event_values(record: type[Any], row: Mapping[str, Any]) -> Row:
     """What an event tells of a row: its values without later fields that are at their default."""
     later = _LATER.get(record, frozenset())
     usual = {f.name: plain(f.default) for f in fields(record) if f.name in later}
@@ -231,10 +174,10 @@ def _nested(item: Any) -> Any:
     return plain({name: value for name, value in asdict(item).items() if name not in later or value != usual[name]})
 
 
-def _settings_from_json(value: Any) -> ProjectSettings:
-    """Settings of any version: `warm_start` used to be yes or no."""
+def _settings_from_json(value: Any) -> records.ProjectSettings:
+    """Settings of any version: some had other names (`OLDER_NAMES`), and `warm_start` used to be yes or no."""
     start = value.get("warm_start", "scratch")
-    return ProjectSettings(**{**value, "warm_start": ("all" if start else "scratch") if isinstance(start, bool) else start})
+    return records.ProjectSettings(**{**value, "warm_start": ("all" if start else "scratch") if isinstance(start, bool) else start})
 
 
 def _records(record: type[Any]) -> Codec:
@@ -249,8 +192,11 @@ _RUNS = Codec(
 )
 _FLOAT = Codec(float, float)
 _OPTIONAL = Codec(lambda value: None if value is None else float(value), lambda value: value)
-_GRID = Codec(_grid_to_json, _grid_from_json)
-_SOURCE = Codec(_nested, source_from_json)
+_GRID = Codec(
+    lambda grid: {"shape": list(grid.shape), "affine": grid.affine.tolist()},
+    lambda value: _grid(**value),  # nothing else may stand there: the audit compares what a record says
+)
+_SOURCE = Codec(_nested, records.source_from_json)
 _SETTINGS = Codec(_nested, _settings_from_json)
 _ROUND_STATE = Codec(lambda state: RoundState(state).value, RoundState)
 _JOB_STATE = Codec(lambda state: JobState(state).value, JobState)
@@ -261,8 +207,8 @@ _BY_TYPE: Mapping[Any, Codec] = {
     Json: _JSON,
     Json | None: _JSON,
     Grid: _GRID,
-    Source: _SOURCE,
-    ProjectSettings: _SETTINGS,
+    records.Source: _SOURCE,
+    records.ProjectSettings: _SETTINGS,
     RoundState: _ROUND_STATE,
     JobState: _JOB_STATE,
 }
@@ -281,25 +227,25 @@ def _codec_of(hint: Any) -> Codec | None:
 
 
 _ALL: tuple[Kind[Any], ...] = (
-    _kind(Task, "task", tables.tasks),
-    _kind(Project, "project", tables.projects, "name", "task_id", "settings"),
-    _kind(Case, "case", tables.cases),
-    _kind(Annotator, "annotator", tables.annotators, "name", "kind", "roles", "cost_per_minute"),
-    _kind(Snapshot, "snapshot", tables.snapshots),
-    _kind(Model, "model", tables.models),
-    _kind(Prediction, "prediction", tables.predictions),
-    _kind(Query, "query", tables.queries),
-    _kind(Round, "round", tables.rounds, "state", "query_id", "snapshot_id", "model_id", "message", "updated_at"),
-    _kind(Assignment, "assignment", tables.assignments, "state", "revision", "reason", "closed_at", "proposal_id", "round_id"),
-    _kind(DraftPatch, "patch", tables.draft_patches, runs=_RUNS),
-    _kind(PromptRecord, "prompt", tables.prompts, "withdrawn"),
-    _kind(Annotation, "annotation", tables.annotations),
-    _kind(Withdrawal, "withdrawal", tables.withdrawals),
-    _kind(Provenance, "provenance", tables.provenances),
-    _kind(Descriptor, "descriptor", tables.descriptors),
-    _kind(Evaluation, "evaluation", tables.evaluations, leaning=_LATER_TUPLE),
-    _kind(EvaluationTruth, "truth", tables.evaluation_truths),
-    _kind(LiveChoice, "choice", tables.live_choices),
-    _kind(Job, "job", tables.jobs),
+    _kind(records.Task, "task", tables.tasks),
+    _kind(records.Project, "project", tables.projects, "name", "task_id", "settings"),
+    _kind(records.Case, "case", tables.cases),
+    _kind(records.Annotator, "annotator", tables.annotators, "name", "kind", "roles", "cost_per_minute"),
+    _kind(records.Snapshot, "snapshot", tables.snapshots),
+    _kind(records.Model, "model", tables.models),
+    _kind(records.Prediction, "prediction", tables.predictions),
+    _kind(records.Query, "query", tables.queries),
+    _kind(records.Round, "round", tables.rounds, "state", "query_id", "snapshot_id", "model_id", "message", "updated_at"),
+    _kind(records.Assignment, "assignment", tables.assignments, "state", "revision", "reason", "closed_at", "proposal_id", "round_id"),
+    _kind(records.DraftPatch, "patch", tables.draft_patches, runs=_RUNS),
+    _kind(records.PromptRecord, "prompt", tables.prompts, "withdrawn"),
+    _kind(records.Annotation, "annotation", tables.annotations),
+    _kind(records.Withdrawal, "withdrawal", tables.withdrawals),
+    _kind(records.Provenance, "provenance", tables.provenances),
+    _kind(records.Descriptor, "descriptor", tables.descriptors),
+    _kind(records.Evaluation, "evaluation", tables.evaluations, leaning=_LATER_TUPLE),
+    _kind(records.EvaluationTruth, "truth", tables.evaluation_truths),
+    _kind(records.LiveChoice, "choice", tables.live_choices),
+    _kind(records.Job, "job", tables.jobs),
 )
 _KINDS: dict[type[Any], Kind[Any]] = {kind.record: kind for kind in _ALL}

@@ -8,10 +8,10 @@ import torch
 from medloop.core.errors import CancelledError, ConflictError, SettingError
 from medloop.interaction.interactive_network.rehearsal import Rehearsal
 from medloop.interaction.simulated_users.robots import Apprentice, CentreClicker
-from medloop.models.training.guiding import GuidanceChannels
 from medloop.models.training.train import train
 
 from ..conftest import guided_recipe, pictures
+from .layout import GuidanceChannels
 
 LAYOUT = GuidanceChannels.of(3)
 
@@ -94,7 +94,7 @@ def test_patches_without_any_answer_are_never_hinted_at():
 
 
 def test_users_that_test_may_not_rehearse():
-    with pytest.raises(SettingError, match="cannot be a training robot"):
+    with pytest.raises(SettingError, match="cannot be a training annotator"):
         Rehearsal(robots=(CentreClicker(),))
 
 

@@ -4,16 +4,15 @@ from hypothesis import strategies as st
 
 from medloop.interaction.interactive_network.windows import (
     Span,
-    hints_within,
     meant_for,
-    new_prompts,
     on_image,
+    prompts_within,
     rescaled,
     sampled,
     span_around,
     touches_border,
 )
-from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Scribble
+from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Scribble, unanswered
 
 PATCH, STRIDE = (16, 16, 8), (4, 4, 2)
 
@@ -46,7 +45,7 @@ def test_only_the_last_and_the_disobeyed_prompts_are_new():
     mask = np.zeros((5, 5, 5), dtype=np.uint8)
     mask[1, 1, 1] = 1
     obeyed, ignored, last = Point((1, 1, 1)), Point((2, 2, 2)), Point((3, 3, 3), positive=False)
-    assert new_prompts([obeyed, ignored, last], mask) == [ignored, last]
+    assert unanswered([obeyed, ignored, last], mask) == [ignored, last]
 
 
 def test_only_borders_within_the_image_count():
@@ -102,7 +101,7 @@ def test_probabilities_of_a_window_beyond_the_image_are_cut():
 
 def test_hints_of_a_window_count_from_its_start():
     prompts = [Point((5, 5, 5)), Point((6, 6, 6), positive=False), Point((7, 7, 7), label=2), Point((20, 5, 5))]
-    one, two = hints_within(prompts, Span((4, 4, 4), (8, 8, 8)), labels=(1, 2))
+    one, two = prompts_within(prompts, Span((4, 4, 4), (8, 8, 8)), labels=(1, 2))
     assert one.positive.tolist() == [[1, 1, 1]]
     assert sorted(one.negative.tolist()) == [[2, 2, 2], [3, 3, 3]]
     assert two.positive.tolist() == [[3, 3, 3]]

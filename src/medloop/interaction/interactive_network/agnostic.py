@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from medloop.core.arrays import UNKNOWN, BoolArray
 from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.seeds import generator
-from medloop.interaction.interactive_network.guidance import Spacing
 from medloop.interaction.interactive_network.rehearsal import Rehearsal
 from medloop.models.foundation.normalise import normalise
 from medloop.models.training.batches import TrainingCase
@@ -45,28 +45,19 @@ def cases_for_any_label(
     for case in cases:
         known = [label for label in labels if not case.known or label < case.known]
         made += [TrainingCase(f"{case.id}/label-{label}", partial(_with_label, case, label), case.weight) for label in known]
-        for number in range(superpixels):
-            name = f"{case.id}/superpixels-{number}"
-            made.append(TrainingCase(name, partial(_with_superpixels, case, seed, name), case.weight))
-        for number in range(shapes):
-            name = f"{case.id}/shape-{number}"
-            made.append(TrainingCase(name, partial(_with_shape, case, seed, name), case.weight))
+        for count, kind, make in ((superpixels, "superpixels", _with_superpixels), (shapes, "shape", _with_shape)):
+            names = [f"{case.id}/{kind}-{number}" for number in range(count)]
+            made += [TrainingCase(name, partial(make, case, seed, name), case.weight) for name in names]
     return made
 
 
-def rehearsal_for_any_label(spacing_mm: Spacing | None = None) -> Rehearsal:
+def rehearsal_for_any_label() -> Rehearsal:
     """Users who always begin with a box or a click on an empty mask."""
-    return Rehearsal(automatic=0.0, corrupted=0.1, boxed=0.6, blank=1.0, spacing_mm=spacing_mm)
+    return Rehearsal(automatic=0.0, corrupted=0.1, boxed=0.6, blank=1.0)
 
 
 def draw_superpixels(image: npt.NDArray[np.float32], rng: np.random.Generator) -> BoolArray:
-    """One superpixel, with some of its neighbours.
-
-    Args:
-        image: Normalised, shape (I, J, K).
-        rng: Decides which.
-    """
-    from scipy import ndimage
+    """One superpixel of a normalised image, shape (I, J, K), with some of its neighbours."""
     from skimage.segmentation import slic
 
     flat = image.shape[2] == 1
@@ -83,14 +74,7 @@ def draw_superpixels(image: npt.NDArray[np.float32], rng: np.random.Generator) -
 
 
 def draw_shape(shape: tuple[int, ...], rng: np.random.Generator) -> BoolArray:
-    """A bumpy ellipsoid of a tenth to a half of the image's sides, wholly or partly within it.
-
-    Args:
-        shape: (I, J, K).
-        rng: Decides how it looks.
-    """
-    from scipy import ndimage
-
+    """A bumpy ellipsoid of a tenth to a half of the sides of an image (I, J, K), wholly or partly within it."""
     sizes = np.array(shape)
     centre, radii = rng.uniform(0.2, 0.8, 3) * sizes, np.maximum(rng.uniform(0.08, 0.3, 3) * sizes, 2.0)
     axes = np.ogrid[tuple(slice(0, n) for n in shape)]
@@ -119,8 +103,6 @@ def _with_superpixels(case: TrainingCase, seed: int, name: str) -> tuple[Image, 
 
 
 def _with_shape(case: TrainingCase, seed: int, name: str) -> tuple[Image, Mask]:
-    from scipy import ndimage
-
     (image, answer), rng = _loaded(case), generator(seed, name)
     drawn = draw_shape(answer.array.shape, rng)
     soft = ndimage.gaussian_filter(drawn.astype(np.float32), [0.7 if n > 1 else 0 for n in drawn.shape])

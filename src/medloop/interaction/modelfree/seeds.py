@@ -23,7 +23,7 @@ FEW_SLICES = 24
 ROUNDNESS, CORNERS = 2.5, 1.25
 """Outermost points span a superellipse of this exponent; beyond so much of it (a box is 2 or 3) nothing of the structure is expected."""
 
-HINT_VOXELS = 2.0
+PROMPT_VOXELS = 2.0
 """A hint speaks for the voxels up to this far around it, in the finest seen voxels: a click is a small disc, not a dot."""
 
 
@@ -47,22 +47,15 @@ class Seeds:
         """The classes of a mask's label values; a label that no prompt speaks of counts as background."""
         numbers = np.zeros(256, dtype=np.int16)
         numbers[list(self.labels)] = np.arange(1, len(self.labels) + 1)
-        found: SeedArray = numbers[mask]
-        return found
+        return numbers[mask]
 
 
 def plant(prompts: Sequence[Prompt], previous: MaskArray, grid: Grid, window: Window, *, locked: Sequence[int]) -> Seeds:
-    """Work out the seeds of a window.
+    """Work out the seeds of a window, for prompts in force, in order, on the mask before, shape (I, J, K).
 
     The rim of the window keeps the previous mask (the image's own border too, along axes of many voxels), so that the
-    answer joins what lies outside. Outside of a label's box there is none of it. Hints come last and win.
-
-    Args:
-        prompts: In force, in order.
-        previous: The mask before, shape (I, J, K).
-        grid: The image's.
-        window: Where to look.
-        locked: Labels that stay: background to all others.
+    answer joins what lies outside. Outside of a label's box there is none of it; locked labels are background to all others. Hints come
+    last and win.
     """
     labels = tuple(dict.fromkeys(p.label for p in prompts if _reaches(p, window, grid)))
     before = seen(previous, window)
@@ -87,16 +80,16 @@ def plant(prompts: Sequence[Prompt], previous: MaskArray, grid: Grid, window: Wi
 
 
 def _spread(given: SeedArray, grid: Grid, window: Window) -> SeedArray:
-    """Each hint with the voxels up to `HINT_VOXELS` around it; where several reach, the nearest."""
+    """Each hint with the voxels up to `PROMPT_VOXELS` around it; where several reach, the nearest."""
     spacing = np.array(grid.spacing_mm) * window.stride
     relative = spacing / spacing[[n > 1 for n in given.shape]].min() if max(given.shape) > 1 else spacing
-    reach = [range(-int(HINT_VOXELS / r), int(HINT_VOXELS / r) + 1) for r in relative]
+    reach = [range(-int(PROMPT_VOXELS / r), int(PROMPT_VOXELS / r) + 1) for r in relative]
     offsets = np.array([(a, b, c) for a in reach[0] for b in reach[1] for c in reach[2]])
     lengths = np.sqrt(np.square(offsets * relative).sum(axis=1))
     places, spread = np.argwhere(given != UNSEEDED), given.copy()
     values = given[tuple(places.T)]
     for n in np.argsort(-lengths, kind="stable"):
-        if lengths[n] > HINT_VOXELS:
+        if lengths[n] > PROMPT_VOXELS:
             continue
         moved = places + offsets[n]
         inside = ((moved >= 0) & (moved < given.shape)).all(axis=1)
@@ -121,22 +114,18 @@ def _rim(window: Window, shape: Sequence[int], grid: Grid) -> np.ndarray[Any, np
 
 def _fence(classes: SeedArray, prompts: Sequence[Prompt], window: Window, grid: Grid) -> None:
     """Nothing of a label lies outside all of its boxes."""
-    boxes = [prompt_box(p, grid.shape) for p in prompts if isinstance(p, Box | ExtremePoints)]
-    if not boxes:
-        return
-    inside = np.zeros(classes.shape, dtype=bool)
-    for prompt in prompts:
-        if isinstance(prompt, Box | ExtremePoints):
-            part = _within(prompt_box(prompt, grid.shape), window)
-            inside[part] |= _rounded(inside[part].shape) if isinstance(prompt, ExtremePoints) else True
+    outlines = [p for p in prompts if isinstance(p, Box | ExtremePoints)]
+    inside = np.full(classes.shape, not outlines)
+    for prompt in outlines:
+        part = _within(prompt_box(prompt, grid.shape), window)
+        inside[part] |= _rounded(inside[part].shape) if isinstance(prompt, ExtremePoints) else True
     classes[~inside] = 0
 
 
 def _rounded(shape: Sequence[int]) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """A box without its corners: what touches each side in one point seldom fills them."""
     along = [np.abs((np.arange(n) + 0.5) * 2 / n - 1) ** ROUNDNESS for n in shape]
-    rounded: np.ndarray[Any, np.dtype[np.bool_]] = along[0][:, None, None] + along[1][:, None] + along[2] <= CORNERS
-    return rounded
+    return along[0][:, None, None] + along[1][:, None] + along[2] <= CORNERS
 
 
 def _within(box: VoxelBox, window: Window) -> tuple[slice, ...]:

@@ -5,8 +5,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from medloop.core.arrays import UNKNOWN, BoolArray, MaskArray
+from medloop.core.geometry import triple
 from medloop.interaction.prompts import Voxel
 
 Places: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
@@ -14,12 +16,7 @@ Places: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 @dataclass(frozen=True, eq=False)
 class Mistake:
-    """One connected error.
-
-    Attributes:
-        start: First voxel of its box in the image.
-        inside: Its voxels within the box, shape of the box.
-    """
+    """One connected error: the first voxel of its box in the image, and its voxels within the box, shape of the box."""
 
     start: Voxel
     inside: BoolArray
@@ -31,8 +28,7 @@ class Mistake:
 
     def voxel(self, place: Places) -> Voxel:
         """A place of the box in the image."""
-        i, j, k = (int(n) + s for n, s in zip(place, self.start, strict=True))
-        return (i, j, k)
+        return triple(np.add(place, self.start))
 
 
 def wrong_voxels(truth: MaskArray, mask: MaskArray) -> BoolArray:
@@ -43,11 +39,9 @@ def wrong_voxels(truth: MaskArray, mask: MaskArray) -> BoolArray:
 
 def find_mistakes(truth: MaskArray, mask: MaskArray) -> list[Mistake]:
     """26-connected errors, in the order in which their first voxels lie in the image."""
-    from scipy import ndimage
-
     numbered, count = ndimage.label(wrong_voxels(truth, mask), structure=np.ones((3, 3, 3)))
     boxes = ndimage.find_objects(numbered, max_label=count)
-    return [Mistake(_start(box), numbered[box] == number + 1) for number, box in enumerate(boxes)]
+    return [Mistake(triple(side.start for side in box), numbered[box] == number + 1) for number, box in enumerate(boxes)]
 
 
 def largest_mistake(truth: MaskArray, mask: MaskArray) -> Mistake | None:
@@ -56,20 +50,9 @@ def largest_mistake(truth: MaskArray, mask: MaskArray) -> Mistake | None:
 
 
 def depths(inside: BoolArray) -> npt.NDArray[np.float64]:
-    """Distance of each voxel to the nearest one outside, in voxels; the array's border counts as outside, except along one-voxel axes.
-
-    Args:
-        inside: Shape (I, J, K).
-    """
-    from scipy import ndimage
-
+    """Distance in voxels of each voxel (I, J, K) to the nearest one outside, beyond the array too, except along one-voxel axes."""
     pad = [(1, 1) if n > 1 else (0, 0) for n in inside.shape]
     if not any(before for before, _ in pad):
         return inside.astype(np.float64)
     found: npt.NDArray[np.float64] = ndimage.distance_transform_edt(np.pad(inside, pad))
     return found[tuple(slice(before, before + n) for (before, _), n in zip(pad, inside.shape, strict=True))]
-
-
-def _start(box: tuple[slice, ...]) -> Voxel:
-    i, j, k = (int(side.start) for side in box)
-    return (i, j, k)

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from medloop.core.arrays import FloatArray, ImageArray
-from medloop.interaction.prompts import HintedVoxels
+from medloop.interaction.prompts import PromptedVoxels
 from medloop.interaction.solvers.primal_dual import Single
 
 CERTAIN = 1e-4
 """Probabilities are kept this far from 0 and 1: no network is surer than that, and a few hints must be able to win."""
 
 
-def unary_cost(probability: FloatArray, hints: HintedVoxels) -> Single:
+def unary_cost(probability: FloatArray, hints: PromptedVoxels) -> Single:
     """Price of calling each voxel foreground, negative where it pays; hints are priced beyond doubt."""
     sure = np.clip(np.nan_to_num(probability.astype(np.float32), nan=0.5), CERTAIN, 1 - CERTAIN)
     cost: Single = np.log1p(-sure) - np.log(sure)
@@ -46,7 +46,7 @@ def edge_weights(image: ImageArray, spacing_mm: Sequence[float], *, smoothness: 
 
 def _squared_steps(image: ImageArray) -> list[Single]:
     """For each axis the squared difference between neighbours over twice its mean, averaged over channels."""
-    total = [np.zeros(_one_less(image.shape[1:], axis), dtype=np.float32) for axis in range(3)]
+    total = [np.zeros(tuple(n - (a == axis) for a, n in enumerate(image.shape[1:])), dtype=np.float32) for axis in range(3)]
     for channel in image:
         values = np.nan_to_num(channel.astype(np.float32))
         squares = [np.square(np.diff(values, axis=axis)) for axis in range(3)]
@@ -55,7 +55,3 @@ def _squared_steps(image: ImageArray) -> list[Single]:
         for sum_, square in zip(total, squares, strict=True):
             sum_ += square * np.float32(0.5 / (mean * len(image)) if mean > 0 else 0.0)
     return total
-
-
-def _one_less(shape: Sequence[int], axis: int) -> tuple[int, ...]:
-    return tuple(n - (a == axis) for a, n in enumerate(shape))

@@ -8,29 +8,30 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from medloop.core.errors import ConflictError, InputError, MedloopError
+from medloop.core.errors import BlobError, ConflictError, InputError, IntegrityError, MedloopError, NotFoundError
 from medloop.core.image import Image, Mask
 from medloop.core.names import composed
 from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Split
 from medloop.datasets.channels import known_names
 from medloop.datasets.dataset import CaseSource, Dataset, Refusal
+from medloop.images.encode import encode_voxels
 from medloop.images.read import ReadImage, read_image
 from medloop.images.result import UNSIZED
-from medloop.loop.data.cases import IMPORTER, Incoming, NewCase, add_case
+from medloop.loop.data.cases import IMPORTER, Incoming, NewCase, add_case, storable
 from medloop.loop.data.import_report import Tally
 from medloop.loop.data.import_splits import drawn_along, import_splits
 from medloop.loop.data.label_maps import label_map
 from medloop.loop.data.late_labels import take_later, was_imported
-from medloop.loop.data.restoring import has_voxels, mend_voxels
-from medloop.loop.data.source_labels import read_answer
+from medloop.loop.data.source_labels import read_label
 from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.follow_up import follow_up
-from medloop.loop.foundation.round_moves import after_answer
+from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.on_demand import request_description
 
-AnswersWanted: TypeAlias = Literal["all", "evaluation", "none"]
-"""Which of the source's labels become answers: all, only those of evaluation cases, or none."""
+AnnotationsWanted: TypeAlias = Literal["all", "evaluation", "none"]
+"""Which of the source's labels become annotations: all, only those of evaluation cases, or none."""
 
 _READ_FAULTS = (MedloopError, OSError, MemoryError, EOFError, ValueError, ArithmeticError, RecursionError)
 """What reading one case may raise: it costs that case. An interrupt is none of these."""
@@ -39,18 +40,23 @@ _READ_FAULTS = (MedloopError, OSError, MemoryError, EOFError, ValueError, Arithm
 class Intake:
     """Takes one case after another into a project."""
 
-    def __init__(self, workspace: Workspace, dataset: Dataset, answers: AnswersWanted, actor: str) -> None:
-        self._workspace = workspace
+    def __init__(self, workspace: Workspace, dataset: Dataset, annotations: AnnotationsWanted, actor: str) -> None:
+        self._workspace, self._dataset = workspace, dataset
         self._values = label_map(workspace, dataset)
         self.tally = Tally(refused=list(dataset.refused), about_source=(*dataset.notes, *self._values.notes))
-        self._splits = import_splits(workspace, dataset)
         self._channels = known_names(dataset.channels)
-        self._along = drawn_along(dataset.cases, self._splits)
-        self._answers = answers
+        self._annotations = annotations
         self._actor = actor
         self._importer = annotator_named(workspace, IMPORTER, program=True)
-        with workspace.store.read() as tx:
+        self._look()
+
+    def _look(self) -> None:
+        """Learn what the project holds now, and which splits follow for this source."""
+        self._splits = import_splits(self._workspace, self._dataset)
+        self._along = drawn_along(self._dataset.cases, self._splits)
+        with self._workspace.store.read() as tx:
             cases = tx.find(Case)
+        self._seen = len(cases)
         self._cases = {composed(c.name): c for c in cases}
         self._digests = {c.source.sha256: c.name for c in cases}
         self._voxels = {(c.voxels, c.grid.shape): c.name for c in cases}
@@ -60,7 +66,7 @@ class Intake:
         if self.tally.added:
             request_description(self._workspace)
         if self.tally.annotated or self.tally.corrected:
-            after_answer(self._workspace)
+            after_annotation(self._workspace)
         if self.tally.kept:
             follow_up(self._workspace)
 
@@ -69,12 +75,13 @@ class Intake:
 
         Raises:
             StorageError: The store cannot write.
+        ConflictError: Another import has given the patient another split meanwhile than this source says.
         """
         try:
             read = _read(case)
             known = self._known(case, read)
             grid = read.image.grid if known is None else known.grid
-            answer, said = read_answer(case, read.found.image, grid, self._values)
+            answer, said = read_label(case, read.found.image, grid, self._values)
         except _READ_FAULTS as error:
             self.tally.refused.append(_refusal(case, error))
             return
@@ -84,7 +91,13 @@ class Intake:
             else:
                 self._update(case, known, read, answer, said)
         except (InputError, ConflictError, MemoryError) as error:
-            self.tally.refused.append(_refusal(case, error))
+            with self._workspace.store.read() as tx:
+                grown = tx.count(Case) != self._seen
+            if not grown:
+                self.tally.refused.append(_refusal(case, error))
+                return
+            self._look()  # others import at the same time: this may be their case, or its patient theirs
+            self.take(case)
 
     def _known(self, case: CaseSource, read: "_Read") -> Case | None:
         """The case of the project that this one is.
@@ -93,7 +106,7 @@ class Intake:
             InputError: Another image of this name, or the same image under another name.
         """
         known = self._cases.get(case.name)
-        if known is not None and (known.source.sha256 == read.found.source.sha256 or has_voxels(self._workspace, known, read.image)):
+        if known is not None and (known.source.sha256 == read.found.source.sha256 or self._has_voxels(known, read.image)):
             return known
         if known is not None:
             what = "the project already has another image of this name"
@@ -103,13 +116,31 @@ class Intake:
             return None
         raise InputError(f"{case.name}: {what}", remedy="rename it, or leave one of the two out")
 
+    def _has_voxels(self, case: Case, image: Image) -> bool:
+        """Whether a case has the very voxels of an image at the same place: one exported here, or packed again, is another file."""
+        if (image.channels, image.grid.shape) != (case.channels, case.grid.shape) or not image.grid.same_as(case.grid):
+            return False
+        try:
+            return np.array_equal(load_image(self._workspace.store.blobs, case).array, storable(image))
+        except (IntegrityError, NotFoundError):
+            return False
+
+    def _restored(self, case: Case, image: Image) -> bool:
+        """Whether the voxels of a case were damaged or gone and are stored anew: the same voxels are the same bytes."""
+        blobs = self._workspace.store.blobs
+        try:
+            blobs.check(case.voxels)
+        except BlobError:
+            return blobs.put(encode_voxels(storable(image))) == case.voxels
+        return False
+
     def _incoming(self, case: CaseSource, answer: Mask | int | None, split: Split) -> Incoming | None:
-        """The case's label with its author, if it is asked for; a note when it is not."""
-        wanted = self._answers == "all" or (self._answers == "evaluation" and split in EVALUATION_SPLITS)
+        """The case's label with its author, if it is requested; a note when it is not."""
+        wanted = self._annotations == "all" or (self._annotations == "evaluation" and split in EVALUATION_SPLITS)
         if answer is None:
             return None
         if not wanted:
-            self.tally.remark(case.name, f"has a label that was not requested (--answers {self._answers})")
+            self.tally.remark(case.name, f"has a label that was not requested (--annotations {self._annotations})")
             return None
         return Incoming(answer, self._author(case), case.annotated_at, case.effort_seconds, case.untouched)
 
@@ -137,6 +168,7 @@ class Intake:
             channel_names=self._channels,
         )
         made = add_case(self._workspace, read.image, new, given, actor=self._actor, follow=False)
+        self._seen += 1
         self._cases[case.name], self._digests[made.source.sha256] = made, made.name
         self.tally.added.append(case.name)
         twin = self._voxels.setdefault((made.voxels, made.grid.shape), made.name)
@@ -155,7 +187,7 @@ class Intake:
             self.tally.remark(case.name, f"stays in {known.split} as splits never move, the source now says {case.split}")
         if known.grid != read.image.grid:
             self.tally.remark(case.name, "keeps the voxel size and position it was imported with, they read differently now")
-        if mend_voxels(self._workspace, known, read.image):
+        if self._restored(known, read.image):
             self.tally.remark(case.name, "had a damaged image, which is whole again by this file")
         if known.source.sha256 != read.found.source.sha256:
             self.tally.remark(case.name, "its file is another one than was imported, with the same voxels at the same place")

@@ -14,12 +14,6 @@ LONGEST_NAME = 200
 def take_image(workspace: Workspace, name: str, content: bytes, *, actor: str) -> Case:
     """Import an image without an annotation; one that is there already is not stored twice.
 
-    Args:
-        workspace: The project.
-        name: The file's name, which names the case and tells its format.
-        content: The file.
-        actor: Who sends it, for the audit.
-
     Raises:
         InputError: A name that is no plain file name.
         FormatError: An import would leave it out; the message says why.
@@ -30,7 +24,7 @@ def take_image(workspace: Workspace, name: str, content: bytes, *, actor: str) -
         raise InputError(f"An image is sent with a plain file name such as scan7.nii.gz, got {name[:LONGEST_NAME]!r}")
     with TemporaryDirectory(prefix="medloop-arriving-") as folder:
         (Path(folder) / name).write_bytes(content)
-        report = import_dataset(workspace, Path(folder), answers="none", actor=actor)
+        report = import_dataset(workspace, Path(folder), annotations="none", actor=actor)
     if report.refused or not (taken := (*report.added, *report.duplicates)):
         why = str(report.refused[0]) if report.refused else f"{name}: no image was found in it"
         raise FormatError(why)

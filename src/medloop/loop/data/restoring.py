@@ -11,7 +11,7 @@ from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.workspace import Workspace
 
 
-def mend_voxels(workspace: Workspace, case: Case, image: Image) -> bool:
+def restore_voxels(workspace: Workspace, case: Case, image: Image) -> bool:
     """Store the voxels of a case anew if their blob is damaged or gone.
 
     Args:

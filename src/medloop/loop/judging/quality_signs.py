@@ -14,17 +14,10 @@ EXTRA_VOXELS = 2
 def signs_of(
     samples: ProbabilitySamples, agreement: float, *, spacing_mm: tuple[float, float, float], earlier: MaskArray | None = None
 ) -> dict[str, float]:
-    """Signs of one prediction.
-
-    Args:
-        samples: Shape (samples, classes, I, J, K), or (samples, classes) for a classification.
-        agreement: Of these samples.
-        spacing_mm: Of the voxels.
-        earlier: What the model before this one says of the case, label values, shape (I, J, K); None without one.
-    """
+    """Signs from samples, shape (samples, classes[, I, J, K]); `earlier`: what the model before says, label values, shape (I, J, K)."""
     if samples.ndim == 2:
         return {OWN_SAMPLES: agreement, "confidence": float(samples.mean(axis=0).max())}
-    around = _around_answers(samples, spacing_mm)
+    around = _around_annotations(samples, spacing_mm)
     found = quality_features(samples[(slice(None), slice(None), *around)], spacing_mm=spacing_mm)
     found = {name: round(value, 6) for name, value in found.items()} | {OWN_SAMPLES: agreement}
     if earlier is not None:
@@ -46,7 +39,7 @@ def signs_of_prediction(prediction: Prediction) -> dict[str, float]:
     return kept or ({} if agreement is None else {OWN_SAMPLES: float(agreement)})
 
 
-def _around_answers(samples: ProbabilitySamples, spacing_mm: tuple[float, float, float]) -> tuple[slice, ...]:
+def _around_annotations(samples: ProbabilitySamples, spacing_mm: tuple[float, float, float]) -> tuple[slice, ...]:
     """The part of the volume that any sample answers in, and its rim; everything where none does."""
     inside = (samples.argmax(axis=1) > 0).any(axis=0)
     if not inside.any():

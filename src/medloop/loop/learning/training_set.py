@@ -4,34 +4,32 @@ Whatever is decided here goes into the training's plan, so that a resumed traini
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Case, Json, Prediction
-from medloop.loop.foundation.arrays import load_answer, load_image
+from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.consensus import by_case
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.label_versions import LabelVersions, label_versions
-from medloop.loop.foundation.partial_annotations import merged_answer
+from medloop.loop.foundation.partial_annotations import merged_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.case_weights import training_weights
 from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.objections import irrelevant_blobs, irrelevant_loader
-from medloop.loop.learning.pseudo_labels import PseudoAnswer, load_pseudo, pseudo_answers
+from medloop.loop.learning.pseudo_labels import PseudoAnnotation, load_pseudo, pseudo_annotations
 from medloop.loop.learning.voxel_weights import Weighing, weighing_of
 
 if TYPE_CHECKING:
     from medloop.models.training.batches import TrainingCase
 
-Loader = Callable[[], tuple[Image, Mask | int]]
-
 
 @dataclass(frozen=True)
-class Taught:
+class TrainingSet:
     """The cases of one training, what its model's metrics say of them, and how much a voxel of a person's own making counts."""
 
     cases: "list[TrainingCase]"
@@ -39,18 +37,10 @@ class Taught:
     drawn_weight: float
 
 
-def teach(
+def make_training_set(
     workspace: Workspace, control: JobControl, plan: TrainingPlan, *, answers: Sequence[Annotation], cases: Mapping[str, Case]
-) -> Taught:
-    """Gather what a training learns from.
-
-    Args:
-        workspace: The project; `bias_correction`, `correction_weight` and `pseudo_labels` decide what is added to the answers.
-        control: The job, which logs why weights could not be had.
-        plan: What this training has decided.
-        answers: What is learned, one or more parts per case.
-        cases: Case id → case.
-    """
+) -> TrainingSet:
+    """Gather what a training learns from; `bias_correction`, `correction_weight` and `pseudo_labels` decide what joins the answers."""
     weights, weighing = _weights(workspace, control, plan, {a.case_id for a in answers}), weighing_of(workspace, answers)
     ids = {cases[a.case_id].name: a.case_id for a in answers}
     marked = _marked(workspace, plan, sorted(cases))
@@ -62,7 +52,7 @@ def teach(
     facts = ({"pseudo_labels": len(believed)} if believed else {}) | ({"weighted_cases": len(weights)} if weights else {})
     facts |= _corrections(weighing, learned=answers)
     facts |= {"right_reasons_cases": len(marked)} if marked else {}
-    return Taught([*own, *(_pseudo_case(workspace, p) for p in believed)], facts, weighing.weight)
+    return TrainingSet([*own, *(_pseudo_case(workspace, p) for p in believed)], facts, weighing.weight)
 
 
 def training_cases(
@@ -75,18 +65,16 @@ def training_cases(
     with workspace.store.read() as tx:
         versions = label_versions(tx, workspace.task)
 
-    def loader(case: Case, parts: list[Annotation]) -> Loader:
-        return lambda: (load_image(blobs, case), merged_answer(blobs, parts, case))
-
     def whole(annotation: Annotation) -> "TrainingCase":
         case = cases[annotation.case_id]
-        return dataclasses.replace(
-            training_case(workspace, annotation, case, versions), touched=weighing.own(workspace, [annotation], case)
-        )
+        own = weighing.own(workspace, [annotation], case)
+        return dataclasses.replace(training_case(workspace, annotation, case, versions), touched=own)
 
     def merged(case: Case, parts: list[Annotation]) -> "TrainingCase":
         known, own = versions.known_classes(parts), weighing.own(workspace, parts, case)
-        return TrainingCase(id=case.name, load=loader(case, parts), touched=own, known=known)
+        return TrainingCase(
+            id=case.name, load=lambda: (load_image(blobs, case), merged_annotation(blobs, parts, case)), touched=own, known=known
+        )
 
     return [merged(cases[i], found) if found[0].kind == "partial" else whole(found[0]) for i, found in by_case(answers).items()]
 
@@ -95,12 +83,8 @@ def training_case(workspace: Workspace, annotation: Annotation, case: Case, vers
     """A case with one full answer."""
     from medloop.models.training.batches import TrainingCase
 
-    blobs = workspace.store.blobs
-
-    def load() -> tuple[Image, Mask | int]:
-        return load_image(blobs, case), load_answer(blobs, annotation, case)
-
-    return TrainingCase(id=case.name, load=load, known=versions.known_classes([annotation]))
+    blobs, known = workspace.store.blobs, versions.known_classes([annotation])
+    return TrainingCase(id=case.name, load=lambda: (load_image(blobs, case), load_annotation(blobs, annotation, case)), known=known)
 
 
 def _weights(workspace: Workspace, control: JobControl, plan: TrainingPlan, learned: set[str]) -> dict[str, float]:
@@ -131,7 +115,7 @@ def _marked(workspace: Workspace, plan: TrainingPlan, case_ids: Sequence[str]) -
     """Case id → blobs of the regions called irrelevant; empty without the setting."""
 
     def decide() -> dict[str, list[str]]:
-        if not workspace.settings.right_reasons:
+        if not workspace.settings.explanation_penalty:
             return {}
         with workspace.store.read() as tx:
             return irrelevant_blobs(tx, case_ids)
@@ -140,21 +124,19 @@ def _marked(workspace: Workspace, plan: TrainingPlan, case_ids: Sequence[str]) -
     return found
 
 
-def _believed(workspace: Workspace, control: JobControl, plan: TrainingPlan, answers: int) -> list[PseudoAnswer]:
+def _believed(workspace: Workspace, control: JobControl, plan: TrainingPlan, answers: int) -> list[PseudoAnnotation]:
     """Confident predictions whose bytes, and whose case's image, can be read."""
-    chosen = plan.decide("pseudo", lambda: [dict(p.to_json()) for p in pseudo_answers(workspace, answers=answers)])
-    left_out, found = LeftOut(workspace, control.log), list[PseudoAnswer]()
-    for pseudo in map(PseudoAnswer.from_json, chosen):
+    chosen = plan.decide("pseudo", lambda: [dict(p.to_json()) for p in pseudo_annotations(workspace, answers=answers)])
+    left_out, found = LeftOut(workspace, control.log), list[PseudoAnnotation]()
+    for pseudo in map(PseudoAnnotation.from_json, chosen):
         with workspace.store.read() as tx:
             case, mask = tx.get(Case, pseudo.case_id), tx.get(Prediction, pseudo.prediction_id).mask
-        with left_out.case(case):
-            for name in filter(None, (case.voxels, mask)):
-                workspace.store.blobs.check(name)
+        if left_out.can_read(case, case.voxels, mask):
             found.append(pseudo)
     return found
 
 
-def _pseudo_case(workspace: Workspace, pseudo: PseudoAnswer) -> "TrainingCase":
+def _pseudo_case(workspace: Workspace, pseudo: PseudoAnnotation) -> "TrainingCase":
     from medloop.models.training.batches import TrainingCase
 
     def load() -> tuple[Image, Mask | int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.records import Annotation, Case, Evaluation, Model, Prediction
-from medloop.loop.foundation.consensus import consensus_answers
+from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.model_history import PREFERRED, best_scores
 from medloop.store.reader import Reader
@@ -20,12 +20,7 @@ SPLIT_WORDS = {
 
 @dataclass(frozen=True)
 class JudgedCase:
-    """One case that a model was held against.
-
-    Attributes:
-        scores: Label → Dice, or "correct" → 0 or 1.
-        leans: Whether its annotation leans on a model's proposal.
-    """
+    """One case that a model was held against: label → Dice, or "correct" → 0 or 1, and whether its annotation leans on a proposal."""
 
     case: Case
     annotation: Annotation
@@ -41,12 +36,7 @@ class JudgedCase:
 
 @dataclass(frozen=True)
 class Judged:
-    """A model's evaluation, case by case.
-
-    Attributes:
-        cases: Worst first.
-        left_out: (name, why) of cases that were scored and whose score does not hold any more.
-    """
+    """A model's evaluation, the worst case first; (name, why) of those that were scored and whose score does not hold any more."""
 
     model: Model
     evaluation: Evaluation
@@ -66,11 +56,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Succession:
-    """Two models that follow each other, on the cases and labels that both were scored on.
-
-    Attributes:
-        scores: (case name, patient, score of the older, score of the newer).
-    """
+    """Two successive models: (case, patient, score of the older, of the newer) where both were scored, over labels of both."""
 
     older: int
     newer: int
@@ -78,12 +64,7 @@ class Succession:
 
 
 def judged_cases(workspace: Workspace, *, damaged: Collection[str] = ()) -> Judged | None:
-    """The cases of the model in use, else of the newest that was evaluated, on the split that speaks for it; None without one.
-
-    Args:
-        workspace: The project.
-        damaged: Ids of cases that cannot be read; they are left out.
-    """
+    """The cases of the model in use, else of the newest that was evaluated, on the split that speaks for it; None without one."""
     with workspace.store.read() as tx:
         by_model, live = best_scores(tx.current_evaluations()), tx.live_model()
         if not by_model:
@@ -119,7 +100,7 @@ def _on_shared_split(tx: Reader, wanted: Mapping[str, int]) -> Sequence[Evaluati
 
 def _judged(tx: Reader, model: Model, evaluation: Evaluation, damaged: Collection[str]) -> Judged:
     ids = [i for i, scores in evaluation.per_case.items() if scores and i not in damaged]
-    answers = {a.case_id: a for a in consensus_answers(tx, evaluation.split)}
+    answers = {a.case_id: a for a in consensus_annotations(tx, evaluation.split)}
     predictions = {p.case_id: p for p in tx.find(Prediction, where={"model_id": model.id, "case_id": ids})}
     cases, left_out = [], []
     for i in ids:

@@ -17,18 +17,18 @@ from medloop.core.records import Case, Json, Model, Prediction, Round
 from medloop.core.seeds import derive_seed
 from medloop.loop.foundation.arrays import load_features, load_image
 from medloop.loop.foundation.computable import computable
-from medloop.loop.foundation.consensus import consensus_answers
+from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.job_kinds import Choose, Describe, ask
+from medloop.loop.foundation.job_kinds import Choose, Describe, request_job
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.evaluation import score_answers
+from medloop.loop.judging.evaluation import score_annotations
 from medloop.loop.judging.predictions import load_predictor, predict_case, quality_rule
 from medloop.loop.querying.descriptions import Report, Vectors, describe_cases, kept_vectors, learned_maker, newest_maker, small_views
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.pretext.descriptors import describe_image
 from medloop.query.pool import LATENT
-from medloop.query.strategies import strategy
+from medloop.query.strategies import needs_of
 
 if TYPE_CHECKING:
     from medloop.models.inference.predict import Predictor
@@ -39,13 +39,7 @@ CONTRAST_STEPS = LATENT_STEPS = 300
 
 @dataclass(frozen=True, eq=False)
 class Extra:
-    """What was worked out, to be put into a `Pool`. What could not be is missing.
-
-    Attributes:
-        scores: By name, each of shape (cases,).
-        tables: By name, each with one row per case.
-        labelled: The same tables, with one row per answered case.
-    """
+    """What could be worked out for a `Pool`, by name: shape (cases,), tables of a row per case, the same of a row per answered case."""
 
     scores: Mapping[str, CaseScores] = field(default_factory=dict)
     tables: Mapping[str, FloatArray] = field(default_factory=dict)
@@ -55,17 +49,13 @@ class Extra:
 def cold_features(workspace: Workspace, cases: Sequence[Case], *, report: Report | None = None) -> Vectors:
     """Features of cases that need no model and no answer, by the project's `cold_start`; computed once per case.
 
-    Args:
-        workspace: The project.
-        cases: Which, of any split.
-        report: Told how far it is.
-
     Returns:
         Case id → vector; all of the same length. "selfsup" falls back to descriptors below four training cases.
     """
     if workspace.settings.cold_start == "selfsup" and (maker := _encoder(workspace, report)) is not None:
         return _embedded(workspace, maker, cases, report)
-    return describe_cases(workspace, "descriptors", "", cases, lambda case: _describe(workspace, case), report=report)
+    blobs = workspace.store.blobs
+    return describe_cases(workspace, "descriptors", "", cases, lambda case: describe_image(load_image(blobs, case)), report=report)
 
 
 def kept_features(workspace: Workspace, cases: Sequence[Case]) -> Vectors:
@@ -83,35 +73,25 @@ def extra_scores(
     labelled: Sequence[Case],
     predictions: Mapping[str, Prediction],
     model: Model | None,
-    report: Report | None = None,
 ) -> Extra:
-    """Work out those of `query.pool.ON_DEMAND` that a strategy needs.
-
-    Args:
-        workspace: The project.
-        needs: Of the strategy; others are ignored.
-        cases: The pool, in the order wanted.
-        labelled: Answered training cases, in the order wanted for their rows.
-        predictions: Of the model, by case id, for answered cases as far as they exist.
-        model: The model that asks; without one, only latent codes and what follows from them.
-        report: Told how far it is.
+    """Work out those of `query.pool.ON_DEMAND` that a strategy needs, for the pool and the labelled cases in the orders given.
 
     Returns:
         Without "latent" and "unlabelled" below four training cases, without "predicted_loss" below four answered ones.
     """
-    found = [_latent(workspace, needs, cases, labelled, report)] if LATENT & set(needs) else []
+    found = [_latent(workspace, needs, cases, labelled)] if LATENT & set(needs) else []
     if model is not None and "predicted_loss" in needs:
-        found.append(_predicted_loss(workspace, cases, labelled, predictions, model, report))
+        found.append(_predicted_loss(workspace, cases, labelled, predictions, model))
     if model is not None and "adversarial_distance" in needs and cases:
-        found.append(Extra({"adversarial_distance": _distances(workspace, cases, model, report)}))
+        found.append(Extra({"adversarial_distance": _distances(workspace, cases, model)}))
     return Extra(*(dict(ChainMap(*(getattr(one, f.name) for one in found))) for f in fields(Extra)))
 
 
 def request_description(workspace: Workspace) -> None:
     """Ask the worker to describe the cases, if a strategy of the project will need it."""
     settings = workspace.settings
-    if "features" in strategy(settings.first_strategy).needs or LATENT & strategy(settings.strategy).needs:
-        ask(workspace, Describe(), "describe")
+    if "features" in needs_of(settings.first_strategy) or LATENT & needs_of(settings.strategy):
+        request_job(workspace, Describe(), "describe")
 
 
 def run_description(workspace: Workspace, control: JobControl) -> Json:
@@ -121,13 +101,13 @@ def run_description(workspace: Workspace, control: JobControl) -> Json:
         begun = tx.count(Round) > 0 or tx.live_model() is not None
     settings = workspace.settings
     described = 0
-    if "features" in strategy(settings.first_strategy).needs:
+    if "features" in needs_of(settings.first_strategy):
         described = len(cold_features(workspace, cases, report=control.report))
-    if LATENT & strategy(settings.strategy).needs:
+    if LATENT & needs_of(settings.strategy):
         described = len(latent_codes(workspace, cases, report=control.report) or {})
     control.log(f"described {counted(described, 'case')}")
-    if not begun and "features" in strategy(settings.first_strategy).needs:
-        ask(workspace, Choose(), "query-first")
+    if not begun and "features" in needs_of(settings.first_strategy):
+        request_job(workspace, Choose(), "query-first")
     return {"described": described}
 
 
@@ -145,10 +125,6 @@ def latent_codes(workspace: Workspace, cases: Sequence[Case], *, report: Report 
     return describe_cases(
         workspace, "latent", maker, cases, lambda case: encode_latent(weights, small_views(workspace, case)[None])[0], report=report
     )
-
-
-def _describe(workspace: Workspace, case: Case) -> FloatArray:
-    return describe_image(load_image(workspace.store.blobs, case))
 
 
 def _encoder(workspace: Workspace, report: Report | None) -> str | None:
@@ -169,10 +145,10 @@ def _embedded(workspace: Workspace, maker: str, cases: Sequence[Case], report: R
     )
 
 
-def _latent(workspace: Workspace, needs: Collection[str], cases: Sequence[Case], labelled: Sequence[Case], report: Report | None) -> Extra:
+def _latent(workspace: Workspace, needs: Collection[str], cases: Sequence[Case], labelled: Sequence[Case]) -> Extra:
     from medloop.models.pretext.discriminator import unlabelled_probability
 
-    codes = latent_codes(workspace, [*cases, *labelled], report=report)
+    codes = latent_codes(workspace, [*cases, *labelled])
     if codes is None or not cases:
         return Extra()
     table = np.stack([codes[c.id] for c in cases])
@@ -183,18 +159,13 @@ def _latent(workspace: Workspace, needs: Collection[str], cases: Sequence[Case],
 
 
 def _predicted_loss(
-    workspace: Workspace,
-    cases: Sequence[Case],
-    labelled: Sequence[Case],
-    predictions: Mapping[str, Prediction],
-    model: Model,
-    report: Report | None,
+    workspace: Workspace, cases: Sequence[Case], labelled: Sequence[Case], predictions: Mapping[str, Prediction], model: Model
 ) -> Extra:
     from medloop.models.pretext.learning_loss import FEWEST_CASES, predicted_losses
 
     if len(labelled) < FEWEST_CASES or not cases or not all(c.id in predictions and predictions[c.id].features for c in cases):
         return Extra()
-    answered = _answered_predictions(workspace, labelled, predictions, model, report)
+    answered = _annotated_predictions(workspace, labelled, predictions, model)
     losses = _losses(workspace, model, {c.id: c for c in labelled})
     ordered = [i for i in (c.id for c in labelled) if i in losses and i in answered and answered[i].features]
     if len(ordered) < FEWEST_CASES:
@@ -206,26 +177,23 @@ def _predicted_loss(
     return Extra({"predicted_loss": predicted_losses(known, truth, asked, seed=seed)})
 
 
-def _answered_predictions(
-    workspace: Workspace, labelled: Sequence[Case], predictions: Mapping[str, Prediction], model: Model, report: Report | None
+def _annotated_predictions(
+    workspace: Workspace, labelled: Sequence[Case], predictions: Mapping[str, Prediction], model: Model
 ) -> dict[str, Prediction]:
     """The model's predictions of the answered cases; missing ones are made."""
     missing = computable(Recipe.from_json(model.recipe), [c for c in labelled if c.id not in predictions], LeftOut(workspace))
     found = {c.id: predictions[c.id] for c in labelled if c.id in predictions}
     if missing:
         predictor, quality = load_predictor(workspace.store.blobs, model), quality_rule(workspace, model)
-        for done, case in enumerate(missing):
-            if report is not None:
-                report(done / len(missing), f"predicting {case.name}, annotated before")
-            found[case.id] = predict_case(workspace, model, predictor, case, quality=quality)
+        found |= {case.id: predict_case(workspace, model, predictor, case, quality=quality) for case in missing}
     return found
 
 
 def _losses(workspace: Workspace, model: Model, cases: dict[str, Case]) -> dict[str, float]:
     """One minus the score of the model's prediction, by id of the answered case."""
     with workspace.store.read() as tx:
-        answers = [a for a in consensus_answers(tx, "train") if a.case_id in cases]
-    scored = score_answers(workspace, model, answers, cases)
+        answers = [a for a in consensus_annotations(tx, "train") if a.case_id in cases]
+    scored = score_annotations(workspace, model, answers, cases)
     return {case_id: 1.0 - float(np.mean(list(by_label.values()))) for case_id, by_label in scored.items()}
 
 
@@ -233,7 +201,7 @@ def _table(workspace: Workspace, predictions: Sequence[Prediction]) -> FloatArra
     return np.stack([load_features(workspace.store.blobs, p.features) for p in predictions if p.features])
 
 
-def _distances(workspace: Workspace, cases: Sequence[Case], model: Model, report: Report | None) -> CaseScores:
+def _distances(workspace: Workspace, cases: Sequence[Case], model: Model) -> CaseScores:
     """Distances to the decision border, kept per model, so that a killed query goes on where it was."""
     from medloop.models.inference.adversarial import adversarial_distance
 
@@ -244,5 +212,5 @@ def _distances(workspace: Workspace, cases: Sequence[Case], model: Model, report
             loaded.append(load_predictor(workspace.store.blobs, model))
         return np.array([adversarial_distance(loaded[0], load_image(workspace.store.blobs, case))], dtype=np.float32)
 
-    vectors = describe_cases(workspace, "adversarial_distance", model.id, cases, measure, report=report)
+    vectors = describe_cases(workspace, "adversarial_distance", model.id, cases, measure)
     return np.array([float(vectors[c.id][0]) for c in cases])

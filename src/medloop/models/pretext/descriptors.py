@@ -28,16 +28,14 @@ Vector = npt.NDArray[np.float32]
 
 
 def describe_image(image: Image) -> Vector:
-    """The descriptor of one image, shape (LENGTH,).
+    """The descriptor of one picture or volume with any number of channels, shape (LENGTH,).
 
     Unchanged when all intensities are scaled and shifted; a blank image has no gradients and only its size.
-
-    Args:
-        image: A picture or a volume with any number of channels.
     """
     views = thumbnail(image)
     parts = [part for view in views for part in (gradient_histogram(view), _cell_statistics(view))]
-    sizes = _physical_sizes(image)
+    extents = np.array(image.grid.shape) * np.array(image.grid.spacing_mm)
+    sizes = np.log(extents[[image.grid.world_axes.index(axis) for axis in range(3)]])  # left to right, back to front, bottom to top
     return np.concatenate([*parts, np.percentile(views, PERCENTILES), sizes]).astype(np.float32)
 
 
@@ -56,25 +54,12 @@ def gradient_histogram(view: npt.NDArray[np.float32]) -> Vector:
     place = np.arctan2(second, first) / np.pi * DIRECTIONS % DIRECTIONS
     lower = np.floor(place).astype(np.intp) % DIRECTIONS
     share = place - np.floor(place)
-    cell = _cells(len(view)) * DIRECTIONS
+    along = np.arange(len(view)) * CELLS // len(view)
+    cell = (along[:, None] * CELLS + along) * DIRECTIONS
     total = np.bincount((cell + lower).ravel(), (strength * (1 - share)).ravel(), CELLS**2 * DIRECTIONS)
     total += np.bincount((cell + (lower + 1) % DIRECTIONS).ravel(), (strength * share).ravel(), CELLS**2 * DIRECTIONS)
     length = float(np.linalg.norm(total))
     return (total / length if length > 0 else total).astype(np.float32)
-
-
-def _physical_sizes(image: Image) -> npt.NDArray[np.float64]:
-    """Logarithms of the extents in mm, from left to right, back to front, bottom to top."""
-    extents = np.array(image.grid.shape) * np.array(image.grid.spacing_mm)
-    sizes: npt.NDArray[np.float64] = np.log(extents[[image.grid.world_axes.index(axis) for axis in range(3)]])
-    return sizes
-
-
-def _cells(side: int) -> npt.NDArray[np.intp]:
-    """Number of the cell of each pixel, shape (side, side)."""
-    along = np.arange(side) * CELLS // side
-    numbers: npt.NDArray[np.intp] = along[:, None] * CELLS + along
-    return numbers
 
 
 def _cell_statistics(view: npt.NDArray[np.float32]) -> Vector:

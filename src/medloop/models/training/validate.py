@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from medloop.models.foundation.losses import segmentation_dice
-from medloop.models.foundation.networks import ClassificationNetwork, SegmentationNetwork
+from medloop.models.foundation.networks import AnyNetwork
 from medloop.models.foundation.recipes import Recipe
-from medloop.models.inference.inference import answer_once
+from medloop.models.inference.inference import run_once
 from medloop.models.training.batches import PreparedCase
 
 SHARE = 0.25
@@ -25,13 +25,13 @@ def affordable_cases(recipe: Recipe, cases: Sequence[PreparedCase], steps: int) 
     return [cases[index * len(cases) // count] for index in range(count)]
 
 
-def validate(network: SegmentationNetwork | ClassificationNetwork, recipe: Recipe, cases: Sequence[PreparedCase]) -> float:
+def validate(network: AnyNetwork, recipe: Recipe, cases: Sequence[PreparedCase]) -> float:
     """Mean foreground Dice over cases, or balanced accuracy of a classification, 0..1."""
     network.eval()
     device = next(network.parameters()).device
     scores: dict[int, list[float]] = {}
     for number, case in enumerate(cases):
-        probabilities, _ = answer_once(network, recipe, np.load(case.image), device=device)
+        probabilities, _ = run_once(network, recipe, np.load(case.image), device=device)
         if case.mask is None:
             scores.setdefault(case.label, []).append(float(probabilities.argmax() == case.label))
         else:

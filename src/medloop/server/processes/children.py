@@ -22,14 +22,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Child:
-    """One supervised process.
-
-    Args:
-        name: For the log.
-        module: Run as `python -m module`.
-        arguments: Its arguments.
-        environment: Added to this process's environment.
-    """
+    """One supervised process, run as `python -m module` with more in its environment."""
 
     def __init__(self, name: str, module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         self.name = name
@@ -50,7 +43,7 @@ class Child:
         process = self._process
         return process.pid if process is not None and process.poll() is None else None
 
-    def ask_to_stop(self) -> None:
+    def request_stop(self) -> None:
         """Ask it to end and never start it again; returns at once."""
         with self._guard:
             self._stopping.set()

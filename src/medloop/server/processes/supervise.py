@@ -18,6 +18,7 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from medloop.core.errors import SettingError
 from medloop.server.app import create_app
@@ -39,12 +40,7 @@ Ready = Callable[[str], None]
 
 
 def serve(folder: Path, settings: ServerSettings, *, ready: Ready | None = None) -> None:
-    """Serve a folder until told to stop (SIGTERM, SIGINT).
-
-    Args:
-        folder: A project folder, or a folder of them.
-        settings: How.
-        ready: Told the address, for example to print it or open a browser.
+    """Serve a folder until told to stop (SIGTERM, SIGINT); `ready` is told the address.
 
     Raises:
         NotFoundError: No project in the folder.
@@ -58,16 +54,13 @@ def serve(folder: Path, settings: ServerSettings, *, ready: Ready | None = None)
     socket_path = _socket_path(folder) if settings.assistant else None
     app = create_app(folder, settings, assistant=socket_path)
     listener = open_listener(settings)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: None)  # uvicorn repeats a signal after it has drained
-    server = _Server(app, settings, _children(folder, settings, socket_path), ready or (lambda _url: None))
-    server.run(sockets=[listener])
+    _Server(app, settings, _children(folder, settings, socket_path), ready or (lambda _url: None)).serve_on(listener)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn with children: started after it answers, asked to stop when it stops."""
+class AnsweringServer(uvicorn.Server):
+    """uvicorn that tells its address as soon as it answers."""
 
-    def __init__(self, app: FastAPI, settings: ServerSettings, children: Sequence[Child], ready: Ready) -> None:
+    def __init__(self, app: Starlette, ready: Ready, *, drain_seconds: int) -> None:
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -76,25 +69,42 @@ class _Server(uvicorn.Server):
             ws="none",
             server_header=False,
             limit_concurrency=MAX_CONNECTIONS,
-            timeout_graceful_shutdown=max(1, int(settings.drain_seconds - 2)),
+            timeout_graceful_shutdown=drain_seconds,
         )
         super().__init__(config)
+        self._ready = ready
+
+    def serve_on(self, listener: socket.socket) -> None:
+        """Serve until told to stop (SIGTERM, SIGINT)."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: None)  # uvicorn repeats a signal after it has drained
+        self.run(sockets=[listener])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        if sockets:
+            self._ready(address_of(sockets[0]))
+
+
+class _Server(AnsweringServer):
+    """With children: started after it answers, asked to stop when it stops."""
+
+    def __init__(self, app: FastAPI, settings: ServerSettings, children: Sequence[Child], ready: Ready) -> None:
+        super().__init__(app, ready, drain_seconds=max(1, int(settings.drain_seconds - 2)))
         self._site: Site = app.state.site
         self._children = children
-        self._ready = ready
         self._drain_seconds = settings.drain_seconds
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if sockets:
-            self._ready(address_of(sockets[0]))
         for child in self._children:
             child.start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         deadline = time.monotonic() + self._drain_seconds
         for child in self._children:
-            child.ask_to_stop()
+            child.request_stop()
         self._site.feed.close()
         await super().shutdown(sockets)
         for child in self._children:

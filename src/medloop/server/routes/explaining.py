@@ -6,19 +6,17 @@ import anyio.to_thread
 import numpy as np
 from fastapi import APIRouter, Query
 
-from medloop.core.arrays import BoolArray
 from medloop.core.errors import LabelError, StateError, UnavailableError
-from medloop.core.geometry import Shape3
 from medloop.core.records import Case
 from medloop.explain.methods import require_captum
-from medloop.loop.foundation.partial_annotations import BoxPart, SlicePart, answered_voxels
+from medloop.loop.foundation.partial_annotations import annotated_voxels
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.objections import object_to_explanation, objections
 from medloop.loop.overview.explanations import similar_cases
 from medloop.server.web.assistant import ASSISTANT_SECONDS
-from medloop.server.web.site import PersonHere, Site, SiteHere, WorkspaceHere
+from medloop.server.web.site import CaseHere, PersonHere, Site, SiteHere, WorkspaceHere
 from medloop.server.wire.explain_views import ExplanationView, HypothesesView, Method, ObjectionBody, ObjectionView, SimilarView
-from medloop.server.wire.schemas import Id, SliceBody
+from medloop.server.wire.schemas import Id, part_of
 
 router = APIRouter(prefix="/projects/{project}/cases/{case}", tags=["explanations"])
 Distance = Literal["cosine", "euclidean"]
@@ -37,7 +35,7 @@ async def get_explanation(
         raise LabelError(f"The task has the labels {list(workspace.task.label_values)}, got {label}")
     require_captum()
     asked = {"what": "saliency", "label": str(label), "method": method}
-    return ExplanationView.model_validate(await _ask(site, workspace, case, asked))
+    return ExplanationView.model_validate(await _request(site, workspace, case, asked))
 
 
 @router.get("/hypotheses")
@@ -45,7 +43,7 @@ async def get_hypotheses(
     site: SiteHere, workspace: WorkspaceHere, case: Id, most: Annotated[int, Query(ge=1, le=12, description="At most so many.")] = 4
 ) -> HypothesesView:
     """Distinct masks that the newest model might have meant, and the voxels where one prompt would change most."""
-    return HypothesesView.model_validate(await _ask(site, workspace, case, {"what": "hypotheses", "most": str(most)}))
+    return HypothesesView.model_validate(await _request(site, workspace, case, {"what": "hypotheses", "most": str(most)}))
 
 
 @router.get("/similar")
@@ -60,40 +58,28 @@ def get_similar(
 
 
 @router.get("/objections")
-def list_objections(workspace: WorkspaceHere, case: Id) -> list[ObjectionView]:
+def list_objections(workspace: WorkspaceHere, case: CaseHere) -> list[ObjectionView]:
     """Every objection to explanations of a case, in order; they are never changed."""
-    _require_case(workspace, case)
     with workspace.store.read() as tx:
-        return [ObjectionView.model_validate(found) for found in objections(tx, [case])]
+        return [ObjectionView.model_validate(found) for found in objections(tx, [case.id])]
 
 
 @router.post("/objections")
-def post_objection(workspace: WorkspaceHere, case: Id, person: PersonHere, body: ObjectionBody) -> ObjectionView:
+def post_objection(workspace: WorkspaceHere, case: CaseHere, person: PersonHere, body: ObjectionBody) -> ObjectionView:
     """Record that an explanation is wrong, and which regions must not count as evidence."""
-    regions = _regions(body, _require_case(workspace, case).grid.shape)
-    made = object_to_explanation(workspace, case, person.id, label=body.label, method=body.method, regions=regions, reason=body.reason)
+    shape, parts = case.grid.shape, [part_of(region) for region in body.regions]
+    regions = annotated_voxels(parts, shape) if parts else np.zeros(shape, dtype=bool)
+    made = object_to_explanation(workspace, case.id, person.id, label=body.label, method=body.method, regions=regions, reason=body.reason)
     return ObjectionView.model_validate(made)
 
 
-def _require_case(workspace: Workspace, case_id: str) -> Case:
-    with workspace.store.read() as tx:
-        return tx.get(Case, case_id)
-
-
-def _regions(body: ObjectionBody, shape: Shape3) -> BoolArray:
-    if not body.regions:
-        return np.zeros(shape, dtype=bool)
-    parts = [SlicePart(r.axis, r.index) if isinstance(r, SliceBody) else BoxPart(r.start, r.stop) for r in body.regions]
-    return answered_voxels(parts, shape)
-
-
-async def _ask(site: Site, workspace: Workspace, case_id: str, question: dict[str, str]) -> dict[str, object]:
+async def _request(site: Site, workspace: Workspace, case_id: str, question: dict[str, str]) -> dict[str, object]:
     """Ask the assistant and wait."""
     if site.assistant.socket_path is None:
         raise UnavailableError("Explanations need the assistant, which was not started", remedy="serve without --no-assistant")
     await anyio.to_thread.run_sync(_require_model, workspace, case_id)
     asked = {"project_id": workspace.project.id, "case_id": case_id, **question}
-    return await site.assistant.ask("/explain", asked, seconds=ASSISTANT_SECONDS)
+    return await site.assistant.request("/explain", asked, seconds=ASSISTANT_SECONDS)
 
 
 def _require_model(workspace: Workspace, case_id: str) -> None:

@@ -1,9 +1,9 @@
 """Background work: jobs, their logs, how the project learns, and whom its predictions still need."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 
 from medloop.core.errors import InputError, SettingError
 from medloop.loop.foundation.round_moves import start_training
@@ -16,20 +16,23 @@ from medloop.loop.overview.progress import progress
 from medloop.loop.overview.report import report_html
 from medloop.quality.triage import GOOD_DICE
 from medloop.server.web.security import REPORT_POLICY
-from medloop.server.web.site import PersonHere, WorkspaceHere
+from medloop.server.web.site import PersonHere, SiteHere, WorkspaceHere
 from medloop.server.wire.progress_views import ModelLineView, ProgressView
 from medloop.server.wire.project_views import JobRef, LogLineView, LogView
 from medloop.server.wire.schemas import After, Id, Limit, ModelIndex, Nothing, TrainBody
-from medloop.server.wire.triage_views import TriageAnswer
+from medloop.server.wire.triage_views import TriageResult, TriageView
 from medloop.server.wire.views import JobView, job_view
 
 router = APIRouter(prefix="/projects/{project}", tags=["work"])
+_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "Events `change` and `proposal`, comments as signs of life."}
+}
 
 
 @router.get("/progress")
 def get_progress(workspace: WorkspaceHere) -> ProgressView:
     """The learning curve, the labels per hour, the expected quality of the pool, models, rounds, time, and advice on stopping."""
-    return ProgressView.of(progress(workspace))
+    return ProgressView.model_validate(progress(workspace))
 
 
 @router.get("/report", response_class=HTMLResponse)
@@ -44,14 +47,22 @@ def get_triage(
     risk: Annotated[float, Query(description="Share of all cases that may be accepted wrongly.")] = 0.1,
     good: Annotated[float, Query(description="True score (Dice) that needs no look.")] = GOOD_DICE,
     hard: Annotated[float, Query(description="True score below which two people should look.")] = HARD_DICE,
-) -> TriageAnswer:
+) -> TriageResult:
     """Which predictions to accept, to review or to show to a second expert at a stated risk, and the measured curve; or why not yet."""
     try:
-        return TriageAnswer.of(triage_pool(workspace, risk=risk, good=good, hard=hard))
+        return TriageResult(found=TriageView.model_validate(triage_pool(workspace, risk=risk, good=good, hard=hard)), reason="", remedy="")
     except SettingError:
         raise
     except InputError as error:  # too little is evaluated: a state of the project, not a mistake of the caller
-        return TriageAnswer(found=None, reason=error.message, remedy=error.remedy)
+        return TriageResult(found=None, reason=error.message, remedy=error.remedy)
+
+
+@router.get("/stream", response_class=StreamingResponse, responses=_EVENTS)
+async def get_stream(site: SiteHere, workspace: WorkspaceHere) -> StreamingResponse:
+    """The project's state now and at every change; `proposal` when a requested one is ready."""
+    events = await site.feed.listen(workspace.project.id)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
 @router.get("/jobs")

@@ -20,16 +20,12 @@ START_SECONDS, PAUSE_SECONDS = 20.0, 0.1
 
 
 class AssistantLink:
-    """Asks the assistant; what waits for its answer holds no thread.
-
-    Args:
-        socket_path: The assistant's socket; None when there is no assistant.
-    """
+    """Asks the assistant; what waits for its answer holds no thread."""
 
     def __init__(self, socket_path: Path | None) -> None:
         self.socket_path = socket_path
 
-    async def ask(
+    async def request(
         self, address: str, body: Mapping[str, Any], *, seconds: float = REFINEMENT_SECONDS, start_seconds: float = START_SECONDS
     ) -> dict[str, Any]:
         """The assistant's answer.

@@ -1,8 +1,5 @@
-"""What the progress page is told; one model per table of `loop.progress`."""
+"""What the progress page shows; one model per table of `loop.progress`."""
 
-from typing import Self
-
-from medloop.loop.overview.progress import Progress
 from medloop.server.wire.views import Number, View
 
 
@@ -21,10 +18,11 @@ class CurvePointView(View):
     note: str
     leaning: int
     warning: str
+    surface: str
 
 
 class PoolQualityView(View):
-    """Expected scores of what is not answered yet."""
+    """Expected scores of what is unlabelled."""
 
     mean: Number
     low_count: int
@@ -63,6 +61,7 @@ class ModelLineView(View):
     comparison: ComparisonView | None
     nothing_new: bool
     score_note: str
+    calibration: str
 
 
 class RoundLineView(View):
@@ -72,32 +71,34 @@ class RoundLineView(View):
     state: str
     strategy: str
     cases: int
-    answered: int
+    annotated: int
     message: str
 
 
 class EffortLineView(View):
-    """What one annotator's answers took."""
+    """What one annotator's annotations took."""
 
     annotator: str
     kind: str
-    answers: int
+    annotations: int
+    cases: int
     timed: int
     median_seconds: Number
     minutes: float
+    cost_per_minute: float
     cost: float
 
 
 class ClassCountView(View):
-    """One label: answered training cases that hold it, and how many of them a query chose."""
+    """One label: annotated training cases that hold it, and how many of them a query chose."""
 
     label: str
-    answered: int
+    annotated: int
     queried: int
 
 
 class AdviceView(View):
-    """Whether to go on asking, in words; the expected gain of the next batch with its 95 % interval, and its minutes."""
+    """Whether to go on querying, in words; the expected gain of the next batch with its 95 % interval, and its minutes."""
 
     stop: bool
     reasons: list[str]
@@ -111,7 +112,7 @@ class ProgressView(View):
 
     curve: list[CurvePointView]
     labels_per_hour: Number
-    answered: int
+    annotated: int
     total: int
     pool_quality: PoolQualityView | None
     models: list[ModelLineView]
@@ -122,8 +123,3 @@ class ProgressView(View):
     queried: list[ClassCountView]
     stopping: AdviceView
     quality_note: str
-
-    @classmethod
-    def of(cls, progress: Progress) -> Self:
-        """From the loop's figures."""
-        return cls.model_validate(progress)

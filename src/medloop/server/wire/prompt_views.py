@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
-from medloop.core.records import PromptRecord
 from medloop.interaction.prompts import Prompt, prompt_from_json
 from medloop.server.wire.schemas import MAX_VOXEL, Body, IdText, LabelValue, Revision
 from medloop.server.wire.views import Number, View
@@ -12,7 +11,7 @@ from medloop.server.wire.views import Number, View
 if TYPE_CHECKING:
     from medloop.loop.annotating.refining import Refinement
 
-MAX_HINTS = 100_000
+MAX_PROMPTS_HELD = 100_000
 """Voxels of one stroke, corners of one outline."""
 
 MAX_EARLIER = 50
@@ -35,7 +34,7 @@ class ScribbleBody(Body):
     """A stroke: its voxels in the order drawn."""
 
     kind: Literal["scribble"]
-    voxels: Annotated[list[VoxelBody], Field(max_length=MAX_HINTS)]
+    voxels: Annotated[list[VoxelBody], Field(max_length=MAX_PROMPTS_HELD)]
     label: LabelValue = 1
     positive: Annotated[bool, Field(strict=True)] = True
 
@@ -55,7 +54,7 @@ class LassoBody(Body):
     kind: Literal["lasso"]
     axis: Annotated[int, Field(ge=0, le=2, strict=True)]
     index: Coordinate
-    corners: Annotated[list[CornerBody], Field(max_length=MAX_HINTS)]
+    corners: Annotated[list[CornerBody], Field(max_length=MAX_PROMPTS_HELD)]
     label: LabelValue = 1
     positive: Annotated[bool, Field(strict=True)] = True
 
@@ -64,14 +63,11 @@ class ExtremePointsBody(Body):
     """Outermost voxels of the structure."""
 
     kind: Literal["extreme_points"]
-    voxels: Annotated[list[VoxelBody], Field(max_length=MAX_HINTS)]
+    voxels: Annotated[list[VoxelBody], Field(max_length=MAX_PROMPTS_HELD)]
     label: LabelValue = 1
 
 
-PromptBody: TypeAlias = Annotated[
-    PointBody | ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody,
-    Field(discriminator="kind"),
-]
+PromptBody: TypeAlias = Annotated[PointBody | ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody, Field(discriminator="kind")]
 
 
 def prompt_of(body: PromptBody) -> Prompt:
@@ -185,11 +181,6 @@ class PromptView(View):
     replaces: str | None
     withdrawn: int | None
     created_at: str
-
-    @classmethod
-    def of(cls, record: PromptRecord) -> "PromptView":
-        """From the store's record."""
-        return cls.model_validate(record)
 
 
 class PromptsView(View):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from medloop.core.geometry import Plane, PlaneName
-from medloop.core.records import Case, Job, Label, Model, Prediction, Round
+from medloop.core.records import Case, Job, Model, Prediction, Round
 from medloop.core.states import JobState
 from medloop.server.wire.windows import channel_windows, presets
 
@@ -160,11 +160,6 @@ class JobView(View):
     result_message: str
 
 
-def label_view(label: Label) -> LabelView:
-    """One label."""
-    return LabelView.model_validate(label)
-
-
 def model_brief(model: Model | None) -> ModelBrief | None:
     """The model, if there is one."""
     return ModelBrief.model_validate(model) if model else None
@@ -177,13 +172,17 @@ def round_brief(current: Round | None) -> RoundBrief | None:
 
 def case_view(case: Case) -> CaseView:
     """The header of a case."""
+    shown = case.display
     return CaseView.reading(
         case,
+        modality=shown.modality,
+        oriented=shown.oriented,
+        channel_names=shown.channel_names,
         shape=case.grid.shape,
         spacing_mm=case.grid.spacing_mm,
         affine=[[float(v) for v in row] for row in case.grid.affine],
         window=channel_windows(case)[0],
-        planes=[plane_view(plane, oriented=case.oriented) for plane in case.grid.planes()],
+        planes=[plane_view(plane, oriented=shown.oriented) for plane in case.grid.planes()],
         presets=[Preset.model_validate(window) for window in presets(case)],
         channel_windows=channel_windows(case),
     )
