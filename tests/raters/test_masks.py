@@ -58,7 +58,7 @@ def test_where_all_agree_nothing_changes_and_elsewhere_a_given_label_is_chosen(f
     total = sum(fused.soft(label) for label in (0, 1, 2))
     assert np.allclose(total, 1, atol=1e-5)
     assert (fused.uncertainty[agreed] == 0).all()
-    if fuse is not by_shape:
+    if fuse in (majority_mask, simple_fusion):  # a model of confusion may find what nobody gave
         assert (masks == fused.mask).any(axis=0).all()
 
 
