@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from medloop.core.errors import InputError, LabelError, MedloopError, SettingError, ShapeError
 from medloop.raters import Prior, dawid_skene, glad, majority, weighted_majority
-from medloop.raters.fused import accuracies
+from medloop.raters.fused import accuracies, choose
 from medloop.raters.votes import check_votes
 from raters_inputs import table_of_classes
 
@@ -185,3 +185,12 @@ def test_weights_that_are_none_are_refused(weights) -> None:
 def test_a_negative_prior_is_refused() -> None:
     with pytest.raises(SettingError, match="0 or more"):
         Prior(right=-1)
+
+
+def test_rounding_does_not_decide_a_tie() -> None:
+    assert choose(np.array([[0.2, 0.4, 0.4 + 1e-13]])).tolist() == [1]
+
+
+def test_what_one_person_annotated_alone_does_not_count_for_their_confusion() -> None:
+    fused = dawid_skene([[0, -1]] * 50 + [[0, 0], [1, 1]])
+    assert fused.skills[0].confusion[0, 0] == pytest.approx(fused.skills[1].confusion[0, 0])
