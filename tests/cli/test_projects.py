@@ -3,6 +3,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from medloop.core.geometry import Grid
@@ -206,6 +207,20 @@ def test_instance_maps_are_one_label_when_asked(medloop: Medloop, tmp_path: Path
     refused = medloop("import", tmp_path / "p", tmp_path / "nuclei")
     assert (refused.status, "got also [2, 3" in refused.err) == (1, True)
     assert json.loads(medloop("import", tmp_path / "p", tmp_path / "nuclei", "--masks", "foreground", "--json").out)["labelled"] == 1
+
+
+def test_instance_maps_with_other_names_and_numbers_of_objects_are_one_kind_of_refusal(medloop: Medloop, tmp_path: Path):
+    for folder in ("images", "labels"):
+        (tmp_path / "nuclei" / folder).mkdir(parents=True)
+    for n in range(9):
+        objects = np.zeros((16, 16), dtype=np.uint8)
+        objects[0, : n + 2] = np.arange(1, n + 3)
+        PIL.Image.fromarray(objects).save(tmp_path / "nuclei" / "labels" / f"{n:x}a{'b' * n}.png")
+        PIL.Image.fromarray(objects + 100).save(tmp_path / "nuclei" / "images" / f"{n:x}a{'b' * n}.png")
+    medloop("init", tmp_path / "p", "--kind", "segmentation", "--label", "nucleus")
+    lines = [line for line in medloop("import", tmp_path / "p", tmp_path / "nuclei").err.splitlines() if line.startswith("left out: ")]
+    assert (len(lines), lines[5]) == (6, "left out: and 4 more of this kind")
+    assert "--masks foreground" in lines[0]
 
 
 def test_a_pattern_tells_the_patient_from_the_name(medloop: Medloop, tmp_path: Path, dataset: Path):

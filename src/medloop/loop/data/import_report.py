@@ -15,7 +15,7 @@ class ImportReport:
 
     Attributes:
         added: Names of new cases.
-        labelled: How many of them came with an answer that was kept.
+        labelled: How many of them came with an annotation that was kept.
         duplicates: Cases that were already there and stayed as they were.
         refused: One line per file or label that was left out.
         annotated: Cases that were already there and have their first imported annotation now.
@@ -36,8 +36,14 @@ def brief_refusals(refused: Sequence[Refusal]) -> list[str]:
     """What was left out, for people: the first few files of every rule, and how many more there are."""
     kinds: dict[str, list[Refusal]] = {}
     for one in refused:
-        kinds.setdefault(re.sub(r"\d+", "#", f"{one.rule} {one.remedy}"), []).append(one)
+        kinds.setdefault(_kind(one), []).append(one)
     return brief_lines(kinds)
+
+
+def _kind(refusal: Refusal) -> str:
+    """Its rule and remedy without the file that the rule begins with, the values it met, and numbers: what differs from file to file."""
+    rule = re.sub(r"^[^:]*\.\w+: ", "", refusal.rule).partition(", got ")[0]
+    return re.sub(r"\d+", "#", f"{rule} {refusal.remedy}")
 
 
 @dataclass

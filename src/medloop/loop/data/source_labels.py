@@ -49,7 +49,7 @@ def _table(name: str, mask: Mask, values: LabelMap, *, white: bool) -> "np.ndarr
     if unknown:
         raise LabelError(
             f"{name}: mask values must be 0 or the task's labels, got also {unknown[:8]}",
-            remedy="make the project with more labels, or read every object as the first one with masks=foreground",
+            remedy="make the project with more labels, or read every object as the first one: --masks foreground",
         )
     for value, wanted in values.voxels.items():
         table[value] = wanted
@@ -61,6 +61,6 @@ def _meaning_of_white(name: str, values: LabelMap) -> int:
     if meant is None:
         raise LabelError(
             f"{name}: a black and white mask does not say which of the project's {len(values.voxels)} labels it shows",
-            remedy="save it with the label's value, or read it as the first label with masks=foreground",
+            remedy="save it with the label's value, or read it as the first label: --masks foreground",
         )
     return meant
