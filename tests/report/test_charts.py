@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from medloop.metrics.intervals import Interval
 from medloop.metrics.limits import limits_of_agreement
-from medloop.report.axes import Scale, nice_ticks
+from medloop.report.axes import Scale, nice_ticks, number
 from medloop.report.charts import Line, Point, Row, against, bars, bland_altman, curves, distribution, key, spread, unit_square
 from medloop.report.style import style_sheet
 
@@ -121,6 +121,22 @@ def test_agreement_is_drawn_at_the_values_of_an_independent_computation() -> Non
     for name, p, t in pairs:
         (place,) = [y for words, y in dots.items() if words and words.startswith(f"{name}:")]
         assert place == pytest.approx(middle - (p - t - difference.mean()) * per_ml, abs=0.1)
+
+
+@pytest.mark.parametrize("size", [1.0, 20_000.0, 3e8])
+def test_no_number_of_an_axis_reaches_its_title_nor_the_title_the_edge(size: float) -> None:
+    pairs = [(f"p{n}", size * n, size * (5 - n)) for n in range(6)]
+    found = limits_of_agreement([p for _, p, _ in pairs], [t for _, _, t in pairs], range(6))
+    root = ElementTree.fromstring(bland_altman("nucleus", pairs, found, unit="pixels", colour="#d80000"))
+    (title,) = [float(n.attrib["transform"][10:].split()[0]) for n in root.iter("text") if "transform" in n.attrib]
+    left = [float(n.attrib["x"]) - 7.7 * len(n.text or "") for n in root.iter("text") if n.get("text-anchor") == "end"]
+    assert min(left) > title + 6
+    assert title - 8 >= float(root.attrib["viewBox"].split()[0])
+
+
+@pytest.mark.parametrize(("value", "written"), [(-12_345.6, "−12300"), (2.1513, "+2.15"), (0.0, "+0"), (0.00012345, "+0.000123")])
+def test_numbers_are_written_out_with_their_digits(value: float, written: str) -> None:
+    assert number(value, digits=3, sign="+") == written
 
 
 def test_cases_of_a_patient_count_as_one_and_few_patients_have_no_limits() -> None:

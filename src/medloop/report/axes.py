@@ -10,6 +10,9 @@ from medloop.report.markup import element
 
 WIDTH, HEIGHT = 860.0, 400.0
 LEFT, TOP, BOTTOM = 66.0, 16.0, 52.0
+CHARACTER, TITLE = 8.0, 10.0
+"""Widest digit, and half the height of a title, at the font's size."""
+
 TICKS, AWAY = 6, 0.06
 """Numbers along a scale, about; room at either end of values, as a share of their range."""
 
@@ -74,23 +77,27 @@ def frame(
         diagonal: Whether equal numbers on both axes are marked.
     """
     grid = [element("line", class_="grid", x1=x.start, x2=x.end, y1=y.at(v), y2=y.at(v)) for v in y.ticks]
-    left = [element("text", _number(v), x=x.start - 8, y=y.at(v) + 4, text_anchor="end") for v in y.ticks]
+    left = [element("text", number(v), x=x.start - 8, y=y.at(v) + 4, text_anchor="end") for v in y.ticks]
     stubs = [element("line", class_="axis", x1=x.at(v), x2=x.at(v), y1=y.start, y2=y.start + 5) for v in x.ticks]
-    below = [element("text", _number(v), x=x.at(v), y=y.start + 20, text_anchor="middle") for v in x.ticks]
+    below = [element("text", number(v), x=x.at(v), y=y.start + 20, text_anchor="middle") for v in x.ticks]
     axis = element("line", class_="axis", x1=x.start, x2=x.end, y1=y.start, y2=y.start)
     low, high = max(x.low, y.low), min(x.high, y.high)
     same = element("line", class_="leader", x1=x.at(low), x2=x.at(high), y1=y.at(low), y2=y.at(high)) if diagonal else None
+    before = min(
+        16.0, x.start - 8 - TITLE - CHARACTER * max((len(number(v)) for v in y.ticks), default=0)
+    )  # long numbers move the title out
     titles = (
         element("text", x.title, x=(x.start + x.end) / 2, y=y.start + 42, text_anchor="middle"),
-        element("text", y.title, transform=f"translate(16 {(y.start + y.end) / 2:g}) rotate(-90)", text_anchor="middle"),
+        element("text", y.title, transform=f"translate({before:g} {(y.start + y.end) / 2:g}) rotate(-90)", text_anchor="middle"),
     )
-    return svg(*grid, *left, *stubs, *below, axis, *titles, same, *marks, label=label, size=size)
+    return svg(*grid, *left, *stubs, *below, axis, *titles, same, *marks, label=label, size=size, left=min(0.0, before - TITLE))
 
 
-def svg(*marks: Markup | None, label: str, size: tuple[float, float]) -> Markup:
-    """Marks as one picture of its own scale."""
-    return element("svg", *marks, viewBox=f"0 0 {size[0]:g} {size[1]:g}", role="img", aria_label=label)
+def svg(*marks: Markup | None, label: str, size: tuple[float, float], left: float = 0.0) -> Markup:
+    """Marks as one picture of its own scale, which begins at `left`."""
+    return element("svg", *marks, viewBox=f"{left:g} 0 {size[0] - left:g} {size[1]:g}", role="img", aria_label=label)
 
 
-def _number(value: float) -> str:
-    return f"{value:g}".replace("-", "−")
+def number(value: float, *, digits: int = 6, sign: str = "") -> str:
+    """A number with so many significant digits, written out below ten thousand million."""
+    return f"{float(f'{value:.{digits}g}'):{sign}.10g}".replace("-", "−")

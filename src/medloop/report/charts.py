@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from medloop.metrics.intervals import Interval
 from medloop.metrics.limits import Agreement
-from medloop.report.axes import BOTTOM, HEIGHT, LEFT, TOP, WIDTH, Scale, frame, room, svg
+from medloop.report.axes import BOTTOM, HEIGHT, LEFT, TOP, WIDTH, Scale, frame, number, room, svg
 from medloop.report.markup import element, joined
 
 NAMES = 176.0
@@ -124,7 +124,8 @@ def bland_altman(name: str, pairs: Sequence[tuple[str, float, float]], agreement
     levels = [element("line", class_="full", x1=x.start, x2=x.end, y1=y.at(value), y2=y.at(value)) for value, _ in shown]
     levels += [element("text", words, x=x.end + 6, y=place + 4) for (_, words), place in zip(shown, places, strict=True)]
     dots = [
-        _dot(x.at(m), y.at(d), f"{whose}: {d:+.3g} {unit}", colour) for (whose, _, _), m, d in zip(pairs, means, differences, strict=True)
+        _dot(x.at(m), y.at(d), f"{whose}: {number(d, digits=3, sign='+')} {unit}", colour)
+        for (whose, _, _), m, d in zip(pairs, means, differences, strict=True)
     ]
     return frame(x, y, zero, *levels, *dots, label=f"Agreement of predicted and annotated {name}", size=(SIDE, HEIGHT))
 

@@ -72,11 +72,11 @@ def _judged_sections(workspace: Workspace, judged: Judged | None, left_out: Left
     return [
         section("Evaluation cases", basis, figures, outline_key(workspace.task.labels), note(_PICTURES)),
         section("Dice per label", dice_section(workspace, judged)),
-        section("Predicted and annotated volume", volume_section(workspace, judged, left_out)),
+        section("Predicted and annotated size", volume_section(workspace, judged, left_out)),
     ]
 
 
-_PICTURES = "Each shows the slice in which annotation and prediction differ most, cut to the structures in it."
+_PICTURES = "A volume is shown by the slice in which annotation and prediction differ most; every picture is cut to its structures."
 
 
 def _basis(judged: Judged) -> Markup:

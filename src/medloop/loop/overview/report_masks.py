@@ -1,4 +1,4 @@
-"""How a segmentation is judged in the report: Dice per label over patients, and predicted against annotated volume."""
+"""How a segmentation is judged in the report: Dice per label over patients, and predicted against annotated size."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ from medloop.loop.foundation.memo import Memo, memo
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.judged import Judged, JudgedCase
 from medloop.metrics.limits import Agreement, limits_of_agreement
+from medloop.report.axes import number
 from medloop.report.charts import Row, bland_altman, distribution
 from medloop.report.markup import element, joined, note
 
@@ -44,7 +45,7 @@ def dice_section(workspace: Workspace, judged: Judged) -> Markup:
 
 
 def volume_section(workspace: Workspace, judged: Judged, left_out: LeftOut) -> Markup:
-    """Predicted against annotated volume, label by label."""
+    """Predicted against annotated volume or area, label by label."""
     counts = _counts(workspace, judged.cases, left_out)
     labels = [label for label in workspace.task.labels if any(label.name in one.scores for one in judged.cases)]
     charts = [_agreement(label, judged.cases, counts) for label in labels[:MOST_LABELS]]
@@ -103,10 +104,11 @@ def _agreement(label: Label, cases: Sequence[JudgedCase], counts: Mapping[str, S
 
 
 def _words(label: Label, found: Agreement, unit: str) -> Markup:
-    mean = f" mean difference {found.mean:+.3g} {unit} over {counted(found.patients, 'patient')}"
+    mean = f" mean difference {number(found.mean, digits=3, sign='+')} {unit} over {counted(found.patients, 'patient')}"
     if found.low is None or found.high is None or found.unsure is None:
         return joined((element("b", f"{label.name}:"), f"{mean}; {found.note}."))
-    limits = f"; limits {found.low:+.3g} to {found.high:+.3g} {unit}, each uncertain by ± {found.unsure:.2g} {unit} (95 %)."
+    low, high = (number(limit, digits=3, sign="+") for limit in (found.low, found.high))
+    limits = f"; limits {low} to {high} {unit}, each uncertain by ± {number(found.unsure, digits=2)} {unit} (95 %)."
     return joined((element("b", f"{label.name}:"), mean, limits))
 
 
