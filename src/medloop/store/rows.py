@@ -5,13 +5,14 @@ Codecs give plain JSON values, so a row doubles as the record's JSON for digests
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 from sqlalchemy import RowMapping, Table
 
+from medloop.core.accounts import Account, ApiToken, Membership, OneTimeLink, SignIn
 from medloop.core.errors import InputError, IntegrityError
 from medloop.core.geometry import Grid
 from medloop.core.records import (
@@ -67,6 +68,7 @@ class Kind(Generic[R]):
         table: Where its rows are.
         codecs: By field name; fields without one are stored as they are.
         changeable: Fields that `Writer.change` may set; empty for an immutable noun.
+        sealed: Fields whose values events do not hold; the SHA-256 of the row covers them as the others.
     """
 
     record: type[R]
@@ -74,6 +76,7 @@ class Kind(Generic[R]):
     table: Table
     codecs: Mapping[str, Codec]
     changeable: frozenset[str] = frozenset()
+    sealed: frozenset[str] = frozenset()
 
 
 def kind_of(record: type[R]) -> Kind[R]:
@@ -210,6 +213,7 @@ _LATER: Mapping[type[Any], frozenset[str]] = {
             "right_reasons",
         }
     ),
+    Annotator: frozenset({"expertise"}),
     Assignment: frozenset({"began_with", "base_id"}),
     Annotation: frozenset({"began_with", "untouched"}),
     Evaluation: frozenset({"leaning", "surfaces"}),
@@ -268,10 +272,12 @@ _BY_TYPE: Mapping[Any, Codec] = {
 }
 
 
-def _kind(record: type[R], noun: str, table: Table, *changeable: str, **codecs: Codec) -> Kind[R]:
+def _kind(record: type[R], noun: str, table: Table, *changeable: str, sealed: Collection[str] = (), **codecs: Codec) -> Kind[R]:
     """A kind whose fields have the codecs of their types, but for those named here."""
     by_type = {name: _codec_of(hint) for name, hint in get_type_hints(record).items()}
-    return Kind(record, noun, table, {name: codec for name, codec in by_type.items() if codec} | codecs, frozenset(changeable))
+    return Kind(
+        record, noun, table, {name: codec for name, codec in by_type.items() if codec} | codecs, frozenset(changeable), frozenset(sealed)
+    )
 
 
 def _codec_of(hint: Any) -> Codec | None:
@@ -284,7 +290,12 @@ _ALL: tuple[Kind[Any], ...] = (
     _kind(Task, "task", tables.tasks),
     _kind(Project, "project", tables.projects, "name", "task_id", "settings"),
     _kind(Case, "case", tables.cases),
-    _kind(Annotator, "annotator", tables.annotators, "name", "kind", "roles", "cost_per_minute"),
+    _kind(Annotator, "annotator", tables.annotators, "name", "kind", "roles", "cost_per_minute", "expertise"),
+    _kind(Account, "account", tables.accounts, "password", "disabled", sealed=("password",)),
+    _kind(Membership, "membership", tables.memberships, "role"),
+    _kind(SignIn, "sign-in", tables.sign_ins, "ended_at"),
+    _kind(ApiToken, "token", tables.api_tokens, "revoked_at"),
+    _kind(OneTimeLink, "link", tables.one_time_links, "used_at"),
     _kind(Snapshot, "snapshot", tables.snapshots),
     _kind(Model, "model", tables.models),
     _kind(Prediction, "prediction", tables.predictions),

@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, text
 from sqlalchemy.schema import SchemaItem
 
+from medloop.core.accounts import Account, ApiToken, Membership, OneTimeLink, SignIn
 from medloop.core.records import (
     Annotation,
     Annotator,
@@ -87,6 +88,11 @@ tasks = _records("tasks", Task)
 projects = _records("projects", Project)
 cases = _records("cases", Case, _unique("name"), Column("patient", Text, nullable=False, index=True), Index(None, "split", "name"))
 annotators = _records("annotators", Annotator, _unique("name"))
+accounts = _records("accounts", Account, _unique("name"), _unique("key"))
+memberships = _records("memberships", Membership, UniqueConstraint("account_id", "project_id"))
+sign_ins = _records("sign_ins", SignIn, _unique("digest"), Column("seen_at", Text), Index(None, "account_id"))
+api_tokens = _records("api_tokens", ApiToken, _unique("digest"), Index(None, "account_id"))
+one_time_links = _records("one_time_links", OneTimeLink, _unique("digest"), Index(None, "account_id"))
 assignments = _records(
     "assignments",
     Assignment,

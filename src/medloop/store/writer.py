@@ -1,7 +1,7 @@
 """Changes to the store: each one appends its audit event in the same transaction.
 
 Most nouns are only ever added. `change` exists for the few with a state (project, annotator, round,
-assignment) and keeps the old values in the event.
+assignment, account) and keeps the old values in the event, but for sealed fields (hashes of passwords).
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ class Writer(Reader):
         """Store a new record; its event holds the SHA-256 of its values.
 
         Args:
-            record: Any record of `medloop.core.records` but a job or an event.
+            record: Any record of `medloop.core.records` or `medloop.core.accounts` but a job or an event.
             verb: What the actor did, for the audit.
 
         Raises:
@@ -52,7 +52,7 @@ class Writer(Reader):
             raise ConflictError(f"The {known.noun} {row['id']!r} exists already", remedy="give a new one a new id")
         body: dict[str, Any] = {"sha256": row_digest(told(known.record, row))}
         if known.changeable:
-            body["record"] = told(known.record, row)
+            body["record"] = {name: value for name, value in told(known.record, row).items() if name not in known.sealed}
         with advised(), self._connection.begin_nested():  # a refused row takes its event back with it
             added = self._append(verb, known.noun, row["id"], body)
             self._connection.execute(insert(known.table), {**row, "event": added.seq})
@@ -62,7 +62,7 @@ class Writer(Reader):
         """Set some fields of a record that has a state; the event keeps their old and new values.
 
         Args:
-            kind: Round, Assignment, Project or Annotator.
+            kind: A record with a state, such as Round, Assignment, Project or Account.
             id: Which one.
             verb: What the actor did, for the audit.
             fields: New values by field name.
@@ -81,7 +81,9 @@ class Writer(Reader):
         if old is None:
             raise NotFoundError(f"There is no {known.noun} {id!r}")
         new = encode_fields(known, fields)
-        changed = {name: {"from": old[name], "to": value} for name, value in new.items() if old[name] != value}
+        changed = {
+            name: {} if name in known.sealed else {"from": old[name], "to": value} for name, value in new.items() if old[name] != value
+        }
         result = from_row(known, {**old, **new})
         if not changed:
             return result

@@ -8,7 +8,7 @@ from medloop.core.records import Assignment
 from medloop.loop.annotating.prompt_log import in_force, prompt_log
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.routes.assignments import raise_stale
-from medloop.server.web.site import Site, SiteHere, WorkspaceHere
+from medloop.server.web.site import OwnAssignment, ReviewedAssignment, Site, SiteHere, WorkspaceHere
 from medloop.server.wire.prompt_views import (
     Addition,
     AddRequest,
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/projects/{project}/assignments/{assignment}/prompts"
 
 
 @router.get("")
-def get_prompts(workspace: WorkspaceHere, assignment: Id) -> PromptsView:
+def get_prompts(workspace: WorkspaceHere, assignment: ReviewedAssignment) -> PromptsView:
     """Every prompt of an assignment with its revision, and which are in force."""
     with workspace.store.read() as tx:
         log = prompt_log(tx, tx.get(Assignment, assignment).id)
@@ -37,13 +37,13 @@ def get_prompts(workspace: WorkspaceHere, assignment: Id) -> PromptsView:
 
 
 @router.post("")
-async def post_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: Id, body: Addition) -> RefinedView:
+async def post_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: OwnAssignment, body: Addition) -> RefinedView:
     """Answer a prompt made on the newest revision; prompt and effect are saved together as one edit."""
     return await _refined(site, workspace, AddRequest(project_id=workspace.project.id, assignment_id=assignment, said=body))
 
 
 @router.post("/ready")
-async def post_ready(site: SiteHere, workspace: WorkspaceHere, assignment: Id, body: Readiness) -> EngineView:
+async def post_ready(site: SiteHere, workspace: WorkspaceHere, assignment: OwnAssignment, body: Readiness) -> EngineView:
     """Have the engine look at the case before its first prompt, and name the engine."""
     case_id = await anyio.to_thread.run_sync(_case_id, workspace, assignment)
     asked = {"project_id": workspace.project.id, "case_id": case_id, "engine": body.engine}
@@ -51,7 +51,7 @@ async def post_ready(site: SiteHere, workspace: WorkspaceHere, assignment: Id, b
 
 
 @router.put("/{prompt}")
-async def put_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: Id, prompt: Id, body: Change) -> RefinedView:
+async def put_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: OwnAssignment, prompt: Id, body: Change) -> RefinedView:
     """Put another prompt in a prompt's place and answer all of them anew; the brush's later strokes stay."""
     return await _refined(
         site, workspace, ChangeRequest(project_id=workspace.project.id, assignment_id=assignment, prompt_id=prompt, said=body)
@@ -59,7 +59,7 @@ async def put_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: Id, p
 
 
 @router.delete("/{prompt}")
-async def delete_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: Id, prompt: Id, body: Removal) -> RefinedView:
+async def delete_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: OwnAssignment, prompt: Id, body: Removal) -> RefinedView:
     """Withdraw a prompt and answer the remaining ones anew; the brush's later strokes stay."""
     return await _refined(
         site, workspace, WithdrawRequest(project_id=workspace.project.id, assignment_id=assignment, prompt_id=prompt, said=body)

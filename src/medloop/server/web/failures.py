@@ -18,11 +18,14 @@ from medloop.core import errors
 from medloop.core.errors import (
     CancelledError,
     ConflictError,
+    ForbiddenError,
     InputError,
     IntegrityError,
     MedloopError,
     NotFoundError,
+    SignInError,
     StorageError,
+    ThrottledError,
     UnavailableError,
 )
 
@@ -31,6 +34,9 @@ _STATUS: tuple[tuple[type[MedloopError], int], ...] = (
     (ConflictError, 409),
     (CancelledError, 409),
     (InputError, 422),
+    (SignInError, 401),
+    (ForbiddenError, 403),
+    (ThrottledError, 429),
     (UnavailableError, 503),
     (IntegrityError, 500),
 )
@@ -117,8 +123,18 @@ def install_failures(app: FastAPI) -> None:
 async def _deliberate(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, MedloopError):
         raise error
+    return deliberate(error)
+
+
+def deliberate(error: MedloopError) -> JSONResponse:
+    """A deliberate error as a response."""
     extra = {"revision": error.revision} if isinstance(error, StaleRevisionError) else None
-    return failure(status_of(error), error.code, error.message, remedy=error.remedy, extra=extra)
+    answer = failure(status_of(error), error.code, error.message, remedy=error.remedy, extra=extra)
+    if isinstance(error, ThrottledError):
+        answer.headers["Retry-After"] = str(math.ceil(error.seconds))
+    if isinstance(error, SignInError):
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
