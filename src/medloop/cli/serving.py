@@ -10,9 +10,14 @@ from medloop.cli.options import ProjectFolder, Threads
 from medloop.cli.printing import say
 
 if TYPE_CHECKING:
-    from medloop.server.web.settings import ServerSettings
+    from collections.abc import Mapping
 
-Host = Annotated[str | None, typer.Option(help="Address to listen on: loopback only, 127.0.0.1 by default.", show_default=False)]
+    from medloop.server.web.settings import ServerSettings, Value
+
+Host = Annotated[
+    str | None,
+    typer.Option(help="Address to listen on, 127.0.0.1 by default; beyond loopback with accounts and encryption only.", show_default=False),
+]
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 8000 by default, 0 takes any free one.", show_default=False)]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")]
 
@@ -27,13 +32,24 @@ def serve(
     ] = None,
     annotator: Annotated[str | None, typer.Option(help="Who annotates on this page; local by default.", show_default=False)] = None,
     threads: Annotated[int | None, typer.Option(min=0, max=1024, help="CPU threads of the helpers.", show_default=False)] = None,
+    tls_cert: Annotated[str | None, typer.Option(metavar="FILE", help="TLS certificate with its chain (PEM).", show_default=False)] = None,
+    tls_key: Annotated[str | None, typer.Option(metavar="FILE", help="Private key of the certificate (PEM).", show_default=False)] = None,
+    behind_proxy: Annotated[
+        bool | None, typer.Option("--behind-proxy", help="A reverse proxy ends TLS in front of it.", show_default=False)
+    ] = None,
+    names: Annotated[
+        str | None, typer.Option(metavar="NAME,…", help="Names by which it is reached from elsewhere.", show_default=False)
+    ] = None,
     browser: Browser = False,
 ) -> None:
     """Serve the page, and work behind it.
 
-    A worker learns in the background and an assistant proposes on demand; Ctrl-C stops all three.
+    A worker learns in the background and an assistant proposes on demand; Ctrl-C stops all three. Without accounts
+    (medloop users) it is one person's, on this machine.
     """
-    settings = _settings(host, port, worker=worker, assistant=assistant, annotator=annotator, threads=threads)
+    shown = {"tls_cert": tls_cert, "tls_key": tls_key, "behind_proxy": behind_proxy, "names": names}
+    helpers = {"worker": worker, "assistant": assistant, "annotator": annotator, "compute_threads": threads}
+    settings = _settings({"host": host, "port": port, **helpers, **shown})
     _serve(folder, settings, browser=browser)
 
 
@@ -77,7 +93,7 @@ def demo(
 
     Makes a project of 24 phantoms and serves it: a first model within two minutes, then it is your turn.
     """
-    settings = _settings(host, port)
+    settings = _settings({"host": host, "port": port})
     if not (folder / "medloop.json").exists():
         _make_demo(folder)
     _serve(folder, settings, browser=browser)
@@ -98,18 +114,9 @@ def _make_demo(folder: Path) -> None:
         raise
 
 
-def _settings(
-    host: str | None,
-    port: int | None,
-    *,
-    worker: bool | None = None,
-    assistant: bool | None = None,
-    annotator: str | None = None,
-    threads: int | None = None,
-) -> "ServerSettings":
+def _settings(given: "Mapping[str, Value | None]") -> "ServerSettings":
     from medloop.server.web.settings import read_settings
 
-    given = {"host": host, "port": port, "worker": worker, "assistant": assistant, "annotator": annotator, "compute_threads": threads}
     return read_settings(os.environ, given)
 
 

@@ -34,6 +34,7 @@ from medloop.server.nninteractive.gate import (
     require_local_program,
 )
 from medloop.server.web.security import LOOPBACK_NAMES
+from medloop.server.web.settings import is_loopback
 
 _LOG = logging.getLogger(__name__)
 _STATUS: tuple[tuple[type[MedloopError], int], ...] = (
@@ -74,7 +75,7 @@ class Office:
         capabilities: What clients are told about it.
         limits: How much is taken.
         key: The bearer key; None lets everybody in.
-        hosts: Names of this machine that a request may give.
+        hosts: Names of this machine that a request may give; None for any, where everybody gives a key.
     """
 
     service: Service
@@ -82,7 +83,7 @@ class Office:
     capabilities: Capabilities
     limits: Limits
     key: str | None
-    hosts: frozenset[str]
+    hosts: frozenset[str] | None
 
 
 def create_app(
@@ -105,7 +106,9 @@ def create_app(
         terms: On what terms front ends get a session.
     """
     leases = Leases(lambda: Seat(Session(service)), terms)
-    office = Office(service, leases, Capabilities(license=license_text), limits, key, LOOPBACK_NAMES | {host.lower()})
+    office = Office(
+        service, leases, Capabilities(license=license_text), limits, key, LOOPBACK_NAMES | {host.lower()} if is_loopback(host) else None
+    )
     routes = [_route(path, _read_only(office, call), "GET") for path, call in LOOKS.items()]
     routes += [_route(path, _read_only(office, call), "POST") for path, call in COUNTER.items()]
     routes += [_route(path, _acting(office, path), "POST") for path in ACTIONS]

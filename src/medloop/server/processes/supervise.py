@@ -49,7 +49,7 @@ def serve(folder: Path, settings: ServerSettings, *, ready: Ready | None = None)
     Raises:
         NotFoundError: No project in the folder.
         ConflictError: Another server has it.
-        SettingError: The port is taken.
+        SettingError: The port is taken, a file of TLS cannot be used, or others could reach it and there are no accounts.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     os.umask(0o077)  # what this process writes is this user's alone
@@ -57,7 +57,7 @@ def serve(folder: Path, settings: ServerSettings, *, ready: Ready | None = None)
     settings = _fitting(folder, settings)
     socket_path = _socket_path(folder) if settings.assistant else None
     app = create_app(folder, settings, assistant=socket_path)
-    listener = open_listener(settings)
+    listener = open_listener(settings.host, settings.port)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)  # uvicorn repeats a signal after it has drained
     server = _Server(app, settings, _children(folder, settings, socket_path), ready or (lambda _url: None))
@@ -75,10 +75,15 @@ class _Server(uvicorn.Server):
             http=GuardedProtocol,  # on h11, which bounds the size of headers; the faster parser does not
             ws="none",
             server_header=False,
+            proxy_headers=False,  # who is believed about addresses is decided by behind_proxy
+            ssl_certfile=settings.tls_cert or None,
+            ssl_keyfile=settings.tls_key or None,
             limit_concurrency=MAX_CONNECTIONS,
             timeout_graceful_shutdown=max(1, int(settings.drain_seconds - 2)),
         )
+        _load(config)
         super().__init__(config)
+        self._scheme = "https" if settings.tls_cert else "http"
         self._site: Site = app.state.site
         self._children = children
         self._ready = ready
@@ -87,7 +92,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if sockets:
-            self._ready(address_of(sockets[0]))
+            self._ready(address_of(sockets[0], scheme=self._scheme))
         for child in self._children:
             child.start()
 
@@ -99,6 +104,18 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
         for child in self._children:
             child.wait(deadline - time.monotonic())
+
+
+def _load(config: uvicorn.Config) -> None:
+    """Read the files of TLS.
+
+    Raises:
+        SettingError: They cannot be used.
+    """
+    try:
+        config.load()
+    except (OSError, ValueError) as error:
+        raise SettingError(f"The TLS files cannot be used: {error}", remedy="check --tls-cert and --tls-key") from error
 
 
 def _children(folder: Path, settings: ServerSettings, socket_path: Path | None) -> list[Child]:
@@ -126,27 +143,27 @@ def _socket_path(folder: Path) -> Path:
     return path if short else Path(tempfile.mkdtemp(prefix="medloop-")) / "assistant.sock"
 
 
-def open_listener(settings: ServerSettings) -> socket.socket:
-    """A socket bound to the settings' host and port.
+def open_listener(host: str, port: int) -> socket.socket:
+    """A socket bound to a host and port.
 
     Raises:
         SettingError: The port is taken.
     """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
+        listener.bind((host, port))
     except OSError as error:
         listener.close()
         raise SettingError(
-            f"Port {settings.port} on {settings.host} cannot be used: {error.strerror}",
+            f"Port {port} on {host} cannot be used: {error.strerror}",
             remedy="stop what uses it, or choose another with --port",
         ) from error
     return listener
 
 
-def address_of(listener: socket.socket) -> str:
+def address_of(listener: socket.socket, *, scheme: str = "http") -> str:
     """The address that a browser opens."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
