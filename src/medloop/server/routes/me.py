@@ -37,7 +37,7 @@ router = APIRouter(tags=["me"])
 
 @router.get("/me")
 def get_me(site: SiteHere, caller: CallerHere) -> MeView:
-    """Who is signed in, the CSRF token of the session, and what they may do to each project; 401 asks to sign in."""
+    """Who is signed in, the CSRF token of the session, and what they may do to each project; a 401 means that nobody is signed in."""
     return _me(site, caller)
 
 
