@@ -17,7 +17,7 @@ from medloop.core.arrays import UNKNOWN, BoolArray, FloatArray, IntArray, MaskAr
 from medloop.core.errors import InputError, ShapeError
 from medloop.interaction.engine import Engine, ImageEmbedding
 from medloop.interaction.prompts import Prompt
-from medloop.interaction.simulated_users.effort import EffortModel, boundary_length
+from medloop.interaction.simulated_users.effort import EffortModel
 from medloop.interaction.simulated_users.robots import Robot, Scene
 
 MOST_CLICKS = 10
@@ -211,3 +211,11 @@ def on_slices(shape: tuple[int, ...], axis: int, slices: Sequence[int]) -> BoolA
     inside = np.zeros(shape, dtype=bool)
     np.moveaxis(inside, axis, 0)[list(slices)] = True
     return inside
+
+
+def boundary_length(inside: BoolArray, axis: int) -> int:
+    """Voxels on the boundary within the slices along `axis`: those with a 4-neighbour outside, beyond the image included."""
+    from scipy import ndimage
+
+    cross = np.take(ndimage.generate_binary_structure(3, 1), [1], axis=axis)
+    return int(np.count_nonzero(inside & ~ndimage.binary_erosion(inside, cross)))

@@ -151,7 +151,7 @@ def over_the_wire(engine: Engine, image: Image, mask: MaskArray, click: Any, lab
     """The same click as a front end of nnInteractive gives it: one structure at a time."""
     from medloop.interaction.nninteractive.gestures import AxisOrder
 
-    session = Session(Service.of(engine, labels=labels, label=click.label, order=AxisOrder(slowest_first=False)))
+    session = Session(Service(engine, labels=labels, label=click.label, order=AxisOrder(slowest_first=False)))
     session.set_image(image.array, image.grid.spacing_mm)
     session.set_target(image.grid.shape, np.dtype("uint8"))
     session.start_from(mask == click.label, run=False)

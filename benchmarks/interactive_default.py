@@ -41,8 +41,7 @@ from medloop.interaction.engine import Engine
 from medloop.interaction.guard import Guard
 from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.modelfree.classical import ClassicalEngine
-from medloop.interaction.overruling import still_meant
-from medloop.interaction.prompts import Prompt
+from medloop.interaction.prompts import Prompt, still_meant
 from medloop.interaction.simulated_users.robots import Scene, test_robot
 from medloop.metrics.mixed import mixed_mean
 from medloop.metrics.overlap import dice

@@ -21,7 +21,7 @@ from medloop.query.diversity.coverage import select_coreset
 from medloop.query.learned.candidates import NAMES, Candidates, candidates, describe
 from medloop.query.learned.forest import Forest
 from medloop.query.learned.policy import INPUTS, Policy
-from medloop.query.uncertainty.uncertainty import entropy
+from medloop.query.strategies import strategy
 from toy_episodes import Episode
 from toy_tasks import ToyTask, draw_task
 
@@ -88,7 +88,7 @@ def gather_gains(task: ToyTask, rng: np.random.Generator, *, picks: int, tried: 
         rows.append(describe(_candidates(episode))[some])
         found = np.array([episode.gain(int(left[n])) for n in some])
         gains.append(found - found.mean())
-        chosen = int(some[0]) if way == 0 else (entropy, select_coreset)[way - 1](pool, 1, rng)[0].index
+        chosen = int(some[0]) if way == 0 else (strategy("entropy").select, select_coreset)[way - 1](pool, 1, rng)[0].index
         episode.answer([int(left[chosen])])
     return np.concatenate(rows), np.concatenate(gains)
 

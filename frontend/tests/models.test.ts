@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { ModelLine } from "../src/api/types";
-import { comparedOf, hintsOf, scoresOf } from "../src/views/models";
+import { comparedOf, hintsOf, scoresOf, surfacesOf } from "../src/views/models";
 
-const SCORE = { score: null, low: null, high: null, score_split: "", score_note: "" };
+const SCORE = { score: null, low: null, high: null, score_split: "", score_note: "", calibration: "" };
 const USE = { live: false, pinned: false, note: "", comparison: null, nothing_new: false };
 const row = (more: Partial<ModelLine>): ModelLine => ({
   id: "m",
@@ -16,7 +16,7 @@ const row = (more: Partial<ModelLine>): ModelLine => ({
   ...USE,
   ...more,
 });
-const MARKS = { selected: false, note: "", leaning: 0, warning: "" };
+const MARKS = { selected: false, note: "", leaning: 0, warning: "", surface: "" };
 const POINT = { model_index: 3, labelled_cases: 3, effort_minutes: 1, split: "test", metric: "dice", mean: 0.75, low: 0.7, high: 0.8, ...MARKS };
 
 describe("a model in the table", () => {
@@ -24,6 +24,11 @@ describe("a model in the table", () => {
     expect(scoresOf(row({ index: 3 }), [POINT])).toEqual(["test dice 0.750 (0.700–0.800)"]);
     expect(scoresOf(row({ score: 0.7, low: null, high: null, score_split: "test" }), [POINT])).toEqual(["test dice 0.700"]);
     expect(scoresOf(row({ score: null }), [POINT])).toEqual(["not evaluated"]);
+  });
+
+  test("says how far surfaces are apart on each split where that was measured", () => {
+    const curve = [POINT, { ...POINT, split: "audit", surface: "median HD95 2.3 mm" }, { ...POINT, model_index: 4, surface: "median HD95 9.9 mm" }];
+    expect(surfacesOf({ index: 3 }, curve)).toEqual(["audit: median HD95 2.3 mm"]);
   });
 
   test("is not called in use by a note from before, and nothing is said twice", () => {

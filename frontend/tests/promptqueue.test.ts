@@ -4,6 +4,7 @@ import type { Prompt, Refined } from "../src/api/types";
 import { PromptQueue } from "../src/edits/promptqueue";
 
 const point = (i: number): Prompt => ({ kind: "point", voxel: [i, 0, 0], label: 1, positive: true });
+const other = (i: number): Prompt => ({ ...point(i), label: 2 });
 const stale = (revision: number): ApiError => new ApiError(409, "stale_revision", "stale", "read again", revision);
 const cancelled = (): ApiError => new ApiError(409, "cancelled", "a newer prompt came", "");
 
@@ -11,9 +12,9 @@ const cancelled = (): ApiError => new ApiError(409, "cancelled", "a newer prompt
 class Engine {
   revision = 0;
   saved: Prompt[][] = [];
-  asked: { prompts: readonly Prompt[]; base: number; save: () => void; fail: (error: unknown) => void }[] = [];
+  asked: { prompts: readonly Prompt[]; base: number; locked: readonly number[]; save: () => void; fail: (error: unknown) => void }[] = [];
 
-  send = (base: number, prompts: readonly Prompt[]): Promise<Refined> =>
+  send = (base: number, prompts: readonly Prompt[], locked: readonly number[]): Promise<Refined> =>
     new Promise((resolve, reject) => {
       const save = (): void => {
         if (base !== this.revision) return reject(stale(this.revision));
@@ -21,7 +22,7 @@ class Engine {
         const prompt_ids = prompts.map((_, n) => `p${this.revision}-${n}`);
         resolve({ prompt_id: prompt_ids.at(-1)!, prompt_ids, revision: ++this.revision, runs: [], quality: null, engine: "e", seconds: 0 });
       };
-      this.asked.push({ prompts, base, save, fail: reject });
+      this.asked.push({ prompts, base, locked, save, fail: reject });
     });
 }
 
@@ -150,6 +151,39 @@ describe("gestures", () => {
     queue.add(point(2));
     await queue.settled();
     expect([engine.saved.length, queue.pending, refusals]).toEqual([1, [], []]);
+  });
+
+  test("keep the locks that they were made under, also when the label in the hand changes before they are sent", async () => {
+    let release = (): void => undefined;
+    flush = () => new Promise((resolve) => (release = resolve));
+    queue.add(point(1), [2]);
+    await turn();
+    queue.add(other(2), [1]);
+    queue.add(point(3), [2]);
+    expect(queue.pending).toEqual([point(1), other(2), point(3)]);
+    flush = async () => undefined;
+    release();
+    for (let n = 0; n < 3; n++) {
+      await turn();
+      engine.asked[n]!.save();
+    }
+    await queue.settled();
+    expect(engine.saved).toEqual([[point(1)], [other(2)], [point(3)]]);
+    expect(engine.asked.map(({ locked }) => locked)).toEqual([[2], [1], [2]]);
+    expect([refusals, queue.pending]).toEqual([[], []]);
+  });
+
+  test("under other locks do not take a refused one along", async () => {
+    queue.add(point(1), [2]);
+    await turn();
+    queue.add(other(2), [1]);
+    await turn();
+    expect(engine.asked).toHaveLength(1);
+    engine.asked[0]!.fail(new ApiError(422, "invalid_input", "outside", ""));
+    await turn();
+    engine.asked[1]!.save();
+    await queue.settled();
+    expect([engine.saved, refusals.length]).toEqual([[[other(2)]], 1]);
   });
 
   test("and a removal do not meet", async () => {

@@ -1,10 +1,13 @@
-"""The progress page says who needs to look at which prediction."""
+"""The progress page says how well models do, in which unit, and who needs to look at which prediction."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from medloop.core.records import Evaluation
 from medloop.loop.foundation.workspace import Workspace
+from tests.loop.made_up import add_evaluation, add_model, every_case
 from tests.server.conftest import fill_project
 from tests.server.test_routes_triage import judge
 
@@ -25,6 +28,24 @@ def test_the_pool_is_sorted_at_the_chosen_risk(page: Page, serve: Serve, tmp_pat
         expect(panel).to_contain_text("A risk of 0.05 needs at least 19 evaluated patients, got 11")
         page.get_by_test_id("triage-risk").select_option("0.2")
         expect(page.get_by_test_id("triage-accept")).to_have_text("10")
+
+
+def test_calibration_and_surfaces_stand_beside_the_curve_and_the_models(page: Page, serve: Serve, tmp_path: Path) -> None:
+    fill_project(tmp_path / "project", "segmentation", cases=8)
+    with Workspace.open(tmp_path / "project") as workspace:
+        model = add_model(workspace, 1)
+        kept = {"calibrator": {"temperature": 1.5}, "before": 0.123, "after": 0.045, "patients": 6}
+        calibrated = replace(add_model(workspace, 2), id="model-calibrated", index=3, metrics={"calibration": kept})
+        names = [case.name for case in every_case(workspace)][:6]
+        add_evaluation(workspace, model, "test", 3, dict.fromkeys(names, 0.9))
+        with workspace.store.write("test") as tx:
+            tx.add(calibrated)
+            (made,) = tx.find(Evaluation)
+            tx.add(replace(made, id="evaluation-surfaces", surfaces={names[0]: {"large": [0.5, 2.25]}}))
+        page.goto(f"{serve(workspace.folder)}/#/p/{workspace.project.id}/progress")
+    expect(page.get_by_test_id("surface")).to_have_text("surface Dice 0.500 within a voxel, median HD95 2.2 mm")
+    expect(page.get_by_test_id("model-1")).to_contain_text("test: surface Dice 0.500 within a voxel, median HD95 2.2 mm")
+    expect(page.get_by_test_id("model-3")).to_contain_text("temperature 1.50, calibration error 0.123 -> 0.045 on 6 validation patients")
 
 
 def test_before_any_evaluation_the_way_there_is_named(page: Page, serve: Serve, tmp_path: Path) -> None:

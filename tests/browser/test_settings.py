@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from medloop.loop.annotating.annotations import next_assignment, submit
+from medloop.loop.annotating.submission import Submitted
+from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
-from tests.server.conftest import fill_project, train_project
+from tests.server.conftest import SHAPE, fill_project, train_project
 
 from .conftest import Serve, wait_for
 
@@ -35,6 +39,28 @@ def test_name_labels_and_settings_are_changed_on_the_page(page: Page, serve: Ser
 
 
 @pytest.mark.browser
+def test_a_rate_set_on_the_page_prices_the_work_where_progress_is_shown(page: Page, serve: Serve, tmp_path: Path) -> None:
+    fill_project(tmp_path / "project", "segmentation")
+    with Workspace.open(tmp_path / "project") as workspace:
+        project = workspace.project.id
+        opened = next_assignment(workspace, annotator_named(workspace, "Ann").id)
+        assert opened is not None
+        submit(workspace, opened.assignment.id, Submitted(mask=np.zeros(SHAPE, np.uint8), effort_seconds=90))
+    address = serve(tmp_path / "project")
+    page.goto(f"{address}/#/p/{project}/progress")
+    expect(page.get_by_test_id("people")).to_contain_text("1.5")
+    expect(page.get_by_test_id("people")).not_to_contain_text("Cost")
+    page.goto(f"{address}/#/p/{project}/settings")
+    expect(page.get_by_test_id("save-rates")).to_be_disabled()
+    page.get_by_test_id("rate-Ann").fill("2,5")
+    page.get_by_test_id("save-rates").click()
+    expect(page.get_by_test_id("notices")).to_contain_text("Ann: 1 → 2.5 per minute")
+    expect(page.get_by_test_id("annotators")).to_contain_text("3.75")
+    page.goto(f"{address}/#/p/{project}/progress")
+    expect(page.get_by_test_id("people")).to_contain_text("3.75")
+
+
+@pytest.mark.browser
 def test_advice_and_scores_stand_on_the_progress_page_and_filters_survive_the_return(page: Page, serve: Serve, tmp_path: Path) -> None:
     fill_project(tmp_path / "project", "segmentation")
     train_project(tmp_path / "project")
@@ -48,7 +74,7 @@ def test_advice_and_scores_stand_on_the_progress_page_and_filters_survive_the_re
     for reason in told["reasons"]:
         expect(panel).to_contain_text(reason)
     expect(page.get_by_test_id("forecast")).to_contain_text("batch")
-    expect(page.get_by_test_id("model-1")).to_be_visible()
+    expect(page.get_by_test_id("model-1")).to_contain_text("probabilities as trained: needs 5 validation patients, got 0")
     expect(page.get_by_test_id("people")).to_contain_text("local")
 
     page.goto(f"{address}/#/p/{project}")

@@ -1,5 +1,6 @@
 """The page about accounts shows the table of roles as the code has it, and counts the probes that run."""
 
+import itertools
 import re
 import subprocess
 import sys
@@ -22,7 +23,7 @@ def test_the_table_has_a_line_for_each_verb_and_gives_less_from_role_to_role() -
     assert [re.findall(r"`(\w+)`", line)[0] for line in lines] == list(VERBS)
     rights = [len(RIGHTS[role]) for role in ROLES]
     assert rights == sorted(rights, reverse=True)
-    assert all(RIGHTS[lower] < RIGHTS[higher] for higher, lower in zip(ROLES, ROLES[1:], strict=False))
+    assert all(RIGHTS[lower] < RIGHTS[higher] for higher, lower in itertools.pairwise(ROLES))
 
 
 def test_every_need_of_a_route_is_a_verb_of_the_table_or_none() -> None:

@@ -278,6 +278,16 @@ def test_frames_of_unknown_distance_are_not_called_millimetres(tmp_path: Path) -
     assert "no spacing of frames is stored; 1 mm is assumed" in read_image(tmp_path / "x.dcm").notes
 
 
+def test_a_file_of_two_frames_that_names_one_position_is_a_case_of_its_own(tmp_path: Path) -> None:
+    tags = frames(slice_of(0))
+    tags.NumberOfFrames, tags.PixelData = 2, np.arange(48, dtype="<u2").tobytes()
+    del tags.PerFrameFunctionalGroupsSequence[2]
+    tags.ImagePositionPatient = [0, 0, 0]
+    tags.save_as(tmp_path / "x.dcm", enforce_file_format=True)
+    (found,) = list_series(tmp_path).series
+    assert read_image(found.paths).image.grid.shape == (6, 4, 2)
+
+
 def test_frames_at_one_place_are_called_frames(tmp_path: Path) -> None:
     tags = frames(slice_of(0))
     for own in tags.PerFrameFunctionalGroupsSequence:

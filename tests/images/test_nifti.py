@@ -12,6 +12,7 @@ import pytest
 from medloop.core.errors import FormatError, GeometryError, InputError, StorageError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
+from medloop.images import nifti_header
 from medloop.images.nifti import read_nifti, write_image, write_mask
 from medloop.images.nifti_header import gate_header
 from medloop.images.read import read_image, read_mask
@@ -154,6 +155,15 @@ def test_whole_numbers_beyond_32_bits_are_refused(tmp_path: Path) -> None:
     nibabel.save(nibabel.Nifti1Image(np.full(SHAPE, 1 << 40, "int64"), np.eye(4), dtype="int64"), tmp_path / "scan.nii")
     with pytest.raises(FormatError, match="must fit 32 bits"):
         read_nifti(tmp_path / "scan.nii")
+
+
+def test_an_image_of_just_the_most_bytes_is_read_and_of_one_voxel_more_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = patched(tmp_path / "scan.nii")
+    monkeypatch.setattr(nifti_header, "MAX_VOXEL_BYTES", VOXELS.nbytes)
+    read_nifti(path)
+    monkeypatch.setattr(nifti_header, "MAX_VOXEL_BYTES", VOXELS.nbytes - 2)
+    with pytest.raises(FormatError, match="an image holds at most"):
+        read_nifti(path)
 
 
 REFUSED: dict[str, tuple[tuple[Change, ...], str]] = {

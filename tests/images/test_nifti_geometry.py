@@ -202,3 +202,16 @@ def test_text_and_extensions_kept_by_an_older_version_do_not_leave_with_an_expor
         assert b"Doe" not in (tmp_path / "out.nii").read_bytes()
         np.testing.assert_array_equal(read_image(tmp_path / "out.nii").image.array, read.image.array)
     assert "Doe" not in str(read.source)
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_an_empty_third_axis_of_a_flat_image_becomes_one_millimetre_at_a_right_angle(tmp_path: Path, first: int) -> None:
+    affine = np.zeros((4, 4))
+    affine[first, 0], affine[(first + 1) % 3, 1], affine[3, 3] = 0.7, 0.9, 1
+    image = nibabel.Nifti1Image(VOXELS[..., 0], None)
+    image.header["sform_code"] = 1
+    for row in range(3):
+        image.header["srow_" + "xyz"[row]] = affine[row]
+    nibabel.save(image, tmp_path / "flat.nii")
+    read = read_nifti(tmp_path / "flat.nii").image.grid.affine
+    np.testing.assert_allclose(np.asarray(read)[:3, 2], np.eye(3)[(first + 2) % 3], atol=1e-6)

@@ -7,13 +7,19 @@ import numpy as np
 
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, changed_box, require_wanted
 from medloop.interaction.prompts import keep_hints, prompt_to_json
-from medloop.interaction.regions import distance_mm, prompt_box
+from medloop.interaction.regions import prompt_box
 
 
 def answered(mask, previous, labels):
     """A mask as an engine hands it over."""
     probabilities = np.stack([(mask == v).astype(np.float32) for v in (0, *labels)])
     return RefinedMask(mask, probabilities, tuple(labels), None, *changed_box(previous, mask))
+
+
+def distance_mm(voxels, box, *, spacing_mm):
+    """How far voxel centres lie from the voxel centres of a box; 0 within."""
+    nearest = np.clip(voxels, box[0], np.subtract(box[1], 1))
+    return np.sqrt(np.square((voxels - nearest) * np.array(spacing_mm)).sum(axis=1))
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def kept_from(engine, truth, spoilt, image, *, server):
     engine.embed = ENGINE.embed
     if not server:
         return ask_guarded(engine, engine.embed(image), spoilt.mask, [], [spoilt.click], Guard((1,))).mask
-    front = Front(Service.of(engine, order=AxisOrder(slowest_first=False)))
+    front = Front(Service(engine, order=AxisOrder(slowest_first=False)))
     front.set_image(image.array, image.grid.spacing_mm)
     front.set_target(truth.shape, np.dtype("uint8"))
     front.start_from(spoilt.mask, run=False)

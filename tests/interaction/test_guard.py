@@ -10,12 +10,11 @@ from medloop.core.image import Image
 from medloop.interaction.engine import changed_box
 from medloop.interaction.guard import Guard, held, patches_touching, reach_in
 from medloop.interaction.guarded import ask_guarded
-from medloop.interaction.painting import painted_voxels
 from medloop.interaction.prompts import Box, ExtremePoints, Point, Scribble, exact_voxels
-from medloop.interaction.regions import distance_mm, prompt_box, within_reach
-from medloop.interaction.runs import apply_runs
+from medloop.interaction.regions import prompt_box, within_reach
+from medloop.interaction.runs import apply_runs, painted_voxels
 
-from .engines import WildEngine, answered
+from .engines import WildEngine, answered, distance_mm
 from .made_up import LABELS, images, prompts
 
 LINE = Grid.of_spacing((12, 1, 1), (2, 1, 1))

@@ -10,8 +10,8 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.interaction.guard import Guard
 from medloop.interaction.guarded import ask_guarded
-from medloop.interaction.painting import painted_voxels
 from medloop.interaction.prompts import Box, Lasso, Point, Scribble, exact_voxels
+from medloop.interaction.runs import painted_voxels
 
 from .engines import BallEngine, WildEngine
 from .made_up import LABELS, images, prompts

@@ -1,4 +1,4 @@
-"""Slices or regions in place of whole cases: what is queried, that submitting it fills only that, and that it is not queried again."""
+"""Slices, regions or superpixels in place of whole cases: what is queried, and that submitting fills it only."""
 
 import dataclasses
 from pathlib import Path
@@ -8,21 +8,26 @@ import pytest
 
 from medloop.core.arrays import UNKNOWN
 from medloop.core.errors import SettingError
-from medloop.core.records import Assignment, Prediction, ProjectSettings
+from medloop.core.records import Assignment, Prediction, ProjectSettings, Source
 from medloop.core.settings import QueryUnit
 from medloop.images.encode import decode_mask, encode_mask
+from medloop.images.phantoms import phantom_2d
 from medloop.loop.annotating.annotations import next_assignment, open_case, submit
 from medloop.loop.annotating.drafts import packed_draft, read_draft
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
+from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.arrays import load_answer
+from medloop.loop.foundation.arrays import load_answer, load_image
+from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart, answered_voxels
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.status import status
 from medloop.loop.project import Project
 from medloop.loop.querying.parts import queried_parts
+from medloop.loop.querying.rounds import prepare_round
 from medloop.loop.worker import drain
+from medloop.query.subvolume.units import rank_superpixels
 from medloop.store.audit import verify
 
 from .conftest import FAST, SMALL, MakeWorkspace
@@ -92,6 +97,77 @@ def test_regions_are_boxes_where_the_model_is_unsure_and_as_many_as_wanted(make_
     answer = load_answer(workspace.store.blobs, done, opened.case)
     assert not isinstance(answer, int)
     assert np.array_equal(answer.array != UNKNOWN, answered_voxels(parts, SMALL))
+
+
+def test_superpixels_are_queried_by_the_smallest_boxes_around_them(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"], settings=dataclasses.replace(SLICES, query_unit="superpixel", query_parts=2))
+    predicted(workspace, {4: 200, 9: 100})
+    opened = next_assignment(workspace, annotator_named(workspace, "Ann").id)
+    assert opened is not None
+    parts = parts_of(workspace, opened.assignment)
+    image = load_image(workspace.store.blobs, opened.case).array
+    doubt = np.zeros(SMALL)
+    doubt[..., 4], doubt[..., 9] = 0.3, 0.1
+    likely = rank_superpixels(doubt, image, 2, spacing_mm=opened.case.grid.spacing_mm)
+    assert parts == tuple(BoxPart(box.start, box.stop) for box in likely)
+    assert all(isinstance(part, BoxPart) and (part.start[2], part.stop[2]) == (4, 5) for part in parts)
+    assert opened.assignment.reason.startswith("superpixel ")
+    done = submit(workspace, opened.assignment.id, Submitted(mask=np.ones(SMALL, dtype=np.uint8)))
+    answer = load_answer(workspace.store.blobs, done, opened.case)
+    assert not isinstance(answer, int)
+    assert np.array_equal(answer.array != UNKNOWN, answered_voxels(parts, SMALL))
+
+
+def test_a_picture_is_queried_by_superpixels_until_nothing_uncertain_is_left(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace([], settings=dataclasses.replace(SLICES, query_unit="superpixel", query_parts=3))
+    phantom = phantom_2d(0, 1, (64, 48))
+    add_case(
+        workspace,
+        phantom.image,
+        NewCase(name="flat", patient="patient", split="train", source=Source(format="phantom", names=("flat",), sha256="0" * 64)),
+    )
+    (case,) = every_case(workspace)
+    seen = add_prediction(workspace, add_model(workspace, 1), case)
+    doubt = np.zeros(case.grid.shape, dtype=np.uint8)
+    doubt[10:40, 10:40] = 150
+    with workspace.store.write("worker") as tx:
+        tx.add(dataclasses.replace(seen, id=f"{seen.id}u", uncertainty=workspace.store.blobs.put(encode_mask(doubt))))
+    annotated = np.zeros(case.grid.shape, dtype=bool)
+    while (opened := next_assignment(workspace, annotator_named(workspace, "Ann").id)) and (
+        parts := parts_of(workspace, opened.assignment)
+    ):
+        assert len(parts) <= 3
+        assert (answered_voxels(parts, case.grid.shape) & ~annotated & (doubt > 0)).any()
+        annotated |= answered_voxels(parts, case.grid.shape)
+        submit(workspace, opened.assignment.id, Submitted(mask=np.ones(case.grid.shape, dtype=np.uint8)))
+    assert opened is not None
+    assert not (doubt[~annotated] > 0).any()
+    verify(workspace.store)
+
+
+@pytest.mark.parametrize(("before", "after"), [("slice", "case"), ("case", "slice"), ("slice", "superpixel"), ("region", "slice")])
+def test_a_round_is_finished_in_the_unit_it_was_queried_with(make_workspace: MakeWorkspace, before: QueryUnit, after: QueryUnit) -> None:
+    workspace = make_workspace(["train"] * 5, settings=dataclasses.replace(SLICES, query_unit=before, batch_size=2))
+    predicted(workspace, {4: 100, 9: 200})
+    ann = annotator_named(workspace, "Ann")
+
+    def annotate() -> tuple[str | None, tuple[Part, ...], str]:
+        opened = next_assignment(workspace.reload(), ann.id)
+        assert opened is not None
+        done = submit(workspace.reload(), opened.assignment.id, Submitted(mask=np.ones(SMALL, dtype=np.uint8)))
+        return opened.assignment.round_id, parts_of(workspace, opened.assignment), done.kind
+
+    first = annotate()
+    prepare_round(workspace)  # the next round, made in advance with the unit of now
+    configure(workspace, settings={"query_unit": after})
+    second = annotate()
+    assert (first[0], first[2], len(first[1])) == (second[0], second[2], len(second[1]))
+    assert first[2] == ("mask" if before == "case" else "partial")
+    assert {type(part) for part in first[1]} == {type(part) for part in second[1]}
+    third = annotate()
+    assert third[0] != second[0]
+    assert [type(part) for part in third[1]] == {"case": [], "slice": [SlicePart]}.get(after, [BoxPart])
+    assert third[2] == ("mask" if after == "case" else "partial")
 
 
 def test_a_case_that_a_person_chose_is_annotated_whole(volumes: Workspace) -> None:
@@ -182,7 +258,7 @@ def test_a_project_of_slices_trains_on_slices(make_workspace: MakeWorkspace) -> 
         assert newest.index == 2
 
 
-@pytest.mark.parametrize("unit", ["slice", "region"])
+@pytest.mark.parametrize("unit", ["slice", "region", "superpixel"])
 def test_a_classification_is_queried_by_whole_cases(tmp_path: Path, unit: QueryUnit) -> None:
     with pytest.raises(SettingError, match=f"A {unit} is queried to be segmented, this is a classification; leave query_unit at case"):
         Workspace.create(tmp_path / "p", name="x", kind="classification", labels=["a", "b"], settings=ProjectSettings(query_unit=unit))

@@ -8,16 +8,21 @@ from typer.testing import CliRunner
 
 from medloop.cli.main import app
 from medloop.core.errors import SettingError
-from medloop.core.records import Query, Round
+from medloop.core.records import Prediction, Project, Query, Round
 from medloop.loop.annotating.annotations import next_assignment
 from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.follow_up import follow_up
+from medloop.loop.foundation.job_kinds import Describe, ask
+from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.on_demand import request_description
 from medloop.loop.querying.queries import make_query
 from medloop.loop.querying.rounds import open_round, prepare_round
+from medloop.loop.worker import drain
 from medloop.query.information import information
 
 from .conftest import FAST, MakeWorkspace
-from .made_up import add_model, add_prediction, every_case
+from .made_up import add_cases, add_model, add_prediction, case_named, every_case
 
 FISHER = dataclasses.replace(FAST, strategy="fisher")
 
@@ -69,6 +74,26 @@ def test_a_strategy_whose_package_is_gone_leaves_the_choice_to_the_first_strateg
     prepared = prepare_round(dataclasses.replace(workspace, project=gone))
     assert prepared is not None
     assert "Unknown strategy 'of-a-package-that-is-gone'" in prepared.message
+
+
+def test_work_goes_on_while_the_package_of_the_project_s_strategies_is_gone(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 4, labelled=2)
+    start_training(workspace)
+    drain(workspace)
+    gone = dataclasses.replace(FAST, strategy="of-a-package-that-is-gone", first_strategy="likewise-gone")
+    with workspace.store.write("system") as tx:
+        tx.change(Project, workspace.project.id, verb="configure", fields={"settings": gone})
+    workspace = workspace.reload()
+    add_cases(workspace, 1)
+    request_description(workspace)
+    ask(workspace, Describe(), "describe")
+    follow_up(workspace)
+    drain(workspace)
+    with workspace.store.read() as tx:
+        assert tx.count(Prediction, where={"case_id": case_named(workspace, "added00").id}) == 1
+    found = CliRunner().invoke(app, ["query", str(workspace.folder)])
+    assert "Unknown strategy 'of-a-package-that-is-gone'" in found.output, found.output
+    assert "chosen by random" in found.output
 
 
 def test_a_bandit_whose_part_refuses_goes_on_by_the_first_strategy(make_workspace: MakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:

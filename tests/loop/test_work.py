@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from medloop.loop.annotating.annotations import next_assignment, submit
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_image, load_proposal
+from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.progress import progress
@@ -23,6 +25,7 @@ from medloop.loop.worker import drain, run_job
 from medloop.store.jobs import JobQueue
 
 from .conftest import FAST, MakeWorkspace
+from .made_up import add_answer, case_named
 
 
 @pytest.fixture
@@ -137,8 +140,8 @@ def test_a_worker_told_to_stop_gives_its_job_back(make_workspace: MakeWorkspace)
 WORKER = """
 import sys
 from pathlib import Path
-from medloop.loop.worker import run_worker
-run_worker(Path(sys.argv[1]), sys.argv[2], lambda: False)
+from medloop.server.processes.worker import work
+work(Path(sys.argv[1]), sys.argv[2], lambda: False)
 """
 
 
@@ -183,6 +186,48 @@ def test_a_killed_worker_loses_nothing_and_its_training_goes_on(make_workspace: 
         models = tx.find(Model)
     assert len(models) == 1
     assert models[0].metrics["steps"] == 60
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from medloop.loop.learning.decisions import TrainingPlan
+from medloop.loop.worker import run_worker
+decide = TrainingPlan.decide
+def until(plan, name, make):
+    if name == sys.argv[2]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return decide(plan, name, make)
+TrainingPlan.decide = until
+run_worker(Path(sys.argv[1]), "first", lambda: False)
+"""
+
+
+@pytest.mark.parametrize("before", ["learned", "validation"])
+def test_a_training_killed_between_two_decisions_goes_on_with_those_it_had_made(make_workspace: MakeWorkspace, before: str) -> None:
+    workspace = make_workspace(["train"] * 6, labelled=3, settings=dataclasses.replace(FAST, warm_start="replay"))
+    start_training(workspace)
+    drain(workspace)
+    ann = annotator_named(workspace, "Ann")
+    add_answer(workspace, ann, case_named(workspace, "case03"))
+    job = start_training(workspace)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(workspace.folder), before], env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert killed.returncode == -signal.SIGKILL
+    decided = json.loads((workspace.work_folder / job.id / "plan.json").read_text())
+    assert before not in decided
+    assert {"project", "snapshot", "parent"} <= decided.keys()
+    add_answer(workspace, ann, case_named(workspace, "case04"))
+    configure(workspace, settings={"warm_start": "scratch", "train_steps": 9})
+    again = claim_from_the_dead(workspace)
+    assert again is not None
+    assert again.id == job.id
+    run_job(workspace.reload(), again)
+    with workspace.store.read() as tx:
+        first, second = tx.find(Model, order=("index",))
+    assert second.snapshot_id == decided["snapshot"]["snapshot_id"]
+    assert second.metrics["parent"] == decided["parent"]["model_id"] == first.id
+    assert second.metrics["learned"] == decided.get("learned", second.metrics["learned"])
+    assert (len(second.metrics["learned"]), second.metrics["steps"]) == (2, FAST.train_steps)
 
 
 def test_predicting_again_adds_nothing(trained: Workspace) -> None:

@@ -98,6 +98,17 @@ def test_intervals_of_scores_stay_within_scores(values, seed):
     assert -1e-9 <= interval.low <= interval.high <= 1 + 1e-9
 
 
+@given(st.lists(st.floats(0.3, 0.6), min_size=5, max_size=12), st.integers(0, 99))
+def test_what_is_counted_from_the_other_end_has_the_mirrored_interval(values, seed):
+    scores, errors = (bootstrap_mean(v, range(len(v)), rng(seed), draws=60) for v in (values, [1 - value for value in values]))
+    assert (errors.low, errors.high) == pytest.approx((1 - scores.high, 1 - scores.low), abs=1e-9)
+    there, back = (
+        paired_difference(a, b, range(len(a)), rng(seed), draws=60)
+        for a, b in ((values, [0.5] * len(values)), ([0.5] * len(values), values))
+    )
+    assert (back.low, back.high) == pytest.approx((-there.high, -there.low), abs=1e-9)
+
+
 def test_the_same_seed_gives_the_same_interval():
     assert bootstrap_mean([0.1, 0.7, 0.3, 0.2, 0.2], "abcde", rng(5)) == bootstrap_mean([0.1, 0.7, 0.3, 0.2, 0.2], "abcde", rng(5))
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from medloop.core.errors import InputError, ShapeError
-from medloop.metrics.roc import roc_curve
+from medloop.metrics.curves import roc_curve
 
 
 def test_by_hand_with_a_tie() -> None:

@@ -8,8 +8,9 @@ import torch
 from medloop.core.errors import InputError, LabelError, SettingError, ShapeError
 from medloop.core.image import Mask
 from medloop.images.phantoms import phantom_3d
+from medloop.models.foundation.fitting import cut
 from medloop.models.foundation.losses import plain_masks
-from medloop.models.training.batches import TrainingCase, choose_case, cut, draw_batch, prepare_cases
+from medloop.models.training.batches import TrainingCase, choose_case, draw_batch, prepare_cases
 
 
 def test_a_batch_is_a_function_of_seed_member_and_step(recipe_3d, volumes, tmp_path):

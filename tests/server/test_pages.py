@@ -42,6 +42,14 @@ def test_a_known_tag_is_answered_without_the_bytes(client) -> None:
     assert client.get("/", headers={"If-None-Match": tag}).status_code == 304
 
 
+def test_a_page_that_is_replaced_while_the_server_runs_stays_whole_until_it_starts_anew(client, tmp_path: Path) -> None:
+    page = tmp_path / "static"
+    (page / "assets" / "app-1a2b.js").rename(page / "assets" / "app-3c4d.js")
+    (page / "index.html").write_text("<title>another page</title>")
+    assert client.get("/").text == "<title>page</title>"
+    assert client.get("/assets/app-1a2b.js").text == "run()"
+
+
 @pytest.mark.parametrize(
     "address",
     [

@@ -9,7 +9,7 @@ import pytest
 from medloop.core import errors
 from medloop.core.records import Annotation
 from medloop.loop.foundation.workspace import Workspace
-from medloop.server.web.settings import SETTINGS
+from medloop.server.web.settings import SETTINGS, variable_of
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "rest.md").read_text(encoding="utf-8")
 
@@ -28,7 +28,7 @@ def test_no_route_is_documented_that_does_not_exist(site) -> None:
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.name)
 def test_every_setting_has_its_line(setting) -> None:
-    assert f"| `{setting.name}` | `{setting.variable}` | `{setting.default}` | {setting.help} |" in PAGE
+    assert f"| `{setting.name}` | `{variable_of(setting.name)}` | `{setting.default}` | {setting.help} |" in PAGE
 
 
 def test_every_error_code_of_the_core_is_explained() -> None:

@@ -86,3 +86,27 @@ def test_a_value_of_no_kind_is_told_all_the_kinds_it_may_be(site):
     message = site.client.patch(f"{site.url}/settings", json={"changes": {"batch_size": None}}).json()["error"]["message"]
     assert message.startswith("body.changes.batch_size: Input should be a valid string or ")
     assert "number" in message
+
+
+def test_a_rate_prices_what_an_annotator_did_and_is_refused_in_one_line_where_it_is_none(site) -> None:
+    opened = site.opened()["assignment"]
+    site.client.post(f"{site.url}/assignments/{opened['id']}/submit", json={"revision": 0, "effort_seconds": 90})
+    priced = site.client.patch(f"{site.url}/annotators", json={"annotator": "local", "cost_per_minute": 2.5})
+    assert priced.json() == site.client.get(f"{site.url}/annotators").json() == site.client.get(f"{site.url}/progress").json()["effort"]
+    (line,) = priced.json()
+    assert (line["annotator"], line["cases"], line["minutes"], line["cost_per_minute"], line["cost"]) == ("local", 1, 1.5, 2.5, 3.75)
+    for rate, words in [
+        ("-1", "must lie above 0"),
+        ("0", "must lie above 0"),
+        ("1e7", "must lie above 0 and at most at 1000000"),
+        ("NaN", "A number must be finite"),
+        ("1e999", "A number must be finite"),
+        ("true", "valid number"),
+    ]:
+        body = f'{{"annotator": "local", "cost_per_minute": {rate}}}'
+        refused = site.client.patch(f"{site.url}/annotators", content=body, headers={"Content-Type": "application/json"})
+        assert refused.status_code == 422, rate
+        assert words in refused.json()["error"]["message"]
+        assert "\n" not in refused.json()["error"]["message"]
+    assert site.client.patch(f"{site.url}/annotators", json={"annotator": "nobody", "cost_per_minute": 2}).status_code == 404
+    assert site.client.get(f"{site.url}/annotators").json() == [line]

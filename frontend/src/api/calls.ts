@@ -89,6 +89,10 @@ export const cancelJob = (p: string, job: string): Promise<unknown> => sendJson(
 export const readSettings = (p: string): Promise<T.Configuration> => getJson(at(p, "/settings"));
 export const changeSettings = (p: string, changes: Record<string, T.SettingValue>): Promise<T.Changes> => sendJson("PATCH", at(p, "/settings"), { changes });
 export const changeTask = (p: string, change: T.TaskBody): Promise<T.Changes> => sendJson("PATCH", at(p, "/task"), change);
+export const readAnnotators = (p: string): Promise<T.EffortLine[]> => getJson(at(p, "/annotators"));
+/** What was typed and is no number goes as it is, so that the server can say what is wrong. */
+export const setRate = (p: string, annotator: string, cost: number | string): Promise<T.EffortLine[]> =>
+  sendJson("PATCH", at(p, "/annotators"), { annotator, cost_per_minute: cost });
 /** Let an older model propose again (or a newer one after all). */
 export const useModel = (p: string, index: number): Promise<unknown> => sendJson("POST", at(p, `/models/${index}/use`), {});
 /** Let the better model propose again, whichever that is. */

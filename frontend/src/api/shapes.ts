@@ -104,7 +104,7 @@ export interface Counts {
 /** One model on one split; without an interval, `note` says why. */
 export interface CurvePoint {
   model_index: number; labelled_cases: number; effort_minutes: number; split: string; metric: string; mean: number | null; low: number | null;
-  high: number | null; selected: boolean; note: string; leaning: number; warning: string;
+  high: number | null; selected: boolean; note: string; leaning: number; warning: string; surface: string;
 }
 
 /** A case that is left out because its bytes are damaged or gone, or because its voxel size makes it too large to compute on. */
@@ -119,7 +119,8 @@ export interface DraftEdit {
 
 /** What one annotator's answers took. */
 export interface EffortLine {
-  annotator: string; kind: string; answers: number; timed: number; median_seconds: number | null; minutes: number; cost: number;
+  annotator: string; kind: string; answers: number; cases: number; timed: number; median_seconds: number | null; minutes: number;
+  cost_per_minute: number; cost: number;
 }
 
 /** Who computes prompts on a case. */
@@ -251,7 +252,7 @@ export interface ModelBrief {
 export interface ModelLine {
   id: string; index: number; created_at: string; steps: number; seconds: number; cases: number; learned: number; score: number | null; low:
   number | null; high: number | null; score_split: string; live: boolean; pinned: boolean; note: string; comparison: Comparison | null;
-  nothing_new: boolean; score_note: string;
+  nothing_new: boolean; score_note: string; calibration: string;
 }
 
 /** A token at the only moment it is shown. */
@@ -373,14 +374,15 @@ export interface ProjectRights {
 
 /** What a project's loop does by itself; `SETTINGS` tells each one's meaning, range and flag. */
 export interface ProjectSettings {
-  strategy?: string; first_strategy?: string; batch_size?: number; query_unit?: "case" | "slice" | "region"; query_parts?: number; stream?:
-  "off" | "fixed" | "rate" | "variable" | "learned"; stream_budget?: number; start_size?: number; train_after?: number; validation_fraction?:
-  number; test_fraction?: number; audit_fraction?: number; train_minutes?: number; train_steps?: number; warm_start?: "scratch" | "all" |
-  "new" | "replay" | "misclassified"; cold_start?: "descriptors" | "selfsup"; members?: number; samples?: number; uncertainty_source?: "all" |
-  "softmax" | "dropout" | "flips" | "ensemble"; summed?: "mean" | "sum" | "top" | "foreground" | "contour" | "classes" | "box"; calibration?:
-  "temperature" | "none"; pseudo_labels?: boolean; bias_correction?: boolean; guided?: boolean; prompt_encoding?: "euclidean" | "geodesic" |
-  "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?: number; right_reasons?: number; budget_labels?:
-  number; budget_minutes?: number; budget_money?: number; target_score?: number; seed?: number;
+  strategy?: string; first_strategy?: string; batch_size?: number; query_unit?: "case" | "slice" | "region" | "superpixel"; query_parts?:
+  number; stream?: "off" | "fixed" | "rate" | "variable" | "learned"; stream_budget?: number; start_size?: number; train_after?: number;
+  validation_fraction?: number; test_fraction?: number; audit_fraction?: number; train_minutes?: number; train_steps?: number; warm_start?:
+  "scratch" | "all" | "new" | "replay" | "misclassified"; cold_start?: "descriptors" | "selfsup"; members?: number; samples?: number;
+  uncertainty_source?: "all" | "softmax" | "dropout" | "flips" | "ensemble"; summed?: "mean" | "sum" | "top" | "foreground" | "contour" |
+  "classes" | "box"; calibration?: "temperature" | "none"; pseudo_labels?: boolean; bias_correction?: boolean; guided?: boolean;
+  prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?:
+  number; right_reasons?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number; target_score?: number; seed?:
+  number;
 }
 
 /** One project in full. */
@@ -404,6 +406,11 @@ export interface Prompts {
 /** How an answer came about; see `medloop.core.records.Provenance`. */
 export interface Provenance {
   annotation_id: string; assignment_id: string; prompt_ids: string[]; withdrawn_prompts: number; parts: Record<string, unknown>;
+}
+
+/** What a minute of an annotator costs, above 0. */
+export interface RateBody {
+  annotator: string; cost_per_minute: number;
 }
 
 /** Which engine to make ready. */

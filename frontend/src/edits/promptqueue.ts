@@ -1,7 +1,7 @@
 /**
  * Sends prompts to be answered. A newer prompt does not wait: it goes at once and carries along the ones whose answer is
  * still out, which the server then stops computing. Whatever the order in which answers come back, each prompt ends up
- * saved once, or is handed to `refused`.
+ * saved once, or is handed to `refused`. Prompts made under different locks never travel together.
  */
 import { ApiError } from "../api/errors";
 import type { Prompt, Refined } from "../api/types";
@@ -12,7 +12,7 @@ export interface PromptWiring {
   /** The draft's newest revision that is known here. */
   revision: () => number;
   /** Prompts in order, the newest last. */
-  send: (base: number, prompts: readonly Prompt[]) => Promise<Refined>;
+  send: (base: number, prompts: readonly Prompt[], locked: readonly number[]) => Promise<Refined>;
   apply: (refined: Refined, prompts: readonly Prompt[]) => void;
   refused: (error: unknown) => void | Promise<void>;
   onBusy: (busy: boolean) => void;
@@ -21,6 +21,10 @@ export interface PromptWiring {
 export class PromptQueue {
   /** Prompts that no answer has saved yet. */
   private open: Prompt[] = [];
+  /** The labels that are locked for them. */
+  private locked: readonly number[] = [];
+  /** Prompts made under other locks, which wait until those are saved. */
+  private later: Prompt[] = [];
   private newest = 0;
   private readonly flights = new Set<Promise<void>>();
   /** What later prompts wait for. */
@@ -33,10 +37,12 @@ export class PromptQueue {
   }
 
   get pending(): readonly Prompt[] {
-    return this.open;
+    return [...this.open, ...this.later];
   }
 
-  add(prompt: Prompt): void {
+  add(prompt: Prompt, locked: readonly number[] = []): void {
+    if (this.pending.length > 0 && (this.later.length > 0 || locked.join() !== this.locked.join())) return this.wait(prompt, locked);
+    this.locked = locked;
     this.open.push(prompt);
     const [number, gate] = [++this.newest, this.gate];
     this.launch((others) => gate.then(() => this.answer(number, others)));
@@ -50,6 +56,16 @@ export class PromptQueue {
   /** Resolves when nothing is out any more. */
   async settled(): Promise<void> {
     while (this.flights.size > 0) await Promise.all(this.flights);
+  }
+
+  private wait(prompt: Prompt, locked: readonly number[]): void {
+    this.later.push(prompt);
+    this.alone(() => {
+      this.later.shift();
+      this.locked = locked;
+      this.open.push(prompt);
+      return this.answer(++this.newest, []);
+    });
   }
 
   private launch(act: (others: readonly Promise<void>[]) => Promise<void>): Promise<void> {
@@ -74,7 +90,7 @@ export class PromptQueue {
     if (number !== this.newest || this.open.length === 0) return;
     const [base, batch] = [this.wiring.revision(), [...this.open]];
     try {
-      const refined = await this.wiring.send(base, batch);
+      const refined = await this.wiring.send(base, batch, this.locked);
       this.close(batch);
       this.wiring.apply(refined, batch);
     } catch (error) {

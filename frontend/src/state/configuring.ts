@@ -15,8 +15,12 @@ export const typedOf = ({ value }: Setting): Typed => (typeof value === "boolean
 /** What was typed as a value of the setting's own kind; text that is no number stays text, so that the server can say what is wrong. */
 export function readTyped(setting: Setting, typed: Typed): SettingValue {
   if (typeof typed === "boolean" || typeof setting.default !== "number") return typed;
+  return numberOf(typed);
+}
+
+export function numberOf(typed: string): number | string {
   const number = Number(typed.trim().replace(",", "."));
-  return typed.trim() === "" || Number.isNaN(number) ? typed : number;
+  return typed.trim() === "" || !Number.isFinite(number) ? typed : number;
 }
 
 export function changedSettings(settings: readonly Setting[], typed: ReadonlyMap<string, Typed>): Record<string, SettingValue> {

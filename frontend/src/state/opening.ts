@@ -15,7 +15,7 @@ import { lookAt, readShownMask } from "./looking";
 import { tell, tellError } from "./notices";
 import { attachRefiner, recallPrompts } from "./refining";
 import { attachQueue, readSavedDraft, storage, TAB } from "./saving";
-import { CaseSession } from "./session";
+import { CaseSession, placeIn } from "./session";
 
 /** How often a growing volume is drawn while it arrives. */
 const PART_MS = 150;
@@ -67,8 +67,10 @@ async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void
 }
 
 function beginWith(session: CaseSession, draft: Draft): void {
-  if (!session.moved) lookAtMask(session, draft.mask);
-  if (session.queried.length > 0) lookAtPart(session, 0);
+  if (!session.moved) {
+    lookAtMask(session, draft.mask);
+    lookAtPart(session, 0);
+  }
   session.draft.value = draft;
 }
 
@@ -104,14 +106,10 @@ function firstBrush(plane: PlaneHeader, shape: Triple): number {
   return Number(Math.max(2.5 * pixel, field / 60).toPrecision(2));
 }
 
-/** Show a slice or box that is queried; along a slice's plane the place stays. */
+/** Show a slice or box that is queried. */
 export function lookAtPart(session: CaseSession, number: number): void {
   const part = session.queried[number];
-  if (part === undefined) return;
-  const to: Triple = [...session.crosshair.value];
-  if ("axis" in part) to[part.axis] = part.index;
-  else part.start.forEach((first, axis) => (to[axis] = (first + part.stop[axis]! - 1) >> 1));
-  session.lookAt(to);
+  if (part !== undefined) session.lookAt(placeIn(part, session.crosshair.value));
 }
 
 /** Start where the answer is, not in the middle of the air. */

@@ -15,7 +15,7 @@ export function attachRefiner(session: CaseSession, draft: Draft, settle: Settle
   session.refiner = new PromptQueue({
     flushed: () => session.queue!.flushed(),
     revision: () => session.queue!.revision,
-    send: (base, prompts) => calls.addPrompts(session.project.id, session.assignmentId, base, prompts, lockedLabels(session.locks, session.labels)),
+    send: (base, prompts, locked) => calls.addPrompts(session.project.id, session.assignmentId, base, prompts, locked),
     apply: (refined, prompts) => take(session, draft, refined, prompts),
     refused: (error) => refused(session, draft, error, settle),
     onBusy: (busy) => (session.refining.value = busy),
@@ -29,7 +29,7 @@ export function give(session: CaseSession, prompt: Prompt): void {
   const known = [...draft.prompts.inForce.value.map((given) => given.prompt), ...refiner.pending];
   if (known.some((other) => samePrompt(other, prompt))) return;
   maskShown.value = true;
-  refiner.add(prompt);
+  refiner.add(prompt, lockedLabels(session.locks, session.labels));
 }
 
 function take(session: CaseSession, draft: Draft, refined: Refined, prompts: readonly Prompt[]): void {
@@ -57,16 +57,11 @@ export function removeGiven(session: CaseSession, id: string): void {
 export function fillSlices(session: CaseSession, plane: number): void {
   const draft = session.draft.value;
   if (!draft || session.conflict.value) return;
+  const locked = lockedLabels(session.locks, session.labels);
   session.refiner?.alone(async () => {
     await session.queue!.flushed();
     const axis = session.planes[plane]!.slice_axis;
-    const filled = await calls.fillBetween(
-      session.project.id,
-      session.assignmentId,
-      session.queue!.revision,
-      axis,
-      lockedLabels(session.locks, session.labels),
-    );
+    const filled = await calls.fillBetween(session.project.id, session.assignmentId, session.queue!.revision, axis, locked);
     maskShown.value = true;
     draft.accept(filled.runs, filled.revision, {});
     tell("info", `${filled.filled} slices filled between ${filled.drawn.length} drawn ones`);

@@ -1,7 +1,7 @@
 /** One case on the screen: its arrays, where one looks, and the draft being edited. */
 import { computed, type Signal, signal } from "@preact/signals";
 import { annotatorName, isSameName } from "../api/person";
-import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, QueriedPart, Triple } from "../api/types";
+import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, QueriedPart, Region, Triple } from "../api/types";
 import type { Draft } from "../edits/draft";
 import type { EffortTimer } from "../edits/effort";
 import type { Locks } from "../edits/locks";
@@ -117,7 +117,8 @@ export class CaseSession {
     this.planes = this.header.planes;
     this.main = mainPlane(this.header.planes, this.header.spacing_mm);
     this.assignmentId = opened.assignment.id;
-    this.crosshair = signal(centreOf(this.header.shape));
+    const centre = centreOf(this.header.shape);
+    this.crosshair = signal(this.queried[0] ? placeIn(this.queried[0], centre) : centre);
     this.channel = signal<ChannelView>(this.isPicture ? "rgb" : 0);
     this.window = new ChannelWindows(project.id, this.header, () => this.channel.value);
     this.views = this.planes.map(() => signal(FITTED));
@@ -184,6 +185,35 @@ export class CaseSession {
     return this.opened.assignment.parts;
   }
 
+  /** The queried parts as boxes; a slice is one voxel thick. */
+  get queriedBoxes(): Region[] {
+    const { shape } = this.header;
+    return this.queried.map((part) => {
+      if (!("axis" in part)) return part;
+      const edge = (from: number, other: Triple): Triple => other.map((end, axis) => (axis === part.axis ? part.index + from : end)) as Triple;
+      return { start: edge(0, [0, 0, 0]), stop: edge(1, shape) };
+    });
+  }
+
+  /** Whether this slice of a plane is queried, or holds some of a box that is. */
+  isQueried(plane: number, slice: number): boolean {
+    const axis = this.planes[plane]!.slice_axis;
+    return this.queried.some((part) => ("axis" in part ? part.axis === axis && part.index === slice : slice >= part.start[axis]! && slice < part.stop[axis]!));
+  }
+
+  /** "Axial slice 7 of 36", "Region 2 (Axial slice 7 of 36)". */
+  partTitle(number: number): string {
+    const part = this.queried[number]!;
+    if (this.isFlat) return `Region ${number + 1}`;
+    const box = this.queriedBoxes[number]!;
+    const plane = this.planes[this.main]!;
+    const at = "axis" in part ? this.planes.findIndex(({ slice_axis }) => slice_axis === part.axis) : this.main;
+    const axis = "axis" in part ? part.axis : plane.slice_axis;
+    const [first, last] = [box.start[axis]! + 1, box.stop[axis]!];
+    const slices = `${this.planeTitle(at)} ${first === last ? `slice ${first}` : `slices ${first}–${last}`} of ${this.header.shape[axis]}`;
+    return "axis" in part ? slices : `Region ${number + 1} (${slices})`;
+  }
+
   /** The anatomical name, else the directions of the file that the plane shows: without orientation nobody knows more. */
   planeTitle(index: number): string {
     const { name, x_axis, y_axis } = this.planes[index]!;
@@ -226,6 +256,14 @@ export class CaseSession {
     this.queue?.close();
     this.advice.close();
   }
+}
+
+/** The middle of a slice or box that is queried; along a slice's plane the place stays. */
+export function placeIn(part: QueriedPart, from: Triple): Triple {
+  const to: Triple = [...from];
+  if ("axis" in part) to[part.axis] = part.index;
+  else part.start.forEach((first, axis) => (to[axis] = (first + part.stop[axis]! - 1) >> 1));
+  return to;
 }
 
 /** The case on the screen, if any. */

@@ -31,6 +31,7 @@ export const signedNumber = (value: number): string => `${value < 0 ? "−" : "+
 /** Who annotated how much and how fast, and how often each label was met. */
 export function People({ effort, queried }: { effort: EffortLine[]; queried: ClassCount[] }) {
   if (effort.length === 0) return null;
+  const priced = effort.some(({ cost_per_minute: rate }) => rate !== 1);
   return (
     <>
       <h2>People</h2>
@@ -41,6 +42,7 @@ export function People({ effort, queried }: { effort: EffortLine[]; queried: Cla
             <th class="number">Annotations</th>
             <th class="number">Minutes</th>
             <th class="number">Median</th>
+            {priced && <th class="number">Cost</th>}
           </tr>
         </thead>
         <tbody>
@@ -50,6 +52,7 @@ export function People({ effort, queried }: { effort: EffortLine[]; queried: Cla
               <td class="number">{row.answers}</td>
               <td class="number">{row.timed === 0 ? "–" : row.minutes.toFixed(1)}</td>
               <td class="number">{row.median_seconds === null ? "–" : `${Math.round(row.median_seconds)} s`}</td>
+              {priced && <td class="number">{Number(row.cost.toPrecision(4))}</td>}
             </tr>
           ))}
         </tbody>

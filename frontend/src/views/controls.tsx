@@ -138,3 +138,13 @@ export function Empty({ title, children }: { title: string; children?: Component
     </div>
   );
 }
+
+export function Save({ changed, testid }: { changed: boolean; testid: string }) {
+  return (
+    <div class="row-end">
+      <button type="submit" class="primary" disabled={!changed} data-testid={testid}>
+        Save
+      </button>
+    </div>
+  );
+}

@@ -76,6 +76,7 @@ export function Curve({ points, axis }: { points: Measured[]; axis: CurveAxis })
           {metric === "dice" ? "Dice" : metric} {read.mean.toFixed(3)}
         </strong>{" "}
         {interval(read)} · model {read.model_index} · {read.labelled_cases} cases · {read.effort_minutes.toFixed(1)} min
+        {read.surface && <div data-testid="surface">{read.surface}</div>}
       </figcaption>
     </figure>
   );

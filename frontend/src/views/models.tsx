@@ -51,6 +51,11 @@ export function Models({ project, models, curve, onChange }: ModelsProps) {
               {scoresOf(model, curve).map((text) => (
                 <div key={text}>{text}</div>
               ))}
+              {[...surfacesOf(model, curve), model.calibration].filter(Boolean).map((text) => (
+                <p class="hint" key={text}>
+                  {text}
+                </p>
+              ))}
             </td>
             <td>
               {comparedOf(model)}
@@ -107,6 +112,11 @@ export function scoresOf(model: Pick<ModelLine, "index" | "score" | "low" | "hig
   if (model.score == null) return ["not evaluated"];
   const bounds = model.low != null && model.high != null ? ` (${model.low.toFixed(3)}–${model.high.toFixed(3)})` : model.score_note && ` (${model.score_note})`;
   return [`${model.score_split} ${curve[0]?.metric ?? "score"} ${model.score.toFixed(3)}${bounds}`];
+}
+
+/** "test: surface Dice 0.912 within a voxel, median HD95 2.3 mm", where surfaces were measured. */
+export function surfacesOf({ index }: Pick<ModelLine, "index">, curve: readonly Measured[]): string[] {
+  return curve.filter((point) => point.model_index === index && point.surface).map(({ split, surface }) => `${split}: ${surface}`);
 }
 
 /** The server's words, or the plain ones of the verdict. */

@@ -10,6 +10,7 @@ export function Pane({ session, index }: { session: CaseSession; index: number }
   useEffect(() => mountPane(session, index, box.current!), [session, index]);
   const plane = session.planes[index]!;
   const maximised = session.maximised.value;
+  const queried = session.isQueried(index, session.sliceNumber(index));
   const hidden = maximised !== null && maximised !== index;
   const role = session.isFlat || maximised === index ? "alone" : index === session.main ? "main" : "side";
   return (
@@ -22,7 +23,7 @@ export function Pane({ session, index }: { session: CaseSession; index: number }
       role="group"
       aria-roledescription="image"
       onFocus={() => (session.active.value = index)}
-      aria-label={`${session.planeTitle(index)} slice ${session.sliceNumber(index) + 1} of ${session.header.shape[plane.slice_axis]}`}
+      aria-label={`${session.planeTitle(index)} slice ${session.sliceNumber(index) + 1} of ${session.header.shape[plane.slice_axis]}${queried ? ", queried" : ""}`}
     >
       <canvas class="layer" data-layer="image" />
       <canvas class="layer" data-layer="labels" />

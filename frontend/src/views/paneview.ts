@@ -180,7 +180,9 @@ export class PaneView implements PaneContact {
     const at = this.pointer.value;
     const colour = session.labels.find((label) => label.value === session.label.value)?.colour ?? "#ffffff";
     const brush = paints && at && session.draft.value ? { at, radiusMm: display.brushRadiusMm.value, colour, erases: display.tool.value === "eraser" } : null;
-    const title = session.isFlat ? "" : `${session.planeTitle(this.index)}  ${this.shown + 1} / ${shape[plane.slice_axis]}${this.arriving()}`;
+    const title = session.isFlat
+      ? ""
+      : `${session.planeTitle(this.index)}  ${this.shown + 1} / ${shape[plane.slice_axis]}${session.isQueried(this.index, this.shown) ? "  queried" : ""}${this.arriving()}`;
     drawHead(this.painter.headContext(), {
       plane,
       size: this.painter.paneSize,

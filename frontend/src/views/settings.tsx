@@ -4,7 +4,9 @@ import { changeSettings, changeTask, readSettings } from "../api/calls";
 import type { Changes, Configuration, LabelBody, Project, Setting } from "../api/types";
 import { changedSettings, changedTask, type TaskForm, type Typed, typedOf } from "../state/configuring";
 import { tell, tellError } from "../state/notices";
+import { Save } from "./controls";
 import { Header } from "./header";
+import { Rates } from "./rates";
 import { ReadOnly } from "./warnings";
 
 export function SettingsView({ project }: { project: Project }) {
@@ -21,6 +23,7 @@ export function SettingsView({ project }: { project: Project }) {
         <h1>Settings</h1>
         <ReadOnly project={project} />
         {found && <Task key={`task ${found.task.version} ${found.name}`} project={project.id} found={found} onSaved={read} />}
+        <Rates project={project.id} />
         {found && <Values key={JSON.stringify(found.settings.map(({ value }) => value))} project={project.id} found={found} onSaved={read} />}
       </main>
     </div>
@@ -152,16 +155,6 @@ function Value({ setting, typed, onType }: { setting: Setting; typed: Typed; onT
         {range} Takes effect: {applies}.
       </span>
     </label>
-  );
-}
-
-function Save({ changed, testid }: { changed: boolean; testid: string }) {
-  return (
-    <div class="row-end">
-      <button type="submit" class="primary" disabled={!changed} data-testid={testid}>
-        Save
-      </button>
-    </div>
   );
 }
 

@@ -44,9 +44,9 @@ function Reason({ session }: { session: CaseSession }) {
       {session.queried.length > 0 && (
         <div class="note" data-testid="queried-parts">
           Submitting keeps what is queried only, background included.{" "}
-          {session.queried.map((part, n) => (
+          {session.queried.map((_, n) => (
             <button key={n} class="small" data-testid={`queried-${n}`} onClick={() => lookAtPart(session, n)}>
-              {"axis" in part ? `Slice ${part.index + 1}` : `Region ${n + 1}`}
+              {session.partTitle(n)}
             </button>
           ))}
         </div>

@@ -1,11 +1,18 @@
-/** The line below the image: what was shown or done last; before that, which keys ask the model. */
+/** The line below the image: what is queried of the case; what was shown or done last, before that, which keys ask the model. */
 import type { CaseSession } from "../state/session";
 
 export function StatusLine({ session }: { session: CaseSession }) {
   const told = session.advice.told.value;
   return (
-    <p class={told ? "told" : "told faint"} role="status" aria-live="polite" title={told} data-testid="told">
-      {told || invitation(session)}
+    <p class="told" title={told}>
+      {session.queried.length > 0 && (
+        <span class="queried" data-testid="queried">
+          Queried: {session.queried.map((_, n) => session.partTitle(n)).join(", ")}
+        </span>
+      )}
+      <span class={told ? "" : "faint"} role="status" aria-live="polite" data-testid="told">
+        {told || invitation(session)}
+      </span>
     </p>
   );
 }

@@ -4,21 +4,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder
-from medloop.cli.printing import print_json, print_table
+from medloop.cli.options import AsJson, ProjectFolder, argument, option
+from medloop.cli.printing import print_table, tell
 from medloop.core.errors import NotFoundError, SettingError
 
 if TYPE_CHECKING:
     from medloop.core.records import Case
     from medloop.loop.foundation.workspace import Workspace
 
-CaseName = Annotated[str, typer.Argument(metavar="CASE", help="The case's name.", show_default=False)]
+CaseName = Annotated[str, argument(metavar="CASE", help="The case's name.")]
 
 
 def flag(
     folder: ProjectFolder,
     case: CaseName,
-    reason: Annotated[str, typer.Option(help="Why, for whoever looks at it next.", show_default=False)],
+    reason: Annotated[str, option(help="Why, for whoever looks at it next.")],
     annotator: Annotated[str, typer.Option(help="Who says so.")] = "local",
     skip: Annotated[bool, typer.Option("--skip", help="Skip it instead: it is not worth an annotation.")] = False,
     as_json: AsJson = False,
@@ -40,18 +40,14 @@ def flag(
             before: list[Annotation] = [*tx.current_annotations(case_ids=[found.id]), *tx.partial_annotations(case_ids=[found.id])]
         opened = open_case(workspace, found.id, annotator_named(workspace, annotator).id)
         closed = (skip_case if skip else flag_case)(workspace, opened.assignment.id, reason=reason)
-    if as_json:
-        print_json({"case": found.name, "case_id": found.id, "state": closed.state, "withdrawn": [a.id for a in before]})
-    else:
-        typer.echo(f"{found.name} is {closed.state}; {len(before)} annotations withdrawn")
+    document = {"case": found.name, "case_id": found.id, "state": closed.state, "withdrawn": [a.id for a in before]}
+    tell(document, lambda: typer.echo(f"{found.name} is {closed.state}; {len(before)} annotations withdrawn"), as_json=as_json)
 
 
 def annotators(
     folder: ProjectFolder,
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="Whose rate is set.")] = "",
-    cost_per_minute: Annotated[
-        float | None, typer.Option("--cost-per-minute", help="What a minute costs, in a unit of yours.", show_default=False)
-    ] = None,
+    cost_per_minute: Annotated[float | None, option("--cost-per-minute", help="What a minute costs, in a unit of yours.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List who annotates, with minutes and cost, or set what a minute of somebody costs.
@@ -63,19 +59,16 @@ def annotators(
     from medloop.loop.foundation.workspace import Workspace
 
     if bool(name) != (cost_per_minute is not None):
-        raise SettingError(
-            "A name and --cost-per-minute go together, got one of them", remedy="medloop annotators DIR NAME --cost-per-minute X"
-        )
+        remedy = "medloop annotators DIR NAME --cost-per-minute X"
+        raise SettingError("A name and --cost-per-minute go together, got one of them", remedy=remedy)
     with Workspace.open(folder) as workspace:
         if cost_per_minute is not None:
             set_cost(workspace, name, cost_per_minute, actor="cli")
         with workspace.store.read() as tx:
             found = annotator_lines(tx)
-    if as_json:
-        print_json({"annotators": found})
-    else:
-        rows = [(x.annotator, x.answers, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}") for x in found]
-        print_table(("annotator", "annotations", "cases", "minutes", "cost per minute", "cost"), rows)
+    rows = [(x.annotator, x.answers, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}") for x in found]
+    head = ("annotator", "annotations", "cases", "minutes", "cost per minute", "cost")
+    tell({"annotators": found}, lambda: print_table(head, rows), as_json=as_json)
 
 
 def _case_named(workspace: "Workspace", name: str) -> "Case":

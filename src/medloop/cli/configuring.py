@@ -1,12 +1,12 @@
 """Commands that make a project and change one that exists."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder
-from medloop.cli.printing import print_json, print_table, say
+from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, option
+from medloop.cli.printing import print_json, print_table, say, tell
 from medloop.cli.setting_options import with_setting_options
 from medloop.core.errors import SettingError
 from medloop.core.names import composed
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @with_setting_options(SETTINGS)
 def init(
     folder: ProjectFolder,
-    kind: Annotated[str, typer.Option(help="What every case is annotated with: a segmentation or a classification.", show_default=False)],
-    label: Annotated[list[str], typer.Option(help="A label's name; give it once for each label.", show_default=False)],
+    kind: Annotated[str, option(help="What every case is annotated with: a segmentation or a classification.")],
+    label: Annotated[list[str], option(help="A label's name; give it once for each label.")],
     settings: Mapping[str, SettingValue],
     name: Annotated[str, typer.Option(help="Name shown to people; the folder's name by default.")] = "",
     instructions: Annotated[str, typer.Option(help="What to tell annotators.")] = "",
@@ -29,15 +29,13 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Make a project."""
-    from medloop.core.records import ProjectSettings
+    from medloop.core.records import ProjectSettings, TaskKind
     from medloop.loop.foundation.workspace import Workspace
 
-    if kind not in ("segmentation", "classification"):
-        raise SettingError(f"--kind must be segmentation or classification, got {kind!r}")
     made = Workspace.create(
         folder,
         name=name or folder.resolve().name,
-        kind="segmentation" if kind == "segmentation" else "classification",
+        kind=one_of("--kind", kind, get_args(TaskKind)),
         labels=label,
         instructions=instructions,
         settings=changed_settings(ProjectSettings(), settings, making=True),
@@ -46,23 +44,19 @@ def init(
     )
     with made as workspace:
         labels = {one.name: one.value for one in workspace.task.labels}
-        if as_json:
-            print_json({"id": workspace.project.id, "name": workspace.project.name, "kind": kind, "labels": labels})
-        else:
-            say(f"Made {workspace.project.name}: {kind} of {', '.join(labels)}. Next: medloop import {folder} SOURCE")
+        done = f"Made {workspace.project.name}: {kind} of {', '.join(labels)}. Next: medloop import {folder} SOURCE"
+        document = {"id": workspace.project.id, "name": workspace.project.name, "kind": kind, "labels": labels}
+        tell(document, lambda: say(done), as_json=as_json)
 
 
 def configure(
     folder: ProjectFolder,
-    changes: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change; none shows all.", show_default=False),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="New name shown to people.", show_default=False)] = None,
-    instructions: Annotated[str | None, typer.Option(help="New text for annotators.", show_default=False)] = None,
-    add_label: Annotated[list[str] | None, typer.Option(help="A new label; give it once for each.", show_default=False)] = None,
-    rename_label: Annotated[list[str] | None, typer.Option(metavar="OLD=NEW", help="Another name for a label.", show_default=False)] = None,
-    colour: Annotated[list[str] | None, typer.Option(metavar="LABEL=#RRGGBB", help="Another colour.", show_default=False)] = None,
+    changes: Annotated[list[str] | None, argument(metavar="[KEY=VALUE]...", help="Settings to change; none shows all.")] = None,
+    name: Annotated[str | None, option(help="New name shown to people.")] = None,
+    instructions: Annotated[str | None, option(help="New text for annotators.")] = None,
+    add_label: Annotated[list[str] | None, option(help="A new label; give it once for each.")] = None,
+    rename_label: Annotated[list[str] | None, option(metavar="OLD=NEW", help="Another name for a label.")] = None,
+    colour: Annotated[list[str] | None, option(metavar="LABEL=#RRGGBB", help="Another colour.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a project's settings, or change them, its instructions and its labels.

@@ -29,15 +29,10 @@ _ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
 
 def have_done(workspace: Workspace, job: Job, *, threads: int) -> Job:
-    """See a job through to its end.
+    """See a queued job through to its end, on so many CPU threads, 0 for all.
 
     With a worker alive, only watch it. Without one, run every waiting job here: what a training sets in motion
     (predictions, evaluation, the next query) belongs to it.
-
-    Args:
-        workspace: The project.
-        job: Queued.
-        threads: CPU threads, 0 for all.
 
     Raises:
         MedloopError: The job failed, was cancelled, or had nothing to do.
@@ -51,7 +46,8 @@ def have_done(workspace: Workspace, job: Job, *, threads: int) -> Job:
         say(str(case))
     ended = workspace.store.jobs.get(job.id)
     if ended.state != JobState.DONE:
-        raise MedloopError(f"The {ended.kind} job {ended.state}: {_last_line(ended.error)}", remedy="medloop status tells more")
+        reason = (ended.error.strip() or "it was cancelled").splitlines()[-1]
+        raise MedloopError(f"The {ended.kind} job {ended.state}: {reason}", remedy="medloop status tells more")
     if (message := str(ended.result.get("message", ""))) and "nothing_new" not in ended.result:
         raise MedloopError(f"Nothing to do: {message}")
     return ended
@@ -94,7 +90,13 @@ def _stopping_on_interrupt() -> Iterator[threading.Event]:
 def _shown(workspace: Workspace, bar: Bar) -> Iterator[None]:
     """Show the running job's progress from a thread."""
     ended = threading.Event()
-    thread = threading.Thread(target=_show, args=(workspace, bar, ended), name="progress", daemon=True)
+
+    def show() -> None:
+        while not ended.wait(LOOK_SECONDS):
+            for job in workspace.store.jobs.list(state=JobState.RUNNING, limit=1):
+                bar.move(job.progress, job.message, stage=kind_named(job.kind).title)
+
+    thread = threading.Thread(target=show, name="progress", daemon=True)
     thread.start()
     try:
         yield
@@ -103,19 +105,9 @@ def _shown(workspace: Workspace, bar: Bar) -> Iterator[None]:
         thread.join()
 
 
-def _show(workspace: Workspace, bar: Bar, ended: threading.Event) -> None:
-    while not ended.wait(LOOK_SECONDS):
-        for job in workspace.store.jobs.list(state=JobState.RUNNING, limit=1):
-            bar.move(job.progress, job.message, stage=kind_named(job.kind).title)
-
-
 def _watch(workspace: Workspace, job: Job, bar: Bar) -> None:
     """Show what the worker reports until the job has ended."""
     pause = threading.Event()
     while (current := workspace.store.jobs.get(job.id)).state not in _ENDED:
         bar.move(current.progress, current.message, stage=f"{kind_named(job.kind).title} (by the worker)")
         pause.wait(LOOK_SECONDS)
-
-
-def _last_line(error: str) -> str:
-    return error.strip().splitlines()[-1] if error.strip() else "it was cancelled"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder
-from medloop.cli.printing import print_json, say
+from medloop.cli.options import AsJson, ProjectFolder, argument
+from medloop.cli.printing import print_json, say, tell
 from medloop.core.errors import IntegrityError, SettingError
 from medloop.core.names import counted
 
@@ -67,17 +67,11 @@ def doctor(
 
     with closing(open_store(folder)) as store, Bar("Reading") as bar:
         found = examine(store, sweep=sweep, report=bar.move)
-    if as_json:
-        print_json({"ok": found.ok, **vars(found)})
-    else:
-        _print_health(found)
+    tell({"ok": found.ok, **vars(found)}, lambda: _print_health(found), as_json=as_json)
     if not found.ok:
-        raise IntegrityError(_summary(found), remedy="" if as_json else "see the lines above")
-
-
-def _summary(found: "Health") -> str:
-    rows = f" and {counted(found.unreadable_rows, 'row')} cannot be read" if found.unreadable_rows else ""
-    return f"{len(found.bad)} of {found.blobs} blobs are damaged or missing{rows}"
+        rows = f" and {counted(found.unreadable_rows, 'row')} cannot be read" if found.unreadable_rows else ""
+        summary = f"{len(found.bad)} of {found.blobs} blobs are damaged or missing{rows}"
+        raise IntegrityError(summary, remedy="" if as_json else "see the lines above")
 
 
 def _print_health(found: "Health") -> None:
@@ -88,22 +82,18 @@ def _print_health(found: "Health") -> None:
         for line in bad.advice:
             typer.echo(f"    → {line}")
     if found.unreadable_rows:
-        typer.echo(
-            f"{counted(found.unreadable_rows, 'row')} cannot be read, and what blobs they need is unknown: see medloop audit DIR verify"
-        )
+        rows = counted(found.unreadable_rows, "row")
+        typer.echo(f"{rows} cannot be read, and what blobs they need is unknown: see medloop audit DIR verify")
     left = "removed" if found.swept else "harmless; --sweep removes them"
     if found.orphans or found.leftovers:
-        typer.echo(
-            f"{counted(len(found.orphans), 'blob')} that nothing refers to, {counted(len(found.leftovers), 'half-written file')} ({left})"
-        )
+        orphans, half = counted(len(found.orphans), "blob"), counted(len(found.leftovers), "half-written file")
+        typer.echo(f"{orphans} that nothing refers to, {half} ({left})")
     if found.ok:
         typer.echo(f"{counted(found.blobs, 'blob')}, all sound")
 
 
 def backup(
-    folder: ProjectFolder,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.", show_default=False)],
-    as_json: AsJson = False,
+    folder: ProjectFolder, out: Annotated[Path, argument(metavar="OUT", help="A new or empty folder.")], as_json: AsJson = False
 ) -> None:
     """Copy a project while people go on working.
 
@@ -117,11 +107,8 @@ def backup(
         done = back_up_project(store, out, report=bar.move)
     for line in done.missing:
         say(f"not in the backup: {line}")
-    if as_json:
-        print_json(done)
-    else:
-        typer.echo(f"{counted(done.blobs, 'blob')} ({done.size / 1e6:.1f} MB) and the database copied to {done.folder}")
+    copied = f"{counted(done.blobs, 'blob')} ({done.size / 1e6:.1f} MB) and the database copied to {done.folder}"
+    tell(done, lambda: typer.echo(copied), as_json=as_json)
     if done.missing:
-        raise IntegrityError(
-            f"damaged or missing, and so not in the backup: {counted(len(done.missing), 'blob')}", remedy="see medloop doctor"
-        )
+        lost = counted(len(done.missing), "blob")
+        raise IntegrityError(f"damaged or missing, and so not in the backup: {lost}", remedy="see medloop doctor")

@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import AsJson, Background, ProjectFolder, Threads
-from medloop.cli.printing import print_json, print_table, say
+from medloop.cli.options import AsJson, Background, ProjectFolder, Threads, option
+from medloop.cli.printing import print_json, print_table, say, tell
 from medloop.core.errors import NotFoundError, SettingError
 
 if TYPE_CHECKING:
     from medloop.core.records import Job, Json
     from medloop.loop.foundation.workspace import Workspace
-    from medloop.store.reader import Reader
 
 
 def train(
@@ -59,34 +58,30 @@ def predict(folder: ProjectFolder, background: Background = False, threads: Thre
             _print_asked(job, as_json=as_json)
             return
         done = have_done(workspace, job, threads=threads)
-        if as_json:
-            print_json({"model": model.index, **done.result})
-        else:
-            typer.echo(f"Model {model.index} has seen the pool: {done.result.get('predicted', 0)} cases")
+        line = f"Model {model.index} has seen the pool: {done.result.get('predicted', 0)} cases"
+        tell({"model": model.index, **done.result}, lambda: typer.echo(line), as_json=as_json)
 
 
 def query(
     folder: ProjectFolder,
-    strategy: Annotated[str | None, typer.Option(help="How to choose; the project's strategy by default.", show_default=False)] = None,
-    count: Annotated[
-        int | None, typer.Option(min=1, max=10_000, help="How many; the project's batch by default.", show_default=False)
-    ] = None,
+    strategy: Annotated[str | None, option(help="How to choose; the project's strategy by default.")] = None,
+    count: Annotated[int | None, option(min=1, max=10_000, help="How many; the project's batch by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Choose the next cases, and say why.
 
     The choice becomes the next round: people get these cases once the open ones are annotated.
     """
-    from medloop.core.records import Query
+    from medloop.core.records import Case, Query
     from medloop.loop.foundation.workspace import Workspace
     from medloop.loop.querying.rounds import prepare_round
     from medloop.query.bandit import arms
     from medloop.query.pool import ON_DEMAND
-    from medloop.query.strategies import strategy as named
+    from medloop.query.strategies import needs_of
 
     with Workspace.open(folder) as workspace:
         chosen = known_strategy(strategy) if strategy else workspace.settings.strategy
-        if named(chosen).needs & ON_DEMAND:
+        if needs_of(chosen) & ON_DEMAND:
             say(f"Working out what {chosen} needs from the images; the first time this takes a minute or so")
         prepared = prepare_round(_choosing(workspace, chosen, count), thorough=True)
         if prepared is None or prepared.query_id is None:
@@ -95,7 +90,7 @@ def query(
             raise NotFoundError("No case is left to query", remedy="import more cases")
         with workspace.store.read() as tx:
             made = tx.get(Query, prepared.query_id)
-            names = {choice.case_id: _case_name(tx, choice.case_id) for choice in made.choices}
+            names = {choice.case_id: tx.get(Case, choice.case_id).name for choice in made.choices}
     if prepared.message or (strategy and made.strategy not in arms(strategy)):
         say(prepared.message or f"{strategy} needs a model that has seen the pool; the first strategy, {made.strategy}, chose instead")
     rows = [(n, names[c.case_id], f"{c.score:.4g}", c.reason) for n, c in enumerate(made.choices, start=1)]
@@ -108,8 +103,7 @@ def query(
 
 
 def strategies(
-    as_json: AsJson = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="As the table of the documentation.")] = False,
+    as_json: AsJson = False, markdown: Annotated[bool, typer.Option("--markdown", help="As the table of the documentation.")] = False
 ) -> None:
     """List the ways to choose cases.
 
@@ -154,17 +148,9 @@ def _choosing(workspace: "Workspace", strategy: str, count: int | None) -> "Work
     return replace(workspace, project=replace(workspace.project, settings=settings))
 
 
-def _case_name(tx: "Reader", case_id: str) -> str:
-    from medloop.core.records import Case
-
-    return tx.get(Case, case_id).name
-
-
 def _print_asked(job: "Job", *, as_json: bool) -> None:
-    if as_json:
-        print_json({"job": job.id, "kind": job.kind, "state": str(job.state)})
-    else:
-        typer.echo(f"Asked for {job.kind}: job {job.id}; a worker takes it up")
+    document = {"job": job.id, "kind": job.kind, "state": str(job.state)}
+    tell(document, lambda: typer.echo(f"Asked for {job.kind}: job {job.id}; a worker takes it up"), as_json=as_json)
 
 
 def _print_model(workspace: "Workspace", result: "Json", *, as_json: bool) -> None:

@@ -42,34 +42,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    serving.demo,
-    configuring.init,
-    configuring.configure,
-    projects.import_,
-    serving.serve,
-    serving.worker,
-    prompting.nninteractive,
-    learning.train,
-    learning.predict,
-    learning.query,
-    streaming.stream,
-    models.models,
-    projects.status,
-    projects.report,
-    measuring.measure,
-    triage.triage,
-    triage.quality,
-    triage.calibrate,
-    annotations.flag,
-    annotations.annotators,
-    projects.export,
-    learning.strategies,
-    studies.simulate,
-    keeping.audit,
-    keeping.doctor,
-    keeping.backup,
-):
+COMMANDS = (
+    serving.demo, configuring.init, configuring.configure, projects.import_, serving.serve, serving.worker, prompting.nninteractive,
+    learning.train, learning.predict, learning.query, streaming.stream, models.models, projects.status, projects.report,
+    measuring.measure, triage.triage, triage.quality, triage.calibrate, annotations.flag, annotations.annotators, projects.export,
+    learning.strategies, studies.simulate, keeping.audit, keeping.doctor, keeping.backup,
+)  # fmt: skip
+for command in COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(users.users)
 
@@ -93,15 +72,9 @@ def run() -> None:
 
 
 def status_of(arguments: Sequence[str]) -> int:
-    """Run one command line, telling every error on stderr in one line.
-
-    Args:
-        arguments: Without the program's name.
-
-    Returns:
-        The exit status.
-    """
+    """Run one command line, without the program's name, telling every error on stderr in one line; the exit status."""
     try:
+        _require_text(arguments)
         returned = app(args=list(arguments), prog_name="medloop", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
@@ -120,6 +93,16 @@ _INTERRUPTED = 130
 """What Typer returns for Ctrl-C."""
 
 
+def _require_text(arguments: Sequence[str]) -> None:
+    """Refuse empty text: it is mostly a variable that is not set, and would be read as this folder or as nothing given."""
+    for before, text in pairwise(("medloop", *arguments)):
+        option, sign, value = text.partition("=") if text.startswith("--") else (before, "=", text)
+        if sign and not value.strip() and option != "--instructions":
+            raise SettingError(
+                f"What follows {option} must not be empty, got {value!r}", remedy="leave it out, or set the variable it came from"
+            )
+
+
 def _tell(error: Exception, arguments: Sequence[str]) -> int:
     if isinstance(error, MedloopError):
         return _say(WRONG_USE if isinstance(error, SettingError) else FAILED, str(error))
@@ -127,7 +110,13 @@ def _tell(error: Exception, arguments: Sequence[str]) -> int:
         return _say(FAILED, "Stopped")
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of Typer, whatever its version
         context = getattr(error, "ctx", None)
-        return _tell_usage(error.format_message() + _received(error, arguments), context.command_path if context else "medloop")
+        message, command = error.format_message() + _received(error, arguments), context.command_path if context else "medloop"
+        if "\n" in message:  # the whole help, because nothing was asked
+            typer.echo(message)
+            return WRONG_USE
+        return _say(WRONG_USE, f"{message.rstrip('.')}; see {command} --help")
+    if isinstance(error, OSError) and error.filename is not None:
+        return _say(FAILED, f"{error.filename} cannot be used ({error.strerror}); check the path and who may use it")
     return _say(FAILED, f"Unexpected {type(error).__name__}: {error}; run it again with {DEBUG}=1 to see where")
 
 
@@ -137,13 +126,6 @@ def _received(error: Exception, arguments: Sequence[str]) -> str:
     spread = [part for text in arguments for part in (text.split("=", 1) if text.startswith("--") else [text])]
     values = [value for flag, value in pairwise(spread) if flag in flags]
     return f", got {values[-1]!r}" if values and hasattr(error, "message") else ""
-
-
-def _tell_usage(message: str, command: str) -> int:
-    if "\n" in message:  # the whole help, because nothing was asked
-        typer.echo(message)
-        return WRONG_USE
-    return _say(WRONG_USE, f"{message.rstrip('.')}; see {command} --help")
 
 
 def _say(status: int, text: str) -> int:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder, one_of
+from medloop.cli.options import AsJson, ProjectFolder, one_of, option
 from medloop.cli.printing import print_json, print_table, say
 from medloop.core.errors import SettingError
 
@@ -21,7 +21,7 @@ def measure(
         str, typer.Option(help="Whose masks: any (an annotation where there is one), answer (annotations) or prediction.")
     ] = "any",
     tolerance: Annotated[float, typer.Option(help="Accept figures whose bounds are at most this share away.")] = 0.25,
-    out: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Write the table to a file.", show_default=False)] = None,
+    out: Annotated[Path | None, option(metavar="FILE.csv", help="Write the table to a file.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure every structure that was annotated or predicted.
@@ -42,6 +42,8 @@ def measure(
         say(f"Wrote {out}")
     if as_json:
         print_json(found)
+    elif not found:
+        say(f"Nothing to measure: --of {wanted} found no mask; annotate a case, or train a model and predict")
     elif out is None:
         print_table(HEAD, [[_shown(cell) for cell in row] for row in _rows(found)])
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder
+from medloop.cli.options import AsJson, ProjectFolder, argument
 from medloop.cli.printing import print_json, print_table, say
 from medloop.core.errors import SettingError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def models(
     folder: ProjectFolder,
     action: Annotated[str, typer.Argument(metavar="[use]", help="use: pin the model of the number that follows.")] = "",
-    number: Annotated[int, typer.Argument(metavar="[N]", help="A model's number.", show_default=False)] = 0,
+    number: Annotated[int, argument(metavar="[N]", help="A model's number.")] = 0,
     auto: Annotated[bool, typer.Option("--auto", help="Give the choice of the model in use back to the evaluations.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeAlias, TypeVar
 
@@ -7,7 +8,10 @@ import typer
 
 from medloop.core.errors import SettingError
 
-ProjectFolder: TypeAlias = Annotated[Path, typer.Argument(metavar="DIR", help="The project's folder.", show_default=False)]
+option, argument = partial(typer.Option, show_default=False), partial(typer.Argument, show_default=False)
+"""Options and arguments without a default, or whose help says it."""
+
+ProjectFolder: TypeAlias = Annotated[Path, argument(metavar="DIR", help="The project's folder.")]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Background: TypeAlias = Annotated[bool, typer.Option("--background", help="Only queue the work; a worker does it.")]
 Threads: TypeAlias = Annotated[int, typer.Option(min=0, max=1024, help="CPU threads for the work; 0 takes all.")]

@@ -2,9 +2,8 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -44,6 +43,9 @@ def say(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def absolute(folder: Path) -> str:
-    """A folder as people can find it from anywhere."""
-    return str(folder.resolve())
+def tell(document: object, as_text: Callable[[], None], *, as_json: bool) -> None:
+    """One JSON document, or what `as_text` prints of it."""
+    if as_json:
+        print_json(document)
+    else:
+        as_text()

@@ -14,19 +14,11 @@ class Bar:
     """A bar with a message, shown on stderr only when that is a terminal.
 
     Elsewhere a line is printed whenever the stage changes, so that a log tells what happened.
-
-    Args:
-        title: What is being done.
     """
 
     def __init__(self, title: str) -> None:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
+        text, note = TextColumn("{task.description}"), TextColumn("{task.fields[note]}")
+        columns = (text, BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), note)
         self._shown = sys.stderr.isatty()
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=not self._shown)
         self._task = self._bar.add_task(title, total=1.0, note="")

@@ -1,12 +1,12 @@
 """Commands about a project's contents: make, fill, look, take away, check."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder
-from medloop.cli.printing import print_json, say
+from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, option
+from medloop.cli.printing import print_json, say, tell
 from medloop.core.errors import MedloopError, SettingError
 from medloop.core.names import counted, first_named
 
@@ -16,15 +16,13 @@ if TYPE_CHECKING:
 
 def import_(
     folder: ProjectFolder,
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder of images in a known layout, or a CSV.", show_default=False)],
+    source: Annotated[Path, argument(metavar="SOURCE", help="A folder of images in a known layout, or a CSV.")],
     fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv or dicom.")] = "auto",
     answers: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
     masks: Annotated[
         str, typer.Option(help="labels, or foreground: every mask value above 0 is the first label (instance maps).")
     ] = "labels",
-    patient_pattern: Annotated[
-        str | None, typer.Option(help="Regular expression whose first group is the patient in a case's name.", show_default=False)
-    ] = None,
+    patient_pattern: Annotated[str | None, option(help="Regular expression whose first group is the patient in a case's name.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring images in, with labels and splits.
@@ -33,23 +31,19 @@ def import_(
     there already stay as they are, and labels that came or changed since are taken as new annotations.
     """
     from medloop.cli.progress import Bar
+    from medloop.datasets.dataset import MaskReading
     from medloop.datasets.discover import open_dataset
     from medloop.loop.data.importing import AnswersWanted, import_dataset
     from medloop.loop.foundation.workspace import Workspace
 
-    if answers not in ("all", "evaluation", "none"):
-        raise SettingError(f"--answers must be all, evaluation or none, got {answers!r}")
-    if masks not in ("labels", "foreground"):
-        raise SettingError(f"--masks must be labels or foreground, got {masks!r}")
-    wanted: AnswersWanted = "all" if answers == "all" else "evaluation" if answers == "evaluation" else "none"
+    wanted, reading = one_of("--answers", answers, get_args(AnswersWanted)), one_of("--masks", masks, get_args(MaskReading))
     with Workspace.open(folder) as workspace, Bar("Importing") as bar:
-        dataset = open_dataset(source, fmt=fmt, masks="foreground" if masks == "foreground" else "labels", patient_pattern=patient_pattern)
+        dataset = open_dataset(source, fmt=fmt, masks=reading, patient_pattern=patient_pattern)
         report = import_dataset(workspace, dataset, answers=wanted, actor="cli", report=bar.update)
     _print_import(report, as_json=as_json)
     if not (report.added or report.annotated or report.corrected or report.duplicates):
-        raise MedloopError(
-            f"Nothing was imported from {source}", remedy="see the lines above" if report.refused else "choose another source"
-        )
+        remedy = "see the lines above" if report.refused else "choose another source"
+        raise MedloopError(f"Nothing was imported from {source}", remedy=remedy)
 
 
 def _print_import(report: "ImportReport", *, as_json: bool) -> None:
@@ -79,15 +73,12 @@ def status(folder: ProjectFolder, as_json: AsJson = False) -> None:
 
     with Workspace.open(folder) as workspace:
         found = standing(workspace)
-    if as_json:
-        print_json(found)
-    else:
-        print_standing(found)
+    tell(found, lambda: print_standing(found), as_json=as_json)
 
 
 def report(
     folder: ProjectFolder,
-    out: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Where to write the page.", show_default=False)] = None,
+    out: Annotated[Path | None, option(metavar="FILE.html", help="Where to write the page.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a report as one HTML file.
@@ -113,9 +104,9 @@ def report(
 
 def export(
     folder: ProjectFolder,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.", show_default=False)],
-    fmt: Annotated[str, typer.Option("--format", help="nifti, msd, nnunet, csv or model.", show_default=False)],
-    model: Annotated[int | None, typer.Option(help="Which model to write; the one in use by default.", show_default=False)] = None,
+    out: Annotated[Path, argument(metavar="OUT", help="A new or empty folder.")],
+    fmt: Annotated[str, option("--format", help="nifti, msd, nnunet, csv or model.")],
+    model: Annotated[int | None, option(help="Which model to write; the one in use by default.")] = None,
     regular_grid: Annotated[
         bool, typer.Option("--regular-grid", help="Resample cases with tilted or sheared axes, which ITK and nnU-Net refuse.")
     ] = False,

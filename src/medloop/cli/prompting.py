@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from medloop.cli.options import ProjectFolder, one_of
+from medloop.cli.options import ProjectFolder, one_of, option
 from medloop.cli.printing import say
 
 AXES = ("kji", "ijk")
@@ -16,22 +16,14 @@ def nninteractive(
     folder: ProjectFolder,
     host: Annotated[str, typer.Option(help="Address to listen on; beyond loopback with a key only.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes any free one.")] = 1527,
-    key: Annotated[
-        str | None,
-        typer.Option(envvar="MEDLOOP_NNINTERACTIVE_KEY", help="Key that front ends must give; none by default.", show_default=False),
-    ] = None,
+    key: Annotated[str | None, option(envvar="MEDLOOP_NNINTERACTIVE_KEY", help="Key that front ends must give; none by default.")] = None,
     max_sessions: Annotated[int, typer.Option(min=1, max=64, help="Front ends at once.")] = 3,
-    label: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The label that they draw; the first by default.", show_default=False)
-    ] = None,
+    label: Annotated[str | None, option(metavar="NAME", help="The label that they draw; the first by default.")] = None,
     axes: Annotated[str, typer.Option(metavar="|".join(AXES), help="Order in which they send voxel axes.")] = "kji",
     engine: Annotated[str, typer.Option(metavar="|".join(ENGINES), help="Engine of the project that refines.")] = "auto",
-    weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Promptable network to use instead.", show_default=False)] = None,
+    weights: Annotated[Path | None, option(metavar="FILE", help="Promptable network to use instead.")] = None,
     annotator: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Keep what they draw on a case's image as this person's draft; nothing by default.", show_default=False
-        ),
+        str | None, option(metavar="NAME", help="Keep what they draw on a case's image as this person's draft; nothing by default.")
     ] = None,
 ) -> None:
     """Let napari and Slicer prompt a project's engine.
@@ -40,8 +32,7 @@ def nninteractive(
     """
     from medloop.server.nninteractive.running import Offer, project_engine, serve_project, weights_engine
 
-    order = one_of("--axes", axes, AXES)
-    name = one_of("--engine", engine, ENGINES)
+    order, name = one_of("--axes", axes, AXES), one_of("--engine", engine, ENGINES)
     offer = Offer(host=host, port=port, key=key, max_sessions=max_sessions, label=label, slowest_first=order == "kji", annotator=annotator)
     make = project_engine(name) if weights is None else weights_engine(weights)
 

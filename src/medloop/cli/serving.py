@@ -6,40 +6,35 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import ProjectFolder, Threads
+from medloop.cli.options import ProjectFolder, Threads, argument, option
 from medloop.cli.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from medloop.server.web.settings import ServerSettings, Value
+    from medloop.core.settings import SettingValue
+    from medloop.server.web.settings import ServerSettings
 
-Host = Annotated[
-    str | None,
-    typer.Option(help="Address to listen on, 127.0.0.1 by default; beyond loopback with accounts and encryption only.", show_default=False),
-]
-Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 8000 by default, 0 takes any free one.", show_default=False)]
+Host = Annotated[str | None, option(help="Address to listen on, 127.0.0.1 by default; beyond loopback with accounts and encryption only.")]
+Port = Annotated[int | None, option(min=0, max=65535, help="Port; 8000 by default, 0 takes any free one.")]
+DEMO_FOLDER = Path("medloop-demo")
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")]
 
 
 def serve(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A project's folder, or a folder of them.", show_default=False)],
+    folder: Annotated[Path, argument(metavar="DIR", help="A project's folder, or a folder of them.")],
     host: Host = None,
     port: Port = None,
     worker: Annotated[bool | None, typer.Option("--worker/--no-worker", help="Start a worker beside the page.")] = None,
     assistant: Annotated[
         bool | None, typer.Option("--assistant/--no-assistant", help="Start an assistant for proposals on demand.")
     ] = None,
-    annotator: Annotated[str | None, typer.Option(help="Who annotates on this page; local by default.", show_default=False)] = None,
-    threads: Annotated[int | None, typer.Option(min=0, max=1024, help="CPU threads of the helpers.", show_default=False)] = None,
-    tls_cert: Annotated[str | None, typer.Option(metavar="FILE", help="TLS certificate with its chain (PEM).", show_default=False)] = None,
-    tls_key: Annotated[str | None, typer.Option(metavar="FILE", help="Private key of the certificate (PEM).", show_default=False)] = None,
-    behind_proxy: Annotated[
-        bool | None, typer.Option("--behind-proxy", help="A reverse proxy ends TLS in front of it.", show_default=False)
-    ] = None,
-    names: Annotated[
-        str | None, typer.Option(metavar="NAME,…", help="Names by which it is reached from elsewhere.", show_default=False)
-    ] = None,
+    annotator: Annotated[str | None, option(help="Who annotates on this page; local by default.")] = None,
+    threads: Annotated[int | None, option(min=0, max=1024, help="CPU threads of the helpers.")] = None,
+    tls_cert: Annotated[str | None, option(metavar="FILE", help="TLS certificate with its chain (PEM).")] = None,
+    tls_key: Annotated[str | None, option(metavar="FILE", help="Private key of the certificate (PEM).")] = None,
+    behind_proxy: Annotated[bool | None, option("--behind-proxy", help="A reverse proxy ends TLS in front of it.")] = None,
+    names: Annotated[str | None, option(metavar="NAME,…", help="Names by which it is reached from elsewhere.")] = None,
     browser: Browser = False,
 ) -> None:
     """Serve the page, and work behind it.
@@ -82,9 +77,7 @@ def worker(folder: ProjectFolder, threads: Threads = 0) -> None:
 
 
 def demo(
-    folder: Annotated[Path, typer.Option("--folder", help="Where the demonstration is kept; one that exists goes on.")] = Path(
-        "medloop-demo"
-    ),
+    folder: Annotated[Path, typer.Option("--folder", help="Where the demonstration is kept; one that exists goes on.")] = DEMO_FOLDER,
     host: Host = None,
     port: Port = None,
     browser: Browser = True,
@@ -114,7 +107,7 @@ def _make_demo(folder: Path) -> None:
         raise
 
 
-def _settings(given: "Mapping[str, Value | None]") -> "ServerSettings":
+def _settings(given: "Mapping[str, SettingValue | None]") -> "ServerSettings":
     from medloop.server.web.settings import read_settings
 
     return read_settings(os.environ, given)

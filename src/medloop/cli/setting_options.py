@@ -13,9 +13,7 @@ GIVEN, SHORT = "settings", "_shorthand"
 """The parameter of a decorated command that receives what was given, by setting name; the ending of options for shorthands."""
 
 
-def with_setting_options(
-    settings: Mapping[str, Setting],
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_setting_options(settings: Mapping[str, Setting]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command one option per setting, in the place of its parameter `settings`, which receives those that were given."""
 
     def with_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -5,18 +5,17 @@ from dataclasses import asdict, dataclass, field
 import typer
 
 from medloop.core.names import counted
-from medloop.core.records import Job
 from medloop.core.states import JobState
 from medloop.loop.foundation.computable import oversized_cases
 from medloop.loop.foundation.damage import DamagedCase, damaged_cases
 from medloop.loop.foundation.effort import EffortLine, priced
 from medloop.loop.foundation.label_versions import LabelGap, label_gaps
-from medloop.loop.foundation.left_out import LeftOutCase, refused_cases
+from medloop.loop.foundation.refusals import LeftOutCase, refused_cases
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.class_counts import ClassCount
 from medloop.loop.overview.model_history import ModelLine
 from medloop.loop.overview.progress import CurvePoint, progress
-from medloop.loop.overview.status import ProjectStatus, status
+from medloop.loop.overview.status import status
 from medloop.loop.querying.streaming import verdicts
 from medloop.metrics.intervals import interval_words
 from medloop.query.stopping import Advice
@@ -95,13 +94,13 @@ def standing(workspace: Workspace) -> Standing:
         kind=now.kind,
         labels=now.labels,
         strategy=now.strategy,
-        counts=_counts(now),
+        counts=asdict(now.counts),
         round={"index": now.round.index, "state": str(now.round.state), "message": now.round.message} if now.round else None,
         model={"id": now.model.id, "index": now.model.index} if now.model else None,
         models=made.models,
         unpredicted=made.unpredicted,
         evaluations=tuple(point for point in made.curve if point.model_index == index),
-        jobs=tuple(_line(job) for job in (*now.jobs, *failed)),
+        jobs=tuple(JobLine(j.id, j.kind, str(j.state), j.progress, j.message, j.error) for j in (*now.jobs, *failed)),
         worker=is_held(workspace.folder, WORKER_LOCK),
         server=is_held(workspace.folder, SERVER_LOCK),
         effort=made.effort,
@@ -164,14 +163,6 @@ def _stream(workspace: Workspace) -> dict[str, int]:
     with workspace.store.read() as tx:
         judged = verdicts(tx)
     return {"judged": len(judged), "annotate": sum(one.annotate for one in judged.values())} if judged else {}
-
-
-def _counts(now: ProjectStatus) -> dict[str, int]:
-    return {name: int(value) for name, value in asdict(now.counts).items()}
-
-
-def _line(job: Job) -> JobLine:
-    return JobLine(job.id, job.kind, str(job.state), job.progress, job.message, job.error)
 
 
 def _model(found: Standing) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder
+from medloop.cli.options import AsJson, ProjectFolder, option
 from medloop.cli.printing import print_json, say
 from medloop.core.errors import ConflictError, FormatError, InputError, NotFoundError, SettingError
 
@@ -21,7 +21,7 @@ Listing: TypeAlias = frozenset[tuple[str, int, int]]
 
 def stream(
     folder: ProjectFolder,
-    watch: Annotated[Path, typer.Option(metavar="FOLDER", help="Where images arrive.", show_default=False)],
+    watch: Annotated[Path, option(metavar="FOLDER", help="Where images arrive.")],
     every: Annotated[float, typer.Option(min=0.1, max=86_400, help="Seconds between two looks.")] = 10.0,
     once: Annotated[bool, typer.Option("--once", help="Look once and leave, for a scheduler.")] = False,
     as_json: AsJson = False,

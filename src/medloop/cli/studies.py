@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import AsJson
-from medloop.cli.printing import print_json, print_table, say
+from medloop.cli.options import AsJson, argument, option
+from medloop.cli.printing import print_table, say, tell
 from medloop.cli.setting_options import with_setting_options
 from medloop.core.errors import SettingError
 from medloop.core.settings import SettingValue
@@ -24,12 +24,8 @@ if TYPE_CHECKING:
 
 @with_setting_options(STUDY_SETTINGS)
 def simulate(
-    dataset: Annotated[
-        Path, typer.Argument(metavar="DATASET", help="A labelled data set in a known layout, or a study file (.toml).", show_default=False)
-    ],
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Where results.json and report.html go; an unfinished study goes on.", show_default=False)
-    ],
+    dataset: Annotated[Path, argument(metavar="DATASET", help="A labelled data set in a known layout, or a study file (.toml).")],
+    out: Annotated[Path, option(metavar="FOLDER", help="Where results.json and report.html go; an unfinished study goes on.")],
     settings: Mapping[str, SettingValue],
     strategies: Annotated[
         str | None, typer.Option(help="Names, separated by commas; see medloop strategies.", show_default="random,entropy")
@@ -55,15 +51,10 @@ def simulate(
         return
     known_strategy(str(settings.get("start_strategy", "random")))
     names = [known_strategy(name.strip()) for name in ("random,entropy" if strategies is None else strategies).split(",") if name.strip()]
-    design = StudyDesign.from_json(
-        {"dataset": str(dataset.resolve()), "strategies": names, "seeds": list(range(seeds or 3)), **settings},
-    )
+    design = StudyDesign.from_json({"dataset": str(dataset.resolve()), "strategies": names, "seeds": list(range(seeds or 3)), **settings})
     with _progress() as report:
         result = run_study(design, out, processes=processes, report=report)
-    if as_json:
-        print_json(result.to_json())
-    else:
-        _print_study(result, out)
+    tell(result.to_json(), lambda: _print_study(result, out), as_json=as_json)
 
 
 def _simulate_file(file: Path, out: Path, given: Sequence[str], *, processes: int, as_json: bool) -> None:
@@ -76,10 +67,7 @@ def _simulate_file(file: Path, out: Path, given: Sequence[str], *, processes: in
     suite = read_suite(file)
     with _progress() as report:
         result = run_suite(suite, out, processes=processes, report=report)
-    if as_json:
-        print_json(result.to_json())
-    else:
-        _print_suite(result, out)
+    tell(result.to_json(), lambda: _print_suite(result, out), as_json=as_json)
 
 
 @contextmanager
@@ -88,11 +76,7 @@ def _progress() -> "Iterator[Callable[[StudyProgress], None]]":
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with Bar("Simulating") as bar:
-
-        def show(now: "StudyProgress") -> None:
-            bar.update(now.done, now.total, now.message)
-
-        yield show
+        yield lambda now: bar.update(now.done, now.total, now.message)
 
 
 def _print_study(result: "StudyResult", out: Path) -> None:
@@ -100,10 +84,9 @@ def _print_study(result: "StudyResult", out: Path) -> None:
 
     if (summary := result.summary) is not None:
         best_first = sorted(summary.strategies, key=lambda s: (-s.area.mean, s.strategy))
-        print_table(
-            ("strategy", "area", "95 % interval", f"final {result.setup.metric}", "95 % interval", "labels to 98 % of full data", "seeds"),
-            [_row(one) for one in best_first],
-        )
+        final, ends = f"final {result.setup.metric}", "95 % interval"
+        head = ("strategy", "area", ends, final, ends, "labels to 98 % of full data", "seeds")
+        print_table(head, [_row(one) for one in best_first])
         if full := summary.full:
             typer.echo(f"full data: {full.mean:.4f} ({interval_words(full, '.4f')})")
         typer.echo(summary.verdict)
@@ -116,16 +99,8 @@ def _row(one: "StrategySummary") -> tuple[object, ...]:
     from medloop.metrics.intervals import interval_words
     from medloop.simulation.suite_results import HEADLINE_SHARE, needed_share
 
-    area, final = one.area, one.final
-    return (
-        one.strategy,
-        f"{area.mean:.4f}",
-        interval_words(area, ".4f"),
-        f"{final.mean:.4f}",
-        interval_words(final, ".4f"),
-        needed_share(one.labels_to.get(HEADLINE_SHARE)),
-        one.seeds,
-    )
+    figures = (part for found in (one.area, one.final) for part in (f"{found.mean:.4f}", interval_words(found, ".4f")))
+    return (one.strategy, *figures, needed_share(one.labels_to.get(HEADLINE_SHARE)), one.seeds)
 
 
 def _print_suite(result: "SuiteResult", out: Path) -> None:

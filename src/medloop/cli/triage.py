@@ -1,11 +1,11 @@
 """Commands about trust: how good predictions are, who should look at them, and whether their probabilities come true."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from medloop.cli.options import AsJson, ProjectFolder, one_of
-from medloop.cli.printing import print_json, print_table, say
+from medloop.cli.printing import print_json, print_table, say, tell
 from medloop.core.names import counted
 
 if TYPE_CHECKING:
@@ -28,10 +28,7 @@ def triage(
 
     with Workspace.open(folder) as workspace:
         found = triage_pool(workspace, risk=risk, good=good, hard=hard)
-    if as_json:
-        print_json(found)
-    else:
-        _print_triage(found)
+    tell(found, lambda: _print_triage(found), as_json=as_json)
 
 
 def quality(
@@ -67,19 +64,16 @@ def quality(
 
 
 def calibrate(
-    folder: ProjectFolder,
-    method: Annotated[str, typer.Option(help="temperature or isotonic.")] = "temperature",
-    as_json: AsJson = False,
+    folder: ProjectFolder, method: Annotated[str, typer.Option(help="temperature or isotonic.")] = "temperature", as_json: AsJson = False
 ) -> None:
     """Measure whether the probabilities of the model in use come true, and fit a calibration.
 
     Fitted on validation annotations, judged on test and audit annotations; predicts them all.
     """
     from medloop.loop.foundation.workspace import Workspace
-    from medloop.loop.judging.calibration import calibrate_model
+    from medloop.loop.judging.calibration import Method, calibrate_model
 
-    known: tuple[Literal["temperature", "isotonic"], ...] = ("temperature", "isotonic")
-    chosen = one_of("--method", method, known)
+    chosen = one_of("--method", method, get_args(Method))
     with Workspace.open(folder) as workspace:
         found = calibrate_model(workspace, method=chosen)
     if as_json:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from medloop.cli.options import AsJson
+from medloop.cli.options import AsJson, argument, option
 from medloop.cli.printing import print_json, print_table, say
 from medloop.core.errors import NotFoundError, SettingError
 
@@ -30,13 +30,9 @@ users = typer.Typer(
 tokens = typer.Typer(name="tokens", help="Tokens with which programs sign in.", no_args_is_help=True, rich_markup_mode=None)
 users.add_typer(tokens)
 
-Served: TypeAlias = Annotated[
-    Path, typer.Argument(metavar="DIR", help="A project's folder, or a folder of them, as it is served.", show_default=False)
-]
-Name: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="The account's name.", show_default=False)]
-RoleName: TypeAlias = Annotated[
-    str, typer.Option("--role", metavar="administrator|lead|reviewer|annotator|viewer", help="What they may do.", show_default=False)
-]
+Served: TypeAlias = Annotated[Path, argument(metavar="DIR", help="A project's folder, or a folder of them, as it is served.")]
+Name: TypeAlias = Annotated[str, argument(metavar="NAME", help="The account's name.")]
+RoleName: TypeAlias = Annotated[str, option("--role", metavar="administrator|lead|reviewer|annotator|viewer", help="What they may do.")]
 ForProject: TypeAlias = Annotated[
     str, typer.Option("--project", metavar="PROJECT", help="Only for the project of this name or id; for all by default.")
 ]
@@ -158,7 +154,7 @@ def reset(
 def add_token(
     folder: Served,
     name: Name,
-    token: Annotated[str, typer.Argument(metavar="TOKEN", help="What the token is called.", show_default=False)],
+    token: Annotated[str, argument(metavar="TOKEN", help="What the token is called.")],
     scope: Annotated[str, typer.Option(metavar="read|annotate|all", help="Which of the account's rights it has.")] = "read",
     days: Annotated[int, typer.Option(help="Days until it expires, 366 at most.")] = 90,
 ) -> None:
@@ -186,9 +182,7 @@ def list_tokens(folder: Served, name: Name, as_json: AsJson = False) -> None:
 
 
 @tokens.command("revoke")
-def revoke(
-    folder: Served, name: Name, token: Annotated[str, typer.Argument(metavar="TOKEN", help="Its name or id.", show_default=False)]
-) -> None:
+def revoke(folder: Served, name: Name, token: Annotated[str, argument(metavar="TOKEN", help="Its name or id.")]) -> None:
     """Revoke a token of an account."""
     from medloop.loop.people.handing_out import revoke_token
 

@@ -38,6 +38,10 @@ class MedloopError(Exception):
 
     code: ClassVar[str] = "error"
 
+    def __init_subclass__(cls, *, code: str | None = None) -> None:
+        super().__init_subclass__()
+        cls.code = code or cls.code
+
     def __init__(self, message: str, *, remedy: str = "") -> None:
         super().__init__(message)
         self.message = message
@@ -47,86 +51,56 @@ class MedloopError(Exception):
         return f"{self.message}; {self.remedy}" if self.remedy else self.message
 
 
-class InputError(MedloopError, ValueError):
+class InputError(MedloopError, ValueError, code="invalid_input"):
     """A value from outside breaks a rule."""
 
-    code = "invalid_input"
 
-
-class ShapeError(InputError):
+class ShapeError(InputError, code="wrong_shape"):
     """An array has the wrong number or length of axes."""
 
-    code = "wrong_shape"
 
-
-class GridSizeError(ShapeError):
+class GridSizeError(ShapeError, code="grid_too_large"):
     """One image would need a working grid too large to compute on: its voxel size is not that of the others."""
 
-    code = "grid_too_large"
 
-
-class GeometryError(InputError):
+class GeometryError(InputError, code="wrong_geometry"):
     """Two grids differ where they must agree, or an affine is not usable."""
 
-    code = "wrong_geometry"
 
-
-class LabelError(InputError):
+class LabelError(InputError, code="unknown_label"):
     """A label value or name that the task does not know."""
 
-    code = "unknown_label"
 
-
-class FormatError(InputError):
+class FormatError(InputError, code="bad_file"):
     """A file is not what it claims to be, or is damaged."""
 
-    code = "bad_file"
 
-
-class SettingError(InputError):
+class SettingError(InputError, code="bad_setting"):
     """An option or setting outside its allowed values."""
 
-    code = "bad_setting"
 
-
-class NotFoundError(MedloopError, LookupError):
+class NotFoundError(MedloopError, LookupError, code="not_found"):
     """An id or path that does not exist."""
 
-    code = "not_found"
 
-
-class ConflictError(MedloopError):
+class ConflictError(MedloopError, code="conflict"):
     """The request was right a moment ago: a stale revision or a duplicate."""
 
-    code = "conflict"
 
-
-class StateError(ConflictError):
+class StateError(ConflictError, code="wrong_state"):
     """A verb that the current state does not allow."""
 
-    code = "wrong_state"
 
-
-class ReplacesError(ConflictError):
+class ReplacesError(ConflictError, code="replaces_annotation"):
     """An annotation in force would be replaced, and nobody said that it shall be."""
 
-    code = "replaces_annotation"
 
-
-class IntegrityError(MedloopError):
+class IntegrityError(MedloopError, code="integrity"):
     """Stored bytes or the event chain do not match their hash."""
-
-    code = "integrity"
 
 
 class BlobError(IntegrityError):
-    """The bytes of one name cannot be had as they were stored.
-
-    Args:
-        message: As for every error.
-        remedy: Likewise.
-        blob: The name, 64 hexadecimal digits; "" when it is not known here.
-    """
+    """The bytes of one name cannot be had as they were stored; `blob` is the name, 64 hexadecimal digits, "" when not known here."""
 
     def __init__(self, message: str, *, remedy: str = "", blob: str = "") -> None:
         super().__init__(message, remedy=remedy)
@@ -137,37 +111,27 @@ class DamagedBlobError(BlobError):
     """The bytes are there and differ from what was stored."""
 
 
-class MissingBlobError(BlobError, NotFoundError):
+class MissingBlobError(BlobError, NotFoundError, code="not_found"):
     """The bytes are gone."""
 
-    code = "not_found"
 
-
-class StorageError(MedloopError, OSError):
+class StorageError(MedloopError, OSError, code="storage"):
     """The disk or the database refused: full, read only, locked."""
 
-    code = "storage"
 
-
-class UnavailableError(MedloopError):
+class UnavailableError(MedloopError, code="unavailable"):
     """A part that is not running or not installed."""
 
-    code = "unavailable"
 
-
-class SignInError(MedloopError):
+class SignInError(MedloopError, code="sign_in"):
     """Nobody is signed in, or what was given to sign in with does not fit; it never says which part of it."""
 
-    code = "sign_in"
 
-
-class ForbiddenError(MedloopError):
+class ForbiddenError(MedloopError, code="forbidden"):
     """Who is signed in may not do this."""
 
-    code = "forbidden"
 
-
-class ThrottledError(MedloopError):
+class ThrottledError(MedloopError, code="throttled"):
     """Too many tries in too short a time.
 
     Args:
@@ -176,14 +140,10 @@ class ThrottledError(MedloopError):
         seconds: How long to wait.
     """
 
-    code = "throttled"
-
     def __init__(self, message: str, *, remedy: str = "", seconds: float = 1.0) -> None:
         super().__init__(message, remedy=remedy)
         self.seconds = seconds
 
 
-class CancelledError(MedloopError):
+class CancelledError(MedloopError, code="cancelled"):
     """A job was asked to stop."""
-
-    code = "cancelled"

@@ -8,10 +8,10 @@ A 2D image is a grid with K == 1. Without orientation it is drawn as stored (i t
 j downwards), which `Grid.flat` expresses as an axial slice in radiological convention.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, SupportsInt, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -35,12 +35,9 @@ Tools that keep positions as 32-bit floats, or an oblique or slightly sheared af
 few thousandths of a voxel; a shift of one twentieth changes no voxel's label.
 """
 
-_PLANE_AXES: dict[PlaneName, tuple[int, int, int]] = {
-    # world axes: (horizontal, vertical, through the slice)
-    "axial": (0, 1, 2),
-    "coronal": (0, 2, 1),
-    "sagittal": (1, 2, 0),
-}
+_PLANE_AXES: dict[PlaneName, Shape3] = {"axial": (0, 1, 2), "coronal": (0, 2, 1), "sagittal": (1, 2, 0)}
+"""World axes: (horizontal, vertical, through the slice)."""
+
 _LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))
 
 
@@ -130,19 +127,17 @@ class Grid:
     def to_mm(self, voxels: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Voxel coordinates (…, 3) to millimetres (…, 3)."""
         points = np.asarray(voxels, dtype=np.float64)
-        moved: npt.NDArray[np.float64] = points @ self.affine[:3, :3].T + self.affine[:3, 3]
-        return moved
+        return points @ self.affine[:3, :3].T + self.affine[:3, 3]
 
     def to_voxels(self, points_mm: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Millimetres (…, 3) to fractional voxel coordinates (…, 3)."""
         points = np.asarray(points_mm, dtype=np.float64)
-        moved: npt.NDArray[np.float64] = (points - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T
-        return moved
+        return (points - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T
 
     def plane(self, name: PlaneName) -> Plane:
         """The drawing rule of one plane, in radiological convention (patient's right on the left)."""
-        horizontal, vertical, through = _PLANE_AXES[name]
-        x, y, s = (self.world_axes.index(w) for w in (horizontal, vertical, through))
+        horizontal, vertical, _ = _PLANE_AXES[name]
+        x, y, s = (self.world_axes.index(w) for w in _PLANE_AXES[name])
         # The screen's right is the patient's left (axial, coronal) or posterior (sagittal): the negative
         # world direction. The screen's bottom is posterior or inferior: negative too.
         x_flip, y_flip = self._direction(x) > 0, self._direction(y) > 0
@@ -189,10 +184,7 @@ class Grid:
             GeometryError: With the difference in words.
         """
         if difference := self.differs_from(other):
-            raise GeometryError(
-                f"{what} must lie on the image's grid, but {difference}",
-                remedy="export it again on the grid of its image",
-            )
+            raise GeometryError(f"{what} must lie on the image's grid, but {difference}", remedy="export it again on the grid of its image")
 
     def __eq__(self, other: object) -> bool:
         """Bit-for-bit equality; use `same_as` for equality within tolerance."""
@@ -211,6 +203,12 @@ class Grid:
         return cls(_three(record["shape"]), np.array(record["affine"], dtype=np.float64))
 
 
+def triple(numbers: Iterable[SupportsInt]) -> Shape3:
+    """Three numbers as whole ones, for I, J and K."""
+    i, j, k = map(int, numbers)
+    return i, j, k
+
+
 def _x(shape: Sequence[int]) -> str:
     return "×".join(str(n) for n in shape)
 
@@ -218,7 +216,7 @@ def _x(shape: Sequence[int]) -> str:
 def _three(values: Sequence[int]) -> Shape3:
     if len(values) != 3:
         raise ShapeError(f"A grid has three axes, got {len(values)}: {_x(values)}")
-    return (int(values[0]), int(values[1]), int(values[2]))
+    return triple(values)
 
 
 def _checked_shape(shape: Sequence[int]) -> Shape3:
@@ -238,10 +236,8 @@ def _checked_affine(affine: npt.ArrayLike) -> Affine:
         raise GeometryError(f"The last row of an affine must be 0 0 0 1, got {matrix[3].tolist()}")
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)
     if not (lengths > 0).all() or abs(float(np.linalg.det(matrix[:3, :3] / lengths))) < 1e-3:
-        raise GeometryError(
-            f"The three voxel axes must span space, got columns {matrix[:3, :3].T.tolist()}",
-            remedy="repair the image's header",
-        )
+        columns = matrix[:3, :3].T.tolist()
+        raise GeometryError(f"The three voxel axes must span space, got columns {columns}", remedy="repair the image's header")
     matrix.setflags(write=False)
     return matrix
 
@@ -252,4 +248,4 @@ def _assign_axes(affine: Affine) -> tuple[int, int, int]:
 
     cosines = np.abs(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0))
     best = max(permutations(range(3)), key=lambda p: sum(cosines[p[v], v] for v in range(3)))
-    return (best[0], best[1], best[2])
+    return triple(best)

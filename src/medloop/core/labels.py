@@ -6,8 +6,8 @@ from medloop.core.errors import SettingError
 from medloop.core.names import composed, folded
 from medloop.core.records import TaskKind
 
-TAKEN = ("background", "ignore")
-"""Names with a meaning of their own in dataset.json: value 0, and voxels that no training counts."""
+TAKEN = {"background": "every mask has it already, as value 0", "ignore": "other tools take it for voxels that no training counts"}
+"""Names with a meaning of their own in dataset.json, and which."""
 
 
 def check_label_names(kind: TaskKind, names: Sequence[str]) -> tuple[str, ...]:
@@ -26,7 +26,7 @@ def check_label_names(kind: TaskKind, names: Sequence[str]) -> tuple[str, ...]:
         if not name or not name.isprintable():
             raise SettingError(f"Label names must be non-empty, printable and different, got {', '.join(map(repr, cleaned))}")
         if kind == "segmentation" and folded(name) in TAKEN:
-            raise SettingError(f"A label cannot be called {name!r}: {_MEANING[folded(name)]}", remedy="choose another name")
+            raise SettingError(f"A label cannot be called {name!r}: {TAKEN[folded(name)]}", remedy="choose another name")
         if folded(name) in met:
             other = met[folded(name)]
             raise SettingError(f"Label names must be non-empty and different, got {other!r} and {name!r}", remedy="choose another name")
@@ -35,11 +35,7 @@ def check_label_names(kind: TaskKind, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def safe_label_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Names for a dataset.json, whatever a project calls its labels; those that are no trouble stay as they are.
-
-    Args:
-        names: In order of their values, 1 first.
-    """
+    """Names for a dataset.json, from value 1 on, whatever a project calls its labels; those that are no trouble stay as they are."""
     used = set(TAKEN)
     found = []
     for value, name in enumerate(names, start=1):
@@ -49,9 +45,3 @@ def safe_label_names(names: Sequence[str]) -> tuple[str, ...]:
         used.add(folded(safe))
         found.append(safe)
     return tuple(found)
-
-
-_MEANING = {
-    "background": "every mask has it already, as value 0",
-    "ignore": "other tools take it for voxels that no training counts",
-}

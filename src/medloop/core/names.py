@@ -49,21 +49,7 @@ def _number_key(match: re.Match[str]) -> str:
 MAX_NAME, MAX_TITLE, MAX_INSTRUCTIONS = 80, 200, 20_000
 
 RESERVED = frozenset(
-    {
-        "system",
-        "worker",
-        "server",
-        "assistant",
-        "import",
-        "imported",
-        "cli",
-        "python",
-        "demo",
-        "export",
-        "simulation",
-        "simulated",
-        "medloop",
-    }
+    "system worker server assistant import imported cli python demo export simulation simulated medloop".split()  # noqa: SIM905
 )
 """What medloop's own parts are called in the audit, and what could be mistaken for them."""
 
@@ -80,11 +66,7 @@ _LIKE_AN_ID = re.compile(r"(annotator|worker|inline|cli|job|project)-")
 
 
 def checked_name(name: str, *, program: bool = False) -> str:
-    """A name as it is kept: Unicode NFC, without surrounding spaces.
-
-    Args:
-        name: As given.
-        program: Whether a part of medloop gives it; only these may use reserved names.
+    """A name as it is kept: Unicode NFC, without surrounding spaces; only a part of medloop (`program`) may use reserved ones.
 
     Raises:
         InputError: Empty, over-long, with characters that do not print, or reserved.
@@ -143,11 +125,7 @@ def first_named(names: Sequence[str], *, most: int = NAMED) -> str:
 
 
 def brief_lines(lines: Mapping[str, Sequence[object]]) -> list[str]:
-    """The first few lines of every kind, and how many more there are of it.
-
-    Args:
-        lines: Kind → its lines; any text that tells kinds apart.
-    """
+    """The first few lines of every kind, by any text that tells kinds apart, and how many more there are of it."""
     found: list[str] = []
     for own in lines.values():
         found += [str(line) for line in own[:NAMED]]

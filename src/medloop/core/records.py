@@ -33,28 +33,11 @@ Json: TypeAlias = Mapping[str, Any]
 EVALUATION_SPLITS: tuple[Split, ...] = ("validation", "test", "audit")
 """Splits whose annotations no model ever trains on."""
 
-LABEL_COLOURS = (
-    "#d80000",
-    "#4e27ff",
-    "#d8ff00",
-    "#3bd8ff",
-    "#4effc4",
-    "#d81476",
-    "#2789b1",
-    "#d88989",
-    "#764e76",
-    "#d8b100",
-    "#4e6200",
-    "#629dff",
-    "#c4894e",
-    "#ffd89d",
-    "#4e9d9d",
-    "#d89dc4",
-    "#14629d",
-    "#894e4e",
-    "#62894e",
-    "#ebd8ff",
+_COLOURS = (
+    "#d80000 #4e27ff #d8ff00 #3bd8ff #4effc4 #d81476 #2789b1 #d88989 #764e76 #d8b100",
+    "#4e6200 #629dff #c4894e #ffd89d #4e9d9d #d89dc4 #14629d #894e4e #62894e #ebd8ff",
 )
+LABEL_COLOURS = tuple(colour for line in _COLOURS for colour in line.split())
 """Default overlay colours: twenty that differ from each other and from grey, also for deuteranopes; the first ones most."""
 
 

@@ -6,12 +6,7 @@ import numpy as np
 
 
 def derive_seed(seed: int, *names: str | int) -> int:
-    """A 63-bit seed for one purpose, independent of the order in which purposes ask.
-
-    Args:
-        seed: The seed of the project, run or study.
-        names: What the stream is for, for example ("round", 3, "query").
-    """
+    """A 63-bit seed for one purpose, named such as ("round", 3, "query"), independent of the order in which purposes ask."""
     text = "\x1f".join([str(seed), *(str(n) for n in names)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 

@@ -15,7 +15,7 @@ from medloop.core.names import nearest
 
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
 Stream: TypeAlias = Literal["off", "fixed", "rate", "variable", "learned"]
-QueryUnit: TypeAlias = Literal["case", "slice", "region"]
+QueryUnit: TypeAlias = Literal["case", "slice", "region", "superpixel"]
 ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
 Summed: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
 UncertaintySource: TypeAlias = Literal["all", "softmax", "dropout", "flips", "ensemble"]
@@ -36,13 +36,14 @@ class Setting:
     """One setting's declaration.
 
     Attributes:
-        name: Field of `ProjectSettings`, and key of `medloop configure`.
+        name: Its field, such as one of `ProjectSettings`, and key of `medloop configure`.
         kind: Type of its values.
         default: What a project has that was not told otherwise.
         help: One sentence for people.
         flag: Option of `medloop init`.
         applies: From when on a changed value counts; "never" cannot be changed once the project is made.
         low, high: Range of a number, both included.
+        longest: Characters of a text at most.
         choices: The words it may be; empty for free text.
         shown_default: The default in words, where it depends on something.
         of_project: The project's setting that this one decides, where it belongs to a study.
@@ -57,6 +58,7 @@ class Setting:
     applies: Applies
     low: float = -math.inf
     high: float = math.inf
+    longest: int = MAX_TEXT
     choices: tuple[str, ...] = ()
     shown_default: str = ""
     of_project: str = ""
@@ -73,25 +75,21 @@ class Setting:
         return f"{self.help} One of {', '.join(self.choices)}." if self.choices else self.help
 
     def check(self, value: SettingValue, *, called: str = "") -> None:
-        """Refuse a value outside the range or the choices.
-
-        Args:
-            value: Of any type.
-            called: What people called the setting; its name by default.
+        """Refuse a value outside the range or the choices; `called` is what people called the setting, its name by default.
 
         Raises:
             SettingError: Naming setting, rule and value.
         """
         name = called or self.name
-        fits = type(value) is self.kind or (self.kind is float and type(value) is int)
-        if not fits:
+        if type(value) is not self.kind and not (self.kind is float and type(value) is int):
             raise SettingError(f"{name} must be {_KINDS[self.kind]}, got {value!r}")
-        if isinstance(value, str) and len(value) > MAX_TEXT:
-            raise SettingError(f"{name} may have {MAX_TEXT} characters, got {len(value)}")
+        if isinstance(value, str) and len(value) > self.longest:
+            raise SettingError(f"{name} may have {self.longest} characters, got {len(value)}")
         if self.choices and value not in self.choices:
             raise SettingError(f"{name} must be one of {', '.join(self.choices)}, got {value!r}")
         if isinstance(value, int | float) and not self.low <= value <= self.high:
-            raise SettingError(f"{name} must lie between {self.low:.15g} and {self.high:.15g}, got {_briefly(value)}")
+            shown = f"{value:.15g}" if isinstance(value, float) or abs(value) < 10**15 else f"a number of {value.bit_length()} bits"
+            raise SettingError(f"{name} must lie between {self.low:.15g} and {self.high:.15g}, got {shown}")
 
     @staticmethod
     def write(value: SettingValue) -> str:
@@ -100,8 +98,8 @@ class Setting:
             return "yes" if value else "no"
         return (f"{value:g}" if float(f"{value:g}") == value else repr(value)) if isinstance(value, float) else str(value)
 
-    def parse(self, text: str) -> SettingValue:
-        """The value written as text, as on a command line.
+    def parse(self, text: str, *, called: str = "") -> SettingValue:
+        """The value written as text, as on a command line; `called` as in `check`.
 
         Raises:
             SettingError: Text that is no such value.
@@ -109,18 +107,10 @@ class Setting:
         try:
             value: SettingValue = _PARSERS[self.kind](text.strip())
         except ValueError:
-            raise SettingError(f"{self.name} must be {_KINDS[self.kind]}, got {_shortened(text)!r}") from None
-        self.check(value)
+            shown = text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
+            raise SettingError(f"{called or self.name} must be {_KINDS[self.kind]}, got {shown!r}") from None
+        self.check(value, called=called)
         return value
-
-
-def _briefly(value: int | float) -> str:
-    """A number in words; a whole number may have more digits than any float can take."""
-    return f"{value:.15g}" if isinstance(value, float) or abs(value) < 10**15 else f"a number of {value.bit_length()} bits"
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
 
 
 def _truth(text: str) -> bool:
@@ -153,10 +143,10 @@ class ProjectSettings:
     )
     batch_size: int = setting(4, "Cases per round.", "--batch", "next query", low=1, high=10_000)
     query_unit: QueryUnit = setting(
-        "case", "What is queried of a volume that a model has seen: all of it, its most uncertain slices, or regions of 20 mm.",
+        "case", "What is queried of an image that a model has seen: all of it, its most uncertain slices, regions of 20 mm or superpixels.",
         "--query-unit", "next query", choices=get_args(QueryUnit),
     )  # fmt: skip
-    query_parts: int = setting(1, "Slices or regions queried per case.", "--query-parts", "next query", low=1, high=100)
+    query_parts: int = setting(1, "Slices, regions or superpixels queried per case.", "--query-parts", "next query", low=1, high=100)
     stream: Stream = setting(
         "off", "The rule that judges each case when it arrives, annotate now or keep unlabelled, in place of queries from the pool.",
         "--stream", "at once", choices=get_args(Stream),
@@ -166,12 +156,7 @@ class ProjectSettings:
     )
     start_size: int = setting(0, "Cases of the first round; 0: as many as later.", "--start-size", "next query", low=0, high=10_000)
     train_after: int = setting(
-        2,
-        "New annotations that start a training within a round; 0 waits for its end.",
-        "--train-after",
-        "at once",
-        low=0,
-        high=10_000,
+        2, "New annotations that start a training within a round; 0 waits for its end.", "--train-after", "at once", low=0, high=10_000
     )
     validation_fraction: float = setting(
         0.1, "Share of labelled patients kept for validation.", "--validation", "next import", low=0, high=0.5
@@ -181,12 +166,7 @@ class ProjectSettings:
         0.1, "Share of unlabelled patients annotated for evaluation only.", "--audit", "next import", low=0, high=0.5
     )
     train_minutes: float = setting(
-        10.0,
-        "Minutes aimed at for one training; 50 steps are made in any case.",
-        "--minutes",
-        "next training",
-        low=0.05,
-        high=10_000,
+        10.0, "Minutes aimed at for one training; 50 steps are made in any case.", "--minutes", "next training", low=0.05, high=10_000
     )
     train_steps: int = setting(0, "Steps of one training; 0 leaves them to the time.", "--steps", "next training", low=0, high=10_000_000)
     warm_start: WarmStart = setting(
@@ -305,6 +285,7 @@ def changed_settings(settings: ProjectSettings, changes: Mapping[str, SettingVal
         SettingError: An unknown name, a value outside its range, or one that cannot change any more.
     """
     given: dict[str, str] = {}
+    values: dict[str, SettingValue] = {}
     for name, value in changes.items():
         declared = setting_named(name)
         if declared.name in given:
@@ -314,9 +295,5 @@ def changed_settings(settings: ProjectSettings, changes: Mapping[str, SettingVal
         if not making and declared.applies == "never" and value != getattr(settings, declared.name):
             remedy = f"keep it at {declared.write(getattr(settings, declared.name))}, or make a new project"
             raise SettingError(f"{declared.name} {ALREADY_MADE}, got {declared.write(value)}", remedy=remedy)
-    named = {setting_named(name).name: _as_declared(setting_named(name), value) for name, value in changes.items()}
-    return dataclasses.replace(settings, **named)  # type: ignore[arg-type]  # each value was checked against its field's type
-
-
-def _as_declared(declared: Setting, value: SettingValue) -> SettingValue:
-    return float(value) if declared.kind is float else value
+        values[declared.name] = float(value) if declared.kind is float else value
+    return dataclasses.replace(settings, **values)  # type: ignore[arg-type]  # each value was checked against its field's type

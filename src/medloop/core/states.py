@@ -6,6 +6,7 @@ Job:    queued → running → done | failed | cancelled;  running → queued wh
 """
 
 from enum import StrEnum
+from typing import TypeVar
 
 from medloop.core.errors import StateError
 
@@ -32,6 +33,7 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
+State = TypeVar("State", RoundState, JobState)
 _R, _J = RoundState, JobState
 ROUND_MOVES: dict[RoundState, frozenset[RoundState]] = {
     _R.QUERYING: frozenset({_R.ANNOTATING, _R.FAILED, _R.CLOSED}),
@@ -57,21 +59,16 @@ def move_round(current: RoundState, target: RoundState) -> RoundState:
     Raises:
         StateError: Naming both states and the moves that are allowed.
     """
-    if target not in ROUND_MOVES[current]:
-        raise StateError(f"A round cannot go from {current} to {target}", remedy=_allowed(ROUND_MOVES[current]))
-    return target
+    return _moved("round", ROUND_MOVES[current], current, target)
 
 
 def move_job(current: JobState, target: JobState) -> JobState:
-    """The target state, if the move is allowed.
+    """The target state, if the move is allowed; raises as `move_round`."""
+    return _moved("job", JOB_MOVES[current], current, target)
 
-    Raises:
-        StateError: Naming both states and the moves that are allowed.
-    """
-    if target not in JOB_MOVES[current]:
-        raise StateError(f"A job cannot go from {current} to {target}", remedy=_allowed(JOB_MOVES[current]))
+
+def _moved(noun: str, moves: frozenset[State], current: State, target: State) -> State:
+    if target not in moves:
+        remedy = f"allowed next: {', '.join(sorted(moves)) or 'nothing, it has ended'}"
+        raise StateError(f"A {noun} cannot go from {current} to {target}", remedy=remedy)
     return target
-
-
-def _allowed(moves: frozenset[RoundState] | frozenset[JobState]) -> str:
-    return f"allowed next: {', '.join(sorted(moves)) or 'nothing, it has ended'}"

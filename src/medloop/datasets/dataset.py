@@ -36,7 +36,7 @@ class Refusal:
     def __str__(self) -> str:
         found = f", got {self.value}" if self.value else ""
         advice = f"; {self.remedy}" if self.remedy else ""
-        return _one_line(f"{self.file}: {self.rule}{found}{advice}")
+        return "".join(c if c.isprintable() else " " for c in f"{self.file}: {self.rule}{found}{advice}")
 
 
 @dataclass(frozen=True)
@@ -104,14 +104,10 @@ class Dataset:
 
     format: FormatName
     kind: TaskKind | None
-    labels: tuple[str, ...]
-    channels: tuple[str, ...]
-    cases: tuple[CaseSource, ...]
+    labels: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    cases: tuple[CaseSource, ...] = ()
     refused: tuple[Refusal, ...] = ()
     label_values: Mapping[str, int] = field(default_factory=dict)
     masks: MaskReading = "labels"
     notes: tuple[str, ...] = ()
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)

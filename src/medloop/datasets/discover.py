@@ -1,5 +1,6 @@
 """Which layout a source is in, and opening it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from medloop.datasets.rows import LIST_NAMES, open_rows
 from medloop.datasets.series import holds_dicom, open_dicom
 from medloop.datasets.table import read_table
 
+_WITH_MASKS: dict[str, Callable[..., Dataset]] = {"folder": open_folder, "csv": open_rows}
+_OTHERS: dict[str, Callable[..., Dataset]] = {"msd": open_msd, "nnunet": open_nnunet, "dicom": open_dicom}
 FORMATS: tuple[FormatName, ...] = ("msd", "nnunet", "folder", "csv", "dicom")
 
 
@@ -42,22 +45,13 @@ def open_dataset(source: str | Path, *, fmt: str = "auto", patient_pattern: str 
     if masks not in ("labels", "foreground"):
         raise SettingError(f"Masks are read as labels or foreground, got {masks!r}")
     layout = detect_format(source) if fmt == "auto" else fmt
-    dataset = _opened(source, layout, patient_pattern, masks)
+    if layout in _WITH_MASKS:
+        dataset = _WITH_MASKS[layout](source, patient_pattern=patient_pattern, masks=masks)
+    else:
+        dataset = _OTHERS[layout](source, patient_pattern=patient_pattern)
     damaged = _damaged_lists(Root.of(source)) if source.is_dir() and layout in ("folder", "dicom") else ()
     notes = (*dataset.notes, *alike_notes(case.patient for case in dataset.cases))
     return replace(dataset, refused=(*dataset.refused, *damaged), masks=masks, notes=notes)
-
-
-def _opened(source: Path, layout: str, patient_pattern: str | None, masks: MaskReading) -> Dataset:
-    if layout == "msd":
-        return open_msd(source, patient_pattern=patient_pattern)
-    if layout == "nnunet":
-        return open_nnunet(source, patient_pattern=patient_pattern)
-    if layout == "folder":
-        return open_folder(source, patient_pattern=patient_pattern, masks=masks)
-    if layout == "csv":
-        return open_rows(source, patient_pattern=patient_pattern, masks=masks)
-    return open_dicom(source, patient_pattern=patient_pattern)
 
 
 def detect_format(source: Path) -> FormatName:

@@ -4,40 +4,25 @@ from pathlib import Path
 
 from medloop.core.image import Image, Mask
 from medloop.core.records import Source
-from medloop.datasets.png import encode_png
 from medloop.images.nifti import write_image, write_mask
-from medloop.images.raster import write_mask_png
+from medloop.images.raster import write_mask_png, write_png
 
 
-def write_volume(path: Path, image: Image, source: Source) -> None:
-    """Write intensities as NIfTI, with the header of a NIfTI source."""
+def draw(path: Path, shown: Image | Mask, source: Source) -> None:
+    """Write intensities or label values, value for value, as the name says: PNG, or NIfTI with the header of a NIfTI source bit for bit."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_image(path, image, source)
+    is_png = path.suffix == ".png"
+    if isinstance(shown, Mask):
+        write_mask_png(path, shown) if is_png else write_mask(path, shown, source)
+    else:
+        write_png(path, shown.array) if is_png else write_image(path, shown, source)
 
 
-def write_labels(path: Path, mask: Mask, source: Source) -> None:
-    """Write label values as NIfTI, with the affine of a NIfTI source bit for bit."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_mask(path, mask, source)
-
-
-def is_picture(image: Image, source: Source) -> bool:
-    """Whether an image came as a picture and a PNG holds it exactly."""
+def natural_suffix(image: Image, source: Source) -> str:
+    """How a file of an image ends in its natural format: ".png" where it came as a picture and a PNG holds it exactly."""
     grey = image.channels == 1 and image.array.dtype.name in ("uint8", "uint16")
     colour = image.channels == 3 and image.array.dtype.name == "uint8"
-    return source.format == "raster" and image.grid.is_2d and (grey or colour)
-
-
-def write_picture(path: Path, image: Image) -> None:
-    """Write a picture as PNG, value for value; see `is_picture`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode_png(image.array[..., 0]))
-
-
-def write_picture_labels(path: Path, mask: Mask) -> None:
-    """Write label values as an 8-bit grey PNG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_mask_png(path, mask)
+    return ".png" if source.format == "raster" and image.grid.is_2d and (grey or colour) else ".nii.gz"
 
 
 def pixel_mm(image: Image) -> str:

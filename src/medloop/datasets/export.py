@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from medloop.core.errors import InputError
-from medloop.core.image import Image, Mask
+from medloop.core.image import Image
 from medloop.core.records import Json
-from medloop.datasets.drawing import is_picture, write_labels, write_picture, write_picture_labels, write_volume
+from medloop.datasets.drawing import draw, natural_suffix
 from medloop.datasets.export_tally import TABLE_COLUMNS, DatasetNames, ExportCase, Exported, ExportTally, dataset_names
 from medloop.datasets.files import SIDECAR
 from medloop.datasets.staging import staged_folder, write_rows
@@ -50,12 +50,12 @@ def export_msd(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str],
         for given in cases:
             case, name = tally.take(given)
             part, file = _part(case), f"{name}.nii.gz"
-            write_volume(out / f"images{part}" / file, case.image, case.source)
+            draw(out / f"images{part}" / file, case.image, case.source)
             entry = {"image": f"./images{part}/{file}", "patient": case.patient}
             if case.mask is not None:
-                write_labels(out / f"labels{part}" / file, case.mask, case.source)
+                draw(out / f"labels{part}" / file, case.mask, case.source)
                 entry["label"] = f"./labels{part}/{file}"
-            lists[_list_of(case)].append(entry)
+            lists["test" if case.mask is None else "training" if case.split == "train" else case.split].append(entry)
             tally.row(case, f"images{part}/{file}")
         names = dataset_names(tally, labels)
         if len({len(found) for found in tally.channel_names if found}) > 1:
@@ -72,16 +72,8 @@ def export_nnunet(cases: Iterable[ExportCase], folder: Path, labels: Sequence[st
     Training and validation answers go to Tr, as nnU-Net draws its own folds; test and audit answers and images without
     an answer go to Ts.
 
-    Args:
-        cases: Read one at a time; all need the same number of channels.
-        folder: New or empty; nnU-Net wants it called DatasetNNN_NAME.
-        labels: Names of the mask values 1, 2, … in order.
-        regular_grid: Resample cases whose voxel axes are not at right angles, and write headers that ITK reads.
-
-    Raises:
-        ConflictError: The folder is not empty.
-        StorageError: The disk refuses.
-        InputError: No cases, a mask off its image's grid, or differing channels.
+    See `export_msd` for arguments and errors; all cases need the same number of channels, else an `InputError`, and nnU-Net wants the
+    folder called DatasetNNN_NAME.
     """
     tally = ExportTally(regular_grid)
     folds: dict[str, list[str]] = {"train": [], "val": []}
@@ -93,9 +85,9 @@ def export_nnunet(cases: Iterable[ExportCase], folder: Path, labels: Sequence[st
                 raise InputError(f"{case.name}: nnU-Net needs {tally.channels} channels in every case, got {case.image.channels}")
             for channel in range(case.image.channels):
                 alone = Image(case.image.array[channel : channel + 1], case.image.grid)
-                write_volume(out / f"images{part}" / f"{name}_{channel:04d}.nii.gz", alone, case.source)
+                draw(out / f"images{part}" / f"{name}_{channel:04d}.nii.gz", alone, case.source)
             if case.mask is not None:
-                write_labels(out / f"labels{part}" / f"{name}.nii.gz", case.mask, case.source)
+                draw(out / f"labels{part}" / f"{name}.nii.gz", case.mask, case.source)
             if part == "Tr":
                 folds["val" if case.split == "validation" else "train"].append(name)
             tally.row(case, f"images{part}/{name}_0000.nii.gz")
@@ -127,26 +119,16 @@ def _finish_nnunet(out: Path, folder: Path, tally: ExportTally, labels: Sequence
 def export_nifti(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str], *, regular_grid: bool = False) -> Exported:
     """`images/` and `labels/` of equal names, labels.json, and index.csv with patients and splits.
 
-    Volumes are NIfTI; what came as a picture stays a PNG where its values allow.
-
-    Args:
-        cases: Read one at a time.
-        folder: New or empty.
-        labels: Names of the mask values 1, 2, … in order.
-        regular_grid: Resample cases whose voxel axes are not at right angles, and write headers that ITK reads.
-
-    Raises:
-        ConflictError: The folder is not empty.
-        StorageError: The disk refuses.
-        InputError: No cases, or a mask off its image's grid.
+    Volumes are NIfTI; what came as a picture stays a PNG where its values allow. See `export_msd` for arguments and errors.
     """
     tally = ExportTally(regular_grid)
     with staged_folder(folder) as out:
         for given in cases:
             case, name = tally.take(given)
-            file = _write_plain(out / "images", name, case)
+            file = name + natural_suffix(case.image, case.source)
+            draw(out / "images" / file, case.image, case.source)
             if case.mask is not None:
-                _write_plain_labels(out / "labels", name, case, case.mask)
+                draw(out / "labels" / file, case.mask, case.source)
             tally.row(case, file)
         done = tally.result(folder)
         write_rows(out / "index.csv", ("filename", *TABLE_COLUMNS), tally.rows)
@@ -157,16 +139,7 @@ def export_nifti(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str
 def export_csv(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str], *, regular_grid: bool = False) -> Exported:
     """`labels.csv` (filename, label, patient_id, split) and `images/`: for classification.
 
-    Args:
-        cases: Read one at a time.
-        folder: New or empty.
-        labels: Names of the classes; every tag is one of them.
-        regular_grid: As in `export_msd`.
-
-    Raises:
-        ConflictError: The folder is not empty.
-        StorageError: The disk refuses.
-        InputError: No cases, or a tag that is no label.
+    See `export_msd` for arguments and errors; `labels` are the names of the classes, and a tag that is none of them is an `InputError`.
     """
     tally = ExportTally(regular_grid)
     known = set(labels)
@@ -175,7 +148,9 @@ def export_csv(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str],
             case, name = tally.take(given)
             if case.tag is not None and case.tag not in known:
                 raise InputError(f"{case.name}: a class must be one of {', '.join(sorted(known))}, got {case.tag!r}")
-            tally.row(case, _write_plain(out / "images", name, case), case.tag or "")
+            file = name + natural_suffix(case.image, case.source)
+            draw(out / "images" / file, case.image, case.source)
+            tally.row(case, file, case.tag or "")
         done = tally.result(folder)
         write_rows(out / "labels.csv", ("filename", "label", *TABLE_COLUMNS), tally.rows)
     return done
@@ -193,31 +168,9 @@ def _decathlon(name: str, names: DatasetNames, lists: Mapping[str, Sequence[Json
     }
 
 
-def _write_plain(folder: Path, name: str, case: ExportCase) -> str:
-    """Write an image in its natural format; returns the file name."""
-    if is_picture(case.image, case.source):
-        write_picture(folder / f"{name}.png", case.image)
-        return f"{name}.png"
-    write_volume(folder / f"{name}.nii.gz", case.image, case.source)
-    return f"{name}.nii.gz"
-
-
-def _write_plain_labels(folder: Path, name: str, case: ExportCase, mask: Mask) -> None:
-    if is_picture(case.image, case.source):
-        write_picture_labels(folder / f"{name}.png", mask)
-    else:
-        write_labels(folder / f"{name}.nii.gz", mask, case.source)
-
-
 def _part(case: ExportCase) -> str:
     """Tr for answers to learn from, Ts for the rest."""
     return "Tr" if case.mask is not None and case.split in ("train", "validation") else "Ts"
-
-
-def _list_of(case: ExportCase) -> str:
-    if case.mask is None:
-        return "test"
-    return "training" if case.split == "train" else case.split
 
 
 def _write_json(path: Path, content: Json | Sequence[Json]) -> None:

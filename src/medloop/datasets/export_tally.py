@@ -132,7 +132,8 @@ class ExportTally:
         """Keep who, when and which split for the table beside the images."""
         effort = f"{case.effort_seconds:.3f}".rstrip("0").rstrip(".") if case.effort_seconds else ""
         share = "" if case.untouched is None else f"{case.untouched:.4g}"
-        told = [case.patient, _given_split(case), case.stratum, pixel_mm(case.image), case.annotator, case.annotated_at, effort, share]
+        split = case.split if case.mask is not None or case.tag is not None else ""  # the others are drawn anew wherever they go
+        told = [case.patient, split, case.stratum, pixel_mm(case.image), case.annotator, case.annotated_at, effort, share]
         self.rows.append([file, *more, *told])
 
     def result(self, folder: Path) -> Exported:
@@ -172,8 +173,3 @@ def dataset_names(tally: ExportTally, labels: Sequence[str]) -> DatasetNames:
     if changed:
         tally.notes.append(f"labels whose names mean something else in dataset.json are renamed there: {', '.join(changed)}")
     return DatasetNames(channels, safe)
-
-
-def _given_split(case: ExportCase) -> str:
-    """Only answered cases pin their split; the others are drawn anew wherever they go."""
-    return case.split if case.mask is not None or case.tag is not None else ""

@@ -120,11 +120,9 @@ class Root:
                     found.append(path)
                 else:
                     refused.append(Refusal(self.label(path), fault, "", "restore the file, or remove the entry"))
-        return sorted(found), [*(self._unreadable(error) for error in faults), *refused]
-
-    def _unreadable(self, error: OSError) -> Refusal:
-        place = Path(str(error.filename)) if error.filename else self.folder
-        return Refusal(self.label(place), f"a folder must be readable: {error.strerror or error}", "", "check its permissions")
+        places = [self.label(Path(str(e.filename)) if e.filename else self.folder) for e in faults]
+        rules = [f"a folder must be readable: {e.strerror or e}" for e in faults]
+        return sorted(found), [*(Refusal(p, r, "", "check its permissions") for p, r in zip(places, rules, strict=True)), *refused]
 
     def folder_named(self, *names: str) -> str | None:
         """The first of these sub-folders that exists, whatever its letter case."""
@@ -158,13 +156,6 @@ def image_files(root: Root, under: str) -> tuple[list[Path], list[Refusal]]:
         else:
             found.append(path)
     return found, refused
-
-
-def name_refusal(file: str, name: str) -> Refusal | None:
-    """Why a case cannot have this name; None when it can."""
-    if not name or len(name) > MAX_NAME or not name.isprintable():
-        return Refusal(file, f"a case's name has 1 to {MAX_NAME} printable characters", f"{len(name)}", "rename the file")
-    return None
 
 
 def read_list(path: Path) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from medloop.core.errors import FormatError
 from medloop.core.names import composed
+from medloop.core.records import TaskKind
 from medloop.datasets.dataset import CaseSource, Dataset, MaskReading, Refusal
 from medloop.datasets.files import Root, image_files, split_suffix
 from medloop.datasets.index import add_index
@@ -49,16 +50,8 @@ def open_folder(folder: Path, *, patient_pattern: str | None = None, masks: Mask
         cases.add(CaseSource(name, "", (path,), mask=mask), root.label(path))
     _refuse_open(root, cases, answers, taken)
     notes = add_index(root, cases, "index.csv", images)
-    return Dataset(
-        format="folder",
-        kind="segmentation" if mask_folder else None,
-        labels=(),
-        channels=(),
-        cases=cases.sorted(),
-        refused=tuple(cases.refused),
-        masks=masks,
-        notes=notes,
-    )
+    kind: TaskKind | None = "segmentation" if mask_folder else None
+    return Dataset("folder", kind, cases=cases.sorted(), refused=tuple(cases.refused), masks=masks, notes=notes)
 
 
 def holds_images(root: Root) -> bool:

@@ -44,7 +44,8 @@ def add_index(root: Root, cases: CaseList, file: str, images: str = ".") -> tupl
         return ()
     rows = _rows_of(root, cases, table, images)
     for name, case in cases.found.items():
-        cases.found[name] = _with_row(case, rows[name], table, cases) if name in rows else _without_row(case, table)
+        missing = replace(case, notes=(*case.notes, f"{table.name} has no row for it"))
+        cases.found[name] = _with_row(case, rows[name], table, cases) if name in rows else missing
     return (*table.notes, *_unread_labels(table))
 
 
@@ -120,10 +121,6 @@ def _key(path: str) -> str:
 
 def _said(row: Row) -> dict[str, str]:
     return {meaning: cell for meaning, cell in row.items() if meaning != "image"}
-
-
-def _without_row(case: CaseSource, table: Table) -> CaseSource:
-    return replace(case, notes=(*case.notes, f"{table.name} has no row for it"))
 
 
 def _with_row(case: CaseSource, row: Row, table: Table, cases: CaseList) -> CaseSource:

@@ -16,12 +16,7 @@ from medloop.datasets.index import add_index
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
 
-_LISTS: tuple[tuple[str, Split | None], ...] = (
-    ("training", None),
-    ("validation", "validation"),
-    ("test", "test"),
-    ("audit", "audit"),
-)
+_LISTS: tuple[tuple[str, Split | None], ...] = (("training", None), ("validation", "validation"), ("test", "test"), ("audit", "audit"))
 """List in dataset.json → split of its labelled entries; only our own export writes the last."""
 
 
@@ -45,16 +40,8 @@ def open_msd(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
         met |= _add_entry(root, cases, entry, split, met)
     _refuse_unlisted(root, cases, met)
     notes = add_index(root, cases, SIDECAR)
-    return Dataset(
-        format="msd",
-        kind="segmentation",
-        labels=labels.names,
-        label_values=labels.values,
-        channels=read_channels(description),
-        cases=cases.sorted(),
-        refused=tuple(cases.refused),
-        notes=notes,
-    )
+    channels = read_channels(description)
+    return Dataset("msd", "segmentation", labels.names, channels, cases.sorted(), tuple(cases.refused), labels.values, notes=notes)
 
 
 def present(root: Root, entry: str) -> Path | Refusal:

@@ -42,16 +42,7 @@ def open_nnunet(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
     _add_part(root, cases, "Tr", None, len(channels), ending)
     _add_part(root, cases, "Ts", "test", len(channels), ending)
     notes = add_index(root, cases, SIDECAR)
-    return Dataset(
-        format="nnunet",
-        kind="segmentation",
-        labels=labels.names,
-        label_values=labels.values,
-        channels=channels,
-        cases=cases.sorted(),
-        refused=tuple(cases.refused),
-        notes=notes,
-    )
+    return Dataset("nnunet", "segmentation", labels.names, channels, cases.sorted(), tuple(cases.refused), labels.values, notes=notes)
 
 
 def looks_like_nnunet(root: Root, description: Json) -> bool:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from medloop.core.errors import SettingError
 from medloop.core.names import composed, natural_key
 from medloop.datasets.dataset import CaseSource, Refusal
-from medloop.datasets.files import name_refusal
-from medloop.datasets.patients import UNMATCHED, PatientRule, patient_of
+from medloop.datasets.files import MAX_NAME
+from medloop.datasets.patients import UNMATCHED, PatientRule
 
 
 @dataclass
@@ -36,8 +36,8 @@ class CaseList:
             file: What to name when it is refused.
         """
         name = composed(case.name)
-        if bad := name_refusal(file, name):
-            self.refused.append(bad)
+        if not name or len(name) > MAX_NAME or not name.isprintable():
+            self.refuse(file, f"a case's name has 1 to {MAX_NAME} printable characters", f"{len(name)}", "rename the file")
         elif name in self.found:
             self.refuse(file, "every case needs a name of its own", name, "rename the file")
         else:
@@ -59,6 +59,8 @@ class CaseList:
         return tuple(self._with_patient(case) for case in cases)
 
     def _with_patient(self, case: CaseSource) -> CaseSource:
-        unmatched = self.rule.given and not self.rule.caught(case.name)
+        caught = self.rule.caught(case.name)
+        unmatched = self.rule.given and not caught
         notes = (*case.notes, f"{UNMATCHED}; the source's patient, or else the image, stands for it") if unmatched else case.notes
-        return replace(case, patient=patient_of(case.name, case.patient, self.rule), notes=notes)
+        patient = (caught or case.patient if self.rule.given else case.patient or caught) or case.name
+        return replace(case, patient=composed(patient), notes=notes)  # one spelling, one person

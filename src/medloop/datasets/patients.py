@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from medloop.core.errors import SettingError
-from medloop.core.names import composed, first_named, folded
+from medloop.core.names import first_named, folded
 
 PATIENT_PATTERN = r"^(.*?)[_-](frame|ed|es|t|time|visit|v)\d+$"
 """Default rule: `patient001_frame01` and `patient001_frame12` are one patient; other names stand for themselves."""
@@ -45,19 +45,6 @@ def patient_rule(pattern: str | None) -> PatientRule:
     if rule.groups < 1:
         raise SettingError(f"patient_pattern needs a group that catches the patient, got {pattern!r}", remedy="put it in ( )")
     return PatientRule(rule, pattern is not None)
-
-
-def patient_of(name: str, said: str, rule: PatientRule) -> str:
-    """The patient of a case, in composed form: one spelling, one person.
-
-    Args:
-        name: The case's.
-        said: What the source says; "" for nothing.
-        rule: For its name.
-    """
-    if rule.given:
-        return composed(rule.caught(name) or said or name)
-    return composed(said or rule.caught(name) or name)
 
 
 def alike_notes(patients: Iterable[str]) -> tuple[str, ...]:

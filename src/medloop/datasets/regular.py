@@ -180,8 +180,6 @@ def _resampled(array: ImageArray | MaskArray, old: Grid, new: Grid, *, order: in
 
 def _as_dtype(values: FloatArray, dtype: np.dtype[Any]) -> ImageArray:
     if dtype.kind == "f":
-        kept: ImageArray = values.astype(dtype)
-        return kept
+        return values.astype(dtype)
     limits = np.iinfo(dtype)
-    whole: ImageArray = np.clip(np.rint(values), limits.min, limits.max).astype(dtype)
-    return whole
+    return np.clip(np.rint(values), limits.min, limits.max).astype(dtype)

@@ -65,17 +65,13 @@ def open_rows(source: Path, *, patient_pattern: str | None = None, masks: MaskRe
             f"{path.name}: at most {MAX_CLASSES} classes, got {len(classes)} in column {table.columns['label']!r}",
             remedy="name the column of the classes `label`",
         )
-    return Dataset(
-        format="csv",
-        kind=_kind(table),
-        labels=classes,
-        label_values={name: value for value, name in enumerate(classes)},
-        channels=(),
-        cases=cases.sorted(),
-        refused=tuple(cases.refused),
-        masks=masks,
-        notes=(*table.notes, *_unread_classes(table)),
-    )
+    notes = table.notes
+    if {"mask", "label"} <= set(table.columns):
+        notes += (
+            f"{table.name}: column {table.columns['label']} is not read, as the masks in column {table.columns['mask']} are the labels",
+        )
+    values = {name: value for value, name in enumerate(classes)}
+    return Dataset("csv", _kind(table), classes, (), cases.sorted(), tuple(cases.refused), values, masks, notes)
 
 
 def _refuse_repeated(cases: CaseList, table: Table, first: int, number: int, row: Mapping[str, str]) -> None:
@@ -95,18 +91,13 @@ def _refuse_unlisted(root: Root, cases: CaseList, table: Table) -> None:
     listed = {_listed(root, row[column], "", places) for row in table.rows for column, places in _PLACES.items() if row.get(column)}
     folders = ["images", *(place.rstrip("/") for place in _MASK_PLACES if place and "mask" in table.columns)]
     beside = [path for folder in folders for path in root.files(folder)] + [p for p in root.files() if p.parent == root.folder]
-    unlisted = [path for path in dict.fromkeys(beside) if _is_image(path) and path not in listed]
+    unlisted = [
+        path for path in dict.fromkeys(beside) if path not in listed and (split_suffix(path.name)[1] or path.suffix.lower() == ".dcm")
+    ]
     if unlisted:
         shown = first_named([root.label(path) for path in unlisted])
         rule = f"files beside it are read where a row names them, {len(unlisted)} have none"
         cases.refuse(table.name, rule, shown, "add rows for them, with an empty label where there is none")
-
-
-def _unread_classes(table: Table) -> tuple[str, ...]:
-    """A column of classes beside one of masks."""
-    if not {"mask", "label"} <= set(table.columns):
-        return ()
-    return (f"{table.name}: column {table.columns['label']} is not read, as the masks in column {table.columns['mask']} are the labels",)
 
 
 def list_file(source: Path) -> Path:
@@ -201,13 +192,10 @@ def _listed(root: Root, entry: str, where: str, places: Sequence[str]) -> Path |
             return found
         if places is _IMAGE_PLACES and _is_series(root, path):
             return path
-        if found := _with_suffix(root, path):
-            return found
+        ended = [root.find(path.with_name(path.name + suffix)) for suffix in (*IMAGE_SUFFIXES, ".dcm")] if path.name else []
+        if len(at := [one for one in ended if one]) == 1:  # lists often leave the suffix out
+            return at[0]
     return Refusal(where, "a listed file must exist", entry[:80], "restore it or drop the line")
-
-
-def _is_image(path: Path) -> bool:
-    return bool(split_suffix(path.name)[1]) or path.suffix.lower() == ".dcm"
 
 
 def _is_series(root: Root, path: Path) -> bool:
@@ -216,9 +204,3 @@ def _is_series(root: Root, path: Path) -> bool:
         return root.holds(path) and path.is_dir() and any(p.is_file() and is_dicom(p) for p in path.iterdir())
     except OSError:
         return False
-
-
-def _with_suffix(root: Root, path: Path) -> Path | None:
-    """The only image that is called so and has a suffix: lists often leave it out."""
-    found = [at for suffix in (*IMAGE_SUFFIXES, ".dcm") if (at := root.find(path.with_name(path.name + suffix)))] if path.name else []
-    return found[0] if len(found) == 1 else None

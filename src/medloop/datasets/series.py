@@ -56,7 +56,7 @@ def open_dicom(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
     found = cases.sorted()
     if not found and not cases.refused:
         raise FormatError(f"{folder.name}: needs DICOM series, got none", remedy="choose another folder")
-    return Dataset(format="dicom", kind=None, labels=(), channels=(), cases=found, refused=tuple(cases.refused), notes=notes)
+    return Dataset("dicom", None, cases=found, refused=tuple(cases.refused), notes=notes)
 
 
 def _is_ours(root: Root, cases: CaseList, path: Path) -> bool:

@@ -5,7 +5,7 @@ get the same splits however the files are listed.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from medloop.core.errors import SettingError
@@ -63,7 +63,7 @@ def assign_splits(cases: Sequence[SplitCase], *, validation: float, test: float,
     by_patient: dict[str, list[SplitCase]] = defaultdict(list)
     for case in cases:
         by_patient[case.patient].append(case)
-    fixed = {patient: _fixed_split(own) for patient, own in by_patient.items()}
+    fixed = {patient: next((s for s in _PROTECTED if any(c.split == s for c in own)), None) for patient, own in by_patient.items()}
     labelled = {patient for patient, own in by_patient.items() if any(c.labelled for c in own)}
     strata = {patient: _stratum(own) for patient, own in by_patient.items()}
     chosen: dict[str, Split] = {patient: split for patient, split in fixed.items() if split}
@@ -76,11 +76,6 @@ def assign_splits(cases: Sequence[SplitCase], *, validation: float, test: float,
     return {case.name: chosen.get(case.patient, "train") for case in cases}
 
 
-def _fixed_split(cases: Iterable[SplitCase]) -> Split | None:
-    given = {case.split for case in cases}
-    return next((split for split in _PROTECTED if split in given), None)
-
-
 def _stratum(cases: Sequence[SplitCase]) -> str:
     """The patient's most frequent stratum; the alphabet decides ties."""
     counts = Counter(case.stratum for case in cases if case.stratum)
@@ -88,11 +83,7 @@ def _stratum(cases: Sequence[SplitCase]) -> str:
 
 
 def _draw(
-    patients: set[str],
-    shares: Sequence[tuple[Split, float]],
-    chosen: Mapping[str, Split],
-    strata: Mapping[str, str],
-    seed: int,
+    patients: set[str], shares: Sequence[tuple[Split, float]], chosen: Mapping[str, Split], strata: Mapping[str, str], seed: int
 ) -> dict[str, Split]:
     free = sorted(patients - set(chosen), key=lambda p: (derive_seed(seed, "split", p), p))
     drawn: dict[str, Split] = {}

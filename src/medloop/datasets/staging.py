@@ -24,7 +24,8 @@ def staged_folder(folder: Path) -> Iterator[Path]:
         ConflictError: `folder` exists and is not an empty folder.
         StorageError: The disk refuses.
     """
-    require_empty(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConflictError(f"{folder} must be new or an empty folder", remedy="choose another folder or empty it")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = folder.parent / f".{folder.name}-{secrets.token_hex(4)}"
@@ -40,16 +41,6 @@ def staged_folder(folder: Path) -> Iterator[Path]:
         raise StorageError(f"Cannot write {folder}: {error.strerror or error}", remedy="free space or choose another folder") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-
-
-def require_empty(folder: Path) -> None:
-    """Refuse a place that already holds something.
-
-    Raises:
-        ConflictError: It is a file, or a folder with something in it.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConflictError(f"{folder} must be new or an empty folder", remedy="choose another folder or empty it")
 
 
 class FileNames:
@@ -70,18 +61,13 @@ class FileNames:
 
 
 def write_rows(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write a CSV whose cells no spreadsheet takes for a formula."""
+    """Write a CSV whose cells no spreadsheet takes for a formula: those that start like one get a `'` before it (OWASP, CSV injection)."""
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows([[shielded(cell) for cell in row] for row in rows])
-
-
-def shielded(cell: str) -> str:
-    """A cell with `'` before it when it starts like a formula (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+        writer.writerows([[f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in row] for row in rows])
 
 
 def unshielded(cell: str) -> str:
-    """Inverse of `shielded`."""
+    """A cell of `write_rows` as it was."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell

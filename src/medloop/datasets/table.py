@@ -149,11 +149,9 @@ def patient_in(table: Table, row: Mapping[str, str]) -> tuple[str, tuple[str, ..
         nobody = len(table.rows) > 1 and all(is_zero(other["patient"]) or not other["patient"] for other in table.rows)
     else:
         nobody = is_placeholder(cell)
-    return (
-        ("", (f"its patient in {table.name} is {cell!r}, which names nobody; the name or the image stands for the patient",))
-        if nobody
-        else (cell, ())
-    )
+    if not nobody:
+        return cell, ()
+    return "", (f"its patient in {table.name} is {cell!r}, which names nobody; the name or the image stands for the patient",)
 
 
 class Authorship(NamedTuple):
@@ -170,7 +168,7 @@ class Authorship(NamedTuple):
 
 def authorship(row: Mapping[str, str]) -> Authorship:
     """What a row says about where its label comes from."""
-    share, seconds = row.get("untouched", ""), _seconds(row.get("effort_seconds", ""))
+    share, seconds = row.get("untouched", ""), _seconds_or_none(row.get("effort_seconds", "")) or 0.0
     return Authorship(row.get("annotator", ""), _time(row.get("annotated_at", "")), seconds, _share(share) if share else None)
 
 
@@ -188,21 +186,15 @@ def authorship_notes(table: Table, row: Mapping[str, str]) -> tuple[str, ...]:
         ("annotated_at", _time, "no time such as 2026-03-12T14:05:00 (ISO 8601)"),
         ("effort_seconds", _seconds_or_none, "no number of seconds within a day"),
     )
-    future = (
-        (f"its {table.columns['annotated_at']} in {table.name} lies in the future; the time of the import is kept",)
-        if _is_ahead(row.get("annotated_at", ""))
-        else ()
-    )
+    at = _moment(row.get("annotated_at", ""))
+    future: tuple[str, ...] = ()
+    if at is not None and at > datetime.now(UTC):
+        future = (f"its {table.columns['annotated_at']} in {table.name} lies in the future; the time of the import is kept",)
     return future + tuple(
         f"its {table.columns[meaning]} in {table.name} is {cell[:40]!r}, {fault}; it is not kept"
         for meaning, read, fault in faults
         if (cell := row.get(meaning, "")) and read(cell) is None
     )
-
-
-def _is_ahead(cell: str) -> bool:
-    at = _moment(cell)
-    return at is not None and at > datetime.now(UTC)
 
 
 def _moment(cell: str) -> datetime | None:
@@ -216,10 +208,6 @@ def _moment(cell: str) -> datetime | None:
 def _time(cell: str) -> str | None:
     at = _moment(cell)
     return None if at is None else min(at, datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _seconds(cell: str) -> float:
-    return _seconds_or_none(cell) or 0.0
 
 
 def _seconds_or_none(cell: str) -> float | None:

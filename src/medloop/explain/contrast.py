@@ -123,10 +123,12 @@ def _candidates(answers: MaskArray, classes: int, grid: Grid, apart_mm: float) -
 
 
 def _place(samples: ProbabilitySamples, answers: MaskArray, voxel: tuple[int, int, int]) -> HintPlace:
+    from scipy.special import entr
+
     likelihoods = np.clip(samples[:, :, *voxel].astype(np.float64), 1e-6, None)
     likelihoods /= likelihoods.sum(axis=1, keepdims=True)
     expected = likelihoods.mean(axis=0)
-    information = _entropy(expected) - float(np.mean([_entropy(row) for row in likelihoods]))
+    information = float(entr(expected).sum() - entr(likelihoods).sum(axis=1).mean())
     now = _mean_mask(samples, np.full(len(samples), 1 / len(samples)))
     change = 0.0
     for label, share in enumerate(expected):
@@ -141,11 +143,6 @@ def _place(samples: ProbabilitySamples, answers: MaskArray, voxel: tuple[int, in
 def _mean_mask(samples: ProbabilitySamples, weights: FloatArray) -> IntArray:
     mask: IntArray = np.tensordot(weights.astype(np.float32), samples, axes=1).argmax(axis=0)
     return mask
-
-
-def _entropy(shares: FloatArray) -> float:
-    kept = shares[shares > 0]
-    return float(-(kept * np.log(kept)).sum())
 
 
 def _dice_loss(a: IntArray, b: IntArray, labels: Sequence[int]) -> float:

@@ -35,20 +35,19 @@ class Hypothesis:
     spread: float
 
 
-def distinct_hypotheses(samples: ProbabilitySamples, *, most: int = 4, same: float = SAME) -> list[Hypothesis]:
+def distinct_hypotheses(samples: ProbabilitySamples, *, most: int = 4) -> list[Hypothesis]:
     """Gather a model's samples into a few distinct masks, the likeliest first.
 
     Args:
         samples: Shape (samples, classes, I, J, K).
-        most: At most so many hypotheses.
-        same: Groups closer than this in mean Dice distance become one.
+        most: At most so many hypotheses; groups closer than `SAME` in mean Dice distance become one.
 
     Returns:
         Between 1 and `most` hypotheses.
 
     Raises:
         ShapeError: Samples that are not of a segmentation, or none.
-        SettingError: `most` below 1, or `same` outside 0..1.
+        SettingError: `most` below 1.
 
     Source: multiple plausible outputs, Kohl et al. 2018, A Probabilistic U-Net, arXiv:1806.05034; medoids of average-linkage
         clusters, Kaufman & Rousseeuw 1990, Finding Groups in Data, doi:10.1002/9780470316801.
@@ -58,14 +57,14 @@ def distinct_hypotheses(samples: ProbabilitySamples, *, most: int = 4, same: flo
 
     if samples.ndim != 5 or not len(samples):
         raise ShapeError(f"Hypotheses need samples of shape (samples, classes, I, J, K), got {samples.shape}")
-    if most < 1 or not 0 <= same <= 1:
-        raise SettingError(f"Ask for at least one hypothesis and a distance within 0..1, got {most} and {same:g}")
+    if most < 1:
+        raise SettingError(f"Ask for at least one hypothesis, got {most}")
     masks: MaskArray = samples.argmax(axis=1).astype(np.uint8)
     if len(masks) == 1:
         return [Hypothesis(masks[0], 1.0, 0, (0,), 0.0)]
     distances = dice_distances(masks, classes=samples.shape[1])
     tree = linkage(squareform(distances, checks=False), method="average")
-    groups = fcluster(tree, same, criterion="distance")
+    groups = fcluster(tree, SAME, criterion="distance")
     if groups.max() > most:
         groups = fcluster(tree, most, criterion="maxclust")
     found = [_hypothesis(masks, distances, np.flatnonzero(groups == group)) for group in np.unique(groups)]
@@ -92,8 +91,7 @@ def dice_distances(masks: IntArray, *, classes: int) -> FloatArray:
         present += total > 0
     distances = np.where(present > 0, 1.0 - summed / np.maximum(present, 1), 0.0)
     np.fill_diagonal(distances, 0.0)
-    clipped: FloatArray = np.clip((distances + distances.T) / 2, 0.0, 1.0)
-    return clipped
+    return np.clip((distances + distances.T) / 2, 0.0, 1.0)
 
 
 def mix(base: MaskArray, others: Sequence[tuple[MaskArray, BoolArray]]) -> MaskArray:

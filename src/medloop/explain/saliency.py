@@ -28,17 +28,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medloop.core.errors import LabelError, SettingError, UnavailableError
+from medloop.core.errors import LabelError, SettingError
 from medloop.core.geometry import Shape3
 from medloop.core.image import Image
-from medloop.explain.methods import METHODS
+from medloop.explain.methods import METHODS, require_captum
 from medloop.models.foundation.compute import limited_threads
-from medloop.models.foundation.fitting import fit_for_networks
+from medloop.models.foundation.fitting import cut, fit_for_networks
 from medloop.models.foundation.networks import ClassificationNetwork, SegmentationNetwork
 from medloop.models.foundation.resample import resample
 from medloop.models.inference.inference import answer_once, window_size
 from medloop.models.inference.predict import Predictor
-from medloop.models.training.batches import cut
 
 BLUR = 1 / 12
 """Standard deviation of the blurred baseline, as a share of the window's length."""
@@ -77,15 +76,14 @@ class Saliency:
     stop: Shape3
 
 
-def explain_image(predictor: Predictor, image: Image, *, label: int, method: str = "grad-cam", member: int = 0) -> Saliency:
-    """Explain one answer of one network.
+def explain_image(predictor: Predictor, image: Image, *, label: int, method: str = "grad-cam") -> Saliency:
+    """Explain one answer of one network, the first of an ensemble.
 
     Args:
         predictor: The networks.
         image: As stored.
         label: The class, or the label value of a segmentation (0 asks for background).
         method: One of `METHODS`.
-        member: Which network of the ensemble.
 
     Raises:
         UnavailableError: Captum is not installed.
@@ -98,13 +96,15 @@ def explain_image(predictor: Predictor, image: Image, *, label: int, method: str
         raise SettingError(f"A method is one of {', '.join(METHODS)}, got {method!r}")
     if not 0 <= label < recipe.classes:
         raise LabelError(f"The model knows the labels 0 to {recipe.classes - 1}, got {label}")
-    attributions = _captum()
-    network = predictor.networks[member]
+    require_captum()
+    from captum import attr
+
+    network = predictor.networks[0]
     prepared = fit_for_networks(recipe, image).array
     with limited_threads(recipe.threads):
         window = _place_window(predictor, network, prepared, label)
         question = _question(network, window, label, recipe.kind == "segmentation")
-        evidence = _METHODS[method](attributions, question, window.images)
+        evidence = _METHODS[method](attr, question, window.images)
     return _on_grid(image, window, evidence, label=label, method=method)
 
 
@@ -139,14 +139,6 @@ class _Question(nn.Module):
         """Images (B, channels, …) to one number each."""
         logits = self.network.decode(*self.network.encode(images)).float()[:, self.label]
         return logits if self.where is None else logits[:, self.where].mean(dim=1)
-
-
-def _captum() -> Any:
-    try:
-        from captum import attr
-    except ImportError as error:
-        raise UnavailableError("Saliency needs Captum, which is not installed", remedy="pip install 'medloop[explain]'") from error
-    return attr
 
 
 def _place_window(
@@ -206,8 +198,7 @@ def _cam_layer(network: SegmentationNetwork | ClassificationNetwork, images: Ten
         deepest, skips = network.encode(images)  # not the encoder itself: an interactive network reads hints beside the image
     levels = [*skips, deepest][-len(network.encoder.levels) :]
     fine = [n for n, features in enumerate(levels) if max(features.shape[2:]) >= CAM_PLACES]
-    layer: nn.Module = network.encoder.levels[max(fine, default=0)]
-    return layer
+    return network.encoder.levels[max(fine, default=0)]
 
 
 def _integrated_gradients(attributions: Any, question: _Question, images: Tensor) -> _Evidence:
@@ -265,12 +256,12 @@ def _on_grid(image: Image, window: _Window, evidence: _Evidence, *, label: int, 
     scale = np.array(image.grid.shape) / np.array(window.whole)
     low, high = np.floor(window.start * scale).astype(int).tolist(), np.ceil(stop * scale).astype(int).tolist()
     return Saliency(
-        map=resample(whole[None], image.grid.shape)[0],
-        label=label,
-        method=method,
-        score=score,
-        baseline=baseline,
-        gap=gap,
-        start=(low[0], low[1], low[2]),
-        stop=(high[0], high[1], high[2]),
+        resample(whole[None], image.grid.shape)[0],
+        label,
+        method,
+        score,
+        baseline,
+        gap,
+        (low[0], low[1], low[2]),
+        (high[0], high[1], high[2]),
     )

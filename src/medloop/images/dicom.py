@@ -24,8 +24,8 @@ from medloop.images.dicom_display import MEASURED, display_of, inversion_end
 from medloop.images.dicom_facts import FileFacts, facts_among, facts_of
 from medloop.images.dicom_geometry import SAME_PLACE_MM, Slice, Stack, slices_of, stack
 from medloop.images.dicom_grouping import group_files
-from medloop.images.dicom_reasons import RefusedFile, codec_refusal, is_bare
-from medloop.images.dicom_series import Header, SeriesListing, files_below, is_dicom, is_image, read_headers
+from medloop.images.dicom_reasons import RefusedFile, codec_refusal, is_bare, kind_refusal
+from medloop.images.dicom_series import Header, SeriesListing, files_below, is_dicom, read_header
 from medloop.images.files import sha256_of
 from medloop.images.result import MAX_VOXEL_BYTES, Purpose, ReadImage, grid_of, require_finite, rescaled, supported
 from medloop.images.sandbox import facts_isolated
@@ -111,9 +111,11 @@ def read_series(place: Path | Sequence[Path]) -> ReadImage:
     """
     paths = files_below(place) if isinstance(place, Path) else list(place)
     name = place.name if isinstance(place, Path) else paths[0].name
-    headers = [h for h in read_headers(paths) if is_image(h.tags)]
+    headers = [h for h in (Header(file, read_header(file)[0]) for file in paths if is_dicom(file)) if kind_refusal(h.tags) is None]
     if not headers:
-        raise FormatError(f"{name}: {_why_none(paths)}", remedy="choose a CT, MR or other image, not SEG, RTSTRUCT or a report")
+        refused = facts_among(paths)[1]
+        why = refused[0].rule if len(refused) == 1 else "a DICOM image is needed, got none"
+        raise FormatError(f"{name}: {why}", remedy="choose a CT, MR or other image, not SEG, RTSTRUCT or a report")
     if isinstance(place, Path) and (count := len(group_files([facts_of(header) for header in headers]))) != 1:
         raise FormatError(
             f"{name}: one series with an image in it is needed, got {count}",
@@ -125,19 +127,9 @@ def read_series(place: Path | Sequence[Path]) -> ReadImage:
     i, j, k = array.shape[1:]
     display, said = display_of(slices, array, oriented=found.oriented)
     source = Source(
-        format="dicom",
-        names=(name,),
-        sha256=sha256_of(sorted(header.path for header in headers)),
-        dicom=_uids(slices),
-        display=display,
+        format="dicom", names=(name,), sha256=sha256_of(sorted(header.path for header in headers)), dicom=_uids(slices), display=display
     )
     return ReadImage(Image(array, grid_of(name, (i, j, k), found.affine)), source, (*found.notes, *notes, *said))
-
-
-def _why_none(paths: Sequence[Path]) -> str:
-    """Why no file is an image: the reason of the only one, or that there is none."""
-    refused = facts_among(paths)[1]
-    return refused[0].rule if len(refused) == 1 else "a DICOM image is needed, got none"
 
 
 def _volume(found: Stack, name: str) -> tuple[ImageArray, tuple[str, ...], list[Slice]]:
@@ -207,13 +199,16 @@ def _both(one: Slice, other: Slice) -> str:
 def _decode(header: Header) -> tuple[list[ImageArray], list[str]]:
     """The frames of a file, each (C, columns, rows), stored values."""
     name = header.path.name
-    _require_decoder(header)
+    syntax = getattr(getattr(header.tags, "file_meta", None), "TransferSyntaxUID", None)
+    if refusal := codec_refusal(str(syntax or "")):
+        raise FormatError(f"{name}: {refusal[0]}", remedy=refusal[1])
     try:
         tags = pydicom.dcmread(header.path)
         require_honest_frames(name, tags, int(header.tags.get("NumberOfFrames", None) or 1))
         pixels = pixel_array(tags)
         if tags.PhotometricInterpretation == "PALETTE COLOR":
-            pixels = _eight_bits(apply_color_lut(pixels, tags))
+            pixels = apply_color_lut(pixels, tags)  # often of 16 bits, of which the upper 8 count
+            pixels = (pixels >> 8 if pixels.dtype == np.uint16 and int(pixels.max()) > 255 else pixels).astype(np.uint8)
     except (MedloopError, MemoryError, RecursionError):
         raise
     except Exception as error:
@@ -230,18 +225,6 @@ def _decode(header: Header) -> tuple[list[ImageArray], list[str]]:
         array, words = _upright(array, header.tags)
         notes.append(words)
     return list(array), notes
-
-
-def _require_decoder(header: Header) -> None:
-    """Raise unless this installation can decode the file's transfer syntax."""
-    syntax = getattr(getattr(header.tags, "file_meta", None), "TransferSyntaxUID", None)
-    if refusal := codec_refusal(str(syntax or "")):
-        raise FormatError(f"{header.path.name}: {refusal[0]}", remedy=refusal[1])
-
-
-def _eight_bits(colours: ImageArray) -> ImageArray:
-    """Palette colours often carry 16 bits of which the upper 8 count."""
-    return (colours >> 8).astype(np.uint8) if colours.dtype == np.uint16 and int(colours.max()) > 255 else colours.astype(np.uint8)
 
 
 def _upright(array: ImageArray, tags: Any) -> tuple[ImageArray, str]:

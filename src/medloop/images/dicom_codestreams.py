@@ -5,7 +5,7 @@ annex G (RLE).
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from pydicom.encaps import generate_frames
@@ -40,15 +40,11 @@ def require_honest_frames(name: str, tags: Any, frames: int) -> None:
     if not syntax.is_encapsulated:
         return
     size = (int(tags.Rows), int(tags.Columns))
-    for number, frame in enumerate(_frames(tags, frames), start=1):
+    found: Iterable[bytes] = generate_frames(tags.PixelData, number_of_frames=frames)
+    for number, frame in enumerate(found, start=1):
         fault = _rle_fault(frame, size) if syntax == RLELossless else _codestream_fault(frame, size)
         if fault:
             raise FormatError(f"{name}: compressed frame {number} {fault}", remedy=_REMEDY)
-
-
-def _frames(tags: Any, frames: int) -> Iterator[bytes]:
-    found: Iterable[bytes] = generate_frames(tags.PixelData, number_of_frames=frames)
-    yield from found
 
 
 def _codestream_fault(frame: bytes, size: tuple[int, int]) -> str:

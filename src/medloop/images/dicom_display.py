@@ -56,11 +56,13 @@ def inversion_end(tags: Any) -> int:
 
 def _windows(one: Slice) -> list[Window]:
     """The usable windows of a slice, in the values that are kept."""
-    found = []
+    found, tags = [], one.header.tags
+    inverted = str(tags.get("PhotometricInterpretation", "")) == "MONOCHROME1" and str(tags.get("Modality", "")) not in MEASURED
+    mirror = inversion_end(tags) * one.slope + 2 * one.intercept if inverted else 0.0  # stored v became `end - v` before the rescale
     for centre, width, name in _stated(one):
         if math.isfinite(centre) and math.isfinite(width) and width > 0:
             low, high = centre - width / 2, centre + width / 2
-            found.append(Window(name=name, low=low, high=high) if not _is_inverted(one) else _turned(one, name, low, high))
+            found.append(Window(name=name, low=mirror - high, high=mirror - low) if inverted else Window(name=name, low=low, high=high))
     return found[:_MAX_WINDOWS]
 
 
@@ -69,7 +71,8 @@ def _stated(one: Slice) -> list[tuple[float, float, str]]:
     for place in _places(one):
         centres, widths = _floats(place.get("WindowCenter", None)), _floats(place.get("WindowWidth", None))
         if centres and len(centres) == len(widths):
-            words = _texts(place.get("WindowCenterWidthExplanation", None))
+            said = (str(one) for one in _listed(place.get("WindowCenterWidthExplanation", None)))
+            words = ["".join(letter for letter in one if letter.isprintable())[:_MAX_NAME] for one in said]
             return [(c, w, words[n] if n < len(words) else "") for n, (c, w) in enumerate(zip(centres, widths, strict=True))]
     return []
 
@@ -80,17 +83,6 @@ def _places(one: Slice) -> list[Any]:
     shared = tags.get("SharedFunctionalGroupsSequence", None) or []
     groups = [*own[one.frame : one.frame + 1], *shared[:1]]
     return [group.FrameVOILUTSequence[0] for group in groups if group.get("FrameVOILUTSequence", None)] + [tags]
-
-
-def _is_inverted(one: Slice) -> bool:
-    tags = one.header.tags
-    return str(tags.get("PhotometricInterpretation", "")) == "MONOCHROME1" and str(tags.get("Modality", "")) not in MEASURED
-
-
-def _turned(one: Slice, name: str, low: float, high: float) -> Window:
-    """The same window where stored values v became `end − v` before the rescale."""
-    mirror = inversion_end(one.header.tags) * one.slope + 2 * one.intercept
-    return Window(name=name, low=mirror - high, high=mirror - low)
 
 
 def _middle(windows: tuple[Window, ...]) -> Window:
@@ -112,10 +104,6 @@ def _floats(value: Any) -> list[float]:
         return [float(one) for one in _listed(value)]
     except (TypeError, ValueError):
         return []
-
-
-def _texts(value: Any) -> list[str]:
-    return ["".join(letter for letter in str(one) if letter.isprintable())[:_MAX_NAME] for one in _listed(value)]
 
 
 def _listed(value: Any) -> list[Any]:

@@ -8,29 +8,7 @@ from typing import Any
 
 from medloop.core.errors import MedloopError
 from medloop.images.dicom_reasons import RefusedFile, codec_refusal, is_bare, kind_refusal, pixel_damage, unmarked_refusal
-from medloop.images.dicom_series import Header, describe, is_dicom, pseudonym_of, read_header
-
-TOLD_APART_BY = (
-    "AcquisitionNumber",
-    "TemporalPositionIdentifier",
-    "TemporalPositionIndex",
-    "EchoNumbers",
-    "EchoTime",
-    "DiffusionBValue",
-    "DiffusionGradientOrientation",
-    "TriggerTime",
-    "NominalPercentageOfCardiacPhase",
-    "NominalCardiacTriggerDelayTime",
-    "FrameReferenceTime",
-    "InversionTime",
-    "FlipAngle",
-    "ImageType",
-    "ComplexImageComponent",
-    "ConvolutionKernel",
-    "StackID",
-    "AcquisitionTime",
-)
-"""Attributes that tell acquisitions of one series apart, the plainest first."""
+from medloop.images.dicom_series import TOLD_APART_BY, Header, describe, is_dicom, pseudonym_of, read_header
 
 
 @dataclass(frozen=True)

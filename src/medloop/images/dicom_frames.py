@@ -42,8 +42,7 @@ def frame_offsets(name: str, tags: Any, frames: int) -> Offsets | None:
     step = _step(name, tags)
     if step is None:
         return None
-    places: Offsets = step * (_slice_numbers(name, tags, frames) - 1)
-    return places
+    return step * (_slice_numbers(name, tags, frames) - 1)
 
 
 def _step(name: str, tags: Any) -> float | None:

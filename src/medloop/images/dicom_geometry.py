@@ -132,7 +132,7 @@ def stack(slices: Sequence[Slice], name: str) -> Stack:
     _require_uniform(slices, name)
     if any(s.position is None or s.rows is None for s in slices):
         return _flat_stack(slices, name)
-    ordered = sorted(slices, key=lambda s: (s.depth, _instance(s), s.frame))
+    ordered = sorted(slices, key=lambda s: (s.depth, int(s.header.tags.get("InstanceNumber", None) or 0), s.frame))
     first, last = ordered[0], ordered[-1]
     spacing, notes = _spacing(first)
     steps = np.diff([s.depth for s in ordered])
@@ -227,10 +227,6 @@ def _number(places: tuple[Any, ...], sequence: str, keyword: str) -> float | Non
 def _given(value: Vector | None) -> Vector:
     """A vector that is known to be there."""
     return np.zeros(3) if value is None else value
-
-
-def _instance(one: Slice) -> int:
-    return int(one.header.tags.get("InstanceNumber", None) or 0)
 
 
 def _require_uniform(slices: Sequence[Slice], name: str) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from medloop.images.dicom_facts import TOLD_APART_BY, FileFacts
+from medloop.images.dicom_facts import FileFacts
 from medloop.images.dicom_geometry import ORIENTATION_TOLERANCE, SAME_PLACE_MM, UNEVEN_SHARE
-from medloop.images.dicom_series import SeriesFiles
+from medloop.images.dicom_series import TOLD_APART_BY, SeriesFiles
 
 _WOVEN_SHARE = 0.6
 """A regular stack whose step is below this share of its slices' thickness may be two stacks, one between the other."""
@@ -127,8 +127,7 @@ def _in_order(values: tuple[str, ...]) -> tuple[tuple[float, str], ...]:
 
 def _depths(slices: Facts) -> npt.NDArray[np.float64]:
     rows, columns = np.array(slices[0].orientation[:3]), np.array(slices[0].orientation[3:])
-    found: npt.NDArray[np.float64] = np.sort(np.array([one.position for one in slices]) @ np.cross(rows, columns))
-    return found
+    return np.sort(np.array([one.position for one in slices]) @ np.cross(rows, columns))
 
 
 def _is_regular(slices: Facts) -> bool:

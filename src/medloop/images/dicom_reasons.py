@@ -1,6 +1,7 @@
 """Why a DICOM file is no case, told truly: by its kind of object, its compression, its damage, or its missing preamble."""
 
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,18 +84,11 @@ def codec_refusal(syntax: str) -> tuple[str, str] | None:
         return "a DICOM file names its transfer syntax, this does not", "export the series again"
     if syntax.startswith(_VIDEO[0]) and len(syntax) > len(_VIDEO[0]):
         return f"a DICOM case is made of images, this is a video ({uid.name})", "export its frames as pictures"
-    try:
-        ready = get_decoder(uid).is_available
-    except NotImplementedError:
-        ready = False
-    if ready:
-        return None
-    remedy = (
-        "install medloop[dicom], which brings it"
-        if syntax in _EXTRA
-        else "decompress the series, for example with dcmdjpeg or gdcmconv --raw"
-    )
-    return f"no decoder is installed for {uid.name}", remedy
+    with suppress(NotImplementedError):
+        if get_decoder(uid).is_available:
+            return None
+    other = "decompress the series, for example with dcmdjpeg or gdcmconv --raw"
+    return f"no decoder is installed for {uid.name}", "install medloop[dicom], which brings it" if syntax in _EXTRA else other
 
 
 def unmarked_refusal(path: Path) -> tuple[str, str]:

@@ -6,7 +6,6 @@ few kilobytes of nested sequences make each of these take gigabytes.
 
 import hashlib
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,7 +16,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from medloop.core.errors import FormatError, MedloopError
 from medloop.core.patients import is_placeholder
-from medloop.images.dicom_reasons import RefusedFile, kind_refusal
+from medloop.images.dicom_reasons import RefusedFile
 from medloop.images.files import read_start, stays_within
 
 _META_BYTES = 1 << 20
@@ -30,6 +29,28 @@ MAX_RATIO = 100
 """How many times its size a large deflated file may inflate to; images stay below 10, and blank ones are small."""
 
 _FREELY_INFLATED = 64 << 20
+
+TOLD_APART_BY = (
+    "AcquisitionNumber",
+    "TemporalPositionIdentifier",
+    "TemporalPositionIndex",
+    "EchoNumbers",
+    "EchoTime",
+    "DiffusionBValue",
+    "DiffusionGradientOrientation",
+    "TriggerTime",
+    "NominalPercentageOfCardiacPhase",
+    "NominalCardiacTriggerDelayTime",
+    "FrameReferenceTime",
+    "InversionTime",
+    "FlipAngle",
+    "ImageType",
+    "ComplexImageComponent",
+    "ConvolutionKernel",
+    "StackID",
+    "AcquisitionTime",
+)
+"""Attributes that tell acquisitions of one series apart, the plainest first."""
 
 HEADER_TAGS = (
     "SOPClassUID",
@@ -58,24 +79,6 @@ HEADER_TAGS = (
     "RescaleSlope",
     "RescaleIntercept",
     "DoseGridScaling",
-    "AcquisitionNumber",
-    "TemporalPositionIdentifier",
-    "TemporalPositionIndex",
-    "EchoNumbers",
-    "EchoTime",
-    "InversionTime",
-    "FlipAngle",
-    "DiffusionBValue",
-    "DiffusionGradientOrientation",
-    "TriggerTime",
-    "NominalPercentageOfCardiacPhase",
-    "NominalCardiacTriggerDelayTime",
-    "FrameReferenceTime",
-    "ImageType",
-    "ComplexImageComponent",
-    "ConvolutionKernel",
-    "StackID",
-    "AcquisitionTime",
     "GridFrameOffsetVector",
     "DetectorInformationSequence",
     "SliceVector",
@@ -85,6 +88,7 @@ HEADER_TAGS = (
     "VOILUTFunction",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
+    *TOLD_APART_BY,
 )
 
 
@@ -128,15 +132,6 @@ class Header:
 def is_dicom(path: Path) -> bool:
     """Whether a file has the DICOM mark behind its preamble."""
     return path.is_file() and read_start(path, 132)[128:] == b"DICM"
-
-
-def read_headers(paths: Iterable[Path]) -> tuple[Header, ...]:
-    """Headers of the DICOM files among some paths.
-
-    Raises:
-        FormatError: A file with the DICOM mark that cannot be read.
-    """
-    return tuple(Header(path, read_header(path)[0]) for path in paths if is_dicom(path))
 
 
 def read_header(path: Path) -> tuple[Any, int]:
@@ -192,11 +187,6 @@ def _transfer_syntax(file: BinaryIO) -> str:
         return ""
 
 
-def is_image(tags: Any) -> bool:
-    """Whether the object is an image to annotate rather than a report, plan or segmentation."""
-    return kind_refusal(tags) is None
-
-
 def files_below(place: Path) -> list[Path]:
     """The file itself, or every file below a folder, sorted; links that lead out of the folder are left out."""
     if place.is_file():
@@ -210,17 +200,15 @@ def describe(tags: Any) -> str:
     return str(tags.get("SeriesDescription", "") or tags.get("Modality", ""))[:64]
 
 
-def pseudonym_of(tags: Any) -> str:
-    """The word for a file's patient; see `SeriesFiles`."""
-    return _pseudonym(tags)
-
-
 STUDY = "study-"
 """How the pseudonym begins when the header names nobody and its study stands for the patient."""
 
 
-def _pseudonym(tags: Any) -> str:
-    """Equal for equal PatientIDs, or for equal studies where the id names nobody; says that two series are of one person, not of whom."""
+def pseudonym_of(tags: Any) -> str:
+    """The word for a file's patient; see `SeriesFiles`.
+
+    Equal for equal PatientIDs, or for equal studies where the id names nobody; says that two series are of one person, not of whom.
+    """
     patient = str(tags.get("PatientID", "") or "").strip()
     if not is_placeholder(patient):
         return f"patient-{hashlib.sha256(patient.encode()).hexdigest()[:12]}"

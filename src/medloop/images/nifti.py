@@ -22,7 +22,7 @@ from medloop.core.records import Display, Source
 from medloop.images.encode import GZIP_LEVEL
 from medloop.images.files import read_bounded, read_start, sha256_of, write_atomic
 from medloop.images.nifti_geometry import SHEAR_TOLERANCE, place_of, shear_of
-from medloop.images.nifti_header import NIFTI1, NIFTI2, NIFTI_DTYPES, Layout, NiftiHeader, gate_header, looks_like_nifti, without_words
+from medloop.images.nifti_header import NIFTI1, NIFTI2, NIFTI_DTYPES, Layout, NiftiHeader, gate_header, version_of, without_words
 from medloop.images.result import Purpose, ReadImage, grid_of, require_finite, rescaled, supported
 
 
@@ -36,7 +36,7 @@ class NiftiReader:
         plain = path.name.lower().removesuffix(".gz")
         if plain.endswith((".nii", ".hdr", ".img")):
             return True
-        return path.is_file() and looks_like_nifti(read_start(path, 544))
+        return path.is_file() and version_of(read_start(path, 544)) is not None
 
     def read(self, path: Path, purpose: Purpose = "image") -> ReadImage:  # noqa: ARG002 - the same for both
         """See `read_nifti`."""
@@ -105,8 +105,7 @@ def _voxels(header: NiftiHeader) -> ImageArray:
         )
     flat = np.frombuffer(data, header.dtype, offset=header.offset)
     i, j, k = _three(header.shape)
-    stored: ImageArray = flat.reshape((i, j, k, -1), order="F").transpose(3, 0, 1, 2)
-    return stored
+    return flat.reshape((i, j, k, -1), order="F").transpose(3, 0, 1, 2)
 
 
 def _three(shape: tuple[int, ...]) -> Shape3:

@@ -145,11 +145,6 @@ def without_words(raw: bytes, layout: Layout) -> bytes:
     return bytes(header)
 
 
-def looks_like_nifti(start: bytes) -> bool:
-    """Whether the first bytes (inflated, at least 348) are a NIfTI header's."""
-    return _version(start) is not None
-
-
 def gate_header(path: Path) -> NiftiHeader:
     """Read and judge the header of a NIfTI file without any library.
 
@@ -160,9 +155,9 @@ def gate_header(path: Path) -> NiftiHeader:
         FormatError: A rule of the format is broken; says which, the value found, and what to do.
         NotFoundError: The file, or the other half of its pair, does not exist.
     """
-    path = _header_half(path)
+    path = _other_half(path, ".img", ".hdr") if _stem(path)[1] == ".img" else path
     start = read_bounded(path, 544)
-    found = _version(start)
+    found = version_of(start)
     if found is None:
         raise FormatError(f"{path.name}: a NIfTI file starts with a header of 348 or 540 bytes and its magic", remedy=_REPAIR)
     layout, order = found
@@ -172,7 +167,7 @@ def gate_header(path: Path) -> NiftiHeader:
     dtype = _dtype(path, raw, order, layout)
     offset = _offset(path, _field(raw, order, layout.vox_offset)[0], layout.size if single else 0)
     slope, intercept = _rescale(path, _field(raw, order, layout.slope))
-    voxels_path = path if single else _voxels_half(path)
+    voxels_path = path if single else _other_half(path, ".hdr", ".img")
     header = NiftiHeader(raw, order, layout, voxels_path, shape, dtype, offset, slope, intercept)
     _check_size(header)
     if single and layout.size + 4 < offset:
@@ -180,8 +175,8 @@ def gate_header(path: Path) -> NiftiHeader:
     return header
 
 
-def _version(start: bytes) -> tuple[Layout, ByteOrder] | None:
-    """Layout and byte order, by the size field and the magic together."""
+def version_of(start: bytes) -> tuple[Layout, ByteOrder] | None:
+    """Layout and byte order by the size field and the magic of the first bytes (inflated); None for what is no NIfTI header."""
     for layout, magics in ((NIFTI1, (b"n+1\0", b"ni1\0")), (NIFTI2, (b"n+2\0\r\n\x1a\n", b"ni2\0\r\n\x1a\n"))):
         if len(start) < layout.size or not start[layout.magic_at :].startswith(magics):
             continue
@@ -274,15 +269,6 @@ def _check_extensions(path: Path, start: bytes, header: NiftiHeader) -> None:
                 f"{path.name}: a header extension must be 8 bytes or more and end before the voxels, got {size}", remedy=_REPAIR
             )
         at += size
-
-
-def _header_half(path: Path) -> Path:
-    """The `.hdr` when the user names the `.img`."""
-    return _other_half(path, ".img", ".hdr") if _stem(path)[1] == ".img" else path
-
-
-def _voxels_half(path: Path) -> Path:
-    return _other_half(path, ".hdr", ".img")
 
 
 def _other_half(path: Path, mine: str, wanted: str) -> Path:

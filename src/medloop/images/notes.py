@@ -67,14 +67,10 @@ def grouped_notes(pairs: Iterable[tuple[str, Sequence[str]]]) -> tuple[NoteGroup
     cases: dict[str, dict[str, None]] = {}
     for name, notes in pairs:
         for note in notes:
-            pattern = _without_figures(note)
+            # Numbers and file names differ from case to case and are the same remark.
+            words = re.sub(r"\S+ repeats \S+", "a slice repeats another", note)
+            pattern = re.sub(r"-?\d+(\.\d+)?(e[-+]?\d+)?", "#", words)
             texts.setdefault(pattern, note)
             cases.setdefault(pattern, {})[name] = None
     groups = [NoteGroup(kind_of(text), text, tuple(cases[pattern])) for pattern, text in texts.items()]
     return tuple(sorted(groups, key=lambda group: -len(group.cases)))
-
-
-def _without_figures(note: str) -> str:
-    """The remark's pattern: numbers and file names differ from case to case and are the same remark."""
-    words = re.sub(r"\S+ repeats \S+", "a slice repeats another", note)
-    return re.sub(r"-?\d+(\.\d+)?(e[-+]?\d+)?", "#", words)

@@ -18,12 +18,6 @@ from medloop.core.image import Image, Mask
 from medloop.core.seeds import generator
 from medloop.images.anatomy import Abdomen, Field, draw_abdomen, ellipsoid, smooth_field
 
-PHANTOM_LABELS = ("liver", "kidneys")
-"""Names of mask values 1 and 2."""
-
-PHANTOM_TAGS = ("clear", "lesion")
-"""Names of the classes 0 and 1 of `phantom_tags`."""
-
 FIELD_OF_VIEW_MM = (176.0, 176.0, 144.0)
 
 _EDGE = 0.16

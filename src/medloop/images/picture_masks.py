@@ -34,7 +34,7 @@ def labels_of(name: str, colour: Pixels, alpha: Pixels | None) -> tuple[Pixels, 
     Raises:
         FormatError: Transparency and colour say different things, or an edge is half transparent.
     """
-    if alpha is None or _opaque(alpha):
+    if alpha is None or alpha.min() == alpha.max() != 0:  # equal everywhere says nothing
         return colour, ()
     seen = _seen(name, alpha)
     flat = colour if colour.ndim == 2 else colour.reshape(*colour.shape[:2], -1)
@@ -54,11 +54,6 @@ def labels_of(name: str, colour: Pixels, alpha: Pixels | None) -> tuple[Pixels, 
 def _single(colours: Pixels) -> bool:
     """Whether there is at most one colour."""
     return len(colours) == 0 or bool((colours == colours[0]).all())
-
-
-def _opaque(alpha: Pixels) -> bool:
-    """Whether transparency says nothing: equal everywhere and not zero."""
-    return bool(alpha.min() == alpha.max() != 0)
 
 
 def _seen(name: str, alpha: Pixels) -> BoolArray:

@@ -197,5 +197,4 @@ def _retyped(array: Pixels, facts: TiffFacts) -> Pixels:
 def as_channels(pixels: Pixels) -> ImageArray:
     """Pixels (height, width[, 3]) as (C, width, height, 1)."""
     deep = pixels[..., None] if pixels.ndim == 2 else pixels
-    channels: ImageArray = deep.transpose(2, 1, 0)[..., None]
-    return channels
+    return deep.transpose(2, 1, 0)[..., None]

@@ -128,11 +128,15 @@ def write_mask_png(path: Path, mask: Mask) -> None:
     """
     if not mask.grid.is_2d:
         raise ShapeError(f"{path.name}: a PNG holds one slice, the mask has {mask.grid.shape[2]}", remedy="write NIfTI")
-    _write_png(path, mask.array[None])
+    write_png(path, mask.array[None])
 
 
-def _write_png(path: Path, array: ImageArray) -> None:
-    """Write (C, width, height, 1), one or three channels."""
+def write_png(path: Path, array: ImageArray) -> None:
+    """Write a picture, value for value: (1, width, height, 1) of uint8 or uint16, or (3, width, height, 1) of uint8.
+
+    Raises:
+        StorageError: The disk refused.
+    """
     rows = array[..., 0].transpose(2, 1, 0)
     buffer = io.BytesIO()
     PIL.Image.fromarray(np.ascontiguousarray(rows[..., 0] if len(array) == 1 else rows)).save(buffer, "PNG")
@@ -237,7 +241,9 @@ def _mask_pixels(path: Path, picture: PIL.ImageFile.ImageFile, facts: TiffFacts)
     colour, alpha = stored_pixels(picture, facts)
     require_plain_transparency(path.name, colour, picture.info.get("transparency"))
     if colour.ndim == 2:
-        colour = _unspread(colour, *_depth(path, picture, facts))
+        bits, is_grey = _depth(path, picture, facts)
+        # Grey of 2 or 4 bits is spread to 0..255 when decoded; a label must be what was written.
+        colour = colour // (255 // (2**bits - 1)) if is_grey and bits in (2, 4) else colour
     return labels_of(path.name, colour, alpha)
 
 
@@ -250,8 +256,7 @@ def _brightness(path: Path, picture: PIL.ImageFile.ImageFile) -> Pixels:
         return pixels
     if picture.mode != "YCbCr" or int(np.abs(pixels[..., 1:].astype(np.int16) - 128).max()) > _GREY_CHROMA:
         raise FormatError(f"{path.name}: a mask has one channel, got a JPEG in colour", remedy="save one label map per case, as PNG")
-    brightness: Pixels = pixels[..., 0]
-    return brightness
+    return pixels[..., 0]
 
 
 def _depth(path: Path, picture: PIL.ImageFile.ImageFile, facts: TiffFacts) -> tuple[int, bool]:
@@ -260,8 +265,3 @@ def _depth(path: Path, picture: PIL.ImageFile.ImageFile, facts: TiffFacts) -> tu
         bits, kind = _png_depth(path)
         return bits, kind == _PNG_GREY
     return (facts.bits[0], picture.mode == "L") if picture.format == "TIFF" else (8, False)
-
-
-def _unspread(stored: Pixels, bits: int, is_grey: bool) -> Pixels:
-    """Grey of 2 or 4 bits is spread to 0..255 when decoded; a label must be what was written."""
-    return stored // (255 // (2**bits - 1)) if is_grey and bits in (2, 4) else stored

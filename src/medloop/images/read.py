@@ -1,16 +1,16 @@
 """Read images and masks of any known format: the readers are asked in order, by content."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 
 from medloop.core.arrays import ImageArray, MaskArray
-from medloop.core.errors import FormatError, GeometryError, LabelError, NotFoundError
+from medloop.core.errors import FormatError, GeometryError, LabelError, MedloopError, NotFoundError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.records import Display, Source
@@ -24,6 +24,8 @@ __all__ = ["ReadImage", "ReadMask", "Reader", "read_image", "read_mask", "read_m
 
 MaskValues: TypeAlias = Literal["labels", "foreground"]
 """Whether a mask's values are labels, or everything above 0 is one label."""
+
+Read = TypeVar("Read")
 
 NOTED_GAP = 1e-3
 """Share of a voxel by which a mask may lie off its image's grid before it is noted; 32-bit rounding stays below."""
@@ -57,16 +59,13 @@ def read_image(paths: str | Path | Sequence[str | Path]) -> ReadImage:
     for path, part in zip(files[1:], parts[1:], strict=True):
         part.image.grid.require_same(first.image.grid, f"{path.name}: every channel")
         gap_mm, share = part.image.grid.gap_to(first.image.grid)
-        off += (
-            (f"{path.name} was saved {gap_mm:.2g} mm off the grid of its image's first channel, which it takes",)
-            if share > NOTED_GAP
-            else ()
-        )
+        if share > NOTED_GAP:
+            off += (f"{path.name} was saved {gap_mm:.2g} mm off the grid of its image's first channel, which it takes",)
     array: ImageArray = np.concatenate([part.image.array for part in parts], dtype=_common_dtype(parts))
     source = Source(
         format=first.source.format,
         names=tuple(path.name for path in files),
-        sha256=sha256_of(_all_files(files)),
+        sha256=sha256_of(file for path in files for file in (sorted(path.iterdir()) if path.is_dir() else [path]) if file.is_file()),
         nifti_header=first.source.nifti_header,
         dicom=first.source.dicom,
         display=_common_display([part.source.display for part in parts]),
@@ -125,13 +124,36 @@ def readers() -> tuple[Reader, ...]:
     from medloop.images.nifti import NiftiReader
     from medloop.images.raster import RasterReader
 
-    found: list[Reader] = [point.load()() for point in entry_points(group=READER_GROUP)]
-    return (*found, NiftiReader(), DicomReader(), RasterReader())
+    return (*map(_PlugIn, entry_points(group=READER_GROUP)), NiftiReader(), DicomReader(), RasterReader())
 
 
-def load_decoders() -> None:
-    """Import every decoder now, so that a memory limit set afterwards is about files alone."""
-    readers()
+class _PlugIn:
+    """A reader of another package, loaded at once; a file that it fails on is left out, with its name."""
+
+    def __init__(self, point: EntryPoint) -> None:
+        self.name, self._home = point.name, point.value
+        self._reader: Reader | Exception
+        try:
+            self._reader = point.load()()
+        except Exception as error:
+            self._reader = error
+
+    def accepts(self, path: Path) -> bool:
+        return self._use(path, lambda reader: bool(reader.accepts(path)))
+
+    def read(self, path: Path, purpose: Purpose = "image") -> ReadImage:
+        return self._use(path, lambda reader: reader.read(path, purpose))
+
+    def _use(self, path: Path, use: Callable[[Reader], Read]) -> Read:
+        try:
+            if isinstance(self._reader, Exception):
+                raise self._reader
+            return use(self._reader)
+        except (MedloopError, MemoryError, RecursionError):
+            raise
+        except Exception as error:
+            message = f"{path.name}: the reader {self.name!r} of {self._home} failed ({type(error).__name__}: {error})"
+            raise FormatError(message, remedy="copy the file again, or repair or remove that package") from error
 
 
 def read_here(paths: Sequence[Path], purpose: Purpose) -> ReadImage:
@@ -168,10 +190,6 @@ def _common_display(displays: Sequence[Display | None]) -> Display:
     return Display(modality=known[0].modality if len(modalities) == 1 else "", oriented=all(display.oriented for display in known))
 
 
-def _all_files(paths: Sequence[Path]) -> list[Path]:
-    return [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path]) if file.is_file()]
-
-
 def _labels(name: str, array: ImageArray, reading: MaskValues) -> MaskArray:
     if array.dtype.kind == "f":
         broken = int(np.count_nonzero(array != np.round(array)))
@@ -192,11 +210,9 @@ def _require_grid(name: str, read: ReadImage, grid: Grid) -> tuple[str, ...]:
         return _require_picture(name, read, grid)
     stored = _in_units_of(read.image.grid, grid)
     stored.require_same(grid, f"{name}: the mask")
-    notes: tuple[str, ...] = (
-        ()
-        if stored is read.image.grid
-        else ("mask: its header has another unit of length; it is read in its image's, on the grid of its image",)
-    )
+    notes: tuple[str, ...] = ()
+    if stored is not read.image.grid:
+        notes = ("mask: its header has another unit of length; it is read in its image's, on the grid of its image",)
     gap_mm, share = stored.gap_to(grid)
     if share > NOTED_GAP:
         notes += (f"mask: it was saved {gap_mm:.2g} mm ({share:.2g} of a voxel) off the grid of its image, which it takes",)
@@ -222,6 +238,5 @@ def _require_picture(name: str, read: ReadImage, grid: Grid) -> tuple[str, ...]:
             remedy="export it again at the size of its image",
         )
     is_flat = bool((grid.affine[:2, :2] == np.diag(np.diag(grid.affine[:2, :2]))).all() and (np.diag(grid.affine)[:2] < 0).all())
-    return (
-        () if is_flat else ("mask: a picture has no position; it is laid on the grid of its image column by column, row by row, as stored",)
-    )
+    laid = "mask: a picture has no position; it is laid on the grid of its image column by column, row by row, as stored"
+    return () if is_flat else (laid,)

@@ -51,7 +51,6 @@ class Reader(Protocol):
 
     def accepts(self, path: Path) -> bool:
         """Whether this path looks like the reader's format, judged by its first bytes."""
-        ...
 
     def read(self, path: Path, purpose: Purpose = "image") -> ReadImage:
         """Read one file or series.
@@ -59,7 +58,6 @@ class Reader(Protocol):
         Raises:
             FormatError: The file is damaged or not supported.
         """
-        ...
 
 
 def grid_of(name: str, shape: Shape3, affine: Affine) -> Grid:
@@ -132,5 +130,4 @@ def rescaled(array: ImageArray, slope: float, intercept: float) -> ImageArray:
                 whole: ImageArray = array.astype(np.int64) * int(slope) + int(intercept)
                 return whole.astype(dtype)
     exact: FloatArray = array.astype(np.float32 if array.dtype.itemsize <= 2 else np.float64)
-    scaled: ImageArray = (exact * slope + intercept).astype(np.float32)
-    return scaled
+    return (exact * slope + intercept).astype(np.float32)

@@ -85,12 +85,7 @@ class Child:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         # A session of its own: an interrupt typed at the terminal is for this process to handle.
         self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            start_new_session=True,
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, start_new_session=True
         )
 
     @property
@@ -205,15 +200,12 @@ def _ask_someone(files: list[Path], wanted: str, limits: Limits | None) -> tuple
 
 
 def _ask_shared(files: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
-    child, answered = _shared_child(), False
+    child = _shared_child()
     try:
-        answer = _ask(child, files, wanted)
-        answered = True
-    finally:
-        # An interrupt leaves half an answer in the pipe: such a child must never be asked again.
-        if not answered:
-            _drop(child)
-    return answer
+        return _ask(child, files, wanted)
+    except BaseException:  # an interrupt leaves half an answer in the pipe: such a child must never be asked again
+        _drop(child)
+        raise
 
 
 def _ask(child: Child, files: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:

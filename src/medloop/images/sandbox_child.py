@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from medloop.core.errors import MedloopError
 from medloop.images.dicom_facts import facts_among
-from medloop.images.read import load_decoders, read_here
+from medloop.images.read import read_here, readers
 from medloop.images.result import ReadImage
 
 _SIZE = struct.Struct("<QQ")
@@ -24,7 +24,7 @@ _SIZE = struct.Struct("<QQ")
 
 def main(memory_bytes: int, cpu_seconds: int, requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer requests, one JSON object a line, until the input ends."""
-    load_decoders()
+    readers()  # every decoder is imported now, so that the memory limit is about files alone
     limit_memory(memory_bytes)
     for line in requests:
         request = json.loads(line)
@@ -59,7 +59,9 @@ def answer(paths: list[Path], wanted: str) -> tuple[dict[str, Any], Callable[[Bi
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if wanted == "facts":
-                return _facts(paths), _nothing
+                found, refused = facts_among(paths)
+                why = [(str(one.path), one.rule, one.remedy) for one in refused]
+                return {"facts": [one.to_json() for one in found], "refused": why}, _nothing
             return _record(read_here(paths, "mask" if wanted == "mask" else "image"))
     except MedloopError as error:
         return _refusal(error.code, error.message, error.remedy), _nothing
@@ -92,11 +94,6 @@ def _record(read: ReadImage) -> tuple[dict[str, Any], Callable[[BinaryIO], None]
                 answers.write(piece.tobytes(order="C"))
 
     return record, send
-
-
-def _facts(paths: list[Path]) -> dict[str, Any]:
-    found, refused = facts_among(paths)
-    return {"facts": [one.to_json() for one in found], "refused": [(str(one.path), one.rule, one.remedy) for one in refused]}
 
 
 def _refusal(code: str, message: str, remedy: str) -> dict[str, Any]:

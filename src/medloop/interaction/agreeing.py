@@ -12,7 +12,8 @@ from medloop.core.image import Image
 from medloop.interaction.gaps import gap_of
 from medloop.interaction.guard import Claim, Narrow, its_own, patches_touching, places_within
 from medloop.interaction.modelfree.correcting import corrected
-from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, Scribble, exact_voxels
+from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Prompt, exact_voxels
+from medloop.interaction.regions import slices_of
 
 LEAST = 0.92
 """Dice of answer and mask beyond what is asked about, from which on an engine is believed. (Hippocampi, twelve cases for tuning, a network
@@ -34,33 +35,21 @@ def agreement(claim: Claim, label: int) -> float:
 
 
 def believed(prompt: Prompt, allowed: BoolArray, claim: Claim, image: Image) -> BoolArray:
-    """What of one prompt's change is kept, shape of the box; see the module's text.
-
-    Args:
-        prompt: The prompt.
-        allowed: What it lets through.
-        claim: What the engine would change.
-        image: The image.
-    """
+    """What is kept of the change that one prompt lets through, shape of the box; see the module's text."""
     from scipy import ndimage
 
-    if isinstance(prompt, Box | ExtremePoints | Lasso) or not allowed.any() or _begins(prompt, claim, image):
+    if isinstance(prompt, Box | ExtremePoints | Lasso) or not allowed.any():
+        return allowed
+    gap = gap_of(prompt, claim.before, image.grid)
+    if gap is None or not np.isfinite(gap.depth_mm):  # a label without a voxel yet: there is nothing to agree with
         return allowed
     agreed = agreement(claim, prompt.label)
     if agreed >= LEAST:
         return allowed
-    part = tuple(slice(a, z) for a, z in zip(*claim.box, strict=True))
-    mended = corrected(image, claim.before, prompt)[part] != claim.old
+    mended: BoolArray = corrected(image, claim.before, prompt)[slices_of(claim.box)] != claim.old
     if agreed >= HALF:
         mended = ndimage.binary_dilation(mended, ndimage.generate_binary_structure(3, 1))
-    supported: BoolArray = allowed & mended
-    return supported
-
-
-def _begins(prompt: Point | Scribble, claim: Claim, image: Image) -> bool:
-    """Whether a label has no voxel yet: there is nothing to agree with."""
-    gap = gap_of(prompt, claim.before, image.grid)
-    return gap is None or not np.isfinite(gap.depth_mm)
+    return allowed & mended
 
 
 def narrowed_by(image: Image) -> Narrow:

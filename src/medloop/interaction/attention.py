@@ -15,11 +15,12 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray, FloatArray, MaskArray, ProbabilitySamples
+from medloop.core.arrays import BoolArray, FloatArray, ImageArray, MaskArray, ProbabilitySamples
 from medloop.core.errors import InputError, LabelError, SettingError, ShapeError
-from medloop.core.geometry import Shape3
+from medloop.core.geometry import Shape3, triple
+from medloop.interaction.regions import slices_of
 from medloop.interaction.simulated_users.effort import EffortModel
-from medloop.query.subvolume.units import checked_map, rank_patches, rank_slices
+from medloop.query.subvolume.units import checked_map, rank_patches, rank_slices, rank_superpixels
 
 PlaceKind: TypeAlias = Literal["slice", "region"]
 
@@ -66,8 +67,7 @@ class Place:
     @property
     def voxels(self) -> tuple[slice, slice, slice]:
         """The place as an index of arrays (I, J, K)."""
-        i, j, k = (slice(a, b) for a, b in zip(self.start, self.stop, strict=True))
-        return (i, j, k)
+        return slices_of((self.start, self.stop))
 
 
 def error_chances(samples: ProbabilitySamples, mask: MaskArray, *, labels: Sequence[int] | None = None) -> FloatArray:
@@ -112,12 +112,15 @@ def chances_of_entropy(entropy: FloatArray, classes: int) -> FloatArray:
 
     Source: Cover and Thomas 2006, Elements of Information Theory, theorem 2.10.1.
     """
+    from scipy.special import entr
+
     if classes < 2:
         raise SettingError(f"A choice needs at least 2 classes, got {classes}")
     if not np.isfinite(entropy).all() or (entropy.size and entropy.min() < 0):
         raise InputError("Entropy must be finite and not negative", remedy="check the model's output")
     chance = np.linspace(0.0, 1.0 - 1.0 / classes, 1025)
-    return np.interp(entropy, _fano(chance, classes), chance)
+    bound = entr(chance) + entr(1.0 - chance) + chance * math.log(classes - 1)
+    return np.interp(entropy, bound, chance)
 
 
 def rank_places(
@@ -127,6 +130,7 @@ def rank_places(
     axes: Sequence[int] = (2,),
     count: int = 50,
     reviewed: BoolArray | None = None,
+    image: ImageArray | None = None,
     spacing_mm: Sequence[float] = (1.0, 1.0, 1.0),
     effort: EffortModel | None = None,
 ) -> list[Place]:
@@ -138,11 +142,12 @@ def rank_places(
         axes: Which axes slices may be perpendicular to.
         count: At most so many.
         reviewed: Voxels somebody has looked at or drawn since; they gain nothing.
+        image: Regions are the boxes around its superpixels on slices across the first axis, in place of boxes of one size; (C, I, J, K).
         spacing_mm: Of the voxels, for the size of regions.
         effort: What a look costs.
 
     Raises:
-        ShapeError: Not three axes, an empty map, or `reviewed` of another shape.
+        ShapeError: Not three axes, an empty map, or `reviewed` or an image of another shape.
         InputError: NaN.
         SettingError: A negative count, an axis outside 0..2, or chances outside 0..1.
     """
@@ -150,7 +155,15 @@ def rank_places(
     cost, total = effort or EffortModel(), float(left.sum())
     if kind == "region":
         box = [max(1, min(n, round(REGION_MM / mm))) for n, mm in zip(left.shape, spacing_mm, strict=True)]
-        found = [_place(left, None, p.start, p.stop, total, cost) for p in rank_patches(left, count, box=box)]
+        boxes = (
+            rank_patches(left, count, box=box)
+            if image is None
+            else rank_superpixels(left, image, count, axis=axes[0], spacing_mm=spacing_mm)
+        )
+        found = list[Place]()
+        for p in boxes:
+            found.append(_place(left, None, p.start, p.stop, total, cost))
+            left[found[-1].voxels] = 0.0  # boxes around superpixels overlap
         worth = [p for p in found if p.gain >= LEAST_GAIN]
         return sorted(worth, key=lambda p: -p.gain_per_second)
     return _cover(left, axes, count, total, cost)
@@ -179,7 +192,7 @@ def _cover(left: FloatArray, axes: Sequence[int], count: int, total: float, cost
             continue
         start, stop = [0, 0, 0], list(left.shape)
         start[axis], stop[axis] = index, index + 1
-        place = _place(left, axis, _triple(start), _triple(stop), total, cost)
+        place = _place(left, axis, triple(start), triple(stop), total, cost)
         if place.gain < LEAST_GAIN:
             break
         found.append(place)
@@ -193,9 +206,9 @@ def _rate(gain: float, cost: EffortModel) -> float:
 
 
 def _place(left: FloatArray, axis: int | None, start: Shape3, stop: Shape3, total: float, cost: EffortModel) -> Place:
-    box = left[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))]
+    box = left[slices_of((start, stop))]
     gain = float(box.sum())
-    peak = _triple([a + int(b) for a, b in zip(start, np.unravel_index(int(np.argmax(box)), box.shape), strict=True)])
+    peak = triple(np.add(start, np.unravel_index(int(np.argmax(box)), box.shape)))
     share = gain / total if total > 0 else 0.0
     reason = f"about {gain:.0f} voxels here are probably wrong, {share:.0%} of all that is"
     return Place("region" if axis is None else "slice", axis, start, stop, peak, gain, look_seconds(gain, cost), reason)
@@ -211,15 +224,3 @@ def _left(chances: FloatArray, reviewed: BoolArray | None, count: int) -> FloatA
             raise ShapeError(f"Reviewed voxels must have the map's shape {left.shape}, got {reviewed.shape}")
         left[reviewed] = 0.0
     return left
-
-
-def _fano(chance: FloatArray, classes: int) -> FloatArray:
-    from scipy.special import entr
-
-    bound: FloatArray = entr(chance) + entr(1.0 - chance) + chance * math.log(classes - 1)
-    return bound
-
-
-def _triple(numbers: Sequence[int]) -> Shape3:
-    i, j, k = (int(n) for n in numbers)
-    return (i, j, k)

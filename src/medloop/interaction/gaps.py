@@ -14,7 +14,7 @@ import numpy as np
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.geometry import Grid
 from medloop.interaction.prompts import Point, Prompt, exact_voxels
-from medloop.interaction.regions import VoxelBox, Voxels
+from medloop.interaction.regions import Voxels, finest_mm
 
 ENCLOSED = 0.45
 """Share of directions, of 8 in a plane, that lead into the structure: a straight border fills 3 of 8, a bite more."""
@@ -69,8 +69,7 @@ def nearest_mm(mask: MaskArray, label: int, positive: bool, voxels: Voxels, grid
 
     spacing = np.array(grid.spacing_mm)
     low, high = voxels.min(axis=0), voxels.max(axis=0) + 1
-    finest = min(mm for n, mm in zip(grid.shape, grid.spacing_mm, strict=True) if n > 1) if max(grid.shape) > 1 else spacing[0]
-    reach_mm = 6 * finest
+    reach_mm = 6 * finest_mm(grid.shape, grid.spacing_mm)
     while True:
         steps = np.ceil(reach_mm / spacing).astype(int)
         a, z = np.maximum(low - steps, 0), np.minimum(high + steps, mask.shape)
@@ -90,8 +89,7 @@ def between_parts(has: BoolArray, chord_mm: float, spacing_mm: Sequence[float]) 
     """Where what is right lies on both sides along an axis, no further apart than a chord; shape of `has`, which counts too."""
     from scipy import ndimage
 
-    found = has.copy()
-    there = has.astype(np.uint8)
+    found, there = has.copy(), has.astype(np.uint8)
     for axis, mm in enumerate(spacing_mm):
         length = min(int(chord_mm / mm) + 2, 2 * has.shape[axis] - 1)
         if has.shape[axis] < 3:
@@ -102,41 +100,26 @@ def between_parts(has: BoolArray, chord_mm: float, spacing_mm: Sequence[float]) 
     return found
 
 
-def box_around(voxels: Voxels, reach_mm: float, grid: Grid) -> VoxelBox:
-    """The box of voxels with a margin, within the image."""
-    steps = np.minimum(np.ceil(reach_mm / np.array(grid.spacing_mm)), grid.shape).astype(int)
-    low, high = np.maximum(voxels.min(axis=0) - steps, 0).tolist(), np.minimum(voxels.max(axis=0) + 1 + steps, grid.shape).tolist()
-    return (low[0], low[1], low[2]), (high[0], high[1], high[2])
-
-
 def _border(inside: BoolArray) -> BoolArray:
     """Voxels with a face to the outside: only these can be the nearest to a voxel that lies there."""
-    core = np.zeros_like(inside)
-    core[tuple(slice(1, -1) if n > 2 else slice(None) for n in inside.shape)] = True
-    core &= inside
-    for axis, length in enumerate(inside.shape):
-        if length > 2:
-            middle = tuple(slice(1, -1) if a == axis else slice(None) for a in range(3))
-            both = np.take(inside, range(length - 2), axis=axis) & np.take(inside, range(2, length), axis=axis)
-            core[middle] &= both
-    rim: BoolArray = inside & ~core
-    return rim
+    core = inside.copy()
+    for axis in (axis for axis in range(3) if inside.shape[axis] > 2):
+        within, has = np.moveaxis(core, axis, 0), np.moveaxis(inside, axis, 0)
+        within[1:-1] &= has[:-2] & has[2:]
+        within[[0, -1]] = False
+    return inside & ~core
 
 
 def _enclosed(mask: MaskArray, label: int, positive: bool, voxel: Voxels, depth_mm: float, grid: Grid) -> bool:
     """Whether most directions of some plane through a voxel, or both ways across a slice, lead to what is as the prompt says."""
     spacing, reach = np.array(grid.spacing_mm), 3 * depth_mm
-    axes = [axis for axis in range(3) if grid.shape[axis] > 1]
-    hits = {
-        way: _meets(mask, label, positive, voxel, np.array(way), spacing, reach)
-        for way in product((-1, 0, 1), repeat=3)
-        if _used(way, axes)
-    }
+    ways = [way for way in product(*((-1, 0, 1) if n > 1 else (0,) for n in grid.shape)) if any(way)]
+    hits = {way: _meets(mask, label, positive, voxel, np.array(way), spacing, reach) for way in ways}
     for normal in range(3):
         plane = [way for way in hits if way[normal] == 0]
         if len(plane) == 8 and np.mean([hits[way] for way in plane]) >= ENCLOSED:
             return True
-    return any(hits[_unit(axis, 1)] and hits[_unit(axis, -1)] for axis in axes)
+    return any(hits[way] and hits[tuple(-step for step in way)] for way in ways if np.abs(way).sum() == 1)
 
 
 def _meets(
@@ -146,12 +129,3 @@ def _meets(
     places = voxel + np.arange(1, max(1, int(reach_mm / step_mm)) + 1)[:, None] * way
     places = places[((places >= 0) & (places < mask.shape)).all(axis=1)]
     return bool(((mask[tuple(places.T)] == label) == positive).any())
-
-
-def _used(way: tuple[int, ...], axes: Sequence[int]) -> bool:
-    return any(way) and all(step == 0 or axis in axes for axis, step in enumerate(way))
-
-
-def _unit(axis: int, step: int) -> tuple[int, int, int]:
-    i, j, k = (step if a == axis else 0 for a in range(3))
-    return i, j, k

@@ -29,7 +29,7 @@ from medloop.interaction.engine import RefinedMask, changed_box
 from medloop.interaction.gaps import TIMES_CHORD, between_parts, gap_of
 from medloop.interaction.locks import keep_locked, locked_voxels
 from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, Scribble, exact_voxels, obey_hint, obeys
-from medloop.interaction.regions import VoxelBox, grown, prompt_box, slices_of, union, within_reach
+from medloop.interaction.regions import VoxelBox, Voxels, finest_mm, grown, placed, prompt_box, slices_of, union, within_reach
 
 TIMES_DEPTH = 1.5
 """The reach of a correction in its depths: a click in the middle of a round mistake needs one; one beside it mends a part, and the next
@@ -132,10 +132,8 @@ def held(
     for prompt in prompts[first:]:  # what follows was said later and holds against what is answered only now
         obey_hint(mask, prompt)
     mask[part] = keep_locked(old, mask[part], guard.locked)
-    start, stop = changed_box(old, mask[part])
-    if start == stop:
-        return replace(answer, mask=mask, start=(0, 0, 0), stop=(0, 0, 0))
-    return replace(answer, mask=mask, start=_moved(start, box), stop=_moved(stop, box))
+    start, stop = placed(changed_box(old, mask[part]), box[0])
+    return replace(answer, mask=mask, start=start, stop=stop)
 
 
 def new_of(prompts: Sequence[Prompt], before: MaskArray | None) -> list[Prompt]:
@@ -166,12 +164,11 @@ def _allowed(prompt: Prompt, before: MaskArray, wish: MaskArray, box: VoxelBox, 
     said[places] = True
     changes |= said if prompt.positive else said & (old == prompt.label)
     around = prompt_box(prompt, before.shape)
-    reach_mm = min(most_mm, TIMES_DEPTH * gap.depth_mm + MORE_VOXELS * _finest(grid))
+    reach_mm = min(most_mm, TIMES_DEPTH * gap.depth_mm + MORE_VOXELS * finest_mm(grid.shape, grid.spacing_mm))
     near = within_reach(box, around, reach_mm=reach_mm, spacing_mm=grid.spacing_mm)
     fresh = prompt.positive and not np.isfinite(gap.depth_mm)
-    far_mm = np.inf if fresh else 2 * most_mm
     far = within_reach(box, around, reach_mm=most_mm, spacing_mm=grid.spacing_mm)
-    far |= (old == 0) & within_reach(box, around, reach_mm=far_mm, spacing_mm=grid.spacing_mm)
+    far |= (old == 0) & within_reach(box, around, reach_mm=np.inf if fresh else 2 * most_mm, spacing_mm=grid.spacing_mm)
     patch = patches_touching(changes & far, places)
     if fresh or (not (patch & ~near).any()) or its_own(patch, prompt, before, box):
         return patch
@@ -184,12 +181,7 @@ def _between(before: MaskArray, prompt: Point | Scribble | Lasso, box: VoxelBox,
     wide = grown(box, chord_mm, spacing_mm=grid.spacing_mm, shape=before.shape)
     has = (before[slices_of(wide)] == prompt.label) == prompt.positive
     inner = tuple(slice(a - low, z - low) for a, z, low in zip(*box, wide[0], strict=True))
-    found: BoolArray = between_parts(has, chord_mm, grid.spacing_mm)[inner]
-    return found
-
-
-def _finest(grid: Grid) -> float:
-    return min([mm for n, mm in zip(grid.shape, grid.spacing_mm, strict=True) if n > 1] or grid.spacing_mm)
+    return between_parts(has, chord_mm, grid.spacing_mm)[inner]
 
 
 def its_own(patch: BoolArray, prompt: Point | Scribble | Lasso, before: MaskArray, box: VoxelBox) -> bool:
@@ -208,14 +200,12 @@ def its_own(patch: BoolArray, prompt: Point | Scribble | Lasso, before: MaskArra
 def _allowed_by_outline(prompt: Box | ExtremePoints, old: MaskArray, wish: MaskArray, box: VoxelBox, grid: Grid) -> BoolArray:
     """Within an outline's box the label may come and go; beyond it, it may go where it hangs together with what lies within."""
     low, high = prompt_box(prompt, grid.shape)
-    flat = [z - a == 1 and n > 1 for a, z, n in zip(low, high, grid.shape, strict=True)]
     inside = np.zeros(old.shape, dtype=bool)
     spans = zip(low, high, box[0], box[1], strict=True)
     inside[tuple(slice(max(a, x) - x, max(min(z, y), x) - x) for a, z, x, y in spans)] = True
     changes = (old != wish) & ((old == prompt.label) | (wish == prompt.label))
-    beyond = changes & (old == prompt.label)
-    if any(flat):
-        beyond = changes  # an outline on one slice of a volume says nothing of the others
+    flat = any(z - a == 1 and n > 1 for a, z, n in zip(low, high, grid.shape, strict=True))
+    beyond = changes if flat else changes & (old == prompt.label)  # an outline on one slice of a volume says nothing of the others
     allowed: BoolArray = changes & inside | _touching(beyond | (inside & changes), inside & changes)
     return allowed
 
@@ -231,15 +221,13 @@ def _spoken(prompts: Sequence[Prompt], asked: Sequence[Prompt], before: MaskArra
     return kept
 
 
-def places_within(
-    voxels: np.ndarray[tuple[int, ...], np.dtype[np.int64]], box: VoxelBox
-) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.int64]], ...]:
+def places_within(voxels: Voxels, box: VoxelBox) -> tuple[Voxels, ...]:
     """The voxels that lie in a box, as an index into it."""
     inside = ((voxels >= box[0]) & (voxels < box[1])).all(axis=1)
     return tuple((voxels[inside] - box[0]).T)
 
 
-def patches_touching(changed: BoolArray, places: tuple[np.ndarray[tuple[int, ...], np.dtype[np.int64]], ...]) -> BoolArray:
+def patches_touching(changed: BoolArray, places: tuple[Voxels, ...]) -> BoolArray:
     """Of the voxels that change, the connected patches (26 neighbours) that touch the given places; shape of the box."""
     seeds = np.zeros_like(changed)
     seeds[places] = True
@@ -256,8 +244,3 @@ def _touching(changed: BoolArray, seeds: BoolArray) -> BoolArray:
     touching[0] = False
     kept: BoolArray = touching[patches]
     return kept
-
-
-def _moved(voxel: tuple[int, int, int], box: VoxelBox) -> tuple[int, int, int]:
-    (a, b, c), (i, j, k) = box[0], voxel
-    return i + a, j + b, k + c

@@ -26,12 +26,7 @@ def check_locks(locked: Sequence[int], labels: Sequence[int]) -> None:
 
 
 def require_unlocked(prompts: Sequence[Prompt], before: MaskArray, locked: Sequence[int]) -> None:
-    """Refuse prompts that locked labels leave nothing to do for.
-
-    Args:
-        prompts: New ones; those answered already have nothing to change.
-        before: The mask they correct, shape (I, J, K).
-        locked: Labels that stay.
+    """Refuse new prompts that locked labels of a mask, shape (I, J, K), leave nothing to do for.
 
     Raises:
         InputError: A prompt for a locked label, or a positive one all of whose voxels hold locked labels.

@@ -6,14 +6,14 @@ extreme points say roughly where a structure lies. `hinted_voxels` is the one pl
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import InputError, LabelError
-from medloop.core.geometry import Shape3
+from medloop.core.geometry import Shape3, triple
 
 Voxel: TypeAlias = tuple[int, int, int]
 
@@ -111,14 +111,9 @@ class HintedVoxels:
 
 
 def hinted_voxels(prompts: Sequence[Prompt], shape: Shape3, *, label: int) -> HintedVoxels:
-    """The voxels that prompts hint at for one label; where prompts disagree the later one wins.
+    """The voxels that prompts, in the order given, hint at for one label; where prompts disagree the later one wins.
 
     A positive hint for another label is a negative one for this. Boxes hint at no single voxel.
-
-    Args:
-        prompts: In the order given.
-        shape: The image's.
-        label: Which label.
     """
     said = np.zeros(shape, dtype=np.int8)
     for prompt in prompts:
@@ -170,13 +165,32 @@ def obeys(mask: MaskArray, prompt: Prompt) -> bool:
     return bool((said == prompt.label).all() if getattr(prompt, "positive", True) else (said != prompt.label).all())
 
 
-def check_prompts(prompts: Sequence[Prompt], shape: Shape3, *, labels: Sequence[int]) -> None:
-    """Refuse prompts that no engine could obey.
+def still_meant(prompts: Sequence[Prompt], mask: MaskArray) -> list[Prompt]:
+    """Earlier prompts without the hints that somebody has overruled since, given the mask as it stands, shape (I, J, K).
 
-    Args:
-        prompts: All prompts of a case that are in force.
-        shape: The image's.
-        labels: The task's label values.
+    A refinement obeys every hint, so one that a mask disobeys was painted over. Boxes and lassos stay whole.
+    """
+    return [left for prompt in prompts if (left := _obeyed(prompt, mask)) is not None]
+
+
+def _obeyed(prompt: Prompt, mask: MaskArray) -> Prompt | None:
+    if isinstance(prompt, Box | Lasso) or obeys(mask, prompt):
+        return prompt
+    voxels = exact_voxels(prompt, mask.shape)
+    kept = voxels[(mask[tuple(voxels.T)] == prompt.label) == getattr(prompt, "positive", True)]
+    if isinstance(prompt, Point) or len(kept) < (2 if isinstance(prompt, ExtremePoints) else 1):
+        return None
+    return replace(prompt, voxels=tuple(map(triple, kept)))
+
+
+def unanswered(prompts: Sequence[Prompt], mask: MaskArray) -> list[Prompt]:
+    """The prompts that need an answer: the last, and all that the mask does not obey."""
+    *earlier, last = prompts
+    return [*(p for p in earlier if not obeys(mask, p)), last]
+
+
+def check_prompts(prompts: Sequence[Prompt], shape: Shape3, *, labels: Sequence[int]) -> None:
+    """Refuse prompts of a case that no engine could obey.
 
     Raises:
         InputError: A prompt that is no place (fractions of a voxel, NaN, two coordinates), an empty one, one outside the image, or two
@@ -193,8 +207,8 @@ def check_prompts(prompts: Sequence[Prompt], shape: Shape3, *, labels: Sequence[
             continue  # an outline may be corrected by a click within it
         meaning = (prompt.label, getattr(prompt, "positive", True))
         for voxel in map(tuple, exact_voxels(prompt, shape).tolist()):
-            before = said.setdefault(voxel, meaning)
-            if _contradict(before, meaning):
+            label, positive = said.setdefault(voxel, meaning)
+            if (positive != meaning[1]) if label == meaning[0] else (positive and meaning[1]):
                 remedy = "remove one of the two prompts"
                 raise InputError(f"Prompts must agree with each other, two contradict at voxel {voxel}", remedy=remedy)
 
@@ -226,12 +240,6 @@ def _tupled(value: Any) -> Any:
     return tuple(_tupled(v) for v in value) if isinstance(value, list | tuple) else value
 
 
-def _contradict(a: tuple[int, bool], b: tuple[int, bool]) -> bool:
-    if a[0] == b[0]:
-        return a[1] != b[1]
-    return a[1] and b[1]
-
-
 def _require_numbers(prompt: Prompt) -> None:
     """Refuse what is no place in an image: other than three coordinates, fractions of a voxel, NaN."""
     if isinstance(prompt, Lasso):
@@ -239,21 +247,20 @@ def _require_numbers(prompt: Prompt) -> None:
         return
     voxels = [prompt.voxel] if isinstance(prompt, Point) else [prompt.start, prompt.stop] if isinstance(prompt, Box) else prompt.voxels
     for voxel in voxels:
-        if not _is_voxel(voxel):
+        if not _has_length(voxel, 3) or not all(_is_whole(n) and abs(int(n)) < 2**31 for n in voxel):
             raise InputError(f"A voxel is three whole numbers (i, j, k), got {voxel!r}", remedy="round to the nearest voxel")
 
 
 def _require_flat(lasso: Lasso) -> None:
-    whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in (lasso.axis, lasso.index))
-    if not whole:
+    if not (_is_whole(lasso.axis) and _is_whole(lasso.index)):
         raise InputError(f"A lasso lies on a slice: axis and index are whole numbers, got {lasso.axis!r} and {lasso.index!r}")
     for corner in lasso.corners:
         if not _has_length(corner, 2) or not all(isinstance(n, int | float | np.number) and np.isfinite(n) for n in corner):
             raise InputError(f"A lasso's corner is two finite numbers, got {corner!r}", remedy="draw it again")
 
 
-def _is_voxel(voxel: Any) -> bool:
-    return _has_length(voxel, 3) and all(isinstance(n, int | np.integer) and not isinstance(n, bool) and abs(int(n)) < 2**31 for n in voxel)
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def _has_length(value: Any, length: int) -> bool:
@@ -265,16 +272,15 @@ def _require_inside(prompt: Prompt, shape: Shape3) -> None:
         _require_lasso(prompt, shape)
         return
     if isinstance(prompt, Box):
-        within = all(0 <= a < b <= n for a, b, n in zip(prompt.start, prompt.stop, shape, strict=True))
-        if not within:
+        if not all(0 <= a < b <= n for a, b, n in zip(prompt.start, prompt.stop, shape, strict=True)):
             raise InputError(f"A box must lie within the image's {shape} voxels, got {prompt.start} to {prompt.stop}")
         return
     voxels = exact_voxels(prompt, shape)
     if len(voxels) < (2 if isinstance(prompt, ExtremePoints) else 1):
         raise InputError(f"A prompt must hold voxels, this {type(prompt).__name__} holds {len(voxels)}", remedy="draw it again")
-    if (voxels < 0).any() or (voxels >= np.array(shape)).any():
-        outside = voxels[((voxels < 0) | (voxels >= np.array(shape))).any(axis=1)][0]
-        raise InputError(f"A prompt must lie within the image's {shape} voxels, got {tuple(outside.tolist())}")
+    outside = voxels[((voxels < 0) | (voxels >= np.array(shape))).any(axis=1)]
+    if len(outside):
+        raise InputError(f"A prompt must lie within the image's {shape} voxels, got {tuple(outside[0].tolist())}")
 
 
 def _require_lasso(prompt: Lasso, shape: Shape3) -> None:
@@ -298,5 +304,4 @@ def _inside_lasso(prompt: Lasso, shape: Shape3) -> np.ndarray[Any, np.dtype[np.i
         left = (u - u0) * (v1 - v0) < (u1 - u0) * (v - v0)  # no division: an edge may be as flat as it likes
         right = (u - u0) * (v1 - v0) > (u1 - u0) * (v - v0)
         inside ^= ((v0 > v) != (v1 > v)) & (left if v1 > v0 else right)
-    places = np.argwhere(inside)
-    return np.insert(places, prompt.axis, prompt.index, axis=1)
+    return np.insert(np.argwhere(inside), prompt.axis, prompt.index, axis=1)

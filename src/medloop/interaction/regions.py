@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from medloop.core.arrays import BoolArray
-from medloop.core.geometry import Shape3
+from medloop.core.geometry import Grid, Shape3, triple
 from medloop.interaction.prompts import Box, Lasso, Prompt, exact_voxels
 
 VoxelBox: TypeAlias = tuple[tuple[int, int, int], tuple[int, int, int]]
@@ -22,8 +22,22 @@ def prompt_box(prompt: Prompt, shape: Shape3) -> VoxelBox:
         return prompt.start, prompt.stop
     if isinstance(prompt, Lasso):
         return _lasso_box(prompt, shape)
-    voxels = exact_voxels(prompt, shape)
-    return _triple(voxels.min(axis=0)), _triple(voxels.max(axis=0) + 1)
+    return box_of(exact_voxels(prompt, shape))
+
+
+def box_of(voxels: Voxels) -> VoxelBox:
+    """The smallest box around voxels; at least one."""
+    return triple(voxels.min(axis=0)), triple(voxels.max(axis=0) + 1)
+
+
+def placed(box: VoxelBox, start: Shape3) -> VoxelBox:
+    """A box of a part as one of the whole, in which the part begins at `start`; an empty one stays (0, 0, 0) twice."""
+    return box if box[0] == box[1] else (triple(np.add(box[0], start)), triple(np.add(box[1], start)))
+
+
+def finest_mm(shape: Sequence[int], spacing_mm: Sequence[float]) -> float:
+    """The finest spacing among the axes of more than one voxel; of all where there is none."""
+    return min([mm for n, mm in zip(shape, spacing_mm, strict=True) if n > 1] or spacing_mm)
 
 
 def union(boxes: Sequence[VoxelBox]) -> VoxelBox:
@@ -31,7 +45,7 @@ def union(boxes: Sequence[VoxelBox]) -> VoxelBox:
     full = [b for b in boxes if all(a < z for a, z in zip(*b, strict=True))]
     if not full:
         return (0, 0, 0), (0, 0, 0)
-    return _triple(np.min([b[0] for b in full], axis=0)), _triple(np.max([b[1] for b in full], axis=0))
+    return triple(np.min([b[0] for b in full], axis=0)), triple(np.max([b[1] for b in full], axis=0))
 
 
 def slices_of(box: VoxelBox) -> tuple[slice, slice, slice]:
@@ -42,41 +56,50 @@ def slices_of(box: VoxelBox) -> tuple[slice, slice, slice]:
 
 def grown(box: VoxelBox, margin_mm: float, *, spacing_mm: Sequence[float], shape: Shape3) -> VoxelBox:
     """A box with a margin on every side, within the image."""
-    steps = np.ceil(margin_mm / np.array(spacing_mm)).astype(np.int64)
-    low = np.maximum(np.array(box[0]) - steps, 0)
-    return _triple(low), _triple(np.minimum(np.array(box[1]) + steps, shape))
-
-
-def distance_mm(voxels: Voxels, box: VoxelBox, *, spacing_mm: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """How far voxel centres lie from the voxel centres of a box, shape (n,); 0 within."""
-    gaps: np.ndarray[Any, np.dtype[np.float64]] = np.sqrt(np.square(_beyond_mm(voxels, box, spacing_mm)).sum(axis=1))
-    return gaps
+    steps = np.minimum(np.ceil(margin_mm / np.array(spacing_mm)), shape).astype(np.int64)
+    return triple(np.maximum(np.array(box[0]) - steps, 0)), triple(np.minimum(np.array(box[1]) + steps, shape))
 
 
 def within_reach(region: VoxelBox, box: VoxelBox, *, reach_mm: float, spacing_mm: Sequence[float]) -> BoolArray:
-    """The voxels of a region that lie at most so far from a box, by `distance_mm`; shape of the region."""
-    sides = [np.arange(a, z) for a, z in zip(*region, strict=True)]
-    longest = max(len(side) for side in sides)
-    along = _beyond_mm(np.stack([np.resize(side, longest) for side in sides], axis=1), box, spacing_mm)
-    i, j, k = (np.square(along[: len(side), axis]) for axis, side in enumerate(sides))
-    near: BoolArray = i[:, None, None] + j[:, None] + k <= reach_mm**2
-    return near
+    """The voxels of a region whose centres lie at most so far from those of a box, in mm; shape of the region."""
+    squares = []
+    for start, stop, low, high, mm in zip(*region, *box, spacing_mm, strict=True):
+        places = np.arange(start, stop)
+        squares.append(np.square(np.maximum(np.maximum(low - places, places - high + 1), 0) * mm))
+    i, j, k = squares
+    return i[:, None, None] + j[:, None] + k <= reach_mm**2
 
 
-def _beyond_mm(voxels: Voxels, box: VoxelBox, spacing_mm: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """How far each coordinate lies beyond a box, shape (n, 3)."""
-    low, high = np.array(box[0]), np.array(box[1]) - 1
-    beyond: np.ndarray[Any, np.dtype[np.float64]] = np.maximum(np.maximum(low - voxels, voxels - high), 0) * np.array(spacing_mm)
-    return beyond
+def allowed_by_boxes(prompts: Sequence[Prompt], grid: Grid, *, label: int) -> BoolArray:
+    """Where boxes let a label be, shape of the image's grid: within a 3D box, and on the slice of a flat one within that."""
+    boxes = [p for p in prompts if isinstance(p, Box) and p.label == label]
+    deep = [box for box in boxes if grid.is_2d or not is_flat(box)]
+    allowed = np.full(grid.shape, not deep)
+    for box in deep:
+        allowed[slices_of((box.start, box.stop))] = True
+    flat = [box for box in boxes if box not in deep]
+    for axis, index in {slice_of(box) for box in flat}:
+        plane = np.zeros(grid.shape, dtype=bool)
+        for box in (b for b in flat if slice_of(b) == (axis, index)):
+            plane[slices_of((box.start, box.stop))] = True
+        at = tuple(slice(index, index + 1) if n == axis else slice(None) for n in range(3))
+        allowed[at] &= plane[at]
+    return allowed
+
+
+def is_flat(box: Box) -> bool:
+    """Whether a box is one voxel thick along an axis."""
+    return bool(min(np.subtract(box.stop, box.start)) == 1)
+
+
+def slice_of(box: Box) -> tuple[int, int]:
+    """A flat box's axis and its place along it."""
+    axis = int(np.argmin(np.subtract(box.stop, box.start)))
+    return axis, box.start[axis]
 
 
 def _lasso_box(lasso: Lasso, shape: Shape3) -> VoxelBox:
     corners = np.insert(np.array(lasso.corners, dtype=np.float64), lasso.axis, lasso.index, axis=1)
-    low = np.floor(corners.min(axis=0) + 0.5).astype(np.int64)
-    high = np.floor(corners.max(axis=0) + 0.5).astype(np.int64) + 1
+    low, high = (np.floor(end + 0.5).astype(np.int64) for end in (corners.min(axis=0), corners.max(axis=0) + 1))
     low = np.clip(low, 0, np.array(shape) - 1)
-    return _triple(low), _triple(np.clip(high, low + 1, shape))
-
-
-def _triple(values: Any) -> tuple[int, int, int]:
-    return int(values[0]), int(values[1]), int(values[2])
+    return triple(low), triple(np.clip(high, low + 1, shape))

@@ -1,27 +1,21 @@
 """Runs: the one form in which an edit travels and is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from medloop.core.arrays import IntArray, MaskArray
+from medloop.core.arrays import BoolArray, IntArray, MaskArray
 from medloop.core.geometry import Shape3
+from medloop.interaction.prompts import Prompt, exact_voxels
 
 Run: TypeAlias = tuple[int, int, int]
 """(start, length, value): `length` voxels from flat index `start` (I fastest) become `value`."""
 
 
 def runs_between(before: MaskArray, after: MaskArray, *, start: Shape3 = (0, 0, 0), stop: Shape3 | None = None) -> tuple[Run, ...]:
-    """The runs that turn one mask into another, in file order.
-
-    Args:
-        before: Shape (I, J, K).
-        after: Likewise.
-        start: First voxel of the box to look at.
-        stop: One past its last; None looks to the end.
-    """
+    """The runs that turn one mask into another, shape (I, J, K) each, in file order; looked for in the box from `start` to `stop` only."""
     box = tuple(slice(a, b) for a, b in zip(start, stop or before.shape, strict=True))
     old, new = before[box], after[box]
     k, j, i = np.nonzero((old != new).T)
@@ -46,6 +40,21 @@ def put_runs(flat: npt.NDArray[Any], runs: Sequence[Run], value: int | None = No
     """Set the voxels that runs go over to the runs' values, or all to one; in place, flat with I fastest."""
     for start, length, own in runs:
         flat[start : start + length] = own if value is None else value
+
+
+def painted_voxels(said: Iterable[Prompt | Sequence[Run]], shape: Shape3) -> BoolArray | None:
+    """Voxels, shape (I, J, K), that the brush painted and no prompt hints at since; None when nothing was painted.
+
+    Prompts and strokes of the brush come in the order in which they count.
+    """
+    painted: BoolArray | None = None
+    for word in said:
+        if isinstance(word, Sequence):
+            painted = np.zeros(shape, dtype=bool, order="F") if painted is None else painted
+            put_runs(painted.reshape(-1, order="F"), word, 1)
+        elif painted is not None:
+            painted[tuple(exact_voxels(word, shape).T)] = False
+    return painted
 
 
 def covered(runs: Sequence[Run]) -> IntArray:

@@ -20,14 +20,7 @@ from medloop.core.records import Annotation, Case, Model, ProjectSettings, TaskK
 from medloop.core.settings import SettingValue
 from medloop.datasets.dataset import MaskReading
 from medloop.datasets.discover import open_dataset
-from medloop.loop.annotating.annotations import (
-    Opened,
-    flag_case,
-    next_assignment,
-    open_case,
-    skip_case,
-    submit,
-)
+from medloop.loop.annotating.annotations import Opened, flag_case, next_assignment, open_case, skip_case, submit
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import ExportReport, export_project

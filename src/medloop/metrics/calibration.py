@@ -85,14 +85,7 @@ def gap(diagram: Reliability) -> float:
 def ece(truth: Sequence[int] | IntArray, probabilities: CaseProbabilities, *, bins: int = DEFAULT_BINS) -> float:
     """Expected calibration error: mean gap between confidence and accuracy, weighted by cases per bin.
 
-    Args:
-        truth: Class per case, shape (cases,).
-        probabilities: Shape (cases, classes).
-        bins: Number of equal bins.
-
-    Raises:
-        ShapeError: Lengths that do not fit.
-        InputError: Probabilities outside 0..1 or NaN.
+    See `reliability` for arguments and errors.
 
     Source: Guo et al. 2017, arXiv:1706.04599, equation 3.
     """
@@ -102,14 +95,7 @@ def ece(truth: Sequence[int] | IntArray, probabilities: CaseProbabilities, *, bi
 def classwise_ece(truth: Sequence[int] | IntArray, probabilities: CaseProbabilities, *, bins: int = DEFAULT_BINS) -> float:
     """Mean over the classes of each class's own calibration error: also rare classes count.
 
-    Args:
-        truth: Class per case, shape (cases,).
-        probabilities: Shape (cases, classes).
-        bins: Number of equal bins.
-
-    Raises:
-        ShapeError: Lengths that do not fit.
-        InputError: Probabilities outside 0..1 or NaN.
+    See `reliability` for arguments and errors.
 
     Source: Kull et al. 2019, arXiv:1910.12656, equation 2.
     """
@@ -120,13 +106,7 @@ def classwise_ece(truth: Sequence[int] | IntArray, probabilities: CaseProbabilit
 def brier(truth: Sequence[int] | IntArray, probabilities: CaseProbabilities) -> float:
     """Mean squared distance between probabilities and the truth, summed over classes: 0 best, 2 worst.
 
-    Args:
-        truth: Class per case, shape (cases,).
-        probabilities: Shape (cases, classes).
-
-    Raises:
-        ShapeError: Lengths that do not fit.
-        InputError: Probabilities outside 0..1 or NaN.
+    See `reliability` for arguments and errors.
 
     Source: Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
     """
@@ -138,13 +118,7 @@ def brier(truth: Sequence[int] | IntArray, probabilities: CaseProbabilities) -> 
 def nll(truth: Sequence[int] | IntArray, probabilities: CaseProbabilities) -> float:
     """Mean negative log-likelihood of the truth in nats: 0 best; a probability of 0 counts as the smallest normal float32.
 
-    Args:
-        truth: Class per case, shape (cases,).
-        probabilities: Shape (cases, classes).
-
-    Raises:
-        ShapeError: Lengths that do not fit.
-        InputError: Probabilities outside 0..1 or NaN.
+    See `reliability` for arguments and errors.
 
     Source: Good 1952, doi:10.1111/j.2517-6161.1952.tb00104.x (logarithmic score).
     """
@@ -174,8 +148,5 @@ def _diagram(confidence: FloatArray, right: BoolArray, bins: int) -> Reliability
     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     counts = np.bincount(place, minlength=bins)
     filled = np.where(counts, counts, np.nan)
-    return Reliability(
-        confidence=np.bincount(place, weights=confidence, minlength=bins) / filled,
-        accuracy=np.bincount(place, weights=right, minlength=bins) / filled,
-        counts=counts,
-    )
+    promised, came_true = (np.bincount(place, weights=values, minlength=bins) / filled for values in (confidence, right))
+    return Reliability(promised, came_true, counts)

@@ -11,6 +11,7 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import InputError, SettingError, ShapeError
+from medloop.metrics.intervals import group_numbers
 
 _ROUNDING = 1e-9
 
@@ -41,9 +42,8 @@ def conformal_quantile(scores: FloatArray, coverage: float, groups: Sequence[Has
         raise ShapeError(f"Every score needs its patient, got {len(values)} scores and {len(names)} patients")
     if not np.isfinite(values).all():
         raise InputError("Conformal scores must be finite numbers")
-    number = {name: n for n, name in enumerate(dict.fromkeys(names))}
-    member = np.array([number[name] for name in names], dtype=np.int64)
+    member = group_numbers(names)
     order = np.argsort(values, kind="stable")
-    weights = (1.0 / np.bincount(member, minlength=1)[member] / (len(number) + 1))[order] if len(values) else values
+    weights = (1.0 / np.bincount(member)[member] / (member.max() + 2))[order] if len(values) else values
     reached = np.flatnonzero(np.cumsum(weights) >= coverage - _ROUNDING)
     return float(values[order][reached[0]]) if len(reached) else inf

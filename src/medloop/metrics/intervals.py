@@ -7,16 +7,18 @@ drawn along, at the far end of what is plausible. Below `MIN_PATIENTS` patients,
 interval, and a note says so. Measured coverage: benchmarks/coverage.py.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from medloop.core.arrays import FloatArray
+from medloop.core.arrays import FloatArray, IntArray
 from medloop.core.errors import InputError, SettingError, ShapeError
 from medloop.core.names import counted
+
+CONFIDENCE = 0.95
 
 MIN_PATIENTS = 5
 """Fewer patients tell nothing about how much patients vary."""
@@ -92,12 +94,7 @@ def too_few(have: int, need: int, what: str) -> str:
 
 
 def bootstrap_mean(
-    values: npt.ArrayLike,
-    groups: Sequence[Hashable],
-    rng: np.random.Generator,
-    *,
-    confidence: float = 0.95,
-    draws: int = 2000,
+    values: npt.ArrayLike, groups: Sequence[Hashable], rng: np.random.Generator, *, confidence: float = CONFIDENCE, draws: int = 2000
 ) -> Interval:
     """Mean over patients with an interval: a Bayesian bootstrap that draws an unseen patient along.
 
@@ -128,22 +125,15 @@ def bootstrap_mean(
 
 
 def paired_difference(
-    a: npt.ArrayLike,
-    b: npt.ArrayLike,
-    groups: Sequence[Hashable],
-    rng: np.random.Generator,
-    *,
-    confidence: float = 0.95,
-    draws: int = 2000,
+    a: npt.ArrayLike, b: npt.ArrayLike, groups: Sequence[Hashable], rng: np.random.Generator, *, draws: int = 2000
 ) -> Interval:
-    """Mean of a - b over the same cases, with an interval over patients.
+    """Mean of a - b over the same cases, with a 95 % interval over patients.
 
     Args:
         a: One number per case, shape (cases,).
         b: The same cases in the same order, judged by something else.
         groups: The patient of each case.
         rng: Source of the draws.
-        confidence: Coverage aimed at.
         draws: Resamplings.
 
     Raises:
@@ -154,16 +144,14 @@ def paired_difference(
     if first.shape != second.shape:
         raise ShapeError(f"A paired difference needs the same cases on both sides, got {first.shape} and {second.shape}")
     tags = bool(np.isin(np.stack([first, second]), (0.0, 1.0)).all())
-    return _interval(group_means(first - second, groups), rng, confidence, draws, reach=np.inf if tags else PAIRED_REACH, least=-1.0)
+    return _interval(group_means(first - second, groups), rng, CONFIDENCE, draws, reach=np.inf if tags else PAIRED_REACH, least=-1.0)
 
 
-def mean_over_runs(values: npt.ArrayLike, *, confidence: float = 0.95, what: str = "seeds") -> Interval:
-    """Mean over independent runs with Student's interval, widened a little for few runs (`SKEWED`).
+def mean_over_runs(values: npt.ArrayLike) -> Interval:
+    """Mean over independent runs (seeds) with Student's 95 % interval, widened a little for few runs (`SKEWED`).
 
     Args:
-        values: One number per run (seed), shape (runs,).
-        confidence: Coverage aimed at, between 0 and 1.
-        what: What the runs are called.
+        values: One number per run, shape (runs,).
 
     Returns:
         The mean, and the interval; none with fewer than `MIN_RUNS` runs.
@@ -171,21 +159,19 @@ def mean_over_runs(values: npt.ArrayLike, *, confidence: float = 0.95, what: str
     Raises:
         ShapeError: No values.
         InputError: Values that are not finite.
-        SettingError: A confidence outside 0..1.
 
     Source: Student 1908, doi:10.1093/biomet/6.1.1.
     """
-    _require_confidence(confidence, 1)
     numbers = group_means(values, range(np.size(values)))
     runs, mean = len(numbers), float(numbers.mean())
     if runs < MIN_RUNS:
-        return Interval(mean, None, None, runs, too_few(runs, MIN_RUNS, what))
+        return Interval(mean, None, None, runs, too_few(runs, MIN_RUNS, "seeds"))
     error = float(numbers.std(ddof=1)) / runs**0.5 * (1.0 + SKEWED / runs)
-    return student_interval(mean, error, runs - 1, runs, alike=f"all {runs} {what} agree", confidence=confidence)
+    return student_interval(mean, error, runs - 1, runs, alike=f"all {runs} seeds agree")
 
 
-def student_interval(mean: float, error: float, freedom: int, groups: int, *, alike: str, confidence: float = 0.95) -> Interval:
-    """Student's interval around a mean; none where nothing varies, since an interval without width would promise too much.
+def student_interval(mean: float, error: float, freedom: int, groups: int, *, alike: str) -> Interval:
+    """Student's 95 % interval around a mean; none where nothing varies, since an interval without width would promise too much.
 
     Args:
         mean: The estimate.
@@ -193,11 +179,10 @@ def student_interval(mean: float, error: float, freedom: int, groups: int, *, al
         freedom: Degrees of freedom.
         groups: What is counted behind it.
         alike: What to say when there is no spread.
-        confidence: Coverage aimed at, between 0 and 1.
     """
     if error <= NO_SPREAD * abs(mean):
         return Interval(mean, None, None, groups, f"no interval: {alike}")
-    half = t_quantile(freedom, confidence) * error
+    half = t_quantile(freedom, CONFIDENCE) * error
     return Interval(mean, mean - half, mean + half, groups)
 
 
@@ -220,10 +205,14 @@ def group_means(values: npt.ArrayLike, groups: Sequence[Hashable]) -> FloatArray
         raise ShapeError(f"Expected at least one value and one group per value, got {numbers.shape} values and {len(groups)} groups")
     if not np.isfinite(numbers).all():
         raise InputError(f"Values to average must be finite, got {int((~np.isfinite(numbers)).sum())} that are not")
+    places = group_numbers(groups)
+    return np.bincount(places, weights=numbers) / np.bincount(places)
+
+
+def group_numbers(groups: Iterable[Hashable]) -> IntArray:
+    """The group of each value as a number, counted from 0 in order of first appearance, shape (values,)."""
     number_of: dict[Hashable, int] = {}
-    places = np.array([number_of.setdefault(g, len(number_of)) for g in groups])
-    means: FloatArray = np.bincount(places, weights=numbers) / np.bincount(places)
-    return means
+    return np.array([number_of.setdefault(group, len(number_of)) for group in groups], dtype=np.int64)
 
 
 def _interval(means: FloatArray, rng: np.random.Generator, confidence: float, draws: int, *, reach: float, least: float) -> Interval:

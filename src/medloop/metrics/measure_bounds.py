@@ -20,12 +20,16 @@ from medloop.core.arrays import FloatArray, IntArray
 from medloop.core.errors import SettingError, ShapeError
 from medloop.core.names import counted
 from medloop.metrics.conformal import conformal_quantile
+from medloop.metrics.intervals import group_numbers
 
 FEWEST_PATIENTS = 10
 """With fewer evaluated patients, 90 % coverage has no finite widening: nine leave a tenth that none stands for."""
 
 TOLERANCE = 0.25
 """Half the width of bounds, as a share of the measure, up to which a figure is accepted: a volume to a quarter."""
+
+MOST_TOLERANCE = 10
+"""Bounds ten times as far away as the measure is large accept anything."""
 
 MIDDLE = 0.9
 """Share of the samples' figures that the unwidened range holds."""
@@ -102,6 +106,16 @@ def _ranges(estimates: FloatArray, samples: FloatArray) -> FloatArray:
     return np.stack([np.minimum(low, estimates), np.maximum(high, estimates)], axis=1)
 
 
+def require_tolerance(tolerance: float) -> None:
+    """Refuse what is no tolerance.
+
+    Raises:
+        SettingError: It is not above 0 and at most `MOST_TOLERANCE`.
+    """
+    if not 0 < tolerance <= MOST_TOLERANCE:
+        raise SettingError(f"A tolerance must lie above 0 and at most at {MOST_TOLERANCE}, got {tolerance:g}")
+
+
 def fit_bounds(
     estimates: FloatArray,
     samples: FloatArray,
@@ -129,12 +143,11 @@ def fit_bounds(
 
     Raises:
         ShapeError: Arrays that do not belong together.
-        SettingError: A share outside 0..1, or a tolerance that is not above 0.
+        SettingError: A share outside 0..1, or a tolerance as of `require_tolerance`.
     """
     _require_pairs(estimates, samples, truths, coverage, accepted)
-    if not tolerance > 0:
-        raise SettingError(f"A tolerance must lie above 0, got {tolerance:g}")
-    names = np.array([{p: n for n, p in enumerate(dict.fromkeys(patients))}[p] for p in patients] if patients else range(len(estimates)))
+    require_tolerance(tolerance)
+    names = group_numbers(patients) if patients else np.arange(len(estimates))
     if len(names) != len(estimates):
         raise ShapeError(f"Every case needs its patient, got {len(estimates)} cases and {len(names)} patients")
     usable = np.isfinite(estimates) & (estimates > 0) & np.isfinite(truths)

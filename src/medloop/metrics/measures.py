@@ -134,7 +134,8 @@ def in_plane_diameter_mm(inside: BoolArray, grid: Grid, *, axis: int = 2) -> flo
     require_on_grid(inside, grid)
     _in_plane_axes(axis)
     cropped, _ = cut_to_mask(inside)
-    outlines = [_slice_outline(cropped, grid, axis, n) for n in range(cropped.shape[axis])]
+    slices = (crossing_points(np.take(cropped, [n], axis=axis), across=axis) for n in range(cropped.shape[axis]))
+    outlines = [in_plane_mm(points, grid, axis) for points in slices]
     extents = [float(np.linalg.norm(np.ptp(points, axis=0))) if len(points) else 0.0 for points in outlines]
     largest = 0.0
     for n in np.argsort(extents)[::-1]:
@@ -193,12 +194,6 @@ def _within_image(points: FloatArray, shape: tuple[int, ...], axes: tuple[int, i
     last = np.array(shape) - 0.5
     kept = points[((points[:, axes] > -0.5) & (points[:, axes] < last)).all(axis=1)]
     return kept if 2 * len(kept) >= len(points) else points
-
-
-def _slice_outline(inside: BoolArray, grid: Grid, axis: int, index: int) -> FloatArray:
-    """The outline within one slice in mm, shape (n, 2)."""
-    points = crossing_points(np.take(inside, [index], axis=axis), across=axis)
-    return in_plane_mm(points, grid, axis)
 
 
 def _in_plane_axes(axis: int) -> tuple[int, int]:

@@ -88,7 +88,8 @@ def _surface_distances(a: MaskArray, b: MaskArray, grid: Grid, label: int) -> tu
         return nothing, nothing
     flat = tuple(n == 1 for n in grid.shape)
     edge_a, edge_b = _edge(in_a, flat), _edge(in_b, flat)
-    return _distance_to(edge_b, grid)[edge_a], _distance_to(edge_a, grid)[edge_b]
+    there, back = (ndimage.distance_transform_edt(~edge, sampling=grid.spacing_mm) for edge in (edge_b, edge_a))
+    return there[edge_a], back[edge_b]
 
 
 def _edge(mask: BoolArray, flat: tuple[bool, ...]) -> BoolArray:
@@ -101,10 +102,3 @@ def _edge(mask: BoolArray, flat: tuple[bool, ...]) -> BoolArray:
             cross = cross & np.expand_dims(np.array([False, True, False]), tuple(x for x in range(3) if x != axis))
     edge: BoolArray = mask & ~ndimage.binary_erosion(mask, structure=cross)
     return edge
-
-
-def _distance_to(edge: BoolArray, grid: Grid) -> FloatArray:
-    from scipy import ndimage
-
-    distances: FloatArray = ndimage.distance_transform_edt(~edge, sampling=grid.spacing_mm)
-    return distances

@@ -55,13 +55,8 @@ def judge_rows(labels: IntArray, rows: CaseProbabilities, *, bins: int = DEFAULT
         ShapeError: Lengths that do not fit, or no voxel.
         InputError: Probabilities outside 0..1 or NaN.
     """
-    return Calibration(
-        ece=ece(labels, rows, bins=bins),
-        classwise_ece=classwise_ece(labels, rows, bins=bins),
-        brier=brier(labels, rows),
-        nll=nll(labels, rows),
-        voxels=len(labels),
-    )
+    by_bins = (ece(labels, rows, bins=bins), classwise_ece(labels, rows, bins=bins))
+    return Calibration(*by_bins, brier(labels, rows), nll(labels, rows), len(labels))
 
 
 def voxel_rows(probabilities: ClassProbabilities, truth: MaskArray, where: BoolArray | None = None) -> tuple[IntArray, CaseProbabilities]:

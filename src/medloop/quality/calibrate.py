@@ -143,8 +143,7 @@ def calibrator_from_json(record: Json) -> Calibrator:
 
 
 def _logits(probabilities: FloatArray) -> FloatArray:
-    logits: FloatArray = np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), SMALLEST))
-    return logits
+    return np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), SMALLEST))
 
 
 def _tempered(probabilities: FloatArray, temperature: float, axis: int) -> FloatArray:

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from medloop.core.arrays import BoolArray, FloatArray
 from medloop.core.errors import InputError, SettingError, ShapeError
+from medloop.metrics.intervals import group_numbers
 
 Decision: TypeAlias = Literal["accept", "review", "second expert"]
 
@@ -53,8 +54,7 @@ class Threshold:
 
     def accepts(self, scores: npt.ArrayLike) -> BoolArray:
         """Which cases lie above, shape (cases,)."""
-        accepted: BoolArray = np.asarray(scores, dtype=np.float64) > self.above
-        return accepted
+        return np.asarray(scores, dtype=np.float64) > self.above
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,9 @@ def control_risk(scores: npt.ArrayLike, losses: npt.ArrayLike, *, risk: float, p
     trust, cost = _checked(scores, losses)
     if patients is not None and len(patients) != len(trust):
         raise ShapeError(f"Every case needs its patient, got {len(trust)} cases and {len(patients)} patients")
-    number = {name: n for n, name in enumerate(dict.fromkeys(patients or range(len(trust))))}
-    patient = np.array([number[name] for name in patients or range(len(trust))], dtype=np.int64)
-    require_enough(count := len(number), risk)
+    patient = group_numbers(patients or range(len(trust)))
     cases = np.bincount(patient)
+    require_enough(count := len(cases), risk)
     ladder = np.concatenate([[-inf], np.unique(trust)])
     above_rung = trust[:, None] > ladder
     bounds = ((cost / cases[patient]) @ above_rung + 1.0) / (count + 1)
@@ -148,13 +147,16 @@ def select_by_share(scores: npt.ArrayLike, bad: npt.ArrayLike, pool_scores: npt.
 
     Source: Jin and Candès 2023, arXiv:2210.01408, algorithm 1, with ties counted against acceptance.
     """
+    from scipy.stats import false_discovery_control
+
     require_risk(share)
     trust, wrong = _checked(scores, np.asarray(bad, dtype=np.float64))
     pool = np.asarray(pool_scores, dtype=np.float64)
     bad_scores = np.sort(trust[wrong > 0])
     as_high = len(bad_scores) - np.searchsorted(bad_scores, pool, side="left")
     p_values = (as_high + 1.0) / (len(trust) + 1.0)
-    return _benjamini_hochberg(p_values, share)
+    accepted: BoolArray = false_discovery_control(p_values) <= share + ROUNDING
+    return accepted
 
 
 FEWEST_PATIENTS = 5
@@ -192,16 +194,6 @@ def require_enough(patients: int, risk: float, *, counted: Mapping[str, int] | N
             f"A risk of {risk:g} needs at least {fewest} evaluated patients, got {patients}{f' ({listed})' if listed else ''}",
             remedy="annotate more evaluation cases" + (" or accept a higher risk" if patients >= FEWEST_PATIENTS else ""),
         )
-
-
-def _benjamini_hochberg(p_values: FloatArray, share: float) -> BoolArray:
-    order = np.argsort(p_values, kind="stable")
-    limits = share * np.arange(1, len(p_values) + 1) / max(1, len(p_values))
-    passed = np.flatnonzero(p_values[order] <= limits + ROUNDING)
-    accepted = np.zeros(len(p_values), dtype=np.bool_)
-    if len(passed):
-        accepted[order[: passed[-1] + 1]] = True
-    return accepted
 
 
 def _checked(scores: npt.ArrayLike, losses: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:

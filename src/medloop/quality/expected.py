@@ -8,7 +8,7 @@ these by their true score (Spearman's correlation) and its interval is narrower 
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from medloop.core.arrays import FloatArray
 from medloop.core.errors import ShapeError
 from medloop.core.names import counted
 from medloop.metrics.conformal import conformal_quantile
-from medloop.metrics.intervals import group_means
+from medloop.metrics.intervals import group_means, group_numbers
 from medloop.quality.regression import FEWEST_PATIENTS, DiceRegression
 
 Signs: TypeAlias = Mapping[str, float]
@@ -128,14 +128,10 @@ def fit_quality(signs: Sequence[Signs], truth: FloatArray, patients: Sequence[Ha
 
 def unseen_line(x: FloatArray, truth: FloatArray, patients: Sequence[Hashable]) -> FloatArray:
     """What a straight line expects of each case when it is fitted on all other patients, shape (cases,)."""
-    expected = np.empty(len(truth))
-    number = {name: n for n, name in enumerate(dict.fromkeys(patients))}
-    member = np.array([number[name] for name in patients])
-    for n in range(len(number)):
-        here = member == n
-        intercept, slope = _line(x[~here], truth[~here])
-        expected[here] = np.clip(intercept + slope * x[here], 0.0, 1.0)
-    return expected
+    from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
+
+    found: FloatArray = cross_val_predict(_line(), x[:, None], truth, groups=group_numbers(patients), cv=LeaveOneGroupOut())
+    return np.clip(found, 0.0, 1.0)
 
 
 def rank_correlation(expected: FloatArray, truth: FloatArray, patients: Sequence[Hashable]) -> float:
@@ -172,20 +168,16 @@ def _try(name: str, signs: Sequence[Signs], truth: FloatArray, patients: Sequenc
         unseen, predict = fitted.out_of_fold_, fitted.predict
     else:
         unseen = unseen_line(x[:, 0], y, of)
-        predict = _straight(*_line(x[:, 0], y))
+        predict = _line().fit(x, y).predict
     margin = conformal_quantile(np.abs(y - unseen), COVERAGE, of)
     return Predictor(name, wanted, predict, margin, rank_correlation(unseen, y, of))
 
 
-def _line(x: FloatArray, y: FloatArray) -> tuple[float, float]:
-    centred = x - x.mean()
-    spread = float(centred @ centred)
-    slope = float(centred @ (y - y.mean())) / spread if spread > 1e-9 else 0.0
-    return float(y.mean() - slope * x.mean()), slope
+def _line() -> Any:
+    """Least squares by a line; so little of a penalty that it only keeps a sign that hardly varies from deciding anything."""
+    from sklearn.linear_model import Ridge
 
-
-def _straight(intercept: float, slope: float) -> Callable[[FloatArray], FloatArray]:
-    return lambda table: intercept + slope * table[:, 0]
+    return Ridge(1e-9)
 
 
 def _nothing_tells(tried: Sequence[Predictor], count: int) -> str:

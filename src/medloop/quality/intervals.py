@@ -69,7 +69,8 @@ class QuantileIntervals:
     """
 
     def __init__(self, *, coverage: float = 0.9, penalty: float = 0.01) -> None:
-        require_coverage(coverage)
+        if not 0.0 < coverage < 1.0:
+            raise SettingError(f"A coverage must lie between 0 and 1, got {coverage:g}")
         self.coverage = coverage
         self.penalty = penalty
 
@@ -101,16 +102,6 @@ class QuantileIntervals:
         low, high = low - self.widening_, high + self.widening_
         middle = (low + high) / 2.0
         return _clip(np.minimum(low, middle)), _clip(np.maximum(high, middle))
-
-
-def require_coverage(coverage: float) -> None:
-    """Refuse a rate that is none.
-
-    Raises:
-        SettingError: A coverage outside 0..1.
-    """
-    if not 0.0 < coverage < 1.0:
-        raise SettingError(f"A coverage must lie between 0 and 1, got {coverage:g}")
 
 
 def _clip(values: FloatArray) -> FloatArray:

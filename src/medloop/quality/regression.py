@@ -12,6 +12,7 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray, IntArray
 from medloop.core.errors import InputError, ShapeError
+from medloop.metrics.intervals import group_numbers
 from medloop.quality.intervals import Margin, fit_margin
 
 FOLDS = 5
@@ -28,7 +29,6 @@ class DiceRegression:
     Args:
         coverage: Rate at which the interval around a prediction should hold the truth.
         trees: Of the forest among the candidates; 0 leaves it out.
-        seed: Of the forest.
 
     Attributes:
         out_of_fold_: Predictions for the training cases by models that saw neither them nor their patient, shape (cases,).
@@ -40,10 +40,9 @@ class DiceRegression:
     (nested cross-validation).
     """
 
-    def __init__(self, *, coverage: float = 0.9, trees: int = 100, seed: int = 0) -> None:
+    def __init__(self, *, coverage: float = 0.9, trees: int = 100) -> None:
         self.coverage = coverage
         self.trees = trees
-        self.seed = seed
 
     def fit(self, features: FloatArray, truth: FloatArray, *, patients: Sequence[Hashable] | None = None) -> "DiceRegression":
         """Choose and fit.
@@ -57,14 +56,18 @@ class DiceRegression:
             ShapeError: Lengths that do not fit.
             InputError: Fewer than `FEWEST_PATIENTS` patients, or numbers that are not finite.
         """
+        from sklearn.model_selection import GroupKFold
+
         x, y, groups = _checked(features, truth, patients)
         self.out_of_fold_: FloatArray = np.empty(len(y))
-        for seen, unseen in _folds(x, groups):
+        for seen, unseen in GroupKFold(FOLDS).split(x, groups=groups):
             self.out_of_fold_[unseen] = _clip(self._search().fit(x[seen], y[seen], groups=groups[seen]).predict(x[unseen]))
         self.error_ = float(np.abs(self.out_of_fold_ - y).mean())
         self.margin_: Margin = fit_margin(self.out_of_fold_, y, coverage=self.coverage, patients=groups.tolist())
         search = self._search().fit(x, y, groups=groups)
-        self.model_, self.chosen_ = search.best_estimator_, _name(search.best_params_)
+        chosen = search.best_params_
+        penalty = f" with penalty {chosen['model__alpha']:g}" if "model__alpha" in chosen else ""
+        self.model_, self.chosen_ = search.best_estimator_, f"{type(chosen['model']).__name__}{penalty}"
         return self
 
     def predict(self, features: FloatArray) -> FloatArray:
@@ -83,7 +86,7 @@ class DiceRegression:
         from sklearn.ensemble import ExtraTreesRegressor
         from sklearn.linear_model import Ridge
 
-        forest = ExtraTreesRegressor(self.trees or 1, min_samples_leaf=3, random_state=self.seed % 2**32)
+        forest = ExtraTreesRegressor(self.trees or 1, min_samples_leaf=3, random_state=0)
         lines: dict[str, list[Any]] = {"model": [Ridge()], "model__alpha": list(PENALTIES)}
         return [lines, {"model": [forest]}] if self.trees else [lines]
 
@@ -99,17 +102,6 @@ def feature_table(cases: Sequence[dict[str, float]]) -> tuple[tuple[str, ...], F
     return tuple(cases[0]), np.array([list(case.values()) for case in cases], dtype=np.float64)
 
 
-def _folds(x: FloatArray, groups: IntArray) -> list[tuple[IntArray, IntArray]]:
-    from sklearn.model_selection import GroupKFold
-
-    return list(GroupKFold(FOLDS).split(x, groups=groups))
-
-
-def _name(chosen: dict[str, Any]) -> str:
-    penalty = f" with penalty {chosen['model__alpha']:g}" if "model__alpha" in chosen else ""
-    return f"{type(chosen['model']).__name__}{penalty}"
-
-
 def _clip(values: FloatArray) -> FloatArray:
     return np.clip(values, 0.0, 1.0)
 
@@ -121,10 +113,7 @@ def _checked(features: FloatArray, truth: FloatArray, patients: Sequence[Hashabl
         raise ShapeError(f"Expected features (cases, features), one Dice and one patient per case, got {x.shape}, {y.shape}, {len(names)}")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise InputError("Features and true Dice must be finite numbers")
-    number = {name: n for n, name in enumerate(dict.fromkeys(names))}
-    if len(number) < FEWEST_PATIENTS:
-        raise InputError(
-            f"A Dice regression needs at least {FEWEST_PATIENTS} patients, got {len(number)}",
-            remedy="evaluate more patients",
-        )
-    return x, y, np.array([number[name] for name in names])
+    groups = group_numbers(names)
+    if (count := len(np.unique(groups))) < FEWEST_PATIENTS:
+        raise InputError(f"A Dice regression needs at least {FEWEST_PATIENTS} patients, got {count}", remedy="evaluate more patients")
+    return x, y, groups

@@ -14,6 +14,7 @@ doi:10.1186/s12968-019-0523-x.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,9 @@ from medloop.quality.spoiling import DEGREES, spoil_mask
 
 SCALES = (0.0, 1.0, 2.0, 4.0)
 """Standard deviations, in voxels, of the blurs that a voxel's grey values are seen through."""
+
+TAUGHT, TESTED = 4000, 8000
+"""Voxels that the forest learns from, and per reference those that it is tested on: Dice is estimated on these."""
 
 CORNERS = 10
 """Of the curve from accuracy to expected Dice; each is the mean of several spoiled masks."""
@@ -64,8 +68,6 @@ class ReverseClassifier:
         references: Two to ten images with truth; all of the kind of the images judged.
         labels: Label values that count.
         trees: Of the forest.
-        taught: Voxels that the forest learns from.
-        tested: Voxels per reference that it is tested on; Dice is estimated on these.
         seed: Of forests and voxels.
 
     Raises:
@@ -73,26 +75,16 @@ class ReverseClassifier:
         ShapeError: An image and a mask of different voxels.
     """
 
-    def __init__(
-        self,
-        references: Sequence[Reference],
-        labels: Sequence[int],
-        *,
-        trees: int = 20,
-        taught: int = 4000,
-        tested: int = 8000,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, references: Sequence[Reference], labels: Sequence[int], *, trees: int = 20, seed: int = 0) -> None:
         if len(references) < 2:
             raise InputError(f"Reverse classification needs at least 2 references, got {len(references)}")
         self.labels = tuple(labels)
         self.trees = trees
-        self.taught = taught
         self.seed = seed
         rng = np.random.default_rng(seed)
         self._references = tuple(references)
         self._features = [voxel_features(r.image, r.mask) for r in references]
-        self._tested = [_some(np.ones(r.mask.size, dtype=np.bool_), tested, rng) for r in references]
+        self._tested = [_some(np.ones(r.mask.size, dtype=np.bool_), TESTED, rng) for r in references]
         self._curve: tuple[FloatArray, FloatArray] | None = None
 
     def score(self, image: ImageArray, mask: MaskArray) -> ReverseScore:
@@ -134,39 +126,23 @@ class ReverseClassifier:
         if not np.isin(mask, self.labels).any():
             return [0.0] * len(numbers)
         forest = self._teach(features, mask.ravel())
-        return [self._test(forest, number) for number in numbers]
+        predicted = (forest.predict(self._features[n][self._tested[n]]) for n in numbers)
+        return [self._mean_dice(p, self._references[n].mask.ravel()[self._tested[n]]) for n, p in zip(numbers, predicted, strict=True)]
 
-    def _teach(self, features: FloatArray, labels: MaskArray) -> "_Forest":
+    def _teach(self, features: FloatArray, labels: MaskArray) -> Any:
+        """Extremely randomised trees on voxels."""
+        from sklearn.ensemble import ExtraTreesClassifier
+
         rng = np.random.default_rng(self.seed)
         inside = labels > 0
-        some = np.concatenate([_some(inside, self.taught // 2, rng), _some(~inside, self.taught // 2, rng)])
+        some = np.concatenate([_some(inside, TAUGHT // 2, rng), _some(~inside, TAUGHT // 2, rng)])
         share = np.array([(~inside).mean(), inside.mean()])
         weights = (share / np.maximum(np.bincount(inside[some], minlength=2) / len(some), 1e-9))[inside[some].astype(int)]
-        return _Forest(self.trees, self.seed).fit(features[some], labels[some], weights)
-
-    def _test(self, forest: "_Forest", number: int) -> float:
-        at = self._tested[number]
-        return self._mean_dice(forest.predict(self._features[number][at]), self._references[number].mask.ravel()[at])
+        forest = ExtraTreesClassifier(self.trees, min_samples_leaf=3, random_state=self.seed % 2**32)
+        return forest.fit(features[some], labels[some], sample_weight=weights)
 
     def _mean_dice(self, a: MaskArray, b: MaskArray) -> float:
         return float(np.mean(list(dice(a, b, self.labels).values())))
-
-
-class _Forest:
-    """Extremely randomised trees on voxels."""
-
-    def __init__(self, trees: int, seed: int) -> None:
-        from sklearn.ensemble import ExtraTreesClassifier
-
-        self.trees = ExtraTreesClassifier(trees, min_samples_leaf=3, random_state=seed % 2**32)
-
-    def fit(self, features: FloatArray, labels: MaskArray, weights: FloatArray) -> "_Forest":
-        self.trees.fit(features, labels, sample_weight=weights)
-        return self
-
-    def predict(self, features: FloatArray) -> MaskArray:
-        predicted: MaskArray = self.trees.predict(features)
-        return predicted
 
 
 def voxel_features(image: ImageArray, mask: MaskArray) -> FloatArray:

@@ -1,5 +1,7 @@
 """Masks made worse by known amounts: what errors of a model may look like, with the true Dice at hand."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -30,17 +32,18 @@ def spoil_mask(mask: MaskArray, degree: float, rng: np.random.Generator) -> Mask
     inside = np.argwhere(mask)
     size = np.maximum(np.ptp(inside, axis=0), 1)
     shift = degree * size * rng.uniform(-0.5, 0.5, 3)
-    warp = [degree * 0.25 * n * _smooth_noise(mask.shape, rng) for n in size]
+    warp = [degree * 0.25 * n * smooth_noise(mask.shape, [n / 8 for n in mask.shape], rng) for n in size]
     places = [index + s + w for index, s, w in zip(np.indices(mask.shape), shift, warp, strict=True)]
     moved: MaskArray = ndimage.map_coordinates(mask, places, order=0, mode="nearest")
     return _cut(moved, degree, rng)
 
 
-def _smooth_noise(shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """A field of smooth bumps with standard deviation 1."""
+def smooth_noise(shape: tuple[int, ...], sigmas: Sequence[float], rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """A field of smooth bumps with standard deviation 1, as wide as one sigma per axis says; an axis of one voxel stays as it is."""
     from scipy import ndimage
 
-    field: npt.NDArray[np.float64] = ndimage.gaussian_filter(rng.standard_normal(shape), [n / 8 if n > 1 else 0 for n in shape])
+    widths = [sigma if n > 1 else 0.0 for sigma, n in zip(sigmas, shape, strict=True)]
+    field: npt.NDArray[np.float64] = ndimage.gaussian_filter(rng.standard_normal(shape), widths)
     return field / max(float(field.std()), 1e-9)
 
 

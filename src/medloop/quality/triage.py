@@ -43,8 +43,7 @@ class TriageCounts:
 
 def is_good(expected: npt.ArrayLike, *, threshold: float = GOOD_DICE) -> BoolArray:
     """Which cases reach the threshold, shape (cases,)."""
-    good: BoolArray = np.asarray(expected, dtype=np.float64) >= threshold
-    return good
+    return np.asarray(expected, dtype=np.float64) >= threshold
 
 
 def count_triage(expected: npt.ArrayLike, truth: npt.ArrayLike, *, threshold: float = GOOD_DICE) -> TriageCounts:

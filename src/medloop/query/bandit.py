@@ -65,8 +65,7 @@ def chances(names: Sequence[str], played: Sequence[Played]) -> FloatArray:
 
 
 def _mixed(weights: FloatArray) -> FloatArray:
-    mixed: FloatArray = (1.0 - EXPLORE) * weights + EXPLORE / len(weights)
-    return mixed
+    return (1.0 - EXPLORE) * weights + EXPLORE / len(weights)
 
 
 def bandit(name: str, find: Callable[[str], Strategy]) -> Strategy:

@@ -5,8 +5,7 @@ from functools import partial
 import numpy as np
 
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import draw_weighted, ordered
-from medloop.query.strategy import Select, Strategy
+from medloop.query.strategy import Select, Strategy, draw_weighted, ordered
 
 FOREGROUND_SHARE = 2 / 3
 LOW_FOREGROUND_SHARE = 1 / 3

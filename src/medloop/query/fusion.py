@@ -9,8 +9,7 @@ from medloop.core.arrays import FloatArray
 from medloop.core.errors import SettingError
 from medloop.query.aggregation.ranks import fuse, order_points, rank_points
 from medloop.query.pool import SCORES, Pick, Pool
-from medloop.query.selecting import ordered
-from medloop.query.strategy import Strategy
+from medloop.query.strategy import Strategy, ordered
 
 PREFIX = "fusion:"
 """`fusion:entropy+coreset` counts both alike, `fusion:2*entropy+-1*minutes` weighs them."""

@@ -84,7 +84,8 @@ def picks(
     known = _mask(labelled, cases)
     made = {} if samples is None else _scores_of(samples)
     pool = _pool(cases, {**made, **given}, samples, table, known)
-    missing = sorted(need for need in chosen.needs if not _has(pool, need))
+    present = {"features": table is not None, "samples": samples is not None}
+    missing = sorted(need for need in chosen.needs if not present.get(need, need in pool.scores or need in pool.tables))
     if missing:
         raise InputError(f"The strategy {name!r} needs {', '.join(missing)}", remedy=_remedy(missing, samples))
     free = np.flatnonzero(~known)
@@ -209,11 +210,6 @@ def _pool(cases: int, scores: Mapping[str, CaseScores], samples: ClassSamples | 
         labelled={name: rows[known] for name, rows in tables.items()} if known.any() else {},
         samples=None if samples is None else samples[:, free],
     )
-
-
-def _has(pool: Pool, need: str) -> bool:
-    present = {"features": pool.features is not None, "samples": pool.samples is not None}
-    return present.get(need, need in pool.scores or need in pool.tables)
 
 
 def _remedy(missing: Sequence[str], samples: ClassSamples | None) -> str:

@@ -1,7 +1,7 @@
 """What a strategy sees and says: the pool's numbers in, ordered picks out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import lt
 from types import MappingProxyType
@@ -188,15 +188,13 @@ class Pool:
     def subset(self, indices: Sequence[int]) -> "Pool":
         """The pool of these cases only, in this order; the annotated cases stay."""
         chosen = np.asarray(indices, dtype=np.intp)
-        return Pool(
-            tuple(self.case_ids[n] for n in indices),
-            {name: np.asarray(values)[chosen] for name, values in self.scores.items()},
-            None if self.features is None else self.features[chosen],
-            self.labelled_features,
-            {name: rows[chosen] for name, rows in self.tables.items()},
-            self.labelled,
-            None if self.samples is None else self.samples[:, chosen],
-            self.round,
+        return replace(
+            self,
+            case_ids=tuple(self.case_ids[n] for n in indices),
+            scores={name: np.asarray(values)[chosen] for name, values in self.scores.items()},
+            features=None if self.features is None else self.features[chosen],
+            tables={name: rows[chosen] for name, rows in self.tables.items()},
+            samples=None if self.samples is None else self.samples[:, chosen],
         )
 
     def _require_finite(self, values: CaseScores, what: str) -> None:
@@ -224,12 +222,12 @@ class Pick:
     probability: float | None = None
 
 
-def checked_count(pool: Pool, count: int) -> int:
-    """How many to pick: at most the whole pool.
+def checked_number(count: int, cases: int) -> int:
+    """How many to choose: at most all.
 
     Raises:
         SettingError: A negative count.
     """
     if count < 0:
         raise SettingError(f"The number of cases to choose must be 0 or more, got {count}")
-    return min(count, len(pool.case_ids))
+    return min(count, cases)

@@ -99,16 +99,6 @@ def by_blocks(score: Callable[[FloatArray], FloatArray], probabilities: CaseProb
     return scores
 
 
-def entropies(table: CaseProbabilities) -> CaseScores:
-    """Shannon entropy of each row in nats, shape (cases,).
-
-    Raises:
-        ShapeError: Not two axes.
-        InputError: NaN, negative, or rows that do not sum to 1.
-    """
-    return by_blocks(entropy_of, table)
-
-
 def disagreements(samples: ClassSamples) -> CaseScores:
     """Entropy of the mean sample minus the mean entropy of the samples, shape (cases,); not below 0.
 

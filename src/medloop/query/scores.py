@@ -1,7 +1,7 @@
 """From class probabilities to scores: how unsure a model is about a case.
 
-Probabilities have the classes on the last axis; samples are several answers to each case, on the first axis.
-Higher always means: query sooner. All logarithms are natural. The same scores voxel by voxel are in
+`probabilities` have the shape (cases, classes), `samples` are several answers to each case, shape (samples, cases, classes); the last axis
+sums to 1. Higher always means: query sooner. All logarithms are natural. The same scores voxel by voxel are in
 `medloop.query.uncertainty.voxels`.
 """
 
@@ -9,14 +9,11 @@ import numpy as np
 
 from medloop.core.arrays import CaseProbabilities, CaseScores, ClassSamples, FloatArray
 from medloop.core.errors import ShapeError
-from medloop.query.probabilities import as_table, by_blocks, checked, disagreements, entropies, two_best
+from medloop.query.probabilities import as_table, by_blocks, checked, disagreements, entropy_of, two_best
 
 
 def least_confidence(probabilities: CaseProbabilities) -> CaseScores:
     """One minus the probability of the most likely class.
-
-    Args:
-        probabilities: Shape (cases, classes); rows sum to 1.
 
     Returns:
         Shape (cases,), 0 (sure) to 1 - 1/classes.
@@ -33,9 +30,6 @@ def least_confidence(probabilities: CaseProbabilities) -> CaseScores:
 def margin(probabilities: CaseProbabilities) -> CaseScores:
     """One minus the gap between the two most likely classes.
 
-    Args:
-        probabilities: Shape (cases, classes), at least two classes; rows sum to 1.
-
     Returns:
         Shape (cases,), 0 (sure) to 1 (two classes tie).
 
@@ -50,9 +44,6 @@ def margin(probabilities: CaseProbabilities) -> CaseScores:
 
 def ratio(probabilities: CaseProbabilities) -> CaseScores:
     """Probability of the second most likely class over that of the most likely.
-
-    Args:
-        probabilities: Shape (cases, classes), at least two classes; rows sum to 1.
 
     Returns:
         Shape (cases,), 0 (sure) to 1 (two classes tie).
@@ -69,9 +60,6 @@ def ratio(probabilities: CaseProbabilities) -> CaseScores:
 def entropy(probabilities: CaseProbabilities) -> CaseScores:
     """Shannon entropy of the predicted classes.
 
-    Args:
-        probabilities: Shape (cases, classes); rows sum to 1.
-
     Returns:
         Nats, shape (cases,), 0 to ln(classes).
 
@@ -81,16 +69,13 @@ def entropy(probabilities: CaseProbabilities) -> CaseScores:
 
     Source: Shannon 1948, section 6; Settles 2009, section 3.1.
     """
-    return entropies(probabilities)
+    return by_blocks(entropy_of, probabilities)
 
 
 def mutual_information(samples: ClassSamples) -> CaseScores:
     """Score each case by how much the model's samples disagree (BALD).
 
     The same number is called the Jensen-Shannon divergence of the samples with equal weights.
-
-    Args:
-        samples: Class probabilities, shape (samples, cases, classes); last axis sums to 1.
 
     Returns:
         Scores in nats, shape (cases,), within [0, ln(classes)]; higher means query sooner.
@@ -110,9 +95,6 @@ def expected_entropy(samples: ClassSamples) -> CaseScores:
     With `mutual_information`, the doubt that comes from their disagreement (epistemic), it adds up to
     `consensus_entropy`. More labels help against the second kind, better images against the first.
 
-    Args:
-        samples: Class probabilities, shape (samples, cases, classes); one sample is enough.
-
     Returns:
         Nats, shape (cases,), 0 to ln(classes).
 
@@ -125,15 +107,12 @@ def expected_entropy(samples: ClassSamples) -> CaseScores:
     table = checked(samples)
     if not len(table):
         raise ShapeError("An expected entropy needs at least one sample, got none")
-    doubt: CaseScores = np.mean([entropies(sample) for sample in table], axis=0)
+    doubt: CaseScores = np.mean([entropy(sample) for sample in table], axis=0)
     return doubt
 
 
 def consensus_entropy(samples: ClassSamples) -> CaseScores:
     """Entropy of the mean of the samples: doubt that they share and doubt from their disagreement together.
-
-    Args:
-        samples: Class probabilities, shape (samples, cases, classes); one sample is enough.
 
     Returns:
         Nats, shape (cases,), 0 to ln(classes); never below `mutual_information`.
@@ -147,14 +126,11 @@ def consensus_entropy(samples: ClassSamples) -> CaseScores:
     table = checked(samples)
     if not len(table):
         raise ShapeError("A consensus needs at least one sample, got none")
-    return entropies(table.mean(axis=0))
+    return entropy(table.mean(axis=0))
 
 
 def vote_entropy(samples: ClassSamples) -> CaseScores:
     """Entropy of the votes, where each sample votes for its most likely class (the first on a tie).
-
-    Args:
-        samples: Class probabilities, shape (samples, cases, classes).
 
     Returns:
         Nats, shape (cases,), 0 (all agree) to ln(min(samples, classes)).
@@ -165,14 +141,11 @@ def vote_entropy(samples: ClassSamples) -> CaseScores:
 
     Source: Dagan and Engelson 1995, ICML, committee-based sampling, section 3.
     """
-    return entropies(vote_shares(_several(checked(samples)), axis=-1))
+    return entropy(vote_shares(_several(checked(samples)), axis=-1))
 
 
 def variation_ratio(samples: ClassSamples) -> CaseScores:
     """Share of the samples that do not vote for the most voted class.
-
-    Args:
-        samples: Class probabilities, shape (samples, cases, classes).
 
     Returns:
         Shape (cases,), 0 (all agree) to 1 - 1/classes.
@@ -190,9 +163,6 @@ def variation_ratio(samples: ClassSamples) -> CaseScores:
 def mean_std(samples: ClassSamples) -> CaseScores:
     """Standard deviation of each class's probability over the samples, averaged over the classes.
 
-    Args:
-        samples: Class probabilities, shape (samples, cases, classes).
-
     Returns:
         Shape (cases,), 0 (all agree) to 1/2.
 
@@ -208,9 +178,6 @@ def mean_std(samples: ClassSamples) -> CaseScores:
 
 def class_rows(samples: ClassSamples) -> dict[str, FloatArray]:
     """Tables with one row per case: "class_share", the votes for each class, and "class_entropy", the entropy under the class predicted.
-
-    Args:
-        samples: Shape (samples, cases, classes).
 
     Returns:
         By name of `medloop.query.pool.TABLES`, each of shape (cases, classes).
@@ -231,20 +198,17 @@ def vote_shares(samples: FloatArray, *, axis: int) -> FloatArray:
         axis: Which axis holds the classes.
     """
     votes, classes = samples.argmax(axis=axis), samples.shape[axis]
-    shares: FloatArray = np.stack([(votes == c).mean(axis=0) for c in range(classes)], axis=-1 if axis == -1 else axis - 1)
-    return shares
+    return np.stack([(votes == c).mean(axis=0) for c in range(classes)], axis=-1 if axis == -1 else axis - 1)
 
 
 def _one_minus_gap(turned: FloatArray) -> FloatArray:
     best, second = two_best(turned)
-    gap: FloatArray = 1.0 - (best - second)
-    return gap
+    return 1.0 - (best - second)
 
 
 def _ratio(turned: FloatArray) -> FloatArray:
     best, second = two_best(turned)
-    found: FloatArray = second / best
-    return found
+    return second / best
 
 
 def _several(samples: ClassSamples) -> ClassSamples:

@@ -6,10 +6,13 @@ the pool, seeded, indifferent to the order of the cases.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 
-from medloop.core.errors import ConflictError, NotFoundError, UnavailableError
+import numpy as np
+
+from medloop.core.errors import ConflictError, MedloopError, NotFoundError, UnavailableError
 from medloop.core.names import nearest
 from medloop.query import bandit, baselines, fusion
 from medloop.query.aggregation import rank_fusion
@@ -19,8 +22,8 @@ from medloop.query.generative import latent, synthesis
 from medloop.query.information import information
 from medloop.query.learned import learned
 from medloop.query.pool import Pick, Pool
-from medloop.query.strategy import Strategy
-from medloop.query.uncertainty import batchbald, clasp, committee, stochastic, uncertainty
+from medloop.query.strategy import Select, Strategy
+from medloop.query.uncertainty import batchbald, clasp, stochastic, uncertainty
 
 __all__ = ["GROUP", "Pick", "Pool", "Strategy", "strategies", "strategy"]
 
@@ -29,7 +32,7 @@ GROUP = "medloop.strategies"
 
 FAMILIES = {
     "Baselines": (baselines,),
-    "Uncertainty": (uncertainty, committee, stochastic, batchbald, clasp),
+    "Uncertainty": (uncertainty, stochastic, batchbald, clasp),
     "Diversity": (coverage, cold_start, hybrids),
     "Expected information": (information,),
     "Generative": (latent, synthesis),
@@ -64,6 +67,14 @@ def strategy(name: str) -> Strategy:
         if name.startswith(prefix):
             return mix(name, _single)
     return _single(name)
+
+
+def needs_of(name: str) -> frozenset[str]:
+    """What a strategy needs; nothing where its package is gone: it chooses nothing, and the round says so."""
+    try:
+        return strategy(name).needs
+    except MedloopError:
+        return frozenset()
 
 
 def _single(name: str) -> Strategy:
@@ -107,4 +118,25 @@ def _loaded(point: EntryPoint) -> Strategy | str:
         found = point.load()
     except Exception as error:
         return f"{type(error).__name__}: {error}"
-    return found if isinstance(found, Strategy) else f"it is a {type(found).__name__}, not a Strategy"
+    if not isinstance(found, Strategy):
+        return f"it is a {type(found).__name__}, not a Strategy"
+    return replace(found, select=partial(_select_checked, found.select, f"Strategy {point.name!r} of {point.value}"))
+
+
+def _select_checked(select: Select, plug_in: str, pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:
+    """What a plug-in picks; whatever goes wrong in it is its own fault, and is said so.
+
+    Raises:
+        UnavailableError: It failed, or broke the contract that `medloop.testing.check_strategy` tests.
+    """
+    try:
+        picks = list(select(pool, count, rng))
+        kept = len({p.index for p in picks}) == len(picks) <= count and all(0 <= p.index < len(pool.case_ids) for p in picks)
+        if kept and all(np.isfinite(p.score) for p in picks):
+            return picks
+        problem = f"it must pick up to {count} different cases of {len(pool.case_ids)} with finite scores, got {picks[:3]}"
+    except MedloopError:
+        raise
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+    raise UnavailableError(f"{plug_in} failed: {' '.join(problem.split())}", remedy="repair or remove that package")

@@ -10,6 +10,8 @@ from medloop.report.markup import element
 
 WIDTH, HEIGHT = 860.0, 400.0
 LEFT, TOP, BOTTOM = 66.0, 16.0, 52.0
+TICKS, AWAY = 6, 0.06
+"""Numbers along a scale, about; room at either end of values, as a share of their range."""
 
 
 @dataclass(frozen=True)
@@ -40,28 +42,21 @@ class Scale:
         return nice_ticks(self.low, self.high, whole=self.whole)
 
 
-def nice_ticks(low: float, high: float, *, most: int = 6, whole: bool = False) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten within a range, about `most` of them.
-
-    Args:
-        low: Start of the range.
-        high: Its end; a range of no length is taken for a very short one.
-        most: How many at most, about.
-        whole: Whether steps are at least 1.
-    """
+def nice_ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
+    """Multiples of 1, 2 or 5 times a power of ten within a range, about `TICKS` of them, at least 1 apart where they are to be `whole`."""
     span = max(high - low, 1e-9)
-    power = 10.0 ** floor(log10(span / most))
-    step = next(s * power for s in (1, 2, 5, 10) if s * power >= span / most * (1 - 1e-9))
+    power = 10.0 ** floor(log10(span / TICKS))
+    step = next(s * power for s in (1, 2, 5, 10) if s * power >= span / TICKS * (1 - 1e-9))
     step = max(step, 1.0) if whole else step
     first = -floor(-low / step + 1e-9)
     last = floor(high / step + 1e-9)
     return [round(n * step, 12) for n in range(first, last + 1)]
 
 
-def room(values: Sequence[float], *, share: float = 0.06, least: float = 0.01) -> tuple[float, float]:
+def room(values: Sequence[float], *, least: float = 0.01) -> tuple[float, float]:
     """A range around values, with some room at both ends."""
     low, high = min(values), max(values)
-    away = share * max(high - low, least)
+    away = AWAY * max(high - low, least)
     return low - away, high + away
 
 

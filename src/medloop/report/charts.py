@@ -81,10 +81,10 @@ def curves(lines: Sequence[Line], *, x_title: str, y_title: str, bound: Interval
     return frame(x, y, level, *bands, *drawn, _end_names(x, y, lines), label=label)
 
 
-def distribution(rows: Sequence[Row], *, title: str, low: float = 0.0, high: float = 1.0) -> Markup:
-    """Every value as a dot, row by row, with the middle half as a bar and the median as a stroke."""
+def distribution(rows: Sequence[Row], *, title: str) -> Markup:
+    """Every value, 0..1, as a dot, row by row, with the middle half as a bar and the median as a stroke."""
     bottom = TOP + ROW * len(rows)
-    x = Scale(low, high, 190.0, WIDTH - 24.0, title)
+    x = Scale(0.0, 1.0, 190.0, WIDTH - 24.0, title)
     parts = [part for n, row in enumerate(rows) for part in _dots_row(x, row, TOP + ROW * (n + 0.5), n)]
     return svg(*_ruler(x, bottom), *parts, label=f"{title}: {', '.join(row.name for row in rows)}", size=(WIDTH, bottom + BOTTOM))
 
@@ -121,15 +121,8 @@ def bland_altman(name: str, pairs: Sequence[tuple[str, float, float]], agreement
     y = Scale(*room([0.0, *differences, *(v for v, _ in shown)], least=1e-6), HEIGHT - BOTTOM, TOP, f"predicted − annotated, {unit}")
     zero = element("line", class_="axis", x1=x.start, x2=x.end, y1=y.at(0), y2=y.at(0))
     places = spread([y.at(value) for value, _ in shown], LINE_GAP, TOP, HEIGHT - BOTTOM)
-    levels = [
-        joined(
-            (
-                element("line", class_="full", x1=x.start, x2=x.end, y1=y.at(value), y2=y.at(value)),
-                element("text", words, x=x.end + 6, y=place + 4),
-            )
-        )
-        for (value, words), place in zip(shown, places, strict=True)
-    ]
+    levels = [element("line", class_="full", x1=x.start, x2=x.end, y1=y.at(value), y2=y.at(value)) for value, _ in shown]
+    levels += [element("text", words, x=x.end + 6, y=place + 4) for (_, words), place in zip(shown, places, strict=True)]
     dots = [
         _dot(x.at(m), y.at(d), f"{whose}: {d:+.3g} {unit}", colour) for (whose, _, _), m, d in zip(pairs, means, differences, strict=True)
     ]
@@ -137,13 +130,7 @@ def bland_altman(name: str, pairs: Sequence[tuple[str, float, float]], agreement
 
 
 def against(pairs: Sequence[tuple[str, float, float]], *, x_title: str, y_title: str) -> Markup:
-    """The same things measured twice: above the diagonal the second measurement is higher.
-
-    Args:
-        pairs: (whose, first, second), at least one.
-        x_title: What the first is.
-        y_title: What the second is.
-    """
+    """The same things measured twice, as (whose, first, second), at least one: above the diagonal the second measurement is higher."""
     low, high = room([v for _, a, b in pairs for v in (a, b)])
     low, high = max(0.0, low), min(1.0, high) if high > 0.005 else high
     x = Scale(low, high, LEFT, SIDE - 16.0, x_title)

@@ -10,13 +10,7 @@ from medloop.report.style import style_sheet
 
 
 def page(title: str, intro: str, parts: Iterable[object]) -> str:
-    """A whole document: nothing in it is loaded from anywhere.
-
-    Args:
-        title: Its heading.
-        intro: One line below; the time of writing is added.
-        parts: Its body, markup.
-    """
+    """A whole document with a heading, a line below it to which the time is added, and a body of markup; it loads nothing from anywhere."""
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -34,13 +28,7 @@ def section(title: str, *parts: object) -> Markup:
 
 
 def advice(verdict: str, *parts: object, unsure: bool = False) -> Markup:
-    """What to do next, set apart at the top.
-
-    Args:
-        verdict: In one line.
-        parts: Reasons and further steps, markup.
-        unsure: Whether it may change with what is still missing.
-    """
+    """What to do next, in one line with reasons and further steps, set apart at the top; `unsure` while it may still change."""
     return element("div", element("p", element("strong", verdict)), *parts, class_="verdict open" if unsure else "verdict")
 
 

@@ -26,7 +26,6 @@ from medloop.server.routes import (
     people,
     projects,
     prompts,
-    stream,
     work,
 )
 from medloop.server.web.assistant import AssistantLink
@@ -44,7 +43,7 @@ from medloop.server.web.site import Site
 from medloop.server.wire.views import Failure
 
 PREFIX = "/api/v1"
-_PARTS = (health, me, people, projects, configuring, cases, measuring, explaining, asking, assignments, prompts, answers, work, stream)
+_PARTS = (health, me, people, projects, configuring, cases, measuring, explaining, asking, assignments, prompts, answers, work)
 ROUTERS: tuple[APIRouter, ...] = tuple(part.router for part in _PARTS)
 
 _FAILURES: dict[int | str, dict[str, Any]] = {
@@ -54,12 +53,7 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(folder: Path, settings: ServerSettings | None = None, *, assistant: Path | None = None) -> FastAPI:
-    """The application serving one project folder, or a folder of them.
-
-    Args:
-        folder: Holds `medloop.json`, or folders that do.
-        settings: How to run; the defaults serve loopback.
-        assistant: The assistant's socket; None without one.
+    """The application serving one project folder, or a folder of them; `assistant` is the assistant's socket, None without one.
 
     Raises:
         NotFoundError: No project in the folder.

@@ -74,15 +74,12 @@ def holm_of(p_values: Sequence[float | None]) -> list[float | None]:
 
 def _parts(settings: Mapping[str, Setting], patients: Mapping[str, Patients], a: str, b: str) -> list[MixedMean]:
     return [
-        mixed_mean(_differences(setting[a], setting[b], patients[name]))
+        mixed_mean(
+            np.array([_areas(one, patients[name]) - _areas(other, patients[name]) for one, other in seed_pairs(setting[a], setting[b])])
+        )
         for name, setting in settings.items()
         if a in setting and b in setting and shared_seeds([setting[a], setting[b]])
     ]
-
-
-def _differences(a: Sequence[Curve], b: Sequence[Curve], patients: Patients) -> FloatArray:
-    """Area of a minus area of b, shape (seeds, patients)."""
-    return np.array([_areas(one, patients) - _areas(other, patients) for one, other in seed_pairs(a, b)])
 
 
 def seed_pairs(a: Sequence[Curve], b: Sequence[Curve]) -> list[tuple[Curve, Curve]]:

@@ -84,16 +84,8 @@ def labels_needed(curves: Sequence[Curve], full: Mapping[int, float], share: flo
     steps = np.unique([np.linspace(a, b, STEPS) for a, b in pairwise(labelled)] or labelled)
     band, note = _band(curves, np.array([np.interp(steps, labelled, row) for row in scores]), full, share)
     low, high = (_labels(steps, band[1], 0.0), _labels_for_good(steps, band[0])) if band is not None else (math.inf, math.inf)
-    return Needed(
-        labels=_or_none(own),
-        low=_or_none(low),
-        high=_or_none(high),
-        of_pool=_or_none(own / pool),
-        of_pool_low=_or_none(low / pool),
-        of_pool_high=_or_none(high / pool),
-        reached=float(np.mean(reached)),
-        note=note,
-    )
+    labels, shares = ((_or_none(own / of), _or_none(low / of), _or_none(high / of)) for of in (1, pool))
+    return Needed(*labels, *shares, float(np.mean(reached)), note)
 
 
 def _band(curves: Sequence[Curve], scores: FloatArray, full: Mapping[int, float], share: float) -> tuple[FloatArray | None, str]:

@@ -11,17 +11,13 @@ from typing import Any
 
 from medloop.core.errors import ConflictError, IntegrityError
 from medloop.core.records import Json
+from medloop.images.files import write_atomic
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file that a crash leaves either as it was or complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    write_atomic(path, text.encode())
 
 
 def write_json(path: Path, record: Json) -> None:

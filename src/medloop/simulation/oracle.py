@@ -1,10 +1,9 @@
 """An annotator made of the truth: answers what it is asked, at once, with errors of a known size if wanted."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from scipy import ndimage
@@ -20,6 +19,7 @@ from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_answer
 from medloop.loop.foundation.workspace import Workspace
+from medloop.quality.spoiling import smooth_noise
 
 NAME = "oracle"
 WAVE_VOXELS = 3.0
@@ -35,7 +35,7 @@ class Errors:
     seed: int = 0
 
 
-class Oracle:
+class Oracle(AbstractContextManager["Oracle"]):
     """The truth of a data set by case name, read from the workspace it was imported into.
 
     Args:
@@ -46,7 +46,9 @@ class Oracle:
     def __init__(self, folder: Path, errors: Errors | None = None) -> None:
         self._workspace = Workspace.open(folder)
         self._errors = errors or Errors()
-        self._answers: Mapping[str, tuple[Case, Annotation]] = self._all_answers()
+        with self._workspace.store.read() as tx:
+            found = [(tx.get(Case, annotation.case_id), annotation) for annotation in tx.current_annotations()]
+        self._answers: Mapping[str, tuple[Case, Annotation]] = {case.name: (case, annotation) for case, annotation in found}
 
     def answer(self, name: str) -> MaskArray | int:
         """The mask, shape (I, J, K), or tag of a case.
@@ -73,21 +75,11 @@ class Oracle:
 
     def foreground_shares(self, names: list[str]) -> dict[str, float]:
         """Share of voxels with any label, by case name: what foreground-aware baselines may know; 0 or 1 for tags."""
-        return {name: _foreground(self.truth(name)) for name in names}
+        truths = ((name, self.truth(name)) for name in names)
+        return {name: float(np.mean(truth.array > 0) if isinstance(truth, Mask) else truth > 0) for name, truth in truths}
 
-    def _all_answers(self) -> dict[str, tuple[Case, Annotation]]:
-        with self._workspace.store.read() as tx:
-            return {case.name: (case, a) for a in tx.current_annotations() for case in [tx.get(Case, a.case_id)]}
-
-    def close(self) -> None:
-        """Release the database."""
+    def __exit__(self, *_: object) -> None:
         self._workspace.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
 
 
 def answer_round(workspace: Workspace, round_id: str, oracle: Oracle) -> int:
@@ -115,7 +107,10 @@ def with_wrong_outlines(mask: Mask, error_mm: float, rng: np.random.Generator) -
     labels = [value for value in mask.values() if value]
     if error_mm <= 0 or not labels:
         return mask.array
-    depths = [_depth_mm(mask.array == value, mask.grid.spacing_mm) + error_mm * _smooth_noise(mask.array.shape, rng) for value in labels]
+    waves = [WAVE_VOXELS] * mask.array.ndim
+    depths = [
+        _depth_mm(mask.array == value, mask.grid.spacing_mm) + error_mm * smooth_noise(mask.array.shape, waves, rng) for value in labels
+    ]
     deepest = np.argmax(depths, axis=0)
     inside = np.max(depths, axis=0) > 0
     return np.where(inside, np.array(labels, dtype=np.uint8)[deepest], np.uint8(0))
@@ -139,12 +134,3 @@ def _depth_mm(inside: np.ndarray, spacing_mm: tuple[float, float, float]) -> Flo
     # Voxel centres next to the outline are about half a voxel away from it on either side.
     half = 0.5 * min(spacing_mm)
     return np.where(inside, depth - half, half - outside)
-
-
-def _smooth_noise(shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
-    noise: FloatArray = ndimage.gaussian_filter(rng.standard_normal(shape), [WAVE_VOXELS if n > 1 else 0.0 for n in shape])
-    return noise / max(float(noise.std()), 1e-12)
-
-
-def _foreground(truth: Mask | int) -> float:
-    return float(np.mean(truth.array > 0)) if isinstance(truth, Mask) else float(truth > 0)

@@ -14,7 +14,7 @@ import numpy as np
 
 from medloop.core.errors import InputError, SettingError
 from medloop.core.image import Mask
-from medloop.core.records import Annotator, Case, Json, Project, ProjectSettings, Split, TaskKind
+from medloop.core.records import Case, Json, Project, ProjectSettings, Split, TaskKind
 from medloop.core.seeds import derive_seed
 from medloop.datasets.dataset import Dataset, MaskReading
 from medloop.datasets.discover import open_dataset
@@ -181,7 +181,9 @@ def _fill(truth: Workspace, project: Workspace, design: StudyDesign, refused: tu
     foreground: dict[str, int] = {}
     for case in cases:
         answer = load_answer(truth.store.blobs, answers[case.id], case)
-        _copy_case(truth, project, case, answer, importer, hide=case.split == "train")
+        new = NewCase(name=case.name, patient=case.patient, split=case.split, source=case.source, stratum=case.stratum)
+        known = None if case.split == "train" else Incoming(answer, importer)
+        add_case(project, load_image(truth.store.blobs, case), new, known, actor="simulation")
         if case.split == "train" and isinstance(answer, Mask):
             foreground[case.name] = int(np.count_nonzero(answer.array))
     return Setup(
@@ -213,16 +215,6 @@ def subsample(cases: Sequence[Case], count: int, seed: int) -> list[Case]:
             taken[split] += len(by_patient[split, patient])
             kept |= {case.id for case in by_patient[split, patient]}
     return [case for case in cases if case.id in kept]
-
-
-def _copy_case(truth: Workspace, project: Workspace, case: Case, answer: Mask | int, importer: Annotator, *, hide: bool) -> None:
-    add_case(
-        project,
-        load_image(truth.store.blobs, case),
-        NewCase(name=case.name, patient=case.patient, split=case.split, source=case.source, stratum=case.stratum),
-        None if hide else Incoming(answer, importer),
-        actor="simulation",
-    )
 
 
 def _require_enough(design: StudyDesign, setup: Setup) -> None:

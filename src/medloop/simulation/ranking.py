@@ -147,13 +147,9 @@ def _ranks(setting: Setting, names: Sequence[str]) -> FloatArray:
     seeds = shared_seeds(own)
     if not seeds or len(own[0][0].scores) < 2:
         return np.zeros((0, len(names)))
-    scores = np.array([[_of_seed(curves, seed)[1:] for curves in own] for seed in seeds])
+    scores = np.array([[next(c for c in curves if c.seed == seed).scores[1:] for curves in own] for seed in seeds])
     ranks: FloatArray = stats.rankdata(-scores, axis=1).mean(axis=2)
     return ranks
-
-
-def _of_seed(curves: Sequence[Curve], seed: int) -> FloatArray:
-    return np.array(next(c for c in curves if c.seed == seed).scores)
 
 
 def _plain(matrix: FloatArray) -> Matrix:

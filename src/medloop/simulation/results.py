@@ -79,13 +79,14 @@ def collect(design: StudyDesign, setup: Setup, out: Path) -> StudyResult:
     finished = [(name, seed, [records[u] for u in run]) for name, seed, run in runs if all(u in records for u in run)]
     curves = tuple(_curve(name, seed, own, setup.foreground) for name, seed, own in finished)
     full = tuple(FullRun(u.seed, int(r["labelled"]), float(r["score"])) for u, r in records.items() if u.strategy == FULL)
+    pool = Pool(setup.pool, sum(setup.foreground.values()))
     return StudyResult(
         design=design,
         setup=setup,
         added=design.missing_baselines(setup.kind),
         curves=curves,
         full=full,
-        summary=summarise(curves, {run.seed: run.score for run in full}, setup.patients, _pool(setup)) if curves else None,
+        summary=summarise(curves, {run.seed: run.score for run in full}, setup.patients, pool) if curves else None,
         recipes=_recipes(list(records.values())),
         missing=tuple(str(u) for u in every if u not in records),
         seconds=sum(float(r["seconds"]) for r in records.values()),
@@ -94,10 +95,6 @@ def collect(design: StudyDesign, setup: Setup, out: Path) -> StudyResult:
 
 def _rounds(design: StudyDesign, seed: int, name: str) -> list[Unit]:
     return [Unit(seed, SHARED, 1), *(Unit(seed, name, r) for r in range(2, design.rounds + 1))]
-
-
-def _pool(setup: Setup) -> Pool:
-    return Pool(setup.pool, sum(setup.foreground.values()))
 
 
 def _recipes(records: Sequence[Mapping[str, Any]]) -> tuple[tuple[Json, int], ...]:

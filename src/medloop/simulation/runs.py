@@ -63,7 +63,7 @@ def run_study(design: StudyDesign, out: Path, *, processes: int = 1, report: Rep
     """
     if processes < 1:
         raise SettingError(f"A study needs at least 1 process, got {processes}")
-    told = report or _silent
+    told = report or (lambda _: None)
     with only_one(out / "study.lock", f"The study in {out}"):
         _require_same(design, out)
         told(StudyProgress(0, len(units(design)), "importing the data set"))
@@ -71,7 +71,8 @@ def run_study(design: StudyDesign, out: Path, *, processes: int = 1, report: Rep
         whole = design.completed(setup.kind)
         todo = [u for u in units(whole) if not u.result_file(out).exists()]
         total = len(units(whole))
-        work = _here(whole, setup, todo, out) if processes == 1 else _in_processes(whole, setup, todo, out, processes)
+        here = (run_unit(whole, setup, unit, out) for unit in todo)
+        work = here if processes == 1 else _in_processes(whole, setup, todo, out, processes)
         for n, unit in enumerate(work, total - len(todo) + 1):
             told(StudyProgress(n, total, str(unit)))
             if unit.round == design.rounds:
@@ -106,11 +107,6 @@ def _require_same(design: StudyDesign, out: Path) -> None:
         raise ConflictError(f"{out} holds a study with other {', '.join(changed)}", remedy="choose another folder, or repeat its settings")
 
 
-def _here(design: StudyDesign, setup: Setup, todo: Sequence[Unit], out: Path) -> Iterator[Unit]:
-    for unit in todo:
-        yield run_unit(design, setup, unit, out)
-
-
 def _in_processes(design: StudyDesign, setup: Setup, todo: Sequence[Unit], out: Path, processes: int) -> Iterator[Unit]:
     """Hand units to processes as soon as what they need is done; a failure lets the running ones end."""
     waiting, running = list(todo), dict[Future[Unit], Unit]()
@@ -118,7 +114,8 @@ def _in_processes(design: StudyDesign, setup: Setup, todo: Sequence[Unit], out: 
     with ProcessPoolExecutor(processes, context, initializer=_begin_child, initargs=(os.getpid(),)) as pool:
         try:
             while waiting or running:
-                for unit in [u for u in waiting if _is_ready(u, out)][: processes - len(running)]:
+                ready = [u for u in waiting if (needed := u.needs()) is None or needed.result_file(out).exists()]
+                for unit in ready[: processes - len(running)]:
                     waiting.remove(unit)
                     running[pool.submit(run_unit, design, setup, unit, out)] = unit
                 ended, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -127,11 +124,6 @@ def _in_processes(design: StudyDesign, setup: Setup, todo: Sequence[Unit], out: 
                     yield future.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _is_ready(unit: Unit, out: Path) -> bool:
-    needed = unit.needs()
-    return needed is None or needed.result_file(out).exists()
 
 
 def _begin_child(parent: int) -> None:
@@ -145,7 +137,3 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         pause.wait(ORPHAN_SECONDS)
     os._exit(1)
-
-
-def _silent(_: StudyProgress) -> None:
-    return None

@@ -59,7 +59,6 @@ def summarise_strategy(name: str, curves: Sequence[Curve], full: Mapping[int, fl
     """
     areas = np.array([area_under(c.labelled, c.scores) for c in curves])
     bound = float(np.mean(list(full.values()))) if full else None
-
     return StrategySummary(
         strategy=name,
         points=mean_points(curves),
@@ -67,10 +66,6 @@ def summarise_strategy(name: str, curves: Sequence[Curve], full: Mapping[int, fl
         final=mean_over_runs([c.scores[-1] for c in curves]),
         seeds=len(curves),
         area_of_full=mean_over_runs(areas / bound) if bound else None,
-        labels_to=_labels_to(curves, full, pool.cases),
+        labels_to={f"{share:.0%}": labels_needed(curves, full, share, pool.cases) for share in LABEL_SHARES} if full else {},
         foreground=foreground_efficiency(curves, bound, pool.foreground),
     )
-
-
-def _labels_to(curves: Sequence[Curve], full: Mapping[int, float], pool: int) -> dict[str, Needed]:
-    return {f"{share:.0%}": labels_needed(curves, full, share, pool) for share in LABEL_SHARES} if full else {}

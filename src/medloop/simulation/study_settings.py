@@ -12,14 +12,7 @@ from medloop.core.settings import SETTINGS, ColdStart, SettingValue, WarmStart, 
 def _of_project(name: str, default: SettingValue, **rules: Any) -> Any:
     """A setting that every project of the study gets, under a flag and a range of its own where these are given."""
     own = SETTINGS[name]
-    known: dict[str, Any] = {
-        "help": own.help,
-        "flag": own.flag,
-        "low": own.low,
-        "high": own.high,
-        "choices": own.choices,
-        "shorthand": own.shorthand,
-    }
+    known: dict[str, Any] = {rule: getattr(own, rule) for rule in ("help", "flag", "low", "high", "choices", "shorthand")}
     return setting(default, applies="never", of_project=name, **known | rules)
 
 

@@ -88,7 +88,7 @@ def _run_part(part: Part, suite: Suite, out: Path, processes: int, report: Repor
 def _share(part: Part, earlier: Sequence[Part], out: Path) -> None:
     """Take what an earlier, finished part of the same data set has made already."""
     for other in earlier:
-        if _same(part.design, other.design, IMPORT):
+        if all(getattr(part.design, name) == getattr(other.design, name) for name in IMPORT):
             _take_import(other.folder(out), part.folder(out))
         if _without(part.design, NOT_OF_FULL) == _without(other.design, NOT_OF_FULL):
             _take_full_runs(part, other, out)
@@ -109,11 +109,6 @@ def _take_full_runs(part: Part, other: Part, out: Path) -> None:
         source, target = unit.result_file(other.folder(out)), unit.result_file(part.folder(out))
         if source.exists() and not target.exists():
             write_json(target, {**read_json(source), "seconds": 0.0})
-
-
-def _same(a: StudyDesign, b: StudyDesign, names: Sequence[str]) -> bool:
-    first, second = a.to_json(), b.to_json()
-    return all(first[name] == second[name] for name in names)
 
 
 def _without(design: StudyDesign, names: Sequence[str]) -> Json:

@@ -66,7 +66,10 @@ def run_unit(design: StudyDesign, setup: Setup, unit: Unit, out: Path) -> Unit:
 
 
 def _perform(workspace: Workspace, design: StudyDesign, setup: Setup, unit: Unit, out: Path) -> Finished:
-    _release_orphans(workspace)
+    for job in workspace.store.jobs.list(
+        state=JobState.RUNNING
+    ):  # a killed process left it: this run's lock proves that nobody else has it
+        workspace.store.jobs.release(job)
     errors = Errors(design.outline_error_mm, design.tag_error, derive_seed(unit.seed, "oracle errors"))
     with Oracle(out / TRUTH, errors) as oracle:
         current = _asked(workspace, unit, oracle)
@@ -89,9 +92,7 @@ def _asked(workspace: Workspace, unit: Unit, oracle: Oracle) -> Round:
     needs = strategy(unit.strategy).needs if unit.strategy not in (SHARED, FULL) else frozenset[str]()
     if needs:
         _run_jobs(workspace, unit, ("predict",))
-    extra = {}
-    if "oracle_foreground" in needs:
-        extra = {"oracle_foreground": oracle.foreground_shares(pool)}
+    extra = {"oracle_foreground": oracle.foreground_shares(pool)} if "oracle_foreground" in needs else {}
     opened = open_round(workspace, extra_scores=extra, thorough=True)
     if opened is None or opened.index != unit.round:
         raise MedloopError(f"{unit}: expected to open this round, got {opened.index if opened else 'nothing left to ask'}")
@@ -126,12 +127,6 @@ def _run_jobs(workspace: Workspace, unit: Unit, kinds: Collection[str]) -> None:
         ended = jobs.get(job.id)
         if ended.state == JobState.FAILED:
             raise MedloopError(f"{unit}: the job {job.kind} failed: {ended.error}", remedy="repair the cause and run the study again")
-
-
-def _release_orphans(workspace: Workspace) -> None:
-    """Give jobs back that a killed process left running: this run's lock proves that nobody else has them."""
-    for job in workspace.store.jobs.list(state=JobState.RUNNING):
-        workspace.store.jobs.release(job)
 
 
 def _finished(workspace: Workspace, unit: Unit, split: Split) -> Finished:

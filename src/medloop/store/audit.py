@@ -7,8 +7,8 @@ Whoever can rewrite the whole database can also make a new chain, and the end of
 the last digest somewhere else and give it to the next check. What was not checked is said in words.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from medloop.core.errors import BlobError
 from medloop.core.records import Event
@@ -66,12 +66,7 @@ class _Chain:
 
 
 def verify(store: Store, *, blobs: bool = True, last_digest: str = "") -> AuditReport:
-    """Read everything and stop at the first thing that does not fit.
-
-    Args:
-        store: Whose.
-        blobs: Whether to read every blob and compare it with its name; takes as long as reading all images.
-        last_digest: Of an earlier check; the chain must still hold it.
+    """Read everything, with every blob if asked, and stop at the first thing that does not fit; an earlier check's digest must be there.
 
     Raises:
         StorageError: The database refused.
@@ -133,7 +128,8 @@ def _read_blobs(
 ) -> tuple[int, _Wrong | None]:
     """Read each blob once; how many, and the first that is gone or does not match its name."""
     count = 0
-    for first in _first_of_each(needed):
+    for _, users in groupby(needed, key=lambda reference: reference.blob):
+        first = next(users)
         try:
             store.blobs.check(first.blob)
         except BlobError as error:
@@ -141,14 +137,6 @@ def _read_blobs(
             return count, _Wrong(f"the {first.field} of {owner_of(first, names)}: {error.message}", known.first if known else None)
         count += 1
     return count, None
-
-
-def _first_of_each(needed: list[Reference]) -> Iterator[Reference]:
-    last = ""
-    for reference in needed:
-        if reference.blob != last:
-            last = reference.blob
-            yield reference
 
 
 def owner_of(reference: Reference, names: dict[str, str]) -> str:

@@ -23,15 +23,7 @@ Wrong = tuple[int | None, str]
 
 @dataclass(frozen=True)
 class Told:
-    """What the events tell of one record.
-
-    Attributes:
-        first: Number of the event that added it.
-        last: Number of the last one about its values.
-        sha256: Of its values; "" when no event tells, as for jobs.
-        verb: Of the last event.
-        body: Of a job: what it was asked with and how it ended.
-    """
+    """What events tell of a record: the first and last one, the SHA-256 of its values; of a job, what it was asked with and its end."""
 
     first: int
     last: int
@@ -89,10 +81,7 @@ def _fits(kind: Kind[Any], row: RawRow, known: Told) -> bool:
 
 
 _ENDS: Mapping[str, frozenset[str]] = {
-    "enqueue": frozenset({"queued", "running"}),
-    "requeue": frozenset({"queued", "running"}),
-    "release": frozenset({"queued", "running"}),
-    "retry": frozenset({"queued", "running"}),
+    **dict.fromkeys(("enqueue", "requeue", "release", "retry"), frozenset({"queued", "running"})),
     "cancel": frozenset({"running", "cancelled"}),
     "finish": frozenset({"done"}),
     "fail": frozenset({"failed"}),

@@ -46,14 +46,7 @@ RESTORE = """This is a backup of a medloop project whose rows are in PostgreSQL.
 
 @dataclass(frozen=True)
 class BackupReport:
-    """What was copied.
-
-    Attributes:
-        folder: Where the backup is.
-        blobs: How many blobs it holds.
-        size: Their bytes.
-        missing: What is damaged or gone in the project and therefore not in the backup, in words.
-    """
+    """What was copied where: blobs, their bytes, and in words what is damaged or gone in the project and not in the backup."""
 
     folder: Path
     blobs: int
@@ -62,12 +55,7 @@ class BackupReport:
 
 
 def back_up_project(store: Store, out: Path, *, report: Report | None = None) -> BackupReport:
-    """Copy a project to a new folder.
-
-    Args:
-        store: Whose.
-        out: Absent or empty; not inside the project.
-        report: Told the share done and what is copied.
+    """Copy a project to a folder that is absent or empty; the report is told the share done and what is copied.
 
     Raises:
         ConflictError: The folder is not empty, or lies in the project.

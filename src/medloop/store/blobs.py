@@ -32,11 +32,7 @@ RESTORE = "restore it from a backup; medloop doctor tells what it belongs to"
 
 
 class Blobs:
-    """The blobs of one project.
-
-    Args:
-        folder: Made if missing.
-        read_only: Why nothing can be written, in words; "" for the usual case.
+    """The blobs of one project; `read_only` says why nothing can be written, "" for the usual case.
 
     Raises:
         StorageError: The folder cannot be made.
@@ -53,10 +49,7 @@ class Blobs:
                 made.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def put(self, data: bytes) -> str:
-        """Keep bytes; they are on disk when this returns.
-
-        Returns:
-            Their name: 64 hexadecimal digits.
+        """Keep bytes, which are on disk when this returns; their name, 64 hexadecimal digits.
 
         Raises:
             StorageError: The disk is full or read only; nothing is left behind.
@@ -90,15 +83,10 @@ class Blobs:
         return data
 
     def check(self, name: str) -> int:
-        """Read the bytes of that name, a piece at a time, and compare them with it.
-
-        Returns:
-            How many there are.
+        """Read the bytes of that name, a piece at a time, and compare them with it; how many there are.
 
         Raises:
-            MissingBlobError: There are none.
-            DamagedBlobError: The file was changed or damaged, or the disk cannot read it.
-            StorageError: Not allowed to read it.
+            MissingBlobError, DamagedBlobError, StorageError: As `get`.
         """
         digest, size = hashlib.sha256(), 0
         for chunk in self._stored(name):
@@ -149,11 +137,7 @@ class Blobs:
         return self._folder / name[:2] / name
 
     def sweep_temporary(self) -> int:
-        """Remove what killed writers left behind.
-
-        Returns:
-            How many files were removed.
-        """
+        """Remove what killed writers left behind; how many files."""
         return sum(remove_if_abandoned(path) for path in self.temporaries())
 
     def temporaries(self) -> list[Path]:
@@ -234,6 +218,16 @@ def remove_if_abandoned(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return True
+
+
+def unfinished(folder: Path) -> list[Path]:
+    """Files below a folder that a killed process left half written; a living writer holds a lock on its own."""
+    return sorted(path for path in folder.rglob("*.tmp") if path.is_file() and not path.is_symlink()) if folder.is_dir() else []
+
+
+def sweep_unfinished(folder: Path) -> int:
+    """Remove those whose writer is gone; how many."""
+    return sum(remove_if_abandoned(path) for path in unfinished(folder))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -48,19 +48,13 @@ class Claim(Protocol):
     @property
     def lost(self) -> str:
         """Why it is no longer held, in words; "" while it is."""
-        ...
 
     def close(self) -> None:
         """Let go."""
-        ...
 
 
 def claim_database(database: Database, folder: Path) -> Claim:
     """Hold a database for this server.
-
-    Args:
-        database: Of a project.
-        folder: The project's.
 
     Raises:
         ConflictError: Another server holds it; the message says which.
@@ -73,9 +67,6 @@ def claim_database(database: Database, folder: Path) -> Claim:
 
 class FileClaim:
     """A lock on a file beside a SQLite database, held from construction until `close`.
-
-    Args:
-        file: The database's.
 
     Raises:
         ConflictError: Another server holds it.
@@ -105,17 +96,15 @@ class FileClaim:
 class SessionClaim:
     """An advisory lock of a session of its own, held from construction until `close`.
 
-    Args:
-        database: On PostgreSQL.
-        folder: The project's.
-
     Raises:
         ConflictError: Another server holds it.
         StorageError: The database refused.
     """
 
     def __init__(self, database: Database, folder: Path) -> None:
-        options = {"application_name": server_name(folder), "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+        host = socket.gethostname().encode("ascii", "replace").decode()[:24]  # PostgreSQL keeps 63 bytes of a session's name
+        name = f"medloop process {os.getpid()} on {host} #{folder_identity(folder)}"
+        options = {"application_name": name, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
         self._engine: Engine = create_engine(database.url, isolation_level="AUTOCOMMIT", connect_args=options, pool_size=1, max_overflow=0)
         self.lost = ""
         self._ended = threading.Event()
@@ -180,27 +169,16 @@ def require_same_folder(database: Database, folder: Path) -> None:
         return
     with database.reading() as connection:
         holder = _holder(connection)
-    if holder and _identity(holder) not in ("", folder_identity(folder)):
-        raise ConflictError(
-            f"The database of {folder} is served from another folder by {holder.partition(' #')[0]}: this one is a copy",
-            remedy="work there, or give the copy a database of its own (see medloop backup)",
-        )
-
-
-def server_name(folder: Path) -> str:
-    """What a server's session is called: at most 63 bytes, as PostgreSQL keeps them."""
-    host = socket.gethostname().encode("ascii", "replace").decode()[:24]
-    return f"medloop process {os.getpid()} on {host} #{folder_identity(folder)}"
+    who, _, identity = holder.partition(" #")
+    if identity not in ("", folder_identity(folder)):
+        rule = f"The database of {folder} is served from another folder by {who}: this one is a copy"
+        raise ConflictError(rule, remedy="work there, or give the copy a database of its own (see medloop backup)")
 
 
 def folder_identity(folder: Path) -> str:
     """Tells a folder from its copy."""
     found = (folder / "blobs").stat()
     return f"{found.st_ino:x}"[-16:]
-
-
-def _identity(holder: str) -> str:
-    return holder.partition(" #")[2]
 
 
 def _holder(connection: Connection) -> str:

@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url, text
@@ -142,10 +143,7 @@ class Database:
 
     @contextmanager
     def writing(self, *, chained: bool = True) -> Iterator[Connection]:
-        """A transaction that commits at its end and rolls back on an exception.
-
-        Args:
-            chained: Whether events may be appended; only PostgreSQL can do without the lock.
+        """A transaction that commits at its end and rolls back on an exception; not chained, it appends no event and needs no lock.
 
         Raises:
             StorageError: The database refused; nothing was changed.
@@ -219,10 +217,6 @@ def _no_url() -> SettingError:
     return SettingError("This is not a database URL (it is not shown: it may hold a password)", remedy=_WRITE_IT)
 
 
-def _to_json(value: Any) -> str:
-    return canonical(value).decode("ascii")
-
-
 def _from_json(text: str) -> Any:
     try:
         return json.loads(text)
@@ -237,16 +231,14 @@ def _sqlite_engine(url: URL) -> Engine:
 
 
 def _frozen_engine(uri: str) -> Engine:
-    def connect() -> sqlite3.Connection:
-        return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
-
-    return _beginning(
-        _engine("sqlite://", json_deserializer=_from_json, creator=connect, poolclass=QueuePool), ("query_only=ON",), writing="BEGIN"
-    )
+    connect = partial(sqlite3.connect, uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
+    engine = _engine("sqlite://", json_deserializer=_from_json, creator=connect, poolclass=QueuePool)
+    return _beginning(engine, ("query_only=ON",), writing="BEGIN")
 
 
 def _engine(url: URL | str, **given: Any) -> Engine:
-    return create_engine(url, json_serializer=_to_json, pool_size=8, max_overflow=24, pool_timeout=BUSY_SECONDS, **given)
+    options = {"json_serializer": lambda value: canonical(value).decode("ascii"), "pool_size": 8, "max_overflow": 24}
+    return create_engine(url, pool_timeout=BUSY_SECONDS, **options, **given)
 
 
 def _beginning(engine: Engine, pragmas: Sequence[str], *, writing: str) -> Engine:

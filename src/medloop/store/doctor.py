@@ -11,9 +11,9 @@ from typing import Literal, TypeAlias
 from medloop.core.errors import BlobError, MissingBlobError, StorageError
 from medloop.core.names import counted
 from medloop.store.audit import owner_of
+from medloop.store.blobs import sweep_unfinished, unfinished
 from medloop.store.references import ADVICE, Reference, case_names, references, unreadable_rows
 from medloop.store.store import Store
-from medloop.store.unfinished import sweep_unfinished, unfinished
 
 Trouble: TypeAlias = Literal["damaged", "missing", "unreadable"]
 Report: TypeAlias = Callable[[float, str], None]
@@ -21,16 +21,7 @@ Report: TypeAlias = Callable[[float, str], None]
 
 @dataclass(frozen=True)
 class BadBlob:
-    """One blob that cannot be had as it was stored.
-
-    Attributes:
-        blob: Its name.
-        trouble: Whether it is damaged, missing or may not be read.
-        path: Where its file is, or should be.
-        belongs_to: Rows that need it, in words, with their case.
-        cases: Names of the cases concerned.
-        advice: What to do, one line for each kind of row.
-    """
+    """One blob that cannot be had as it was stored: where its file is or should be, what needs it in words, what to do."""
 
     blob: str
     trouble: Trouble
@@ -67,12 +58,7 @@ class Health:
 
 
 def examine(store: Store, *, sweep: bool = False, report: Report | None = None) -> Health:
-    """Read every blob of a project.
-
-    Args:
-        store: Whose.
-        sweep: Remove what nothing refers to and what was left half written.
-        report: Told the share done and what is looked at.
+    """Read every blob of a project; the report is told the share done, and what nothing needs is swept where asked.
 
     Raises:
         ConflictError: Something shall be swept while another program has the project open.
@@ -131,13 +117,9 @@ def _sweep(store: Store) -> int:
     with store.presence.alone():
         with store.read() as tx:
             needed = {reference.blob for reference in references(tx.connection)}
-            _require_readable(unreadable_rows(tx.connection))
+            if rows := unreadable_rows(tx.connection):
+                raise StorageError(f"Nothing is swept while {counted(rows, 'row')} cannot be read", remedy="see medloop audit DIR verify")
         orphans = [name for name in store.blobs.names() if name not in needed]
         for name in orphans:
             store.blobs.remove(name)
         return len(orphans) + store.blobs.sweep_temporary() + sweep_unfinished(store.folder / "work")
-
-
-def _require_readable(rows: int) -> None:
-    if rows:
-        raise StorageError(f"Nothing is swept while {counted(rows, 'row')} cannot be read", remedy="see medloop audit DIR verify")

@@ -11,6 +11,7 @@ chain therefore has no fork and no gap, and its order does not depend on the clo
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -48,7 +49,6 @@ def append_event(connection: Connection, *, actor: str, verb: str, noun: str, no
     last = connection.execute(select(tables.events.c.seq, tables.events.c.digest).order_by(tables.events.c.seq.desc()).limit(1)).first()
     seq, previous = (last.seq + 1, last.digest) if last else (1, GENESIS)
     draft = Event(seq=seq, at=now(), actor=actor, verb=verb, noun=noun, noun_id=noun_id, body=dict(body), previous=previous, digest="")
-    digest = event_digest(draft)
-    row = {name: getattr(draft, name) for name in ("seq", "at", "actor", "verb", "noun", "noun_id", "body", "previous")}
-    connection.execute(insert(tables.events), {**row, "digest": digest})
-    return Event(**row, digest=digest)
+    event = replace(draft, digest=event_digest(draft))
+    connection.execute(insert(tables.events), dict(vars(event)))
+    return event

@@ -9,6 +9,7 @@ schema must be brought up to date to be understood. Leaving those transactions o
 import shutil
 import sqlite3
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -18,13 +19,7 @@ from medloop.core.errors import StorageError
 
 @dataclass(frozen=True)
 class Frozen:
-    """How to read it.
-
-    Attributes:
-        uri: For SQLite.
-        path: The file that is read.
-        copy: The folder of the private copy; None without one.
-    """
+    """How to read it: for SQLite, as a file, and the folder of the private copy, None without one."""
 
     uri: str
     path: Path
@@ -80,13 +75,8 @@ def _uri(path: Path, how: str) -> str:
 
 def _opens(uri: str) -> bool:
     try:
-        connection = sqlite3.connect(uri, uri=True, timeout=5)
+        with closing(sqlite3.connect(uri, uri=True, timeout=5)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError:
         return False
-    try:
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:
-        return False
-    finally:
-        connection.close()
     return True

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, insert, select, update
 
 from medloop.core.errors import ConflictError, InputError, NotFoundError
 from medloop.core.records import Job, Json, new_id, now
@@ -42,12 +42,7 @@ class LogLine:
 
 
 class JobQueue:
-    """The queue of one store.
-
-    Args:
-        database: Where the table is.
-        clock: Seconds that never go back, for judging leases.
-    """
+    """The queue of one store; its clock never goes back."""
 
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
@@ -93,13 +88,7 @@ class JobQueue:
         return job
 
     def claim(self, owner: str, *, kinds: Collection[str] | None = None, lease_seconds: float = LEASE_SECONDS) -> Job | None:
-        """Take the next job, after giving back those whose worker is gone; None when there is nothing to do.
-
-        Args:
-            owner: Names this worker; must differ between workers.
-            kinds: Only jobs of these kinds.
-            lease_seconds: Silence after which others may take the job over.
-        """
+        """Take the next job of these kinds after giving back those whose worker is gone; None for nothing to do. Owners must differ."""
         lost = self._lost()
         with self._database.reading() as connection:
             waiting = connection.execute(_next_queued(kinds)).first()
@@ -121,9 +110,7 @@ class JobQueue:
         with self._database.writing(chained=False) as connection:
             return _first(connection, update(jobs).where(jobs.c.id == skip.scalar_subquery()).values(values).returning(jobs))
 
-    def heartbeat(
-        self, job: Job, *, progress: float | None = None, message: str | None = None, lease_seconds: float = LEASE_SECONDS
-    ) -> bool:
+    def heartbeat(self, job: Job, *, progress: float | None = None, message: str | None = None) -> bool:
         """Tell that the job is alive; call it at least every third of the lease.
 
         Returns:
@@ -132,7 +119,7 @@ class JobQueue:
         Raises:
             ConflictError: Another worker has the job now; stop without finishing.
         """
-        values: dict[str, Any] = {"beat": jobs.c.beat + 1, "lease_seconds": float(lease_seconds)}
+        values: dict[str, Any] = {"beat": jobs.c.beat + 1, "lease_seconds": LEASE_SECONDS}
         if progress is not None:
             values["progress"] = min(1.0, max(0.0, float(progress)))
         if message is not None:
@@ -152,12 +139,7 @@ class JobQueue:
         return self._end(job, JobState.DONE, "finish", {"result": result, "progress": 1.0})
 
     def fail(self, job: Job, error: str, *, retry: bool = True) -> Job:
-        """The job went wrong: queued again while it has attempts left, otherwise failed.
-
-        Args:
-            job: As claimed.
-            error: One line for the user.
-            retry: False fails it for good at once.
+        """The job went wrong, in one line for the user: queued again while it has attempts left and `retry` allows, otherwise failed.
 
         Raises:
             ConflictError: Another worker has the job now.
@@ -196,9 +178,8 @@ class JobQueue:
             else:
                 return job
             append_event(connection, actor=actor, verb="cancel", noun="job", noun_id=job_id, body={"was": job.state.value})
-            changed = _first(
-                connection, update(jobs).where(jobs.c.id == job_id, jobs.c.state == job.state.value).values(values).returning(jobs)
-            )
+            unmoved = update(jobs).where(jobs.c.id == job_id, jobs.c.state == job.state.value)
+            changed = _first(connection, unmoved.values(values).returning(jobs))
         if changed is None:
             raise ConflictError(f"The job {job_id} moved on while it was being cancelled", remedy="look again and repeat")
         return changed
@@ -229,7 +210,7 @@ class JobQueue:
         if state is not None:
             query = query.where(jobs.c.state == JobState(state).value)
         with self._database.reading() as connection:
-            return [_job(row) for row in connection.execute(query).mappings()]
+            return [from_row(kind_of(Job), row) for row in connection.execute(query).mappings()]
 
     def log(self, job_id: str, line: str) -> None:
         """Add a line to the log a user reads.
@@ -327,8 +308,4 @@ def _existing(connection: Connection, job_id: str) -> Job:
 
 def _first(connection: Connection, statement: Any) -> Job | None:
     row = connection.execute(statement).mappings().first()
-    return None if row is None else _job(row)
-
-
-def _job(row: RowMapping) -> Job:
-    return from_row(kind_of(Job), row)
+    return None if row is None else from_row(kind_of(Job), row)

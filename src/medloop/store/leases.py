@@ -27,11 +27,7 @@ class _Sighting:
 
 
 class Watch:
-    """One process's memory of when it first saw each pulse.
-
-    Args:
-        clock: Seconds that never go back, such as `time.monotonic`.
-    """
+    """One process's memory of when it first saw each pulse, by a clock that never goes back, such as `time.monotonic`."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

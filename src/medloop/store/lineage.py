@@ -6,9 +6,8 @@ after a crash ends last and still knows least. The order is therefore that of th
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import RowMapping, Select, select
+from sqlalchemy import RowMapping, select
 
 from medloop.core.records import Evaluation, EvaluationTruth, LiveChoice, Model, Split
 from medloop.store.pool_rows import TransactionReader
@@ -41,12 +40,8 @@ class LineageReader(TransactionReader):
         known = kind_of(Model)
         return [Learned(from_row(known, row), row["snapshot_digest"], row["frozen"]) for row in self._connection.execute(query).mappings()]
 
-    def live_choice(self) -> LiveChoice | None:
-        """The decision that chose the model in use; None in a project from before there were any."""
-        return self._newest_choice()
-
-    def _newest_choice(self, *, pinned: bool | None = None) -> LiveChoice | None:
-        """The decision in force, or the last one of that kind."""
+    def live_choice(self, *, pinned: bool | None = None) -> LiveChoice | None:
+        """The decision that chose the model in use, or the last one of that kind; None in a project from before there were any."""
         query = select(live_choices).order_by(live_choices.c.event.desc()).limit(1)
         if pinned is not None:
             query = query.where(live_choices.c.pinned.is_(pinned))
@@ -55,14 +50,16 @@ class LineageReader(TransactionReader):
 
     def automatic_model(self) -> Model | None:
         """What would be in use had nobody pinned a model: the last own choice, else the model of the newest snapshot."""
-        choice = self._newest_choice(pinned=False)
-        query = select(models).where(models.c.id == choice.model_id) if choice else _newest_learned()
+        choice = self.live_choice(pinned=False)
+        learned = select(models).join(snapshots, snapshots.c.id == models.c.snapshot_id)
+        newest = learned.order_by(snapshots.c.event.desc(), models.c.event.desc()).limit(1)
+        query = select(models).where(models.c.id == choice.model_id) if choice else newest
         row = self._connection.execute(query).mappings().first()
         return None if row is None else from_row(kind_of(Model), row)
 
     def live_model(self) -> Model | None:
         """The model in use, None before the first training; see `LiveChoice`."""
-        choice = self._newest_choice()
+        choice = self.live_choice()
         if choice is None:
             return self.automatic_model()
         row = self._connection.execute(select(models).where(models.c.id == choice.model_id)).mappings().one()
@@ -103,11 +100,6 @@ class LineageReader(TransactionReader):
         """Ids of the full annotations of these splits that count now, sorted; see `Reader.current_annotations`."""
         query = full_annotations_query().with_only_columns(annotations.c.id).join(cases, cases.c.id == annotations.c.case_id)
         return sorted(self._connection.execute(query.where(cases.c.split.in_(list(splits)))).scalars())
-
-
-def _newest_learned() -> Select[Any]:
-    query = select(models).join(snapshots, snapshots.c.id == models.c.snapshot_id)
-    return query.order_by(snapshots.c.event.desc(), models.c.event.desc()).limit(1)
 
 
 def _newest_rows(rows: Sequence[RowMapping]) -> dict[tuple[str, str], RowMapping]:

@@ -27,11 +27,7 @@ def database_file(folder: Path, url: str | None) -> Path | None:
 
 
 def open_database(folder: Path, url: str | None) -> Database:
-    """The database of a project, at the newest schema.
-
-    Args:
-        folder: The project's.
-        url: As its settings tell; None for the file in the folder.
+    """The database of a project, at the newest schema; by its settings' URL, or None for the file in the folder.
 
     Raises:
         NotFoundError: The file is missing.

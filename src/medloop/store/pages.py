@@ -22,10 +22,7 @@ _INDEXES = text(
 
 
 def damaged_pages(connection: Connection) -> tuple[str, str]:
-    """Look at the pages of the database.
-
-    Args:
-        connection: Of an open reading transaction.
+    """Look at the pages of the database, in an open reading transaction.
 
     Returns:
         What is damaged, "" for nothing; and what could not be looked at, "" for nothing.

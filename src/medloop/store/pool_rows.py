@@ -93,12 +93,8 @@ class PoolReader(TransactionReader):
 
     def annotated_cases(self, origins: Collection[str]) -> int:
         """How many cases have an annotation of these origins in force, whole or in part."""
-        query = (
-            current_annotations_query()
-            .where(annotations.c.origin.in_(list(origins)))
-            .with_only_columns(func.count(distinct(annotations.c.case_id)))
-        )
-        return int(self._connection.execute(query).scalar_one())
+        own = current_annotations_query().where(annotations.c.origin.in_(list(origins)))
+        return int(self._connection.execute(own.with_only_columns(func.count(distinct(annotations.c.case_id)))).scalar_one())
 
 
 def _effort_row(person: Row[Any], done: Sequence[tuple[str, float]]) -> EffortRow:

@@ -18,9 +18,6 @@ class Presence:
     """A shared lock held from construction until `close`.
 
     Opening a project never fails for it: where no lock can be had (a full disk, a disk without locks), nobody can be alone.
-
-    Args:
-        folder: The project's folder.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -47,12 +47,7 @@ def make_private(path: Path) -> None:
 
 
 def tighten(folder: Path, database: Path | None = None) -> None:
-    """Take the rights of other users from a project, if an older version or a copy left any.
-
-    Args:
-        folder: The project's.
-        database: Its SQLite file, wherever that is.
-    """
+    """Take the rights of other users from a project and its SQLite file, if an older version or a copy left any."""
     ours = (folder, *(folder / name for name in (*_OURS, *_OUR_FOLDERS)), *((database,) if database is not None else ()))
     loose = [path for path in ours if _is_loose(path)]
     if not loose:

@@ -6,6 +6,7 @@ when they are written; there a row that cannot be read is a failing disk.
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +22,7 @@ FETCHED = 1000
 
 @dataclass(frozen=True)
 class RawRow:
-    """One row.
-
-    Attributes:
-        event: Number of the event that added it, or its own for an event.
-        values: By column, JSON read; without those that cannot be.
-        wrong: What cannot be read, in words; "" for a sound row.
-    """
+    """One row: the event that added it (or its own number), what can be read by column, and what cannot, in words."""
 
     event: int
     values: dict[str, Any]
@@ -41,11 +36,6 @@ class RawRow:
 
 def raw_rows(connection: Connection, table: Table, *, where: ColumnElement[bool] | None = None) -> Iterator[RawRow]:
     """Every row in the order of the events, read one by one from the first that cannot be read with the others.
-
-    Args:
-        connection: Of an open reading transaction.
-        table: Whose.
-        where: Only rows that fit.
 
     Raises:
         IntegrityError: Not even the numbers of the rows can be read.
@@ -97,10 +87,8 @@ def _readable(connection: Connection, table: Table, number: int) -> dict[str, An
     """Those columns of a row that can be read."""
     found: dict[str, Any] = {}
     for column in table.c:
-        try:
+        with suppress(DBAPIError, IntegrityError):
             found[column.name] = connection.execute(select(column).where(_key(table) == number)).scalar_one()
-        except (DBAPIError, IntegrityError):
-            continue
     return found
 
 

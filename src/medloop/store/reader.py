@@ -116,25 +116,16 @@ class Reader(LineageReader, PoolReader, TallyReader):
         return int(self._connection.execute(query).scalar_one())
 
     def current_annotations(self, *, splits: Sequence[Split] | None = None, case_ids: Collection[str] | None = None) -> list[Annotation]:
-        """Full answers that count now, in the order they were given.
+        """Full answers that count now, of these splits and cases, in the order they were given.
 
         Current is the newest full answer of each annotator to each case, unless another annotation names it in
         `supersedes`. One that was withdrawn is not current and replaces nothing. Several annotators may have a current
         answer to the same case.
-
-        Args:
-            splits: Only of cases in these splits.
-            case_ids: Only of these cases.
         """
         return self._current(full_annotations_query(), splits, case_ids)
 
     def partial_annotations(self, *, splits: Sequence[Split] | None = None, case_ids: Collection[str] | None = None) -> list[Annotation]:
-        """Partial answers that count now, in the order they were given: those without a later full answer by the same annotator.
-
-        Args:
-            splits: Only of cases in these splits.
-            case_ids: Only of these cases.
-        """
+        """Partial answers that count now, in the order they were given: those without a later full answer by the same annotator."""
         return self._current(current_annotations_query().where(annotations.c.kind == PARTIAL), splits, case_ids)
 
     def _current(self, query: Select[Any], splits: Sequence[Split] | None, case_ids: Collection[str] | None) -> list[Annotation]:
@@ -148,33 +139,22 @@ class Reader(LineageReader, PoolReader, TallyReader):
 
     def latest_predictions(self, model_id: str) -> list[Prediction]:
         """The newest prediction of this model for each case it has seen."""
-        newest = (
-            select(func.max(predictions.c.event))
-            .where(predictions.c.model_id == model_id)
-            .group_by(predictions.c.case_id)
-            .scalar_subquery()
-        )
-        query = select(predictions).where(predictions.c.model_id == model_id, predictions.c.event.in_(newest)).order_by(predictions.c.event)
+        own = predictions.c.model_id == model_id
+        newest = select(func.max(predictions.c.event)).where(own).group_by(predictions.c.case_id).scalar_subquery()
+        query = select(predictions).where(own, predictions.c.event.in_(newest)).order_by(predictions.c.event)
         known = kind_of(Prediction)
         return [from_row(known, row) for row in self._connection.execute(query).mappings()]
 
-    def case_count(self) -> int:
-        """How many cases there are."""
-        return self.case_counts().total
-
     def contested_cases(self, splits: Sequence[Split]) -> list[str]:
         """Ids of the cases of these splits that have several full annotations in force."""
-        query = select(case_states.c.case_id).where(
-            case_states.c.split.in_(list(splits)), case_states.c.state.in_(CLOSED), case_states.c.annotations > 1
-        )
+        table = case_states.c
+        query = select(table.case_id).where(table.split.in_(list(splits)), table.state.in_(CLOSED), table.annotations > 1)
         return list(self._connection.execute(query).scalars())
 
     def answered_among(self, case_ids: Collection[str]) -> set[str]:
         """Which of these cases have a full annotation that counts."""
-        query = select(case_states.c.case_id).where(
-            _one_of(case_states.c.case_id, case_ids, self._is_sqlite), case_states.c.annotations > 0
-        )
-        return set(self._connection.execute(query).scalars())
+        query = select(case_states.c.case_id).where(case_states.c.annotations > 0)
+        return set(self._connection.execute(query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite))).scalars())
 
     def patients_of(self, case_ids: Collection[str]) -> dict[str, tuple[str, str]]:
         """Case id → (name, patient)."""
@@ -191,13 +171,7 @@ class Reader(LineageReader, PoolReader, TallyReader):
         return [from_row(known, row) for row in self._connection.execute(query).mappings()]
 
     def unanswered_cases(self, splits: Sequence[Split], *, exclude_open: bool = True, limit: int | None = None) -> list[Case]:
-        """Cases that are neither answered, skipped nor flagged, by name in natural order.
-
-        Args:
-            splits: Only of these splits.
-            exclude_open: Leave out cases that somebody has open now.
-            limit: At most so many.
-        """
+        """Cases that are neither answered, skipped nor flagged, nor usually open with somebody, by name in natural order."""
         chosen = select(case_states.c.case_id, *_BY_NAME).where(case_states.c.split.in_(list(splits)), case_states.c.state == "unanswered")
         if exclude_open:
             chosen = chosen.where(case_states.c.open_assignments == 0)
@@ -213,13 +187,7 @@ class Reader(LineageReader, PoolReader, TallyReader):
         return CaseCounts(total=sum(row[2] for row in rows), open=sum(row[3] for row in rows), **tally)
 
     def worklist(self, *, state: CaseState | Literal["all"] = "all", search: str = "", limit: int = 50, offset: int = 0) -> list[CaseRow]:
-        """Lines of the worklist by case name, in natural order.
-
-        Args:
-            state: Only cases in this state.
-            search: Only cases whose name or patient contains this text, whatever its case and spelling, in any script.
-            limit: At most so many lines.
-            offset: Leave so many out first.
+        """Lines of the worklist by case name in natural order, searched in name and patient, whatever their case, spelling and script.
 
         Raises:
             InputError: An unknown state.
@@ -255,13 +223,7 @@ class Reader(LineageReader, PoolReader, TallyReader):
         return [Event(**row) for row in self._connection.execute(query).mappings()]
 
     def events_about(self, noun: str, noun_ids: Collection[str] | None = None, *, verbs: Collection[str] | None = None) -> list[Event]:
-        """Audit events about things of one kind, in order.
-
-        Args:
-            noun: What they are about, for example "explanation".
-            noun_ids: Only of these things.
-            verbs: Only these.
-        """
+        """Audit events about things of one kind, for example "explanation", in order; of these things and verbs only."""
         query = select(events).where(events.c.noun == noun)
         if verbs is not None:
             query = query.where(events.c.verb.in_(verbs))

@@ -1,7 +1,7 @@
 """Which rows name which blobs: what a backup must hold, an audit reads, and a damage is explained by."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,14 +39,7 @@ _NAME = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Reference:
-    """One row that needs one blob.
-
-    Attributes:
-        blob: Its name.
-        noun, noun_id: Of the row, or of what the event is about.
-        field: Which of its fields.
-        case_id: The case it belongs to; "" for a model.
-    """
+    """One row, or body of an event, that needs one blob in one field, and the case it belongs to; "" for a model."""
 
     blob: str
     noun: str
@@ -69,16 +62,12 @@ def references(connection: Connection) -> Iterator[Reference]:
 
 
 def unreadable_rows(connection: Connection) -> int:
-    """How many rows cannot be read, so that nobody knows which blobs they need."""
+    """How many rows cannot be read, or hold something else than names of blobs, so that nobody knows which they need."""
     lost = sum(bool(row.wrong) for row in raw_rows(connection, events))
     for record, names in BLOB_FIELDS.items():
-        lost += sum(bool(row.wrong) or not _names_blobs(row.values, names) for row in raw_rows(connection, kind_of(record).table))
+        for row in raw_rows(connection, kind_of(record).table):
+            lost += bool(row.wrong) or not all(_is_named(row.values[name]) for name in names)
     return lost
-
-
-def _names_blobs(values: Mapping[str, Any], fields: Iterable[str]) -> bool:
-    """Whether these columns hold nothing but names of blobs."""
-    return all(_is_named(values[name]) for name in fields)
 
 
 def _is_named(value: object) -> bool:

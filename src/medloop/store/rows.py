@@ -12,36 +12,10 @@ from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 import numpy as np
 from sqlalchemy import RowMapping, Table
 
-from medloop.core.accounts import Account, ApiToken, Membership, OneTimeLink, SignIn
+from medloop.core import accounts, records
 from medloop.core.errors import InputError, IntegrityError
 from medloop.core.geometry import Grid
-from medloop.core.records import (
-    Annotation,
-    Annotator,
-    Assignment,
-    Case,
-    Choice,
-    Descriptor,
-    DraftPatch,
-    Evaluation,
-    EvaluationTruth,
-    Job,
-    Json,
-    LiveChoice,
-    Model,
-    Prediction,
-    Project,
-    ProjectSettings,
-    PromptRecord,
-    Provenance,
-    Query,
-    Round,
-    Snapshot,
-    Source,
-    Task,
-    Withdrawal,
-    source_from_json,
-)
+from medloop.core.records import Json
 from medloop.core.states import JobState, RoundState
 from medloop.store import tables
 from medloop.store.database import NAMED_BY_AUDIT
@@ -60,15 +34,9 @@ class Codec:
 
 @dataclass(frozen=True)
 class Kind(Generic[R]):
-    """One record type in the store.
+    """One record type in the store: noun, table, codecs by field (others are stored as they are), what `Writer.change` may set.
 
-    Attributes:
-        record: The dataclass.
-        noun: Its name in events and messages.
-        table: Where its rows are.
-        codecs: By field name; fields without one are stored as they are.
-        changeable: Fields that `Writer.change` may set; empty for an immutable noun.
-        sealed: Fields whose values events do not hold; the SHA-256 of the row covers them as the others.
+    The values of sealed fields stand in no event; the SHA-256 of the row covers them as the others.
     """
 
     record: type[R]
@@ -174,49 +142,23 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _grid_to_json(grid: Grid) -> Any:
-    return {"shape": list(grid.shape), "affine": grid.affine.tolist()}
-
-
-def _grid_from_json(value: Any) -> Grid:
-    return _grid(**value)  # nothing else may stand there: the audit compares what a record says
-
-
 def _grid(*, shape: list[int], affine: list[list[float]]) -> Grid:
     return Grid((shape[0], shape[1], shape[2]), np.array(affine, dtype=np.float64))
 
 
+_LATER_SETTINGS = (
+    frozenset({"query_unit", "query_parts", "stream", "stream_budget", "pseudo_labels", "cold_start", "summed", "uncertainty_source"})
+    | {"budget_labels", "budget_minutes", "budget_money", "target_score", "bias_correction", "correction_weight", "right_reasons"}
+    | {"guided", "calibration", "prompt_encoding", "adaptation", "any_label"}
+)
 _LATER: Mapping[type[Any], frozenset[str]] = {
-    Source: frozenset({"display"}),
-    Choice: frozenset({"probability", "parts"}),
-    ProjectSettings: frozenset(
-        {
-            "query_unit",
-            "query_parts",
-            "stream",
-            "stream_budget",
-            "pseudo_labels",
-            "budget_labels",
-            "budget_minutes",
-            "budget_money",
-            "target_score",
-            "cold_start",
-            "summed",
-            "uncertainty_source",
-            "bias_correction",
-            "guided",
-            "calibration",
-            "prompt_encoding",
-            "adaptation",
-            "any_label",
-            "correction_weight",
-            "right_reasons",
-        }
-    ),
-    Annotator: frozenset({"expertise"}),
-    Assignment: frozenset({"began_with", "base_id"}),
-    Annotation: frozenset({"began_with", "untouched"}),
-    Evaluation: frozenset({"leaning", "surfaces"}),
+    records.Source: frozenset({"display"}),
+    records.Choice: frozenset({"probability", "parts"}),
+    records.ProjectSettings: _LATER_SETTINGS,
+    records.Annotator: frozenset({"expertise"}),
+    records.Assignment: frozenset({"began_with", "base_id"}),
+    records.Annotation: frozenset({"began_with", "untouched"}),
+    records.Evaluation: frozenset({"leaning", "surfaces"}),
 }
 """Fields that records gained after projects existed. At their default nested records do not write them, and events do not
 tell of them, so that a row from before still has the digest its event tells."""
@@ -235,10 +177,10 @@ def _nested(item: Any) -> Any:
     return plain({name: value for name, value in asdict(item).items() if name not in later or value != usual[name]})
 
 
-def _settings_from_json(value: Any) -> ProjectSettings:
+def _settings_from_json(value: Any) -> records.ProjectSettings:
     """Settings of any version: `warm_start` used to be yes or no."""
     start = value.get("warm_start", "scratch")
-    return ProjectSettings(**{**value, "warm_start": ("all" if start else "scratch") if isinstance(start, bool) else start})
+    return records.ProjectSettings(**{**value, "warm_start": ("all" if start else "scratch") if isinstance(start, bool) else start})
 
 
 def _records(record: type[Any]) -> Codec:
@@ -253,8 +195,11 @@ _RUNS = Codec(
 )
 _FLOAT = Codec(float, float)
 _OPTIONAL = Codec(lambda value: None if value is None else float(value), lambda value: value)
-_GRID = Codec(_grid_to_json, _grid_from_json)
-_SOURCE = Codec(_nested, source_from_json)
+_GRID = Codec(
+    lambda grid: {"shape": list(grid.shape), "affine": grid.affine.tolist()},
+    lambda value: _grid(**value),  # nothing else may stand there: the audit compares what a record says
+)
+_SOURCE = Codec(_nested, records.source_from_json)
 _SETTINGS = Codec(_nested, _settings_from_json)
 _ROUND_STATE = Codec(lambda state: RoundState(state).value, RoundState)
 _JOB_STATE = Codec(lambda state: JobState(state).value, JobState)
@@ -265,8 +210,8 @@ _BY_TYPE: Mapping[Any, Codec] = {
     Json: _JSON,
     Json | None: _JSON,
     Grid: _GRID,
-    Source: _SOURCE,
-    ProjectSettings: _SETTINGS,
+    records.Source: _SOURCE,
+    records.ProjectSettings: _SETTINGS,
     RoundState: _ROUND_STATE,
     JobState: _JOB_STATE,
 }
@@ -287,30 +232,30 @@ def _codec_of(hint: Any) -> Codec | None:
 
 
 _ALL: tuple[Kind[Any], ...] = (
-    _kind(Task, "task", tables.tasks),
-    _kind(Project, "project", tables.projects, "name", "task_id", "settings"),
-    _kind(Case, "case", tables.cases),
-    _kind(Annotator, "annotator", tables.annotators, "name", "kind", "roles", "cost_per_minute", "expertise"),
-    _kind(Account, "account", tables.accounts, "password", "disabled", sealed=("password",)),
-    _kind(Membership, "membership", tables.memberships, "role"),
-    _kind(SignIn, "sign-in", tables.sign_ins, "ended_at"),
-    _kind(ApiToken, "token", tables.api_tokens, "revoked_at"),
-    _kind(OneTimeLink, "link", tables.one_time_links, "used_at"),
-    _kind(Snapshot, "snapshot", tables.snapshots),
-    _kind(Model, "model", tables.models),
-    _kind(Prediction, "prediction", tables.predictions),
-    _kind(Query, "query", tables.queries),
-    _kind(Round, "round", tables.rounds, "state", "query_id", "snapshot_id", "model_id", "message", "updated_at"),
-    _kind(Assignment, "assignment", tables.assignments, "state", "revision", "reason", "closed_at", "proposal_id", "round_id"),
-    _kind(DraftPatch, "patch", tables.draft_patches, runs=_RUNS),
-    _kind(PromptRecord, "prompt", tables.prompts, "withdrawn"),
-    _kind(Annotation, "annotation", tables.annotations),
-    _kind(Withdrawal, "withdrawal", tables.withdrawals),
-    _kind(Provenance, "provenance", tables.provenances),
-    _kind(Descriptor, "descriptor", tables.descriptors),
-    _kind(Evaluation, "evaluation", tables.evaluations, leaning=_LATER_TUPLE),
-    _kind(EvaluationTruth, "truth", tables.evaluation_truths),
-    _kind(LiveChoice, "choice", tables.live_choices),
-    _kind(Job, "job", tables.jobs),
+    _kind(records.Task, "task", tables.tasks),
+    _kind(records.Project, "project", tables.projects, "name", "task_id", "settings"),
+    _kind(records.Case, "case", tables.cases),
+    _kind(records.Annotator, "annotator", tables.annotators, "name", "kind", "roles", "cost_per_minute", "expertise"),
+    _kind(accounts.Account, "account", tables.accounts, "password", "disabled", sealed=("password",)),
+    _kind(accounts.Membership, "membership", tables.memberships, "role"),
+    _kind(accounts.SignIn, "sign-in", tables.sign_ins, "ended_at"),
+    _kind(accounts.ApiToken, "token", tables.api_tokens, "revoked_at"),
+    _kind(accounts.OneTimeLink, "link", tables.one_time_links, "used_at"),
+    _kind(records.Snapshot, "snapshot", tables.snapshots),
+    _kind(records.Model, "model", tables.models),
+    _kind(records.Prediction, "prediction", tables.predictions),
+    _kind(records.Query, "query", tables.queries),
+    _kind(records.Round, "round", tables.rounds, "state", "query_id", "snapshot_id", "model_id", "message", "updated_at"),
+    _kind(records.Assignment, "assignment", tables.assignments, "state", "revision", "reason", "closed_at", "proposal_id", "round_id"),
+    _kind(records.DraftPatch, "patch", tables.draft_patches, runs=_RUNS),
+    _kind(records.PromptRecord, "prompt", tables.prompts, "withdrawn"),
+    _kind(records.Annotation, "annotation", tables.annotations),
+    _kind(records.Withdrawal, "withdrawal", tables.withdrawals),
+    _kind(records.Provenance, "provenance", tables.provenances),
+    _kind(records.Descriptor, "descriptor", tables.descriptors),
+    _kind(records.Evaluation, "evaluation", tables.evaluations, leaning=_LATER_TUPLE),
+    _kind(records.EvaluationTruth, "truth", tables.evaluation_truths),
+    _kind(records.LiveChoice, "choice", tables.live_choices),
+    _kind(records.Job, "job", tables.jobs),
 )
 _KINDS: dict[type[Any], Kind[Any]] = {kind.record: kind for kind in _ALL}

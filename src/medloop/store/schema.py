@@ -7,6 +7,7 @@ the same transaction protects the tables, and regular dumps are the administrato
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
@@ -39,13 +40,7 @@ def schema_revision(database: Database) -> str | None:
 
 
 def bring_up_to_date(database: Database, backups: Path, *, scripts: Path = MIGRATIONS, revisions: Sequence[str] = REVISIONS) -> Path | None:
-    """Make the newest schema out of none or an older one.
-
-    Args:
-        database: To change.
-        backups: Folder for the copy made before an existing SQLite file is changed.
-        scripts: Folder of the Alembic environment.
-        revisions: Revisions these scripts know, oldest first.
+    """Make the newest schema out of none or an older one; an existing SQLite file is copied to `backups` before it is changed.
 
     Returns:
         The backup, when one was made.
@@ -70,11 +65,7 @@ def bring_up_to_date(database: Database, backups: Path, *, scripts: Path = MIGRA
 
 
 def check_file(path: Path, *, uri: str = "") -> None:
-    """Refuse a damaged SQLite file of moderate size before anything is written to it.
-
-    Args:
-        path: The file.
-        uri: How to open it; "" for the usual way.
+    """Refuse a damaged SQLite file of moderate size before anything is written to it; `uri` says how to open it, "" as usual.
 
     Raises:
         IntegrityError: Damaged.
@@ -82,12 +73,8 @@ def check_file(path: Path, *, uri: str = "") -> None:
     """
     if path.stat().st_size > QUICK_CHECK_BYTES:
         return
-    with advised():
-        connection = sqlite3.connect(uri or path, timeout=30, uri=bool(uri))
-        try:
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        finally:
-            connection.close()
+    with advised(), closing(sqlite3.connect(uri or path, timeout=30, uri=bool(uri))) as connection:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise IntegrityError(f"The database {path} is damaged ({found})", remedy=restore_advice(path.parent))
 
@@ -113,12 +100,8 @@ def back_up(database: Database, folder: Path, label: str) -> Path:
             make_private(target)
         except OSError as error:
             raise StorageError(f"Cannot make {folder} ({error.strerror})", remedy="make the folder writable") from error
-        source, copy = sqlite3.connect(str(database.url.database)), sqlite3.connect(target)
-        try:
+        with closing(sqlite3.connect(str(database.url.database))) as source, closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
-        finally:
-            copy.close()
-            source.close()
     return target
 
 

@@ -61,7 +61,7 @@ def _withdrawn(answers: FromClause) -> Exists:
 def note_added(connection: Connection, record: object) -> None:
     """Bring the worklist up to date after a record was added."""
     if isinstance(record, Case):
-        _begin(connection, record)
+        connection.execute(insert(case_states), {**_identity(record), "state": "unanswered", "annotations": 0, "open_assignments": 0})
     elif isinstance(record, Annotation | Assignment | Withdrawal):
         refresh(connection, record.case_id)
     elif isinstance(record, Prediction):
@@ -105,10 +105,6 @@ def expected_line(connection: Connection, case: Case) -> dict[str, Any]:
 def search_key(name: str, patient: str) -> str:
     """What a search looks through: both texts without upper and lower case, a line each."""
     return folded(f"{name}\n{patient}")
-
-
-def _begin(connection: Connection, case: Case) -> None:
-    connection.execute(insert(case_states), {**_identity(case), "state": "unanswered", "annotations": 0, "open_assignments": 0})
 
 
 def _identity(case: Case) -> dict[str, Any]:

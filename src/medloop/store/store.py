@@ -12,11 +12,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import func, select
 
 from medloop.core.errors import ConflictError, FormatError, NotFoundError, StorageError
-from medloop.store.blobs import Blobs
+from medloop.store.blobs import Blobs, sweep_unfinished
 from medloop.store.claims import require_same_folder
 from medloop.store.database import Database, parse_url
 from medloop.store.jobs import JobQueue
@@ -26,24 +27,17 @@ from medloop.store.private import make_private, tighten
 from medloop.store.reader import CaseCounts, CaseRow, Reader
 from medloop.store.schema import bring_up_to_date, schema_revision
 from medloop.store.tables import events
-from medloop.store.unfinished import sweep_unfinished
 from medloop.store.writer import Writer
 
 __all__ = ["DATABASE_FILE", "CaseCounts", "CaseRow", "Reader", "Store", "Writer"]
 
+R = TypeVar("R")
 SETTINGS_FILE = "medloop.json"
 FORMAT = 1
 
 
 class Store:
-    """An open store; use `create` or `open`.
-
-    Attributes:
-        folder: The project's folder.
-        read_only: Why nothing can be written, in words; "" for the usual case.
-        blobs: Its bytes.
-        jobs: Its queue of background work.
-    """
+    """An open store; use `create` or `open`. `read_only` says in words why nothing can be written, "" for the usual case."""
 
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
@@ -55,11 +49,7 @@ class Store:
 
     @classmethod
     def create(cls, folder: Path, *, url: str | None = None) -> "Store":
-        """Make a store in a folder that holds none.
-
-        Args:
-            folder: Made if missing.
-            url: A PostgreSQL URL of an empty database; None keeps everything in the folder.
+        """Make a store in a folder that holds none; a URL of an empty PostgreSQL database, or None for all in the folder.
 
         Raises:
             ConflictError: The folder or the database holds a project already.
@@ -123,12 +113,18 @@ class Store:
         with self.database.reading() as connection:
             yield Reader(connection)
 
+    def get(self, kind: type[R], id: str) -> R:  # noqa: A002  # the field's name
+        """The record of that id, in a transaction of its own.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        with self.read() as tx:
+            return tx.get(kind, id)
+
     @contextmanager
     def write(self, actor: str) -> Iterator[Writer]:
-        """A transaction that commits at its end and rolls back on an exception.
-
-        Args:
-            actor: Who the audit names: an annotator's id or name, or "system".
+        """A transaction that commits at its end and rolls back on an exception; the audit names the actor (id, name or "system").
 
         Raises:
             StorageError: The database refused; nothing was changed.

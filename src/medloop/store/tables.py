@@ -15,29 +15,9 @@ from typing import Any, get_type_hints
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, text
 from sqlalchemy.schema import SchemaItem
 
-from medloop.core.accounts import Account, ApiToken, Membership, OneTimeLink, SignIn
-from medloop.core.records import (
-    Annotation,
-    Annotator,
-    Assignment,
-    Case,
-    Descriptor,
-    DraftPatch,
-    Evaluation,
-    EvaluationTruth,
-    Job,
-    LiveChoice,
-    Model,
-    Prediction,
-    Project,
-    PromptRecord,
-    Provenance,
-    Query,
-    Round,
-    Snapshot,
-    Task,
-    Withdrawal,
-)
+from medloop.core import accounts as people
+from medloop.core import records
+from medloop.core.records import Prediction, Round
 from medloop.store.columns import ROW_NUMBER, by_type, key, link, nested, number, whole, words
 
 metadata = MetaData(
@@ -51,13 +31,7 @@ metadata = MetaData(
 
 
 def _records(name: str, record: type[Any], *items: SchemaItem) -> Table:
-    """The table of a record.
-
-    Args:
-        name: Of the table.
-        record: Its fields become columns.
-        items: Columns that are more than their field's type says, indexes and constraints.
-    """
+    """The table of a record: its fields become columns; items are columns that say more than the field's type, indexes, constraints."""
     given = {item.name: item for item in items if isinstance(item, Column)}
     hints = get_type_hints(record)
     named = [given.pop(field.name) if field.name in given else by_type(field.name, hints[field.name]) for field in fields(record)]
@@ -84,40 +58,40 @@ events = Table(
     Index(None, "noun", "noun_id"),
 )
 
-tasks = _records("tasks", Task)
-projects = _records("projects", Project)
-cases = _records("cases", Case, _unique("name"), Column("patient", Text, nullable=False, index=True), Index(None, "split", "name"))
-annotators = _records("annotators", Annotator, _unique("name"))
-accounts = _records("accounts", Account, _unique("name"), _unique("key"))
-memberships = _records("memberships", Membership, UniqueConstraint("account_id", "project_id"))
-sign_ins = _records("sign_ins", SignIn, _unique("digest"), Column("seen_at", Text), Index(None, "account_id"))
-api_tokens = _records("api_tokens", ApiToken, _unique("digest"), Index(None, "account_id"))
-one_time_links = _records("one_time_links", OneTimeLink, _unique("digest"), Index(None, "account_id"))
+tasks = _records("tasks", records.Task)
+projects = _records("projects", records.Project)
+cases = _records("cases", records.Case, _unique("name"), Column("patient", Text, nullable=False, index=True), Index(None, "split", "name"))
+annotators = _records("annotators", records.Annotator, _unique("name"))
+accounts = _records("accounts", people.Account, _unique("name"), _unique("key"))
+memberships = _records("memberships", people.Membership, UniqueConstraint("account_id", "project_id"))
+sign_ins = _records("sign_ins", people.SignIn, _unique("digest"), Column("seen_at", Text), Index(None, "account_id"))
+api_tokens = _records("api_tokens", people.ApiToken, _unique("digest"), Index(None, "account_id"))
+one_time_links = _records("one_time_links", people.OneTimeLink, _unique("digest"), Index(None, "account_id"))
 assignments = _records(
     "assignments",
-    Assignment,
+    records.Assignment,
     Column("base_id", String(80)),  # no foreign key: annotations name assignments, and tables are made in one order
     Index(None, "case_id", "state"),
     Index(None, "annotator_id", "state", "opened_at"),
     Index(None, "state", "opened_at"),
     Index(None, "round_id"),
 )
-draft_patches = _records("draft_patches", DraftPatch, UniqueConstraint("assignment_id", "revision"))
-prompts = _records("prompts", PromptRecord, Index(None, "assignment_id", "event"))
+draft_patches = _records("draft_patches", records.DraftPatch, UniqueConstraint("assignment_id", "revision"))
+prompts = _records("prompts", records.PromptRecord, Index(None, "assignment_id", "event"))
 annotations = _records(
-    "annotations", Annotation, Index(None, "case_id", "annotator_id", "event"), Index(None, "supersedes"), Index(None, "created_at")
+    "annotations", records.Annotation, Index(None, "case_id", "annotator_id", "event"), Index(None, "supersedes"), Index(None, "created_at")
 )
-provenances = _records("provenances", Provenance, link("annotation_id", unique=True), Index(None, "assignment_id"))
-withdrawals = _records("withdrawals", Withdrawal, link("annotation_id", unique=True), Index(None, "case_id"))
-queries = _records("queries", Query, Column("seed", BigInteger, nullable=False))
+provenances = _records("provenances", records.Provenance, link("annotation_id", unique=True), Index(None, "assignment_id"))
+withdrawals = _records("withdrawals", records.Withdrawal, link("annotation_id", unique=True), Index(None, "case_id"))
+queries = _records("queries", records.Query, Column("seed", BigInteger, nullable=False))
 rounds = _records("rounds", Round, Column("index", Integer, nullable=False, unique=True), Column("state", Text, nullable=False, index=True))
-snapshots = _records("snapshots", Snapshot)
-models = _records("models", Model, Column("index", Integer, nullable=False, unique=True))
+snapshots = _records("snapshots", records.Snapshot)
+models = _records("models", records.Model, Column("index", Integer, nullable=False, unique=True))
 predictions = _records("predictions", Prediction, Index(None, "case_id", "model_id", "event"), Index(None, "model_id", "case_id", "event"))
-descriptors = _records("descriptors", Descriptor, UniqueConstraint("method", "maker", "case_id"))
-evaluations = _records("evaluations", Evaluation, Column("leaning", JSON), Index(None, "model_id", "split"))
-evaluation_truths = _records("evaluation_truths", EvaluationTruth, Index(None, "model_id", "split", "event"))
-live_choices = _records("live_choices", LiveChoice, Index(None, "event"))
+descriptors = _records("descriptors", records.Descriptor, UniqueConstraint("method", "maker", "case_id"))
+evaluations = _records("evaluations", records.Evaluation, Column("leaning", JSON), Index(None, "model_id", "split"))
+evaluation_truths = _records("evaluation_truths", records.EvaluationTruth, Index(None, "model_id", "split", "event"))
+live_choices = _records("live_choices", records.LiveChoice, Index(None, "event"))
 
 case_states = Table(
     "case_states",
@@ -153,7 +127,7 @@ case_tallies = Table(
 
 jobs = _records(
     "jobs",
-    Job,
+    records.Job,
     Column("beat", BigInteger, nullable=False),
     number("lease_seconds"),
     Index(None, "state", "priority", "event"),

@@ -53,10 +53,8 @@ class TallyReader(TransactionReader):
         """(split, state, cases, cases that somebody has open)."""
         table = case_tallies.c
         query = select(table.split, table.state, func.sum(table.cases), func.sum(table.opened)).where(table.model_id == "")
-        return [
-            (split, state, int(n), int(opened))
-            for split, state, n, opened in self._connection.execute(query.group_by(table.split, table.state))
-        ]
+        rows = self._connection.execute(query.group_by(table.split, table.state))
+        return [(split, state, int(cases), int(opened)) for split, state, cases, opened in rows]
 
     def quality_sums(self, splits: Sequence[Split]) -> QualitySums:
         """Sums over the expected qualities of unanswered cases, of their newest predictions."""

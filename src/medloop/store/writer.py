@@ -21,12 +21,7 @@ R = TypeVar("R")
 
 
 class Writer(Reader):
-    """An open writing transaction; made by `Store.write`.
-
-    Args:
-        connection: Of a transaction begun for writing.
-        actor: Who the events name.
-    """
+    """An open writing transaction; made by `Store.write` for an actor, whom the events name."""
 
     def __init__(self, connection: Connection, actor: str) -> None:
         super().__init__(connection)
@@ -34,10 +29,6 @@ class Writer(Reader):
 
     def add(self, record: object, *, verb: str = "add") -> None:
         """Store a new record; its event holds the SHA-256 of its values.
-
-        Args:
-            record: Any record of `medloop.core.records` or `medloop.core.accounts` but a job or an event.
-            verb: What the actor did, for the audit.
 
         Raises:
             ConflictError: Its id, or a name or number that must be unique, is taken.
@@ -60,12 +51,6 @@ class Writer(Reader):
 
     def change(self, kind: type[R], id: str, *, verb: str, fields: Mapping[str, Any]) -> R:  # noqa: A002  # the field's name
         """Set some fields of a record that has a state; the event keeps their old and new values.
-
-        Args:
-            kind: A record with a state, such as Round, Assignment, Project or Account.
-            id: Which one.
-            verb: What the actor did, for the audit.
-            fields: New values by field name.
 
         Returns:
             The changed record.

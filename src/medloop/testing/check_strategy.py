@@ -12,6 +12,8 @@ changes nothing it is given, draws from the given generator only, and refuses nu
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -37,9 +39,9 @@ def check_strategy(candidate: Strategy) -> None:
         check(candidate)
 
 
-def example_pool(*, cases: int = _CASES, seed: int = _SEED) -> Pool:
+def example_pool(*, cases: int = _CASES) -> Pool:
     """A pool that holds everything a strategy may need, with some ties, a duplicate and a case without foreground."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_SEED)
     scores = {name: np.round(rng.uniform(0.01, 0.6, cases), 2) for name in SCORES}
     scores["foreground"][0] = scores["oracle_foreground"][0] = 0.0
     features = rng.normal(size=(cases, _DIMENSIONS)).astype(np.float32)
@@ -94,7 +96,7 @@ def ignores_the_order_of_cases(candidate: Strategy) -> None:
     for pool in (example_pool(), _without_differences(example_pool())):
         straight = _names(pool, _select(candidate, pool, 7))
         for seed in range(3):
-            mixed = _shuffled(pool, np.random.default_rng(seed))
+            mixed = pool.subset([int(n) for n in np.random.default_rng(seed).permutation(len(pool.case_ids))])
             again = _names(mixed, _select(candidate, mixed, 7))
             _require(again == straight, candidate, f"the order of the cases must not matter, got {straight} and {again}")
 
@@ -113,8 +115,8 @@ def refuses_what_is_not_a_number(candidate: Strategy) -> None:
     """NaN or infinity in anything it needs, and a need that is absent, raise InputError."""
     for need in sorted(candidate.needs):
         for value in (np.nan, np.inf):
-            _require_refusal(candidate, _spoiled(example_pool(), need, value), f"{value} in {need}")
-        _require_refusal(candidate, _lacking(example_pool(), need), f"a pool without {need}")
+            _require_refusal(candidate, _changed(example_pool(), need, partial(_with, value=value)), f"{value} in {need}")
+        _require_refusal(candidate, _changed(example_pool(), need, lambda _: None), f"a pool without {need}")
 
 
 def works_without_answers(candidate: Strategy) -> None:
@@ -164,10 +166,6 @@ def _samples(pool: Pool) -> np.ndarray:
     return np.zeros((0, 0, 1)) if pool.samples is None else pool.samples
 
 
-def _shuffled(pool: Pool, rng: np.random.Generator) -> Pool:
-    return pool.subset([int(n) for n in rng.permutation(len(pool.case_ids))])
-
-
 def _without_differences(pool: Pool) -> Pool:
     """All cases alike: only ids are left to break ties."""
     alike = {name: np.full_like(values, 0.25) for name, values in pool.scores.items()}
@@ -176,16 +174,15 @@ def _without_differences(pool: Pool) -> Pool:
     return replace(pool, scores=alike, features=np.ones_like(_features(pool)), tables=tables, samples=samples)
 
 
-def _spoiled(pool: Pool, need: str, value: float) -> Pool:
-    if need in SCORES:
-        return replace(pool, scores={**pool.scores, need: _with(pool.scores[need], value)})
-    if need == "features":
-        return replace(pool, features=_with(_features(pool), value))
-    if need in TABLES:
-        return replace(pool, tables={**pool.tables, need: _with(pool.tables[need], value)})
-    if need == "samples":
-        return replace(pool, samples=_with(_samples(pool), value))
-    return replace(pool, labelled={**pool.labelled, need: _with(pool.labelled[need], value)})
+def _changed(pool: Pool, need: str, change: Callable[[np.ndarray], np.ndarray | None]) -> Pool:
+    """The pool with what it holds of a need changed, or taken out where the change leaves nothing."""
+    if need in ("features", "samples"):
+        changed: dict[str, Any] = {need: change(getattr(pool, need))}
+    else:
+        place = "scores" if need in SCORES else "tables" if need in TABLES else "labelled"
+        held = {name: change(values) if name == need else values for name, values in getattr(pool, place).items()}
+        changed = {place: {name: values for name, values in held.items() if values is not None}}
+    return replace(pool, **changed)
 
 
 def _with(values: np.ndarray, value: float) -> np.ndarray:
@@ -193,15 +190,3 @@ def _with(values: np.ndarray, value: float) -> np.ndarray:
     spoiled = np.array(values, dtype=np.float64)
     spoiled[(3,) if values.ndim == 1 else (3, 1) if values.ndim == 2 else (2, 3, 1)] = value
     return spoiled
-
-
-def _lacking(pool: Pool, need: str) -> Pool:
-    if need in SCORES:
-        return replace(pool, scores={name: values for name, values in pool.scores.items() if name != need})
-    if need == "features":
-        return replace(pool, features=None)
-    if need in TABLES:
-        return replace(pool, tables={name: rows for name, rows in pool.tables.items() if name != need})
-    if need == "samples":
-        return replace(pool, samples=None)
-    return replace(pool, labelled={name: rows for name, rows in pool.labelled.items() if name != need})

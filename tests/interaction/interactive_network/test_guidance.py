@@ -6,7 +6,8 @@ from scipy import ndimage
 
 from medloop.interaction.interactive_network.guidance import FEW, RADIUS, Window, distances_to, guidance_channels, hint_places, nearness
 from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Scribble
-from medloop.models.training.guiding import GuidanceChannels
+
+from .layout import GuidanceChannels
 
 SHAPE = (12, 10, 6)
 WHOLE = Window((0, 0, 0), SHAPE, (1.0, 1.0, 1.0))

@@ -8,10 +8,10 @@ import torch
 from medloop.core.errors import CancelledError, ConflictError, SettingError
 from medloop.interaction.interactive_network.rehearsal import Rehearsal
 from medloop.interaction.simulated_users.robots import Apprentice, CentreClicker
-from medloop.models.training.guiding import GuidanceChannels
 from medloop.models.training.train import train
 
 from ..conftest import guided_recipe, pictures
+from .layout import GuidanceChannels
 
 LAYOUT = GuidanceChannels.of(3)
 

@@ -6,14 +6,13 @@ from medloop.interaction.interactive_network.windows import (
     Span,
     hints_within,
     meant_for,
-    new_prompts,
     on_image,
     rescaled,
     sampled,
     span_around,
     touches_border,
 )
-from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Scribble
+from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Scribble, unanswered
 
 PATCH, STRIDE = (16, 16, 8), (4, 4, 2)
 
@@ -46,7 +45,7 @@ def test_only_the_last_and_the_disobeyed_prompts_are_new():
     mask = np.zeros((5, 5, 5), dtype=np.uint8)
     mask[1, 1, 1] = 1
     obeyed, ignored, last = Point((1, 1, 1)), Point((2, 2, 2)), Point((3, 3, 3), positive=False)
-    assert new_prompts([obeyed, ignored, last], mask) == [ignored, last]
+    assert unanswered([obeyed, ignored, last], mask) == [ignored, last]
 
 
 def test_only_borders_within_the_image_count():

@@ -51,7 +51,7 @@ def serving(
     engine, clock = engine or FloodEngine(), MovedClock()
     terms = {name: how.pop(name) for name in ("most", "idle_seconds", "liveness_seconds") if name in how}
     app = create_app(
-        Service.of(engine, labels=labels, label=label, order=order, keep=keep), limits=LIMITS, terms=Terms(clock=clock, **terms), **how
+        Service(engine, labels=labels, label=label, order=order, keep=keep), limits=LIMITS, terms=Terms(clock=clock, **terms), **how
     )
     with running(app) as url:
         yield Served(url, engine, app, clock)

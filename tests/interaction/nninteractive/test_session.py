@@ -30,7 +30,7 @@ class Front:
     """A front end's own buffer, kept up by differences as every client keeps it."""
 
     def __init__(self, label: int = 1) -> None:
-        self.session = Session(Service.of(FloodEngine(), labels=(1, 2), label=label, order=AS_SENT))
+        self.session = Session(Service(FloodEngine(), labels=(1, 2), label=label, order=AS_SENT))
         self.session.set_image(IMAGE)
         self.session.set_target(SHAPE, np.dtype("uint8"))
         self.buffer = np.zeros(SHAPE, dtype=np.uint8)
@@ -112,7 +112,7 @@ def test_a_refused_gesture_changes_nothing(prompts: list[Prompt]):
 
 
 def test_an_engine_that_refuses_changes_nothing():
-    session = Session(Service.of(Failing(), order=AS_SENT))
+    session = Session(Service(Failing(), order=AS_SENT))
     session.set_image(IMAGE)
     session.set_target(SHAPE, np.dtype("bool"))
     for attempt in (lambda: session.add([Point((0, 0, 0))], run=True), lambda: session.start_from(NEAR, run=True)):
@@ -132,7 +132,7 @@ def test_a_new_target_and_a_new_image_forget_what_was():
 
 
 def test_what_does_not_fit_the_image_is_refused_in_the_front_ends_order():
-    session = Session(Service.of(FloodEngine(), order=AxisOrder()))
+    session = Session(Service(FloodEngine(), order=AxisOrder()))
     session.set_image(IMAGE)
     assert session.shape == (8, 10, 12)
     with pytest.raises(ShapeError, match=r"\(12, 10, 8\), got \(8, 10, 12\)"):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medloop.core.errors import InputError, ShapeError
-from medloop.query.budget.balance import class_presence, expected_counts, select_class_balanced, typical_shares
+from medloop.query.budget.balance import class_presence, select_class_balanced, typical_shares
 from medloop.query.strategies import Pool
 
 SHARES = np.array([[0.9, 0.1, 0.0], [0.8, 0.2, 0.0], [0.9, 0.0, 0.1], [1.0, 0.0, 0.0], [0.7, 0.2, 0.1]])
@@ -46,7 +46,7 @@ def test_typical_shares_and_presence_by_hand() -> None:
     typical = typical_shares(SHARES)
     assert typical == pytest.approx([0.9, 0.2, 0.1])
     assert class_presence(SHARES, typical)[0] == pytest.approx([1.0, 0.5, 0.0])
-    assert expected_counts(class_presence(SHARES, typical))[1] == pytest.approx(2.5)
+    assert class_presence(SHARES, typical).sum(axis=0)[1] == pytest.approx(2.5)
     assert typical_shares(np.zeros((2, 2))).tolist() == [0.0, 0.0]
 
 

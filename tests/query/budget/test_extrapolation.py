@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
+from scipy.stats import t
 
 from medloop.core.errors import InputError, ShapeError
 from medloop.query.budget.extrapolation import EXPONENTS, drawn_curves, expected_gain, fit_curves, score_at
@@ -20,6 +21,15 @@ def test_an_exact_law_is_found_and_continued() -> None:
     found = fit_curves(LABELS, law(LABELS)[None], np.ones(5))
     assert found[0] == pytest.approx([0.9, 1.2, 0.5], abs=1e-6)
     assert score_at(found, 256.0) == pytest.approx([0.9 - 1.2 / 16])
+
+
+@pytest.mark.parametrize("patients", [2, 9])
+def test_patients_that_differ_widen_the_gain_by_student_s_t_worked_out_by_hand(patients: int) -> None:
+    share = np.array([-0.2, 0.0, 0.2])  # curves whose gain is 0.03 * (1 + share), around an exact law
+    curves = law(LABELS) - 1.2 * share[:, None] * LABELS**-0.5
+    found = expected_gain(LABELS, law(LABELS), curves, patients=patients, more=36, confidence=0.95)
+    half = t.ppf(0.975, patients - 1) * np.sqrt(patients / (patients - 1)) * 0.03 * share.std()
+    assert (found.low, found.high) == pytest.approx((0.03 - half, 0.03 + half), rel=1e-3)
 
 
 def test_the_gain_of_an_exact_law_by_hand() -> None:

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.spatial.distance import cdist
 
 from medloop.core.errors import InputError, ShapeError
-from medloop.query.diversity.covering import EQUAL_GAINS, cover, facility_location, greedy_cover
+from medloop.query.diversity.covering import EQUAL_GAINS, cover, greedy_cover
 from medloop.query.diversity.similarities import Ball, Cosine, Gaussian
 
 LINE = np.array([[0.0], [1.0], [2.0], [5.0], [6.0], [20.0]])
@@ -65,8 +65,8 @@ def test_a_kernel_prefers_the_middle_of_the_group():
 
 def test_facility_location_takes_one_of_each_direction():
     table = np.array([[1.0, 0.0], [3.0, 0.1], [0.0, 2.0], [0.0, 0.0]])
-    assert facility_location(table, 2) == [1, 2]
-    assert facility_location(table, 1, known=table[:1]) == [2]
+    assert cover(table, Cosine(), 2) == [1, 2]
+    assert cover(table, Cosine(), 1, known=table[:1]) == [2]
 
 
 @given(tables, tables, st.sampled_from([Ball(1.0), Ball(2.5), Gaussian(1.5), Cosine()]), st.booleans())

@@ -48,12 +48,60 @@ def test_patches_never_overlap_and_fill_what_they_can(score_map, box):
     assert [p.score for p in found] == sorted((p.score for p in found), reverse=True)
 
 
+def halves(columns: int = 40) -> np.ndarray:
+    """A picture of one channel, dark at low I and bright at high I, shape (1, 40, columns, 1)."""
+    return np.where(np.arange(40)[:, None, None] < 20, 0.0, 1.0)[None].repeat(columns, axis=2)
+
+
+def test_the_box_of_a_superpixel_ends_where_the_picture_changes():
+    score_map = np.zeros((40, 40, 1))
+    score_map[18:26, 4:8] = 0.5  # two of its rows are dark
+    first, second = units.rank_superpixels(score_map, halves(), 2)
+    assert (first.start[0], second.stop[0]) == (20, 20)
+    assert all(box.start[1] <= 4 < box.stop[1] and (box.start[2], box.stop[2]) == (0, 1) for box in (first, second))
+
+
+def test_superpixels_lie_on_the_most_uncertain_slices_across_any_axis():
+    score_map, image = np.zeros((30, 4, 40)), np.zeros((2, 30, 4, 40))
+    score_map[5, 3, 5], score_map[20, 1, 20] = 1.0, 0.5
+    found = units.rank_superpixels(score_map, image, 9, axis=1)
+    assert [(box.start[1], box.stop[1]) for box in found] == [(3, 4), (1, 2)]
+    assert all(box.start[n] <= at[n] < box.stop[n] for box, at in zip(found, [(5, 3, 5), (20, 1, 20)], strict=True) for n in range(3))
+
+
+@settings(max_examples=15, deadline=None)
+@given(hnp.arrays(np.float64, (30, 34, 1), elements=st.integers(0, 8).map(lambda n: n / 8)))
+def test_superpixels_match_plain_loops(score_map):
+    image = np.sin(np.arange(30)[:, None, None] / 3) * np.cos(np.arange(34)[:, None] / 5)
+    numbers, left, expected = units._superpixels(image[None, ..., 0], (1.0, 1.0)), score_map[..., 0].copy(), []
+    while left.sum() > 0 and len(expected) < 4:
+        best = max(range(1, numbers.max() + 1), key=lambda n: left[numbers == n].sum())
+        low, high = np.argwhere(numbers == best).min(axis=0), np.argwhere(numbers == best).max(axis=0) + 1
+        expected.append(((*low, 0), (*high, 1)))
+        left[low[0] : high[0], low[1] : high[1]] = 0
+    assert [(box.start, box.stop) for box in units.rank_superpixels(score_map, image[None], 4)] == expected
+
+
+def test_pictures_without_a_pixel_size_and_without_anything_in_them_are_cut_as_well():
+    large = units.rank_superpixels(np.ones((600, 400, 1)), np.full((1, 600, 400, 1), np.nan), 1)[0]
+    assert 25 <= large.stop[0] - large.start[0] <= 45  # a twentieth of 600, where 10 would be a dot
+    assert units.rank_superpixels(np.ones((1, 1, 1)), np.ones((3, 1, 1, 1)), 5) == [units.PatchUnit((0, 0, 0), (1, 1, 1), 1.0)]
+    assert units.rank_superpixels(np.zeros((5, 5, 1)), np.ones((1, 5, 5, 1)), 5) == []
+    with pytest.raises(ShapeError, match=r"must fit the map \(5, 5, 1\), got \(1, 5, 4, 1\)"):
+        units.rank_superpixels(np.zeros((5, 5, 1)), np.ones((1, 5, 4, 1)), 5)
+
+
 def test_a_box_larger_than_the_map_is_the_map():
     assert units.rank_patches(np.ones((2, 2, 1)), 3, box=(9, 9, 9)) == [units.PatchUnit((0, 0, 0), (2, 2, 1), 1.0)]
 
 
 def test_bad_maps_are_refused():
-    for rank in (lambda m, n: units.rank_slices(m, n), lambda m, n: units.rank_patches(m, n, box=(1, 1, 1))):
+    ranks = (
+        lambda m, n: units.rank_slices(m, n),
+        lambda m, n: units.rank_patches(m, n, box=(1, 1, 1)),
+        lambda m, n: units.rank_superpixels(m, m[None], n),
+    )
+    for rank in ranks:
         with pytest.raises(ShapeError, match="axes"):
             rank(np.ones((2, 2)), 1)
         with pytest.raises(InputError, match="NaN"):

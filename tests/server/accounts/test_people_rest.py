@@ -15,7 +15,7 @@ from medloop.core.roles import ROLES
 from medloop.loop.annotating.annotations import next_assignment
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.people.accounts import roles_of, set_disabled
-from medloop.server.routes.stream import get_stream
+from medloop.server.routes.work import get_stream
 from medloop.store import audit
 
 from .conftest import Browser, Town

@@ -21,12 +21,12 @@ from torch.nn.functional import interpolate, pad
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.image import Image
 from medloop.interaction.agreeing import narrowed_by
-from medloop.interaction.boxes import allowed_by_boxes
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, require_wanted
 from medloop.interaction.external.promptable_file import PromptableNetwork, load_promptable
 from medloop.interaction.external.slice_prompts import SlicePrompts, prompts_by_slice, prompts_from_mask, slice_axis, slice_range
 from medloop.interaction.guard import Guard, held, new_of
 from medloop.interaction.prompts import Prompt
+from medloop.interaction.regions import allowed_by_boxes
 
 KEPT_SLICES = 64
 SURE = 6.0
@@ -70,8 +70,7 @@ class Frame:
         """Logits over the square, shape (h, w), as logits of the slice."""
         square = interpolate(logits[None, None], (self.size, self.size), mode="bilinear", align_corners=False)
         cut = square[:, :, : self.inner[0], : self.inner[1]]
-        values: npt.NDArray[np.float32] = interpolate(cut, self.shape, mode="bilinear", align_corners=False)[0, 0].numpy()
-        return values
+        return interpolate(cut, self.shape, mode="bilinear", align_corners=False)[0, 0].numpy()
 
     def pixels(self, places: npt.NDArray[np.float64]) -> torch.Tensor:
         """Places in the slice, shape (n, 2), as (column, row) in the square."""
@@ -105,15 +104,12 @@ class _Answer:
     def continues(self, before: "_Answer", first: "_Answer") -> bool:
         """Whether this is the same structure as on the slice before and on the one that was prompted."""
         alike = abs(self.mean - first.mean) <= max(LEAST_LIKENESS, 2 * first.spread)
-        return alike and _dice(before.mask, self.mask) >= LEAST_OVERLAP
+        shared, both = int((before.mask & self.mask).sum()), int(before.mask.sum()) + int(self.mask.sum())
+        return alike and 2 * shared / max(both, 1) >= LEAST_OVERLAP
 
 
 class PromptableEngine:
-    """Refines with a promptable 2D network.
-
-    Args:
-        network: The network.
-    """
+    """Refines with a promptable 2D network."""
 
     def __init__(self, network: PromptableNetwork) -> None:
         self._network = network
@@ -182,7 +178,9 @@ class PromptableEngine:
         for index, prompt in said.items():
             if prompt.starts or earlier[index].any():
                 require_wanted(wanted)
-                answers[index] = self._answer(slices, index, _anchored(prompt, earlier[index]), self._previous(slices, earlier[index]))
+                if not prompt.starts:  # it only says what is wrong, and so gets the box of the mask it corrects
+                    prompt = SlicePrompts(prompt.on, prompt.off, prompts_from_mask(earlier[index]).box)
+                answers[index] = self._answer(slices, index, prompt, self._previous(slices, earlier[index]))
         if not before.any():
             within = slice_range(prompts, len(drawn), label=label, axis=slices.axis)
             for index in list(answers):
@@ -233,8 +231,7 @@ class PromptableEngine:
 
     def _picture(self, slices: _Slices, index: int) -> torch.Tensor:
         about = self._network.description
-        picture = slices.frame.into(torch.from_numpy(np.ascontiguousarray(slices.scaled[index])))
-        picture = picture.expand(about.channels, -1, -1)
+        picture = slices.frame.into(torch.from_numpy(np.ascontiguousarray(slices.scaled[index]))).expand(about.channels, -1, -1)
         mean, std = (torch.tensor(v[: about.channels]).reshape(-1, 1, 1) for v in (about.mean, about.std))
         return (picture - mean) / std
 
@@ -246,11 +243,6 @@ class PromptableEngine:
         return slices.frame.into(torch.from_numpy(np.where(mask, SURE, -SURE).astype(np.float32))[None], outside=-SURE)[0]
 
 
-def _anchored(prompt: SlicePrompts, mask: BoolArray) -> SlicePrompts:
-    """Prompts that only say what is wrong, with the box of the mask they correct."""
-    return prompt if prompt.starts else SlicePrompts(prompt.on, prompt.off, prompts_from_mask(mask).box)
-
-
 def _decide(logits: npt.NDArray[np.float32], labels: Sequence[int]) -> tuple[MaskArray, npt.NDArray[np.float32]]:
     """The likeliest label of each voxel, and probabilities; background has logit 0."""
     every = np.concatenate([np.zeros_like(logits[:1]), logits])
@@ -258,8 +250,3 @@ def _decide(logits: npt.NDArray[np.float32], labels: Sequence[int]) -> tuple[Mas
     values = np.array([0, *labels], dtype=np.uint8)
     probabilities: Any = (weights / weights.sum(axis=0)).astype(np.float32)
     return values[every.argmax(axis=0)], probabilities
-
-
-def _dice(a: BoolArray, b: BoolArray) -> float:
-    total = int(a.sum()) + int(b.sum())
-    return 2 * int((a & b).sum()) / total if total else 0.0

@@ -14,14 +14,14 @@ import numpy as np
 
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import InputError, SettingError, ShapeError, UnavailableError
+from medloop.core.geometry import triple
 from medloop.core.image import Image
 from medloop.interaction.agreeing import narrowed_by
-from medloop.interaction.boxes import allowed_by_boxes, is_flat
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, require_wanted
 from medloop.interaction.guard import Guard, held, new_of
 from medloop.interaction.nninteractive.gestures import AxisOrder
 from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, exact_voxels
-from medloop.interaction.regions import VoxelBox, prompt_box
+from medloop.interaction.regions import VoxelBox, allowed_by_boxes, is_flat, prompt_box
 
 
 class NNInteractiveEngine:
@@ -118,10 +118,8 @@ class NNInteractiveEngine:
                 return self._asked(embedding, start, prompts)
         except (httpx.HTTPError, SessionExpiredError) as error:
             self.close()
-            said = _detail(error)
-            raise UnavailableError(
-                f"The nnInteractive server at {self._url} does not answer as it should ({said})", remedy="see its log and its key"
-            ) from error
+            text = f"The nnInteractive server at {self._url} does not answer as it should ({_detail(error)})"
+            raise UnavailableError(text, remedy="see its log and its key") from error
 
     def _asked(self, embedding: ImageEmbedding, start: BoolArray, prompts: Sequence[Prompt]) -> BoolArray:
         session = self._ready(embedding)
@@ -158,9 +156,8 @@ class NNInteractiveEngine:
             session.__init__(self._url, self._key, read_timeout=self._timeout)
         except remote_session.ServerAtCapacityError as error:
             session._http.close()  # which a session that was not made leaves open
-            raise UnavailableError(
-                f"The nnInteractive server at {self._url} is full ({error})", remedy="close another front end"
-            ) from error
+            text = f"The nnInteractive server at {self._url} is full ({error})"
+            raise UnavailableError(text, remedy="close another front end") from error
         except BaseException:
             session._http.close()
             raise
@@ -184,9 +181,8 @@ class NNInteractiveEngine:
             at = self._order.triple(prompt.voxel)
             return [lambda run: session.add_point_interaction(at, prompt.positive, run_prediction=run)]
         if not able.get("lasso" if isinstance(prompt, Lasso) else "scribble", False):
-            raise InputError(
-                f"The nnInteractive server takes no {type(prompt).__name__.lower()}", remedy="use a kind of prompt that it takes"
-            )
+            kind = type(prompt).__name__.lower()
+            raise InputError(f"The nnInteractive server takes no {kind}", remedy="use a kind of prompt that it takes")
         tell = session.add_lasso_interaction if isinstance(prompt, Lasso) else session.add_scribble_interaction
         low, high = prompt_box(prompt, shape)
         drawn = np.zeros(np.subtract(high, low), dtype=np.uint8)
@@ -202,11 +198,10 @@ class NNInteractiveEngine:
 def _middle(box: Box, image: Image) -> VoxelBox:
     """A box on the slice through its middle, across the axis with the widest spacing."""
     axis = int(np.argmax(image.grid.spacing_mm))
-    middle = (box.start[axis] + box.stop[axis]) // 2
-    (a, b, c), (x, y, z) = (
-        [end if n != axis else at for n, end in enumerate(ends)] for ends, at in ((box.start, middle), (box.stop, middle + 1))
-    )
-    return (a, b, c), (x, y, z)
+    low, high = np.array(box.start), np.array(box.stop)
+    low[axis] = (low[axis] + high[axis]) // 2
+    high[axis] = low[axis] + 1
+    return triple(low), triple(high)
 
 
 def _detail(error: Exception) -> str:

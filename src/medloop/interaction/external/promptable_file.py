@@ -94,13 +94,7 @@ class Description:
 
 
 class PromptableNetwork:
-    """A network from a file, ready to encode and decode.
-
-    Args:
-        module: With the two methods.
-        description: How it wants its pictures.
-        device: Where it is.
-    """
+    """A network from a file, ready to encode and decode: a module with the two methods, how it wants its pictures, where it is."""
 
     def __init__(self, module: Any, description: Description, device: torch.device) -> None:
         self._module = module
@@ -117,17 +111,9 @@ class PromptableNetwork:
     def decode(
         self, embedding: torch.Tensor, points: torch.Tensor, labels: torch.Tensor, boxes: torch.Tensor, previous: torch.Tensor
     ) -> torch.Tensor:
-        """Answer prompts.
+        """Answer prompts on an embedded picture: logits, shape (h, w), on the CPU.
 
-        Args:
-            embedding: Of the picture.
-            points: Shape (n, 2), (column, row).
-            labels: Shape (n,), 1 or 0.
-            boxes: Shape (m, 4).
-            previous: Shape (previous, previous).
-
-        Returns:
-            Logits, shape (h, w), on the CPU.
+        Points are (n, 2), (column, row), with labels (n,), 1 or 0; boxes (m, 4); the previous logits (previous, previous).
 
         Raises:
             FormatError: It answers with anything else.
@@ -142,11 +128,7 @@ class PromptableNetwork:
 
 
 def load_promptable(path: Path, *, device: torch.device | None = None) -> PromptableNetwork:
-    """Read a network and try it once.
-
-    Args:
-        path: Of the TorchScript archive.
-        device: Where to put it; None takes the CPU.
+    """Read a network from a TorchScript archive and try it once, on the CPU unless a device is given.
 
     Raises:
         NotFoundError: No such file.
@@ -194,9 +176,8 @@ def _try(network: PromptableNetwork, path: Path) -> None:
         network.decode(embedding, torch.zeros(1, 2), torch.ones(1), torch.zeros(0, 4), nothing)
     except (RuntimeError, AttributeError) as error:
         reason = str(error).strip().splitlines()[-1][:200]
-        raise FormatError(
-            f"{path.name} does not answer as a promptable network must: {reason}", remedy="see its methods and sizes"
-        ) from error
+        text = f"{path.name} does not answer as a promptable network must: {reason}"
+        raise FormatError(text, remedy="see its methods and sizes") from error
 
 
 def _require(kept: bool, rule: str) -> None:

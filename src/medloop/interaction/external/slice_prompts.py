@@ -10,6 +10,7 @@ import numpy.typing as npt
 from medloop.core.arrays import BoolArray
 from medloop.core.geometry import Grid, Shape3
 from medloop.interaction.prompts import Box, ExtremePoints, Prompt, hinted_voxels
+from medloop.interaction.regions import prompt_box
 
 Pixels: TypeAlias = npt.NDArray[np.float64]
 MAX_POINTS = 24
@@ -47,19 +48,14 @@ def slice_axis(grid: Grid) -> int:
 
 
 def prompts_by_slice(prompts: Sequence[Prompt], shape: Shape3, *, label: int, axis: int) -> Mapping[int, SlicePrompts]:
-    """What prompts say about each slice that they speak of.
+    """What prompts, in the order given, say about each slice across an axis that they speak of, for one label.
 
-    A box says something about its middle slice; one that is flat within slices becomes a point at its centre there.
-
-    Args:
-        prompts: Of the image, in the order given.
-        shape: The image's.
-        label: For which label; positive hints for others are negative for it.
-        axis: Across slices.
+    A box says something about its middle slice; one that is flat within slices becomes a point at its centre there. Positive hints for
+    other labels are negative ones.
     """
     hints = hinted_voxels(prompts, shape, label=label)
-    boxes = [_box_of(p) for p in prompts if isinstance(p, Box | ExtremePoints) and p.label == label]
-    middles = {int(low[axis] + high[axis]) // 2: np.delete(np.stack([low, high]), axis, axis=1) for low, high in boxes}
+    boxes = [np.array(prompt_box(p, shape)) - [[0], [1]] for p in prompts if isinstance(p, Box | ExtremePoints) and p.label == label]
+    middles = {int(box[:, axis].sum()) // 2: np.delete(box, axis, axis=1) for box in boxes}
     indices = {int(v) for v in (*hints.positive[:, axis], *hints.negative[:, axis], *middles)}
     return {index: _on_slice(hints.positive, hints.negative, middles.get(index), axis, index) for index in sorted(indices)}
 
@@ -82,13 +78,6 @@ def prompts_from_mask(mask: BoolArray) -> SlicePrompts:
     return SlicePrompts(on=deepest[None], box=np.stack([places.min(axis=0), places.max(axis=0)]).astype(np.float64))
 
 
-def _box_of(prompt: Box | ExtremePoints) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    if isinstance(prompt, Box):
-        return np.array(prompt.start), np.array(prompt.stop) - 1
-    voxels = np.array(prompt.voxels)
-    return voxels.min(axis=0), voxels.max(axis=0)
-
-
 def _on_slice(positive: Any, negative: Any, box: Any, axis: int, index: int) -> SlicePrompts:
     on, off = (_spread(np.delete(v[v[:, axis] == index], axis, axis=1)) for v in (positive, negative))
     if box is not None and (box[0] == box[1]).any():
@@ -97,7 +86,5 @@ def _on_slice(positive: Any, negative: Any, box: Any, axis: int, index: int) -> 
 
 
 def _spread(pixels: Any) -> Pixels:
-    if len(pixels) <= MAX_POINTS:
-        return np.asarray(pixels, dtype=np.float64)
-    chosen = np.linspace(0, len(pixels) - 1, MAX_POINTS).round().astype(int)
+    chosen = np.linspace(0, len(pixels) - 1, min(len(pixels), MAX_POINTS)).round().astype(int)
     return np.asarray(pixels[chosen], dtype=np.float64)

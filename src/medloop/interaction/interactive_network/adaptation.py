@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -104,24 +103,17 @@ def adapted_answer(
 
 
 def hint_pull(places: Mapping[int, Places], window: Window, *, reach: float) -> tuple[Tensor, Tensor]:
-    """How strongly each voxel is pulled, and to which class.
+    """How strongly each voxel is pulled, 0..1, and to which class, both of the window's shape.
 
     Args:
         places: Hinted voxels within the window, for each class number with background as 0.
         window: Where.
         reach: See `Adaptation`.
-
-    Returns:
-        Strength 0..1 and class number, both of the window's shape.
     """
-    distance = np.stack([_distance(found, window) for found in places.values()])
+    distance = np.stack([distances_to(found, window) if len(found) else np.full(window.shape, np.inf) for found in places.values()])
     nearest = distance.argmin(axis=0)
     strength = np.exp(-0.5 * (distance.min(axis=0) / reach) ** 2).astype(np.float32)
     return torch.from_numpy(strength), torch.from_numpy(np.array(list(places))[nearest])
-
-
-def _distance(places: Places, window: Window) -> npt.NDArray[np.float64]:
-    return distances_to(places, window) if len(places) else np.full(window.shape, np.inf)
 
 
 def _target(own: Tensor, pull: tuple[Tensor, Tensor], weight: float, settle: Settle | None) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,6 @@ from medloop.core.arrays import UNKNOWN, BoolArray
 from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.seeds import generator
-from medloop.interaction.interactive_network.guidance import Spacing
 from medloop.interaction.interactive_network.rehearsal import Rehearsal
 from medloop.models.foundation.normalise import normalise
 from medloop.models.training.batches import TrainingCase
@@ -45,27 +44,19 @@ def cases_for_any_label(
     for case in cases:
         known = [label for label in labels if not case.known or label < case.known]
         made += [TrainingCase(f"{case.id}/label-{label}", partial(_with_label, case, label), case.weight) for label in known]
-        for number in range(superpixels):
-            name = f"{case.id}/superpixels-{number}"
-            made.append(TrainingCase(name, partial(_with_superpixels, case, seed, name), case.weight))
-        for number in range(shapes):
-            name = f"{case.id}/shape-{number}"
-            made.append(TrainingCase(name, partial(_with_shape, case, seed, name), case.weight))
+        for count, kind, make in ((superpixels, "superpixels", _with_superpixels), (shapes, "shape", _with_shape)):
+            names = [f"{case.id}/{kind}-{number}" for number in range(count)]
+            made += [TrainingCase(name, partial(make, case, seed, name), case.weight) for name in names]
     return made
 
 
-def rehearsal_for_any_label(spacing_mm: Spacing | None = None) -> Rehearsal:
+def rehearsal_for_any_label() -> Rehearsal:
     """Users who always begin with a box or a click on an empty mask."""
-    return Rehearsal(automatic=0.0, corrupted=0.1, boxed=0.6, blank=1.0, spacing_mm=spacing_mm)
+    return Rehearsal(automatic=0.0, corrupted=0.1, boxed=0.6, blank=1.0)
 
 
 def draw_superpixels(image: npt.NDArray[np.float32], rng: np.random.Generator) -> BoolArray:
-    """One superpixel, with some of its neighbours.
-
-    Args:
-        image: Normalised, shape (I, J, K).
-        rng: Decides which.
-    """
+    """One superpixel of a normalised image, shape (I, J, K), with some of its neighbours."""
     from scipy import ndimage
     from skimage.segmentation import slic
 
@@ -83,12 +74,7 @@ def draw_superpixels(image: npt.NDArray[np.float32], rng: np.random.Generator) -
 
 
 def draw_shape(shape: tuple[int, ...], rng: np.random.Generator) -> BoolArray:
-    """A bumpy ellipsoid of a tenth to a half of the image's sides, wholly or partly within it.
-
-    Args:
-        shape: (I, J, K).
-        rng: Decides how it looks.
-    """
+    """A bumpy ellipsoid of a tenth to a half of the sides of an image (I, J, K), wholly or partly within it."""
     from scipy import ndimage
 
     sizes = np.array(shape)

@@ -10,8 +10,7 @@ from medloop.interaction.interactive_network.guidance import Channels, Window
 from medloop.interaction.interactive_network.windows import Span, hints_within, on_image, rescaled
 from medloop.interaction.prompts import Prompt
 from medloop.interaction.solvers.mincut import relax_labels, settle_labels
-from medloop.models.foundation.fitting import FittedImage
-from medloop.models.training.batches import cut
+from medloop.models.foundation.fitting import FittedImage, cut
 
 MOST_CUT = 150_000
 """Voxels of a window up to which boundaries follow the image's own grid; beyond, the network's coarser one: a click has to stay a click."""

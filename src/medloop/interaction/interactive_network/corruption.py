@@ -14,15 +14,12 @@ Steps = tuple[float, float, float]
 
 
 def corrupt(mask: MaskArray, rng: np.random.Generator, *, steps: Steps = (1.0, 1.0, 1.0)) -> MaskArray:
-    """A mask bent, moved and perhaps bitten.
+    """A mask bent, moved and perhaps bitten; no label that it did not have.
 
     Args:
         mask: Label values, shape (I, J, K); one-voxel axes are left alone.
         rng: Decides how.
         steps: Voxel size per axis, in voxels of the finest.
-
-    Returns:
-        Same shape; no label that the mask did not have.
     """
     strength = rng.uniform(*SPOILT)
     bent = _bend(mask, rng, strength, shift=2 * strength / 3, steps=steps)

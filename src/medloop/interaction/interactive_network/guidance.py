@@ -1,6 +1,6 @@
 """Hints as channels that a guided network takes beside the image. Free of torch.
 
-For C classes these are, in the order of `medloop.models.training.guiding.GuidanceChannels`: the previous answer's foreground (C − 1),
+For C classes these are, in this order: the previous answer's foreground (C − 1),
 nearness of hints for every class with background first (C), and the boxes of the foreground classes, filled (C − 1). A
 negative hint for a label is a hint for background. Only the wanted window is computed, so the cost does not grow with the image.
 """
@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from medloop.core.arrays import MaskArray
-from medloop.core.geometry import Shape3
+from medloop.core.geometry import Shape3, triple
 from medloop.core.settings import HintMap
-from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Prompt, Voxel, exact_voxels
+from medloop.interaction.prompts import Box, ExtremePoints, Prompt, Voxel, exact_voxels
+from medloop.interaction.regions import prompt_box
 
 Spacing: TypeAlias = tuple[float, float, float]
 Channels: TypeAlias = npt.NDArray[np.float32]
@@ -49,14 +50,13 @@ class Window:
     @property
     def shape(self) -> Shape3:
         """Voxels per axis."""
-        i, j, k = (b - a for a, b in zip(self.start, self.stop, strict=True))
-        return (i, j, k)
+        return triple(np.subtract(self.stop, self.start))
 
 
 def guidance_channels(
     prompts: Sequence[Prompt], previous: MaskArray | None, window: Window, *, labels: Sequence[int], hints: HintMap = "euclidean"
 ) -> Channels:
-    """All channels of a window.
+    """All channels of a window, shape (3 × labels + 1, I, J, K), values 0..1.
 
     Args:
         prompts: In force, in the image's voxels; those outside the window are left out.
@@ -64,9 +64,6 @@ def guidance_channels(
         window: What the network looks at.
         labels: The label value of each foreground class in order.
         hints: How hints are drawn.
-
-    Returns:
-        Shape (3 × labels + 1, I, J, K) of the window, values 0..1.
     """
     before = np.zeros((len(labels), *window.shape), dtype=np.float32)
     if previous is not None:
@@ -88,13 +85,7 @@ def hint_places(prompts: Sequence[Prompt], window: Window, *, labels: Sequence[i
 
 
 def nearness(places: Places, window: Window, hints: HintMap) -> npt.NDArray[np.float32]:
-    """1 at the places, falling to 0 at `RADIUS`; or 1 within discs of radius `DISC`.
-
-    Args:
-        places: Voxels counted from the window's start, shape (n, 3).
-        window: Its shape is the result's.
-        hints: euclidean, geodesic or discs.
-    """
+    """1 at places (n, 3) counted from the window's start, falling to 0 at `RADIUS`; or 1 within discs of radius `DISC`."""
     if not len(places):
         return np.zeros(window.shape, dtype=np.float32)
     if hints == "geodesic" and window.image is not None:
@@ -108,8 +99,14 @@ def nearness(places: Places, window: Window, hints: HintMap) -> npt.NDArray[np.f
 
 def distances_to(places: Places, window: Window, *, radius: float = RADIUS) -> npt.NDArray[np.float64]:
     """Distance of every voxel to the nearest place in steps of the finest axis; beyond `radius` perhaps some larger number."""
+    from scipy import ndimage
+
     steps = np.array(window.spacing_mm) / min(window.spacing_mm)
-    return _few_distances(places, window.shape, steps, radius) if len(places) <= FEW else _distances(places, window.shape, steps)
+    if len(places) <= FEW:
+        return _few_distances(places, window.shape, steps, radius)
+    away = np.ones(window.shape, dtype=bool)
+    away[tuple(places.T)] = False
+    return np.asarray(ndimage.distance_transform_edt(away, sampling=steps), dtype=np.float64)
 
 
 def box_channels(prompts: Sequence[Prompt], window: Window, *, labels: Sequence[int]) -> Channels:
@@ -117,23 +114,10 @@ def box_channels(prompts: Sequence[Prompt], window: Window, *, labels: Sequence[
     drawn = np.zeros((len(labels), *window.shape), dtype=np.float32)
     for prompt in prompts:
         if isinstance(prompt, Box | ExtremePoints):
-            low, high = extent(prompt)
-            i, j, k = (slice(max(0, a - s), max(0, b - s)) for a, b, s in zip(low, high, window.start, strict=True))
+            box = prompt_box(prompt, window.stop)
+            i, j, k = (slice(max(0, a - s), max(0, b - s)) for a, b, s in zip(*box, window.start, strict=True))
             drawn[labels.index(prompt.label), i, j, k] = 1.0
     return drawn
-
-
-def extent(prompt: Prompt) -> tuple[Voxel, Voxel]:
-    """First voxel of the box around a prompt, and one past the last."""
-    if isinstance(prompt, Box):
-        return prompt.start, prompt.stop
-    if isinstance(prompt, Lasso):
-        corners = np.insert(np.array(prompt.corners), prompt.axis, prompt.index, axis=1)
-        places = np.round(corners).astype(np.int64)
-    else:
-        places = exact_voxels(prompt, (1, 1, 1))
-    (a, b, c), (x, y, z) = places.min(axis=0).tolist(), (places.max(axis=0) + 1).tolist()
-    return (a, b, c), (x, y, z)
 
 
 def _few_distances(places: Places, shape: Shape3, steps: npt.NDArray[np.float64], radius: float) -> npt.NDArray[np.float64]:
@@ -146,17 +130,7 @@ def _few_distances(places: Places, shape: Shape3, steps: npt.NDArray[np.float64]
         ball = axes[0][:, None, None] + axes[1][None, :, None] + axes[2][None, None, :]
         part = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
         squares[part] = np.minimum(squares[part], ball)
-    distances: npt.NDArray[np.float64] = np.sqrt(squares)
-    return distances
-
-
-def _distances(places: Places, shape: Shape3, steps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    from scipy import ndimage
-
-    away = np.ones(shape, dtype=bool)
-    away[tuple(places.T)] = False
-    found: npt.NDArray[np.float64] = ndimage.distance_transform_edt(away, sampling=steps)
-    return found
+    return np.asarray(np.sqrt(squares), dtype=np.float64)
 
 
 def _geodesic(places: Places, image: npt.NDArray[np.float32], spacing_mm: Spacing) -> npt.NDArray[np.float32]:

@@ -6,7 +6,7 @@ What lies outside the window stays as it was, so the cost does not grow with the
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -26,20 +26,17 @@ from medloop.interaction.interactive_network.windows import (
     ZOOM,
     Span,
     meant_for,
-    new_prompts,
     rescaled,
     sampled,
     span_around,
     touches_border,
 )
-from medloop.interaction.prompts import Prompt
+from medloop.interaction.prompts import Prompt, unanswered
 from medloop.interaction.solvers.mincut import SMOOTHNESS
-from medloop.models.foundation.compute import choose_device
-from medloop.models.foundation.fitting import fit_for_networks
-from medloop.models.foundation.networks import SegmentationNetwork, build_network, load_weights
+from medloop.models.foundation.fitting import cut, fit_for_networks
+from medloop.models.foundation.networks import SegmentationNetwork, load_network
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.foundation.resample import resample
-from medloop.models.training.batches import cut
 
 NAME = "network"
 EMPHASIS = 2.0
@@ -129,7 +126,7 @@ class NetworkEngine:
         self, recipe: Recipe, networks: Sequence[SegmentationNetwork], *, refinement: Refinement = USUAL, any_label: bool = False
     ) -> None:
         if not recipe.guided or not networks:
-            raise InputError("The network engine needs a model trained with hints", remedy="train with a guided recipe")
+            raise InputError("The network engine needs a segmentation model trained with hints", remedy="train with a guided recipe")
         if any_label and recipe.classes != 2:
             raise InputError(f"A network for any label has 2 classes, got {recipe.classes}")
         self.recipe, self.networks, self.refinement, self.any_label = recipe, tuple(networks), refinement, any_label
@@ -143,7 +140,7 @@ class NetworkEngine:
             InputError: See the class.
             FormatError: Bytes that are not weights of this recipe.
         """
-        networks = [_load_network(recipe, data) for data in weights]
+        networks = [network for data in weights if isinstance(network := load_network(recipe, data), SegmentationNetwork)]
         return cls(recipe, networks, refinement=refinement, any_label=any_label)
 
     def embed(self, image: Image) -> ImageEmbedding:
@@ -171,9 +168,12 @@ class NetworkEngine:
             ShapeError: A previous mask of another shape.
             CancelledError: The answer is no longer wanted.
         """
-        look = self._look_of(embedding)
+        look = embedding.content
+        if not isinstance(look, Look):
+            raise FormatError(f"The network engine reads its own embeddings, got one of {embedding.engine}", remedy="embed the image again")
         self._require_task(look, labels, previous)
-        shares = self._proposal(look, labels) if previous is None else _shares_of(previous, labels)
+        known = np.zeros(look.grid.shape, dtype=np.uint8) if self.any_label and previous is None else previous
+        shares = look.proposal.copy() if known is None else _shares_of(known, labels)
         before = np.array([0, *labels], dtype=np.uint8)[shares.argmax(axis=0)] if previous is None else previous
         mask = before.copy()
         for group in self._groups(prompts, labels):
@@ -184,18 +184,13 @@ class NetworkEngine:
         answer = RefinedMask(mask, shares, tuple(labels), expected_dice(shares), (0, 0, 0), (0, 0, 0))
         narrow, new = narrowed_by(embedding.image), new_of(prompts, previous)
         answer = held(before, answer, prompts, grid=look.grid, narrow=narrow, new=new, guard=Guard(locked=locked))
-        return answer if previous is not None else _since_nothing(answer)
-
-    def _look_of(self, embedding: ImageEmbedding) -> Look:
-        if not isinstance(embedding.content, Look):
-            raise FormatError(f"The network engine reads its own embeddings, got one of {embedding.engine}", remedy="embed the image again")
-        return embedding.content
+        start, stop = changed_box(None, answer.mask) if previous is None else (answer.start, answer.stop)
+        return replace(answer, start=start, stop=stop)
 
     def _require_task(self, look: Look, labels: Sequence[int], previous: MaskArray | None) -> None:
         if not self.any_label and len(labels) != self.recipe.classes - 1:
-            raise LabelError(
-                f"The model answers for {self.recipe.classes - 1} labels, the task has {list(labels)}", remedy="train it again"
-            )
+            known = self.recipe.classes - 1
+            raise LabelError(f"The model answers for {known} labels, the task has {list(labels)}", remedy="train it again")
         if previous is not None and previous.shape != look.grid.shape:
             raise ShapeError(f"The previous mask must have the image's shape {look.grid.shape}, got {previous.shape}")
 
@@ -205,17 +200,14 @@ class NetworkEngine:
             return [[label] for label in labels if any(p.label == label for p in prompts)]
         return [list(labels)] if prompts else []
 
-    def _proposal(self, look: Look, labels: Sequence[int]) -> Channels:
-        return _shares_of(np.zeros(look.grid.shape, dtype=np.uint8), labels) if self.any_label else look.proposal.copy()
-
     def _answer(self, look: Look, mask: MaskArray, prompts: Sequence[Prompt], group: Sequence[int], wanted: StillWanted) -> _Part:
         """What the networks make of a window, as large as it has to be."""
-        asked = rescaled(new_prompts([p for p in prompts if p.label in group], mask), look.grid.shape, look.shape)
+        asked = rescaled(unanswered([p for p in prompts if p.label in group], mask), look.grid.shape, look.shape)
+        around = partial(span_around, asked, look.shape, patch=self.recipe.patch, stride=self.recipe.stride)
         for zoom in range(self.refinement.zooms + 1):
             require_wanted(wanted)
-            span = span_around(asked, look.shape, patch=self.recipe.patch, stride=self.recipe.stride, zoom=ZOOM**zoom)
-            part = self._answer_in(span, look, mask, prompts, group, wanted)
-            larger = span_around(asked, look.shape, patch=self.recipe.patch, stride=self.recipe.stride, zoom=ZOOM ** (zoom + 1))
+            part = self._answer_in(around(zoom=ZOOM**zoom), look, mask, prompts, group, wanted)
+            larger = around(zoom=ZOOM ** (zoom + 1))
             changed: BoolArray = part.mask != mask[part.span.inside(mask.shape)]
             if np.prod(larger.shape) > MOST_VOXELS or not touches_border(changed, part.span, mask.shape):
                 break
@@ -233,13 +225,7 @@ class NetworkEngine:
         bend, stress = self.refinement.adaptation, self.refinement.emphasis
         found = answer_window(self._ensemble, inputs, places, window, adaptation=bend, emphasis=stress, wanted=wanted)
         inside, probabilities, chosen = choose_labels(
-            found,
-            window,
-            look.fitted,
-            prompts,
-            group,
-            smoothness=self.refinement.smoothness,
-            wanted=wanted,
+            found, window, look.fitted, prompts, group, smoothness=self.refinement.smoothness, wanted=wanted
         )
         part = mask[inside.inside(mask.shape)]
         free = np.isin(part, (0, *group)) | (chosen > 0)
@@ -249,8 +235,7 @@ class NetworkEngine:
 def expected_dice(probabilities: Channels) -> float | None:
     """Dice that a network expects of its own likeliest labels, taken by its word and so rather too high; None without foreground.
 
-    Args:
-        probabilities: Shape (classes, I, J, K), background first.
+    Probabilities have the shape (classes, I, J, K), background first.
     """
     background = probabilities[0]
     found = background < probabilities[1:].max(axis=0, initial=0.0)
@@ -258,11 +243,6 @@ def expected_dice(probabilities: Channels) -> float | None:
     expected = background.size - float(background.sum(dtype=np.float64))
     shared = voxels - float(background.sum(where=found, dtype=np.float64))
     return 2 * shared / (expected + voxels) if voxels else None
-
-
-def _since_nothing(answer: RefinedMask) -> RefinedMask:
-    start, stop = changed_box(None, answer.mask)
-    return replace(answer, start=start, stop=stop)
 
 
 def _shares_of(mask: MaskArray, labels: Sequence[int]) -> Channels:
@@ -276,15 +256,7 @@ def _paste(shares: Channels, part: _Part, rows: Sequence[int]) -> None:
     """Put a part's probabilities into those of the image; labels it does not speak of share what it leaves of the background."""
     where = part.span.inside(shares.shape[1:])
     others = [row for row in range(len(shares)) if row not in rows]
-    window = np.stack([shares[(row, *where)] for row in range(len(shares))])
+    window = shares[(slice(None), *where)].copy()
     window[rows] = part.probabilities
     window[others] *= part.probabilities[0]
     shares[(slice(None), *where)] = window / window.sum(axis=0)
-
-
-def _load_network(recipe: Recipe, data: bytes) -> SegmentationNetwork:
-    network = build_network(recipe, seed=0)
-    if not isinstance(network, SegmentationNetwork):
-        raise InputError("The network engine needs a segmentation, got a classification")
-    load_weights(network, data)
-    return network.to(choose_device()).eval()

@@ -29,12 +29,7 @@ class Ensemble:
 
 
 def propose(ensemble: Ensemble, prepared: Channels) -> Channels:
-    """The mean answer without any hint, over networks and mirrored ways, shape (classes, I, J, K).
-
-    Args:
-        ensemble: The networks.
-        prepared: Normalised image at the working spacing, shape (channels, I, J, K).
-    """
+    """The mean answer without any hint to a normalised image at the working spacing, over networks and flips, shape (classes, I, J, K)."""
     recipe, networks = ensemble.recipe, ensemble.networks
     device = next(networks[0].parameters()).device
     total = np.zeros((recipe.classes, *prepared.shape[1:]), dtype=np.float32)
@@ -43,8 +38,7 @@ def propose(ensemble: Ensemble, prepared: Channels) -> Channels:
         for way in ways:
             for network in networks:
                 total += np.flip(answer_once(network, recipe, np.flip(prepared, way), device=device)[0], way)
-    mean: Channels = (total / (len(ways) * len(networks))).astype(np.float32)
-    return mean
+    return (total / (len(ways) * len(networks))).astype(np.float32)
 
 
 def answer_window(
@@ -87,8 +81,7 @@ def answer_window(
             settle = partial(_settled, inputs[: recipe.channels], places, window, wanted) if adaptation.unsupervised else None
             answers = [adapted_answer(network, tensor, pull, adaptation, settle=settle, wanted=wanted) for network in networks]
     mean = torch.stack(answers).mean(0)[0]
-    found: Channels = (mean.unsqueeze(-1) if flat else mean).cpu().numpy()
-    return found
+    return (mean.unsqueeze(-1) if flat else mean).cpu().numpy()
 
 
 def _settled(image: Channels, places: Mapping[int, Places], window: Window, wanted: StillWanted, own: Channels) -> MaskArray:

@@ -7,9 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from medloop.core.arrays import MaskArray
-from medloop.core.geometry import Shape3
-from medloop.interaction.interactive_network.guidance import Channels, Places, extent
-from medloop.interaction.prompts import Box, ExtremePoints, HintedVoxels, Prompt, Scribble, Voxel, exact_voxels, hinted_voxels, obeys
+from medloop.core.geometry import Shape3, triple
+from medloop.interaction.interactive_network.guidance import Channels
+from medloop.interaction.modelfree.window import interpolated
+from medloop.interaction.prompts import Box, ExtremePoints, HintedVoxels, Prompt, Scribble, Voxel, exact_voxels, hinted_voxels
+from medloop.interaction.regions import prompt_box
 
 MARGIN = 8
 """Voxels around prompts that are looked at in any case: a hint's reach."""
@@ -39,24 +41,15 @@ class Span:
     @property
     def stop(self) -> Voxel:
         """One past the last voxel."""
-        i, j, k = (s + n for s, n in zip(self.start, self.shape, strict=True))
-        return (i, j, k)
+        return triple(np.add(self.start, self.shape))
 
-    def inside(self, shape: Shape3) -> tuple[slice, slice, slice]:
+    def inside(self, shape: Shape3) -> tuple[slice, ...]:
         """The part of it that lies within a grid of this shape, as slices of the grid."""
-        i, j, k = (slice(max(0, a), min(n, b)) for a, b, n in zip(self.start, self.stop, shape, strict=True))
-        return i, j, k
+        return tuple(slice(max(0, a), min(n, b)) for a, b, n in zip(self.start, self.stop, shape, strict=True))
 
-    def own(self, shape: Shape3) -> tuple[slice, slice, slice]:
+    def own(self, shape: Shape3) -> tuple[slice, ...]:
         """The same part, as slices of the window."""
-        i, j, k = (slice(s.start - a, s.stop - a) for s, a in zip(self.inside(shape), self.start, strict=True))
-        return i, j, k
-
-
-def new_prompts(prompts: Sequence[Prompt], mask: MaskArray) -> Sequence[Prompt]:
-    """The prompts that need an answer: the last, and all that the mask does not obey."""
-    *earlier, last = prompts
-    return [*(p for p in earlier if not obeys(mask, p)), last]
+        return tuple(slice(s.start - a, s.stop - a) for s, a in zip(self.inside(shape), self.start, strict=True))
 
 
 def hints_within(prompts: Sequence[Prompt], span: Span, *, labels: Sequence[int]) -> list[HintedVoxels]:
@@ -66,7 +59,7 @@ def hints_within(prompts: Sequence[Prompt], span: Span, *, labels: Sequence[int]
         places = exact_voxels(prompt, span.stop) - np.array(span.start)
         places = places[((places >= 0) & (places < np.array(span.shape))).all(axis=1)]
         if len(places):
-            moved.append(Scribble(tuple(map(_voxel, places)), prompt.label, getattr(prompt, "positive", True)))
+            moved.append(Scribble(tuple(map(triple, places)), prompt.label, getattr(prompt, "positive", True)))
     return [hinted_voxels(moved, span.shape, label=label) for label in labels]
 
 
@@ -80,30 +73,20 @@ def span_around(prompts: Sequence[Prompt], shape: Shape3, *, patch: Shape3, stri
         stride: What its input's sides must be multiples of.
         zoom: How many times larger than necessary.
     """
-    boxes = np.array([extent(prompt) for prompt in prompts])
+    boxes = np.array([prompt_box(prompt, shape) for prompt in prompts])
     low, high = boxes[:, 0].min(axis=0) - MARGIN, boxes[:, 1].max(axis=0) + MARGIN
     sides = np.ceil(np.maximum(high - low, patch) * zoom)
     whole = np.array(shape) <= np.maximum(sides, WHOLE * np.array(patch))
     sides = np.ceil(np.where(whole, shape, sides) / stride).astype(int) * np.array(stride)
     sides = np.where(np.array(stride) > 1, np.maximum(sides, 2 * np.array(stride)), sides)  # also along an axis of one voxel
     start = np.where(whole, 0, np.clip((low + high - sides) // 2, 0, np.maximum(np.array(shape) - sides, 0)))
-    (a, b, c), (i, j, k) = start.tolist(), sides.tolist()
-    return Span((a, b, c), (i, j, k))
+    return Span(triple(start), triple(sides))
 
 
 def touches_border(changed: npt.NDArray[np.bool_], span: Span, shape: Shape3) -> bool:
-    """Whether something changed at a side of the window beyond which the grid goes on.
-
-    Args:
-        changed: Voxels of the window's part within the grid.
-        span: The window.
-        shape: The grid's.
-    """
-    for axis in range(3):
-        first, last = np.take(changed, 0, axis=axis), np.take(changed, -1, axis=axis)
-        if (span.start[axis] > 0 and first.any()) or (span.stop[axis] < shape[axis] and last.any()):
-            return True
-    return False
+    """Whether one of the voxels of the window's part within the grid changed at a side beyond which the grid goes on."""
+    sides = [(axis, end) for axis in range(3) for end, on in ((0, span.start[axis] > 0), (-1, span.stop[axis] < shape[axis])) if on]
+    return any(bool(np.take(changed, end, axis=axis).any()) for axis, end in sides)
 
 
 def rescaled(prompts: Sequence[Prompt], before: Shape3, after: Shape3) -> Sequence[Prompt]:
@@ -115,11 +98,11 @@ def rescaled(prompts: Sequence[Prompt], before: Shape3, after: Shape3) -> Sequen
     for prompt in prompts:
         if isinstance(prompt, Box):
             low, high = np.floor(np.array(prompt.start) * factors), np.ceil(np.array(prompt.stop) * factors)
-            moved.append(Box(_voxel(low), _voxel(np.maximum(high, low + 1)), prompt.label))
+            moved.append(Box(triple(low), triple(np.maximum(high, low + 1)), prompt.label))
             continue
         places = np.unique(np.floor((exact_voxels(prompt, before) + 0.5) * factors).astype(np.int64), axis=0)
         if len(places):
-            moved.append(Scribble(tuple(map(_voxel, places)), prompt.label, getattr(prompt, "positive", True)))
+            moved.append(Scribble(tuple(map(triple, places)), prompt.label, getattr(prompt, "positive", True)))
     return moved
 
 
@@ -137,29 +120,16 @@ def meant_for(prompts: Sequence[Prompt], labels: Sequence[int]) -> Sequence[Prom
 
 
 def sampled(mask: MaskArray, shape: Shape3, span: Span) -> MaskArray:
-    """A mask in a window of a working grid, by the nearest voxel; 0 beyond the grid.
-
-    Args:
-        mask: On the image's grid.
-        shape: The working grid's.
-        span: The window of the working grid.
-    """
-    picked = []
-    for part, n, m in zip(span.inside(shape), mask.shape, shape, strict=True):
-        picked.append(np.minimum(((np.arange(part.start, part.stop) + 0.5) * n / m).astype(np.int64), n - 1))
+    """A mask on the image's grid in a window of a working grid of some shape, by the nearest voxel; 0 beyond the grid."""
+    sides = zip(span.inside(shape), mask.shape, shape, strict=True)
+    picked = [np.minimum(((np.arange(part.start, part.stop) + 0.5) * n / m).astype(np.int64), n - 1) for part, n, m in sides]
     result = np.zeros(span.shape, dtype=np.uint8)
     result[span.own(shape)] = mask[np.ix_(*picked)]
     return result
 
 
 def on_image(found: Channels, span: Span, shape: Shape3, image_shape: Shape3) -> tuple[Span, Channels]:
-    """Probabilities of a window of the working grid on the image's grid, by linear interpolation.
-
-    Args:
-        found: Shape (classes, …) of the window.
-        span: The window.
-        shape: The working grid's.
-        image_shape: The image's.
+    """Probabilities (classes, …) of a window of the working grid on the image's grid, by linear interpolation.
 
     Returns:
         The window's part within the image, and the probabilities there, shape (classes, …).
@@ -173,31 +143,9 @@ def on_image(found: Channels, span: Span, shape: Shape3, image_shape: Shape3) ->
     high = np.ceil([part.stop * f - 1e-9 for part, f in zip(inside, factors, strict=True)]).astype(int)
     for axis in (2, 1, 0):  # the last axis while the array is small: its values lie apart
         places = (np.arange(low[axis], high[axis]) + 0.5) / factors[axis] - 0.5 - starts[axis]
-        own = _interpolated(own, 1 + axis, places)
+        own = interpolated(own, 1 + axis, places)
     return _span(tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True))), own
 
 
-def _interpolated(array: Channels, axis: int, places: npt.NDArray[np.float64]) -> Channels:
-    """Linear interpolation along an axis; beyond its ends their values go on."""
-    last = array.shape[axis] - 1
-    places = np.clip(places, 0, last)
-    below = np.minimum(places.astype(np.int64), max(last - 1, 0))
-    share = (places - below).astype(np.float32).reshape([-1 if n == axis else 1 for n in range(array.ndim)])
-    lower = np.take(array, below, axis=axis)
-    if last == 0:
-        return lower
-    upper = np.take(array, below + 1, axis=axis)
-    upper -= lower
-    upper *= share
-    upper += lower
-    return upper
-
-
-def _span(inside: tuple[slice, ...]) -> Span:
-    (a, i), (b, j), (c, k) = ((part.start, part.stop - part.start) for part in inside)
-    return Span((a, b, c), (i, j, k))
-
-
-def _voxel(place: Places | npt.NDArray[np.float64]) -> Voxel:
-    i, j, k = (int(n) for n in place)
-    return (i, j, k)
+def _span(inside: Sequence[slice]) -> Span:
+    return Span(triple(part.start for part in inside), triple(part.stop - part.start for part in inside))

@@ -24,7 +24,7 @@ from medloop.interaction.modelfree.seeds import Seeds, plant
 from medloop.interaction.modelfree.tools import TOOLS, likelihood_cut
 from medloop.interaction.modelfree.window import Window, seen, window_for
 from medloop.interaction.prompts import Lasso, Point, Prompt, Scribble, check_prompts
-from medloop.interaction.regions import VoxelBox, Voxels, prompt_box, within_reach
+from medloop.interaction.regions import Voxels, placed, prompt_box, within_reach
 from medloop.interaction.solvers.geodesic import Single
 
 SIDE_VOXELS_3D, SIDE_VOXELS_2D = 64, 256
@@ -121,7 +121,8 @@ class ClassicalEngine:
                 mask = self._held(embedding.image, mask, corrected(embedding.image, mask, asked[0]), asked, labels, locked)
                 continue
             known = [p for p in prompts if p in asked or p.label in {a.label for a in asked}]
-            found, looked = self._found(_Task(embedding.image, known, mask, self._tool_for(known), locked, wanted), notes)
+            tool = pick_tool(known) if self.tool == "auto" else self.tool
+            found, looked = self._found(_Task(embedding.image, known, mask, tool, locked, wanted), notes)
             mask = self._held(embedding.image, mask, found, asked, labels, locked)
         answer = replace(_answer(mask, before, labels, looked), note="; ".join(dict.fromkeys(notes)))
         return held(before, answer, prompts, new=new, grid=grid, guard=Guard(locked=locked))
@@ -132,9 +133,6 @@ class ClassicalEngine:
         """One turn's changes, as far as it may make them."""
         answer = RefinedMask(after, np.zeros((1 + len(labels), 0, 0, 0), dtype=np.float32), tuple(labels), None, (0, 0, 0), (0, 0, 0))
         return held(before, answer, asked, new=asked, grid=image.grid, guard=Guard(locked=locked)).mask
-
-    def _tool_for(self, prompts: Sequence[Prompt]) -> str:
-        return self.tool if self.tool != "auto" else pick_tool(prompts)
 
     def _found(self, task: _Task, notes: list[str]) -> tuple[MaskArray, tuple[Single, Seeds, Window]]:
         """What a tool finds of labels that have no voxel yet, or within outlines."""
@@ -281,12 +279,13 @@ def _answer(mask: MaskArray, before: MaskArray, labels: Sequence[int], seen_: tu
     start, stop = (0, 0, 0), (0, 0, 0)
     if seen_ is not None:
         inner, seeds, window = seen_
-        part = shares[window.slices(thinned=False)]
+        inside = window.slices(thinned=False)  # whatever changes lies there, for the window holds every prompt not obeyed yet
+        part = shares[inside]
         at = [0, *(1 + list(labels).index(v) for v in seeds.labels)]
         kept = 1 - sum((part[n] for n in range(len(part)) if n not in at), start=np.zeros((), dtype=np.float32))
         for row, share in zip(at, inner, strict=True):
             np.multiply(share, kept, out=part[row])
-        start, stop = _changed_within(window, before, mask)
+        start, stop = placed(changed_box(before[inside], mask[inside]), window.box[0])
     return RefinedMask(mask, shares, tuple(labels), None, start, stop)
 
 
@@ -302,13 +301,3 @@ def _certain(mask: MaskArray, labels: Sequence[int]) -> Single:
         if has.any():
             shares[n] = has
     return shares
-
-
-def _changed_within(window: Window, before: MaskArray, after: MaskArray) -> VoxelBox:
-    """The changed box; whatever changes lies in the window, for it holds every prompt that was not obeyed yet."""
-    inside = window.slices(thinned=False)
-    low, high = changed_box(before[inside], after[inside])
-    if low == high:
-        return low, high
-    a, b, c = window.box[0]
-    return (low[0] + a, low[1] + b, low[2] + c), (high[0] + a, high[1] + b, high[2] + c)

@@ -11,12 +11,12 @@ import numpy as np
 
 from medloop.core.arrays import BoolArray, FloatArray, MaskArray
 from medloop.core.image import Image
-from medloop.interaction.gaps import TIMES_CHORD, Gap, between_parts, box_around, gap_of
+from medloop.interaction.gaps import TIMES_CHORD, Gap, between_parts, gap_of
 from medloop.interaction.guard import MORE_VOXELS, TIMES_DEPTH, reach_in
 from medloop.interaction.modelfree.appearance import Appearance, learn
 from medloop.interaction.modelfree.window import Window, seen, strided
 from medloop.interaction.prompts import Lasso, Point, Scribble
-from medloop.interaction.regions import VoxelBox, slices_of
+from medloop.interaction.regions import VoxelBox, box_of, finest_mm, grown, slices_of
 
 SEES_PIXELS, SEES_VOXELS = 66_000, 130_000
 """Larger windows are seen thinned out."""
@@ -45,13 +45,7 @@ FEW_VOXELS = 2.0
 
 
 def corrected(image: Image, mask: MaskArray, prompt: Point | Scribble | Lasso) -> MaskArray:
-    """The mask with the mistake that a prompt points at mended.
-
-    Args:
-        image: The image.
-        mask: Before, shape (I, J, K); not changed. One that obeys the prompt stays as it is.
-        prompt: What is wrong; its label has voxels in the mask.
-    """
+    """The mask, shape (I, J, K), with the mistake that a prompt points at mended; one that obeys the prompt already stays as it is."""
     gap = gap_of(prompt, mask, image.grid)
     if gap is None:
         return mask
@@ -88,12 +82,12 @@ class _View:
     @property
     def finest_mm(self) -> float:
         """Of the axes that have more than one voxel."""
-        return min([mm for n, mm in zip(self.has.shape, self.spacing_mm, strict=True) if n > 1] or self.spacing_mm)
+        return finest_mm(self.has.shape, self.spacing_mm)
 
 
 def _mistake(image: Image, mask: MaskArray, prompt: Point | Scribble, gap: Gap) -> tuple[VoxelBox, BoolArray]:
     """The box that was looked at, and which of its voxels are wrong."""
-    finest = min([mm for n, mm in zip(image.grid.shape, image.grid.spacing_mm, strict=True) if n > 1] or image.grid.spacing_mm)
+    finest = finest_mm(image.grid.shape, image.grid.spacing_mm)
     near_mm = max(TIMES_DEPTH * gap.depth_mm + MORE_VOXELS * finest, SIDE_VOXELS * finest)
     limit = reach_in(image.grid)
     if gap.enclosed or not prompt.positive:
@@ -110,7 +104,7 @@ def _mistake(image: Image, mask: MaskArray, prompt: Point | Scribble, gap: Gap) 
 def _view(image: Image, mask: MaskArray, prompt: Point | Scribble, gap: Gap, reach_mm: float) -> tuple[_View, Window]:
     from scipy import ndimage
 
-    box = box_around(gap.voxels, reach_mm, image.grid)
+    box = grown(box_of(gap.voxels), reach_mm, spacing_mm=image.grid.spacing_mm, shape=image.grid.shape)
     window = strided(box, image.grid, SEES_PIXELS if 1 in image.grid.shape else SEES_VOXELS)
     there = seen(mask, window)
     held = mask[tuple(gap.voxels.T)]
@@ -130,14 +124,12 @@ def _near(view: _View, depth_mm: float) -> BoolArray:
     """The mistake around a prompt that has something right around it."""
     from scipy import ndimage
 
-    whole = _whole_part(view, depth_mm)
-    if whole is not None:
+    if (whole := _whole_part(view, depth_mm)) is not None:
         return whole
     telling = view.looks.telling
     between = between_parts(view.has, TIMES_CHORD * depth_mm, view.spacing_mm) & view.free
     scale = depth_mm if telling >= TELLING or between[view.at].any() else min(depth_mm, FEW_VOXELS * view.finest_mm)
-    shape = SHAPE * (1 - view.away_mm / max(scale, view.finest_mm))
-    shape = np.clip(shape, -2 * SHAPE, SHAPE)
+    shape = np.clip(SHAPE * (1 - view.away_mm / max(scale, view.finest_mm)), -2 * SHAPE, SHAPE)
     say = telling * view.looks.odds + (1 - 0.6 * telling) * (shape + BETWEEN * between)
     say = ndimage.gaussian_filter(say, [0.5 if n > 1 else 0 for n in say.shape])
     reach_mm = TIMES_DEPTH * depth_mm + MORE_VOXELS * view.finest_mm
@@ -170,20 +162,13 @@ def _whole_part(view: _View, depth_mm: float) -> BoolArray | None:
 
     parts, _ = ndimage.label(view.free, structure=np.ones((3, 3, 3)))
     part: BoolArray = np.isin(parts, np.unique(parts[view.at]))
-    if _at_border(part):
-        return None
+    if any(bool(np.take(part, end, axis=axis).any()) for axis, n in enumerate(part.shape) if n > 2 for end in (0, -1)):
+        return None  # it goes on beyond what is seen
+    told, odds = view.looks.telling >= TELLING, view.looks.odds[part].mean()
     if view.away_mm[part].max() > 2.5 * depth_mm + MORE_VOXELS * view.finest_mm:
-        return part if _alien(part, view) else None
-    return part if view.looks.telling < TELLING or view.looks.odds[part].mean() > -0.5 else None
-
-
-def _alien(part: BoolArray, view: _View) -> bool:
-    """Whether a part is the smaller one of several and looks as the prompt says: then it is wrong whatever its shape."""
-    return bool(view.looks.telling >= TELLING and view.looks.odds[part].mean() > 0.5 and 2 * part.sum() < view.free.sum())
-
-
-def _at_border(part: BoolArray) -> bool:
-    return any(bool(np.take(part, end, axis=axis).any()) for axis, n in enumerate(part.shape) if n > 2 for end in (0, -1))
+        alien = told and odds > 0.5 and 2 * part.sum() < view.free.sum()  # the smaller one of several: wrong whatever its shape
+        return part if alien else None
+    return part if not told or odds > -0.5 else None
 
 
 def _hanging_together(where: BoolArray, view: _View) -> BoolArray:

@@ -1,5 +1,6 @@
 """How each class looks, learned from a few of its voxels: a mixture of Gaussians per channel, read from a table."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -54,14 +55,8 @@ def _table(voxels: Single, centres: Single) -> Single:
     else:
         parts = 2 if len(sample) >= 4 * FEWEST else 1
         mixture = GaussianMixture(parts, reg_covar=broad / 16, max_iter=30, tol=1e-2, init_params="k-means++", random_state=0)
-        logs = _quietly(mixture, sample).score_samples(centres.reshape(-1, 1).astype(np.float64))
-    table: Single = np.logaddexp(logs, logs.max() - 8).astype(np.float32)
-    return table
-
-
-def _quietly(mixture: Any, sample: Any) -> Any:
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an unfinished fit is good enough
-        return mixture.fit(sample)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an unfinished fit is good enough
+            mixture.fit(sample)
+        logs = mixture.score_samples(centres.reshape(-1, 1).astype(np.float64))
+    return np.asarray(np.logaddexp(logs, logs.max() - 8), dtype=np.float32)

@@ -47,22 +47,15 @@ class Seeds:
         """The classes of a mask's label values; a label that no prompt speaks of counts as background."""
         numbers = np.zeros(256, dtype=np.int16)
         numbers[list(self.labels)] = np.arange(1, len(self.labels) + 1)
-        found: SeedArray = numbers[mask]
-        return found
+        return numbers[mask]
 
 
 def plant(prompts: Sequence[Prompt], previous: MaskArray, grid: Grid, window: Window, *, locked: Sequence[int]) -> Seeds:
-    """Work out the seeds of a window.
+    """Work out the seeds of a window, for prompts in force, in order, on the mask before, shape (I, J, K).
 
     The rim of the window keeps the previous mask (the image's own border too, along axes of many voxels), so that the
-    answer joins what lies outside. Outside of a label's box there is none of it. Hints come last and win.
-
-    Args:
-        prompts: In force, in order.
-        previous: The mask before, shape (I, J, K).
-        grid: The image's.
-        window: Where to look.
-        locked: Labels that stay: background to all others.
+    answer joins what lies outside. Outside of a label's box there is none of it; locked labels are background to all others. Hints come
+    last and win.
     """
     labels = tuple(dict.fromkeys(p.label for p in prompts if _reaches(p, window, grid)))
     before = seen(previous, window)
@@ -121,22 +114,18 @@ def _rim(window: Window, shape: Sequence[int], grid: Grid) -> np.ndarray[Any, np
 
 def _fence(classes: SeedArray, prompts: Sequence[Prompt], window: Window, grid: Grid) -> None:
     """Nothing of a label lies outside all of its boxes."""
-    boxes = [prompt_box(p, grid.shape) for p in prompts if isinstance(p, Box | ExtremePoints)]
-    if not boxes:
-        return
-    inside = np.zeros(classes.shape, dtype=bool)
-    for prompt in prompts:
-        if isinstance(prompt, Box | ExtremePoints):
-            part = _within(prompt_box(prompt, grid.shape), window)
-            inside[part] |= _rounded(inside[part].shape) if isinstance(prompt, ExtremePoints) else True
+    outlines = [p for p in prompts if isinstance(p, Box | ExtremePoints)]
+    inside = np.full(classes.shape, not outlines)
+    for prompt in outlines:
+        part = _within(prompt_box(prompt, grid.shape), window)
+        inside[part] |= _rounded(inside[part].shape) if isinstance(prompt, ExtremePoints) else True
     classes[~inside] = 0
 
 
 def _rounded(shape: Sequence[int]) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """A box without its corners: what touches each side in one point seldom fills them."""
     along = [np.abs((np.arange(n) + 0.5) * 2 / n - 1) ** ROUNDNESS for n in shape]
-    rounded: np.ndarray[Any, np.dtype[np.bool_]] = along[0][:, None, None] + along[1][:, None] + along[2] <= CORNERS
-    return rounded
+    return along[0][:, None, None] + along[1][:, None] + along[2] <= CORNERS
 
 
 def _within(box: VoxelBox, window: Window) -> tuple[slice, ...]:

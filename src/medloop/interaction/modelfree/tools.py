@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray, FloatArray, IntArray
+from medloop.core.arrays import BoolArray, IntArray
 from medloop.interaction.engine import StillWanted, require_wanted
 from medloop.interaction.modelfree.likelihood import class_likelihood
 from medloop.interaction.modelfree.seeds import UNSEEDED, Seeds
@@ -26,7 +26,6 @@ DETOUR_VOXELS = 100.0
 
 WALKER_BETA = 1000.0
 """How much a random walker shuns differences: far more than usual, because single clicks stand against a whole rim."""
-
 
 ROUNDS, ROUNDS_2D = 4, 2
 """How often looks are learned from a cut again when nothing but a box is known. In volumes the third and fourth time help (phantoms: Dice
@@ -65,11 +64,11 @@ def walker(image: Single, seeds: Seeds, spacing_mm: Sequence[float], wanted: Sti
     numbers = np.zeros(len(seeds.labels) + 2, dtype=np.int32)
     numbers[present] = np.arange(1, len(present) + 1)
     marks = numbers[seeds.classes]  # unknown is the last entry: 0
-    pictures = np.moveaxis(image, 0, -1)
+    pictures, spacing = np.moveaxis(image, 0, -1), np.array(spacing_mm) / min(spacing_mm)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of isolated voxels and of rounding, both harmless here
         found = random_walker(
-            pictures, marks, beta=WALKER_BETA, mode="cg_j", tol=1e-3, spacing=_relative(spacing_mm), return_full_prob=True, channel_axis=-1
+            pictures, marks, beta=WALKER_BETA, mode="cg_j", tol=1e-3, spacing=spacing, return_full_prob=True, channel_axis=-1
         )
     shares: Single = np.zeros((len(seeds.labels) + 1, *seeds.classes.shape), dtype=np.float32)
     shares[present] = np.clip(np.nan_to_num(found), 1e-4, 1)
@@ -96,12 +95,7 @@ def likelihood_cut(
 ) -> Single:
     """Learn how each class looks from its seeds, then cut; with boxes only, learn again from the cut (as GrabCut does).
 
-    Args:
-        image: See `Tool`.
-        seeds: See `Tool`.
-        spacing_mm: See `Tool`.
-        wanted: See `Tool`.
-        tell: Told, in words, of a last cut that ran out of iterations.
+    Arguments as of `Tool`; `tell` is told, in words, of a last cut that ran out of iterations.
 
     Source: Boykov and Jolly 2001, doi:10.1109/ICCV.2001.937505; Rother et al. 2004, doi:10.1145/1015706.1015720.
     """
@@ -121,9 +115,8 @@ def likelihood_cut(
             break
         taught = np.where(known == UNSEEDED, again, known)
     if gap > SMOOTHNESS:
-        tell(
-            f"The cut stopped after {ITERATIONS * TIMES} iterations; it may cost {gap / SMOOTHNESS:.0f} voxel faces more than the cheapest"
-        )
+        faces, most = gap / SMOOTHNESS, ITERATIONS * TIMES
+        tell(f"The cut stopped after {most} iterations; it may cost {faces:.0f} voxel faces more than the cheapest")
     return shares
 
 
@@ -174,10 +167,6 @@ def _given(seeds: Seeds, present: Sequence[int]) -> Single:
 
 def _one_hot(classes: IntArray, count: int) -> Single:
     return np.stack([(classes == n) for n in range(count)]).astype(np.float32)
-
-
-def _relative(spacing_mm: Sequence[float]) -> FloatArray:
-    return np.array(spacing_mm) / min(spacing_mm)
 
 
 TOOLS: Mapping[str, Tool] = {"walker": walker, "geodesic": geodesic, "cut": likelihood_cut, "watershed": watershed}

@@ -6,10 +6,10 @@ from types import EllipsisType
 
 import numpy as np
 
-from medloop.core.arrays import ImageArray, MaskArray
-from medloop.core.geometry import Grid
-from medloop.interaction.prompts import Box, ExtremePoints, Prompt, obeys
-from medloop.interaction.regions import VoxelBox, Voxels, grown, prompt_box, union
+from medloop.core.arrays import FloatArray, ImageArray, MaskArray
+from medloop.core.geometry import Grid, triple
+from medloop.interaction.prompts import Box, ExtremePoints, Prompt, unanswered
+from medloop.interaction.regions import VoxelBox, Voxels, finest_mm, grown, prompt_box, union
 from medloop.interaction.solvers.geodesic import Single
 
 
@@ -33,15 +33,13 @@ class Window:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Voxels of the box along each axis, not thinned."""
-        (a, b, c), (x, y, z) = self.box
-        return x - a, y - b, z - c
+        return triple(np.subtract(self.box[1], self.box[0]))
 
     def part(self, first: Sequence[int], last: Sequence[int]) -> "Window":
         """The window from one seen voxel to another, both counted along the seen voxels and included."""
         ends = zip(first, last, self.stride, self.box[0], self.box[1], strict=True)
         spans = [(a + low * s, z if a + (high + 1) * s >= z else a + high * s + 1) for low, high, s, a, z in ends]
-        (a, x), (b, y), (c, z) = spans
-        return Window(((a, b, c), (x, y, z)), self.stride)
+        return Window((triple(a for a, _ in spans), triple(z for _, z in spans)), self.stride)
 
     def places(self, voxels: Voxels) -> Voxels:
         """The seen voxel nearest to each given one that lies in the box, shape (m, 3), each once."""
@@ -56,46 +54,36 @@ class Window:
         wide = values
         for axis, (step, length) in enumerate(zip(self.stride, self.shape, strict=True)):
             if step > 1:
-                wide = _stretched(wide, axis - 3, step, length)
+                wide = interpolated(wide, axis - 3, np.arange(length) / step)
         return wide
 
 
 def window_for(
     prompts: Sequence[Prompt], previous: MaskArray, grid: Grid, *, side_voxels: int, most_voxels: int, zoom: float = 1.0
 ) -> Window:
-    """The window in which prompts are answered.
+    """The window in which prompts, at least one, are answered on the mask before, shape (I, J, K); beyond `most_voxels` it is thinned out.
 
     A box or extreme points give their box and a quarter of its size around it; other prompts a cube around them of
-    `side_voxels` finest voxels. Only prompts count that the previous mask does not obey yet, and the last one.
-
-    Args:
-        prompts: In force, in order; at least one.
-        previous: The mask before, shape (I, J, K).
-        grid: The image's.
-        side_voxels: Side of the cube around a click.
-        most_voxels: Thin out beyond so many.
-        zoom: Widens the cube.
+    `side_voxels` finest voxels, times `zoom`. Only prompts count that the mask does not obey yet, and the last one.
     """
-    counted = [p for p in prompts if not obeys(previous, p)]
-    if prompts[-1] not in counted:
-        counted.append(prompts[-1])
-    boxes = [_around(p, prompts, grid, margin_mm=zoom * side_voxels * min(_used(grid)) / 2) for p in counted]
-    box = union(boxes)
-    return strided(box, grid, most_voxels)
+    margin_mm = zoom * side_voxels * finest_mm(grid.shape, grid.spacing_mm) / 2
+    boxes = [_around(p, prompts, grid, margin_mm=margin_mm) for p in unanswered(prompts, previous)]
+    return strided(union(boxes), grid, most_voxels)
 
 
 def strided(box: VoxelBox, grid: Grid, most_voxels: int) -> Window:
-    """A window on a box that sees at most so many voxels."""
-    return Window(box, _stride(box, grid, most_voxels))
+    """A window on a box; it skips voxels along the axes that are finest in mm until few enough remain."""
+    lengths = np.array(box[1]) - np.array(box[0])
+    stride = np.ones(3, dtype=np.int64)
+    while np.prod(-(-lengths // stride)) > most_voxels:
+        reach = np.where(lengths > stride, stride * np.array(grid.spacing_mm), np.inf)
+        stride[int(reach.argmin())] += 1
+    return Window(box, triple(stride))
 
 
 def seen(array: ImageArray | MaskArray, window: Window) -> ImageArray:
     """An array (…, I, J, K) as a window sees it; a view."""
     return array[window.slices(thinned=True)]
-
-
-def _used(grid: Grid) -> list[float]:
-    return [mm for n, mm in zip(grid.shape, grid.spacing_mm, strict=True) if n > 1] or list(grid.spacing_mm)
 
 
 def _around(prompt: Prompt, prompts: Sequence[Prompt], grid: Grid, *, margin_mm: float) -> VoxelBox:
@@ -104,7 +92,7 @@ def _around(prompt: Prompt, prompts: Sequence[Prompt], grid: Grid, *, margin_mm:
     if outline:
         own = union([own, *(prompt_box(p, grid.shape) for p in outline)])
         sides = [(z - a) * mm for a, z, mm in zip(*own, grid.spacing_mm, strict=True)]
-        margin_mm = max(max(sides) / 4, 4 * min(_used(grid)))
+        margin_mm = max(max(sides) / 4, 4 * finest_mm(grid.shape, grid.spacing_mm))
     wide = grown(own, margin_mm, spacing_mm=grid.spacing_mm, shape=grid.shape)
     return _within_slice(own, wide) if outline else wide
 
@@ -112,25 +100,18 @@ def _around(prompt: Prompt, prompts: Sequence[Prompt], grid: Grid, *, margin_mm:
 def _within_slice(own: VoxelBox, wide: VoxelBox) -> VoxelBox:
     """What was outlined on one slice is answered on that slice: seen as a volume, it would be all surface."""
     flat = [z - a == 1 for a, z in zip(*own, strict=True)]
-    low, high = (tuple(o if f else w for o, w, f in zip(a, b, flat, strict=True)) for a, b in zip(own, wide, strict=True))
-    return (low[0], low[1], low[2]), (high[0], high[1], high[2])
+    return triple(np.where(flat, own[0], wide[0])), triple(np.where(flat, own[1], wide[1]))
 
 
-def _stride(box: VoxelBox, grid: Grid, most_voxels: int) -> tuple[int, int, int]:
-    """Skip voxels along the axes that are finest in mm until few enough remain."""
-    lengths = np.array(box[1]) - np.array(box[0])
-    stride = np.ones(3, dtype=np.int64)
-    while np.prod(-(-lengths // stride)) > most_voxels:
-        reach = np.where(lengths > stride, stride * np.array(grid.spacing_mm), np.inf)
-        stride[int(reach.argmin())] += 1
-    return int(stride[0]), int(stride[1]), int(stride[2])
-
-
-def _stretched(values: Single, axis: int, step: int, length: int) -> Single:
-    at = np.minimum(np.arange(length, dtype=np.float32) / step, values.shape[axis] - 1)
-    low = np.floor(at).astype(np.int64)
-    high = np.minimum(low + 1, values.shape[axis] - 1)
-    share = (at - low).reshape([-1 if a == axis % values.ndim else 1 for a in range(values.ndim)]).astype(np.float32)
+def interpolated(values: Single, axis: int, places: FloatArray) -> Single:
+    """Linear interpolation along an axis, at places in steps of it; beyond its ends their values go on."""
+    last = values.shape[axis] - 1
+    places = np.clip(places, 0, last)
+    low = places.astype(np.int64)
+    share = (places - low).astype(np.float32).reshape([-1 if a == axis % values.ndim else 1 for a in range(values.ndim)])
     below: Single = np.take(values, low, axis=axis)
-    below += (np.take(values, high, axis=axis) - below) * share
-    return below
+    above: Single = np.take(values, np.minimum(low + 1, last), axis=axis)
+    above -= below
+    above *= share
+    above += below
+    return above

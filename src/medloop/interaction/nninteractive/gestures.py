@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from medloop.core.arrays import BoolArray
 from medloop.core.errors import InputError
-from medloop.core.geometry import Shape3
+from medloop.core.geometry import Shape3, triple
 from medloop.interaction.nninteractive.protocol import Bounds
 from medloop.interaction.prompts import Box, Lasso, Point, Prompt, Scribble, Voxel
 
@@ -47,8 +47,7 @@ class AxisOrder:
 
 def point_prompt(voxel: tuple[float, float, float], *, label: int, positive: bool) -> Point:
     """A click, to the nearest voxel."""
-    i, j, k = (round(v) for v in voxel)
-    return Point((i, j, k), label=label, positive=positive)
+    return Point(triple(map(round, voxel)), label=label, positive=positive)
 
 
 def box_prompts(bounds: Bounds, shape: Shape3, *, label: int, positive: bool) -> tuple[Prompt, ...]:
@@ -60,7 +59,7 @@ def box_prompts(bounds: Bounds, shape: Shape3, *, label: int, positive: bool) ->
     cut = [(max(0, a), min(n, b)) for (a, b), n in zip(bounds, shape, strict=True)]
     if any(a >= b for a, b in cut):
         raise InputError(f"A box must touch the image's {shape} voxels, got {bounds}")
-    start, stop = _triple(a for a, _ in cut), _triple(b for _, b in cut)
+    start, stop = triple(a for a, _ in cut), triple(b for _, b in cut)
     if positive:
         return (Box(start, stop, label=label),)
     axis = int(np.argmin(np.subtract(stop, start)))
@@ -70,13 +69,7 @@ def box_prompts(bounds: Bounds, shape: Shape3, *, label: int, positive: bool) ->
 
 
 def scribble_prompt(drawn: BoolArray, start: Voxel, *, label: int, positive: bool) -> Scribble:
-    """A stroke.
-
-    Args:
-        drawn: The part of the image it was drawn in, shape (I, J, K).
-        start: Where that part begins.
-        label: For which label.
-        positive: Whether the voxels have it.
+    """A stroke through what was drawn in a part of the image, shape (I, J, K), that begins at `start`.
 
     Raises:
         InputError: Nothing was drawn, or far too much.
@@ -86,17 +79,14 @@ def scribble_prompt(drawn: BoolArray, start: Voxel, *, label: int, positive: boo
     voxels = np.argwhere(drawn) + np.array(start)
     if not len(voxels):
         raise InputError("A scribble must hold a voxel, got an empty mask", remedy="draw it again")
-    return Scribble(tuple(_triple(v) for v in voxels.tolist()), label=label, positive=positive)
+    return Scribble(tuple(map(triple, voxels)), label=label, positive=positive)
 
 
 def lasso_prompts(drawn: BoolArray, start: Voxel, *, label: int, positive: bool) -> tuple[Lasso, ...]:
     """Outlines around the voxels of a closed contour and those within it: one for each connected part.
 
-    Args:
-        drawn: The contour, filled or not, shape (I, J, K); the axis along which it is thinnest is its slice's.
-        start: Where the part of the image begins that it was drawn in.
-        label: For which label.
-        positive: Whether the voxels have it.
+    The contour, filled or not, was drawn in a part of the image, shape (I, J, K), that begins at `start`; the axis along which it is
+    thinnest is its slice's.
 
     Raises:
         InputError: Nothing was drawn.
@@ -109,7 +99,7 @@ def lasso_prompts(drawn: BoolArray, start: Voxel, *, label: int, positive: bool)
     offset = np.delete(np.array(start), axis)
     outlines = [(index, _outlines(plane)) for index, plane in enumerate(planes) if plane.any()]
     return tuple(
-        Lasso(axis, start[axis] + index, tuple(_pair(c) for c in (corners + offset).tolist()), label=label, positive=positive)
+        Lasso(axis, start[axis] + index, tuple((u, v) for u, v in (corners + offset).tolist()), label=label, positive=positive)
         for index, parts in outlines
         for corners in parts
     )
@@ -151,12 +141,3 @@ def _contour(part: BoolArray) -> npt.NDArray[np.float64]:
 
     around: list[npt.NDArray[np.float64]] = find_contours(part.astype(np.float32), 0.5)  # type: ignore[no-untyped-call]  # scikit-image
     return around[0][:-1]
-
-
-def _pair(values: list[float]) -> tuple[float, float]:
-    return (values[0], values[1])
-
-
-def _triple(values: Iterable[int]) -> Voxel:
-    i, j, k = values
-    return (int(i), int(j), int(k))

@@ -20,16 +20,12 @@ Clock = Callable[[], float]
 """Seconds from any fixed moment, never going back."""
 
 
-class LeaseGoneError(NotFoundError):
+class LeaseGoneError(NotFoundError, code="lease_gone"):
     """No such lease, or no longer."""
 
-    code = "lease_gone"
 
-
-class FullError(UnavailableError):
+class FullError(UnavailableError, code="full"):
     """All leases are taken."""
-
-    code = "full"
 
 
 @dataclass
@@ -58,12 +54,7 @@ class Terms:
 
 
 class Leases(Generic[Held]):
-    """The table of leases.
-
-    Args:
-        make: Makes what a new lease holds.
-        terms: On what terms.
-    """
+    """The table of leases; `make` makes what a new one holds."""
 
     def __init__(self, make: Callable[[], Held], terms: Terms) -> None:
         self._make = make
@@ -80,9 +71,8 @@ class Leases(Generic[Held]):
         with self._guard:
             self._sweep()
             if len(self._held) >= self.terms.most:
-                raise FullError(
-                    f"The server is at capacity ({self.terms.most} sessions)", remedy="close another front end, or try again later"
-                )
+                remedy = "close another front end, or try again later"
+                raise FullError(f"The server is at capacity ({self.terms.most} sessions)", remedy=remedy)
             token = secrets.token_hex(16)
             now = self.terms.clock()
             self._held[token] = _Lease(self._make(), now, now)
@@ -99,11 +89,7 @@ class Leases(Generic[Held]):
             return token in self._held
 
     def remaining(self, token: str | None, *, seen: bool) -> float:
-        """Seconds until the idle clock runs out.
-
-        Args:
-            token: The lease.
-            seen: Whether asking is a sign of life (a heartbeat) or only a look.
+        """Seconds until the idle clock runs out; being asked is a sign of life where it is `seen` (a heartbeat), else only a look.
 
         Raises:
             LeaseGoneError: No such lease.
@@ -138,13 +124,11 @@ class Leases(Generic[Held]):
 
     def _sweep(self) -> int:
         now = self.terms.clock()
-        over = [token for token, lease in self._held.items() if self._is_over(lease, now)]
+        idle, silent = now - self.terms.idle_seconds, now - self.terms.liveness_seconds
+        over = [t for t, lease in self._held.items() if not lease.working and (lease.seen_at < silent or lease.active_at < idle)]
         for token in over:
             del self._held[token]
         return len(over)
-
-    def _is_over(self, lease: _Lease[Held], now: float) -> bool:
-        return not lease.working and (now - lease.seen_at > self.terms.liveness_seconds or now - lease.active_at > self.terms.idle_seconds)
 
     def _find(self, token: str | None) -> _Lease[Held]:
         self._sweep()

@@ -8,7 +8,7 @@ is to hear of it goes to `Service.keep`; emptying the target for the next struct
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any, TypeAlias
 
@@ -48,24 +48,11 @@ class Service:
     """
 
     engine: Engine
-    labels: tuple[int, ...]
-    label: int
-    order: AxisOrder
-    turn: AbstractContextManager[Any]
+    labels: tuple[int, ...] = (1,)
+    label: int = 1
+    order: AxisOrder = field(default_factory=AxisOrder)
+    turn: AbstractContextManager[Any] = field(default_factory=Lock)
     keep: Keep = lambda _image: None
-
-    @classmethod
-    def of(
-        cls,
-        engine: Engine,
-        *,
-        labels: Sequence[int] = (1,),
-        label: int = 1,
-        order: AxisOrder | None = None,
-        keep: Keep = lambda _image: None,
-    ) -> "Service":
-        """A service with a turn of its own."""
-        return cls(engine, tuple(labels), label, order or AxisOrder(), Lock(), keep)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,11 +97,7 @@ _NOTHING: MaskArray = np.zeros((0, 0, 0), dtype=np.uint8)
 
 
 class Session:
-    """One front end's work. Its calls must come one after another.
-
-    Args:
-        service: What is served.
-    """
+    """One front end's work on a service. Its calls must come one after another."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -134,11 +117,7 @@ class Session:
         return self._image().image.grid.shape
 
     def set_image(self, array: npt.NDArray[Any], spacing_mm: Sequence[float] = (1.0, 1.0, 1.0)) -> None:
-        """Begin with an image.
-
-        Args:
-            array: As sent, axes (C, …) in the front end's order.
-            spacing_mm: Along these axes.
+        """Begin with an image as sent, axes (C, …) in the front end's order, with its spacing in mm along these.
 
         Raises:
             ShapeError: An image the engine cannot take.
@@ -171,12 +150,7 @@ class Session:
         self._past = []
 
     def add(self, prompts: Sequence[Prompt], *, run: bool, wanted: StillWanted = lambda: True) -> Difference:
-        """Add one gesture; where it contradicts an earlier one, it wins.
-
-        Args:
-            prompts: What it means.
-            run: Whether to predict now.
-            wanted: Whether the answer is still wanted.
+        """Add the prompts of one gesture and perhaps predict now; where it contradicts an earlier one, it wins.
 
         Raises:
             InputError: Prompts that cannot be obeyed; nothing has changed then.

@@ -60,11 +60,9 @@ class ArrayHeader:
 
 
 def pack_array(array: npt.NDArray[Any], *, shuffle: bool = False) -> bytes:
-    """An array as bytes of the protocol.
+    """An array of numbers or booleans as bytes of the protocol.
 
-    Args:
-        array: Numbers or booleans.
-        shuffle: Group the bytes of numbers by significance: smaller for images, larger for masks.
+    With `shuffle` the bytes of numbers are grouped by significance: smaller for images, larger for masks.
 
     Raises:
         FormatError: A dtype that the protocol cannot carry.
@@ -111,12 +109,8 @@ def read_header(packed: Packed) -> ArrayHeader:
 def unpack_array(packed: Packed, *, limit_bytes: int) -> npt.NDArray[Any]:
     """The array in bytes of the protocol.
 
-    Args:
-        packed: What arrived.
-        limit_bytes: Largest array that the receiver wants; checked before memory is taken.
-
     Raises:
-        FormatError: Bytes that are no packed array, or one larger than the limit.
+        FormatError: Bytes that are no packed array, or one larger than the receiver wants, which is checked before memory is taken.
         UnavailableError: Without Blosc2.
     """
     header = read_header(packed)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray
 from medloop.core.errors import SettingError
-from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, Scribble
+from medloop.interaction.prompts import Box, ExtremePoints, Point, Prompt, Scribble
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,8 @@ class EffortModel:
             return self.scribble
         if isinstance(prompt, Box | ExtremePoints):
             return self.box
-        return self.outline * _round_trip(prompt)
+        corners = np.array(prompt.corners, dtype=np.float64)
+        return self.outline * float(np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1).sum())
 
     def refining_seconds(self, prompts: Sequence[Prompt], *, slices_viewed: int) -> float:
         """Gestures and the slices looked at meanwhile."""
@@ -57,17 +57,3 @@ class EffortModel:
             f"{self.box:g} s per box (arXiv:1708.02750), {self.slice_viewed:g} s per slice viewed (assumed), "
             f"{self.outline:g} s per voxel of boundary drawn by hand (assumed)"
         )
-
-
-def boundary_length(inside: BoolArray, axis: int) -> int:
-    """Voxels on the boundary within the slices along `axis`: those with a 4-neighbour outside, beyond the image included."""
-    inner = inside.copy()
-    for other in (a for a in range(3) if a != axis):
-        padded = np.pad(inside, [(1, 1) if a == other else (0, 0) for a in range(3)])
-        inner &= np.take(padded, range(inside.shape[other]), axis=other) & np.take(padded, range(2, inside.shape[other] + 2), axis=other)
-    return int(np.count_nonzero(inside & ~inner))
-
-
-def _round_trip(lasso: Lasso) -> float:
-    corners = np.array(lasso.corners, dtype=np.float64)
-    return float(np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1).sum())

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medloop.core.arrays import UNKNOWN, BoolArray, MaskArray
+from medloop.core.geometry import triple
 from medloop.interaction.prompts import Voxel
 
 Places: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
@@ -31,8 +32,7 @@ class Mistake:
 
     def voxel(self, place: Places) -> Voxel:
         """A place of the box in the image."""
-        i, j, k = (int(n) + s for n, s in zip(place, self.start, strict=True))
-        return (i, j, k)
+        return triple(np.add(place, self.start))
 
 
 def wrong_voxels(truth: MaskArray, mask: MaskArray) -> BoolArray:
@@ -47,7 +47,7 @@ def find_mistakes(truth: MaskArray, mask: MaskArray) -> list[Mistake]:
 
     numbered, count = ndimage.label(wrong_voxels(truth, mask), structure=np.ones((3, 3, 3)))
     boxes = ndimage.find_objects(numbered, max_label=count)
-    return [Mistake(_start(box), numbered[box] == number + 1) for number, box in enumerate(boxes)]
+    return [Mistake(triple(side.start for side in box), numbered[box] == number + 1) for number, box in enumerate(boxes)]
 
 
 def largest_mistake(truth: MaskArray, mask: MaskArray) -> Mistake | None:
@@ -56,11 +56,7 @@ def largest_mistake(truth: MaskArray, mask: MaskArray) -> Mistake | None:
 
 
 def depths(inside: BoolArray) -> npt.NDArray[np.float64]:
-    """Distance of each voxel to the nearest one outside, in voxels; the array's border counts as outside, except along one-voxel axes.
-
-    Args:
-        inside: Shape (I, J, K).
-    """
+    """Distance in voxels of each voxel (I, J, K) to the nearest one outside, beyond the array too, except along one-voxel axes."""
     from scipy import ndimage
 
     pad = [(1, 1) if n > 1 else (0, 0) for n in inside.shape]
@@ -68,8 +64,3 @@ def depths(inside: BoolArray) -> npt.NDArray[np.float64]:
         return inside.astype(np.float64)
     found: npt.NDArray[np.float64] = ndimage.distance_transform_edt(np.pad(inside, pad))
     return found[tuple(slice(before, before + n) for (before, _), n in zip(pad, inside.shape, strict=True))]
-
-
-def _start(box: tuple[slice, ...]) -> Voxel:
-    i, j, k = (int(side.start) for side in box)
-    return (i, j, k)

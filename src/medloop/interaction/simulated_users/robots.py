@@ -8,7 +8,7 @@ Source: rule of the centre click from the CVPR 2025 challenge on interactive 3D 
 Real people do not click like that (arXiv:2404.01816), hence the others.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from medloop.core.arrays import UNKNOWN, BoolArray, MaskArray
 from medloop.core.errors import NotFoundError, SettingError
+from medloop.core.geometry import triple
 from medloop.interaction.prompts import Box, Point, Prompt, Scribble, Voxel, exact_voxels
 from medloop.interaction.simulated_users.mistakes import Mistake, Places, depths, find_mistakes, largest_mistake, wrong_voxels
 
@@ -82,8 +83,7 @@ class RandomClicker:
 
     def act(self, scene: Scene, rng: np.random.Generator) -> Prompt | None:
         """See `Robot.act`."""
-        wrong = wrong_voxels(scene.truth, scene.mask)
-        voxel = _draw_deep(wrong, self.power, rng)
+        voxel = _draw_deep(wrong_voxels(scene.truth, scene.mask), self.power, rng)
         return None if voxel is None else point_at(scene, voxel)
 
 
@@ -263,7 +263,7 @@ def box_around(truth: MaskArray, label: int, margin: int, rng: np.random.Generat
     off = np.where(sizes > 1, margin, 0)
     low = np.clip(places.min(axis=0) + rng.integers(-off, off + 1), 0, sizes - 1)
     high = np.clip(places.max(axis=0) + 1 + rng.integers(-off, off + 1), low + 1, sizes)
-    return Box(_voxel(low), _voxel(high), label)
+    return Box(triple(low), triple(high), label)
 
 
 def stroke_along(scene: Scene, part: Mistake, longest: int, rng: np.random.Generator) -> Prompt:
@@ -271,13 +271,12 @@ def stroke_along(scene: Scene, part: Mistake, longest: int, rng: np.random.Gener
     from skimage.morphology import skeletonize
 
     inside = part.inside
-    middle = part.voxel(np.argwhere(inside)[0])
     axis = int(np.argmin(inside.shape))
     widest = int(inside.sum(axis=tuple(a for a in range(3) if a != axis)).argmax())
     flat = np.take(inside, widest, axis=axis)
     lines = np.argwhere(skeletonize(flat))  # type: ignore[no-untyped-call]  # scikit-image does not annotate it
     if not len(lines):
-        return point_at(scene, middle)
+        return point_at(scene, part.voxel(np.argwhere(inside)[0]))
     places = [part.voxel(np.insert(line, axis, widest)) for line in _in_order(lines)]
     points = [point_at(scene, place) for place in places]
     said = points[int(rng.integers(len(points)))]
@@ -297,7 +296,7 @@ def _draw_deep(inside: BoolArray, power: float, rng: np.random.Generator) -> Vox
     if not len(places):
         return None
     weights = depths(inside)[tuple(places.T)] ** power
-    return _voxel(places[int(rng.choice(len(places), p=weights / weights.sum()))])
+    return triple(places[int(rng.choice(len(places), p=weights / weights.sum()))])
 
 
 def _free_voxel(scene: Scene, voxel: Voxel, jitter: float, rng: np.random.Generator) -> Voxel | None:
@@ -307,10 +306,5 @@ def _free_voxel(scene: Scene, voxel: Voxel, jitter: float, rng: np.random.Genera
     for _ in range(10):
         moved = np.clip(np.round(np.array(voxel) + rng.normal(0, jitter, 3)), 0, sizes - 1).astype(int)
         if tuple(moved.tolist()) not in taken:
-            return _voxel(moved)
+            return triple(moved)
     return None
-
-
-def _voxel(place: Sequence[int] | Places) -> Voxel:
-    i, j, k = (int(n) for n in place)
-    return (i, j, k)

@@ -46,7 +46,7 @@ def edge_weights(image: ImageArray, spacing_mm: Sequence[float], *, smoothness: 
 
 def _squared_steps(image: ImageArray) -> list[Single]:
     """For each axis the squared difference between neighbours over twice its mean, averaged over channels."""
-    total = [np.zeros(_one_less(image.shape[1:], axis), dtype=np.float32) for axis in range(3)]
+    total = [np.zeros(tuple(n - (a == axis) for a, n in enumerate(image.shape[1:])), dtype=np.float32) for axis in range(3)]
     for channel in image:
         values = np.nan_to_num(channel.astype(np.float32))
         squares = [np.square(np.diff(values, axis=axis)) for axis in range(3)]
@@ -55,7 +55,3 @@ def _squared_steps(image: ImageArray) -> list[Single]:
         for sum_, square in zip(total, squares, strict=True):
             sum_ += square * np.float32(0.5 / (mean * len(image)) if mean > 0 else 0.0)
     return total
-
-
-def _one_less(shape: Sequence[int], axis: int) -> tuple[int, ...]:
-    return tuple(n - (a == axis) for a, n in enumerate(shape))

@@ -82,7 +82,7 @@ def _steps(image: ImageArray, axis: int, spacing_mm: Sequence[float], detour_mm:
     steps: _Steps = []
     for first in _offsets(planes.shape[2]):
         for second in _offsets(planes.shape[3]):
-            here, there = (_shift(first, second, forward) for forward in (True, False))
+            here, there = (_part(first), _part(second)), (_part(-first), _part(-second))
             difference = planes[1:][:, :, *here] - planes[:-1][:, :, *there]
             squared = np.square(difference).sum(axis=1) * np.float32(detour_mm**2)
             squared += np.float32(spacing_mm[axis] ** 2 + (first * across[0]) ** 2 + (second * across[1]) ** 2)
@@ -104,10 +104,6 @@ def _sweep(planes: Single, steps: _Steps) -> None:
 
 def _offsets(length: int) -> tuple[int, ...]:
     return (-1, 0, 1) if length > 1 else (0,)
-
-
-def _shift(first: int, second: int, forward: bool) -> tuple[slice, slice]:
-    return _part(first if forward else -first), _part(second if forward else -second)
 
 
 def _part(offset: int) -> slice:

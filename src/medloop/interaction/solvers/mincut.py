@@ -7,6 +7,7 @@ proven and told (`Solution.gap`). Hints cost more than anything else may save.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -22,7 +23,6 @@ Box3: TypeAlias = tuple[slice, slice, slice]
 
 SMOOTHNESS = 2.0
 """Price of one voxel face where the image is flat, in log odds: two faces outweigh odds of 50 to 1. Not tuned on any data."""
-
 
 ITERATIONS = 120
 SMALL = 20_000
@@ -87,19 +87,11 @@ def relax_labels(
     spacing_mm: Sequence[float],
     *,
     smoothness: float = SMOOTHNESS,
-    iterations: int | None = None,
     wanted: StillWanted = lambda: True,
 ) -> Single:
     """Cut each label against all others; `settle_labels` then gives every voxel one of them.
 
-    Args:
-        probabilities: Of background and each label, shape (1 + labels, I, J, K).
-        image: See `cut`.
-        hints: One for each label.
-        spacing_mm: See `cut`.
-        smoothness: See `cut`.
-        iterations: See `cut`.
-        wanted: See `cut`.
+    Arguments as of `cut`, but probabilities of background and each label, shape (1 + labels, I, J, K), and hints for each label.
 
     Returns:
         The cuts' answers, shape (labels, I, J, K), 0..1, to be settled here or on another grid.
@@ -110,12 +102,8 @@ def relax_labels(
     """
     if len(hints) != len(probabilities) - 1:
         raise ShapeError(f"Every label needs its hints, got {len(hints)} for {len(probabilities) - 1} labels")
-    return np.stack(
-        [
-            cut(p, image, h, spacing_mm, smoothness=smoothness, iterations=iterations, wanted=wanted).answers
-            for p, h in zip(probabilities[1:], hints, strict=True)
-        ]
-    )
+    each = partial(cut, smoothness=smoothness, wanted=wanted)
+    return np.stack([each(p, image, h, spacing_mm).answers for p, h in zip(probabilities[1:], hints, strict=True)])
 
 
 def settle_labels(answers: Single, probabilities: FloatArray, hints: Sequence[HintedVoxels]) -> MaskArray:
@@ -129,7 +117,12 @@ def settle_labels(answers: Single, probabilities: FloatArray, hints: Sequence[Hi
     Returns:
         Number of the label, 0 for background, shape (I, J, K); every hint obeyed.
     """
-    chosen = _strongest(answers, probabilities)
+    chosen = np.zeros(answers.shape[1:], dtype=np.uint8)
+    best = np.full(answers.shape[1:], 0.5, dtype=np.float32)
+    for number, (answer, probability) in enumerate(zip(answers, probabilities[1:], strict=True), start=1):
+        claim = answer + np.float32(1e-3) * probability.astype(np.float32) * (answer >= 0.5)
+        stronger = claim > best
+        best[stronger], chosen[stronger] = claim[stronger], number
     for number, hint in enumerate(hints, start=1):
         chosen[tuple(hint.positive.T)] = number
         negative = tuple(hint.negative.T)
@@ -148,32 +141,12 @@ def _undecided_box(cost: Single, weights: Sequence[Single]) -> Box3 | None:
     """
     faces = np.zeros_like(cost)
     for axis, weight in enumerate(weights):
-        faces[_but_last(axis)] += weight
-        faces[_but_first(axis)] += weight
+        along, price = np.moveaxis(faces, axis, 0), np.moveaxis(weight, axis, 0)
+        along[:-1] += price
+        along[1:] += price
     undecided: BoolArray = np.abs(cost) < faces
     if not undecided.any():
         return None
-    spans = []
-    for axis, length in enumerate(cost.shape):
-        along = np.flatnonzero(undecided.any(axis=tuple(a for a in range(3) if a != axis)))
-        spans.append(slice(max(int(along[0]) - 1, 0), min(int(along[-1]) + 2, length)))
-    return spans[0], spans[1], spans[2]
-
-
-def _but_last(axis: int) -> tuple[slice, ...]:
-    return tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
-
-
-def _but_first(axis: int) -> tuple[slice, ...]:
-    return tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
-
-
-def _strongest(answers: Single, probabilities: FloatArray) -> MaskArray:
-    """Number of the label whose cut claims a voxel; of several claims the likelier, 0 where there is none."""
-    chosen = np.zeros(answers.shape[1:], dtype=np.uint8)
-    best = np.full(answers.shape[1:], 0.5, dtype=np.float32)
-    for number, (answer, probability) in enumerate(zip(answers, probabilities[1:], strict=True), start=1):
-        claim = answer + np.float32(1e-3) * probability.astype(np.float32) * (answer >= 0.5)
-        stronger = claim > best
-        best[stronger], chosen[stronger] = claim[stronger], number
-    return chosen
+    along_axes = (np.flatnonzero(undecided.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1)))
+    i, j, k = (slice(max(int(p[0]) - 1, 0), min(int(p[-1]) + 2, n)) for p, n in zip(along_axes, cost.shape, strict=True))
+    return i, j, k

@@ -69,12 +69,9 @@ def open_case(workspace: Workspace, case_id: str, annotator_id: str) -> Opened:
     with workspace.store.write(annotator_id) as tx:
         case = tx.get(Case, case_id)
         mine = tx.find(Assignment, where={"case_id": case_id, "annotator_id": annotator_id, "state": "open"}, limit=1)
-        assignment = (
-            go_on(workspace, tx, mine[0], case)
-            if mine
-            else open_assignment(workspace, tx, case, annotator_id, None, "chosen from the worklist")
-        )
-        return _opened(tx, assignment, case)
+        if mine:
+            return _opened(tx, go_on(workspace, tx, mine[0], case), case)
+        return _opened(tx, open_assignment(workspace, tx, case, annotator_id, None, "chosen from the worklist"), case)
 
 
 def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> Annotation:
@@ -208,8 +205,7 @@ def _encoded(workspace: Workspace, case: Case, mask: MaskArray, submitted: Submi
 
 def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reason: str) -> Assignment:
     cleaned = checked_reason(reason)
-    with workspace.store.read() as tx:
-        annotator_id = tx.get(Assignment, assignment_id).annotator_id
+    annotator_id = workspace.store.get(Assignment, assignment_id).annotator_id
     with workspace.store.write(annotator_id) as tx:
         assignment = require_open(tx.get(Assignment, assignment_id))
         withdraw_case(tx, assignment, "skipped" if verb == "skip" else "flagged", cleaned)
@@ -220,7 +216,5 @@ def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reas
 
 def _require_revision(assignment: Assignment, revision: int | None) -> None:
     if revision is not None and revision != assignment.revision:
-        raise ConflictError(
-            f"The draft is at revision {assignment.revision}, the page knows {revision}",
-            remedy="read the draft again before submitting",
-        )
+        rule = f"The draft is at revision {assignment.revision}, the page knows {revision}"
+        raise ConflictError(rule, remedy="read the draft again before submitting")

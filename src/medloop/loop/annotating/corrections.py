@@ -62,12 +62,7 @@ class Correction:
 
 
 def correction_of(workspace: Workspace, annotation: Annotation) -> Correction:
-    """What is known about how a mask came to be.
-
-    Args:
-        workspace: The project.
-        annotation: A whole or partial mask.
-    """
+    """What is known about how a mask, whole or partial, came to be."""
     with workspace.store.read() as tx:
         case, annotator = tx.get(Case, annotation.case_id), tx.get(Annotator, annotation.annotator_id)
         prediction = tx.get(Prediction, annotation.proposal_id) if annotation.proposal_id else None

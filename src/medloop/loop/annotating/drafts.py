@@ -81,9 +81,8 @@ def whole_runs(runs: Sequence[Run]) -> tuple[Run, ...]:
 
 def append_patch(tx: Writer, assignment: Assignment, runs: Sequence[Run], *, verb: str = "edit") -> int:
     """Add checked runs as the next patch within the caller's transaction; its number. The event log tells it by its verb."""
-    patch = DraftPatch(
-        id=new_id("patch"), assignment_id=assignment.id, revision=assignment.revision + 1, runs=whole_runs(runs), created_at=now()
-    )
+    revision, kept = assignment.revision + 1, whole_runs(runs)
+    patch = DraftPatch(id=new_id("patch"), assignment_id=assignment.id, revision=revision, runs=kept, created_at=now())
     tx.add(patch, verb=verb)
     tx.change(Assignment, assignment.id, verb="edit", fields={"revision": patch.revision})
     return patch.revision

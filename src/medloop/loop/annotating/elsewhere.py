@@ -26,13 +26,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def keep_drafts(workspace: Workspace, annotator: Annotator, label: int) -> Keep:
-    """Keeps what sessions draw as drafts of one person; an image that is no case of the project is logged, and nothing of it kept.
-
-    Args:
-        workspace: The project.
-        annotator: Who draws.
-        label: Value of the label that is drawn.
-    """
+    """Keeps what sessions draw as drafts of one person; an image that is no case of the project is logged, and nothing of it kept."""
 
     def keep(image: Image) -> KeepChange | None:
         case = case_of_image(workspace, image)

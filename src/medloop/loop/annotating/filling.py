@@ -31,14 +31,7 @@ FEWEST = 2
 
 @dataclass(frozen=True, eq=False)
 class Filling:
-    """What a filling did to the draft.
-
-    Attributes:
-        draft: With it, at its new revision.
-        runs: The patch that was saved.
-        drawn: Numbers of the slices drawn on, for any label.
-        filled: How many slices have changed.
-    """
+    """What a filling did: the draft with it, the patch saved, the slices drawn on for any label, how many slices changed."""
 
     draft: Draft
     runs: tuple[Run, ...]
@@ -47,16 +40,9 @@ class Filling:
 
 
 def fill_between(workspace: Workspace, assignment_id: str, *, axis: int, base_revision: int, locked: Sequence[int] = ()) -> Filling:
-    """Give the slices between drawn ones what follows from these, label by label.
+    """Give the slices between drawn ones along an axis, 0 to 2, what follows from these, label by label; locked labels stay.
 
     A label's voxels on the slices that were drawn on for it, and beyond the first and last of these, stay.
-
-    Args:
-        workspace: The project.
-        assignment_id: Whose draft.
-        axis: The slices' axis, 0, 1 or 2.
-        base_revision: The revision it is asked on.
-        locked: Labels that must stay as they are.
 
     Raises:
         InputError: Fewer than two slices drawn on, or none between them; an axis that does not exist.

@@ -37,7 +37,9 @@ def open_assignment(workspace: Workspace, tx: Writer, case: Case, annotator_id: 
 
 def shown_at_first(workspace: Workspace, tx: Reader, case: Case) -> tuple[Annotation | None, Prediction | None]:
     """The annotation in force and the newest proposal of a case, as far as their masks can be read; nothing is written."""
-    return _readable(workspace, standing_annotation(tx, case.id)), _readable_proposal(workspace, newest_proposal(tx, case.id))
+    proposal = newest_proposal(tx, case.id)
+    readable = proposal if proposal is not None and _is_sound(workspace, proposal.mask) else None
+    return _readable(workspace, standing_annotation(tx, case.id)), readable
 
 
 def go_on(workspace: Workspace, tx: Writer, assignment: Assignment, case: Case) -> Assignment:
@@ -53,11 +55,6 @@ def go_on(workspace: Workspace, tx: Writer, assignment: Assignment, case: Case) 
 def _readable(workspace: Workspace, standing: Annotation | None) -> Annotation | None:
     """The annotation in force, unless its mask is damaged or gone: then a draft begins with what comes next."""
     return standing if standing is not None and _is_sound(workspace, standing.blob) else None
-
-
-def _readable_proposal(workspace: Workspace, proposal: Prediction | None) -> Prediction | None:
-    """Likewise a proposal."""
-    return proposal if proposal is not None and _is_sound(workspace, proposal.mask) else None
 
 
 def _is_sound(workspace: Workspace, blob: str | None) -> bool:

@@ -42,13 +42,7 @@ def hands(final: MaskArray, patches: Iterable[DraftPatch], log: Sequence[PromptR
 
 
 def provenance_of(edit: OpenEdit, mask: MaskArray, annotation_id: str) -> Provenance:
-    """What led to a mask that is about to be submitted.
-
-    Args:
-        edit: What it answers.
-        mask: The answer, shape (I, J, K); it may differ from the draft.
-        annotation_id: Under which id it will be stored.
-    """
+    """What led to a mask, shape (I, J, K), that is about to be submitted under an id; it may differ from the draft."""
     base, log = edit.begun, edit.log
     hand = hands(mask, edit.patches, log)
     hand[(hand == 0) & (mask != base)] = HANDS["elsewhere"]

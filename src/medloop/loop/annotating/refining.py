@@ -19,8 +19,7 @@ from medloop.interaction.engine import Engine, ImageEmbedding, StillWanted
 from medloop.interaction.guard import Guard
 from medloop.interaction.guarded import ask_guarded
 from medloop.interaction.locks import check_locks, keep_locked, require_unlocked
-from medloop.interaction.overruling import still_meant
-from medloop.interaction.prompts import Prompt, check_prompts, prompt_to_json
+from medloop.interaction.prompts import Prompt, check_prompts, prompt_to_json, still_meant
 from medloop.interaction.runs import Run, apply_runs, runs_between
 from medloop.loop.annotating.drafts import append_patch, check_runs
 from medloop.loop.annotating.open_edit import Draft, OpenEdit, load_edit, require_revision
@@ -53,14 +52,7 @@ class Refinement:
 
 @dataclass(frozen=True, eq=False)
 class Refiner:
-    """Who answers gestures, and about what.
-
-    Attributes:
-        engine: The engine.
-        embedding: The case's image as this engine sees it; None has it looked at now.
-        draft: A state of the draft that is known already; older is fine.
-        wanted: Whether the answer is still wanted.
-    """
+    """Who answers gestures: an engine, the image as it sees it (None: looked at now), a state of the draft known already."""
 
     engine: Engine
     embedding: ImageEmbedding | None = None
@@ -98,16 +90,7 @@ def add_prompt(
     earlier: Sequence[Prompt] = (),
     locked: Sequence[int] = (),
 ) -> Refinement:
-    """Answer a new gesture.
-
-    Args:
-        workspace: The project.
-        assignment_id: Whose draft.
-        prompt: The gesture.
-        base_revision: The revision it was made on.
-        refiner: Who answers it.
-        earlier: Gestures made just before, whose own refinement was cancelled for this one; saved with it.
-        locked: Labels that must stay as they are.
+    """Answer a new gesture; `earlier` ones, whose own refinement was cancelled for this one, are saved with it.
 
     Raises:
         InputError: A gesture that cannot be obeyed: outside the image, empty, contradicting another, of a locked label.
@@ -194,22 +177,18 @@ def _ask(
 
 def _anew(scene: _Scene, record: PromptRecord, fresh: Prompt | None) -> _Answer:
     """The draft as it would be without a record, or with a fresh prompt in its place."""
-    log = scene.edit.log
+    log, said = scene.edit.log, record if fresh is None else replace(record, prompt=prompt_to_json(fresh))
     begin = scene.edit.draft(upto=_free_of_undone(scene, log[line_starts(log)[record.id]].revision - 1))
     answer, done = _Answer(begin.mask), [d for d in scene.history.deeds if d.since <= begin.revision]
     for deed in (d for d in scene.history.deeds if d.since > begin.revision):
         mask = apply_runs(answer.mask, deed.runs) if deed.runs else answer.mask
-        kept = [_said(r, fresh if r.id == record.id else None) for r in deed.records if r.id != record.id or fresh is not None]
+        kept = [said if r.id == record.id else r for r in deed.records if r.id != record.id or fresh is not None]
         fixed = scene.locked if any(r.id == record.id for r in kept) else kept[0].locked if kept else ()
         new = [gesture_of(r) for r in kept if r.id == record.id or not _blocked(gesture_of(r), mask, fixed)]
         older = [gesture_of(r) for d in done for r in d.records]
         answer = _ask(scene, older, new, mask, painted_by(done, mask.shape), fixed) if new else replace(answer, mask=mask)
         done.append(replace(deed, records=tuple(kept)))
     return replace(answer, mask=keep_locked(scene.draft.mask, answer.mask, scene.locked), start=(0, 0, 0), stop=None)
-
-
-def _said(record: PromptRecord, fresh: Prompt | None) -> PromptRecord:
-    return record if fresh is None else replace(record, prompt=prompt_to_json(fresh))
 
 
 def _blocked(prompt: Prompt, mask: MaskArray, locked: Sequence[int]) -> bool:

@@ -28,14 +28,7 @@ class Origin:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What the store knows of where a submission comes from.
-
-    Attributes:
-        simulated: A program that knows the truth of a data set submits it.
-        begun: What the draft began with.
-        shown: Id of the prediction that it was shown with.
-        lineage: What the draft goes back to.
-    """
+    """Where a submission comes from: a program that knows the truth or not, what its draft began with, was shown and goes back to."""
 
     simulated: bool
     begun: BeganWith
@@ -50,14 +43,9 @@ def source_of(tx: Reader, edit: OpenEdit) -> Source:
 
 
 def origin_of(source: Source, submitted: Submitted, mask: MaskArray | None) -> Origin:
-    """Where a submission comes from.
+    """Where a submission comes from; the mask, shape (I, J, K), is of it or of the draft, None for a tag.
 
     Simulated annotators answer from the truth of a data set; only a draft that they submit as it stands owes anything.
-
-    Args:
-        source: Of its edit.
-        submitted: What is submitted.
-        mask: The mask of it, or of the draft, shape (I, J, K); None for a tag.
     """
     origin: AnswerOrigin = "simulated" if source.simulated else "human"
     elsewhere = submitted.mask is not None

@@ -14,8 +14,7 @@ import numpy.typing as npt
 from medloop.core.arrays import BoolArray, IntArray, MaskArray
 from medloop.core.geometry import Shape3
 from medloop.core.records import DraftPatch, PromptRecord
-from medloop.interaction.painting import painted_voxels
-from medloop.interaction.runs import Run, covered, put_runs
+from medloop.interaction.runs import Run, covered, painted_voxels, put_runs
 from medloop.loop.annotating.open_edit import FILLED, OpenEdit
 from medloop.loop.annotating.prompt_log import gesture_of, in_force, line_starts
 
@@ -41,12 +40,7 @@ class Deed:
 
 @dataclass(frozen=True)
 class History:
-    """What counts of a draft's history.
-
-    Attributes:
-        deeds: In order.
-        undone: Of each stroke that was taken back, its revision and that of its inverse.
-    """
+    """What counts, in order, and the revision of each stroke that was taken back with that of its inverse."""
 
     deeds: tuple[Deed, ...]
     undone: tuple[tuple[int, int], ...]

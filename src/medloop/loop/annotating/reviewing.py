@@ -6,7 +6,6 @@ log answers later whether the suggestions were followed and whether they were wo
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -32,15 +31,7 @@ WARM_RANKINGS = 64
 
 @dataclass(frozen=True)
 class Visit:
-    """One look at a place.
-
-    Attributes:
-        number: Of the place.
-        suggested: The place that should have been next then; None when all had been visited.
-        changed: Whether voxels of the place were drawn on since the visit before.
-        revision: Of the draft at the end of the visit.
-        at: When it ended.
-    """
+    """One look at a place: the place suggested then, whether it was drawn on since the visit before, the draft's revision at its end."""
 
     number: int
     suggested: int | None
@@ -81,10 +72,6 @@ class _Maps:
 def review_places(workspace: Workspace, assignment_id: str) -> Review:
     """The places of a case in the order worth looking at them, and which have been looked at.
 
-    Args:
-        workspace: The project.
-        assignment_id: Open or closed.
-
     Raises:
         NotFoundError: No such assignment.
         StateError: The task is a classification, which has no places.
@@ -108,12 +95,7 @@ def _review(workspace: Workspace, tx: Reader, edit: OpenEdit) -> Review:
 
 
 def mark_visited(workspace: Workspace, assignment_id: str, number: int) -> Visit:
-    """Log that a place was looked at; a second time changes nothing.
-
-    Args:
-        workspace: The project.
-        assignment_id: An open assignment.
-        number: Of a place of `review_places`.
+    """Log that a place of `review_places` was looked at; a second time changes nothing.
 
     Raises:
         NotFoundError: No such assignment or place.
@@ -165,11 +147,7 @@ def _chances(blobs: Blobs, maps: _Maps, shape: Shape3) -> FloatArray:
 
 def visits_of(tx: Reader, assignment_id: str) -> tuple[Visit, ...]:
     """The visits logged while a case was open, in order."""
-    return tuple(_visit(event) for event in _of_verb(tx.events_about("assignment", [assignment_id]), VISIT))
-
-
-def _of_verb(events: Sequence[Event], verb: str) -> list[Event]:
-    return [event for event in events if event.verb == verb]
+    return tuple(_visit(event) for event in tx.events_about("assignment", [assignment_id], verbs=[VISIT]))
 
 
 def _visit(event: Event) -> Visit:

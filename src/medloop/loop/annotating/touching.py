@@ -67,14 +67,9 @@ def edits_in_force(base: MaskArray, patches: Sequence[DraftPatch]) -> Edits:
 
 
 def taken_in_a_label(base: MaskArray, patches: Sequence[DraftPatch], proposed: MaskArray) -> int | None:
-    """After how many patches a draft first equalled a proposal in one label, as far as other labels let it; None for never.
+    """After how many patches a draft on `base`, shape (I, J, K), first equalled a proposal in one label; None for never.
 
     A proposal that is put into a draft while other labels are kept changes one label only, where no other one is.
-
-    Args:
-        base: What the draft began with, shape (I, J, K).
-        patches: In order.
-        proposed: The proposal, shape (I, J, K).
     """
     flat, wanted = base.ravel(order="F").copy(), proposed.ravel(order="F")
     labels = np.unique(wanted[wanted > 0])

@@ -33,10 +33,6 @@ def withdraw_case(tx: Writer, assignment: Assignment, verb: TakenBack, reason: s
 def undo_submit(workspace: Workspace, assignment_id: str) -> Assignment:
     """Take a submission back: its annotation is withdrawn, what stood before stands again, and its draft is open again.
 
-    Args:
-        workspace: The project.
-        assignment_id: A submitted assignment.
-
     Returns:
         The same assignment, open; its draft is what was submitted.
 
@@ -45,8 +41,7 @@ def undo_submit(workspace: Workspace, assignment_id: str) -> Assignment:
         ConflictError: The same person has annotated or edited the case since.
     """
     runs = _runs_to_submitted(workspace, assignment_id)
-    with workspace.store.read() as tx:
-        annotator_id = tx.get(Assignment, assignment_id).annotator_id
+    annotator_id = workspace.store.get(Assignment, assignment_id).annotator_id
     with workspace.store.write(annotator_id) as tx:
         assignment = tx.get(Assignment, assignment_id)
         annotation = _undoable(tx, assignment)

@@ -8,22 +8,23 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from medloop.core.errors import ConflictError, InputError, MedloopError
+from medloop.core.errors import BlobError, ConflictError, InputError, IntegrityError, MedloopError, NotFoundError
 from medloop.core.image import Image, Mask
 from medloop.core.names import composed
 from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Split
 from medloop.datasets.channels import known_names
 from medloop.datasets.dataset import CaseSource, Dataset, Refusal
+from medloop.images.encode import encode_voxels
 from medloop.images.read import ReadImage, read_image
 from medloop.images.result import UNSIZED
-from medloop.loop.data.cases import IMPORTER, Incoming, NewCase, add_case
+from medloop.loop.data.cases import IMPORTER, Incoming, NewCase, add_case, storable
 from medloop.loop.data.import_report import Tally
 from medloop.loop.data.import_splits import drawn_along, import_splits
 from medloop.loop.data.label_maps import label_map
 from medloop.loop.data.late_labels import take_later, was_imported
-from medloop.loop.data.restoring import has_voxels, mend_voxels
 from medloop.loop.data.source_labels import read_answer
 from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.follow_up import follow_up
 from medloop.loop.foundation.round_moves import after_answer
 from medloop.loop.foundation.workspace import Workspace
@@ -93,7 +94,7 @@ class Intake:
             InputError: Another image of this name, or the same image under another name.
         """
         known = self._cases.get(case.name)
-        if known is not None and (known.source.sha256 == read.found.source.sha256 or has_voxels(self._workspace, known, read.image)):
+        if known is not None and (known.source.sha256 == read.found.source.sha256 or self._has_voxels(known, read.image)):
             return known
         if known is not None:
             what = "the project already has another image of this name"
@@ -102,6 +103,24 @@ class Intake:
         else:
             return None
         raise InputError(f"{case.name}: {what}", remedy="rename it, or leave one of the two out")
+
+    def _has_voxels(self, case: Case, image: Image) -> bool:
+        """Whether a case has the very voxels of an image at the same place: one exported here, or packed again, is another file."""
+        if (image.channels, image.grid.shape) != (case.channels, case.grid.shape) or not image.grid.same_as(case.grid):
+            return False
+        try:
+            return np.array_equal(load_image(self._workspace.store.blobs, case).array, storable(image))
+        except (IntegrityError, NotFoundError):
+            return False
+
+    def _restored(self, case: Case, image: Image) -> bool:
+        """Whether the voxels of a case were damaged or gone and are stored anew: the same voxels are the same bytes."""
+        blobs = self._workspace.store.blobs
+        try:
+            blobs.check(case.voxels)
+        except BlobError:
+            return blobs.put(encode_voxels(storable(image))) == case.voxels
+        return False
 
     def _incoming(self, case: CaseSource, answer: Mask | int | None, split: Split) -> Incoming | None:
         """The case's label with its author, if it is asked for; a note when it is not."""
@@ -155,7 +174,7 @@ class Intake:
             self.tally.remark(case.name, f"stays in {known.split} as splits never move, the source now says {case.split}")
         if known.grid != read.image.grid:
             self.tally.remark(case.name, "keeps the voxel size and position it was imported with, they read differently now")
-        if mend_voxels(self._workspace, known, read.image):
+        if self._restored(known, read.image):
             self.tally.remark(case.name, "had a damaged image, which is whole again by this file")
         if known.source.sha256 != read.found.source.sha256:
             self.tally.remark(case.name, "its file is another one than was imported, with the same voxels at the same place")

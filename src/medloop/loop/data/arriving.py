@@ -14,12 +14,6 @@ LONGEST_NAME = 200
 def take_image(workspace: Workspace, name: str, content: bytes, *, actor: str) -> Case:
     """Import an image without an annotation; one that is there already is not stored twice.
 
-    Args:
-        workspace: The project.
-        name: The file's name, which names the case and tells its format.
-        content: The file.
-        actor: Who sends it, for the audit.
-
     Raises:
         InputError: A name that is no plain file name.
         FormatError: An import would leave it out; the message says why.

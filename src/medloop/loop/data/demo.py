@@ -24,12 +24,8 @@ DEMO_SETTINGS = ProjectSettings(batch_size=4, train_after=2, train_minutes=1.0, 
 INSTRUCTIONS = "Outline both organs. Correct the proposal where it is wrong; U shows where the model is uncertain."
 
 
-def create_demo(folder: Path, *, cases: int = DEMO_CASES) -> Workspace:
+def create_demo(folder: Path) -> Workspace:
     """Make the demo project and ask for its first model.
-
-    Args:
-        folder: Where; must not hold a project.
-        cases: Number of phantoms, at least 12.
 
     Raises:
         ConflictError: The folder already holds a project.
@@ -44,20 +40,13 @@ def create_demo(folder: Path, *, cases: int = DEMO_CASES) -> Workspace:
         actor="demo",
     )
     teacher = annotator_named(workspace, IMPORTER, program=True)
-    for index in range(cases):
+    for index in range(DEMO_CASES):
         phantom = phantom_3d(index, DEMO_SETTINGS.seed)
         split: Split = "test" if index in TEST_CASES else "train"
-        add_case(
-            workspace,
-            phantom.image,
-            NewCase(
-                name=phantom.name,
-                patient=phantom.patient,
-                split=split,
-                source=Source(format="phantom", names=(phantom.name,), sha256=hashlib.sha256(phantom.image.array.tobytes()).hexdigest()),
-            ),
-            Incoming(phantom.mask, teacher) if index in STARTERS | TEST_CASES else None,
-            actor="demo",
-        )
+        digest = hashlib.sha256(phantom.image.array.tobytes()).hexdigest()
+        source = Source(format="phantom", names=(phantom.name,), sha256=digest)
+        new = NewCase(name=phantom.name, patient=phantom.patient, split=split, source=source)
+        given = Incoming(phantom.mask, teacher) if index in STARTERS | TEST_CASES else None
+        add_case(workspace, phantom.image, new, given, actor="demo")
     start_training(workspace, actor="demo")
     return workspace

@@ -18,7 +18,7 @@ from medloop.loop.foundation.consensus import consensus_answers
 from medloop.loop.foundation.damage import LeftOut, sound_answers
 from medloop.loop.foundation.label_versions import label_gaps
 from medloop.loop.foundation.leaning import leans_on_proposal
-from medloop.loop.foundation.left_out import refused_cases
+from medloop.loop.foundation.refusals import refused_cases
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import model_of_index
 from medloop.loop.judging.predictions import weights_of
@@ -30,11 +30,7 @@ FORMATS = ("nifti", "msd", "nnunet", "csv", "model")
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was written where.
-
-    Attributes:
-        notes: What was left out and why, and whatever else its reader should know; one line each.
-    """
+    """What was written where; the notes say, a line each, what was left out and why, and what else a reader should know."""
 
     folder: Path
     format: str
@@ -80,7 +76,8 @@ def export_project(
     done = _EXPORTERS[fmt](_cases(workspace, answers), out, names, regular_grid=regular_grid)
     _note(workspace, "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
     gaps = [str(gap) for gap in label_gaps(workspace)] if workspace.task.kind == "segmentation" else []
-    notes = (*done.notes, *gaps, *brief_lines({"damaged": left_out.cases}), *left_out_notes(workspace))
+    refused = [f"left out: {line}" for line in brief_lines({"refused": refused_cases(workspace)})]
+    notes = (*done.notes, *gaps, *brief_lines({"damaged": left_out.cases}), *refused)
     return ExportReport(out, fmt, done.cases, notes)
 
 
@@ -99,14 +96,14 @@ def _answers(workspace: Workspace, left_out: LeftOut) -> list[tuple[Annotation, 
     with workspace.store.read() as tx:
         answers = [a for split in splits for a in consensus_answers(tx, split)]
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
-    sound = sound_answers(workspace, answers, cases, left_out)
+    sound = sound_answers(answers, cases, left_out)
     return sorted(((a, cases[a.case_id]) for a in sound), key=lambda pair: natural_key(pair[1].name))
 
 
 def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iterator[ExportCase]:
     names = {label.value: label.name for label in workspace.task.labels}
-    people = _people(workspace)
     with workspace.store.read() as tx:
+        people = {a.id: a.name for a in tx.find(Annotator) if a.name != IMPORTER}  # the importer is nobody in particular
         leaning = {a.id: 1.0 if a.untouched is None else a.untouched for a, _ in answers if leans_on_proposal(tx, a)}
     for annotation, case in answers:
         answer = load_answer(workspace.store.blobs, annotation, case)
@@ -126,12 +123,6 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
         )
 
 
-def _people(workspace: Workspace) -> dict[str, str]:
-    """Names of those who annotate; the importer is nobody in particular."""
-    with workspace.store.read() as tx:
-        return {a.id: a.name for a in tx.find(Annotator) if a.name != IMPORTER}
-
-
 def require_right_angles(cases: Sequence[Case]) -> None:
     """Refuse cases that ITK, and so nnU-Net, cannot read, all at once.
 
@@ -148,11 +139,6 @@ def require_right_angles(cases: Sequence[Case]) -> None:
 
 
 _EXPORTERS: dict[str, Exporter] = {"msd": export_msd, "nnunet": export_nnunet, "nifti": export_nifti, "csv": export_csv}
-
-
-def left_out_notes(workspace: Workspace) -> tuple[str, ...]:
-    """Skipped and flagged cases: why they were not exported, and who said so; the first ones by name."""
-    return tuple(f"left out: {line}" for line in brief_lines({"refused": refused_cases(workspace)}))
 
 
 def _export_model(workspace: Workspace, out: Path, index: int | None) -> ExportReport:

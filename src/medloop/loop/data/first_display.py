@@ -14,13 +14,7 @@ Range = tuple[float, float]
 
 
 def displayed(source: Source, array: ImageArray, channel_names: tuple[str, ...] = ()) -> Source:
-    """The source with everything that its case needs to be shown.
-
-    Args:
-        source: As the reader gave it.
-        array: Intensities, (C, I, J, K).
-        channel_names: As the data set calls its channels; left out when they are not one per channel.
-    """
+    """The source with all that showing its case needs, from intensities (C, I, J, K); channel names are kept if one per channel."""
     stated = source.display or Display(oriented=source.format != "raster")
     spread = tuple(spread_of(channel) for channel in array)
     first = (stated.windows[0].low, stated.windows[0].high) if stated.windows else spread[0]

@@ -31,14 +31,7 @@ def import_dataset(
     actor: str = "system",
     report: ImportProgress | None = None,
 ) -> ImportReport:
-    """Import every readable case of a folder or list.
-
-    Args:
-        workspace: The project.
-        source: A folder or CSV in one of the known layouts, or what `open_dataset` found there.
-        answers: Which of the source's labels to keep.
-        actor: Who imports, for the audit.
-        report: Called before each case.
+    """Import every readable case of a folder or CSV in a known layout, or of what `open_dataset` found; `report` is told before each.
 
     Raises:
         FormatError: The source as a whole is in no known layout.

@@ -43,9 +43,8 @@ def label_map(workspace: Workspace, dataset: Dataset) -> LabelMap:
     if dataset.kind is not None and dataset.kind != task.kind:
         raise SettingError(f"The project is a {task.kind}, the data is a {dataset.kind}", remedy="import into another project")
     if task.kind == "classification":
-        return LabelMap(
-            tags={folded(label.name): label.value for label in task.labels} | {label.name: label.value for label in task.labels}
-        )
+        names = {label.name: label.value for label in task.labels}
+        return LabelMap(tags={folded(name): value for name, value in names.items()} | names)
     first = task.labels[0]
     if dataset.masks == "foreground":
         notes = (f"every mask value above 0 is read as the first label, {first.name!r}",) if len(task.labels) > 1 else ()

@@ -26,13 +26,6 @@ Taken: TypeAlias = Literal["known", "annotated", "corrected"]
 def take_later(workspace: Workspace, case: Case, incoming: Incoming, importer: Annotator, actor: str) -> Taken | Refusal:
     """Add the annotation unless it is known already, or say why it stays out.
 
-    Args:
-        workspace: The project.
-        case: Already there.
-        incoming: What the source says now.
-        importer: Whose imported annotations are that have no author.
-        actor: Who imports, for the audit.
-
     Raises:
         LabelError: Values that the task does not know.
         GeometryError: A mask off the case's grid.
@@ -44,7 +37,8 @@ def take_later(workspace: Workspace, case: Case, incoming: Incoming, importer: A
     alike = before[-1].id if before and _says(workspace, case, before[-1], incoming, blob) else None
     with workspace.store.write(actor) as tx:
         every, own = _answers(tx, case, incoming, importer)
-        same = bool(own) and (own[-1].id == alike or (own[-1].blob, own[-1].tag) == (blob, _tag(incoming)))
+        said = (blob, None if isinstance(incoming.answer, Mask) else incoming.answer)
+        same = bool(own) and (own[-1].id == alike or (own[-1].blob, own[-1].tag) == said)
         if refusal := _decided_here(tx, case, incoming, own, every, same=same):
             return refusal
         if same:
@@ -66,10 +60,6 @@ def was_imported(workspace: Workspace, case: Case) -> bool:
     with workspace.store.read() as tx:
         whole = [a for a in tx.find(Annotation, where={"case_id": case.id}) if a.kind != "partial"]
     return bool(whole) and whole[-1].origin == "imported"
-
-
-def _tag(incoming: Incoming) -> int | None:
-    return None if isinstance(incoming.answer, Mask) else incoming.answer
 
 
 def _says(workspace: Workspace, case: Case, known: Annotation, incoming: Incoming, blob: str | None) -> bool:

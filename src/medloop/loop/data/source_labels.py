@@ -17,12 +17,6 @@ WHITE = 255
 def read_answer(case: CaseSource, read: Image, grid: Grid, values: LabelMap) -> tuple[Mask | int | None, tuple[str, ...]]:
     """The label, checked against its image even when it is not kept, and what was noticed.
 
-    Args:
-        case: From a source.
-        read: Its image as the file says.
-        grid: As the project keeps it, of the same shape.
-        values: How the source's labels become the task's.
-
     Raises:
         LabelError: A class or a value that the task does not know, or black and white where several labels could be meant.
         FormatError: A damaged mask.

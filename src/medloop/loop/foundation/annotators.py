@@ -12,16 +12,10 @@ MAX_RATE = 1e6
 
 
 def annotator_named(workspace: Workspace, name: str, *, kind: AnnotatorKind = "person", program: bool = False) -> Annotator:
-    """The annotator of that name; made at first use.
+    """The annotator of that name, made at first use as of that kind; parts of medloop (`program`) may use a reserved name.
 
     Names that differ in letter case or Unicode form only are one person, called as they were first; where an older version
     kept both, each stays who they are.
-
-    Args:
-        workspace: The project.
-        name: As given; see `medloop.core.names`.
-        kind: What a new one is.
-        program: Whether a part of medloop asks, which may use a reserved name.
 
     Raises:
         InputError: An empty, over-long or reserved name, or one with control characters.
@@ -52,9 +46,8 @@ def set_cost(workspace: Workspace, name: str, cost_per_minute: float, *, actor: 
     with workspace.store.write(actor) as tx:
         found = _known(tx, name)
         if found is None:
-            raise NotFoundError(
-                f"There is no annotator {name!r}", remedy="people are known once they opened a case; medloop annotators DIR"
-            )
+            remedy = "people are known once they opened a case; medloop annotators DIR"
+            raise NotFoundError(f"There is no annotator {name!r}", remedy=remedy)
         return tx.change(Annotator, found.id, verb="price", fields={"cost_per_minute": float(cost_per_minute)})
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from medloop.core.errors import GridSizeError
 from medloop.core.records import Case, Model
 from medloop.loop.foundation.damage import OVERSIZED, VERB, DamagedCase, LeftOut
+from medloop.loop.foundation.refusals import refusals
 from medloop.loop.foundation.workspace import Workspace
 from medloop.models.foundation.recipes import Recipe
 
@@ -34,8 +35,6 @@ def oversize(recipe: Recipe, case: Case) -> GridSizeError | None:
 
 def oversized_cases(workspace: Workspace) -> tuple[DamagedCase, ...]:
     """Cases that some work left out for their size and that the model in use still cannot compute on, by name; none that was flagged."""
-    from medloop.loop.foundation.refusals import refusals
-
     with workspace.store.read() as tx:
         model = tx.live_model()
         noted = {event.noun_id for event in tx.events_about(OVERSIZED, verbs=[VERB])}

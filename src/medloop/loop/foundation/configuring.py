@@ -38,13 +38,7 @@ class TaskChange:
 
 @dataclass(frozen=True)
 class Changed:
-    """One value that changed.
-
-    Attributes:
-        what: Name of the setting, "name", "instructions", or "label" and its name.
-        before, after: Values in words.
-        applies: From when on it counts.
-    """
+    """One value that changed: a setting, "name", "instructions" or "label" and its name, in words, and from when on it counts."""
 
     what: str
     before: str
@@ -60,14 +54,7 @@ def configure(
     task: TaskChange | None = None,
     actor: str = "system",
 ) -> list[Changed]:
-    """Change a project; all of it or nothing.
-
-    Args:
-        workspace: The project, as it may have been some time ago; the change is made on what it is now.
-        settings: New values by the settings' names or flags.
-        name: What people see.
-        task: Changes of instructions and labels.
-        actor: Who changes it, for the audit.
+    """Change a project as it is now, all of it or nothing; settings by their names or flags.
 
     Returns:
         What changed; empty when everything was so already.

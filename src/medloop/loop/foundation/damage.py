@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from medloop.core.errors import BlobError, GridSizeError, MissingBlobError, StorageError
 from medloop.core.records import Annotation, Case, Json
+from medloop.loop.foundation.refusals import refusals
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 
@@ -32,12 +33,7 @@ class DamagedCase:
 
 
 class LeftOut:
-    """What one piece of work leaves out because it cannot be read or computed on.
-
-    Args:
-        workspace: The project.
-        log: Told every case, in a line; None says nothing.
-    """
+    """What one piece of work leaves out because it cannot be read or computed on; `log` is told every case in a line."""
 
     def __init__(self, workspace: Workspace, log: Callable[[str], None] | None = None) -> None:
         self._workspace = workspace
@@ -57,10 +53,21 @@ class LeftOut:
         except BlobError as error:
             self.note(case, error)
 
+    def can_read(self, case: Case, *blobs: str | None) -> bool:
+        """Whether these bytes of a case are as they were stored; else the case is left out."""
+        try:
+            for name in filter(None, blobs):
+                self._workspace.store.blobs.check(name)
+        except BlobError as error:
+            self.note(case, error)
+            return False
+        return True
+
     def note(self, case: Case, error: BlobError) -> None:
         """Leave a case out."""
-        if self._add(DamagedCase(case.id, case.name, _reason(case, error))):
-            _remember(self._workspace, case, error.blob)
+        if self._add(DamagedCase(case.id, case.name, _reason(case, error))) and error.blob:
+            body = {"blob": error.blob, "reason": "its bytes cannot be read as they were stored"}
+            _record_once(self._workspace, case, NOUN, body)
 
     def oversized(self, case: Case, error: GridSizeError) -> None:
         """Leave a case out that cannot be computed on."""
@@ -84,15 +91,9 @@ class LeftOut:
         return {"left_out": [{"case": c.name, "case_id": c.case_id, "reason": c.reason} for c in self.cases]} if self._cases else {}
 
 
-def sound_answers(workspace: Workspace, answers: Sequence[Annotation], cases: Mapping[str, Case], left_out: LeftOut) -> list[Annotation]:
+def sound_answers(answers: Sequence[Annotation], cases: Mapping[str, Case], left_out: LeftOut) -> list[Annotation]:
     """The annotations whose bytes, and whose case's image, are as they were stored; the cases of the others are left out."""
-    blobs, sound = workspace.store.blobs, []
-    for answer in answers:
-        with left_out.case(cases[answer.case_id]):
-            for name in filter(None, (answer.blob, cases[answer.case_id].voxels)):
-                blobs.check(name)
-            sound.append(answer)
-    return sound
+    return [a for a in answers if left_out.can_read(cases[a.case_id], a.blob, cases[a.case_id].voxels)]
 
 
 def damaged_cases(workspace: Workspace) -> tuple[DamagedCase, ...]:
@@ -112,8 +113,6 @@ def damaged_now(workspace: Workspace, tx: Reader) -> tuple[DamagedCase, ...]:
 
 def _needed(tx: Reader, case: Case) -> set[str]:
     """Blobs of a case that work depends on: none of one that was skipped or flagged."""
-    from medloop.loop.foundation.refusals import refusals
-
     if refusals(tx, [case.id]):
         return set()
     answers = (*tx.current_annotations(case_ids=[case.id]), *tx.partial_annotations(case_ids=[case.id]))
@@ -133,13 +132,8 @@ def _reason(case: Case, error: BlobError) -> str:
     return f"the bytes of its {what} are {'missing' if isinstance(error, MissingBlobError) else 'damaged'} (blob {error.blob[:12]})"
 
 
-def _remember(workspace: Workspace, case: Case, blob: str) -> None:
-    """Note it in the audit, once; a project that cannot be written is not stopped by that."""
-    if blob:
-        _record_once(workspace, case, NOUN, {"blob": blob, "reason": "its bytes cannot be read as they were stored"})
-
-
 def _record_once(workspace: Workspace, case: Case, noun: str, body: Json) -> None:
+    """Note it in the audit; a project that cannot be written is not stopped by that."""
     with suppress(StorageError), workspace.store.write("system") as tx:
         if all(event.body.get("blob") != body.get("blob") for event in tx.events_about(noun, [case.id])):
             tx.record(VERB, noun, case.id, body)

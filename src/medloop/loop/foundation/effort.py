@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.arrays import FloatArray
+from medloop.core.names import is_reserved
 from medloop.core.records import Case, Prediction
 from medloop.query.budget.minutes import MIN_ANSWERS, MinutesModel, fit_minutes, median_minutes, predicted_minutes
 from medloop.store.pool_rows import EffortRow
@@ -58,7 +59,7 @@ def effort_summary(tx: Reader) -> tuple[EffortLine, ...]:
 
 def annotator_lines(tx: Reader) -> tuple[EffortLine, ...]:
     """One line per annotator, also of those without an annotation, by name; importers only where they have some."""
-    return tuple(_line(row) for row in tx.effort_rows(OWN_ORIGINS) if row.answers or row.kind == "person")
+    return tuple(_line(row) for row in tx.effort_rows(OWN_ORIGINS) if row.answers or (row.kind == "person" and not is_reserved(row.name)))
 
 
 def priced(lines: Iterable[EffortLine]) -> bool:
@@ -67,12 +68,7 @@ def priced(lines: Iterable[EffortLine]) -> bool:
 
 
 def predict_minutes(
-    tx: Reader,
-    cases: Sequence[Case],
-    predictions: Mapping[str, Prediction],
-    *,
-    learned: MinutesModel | None = None,
-    as_cost: bool = False,
+    tx: Reader, cases: Sequence[Case], predictions: Mapping[str, Prediction], *, learned: MinutesModel | None = None, as_cost: bool = False
 ) -> dict[str, float]:
     """Expected minutes of a person's time for cases that are not answered yet, or their cost.
 

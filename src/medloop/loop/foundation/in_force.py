@@ -28,7 +28,11 @@ def base_of(tx: Reader, assignment: Assignment) -> Annotation | None:
     """The annotation an assignment's draft began with; None when it began with a proposal or with nothing."""
     if assignment.began_with is not None:
         return tx.get(Annotation, assignment.base_id) if assignment.base_id else None
-    return _base_of_old(tx, assignment)
+    made = tx.find(Annotation, where={"assignment_id": assignment.id}, limit=1)
+    if made:  # before it was kept, a draft began with the annotator's own current annotation, which the submitted one replaced
+        return tx.get(Annotation, made[0].supersedes) if made[0].supersedes else None
+    current = tx.current_annotations(case_ids=[assignment.case_id])
+    return next((a for a in current if a.annotator_id == assignment.annotator_id), None)
 
 
 def began(tx: Reader, assignment: Assignment) -> BeganWith:
@@ -36,12 +40,3 @@ def began(tx: Reader, assignment: Assignment) -> BeganWith:
     if assignment.began_with is not None:
         return assignment.began_with
     return "annotation" if base_of(tx, assignment) else "prediction" if assignment.proposal_id else "blank"
-
-
-def _base_of_old(tx: Reader, assignment: Assignment) -> Annotation | None:
-    """Before it was kept, a draft began with the annotator's own current annotation: the one that the submitted one replaced."""
-    made = tx.find(Annotation, where={"assignment_id": assignment.id}, limit=1)
-    if made:
-        return tx.get(Annotation, made[0].supersedes) if made[0].supersedes else None
-    current = tx.current_annotations(case_ids=[assignment.case_id])
-    return next((a for a in current if a.annotator_id == assignment.annotator_id), None)

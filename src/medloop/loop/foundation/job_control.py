@@ -24,7 +24,7 @@ class JobControl:
 
     def __init__(self, workspace: Workspace, job: Job, *, stop: Callable[[], bool] | None = None, threads: int = 1) -> None:
         self._jobs = workspace.store.jobs
-        self._stop = stop or _never
+        self._stop = stop or (lambda: False)
         self.job = job
         self.threads = threads
         self._progress = 0.0
@@ -36,11 +36,7 @@ class JobControl:
         self._thread = threading.Thread(target=self._renew, name=f"lease-{job.id}", daemon=True)
 
     def report(self, progress: float, message: str) -> None:
-        """Say how far the job is.
-
-        Args:
-            progress: 0..1.
-            message: One line.
+        """Say how far the job is, 0..1, in one line.
 
         Raises:
             CancelledError: The job was cancelled, the worker must stop, or another worker has taken over.
@@ -89,7 +85,3 @@ class JobControl:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._ended.set()
         self._thread.join()
-
-
-def _never() -> bool:
-    return False

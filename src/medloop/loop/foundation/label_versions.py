@@ -17,12 +17,7 @@ from medloop.store.reader import Reader
 
 @dataclass(frozen=True)
 class LabelVersions:
-    """How many labels every version of a task has.
-
-    Attributes:
-        task: The version in force.
-        counts: Task id → number of its labels.
-    """
+    """The version of a task in force, and how many labels each version has, by its id."""
 
     task: Task
     counts: dict[str, int]

@@ -14,12 +14,7 @@ from medloop.store.reader import Reader
 
 
 def release_stale(workspace: Workspace, *, hours: float | None = None) -> tuple[str, ...]:
-    """Release every open assignment that showed no sign of life for so long; returns their ids.
-
-    Args:
-        workspace: The project.
-        hours: None takes `LEASE_HOURS`.
-    """
+    """Release every open assignment without a sign of life for so long, usually `LEASE_HOURS`; returns their ids."""
     limit = _ago(limits.LEASE_HOURS if hours is None else hours)
     with workspace.store.read() as tx:
         stale = _stale(tx, limit)

@@ -30,12 +30,7 @@ _LENGTH_BYTES = 4
 
 @dataclass(frozen=True)
 class SlicePart:
-    """One whole slice.
-
-    Attributes:
-        axis: 0, 1 or 2: the voxel axis it is perpendicular to.
-        index: Which slice along it, from 0.
-    """
+    """One whole slice: the voxel axis it is perpendicular to (0, 1 or 2) and which one along it, from 0."""
 
     axis: int
     index: int
@@ -59,9 +54,8 @@ def answered_voxels(parts: Sequence[Part], shape: Shape3) -> BoolArray:
         InputError: No parts, too many, or one outside the image or empty.
     """
     if not 0 < len(parts) <= MAX_PARTS:
-        raise InputError(
-            f"A partial annotation has 1 to {MAX_PARTS} parts, got {len(parts)}", remedy="name the slices or boxes that are annotated"
-        )
+        rule = f"A partial annotation has 1 to {MAX_PARTS} parts, got {len(parts)}"
+        raise InputError(rule, remedy="name the slices or boxes that are annotated")
     covered = np.zeros(shape, dtype=bool)
     regions = [covered[_where(part, shape)] for part in parts]
     if sum(region.size for region in regions) > MAX_COVER * covered.size:
@@ -71,16 +65,6 @@ def answered_voxels(parts: Sequence[Part], shape: Shape3) -> BoolArray:
     return covered
 
 
-def partial_mask(mask: MaskArray, parts: Sequence[Part]) -> MaskArray:
-    """The mask with `UNKNOWN` outside the parts.
-
-    Raises:
-        InputError: As `answered_voxels`.
-    """
-    i, j, k = mask.shape
-    return np.where(answered_voxels(parts, (i, j, k)), mask, np.uint8(UNKNOWN))
-
-
 def encode_partial(mask: MaskArray, parts: Sequence[Part]) -> bytes:
     """The blob of a partial answer.
 
@@ -88,7 +72,9 @@ def encode_partial(mask: MaskArray, parts: Sequence[Part]) -> bytes:
         InputError: As `answered_voxels`.
     """
     header = json.dumps({"parts": [_to_json(part) for part in parts]}, separators=(",", ":")).encode()
-    return len(header).to_bytes(_LENGTH_BYTES, "big") + header + encode_mask(partial_mask(mask, parts))
+    i, j, k = mask.shape
+    known = np.where(answered_voxels(parts, (i, j, k)), mask, np.uint8(UNKNOWN))
+    return len(header).to_bytes(_LENGTH_BYTES, "big") + header + encode_mask(known)
 
 
 def decode_partial(data: bytes, shape: Shape3) -> tuple[tuple[Part, ...], MaskArray]:
@@ -117,13 +103,7 @@ def load_partial(blobs: Blobs, annotation: Annotation, case: Case) -> tuple[tupl
 
 
 def merged_answer(blobs: Blobs, annotations: Sequence[Annotation], case: Case) -> Mask:
-    """What all partial answers to a case say together; later ones win.
-
-    Args:
-        blobs: Where they are.
-        annotations: Partial answers to this case, in any order.
-        case: The case.
-    """
+    """What all partial answers to a case, in any order, say together; later ones win."""
     merged = np.full(case.grid.shape, UNKNOWN, dtype=np.uint8)
     for annotation in sorted(annotations, key=lambda a: (a.created_at, a.id)):
         _, mask = load_partial(blobs, annotation, case)

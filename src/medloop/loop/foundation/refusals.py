@@ -4,7 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from medloop.core.records import Annotator, Assignment
+from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
+
+MOST_NAMED = 1000
+"""Cases of each kind that are named one by one."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +24,30 @@ class Refusal:
         return f"{self.verb} by {self.by} on {self.at[:10]}: {self.reason}"
 
 
+@dataclass(frozen=True)
+class LeftOutCase(Refusal):
+    """A case that was skipped or flagged."""
+
+    case_id: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} was {super().__str__()}"
+
+
+def refused_cases(workspace: Workspace) -> tuple[LeftOutCase, ...]:
+    """Skipped and flagged cases by name, so many of each."""
+    with workspace.store.read() as tx:
+        rows = [*tx.worklist(state="flagged", limit=MOST_NAMED), *tx.worklist(state="skipped", limit=MOST_NAMED)]
+        told = refusals(tx, [row.case_id for row in rows])
+    found = [(row, told[row.case_id]) for row in rows if row.case_id in told]
+    return tuple(LeftOutCase(why.verb, why.reason, why.by, why.at, row.case_id, row.name) for row, why in found)
+
+
 def refusals(tx: Reader, case_ids: Collection[str]) -> dict[str, Refusal]:
     """Why cases are left out that were skipped or flagged last and have no annotation in force, by case id."""
     answered = {a.case_id for a in tx.current_annotations(case_ids=case_ids)}
     closed = tx.find(Assignment, where={"case_id": list(case_ids), "state": ["submitted", "skipped", "flagged"]}, order=("closed_at",))
     last = {a.case_id: a for a in closed if a.case_id not in answered}
-    return {i: _refusal(tx, a) for i, a in last.items() if a.state != "submitted"}
-
-
-def _refusal(tx: Reader, closed: Assignment) -> Refusal:
-    return Refusal(closed.state, closed.reason, tx.get(Annotator, closed.annotator_id).name, closed.closed_at or "")
+    by = {a.annotator_id: tx.get(Annotator, a.annotator_id).name for a in last.values()}
+    return {i: Refusal(a.state, a.reason, by[a.annotator_id], a.closed_at or "") for i, a in last.items() if a.state != "submitted"}

@@ -50,13 +50,7 @@ def after_answer(workspace: Workspace) -> None:
 
 
 def start_training(workspace: Workspace, *, again: bool = False, actor: str = "system") -> Job:
-    """Ask the worker for a new model; a training that has not yet frozen its answers already counts.
-
-    Args:
-        workspace: The project.
-        again: Train also when nothing is new since the last model.
-        actor: Who asks, for the audit.
-    """
+    """Ask the worker for a new model; one that has not yet frozen its answers counts, `again` trains also on nothing new."""
     with workspace.store.read() as tx:
         key = f"train-{tx.count(Snapshot) + 1}"
     return ask(workspace, Train(again), f"{key}{AGAIN}" if again else key, actor=actor)

@@ -6,20 +6,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from medloop.core.errors import ConflictError, NotFoundError, SettingError
+from medloop.core.errors import ConflictError, NotFoundError, SettingError, StateError
 from medloop.core.labels import check_label_names
 from medloop.core.names import checked_instructions, checked_title
-from medloop.core.records import (
-    LABEL_COLOURS,
-    USUAL_STRATEGY,
-    Label,
-    Project,
-    ProjectSettings,
-    Task,
-    TaskKind,
-    new_id,
-    now,
-)
+from medloop.core.records import LABEL_COLOURS, USUAL_STRATEGY, Label, Project, ProjectSettings, Task, TaskKind, new_id, now
 from medloop.core.settings import check_settings
 from medloop.query.pool import COLD
 from medloop.query.strategies import strategy
@@ -34,14 +24,7 @@ LEASE_HOURS = 4.0
 
 @dataclass(frozen=True)
 class Workspace:
-    """An open project.
-
-    Attributes:
-        folder: The project's folder: database, blobs and work in progress.
-        store: Its open store.
-        project: The project as it was when opened; `reload` gives a fresh view.
-        task: The newest version of its task.
-    """
+    """An open project; its record and its task are as they were when opened, `reload` gives a fresh view."""
 
     folder: Path
     store: Store
@@ -61,17 +44,7 @@ class Workspace:
         url: str | None = None,
         actor: str = "system",
     ) -> Self:
-        """Make a new project in a folder that holds none.
-
-        Args:
-            folder: Made if missing.
-            name: Shown to people.
-            kind: Segmentation or classification.
-            labels: Names in order; a segmentation numbers them 1, 2, …, a classification 0, 1, ….
-            instructions: What to tell annotators.
-            settings: How the loop behaves; defaults fit a first project.
-            url: A PostgreSQL URL; None keeps everything in the folder.
-            actor: Who does it, for the audit.
+        """Make a new project in a folder that holds none; labels are numbered 1, 2, … (segmentation) or 0, 1, … (classification).
 
         Raises:
             ConflictError: The folder already holds a project.
@@ -88,7 +61,8 @@ class Workspace:
         )
         if (folder / "medloop.json").exists():
             raise ConflictError(f"{folder} already holds a medloop project", remedy="choose another folder or import into it")
-        settings = _decided(settings or ProjectSettings(), kind)
+        settings = settings or ProjectSettings()
+        settings = settings if settings.strategy else replace(settings, strategy=USUAL_STRATEGY[kind])
         project = Project(id=new_id("project"), name=checked_title(name), task_id=task.id, settings=settings, created_at=now())
         check_project_settings(project.settings, kind)
         store = Store.create(folder, url=url)
@@ -154,6 +128,17 @@ def open_store(folder: Path) -> Store:
     return Store.open(folder)
 
 
+def require_masks(workspace: Workspace, what: str) -> None:
+    """Refuse what needs masks in a classification.
+
+    Raises:
+        StateError: The project is one; `what` begins the sentence.
+    """
+    if workspace.task.kind != "segmentation":
+        remedy = "medloop triage and medloop calibrate judge tags; status and report show them"
+        raise StateError(f"{what} needs masks, the project {workspace.project.name} is a {workspace.task.kind}", remedy=remedy)
+
+
 def check_project_settings(settings: ProjectSettings, kind: TaskKind) -> None:
     """Refuse settings outside their ranges, strategies that do not exist or come too early, and what this kind of task cannot use.
 
@@ -178,11 +163,6 @@ def _require_strategy(name: str) -> None:
         strategy(name)
     except NotFoundError as error:
         raise SettingError(error.message, remedy=error.remedy) from error
-
-
-def _decided(settings: ProjectSettings, kind: TaskKind) -> ProjectSettings:
-    """The settings with what they leave to the kind of task."""
-    return settings if settings.strategy else replace(settings, strategy=USUAL_STRATEGY[kind])
 
 
 def checked_labels(kind: TaskKind, names: Sequence[str]) -> tuple[str, ...]:

@@ -15,19 +15,18 @@ from medloop.core.arrays import UNKNOWN, BoolArray, ClassSamples, IntArray
 from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.names import counted
-from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Json, Model, Split
+from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Json, Model
 from medloop.core.seeds import generator
 from medloop.loop.foundation.arrays import load_answer, load_image
 from medloop.loop.foundation.consensus import consensus_answers
 from medloop.loop.foundation.damage import LeftOut, sound_answers
-from medloop.loop.foundation.label_versions import LabelVersions, knows_every_label, label_versions
+from medloop.loop.foundation.label_versions import knows_every_label, label_versions
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import load_predictor
 from medloop.metrics.calibration import ece
 from medloop.metrics.intervals import MIN_PATIENTS
 from medloop.metrics.voxel_calibration import Calibration, boundary_band, judge_rows
 from medloop.quality.calibrate import COLDEST, Calibrator, fit_isotonic, fit_temperature
-from medloop.store.reader import Reader
 
 if TYPE_CHECKING:
     from medloop.models.inference.predict import Predictor
@@ -74,12 +73,6 @@ class CalibrationReport:
 def calibration_of(workspace: Workspace, predictor: "Predictor", validation: "Sequence[TrainingCase]", *, seed: int) -> Json:
     """What a model that was just trained keeps of its calibration, as `calibration_words` reads it.
 
-    Args:
-        workspace: The project; its setting `calibration` may leave it out.
-        predictor: The model as it was trained.
-        validation: Its validation cases; nothing else is looked at.
-        seed: Root of all chance.
-
     Returns:
         `calibrator` if there is one, else `note` with the reason; `patients` and the calibration errors `before` and `after` over
         patients that the map was not fitted on.
@@ -90,7 +83,8 @@ def calibration_of(workspace: Workspace, predictor: "Predictor", validation: "Se
     with workspace.store.read() as tx:
         found = sorted(tx.find(Case, where={"name": [case.id for case in complete]}), key=lambda c: c.name)
     patient = {c.name: c.patient for c in found}
-    complete = [case for case in complete if case.id in _first_of_image(found)]
+    alone = {c.name for c in {c.voxels: c for c in reversed(found)}.values()}  # copies of a patient would judge a map fitted on them
+    complete = [case for case in complete if case.id in alone]
     chosen = [complete[n] for n in sorted(generator(seed, "calibration cases").permutation(len(complete))[:MOST_CASES])]
     patients = sorted({patient[case.id] for case in chosen})
     fewest = FEWEST[workspace.task.kind == "segmentation"]
@@ -111,11 +105,6 @@ def calibration_of(workspace: Workspace, predictor: "Predictor", validation: "Se
     if fitted.temperature < COLDEST * AT_BOUND:
         return {**errors, "note": f"no temperature above {COLDEST:g} fits best, as where no validation case shows an error"}
     return {**errors, "calibrator": fitted.to_json()}
-
-
-def _first_of_image(cases: Sequence[Case]) -> set[str]:
-    """Names of cases, of those with the same voxels one: copies of a patient would judge a map that was fitted on them."""
-    return {c.name for c in {c.voxels: c for c in reversed(cases)}.values()}
 
 
 def calibration_words(model: Model) -> str:
@@ -149,12 +138,10 @@ def calibrate_model(workspace: Workspace, *, method: Method = "temperature") -> 
     with workspace.store.read() as tx:
         model = tx.live_model()
         versions = label_versions(tx, workspace.task)
-        found = {split: _complete(tx, split, versions) for split in EVALUATION_SPLITS}
+        found = {split: [a for a in consensus_answers(tx, split) if not versions.unknown(a)] for split in EVALUATION_SPLITS}
         cases = {a.case_id: tx.get(Case, a.case_id) for answers in found.values() for a in answers}
     left_out = LeftOut(workspace)
-    answered = {
-        split: [(a, cases[a.case_id]) for a in sound_answers(workspace, answers, cases, left_out)] for split, answers in found.items()
-    }
+    answered = {split: [(a, cases[a.case_id]) for a in sound_answers(answers, cases, left_out)] for split, answers in found.items()}
     if model is None or not answered["validation"]:
         have = "no model" if model is None else "no validation annotations"
         raise InputError(f"A calibration is fitted on validation annotations and predictions, got {have}", remedy="annotate and train")
@@ -168,24 +155,11 @@ def calibrate_model(workspace: Workspace, *, method: Method = "temperature") -> 
         return _rows_of(predictor, load_image(blobs, case), load_answer(blobs, answer, case), samples=samples, rng=rng)
 
     rows = {split: [rows_of(*pair) for pair in pairs] for split, pairs in answered.items()}
-    fitted = _fit(method, _joined(rows["validation"]))
-    fair: list[Rows] = [one for split in _fair(answered) for one in rows[split]]
+    labels, stated = _joined(rows["validation"])
+    fitted: Calibrator = fit_temperature(labels, stated) if method == "temperature" else fit_isotonic(labels, stated.mean(axis=0))
+    fair: list[Rows] = [one for split, judged in rows.items() if split != "validation" for one in judged]
     before, after = _judge(fair, fitted) if fair else (None, None)
     return CalibrationReport(model.index, fitted.to_json(), len(rows["validation"]), len(fair), before, after)
-
-
-def _complete(tx: Reader, split: Split, versions: LabelVersions) -> list[Annotation]:
-    """Annotations that know every label of the task; the background of others may hold those that came later."""
-    return [a for a in consensus_answers(tx, split) if not versions.unknown(a)]
-
-
-def _fair(answered: dict[Split, list[tuple[Annotation, Case]]]) -> list[Split]:
-    return [split for split in answered if split != "validation"]
-
-
-def _fit(method: Method, rows: Rows) -> Calibrator:
-    labels, samples = rows
-    return fit_temperature(labels, samples) if method == "temperature" else fit_isotonic(labels, samples.mean(axis=0))
 
 
 def _judge(parts: Sequence[Rows], fitted: Calibrator) -> tuple[Calibration, Calibration]:

@@ -5,23 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from medloop.core import records
 from medloop.core.image import Mask
 from medloop.core.names import counted
-from medloop.core.records import (
-    EVALUATION_SPLITS,
-    Annotation,
-    Case,
-    Evaluation,
-    EvaluationTruth,
-    Json,
-    Label,
-    Model,
-    Prediction,
-    Snapshot,
-    Split,
-    new_id,
-    now,
-)
+from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Evaluation, Json, Label, Model, Prediction, Split, new_id, now
 from medloop.core.seeds import generator
 from medloop.loop.foundation.arrays import load_answer, load_mask, load_proposal
 from medloop.loop.foundation.consensus import consensus_answers
@@ -103,8 +90,8 @@ def _interval(workspace: Workspace, evaluation: Evaluation) -> str:
         return interval_words(shown_interval(tx, evaluation))
 
 
-def _truth(model: Model, split: Split, evaluation: Evaluation | None, digest: str) -> EvaluationTruth:
-    return EvaluationTruth(
+def _truth(model: Model, split: Split, evaluation: Evaluation | None, digest: str) -> records.EvaluationTruth:
+    return records.EvaluationTruth(
         id=new_id("truth"),
         model_id=model.id,
         split=split,
@@ -122,10 +109,10 @@ def evaluate(workspace: Workspace, model: Model, split: Split, control: JobContr
     with workspace.store.read() as tx:
         answers = consensus_answers(tx, split)
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
-        snapshot = tx.get(Snapshot, model.snapshot_id)
+        snapshot = tx.get(records.Snapshot, model.snapshot_id)
         learned = [tx.get(Annotation, i) for i in snapshot.annotation_ids]
         leaning = {a.case_id for a in answers if leans_on_proposal(tx, a)}
-    sound = sound_answers(workspace, answers, cases, left_out)
+    sound = sound_answers(answers, cases, left_out)
     if not sound:
         return None
     left_out.take(predict_cases(workspace, model, sorted((cases[a.case_id] for a in sound), key=lambda c: c.name), control))

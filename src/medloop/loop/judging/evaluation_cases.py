@@ -26,11 +26,7 @@ FEW_CASES = 20
 
 @dataclass(frozen=True)
 class EvaluatedCase:
-    """A case whose prediction was held against a person's annotation.
-
-    Attributes:
-        truth: True score: mean Dice of the labels; 1 for a right class, 0 for a wrong one.
-    """
+    """A case whose prediction was held against a person's annotation: mean Dice of its labels; 1 for a right class, 0 for a wrong one."""
 
     case_id: str
     patient: str
@@ -43,7 +39,7 @@ def evaluated_cases(tx: Reader, model_id: str) -> list[EvaluatedCase]:
     """The cases that may judge this model, by name of the split and order of evaluation."""
     found = []
     for evaluation in fair_evaluations(tx, model_id):
-        wanted = [case_id for case_id, by_label in evaluation.per_case.items() if by_label and case_id not in leaning_cases(evaluation)]
+        wanted = [case_id for case_id, by_label in evaluation.per_case.items() if by_label and case_id not in evaluation.leaning]
         parts = [wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)]
         predictions = {p.case_id: p for part in parts for p in tx.find(Prediction, where={"model_id": model_id, "case_id": part})}
         for case_id in wanted:
@@ -69,11 +65,6 @@ def fair_evaluations(tx: Reader, model_id: str) -> list[Evaluation]:
     """The newest evaluation of each fair split."""
     newest = {e.split: e for e in tx.current_evaluations(model_id=model_id)}
     return [newest[split] for split in FAIR_SPLITS if split in newest]
-
-
-def leaning_cases(evaluation: Evaluation) -> frozenset[str]:
-    """Cases whose truth began as a model's prediction."""
-    return frozenset(evaluation.leaning)
 
 
 def shown_interval(tx: Reader, evaluation: Evaluation) -> Interval:

@@ -29,11 +29,6 @@ WAITS = "waits for its evaluation"
 def place_trained(tx: Writer, model: Model, before: Model | None) -> bool:
     """Say what becomes of a model that was just trained, in the transaction that stores it.
 
-    Args:
-        tx: Where the model was added.
-        model: The new one.
-        before: The model that was in use.
-
     Returns:
         Whether it is in use now.
     """
@@ -90,11 +85,6 @@ def keep_unjudged(workspace: Workspace, model: Model, problem: str) -> None:
 
 def use_model(workspace: Workspace, index: int, *, actor: str) -> Model:
     """Pin a model: it is in use until another one is pinned or the choice is given back.
-
-    Args:
-        workspace: The project.
-        index: The model's index.
-        actor: Who decides, for the audit.
 
     Raises:
         NotFoundError: No such model.

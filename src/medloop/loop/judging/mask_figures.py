@@ -22,12 +22,7 @@ def mask_figures(inside: BoolArray, case: Case) -> dict[str, float | None]:
 
 
 def sample_figures(samples: ProbabilitySamples, case: Case) -> list[list[Any]]:
-    """What a prediction keeps of its samples: rows of label value, measure, and the figure of each sample.
-
-    Args:
-        samples: Shape (samples, classes, I, J, K).
-        case: Whose samples.
-    """
+    """What a prediction keeps of its samples, shape (samples, classes, I, J, K): rows of label value, measure, each sample's figure."""
     answers = samples.argmax(axis=1).astype(np.uint8)
     rows: list[list[Any]] = []
     for label in range(1, samples.shape[1]):

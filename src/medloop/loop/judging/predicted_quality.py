@@ -35,17 +35,14 @@ def qualify_again(workspace: Workspace, model: Model) -> int:
         found = rule(signs_of_prediction(prediction)) if rule.predictors else None
         known = (found.expected, found.low, found.high) if found else (None, None, None)
         if any(_differ(a, b) for a, b in zip(known, (prediction.quality, prediction.quality_low, prediction.quality_high), strict=True)):
-            changed.append(_told(prediction, *known))
+            told = replace(prediction, quality=known[0], quality_low=known[1], quality_high=known[2])
+            changed.append(replace(told, id=new_id("prediction"), created_at=now()))
     _store(workspace, changed)
     return len(changed)
 
 
 def _differ(first: float | None, second: float | None) -> bool:
     return first != second if first is None or second is None else abs(first - second) > SAME
-
-
-def _told(prediction: Prediction, expected: float | None, low: float | None, high: float | None) -> Prediction:
-    return replace(prediction, id=new_id("prediction"), quality=expected, quality_low=low, quality_high=high, created_at=now())
 
 
 def _store(workspace: Workspace, predictions: Sequence[Prediction]) -> None:

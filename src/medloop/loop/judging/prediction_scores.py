@@ -29,17 +29,12 @@ class Judged:
 
 
 def judge(samples: ProbabilitySamples, *, summed: Summed = "mean", spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Judged:
-    """Query scores of one case by name.
+    """Query scores of one case by name, from samples of shape (S, C, I, J, K), or (S, C) for a classification.
 
     `foreground` is the guessed share of foreground voxels, used by foreground-aware strategies. `samples` holds each
     sample's class probabilities; for a segmentation those of an average voxel, so that samples disagree when they see
     different amounts of a class. With one sample nothing can disagree, and these scores are 0. The entropy of the mean
     splits into `expected_entropy` (doubt each sample has itself, aleatoric) and `bald` (their disagreement, epistemic).
-
-    Args:
-        samples: Shape (S, C, I, J, K), or (S, C) for a classification.
-        summed: How voxel maps become one number per case.
-        spacing_mm: Of the voxels.
     """
     agreement = sample_agreement(samples) if len(samples) > 1 else 1.0
     found = _of_tag(samples) if samples.ndim == 2 else _of_mask(samples, summed, spacing_mm)
@@ -99,7 +94,7 @@ def sum_up(maps: dict[str, FloatArray], predicted: MaskArray, summed: Summed, sp
         return {name: aggregation.class_balanced_mean(m, predicted) for name, m in maps.items()}
     if summed == "box":
         box = [max(1, round(BOX_MM / mm)) for mm in spacing_mm]
-        return {name: aggregation.highest_box_mean(m, box) for name, m in maps.items()}
+        return {name: float(aggregation.box_means(m, box).max()) for name, m in maps.items()}
     weights: FloatArray | None = None
     if summed == "contour":
         weights = aggregation.contour_weights(predicted, sigma_mm=CONTOUR_MM, spacing_mm=spacing_mm)

@@ -148,18 +148,9 @@ def make_prediction(
     summed: Summed = "mean",
     earlier: MaskArray | None = None,
 ) -> Prediction:
-    """Turn what a model says of a case into a stored prediction.
+    """Turn what a model says of a case into a stored prediction; `earlier` is the mask, shape (I, J, K), of the model before it.
 
     Where the evaluated patients cannot tell, the expected quality stays unknown: raw agreement is no Dice.
-
-    Args:
-        blobs: Where masks and features are kept.
-        case: What was predicted.
-        model: Who predicted.
-        found: What it says.
-        quality: From `quality_rule`.
-        summed: How voxel maps become one number per case.
-        earlier: The mask of the model before this one, shape (I, J, K); None without one.
     """
     samples, mean = found.samples, found.probabilities
     judged = judge(samples, summed=summed, spacing_mm=case.grid.spacing_mm)
@@ -225,10 +216,10 @@ def _upcoming(tx: Reader) -> list[Case]:
 def _pool(workspace: Workspace, tx: Reader) -> list[Case]:
     """Unanswered cases by name, and answered training cases: all with a strategy that compares with them, else the newest `ALIKE`."""
     from medloop.query.pool import COMPARING
-    from medloop.query.strategies import strategy
+    from medloop.query.strategies import needs_of
 
     cases = {c.id: c for c in tx.unanswered_cases(["train", "audit"], exclude_open=False)}
     answers = sorted(tx.current_annotations(splits=["train"]), key=lambda a: a.created_at)
-    compared = answers if strategy(workspace.settings.strategy).needs & COMPARING else answers[-ALIKE:]
+    compared = answers if needs_of(workspace.settings.strategy) & COMPARING else answers[-ALIKE:]
     cases |= {a.case_id: tx.get(Case, a.case_id) for a in compared}
     return sorted(cases.values(), key=lambda c: c.name)

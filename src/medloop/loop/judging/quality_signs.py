@@ -14,14 +14,7 @@ EXTRA_VOXELS = 2
 def signs_of(
     samples: ProbabilitySamples, agreement: float, *, spacing_mm: tuple[float, float, float], earlier: MaskArray | None = None
 ) -> dict[str, float]:
-    """Signs of one prediction.
-
-    Args:
-        samples: Shape (samples, classes, I, J, K), or (samples, classes) for a classification.
-        agreement: Of these samples.
-        spacing_mm: Of the voxels.
-        earlier: What the model before this one says of the case, label values, shape (I, J, K); None without one.
-    """
+    """Signs from samples, shape (samples, classes[, I, J, K]); `earlier`: what the model before says, label values, shape (I, J, K)."""
     if samples.ndim == 2:
         return {OWN_SAMPLES: agreement, "confidence": float(samples.mean(axis=0).max())}
     around = _around_answers(samples, spacing_mm)

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.arrays import ImageArray
-from medloop.core.errors import InputError, SettingError, StateError
+from medloop.core.errors import InputError, SettingError
 from medloop.core.names import counted, natural_key
 from medloop.core.records import Annotation, Case, Model, Prediction
 from medloop.core.seeds import derive_seed
 from medloop.loop.foundation.arrays import load_image, load_mask, load_proposal
 from medloop.loop.foundation.consensus import by_case, deciding
-from medloop.loop.foundation.damage import LeftOut, sound_answers
+from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.label_versions import label_versions, labels_of_model
-from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace, require_masks
 from medloop.loop.judging.evaluation_cases import EvaluatedCase, evaluated_cases, evaluated_patients
 from medloop.loop.judging.predictions import quality_rule
 from medloop.loop.judging.quality_signs import signs_of_prediction
@@ -76,20 +76,14 @@ class JudgedPool:
 
 
 def judge_by_references(workspace: Workspace, *, most: int = MOST, good: float = GOOD_DICE) -> JudgedPool:
-    """Judge what the newest model predicts of unanswered cases.
-
-    Args:
-        workspace: The project; a segmentation.
-        most: References at most, 2 to 10; the newest whole answers outside the evaluation are taken.
-        good: Mean Dice that needs no look.
+    """Judge predictions of unanswered cases, by 2 to 10 references (`most`): the newest whole answers outside the evaluation.
 
     Raises:
-        StateError: The project asks for tags.
+        StateError: The project is a classification.
         SettingError: `most` outside 2 to 10.
         InputError: No model, or neither evaluated patients that tell anything nor 2 whole answers.
     """
-    if workspace.task.kind != "segmentation":
-        raise StateError("Only masks can be judged by references, this project asks for tags")
+    require_masks(workspace, "Judging by references")
     if not FEWEST <= most <= MOST:
         raise SettingError(f"Take {FEWEST} to {MOST} references, got {most}")
     with workspace.store.read() as tx:
@@ -104,7 +98,7 @@ def judge_by_references(workspace: Workspace, *, most: int = MOST, good: float =
     rule = quality_rule(workspace, model)
     names: tuple[str, ...] = ()
     if rule.predictors:
-        judged = [_by_signs(rule, case, predictions[case.id], good) for case in predicted]
+        judged = [_case(case, rule(signs_of_prediction(predictions[case.id])), None, good) for case in predicted]
     else:
         answers = _sound(workspace, newest, most)
         found = [(case, predictions[case.id]) for case in predicted]
@@ -112,10 +106,6 @@ def judge_by_references(workspace: Workspace, *, most: int = MOST, good: float =
         names = tuple(case.name for case, _ in answers)
     judged.sort(key=lambda case: (case.expected if case.expected is not None else case.accuracy or 0.0, natural_key(case.name)))
     return JudgedPool(model.index, names, _judged_by(rule, names), rule.note, good, tuple(judged), len(pool) - len(predicted))
-
-
-def _by_signs(rule: QualityRule, case: Case, prediction: Prediction, good: float) -> JudgedCase:
-    return _case(case, rule(signs_of_prediction(prediction)), None, good)
 
 
 def _by_references(
@@ -172,20 +162,15 @@ def _sound(workspace: Workspace, pairs: Sequence[tuple[Case, Annotation]], most:
     """The first pairs whose bytes can be read, at most so many."""
     left_out, found = LeftOut(workspace), list[tuple[Case, Annotation]]()
     for case, answer in pairs:
-        if len(found) < most and sound_answers(workspace, [answer], {case.id: case}, left_out):
+        if len(found) < most and left_out.can_read(case, answer.blob, case.voxels):
             found.append((case, answer))
     return found
 
 
 def _readable(workspace: Workspace, cases: Sequence[Case], predictions: Mapping[str, Prediction]) -> list[Case]:
     """The cases whose image and prediction can be read."""
-    left_out, found = LeftOut(workspace), list[Case]()
-    for case in cases:
-        with left_out.case(case):
-            for name in filter(None, (case.voxels, predictions[case.id].mask)):
-                workspace.store.blobs.check(name)
-            found.append(case)
-    return found
+    left_out = LeftOut(workspace)
+    return [case for case in cases if left_out.can_read(case, case.voxels, predictions[case.id].mask)]
 
 
 def _judge(workspace: Workspace, model: Model, answers: list[tuple[Case, Annotation]], *, grey: bool) -> ReverseClassifier:

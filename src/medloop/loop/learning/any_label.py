@@ -20,13 +20,6 @@ def train_any_label(
 ) -> tuple[tuple[Path, ...], Json]:
     """Train the network for any label where the project's setting asks for it, from scratch, with one member's budget.
 
-    Args:
-        workspace: The project.
-        recipe: The model's.
-        cases: What the model learned from.
-        folder: The job's; a training that was killed goes on from here.
-        report: See `train`.
-
     Returns:
         Its weights, and its recipe as a fact about the model; both empty without the setting.
     """

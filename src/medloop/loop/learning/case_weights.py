@@ -9,7 +9,7 @@ from medloop.store.reader import Reader
 
 
 def training_weights(tx: Reader, learned: Collection[str] | None = None) -> dict[str, float]:
-    """Weight of every queried case that a training learns from, so that a weighted loss stands for the whole pool.
+    """Weight of every queried case that a training learns from (by id; None: all), so that a weighted loss stands for the whole pool.
 
     The pool is the training split without imported answers. Draws are read round by round up to the first one that is
     not finished. Skipped and flagged cases keep their place in the order and get no weight: the estimate is then of
@@ -17,10 +17,6 @@ def training_weights(tx: Reader, learned: Collection[str] | None = None) -> dict
 
     A training that leaves out what earlier models have learned (`warm_start` "new") stands for the pool without the cases
     drawn before: its weights count the draws since then only.
-
-    Args:
-        tx: The project.
-        learned: Ids of the cases learned from; None for all that are answered.
 
     Returns:
         Case id → weight, of mean about 1; empty before the first finished round.

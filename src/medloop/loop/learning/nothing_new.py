@@ -18,21 +18,9 @@ from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.objections import NOUN, VERB
 from medloop.store.reader import Reader
 
-DECIDING = (
-    "train_minutes",
-    "train_steps",
-    "warm_start",
-    "members",
-    "pseudo_labels",
-    "bias_correction",
-    "guided",
-    "calibration",
-    "prompt_encoding",
-    "any_label",
-    "correction_weight",
-    "right_reasons",
-    "seed",
-)
+_BUDGET = ("train_minutes", "train_steps", "warm_start", "members", "seed")
+_LOSS = ("pseudo_labels", "bias_correction", "correction_weight", "right_reasons")
+DECIDING = (*_BUDGET, *_LOSS, "guided", "calibration", "prompt_encoding", "any_label")
 """Settings that make another model out of the same annotations; a model from before one existed learned with its default."""
 
 

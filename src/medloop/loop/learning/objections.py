@@ -24,16 +24,7 @@ MAX_REASON = 500
 
 @dataclass(frozen=True)
 class Objection:
-    """One objection.
-
-    Attributes:
-        seq: Number of its event.
-        annotator_id: Who objects.
-        label: The class or label value that was explained.
-        method: How it was explained.
-        regions: Blob of the voxels called irrelevant (uint8, file order, gzip).
-        voxels: How many they are; 0 takes earlier objections back.
-    """
+    """One objection; `regions` is the blob of `voxels` irrelevant ones (uint8, file order, gzip), 0 takes earlier objections back."""
 
     seq: int
     at: str
@@ -49,16 +40,7 @@ class Objection:
 def object_to_explanation(
     workspace: Workspace, case_id: str, annotator_id: str, *, label: int, method: str, regions: BoolArray, reason: str = ""
 ) -> Objection:
-    """Record that an explanation of a case is wrong.
-
-    Args:
-        workspace: The project.
-        case_id: The explained case.
-        annotator_id: Who objects.
-        label: The class or label value that was explained.
-        method: One of `medloop.explain.methods.METHODS`.
-        regions: Voxels that must not count as evidence, shape (I, J, K); none takes earlier objections back.
-        reason: In words.
+    """Record that an explanation is wrong: voxels, shape (I, J, K), that must not count as evidence; none takes earlier ones back.
 
     Raises:
         NotFoundError: No such case.
@@ -67,8 +49,7 @@ def object_to_explanation(
         ShapeError: Regions of another shape than the case.
         InputError: A reason that is too long.
     """
-    with workspace.store.read() as tx:
-        case = tx.get(Case, case_id)
+    case = workspace.store.get(Case, case_id)
     _require_sound(workspace, case, label, method, regions, reason)
     body = {
         "label": label,

@@ -22,12 +22,7 @@ from medloop.store.reader import Reader
 
 @dataclass(frozen=True)
 class PseudoAnswer:
-    """A prediction that a training takes for an answer.
-
-    Attributes:
-        weight: How much it counts beside a person's answer, above 0 and at most 1.
-        origin: Says what it is wherever it turns up.
-    """
+    """A prediction that a training takes for an answer; it weighs above 0 and at most 1 beside a person's."""
 
     case_id: str
     prediction_id: str
@@ -45,15 +40,10 @@ class PseudoAnswer:
 
 
 def pseudo_answers(workspace: Workspace, *, answers: int, threshold: Threshold | None = None) -> list[PseudoAnswer]:
-    """The newest model's confident predictions, surest first; none without a model or without the setting.
+    """The newest model's confident predictions, surest first, never more than there are answers; none without a model or the setting.
 
     Only unanswered cases of the training split. A mask without any foreground is left out, however sure: a structure
     that is missed altogether looks just as sure.
-
-    Args:
-        workspace: The project; its setting `pseudo_labels` decides whether there are any.
-        answers: Answers the training learns from; there are never more pseudo-labels than that.
-        threshold: When a prediction is believed.
     """
     if not workspace.settings.pseudo_labels:
         return []

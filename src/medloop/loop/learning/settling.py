@@ -47,8 +47,7 @@ def _settle_round(workspace: Workspace, current: Round) -> None:
     elif current.model_id is not None and ended is not None and _since(ended, current.updated_at):
         close_evaluated(workspace, current.model_id)
     elif current.model_id is not None:
-        with workspace.store.read() as tx:
-            model = tx.get(Model, current.model_id)
+        model = workspace.store.get(Model, current.model_id)
         ask_evaluation_of(workspace, model)
 
 
@@ -56,8 +55,7 @@ def _settle_model(workspace: Workspace, choice: LiveChoice) -> None:
     keys = evaluation_keys(choice.judged_id)
     if workspace.store.jobs.active("evaluate", keys):
         return
-    with workspace.store.read() as tx:
-        model = tx.get(Model, choice.judged_id)
+    model = workspace.store.get(Model, choice.judged_id)
     ended = workspace.store.jobs.newest("evaluate", keys)
     if ended is not None and ended.state in (JobState.FAILED, JobState.CANCELLED) and _since(ended, choice.created_at):
         keep_unjudged(workspace, model, f"the evaluation {_ending(ended)}")

@@ -42,10 +42,6 @@ if TYPE_CHECKING:
 def run_training(workspace: Workspace, control: JobControl) -> Json:
     """Train on all current answers and enqueue what follows (predict, evaluate, ask).
 
-    Args:
-        workspace: The project.
-        control: The job.
-
     Returns:
         What the job shows as its result.
     """
@@ -65,8 +61,8 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
         mark_failed(workspace, message)
         return {"message": message, **left_out.result()}
     annotations, cases = _of_snapshot(workspace, snapshot)
-    recipe = recipe_for(workspace, list(cases.values()), snapshot, threads=control.threads)
-    recipe, parent = _going_on(workspace, recipe, plan)
+    recipe, parent = _going_on(workspace, recipe_for(workspace, list(cases.values()), snapshot, threads=control.threads), plan)
+    recipe = Recipe.from_json(plan.decide("recipe", recipe.to_json))
     fitting = {case.id for case in computable(recipe, cases.values(), left_out)}
     learned = answers_to_learn(workspace, control, plan, parent=parent, answers=annotations, cases=cases)
     learned = [answer for answer in learned if answer.case_id in fitting]
@@ -112,8 +108,7 @@ def _as_begun(workspace: Workspace, plan: TrainingPlan) -> Workspace:
     """The project with the settings and labels that this training began with, so that a resumed one stays the same training."""
     found = plan.decide("project", lambda: {"settings": dataclasses.asdict(workspace.settings), "task_id": workspace.task.id})
     settings = ProjectSettings(**{**dataclasses.asdict(workspace.settings), **found["settings"]})
-    with workspace.store.read() as tx:
-        task = tx.get(Task, found["task_id"])
+    task = workspace.store.get(Task, found["task_id"])
     return dataclasses.replace(workspace, project=dataclasses.replace(workspace.project, settings=settings), task=task)
 
 
@@ -191,8 +186,7 @@ def _going_on(workspace: Workspace, recipe: Recipe, plan: TrainingPlan) -> tuple
     chosen = plan.decide("parent", lambda: {"model_id": decide()})["model_id"]
     if chosen is None:
         return recipe, None
-    with workspace.store.read() as tx:
-        parent = tx.get(Model, chosen)
+    parent = workspace.store.get(Model, chosen)
     before = Recipe.from_json(parent.recipe)
     if any(getattr(before, name) != getattr(recipe, name) for name in ("channels", "guided", "hints", "classes")):
         return recipe, None
@@ -212,12 +206,11 @@ def _unsound(workspace: Workspace, plan: TrainingPlan, left_out: LeftOut) -> fro
     with workspace.store.read() as tx:
         answers = [tx.get(Annotation, i) for i in begun.annotation_ids] if begun else training_answers(tx, "train")
         cases = {c.id: c for c in tx.find(Case, where={"id": sorted({a.case_id for a in answers})})}
-    sound = {a.id for a in sound_answers(workspace, answers, cases, left_out)}
+    sound = {a.id for a in sound_answers(answers, cases, left_out)}
     unsound = frozenset(a.id for a in answers if a.id not in sound)
     if begun is None or not unsound:
         return unsound
-    shutil.rmtree(plan.folder)
-    plan.folder.mkdir()
+    plan.begin_anew()
     return _unsound(workspace, plan, left_out)
 
 
@@ -225,8 +218,7 @@ def _frozen_before(workspace: Workspace, plan: TrainingPlan) -> Snapshot | None:
     """The snapshot this job froze when it was started before."""
     if (begun := plan.decided("snapshot")) is None:
         return None
-    with workspace.store.read() as tx:
-        return tx.get(Snapshot, begun["snapshot_id"])
+    return workspace.store.get(Snapshot, begun["snapshot_id"])
 
 
 def _frozen(workspace: Workspace, plan: TrainingPlan, unsound: frozenset[str]) -> Snapshot | None:
@@ -272,7 +264,7 @@ def _validation(
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
         versions = label_versions(tx, workspace.task)
     fit = {case.id for case in fitting(cases.values())}
-    sound = sound_answers(workspace, [a for a in answers if a.case_id in fit], cases, left_out)
+    sound = sound_answers([a for a in answers if a.case_id in fit], cases, left_out)
     return [training_case(workspace, a, cases[a.case_id], versions) for a in sorted(sound, key=lambda a: cases[a.case_id].name)]
 
 

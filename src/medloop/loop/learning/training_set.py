@@ -4,7 +4,7 @@ Whatever is decided here goes into the training's plan, so that a resumed traini
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,6 @@ from medloop.loop.learning.voxel_weights import Weighing, weighing_of
 if TYPE_CHECKING:
     from medloop.models.training.batches import TrainingCase
 
-Loader = Callable[[], tuple[Image, Mask | int]]
-
 
 @dataclass(frozen=True)
 class Taught:
@@ -42,15 +40,7 @@ class Taught:
 def teach(
     workspace: Workspace, control: JobControl, plan: TrainingPlan, *, answers: Sequence[Annotation], cases: Mapping[str, Case]
 ) -> Taught:
-    """Gather what a training learns from.
-
-    Args:
-        workspace: The project; `bias_correction`, `correction_weight` and `pseudo_labels` decide what is added to the answers.
-        control: The job, which logs why weights could not be had.
-        plan: What this training has decided.
-        answers: What is learned, one or more parts per case.
-        cases: Case id → case.
-    """
+    """Gather what a training learns from; `bias_correction`, `correction_weight` and `pseudo_labels` decide what joins the answers."""
     weights, weighing = _weights(workspace, control, plan, {a.case_id for a in answers}), weighing_of(workspace, answers)
     ids = {cases[a.case_id].name: a.case_id for a in answers}
     marked = _marked(workspace, plan, sorted(cases))
@@ -75,18 +65,16 @@ def training_cases(
     with workspace.store.read() as tx:
         versions = label_versions(tx, workspace.task)
 
-    def loader(case: Case, parts: list[Annotation]) -> Loader:
-        return lambda: (load_image(blobs, case), merged_answer(blobs, parts, case))
-
     def whole(annotation: Annotation) -> "TrainingCase":
         case = cases[annotation.case_id]
-        return dataclasses.replace(
-            training_case(workspace, annotation, case, versions), touched=weighing.own(workspace, [annotation], case)
-        )
+        own = weighing.own(workspace, [annotation], case)
+        return dataclasses.replace(training_case(workspace, annotation, case, versions), touched=own)
 
     def merged(case: Case, parts: list[Annotation]) -> "TrainingCase":
         known, own = versions.known_classes(parts), weighing.own(workspace, parts, case)
-        return TrainingCase(id=case.name, load=loader(case, parts), touched=own, known=known)
+        return TrainingCase(
+            id=case.name, load=lambda: (load_image(blobs, case), merged_answer(blobs, parts, case)), touched=own, known=known
+        )
 
     return [merged(cases[i], found) if found[0].kind == "partial" else whole(found[0]) for i, found in by_case(answers).items()]
 
@@ -95,12 +83,8 @@ def training_case(workspace: Workspace, annotation: Annotation, case: Case, vers
     """A case with one full answer."""
     from medloop.models.training.batches import TrainingCase
 
-    blobs = workspace.store.blobs
-
-    def load() -> tuple[Image, Mask | int]:
-        return load_image(blobs, case), load_answer(blobs, annotation, case)
-
-    return TrainingCase(id=case.name, load=load, known=versions.known_classes([annotation]))
+    blobs, known = workspace.store.blobs, versions.known_classes([annotation])
+    return TrainingCase(id=case.name, load=lambda: (load_image(blobs, case), load_answer(blobs, annotation, case)), known=known)
 
 
 def _weights(workspace: Workspace, control: JobControl, plan: TrainingPlan, learned: set[str]) -> dict[str, float]:
@@ -147,9 +131,7 @@ def _believed(workspace: Workspace, control: JobControl, plan: TrainingPlan, ans
     for pseudo in map(PseudoAnswer.from_json, chosen):
         with workspace.store.read() as tx:
             case, mask = tx.get(Case, pseudo.case_id), tx.get(Prediction, pseudo.prediction_id).mask
-        with left_out.case(case):
-            for name in filter(None, (case.voxels, mask)):
-                workspace.store.blobs.check(name)
+        if left_out.can_read(case, case.voxels, mask):
             found.append(pseudo)
     return found
 

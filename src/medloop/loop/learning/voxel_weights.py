@@ -35,13 +35,7 @@ class Weighing:
     filled: frozenset[str]
 
     def own(self, workspace: Workspace, answers: Sequence[Annotation], case: Case) -> Callable[[], BoolArray] | None:
-        """Gives the voxels of a case that weigh more, shape (I, J, K); None where all count alike.
-
-        Args:
-            workspace: The project.
-            answers: The answers to the case that are learned together.
-            case: The case.
-        """
+        """Gives the voxels of a case that weigh more, shape (I, J, K); None where all count alike."""
         if self.weight == 1:
             return None
         if self.by_setting or any(answer.id in self.filled for answer in answers):

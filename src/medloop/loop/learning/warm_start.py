@@ -32,15 +32,9 @@ Name = TypeVar("Name", str, int)
 
 
 def choose_old(policy: WarmStart, old: Sequence[Name], new: int, scores: Mapping[Name, float], rng: np.random.Generator) -> list[Name]:
-    """Which of the cases learned before are learned again, in their given order.
+    """Which of the cases learned before are learned again, in their given order, beside so many new ones.
 
-    Args:
-        policy: See the module.
-        old: Cases the earlier model has learned.
-        new: How many cases are new.
-        scores: How well the earlier model answers each old case, 0..1; only for "misclassified". Cases without a
-            score are left out.
-        rng: Draws for "replay".
+    Scores, 0..1, tell how well the earlier model answers old cases, for "misclassified"; cases without a score are left out.
     """
     if policy in ("scratch", "all"):
         return list(old)
@@ -67,14 +61,6 @@ def answers_to_learn(
 
     A resumed job learns from the same answers. Without a model to
     go on from, or without a new answer, all are learned.
-
-    Args:
-        workspace: The project.
-        control: The job; an earlier model may have to predict its old cases first.
-        plan: What this training has decided.
-        parent: The model to go on from.
-        answers: All answers of the snapshot.
-        cases: Their cases by id.
     """
     policy = workspace.settings.warm_start
     if parent is None or policy in ("scratch", "all"):
@@ -92,12 +78,7 @@ def learned_facts(policy: WarmStart, parent: Model | None, learned: Sequence[Ann
 
 
 def _choose(
-    workspace: Workspace,
-    control: JobControl,
-    policy: WarmStart,
-    parent: Model,
-    answers: Sequence[Annotation],
-    cases: Mapping[str, Case],
+    workspace: Workspace, control: JobControl, policy: WarmStart, parent: Model, answers: Sequence[Annotation], cases: Mapping[str, Case]
 ) -> list[str]:
     """Ids of the chosen answers. A case with a new answer is new, with all answers to it."""
     with workspace.store.read() as tx:

@@ -20,12 +20,7 @@ from medloop.store.reader import Reader
 
 @dataclass(frozen=True)
 class ClassCount:
-    """One label.
-
-    Attributes:
-        answered: Answered training cases that hold it.
-        queried: Those of them that a query had chosen.
-    """
+    """One label: answered training cases that hold it, and how many of them a query had chosen."""
 
     label: str
     answered: int

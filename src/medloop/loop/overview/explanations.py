@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medloop.core.arrays import FloatArray
-from medloop.core.errors import LabelError, NotFoundError, StateError
+from medloop.core.errors import LabelError, NotFoundError
 from medloop.core.records import Annotation, Case, Prediction
 from medloop.core.seeds import generator
 from medloop.explain.contrast import HintPlace, best_hints
@@ -20,7 +19,7 @@ from medloop.loop.foundation.arrays import load_answer, load_features, load_imag
 from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.in_force import newest_proposal
-from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace, require_masks
 from medloop.loop.querying.descriptions import kept_vectors
 
 if TYPE_CHECKING:
@@ -32,13 +31,7 @@ DESCRIPTORS = "descriptors"
 
 @dataclass(frozen=True)
 class SimilarCase:
-    """An answered case that looks alike.
-
-    Attributes:
-        distance: 0 is the same.
-        labels: Names of the labels in its answer.
-        quality: Score of the model on it, where it was evaluated: mean Dice, or 1 for right and 0 for wrong.
-    """
+    """An answered case that looks alike (distance 0: the same), its labels, and the score of the model on it where evaluated."""
 
     case_id: str
     name: str
@@ -75,29 +68,19 @@ def explain_case(workspace: Workspace, case_id: str, predictor: "Predictor", *, 
 
     if label not in workspace.task.label_values:
         raise LabelError(f"The task has the labels {list(workspace.task.label_values)}, got {label}")
-    with workspace.store.read() as tx:
-        case = tx.get(Case, case_id)
+    case = workspace.store.get(Case, case_id)
     return explain_image(predictor, load_image(workspace.store.blobs, case), label=label, method=method)
 
 
 def alternatives(workspace: Workspace, case_id: str, predictor: "Predictor", *, most: int = 4, samples: int = 12) -> Alternatives:
     """Draw samples of a case anew and gather them; needs torch. The same case and model give the same again.
 
-    Args:
-        workspace: The project; a segmentation.
-        case_id: Which case.
-        predictor: The model.
-        most: At most so many hypotheses.
-        samples: Answers to draw.
-
     Raises:
         NotFoundError: No such case.
-        StateError: The project asks for tags.
+        StateError: The project is a classification.
     """
-    if workspace.task.kind != "segmentation":
-        raise StateError("Hypotheses are masks, this project asks for tags", remedy="see the prediction's probabilities")
-    with workspace.store.read() as tx:
-        case = tx.get(Case, case_id)
+    require_masks(workspace, "Another hypothesis")
+    case = workspace.store.get(Case, case_id)
     rng = generator(workspace.settings.seed, "hypotheses", case.name)
     drawn = predictor.predict(load_image(workspace.store.blobs, case), samples=samples, rng=rng).samples
     return Alternatives(tuple(distinct_hypotheses(drawn, most=most)), tuple(best_hints(drawn, case.grid)))
@@ -105,12 +88,6 @@ def alternatives(workspace: Workspace, case_id: str, predictor: "Predictor", *, 
 
 def similar_cases(workspace: Workspace, case_id: str, *, count: int = 5, distance: Distance = "cosine") -> SimilarCases:
     """The answered cases that the model sees as most alike; before there is a model, those whose images are.
-
-    Args:
-        workspace: The project.
-        case_id: Which case.
-        count: At most so many.
-        distance: See `medloop.explain.examples.nearest`.
 
     Raises:
         NotFoundError: No such case, or nothing to compare it by.
@@ -123,7 +100,9 @@ def similar_cases(workspace: Workspace, case_id: str, *, count: int = 5, distanc
     vectors = {p.case_id: load_features(workspace.store.blobs, p.features) for p in seen if p.features and p.case_id in {*answers, case_id}}
     by = "model"
     if len(vectors) < 2:
-        by, vectors = DESCRIPTORS, _described(workspace, case, answers)
+        with workspace.store.read() as tx:
+            cases = [case, *(tx.get(Case, i) for i in answers)]
+        by, vectors = DESCRIPTORS, kept_vectors(workspace, DESCRIPTORS, "", cases)
     others = sorted(set(vectors) - {case_id})
     if case_id not in vectors or not others:
         raise NotFoundError(
@@ -135,12 +114,6 @@ def similar_cases(workspace: Workspace, case_id: str, *, count: int = 5, distanc
     return SimilarCases(by, tuple(_similar(workspace, answers[others[n.index]], n.distance, scores) for n in near))
 
 
-def _described(workspace: Workspace, case: Case, answers: dict[str, Annotation]) -> dict[str, FloatArray]:
-    with workspace.store.read() as tx:
-        cases = [case, *(tx.get(Case, i) for i in answers)]
-    return kept_vectors(workspace, DESCRIPTORS, "", cases)
-
-
 def _scores(workspace: Workspace, prediction: Prediction | None) -> dict[str, float]:
     if prediction is None:
         return {}
@@ -150,8 +123,7 @@ def _scores(workspace: Workspace, prediction: Prediction | None) -> dict[str, fl
 
 
 def _similar(workspace: Workspace, answer: Annotation, distance: float, scores: dict[str, float]) -> SimilarCase:
-    with workspace.store.read() as tx:
-        case = tx.get(Case, answer.case_id)
+    case = workspace.store.get(Case, answer.case_id)
     values: Sequence[int] = ()
     with LeftOut(workspace).case(case):
         found = load_answer(workspace.store.blobs, answer, case)

@@ -20,12 +20,7 @@ SPLIT_WORDS = {
 
 @dataclass(frozen=True)
 class JudgedCase:
-    """One case that a model was held against.
-
-    Attributes:
-        scores: Label → Dice, or "correct" → 0 or 1.
-        leans: Whether its annotation leans on a model's proposal.
-    """
+    """One case that a model was held against: label → Dice, or "correct" → 0 or 1, and whether its annotation leans on a proposal."""
 
     case: Case
     annotation: Annotation
@@ -41,12 +36,7 @@ class JudgedCase:
 
 @dataclass(frozen=True)
 class Judged:
-    """A model's evaluation, case by case.
-
-    Attributes:
-        cases: Worst first.
-        left_out: (name, why) of cases that were scored and whose score does not hold any more.
-    """
+    """A model's evaluation, the worst case first; (name, why) of those that were scored and whose score does not hold any more."""
 
     model: Model
     evaluation: Evaluation
@@ -66,11 +56,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Succession:
-    """Two models that follow each other, on the cases and labels that both were scored on.
-
-    Attributes:
-        scores: (case name, patient, score of the older, score of the newer).
-    """
+    """Two successive models: (case, patient, score of the older, of the newer) where both were scored, over labels of both."""
 
     older: int
     newer: int
@@ -78,12 +64,7 @@ class Succession:
 
 
 def judged_cases(workspace: Workspace, *, damaged: Collection[str] = ()) -> Judged | None:
-    """The cases of the model in use, else of the newest that was evaluated, on the split that speaks for it; None without one.
-
-    Args:
-        workspace: The project.
-        damaged: Ids of cases that cannot be read; they are left out.
-    """
+    """The cases of the model in use, else of the newest that was evaluated, on the split that speaks for it; None without one."""
     with workspace.store.read() as tx:
         by_model, live = best_scores(tx.current_evaluations()), tx.live_model()
         if not by_model:

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from medloop.core.arrays import FloatArray, MaskArray
-from medloop.core.errors import NotFoundError, StateError
+from medloop.core.errors import NotFoundError
 from medloop.core.names import natural_key
 from medloop.core.records import Annotation, Case, Label, Model, Prediction
 from medloop.loop.foundation.arrays import load_mask, load_proposal
@@ -22,10 +22,10 @@ from medloop.loop.foundation.damage import LeftOut, sound_answers
 from medloop.loop.foundation.in_force import newest_proposal
 from medloop.loop.foundation.label_versions import label_versions, labels_of_model
 from medloop.loop.foundation.memo import Memo, memo
-from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace, require_masks
 from medloop.loop.judging.evaluation_cases import FAIR_SPLITS, evaluated_cases
 from medloop.loop.judging.mask_figures import figures_of_samples, is_sized, mask_figures, reaches_border
-from medloop.metrics.measure_bounds import TOLERANCE, Bounds, BoundsRule, bound_measure, fit_bounds
+from medloop.metrics.measure_bounds import TOLERANCE, Bounds, BoundsRule, bound_measure, fit_bounds, require_tolerance
 from medloop.metrics.measures import MeasureName, measure_names, unit_of
 
 MeasureSource: TypeAlias = Literal["answer", "prediction"]
@@ -62,14 +62,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class CaseMeasures:
-    """The figures of one case.
-
-    Attributes:
-        source: Whether a person's answer or a prediction was measured.
-        source_id: Id of the annotation or prediction.
-        sized: Whether the size of the image's voxels is known.
-        coverage: Share of accepted figures whose truth lies within the bounds.
-    """
+    """The figures of a case's annotation or prediction; the truth lies within the bounds for a share `coverage` of those accepted."""
 
     case_id: str
     case_name: str
@@ -81,20 +74,15 @@ class CaseMeasures:
 
 
 def measure_case(workspace: Workspace, case_id: str, *, of: Wanted = "any", tolerance: float = TOLERANCE) -> CaseMeasures:
-    """Measure a case's answer, or what a model predicts of it.
-
-    Args:
-        workspace: The project; a segmentation.
-        case_id: Which case.
-        of: "any" takes a person's answer where there is one.
-        tolerance: Half the width of bounds, as a share of the measure, up to which a prediction's figure is accepted.
+    """Measure a case's answer, else a prediction, accepting figures up to `tolerance`: half the width of bounds, as a share of the measure.
 
     Raises:
         NotFoundError: No such case, or nothing to measure in it.
-        SettingError: A tolerance that is not above 0.
-        StateError: The project asks for tags.
+        SettingError: A tolerance that is not above 0 and at most 10.
+        StateError: The project is a classification.
     """
-    _require_masks(workspace)
+    require_masks(workspace, "Measuring")
+    require_tolerance(tolerance)
     with memo(workspace, "measures") as known:
         return _measured(_Measuring(workspace, known, {}, tolerance), case_id, of)
 
@@ -105,9 +93,11 @@ def measure_project(
     """Every case that can be measured, by name, see `measure_case`; those whose bytes are damaged are left out, and told to `log`.
 
     Raises:
-        StateError: The project asks for tags.
+        SettingError: A tolerance that is not above 0 and at most 10.
+        StateError: The project is a classification.
     """
-    _require_masks(workspace)
+    require_masks(workspace, "Measuring")
+    require_tolerance(tolerance)
     with workspace.store.read() as tx:
         cases = sorted(tx.find(Case), key=lambda case: natural_key(case.name))
     found, left_out = [], LeftOut(workspace, log)
@@ -117,11 +107,6 @@ def measure_project(
             with suppress(NotFoundError), left_out.case(case):
                 found.append(_measured(measuring, case.id, of))
     return found
-
-
-def _require_masks(workspace: Workspace) -> None:
-    if workspace.task.kind != "segmentation":
-        raise StateError("Only masks can be measured, this project asks for tags")
 
 
 @dataclass(frozen=True)
@@ -205,7 +190,7 @@ def _evaluated(run: _Measuring, prediction: Prediction) -> _Evaluated:
             fair = {one.case_id: one.prediction for one in evaluated_cases(tx, prediction.model_id)}
             answers = [a for split in FAIR_SPLITS for a in consensus_answers(tx, split) if a.case_id in fair and a.blob]
             cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
-        sound = sound_answers(run.workspace, answers, cases, LeftOut(run.workspace))
+        sound = sound_answers(answers, cases, LeftOut(run.workspace))
         run.evaluated[prediction.model_id] = [(cases[a.case_id], a, fair[a.case_id]) for a in sound]
     return run.evaluated[prediction.model_id]
 
@@ -219,21 +204,13 @@ def _rule(run: _Measuring, evaluated: _Evaluated, label: int, name: MeasureName)
     estimates = [_of_prediction(run, c, p, label).get(name) for c, _, p, _ in usable]
     truths = [_of_answer(run, c, a, label).get(name) for c, a, _, _ in usable]
     samples = np.stack([s[: min(counts)] for *_, s in usable])
-    return fit_bounds(
-        np.array(estimates, dtype=np.float64),
-        samples,
-        np.array(truths, dtype=np.float64),
-        patients=[c.patient for c, *_ in usable],
-        coverage=COVERAGE,
-        tolerance=run.tolerance,
-    )
+    figures = (np.array(estimates, dtype=np.float64), samples, np.array(truths, dtype=np.float64))
+    return fit_bounds(*figures, patients=[c.patient for c, *_ in usable], coverage=COVERAGE, tolerance=run.tolerance)
 
 
 def _of_answer(run: _Measuring, case: Case, answer: Annotation, label: int) -> Figures:
-    def make() -> Figures:
-        return mask_figures(load_mask(run.workspace.store.blobs, answer, case).array == label, case)
-
-    found: Figures = run.known.get(f"{answer.id} {label}", make)
+    blobs = run.workspace.store.blobs
+    found: Figures = run.known.get(f"{answer.id} {label}", lambda: mask_figures(load_mask(blobs, answer, case).array == label, case))
     return found
 
 

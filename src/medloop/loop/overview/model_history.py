@@ -85,16 +85,8 @@ def model_lines(tx: Reader) -> tuple[ModelLine, ...]:
     indices = {one.model.id: one.model.index for one in learned}
     repeats = _repeats(learned)
     lines = [
-        _line(
-            tx,
-            one.model,
-            scores.get(one.model.id),
-            _said(choices, one.model.id, indices),
-            repeat=one.model.id in repeats,
-            live=live,
-            pinned=pinned,
-        )
-        for one in learned
+        _line(tx, m, scores.get(m.id), _said(choices, m.id, indices), repeat=m.id in repeats, live=live, pinned=pinned)
+        for m in (one.model for one in learned)
     ]
     return tuple(sorted(lines, key=lambda line: line.index))
 

@@ -1,11 +1,11 @@
 """What to do next, most urgent first, each with its reason: what stands at the top of a report."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import TypeAlias
 
 from medloop.core.names import counted, first_named
-from medloop.core.records import EVALUATION_SPLITS, Annotation, Case
+from medloop.core.records import EVALUATION_SPLITS, Case
+from medloop.loop.foundation.consensus import by_case
 from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.judged import Judged, JudgedCase
@@ -43,9 +43,7 @@ def _repairs(workspace: Workspace, made: Progress) -> Iterator[Step]:
 def _conflicts(workspace: Workspace) -> Iterator[Step]:
     """Cases whose annotations in force, by several people, are not the same."""
     with workspace.store.read() as tx:
-        several: dict[str, list[Annotation]] = defaultdict(list)
-        for annotation in tx.current_annotations(case_ids=tx.contested_cases(["train", *EVALUATION_SPLITS])):
-            several[annotation.case_id].append(annotation)
+        several = by_case(tx.current_annotations(case_ids=tx.contested_cases(["train", *EVALUATION_SPLITS])))
         names = sorted(tx.get(Case, i).name for i, found in several.items() if len({(a.blob, a.tag) for a in found}) > 1)
     if names:
         yield f"Settle {counted(len(names), 'case')} that people annotated differently:", first_named(names)

@@ -12,7 +12,7 @@ from medloop.loop.foundation.damage import LeftOut, damaged_cases
 from medloop.loop.foundation.effort import EffortLine, priced
 from medloop.loop.foundation.follow_up import damaged_ids
 from medloop.loop.foundation.leaning import leaning_words
-from medloop.loop.foundation.left_out import refused_cases
+from medloop.loop.foundation.refusals import refused_cases
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.judged import Judged, judged_cases, succession
 from medloop.loop.overview.model_history import ModelLine

@@ -9,11 +9,11 @@ from medloop.core.arrays import CaseProbabilities, IntArray
 from medloop.core.names import counted
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.overview.judged import Judged, JudgedCase
+from medloop.loop.overview.judged import Judged
 from medloop.loop.overview.next_steps import confident_errors
 from medloop.loop.overview.report_pictures import case_figures
 from medloop.metrics.calibration import reliability
-from medloop.metrics.roc import roc_curve
+from medloop.metrics.curves import roc_curve
 from medloop.query.budget.stability import confusion
 from medloop.report.charts import Line, Point, key, unit_square
 from medloop.report.markup import element, joined, note
@@ -46,13 +46,9 @@ def _errors(workspace: Workspace, judged: Judged, left_out: LeftOut) -> Markup:
     wrong = confident_errors(judged, least=0.0)
     if not wrong:
         return note(f"None of {counted(len(judged.cases), 'case')} was classified wrongly.")
-    figures = case_figures(workspace, [("Wrong", _from(wrong, n)) for n in range(min(len(wrong), MOST_ERRORS))], left_out)
+    figures = case_figures(workspace, [("Wrong", wrong[n : n + 1]) for n in range(min(len(wrong), MOST_ERRORS))], left_out)
     words = f"{len(wrong)} of {counted(len(judged.cases), 'case')} were classified wrongly; those with the highest probability first."
     return joined((figures, note(words)))
-
-
-def _from(cases: Sequence[JudgedCase], n: int) -> Sequence[JudgedCase]:
-    return cases[n : n + 1]
 
 
 def _confusion(truth: IntArray, table: CaseProbabilities, names: Sequence[str]) -> Markup:

@@ -20,13 +20,7 @@ COLOUR = ((0.0, 255.0),) * 3
 
 
 def case_figures(workspace: Workspace, wanted: Iterable[tuple[str, Sequence[JudgedCase]]], left_out: LeftOut) -> Markup:
-    """Figures side by side.
-
-    Args:
-        workspace: The project.
-        wanted: What a figure shows ("worst"), and its cases in order: the first that can be read is shown, none twice.
-        left_out: Told of the others.
-    """
+    """Figures side by side, each with a word and its cases in order: the first that can be read is shown, none twice."""
     shown: set[str] = set()
     figures = []
     for word, candidates in wanted:

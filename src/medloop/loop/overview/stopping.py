@@ -38,7 +38,7 @@ def stopping_evidence(workspace: Workspace, *, effort: Sequence[EffortLine] | No
     """Everything the advice rests on."""
     settings = workspace.settings
     with workspace.store.read() as tx:
-        total = tx.case_count()
+        total = tx.case_counts().total
         models = tx.distinct_models()
         curve = _curve(tx, models, settings.seed)
         lines = effort_summary(tx) if effort is None else effort

@@ -16,13 +16,7 @@ SPLITS: tuple[Split, ...] = ("validation", "audit")
 
 
 def followed(workspace: Workspace, tx: Reader, round_index: int) -> tuple[str, str]:
-    """The strategy of a round, and in words why; of a project without a bandit the project's, and "".
-
-    Args:
-        workspace: The project.
-        tx: Where its rounds are read.
-        round_index: Which round, part of the seed.
-    """
+    """The strategy of a round, and in words why; of a project without a bandit the project's, and ""."""
     setting = workspace.settings.strategy
     if not setting.startswith(PREFIX):
         return setting, ""

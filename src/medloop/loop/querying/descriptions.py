@@ -54,16 +54,7 @@ def describe_cases(
     *,
     report: Report | None = None,
 ) -> Vectors:
-    """The vectors of all these cases but the ones whose bytes are damaged; those that are not there yet are made and kept.
-
-    Args:
-        workspace: The project.
-        method: See `Descriptor`.
-        maker: See `Descriptor`.
-        cases: Which.
-        make: The vector of one case.
-        report: Told before each chunk.
-    """
+    """The vectors of all these cases but the ones whose bytes are damaged; those that are not there yet are made and kept."""
     found = kept_vectors(workspace, method, maker, cases)
     missing, left_out = [c for c in cases if c.id not in found], LeftOut(workspace)
     for start in range(0, len(missing), CHUNK):
@@ -90,14 +81,7 @@ def learned_maker(
 ) -> str | None:
     """The blob of the network that describes this project; trained now if there is none or the project outgrew it.
 
-    Args:
-        workspace: The project.
-        method: Of its vectors.
-        train: Thumbnails, shape (cases, 3, 64, 64), and a seed to weights.
-        report: Told before.
-
-    Returns:
-        None while there are fewer than `FEWEST_CASES` training cases.
+    `train` makes weights of thumbnails, shape (cases, 3, 64, 64), and a seed. None below `FEWEST_CASES` training cases.
     """
     with workspace.store.read() as tx:
         cases = tx.find(Case, where={"split": "train"}, order=("name",))

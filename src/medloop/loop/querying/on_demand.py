@@ -28,7 +28,7 @@ from medloop.loop.querying.descriptions import Report, Vectors, describe_cases, 
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.pretext.descriptors import describe_image
 from medloop.query.pool import LATENT
-from medloop.query.strategies import strategy
+from medloop.query.strategies import needs_of
 
 if TYPE_CHECKING:
     from medloop.models.inference.predict import Predictor
@@ -39,13 +39,7 @@ CONTRAST_STEPS = LATENT_STEPS = 300
 
 @dataclass(frozen=True, eq=False)
 class Extra:
-    """What was worked out, to be put into a `Pool`. What could not be is missing.
-
-    Attributes:
-        scores: By name, each of shape (cases,).
-        tables: By name, each with one row per case.
-        labelled: The same tables, with one row per answered case.
-    """
+    """What could be worked out for a `Pool`, by name: shape (cases,), tables of a row per case, the same of a row per answered case."""
 
     scores: Mapping[str, CaseScores] = field(default_factory=dict)
     tables: Mapping[str, FloatArray] = field(default_factory=dict)
@@ -55,17 +49,13 @@ class Extra:
 def cold_features(workspace: Workspace, cases: Sequence[Case], *, report: Report | None = None) -> Vectors:
     """Features of cases that need no model and no answer, by the project's `cold_start`; computed once per case.
 
-    Args:
-        workspace: The project.
-        cases: Which, of any split.
-        report: Told how far it is.
-
     Returns:
         Case id → vector; all of the same length. "selfsup" falls back to descriptors below four training cases.
     """
     if workspace.settings.cold_start == "selfsup" and (maker := _encoder(workspace, report)) is not None:
         return _embedded(workspace, maker, cases, report)
-    return describe_cases(workspace, "descriptors", "", cases, lambda case: _describe(workspace, case), report=report)
+    blobs = workspace.store.blobs
+    return describe_cases(workspace, "descriptors", "", cases, lambda case: describe_image(load_image(blobs, case)), report=report)
 
 
 def kept_features(workspace: Workspace, cases: Sequence[Case]) -> Vectors:
@@ -85,16 +75,7 @@ def extra_scores(
     model: Model | None,
     report: Report | None = None,
 ) -> Extra:
-    """Work out those of `query.pool.ON_DEMAND` that a strategy needs.
-
-    Args:
-        workspace: The project.
-        needs: Of the strategy; others are ignored.
-        cases: The pool, in the order wanted.
-        labelled: Answered training cases, in the order wanted for their rows.
-        predictions: Of the model, by case id, for answered cases as far as they exist.
-        model: The model that asks; without one, only latent codes and what follows from them.
-        report: Told how far it is.
+    """Work out those of `query.pool.ON_DEMAND` that a strategy needs, for the pool and the labelled cases in the orders given.
 
     Returns:
         Without "latent" and "unlabelled" below four training cases, without "predicted_loss" below four answered ones.
@@ -110,7 +91,7 @@ def extra_scores(
 def request_description(workspace: Workspace) -> None:
     """Ask the worker to describe the cases, if a strategy of the project will need it."""
     settings = workspace.settings
-    if "features" in strategy(settings.first_strategy).needs or LATENT & strategy(settings.strategy).needs:
+    if "features" in needs_of(settings.first_strategy) or LATENT & needs_of(settings.strategy):
         ask(workspace, Describe(), "describe")
 
 
@@ -121,12 +102,12 @@ def run_description(workspace: Workspace, control: JobControl) -> Json:
         begun = tx.count(Round) > 0 or tx.live_model() is not None
     settings = workspace.settings
     described = 0
-    if "features" in strategy(settings.first_strategy).needs:
+    if "features" in needs_of(settings.first_strategy):
         described = len(cold_features(workspace, cases, report=control.report))
-    if LATENT & strategy(settings.strategy).needs:
+    if LATENT & needs_of(settings.strategy):
         described = len(latent_codes(workspace, cases, report=control.report) or {})
     control.log(f"described {counted(described, 'case')}")
-    if not begun and "features" in strategy(settings.first_strategy).needs:
+    if not begun and "features" in needs_of(settings.first_strategy):
         ask(workspace, Choose(), "query-first")
     return {"described": described}
 
@@ -145,10 +126,6 @@ def latent_codes(workspace: Workspace, cases: Sequence[Case], *, report: Report 
     return describe_cases(
         workspace, "latent", maker, cases, lambda case: encode_latent(weights, small_views(workspace, case)[None])[0], report=report
     )
-
-
-def _describe(workspace: Workspace, case: Case) -> FloatArray:
-    return describe_image(load_image(workspace.store.blobs, case))
 
 
 def _encoder(workspace: Workspace, report: Report | None) -> str | None:

@@ -33,11 +33,7 @@ KEPT = ("seen", "names", "values", "last", "count")
 
 @dataclass(frozen=True)
 class PoolTable:
-    """Every case of the project, ordered by name.
-
-    Attributes:
-        splits: One letter per case, see `CODES`.
-    """
+    """Every case of the project, ordered by name; splits are one letter per case, see `CODES`."""
 
     ids: Sequence[str]
     names: Sequence[str]
@@ -66,12 +62,7 @@ class PoolTable:
 
 @dataclass(frozen=True)
 class PoolScores:
-    """What one model's predictions say of every case of the table: single numbers by name, NaN where there is none.
-
-    Attributes:
-        seen: Which cases the model has predicted, shape (cases,).
-        columns: By name of the score, each of shape (cases,).
-    """
+    """What one model's predictions say of every case, each of shape (cases,): which it has seen, and numbers by name, NaN for none."""
 
     seen: BoolArray
     columns: Mapping[str, FloatArray]
@@ -83,7 +74,7 @@ class PoolScores:
 
 def pool_table(workspace: Workspace, tx: Reader) -> PoolTable:
     """The cases, read anew only where some have come since."""
-    path, count = workspace.work_folder / "pool-cases.json", tx.case_count()
+    path, count = workspace.work_folder / "pool-cases.json", tx.case_counts().total
     kept = _stored_table(path, workspace.project.id, _stamp(path))
     if kept is not None and len(kept.ids) == count:
         return kept
@@ -103,7 +94,9 @@ def pool_scores(workspace: Workspace, tx: Reader, model_id: str, table: PoolTabl
         file = BytesIO()
         np.savez(file, **kept)
         _keep(path, file.getvalue())
-        _forget_others(path)
+        for other in path.parent.glob("pool-*.npz"):  # one model is in use; another one's numbers are read again should it come back
+            if other != path:
+                other.unlink(missing_ok=True)
     names = json.loads(str(kept["names"]))
     return PoolScores(kept["seen"], dict(zip(names, kept["values"], strict=True)))
 
@@ -129,21 +122,17 @@ def _updated(tx: Reader, model_id: str, table: PoolTable, kept: Mapping[str, Any
     return {"ids": ids, "seen": seen, "names": json.dumps(list(columns)), "values": values, "last": last, "count": count}
 
 
-def _forget_others(path: Path) -> None:
-    """One model is in use; another one's numbers are read again should it come back."""
-    for other in path.parent.glob("pool-*.npz"):
-        if other != path:
-            other.unlink(missing_ok=True)
-
-
 def _empty(rows: int) -> FloatArray:
     return np.full(rows, np.nan)
 
 
 @lru_cache(maxsize=4)
 def _stored_table(path: Path, project_id: str, stamp: tuple[int, int]) -> PoolTable | None:  # noqa: ARG001  # the stamp tells versions apart
-    kept = _read_json(path)
-    if kept.get("project") != project_id:
+    try:
+        kept = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(kept, dict) or kept.get("project") != project_id:
         return None
     return PoolTable(kept["ids"], kept["names"], kept["splits"])
 
@@ -160,14 +149,6 @@ def _stamp(path: Path) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return found.st_mtime_ns, found.st_ino
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _read_arrays(path: Path, *names: str) -> dict[str, Any] | None:

@@ -89,7 +89,8 @@ def _predicted(inputs: PoolInputs, predictions: Mapping[str, Prediction], needs:
     """From predictions; cases without one are left out."""
     workspace, cases = inputs.workspace, _cases(inputs)
     seen = [c for c in cases if c.id in predictions]
-    answered = _answered(workspace) if needs & COMPARING else {}
+    with workspace.store.read() as tx:
+        answered = {a.case_id: a for a in consensus_answers(tx, "train")} if needs & COMPARING else {}
     known = [p for p in predictions.values() if p.case_id in answered]
     extra = _worked_out(inputs, needs, seen, [p.case_id for p in known], predictions)
     if not needs <= _available(inputs, predictions) | set(extra.scores) | set(extra.tables):
@@ -171,12 +172,6 @@ def _samples(rows: Sequence[Json]) -> FloatArray | None:
 
 def _common(rows: Sequence[Json]) -> list[str]:
     return sorted(set.intersection(*(set(r) for r in rows))) if rows else []
-
-
-def _answered(workspace: Workspace) -> dict[str, Annotation]:
-    """Annotations that may be trained on, by case id."""
-    with workspace.store.read() as tx:
-        return {a.case_id: a for a in consensus_answers(tx, "train")}
 
 
 def _labelled(

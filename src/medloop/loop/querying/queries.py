@@ -43,13 +43,8 @@ def make_query(
     The project's first strategy chooses while there is no model, or when a strategy's scores do not exist or it refuses the
     pool; if it lacks something too, the draw is random.
 
-    Args:
-        workspace: The project.
-        round_index: Which round asks (1 for the first); part of the seed.
-        extra_scores: Scores that predictions do not hold.
-        thorough: Whether images may be described and small networks trained for what a strategy needs: in the worker,
-            where nobody waits.
-        note: Receives in words why another strategy than the project's chose, though there is a model.
+    Where it is `thorough`, in the worker, where nobody waits, images may be described and small networks trained. `note` receives in
+    words why another strategy than the project's chose, though there is a model.
     """
     settings, damaged = workspace.settings, damaged_cases(workspace)
     with workspace.store.read() as tx:
@@ -112,14 +107,11 @@ def _first_able(names: Sequence[str], inputs: PoolInputs, table: PoolTable, size
             lacking.append(f"predictions do not hold what {name} needs ({', '.join(sorted(one.needs))})")
             continue
         try:
-            return name, _choose(one, pool, inputs.asked, table, size, _chance(inputs)), lacking
+            rng = generator(inputs.workspace.settings.seed, "query", inputs.round_index)
+            return name, _choose(one, pool, inputs.asked, table, size, rng), lacking
         except REFUSALS as error:
             lacking.append(f"{name} refused the pool: {error}")
     raise StateError(f"No strategy can choose: {'; '.join(lacking)}")
-
-
-def _chance(inputs: PoolInputs) -> np.random.Generator:
-    return generator(inputs.workspace.settings.seed, "query", inputs.round_index)
 
 
 def _choose(chosen: Strategy, pool: Pool, names: Sequence[str], table: PoolTable, size: int, rng: np.random.Generator) -> list[Choice]:

@@ -68,7 +68,7 @@ def open_round(workspace: Workspace, *, extra_scores: ExtraScores | None = None,
     """Begin annotating the prepared round, or a new one made now (see `make_query`); None when nothing is left to ask."""
     with workspace.store.write("system") as tx:
         ready = _prepared(tx)
-        if ready is not None and _still_askable(tx, ready):
+        if ready is not None and ready.query_id is not None and choices_left(tx, ready):
             return move(tx, ready, RoundState.ANNOTATING, message=ready.message)
     prepared = prepare_round(workspace, extra_scores=extra_scores, thorough=thorough)
     if prepared is None:
@@ -115,10 +115,6 @@ def run_query(workspace: Workspace, control: JobControl) -> Json:
 def _prepared(tx: Reader) -> Round | None:
     waiting = tx.find(Round, where={"state": "querying"}, limit=1)
     return waiting[0] if waiting else None
-
-
-def _still_askable(tx: Reader, prepared: Round) -> bool:
-    return prepared.query_id is not None and bool(choices_left(tx, prepared))
 
 
 def _left_open(tx: Reader, annotator_id: str) -> Asked | None:

@@ -29,13 +29,7 @@ SAME = 0.95
 
 @dataclass(frozen=True)
 class StreamVerdict:
-    """What was decided about a case when it arrived.
-
-    Attributes:
-        annotate: Whether to annotate it now; otherwise it is kept unlabelled.
-        score: Share of the cases seen before that the model was surer of, 0..1.
-        reason: Why, in words.
-    """
+    """Whether to annotate a case that arrived now, as this share (0..1) of the cases seen before was surer, and why in words."""
 
     case_id: str
     annotate: bool
@@ -63,12 +57,8 @@ def judge_arrivals(workspace: Workspace) -> list[StreamVerdict]:
             return []
         rule, known = RULES[settings.stream](settings.stream_budget), tx.events_about("case", verbs=[JUDGED])
         state = _state(tx, rule, [event for event in known if event.body["rule"] == _configured(workspace)])
-        free = (
-            {case.id for case in tx.unanswered_cases(["train"])}
-            - {event.noun_id for event in known}
-            - damaged
-            - tx.refused_cases(["train"])
-        )
+        free = {case.id for case in tx.unanswered_cases(["train"])} - damaged - tx.refused_cases(["train"])
+        free -= {event.noun_id for event in known}
         new: list[StreamVerdict] = []
         earlier: list[float] = []
         for case_id, scores, _ in tx.prediction_scores(model.id):

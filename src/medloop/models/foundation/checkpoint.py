@@ -39,10 +39,7 @@ def write_checkpoint(stem: Path, checkpoint: Checkpoint, *, mark: str) -> Path:
     Args:
         stem: Path without suffix.
         checkpoint: What to write; facts must survive JSON.
-        mark: Tells this checkpoint's file from the previous one's, for example the step.
-
-    Returns:
-        The file of the tensors.
+        mark: Tells this checkpoint's file, which is returned, from the previous one's, for example the step.
     """
     data = encode_weights(checkpoint.tensors)
     file = stem.with_name(f"{stem.name}.{mark}.safetensors")
@@ -91,8 +88,7 @@ def checkpoint_file(stem: Path) -> Path:
 
 def encode_weights(tensors: dict[str, Tensor]) -> bytes:
     """Tensors as safetensors bytes."""
-    data: bytes = safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
-    return data
+    return safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
 
 
 def decode_weights(data: bytes) -> dict[str, Tensor]:

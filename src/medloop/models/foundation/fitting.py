@@ -1,6 +1,8 @@
 """Images as a recipe's networks read them: its channels, normalised intensities, its working grid."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,12 +35,7 @@ class FittedImage:
 
 
 def fit_for_networks(recipe: Recipe, image: Image, name: str = "image") -> FittedImage:
-    """An image as the networks of a recipe read it, in training and ever after.
-
-    Args:
-        recipe: Theirs.
-        image: As stored.
-        name: Of the image, for what is said when it does not fit.
+    """An image, named so in errors, as the networks of a recipe read it, in training and ever after.
 
     Raises:
         ShapeError: See `fit_image`.
@@ -64,3 +61,15 @@ def fit_image(recipe: Recipe, image: Image, name: str) -> Image:
     if image.channels == GREY:
         return Image(np.repeat(image.array, COLOURED, axis=0), image.grid)
     return Image(image.array.mean(axis=0, keepdims=True, dtype=np.float32), image.grid)
+
+
+def cut(array: npt.NDArray[Any], start: Sequence[int], shape: Sequence[int]) -> npt.NDArray[Any]:
+    """Cut (channels, I, J, K) at `start`; what lies outside the array is 0."""
+    inside = [slice(max(0, s), max(0, min(n, s + m))) for s, m, n in zip(start, shape, array.shape[1:], strict=True)]
+    piece = np.asarray(array[(slice(None), *inside)])
+    if piece.shape[1:] == tuple(shape):
+        return np.array(piece)
+    result = np.zeros((array.shape[0], *shape), dtype=array.dtype)
+    target = [slice(i.start - s, i.stop - s) for i, s in zip(inside, start, strict=True)]
+    result[(slice(None), *target)] = piece
+    return result

@@ -16,7 +16,6 @@ IGNORE = UNKNOWN
 LABEL_SMOOTHING = 0.05
 """Share of the answer spread over the other classes: bedside labels of whole images are often wrong."""
 
-
 KNOWN_SHIFT = 8
 """Bits of a target below the number of classes that its annotator knew."""
 

@@ -11,7 +11,7 @@ CPUs and GPUs prefer; each channel of each image is normalised by itself (a grou
 """
 
 import math
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import torch
 from monai.networks.blocks.dynunet_block import UnetBasicBlock, UnetOutBlock, UnetUpBlock, get_conv_layer
@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from medloop.core.errors import FormatError
 from medloop.models.foundation.checkpoint import decode_weights
+from medloop.models.foundation.compute import choose_device
 from medloop.models.foundation.heads import Heads
 from medloop.models.foundation.recipes import Recipe
 
@@ -41,11 +42,7 @@ class Network(Protocol):
 
 
 class Encoder(nn.Module):
-    """The descending half of a U-Net.
-
-    Args:
-        recipe: Uses dimension, channels, fold, features, strides, kernels, dropout.
-    """
+    """The descending half of a U-Net."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
@@ -69,11 +66,7 @@ class Encoder(nn.Module):
 
 
 class Borders(nn.Module):
-    """From the finest level of a folded U-Net back to full resolution, with the image itself beside it.
-
-    Args:
-        recipe: Uses dimension, channels, fold, features.
-    """
+    """From the finest level of a folded U-Net back to full resolution, with the image itself beside it."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
@@ -91,29 +84,16 @@ class Borders(nn.Module):
 
 
 class SegmentationNetwork(nn.Module):
-    """A U-Net.
-
-    Args:
-        recipe: The recipe of a segmentation.
-    """
+    """A U-Net, by the recipe of a segmentation."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
-        d = recipe.dimension
+        d, widths, kernels, strides = recipe.dimension, recipe.features, recipe.kernels, recipe.strides
         self.inputs = recipe.inputs
         self.encoder = Encoder(recipe)
         self.ascent = nn.ModuleList(
-            UnetUpBlock(
-                d,
-                recipe.features[n],
-                recipe.features[n - 1],
-                recipe.kernels[n - 1][:d],
-                1,
-                recipe.strides[n][:d],
-                _norm(recipe.features[n - 1]),
-                ACTIVATION,
-            )
-            for n in range(len(recipe.features) - 1, 0, -1)
+            UnetUpBlock(d, widths[n], widths[n - 1], kernels[n - 1][:d], 1, strides[n][:d], _norm(widths[n - 1]), ACTIVATION)
+            for n in range(len(widths) - 1, 0, -1)
         )
         self.dropouts = nn.ModuleList(_dropout(recipe) if n < DROPOUT_LEVELS - 1 else nn.Identity() for n in range(len(self.ascent)))
         self.borders = Borders(recipe) if math.prod(recipe.fold) > 1 else None
@@ -122,7 +102,8 @@ class SegmentationNetwork(nn.Module):
 
     def encode(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
         """See `Encoder.forward`; the images themselves are the first skip. A guided network takes an image alone as one without hints."""
-        images = _without_hints(images, self.inputs)
+        if missing := self.inputs - images.shape[1]:
+            images = functional.pad(images, (0, 0) * (images.dim() - 2) + (0, missing))
         deepest, skips = self.encoder(images)
         return deepest, [images, *skips]
 
@@ -134,8 +115,7 @@ class SegmentationNetwork(nn.Module):
     def decode_heads(self, deepest: Tensor, skips: list[Tensor]) -> Tensor:
         """Features of `encode` to the logits of every head, (B, heads × classes, …), head after head."""
         finest = self._ascend(deepest, skips)
-        logits: Tensor = self.head.every(finest) if isinstance(self.head, Heads) else self.head(finest)
-        return logits
+        return self.head.every(finest) if isinstance(self.head, Heads) else self.head(finest)
 
     def _ascend(self, deepest: Tensor, skips: list[Tensor]) -> Tensor:
         images, *levels = skips
@@ -149,11 +129,7 @@ class SegmentationNetwork(nn.Module):
 
 
 class ClassificationNetwork(nn.Module):
-    """The encoder, global mean pooling and one linear layer.
-
-    Args:
-        recipe: The recipe of a classification.
-    """
+    """The encoder, global mean pooling and one linear layer, by the recipe of a classification."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
@@ -176,7 +152,10 @@ class ClassificationNetwork(nn.Module):
         return self.decode(*self.encode(images))
 
 
-def build_network(recipe: Recipe, *, seed: int) -> SegmentationNetwork | ClassificationNetwork:
+AnyNetwork: TypeAlias = SegmentationNetwork | ClassificationNetwork
+
+
+def build_network(recipe: Recipe, *, seed: int) -> AnyNetwork:
     """A fresh network whose weights depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -194,11 +173,6 @@ def fold_voxels(images: Tensor, fold: tuple[int, ...]) -> Tensor:
     d = len(fold)
     order = (0, 1, *(3 + 2 * axis for axis in range(d)), *(2 + 2 * axis for axis in range(d)))
     return images.reshape(batch, channels, *halves).permute(order).flatten(1, 1 + d)
-
-
-def _without_hints(images: Tensor, inputs: int) -> Tensor:
-    missing = inputs - images.shape[1]
-    return functional.pad(images, (0, 0) * (images.dim() - 2) + (0, missing)) if missing else images
 
 
 def pool(features: Tensor) -> Tensor:
@@ -219,7 +193,7 @@ def _dropout(recipe: Recipe) -> nn.Module:
     return nn.Dropout2d(recipe.dropout) if recipe.dimension == 2 else nn.Dropout3d(recipe.dropout)
 
 
-def load_weights(network: SegmentationNetwork | ClassificationNetwork, data: bytes) -> None:
+def load_weights(network: AnyNetwork, data: bytes) -> None:
     """Put safetensors into a network.
 
     Raises:
@@ -229,3 +203,10 @@ def load_weights(network: SegmentationNetwork | ClassificationNetwork, data: byt
         network.load_state_dict(decode_weights(data))
     except RuntimeError as error:
         raise FormatError("The weights do not belong to this recipe", remedy="train the model again") from error
+
+
+def load_network(recipe: Recipe, data: bytes) -> AnyNetwork:
+    """A network with these weights, in evaluation mode, on the device of choice; raises as `load_weights`."""
+    network = build_network(recipe, seed=0)
+    load_weights(network, data)
+    return network.to(choose_device()).eval()

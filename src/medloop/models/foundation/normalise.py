@@ -17,13 +17,9 @@ MAX_SAMPLES = 1_000_000
 
 
 def normalise(array: ImageArray) -> npt.NDArray[np.float32]:
-    """Robust z-score of each channel.
+    """Robust z-score of each channel of (channels, I, J, K), any real dtype, as float32; a constant channel becomes 0.
 
-    Args:
-        array: Shape (channels, I, J, K), any real dtype; NaN and infinities become the channel's median.
-
-    Returns:
-        Same shape, float32; a constant channel becomes 0.
+    NaN and infinities become the channel's median.
     """
     return np.stack([_normalise_channel(channel) for channel in array])
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from medloop.core.geometry import Shape3
+from medloop.core.geometry import Shape3, triple
 
 Spacing: TypeAlias = tuple[float, float, float]
 
@@ -108,8 +108,7 @@ def _kernel(spacing: npt.NDArray[np.float64], patch: Shape3) -> Shape3:
 
 
 def _whole(values: npt.NDArray[np.number[Any]]) -> Shape3:
-    i, j, k = (max(1, int(v)) for v in np.round(values))
-    return (i, j, k)
+    return triple(np.maximum(1, np.round(values)))
 
 
 def _floats(values: npt.NDArray[np.number[Any]]) -> Spacing:

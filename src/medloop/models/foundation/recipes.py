@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medloop.core.errors import InputError, SettingError
-from medloop.core.geometry import Shape3
+from medloop.core.geometry import Shape3, triple
 from medloop.core.records import Json, TaskKind
 from medloop.core.settings import HintMap
 from medloop.models.foundation.plans import Spacing, common_channels, plan_levels, plan_patch, plan_spacing, round_to
@@ -32,7 +32,6 @@ FOLDING_MINUTES = 5.0
 """Minutes on one thread from which voxels are folded. A folded network takes two to three times as many steps in the same
 time and ends higher after 12 minutes (hippocampus: Dice 0.881 against 0.877), but a minute is too short for it (demo: 0.57
 against 0.62)."""
-
 
 FRAMED = 2.0
 """Pictures count as zoomed to their object when their extents in mm vary more than this times their sizes in voxels."""
@@ -120,7 +119,7 @@ class Recipe:
     rrr: float = 0.0
 
     def __post_init__(self) -> None:
-        levels = len(self.features)
+        levels, shares = len(self.features), (self.dropout, self.foreground, self.remapped)
         _require(self.kind in ("segmentation", "classification"), "kind", "segmentation or classification", self.kind)
         _require(self.dimension in (2, 3), "dimension", "2 or 3", self.dimension)
         _require(min(self.channels, self.batch, self.members, self.threads) >= 1, "channels, batch, members, threads", "at least 1", self)
@@ -130,28 +129,16 @@ class Recipe:
         _require(self.steps > 0 or (self.steps == 0 and self.minutes > 0), "steps or minutes", "positive", (self.steps, self.minutes))
         _require(self.dimension == 3 or self.patch[2] == 1, "patch", "one slice thick for 2D", self.patch)
         _require(all(p % s == 0 for p, s in zip(self.patch, self.stride, strict=True)), "patch", f"a multiple of {self.stride}", self.patch)
-        _require(
-            all(0 <= s <= 1 for s in self._shares) and self.dropout < 1,
-            "dropout, foreground, remapped",
-            "shares, dropout below 1",
-            self._shares,
-        )
+        within = self.dropout < 1 and all(0 <= share <= 1 for share in shares)
+        _require(within, "dropout, foreground, remapped", "shares, dropout below 1", shares)
         _require(set(self.flips) <= set(range(self.dimension)), "flips", f"axes below {self.dimension}", self.flips)
         _require(not self.guided or self.kind == "segmentation", "guided", "off for a classification", self.guided)
         _require(self.hints in get_args(HintMap), "hints", "euclidean, geodesic or discs", self.hints)
         _require(0 <= self.rrr < float("inf"), "rrr", "0 or a positive weight", self.rrr)
         _require(self.touched_weight >= 1, "touched_weight", "at least 1", self.touched_weight)
-        _require(
-            self.touched_weight == 1 or self.classes <= MOST_MARKED_CLASSES,
-            "touched_weight",
-            "1 with that many classes",
-            self.touched_weight,
-        )
+        has_room = self.touched_weight == 1 or self.classes <= MOST_MARKED_CLASSES
+        _require(has_room, "touched_weight", "1 with that many classes", self.touched_weight)
         _require(self.precision in ("auto", "float32", "bfloat16"), "precision", "auto, float32 or bfloat16", self.precision)
-
-    @property
-    def _shares(self) -> tuple[float, float, float]:
-        return (self.dropout, self.foreground, self.remapped)
 
     @property
     def guidance(self) -> int:
@@ -166,7 +153,7 @@ class Recipe:
     @property
     def stride(self) -> Shape3:
         """Voxels per voxel of the coarsest level, per axis; image sizes are padded to a multiple of it."""
-        return tuple(self.fold[axis] * int(np.prod([s[axis] for s in self.strides])) for axis in range(3))  # type: ignore[return-value]  # three axes
+        return triple(np.prod([self.fold, *self.strides], axis=0))
 
     def to_json(self) -> Json:
         """The recipe as plain numbers, strings and lists."""
@@ -215,7 +202,6 @@ class Fingerprint:
         channels: Channels at which every case can be read.
         shape: Median voxels per axis, each case in its own spacing.
         spacing_mm: Median spacing per axis.
-        extent_mm: Median extent per axis.
         uniform: Whether every case has the median spacing within 5 % per axis.
         framed: Whether pictures are zoomed to their object: in voxels their sizes agree, in mm they do not.
     """
@@ -224,7 +210,6 @@ class Fingerprint:
     channels: int
     shape: Shape3
     spacing_mm: Spacing
-    extent_mm: Spacing
     uniform: bool
     framed: bool = False
 
@@ -250,10 +235,9 @@ def fingerprint(cases: Sequence[CaseShape]) -> Fingerprint:
         raise InputError(f"All cases must have the same number of channels, got {sorted(found)}")
     spacing = np.median(spacings, axis=0)
     shape = np.maximum(1, np.round(np.median(shapes, axis=0))).astype(int)
-    extent = np.median(shapes * spacings, axis=0)
     uniform = bool((np.abs(spacings / spacing - 1) <= 0.05).all())
     framed = int(shape[2]) == 1 and _spread(shapes * spacings) > FRAMED * max(_spread(shapes), 0.05)
-    return Fingerprint(len(cases), channels, _shape(shape), _spacing(spacing), _spacing(extent), uniform, framed)
+    return Fingerprint(len(cases), channels, triple(shape), _spacing(spacing), uniform, framed)
 
 
 def _spread(sizes: npt.NDArray[np.float64]) -> float:
@@ -261,24 +245,11 @@ def _spread(sizes: npt.NDArray[np.float64]) -> float:
     return float(np.log(sizes[:, :2]).std(axis=0).mean())
 
 
-def _shape(values: npt.NDArray[np.number[Any]]) -> Shape3:
-    return (int(values[0]), int(values[1]), int(values[2]))
-
-
 def _spacing(values: npt.NDArray[np.number[Any]]) -> Spacing:
     return (float(values[0]), float(values[1]), float(values[2]))
 
 
-def choose_recipe(
-    found: Fingerprint,
-    *,
-    kind: TaskKind,
-    classes: int,
-    minutes: float,
-    threads: int,
-    seed: int,
-    members: int = 1,
-) -> Recipe:
+def choose_recipe(found: Fingerprint, *, kind: TaskKind, classes: int, minutes: float, threads: int, seed: int, members: int = 1) -> Recipe:
     """A recipe for these data that makes good use of the time.
 
     Steps are left at 0: training times itself once at the start and plans as many as fit into `minutes`.
@@ -303,8 +274,11 @@ def choose_recipe(
     room = voxels / wanted / smallest_batch
     if kind == "classification":
         room = min(room, 128.0**2 if found.dimension == 2 else 64.0**3)
+    # A picture is always seen whole: what it shows fills it, and a network that sees half of a head cannot tell which half (fetal heads,
+    # 300 steps: Dice 0.95 seen whole, 0.85 by halves). A volume is seen whole in a minute, in parts when there is time for detail.
+    coverage = 1.0 if found.dimension == 2 else float(np.clip(minutes**-0.6, 0.25, 1.0))
     alike = found.uniform or found.framed
-    spacing, shape = plan_spacing(found.shape, found.spacing_mm, room=room, uniform=alike, coverage=_coverage(found, minutes))
+    spacing, shape = plan_spacing(found.shape, found.spacing_mm, room=room, uniform=alike, coverage=coverage)
     wish = plan_patch(shape, spacing or found.spacing_mm, room=room)
     strides, kernels = plan_levels(wish, spacing or found.spacing_mm)
     widest = FEATURES_3D if found.dimension == 3 else MAX_FEATURES
@@ -322,13 +296,3 @@ def choose_recipe(
         dropout=0.1 if kind == "segmentation" else 0.3,
         learning_rate=5e-3 if kind == "segmentation" else 1e-3,
     )  # fmt: skip
-
-
-def _coverage(found: Fingerprint, minutes: float) -> float:
-    """Share of the median image that a patch has to show.
-
-    A picture is always seen whole: what it shows fills it, and a network that sees half of a head cannot tell which half
-    (fetal heads, 300 steps: Dice 0.95 seen whole, 0.85 by halves). A volume is seen whole in a minute, in parts when there is
-    time for detail.
-    """
-    return 1.0 if found.dimension == 2 else float(np.clip(minutes**-0.6, 0.25, 1.0))

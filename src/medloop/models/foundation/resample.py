@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from medloop.core.arrays import ImageArray, MaskArray
 from medloop.core.errors import GridSizeError
-from medloop.core.geometry import Grid, Shape3
+from medloop.core.geometry import Grid, Shape3, triple
 from medloop.models.foundation.losses import IGNORE
 from medloop.models.foundation.plans import Spacing
 from medloop.models.foundation.recipes import Recipe
@@ -19,7 +19,6 @@ CLOSE_ENOUGH = 0.03
 
 KNOWN_SHARE = 0.3
 """A slice of which a third is left in a new voxel still counts as answered there."""
-
 
 MOST_VOXELS = 2**28
 """Of a working grid: one channel takes 1 GiB. The largest CT there is, 512² slices of a whole body, has half as many."""
@@ -43,8 +42,7 @@ def working_shape(recipe: Recipe, grid: Grid) -> Shape3:
         wanted[2] = 1
     if (np.abs(wanted / np.array(grid.shape) - 1) < CLOSE_ENOUGH).all():
         return _affordable(grid.shape, grid, recipe)
-    i, j, k = (max(1, round(float(n))) for n in wanted)
-    return _affordable((i, j, k), grid, recipe)
+    return _affordable(triple(np.maximum(1, np.round(wanted))), grid, recipe)
 
 
 def _affordable(shape: Shape3, grid: Grid, recipe: Recipe) -> Shape3:
@@ -76,8 +74,7 @@ def resample(array: ImageArray, shape: Shape3) -> npt.NDArray[np.float32]:
         tensor = functional.avg_pool3d(tensor, halves)
     else:
         tensor = functional.interpolate(tensor, size=list(shape), mode="trilinear")
-    resampled: npt.NDArray[np.float32] = tensor[0].numpy()
-    return resampled
+    return tensor[0].numpy()
 
 
 def resample_mask(mask: MaskArray, shape: Shape3) -> MaskArray:

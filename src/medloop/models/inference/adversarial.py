@@ -16,11 +16,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from medloop.core.geometry import Shape3
 from medloop.core.image import Image
 from medloop.models.foundation.compute import limited_threads
-from medloop.models.foundation.fitting import fit_for_networks
-from medloop.models.foundation.networks import ClassificationNetwork, SegmentationNetwork
+from medloop.models.foundation.fitting import cut, fit_for_networks
+from medloop.models.foundation.networks import AnyNetwork
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.inference.inference import answer_once
 from medloop.models.inference.predict import Predictor
@@ -67,15 +66,10 @@ def adversarial_distance(predictor: Predictor, image: Image, *, steps: int = STE
 
 
 def smallest_change(margins: Margins, image: Tensor, *, steps: int) -> Tensor:
-    """The change of DeepFool, shortened along its line to where the answer changes; nearly exact for flat borders.
-
-    Args:
-        margins: See `Margins`.
-        image: Any shape.
-        steps: Most steps.
+    """The change of DeepFool in so many steps at most, shortened along its line to where the answer changes; nearly exact for flat borders.
 
     Returns:
-        Same shape; infinite when no border depends on the image.
+        The image's shape; infinite when no border depends on the image.
     """
     total = torch.zeros_like(image)
     for _ in range(steps):
@@ -101,7 +95,7 @@ def _shortened(margins: Margins, image: Tensor, change: Tensor) -> Tensor:
     return high * change
 
 
-def class_margins(network: SegmentationNetwork | ClassificationNetwork, image: Tensor) -> Margins:
+def class_margins(network: AnyNetwork, image: Tensor) -> Margins:
     """Logit of the class answered now, less those of the others."""
     with torch.no_grad():
         answered = int(network(image)[0].argmax())
@@ -114,7 +108,7 @@ def class_margins(network: SegmentationNetwork | ClassificationNetwork, image: T
     return margins
 
 
-def foreground_margin(network: SegmentationNetwork | ClassificationNetwork, image: Tensor) -> Margins:
+def foreground_margin(network: AnyNetwork, image: Tensor) -> Margins:
     """Mean over the voxels called foreground now of the best foreground logit less the background's; over all, turned, if none is."""
     with torch.no_grad():
         first = _voxel_margins(network(image))
@@ -129,8 +123,7 @@ def foreground_margin(network: SegmentationNetwork | ClassificationNetwork, imag
 
 def _voxel_margins(logits: Tensor) -> Tensor:
     scores = logits[0].float()
-    margins: Tensor = scores[1:].amax(dim=0) - scores[0]
-    return margins
+    return scores[1:].amax(dim=0) - scores[0]
 
 
 def _step_to_nearest(found: Tensor, moved: Tensor) -> Tensor | None:
@@ -146,7 +139,7 @@ def _step_to_nearest(found: Tensor, moved: Tensor) -> Tensor | None:
 
 
 def _patch_around_foreground(
-    network: SegmentationNetwork | ClassificationNetwork, recipe: Recipe, prepared: npt.NDArray[np.float32], device: torch.device
+    network: AnyNetwork, recipe: Recipe, prepared: npt.NDArray[np.float32], device: torch.device
 ) -> npt.NDArray[np.float32]:
     """One patch, zero beyond the image, around the centre of what is probably foreground."""
     probabilities, _ = answer_once(network, recipe, prepared, device=device)
@@ -154,13 +147,5 @@ def _patch_around_foreground(
     weight = foreground * (foreground > 0.5) if (foreground > 0.5).any() else foreground
     total = max(float(weight.sum()), 1e-12)
     centre = [float((weight.sum(axis=tuple(set(range(3)) - {a})) * np.arange(n)).sum()) / total for a, n in enumerate(weight.shape)]
-    return _cut(prepared, centre, recipe.patch)
-
-
-def _cut(image: npt.NDArray[np.float32], centre: list[float], patch: Shape3) -> npt.NDArray[np.float32]:
-    result = np.zeros((len(image), *patch), dtype=np.float32)
-    first = [int(np.clip(round(c - p / 2), min(0, n - p), max(0, n - p))) for c, p, n in zip(centre, patch, image.shape[1:], strict=True)]
-    source = tuple(slice(max(0, f), min(n, f + p)) for f, p, n in zip(first, patch, image.shape[1:], strict=True))
-    target = tuple(slice(s.start - f, s.stop - f) for s, f in zip(source, first, strict=True))
-    result[(slice(None), *target)] = image[(slice(None), *source)]
-    return result
+    sides = zip(centre, recipe.patch, weight.shape, strict=True)
+    return cut(prepared, [int(np.clip(round(c - p / 2), min(0, n - p), max(0, n - p))) for c, p, n in sides], recipe.patch)

@@ -11,7 +11,7 @@ from torch import Tensor
 from medloop.core.geometry import Shape3
 from medloop.models.foundation.compute import mixed_precision
 from medloop.models.foundation.heads import split_heads
-from medloop.models.foundation.networks import ClassificationNetwork, Network, SegmentationNetwork, pool
+from medloop.models.foundation.networks import AnyNetwork, ClassificationNetwork, Network, pool
 from medloop.models.foundation.recipes import Recipe
 
 OVERLAP = 0.5
@@ -23,9 +23,7 @@ WHOLE = 1.5
 class PooledWindows:
     """Calls a network on windows and keeps the running mean of their pooled deepest features.
 
-    Args:
-        network: What to call.
-        decode: Its second half: `network.decode`, or `network.decode_heads` for the answers of all heads.
+    Its second half is `network.decode`, or `network.decode_heads` for the answers of all heads.
     """
 
     def __init__(self, network: Network, decode: Decode) -> None:
@@ -46,13 +44,12 @@ class PooledWindows:
         """Mean over the windows, shape (widest,)."""
         if self.total is None:
             raise RuntimeError("no window was seen")
-        mean: npt.NDArray[np.float32] = (self.total / self.windows).cpu().numpy()
-        return mean
+        return (self.total / self.windows).cpu().numpy()
 
 
 @torch.no_grad()
 def answer_once(
-    network: SegmentationNetwork | ClassificationNetwork, recipe: Recipe, image: npt.NDArray[np.float32], *, device: torch.device
+    network: AnyNetwork, recipe: Recipe, image: npt.NDArray[np.float32], *, device: torch.device
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Probabilities and embedding of a prepared image.
 
@@ -71,7 +68,7 @@ def answer_once(
 
 @torch.no_grad()
 def answer_heads(
-    network: SegmentationNetwork | ClassificationNetwork, recipe: Recipe, image: npt.NDArray[np.float32], *, device: torch.device
+    network: AnyNetwork, recipe: Recipe, image: npt.NDArray[np.float32], *, device: torch.device
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """What every head answers in one pass; see `answer_once`, whose answer is their mean.
 
@@ -86,7 +83,7 @@ def answer_heads(
 
 
 def _logits(
-    network: SegmentationNetwork | ClassificationNetwork,
+    network: AnyNetwork,
     recipe: Recipe,
     image: npt.NDArray[np.float32],
     device: torch.device,

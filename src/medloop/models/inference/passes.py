@@ -5,21 +5,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import InputError, SettingError, ShapeError
 
-DROPOUT = (
-    torch.nn.Dropout,
-    torch.nn.Dropout1d,
-    torch.nn.Dropout2d,
-    torch.nn.Dropout3d,
-    torch.nn.AlphaDropout,
-    torch.nn.FeatureAlphaDropout,
-)
+DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 
 
-def from_torch(module: torch.nn.Module | Sequence[torch.nn.Module], *, passes: int = 20, seed: int = 0) -> Callable[[Any], FloatArray]:
+def from_torch(module: nn.Module | Sequence[nn.Module], *, passes: int = 20, seed: int = 0) -> Callable[[Any], FloatArray]:
     """What turns a batch of inputs into `proba` for `medloop.query.query`: a network with dropout, or an ensemble.
 
     Args:
@@ -36,7 +30,7 @@ def from_torch(module: torch.nn.Module | Sequence[torch.nn.Module], *, passes: i
 
     Source: Gal and Ghahramani 2016, arXiv:1506.02142; Lakshminarayanan et al. 2017, arXiv:1612.01474.
     """
-    members = [module] if isinstance(module, torch.nn.Module) else list(module)
+    members = [module] if isinstance(module, nn.Module) else list(module)
     if not members:
         raise InputError("An ensemble needs at least one network")
     if passes < 2:
@@ -46,11 +40,11 @@ def from_torch(module: torch.nn.Module | Sequence[torch.nn.Module], *, passes: i
     return lambda inputs: _passes(members, inputs, passes if len(members) == 1 else 1, seed)
 
 
-def _dropouts(network: torch.nn.Module) -> list[torch.nn.Module]:
+def _dropouts(network: nn.Module) -> list[nn.Module]:
     return [m for m in network.modules() if isinstance(m, DROPOUT) and m.p > 0]
 
 
-def _passes(members: Sequence[torch.nn.Module], inputs: Any, passes: int, seed: int) -> FloatArray:
+def _passes(members: Sequence[nn.Module], inputs: Any, passes: int, seed: int) -> FloatArray:
     modes = [(m, m.training) for network in members for m in network.modules()]
     devices = list({p.device for network in members for p in network.parameters() if p.device.type == "cuda"})
     try:
@@ -66,10 +60,9 @@ def _passes(members: Sequence[torch.nn.Module], inputs: Any, passes: int, seed: 
             part.training = mode
 
 
-def _answer(network: torch.nn.Module, inputs: Any) -> FloatArray:
+def _answer(network: nn.Module, inputs: Any) -> FloatArray:
     logits = network(inputs)
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
         shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
         raise ShapeError(f"The network must answer with logits of shape (cases, classes), got {shape}")
-    probabilities: FloatArray = logits.float().softmax(dim=1).cpu().numpy()
-    return probabilities
+    return logits.float().softmax(dim=1).cpu().numpy()

@@ -17,7 +17,7 @@ from medloop.core.image import Image
 from medloop.core.settings import UncertaintySource
 from medloop.models.foundation.compute import choose_device, limited_threads
 from medloop.models.foundation.fitting import fit_for_networks
-from medloop.models.foundation.networks import ClassificationNetwork, SegmentationNetwork, build_network, load_weights
+from medloop.models.foundation.networks import AnyNetwork, load_network
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.foundation.resample import resample
 from medloop.models.inference.inference import answer_heads
@@ -66,7 +66,7 @@ class Predictor:
     def __init__(
         self,
         recipe: Recipe,
-        networks: Sequence[SegmentationNetwork | ClassificationNetwork],
+        networks: Sequence[AnyNetwork],
         *,
         device: torch.device,
         sampler: Sampler | UncertaintySource = "all",
@@ -80,12 +80,7 @@ class Predictor:
 
     @classmethod
     def load(
-        cls,
-        recipe: Recipe,
-        weights: Sequence[bytes],
-        *,
-        sampler: Sampler | UncertaintySource = "all",
-        calibrated: Calibrated | None = None,
+        cls, recipe: Recipe, weights: Sequence[bytes], *, sampler: Sampler | UncertaintySource = "all", calibrated: Calibrated | None = None
     ) -> "Predictor":
         """Networks from the safetensors bytes of a model's members.
 
@@ -95,9 +90,8 @@ class Predictor:
         """
         if not weights:
             raise InputError("A predictor needs the weights of at least one member, got none")
-        device = choose_device()
-        networks = [_load_network(recipe, data).to(device).eval() for data in weights]
-        return cls(recipe, networks, device=device, sampler=sampler, calibrated=calibrated)
+        networks = [load_network(recipe, data) for data in weights]
+        return cls(recipe, networks, device=choose_device(), sampler=sampler, calibrated=calibrated)
 
     def predict(self, image: Image, *, samples: int, rng: np.random.Generator) -> Answer:
         """Answer one image.
@@ -114,8 +108,7 @@ class Predictor:
         passes = self.sampler.passes(max(1, -(-samples // self.recipe.heads)), rng)
         with limited_threads(self.recipe.threads):
             answers = [self._run(one, prepared) for one in passes]
-        drawn = [self._on_grid(probabilities, image) for heads, _ in answers for probabilities in heads]
-        stacked = np.stack(drawn)
+        stacked = np.stack([self._on_grid(probabilities, image) for heads, _ in answers for probabilities in heads])
         if self.calibrated is not None:
             stacked = self.calibrated(stacked, axis=1).astype(np.float32)
         return Answer(stacked, answers[0][1])
@@ -126,7 +119,9 @@ class Predictor:
         with torch.random.fork_rng(devices=[]) if one.dropout_seed is not None else nullcontext():
             if one.dropout_seed is not None:
                 torch.manual_seed(one.dropout_seed)
-            _switch_dropout(network, on=one.dropout_seed is not None)
+            for module in network.modules():
+                if isinstance(module, nn.Dropout | nn.Dropout2d | nn.Dropout3d):
+                    module.train(one.dropout_seed is not None)
             probabilities, features = answer_heads(network, self.recipe, mirrored, device=self.device)
         if self.recipe.kind == "segmentation":
             probabilities = np.flip(probabilities, tuple(axis + 2 for axis in one.flips))
@@ -134,15 +129,3 @@ class Predictor:
 
     def _on_grid(self, probabilities: npt.NDArray[np.float32], image: Image) -> npt.NDArray[np.float32]:
         return resample(probabilities, image.grid.shape) if self.recipe.kind == "segmentation" else probabilities
-
-
-def _load_network(recipe: Recipe, data: bytes) -> SegmentationNetwork | ClassificationNetwork:
-    network = build_network(recipe, seed=0)
-    load_weights(network, data)
-    return network
-
-
-def _switch_dropout(network: nn.Module, *, on: bool) -> None:
-    for module in network.modules():
-        if isinstance(module, nn.Dropout | nn.Dropout2d | nn.Dropout3d):
-            module.train(on)

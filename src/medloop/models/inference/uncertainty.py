@@ -60,11 +60,7 @@ class OnePass:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Every member once.
-
-    Args:
-        members: How many there are.
-    """
+    """Every member once."""
 
     members: int
 
@@ -75,11 +71,7 @@ class Ensemble:
 
 @dataclass(frozen=True)
 class FlipAugmentation:
-    """The first member on mirrored images.
-
-    Args:
-        axes: Axes that may be mirrored.
-    """
+    """The first member on images mirrored along some axes."""
 
     axes: tuple[int, ...]
 
@@ -90,12 +82,7 @@ class FlipAugmentation:
 
 @dataclass(frozen=True)
 class EverySource:
-    """All three: members × mirror images with the full network first, then the same again with dropout.
-
-    Args:
-        members: Networks in the ensemble.
-        axes: Axes that may be mirrored.
-    """
+    """All three: members × mirror images with the full network first, then the same again with dropout."""
 
     members: int
     axes: tuple[int, ...]
@@ -112,13 +99,7 @@ class EverySource:
 
 
 def sampler_of(source: UncertaintySource, *, members: int, axes: tuple[int, ...]) -> Sampler:
-    """The sampler of a project's setting.
-
-    Args:
-        source: What the samples differ in.
-        members: Networks in the ensemble.
-        axes: Axes that may be mirrored.
-    """
+    """The sampler of a project's setting, for so many members and the axes that may be mirrored."""
     known: dict[UncertaintySource, Sampler] = {
         "all": EverySource(members, axes),
         "softmax": OnePass(),

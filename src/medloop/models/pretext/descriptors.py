@@ -28,16 +28,14 @@ Vector = npt.NDArray[np.float32]
 
 
 def describe_image(image: Image) -> Vector:
-    """The descriptor of one image, shape (LENGTH,).
+    """The descriptor of one picture or volume with any number of channels, shape (LENGTH,).
 
     Unchanged when all intensities are scaled and shifted; a blank image has no gradients and only its size.
-
-    Args:
-        image: A picture or a volume with any number of channels.
     """
     views = thumbnail(image)
     parts = [part for view in views for part in (gradient_histogram(view), _cell_statistics(view))]
-    sizes = _physical_sizes(image)
+    extents = np.array(image.grid.shape) * np.array(image.grid.spacing_mm)
+    sizes = np.log(extents[[image.grid.world_axes.index(axis) for axis in range(3)]])  # left to right, back to front, bottom to top
     return np.concatenate([*parts, np.percentile(views, PERCENTILES), sizes]).astype(np.float32)
 
 
@@ -63,18 +61,10 @@ def gradient_histogram(view: npt.NDArray[np.float32]) -> Vector:
     return (total / length if length > 0 else total).astype(np.float32)
 
 
-def _physical_sizes(image: Image) -> npt.NDArray[np.float64]:
-    """Logarithms of the extents in mm, from left to right, back to front, bottom to top."""
-    extents = np.array(image.grid.shape) * np.array(image.grid.spacing_mm)
-    sizes: npt.NDArray[np.float64] = np.log(extents[[image.grid.world_axes.index(axis) for axis in range(3)]])
-    return sizes
-
-
 def _cells(side: int) -> npt.NDArray[np.intp]:
     """Number of the cell of each pixel, shape (side, side)."""
     along = np.arange(side) * CELLS // side
-    numbers: npt.NDArray[np.intp] = along[:, None] * CELLS + along
-    return numbers
+    return along[:, None] * CELLS + along
 
 
 def _cell_statistics(view: npt.NDArray[np.float32]) -> Vector:

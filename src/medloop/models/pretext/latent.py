@@ -7,7 +7,6 @@ Sources: Kingma and Welling 2014, arXiv:1312.6114; Zhao et al. 2019 (InfoVAE), a
 a kernel mean discrepancy as there; Sinha et al. 2019 (VAAL), arXiv:1904.00370, for the use in active learning.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medloop.core.errors import SettingError
+from medloop.models.foundation.checkpoint import encode_weights
 from medloop.models.pretext.networks import (
     Codes,
     Thumbnails,
@@ -26,7 +26,6 @@ from medloop.models.pretext.networks import (
     put_weights,
     require_thumbnails,
     seeded,
-    weights_of,
 )
 from medloop.models.pretext.thumbnails import SIDE, VIEWS
 
@@ -103,16 +102,8 @@ class LatentModel(nn.Module):
         self.encoder, self.decoder = LatentEncoder(), LatentDecoder()
 
 
-def train_latent(thumbnails: Thumbnails, recipe: LatentRecipe, *, report: Callable[[int, float], None] | None = None) -> bytes:
-    """Learn codes from the images alone.
-
-    Args:
-        thumbnails: Shape (cases, 3, 64, 64).
-        recipe: How.
-        report: Called with the steps done and the loss; may raise to stop.
-
-    Returns:
-        Encoder and decoder as safetensors, for `encode_latent`.
+def train_latent(thumbnails: Thumbnails, recipe: LatentRecipe) -> bytes:
+    """Learn codes from thumbnails alone, shape (cases, 3, 64, 64): encoder and decoder as safetensors, for `encode_latent`.
 
     Raises:
         InputError: Fewer than `FEWEST_CASES`, or numbers that are none.
@@ -126,8 +117,8 @@ def train_latent(thumbnails: Thumbnails, recipe: LatentRecipe, *, report: Callab
         def loss_at(step: int) -> Tensor:
             return latent_loss(model, images[draw_cases(len(images), recipe.batch, seed=recipe.seed, step=step)], recipe)
 
-        minimise(optimiser, loss_at, recipe.steps, clip=5.0, report=report)
-    return weights_of(model)
+        minimise(optimiser, loss_at, recipe.steps, clip=5.0)
+    return encode_weights(dict(model.state_dict()))
 
 
 def encode_latent(weights: bytes, thumbnails: Thumbnails) -> Codes:
@@ -139,7 +130,9 @@ def encode_latent(weights: bytes, thumbnails: Thumbnails) -> Codes:
         ShapeError: Not thumbnails.
     """
     images = require_thumbnails(thumbnails, least=1)
-    return apply_in_blocks(_loaded(weights).encoder, images)[:, :DIMENSIONS]
+    model = LatentModel()
+    put_weights(model, weights)
+    return apply_in_blocks(model.encoder, images)[:, :DIMENSIONS]
 
 
 def latent_loss(model: LatentModel, images: Tensor, recipe: LatentRecipe) -> Tensor:
@@ -170,9 +163,3 @@ def mean_discrepancy(a: Tensor, b: Tensor) -> Tensor:
 def _kernel(a: Tensor, b: Tensor) -> Tensor:
     squared = (a[:, None] - b[None]).square().sum(dim=2)
     return (-squared / (2 * a.shape[1])).exp().mean()
-
-
-def _loaded(weights: bytes) -> LatentModel:
-    model = LatentModel()
-    put_weights(model, weights)
-    return model

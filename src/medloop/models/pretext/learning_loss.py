@@ -65,11 +65,7 @@ def predicted_losses(features: Features, losses: FloatArray, others: Features, *
 
 
 def ranking_loss(predicted: Tensor, losses: Tensor) -> Tensor:
-    """Mean over all pairs of different loss of max(0, MARGIN − (p_i − p_j)), where i is the case of the larger loss.
-
-    Args:
-        predicted: Shape (cases,).
-        losses: Shape (cases,), not all equal.
+    """Mean over all pairs of different loss of max(0, MARGIN − (p_i − p_j)), where i is the case of the larger loss; both shape (cases,).
 
     Source: Yoo and Kweon 2019, arXiv:1905.03677, equation 2; over all pairs instead of random ones.
     """

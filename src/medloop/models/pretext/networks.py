@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from medloop.core.errors import InputError, ShapeError
 from medloop.core.seeds import derive_seed, generator
-from medloop.models.foundation.checkpoint import decode_weights, encode_weights
+from medloop.models.foundation.checkpoint import decode_weights
 from medloop.models.foundation.compute import limited_threads
 from medloop.models.pretext.thumbnails import SIDE, VIEWS
 
@@ -101,11 +101,6 @@ def apply_in_blocks(network: nn.Module, images: Tensor) -> npt.NDArray[np.float3
         parts = [network(images[n : n + BLOCK]) for n in range(0, len(images), BLOCK)]
         result: npt.NDArray[np.float32] = torch.cat(parts).float().numpy()
     return result
-
-
-def weights_of(network: nn.Module) -> bytes:
-    """A network as safetensors."""
-    return encode_weights(dict(network.state_dict()))
 
 
 def put_weights(network: nn.Module, data: bytes) -> None:

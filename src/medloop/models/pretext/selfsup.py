@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from medloop.core.errors import SettingError
 from medloop.core.seeds import generator
+from medloop.models.foundation.checkpoint import encode_weights
 from medloop.models.pretext.networks import (
     Codes,
     Thumbnails,
@@ -29,7 +30,6 @@ from medloop.models.pretext.networks import (
     put_weights,
     require_thumbnails,
     seeded,
-    weights_of,
 )
 
 FEWEST_CASES = 4
@@ -104,7 +104,7 @@ def train_selfsup(thumbnails: Thumbnails, recipe: ContrastRecipe, *, report: Cal
             return contrast_loss(projector(encoder(views)), recipe.temperature)
 
         minimise(optimiser, loss_at, recipe.steps, report=report)
-    return weights_of(encoder)
+    return encode_weights(dict(encoder.state_dict()))
 
 
 def embed(weights: bytes, thumbnails: Thumbnails) -> Codes:
@@ -120,8 +120,7 @@ def embed(weights: bytes, thumbnails: Thumbnails) -> Codes:
     put_weights(encoder, weights)
     features = apply_in_blocks(encoder, images)
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    unit: Codes = (features / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
-    return unit
+    return (features / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
 
 
 def contrast_loss(projected: Tensor, temperature: float) -> Tensor:
@@ -142,12 +141,7 @@ def contrast_loss(projected: Tensor, temperature: float) -> Tensor:
 
 
 def change_thumbnails(images: Tensor, rng: np.random.Generator) -> Tensor:
-    """Each thumbnail turned a little, zoomed, moved, with other contrast and noise; sides are never swapped.
-
-    Args:
-        images: Shape (B, views, side, side).
-        rng: The only randomness.
-    """
+    """Each thumbnail (B, views, side, side) turned a little, zoomed, moved, with other contrast and noise; sides are never swapped."""
     count = len(images)
     lattice = functional.affine_grid(_turns(count, rng), list(images.shape), align_corners=False)
     moved = functional.grid_sample(images, lattice, mode="bilinear", align_corners=False)

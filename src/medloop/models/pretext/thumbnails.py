@@ -29,12 +29,7 @@ Thumbnail = npt.NDArray[np.float32]
 
 
 def thumbnail(image: Image) -> Thumbnail:
-    """The three views of an image.
-
-    Args:
-        image: Any shape and number of channels; the channels of a volume are averaged, those of a picture are its
-            views in turn.
-    """
+    """The three views of an image; the channels of a volume are averaged, those of a picture are its views in turn."""
     scales = [_Scale.of(channel) for channel in image.array]
     if image.grid.is_2d:
         flat = image.grid.spacing_mm[:2]
@@ -45,19 +40,12 @@ def thumbnail(image: Image) -> Thumbnail:
     return mean
 
 
-def shrink(view: npt.NDArray[np.float32], spacing_mm: tuple[float, float], *, side: int = SIDE) -> npt.NDArray[np.float32]:
-    """A view on a square that its longer physical side fills, by linear interpolation; the rest is 0.
-
-    Args:
-        view: Shape (A, B).
-        spacing_mm: Distance of its pixels per axis.
-        side: Pixels per side of the result.
-    """
+def shrink(view: npt.NDArray[np.float32], spacing_mm: tuple[float, float]) -> npt.NDArray[np.float32]:
+    """A view (A, B) on a square that its longer physical side fills, by linear interpolation of pixels so far apart; the rest is 0."""
     extents = [n * s for n, s in zip(view.shape, spacing_mm, strict=True)]
-    pixel = max(extents) / side
-    rows, columns = (_weights(n, s, pixel, side) for n, s in zip(view.shape, spacing_mm, strict=True))
-    shrunk: npt.NDArray[np.float32] = (rows @ view @ columns.T).astype(np.float32)
-    return shrunk
+    pixel = max(extents) / SIDE
+    rows, columns = (_weights(n, s, pixel) for n, s in zip(view.shape, spacing_mm, strict=True))
+    return (rows @ view @ columns.T).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -84,8 +72,7 @@ class _Scale:
 
     def __call__(self, values: ImageArray) -> npt.NDArray[np.float32]:
         known = np.nan_to_num(values.astype(np.float64), nan=self.mean)
-        scaled: npt.NDArray[np.float32] = ((np.clip(known, self.low, self.high) - self.mean) / self.deviation).astype(np.float32)
-        return scaled
+        return ((np.clip(known, self.low, self.high) - self.mean) / self.deviation).astype(np.float32)
 
 
 def _view(volume: ImageArray, plane: Plane, scale: _Scale) -> npt.NDArray[np.float32]:
@@ -98,9 +85,9 @@ def _view(volume: ImageArray, plane: Plane, scale: _Scale) -> npt.NDArray[np.flo
     return shrink(turned, (plane.y_spacing_mm, plane.x_spacing_mm))
 
 
-def _weights(count: int, spacing: float, pixel: float, side: int) -> npt.NDArray[np.float64]:
-    """Share of each of `count` old pixels in each of `side` new ones, shape (side, count); a tent as wide as the coarser of both."""
-    centres = (np.arange(side) - (side - 1) / 2) * pixel
+def _weights(count: int, spacing: float, pixel: float) -> npt.NDArray[np.float64]:
+    """Share of each of `count` old pixels in each of `SIDE` new ones, shape (SIDE, count); a tent as wide as the coarser of both."""
+    centres = (np.arange(SIDE) - (SIDE - 1) / 2) * pixel
     places = (np.arange(count) - (count - 1) / 2) * spacing
     tent = np.maximum(0.0, 1.0 - np.abs(centres[:, None] - places) / max(pixel, spacing))
     inside = np.abs(centres) <= count * spacing / 2

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional
 
-from medloop.core.geometry import Shape3
+from medloop.core.geometry import Shape3, triple
 from medloop.models.foundation.plans import ANISOTROPY, Spacing
 from medloop.models.foundation.recipes import Recipe
 
@@ -31,7 +31,7 @@ ELASTIC_KNOTS = 4
 """Control points per axis of the elastic deformation; the patch moves smoothly between them."""
 
 CURVE_KNOTS = 5
-"""Points of a random curve over the grey values, linear between them."""
+"""Points of a random curve over the grey values, linear between them: what is bright in one contrast is dark in another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +69,7 @@ class Change:
 
 
 def sample_change(recipe: Recipe, spacing_mm: Spacing, rng: np.random.Generator) -> Change:
-    """Draw what happens to the next patch.
-
-    Args:
-        recipe: Uses augmentation (strength), flips, dimension.
-        spacing_mm: Of the patch; a rotation never mixes axes of very different spacing.
-        rng: The only randomness.
-    """
+    """Draw what happens to the next patch; a rotation never mixes axes of very different spacing."""
     strength = recipe.augmentation
     f0, f1, f2 = (bool(rng.random() < 0.5) and axis in recipe.flips and strength > 0 for axis in range(3))
     if strength == 0:
@@ -97,7 +91,7 @@ def sample_change(recipe: Recipe, spacing_mm: Spacing, rng: np.random.Generator)
         blur=float(rng.uniform(0.4, 1.0) * strength) if rng.random() < 0.1 else 0.0,
         noise=float(rng.uniform(0, 0.15) * strength) if rng.random() < 0.2 else 0.0,
         noise_seed=int(rng.integers(2**62)),
-        curve=_sample_curve(recipe, rng),
+        curve=rng.uniform(0, 1, size=CURVE_KNOTS).astype(np.float32) if recipe.remapped and rng.random() < recipe.remapped else None,
     )
 
 
@@ -107,13 +101,6 @@ def _sample_degrees(recipe: Recipe, spacing_mm: Spacing, rng: np.random.Generato
     allowed = [turn and _comparable(recipe, spacing_mm, axis) for axis in range(3)]
     a, b, c = (float(d) if ok else 0.0 for d, ok in zip(drawn, allowed, strict=True))
     return (a, b, c)
-
-
-def _sample_curve(recipe: Recipe, rng: np.random.Generator) -> npt.NDArray[np.float32] | None:
-    """Rising, falling or bent: what is bright in one contrast is dark in another."""
-    if not recipe.remapped or rng.random() >= recipe.remapped:
-        return None
-    return rng.uniform(0, 1, size=CURVE_KNOTS).astype(np.float32)
 
 
 def _comparable(recipe: Recipe, spacing_mm: Spacing, axis: int) -> bool:
@@ -128,8 +115,7 @@ def window_shape(change: Change, patch: Shape3) -> Shape3:
     """The size of the window to cut for `apply_change`."""
     if not change.moves:
         return patch
-    i, j, k = (n if n == 1 else int(np.ceil(n * MARGIN / 2)) * 2 + n % 2 for n in patch)
-    return (i, j, k)
+    return triple(n if n == 1 else int(np.ceil(n * MARGIN / 2)) * 2 + n % 2 for n in patch)
 
 
 def apply_change(
@@ -155,12 +141,7 @@ def apply_change(
 
 
 def _move(
-    change: Change,
-    image: npt.NDArray[np.float32],
-    mask: npt.NDArray[np.uint8] | None,
-    patch: Shape3,
-    spacing_mm: Spacing,
-    classes: int,
+    change: Change, image: npt.NDArray[np.float32], mask: npt.NDArray[np.uint8] | None, patch: Shape3, spacing_mm: Spacing, classes: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8] | None]:
     """Interpolate image and one-hot mask together; ignored voxels (255) are a class of their own meanwhile."""
     layers = [torch.from_numpy(np.array(image, order="C"))]

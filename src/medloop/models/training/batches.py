@@ -8,7 +8,6 @@ into memory, so that a data set larger than memory can be trained on.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,7 @@ from medloop.core.errors import InputError, LabelError
 from medloop.core.geometry import Shape3
 from medloop.core.image import Image, Mask
 from medloop.core.seeds import generator
-from medloop.models.foundation.fitting import fit_for_networks
+from medloop.models.foundation.fitting import cut, fit_for_networks
 from medloop.models.foundation.losses import IGNORE, with_known_classes
 from medloop.models.foundation.plans import Spacing
 from medloop.models.foundation.recipes import Recipe
@@ -106,9 +105,7 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     marked = _prepare_marks(case.irrelevant if recipe.rrr else None, stem.with_suffix(".irrelevant.npy"), shape)
     if isinstance(answer, int | np.integer):
         _require_known({int(answer)}, recipe, case.id)
-        return PreparedCase(
-            case.id, image_file, None, int(answer), shape, spacing, (), weight=case.weight, irrelevant=marked, known=case.known
-        )
+        return PreparedCase(case.id, image_file, None, int(answer), shape, spacing, (), None, case.weight, marked, None, case.known)
     _require_known(set(answer.values()) - {IGNORE}, recipe, case.id)
     mask = resample_mask(answer.array, shape)
     mask_file = stem.with_suffix(".mask.npy")
@@ -258,15 +255,3 @@ def _window_start(recipe: Recipe, case: PreparedCase, change: Change, window: Sh
     if change.moves:
         start = start - (np.array(window) - patch) // 2
     return [int(s) for s in start]
-
-
-def cut(array: npt.NDArray[Any], start: Sequence[int], shape: Sequence[int]) -> npt.NDArray[Any]:
-    """Cut (channels, I, J, K) at `start`; what lies outside the array is 0."""
-    inside = [slice(max(0, s), max(0, min(n, s + m))) for s, m, n in zip(start, shape, array.shape[1:], strict=True)]
-    piece = np.asarray(array[(slice(None), *inside)])
-    if piece.shape[1:] == tuple(shape):
-        return np.array(piece)
-    result = np.zeros((array.shape[0], *shape), dtype=array.dtype)
-    target = [slice(i.start - s, i.stop - s) for i, s in zip(inside, start, strict=True)]
-    result[(slice(None), *target)] = piece
-    return result

@@ -1,11 +1,11 @@
 """Where training a guided network meets whoever plays the user: a seam, so that models know nothing of prompts.
 
-A guided network takes, beside the image, the channels of `GuidanceChannels`. All of them zero means that nobody has hinted at anything:
-that is how it answers by itself. A `Guide` fills them in training, and the same network learns both.
+A guided network takes beside the image, for C classes with background first: the answer to correct (C − 1 channels), nearness of hints
+for every class, 0..1 (C), and the insides of boxes (C − 1). All of them zero means that nobody has hinted at anything: that is how it
+answers by itself. A `Guide` fills them in training, and the same network learns both.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from torch import Tensor
@@ -14,26 +14,6 @@ from medloop.models.foundation.recipes import Recipe
 
 Ask: TypeAlias = Callable[[Tensor], Tensor]
 """Input channels (B, inputs, …) to class probabilities (B, classes, …) of the network as it is now, without gradients or dropout."""
-
-
-@dataclass(frozen=True)
-class GuidanceChannels:
-    """Where the channels of a guided network lie, counted after the image's own.
-
-    Attributes:
-        previous: Probabilities of each foreground class in the answer to correct.
-        hints: Nearness of hints, 0..1, for each class with background first.
-        boxes: 1 inside a box, for each foreground class.
-    """
-
-    previous: slice
-    hints: slice
-    boxes: slice
-
-    @classmethod
-    def of(cls, classes: int) -> "GuidanceChannels":
-        """The layout for a number of classes, background included."""
-        return cls(slice(0, classes - 1), slice(classes - 1, 2 * classes - 1), slice(2 * classes - 1, 3 * classes - 2))
 
 
 class Guide(Protocol):

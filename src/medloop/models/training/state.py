@@ -15,7 +15,7 @@ from medloop.core.records import Json
 from medloop.core.seeds import derive_seed
 from medloop.models.foundation.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from medloop.models.foundation.compute import choose_device
-from medloop.models.foundation.networks import ClassificationNetwork, SegmentationNetwork, build_network, load_weights
+from medloop.models.foundation.networks import AnyNetwork, build_network, load_weights
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.training.batches import TrainingCase
 
@@ -37,7 +37,7 @@ class TrainingState:
         best_score, scores: The best validation, and every one as (step, score).
     """
 
-    network: SegmentationNetwork | ClassificationNetwork
+    network: AnyNetwork
     optimiser: torch.optim.Optimizer
     mean: Weights
     steps: int
@@ -69,10 +69,8 @@ class TrainingState:
 def start(recipe: Recipe, member: int, initial: Sequence[bytes] = ()) -> TrainingState:
     """A member before its first step.
 
-    Args:
-        recipe: What to train; without `initial` the weights follow from its seed.
-        member: Which one.
-        initial: Safetensors of an earlier model's members to go on from; used in turn when there are fewer.
+    Its weights follow from the recipe's seed, or are those of an earlier model's members (`initial`, safetensors), in turn where these are
+    fewer.
 
     Raises:
         FormatError: When bytes are not weights of this recipe.
@@ -119,15 +117,8 @@ def save(state: TrainingState, folder: Path, *, member: int, identity: str) -> N
     tensors = _prefixed("network", state.network.state_dict()) | _prefixed("mean", state.mean) | _prefixed("best", state.best)
     for number, moments in state.optimiser.state_dict()["state"].items():
         tensors |= _prefixed(f"optimiser.{number}", moments)
-    facts = {
-        "identity": identity,
-        "step": state.step,
-        "steps": state.steps,
-        "loss": repr(state.loss),
-        "seconds": state.seconds,
-        "best_score": state.best_score,
-        "scores": state.scores,
-    }
+    kept = {name: getattr(state, name) for name in ("step", "steps", "seconds", "best_score", "scores")}
+    facts = {"identity": identity, "loss": repr(state.loss)} | kept
     write_checkpoint(folder / f"checkpoint-{member}", Checkpoint(tensors, facts), mark=str(state.step))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from medloop.models.foundation.losses import segmentation_dice
-from medloop.models.foundation.networks import ClassificationNetwork, SegmentationNetwork
+from medloop.models.foundation.networks import AnyNetwork
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.inference.inference import answer_once
 from medloop.models.training.batches import PreparedCase
@@ -25,7 +25,7 @@ def affordable_cases(recipe: Recipe, cases: Sequence[PreparedCase], steps: int) 
     return [cases[index * len(cases) // count] for index in range(count)]
 
 
-def validate(network: SegmentationNetwork | ClassificationNetwork, recipe: Recipe, cases: Sequence[PreparedCase]) -> float:
+def validate(network: AnyNetwork, recipe: Recipe, cases: Sequence[PreparedCase]) -> float:
     """Mean foreground Dice over cases, or balanced accuracy of a classification, 0..1."""
     network.eval()
     device = next(network.parameters()).device

@@ -6,8 +6,7 @@ from medloop.core.arrays import CaseScores, FloatArray
 from medloop.query.aggregation.ranks import borda
 from medloop.query.diversity.tables import cosine_similarity
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import ordered
-from medloop.query.strategy import Strategy
+from medloop.query.strategy import Strategy, ordered
 
 MOST_ANCHORS = 256
 """Cases that stand for the pool when coverage is measured, spread evenly over it in its order."""

@@ -27,15 +27,15 @@ def rank_points(scores: CaseScores) -> FloatArray:
         ShapeError: Not one axis.
         InputError: NaN or infinity.
     """
+    from scipy.stats import rankdata
+
     if scores.ndim != 1:
         raise ShapeError(f"Scores to rank have one axis (cases,), got shape {scores.shape}")
     if not np.isfinite(scores).all():
         raise InputError(f"Scores to rank must be finite, case {int(np.argmin(np.isfinite(scores)))} is not")
     if len(scores) == 1:
         return np.array([0.5])
-    _, group, sizes = np.unique(scores, return_inverse=True, return_counts=True)
-    beaten = np.cumsum(sizes) - sizes + (sizes - 1) / 2.0  # by each group of equal scores
-    points: FloatArray = beaten[group] / max(1, len(scores) - 1)
+    points: FloatArray = (rankdata(scores) - 1.0) / max(1, len(scores) - 1)
     return points
 
 

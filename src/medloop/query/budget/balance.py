@@ -9,8 +9,7 @@ import numpy as np
 from medloop.core.arrays import BoolArray, CaseScores, FloatArray
 from medloop.core.errors import InputError, ShapeError
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import ordered
-from medloop.query.strategy import Strategy
+from medloop.query.strategy import Strategy, ordered
 
 
 def class_presence(shares: FloatArray, typical: CaseScores) -> FloatArray:
@@ -20,8 +19,7 @@ def class_presence(shares: FloatArray, typical: CaseScores) -> FloatArray:
         shares: Share of each case predicted as each class, shape (cases, classes).
         typical: Share that counts as a whole occurrence, shape (classes,); see `typical_shares`.
     """
-    presence: FloatArray = np.clip(shares / np.where(typical > 0, typical, 1.0), 0.0, 1.0)
-    return presence
+    return np.clip(shares / np.where(typical > 0, typical, 1.0), 0.0, 1.0)
 
 
 def typical_shares(shares: FloatArray) -> CaseScores:
@@ -31,12 +29,6 @@ def typical_shares(shares: FloatArray) -> CaseScores:
     typical = np.zeros(shares.shape[1])
     typical[present] = np.nanmedian(held[:, present], axis=0)
     return typical
-
-
-def expected_counts(presence: FloatArray) -> CaseScores:
-    """Cases of each class to be expected among these, shape (classes,)."""
-    counts: CaseScores = presence.sum(axis=0, dtype=np.float64)
-    return counts
 
 
 @ordered
@@ -52,7 +44,7 @@ def select_class_balanced(pool: Pool, count: int, rng: np.random.Generator) -> l
     known = _known_shares(pool, shares.shape[1])
     typical = typical_shares(np.vstack([shares, known]))
     presence = class_presence(shares, typical)
-    so_far = expected_counts(class_presence(known, typical))
+    so_far = class_presence(known, typical).sum(axis=0, dtype=np.float64)
     left, picks = np.ones(len(shares), dtype=bool), []
     for _ in range(count):
         case, wanted = _next_case(presence, doubts, so_far, left)

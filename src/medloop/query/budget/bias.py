@@ -37,22 +37,16 @@ def lure_weights(probabilities: Sequence[float | None], pool_size: int) -> CaseS
 
     Source: Farquhar et al. 2021, arXiv:2101.11665.
     """
-    chances = checked_chances(probabilities)
+    chances = _checked_chances(probabilities)
     drawn = len(chances)
     if drawn > pool_size:
         raise SettingError(f"A pool of {pool_size} cases cannot give {drawn} picks")
     left = pool_size - np.arange(drawn)  # N - m + 1
     rest = np.where(left > 1, (pool_size - drawn) / np.maximum(left - 1, 1), 0.0)  # the last case of a pool is no choice
-    weights: CaseScores = 1.0 + rest * (1.0 / (left * chances) - 1.0)
-    return weights
+    return 1.0 + rest * (1.0 / (left * chances) - 1.0)
 
 
-def checked_chances(probabilities: Sequence[float | None]) -> CaseScores:
-    """The chances as numbers.
-
-    Raises:
-        InputError: A pick without one, or outside (0, 1].
-    """
+def _checked_chances(probabilities: Sequence[float | None]) -> CaseScores:
     for place, chance in enumerate(probabilities):
         if chance is None:
             raise InputError(

@@ -12,8 +12,7 @@ import numpy as np
 from medloop.core.arrays import CaseScores
 from medloop.query.budget.knapsack import best_batch, require_prices
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import ordered
-from medloop.query.strategy import Strategy
+from medloop.query.strategy import Strategy, ordered
 
 
 def value_per_minute(values: CaseScores, minutes: CaseScores) -> CaseScores:

@@ -76,8 +76,7 @@ def fit_curves(labels: CaseScores, draws: FloatArray, weights: CaseScores) -> Fl
 
 def score_at(curves: FloatArray, labels: float) -> CaseScores:
     """Score of each fitted curve, shape (curves,), at a number of answers."""
-    scores: CaseScores = curves[:, 0] - curves[:, 1] * labels ** -curves[:, 2]
-    return scores
+    return curves[:, 0] - curves[:, 1] * labels ** -curves[:, 2]
 
 
 def expected_gain(
@@ -149,8 +148,7 @@ def drawn_curves(per_case: FloatArray, patients: list[str], rng: np.random.Gener
         raise ShapeError(f"Curves need one row and one patient per case, got shape {per_case.shape} and {len(patients)} patients")
     means = patient_curves(per_case, patients)
     times = rng.multinomial(len(means), np.full(len(means), 1 / len(means)), size=draws)
-    drawn: FloatArray = times @ means / len(means)
-    return drawn
+    return times @ means / len(means)
 
 
 def patient_curves(per_case: FloatArray, patients: Sequence[str]) -> FloatArray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from medloop.core.arrays import BoolArray, CaseScores, IntArray
 from medloop.core.errors import InputError, SettingError, ShapeError
+from medloop.query.pool import checked_number
 
 GRAINS = 500
 """A batch's budget is divided into so many steps: minutes are rounded up to 1/500 of it."""
@@ -96,9 +97,7 @@ def best_batch(values: CaseScores, minutes: CaseScores, count: int, budget_minut
     Source: Kellerer et al. 2004, Knapsack Problems, section 9.7 (cardinality constraint).
     """
     require_prices(values, minutes)
-    if count < 0:
-        raise SettingError(f"The number of cases to choose must be 0 or more, got {count}")
-    wanted = min(count, len(values))
+    wanted = checked_number(count, len(values))
     if not wanted:
         return Packing((), 0.0, 0.0, 0.0, True)
     _require_budget(budget_minutes, budget_minutes / GRAINS)

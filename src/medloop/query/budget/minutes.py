@@ -87,7 +87,9 @@ def fit_minutes(features: FloatArray, seconds: CaseScores) -> MinutesModel:
     intercept, coefficients = _robust_fit(logs, target)
     unseen = _unseen_residuals(logs, target)
     low, high = np.quantile(unseen, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-    smear = _smear(target - intercept - logs @ coefficients)
+    residuals = target - intercept - logs @ coefficients
+    limit = 2.5 * _spread(residuals)  # outliers are moved there, so that one forgotten clock does not raise every price
+    smear = float(np.exp(np.clip(residuals, -limit, limit)).mean())
     return MinutesModel(
         "regression", len(target), intercept, coefficients, logs.min(axis=0), logs.max(axis=0), smear, float(low), float(high)
     )
@@ -173,12 +175,6 @@ def _unseen_residuals(logs: FloatArray, target: FloatArray) -> FloatArray:
         intercept, coefficients = _robust_fit(logs[fold != n], target[fold != n])
         residuals[fold == n] = target[fold == n] - intercept - logs[fold == n] @ coefficients
     return residuals
-
-
-def _smear(residuals: FloatArray) -> float:
-    """Mean of exp(residual), outliers moved to 2.5 spreads so that one forgotten clock does not raise every price."""
-    limit = 2.5 * _spread(residuals)
-    return float(np.exp(np.clip(residuals, -limit, limit)).mean())
 
 
 def _spread(residuals: FloatArray) -> float:

@@ -81,8 +81,7 @@ def pseudo_weights(entropy: CaseScores, *, classes: int, limit: float) -> CaseSc
     shares = _entropy_shares(entropy, classes)
     if limit <= 0:
         return np.zeros(len(shares))
-    weights: CaseScores = 1.0 - np.clip(shares, 0.0, limit) / limit
-    return weights
+    return 1.0 - np.clip(shares, 0.0, limit) / limit
 
 
 def _entropy_shares(entropy: CaseScores, classes: int) -> CaseScores:

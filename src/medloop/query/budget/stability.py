@@ -30,8 +30,7 @@ def confusion(first: IntArray, second: IntArray, classes: int) -> IntArray:
         if answer.size and (answer.min() < 0 or answer.max() >= classes):
             raise InputError(f"Predicted classes must lie in 0..{classes - 1}, got {answer.min()} to {answer.max()}")
     pairs = first.astype(np.int64).ravel() * classes + second.ravel()
-    table: IntArray = np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
-    return table
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
 def kappa(table: IntArray) -> float:

@@ -15,7 +15,8 @@ import numpy as np
 
 from medloop.core.arrays import CaseProbabilities, Features, FloatArray
 from medloop.core.errors import InputError, ShapeError
-from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_number, checked_table, squared_lengths
+from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_table, squared_lengths
+from medloop.query.pool import checked_number
 from medloop.query.probabilities import checked
 
 _REJECTIONS = 32
@@ -130,7 +131,8 @@ class _Seeding:
             self._rejected += 1
             if self._rejected >= _REJECTIONS:
                 self._refresh()
-        return self._drawn_evenly(rng)
+        left = np.setdiff1d(np.arange(len(self._stale)), self._picks)
+        return self._drawn(int(rng.choice(left)), 0.0, 1.0 / len(left))
 
     def _stale_picks(self) -> list[int]:
         return self._picks[self._refreshed :]
@@ -146,10 +148,6 @@ class _Seeding:
     def _drawn(self, case: int, distance: float, probability: float | None) -> Draw:
         self._picks.append(case)
         return Draw(case, distance, probability)
-
-    def _drawn_evenly(self, rng: np.random.Generator) -> Draw:
-        left = np.setdiff1d(np.arange(len(self._stale)), self._picks)
-        return self._drawn(int(rng.choice(left)), 0.0, 1.0 / len(left))
 
     def _refresh(self) -> None:
         """Bring D² of every case up to date with all picks."""

@@ -5,7 +5,8 @@ import warnings
 import numpy as np
 
 from medloop.core.arrays import Features, FloatArray, IntArray
-from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_number, checked_pair, squared_distances
+from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_pair, squared_distances
+from medloop.query.pool import checked_number
 
 NEIGHBOURS = 20
 """Nearest cases of the same cluster by which typicality is measured, as in the paper."""
@@ -120,7 +121,7 @@ def most_typical(features: Features, labels: IntArray, answered: IntArray, count
     clusters = _in_order(labels, answered)
     while len(picks) < count:
         for number in clusters:
-            left = ranked.setdefault(number, []) if number in ranked else ranked.setdefault(number, _ranked(features, labels, number))
+            left = ranked[number] if number in ranked else ranked.setdefault(number, _ranked(features, labels, number))
             if left and len(picks) < count:
                 picks.append(left.pop())
     return picks

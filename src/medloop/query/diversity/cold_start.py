@@ -12,8 +12,7 @@ from medloop.query.diversity.radii import nearest_distance, purity_radius
 from medloop.query.diversity.similarities import Ball, Gaussian
 from medloop.query.diversity.tables import unit_rows
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import highest, ordered
-from medloop.query.strategy import Strategy
+from medloop.query.strategy import Strategy, highest, in_turn, ordered
 
 PSEUDO_CLASSES = 10
 """Clusters by which the radius of ProbCover is found when the number of classes is not known."""
@@ -26,8 +25,7 @@ TYPICAL_ROUNDS = 3
 def select_typiclust(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:
     """The most typical case of each cluster that has the fewest answers."""
     features, known = _unit(pool)
-    picks = typiclust(features, known, count, rng)
-    return [Pick(n, float(count - place), "typical of a group with few annotations") for place, n in enumerate(picks)]
+    return in_turn(typiclust(features, known, count, rng), count, "typical of a group with few annotations")
 
 
 @ordered
@@ -39,7 +37,7 @@ def select_probcover(pool: Pool, count: int, rng: np.random.Generator) -> list[P
     features, known = _unit(pool)
     labels = cluster(features, _classes(pool), rng)
     picks = cover(features, Ball(purity_radius(features, labels)), count, known=known)
-    return [Pick(n, float(count - place), "many cases close to it, and none of them annotated") for place, n in enumerate(picks)]
+    return in_turn(picks, count, "many cases close to it, and none of them annotated")
 
 
 @ordered
@@ -47,7 +45,7 @@ def select_maxherding(pool: Pool, count: int, rng: np.random.Generator) -> list[
     """The cover by a Gaussian kernel as wide as the median distance to the nearest case."""
     features, known = _unit(pool)
     picks = cover(features, Gaussian(nearest_distance(features)), count, known=known)
-    return [Pick(n, float(count - place), "resembles many cases that no annotated one resembles") for place, n in enumerate(picks)]
+    return in_turn(picks, count, "resembles many cases that no annotated one resembles")
 
 
 _margin = highest("margin", "two classes are almost equally likely ({value})")

@@ -3,13 +3,12 @@
 import numpy as np
 
 from medloop.query.diversity.clusters import cluster
-from medloop.query.diversity.covering import cover, facility_location, greedy_cover
+from medloop.query.diversity.covering import cover, greedy_cover
 from medloop.query.diversity.kcentre import k_centre
 from medloop.query.diversity.similarities import Cosine
 from medloop.query.diversity.tables import cosine_similarity, unit_rows
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import ordered
-from medloop.query.strategy import Strategy
+from medloop.query.strategy import Strategy, in_turn, ordered
 
 CANDIDATES_PER_PICK = 2
 """Suggestive annotation covers the pool from the K = 2k most unsure cases: K = 16 and k = 8 in the paper."""
@@ -23,7 +22,7 @@ def select_coreset(pool: Pool, count: int, rng: np.random.Generator) -> list[Pic
     """Greedy k-centre over the embeddings, around the answered cases; the first of all is drawn when none is answered."""
     features = pool.require_features()
     picks = k_centre(features, pool.labelled_features, count, first=int(rng.integers(len(features))))
-    return [Pick(n, float(count - place), "unlike every annotated case") for place, n in enumerate(picks)]
+    return in_turn(picks, count, "unlike every annotated case")
 
 
 @ordered
@@ -40,8 +39,8 @@ def select_suggestive(pool: Pool, count: int, rng: np.random.Generator) -> list[
 @ordered
 def select_facility_location(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:  # noqa: ARG001 - nothing random here
     """Cases that resemble as many as possible which no answered case resembles."""
-    picks = facility_location(pool.table("features"), count, known=pool.labelled_features)
-    return [Pick(n, float(count - place), "resembles many cases that no annotated one resembles") for place, n in enumerate(picks)]
+    picks = cover(pool.table("features"), Cosine(), count, known=pool.labelled_features)
+    return in_turn(picks, count, "resembles many cases that no annotated one resembles")
 
 
 @ordered
@@ -58,8 +57,7 @@ def select_representative(pool: Pool, count: int, rng: np.random.Generator) -> l
         elected += [int(members[n]) for n in cover(features[members], Cosine(), CANDIDATES_PER_CLUSTER)]
     picks = cover(features, Cosine(), count, candidates=elected)
     rest = [n for n in range(len(features)) if n not in set(picks)] if len(picks) < count else []
-    chosen = (picks + rest)[:count]
-    return [Pick(n, float(count - place), "stands for a group of cases that are alike") for place, n in enumerate(chosen)]
+    return in_turn((picks + rest)[:count], count, "stands for a group of cases that are alike")
 
 
 STRATEGIES: tuple[Strategy, ...] = (

@@ -13,7 +13,8 @@ import numpy as np
 from medloop.core.arrays import Features, FloatArray, IntArray
 from medloop.core.errors import InputError, ShapeError
 from medloop.query.diversity.similarities import Cosine, Similarity
-from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_number, checked_pair
+from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_pair
+from medloop.query.pool import checked_number
 
 EQUAL_GAINS = 1e-5
 """Gains that differ by less than this share count as equal, and the lower index goes first: sums of products round."""
@@ -26,12 +27,7 @@ _SIDE, _WIDTH = 256, 4096
 
 
 def cover(
-    features: Features,
-    similarity: Similarity,
-    count: int,
-    *,
-    known: Features | None = None,
-    candidates: Sequence[int] | None = None,
+    features: Features, similarity: Similarity, count: int, *, known: Features | None = None, candidates: Sequence[int] | None = None
 ) -> list[int]:
     """Greedy cover of all cases by some of them; what is known already covers first.
 
@@ -53,7 +49,8 @@ def cover(
         InputError: NaN or infinity.
         SettingError: A negative count.
 
-    Source: Yehuda et al. 2022, arXiv:2205.11320, algorithm 1 (balls); Bae et al. 2024, arXiv:2407.12212 (kernels).
+    Source: Yehuda et al. 2022, arXiv:2205.11320, algorithm 1 (balls); Bae et al. 2024, arXiv:2407.12212 (kernels); by
+        `Cosine` the classical facility location, Wei et al. 2015, Submodularity in data subset selection, section 3.
     """
     table, answered = checked_pair(features, known)
     allowed = np.arange(len(table)) if candidates is None else np.unique(np.asarray(candidates, dtype=np.intp))
@@ -62,27 +59,6 @@ def cover(
         return []
     greedy = _Greedy(table, answered, similarity, allowed)
     return [greedy.pick() for _ in range(wanted)]
-
-
-def facility_location(features: Features, count: int, *, known: Features | None = None) -> list[int]:
-    """`cover` by the cosine where it is positive: the classical facility location.
-
-    Args:
-        features: Shape (cases, dimensions).
-        count: How many to choose; at most all.
-        known: Features of answered cases, shape (answered, dimensions).
-
-    Returns:
-        Indices in order of picking.
-
-    Raises:
-        ShapeError: Not tables, or of different dimensions.
-        InputError: NaN or infinity.
-        SettingError: A negative count.
-
-    Source: Wei et al. 2015, Submodularity in data subset selection and active learning, section 3.
-    """
-    return cover(features, Cosine(), count, known=known)
 
 
 class _Greedy:
@@ -94,13 +70,17 @@ class _Greedy:
         self._rows = similarity.prepare(table - middle)
         self._covered = self._highest(similarity.prepare(answered - middle))
         self._gains = np.full(len(table), -np.inf)
-        self._gains[allowed] = self._first_gains()[allowed] if 2 * len(allowed) >= len(table) else self._gains_of_few(allowed)
+        if 2 * len(allowed) >= len(table):
+            self._gains[allowed] = self._first_gains()[allowed]
+        else:
+            self._gains[allowed] = np.concatenate([self._evaluate(allowed[n : n + _SIDE]) for n in range(0, len(allowed), _SIDE)])
 
     def pick(self) -> int:
         """The candidate of the highest gain, which then covers."""
         case = self._best()
         self._gains[case] = -np.inf
-        np.maximum(self._covered, self._similarities(case), out=self._covered)
+        mirrored = self._similarity.mirror(self._rows[case : case + 1])[0]
+        np.maximum(self._covered, self._similarity.finish(self._rows @ mirrored), out=self._covered)
         return case
 
     def _best(self) -> int:
@@ -140,14 +120,6 @@ class _Greedy:
         gains[gains < 4.0 * np.finfo(self._rows.dtype).eps * len(self._rows)] = 0.0
         return gains
 
-    def _gains_of_few(self, few: IntArray) -> FloatArray:
-        return np.concatenate([self._evaluate(few[start : start + _SIDE]) for start in range(0, len(few), _SIDE)])
-
-    def _similarities(self, case: int) -> FloatArray:
-        """To all cases."""
-        mirrored = self._similarity.mirror(self._rows[case : case + 1])[0]
-        return self._similarity.finish(self._rows @ mirrored)
-
     def _highest(self, answered: FloatArray) -> FloatArray:
         """Similarity of each case to the most similar answered one, 0 without any."""
         rows = self._rows
@@ -169,8 +141,7 @@ def _gains(similarities: FloatArray, covered: FloatArray) -> FloatArray:
     if covered.any():
         similarities = similarities - covered
         np.maximum(similarities, 0.0, out=similarities)
-    gains: FloatArray = similarities @ np.ones(len(covered), dtype=similarities.dtype)
-    return gains
+    return similarities @ np.ones(len(covered), dtype=similarities.dtype)
 
 
 def greedy_cover(similarity: FloatArray, candidates: Sequence[int], count: int) -> list[int]:

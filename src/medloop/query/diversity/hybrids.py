@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from medloop.query.diversity.badge import Draw, badge
+from medloop.query.diversity.badge import badge
 from medloop.query.diversity.remoteness import contexts, contextual_k_centre, farthest_on_average
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import ordered
-from medloop.query.strategy import Strategy
+from medloop.query.strategy import Strategy, in_turn, ordered
 
 UNSURE_PER_PICK = 10
 """MedAL looks at this many unsure cases per pick; the paper fixes a number per data set."""
@@ -16,7 +15,9 @@ UNSURE_PER_PICK = 10
 def select_badge(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:
     """k-means++ over the gradients of the last layer, from the mean of the samples."""
     probabilities = pool.require_samples().mean(axis=0)
-    return [_as_pick(draw) for draw in badge(pool.table("features"), probabilities, count, rng)]
+    draws = badge(pool.table("features"), probabilities, count, rng)
+    reason = "would change the model much, and unlike the others"
+    return [Pick(draw.index, draw.squared_distance, reason, draw.probability) for draw in draws]
 
 
 @ordered
@@ -36,11 +37,7 @@ def select_cdal(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:
     """
     rows = contexts(pool.require_samples())
     picks = contextual_k_centre(rows, count, first=int(rng.integers(len(rows))))
-    return [Pick(n, float(count - place), "classes are confused here unlike elsewhere") for place, n in enumerate(picks)]
-
-
-def _as_pick(draw: Draw) -> Pick:
-    return Pick(draw.index, draw.squared_distance, "would change the model much, and unlike the others", draw.probability)
+    return in_turn(picks, count, "classes are confused here unlike elsewhere")
 
 
 STRATEGIES: tuple[Strategy, ...] = (

@@ -12,7 +12,8 @@ import numpy as np
 
 from medloop.core.arrays import Features, FloatArray, IntArray
 from medloop.core.errors import SettingError
-from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_number, checked_pair, squared_distances, squared_lengths
+from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_pair, squared_distances, squared_lengths
+from medloop.query.pool import checked_number
 
 FIRST_CENTRES = 64
 """Centres that every case is compared with."""
@@ -159,8 +160,7 @@ class _Front:
                 fresh = min(_least_exactly(row, self._known[by:]), _least_exactly(row, picks))
                 self._settled[place] = min(self._settled[place], fresh)
             self._settled_by[group] = done
-        settled: FloatArray = self._settled[places]
-        return settled
+        return self._settled[places]
 
     def _bounds(self) -> tuple[FloatArray, FloatArray]:
         """Per case: a bound of the squared distance to its nearest centre, and the most that rounding changes it.

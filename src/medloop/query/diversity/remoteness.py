@@ -3,7 +3,8 @@
 import numpy as np
 
 from medloop.core.arrays import ClassSamples, Features, FloatArray
-from medloop.query.diversity.tables import checked_number, checked_pair
+from medloop.query.diversity.tables import checked_pair
+from medloop.query.pool import checked_number
 
 _LEAST = 1e-6
 """Probabilities below this are raised to it, so that a divergence stays finite."""

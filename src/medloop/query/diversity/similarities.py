@@ -62,8 +62,7 @@ class Ball(_ByDistance):
 
     def finish(self, products: FloatArray) -> FloatArray:
         """1 where half the squared distance is at most half the squared radius."""
-        inside: FloatArray = (products >= -0.5 * self.radius**2 * (1.0 + _ROUNDING)).astype(products.dtype)
-        return inside
+        return (products >= -0.5 * self.radius**2 * (1.0 + _ROUNDING)).astype(products.dtype)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from medloop.core.arrays import Features, FloatArray
-from medloop.core.errors import InputError, SettingError, ShapeError
+from medloop.core.errors import InputError, ShapeError
 
 BLOCK_NUMBERS = 1 << 21
 """Products held at once by blocked passes: 8 MB of float32, which stays near the cache."""
@@ -43,17 +43,6 @@ def checked_pair(features: Features, others: Features | None) -> tuple[Features,
     return table, known.astype(table.dtype, copy=False)
 
 
-def checked_number(count: int, cases: int) -> int:
-    """How many to choose: at most all.
-
-    Raises:
-        SettingError: A negative count.
-    """
-    if count < 0:
-        raise SettingError(f"The number of cases to choose must be 0 or more, got {count}")
-    return min(count, cases)
-
-
 def squared_lengths(table: Features) -> FloatArray:
     """Σ of squares of each row, shape (cases,)."""
     lengths: FloatArray = np.einsum("nd,nd->n", table, table)
@@ -63,8 +52,7 @@ def squared_lengths(table: Features) -> FloatArray:
 def unit_rows(features: Features) -> Features:
     """Rows of length 1; a row of zeros stays as it is."""
     lengths = np.sqrt(squared_lengths(features))[:, None]
-    unit: Features = features / np.where(lengths > 0, lengths, 1.0).astype(features.dtype)
-    return unit
+    return features / np.where(lengths > 0, lengths, 1.0).astype(features.dtype)
 
 
 def cosine_similarity(features: Features, others: Features) -> FloatArray:

@@ -5,11 +5,7 @@ import numpy as np
 from medloop.core.arrays import FloatArray
 from medloop.query.diversity.kcentre import k_centre
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import highest, ordered
-from medloop.query.strategy import Strategy
-
-predicted_loss = highest("predicted_loss", "the model expects to be wrong (loss {value})")
-unlabelled = highest("unlabelled", "unlike the annotated cases (probability {value})")
+from medloop.query.strategy import Strategy, highest, in_turn, ordered
 
 
 @ordered
@@ -26,7 +22,7 @@ def select_coverage(pool: Pool, count: int, rng: np.random.Generator) -> list[Pi
     codes = _flat(pool.table("latent"))
     answered = pool.labelled_table("latent")
     picks = k_centre(codes, None if answered is None else _flat(answered), count, first=int(rng.integers(len(codes))))
-    return [Pick(n, float(count - place), "its latent code is far from every annotated one") for place, n in enumerate(picks)]
+    return in_turn(picks, count, "its latent code is far from every annotated one")
 
 
 def _flat(codes: FloatArray) -> FloatArray:
@@ -42,7 +38,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         needs=frozenset({"predicted_loss"}),
         cost="a loss head, trained together with the model",
         advice="Any task with a loss; the head needs some dozens of annotations before its order means much.",
-        select=predicted_loss,
+        select=highest("predicted_loss", "the model expects to be wrong (loss {value})"),
     ),
     Strategy(
         name="vaal",
@@ -51,7 +47,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         needs=frozenset({"unlabelled"}),
         cost="an autoencoder and a discriminator, trained on the whole pool every round",
         advice="When the annotated cases miss whole kinds of images; ignores what the model finds hard.",
-        select=unlabelled,
+        select=highest("unlabelled", "unlike the annotated cases (probability {value})"),
     ),
     Strategy(
         name="dfal",

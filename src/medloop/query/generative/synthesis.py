@@ -5,7 +5,6 @@ the doubt of the real cases, weighted by nearness. The points of the highest dou
 hands its place to the nearest real case, which a person can read.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +12,7 @@ import numpy as np
 from medloop.core.arrays import CaseScores, Features, IntArray
 from medloop.core.errors import ShapeError
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import ordered
-from medloop.query.strategy import Strategy
+from medloop.query.strategy import Strategy, ordered
 
 PARENTS = 24
 """Most unsure cases between which points are made: 276 pairs."""
@@ -78,12 +76,15 @@ def smoothed(points: Features, codes: Features, scores: CaseScores) -> CaseScore
     Returns:
         Shape (points,), within the range of the scores.
     """
+    from scipy.spatial.distance import cdist
+
     width = max(_typical_gap(codes), 1e-12)
     result = np.empty(len(points))
-    for start, squared in _squared_distances(points, codes):
-        logits = -squared / (2 * width**2)
+    block = max(1, _BLOCK_NUMBERS // max(1, len(codes)))
+    for start in range(0, len(points), block):
+        logits = -cdist(points[start : start + block], codes, "sqeuclidean") / (2 * width**2)
         weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-        result[start : start + len(squared)] = weights @ scores / weights.sum(axis=1)
+        result[start : start + block] = weights @ scores / weights.sum(axis=1)
     return result
 
 
@@ -127,23 +128,10 @@ def select_asal(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:
 
 def _typical_gap(codes: Features) -> float:
     """Median over the cases of the distance to the nearest other one."""
-    if len(codes) < 2:
-        return 1.0
-    nearest = np.empty(len(codes))
-    for start, squared in _squared_distances(codes, codes):
-        rows = np.arange(len(squared))
-        squared[rows, start + rows] = np.inf
-        nearest[start : start + len(squared)] = squared.min(axis=1)
-    return float(np.sqrt(np.median(nearest)))
+    from sklearn.neighbors import NearestNeighbors
 
-
-def _squared_distances(points: Features, codes: Features) -> Iterator[tuple[int, Features]]:
-    """Blocks of rows: (first row, squared distances to every code)."""
-    from scipy.spatial.distance import cdist
-
-    block = max(1, _BLOCK_NUMBERS // max(1, len(codes)))
-    for start in range(0, len(points), block):
-        yield start, cdist(points[start : start + block], codes, "sqeuclidean")
+    rule = NearestNeighbors(n_neighbors=1, algorithm="brute", metric="sqeuclidean")
+    return float(np.sqrt(np.median(rule.fit(codes).kneighbors()[0]))) if len(codes) > 1 else 1.0
 
 
 STRATEGIES: tuple[Strategy, ...] = (

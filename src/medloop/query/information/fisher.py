@@ -52,8 +52,7 @@ def information(cases: LastLayerCases) -> FloatArray:
     covariances = cases.factors @ cases.factors.transpose(0, 2, 1)
     classes, width = covariances.shape[1], cases.inputs.shape[1]
     blocks = [[(cases.inputs * covariances[:, a, b, None]).T @ cases.inputs for b in range(classes)] for a in range(classes)]
-    total: FloatArray = np.block(blocks) if classes else np.zeros((width, width))
-    return total
+    return np.block(blocks) if classes else np.zeros((width, width))
 
 
 def choose_informative(
@@ -145,5 +144,4 @@ def _between(cases: LastLayerCases, matrix: FloatArray) -> FloatArray:
         for c in range(classes):
             reach = (inputs @ blocks[c]).reshape(len(inputs), classes, width)
             found[rows, c] = np.einsum("nbi,ni->nb", reach, inputs)
-    product: FloatArray = cases.factors.transpose(0, 2, 1) @ found @ cases.factors
-    return product
+    return cases.factors.transpose(0, 2, 1) @ found @ cases.factors

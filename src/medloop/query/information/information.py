@@ -2,15 +2,13 @@
 
 import numpy as np
 
-from medloop.core.arrays import FloatArray
 from medloop.core.errors import InputError
 from medloop.query.information.fisher import LastLayerCases, choose_informative, last_layer_cases
 from medloop.query.information.last_layer import expected_gradient_length, with_bias
 from medloop.query.information.predictive import predictive_information
 from medloop.query.information.projection import fit_projection, project
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import ordered
-from medloop.query.strategy import Strategy
+from medloop.query.strategy import Strategy, ordered
 
 MOST_AXES = 32
 """Principal axes that stand for the features at most."""
@@ -71,12 +69,8 @@ def _last_layer(pool: Pool) -> tuple[LastLayerCases, LastLayerCases]:
     projection = fit_projection(pool.table("features"), most=most)
     inputs = project(pool.table("features"), projection)
     known = inputs[:0] if pool.labelled_features is None else project(pool.labelled_features, projection)
-    borrowed = probabilities[[_nearest(inputs, row) for row in known]]
+    borrowed = probabilities[[int(np.argmin(((inputs - row) ** 2).sum(axis=1))) for row in known]]
     return last_layer_cases(with_bias(inputs), probabilities), last_layer_cases(with_bias(known), borrowed)
-
-
-def _nearest(inputs: FloatArray, row: FloatArray) -> int:
-    return int(np.argmin(((inputs - row) ** 2).sum(axis=1)))
 
 
 STRATEGIES: tuple[Strategy, ...] = (

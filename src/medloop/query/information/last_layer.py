@@ -8,7 +8,7 @@ import numpy as np
 
 from medloop.core.arrays import CaseProbabilities, CaseScores, Features, FloatArray
 from medloop.core.errors import InputError, ShapeError
-from medloop.query.information.projection import checked_table
+from medloop.query.diversity.tables import checked_table
 from medloop.query.probabilities import SUM_TOLERANCE
 
 
@@ -28,7 +28,7 @@ def expected_gradient_length(features: Features, probabilities: CaseProbabilitie
 
     Source: Settles, Craven and Ray 2008, "Multiple-instance active learning"; Settles 2009, section 3.3.
     """
-    inputs = with_bias(checked_table(features))
+    inputs = with_bias(checked_table(features, "features").astype(np.float64, copy=False))
     shares = checked_probabilities(probabilities, len(inputs))
     # ‖p - e_c‖² = ‖p‖² - 2 p_c + 1
     errors = np.sqrt(np.maximum((shares**2).sum(axis=1, keepdims=True) - 2.0 * shares + 1.0, 0.0))
@@ -46,8 +46,7 @@ def class_factors(probabilities: CaseProbabilities) -> FloatArray:
         Shape (cases, classes, classes).
     """
     classes = probabilities.shape[1]
-    factors: FloatArray = (np.eye(classes) - probabilities[:, :, None]) * np.sqrt(probabilities)[:, None, :]
-    return factors
+    return (np.eye(classes) - probabilities[:, :, None]) * np.sqrt(probabilities)[:, None, :]
 
 
 def with_bias(table: FloatArray) -> FloatArray:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.arrays import Features, FloatArray
-from medloop.core.errors import InputError, SettingError, ShapeError
+from medloop.core.errors import SettingError, ShapeError
+from medloop.query.diversity.tables import checked_table
 
 VARIANCE_SHARE = 0.99
 """Axes are kept until they explain this much of the pool's variance; what is left is mostly noise."""
@@ -42,7 +43,7 @@ def fit_projection(features: Features, *, most: int) -> Projection:
     """
     if most < 1:
         raise SettingError(f"A projection keeps at least 1 axis, got {most}")
-    table = checked_table(features)
+    table = checked_table(features, "features").astype(np.float64, copy=False)
     middle = table.mean(axis=0)
     spreads, directions = _principal(table - middle, most)
     total = float(((table - middle) ** 2).sum())
@@ -64,26 +65,10 @@ def project(features: Features, projection: Projection) -> FloatArray:
         ShapeError: Features of other dimensions than the projection's.
         InputError: NaN or infinity.
     """
-    table = checked_table(features)
+    table = checked_table(features, "features").astype(np.float64, copy=False)
     if table.shape[1] != len(projection.middle):
         raise ShapeError(f"Features to project must have {len(projection.middle)} dimensions, got {table.shape[1]}")
-    flat: FloatArray = (table - projection.middle) @ projection.axes / projection.scale
-    return flat
-
-
-def checked_table(features: Features) -> FloatArray:
-    """The features as float64, if they are a table of numbers.
-
-    Raises:
-        ShapeError: Not two axes.
-        InputError: NaN or infinity; the first such row is named.
-    """
-    if features.ndim != 2:
-        raise ShapeError(f"Features must be a table (cases, dimensions), got shape {features.shape}")
-    finite = np.isfinite(features).all(axis=1)
-    if not finite.all():
-        raise InputError(f"Features must be finite, row {int(np.argmin(finite))} is not", remedy="check the model's output")
-    return features.astype(np.float64)
+    return (table - projection.middle) @ projection.axes / projection.scale
 
 
 def _principal(centred: FloatArray, most: int) -> tuple[FloatArray, FloatArray]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from medloop.core.arrays import ClassSamples, Features, FloatArray
 from medloop.core.errors import ShapeError
+from medloop.query.diversity.tables import squared_distances
 from medloop.query.information.projection import fit_projection, project
 from medloop.query.scores import entropy, least_confidence, margin, mutual_information
 
@@ -89,7 +90,7 @@ def _doubts(samples: ClassSamples) -> FloatArray:
 def _density(places: FloatArray) -> FloatArray:
     """Mean of exp(-distance²) to the anchors, 0..1, shape (cases,)."""
     anchors = places[np.unique(np.linspace(0, len(places) - 1, min(MOST_ANCHORS, len(places))).astype(np.intp))]
-    blocks = [np.exp(-_squared_distances(places[n : n + _BLOCK_ROWS], anchors)) for n in range(0, len(places), _BLOCK_ROWS)]
+    blocks = [np.exp(-squared_distances(places[n : n + _BLOCK_ROWS], anchors)) for n in range(0, len(places), _BLOCK_ROWS)]
     density: FloatArray = np.concatenate(blocks).mean(axis=1)
     return density
 
@@ -98,12 +99,6 @@ def _nearest(places: FloatArray, known: FloatArray) -> FloatArray:
     """Distance to the nearest known case, at most `FARTHEST`, shape (cases,)."""
     nearest = np.full(len(places), FARTHEST**2)
     for start in range(0, len(known), _BLOCK_ROWS):
-        np.minimum(nearest, _squared_distances(places, known[start : start + _BLOCK_ROWS]).min(axis=1), out=nearest)
+        np.minimum(nearest, squared_distances(places, known[start : start + _BLOCK_ROWS]).min(axis=1), out=nearest)
     distances: FloatArray = np.sqrt(nearest)
     return distances
-
-
-def _squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Shape (rows of a, rows of b); by norms and products, so differences below 1e-8 are lost."""
-    squares: FloatArray = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2.0 * (a @ b.T)
-    return np.maximum(squares, 0.0, out=squares)

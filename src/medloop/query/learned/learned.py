@@ -11,8 +11,7 @@ from medloop.query.learned.candidates import Candidates, after_choosing, candida
 from medloop.query.learned.forest import Forest, forest_from_json, forest_predictions
 from medloop.query.learned.policy import Policy, policy_from_json, policy_scores
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import ordered
-from medloop.query.strategy import Select, Strategy
+from medloop.query.strategy import Select, Strategy, ordered
 
 NEEDS = frozenset({"features", "samples"})
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medloop.core.arrays import FloatArray, IntArray
+from medloop.core.arrays import FloatArray
 from medloop.core.errors import InputError, SettingError
 from medloop.query.subvolume.units import checked_map
 
@@ -68,7 +68,8 @@ def best_plane(
     voxels, doubts = _doubtful(score_map)
     best = PlaneUnit((1.0, 0.0, 0.0), _triple(middle), 0.0)
     for normal in plane_normals() if normals is None else normals:
-        steps = _nearest_step((voxels - middle) * spacing @ normal / thickness)
+        # A border belongs to the slab above, also where rounding would push it below.
+        steps = np.floor((voxels - middle) * spacing @ normal / thickness + 0.5 + 1e-9).astype(np.intp)
         if not len(steps):
             break
         sums = np.bincount(steps - steps.min(), weights=doubts)
@@ -88,12 +89,6 @@ def _doubtful(score_map: FloatArray) -> tuple[FloatArray, FloatArray]:
         raise InputError(f"Scores to integrate over a plane must not be negative, got {values.min()}")
     places = np.nonzero(values)
     return np.stack(places, axis=1).astype(np.float64), values[places].astype(np.float64)
-
-
-def _nearest_step(distances: FloatArray) -> IntArray:
-    """Number of the slab; a border belongs to the slab above, also where rounding would push it below."""
-    steps: IntArray = np.floor(distances + 0.5 + 1e-9).astype(np.intp)
-    return steps
 
 
 def _on_plane(

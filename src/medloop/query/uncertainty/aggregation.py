@@ -110,7 +110,7 @@ def class_means(score_map: FloatArray, predicted: IntArray | MaskArray, classes:
 
 
 def box_means(score_map: FloatArray, box: Sequence[int]) -> FloatArray:
-    """Mean over every box of that size that lies within the map, by an integral image.
+    """Mean over every box of that size that lies within the map, by an integral image; the highest is one doubtful region.
 
     Args:
         score_map: Scores per voxel, shape (I, J, K) or fewer axes.
@@ -123,6 +123,8 @@ def box_means(score_map: FloatArray, box: Sequence[int]) -> FloatArray:
         ShapeError: An empty map, or a box of other axes.
         SettingError: A box without voxels.
         InputError: NaN.
+
+    Source: Lüth et al. 2025 (nnActive), arXiv:2511.19183: queries are the patches of highest mean uncertainty.
     """
     if not score_map.size or len(box) != score_map.ndim:
         raise ShapeError(f"A box needs one size per axis of a map with voxels, got {tuple(box)} for {score_map.shape}")
@@ -136,23 +138,6 @@ def box_means(score_map: FloatArray, box: Sequence[int]) -> FloatArray:
         sums = running.take(last, axis=axis) - running.take(first, axis=axis)
     means: FloatArray = sums / np.prod(sizes)
     return means
-
-
-def highest_box_mean(score_map: FloatArray, box: Sequence[int]) -> float:
-    """The highest mean over all boxes of that size: one doubtful region, wherever it is.
-
-    Args:
-        score_map: Scores per voxel, shape (I, J, K) or fewer axes.
-        box: Voxels along each axis, at least 1; cut to the map.
-
-    Raises:
-        ShapeError: An empty map, or a box of other axes.
-        SettingError: A box without voxels.
-        InputError: NaN.
-
-    Source: Lüth et al. 2025 (nnActive), arXiv:2511.19183: queries are the patches of highest mean uncertainty.
-    """
-    return float(box_means(score_map, box).max())
 
 
 def _border(predicted: MaskArray) -> BoolArray:

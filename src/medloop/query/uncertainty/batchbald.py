@@ -22,8 +22,7 @@ from medloop.core.arrays import CaseScores, ClassSamples, FloatArray, IntArray
 from medloop.core.errors import SettingError, ShapeError
 from medloop.query.pool import Pick, Pool
 from medloop.query.probabilities import blocks, checked
-from medloop.query.selecting import ordered
-from medloop.query.strategy import Strategy
+from medloop.query.strategy import Strategy, ordered
 
 CONFIGURATIONS = 4_000
 """Joint answers of the batch that are kept at most."""

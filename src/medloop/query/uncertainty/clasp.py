@@ -11,8 +11,7 @@ import numpy as np
 
 from medloop.core.arrays import CaseScores, FloatArray
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import ordered
-from medloop.query.strategy import Strategy
+from medloop.query.strategy import Strategy, ordered
 from medloop.query.uncertainty.stochastic import draw_one, power_logits
 
 STRATIFIED_SHARE = 0.5

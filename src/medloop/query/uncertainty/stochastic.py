@@ -10,8 +10,7 @@ import numpy as np
 
 from medloop.core.arrays import BoolArray, CaseScores, IntArray
 from medloop.query.pool import Pick, Pool
-from medloop.query.selecting import ordered
-from medloop.query.strategy import Select, Strategy
+from medloop.query.strategy import Select, Strategy, ordered
 
 BETA = 1.0
 """Coldness of the draw in the paper: 0 draws evenly, infinity takes the highest score."""
@@ -25,8 +24,7 @@ _LEAST = 1e-12
 
 def power_logits(scores: CaseScores, beta: float) -> CaseScores:
     """Chances in proportion to score^β; scores below 0 count as 0."""
-    logits: CaseScores = beta * np.log(np.maximum(scores, _LEAST))
-    return logits
+    return beta * np.log(np.maximum(scores, _LEAST))
 
 
 def softmax_logits(scores: CaseScores, beta: float) -> CaseScores:
@@ -38,8 +36,7 @@ def softrank_logits(scores: CaseScores, beta: float) -> CaseScores:
     """Chances in proportion to rank^-β, where the highest score has rank 1 and equal scores follow each other."""
     ranks = np.empty(len(scores))
     ranks[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
-    logits: CaseScores = -beta * np.log(ranks)
-    return logits
+    return -beta * np.log(ranks)
 
 
 def draw_in_turn(logits: CaseScores, count: int, rng: np.random.Generator) -> tuple[IntArray, CaseScores]:
@@ -56,7 +53,7 @@ def draw_in_turn(logits: CaseScores, count: int, rng: np.random.Generator) -> tu
     Source: Kool et al. 2019, arXiv:1903.06059, section 2 (Gumbel-top-k).
     """
     order = np.argsort(-(logits + rng.gumbel(size=len(logits))), kind="stable")
-    drawn = logits[order] - logits.max(initial=-np.inf)
+    drawn = logits[order]
     left = np.logaddexp.accumulate(drawn[::-1])[::-1]
     return order[:count], np.exp(drawn - left)[:count]
 

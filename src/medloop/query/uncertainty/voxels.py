@@ -1,4 +1,4 @@
-"""Scores voxel by voxel: from the samples of one case, shape (S, C, I, J, K), to a map (I, J, K).
+"""Scores voxel by voxel: from the `samples` of one case, shape (S, C, I, J, K), to a map (I, J, K).
 
 Each map is the score of the same name in `medloop.query.scores`, at every voxel; `medloop.query.uncertainty.aggregation` turns a
 map into one number. Higher always means: query sooner.
@@ -15,9 +15,6 @@ from medloop.query.scores import vote_shares
 def voxel_least_confidence(samples: ProbabilitySamples) -> FloatArray:
     """`least_confidence` of the mean sample at every voxel, shape (I, J, K).
 
-    Args:
-        samples: Shape (S, C, I, J, K).
-
     Raises:
         ShapeError: Not five axes.
         InputError: NaN.
@@ -29,37 +26,28 @@ def voxel_least_confidence(samples: ProbabilitySamples) -> FloatArray:
 def voxel_margin(samples: ProbabilitySamples) -> FloatArray:
     """`margin` of the mean sample at every voxel, shape (I, J, K).
 
-    Args:
-        samples: Shape (S, C, I, J, K), at least two classes.
-
     Raises:
         ShapeError: Not five axes, or a single class.
         InputError: NaN.
     """
-    best, second = _two_best(_mean_sample(samples))
+    best, second = _two_best(samples)
     return finite_map(1.0 - (best - second))
 
 
 def voxel_ratio(samples: ProbabilitySamples) -> FloatArray:
     """`ratio` of the mean sample at every voxel, shape (I, J, K).
 
-    Args:
-        samples: Shape (S, C, I, J, K), at least two classes.
-
     Raises:
         ShapeError: Not five axes, or a single class.
         InputError: NaN, or a voxel at which every class has probability 0.
     """
-    best, second = _two_best(_mean_sample(samples))
+    best, second = _two_best(samples)
     with np.errstate(invalid="ignore"):
         return finite_map(second / best)
 
 
 def voxel_entropy(samples: ProbabilitySamples) -> FloatArray:
     """`entropy` of the mean sample at every voxel in nats, shape (I, J, K).
-
-    Args:
-        samples: Shape (S, C, I, J, K).
 
     Raises:
         ShapeError: Not five axes.
@@ -70,9 +58,6 @@ def voxel_entropy(samples: ProbabilitySamples) -> FloatArray:
 
 def voxel_mutual_information(samples: ProbabilitySamples) -> FloatArray:
     """`mutual_information` (BALD) at every voxel in nats, shape (I, J, K).
-
-    Args:
-        samples: Shape (S, C, I, J, K), at least two samples.
 
     Raises:
         ShapeError: Not five axes, or a single sample.
@@ -87,9 +72,6 @@ def voxel_mutual_information(samples: ProbabilitySamples) -> FloatArray:
 def voxel_expected_entropy(samples: ProbabilitySamples) -> FloatArray:
     """`expected_entropy` (aleatoric doubt) at every voxel in nats, shape (I, J, K).
 
-    Args:
-        samples: Shape (S, C, I, J, K); one sample is enough.
-
     Raises:
         ShapeError: Not five axes, or no sample.
         InputError: NaN or negative probabilities.
@@ -101,9 +83,6 @@ def voxel_expected_entropy(samples: ProbabilitySamples) -> FloatArray:
 def voxel_vote_entropy(samples: ProbabilitySamples) -> FloatArray:
     """`vote_entropy` at every voxel in nats, shape (I, J, K).
 
-    Args:
-        samples: Shape (S, C, I, J, K), at least two samples.
-
     Raises:
         ShapeError: Not five axes, or a single sample.
         InputError: NaN.
@@ -113,9 +92,6 @@ def voxel_vote_entropy(samples: ProbabilitySamples) -> FloatArray:
 
 def voxel_variation_ratio(samples: ProbabilitySamples) -> FloatArray:
     """`variation_ratio` at every voxel, shape (I, J, K).
-
-    Args:
-        samples: Shape (S, C, I, J, K), at least two samples.
 
     Raises:
         ShapeError: Not five axes, or a single sample.
@@ -127,9 +103,6 @@ def voxel_variation_ratio(samples: ProbabilitySamples) -> FloatArray:
 
 def voxel_mean_std(samples: ProbabilitySamples) -> FloatArray:
     """`mean_std` at every voxel, shape (I, J, K).
-
-    Args:
-        samples: Shape (S, C, I, J, K), at least two samples.
 
     Raises:
         ShapeError: Not five axes, or a single sample.
@@ -175,11 +148,12 @@ def _entropy(probabilities: FloatArray) -> FloatArray:
     return np.maximum(total, 0.0)
 
 
-def _two_best(probabilities: FloatArray) -> tuple[FloatArray, FloatArray]:
-    classes = len(probabilities)
-    if classes < 2:
-        raise ShapeError(f"A margin needs at least 2 classes, got {classes}")
-    best = np.partition(probabilities, classes - 2, axis=0)
+def _two_best(samples: ProbabilitySamples) -> tuple[FloatArray, FloatArray]:
+    """Of the mean sample."""
+    mean = _mean_sample(samples)
+    if len(mean) < 2:
+        raise ShapeError(f"A margin needs at least 2 classes, got {len(mean)}")
+    best = np.partition(mean, len(mean) - 2, axis=0)
     return best[-1], best[-2]
 
 

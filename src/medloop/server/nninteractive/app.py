@@ -7,7 +7,7 @@ protocol's: `{"detail": …}` with 400 bad input, 401 key, 410 lease gone, 413 t
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -19,30 +19,22 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from medloop.core.errors import CancelledError, ConflictError, InputError, MedloopError, StateError, UnavailableError
-from medloop.interaction.engine import StillWanted
 from medloop.interaction.nninteractive.leases import FullError, LeaseGoneError, Leases, Terms
 from medloop.interaction.nninteractive.protocol import LEASE_HEADER, META_HEADER, RAW, Capabilities, Difference, pack_difference
 from medloop.interaction.nninteractive.session import Service, Session
+from medloop.server.nninteractive import gate
 from medloop.server.nninteractive.calls import ACTIONS, Sent
-from medloop.server.nninteractive.gate import (
-    ForeignError,
-    KeyRefusedError,
-    Limits,
-    TooLargeError,
-    read_body,
-    require_key,
-    require_local_program,
-)
+from medloop.server.nninteractive.gate import Limits
 from medloop.server.web.security import LOOPBACK_NAMES
 from medloop.server.web.settings import is_loopback
 
 _LOG = logging.getLogger(__name__)
 _STATUS: tuple[tuple[type[MedloopError], int], ...] = (
-    (KeyRefusedError, 401),
-    (ForeignError, 403),
+    (gate.KeyRefusedError, 401),
+    (gate.ForeignError, 403),
     (LeaseGoneError, 410),
     (CancelledError, 410),
-    (TooLargeError, 413),
+    (gate.TooLargeError, 413),
     (FullError, 503),
     (InputError, 400),
     (StateError, 400),
@@ -67,16 +59,7 @@ class Seat:
 
 @dataclass(frozen=True)
 class Office:
-    """Everything the routes need.
-
-    Attributes:
-        service: What is served.
-        leases: Who uses it.
-        capabilities: What clients are told about it.
-        limits: How much is taken.
-        key: The bearer key; None lets everybody in.
-        hosts: Names of this machine that a request may give; None for any, where everybody gives a key.
-    """
+    """Everything the routes need."""
 
     service: Service
     leases: Leases[Seat]
@@ -87,47 +70,23 @@ class Office:
 
 
 def create_app(
-    service: Service,
-    *,
-    limits: Limits,
-    key: str | None = None,
-    host: str = "127.0.0.1",
-    license_text: str = "",
-    terms: Terms = USUAL_TERMS,
+    service: Service, *, limits: Limits, key: str | None = None, host: str = "127.0.0.1", license_text: str = "", terms: Terms = USUAL_TERMS
 ) -> Starlette:
-    """The application.
-
-    Args:
-        service: What is served.
-        limits: How much is taken.
-        key: The bearer key; None lets everybody in.
-        host: Address it listens on; requests may name it or another loopback name.
-        license_text: Of the model, for people.
-        terms: On what terms front ends get a session.
-    """
+    """The application."""
     leases = Leases(lambda: Seat(Session(service)), terms)
-    office = Office(
-        service, leases, Capabilities(license=license_text), limits, key, LOOPBACK_NAMES | {host.lower()} if is_loopback(host) else None
-    )
-    routes = [_route(path, _read_only(office, call), "GET") for path, call in LOOKS.items()]
-    routes += [_route(path, _read_only(office, call), "POST") for path, call in COUNTER.items()]
-    routes += [_route(path, _acting(office, path), "POST") for path in ACTIONS]
+    hosts = LOOPBACK_NAMES | {host.lower()} if is_loopback(host) else None
+    office = Office(service, leases, Capabilities(license=license_text), limits, key, hosts)
+    routes = [Route(path, _read_only(office, call), methods=["GET"]) for path, call in LOOKS.items()]
+    routes += [Route(path, _read_only(office, call), methods=["POST"]) for path, call in COUNTER.items()]
+    routes += [Route(path, _acting(office, path), methods=["POST"]) for path in ACTIONS]
     handlers = {MedloopError: _deliberate, ClientDisconnect: _hung_up, Exception: _unforeseen}
     app = Starlette(routes=routes, lifespan=_sweeping(leases), exception_handlers=handlers)
     app.state.office = office
     return app
 
 
-def _route(path: str, endpoint: Endpoint, method: str) -> Route:
-    return Route(path, endpoint, methods=[method])
-
-
 def _healthz(_office: Office, _token: str | None) -> dict[str, Any]:
     return {"ok": True}
-
-
-def _capabilities(office: Office, _token: str | None) -> dict[str, Any]:
-    return office.capabilities.to_json()
 
 
 def _claim(office: Office, _token: str | None) -> dict[str, Any]:
@@ -141,25 +100,30 @@ def _release(office: Office, token: str | None) -> dict[str, Any]:
     return {"released": True}
 
 
-def _heartbeat(office: Office, token: str | None) -> dict[str, Any]:
-    return {"remaining_seconds": office.leases.remaining(token, seen=True)}
-
-
 def _lease_status(office: Office, token: str | None) -> dict[str, Any]:
     return {"remaining_seconds": office.leases.remaining(token, seen=False), "idle_timeout_seconds": office.leases.terms.idle_seconds}
 
 
-LOOKS = {"/healthz": _healthz, "/capabilities": _capabilities, "/lease_status": _lease_status}
-COUNTER = {"/claim": _claim, "/release": _release, "/heartbeat": _heartbeat}
+Look: TypeAlias = Callable[[Office, str | None], dict[str, Any]]
+LOOKS: Mapping[str, Look] = {
+    "/healthz": _healthz,
+    "/capabilities": lambda office, _token: office.capabilities.to_json(),
+    "/lease_status": _lease_status,
+}
+COUNTER: Mapping[str, Look] = {
+    "/claim": _claim,
+    "/release": _release,
+    "/heartbeat": lambda office, token: {"remaining_seconds": office.leases.remaining(token, seen=True)},
+}
 
 
-def _read_only(office: Office, call: Callable[[Office, str | None], dict[str, Any]]) -> Endpoint:
+def _read_only(office: Office, call: Look) -> Endpoint:
     """A call that touches no image: answered at once, on the event loop."""
 
     async def endpoint(request: Request) -> Response:
-        require_local_program(request.headers, office.hosts)
+        gate.require_local_program(request.headers, office.hosts)
         if call is not _healthz:
-            require_key(request.headers.get("authorization"), office.key)
+            gate.require_key(request.headers.get("authorization"), office.key)
         return JSONResponse(call(office, request.headers.get(LEASE_HEADER)))
 
     return endpoint
@@ -170,21 +134,17 @@ def _acting(office: Office, path: str) -> Endpoint:
     action = ACTIONS[path]
 
     async def endpoint(request: Request) -> Response:
-        require_local_program(request.headers, office.hosts)
-        require_key(request.headers.get("authorization"), office.key)
+        gate.require_local_program(request.headers, office.hosts)
+        gate.require_key(request.headers.get("authorization"), office.key)
         token = request.headers.get(LEASE_HEADER)
         with office.leases.use(token) as seat:
-            body = await read_body(request, office.limits)
-            sent = Sent(request.headers.get(META_HEADER), body, office.service, office.limits, _still_held(office, token))
+            body = await gate.read_body(request, office.limits)
+            sent = Sent(request.headers.get(META_HEADER), body, office.service, office.limits, lambda: office.leases.holds(token or ""))
             async with seat.order:
                 answer = await run_in_threadpool(action, seat.session, sent)
         return await run_in_threadpool(_packed, answer) if isinstance(answer, Difference) else JSONResponse(answer)
 
     return endpoint
-
-
-def _still_held(office: Office, token: str | None) -> StillWanted:
-    return lambda: office.leases.holds(token or "")
 
 
 def _packed(difference: Difference) -> Response:

@@ -31,15 +31,7 @@ Answer: TypeAlias = Difference | dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Sent:
-    """A request as it arrived.
-
-    Attributes:
-        meta: Its `X-Meta` header.
-        body: JSON or a packed array.
-        service: What is served.
-        limits: How much is taken.
-        wanted: Whether the answer is still wanted.
-    """
+    """A request as it arrived: its `X-Meta` header, its body (JSON or a packed array), and what answers it."""
 
     meta: str | None
     body: bytes

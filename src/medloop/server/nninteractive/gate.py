@@ -17,33 +17,21 @@ from medloop.server.web.security import host_name
 MB = 1_000_000
 
 
-class ForeignError(MedloopError):
+class ForeignError(MedloopError, code="foreign"):
     """A request from a web page, or for another host."""
 
-    code = "foreign"
 
-
-class KeyRefusedError(MedloopError):
+class KeyRefusedError(MedloopError, code="unauthorized"):
     """No key, or not the right one."""
 
-    code = "unauthorized"
 
-
-class TooLargeError(InputError):
+class TooLargeError(InputError, code="too_large"):
     """More than the server takes."""
-
-    code = "too_large"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much the server takes.
-
-    Attributes:
-        array_bytes: Of one unpacked array or target buffer.
-        sent_bytes: Of one request's body.
-        body_seconds: How long a body may take to arrive.
-    """
+    """How much the server takes: bytes of one unpacked array or target buffer, bytes of a body, and how long a body may take."""
 
     array_bytes: int
     sent_bytes: int

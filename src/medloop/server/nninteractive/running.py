@@ -1,14 +1,11 @@
 """`medloop nninteractive`: a project's engine for napari and Slicer, in a process of its own that may load torch."""
 
 import os
-import signal
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-import uvicorn
 from starlette.applications import Starlette
 
 from medloop.core.errors import SettingError
@@ -24,8 +21,7 @@ from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.nninteractive.app import create_app
 from medloop.server.nninteractive.gate import Limits
-from medloop.server.processes.supervise import MAX_CONNECTIONS, address_of, open_listener
-from medloop.server.web.connections import GuardedProtocol
+from medloop.server.processes.supervise import AnsweringServer, open_listener
 from medloop.server.web.settings import is_loopback
 
 MEMORY_SHARE = 0.25
@@ -78,12 +74,6 @@ class Offer:
 def serve_project(folder: Path, offer: Offer, *, make_engine: MakeEngine, ready: Ready = lambda _url: None) -> None:
     """Serve a project's engine until told to stop (SIGTERM, SIGINT).
 
-    Args:
-        folder: The project's.
-        offer: How.
-        make_engine: Makes the engine that answers; may import torch.
-        ready: Told the address once the server answers.
-
     Raises:
         NotFoundError: No project in the folder.
         SettingError: The port is taken, or the task has no such label.
@@ -93,9 +83,7 @@ def serve_project(folder: Path, offer: Offer, *, make_engine: MakeEngine, ready:
     with Workspace.open(folder) as workspace:
         app = _application(workspace, offer, make_engine)
         listener = open_listener(offer.host, offer.port)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: None)  # uvicorn repeats a signal after it has drained
-        _Server(app, ready).run(sockets=[listener])
+        AnsweringServer(app, lambda url: ready(url.rstrip("/")), drain_seconds=5).serve_on(listener)
 
 
 def project_engine(name: str) -> MakeEngine:
@@ -131,34 +119,11 @@ def _application(workspace: Workspace, offer: Offer, make_engine: MakeEngine) ->
     if offer.annotator is not None:
         keep = keep_drafts(workspace, annotator_named(workspace, offer.annotator), labels[name])
     engine, order = make_engine(workspace), AxisOrder(offer.slowest_first)
-    service = Service.of(engine, labels=tuple(labels.values()), label=labels[name], order=order, keep=keep)
+    service = Service(engine, labels=tuple(labels.values()), label=labels[name], order=order, keep=keep)
     about = f"medloop ({engine.name}), drawing {name}; the weights' own licence applies"
     most = int(_memory_bytes() * MEMORY_SHARE)
     limits = Limits(array_bytes=most, sent_bytes=most)
     return create_app(service, limits=limits, key=offer.key, host=offer.host, license_text=about, terms=Terms(most=offer.max_sessions))
-
-
-class _Server(uvicorn.Server):
-    """uvicorn that tells when it answers."""
-
-    def __init__(self, app: Starlette, ready: Ready) -> None:
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            http=GuardedProtocol,  # on h11, which bounds the size of headers; the faster parser does not
-            ws="none",
-            server_header=False,
-            limit_concurrency=MAX_CONNECTIONS,
-            timeout_graceful_shutdown=5,
-        )
-        super().__init__(config)
-        self._tell_ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if sockets:
-            self._tell_ready(address_of(sockets[0]).rstrip("/"))
 
 
 def _memory_bytes() -> int:

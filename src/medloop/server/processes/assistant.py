@@ -22,7 +22,6 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from medloop.core.errors import FormatError, MedloopError, UnavailableError
-from medloop.core.records import Model
 from medloop.loop.annotating.engines import AUTO, ChooseEngine, choose_engine
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.processes.lifeline import Lifeline
@@ -47,12 +46,7 @@ class _Warm:
 
 
 class Assistant:
-    """Makes proposals for the projects of a folder.
-
-    Args:
-        root: A project folder, or a folder of them.
-        choose: Which engine answers prompts in a project.
-    """
+    """Makes proposals for the projects of a folder."""
 
     def __init__(self, root: Path, choose: ChooseEngine = choose_engine) -> None:
         self._projects = Projects(root, exclusive=False)
@@ -84,11 +78,7 @@ class Assistant:
 
         workspace = self._workspace(project_id)
         with self._guard:
-            with workspace.store.read() as tx:
-                model = tx.live_model()
-            if model is None:
-                raise UnavailableError("There is no model yet", remedy="annotate some cases first")
-            prediction = propose_case(workspace, case_id, self._predictor(workspace, model))
+            prediction = propose_case(workspace, case_id, self._predictor(workspace))
         if prediction is None:
             raise UnavailableError("There is no model yet", remedy="annotate some cases first")
         return prediction.id
@@ -104,11 +94,7 @@ class Assistant:
 
         workspace = self._workspace(asked.get("project_id", ""))
         with self._guard:
-            with workspace.store.read() as tx:
-                model = tx.live_model()
-            if model is None:
-                raise UnavailableError("There is no model yet", remedy="annotate some cases first")
-            return explain_for(workspace, self._predictor(workspace, model), asked)
+            return explain_for(workspace, self._predictor(workspace), asked)
 
     def warm_model(self) -> str | None:
         """Id of the model in memory."""
@@ -125,7 +111,11 @@ class Assistant:
             self._projects.all()
             return self._projects.get(project_id)
 
-    def _predictor(self, workspace: Workspace, model: Model) -> "Predictor":
+    def _predictor(self, workspace: Workspace) -> "Predictor":
+        with workspace.store.read() as tx:
+            model = tx.live_model()
+        if model is None:
+            raise UnavailableError("There is no model yet", remedy="annotate some cases first")
         if self._warm is None or self._warm.model_id != model.id:
             from medloop.loop.judging.predictions import load_predictor
 
@@ -146,8 +136,7 @@ def create_assistant(assistant: Assistant) -> Starlette:
     async def warm(request: Request) -> JSONResponse:
         body = await _body(request)
         asked = body.get("project_id", ""), body.get("case_id", ""), body.get("engine", AUTO)
-        engine = await asyncio.to_thread(assistant.warm, *asked)
-        return JSONResponse({"engine": engine})
+        return JSONResponse({"engine": await asyncio.to_thread(assistant.warm, *asked)})
 
     async def propose(request: Request) -> JSONResponse:
         body = await _body(request)
@@ -166,19 +155,12 @@ def create_assistant(assistant: Assistant) -> Starlette:
 
 
 async def _body(request: Request) -> dict[str, str]:
-    body = await _object(request)
-    if not all(isinstance(v, str) for v in body.values()):
-        raise FormatError("The body must be an object of strings")
-    return body
-
-
-async def _object(request: Request) -> dict[str, Any]:
     try:
         body = await request.json()
     except ValueError as error:
         raise FormatError("The body must be JSON") from error
-    if not isinstance(body, dict):
-        raise FormatError("The body must be an object")
+    if not isinstance(body, dict) or not all(isinstance(v, str) for v in body.values()):
+        raise FormatError("The body must be an object of strings")
     return body
 
 

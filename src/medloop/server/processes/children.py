@@ -22,14 +22,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Child:
-    """One supervised process.
-
-    Args:
-        name: For the log.
-        module: Run as `python -m module`.
-        arguments: Its arguments.
-        environment: Added to this process's environment.
-    """
+    """One supervised process, run as `python -m module` with more in its environment."""
 
     def __init__(self, name: str, module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         self.name = name

@@ -9,28 +9,20 @@ import signal
 import sys
 import threading
 import time
-from types import FrameType
 
 GRACE_SECONDS = 8.0
 """Time to finish after the server is gone or has asked to stop."""
 
 
 class Lifeline:
-    """Tells a child when to stop; make it in the main thread, before the work begins.
-
-    Args:
-        grace_seconds: How long the work may take to stop before the process group is ended.
-    """
+    """Tells a child when to stop; make it in the main thread, before the work begins."""
 
     def __init__(self, grace_seconds: float = GRACE_SECONDS) -> None:
         self._grace_seconds = grace_seconds
         self.stopping = threading.Event()
-        signal.signal(signal.SIGTERM, self._asked)
+        signal.signal(signal.SIGTERM, lambda _number, _frame: self.stopping.set())
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
-
-    def _asked(self, _number: int, _frame: FrameType | None) -> None:
-        self.stopping.set()
 
     def _watch(self) -> None:
         descriptor = sys.stdin.fileno()

@@ -25,11 +25,7 @@ T = TypeVar("T")
 
 
 class Warm(Generic[T]):
-    """The values used last, by key; shared by threads.
-
-    Args:
-        room: How many to keep.
-    """
+    """The values used last, at most `room` of them, by key; shared by threads."""
 
     def __init__(self, room: int) -> None:
         self._room = room
@@ -59,11 +55,7 @@ class Warm(Generic[T]):
 
 
 class Refinery:
-    """Answers prompts for the projects of an assistant.
-
-    Args:
-        choose: Which engine a project uses.
-    """
+    """Answers prompts for the projects of an assistant."""
 
     def __init__(self, choose: ChooseEngine = choose_engine) -> None:
         self._choose = choose
@@ -90,8 +82,7 @@ class Refinery:
 
     def warm(self, workspace: Workspace, case_id: str, engine: str = AUTO) -> str:
         """Look at a case's image before the first prompt; the engine's name."""
-        with workspace.store.read() as tx:
-            case = tx.get(Case, case_id)
+        case = workspace.store.get(Case, case_id)
         return self._ready(workspace, case, engine)[0].name
 
     def _ready(self, workspace: Workspace, case: Case, name: str) -> tuple[Engine, ImageEmbedding]:

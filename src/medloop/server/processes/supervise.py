@@ -18,6 +18,7 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from medloop.core.errors import SettingError
 from medloop.server.app import create_app
@@ -39,12 +40,7 @@ Ready = Callable[[str], None]
 
 
 def serve(folder: Path, settings: ServerSettings, *, ready: Ready | None = None) -> None:
-    """Serve a folder until told to stop (SIGTERM, SIGINT).
-
-    Args:
-        folder: A project folder, or a folder of them.
-        settings: How.
-        ready: Told the address, for example to print it or open a browser.
+    """Serve a folder until told to stop (SIGTERM, SIGINT); `ready` is told the address.
 
     Raises:
         NotFoundError: No project in the folder.
@@ -58,16 +54,14 @@ def serve(folder: Path, settings: ServerSettings, *, ready: Ready | None = None)
     socket_path = _socket_path(folder) if settings.assistant else None
     app = create_app(folder, settings, assistant=socket_path)
     listener = open_listener(settings.host, settings.port)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: None)  # uvicorn repeats a signal after it has drained
-    server = _Server(app, settings, _children(folder, settings, socket_path), ready or (lambda _url: None))
-    server.run(sockets=[listener])
+    _Server(app, settings, _children(folder, settings, socket_path), ready or (lambda _url: None)).serve_on(listener)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn with children: started after it answers, asked to stop when it stops."""
+class AnsweringServer(uvicorn.Server):
+    """uvicorn that tells its address as soon as it answers."""
 
-    def __init__(self, app: FastAPI, settings: ServerSettings, children: Sequence[Child], ready: Ready) -> None:
+    def __init__(self, app: Starlette, ready: Ready, *, drain_seconds: int, tls: tuple[str, str] = ("", "")) -> None:
+        cert, key = tls
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -76,23 +70,41 @@ class _Server(uvicorn.Server):
             ws="none",
             server_header=False,
             proxy_headers=False,  # who is believed about addresses is decided by behind_proxy
-            ssl_certfile=settings.tls_cert or None,
-            ssl_keyfile=settings.tls_key or None,
+            ssl_certfile=cert or None,
+            ssl_keyfile=key or None,
             limit_concurrency=MAX_CONNECTIONS,
-            timeout_graceful_shutdown=max(1, int(settings.drain_seconds - 2)),
+            timeout_graceful_shutdown=drain_seconds,
         )
         _load(config)
         super().__init__(config)
-        self._scheme = "https" if settings.tls_cert else "http"
+        self._ready = ready
+        self._scheme = "https" if cert else "http"
+
+    def serve_on(self, listener: socket.socket) -> None:
+        """Serve until told to stop (SIGTERM, SIGINT)."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: None)  # uvicorn repeats a signal after it has drained
+        self.run(sockets=[listener])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        if sockets:
+            self._ready(address_of(sockets[0], scheme=self._scheme))
+
+
+class _Server(AnsweringServer):
+    """With children: started after it answers, asked to stop when it stops."""
+
+    def __init__(self, app: FastAPI, settings: ServerSettings, children: Sequence[Child], ready: Ready) -> None:
+        tls = (settings.tls_cert, settings.tls_key)
+        super().__init__(app, ready, drain_seconds=max(1, int(settings.drain_seconds - 2)), tls=tls)
         self._site: Site = app.state.site
         self._children = children
-        self._ready = ready
         self._drain_seconds = settings.drain_seconds
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if sockets:
-            self._ready(address_of(sockets[0], scheme=self._scheme))
         for child in self._children:
             child.start()
 
@@ -147,7 +159,7 @@ def open_listener(host: str, port: int) -> socket.socket:
     """A socket bound to a host and port.
 
     Raises:
-        SettingError: The port is taken.
+        SettingError: The port is taken, TLS files cannot be used, or others could reach it and there are no accounts.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)

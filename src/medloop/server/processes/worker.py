@@ -28,12 +28,6 @@ SESSION_NICENESS = 5
 def work(root: Path, owner: str, stop: Callable[[], bool], *, threads: int = 1) -> None:
     """Run jobs of every project below a root until told to stop.
 
-    Args:
-        root: A project folder, or a folder of them.
-        owner: Name of this worker, unique per process.
-        stop: Asked between jobs, and by running jobs.
-        threads: CPU threads a job may use.
-
     Raises:
         NotFoundError: No project in the folder.
     """

@@ -30,13 +30,13 @@ def get_prediction(workspace: WorkspaceHere, prediction: Id) -> PredictionView:
 @router.get("/predictions/{prediction}/mask", response_class=Response, responses=VOXELS)
 def get_prediction_mask(workspace: WorkspaceHere, prediction: Id, request: Request) -> Response:
     """The proposed label of every voxel: uint8, file order, gzip."""
-    return _send(workspace, _prediction(workspace, prediction).mask, "mask", request)
+    return _send(workspace, workspace.store.get(Prediction, prediction).mask, "mask", request)
 
 
 @router.get("/predictions/{prediction}/uncertainty", response_class=Response, responses=VOXELS)
 def get_prediction_uncertainty(workspace: WorkspaceHere, prediction: Id, request: Request) -> Response:
     """The uncertainty at every voxel: uint8, 0 sure to 255 = ln(classes) nats of entropy, file order, gzip."""
-    return _send(workspace, _prediction(workspace, prediction).uncertainty, "uncertainty map", request)
+    return _send(workspace, workspace.store.get(Prediction, prediction).uncertainty, "uncertainty map", request)
 
 
 @router.get("/annotations/{annotation}/mask", response_class=Response, responses=VOXELS)
@@ -58,11 +58,6 @@ def get_annotation_provenance(workspace: WorkspaceHere, annotation: Id) -> Prove
     if made is None:
         raise NotFoundError("This annotation has no provenance", remedy="tags, imported and old annotations have none")
     return ProvenanceView.model_validate(made)
-
-
-def _prediction(workspace: Workspace, prediction_id: str) -> Prediction:
-    with workspace.store.read() as tx:
-        return tx.get(Prediction, prediction_id)
 
 
 def _send(workspace: Workspace, blob: str | None, what: str, request: Request) -> Response:

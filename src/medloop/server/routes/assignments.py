@@ -1,6 +1,6 @@
 """Work on an open case: save patches, read the draft, submit, skip, flag."""
 
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 from fastapi import APIRouter, Depends, Header
 from fastapi.responses import Response
@@ -17,7 +17,6 @@ from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.in_force import standing_annotation
 from medloop.loop.foundation.leases import release_assignment
-from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.web.callers import Caller, CallerHere
 from medloop.server.web.failures import StaleRevisionError
@@ -26,18 +25,7 @@ from medloop.server.web.site import OwnAssignment, ReviewedAssignment, Workspace
 from medloop.server.web.uploads import RAW_BODY, uploaded_mask
 from medloop.server.wire.place_views import PlacesView, VisitView, places_view
 from medloop.server.wire.project_views import ClosedView, FilledView, RevisionView, SubmittedView
-from medloop.server.wire.schemas import (
-    BoxBody,
-    DraftEdit,
-    FillBody,
-    Nothing,
-    PlaceNumber,
-    Reason,
-    Seconds,
-    SliceBody,
-    Submission,
-    TaskVersion,
-)
+from medloop.server.wire.schemas import DraftEdit, FillBody, Nothing, PlaceNumber, Reason, Seconds, Submission, TaskVersion, part_of
 from medloop.server.wire.standing_views import OpenAssignmentView, open_assignment_view
 
 router = APIRouter(prefix="/projects/{project}/assignments/{assignment}", tags=["assignments"])
@@ -72,7 +60,7 @@ def post_fill(workspace: WorkspaceHere, assignment: OwnAssignment, asked: FillBo
 @router.post("/submit")
 def post_submit(workspace: WorkspaceHere, assignment: OwnAssignment, answer: Submission) -> SubmittedView:
     """Finish with the draft as the page knows it, whole or in parts, or with a tag."""
-    said = dict(answer) | {"parts": None if answer.parts is None else [_part(part) for part in answer.parts]}
+    said = dict(answer) | {"parts": None if answer.parts is None else [part_of(part) for part in answer.parts]}
     try:
         return _submitted(submit(workspace, assignment, Submitted(**said)))
     except ConflictError as error:
@@ -90,15 +78,9 @@ def put_mask(
     x_independent: Annotated[bool, Header(description="The mask owes nothing to the proposal that was shown.")] = False,
 ) -> SubmittedView:
     """Finish with a whole mask made elsewhere, sent as raw uint8 voxels in file order; it all counts, also where parts were queried."""
-    said = Submitted(
-        mask=mask,
-        whole=True,
-        effort_seconds=x_effort_seconds,
-        replace=x_replace,
-        independent=x_independent,
-        task_version=x_task_version,
-    )
-    return _submitted(submit(workspace, assignment, said))
+    said: dict[str, Any] = {"effort_seconds": x_effort_seconds, "replace": x_replace, "independent": x_independent}
+    said["task_version"] = x_task_version
+    return _submitted(submit(workspace, assignment, Submitted(mask=mask, whole=True, **said)))
 
 
 @router.post("/undo")
@@ -143,10 +125,6 @@ def _taken_over(workspace: Workspace, assignment: str, caller: Caller) -> str:
     return open_case(workspace, case_id, reviewer.id).assignment.id
 
 
-def _part(body: SliceBody | BoxBody) -> Part:
-    return SlicePart(body.axis, body.index) if isinstance(body, SliceBody) else BoxPart(body.start, body.stop)
-
-
 def _submitted(annotation: Annotation) -> SubmittedView:
     return SubmittedView(annotation_id=annotation.id, next=True)
 
@@ -157,8 +135,7 @@ def _closed(assignment: Assignment) -> ClosedView:
 
 def raise_stale(workspace: Workspace, assignment_id: str, known: int | None, error: ConflictError) -> NoReturn:
     """A conflict over the revision says which one is current; any other conflict stays as it is."""
-    with workspace.store.read() as tx:
-        current = tx.get(Assignment, assignment_id).revision
+    current = workspace.store.get(Assignment, assignment_id).revision
     if isinstance(error, StateError | ReplacesError) or current == known:
         raise error
     raise StaleRevisionError(error.message, remedy=error.remedy, revision=current) from error

@@ -15,10 +15,10 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.streaming import judge_arrivals, verdicts
 from medloop.server.web.assistant import ASSISTANT_SECONDS
 from medloop.server.web.sending import VOXELS, send_blob
-from medloop.server.web.site import PersonHere, Site, SiteHere, WorkspaceHere
+from medloop.server.web.site import CaseHere, PersonHere, Site, SiteHere, WorkspaceHere
 from medloop.server.web.uploads import RAW_BODY, raw_body
 from medloop.server.wire.project_views import ArrivalView, CaseLine, CasePage, VerdictView
-from medloop.server.wire.schemas import Id, Limit, Offset, Search
+from medloop.server.wire.schemas import Limit, Offset, Search
 from medloop.server.wire.views import CaseView, case_view
 
 router = APIRouter(prefix="/projects/{project}/cases", tags=["cases"])
@@ -78,21 +78,17 @@ def _arrival(workspace: Workspace, case: Case, note: str) -> ArrivalView:
     with workspace.store.read() as tx:
         verdict = verdicts(tx, [case.id]).get(case.id)
     why = "" if verdict else note or "Nothing is to be decided: the case is annotated, open or left out already"
-    return ArrivalView(
-        case_id=case.id, name=case.name, split=case.split, verdict=VerdictView.model_validate(verdict) if verdict else None, note=why
-    )
+    judged = VerdictView.model_validate(verdict) if verdict else None
+    return ArrivalView(case_id=case.id, name=case.name, split=case.split, verdict=judged, note=why)
 
 
 @router.get("/{case}")
-def get_case(workspace: WorkspaceHere, case: Id) -> CaseView:
+def get_case(case: CaseHere) -> CaseView:
     """Everything needed to draw a case: shape, affine, planes, windows."""
-    with workspace.store.read() as tx:
-        return case_view(tx.get(Case, case))
+    return case_view(case)
 
 
 @router.get("/{case}/voxels", response_class=Response, responses=VOXELS)
-def get_voxels(workspace: WorkspaceHere, case: Id, request: Request) -> Response:
+def get_voxels(workspace: WorkspaceHere, case: CaseHere, request: Request) -> Response:
     """The raw voxels: file order (I fastest, then J, K, channel), little endian, gzip."""
-    with workspace.store.read() as tx:
-        blob = tx.get(Case, case).voxels
-    return send_blob(workspace.store.blobs, blob, request)
+    return send_blob(workspace.store.blobs, case.voxels, request)

@@ -1,10 +1,13 @@
-"""Change a project that exists: its settings, its name, instructions and labels."""
+"""Change a project that exists: its settings, its name, instructions and labels, and what its annotators cost."""
 
 from fastapi import APIRouter
 
+from medloop.loop.foundation.annotators import set_cost
 from medloop.loop.foundation.configuring import configure
+from medloop.loop.foundation.effort import annotator_lines
 from medloop.server.web.site import PersonHere, WorkspaceHere
-from medloop.server.wire.setting_views import ChangesView, ConfigurationView, SettingsBody, TaskBody
+from medloop.server.wire.progress_views import EffortLineView
+from medloop.server.wire.setting_views import ChangesView, ConfigurationView, RateBody, SettingsBody, TaskBody
 
 router = APIRouter(prefix="/projects/{project}", tags=["settings"])
 
@@ -25,3 +28,17 @@ def patch_settings(workspace: WorkspaceHere, person: PersonHere, body: SettingsB
 def patch_task(workspace: WorkspaceHere, person: PersonHere, body: TaskBody) -> ChangesView:
     """Change the project's name and instructions, rename, recolour and add labels; this makes the task's next version."""
     return ChangesView.of(configure(workspace, name=body.name, task=body.change(workspace.task), actor=person.id))
+
+
+@router.get("/annotators")
+def list_annotators(workspace: WorkspaceHere) -> list[EffortLineView]:
+    """Everybody who annotates, by name: annotations, cases, minutes, what a minute costs (1 where no rate is set) and what they cost."""
+    with workspace.store.read() as tx:
+        return [EffortLineView.model_validate(line) for line in annotator_lines(tx)]
+
+
+@router.patch("/annotators")
+def patch_annotators(workspace: WorkspaceHere, person: PersonHere, body: RateBody) -> list[EffortLineView]:
+    """Set what a minute of an annotator costs, in a unit of yours; past minutes count by it, too."""
+    set_cost(workspace, body.annotator, body.cost_per_minute, actor=person.id)
+    return list_annotators(workspace)

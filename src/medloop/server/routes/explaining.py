@@ -6,19 +6,17 @@ import anyio.to_thread
 import numpy as np
 from fastapi import APIRouter, Query
 
-from medloop.core.arrays import BoolArray
 from medloop.core.errors import LabelError, StateError, UnavailableError
-from medloop.core.geometry import Shape3
 from medloop.core.records import Case
 from medloop.explain.methods import require_captum
-from medloop.loop.foundation.partial_annotations import BoxPart, SlicePart, answered_voxels
+from medloop.loop.foundation.partial_annotations import answered_voxels
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.objections import object_to_explanation, objections
 from medloop.loop.overview.explanations import similar_cases
 from medloop.server.web.assistant import ASSISTANT_SECONDS
-from medloop.server.web.site import PersonHere, Site, SiteHere, WorkspaceHere
+from medloop.server.web.site import CaseHere, PersonHere, Site, SiteHere, WorkspaceHere
 from medloop.server.wire.explain_views import ExplanationView, HypothesesView, Method, ObjectionBody, ObjectionView, SimilarView
-from medloop.server.wire.schemas import Id, SliceBody
+from medloop.server.wire.schemas import Id, part_of
 
 router = APIRouter(prefix="/projects/{project}/cases/{case}", tags=["explanations"])
 Distance = Literal["cosine", "euclidean"]
@@ -60,31 +58,19 @@ def get_similar(
 
 
 @router.get("/objections")
-def list_objections(workspace: WorkspaceHere, case: Id) -> list[ObjectionView]:
+def list_objections(workspace: WorkspaceHere, case: CaseHere) -> list[ObjectionView]:
     """Every objection to explanations of a case, in order; they are never changed."""
-    _require_case(workspace, case)
     with workspace.store.read() as tx:
-        return [ObjectionView.model_validate(found) for found in objections(tx, [case])]
+        return [ObjectionView.model_validate(found) for found in objections(tx, [case.id])]
 
 
 @router.post("/objections")
-def post_objection(workspace: WorkspaceHere, case: Id, person: PersonHere, body: ObjectionBody) -> ObjectionView:
+def post_objection(workspace: WorkspaceHere, case: CaseHere, person: PersonHere, body: ObjectionBody) -> ObjectionView:
     """Record that an explanation is wrong, and which regions must not count as evidence."""
-    regions = _regions(body, _require_case(workspace, case).grid.shape)
-    made = object_to_explanation(workspace, case, person.id, label=body.label, method=body.method, regions=regions, reason=body.reason)
+    shape, parts = case.grid.shape, [part_of(region) for region in body.regions]
+    regions = answered_voxels(parts, shape) if parts else np.zeros(shape, dtype=bool)
+    made = object_to_explanation(workspace, case.id, person.id, label=body.label, method=body.method, regions=regions, reason=body.reason)
     return ObjectionView.model_validate(made)
-
-
-def _require_case(workspace: Workspace, case_id: str) -> Case:
-    with workspace.store.read() as tx:
-        return tx.get(Case, case_id)
-
-
-def _regions(body: ObjectionBody, shape: Shape3) -> BoolArray:
-    if not body.regions:
-        return np.zeros(shape, dtype=bool)
-    parts = [SlicePart(r.axis, r.index) if isinstance(r, SliceBody) else BoxPart(r.start, r.stop) for r in body.regions]
-    return answered_voxels(parts, shape)
 
 
 async def _ask(site: Site, workspace: Workspace, case_id: str, question: dict[str, str]) -> dict[str, object]:

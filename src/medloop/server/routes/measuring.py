@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 
 from medloop.loop.overview.measurements import measure_case
-from medloop.metrics.measure_bounds import TOLERANCE
+from medloop.metrics.measure_bounds import MOST_TOLERANCE, TOLERANCE
 from medloop.server.web.site import WorkspaceHere
 from medloop.server.wire.measure_views import CaseMeasuresView
 from medloop.server.wire.schemas import Id
@@ -20,8 +20,9 @@ def get_measures(
     case: Id,
     of: Annotated[Of, Query(description="Whose mask; any takes the annotation where there is one.")] = "any",
     tolerance: Annotated[
-        float, Query(gt=0, le=10, description="Half the width of bounds, as a share of the measure, up to which it is accepted.")
+        float,
+        Query(gt=0, le=MOST_TOLERANCE, description="Half the width of bounds, as a share of the measure, up to which it is accepted."),
     ] = TOLERANCE,
 ) -> CaseMeasuresView:
     """Volume, area, diameters and circumference of every structure, with bounds and whether to accept a prediction's figure."""
-    return CaseMeasuresView.of(measure_case(workspace, case, of=of, tolerance=tolerance))
+    return CaseMeasuresView.model_validate(measure_case(workspace, case, of=of, tolerance=tolerance))

@@ -12,7 +12,7 @@ from medloop.server.web.callers import CallerHere
 from medloop.server.web.locks import WORKER_LOCK, is_held
 from medloop.server.web.site import SiteHere, WorkspaceHere
 from medloop.server.wire.project_views import Counts, DamagedView, ProjectLine, ProjectView, WorkersView
-from medloop.server.wire.views import label_view, model_brief, round_brief
+from medloop.server.wire.views import LabelView, model_brief, round_brief
 from medloop.store.private import why_full
 
 router = APIRouter(tags=["projects"])
@@ -30,6 +30,7 @@ def get_project(workspace: WorkspaceHere) -> ProjectView:
     line = _line(workspace)
     with workspace.store.read() as tx:
         counts = Counts.model_validate(tx.case_counts())
+    running = bool(workspace.store.jobs.list(state=JobState.RUNNING, limit=1))
     return ProjectView(
         **line.model_dump(),
         instructions=workspace.task.instructions,
@@ -38,7 +39,7 @@ def get_project(workspace: WorkspaceHere) -> ProjectView:
         settings=workspace.settings,
         counts=counts,
         strategy=workspace.settings.strategy,
-        workers=WorkersView(alive=_worker_alive(workspace)),
+        workers=WorkersView(alive=running or is_held(workspace.folder, WORKER_LOCK)),
         damaged=[DamagedView.model_validate(case) for case in damaged_cases(workspace)],
         oversized=[DamagedView.model_validate(case) for case in oversized_cases(workspace)],
         read_only=workspace.store.read_only or why_full(workspace.folder),
@@ -53,14 +54,9 @@ def _line(workspace: Workspace) -> ProjectLine:
         id=workspace.project.id,
         name=workspace.project.name,
         kind=workspace.task.kind,
-        labels=[label_view(label) for label in workspace.task.labels],
+        labels=[LabelView.model_validate(label) for label in workspace.task.labels],
         cases=counts.total,
         answered=counts.answered,
         model=model_brief(model),
         round=round_brief(current),
     )
-
-
-def _worker_alive(workspace: Workspace) -> bool:
-    running = workspace.store.jobs.list(state=JobState.RUNNING, limit=1)
-    return bool(running) or is_held(workspace.folder, WORKER_LOCK)

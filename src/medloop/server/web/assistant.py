@@ -20,11 +20,7 @@ START_SECONDS, PAUSE_SECONDS = 20.0, 0.1
 
 
 class AssistantLink:
-    """Asks the assistant; what waits for its answer holds no thread.
-
-    Args:
-        socket_path: The assistant's socket; None when there is no assistant.
-    """
+    """Asks the assistant; what waits for its answer holds no thread."""
 
     def __init__(self, socket_path: Path | None) -> None:
         self.socket_path = socket_path

@@ -15,30 +15,18 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from medloop.core import errors
-from medloop.core.errors import (
-    CancelledError,
-    ConflictError,
-    ForbiddenError,
-    InputError,
-    IntegrityError,
-    MedloopError,
-    NotFoundError,
-    SignInError,
-    StorageError,
-    ThrottledError,
-    UnavailableError,
-)
+from medloop.core.errors import ConflictError, MedloopError, SignInError, StorageError, ThrottledError
 
 _STATUS: tuple[tuple[type[MedloopError], int], ...] = (
-    (NotFoundError, 404),
+    (errors.NotFoundError, 404),
     (ConflictError, 409),
-    (CancelledError, 409),
-    (InputError, 422),
+    (errors.CancelledError, 409),
+    (errors.InputError, 422),
     (SignInError, 401),
-    (ForbiddenError, 403),
+    (errors.ForbiddenError, 403),
     (ThrottledError, 429),
-    (UnavailableError, 503),
-    (IntegrityError, 500),
+    (errors.UnavailableError, 503),
+    (errors.IntegrityError, 500),
 )
 _HTTP_CODES = {
     400: "bad_request",
@@ -58,16 +46,8 @@ _BY_CODE: Mapping[str, type[MedloopError]] = {
 }
 
 
-class StaleRevisionError(ConflictError):
-    """A patch against a revision that is no longer the newest.
-
-    Args:
-        message: The rule and the value.
-        remedy: What the page does next.
-        revision: The revision that is current now.
-    """
-
-    code = "stale_revision"
+class StaleRevisionError(ConflictError, code="stale_revision"):
+    """A patch against a revision that is no longer the newest."""
 
     def __init__(self, message: str, *, remedy: str, revision: int) -> None:
         super().__init__(message, remedy=remedy)
@@ -91,15 +71,7 @@ def _is_full(error: StorageError) -> bool:
 
 
 def failure(status: int, code: str, message: str, *, remedy: str = "", extra: Mapping[str, Any] | None = None) -> JSONResponse:
-    """One error as a response.
-
-    Args:
-        status: HTTP status.
-        code: Stable word for programs.
-        message: One line for people.
-        remedy: What to do about it.
-        extra: Further fields inside "error", such as the current revision.
-    """
+    """One error as a response."""
     return JSONResponse({"error": {"code": code, "message": message, "remedy": remedy, **(extra or {})}}, status_code=status)
 
 
@@ -109,7 +81,7 @@ def foreseen(answer: Mapping[str, Any]) -> MedloopError:
     told = told if isinstance(told, Mapping) else {}
     kind = _BY_CODE.get(str(told.get("code", "")))
     if kind is None:
-        return UnavailableError(f"The assistant failed: {told.get('message', 'no reason given')}", remedy="try again")
+        return errors.UnavailableError(f"The assistant failed: {told.get('message', 'no reason given')}", remedy="try again")
     return kind(str(told.get("message", "")), remedy=str(told.get("remedy", "")))
 
 

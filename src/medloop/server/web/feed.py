@@ -41,13 +41,7 @@ def read_state(workspace: Workspace) -> State:
 
 
 class Feed:
-    """Spreads changes of projects to their listeners.
-
-    Args:
-        find: Gives the workspace of a project id.
-        poll_seconds: Pause between two looks.
-        heartbeat_seconds: Pause between two signs of life.
-    """
+    """Spreads changes of projects to their listeners."""
 
     def __init__(self, find: Callable[[str], Workspace], *, poll_seconds: float, heartbeat_seconds: float) -> None:
         self._find = find

@@ -33,16 +33,8 @@ def project_folders(root: Path) -> list[Path]:
     return sorted(child for child in root.iterdir() if (child / MARKER).is_file() and not holds_accounts_only(child))
 
 
-def _nothing_in(root: Path) -> NotFoundError:
-    return NotFoundError(f"{root} holds no medloop project", remedy="make one with: medloop init FOLDER --kind … --label …")
-
-
 class Projects:
     """The open projects of a root folder, by id; one that cannot be opened does not keep the others from it.
-
-    Args:
-        root: A project folder, or a folder of them.
-        exclusive: Whether to lock each folder against a second server.
 
     Raises:
         NotFoundError: The root holds no project at all.
@@ -62,7 +54,8 @@ class Projects:
         for folder in project_folders(root):
             self._add_if_sound(folder)
         if not self._open:
-            raise next(iter(self._problems.values()), _nothing_in(root))
+            remedy = "make one with: medloop init FOLDER --kind … --label …"
+            raise next(iter(self._problems.values()), NotFoundError(f"{root} holds no medloop project", remedy=remedy))
         self._warn()
 
     def all(self) -> list[Workspace]:

@@ -19,11 +19,6 @@ WORKER_LOCK = "worker.lock"
 class FolderLock:
     """A lock held from construction until `close`.
 
-    Args:
-        folder: A project's folder.
-        name: Which lock of the folder.
-        shared: Whether several holders may share it.
-
     Raises:
         ConflictError: Somebody else holds it.
         StorageError: The folder cannot be written.
@@ -38,16 +33,12 @@ class FolderLock:
             holder = self._file.read(40).strip() or "unknown"
             self._file.close()
             raise ConflictError(
-                f"Another medloop server (process {holder}) already serves {folder}",
-                remedy="use that one, or stop it first",
+                f"Another medloop server (process {holder}) already serves {folder}", remedy="use that one, or stop it first"
             ) from error
         if not shared:
-            self._write_holder()
-
-    def _write_holder(self) -> None:
-        with suppress(OSError):  # on a full disk the lock holds without the name of its holder
-            os.ftruncate(self._file.fileno(), 0)
-            os.write(self._file.fileno(), f"{os.getpid()}\n".encode())
+            with suppress(OSError):  # on a full disk the lock holds without the name of its holder
+                os.ftruncate(self._file.fileno(), 0)
+                os.write(self._file.fileno(), f"{os.getpid()}\n".encode())
 
     def close(self) -> None:
         """Let go."""

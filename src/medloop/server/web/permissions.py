@@ -84,6 +84,8 @@ _MANAGE: tuple[str, ...] = (
     "GET /people",
     "POST /people",
     "POST /people/{person}/role",
+    "GET /projects/{project}/annotators",
+    "PATCH /projects/{project}/annotators",
     "GET /projects/{project}/people",
     "PATCH /projects/{project}/people/{person}",
 )

@@ -22,12 +22,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Proposer:
-    """Asks for proposals in the background, one after another, each case once at a time.
-
-    Args:
-        assistant: The line to the assistant.
-        publish: Tells the pages about a proposal.
-    """
+    """Asks for proposals in the background, one after another, each case once at a time."""
 
     def __init__(self, assistant: AssistantLink, publish: Publish) -> None:
         self._assistant = assistant
@@ -44,12 +39,6 @@ class Proposer:
 
     def want(self, project_id: str, case_id: str, *, shown: Prediction | None, newest: Model | None) -> bool:
         """Have a proposal made unless the newest model's is shown already; returns at once.
-
-        Args:
-            project_id: The case's project.
-            case_id: The case somebody has open.
-            shown: The prediction drawn on it.
-            newest: The project's newest model.
 
         Returns:
             Whether somebody has been asked now.

@@ -1,47 +1,29 @@
 """The server's settings: one table, read by the server, the command line and the documentation alike.
 
-Every field of `ServerSettings` is one setting. Its default stands in the class, its help and limits in
-`Setting`; the environment gives it as `MEDLOOP_` + the name in capitals. Listening beyond loopback without
-encryption is refused here, and without accounts where the served folder is known (`server.app`).
+Every field of `ServerSettings` is one setting, declared as those of projects are; the environment gives it as `MEDLOOP_` + the
+name in capitals. Listening beyond loopback without encryption is refused here, and without accounts where the served folder is
+known (`server.app`).
 """
 
 import ipaddress
+import math
+import sys
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any
 
 from medloop.core.errors import InputError, SettingError
 from medloop.core.names import checked_name
-
-PREFIX = "MEDLOOP_"
-Value: TypeAlias = str | int | float | bool
+from medloop.core.settings import Setting, SettingValue, declared, setting
 
 
-@dataclass(frozen=True)
-class Setting:
-    """One line of the table.
-
-    Attributes:
-        name: Field of `ServerSettings` and option of `medloop serve`.
-        default: Value when nothing is given.
-        help: What it does, one line.
-        low, high: Limits of a number; None for text and switches.
-    """
-
-    name: str
-    default: Value
-    help: str
-    low: float | None
-    high: float | None
-
-    @property
-    def variable(self) -> str:
-        """Its environment variable."""
-        return PREFIX + self.name.upper()
+def variable_of(name: str) -> str:
+    """A setting's environment variable."""
+    return f"MEDLOOP_{name.upper()}"
 
 
-def _setting(default: Any, about: str, low: float | None = None, high: float | None = None) -> Any:
-    return field(default=default, metadata={"help": about, "low": low, "high": high})
+def _setting(default: SettingValue, about: str, low: float = -math.inf, high: float = math.inf) -> Any:
+    return setting(default, about, "", "at once", low=low, high=high, longest=sys.maxsize)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +58,8 @@ class ServerSettings:
     drain_seconds: float = _setting(9.0, "Longest time to finish running requests and jobs when stopping.", 0.1, 600)
 
     def __post_init__(self) -> None:
-        for entry in fields(self):
-            _require_type(entry.name, getattr(self, entry.name), entry.default)
-            _require_range(entry.name, getattr(self, entry.name), entry.metadata["low"], entry.metadata["high"])
+        for one in SETTINGS:
+            one.check(getattr(self, one.name))
         _require_encryption(self)
         _require_name(self.annotator)
 
@@ -103,16 +84,11 @@ class ServerSettings:
         return self.behind_proxy or not is_loopback(self.host)
 
 
-def _described(entry: Field[Any]) -> Setting:
-    default: Any = entry.default
-    return Setting(entry.name, default, entry.metadata["help"], entry.metadata["low"], entry.metadata["high"])
-
-
-SETTINGS: tuple[Setting, ...] = tuple(_described(entry) for entry in fields(ServerSettings))
+SETTINGS: tuple[Setting, ...] = tuple(declared(ServerSettings).values())
 """The table."""
 
 
-def read_settings(environment: Mapping[str, str], given: Mapping[str, Value | None] | None = None) -> ServerSettings:
+def read_settings(environment: Mapping[str, str], given: Mapping[str, SettingValue | None] | None = None) -> ServerSettings:
     """Settings from the environment, overridden by what was given on the command line.
 
     Args:
@@ -123,39 +99,15 @@ def read_settings(environment: Mapping[str, str], given: Mapping[str, Value | No
         SettingError: An unknown name, or a value that cannot be read or is out of range.
     """
     values: dict[str, Any] = {}
-    for setting in SETTINGS:
-        if setting.variable in environment:
-            values[setting.name] = _parse(setting, environment[setting.variable])
+    for one in SETTINGS:
+        if (variable := variable_of(one.name)) in environment:
+            values[one.name] = one.parse(environment[variable], called=variable)
     for name, value in (given or {}).items():
         if name not in {s.name for s in SETTINGS}:
             raise SettingError(f"Unknown setting {name!r}", remedy=f"use one of {', '.join(s.name for s in SETTINGS)}")
         if value is not None:
             values[name] = value
     return ServerSettings(**values)
-
-
-def _parse(setting: Setting, text: str) -> Value:
-    kind = type(setting.default)
-    if kind is bool:
-        switches = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-        if text.strip().lower() in switches:
-            return switches[text.strip().lower()]
-        raise SettingError(f"{setting.variable} is a switch, got {text!r}", remedy="use 1 or 0")
-    try:
-        return kind(text)
-    except ValueError as error:
-        raise SettingError(f"{setting.variable} must be a number, got {text!r}") from error
-
-
-def _require_type(name: str, value: object, default: object) -> None:
-    wanted = (int, float) if type(default) is float else (type(default),)
-    if not isinstance(value, wanted) or (isinstance(value, bool) and type(default) is not bool):
-        raise SettingError(f"{name} must be {type(default).__name__}, got {value!r}")
-
-
-def _require_range(name: str, value: float, low: float | None, high: float | None) -> None:
-    if low is not None and high is not None and not low <= value <= high:
-        raise SettingError(f"{name} must lie between {low:g} and {high:g}, got {value!r}")
 
 
 def _require_name(annotator: str) -> None:

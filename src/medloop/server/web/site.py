@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from medloop.core.errors import ForbiddenError, InputError
 from medloop.core.names import MAX_NAME, folded
-from medloop.core.records import Annotator, Assignment
+from medloop.core.records import Annotator, Assignment, Case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.web.assistant import AssistantLink
@@ -24,16 +24,7 @@ from medloop.server.wire.schemas import Id
 
 @dataclass(frozen=True)
 class Site:
-    """One running server.
-
-    Attributes:
-        settings: How it was asked to run.
-        projects: What it serves.
-        feed: What it tells listening pages.
-        proposer: Whom it asks for proposals that are missing.
-        assistant: Whom it asks to refine and to explain.
-        people: Its accounts.
-    """
+    """One running server."""
 
     settings: ServerSettings
     projects: Projects
@@ -43,21 +34,17 @@ class Site:
     people: People
 
 
-def _site(request: Request) -> Site:
+async def _site(request: Request) -> Site:
     site = request.app.state.site
     if not isinstance(site, Site):
         raise TypeError("The application has not been started")
     return site
 
 
-async def _site_dependency(request: Request) -> Site:
-    return _site(request)
-
-
 MAX_SENT = MAX_NAME * 12
 """Longest name as sent, in characters: four bytes of three characters each for every letter."""
 
-SiteHere: TypeAlias = Annotated[Site, Depends(_site_dependency)]
+SiteHere: TypeAlias = Annotated[Site, Depends(_site)]
 
 
 def _workspace(site: SiteHere, project: Id) -> Workspace:
@@ -65,6 +52,13 @@ def _workspace(site: SiteHere, project: Id) -> Workspace:
 
 
 WorkspaceHere: TypeAlias = Annotated[Workspace, Depends(_workspace)]
+
+
+def _case(workspace: WorkspaceHere, case: Id) -> Case:
+    return workspace.store.get(Case, case)
+
+
+CaseHere: TypeAlias = Annotated[Case, Depends(_case)]
 
 
 async def _annotator_name(

@@ -40,8 +40,7 @@ def uploaded_mask(
         FormatError: More or fewer bytes than voxels, or damaged gzip.
     """
     shape = _parsed_shape(x_shape)
-    with workspace.store.read() as tx:
-        case = tx.get(Case, tx.get(Assignment, assignment).case_id)
+    case = workspace.store.get(Case, workspace.store.get(Assignment, assignment).case_id)
     if shape != case.grid.shape:
         raise ShapeError(f"The mask of {case.name} must have shape {case.grid.shape}, got {shape}", remedy="send it on the case's grid")
     raw = _inflated(body, case.grid.voxels) if content_encoding.lower() in ("gzip", "x-gzip") else body

@@ -1,8 +1,5 @@
 """The figures of a case as answers hold them."""
 
-from typing import Self
-
-from medloop.loop.overview.measurements import CaseMeasures
 from medloop.server.wire.views import Number, View
 
 
@@ -28,8 +25,3 @@ class CaseMeasuresView(View):
     sized: bool
     coverage: float
     measures: list[MeasureView]
-
-    @classmethod
-    def of(cls, found: CaseMeasures) -> Self:
-        """From the loop's own."""
-        return cls.model_validate(found)

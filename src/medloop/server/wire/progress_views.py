@@ -1,8 +1,5 @@
 """What the progress page is told; one model per table of `loop.progress`."""
 
-from typing import Self
-
-from medloop.loop.overview.progress import Progress
 from medloop.server.wire.views import Number, View
 
 
@@ -21,6 +18,7 @@ class CurvePointView(View):
     note: str
     leaning: int
     warning: str
+    surface: str
 
 
 class PoolQualityView(View):
@@ -63,6 +61,7 @@ class ModelLineView(View):
     comparison: ComparisonView | None
     nothing_new: bool
     score_note: str
+    calibration: str
 
 
 class RoundLineView(View):
@@ -82,9 +81,11 @@ class EffortLineView(View):
     annotator: str
     kind: str
     answers: int
+    cases: int
     timed: int
     median_seconds: Number
     minutes: float
+    cost_per_minute: float
     cost: float
 
 
@@ -122,8 +123,3 @@ class ProgressView(View):
     queried: list[ClassCountView]
     stopping: AdviceView
     quality_note: str
-
-    @classmethod
-    def of(cls, progress: Progress) -> Self:
-        """From the loop's figures."""
-        return cls.model_validate(progress)

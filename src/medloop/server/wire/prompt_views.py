@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
-from medloop.core.records import PromptRecord
 from medloop.interaction.prompts import Prompt, prompt_from_json
 from medloop.server.wire.schemas import MAX_VOXEL, Body, IdText, LabelValue, Revision
 from medloop.server.wire.views import Number, View
@@ -68,10 +67,7 @@ class ExtremePointsBody(Body):
     label: LabelValue = 1
 
 
-PromptBody: TypeAlias = Annotated[
-    PointBody | ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody,
-    Field(discriminator="kind"),
-]
+PromptBody: TypeAlias = Annotated[PointBody | ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody, Field(discriminator="kind")]
 
 
 def prompt_of(body: PromptBody) -> Prompt:
@@ -185,11 +181,6 @@ class PromptView(View):
     replaces: str | None
     withdrawn: int | None
     created_at: str
-
-    @classmethod
-    def of(cls, record: PromptRecord) -> "PromptView":
-        """From the store's record."""
-        return cls.model_validate(record)
 
 
 class PromptsView(View):

@@ -6,7 +6,7 @@ from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from medloop.loop.annotating.drafts import MAX_RUNS
-from medloop.loop.foundation.partial_annotations import MAX_PARTS
+from medloop.loop.foundation.partial_annotations import MAX_PARTS, BoxPart, Part, SlicePart
 
 MAX_VOXEL = 2**48
 MAX_REVISION = 2**31
@@ -99,6 +99,11 @@ class BoxBody(Body):
 
     start: tuple[Corner, Corner, Corner]
     stop: tuple[Corner, Corner, Corner]
+
+
+def part_of(body: SliceBody | BoxBody) -> Part:
+    """The part of a case itself."""
+    return SlicePart(body.axis, body.index) if isinstance(body, SliceBody) else BoxPart(body.start, body.stop)
 
 
 class Submission(Body):

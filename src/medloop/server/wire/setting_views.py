@@ -76,6 +76,13 @@ class SettingsBody(Body):
     changes: Annotated[dict[Text, SettingValue], Field(min_length=1, max_length=MAX_CHANGES)]
 
 
+class RateBody(Body):
+    """What a minute of an annotator costs, above 0."""
+
+    annotator: Annotated[Text, Field(min_length=1, max_length=200)]
+    cost_per_minute: Annotated[float, Field(strict=True)]
+
+
 class LabelBody(Body):
     """A label as it should be: `value` names one that exists, null makes a new one; without a colour it keeps or gets one."""
 

@@ -6,7 +6,7 @@ from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Answe
 from medloop.loop.annotating.annotations import Opened
 from medloop.loop.foundation.in_force import base_of, began, standing_annotation
 from medloop.loop.foundation.partial_annotations import Part, SlicePart
-from medloop.loop.foundation.refusals import Refusal, refusals
+from medloop.loop.foundation.refusals import refusals
 from medloop.loop.querying.parts import queried_parts
 from medloop.server.wire.schemas import BoxBody, SliceBody
 from medloop.server.wire.views import AssignmentView, View
@@ -87,8 +87,8 @@ def _situation(tx: Reader, case: Case, standing: Annotation | None, base: BaseVi
     return SituationView(
         base=base,
         standing=StandingView.of(tx, standing) if standing else None,
-        evaluation=_is_evaluation(case),
-        withdrawn=_withdrawn(refused) if refused else None,
+        evaluation=case.split in EVALUATION_SPLITS,
+        withdrawn=WithdrawnView.model_validate(refused) if refused else None,
     )
 
 
@@ -105,11 +105,3 @@ def _base(tx: Reader, assignment: Assignment) -> BaseView:
         return BaseView(kind=kind)
     model = tx.get(Model, tx.get(Prediction, assignment.proposal_id).model_id)
     return BaseView(kind=kind, model_index=model.index)
-
-
-def _is_evaluation(case: Case) -> bool:
-    return case.split in EVALUATION_SPLITS
-
-
-def _withdrawn(told: Refusal) -> WithdrawnView:
-    return WithdrawnView.reading(told, verb="skipped" if told.verb == "skipped" else "flagged")

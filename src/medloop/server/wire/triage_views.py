@@ -1,9 +1,6 @@
 """Who should look at which prediction, as answers hold it."""
 
-from typing import Self
-
 from medloop.core.records import Split
-from medloop.loop.judging.triage import Triage
 from medloop.quality.deferral import Decision
 from medloop.server.wire.views import Number, View
 
@@ -64,8 +61,3 @@ class TriageAnswer(View):
     found: TriageView | None
     reason: str
     remedy: str
-
-    @classmethod
-    def of(cls, found: Triage) -> Self:
-        """From the loop's own."""
-        return cls(found=TriageView.model_validate(found), reason="", remedy="")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from medloop.core.geometry import Plane, PlaneName
-from medloop.core.records import Case, Job, Label, Model, Prediction, Round
+from medloop.core.records import Case, Job, Model, Prediction, Round
 from medloop.core.states import JobState
 from medloop.server.wire.windows import channel_windows, presets
 
@@ -158,11 +158,6 @@ class JobView(View):
     finished_at: str | None
     error: str
     result_message: str
-
-
-def label_view(label: Label) -> LabelView:
-    """One label."""
-    return LabelView.model_validate(label)
 
 
 def model_brief(model: Model | None) -> ModelBrief | None:
