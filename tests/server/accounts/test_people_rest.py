@@ -16,8 +16,10 @@ from medloop.loop.annotating.annotations import next_assignment
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.people.accounts import roles_of, set_disabled
 from medloop.server.routes.work import get_stream
+from medloop.server.web.guard import Guard
 from medloop.store import audit
 
+from ..conftest import ADDRESS, TestClient
 from .conftest import Browser, Town
 
 
@@ -62,7 +64,7 @@ def test_a_lead_gives_roles_up_to_their_own_and_only_in_their_project(town: Town
     browser = town.browser(town.add("Lea", "lead", town.first.project.id))
     here = browser.post("/people", {"name": "One", "role": role, "project_id": town.first.project.id}).status_code
     assert here == (403 if role == "administrator" else 200)
-    assert browser.post("/people", {"name": "Two", "role": role, "project_id": town.second.project.id}).status_code == 403
+    assert browser.post("/people", {"name": "Two", "role": role, "project_id": town.second.project.id}).status_code == 404
     assert browser.post("/people", {"name": "Three", "role": role}).status_code == 403
 
 
@@ -220,6 +222,23 @@ def test_a_token_is_listed_without_its_secret_and_ends_when_it_is_revoked(town: 
     assert program.get(url).status_code == 200
     assert browser.post(f"/me/tokens/{made['id']}/revoke").json() == []
     assert program.get(url).status_code == 401
+
+
+def test_who_is_let_in_again_begins_anew(town: Town, url: str, mia: Account, ada: Account) -> None:
+    browser, program, chief = town.browser(mia), town.program(mia), town.browser(ada)
+    chief.post(f"/people/{mia.id}/disable")
+    chief.post(f"/people/{mia.id}/enable")
+    assert (browser.get(url).status_code, program.get(url).status_code) == (401, 401)
+    assert town.browser(mia).get(url).status_code == 200
+
+
+def test_a_route_that_no_guard_has_seen_is_not_open(town: Town) -> None:
+    for inner in town.client.app.user_middleware:
+        if inner.cls is Guard:
+            inner.kwargs["routes"] = ()
+    town.client.app.middleware_stack = None
+    bare = TestClient(town.client.app, base_url=ADDRESS, raise_server_exceptions=False)
+    assert bare.get(f"/api/v1/projects/{town.first.project.id}").status_code == 500
 
 
 def test_a_token_of_somebody_else_cannot_be_revoked(town: Town, mia: Account, ada: Account) -> None:

@@ -23,7 +23,7 @@ from medloop.loop.people.handing_out import HandedOut, make_link
 from medloop.loop.people.leaving import release_everywhere, release_work
 from medloop.loop.people.signing_in import last_seen
 from medloop.server.routes.me import in_order
-from medloop.server.web.callers import BossHere
+from medloop.server.web.callers import BossHere, unknown_project
 from medloop.server.web.site import PersonHere, Site, SiteHere, WorkspaceHere
 from medloop.server.wire.people_views import AnnotatorBody, HandedLinkView, InviteBody, PersonView, ProjectPersonView, RoleBody
 from medloop.server.wire.schemas import Id, Nothing
@@ -42,7 +42,7 @@ def list_people(site: SiteHere, boss: BossHere) -> list[PersonView]:
 @router.post("/people")
 def post_person(site: SiteHere, boss: BossHere, body: InviteBody) -> HandedLinkView:
     """Invite somebody: makes the account, and shows its one-time link this once."""
-    store, project = site.people.store(), _project(site, body.project_id)
+    store, project = site.people.store(), _project(site, boss, body.project_id)
     account = add_account(store, body.name, role=body.role, project_id=project, by=boss)
     return _handed("invitation", account.id, make_link(store, account.id, "invitation", by=boss))
 
@@ -50,7 +50,7 @@ def post_person(site: SiteHere, boss: BossHere, body: InviteBody) -> HandedLinkV
 @router.post("/people/{person}/role")
 def post_role(site: SiteHere, boss: BossHere, person: Id, body: RoleBody) -> PersonView:
     """Give somebody another role or take it away, within one's own rights; their sessions end, and cases that they lose are released."""
-    store, project = site.people.store(), _project(site, body.project_id)
+    store, project = site.people.store(), _project(site, boss, body.project_id)
     give_role(store, person, body.role, project_id=project, by=boss)
     with store.read() as tx:
         account, roles = tx.get(Account, person), roles_of(tx, person)
@@ -113,13 +113,17 @@ def patch_project_person(
         return _in_project(tx, account, boss, workspace, annotator)
 
 
-def _project(site: Site, project_id: str | None) -> str:
+def _project(site: Site, boss: Boss, project_id: str | None) -> str:
     """The project that a role is for.
 
     Raises:
-        NotFoundError: There is none of that id.
+        NotFoundError: There is none of that id, or none that they see.
     """
-    return EVERY_PROJECT if project_id is None else site.projects.get(project_id).project.id
+    if project_id is None:
+        return EVERY_PROJECT
+    if not boss.rights(project_id):
+        raise unknown_project(project_id)
+    return site.projects.get(project_id).project.id
 
 
 def _one(site: Site, account_id: str, boss: Boss) -> PersonView:

@@ -13,11 +13,11 @@ import anyio.to_thread
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from medloop.core.errors import ForbiddenError, MedloopError, NotFoundError, SignInError
+from medloop.core.errors import ForbiddenError, MedloopError, SignInError
 from medloop.core.roles import VERBS
 from medloop.loop.people.secret_values import TOKEN_PREFIX
 from medloop.loop.people.signing_in import Person
-from medloop.server.web.callers import SCOPE_KEY, Caller
+from medloop.server.web.callers import SCOPE_KEY, Caller, require_role
 from medloop.server.web.failures import deliberate, failure
 from medloop.server.web.people import People
 from medloop.server.web.permissions import Guarded, Need
@@ -81,16 +81,6 @@ class Guard:
             _require_csrf(caller.person, method, headers)
             _require_right(caller, caller.person, need, project, method)
         return caller
-
-
-def require_role(caller: Caller, project: str) -> None:
-    """Refuse who has no role in a project, as if there were none.
-
-    Raises:
-        NotFoundError: Then.
-    """
-    if not caller.sees(project):
-        raise NotFoundError(f"No project {project}", remedy="see /api/v1/projects")
 
 
 def _require_csrf(person: Person, method: str, headers: Headers) -> None:

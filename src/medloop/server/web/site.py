@@ -13,7 +13,7 @@ from medloop.core.records import Annotator, Assignment, Case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.web.assistant import AssistantLink
-from medloop.server.web.callers import Caller, CallerHere
+from medloop.server.web.callers import Caller, CallerHere, require_role
 from medloop.server.web.feed import Feed
 from medloop.server.web.folders import Projects
 from medloop.server.web.people import People
@@ -47,7 +47,8 @@ MAX_SENT = MAX_NAME * 12
 SiteHere: TypeAlias = Annotated[Site, Depends(_site)]
 
 
-def _workspace(site: SiteHere, project: Id) -> Workspace:
+def _workspace(site: SiteHere, caller: CallerHere, project: Id) -> Workspace:
+    require_role(caller, project)  # once more: what the guard does not know of must not be open
     return site.projects.get(project)
 
 
