@@ -24,7 +24,7 @@ def test_a_flagged_case_leaves_counts_and_export_and_its_reason_is_told(medloop:
     made = json.loads(said.out)
     assert (made["case"], made["state"], len(made["withdrawn"])) == (name, "flagged", 1)
     status = json.loads(medloop("status", project, "--json").out)
-    assert (status["counts"]["answered"], status["counts"]["flagged"]) == (5, 1)
+    assert (status["counts"]["annotated"], status["counts"]["flagged"]) == (5, 1)
     assert (status["left_out"][0]["reason"], status["left_out"][0]["by"]) == ("wrong patient", "Jörg")
     assert f"{name} was flagged by Jörg" in medloop("status", project).out
     exported = medloop("export", project, tmp_path / "out", "--format", "nifti")
@@ -62,7 +62,7 @@ def test_one_damaged_mask_stops_neither_training_nor_export_and_is_named_on_stde
     assert (exported.status, "5 cases written" in exported.out) == (0, True)
     assert f"{name} is left out" in exported.err
     assert f"damaged {name} is left out" in medloop("status", project).out
-    assert medloop("measure", project, "--of", "answer").err.count(f"{name} is left out") == 1
+    assert medloop("measure", project, "--of", "annotation").err.count(f"{name} is left out") == 1
     assert LABELS
 
 
@@ -73,7 +73,9 @@ def test_annotators_are_listed_and_priced_and_status_counts_their_cost(medloop: 
         opened.submit(case, np.ones(case.case.grid.shape, dtype=np.uint8), effort_seconds=120)
     assert "cost" not in medloop("status", project).out.split("advice")[0]
     assert medloop("annotators", project, "Ann", "--cost-per-minute", 3).status == 0
-    (line,) = [one for one in json.loads(medloop("annotators", project, "--json").out)["annotators"] if one["annotator"] == "Ann"]
+    people = json.loads(medloop("annotators", project, "--json").out)["annotators"]
+    assert "import" not in [one["annotator"] for one in people]
+    (line,) = [one for one in people if one["annotator"] == "Ann"]
     assert (line["cases"], line["minutes"], line["cost_per_minute"], line["cost"]) == (1, 2.0, 3.0, 6.0)
     assert "2.0 minutes, 120 s in the median, cost 6" in medloop("status", project).out
     with Project.open(project) as opened:

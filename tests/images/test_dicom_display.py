@@ -8,6 +8,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from medloop.core.records import Display
+from medloop.images.dicom_display import inversion_end
 from medloop.images.read import ReadImage, read_image
 from tests.images.test_dicom import frames, series, slice_of
 
@@ -105,3 +106,11 @@ def test_a_picture_without_orientation_has_no_directions(tmp_path: Path) -> None
 def test_the_window_of_a_real_ct_is_the_one_in_its_header(data_folder: Path) -> None:
     read = read_image(data_folder / "dicom/ct_chest")
     assert ranges(read) == [("DICOM", -115.0, 235.0)]
+
+
+@pytest.mark.parametrize(("stored", "end"), [({}, 255), ({"BitsStored": 12}, 4095), ({"BitsStored": 12, "PixelRepresentation": 1}, -1)])
+def test_dark_to_bright_is_turned_about_the_end_of_the_stored_range(stored: dict[str, int], end: int) -> None:
+    tags = Dataset()
+    for name, value in stored.items():
+        setattr(tags, name, value)
+    assert inversion_end(tags) == end

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import entropy as reference_entropy
 
 from medloop.core.errors import InputError, LabelError, SettingError, ShapeError
-from medloop.interaction.attention import chances_of_entropy, error_chances, look_seconds, rank_places
+from medloop.interaction.attention import chances_of_entropy, error_chances, look_seconds, rank_places, unreviewed
 from medloop.interaction.simulated_users.effort import EffortModel
 
 chance_maps = hnp.arrays(np.float64, st.tuples(*[st.integers(1, 5)] * 3), elements=st.integers(0, 8).map(lambda n: n / 8))
@@ -45,9 +45,9 @@ def test_what_was_reviewed_gains_nothing():
     reviewed = np.zeros((2, 2, 2), dtype=bool)
     reviewed[..., 0] = True
     reviewed[0, 0, 1] = True
-    assert [(p.index, p.gain) for p in rank_places(chances, reviewed=reviewed)] == [(1, pytest.approx(3))]
+    assert [(p.index, p.gain) for p in rank_places(unreviewed(chances, reviewed))] == [(1, pytest.approx(3))]
     everything = np.ones((2, 2, 2), dtype=bool)
-    assert rank_places(chances, reviewed=everything) == []
+    assert rank_places(unreviewed(chances, everything)) == []
 
 
 def test_regions_are_boxes_that_do_not_overlap():
@@ -126,6 +126,6 @@ def test_bad_input_names_its_rule():
     with pytest.raises(SettingError, match=r"lie in 0\.\.1"):
         rank_places(np.full((1, 1, 1), 1.5))
     with pytest.raises(ShapeError, match="Reviewed voxels"):
-        rank_places(np.zeros((1, 1, 1)), reviewed=np.zeros((2, 1, 1), dtype=bool))
+        unreviewed(np.zeros((1, 1, 1)), np.zeros((2, 1, 1), dtype=bool))
     with pytest.raises(SettingError, match=r"0, 1 or 2"):
         rank_places(np.zeros((1, 1, 1)), axes=(3,))

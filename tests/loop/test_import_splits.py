@@ -8,7 +8,7 @@ from PIL import Image as Picture
 
 from medloop.core.errors import ConflictError, FormatError
 from medloop.core.records import Case, ProjectSettings
-from medloop.loop.data.importing import import_dataset
+from medloop.loop.data.importing import ImportReport, import_dataset
 from medloop.loop.foundation.workspace import Workspace
 from tests.datasets.layouts import nnunet
 
@@ -82,3 +82,33 @@ def test_a_mask_put_among_the_tests_later_is_taken_without_moving_its_case(tmp_p
     report = import_dataset(workspace, source)
     assert (report.annotated, splits(workspace)) == (("b",), {"a": "train", "b": "train"})
     assert [n.cases for n in report.notes if "splits never move" in n.text] == [("b",)]
+
+
+def import_during(workspace: Workspace, source: Path, other: Path) -> ImportReport:
+    """Import a source, and another one wholly when the first case of it is about to be taken, as another process may."""
+
+    def meanwhile(done: int, _total: int, _name: str) -> None:
+        if done == 0:
+            import_dataset(workspace, other)
+
+    return import_dataset(workspace, source, report=meanwhile)
+
+
+def test_two_imports_of_one_source_at_once_take_every_case_once_and_refuse_none(workspace: Workspace, tmp_path: Path) -> None:
+    source = listed(tmp_path / "in", [("a", "anna", ""), ("b", "bert", ""), ("c", "carl", "")])
+    report = import_during(workspace, source, source)
+    assert (sorted(report.duplicates), report.added, report.refused) == (["a", "b", "c"], (), ())
+    assert splits(workspace) == {"a": "train", "b": "train", "c": "train"}
+
+
+def test_a_patient_whom_another_import_brought_meanwhile_keeps_one_split(workspace: Workspace, tmp_path: Path) -> None:
+    source = listed(tmp_path / "in", [("a", "anna", ""), ("c", "carl", "")])
+    import_during(workspace, source, listed(tmp_path / "other", [("b", "anna", "test")]))
+    assert splits(workspace) == {"a": "test", "b": "test", "c": "train"}
+
+
+def test_a_split_that_another_import_has_fixed_otherwise_meanwhile_is_an_error(workspace: Workspace, tmp_path: Path) -> None:
+    source = listed(tmp_path / "in", [("a", "anna", "train")])
+    with pytest.raises(ConflictError, match="anna is in test, the source says train"):
+        import_during(workspace, source, listed(tmp_path / "other", [("b", "anna", "test")]))
+    assert splits(workspace) == {"b": "test"}

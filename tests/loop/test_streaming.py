@@ -9,10 +9,12 @@ from medloop.core.records import Case, Query, Round
 from medloop.loop.annotating.annotations import next_assignment, submit
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.follow_up import ask_query
+from medloop.loop.foundation.configuring import configure
+from medloop.loop.foundation.follow_up import request_query
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.project import Project
 from medloop.loop.querying.queries import make_query
+from medloop.loop.querying.rounds import open_round, prepare_round
 from medloop.loop.querying.streaming import StreamVerdict, judge_arrivals, verdicts
 from medloop.loop.worker import drain
 from medloop.store.audit import verify
@@ -60,6 +62,29 @@ def test_what_is_worth_it_is_handed_out_with_its_verdict_and_the_rest_stays_unla
     assert handed["case03"] == "annotate now: score 1 reaches 0.7"
     with project.store.read() as tx:
         assert [tx.get(Query, r.query_id).strategy for r in tx.find(Round) if r.query_id] == ["stream:fixed"]
+
+
+@pytest.mark.parametrize("state", ["annotating", "querying"])
+def test_a_case_that_was_queried_before_the_setting_is_in_no_second_round(make_workspace: MakeWorkspace, state: str) -> None:
+    workspace = make_workspace(["train"] * 4, settings=dataclasses.replace(FAST, batch_size=2))
+    model = add_model(workspace, 1)
+    for n, case in enumerate(every_case(workspace)):
+        add_prediction(workspace, model, case, entropy=0.1 * n)
+    (open_round if state == "annotating" else prepare_round)(workspace)
+    configure(workspace, settings={"stream": "fixed"}, actor="Ann")
+    workspace = workspace.reload()
+    judge_arrivals(workspace)
+    ann, handed = annotator_named(workspace, "Ann"), []
+    while (opened := next_assignment(workspace, ann.id)) is not None:
+        handed.append(opened.case.name)
+        submit(workspace, opened.assignment.id, Submitted(mask=np.ones(SMALL, dtype=np.uint8)))
+    with workspace.store.read() as tx:
+        chosen = [c.case_id for r in tx.find(Round) if r.query_id for c in tx.get(Query, r.query_id).choices]
+        asked_by_pool = [q for q in tx.find(Query) if not q.strategy.startswith("stream:")]
+    assert len(chosen) == len(set(chosen))
+    assert len(handed) == len(set(handed))
+    assert len(judged(workspace)) == (2 if state == "annotating" else 4)
+    assert len(asked_by_pool) == 1
 
 
 def test_nothing_is_judged_twice_and_later_cases_by_themselves(project: Workspace) -> None:
@@ -128,6 +153,6 @@ def test_the_worker_judges_when_it_has_predicted_the_pool(project: Workspace) ->
     with project.store.read() as tx:
         model = tx.live_model()
     assert model is not None
-    ask_query(project, model)
+    request_query(project, model)
     assert drain(project) == 1
     assert len(judged(project)) == 4

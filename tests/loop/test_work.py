@@ -80,7 +80,7 @@ def test_a_second_round_grows_the_curve_and_closes(trained: Workspace) -> None:
     assert made.curve[1].effort_minutes == pytest.approx(1.0)
     assert made.labels_per_hour == pytest.approx(120.0)
     assert made.rounds[0].state == "closed"
-    assert made.rounds[0].answered == 2
+    assert made.rounds[0].annotated == 2
     assert "Learning curve" in report_html(trained)
 
 
@@ -192,14 +192,14 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from medloop.loop.learning.decisions import TrainingPlan
-from medloop.loop.worker import run_worker
+from medloop.server.processes.worker import work
 decide = TrainingPlan.decide
 def until(plan, name, make):
     if name == sys.argv[2]:
         os.kill(os.getpid(), signal.SIGKILL)
     return decide(plan, name, make)
 TrainingPlan.decide = until
-run_worker(Path(sys.argv[1]), "first", lambda: False)
+work(Path(sys.argv[1]), "first", lambda: False)
 """
 
 

@@ -86,7 +86,7 @@ def test_every_channel_has_a_name_and_a_window(workspace: Workspace) -> None:
 
 def test_names_that_are_not_one_per_channel_are_left_out(workspace: Workspace, tmp_path: Path) -> None:
     slice_of(0).save_as(tmp_path / "x.dcm", enforce_file_format=True)
-    assert added(workspace, tmp_path / "x.dcm", channel_names=("CT", "PT")).channel_names == ()
+    assert added(workspace, tmp_path / "x.dcm", channel_names=("CT", "PT")).display.channel_names == ()
 
 
 @pytest.mark.parametrize(("codes", "letters"), [((1, 1), True), ((0, 1), True), ((0, 0), False)])

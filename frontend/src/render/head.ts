@@ -32,6 +32,7 @@ const GAP = 16;
 
 export function drawHead(context: CanvasRenderingContext2D, head: HeadUp): void {
   if (head.crosshair) drawCrosshair(context, head, head.crosshair);
+  drawSigns(context, head.signs);
   if (head.unit === "mm") drawLetters(context, head);
   drawScaleBar(context, head);
   context.font = `600 ${FONT}`;
@@ -39,7 +40,6 @@ export function drawHead(context: CanvasRenderingContext2D, head: HeadUp): void 
   context.font = FONT;
   head.lines.forEach((line, n) => write(context, line, INSET, head.size.height - INSET - (head.lines.length - 1 - n) * 16, "left", "bottom"));
   if (head.brush) drawBrush(context, head.place, head.brush);
-  drawSigns(context, head.signs);
   drawMarks(context, head.marks);
 }
 

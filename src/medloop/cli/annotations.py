@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder, argument, option
+from medloop.cli.options import AsJson, ProjectFolder, argument, open_project, option
 from medloop.cli.printing import print_table, tell
 from medloop.core.errors import NotFoundError, SettingError
 
@@ -31,10 +31,9 @@ def flag(
     from medloop.core.records import Annotation
     from medloop.loop.annotating.annotations import checked_reason, flag_case, open_case, skip_case
     from medloop.loop.foundation.annotators import annotator_named
-    from medloop.loop.foundation.workspace import Workspace
 
     checked_reason(reason)
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         found = _case_named(workspace, case)
         with workspace.store.read() as tx:
             before: list[Annotation] = [*tx.current_annotations(case_ids=[found.id]), *tx.partial_annotations(case_ids=[found.id])]
@@ -56,17 +55,16 @@ def annotators(
     """
     from medloop.loop.foundation.annotators import set_cost
     from medloop.loop.foundation.effort import annotator_lines
-    from medloop.loop.foundation.workspace import Workspace
 
     if bool(name) != (cost_per_minute is not None):
         remedy = "medloop annotators DIR NAME --cost-per-minute X"
         raise SettingError("A name and --cost-per-minute go together, got one of them", remedy=remedy)
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         if cost_per_minute is not None:
             set_cost(workspace, name, cost_per_minute, actor="cli")
         with workspace.store.read() as tx:
             found = annotator_lines(tx)
-    rows = [(x.annotator, x.answers, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}") for x in found]
+    rows = [(x.annotator, x.annotations, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}") for x in found]
     head = ("annotator", "annotations", "cases", "minutes", "cost per minute", "cost")
     tell({"annotators": found}, lambda: print_table(head, rows), as_json=as_json)
 

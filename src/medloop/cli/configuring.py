@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, option
+from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, open_project, option
 from medloop.cli.printing import print_json, print_table, say, tell
 from medloop.cli.setting_options import with_setting_options
 from medloop.core.errors import SettingError
@@ -65,10 +65,9 @@ def configure(
     """
     from medloop.loop.foundation.configuring import TaskChange
     from medloop.loop.foundation.configuring import configure as change
-    from medloop.loop.foundation.workspace import Workspace
 
     settings = {name: setting_named(name).parse(value) for name, value in _pairs("A setting", changes or []).items()}
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         names = [label.name for label in workspace.task.labels]
         task = TaskChange(
             instructions=instructions,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import AsJson, Background, ProjectFolder, Threads, option
+from medloop.cli.options import AsJson, Background, ProjectFolder, Threads, open_project, option
 from medloop.cli.printing import print_json, print_table, say, tell
 from medloop.core.errors import NotFoundError, SettingError
 
@@ -28,12 +28,11 @@ def train(
     """
     from medloop.cli.jobs import have_done
     from medloop.loop.foundation.round_moves import start_training
-    from medloop.loop.foundation.workspace import Workspace
 
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         job = start_training(workspace, again=again, actor="cli")
         if background:
-            _print_asked(job, as_json=as_json)
+            _print_requested(job, as_json=as_json)
             return
         done = have_done(workspace, job, threads=threads)
         _print_model(workspace, done.result, as_json=as_json)
@@ -45,17 +44,16 @@ def predict(folder: ProjectFolder, background: Background = False, threads: Thre
     Every unlabelled case that it has not seen yet is predicted; those it has seen are left alone.
     """
     from medloop.cli.jobs import have_done
-    from medloop.loop.foundation.follow_up import ask_pool
-    from medloop.loop.foundation.workspace import Workspace
+    from medloop.loop.foundation.follow_up import request_pool
 
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         with workspace.store.read() as tx:
             model = tx.live_model()
         if model is None:
             raise NotFoundError(f"{folder} has no model yet", remedy=f"train one with: medloop train {folder}")
-        job = ask_pool(workspace, model, actor="cli")
+        job = request_pool(workspace, model, actor="cli")
         if background:
-            _print_asked(job, as_json=as_json)
+            _print_requested(job, as_json=as_json)
             return
         done = have_done(workspace, job, threads=threads)
         line = f"Model {model.index} has seen the pool: {done.result.get('predicted', 0)} cases"
@@ -73,13 +71,12 @@ def query(
     The choice becomes the next round: people get these cases once the open ones are annotated.
     """
     from medloop.core.records import Case, Query
-    from medloop.loop.foundation.workspace import Workspace
     from medloop.loop.querying.rounds import prepare_round
     from medloop.query.bandit import arms
     from medloop.query.pool import ON_DEMAND
     from medloop.query.strategies import needs_of
 
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         chosen = known_strategy(strategy) if strategy else workspace.settings.strategy
         if needs_of(chosen) & ON_DEMAND:
             say(f"Working out what {chosen} needs from the images; the first time this takes a minute or so")
@@ -148,9 +145,9 @@ def _choosing(workspace: "Workspace", strategy: str, count: int | None) -> "Work
     return replace(workspace, project=replace(workspace.project, settings=settings))
 
 
-def _print_asked(job: "Job", *, as_json: bool) -> None:
+def _print_requested(job: "Job", *, as_json: bool) -> None:
     document = {"job": job.id, "kind": job.kind, "state": str(job.state)}
-    tell(document, lambda: typer.echo(f"Asked for {job.kind}: job {job.id}; a worker takes it up"), as_json=as_json)
+    tell(document, lambda: typer.echo(f"Requested {job.kind}: job {job.id}; a worker takes it up"), as_json=as_json)
 
 
 def _print_model(workspace: "Workspace", result: "Json", *, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder, one_of, option
+from medloop.cli.options import AsJson, ProjectFolder, one_of, open_project, option
 from medloop.cli.printing import print_json, print_table, say
 from medloop.core.errors import SettingError
 
@@ -17,9 +17,7 @@ HEAD = ("case", "measured", "label", "measure", "value", "unit", "low", "high", 
 
 def measure(
     folder: ProjectFolder,
-    of: Annotated[
-        str, typer.Option(help="Whose masks: any (an annotation where there is one), answer (annotations) or prediction.")
-    ] = "any",
+    of: Annotated[str, typer.Option(help="Whose masks: any (an annotation where there is one), annotation or prediction.")] = "any",
     tolerance: Annotated[float, typer.Option(help="Accept figures whose bounds are at most this share away.")] = 0.25,
     out: Annotated[Path | None, option(metavar="FILE.csv", help="Write the table to a file.")] = None,
     as_json: AsJson = False,
@@ -29,13 +27,12 @@ def measure(
     Volume, area, largest diameters and circumference, in millimetres where the size of a voxel is known. Figures of
     predictions have bounds, and say whether they can be accepted.
     """
-    from medloop.loop.foundation.workspace import Workspace
     from medloop.loop.overview.measurements import Wanted, measure_project
 
-    wanted = one_of("--of", of, get_args(Wanted))
+    wanted = one_of("--of", "annotation" if of == "answer" else of, get_args(Wanted))
     if out is not None and (out.is_dir() or not out.resolve().parent.is_dir()):
         raise SettingError(f"--out must be a file in a folder that exists, got {out}", remedy="name a file such as measures.csv")
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         found = measure_project(workspace, of=wanted, tolerance=tolerance, log=say)
     if out is not None:
         _write(out, found)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder, argument
+from medloop.cli.options import AsJson, ProjectFolder, argument, open_project
 from medloop.cli.printing import print_json, print_table, say
 from medloop.core.errors import SettingError
 
@@ -24,11 +24,10 @@ def models(
 
     For each: annotations learned, score with interval, comparison with the model in use before, and why it is in use or not.
     """
-    from medloop.loop.foundation.workspace import Workspace
     from medloop.loop.overview.model_history import list_models
 
     _require_sense(action, number, auto=auto)
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         if auto or action:
             _choose(workspace, None if auto else number)
         found = list_models(workspace)

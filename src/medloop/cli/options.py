@@ -2,11 +2,14 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
 
 import typer
 
 from medloop.core.errors import SettingError
+
+if TYPE_CHECKING:
+    from medloop.loop.foundation.workspace import Workspace
 
 option, argument = partial(typer.Option, show_default=False), partial(typer.Argument, show_default=False)
 """Options and arguments without a default, or whose help says it."""
@@ -15,6 +18,14 @@ ProjectFolder: TypeAlias = Annotated[Path, argument(metavar="DIR", help="The pro
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Background: TypeAlias = Annotated[bool, typer.Option("--background", help="Only queue the work; a worker does it.")]
 Threads: TypeAlias = Annotated[int, typer.Option(min=0, max=1024, help="CPU threads for the work; 0 takes all.")]
+
+
+def open_project(folder: Path) -> "Workspace":
+    """The project in a folder, for a `with`."""
+    from medloop.loop.foundation.workspace import Workspace
+
+    return Workspace.open(folder)
+
 
 Choice = TypeVar("Choice", bound=str)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, option
+from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, open_project, option
 from medloop.cli.printing import print_json, say, tell
 from medloop.core.errors import MedloopError, SettingError
 from medloop.core.names import counted, first_named
@@ -18,7 +18,8 @@ def import_(
     folder: ProjectFolder,
     source: Annotated[Path, argument(metavar="SOURCE", help="A folder of images in a known layout, or a CSV.")],
     fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv or dicom.")] = "auto",
-    answers: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
+    annotations: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
+    answers: Annotated[str, typer.Option(hidden=True)] = "",
     masks: Annotated[
         str, typer.Option(help="labels, or foreground: every mask value above 0 is the first label (instance maps).")
     ] = "labels",
@@ -33,13 +34,15 @@ def import_(
     from medloop.cli.progress import Bar
     from medloop.datasets.dataset import MaskReading
     from medloop.datasets.discover import open_dataset
-    from medloop.loop.data.importing import AnswersWanted, import_dataset
-    from medloop.loop.foundation.workspace import Workspace
+    from medloop.loop.data.importing import AnnotationsWanted, import_dataset
 
-    wanted, reading = one_of("--answers", answers, get_args(AnswersWanted)), one_of("--masks", masks, get_args(MaskReading))
-    with Workspace.open(folder) as workspace, Bar("Importing") as bar:
+    wanted, reading = (
+        one_of("--annotations", answers or annotations, get_args(AnnotationsWanted)),
+        one_of("--masks", masks, get_args(MaskReading)),
+    )
+    with open_project(folder) as workspace, Bar("Importing") as bar:
         dataset = open_dataset(source, fmt=fmt, masks=reading, patient_pattern=patient_pattern)
-        report = import_dataset(workspace, dataset, answers=wanted, actor="cli", report=bar.update)
+        report = import_dataset(workspace, dataset, annotations=wanted, actor="cli", report=bar.update)
     _print_import(report, as_json=as_json)
     if not (report.added or report.annotated or report.corrected or report.duplicates):
         remedy = "see the lines above" if report.refused else "choose another source"
@@ -69,9 +72,8 @@ def _print_import(report: "ImportReport", *, as_json: bool) -> None:
 def status(folder: ProjectFolder, as_json: AsJson = False) -> None:
     """Show where a project stands."""
     from medloop.cli.standing import print_standing, standing
-    from medloop.loop.foundation.workspace import Workspace
 
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         found = standing(workspace)
     tell(found, lambda: print_standing(found), as_json=as_json)
 
@@ -86,7 +88,6 @@ def report(
     It holds the learning curve, the models and the rounds; --json prints the same figures.
     """
     from medloop.images.files import write_atomic
-    from medloop.loop.foundation.workspace import Workspace
     from medloop.loop.overview.progress import progress
     from medloop.loop.overview.report import report_html
 
@@ -94,7 +95,7 @@ def report(
         raise SettingError("A report needs --out FILE.html or --json, got neither")
     if out is not None and (out.is_dir() or not out.resolve().parent.is_dir()):
         raise SettingError(f"--out must be a file in a folder that exists, got {out}", remedy="name a file such as report.html")
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         if out is not None:
             write_atomic(out, report_html(workspace).encode())
             say(f"Wrote {out}")
@@ -117,9 +118,8 @@ def export(
     Masks lie on their images' own geometry, bit for bit. The folder is complete or absent.
     """
     from medloop.loop.data.exporting import export_project
-    from medloop.loop.foundation.workspace import Workspace
 
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         done = export_project(workspace, out, fmt, model=model, regular_grid=regular_grid)
     if as_json:
         print_json(done)

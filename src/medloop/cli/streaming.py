@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder, option
+from medloop.cli.options import AsJson, ProjectFolder, open_project, option
 from medloop.cli.printing import print_json, say
 from medloop.core.errors import ConflictError, FormatError, InputError, NotFoundError, SettingError
 
@@ -31,11 +31,9 @@ def stream(
     What is new is imported, predicted by the model in use, and judged by the rule of the setting stream within its budget. Cases to
     annotate come first on the page. Ends with Ctrl+C; safe to repeat.
     """
-    from medloop.loop.foundation.workspace import Workspace
-
     if not watch.is_dir():
         raise SettingError(f"--watch must be a folder that exists, got {watch}")
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         if workspace.settings.stream == "off":
             raise SettingError("The setting stream is off: nothing judges what arrives", remedy=f"medloop configure {folder} stream=rate")
         taken: Listing | None = None
@@ -77,7 +75,7 @@ def _take(workspace: "Workspace", watch: Path, *, as_json: bool) -> None:
     if model is None:
         say("No model is there yet: until there is, cases are queried from the pool and none is judged")
     try:
-        for line in brief_refusals(import_dataset(workspace, watch, answers="none", actor="cli").refused):
+        for line in brief_refusals(import_dataset(workspace, watch, annotations="none", actor="cli").refused):
             say(f"left out: {line}")
     except FormatError as error:
         say(f"nothing to take: {error}")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder, one_of
+from medloop.cli.options import AsJson, ProjectFolder, one_of, open_project
 from medloop.cli.printing import print_json, print_table, say, tell
 from medloop.core.names import counted
 
@@ -23,10 +23,9 @@ def triage(
 
     The thresholds come from evaluated cases and keep the risk in expectation; too few of them are refused.
     """
-    from medloop.loop.foundation.workspace import Workspace
     from medloop.loop.judging.triage import triage_pool
 
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         found = triage_pool(workspace, risk=risk, good=good, hard=hard)
     tell(found, lambda: _print_triage(found), as_json=as_json)
 
@@ -43,10 +42,9 @@ def quality(
     classifier that learned from it alone works on a few annotated cases. Without ten evaluated patients to check either, or where
     neither ranks them, cases are put in order and no Dice is named.
     """
-    from medloop.loop.foundation.workspace import Workspace
     from medloop.loop.judging.reverse_accuracy import judge_by_references
 
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         found = judge_by_references(workspace, most=references, good=good)
     if as_json:
         print_json(found)
@@ -70,11 +68,10 @@ def calibrate(
 
     Fitted on validation annotations, judged on test and audit annotations; predicts them all.
     """
-    from medloop.loop.foundation.workspace import Workspace
     from medloop.loop.judging.calibration import Method, calibrate_model
 
     chosen = one_of("--method", method, get_args(Method))
-    with Workspace.open(folder) as workspace:
+    with open_project(folder) as workspace:
         found = calibrate_model(workspace, method=chosen)
     if as_json:
         print_json(found)

@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from medloop.core.geometry import Grid
+from medloop.core.settings import Aggregation as Aggregation
 from medloop.core.settings import ColdStart as ColdStart
 from medloop.core.settings import ProjectSettings as ProjectSettings
-from medloop.core.settings import Summed as Summed
 from medloop.core.settings import WarmStart as WarmStart
 from medloop.core.states import JobState, RoundState
 
@@ -24,8 +24,8 @@ Split: TypeAlias = Literal["train", "validation", "test", "audit"]
 AnnotatorKind: TypeAlias = Literal["person", "model", "simulated"]
 Expertise: TypeAlias = Literal["novice", "expert", "consultant"]
 AssignmentState: TypeAlias = Literal["open", "submitted", "skipped", "flagged", "released"]
-AnswerKind: TypeAlias = Literal["mask", "tag", "partial"]
-AnswerOrigin: TypeAlias = Literal["human", "imported", "simulated"]
+AnnotationKind: TypeAlias = Literal["mask", "tag", "partial"]
+AnnotationOrigin: TypeAlias = Literal["human", "imported", "simulated"]
 BeganWith: TypeAlias = Literal["blank", "prediction", "annotation", "elsewhere"]
 TakenBack: TypeAlias = Literal["flagged", "skipped", "undone"]
 Json: TypeAlias = Mapping[str, Any]
@@ -203,29 +203,9 @@ class Case:
         return Display(oriented=not flat)
 
     @property
-    def windows(self) -> tuple[Window, ...]:
-        """The files' own windows, the first drawn first."""
-        return self.display.windows
-
-    @property
-    def modality(self) -> str:
-        """DICOM's word (CT, MR, US, …), "" when unknown."""
-        return self.display.modality
-
-    @property
-    def channel_names(self) -> tuple[str, ...]:
-        """One per channel, or ()."""
-        return self.display.channel_names
-
-    @property
     def channel_windows(self) -> tuple[tuple[float, float], ...]:
         """(low, high) of each channel; all the case's own window when they were not looked at."""
         return self.display.channel_windows or (self.window,) * self.channels
-
-    @property
-    def oriented(self) -> bool:
-        """Whether left and right of the patient are known."""
-        return self.display.oriented
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,8 +301,9 @@ class Provenance:
     Attributes:
         prompt_ids: The prompts in force when it was submitted, in order.
         withdrawn_prompts: How many gestures were taken back or changed on the way.
-        parts: What differs from the mask that the edit began with, by hand: "prompt", "brush" and "elsewhere" (a mask
-            made outside the page), each {"voxels", "labels": {value: voxels}, "start", "stop"}; absent hands are left out.
+        parts: What differs from the mask that the edit began with, by hand: "prompt", "brush", "filled" (between drawn
+            slices), "taken" (of a hypothesis) and "elsewhere" (drawn by another program or in a mask sent whole), each
+            {"voxels", "labels": {value: voxels}, "start", "stop"}; absent hands are left out.
     """
 
     id: str
@@ -356,10 +337,10 @@ class Annotation:
     case_id: str
     task_id: str
     annotator_id: str
-    kind: AnswerKind
+    kind: AnnotationKind
     blob: str | None = None
     tag: int | None = None
-    origin: AnswerOrigin = "human"
+    origin: AnnotationOrigin = "human"
     assignment_id: str | None = None
     proposal_id: str | None = None
     supersedes: str | None = None

@@ -129,7 +129,6 @@ def rank_places(
     kind: PlaceKind = "slice",
     axes: Sequence[int] = (2,),
     count: int = 50,
-    reviewed: BoolArray | None = None,
     image: ImageArray | None = None,
     spacing_mm: Sequence[float] = (1.0, 1.0, 1.0),
     effort: EffortModel | None = None,
@@ -137,21 +136,22 @@ def rank_places(
     """The places with most expected gain per second, each given those before it; places without gain are left out.
 
     Args:
-        chances: Chance that each voxel is wrong, shape (I, J, K).
+        chances: Chance that each voxel is wrong, shape (I, J, K); see `unreviewed` for where somebody has looked.
         kind: Whole slices, or boxes of `REGION_MM` that do not overlap.
         axes: Which axes slices may be perpendicular to.
         count: At most so many.
-        reviewed: Voxels somebody has looked at or drawn since; they gain nothing.
         image: Regions are the boxes around its superpixels on slices across the first axis, in place of boxes of one size; (C, I, J, K).
         spacing_mm: Of the voxels, for the size of regions.
         effort: What a look costs.
 
     Raises:
-        ShapeError: Not three axes, an empty map, or `reviewed` or an image of another shape.
+        ShapeError: Not three axes, an empty map, or an image of another shape.
         InputError: NaN.
         SettingError: A negative count, an axis outside 0..2, or chances outside 0..1.
     """
-    left = _left(chances, reviewed, count)
+    left = checked_map(chances, count).astype(np.float64)
+    if left.min() < 0 or left.max() > 1:
+        raise SettingError(f"Chances lie in 0..1, got {left.min():g} to {left.max():g}")
     cost, total = effort or EffortModel(), float(left.sum())
     if kind == "region":
         box = [max(1, min(n, round(REGION_MM / mm))) for n, mm in zip(left.shape, spacing_mm, strict=True)]
@@ -167,6 +167,17 @@ def rank_places(
         worth = [p for p in found if p.gain >= LEAST_GAIN]
         return sorted(worth, key=lambda p: -p.gain_per_second)
     return _cover(left, axes, count, total, cost)
+
+
+def unreviewed(chances: FloatArray, reviewed: BoolArray) -> FloatArray:
+    """Chances, shape (I, J, K), that a look could still mend: 0 where somebody has looked or drawn since.
+
+    Raises:
+        ShapeError: Two shapes.
+    """
+    if reviewed.shape != chances.shape:
+        raise ShapeError(f"Reviewed voxels must have the map's shape {chances.shape}, got {reviewed.shape}")
+    return np.where(reviewed, 0.0, chances)
 
 
 def look_seconds(gain: float, effort: EffortModel) -> float:
@@ -212,15 +223,3 @@ def _place(left: FloatArray, axis: int | None, start: Shape3, stop: Shape3, tota
     share = gain / total if total > 0 else 0.0
     reason = f"about {gain:.0f} voxels here are probably wrong, {share:.0%} of all that is"
     return Place("region" if axis is None else "slice", axis, start, stop, peak, gain, look_seconds(gain, cost), reason)
-
-
-def _left(chances: FloatArray, reviewed: BoolArray | None, count: int) -> FloatArray:
-    """Chances that a look could still mend; a copy."""
-    left = checked_map(chances, count).astype(np.float64)
-    if left.min() < 0 or left.max() > 1:
-        raise SettingError(f"Chances lie in 0..1, got {left.min():g} to {left.max():g}")
-    if reviewed is not None:
-        if reviewed.shape != left.shape:
-            raise ShapeError(f"Reviewed voxels must have the map's shape {left.shape}, got {reviewed.shape}")
-        left[reviewed] = 0.0
-    return left

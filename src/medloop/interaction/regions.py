@@ -21,7 +21,10 @@ def prompt_box(prompt: Prompt, shape: Shape3) -> VoxelBox:
     if isinstance(prompt, Box):
         return prompt.start, prompt.stop
     if isinstance(prompt, Lasso):
-        return _lasso_box(prompt, shape)
+        corners = np.insert(np.array(prompt.corners, dtype=np.float64), prompt.axis, prompt.index, axis=1)
+        low, high = (np.floor(end + 0.5).astype(np.int64) for end in (corners.min(axis=0), corners.max(axis=0) + 1))
+        low = np.clip(low, 0, np.array(shape) - 1)
+        return triple(low), triple(np.clip(high, low + 1, shape))
     return box_of(exact_voxels(prompt, shape))
 
 
@@ -96,10 +99,3 @@ def slice_of(box: Box) -> tuple[int, int]:
     """A flat box's axis and its place along it."""
     axis = int(np.argmin(np.subtract(box.stop, box.start)))
     return axis, box.start[axis]
-
-
-def _lasso_box(lasso: Lasso, shape: Shape3) -> VoxelBox:
-    corners = np.insert(np.array(lasso.corners, dtype=np.float64), lasso.axis, lasso.index, axis=1)
-    low, high = (np.floor(end + 0.5).astype(np.int64) for end in (corners.min(axis=0), corners.max(axis=0) + 1))
-    low = np.clip(low, 0, np.array(shape) - 1)
-    return triple(low), triple(np.clip(high, low + 1, shape))

@@ -75,20 +75,17 @@ class DiceRegression:
         return _clip(self.model_.predict(np.asarray(features, dtype=np.float64)))
 
     def _search(self) -> Any:
+        from sklearn.ensemble import ExtraTreesRegressor
+        from sklearn.linear_model import Ridge
         from sklearn.model_selection import GridSearchCV, GroupKFold
         from sklearn.pipeline import Pipeline
         from sklearn.preprocessing import StandardScaler
 
+        candidates: list[dict[str, list[Any]]] = [{"model": [Ridge()], "model__alpha": list(PENALTIES)}]
+        if self.trees:
+            candidates.append({"model": [ExtraTreesRegressor(self.trees, min_samples_leaf=3, random_state=0)]})
         pipeline = Pipeline([("scale", StandardScaler()), ("model", None)])
-        return GridSearchCV(pipeline, self._candidates(), scoring="neg_mean_absolute_error", cv=GroupKFold(FOLDS))
-
-    def _candidates(self) -> list[dict[str, list[Any]]]:
-        from sklearn.ensemble import ExtraTreesRegressor
-        from sklearn.linear_model import Ridge
-
-        forest = ExtraTreesRegressor(self.trees or 1, min_samples_leaf=3, random_state=0)
-        lines: dict[str, list[Any]] = {"model": [Ridge()], "model__alpha": list(PENALTIES)}
-        return [lines, {"model": [forest]}] if self.trees else [lines]
+        return GridSearchCV(pipeline, candidates, scoring="neg_mean_absolute_error", cv=GroupKFold(FOLDS))
 
 
 def feature_table(cases: Sequence[dict[str, float]]) -> tuple[tuple[str, ...], FloatArray]:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from medloop.core.arrays import CaseScores, ClassSamples, Features, FloatArray, IntArray
+from medloop.core.arrays import CaseScores, ClassSamples, Features, FloatArray
 from medloop.core.errors import InputError, SettingError, ShapeError
 from medloop.query.probabilities import checked
 
@@ -22,13 +22,13 @@ SCORES = MappingProxyType(
         "variation_ratio": "share of the samples that do not vote for the most voted class",
         "mean_std": "standard deviation over the samples, averaged over the classes",
         "vote_entropy": "entropy of the samples' votes in nats",
-        "foreground": "share of voxels that the model guesses to be foreground",
+        "foreground": "share of voxels that the model predicts to be foreground",
         "oracle_foreground": "share of voxels that truly are foreground; simulations only",
         "minutes": "predicted minutes of expert time",
         "cost": "predicted minutes of expert time, each counted by its annotator's rate",
         "predicted_loss": "loss that the model's own loss head expects",
         "unlabelled": "probability that a discriminator calls the case unlabelled",
-        "adversarial_distance": "least change of the input that changes the answer",
+        "adversarial_distance": "least change of the input that changes the prediction",
     }
 )
 """Scores a pool may hold, each of shape (cases,)."""
@@ -45,7 +45,7 @@ TABLES = MappingProxyType(
 
 OTHERS = MappingProxyType(
     {
-        "samples": "class probabilities of several answers to each case, shape (samples, cases, classes)",
+        "samples": "class probabilities of several samples of each case, shape (samples, cases, classes)",
         "classes": "class of each annotated case, shape (annotated,)",
     }
 )
@@ -123,25 +123,16 @@ class Pool:
         self._require_finite(values, f"{name} scores")
         return values
 
-    def require_features(self) -> Features:
-        """The features of every case.
-
-        Raises:
-            InputError: The pool has none.
-        """
-        if self.features is None:
-            raise InputError("The pool has no features", remedy="predict the pool with a model that gives embeddings")
-        return self.features
-
     def table(self, name: str) -> FloatArray:
         """The table of that name, one row per case; "features" is one of them.
 
         Raises:
             InputError: The pool lacks it, or some of it is not a number; the first such case is named.
         """
-        rows = self.require_features() if name == "features" else self.tables.get(name)
+        rows = self.features if name == "features" else self.tables.get(name)
         if rows is None:
-            raise InputError(f"The pool has no table {name!r}", remedy="predict the pool first")
+            remedy = "predict the pool with a model that gives embeddings" if name == "features" else "predict the pool first"
+            raise InputError(f"The pool has no {name}", remedy=remedy)
         self._require_finite(rows.reshape(len(rows), -1).sum(axis=1, dtype=np.float64), name)
         return rows
 
@@ -159,21 +150,6 @@ class Pool:
             raise InputError("The pool has no samples", remedy="predict the pool with dropout or an ensemble")
         self._require_finite(self.samples.sum(axis=(0, 2), dtype=np.float64), "samples")
         return checked(self.samples)
-
-    def classes(self) -> IntArray:
-        """Class of each annotated case, shape (annotated,); empty when nothing is annotated.
-
-        Raises:
-            InputError: There are annotated cases, but their classes are not known.
-        """
-        if self.labelled_features is None:
-            return np.zeros(0, dtype=np.int64)
-        if "classes" not in self.labelled:
-            raise InputError("The classes of the annotated cases are not known", remedy="use a strategy for this kind of task")
-        values = np.asarray(self.labelled["classes"], dtype=np.float64)
-        if not np.isfinite(values).all():
-            raise InputError("Classes of annotated cases must be finite")
-        return values.astype(np.int64)
 
     def in_order(self) -> tuple["Pool", list[int]]:
         """The pool sorted by case id, and for each of its rows the index in this pool.

@@ -14,8 +14,7 @@ from fastapi import APIRouter, FastAPI
 
 from medloop import __version__
 from medloop.server.routes import (
-    answers,
-    asking,
+    annotations,
     assignments,
     cases,
     configuring,
@@ -23,6 +22,7 @@ from medloop.server.routes import (
     health,
     me,
     measuring,
+    opening,
     people,
     projects,
     prompts,
@@ -43,7 +43,7 @@ from medloop.server.web.site import Site
 from medloop.server.wire.views import Failure
 
 PREFIX = "/api/v1"
-_PARTS = (health, me, people, projects, configuring, cases, measuring, explaining, asking, assignments, prompts, answers, work)
+_PARTS = (health, me, people, projects, configuring, cases, measuring, explaining, opening, assignments, prompts, annotations, work)
 ROUTERS: tuple[APIRouter, ...] = tuple(part.router for part in _PARTS)
 
 _FAILURES: dict[int | str, dict[str, Any]] = {

@@ -111,10 +111,7 @@ class JobQueue:
             return _first(connection, update(jobs).where(jobs.c.id == skip.scalar_subquery()).values(values).returning(jobs))
 
     def heartbeat(self, job: Job, *, progress: float | None = None, message: str | None = None) -> bool:
-        """Tell that the job is alive; call it at least every third of the lease.
-
-        Returns:
-            True to go on, False when the job should stop and call `cancelled`.
+        """Tell that the job is alive, at least every third of the lease; False when it should stop and call `cancelled`.
 
         Raises:
             ConflictError: Another worker has the job now; stop without finishing.

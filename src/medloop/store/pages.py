@@ -22,11 +22,7 @@ _INDEXES = text(
 
 
 def damaged_pages(connection: Connection) -> tuple[str, str]:
-    """Look at the pages of the database, in an open reading transaction.
-
-    Returns:
-        What is damaged, "" for nothing; and what could not be looked at, "" for nothing.
-    """
+    """What is damaged in the pages of the database, and what could not be looked at; "" for nothing."""
     if connection.dialect.name == "sqlite":
         found = str(connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one())
         return ("" if found == "ok" else f"the database is damaged: {' '.join(found.split())}", "")

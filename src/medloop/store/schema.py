@@ -40,10 +40,7 @@ def schema_revision(database: Database) -> str | None:
 
 
 def bring_up_to_date(database: Database, backups: Path, *, scripts: Path = MIGRATIONS, revisions: Sequence[str] = REVISIONS) -> Path | None:
-    """Make the newest schema out of none or an older one; an existing SQLite file is copied to `backups` before it is changed.
-
-    Returns:
-        The backup, when one was made.
+    """Make the newest schema out of none or an older one, of which a SQLite file is copied to `backups` first; that copy.
 
     Raises:
         StorageError: The schema is newer than this medloop, or a migration failed; nothing was changed.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from medloop.core.errors import InputError, SettingError, ShapeError
 from medloop.query.budget import knapsack as rules
-from medloop.query.budget.knapsack import best_batch, knapsack
+from medloop.query.budget.knapsack import best_batch
 
 items = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 12)), min_size=1, max_size=9)
 
@@ -26,25 +26,10 @@ def best_of_all(values, minutes, budget, count=None):
     return max(fitting, default=None)
 
 
-def test_two_short_cases_beat_the_one_with_the_best_ratio_by_hand() -> None:
-    # ratios 2, 1.8, 1.8: greedy takes the first and has no room; the best is the other two
-    found = knapsack(np.array([12.0, 9.0, 9.0]), np.array([6.0, 5.0, 5.0]), 10.0)
-    assert found.indices == (1, 2)
-    assert (found.value, found.minutes, found.exact) == (18.0, 10.0, True)
-
-
 def test_exactly_two_within_ten_minutes_by_hand() -> None:
     found = best_batch(np.array([10.0, 8.0, 5.0, 1.0]), np.array([9.0, 6.0, 4.0, 1.0]), 2, 10.0)
     assert found.indices == (1, 2)
     assert found.value == 13.0
-
-
-@given(items, st.integers(0, 40))
-def test_the_table_finds_what_trying_everything_finds(pairs, budget) -> None:
-    values, minutes = columns(pairs)
-    found = knapsack(values, minutes, float(budget), grain_minutes=1.0)
-    assert found.value == best_of_all(values, minutes, budget)
-    assert found.minutes <= budget
 
 
 @given(items, st.integers(1, 5), st.integers(1, 40))
@@ -64,15 +49,6 @@ def test_a_batch_of_fixed_size_is_the_best_of_all_such_batches(pairs, count, bud
         assert found.minutes <= budget_minutes + 1e-9
 
 
-@given(items, st.integers(1, 40))
-def test_the_greedy_rule_keeps_the_budget_and_reaches_half_of_the_best(pairs, budget) -> None:
-    values, minutes = columns(pairs)
-    found = rules._greedy(values, minutes, float(budget))
-    best = best_of_all(values, minutes, budget)
-    assert found.minutes <= budget
-    assert best / 2 <= found.value <= best <= found.bound + 1e-9
-
-
 @given(items, st.integers(1, 5), st.integers(1, 40))
 def test_the_price_rule_keeps_the_budget_and_its_bound_holds(pairs, count, budget) -> None:
     values, minutes = columns(pairs)
@@ -89,20 +65,19 @@ def test_the_price_rule_keeps_the_budget_and_its_bound_holds(pairs, count, budge
 def test_large_pools_are_packed_within_a_percent_of_the_bound() -> None:
     rng = np.random.default_rng(0)
     values, minutes = rng.random(50_000), rng.lognormal(0, 0.7, 50_000)
-    for found in (knapsack(values, minutes, 300.0), best_batch(values, minutes, 1000, 900.0)):
-        assert not found.exact
-        assert 0.99 * found.bound < found.value <= found.bound
+    found = best_batch(values, minutes, 1000, 900.0)
+    assert not found.exact
+    assert 0.99 * found.bound < found.value <= found.bound
     assert best_batch(values, minutes, 8, 8.0).exact
 
 
 def test_rounding_never_breaks_the_budget() -> None:
     rng = np.random.default_rng(1)
     values, minutes = rng.random(60), rng.uniform(0.01, 0.19, 60)
-    assert knapsack(values, minutes, 1.0, grain_minutes=0.1).minutes <= 1.0
+    assert best_batch(values, minutes, 9, 1.0).minutes <= 1.0
 
 
 def test_nothing_to_choose_or_no_time_gives_nothing() -> None:
-    assert knapsack(np.ones(2), np.ones(2), 0.0).indices == ()
     assert best_batch(np.ones(2), np.ones(2), 0, 1.0).indices == ()
     assert best_batch(np.zeros(0), np.zeros(0), 3, 1.0).indices == ()
     assert best_batch(np.ones(3), np.full(3, 9.0), 2, 1.0).indices == (0, 1)
@@ -110,14 +85,14 @@ def test_nothing_to_choose_or_no_time_gives_nothing() -> None:
 
 def test_wrong_input_is_refused() -> None:
     with pytest.raises(InputError, match="above 0"):
-        knapsack(np.ones(1), np.zeros(1), 1.0)
+        best_batch(np.ones(1), np.zeros(1), 1, 1.0)
     with pytest.raises(InputError, match="0 or more"):
-        knapsack(np.array([-1.0]), np.ones(1), 1.0)
+        best_batch(np.array([-1.0]), np.ones(1), 1, 1.0)
     with pytest.raises(ShapeError, match="one number per case"):
         best_batch(np.ones(2), np.ones(1), 1, 1.0)
     with pytest.raises(SettingError, match="budget"):
-        knapsack(np.ones(1), np.ones(1), -1.0)
+        best_batch(np.ones(1), np.ones(1), 1, -1.0)
     with pytest.raises(SettingError, match="grain"):
-        knapsack(np.ones(1), np.ones(1), 1.0, grain_minutes=0.0)
+        best_batch(np.ones(1), np.ones(1), 1, 0.0)
     with pytest.raises(SettingError, match="number of cases"):
         best_batch(np.ones(1), np.ones(1), -1, 1.0)

@@ -12,14 +12,16 @@ from nnInteractive.inference.remote import nnInteractiveRemoteInferenceSession
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.records import Annotation, Assignment, Case, Source
-from medloop.interaction.nninteractive.gestures import AxisOrder
+from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 from medloop.loop.annotating.annotations import open_case, submit
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
 from medloop.loop.annotating.elsewhere import keep_drafts
+from medloop.loop.annotating.provenance import provenance
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
+from medloop.store.audit import verify
 
 from ...interaction.nninteractive.serving import Served, serving, two_blobs
 
@@ -79,6 +81,11 @@ def test_what_is_drawn_is_the_persons_draft_and_undo_takes_it_back(workspace: Wo
     opened = open_case(workspace, case.id, annotator_named(workspace, "Ann").id)
     answer = submit(workspace, opened.assignment.id, Submitted())
     assert (answer.kind, answer.annotator_id) == ("mask", opened.assignment.annotator_id)
+    with workspace.store.read() as tx:
+        told = provenance(tx, answer)
+    assert told is not None
+    assert {hand: part["voxels"] for hand, part in told.parts.items()} == {"elsewhere": NEAR.sum()}
+    assert verify(workspace.store).ok
 
 
 def test_the_next_structure_and_a_mask_to_start_from_add_to_the_draft(workspace: Workspace, client: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from medloop.core.arrays import UNKNOWN, BoolArray
 from medloop.core.errors import InputError
@@ -57,7 +58,6 @@ def rehearsal_for_any_label() -> Rehearsal:
 
 def draw_superpixels(image: npt.NDArray[np.float32], rng: np.random.Generator) -> BoolArray:
     """One superpixel of a normalised image, shape (I, J, K), with some of its neighbours."""
-    from scipy import ndimage
     from skimage.segmentation import slic
 
     flat = image.shape[2] == 1
@@ -75,8 +75,6 @@ def draw_superpixels(image: npt.NDArray[np.float32], rng: np.random.Generator) -
 
 def draw_shape(shape: tuple[int, ...], rng: np.random.Generator) -> BoolArray:
     """A bumpy ellipsoid of a tenth to a half of the sides of an image (I, J, K), wholly or partly within it."""
-    from scipy import ndimage
-
     sizes = np.array(shape)
     centre, radii = rng.uniform(0.2, 0.8, 3) * sizes, np.maximum(rng.uniform(0.08, 0.3, 3) * sizes, 2.0)
     axes = np.ogrid[tuple(slice(0, n) for n in shape)]
@@ -105,8 +103,6 @@ def _with_superpixels(case: TrainingCase, seed: int, name: str) -> tuple[Image, 
 
 
 def _with_shape(case: TrainingCase, seed: int, name: str) -> tuple[Image, Mask]:
-    from scipy import ndimage
-
     (image, answer), rng = _loaded(case), generator(seed, name)
     drawn = draw_shape(answer.array.shape, rng)
     soft = ndimage.gaussian_filter(drawn.astype(np.float32), [0.7 if n > 1 else 0 for n in drawn.shape])

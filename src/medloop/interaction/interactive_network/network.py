@@ -12,15 +12,15 @@ import numpy as np
 
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import FormatError, InputError, LabelError, ShapeError
-from medloop.core.geometry import Grid, Shape3
+from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.interaction.agreeing import narrowed_by
-from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
+from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, certain_shares, changed_box, require_wanted
 from medloop.interaction.guard import Guard, held, new_of
 from medloop.interaction.interactive_network.adaptation import Adaptation
 from medloop.interaction.interactive_network.choosing import choose_labels
-from medloop.interaction.interactive_network.guidance import Channels, Window, guidance_channels, hint_places
-from medloop.interaction.interactive_network.passes import Ensemble, answer_window, propose
+from medloop.interaction.interactive_network.guidance import Channels, Window, guidance_channels, prompt_places
+from medloop.interaction.interactive_network.passes import Ensemble, predict_window, propose
 from medloop.interaction.interactive_network.windows import (
     MOST_VOXELS,
     ZOOM,
@@ -65,41 +65,21 @@ USUAL = Refinement()
 
 
 class Look:
-    """What the engine has worked out from an image.
-
-    Attributes:
-        fitted: The image as the networks read it.
-    """
+    """What the engine has worked out from an image, which `fitted` holds as the networks read it."""
 
     def __init__(self, image: Image, ensemble: Ensemble) -> None:
         self.fitted = fit_for_networks(ensemble.recipe, image)
         self._ensemble = ensemble
 
-    @property
-    def grid(self) -> Grid:
-        """The image's own."""
-        return self.fitted.image.grid
-
-    @property
-    def shape(self) -> Shape3:
-        """The working grid's."""
-        return self.fitted.shape
-
     @cached_property
     def proposal(self) -> Channels:
         """What the networks say by themselves, on the image's grid, shape (classes, I, J, K)."""
-        return resample(propose(self._ensemble, self.fitted.array), self.grid.shape)
+        return resample(propose(self._ensemble, self.fitted.array), self.fitted.image.grid.shape)
 
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """An answer in a window of the image.
-
-    Attributes:
-        span: Where, within the image.
-        probabilities: Of background and the labels asked about, shape (1 + labels, …).
-        mask: Label values.
-    """
+    """An answer in a window of the image: where, probabilities of background and the labels asked about (1 + labels, …), label values."""
 
     span: Span
     probabilities: Channels
@@ -126,7 +106,7 @@ class NetworkEngine:
         self, recipe: Recipe, networks: Sequence[SegmentationNetwork], *, refinement: Refinement = USUAL, any_label: bool = False
     ) -> None:
         if not recipe.guided or not networks:
-            raise InputError("The network engine needs a segmentation model trained with hints", remedy="train with a guided recipe")
+            raise InputError("The network engine needs a segmentation model trained with prompts", remedy="train with a guided recipe")
         if any_label and recipe.classes != 2:
             raise InputError(f"A network for any label has 2 classes, got {recipe.classes}")
         self.recipe, self.networks, self.refinement, self.any_label = recipe, tuple(networks), refinement, any_label
@@ -171,9 +151,10 @@ class NetworkEngine:
         look = embedding.content
         if not isinstance(look, Look):
             raise FormatError(f"The network engine reads its own embeddings, got one of {embedding.engine}", remedy="embed the image again")
-        self._require_task(look, labels, previous)
-        known = np.zeros(look.grid.shape, dtype=np.uint8) if self.any_label and previous is None else previous
-        shares = look.proposal.copy() if known is None else _shares_of(known, labels)
+        grid = look.fitted.image.grid
+        self._require_task(grid, labels, previous)
+        known = np.zeros(grid.shape, dtype=np.uint8) if self.any_label and previous is None else previous
+        shares = look.proposal.copy() if known is None else certain_shares(known, labels)
         before = np.array([0, *labels], dtype=np.uint8)[shares.argmax(axis=0)] if previous is None else previous
         mask = before.copy()
         for group in self._groups(prompts, labels):
@@ -183,16 +164,16 @@ class NetworkEngine:
             _paste(shares, part, [0, *(labels.index(label) + 1 for label in group)])
         answer = RefinedMask(mask, shares, tuple(labels), expected_dice(shares), (0, 0, 0), (0, 0, 0))
         narrow, new = narrowed_by(embedding.image), new_of(prompts, previous)
-        answer = held(before, answer, prompts, grid=look.grid, narrow=narrow, new=new, guard=Guard(locked=locked))
+        answer = held(before, answer, prompts, grid=grid, narrow=narrow, new=new, guard=Guard(locked=locked))
         start, stop = changed_box(None, answer.mask) if previous is None else (answer.start, answer.stop)
         return replace(answer, start=start, stop=stop)
 
-    def _require_task(self, look: Look, labels: Sequence[int], previous: MaskArray | None) -> None:
+    def _require_task(self, grid: Grid, labels: Sequence[int], previous: MaskArray | None) -> None:
         if not self.any_label and len(labels) != self.recipe.classes - 1:
             known = self.recipe.classes - 1
-            raise LabelError(f"The model answers for {known} labels, the task has {list(labels)}", remedy="train it again")
-        if previous is not None and previous.shape != look.grid.shape:
-            raise ShapeError(f"The previous mask must have the image's shape {look.grid.shape}, got {previous.shape}")
+            raise LabelError(f"The model knows {known} labels, the task has {list(labels)}", remedy="train it again")
+        if previous is not None and previous.shape != grid.shape:
+            raise ShapeError(f"The previous mask must have the image's shape {grid.shape}, got {previous.shape}")
 
     def _groups(self, prompts: Sequence[Prompt], labels: Sequence[int]) -> list[list[int]]:
         """The labels that one pass answers for together."""
@@ -202,8 +183,8 @@ class NetworkEngine:
 
     def _answer(self, look: Look, mask: MaskArray, prompts: Sequence[Prompt], group: Sequence[int], wanted: StillWanted) -> _Part:
         """What the networks make of a window, as large as it has to be."""
-        asked = rescaled(unanswered([p for p in prompts if p.label in group], mask), look.grid.shape, look.shape)
-        around = partial(span_around, asked, look.shape, patch=self.recipe.patch, stride=self.recipe.stride)
+        asked = rescaled(unanswered([p for p in prompts if p.label in group], mask), mask.shape, look.fitted.shape)
+        around = partial(span_around, asked, look.fitted.shape, patch=self.recipe.patch, stride=self.recipe.stride)
         for zoom in range(self.refinement.zooms + 1):
             require_wanted(wanted)
             part = self._answer_in(around(zoom=ZOOM**zoom), look, mask, prompts, group, wanted)
@@ -218,12 +199,12 @@ class NetworkEngine:
     ) -> _Part:
         image = cut(look.fitted.array, span.start, span.shape)
         window = Window(span.start, span.stop, look.fitted.spacing_mm, image[0])
-        meant = rescaled(meant_for(prompts, group), look.grid.shape, look.shape)
-        drawn = guidance_channels(meant, sampled(mask, look.shape, span), window, labels=group, hints=self.recipe.hints)
-        places = dict(enumerate(hint_places(meant, window, labels=group).values()))
+        meant = rescaled(meant_for(prompts, group), mask.shape, look.fitted.shape)
+        drawn = guidance_channels(meant, sampled(mask, look.fitted.shape, span), window, labels=group, hints=self.recipe.hints)
+        places = dict(enumerate(prompt_places(meant, window, labels=group).values()))
         inputs = np.concatenate([image, drawn])
         bend, stress = self.refinement.adaptation, self.refinement.emphasis
-        found = answer_window(self._ensemble, inputs, places, window, adaptation=bend, emphasis=stress, wanted=wanted)
+        found = predict_window(self._ensemble, inputs, places, window, adaptation=bend, emphasis=stress, wanted=wanted)
         inside, probabilities, chosen = choose_labels(
             found, window, look.fitted, prompts, group, smoothness=self.refinement.smoothness, wanted=wanted
         )
@@ -243,13 +224,6 @@ def expected_dice(probabilities: Channels) -> float | None:
     expected = background.size - float(background.sum(dtype=np.float64))
     shared = voxels - float(background.sum(where=found, dtype=np.float64))
     return 2 * shared / (expected + voxels) if voxels else None
-
-
-def _shares_of(mask: MaskArray, labels: Sequence[int]) -> Channels:
-    shares: Channels = np.empty((1 + len(labels), *mask.shape), dtype=np.float32)
-    for share, value in zip(shares, (0, *labels), strict=True):
-        np.equal(mask, value, out=share)
-    return shares
 
 
 def _paste(shares: Channels, part: _Part, rows: Sequence[int]) -> None:

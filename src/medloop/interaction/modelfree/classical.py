@@ -17,7 +17,7 @@ from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import SettingError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
-from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
+from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, certain_shares, changed_box, require_wanted
 from medloop.interaction.guard import Guard, held, new_of
 from medloop.interaction.modelfree.correcting import corrected
 from medloop.interaction.modelfree.seeds import Seeds, plant
@@ -275,7 +275,7 @@ def _runs_out(inside: BoolArray) -> bool:
 
 def _answer(mask: MaskArray, before: MaskArray, labels: Sequence[int], seen_: tuple[Single, Seeds, Window] | None) -> RefinedMask:
     """The mask with shares: the tool's within the window, certainty outside."""
-    shares = _certain(mask, labels)
+    shares = certain_shares(mask, labels)
     start, stop = (0, 0, 0), (0, 0, 0)
     if seen_ is not None:
         inner, seeds, window = seen_
@@ -287,17 +287,3 @@ def _answer(mask: MaskArray, before: MaskArray, labels: Sequence[int], seen_: tu
             np.multiply(share, kept, out=part[row])
         start, stop = placed(changed_box(before[inside], mask[inside]), window.box[0])
     return RefinedMask(mask, shares, tuple(labels), None, start, stop)
-
-
-def _certain(mask: MaskArray, labels: Sequence[int]) -> Single:
-    """Shares of 0 and 1, in the mask's own memory order: in a large volume another order takes several times as long."""
-    if mask.flags.f_contiguous:
-        shares = np.zeros((1 + len(labels), *mask.shape[::-1]), dtype=np.float32).transpose(0, 3, 2, 1)
-    else:
-        shares = np.zeros((1 + len(labels), *mask.shape), dtype=np.float32)
-    shares[0] = mask == 0
-    for n, label in enumerate(labels, start=1):
-        has = mask == label
-        if has.any():
-            shares[n] = has
-    return shares

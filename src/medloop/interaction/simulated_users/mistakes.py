@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from medloop.core.arrays import UNKNOWN, BoolArray, MaskArray
 from medloop.core.geometry import triple
@@ -15,12 +16,7 @@ Places: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 @dataclass(frozen=True, eq=False)
 class Mistake:
-    """One connected error.
-
-    Attributes:
-        start: First voxel of its box in the image.
-        inside: Its voxels within the box, shape of the box.
-    """
+    """One connected error: the first voxel of its box in the image, and its voxels within the box, shape of the box."""
 
     start: Voxel
     inside: BoolArray
@@ -43,8 +39,6 @@ def wrong_voxels(truth: MaskArray, mask: MaskArray) -> BoolArray:
 
 def find_mistakes(truth: MaskArray, mask: MaskArray) -> list[Mistake]:
     """26-connected errors, in the order in which their first voxels lie in the image."""
-    from scipy import ndimage
-
     numbered, count = ndimage.label(wrong_voxels(truth, mask), structure=np.ones((3, 3, 3)))
     boxes = ndimage.find_objects(numbered, max_label=count)
     return [Mistake(triple(side.start for side in box), numbered[box] == number + 1) for number, box in enumerate(boxes)]
@@ -57,8 +51,6 @@ def largest_mistake(truth: MaskArray, mask: MaskArray) -> Mistake | None:
 
 def depths(inside: BoolArray) -> npt.NDArray[np.float64]:
     """Distance in voxels of each voxel (I, J, K) to the nearest one outside, beyond the array too, except along one-voxel axes."""
-    from scipy import ndimage
-
     pad = [(1, 1) if n > 1 else (0, 0) for n in inside.shape]
     if not any(before for before, _ in pad):
         return inside.astype(np.float64)

@@ -13,7 +13,7 @@ from medloop.core.records import Assignment, Case, DraftPatch, Task, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.interaction.locks import check_locks, keep_locked
 from medloop.interaction.runs import Run, apply_runs, runs_between
-from medloop.loop.annotating.open_edit import TAKE, Draft, load_edit, require_revision
+from medloop.loop.annotating.open_edit import ELSEWHERE, TAKE, Draft, load_edit, require_revision
 from medloop.loop.annotating.prompt_log import bring_back, take_back
 from medloop.loop.annotating.submission import submitted_mask
 from medloop.loop.foundation.workspace import Workspace
@@ -37,6 +37,7 @@ class Edit:
         restores: Prompts whose effect these runs bring back (redo).
         locked: Labels that stay as they are: the edit changes other voxels only.
         taken: The runs put something that a model proposed into the draft; see `medloop.loop.annotating.independence`.
+        elsewhere: Another program drew it.
     """
 
     base_revision: int
@@ -45,6 +46,7 @@ class Edit:
     restores: Sequence[str] = ()
     locked: Sequence[int] = ()
     taken: bool = False
+    elsewhere: bool = False
 
 
 def save_patch(workspace: Workspace, assignment_id: str, edit: Edit) -> int:
@@ -68,7 +70,7 @@ def save_patch(workspace: Workspace, assignment_id: str, edit: Edit) -> int:
         runs = runs_between(before, keep_locked(before, apply_runs(before, runs), edit.locked))
     with workspace.store.write(assignment.annotator_id) as tx:
         assignment = require_revision(tx.get(Assignment, assignment_id), edit.base_revision)
-        revision = append_patch(tx, assignment, runs, verb=TAKE if edit.taken else "edit")
+        revision = append_patch(tx, assignment, runs, verb=TAKE if edit.taken else ELSEWHERE if edit.elsewhere else "edit")
         take_back(tx, assignment_id, edit.withdraws, revision)
         bring_back(tx, assignment_id, edit.restores, revision)
     return revision

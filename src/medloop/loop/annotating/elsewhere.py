@@ -66,4 +66,4 @@ def draw_change(workspace: Workspace, case_id: str, annotator_id: str, label: in
     mask[(before > after) & (mask == label)] = 0
     runs = runs_between(draft.mask, mask)
     if runs:
-        save_patch(workspace, assignment.id, Edit(draft.revision, runs))
+        save_patch(workspace, assignment.id, Edit(draft.revision, runs, elsewhere=True))

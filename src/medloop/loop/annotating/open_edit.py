@@ -17,7 +17,7 @@ from medloop.images.encode import decode_mask
 from medloop.interaction.runs import apply_runs
 from medloop.loop.annotating.prompt_log import prompt_log
 from medloop.loop.foundation.in_force import base_of
-from medloop.loop.foundation.partial_annotations import merged_answer
+from medloop.loop.foundation.partial_annotations import merged_annotation
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
 
@@ -26,6 +26,10 @@ FILLED = ("fill-i", "fill-j", "fill-k")
 
 TAKE = "take"
 """Verb of a patch that put something a model proposed (a hypothesis) into the draft."""
+
+
+ELSEWHERE = "edit-elsewhere"
+"""Verb of a patch that another program drew (a front end of nnInteractive)."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class OpenEdit:
         partial: Partial annotations that stood when it began with no whole one; their parts lie over the stored mask.
         patches: In order.
         log: Every prompt it ever had, in order.
-        verbs: Of the patches that filled slices or took in a hypothesis: id → `FILLED` or `TAKE`.
+        verbs: Of the patches that filled slices, took in a hypothesis or came from another program: id → `FILLED`, `TAKE`, `ELSEWHERE`.
         blobs: Where masks are.
     """
 
@@ -69,7 +73,7 @@ class OpenEdit:
         mask = np.zeros(shape, dtype=np.uint8) if self.stored is None else decode_mask(self.blobs.get(self.stored), shape)
         if not self.partial:
             return mask
-        known = merged_answer(self.blobs, self.partial, self.case).array
+        known = merged_annotation(self.blobs, self.partial, self.case).array
         return np.where(known == UNKNOWN, mask, known)
 
     @property
@@ -100,7 +104,7 @@ class OpenEdit:
 def load_edit(tx: Reader, assignment: Assignment, blobs: Blobs) -> OpenEdit:
     """Everything saved of an assignment's edit, in the caller's transaction; masks are read when they are first used."""
     base, patches = base_of(tx, assignment), tuple(tx.patches(assignment.id))
-    verbs = tx.events_about("patch", [patch.id for patch in patches], verbs=[*FILLED, TAKE]) if patches else ()
+    verbs = tx.events_about("patch", [patch.id for patch in patches], verbs=[*FILLED, TAKE, ELSEWHERE]) if patches else ()
     return OpenEdit(
         assignment=assignment,
         case=tx.get(Case, assignment.case_id),

@@ -1,4 +1,4 @@
-"""How a mask came about: which voxels a prompt changed, which the brush, which somebody elsewhere.
+"""How a mask came about: which voxels a prompt changed, the brush, a filling, a hypothesis taken in, or another program.
 
 A voxel is told by what *first* gave it the value it ended with, so that a stroke drawn and undone leaves no trace, and
 one that ended as it began counts as untouched.
@@ -11,20 +11,27 @@ import numpy.typing as npt
 
 from medloop.core.arrays import MaskArray
 from medloop.core.records import Annotation, DraftPatch, Json, PromptRecord, Provenance, new_id, now
-from medloop.loop.annotating.open_edit import OpenEdit
+from medloop.loop.annotating.open_edit import ELSEWHERE, FILLED, TAKE, OpenEdit
 from medloop.loop.annotating.prompt_log import in_force
 from medloop.store.reader import Reader
 
-HANDS: Mapping[str, int] = {"prompt": 1, "brush": 2, "elsewhere": 3}
+HANDS: Mapping[str, int] = {"prompt": 1, "brush": 2, "elsewhere": 3, "filled": 4, "taken": 5}
 """Codes in the arrays of this module; 0 is untouched."""
 
 
-def hands(final: MaskArray, patches: Iterable[DraftPatch], log: Sequence[PromptRecord]) -> npt.NDArray[np.uint8]:
+NO_VERBS: Mapping[str, str] = {}
+_BY_VERB = {**dict.fromkeys(FILLED, "filled"), TAKE: "taken", ELSEWHERE: "elsewhere"}
+
+
+def hands(
+    final: MaskArray, patches: Iterable[DraftPatch], log: Sequence[PromptRecord], verbs: Mapping[str, str] = NO_VERBS
+) -> npt.NDArray[np.uint8]:
     """Per voxel, which hand first gave it its final value; 0 where no patch did.
 
     Args:
         final: The mask as it ended, shape (I, J, K).
         patches: In order.
+        verbs: What the event log says of patches that are no strokes, by id; see `OpenEdit.verbs`.
         log: Every prompt of the assignment; a patch that holds or takes back a prompt's effect is a prompt's.
 
     Returns:
@@ -34,7 +41,7 @@ def hands(final: MaskArray, patches: Iterable[DraftPatch], log: Sequence[PromptR
     flat = final.ravel(order="F")
     hand = np.zeros(flat.size, dtype=np.uint8)
     for patch in patches:
-        code = HANDS["prompt"] if patch.revision in by_prompt else HANDS["brush"]
+        code = HANDS["prompt"] if patch.revision in by_prompt else HANDS[_BY_VERB.get(verbs.get(patch.id, ""), "brush")]
         for start, length, value in patch.runs:
             part = hand[start : start + length]
             part[(part == 0) & (flat[start : start + length] == value)] = code
@@ -44,7 +51,7 @@ def hands(final: MaskArray, patches: Iterable[DraftPatch], log: Sequence[PromptR
 def provenance_of(edit: OpenEdit, mask: MaskArray, annotation_id: str) -> Provenance:
     """What led to a mask, shape (I, J, K), that is about to be submitted under an id; it may differ from the draft."""
     base, log = edit.begun, edit.log
-    hand = hands(mask, edit.patches, log)
+    hand = hands(mask, edit.patches, log, edit.verbs)
     hand[(hand == 0) & (mask != base)] = HANDS["elsewhere"]
     hand[mask == base] = 0
     return Provenance(

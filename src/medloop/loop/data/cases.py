@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.arrays import ImageArray
-from medloop.core.errors import InputError
+from medloop.core.errors import ConflictError, InputError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Annotator, Case, Source, Split, new_id, now
@@ -36,14 +36,14 @@ class Incoming:
     """An annotation as a source gives it.
 
     Attributes:
-        answer: In the task's values, on the case's grid.
+        label: In the task's values, on the case's grid.
         by: Whose it is.
         at: When it was made, as `now` writes times; None when the source does not say.
         effort_seconds: What it took.
         untouched: Share of a model's proposal that stands in it untouched; None for one made without a model.
     """
 
-    answer: Mask | int
+    label: Mask | int
     by: Annotator
     at: str | None = None
     effort_seconds: float = 0.0
@@ -58,6 +58,7 @@ def add_case(
     With `follow` False the caller does the latter once for many cases, by `follow_up`.
 
     Raises:
+        ConflictError: The patient has another split already.
         InputError: Voxels that cannot be kept, or an annotation that does not fit the image or the task.
     """
     array = storable(image)
@@ -66,6 +67,10 @@ def add_case(
     case = _case_record(workspace, array, image, new)
     blob = store_mask(workspace, incoming)
     with workspace.store.write(actor) as tx:
+        for other in tx.find(Case, where={"patient": case.patient}, limit=1):
+            if other.split != case.split:
+                message = f"The patient {case.patient} is in {other.split} with {other.name}, so {case.name} cannot be in {case.split}"
+                raise ConflictError(message, remedy=f"give it the split {other.split}, or another patient")
         tx.add(case, verb="import")
         if incoming is not None:
             tx.add(imported_annotation(workspace, case, incoming, blob), verb="import")
@@ -81,14 +86,14 @@ def require_fit(workspace: Workspace, incoming: Incoming, name: str, grid: Grid)
         LabelError: Values that the task does not know.
         GeometryError: A mask off the case's grid.
     """
-    if isinstance(incoming.answer, Mask):
-        incoming.answer.grid.require_same(grid, f"{name}: the mask")
-        incoming.answer.require_labels(workspace.task.label_values, f"{name}: the mask")
+    if isinstance(incoming.label, Mask):
+        incoming.label.grid.require_same(grid, f"{name}: the mask")
+        incoming.label.require_labels(workspace.task.label_values, f"{name}: the mask")
 
 
 def store_mask(workspace: Workspace, incoming: Incoming | None) -> str | None:
     """The blob of an incoming mask; None without one."""
-    mask = incoming.answer if incoming else None
+    mask = incoming.label if incoming else None
     return workspace.store.blobs.put(encode_mask(mask.array)) if isinstance(mask, Mask) else None
 
 
@@ -134,7 +139,7 @@ def _case_record(workspace: Workspace, array: ImageArray, image: Image, new: New
 
 def imported_annotation(workspace: Workspace, case: Case, incoming: Incoming, blob: str | None) -> Annotation:
     """The record of an annotation that a source brings; `blob` holds its voxels, None for a tag."""
-    tag = None if isinstance(incoming.answer, Mask) else incoming.answer
+    tag = None if isinstance(incoming.label, Mask) else incoming.label
     return Annotation(
         id=new_id("annotation"),
         case_id=case.id,

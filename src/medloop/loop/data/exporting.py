@@ -6,16 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medloop.core.errors import ConflictError, InputError, NotFoundError, SettingError
+from medloop.core.errors import InputError, NotFoundError, SettingError
 from medloop.core.image import Mask
 from medloop.core.names import brief_lines, first_named, natural_key
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case, Json, Split, now
 from medloop.datasets.export import ExportCase, Exporter, export_csv, export_msd, export_nifti, export_nnunet
 from medloop.datasets.regular import is_sheared
+from medloop.datasets.staging import staged_folder
 from medloop.loop.data.cases import IMPORTER
-from medloop.loop.foundation.arrays import load_answer, load_image
-from medloop.loop.foundation.consensus import consensus_answers
-from medloop.loop.foundation.damage import LeftOut, sound_answers
+from medloop.loop.foundation.arrays import load_annotation, load_image
+from medloop.loop.foundation.consensus import consensus_annotations
+from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.label_versions import label_gaps
 from medloop.loop.foundation.leaning import leans_on_proposal
 from medloop.loop.foundation.refusals import refused_cases
@@ -94,9 +95,9 @@ def _answers(workspace: Workspace, left_out: LeftOut) -> list[tuple[Annotation, 
     """Annotated cases by name; those whose bytes are damaged are left out."""
     splits: tuple[Split, ...] = ("train", *EVALUATION_SPLITS)
     with workspace.store.read() as tx:
-        answers = [a for split in splits for a in consensus_answers(tx, split)]
+        answers = [a for split in splits for a in consensus_annotations(tx, split)]
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
-    sound = sound_answers(answers, cases, left_out)
+    sound = sound_annotations(answers, cases, left_out)
     return sorted(((a, cases[a.case_id]) for a in sound), key=lambda pair: natural_key(pair[1].name))
 
 
@@ -106,7 +107,7 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
         people = {a.id: a.name for a in tx.find(Annotator) if a.name != IMPORTER}  # the importer is nobody in particular
         leaning = {a.id: 1.0 if a.untouched is None else a.untouched for a, _ in answers if leans_on_proposal(tx, a)}
     for annotation, case in answers:
-        answer = load_answer(workspace.store.blobs, annotation, case)
+        answer = load_annotation(workspace.store.blobs, annotation, case)
         yield ExportCase(
             name=case.name,
             patient=case.patient,
@@ -147,14 +148,10 @@ def _export_model(workspace: Workspace, out: Path, index: int | None) -> ExportR
         model = tx.live_model() if index is None else model_of_index(tx, index)
     if model is None:
         raise NotFoundError("There is no model to export yet", remedy="train one with: medloop train")
-    if out.exists() and any(out.iterdir()):
-        raise ConflictError(f"{out} is not empty", remedy="choose a new folder")
     weights = weights_of(workspace.store.blobs, model)
-    out.mkdir(parents=True, exist_ok=True)
-    for n, member in enumerate(weights):
-        (out / f"member-{n}.safetensors").write_bytes(member)
+    files = {f"member-{n}.safetensors": member for n, member in enumerate(weights)}
     for more in weights_of(workspace.store.blobs, model, any_label=True):
-        (out / "any-label.safetensors").write_bytes(more)
+        files["any-label.safetensors"] = more
     card = {
         "medloop_model": 1,
         "id": model.id,
@@ -166,6 +163,9 @@ def _export_model(workspace: Workspace, out: Path, index: int | None) -> ExportR
         "metrics": model.metrics,
         "created_at": model.created_at,
     }
-    (out / "model.json").write_text(json.dumps(card, indent=2, sort_keys=True) + "\n")
+    files["model.json"] = f"{json.dumps(card, indent=2, sort_keys=True)}\n".encode()
+    with staged_folder(out) as staging:
+        for name, content in files.items():
+            (staging / name).write_bytes(content)
     _note(workspace, "model", model.id, {"at": now()})
     return ExportReport(out, "model", len(model.weights))

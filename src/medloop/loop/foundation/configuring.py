@@ -12,7 +12,7 @@ from medloop.core.errors import ConflictError, LabelError
 from medloop.core.names import checked_instructions, checked_title, composed
 from medloop.core.records import LABEL_COLOURS, Label, Project, Round, Task, new_id, now
 from medloop.core.settings import SETTINGS, ProjectSettings, SettingValue, changed_settings
-from medloop.loop.foundation.job_kinds import Choose, ask
+from medloop.loop.foundation.job_kinds import Choose, request_job
 from medloop.loop.foundation.workspace import Workspace, check_project_settings, checked_labels
 from medloop.store.writer import Writer
 
@@ -54,10 +54,7 @@ def configure(
     task: TaskChange | None = None,
     actor: str = "system",
 ) -> list[Changed]:
-    """Change a project as it is now, all of it or nothing; settings by their names or flags.
-
-    Returns:
-        What changed; empty when everything was so already.
+    """Change a project as it is now, all of it or nothing, settings by their names or flags; what changed.
 
     Raises:
         SettingError: An unknown setting, a value outside its range, or one that cannot change any more.
@@ -73,7 +70,7 @@ def configure(
         changes = [*_named("name", project.name, title), *_settings_changed(project.settings, wanted), *_task_changed(before, after)]
         _store(tx, project, wanted, title, before, after)
     if any(change.applies == "next query" for change in changes):
-        ask(workspace, Choose(), f"query-{new_id('settings')}", actor=actor)
+        request_job(workspace, Choose(), f"query-{new_id('settings')}", actor=actor)
     return changes
 
 
@@ -81,7 +78,8 @@ def _store(tx: Writer, project: Project, settings: ProjectSettings, name: str, b
     if after is not before:
         tx.add(after, verb="define")
     tx.change(Project, project.id, verb="configure", fields={"name": name, "settings": settings, "task_id": after.id})
-    if any(SETTINGS[n].applies == "next query" for n in SETTINGS if getattr(settings, n) != getattr(project.settings, n)):
+    changed = [n for n in SETTINGS if getattr(settings, n) != getattr(project.settings, n)]
+    if "stream" in changed or any(SETTINGS[n].applies == "next query" for n in changed):
         for waiting in tx.find(Round, where={"state": "querying"}):  # its choices were made under the settings before
             tx.change(Round, waiting.id, verb="configure", fields={"query_id": None, "updated_at": now()})
 

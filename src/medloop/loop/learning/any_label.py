@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 def train_any_label(
     workspace: Workspace, recipe: Recipe, cases: "Sequence[TrainingCase]", folder: Path, *, report: "Report"
 ) -> tuple[tuple[Path, ...], Json]:
-    """Train the network for any label where the project's setting asks for it, from scratch, with one member's budget.
-
-    Returns:
-        Its weights, and its recipe as a fact about the model; both empty without the setting.
-    """
+    """Train the network for any label from scratch, with one member's budget; its weights and recipe, empty without the setting."""
     if not workspace.settings.any_label:
         return (), {}
     from medloop.interaction.interactive_network.agnostic import cases_for_any_label, rehearsal_for_any_label

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from medloop.core.names import folded
 from medloop.core.records import Annotator, Assignment, now
-from medloop.loop.foundation.round_moves import after_answer
+from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 
 
@@ -22,7 +22,7 @@ def release_work(workspace: Workspace, name: str, *, actor: str) -> int:
         for one in held:
             tx.change(Assignment, one.id, verb="release", fields={"state": "released", "closed_at": now()})
     if held:
-        after_answer(workspace)
+        after_annotation(workspace)
     return len(held)
 
 

@@ -17,12 +17,12 @@ from medloop.core.records import Case, Json, Model, Prediction, Round
 from medloop.core.seeds import derive_seed
 from medloop.loop.foundation.arrays import load_features, load_image
 from medloop.loop.foundation.computable import computable
-from medloop.loop.foundation.consensus import consensus_answers
+from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.job_kinds import Choose, Describe, ask
+from medloop.loop.foundation.job_kinds import Choose, Describe, request_job
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.evaluation import score_answers
+from medloop.loop.judging.evaluation import score_annotations
 from medloop.loop.judging.predictions import load_predictor, predict_case, quality_rule
 from medloop.loop.querying.descriptions import Report, Vectors, describe_cases, kept_vectors, learned_maker, newest_maker, small_views
 from medloop.models.foundation.recipes import Recipe
@@ -73,18 +73,17 @@ def extra_scores(
     labelled: Sequence[Case],
     predictions: Mapping[str, Prediction],
     model: Model | None,
-    report: Report | None = None,
 ) -> Extra:
     """Work out those of `query.pool.ON_DEMAND` that a strategy needs, for the pool and the labelled cases in the orders given.
 
     Returns:
         Without "latent" and "unlabelled" below four training cases, without "predicted_loss" below four answered ones.
     """
-    found = [_latent(workspace, needs, cases, labelled, report)] if LATENT & set(needs) else []
+    found = [_latent(workspace, needs, cases, labelled)] if LATENT & set(needs) else []
     if model is not None and "predicted_loss" in needs:
-        found.append(_predicted_loss(workspace, cases, labelled, predictions, model, report))
+        found.append(_predicted_loss(workspace, cases, labelled, predictions, model))
     if model is not None and "adversarial_distance" in needs and cases:
-        found.append(Extra({"adversarial_distance": _distances(workspace, cases, model, report)}))
+        found.append(Extra({"adversarial_distance": _distances(workspace, cases, model)}))
     return Extra(*(dict(ChainMap(*(getattr(one, f.name) for one in found))) for f in fields(Extra)))
 
 
@@ -92,7 +91,7 @@ def request_description(workspace: Workspace) -> None:
     """Ask the worker to describe the cases, if a strategy of the project will need it."""
     settings = workspace.settings
     if "features" in needs_of(settings.first_strategy) or LATENT & needs_of(settings.strategy):
-        ask(workspace, Describe(), "describe")
+        request_job(workspace, Describe(), "describe")
 
 
 def run_description(workspace: Workspace, control: JobControl) -> Json:
@@ -108,7 +107,7 @@ def run_description(workspace: Workspace, control: JobControl) -> Json:
         described = len(latent_codes(workspace, cases, report=control.report) or {})
     control.log(f"described {counted(described, 'case')}")
     if not begun and "features" in needs_of(settings.first_strategy):
-        ask(workspace, Choose(), "query-first")
+        request_job(workspace, Choose(), "query-first")
     return {"described": described}
 
 
@@ -146,10 +145,10 @@ def _embedded(workspace: Workspace, maker: str, cases: Sequence[Case], report: R
     )
 
 
-def _latent(workspace: Workspace, needs: Collection[str], cases: Sequence[Case], labelled: Sequence[Case], report: Report | None) -> Extra:
+def _latent(workspace: Workspace, needs: Collection[str], cases: Sequence[Case], labelled: Sequence[Case]) -> Extra:
     from medloop.models.pretext.discriminator import unlabelled_probability
 
-    codes = latent_codes(workspace, [*cases, *labelled], report=report)
+    codes = latent_codes(workspace, [*cases, *labelled])
     if codes is None or not cases:
         return Extra()
     table = np.stack([codes[c.id] for c in cases])
@@ -160,18 +159,13 @@ def _latent(workspace: Workspace, needs: Collection[str], cases: Sequence[Case],
 
 
 def _predicted_loss(
-    workspace: Workspace,
-    cases: Sequence[Case],
-    labelled: Sequence[Case],
-    predictions: Mapping[str, Prediction],
-    model: Model,
-    report: Report | None,
+    workspace: Workspace, cases: Sequence[Case], labelled: Sequence[Case], predictions: Mapping[str, Prediction], model: Model
 ) -> Extra:
     from medloop.models.pretext.learning_loss import FEWEST_CASES, predicted_losses
 
     if len(labelled) < FEWEST_CASES or not cases or not all(c.id in predictions and predictions[c.id].features for c in cases):
         return Extra()
-    answered = _answered_predictions(workspace, labelled, predictions, model, report)
+    answered = _annotated_predictions(workspace, labelled, predictions, model)
     losses = _losses(workspace, model, {c.id: c for c in labelled})
     ordered = [i for i in (c.id for c in labelled) if i in losses and i in answered and answered[i].features]
     if len(ordered) < FEWEST_CASES:
@@ -183,26 +177,23 @@ def _predicted_loss(
     return Extra({"predicted_loss": predicted_losses(known, truth, asked, seed=seed)})
 
 
-def _answered_predictions(
-    workspace: Workspace, labelled: Sequence[Case], predictions: Mapping[str, Prediction], model: Model, report: Report | None
+def _annotated_predictions(
+    workspace: Workspace, labelled: Sequence[Case], predictions: Mapping[str, Prediction], model: Model
 ) -> dict[str, Prediction]:
     """The model's predictions of the answered cases; missing ones are made."""
     missing = computable(Recipe.from_json(model.recipe), [c for c in labelled if c.id not in predictions], LeftOut(workspace))
     found = {c.id: predictions[c.id] for c in labelled if c.id in predictions}
     if missing:
         predictor, quality = load_predictor(workspace.store.blobs, model), quality_rule(workspace, model)
-        for done, case in enumerate(missing):
-            if report is not None:
-                report(done / len(missing), f"predicting {case.name}, annotated before")
-            found[case.id] = predict_case(workspace, model, predictor, case, quality=quality)
+        found |= {case.id: predict_case(workspace, model, predictor, case, quality=quality) for case in missing}
     return found
 
 
 def _losses(workspace: Workspace, model: Model, cases: dict[str, Case]) -> dict[str, float]:
     """One minus the score of the model's prediction, by id of the answered case."""
     with workspace.store.read() as tx:
-        answers = [a for a in consensus_answers(tx, "train") if a.case_id in cases]
-    scored = score_answers(workspace, model, answers, cases)
+        answers = [a for a in consensus_annotations(tx, "train") if a.case_id in cases]
+    scored = score_annotations(workspace, model, answers, cases)
     return {case_id: 1.0 - float(np.mean(list(by_label.values()))) for case_id, by_label in scored.items()}
 
 
@@ -210,7 +201,7 @@ def _table(workspace: Workspace, predictions: Sequence[Prediction]) -> FloatArra
     return np.stack([load_features(workspace.store.blobs, p.features) for p in predictions if p.features])
 
 
-def _distances(workspace: Workspace, cases: Sequence[Case], model: Model, report: Report | None) -> CaseScores:
+def _distances(workspace: Workspace, cases: Sequence[Case], model: Model) -> CaseScores:
     """Distances to the decision border, kept per model, so that a killed query goes on where it was."""
     from medloop.models.inference.adversarial import adversarial_distance
 
@@ -221,5 +212,5 @@ def _distances(workspace: Workspace, cases: Sequence[Case], model: Model, report
             loaded.append(load_predictor(workspace.store.blobs, model))
         return np.array([adversarial_distance(loaded[0], load_image(workspace.store.blobs, case))], dtype=np.float32)
 
-    vectors = describe_cases(workspace, "adversarial_distance", model.id, cases, measure, report=report)
+    vectors = describe_cases(workspace, "adversarial_distance", model.id, cases, measure)
     return np.array([float(vectors[c.id][0]) for c in cases])

@@ -14,9 +14,9 @@ from medloop.core.errors import IntegrityError
 from medloop.core.records import Assignment, Case, Choice, Json, Model, Prediction, Query, Round
 from medloop.core.settings import QueryUnit
 from medloop.images.encode import decode_mask
-from medloop.interaction.attention import chances_of_entropy, rank_places
+from medloop.interaction.attention import chances_of_entropy, rank_places, unreviewed
 from medloop.loop.foundation.arrays import load_image
-from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart, merged_answer
+from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart, merged_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 
@@ -41,16 +41,15 @@ def _with_parts(workspace: Workspace, tx: Reader, choice: Choice, model: Model |
     classes = int(model.recipe.get("classes", workspace.task.classes))
     try:
         entropy = decode_mask(blobs.get(seen.uncertainty), case.grid.shape) / 255 * math.log(classes)
-        known = merged_answer(blobs, tx.partial_annotations(case_ids=[case.id]), case).array != UNKNOWN
+        known = merged_annotation(blobs, tx.partial_annotations(case_ids=[case.id]), case).array != UNKNOWN
         image = load_image(blobs, case).array if unit == "superpixel" else None
     except IntegrityError as error:  # nobody's next case fails for it
         return _whole(choice, f"its parts cannot be ranked ({error.message})")
     places = rank_places(
-        chances_of_entropy(entropy, classes),
+        unreviewed(chances_of_entropy(entropy, classes), known),
         kind="slice" if unit == "slice" else "region",
         axes=(case.grid.paging_axis,),
         count=workspace.settings.query_parts,
-        reviewed=known,
         image=image,
         spacing_mm=case.grid.spacing_mm,
     )
@@ -85,4 +84,4 @@ def _words(part: Part, case: Case, unit: QueryUnit) -> str:
     if isinstance(part, SlicePart):
         plane = next((p.name for p in case.grid.planes() if p.slice_axis == part.axis), "")
         return f"{plane} slice {part.index + 1} of {case.grid.shape[part.axis]}".strip()
-    return f"{unit} {', '.join(f'{a + 1}–{b}' for a, b in zip(part.start, part.stop, strict=True))}"
+    return f"{unit} {', '.join(f'{a + 1}–{b}' if b > a + 1 else str(b) for a, b in zip(part.start, part.stop, strict=True))}"

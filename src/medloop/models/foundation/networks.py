@@ -11,7 +11,7 @@ CPUs and GPUs prefer; each channel of each image is normalised by itself (a grou
 """
 
 import math
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import torch
 from monai.networks.blocks.dynunet_block import UnetBasicBlock, UnetOutBlock, UnetUpBlock, get_conv_layer
@@ -27,18 +27,6 @@ from medloop.models.foundation.recipes import Recipe
 ACTIVATION = ("leakyrelu", {"inplace": True, "negative_slope": 0.01})
 DROPOUT_LEVELS = 2
 """How many of the coarsest levels drop channels."""
-
-
-class Network(Protocol):
-    """What training and prediction ask of a network."""
-
-    def encode(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Images (B, channels, …) to the deepest features and the skips."""
-        ...
-
-    def decode(self, deepest: Tensor, skips: list[Tensor]) -> Tensor:
-        """Features of `encode` to logits."""
-        ...
 
 
 class Encoder(nn.Module):

@@ -11,7 +11,7 @@ from torch import Tensor
 from medloop.core.geometry import Shape3
 from medloop.models.foundation.compute import mixed_precision
 from medloop.models.foundation.heads import split_heads
-from medloop.models.foundation.networks import AnyNetwork, ClassificationNetwork, Network, pool
+from medloop.models.foundation.networks import AnyNetwork, ClassificationNetwork, pool
 from medloop.models.foundation.recipes import Recipe
 
 OVERLAP = 0.5
@@ -26,7 +26,7 @@ class PooledWindows:
     Its second half is `network.decode`, or `network.decode_heads` for the answers of all heads.
     """
 
-    def __init__(self, network: Network, decode: Decode) -> None:
+    def __init__(self, network: AnyNetwork, decode: Decode) -> None:
         self.network = network
         self.decode = decode
         self.total: Tensor | None = None
@@ -48,7 +48,7 @@ class PooledWindows:
 
 
 @torch.no_grad()
-def answer_once(
+def run_once(
     network: AnyNetwork, recipe: Recipe, image: npt.NDArray[np.float32], *, device: torch.device
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Probabilities and embedding of a prepared image.
@@ -67,27 +67,23 @@ def answer_once(
 
 
 @torch.no_grad()
-def answer_heads(
+def run_heads(
     network: AnyNetwork, recipe: Recipe, image: npt.NDArray[np.float32], *, device: torch.device
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """What every head answers in one pass; see `answer_once`, whose answer is their mean.
+    """What every head answers in one pass; see `run_once`, whose answer is their mean.
 
     Returns:
         Probabilities (heads, classes, I, J, K), or (1, classes) for a classification; features (widest,).
     """
     if isinstance(network, ClassificationNetwork):
-        probabilities, features = answer_once(network, recipe, image, device=device)
+        probabilities, features = run_once(network, recipe, image, device=device)
         return probabilities[None], features
     logits, features = _logits(network, recipe, image, device, network.decode_heads)
     return split_heads(logits, recipe.heads).softmax(2)[0].cpu().numpy(), features
 
 
 def _logits(
-    network: AnyNetwork,
-    recipe: Recipe,
-    image: npt.NDArray[np.float32],
-    device: torch.device,
-    decode: Decode,
+    network: AnyNetwork, recipe: Recipe, image: npt.NDArray[np.float32], device: torch.device, decode: Decode
 ) -> tuple[Tensor, npt.NDArray[np.float32]]:
     """Logits (1, outputs, I, J, K) or (1, classes), float32, and features."""
     tensor = torch.from_numpy(np.array(image, order="C"))[None].to(device)

@@ -54,17 +54,12 @@ def gradient_histogram(view: npt.NDArray[np.float32]) -> Vector:
     place = np.arctan2(second, first) / np.pi * DIRECTIONS % DIRECTIONS
     lower = np.floor(place).astype(np.intp) % DIRECTIONS
     share = place - np.floor(place)
-    cell = _cells(len(view)) * DIRECTIONS
+    along = np.arange(len(view)) * CELLS // len(view)
+    cell = (along[:, None] * CELLS + along) * DIRECTIONS
     total = np.bincount((cell + lower).ravel(), (strength * (1 - share)).ravel(), CELLS**2 * DIRECTIONS)
     total += np.bincount((cell + (lower + 1) % DIRECTIONS).ravel(), (strength * share).ravel(), CELLS**2 * DIRECTIONS)
     length = float(np.linalg.norm(total))
     return (total / length if length > 0 else total).astype(np.float32)
-
-
-def _cells(side: int) -> npt.NDArray[np.intp]:
-    """Number of the cell of each pixel, shape (side, side)."""
-    along = np.arange(side) * CELLS // side
-    return along[:, None] * CELLS + along
 
 
 def _cell_statistics(view: npt.NDArray[np.float32]) -> Vector:

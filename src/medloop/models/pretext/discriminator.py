@@ -1,11 +1,13 @@
 """Tell answered from unanswered cases by their latent codes: what looks unlike everything answered is asked first.
 
-A small network learns to call each code answered or not; its probability of "unanswered" is the score. As in VAAL,
+A small network learns to call each code annotated or not; its probability of "unlabelled" is the score. As in VAAL,
 but afterwards: there autoencoder and discriminator play against each other while they learn, here the codes are
 fixed. Few full-batch steps with strong weight decay keep it from learning the pool by heart.
 
 Source: Sinha et al. 2019 (VAAL), arXiv:1904.00370, section 3.2.
 """
+
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ from torch.nn import functional
 
 from medloop.core.arrays import CaseScores, Features
 from medloop.core.errors import InputError, ShapeError
-from medloop.models.pretext.networks import seeded
+from medloop.models.pretext.networks import minimise, seeded
 
 STEPS = 150
 WIDTH = 16
@@ -51,12 +53,8 @@ def unlabelled_probability(codes: Features, labelled: Features, *, seed: int) ->
     with seeded(seed, "discriminator"):
         network = nn.Sequential(nn.Linear(rows.shape[1], WIDTH), nn.LeakyReLU(0.1), nn.Linear(WIDTH, 1))
         optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-        for _ in range(STEPS):
-            logits = network(scaled)[:, 0]
-            loss = functional.binary_cross_entropy_with_logits(logits, truth, weight=weight, reduction="sum")
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
-            optimiser.step()
+        loss = partial(functional.binary_cross_entropy_with_logits, target=truth, weight=weight, reduction="sum")
+        minimise(optimiser, lambda _: loss(network(scaled)[:, 0]), STEPS)
         with torch.no_grad():
             scores: CaseScores = network(scaled)[: len(codes), 0].sigmoid().double().numpy()
     return scores

@@ -1,4 +1,4 @@
-"""The most valuable cases within a time budget: 0/1 knapsack, with a free or a fixed number of cases.
+"""The most valuable cases within a time budget: 0/1 knapsack with a fixed number of cases.
 
 Minutes are rounded up to a grain, so a budget that is kept on paper is kept on the clock.
 """
@@ -16,7 +16,7 @@ GRAINS = 500
 """A batch's budget is divided into so many steps: minutes are rounded up to 1/500 of it."""
 
 MAX_CELLS = 20_000_000
-"""Larger tables than this (bytes) give way to the greedy rule and the Lagrangian one."""
+"""Larger tables than this (bytes) give way to the Lagrangian rule."""
 
 
 @dataclass(frozen=True)
@@ -35,44 +35,6 @@ class Packing:
     minutes: float
     bound: float
     exact: bool
-
-
-def knapsack(values: CaseScores, minutes: CaseScores, budget_minutes: float, *, grain_minutes: float = 0.1) -> Packing:
-    """The cases of highest total value within a budget, as many as fit (0/1 knapsack).
-
-    Exact by dynamic programming over minutes rounded up to the grain, so that the budget holds for certain. When that
-    table would be too large: by value per minute, or the single best case if that is worth more; at least half of the best.
-
-    Args:
-        values: Worth of an answer, shape (cases,), >= 0.
-        minutes: Predicted minutes, shape (cases,), > 0.
-        budget_minutes: Time there is, >= 0.
-        grain_minutes: Step that minutes are rounded up to.
-
-    Raises:
-        ShapeError: Different lengths.
-        InputError: As `require_prices`.
-        SettingError: A negative budget, or a grain that is not above 0.
-
-    Source: Kuo et al. 2018, arXiv:1809.02882, figure 1; Kellerer et al. 2004, Knapsack Problems, sections 2.3 and 2.5.
-    """
-    require_prices(values, minutes)
-    _require_budget(budget_minutes, grain_minutes)
-    room, sizes = _rounded(minutes, budget_minutes, grain_minutes)
-    if len(values) * (room + 1) > MAX_CELLS:
-        return _greedy(values, minutes, budget_minutes)
-    best, took = np.zeros(room + 1), np.zeros((len(values), room + 1), dtype=bool)
-    for n, size in enumerate(sizes):
-        if size <= room:
-            with_it = best[: room + 1 - size] + values[n]
-            took[n, size:] = with_it > best[size:]
-            best[size:] = np.maximum(best[size:], with_it)
-    chosen, left = [], room
-    for n in range(len(values) - 1, -1, -1):
-        if took[n, left]:
-            chosen.append(n)
-            left -= int(sizes[n])
-    return _packing(values, minutes, chosen, exact=True)
 
 
 def best_batch(values: CaseScores, minutes: CaseScores, count: int, budget_minutes: float) -> Packing:
@@ -182,20 +144,6 @@ def _by_price(values: CaseScores, minutes: CaseScores, count: int, budget: float
     chosen = at(price)
     bound = float((values - price * minutes)[chosen].sum() + price * budget)
     return _packing(values, minutes, [int(n) for n in chosen], exact=False, bound=bound)
-
-
-def _greedy(values: CaseScores, minutes: CaseScores, budget: float) -> Packing:
-    chosen, left, bound = [], budget, None
-    for n in np.argsort(-values / minutes, kind="stable"):
-        if minutes[n] <= left:
-            chosen.append(int(n))
-            left -= float(minutes[n])
-        elif bound is None:
-            bound = float(values[chosen].sum() + values[n] * left / minutes[n])
-    fitting = np.flatnonzero(minutes <= budget)
-    if len(fitting) and values[fitting].max() > values[chosen].sum():
-        chosen = [int(fitting[np.argmax(values[fitting])])]
-    return _packing(values, minutes, chosen, exact=False, bound=bound)
 
 
 def _packing(values: CaseScores, minutes: CaseScores, chosen: list[int], *, exact: bool, bound: float | None = None) -> Packing:

@@ -20,7 +20,7 @@ CANDIDATES_PER_CLUSTER = 3
 @ordered
 def select_coreset(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:
     """Greedy k-centre over the embeddings, around the answered cases; the first of all is drawn when none is answered."""
-    features = pool.require_features()
+    features = pool.table("features")
     picks = k_centre(features, pool.labelled_features, count, first=int(rng.integers(len(features))))
     return in_turn(picks, count, "unlike every annotated case")
 
@@ -29,7 +29,7 @@ def select_coreset(pool: Pool, count: int, rng: np.random.Generator) -> list[Pic
 def select_suggestive(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:  # noqa: ARG001 - nothing random here
     """The most unsure cases, and of these the ones that best stand for the whole pool."""
     unsure = pool.score("entropy")
-    features = pool.require_features()
+    features = pool.table("features")
     candidates = np.argsort(-unsure, kind="stable")[: CANDIDATES_PER_PICK * count]
     similarity = cosine_similarity(features[candidates], features)
     picks = greedy_cover(similarity, [int(n) for n in candidates], count)

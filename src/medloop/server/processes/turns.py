@@ -19,10 +19,7 @@ class Turns:
 
     @contextmanager
     def take(self, person: str, assignment_id: str) -> Iterator[StillWanted]:
-        """Wait for this person's turn; whoever asked before for the same assignment is no longer wanted.
-
-        Gives:
-            Whether no newer request has come since.
+        """Wait for this person's turn, no longer wanted if somebody asks for the same assignment; gives whether no newer request came.
 
         Raises:
             CancelledError: A newer one came while this one waited.

@@ -24,7 +24,7 @@ from medloop.loop.people.leaving import release_everywhere, release_work
 from medloop.loop.people.signing_in import last_seen
 from medloop.server.routes.me import in_order
 from medloop.server.web.callers import BossHere, unknown_project
-from medloop.server.web.site import PersonHere, Site, SiteHere, WorkspaceHere
+from medloop.server.web.site import Site, SiteHere, WorkspaceHere
 from medloop.server.wire.people_views import AnnotatorBody, HandedLinkView, InviteBody, PersonView, ProjectPersonView, RoleBody
 from medloop.server.wire.schemas import Id, Nothing
 from medloop.store.reader import Reader
@@ -96,15 +96,13 @@ def list_project_people(site: SiteHere, workspace: WorkspaceHere, boss: BossHere
 
 
 @router.patch("/projects/{project}/people/{person}")
-def patch_project_person(
-    site: SiteHere, workspace: WorkspaceHere, boss: BossHere, manager: PersonHere, person: Id, body: AnnotatorBody
-) -> ProjectPersonView:
+def patch_project_person(site: SiteHere, workspace: WorkspaceHere, boss: BossHere, person: Id, body: AnnotatorBody) -> ProjectPersonView:
     """Set what a minute of somebody costs in a project, and how experienced they are."""
     with site.people.store().read() as tx:
         account, roles = tx.get(Account, person), roles_of(tx, person)
     if not rights_in(roles, workspace.project.id):
         raise NotFoundError(f"There is no account {person!r} in this project", remedy="give it a role first")
-    annotator = annotator_named(workspace, account.name)
+    annotator, manager = annotator_named(workspace, account.name), annotator_named(workspace, boss.name)
     if body.cost_per_minute is not None:
         annotator = set_cost(workspace, account.name, body.cost_per_minute, actor=manager.id)
     if body.expertise is not None:

@@ -101,7 +101,7 @@ def _require_right(caller: Caller, person: Person, need: Need, project: str | No
         require_role(caller, project)
     held = [caller.rights_in(one) for one in ([project] if project is not None else person.roles)]
     if not any(need in rights for rights in held):
-        raise ForbiddenError(f"Your role does not allow to {VERBS[need]}", remedy="ask somebody who manages people here")
+        raise ForbiddenError(f"Your role does not allow to {VERBS[need]}", remedy="somebody who manages people here can give another role")
 
 
 def _has_secret(query: bytes) -> bool:

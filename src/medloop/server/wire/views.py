@@ -172,13 +172,17 @@ def round_brief(current: Round | None) -> RoundBrief | None:
 
 def case_view(case: Case) -> CaseView:
     """The header of a case."""
+    shown = case.display
     return CaseView.reading(
         case,
+        modality=shown.modality,
+        oriented=shown.oriented,
+        channel_names=shown.channel_names,
         shape=case.grid.shape,
         spacing_mm=case.grid.spacing_mm,
         affine=[[float(v) for v in row] for row in case.grid.affine],
         window=channel_windows(case)[0],
-        planes=[plane_view(plane, oriented=case.oriented) for plane in case.grid.planes()],
+        planes=[plane_view(plane, oriented=shown.oriented) for plane in case.grid.planes()],
         presets=[Preset.model_validate(window) for window in presets(case)],
         channel_windows=channel_windows(case),
     )

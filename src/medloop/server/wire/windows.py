@@ -16,7 +16,7 @@ def presets(case: Case) -> list[Window]:
     """The windows of a case: DICOM's own, Auto, Full, and those of its modality; all have another name."""
     low, high = case.value_range
     first, top = channel_windows(case)[0]
-    own = case.windows or (Window(name="Auto", low=first, high=top),)
+    own = case.display.windows or (Window(name="Auto", low=first, high=top),)
     return [*own, Window(name="Full", low=low, high=max(high, low + 1.0)), *_usual(case, high=own[-1].high)]
 
 
@@ -29,9 +29,9 @@ def channel_windows(case: Case) -> tuple[tuple[float, float], ...]:
 
 def _usual(case: Case, *, high: float) -> list[Window]:
     """The usual windows of a modality; CT is known by its values where nobody says so."""
-    low, most = case.value_range
-    if case.modality == "CT" or (not case.modality and low <= CT_AIR and most > 0):
+    (low, most), modality = case.value_range, case.display.modality
+    if modality == "CT" or (not modality and low <= CT_AIR and most > 0):
         return [Window(name=name, low=a, high=b) for name, a, b in CT_PRESETS]
-    if case.modality in COUNTED and high > 0:
+    if modality in COUNTED and high > 0:
         return [Window(name="From zero", low=0.0, high=high)]
     return [Window(name="As stored", low=0.0, high=255.0)] if case.dtype == "uint8" else []

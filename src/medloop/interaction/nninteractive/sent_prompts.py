@@ -24,10 +24,9 @@ MAX_VOXELS = 500_000
 
 @dataclass(frozen=True)
 class AxisOrder:
-    """How the other side orders the three voxel axes; turning twice gives what was there before.
+    """How the other side orders the three voxel axes: `slowest_first` (k, j, i), as SimpleITK and Slicer do, else (i, j, k).
 
-    Attributes:
-        slowest_first: Whether it sends (k, j, i), as SimpleITK and Slicer do, rather than (i, j, k).
+    Turning twice gives what was there before.
     """
 
     slowest_first: bool = True
@@ -130,14 +129,8 @@ def _voxels(prompt: Point | Scribble) -> set[Voxel]:
 def _outlines(plane: BoolArray) -> list[npt.NDArray[np.float64]]:
     """Around each part of a slice, holes filled, half-way between its voxels and those outside."""
     from scipy.ndimage import binary_fill_holes, label
-
-    parts, count = label(binary_fill_holes(plane))
-    padded = np.pad(parts, 1)
-    return [_contour(padded == n + 1) - 1 for n in range(count)]
-
-
-def _contour(part: BoolArray) -> npt.NDArray[np.float64]:
     from skimage.measure import find_contours
 
-    around: list[npt.NDArray[np.float64]] = find_contours(part.astype(np.float32), 0.5)  # type: ignore[no-untyped-call]  # scikit-image
-    return around[0][:-1]
+    parts, count = label(binary_fill_holes(plane))
+    each = (np.pad(parts == n + 1, 1).astype(np.float32) for n in range(count))
+    return [find_contours(part, 0.5)[0][:-1] - 1 for part in each]  # type: ignore[no-untyped-call]  # scikit-image
