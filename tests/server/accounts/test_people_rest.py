@@ -14,7 +14,7 @@ from medloop.core.records import Annotation, Annotator, Assignment
 from medloop.core.roles import ROLES
 from medloop.loop.annotating.annotations import next_assignment
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.people.accounts import roles_of, set_disabled
+from medloop.loop.people.accounts import give_role, roles_of, set_disabled
 from medloop.server.routes.work import get_stream
 from medloop.server.web.guard import Guard
 from medloop.store import audit
@@ -76,8 +76,20 @@ def test_a_lead_neither_demotes_an_administrator_nor_locks_anybody_out(town: Tow
     assert held(town, ada) == {"": "administrator"}
 
 
-def test_who_administers_one_project_does_not_administer_accounts(town: Town, mia: Account) -> None:
-    browser = town.browser(town.add("Pia", "administrator", town.first.project.id))
+def test_who_manages_one_project_gives_no_roles_where_they_only_review(town: Town, mia: Account) -> None:
+    lea = town.add("Lea", "lead", town.first.project.id)
+    give_role(town.store, lea.id, "reviewer", project_id=town.second.project.id)
+    browser = town.browser(lea)
+    given = [browser.post(f"/people/{mia.id}/role", {"role": "viewer", "project_id": one.project.id}) for one in (town.first, town.second)]
+    assert [one.status_code for one in given] == [200, 403]
+
+
+@pytest.mark.parametrize("also", [None, "lead"])
+def test_who_administers_one_project_does_not_administer_accounts(town: Town, mia: Account, also: Any) -> None:
+    pia = town.add("Pia", "administrator", town.first.project.id)
+    if also:
+        give_role(town.store, pia.id, also)
+    browser = town.browser(pia)
     for verb in ("disable", "enable", "link"):
         assert browser.post(f"/people/{mia.id}/{verb}").status_code == 403
 
