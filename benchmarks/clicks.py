@@ -41,7 +41,7 @@ from medloop.datasets.discover import open_dataset
 from medloop.images.read import read_image
 from medloop.interaction.engine import Engine, ImageEmbedding, RefinedMask, StillWanted, changed_box
 from medloop.interaction.modelfree.classical import ClassicalEngine
-from medloop.interaction.prompts import Point, Prompt, hinted_voxels, keep_hints
+from medloop.interaction.prompts import Point, Prompt, keep_prompts, prompted_voxels
 from medloop.interaction.simulated_users.robots import test_robot
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice
@@ -85,7 +85,7 @@ class RandomWalker:
         from skimage.segmentation import random_walker
 
         shape = embedding.image.grid.shape
-        mask, hints = np.zeros(shape, dtype=np.uint8), hinted_voxels(prompts, shape, label=labels[0])
+        mask, hints = np.zeros(shape, dtype=np.uint8), prompted_voxels(prompts, shape, label=labels[0])
         if len(hints.positive):
             seeds = np.full(shape, 2, dtype=np.int64)
             seeds[tuple(slice(1, -1) if n > 1 else slice(None) for n in shape)] = 0
@@ -93,7 +93,7 @@ class RandomWalker:
             grey = embedding.image.array.mean(axis=0).astype(np.float64)
             spacing = np.array(embedding.image.grid.spacing_mm)
             found = random_walker(grey, seeds, beta=130, mode="cg_j", spacing=spacing / spacing.min())
-            mask = keep_hints((found == 1).astype(np.uint8), prompts)
+            mask = keep_prompts((found == 1).astype(np.uint8), prompts)
         shares = np.stack([mask == 0, mask == 1]).astype(np.float32)
         start, stop = changed_box(previous, mask)
         return RefinedMask(mask, shares, tuple(labels), None, start, stop)

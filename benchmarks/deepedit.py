@@ -37,7 +37,7 @@ from torch.nn import functional
 from medloop.core.arrays import MaskArray
 from medloop.core.image import Image, Mask
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box
-from medloop.interaction.prompts import Prompt, hinted_voxels, keep_hints
+from medloop.interaction.prompts import Prompt, keep_prompts, prompted_voxels
 from medloop.models.foundation.compute import choose_device, mixed_precision
 from medloop.models.foundation.normalise import normalise
 
@@ -155,7 +155,7 @@ class DeepEdit:
     ) -> RefinedMask:
         """See `Engine.refine`; the mask before plays no part, every hint is obeyed where it lies."""
         shape = embedding.image.grid.shape
-        hints = hinted_voxels(prompts, shape, label=labels[0])
+        hints = prompted_voxels(prompts, shape, label=labels[0])
         scale = np.array(self.size) / np.array(shape)
         sides = {"background": hints.negative, "structure": hints.positive}
         guidance = {side: [[0, *row] for row in self._places(voxels, scale)] for side, voxels in sides.items()}
@@ -163,7 +163,7 @@ class DeepEdit:
         logits = predict(self.network, image, self.device)
         spread = logits.unsqueeze(-1) if self.size[-1] == 1 else logits
         shares = functional.interpolate(spread[None], size=shape, mode="trilinear", align_corners=False)[0].softmax(0).numpy()
-        mask = keep_hints(shares.argmax(0).astype(np.uint8), prompts)
+        mask = keep_prompts(shares.argmax(0).astype(np.uint8), prompts)
         start, stop = changed_box(previous, mask)
         return RefinedMask(mask, shares.astype(np.float32), tuple(labels), None, start, stop)
 

@@ -79,7 +79,7 @@ def measure(kind: str, options: argparse.Namespace) -> dict[str, Any]:
             audit_fraction=0.0,
             validation_fraction=0.0,
             test_fraction=0.0,
-            guided=options.guided > 0,
+            interactive_network=options.guided > 0,
             train_steps=options.guided,
         )
         labels = ["liver", "kidneys"] if options.data is None else ["structure"]

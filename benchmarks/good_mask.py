@@ -149,7 +149,7 @@ def automatic(engine: Engine, embedding: ImageEmbedding, truth: MaskArray, label
 
 def over_the_wire(engine: Engine, image: Image, mask: MaskArray, click: Any, labels: Sequence[int]) -> MaskArray:
     """The same click as a front end of nnInteractive gives it: one structure at a time."""
-    from medloop.interaction.nninteractive.gestures import AxisOrder
+    from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 
     session = Session(Service(engine, labels=labels, label=click.label, order=AxisOrder(slowest_first=False)))
     session.set_image(image.array, image.grid.spacing_mm)

@@ -39,7 +39,7 @@ from medloop.datasets.dataset import CaseSource
 from medloop.datasets.discover import open_dataset
 from medloop.interaction.engine import Engine
 from medloop.interaction.guard import Guard
-from medloop.interaction.guarded import ask_guarded
+from medloop.interaction.guarded import refine_guarded
 from medloop.interaction.modelfree.classical import ClassicalEngine
 from medloop.interaction.prompts import Prompt, still_meant
 from medloop.interaction.simulated_users.robots import Scene, test_robot
@@ -133,7 +133,7 @@ def correct(predictor: Any, engine: Engine, case: CaseSource, question: Question
     for number in range(CLICKS):
         prompt = robot.act(Scene(truth.array, mask, tuple(given)), generator(seed, "click", case.name, number))
         if prompt is not None:
-            mask = ask_guarded(engine, embedding, mask, still_meant(given, mask), [prompt], Guard(labels)).mask
+            mask = refine_guarded(engine, embedding, mask, still_meant(given, mask), [prompt], Guard(labels)).mask
             given.append(prompt)
         curve.append(float(np.mean(list(dice(mask, truth.array, labels).values()))))
     return curve

@@ -68,7 +68,7 @@ def make_project(folder: Path, data: Path | None, seed: int) -> None:
 
         labels = open_dataset(data).labels or ("foreground",)
         with Workspace.create(folder, name="Page", kind="segmentation", labels=labels, settings=settings) as workspace:
-            import_dataset(workspace, data, answers="none")
+            import_dataset(workspace, data, annotations="none")
         return
     with Workspace.create(folder, name="Page", kind="segmentation", labels=["one", "two"], settings=settings) as workspace:
         images = {"picture 128×128": phantom_2d(0, seed).image, "phantom 64×64×48": phantom_3d(0, seed).image}

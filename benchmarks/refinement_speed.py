@@ -4,7 +4,7 @@ Two situations: a 512×512 picture, and a 64³ window in a 256³ volume. Images 
 its own, whose peak memory holds all images of the situation, and answers
 `--prompts` clicks and one box per image: the first click at the middle of an organ, the rest alternately beside the organ
 and on it, within 24 voxels (more where the organ is larger). Timed are `ClassicalEngine.refine` after `embed`, and the
-same prompt under guard (`ask_guarded`); a click on a small picture pays for imports beforehand. CPU time is what the process
+same prompt under guard (`refine_guarded`); a click on a small picture pays for imports beforehand. CPU time is what the process
 used, so it means something on a busy machine too; the clock's time includes waiting for other programs.
 
     python benchmarks/refinement_speed.py --seeds 3 --json refinement_speed.json
@@ -30,7 +30,7 @@ from medloop.core.image import Image
 from medloop.images.phantoms import phantom_2d, phantom_3d
 from medloop.images.read import read_image, read_mask
 from medloop.interaction.guard import Guard
-from medloop.interaction.guarded import ask_guarded
+from medloop.interaction.guarded import refine_guarded
 from medloop.interaction.modelfree.classical import ClassicalEngine
 from medloop.interaction.prompts import Box, Point, Prompt
 
@@ -100,7 +100,7 @@ def _answer(image: Image, prompts: Sequence[Prompt], tool: str, through: str) ->
         if through == "refine":
             mask = engine.refine(embedding, prompts[: n + 1], labels=(1,), previous=mask).mask
         else:
-            mask = ask_guarded(engine, embedding, mask, prompts[:n], [prompt], Guard((1,))).mask
+            mask = refine_guarded(engine, embedding, mask, prompts[:n], [prompt], Guard((1,))).mask
         times.append((time.perf_counter() - clock, time.process_time() - cpu))
     return times
 

@@ -106,7 +106,7 @@ def imported_project(folder: Path, data: Path) -> Workspace:
         raise SystemExit("error: this benchmark draws, so --data must be a segmentation")
     labels = dataset.labels or ["foreground"]
     workspace = Workspace.create(folder, name="Responsiveness", kind="segmentation", labels=labels, settings=FIRST_MODEL)
-    import_dataset(workspace, data, answers="none")
+    import_dataset(workspace, data, annotations="none")
     person = annotator_named(workspace, "truth", kind="simulated")
     for _ in range(STARTERS):
         opened = next_assignment(workspace, person.id)
@@ -223,7 +223,7 @@ def measure_server(folder: Path, cases: int) -> dict[str, float]:
         for _ in range(200):
             client.ask("health", "GET", f"/projects/{project}")
         busy = resident_mb(pid)
-        cases = min(cases, client.ask("cases", "GET", f"/projects/{project}/cases?state=unanswered&limit=1")["total"] // 2)
+        cases = min(cases, client.ask("cases", "GET", f"/projects/{project}/cases?state=unlabelled&limit=1")["total"] // 2)
         before = cpu_seconds(pid)
         annotate(client, project, cases, "")
         case_cpu = (cpu_seconds(pid) - before) / cases

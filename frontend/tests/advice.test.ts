@@ -50,10 +50,10 @@ describe("voxels in JSON", () => {
 describe("a question", () => {
   test("is answered or refused in one line", async () => {
     const question = new Question<number>();
-    await question.ask(async () => 3);
-    expect([question.value, question.answer.value.state]).toEqual([3, "there"]);
-    await question.ask(() => Promise.reject(new Error("No")));
-    expect(question.answer.value).toEqual({ state: "refused", line: "No: reload the page" });
+    await question.request(async () => 3);
+    expect([question.value, question.outcome.value.state]).toEqual([3, "there"]);
+    await question.request(() => Promise.reject(new Error("No")));
+    expect(question.outcome.value).toEqual({ state: "refused", line: "No: reload the page" });
   });
 
   test("counts no longer once a newer one is asked or the case is left", async () => {
@@ -64,15 +64,15 @@ describe("a question", () => {
       signals.push(signal);
       return new Promise((resolve) => answers.push(resolve));
     };
-    const [first, second] = [question.ask(wait), question.ask(wait)];
+    const [first, second] = [question.request(wait), question.request(wait)];
     expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
     answers[0]!("old");
     await first;
-    expect(question.asking).toBe(true);
+    expect(question.pending).toBe(true);
     question.callOff();
     answers[1]!("late");
     await second;
-    expect([question.answer.value.state, signals[1]!.aborted]).toEqual(["none", true]);
+    expect([question.outcome.value.state, signals[1]!.aborted]).toEqual(["none", true]);
   });
 });
 
@@ -80,9 +80,9 @@ test("leaving a case calls off whatever was asked about it", () => {
   const advice = new Advice();
   const signals = [advice.leaving];
   const wait = (signal: AbortSignal): Promise<never> => new Promise(() => void signals.push(signal));
-  void advice.alternatives.ask(wait);
-  void advice.reason.ask(wait);
-  void advice.similar.ask(wait);
+  void advice.alternatives.request(wait);
+  void advice.reason.request(wait);
+  void advice.similar.request(wait);
   advice.close();
   expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true, true]);
 });

@@ -12,7 +12,7 @@ const setting = (name: string, value: Setting["value"]): Setting => ({
   low: null,
   high: null,
 });
-const SETTINGS = [setting("batch_size", 4), setting("first_strategy", "random"), setting("guided", false)];
+const SETTINGS = [setting("batch_size", 4), setting("first_strategy", "random"), setting("interactive_network", false)];
 const FOUND: Configuration = {
   name: "Livers",
   settings: SETTINGS,
@@ -25,9 +25,9 @@ describe("the settings page", () => {
     const typed = new Map<string, string | boolean>([
       ["batch_size", " 6 "],
       ["first_strategy", "random"],
-      ["guided", true],
+      ["interactive_network", true],
     ]);
-    expect(changedSettings(SETTINGS, typed)).toEqual({ batch_size: 6, guided: true });
+    expect(changedSettings(SETTINGS, typed)).toEqual({ batch_size: 6, interactive_network: true });
   });
 
   test("leaves it to the server to refuse what is no number", () => {

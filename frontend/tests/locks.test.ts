@@ -7,7 +7,7 @@ import { takeHypothesis } from "../src/state/hypotheses";
 import { adoptOffer } from "../src/state/proposals";
 import { attachRefiner, fillSlices, give } from "../src/state/refining";
 import type { CaseSession } from "../src/state/session";
-import { beginGesture } from "../src/tools/pointer";
+import { beginDrag } from "../src/tools/pointer";
 import { headerOf, paneOf, predictionOf, sessionOf } from "./room";
 import { takeWire } from "./wire";
 
@@ -31,7 +31,7 @@ function scene(): Uint8Array {
 function sweep(session: CaseSession, hand: Tool, ctrlKey = false, from = 0): void {
   tool.value = hand;
   const event = { button: 0, shiftKey: false, ctrlKey, metaKey: false, altKey: false } as PointerEvent;
-  const gesture = beginGesture(paneOf(session), { x: from, y: 4 }, event);
+  const gesture = beginDrag(paneOf(session), { x: from, y: 4 }, event);
   gesture?.move({ x: 8, y: 4 }, event);
   gesture?.move({ x: 0, y: 0 }, event);
   gesture?.end();
@@ -51,12 +51,12 @@ const TOOLS: Record<string, (session: CaseSession) => void> = {
   "push inwards": (session) => sweep(session, "push", false, 8),
   fill: (session) => sweep(session, "fill", false, 6),
   "a whole hypothesis": (session) => {
-    session.advice.alternatives.answer.value = { state: "there", value: { hypotheses: [{ mask: OTHER, weight: 1 }], hints: [] } };
+    session.advice.alternatives.outcome.value = { state: "there", value: { hypotheses: [{ mask: OTHER, weight: 1 }], suggested: [] } };
     session.advice.hypothesis.value = 0;
     takeHypothesis(session, "whole");
   },
   "a hypothesis in a box": (session) => {
-    session.advice.alternatives.answer.value = { state: "there", value: { hypotheses: [{ mask: OTHER, weight: 1 }], hints: [] } };
+    session.advice.alternatives.outcome.value = { state: "there", value: { hypotheses: [{ mask: OTHER, weight: 1 }], suggested: [] } };
     session.advice.hypothesis.value = 0;
     session.advice.region.value = { start: [0, 0, 0], stop: [9, 9, 2] };
     takeHypothesis(session, "part");

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ModelLine } from "../src/api/types";
-import { comparedOf, hintsOf, scoresOf, surfacesOf } from "../src/views/models";
+import { comparedOf, remarksOf, scoresOf, surfacesOf } from "../src/views/models";
 
 const SCORE = { score: null, low: null, high: null, score_split: "", score_note: "", calibration: "" };
 const USE = { live: false, pinned: false, note: "", comparison: null, nothing_new: false };
@@ -35,13 +35,13 @@ describe("a model in the table", () => {
     const text = "+0.010 against model 1";
     const comparison = { with_index: 1, difference: 0.01, low: 0, high: 0.02, patients: 6, verdict: "better", text } as const;
     const note = `model 2 is in use: ${text}`;
-    expect([comparedOf(row({ comparison })), hintsOf(row({ comparison, note, live: true }))]).toEqual([text, []]);
-    expect(hintsOf(row({ note: "model 2 is in use: chosen by Ada", live: false }))).toEqual([]);
-    expect(hintsOf(row({ note: "model 2 is in use: chosen by Ada", live: true }))).toHaveLength(1);
-    expect(hintsOf(row({ note: "model 2 could not be evaluated (no weights); model 1 stays in use", live: false }))).toHaveLength(1);
+    expect([comparedOf(row({ comparison })), remarksOf(row({ comparison, note, live: true }))]).toEqual([text, []]);
+    expect(remarksOf(row({ note: "model 2 is in use: chosen by Ada", live: false }))).toEqual([]);
+    expect(remarksOf(row({ note: "model 2 is in use: chosen by Ada", live: true }))).toHaveLength(1);
+    expect(remarksOf(row({ note: "model 2 could not be evaluated (no weights); model 1 stays in use", live: false }))).toHaveLength(1);
   });
 
   test("that learned nothing new says so beside its comparison", () => {
-    expect(hintsOf(row({ nothing_new: true })).join()).toContain("no further evidence");
+    expect(remarksOf(row({ nothing_new: true })).join()).toContain("no further evidence");
   });
 });

@@ -42,14 +42,14 @@ export function projectOf(kind: TaskKind = "segmentation"): Project {
     { value: 2, name: "two", colour: "#00ff00" },
     { value: 3, name: "three", colour: "#0000ff" },
   ];
-  const counts = { total: 1, train: 1, validation: 0, test: 0, audit: 0, answered: 0, skipped: 0, flagged: 0 };
+  const counts = { total: 1, train: 1, validation: 0, test: 0, audit: 0, annotated: 0, skipped: 0, flagged: 0 };
   return {
     id: "p1",
     name: "P",
     kind,
     labels,
     cases: 1,
-    answered: 0,
+    annotated: 0,
     model: null,
     round: null,
     instructions: "",

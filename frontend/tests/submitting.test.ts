@@ -1,15 +1,15 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { rename } from "../src/api/person";
-import { brushRadiusMm, oneKeyAnswers, tool } from "../src/state/display";
+import { brushRadiusMm, oneKeyAnnotates, tool } from "../src/state/display";
 import { keptEffort } from "../src/state/effort";
 import { dismissPassing, notices } from "../src/state/notices";
 import { attachRefiner, give } from "../src/state/refining";
 import { route } from "../src/state/router";
-import type { CaseSession, Hand } from "../src/state/session";
+import type { CaseSession, OpenDrag } from "../src/state/session";
 import { LOOK_MS } from "../src/state/sight";
 import { closeWithout, submitSession, undoSubmission } from "../src/state/submitting";
 import { pressKey } from "../src/tools/keys";
-import { beginGesture } from "../src/tools/pointer";
+import { beginDrag } from "../src/tools/pointer";
 import { headerOf, paneOf, projectOf, sessionOf } from "./room";
 import { type Asked, type Reply, takeWire, turn } from "./wire";
 
@@ -23,7 +23,7 @@ beforeEach(() => {
   reply = ({ path }) => ({ json: path.endsWith("/undo") ? { id: "a2" } : { annotation_id: "n1", next: true } });
   asked = takeWire((one) => reply(one));
   left = 0;
-  [tool.value, oneKeyAnswers.value, brushRadiusMm.value] = ["brush", false, 1];
+  [tool.value, oneKeyAnnotates.value, brushRadiusMm.value] = ["brush", false, 1];
   dismissPassing();
 });
 
@@ -40,7 +40,7 @@ const seen = (session: CaseSession): CaseSession => {
 
 function press(session: CaseSession, key: string, more: Partial<KeyboardEvent> = {}): boolean {
   const event = { key, code: "", repeat: false, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...more } as KeyboardEvent;
-  return pressKey(event, { session, ask: () => undefined, leave: () => void left++ });
+  return pressKey(event, { session, openDialog: () => undefined, leave: () => void left++ });
 }
 
 const verbs = (): string[] => asked.map(({ path }) => path.split("/").at(-1)!).filter((verb) => ["submit", "skip", "flag", "undo"].includes(verb));
@@ -94,11 +94,11 @@ describe("submitting", () => {
     press(session, "Enter");
     press(session, "s");
     await closeWithout(session, "flag", "why");
-    expect([verbs(), beginGesture(paneOf(session), { x: 1, y: 1 }, { button: 0 } as PointerEvent)]).toEqual([["submit"], null]);
+    expect([verbs(), beginDrag(paneOf(session), { x: 1, y: 1 }, { button: 0 } as PointerEvent)]).toEqual([["submit"], null]);
   });
 
   test("of a class by one key needs a look and a new press, and leaves nothing chosen otherwise", async () => {
-    oneKeyAnswers.value = true;
+    oneKeyAnnotates.value = true;
     const session = sessionOf(null, headerOf(SHAPE), projectOf("classification"));
     press(session, "1", { code: "Digit1" });
     press(seen(session), "1", { code: "Digit1", repeat: true });
@@ -114,7 +114,7 @@ describe("submitting", () => {
     stroke(session);
     press(session, "Enter");
     await turn();
-    expect([session.hand, session.draft.value!.canUndo.value, verbs()]).toEqual([null, true, ["submit"]]);
+    expect([session.drag, session.draft.value!.canUndo.value, verbs()]).toEqual([null, true, ["submit"]]);
   });
 
   test("waits for a new press while the answer to a gesture is out, because nobody has seen it", async () => {
@@ -240,12 +240,12 @@ describe("submitting", () => {
 
 /** A press of the brush that is still down. */
 function stroke(session: CaseSession): void {
-  const gesture = beginGesture(paneOf(session), { x: 2, y: 2 }, { button: 0, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false } as PointerEvent)!;
+  const gesture = beginDrag(paneOf(session), { x: 2, y: 2 }, { button: 0, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false } as PointerEvent)!;
   const drop = (end: "end" | "cancel") => (): void => {
-    session.hand = null;
+    session.drag = null;
     gesture[end]();
   };
-  session.hand = { draws: true, finish: drop("end"), abandon: drop("cancel") } satisfies Hand;
+  session.drag = { draws: true, finish: drop("end"), abandon: drop("cancel") } satisfies OpenDrag;
 }
 
 describe("a key during a stroke", () => {
@@ -261,7 +261,7 @@ describe("a key during a stroke", () => {
   test("undo takes back this stroke, not the one before", () => {
     const session = seen(opened());
     stroke(session);
-    session.hand!.finish();
+    session.drag!.finish();
     stroke(session);
     press(session, "z", { ctrlKey: true });
     expect([session.draft.value!.mask[20], session.draft.value!.canUndo.value]).toEqual([1, true]);
@@ -271,7 +271,7 @@ describe("a key during a stroke", () => {
     const session = seen(opened());
     stroke(session);
     press(session, key);
-    expect([session.hand, session.draft.value!.canUndo.value]).toEqual([null, true]);
+    expect([session.drag, session.draft.value!.canUndo.value]).toEqual([null, true]);
   });
 
   test("skipping and leaving the case keep it", async () => {
@@ -279,7 +279,7 @@ describe("a key during a stroke", () => {
       const session = seen(opened());
       stroke(session);
       await end(session);
-      expect([session.hand, session.draft.value!.mask[20]]).toEqual([null, 1]);
+      expect([session.drag, session.draft.value!.mask[20]]).toEqual([null, 1]);
     }
   });
 });

@@ -8,7 +8,7 @@ from medloop.core.errors import SettingError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, changed_box
-from medloop.interaction.prompts import Point, keep_hints
+from medloop.interaction.prompts import Point, keep_prompts
 from medloop.interaction.simulated_users.robots import Apprentice, test_robot
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
@@ -28,7 +28,7 @@ class Obedient:
 
     def refine(self, embedding, prompts, *, labels, previous=None, **_):
         before = np.zeros(embedding.image.grid.shape, dtype=np.uint8) if previous is None else previous
-        mask = keep_hints(before, prompts)
+        mask = keep_prompts(before, prompts)
         return RefinedMask(mask, np.stack([mask == 0, mask == 1]).astype(np.float32), tuple(labels), None, *changed_box(before, mask))
 
 
@@ -60,5 +60,5 @@ def test_a_seed_replays_the_user_and_a_name_changes_it():
 
 
 def test_a_user_who_taught_may_not_try():
-    with pytest.raises(SettingError, match="cannot be a test robot"):
+    with pytest.raises(SettingError, match="cannot be a test annotator"):
         try_engine(Obedient(), IMAGE, truth(), Apprentice(), labels=(1,), gestures=1, seed=0)

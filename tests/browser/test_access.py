@@ -58,7 +58,7 @@ def test_nothing_serious_in_any_view_of_a_segmentation(trained: Path, page: Page
     wait_for(page, "window.medloop?.seen")
     page.keyboard.press("u")
     page.keyboard.press("y")
-    wait_for(page, "document.querySelector('[data-testid=told]').textContent.startsWith('Green')", seconds=90)
+    wait_for(page, "document.querySelector('[data-testid=status-line]').textContent.startsWith('Green')", seconds=90)
     found["case"] = findings(page)
     for key, dialog in (("s", "skip-dialog"), ("g", "flag-dialog"), ("?", "help-dialog")):
         page.keyboard.press(key)

@@ -56,7 +56,7 @@ def open_next(page: Page, address: str, workspace: Workspace) -> tuple[str, str]
 
 def told(page: Page, text: str) -> None:
     """The line below the image begins so, now or soon."""
-    wait_for(page, f"document.querySelector('[data-testid=told]').textContent.startsWith({text!r})", seconds=90)
+    wait_for(page, f"document.querySelector('[data-testid=status-line]').textContent.startsWith({text!r})", seconds=90)
 
 
 def until(page: Page, holds: Callable[[], bool]) -> None:
@@ -195,8 +195,8 @@ def test_hypotheses_are_stepped_through_taken_whole_or_in_part_and_undone(traine
     told(page, "Hypothesis 1 of ")
     page.keyboard.press("j")
     assert np.array_equal(stored(4), masks[0]), "the whole"
-    page.get_by_test_id("hint-0").click()
-    assert page.evaluate("window.medloop.crosshair") == given["hints"][0]["voxel"]
+    page.get_by_test_id("suggested-0").click()
+    assert page.evaluate("window.medloop.crosshair") == given["suggested_prompts"][0]["voxel"]
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("hypotheses")).to_have_count(0)
 

@@ -34,7 +34,7 @@ def test_a_queried_slice_is_shown_and_is_all_that_is_submitted(tmp_path: Path, p
     doubt_a_little(workspace, (EVERYWHERE, EVERYWHERE, 6))
     page.goto(f"{serve(workspace.folder)}/#/p/{workspace.project.id}/next")
     wait_for(page, "window.medloop?.seen")
-    expect(page.get_by_test_id("reason-asked")).to_contain_text("axial slice 7 of 8: about ", ignore_case=True)
+    expect(page.get_by_test_id("reason-queried")).to_contain_text("axial slice 7 of 8: about ", ignore_case=True)
     expect(page.get_by_test_id("queried-parts")).to_contain_text("keeps what is queried only")
     assert page.evaluate("window.medloop.crosshair")[2] == 6
     expect(page.get_by_test_id("queried")).to_have_text("Queried: Axial slice 7 of 8")
@@ -69,7 +69,7 @@ def test_a_queried_superpixel_is_framed_and_named_and_is_all_that_is_submitted(t
     expect(page.get_by_test_id("notices")).to_contain_text("query_unit: case → superpixel")
     page.goto(f"{address}/#/p/{workspace.project.id}/next")
     wait_for(page, "window.medloop?.seen")
-    expect(page.get_by_test_id("reason-asked")).to_contain_text("superpixel ")
+    expect(page.get_by_test_id("reason-queried")).to_contain_text("superpixel ")
     expect(page.get_by_test_id("queried")).to_have_text("Queried: Region 1 (Axial slice 7 of 8)")
     assert page.evaluate(MARKED) > 50
     with page.expect_response(lambda response: response.url.endswith("/submit")) as submitted:

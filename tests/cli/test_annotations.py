@@ -24,7 +24,7 @@ def test_a_flagged_case_leaves_counts_and_export_and_its_reason_is_told(medloop:
     made = json.loads(said.out)
     assert (made["case"], made["state"], len(made["withdrawn"])) == (name, "flagged", 1)
     status = json.loads(medloop("status", project, "--json").out)
-    assert (status["counts"]["answered"], status["counts"]["flagged"]) == (5, 1)
+    assert (status["counts"]["annotated"], status["counts"]["flagged"]) == (5, 1)
     assert (status["left_out"][0]["reason"], status["left_out"][0]["by"]) == ("wrong patient", "Jörg")
     assert f"{name} was flagged by Jörg" in medloop("status", project).out
     exported = medloop("export", project, tmp_path / "out", "--format", "nifti")
@@ -62,7 +62,7 @@ def test_one_damaged_mask_stops_neither_training_nor_export_and_is_named_on_stde
     assert (exported.status, "5 cases written" in exported.out) == (0, True)
     assert f"{name} is left out" in exported.err
     assert f"damaged {name} is left out" in medloop("status", project).out
-    assert medloop("measure", project, "--of", "answer").err.count(f"{name} is left out") == 1
+    assert medloop("measure", project, "--of", "annotation").err.count(f"{name} is left out") == 1
     assert LABELS
 
 

@@ -12,7 +12,7 @@ from .conftest import Medloop
 @pytest.fixture
 def folder(medloop: Medloop, tmp_path: Path) -> Path:
     made = tmp_path / "p"
-    assert medloop("init", made, "--kind", "segmentation", "--label", "liver", "--start-size", 6, "--guided").status == 0
+    assert medloop("init", made, "--kind", "segmentation", "--label", "liver", "--start-size", 6, "--interactive-network").status == 0
     return made
 
 
@@ -42,16 +42,36 @@ def test_without_changes_all_settings_are_shown(medloop: Medloop, folder: Path):
     assert all(name in table for name in SETTINGS)
     assert all(declared.meaning in table and all(word in declared.meaning for word in declared.choices) for declared in SETTINGS.values())
     shown = json.loads(medloop("configure", folder, "--json").out)
-    assert (shown["settings"]["start_size"], shown["settings"]["guided"]) == (6, True)
+    assert (shown["settings"]["start_size"], shown["settings"]["interactive_network"]) == (6, True)
     assert shown["task"]["labels"][0]["name"] == "liver"
 
 
+def test_older_names_of_settings_are_accepted_and_not_shown(medloop: Medloop, tmp_path: Path):
+    made, kind = tmp_path / "q", ("--kind", "segmentation", "--label", "liver")
+    assert medloop("init", made, *kind, "--summed", "top", "--guided", "--right-reasons", 30, "--aggregation", "top").status == 0
+    settings = json.loads(medloop("configure", made, "--json").out)["settings"]
+    assert (settings["aggregation"], settings["interactive_network"], settings["explanation_penalty"]) == ("top", True, 30)
+    changed = medloop("configure", made, "summed=sum", "guided=no").out.splitlines()
+    assert changed == ["aggregation: top → sum (next training)", "interactive_network: yes → no (next training)"]
+    assert not {"summed", "guided", "right-reasons", "right_reasons"} & set(medloop("init", "--help").out.replace("--", " ").split())
+
+
+def test_an_older_and_a_newer_name_with_different_values_are_refused_in_one_line(medloop: Medloop, folder: Path, tmp_path: Path):
+    both = ("--summed", "top", "--aggregation", "sum")
+    made = medloop("init", tmp_path / "q", "--kind", "segmentation", "--label", "liver", *both)
+    changed = medloop("configure", folder, "summed=top", "aggregation=sum")
+    assert ("--aggregation must be given once" in made.err, made.err.count("\n"), made.status) == (True, 1, 2)
+    assert ("aggregation must be given once" in changed.err, changed.err.count("\n"), changed.status) == (True, 1, 2)
+    assert not (tmp_path / "q").exists()
+
+
 def test_changes_are_told_with_the_time_from_when_they_count(medloop: Medloop, folder: Path):
-    said = medloop("configure", folder, "batch=7", "guided=no", "--add-label", "tumour", "--rename-label", "liver=Leber", "--name", "Leber")
+    labels = ("--add-label", "tumour", "--rename-label", "liver=Leber")
+    said = medloop("configure", folder, "batch=7", "interactive_network=no", *labels, "--name", "Leber")
     assert said.out.splitlines() == [
         "name: p → Leber (at once)",
         "batch_size: 4 → 7 (next query)",
-        "guided: yes → no (next training)",
+        "interactive_network: yes → no (next training)",
         "label 1: liver → Leber (at once)",
         "label 2: (none) → tumour (next training)",
     ]
@@ -67,7 +87,7 @@ def test_changes_are_told_with_the_time_from_when_they_count(medloop: Medloop, f
         ["batch=0"],
         ["=3"],
         ["batch=3", "batch=4"],
-        ["guided=perhaps"],
+        ["interactive_network=perhaps"],
         ["seed=3"],
         ["strategy=nope"],
         ["nothing=3"],

@@ -83,7 +83,7 @@ def wrong_uses() -> list[list[str]]:
         ["init", "P", "--kind", "segmentation", "--label", "x", "--batch", "many"],
         ["init", "P", "--kind", "segmentation", "--label", "x", "--test", "0.9"],
         ["import", "P"],
-        ["import", "P", "S", "--answers", "some"],
+        ["import", "P", "S", "--annotations", "some"],
         ["import", "P", "S", "--masks", "all"],
         ["serve", "P", "--host", "0.0.0.0"],
         ["serve", "P", "--host", "example.org"],

@@ -132,7 +132,7 @@ def test_labels_of_another_project_are_refused(medloop: Medloop, tmp_path: Path,
 
 def test_status_tells_where_a_project_stands(medloop: Medloop, project: Path):
     found = json.loads(medloop("status", project, "--json").out)
-    assert (found["counts"]["total"], found["counts"]["answered"], found["model"], found["worker"]) == (9, 6, None, False)
+    assert (found["counts"]["total"], found["counts"]["annotated"], found["model"], found["worker"]) == (9, 6, None, False)
     assert found["stopping"]["stop"] is False
     assert [line["label"] for line in found["queried"]] == list(LABELS)
     said = medloop("status", project).out
@@ -242,10 +242,10 @@ def folder_of(dataset: Path, folder: Path) -> Path:
 def test_what_reading_remarked_is_grouped_and_counted_for_people_and_programs(medloop: Medloop, tmp_path: Path, dataset: Path):
     for folder in ("p", "q"):
         medloop("init", tmp_path / folder, "--kind", "segmentation", *TWO)
-    said = medloop("import", tmp_path / "p", dataset, "--answers", "none")
+    said = medloop("import", tmp_path / "p", dataset, "--annotations", "none")
     told = json.loads(medloop("import", tmp_path / "q", dataset, "--answers", "none", "--json").out)
     labelled = [name.name.removesuffix(".nii.gz") for name in sorted((dataset / "labelsTr").iterdir())]
-    remark = "has a label that was not requested (--answers none)"
+    remark = "has a label that was not requested (--annotations none)"
     assert {"kind": "other", "text": remark, "cases": labelled} in told["notes"]
     lines = [line for line in said.err.splitlines() if remark in line]
     assert len(lines) == 1

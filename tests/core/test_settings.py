@@ -41,6 +41,25 @@ def test_settings_are_known_by_name_and_by_flag():
         setting_named("bacth")
 
 
+@pytest.mark.parametrize(
+    ("older", "today", "value"),
+    [("summed", "aggregation", "top"), ("guided", "interactive_network", True), ("right_reasons", "explanation_penalty", 30.0)],
+)
+def test_a_setting_is_known_by_its_older_name_everywhere(older: str, today: str, value: str | bool | float):
+    assert setting_named(older) is setting_named(f"--{older.replace('_', '-')}") is SETTINGS[today]
+    wanted = dataclasses.replace(ProjectSettings(), **{today: value})
+    assert ProjectSettings(**{older: value}) == ProjectSettings(**{older: value, today: value}) == wanted
+    assert changed_settings(ProjectSettings(), {older: value}) == wanted
+    assert older not in dataclasses.asdict(wanted)
+
+
+@pytest.mark.parametrize("given", [{"guided": True, "interactive_network": False}, {"interactive_network": False, "guided": True}])
+def test_two_names_of_one_setting_with_different_values_are_refused(given: dict[str, bool]):
+    for refused in (lambda: ProjectSettings(**given), lambda: changed_settings(ProjectSettings(), given)):
+        with pytest.raises(SettingError, match="interactive_network must be given once"):
+            refused()
+
+
 def test_flags_are_told_apart():
     assert len({s.flag for s in SETTINGS.values()}) == len(SETTINGS)
 

@@ -10,7 +10,7 @@ import typer.main
 
 from medloop import Project
 from medloop.cli.main import app
-from medloop.interaction.nninteractive.gestures import AxisOrder
+from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 from medloop.query.strategies import BUILT_IN, as_markdown
 
 from ..conftest import REPOSITORY

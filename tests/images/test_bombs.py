@@ -37,10 +37,10 @@ def used(child: Child) -> tuple[float, int]:
 
 def refused(child: Child, path: Path, wanted: str = "image") -> str:
     """The refusal of a bomb, within its bounds."""
-    child.ask([path.parent / "absent.dcm"], "image")
+    child.call([path.parent / "absent.dcm"], "image")
     before, _ = used(child)
     Path(f"/proc/{child.pid}/clear_refs").write_text("5")
-    record, _ = child.ask([path], wanted)
+    record, _ = child.call([path], wanted)
     cpu, peak = used(child)
     assert cpu - before < MOST_CPU_SECONDS
     assert peak < MOST_BYTES
@@ -112,7 +112,7 @@ def test_a_deflated_file_is_counted_while_it_inflates(child: Child, tmp_path: Pa
 
 
 def test_a_deflated_image_is_read(child: Child, tmp_path: Path) -> None:
-    record, _ = child.ask([deflated(tmp_path / "x.dcm", 1 << 20)], "image")
+    record, _ = child.call([deflated(tmp_path / "x.dcm", 1 << 20)], "image")
     assert record["grid"]["shape"] == [6, 4, 1]
 
 
@@ -171,7 +171,7 @@ def test_other_bombs_are_refused_too(child: Child, tmp_path: Path, name: str) ->
 def test_runs_of_a_tiff_beyond_its_strip_are_never_unpacked(child: Child, tmp_path: Path) -> None:
     Path(f"/proc/{child.pid}/clear_refs").write_text("5")
     before, _ = used(child)
-    child.ask([packbits(tmp_path / "x.tif")], "image")
+    child.call([packbits(tmp_path / "x.tif")], "image")
     cpu, peak = used(child)
     assert cpu - before < MOST_CPU_SECONDS
     assert peak < MOST_BYTES

@@ -22,7 +22,7 @@ def fact(folder: str, number: int, depth: float, told: dict[str, str], thickness
         orientation=(1.0, 0.0, 0.0, 0.0, 1.0, 0.0),
         spacing=(1.0, 1.0),
         thickness_mm=thickness,
-        told=told,
+        header=told,
     )
 
 
@@ -48,7 +48,7 @@ def test_acquisitions_come_apart_as_they_were_taken(
     random.shuffle(facts)  # type: ignore[attr-defined]
     lacking = {f.path for f in facts if f.instance == f"1.2.{slices + 1}"} if missing else set()
     kept = [f for f in facts if f.path not in lacking]
-    truth = {frozenset(f.path for f in kept if f.told["TemporalPositionIdentifier"] == str(time + 1)) for time in range(times)}
+    truth = {frozenset(f.path for f in kept if f.header["TemporalPositionIdentifier"] == str(time + 1)) for time in range(times)}
     assert {frozenset(case.paths) for case in group_files(kept)} == truth
 
 

@@ -11,7 +11,7 @@ import pytest
 from medloop.core.errors import GeometryError
 from medloop.core.geometry import Grid
 from medloop.images.nifti import read_nifti, write_mask
-from medloop.images.read import read_image, read_mask, read_mask_noted
+from medloop.images.read import read_image, read_mask, read_mask_with_notes
 
 VOXELS = np.arange(5 * 6 * 7, dtype=np.int16).reshape(5, 6, 7)
 TURNED = np.array([[0.8, -0.6, 0, -9], [0.6, 0.8, 0, 4], [0, 0, 3, 7], [0, 0, 0, 1]])
@@ -54,7 +54,7 @@ def test_voxel_sizes_do_not_matter_where_there_is_an_sform_and_are_noted(tmp_pat
     read = read_nifti(path)
     np.testing.assert_allclose(read.image.grid.affine, TURNED, atol=1e-6)
     assert "voxel sizes of the sform (1×1×3) and pixdim (1×" in read.notes[0]
-    mask = read_mask_noted(header(tmp_path / "m.nii", sform=1, qform=0), read.image.grid)
+    mask = read_mask_with_notes(header(tmp_path / "m.nii", sform=1, qform=0), read.image.grid)
     assert mask.notes == ()
 
 
@@ -112,8 +112,8 @@ def test_metres_that_would_make_voxels_of_a_metre_are_millimetres(tmp_path: Path
 def test_a_mask_of_a_file_in_micrometres_comes_back_and_may_have_lost_its_unit(tmp_path: Path) -> None:
     read = read_nifti(unit(tmp_path / "x.nii", 3, 1000.0))
     write_mask(tmp_path / "own.nii", read_mask(header(tmp_path / "m.nii", sform=1, dim=(40, "<h", 3))), read.source)
-    assert read_mask_noted(tmp_path / "own.nii", read.image.grid).mask.grid == read.image.grid
-    lost = read_mask_noted(unit(tmp_path / "lost.nii", 0, 1000.0), read.image.grid)
+    assert read_mask_with_notes(tmp_path / "own.nii", read.image.grid).mask.grid == read.image.grid
+    lost = read_mask_with_notes(unit(tmp_path / "lost.nii", 0, 1000.0), read.image.grid)
     assert lost.mask.grid == read.image.grid
     assert any("another unit of length" in note for note in lost.notes)
 
@@ -141,7 +141,7 @@ def test_the_mask_of_an_itk_tool_lies_on_its_slightly_sheared_image(tmp_path: Pa
     affine[:3] *= spacing
     nibabel.save(nibabel.Nifti1Image(VOXELS, affine), tmp_path / "x.nii")
     grid = read_image(tmp_path / "x.nii").image.grid
-    read = read_mask_noted(itk_copy(tmp_path / "x.nii", tmp_path / "m.nii"), grid)
+    read = read_mask_with_notes(itk_copy(tmp_path / "x.nii", tmp_path / "m.nii"), grid)
     assert read.mask.grid == grid
     np.testing.assert_array_equal(read.mask.array, VOXELS > 100)
 
@@ -151,7 +151,7 @@ def test_a_mask_a_little_off_takes_the_images_grid_with_a_note_and_one_farther_o
     near, far = TURNED.copy(), TURNED.copy()
     near[0, 3] += 0.02
     far[0, 3] += 0.2
-    read = read_mask_noted(header(tmp_path / "near.nii", near, sform=1), grid)
+    read = read_mask_with_notes(header(tmp_path / "near.nii", near, sform=1), grid)
     assert read.mask.grid == grid
     assert any("of a voxel) off the grid of its image, which it takes" in note for note in read.notes)
     with pytest.raises(GeometryError, match="of a voxel"):
@@ -162,8 +162,8 @@ def test_a_picture_mask_on_a_turned_image_says_how_it_was_laid(tmp_path: Path) -
     import PIL.Image
 
     PIL.Image.fromarray(np.eye(6, 5, dtype=np.uint8)).save(tmp_path / "m.png")
-    assert read_mask_noted(tmp_path / "m.png", Grid.flat(5, 6, 0.3)).notes == ()
-    assert "a picture has no position" in read_mask_noted(tmp_path / "m.png", Grid((5, 6, 1), TURNED)).notes[0]
+    assert read_mask_with_notes(tmp_path / "m.png", Grid.flat(5, 6, 0.3)).notes == ()
+    assert "a picture has no position" in read_mask_with_notes(tmp_path / "m.png", Grid((5, 6, 1), TURNED)).notes[0]
 
 
 @pytest.mark.parametrize(

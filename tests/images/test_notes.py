@@ -21,7 +21,7 @@ def test_a_remark_nobody_foresaw_is_kept_under_other() -> None:
 
 
 def test_many_cases_are_counted_and_five_are_named() -> None:
-    (group,) = grouped_notes((f"c{n}", ["EXIF asks to turn the picture (orientation 6); it is kept as stored"]) for n in range(40))
+    (group,) = grouped_notes((f"c{n}", ["EXIF says to turn the picture (orientation 6); it is kept as stored"]) for n in range(40))
     assert str(group).endswith("(c0, c1, c2, c3, c4 and 35 more)")
     assert str(group).startswith("40 cases: ")
 

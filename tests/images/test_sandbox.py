@@ -95,7 +95,7 @@ def test_threads_take_turns(tmp_path: Path) -> None:
 
 def test_a_child_ends_when_its_parent_closes_the_pipe(tmp_path: Path) -> None:
     child = Child(Limits())
-    child.ask([scan(tmp_path / "a.nii")], "image")
+    child.call([scan(tmp_path / "a.nii")], "image")
     child._process.stdin.close()  # type: ignore[union-attr]
     assert child._process.wait(timeout=30) == 0
     child.close()

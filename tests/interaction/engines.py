@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, changed_box, require_wanted
-from medloop.interaction.prompts import keep_hints, prompt_to_json
+from medloop.interaction.prompts import keep_prompts, prompt_to_json
 from medloop.interaction.regions import prompt_box
 
 
@@ -42,7 +42,7 @@ class BallEngine:
         ball = tuple(every[near].T)
         positive = getattr(last, "positive", True)
         mask[ball] = last.label if positive else np.where(mask[ball] == last.label, 0, mask[ball])
-        mask = np.where(np.isin(previous, list(locked)), previous, keep_hints(mask, prompts))
+        mask = np.where(np.isin(previous, list(locked)), previous, keep_prompts(mask, prompts))
         return answered(mask.astype(np.uint8), previous, labels)
 
 

@@ -9,7 +9,7 @@ from medloop.core.image import Image
 from medloop.interaction.agreeing import agreement
 from medloop.interaction.engine import ImageEmbedding
 from medloop.interaction.guard import NARROWED, Claim, Guard, held
-from medloop.interaction.guarded import ask_guarded
+from medloop.interaction.guarded import refine_guarded
 from medloop.interaction.prompts import Point
 
 from .engines import answered
@@ -39,7 +39,7 @@ class Fixed:
 
 def asked(mask):
     engine = Fixed(mask)
-    return ask_guarded(engine, engine.embed(IMAGE), TORN, [], [CLICK], Guard((1,)))
+    return refine_guarded(engine, engine.embed(IMAGE), TORN, [], [CLICK], Guard((1,)))
 
 
 def test_an_engine_that_leaves_the_rest_as_it_is_is_believed_beyond_what_the_image_supports():

@@ -115,7 +115,7 @@ def test_a_proposal_found_right_everywhere_stays_to_the_voxel(axis, seed, answer
 def test_bad_slices_and_shapes_are_refused():
     mask = np.zeros((4, 4, 4), dtype=np.uint8)
     for slices in ([1], [0, 4], [-1, 2]):
-        with pytest.raises(InputError, match=r"2 or more answered slices within 0\.\.3"):
+        with pytest.raises(InputError, match=r"2 or more annotated slices within 0\.\.3"):
             carry_corrections(mask, mask, axis=2, answered={1: slices}, spacing_mm=MM)
     with pytest.raises(ShapeError, match="same voxels"):
         carry_corrections(mask, mask[:2], axis=2, answered={1: [0, 1]}, spacing_mm=MM)

@@ -12,9 +12,9 @@ from medloop.core.image import Image
 from medloop.core.seeds import generator
 from medloop.images.phantoms import phantom_2d, phantom_3d
 from medloop.interaction.guard import Guard
-from medloop.interaction.guarded import ask_guarded
+from medloop.interaction.guarded import refine_guarded
 from medloop.interaction.modelfree.classical import ClassicalEngine
-from medloop.interaction.nninteractive.gestures import AxisOrder
+from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 from medloop.interaction.nninteractive.session import Service
 from medloop.interaction.nninteractive.session import Session as Front
 from medloop.interaction.prompts import ExtremePoints, Point, Scribble
@@ -98,7 +98,7 @@ def kept_from(engine, truth, spoilt, image, *, server):
     """The mask after one click, through the guard alone or through a front end of nnInteractive."""
     engine.embed = ENGINE.embed
     if not server:
-        return ask_guarded(engine, engine.embed(image), spoilt.mask, [], [spoilt.click], Guard((1,))).mask
+        return refine_guarded(engine, engine.embed(image), spoilt.mask, [], [spoilt.click], Guard((1,))).mask
     front = Front(Service(engine, order=AxisOrder(slowest_first=False)))
     front.set_image(image.array, image.grid.spacing_mm)
     front.set_target(truth.shape, np.dtype("uint8"))

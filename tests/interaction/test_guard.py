@@ -9,7 +9,7 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.interaction.engine import changed_box
 from medloop.interaction.guard import Guard, held, patches_touching, reach_in
-from medloop.interaction.guarded import ask_guarded
+from medloop.interaction.guarded import refine_guarded
 from medloop.interaction.prompts import Box, ExtremePoints, Point, Scribble, exact_voxels
 from medloop.interaction.regions import prompt_box, within_reach
 from medloop.interaction.runs import apply_runs, painted_voxels
@@ -114,7 +114,7 @@ def test_whatever_an_engine_does_a_prompt_changes_its_own_label_near_itself(data
     prompt, engine = data.draw(prompts(shape)), WildEngine()
     painted = painted_voxels([stroke], shape)
     try:
-        after = ask_guarded(engine, engine.embed(image), before, [], [prompt], Guard(LABELS, (), painted, reach_mm)).mask
+        after = refine_guarded(engine, engine.embed(image), before, [], [prompt], Guard(LABELS, (), painted, reach_mm)).mask
     except InputError:
         return
     changed = after != before
@@ -135,7 +135,7 @@ def test_earlier_work_outlives_a_wild_engine():
     base = np.zeros((40, 4, 4), dtype=np.uint8)
     base[30:36], base[2:5] = 1, 2
     engine = WildEngine()
-    mask = ask_guarded(engine, engine.embed(image), base, [], [Point((6, 1, 1), label=2)], Guard((1, 2))).mask
+    mask = refine_guarded(engine, engine.embed(image), base, [], [Point((6, 1, 1), label=2)], Guard((1, 2))).mask
     assert np.array_equal(mask[15:], base[15:])
     assert mask[6, 1, 1] == 2
 

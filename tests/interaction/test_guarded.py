@@ -9,7 +9,7 @@ from medloop.core.errors import CancelledError, InputError, LabelError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.interaction.guard import Guard
-from medloop.interaction.guarded import ask_guarded
+from medloop.interaction.guarded import refine_guarded
 from medloop.interaction.prompts import Box, Lasso, Point, Scribble, exact_voxels
 from medloop.interaction.runs import painted_voxels
 
@@ -23,7 +23,7 @@ def line(prompt, before=(0,) * 9, **options):
     """What a prompt makes of a mask on a line of voxels, 1 mm each."""
     engine, mask = BallEngine(1.0), np.array(before, dtype=np.uint8).reshape(9, 1, 1)
     wanted = options.pop("wanted", lambda: True)
-    return ask_guarded(engine, engine.embed(LINE), mask, [], [prompt], Guard((1, 2), **options), wanted=wanted).mask[:, 0, 0].tolist()
+    return refine_guarded(engine, engine.embed(LINE), mask, [], [prompt], Guard((1, 2), **options), wanted=wanted).mask[:, 0, 0].tolist()
 
 
 def test_paint_outlasts_the_prompts_after_it():
@@ -49,7 +49,7 @@ def test_after_any_prompt_it_is_obeyed_locks_hold_and_nothing_changes_outside_th
     before = np.random.default_rng(0).choice(np.array([0, 0, 1, 3], dtype=np.uint8), size=image.grid.shape)
     kept, prompt = before.copy(), data.draw(prompts(before.shape))
     try:
-        found = ask_guarded(engine, engine.embed(image), before, [], [prompt], Guard(LABELS, locked))
+        found = refine_guarded(engine, engine.embed(image), before, [], [prompt], Guard(LABELS, locked))
     except InputError:
         return
     finally:

@@ -89,7 +89,7 @@ def test_what_is_carried_stops_at_other_labels_and_where_it_ends():
 def test_slices_that_are_not_there_are_refused():
     mask, image = np.zeros((4, 4, 4), dtype=np.uint8), Image(np.zeros((1, 4, 4, 4)), Grid.of_spacing((4, 4, 4), (1, 1, 1)))
     for answered in ([1], [0, 4], [-1, 2]):
-        with pytest.raises(InputError, match="answered slices"):
+        with pytest.raises(InputError, match="annotated slices"):
             interpolate_slices(mask, axis=2, answered=answered, label=1, spacing_mm=(1, 1, 1))
     with pytest.raises(InputError, match="axis 0, 1 or 2"):
         interpolate_slices(mask, axis=3, answered=[0, 1], label=1, spacing_mm=(1, 1, 1))

@@ -13,7 +13,7 @@ from medloop.images.phantoms import phantom_2d
 from medloop.interaction.engine import ImageEmbedding
 from medloop.interaction.interactive_network.adaptation import Adaptation
 from medloop.interaction.interactive_network.network import NetworkEngine, Refinement, expected_dice
-from medloop.interaction.prompts import Box, Point, keep_hints
+from medloop.interaction.prompts import Box, Point, keep_prompts
 from medloop.models.inference.predict import Predictor
 
 from .conftest import PICTURE
@@ -34,7 +34,7 @@ def test_without_prompts_the_engine_says_what_the_model_predicts(engine, recipe,
 @given(st.lists(POINTS, min_size=1, max_size=4, unique_by=lambda p: p.voxel))
 def test_every_hint_is_obeyed(engine, points):
     refined = engine.refine(engine.embed(UNSEEN.image), points, labels=(1, 2))
-    assert (keep_hints(refined.mask, points) == refined.mask).all()
+    assert (keep_prompts(refined.mask, points) == refined.mask).all()
     assert np.allclose(refined.probabilities.sum(axis=0), 1, atol=1e-4)
     assert set(np.unique(refined.mask)) <= {0, 1, 2}
 
@@ -111,7 +111,7 @@ def test_a_click_that_nobody_waits_for_is_dropped(engine):
 
 
 def test_the_engine_needs_a_guided_model(recipe, weights):
-    with pytest.raises(InputError, match="trained with hints"):
+    with pytest.raises(InputError, match="trained with prompts"):
         NetworkEngine(dataclasses.replace(recipe, guided=False), [])
     with pytest.raises(InputError, match="has 2 classes, got 3"):
         NetworkEngine.load(recipe, [weights], any_label=True)
@@ -119,7 +119,7 @@ def test_the_engine_needs_a_guided_model(recipe, weights):
 
 def test_wrong_tasks_are_refused(engine):
     embedding = engine.embed(UNSEEN.image)
-    with pytest.raises(LabelError, match=r"answers for 2 labels, the task has \[1\]"):
+    with pytest.raises(LabelError, match=r"knows 2 labels, the task has \[1\]"):
         engine.refine(embedding, (), labels=(1,))
     with pytest.raises(ShapeError, match="previous mask must have"):
         engine.refine(embedding, (), labels=(1, 2), previous=np.zeros((3, 3, 1), dtype=np.uint8))

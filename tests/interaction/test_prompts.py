@@ -13,10 +13,10 @@ from medloop.interaction.prompts import (
     Point,
     Scribble,
     check_prompts,
-    hinted_voxels,
-    keep_hints,
+    keep_prompts,
     prompt_from_json,
     prompt_to_json,
+    prompted_voxels,
 )
 
 SHAPE = (6, 5, 4)
@@ -26,18 +26,18 @@ POINTS = st.builds(Point, voxel=VOXELS, label=st.integers(1, 3), positive=st.boo
 
 def test_a_square_lasso_holds_the_voxels_whose_centres_lie_within():
     square = Lasso(axis=2, index=1, corners=((0.5, 0.5), (3.5, 0.5), (3.5, 2.5), (0.5, 2.5)))
-    hinted = hinted_voxels([square], SHAPE, label=1)
+    hinted = prompted_voxels([square], SHAPE, label=1)
     assert {tuple(v) for v in hinted.positive.tolist()} == {(i, j, 1) for i in (1, 2, 3) for j in (1, 2)}
 
 
 def test_a_hint_for_another_label_is_a_negative_one():
-    hinted = hinted_voxels([Point((1, 1, 1), label=2)], SHAPE, label=1)
+    hinted = prompted_voxels([Point((1, 1, 1), label=2)], SHAPE, label=1)
     assert hinted.negative.tolist() == [[1, 1, 1]]
     assert not len(hinted.positive)
 
 
 def test_of_two_hints_at_one_voxel_the_later_wins():
-    hinted = hinted_voxels([Point((1, 1, 1)), Point((1, 1, 1), positive=False)], SHAPE, label=1)
+    hinted = prompted_voxels([Point((1, 1, 1)), Point((1, 1, 1), positive=False)], SHAPE, label=1)
     assert hinted.negative.tolist() == [[1, 1, 1]]
     assert not len(hinted.positive)
 
@@ -46,7 +46,7 @@ def test_of_two_hints_at_one_voxel_the_later_wins():
 def test_kept_hints_are_obeyed_and_nothing_else_changes(points, value):
     unique = {p.voxel: p for p in points}
     mask = np.full(SHAPE, value, dtype=np.uint8)
-    kept = keep_hints(mask, list(unique.values()))
+    kept = keep_prompts(mask, list(unique.values()))
     for point in unique.values():
         assert (kept[point.voxel] == point.label) == point.positive
     changed = kept != mask
@@ -101,7 +101,7 @@ def test_an_unknown_kind_names_the_known_ones():
 
 def test_a_lasso_with_an_edge_as_flat_as_numbers_go_is_no_trouble():
     flat = Lasso(axis=0, index=0, corners=((0.0, 0.0), (0.0, 0.0), (1.0, 2.2e-311)))
-    assert len(hinted_voxels([flat], SHAPE, label=1).positive) <= 2
+    assert len(prompted_voxels([flat], SHAPE, label=1).positive) <= 2
 
 
 @pytest.mark.parametrize(

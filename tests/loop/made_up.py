@@ -10,7 +10,7 @@ from medloop.images.phantoms import phantom_3d
 from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.arrays import store_features
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.querying.queries import asked_case_ids
+from medloop.loop.querying.queries import queried_case_ids
 from medloop.store.reader import Reader
 
 
@@ -29,8 +29,8 @@ def add_cases(workspace: Workspace, count: int) -> None:
 
 def askable_names(tx: Reader) -> tuple[str, ...]:
     """Names of the training cases that may be queried, by the plain rule: unlabelled, not skipped, in no open round."""
-    asked = asked_case_ids(tx)
-    return tuple(sorted(c.name for c in tx.unanswered_cases(["train"]) if c.id not in asked))
+    asked = queried_case_ids(tx)
+    return tuple(sorted(c.name for c in tx.unlabelled_cases(["train"]) if c.id not in asked))
 
 
 def every_case(workspace: Workspace) -> list[Case]:

@@ -21,7 +21,7 @@ from medloop.loop.worker import drain
 from medloop.models.foundation.checkpoint import encode_weights
 from medloop.models.foundation.networks import build_network
 from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
-from medloop.models.inference.predict import Answer, Predictor
+from medloop.models.inference.predict import ModelOutput, Predictor
 from medloop.models.training.batches import TrainingCase
 from medloop.quality.calibrate import TemperatureScaling, calibrator_from_json
 
@@ -164,7 +164,7 @@ def test_a_temperature_that_does_not_help_other_patients_is_not_kept(make_worksp
 
         def predict(self, image, **_):
             shares = np.full((1, 3, *image.grid.shape), 1 / 3, dtype=np.float32)
-            return Answer(shares, np.zeros(1, dtype=np.float32))
+            return ModelOutput(shares, np.zeros(1, dtype=np.float32))
 
     truth = [phantom_3d(n, 1, SMALL) for n in range(5)]
     even = [np.random.default_rng(n).integers(0, 3, SMALL).astype(np.uint8) for n in range(5)]
@@ -185,7 +185,7 @@ def calibrated_on(workspace: Workspace, stated: list[tuple[int, float]]) -> Json
     class Stated:
         def predict(self, image, **_):
             truth, true = chance[next(name for name, one in images.items() if one is image)]
-            return Answer(np.array([[true, 1 - true] if truth == 0 else [1 - true, true]]), np.zeros(1, dtype=np.float32))
+            return ModelOutput(np.array([[true, 1 - true] if truth == 0 else [1 - true, true]]), np.zeros(1, dtype=np.float32))
 
     cases = [TrainingCase(name, lambda name=name: (images[name], chance[name][0])) for name in chance]  # type: ignore[misc]
     return calibration_of(workspace, Stated(), cases, seed=0)  # type: ignore[arg-type]  # predicts, as it must

@@ -1,5 +1,6 @@
 """Projects change after they were made: settings, texts, labels; what was annotated before stays true."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.label_versions import label_gaps, label_versions
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.evaluation import score_answers
+from medloop.loop.judging.evaluation import score_annotations
 from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.training import _as_begun, _validation
 from medloop.loop.overview.measurements import measure_case
@@ -62,9 +63,9 @@ def test_a_change_that_cannot_be_changes_nothing(pool: Workspace, settings: dict
 def test_a_classification_is_not_given_interactive_networks(tmp_path):
     with (
         Workspace.create(tmp_path / "p", name="p", kind="classification", labels=["a", "b"]) as workspace,
-        pytest.raises(SettingError, match="guided"),
+        pytest.raises(SettingError, match="interactive_network"),
     ):
-        configure(workspace, settings={"guided": True})
+        configure(workspace, settings={"interactive_network": True})
 
 
 def test_choices_that_wait_are_made_anew_by_the_new_strategy_and_size(pool: Workspace):
@@ -93,6 +94,13 @@ def test_a_training_in_progress_ends_with_the_settings_and_labels_it_began_with(
     configure(pool, settings={"train_steps": 9}, task=TaskChange(added=["cyst"]))
     resumed = _as_begun(pool.reload(), TrainingPlan(tmp_path))
     assert (resumed.settings, resumed.task) == (begun.settings, begun.task)
+
+
+def test_a_training_begun_under_older_names_of_settings_goes_on(pool: Workspace, tmp_path):
+    settings = {"summed": "top", "guided": True, "right_reasons": 30.0, "train_steps": 3}
+    (tmp_path / "plan.json").write_text(json.dumps({"project": {"settings": settings, "task_id": pool.task.id}}))
+    resumed = _as_begun(pool, TrainingPlan(tmp_path)).settings
+    assert (resumed.aggregation, resumed.interactive_network, resumed.explanation_penalty, resumed.train_steps) == ("top", True, 30.0, 3)
 
 
 def test_labels_are_renamed_coloured_and_added_in_a_new_version(pool: Workspace):
@@ -154,7 +162,7 @@ def test_an_annotation_speaks_only_of_the_labels_it_knew(make_workspace: MakeWor
     model = add_model(workspace, 1)
     for one in (case, second):
         add_prediction(workspace, model, one, label=1, foreground=0.5)
-    scores = score_answers(workspace, model, answers, {c.id: c for c in (case, second)})
+    scores = score_annotations(workspace, model, answers, {c.id: c for c in (case, second)})
     assert {i: set(found) for i, found in scores.items()} == {case.id: {"large", "small"}, second.id: {"large", "small", "cyst"}}
     assert {m.label for m in measure_case(workspace, case.id).measures} == {"large", "small"}
     assert {m.label for m in measure_case(workspace, second.id).measures} == {"large", "small", "cyst"}
@@ -162,7 +170,7 @@ def test_an_annotation_speaks_only_of_the_labels_it_knew(make_workspace: MakeWor
 
 def test_a_model_from_before_a_label_stays_useful_and_the_next_one_learns_it(make_workspace: MakeWorkspace):
     old = make_workspace(["train", "train", "test", "train", "train"], labelled=3)
-    configure(old, settings={"warm_start": "all", "guided": True})
+    configure(old, settings={"warm_start": "all", "interactive_network": True})
     start_training(old.reload())
     drain(old.reload())
     configure(old, task=TaskChange(added=["cyst"]))
@@ -222,8 +230,8 @@ def test_predictions_of_one_model_are_all_made_alike(make_workspace: MakeWorkspa
     drain(workspace)
     with workspace.store.read() as tx:
         model = tx.find(Model)[0]
-    configure(workspace, settings={"summed": "sum", "samples": 5})
-    assert (model.metrics["summed"], model.metrics["samples"]) == ("mean", 2)
+    configure(workspace, settings={"aggregation": "sum", "samples": 5})
+    assert (model.metrics["aggregation"], model.metrics["samples"]) == ("mean", 2)
 
 
 def test_a_project_name_that_does_not_print_is_refused_and_one_in_two_forms_is_one(pool: Workspace):

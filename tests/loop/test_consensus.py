@@ -1,4 +1,4 @@
-from medloop.core.records import Annotation, AnswerOrigin
+from medloop.core.records import Annotation, AnnotationOrigin
 from medloop.loop.foundation.consensus import deciding
 
 
@@ -8,7 +8,7 @@ def tag(value: int, second: int) -> Annotation:
     )
 
 
-def mask(second: int, origin: AnswerOrigin) -> Annotation:
+def mask(second: int, origin: AnnotationOrigin) -> Annotation:
     name, at = f"annotation-{second}", f"{second:02d}"
     return Annotation(id=name, case_id="c", task_id="t", annotator_id="a", kind="mask", blob="x", origin=origin, created_at=at)
 

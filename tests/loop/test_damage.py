@@ -15,7 +15,7 @@ from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.exporting import export_project
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.damage import LeftOut, damaged_cases
-from medloop.loop.foundation.follow_up import ask_evaluation
+from medloop.loop.foundation.follow_up import request_evaluation
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.reverse_accuracy import judge_by_references
@@ -110,10 +110,10 @@ def test_an_export_leaves_out_damaged_cases_and_names_them(labelled: Workspace, 
 def test_progress_measures_and_references_go_on_without_damaged_cases(labelled: Workspace) -> None:
     flip(labelled, mask_of(labelled, "case00"))
     told: list[str] = []
-    measured = measure_project(labelled, of="answer", log=told.append)
+    measured = measure_project(labelled, of="annotation", log=told.append)
     assert [one.case_name for one in measured] == [f"case{n:02d}" for n in range(1, 7)]
     assert len(told) == 1
-    queried = {line.label: line.answered for line in progress(labelled).queried}
+    queried = {line.label: line.annotated for line in progress(labelled).queried}
     assert queried["large"] == 3
     with pytest.raises(Exception, match="needs a model"):
         judge_by_references(labelled)
@@ -214,10 +214,10 @@ def test_an_evaluation_follows_a_case_that_is_damaged_and_restored(labelled: Wor
     flip(labelled, mask_of(labelled, "case05"))
     start_training(labelled)
     drain(labelled)
-    ask_evaluation(labelled)
+    request_evaluation(labelled)
     assert drain(labelled) == 0  # what is damaged is known, and nothing is evaluated over and over
     path.write_bytes(whole)
-    ask_evaluation(labelled)
+    request_evaluation(labelled)
     drain(labelled)
     with labelled.store.read() as tx:
         (test,) = tx.current_evaluations()
@@ -230,7 +230,7 @@ def test_an_evaluation_leaves_a_case_out_that_was_damaged_since(labelled: Worksp
     flip(labelled, mask_of(labelled, "case05"))
     with LeftOut(labelled).case(case_named(labelled, "case05")):
         labelled.store.blobs.check(mask_of(labelled, "case05"))
-    ask_evaluation(labelled)
+    request_evaluation(labelled)
     drain(labelled)
     with labelled.store.read() as tx:
         (test,) = tx.current_evaluations()

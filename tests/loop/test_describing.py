@@ -209,7 +209,7 @@ def test_an_import_asks_for_descriptions_only_when_a_strategy_needs_them(tmp_pat
     for first, expected in (("random", 0), ("coreset", 1)):
         settings = dataclasses.replace(FAST, first_strategy=first)
         with Workspace.create(tmp_path / first, name="p", kind="segmentation", labels=["a", "b"], settings=settings) as workspace:
-            import_dataset(workspace, source, answers="none")
+            import_dataset(workspace, source, annotations="none")
             jobs = [job.kind for job in workspace.store.jobs.list()]
             assert jobs == ["describe"] * expected
             if expected:

@@ -13,7 +13,7 @@ from medloop.loop.foundation.effort import annotator_lines, effort_features, eff
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.progress import labels_per_hour
 from medloop.loop.querying.pools import PoolInputs, build_pool
-from medloop.query.budget.minutes import MIN_ANSWERS
+from medloop.query.budget.minutes import MIN_ANNOTATIONS
 
 from .conftest import MakeWorkspace
 from .made_up import add_answer, add_model, add_prediction, case_named, every_case
@@ -27,7 +27,8 @@ def test_each_annotator_has_a_line_and_imported_answers_have_none(make_workspace
     add_answer(workspace, ben, case_named(workspace, "case01"), seconds=0.0)
     with workspace.store.read() as tx:
         first, second = effort_summary(tx)
-    assert (first.annotator, first.answers, first.timed, first.median_seconds, first.minutes, first.cost) == ("Ann", 3, 2, 60.0, 2.0, 2.0)
+    assert (first.annotator, first.annotations, first.timed) == ("Ann", 3, 2)
+    assert (first.median_seconds, first.minutes, first.cost) == (60.0, 2.0, 2.0)
     assert (second.annotator, second.timed, second.median_seconds, second.minutes) == ("Ben", 0, None, 0.0)
 
 
@@ -40,7 +41,7 @@ def test_seconds_of_an_undone_submission_count_once(pool: Workspace, ann: Annota
     with pool.store.read() as tx:
         (line,) = effort_summary(tx)
         assert labels_per_hour(tx) == pytest.approx(90.0)
-    assert (line.answers, line.minutes) == (1, pytest.approx(40 / 60))
+    assert (line.annotations, line.minutes) == (1, pytest.approx(40 / 60))
 
 
 def test_without_recorded_times_every_case_counts_the_same(pool: Workspace) -> None:
@@ -57,7 +58,7 @@ def test_few_recorded_times_give_their_median(pool: Workspace, ann: Annotator) -
 
 
 def test_large_structures_are_predicted_to_take_longer_once_enough_answers_say_so(make_workspace: MakeWorkspace) -> None:
-    workspace = make_workspace(["train"] * (MIN_ANSWERS + 3))
+    workspace = make_workspace(["train"] * (MIN_ANNOTATIONS + 3))
     ann, model = annotator_named(workspace, "Ann"), add_model(workspace, 1)
     *answered, small, large, unseen = every_case(workspace)
     for n, case in enumerate(answered):
@@ -73,12 +74,12 @@ def test_large_structures_are_predicted_to_take_longer_once_enough_answers_say_s
 
 
 def test_cost_counts_each_minute_by_its_annotators_rate(make_workspace: MakeWorkspace) -> None:
-    workspace = make_workspace(["train"] * (MIN_ANSWERS + 2))
+    workspace = make_workspace(["train"] * (MIN_ANNOTATIONS + 2))
     model, who = add_model(workspace, 1), {rate: annotator_named(workspace, f"Rate {rate}") for rate in (1, 10)}
     *answered, small, large = every_case(workspace)
     for n, case in enumerate(answered):  # all take a minute, the large ones by whom is dear
         proposal = add_prediction(workspace, model, case, foreground=0.01 * (n + 1))
-        add_answer(workspace, who[10 if n >= MIN_ANSWERS / 2 else 1], case, seconds=60.0, proposal=proposal)
+        add_answer(workspace, who[10 if n >= MIN_ANNOTATIONS / 2 else 1], case, seconds=60.0, proposal=proposal)
     set_cost(workspace, "Rate 10", 10.0, actor="test")
     predictions = {c.id: add_prediction(workspace, model, c, foreground=f) for c, f in ((small, 0.01), (large, 0.12))}
     with workspace.store.read() as tx:
@@ -98,7 +99,7 @@ def test_a_rate_is_audited_and_kept_within_its_range(pool: Workspace, ann: Annot
         (event,) = tx.events_about("annotator", [ann.id], verbs=["price"])
         (line,) = [one for one in annotator_lines(tx) if one.annotator == ann.name]
     assert event.body["changed"] == {"cost_per_minute": {"from": 1.0, "to": 2.5}}
-    assert (line.answers, line.cases, line.cost_per_minute) == (0, 0, 2.5)
+    assert (line.annotations, line.cases, line.cost_per_minute) == (0, 0, 2.5)
     for rate in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(SettingError, match="must lie above 0"):
             set_cost(pool, ann.name, rate, actor="test")

@@ -21,7 +21,7 @@ from medloop.loop.worker import drain
 from .conftest import FAST, MakeWorkspace
 from .test_training import SNAPSHOT
 
-GUIDED = dataclasses.replace(FAST, guided=True, train_steps=2)
+GUIDED = dataclasses.replace(FAST, interactive_network=True, train_steps=2)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_a_guided_project_trains_a_network_that_answers(guided: Workspace) -> No
 
 
 def test_an_engine_that_is_not_there_is_refused_with_a_remedy(pool: Workspace) -> None:
-    with pytest.raises(UnavailableError, match="setting guided"):
+    with pytest.raises(UnavailableError, match="setting interactive_network"):
         choose_engine(pool, "network")
     with pytest.raises(SettingError, match="auto, classical, network"):
         choose_engine(pool, "magic")
@@ -74,7 +74,7 @@ def test_an_engine_that_is_not_there_is_refused_with_a_remedy(pool: Workspace) -
 
 @pytest.mark.parametrize("on", [False, True])
 def test_a_project_trains_with_gestures_when_it_says_so(make_workspace: MakeWorkspace, on: bool) -> None:
-    workspace = make_workspace(["train"], settings=dataclasses.replace(FAST, guided=on))
+    workspace = make_workspace(["train"], settings=dataclasses.replace(FAST, interactive_network=on))
     with workspace.store.read() as tx:
         recipe = recipe_for(workspace, tx.find(Case), SNAPSHOT, threads=1)
     assert recipe.guided is on

@@ -10,7 +10,7 @@ from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.querying.queries import AUDIT_REASON, asked_case_ids
+from medloop.loop.querying.queries import AUDIT_REASON, queried_case_ids
 from medloop.loop.querying.rounds import prepare_round
 from medloop.loop.worker import drain
 
@@ -40,7 +40,7 @@ def test_whatever_the_strategy_only_training_and_audit_cases_are_asked(make_work
         submit(workspace, opened.assignment.id, Submitted())
     assert sorted(asked) == ["audit"] * 2 + ["train"] * 5
     with workspace.store.read() as tx:
-        chosen = {tx.get(Case, i).split for i in asked_case_ids(tx, ever=True)}
+        chosen = {tx.get(Case, i).split for i in queried_case_ids(tx, ever=True)}
         made = {tx.get(Case, c.case_id).split for q in tx.find(Query) for c in q.choices}
     assert chosen == made == {"train", "audit"}
 

@@ -108,7 +108,7 @@ def test_the_same_bytes_under_another_name_are_refused(workspace: Workspace, tmp
 def test_labels_outside_evaluation_can_be_left_hidden(workspace: Workspace, tmp_path: Path) -> None:
     for n in range(8):
         write_case(tmp_path / "in", f"case{n}", ORIENTATIONS["RAS"])
-    report = import_dataset(workspace, tmp_path / "in", answers="evaluation")
+    report = import_dataset(workspace, tmp_path / "in", annotations="evaluation")
     assert report.labelled == 2
     with workspace.store.read() as tx:
         answered = {tx.get(Case, a.case_id).split for a in tx.find(Annotation)}

@@ -29,7 +29,7 @@ from medloop.loop.worker import drain
 
 from .conftest import FAST, MakeWorkspace
 
-GUIDED = dataclasses.replace(FAST, guided=True, train_steps=2)
+GUIDED = dataclasses.replace(FAST, interactive_network=True, train_steps=2)
 
 
 def trained(workspace: Workspace, **changes: object) -> Workspace:
@@ -74,7 +74,9 @@ def test_a_model_from_before_a_setting_existed_learned_with_its_default(make_wor
     workspace = trained(make_workspace(["train"] * 3, labelled=3))
     (model,) = models(workspace)
     old = {
-        name: value for name, value in model.metrics["learned_with"].items() if name not in ("prompt_encoding", "any_label", "calibration")
+        {"interactive_network": "guided", "explanation_penalty": "right_reasons"}.get(name, name): value
+        for name, value in model.metrics["learned_with"].items()
+        if name not in ("prompt_encoding", "any_label", "calibration")
     }
     with workspace.store.write("worker") as tx:
         tx.add(dataclasses.replace(model, id="model-old", index=2, metrics={**model.metrics, "learned_with": old}))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from medloop.core.records import Job
-from medloop.loop.foundation.job_kinds import KINDS, Kind, Predict, Train, ask, kind_named
+from medloop.loop.foundation.job_kinds import KINDS, Kind, Predict, Train, kind_named, request_job
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.worker import run_job
@@ -54,10 +54,10 @@ def test_what_a_job_asks_for_stands_in_its_row(make_workspace: MakeWorkspace) ->
 
 def test_the_next_choices_are_predicted_first_and_a_training_comes_last(make_workspace: MakeWorkspace) -> None:
     workspace = make_workspace(["train"])
-    training = ask(workspace, Train(), "a")
-    pool, upcoming = ask(workspace, Predict("m", "pool"), "b"), ask(workspace, Predict("m", "upcoming"), "c")
+    training = request_job(workspace, Train(), "a")
+    pool, upcoming = request_job(workspace, Predict("m", "pool"), "b"), request_job(workspace, Predict("m", "upcoming"), "c")
     assert upcoming.priority > kind_named("evaluate").priority > pool.priority > training.priority
-    assert ask(workspace, Train(), "a").id == training.id
+    assert request_job(workspace, Train(), "a").id == training.id
 
 
 def test_a_training_that_an_earlier_version_queued_is_still_understood(make_workspace: MakeWorkspace) -> None:

@@ -158,5 +158,5 @@ def test_the_database_adds_up_what_the_rows_say(tmp_path: Path) -> None:
         assert found.low_count == sum(value < 0.8 for value in values)
         assert list(found.histogram) == np.histogram(values, bins=10, range=(0.0, 1.0))[0].tolist()
         seen = {p.case_id for p in tx.latest_predictions(model.id)}
-        lacking = [c for c in tx.unanswered_cases(["train", "audit"], exclude_open=False) if c.id not in seen]
+        lacking = [c for c in tx.unlabelled_cases(["train", "audit"], exclude_open=False) if c.id not in seen]
         assert tx.unpredicted(model.id, ["train", "audit"]) == len(lacking) > 0

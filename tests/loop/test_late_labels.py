@@ -102,7 +102,7 @@ def test_the_same_import_again_adds_no_annotation(workspace: Workspace, source: 
 def test_labels_hidden_at_first_come_with_a_second_import(workspace: Workspace, source: Path) -> None:
     for n in range(8):
         mask(source / f"masks/c{n}.png", 2)
-    first = import_dataset(workspace, source, answers="evaluation")
+    first = import_dataset(workspace, source, annotations="evaluation")
     assert first.labelled == 2
     (hidden,) = (note for note in first.notes if "not requested" in note.text)
     assert len(hidden.cases) == 6

@@ -16,7 +16,7 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.mask_figures import sample_figures
 from medloop.loop.judging.predictions import make_prediction
 from medloop.loop.overview.measurements import Measure, measure_case, measure_project
-from medloop.models.inference.predict import Answer
+from medloop.models.inference.predict import ModelOutput
 from medloop.quality.expected import QualityRule
 
 from .conftest import MakeWorkspace
@@ -38,7 +38,7 @@ def blocks(case: Case, lengths: list[int]) -> np.ndarray:
 
 
 def predict(workspace: Workspace, model, case: Case, lengths: list[int]) -> Prediction:
-    made = make_prediction(workspace.store.blobs, case, model, Answer(blocks(case, lengths), np.zeros(3, np.float32)), QualityRule())
+    made = make_prediction(workspace.store.blobs, case, model, ModelOutput(blocks(case, lengths), np.zeros(3, np.float32)), QualityRule())
     with workspace.store.write("worker") as tx:
         tx.add(made)
     return made
@@ -50,7 +50,7 @@ def test_an_answer_is_measured_as_it_stands(pool: Workspace, ann: Annotator) -> 
     found = measure_case(pool, case.id)
     i, j, k = case.grid.spacing_mm
     voxels = case.grid.shape[1] * case.grid.shape[2]
-    assert (found.source, found.sized) == ("answer", True)
+    assert (found.source, found.sized) == ("annotation", True)
     assert row(found.measures, "large", "volume").value == pytest.approx(2 * voxels * i * j * k / 1000)
     assert row(found.measures, "small", "area").value == pytest.approx(case.grid.shape[1] * i * j)
     assert all((m.low, m.high, m.accepted, m.reason) == (None, None, None, "") for m in found.measures)
@@ -121,7 +121,7 @@ def test_old_predictions_keep_no_samples(pool: Workspace) -> None:
     assert found.measures[0].low is None
     assert "keeps no samples" in found.measures[0].reason
     assert [m.case_name for m in measure_project(pool)] == ["case01"]
-    assert measure_project(pool, of="answer") == []
+    assert measure_project(pool, of="annotation") == []
 
 
 def test_samples_are_kept_as_rows_of_figures(pool: Workspace) -> None:

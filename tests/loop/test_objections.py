@@ -56,7 +56,7 @@ def test_the_newest_of_a_person_counts_and_an_empty_one_takes_back(pool: Workspa
 
 
 def test_a_training_heeds_objections_when_the_project_says_so(make_workspace: MakeWorkspace) -> None:
-    workspace = make_workspace(["train"] * 2, labelled=2, settings=dataclasses.replace(FAST, right_reasons=30.0))
+    workspace = make_workspace(["train"] * 2, labelled=2, settings=dataclasses.replace(FAST, explanation_penalty=30.0))
     case, person = case_named(workspace, "case01"), annotator_named(workspace, "Ann")
     object_to_explanation(workspace, case.id, person.id, label=1, method="grad-cam", regions=corner(case.grid.shape, 8))
     job = start_training(workspace)

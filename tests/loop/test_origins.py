@@ -13,7 +13,7 @@ from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_mask
-from medloop.loop.foundation.consensus import consensus_answers
+from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.in_force import standing_annotation
 from medloop.loop.foundation.leaning import leans_on_proposal
 from medloop.loop.foundation.workspace import Workspace
@@ -103,7 +103,7 @@ def test_confirming_a_test_case_with_an_expert_label_is_refused_until_it_is_said
         submit(tests, opened.assignment.id, Submitted())
     done = submit(tests, opened.assignment.id, Submitted(replace=True))
     with tests.store.read() as tx:
-        assert [a.id for a in consensus_answers(tx, "test")] == [done.id]
+        assert [a.id for a in consensus_annotations(tx, "test")] == [done.id]
         assert done.supersedes == opened.assignment.base_id
     assert not leans(tests, done), "it began with the expert's label"
 

@@ -10,16 +10,16 @@ from medloop.core.records import Annotation, Case, Evaluation, Model, Snapshot
 from medloop.loop.annotating.annotations import next_assignment, open_case, submit
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.arrays import load_answer
-from medloop.loop.foundation.consensus import consensus_answers, training_answers
+from medloop.loop.foundation.arrays import load_annotation
+from medloop.loop.foundation.consensus import consensus_annotations, training_annotations
 from medloop.loop.foundation.partial_annotations import (
     UNKNOWN,
     BoxPart,
     SlicePart,
-    answered_voxels,
+    annotated_voxels,
     decode_partial,
     encode_partial,
-    merged_answer,
+    merged_annotation,
 )
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
@@ -70,7 +70,7 @@ def test_a_partial_answer_comes_back_and_is_unknown_outside_its_parts(parts: lis
 )
 def test_parts_must_lie_within_the_image(parts: list[SlicePart | BoxPart]) -> None:
     with pytest.raises(InputError):
-        answered_voxels(parts, SHAPE)
+        annotated_voxels(parts, SHAPE)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00\x00\x00\x02{}", b"\xff\xff\xff\xff" + b"x" * 9])
@@ -108,10 +108,10 @@ def test_partial_answers_add_up_and_the_later_one_wins(pool: Workspace) -> None:
     give_slices(pool, case_id, {4: 2, 9: 0}, by="Bob")
     with pool.store.read() as tx:
         answers, case = tx.partial_annotations(case_ids=[case_id]), tx.get(Case, case_id)
-        merged = merged_answer(pool.store.blobs, answers, case).array
+        merged = merged_annotation(pool.store.blobs, answers, case).array
     assert {n: int(merged[0, 0, n]) for n in (2, 3, 4, 9)} == {2: UNKNOWN, 3: 1, 4: 2, 9: 0}
     assert np.array_equal(
-        load_answer(pool.store.blobs, answers[0], case).array == UNKNOWN, np.isin(np.indices(SMALL)[2], [3, 4], invert=True)
+        load_annotation(pool.store.blobs, answers[0], case).array == UNKNOWN, np.isin(np.indices(SMALL)[2], [3, 4], invert=True)
     )
 
 
@@ -119,10 +119,10 @@ def test_a_case_answered_in_part_is_unanswered_and_may_be_asked_again(pool: Work
     case_id = ids(pool)[0]
     give_slices(pool, case_id, {3: 1})
     with pool.store.read() as tx:
-        assert tx.case_counts().answered == 0
+        assert tx.case_counts().annotated == 0
         assert tx.current_annotations() == []
-        assert consensus_answers(tx, "train") == []
-        assert [a.kind for a in training_answers(tx, "train")] == ["partial"]
+        assert consensus_annotations(tx, "train") == []
+        assert [a.kind for a in training_annotations(tx, "train")] == ["partial"]
         table = pool_table(pool, tx)
         assert tx.get(Case, case_id).name in table.named(table.askable(tx.refused_cases(["train"]))["train"])
 
@@ -135,8 +135,8 @@ def test_a_full_answer_replaces_the_parts_of_its_annotator_and_decides_over_thos
     with pool.store.read() as tx:
         assert [a.annotator_id for a in tx.partial_annotations()] == [annotator_named(pool, "Bob").id]
         assert tx.current_annotations() == [full]
-        assert training_answers(tx, "train") == [full]
-        assert tx.case_counts().answered == 1
+        assert training_annotations(tx, "train") == [full]
+        assert tx.case_counts().annotated == 1
     assert verify(pool.store).ok
 
 
@@ -166,7 +166,7 @@ def test_a_draft_can_be_submitted_in_part(pool: Workspace) -> None:
     opened = next_assignment(pool, annotator_named(pool, "Ann").id)
     assert opened is not None
     done = submit(pool, opened.assignment.id, Submitted(parts=[BoxPart((0, 0, 0), (2, 2, 2))], revision=0))
-    answer = load_answer(pool.store.blobs, done, opened.case)
+    answer = load_annotation(pool.store.blobs, done, opened.case)
     assert (answer.array != UNKNOWN).sum() == 8
 
 
@@ -175,7 +175,7 @@ def test_a_script_answers_parts_through_the_project(pool: Workspace) -> None:
     opened = project.next("Ann")
     assert opened is not None
     done = project.submit_parts(opened, np.ones(SMALL, dtype=np.uint8), [SlicePart(0, 3)])
-    assert (load_answer(pool.store.blobs, done, opened.case).array == 1).sum() == SMALL[1] * SMALL[2]
+    assert (load_annotation(pool.store.blobs, done, opened.case).array == 1).sum() == SMALL[1] * SMALL[2]
 
 
 def test_parts_end_a_round_and_train_a_model_that_is_judged_on_whole_cases_only(make_workspace: MakeWorkspace) -> None:

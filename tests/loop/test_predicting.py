@@ -66,7 +66,7 @@ def test_a_case_added_after_a_training_is_predicted_ranked_and_queued_without_be
         (prepared,) = tx.find(Round)
         assert prepared.query_id is not None
         (query,) = tx.find(Query, where={"id": prepared.query_id})
-        pool = {c.id for c in tx.unanswered_cases(["train"])}
+        pool = {c.id for c in tx.unlabelled_cases(["train"])}
     assert row.uncertainty is not None
     assert progress(trained).unpredicted == 0
     assert added.id in pool

@@ -24,7 +24,7 @@ def test_a_script_can_run_the_whole_loop(tmp_path: Path) -> None:
         assert len(project.progress().curve) == 1
         assert project.report().startswith("<!doctype html>")
     with Project.open(tmp_path / "p") as project:
-        assert project.status().counts.answered == 6
+        assert project.status().counts.annotated == 6
 
 
 def test_a_case_is_answered_with_an_array(tmp_path: Path) -> None:

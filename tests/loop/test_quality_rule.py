@@ -12,7 +12,7 @@ from medloop.loop.judging.predicted_quality import qualify_again
 from medloop.loop.judging.predictions import make_prediction, quality_note, quality_rule
 from medloop.loop.judging.quality_signs import mask_agreement, signs_of, signs_of_prediction
 from medloop.loop.overview.progress import progress
-from medloop.models.inference.predict import Answer
+from medloop.models.inference.predict import ModelOutput
 
 from .conftest import MakeWorkspace
 from .made_up import add_evaluation, add_model, add_prediction, case_named, every_case
@@ -34,7 +34,9 @@ def test_the_pool_gets_a_quality_from_the_models_own_evaluated_patients(make_wor
     workspace, model = evaluated(make_workspace)
     case = case_named(workspace, "case12")
     samples = np.random.default_rng(0).dirichlet((1, 1, 1), (2, *case.grid.shape)).transpose(0, 4, 1, 2, 3)
-    made = make_prediction(workspace.store.blobs, case, model, Answer(samples, np.zeros(3, np.float32)), quality_rule(workspace, model))
+    made = make_prediction(
+        workspace.store.blobs, case, model, ModelOutput(samples, np.zeros(3, np.float32)), quality_rule(workspace, model)
+    )
     assert made.quality is not None
     assert made.quality_low is not None
     assert made.quality_high is not None

@@ -18,9 +18,9 @@ from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.arrays import load_answer, load_image
+from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.configuring import configure
-from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart, answered_voxels
+from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart, annotated_voxels
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.status import status
 from medloop.loop.project import Project
@@ -70,7 +70,7 @@ def test_the_most_uncertain_slice_is_queried_then_the_next_until_none_is_left(vo
         assert opened.assignment.reason.startswith(f"axial slice {index + 1} of 16: about ")
         done = submit(volumes, opened.assignment.id, Submitted(mask=np.ones(SMALL, dtype=np.uint8)))
         assert done.kind == "partial"
-        answer = load_answer(volumes.store.blobs, done, opened.case)
+        answer = load_annotation(volumes.store.blobs, done, opened.case)
         assert not isinstance(answer, int)
         assert (answer.array[..., index] == 1).all()
         assert (np.delete(answer.array, index, axis=2) == UNKNOWN).all()
@@ -95,9 +95,9 @@ def test_regions_are_boxes_where_the_model_is_unsure_and_as_many_as_wanted(make_
     assert all(isinstance(part, BoxPart) and part.start[2] <= 4 < part.stop[2] for part in parts)
     assert opened.assignment.reason.count("region ") == 2
     done = submit(workspace, opened.assignment.id, Submitted(mask=np.ones(SMALL, dtype=np.uint8)))
-    answer = load_answer(workspace.store.blobs, done, opened.case)
+    answer = load_annotation(workspace.store.blobs, done, opened.case)
     assert not isinstance(answer, int)
-    assert np.array_equal(answer.array != UNKNOWN, answered_voxels(parts, SMALL))
+    assert np.array_equal(answer.array != UNKNOWN, annotated_voxels(parts, SMALL))
 
 
 def test_superpixels_are_queried_by_the_smallest_boxes_around_them(make_workspace: MakeWorkspace) -> None:
@@ -114,9 +114,9 @@ def test_superpixels_are_queried_by_the_smallest_boxes_around_them(make_workspac
     assert all(isinstance(part, BoxPart) and (part.start[2], part.stop[2]) == (4, 5) for part in parts)
     assert opened.assignment.reason.startswith("superpixel ")
     done = submit(workspace, opened.assignment.id, Submitted(mask=np.ones(SMALL, dtype=np.uint8)))
-    answer = load_answer(workspace.store.blobs, done, opened.case)
+    answer = load_annotation(workspace.store.blobs, done, opened.case)
     assert not isinstance(answer, int)
-    assert np.array_equal(answer.array != UNKNOWN, answered_voxels(parts, SMALL))
+    assert np.array_equal(answer.array != UNKNOWN, annotated_voxels(parts, SMALL))
 
 
 def test_a_picture_is_queried_by_superpixels_until_nothing_uncertain_is_left(make_workspace: MakeWorkspace) -> None:
@@ -138,8 +138,8 @@ def test_a_picture_is_queried_by_superpixels_until_nothing_uncertain_is_left(mak
         parts := parts_of(workspace, opened.assignment)
     ):
         assert len(parts) <= 3
-        assert (answered_voxels(parts, case.grid.shape) & ~annotated & (doubt > 0)).any()
-        annotated |= answered_voxels(parts, case.grid.shape)
+        assert (annotated_voxels(parts, case.grid.shape) & ~annotated & (doubt > 0)).any()
+        annotated |= annotated_voxels(parts, case.grid.shape)
         submit(workspace, opened.assignment.id, Submitted(mask=np.ones(case.grid.shape, dtype=np.uint8)))
     assert opened is not None
     assert not (doubt[~annotated] > 0).any()

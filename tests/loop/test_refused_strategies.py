@@ -12,7 +12,7 @@ from medloop.core.records import Prediction, Project, Query, Round
 from medloop.loop.annotating.annotations import next_assignment
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.follow_up import follow_up
-from medloop.loop.foundation.job_kinds import Describe, ask
+from medloop.loop.foundation.job_kinds import Describe, request_job
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.on_demand import request_description
@@ -86,7 +86,7 @@ def test_work_goes_on_while_the_package_of_the_project_s_strategies_is_gone(make
     workspace = workspace.reload()
     add_cases(workspace, 1)
     request_description(workspace)
-    ask(workspace, Describe(), "describe")
+    request_job(workspace, Describe(), "describe")
     follow_up(workspace)
     drain(workspace)
     with workspace.store.read() as tx:

@@ -10,7 +10,7 @@ from medloop.loop.annotating.annotations import next_assignment, submit
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.configuring import configure
-from medloop.loop.foundation.follow_up import ask_query
+from medloop.loop.foundation.follow_up import request_query
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.project import Project
 from medloop.loop.querying.queries import make_query
@@ -153,6 +153,6 @@ def test_the_worker_judges_when_it_has_predicted_the_pool(project: Workspace) ->
     with project.store.read() as tx:
         model = tx.live_model()
     assert model is not None
-    ask_query(project, model)
+    request_query(project, model)
     assert drain(project) == 1
     assert len(judged(project)) == 4

@@ -15,7 +15,7 @@ from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import export_project
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.consensus import training_answers
+from medloop.loop.foundation.consensus import training_annotations
 from medloop.loop.foundation.partial_annotations import SlicePart
 from medloop.loop.foundation.refusals import refusals
 from medloop.loop.foundation.workspace import Workspace
@@ -33,7 +33,7 @@ def opened_by(workspace: Workspace, name: str, by: str = "Ann") -> Opened:
 def learned(workspace: Workspace) -> list[str]:
     """Names of the cases whose annotations a training would learn from now."""
     with workspace.store.read() as tx:
-        ids = {a.case_id for a in training_answers(tx, "train")}
+        ids = {a.case_id for a in training_annotations(tx, "train")}
         return [row.name for row in tx.worklist() if row.case_id in ids]
 
 
@@ -53,7 +53,7 @@ def test_a_flagged_or_skipped_case_loses_its_imported_annotation_everywhere_but_
     report = export_project(workspace, tmp_path / "out", "nifti")
     assert report.cases == 2
     assert any("case00" in note and "wrong patient" in note and "Ann" in note for note in report.notes)
-    assert progress(workspace).answered == 2
+    assert progress(workspace).annotated == 2
     with workspace.store.read() as tx:
         assert tx.count(Annotation) == 3
         assert [w.verb for w in tx.find(Withdrawal, where={"case_id": case_named(workspace, "case00").id})] == [state(workspace, "case00")]

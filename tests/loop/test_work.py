@@ -80,7 +80,7 @@ def test_a_second_round_grows_the_curve_and_closes(trained: Workspace) -> None:
     assert made.curve[1].effort_minutes == pytest.approx(1.0)
     assert made.labels_per_hour == pytest.approx(120.0)
     assert made.rounds[0].state == "closed"
-    assert made.rounds[0].answered == 2
+    assert made.rounds[0].annotated == 2
     assert "Learning curve" in report_html(trained)
 
 

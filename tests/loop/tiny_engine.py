@@ -11,7 +11,7 @@ import numpy as np
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.image import Image
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
-from medloop.interaction.prompts import Box, Prompt, exact_voxels, keep_hints
+from medloop.interaction.prompts import Box, Prompt, exact_voxels, keep_prompts
 
 
 class BallEngine:
@@ -50,7 +50,7 @@ class BallEngine:
             where = _reached(prompt, embedding)
             gives = getattr(prompt, "positive", True)
             mask[where if gives else where & (mask == prompt.label)] = prompt.label if gives else 0
-        mask = keep_hints(mask, prompts)
+        mask = keep_prompts(mask, prompts)
         probabilities = np.stack([mask == label for label in (0, *labels)]).astype(np.float32)
         return RefinedMask(mask, probabilities, tuple(labels), 0.75, *changed_box(before, mask), note=self.note)
 

@@ -165,7 +165,7 @@ def test_expected_losses_follow_the_known_order() -> None:
 
 def test_equal_losses_teach_nothing_and_too_few_are_refused() -> None:
     assert not predicted_losses(np.eye(5), np.ones(5), np.eye(5), seed=0).any()
-    with pytest.raises(InputError, match="at least 4 answered"):
+    with pytest.raises(InputError, match="at least 4 annotated"):
         predicted_losses(np.eye(3), np.arange(3.0), np.eye(3), seed=0)
     with pytest.raises(ShapeError):
         predicted_losses(np.eye(5), np.ones(4), np.eye(5), seed=0)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from medloop.core.errors import InputError, SettingError, ShapeError
 from medloop.images.phantoms import phantom_3d
 from medloop.metrics.overlap import dice
+from medloop.quality.corruption import corrupt_mask
 from medloop.quality.reverse import Reference, ReverseClassifier, voxel_features
-from medloop.quality.spoiling import spoil_mask
 
 SHAPE = (24, 24, 16)
 LABELS = (1, 2)
@@ -36,7 +36,7 @@ def judge() -> ReverseClassifier:
 
 def spoiled(index: int, degree: float) -> tuple[Reference, np.ndarray, float]:
     case = reference(index)
-    mask = spoil_mask(case.mask, degree, np.random.default_rng(index))
+    mask = corrupt_mask(case.mask, degree, np.random.default_rng(index))
     return case, mask, float(np.mean(list(dice(mask, case.mask, LABELS).values())))
 
 
@@ -77,7 +77,7 @@ def test_pictures_are_judged_too():
 @given(st.integers(0, 100), st.floats(0, 1))
 def test_a_spoiled_mask_has_no_new_labels_and_the_same_shape(seed, degree):
     mask = reference(0).mask
-    found = spoil_mask(mask, degree, np.random.default_rng(seed))
+    found = corrupt_mask(mask, degree, np.random.default_rng(seed))
     assert found.shape == mask.shape
     assert set(np.unique(found)) <= set(np.unique(mask))
     assert degree > 0 or (found == mask).all()
@@ -95,4 +95,4 @@ def test_bad_input_is_refused(judge):
     with pytest.raises(ShapeError, match="same voxels"):
         voxel_features(np.zeros((1, 2, 2, 2)), np.zeros((2, 2, 3), dtype=np.uint8))
     with pytest.raises(SettingError, match="0 to 1"):
-        spoil_mask(reference(0).mask, 2.0, np.random.default_rng(0))
+        corrupt_mask(reference(0).mask, 2.0, np.random.default_rng(0))

@@ -196,7 +196,7 @@ def test_wrong_limits_and_curves_are_refused() -> None:
         advise(Evidence(Spending(), target=1.5))
     with pytest.raises(SettingError, match="budget"):
         advise(Evidence(Spending(budget_labels=-1)))
-    with pytest.raises(ShapeError, match="one drawn score per point"):
+    with pytest.raises(ShapeError, match="a drawn score per point"):
         Curve(np.ones(2), np.ones(3), np.ones((4, 3)), 0.0, 5)
 
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from medloop.core.errors import InputError, SettingError
-from medloop.query.streams.asking import LearnedAsking
+from medloop.query.streams.learned_querying import LearnedQuerying
 from medloop.query.streams.rules import RULES as NAMED
 from medloop.query.streams.rules import judged, taught
 from medloop.query.streams.thresholds import FixedThreshold, TargetRate, VariableUncertainty
 
-RULES = [FixedThreshold(0.5), TargetRate(0.2), VariableUncertainty(0.3, spread=0.5), LearnedAsking(2, explore=0.2)]
+RULES = [FixedThreshold(0.5), TargetRate(0.2), VariableUncertainty(0.3, spread=0.5), LearnedQuerying(2, explore=0.2)]
 
 
 class StreamSelector:
@@ -32,7 +32,7 @@ class StreamSelector:
 
 
 def asked(stream: StreamSelector, scores) -> np.ndarray:
-    return np.array([stream.decide(float(score)).ask for score in scores])
+    return np.array([stream.decide(float(score)).query for score in scores])
 
 
 def test_a_fixed_threshold_asks_at_it_and_above():
@@ -43,7 +43,7 @@ def test_a_fixed_threshold_asks_at_it_and_above():
 
 def test_the_verdict_says_why():
     verdict = StreamSelector(FixedThreshold(0.5)).decide(0.25)
-    assert (verdict.ask, verdict.threshold, verdict.reason) == (False, 0.5, "score 0.25 stays below 0.5")
+    assert (verdict.query, verdict.threshold, verdict.reason) == (False, 0.5, "score 0.25 stays below 0.5")
 
 
 def test_the_threshold_moves_as_written():
@@ -74,12 +74,12 @@ def test_the_rate_is_met_on_a_stationary_stream_and_again_after_a_drift(rate):
 
 def test_variable_uncertainty_moves_as_written():
     stream = StreamSelector(VariableUncertainty(budget=0.5, step=0.1, window=2))
-    assert stream.decide(0.3).ask  # confidence 0.7 < 1
+    assert stream.decide(0.3).query  # confidence 0.7 < 1
     assert stream.state.threshold == pytest.approx(0.9)
     assert stream.state.spending == pytest.approx(0.5)
     assert stream.decide(0.9).reason == "the budget is spent (50% of recent cases queried)"
     assert stream.state.threshold == pytest.approx(0.9)
-    assert not stream.decide(0.05).ask  # confidence 0.95 > 0.9
+    assert not stream.decide(0.05).query  # confidence 0.95 > 0.9
     assert stream.state.threshold == pytest.approx(0.99)
 
 
@@ -102,7 +102,7 @@ def test_spending_never_runs_away_from_the_budget(scores, budget):
 
 
 def test_one_step_of_learning_by_hand():
-    rule = LearnedAsking(1, step=0.5)
+    rule = LearnedQuerying(1, step=0.5)
     state = rule.learn(rule.start(), np.array([2.0]), worthwhile=True)
     # gradient (½ - 1)(2, 1) = (-1, -½); the first AdaGrad step has the length of the step in each coordinate
     assert state.weights == pytest.approx((0.5, 0.5))
@@ -111,20 +111,20 @@ def test_one_step_of_learning_by_hand():
 
 def test_learning_finds_which_cases_are_worth_it_and_follows_a_change():
     rng = np.random.default_rng(11)
-    stream = StreamSelector(LearnedAsking(2, explore=0.1))
+    stream = StreamSelector(LearnedQuerying(2, explore=0.1))
     for sign in (1.0, -1.0):
         hits = []
         for features in rng.normal(size=(3000, 2)):
             verdict, worthwhile = stream.decide(features), bool(sign * features[0] + 0.3 * rng.normal() > 0)
-            hits.append(verdict.ask == worthwhile)
-            if verdict.ask:
+            hits.append(verdict.query == worthwhile)
+            if verdict.query:
                 stream.feedback(worthwhile=worthwhile, value=features)
         assert np.mean(hits[-1000:]) > 0.8
 
 
 def test_when_everything_is_asked_the_weights_point_where_a_batch_fit_points():
     rng = np.random.default_rng(5)
-    rule = LearnedAsking(3)
+    rule = LearnedQuerying(3)
     table = rng.normal(size=(4000, 3))
     worth = rng.random(4000) < 1 / (1 + np.exp(-table @ [1.0, -2.0, 0.5]))
     state = rule.start()
@@ -136,12 +136,12 @@ def test_when_everything_is_asked_the_weights_point_where_a_batch_fit_points():
 
 
 def test_skipped_cases_are_asked_at_times():
-    rule = LearnedAsking(1, explore=0.2)
+    rule = LearnedQuerying(1, explore=0.2)
     stream = StreamSelector(rule)
     stream.state = replace(stream.state, weights=(0.0, -5.0))
     verdicts = [stream.decide(np.zeros(1)) for _ in range(1000)]
-    assert 150 < sum(v.ask for v in verdicts) < 250
-    assert {v.reason.endswith("queried to learn") for v in verdicts if v.ask} == {True}
+    assert 150 < sum(v.query for v in verdicts) < 250
+    assert {v.reason.endswith("queried to learn") for v in verdicts if v.query} == {True}
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -150,8 +150,8 @@ def test_named_rules_meet_their_budget_on_scores_spread_evenly(name):
     rng, state, choices = np.random.default_rng(4), rule.start(), []
     for score in rng.uniform(size=3000):
         verdict, state = judged(rule, state, float(score))
-        choices.append(verdict.ask)
-        if verdict.ask:
+        choices.append(verdict.query)
+        if verdict.query:
             state = taught(rule, state, float(score), worthwhile=bool(rng.random() < 0.5 + 0.5 * (score > 0.8)))
     assert 0.03 < np.mean(choices[1000:]) < 0.25
     assert name == "learned" or np.mean(choices[1000:]) > 0.12
@@ -162,13 +162,13 @@ def test_named_rules_meet_their_budget_on_scores_spread_evenly(name):
 def test_what_is_not_a_number_is_refused_and_forgotten(rule, value):
     stream = StreamSelector(rule)
     with pytest.raises(InputError, match=r"finite number|within 0"):
-        stream.decide(np.array([value, 0.0]) if isinstance(rule, LearnedAsking) else value)
+        stream.decide(np.array([value, 0.0]) if isinstance(rule, LearnedQuerying) else value)
     assert stream.state == rule.start()
 
 
 def test_values_of_another_shape_or_range_are_refused():
     with pytest.raises(InputError, match="2 finite numbers"):
-        StreamSelector(LearnedAsking(2)).decide(np.zeros(3))
+        StreamSelector(LearnedQuerying(2)).decide(np.zeros(3))
     with pytest.raises(InputError, match=r"within 0\.\.1"):
         StreamSelector(VariableUncertainty(0.1)).decide(1.5)
 
@@ -184,10 +184,10 @@ def test_values_of_another_shape_or_range_are_refused():
         lambda: VariableUncertainty(0.5, step=1.0),
         lambda: VariableUncertainty(0.5, window=0),
         lambda: VariableUncertainty(0.5, spread=-1.0),
-        lambda: LearnedAsking(0),
-        lambda: LearnedAsking(1, price=1.0),
-        lambda: LearnedAsking(1, explore=2.0),
-        lambda: LearnedAsking(1, step=0.0),
+        lambda: LearnedQuerying(0),
+        lambda: LearnedQuerying(1, price=1.0),
+        lambda: LearnedQuerying(1, explore=2.0),
+        lambda: LearnedQuerying(1, step=0.0),
     ],
 )
 def test_settings_out_of_range_are_refused(make):

@@ -98,12 +98,12 @@ def test_without_a_model_the_server_hears_that_there_is_none(running: Path, fold
     with Workspace.open(folder) as workspace:
         project_id, case_id = unseen(workspace)
     with pytest.raises(UnavailableError, match="There is no model yet"):
-        asyncio.run(AssistantLink(running).ask("/propose", {"project_id": project_id, "case_id": case_id}))
+        asyncio.run(AssistantLink(running).request("/propose", {"project_id": project_id, "case_id": case_id}))
 
 
 def test_an_assistant_that_does_not_run_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="does not respond"):
-        asyncio.run(AssistantLink(tmp_path / "none.sock").ask("/propose", {}, start_seconds=0.0))
+        asyncio.run(AssistantLink(tmp_path / "none.sock").request("/propose", {}, start_seconds=0.0))
 
 
 def test_nothing_is_asked_when_the_newest_model_is_shown_or_there_is_none(trained_folder: Path, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def child(tmp_path: Path, note: Path, monkeypatch: pytest.MonkeyPatch):
 
     yield make
     for each in made:
-        each.ask_to_stop()
+        each.request_stop()
         each.wait(0)
 
 
@@ -64,7 +64,7 @@ def test_the_pause_before_a_new_start_grows(child, until, note: Path, caplog: py
 def test_a_stopped_child_is_not_started_again(child, until, note: Path) -> None:
     one = child(TIED)
     assert until(lambda: note.exists() and note.read_text() == "up")
-    one.ask_to_stop()
+    one.request_stop()
     one.wait(60)
     assert one.pid is None
     assert note.read_text() == "stopped"
@@ -74,7 +74,7 @@ def test_a_child_that_does_not_listen_is_ended_with_all_it_started(child, until,
     one = child(STUBBORN)
     assert until(lambda: note.exists() and note.read_text() != "")
     grandchild = int(note.read_text())
-    one.ask_to_stop()
+    one.request_stop()
     one.wait(0.1)
     assert one.pid is None
     assert until(lambda: not alive(grandchild))

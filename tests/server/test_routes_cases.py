@@ -17,7 +17,7 @@ def test_health_names_the_version(site) -> None:
 def test_the_project_list_shows_what_is_served(site) -> None:
     (line,) = site.client.get("/api/v1/projects").json()
     assert line["id"] == site.workspace.project.id
-    assert (line["kind"], line["cases"], line["answered"], line["model"], line["round"]) == ("segmentation", 5, 0, None, None)
+    assert (line["kind"], line["cases"], line["annotated"], line["model"], line["round"]) == ("segmentation", 5, 0, None, None)
     assert line["labels"][0] == {"value": 1, "name": "large", "colour": "#d80000"}
 
 
@@ -35,7 +35,7 @@ def test_the_worklist_is_paged_and_searched(site) -> None:
     name = page["rows"][0]["name"]
     found = site.client.get(f"{site.url}/cases", params={"search": name.upper()}).json()
     assert [row["name"] for row in found["rows"]] == [name]
-    assert found["rows"][0]["state"] == "unanswered"
+    assert found["rows"][0]["state"] == "unlabelled"
 
 
 @pytest.mark.parametrize("query", ["state=any", "limit=0", "limit=1001", "offset=-1", "search=%00", "limit=x", "limit=1e999"])

@@ -25,6 +25,15 @@ def test_settings_change_together_or_not_at_all(site) -> None:
     assert site.client.get(site.url).json()["settings"]["batch_size"] == 5
 
 
+def test_an_older_name_of_a_setting_sets_it_and_both_names_at_once_are_refused(site) -> None:
+    changed = site.client.patch(f"{site.url}/settings", json={"changes": {"summed": "top"}}).json()["changes"]
+    assert [(c["what"], c["after"]) for c in changed] == [("aggregation", "top")]
+    both = site.client.patch(f"{site.url}/settings", json={"changes": {"summed": "sum", "aggregation": "box"}})
+    assert (both.status_code, "aggregation must be given once" in both.json()["error"]["message"]) == (422, True)
+    assert "summed" not in (shown := site.client.get(site.url).json()["settings"])
+    assert shown["aggregation"] == "top"
+
+
 def test_the_change_names_the_person(site) -> None:
     site.client.patch(f"{site.url}/settings", json={"changes": {"samples": 3}}, headers={"X-Annotator": "Ann"})
     with site.workspace.store.read() as tx:

@@ -102,7 +102,7 @@ def phantom_of(workspace: Workspace, name: str, mm: float, *, answered: bool) ->
 def test_a_case_of_absurd_voxel_size_is_named_and_refused_in_one_true_line(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    settings = ProjectSettings(train_after=0, audit_fraction=0.0, train_steps=2, samples=2, guided=True)
+    settings = ProjectSettings(train_after=0, audit_fraction=0.0, train_steps=2, samples=2, interactive_network=True)
     folder = tmp_path / "odd"
     with Workspace.create(folder, name="Odd", kind="segmentation", labels=["large", "small"], settings=settings) as workspace:
         for name, mm in (("a", 1.0), ("bb", 1.5), ("ccc", 1.5)):

@@ -17,6 +17,13 @@ def test_a_prediction_is_measured(site) -> None:
 
 def test_nothing_to_measure_is_not_found(site) -> None:
     case = site.workspace_case()
-    answer = site.client.get(f"{site.url}/cases/{case.id}/measures", params={"of": "answer"})
+    answer = site.client.get(f"{site.url}/cases/{case.id}/measures", params={"of": "annotation"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
     assert site.client.get(f"{site.url}/cases/{case.id}/measures", params={"of": "nobody"}).status_code == 422
+
+
+def test_the_older_word_for_an_annotation_is_understood(site) -> None:
+    case = site.workspace_case()
+    older, today = (site.client.get(f"{site.url}/cases/{case.id}/measures", params={"of": of}) for of in ("answer", "annotation"))
+    assert older.json()["error"] == today.json()["error"]
+    assert older.status_code == 404

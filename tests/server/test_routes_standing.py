@@ -85,16 +85,17 @@ def test_an_unseen_imported_annotation_is_replaced_only_when_that_is_said(site, 
 
 def test_a_flagged_imported_case_says_why_and_leaves_the_counts(site, case_id: str) -> None:
     import_label(site, case_id)
-    assert site.client.get(site.url).json()["counts"]["answered"] == 1
+    assert site.client.get(site.url).json()["counts"]["annotated"] == 1
     shown = opened(site, case_id, "Ann")
     site.client.post(f"{site.url}/assignments/{shown['assignment']['id']}/flag", json={"reason": "wrong patient"})
     (row,) = site.client.get(f"{site.url}/cases", params={"state": "flagged"}).json()["rows"]
-    assert (row["id"], row["reason"], row["reason_by"], row["answers"]) == (case_id, "wrong patient", "Ann", 0)
-    assert site.client.get(site.url).json()["counts"]["answered"] == 0
+    assert (row["id"], row["reason"], row["reason_by"], row["annotations"]) == (case_id, "wrong patient", "Ann", 0)
+    assert site.client.get(site.url).json()["counts"]["annotated"] == 0
     withdrawn = opened(site, case_id, "Bob")["assignment"]["withdrawn"]
     assert (withdrawn["verb"], withdrawn["reason"], withdrawn["by"]) == ("flagged", "wrong patient", "Ann")
-    others = site.client.get(f"{site.url}/cases", params={"state": "unanswered"}).json()["rows"]
+    others = site.client.get(f"{site.url}/cases", params={"state": "unlabelled"}).json()["rows"]
     assert all((line["reason"], line["reason_by"]) == ("", None) for line in others)
+    assert site.client.get(f"{site.url}/cases", params={"state": "unanswered"}).json()["rows"] == others, "programs may send the older word"
 
 
 def test_a_submission_is_undone_over_the_interface(site, case_id: str) -> None:
@@ -106,7 +107,7 @@ def test_a_submission_is_undone_over_the_interface(site, case_id: str) -> None:
     again = site.client.post(f"{url}/undo", json={}).json()
     assert (again["id"], again["revision"], again["base"]["kind"]) == (shown["assignment"]["id"], 1, "blank")
     assert np.frombuffer(site.client.get(f"{url}/draft").content, np.uint8).sum() == 4
-    assert site.client.get(site.url).json()["counts"]["answered"] == 0
+    assert site.client.get(site.url).json()["counts"]["annotated"] == 0
     assert site.client.post(f"{url}/submit", json={"revision": 1}).status_code == 200
     assert site.client.post(f"{url.rsplit('/', 1)[0]}/nobody/undo", json={}).status_code == 404
 

@@ -11,15 +11,15 @@ from .conftest import Site
 def test_progress_of_a_new_project_is_empty(site) -> None:
     progress = site.client.get(f"{site.url}/progress").json()
     assert (progress["curve"], progress["models"], progress["rounds"]) == ([], [], [])
-    assert (progress["answered"], progress["total"], progress["labels_per_hour"]) == (0, 5, None)
+    assert (progress["annotated"], progress["total"], progress["labels_per_hour"]) == (0, 5, None)
 
 
 def test_progress_counts_answers_and_rounds(site) -> None:
     url = f"{site.url}/assignments/{site.opened()['assignment']['id']}"
     site.client.post(f"{url}/submit", json={"revision": 0, "effort_seconds": 36})
     progress = site.client.get(f"{site.url}/progress").json()
-    assert (progress["answered"], progress["labels_per_hour"]) == (1, 100.0)
-    assert progress["rounds"][0]["answered"] == 1
+    assert (progress["annotated"], progress["labels_per_hour"]) == (1, 100.0)
+    assert progress["rounds"][0]["annotated"] == 1
 
 
 def test_progress_says_whether_to_go_on_and_what_answers_took(site) -> None:

@@ -37,7 +37,7 @@ def test_an_unknown_setting_is_named():
         ({"warm_start": "sometimes"}, "warm_start must be one of scratch, all, .*got 'sometimes'"),
         ({"seeds": (0, "1")}, "seeds must be a list of whole numbers"),
         ({"strategies": "random"}, "strategies must be a list of names"),
-        ({"test_fraction": 0.6, "validation_fraction": 0.4}, "must leave patients to ask, got 0.6 and 0.4"),
+        ({"test_fraction": 0.6, "validation_fraction": 0.4}, "must leave patients to query, got 0.6 and 0.4"),
         ({"start_strategy": "entropy"}, "start_strategy must need no predictions, got 'entropy'"),
     ],
 )

@@ -72,9 +72,9 @@ def test_the_oracle_knows_every_case_and_repeats_its_errors(finished):
     out, result = finished
     name = next(iter(result.setup.patients))
     with Oracle(out / TRUTH) as perfect, Oracle(out / TRUTH, Errors(outline_mm=4.0, seed=3)) as wrong:
-        assert np.array_equal(perfect.answer(name), perfect.truth(name).array)
-        assert np.array_equal(wrong.answer(name), wrong.answer(name))
-        assert not np.array_equal(wrong.answer(name), perfect.answer(name))
+        assert np.array_equal(perfect.annotation(name), perfect.truth(name).array)
+        assert np.array_equal(wrong.annotation(name), wrong.annotation(name))
+        assert not np.array_equal(wrong.annotation(name), perfect.annotation(name))
         assert 0 < perfect.foreground_shares([name])[name] < 1
-        with pytest.raises(NotFoundError, match="no answer for nobody"):
-            perfect.answer("nobody")
+        with pytest.raises(NotFoundError, match="no annotation for nobody"):
+            perfect.annotation("nobody")

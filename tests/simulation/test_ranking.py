@@ -131,7 +131,7 @@ def test_an_overall_winner_needs_a_significant_lead_and_several_seeds():
     assert overall({"x": apart}, 1).startswith("a ranks best, its lead over every other strategy significant, on one data set")
     assert overall({"x": apart, "y": apart}, 2).startswith("a ranks best over 2 data sets")
     one = overall({"x": setting(a=[(0.5, 0.9)], b=[(0.5, 0.1)])}, 1)
-    assert one == "No winner: luck cannot be told from merit (no interval: 1 seed, at least 3 needed)."
+    assert one == "No winner: luck and merit cannot be distinguished (no interval: 1 seed, at least 3 needed)."
     mixed = setting(a=[(0.5, 0.9), (0.5, 0.1), (0.5, 0.9)], b=[(0.5, 0.1), (0.5, 0.9), (0.5, 0.1)])
     assert "its lead in area over b is within what seeds and patients explain" in overall({"x": mixed}, 2)
     assert overall({}, 0).startswith("Too few")

@@ -75,7 +75,7 @@ def test_the_report_warns_when_recipes_differ(finished):
     assert "Caution" not in study_html(result)
     html = study_html(replace(result, recipes=((recipe, count - 1), ({**recipe, "patch": [8, 8, 1]}, 1))))
     assert "they differ in patch" in html
-    assert "2 recipes, planned from the answered images alone, differ in patch" in html
+    assert "2 recipes, planned from the annotated images alone, differ in patch" in html
 
 
 def test_foreground_is_counted_in_the_truth(finished):
@@ -177,9 +177,9 @@ def test_the_oracle_of_the_literature_and_classification_run_too(tmp_path):
 
 
 def test_what_cannot_be_studied_is_refused(phantoms, tmp_path):
-    with pytest.raises(SettingError, match=r"ask 42 cases, but the pool has \d+; lower --start"):
+    with pytest.raises(SettingError, match=r"query 42 cases, but the pool has \d+; lower --start"):
         run_study(small_design(phantoms, start=40), tmp_path / "a")
-    with pytest.raises(InputError, match="holds no answers"):
+    with pytest.raises(InputError, match="holds no annotations"):
         run_study(small_design(phantoms / "images"), tmp_path / "b")
     with pytest.raises(SettingError, match="at least 1 process"):
         run_study(small_design(phantoms), tmp_path / "c", processes=0)

@@ -63,7 +63,7 @@ def test_only_what_all_settings_have_is_ranked(done):
     assert result.unranked == ("foreground",)
     assert sum(r.rank.mean for r in result.ranks) == pytest.approx(3)
     assert result.penalties.strategies == ("random", "foreground", "entropy")
-    assert result.verdict == "No winner: luck cannot be told from merit (no interval: 1 seed, at least 3 needed)."
+    assert result.verdict == "No winner: luck and merit cannot be distinguished (no interval: 1 seed, at least 3 needed)."
     assert result.missing == ()
 
 
@@ -118,5 +118,5 @@ def test_another_suite_in_the_same_folder_is_refused(done, file, tmp_path):
 def test_a_study_that_cannot_run_is_named(file, tmp_path):
     other = tmp_path / "study.toml"
     other.write_text(file.read_text().replace("start = 2", "start = 40"))
-    with pytest.raises(SettingError, match="slices-early: The rounds ask 41 cases"):
+    with pytest.raises(SettingError, match="slices-early: The rounds query 41 cases"):
         run_suite(read_suite(other), tmp_path / "out")

@@ -26,7 +26,7 @@ def test_equal_strategies_have_no_winner():
 def test_too_few_seeds_never_make_a_winner(seeds):
     summary = summarise(runs(("good", 0.2, 0.0), ("plain", 0.0, 0.0), seeds=seeds), {}, PATIENTS, POOL)
     words = "1 seed" if seeds == 1 else "2 seeds"
-    assert summary.verdict == f"No winner: luck cannot be told from merit (no interval: {words}, at least 3 needed)."
+    assert summary.verdict == f"No winner: luck and merit cannot be distinguished (no interval: {words}, at least 3 needed)."
 
 
 def test_an_unfinished_study_compares_equal_seeds_only():

@@ -68,6 +68,22 @@ def test_a_row_written_with_fewer_settings_is_whole_before_and_after_a_change(st
     assert verify(store).ok
 
 
+def test_a_project_with_the_older_names_of_its_settings_is_whole_before_and_after_a_change(store: Store) -> None:
+    row = to_row(samples.PROJECT)
+    early = {**row, "settings": {**row["settings"], "summed": "top", "guided": True, "right_reasons": 30.0}}
+    with store.write("me") as tx:
+        tx.add(samples.TASK)
+        added = tx.record("create", "project", row["id"], {"sha256": row_digest(early)})
+    with store.database.writing() as connection:
+        connection.execute(insert(projects), {**early, "event": added.seq})
+    assert verify(store).ok
+    with store.write("me") as tx:
+        settings = tx.get(Project, row["id"]).settings
+        assert (settings.aggregation, settings.interactive_network, settings.explanation_penalty) == ("top", True, 30.0)
+        tx.change(Project, row["id"], verb="rename", fields={"name": "Livers"})
+    assert verify(store).ok
+
+
 def test_an_empty_history_is_whole(store: Store) -> None:
     assert verify(store).ok
 

@@ -105,5 +105,5 @@ def test_a_turn_inside_a_turn_is_refused() -> None:
 
 
 def test_a_postgresql_server_that_does_not_answer_gives_advice(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=r"does not answer.*check that it runs"):
+    with pytest.raises(StorageError, match=r"does not respond.*check that it runs"):
         Store.create(tmp_path / "project", url=f"postgresql://nobody@/none?host={tmp_path}")

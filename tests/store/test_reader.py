@@ -124,10 +124,10 @@ def test_unanswered_cases_leave_out_open_ones_unless_asked(store: Store) -> None
         tx.add(samples.assignment("b"))
         tx.add(samples.assignment("c"))
         close(tx, "assignment-c-1", "skipped")
-        assert [c.name for c in tx.unanswered_cases(["train"])] == ["d"]
-        assert [c.name for c in tx.unanswered_cases(["train"], exclude_open=False)] == ["b", "d"]
-        assert [c.name for c in tx.unanswered_cases(["train"], exclude_open=False, limit=1)] == ["b"]
-        assert tx.unanswered_cases(["audit"]) == []
+        assert [c.name for c in tx.unlabelled_cases(["train"])] == ["d"]
+        assert [c.name for c in tx.unlabelled_cases(["train"], exclude_open=False)] == ["b", "d"]
+        assert [c.name for c in tx.unlabelled_cases(["train"], exclude_open=False, limit=1)] == ["b"]
+        assert tx.unlabelled_cases(["audit"]) == []
 
 
 def test_the_worklist_filters_searches_and_shows_the_newest_prediction(store: Store) -> None:
@@ -155,7 +155,7 @@ def test_names_are_listed_in_natural_order(store: Store) -> None:
         samples.add_basics(tx, *sorted(names))
         assert [r.name for r in tx.worklist()] == names
         assert [r.name for r in tx.worklist(state="unanswered", limit=2, offset=1)] == names[1:3]
-        assert [c.name for c in tx.unanswered_cases(["train"], limit=3)] == names[:3]
+        assert [c.name for c in tx.unlabelled_cases(["train"], limit=3)] == names[:3]
 
 
 def test_a_search_ignores_case_and_spelling_in_every_script(store: Store) -> None:
@@ -224,7 +224,7 @@ def test_a_project_of_100_000_cases_lists_counts_and_asks_in_under_200_ms(store:
             lambda: len(tx.worklist(state="answered", limit=50, offset=30_000)),
             lambda: len(tx.worklist(search="C1999", limit=50)),
             lambda: tx.worklist_total(state="skipped", search="9"),
-            lambda: len(tx.unanswered_cases(["train"], limit=8)),
+            lambda: len(tx.unlabelled_cases(["train"], limit=8)),
         )
         for number, question in enumerate(questions):
             assert min(_seconds(question) for _ in range(3)) < 0.2, f"question {number} is slow"
@@ -262,9 +262,9 @@ def test_a_withdrawn_annotation_counts_nowhere_and_what_it_replaced_counts_again
         assert [a.id for a in tx.current_annotations()] == ["annotation-a-ann-1"]
         tx.add(samples.withdrawal("annotation-a-ann-1"))
         assert tx.current_annotations() == []
-        assert tx.case_counts().answered == 0
-        assert [c.name for c in tx.unanswered_cases(["train"])] == ["a"]
+        assert tx.case_counts().annotated == 0
+        assert [c.name for c in tx.unlabelled_cases(["train"])] == ["a"]
         assert tx.count(Annotation) == 2
         tx.add(samples.annotation("a", number=2))
         assert [a.id for a in tx.current_annotations()] == ["annotation-a-ann-2"]
-        assert tx.case_counts().answered == 1
+        assert tx.case_counts().annotated == 1

@@ -150,7 +150,7 @@ def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path
         assert tx.find(Annotation)[0].began_with is None
         assert tx.find(Evaluation)[0].leaning == ()
         assert tx.find(Evaluation)[0].surfaces is None
-        assert (tx.case_counts().total, tx.case_counts().answered) == (1, 1), "old cases are counted"
+        assert (tx.case_counts().total, tx.case_counts().annotated) == (1, 1), "old cases are counted"
     assert verify(again, blobs=False).reason == ""
     again.close()
 

@@ -51,7 +51,7 @@ def check_against_rows(tx: Writer) -> None:
     sums = tx.quality_sums(["train"])
     assert (sums.count, list(sums.bins)) == (len(values), np.histogram(values, bins=EDGES)[0].tolist())
     assert sums.total == pytest.approx(sum(values), abs=1e-6 * CASES)
-    waiting = {c.id for c in tx.unanswered_cases(["train"], exclude_open=False)}
+    waiting = {c.id for c in tx.unlabelled_cases(["train"], exclude_open=False)}
     for index in MODELS:
         seen = {p.case_id for p in tx.latest_predictions(f"model-{index}")}
         assert tx.unpredicted(f"model-{index}", ["train"]) == len(waiting - seen)

@@ -7,7 +7,7 @@ const at = (project: string, rest = ""): string => `/projects/${encodeURICompone
 export const listProjects = (): Promise<T.ProjectLine[]> => getJson("/projects");
 export const readProject = (p: string): Promise<T.Project> => getJson(at(p));
 export const readProgress = (p: string): Promise<T.Progress> => getJson(at(p, "/progress"));
-export const readTriage = (p: string, risk: number, signal?: AbortSignal): Promise<T.TriageAnswer> => getJson(at(p, `/triage?risk=${risk}`), signal);
+export const readTriage = (p: string, risk: number, signal?: AbortSignal): Promise<T.TriageResult> => getJson(at(p, `/triage?risk=${risk}`), signal);
 export const listJobs = (p: string): Promise<T.Job[]> => getJson(at(p, "/jobs"));
 
 export interface WorklistQuery {

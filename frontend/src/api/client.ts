@@ -8,19 +8,19 @@ export const PREFIX = "/api/v1";
 type Method = "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
 
 export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
-  return (await answered("GET", path, undefined, signal)).json() as Promise<T>;
+  return (await respond("GET", path, undefined, signal)).json() as Promise<T>;
 }
 
 export async function sendJson<T>(method: Method, path: string, body: unknown): Promise<T> {
-  return (await answered(method, path, body)).json() as Promise<T>;
+  return (await respond(method, path, body)).json() as Promise<T>;
 }
 
 /** The raw answer, for voxels; gzip content encoding is undone by the browser. */
 export function getBytes(path: string, signal?: AbortSignal): Promise<Response> {
-  return answered("GET", path, undefined, signal);
+  return respond("GET", path, undefined, signal);
 }
 
-async function answered(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+async function respond(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
   const headers: Record<string, string> = { "X-Annotator": nameOnTheWire() };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response: Response;

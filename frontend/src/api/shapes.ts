@@ -6,7 +6,7 @@ export interface Addition {
   BoxPromptBody | LassoBody | ExtremePointsBody; earlier?: (PointBody | ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody)[];
 }
 
-/** Whether to go on asking, in words; the expected gain of the next batch with its 95 % interval, and its minutes. */
+/** Whether to go on querying, in words; the expected gain of the next batch with its 95 % interval, and its minutes. */
 export interface Advice {
   stop: boolean; reasons: string[]; expected_gain: number | null; interval: [number, number] | null; minutes: number | null;
 }
@@ -34,8 +34,8 @@ export interface BoxPromptBody {
 
 /** One case in the worklist. */
 export interface CaseLine {
-  id: string; name: string; patient: string; split: string; state: string; answers: number; quality: number | null; entropy: number | null;
-  reason: string; reason_by: string | null;
+  id: string; name: string; patient: string; split: string; state: string; annotations: number; quality: number | null; entropy: number |
+  null; reason: string; reason_by: string | null;
 }
 
 /** The figures of one case, and whose mask they measure. */
@@ -71,9 +71,9 @@ export interface Changes {
   changes: Changed[];
 }
 
-/** One label: answered training cases that hold it, and how many of them a query chose. */
+/** One label: annotated training cases that hold it, and how many of them a query chose. */
 export interface ClassCount {
-  label: string; answered: number; queried: number;
+  label: string; annotated: number; queried: number;
 }
 
 /** An assignment closed without an answer. */
@@ -93,7 +93,7 @@ export interface Configuration {
 
 /** Cases by split and by how far they are. */
 export interface Counts {
-  total: number; train: number; validation: number; test: number; audit: number; answered: number; skipped: number; flagged: number;
+  total: number; train: number; validation: number; test: number; audit: number; annotated: number; skipped: number; flagged: number;
 }
 
 /** One model on one split; without an interval, `note` says why. */
@@ -112,9 +112,9 @@ export interface DraftEdit {
   base_revision: number; runs: [number, number, number][]; withdraws?: string[]; restores?: string[]; locked?: number[]; taken?: boolean;
 }
 
-/** What one annotator's answers took. */
+/** What one annotator's annotations took. */
 export interface EffortLine {
-  annotator: string; kind: string; answers: number; cases: number; timed: number; median_seconds: number | null; minutes: number;
+  annotator: string; kind: string; annotations: number; cases: number; timed: number; median_seconds: number | null; minutes: number;
   cost_per_minute: number; cost: number;
 }
 
@@ -149,17 +149,12 @@ export interface Health {
   status: "ok"; version: string;
 }
 
-/** A voxel worth a hint: what an answer tells (nats), how much of the mask would change, and what the samples say. */
-export interface Hint {
-  voxel: [number, number, number]; information: number; change: number; shares: Record<string, number>;
-}
-
-/** What the model might have meant, likeliest first, and where one hint would change most. */
+/** What the model might have meant, likeliest first, and where one prompt would change most. */
 export interface Hypotheses {
-  hypotheses: Hypothesis[]; hints: Hint[];
+  hypotheses: Hypothesis[]; suggested_prompts: SuggestedPrompt[];
 }
 
-/** One distinct answer: base64 of gzip of uint8 label values in file order, and the share of samples that say so. */
+/** One distinct mask: base64 of gzip of uint8 label values in file order, and its share of the samples. */
 export interface Hypothesis {
   mask: string; weight: number; spread: number;
 }
@@ -277,7 +272,7 @@ export interface PointBody {
   kind: "point"; voxel: [number, number, number]; label?: number; positive?: boolean;
 }
 
-/** Expected scores of what is not answered yet. */
+/** Expected scores of what is unlabelled. */
 export interface PoolQuality {
   mean: number | null; low_count: number; histogram: number[];
 }
@@ -300,14 +295,14 @@ export interface Previous {
 
 /** Everything the progress page shows. */
 export interface Progress {
-  curve: CurvePoint[]; labels_per_hour: number | null; answered: number; total: number; pool_quality: PoolQuality | null; models: ModelLine[];
-  unpredicted: number | null; pool_note: string; rounds: RoundLine[]; effort: EffortLine[]; queried: ClassCount[]; stopping: Advice;
-  quality_note: string;
+  curve: CurvePoint[]; labels_per_hour: number | null; annotated: number; total: number; pool_quality: PoolQuality | null; models:
+  ModelLine[]; unpredicted: number | null; pool_note: string; rounds: RoundLine[]; effort: EffortLine[]; queried: ClassCount[]; stopping:
+  Advice; quality_note: string;
 }
 
 /** One project in the list. */
 export interface ProjectLine {
-  id: string; name: string; kind: "segmentation" | "classification"; labels: Label[]; cases: number; answered: number; model: ModelBrief |
+  id: string; name: string; kind: "segmentation" | "classification"; labels: Label[]; cases: number; annotated: number; model: ModelBrief |
   null; round: RoundBrief | null;
 }
 
@@ -317,16 +312,16 @@ export interface ProjectSettings {
   number; stream?: "off" | "fixed" | "rate" | "variable" | "learned"; stream_budget?: number; start_size?: number; train_after?: number;
   validation_fraction?: number; test_fraction?: number; audit_fraction?: number; train_minutes?: number; train_steps?: number; warm_start?:
   "scratch" | "all" | "new" | "replay" | "misclassified"; cold_start?: "descriptors" | "selfsup"; members?: number; samples?: number;
-  uncertainty_source?: "all" | "softmax" | "dropout" | "flips" | "ensemble"; summed?: "mean" | "sum" | "top" | "foreground" | "contour" |
-  "classes" | "box"; calibration?: "temperature" | "none"; pseudo_labels?: boolean; bias_correction?: boolean; guided?: boolean;
+  uncertainty_source?: "all" | "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" | "foreground" | "contour" |
+  "classes" | "box"; calibration?: "temperature" | "none"; pseudo_labels?: boolean; bias_correction?: boolean; interactive_network?: boolean;
   prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?:
-  number; right_reasons?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number; target_score?: number; seed?:
+  number; explanation_penalty?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number; target_score?: number; seed?:
   number;
 }
 
 /** One project in full. */
 export interface Project {
-  id: string; name: string; kind: "segmentation" | "classification"; labels: Label[]; cases: number; answered: number; model: ModelBrief |
+  id: string; name: string; kind: "segmentation" | "classification"; labels: Label[]; cases: number; annotated: number; model: ModelBrief |
   null; round: RoundBrief | null; instructions: string; task_version: number; label_gaps: string[]; settings: ProjectSettings; counts: Counts;
   strategy: string; workers: Workers; damaged: Damaged[]; oversized: Damaged[]; read_only: string;
 }
@@ -390,7 +385,7 @@ export interface RoundBrief {
 
 /** One round. */
 export interface RoundLine {
-  index: number; state: string; strategy: string; cases: number; answered: number; message: string;
+  index: number; state: string; strategy: string; cases: number; annotated: number; message: string;
 }
 
 /** A stroke: its voxels in the order drawn. */
@@ -414,12 +409,12 @@ export interface SettingsBody {
   changes: Record<string, unknown>;
 }
 
-/** An answered case that looks alike. */
+/** An annotated case that looks alike. */
 export interface SimilarCase {
   case_id: string; name: string; distance: number; labels: string[]; quality: number | null;
 }
 
-/** The nearest answered cases; `by` is model or descriptors. */
+/** The nearest annotated cases; `by` is model or descriptors. */
 export interface Similar {
   by: string; cases: SimilarCase[];
 }
@@ -450,6 +445,11 @@ export interface Submitted {
   annotation_id: string; next: boolean;
 }
 
+/** A voxel worth a prompt: what its label would settle (nats), how much of the mask would change, and what the samples say. */
+export interface SuggestedPrompt {
+  voxel: [number, number, number]; information: number; change: number; shares: Record<string, number>;
+}
+
 /** What to change of a project's name and task; what is left out stays. */
 export interface TaskBody {
   version: number; name?: string | null; instructions?: string | null; labels?: LabelBody[] | null;
@@ -471,7 +471,7 @@ export interface TrainBody {
 }
 
 /** The sorted pool, or why it cannot be sorted yet and what to do about it. */
-export interface TriageAnswer {
+export interface TriageResult {
   found: Triage | null; reason: string; remedy: string;
 }
 

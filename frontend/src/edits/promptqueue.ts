@@ -45,7 +45,7 @@ export class PromptQueue {
     this.locked = locked;
     this.open.push(prompt);
     const [number, gate] = [++this.newest, this.gate];
-    this.launch((others) => gate.then(() => this.answer(number, others)));
+    this.launch((others) => gate.then(() => this.complete(number, others)));
   }
 
   /** Something else that changes the draft and must not meet a prompt: a removal. */
@@ -64,7 +64,7 @@ export class PromptQueue {
       this.later.shift();
       this.locked = locked;
       this.open.push(prompt);
-      return this.answer(++this.newest, []);
+      return this.complete(++this.newest, []);
     });
   }
 
@@ -80,7 +80,7 @@ export class PromptQueue {
     return flight;
   }
 
-  private async answer(number: number, older: readonly Promise<void>[]): Promise<void> {
+  private async complete(number: number, older: readonly Promise<void>[]): Promise<void> {
     try {
       await this.wiring.flushed();
     } catch {
@@ -105,7 +105,7 @@ export class PromptQueue {
 
   /** An older request overtook this one or was saved after all: what it did not hold is asked once more, on top of it. */
   private async again(): Promise<void> {
-    if (this.open.length > 0) await this.answer(++this.newest, []);
+    if (this.open.length > 0) await this.complete(++this.newest, []);
   }
 
   private close(batch: readonly Prompt[]): void {

@@ -62,9 +62,9 @@ class BrowserStorage implements PatchStorage {
     return this.run("readonly", (store) => store.getAll() as IDBRequest<KeptPatch[]>);
   }
 
-  private async run<T>(mode: IDBTransactionMode, ask: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+  private async run<T>(mode: IDBTransactionMode, make: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
     const transaction = (await this.database).transaction(STORE, mode);
-    const request = ask(transaction.objectStore(STORE));
+    const request = make(transaction.objectStore(STORE));
     return new Promise((resolve, reject) => {
       transaction.oncomplete = () => resolve(request.result);
       transaction.onabort = transaction.onerror = () => reject(transaction.error);

@@ -5,7 +5,7 @@ type Draw = () => void;
 
 const waiting = new Map<object, Draw>();
 let scheduled = false;
-let gestureAt = 0;
+let inputAt = 0;
 
 /** Ask for a drawing in the next frame; several requests of one owner become one. */
 export function requestDraw(owner: object, draw: Draw): void {
@@ -16,8 +16,8 @@ export function requestDraw(owner: object, draw: Draw): void {
 }
 
 /** Note when the gesture behind the next frame happened (an event's timeStamp). */
-export function noteGesture(at: number): void {
-  if (gestureAt === 0) gestureAt = at;
+export function markInput(at: number): void {
+  if (inputAt === 0) inputAt = at;
 }
 
 function drawAll(): void {
@@ -25,8 +25,8 @@ function drawAll(): void {
   const draws = [...waiting.values()];
   waiting.clear();
   for (const draw of draws) draw();
-  if (gestureAt > 0) afterFrame.port2.postMessage(gestureAt);
-  gestureAt = 0;
+  if (inputAt > 0) afterFrame.port2.postMessage(inputAt);
+  inputAt = 0;
 }
 
 /** A message posted in a frame arrives after that frame was rasterised and handed to the compositor. */

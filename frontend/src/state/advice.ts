@@ -1,6 +1,6 @@
 /** What the model says about a case beyond its proposal; each part is fetched when the reader asks for it. */
 import { signal } from "@preact/signals";
-import type { Hint, Method, Region, Similar, Triple } from "../api/types";
+import type { Method, Region, Similar, SuggestedPrompt, Triple } from "../api/types";
 import { Question } from "./question";
 
 /** A place worth a look. */
@@ -24,7 +24,7 @@ export interface Hypothesis {
 
 export interface Alternatives {
   hypotheses: Hypothesis[];
-  hints: Hint[];
+  suggested: SuggestedPrompt[];
 }
 
 /** `map`: bytes of int8, positive where the image speaks for the label. */
@@ -37,11 +37,11 @@ export interface Reason {
 
 export class Advice {
   /** The line below the image: what was shown or done last. */
-  readonly told = signal("");
+  readonly message = signal("");
   readonly looks = signal<readonly Look[]>([]);
   readonly look = signal(-1);
   /** The looks while they are asked for. */
-  asked: Promise<readonly Look[]> | null = null;
+  requested: Promise<readonly Look[]> | null = null;
   /** Visits go to the log one after the other. */
   logged: Promise<void> = Promise.resolve();
   readonly alternatives = new Question<Alternatives>();

@@ -36,7 +36,7 @@ export async function settleRefusal(session: CaseSession, draft: Draft, error: u
 
 /** Our unsaved edits go on top of what the server has. */
 export function takeOnTop(session: CaseSession, draft: Draft, conflict: Conflict): void {
-  session.hand?.finish(); // a stroke in the making belongs to the edits that go on top
+  session.drag?.finish(); // a stroke in the making belongs to the edits that go on top
   const later = session.queue!.unconfirmed().slice(conflict.waiting);
   const patches = [...conflict.patches, ...later];
   settle(session, draft, conflict, patches);
@@ -44,7 +44,7 @@ export function takeOnTop(session: CaseSession, draft: Draft, conflict: Conflict
 
 /** The server's version stays; our unsaved edits are dropped because the reader said so. */
 export function takeSaved(session: CaseSession, draft: Draft, conflict: Conflict): void {
-  session.hand?.finish();
+  session.drag?.finish();
   settle(session, draft, conflict, []);
 }
 

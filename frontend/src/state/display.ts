@@ -31,7 +31,7 @@ export const reasonOpacity = keptSignal<number>("reason-opacity", 0.6);
 export const smooth = keptSignal<boolean>("smooth", true);
 export const crosshairShown = keptSignal<boolean>("crosshair-shown", true);
 /** Classification: a class key answers and goes on at once. */
-export const oneKeyAnswers = keptSignal<boolean>("one-key-answers", false);
+export const oneKeyAnnotates = keptSignal<boolean>("one-key-answers", false);
 
 export const helpShown = signal(false);
 

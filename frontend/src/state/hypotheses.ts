@@ -16,8 +16,8 @@ import type { CaseSession } from "./session";
 /** Draw the next (or previous) hypothesis; the first time, the model is asked. */
 export async function stepHypothesis(session: CaseSession, by: 1 | -1): Promise<void> {
   const { alternatives } = session.advice;
-  if (alternatives.asking) return;
-  if (!alternatives.value) await alternatives.ask((signal) => read(session, signal));
+  if (alternatives.pending) return;
+  if (!alternatives.value) await alternatives.request((signal) => read(session, signal));
   const count = alternatives.value?.hypotheses.length ?? 0;
   if (session.closed || count === 0) return;
   const { value } = session.advice.hypothesis;
@@ -29,7 +29,7 @@ async function read(session: CaseSession, signal: AbortSignal): Promise<Alternat
   const found = await calls.readHypotheses(session.project.id, session.header.id, signal);
   const voxels = voxelCount(session.header.shape);
   const unpack = async ({ mask, weight }: { mask: string; weight: number }) => ({ mask: await unpackVoxels(mask, voxels), weight });
-  return { hypotheses: await Promise.all(found.hypotheses.map(unpack)), hints: found.hints };
+  return { hypotheses: await Promise.all(found.hypotheses.map(unpack)), suggested: found.suggested_prompts };
 }
 
 export function showHypothesis(session: CaseSession, index: number): void {
@@ -42,7 +42,7 @@ export function showHypothesis(session: CaseSession, index: number): void {
   const most = counts.indexOf(Math.max(...counts));
   // Comparing at one place is wanted; an unchanged slice shows nothing to compare.
   if (counts[session.sliceNumber(plane)] === 0 && counts[most]! > 0) session.moveSlice(plane, most - session.sliceNumber(plane));
-  advice.told.value = describe(
+  advice.message.value = describe(
     session,
     counts.reduce((sum, n) => sum + n, 0),
     counts[session.sliceNumber(plane)]!,
@@ -52,21 +52,21 @@ export function showHypothesis(session: CaseSession, index: number): void {
 function describe({ advice, isFlat }: CaseSession, total: number, here: number): string {
   const { length } = advice.alternatives.value!.hypotheses;
   const share = `${Math.round(advice.drawnHypothesis!.weight * 100)} % of the model’s samples`;
-  const told = length === 1 ? "One hypothesis only, all samples of the model agree" : `Hypothesis ${advice.hypothesis.value + 1} of ${length}, ${share}`;
-  if (total === 0) return `${told}: the same as the mask as it stands`;
-  return `${told}: differs from the mask in ${total} ${total === 1 ? "voxel" : "voxels"}${isFlat ? "" : `, ${here} of them in this slice`}`;
+  const line = length === 1 ? "One hypothesis only, all samples of the model agree" : `Hypothesis ${advice.hypothesis.value + 1} of ${length}, ${share}`;
+  if (total === 0) return `${line}: the same as the mask as it stands`;
+  return `${line}: differs from the mask in ${total} ${total === 1 ? "voxel" : "voxels"}${isFlat ? "" : `, ${here} of them in this slice`}`;
 }
 
 /** Whether one is drawn, awaited, or was refused. */
 export function hypothesesOpen({ advice }: CaseSession): boolean {
-  return advice.hypothesis.value >= 0 || !["none", "there"].includes(advice.alternatives.answer.value.state);
+  return advice.hypothesis.value >= 0 || !["none", "there"].includes(advice.alternatives.outcome.value.state);
 }
 
 /** Put them away; what was worked out is kept for the next look. */
 export function hideHypotheses({ advice }: CaseSession): void {
   if (!advice.alternatives.value) advice.alternatives.callOff();
   advice.hypothesis.value = -1;
-  advice.told.value = "";
+  advice.message.value = "";
 }
 
 /** The hypothesis that is drawn becomes the mask, as one step of undo: everywhere, or in the box (else the slice) only. */
@@ -81,7 +81,7 @@ export function takeHypothesis(session: CaseSession, extent: "whole" | "part"): 
   applyRuns(draft.mask, edit.forward);
   draft.commit({ ...edit, redo: { taken: true } });
   maskShown.value = true;
-  session.advice.told.value =
+  session.advice.message.value =
     edit.forward.length === 0 ? "Nothing to take: the mask says the same there" : `${takenOf(session, extent)}; Ctrl + Z takes it back`;
 }
 

@@ -14,7 +14,7 @@ export async function visitPlace(session: CaseSession, by: 1 | -1): Promise<void
   const { advice } = session;
   const looks = await looksOf(session);
   if (session.closed) return;
-  advice.told.value = "";
+  advice.message.value = "";
   if (looks.length === 0) return tell("info", session.uncertainty.value ? "The model is sure everywhere in this case" : "No model has looked at this case yet");
   endLook(session);
   advice.look.value = advice.look.value < 0 ? firstLook(looks, by) : (advice.look.value + by + looks.length) % looks.length;
@@ -30,10 +30,10 @@ export async function settleLooks(session: CaseSession): Promise<void> {
 async function looksOf(session: CaseSession): Promise<readonly Look[]> {
   const { advice } = session;
   if (advice.looks.value.length > 0) return advice.looks.value;
-  advice.told.value = "Ranking the places worth a look…";
-  advice.asked ??= readLooks(session);
-  advice.looks.value = await advice.asked;
-  advice.asked = null;
+  advice.message.value = "Ranking the places worth a look…";
+  advice.requested ??= readLooks(session);
+  advice.looks.value = await advice.requested;
+  advice.requested = null;
   return advice.looks.value;
 }
 
@@ -81,7 +81,7 @@ function show(session: CaseSession, look: Look): void {
   const plane = session.planes.findIndex(({ slice_axis }) => slice_axis === look.axis);
   if (plane >= 0) session.active.value = plane;
   if (plane >= 0 && session.maximised.value !== null) session.maximised.value = plane;
-  advice.told.value = `Place ${advice.look.value + 1} of ${advice.looks.value.length}: ${look.expected}${look.seen ? " · looked at before" : ""}`;
+  advice.message.value = `Place ${advice.look.value + 1} of ${advice.looks.value.length}: ${look.expected}${look.seen ? " · looked at before" : ""}`;
 }
 
 function endLook(session: CaseSession): void {

@@ -70,7 +70,7 @@ function beganBlank({ opened }: CaseSession): boolean {
 export function adoptOffer(session: CaseSession): void {
   const [draft, offer] = [session.draft.value, session.offered.value];
   if (!draft || !offer || session.refining.value || session.conflict.value || session.busy.value !== "") return;
-  session.hand?.finish();
+  session.drag?.finish();
   const edit = difference(draft.mask, mixed(draft.mask, offer.mask, session.header.shape, wholeOf(session.header.shape), mayChange(session.locks)));
   applyRuns(draft.mask, edit.forward);
   draft.commit(edit);

@@ -2,29 +2,29 @@
 import { signal } from "@preact/signals";
 import { explain } from "../api/errors";
 
-export type Answer<T> = { state: "none" } | { state: "asking" } | { state: "there"; value: T } | { state: "refused"; line: string };
+export type Outcome<T> = { state: "none" } | { state: "pending" } | { state: "there"; value: T } | { state: "refused"; line: string };
 
 export class Question<T> {
-  readonly answer = signal<Answer<T>>({ state: "none" });
+  readonly outcome = signal<Outcome<T>>({ state: "none" });
   private flight: AbortController | null = null;
 
   /** The answer, once it is there; null before, and when it was refused. */
   get value(): T | null {
-    const { value } = this.answer;
+    const { value } = this.outcome;
     return value.state === "there" ? value.value : null;
   }
 
-  get asking(): boolean {
-    return this.answer.value.state === "asking";
+  get pending(): boolean {
+    return this.outcome.value.state === "pending";
   }
 
-  async ask(read: (signal: AbortSignal) => Promise<T>): Promise<void> {
+  async request(read: (signal: AbortSignal) => Promise<T>): Promise<void> {
     this.callOff();
     const flight = new AbortController();
     this.flight = flight;
-    this.answer.value = { state: "asking" };
-    const settle = (answer: Answer<T>): void => {
-      if (this.flight === flight) this.answer.value = answer;
+    this.outcome.value = { state: "pending" };
+    const settle = (outcome: Outcome<T>): void => {
+      if (this.flight === flight) this.outcome.value = outcome;
     };
     await read(flight.signal).then(
       (value) => settle({ state: "there", value }),
@@ -36,7 +36,7 @@ export class Question<T> {
   callOff(): void {
     this.flight?.abort();
     this.flight = null;
-    this.answer.value = { state: "none" };
+    this.outcome.value = { state: "none" };
   }
 }
 

@@ -25,23 +25,23 @@ export function explainedLabel(session: CaseSession): number {
 
 export function toggleReasons({ advice }: CaseSession): void {
   advice.reasonShown.value = !advice.reasonShown.value;
-  advice.told.value = "";
+  advice.message.value = "";
 }
 
 /** Ask what is not known yet: the map of this label by this method, and once per case the cases alike. */
 export function askReasons(session: CaseSession, label: number, method: Method): void {
   const { reason, similar } = session.advice;
   const known = reason.value?.label === label && reason.value.method === method;
-  const asked = known ? Promise.resolve() : reason.ask((signal) => readReason(session, label, method, signal));
-  void asked.then(() => tellReason(session));
-  if (!similar.value && !similar.asking) void similar.ask((signal) => readSimilar(session, signal));
+  const requested = known ? Promise.resolve() : reason.request((signal) => readReason(session, label, method, signal));
+  void requested.then(() => tellReason(session));
+  if (!similar.value && !similar.pending) void similar.request((signal) => readSimilar(session, signal));
 }
 
 function tellReason(session: CaseSession): void {
   const drawn = session.advice.drawnReason;
   if (!drawn) return;
   const name = session.labels.find(({ value }) => value === drawn.label)?.name;
-  session.advice.told.value = `Green: evidence for ${name}${METHODS[drawn.method].signed ? ", magenta: against it" : ""}  ·  Z draws a box, Q marks what lies in it as irrelevant`;
+  session.advice.message.value = `Green: evidence for ${name}${METHODS[drawn.method].signed ? ", magenta: against it" : ""}  ·  Z draws a box, Q marks what lies in it as irrelevant`;
 }
 
 async function readReason(session: CaseSession, label: number, method: Method, signal: AbortSignal): Promise<Reason> {
@@ -64,12 +64,12 @@ export async function objectToReason(session: CaseSession): Promise<void> {
   const earlier = advice.drawnObjections.filter((other) => JSON.stringify(other) !== JSON.stringify(region));
   const made = await record(session, [...earlier, region]);
   const where = earlier.length === 0 ? "the box" : `${earlier.length + 1} boxes`;
-  if (made) advice.told.value = `Recorded: ${made.voxels} voxels in ${where} must not count as evidence; Shift + Q takes it back`;
+  if (made) advice.message.value = `Recorded: ${made.voxels} voxels in ${where} must not count as evidence; Shift + Q takes it back`;
 }
 
 export async function withdrawObjection(session: CaseSession): Promise<void> {
   if (!session.advice.drawnReason) return;
-  if (await record(session, [])) session.advice.told.value = "Taken back: no objection of yours to this reason stands";
+  if (await record(session, [])) session.advice.message.value = "Taken back: no objection of yours to this reason stands";
 }
 
 async function record({ advice, project, header }: CaseSession, regions: Region[]): Promise<Objection | null> {

@@ -5,5 +5,5 @@ import type { CaseSession } from "./session";
 /** Without a box there is nothing to act on: put the box into the hand and say what it is for. */
 export function askForBox({ advice }: CaseSession, purpose: string): void {
   tool.value = "region";
-  advice.told.value = `Draw a box first, then ${purpose}`;
+  advice.message.value = `Draw a box first, then ${purpose}`;
 }

@@ -36,7 +36,7 @@ export interface Stroke {
 }
 
 /** What the pointer is doing; keys and a window that goes away end it from outside. */
-export interface Hand {
+export interface OpenDrag {
   /** Whether it changes the mask or gives a prompt, rather than the view. */
   draws: boolean;
   finish(): void;
@@ -71,7 +71,7 @@ export class CaseSession {
   /** The server's words about the annotation that a submission would replace; asked before it is sent again. */
   readonly replacing = signal<string | null>(null);
   readonly sight = new Sight();
-  hand: Hand | null = null;
+  drag: OpenDrag | null = null;
   readonly advice = new Advice();
   readonly prediction: Signal<Prediction | null>;
   /** A newer proposal than the one the draft began with, waiting to be taken. */
@@ -251,7 +251,7 @@ export class CaseSession {
 
   /** Over: nothing is sent any more, and nobody waits for answers that are out. */
   close(): void {
-    this.hand?.finish();
+    this.drag?.finish();
     this.closed = true;
     this.queue?.close();
     this.advice.close();

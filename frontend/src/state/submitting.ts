@@ -18,8 +18,8 @@ let last: { project: string; assignment: string; caseId: string; person: string;
 /** `replace`: the reader was asked twice whether the annotation in force may go. */
 export async function submitSession(session: CaseSession, replace = false): Promise<void> {
   if (session.busy.value || session.closed || !isSeen(session)) return;
-  session.hand?.finish();
-  if (!isAnswerSeen(session) || !mayBeSubmitted(session)) return;
+  session.drag?.finish();
+  if (!isPromptResultSeen(session) || !mayBeSubmitted(session)) return;
   await closing(session, async () => {
     const body = { ...submission(session), ...(replace && { replace }) };
     await persist(session, "submitted", () => calls.submit(session.project.id, session.assignmentId, body));
@@ -30,7 +30,7 @@ export async function submitSession(session: CaseSession, replace = false): Prom
 
 export async function closeWithout(session: CaseSession, verb: "skip" | "flag", reason: string): Promise<void> {
   if (session.busy.value || session.closed) return;
-  session.hand?.finish();
+  session.drag?.finish();
   await closing(session, async () => {
     await persist(session, verb === "skip" ? "skipped" : "flagged", () =>
       (verb === "skip" ? calls.skip : calls.flag)(session.project.id, session.assignmentId, reason),
@@ -69,7 +69,7 @@ export function isSeen(session: CaseSession): boolean {
 }
 
 /** What an engine has not answered yet nobody has seen; Enter in the midst of a prompt only ends the prompt. */
-function isAnswerSeen({ refining }: CaseSession): boolean {
+function isPromptResultSeen({ refining }: CaseSession): boolean {
   if (refining.value) tell("info", "The last prompt is still being computed, so nothing was submitted", "look at the result, then press again");
   return !refining.value;
 }
@@ -100,9 +100,9 @@ function emptyIsMeant(session: CaseSession): boolean {
 
 function submission(session: CaseSession): calls.Submission {
   const effort_seconds = Math.round(session.effort.seconds(performance.now()) * 10) / 10;
-  const said = { effort_seconds, task_version: session.project.task_version };
-  if (session.project.kind === "classification") return { tag: session.tag.value!, ...said };
-  return { revision: session.draft.value!.revision.value, ...said };
+  const common = { effort_seconds, task_version: session.project.task_version };
+  if (session.project.kind === "classification") return { tag: session.tag.value!, ...common };
+  return { revision: session.draft.value!.revision.value, ...common };
 }
 
 /**

@@ -16,7 +16,7 @@ export interface PaneContact {
   painted: (part: Rect) => void;
 }
 
-export interface Gesture {
+export interface Drag {
   /** Whether it changes the mask or is answered by an engine, rather than moving the view. */
   draws?: boolean;
   move(at: Pixel, event: PointerEvent): void;

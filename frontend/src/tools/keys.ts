@@ -71,7 +71,7 @@ export const KEY_RULES: readonly KeyRule[] = [
 
 export interface KeyScene {
   session: CaseSession;
-  ask: (dialog: "skip" | "flag") => void;
+  openDialog: (dialog: "skip" | "flag") => void;
   leave: () => void;
 }
 
@@ -81,12 +81,12 @@ export function pressKey(event: KeyboardEvent, scene: KeyScene): boolean {
   const key = keyOf(event);
   const command = event.ctrlKey || event.metaKey;
   if (isModifier(key) || (event.repeat && (command || !moves(key)))) return false;
-  if (session.hand && (key === "Escape" || (command && key === "z"))) return run(() => session.hand!.abandon());
-  if (session.hand?.draws) session.hand.finish();
+  if (session.drag && (key === "Escape" || (command && key === "z"))) return run(() => session.drag!.abandon());
+  if (session.drag?.draws) session.drag.finish();
   if ((session.busy.value !== "" || session.closed) && key !== "Escape" && !moves(key)) return false;
   const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
-  const answers = digit !== undefined && !event.shiftKey && session.project.kind === "classification";
-  if (session.looksOnly && changes(key, event, answers)) return run(() => refuseChange(session));
+  const annotates = digit !== undefined && !event.shiftKey && session.project.kind === "classification";
+  if (session.looksOnly && changes(key, event, annotates)) return run(() => refuseChange(session));
   if (command) return pressCommand(key, event.shiftKey, session);
   if (event.altKey) return false;
   if (digit) return pressDigit(Number(digit) - 1, event.shiftKey, session);
@@ -119,11 +119,11 @@ function pressDigit(place: number, shifted: boolean, session: CaseSession): bool
 export function chooseLabel(session: CaseSession, value: number): void {
   if (session.project.kind === "segmentation") session.label.value = value;
   else if (session.looksOnly) refuseChange(session);
-  else if (!display.oneKeyAnswers.value) session.tag.value = value;
-  else if (session.busy.value === "" && !session.closed && isSeen(session)) answerWith(session, value);
+  else if (!display.oneKeyAnnotates.value) session.tag.value = value;
+  else if (session.busy.value === "" && !session.closed && isSeen(session)) annotateWith(session, value);
 }
 
-function answerWith(session: CaseSession, value: number): void {
+function annotateWith(session: CaseSession, value: number): void {
   session.tag.value = value;
   void submitSession(session);
 }
@@ -147,8 +147,8 @@ const PLAIN: Readonly<Record<string, Press>> = {
   i: () => flip(display.smooth),
   ",": ({ session }) => turnChannel(session, -1),
   ".": ({ session }) => turnChannel(session, 1),
-  s: ({ ask }) => ask("skip"),
-  g: ({ ask }) => ask("flag"),
+  s: ({ openDialog }) => openDialog("skip"),
+  g: ({ openDialog }) => openDialog("flag"),
   v: () => take("navigate"),
   Backspace: ({ session }, shifted) => (shifted ? void undoSubmission() : goBack(session)),
   y: ({ session }) => toggleReasons(session),

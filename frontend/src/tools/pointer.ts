@@ -9,7 +9,7 @@ import { ballBrush, brushRadiusMm, maskShown, PROMPT_TOOLS, resizeBrush, tool } 
 import { tell } from "../state/notices";
 import type { CaseSession } from "../state/session";
 import { type Brush, sweepBrush } from "./brush";
-import type { Gesture, PaneContact } from "./contact";
+import type { Drag, PaneContact } from "./contact";
 import { findRegion } from "./fill";
 import { prompting } from "./prompting";
 import { pushFrom } from "./push";
@@ -17,7 +17,7 @@ import { framing } from "./region";
 
 export const held = { space: false };
 
-export function beginGesture(contact: PaneContact, at: Pixel, event: PointerEvent): Gesture | null {
+export function beginDrag(contact: PaneContact, at: Pixel, event: PointerEvent): Drag | null {
   if (event.button === 1 || (event.button === 0 && held.space)) return panning(contact, at);
   if (event.button === 2) return windowing(contact, at);
   if (event.button !== 0) return null;
@@ -58,7 +58,7 @@ export function turnWheel(contact: PaneContact, at: Pixel, event: WheelEvent, st
   session.moveSlice(index, steps * downwards);
 }
 
-function panning({ session, index, place }: PaneContact, start: Pixel): Gesture {
+function panning({ session, index, place }: PaneContact, start: Pixel): Drag {
   let last = start;
   const view = session.views[index]!;
   const move = (at: Pixel): void => {
@@ -69,7 +69,7 @@ function panning({ session, index, place }: PaneContact, start: Pixel): Gesture 
 }
 
 /** Right: wider; down: darker (a higher centre). A pane's width spans the image's own window once. */
-function windowing({ session }: PaneContact, start: Pixel): Gesture {
+function windowing({ session }: PaneContact, start: Pixel): Drag {
   const first = session.window.value;
   const perPoint = Math.max(first.high - first.low, (session.header.window[1] - session.header.window[0]) / 8) / 300;
   const smallest = (session.header.value_range[1] - session.header.value_range[0]) / 4096 || 1e-6;
@@ -81,7 +81,7 @@ function windowing({ session }: PaneContact, start: Pixel): Gesture {
   return { move, end: nothing, cancel: nothing };
 }
 
-function pointing(contact: PaneContact, start: Pixel): Gesture {
+function pointing(contact: PaneContact, start: Pixel): Drag {
   const { session, index, plane } = contact;
   const move = (at: Pixel): void => {
     session.lookAt(voxelOfPixel(plane, session.header.shape, pixelOfPoint(contact.place(), at), session.sliceNumber(index)));
@@ -90,13 +90,13 @@ function pointing(contact: PaneContact, start: Pixel): Gesture {
   return { move, end: nothing, cancel: nothing };
 }
 
-function stroking(contact: PaneContact, start: Pixel, erases: boolean): Gesture {
+function stroking(contact: PaneContact, start: Pixel, erases: boolean): Drag {
   const { session } = contact;
   const recorder = new Recorder(session.draft.value!.mask, erases ? 0 : session.label.value, mayChange(session.locks));
   return sweeping(contact, start, recorder, { radiusMm: brushRadiusMm.value, ball: ballBrush.value });
 }
 
-function pushing(contact: PaneContact, start: Pixel): Gesture {
+function pushing(contact: PaneContact, start: Pixel): Drag {
   const { session, index, plane } = contact;
   const { mask } = session.draft.value!;
   const label = session.label.value;
@@ -108,7 +108,7 @@ function pushing(contact: PaneContact, start: Pixel): Gesture {
 }
 
 /** Record what a brush goes over until release. */
-function sweeping(contact: PaneContact, start: Pixel, recorder: Recorder, brush: Brush): Gesture {
+function sweeping(contact: PaneContact, start: Pixel, recorder: Recorder, brush: Brush): Drag {
   const { session, index, plane } = contact;
   const { shape, spacing_mm } = session.header;
   const draft = session.draft.value!;
@@ -134,7 +134,7 @@ function sweeping(contact: PaneContact, start: Pixel, recorder: Recorder, brush:
   };
 }
 
-function filling({ session, index, plane, place }: PaneContact, start: Pixel): Gesture | null {
+function filling({ session, index, plane, place }: PaneContact, start: Pixel): Drag | null {
   const { shape } = session.header;
   const draft = session.draft.value!;
   const slice = sliceOf(plane, shape, session.sliceNumber(index));

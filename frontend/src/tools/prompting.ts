@@ -6,7 +6,7 @@ import { marksOf, POINT_RADIUS } from "../render/marks";
 import { negative, tool } from "../state/display";
 import { give } from "../state/refining";
 import type { CaseSession } from "../state/session";
-import type { Gesture, PaneContact } from "./contact";
+import type { Drag, PaneContact } from "./contact";
 
 /** Left, right, top and bottom. */
 export const EXTREMES = 4;
@@ -18,7 +18,7 @@ export interface Page {
   number: number;
 }
 
-export function prompting(contact: PaneContact, at: Pixel, event: PointerEvent): Gesture | null {
+export function prompting(contact: PaneContact, at: Pixel, event: PointerEvent): Drag | null {
   const { session } = contact;
   const positive = !(negative.value !== (event.ctrlKey || event.metaKey || event.altKey));
   const page = { plane: contact.plane, shape: session.header.shape, number: session.sliceNumber(contact.index) };
@@ -38,7 +38,7 @@ export function prompting(contact: PaneContact, at: Pixel, event: PointerEvent):
   return tool.value === "box" ? boxing(contact, page, start) : scribbling(contact, page, start, positive);
 }
 
-function scribbling({ session, place }: PaneContact, page: Page, start: Pixel, positive: boolean): Gesture {
+function scribbling({ session, place }: PaneContact, page: Page, start: Pixel, positive: boolean): Drag {
   const label = session.label.value;
   const voxels = [voxelAt(start, page)];
   const seen = new Set(voxels.map(String));
@@ -64,7 +64,7 @@ function scribbling({ session, place }: PaneContact, page: Page, start: Pixel, p
   };
 }
 
-function boxing({ session, place }: PaneContact, page: Page, start: Pixel): Gesture {
+function boxing({ session, place }: PaneContact, page: Page, start: Pixel): Drag {
   const label = session.label.value;
   let box = boxBetween(start, start, page, label);
   session.drawing.value = box;

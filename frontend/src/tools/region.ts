@@ -2,10 +2,10 @@
 import type { Region } from "../api/types";
 import type { Pixel } from "../geometry/plane";
 import { pixelOfPoint } from "../geometry/viewport";
-import type { Gesture, PaneContact } from "./contact";
+import type { Drag, PaneContact } from "./contact";
 import { boxBetween, isSlip } from "./prompting";
 
-export function framing({ session, index, plane, place }: PaneContact, at: Pixel): Gesture {
+export function framing({ session, index, plane, place }: PaneContact, at: Pixel): Drag {
   const { region } = session.advice;
   const before = region.value;
   const page = { plane, shape: session.header.shape, number: session.sliceNumber(index) };

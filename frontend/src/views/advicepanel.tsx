@@ -49,7 +49,7 @@ export function People({ effort, queried }: { effort: EffortLine[]; queried: Cla
           {effort.map((row) => (
             <tr key={row.annotator}>
               <td class="strong">{row.annotator}</td>
-              <td class="number">{row.answers}</td>
+              <td class="number">{row.annotations}</td>
               <td class="number">{row.timed === 0 ? "–" : row.minutes.toFixed(1)}</td>
               <td class="number">{row.median_seconds === null ? "–" : `${Math.round(row.median_seconds)} s`}</td>
               {priced && <td class="number">{Number(row.cost.toPrecision(4))}</td>}
@@ -57,8 +57,8 @@ export function People({ effort, queried }: { effort: EffortLine[]; queried: Cla
           ))}
         </tbody>
       </table>
-      {queried.some(({ answered }) => answered > 0) && (
-        <p class="hint">{queried.map(({ label, answered, queried: asked }) => `${label} in ${answered} annotations (${asked} queried)`).join("; ")}</p>
+      {queried.some(({ annotated }) => annotated > 0) && (
+        <p class="hint">{queried.map(({ label, annotated, queried: chosen }) => `${label} in ${annotated} annotations (${chosen} queried)`).join("; ")}</p>
       )}
     </>
   );

@@ -27,7 +27,7 @@ type Dialogue = "skip" | "flag" | null;
 
 export function Annotate({ project, caseId }: { project: Project; caseId: string | null }) {
   const [ended, setEnded] = useState<{ title: string; reason: string } | null>(null);
-  const [dialogue, ask] = useState<Dialogue>(null);
+  const [dialogue, openDialog] = useState<Dialogue>(null);
   const here = route.value;
   const person = annotatorName.value;
   useEffect(() => openCase(project, caseId, setEnded), [project.id, here, person]);
@@ -35,22 +35,28 @@ export function Annotate({ project, caseId }: { project: Project; caseId: string
   const session = current.value;
   useEffect(() => (session && !session.looksOnly ? followProposals(session) : undefined), [session]);
   const leave = (): void => go(linkTo.worklist(project.id));
-  useEffect(() => (session ? listen(session, ask, leave) : undefined), [session]);
+  useEffect(() => (session ? listen(session, openDialog, leave) : undefined), [session]);
   return (
     <div class="view annotate">
       <Header project={project} view="annotate">
         {session && !ended && <CaseStatus session={session} />}
       </Header>
       <ReadOnly project={project} />
-      {ended ? <Ended project={project} title={ended.title} reason={ended.reason} /> : session ? <Workplace session={session} ask={ask} /> : <Opening />}
-      {session && dialogue && <ReasonDialog session={session} verb={dialogue} onClose={() => ask(null)} />}
+      {ended ? (
+        <Ended project={project} title={ended.title} reason={ended.reason} />
+      ) : session ? (
+        <Workplace session={session} openDialog={openDialog} />
+      ) : (
+        <Opening />
+      )}
+      {session && dialogue && <ReasonDialog session={session} verb={dialogue} onClose={() => openDialog(null)} />}
       {session && <ConflictDialog session={session} />}
       {session && <ReplaceDialog session={session} />}
     </div>
   );
 }
 
-function Workplace({ session, ask }: { session: CaseSession; ask: (dialogue: Dialogue) => void }) {
+function Workplace({ session, openDialog }: { session: CaseSession; openDialog: (dialogue: Dialogue) => void }) {
   return (
     <main class="workplace" data-testid="workplace" data-case={session.header.id} data-ready={session.ready.value}>
       <Toolbar session={session} />
@@ -60,7 +66,7 @@ function Workplace({ session, ask }: { session: CaseSession; ask: (dialogue: Dia
         ))}
       </div>
       <StatusLine session={session} />
-      <SidePanel session={session} ask={ask} />
+      <SidePanel session={session} openDialog={openDialog} />
     </main>
   );
 }
@@ -130,7 +136,7 @@ function leaveCase(): void {
 
 const EFFORT_KEPT_MS = 5000;
 
-function listen(session: CaseSession, ask: (dialogue: Dialogue) => void, leave: () => void): () => void {
+function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, leave: () => void): () => void {
   const beat = (): void => session.effort.beat(performance.now());
   const onKey = (event: KeyboardEvent): void => {
     beat();
@@ -138,19 +144,19 @@ function listen(session: CaseSession, ask: (dialogue: Dialogue) => void, leave: 
     if (event.key === " ") held.space = event.type === "keydown" && !isPressable(event.target);
     if (event.type === "keyup" || event.defaultPrevented || helpShown.value || document.querySelector("dialog[open]")) return;
     if (belongsTo(event)) return;
-    if ((event.key === " " && !isPressable(event.target)) || pressKey(event, { session, ask: open, leave })) event.preventDefault();
+    if ((event.key === " " && !isPressable(event.target)) || pressKey(event, { session, openDialog: open, leave })) event.preventDefault();
   };
   /** A dialog over the image must not leave a stroke behind it. */
   const open = (dialogue: Dialogue): void => {
-    session.hand?.finish();
-    ask(dialogue);
+    session.drag?.finish();
+    openDialog(dialogue);
   };
   const keep = (): void => {
     if (!session.looksOnly) keepEffort(session);
   };
   const letGo = (): void => {
     held.space = false;
-    session.hand?.finish();
+    session.drag?.finish();
   };
   const look = (): void => {
     if (document.hidden) letGo();
@@ -158,7 +164,7 @@ function listen(session: CaseSession, ask: (dialogue: Dialogue) => void, leave: 
   };
   const retry = (): void => session.queue?.retryNow();
   const timer = window.setInterval(keep, EFFORT_KEPT_MS);
-  const stop = session.conflict.subscribe((conflict) => conflict && session.hand?.finish());
+  const stop = session.conflict.subscribe((conflict) => conflict && session.drag?.finish());
   document.addEventListener("visibilitychange", look);
   const events: [string, (event: never) => void][] = [
     ["keydown", onKey],

@@ -34,7 +34,7 @@ export function ClassChooser({ session }: { session: CaseSession }) {
           </button>
         ))}
       </div>
-      <Toggle value={display.oneKeyAnswers} testid="one-key">
+      <Toggle value={display.oneKeyAnnotates} testid="one-key">
         A class key submits and opens the next case
       </Toggle>
     </section>

@@ -1,36 +1,36 @@
 /** What else the model may have meant, in the panel: its hypotheses, taking one, and where one prompt would change most. */
-import type { Hint } from "../api/types";
+import type { SuggestedPrompt } from "../api/types";
 import type { Alternatives } from "../state/advice";
 import { hypothesesOpen, showHypothesis, takeHypothesis } from "../state/hypotheses";
 import type { CaseSession } from "../state/session";
 import { Bar, PlainButton, useInView } from "./controls";
 
 export function HypothesisOptions({ session }: { session: CaseSession }) {
-  const answer = session.advice.alternatives.answer.value;
+  const outcome = session.advice.alternatives.outcome.value;
   const open = hypothesesOpen(session);
-  const block = useInView(open, answer.state);
+  const block = useInView(open, outcome.state);
   if (!open) return null;
   return (
-    <section ref={block} class="block" data-testid="hypotheses" aria-busy={answer.state === "asking"}>
+    <section ref={block} class="block" data-testid="hypotheses" aria-busy={outcome.state === "pending"}>
       <h3>
         What else it may have meant <kbd>K</kbd>
       </h3>
-      {answer.state === "asking" && (
+      {outcome.state === "pending" && (
         <p class="facts working" role="status">
           Drawing samples of the model…
         </p>
       )}
-      {answer.state === "refused" && (
+      {outcome.state === "refused" && (
         <p class="facts" role="status" data-testid="hypotheses-refused">
-          {answer.line}
+          {outcome.line}
         </p>
       )}
-      {answer.state === "there" && <Choices session={session} alternatives={answer.value} />}
+      {outcome.state === "there" && <Choices session={session} alternatives={outcome.value} />}
     </section>
   );
 }
 
-function Choices({ session, alternatives: { hypotheses, hints } }: { session: CaseSession; alternatives: Alternatives }) {
+function Choices({ session, alternatives: { hypotheses, suggested } }: { session: CaseSession; alternatives: Alternatives }) {
   const shown = session.advice.hypothesis.value;
   return (
     <>
@@ -53,7 +53,7 @@ function Choices({ session, alternatives: { hypotheses, hints } }: { session: Ca
         ))}
       </div>
       {!session.looksOnly && <Taking session={session} />}
-      {hints.length > 0 && <Hints session={session} hints={hints} />}
+      {suggested.length > 0 && <SuggestedPrompts session={session} suggested={suggested} />}
     </>
   );
 }
@@ -77,13 +77,13 @@ function Taking({ session }: { session: CaseSession }) {
   );
 }
 
-function Hints({ session, hints }: { session: CaseSession; hints: readonly Hint[] }) {
+function SuggestedPrompts({ session, suggested }: { session: CaseSession; suggested: readonly SuggestedPrompt[] }) {
   return (
     <>
       <p class="hint">One click here would settle most (◆ on the image):</p>
       <div class="chips" role="group" aria-label="Where one prompt would change most">
-        {hints.map((hint, n) => (
-          <PlainButton key={n} class="chip" title={saysOf(session, hint)} testid={`hint-${n}`} onPress={() => session.lookAt(hint.voxel)}>
+        {suggested.map((place, n) => (
+          <PlainButton key={n} class="chip" title={saysOf(session, place)} testid={`suggested-${n}`} onPress={() => session.lookAt(place.voxel)}>
             ◆ {n + 1}
           </PlainButton>
         ))}
@@ -92,7 +92,7 @@ function Hints({ session, hints }: { session: CaseSession; hints: readonly Hint[
   );
 }
 
-function saysOf({ labels }: CaseSession, { change, shares }: Hint): string {
+function saysOf({ labels }: CaseSession, { change, shares }: SuggestedPrompt): string {
   const nameOf = (value: string): string => labels.find((label) => label.value === Number(value))?.name ?? "background";
   const says = Object.entries(shares).map(([value, share]) => `${nameOf(value)} ${Math.round(share * 100)} %`);
   return `The model’s samples say ${says.join(", ")}; knowing it would change the mask by ${change.toFixed(2)} (1 − Dice)`;

@@ -18,11 +18,11 @@ interface ModelsProps {
 export function Models({ project, models, curve, onChange }: ModelsProps) {
   const [busy, setBusy] = useState(false);
   if (models.length === 0) return <Empty title="No model yet">Annotate some cases; training starts by itself.</Empty>;
-  const change = (asked: Promise<unknown>, said: string): void => {
+  const change = (changed: Promise<unknown>, message: string): void => {
     setBusy(true);
-    asked
+    changed
       .then(() => {
-        tell("info", said);
+        tell("info", message);
         onChange();
       })
       .catch(tellError)
@@ -59,9 +59,9 @@ export function Models({ project, models, curve, onChange }: ModelsProps) {
             </td>
             <td>
               {comparedOf(model)}
-              {hintsOf(model).map((hint) => (
-                <p class="hint" key={hint}>
-                  {hint}
+              {remarksOf(model).map((remark) => (
+                <p class="hint" key={remark}>
+                  {remark}
                 </p>
               ))}
             </td>
@@ -125,11 +125,11 @@ export function comparedOf({ comparison, index }: ModelLine): string {
   return index === 1 ? "The first" : "–";
 }
 
-/** What else is to be said: no new evidence; why it is in use or not, as far as that still holds and was not said yet. */
-export function hintsOf({ live, note, nothing_new: same, comparison, index }: ModelLine): string[] {
+/** What else is to be message: no new evidence; why it is in use or not, as far as that still holds and was not message yet. */
+export function remarksOf({ live, note, nothing_new: same, comparison, index }: ModelLine): string[] {
   const outdated = !live && note?.startsWith(`model ${index} is in use`);
-  const said = !note || outdated || (comparison?.text && note.endsWith(comparison.text)) || note === "model 1 is the first";
-  return [...(same ? ["Learned from the same annotations as another model: no further evidence"] : []), ...(said ? [] : [note!])];
+  const message = !note || outdated || (comparison?.text && note.endsWith(comparison.text)) || note === "model 1 is the first";
+  return [...(same ? ["Learned from the same annotations as another model: no further evidence"] : []), ...(message ? [] : [note!])];
 }
 
 function wordsOf({ verdict, with_index: other, patients }: Comparison): string {

@@ -11,7 +11,7 @@ import { uncertainBand } from "../volume/band";
 const BOX_COLOUR = "#ffffff";
 const PLACE_COLOUR = "#f6c667";
 const WRONG_COLOUR = "#ff9b8f";
-const HINT_COLOUR = "#7fe3dd";
+const SUGGESTED_COLOUR = "#7fe3dd";
 const QUERIED_COLOUR = "#cdb4ff";
 
 /** While reasons are drawn the mask is an outline, so that it does not tint them. */
@@ -36,17 +36,17 @@ function heatOf(session: CaseSession): Heat | null {
   return { map, colours: heatTable, opacity: display.uncertaintyOpacity.value, shown };
 }
 
-/** What is queried, the place in hand (as a frame where it is a region), boxes called wrong, the reader's box, and beside a hypothesis where a hint would change most. */
+/** What is queried, the place in hand (as a frame where it is a region), boxes called wrong, the reader's box, and beside a hypothesis where a prompt would change most. */
 export function signsOf({ advice, queried, queriedBoxes }: CaseSession, scene: Omit<MarkScene, "colourOf">): Sign[] {
   const region = advice.looks.value[advice.look.value]?.region;
   const wrong = advice.drawnObjections;
   const box = wrong.includes(advice.region.value!) ? null : advice.region.value;
-  const hints = advice.drawnHypothesis ? advice.alternatives.value!.hints : [];
+  const suggested = advice.drawnHypothesis ? advice.alternatives.value!.suggested : [];
   return [
     ...queriedBoxes.flatMap((box, n) => frameOf(box, "axis" in queried[n]! ? "" : `region ${n + 1}`, QUERIED_COLOUR, scene)),
     ...(region ? frameOf(region, `place ${advice.look.value + 1}`, PLACE_COLOUR, scene) : []),
     ...wrong.flatMap((called) => frameOf(called, "must not count", WRONG_COLOUR, scene)),
     ...(box ? frameOf(box, "box", BOX_COLOUR, scene) : []),
-    ...hints.flatMap(({ voxel }, n) => diamondAt(voxel, String(n + 1), HINT_COLOUR, scene)),
+    ...suggested.flatMap(({ voxel }, n) => diamondAt(voxel, String(n + 1), SUGGESTED_COLOUR, scene)),
   ];
 }

@@ -3,7 +3,7 @@ import { effect, signal } from "@preact/signals";
 import { measures } from "../browser/measures";
 import { clampVoxel, flatIndex, type Pixel, pixelOfVoxel, sliceOf, stepOfWheelDown, voxelOfPixel } from "../geometry/plane";
 import { type Placement, pixelOfPoint, pointOfPixel } from "../geometry/viewport";
-import { noteGesture, requestDraw } from "../render/frame";
+import { markInput, requestDraw } from "../render/frame";
 import { drawHead } from "../render/head";
 import { type Mark, marksOf } from "../render/marks";
 import { type Change, type PaneCanvases, PanePainter } from "../render/painter";
@@ -11,9 +11,9 @@ import type { Sign } from "../render/signs";
 import { isWhole, type Rect } from "../render/slice";
 import * as display from "../state/display";
 import type { CaseSession, Stroke } from "../state/session";
-import type { Gesture, PaneContact } from "../tools/contact";
+import type { Drag, PaneContact } from "../tools/contact";
 import { toggleMaximised } from "../tools/keys";
-import { beginGesture, turnWheel } from "../tools/pointer";
+import { beginDrag, turnWheel } from "../tools/pointer";
 import { wheelSteps } from "../tools/wheel";
 import { valueAt } from "../volume/volume";
 import { layersOf, signsOf } from "./panelayers";
@@ -24,7 +24,7 @@ export class PaneView implements PaneContact {
   private readonly sized = signal(0);
   private readonly dirty = { image: "all" as "view" | "all" | null, labels: "all" as Change | null, head: true };
   private readonly stops: (() => void)[] = [];
-  private gesture: Gesture | null = null;
+  private drag: Drag | null = null;
   /** The pointer that makes it; a second finger does not join in. */
   private pointerId = -1;
 
@@ -282,31 +282,31 @@ export class PaneView implements PaneContact {
     this.session.active.value = this.index;
     (document.activeElement as HTMLElement | null)?.blur?.();
     if (event.button === 1) event.preventDefault();
-    noteGesture(event.timeStamp);
+    markInput(event.timeStamp);
     this.pointer.value = this.at(event);
-    this.session.hand?.finish();
-    const gesture = beginGesture(this, this.at(event), event);
-    if (gesture) this.take(gesture, event.pointerId);
+    this.session.drag?.finish();
+    const drag = beginDrag(this, this.at(event), event);
+    if (drag) this.take(drag, event.pointerId);
   }
 
-  private take(gesture: Gesture, pointerId: number): void {
-    this.gesture = gesture;
+  private take(drag: Drag, pointerId: number): void {
+    this.drag = drag;
     this.pointerId = pointerId;
-    this.session.hand = { draws: gesture.draws ?? false, finish: () => this.finish(), abandon: () => this.abandon() };
+    this.session.drag = { draws: drag.draws ?? false, finish: () => this.finish(), abandon: () => this.abandon() };
     this.box.setPointerCapture(pointerId);
   }
 
   private move(event: PointerEvent): void {
-    noteGesture(event.timeStamp);
-    if (this.gesture && event.pointerId !== this.pointerId) return;
-    if (this.gesture && event.buttons === 0) this.finish();
-    const path = this.gesture ? (event.getCoalescedEvents?.() ?? []) : [];
-    for (const step of path.length > 0 ? path : [event]) this.gesture?.move(this.at(step), step);
+    markInput(event.timeStamp);
+    if (this.drag && event.pointerId !== this.pointerId) return;
+    if (this.drag && event.buttons === 0) this.finish();
+    const path = this.drag ? (event.getCoalescedEvents?.() ?? []) : [];
+    for (const step of path.length > 0 ? path : [event]) this.drag?.move(this.at(step), step);
     this.pointer.value = this.at(event);
-    this.session.active.value = this.gesture || event.buttons === 0 ? this.index : this.session.active.value;
+    this.session.active.value = this.drag || event.buttons === 0 ? this.index : this.session.active.value;
   }
 
-  /** The gesture ends as if the pointer had been lifted here. */
+  /** The drag ends as if the pointer had been lifted here. */
   private finish(): void {
     this.drop()?.end();
   }
@@ -315,18 +315,18 @@ export class PaneView implements PaneContact {
     this.drop()?.cancel();
   }
 
-  private drop(): Gesture | null {
-    const { gesture } = this;
-    if (gesture) this.session.hand = null;
-    this.gesture = null;
-    return gesture;
+  private drop(): Drag | null {
+    const { drag } = this;
+    if (drag) this.session.drag = null;
+    this.drag = null;
+    return drag;
   }
 
   private wheel(event: WheelEvent): void {
     event.preventDefault();
-    noteGesture(event.timeStamp);
+    markInput(event.timeStamp);
     const steps = wheelSteps(event);
-    if (this.session.hand?.draws) this.session.hand.finish();
+    if (this.session.drag?.draws) this.session.drag.finish();
     if (steps !== 0) turnWheel(this, this.at(event), event, steps, stepOfWheelDown(this.plane, this.session.header.affine));
   }
 }

@@ -62,7 +62,7 @@ export function ProgressView({ project }: { project: Project }) {
             <h2>Jobs</h2>
             <Jobs project={project.id} jobs={jobs} onChange={refresh} />
           </section>
-          {progress && <TriagePanel project={project} version={`${progress.answered} ${progress.models.length} ${progress.pool_quality?.mean}`} />}
+          {progress && <TriagePanel project={project} version={`${progress.annotated} ${progress.models.length} ${progress.pool_quality?.mean}`} />}
         </div>
       </main>
     </div>
@@ -87,7 +87,7 @@ function useLive(project: string) {
 function Summary({ project, progress, busy, onTrain }: { project: string; progress: Progress; busy: boolean; onTrain: () => void }) {
   const latest = progress.models[progress.models.length - 1];
   const facts: [string, string][] = [
-    ["Annotated", `${progress.answered} of ${progress.total}`],
+    ["Annotated", `${progress.annotated} of ${progress.total}`],
     ["Annotations per hour", progress.labels_per_hour === null ? "–" : progress.labels_per_hour.toFixed(0)],
     ["Models", latest ? String(latest.index) : "none yet"],
     ["Expected quality", progress.pool_quality?.mean == null ? "–" : progress.pool_quality.mean.toFixed(2)],
@@ -146,7 +146,7 @@ function Rounds({ rounds }: { rounds: RoundLine[] }) {
             </td>
             <td>{round.strategy}</td>
             <td class="number">
-              {round.answered} / {round.cases}
+              {round.annotated} / {round.cases}
             </td>
           </tr>
         ))}

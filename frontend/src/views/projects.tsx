@@ -30,7 +30,7 @@ export function Projects() {
 }
 
 function ProjectCard({ project }: { project: ProjectLine }) {
-  const share = project.cases ? project.answered / project.cases : 0;
+  const share = project.cases ? project.annotated / project.cases : 0;
   return (
     <article class="card" data-testid={`project-${project.id}`}>
       <h2>
@@ -44,10 +44,10 @@ function ProjectCard({ project }: { project: ProjectLine }) {
           </span>
         ))}
       </p>
-      <Bar share={share} label={`${project.answered} of ${project.cases} cases annotated`} />
+      <Bar share={share} label={`${project.annotated} of ${project.cases} cases annotated`} />
       <p class="facts">
         <span>
-          {project.answered} of {project.cases} cases annotated
+          {project.annotated} of {project.cases} cases annotated
         </span>
         <span>{project.model ? `Model ${project.model.index}` : "No model yet"}</span>
         {project.round && (

@@ -33,11 +33,11 @@ export function PromptOptions({ session }: { session: CaseSession }) {
 function Outcome({ session }: { session: CaseSession }) {
   const quality = session.refinedQuality.value;
   const engine = session.engine.value;
-  const told = session.refining.value ? "Working…" : engine ? `Engine: ${engine}` : "";
+  const engineLine = session.refining.value ? "Working…" : engine ? `Engine: ${engine}` : "";
   return (
     <p class="facts" role="status" aria-live="polite">
       <span data-testid="refining" data-busy={session.refining.value} class={session.refining.value ? "working" : ""}>
-        {told}
+        {engineLine}
       </span>
       {quality !== null && !session.refining.value && <span data-testid="refined-quality">expected Dice {quality.toFixed(2)}</span>}
     </p>

@@ -34,10 +34,10 @@ export function Rates({ project }: { project: string }) {
           </tr>
         </thead>
         <tbody>
-          {people.map(({ annotator, answers, minutes, cost_per_minute: rate, cost }) => (
+          {people.map(({ annotator, annotations, minutes, cost_per_minute: rate, cost }) => (
             <tr key={annotator}>
               <td class="strong">{annotator}</td>
-              <td class="number">{answers}</td>
+              <td class="number">{annotations}</td>
               <td class="number">{minutes.toFixed(1)}</td>
               <td class="number">
                 <input

@@ -4,7 +4,7 @@ import type { Method, Similar } from "../api/types";
 import { evidenceColour } from "../render/lut";
 import type { Reason } from "../state/advice";
 import * as display from "../state/display";
-import type { Answer } from "../state/question";
+import type { Outcome } from "../state/question";
 import { askReasons, explainedLabel, METHODS, objectToReason, withdrawObjection } from "../state/reasons";
 import { linkTo } from "../state/router";
 import type { CaseSession } from "../state/session";
@@ -16,32 +16,32 @@ export function ReasonOptions({ session }: { session: CaseSession }) {
   const label = explainedLabel(session);
   const method = display.reasonMethod.value;
   useEffect(() => void (shown && askReasons(session, label, method)), [session, shown, label, method]);
-  const answer = session.advice.reason.answer.value;
-  const block = useInView(shown, answer.state);
+  const outcome = session.advice.reason.outcome.value;
+  const block = useInView(shown, outcome.state);
   if (!shown) return null;
   return (
-    <section ref={block} class="block" data-testid="reasons" aria-busy={answer.state === "none" || answer.state === "asking"}>
+    <section ref={block} class="block" data-testid="reasons" aria-busy={outcome.state === "none" || outcome.state === "pending"}>
       <h3>
         <span>Why {session.labels.find(({ value }) => value === label)?.name}?</span> <kbd>Y</kbd>
       </h3>
       <Methods />
-      {answer.state === "asking" && (
+      {outcome.state === "pending" && (
         <p class="facts working" role="status">
           Waiting for the model…
         </p>
       )}
-      {answer.state === "refused" && (
+      {outcome.state === "refused" && (
         <p class="facts" role="status" data-testid="reasons-refused">
-          {answer.line}
+          {outcome.line}
         </p>
       )}
-      {answer.state === "there" && (
+      {outcome.state === "there" && (
         <>
-          <EvidenceMap reason={answer.value} />
+          <EvidenceMap reason={outcome.value} />
           {!session.looksOnly && <Objecting session={session} />}
         </>
       )}
-      {answer.state !== "none" && <Alike session={session} answer={session.advice.similar.answer.value} told={answer} />}
+      {outcome.state !== "none" && <Alike session={session} outcome={session.advice.similar.outcome.value} shown={outcome} />}
     </section>
   );
 }
@@ -131,12 +131,12 @@ function Objecting({ session }: { session: CaseSession }) {
   );
 }
 
-/** `told`: what the panel says already, so that the same refusal is not read twice. */
-function Alike({ session, answer, told }: { session: CaseSession; answer: Answer<Similar>; told: Answer<Reason> }) {
-  if (answer.state === "refused" && told.state === "refused" && answer.line === told.line) return null;
-  if (answer.state === "refused") return <p class="hint">{answer.line}</p>;
-  if (answer.state !== "there") return null;
-  const { by, cases } = answer.value;
+/** `shown`: what the panel says already, so that the same refusal is not read twice. */
+function Alike({ session, outcome, shown }: { session: CaseSession; outcome: Outcome<Similar>; shown: Outcome<Reason> }) {
+  if (outcome.state === "refused" && shown.state === "refused" && outcome.line === shown.line) return null;
+  if (outcome.state === "refused") return <p class="hint">{outcome.line}</p>;
+  if (outcome.state !== "there") return null;
+  const { by, cases } = outcome.value;
   return (
     <>
       <p class="hint">Annotated cases most alike{by === "model" ? "" : ", by their images alone"}:</p>

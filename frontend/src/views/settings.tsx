@@ -158,9 +158,9 @@ function Value({ setting, typed, onType }: { setting: Setting; typed: Typed; onT
   );
 }
 
-function save(event: Event, asked: Promise<Changes> | null, onSaved: () => void): void {
+function save(event: Event, changed: Promise<Changes> | null, onSaved: () => void): void {
   event.preventDefault();
-  asked
+  changed
     ?.then(({ changes }) => {
       for (const { what, before, after, applies } of changes) tell("info", `${what}: ${before} → ${after}`, `takes effect: ${applies}`);
       onSaved();

@@ -13,7 +13,7 @@ import { PromptOptions } from "./prompts";
 import { Provenance, Replaces } from "./provenance";
 import { ReasonOptions } from "./reasons";
 
-export function SidePanel({ session, ask }: { session: CaseSession; ask: (dialogue: "skip" | "flag") => void }) {
+export function SidePanel({ session, openDialog }: { session: CaseSession; openDialog: (dialogue: "skip" | "flag") => void }) {
   const segments = session.project.kind === "segmentation";
   return (
     <aside class="side" aria-label="Case">
@@ -26,7 +26,7 @@ export function SidePanel({ session, ask }: { session: CaseSession; ask: (dialog
         <ReasonOptions session={session} />
         <LookOptions session={session} />
       </div>
-      <Verbs session={session} ask={ask} />
+      <Verbs session={session} openDialog={openDialog} />
     </aside>
   );
 }
@@ -37,7 +37,7 @@ function Reason({ session }: { session: CaseSession }) {
   return (
     <section class="block">
       {assignment.reason && (
-        <p class="why" data-testid="reason-asked">
+        <p class="why" data-testid="reason-queried">
           {assignment.reason}
         </p>
       )}
@@ -91,7 +91,7 @@ function Steps({ session }: { session: CaseSession }) {
   );
 }
 
-function Verbs({ session, ask }: { session: CaseSession; ask: (dialogue: "skip" | "flag") => void }) {
+function Verbs({ session, openDialog }: { session: CaseSession; openDialog: (dialogue: "skip" | "flag") => void }) {
   const busy = session.busy.value;
   if (session.looksOnly) return <Steps session={session} />;
   const ready = session.project.kind === "classification" ? session.tag.value !== null : session.draft.value !== null;
@@ -101,10 +101,10 @@ function Verbs({ session, ask }: { session: CaseSession; ask: (dialogue: "skip" 
       <button class="primary submit" disabled={!ready || busy !== ""} data-testid="submit" onClick={() => void submitSession(session)}>
         {busy === "waiting" ? "Waiting for the server…" : busy === "submitting" ? "Submitting…" : "Submit"} <kbd>Enter</kbd>
       </button>
-      <button data-testid="skip" disabled={busy !== ""} onClick={() => ask("skip")}>
+      <button data-testid="skip" disabled={busy !== ""} onClick={() => openDialog("skip")}>
         Skip <kbd>S</kbd>
       </button>
-      <button data-testid="flag" disabled={busy !== ""} onClick={() => ask("flag")}>
+      <button data-testid="flag" disabled={busy !== ""} onClick={() => openDialog("flag")}>
         Flag <kbd>G</kbd>
       </button>
     </div>

@@ -2,16 +2,16 @@
 import type { CaseSession } from "../state/session";
 
 export function StatusLine({ session }: { session: CaseSession }) {
-  const told = session.advice.told.value;
+  const message = session.advice.message.value;
   return (
-    <p class="told" title={told}>
+    <p class="status-line" title={message}>
       {session.queried.length > 0 && (
         <span class="queried" data-testid="queried">
           Queried: {session.queried.map((_, n) => session.partTitle(n)).join(", ")}
         </span>
       )}
-      <span class={told ? "" : "faint"} role="status" aria-live="polite" data-testid="told">
-        {told || invitation(session)}
+      <span class={message ? "" : "faint"} role="status" aria-live="polite" data-testid="status-line">
+        {message || invitation(session)}
       </span>
     </p>
   );

@@ -10,26 +10,26 @@ import { ToolButton } from "./controls";
 export function Toolbar({ session }: { session: CaseSession }) {
   const segments = session.project.kind === "segmentation";
   const draft = session.looksOnly ? null : session.draft.value;
-  const hand = display.tool.value;
+  const chosen = display.tool.value;
   const take = (tool: display.Tool) => (): void => {
     display.tool.value = tool;
   };
-  const toggleAnswers = (): void => (hypothesesOpen(session) ? hideHypotheses(session) : void stepHypothesis(session, 1));
+  const toggleHypotheses = (): void => (hypothesesOpen(session) ? hideHypotheses(session) : void stepHypothesis(session, 1));
   return (
     <div class="toolbar" role="toolbar" aria-label="Tools" aria-orientation="vertical">
-      <ToolButton icon="navigate" name="Crosshair" keys="V" testid="tool-navigate" pressed={hand === "navigate"} onPress={take("navigate")} />
-      <ToolButton icon="window" name="Window by dragging" keys="W" testid="tool-window" pressed={hand === "window"} onPress={take("window")} />
+      <ToolButton icon="navigate" name="Crosshair" keys="V" testid="tool-navigate" pressed={chosen === "navigate"} onPress={take("navigate")} />
+      <ToolButton icon="window" name="Window by dragging" keys="W" testid="tool-window" pressed={chosen === "window"} onPress={take("window")} />
       {segments && (
         <>
           <span class="toolbar-gap" />
-          <ToolButton icon="brush" name="Brush" keys="B" testid="tool-brush" pressed={hand === "brush"} disabled={!draft} onPress={take("brush")} />
-          <ToolButton icon="eraser" name="Eraser" keys="E" testid="tool-eraser" pressed={hand === "eraser"} disabled={!draft} onPress={take("eraser")} />
+          <ToolButton icon="brush" name="Brush" keys="B" testid="tool-brush" pressed={chosen === "brush"} disabled={!draft} onPress={take("brush")} />
+          <ToolButton icon="eraser" name="Eraser" keys="E" testid="tool-eraser" pressed={chosen === "eraser"} disabled={!draft} onPress={take("eraser")} />
           <ToolButton
             icon="push"
             name="Push the outline"
             keys="Shift + E"
             testid="tool-push"
-            pressed={hand === "push"}
+            pressed={chosen === "push"}
             disabled={!draft}
             onPress={take("push")}
           />
@@ -38,7 +38,7 @@ export function Toolbar({ session }: { session: CaseSession }) {
             name="Fill an outline or region"
             keys="F"
             testid="tool-fill"
-            pressed={hand === "fill"}
+            pressed={chosen === "fill"}
             disabled={!draft}
             onPress={take("fill")}
           />
@@ -53,23 +53,23 @@ export function Toolbar({ session }: { session: CaseSession }) {
             />
           )}
           <span class="toolbar-gap" />
-          <ToolButton icon="point" name="Prompt: click" keys="C" testid="tool-point" pressed={hand === "point"} disabled={!draft} onPress={take("point")} />
+          <ToolButton icon="point" name="Prompt: click" keys="C" testid="tool-point" pressed={chosen === "point"} disabled={!draft} onPress={take("point")} />
           <ToolButton
             icon="scribble"
             name="Prompt: stroke"
             keys="L"
             testid="tool-scribble"
-            pressed={hand === "scribble"}
+            pressed={chosen === "scribble"}
             disabled={!draft}
             onPress={take("scribble")}
           />
-          <ToolButton icon="box" name="Prompt: box" keys="A" testid="tool-box" pressed={hand === "box"} disabled={!draft} onPress={take("box")} />
+          <ToolButton icon="box" name="Prompt: box" keys="A" testid="tool-box" pressed={chosen === "box"} disabled={!draft} onPress={take("box")} />
           <ToolButton
             icon="extremes"
             name="Prompt: four outermost points"
             keys="Shift + A"
             testid="tool-extremes"
-            pressed={hand === "extremes"}
+            pressed={chosen === "extremes"}
             disabled={!draft}
             onPress={take("extremes")}
           />
@@ -86,13 +86,13 @@ export function Toolbar({ session }: { session: CaseSession }) {
             onPress={() => void visitPlace(session, 1)}
           />
           <ToolButton
-            icon="answers"
+            icon="hypotheses"
             name="What else the model may have meant"
             keys="K"
             testid="hypotheses-toggle"
             pressed={hypothesesOpen(session)}
             disabled={!session.draft.value}
-            onPress={toggleAnswers}
+            onPress={toggleHypotheses}
           />
         </>
       )}
@@ -109,7 +109,7 @@ export function Toolbar({ session }: { session: CaseSession }) {
         name="Draw a box: where to take a hypothesis, or what must not count"
         keys="Z"
         testid="tool-region"
-        pressed={hand === "region"}
+        pressed={chosen === "region"}
         disabled={session.looksOnly}
         onPress={take("region")}
       />

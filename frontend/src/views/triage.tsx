@@ -1,7 +1,7 @@
 /** Which predictions need nobody, one person or two at a risk that the reader chooses, and what that rests on. */
 import { useEffect, useState } from "preact/hooks";
 import { readTriage } from "../api/calls";
-import type { Decision, Project, Triage, TriageAnswer } from "../api/types";
+import type { Decision, Project, Triage, TriageResult } from "../api/types";
 import { tellError } from "../state/notices";
 import { linkTo } from "../state/router";
 import { Empty } from "./controls";
@@ -10,10 +10,10 @@ const RISKS = [0.05, 0.1, 0.2];
 const SHOWN = 8;
 const WORDS: Record<Decision, string> = { accept: "nobody", review: "one person", "second expert": "two people" };
 
-/** `version` changes whenever another model or answer may change the decisions. */
+/** `version` changes whenever another model or annotation may change the decisions. */
 export function TriagePanel({ project, version }: { project: Project; version: string }) {
   const [risk, setRisk] = useState(0.1);
-  const answer = useTriage(project.id, risk, version);
+  const result = useTriage(project.id, risk, version);
   return (
     <section class="panel panel-wide" data-testid="triage">
       <h2>Triage</h2>
@@ -27,24 +27,24 @@ export function TriagePanel({ project, version }: { project: Project; version: s
           ))}
         </select>
       </label>
-      {answer?.found && <Decisions project={project} found={answer.found} />}
-      {answer && !answer.found && <Empty title={answer.reason}>{answer.remedy}</Empty>}
+      {result?.found && <Decisions project={project} found={result.found} />}
+      {result && !result.found && <Empty title={result.reason}>{result.remedy}</Empty>}
     </section>
   );
 }
 
-function useTriage(project: string, risk: number, version: string): TriageAnswer | null {
-  const [answer, setAnswer] = useState<TriageAnswer | null>(null);
+function useTriage(project: string, risk: number, version: string): TriageResult | null {
+  const [result, setResult] = useState<TriageResult | null>(null);
   useEffect(() => {
-    const asked = new AbortController();
-    readTriage(project, risk, asked.signal)
-      .then(setAnswer)
+    const request = new AbortController();
+    readTriage(project, risk, request.signal)
+      .then(setResult)
       .catch((error: unknown) => {
-        if (!asked.signal.aborted) tellError(error);
+        if (!request.signal.aborted) tellError(error);
       });
-    return () => asked.abort();
+    return () => request.abort();
   }, [project, risk, version]);
-  return answer;
+  return result;
 }
 
 function Decisions({ project, found }: { project: Project; found: Triage }) {

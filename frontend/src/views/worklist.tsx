@@ -16,8 +16,8 @@ import { Warnings } from "./warnings";
 const PAGE = 50;
 const STATES: [CaseState, string][] = [
   ["all", "All"],
-  ["unanswered", "Unlabelled"],
-  ["answered", "Annotated"],
+  ["unlabelled", "Unlabelled"],
+  ["annotated", "Annotated"],
   ["skipped", "Skipped"],
   ["flagged", "Flagged"],
 ];
@@ -73,7 +73,7 @@ function Counts({ project }: { project: Project }) {
   const { counts } = project;
   const facts: [string, string | number][] = [
     ["Cases", counts.total],
-    ["Annotated", counts.answered],
+    ["Annotated", counts.annotated],
     ["Skipped", counts.skipped],
     ["Flagged", counts.flagged],
     ["Model", project.model ? project.model.index : "none yet"],
@@ -195,7 +195,7 @@ function Row({ project, row }: { project: Project; row: CaseLine }) {
           </span>
         )}
       </td>
-      <td class="number">{row.answers}</td>
+      <td class="number">{row.annotations}</td>
       <td>
         {row.quality === null ? (
           <span class="faint">–</span>

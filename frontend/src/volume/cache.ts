@@ -47,7 +47,7 @@ function predictedArrays(project: string, header: CaseHeader, predictionId: stri
   const fetchMap = (read: typeof calls.readUncertainty): Promise<Uint8Array | null> =>
     turn
       .then(() => read(project, predictionId))
-      .then((answer) => receiveMask(answer, voxelCount(header.shape)))
+      .then((response) => receiveMask(response, voxelCount(header.shape)))
       // A prediction without that map (404) is drawn without it; the image matters more.
       .catch(() => null);
   return { proposal: fetchMap(calls.readPredictionMask), uncertainty: fetchMap(calls.readUncertainty) };

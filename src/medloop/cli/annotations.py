@@ -64,7 +64,7 @@ def annotators(
             set_cost(workspace, name, cost_per_minute, actor="cli")
         with workspace.store.read() as tx:
             found = annotator_lines(tx)
-    rows = [(x.annotator, x.answers, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}") for x in found]
+    rows = [(x.annotator, x.annotations, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}") for x in found]
     head = ("annotator", "annotations", "cases", "minutes", "cost per minute", "cost")
     tell({"annotators": found}, lambda: print_table(head, rows), as_json=as_json)
 

@@ -35,13 +35,13 @@ def audit(
         raise SettingError(f"The audit can only verify, got {action!r}")
     with closing(open_store(folder)) as store:
         found = verify(store, blobs=blobs and not quick, last_digest=last_digest.strip().lower())
-    _tell_audit(found, as_json=as_json)
+    _print_audit(found, as_json=as_json)
     if not found.ok:
         at = f" at event {found.first_bad}" if found.first_bad is not None else ""
         raise IntegrityError(f"The audit is broken{at}: {found.reason}", remedy="restore the project from a backup; see medloop doctor")
 
 
-def _tell_audit(found: "AuditReport", *, as_json: bool) -> None:
+def _print_audit(found: "AuditReport", *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return

@@ -32,7 +32,7 @@ def train(
     with open_project(folder) as workspace:
         job = start_training(workspace, again=again, actor="cli")
         if background:
-            _print_asked(job, as_json=as_json)
+            _print_requested(job, as_json=as_json)
             return
         done = have_done(workspace, job, threads=threads)
         _print_model(workspace, done.result, as_json=as_json)
@@ -44,16 +44,16 @@ def predict(folder: ProjectFolder, background: Background = False, threads: Thre
     Every unlabelled case that it has not seen yet is predicted; those it has seen are left alone.
     """
     from medloop.cli.jobs import have_done
-    from medloop.loop.foundation.follow_up import ask_pool
+    from medloop.loop.foundation.follow_up import request_pool
 
     with open_project(folder) as workspace:
         with workspace.store.read() as tx:
             model = tx.live_model()
         if model is None:
             raise NotFoundError(f"{folder} has no model yet", remedy=f"train one with: medloop train {folder}")
-        job = ask_pool(workspace, model, actor="cli")
+        job = request_pool(workspace, model, actor="cli")
         if background:
-            _print_asked(job, as_json=as_json)
+            _print_requested(job, as_json=as_json)
             return
         done = have_done(workspace, job, threads=threads)
         line = f"Model {model.index} has seen the pool: {done.result.get('predicted', 0)} cases"
@@ -145,9 +145,9 @@ def _choosing(workspace: "Workspace", strategy: str, count: int | None) -> "Work
     return replace(workspace, project=replace(workspace.project, settings=settings))
 
 
-def _print_asked(job: "Job", *, as_json: bool) -> None:
+def _print_requested(job: "Job", *, as_json: bool) -> None:
     document = {"job": job.id, "kind": job.kind, "state": str(job.state)}
-    tell(document, lambda: typer.echo(f"Asked for {job.kind}: job {job.id}; a worker takes it up"), as_json=as_json)
+    tell(document, lambda: typer.echo(f"Requested {job.kind}: job {job.id}; a worker takes it up"), as_json=as_json)
 
 
 def _print_model(workspace: "Workspace", result: "Json", *, as_json: bool) -> None:

@@ -17,9 +17,7 @@ HEAD = ("case", "measured", "label", "measure", "value", "unit", "low", "high", 
 
 def measure(
     folder: ProjectFolder,
-    of: Annotated[
-        str, typer.Option(help="Whose masks: any (an annotation where there is one), answer (annotations) or prediction.")
-    ] = "any",
+    of: Annotated[str, typer.Option(help="Whose masks: any (an annotation where there is one), annotation or prediction.")] = "any",
     tolerance: Annotated[float, typer.Option(help="Accept figures whose bounds are at most this share away.")] = 0.25,
     out: Annotated[Path | None, option(metavar="FILE.csv", help="Write the table to a file.")] = None,
     as_json: AsJson = False,
@@ -31,7 +29,7 @@ def measure(
     """
     from medloop.loop.overview.measurements import Wanted, measure_project
 
-    wanted = one_of("--of", of, get_args(Wanted))
+    wanted = one_of("--of", "annotation" if of == "answer" else of, get_args(Wanted))
     if out is not None and (out.is_dir() or not out.resolve().parent.is_dir()):
         raise SettingError(f"--out must be a file in a folder that exists, got {out}", remedy="name a file such as measures.csv")
     with open_project(folder) as workspace:

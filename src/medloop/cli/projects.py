@@ -18,7 +18,8 @@ def import_(
     folder: ProjectFolder,
     source: Annotated[Path, argument(metavar="SOURCE", help="A folder of images in a known layout, or a CSV.")],
     fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv or dicom.")] = "auto",
-    answers: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
+    annotations: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
+    answers: Annotated[str, typer.Option(hidden=True)] = "",
     masks: Annotated[
         str, typer.Option(help="labels, or foreground: every mask value above 0 is the first label (instance maps).")
     ] = "labels",
@@ -33,12 +34,15 @@ def import_(
     from medloop.cli.progress import Bar
     from medloop.datasets.dataset import MaskReading
     from medloop.datasets.discover import open_dataset
-    from medloop.loop.data.importing import AnswersWanted, import_dataset
+    from medloop.loop.data.importing import AnnotationsWanted, import_dataset
 
-    wanted, reading = one_of("--answers", answers, get_args(AnswersWanted)), one_of("--masks", masks, get_args(MaskReading))
+    wanted, reading = (
+        one_of("--annotations", answers or annotations, get_args(AnnotationsWanted)),
+        one_of("--masks", masks, get_args(MaskReading)),
+    )
     with open_project(folder) as workspace, Bar("Importing") as bar:
         dataset = open_dataset(source, fmt=fmt, masks=reading, patient_pattern=patient_pattern)
-        report = import_dataset(workspace, dataset, answers=wanted, actor="cli", report=bar.update)
+        report = import_dataset(workspace, dataset, annotations=wanted, actor="cli", report=bar.update)
     _print_import(report, as_json=as_json)
     if not (report.added or report.annotated or report.corrected or report.duplicates):
         remedy = "see the lines above" if report.refused else "choose another source"

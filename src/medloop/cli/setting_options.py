@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from medloop.core.settings import Setting, SettingValue
+from medloop.core.errors import SettingError
+from medloop.core.settings import OLDER_NAMES, Setting, SettingValue
 
 GIVEN, SHORT = "settings", "_shorthand"
 """The parameter of a decorated command that receives what was given, by setting name; the ending of options for shorthands."""
@@ -21,7 +22,7 @@ def with_setting_options(settings: Mapping[str, Setting]) -> Callable[[Callable[
         def run(**values: Any) -> None:
             given: dict[str, SettingValue] = {}
             for name, one in settings.items():
-                value, short = values.pop(name), values.pop(f"{name}{SHORT}", None)
+                value, short = _once(one, [values.pop(option) for option in (name, *_older(one))]), values.pop(f"{name}{SHORT}", None)
                 if value is not None:
                     one.check(value, called=one.flag)
                     given[name] = value
@@ -40,11 +41,26 @@ def with_setting_options(settings: Mapping[str, Setting]) -> Callable[[Callable[
     return with_options
 
 
+def _older(declared: Setting) -> list[str]:
+    return [old for old, new in OLDER_NAMES.items() if new == declared.name]
+
+
+def _once(declared: Setting, given: list[SettingValue | None]) -> SettingValue | None:
+    """The value of a setting that was given by its option, by an older one, or by both alike."""
+    values = [value for value in given if value is not None]
+    if any(value != values[0] for value in values):
+        raise SettingError(f"{declared.flag} must be given once, got {values[0]!r} and {values[1]!r}", remedy="leave out the older option")
+    return values[0] if values else None
+
+
 def _options(declared: Setting) -> list[inspect.Parameter]:
     shown: Any = False if declared.kind is bool else declared.default_text
     option = typer.Option(declared.flag, help=declared.meaning, show_default=shown)
     annotation = Annotated[declared.kind | None, option]  # type: ignore[name-defined]  # made at run time, for typer
     made = [inspect.Parameter(declared.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation)]
+    for old in _older(declared):
+        hidden = Annotated[declared.kind | None, typer.Option(f"--{old.replace('_', '-')}", hidden=True)]  # type: ignore[name-defined]  # as above
+        made.append(inspect.Parameter(old, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=hidden))
     if declared.shorthand:
         flag, value = declared.shorthand
         short = Annotated[bool, typer.Option(flag, help=f"The same as {declared.flag} {value}.")]

@@ -123,7 +123,7 @@ def print_standing(found: Standing) -> None:
         f"{counts['test']} test, {counts['audit']} audit"
     )
     typer.echo(
-        f"        {counts['answered']} annotated, {counts['unanswered']} unlabelled, "
+        f"        {counts['annotated']} annotated, {counts['unlabelled']} unlabelled, "
         f"{counts['skipped']} skipped, {counts['flagged']} flagged"
     )
     if found.stream:
@@ -137,8 +137,8 @@ def print_standing(found: Standing) -> None:
         typer.echo(f"        {note}")
     for line in found.effort:
         typer.echo(f"time    {line.annotator}: {_effort(line, with_cost=priced(found.effort))}")
-    if any(c.answered for c in found.queried):
-        shares = [f"{c.label} in {counted(c.answered, 'annotation')} ({c.queried} queried)" for c in found.queried]
+    if any(c.annotated for c in found.queried):
+        shares = [f"{c.label} in {counted(c.annotated, 'annotation')} ({c.queried} queried)" for c in found.queried]
         typer.echo(f"labels  {'; '.join(shares)}")
     typer.echo(f"advice  {'stop annotating' if found.stopping.stop else 'go on'}")
     for reason in found.stopping.reasons:
@@ -193,9 +193,9 @@ def _round(found: Standing) -> str:
 
 def _effort(line: EffortLine, *, with_cost: bool) -> str:
     if line.median_seconds is None:
-        return f"{counted(line.answers, 'annotation')}, no time recorded"
+        return f"{counted(line.annotations, 'annotation')}, no time recorded"
     cost = f", cost {line.cost:.4g}" if with_cost else ""
-    return f"{counted(line.answers, 'annotation')}, {line.minutes:.1f} minutes, {line.median_seconds:.0f} s in the median{cost}"
+    return f"{counted(line.annotations, 'annotation')}, {line.minutes:.1f} minutes, {line.median_seconds:.0f} s in the median{cost}"
 
 
 def _detail(job: JobLine) -> str:

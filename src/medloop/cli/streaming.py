@@ -75,7 +75,7 @@ def _take(workspace: "Workspace", watch: Path, *, as_json: bool) -> None:
     if model is None:
         say("No model is there yet: until there is, cases are queried from the pool and none is judged")
     try:
-        for line in brief_refusals(import_dataset(workspace, watch, answers="none", actor="cli").refused):
+        for line in brief_refusals(import_dataset(workspace, watch, annotations="none", actor="cli").refused):
             say(f"left out: {line}")
     except FormatError as error:
         say(f"nothing to take: {error}")

@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from medloop.core.geometry import Grid
+from medloop.core.settings import Aggregation as Aggregation
 from medloop.core.settings import ColdStart as ColdStart
 from medloop.core.settings import ProjectSettings as ProjectSettings
-from medloop.core.settings import Summed as Summed
 from medloop.core.settings import WarmStart as WarmStart
 from medloop.core.states import JobState, RoundState
 
@@ -23,8 +23,8 @@ TaskKind: TypeAlias = Literal["segmentation", "classification"]
 Split: TypeAlias = Literal["train", "validation", "test", "audit"]
 AnnotatorKind: TypeAlias = Literal["person", "model", "simulated"]
 AssignmentState: TypeAlias = Literal["open", "submitted", "skipped", "flagged", "released"]
-AnswerKind: TypeAlias = Literal["mask", "tag", "partial"]
-AnswerOrigin: TypeAlias = Literal["human", "imported", "simulated"]
+AnnotationKind: TypeAlias = Literal["mask", "tag", "partial"]
+AnnotationOrigin: TypeAlias = Literal["human", "imported", "simulated"]
 BeganWith: TypeAlias = Literal["blank", "prediction", "annotation", "elsewhere"]
 TakenBack: TypeAlias = Literal["flagged", "skipped", "undone"]
 Json: TypeAlias = Mapping[str, Any]
@@ -330,10 +330,10 @@ class Annotation:
     case_id: str
     task_id: str
     annotator_id: str
-    kind: AnswerKind
+    kind: AnnotationKind
     blob: str | None = None
     tag: int | None = None
-    origin: AnswerOrigin = "human"
+    origin: AnnotationOrigin = "human"
     assignment_id: str | None = None
     proposal_id: str | None = None
     supersedes: str | None = None

@@ -4,11 +4,12 @@
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from medloop.core.errors import SettingError
 from medloop.core.names import nearest
@@ -17,11 +18,11 @@ WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified
 Stream: TypeAlias = Literal["off", "fixed", "rate", "variable", "learned"]
 QueryUnit: TypeAlias = Literal["case", "slice", "region", "superpixel"]
 ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
-Summed: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
+Aggregation: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
 UncertaintySource: TypeAlias = Literal["all", "softmax", "dropout", "flips", "ensemble"]
 ImageAdaptation: TypeAlias = Literal["none", "prompts", "image"]
 ProbabilityScaling: TypeAlias = Literal["temperature", "none"]
-HintMap: TypeAlias = Literal["euclidean", "geodesic", "discs"]
+PromptEncoding: TypeAlias = Literal["euclidean", "geodesic", "discs"]
 SettingValue: TypeAlias = str | int | float | bool
 Applies: TypeAlias = Literal["at once", "next query", "next training", "next import", "never"]
 
@@ -29,6 +30,14 @@ MAX_TEXT = 100
 """Longest text of a setting, in characters; also the most that a message repeats."""
 
 ALREADY_MADE = "is decided when a project is made"
+
+OLDER_NAMES: Mapping[str, str] = MappingProxyType(
+    {"summed": "aggregation", "guided": "interactive_network", "right_reasons": "explanation_penalty"}
+)
+"""Names that settings had before, as databases, plans of trainings, scripts and programs hold them, and today's."""
+
+C = TypeVar("C", bound=type[Any])
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,11 +133,39 @@ _KINDS: Mapping[type[Any], str] = MappingProxyType({str: "text", int: "a whole n
 _PARSERS: Mapping[type[Any], Any] = MappingProxyType({str: str, int: int, float: float, bool: _truth})
 
 
+def current_names(values: Mapping[str, V]) -> dict[str, V]:
+    """Values by today's names of settings, whichever names they were given by.
+
+    Raises:
+        SettingError: One setting by two names, with different values.
+    """
+    found: dict[str, V] = {}
+    for name, value in values.items():
+        today = OLDER_NAMES.get(name, name)
+        if today in found and found[today] != value:
+            raise SettingError(f"{today} must be given once, got {found[today]!r} and {value!r}", remedy="leave out its older name")
+        found[today] = value
+    return found
+
+
+def _by_any_name(settings: C) -> C:
+    """A class of settings that is made with their older names as well."""
+    make = settings.__init__
+
+    @functools.wraps(make)
+    def made(self: Any, **values: Any) -> None:
+        make(self, **current_names(values))
+
+    settings.__init__ = made
+    return settings
+
+
 def setting(default: SettingValue, help: str, flag: str, applies: Applies, **rules: Any) -> Any:  # noqa: A002  # the field's name
     """A field that is declared as a setting; `declared` reads it back."""
     return dataclasses.field(default=default, metadata={"kind": type(default), "help": help, "flag": flag, "applies": applies, **rules})
 
 
+@_by_any_name
 @dataclass(frozen=True, kw_only=True)
 class ProjectSettings:
     """What a project's loop does by itself; `SETTINGS` tells each one's meaning, range and flag."""
@@ -185,8 +222,8 @@ class ProjectSettings:
         "all", "What the samples of a prediction differ in: members, then flips, then dropout (all), one of these, or nothing (softmax).",
         "--uncertainty", "next training", choices=get_args(UncertaintySource),
     )  # fmt: skip
-    summed: Summed = setting(
-        "mean", "How uncertainty per voxel becomes uncertainty per case.", "--summed", "next training", choices=get_args(Summed)
+    aggregation: Aggregation = setting(
+        "mean", "How uncertainty per voxel becomes uncertainty per case.", "--aggregation", "next training", choices=get_args(Aggregation)
     )
     calibration: ProbabilityScaling = setting(
         "temperature", "How a model's probabilities are calibrated on validation patients, where there are enough of them.",
@@ -196,12 +233,13 @@ class ProjectSettings:
     bias_correction: bool = setting(
         False, "Weigh drawn cases in training so that they stand for the whole pool.", "--bias-correction", "next training"
     )
-    guided: bool = setting(
-        False, "Train interactive networks, which also take clicks, scribbles and boxes (segmentation).", "--guided", "next training"
-    )
-    prompt_encoding: HintMap = setting(
+    interactive_network: bool = setting(
+        False, "Train interactive networks, which also take clicks, scribbles and boxes (segmentation).", "--interactive-network",
+        "next training",
+    )  # fmt: skip
+    prompt_encoding: PromptEncoding = setting(
         "euclidean", "How clicks and strokes reach interactive networks: as distances, as distances that edges lengthen, or as discs.",
-        "--prompt-encoding", "next training", choices=get_args(HintMap),
+        "--prompt-encoding", "next training", choices=get_args(PromptEncoding),
     )  # fmt: skip
     adaptation: ImageAdaptation = setting(
         "none", "Whether interactive networks are adapted to each image: to its prompts, or also to its edges (image).",
@@ -215,9 +253,9 @@ class ProjectSettings:
         1.0, "How much voxels drawn over count in training against proposed ones merely accepted.", "--correction-weight",
         "next training", low=1, high=100,
     )  # fmt: skip
-    right_reasons: float = setting(
-        0.0, "Weight of what people call irrelevant in explanations; 0 ignores it, 30 is a start.", "--right-reasons", "next training",
-        low=0, high=1e6,
+    explanation_penalty: float = setting(
+        0.0, "Weight of what people call irrelevant in explanations; 0 ignores it, 30 is a start.", "--explanation-penalty",
+        "next training", low=0, high=1e6,
     )  # fmt: skip
     budget_labels: int = setting(
         0, "Annotations after which to advise stopping; 0 for no limit.", "--budget-labels", "at once", low=0, high=100_000_000
@@ -261,12 +299,13 @@ def check_settings(settings: ProjectSettings) -> None:
 
 
 def setting_named(name: str) -> Setting:
-    """The declaration of a setting, by its name or the name of its flag.
+    """The declaration of a setting, by its name, an older one, or the name of its flag.
 
     Raises:
         SettingError: There is none of that name.
     """
     wanted = name.strip().lstrip("-").replace("-", "_")
+    wanted = OLDER_NAMES.get(wanted, wanted)
     for declared in SETTINGS.values():
         if wanted in (declared.name, declared.flag.lstrip("-").replace("-", "_")):
             return declared

@@ -1,4 +1,4 @@
-"""What would change the answer most: the voxels worth a hint, and the hints that matter.
+"""What would change the mask most: the voxels worth a prompt, and the prompts that matter.
 
 If a person said what one voxel is, samples that disagree would fall away and the mask of the others would remain. The
 expected change is therefore known before anybody answers: it needs samples only, no network. And the other way round: a
@@ -23,7 +23,7 @@ Gain: TypeAlias = Literal["information", "change"]
 
 
 @dataclass(frozen=True)
-class HintPlace:
+class SuggestedPrompt:
     """A voxel worth a hint.
 
     Attributes:
@@ -54,7 +54,9 @@ class PromptEffect:
     change: float
 
 
-def best_hints(samples: ProbabilitySamples, grid: Grid, *, count: int = 5, by: Gain = "change", apart_mm: float = 5.0) -> list[HintPlace]:
+def suggest_prompts(
+    samples: ProbabilitySamples, grid: Grid, *, count: int = 5, by: Gain = "change", apart_mm: float = 5.0
+) -> list[SuggestedPrompt]:
     """The voxels whose label would change the mask most, best first.
 
     Args:
@@ -77,7 +79,7 @@ def best_hints(samples: ProbabilitySamples, grid: Grid, *, count: int = 5, by: G
     if samples.ndim != 5 or samples.shape[2:] != grid.shape:
         raise ShapeError(f"Samples must have shape (samples, classes, {grid.shape}), got {samples.shape}")
     if count < 1 or by not in ("information", "change"):
-        raise SettingError(f"Ask for at least one place by information or change, got {count} by {by!r}")
+        raise SettingError(f"Request at least one place by information or change, got {count} by {by!r}")
     answers: MaskArray = samples.argmax(axis=1).astype(np.uint8)
     voxels = _candidates(answers, samples.shape[1], grid, apart_mm)
     places = [_place(samples, answers, voxel) for voxel in voxels]
@@ -122,7 +124,7 @@ def _candidates(answers: MaskArray, classes: int, grid: Grid, apart_mm: float) -
     return chosen
 
 
-def _place(samples: ProbabilitySamples, answers: MaskArray, voxel: tuple[int, int, int]) -> HintPlace:
+def _place(samples: ProbabilitySamples, answers: MaskArray, voxel: tuple[int, int, int]) -> SuggestedPrompt:
     from scipy.special import entr
 
     likelihoods = np.clip(samples[:, :, *voxel].astype(np.float64), 1e-6, None)
@@ -137,7 +139,7 @@ def _place(samples: ProbabilitySamples, answers: MaskArray, voxel: tuple[int, in
             change += share * _dice_loss(now, then, range(1, samples.shape[1]))
     said, counts = np.unique(answers[:, *voxel], return_counts=True)
     shares = {int(label): float(n / len(answers)) for label, n in zip(said, counts, strict=True)}
-    return HintPlace(voxel, max(0.0, information), change, shares)
+    return SuggestedPrompt(voxel, max(0.0, information), change, shares)
 
 
 def _mean_mask(samples: ProbabilitySamples, weights: FloatArray) -> IntArray:

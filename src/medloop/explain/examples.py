@@ -41,7 +41,7 @@ def nearest(query: FloatArray, features: Features, *, count: int = 5, distance: 
     if query.ndim != 1 or features.ndim != 2 or features.shape[1] != len(query):
         raise ShapeError(f"A vector (dimensions,) is compared with a table (cases, dimensions), got {query.shape} and {features.shape}")
     if count < 1 or distance not in ("cosine", "euclidean"):
-        raise SettingError(f"Ask for at least one neighbour by cosine or euclidean distance, got {count} by {distance!r}")
+        raise SettingError(f"Request at least one neighbour by cosine or euclidean distance, got {count} by {distance!r}")
     found = _cosine(query, features) if distance == "cosine" else np.linalg.norm(features.astype(np.float64) - query, axis=1)
     order = np.argsort(found, kind="stable")[:count]
     return [Neighbour(int(n), float(found[n])) for n in order]

@@ -58,7 +58,7 @@ def distinct_hypotheses(samples: ProbabilitySamples, *, most: int = 4) -> list[H
     if samples.ndim != 5 or not len(samples):
         raise ShapeError(f"Hypotheses need samples of shape (samples, classes, I, J, K), got {samples.shape}")
     if most < 1:
-        raise SettingError(f"Ask for at least one hypothesis, got {most}")
+        raise SettingError(f"Request at least one hypothesis, got {most}")
     masks: MaskArray = samples.argmax(axis=1).astype(np.uint8)
     if len(masks) == 1:
         return [Hypothesis(masks[0], 1.0, 0, (0,), 0.0)]

@@ -36,7 +36,7 @@ from medloop.models.foundation.compute import limited_threads
 from medloop.models.foundation.fitting import cut, fit_for_networks
 from medloop.models.foundation.networks import ClassificationNetwork, SegmentationNetwork
 from medloop.models.foundation.resample import resample
-from medloop.models.inference.inference import answer_once, window_size
+from medloop.models.inference.inference import run_once, window_size
 from medloop.models.inference.predict import Predictor
 
 BLUR = 1 / 12
@@ -149,7 +149,7 @@ def _place_window(
     size: Shape3 = recipe.patch if recipe.kind == "classification" else window_size(recipe, whole)
     start = [0, 0, 0]
     if recipe.kind == "segmentation" and any(s < n for s, n in zip(size, whole, strict=True)):
-        probabilities, _ = answer_once(network, recipe, prepared, device=predictor.device)
+        probabilities, _ = run_once(network, recipe, prepared, device=predictor.device)
         centre = _centre(probabilities, label)
         start = [int(np.clip(c - s // 2, 0, max(0, n - s))) for c, s, n in zip(centre, size, whole, strict=True)]
     elif recipe.kind == "classification":

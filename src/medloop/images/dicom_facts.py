@@ -8,7 +8,7 @@ from typing import Any
 
 from medloop.core.errors import MedloopError
 from medloop.images.dicom_reasons import RefusedFile, codec_refusal, is_bare, kind_refusal, pixel_damage, unmarked_refusal
-from medloop.images.dicom_series import TOLD_APART_BY, Header, describe, is_dicom, pseudonym_of, read_header
+from medloop.images.dicom_series import DISTINGUISHED_BY, Header, describe, is_dicom, pseudonym_of, read_header
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class FileFacts:
         position, orientation: ImagePositionPatient and ImageOrientationPatient, () where missing or unusable.
         spacing: PixelSpacing, () likewise.
         thickness_mm: SliceThickness, 0 when unknown.
-        told: Values of `TOLD_APART_BY` that the file has, as text.
+        header: Values of `DISTINGUISHED_BY` that the file has, as text.
     """
 
     path: Path
@@ -38,7 +38,7 @@ class FileFacts:
     orientation: tuple[float, ...]
     spacing: tuple[float, ...]
     thickness_mm: float
-    told: Mapping[str, str]
+    header: Mapping[str, str]
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -79,7 +79,7 @@ def facts_of(header: Header) -> FileFacts:
         orientation=_numbers(tags.get("ImageOrientationPatient", None), 6),
         spacing=_numbers(tags.get("PixelSpacing", None), 2),
         thickness_mm=next(iter(_numbers([tags.get("SliceThickness", None) or 0], 1)), 0.0),
-        told={name: _text(tags.get(name)) for name in TOLD_APART_BY if tags.get(name, None) not in (None, "")},
+        header={name: _text(tags.get(name)) for name in DISTINGUISHED_BY if tags.get(name, None) not in (None, "")},
     )
 
 

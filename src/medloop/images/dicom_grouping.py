@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from medloop.images.dicom_facts import FileFacts
 from medloop.images.dicom_geometry import ORIENTATION_TOLERANCE, SAME_PLACE_MM, UNEVEN_SHARE
-from medloop.images.dicom_series import TOLD_APART_BY, SeriesFiles
+from medloop.images.dicom_series import DISTINGUISHED_BY, SeriesFiles
 
 _WOVEN_SHARE = 0.6
 """A regular stack whose step is below this share of its slices' thickness may be two stacks, one between the other."""
@@ -51,7 +51,7 @@ def _cases(uid: str, members: Facts) -> Iterator[SeriesFiles]:
             yield _case(uid, part)
             continue
         told = words or f"orientation or size {number}"
-        yield _case(f"{uid}:{told}", part, told, (f"one of {len(parts)} parts of its series, told apart by {told}",))
+        yield _case(f"{uid}:{told}", part, told, (f"one of {len(parts)} parts of its series, distinguished by {told}",))
 
 
 def _case(uid: str, members: Facts, part: str = "", notes: tuple[str, ...] = ()) -> SeriesFiles:
@@ -97,15 +97,15 @@ def _distinct(slices: Facts) -> list[FileFacts]:
 
 def _attributes(slices: Facts) -> Iterator[tuple[str, ...]]:
     """Attributes that differ within the slices, single ones first, then pairs."""
-    varying = [name for name in TOLD_APART_BY if len({_told(one, name) for one in slices}) > 1]
+    varying = [name for name in DISTINGUISHED_BY if len({_header_value(one, name) for one in slices}) > 1]
     for count in (1, 2):
         yield from combinations(varying, count)
         if count == 1 and len({one.path.parent for one in slices}) > 1:
             yield (_FOLDER,)
 
 
-def _told(one: FileFacts, name: str) -> str:
-    return str(one.path.parent) if name == _FOLDER else one.told.get(name, "")
+def _header_value(one: FileFacts, name: str) -> str:
+    return str(one.path.parent) if name == _FOLDER else one.header.get(name, "")
 
 
 def _words(names: tuple[str, ...], values: tuple[str, ...]) -> str:
@@ -116,7 +116,7 @@ def _words(names: tuple[str, ...], values: tuple[str, ...]) -> str:
 def _split(slices: Facts, names: tuple[str, ...]) -> dict[tuple[str, ...], list[FileFacts]]:
     parts: dict[tuple[str, ...], list[FileFacts]] = {}
     for one in slices:
-        parts.setdefault(tuple(_told(one, name) for name in names), []).append(one)
+        parts.setdefault(tuple(_header_value(one, name) for name in names), []).append(one)
     return dict(sorted(parts.items(), key=lambda item: _in_order(item[0])))
 
 

@@ -30,7 +30,7 @@ MAX_RATIO = 100
 
 _FREELY_INFLATED = 64 << 20
 
-TOLD_APART_BY = (
+DISTINGUISHED_BY = (
     "AcquisitionNumber",
     "TemporalPositionIdentifier",
     "TemporalPositionIndex",
@@ -88,7 +88,7 @@ HEADER_TAGS = (
     "VOILUTFunction",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
-    *TOLD_APART_BY,
+    *DISTINGUISHED_BY,
 )
 
 

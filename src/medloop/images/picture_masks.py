@@ -117,7 +117,7 @@ def unblurred(name: str, grey: Pixels, tables: Mapping[int, Sequence[int]] | Non
     told = distance <= bound + _SLACK and distance + bound + _SLACK < 255
     if not told or (not mask.any() and bool(grey.any())):
         raise FormatError(
-            f"{name}: JPEG changes values at every edge, and what this mask held cannot be told",
+            f"{name}: JPEG changes values at every edge, and what this mask held is lost",
             remedy="save the mask as PNG in the program that drew it; a mask made of this JPEG is larger or smaller than what was drawn",
         )
     return mask.astype(np.uint8)

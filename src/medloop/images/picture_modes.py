@@ -162,7 +162,7 @@ def stored_pixels(picture: PIL.Image.Image, facts: TiffFacts) -> tuple[Pixels, P
     return colour, (array[..., mode.colours] if mode.alpha else None)
 
 
-def mend_byte_order(picture: PIL.ImageFile.ImageFile) -> None:
+def correct_byte_order(picture: PIL.ImageFile.ImageFile) -> None:
     """Tell Pillow that libtiff has already turned the bytes: without, compressed big-endian TIFFs of 32 bits come out as noise."""
     tile = picture.tile[0] if picture.tile else None
     if tile is not None and tile.codec_name == "libtiff" and isinstance(tile.args, tuple) and tile.args[0] in _NATIVE:

@@ -25,7 +25,7 @@ from medloop.images.picture_modes import (
     Pixels,
     TiffFacts,
     as_channels,
-    mend_byte_order,
+    correct_byte_order,
     stored_pixels,
     tiff_facts,
     unknown_tiff,
@@ -90,7 +90,7 @@ def read_raster(path: Path, purpose: Purpose = "image") -> ReadImage:
         with path.open("rb") as file, PIL.Image.open(file, formats=FORMATS) as picture:
             facts = tiff_facts(picture)
             notes = _gate(path, picture, facts, purpose)
-            mend_byte_order(picture)
+            correct_byte_order(picture)
             pixels, said = _mask_pixels(path, picture, facts) if purpose == "mask" else _image_pixels(picture, facts)
     except _DAMAGE as error:
         if isinstance(error, FormatError):
@@ -186,7 +186,7 @@ def _header_notes(picture: PIL.ImageFile.ImageFile, facts: TiffFacts, pages: int
         notes.append(f"{facts.unknown_samples} value(s) a pixel without a stated meaning are left out")
     if (turn := picture.getexif().get(_EXIF_ORIENTATION, 1)) != 1:
         notes.append(
-            f"EXIF asks to turn the picture (orientation {turn}); it is kept as stored, and a mask drawn on the turned picture does not fit"
+            f"EXIF says to turn the picture (orientation {turn}); it is kept as stored, and a mask drawn on the turned picture does not fit"
         )
     return tuple(notes)
 

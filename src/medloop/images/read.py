@@ -20,14 +20,14 @@ from medloop.images.picture_masks import BLACK_AND_WHITE, from_black_and_white
 from medloop.images.result import UNSIZED, Purpose, Reader, ReadImage
 from medloop.images.sandbox import read_isolated
 
-__all__ = ["ReadImage", "ReadMask", "Reader", "read_image", "read_mask", "read_mask_noted", "readers"]
+__all__ = ["ReadImage", "ReadMask", "Reader", "read_image", "read_mask", "read_mask_with_notes", "readers"]
 
 MaskValues: TypeAlias = Literal["labels", "foreground"]
 """Whether a mask's values are labels, or everything above 0 is one label."""
 
 Read = TypeVar("Read")
 
-NOTED_GAP = 1e-3
+REPORTED_GAP = 1e-3
 """Share of a voxel by which a mask may lie off its image's grid before it is noted; 32-bit rounding stays below."""
 
 READER_GROUP = "medloop.readers"
@@ -59,7 +59,7 @@ def read_image(paths: str | Path | Sequence[str | Path]) -> ReadImage:
     for path, part in zip(files[1:], parts[1:], strict=True):
         part.image.grid.require_same(first.image.grid, f"{path.name}: every channel")
         gap_mm, share = part.image.grid.gap_to(first.image.grid)
-        if share > NOTED_GAP:
+        if share > REPORTED_GAP:
             off += (f"{path.name} was saved {gap_mm:.2g} mm off the grid of its image's first channel, which it takes",)
     array: ImageArray = np.concatenate([part.image.array for part in parts], dtype=_common_dtype(parts))
     source = Source(
@@ -83,11 +83,11 @@ class ReadMask:
 
 
 def read_mask(path: str | Path, grid: Grid | None = None, *, reading: MaskValues = "labels") -> Mask:
-    """The mask of `read_mask_noted`, without its notes."""
-    return read_mask_noted(Path(path), grid, reading=reading).mask
+    """The mask of `read_mask_with_notes`, without its notes."""
+    return read_mask_with_notes(Path(path), grid, reading=reading).mask
 
 
-def read_mask_noted(path: Path, grid: Grid | None = None, *, reading: MaskValues = "labels") -> ReadMask:
+def read_mask_with_notes(path: Path, grid: Grid | None = None, *, reading: MaskValues = "labels") -> ReadMask:
     """Read a label map: whole numbers, in any dtype.
 
     Args:
@@ -214,7 +214,7 @@ def _require_grid(name: str, read: ReadImage, grid: Grid) -> tuple[str, ...]:
     if stored is not read.image.grid:
         notes = ("mask: its header has another unit of length; it is read in its image's, on the grid of its image",)
     gap_mm, share = stored.gap_to(grid)
-    if share > NOTED_GAP:
+    if share > REPORTED_GAP:
         notes += (f"mask: it was saved {gap_mm:.2g} mm ({share:.2g} of a voxel) off the grid of its image, which it takes",)
     return notes
 

@@ -97,7 +97,7 @@ class Child:
         """Whether it runs and belongs to this process (not to the parent of a fork)."""
         return self.owner == os.getpid() and self._process.poll() is None
 
-    def ask(self, paths: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
+    def call(self, paths: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
         """Send one request and wait for its answer: a JSON record and raw voxels.
 
         Raises:
@@ -171,7 +171,7 @@ def read_isolated(paths: Path | list[Path], purpose: Purpose, *, limits: Limits 
         GeometryError: Its geometry is not usable.
         NotFoundError: No such file.
     """
-    return _result(*_ask_someone([paths] if isinstance(paths, Path) else paths, purpose, limits))
+    return _result(*_call_child([paths] if isinstance(paths, Path) else paths, purpose, limits))
 
 
 def facts_isolated(files: list[Path]) -> dict[str, Any]:
@@ -180,17 +180,17 @@ def facts_isolated(files: list[Path]) -> dict[str, Any]:
     Raises:
         FormatError: Reading them went beyond the bounds.
     """
-    return _ask_someone(files, "facts", None)[0]
+    return _call_child(files, "facts", None)[0]
 
 
-def _ask_someone(files: list[Path], wanted: str, limits: Limits | None) -> tuple[dict[str, Any], bytearray]:
+def _call_child(files: list[Path], wanted: str, limits: Limits | None) -> tuple[dict[str, Any], bytearray]:
     if limits is None:
         with _LOCK:
-            record, voxels = _ask_shared(files, wanted)
+            record, voxels = _call_shared(files, wanted)
     else:
         child = Child(limits)
         try:
-            record, voxels = _ask(child, files, wanted)
+            record, voxels = _call(child, files, wanted)
         finally:
             child.close()
     if "error" in record:
@@ -199,19 +199,19 @@ def _ask_someone(files: list[Path], wanted: str, limits: Limits | None) -> tuple
     return record, voxels
 
 
-def _ask_shared(files: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
+def _call_shared(files: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
     child = _shared_child()
     try:
-        return _ask(child, files, wanted)
+        return _call(child, files, wanted)
     except BaseException:  # an interrupt leaves half an answer in the pipe: such a child must never be asked again
         _drop(child)
         raise
 
 
-def _ask(child: Child, files: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
+def _call(child: Child, files: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
     name = files[0].name
     try:
-        record, voxels = child.ask(files, wanted)
+        record, voxels = child.call(files, wanted)
     except TimeoutError as error:
         child.close()
         limit = child.limits.wall_seconds

@@ -27,7 +27,7 @@ def agreement(claim: Claim, label: int) -> float:
     """Dice of answer and mask for a label, away from what was asked about; 1 where the engine changes nothing there."""
     from scipy import ndimage
 
-    beside = ~ndimage.binary_dilation(claim.asked, np.ones((3, 3, 3)))
+    beside = ~ndimage.binary_dilation(claim.reach, np.ones((3, 3, 3)))
     has, gets = (claim.old == label) & beside, (claim.wish == label) & beside
     if np.array_equal(has, gets):
         return 1.0

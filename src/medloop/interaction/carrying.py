@@ -42,7 +42,7 @@ def carry_corrections(
     Source: signed distances as in Raya and Udupa 1990, doi:10.1109/42.52980.
     """
     if proposal.shape != mended.shape:
-        raise ShapeError(f"A proposal and its mended form must have the same voxels, got {proposal.shape} and {mended.shape}")
+        raise ShapeError(f"A proposal and its corrected form must have the same voxels, got {proposal.shape} and {mended.shape}")
     carried = mended.copy(order="K")
     planes, before, after = (np.moveaxis(mask, axis, 0) for mask in (carried, proposal, mended))
     flat_mm = in_plane(spacing_mm, axis)

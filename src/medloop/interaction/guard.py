@@ -28,7 +28,7 @@ from medloop.core.geometry import Grid
 from medloop.interaction.engine import RefinedMask, changed_box
 from medloop.interaction.gaps import TIMES_CHORD, between_parts, gap_of
 from medloop.interaction.locks import keep_locked, locked_voxels
-from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, Scribble, exact_voxels, obey_hint, obeys
+from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, Scribble, exact_voxels, obey_prompt, obeys
 from medloop.interaction.regions import VoxelBox, Voxels, finest_mm, grown, placed, prompt_box, slices_of, union, within_reach
 
 TIMES_DEPTH = 1.5
@@ -50,14 +50,14 @@ class Claim:
         before: The whole mask before, shape (I, J, K).
         old, wish: Mask and answer in the box.
         box: Where.
-        asked: What prompts let through, shape of the box.
+        reach: What prompts let through, shape of the box.
     """
 
     before: MaskArray
     old: MaskArray
     wish: MaskArray
     box: VoxelBox
-    asked: BoolArray
+    reach: BoolArray
 
 
 Narrow: TypeAlias = Callable[[Prompt, BoolArray, Claim], BoolArray]
@@ -130,7 +130,7 @@ def held(
     mask[part] = np.where(allowed, wish, old)
     first = next((n for n, p in enumerate(prompts) if any(p is a for a in asked)), len(prompts))
     for prompt in prompts[first:]:  # what follows was said later and holds against what is answered only now
-        obey_hint(mask, prompt)
+        obey_prompt(mask, prompt)
     mask[part] = keep_locked(old, mask[part], guard.locked)
     start, stop = placed(changed_box(old, mask[part]), box[0])
     return replace(answer, mask=mask, start=start, stop=stop)

@@ -10,7 +10,7 @@ from medloop.interaction.locks import check_locks, require_unlocked
 from medloop.interaction.prompts import Prompt, check_prompts
 
 
-def ask_guarded(
+def refine_guarded(
     engine: Engine,
     embedding: ImageEmbedding,
     mask: MaskArray,

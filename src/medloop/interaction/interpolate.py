@@ -15,7 +15,7 @@ from medloop.core.errors import InputError
 from medloop.core.image import Image
 from medloop.interaction.engine import StillWanted, require_wanted
 from medloop.interaction.modelfree.likelihood import class_likelihood
-from medloop.interaction.prompts import HintedVoxels
+from medloop.interaction.prompts import PromptedVoxels
 from medloop.interaction.solvers.geodesic import Single
 from medloop.interaction.solvers.mincut import cut
 
@@ -90,7 +90,7 @@ def propagate_slice(
     carried = mask.copy(order="K")
     planes, pictures = np.moveaxis(carried, axis, 0), np.moveaxis(image.array, 1 + axis, 1)
     if not (planes[source] == label).any():
-        raise InputError(f"Slice {source} must hold the label {label} to carry it on", remedy="answer that slice first")
+        raise InputError(f"Slice {source} must hold the label {label} to carry it on", remedy="annotate that slice first")
     flat_mm = in_plane(image.grid.spacing_mm, axis)
     step = 1 if target > source else -1
     for n in range(source + step, target + step, step):
@@ -115,7 +115,7 @@ def _carried(before: Any, after: Any, known: BoolArray, spacing_mm: Sequence[flo
     chance: Single = (1 / (1 + np.exp(-np.clip(log_odds, -30, 30)))).astype(np.float32)
     none = np.zeros((0, 3), dtype=np.int64)
     picture = pictures[..., 1:]
-    solved = cut(chance[..., np.newaxis], picture, HintedVoxels(none, none), (*spacing_mm, 1.0), wanted=wanted)
+    solved = cut(chance[..., np.newaxis], picture, PromptedVoxels(none, none), (*spacing_mm, 1.0), wanted=wanted)
     return solved.answers[..., 0] >= 0.5
 
 
@@ -160,5 +160,5 @@ def check_slices(shape: Sequence[int], axis: int, slices: Sequence[int], *, fewe
         raise InputError(f"Slices lie along axis 0, 1 or 2, got {axis}")
     numbers = sorted(set(slices))
     if len(numbers) < fewest or numbers[0] < 0 or numbers[-1] >= shape[axis]:
-        raise InputError(f"Need {fewest} or more answered slices within 0..{shape[axis] - 1}, got {list(slices)}")
+        raise InputError(f"Need {fewest} or more annotated slices within 0..{shape[axis] - 1}, got {list(slices)}")
     return numbers

@@ -2,7 +2,7 @@
 
 A positive prompt says "this is the label", a negative one "this is not it" (then it is background or another label).
 Points and scribbles are exact: whatever a refinement returns, every voxel they hint at obeys them. Boxes, lassos and
-extreme points say roughly where a structure lies. `hinted_voxels` is the one place that turns gestures into voxels.
+extreme points say roughly where a structure lies. `prompted_voxels` is the one place that turns gestures into voxels.
 """
 
 from collections.abc import Mapping, Sequence
@@ -98,14 +98,14 @@ KINDS: Mapping[str, type] = {"point": Point, "scribble": Scribble, "box": Box, "
 
 
 @dataclass(frozen=True, eq=False)
-class HintedVoxels:
+class PromptedVoxels:
     """Voxels of which prompts say that they have one label, and that they do not, shape (n, 3) each, each voxel once."""
 
     positive: np.ndarray[Any, np.dtype[np.int64]]
     negative: np.ndarray[Any, np.dtype[np.int64]]
 
 
-def hinted_voxels(prompts: Sequence[Prompt], shape: Shape3, *, label: int) -> HintedVoxels:
+def prompted_voxels(prompts: Sequence[Prompt], shape: Shape3, *, label: int) -> PromptedVoxels:
     """The voxels that prompts, in the order given, hint at for one label; where prompts disagree the later one wins.
 
     A positive hint for another label is a negative one for this. Boxes hint at no single voxel.
@@ -120,7 +120,7 @@ def hinted_voxels(prompts: Sequence[Prompt], shape: Shape3, *, label: int) -> Hi
             said[tuple(voxels.T)] = 1 if positive else -1
         elif positive:
             said[tuple(voxels.T)] = -1
-    return HintedVoxels(np.argwhere(said > 0), np.argwhere(said < 0))
+    return PromptedVoxels(np.argwhere(said > 0), np.argwhere(said < 0))
 
 
 def exact_voxels(prompt: Prompt, shape: Shape3) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -134,19 +134,19 @@ def exact_voxels(prompt: Prompt, shape: Shape3) -> np.ndarray[Any, np.dtype[np.i
     return np.zeros((0, 3), dtype=np.int64)
 
 
-def keep_hints(mask: MaskArray, prompts: Sequence[Prompt]) -> MaskArray:
+def keep_prompts(mask: MaskArray, prompts: Sequence[Prompt]) -> MaskArray:
     """The mask with every hint obeyed, in the order given: a hard constraint.
 
     A positive hint sets its label; a negative one clears its label to background and leaves other labels alone.
     """
     kept = mask.copy()
     for prompt in prompts:
-        obey_hint(kept, prompt)
+        obey_prompt(kept, prompt)
     return kept
 
 
-def obey_hint(mask: MaskArray, prompt: Prompt) -> None:
-    """Let a mask obey one prompt's hints, in place; see `keep_hints`."""
+def obey_prompt(mask: MaskArray, prompt: Prompt) -> None:
+    """Let a mask obey one prompt's hints, in place; see `keep_prompts`."""
     voxels = tuple(exact_voxels(prompt, mask.shape).T)
     if getattr(prompt, "positive", True):
         mask[voxels] = prompt.label

@@ -24,7 +24,7 @@ from medloop.loop.annotating.annotations import Opened, flag_case, next_assignme
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import ExportReport, export_project
-from medloop.loop.data.importing import AnswersWanted, ImportReport, import_dataset
+from medloop.loop.data.importing import AnnotationsWanted, ImportReport, import_dataset
 from medloop.loop.foundation.annotators import annotator_named, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
 from medloop.loop.foundation.configuring import Changed, TaskChange, configure
@@ -90,11 +90,11 @@ class Project:
         fmt: str = "auto",
         masks: MaskReading = "labels",
         patient_pattern: str | None = None,
-        answers: AnswersWanted = "all",
+        annotations: AnnotationsWanted = "all",
     ) -> ImportReport:
         """Import a folder or CSV; see `import_dataset`, and for how it is read `open_dataset`."""
         dataset = open_dataset(Path(source), fmt=fmt, masks=masks, patient_pattern=patient_pattern)
-        return import_dataset(self.workspace, dataset, answers=answers, actor="python")
+        return import_dataset(self.workspace, dataset, annotations=annotations, actor="python")
 
     def next(self, annotator: str = "local") -> Opened | None:
         """The next case for this person, opened; None when nothing is left."""

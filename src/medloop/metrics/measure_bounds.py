@@ -88,7 +88,7 @@ def sample_range(estimate: float, samples: FloatArray) -> tuple[float, float]:
         ShapeError: Without samples.
     """
     if samples.ndim != 1 or not len(samples):
-        raise ShapeError(f"Bounds need the figures of at least one sample, got shape {samples.shape}", remedy="ask for more")
+        raise ShapeError(f"Bounds need the figures of at least one sample, got shape {samples.shape}", remedy="take more")
     low, high = _ranges(np.array([estimate]), samples[None])[0]
     return float(low), float(high)
 

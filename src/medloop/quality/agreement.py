@@ -28,7 +28,7 @@ def sample_agreement(samples: ProbabilitySamples) -> float:
     Source: pairwise Dice of an ensemble, Kahl et al. 2024, ValUES; Roy et al. 2019, arXiv:1811.09800.
     """
     if len(samples) < 2:
-        raise ShapeError(f"Agreement needs at least two samples, got {len(samples)}; ask for more samples")
+        raise ShapeError(f"Agreement needs at least two samples, got {len(samples)}; take more samples")
     answers = samples.argmax(axis=1)
     pairs = combinations(range(len(answers)), 2)
     if answers.ndim == 1:
@@ -54,7 +54,7 @@ def model_agreement(first: ClassProbabilities, second: ClassProbabilities) -> fl
         ShapeError: Different shapes.
     """
     if first.shape != second.shape:
-        raise ShapeError(f"Two models must answer on the same classes and voxels, got {first.shape} and {second.shape}")
+        raise ShapeError(f"Two models must predict the same classes and voxels, got {first.shape} and {second.shape}")
     return sample_agreement(np.stack([first, second]))
 
 

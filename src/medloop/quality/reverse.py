@@ -21,7 +21,7 @@ import numpy as np
 from medloop.core.arrays import BoolArray, FloatArray, ImageArray, IntArray, MaskArray
 from medloop.core.errors import InputError, ShapeError
 from medloop.metrics.overlap import dice
-from medloop.quality.spoiling import DEGREES, spoil_mask
+from medloop.quality.corruption import DEGREES, corrupt_mask
 
 SCALES = (0.0, 1.0, 2.0, 4.0)
 """Standard deviations, in voxels, of the blurs that a voxel's grey values are seen through."""
@@ -115,7 +115,7 @@ class ReverseClassifier:
         for number, reference in enumerate(self._references):
             others = [n for n in range(len(self._references)) if n != number]
             for degree in (0.0, *rng.choice(DEGREES, per_reference)):
-                mask = spoil_mask(reference.mask, degree, rng)
+                mask = corrupt_mask(reference.mask, degree, rng)
                 accuracy.append(max(self._score(self._features[number], mask, others)))
                 truth.append(self._mean_dice(mask.ravel(), reference.mask.ravel()))
         self._curve = _rising_curve(np.array(accuracy), np.array(truth))

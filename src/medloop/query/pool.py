@@ -22,13 +22,13 @@ SCORES = MappingProxyType(
         "variation_ratio": "share of the samples that do not vote for the most voted class",
         "mean_std": "standard deviation over the samples, averaged over the classes",
         "vote_entropy": "entropy of the samples' votes in nats",
-        "foreground": "share of voxels that the model guesses to be foreground",
+        "foreground": "share of voxels that the model predicts to be foreground",
         "oracle_foreground": "share of voxels that truly are foreground; simulations only",
         "minutes": "predicted minutes of expert time",
         "cost": "predicted minutes of expert time, each counted by its annotator's rate",
         "predicted_loss": "loss that the model's own loss head expects",
         "unlabelled": "probability that a discriminator calls the case unlabelled",
-        "adversarial_distance": "least change of the input that changes the answer",
+        "adversarial_distance": "least change of the input that changes the prediction",
     }
 )
 """Scores a pool may hold, each of shape (cases,)."""
@@ -45,7 +45,7 @@ TABLES = MappingProxyType(
 
 OTHERS = MappingProxyType(
     {
-        "samples": "class probabilities of several answers to each case, shape (samples, cases, classes)",
+        "samples": "class probabilities of several samples of each case, shape (samples, cases, classes)",
         "classes": "class of each annotated case, shape (annotated,)",
     }
 )

@@ -73,7 +73,7 @@ class Curve:
     def __post_init__(self) -> None:
         points = len(self.scores)
         if not points or self.labels.shape != (points,) or self.draws.ndim != 2 or self.draws.shape[1] != points:
-            raise ShapeError(f"A curve needs one number of answers and one drawn score per point, got {self.labels.shape}, {points} points")
+            raise ShapeError(f"A curve needs one number of annotations and a drawn score per point, got {self.labels.shape} and {points}")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,19 @@ import anyio.to_thread
 from fastapi import APIRouter, FastAPI
 
 from medloop import __version__
-from medloop.server.routes import answers, asking, assignments, cases, configuring, explaining, health, measuring, projects, prompts, work
+from medloop.server.routes import (
+    annotations,
+    assignments,
+    cases,
+    configuring,
+    explaining,
+    health,
+    measuring,
+    opening,
+    projects,
+    prompts,
+    work,
+)
 from medloop.server.web.assistant import AssistantLink
 from medloop.server.web.failures import install_failures
 from medloop.server.web.feed import Feed
@@ -26,7 +38,7 @@ from medloop.server.web.site import Site
 from medloop.server.wire.views import Failure
 
 PREFIX = "/api/v1"
-_PARTS = (health, projects, configuring, cases, measuring, explaining, asking, assignments, prompts, answers, work)
+_PARTS = (health, projects, configuring, cases, measuring, explaining, opening, assignments, prompts, annotations, work)
 ROUTERS: tuple[APIRouter, ...] = tuple(part.router for part in _PARTS)
 
 _FAILURES: dict[int | str, dict[str, Any]] = {

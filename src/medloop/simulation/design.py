@@ -49,7 +49,7 @@ class StudyDesign(StudySettings):
             raise SettingError(f"start_strategy must need no predictions, got {self.start_strategy!r}", remedy="use random or typiclust")
         if self.test_fraction + self.validation_fraction >= 1:
             raise SettingError(
-                f"test and validation must leave patients to ask, got {self.test_fraction:g} and {self.validation_fraction:g}"
+                f"test and validation must leave patients to query, got {self.test_fraction:g} and {self.validation_fraction:g}"
             )
 
     @property

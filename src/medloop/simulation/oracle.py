@@ -17,9 +17,9 @@ from medloop.core.states import RoundState
 from medloop.loop.annotating.annotations import next_assignment, submit
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.arrays import load_answer
+from medloop.loop.foundation.arrays import load_annotation
 from medloop.loop.foundation.workspace import Workspace
-from medloop.quality.spoiling import smooth_noise
+from medloop.quality.corruption import smooth_noise
 
 NAME = "oracle"
 WAVE_VOXELS = 3.0
@@ -50,11 +50,11 @@ class Oracle(AbstractContextManager["Oracle"]):
             found = [(tx.get(Case, annotation.case_id), annotation) for annotation in tx.current_annotations()]
         self._answers: Mapping[str, tuple[Case, Annotation]] = {case.name: (case, annotation) for case, annotation in found}
 
-    def answer(self, name: str) -> MaskArray | int:
+    def annotation(self, name: str) -> MaskArray | int:
         """The mask, shape (I, J, K), or tag of a case.
 
         Raises:
-            NotFoundError: The data set has no answer for it.
+            NotFoundError: The data set has no annotation for it.
         """
         truth = self.truth(name)
         rng = generator(self._errors.seed, "oracle", name)
@@ -69,9 +69,9 @@ class Oracle(AbstractContextManager["Oracle"]):
             NotFoundError: The data set has none for this case.
         """
         if name not in self._answers:
-            raise NotFoundError(f"The data set has no answer for {name}")
+            raise NotFoundError(f"The data set has no annotation for {name}")
         case, annotation = self._answers[name]
-        return load_answer(self._workspace.store.blobs, annotation, case)
+        return load_annotation(self._workspace.store.blobs, annotation, case)
 
     def foreground_shares(self, names: list[str]) -> dict[str, float]:
         """Share of voxels with any label, by case name: what foreground-aware baselines may know; 0 or 1 for tags."""
@@ -82,12 +82,12 @@ class Oracle(AbstractContextManager["Oracle"]):
         self._workspace.close()
 
 
-def answer_round(workspace: Workspace, round_id: str, oracle: Oracle) -> int:
+def annotate_round(workspace: Workspace, round_id: str, oracle: Oracle) -> int:
     """Answer every case a round still asks, through the verbs a person's page uses; returns how many."""
     annotator = annotator_named(workspace, NAME, kind="simulated")
     answered = 0
-    while _is_asking(workspace, round_id) and (opened := next_assignment(workspace, annotator.id)) is not None:
-        answer = oracle.answer(opened.case.name)
+    while _is_querying(workspace, round_id) and (opened := next_assignment(workspace, annotator.id)) is not None:
+        answer = oracle.annotation(opened.case.name)
         submit(workspace, opened.assignment.id, Submitted(tag=answer) if isinstance(answer, int) else Submitted(mask=answer))
         answered += 1
     return answered
@@ -122,7 +122,7 @@ def with_wrong_tag(tag: int, known: tuple[int, ...], error: float, rng: np.rando
     return int(rng.choice(others)) if others and rng.random() < error else tag
 
 
-def _is_asking(workspace: Workspace, round_id: str) -> bool:
+def _is_querying(workspace: Workspace, round_id: str) -> bool:
     with workspace.store.read() as tx:
         return tx.get(Round, round_id).state == RoundState.ANNOTATING
 

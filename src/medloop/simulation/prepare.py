@@ -22,7 +22,7 @@ from medloop.images.read import read_mask
 from medloop.loop.data.cases import IMPORTER, Incoming, NewCase, add_case
 from medloop.loop.data.importing import import_dataset
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.arrays import load_answer, load_image
+from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.workspace import Workspace
 from medloop.query.strategies import strategy
 from medloop.simulation.design import FULL, SHARED, StudyDesign
@@ -88,7 +88,7 @@ def prepare(design: StudyDesign, out: Path) -> Setup:
     source = Path(design.dataset)
     dataset = open_dataset(source, fmt=design.format)
     if dataset.kind is None:
-        raise InputError(f"{design.dataset} holds no answers", remedy="a simulation needs a data set with its truth")
+        raise InputError(f"{design.dataset} holds no annotations", remedy="a simulation needs a data set with its truth")
     labels, masks = read_labels(dataset)
     settings = _settings_at_import(design)
     with (
@@ -180,7 +180,7 @@ def _fill(truth: Workspace, project: Workspace, design: StudyDesign, refused: tu
     importer = annotator_named(project, IMPORTER, program=True)
     foreground: dict[str, int] = {}
     for case in cases:
-        answer = load_answer(truth.store.blobs, answers[case.id], case)
+        answer = load_annotation(truth.store.blobs, answers[case.id], case)
         new = NewCase(name=case.name, patient=case.patient, split=case.split, source=case.source, stratum=case.stratum)
         known = None if case.split == "train" else Incoming(answer, importer)
         add_case(project, load_image(truth.store.blobs, case), new, known, actor="simulation")
@@ -220,6 +220,6 @@ def subsample(cases: Sequence[Case], count: int, seed: int) -> list[Case]:
 def _require_enough(design: StudyDesign, setup: Setup) -> None:
     asked = design.labelled[-1]
     if setup.pool < asked:
-        raise SettingError(f"The rounds ask {asked} cases, but the pool has {setup.pool}", remedy="lower --start, --batch or --rounds")
+        raise SettingError(f"The rounds query {asked} cases, but the pool has {setup.pool}", remedy="lower --start, --batch or --rounds")
     if not setup.patients:
         raise SettingError("No case is held out to measure the models", remedy="raise the test fraction")

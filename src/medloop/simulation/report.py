@@ -66,7 +66,7 @@ def _curves(summary: Summary, metric: str) -> Markup:
 
 def _baselines(result: StudyResult) -> Markup:
     if result.design.only:
-        return note("Exactly the strategies asked for were run; baselines were not added (", element("code", "only"), ").")
+        return note("Exactly the strategies requested were run; baselines were not added (", element("code", "only"), ").")
     added = ", ".join(result.added)
     return note(f"Added as baselines, since a lead over nothing says nothing: {added}." if added else "")
 
@@ -132,7 +132,7 @@ def _training(result: StudyResult) -> str:
 def _annotator(result: StudyResult) -> str:
     design = result.design
     if not (design.outline_error_mm or design.tag_error):
-        return "perfect answers"
+        return "perfect annotations"
     return f"outlines off by {design.outline_error_mm:g} mm, {design.tag_error:.0%} wrong tags"
 
 
@@ -144,7 +144,7 @@ def _recipes(recipes: Sequence[tuple[Json, int]]) -> str:
     if len(recipes) == 1:
         return f"one for all {units} trainings: {_described(first)}"
     return (
-        f"{len(recipes)} recipes, planned from the answered images alone, differ in {', '.join(_differing(recipes))}; "
+        f"{len(recipes)} recipes, planned from the annotated images alone, differ in {', '.join(_differing(recipes))}; "
         f"the most frequent ({units} trainings): {_described(first)}"
     )
 

@@ -62,7 +62,7 @@ def differences_table(summary: Summary) -> Markup:
     names = [s.strategy for s in summary.strategies]
     words = (
         "Area of the row minus area of the column, paired over seeds and patients, with its 95 % interval and p "
-        "(Holm-adjusted over all pairs; the intervals are not). Both ask whether other seeds and other patients, together, would say "
+        "(Holm-adjusted over all pairs; the intervals are not). Both say whether other seeds and other patients, together, would show "
         f"the same. Filled where p < {LEVEL:g}."
     )
     return note(words) + matrix(names, [[_difference(a, b, summary.comparisons) for b in names] for a in names])

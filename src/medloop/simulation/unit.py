@@ -22,7 +22,7 @@ from medloop.query.bandit import arms
 from medloop.query.strategies import strategy
 from medloop.simulation.design import FULL, SHARED, StudyDesign, Unit
 from medloop.simulation.files import copy_workspace, only_one, write_json
-from medloop.simulation.oracle import Errors, Oracle, answer_round
+from medloop.simulation.oracle import Errors, Oracle, annotate_round
 from medloop.simulation.prepare import PROJECT, TRUTH, Setup, settle
 
 OF_A_RUN = ("seed", "threads", "steps", "minutes")
@@ -72,8 +72,8 @@ def _perform(workspace: Workspace, design: StudyDesign, setup: Setup, unit: Unit
         workspace.store.jobs.release(job)
     errors = Errors(design.outline_error_mm, design.tag_error, derive_seed(unit.seed, "oracle errors"))
     with Oracle(out / TRUTH, errors) as oracle:
-        current = _asked(workspace, unit, oracle)
-        answer_round(workspace, current.id, oracle)
+        current = _queried(workspace, unit, oracle)
+        annotate_round(workspace, current.id, oracle)
     advance(workspace)
     _require_training(workspace, unit)
     _run_jobs(workspace, unit, ("train", "evaluate"))
@@ -82,11 +82,11 @@ def _perform(workspace: Workspace, design: StudyDesign, setup: Setup, unit: Unit
     return _finished(workspace, unit, setup.split)
 
 
-def _asked(workspace: Workspace, unit: Unit, oracle: Oracle) -> Round:
+def _queried(workspace: Workspace, unit: Unit, oracle: Oracle) -> Round:
     """This unit's round: the one it began before, or a new query of its strategy."""
     with workspace.store.read() as tx:
         begun = [r for r in tx.find(Round, where={"index": unit.round}) if r.state != RoundState.QUERYING]
-        pool = [c.name for c in tx.unanswered_cases(["train"])]
+        pool = [c.name for c in tx.unlabelled_cases(["train"])]
     if begun:
         return begun[0]
     needs = strategy(unit.strategy).needs if unit.strategy not in (SHARED, FULL) else frozenset[str]()
@@ -95,7 +95,7 @@ def _asked(workspace: Workspace, unit: Unit, oracle: Oracle) -> Round:
     extra = {"oracle_foreground": oracle.foreground_shares(pool)} if "oracle_foreground" in needs else {}
     opened = open_round(workspace, extra_scores=extra, thorough=True)
     if opened is None or opened.index != unit.round:
-        raise MedloopError(f"{unit}: expected to open this round, got {opened.index if opened else 'nothing left to ask'}")
+        raise MedloopError(f"{unit}: expected to open this round, got {opened.index if opened else 'nothing left to query'}")
     _require_strategy(workspace, unit, opened)
     return opened
 
@@ -133,7 +133,7 @@ def _finished(workspace: Workspace, unit: Unit, split: Split) -> Finished:
     with workspace.store.read() as tx:
         current = tx.find(Round, where={"index": unit.round})[0]
         if current.model_id is None:
-            remedy = "let the first round ask more cases" if unit.round == 1 else ""
+            remedy = "let the first round query more cases" if unit.round == 1 else ""
             raise MedloopError(f"{unit}: no model was trained, the round {current.state}: {current.message}", remedy=remedy)
         evaluations = tx.current_evaluations(model_id=current.model_id, split=split)
         if not evaluations:

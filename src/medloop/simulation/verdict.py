@@ -32,9 +32,7 @@ def strategy_advice(strategies: Sequence[StrategySummary], comparisons: Sequence
     if others and all(_beats(best.strategy, name, comparisons) for name in others):
         return f"Use {best.strategy} on data like these."
     seeds = counted(best.seeds, "seed")
-    return (
-        f"Which strategy to use cannot be told with {'this' if best.seeds == 1 else 'these'} {seeds}: more seeds, rounds or patients may."
-    )
+    return f"Which strategy to use is open with {'this' if best.seeds == 1 else 'these'} {seeds}: more seeds, rounds or patients may."
 
 
 def overall_verdict(ranks: Sequence[RankSummary], comparisons: Sequence[Comparison], datasets: int) -> str:
@@ -66,7 +64,7 @@ def _undecided(comparisons: Sequence[Comparison]) -> str:
     if not comparisons:
         return "No winner: no seed was finished by two strategies."
     notes = [c.difference.note for c in comparisons if c.p is None]
-    return f"No winner: luck cannot be told from merit ({notes[0]})." if len(notes) == len(comparisons) else ""
+    return f"No winner: luck and merit cannot be distinguished ({notes[0]})." if len(notes) == len(comparisons) else ""
 
 
 def _beats(best: str, other: str, comparisons: Sequence[Comparison]) -> bool:

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from medloop.core.errors import BlobError
 from medloop.core.records import Event
-from medloop.store.audit_rows import Told, note, wrong_rows
+from medloop.store.audit_rows import Recorded, add_event, wrong_rows
 from medloop.store.events import GENESIS, event_digest
 from medloop.store.pages import damaged_pages
 from medloop.store.raw import RawRow
@@ -21,7 +21,7 @@ from medloop.store.references import Reference, case_names, references
 from medloop.store.store import Store
 
 JOB_LOGS = "logs and progress of jobs: no event tells of them"
-NO_BLOBS = "the blobs (images, masks, weights): left out as asked"
+NO_BLOBS = "the blobs (images, masks, weights): left out as requested"
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def verify(store: Store, *, blobs: bool = True, last_digest: str = "") -> AuditR
         StorageError: The database refused.
         IntegrityError: The database is so damaged that it cannot be read.
     """
-    chain, told = _Chain(known=last_digest in ("", GENESIS)), dict[tuple[str, str], Told]()
+    chain, told = _Chain(known=last_digest in ("", GENESIS)), dict[tuple[str, str], Recorded]()
     with store.read() as tx:
         damage, skipped = damaged_pages(tx.connection)
         wrong = _Wrong(damage) if damage else _follow(tx, chain, told, last_digest) or _rows(tx, told)
@@ -85,7 +85,7 @@ def verify(store: Store, *, blobs: bool = True, last_digest: str = "") -> AuditR
     return report if wrong is None else replace(report, first_bad=wrong.seq, reason=wrong.reason)
 
 
-def _follow(tx: Reader, chain: _Chain, told: dict[tuple[str, str], Told], last_digest: str) -> _Wrong | None:
+def _follow(tx: Reader, chain: _Chain, told: dict[tuple[str, str], Recorded], last_digest: str) -> _Wrong | None:
     """Read the chain from its first event to its last; None when it is whole."""
     for row in tx.raw_events():
         reason = _wrong_event(row, chain)
@@ -94,7 +94,7 @@ def _follow(tx: Reader, chain: _Chain, told: dict[tuple[str, str], Told], last_d
         event = Event(**row.values)
         chain.count, chain.digest = event.seq, event.digest
         chain.known = chain.known or event.digest == last_digest
-        note(told, event)
+        add_event(told, event)
     if not chain.known:
         return _Wrong(f"the digest {last_digest[:64]} is not in the chain: events were cut off, or the chain was made anew")
     return None
@@ -119,12 +119,12 @@ def _digest_fits(event: Event) -> bool:
         return False
 
 
-def _rows(tx: Reader, told: dict[tuple[str, str], Told]) -> _Wrong | None:
+def _rows(tx: Reader, told: dict[tuple[str, str], Recorded]) -> _Wrong | None:
     return next((_Wrong(reason, seq) for seq, reason in wrong_rows(tx, told)), None)
 
 
 def _read_blobs(
-    store: Store, needed: list[Reference], names: dict[str, str], told: dict[tuple[str, str], Told]
+    store: Store, needed: list[Reference], names: dict[str, str], told: dict[tuple[str, str], Recorded]
 ) -> tuple[int, _Wrong | None]:
     """Read each blob once; how many, and the first that is gone or does not match its name."""
     count = 0

@@ -11,8 +11,7 @@ from medloop.core.records import Case, Event, Job
 from medloop.store.events import row_digest
 from medloop.store.raw import RawRow, raw_rows
 from medloop.store.reader import Reader
-from medloop.store.rows import Kind, from_row, kind_of, kinds, to_row
-from medloop.store.rows import told as told_of
+from medloop.store.rows import Kind, event_values, from_row, kind_of, kinds, to_row
 from medloop.store.states import expected_line
 from medloop.store.tables import case_states
 from medloop.store.tallies import tallies_are_right
@@ -22,7 +21,7 @@ Wrong = tuple[int | None, str]
 
 
 @dataclass(frozen=True)
-class Told:
+class Recorded:
     """What events tell of a record: the first and last one, the SHA-256 of its values; of a job, what it was asked with and its end."""
 
     first: int
@@ -32,18 +31,18 @@ class Told:
     body: Mapping[str, Any] = field(default_factory=dict)
 
 
-def note(told: dict[tuple[str, str], Told], event: Event) -> None:
+def add_event(told: dict[tuple[str, str], Recorded], event: Event) -> None:
     """Add what one event tells."""
     key = (event.noun, event.noun_id)
     known = told.get(key)
     if event.noun == "job":
-        begun = known or Told(event.seq, event.seq)
-        told[key] = replace(begun, last=event.seq, verb=event.verb, body={**_asked(begun.body), **event.body})
+        begun = known or Recorded(event.seq, event.seq)
+        told[key] = replace(begun, last=event.seq, verb=event.verb, body={**_requested(begun.body), **event.body})
     elif "sha256" in event.body:
-        told[key] = Told(known.first if known else event.seq, event.seq, str(event.body["sha256"]), event.verb)
+        told[key] = Recorded(known.first if known else event.seq, event.seq, str(event.body["sha256"]), event.verb)
 
 
-def wrong_rows(tx: Reader, told: Mapping[tuple[str, str], Told]) -> Iterator[Wrong]:
+def wrong_rows(tx: Reader, told: Mapping[tuple[str, str], Recorded]) -> Iterator[Wrong]:
     """Rows that no event tells of or that differ from it, then events whose row is gone, then what is derived from rows."""
     seen: set[tuple[str, str]] = set()
     for kind in kinds():
@@ -58,7 +57,7 @@ def wrong_rows(tx: Reader, told: Mapping[tuple[str, str], Told]) -> Iterator[Wro
     yield from _wrong_states(tx)
 
 
-def _wrong_row(kind: Kind[Any], row: RawRow, known: Told | None) -> Wrong | None:
+def _wrong_row(kind: Kind[Any], row: RawRow, known: Recorded | None) -> Wrong | None:
     name = f"the {kind.noun} {row.id}"
     if row.wrong:
         return known.last if known else row.event, f"{name} was edited or damaged: {row.wrong}"
@@ -71,11 +70,13 @@ def _wrong_row(kind: Kind[Any], row: RawRow, known: Told | None) -> Wrong | None
     return None
 
 
-def _fits(kind: Kind[Any], row: RawRow, known: Told) -> bool:
+def _fits(kind: Kind[Any], row: RawRow, known: Recorded) -> bool:
     """Whether a row holds what its event tells: to the letter, or as today's record of it would be written."""
     try:
-        stored = told_of(kind.record, {f.name: row.values[f.name] for f in fields(kind.record)})
-        return row_digest(stored) == known.sha256 or row_digest(told_of(kind.record, to_row(from_row(kind, row.values)))) == known.sha256
+        stored = event_values(kind.record, {f.name: row.values[f.name] for f in fields(kind.record)})
+        if row_digest(stored) == known.sha256:
+            return True
+        return row_digest(event_values(kind.record, to_row(from_row(kind, row.values)))) == known.sha256
     except (IntegrityError, ValueError, TypeError, KeyError, AttributeError, RecursionError):  # an edited row need not even make a record
         return False
 
@@ -88,19 +89,19 @@ _ENDS: Mapping[str, frozenset[str]] = {
 }
 """States that a job may be in after its last event; what heartbeats change has no events."""
 
-_ASKED: tuple[str, ...] = ("kind", "payload", "key", "priority", "max_attempts", "created_at")
+_REQUESTED: tuple[str, ...] = ("kind", "payload", "key", "priority", "max_attempts", "created_at")
 
 
-def _asked(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: body[name] for name in _ASKED if name in body}
+def _requested(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: body[name] for name in _REQUESTED if name in body}
 
 
-def _job_fits(row: RawRow, known: Told) -> bool:
+def _job_fits(row: RawRow, known: Recorded) -> bool:
     """Whether a job is the one that was asked for, and ended as its events tell."""
     told, held = known.body, row.values
     if held["state"] not in _ENDS.get(known.verb, frozenset({held["state"]})):
         return False
-    asked = all(held[name] == told[name] for name in _ASKED if name in told)
+    asked = all(held[name] == told[name] for name in _REQUESTED if name in told)
     ended = held["result"] == told.get("result", held["result"]) if held["state"] == "done" else True
     failed = held["error"] == told.get("error", held["error"]) if held["state"] == "failed" else True
     return asked and ended and failed

@@ -152,7 +152,7 @@ class SessionClaim:
             self._session = self._taken()
         except ConflictError as error:
             self.lost = str(error)
-            _LOG.error("This server stops answering for its project: %s", error)
+            _LOG.error("This server stops responding for its project: %s", error)
             self._ended.set()
         except (OSError, SQLAlchemyError):
             return  # PostgreSQL is still down: look again

@@ -58,7 +58,7 @@ _ADVICE: tuple[tuple[tuple[str, ...], str, str], ...] = (
     ),
     (
         ("connection", "server closed", "terminating", "starting up", "shutting down", "could not translate", "password", "timeout"),
-        "The database server does not answer",
+        "The database server does not respond",
         "check that it runs and that the URL in medloop.json is right",
     ),
 )

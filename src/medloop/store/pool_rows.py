@@ -23,7 +23,7 @@ class EffortRow:
     name: str
     kind: str
     cost_per_minute: float
-    answers: int
+    annotations: int
     cases: int
     seconds: tuple[float, ...]
 
@@ -84,7 +84,7 @@ class PoolReader(TransactionReader):
         rows = self._connection.execute(query.order_by(table.created_at.desc(), table.event.desc()).limit(limit))
         return [tuple(row) for row in rows.all()][::-1]
 
-    def sole_answers(self, splits: Sequence[Split]) -> list[tuple[str, str, str | None, int | None]]:
+    def sole_annotations(self, splits: Sequence[Split]) -> list[tuple[str, str, str | None, int | None]]:
         """(case id, annotation id, blob, tag) of the cases of these splits that have exactly one full annotation in force."""
         columns = (annotations.c.case_id, annotations.c.id, annotations.c.blob, annotations.c.tag)
         query = full_annotations_query().with_only_columns(*columns).join(case_states, case_states.c.case_id == annotations.c.case_id)

@@ -54,7 +54,7 @@ def tighten(folder: Path, database: Path | None = None) -> None:
         return
     failed = [path for path in (*loose, *_below(folder)) if not _tightened(path)]
     if failed:
-        _LOG.warning("%s can be read by other users of this machine; its owner can mend that: chmod -R go= %s", failed[0], folder)
+        _LOG.warning("%s can be read by other users of this machine; its owner can repair that: chmod -R go= %s", failed[0], folder)
 
 
 def _below(folder: Path) -> Iterator[Path]:

@@ -53,10 +53,10 @@ class CaseCounts:
     validation: int
     test: int
     audit: int
-    answered: int
+    annotated: int
     skipped: int
     flagged: int
-    unanswered: int
+    unlabelled: int
     open: int
 
 
@@ -151,7 +151,7 @@ class Reader(LineageReader, PoolReader, TallyReader):
         query = select(table.case_id).where(table.split.in_(list(splits)), table.state.in_(CLOSED), table.annotations > 1)
         return list(self._connection.execute(query).scalars())
 
-    def answered_among(self, case_ids: Collection[str]) -> set[str]:
+    def annotated_among(self, case_ids: Collection[str]) -> set[str]:
         """Which of these cases have a full annotation that counts."""
         query = select(case_states.c.case_id).where(case_states.c.annotations > 0)
         return set(self._connection.execute(query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite))).scalars())
@@ -162,7 +162,7 @@ class Reader(LineageReader, PoolReader, TallyReader):
         rows = self._connection.execute(query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite)))
         return {row.case_id: (row.name, row.patient) for row in rows}
 
-    def some_unanswered(self, splits: Sequence[Split], limit: int) -> list[Case]:
+    def some_unlabelled(self, splits: Sequence[Split], limit: int) -> list[Case]:
         """Unanswered cases in the order of their random ids: always the same ones while they stay unanswered."""
         chosen = select(case_states.c.case_id).where(case_states.c.split.in_(list(splits)), case_states.c.state == "unanswered")
         ids = chosen.order_by(case_states.c.case_id).limit(limit).subquery()
@@ -170,7 +170,7 @@ class Reader(LineageReader, PoolReader, TallyReader):
         known = kind_of(Case)
         return [from_row(known, row) for row in self._connection.execute(query).mappings()]
 
-    def unanswered_cases(self, splits: Sequence[Split], *, exclude_open: bool = True, limit: int | None = None) -> list[Case]:
+    def unlabelled_cases(self, splits: Sequence[Split], *, exclude_open: bool = True, limit: int | None = None) -> list[Case]:
         """Cases that are neither answered, skipped nor flagged, nor usually open with somebody, by name in natural order."""
         chosen = select(case_states.c.case_id, *_BY_NAME).where(case_states.c.split.in_(list(splits)), case_states.c.state == "unanswered")
         if exclude_open:
@@ -183,7 +183,7 @@ class Reader(LineageReader, PoolReader, TallyReader):
     def case_counts(self) -> CaseCounts:
         """Cases by split and by state."""
         rows = self.counts_by_state()
-        tally = {name: sum(cases for split, state, cases, _ in rows if name in (split, state)) for name in _COUNTED}
+        tally = {name: sum(cases for split, state, cases, _ in rows if stored in (split, state)) for name, stored in _COUNTED.items()}
         return CaseCounts(total=sum(row[2] for row in rows), open=sum(row[3] for row in rows), **tally)
 
     def worklist(self, *, state: CaseState | Literal["all"] = "all", search: str = "", limit: int = 50, offset: int = 0) -> list[CaseRow]:
@@ -247,7 +247,8 @@ class Reader(LineageReader, PoolReader, TallyReader):
 
 _BY_NAME = (case_states.c.sort_key, case_states.c.name)
 _SHOWN = tuple(case_states.c[field.name] for field in fields(CaseRow))
-_COUNTED = ("train", "validation", "test", "audit", "answered", "skipped", "flagged", "unanswered")
+_COUNTED = {name: name for name in ("train", "validation", "test", "audit", "skipped", "flagged")}
+_COUNTED |= {"annotated": "answered", "unlabelled": "unanswered"}
 
 
 def _column(known: Kind[Any], name: str) -> ColumnElement[Any]:

@@ -2,6 +2,8 @@
 
 `kind_of` answers for each record type: its noun in the audit, its table, and which fields may change.
 Codecs give plain JSON values, so a row doubles as the record's JSON for digests.
+What is stored keeps its names whatever the program calls it today (columns, verbs of events, keys such as `answered`, `ask` or `guided`):
+older projects open unchanged and their digests hold. Settings alone are read under older names too (`core.settings.OLDER_NAMES`).
 """
 
 import math
@@ -143,9 +145,9 @@ def _grid(*, shape: list[int], affine: list[list[float]]) -> Grid:
 
 
 _LATER_SETTINGS = (
-    frozenset({"query_unit", "query_parts", "stream", "stream_budget", "pseudo_labels", "cold_start", "summed", "uncertainty_source"})
-    | {"budget_labels", "budget_minutes", "budget_money", "target_score", "bias_correction", "correction_weight", "right_reasons"}
-    | {"guided", "calibration", "prompt_encoding", "adaptation", "any_label"}
+    frozenset({"query_unit", "query_parts", "stream", "stream_budget", "pseudo_labels", "cold_start", "aggregation", "uncertainty_source"})
+    | {"budget_labels", "budget_minutes", "budget_money", "target_score", "bias_correction", "correction_weight", "explanation_penalty"}
+    | {"interactive_network", "calibration", "prompt_encoding", "adaptation", "any_label"}
 )
 _LATER: Mapping[type[Any], frozenset[str]] = {
     records.Source: frozenset({"display"}),
@@ -159,7 +161,7 @@ _LATER: Mapping[type[Any], frozenset[str]] = {
 tell of them, so that a row from before still has the digest its event tells."""
 
 
-def told(record: type[Any], row: Mapping[str, Any]) -> Row:
+def event_values(record: type[Any], row: Mapping[str, Any]) -> Row:
     """What an event tells of a row: its values without later fields that are at their default."""
     later = _LATER.get(record, frozenset())
     usual = {f.name: plain(f.default) for f in fields(record) if f.name in later}
@@ -173,7 +175,7 @@ def _nested(item: Any) -> Any:
 
 
 def _settings_from_json(value: Any) -> records.ProjectSettings:
-    """Settings of any version: `warm_start` used to be yes or no."""
+    """Settings of any version: some had other names (`OLDER_NAMES`), and `warm_start` used to be yes or no."""
     start = value.get("warm_start", "scratch")
     return records.ProjectSettings(**{**value, "warm_start": ("all" if start else "scratch") if isinstance(start, bool) else start})
 

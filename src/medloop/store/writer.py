@@ -14,7 +14,7 @@ from medloop.core.records import Assignment, Event, Job, Json
 from medloop.store.database import advised
 from medloop.store.events import append_event, row_digest
 from medloop.store.reader import Reader
-from medloop.store.rows import Kind, encode_fields, from_row, kind_of, plain, to_row, told
+from medloop.store.rows import Kind, encode_fields, event_values, from_row, kind_of, plain, to_row
 from medloop.store.states import note_added, refresh
 
 R = TypeVar("R")
@@ -41,9 +41,9 @@ class Writer(Reader):
         taken = self._connection.execute(select(known.table.c.id).where(known.table.c.id == row["id"])).first()
         if taken is not None:
             raise ConflictError(f"The {known.noun} {row['id']!r} exists already", remedy="give a new one a new id")
-        body: dict[str, Any] = {"sha256": row_digest(told(known.record, row))}
+        body: dict[str, Any] = {"sha256": row_digest(event_values(known.record, row))}
         if known.changeable:
-            body["record"] = told(known.record, row)
+            body["record"] = event_values(known.record, row)
         with advised(), self._connection.begin_nested():  # a refused row takes its event back with it
             added = self._append(verb, known.noun, row["id"], body)
             self._connection.execute(insert(known.table), {**row, "event": added.seq})
@@ -68,7 +68,7 @@ class Writer(Reader):
         if not changed:
             return result
         with advised(), self._connection.begin_nested():
-            self._append(verb, known.noun, id, {"changed": changed, "sha256": row_digest(told(kind, to_row(result)))})
+            self._append(verb, known.noun, id, {"changed": changed, "sha256": row_digest(event_values(kind, to_row(result)))})
             self._connection.execute(update(known.table).where(known.table.c.id == id).values(new))
             if isinstance(result, Assignment):
                 refresh(self._connection, result.case_id)

@@ -62,14 +62,14 @@ def names_what_it_is(candidate: Strategy) -> None:
     _require(not unknown, candidate, f"needs must be among {sorted(NEEDS)}, got also {unknown}")
 
 
-def picks_as_many_as_asked(candidate: Strategy) -> None:
+def picks_as_many_as_requested(candidate: Strategy) -> None:
     """Distinct cases within the pool: `count` of them, or the whole pool if it is smaller; none for 0."""
     for cases in (1, 2, _CASES):
         pool = example_pool(cases=cases)
         for count in (0, 1, cases, cases + 5):
             picks = _select(candidate, pool, count)
             wanted = min(count, cases)
-            _require(len(picks) == wanted, candidate, f"{count} of {cases} cases asked, must give {wanted}, got {len(picks)}")
+            _require(len(picks) == wanted, candidate, f"{count} of {cases} cases requested, must give {wanted}, got {len(picks)}")
             indices = [p.index for p in picks]
             _require(len(set(indices)) == len(indices), candidate, f"picks must differ, got {indices}")
             _require(all(0 <= n < cases for n in indices), candidate, f"picks must lie in 0..{cases - 1}, got {indices}")
@@ -119,21 +119,21 @@ def refuses_what_is_not_a_number(candidate: Strategy) -> None:
         _require_refusal(candidate, _changed(example_pool(), need, lambda _: None), f"a pool without {need}")
 
 
-def works_without_answers(candidate: Strategy) -> None:
+def works_without_annotations(candidate: Strategy) -> None:
     """A pool of which nothing is answered yet is fine."""
     pool = replace(example_pool(), labelled_features=None, labelled={})
-    _require(len(_select(candidate, pool, 3)) == 3, candidate, "a pool without answered cases must be accepted")
+    _require(len(_select(candidate, pool, 3)) == 3, candidate, "a pool without annotated cases must be accepted")
 
 
 CHECKS: tuple[Callable[[Strategy], None], ...] = (
     names_what_it_is,
-    picks_as_many_as_asked,
+    picks_as_many_as_requested,
     gives_a_score_and_a_reason,
     repeats_itself,
     ignores_the_order_of_cases,
     leaves_the_pool_alone,
     refuses_what_is_not_a_number,
-    works_without_answers,
+    works_without_annotations,
 )
 
 

@@ -10,7 +10,7 @@ from medloop.core.image import Image
 from medloop.interaction.external.adapters import KEPT_SLICES, Frame, PromptableEngine
 from medloop.interaction.external.slice_prompts import MAX_POINTS, prompts_by_slice, prompts_from_mask, slice_axis, slice_range
 from medloop.interaction.guard import Guard
-from medloop.interaction.guarded import ask_guarded
+from medloop.interaction.guarded import refine_guarded
 from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, Scribble
 
 from ..flat_network import AsBright, save
@@ -86,7 +86,7 @@ def test_locked_labels_stay_and_are_not_prompted(engine: PromptableEngine):
     assert np.array_equal(answer.mask == 2, previous == 2)
     assert answer.mask[12, 9, 5] == 1
     with pytest.raises(InputError, match="lies on the locked label 2 only"):
-        ask_guarded(engine, embedding, previous, [], [Point((8, 9, 5))], Guard([1, 2], [2]))
+        refine_guarded(engine, embedding, previous, [], [Point((8, 9, 5))], Guard([1, 2], [2]))
 
 
 def test_a_picture_is_one_slice(engine: PromptableEngine):

@@ -13,8 +13,8 @@ from medloop.core.image import Image
 from medloop.interaction.engine import ImageEmbedding
 from medloop.interaction.external.nninteractive import NNInteractiveEngine
 from medloop.interaction.guard import Guard
-from medloop.interaction.guarded import ask_guarded
-from medloop.interaction.nninteractive.gestures import AxisOrder
+from medloop.interaction.guarded import refine_guarded
+from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, Scribble
 
 from ..nninteractive.serving import Served, serving, two_blobs
@@ -78,7 +78,7 @@ def test_labels_are_drawn_one_at_a_time_and_locked_ones_stay(engine: NNInteracti
 
 def test_a_prompt_on_a_locked_label_is_refused_before_it_is_asked(engine: NNInteractiveEngine, embedding: ImageEmbedding, server: Served):
     with pytest.raises(InputError, match="lies on the locked label 2 only; unlock it"):
-        ask_guarded(engine, embedding, 2 * NEAR.astype(np.uint8), [], [ON_NEAR], Guard([1, 2], [2]))
+        refine_guarded(engine, embedding, 2 * NEAR.astype(np.uint8), [], [ON_NEAR], Guard([1, 2], [2]))
     assert server.engine.predictions == []
 
 

@@ -56,7 +56,7 @@ def test_a_saved_network_answers_as_it_did_before(tmp_path: Path):
     [
         (Reading, "uses no files and no hooks, this one has 'torch.from_file'"),
         (Waking, "uses no files and no hooks, this one has '__setstate__'"),
-        (Mute, "does not answer as a promptable network must"),
+        (Mute, "does not respond as a promptable network must"),
         (Wide, r"decodes to logits of shape \(1, 1, h, w\)"),
     ],
 )

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from medloop.core.errors import CancelledError
-from medloop.interaction.interactive_network.adaptation import Adaptation, adapted_answer, hint_pull
+from medloop.interaction.interactive_network.adaptation import Adaptation, adapted_output, prompt_pull
 from medloop.interaction.interactive_network.guidance import Window
 from medloop.models.foundation.networks import build_network
 
@@ -22,7 +22,7 @@ def network_and_inputs(seed=3):
 
 
 def test_a_hint_pulls_its_voxel_wholly_and_far_ones_not():
-    strength, label = hint_pull(PLACES, WINDOW, reach=1.5)
+    strength, label = prompt_pull(PLACES, WINDOW, reach=1.5)
     assert strength[8, 8, 0] == strength[20, 20, 0] == 1
     assert (label[8, 8, 0], label[20, 20, 0]) == (1, 0)
     assert strength[8, 11, 0].item() == pytest.approx(np.exp(-0.5 * 4))
@@ -32,15 +32,15 @@ def test_a_hint_pulls_its_voxel_wholly_and_far_ones_not():
 def test_the_projects_weights_stay_what_they_are():
     network, inputs = network_and_inputs()
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
-    adapted_answer(network, inputs, hint_pull(PLACES, WINDOW, reach=1.5), Adaptation(rate=1e-2))
+    adapted_output(network, inputs, prompt_pull(PLACES, WINDOW, reach=1.5), Adaptation(rate=1e-2))
     assert all(torch.equal(before[name], weight) for name, weight in network.state_dict().items())
     assert all(weight.grad is None for weight in network.parameters())
 
 
 def test_every_answer_starts_from_the_projects_weights_again():
     network, inputs = network_and_inputs()
-    pull = hint_pull(PLACES, WINDOW, reach=1.5)
-    first, second = (adapted_answer(network, inputs, pull, Adaptation(rate=1e-2)) for _ in range(2))
+    pull = prompt_pull(PLACES, WINDOW, reach=1.5)
+    first, second = (adapted_output(network, inputs, pull, Adaptation(rate=1e-2)) for _ in range(2))
     assert torch.equal(first, second)
 
 
@@ -48,7 +48,7 @@ def test_the_answer_moves_towards_the_hints_and_is_a_probability():
     network, inputs = network_and_inputs()
     with torch.no_grad():
         own = network(inputs).softmax(1)
-    bent = adapted_answer(network, inputs, hint_pull(PLACES, WINDOW, reach=1.5), Adaptation(steps=8, rate=3e-3))
+    bent = adapted_output(network, inputs, prompt_pull(PLACES, WINDOW, reach=1.5), Adaptation(steps=8, rate=3e-3))
     assert bent[0, 1, 8, 8] > own[0, 1, 8, 8]
     assert bent[0, 0, 20, 20] > own[0, 0, 20, 20]
     assert torch.allclose(bent.sum(1), torch.ones(1, *SIZE), atol=1e-5)
@@ -58,14 +58,14 @@ def test_no_steps_leave_the_networks_own_answer():
     network, inputs = network_and_inputs()
     with torch.no_grad():
         own = network(inputs).softmax(1)
-    same = adapted_answer(network, inputs, hint_pull(PLACES, WINDOW, reach=1.5), Adaptation(steps=0))
+    same = adapted_output(network, inputs, prompt_pull(PLACES, WINDOW, reach=1.5), Adaptation(steps=0))
     assert torch.allclose(own, same, atol=1e-6)
 
 
 def test_a_newer_prompt_ends_it():
     network, inputs = network_and_inputs()
     asked = []
-    pull = hint_pull(PLACES, WINDOW, reach=1.5)
+    pull = prompt_pull(PLACES, WINDOW, reach=1.5)
     with pytest.raises(CancelledError):
-        adapted_answer(network, inputs, pull, Adaptation(steps=9), wanted=lambda: len(asked) < 3 and not asked.append(1))
+        adapted_output(network, inputs, pull, Adaptation(steps=9), wanted=lambda: len(asked) < 3 and not asked.append(1))
     assert len(asked) == 3

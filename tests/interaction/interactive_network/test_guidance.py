@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from medloop.interaction.interactive_network.guidance import FEW, RADIUS, Window, distances_to, guidance_channels, hint_places, nearness
+from medloop.interaction.interactive_network.guidance import FEW, RADIUS, Window, distances_to, guidance_channels, nearness, prompt_places
 from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Scribble
 
 from .layout import GuidanceChannels
@@ -95,7 +95,7 @@ def test_no_prompts_and_no_mask_are_zeros():
 
 
 def test_of_two_hints_at_one_voxel_the_later_counts():
-    places = hint_places([Point((1, 1, 1)), Point((1, 1, 1), positive=False)], WHOLE, labels=(1,))
+    places = prompt_places([Point((1, 1, 1)), Point((1, 1, 1), positive=False)], WHOLE, labels=(1,))
     assert places[0].tolist() == [[1, 1, 1]]
     assert not len(places[1])
 
@@ -109,7 +109,7 @@ def test_of_two_hints_at_one_voxel_the_later_counts():
     ],
 )
 def test_every_gesture_hints_at_its_voxels(prompt, hinted):
-    assert len(hint_places([prompt], WHOLE, labels=(1,))[1]) == hinted
+    assert len(prompt_places([prompt], WHOLE, labels=(1,))[1]) == hinted
 
 
 def test_extreme_points_also_span_a_box():

@@ -94,7 +94,7 @@ def test_patches_without_any_answer_are_never_hinted_at():
 
 
 def test_users_that_test_may_not_rehearse():
-    with pytest.raises(SettingError, match="cannot be a training robot"):
+    with pytest.raises(SettingError, match="cannot be a training annotator"):
         Rehearsal(robots=(CentreClicker(),))
 
 

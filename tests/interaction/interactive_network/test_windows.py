@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 
 from medloop.interaction.interactive_network.windows import (
     Span,
-    hints_within,
     meant_for,
     on_image,
+    prompts_within,
     rescaled,
     sampled,
     span_around,
@@ -101,7 +101,7 @@ def test_probabilities_of_a_window_beyond_the_image_are_cut():
 
 def test_hints_of_a_window_count_from_its_start():
     prompts = [Point((5, 5, 5)), Point((6, 6, 6), positive=False), Point((7, 7, 7), label=2), Point((20, 5, 5))]
-    one, two = hints_within(prompts, Span((4, 4, 4), (8, 8, 8)), labels=(1, 2))
+    one, two = prompts_within(prompts, Span((4, 4, 4), (8, 8, 8)), labels=(1, 2))
     assert one.positive.tolist() == [[1, 1, 1]]
     assert sorted(one.negative.tolist()) == [[2, 2, 2], [3, 3, 3]]
     assert two.positive.tolist() == [[3, 3, 3]]

@@ -7,7 +7,7 @@ from medloop.core.errors import CancelledError, InputError, LabelError, SettingE
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.interaction.guard import Guard
-from medloop.interaction.guarded import ask_guarded
+from medloop.interaction.guarded import refine_guarded
 from medloop.interaction.modelfree.classical import ClassicalEngine, pick_tool
 from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Scribble, exact_voxels
 
@@ -145,7 +145,7 @@ def test_prompts_given_again_to_another_one_make_the_same_mask():
     def mask():
         engine, made = ClassicalEngine(), np.zeros(truth.shape, dtype=np.uint8)
         for n, prompt in enumerate(told):
-            made = ask_guarded(engine, engine.embed(image), made, told[:n], [prompt], Guard((1, 2))).mask
+            made = refine_guarded(engine, engine.embed(image), made, told[:n], [prompt], Guard((1, 2))).mask
         return made
 
     assert np.array_equal(mask(), mask())

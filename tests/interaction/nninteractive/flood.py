@@ -8,7 +8,7 @@ from scipy.ndimage import label as connected
 from medloop.core.arrays import MaskArray
 from medloop.core.image import Image
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, changed_box, require_wanted
-from medloop.interaction.prompts import Box, Prompt, hinted_voxels, keep_hints
+from medloop.interaction.prompts import Box, Prompt, keep_prompts, prompted_voxels
 
 TOLERANCE = 10.0
 
@@ -39,7 +39,7 @@ class FloodEngine:
         mask = before.copy()
         for label in labels:
             mask[self._region(picture, prompts, label)] = label
-        mask = keep_hints(mask, prompts)
+        mask = keep_prompts(mask, prompts)
         mask[np.isin(before, locked)] = before[np.isin(before, locked)]
         start, stop = changed_box(before, mask)
         probabilities = np.stack([mask == value for value in (0, *labels)]).astype(np.float32)
@@ -47,7 +47,7 @@ class FloodEngine:
 
     def _region(self, picture: np.ndarray, prompts: Sequence[Prompt], label: int) -> np.ndarray:
         region = np.zeros(picture.shape, dtype=bool)
-        for seed in hinted_voxels(prompts, picture.shape, label=label).positive:
+        for seed in prompted_voxels(prompts, picture.shape, label=label).positive:
             parts, _ = connected(np.abs(picture - picture[tuple(seed)]) <= TOLERANCE)
             region |= parts == parts[tuple(seed)]
         for prompt in prompts:

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from medloop.interaction.nninteractive.gestures import AxisOrder
+from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 from medloop.interaction.nninteractive.wire import unpack_array
 
 from .serving import serving, two_blobs

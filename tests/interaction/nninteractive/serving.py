@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import uvicorn
 
-from medloop.interaction.nninteractive.gestures import AxisOrder
 from medloop.interaction.nninteractive.leases import Terms
+from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 from medloop.interaction.nninteractive.session import Keep, Service
 from medloop.server.nninteractive.app import create_app
 from medloop.server.nninteractive.gate import Limits

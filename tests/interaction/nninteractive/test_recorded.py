@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from medloop.interaction.nninteractive.gestures import AxisOrder
+from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 
 from .recorded import FILE, bytes_of, recorded, unpacked
 from .serving import serving

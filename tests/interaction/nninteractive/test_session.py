@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medloop.core.errors import CancelledError, InputError, ShapeError, StateError
-from medloop.interaction.nninteractive.gestures import AxisOrder
 from medloop.interaction.nninteractive.protocol import Difference
+from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 from medloop.interaction.nninteractive.session import Service, Session
 from medloop.interaction.prompts import Point, Prompt
 

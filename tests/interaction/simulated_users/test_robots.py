@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medloop.core.errors import NotFoundError, SettingError
-from medloop.interaction.prompts import Box, Point, Scribble, check_prompts, exact_voxels, keep_hints
+from medloop.interaction.prompts import Box, Point, Scribble, check_prompts, exact_voxels, keep_prompts
 from medloop.interaction.simulated_users.robots import (
     ROBOTS,
     CentreClicker,
@@ -80,7 +80,7 @@ def test_a_seed_replays_the_gesture_and_every_gesture_is_a_valid_prompt(name, tr
 def test_obeying_an_honest_robot_never_adds_an_error(name, truth, mask, seed):
     prompt = ROBOTS[name].act(Scene(truth, mask), rng(seed))
     if prompt is not None:
-        before, after = mask != truth, keep_hints(mask, [prompt]) != truth
+        before, after = mask != truth, keep_prompts(mask, [prompt]) != truth
         assert not (after & ~before).any()
         assert before[tuple(exact_voxels(prompt, SHAPE).T)].all()
 
@@ -140,7 +140,7 @@ def test_pictures_of_one_slice_are_clicked_in_the_middle():
 @pytest.mark.parametrize("name", TESTERS)
 def test_users_that_test_may_not_teach(name):
     assert test_robot(name).name == name
-    with pytest.raises(SettingError, match="cannot be a training robot"):
+    with pytest.raises(SettingError, match="cannot be a training annotator"):
         training_robot(name)
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from medloop.core.errors import CancelledError, ShapeError
-from medloop.interaction.prompts import HintedVoxels
+from medloop.interaction.prompts import PromptedVoxels
 from medloop.interaction.solvers.cut_energy import edge_weights, unary_cost
 from medloop.interaction.solvers.mincut import cut, relax_labels, settle_labels
 
@@ -13,7 +13,7 @@ from ..exact_cut import energy, exact_cut
 
 
 def hints(positive=(), negative=()):
-    return HintedVoxels(np.array(positive, dtype=np.int64).reshape(-1, 3), np.array(negative, dtype=np.int64).reshape(-1, 3))
+    return PromptedVoxels(np.array(positive, dtype=np.int64).reshape(-1, 3), np.array(negative, dtype=np.int64).reshape(-1, 3))
 
 
 def blob(shape, seed, noise=4.0):
@@ -109,7 +109,7 @@ def test_a_cut_nobody_waits_for_ends():
 def test_arrays_that_do_not_fit_are_refused():
     with pytest.raises(ShapeError, match="map's grid"):
         cut(np.zeros((3, 3, 3)), np.zeros((3, 3, 3)), hints(), (1, 1, 1))
-    with pytest.raises(ShapeError, match="its hints"):
+    with pytest.raises(ShapeError, match="its prompts"):
         relax_labels(np.zeros((2, 3, 3, 3)), np.zeros((1, 3, 3, 3)), [], (1, 1, 1))
 
 

@@ -84,11 +84,11 @@ def test_resampling_keeps_points_paired_and_patients_whole() -> None:
 def test_wrong_input_is_refused() -> None:
     with pytest.raises(ShapeError, match="3 different"):
         fit_curves(np.array([2.0, 2.0, 4.0]), np.zeros((1, 3)), np.ones(3))
-    with pytest.raises(ShapeError, match="one number of answers"):
+    with pytest.raises(ShapeError, match="one number of annotations"):
         fit_curves(LABELS, np.zeros((1, 3)), np.ones(5))
     with pytest.raises(InputError, match="finite"):
         fit_curves(LABELS, np.full((1, 5), np.nan), np.ones(5))
     with pytest.raises(ShapeError, match="one row and one patient"):
         drawn_curves(np.zeros((2, 2)), ["a"], np.random.default_rng(0))
-    with pytest.raises(ShapeError, match="4 different numbers of answers, got 3"):
+    with pytest.raises(ShapeError, match="4 different numbers of annotations, got 3"):
         expected_gain(LABELS[:3], law(LABELS[:3]), np.tile(law(LABELS[:3]), (2, 1)), patients=9, more=4)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medloop.core.errors import InputError, ShapeError
-from medloop.query.budget.minutes import MIN_ANSWERS, border_length, fit_minutes, median_minutes, predicted_minutes
+from medloop.query.budget.minutes import MIN_ANNOTATIONS, border_length, fit_minutes, median_minutes, predicted_minutes
 
 
 def answers(rng, count, noise=0.2, slopes=(0.5, 0.3)):
@@ -77,7 +77,7 @@ def test_no_answers_give_one_minute_and_say_that_nothing_is_known() -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10_000), st.integers(MIN_ANSWERS, 30))
+@given(st.integers(0, 10_000), st.integers(MIN_ANNOTATIONS, 30))
 def test_predictions_are_positive_ordered_and_do_not_depend_on_constant_features(seed, count) -> None:
     features, seconds = answers(np.random.default_rng(seed), count)
     found = predicted_minutes(fit_minutes(features, seconds), features)
@@ -93,7 +93,7 @@ def test_wrong_input_is_refused() -> None:
         fit_minutes(np.ones((2, 1)), np.array([1.0, 0.0]))
     with pytest.raises(InputError, match="0 or more"):
         fit_minutes(np.array([[-1.0]]), np.array([1.0]))
-    with pytest.raises(ShapeError, match="one value per answer"):
+    with pytest.raises(ShapeError, match="one value per annotation"):
         fit_minutes(np.ones((2, 1)), np.ones(3))
     with pytest.raises(ShapeError, match="knows 1 features"):
         predicted_minutes(median_minutes(np.ones(1), features=1), np.ones((1, 2)))

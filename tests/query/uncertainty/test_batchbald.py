@@ -78,13 +78,13 @@ def test_equal_cases_go_by_index():
 @given(seeds, st.sampled_from([50, 300, 1000]))
 def test_bounds_pick_what_full_evaluation_picks(seed, configurations):
     given_samples = answers(seed, 8, 120, 3).astype(np.float32)
-    rng, known, picks = np.random.default_rng(1), bb.no_answers(8), []
+    rng, known, picks = np.random.default_rng(1), bb.no_outcomes(8), []
     remaining = bb.conditional_entropies(given_samples)
     for _ in range(8):
         left = np.array([n for n in range(120) if n not in picks])
         gains = bb.gains_of(known, given_samples, remaining, left)
         picks.append(int(left[np.argmax(gains >= gains.max() - 1e-5)]))
-        known = bb.with_answers(known, given_samples[:, picks[-1]], configurations, rng)
+        known = bb.with_outcomes(known, given_samples[:, picks[-1]], configurations, rng)
     assert list(bb.batchbald(given_samples, 8, np.random.default_rng(1), configurations=configurations).indices) == picks
 
 
@@ -92,9 +92,9 @@ def test_bounds_pick_what_full_evaluation_picks(seed, configurations):
 @given(seeds, st.integers(1, 40))
 def test_groups_bound_the_gain_of_every_case(seed, groups):
     given_samples, rng = answers(seed, 6, 30, 3), np.random.default_rng(0)
-    known = bb.no_answers(6)
+    known = bb.no_outcomes(6)
     for case in range(5):
-        known = bb.with_answers(known, given_samples[:, case], 100, rng)
+        known = bb.with_outcomes(known, given_samples[:, case], 100, rng)
     few, remaining, cases = bb.grouped(known, groups), bb.conditional_entropies(given_samples), np.arange(30)
     assert few.masses.sum() == pytest.approx(1.0)
     assert few.posteriors.sum(axis=1) == pytest.approx(1.0)
@@ -104,10 +104,10 @@ def test_groups_bound_the_gain_of_every_case(seed, groups):
 
 def test_drawn_configurations_come_close_to_all_of_them():
     given_samples, rng = answers(11, 6, 10, 3), np.random.default_rng(0)
-    known, drawn = bb.no_answers(6), bb.no_answers(6)
+    known, drawn = bb.no_outcomes(6), bb.no_outcomes(6)
     for case in range(6):
-        known = bb.with_answers(known, given_samples[:, case], 10**6, rng)
-        drawn = bb.with_answers(drawn, given_samples[:, case], 300, rng)
+        known = bb.with_outcomes(known, given_samples[:, case], 10**6, rng)
+        drawn = bb.with_outcomes(drawn, given_samples[:, case], 300, rng)
     remaining, cases = bb.conditional_entropies(given_samples), np.arange(6, 10)
     assert len(known.masses) == 3**6
     assert bb.gains_of(drawn, given_samples, remaining, cases) == pytest.approx(

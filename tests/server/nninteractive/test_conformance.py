@@ -9,7 +9,7 @@ import pytest
 from nnInteractive.inference.remote import nnInteractiveRemoteInferenceSession
 from nnInteractive.inference.remote.remote_session import ServerAtCapacityError, SessionExpiredError
 
-from medloop.interaction.nninteractive.gestures import AxisOrder
+from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 
 from ...interaction.nninteractive.serving import Served, serving, two_blobs
 

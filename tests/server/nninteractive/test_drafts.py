@@ -12,7 +12,7 @@ from nnInteractive.inference.remote import nnInteractiveRemoteInferenceSession
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.records import Annotation, Assignment, Case, Source
-from medloop.interaction.nninteractive.gestures import AxisOrder
+from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 from medloop.loop.annotating.annotations import open_case, submit
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
 from medloop.loop.annotating.elsewhere import keep_drafts

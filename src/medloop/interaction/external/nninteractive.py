@@ -19,7 +19,7 @@ from medloop.core.image import Image
 from medloop.interaction.agreeing import narrowed_by
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, require_wanted
 from medloop.interaction.guard import Guard, held, new_of
-from medloop.interaction.nninteractive.gestures import AxisOrder
+from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, exact_voxels
 from medloop.interaction.regions import VoxelBox, allowed_by_boxes, is_flat, prompt_box
 
@@ -112,16 +112,16 @@ class NNInteractiveEngine:
 
         try:
             try:
-                return self._asked(embedding, start, prompts)
+                return self._requested(embedding, start, prompts)
             except SessionExpiredError:
                 self.close()
-                return self._asked(embedding, start, prompts)
+                return self._requested(embedding, start, prompts)
         except (httpx.HTTPError, SessionExpiredError) as error:
             self.close()
-            text = f"The nnInteractive server at {self._url} does not answer as it should ({_detail(error)})"
+            text = f"The nnInteractive server at {self._url} does not respond as it should ({_detail(error)})"
             raise UnavailableError(text, remedy="see its log and its key") from error
 
-    def _asked(self, embedding: ImageEmbedding, start: BoolArray, prompts: Sequence[Prompt]) -> BoolArray:
+    def _requested(self, embedding: ImageEmbedding, start: BoolArray, prompts: Sequence[Prompt]) -> BoolArray:
         session = self._ready(embedding)
         session.reset_interactions()
         if start.any():

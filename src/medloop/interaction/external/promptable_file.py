@@ -176,7 +176,7 @@ def _try(network: PromptableNetwork, path: Path) -> None:
         network.decode(embedding, torch.zeros(1, 2), torch.ones(1), torch.zeros(0, 4), nothing)
     except (RuntimeError, AttributeError) as error:
         reason = str(error).strip().splitlines()[-1][:200]
-        text = f"{path.name} does not answer as a promptable network must: {reason}"
+        text = f"{path.name} does not respond as a promptable network must: {reason}"
         raise FormatError(text, remedy="see its methods and sizes") from error
 
 

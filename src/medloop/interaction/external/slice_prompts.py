@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from medloop.core.arrays import BoolArray
 from medloop.core.geometry import Grid, Shape3
-from medloop.interaction.prompts import Box, ExtremePoints, Prompt, hinted_voxels
+from medloop.interaction.prompts import Box, ExtremePoints, Prompt, prompted_voxels
 from medloop.interaction.regions import prompt_box
 
 Pixels: TypeAlias = npt.NDArray[np.float64]
@@ -53,7 +53,7 @@ def prompts_by_slice(prompts: Sequence[Prompt], shape: Shape3, *, label: int, ax
     A box says something about its middle slice; one that is flat within slices becomes a point at its centre there. Positive hints for
     other labels are negative ones.
     """
-    hints = hinted_voxels(prompts, shape, label=label)
+    hints = prompted_voxels(prompts, shape, label=label)
     boxes = [np.array(prompt_box(p, shape)) - [[0], [1]] for p in prompts if isinstance(p, Box | ExtremePoints) and p.label == label]
     middles = {int(box[:, axis].sum()) // 2: np.delete(box, axis, axis=1) for box in boxes}
     indices = {int(v) for v in (*hints.positive[:, axis], *hints.negative[:, axis], *middles)}

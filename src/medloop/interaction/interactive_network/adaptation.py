@@ -58,7 +58,7 @@ class _Decoder(nn.Module):
         return self.network.decode(deepest, skips)
 
 
-def adapted_answer(
+def adapted_output(
     network: SegmentationNetwork,
     inputs: Tensor,
     pull: tuple[Tensor, Tensor],
@@ -72,7 +72,7 @@ def adapted_answer(
     Args:
         network: In evaluation mode; left as it is.
         inputs: Image and guidance, shape (1, inputs, …).
-        pull: From `hint_pull`.
+        pull: From `prompt_pull`.
         adaptation: How far.
         settle: Cuts the own answer along the image's edges, for unsupervised adaptation; None is anchored to it as it is.
         wanted: Asked before every step.
@@ -102,7 +102,7 @@ def adapted_answer(
     return answer
 
 
-def hint_pull(places: Mapping[int, Places], window: Window, *, reach: float) -> tuple[Tensor, Tensor]:
+def prompt_pull(places: Mapping[int, Places], window: Window, *, reach: float) -> tuple[Tensor, Tensor]:
     """How strongly each voxel is pulled, 0..1, and to which class, both of the window's shape.
 
     Args:

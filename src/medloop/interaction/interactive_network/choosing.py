@@ -7,7 +7,7 @@ import numpy as np
 from medloop.core.arrays import MaskArray
 from medloop.interaction.engine import StillWanted
 from medloop.interaction.interactive_network.guidance import Channels, Window
-from medloop.interaction.interactive_network.windows import Span, hints_within, on_image, rescaled
+from medloop.interaction.interactive_network.windows import Span, on_image, prompts_within, rescaled
 from medloop.interaction.prompts import Prompt
 from medloop.interaction.solvers.mincut import relax_labels, settle_labels
 from medloop.models.foundation.fitting import FittedImage, cut
@@ -47,12 +47,12 @@ def choose_labels(
     inside, probabilities = on_image(found, span, shape, grid.shape)
     if smoothness is None:
         return inside, probabilities, probabilities.argmax(axis=0).astype(np.uint8)
-    hints = hints_within(prompts, inside, labels=group)
+    hints = prompts_within(prompts, inside, labels=group)
     if shape == grid.shape or np.prod(inside.shape) <= MOST_CUT:
         image = fitted.normalised[(slice(None), *inside.inside(grid.shape))]
         answers = relax_labels(probabilities, image, hints, grid.spacing_mm, smoothness=smoothness, wanted=wanted)
     else:
-        coarse = hints_within(rescaled(prompts, grid.shape, shape), span, labels=group)
+        coarse = prompts_within(rescaled(prompts, grid.shape, shape), span, labels=group)
         image = cut(fitted.array, span.start, span.shape)
         relaxed = relax_labels(found, image, coarse, window.spacing_mm, smoothness=smoothness, wanted=wanted)
         answers = on_image(relaxed, span, shape, grid.shape)[1]

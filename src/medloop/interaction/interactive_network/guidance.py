@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from medloop.core.arrays import MaskArray
 from medloop.core.geometry import Shape3, triple
-from medloop.core.settings import HintMap
+from medloop.core.settings import PromptEncoding
 from medloop.interaction.prompts import Box, ExtremePoints, Prompt, Voxel, exact_voxels
 from medloop.interaction.regions import prompt_box
 
@@ -54,7 +54,7 @@ class Window:
 
 
 def guidance_channels(
-    prompts: Sequence[Prompt], previous: MaskArray | None, window: Window, *, labels: Sequence[int], hints: HintMap = "euclidean"
+    prompts: Sequence[Prompt], previous: MaskArray | None, window: Window, *, labels: Sequence[int], hints: PromptEncoding = "euclidean"
 ) -> Channels:
     """All channels of a window, shape (3 × labels + 1, I, J, K), values 0..1.
 
@@ -68,11 +68,11 @@ def guidance_channels(
     before = np.zeros((len(labels), *window.shape), dtype=np.float32)
     if previous is not None:
         before[:] = [previous == label for label in labels]
-    near = [nearness(places, window, hints) for places in hint_places(prompts, window, labels=labels).values()]
+    near = [nearness(places, window, hints) for places in prompt_places(prompts, window, labels=labels).values()]
     return np.concatenate([before, np.stack(near), box_channels(prompts, window, labels=labels)])
 
 
-def hint_places(prompts: Sequence[Prompt], window: Window, *, labels: Sequence[int]) -> Mapping[int, Places]:
+def prompt_places(prompts: Sequence[Prompt], window: Window, *, labels: Sequence[int]) -> Mapping[int, Places]:
     """Voxels within the window, counted from its start, that prompts hint at, for background (0) and each label; later prompts win."""
     said: dict[tuple[int, ...], int] = {}
     sizes = np.array(window.shape)
@@ -84,7 +84,7 @@ def hint_places(prompts: Sequence[Prompt], window: Window, *, labels: Sequence[i
     return {value: np.array([p for p, v in said.items() if v == value], dtype=np.int64).reshape(-1, 3) for value in (0, *labels)}
 
 
-def nearness(places: Places, window: Window, hints: HintMap) -> npt.NDArray[np.float32]:
+def nearness(places: Places, window: Window, hints: PromptEncoding) -> npt.NDArray[np.float32]:
     """1 at places (n, 3) counted from the window's start, falling to 0 at `RADIUS`; or 1 within discs of radius `DISC`."""
     if not len(places):
         return np.zeros(window.shape, dtype=np.float32)

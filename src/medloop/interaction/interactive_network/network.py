@@ -19,8 +19,8 @@ from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted,
 from medloop.interaction.guard import Guard, held, new_of
 from medloop.interaction.interactive_network.adaptation import Adaptation
 from medloop.interaction.interactive_network.choosing import choose_labels
-from medloop.interaction.interactive_network.guidance import Channels, Window, guidance_channels, hint_places
-from medloop.interaction.interactive_network.passes import Ensemble, answer_window, propose
+from medloop.interaction.interactive_network.guidance import Channels, Window, guidance_channels, prompt_places
+from medloop.interaction.interactive_network.passes import Ensemble, predict_window, propose
 from medloop.interaction.interactive_network.windows import (
     MOST_VOXELS,
     ZOOM,
@@ -106,7 +106,7 @@ class NetworkEngine:
         self, recipe: Recipe, networks: Sequence[SegmentationNetwork], *, refinement: Refinement = USUAL, any_label: bool = False
     ) -> None:
         if not recipe.guided or not networks:
-            raise InputError("The network engine needs a segmentation model trained with hints", remedy="train with a guided recipe")
+            raise InputError("The network engine needs a segmentation model trained with prompts", remedy="train with a guided recipe")
         if any_label and recipe.classes != 2:
             raise InputError(f"A network for any label has 2 classes, got {recipe.classes}")
         self.recipe, self.networks, self.refinement, self.any_label = recipe, tuple(networks), refinement, any_label
@@ -171,7 +171,7 @@ class NetworkEngine:
     def _require_task(self, grid: Grid, labels: Sequence[int], previous: MaskArray | None) -> None:
         if not self.any_label and len(labels) != self.recipe.classes - 1:
             known = self.recipe.classes - 1
-            raise LabelError(f"The model answers for {known} labels, the task has {list(labels)}", remedy="train it again")
+            raise LabelError(f"The model knows {known} labels, the task has {list(labels)}", remedy="train it again")
         if previous is not None and previous.shape != grid.shape:
             raise ShapeError(f"The previous mask must have the image's shape {grid.shape}, got {previous.shape}")
 
@@ -201,10 +201,10 @@ class NetworkEngine:
         window = Window(span.start, span.stop, look.fitted.spacing_mm, image[0])
         meant = rescaled(meant_for(prompts, group), mask.shape, look.fitted.shape)
         drawn = guidance_channels(meant, sampled(mask, look.fitted.shape, span), window, labels=group, hints=self.recipe.hints)
-        places = dict(enumerate(hint_places(meant, window, labels=group).values()))
+        places = dict(enumerate(prompt_places(meant, window, labels=group).values()))
         inputs = np.concatenate([image, drawn])
         bend, stress = self.refinement.adaptation, self.refinement.emphasis
-        found = answer_window(self._ensemble, inputs, places, window, adaptation=bend, emphasis=stress, wanted=wanted)
+        found = predict_window(self._ensemble, inputs, places, window, adaptation=bend, emphasis=stress, wanted=wanted)
         inside, probabilities, chosen = choose_labels(
             found, window, look.fitted, prompts, group, smoothness=self.refinement.smoothness, wanted=wanted
         )

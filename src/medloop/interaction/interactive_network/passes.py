@@ -10,14 +10,14 @@ from torch import Tensor
 
 from medloop.core.arrays import MaskArray
 from medloop.interaction.engine import StillWanted
-from medloop.interaction.interactive_network.adaptation import Adaptation, adapted_answer, hint_pull
+from medloop.interaction.interactive_network.adaptation import Adaptation, adapted_output, prompt_pull
 from medloop.interaction.interactive_network.guidance import Channels, Places, Window
-from medloop.interaction.prompts import HintedVoxels
+from medloop.interaction.prompts import PromptedVoxels
 from medloop.interaction.solvers.mincut import relax_labels, settle_labels
 from medloop.models.foundation.compute import limited_threads, mixed_precision
 from medloop.models.foundation.networks import SegmentationNetwork
 from medloop.models.foundation.recipes import Recipe
-from medloop.models.inference.inference import answer_once
+from medloop.models.inference.inference import run_once
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +37,11 @@ def propose(ensemble: Ensemble, prepared: Channels) -> Channels:
     with limited_threads(recipe.threads):
         for way in ways:
             for network in networks:
-                total += np.flip(answer_once(network, recipe, np.flip(prepared, way), device=device)[0], way)
+                total += np.flip(run_once(network, recipe, np.flip(prepared, way), device=device)[0], way)
     return (total / (len(ways) * len(networks))).astype(np.float32)
 
 
-def answer_window(
+def predict_window(
     ensemble: Ensemble,
     inputs: Channels,
     places: Mapping[int, Places],
@@ -74,12 +74,12 @@ def answer_window(
         hinted = any(map(len, places.values()))
         if adaptation is None or not (hinted or adaptation.unsupervised):
             hinted = hinted and emphasis != 1.0
-            answers = [_ask(network, tensor, recipe, emphasis if hinted else 1.0) for network in networks]
+            answers = [_run(network, tensor, recipe, emphasis if hinted else 1.0) for network in networks]
         else:
-            strength, label = hint_pull(places, window, reach=adaptation.reach)
+            strength, label = prompt_pull(places, window, reach=adaptation.reach)
             pull = (strength.to(device), label.to(device))
             settle = partial(_settled, inputs[: recipe.channels], places, window, wanted) if adaptation.unsupervised else None
-            answers = [adapted_answer(network, tensor, pull, adaptation, settle=settle, wanted=wanted) for network in networks]
+            answers = [adapted_output(network, tensor, pull, adaptation, settle=settle, wanted=wanted) for network in networks]
     mean = torch.stack(answers).mean(0)[0]
     return (mean.unsqueeze(-1) if flat else mean).cpu().numpy()
 
@@ -88,13 +88,13 @@ def _settled(image: Channels, places: Mapping[int, Places], window: Window, want
     """The class of each voxel of a window, borders along the image's edges and hints obeyed, in the shape of the network's answer."""
     volume = own.reshape(len(own), *window.shape)
     others = [np.concatenate([p for v, p in places.items() if v != label]) for label in range(1, len(own))]
-    hints = [HintedVoxels(places[label], negative) for label, negative in enumerate(others, start=1)]
+    hints = [PromptedVoxels(places[label], negative) for label, negative in enumerate(others, start=1)]
     relaxed = relax_labels(volume, image, hints, window.spacing_mm, wanted=wanted)
     return settle_labels(relaxed, volume, hints).reshape(own.shape[1:])
 
 
 @torch.no_grad()
-def _ask(network: SegmentationNetwork, inputs: Tensor, recipe: Recipe, emphasis: float) -> Tensor:
+def _run(network: SegmentationNetwork, inputs: Tensor, recipe: Recipe, emphasis: float) -> Tensor:
     """Probabilities; with `emphasis` the step from the answer without hints to that with them is taken as many times.
 
     Source: Ho and Salimans 2022, classifier-free guidance, arXiv:2207.12598, for a network that knows both.

@@ -19,7 +19,7 @@ from medloop.core.errors import SettingError
 from medloop.core.seeds import generator
 from medloop.interaction.interactive_network.corruption import corrupt, disagree
 from medloop.interaction.interactive_network.guidance import Spacing, Window, guidance_channels
-from medloop.interaction.prompts import Prompt, keep_hints
+from medloop.interaction.prompts import Prompt, keep_prompts
 from medloop.interaction.simulated_users.robots import Apprentice, Robot, Scene, box_around, require_role
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.training.guiding import Ask
@@ -64,7 +64,7 @@ class Rehearsal:
     def __post_init__(self) -> None:
         shares = (self.automatic, self.corrupted, self.boxed, self.disputed, self.blank)
         if not self.robots or min(self.rounds, self.gestures) < 1 or not all(0 <= share <= 1 for share in shares):
-            raise SettingError(f"A rehearsal needs robots, rounds and shares within 0..1, got {self}")
+            raise SettingError(f"A click simulation needs simulated annotators, rounds and shares within 0..1, got {self}")
         for robot in self.robots:
             require_role(robot, "training")
 
@@ -156,7 +156,7 @@ class _Sample:
 
 def _corrected(sample: _Sample, mask: MaskArray, gestures: int) -> _Sample:
     """The user looks at a mask and acts: mostly once, sometimes more often before the next answer."""
-    mask = keep_hints(mask, sample.prompts)
+    mask = keep_prompts(mask, sample.prompts)
     prompts = sample.prompts
     for _ in range(min(gestures, int(sample.rng.geometric(0.5)))):
         prompt = sample.robot.act(Scene(sample.truth, mask, prompts), sample.rng)
@@ -166,7 +166,7 @@ def _corrected(sample: _Sample, mask: MaskArray, gestures: int) -> _Sample:
 
 def _given(sample: _Sample) -> MaskArray:
     if sample.mask is None:
-        raise RuntimeError("a sample without a mask was not asked about")
+        raise RuntimeError("a sample without a mask was not predicted")
     return sample.mask
 
 

@@ -10,7 +10,7 @@ from medloop.core.arrays import MaskArray
 from medloop.core.geometry import Shape3, triple
 from medloop.interaction.interactive_network.guidance import Channels
 from medloop.interaction.modelfree.window import interpolated
-from medloop.interaction.prompts import Box, ExtremePoints, HintedVoxels, Prompt, Scribble, Voxel, exact_voxels, hinted_voxels
+from medloop.interaction.prompts import Box, ExtremePoints, Prompt, PromptedVoxels, Scribble, Voxel, exact_voxels, prompted_voxels
 from medloop.interaction.regions import prompt_box
 
 MARGIN = 8
@@ -47,15 +47,15 @@ class Span:
         return tuple(slice(s.start - a, s.stop - a) for s, a in zip(self.inside(shape), self.start, strict=True))
 
 
-def hints_within(prompts: Sequence[Prompt], span: Span, *, labels: Sequence[int]) -> list[HintedVoxels]:
-    """What prompts say about the voxels of a window, counted from its start, for each label; see `hinted_voxels`."""
+def prompts_within(prompts: Sequence[Prompt], span: Span, *, labels: Sequence[int]) -> list[PromptedVoxels]:
+    """What prompts say about the voxels of a window, counted from its start, for each label; see `prompted_voxels`."""
     moved: list[Prompt] = []
     for prompt in prompts:
         places = exact_voxels(prompt, span.stop) - np.array(span.start)
         places = places[((places >= 0) & (places < np.array(span.shape))).all(axis=1)]
         if len(places):
             moved.append(Scribble(tuple(map(triple, places)), prompt.label, getattr(prompt, "positive", True)))
-    return [hinted_voxels(moved, span.shape, label=label) for label in labels]
+    return [prompted_voxels(moved, span.shape, label=label) for label in labels]
 
 
 def span_around(prompts: Sequence[Prompt], shape: Shape3, *, patch: Shape3, stride: Shape3, zoom: float = 1.0) -> Span:

@@ -23,7 +23,7 @@ FEW_SLICES = 24
 ROUNDNESS, CORNERS = 2.5, 1.25
 """Outermost points span a superellipse of this exponent; beyond so much of it (a box is 2 or 3) nothing of the structure is expected."""
 
-HINT_VOXELS = 2.0
+PROMPT_VOXELS = 2.0
 """A hint speaks for the voxels up to this far around it, in the finest seen voxels: a click is a small disc, not a dot."""
 
 
@@ -80,16 +80,16 @@ def plant(prompts: Sequence[Prompt], previous: MaskArray, grid: Grid, window: Wi
 
 
 def _spread(given: SeedArray, grid: Grid, window: Window) -> SeedArray:
-    """Each hint with the voxels up to `HINT_VOXELS` around it; where several reach, the nearest."""
+    """Each hint with the voxels up to `PROMPT_VOXELS` around it; where several reach, the nearest."""
     spacing = np.array(grid.spacing_mm) * window.stride
     relative = spacing / spacing[[n > 1 for n in given.shape]].min() if max(given.shape) > 1 else spacing
-    reach = [range(-int(HINT_VOXELS / r), int(HINT_VOXELS / r) + 1) for r in relative]
+    reach = [range(-int(PROMPT_VOXELS / r), int(PROMPT_VOXELS / r) + 1) for r in relative]
     offsets = np.array([(a, b, c) for a in reach[0] for b in reach[1] for c in reach[2]])
     lengths = np.sqrt(np.square(offsets * relative).sum(axis=1))
     places, spread = np.argwhere(given != UNSEEDED), given.copy()
     values = given[tuple(places.T)]
     for n in np.argsort(-lengths, kind="stable"):
-        if lengths[n] > HINT_VOXELS:
+        if lengths[n] > PROMPT_VOXELS:
             continue
         moved = places + offsets[n]
         inside = ((moved >= 0) & (moved < given.shape)).all(axis=1)

@@ -14,7 +14,7 @@ from medloop.core.arrays import BoolArray, IntArray
 from medloop.interaction.engine import StillWanted, require_wanted
 from medloop.interaction.modelfree.likelihood import class_likelihood
 from medloop.interaction.modelfree.seeds import UNSEEDED, Seeds
-from medloop.interaction.prompts import HintedVoxels
+from medloop.interaction.prompts import PromptedVoxels
 from medloop.interaction.solvers.geodesic import Single, geodesic_distances
 from medloop.interaction.solvers.mincut import SMOOTHNESS, cut
 
@@ -124,7 +124,7 @@ def _cut_each(likelihood: Single, image: Single, seeds: Seeds, spacing_mm: Seque
     """The shares, and what the dearest of the cuts may cost above the cheapest."""
     shares, gap = np.zeros_like(likelihood), 0.0
     for n in range(1, len(likelihood)):
-        hints = HintedVoxels(np.argwhere(seeds.classes == n), np.argwhere((seeds.classes != n) & (seeds.classes != UNSEEDED)))
+        hints = PromptedVoxels(np.argwhere(seeds.classes == n), np.argwhere((seeds.classes != n) & (seeds.classes != UNSEEDED)))
         solved = cut(likelihood[n], image, hints, spacing_mm, iterations=TIMES * ITERATIONS, wanted=wanted)
         gap = max(gap, solved.gap)
         shares[n] = 0.98 * _reached(solved.answers, seeds.classes == n) + 0.02 * likelihood[n]

@@ -21,9 +21,9 @@ from medloop.core.geometry import Grid, Shape3
 from medloop.core.image import Image
 from medloop.interaction.engine import Engine, ImageEmbedding, StillWanted, changed_box
 from medloop.interaction.guard import Guard
-from medloop.interaction.guarded import ask_guarded
-from medloop.interaction.nninteractive.gestures import AxisOrder, without_contradicted
+from medloop.interaction.guarded import refine_guarded
 from medloop.interaction.nninteractive.protocol import Difference
+from medloop.interaction.nninteractive.sent_prompts import AxisOrder, without_contradicted
 from medloop.interaction.prompts import Prompt, Voxel, check_prompts
 from medloop.interaction.regions import slices_of
 
@@ -231,7 +231,7 @@ class Session:
         for new in groups:
             with service.turn:
                 before, guard = mask * np.uint8(service.label), Guard(service.labels)
-                answer = ask_guarded(service.engine, self._image(), before, told, new, guard, wanted=wanted)
+                answer = refine_guarded(service.engine, self._image(), before, told, new, guard, wanted=wanted)
             mask, told = (answer.mask == service.label).astype(np.uint8), [*told, *new]
         return replace(state, mask=mask, answered=state.prompts, predicted=True)
 

@@ -55,5 +55,5 @@ class EffortModel:
         return (
             f"{self.click:g} s per click (arXiv:1506.02106), {self.scribble:g} s per scribble (assumed), "
             f"{self.box:g} s per box (arXiv:1708.02750), {self.slice_viewed:g} s per slice viewed (assumed), "
-            f"{self.outline:g} s per voxel of boundary drawn by hand (assumed)"
+            f"{self.outline:g} s per voxel of boundary drawn freely (assumed)"
         )

@@ -234,7 +234,7 @@ def training_robot(name: str) -> Robot:
 
 def _robot(name: str, role: Role) -> Robot:
     if name not in ROBOTS:
-        raise NotFoundError(f"A robot is one of {', '.join(ROBOTS)}, got {name!r}")
+        raise NotFoundError(f"A simulated annotator is one of {', '.join(ROBOTS)}, got {name!r}")
     return require_role(ROBOTS[name], role)
 
 
@@ -246,7 +246,7 @@ def require_role(robot: Robot, role: Role) -> Robot:
     """
     if robot.role != role:
         fitting = ", ".join(r.name for r in ROBOTS.values() if r.role == role)
-        raise SettingError(f"{robot.name} is a {robot.role} robot, so it cannot be a {role} robot", remedy=f"take one of {fitting}")
+        raise SettingError(f"{robot.name} is a {robot.role} annotator, so it cannot be a {role} annotator", remedy=f"take one of {fitting}")
     return robot
 
 

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from medloop.core.arrays import FloatArray, ImageArray
-from medloop.interaction.prompts import HintedVoxels
+from medloop.interaction.prompts import PromptedVoxels
 from medloop.interaction.solvers.primal_dual import Single
 
 CERTAIN = 1e-4
 """Probabilities are kept this far from 0 and 1: no network is surer than that, and a few hints must be able to win."""
 
 
-def unary_cost(probability: FloatArray, hints: HintedVoxels) -> Single:
+def unary_cost(probability: FloatArray, hints: PromptedVoxels) -> Single:
     """Price of calling each voxel foreground, negative where it pays; hints are priced beyond doubt."""
     sure = np.clip(np.nan_to_num(probability.astype(np.float32), nan=0.5), CERTAIN, 1 - CERTAIN)
     cost: Single = np.log1p(-sure) - np.log(sure)

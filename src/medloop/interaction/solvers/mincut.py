@@ -15,7 +15,7 @@ import numpy as np
 from medloop.core.arrays import BoolArray, FloatArray, ImageArray, MaskArray
 from medloop.core.errors import ShapeError
 from medloop.interaction.engine import StillWanted
-from medloop.interaction.prompts import HintedVoxels
+from medloop.interaction.prompts import PromptedVoxels
 from medloop.interaction.solvers.cut_energy import edge_weights, unary_cost
 from medloop.interaction.solvers.primal_dual import Single, Solution, minimise
 
@@ -32,7 +32,7 @@ SMALL = 20_000
 def cut(
     probability: FloatArray,
     image: ImageArray,
-    hints: HintedVoxels,
+    hints: PromptedVoxels,
     spacing_mm: Sequence[float],
     *,
     smoothness: float = SMOOTHNESS,
@@ -83,7 +83,7 @@ def cut(
 def relax_labels(
     probabilities: FloatArray,
     image: ImageArray,
-    hints: Sequence[HintedVoxels],
+    hints: Sequence[PromptedVoxels],
     spacing_mm: Sequence[float],
     *,
     smoothness: float = SMOOTHNESS,
@@ -101,12 +101,12 @@ def relax_labels(
         CancelledError: It is no longer wanted.
     """
     if len(hints) != len(probabilities) - 1:
-        raise ShapeError(f"Every label needs its hints, got {len(hints)} for {len(probabilities) - 1} labels")
+        raise ShapeError(f"Every label needs its prompts, got {len(hints)} for {len(probabilities) - 1} labels")
     each = partial(cut, smoothness=smoothness, wanted=wanted)
     return np.stack([each(p, image, h, spacing_mm).answers for p, h in zip(probabilities[1:], hints, strict=True)])
 
 
-def settle_labels(answers: Single, probabilities: FloatArray, hints: Sequence[HintedVoxels]) -> MaskArray:
+def settle_labels(answers: Single, probabilities: FloatArray, hints: Sequence[PromptedVoxels]) -> MaskArray:
     """Give every voxel the label whose cut claims it, of several the likeliest, and the hints theirs.
 
     Args:

@@ -17,16 +17,16 @@ from medloop.images.encode import encode_mask
 from medloop.loop.annotating.open_edit import load_edit, require_open
 from medloop.loop.annotating.opening import go_on, open_assignment
 from medloop.loop.annotating.provenance import provenance_of
-from medloop.loop.annotating.replacing import origin_of, own_answer, replaced_by, source_of
+from medloop.loop.annotating.replacing import origin_of, own_annotation, replaced_by, source_of
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import withdraw_case
 from medloop.loop.foundation.in_force import standing_annotation
 from medloop.loop.foundation.label_versions import version_seen
-from medloop.loop.foundation.partial_annotations import answered_voxels, encode_partial
-from medloop.loop.foundation.round_moves import after_answer
+from medloop.loop.foundation.partial_annotations import annotated_voxels, encode_partial
+from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.parts import queried_parts
-from medloop.loop.querying.rounds import Asked, next_choice
+from medloop.loop.querying.rounds import NextChoice, next_choice
 from medloop.store.reader import Reader
 
 MAX_EFFORT_SECONDS = 24 * 3600.0
@@ -90,7 +90,7 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
         edit = load_edit(tx, require_open(tx.get(Assignment, assignment_id)), workspace.store.blobs)
         if submitted.parts is None and not submitted.whole:
             submitted = replace(submitted, parts=queried_parts(tx, edit.assignment) or None)
-        if submitted.parts is not None and own_answer(tx, edit.case.id, edit.assignment.annotator_id) is not None:
+        if submitted.parts is not None and own_annotation(tx, edit.case.id, edit.assignment.annotator_id) is not None:
             raise StateError("You have annotated this whole case already", remedy="correct the whole mask instead")
         source = source_of(tx, edit)
     _require_revision(edit.assignment, submitted.revision)
@@ -124,7 +124,7 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
         if made is not None:
             tx.add(made, verb="trace")
         tx.change(Assignment, assignment_id, verb="submit", fields={"state": "submitted", "closed_at": now()})
-    after_answer(workspace)
+    after_annotation(workspace)
     return annotation
 
 
@@ -166,7 +166,7 @@ def checked_mask(workspace: Workspace, case: Case, mask: MaskArray) -> MaskArray
     return mask
 
 
-def _take(workspace: Workspace, asked: Asked, annotator_id: str) -> Opened | None:
+def _take(workspace: Workspace, asked: NextChoice, annotator_id: str) -> Opened | None:
     """Open what was asked, unless somebody was faster."""
     with workspace.store.write(annotator_id) as tx:
         case = tx.get(Case, asked.case_id)
@@ -199,7 +199,7 @@ def _encoded(workspace: Workspace, case: Case, mask: MaskArray, submitted: Submi
     if submitted.parts is None:
         return encode_mask(checked_mask(workspace, case, mask))
     if mask.shape == case.grid.shape:
-        mask = np.where(answered_voxels(submitted.parts, case.grid.shape), mask, np.uint8(0))
+        mask = np.where(annotated_voxels(submitted.parts, case.grid.shape), mask, np.uint8(0))
     return encode_partial(checked_mask(workspace, case, mask), submitted.parts)
 
 
@@ -210,7 +210,7 @@ def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reas
         assignment = require_open(tx.get(Assignment, assignment_id))
         withdraw_case(tx, assignment, "skipped" if verb == "skip" else "flagged", cleaned)
         closed = tx.change(Assignment, assignment_id, verb=verb, fields={"state": state, "reason": cleaned, "closed_at": now()})
-    after_answer(workspace)
+    after_annotation(workspace)
     return closed
 
 

@@ -19,7 +19,7 @@ from medloop.loop.annotating.open_edit import load_edit
 from medloop.loop.annotating.provenance import provenance
 from medloop.loop.annotating.reviewing import visits_of
 from medloop.loop.annotating.touching import touched_voxels
-from medloop.loop.foundation.arrays import load_answer
+from medloop.loop.foundation.arrays import load_annotation
 from medloop.loop.foundation.in_force import base_of
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
@@ -70,7 +70,7 @@ def correction_of(workspace: Workspace, annotation: Annotation) -> Correction:
         patches = tx.patches(annotation.assignment_id) if annotation.assignment_id else []
         visits = visits_of(tx, annotation.assignment_id) if annotation.assignment_id else ()
         made = provenance(tx, annotation)
-    answer = load_answer(workspace.store.blobs, annotation, case)
+    answer = load_annotation(workspace.store.blobs, annotation, case)
     answered = np.ones(case.grid.shape, dtype=bool) if isinstance(answer, int) else answer.array != UNKNOWN
     touched = touched_of(workspace, [annotation], case) & answered
     prompts = len(made.prompt_ids) if made else 0
@@ -103,7 +103,7 @@ def _touched(workspace: Workspace, tx: Reader, annotation: Annotation, case: Cas
     blobs, shape = workspace.store.blobs, case.grid.shape
     earlier = _began_from(tx, annotation)
     began = earlier.blob if earlier else tx.get(Prediction, annotation.proposal_id).mask if annotation.proposal_id else None
-    answer = load_answer(blobs, annotation, case)
+    answer = load_annotation(blobs, annotation, case)
     if isinstance(answer, int):
         return np.ones(shape, dtype=bool)
     edit = load_edit(tx, tx.get(Assignment, annotation.assignment_id), blobs) if annotation.assignment_id else None

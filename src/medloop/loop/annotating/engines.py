@@ -59,7 +59,7 @@ def choose_engine(workspace: Workspace, name: str = AUTO) -> EngineChoice:
     if name == "network" and guided:
         raise UnavailableError("The newest model does not know every label of the task", remedy="train again, or use the classical engine")
     if name == "network":
-        remedy = "turn on the project's setting guided and train, or use the classical engine"
+        remedy = "turn on the project's setting interactive_network and train, or use the classical engine"
         raise UnavailableError("The newest model takes no prompts", remedy=remedy)
     return EngineChoice("classical", _classical)
 

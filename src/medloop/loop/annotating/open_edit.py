@@ -17,7 +17,7 @@ from medloop.images.encode import decode_mask
 from medloop.interaction.runs import apply_runs
 from medloop.loop.annotating.prompt_log import prompt_log
 from medloop.loop.foundation.in_force import base_of
-from medloop.loop.foundation.partial_annotations import merged_answer
+from medloop.loop.foundation.partial_annotations import merged_annotation
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
 
@@ -73,7 +73,7 @@ class OpenEdit:
         mask = np.zeros(shape, dtype=np.uint8) if self.stored is None else decode_mask(self.blobs.get(self.stored), shape)
         if not self.partial:
             return mask
-        known = merged_answer(self.blobs, self.partial, self.case).array
+        known = merged_annotation(self.blobs, self.partial, self.case).array
         return np.where(known == UNKNOWN, mask, known)
 
     @property

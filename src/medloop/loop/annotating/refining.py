@@ -17,7 +17,7 @@ from medloop.core.geometry import Shape3
 from medloop.core.records import Assignment, PromptRecord, Task, new_id, now
 from medloop.interaction.engine import Engine, ImageEmbedding, StillWanted
 from medloop.interaction.guard import Guard
-from medloop.interaction.guarded import ask_guarded
+from medloop.interaction.guarded import refine_guarded
 from medloop.interaction.locks import check_locks, keep_locked, require_unlocked
 from medloop.interaction.prompts import Prompt, check_prompts, prompt_to_json, still_meant
 from medloop.interaction.runs import Run, apply_runs, runs_between
@@ -73,7 +73,7 @@ class _Scene:
 
 
 @dataclass(frozen=True, eq=False)
-class _Gesture:
+class _Given:
     """A gesture to be saved, and the record it takes the place of."""
 
     prompt: Prompt
@@ -102,8 +102,8 @@ def add_prompt(
     scene = _scene(workspace, assignment_id, base_revision, refiner, locked)
     new = [*earlier, prompt]
     older = [gesture_of(record) for record in in_force(scene.edit.log)]
-    answer = _ask(scene, older, new, scene.draft.mask, painted_by(scene.history.deeds, scene.draft.mask.shape), locked)
-    return _save(workspace, scene, answer, made=[_Gesture(p) for p in new])
+    answer = _run(scene, older, new, scene.draft.mask, painted_by(scene.history.deeds, scene.draft.mask.shape), locked)
+    return _save(workspace, scene, answer, made=[_Given(p) for p in new])
 
 
 def withdraw_prompt(
@@ -143,11 +143,11 @@ def change_prompt(
     record = named_in_force(scene.edit.log, prompt_id)
     check_prompts([prompt], scene.edit.case.grid.shape, labels=scene.task.label_values)
     require_unlocked([prompt], scene.draft.mask, locked)
-    return _save(workspace, scene, _anew(scene, record, prompt), made=[_Gesture(prompt, record.id)], withdrawn=record.id)
+    return _save(workspace, scene, _anew(scene, record, prompt), made=[_Given(prompt, record.id)], withdrawn=record.id)
 
 
 @dataclass(frozen=True, eq=False)
-class _Answer:
+class _Refined:
     """The mask after a gesture, who answered, how good it expects the mask to be, and the box of what may differ."""
 
     mask: MaskArray
@@ -165,28 +165,28 @@ def _scene(workspace: Workspace, assignment_id: str, base_revision: int, refiner
     return _Scene(edit, edit.draft(known=refiner.draft), history_of(edit), refiner, workspace.task, locked)
 
 
-def _ask(
+def _run(
     scene: _Scene, older: Sequence[Prompt], new: Sequence[Prompt], begin: MaskArray, painted: BoolArray | None, locked: Sequence[int]
-) -> _Answer:
+) -> _Refined:
     """What the engine makes of new prompts on a mask, as far as they may change it."""
     meant, labels, refiner = still_meant(older, begin), scene.task.label_values, scene.refiner
     embedding = _embedding(scene.edit, refiner)
-    found = ask_guarded(refiner.engine, embedding, begin, meant, new, Guard(labels, locked, painted), wanted=refiner.wanted)
-    return _Answer(found.mask, refiner.engine.name, found.quality, found.start, found.stop, found.note)
+    found = refine_guarded(refiner.engine, embedding, begin, meant, new, Guard(labels, locked, painted), wanted=refiner.wanted)
+    return _Refined(found.mask, refiner.engine.name, found.quality, found.start, found.stop, found.note)
 
 
-def _anew(scene: _Scene, record: PromptRecord, fresh: Prompt | None) -> _Answer:
+def _anew(scene: _Scene, record: PromptRecord, fresh: Prompt | None) -> _Refined:
     """The draft as it would be without a record, or with a fresh prompt in its place."""
     log, said = scene.edit.log, record if fresh is None else replace(record, prompt=prompt_to_json(fresh))
     begin = scene.edit.draft(upto=_free_of_undone(scene, log[line_starts(log)[record.id]].revision - 1))
-    answer, done = _Answer(begin.mask), [d for d in scene.history.deeds if d.since <= begin.revision]
+    answer, done = _Refined(begin.mask), [d for d in scene.history.deeds if d.since <= begin.revision]
     for deed in (d for d in scene.history.deeds if d.since > begin.revision):
         mask = apply_runs(answer.mask, deed.runs) if deed.runs else answer.mask
         kept = [said if r.id == record.id else r for r in deed.records if r.id != record.id or fresh is not None]
         fixed = scene.locked if any(r.id == record.id for r in kept) else kept[0].locked if kept else ()
         new = [gesture_of(r) for r in kept if r.id == record.id or not _blocked(gesture_of(r), mask, fixed)]
         older = [gesture_of(r) for d in done for r in d.records]
-        answer = _ask(scene, older, new, mask, painted_by(done, mask.shape), fixed) if new else replace(answer, mask=mask)
+        answer = _run(scene, older, new, mask, painted_by(done, mask.shape), fixed) if new else replace(answer, mask=mask)
         done.append(replace(deed, records=tuple(kept)))
     return replace(answer, mask=keep_locked(scene.draft.mask, answer.mask, scene.locked), start=(0, 0, 0), stop=None)
 
@@ -212,14 +212,14 @@ def _embedding(edit: OpenEdit, refiner: Refiner) -> ImageEmbedding:
     case, embedding = edit.case, refiner.embedding or refiner.engine.embed(load_image(edit.blobs, edit.case))
     if embedding.image.grid.shape != case.grid.shape or not np.allclose(embedding.image.grid.affine, case.grid.affine):
         raise InputError(
-            f"Gestures on {case.name} need its own image of {case.grid.shape} voxels, got one of {embedding.image.grid.shape}",
+            f"Prompts on {case.name} need its own image of {case.grid.shape} voxels, got one of {embedding.image.grid.shape}",
             remedy="open the case again: its image changed",
         )
     return embedding
 
 
 def _save(
-    workspace: Workspace, scene: _Scene, answer: _Answer, *, made: Sequence[_Gesture] = (), withdrawn: str | None = None
+    workspace: Workspace, scene: _Scene, answer: _Refined, *, made: Sequence[_Given] = (), withdrawn: str | None = None
 ) -> Refinement:
     """Prompt, effect and events in one transaction, on the revision they were made on."""
     runs = runs_between(scene.draft.mask, answer.mask, start=answer.start, stop=answer.stop)
@@ -237,7 +237,7 @@ def _save(
     return Refinement(ids, draft, runs, answer.quality, answer.engine, answer.note)
 
 
-def _record(assignment_id: str, revision: int, gesture: _Gesture, answer: _Answer, locked: Sequence[int]) -> PromptRecord:
+def _record(assignment_id: str, revision: int, gesture: _Given, answer: _Refined, locked: Sequence[int]) -> PromptRecord:
     return PromptRecord(
         id=new_id("prompt"),
         assignment_id=assignment_id,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ReplacesError
-from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, AnswerOrigin, Assignment, BeganWith, Case
+from medloop.core.records import EVALUATION_SPLITS, Annotation, AnnotationOrigin, Annotator, Assignment, BeganWith, Case
 from medloop.loop.annotating.independence import Lineage, debt_of_mask, debt_of_tag, lineage
 from medloop.loop.annotating.open_edit import OpenEdit
 from medloop.loop.annotating.submission import Submitted
@@ -20,7 +20,7 @@ from medloop.store.reader import Reader
 class Origin:
     """Where an annotation comes from; see `Annotation`."""
 
-    origin: AnswerOrigin
+    origin: AnnotationOrigin
     began_with: BeganWith
     proposal_id: str | None
     untouched: float | None = None
@@ -47,7 +47,7 @@ def origin_of(source: Source, submitted: Submitted, mask: MaskArray | None) -> O
 
     Simulated annotators answer from the truth of a data set; only a draft that they submit as it stands owes anything.
     """
-    origin: AnswerOrigin = "simulated" if source.simulated else "human"
+    origin: AnnotationOrigin = "simulated" if source.simulated else "human"
     elsewhere = submitted.mask is not None
     if submitted.independent:
         return Origin(origin, "blank", source.shown)
@@ -59,7 +59,7 @@ def origin_of(source: Source, submitted: Submitted, mask: MaskArray | None) -> O
     return Origin(origin, "elsewhere" if elsewhere else source.begun, source.shown, debt.untouched if debt else None)
 
 
-def own_answer(tx: Reader, case_id: str, annotator_id: str) -> Annotation | None:
+def own_annotation(tx: Reader, case_id: str, annotator_id: str) -> Annotation | None:
     """The annotator's current answer to a case, if any."""
     return next((a for a in tx.current_annotations(case_ids=[case_id]) if a.annotator_id == annotator_id), None)
 
@@ -79,7 +79,7 @@ def replaced_by(tx: Reader, assignment: Assignment, submitted: Submitted) -> str
             _require_free(tx, assignment, standing, seen=seen)
         if submitted.replace or seen:
             return standing.id
-    earlier = own_answer(tx, assignment.case_id, assignment.annotator_id)
+    earlier = own_annotation(tx, assignment.case_id, assignment.annotator_id)
     return earlier.id if earlier else None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from medloop.core.arrays import MaskArray
-from medloop.core.records import Annotation, AnswerKind, Assignment
+from medloop.core.records import Annotation, AnnotationKind, Assignment
 from medloop.loop.foundation.partial_annotations import Part
 from medloop.store.reader import Reader
 
@@ -37,7 +37,7 @@ class Submitted:
     task_version: int | None = None
 
     @property
-    def kind(self) -> AnswerKind:
+    def kind(self) -> AnnotationKind:
         """Kind of the annotation that it makes."""
         return "tag" if self.tag is not None else "mask" if self.parts is None else "partial"
 

@@ -15,7 +15,7 @@ from medloop.loop.annotating.drafts import append_patch
 from medloop.loop.annotating.open_edit import load_edit
 from medloop.loop.foundation.follow_up import follow_up
 from medloop.loop.foundation.partial_annotations import load_partial
-from medloop.loop.foundation.round_moves import after_answer
+from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
@@ -48,7 +48,7 @@ def undo_submit(workspace: Workspace, assignment_id: str) -> Assignment:
         if runs:
             append_patch(tx, opened, runs, verb="undo")
             opened = tx.get(Assignment, assignment_id)
-    after_answer(workspace)
+    after_annotation(workspace)
     follow_up(workspace)  # a case that comes back to the pool may lack the prediction of the model in use
     return opened
 

@@ -22,16 +22,16 @@ from medloop.loop.data.import_report import Tally
 from medloop.loop.data.import_splits import drawn_along, import_splits
 from medloop.loop.data.label_maps import label_map
 from medloop.loop.data.late_labels import take_later, was_imported
-from medloop.loop.data.source_labels import read_answer
+from medloop.loop.data.source_labels import read_label
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.follow_up import follow_up
-from medloop.loop.foundation.round_moves import after_answer
+from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.on_demand import request_description
 
-AnswersWanted: TypeAlias = Literal["all", "evaluation", "none"]
-"""Which of the source's labels become answers: all, only those of evaluation cases, or none."""
+AnnotationsWanted: TypeAlias = Literal["all", "evaluation", "none"]
+"""Which of the source's labels become annotations: all, only those of evaluation cases, or none."""
 
 _READ_FAULTS = (MedloopError, OSError, MemoryError, EOFError, ValueError, ArithmeticError, RecursionError)
 """What reading one case may raise: it costs that case. An interrupt is none of these."""
@@ -40,12 +40,12 @@ _READ_FAULTS = (MedloopError, OSError, MemoryError, EOFError, ValueError, Arithm
 class Intake:
     """Takes one case after another into a project."""
 
-    def __init__(self, workspace: Workspace, dataset: Dataset, answers: AnswersWanted, actor: str) -> None:
+    def __init__(self, workspace: Workspace, dataset: Dataset, annotations: AnnotationsWanted, actor: str) -> None:
         self._workspace, self._dataset = workspace, dataset
         self._values = label_map(workspace, dataset)
         self.tally = Tally(refused=list(dataset.refused), about_source=(*dataset.notes, *self._values.notes))
         self._channels = known_names(dataset.channels)
-        self._answers = answers
+        self._annotations = annotations
         self._actor = actor
         self._importer = annotator_named(workspace, IMPORTER, program=True)
         self._look()
@@ -66,7 +66,7 @@ class Intake:
         if self.tally.added:
             request_description(self._workspace)
         if self.tally.annotated or self.tally.corrected:
-            after_answer(self._workspace)
+            after_annotation(self._workspace)
         if self.tally.kept:
             follow_up(self._workspace)
 
@@ -81,7 +81,7 @@ class Intake:
             read = _read(case)
             known = self._known(case, read)
             grid = read.image.grid if known is None else known.grid
-            answer, said = read_answer(case, read.found.image, grid, self._values)
+            answer, said = read_label(case, read.found.image, grid, self._values)
         except _READ_FAULTS as error:
             self.tally.refused.append(_refusal(case, error))
             return
@@ -135,12 +135,12 @@ class Intake:
         return False
 
     def _incoming(self, case: CaseSource, answer: Mask | int | None, split: Split) -> Incoming | None:
-        """The case's label with its author, if it is asked for; a note when it is not."""
-        wanted = self._answers == "all" or (self._answers == "evaluation" and split in EVALUATION_SPLITS)
+        """The case's label with its author, if it is requested; a note when it is not."""
+        wanted = self._annotations == "all" or (self._annotations == "evaluation" and split in EVALUATION_SPLITS)
         if answer is None:
             return None
         if not wanted:
-            self.tally.remark(case.name, f"has a label that was not requested (--answers {self._answers})")
+            self.tally.remark(case.name, f"has a label that was not requested (--annotations {self._annotations})")
             return None
         return Incoming(answer, self._author(case), case.annotated_at, case.effort_seconds, case.untouched)
 

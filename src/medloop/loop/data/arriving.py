@@ -24,7 +24,7 @@ def take_image(workspace: Workspace, name: str, content: bytes, *, actor: str) -
         raise InputError(f"An image is sent with a plain file name such as scan7.nii.gz, got {name[:LONGEST_NAME]!r}")
     with TemporaryDirectory(prefix="medloop-arriving-") as folder:
         (Path(folder) / name).write_bytes(content)
-        report = import_dataset(workspace, Path(folder), answers="none", actor=actor)
+        report = import_dataset(workspace, Path(folder), annotations="none", actor=actor)
     if report.refused or not (taken := (*report.added, *report.duplicates)):
         why = str(report.refused[0]) if report.refused else f"{name}: no image was found in it"
         raise FormatError(why)

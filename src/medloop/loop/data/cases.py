@@ -36,14 +36,14 @@ class Incoming:
     """An annotation as a source gives it.
 
     Attributes:
-        answer: In the task's values, on the case's grid.
+        label: In the task's values, on the case's grid.
         by: Whose it is.
         at: When it was made, as `now` writes times; None when the source does not say.
         effort_seconds: What it took.
         untouched: Share of a model's proposal that stands in it untouched; None for one made without a model.
     """
 
-    answer: Mask | int
+    label: Mask | int
     by: Annotator
     at: str | None = None
     effort_seconds: float = 0.0
@@ -86,14 +86,14 @@ def require_fit(workspace: Workspace, incoming: Incoming, name: str, grid: Grid)
         LabelError: Values that the task does not know.
         GeometryError: A mask off the case's grid.
     """
-    if isinstance(incoming.answer, Mask):
-        incoming.answer.grid.require_same(grid, f"{name}: the mask")
-        incoming.answer.require_labels(workspace.task.label_values, f"{name}: the mask")
+    if isinstance(incoming.label, Mask):
+        incoming.label.grid.require_same(grid, f"{name}: the mask")
+        incoming.label.require_labels(workspace.task.label_values, f"{name}: the mask")
 
 
 def store_mask(workspace: Workspace, incoming: Incoming | None) -> str | None:
     """The blob of an incoming mask; None without one."""
-    mask = incoming.answer if incoming else None
+    mask = incoming.label if incoming else None
     return workspace.store.blobs.put(encode_mask(mask.array)) if isinstance(mask, Mask) else None
 
 
@@ -139,7 +139,7 @@ def _case_record(workspace: Workspace, array: ImageArray, image: Image, new: New
 
 def imported_annotation(workspace: Workspace, case: Case, incoming: Incoming, blob: str | None) -> Annotation:
     """The record of an annotation that a source brings; `blob` holds its voxels, None for a tag."""
-    tag = None if isinstance(incoming.answer, Mask) else incoming.answer
+    tag = None if isinstance(incoming.label, Mask) else incoming.label
     return Annotation(
         id=new_id("annotation"),
         case_id=case.id,

@@ -14,9 +14,9 @@ from medloop.datasets.export import ExportCase, Exporter, export_csv, export_msd
 from medloop.datasets.regular import is_sheared
 from medloop.datasets.staging import staged_folder
 from medloop.loop.data.cases import IMPORTER
-from medloop.loop.foundation.arrays import load_answer, load_image
-from medloop.loop.foundation.consensus import consensus_answers
-from medloop.loop.foundation.damage import LeftOut, sound_answers
+from medloop.loop.foundation.arrays import load_annotation, load_image
+from medloop.loop.foundation.consensus import consensus_annotations
+from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.label_versions import label_gaps
 from medloop.loop.foundation.leaning import leans_on_proposal
 from medloop.loop.foundation.refusals import refused_cases
@@ -95,9 +95,9 @@ def _answers(workspace: Workspace, left_out: LeftOut) -> list[tuple[Annotation, 
     """Annotated cases by name; those whose bytes are damaged are left out."""
     splits: tuple[Split, ...] = ("train", *EVALUATION_SPLITS)
     with workspace.store.read() as tx:
-        answers = [a for split in splits for a in consensus_answers(tx, split)]
+        answers = [a for split in splits for a in consensus_annotations(tx, split)]
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
-    sound = sound_answers(answers, cases, left_out)
+    sound = sound_annotations(answers, cases, left_out)
     return sorted(((a, cases[a.case_id]) for a in sound), key=lambda pair: natural_key(pair[1].name))
 
 
@@ -107,7 +107,7 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
         people = {a.id: a.name for a in tx.find(Annotator) if a.name != IMPORTER}  # the importer is nobody in particular
         leaning = {a.id: 1.0 if a.untouched is None else a.untouched for a, _ in answers if leans_on_proposal(tx, a)}
     for annotation, case in answers:
-        answer = load_answer(workspace.store.blobs, annotation, case)
+        answer = load_annotation(workspace.store.blobs, annotation, case)
         yield ExportCase(
             name=case.name,
             patient=case.patient,

@@ -13,11 +13,11 @@ from typing import TypeAlias
 from medloop.core.errors import MedloopError, StorageError
 from medloop.datasets.dataset import Dataset
 from medloop.datasets.discover import open_dataset
-from medloop.loop.data.adding import AnswersWanted, Intake
+from medloop.loop.data.adding import AnnotationsWanted, Intake
 from medloop.loop.data.import_report import ImportReport
 from medloop.loop.foundation.workspace import Workspace
 
-__all__ = ["AnswersWanted", "ImportProgress", "ImportReport", "import_dataset"]
+__all__ = ["AnnotationsWanted", "ImportProgress", "ImportReport", "import_dataset"]
 
 ImportProgress: TypeAlias = Callable[[int, int, str], None]
 """Called with (done, total, name of the case)."""
@@ -27,11 +27,11 @@ def import_dataset(
     workspace: Workspace,
     source: str | Path | Dataset,
     *,
-    answers: AnswersWanted = "all",
+    annotations: AnnotationsWanted = "all",
     actor: str = "system",
     report: ImportProgress | None = None,
 ) -> ImportReport:
-    """Import every readable case of a folder or CSV in a known layout, or of what `open_dataset` found; `report` is told before each.
+    """Import every readable case of a folder or CSV in a known layout, or of what `open_dataset` found; `report` is called before each.
 
     Raises:
         FormatError: The source as a whole is in no known layout.
@@ -41,7 +41,7 @@ def import_dataset(
         StorageError: The project's disk or database cannot write; the cases finished before stay.
     """
     dataset = open_dataset(source) if isinstance(source, str | Path) else source
-    intake = Intake(workspace, dataset, answers, actor)
+    intake = Intake(workspace, dataset, annotations, actor)
     try:
         for done, case in enumerate(dataset.cases):
             if report is not None:

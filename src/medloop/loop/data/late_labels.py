@@ -37,7 +37,7 @@ def take_later(workspace: Workspace, case: Case, incoming: Incoming, importer: A
     alike = before[-1].id if before and _says(workspace, case, before[-1], incoming, blob) else None
     with workspace.store.write(actor) as tx:
         every, own = _answers(tx, case, incoming, importer)
-        said = (blob, None if isinstance(incoming.answer, Mask) else incoming.answer)
+        said = (blob, None if isinstance(incoming.label, Mask) else incoming.label)
         same = bool(own) and (own[-1].id == alike or (own[-1].blob, own[-1].tag) == said)
         if refusal := _decided_here(tx, case, incoming, own, every, same=same):
             return refusal
@@ -64,12 +64,12 @@ def was_imported(workspace: Workspace, case: Case) -> bool:
 
 def _says(workspace: Workspace, case: Case, known: Annotation, incoming: Incoming, blob: str | None) -> bool:
     """Whether an annotation says the same; masks are compared by their voxels, as packing may change between versions."""
-    if not isinstance(incoming.answer, Mask):
-        return known.tag == incoming.answer
+    if not isinstance(incoming.label, Mask):
+        return known.tag == incoming.label
     if known.blob == blob:
         return True
     try:
-        return known.blob is not None and np.array_equal(load_mask(workspace.store.blobs, known, case).array, incoming.answer.array)
+        return known.blob is not None and np.array_equal(load_mask(workspace.store.blobs, known, case).array, incoming.label.array)
     except (IntegrityError, NotFoundError):
         return False  # damaged: what the source says now takes its place
 

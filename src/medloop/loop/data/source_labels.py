@@ -7,14 +7,14 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.datasets.dataset import CaseSource
 from medloop.images.picture_masks import BLACK_AND_WHITE
-from medloop.images.read import read_mask_noted
+from medloop.images.read import read_mask_with_notes
 from medloop.loop.data.label_maps import LabelMap
 
 WHITE = 255
 """What black and white masks hold for their only label."""
 
 
-def read_answer(case: CaseSource, read: Image, grid: Grid, values: LabelMap) -> tuple[Mask | int | None, tuple[str, ...]]:
+def read_label(case: CaseSource, read: Image, grid: Grid, values: LabelMap) -> tuple[Mask | int | None, tuple[str, ...]]:
     """The label, checked against its image even when it is not kept, and what was noticed.
 
     Raises:
@@ -29,7 +29,7 @@ def read_answer(case: CaseSource, read: Image, grid: Grid, values: LabelMap) -> 
         return tag, ()
     if case.mask is None:
         return None, ()
-    noted = read_mask_noted(case.mask, read.grid, reading="labels" if values.foreground is None else "foreground")
+    noted = read_mask_with_notes(case.mask, read.grid, reading="labels" if values.foreground is None else "foreground")
     white = [note for note in noted.notes if BLACK_AND_WHITE in note]
     table = _table(case.mask.name, noted.mask, values, white=bool(white))
     notes = tuple(note for note in noted.notes if values.foreground is None or note not in white)

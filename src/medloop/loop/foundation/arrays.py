@@ -9,7 +9,7 @@ from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Case, Prediction
 from medloop.images.encode import decode_mask, decode_voxels
-from medloop.loop.foundation.partial_annotations import merged_answer
+from medloop.loop.foundation.partial_annotations import merged_annotation
 from medloop.store.blobs import Blobs
 
 
@@ -19,12 +19,12 @@ def load_image(blobs: Blobs, case: Case) -> Image:
     return Image(array, case.grid)
 
 
-def load_answer(blobs: Blobs, annotation: Annotation, case: Case) -> Mask | int:
+def load_annotation(blobs: Blobs, annotation: Annotation, case: Case) -> Mask | int:
     """The annotation's mask on the case's grid, or its tag; unanswered voxels of a partial one are 255."""
     if annotation.blob is None:
         return int(annotation.tag or 0)
     if annotation.kind == "partial":
-        return merged_answer(blobs, [annotation], case)
+        return merged_annotation(blobs, [annotation], case)
     return load_mask(blobs, annotation, case)
 
 

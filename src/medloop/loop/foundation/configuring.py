@@ -12,7 +12,7 @@ from medloop.core.errors import ConflictError, LabelError
 from medloop.core.names import checked_instructions, checked_title, composed
 from medloop.core.records import LABEL_COLOURS, Label, Project, Round, Task, new_id, now
 from medloop.core.settings import SETTINGS, ProjectSettings, SettingValue, changed_settings
-from medloop.loop.foundation.job_kinds import Choose, ask
+from medloop.loop.foundation.job_kinds import Choose, request_job
 from medloop.loop.foundation.workspace import Workspace, check_project_settings, checked_labels
 from medloop.store.writer import Writer
 
@@ -70,7 +70,7 @@ def configure(
         changes = [*_named("name", project.name, title), *_settings_changed(project.settings, wanted), *_task_changed(before, after)]
         _store(tx, project, wanted, title, before, after)
     if any(change.applies == "next query" for change in changes):
-        ask(workspace, Choose(), f"query-{new_id('settings')}", actor=actor)
+        request_job(workspace, Choose(), f"query-{new_id('settings')}", actor=actor)
     return changes
 
 

@@ -13,7 +13,7 @@ from medloop.core.records import Annotation, Split
 from medloop.store.reader import Reader
 
 
-def consensus_answers(tx: Reader, split: Split) -> list[Annotation]:
+def consensus_annotations(tx: Reader, split: Split) -> list[Annotation]:
     """The deciding annotation of every answered case of a split."""
     return [deciding(answers) for answers in by_case(tx.current_annotations(splits=[split])).values()]
 
@@ -26,9 +26,9 @@ def by_case(annotations: Iterable[Annotation]) -> dict[str, list[Annotation]]:
     return dict(found)
 
 
-def training_answers(tx: Reader, split: Split) -> list[Annotation]:
+def training_annotations(tx: Reader, split: Split) -> list[Annotation]:
     """What can be learned of a split: the deciding full answer of a case, or all partial ones where there is none."""
-    full = consensus_answers(tx, split)
+    full = consensus_annotations(tx, split)
     whole = {a.case_id for a in full}
     return full + [a for a in tx.partial_annotations(splits=[split]) if a.case_id not in whole]
 

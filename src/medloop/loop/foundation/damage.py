@@ -91,7 +91,7 @@ class LeftOut:
         return {"left_out": [{"case": c.name, "case_id": c.case_id, "reason": c.reason} for c in self.cases]} if self._cases else {}
 
 
-def sound_answers(answers: Sequence[Annotation], cases: Mapping[str, Case], left_out: LeftOut) -> list[Annotation]:
+def sound_annotations(answers: Sequence[Annotation], cases: Mapping[str, Case], left_out: LeftOut) -> list[Annotation]:
     """The annotations whose bytes, and whose case's image, are as they were stored; the cases of the others are left out."""
     return [a for a in answers if left_out.can_read(cases[a.case_id], a.blob, cases[a.case_id].voxels)]
 

@@ -1,6 +1,6 @@
 """Human time: what answers took, and what the next ones will probably take.
 
-The page records active seconds; pauses are left out there. Imported answers took nobody's time here.
+The page records active seconds; pauses are left out there. Imported annotations took nobody's time here.
 """
 
 import math
@@ -12,13 +12,13 @@ import numpy as np
 from medloop.core.arrays import FloatArray
 from medloop.core.names import is_reserved
 from medloop.core.records import Case, Prediction
-from medloop.query.budget.minutes import MIN_ANSWERS, MinutesModel, fit_minutes, median_minutes, predicted_minutes
+from medloop.query.budget.minutes import MIN_ANNOTATIONS, MinutesModel, fit_minutes, median_minutes, predicted_minutes
 from medloop.store.pool_rows import EffortRow
 from medloop.store.reader import Reader
 
 FEATURES = ("foreground voxels", "border voxels", "uncertain voxels", "slices")
 
-RECENT_ANSWERS = 500
+RECENT_ANNOTATIONS = 500
 """Times are learned from the last answers: people and proposals get faster."""
 
 UNPRICED = 1.0
@@ -32,7 +32,7 @@ class EffortLine:
     """What one annotator's answers took.
 
     Attributes:
-        answers: All annotations but those undone, later replaced ones included: they took time too.
+        annotations: All of them but those undone, later replaced ones included: they took time too.
         cases: How many cases these are of.
         timed: How many of them have a recorded time.
         median_seconds: Active seconds of the middle timed answer; None without one.
@@ -43,7 +43,7 @@ class EffortLine:
 
     annotator: str
     kind: str
-    answers: int
+    annotations: int
     cases: int
     timed: int
     median_seconds: float | None
@@ -54,12 +54,14 @@ class EffortLine:
 
 def effort_summary(tx: Reader) -> tuple[EffortLine, ...]:
     """One line per annotator who answered here, by name."""
-    return tuple(line for line in annotator_lines(tx) if line.answers)
+    return tuple(line for line in annotator_lines(tx) if line.annotations)
 
 
 def annotator_lines(tx: Reader) -> tuple[EffortLine, ...]:
     """One line per annotator, also of those without an annotation, by name; importers only where they have some."""
-    return tuple(_line(row) for row in tx.effort_rows(OWN_ORIGINS) if row.answers or (row.kind == "person" and not is_reserved(row.name)))
+    return tuple(
+        _line(row) for row in tx.effort_rows(OWN_ORIGINS) if row.annotations or (row.kind == "person" and not is_reserved(row.name))
+    )
 
 
 def priced(lines: Iterable[EffortLine]) -> bool:
@@ -97,7 +99,7 @@ def minutes_model(tx: Reader, *, as_cost: bool = False) -> MinutesModel:
     """What the recorded times, or their costs, teach: a regression on the proposals that were corrected, or the median of all."""
     timed = _timed(tx, as_cost=as_cost)
     corrected = [(case_id, proposal_id, seconds) for case_id, proposal_id, seconds in timed if proposal_id is not None]
-    if len(corrected) < MIN_ANSWERS:
+    if len(corrected) < MIN_ANNOTATIONS:
         return _median(timed)
     shown = {p.id: p for p in tx.find(Prediction, where={"id": [proposal_id for _, proposal_id, _ in corrected]})}
     cases = {c.id: c for c in tx.find(Case, where={"id": [case_id for case_id, _, _ in corrected]})}
@@ -132,7 +134,7 @@ def _median(timed: Sequence[tuple[str, str | None, float]]) -> MinutesModel:
 
 def _timed(tx: Reader, *, as_cost: bool = False) -> list[tuple[str, str | None, float]]:
     """(case id, proposal id, seconds, or 60 times their cost) of the last answers with a recorded time, oldest first."""
-    rows = [row for row in tx.recent_efforts(OWN_ORIGINS, RECENT_ANSWERS) if row[2] > 0]
+    rows = [row for row in tx.recent_efforts(OWN_ORIGINS, RECENT_ANNOTATIONS) if row[2] > 0]
     return [(case_id, proposal_id, 60 * cost if as_cost else seconds) for case_id, proposal_id, seconds, cost in rows]
 
 
@@ -140,4 +142,4 @@ def _line(row: EffortRow) -> EffortLine:
     minutes = sum(row.seconds) / 60.0
     middle = float(np.median(row.seconds)) if row.seconds else None
     rate = row.cost_per_minute
-    return EffortLine(row.name, row.kind, row.answers, row.cases, len(row.seconds), middle, minutes, rate, minutes * rate)
+    return EffortLine(row.name, row.kind, row.annotations, row.cases, len(row.seconds), middle, minutes, rate, minutes * rate)

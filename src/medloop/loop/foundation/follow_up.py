@@ -10,14 +10,14 @@ from collections.abc import Collection
 from medloop.core.records import EVALUATION_SPLITS, Evaluation, Job, Model, Split
 from medloop.core.states import JobState
 from medloop.loop.foundation.damage import damaged_cases, damaged_now
-from medloop.loop.foundation.job_kinds import Choose, Evaluate, Payload, Predict, ask
+from medloop.loop.foundation.job_kinds import Choose, Evaluate, Payload, Predict, request_job
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 
 AGAIN = "-again"
 
 POOL: tuple[Split, ...] = ("train", "audit")
-"""Splits whose unanswered cases are predicted and asked."""
+"""Splits whose unanswered cases are predicted and requested."""
 
 
 def follow_up(workspace: Workspace) -> None:
@@ -26,16 +26,16 @@ def follow_up(workspace: Workspace) -> None:
         live = tx.live_model()
         lacking = live is not None and tx.unpredicted(live.id, POOL) > 0
     if live is not None and lacking:
-        ask_pool(workspace, live)
-    ask_evaluation(workspace)
+        request_pool(workspace, live)
+    request_evaluation(workspace)
 
 
-def ask_evaluation(workspace: Workspace) -> None:
+def request_evaluation(workspace: Workspace) -> None:
     """Evaluate the model in use anew where annotations of evaluation cases have changed since."""
     with workspace.store.read() as tx:
         due = due_for_evaluation(workspace, tx)
     if due is not None:
-        ask_evaluation_of(workspace, due)
+        request_evaluation_of(workspace, due)
 
 
 def due_for_evaluation(workspace: Workspace, tx: Reader) -> Model | None:
@@ -47,9 +47,9 @@ def due_for_evaluation(workspace: Workspace, tx: Reader) -> Model | None:
     return live if any(is_outdated(tx, live, split, damaged) for split in EVALUATION_SPLITS) else None
 
 
-def ask_evaluation_of(workspace: Workspace, model: Model) -> None:
+def request_evaluation_of(workspace: Workspace, model: Model) -> None:
     """Evaluate one model."""
-    _ask(workspace, Evaluate(model.id), evaluation_keys(model.id)[0])
+    _request(workspace, Evaluate(model.id), evaluation_keys(model.id)[0])
 
 
 def evaluation_keys(model_id: str) -> tuple[str, str]:
@@ -57,20 +57,20 @@ def evaluation_keys(model_id: str) -> tuple[str, str]:
     return f"evaluate-{model_id}", f"evaluate-{model_id}{AGAIN}"
 
 
-def ask_predictions_of(workspace: Workspace, model: Model) -> None:
+def request_predictions_of(workspace: Workspace, model: Model) -> None:
     """Let a model that goes live see the next choices, then the pool."""
-    _ask(workspace, Predict(model.id, "upcoming"), f"upcoming-{model.id}")
-    ask_pool(workspace, model)
+    _request(workspace, Predict(model.id, "upcoming"), f"upcoming-{model.id}")
+    request_pool(workspace, model)
 
 
-def ask_pool(workspace: Workspace, model: Model, *, actor: str = "system") -> Job:
+def request_pool(workspace: Workspace, model: Model, *, actor: str = "system") -> Job:
     """Let a model see the pool."""
-    return _ask(workspace, Predict(model.id, "pool"), f"pool-{model.id}", actor)
+    return _request(workspace, Predict(model.id, "pool"), f"pool-{model.id}", actor)
 
 
-def ask_query(workspace: Workspace, model: Model) -> None:
+def request_query(workspace: Workspace, model: Model) -> None:
     """Prepare the next round's query."""
-    _ask(workspace, Choose(), f"query-{model.id}")
+    _request(workspace, Choose(), f"query-{model.id}")
 
 
 def damaged_ids(workspace: Workspace) -> frozenset[str]:
@@ -105,6 +105,6 @@ def _differs(tx: Reader, evaluation: Evaluation, split: Split) -> bool:
     return {a.case_id for a in now} != set(evaluation.per_case) or any(a.created_at > evaluation.created_at for a in now)
 
 
-def _ask(workspace: Workspace, payload: Payload, key: str, actor: str = "system") -> Job:
-    asked = ask(workspace, payload, key, actor=actor)
-    return ask(workspace, payload, f"{key}{AGAIN}", actor=actor) if asked.state == JobState.RUNNING else asked
+def _request(workspace: Workspace, payload: Payload, key: str, actor: str = "system") -> Job:
+    requested = request_job(workspace, payload, key, actor=actor)
+    return request_job(workspace, payload, f"{key}{AGAIN}", actor=actor) if requested.state == JobState.RUNNING else requested

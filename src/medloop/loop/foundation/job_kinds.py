@@ -108,7 +108,7 @@ def kind_named(name: str) -> Kind:
     raise InputError(f"Unknown kind of job {name!r}", remedy="start a worker of the same version as the server")
 
 
-def ask(workspace: Workspace, payload: Payload, key: str, *, actor: str = "system") -> Job:
+def request_job(workspace: Workspace, payload: Payload, key: str, *, actor: str = "system") -> Job:
     """Put a job into the queue, unless one of that key waits or runs already: then that one is given back."""
     kind = next(k for k in KINDS if k.payload is type(payload))
     priority = kind.priority + payload.sooner

@@ -47,7 +47,7 @@ class BoxPart:
 Part: TypeAlias = SlicePart | BoxPart
 
 
-def answered_voxels(parts: Sequence[Part], shape: Shape3) -> BoolArray:
+def annotated_voxels(parts: Sequence[Part], shape: Shape3) -> BoolArray:
     """Which voxels the parts cover, shape (I, J, K).
 
     Raises:
@@ -69,11 +69,11 @@ def encode_partial(mask: MaskArray, parts: Sequence[Part]) -> bytes:
     """The blob of a partial answer.
 
     Raises:
-        InputError: As `answered_voxels`.
+        InputError: As `annotated_voxels`.
     """
     header = json.dumps({"parts": [_to_json(part) for part in parts]}, separators=(",", ":")).encode()
     i, j, k = mask.shape
-    known = np.where(answered_voxels(parts, (i, j, k)), mask, np.uint8(UNKNOWN))
+    known = np.where(annotated_voxels(parts, (i, j, k)), mask, np.uint8(UNKNOWN))
     return len(header).to_bytes(_LENGTH_BYTES, "big") + header + encode_mask(known)
 
 
@@ -102,7 +102,7 @@ def load_partial(blobs: Blobs, annotation: Annotation, case: Case) -> tuple[tupl
     return decode_partial(blobs.get(annotation.blob), case.grid.shape)
 
 
-def merged_answer(blobs: Blobs, annotations: Sequence[Annotation], case: Case) -> Mask:
+def merged_annotation(blobs: Blobs, annotations: Sequence[Annotation], case: Case) -> Mask:
     """What all partial answers to a case, in any order, say together; later ones win."""
     merged = np.full(case.grid.shape, UNKNOWN, dtype=np.uint8)
     for annotation in sorted(annotations, key=lambda a: (a.created_at, a.id)):

@@ -6,15 +6,15 @@ a move twice.
 
 from medloop.core.records import Annotation, Assignment, Case, Job, Model, Query, Round, Snapshot, new_id, now
 from medloop.core.states import RoundState, move_round
-from medloop.loop.foundation.consensus import training_answers
-from medloop.loop.foundation.follow_up import AGAIN, ask_evaluation_of, due_for_evaluation
-from medloop.loop.foundation.job_kinds import Train, ask
+from medloop.loop.foundation.consensus import training_annotations
+from medloop.loop.foundation.follow_up import AGAIN, due_for_evaluation, request_evaluation_of
+from medloop.loop.foundation.job_kinds import Train, request_job
 from medloop.loop.foundation.leases import any_stale, release_stale
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
-MIN_TRAINING_ANSWERS = 2
+MIN_TRAINING_ANNOTATIONS = 2
 
 
 def advance(workspace: Workspace) -> None:
@@ -26,7 +26,7 @@ def advance(workspace: Workspace) -> None:
             if choices_left(tx, current):
                 continue
             reconciled = move(tx, current, RoundState.RECONCILING)
-            if len({a.case_id for a in training_answers(tx, "train")}) < MIN_TRAINING_ANSWERS:
+            if len({a.case_id for a in training_annotations(tx, "train")}) < MIN_TRAINING_ANNOTATIONS:
                 move(tx, reconciled, RoundState.CLOSED, message="too few annotations to train")
             else:
                 move(tx, reconciled, RoundState.TRAINING)
@@ -35,16 +35,16 @@ def advance(workspace: Workspace) -> None:
         start_training(workspace)
 
 
-def after_answer(workspace: Workspace) -> None:
+def after_annotation(workspace: Workspace) -> None:
     """What an answer sets in motion: the end of its round, or a training in between; mostly nothing, which costs one look."""
     with workspace.store.read() as tx:
         ended = any_stale(tx) or any(not choices_left(tx, r) for r in tx.find(Round, where={"state": "annotating"}))
         outdated = due_for_evaluation(workspace, tx)
-        enough = 0 < workspace.settings.train_after <= _new_answers(tx, workspace.settings.train_after)
+        enough = 0 < workspace.settings.train_after <= _new_annotations(tx, workspace.settings.train_after)
     if ended:
         advance(workspace)
     if outdated is not None:
-        ask_evaluation_of(workspace, outdated)
+        request_evaluation_of(workspace, outdated)
     if enough:
         start_training(workspace)
 
@@ -53,7 +53,7 @@ def start_training(workspace: Workspace, *, again: bool = False, actor: str = "s
     """Ask the worker for a new model; one that has not yet frozen its answers counts, `again` trains also on nothing new."""
     with workspace.store.read() as tx:
         key = f"train-{tx.count(Snapshot) + 1}"
-    return ask(workspace, Train(again), f"{key}{AGAIN}" if again else key, actor=actor)
+    return request_job(workspace, Train(again), f"{key}{AGAIN}" if again else key, actor=actor)
 
 
 def claim_rounds(tx: Writer, snapshot: Snapshot) -> None:
@@ -130,7 +130,7 @@ def choices_left(tx: Reader, current: Round) -> list[str]:
     return [case_id for case_id in asked if case_id not in answered | refused | done]
 
 
-def _new_answers(tx: Reader, most: int) -> int:
+def _new_annotations(tx: Reader, most: int) -> int:
     """Answers to training cases since the newest snapshot, counted up to `most`."""
     snapshots = tx.find(Snapshot, order=("created_at",), descending=True, limit=1)
     newest = tx.find(Annotation, order=("created_at",), descending=True, limit=most)

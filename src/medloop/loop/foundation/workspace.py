@@ -146,7 +146,7 @@ def check_project_settings(settings: ProjectSettings, kind: TaskKind) -> None:
         SettingError: Naming the first one that is off.
     """
     check_settings(settings)
-    for name in ("guided", "any_label"):
+    for name in ("interactive_network", "any_label"):
         if getattr(settings, name) and kind != "segmentation":
             raise SettingError(f"Interactive networks ({name}) draw masks, this is a {kind}", remedy=f"leave {name} at no")
     if settings.query_unit != "case" and kind != "segmentation":

@@ -17,9 +17,9 @@ from medloop.core.image import Image, Mask
 from medloop.core.names import counted
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Json, Model
 from medloop.core.seeds import generator
-from medloop.loop.foundation.arrays import load_answer, load_image
-from medloop.loop.foundation.consensus import consensus_answers
-from medloop.loop.foundation.damage import LeftOut, sound_answers
+from medloop.loop.foundation.arrays import load_annotation, load_image
+from medloop.loop.foundation.consensus import consensus_annotations
+from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.label_versions import knows_every_label, label_versions
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import load_predictor
@@ -138,10 +138,10 @@ def calibrate_model(workspace: Workspace, *, method: Method = "temperature") -> 
     with workspace.store.read() as tx:
         model = tx.live_model()
         versions = label_versions(tx, workspace.task)
-        found = {split: [a for a in consensus_answers(tx, split) if not versions.unknown(a)] for split in EVALUATION_SPLITS}
+        found = {split: [a for a in consensus_annotations(tx, split) if not versions.unknown(a)] for split in EVALUATION_SPLITS}
         cases = {a.case_id: tx.get(Case, a.case_id) for answers in found.values() for a in answers}
     left_out = LeftOut(workspace)
-    answered = {split: [(a, cases[a.case_id]) for a in sound_answers(answers, cases, left_out)] for split, answers in found.items()}
+    answered = {split: [(a, cases[a.case_id]) for a in sound_annotations(answers, cases, left_out)] for split, answers in found.items()}
     if model is None or not answered["validation"]:
         have = "no model" if model is None else "no validation annotations"
         raise InputError(f"A calibration is fitted on validation annotations and predictions, got {have}", remedy="annotate and train")
@@ -152,7 +152,7 @@ def calibrate_model(workspace: Workspace, *, method: Method = "temperature") -> 
     def rows_of(answer: Annotation, case: Case) -> Rows:
         rng = generator(workspace.settings.seed, "calibrate", model.index, case.name)
         blobs = workspace.store.blobs
-        return _rows_of(predictor, load_image(blobs, case), load_answer(blobs, answer, case), samples=samples, rng=rng)
+        return _rows_of(predictor, load_image(blobs, case), load_annotation(blobs, answer, case), samples=samples, rng=rng)
 
     rows = {split: [rows_of(*pair) for pair in pairs] for split, pairs in answered.items()}
     labels, stated = _joined(rows["validation"])

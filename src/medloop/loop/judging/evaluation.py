@@ -10,9 +10,9 @@ from medloop.core.image import Mask
 from medloop.core.names import counted
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Evaluation, Json, Label, Model, Prediction, Split, new_id, now
 from medloop.core.seeds import generator
-from medloop.loop.foundation.arrays import load_answer, load_mask, load_proposal
-from medloop.loop.foundation.consensus import consensus_answers
-from medloop.loop.foundation.damage import LeftOut, sound_answers
+from medloop.loop.foundation.arrays import load_annotation, load_mask, load_proposal
+from medloop.loop.foundation.consensus import consensus_annotations
+from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.follow_up import damaged_ids, digest_without, is_outdated
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Evaluate
@@ -107,16 +107,16 @@ def evaluate(workspace: Workspace, model: Model, split: Split, control: JobContr
     The interval is over patients, since cases of one patient are not independent; few patients have none.
     """
     with workspace.store.read() as tx:
-        answers = consensus_answers(tx, split)
+        answers = consensus_annotations(tx, split)
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
         snapshot = tx.get(records.Snapshot, model.snapshot_id)
         learned = [tx.get(Annotation, i) for i in snapshot.annotation_ids]
         leaning = {a.case_id for a in answers if leans_on_proposal(tx, a)}
-    sound = sound_answers(answers, cases, left_out)
+    sound = sound_annotations(answers, cases, left_out)
     if not sound:
         return None
     left_out.take(predict_cases(workspace, model, sorted((cases[a.case_id] for a in sound), key=lambda c: c.name), control))
-    per_case = score_answers(workspace, model, sound, cases, left_out)
+    per_case = score_annotations(workspace, model, sound, cases, left_out)
     if not per_case:
         return None
     ordered = sorted(per_case, key=lambda i: cases[i].name)
@@ -170,7 +170,7 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def score_answers(
+def score_annotations(
     workspace: Workspace, model: Model, answers: list[Annotation], cases: dict[str, Case], left_out: LeftOut | None = None
 ) -> ScoresByCase:
     """Case id → {label name: Dice}, or {"correct": 0 or 1} for a classification.
@@ -192,7 +192,7 @@ def score_answers(
 
 
 def _score(workspace: Workspace, answer: Annotation, case: Case, prediction: Prediction, labels: Sequence[Label]) -> dict[str, float]:
-    truth = load_answer(workspace.store.blobs, answer, case)
+    truth = load_annotation(workspace.store.blobs, answer, case)
     if not isinstance(truth, Mask):
         return {"correct": float(int(np.argmax(prediction.probabilities)) == truth)}
     proposed = load_proposal(workspace.store.blobs, prediction, case)

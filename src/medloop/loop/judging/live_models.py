@@ -16,7 +16,7 @@ import numpy as np
 from medloop.core.errors import NotFoundError
 from medloop.core.names import counted
 from medloop.core.records import EVALUATION_SPLITS, Annotator, Evaluation, LiveChoice, Model, Snapshot, Split, new_id, now
-from medloop.loop.foundation.follow_up import ask_evaluation_of, ask_predictions_of, ask_query
+from medloop.loop.foundation.follow_up import request_evaluation_of, request_predictions_of, request_query
 from medloop.loop.foundation.workspace import Workspace
 from medloop.metrics.succession import Comparison, compare
 from medloop.store.reader import Reader
@@ -63,9 +63,9 @@ def choose_live(workspace: Workspace, model: Model) -> LiveChoice | None:
         stays = pinned or (found is not None and found.verdict == "worse")
         made = _decide(tx, live if stays else model, model, _reason(model, live, found, pinned=pinned), pinned=pinned, comparison=found)
     if stays:
-        ask_query(workspace, live)
+        request_query(workspace, live)
     else:
-        ask_predictions_of(workspace, model)
+        request_predictions_of(workspace, model)
     return made
 
 
@@ -88,7 +88,7 @@ def use_model(workspace: Workspace, index: int, *, actor: str) -> Model:
     with workspace.store.write(actor) as tx:
         model = model_of_index(tx, index)
         _decide(tx, model, model, f"model {index} was pinned by {_called(tx, actor)}", pinned=True, verb="pin")
-    ask_predictions_of(workspace, model)
+    request_predictions_of(workspace, model)
     return model
 
 
@@ -106,9 +106,9 @@ def use_automatic(workspace: Workspace, *, actor: str) -> Model:
             return model
         _decide(tx, model, model, f"{_called(tx, actor)} gave the choice back: model {model.index} is in use", pinned=False, verb="unpin")
         later = [learned.model for learned in tx.learned_models() if _knows_more(tx, learned.model, model)]
-    ask_predictions_of(workspace, model)
+    request_predictions_of(workspace, model)
     for one in later:
-        ask_evaluation_of(workspace, one)
+        request_evaluation_of(workspace, one)
     return model
 
 

@@ -28,7 +28,7 @@ def qualify_again(workspace: Workspace, model: Model) -> int:
     """
     rule = quality_rule(workspace, model)
     with workspace.store.read() as tx:
-        pool = {case.id for case in tx.unanswered_cases(["train", "audit"])}
+        pool = {case.id for case in tx.unlabelled_cases(["train", "audit"])}
         predictions = [p for p in tx.latest_predictions(model.id) if p.case_id in pool]
     changed = []
     for prediction in predictions:

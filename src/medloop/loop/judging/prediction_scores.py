@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from medloop.core.arrays import FloatArray, MaskArray, ProbabilitySamples
-from medloop.core.records import Summed
+from medloop.core.records import Aggregation
 from medloop.quality.agreement import sample_agreement
 from medloop.query import scores
 from medloop.query.budget.minutes import border_length
-from medloop.query.uncertainty import aggregation, voxels
+from medloop.query.uncertainty import aggregation as sums
+from medloop.query.uncertainty import voxels
 
 BOX_MM = 20.0
 """Edge of the box whose doubt counts when "box" sums up a map."""
@@ -28,7 +29,9 @@ class Judged:
     agreement: float
 
 
-def judge(samples: ProbabilitySamples, *, summed: Summed = "mean", spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Judged:
+def judge(
+    samples: ProbabilitySamples, *, aggregation: Aggregation = "mean", spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
+) -> Judged:
     """Query scores of one case by name, from samples of shape (S, C, I, J, K), or (S, C) for a classification.
 
     `foreground` is the guessed share of foreground voxels, used by foreground-aware strategies. `samples` holds each
@@ -37,7 +40,7 @@ def judge(samples: ProbabilitySamples, *, summed: Summed = "mean", spacing_mm: t
     splits into `expected_entropy` (doubt each sample has itself, aleatoric) and `bald` (their disagreement, epistemic).
     """
     agreement = sample_agreement(samples) if len(samples) > 1 else 1.0
-    found = _of_tag(samples) if samples.ndim == 2 else _of_mask(samples, summed, spacing_mm)
+    found = _of_tag(samples) if samples.ndim == 2 else _of_mask(samples, aggregation, spacing_mm)
     return Judged(found, agreement)
 
 
@@ -61,15 +64,15 @@ def _of_tag(samples: ProbabilitySamples) -> dict[str, Any]:
     }
 
 
-def _of_mask(samples: ProbabilitySamples, summed: Summed, spacing_mm: tuple[float, float, float]) -> dict[str, Any]:
+def _of_mask(samples: ProbabilitySamples, aggregation: Aggregation, spacing_mm: tuple[float, float, float]) -> dict[str, Any]:
     mean = samples.mean(axis=0, keepdims=True)  # once: each map of the mean would work it out again
     predicted = mean[0].argmax(axis=0).astype(np.uint8)
     maps = {name: score(mean) for name, score in _MAPS.items()}
     if len(samples) > 1:
         maps |= {name: score(samples) for name, score in _DISAGREEMENT_MAPS.items()}
     maps["expected_entropy"] = maps["entropy"] - maps.get("bald", 0.0)
-    found: dict[str, Any] = dict.fromkeys(_DISAGREEMENT_MAPS, 0.0) | sum_up(maps, predicted, summed, spacing_mm)
-    means, counts = aggregation.class_means(maps["entropy"], predicted, samples.shape[1])
+    found: dict[str, Any] = dict.fromkeys(_DISAGREEMENT_MAPS, 0.0) | sum_up(maps, predicted, aggregation, spacing_mm)
+    means, counts = sums.class_means(maps["entropy"], predicted, samples.shape[1])
     return {
         **found,
         "foreground": float((predicted > 0).mean()),
@@ -80,28 +83,30 @@ def _of_mask(samples: ProbabilitySamples, summed: Summed, spacing_mm: tuple[floa
     }
 
 
-def sum_up(maps: dict[str, FloatArray], predicted: MaskArray, summed: Summed, spacing_mm: tuple[float, float, float]) -> dict[str, float]:
+def sum_up(
+    maps: dict[str, FloatArray], predicted: MaskArray, aggregation: Aggregation, spacing_mm: tuple[float, float, float]
+) -> dict[str, float]:
     """One number per map of voxels.
 
     Args:
         maps: Score maps by name, each of shape (I, J, K).
         predicted: Label values, shape (I, J, K).
-        summed: "mean", "sum", "top", "foreground" (where anything is predicted), "contour" (weighted by closeness to the
+        aggregation: "mean", "sum", "top", "foreground" (where anything is predicted), "contour" (weighted by closeness to the
             predicted border), "classes" (mean of the classes' means) or "box" (the highest mean of a 20 mm box).
         spacing_mm: Of the voxels.
     """
-    if summed == "classes":
-        return {name: aggregation.class_balanced_mean(m, predicted) for name, m in maps.items()}
-    if summed == "box":
+    if aggregation == "classes":
+        return {name: sums.class_balanced_mean(m, predicted) for name, m in maps.items()}
+    if aggregation == "box":
         box = [max(1, round(BOX_MM / mm)) for mm in spacing_mm]
-        return {name: float(aggregation.box_means(m, box).max()) for name, m in maps.items()}
+        return {name: float(sums.box_means(m, box).max()) for name, m in maps.items()}
     weights: FloatArray | None = None
-    if summed == "contour":
-        weights = aggregation.contour_weights(predicted, sigma_mm=CONTOUR_MM, spacing_mm=spacing_mm)
-    if summed == "foreground":
+    if aggregation == "contour":
+        weights = sums.contour_weights(predicted, sigma_mm=CONTOUR_MM, spacing_mm=spacing_mm)
+    if aggregation == "foreground":
         weights = (predicted > 0).astype(np.float64) if predicted.any() else np.ones(predicted.shape)
-    how: aggregation.Aggregation = "mean" if summed == "contour" else summed
-    return {name: aggregation.aggregate(m, weights, how=how) for name, m in maps.items()}
+    how: sums.Aggregation = "mean" if aggregation == "contour" else aggregation
+    return {name: sums.aggregate(m, weights, how=how) for name, m in maps.items()}
 
 
 def _row(values: FloatArray) -> list[float]:

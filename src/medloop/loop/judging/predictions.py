@@ -11,14 +11,15 @@ import numpy as np
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import BlobError
-from medloop.core.records import Case, Json, Model, Prediction, Query, Round, Summed, new_id, now
+from medloop.core.records import Aggregation, Case, Json, Model, Prediction, Query, Round, new_id, now
 from medloop.core.seeds import generator
+from medloop.core.settings import current_names
 from medloop.images.encode import encode_mask
 from medloop.loop.foundation.arrays import load_image, load_proposal, store_features
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.job_kinds import Choose, Predict, ask
+from medloop.loop.foundation.job_kinds import Choose, Predict, request_job
 from medloop.loop.foundation.memo import memo
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import evaluated_cases, fair_evaluations
@@ -32,7 +33,7 @@ from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
 
 if TYPE_CHECKING:
-    from medloop.models.inference.predict import Answer, Predictor
+    from medloop.models.inference.predict import ModelOutput, Predictor
 
 ANY_LABEL = "any_label"
 """Among a model's metrics the recipe of its network for any label; models without one have no such network."""
@@ -81,7 +82,7 @@ def run_prediction(workspace: Workspace, control: JobControl) -> Json:
     lacking = [c for c in cases if c.id not in done]
     left_out = predict_cases(workspace, model, lacking, control)
     if asked.scope == "pool":
-        ask(workspace, Choose(), f"query-{model.id}")
+        request_job(workspace, Choose(), f"query-{model.id}")
     missed = len(left_out.cases)
     return {"predicted": len(cases) - missed, "new": len(lacking) - missed, **left_out.result()}
 
@@ -120,7 +121,9 @@ def predict_case(
         model,
         answer,
         quality or quality_rule(workspace, model),
-        summed=model.metrics.get("summed", workspace.settings.summed),  # of one model, all predictions are made alike
+        aggregation=current_names(model.metrics).get(
+            "aggregation", workspace.settings.aggregation
+        ),  # of one model, all predictions are made alike
         earlier=_earlier_mask(workspace, model, case),
     )
     with workspace.store.write("worker") as tx:
@@ -142,10 +145,10 @@ def make_prediction(
     blobs: Blobs,
     case: Case,
     model: Model,
-    found: "Answer",
+    found: "ModelOutput",
     quality: QualityRule,
     *,
-    summed: Summed = "mean",
+    aggregation: Aggregation = "mean",
     earlier: MaskArray | None = None,
 ) -> Prediction:
     """Turn what a model says of a case into a stored prediction; `earlier` is the mask, shape (I, J, K), of the model before it.
@@ -153,7 +156,7 @@ def make_prediction(
     Where the evaluated patients cannot tell, the expected quality stays unknown: raw agreement is no Dice.
     """
     samples, mean = found.samples, found.probabilities
-    judged = judge(samples, summed=summed, spacing_mm=case.grid.spacing_mm)
+    judged = judge(samples, aggregation=aggregation, spacing_mm=case.grid.spacing_mm)
     signs = signs_of(samples, judged.agreement, spacing_mm=case.grid.spacing_mm, earlier=earlier)
     expected = quality(signs)
     is_mask = samples.ndim > 2
@@ -218,7 +221,7 @@ def _pool(workspace: Workspace, tx: Reader) -> list[Case]:
     from medloop.query.pool import COMPARING
     from medloop.query.strategies import needs_of
 
-    cases = {c.id: c for c in tx.unanswered_cases(["train", "audit"], exclude_open=False)}
+    cases = {c.id: c for c in tx.unlabelled_cases(["train", "audit"], exclude_open=False)}
     answers = sorted(tx.current_annotations(splits=["train"]), key=lambda a: a.created_at)
     compared = answers if needs_of(workspace.settings.strategy) & COMPARING else answers[-ALIKE:]
     cases |= {a.case_id: tx.get(Case, a.case_id) for a in compared}

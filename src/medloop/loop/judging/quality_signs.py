@@ -17,7 +17,7 @@ def signs_of(
     """Signs from samples, shape (samples, classes[, I, J, K]); `earlier`: what the model before says, label values, shape (I, J, K)."""
     if samples.ndim == 2:
         return {OWN_SAMPLES: agreement, "confidence": float(samples.mean(axis=0).max())}
-    around = _around_answers(samples, spacing_mm)
+    around = _around_annotations(samples, spacing_mm)
     found = quality_features(samples[(slice(None), slice(None), *around)], spacing_mm=spacing_mm)
     found = {name: round(value, 6) for name, value in found.items()} | {OWN_SAMPLES: agreement}
     if earlier is not None:
@@ -39,7 +39,7 @@ def signs_of_prediction(prediction: Prediction) -> dict[str, float]:
     return kept or ({} if agreement is None else {OWN_SAMPLES: float(agreement)})
 
 
-def _around_answers(samples: ProbabilitySamples, spacing_mm: tuple[float, float, float]) -> tuple[slice, ...]:
+def _around_annotations(samples: ProbabilitySamples, spacing_mm: tuple[float, float, float]) -> tuple[slice, ...]:
     """The part of the volume that any sample answers in, and its rim; everything where none does."""
     inside = (samples.argmax(axis=1) > 0).any(axis=0)
     if not inside.any():

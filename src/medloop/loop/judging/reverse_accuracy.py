@@ -90,10 +90,10 @@ def judge_by_references(workspace: Workspace, *, most: int = MOST, good: float =
         model = tx.live_model()
         if model is None:
             raise InputError("Judging predictions needs a model, got none", remedy="annotate some cases and train")
-        pool = sorted(tx.unanswered_cases(["train", "audit"]), key=lambda case: natural_key(case.name))
+        pool = sorted(tx.unlabelled_cases(["train", "audit"]), key=lambda case: natural_key(case.name))
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
         evaluated = evaluated_cases(tx, model.id)
-        newest = _newest_answers(tx, {case.case_id for case in evaluated})
+        newest = _newest_annotations(tx, {case.case_id for case in evaluated})
     predicted = _readable(workspace, [case for case in pool if case.id in predictions], predictions)
     rule = quality_rule(workspace, model)
     names: tuple[str, ...] = ()
@@ -151,7 +151,7 @@ def _judged_by(rule: QualityRule, references: tuple[str, ...]) -> str:
     return f"{answers or TITLES[rule.predictors[0].name]}, checked on {counted(rule.patients, 'evaluated patient')}"
 
 
-def _newest_answers(tx: Reader, apart: set[str]) -> list[tuple[Case, Annotation]]:
+def _newest_annotations(tx: Reader, apart: set[str]) -> list[tuple[Case, Annotation]]:
     """The deciding answer of each case, newest first; none of the cases that check."""
     answers = by_case(answer for answer in tx.current_annotations() if answer.case_id not in apart)
     newest = sorted(map(deciding, answers.values()), key=lambda answer: answer.created_at, reverse=True)

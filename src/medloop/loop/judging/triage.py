@@ -109,7 +109,7 @@ def triage_pool(workspace: Workspace, *, risk: float = 0.1, good: float = GOOD_D
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
         evaluated = evaluated_counts(tx, model.id)
         judged = evaluated_cases(tx, model.id)
-        pool = sorted(tx.unanswered_cases(["train", "audit"]), key=lambda c: c.name)
+        pool = sorted(tx.unlabelled_cases(["train", "audit"]), key=lambda c: c.name)
     require_enough(evaluated_patients(judged), risk, counted=evaluated)
     scores, truth, patients = [confidence_score(c.prediction) for c in judged], [c.truth for c in judged], [c.patient for c in judged]
     deferral = fit_deferral(scores, truth, risk=risk, good=good, hard=hard, patients=patients)

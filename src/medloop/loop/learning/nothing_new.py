@@ -8,7 +8,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings
-from medloop.loop.foundation.consensus import training_answers
+from medloop.core.settings import current_names
+from medloop.loop.foundation.consensus import training_annotations
 from medloop.loop.foundation.follow_up import truth_digest
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Train
@@ -19,12 +20,12 @@ from medloop.loop.learning.objections import NOUN, VERB
 from medloop.store.reader import Reader
 
 _BUDGET = ("train_minutes", "train_steps", "warm_start", "members", "seed")
-_LOSS = ("pseudo_labels", "bias_correction", "correction_weight", "right_reasons")
-DECIDING = (*_BUDGET, *_LOSS, "guided", "calibration", "prompt_encoding", "any_label")
+_LOSS = ("pseudo_labels", "bias_correction", "correction_weight", "explanation_penalty")
+DECIDING = (*_BUDGET, *_LOSS, "interactive_network", "calibration", "prompt_encoding", "any_label")
 """Settings that make another model out of the same annotations; a model from before one existed learned with its default."""
 
 
-def answers_digest(annotations: Sequence[Annotation], names: Mapping[str, str]) -> str:
+def annotations_digest(annotations: Sequence[Annotation], names: Mapping[str, str]) -> str:
     """Over case names and answer bytes: equal answers hash equal, whoever gave them and when."""
     lines = sorted(f"{names[a.case_id]} {a.kind} {a.blob or a.tag}" for a in annotations)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
@@ -39,7 +40,7 @@ def learned_with(workspace: Workspace) -> Json:
     """What decides, beside the annotations, which model a training makes; kept in the model's metrics."""
     settings = {name: getattr(workspace.settings, name) for name in DECIDING}
     with workspace.store.read() as tx:
-        objections = len(tx.events_about(NOUN, verbs=[VERB])) if workspace.settings.right_reasons else 0
+        objections = len(tx.events_about(NOUN, verbs=[VERB])) if workspace.settings.explanation_penalty else 0
         return {**settings, "validation": truth_digest(tx, "validation"), "objections": objections}
 
 
@@ -53,11 +54,11 @@ def already_learned(
     if Train(**control.job.payload).again or plan.decided("snapshot"):
         return None
     with workspace.store.read() as tx:
-        answers = [a for a in training_answers(tx, "train") if a.id not in unsound]
-        digest = answers_digest(answers, case_names(tx, answers))
+        answers = [a for a in training_annotations(tx, "train") if a.id not in unsound]
+        digest = annotations_digest(answers, case_names(tx, answers))
         same = [learned.model for learned in tx.learned_models() if learned.digest == digest]
     now, usual = learned_with(workspace), {name: getattr(ProjectSettings, name) for name in DECIDING}
-    return next((m for m in reversed(same) if {**usual, **m.metrics.get("learned_with", now)} == now), None)
+    return next((m for m in reversed(same) if {**usual, **current_names(m.metrics.get("learned_with", now))} == now), None)
 
 
 def nothing_new(workspace: Workspace, control: JobControl, known: Model) -> Json:

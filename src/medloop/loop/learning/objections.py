@@ -2,7 +2,7 @@
 
 An objection is an event of the audit and nothing else: append only, chained, with the regions as a blob. A person's newest
 objection to a case's label replaces their earlier ones; one without any voxel takes them back. With the setting
-`right_reasons`, trainings avoid evidence from the regions that are left.
+`explanation_penalty`, trainings avoid evidence from the regions that are left.
 """
 
 from collections.abc import Callable, Mapping, Sequence

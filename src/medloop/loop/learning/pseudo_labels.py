@@ -21,7 +21,7 @@ from medloop.store.reader import Reader
 
 
 @dataclass(frozen=True)
-class PseudoAnswer:
+class PseudoAnnotation:
     """A prediction that a training takes for an answer; it weighs above 0 and at most 1 beside a person's."""
 
     case_id: str
@@ -34,12 +34,12 @@ class PseudoAnswer:
         return {"case_id": self.case_id, "prediction_id": self.prediction_id, "weight": self.weight, "origin": self.origin}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "PseudoAnswer":
+    def from_json(cls, value: Mapping[str, Any]) -> "PseudoAnnotation":
         """Inverse of `to_json`."""
         return cls(str(value["case_id"]), str(value["prediction_id"]), float(value["weight"]))
 
 
-def pseudo_answers(workspace: Workspace, *, answers: int, threshold: Threshold | None = None) -> list[PseudoAnswer]:
+def pseudo_annotations(workspace: Workspace, *, answers: int, threshold: Threshold | None = None) -> list[PseudoAnnotation]:
     """The newest model's confident predictions, surest first, never more than there are answers; none without a model or the setting.
 
     Only unanswered cases of the training split. A mask without any foreground is left out, however sure: a structure
@@ -56,10 +56,10 @@ def pseudo_answers(workspace: Workspace, *, answers: int, threshold: Threshold |
     classes, limit = workspace.task.classes, threshold_at(threshold or Threshold(), rounds)
     weights = pseudo_weights(entropy, classes=classes, limit=limit)
     chosen = confident_cases(entropy, classes=classes, limit=limit, at_most=answers)
-    return [PseudoAnswer(predictions[n].case_id, predictions[n].id, float(weights[n])) for n in chosen]
+    return [PseudoAnnotation(predictions[n].case_id, predictions[n].id, float(weights[n])) for n in chosen]
 
 
-def load_pseudo(workspace: Workspace, pseudo: PseudoAnswer) -> tuple[Case, Mask | int]:
+def load_pseudo(workspace: Workspace, pseudo: PseudoAnnotation) -> tuple[Case, Mask | int]:
     """The case and the predicted mask on its grid, or the value of the predicted label."""
     with workspace.store.read() as tx:
         case, prediction = tx.get(Case, pseudo.case_id), tx.get(Prediction, pseudo.prediction_id)
@@ -73,7 +73,7 @@ def _believable(tx: Reader, task: Task) -> list[Prediction]:
     model = tx.live_model()
     if model is None or not knows_every_label(model, task):
         return []
-    names = {c.id: c.name for c in tx.unanswered_cases(["train"], exclude_open=False)}
+    names = {c.id: c.name for c in tx.unlabelled_cases(["train"], exclude_open=False)}
     found = [p for p in tx.latest_predictions(model.id) if p.case_id in names and "entropy" in p.scores]
     holding = [p for p in found if p.mask is None or float(p.scores.get("foreground", 0.0)) > 0]
     return sorted(holding, key=lambda p: names[p.case_id])

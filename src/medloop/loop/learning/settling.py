@@ -7,7 +7,7 @@ true state with the reason, or the job that was forgotten. Workers look between 
 
 from medloop.core.records import Job, LiveChoice, Model, Round
 from medloop.core.states import JobState, RoundState
-from medloop.loop.foundation.follow_up import ask_evaluation_of, evaluation_keys
+from medloop.loop.foundation.follow_up import evaluation_keys, request_evaluation_of
 from medloop.loop.foundation.job_kinds import kind_named
 from medloop.loop.foundation.round_moves import close_evaluated, fail_round, start_training
 from medloop.loop.foundation.workspace import Workspace
@@ -48,7 +48,7 @@ def _settle_round(workspace: Workspace, current: Round) -> None:
         close_evaluated(workspace, current.model_id)
     elif current.model_id is not None:
         model = workspace.store.get(Model, current.model_id)
-        ask_evaluation_of(workspace, model)
+        request_evaluation_of(workspace, model)
 
 
 def _settle_model(workspace: Workspace, choice: LiveChoice) -> None:
@@ -60,7 +60,7 @@ def _settle_model(workspace: Workspace, choice: LiveChoice) -> None:
     if ended is not None and ended.state in (JobState.FAILED, JobState.CANCELLED) and _since(ended, choice.created_at):
         keep_unjudged(workspace, model, f"the evaluation {_ending(ended)}")
     else:
-        ask_evaluation_of(workspace, model)
+        request_evaluation_of(workspace, model)
 
 
 def _since(job: Job, moment: str) -> bool:

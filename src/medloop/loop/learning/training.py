@@ -13,22 +13,23 @@ from typing import TYPE_CHECKING
 
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
+from medloop.core.settings import current_names
 from medloop.loop.foundation.computable import computable
-from medloop.loop.foundation.consensus import consensus_answers, training_answers
-from medloop.loop.foundation.damage import LeftOut, sound_answers
-from medloop.loop.foundation.follow_up import ask_evaluation_of, ask_predictions_of
+from medloop.loop.foundation.consensus import consensus_annotations, training_annotations
+from medloop.loop.foundation.damage import LeftOut, sound_annotations
+from medloop.loop.foundation.follow_up import request_evaluation_of, request_predictions_of
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.label_versions import label_versions
-from medloop.loop.foundation.round_moves import MIN_TRAINING_ANSWERS, claim_rounds, mark_failed, mark_trained
+from medloop.loop.foundation.round_moves import MIN_TRAINING_ANNOTATIONS, claim_rounds, mark_failed, mark_trained
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.calibration import calibration_of, calibration_words
 from medloop.loop.judging.live_models import place_trained
 from medloop.loop.judging.predictions import weights_of
 from medloop.loop.learning.any_label import train_any_label
 from medloop.loop.learning.decisions import TrainingPlan
-from medloop.loop.learning.nothing_new import already_learned, answers_digest, case_names, learned_with, nothing_new
-from medloop.loop.learning.training_set import teach, training_case
-from medloop.loop.learning.warm_start import answers_to_learn, learned_facts
+from medloop.loop.learning.nothing_new import already_learned, annotations_digest, case_names, learned_with, nothing_new
+from medloop.loop.learning.training_set import make_training_set, training_case
+from medloop.loop.learning.warm_start import annotations_to_learn, learned_facts
 from medloop.models.foundation.plans import common_channels
 from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
 from medloop.store.writer import Writer
@@ -53,16 +54,16 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
         return {**nothing_new(workspace, control, known), **left_out.result()}
     snapshot = _frozen(workspace, plan, unsound)
     if snapshot is None:
-        message = f"training needs at least {MIN_TRAINING_ANSWERS} annotated training cases, of more than one class in a classification"
+        message = f"training needs at least {MIN_TRAINING_ANNOTATIONS} annotated training cases, of more than one class in a classification"
         mark_failed(workspace, message)
         return {"message": message, **left_out.result()}
     annotations, cases = _of_snapshot(workspace, snapshot)
     recipe, parent = _going_on(workspace, recipe_for(workspace, list(cases.values()), snapshot, threads=control.threads), plan)
     recipe = Recipe.from_json(plan.decide("recipe", recipe.to_json))
     fitting = {case.id for case in computable(recipe, cases.values(), left_out)}
-    learned = answers_to_learn(workspace, control, plan, parent=parent, answers=annotations, cases=cases)
+    learned = annotations_to_learn(workspace, control, plan, parent=parent, answers=annotations, cases=cases)
     learned = [answer for answer in learned if answer.case_id in fitting]
-    taught = teach(workspace, control, plan, answers=learned, cases=cases)
+    taught = make_training_set(workspace, control, plan, answers=learned, cases=cases)
     recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight)
     validation = _validation(workspace, plan, left_out, lambda cases: computable(recipe, cases, left_out))
     control.log(f"learning from {counted(len(taught.cases), 'case')}, validating on {len(validation)}: {_described(recipe)}")
@@ -73,16 +74,16 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
 
     initial = weights_of(workspace.store.blobs, parent) if parent else []
     trained = train(recipe, taught.cases, validation, folder, report=report, initial=initial, guide=_guide(recipe))
-    own = {name: getattr(workspace.settings, name) for name in ("samples", "summed", "uncertainty_source")}
+    own = {name: getattr(workspace.settings, name) for name in ("samples", "aggregation", "uncertainty_source")}
     metrics = {**own, **trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
     metrics |= {"learned_with": learned_with(workspace), "annotated_cases": len(cases)}
     _tell_overrun(control, recipe, float(trained.metrics["seconds"]))
     metrics["calibration"] = _calibrated(workspace, recipe, trained.weights, validation, control)
     more, facts = train_any_label(workspace, recipe, taught.cases, folder, report=report)
     model, live = _keep(workspace, recipe, snapshot, [*trained.weights, *more], {**metrics, **facts})
-    ask_evaluation_of(workspace, model)
+    request_evaluation_of(workspace, model)
     if live:
-        ask_predictions_of(workspace, model)
+        request_predictions_of(workspace, model)
     shutil.rmtree(folder, ignore_errors=True)
     said = _said(workspace, model)
     control.log(said)
@@ -103,7 +104,7 @@ def _calibrated(
 def _as_begun(workspace: Workspace, plan: TrainingPlan) -> Workspace:
     """The project with the settings and labels that this training began with, so that a resumed one stays the same training."""
     found = plan.decide("project", lambda: {"settings": dataclasses.asdict(workspace.settings), "task_id": workspace.task.id})
-    settings = ProjectSettings(**{**dataclasses.asdict(workspace.settings), **found["settings"]})
+    settings = ProjectSettings(**{**dataclasses.asdict(workspace.settings), **current_names(found["settings"])})
     task = workspace.store.get(Task, found["task_id"])
     return dataclasses.replace(workspace, project=dataclasses.replace(workspace.project, settings=settings), task=task)
 
@@ -126,9 +127,9 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
     )
     if _has_sides(workspace):
         recipe = dataclasses.replace(recipe, flips=())
-    guided = settings.guided and workspace.task.kind == "segmentation"
+    guided = settings.interactive_network and workspace.task.kind == "segmentation"
     recipe = dataclasses.replace(
-        recipe, rrr=settings.right_reasons, guided=guided, hints=settings.prompt_encoding if guided else "euclidean"
+        recipe, rrr=settings.explanation_penalty, guided=guided, hints=settings.prompt_encoding if guided else "euclidean"
     )
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
 
@@ -161,7 +162,7 @@ def _has_sides(workspace: Workspace) -> bool:
 
 def freeze(tx: Writer, annotations: Sequence[Annotation], names: dict[str, str]) -> Snapshot:
     """Name the exact answers: the digest covers case names and answer bytes, so equal answers hash equal."""
-    digest = answers_digest(annotations, names)
+    digest = annotations_digest(annotations, names)
     ordered = sorted(annotations, key=lambda a: names[a.case_id])
     snapshot = Snapshot(id=new_id("snapshot"), annotation_ids=tuple(a.id for a in ordered), digest=digest, created_at=now())
     tx.add(snapshot, verb="freeze")
@@ -200,9 +201,9 @@ def _unsound(workspace: Workspace, plan: TrainingPlan, left_out: LeftOut) -> fro
     """Ids of annotations that cannot be learned because bytes are damaged; a training begun with one of them begins anew."""
     begun = _frozen_before(workspace, plan)
     with workspace.store.read() as tx:
-        answers = [tx.get(Annotation, i) for i in begun.annotation_ids] if begun else training_answers(tx, "train")
+        answers = [tx.get(Annotation, i) for i in begun.annotation_ids] if begun else training_annotations(tx, "train")
         cases = {c.id: c for c in tx.find(Case, where={"id": sorted({a.case_id for a in answers})})}
-    sound = {a.id for a in sound_answers(answers, cases, left_out)}
+    sound = {a.id for a in sound_annotations(answers, cases, left_out)}
     unsound = frozenset(a.id for a in answers if a.id not in sound)
     if begun is None or not unsound:
         return unsound
@@ -222,8 +223,8 @@ def _frozen(workspace: Workspace, plan: TrainingPlan, unsound: frozenset[str]) -
     if (begun := _frozen_before(workspace, plan)) is not None:
         return begun
     with workspace.store.write("worker") as tx:
-        answers = [a for a in training_answers(tx, "train") if a.id not in unsound]
-        if len({a.case_id for a in answers}) < MIN_TRAINING_ANSWERS:
+        answers = [a for a in training_annotations(tx, "train") if a.id not in unsound]
+        if len({a.case_id for a in answers}) < MIN_TRAINING_ANNOTATIONS:
             return None
         if workspace.task.kind == "classification" and len({a.tag for a in answers}) < 2:
             return None
@@ -252,7 +253,7 @@ def _validation(
 
     def decide() -> list[str]:
         with workspace.store.read() as tx:
-            return [a.id for a in consensus_answers(tx, "validation")]
+            return [a.id for a in consensus_annotations(tx, "validation")]
 
     chosen = plan.decide("validation", decide)
     with workspace.store.read() as tx:
@@ -260,7 +261,7 @@ def _validation(
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
         versions = label_versions(tx, workspace.task)
     fit = {case.id for case in fitting(cases.values())}
-    sound = sound_answers([a for a in answers if a.case_id in fit], cases, left_out)
+    sound = sound_annotations([a for a in answers if a.case_id in fit], cases, left_out)
     return [training_case(workspace, a, cases[a.case_id], versions) for a in sorted(sound, key=lambda a: cases[a.case_id].name)]
 
 

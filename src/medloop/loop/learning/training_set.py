@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Case, Json, Prediction
-from medloop.loop.foundation.arrays import load_answer, load_image
+from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.consensus import by_case
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.label_versions import LabelVersions, label_versions
-from medloop.loop.foundation.partial_annotations import merged_answer
+from medloop.loop.foundation.partial_annotations import merged_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.case_weights import training_weights
 from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.objections import irrelevant_blobs, irrelevant_loader
-from medloop.loop.learning.pseudo_labels import PseudoAnswer, load_pseudo, pseudo_answers
+from medloop.loop.learning.pseudo_labels import PseudoAnnotation, load_pseudo, pseudo_annotations
 from medloop.loop.learning.voxel_weights import Weighing, weighing_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Taught:
+class TrainingSet:
     """The cases of one training, what its model's metrics say of them, and how much a voxel of a person's own making counts."""
 
     cases: "list[TrainingCase]"
@@ -37,9 +37,9 @@ class Taught:
     drawn_weight: float
 
 
-def teach(
+def make_training_set(
     workspace: Workspace, control: JobControl, plan: TrainingPlan, *, answers: Sequence[Annotation], cases: Mapping[str, Case]
-) -> Taught:
+) -> TrainingSet:
     """Gather what a training learns from; `bias_correction`, `correction_weight` and `pseudo_labels` decide what joins the answers."""
     weights, weighing = _weights(workspace, control, plan, {a.case_id for a in answers}), weighing_of(workspace, answers)
     ids = {cases[a.case_id].name: a.case_id for a in answers}
@@ -52,7 +52,7 @@ def teach(
     facts = ({"pseudo_labels": len(believed)} if believed else {}) | ({"weighted_cases": len(weights)} if weights else {})
     facts |= _corrections(weighing, learned=answers)
     facts |= {"right_reasons_cases": len(marked)} if marked else {}
-    return Taught([*own, *(_pseudo_case(workspace, p) for p in believed)], facts, weighing.weight)
+    return TrainingSet([*own, *(_pseudo_case(workspace, p) for p in believed)], facts, weighing.weight)
 
 
 def training_cases(
@@ -73,7 +73,7 @@ def training_cases(
     def merged(case: Case, parts: list[Annotation]) -> "TrainingCase":
         known, own = versions.known_classes(parts), weighing.own(workspace, parts, case)
         return TrainingCase(
-            id=case.name, load=lambda: (load_image(blobs, case), merged_answer(blobs, parts, case)), touched=own, known=known
+            id=case.name, load=lambda: (load_image(blobs, case), merged_annotation(blobs, parts, case)), touched=own, known=known
         )
 
     return [merged(cases[i], found) if found[0].kind == "partial" else whole(found[0]) for i, found in by_case(answers).items()]
@@ -84,7 +84,7 @@ def training_case(workspace: Workspace, annotation: Annotation, case: Case, vers
     from medloop.models.training.batches import TrainingCase
 
     blobs, known = workspace.store.blobs, versions.known_classes([annotation])
-    return TrainingCase(id=case.name, load=lambda: (load_image(blobs, case), load_answer(blobs, annotation, case)), known=known)
+    return TrainingCase(id=case.name, load=lambda: (load_image(blobs, case), load_annotation(blobs, annotation, case)), known=known)
 
 
 def _weights(workspace: Workspace, control: JobControl, plan: TrainingPlan, learned: set[str]) -> dict[str, float]:
@@ -115,7 +115,7 @@ def _marked(workspace: Workspace, plan: TrainingPlan, case_ids: Sequence[str]) -
     """Case id → blobs of the regions called irrelevant; empty without the setting."""
 
     def decide() -> dict[str, list[str]]:
-        if not workspace.settings.right_reasons:
+        if not workspace.settings.explanation_penalty:
             return {}
         with workspace.store.read() as tx:
             return irrelevant_blobs(tx, case_ids)
@@ -124,11 +124,11 @@ def _marked(workspace: Workspace, plan: TrainingPlan, case_ids: Sequence[str]) -
     return found
 
 
-def _believed(workspace: Workspace, control: JobControl, plan: TrainingPlan, answers: int) -> list[PseudoAnswer]:
+def _believed(workspace: Workspace, control: JobControl, plan: TrainingPlan, answers: int) -> list[PseudoAnnotation]:
     """Confident predictions whose bytes, and whose case's image, can be read."""
-    chosen = plan.decide("pseudo", lambda: [dict(p.to_json()) for p in pseudo_answers(workspace, answers=answers)])
-    left_out, found = LeftOut(workspace, control.log), list[PseudoAnswer]()
-    for pseudo in map(PseudoAnswer.from_json, chosen):
+    chosen = plan.decide("pseudo", lambda: [dict(p.to_json()) for p in pseudo_annotations(workspace, answers=answers)])
+    left_out, found = LeftOut(workspace, control.log), list[PseudoAnnotation]()
+    for pseudo in map(PseudoAnnotation.from_json, chosen):
         with workspace.store.read() as tx:
             case, mask = tx.get(Case, pseudo.case_id), tx.get(Prediction, pseudo.prediction_id).mask
         if left_out.can_read(case, case.voxels, mask):
@@ -136,7 +136,7 @@ def _believed(workspace: Workspace, control: JobControl, plan: TrainingPlan, ans
     return found
 
 
-def _pseudo_case(workspace: Workspace, pseudo: PseudoAnswer) -> "TrainingCase":
+def _pseudo_case(workspace: Workspace, pseudo: PseudoAnnotation) -> "TrainingCase":
     from medloop.models.training.batches import TrainingCase
 
     def load() -> tuple[Image, Mask | int]:

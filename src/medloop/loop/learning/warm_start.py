@@ -24,7 +24,7 @@ from medloop.core.records import Annotation, Case, Json, Model, Snapshot, WarmSt
 from medloop.core.seeds import generator
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.evaluation import score_answers
+from medloop.loop.judging.evaluation import score_annotations
 from medloop.loop.judging.predictions import predict_cases
 from medloop.loop.learning.decisions import TrainingPlan
 
@@ -48,7 +48,7 @@ def choose_old(policy: WarmStart, old: Sequence[Name], new: int, scores: Mapping
     return [name for name in old if name in kept]
 
 
-def answers_to_learn(
+def annotations_to_learn(
     workspace: Workspace,
     control: JobControl,
     plan: TrainingPlan,
@@ -100,5 +100,5 @@ def _scores(
     with workspace.store.read() as tx:
         done = {p.case_id for p in tx.latest_predictions(parent.id)}
     predict_cases(workspace, parent, [case for i, case in old.items() if i not in done], control)
-    scored = score_answers(workspace, parent, [a for a in answers if a.case_id in old and a.kind != "partial"], old)
+    scored = score_annotations(workspace, parent, [a for a in answers if a.case_id in old and a.kind != "partial"], old)
     return {case_id: float(np.nanmean(list(by_label.values()))) for case_id, by_label in scored.items()}

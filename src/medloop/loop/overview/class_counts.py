@@ -9,12 +9,12 @@ import numpy as np
 from medloop.core.errors import BlobError
 from medloop.core.image import Mask
 from medloop.core.records import Annotation, Case
-from medloop.loop.foundation.arrays import load_answer
+from medloop.loop.foundation.arrays import load_annotation
 from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.memo import Memo, memo
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.querying.queries import asked_case_ids
+from medloop.loop.querying.queries import queried_case_ids
 from medloop.store.reader import Reader
 
 
@@ -23,14 +23,14 @@ class ClassCount:
     """One label: answered training cases that hold it, and how many of them a query had chosen."""
 
     label: str
-    answered: int
+    annotated: int
     queried: int
 
 
 def queried_classes(workspace: Workspace) -> tuple[ClassCount, ...]:
     """Counts of every label of the task, in the task's order."""
     with workspace.store.read() as tx:
-        answers, chosen = _answers(tx), asked_case_ids(tx, ever=True)
+        answers, chosen = _answers(tx), queried_case_ids(tx, ever=True)
     with memo(workspace, "label-values") as known:
         values = {case_id: _values(workspace, annotation_id, blob, tag, known) for case_id, annotation_id, blob, tag in answers}
     answered = Counter(value for held in values.values() for value in held)
@@ -42,7 +42,7 @@ def _answers(tx: Reader) -> list[tuple[str, str, str | None, int | None]]:
     """(case id, annotation id, blob, tag) of the deciding annotation of every answered training case."""
     several = tx.current_annotations(case_ids=tx.contested_cases(["train"]))
     decided = [deciding(found) for found in by_case(a for a in several if a.kind != "partial").values()]
-    return tx.sole_answers(["train"]) + [(a.case_id, a.id, a.blob, a.tag) for a in decided]
+    return tx.sole_annotations(["train"]) + [(a.case_id, a.id, a.blob, a.tag) for a in decided]
 
 
 def _values(workspace: Workspace, annotation_id: str, blob: str | None, tag: int | None, known: Memo) -> Sequence[int]:
@@ -52,7 +52,7 @@ def _values(workspace: Workspace, annotation_id: str, blob: str | None, tag: int
         with workspace.store.read() as tx:
             annotation = tx.get(Annotation, annotation_id)
             case = tx.get(Case, annotation.case_id)
-        answer = load_answer(workspace.store.blobs, annotation, case)
+        answer = load_annotation(workspace.store.blobs, annotation, case)
         return [int(v) for v in (np.unique(answer.array) if isinstance(answer, Mask) else [answer])]
 
     if blob is None and tag is not None:

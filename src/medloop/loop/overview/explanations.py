@@ -12,10 +12,10 @@ import numpy as np
 from medloop.core.errors import LabelError, NotFoundError
 from medloop.core.records import Annotation, Case, Prediction
 from medloop.core.seeds import generator
-from medloop.explain.contrast import HintPlace, best_hints
+from medloop.explain.contrast import SuggestedPrompt, suggest_prompts
 from medloop.explain.examples import Distance, nearest
 from medloop.explain.hypotheses import Hypothesis, distinct_hypotheses
-from medloop.loop.foundation.arrays import load_answer, load_features, load_image
+from medloop.loop.foundation.arrays import load_annotation, load_features, load_image
 from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.in_force import newest_proposal
@@ -53,7 +53,7 @@ class Alternatives:
     """What a model might have meant, likeliest first, and the places where one hint would change the mask most."""
 
     hypotheses: tuple[Hypothesis, ...]
-    hints: tuple[HintPlace, ...]
+    suggested_prompts: tuple[SuggestedPrompt, ...]
 
 
 def explain_case(workspace: Workspace, case_id: str, predictor: "Predictor", *, label: int, method: str) -> "Saliency":
@@ -83,7 +83,7 @@ def alternatives(workspace: Workspace, case_id: str, predictor: "Predictor", *, 
     case = workspace.store.get(Case, case_id)
     rng = generator(workspace.settings.seed, "hypotheses", case.name)
     drawn = predictor.predict(load_image(workspace.store.blobs, case), samples=samples, rng=rng).samples
-    return Alternatives(tuple(distinct_hypotheses(drawn, most=most)), tuple(best_hints(drawn, case.grid)))
+    return Alternatives(tuple(distinct_hypotheses(drawn, most=most)), tuple(suggest_prompts(drawn, case.grid)))
 
 
 def similar_cases(workspace: Workspace, case_id: str, *, count: int = 5, distance: Distance = "cosine") -> SimilarCases:
@@ -126,7 +126,7 @@ def _similar(workspace: Workspace, answer: Annotation, distance: float, scores: 
     case = workspace.store.get(Case, answer.case_id)
     values: Sequence[int] = ()
     with LeftOut(workspace).case(case):
-        found = load_answer(workspace.store.blobs, answer, case)
+        found = load_annotation(workspace.store.blobs, answer, case)
         values = [found] if isinstance(found, int) else found.values()
     labels = tuple(label.name for label in workspace.task.labels if label.value in values)
     return SimilarCase(case.id, case.name, distance, labels, scores.get(case.id))

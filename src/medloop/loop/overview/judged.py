@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.records import Annotation, Case, Evaluation, Model, Prediction
-from medloop.loop.foundation.consensus import consensus_answers
+from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.model_history import PREFERRED, best_scores
 from medloop.store.reader import Reader
@@ -100,7 +100,7 @@ def _on_shared_split(tx: Reader, wanted: Mapping[str, int]) -> Sequence[Evaluati
 
 def _judged(tx: Reader, model: Model, evaluation: Evaluation, damaged: Collection[str]) -> Judged:
     ids = [i for i, scores in evaluation.per_case.items() if scores and i not in damaged]
-    answers = {a.case_id: a for a in consensus_answers(tx, evaluation.split)}
+    answers = {a.case_id: a for a in consensus_annotations(tx, evaluation.split)}
     predictions = {p.case_id: p for p in tx.find(Prediction, where={"model_id": model.id, "case_id": ids})}
     cases, left_out = [], []
     for i in ids:

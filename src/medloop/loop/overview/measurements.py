@@ -17,8 +17,8 @@ from medloop.core.errors import NotFoundError
 from medloop.core.names import natural_key
 from medloop.core.records import Annotation, Case, Label, Model, Prediction
 from medloop.loop.foundation.arrays import load_mask, load_proposal
-from medloop.loop.foundation.consensus import consensus_answers, deciding
-from medloop.loop.foundation.damage import LeftOut, sound_answers
+from medloop.loop.foundation.consensus import consensus_annotations, deciding
+from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.in_force import newest_proposal
 from medloop.loop.foundation.label_versions import label_versions, labels_of_model
 from medloop.loop.foundation.memo import Memo, memo
@@ -28,8 +28,8 @@ from medloop.loop.judging.mask_figures import figures_of_samples, is_sized, mask
 from medloop.metrics.measure_bounds import TOLERANCE, Bounds, BoundsRule, bound_measure, fit_bounds, require_tolerance
 from medloop.metrics.measures import MeasureName, measure_names, unit_of
 
-MeasureSource: TypeAlias = Literal["answer", "prediction"]
-Wanted: TypeAlias = Literal["any", "answer", "prediction"]
+MeasureSource: TypeAlias = Literal["annotation", "prediction"]
+Wanted: TypeAlias = Literal["any", "annotation", "prediction"]
 Figures: TypeAlias = Mapping[str, float | None]
 
 COVERAGE = 0.9
@@ -123,22 +123,22 @@ def _measured(run: _Measuring, case_id: str, of: Wanted) -> CaseMeasures:
     with run.workspace.store.read() as tx:
         case = tx.get(Case, case_id)
         answers = tx.current_annotations(case_ids=[case_id]) if of != "prediction" else []
-        prediction = newest_proposal(tx, case_id) if of != "answer" and not answers else None
+        prediction = newest_proposal(tx, case_id) if of != "annotation" and not answers else None
     if answers:
-        return _measured_answer(run, case, deciding(answers))
+        return _measured_annotation(run, case, deciding(answers))
     if prediction is not None:
         return _measured_prediction(run, case, prediction)
-    wanted = "neither an annotation nor a prediction" if of == "any" else f"no {'annotation' if of == 'answer' else of}"
+    wanted = "neither an annotation nor a prediction" if of == "any" else f"no {of}"
     raise NotFoundError(f"The case {case.name!r} has {wanted} to measure", remedy="annotate it, or train a model and predict")
 
 
-def _measured_answer(run: _Measuring, case: Case, answer: Annotation) -> CaseMeasures:
+def _measured_annotation(run: _Measuring, case: Case, answer: Annotation) -> CaseMeasures:
     """Of the labels that the annotation knew: that one added later is not drawn says nothing of its size."""
     with run.workspace.store.read() as tx:
         labels = label_versions(tx, run.workspace.task).known(answer)
-    figures = {label.value: _of_answer(run, case, answer, label.value) for label in labels}
+    figures = {label.value: _of_annotation(run, case, answer, label.value) for label in labels}
     rows = [_plain(label, name, figures[label.value], case) for label in labels for name in measure_names(case.grid)]
-    return CaseMeasures(case.id, case.name, "answer", answer.id, is_sized(case), COVERAGE, tuple(rows))
+    return CaseMeasures(case.id, case.name, "annotation", answer.id, is_sized(case), COVERAGE, tuple(rows))
 
 
 def _measured_prediction(run: _Measuring, case: Case, prediction: Prediction) -> CaseMeasures:
@@ -188,9 +188,9 @@ def _evaluated(run: _Measuring, prediction: Prediction) -> _Evaluated:
     if prediction.model_id not in run.evaluated:
         with run.workspace.store.read() as tx:
             fair = {one.case_id: one.prediction for one in evaluated_cases(tx, prediction.model_id)}
-            answers = [a for split in FAIR_SPLITS for a in consensus_answers(tx, split) if a.case_id in fair and a.blob]
+            answers = [a for split in FAIR_SPLITS for a in consensus_annotations(tx, split) if a.case_id in fair and a.blob]
             cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
-        sound = sound_answers(answers, cases, LeftOut(run.workspace))
+        sound = sound_annotations(answers, cases, LeftOut(run.workspace))
         run.evaluated[prediction.model_id] = [(cases[a.case_id], a, fair[a.case_id]) for a in sound]
     return run.evaluated[prediction.model_id]
 
@@ -202,13 +202,13 @@ def _rule(run: _Measuring, evaluated: _Evaluated, label: int, name: MeasureName)
         return BoundsRule(coverage=COVERAGE, tolerance=run.tolerance)
     usable = [row for row in rows if len(row[3]) >= min(counts)]
     estimates = [_of_prediction(run, c, p, label).get(name) for c, _, p, _ in usable]
-    truths = [_of_answer(run, c, a, label).get(name) for c, a, _, _ in usable]
+    truths = [_of_annotation(run, c, a, label).get(name) for c, a, _, _ in usable]
     samples = np.stack([s[: min(counts)] for *_, s in usable])
     figures = (np.array(estimates, dtype=np.float64), samples, np.array(truths, dtype=np.float64))
     return fit_bounds(*figures, patients=[c.patient for c, *_ in usable], coverage=COVERAGE, tolerance=run.tolerance)
 
 
-def _of_answer(run: _Measuring, case: Case, answer: Annotation, label: int) -> Figures:
+def _of_annotation(run: _Measuring, case: Case, answer: Annotation, label: int) -> Figures:
     blobs = run.workspace.store.blobs
     found: Figures = run.known.get(f"{answer.id} {label}", lambda: mask_figures(load_mask(blobs, answer, case).array == label, case))
     return found

@@ -22,7 +22,7 @@ from medloop.store.tallies import BINS
 GOOD_QUALITY = 0.8
 """Predictions expected below this, an edge of the bins, are counted as low: a common mark for a usable segmentation."""
 
-RECENT_ANSWERS = 50
+RECENT_ANNOTATIONS = 50
 """Speed is measured over the last answers, so that it follows a model that gets better."""
 
 
@@ -70,7 +70,7 @@ class RoundLine:
     state: str
     strategy: str
     cases: int
-    answered: int
+    annotated: int
     message: str
 
 
@@ -80,17 +80,17 @@ class Progress:
 
     Attributes:
         curve: Evaluations that count, one model per distinct set of annotations.
-        unpredicted: Unanswered cases that the model in use has not seen yet; None without a model.
+        unpredicted: Unlabelled cases that the model in use has not seen yet; None without a model.
         pool_note: What is missing in the pool's predictions and qualities, in words; "" where nothing is.
-        effort: What each annotator's answers took.
-        queried: Per label, how many answered cases hold it and how many of them were asked.
+        effort: What each annotator's annotations took.
+        queried: Per label, how many annotated cases hold it and how many of them were queried.
         stopping: Whether to go on asking, and why.
         quality_note: Why predictions of the model in use have no expected quality; "" where they have, or without a model.
     """
 
     curve: tuple[CurvePoint, ...]
     labels_per_hour: float | None
-    answered: int
+    annotated: int
     total: int
     pool_quality: PoolQuality | None
     models: tuple[ModelLine, ...]
@@ -116,7 +116,7 @@ def progress(workspace: Workspace) -> Progress:
         return Progress(
             curve=tuple(_curve(tx, models)),
             labels_per_hour=labels_per_hour(tx),
-            answered=counts.answered,
+            annotated=counts.annotated,
             total=counts.total,
             pool_quality=pooled,
             models=model_lines(tx),
@@ -132,7 +132,7 @@ def progress(workspace: Workspace) -> Progress:
 
 def labels_per_hour(tx: Reader) -> float | None:
     """Answers per hour of active human time over the recent answers; None without timed answers."""
-    timed = [seconds for _, _, seconds, _ in tx.recent_efforts(("human",), RECENT_ANSWERS) if seconds > 0]
+    timed = [seconds for _, _, seconds, _ in tx.recent_efforts(("human",), RECENT_ANNOTATIONS) if seconds > 0]
     return 3600.0 * len(timed) / sum(timed) if timed else None
 
 
@@ -198,7 +198,7 @@ def _curve_point(evaluation: Evaluation, index: int, interval: Interval, unscore
 def _round_lines(tx: Reader) -> tuple[RoundLine, ...]:
     rounds = tx.find(Round, order=("index",))
     queries = {q.id: q for q in tx.find(Query, where={"id": [r.query_id for r in rounds if r.query_id]})}
-    answered = tx.answered_among({c.case_id for q in queries.values() for c in q.choices})
+    answered = tx.annotated_among({c.case_id for q in queries.values() for c in q.choices})
     return tuple(_round_line(r, queries.get(r.query_id or ""), answered) for r in rounds)
 
 

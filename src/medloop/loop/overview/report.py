@@ -56,7 +56,7 @@ def report_html(workspace: Workspace) -> str:
 
 def _counts(state: ProjectStatus) -> Markup:
     c = state.counts
-    return element("p", f"{counted(c.total, 'case')}: {c.answered} annotated, {c.skipped} skipped, {c.flagged} flagged.")
+    return element("p", f"{counted(c.total, 'case')}: {c.annotated} annotated, {c.skipped} skipped, {c.flagged} flagged.")
 
 
 def _judged_sections(workspace: Workspace, judged: Judged | None, left_out: LeftOut) -> list[Markup]:
@@ -140,12 +140,16 @@ def _evaluations(made: Progress) -> Markup:
     return table(("model", "split", "measure", "mean", "95 % interval", "cases", "minutes", "surfaces"), rows, text=(0, 1, 2, 7))
 
 
+def _seconds(median: float | None) -> str:
+    return "unknown" if median is None else f"{median:.0f}"
+
+
 def _time(lines: Sequence[EffortLine]) -> Markup:
     timed = [(x.annotator, x.minutes) for x in lines if x.timed]
     money = ("cost",) if priced(lines) else ()
     rows = (
         (
-            *(x.annotator, x.answers, x.timed, "unknown" if x.median_seconds is None else f"{x.median_seconds:.0f}", f"{x.minutes:.1f}"),
+            *(x.annotator, x.annotations, x.timed, _seconds(x.median_seconds), f"{x.minutes:.1f}"),
             *(f"{x.cost:.4g}" for _ in money),
         )
         for x in lines
@@ -156,7 +160,7 @@ def _time(lines: Sequence[EffortLine]) -> Markup:
 
 def _annotated(made: Progress) -> Markup:
     head = ("label", "annotated cases with it", "of these chosen by a query")
-    return table(head, ((c.label, c.answered, c.queried) for c in made.queried))
+    return table(head, ((c.label, c.annotated, c.queried) for c in made.queried))
 
 
 def _models(models: Sequence[ModelLine]) -> Markup:
@@ -177,7 +181,7 @@ def _repeats(model: ModelLine) -> str:
 
 
 def _rounds(made: Progress) -> Markup:
-    rows = ((r.index, r.state, r.strategy, r.cases, r.answered, r.message) for r in made.rounds)
+    rows = ((r.index, r.state, r.strategy, r.cases, r.annotated, r.message) for r in made.rounds)
     return table(("round", "state", "strategy", "queried", "annotated", "note"), rows, text=(0, 1, 2, 5))
 
 

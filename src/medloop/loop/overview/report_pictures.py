@@ -8,7 +8,7 @@ from markupsafe import Markup
 from medloop.core.arrays import MaskArray
 from medloop.core.image import Mask
 from medloop.core.records import Case, Label
-from medloop.loop.foundation.arrays import load_answer, load_image, load_proposal
+from medloop.loop.foundation.arrays import load_annotation, load_image, load_proposal
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.judged import Judged, JudgedCase
@@ -56,7 +56,7 @@ def outline_key(labels: Sequence[Label]) -> Markup:
 def _figure(workspace: Workspace, word: str, one: JudgedCase) -> Markup:
     blobs, case = workspace.store.blobs, one.case
     labels = [label for label in workspace.task.labels if label.name in one.scores]
-    truth = load_answer(blobs, one.annotation, case)
+    truth = load_annotation(blobs, one.annotation, case)
     masks = (_only(truth.array, labels), _only(load_proposal(blobs, one.prediction, case), labels)) if isinstance(truth, Mask) else None
     shot = largest_disagreement(case.grid, *(masks or (None, None)))
     image = load_image(blobs, case).array

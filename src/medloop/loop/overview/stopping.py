@@ -44,7 +44,7 @@ def stopping_evidence(workspace: Workspace, *, effort: Sequence[EffortLine] | No
         lines = effort_summary(tx) if effort is None else effort
         batch, minutes, cost = _next_batch(workspace, tx, models, with_cost=priced(lines))
         spending = _spending(workspace, tx, lines)
-        left = len(tx.unanswered_cases(["train", "audit"], exclude_open=False, limit=1))
+        left = len(tx.unlabelled_cases(["train", "audit"], exclude_open=False, limit=1))
     return Evidence(
         spending=spending,
         curve=curve,
@@ -78,7 +78,7 @@ def _stop_set(tx: Reader) -> list[Case]:
     """A fixed part of the unanswered cases, small enough to compare; their ids are random, and so is what comes first."""
     chosen: list[Case] = []
     voxels = 0
-    for case in tx.some_unanswered(["train"], STOP_SET_CASES):
+    for case in tx.some_unlabelled(["train"], STOP_SET_CASES):
         voxels += math.prod(case.grid.shape)
         if voxels > STOP_SET_VOXELS and chosen:
             break
@@ -168,7 +168,7 @@ def _next_batch(workspace: Workspace, tx: Reader, models: Sequence[Model], *, wi
         cases = [tx.get(Case, c.case_id) for c in tx.get(Query, waiting[0].query_id).choices]
         size = len(cases)
     else:
-        cases = tx.unanswered_cases(["train"], exclude_open=False, limit=MINUTES_CASES)
+        cases = tx.unlabelled_cases(["train"], exclude_open=False, limit=MINUTES_CASES)
         size = min(workspace.settings.batch_size, max(1, len(cases)))
     if not cases or (learned := minutes_model(tx)).basis == "nothing":
         return size, None, None

@@ -17,12 +17,12 @@ from medloop.core.records import Case, Json, Model, Prediction, Round
 from medloop.core.seeds import derive_seed
 from medloop.loop.foundation.arrays import load_features, load_image
 from medloop.loop.foundation.computable import computable
-from medloop.loop.foundation.consensus import consensus_answers
+from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.job_kinds import Choose, Describe, ask
+from medloop.loop.foundation.job_kinds import Choose, Describe, request_job
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.evaluation import score_answers
+from medloop.loop.judging.evaluation import score_annotations
 from medloop.loop.judging.predictions import load_predictor, predict_case, quality_rule
 from medloop.loop.querying.descriptions import Report, Vectors, describe_cases, kept_vectors, learned_maker, newest_maker, small_views
 from medloop.models.foundation.recipes import Recipe
@@ -91,7 +91,7 @@ def request_description(workspace: Workspace) -> None:
     """Ask the worker to describe the cases, if a strategy of the project will need it."""
     settings = workspace.settings
     if "features" in needs_of(settings.first_strategy) or LATENT & needs_of(settings.strategy):
-        ask(workspace, Describe(), "describe")
+        request_job(workspace, Describe(), "describe")
 
 
 def run_description(workspace: Workspace, control: JobControl) -> Json:
@@ -107,7 +107,7 @@ def run_description(workspace: Workspace, control: JobControl) -> Json:
         described = len(latent_codes(workspace, cases, report=control.report) or {})
     control.log(f"described {counted(described, 'case')}")
     if not begun and "features" in needs_of(settings.first_strategy):
-        ask(workspace, Choose(), "query-first")
+        request_job(workspace, Choose(), "query-first")
     return {"described": described}
 
 
@@ -165,7 +165,7 @@ def _predicted_loss(
 
     if len(labelled) < FEWEST_CASES or not cases or not all(c.id in predictions and predictions[c.id].features for c in cases):
         return Extra()
-    answered = _answered_predictions(workspace, labelled, predictions, model)
+    answered = _annotated_predictions(workspace, labelled, predictions, model)
     losses = _losses(workspace, model, {c.id: c for c in labelled})
     ordered = [i for i in (c.id for c in labelled) if i in losses and i in answered and answered[i].features]
     if len(ordered) < FEWEST_CASES:
@@ -177,7 +177,7 @@ def _predicted_loss(
     return Extra({"predicted_loss": predicted_losses(known, truth, asked, seed=seed)})
 
 
-def _answered_predictions(
+def _annotated_predictions(
     workspace: Workspace, labelled: Sequence[Case], predictions: Mapping[str, Prediction], model: Model
 ) -> dict[str, Prediction]:
     """The model's predictions of the answered cases; missing ones are made."""
@@ -192,8 +192,8 @@ def _answered_predictions(
 def _losses(workspace: Workspace, model: Model, cases: dict[str, Case]) -> dict[str, float]:
     """One minus the score of the model's prediction, by id of the answered case."""
     with workspace.store.read() as tx:
-        answers = [a for a in consensus_answers(tx, "train") if a.case_id in cases]
-    scored = score_answers(workspace, model, answers, cases)
+        answers = [a for a in consensus_annotations(tx, "train") if a.case_id in cases]
+    scored = score_annotations(workspace, model, answers, cases)
     return {case_id: 1.0 - float(np.mean(list(by_label.values()))) for case_id, by_label in scored.items()}
 
 

@@ -16,7 +16,7 @@ from medloop.core.settings import QueryUnit
 from medloop.images.encode import decode_mask
 from medloop.interaction.attention import chances_of_entropy, rank_places, unreviewed
 from medloop.loop.foundation.arrays import load_image
-from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart, merged_answer
+from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart, merged_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 
@@ -41,7 +41,7 @@ def _with_parts(workspace: Workspace, tx: Reader, choice: Choice, model: Model |
     classes = int(model.recipe.get("classes", workspace.task.classes))
     try:
         entropy = decode_mask(blobs.get(seen.uncertainty), case.grid.shape) / 255 * math.log(classes)
-        known = merged_answer(blobs, tx.partial_annotations(case_ids=[case.id]), case).array != UNKNOWN
+        known = merged_annotation(blobs, tx.partial_annotations(case_ids=[case.id]), case).array != UNKNOWN
         image = load_image(blobs, case).array if unit == "superpixel" else None
     except IntegrityError as error:  # nobody's next case fails for it
         return _whole(choice, f"its parts cannot be ranked ({error.message})")

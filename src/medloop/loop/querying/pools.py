@@ -13,7 +13,7 @@ from medloop.core.arrays import FloatArray
 from medloop.core.errors import BlobError
 from medloop.core.records import Annotation, Case, Json, Model, Prediction
 from medloop.loop.foundation.arrays import load_features
-from medloop.loop.foundation.consensus import consensus_answers
+from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.effort import effort_summary, predict_minutes, priced
 from medloop.loop.foundation.workspace import Workspace
@@ -30,7 +30,7 @@ class PoolInputs:
     """Where the pool of one query comes from.
 
     Attributes:
-        asked: Names of the unlabelled training cases, in order.
+        candidates: Names of the unlabelled training cases, in order.
         model: The model in use, if there is one.
         extra_scores: Scores that predictions do not hold.
         round_index: Which round queries, 1 for the first.
@@ -39,7 +39,7 @@ class PoolInputs:
     """
 
     workspace: Workspace
-    asked: Sequence[str]
+    candidates: Sequence[str]
     model: Model | None
     extra_scores: ExtraScores
     round_index: int
@@ -50,7 +50,7 @@ class PoolInputs:
 def build_pool(inputs: PoolInputs, needs: frozenset[str]) -> Pool | None:
     """The pool with what a strategy needs, or None when some of it does not exist; damaged features cost their case only."""
     if not needs:
-        return Pool(tuple(inputs.asked), {}, None, None, round=inputs.round_index)
+        return Pool(tuple(inputs.candidates), {}, None, None, round=inputs.round_index)
     if inputs.scores is not None and needs <= set(inputs.scores.columns):
         return _scored(inputs, inputs.scores)
     unreadable: set[str] = set()
@@ -68,7 +68,7 @@ def build_pool(inputs: PoolInputs, needs: frozenset[str]) -> Pool | None:
 def _cases(inputs: PoolInputs) -> list[Case]:
     """The cases in full, by name."""
     with inputs.workspace.store.read() as tx:
-        return sorted(tx.find(Case, where={"name": inputs.asked}), key=lambda c: c.name)
+        return sorted(tx.find(Case, where={"name": inputs.candidates}), key=lambda c: c.name)
 
 
 def _predictions(inputs: PoolInputs, unreadable: Collection[str]) -> dict[str, Prediction]:
@@ -81,7 +81,7 @@ def _predictions(inputs: PoolInputs, unreadable: Collection[str]) -> dict[str, P
 
 def _scored(inputs: PoolInputs, scores: PoolScores) -> Pool:
     """From single numbers alone; cases without a prediction are left out."""
-    names = tuple(inputs.asked) if scores.seen.all() else tuple(compress(inputs.asked, scores.seen.tolist()))
+    names = tuple(inputs.candidates) if scores.seen.all() else tuple(compress(inputs.candidates, scores.seen.tolist()))
     return Pool(names, {name: values[scores.seen] for name, values in scores.columns.items()}, None, None, round=inputs.round_index)
 
 
@@ -90,7 +90,7 @@ def _predicted(inputs: PoolInputs, predictions: Mapping[str, Prediction], needs:
     workspace, cases = inputs.workspace, _cases(inputs)
     seen = [c for c in cases if c.id in predictions]
     with workspace.store.read() as tx:
-        answered = {a.case_id: a for a in consensus_answers(tx, "train")} if needs & COMPARING else {}
+        answered = {a.case_id: a for a in consensus_annotations(tx, "train")} if needs & COMPARING else {}
     known = [p for p in predictions.values() if p.case_id in answered]
     extra = _worked_out(inputs, needs, seen, [p.case_id for p in known], predictions)
     if not needs <= _available(inputs, predictions) | set(extra.scores) | set(extra.tables):
@@ -115,7 +115,7 @@ def _described(inputs: PoolInputs) -> Pool | None:
     """From descriptions of the images, before there is a model."""
     workspace, asked = inputs.workspace, _cases(inputs)
     with workspace.store.read() as tx:
-        answered = [tx.get(Case, a.case_id) for a in consensus_answers(tx, "train")]
+        answered = [tx.get(Case, a.case_id) for a in consensus_annotations(tx, "train")]
     every = [*asked, *answered]
     kept = cold_features(workspace, every) if inputs.thorough else kept_features(workspace, every)
     damaged = {case.case_id for case in damaged_cases(workspace)}

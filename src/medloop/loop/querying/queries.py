@@ -48,7 +48,7 @@ def make_query(
     """
     settings, damaged = workspace.settings, damaged_cases(workspace)
     with workspace.store.read() as tx:
-        table, refused = pool_table(workspace, tx), tx.refused_cases(["train", "audit"]) | asked_case_ids(tx)
+        table, refused = pool_table(workspace, tx), tx.refused_cases(["train", "audit"]) | queried_case_ids(tx)
         refused |= {case.case_id for case in damaged}
         model = tx.live_model()
         wanted, drawn = followed(workspace, tx, round_index)
@@ -79,7 +79,7 @@ def make_query(
     )
 
 
-def asked_case_ids(tx: Reader, *, ever: bool = False) -> set[str]:
+def queried_case_ids(tx: Reader, *, ever: bool = False) -> set[str]:
     """Cases that the query of a round still being annotated has chosen; `ever`: of any round."""
     rounds = tx.find(Round) if ever else tx.find(Round, where={"state": "annotating"})
     queries = [tx.get(Query, r.query_id) for r in rounds if r.query_id]
@@ -108,7 +108,7 @@ def _first_able(names: Sequence[str], inputs: PoolInputs, table: PoolTable, size
             continue
         try:
             rng = generator(inputs.workspace.settings.seed, "query", inputs.round_index)
-            return name, _choose(one, pool, inputs.asked, table, size, rng), lacking
+            return name, _choose(one, pool, inputs.candidates, table, size, rng), lacking
         except REFUSALS as error:
             lacking.append(f"{name} refused the pool: {error}")
     raise StateError(f"No strategy can choose: {'; '.join(lacking)}")

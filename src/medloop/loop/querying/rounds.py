@@ -20,13 +20,13 @@ from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.round_moves import add_round, advance, choices_left, move
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.pools import ExtraScores
-from medloop.loop.querying.queries import asked_case_ids, make_query
+from medloop.loop.querying.queries import make_query, queried_case_ids
 from medloop.loop.querying.streaming import judge_arrivals
 from medloop.store.reader import Reader
 
 
 @dataclass(frozen=True)
-class Asked:
+class NextChoice:
     """What to open next: a case of a round, or an assignment that was left open."""
 
     case_id: str
@@ -35,7 +35,7 @@ class Asked:
     assignment_id: str | None = None
 
 
-def next_choice(workspace: Workspace, annotator_id: str) -> Asked | None:
+def next_choice(workspace: Workspace, annotator_id: str) -> NextChoice | None:
     """The next case for this annotator: work left open, then open rounds in order, then a new round."""
     with workspace.store.read() as tx:
         left_open = _left_open(tx, annotator_id)
@@ -93,9 +93,9 @@ def prepare_round(workspace: Workspace, *, extra_scores: ExtraScores | None = No
         waiting = _prepared(tx)
         if query is None:
             if waiting is not None:
-                move(tx, waiting, RoundState.CLOSED, message="nothing left to ask")
+                move(tx, waiting, RoundState.CLOSED, message="nothing left to query")
             return None
-        if asked_case_ids(tx) & {c.case_id for c in query.choices}:
+        if queried_case_ids(tx) & {c.case_id for c in query.choices}:
             return None  # another process opened a round meanwhile: its choices come first
         tx.add(query, verb="choose")
         if waiting is not None:
@@ -117,23 +117,23 @@ def _prepared(tx: Reader) -> Round | None:
     return waiting[0] if waiting else None
 
 
-def _left_open(tx: Reader, annotator_id: str) -> Asked | None:
+def _left_open(tx: Reader, annotator_id: str) -> NextChoice | None:
     for left in tx.find(Assignment, where={"annotator_id": annotator_id, "state": "open"}, order=("opened_at",)):
         if left.round_id is not None or left.revision > 0:
-            return Asked(left.case_id, left.round_id, left.reason, left.id)
+            return NextChoice(left.case_id, left.round_id, left.reason, left.id)
     return None
 
 
-def _first_free(tx: Reader) -> Asked | None:
+def _first_free(tx: Reader) -> NextChoice | None:
     return next(iter(_free_choices(tx)), None)
 
 
-def _free_choices(tx: Reader) -> list[Asked]:
+def _free_choices(tx: Reader) -> list[NextChoice]:
     """Choices of open rounds that nobody has open, in order."""
-    free: list[Asked] = []
+    free: list[NextChoice] = []
     for current in tx.find(Round, where={"state": "annotating"}, order=("index",)):
         left = set(choices_left(tx, current))
         taken = {a.case_id for a in tx.find(Assignment, where={"case_id": list(left), "state": "open"})} if left else set()
         choices = tx.get(Query, current.query_id).choices if current.query_id else ()
-        free += [Asked(c.case_id, current.id, c.reason) for c in choices if c.case_id in left - taken]
+        free += [NextChoice(c.case_id, current.id, c.reason) for c in choices if c.case_id in left - taken]
     return free

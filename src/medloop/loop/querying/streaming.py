@@ -16,7 +16,7 @@ from medloop.core.states import RoundState
 from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.round_moves import add_round
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.querying.queries import asked_case_ids
+from medloop.loop.querying.queries import queried_case_ids
 from medloop.query.streams.rules import RULES, StreamRule, judged, taught
 from medloop.query.streams.verdicts import StreamState
 from medloop.store.reader import Reader
@@ -54,8 +54,8 @@ def judge_arrivals(workspace: Workspace) -> list[StreamVerdict]:
             return []
         rule, known = RULES[settings.stream](settings.stream_budget), tx.events_about("case", verbs=[JUDGED])
         state = _state(tx, rule, [event for event in known if event.body["rule"] == _configured(workspace)])
-        free = {case.id for case in tx.unanswered_cases(["train"])} - damaged - tx.refused_cases(["train"])
-        free -= {event.noun_id for event in known} | asked_case_ids(tx)
+        free = {case.id for case in tx.unlabelled_cases(["train"])} - damaged - tx.refused_cases(["train"])
+        free -= {event.noun_id for event in known} | queried_case_ids(tx)
         new: list[StreamVerdict] = []
         earlier: list[float] = []
         for case_id, scores, _ in tx.prediction_scores(model.id):
@@ -65,7 +65,7 @@ def judge_arrivals(workspace: Workspace) -> list[StreamVerdict]:
             if case_id in free:
                 share = bisect_left(earlier, entropy) / len(earlier) if earlier else 1.0
                 verdict, state = judged(rule, state, share)
-                body = {"annotate": verdict.ask, "score": share, "reason": verdict.reason, "model_id": model.id}
+                body = {"annotate": verdict.query, "score": share, "reason": verdict.reason, "model_id": model.id}
                 event = tx.record(JUDGED, "case", case_id, {**body, "rule": _configured(workspace), "state": asdict(state)})
                 new.append(_verdict(case_id, event.body, event.at))
             insort(earlier, entropy)

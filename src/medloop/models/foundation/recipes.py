@@ -18,7 +18,7 @@ import numpy.typing as npt
 from medloop.core.errors import InputError, SettingError
 from medloop.core.geometry import Shape3, triple
 from medloop.core.records import Json, TaskKind
-from medloop.core.settings import HintMap
+from medloop.core.settings import PromptEncoding
 from medloop.models.foundation.plans import Spacing, common_channels, plan_levels, plan_patch, plan_spacing, round_to
 
 TRAINING_SECONDS_PER_VOXEL = 2.8e-6
@@ -113,7 +113,7 @@ class Recipe:
     threads: int = 1
     precision: str = "auto"
     guided: bool = False
-    hints: HintMap = "euclidean"
+    hints: PromptEncoding = "euclidean"
     touched_weight: float = 1.0
     seed: int = 0
     rrr: float = 0.0
@@ -133,7 +133,7 @@ class Recipe:
         _require(within, "dropout, foreground, remapped", "shares, dropout below 1", shares)
         _require(set(self.flips) <= set(range(self.dimension)), "flips", f"axes below {self.dimension}", self.flips)
         _require(not self.guided or self.kind == "segmentation", "guided", "off for a classification", self.guided)
-        _require(self.hints in get_args(HintMap), "hints", "euclidean, geodesic or discs", self.hints)
+        _require(self.hints in get_args(PromptEncoding), "hints", "euclidean, geodesic or discs", self.hints)
         _require(0 <= self.rrr < float("inf"), "rrr", "0 or a positive weight", self.rrr)
         _require(self.touched_weight >= 1, "touched_weight", "at least 1", self.touched_weight)
         has_room = self.touched_weight == 1 or self.classes <= MOST_MARKED_CLASSES

@@ -21,7 +21,7 @@ from medloop.models.foundation.compute import limited_threads
 from medloop.models.foundation.fitting import cut, fit_for_networks
 from medloop.models.foundation.networks import AnyNetwork
 from medloop.models.foundation.recipes import Recipe
-from medloop.models.inference.inference import answer_once
+from medloop.models.inference.inference import run_once
 from medloop.models.inference.predict import Predictor
 
 STEPS = 5
@@ -142,7 +142,7 @@ def _patch_around_foreground(
     network: AnyNetwork, recipe: Recipe, prepared: npt.NDArray[np.float32], device: torch.device
 ) -> npt.NDArray[np.float32]:
     """One patch, zero beyond the image, around the centre of what is probably foreground."""
-    probabilities, _ = answer_once(network, recipe, prepared, device=device)
+    probabilities, _ = run_once(network, recipe, prepared, device=device)
     foreground = 1.0 - probabilities[0]
     weight = foreground * (foreground > 0.5) if (foreground > 0.5).any() else foreground
     total = max(float(weight.sum()), 1e-12)

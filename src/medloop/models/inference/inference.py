@@ -48,7 +48,7 @@ class PooledWindows:
 
 
 @torch.no_grad()
-def answer_once(
+def run_once(
     network: AnyNetwork, recipe: Recipe, image: npt.NDArray[np.float32], *, device: torch.device
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Probabilities and embedding of a prepared image.
@@ -67,16 +67,16 @@ def answer_once(
 
 
 @torch.no_grad()
-def answer_heads(
+def run_heads(
     network: AnyNetwork, recipe: Recipe, image: npt.NDArray[np.float32], *, device: torch.device
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """What every head answers in one pass; see `answer_once`, whose answer is their mean.
+    """What every head answers in one pass; see `run_once`, whose answer is their mean.
 
     Returns:
         Probabilities (heads, classes, I, J, K), or (1, classes) for a classification; features (widest,).
     """
     if isinstance(network, ClassificationNetwork):
-        probabilities, features = answer_once(network, recipe, image, device=device)
+        probabilities, features = run_once(network, recipe, image, device=device)
         return probabilities[None], features
     logits, features = _logits(network, recipe, image, device, network.decode_heads)
     return split_heads(logits, recipe.heads).softmax(2)[0].cpu().numpy(), features

@@ -64,5 +64,5 @@ def _answer(network: nn.Module, inputs: Any) -> FloatArray:
     logits = network(inputs)
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
         shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-        raise ShapeError(f"The network must answer with logits of shape (cases, classes), got {shape}")
+        raise ShapeError(f"The network must give logits of shape (cases, classes), got {shape}")
     return logits.float().softmax(dim=1).cpu().numpy()

@@ -20,7 +20,7 @@ from medloop.models.foundation.fitting import fit_for_networks
 from medloop.models.foundation.networks import AnyNetwork, load_network
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.foundation.resample import resample
-from medloop.models.inference.inference import answer_heads
+from medloop.models.inference.inference import run_heads
 from medloop.models.inference.uncertainty import Pass, Sampler, sampler_of
 
 
@@ -33,7 +33,7 @@ class Calibrated(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class ModelOutput:
     """What a model says about a case.
 
     Attributes:
@@ -93,8 +93,8 @@ class Predictor:
         networks = [load_network(recipe, data) for data in weights]
         return cls(recipe, networks, device=choose_device(), sampler=sampler, calibrated=calibrated)
 
-    def predict(self, image: Image, *, samples: int, rng: np.random.Generator) -> Answer:
-        """Answer one image.
+    def predict(self, image: Image, *, samples: int, rng: np.random.Generator) -> ModelOutput:
+        """Predict one image.
 
         Args:
             image: As stored; normalised and resampled here.
@@ -111,7 +111,7 @@ class Predictor:
         stacked = np.stack([self._on_grid(probabilities, image) for heads, _ in answers for probabilities in heads])
         if self.calibrated is not None:
             stacked = self.calibrated(stacked, axis=1).astype(np.float32)
-        return Answer(stacked, answers[0][1])
+        return ModelOutput(stacked, answers[0][1])
 
     def _run(self, one: Pass, prepared: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         network = self.networks[one.member]
@@ -122,7 +122,7 @@ class Predictor:
             for module in network.modules():
                 if isinstance(module, nn.Dropout | nn.Dropout2d | nn.Dropout3d):
                     module.train(one.dropout_seed is not None)
-            probabilities, features = answer_heads(network, self.recipe, mirrored, device=self.device)
+            probabilities, features = run_heads(network, self.recipe, mirrored, device=self.device)
         if self.recipe.kind == "segmentation":
             probabilities = np.flip(probabilities, tuple(axis + 2 for axis in one.flips))
         return probabilities, features

@@ -1,6 +1,6 @@
 """Tell answered from unanswered cases by their latent codes: what looks unlike everything answered is asked first.
 
-A small network learns to call each code answered or not; its probability of "unanswered" is the score. As in VAAL,
+A small network learns to call each code annotated or not; its probability of "unlabelled" is the score. As in VAAL,
 but afterwards: there autoencoder and discriminator play against each other while they learn, here the codes are
 fixed. Few full-batch steps with strong weight decay keep it from learning the pool by heart.
 

@@ -45,7 +45,7 @@ def predicted_losses(features: Features, losses: FloatArray, others: Features, *
     if features.ndim != 2 or others.ndim != 2 or features.shape[1] != others.shape[1] or losses.shape != (len(features),):
         raise ShapeError(f"Features and losses must fit, got {features.shape}, {losses.shape} and {others.shape}")
     if len(losses) < FEWEST_CASES:
-        raise InputError(f"Expected losses need at least {FEWEST_CASES} answered cases, got {len(losses)}", remedy="answer more cases")
+        raise InputError(f"Expected losses need at least {FEWEST_CASES} annotated cases, got {len(losses)}", remedy="annotate more cases")
     if not all(np.isfinite(values).all() for values in (features, losses, others)):
         raise InputError("Features and losses must be finite", remedy="check the model's output")
     if np.ptp(losses) == 0:

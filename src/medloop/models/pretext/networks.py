@@ -46,7 +46,7 @@ def require_thumbnails(thumbnails: Thumbnails, *, least: int) -> Tensor:
     if thumbnails.ndim != 4 or thumbnails.shape[1:] != (VIEWS, SIDE, SIDE):
         raise ShapeError(f"Thumbnails have the shape (cases, {VIEWS}, {SIDE}, {SIDE}), got {thumbnails.shape}")
     if len(thumbnails) < least:
-        raise InputError(f"Learning without answers needs at least {least} cases, got {len(thumbnails)}", remedy="import more images")
+        raise InputError(f"Learning without annotations needs at least {least} cases, got {len(thumbnails)}", remedy="import more images")
     if not np.isfinite(thumbnails).all():
         raise InputError("Thumbnails must be finite", remedy="make them with medloop.models.pretext.thumbnails")
     return torch.from_numpy(np.array(thumbnails, dtype=np.float32, order="C"))

@@ -110,7 +110,7 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     mask = resample_mask(answer.array, shape)
     mask_file = stem.with_suffix(".mask.npy")
     np.save(mask_file, mask)
-    places, answered = _locate(mask, recipe, case.id), _locate_answered(mask, recipe, case.id)
+    places, answered = _locate(mask, recipe, case.id), _locate_annotated(mask, recipe, case.id)
     touched = case.touched if recipe.touched_weight > 1 else None
     drawn = _prepare_marks(touched, stem.with_suffix(".touched.npy"), shape)
     return PreparedCase(case.id, image_file, mask_file, 0, shape, spacing, places, answered, case.weight, marked, drawn, case.known)
@@ -142,7 +142,7 @@ def _locate(mask: npt.NDArray[np.uint8], recipe: Recipe, name: str) -> tuple[npt
     return tuple(found)
 
 
-def _locate_answered(mask: npt.NDArray[np.uint8], recipe: Recipe, name: str) -> npt.NDArray[np.int32] | None:
+def _locate_annotated(mask: npt.NDArray[np.uint8], recipe: Recipe, name: str) -> npt.NDArray[np.int32] | None:
     where = np.flatnonzero(mask != IGNORE)
     if not 0 < len(where) < mask.size:
         return None

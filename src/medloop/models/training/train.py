@@ -200,7 +200,7 @@ def take_step(
         group["lr"] = recipe.learning_rate * rate_at(state.step, state.steps)
     if guide and recipe.guided:
         plain = plain_masks(targets, recipe.classes)
-        images, wanted = guide(recipe, images, plain, partial(_ask, recipe, state), member=member, step=state.step)
+        images, wanted = guide(recipe, images, plain, partial(_predict, recipe, state), member=member, step=state.step)
         wanted = with_known_classes(wanted, known_classes(targets))
         targets = torch.where(wanted & IGNORE == plain, targets, wanted)  # what the user wants as it was keeps the mark of a person's touch
     state.network.train()
@@ -224,7 +224,7 @@ def take_step(
 
 
 @torch.no_grad()
-def _ask(recipe: Recipe, state: TrainingState, images: Tensor) -> Tensor:
+def _predict(recipe: Recipe, state: TrainingState, images: Tensor) -> Tensor:
     state.network.eval()
     with mixed_precision(state.device, recipe.precision):
         logits: Tensor = state.network(images.to(state.device))
@@ -288,7 +288,7 @@ def _validate(recipe: Recipe, state: TrainingState, held_out: Sequence[PreparedC
 
 def _finite(loss: float, step: int) -> float:
     if not math.isfinite(loss):
-        remedy = "use a lower learning rate or precision float32, and look at the answers and images"
+        remedy = "use a lower learning rate or precision float32, and look at the annotations and images"
         raise MedloopError(f"The loss must be a number, got {loss} at step {step + 1}", remedy=remedy)
     return loss
 

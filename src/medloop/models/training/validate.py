@@ -8,7 +8,7 @@ import torch
 from medloop.models.foundation.losses import segmentation_dice
 from medloop.models.foundation.networks import AnyNetwork
 from medloop.models.foundation.recipes import Recipe
-from medloop.models.inference.inference import answer_once
+from medloop.models.inference.inference import run_once
 from medloop.models.training.batches import PreparedCase
 
 SHARE = 0.25
@@ -31,7 +31,7 @@ def validate(network: AnyNetwork, recipe: Recipe, cases: Sequence[PreparedCase])
     device = next(network.parameters()).device
     scores: dict[int, list[float]] = {}
     for number, case in enumerate(cases):
-        probabilities, _ = answer_once(network, recipe, np.load(case.image), device=device)
+        probabilities, _ = run_once(network, recipe, np.load(case.image), device=device)
         if case.mask is None:
             scores.setdefault(case.label, []).append(float(probabilities.argmax() == case.label))
         else:

@@ -59,9 +59,9 @@ def _known_shares(pool: Pool, classes: int) -> FloatArray:
     if known is None:
         return np.zeros((0, classes))
     if known.ndim != 2 or known.shape[1] != classes:
-        raise ShapeError(f"Class shares of answered cases need {classes} classes, got shape {known.shape}")
+        raise ShapeError(f"Class shares of annotated cases need {classes} classes, got shape {known.shape}")
     if not np.isfinite(known).all():
-        raise InputError("Class shares of answered cases must be finite", remedy="check the model's output")
+        raise InputError("Class shares of annotated cases must be finite", remedy="check the model's output")
     return known
 
 

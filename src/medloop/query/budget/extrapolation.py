@@ -99,7 +99,7 @@ def expected_gain(
     Source: profile likelihood of nonlinear least squares, Bates and Watts 1988, doi:10.1002/9780470316757, section 6.1.
     """
     if len(np.unique(labels)) < MIN_POINTS:
-        raise ShapeError(f"A gain needs {MIN_POINTS} different numbers of answers, got {len(np.unique(labels))}")
+        raise ShapeError(f"A gain needs {MIN_POINTS} different numbers of annotations, got {len(np.unique(labels))}")
     curve = fit_curves(labels, scores[None], np.ones(len(labels)))
     now = float(labels.max())
     gain = float((score_at(curve, now + more) - score_at(curve, now))[0])
@@ -169,8 +169,8 @@ def _line(reach: CaseScores, draws: FloatArray, share: CaseScores) -> tuple[Case
 
 def _require_curve(labels: CaseScores, draws: FloatArray, weights: CaseScores) -> None:
     if draws.ndim != 2 or labels.shape != (draws.shape[1],) or weights.shape != labels.shape:
-        raise ShapeError(f"A curve needs one number of answers and one weight per point, got {labels.shape} and {draws.shape}")
+        raise ShapeError(f"A curve needs one number of annotations and one weight per point, got {labels.shape} and {draws.shape}")
     if len(np.unique(labels)) < FITTED:
-        raise ShapeError(f"A learning curve needs {FITTED} different numbers of answers, got {len(np.unique(labels))}")
+        raise ShapeError(f"A learning curve needs {FITTED} different numbers of annotations, got {len(np.unique(labels))}")
     if not (np.isfinite(draws).all() and np.isfinite(labels).all() and (labels >= 1).all() and (weights > 0).all()):
-        raise InputError("Points of a learning curve must be finite, with at least one answer and a weight above 0 each")
+        raise InputError("Points of a learning curve must be finite, with at least one annotation and a weight above 0 each")

@@ -16,7 +16,7 @@ from medloop.core.errors import InputError, ShapeError
 
 Basis: TypeAlias = Literal["regression", "median", "nothing"]
 
-MIN_ANSWERS = 12
+MIN_ANNOTATIONS = 12
 """Fewer timed answers than this give no regression: about three per coefficient."""
 
 FOLDS = 10
@@ -70,7 +70,7 @@ def fit_minutes(features: FloatArray, seconds: CaseScores) -> MinutesModel:
         seconds: Active seconds of each answer, shape (answers,), > 0.
 
     Returns:
-        A regression, or the median when there are fewer than `MIN_ANSWERS`.
+        A regression, or the median when there are fewer than `MIN_ANNOTATIONS`.
 
     Raises:
         ShapeError: Not one row per answer.
@@ -78,11 +78,11 @@ def fit_minutes(features: FloatArray, seconds: CaseScores) -> MinutesModel:
     """
     logs = _checked_logs(features)
     if seconds.shape != (len(logs),):
-        raise ShapeError(f"Seconds need one value per answer ({len(logs)}), got shape {seconds.shape}")
+        raise ShapeError(f"Seconds need one value per annotation ({len(logs)}), got shape {seconds.shape}")
     if not (np.isfinite(seconds) & (seconds > 0)).all():
-        raise InputError("Seconds of an answer must be finite and above 0", remedy="leave answers without a recorded time out")
+        raise InputError("Seconds of an annotation must be finite and above 0", remedy="leave annotations without a recorded time out")
     target = np.log(seconds.astype(np.float64))
-    if len(target) < MIN_ANSWERS:
+    if len(target) < MIN_ANNOTATIONS:
         return median_minutes(seconds, features=logs.shape[1])
     intercept, coefficients = _robust_fit(logs, target)
     unseen = _unseen_residuals(logs, target)

@@ -63,7 +63,7 @@ def candidates(samples: ClassSamples, features: Features, answered: Features | N
     unit = np.sqrt(2.0 * max(1, projection.axes.shape[1]))
     places = project(features, projection) / unit
     known = places[:0] if answered is None else project(answered, projection) / unit
-    return Candidates(places, np.column_stack([_doubts(samples), _density(places)]), _nearest(places, known), len(known))
+    return Candidates(places, np.column_stack([_uncertainties(samples), _density(places)]), _nearest(places, known), len(known))
 
 
 def describe(state: Candidates) -> FloatArray:
@@ -80,7 +80,7 @@ def after_choosing(state: Candidates, index: int) -> Candidates:
     return replace(state, novelty=np.minimum(state.novelty, reach), answered=state.answered + 1)
 
 
-def _doubts(samples: ClassSamples) -> FloatArray:
+def _uncertainties(samples: ClassSamples) -> FloatArray:
     mean, classes = samples.mean(axis=0, dtype=np.float64), samples.shape[2]
     nats = np.log(classes)
     distrust = least_confidence(mean) * classes / (classes - 1)

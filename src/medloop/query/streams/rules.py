@@ -10,18 +10,18 @@ from typing import TypeAlias
 
 import numpy as np
 
-from medloop.query.streams.asking import LearnedAsking
+from medloop.query.streams.learned_querying import LearnedQuerying
 from medloop.query.streams.thresholds import FixedThreshold, TargetRate, VariableUncertainty
 from medloop.query.streams.verdicts import StreamState, Verdict
 
-StreamRule: TypeAlias = FixedThreshold | TargetRate | VariableUncertainty | LearnedAsking
+StreamRule: TypeAlias = FixedThreshold | TargetRate | VariableUncertainty | LearnedQuerying
 
 RULES: Mapping[str, Callable[[float], StreamRule]] = MappingProxyType(
     {
         "fixed": lambda budget: FixedThreshold(1.0 - budget),
         "rate": lambda budget: TargetRate(budget, start_at=1.0 - budget),
         "variable": lambda budget: VariableUncertainty(budget),
-        "learned": lambda budget: LearnedAsking(1, price=1.0 - budget, explore=budget / 4),
+        "learned": lambda budget: LearnedQuerying(1, price=1.0 - budget, explore=budget / 4),
     }
 )
 """Made from the budget: the share of the cases that people have time for, for scores within 0..1 that are spread evenly."""
@@ -33,9 +33,9 @@ def judged(rule: StreamRule, state: StreamState, score: float) -> tuple[Verdict,
     Raises:
         InputError: NaN, infinity, or a score outside the range of the rule.
     """
-    return rule.judge(state, np.array([score])) if isinstance(rule, LearnedAsking) else rule.judge(state, score)
+    return rule.judge(state, np.array([score])) if isinstance(rule, LearnedQuerying) else rule.judge(state, score)
 
 
 def taught(rule: StreamRule, state: StreamState, score: float, *, worthwhile: bool) -> StreamState:
-    """The state after an annotation that came of a verdict: every rule counts it, `LearnedAsking` learns from it."""
-    return rule.learn(state, np.array([score]), worthwhile) if isinstance(rule, LearnedAsking) else state
+    """The state after an annotation that came of a verdict: every rule counts it, `LearnedQuerying` learns from it."""
+    return rule.learn(state, np.array([score]), worthwhile) if isinstance(rule, LearnedQuerying) else state

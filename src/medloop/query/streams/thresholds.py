@@ -55,7 +55,7 @@ class TargetRate:
     step: float = 0.02
 
     def __post_init__(self) -> None:
-        require(0 < self.rate < 1, f"The share of cases to ask must lie between 0 and 1, got {self.rate}")
+        require(0 < self.rate < 1, f"The share of cases to query must lie between 0 and 1, got {self.rate}")
         require(0 < self.step < np.inf, f"The step of a threshold must be above 0, got {self.step}")
         require(bool(np.isfinite(self.start_at)), f"A threshold must be finite, got {self.start_at}")
 
@@ -118,7 +118,7 @@ class VariableUncertainty:
         else:
             factors = (state.threshold * (1.0 + self.step), state.threshold * (1.0 - self.step))
             verdict, after = _cut(state, score, cut, next_threshold=factors)
-        spending = state.spending + (float(verdict.ask) - state.spending) / self.window
+        spending = state.spending + (float(verdict.query) - state.spending) / self.window
         return verdict, replace(after, spending=spending)
 
 

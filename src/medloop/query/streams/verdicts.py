@@ -31,12 +31,12 @@ class Verdict:
     """Ask or skip.
 
     Attributes:
-        ask: Whether to ask for this case.
+        query: Whether to query this case.
         threshold: What its value was compared with.
         reason: The same in words.
     """
 
-    ask: bool
+    query: bool
     threshold: float
     reason: str
 

@@ -65,7 +65,7 @@ def best_plane(
     """
     spacing, thickness = _checked_lengths(spacing_mm, thickness_mm)
     middle = (np.array(score_map.shape) - 1) / 2
-    voxels, doubts = _doubtful(score_map)
+    voxels, doubts = _uncertain(score_map)
     best = PlaneUnit((1.0, 0.0, 0.0), _triple(middle), 0.0)
     for normal in plane_normals() if normals is None else normals:
         # A border belongs to the slab above, also where rounding would push it below.
@@ -82,7 +82,7 @@ def best_plane(
     return best
 
 
-def _doubtful(score_map: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _uncertain(score_map: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Indices and values of the voxels that are not zero: shapes (voxels, 3) and (voxels,)."""
     values = checked_map(score_map)
     if values.min() < 0:

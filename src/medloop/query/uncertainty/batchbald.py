@@ -91,23 +91,23 @@ def batchbald(samples: ClassSamples, count: int, rng: np.random.Generator, *, co
     if count < 0 or configurations < table.shape[2]:
         raise SettingError(f"Expected a count >= 0 and configurations >= {table.shape[2]} classes, got {count} and {configurations}")
     remaining = conditional_entropies(table)
-    known, open_cases = no_answers(len(table)), np.ones(table.shape[1], dtype=bool)
+    known, open_cases = no_outcomes(len(table)), np.ones(table.shape[1], dtype=bool)
     indices, gains = [], []
     for _ in range(min(count, table.shape[1])):
         index, gain = next_case(known, table, remaining, np.flatnonzero(open_cases))
         indices.append(index)
         gains.append(gain)
         open_cases[index] = False
-        known = with_answers(known, table[:, index], configurations, rng)
+        known = with_outcomes(known, table[:, index], configurations, rng)
     return JointPicks(tuple(indices), tuple(gains))
 
 
-def no_answers(samples: int) -> Configurations:
+def no_outcomes(samples: int) -> Configurations:
     """The one configuration of an empty batch: every sample of the model is as likely as the others."""
     return Configurations(np.ones(1), np.full((1, samples), 1.0 / samples))
 
 
-def with_answers(known: Configurations, case: FloatArray, limit: int, rng: np.random.Generator) -> Configurations:
+def with_outcomes(known: Configurations, case: FloatArray, limit: int, rng: np.random.Generator) -> Configurations:
     """Every configuration with every answer to one more case, or `limit` of them.
 
     More than `limit` are thinned by stratified draws, in proportion to their probability; one number per draw, because

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from medloop.core.arrays import BoolArray
 from medloop.core.errors import InputError, ShapeError
 from medloop.interaction.engine import StillWanted
-from medloop.interaction.nninteractive.gestures import box_prompts, lasso_prompts, point_prompt, scribble_prompt
 from medloop.interaction.nninteractive.protocol import (
     TARGET_KINDS,
     Difference,
@@ -21,12 +20,13 @@ from medloop.interaction.nninteractive.protocol import (
     read_numbers,
     read_object,
 )
+from medloop.interaction.nninteractive.sent_prompts import box_prompts, lasso_prompts, point_prompt, scribble_prompt
 from medloop.interaction.nninteractive.session import Service, Session
 from medloop.interaction.nninteractive.wire import read_header, unpack_array
 from medloop.interaction.prompts import Prompt, Voxel
 from medloop.server.nninteractive.gate import Limits, TooLargeError
 
-Answer: TypeAlias = Difference | dict[str, Any]
+Reply: TypeAlias = Difference | dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Sent:
     wanted: StillWanted
 
 
-def set_image(session: Session, sent: Sent) -> Answer:
+def set_image(session: Session, sent: Sent) -> Reply:
     """A packed array (C, X, Y, Z); `image_properties.spacing` in mm, if known."""
     properties = read_meta(sent.meta).get("image_properties")
     spacing = properties.get("spacing") if isinstance(properties, Mapping) else None
@@ -53,7 +53,7 @@ def set_image(session: Session, sent: Sent) -> Answer:
     return {"original_image_shape": list(header.shape)}
 
 
-def set_target_buffer(session: Session, sent: Sent) -> Answer:
+def set_target_buffer(session: Session, sent: Sent) -> Reply:
     """JSON `shape` and `dtype` of the buffer that the front end keeps."""
     record = read_object(sent.body, "body")
     shape = record.get("shape")
@@ -65,29 +65,29 @@ def set_target_buffer(session: Session, sent: Sent) -> Answer:
     return {}
 
 
-def set_do_autozoom(_session: Session, sent: Sent) -> Answer:
+def set_do_autozoom(_session: Session, sent: Sent) -> Reply:
     """Accepted for the front ends' sake: medloop's engines find their own region."""
     read_flag(read_object(sent.body, "body"), "do_autozoom")
     return {}
 
 
-def reset_interactions(session: Session, _sent: Sent) -> Answer:
+def reset_interactions(session: Session, _sent: Sent) -> Reply:
     """Forget all prompts and empty the target."""
     session.reset()
     return {}
 
 
-def undo(session: Session, _sent: Sent) -> Answer:
+def undo(session: Session, _sent: Sent) -> Reply:
     """Take back the last gesture."""
     return session.undo()
 
 
-def predict(session: Session, sent: Sent) -> Answer:
+def predict(session: Session, sent: Sent) -> Reply:
     """Answer the prompts that were added without a prediction."""
     return session.predict(wanted=sent.wanted)
 
 
-def add_point(session: Session, sent: Sent) -> Answer:
+def add_point(session: Session, sent: Sent) -> Reply:
     """JSON `coordinates` in voxels, `include_interaction`, `run_prediction`."""
     record = read_object(sent.body, "body")
     i, j, k = sent.service.order.triple(read_numbers(record.get("coordinates"), 3, "a point"))
@@ -95,7 +95,7 @@ def add_point(session: Session, sent: Sent) -> Answer:
     return _add(session, sent, record, (prompt,))
 
 
-def add_bbox(session: Session, sent: Sent) -> Answer:
+def add_bbox(session: Session, sent: Sent) -> Reply:
     """JSON `bbox_coords`, a half-open pair for each axis."""
     record = read_object(sent.body, "body")
     bounds = sent.service.order.triple(read_bounds(record.get("bbox_coords")))
@@ -103,7 +103,7 @@ def add_bbox(session: Session, sent: Sent) -> Answer:
     return _add(session, sent, record, box_prompts(bounds, session.shape, label=sent.service.label, positive=positive))
 
 
-def add_scribble(session: Session, sent: Sent) -> Answer:
+def add_scribble(session: Session, sent: Sent) -> Reply:
     """A packed mask of `interaction_bbox`, or of the whole image without one."""
     record = read_meta(sent.meta)
     drawn, start = _drawn(session, sent, record)
@@ -111,7 +111,7 @@ def add_scribble(session: Session, sent: Sent) -> Answer:
     return _add(session, sent, record, (prompt,))
 
 
-def add_lasso(session: Session, sent: Sent) -> Answer:
+def add_lasso(session: Session, sent: Sent) -> Reply:
     """As `add_scribble`, of a closed contour."""
     record = read_meta(sent.meta)
     drawn, start = _drawn(session, sent, record)
@@ -119,13 +119,13 @@ def add_lasso(session: Session, sent: Sent) -> Answer:
     return _add(session, sent, record, lasso_prompts(drawn, start, label=sent.service.label, positive=positive))
 
 
-def add_initial_seg(session: Session, sent: Sent) -> Answer:
+def add_initial_seg(session: Session, sent: Sent) -> Reply:
     """A packed mask of the whole image; earlier prompts are gone."""
     run = read_flag(read_meta(sent.meta), "run_prediction", False)
     return session.start_from(_mask(session, sent), run=run, wanted=sent.wanted)
 
 
-Action: TypeAlias = Callable[[Session, Sent], Answer]
+Action: TypeAlias = Callable[[Session, Sent], Reply]
 ACTIONS: Mapping[str, Action] = {
     "/set_image": set_image,
     "/set_target_buffer": set_target_buffer,

@@ -10,9 +10,9 @@ from starlette.applications import Starlette
 
 from medloop.core.errors import SettingError
 from medloop.interaction.engine import Engine
-from medloop.interaction.nninteractive.gestures import AxisOrder
 from medloop.interaction.nninteractive.leases import Terms
 from medloop.interaction.nninteractive.protocol import DEFAULT_PORT
+from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 from medloop.interaction.nninteractive.session import Keep, Service
 from medloop.interaction.nninteractive.wire import require_blosc2
 from medloop.loop.annotating.elsewhere import keep_drafts

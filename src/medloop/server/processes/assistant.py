@@ -55,13 +55,13 @@ class Assistant:
         self._refinery = Refinery(choose)
 
     def refine(self, request: RefineRequest) -> RefinedView:
-        """Answer a prompt; see `Refinery.answer`.
+        """Answer a prompt; see `Refinery.refine`.
 
         Raises:
             NotFoundError: No such project, assignment or prompt.
             MedloopError: Whatever refining raises.
         """
-        return self._refinery.answer(self._workspace(request.project_id), request)
+        return self._refinery.refine(self._workspace(request.project_id), request)
 
     def warm(self, project_id: str, case_id: str, engine: str = AUTO) -> str:
         """Look at a case's image before its first prompt; the name of the engine that will answer."""

@@ -43,7 +43,7 @@ class Child:
         process = self._process
         return process.pid if process is not None and process.poll() is None else None
 
-    def ask_to_stop(self) -> None:
+    def request_stop(self) -> None:
         """Ask it to end and never start it again; returns at once."""
         with self._guard:
             self._stopping.set()

@@ -53,11 +53,11 @@ def _alternatives(found: Alternatives) -> dict[str, Any]:
     hypotheses = [
         {"mask": base64.b64encode(encode_mask(h.mask)).decode(), "weight": h.weight, "spread": h.spread} for h in found.hypotheses
     ]
-    hints = [
+    suggested = [
         {"voxel": h.voxel, "information": h.information, "change": h.change, "shares": {str(k): v for k, v in h.shares.items()}}
-        for h in found.hints
+        for h in found.suggested_prompts
     ]
-    return {"hypotheses": hypotheses, "hints": hints}
+    return {"hypotheses": hypotheses, "suggested_prompts": suggested}
 
 
 def _packed(array: npt.NDArray[np.int8]) -> str:

@@ -64,7 +64,7 @@ class Refinery:
         self._images: Warm[ImageEmbedding] = Warm(WARM_IMAGES)
         self._drafts: Warm[Draft] = Warm(WARM_DRAFTS)
 
-    def answer(self, workspace: Workspace, request: RefineRequest) -> RefinedView:
+    def refine(self, workspace: Workspace, request: RefineRequest) -> RefinedView:
         """Add, change or withdraw a prompt as asked, in the turn of the person whose assignment it is.
 
         Raises:

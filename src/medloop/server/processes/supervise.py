@@ -104,7 +104,7 @@ class _Server(AnsweringServer):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         deadline = time.monotonic() + self._drain_seconds
         for child in self._children:
-            child.ask_to_stop()
+            child.request_stop()
         self._site.feed.close()
         await super().shutdown(sockets)
         for child in self._children:

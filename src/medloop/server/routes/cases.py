@@ -17,12 +17,12 @@ from medloop.server.web.assistant import ASSISTANT_SECONDS
 from medloop.server.web.sending import VOXELS, send_blob
 from medloop.server.web.site import CaseHere, PersonHere, Site, SiteHere, WorkspaceHere
 from medloop.server.web.uploads import RAW_BODY, raw_body
-from medloop.server.wire.project_views import ArrivalView, CaseLine, CasePage, VerdictView
-from medloop.server.wire.schemas import Limit, Offset, Search
+from medloop.server.wire.project_views import STORED_STATES, ArrivalView, CaseLine, CasePage, VerdictView
+from medloop.server.wire.schemas import Limit, Offset, Renamed, Search
 from medloop.server.wire.views import CaseView, case_view
 
 router = APIRouter(prefix="/projects/{project}/cases", tags=["cases"])
-State = Literal["all", "unanswered", "answered", "skipped", "flagged"]
+State = Annotated[Literal["all", "unlabelled", "annotated", "skipped", "flagged"], Renamed]
 
 
 @router.get("")
@@ -35,8 +35,9 @@ def list_cases(
 ) -> CasePage:
     """The worklist: cases by name in natural order, searched in any script and letter case, how far each is, and why it was left out."""
     with workspace.store.read() as tx:
-        total = tx.worklist_total(state=state, search=search)
-        rows = tx.worklist(state=state, search=search, limit=limit, offset=offset)
+        stored = STORED_STATES[state]
+        total = tx.worklist_total(state=stored, search=search)
+        rows = tx.worklist(state=stored, search=search, limit=limit, offset=offset)
         refused = refusals(tx, [row.case_id for row in rows if row.state in ("skipped", "flagged")])
         judged = verdicts(tx, [row.case_id for row in rows if row.state not in ("answered", "skipped", "flagged")])
     return CasePage(total=total, rows=[CaseLine.of(row, refused.get(row.case_id), judged.get(row.case_id)) for row in rows])
@@ -66,7 +67,7 @@ async def _predicted(site: Site, workspace: Workspace, case: Case) -> str:
         return f"A case of the split {case.split} is annotated whatever the model says"
     asked = {"project_id": workspace.project.id, "case_id": case.id}
     try:
-        await site.assistant.ask("/propose", asked, seconds=ASSISTANT_SECONDS)
+        await site.assistant.request("/propose", asked, seconds=ASSISTANT_SECONDS)
     except UnavailableError:
         return "Not predicted yet: it is judged as soon as there is a model and the worker has predicted it"
     return ""

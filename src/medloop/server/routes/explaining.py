@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from medloop.core.errors import LabelError, StateError, UnavailableError
 from medloop.core.records import Case
 from medloop.explain.methods import require_captum
-from medloop.loop.foundation.partial_annotations import answered_voxels
+from medloop.loop.foundation.partial_annotations import annotated_voxels
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.objections import object_to_explanation, objections
 from medloop.loop.overview.explanations import similar_cases
@@ -35,7 +35,7 @@ async def get_explanation(
         raise LabelError(f"The task has the labels {list(workspace.task.label_values)}, got {label}")
     require_captum()
     asked = {"what": "saliency", "label": str(label), "method": method}
-    return ExplanationView.model_validate(await _ask(site, workspace, case, asked))
+    return ExplanationView.model_validate(await _request(site, workspace, case, asked))
 
 
 @router.get("/hypotheses")
@@ -43,7 +43,7 @@ async def get_hypotheses(
     site: SiteHere, workspace: WorkspaceHere, case: Id, most: Annotated[int, Query(ge=1, le=12, description="At most so many.")] = 4
 ) -> HypothesesView:
     """Distinct masks that the newest model might have meant, and the voxels where one prompt would change most."""
-    return HypothesesView.model_validate(await _ask(site, workspace, case, {"what": "hypotheses", "most": str(most)}))
+    return HypothesesView.model_validate(await _request(site, workspace, case, {"what": "hypotheses", "most": str(most)}))
 
 
 @router.get("/similar")
@@ -68,18 +68,18 @@ def list_objections(workspace: WorkspaceHere, case: CaseHere) -> list[ObjectionV
 def post_objection(workspace: WorkspaceHere, case: CaseHere, person: PersonHere, body: ObjectionBody) -> ObjectionView:
     """Record that an explanation is wrong, and which regions must not count as evidence."""
     shape, parts = case.grid.shape, [part_of(region) for region in body.regions]
-    regions = answered_voxels(parts, shape) if parts else np.zeros(shape, dtype=bool)
+    regions = annotated_voxels(parts, shape) if parts else np.zeros(shape, dtype=bool)
     made = object_to_explanation(workspace, case.id, person.id, label=body.label, method=body.method, regions=regions, reason=body.reason)
     return ObjectionView.model_validate(made)
 
 
-async def _ask(site: Site, workspace: Workspace, case_id: str, question: dict[str, str]) -> dict[str, object]:
+async def _request(site: Site, workspace: Workspace, case_id: str, question: dict[str, str]) -> dict[str, object]:
     """Ask the assistant and wait."""
     if site.assistant.socket_path is None:
         raise UnavailableError("Explanations need the assistant, which was not started", remedy="serve without --no-assistant")
     await anyio.to_thread.run_sync(_require_model, workspace, case_id)
     asked = {"project_id": workspace.project.id, "case_id": case_id, **question}
-    return await site.assistant.ask("/explain", asked, seconds=ASSISTANT_SECONDS)
+    return await site.assistant.request("/explain", asked, seconds=ASSISTANT_SECONDS)
 
 
 def _require_model(workspace: Workspace, case_id: str) -> None:

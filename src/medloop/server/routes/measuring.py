@@ -8,10 +8,10 @@ from medloop.loop.overview.measurements import measure_case
 from medloop.metrics.measure_bounds import MOST_TOLERANCE, TOLERANCE
 from medloop.server.web.site import WorkspaceHere
 from medloop.server.wire.measure_views import CaseMeasuresView
-from medloop.server.wire.schemas import Id
+from medloop.server.wire.schemas import Id, Renamed
 
 router = APIRouter(prefix="/projects/{project}/cases", tags=["measures"])
-Of = Literal["any", "answer", "prediction"]
+Of = Annotated[Literal["any", "annotation", "prediction"], Renamed]
 
 
 @router.get("/{case}/measures")

@@ -55,7 +55,7 @@ def _line(workspace: Workspace) -> ProjectLine:
         kind=workspace.task.kind,
         labels=[LabelView.model_validate(label) for label in workspace.task.labels],
         cases=counts.total,
-        answered=counts.answered,
+        annotated=counts.annotated,
         model=model_brief(model),
         round=round_brief(current),
     )

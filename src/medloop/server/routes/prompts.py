@@ -36,7 +36,7 @@ async def post_ready(site: SiteHere, workspace: WorkspaceHere, assignment: Id, b
     """Have the engine look at the case before its first prompt, and name the engine."""
     opened = await anyio.to_thread.run_sync(workspace.store.get, Assignment, assignment)
     asked = {"project_id": workspace.project.id, "case_id": opened.case_id, "engine": body.engine}
-    return wire.EngineView.model_validate(await site.assistant.ask("/warm", asked))
+    return wire.EngineView.model_validate(await site.assistant.request("/warm", asked))
 
 
 @router.put("/{prompt}")
@@ -55,7 +55,7 @@ async def delete_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: Id
 
 async def _refined(site: Site, workspace: Workspace, request: wire.RefineRequest) -> wire.RefinedView:
     try:
-        return wire.RefinedView.model_validate(await site.assistant.ask("/refine", request.model_dump(mode="json")))
+        return wire.RefinedView.model_validate(await site.assistant.request("/refine", request.model_dump(mode="json")))
     except ConflictError as error:
         await anyio.to_thread.run_sync(raise_stale, workspace, request.assignment_id, request.said.base_revision, error)
         raise

@@ -20,7 +20,7 @@ from medloop.server.web.site import PersonHere, SiteHere, WorkspaceHere
 from medloop.server.wire.progress_views import ModelLineView, ProgressView
 from medloop.server.wire.project_views import JobRef, LogLineView, LogView
 from medloop.server.wire.schemas import After, Id, Limit, ModelIndex, Nothing, TrainBody
-from medloop.server.wire.triage_views import TriageAnswer, TriageView
+from medloop.server.wire.triage_views import TriageResult, TriageView
 from medloop.server.wire.views import JobView, job_view
 
 router = APIRouter(prefix="/projects/{project}", tags=["work"])
@@ -47,14 +47,14 @@ def get_triage(
     risk: Annotated[float, Query(description="Share of all cases that may be accepted wrongly.")] = 0.1,
     good: Annotated[float, Query(description="True score (Dice) that needs no look.")] = GOOD_DICE,
     hard: Annotated[float, Query(description="True score below which two people should look.")] = HARD_DICE,
-) -> TriageAnswer:
+) -> TriageResult:
     """Which predictions to accept, to review or to show to a second expert at a stated risk, and the measured curve; or why not yet."""
     try:
-        return TriageAnswer(found=TriageView.model_validate(triage_pool(workspace, risk=risk, good=good, hard=hard)), reason="", remedy="")
+        return TriageResult(found=TriageView.model_validate(triage_pool(workspace, risk=risk, good=good, hard=hard)), reason="", remedy="")
     except SettingError:
         raise
     except InputError as error:  # too little is evaluated: a state of the project, not a mistake of the caller
-        return TriageAnswer(found=None, reason=error.message, remedy=error.remedy)
+        return TriageResult(found=None, reason=error.message, remedy=error.remedy)
 
 
 @router.get("/stream", response_class=StreamingResponse, responses=_EVENTS)

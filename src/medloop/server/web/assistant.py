@@ -25,7 +25,7 @@ class AssistantLink:
     def __init__(self, socket_path: Path | None) -> None:
         self.socket_path = socket_path
 
-    async def ask(
+    async def request(
         self, address: str, body: Mapping[str, Any], *, seconds: float = REFINEMENT_SECONDS, start_seconds: float = START_SECONDS
     ) -> dict[str, Any]:
         """The assistant's answer.

@@ -1,6 +1,6 @@
 """Live news for listening pages, as server-sent events.
 
-One task looks at every project that has a listener: its jobs, round, model and number of answers. Only
+One task looks at every project that has a listener: its jobs, round, model and number of annotations. Only
 when something differs is anything sent, and each listener gets the whole small state, so a slow one may
 miss states but never ends up with an old one.
 """
@@ -27,12 +27,12 @@ Queue = asyncio.Queue[str | None]
 
 
 def read_state(workspace: Workspace) -> State:
-    """What a page shows without being asked: jobs, round, model, and how many answers there are."""
+    """What a page shows without a request: jobs, round, model, and how many annotations there are."""
     with workspace.store.read() as tx:
         latest_round, brief = round_brief(current_round(tx)), model_brief(tx.live_model())
-        answers, closed = tx.count(Annotation), tx.count(Assignment, where={"state": ["skipped", "flagged"]})
+        annotations, closed = tx.count(Annotation), tx.count(Assignment, where={"state": ["skipped", "flagged"]})
     return {
-        "answers": answers,
+        "annotations": annotations,
         "closed": closed,
         "jobs": [job_view(job).model_dump() for job in workspace.store.jobs.list(limit=RECENT_JOBS)],
         "round": latest_round.model_dump() if latest_round else None,

@@ -30,7 +30,7 @@ class Proposer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._asked: set[tuple[str, str]] = set()
+        self._requested: set[tuple[str, str]] = set()
         self._guard = Lock()
 
     def bind(self) -> None:
@@ -43,9 +43,9 @@ class Proposer:
             return False
         key = (project_id, case_id)
         with self._guard:
-            if key in self._asked:
+            if key in self._requested:
                 return False
-            self._asked.add(key)
+            self._requested.add(key)
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._begin, *key)
         return True
@@ -56,18 +56,18 @@ class Proposer:
             task.cancel()
 
     def _begin(self, project_id: str, case_id: str) -> None:
-        task = asyncio.ensure_future(self._ask(project_id, case_id))
+        task = asyncio.ensure_future(self._request(project_id, case_id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _ask(self, project_id: str, case_id: str) -> None:
+    async def _request(self, project_id: str, case_id: str) -> None:
         try:
             async with self._turn:
                 asked = {"project_id": project_id, "case_id": case_id}
-                answer = await self._assistant.ask("/propose", asked, seconds=ASSISTANT_SECONDS, start_seconds=0.0)
+                answer = await self._assistant.request("/propose", asked, seconds=ASSISTANT_SECONDS, start_seconds=0.0)
             self._publish(project_id, "proposal", {"case_id": case_id, "prediction_id": answer["prediction_id"]})
         except MedloopError as error:
             _LOG.warning("No proposal for %s: %s", case_id, error)
         finally:
             with self._guard:
-                self._asked.discard((project_id, case_id))
+                self._requested.discard((project_id, case_id))

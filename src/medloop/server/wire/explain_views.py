@@ -31,15 +31,15 @@ class ExplanationView(View):
 
 
 class HypothesisView(View):
-    """One distinct answer: base64 of gzip of uint8 label values in file order, and the share of samples that say so."""
+    """One distinct mask: base64 of gzip of uint8 label values in file order, and its share of the samples."""
 
     mask: str
     weight: float
     spread: float
 
 
-class HintView(View):
-    """A voxel worth a hint: what an answer tells (nats), how much of the mask would change, and what the samples say."""
+class SuggestedPromptView(View):
+    """A voxel worth a prompt: what its label would settle (nats), how much of the mask would change, and what the samples say."""
 
     voxel: Place
     information: float
@@ -48,14 +48,14 @@ class HintView(View):
 
 
 class HypothesesView(View):
-    """What the model might have meant, likeliest first, and where one hint would change most."""
+    """What the model might have meant, likeliest first, and where one prompt would change most."""
 
     hypotheses: list[HypothesisView]
-    hints: list[HintView]
+    suggested_prompts: list[SuggestedPromptView]
 
 
 class SimilarCaseView(View):
-    """An answered case that looks alike."""
+    """An annotated case that looks alike."""
 
     case_id: str
     name: str
@@ -65,7 +65,7 @@ class SimilarCaseView(View):
 
 
 class SimilarView(View):
-    """The nearest answered cases; `by` is model or descriptors."""
+    """The nearest annotated cases; `by` is model or descriptors."""
 
     by: str
     cases: tuple[SimilarCaseView, ...]

@@ -1,4 +1,4 @@
-"""What the progress page is told; one model per table of `loop.progress`."""
+"""What the progress page shows; one model per table of `loop.progress`."""
 
 from medloop.server.wire.views import Number, View
 
@@ -22,7 +22,7 @@ class CurvePointView(View):
 
 
 class PoolQualityView(View):
-    """Expected scores of what is not answered yet."""
+    """Expected scores of what is unlabelled."""
 
     mean: Number
     low_count: int
@@ -71,16 +71,16 @@ class RoundLineView(View):
     state: str
     strategy: str
     cases: int
-    answered: int
+    annotated: int
     message: str
 
 
 class EffortLineView(View):
-    """What one annotator's answers took."""
+    """What one annotator's annotations took."""
 
     annotator: str
     kind: str
-    answers: int
+    annotations: int
     cases: int
     timed: int
     median_seconds: Number
@@ -90,15 +90,15 @@ class EffortLineView(View):
 
 
 class ClassCountView(View):
-    """One label: answered training cases that hold it, and how many of them a query chose."""
+    """One label: annotated training cases that hold it, and how many of them a query chose."""
 
     label: str
-    answered: int
+    annotated: int
     queried: int
 
 
 class AdviceView(View):
-    """Whether to go on asking, in words; the expected gain of the next batch with its 95 % interval, and its minutes."""
+    """Whether to go on querying, in words; the expected gain of the next batch with its 95 % interval, and its minutes."""
 
     stop: bool
     reasons: list[str]
@@ -112,7 +112,7 @@ class ProgressView(View):
 
     curve: list[CurvePointView]
     labels_per_hour: Number
-    answered: int
+    annotated: int
     total: int
     pool_quality: PoolQualityView | None
     models: list[ModelLineView]

@@ -1,6 +1,6 @@
-"""What answers hold about projects, worklists and work on a case."""
+"""What responses hold about projects, worklists and work on a case."""
 
-from typing import Self
+from typing import Literal, Self
 
 from medloop.core.records import ProjectSettings, TaskKind
 from medloop.loop.foundation.refusals import Refusal
@@ -8,6 +8,13 @@ from medloop.loop.querying.streaming import StreamVerdict
 from medloop.server.wire.standing_views import OpenAssignmentView, SituationView
 from medloop.server.wire.views import CaseView, LabelView, ModelBrief, Number, PredictionView, RoundBrief, View
 from medloop.store.reader import CaseRow
+from medloop.store.states import CaseState
+
+STORED_STATES: dict[str, CaseState | Literal["all"]] = {
+    "all": "all", "unlabelled": "unanswered", "annotated": "answered", "skipped": "skipped", "flagged": "flagged",
+}  # fmt: skip
+"""States of cases by their names over REST, as the database keeps them."""
+_SHOWN = {stored: shown for shown, stored in STORED_STATES.items()}
 
 
 class ProjectLine(View):
@@ -18,7 +25,7 @@ class ProjectLine(View):
     kind: TaskKind
     labels: list[LabelView]
     cases: int
-    answered: int
+    annotated: int
     model: ModelBrief | None
     round: RoundBrief | None
 
@@ -31,7 +38,7 @@ class Counts(View):
     validation: int
     test: int
     audit: int
-    answered: int
+    annotated: int
     skipped: int
     flagged: int
 
@@ -74,7 +81,7 @@ class CaseLine(View):
     patient: str
     split: str
     state: str
-    answers: int
+    annotations: int
     quality: Number
     entropy: Number
     reason: str
@@ -88,8 +95,8 @@ class CaseLine(View):
             name=row.name,
             patient=row.patient,
             split=row.split,
-            state=row.state,
-            answers=row.annotations,
+            state=_SHOWN[row.state],
+            annotations=row.annotations,
             quality=row.quality,
             entropy=row.uncertainty,
             reason=refused.reason if refused else str(judged or ""),

@@ -11,7 +11,7 @@ from medloop.server.wire.views import Number, View
 if TYPE_CHECKING:
     from medloop.loop.annotating.refining import Refinement
 
-MAX_HINTS = 100_000
+MAX_PROMPTS_HELD = 100_000
 """Voxels of one stroke, corners of one outline."""
 
 MAX_EARLIER = 50
@@ -34,7 +34,7 @@ class ScribbleBody(Body):
     """A stroke: its voxels in the order drawn."""
 
     kind: Literal["scribble"]
-    voxels: Annotated[list[VoxelBody], Field(max_length=MAX_HINTS)]
+    voxels: Annotated[list[VoxelBody], Field(max_length=MAX_PROMPTS_HELD)]
     label: LabelValue = 1
     positive: Annotated[bool, Field(strict=True)] = True
 
@@ -54,7 +54,7 @@ class LassoBody(Body):
     kind: Literal["lasso"]
     axis: Annotated[int, Field(ge=0, le=2, strict=True)]
     index: Coordinate
-    corners: Annotated[list[CornerBody], Field(max_length=MAX_HINTS)]
+    corners: Annotated[list[CornerBody], Field(max_length=MAX_PROMPTS_HELD)]
     label: LabelValue = 1
     positive: Annotated[bool, Field(strict=True)] = True
 
@@ -63,7 +63,7 @@ class ExtremePointsBody(Body):
     """Outermost voxels of the structure."""
 
     kind: Literal["extreme_points"]
-    voxels: Annotated[list[VoxelBody], Field(max_length=MAX_HINTS)]
+    voxels: Annotated[list[VoxelBody], Field(max_length=MAX_PROMPTS_HELD)]
     label: LabelValue = 1
 
 

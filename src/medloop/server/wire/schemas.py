@@ -3,7 +3,7 @@
 from typing import Annotated, Self, TypeAlias
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from medloop.loop.annotating.drafts import MAX_RUNS
 from medloop.loop.foundation.partial_annotations import MAX_PARTS, BoxPart, Part, SlicePart
@@ -30,6 +30,8 @@ Limit: TypeAlias = Annotated[int, Query(ge=1, le=1000, description="Rows to give
 Offset: TypeAlias = Annotated[int, Query(ge=0, le=10_000_000, description="Rows to leave out first.")]
 Search: TypeAlias = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$", description="Part of a case's name or patient.")]
 After: TypeAlias = Annotated[int, Query(ge=0, le=2**62, description="Number of the last line already known.")]
+Renamed = BeforeValidator(lambda value: {"answer": "annotation", "answered": "annotated", "unanswered": "unlabelled"}.get(value, value))
+"""Words of queries that had another name before, which programs may still send."""
 LabelValue: TypeAlias = Annotated[int, Field(ge=1, le=254, strict=True)]
 
 
@@ -128,7 +130,7 @@ class Submission(Body):
     whole: Annotated[bool, Field(strict=True)] = False
 
     @model_validator(mode="after")
-    def _one_answer(self) -> Self:
+    def _one_submission(self) -> Self:
         if (self.revision is None) == (self.tag is None):
             raise ValueError("give either revision (a mask) or tag (a classification)")
         if self.parts is not None and self.tag is not None:

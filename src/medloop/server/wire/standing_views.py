@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, AnswerOrigin, Assignment, BeganWith, Case, Model, Prediction
+from medloop.core.records import EVALUATION_SPLITS, Annotation, AnnotationOrigin, Annotator, Assignment, BeganWith, Case, Model, Prediction
 from medloop.loop.annotating.annotations import Opened
 from medloop.loop.foundation.in_force import base_of, began, standing_annotation
 from medloop.loop.foundation.partial_annotations import Part, SlicePart
@@ -18,7 +18,7 @@ class StandingView(View):
 
     annotation_id: str
     annotator: str
-    origin: AnswerOrigin
+    origin: AnnotationOrigin
     at: str
 
     @classmethod
@@ -34,7 +34,7 @@ class BaseView(View):
     kind: BeganWith
     annotation_id: str | None = None
     annotator: str | None = None
-    origin: AnswerOrigin | None = None
+    origin: AnnotationOrigin | None = None
     at: str | None = None
     model_index: int | None = None
 

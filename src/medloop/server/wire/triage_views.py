@@ -55,7 +55,7 @@ class TriageView(View):
     unpredicted: int
 
 
-class TriageAnswer(View):
+class TriageResult(View):
     """The sorted pool, or why it cannot be sorted yet and what to do about it."""
 
     found: TriageView | None

@@ -1,4 +1,4 @@
-"""Hand out cases: the next one, a chosen one, and a hint at what comes after."""
+"""Hand out cases: the next one, a chosen one, and what comes after it."""
 
 from typing import TypeAlias
 
@@ -16,12 +16,12 @@ from medloop.server.wire.schemas import Id, Nothing
 from medloop.server.wire.standing_views import open_assignment_view, seen_case_view
 from medloop.server.wire.views import case_view, prediction_view
 
-router = APIRouter(prefix="/projects/{project}", tags=["asking"])
-Asked: TypeAlias = OpenedView | NothingLeft
+router = APIRouter(prefix="/projects/{project}", tags=["opening"])
+NextCase: TypeAlias = OpenedView | NothingLeft
 
 
 @router.post("/next")
-def post_next(site: SiteHere, workspace: WorkspaceHere, person: PersonHere, _body: Nothing) -> Asked:
+def post_next(site: SiteHere, workspace: WorkspaceHere, person: PersonHere, _body: Nothing) -> NextCase:
     """The case worth most of this annotator's time now; work left open comes back first."""
     opened = next_assignment(workspace, person.id)
     if opened is None:

@@ -12,7 +12,7 @@ DEGREES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8)
 """How bad: 0 leaves the mask as it is, 1 leaves little that is right. Mostly mild, as models are."""
 
 
-def spoil_mask(mask: MaskArray, degree: float, rng: np.random.Generator) -> MaskArray:
+def corrupt_mask(mask: MaskArray, degree: float, rng: np.random.Generator) -> MaskArray:
     """A mask with errors: moved, warped, and partly missing.
 
     Args:
@@ -26,7 +26,7 @@ def spoil_mask(mask: MaskArray, degree: float, rng: np.random.Generator) -> Mask
     from scipy import ndimage
 
     if not 0.0 <= degree <= 1.0:
-        raise SettingError(f"A mask is spoiled by a degree of 0 to 1, got {degree:g}")
+        raise SettingError(f"A mask is corrupted by a degree of 0 to 1, got {degree:g}")
     if degree == 0.0 or not mask.any():
         return mask.copy()
     inside = np.argwhere(mask)

@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as arrays
 from scipy.ndimage import binary_fill_holes
 
 from medloop.core.errors import InputError
-from medloop.interaction.nninteractive.gestures import (
+from medloop.interaction.nninteractive.sent_prompts import (
     MAX_VOXELS,
     AxisOrder,
     box_prompts,

@@ -10,7 +10,7 @@ from medloop.query.streams.verdicts import StreamState, Verdict, require
 
 
 @dataclass(frozen=True)
-class LearnedAsking:
+class LearnedQuerying:
     """Ask when the chance that an annotation is worth its price reaches the price.
 
     The chance is a logistic regression on the case's features, fitted step by step (AdaGrad) to what came back: was the model's

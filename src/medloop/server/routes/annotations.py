@@ -1,4 +1,4 @@
-"""What models and people answered: predictions, their masks and doubt, annotations."""
+"""What models predicted and people annotated: masks and uncertainty."""
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -16,7 +16,7 @@ from medloop.server.wire.prompt_views import ProvenanceView
 from medloop.server.wire.schemas import Id
 from medloop.server.wire.views import PredictionView, prediction_view
 
-router = APIRouter(prefix="/projects/{project}", tags=["answers"])
+router = APIRouter(prefix="/projects/{project}", tags=["annotations"])
 
 
 @router.get("/predictions/{prediction}")
