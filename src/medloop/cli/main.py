@@ -26,6 +26,7 @@ from medloop.cli import (
     streaming,
     studies,
     triage,
+    users,
 )
 from medloop.core.errors import MedloopError, SettingError
 
@@ -49,6 +50,7 @@ COMMANDS = (
 )  # fmt: skip
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)
+app.add_typer(users.users)
 
 
 def _show_version(wanted: bool) -> None:

@@ -10,9 +10,12 @@ from medloop.cli.options import ProjectFolder, Threads, argument, option
 from medloop.cli.printing import say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from medloop.core.settings import SettingValue
     from medloop.server.web.settings import ServerSettings
 
-Host = Annotated[str | None, option(help="Address to listen on: loopback only, 127.0.0.1 by default.")]
+Host = Annotated[str | None, option(help="Address to listen on, 127.0.0.1 by default; beyond loopback with accounts and encryption only.")]
 Port = Annotated[int | None, option(min=0, max=65535, help="Port; 8000 by default, 0 takes any free one.")]
 DEMO_FOLDER = Path("medloop-demo")
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")]
@@ -28,16 +31,21 @@ def serve(
     ] = None,
     annotator: Annotated[str | None, option(help="Who annotates on this page; local by default.")] = None,
     threads: Annotated[int | None, option(min=0, max=1024, help="CPU threads of the helpers.")] = None,
+    tls_cert: Annotated[str | None, option(metavar="FILE", help="TLS certificate with its chain (PEM).")] = None,
+    tls_key: Annotated[str | None, option(metavar="FILE", help="Private key of the certificate (PEM).")] = None,
+    behind_proxy: Annotated[bool | None, option("--behind-proxy", help="A reverse proxy ends TLS in front of it.")] = None,
+    names: Annotated[str | None, option(metavar="NAME,…", help="Names by which it is reached from elsewhere.")] = None,
     browser: Browser = False,
 ) -> None:
     """Serve the page, and work behind it.
 
-    A worker learns in the background and an assistant proposes on demand; Ctrl-C stops all three.
+    A worker learns in the background and an assistant proposes on demand; Ctrl-C stops all three. Without accounts
+    (medloop users) it is one person's, on this machine.
     """
-    from medloop.server.web.settings import read_settings
-
-    given = {"host": host, "port": port, "worker": worker, "assistant": assistant, "annotator": annotator, "compute_threads": threads}
-    _serve(folder, read_settings(os.environ, given), browser=browser)
+    shown = {"tls_cert": tls_cert, "tls_key": tls_key, "behind_proxy": behind_proxy, "names": names}
+    helpers = {"worker": worker, "assistant": assistant, "annotator": annotator, "compute_threads": threads}
+    settings = _settings({"host": host, "port": port, **helpers, **shown})
+    _serve(folder, settings, browser=browser)
 
 
 def worker(folder: ProjectFolder, threads: Threads = 0) -> None:
@@ -78,9 +86,7 @@ def demo(
 
     Makes a project of 24 phantoms and serves it: a first model within two minutes, then it is your turn.
     """
-    from medloop.server.web.settings import read_settings
-
-    settings = read_settings(os.environ, {"host": host, "port": port})
+    settings = _settings({"host": host, "port": port})
     if not (folder / "medloop.json").exists():
         _make_demo(folder)
     _serve(folder, settings, browser=browser)
@@ -99,6 +105,12 @@ def _make_demo(folder: Path) -> None:
         if new:  # half a demonstration is worse than none
             shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _settings(given: "Mapping[str, SettingValue | None]") -> "ServerSettings":
+    from medloop.server.web.settings import read_settings
+
+    return read_settings(os.environ, given)
 
 
 def _serve(folder: Path, settings: "ServerSettings", *, browser: bool) -> None:
