@@ -2,7 +2,8 @@
 
 An annotator's accuracy is the expected share of right annotations given what the method believes about each item. Its 90 %
 interval is a Beta posterior, widened by the share of information that is missing because the truth of a disputed item is not
-known (Louis 1982, doi:10.1111/j.2517-6161.1982.tb01203.x, section 3). Measured coverage: tests and benchmarks/raters.py. An item that one person annotated says nothing about that person, and is left out.
+known (Louis 1982, doi:10.1111/j.2517-6161.1982.tb01203.x, section 3). An item that one person annotated says nothing about that
+person, and is left out. Votes believe what they chose, so with them accuracy is agreement with the majority, which flatters.
 """
 
 from dataclasses import dataclass

@@ -63,24 +63,32 @@ class FusedMask:
         return undecided
 
 
-def fuse_mask(method: str, stack: Stack, beliefs: FloatArray, *, judged: FloatArray | None = None, note: str = "") -> FusedMask:
+def fuse_mask(
+    method: str,
+    stack: Stack,
+    beliefs: FloatArray,
+    *,
+    row_of: IntArray | None = None,
+    judged: FloatArray | None = None,
+    note: str = "",
+) -> FusedMask:
     """Put a result together.
 
     Args:
         method: Its name.
         stack: The masks.
-        beliefs: Label probabilities of each pattern, shape (patterns, labels), or of each disputed voxel, shape (disputed, labels).
-        judged: The truth that annotators are held against: as `beliefs`, per pattern; the chosen label by default.
+        beliefs: Label probabilities, shape (rows, labels).
+        row_of: The row of each disputed voxel, shape (disputed,); by default rows are the patterns.
+        judged: The truth that annotators are held against, label probabilities of each pattern; the chosen label by default.
         note: What the method itself has to say.
     """
-    by_pattern = len(beliefs) == len(stack.patterns.table)
-    row_of = stack.pattern_of if by_pattern else np.arange(len(beliefs))
-    chosen = choose(beliefs)[row_of] if len(beliefs) else np.zeros(0, dtype=np.int64)
+    rows = stack.pattern_of if row_of is None else row_of
+    chosen = choose(beliefs)[rows]
     mask = stack.masks[0].copy()
     mask.reshape(-1)[stack.disputed] = np.array(stack.labels, dtype=np.uint8)[chosen]
     skills = judge_annotators(stack, chosen, judged)
     notes = "; ".join(filter(None, [note, *_notes(stack, mask)]))
-    return FusedMask(method, mask, stack.labels, skills, stack.disputed, beliefs.astype(np.float32), row_of, notes)
+    return FusedMask(method, mask, stack.labels, skills, stack.disputed, beliefs.astype(np.float32), rows, notes)
 
 
 def _notes(stack: Stack, mask: MaskArray) -> list[str]:

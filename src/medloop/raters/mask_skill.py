@@ -11,15 +11,19 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray, IntArray
 from medloop.raters.fused import CONFIDENCE
-from medloop.raters.stack import Stack
+from medloop.raters.stack import Stack, ranked
 
-BLOCKS = 8
-"""Along each axis: an error seldom spans more than an eighth of an object."""
+BLOCKS = 4
+"""Along each axis: an error seldom spans more than a quarter of an object."""
 
 FEWEST_BLOCKS = 10
 """With fewer blocks that somebody drew in there is no interval."""
 
 DRAWS = 400
+
+WIDER = 1.4
+"""Intervals within one case are wider than drawn by this, because neighbouring blocks err alike: by simulation of borders with
+three to eight waves, the least at which nine of ten intervals hold the Dice of another reading by the same annotator."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +83,12 @@ def judge_annotators(stack: Stack, chosen: IntArray, judged: FloatArray | None) 
         judged: Probability of each class, shape (patterns, classes), in place of the chosen class.
     """
     classes, table, kinds = len(stack.labels), stack.patterns.table, stack.pattern_of
-    truth = judged if judged is not None else np.tile(np.eye(classes), (len(table), 1))
+    truth: FloatArray
     if judged is None:
-        table, kinds = np.repeat(table, classes, axis=0), kinds * classes + chosen
+        used, kinds = ranked(kinds * classes + chosen, len(table) * classes)
+        table, truth = table[used // classes], np.eye(classes)[used % classes]
+    else:
+        truth = judged
     marks = np.eye(classes + 1)[table][..., :classes]  # -1 takes the last row: no class
     each = np.einsum("kt,kav->katv", truth, marks)  # what a voxel of a kind adds: annotator, truth, label given
     blocks, agreed = _blocks(stack)
@@ -162,8 +169,8 @@ def _rate(value: float, draws: FloatArray | None) -> Rate:
     if draws is None or np.isnan(draws).any():
         return Rate(value)
     tail = (1.0 - CONFIDENCE) / 2.0
-    low, high = np.quantile(draws, [tail, 1.0 - tail])
-    return Rate(value, min(float(low), value), max(float(high), value))
+    low, high = value + WIDER * (np.quantile(draws, [tail, 1.0 - tail]) - value)
+    return Rate(value, max(min(float(low), value), 0.0), min(max(float(high), value), 1.0))
 
 
 def pooled(skills: Sequence[MaskSkill]) -> MaskSkill:

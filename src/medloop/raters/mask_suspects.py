@@ -6,9 +6,7 @@ import numpy as np
 
 from medloop.core.arrays import UNKNOWN, ClassProbabilities, FloatArray, IntArray, MaskArray
 from medloop.core.errors import LabelError, ShapeError
-from medloop.raters.confusion import shares
-from medloop.raters.mask_votes import dice_against
-from medloop.raters.stack import Stack, stack_masks
+from medloop.raters.pairs import pairwise_dice
 from medloop.raters.suspects import Suspect, predicted_confidently, require_probabilities
 from medloop.raters.votes import NONE
 
@@ -44,15 +42,15 @@ def suspect_masks(cases: Sequence[tuple[MaskArray, ClassProbabilities]], labels:
 
 
 def suspect_annotations(cases: Sequence[Mapping[str, MaskArray]], labels: Sequence[int]) -> list[Suspect]:
-    """Masks that agree much less with the majority of the others than those others do.
+    """Masks that agree much less with those of the others than the others do among themselves.
 
     Args:
         cases: For each case the masks by annotator, at least three; cases with fewer are not judged, since nothing shows who is right.
         labels: Foreground labels of the task.
 
     Returns:
-        Every mask of these cases, by descending score: the median Dice of the other annotators, each with the majority of the
-        rest, minus its own; 0 where it agrees as well as they do. Dice is the mean over labels.
+        Every mask of these cases, by descending score: an annotator agrees by the median Dice with each of the others (mean over
+        labels); the score is the median agreement of the others minus the own one, 0 where it is as high.
 
     Raises:
         ShapeError, InputError, LabelError: Masks of a case that are not on one grid, or not label values of the task.
@@ -61,8 +59,8 @@ def suspect_annotations(cases: Sequence[Mapping[str, MaskArray]], labels: Sequen
     for n, case in enumerate(cases):
         names = sorted(case)
         if len(names) >= 3:
-            dice = _with_others(stack_masks([case[name] for name in names], labels))
-            found += [_annotation_suspect(n, name, float(dice[a]), np.delete(dice, a)) for a, name in enumerate(names)]
+            agreement = _with_others([case[name] for name in names], labels)
+            found += [_annotation_suspect(n, name, agreement, a) for a, name in enumerate(names)]
     return sorted(found, key=lambda s: (-s.score, s.item, str(s.annotator)))
 
 
@@ -94,13 +92,13 @@ def _mask_suspect(item: int, given: IntArray, rows: FloatArray, usual: FloatArra
     return Suspect(item, None, score, f"{score:.0%} of the foreground is confidently another label{most}")
 
 
-def _with_others(stack: Stack) -> FloatArray:
-    """Dice of each annotator with the majority of the others, shape (annotators,)."""
-    count = len(stack.masks)
-    return np.array([dice_against(stack, shares(stack.patterns, 1.0 - np.eye(count)[a]))[a] for a in range(count)])
+def _with_others(masks: Sequence[MaskArray], labels: Sequence[int]) -> FloatArray:
+    """Median Dice of each annotator with each of the others, shape (annotators,)."""
+    dice = np.mean(list(pairwise_dice(masks, labels).values()), axis=0)
+    return np.array([np.median(np.delete(row, a)) for a, row in enumerate(dice)])
 
 
-def _annotation_suspect(item: int, name: str, own: float, others: FloatArray) -> Suspect:
-    usual = float(np.median(others))
-    why = f"Dice {own:.2f} with the other {len(others)} annotators, who reach {usual:.2f}"
+def _annotation_suspect(item: int, name: str, agreement: FloatArray, a: int) -> Suspect:
+    own, usual = float(agreement[a]), float(np.median(np.delete(agreement, a)))
+    why = f"Dice {own:.2f} with the other {len(agreement) - 1} annotators, who reach {usual:.2f}"
     return Suspect(item, name, max(usual - own, 0.0), why)

@@ -58,7 +58,7 @@ def simple_fusion(masks: Sequence[MaskArray], labels: Sequence[int], *, strictne
     stack = stack_masks(masks, labels)
     weights = np.ones(len(masks))
     while True:
-        score = dice_against(stack, shares(stack.patterns, weights))
+        score = _dice_against(stack, shares(stack.patterns, weights))
         kept = _kept(score, weights > 0, strictness)
         newer = np.where(kept, np.maximum(score, 1e-6), 0.0)
         settled = np.array_equal(kept, weights > 0)
@@ -79,7 +79,7 @@ def _kept(score: FloatArray, kept: BoolArray, strictness: float) -> BoolArray:
     return good if 2 * good.sum() >= len(score) else kept
 
 
-def dice_against(stack: Stack, beliefs: FloatArray) -> FloatArray:
+def _dice_against(stack: Stack, beliefs: FloatArray) -> FloatArray:
     """Mean Dice of each annotator with the most probable labels over those that occur, 1 where none does; shape (annotators,)."""
     votes = with_agreed(stack, stack.agreed.astype(np.float64))
     truth = np.concatenate([np.arange(votes.classes), choose(beliefs)])

@@ -45,7 +45,8 @@ def shape_based(masks: Sequence[MaskArray], labels: Sequence[int], *, spacing_mm
     distances = _distances(stack, spacing)
     spread = np.maximum(distances.std(axis=0).max(axis=1, keepdims=True), min(spacing) / 2)
     chances = special.ndtr(-distances.mean(axis=0) / spread) + np.finfo(np.float64).tiny
-    return fuse_mask("shape_based", stack, chances / chances.sum(axis=1, keepdims=True))
+    rows = chances / chances.sum(axis=1, keepdims=True)
+    return fuse_mask("shape_based", stack, rows, row_of=np.arange(len(rows)))
 
 
 def _distances(stack: Stack, spacing: list[float]) -> FloatArray:

@@ -137,7 +137,7 @@ def _patterns(masks: Sequence[MaskArray], disputed: IntArray, labels: tuple[int,
         codes = np.zeros(len(disputed), dtype=np.int64)
         for n, column in enumerate(columns):
             codes += (digit_of * base**n)[column]
-        used, of = _ranked(codes, base ** len(masks))
+        used, of = ranked(codes, base ** len(masks))
         rows = used[:, None] // base ** np.arange(len(masks)) % base
     counts = np.bincount(of.reshape(-1), minlength=len(rows)).astype(np.float64)
     return Votes(rows - 1, len(labels), counts), of.reshape(-1)
@@ -148,7 +148,7 @@ def _unique_rows(rows: IntArray) -> tuple[IntArray, IntArray]:
     return used, of
 
 
-def _ranked(codes: IntArray, most: int) -> tuple[IntArray, IntArray]:
+def ranked(codes: IntArray, most: int) -> tuple[IntArray, IntArray]:
     """Different codes in ascending order, and the place of each code among them."""
     if most > FEW_CODES:
         used, of = np.unique(codes, return_inverse=True)
