@@ -12,7 +12,7 @@ that a clock that runs backwards changes nothing.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeVar, get_args
 
@@ -23,6 +23,9 @@ from medloop.store.reader import Reader
 T = TypeVar("T", Assignment, Review)
 ReadingState: TypeAlias = Literal["unlabelled", "in progress", "read", "in review", "accepted", "returned"]
 READING_STATES: tuple[ReadingState, ...] = get_args(ReadingState)
+
+OWN_READINGS = ("human", "simulated")
+"""Origins of readings that somebody gave here."""
 
 DERIVED = ("consensus", "adjudicated")
 """Origins of annotations that are made of readings and are none."""
@@ -145,7 +148,7 @@ def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
 
 def _review_due(settings: ProjectSettings, consensus: Consensus | None, history: CaseHistory) -> bool:
     if settings.review != "disagreement":
-        return settings.review == "all"
+        return settings.review == "all" and any(a.origin != "imported" for a in history.readings)
     if history.adjudicated is not None:
         return True
     return consensus is not None and consensus.agreement < settings.minimum_agreement
@@ -167,6 +170,11 @@ def _returned(history: CaseHistory) -> Review | None:
         return None
     done = (a for a in history.annotations if a.annotator_id == last.returned_to or a.origin == "adjudicated")
     return None if any(history.order[a.id] > history.order[last.id] for a in done) else last
+
+
+def most_leaning(readings: Sequence[Annotation]) -> Annotation:
+    """Of several readings the one that owes most to a model's proposal: what is made of them owes as much."""
+    return max(readings, key=lambda a: a.untouched or 0.0)
 
 
 def project_settings(tx: Reader) -> ProjectSettings:

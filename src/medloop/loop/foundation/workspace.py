@@ -161,9 +161,8 @@ def check_project_settings(settings: ProjectSettings, kind: TaskKind) -> None:
         raise SettingError(f"A {settings.query_unit} is queried to be segmented, this is a {kind}", remedy="leave query_unit at case")
     methods = CONSENSUS_METHODS[kind]
     if settings.consensus not in methods:
-        raise SettingError(
-            f"A {kind} fuses readings by one of {', '.join(methods)}, got {settings.consensus}", remedy="choose one of these"
-        )
+        rule = f"A {kind} fuses readings by one of {', '.join(methods)}, got {settings.consensus}"
+        raise SettingError(rule, remedy="choose one of these")
     for name in (settings.strategy, settings.first_strategy):
         _require_strategy(name)
     if not strategy(settings.first_strategy).needs <= COLD:

@@ -17,7 +17,7 @@ from medloop.images.encode import encode_mask
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.readings import CaseHistory, case_readings, due_for_consensus, histories, project_settings
+from medloop.loop.foundation.readings import CaseHistory, case_readings, due_for_consensus, histories, most_leaning, project_settings
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.raters.class_fusion import dawid_skene, majority, weighted_majority
@@ -111,6 +111,7 @@ def _latest(history: CaseHistory) -> Annotation:
 
 
 def _materialise(tx: Writer, history: CaseHistory, program: Annotator, made: Made, blob: str | None) -> str:
+    leaning = most_leaning(history.readings)
     annotation = Annotation(
         id=new_id("annotation"),
         case_id=history.case_id,
@@ -122,6 +123,8 @@ def _materialise(tx: Writer, history: CaseHistory, program: Annotator, made: Mad
         origin="consensus",
         created_at=now(),
         began_with="elsewhere",
+        proposal_id=leaning.proposal_id,
+        untouched=leaning.untouched,
     )
     tx.add(annotation, verb="fuse")
     return annotation.id

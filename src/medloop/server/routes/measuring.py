@@ -25,7 +25,7 @@ def get_measures(
         Query(gt=0, le=MOST_TOLERANCE, description="Half the width of bounds, as a share of the measure, up to which it is accepted."),
     ] = TOLERANCE,
 ) -> CaseMeasuresView:
-    """Volume, area, diameters and circumference of every structure, with bounds and whether to accept a prediction's figure; blind: of the prediction."""
+    """How large every structure is, with bounds, and whether to accept a prediction's figure; of the prediction while one reads blind."""
     with workspace.store.read() as tx:
         shown = of if viewer.sees(tx, case) else "prediction"
     return CaseMeasuresView.model_validate(measure_case(workspace, case, of=shown, tolerance=tolerance))

@@ -8,6 +8,7 @@ from medloop.core.records import Case, Model
 from medloop.loop.annotating.annotations import Opened, next_assignment, open_case
 from medloop.loop.annotating.opening import shown_at_first
 from medloop.loop.foundation.in_force import newest_proposal, standing_annotation
+from medloop.loop.foundation.waiting import nothing_left_words
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.rounds import upcoming_case
 from medloop.server.web.site import PersonHere, Site, SiteHere, ViewerHere, WorkspaceHere
@@ -25,7 +26,8 @@ def post_next(site: SiteHere, workspace: WorkspaceHere, person: PersonHere, _bod
     """The case worth most of this annotator's time now; work left open comes back first."""
     opened = next_assignment(workspace, person.id)
     if opened is None:
-        return NothingLeft(assignment=None, reason="Every case is annotated, skipped or open with somebody else")
+        with workspace.store.read() as tx:
+            return NothingLeft(assignment=None, reason=nothing_left_words(tx, person.id))
     return _shown(site, workspace, opened)
 
 
