@@ -10,7 +10,7 @@ import numpy as np
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import InputError, LabelError, NotFoundError
-from medloop.core.records import Annotation, Case, Review, new_id, now
+from medloop.core.records import Annotation, Case, Review, Task, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.loop.annotating.annotations import MAX_EFFORT_SECONDS, checked_mask
 from medloop.loop.annotating.review_verdicts import make_review, require_standing
@@ -80,7 +80,11 @@ def adjudicate(
         made = _composed(workspace, case, standing, choices, sources)
     elif made is None:
         tag = sources[choices[-1].annotation_id].tag
-    return _stored(workspace, standing, reviewer_id, [*sources.values(), standing], made, tag, comment, effort_seconds)
+    made_of = [*sources.values(), standing]
+    with workspace.store.read() as tx:
+        oldest = min((tx.get(Task, a.task_id) for a in made_of), key=lambda task: task.version)
+    task = workspace.task if mask is not None else oldest  # what is put together knows the labels that all of it knew
+    return _stored(workspace, reviewer_id, made_of, _Decided(made, tag, task.id, comment, effort_seconds))
 
 
 def restore(workspace: Workspace, annotation_id: str, person_id: str, *, comment: str = "") -> Annotation:
@@ -121,36 +125,36 @@ def _composed(
     return mask
 
 
-def _stored(
-    workspace: Workspace,
-    standing: Annotation,
-    reviewer_id: str,
-    made_of: Sequence[Annotation],
-    mask: MaskArray | None,
-    tag: int | None,
-    comment: str,
-    effort_seconds: float,
-) -> Annotation:
-    """Keep the decision and the review that it is; what stands must still be what was looked at."""
-    blob = workspace.store.blobs.put(encode_mask(mask)) if mask is not None else None
-    leaning = most_leaning(made_of)
+@dataclass(frozen=True, eq=False)
+class _Decided:
+    mask: MaskArray | None
+    tag: int | None
+    task_id: str
+    comment: str
+    effort_seconds: float
+
+
+def _stored(workspace: Workspace, reviewer_id: str, made_of: Sequence[Annotation], decided: _Decided) -> Annotation:
+    """Keep the decision and the review that it is; what stands, the last of `made_of`, must still be what was looked at."""
+    blob = workspace.store.blobs.put(encode_mask(decided.mask)) if decided.mask is not None else None
+    leaning, standing = most_leaning(made_of), made_of[-1]
     annotation = Annotation(
         id=new_id("annotation"),
         case_id=standing.case_id,
-        task_id=workspace.task.id,
+        task_id=decided.task_id,
         annotator_id=reviewer_id,
         kind="tag" if blob is None else "mask",
         blob=blob,
-        tag=tag,
+        tag=decided.tag,
         origin="adjudicated",
         proposal_id=leaning.proposal_id,
         supersedes=standing.id if standing.origin in DERIVED else None,
-        effort_seconds=float(effort_seconds),
+        effort_seconds=float(decided.effort_seconds),
         created_at=now(),
         began_with="annotation",
         untouched=leaning.untouched,
     )
-    review: Review = make_review(standing.case_id, annotation.id, reviewer_id, "approve", comment)
+    review: Review = make_review(standing.case_id, annotation.id, reviewer_id, "approve", decided.comment)
     with workspace.store.write(reviewer_id) as tx:
         require_standing(tx, standing.case_id, standing.id)
         tx.add(annotation, verb="adjudicate")
