@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -120,7 +121,7 @@ def label_changes(before: MaskArray | None, after: MaskArray, case: Case, labels
 
 def _events(tx: Reader, case_id: str, people: Mapping[str, str]) -> list[HistoryLine]:
     """Reviews, withdrawals and consensuses."""
-    found = [
+    found: list[tuple[type[Any], Review | Withdrawal | Consensus, str, str, str]] = [
         *((Review, r, r.annotator_id, _verdict(r, people), r.comment) for r in tx.find(Review, where={"case_id": case_id})),
         *((Withdrawal, w, w.annotator_id, w.verb, w.reason) for w in tx.find(Withdrawal, where={"case_id": case_id})),
         *((Consensus, c, "", _consensus(c), c.note) for c in tx.find(Consensus, where={"case_id": case_id})),
