@@ -154,6 +154,6 @@ def test_what_is_missing_is_said_in_a_line(workspace, tmp_path):
         judge_by_references(workspace, most=11)
     with (
         Workspace.create(tmp_path / "tags", name="Tags", kind="classification", labels=["a", "b"]) as tags,
-        pytest.raises(StateError, match="has tags"),
+        pytest.raises(StateError, match="needs masks, the project Tags is a classification"),
     ):
         judge_by_references(tags)

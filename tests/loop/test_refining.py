@@ -16,7 +16,7 @@ from scipy import ndimage
 from medloop.core.errors import CancelledError, ConflictError, InputError, LabelError, NotFoundError, StateError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
-from medloop.core.records import Annotator, Case, PromptRecord
+from medloop.core.records import Annotation, Annotator, Case, PromptRecord
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted
 from medloop.interaction.prompts import Box, Lasso, Point, Prompt, Scribble, exact_voxels
 from medloop.interaction.runs import apply_runs, runs_between
@@ -453,3 +453,31 @@ def do(pool: Workspace, assignment_id: str, act: Prompt | list[tuple[int, int, i
 
 def revision_of(pool: Workspace, assignment_id: str) -> int:
     return read_draft(pool, assignment_id).revision
+
+
+@pytest.mark.parametrize("change", ["add", "withdraw", "change"])
+def test_a_case_that_another_window_submits_while_an_engine_works_keeps_what_was_submitted(
+    pool: Workspace, assignment_id: str, change: str
+) -> None:
+    first = click(pool, assignment_id, 0, (5, 6, 7))
+    click(pool, assignment_id, 1, (15, 6, 7))
+    given: list[Annotation] = []
+
+    def other_window(_wanted: StillWanted) -> None:
+        if not given:
+            given.append(submit(pool, assignment_id, Submitted(revision=2)))
+
+    slow, point, known = Refiner(BallEngine(other_window)), Point((9, 9, 9)), first.prompt_ids[0]
+    changes = {
+        "add": lambda: add_prompt(pool, assignment_id, point, base_revision=2, refiner=slow),
+        "withdraw": lambda: withdraw_prompt(pool, assignment_id, known, base_revision=2, refiner=slow),
+        "change": lambda: change_prompt(pool, assignment_id, known, point, base_revision=2, refiner=slow),
+    }
+    with pytest.raises(StateError, match="submitted"):
+        changes[change]()
+    with pool.store.read() as tx:
+        told, log = provenance(tx, given[0]), prompt_log(tx, assignment_id)
+    assert told is not None
+    assert set(told.prompt_ids) == {record.id for record in in_force(log)}
+    assert len(log) == 2
+    assert verify(pool.store).ok
