@@ -198,13 +198,26 @@ class Reader(LineageReader, PoolReader, TallyReader):
         tally = {name: sum(cases for split, state, cases, _ in rows if stored in (split, state)) for name, stored in _COUNTED.items()}
         return CaseCounts(total=sum(row[2] for row in rows), open=sum(row[3] for row in rows), **tally)
 
-    def worklist(self, *, state: CaseState | Literal["all"] = "all", search: str = "", limit: int = 50, offset: int = 0) -> list[CaseRow]:
+    def worklist(
+        self,
+        *,
+        state: CaseState | Literal["all"] = "all",
+        search: str = "",
+        limit: int = 50,
+        offset: int = 0,
+        case_ids: Collection[str] | None = None,
+    ) -> list[CaseRow]:
         """Lines of the worklist by case name in natural order, searched in name and patient, whatever their case, spelling and script.
+
+        `case_ids` leaves the lines of other cases out.
 
         Raises:
             InputError: An unknown state.
         """
-        query = _listed(select(*_SHOWN), state, search).order_by(*_BY_NAME).limit(limit).offset(offset)
+        query = _listed(select(*_SHOWN), state, search)
+        if case_ids is not None:
+            query = query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite))
+        query = query.order_by(*_BY_NAME).limit(limit).offset(offset)
         return [CaseRow(**row) for row in self._connection.execute(query).mappings()]
 
     def worklist_total(self, *, state: CaseState | Literal["all"] = "all", search: str = "") -> int:

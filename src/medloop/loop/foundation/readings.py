@@ -211,6 +211,12 @@ def case_readings(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseReadin
     return {case_id: derive(settings, history) for case_id, history in histories(tx, case_ids).items()}
 
 
+def cases_read(tx: Reader, state: ReadingState) -> list[str]:
+    """Ids of the cases with an annotation whose readings are in a state."""
+    begun = tx.begun_cases((*OWN_READINGS, "imported"), 2**31)
+    return [case_id for case_id, reading in case_readings(tx, begun).items() if reading.state == state]
+
+
 def due_for_consensus(tx: Reader) -> list[str]:
     """Ids of the cases that have their readings and no consensus of them."""
     if not reads_several(project_settings(tx)):
