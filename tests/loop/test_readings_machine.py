@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from medloop.core.errors import ConflictError, StateError
 from medloop.core.records import Assignment, Case, Review, Round, Source
 from medloop.core.states import RoundState
 from medloop.images.phantoms import phantom_3d
@@ -103,10 +105,8 @@ class Team(RuleBasedStateMachine):
             mine = [a for a in tx.current_annotations() if a.assignment_id and a.origin not in DERIVED]
         if mine:
             chosen = data.draw(st.sampled_from(mine))
-            try:
+            with suppress(ConflictError, StateError):  # annotated or edited again since
                 undo_submit(self.workspace, str(chosen.assignment_id))
-            except Exception as error:
-                assert type(error).__name__ in ("ConflictError", "StateError")
 
     @rule(verdict=st.sampled_from(["approve", "return", "adjudicate"]), to=person)
     def review(self, verdict: str, to: str) -> None:
