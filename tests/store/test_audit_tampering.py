@@ -183,7 +183,10 @@ def test_a_row_slipped_in_is_named(after: Change, table: str) -> None:
         cursor = connection.execute(f"SELECT * FROM {table} LIMIT 1")
         names = [column[0] for column in cursor.description]
         row = dict(zip(names, cursor.fetchone(), strict=True))
-        row |= {"id": "slipped-in", **{n: f"{row[n]}x" for n in ("name", "annotation_id", "method") if n in row}}
+        row |= {
+            "id": "slipped-in",
+            **{n: f"{row[n]}x" for n in ("name", "key", "digest", "project_id", "annotation_id", "method") if n in row},
+        }
         row |= {n: row[n] + 1 for n in ("index", "revision") if isinstance(row.get(n), int)}
         columns = ", ".join(map(quoted, names))
         connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' for _ in names)})", list(row.values()))

@@ -10,9 +10,6 @@ from medloop.cli.options import ProjectFolder, Threads, argument, option
 from medloop.cli.printing import say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from medloop.core.settings import SettingValue
     from medloop.server.web.settings import ServerSettings
 
 Host = Annotated[str | None, option(help="Address to listen on, 127.0.0.1 by default; beyond loopback with accounts and encryption only.")]
@@ -42,10 +39,11 @@ def serve(
     A worker learns in the background and an assistant proposes on demand; Ctrl-C stops all three. Without accounts
     (medloop users) it is one person's, on this machine.
     """
+    from medloop.server.web.settings import read_settings
+
     shown = {"tls_cert": tls_cert, "tls_key": tls_key, "behind_proxy": behind_proxy, "names": names}
     helpers = {"worker": worker, "assistant": assistant, "annotator": annotator, "compute_threads": threads}
-    settings = _settings({"host": host, "port": port, **helpers, **shown})
-    _serve(folder, settings, browser=browser)
+    _serve(folder, read_settings(os.environ, {"host": host, "port": port, **helpers, **shown}), browser=browser)
 
 
 def worker(folder: ProjectFolder, threads: Threads = 0) -> None:
@@ -86,7 +84,9 @@ def demo(
 
     Makes a project of 24 phantoms and serves it: a first model within two minutes, then it is your turn.
     """
-    settings = _settings({"host": host, "port": port})
+    from medloop.server.web.settings import read_settings
+
+    settings = read_settings(os.environ, {"host": host, "port": port})
     if not (folder / "medloop.json").exists():
         _make_demo(folder)
     _serve(folder, settings, browser=browser)
@@ -105,12 +105,6 @@ def _make_demo(folder: Path) -> None:
         if new:  # half a demonstration is worse than none
             shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def _settings(given: "Mapping[str, SettingValue | None]") -> "ServerSettings":
-    from medloop.server.web.settings import read_settings
-
-    return read_settings(os.environ, given)
 
 
 def _serve(folder: Path, settings: "ServerSettings", *, browser: bool) -> None:

@@ -14,10 +14,12 @@ from medloop.core.records import Annotation, Annotator, Assignment
 from medloop.core.roles import ROLES
 from medloop.loop.annotating.annotations import next_assignment
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.people.accounts import roles_of, set_disabled
+from medloop.loop.people.accounts import give_role, roles_of, set_disabled
 from medloop.server.routes.work import get_stream
+from medloop.server.web.guard import Guard
 from medloop.store import audit
 
+from ..conftest import ADDRESS, TestClient
 from .conftest import Browser, Town
 
 
@@ -62,7 +64,7 @@ def test_a_lead_gives_roles_up_to_their_own_and_only_in_their_project(town: Town
     browser = town.browser(town.add("Lea", "lead", town.first.project.id))
     here = browser.post("/people", {"name": "One", "role": role, "project_id": town.first.project.id}).status_code
     assert here == (403 if role == "administrator" else 200)
-    assert browser.post("/people", {"name": "Two", "role": role, "project_id": town.second.project.id}).status_code == 403
+    assert browser.post("/people", {"name": "Two", "role": role, "project_id": town.second.project.id}).status_code == 404
     assert browser.post("/people", {"name": "Three", "role": role}).status_code == 403
 
 
@@ -74,8 +76,20 @@ def test_a_lead_neither_demotes_an_administrator_nor_locks_anybody_out(town: Tow
     assert held(town, ada) == {"": "administrator"}
 
 
-def test_who_administers_one_project_does_not_administer_accounts(town: Town, mia: Account) -> None:
-    browser = town.browser(town.add("Pia", "administrator", town.first.project.id))
+def test_who_manages_one_project_gives_no_roles_where_they_only_review(town: Town, mia: Account) -> None:
+    lea = town.add("Lea", "lead", town.first.project.id)
+    give_role(town.store, lea.id, "reviewer", project_id=town.second.project.id)
+    browser = town.browser(lea)
+    given = [browser.post(f"/people/{mia.id}/role", {"role": "viewer", "project_id": one.project.id}) for one in (town.first, town.second)]
+    assert [one.status_code for one in given] == [200, 403]
+
+
+@pytest.mark.parametrize("also", [None, "lead"])
+def test_who_administers_one_project_does_not_administer_accounts(town: Town, mia: Account, also: Any) -> None:
+    pia = town.add("Pia", "administrator", town.first.project.id)
+    if also:
+        give_role(town.store, pia.id, also)
+    browser = town.browser(pia)
     for verb in ("disable", "enable", "link"):
         assert browser.post(f"/people/{mia.id}/{verb}").status_code == 403
 
@@ -220,6 +234,23 @@ def test_a_token_is_listed_without_its_secret_and_ends_when_it_is_revoked(town: 
     assert program.get(url).status_code == 200
     assert browser.post(f"/me/tokens/{made['id']}/revoke").json() == []
     assert program.get(url).status_code == 401
+
+
+def test_who_is_let_in_again_begins_anew(town: Town, url: str, mia: Account, ada: Account) -> None:
+    browser, program, chief = town.browser(mia), town.program(mia), town.browser(ada)
+    chief.post(f"/people/{mia.id}/disable")
+    chief.post(f"/people/{mia.id}/enable")
+    assert (browser.get(url).status_code, program.get(url).status_code) == (401, 401)
+    assert town.browser(mia).get(url).status_code == 200
+
+
+def test_a_route_that_no_guard_has_seen_is_not_open(town: Town) -> None:
+    for inner in town.client.app.user_middleware:
+        if inner.cls is Guard:
+            inner.kwargs["routes"] = ()
+    town.client.app.middleware_stack = None
+    bare = TestClient(town.client.app, base_url=ADDRESS, raise_server_exceptions=False)
+    assert bare.get(f"/api/v1/projects/{town.first.project.id}").status_code == 500
 
 
 def test_a_token_of_somebody_else_cannot_be_revoked(town: Town, mia: Account, ada: Account) -> None:

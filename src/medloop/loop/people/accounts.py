@@ -158,7 +158,7 @@ def require_administrator(by: Boss) -> None:
         ForbiddenError: Then.
     """
     if "administer" not in by.rights(EVERY_PROJECT):
-        raise ForbiddenError("Only an administrator does this to accounts", remedy="ask one" if by.roles else "")
+        raise ForbiddenError("Only an administrator does this to accounts", remedy="let an administrator do it")
 
 
 def end_sign_ins(tx: Writer, account_id: str) -> None:

@@ -23,8 +23,8 @@ from medloop.loop.people.handing_out import HandedOut, make_link
 from medloop.loop.people.leaving import release_everywhere, release_work
 from medloop.loop.people.signing_in import last_seen
 from medloop.server.routes.me import in_order
-from medloop.server.web.callers import BossHere
-from medloop.server.web.site import PersonHere, Site, SiteHere, WorkspaceHere
+from medloop.server.web.callers import BossHere, unknown_project
+from medloop.server.web.site import Site, SiteHere, WorkspaceHere
 from medloop.server.wire.people_views import AnnotatorBody, HandedLinkView, InviteBody, PersonView, ProjectPersonView, RoleBody
 from medloop.server.wire.schemas import Id, Nothing
 from medloop.store.reader import Reader
@@ -42,7 +42,7 @@ def list_people(site: SiteHere, boss: BossHere) -> list[PersonView]:
 @router.post("/people")
 def post_person(site: SiteHere, boss: BossHere, body: InviteBody) -> HandedLinkView:
     """Invite somebody: makes the account, and shows its one-time link this once."""
-    store, project = site.people.store(), _project(site, body.project_id)
+    store, project = site.people.store(), _project(site, boss, body.project_id)
     account = add_account(store, body.name, role=body.role, project_id=project, by=boss)
     return _handed("invitation", account.id, make_link(store, account.id, "invitation", by=boss))
 
@@ -50,7 +50,7 @@ def post_person(site: SiteHere, boss: BossHere, body: InviteBody) -> HandedLinkV
 @router.post("/people/{person}/role")
 def post_role(site: SiteHere, boss: BossHere, person: Id, body: RoleBody) -> PersonView:
     """Give somebody another role or take it away, within one's own rights; their sessions end, and cases that they lose are released."""
-    store, project = site.people.store(), _project(site, body.project_id)
+    store, project = site.people.store(), _project(site, boss, body.project_id)
     give_role(store, person, body.role, project_id=project, by=boss)
     with store.read() as tx:
         account, roles = tx.get(Account, person), roles_of(tx, person)
@@ -96,15 +96,13 @@ def list_project_people(site: SiteHere, workspace: WorkspaceHere, boss: BossHere
 
 
 @router.patch("/projects/{project}/people/{person}")
-def patch_project_person(
-    site: SiteHere, workspace: WorkspaceHere, boss: BossHere, manager: PersonHere, person: Id, body: AnnotatorBody
-) -> ProjectPersonView:
+def patch_project_person(site: SiteHere, workspace: WorkspaceHere, boss: BossHere, person: Id, body: AnnotatorBody) -> ProjectPersonView:
     """Set what a minute of somebody costs in a project, and how experienced they are."""
     with site.people.store().read() as tx:
         account, roles = tx.get(Account, person), roles_of(tx, person)
     if not rights_in(roles, workspace.project.id):
         raise NotFoundError(f"There is no account {person!r} in this project", remedy="give it a role first")
-    annotator = annotator_named(workspace, account.name)
+    annotator, manager = annotator_named(workspace, account.name), annotator_named(workspace, boss.name)
     if body.cost_per_minute is not None:
         annotator = set_cost(workspace, account.name, body.cost_per_minute, actor=manager.id)
     if body.expertise is not None:
@@ -113,13 +111,17 @@ def patch_project_person(
         return _in_project(tx, account, boss, workspace, annotator)
 
 
-def _project(site: Site, project_id: str | None) -> str:
+def _project(site: Site, boss: Boss, project_id: str | None) -> str:
     """The project that a role is for.
 
     Raises:
-        NotFoundError: There is none of that id.
+        NotFoundError: There is none of that id, or none that they see.
     """
-    return EVERY_PROJECT if project_id is None else site.projects.get(project_id).project.id
+    if project_id is None:
+        return EVERY_PROJECT
+    if not boss.rights(project_id):
+        raise unknown_project(project_id)
+    return site.projects.get(project_id).project.id
 
 
 def _one(site: Site, account_id: str, boss: Boss) -> PersonView:

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 from fastapi import Depends
 from starlette.requests import Request
 
-from medloop.core.errors import StateError
+from medloop.core.errors import NotFoundError, StateError
 from medloop.core.roles import RIGHTS, Verb
 from medloop.loop.people.accounts import Boss
 from medloop.loop.people.signing_in import Person
@@ -38,6 +38,21 @@ class Caller:
     def sees(self, project_id: str) -> bool:
         """Whether they have a role there at all; others do not learn that the project exists."""
         return bool(self.rights_in(project_id))
+
+
+def require_role(caller: Caller, project: str) -> None:
+    """Refuse who has no role in a project, as if there were none.
+
+    Raises:
+        NotFoundError: Then.
+    """
+    if not caller.sees(project):
+        raise unknown_project(project)
+
+
+def unknown_project(project: str) -> NotFoundError:
+    """What an unknown project gives, and one in which somebody has no role."""
+    return NotFoundError(f"No project {project}", remedy="see /api/v1/projects")
 
 
 def _caller(request: Request) -> Caller:

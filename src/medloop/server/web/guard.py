@@ -13,11 +13,11 @@ import anyio.to_thread
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from medloop.core.errors import ForbiddenError, MedloopError, NotFoundError, SignInError
+from medloop.core.errors import ForbiddenError, MedloopError, SignInError
 from medloop.core.roles import VERBS
 from medloop.loop.people.secret_values import TOKEN_PREFIX
 from medloop.loop.people.signing_in import Person
-from medloop.server.web.callers import SCOPE_KEY, Caller
+from medloop.server.web.callers import SCOPE_KEY, Caller, require_role
 from medloop.server.web.failures import deliberate, failure
 from medloop.server.web.people import People
 from medloop.server.web.permissions import Guarded, Need
@@ -83,16 +83,6 @@ class Guard:
         return caller
 
 
-def require_role(caller: Caller, project: str) -> None:
-    """Refuse who has no role in a project, as if there were none.
-
-    Raises:
-        NotFoundError: Then.
-    """
-    if not caller.sees(project):
-        raise NotFoundError(f"No project {project}", remedy="see /api/v1/projects")
-
-
 def _require_csrf(person: Person, method: str, headers: Headers) -> None:
     if method in SAFE_METHODS or person.sign_in_id is None:
         return
@@ -111,7 +101,7 @@ def _require_right(caller: Caller, person: Person, need: Need, project: str | No
         require_role(caller, project)
     held = [caller.rights_in(one) for one in ([project] if project is not None else person.roles)]
     if not any(need in rights for rights in held):
-        raise ForbiddenError(f"Your role does not allow to {VERBS[need]}", remedy="ask somebody who manages people here")
+        raise ForbiddenError(f"Your role does not allow to {VERBS[need]}", remedy="somebody who manages people here can give another role")
 
 
 def _has_secret(query: bytes) -> bool:

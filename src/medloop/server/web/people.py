@@ -95,7 +95,7 @@ class People:
     def caller(self, headers: Headers) -> Caller | None:
         """Who sends a request: by its token, else by its cookie; None for nobody who is known."""
         if not self.are_on():
-            return None if self._settings.needs_accounts else Caller(self._settings.annotator)
+            return Caller(self._settings.annotator)
         person = self._person(headers)
         return None if person is None else Caller(person.account.name, person)
 

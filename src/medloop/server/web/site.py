@@ -14,7 +14,7 @@ from medloop.loop.foundation.annotators import annotator_named, known_annotator
 from medloop.loop.foundation.blinding import is_hidden
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.web.assistant import AssistantLink
-from medloop.server.web.callers import Caller, CallerHere
+from medloop.server.web.callers import Caller, CallerHere, require_role
 from medloop.server.web.feed import Feed
 from medloop.server.web.folders import Projects
 from medloop.server.web.people import People
@@ -49,7 +49,8 @@ MAX_SENT = MAX_NAME * 12
 SiteHere: TypeAlias = Annotated[Site, Depends(_site)]
 
 
-def _workspace(site: SiteHere, project: Id) -> Workspace:
+def _workspace(site: SiteHere, caller: CallerHere, project: Id) -> Workspace:
+    require_role(caller, project)  # once more: what the guard does not know of must not be open
     return site.projects.get(project)
 
 
