@@ -47,7 +47,7 @@ def list_review(workspace: WorkspaceHere) -> list[WaitingView]:
 
 @router.get("/cases/{case}/readings")
 def get_readings(workspace: WorkspaceHere, case: Id, viewer: ViewerHere) -> ReadingsView:
-    """The readings of a case side by side, their consensus and reviews; 403 while who asks is to read it blind."""
+    """The readings of a case side by side, their consensus and reviews; 403 while one is to read it blind oneself."""
     with workspace.store.read() as tx:
         found = tx.get(Case, case)
         _require_seen(tx, case, viewer)
@@ -56,7 +56,7 @@ def get_readings(workspace: WorkspaceHere, case: Id, viewer: ViewerHere) -> Read
 
 @router.get("/cases/{case}/history")
 def get_history(workspace: WorkspaceHere, case: Id, viewer: ViewerHere) -> list[HistoryLineView]:
-    """What happened to a case: who, when, what changed label by label; 403 while who asks is to read it blind."""
+    """What happened to a case: who, when, what changed label by label; 403 while one is to read it blind oneself."""
     with workspace.store.read() as tx:
         tx.get(Case, case)
         _require_seen(tx, case, viewer)
