@@ -35,31 +35,31 @@ def disputed(project: Path, medloop: Medloop) -> str:
 def test_the_queue_the_history_and_a_signed_approval(medloop: Medloop, project: Path, disputed: str) -> None:
     waiting = json.loads(medloop("review", project, "--json").out)["waiting"]
     assert [(w["case"], w["state"], w["readers"]) for w in waiting] == [(disputed, "in review", ["Ann", "Bob", "Eva"])]
-    assert "1 case in review: approve or return them (medloop review DIR)" in medloop("status", project).out
-    said = medloop("review", project, disputed, "--approve", "--sign", "Rita Roe", "--reviewer", "Rita")
+    assert "1 case in review: approve, return or adjudicate them (medloop review DIR)" in medloop("status", project).out
+    said = medloop("approve", project, disputed, "--sign", "Rita Roe", "--reviewer", "Rita")
     assert "approved, signed by Rita Roe (approval)" in said.out
     assert medloop("review", project).out.strip() == "No case waits for a review"
 
 
 def test_readings_are_put_together_label_by_label_and_restored(medloop: Medloop, project: Path, disputed: str) -> None:
-    said = medloop("review", project, disputed, "--take", "Ann", "--take", "Bob:liver", "--reviewer", "Rita", "--json")
+    said = medloop("adjudicate", project, disputed, "--take", "Ann", "--take", "Bob:liver", "--reviewer", "Rita", "--json")
     history = json.loads(said.out)["history"]
     assert [line["what"] for line in history][-2:] == ["adjudicated", "approved"]
-    again = medloop("review", project, disputed, "--restore", history[2]["annotation_id"], "--reviewer", "Rita", "--json")
+    again = medloop("adjudicate", project, disputed, "--restore", history[2]["annotation_id"], "--reviewer", "Rita", "--json")
     assert json.loads(again.out)["history"][-2]["what"] == "adjudicated"
-    assert "Nobody called 'Zoe' has read this case" in medloop("review", project, disputed, "--take", "Zoe:liver").err
+    assert "Nobody called 'Zoe' has read this case" in medloop("adjudicate", project, disputed, "--take", "Zoe:liver").err
 
 
 def test_a_case_is_returned_with_a_comment_only(medloop: Medloop, project: Path, disputed: str) -> None:
-    assert "A return needs a comment" in medloop("review", project, disputed, "--return-to", "Eva").err
-    said = medloop("review", project, disputed, "--return-to", "Eva", "--comment", "the wrong organ", "--reviewer", "Rita")
+    assert medloop("return", project, disputed, "--to", "Eva").status == 2
+    said = medloop("return", project, disputed, "--to", "Eva", "--comment", "the wrong organ", "--reviewer", "Rita")
     assert "returned to Eva" in said.out
     assert "1 case returned to Eva, who must annotate again" in medloop("status", project).out
 
 
-@pytest.mark.parametrize("wrong", [("--approve",), ("CASE", "--approve", "--take", "Ann"), ("CASE", "--sign", "Rita")])
-def test_one_verdict_on_one_case(medloop: Medloop, project: Path, wrong: tuple[str, ...]) -> None:
-    assert medloop("review", project, *wrong).status == 2
+@pytest.mark.parametrize("options", [(), ("--take", "Ann", "--restore", "annotation-1")])
+def test_an_adjudication_says_what_counts(medloop: Medloop, project: Path, options: tuple[str, ...]) -> None:
+    assert "takes --take or --restore, got both or none" in medloop("adjudicate", project, "case", *options).err
 
 
 def test_who_disagrees_with_the_others_has_least_skill_and_leads_the_suspects(medloop: Medloop, project: Path, disputed: str) -> None:

@@ -1,60 +1,106 @@
 """Commands of reviewers: the queue, the history of a case and verdicts on it; annotations that are probably wrong."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from medloop.cli.annotations import case_named
-from medloop.cli.options import AsJson, ProjectFolder, open_project, option
+from medloop.cli.options import AsJson, ProjectFolder, argument, open_project, option
 from medloop.cli.printing import print_table, tell
 from medloop.core.errors import NotFoundError, SettingError
 
 if TYPE_CHECKING:
-    from medloop.core.records import Annotation
+    from medloop.core.records import Annotation, Case
     from medloop.loop.annotating.adjudicating import Ruling
     from medloop.loop.annotating.history import HistoryLine
     from medloop.loop.annotating.review_verdicts import Waiting
     from medloop.loop.foundation.workspace import Workspace
 
 
+CaseName: TypeAlias = Annotated[str, argument(metavar="CASE", help="The case's name.")]
+Reviewer: TypeAlias = Annotated[str, typer.Option(help="Who reviews.")]
+Comment: TypeAlias = Annotated[str, option("--comment", help="Why.")]
+
+
 def review(
     folder: ProjectFolder,
     case: Annotated[str, typer.Argument(metavar="[CASE]", help="The case's name; without it, the cases that wait are listed.")] = "",
-    approve: Annotated[bool, typer.Option("--approve", help="Approve what stands.")] = False,
-    return_to: Annotated[str | None, option("--return-to", metavar="NAME", help="Return it to this annotator; needs --comment.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the cases that wait for a reviewer, or show the history of one.
+
+    The verdicts are medloop approve, return and adjudicate.
+    """
+    from medloop.loop.annotating.review_verdicts import review_queue
+
+    with open_project(folder) as workspace:
+        if case:
+            _tell_history(workspace, case_named(workspace, case), as_json=as_json)
+            return
+        waiting = review_queue(workspace)
+    tell({"waiting": [_waiting(line) for line in waiting]}, lambda: _print_queue(waiting), as_json=as_json)
+
+
+def approve(
+    folder: ProjectFolder,
+    case: CaseName,
+    sign: Annotated[str, option("--sign", metavar="NAME", help="Sign the approval with this printed name.")] = "",
+    comment: Comment = "",
+    reviewer: Reviewer = "local",
+    as_json: AsJson = False,
+) -> None:
+    """Approve the annotation, or consensus, that stands for a case."""
+    from medloop.loop.annotating import review_verdicts
+    from medloop.loop.foundation.annotators import annotator_named
+
+    with open_project(folder) as workspace:
+        found, who = case_named(workspace, case), annotator_named(workspace, reviewer)
+        review_verdicts.approve(workspace, found.id, who.id, comment=comment, signed_as=sign)
+        _tell_history(workspace, found, as_json=as_json)
+
+
+def return_(
+    folder: ProjectFolder,
+    case: CaseName,
+    to: Annotated[str, option("--to", metavar="NAME", help="Who shall annotate it: their reading is returned, or they read it anew.")],
+    comment: Annotated[str, option("--comment", help="What to correct.")],
+    reviewer: Reviewer = "local",
+    as_json: AsJson = False,
+) -> None:
+    """Return a case to an annotator with a comment: it comes next to them."""
+    from medloop.loop.annotating.review_verdicts import return_case
+    from medloop.loop.foundation.annotators import annotator_named
+
+    with open_project(folder) as workspace:
+        found, who = case_named(workspace, case), annotator_named(workspace, reviewer)
+        reading = _reading_of(workspace, found.id, to)
+        author = reading.annotator_id if reading else annotator_named(workspace, to).id
+        return_case(workspace, found.id, who.id, comment=comment, to=author, annotation_id=reading.id if reading else None)
+        _tell_history(workspace, found, as_json=as_json)
+
+
+def adjudicate(
+    folder: ProjectFolder,
+    case: CaseName,
     take: Annotated[
         list[str] | None, option("--take", metavar="NAME[:LABEL]", help="This reader's annotation counts, of all labels or one; repeat.")
     ] = None,
-    restore: Annotated[str | None, option("--restore", metavar="ANNOTATION", help="Bring an earlier annotation back, by its id.")] = None,
-    sign: Annotated[str, option("--sign", metavar="NAME", help="Sign the approval with this printed name.")] = "",
-    comment: Annotated[str, option("--comment", help="Why.")] = "",
-    reviewer: Annotated[str, typer.Option(help="Who reviews.")] = "local",
+    restore: Annotated[str, option("--restore", metavar="ANNOTATION", help="Bring an earlier annotation back, by its id.")] = "",
+    comment: Comment = "",
+    reviewer: Reviewer = "local",
     as_json: AsJson = False,
 ) -> None:
-    """List the cases that wait for a reviewer, show the history of one, or decide it.
+    """Decide between the readings of a case: a new annotation stands, put together from those named."""
+    from medloop.loop.annotating import adjudicating
+    from medloop.loop.foundation.annotators import annotator_named
 
-    Of several readings one stands after a review: what was fused (--approve), what is put together from named readings
-    (--take), or what comes once the case is annotated again (--return-to).
-    """
-    chosen = [name for name, given in _verdicts(approve, return_to, take, restore) if given]
-    if len(chosen) > 1 or (chosen and not case):
-        raise SettingError(f"One verdict on one case, got {' and '.join(chosen)}{'' if case else ' and no case'}", remedy="name a case")
-    if sign and not approve:
-        raise SettingError("A signature belongs to an approval, got --sign alone", remedy="add --approve")
+    if bool(take) == bool(restore):
+        raise SettingError("An adjudication takes --take or --restore, got both or none", remedy="say which reading counts")
     with open_project(folder) as workspace:
-        if not case:
-            from medloop.loop.annotating.review_verdicts import review_queue
-
-            waiting = review_queue(workspace)
-            tell({"waiting": [_waiting(line) for line in waiting]}, lambda: _print_queue(waiting), as_json=as_json)
-            return
-        found = case_named(workspace, case)
-        if chosen:
-            _decide(workspace, found.id, chosen[0], reviewer, return_to or "", take or [], restore or "", sign, comment)
-        from medloop.loop.annotating.history import case_history
-
-        lines = case_history(workspace, found.id)
-    tell({"case": found.name, "history": lines}, lambda: _print_history(lines), as_json=as_json)
+        found, who = case_named(workspace, case), annotator_named(workspace, reviewer)
+        rulings = [_ruling(workspace, found.id, text) for text in take or ()] or [adjudicating.Ruling(restore)]
+        adjudicating.adjudicate(workspace, found.id, who.id, rulings, comment=comment)
+        _tell_history(workspace, found, as_json=as_json)
 
 
 def suspects(
@@ -76,36 +122,11 @@ def suspects(
     tell({"suspects": found}, lambda: print_table(head, rows) if rows else typer.echo("No annotation is suspect"), as_json=as_json)
 
 
-def _verdicts(*given: object) -> zip:  # type: ignore[type-arg]
-    return zip(("--approve", "--return-to", "--take", "--restore"), given, strict=True)
+def _tell_history(workspace: "Workspace", case: "Case", *, as_json: bool) -> None:
+    from medloop.loop.annotating.history import case_history
 
-
-def _decide(
-    workspace: "Workspace",
-    case_id: str,
-    verdict: str,
-    reviewer: str,
-    return_to: str,
-    take: list[str],
-    restored: str,
-    sign: str,
-    comment: str,
-) -> None:
-    from medloop.loop.annotating.adjudicating import adjudicate, restore
-    from medloop.loop.annotating.review_verdicts import approve, return_case
-    from medloop.loop.foundation.annotators import annotator_named
-
-    who = annotator_named(workspace, reviewer).id
-    if verdict == "--approve":
-        approve(workspace, case_id, who, comment=comment, signed_as=sign)
-    elif verdict == "--return-to":
-        reading = _reading_of(workspace, case_id, return_to)
-        to = reading.annotator_id if reading else annotator_named(workspace, return_to).id
-        return_case(workspace, case_id, who, comment=comment, to=to, annotation_id=reading.id if reading else None)
-    elif verdict == "--take":
-        adjudicate(workspace, case_id, who, [_ruling(workspace, case_id, text) for text in take], comment=comment)
-    else:
-        restore(workspace, restored, who, comment=comment)
+    lines = case_history(workspace, case.id)
+    tell({"case": case.name, "history": lines}, lambda: _print_history(lines), as_json=as_json)
 
 
 def _reading_of(workspace: "Workspace", case_id: str, name: str) -> "Annotation | None":

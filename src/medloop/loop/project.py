@@ -245,16 +245,14 @@ class Project:
         """
         return return_case(self.workspace, self._case(case).id, self._id(reviewer), comment=comment, to=self._id(to))
 
-    def adjudicate(
-        self, case: str, choices: Sequence[Ruling] = (), reviewer: str = "local", *, mask: MaskArray | None = None, comment: str = ""
-    ) -> Annotation:
+    def adjudicate(self, case: str, decision: Sequence[Ruling] | MaskArray, reviewer: str = "local", *, comment: str = "") -> Annotation:
         """Decide between the readings of a case; see `medloop.loop.annotating.adjudicating.adjudicate`.
 
         Raises:
-            InputError: Neither choices nor a mask.
+            InputError: No ruling, or one that does not fit the case.
             StateError: The case has no annotation.
         """
-        return adjudicate(self.workspace, self._case(case).id, self._id(reviewer), choices, mask=mask, comment=comment)
+        return adjudicate(self.workspace, self._case(case).id, self._id(reviewer), decision, comment=comment)
 
     def restore(self, annotation_id: str, reviewer: str = "local") -> Annotation:
         """Bring an earlier annotation of a case back as a new one.

@@ -41,9 +41,8 @@ def adjudicate(
     workspace: Workspace,
     case_id: str,
     reviewer_id: str,
-    choices: Sequence[Ruling] = (),
+    decision: Sequence[Ruling] | MaskArray,
     *,
-    mask: MaskArray | None = None,
     annotation_id: str | None = None,
     comment: str = "",
     effort_seconds: float = 0.0,
@@ -54,21 +53,23 @@ def adjudicate(
         workspace: The project.
         case_id: The case.
         reviewer_id: Who decides.
-        choices: What counts where; for a classification one, which names the reading whose class counts.
-        mask: The mask itself, shape (I, J, K), in place of choices.
+        decision: What counts where (for a classification one ruling, which names the reading whose class counts), or the mask
+            itself, shape (I, J, K).
         annotation_id: What the reviewer has looked at; None for what stands now.
         comment: Why.
         effort_seconds: Active time spent.
 
     Raises:
-        InputError: Neither choices nor a mask, or a choice that does not fit the case; an effort out of range.
+        InputError: No ruling, or one that does not fit the case; an effort out of range.
         LabelError: A label that the task does not know.
         ShapeError: The mask is not the case's shape.
         ConflictError: Something else stands by now.
         StateError: The case has no annotation.
     """
-    if bool(choices) == (mask is not None):
-        raise InputError("An adjudication needs choices or a mask, got both or none", remedy="say which reading counts where")
+    mask = decision if isinstance(decision, np.ndarray) else None
+    choices = () if isinstance(decision, np.ndarray) else tuple(decision)
+    if mask is None and not choices:
+        raise InputError("An adjudication needs rulings or a mask, got none", remedy="say which reading counts where")
     if not 0.0 <= effort_seconds <= MAX_EFFORT_SECONDS:
         raise InputError(f"Effort lies between 0 and {MAX_EFFORT_SECONDS:.0f} seconds, got {effort_seconds:g}")
     with workspace.store.read() as tx:

@@ -81,7 +81,7 @@ def replaced_by(tx: Reader, assignment: Assignment, submitted: Submitted) -> str
         seen = standing.origin == "imported" and standing.id == assignment.base_id
         if several and submitted.replace:
             rule = "Several people read this case, and a reading replaces nobody else's"
-            raise StateError(rule, remedy="submit without replace; a reviewer decides with medloop review")
+            raise StateError(rule, remedy="submit without replace; a reviewer decides with medloop adjudicate")
         if not submitted.replace and not several:
             _require_free(tx, assignment, standing, seen=seen)
         if not several and (submitted.replace or seen):

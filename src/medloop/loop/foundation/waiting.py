@@ -64,6 +64,6 @@ def _unreviewed(tx: Reader, found: list[CaseReading]) -> list[str]:
     review = sum(r.state == "in review" for r in found)
     unfused = sum(r.consensus_due for r in found)
     returned = Counter(tx.get(Annotator, r.returned.returned_to).name for r in found if r.returned and r.returned.returned_to)
-    lines = [f"{counted(review, 'case')} in review: approve or return them (medloop review DIR)"] if review else []
+    lines = [f"{counted(review, 'case')} in review: approve, return or adjudicate them (medloop review DIR)"] if review else []
     lines += [f"{counted(unfused, 'case')} read, without a consensus so far: the worker makes it"] if unfused else []
     return lines + [f"{counted(n, 'case')} returned to {name}, who must annotate again" for name, n in sorted(returned.items())]

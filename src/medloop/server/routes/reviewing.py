@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.requests import Request
 
-from medloop.core.errors import ForbiddenError, NotFoundError
+from medloop.core.errors import ForbiddenError, InputError, NotFoundError
 from medloop.core.records import Assignment, Case, Consensus
 from medloop.loop.annotating.adjudicating import adjudicate, restore
 from medloop.loop.annotating.drafts import read_draft
@@ -83,22 +83,14 @@ def post_return(workspace: WorkspaceHere, case: Id, person: PersonHere, body: Re
 @router.post("/cases/{case}/adjudicate")
 def post_adjudicate(workspace: WorkspaceHere, case: Id, person: PersonHere, caller: CallerHere, body: AdjudicateBody) -> ReviewResultView:
     """Decide a case: which reading counts for which label or box, or the draft that one has drawn; it supersedes and is approved."""
-    mask = None
-    if body.assignment_id is not None:
-        if not is_own(workspace, body.assignment_id, caller):
-            raise ForbiddenError("This assignment is somebody else's", remedy="open the case under your own name")
-        mask = read_draft(workspace, body.assignment_id).mask
-    choices = [choice.ruling() for choice in body.choices]
-    made = adjudicate(
-        workspace,
-        case,
-        person.id,
-        choices,
-        mask=mask,
-        annotation_id=body.annotation_id,
-        comment=body.comment,
-        effort_seconds=body.effort_seconds,
-    )
+    if body.assignment_id is not None and not is_own(workspace, body.assignment_id, caller):
+        raise ForbiddenError("This assignment is somebody else's", remedy="open the case under your own name")
+    if (body.assignment_id is None) == (not body.choices):
+        raise InputError("An adjudication takes choices or a draft, got both or none", remedy="say which reading counts where")
+    rulings = [choice.ruling() for choice in body.choices]
+    decision = read_draft(workspace, body.assignment_id).mask if body.assignment_id is not None else rulings
+    what, seconds = body.annotation_id, body.effort_seconds
+    made = adjudicate(workspace, case, person.id, decision, annotation_id=what, comment=body.comment, effort_seconds=seconds)
     if body.assignment_id is not None and workspace.store.get(Assignment, body.assignment_id).state == "open":
         release_assignment(workspace, body.assignment_id, actor=person.id)
     return _result(workspace, case, made.id)
