@@ -35,6 +35,8 @@ _LOOK: tuple[str, ...] = (
     "GET /projects/{project}/cases",
     f"GET {_CASE}",
     f"GET {_CASE}/look",
+    f"GET {_CASE}/readings",
+    f"GET {_CASE}/history",
     f"GET {_CASE}/voxels",
     f"GET {_CASE}/measures",
     f"GET {_CASE}/explanation",
@@ -47,6 +49,8 @@ _LOOK: tuple[str, ...] = (
     "GET /projects/{project}/predictions/{prediction}/uncertainty",
     "GET /projects/{project}/annotations/{annotation}/mask",
     "GET /projects/{project}/annotations/{annotation}/provenance",
+    "GET /projects/{project}/consensuses/{consensus}/uncertainty",
+    "GET /projects/{project}/agreement",
     "GET /projects/{project}/progress",
     "GET /projects/{project}/report",
     "GET /projects/{project}/triage",
@@ -74,6 +78,13 @@ _ANNOTATE: tuple[str, ...] = (
     f"PUT {_WORK}/prompts/{{prompt}}",
     f"DELETE {_WORK}/prompts/{{prompt}}",
 )
+_REVIEW: tuple[str, ...] = (
+    "GET /projects/{project}/review",
+    "GET /projects/{project}/suspects",
+    f"POST {_CASE}/return",
+    f"POST {_CASE}/adjudicate",
+    "POST /projects/{project}/annotations/{annotation}/restore",
+)
 _TRAIN: tuple[str, ...] = (
     "POST /projects/{project}/jobs/{job}/cancel",
     "POST /projects/{project}/train",
@@ -96,7 +107,9 @@ PERMISSIONS: Mapping[str, Need] = {
     **dict.fromkeys(_SELF, "self"),
     **dict.fromkeys(_LOOK, "look"),
     **dict.fromkeys(_ANNOTATE, "annotate"),
+    **dict.fromkeys(_REVIEW, "review"),
     **dict.fromkeys(_TRAIN, "train"),
+    f"POST {_CASE}/approve": "sign",
     **dict.fromkeys(_MANAGE, "manage"),
     **dict.fromkeys(_ADMINISTER, "administer"),
     "POST /projects/{project}/cases": "add",
