@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from medloop.core.accounts import Account, ApiToken, Membership, OneTimeLink, SignIn
 from medloop.core.geometry import Grid
 from medloop.core.records import (
     Annotation,
@@ -9,6 +10,7 @@ from medloop.core.records import (
     Assignment,
     Case,
     Choice,
+    Consensus,
     Descriptor,
     DraftPatch,
     Evaluation,
@@ -22,6 +24,7 @@ from medloop.core.records import (
     PromptRecord,
     Provenance,
     Query,
+    Review,
     Round,
     Snapshot,
     Source,
@@ -46,6 +49,8 @@ IMMUTABLE = (
     "withdrawals",
     "live_choices",
     "evaluation_truths",
+    "reviews",
+    "consensuses",
 )
 """Tables whose rows are never updated or deleted: triggers refuse it, as they do for `events`."""
 
@@ -181,6 +186,29 @@ def withdrawal(of: str = "annotation-a-ann-1", *, case: str = "a") -> Withdrawal
     )
 
 
+def review(of: str = "annotation-a-ann-1", *, case: str = "a") -> Review:
+    signature = {"name": "Rita", "time": "2026-03-01T09:30:00.000000Z", "meaning": "approval"}
+    return Review(
+        id=f"review-{of}", case_id=f"case-{case}", annotation_id=of, annotator_id="annotator-ann", verdict="approve",
+        signature=signature, created_at="2026",
+    )  # fmt: skip
+
+
+def consensus(of: str = "a") -> Consensus:
+    return Consensus(
+        id=f"consensus-{of}",
+        case_id=f"case-{of}",
+        method="staple",
+        inputs=(f"annotation-{of}-ann-1",),
+        annotation_id=f"annotation-{of}-ann-1",
+        skills={"annotator-ann": {"value": 0.9, "low": 0.8, "high": None, "annotations": 1}},
+        agreement=0.75,
+        agreement_by_label={"1": 0.75},
+        uncertainty="8" * 64,
+        created_at="2026",
+    )
+
+
 def evaluation() -> Evaluation:
     return Evaluation(
         id="evaluation-1",
@@ -204,6 +232,20 @@ def truth() -> EvaluationTruth:
 
 def live_choice() -> LiveChoice:
     return LiveChoice(id="choice-1", model_id="model-1", judged_id="model-1", pinned=False, reason="the first", created_at=now())
+
+
+def account(name: str = "Ann") -> Account:
+    return Account(id=f"account-{name}", name=name, key=name.casefold(), password="$argon2id$kept", created_at=now())
+
+
+def people(of: str = "account-Ann") -> list[Membership | SignIn | ApiToken | OneTimeLink]:
+    """A role of an account, and what was handed out to it."""
+    return [
+        Membership(id="membership-1", account_id=of, project_id="", role="lead", created_at="2026"),
+        SignIn(id="sign-in-1", account_id=of, digest="5" * 64, created_at="2026"),
+        ApiToken(id="token-1", account_id=of, name="export", digest="6" * 64, scope="read", expires_at="2027", created_at="2026"),
+        OneTimeLink(id="link-1", account_id=of, use="invitation", digest="7" * 64, expires_at="2027", created_at="2026"),
+    ]
 
 
 def add_basics(tx: Writer, *case_names: str) -> None:

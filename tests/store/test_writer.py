@@ -1,6 +1,7 @@
 import pytest
 from sqlalchemy import text
 
+from medloop.core.accounts import Account
 from medloop.core.errors import ConflictError, InputError, NotFoundError, StateError
 from medloop.core.records import Annotation, Annotator, Assignment, Case, Job, Project, Round, now
 from medloop.core.states import JobState, RoundState
@@ -100,7 +101,7 @@ def test_the_database_itself_refuses_to_change_immutable_rows(store: Store) -> N
             tx.add(record)
         for record in (samples.evaluation(), samples.descriptor("a"), samples.assignment(), samples.provenance(), samples.withdrawal()):
             tx.add(record)
-        for record in (samples.truth(), samples.live_choice()):
+        for record in (samples.truth(), samples.live_choice(), samples.review(), samples.consensus()):
             tx.add(record)
     for table in ("events", *samples.IMMUTABLE):
         for statement in (f"UPDATE {table} SET {'actor' if table == 'events' else 'id'} = 'x'", f"DELETE FROM {table}"):
@@ -118,3 +119,18 @@ def test_an_event_without_a_row_joins_the_chain(store: Store) -> None:
         event = tx.record("export", "project", "project-1", {"files": ("a", "b")})
     assert event.body == {"files": ["a", "b"]}
     assert audit.verify(store, blobs=False).ok
+
+
+def test_no_event_holds_the_hash_of_a_password_and_the_audit_still_covers_it(store: Store) -> None:
+    with store.write("cli") as tx:
+        tx.add(samples.account())
+        changed = tx.change(Account, "account-Ann", verb="reset", fields={"password": "$argon2id$other"})
+    with store.read() as tx:
+        told = tx.events()
+    assert changed.password == "$argon2id$other"
+    assert told[-1].body["changed"] == {"password": {}}
+    assert "argon2" not in str(told)
+    assert audit.verify(store).ok
+    with store.database.writing() as connection:
+        connection.execute(text("UPDATE accounts SET password = '$argon2id$kept'"))
+    assert not audit.verify(store).ok

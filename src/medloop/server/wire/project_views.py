@@ -3,6 +3,7 @@
 from typing import Literal, Self
 
 from medloop.core.records import ProjectSettings, TaskKind
+from medloop.loop.foundation.readings import CaseReading, ReadingState
 from medloop.loop.foundation.refusals import Refusal
 from medloop.loop.querying.streaming import StreamVerdict
 from medloop.server.wire.standing_views import OpenAssignmentView, SituationView
@@ -73,6 +74,22 @@ class ProjectView(ProjectLine):
     read_only: str
 
 
+class CaseReadingView(View):
+    """How far the readings of a case are; `words` says it to people."""
+
+    state: ReadingState
+    words: str
+    read: int
+    needed: int
+    agreement: Number
+
+    @classmethod
+    def of(cls, reading: CaseReading) -> Self:
+        """From what was derived."""
+        words, read = reading.words, len(reading.readers)
+        return cls(state=reading.state, words=words, read=read, needed=reading.needed, agreement=reading.agreement)
+
+
 class CaseLine(View):
     """One case in the worklist."""
 
@@ -86,9 +103,10 @@ class CaseLine(View):
     entropy: Number
     reason: str
     reason_by: str | None
+    progress: CaseReadingView
 
     @classmethod
-    def of(cls, row: CaseRow, refused: Refusal | None = None, judged: StreamVerdict | None = None) -> Self:
+    def of(cls, row: CaseRow, reading: CaseReading, refused: Refusal | None = None, judged: StreamVerdict | None = None) -> Self:
         """From the store's row, why the case is left out if it is, and what a stream decided about it."""
         return cls(
             id=row.case_id,
@@ -101,6 +119,7 @@ class CaseLine(View):
             entropy=row.uncertainty,
             reason=refused.reason if refused else str(judged or ""),
             reason_by=refused.by if refused else None,
+            progress=CaseReadingView.of(reading),
         )
 
 
