@@ -29,7 +29,7 @@ from medloop.models.foundation.losses import IGNORE, fade, irrelevance_penalty, 
 from medloop.models.foundation.networks import build_network
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.training.ahead import in_order
-from medloop.models.training.batches import PreparedCase, TrainingCase, draw_batch, draw_irrelevant, prepare_cases
+from medloop.models.training.batches import PreparedCase, TrainingCase, draw_annotators, draw_batch, draw_irrelevant, prepare_cases
 from medloop.models.training.guiding import Guide
 from medloop.models.training.state import TrainingState, identify, require_identity, restore, save, start
 from medloop.models.training.validate import affordable_cases, validate
@@ -139,6 +139,7 @@ def train_member(run: TrainingRun, member: int) -> tuple[Path, Json]:
     finally:
         shutil.rmtree(prepared, ignore_errors=True)
     metrics: dict[str, Any] = {"steps": state.steps, "seconds": round(state.seconds, 3), "loss": state.loss}
+    metrics |= {"confusions": state.confusions.matrices().detach().cpu().tolist()} if state.confusions else {}
     metrics |= {"validation": state.best_score, "validations": state.scores} if state.scores else {}
     file = write_checkpoint(result, Checkpoint(state.best or state.mean, {"identity": identity, "metrics": metrics}), mark="weights")
     for leftover in folder.glob(f"checkpoint-{member}.*"):
@@ -155,8 +156,8 @@ def _train_to_end(
     begun = saved = time.perf_counter() - state.seconds
     draw = partial(_draw, recipe, cases, member)
     ahead = DRAWN_AHEAD if recipe.threads > 1 or state.device.type != "cpu" else 0
-    for batch, marked in in_order(draw, range(state.step, state.steps), ahead=ahead):
-        state.loss = take_step(recipe, member, state, *batch, irrelevant=marked, guide=run.guide)
+    for batch, marked, whose in in_order(draw, range(state.step, state.steps), ahead=ahead):
+        state.loss = take_step(recipe, member, state, *batch, irrelevant=marked, annotators=whose, guide=run.guide)
         if state.step in due:
             _validate(recipe, state, held_out)
         state.seconds = time.perf_counter() - begun
@@ -168,8 +169,11 @@ def _train_to_end(
             raise CancelledError(f"Training stopped at step {state.step} of {state.steps}", remedy="start it again to continue from there")
 
 
-def _draw(recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int) -> tuple[tuple[Tensor, Tensor], Tensor | None]:
-    return draw_batch(recipe, cases, member=member, step=step), draw_irrelevant(recipe, cases, member=member, step=step)
+def _draw(
+    recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int
+) -> tuple[tuple[Tensor, Tensor], Tensor | None, Tensor | None]:
+    marked, whose = (draw(recipe, cases, member=member, step=step) for draw in (draw_irrelevant, draw_annotators))
+    return draw_batch(recipe, cases, member=member, step=step), marked, whose
 
 
 def take_step(
@@ -180,6 +184,7 @@ def take_step(
     targets: Tensor,
     *,
     irrelevant: Tensor | None = None,
+    annotators: Tensor | None = None,
     guide: Guide | None = None,
 ) -> float:
     """Hints if guided, forward, backward, clip, step, running mean; returns the loss.
@@ -191,13 +196,14 @@ def take_step(
         images: From `draw_batch`.
         targets: Likewise.
         irrelevant: Voxels that evidence must not come from, from `draw_irrelevant`.
+        annotators: Whose the targets are, from `draw_annotators`; None takes them as the truth.
         guide: Adds hints to the images of a guided network.
 
     Raises:
         MedloopError: When the loss is not a number.
     """
     for group in state.optimiser.param_groups:
-        group["lr"] = recipe.learning_rate * rate_at(state.step, state.steps)
+        group["lr"] = recipe.learning_rate * rate_at(state.step, state.steps) * group.get("times", 1.0)
     if guide and recipe.guided:
         plain = plain_masks(targets, recipe.classes)
         images, wanted = guide(recipe, images, plain, partial(_predict, recipe, state), member=member, step=state.step)
@@ -210,7 +216,10 @@ def take_step(
         with mixed_precision(state.device, recipe.precision):
             logits = state.network(images)
     targets = targets.to(state.device)
-    loss = loss_of(recipe, logits, targets)
+    if state.confusions is None or annotators is None:
+        loss = loss_of(recipe, logits, targets)
+    else:
+        loss = loss_of(recipe, state.confusions(logits, annotators.to(state.device)), targets) + state.confusions.penalty()
     if irrelevant is not None:
         loss = loss + recipe.rrr * _irrelevance(recipe, member, state, images, targets, irrelevant.to(state.device))
     value = _finite(float(loss.detach()), state.step)

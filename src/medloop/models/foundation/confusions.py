@@ -1,0 +1,75 @@
+"""Annotator models that are learned with the network: from its probabilities to those of what each annotator would annotate.
+
+The loss compares these with the annotation, so that an annotator's habits end up in the annotator's matrix and not in the network.
+Only the network predicts; the matrices are reported as skill.
+
+Source: Rodrigues & Pereira 2018, Deep learning from crowds, arXiv:1709.01779, section 4 (crowd-layer, one matrix per annotator);
+    Tanno et al. 2019, Learning from noisy labels by regularized estimation of annotator confusion, arXiv:1902.03680, equation 6
+    (confusion).
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from medloop.core.settings import AnnotatorModel
+
+NOBODY = -1
+"""Index of an annotator whose confusion is the identity: unknown, or not among those that are modelled."""
+
+DIAGONAL = 0.9
+"""Share of right annotations that a confusion begins with: near the identity, but with a gradient away from it."""
+
+TRACE_WEIGHT = 0.01
+"""Of the mean trace of the matrices, which is made small: of all matrices and networks that explain the annotations alike it
+prefers the least skilled annotators, and so the surest network (Tanno et al., theorem 1 and section 4)."""
+
+RATE = 4.0
+"""Times the network's learning rate: a matrix has few entries and starts near its end."""
+
+
+class Confusions(nn.Module):
+    """One matrix per annotator, rows true and columns annotated classes.
+
+    Args:
+        kind: crowd-layer or confusion.
+        annotators: How many are modelled.
+        classes: Classes of the network, background included.
+    """
+
+    def __init__(self, kind: AnnotatorModel, annotators: int, classes: int) -> None:
+        super().__init__()
+        self.kind = kind
+        height = 1.0 if kind == "crowd-layer" else math.log(DIAGONAL * (classes - 1) / (1 - DIAGONAL))
+        self.weight = nn.Parameter((height * torch.eye(classes)).repeat(annotators, 1, 1))
+
+    def matrices(self) -> Tensor:
+        """What each annotator makes of each class for certain, shape (annotators, classes, classes); rows sum to 1."""
+        return self.weight.softmax(-1)
+
+    def forward(self, logits: Tensor, whose: Tensor) -> Tensor:
+        """Logits of what the annotators would annotate.
+
+        Args:
+            logits: Of the network, shape (B, classes, …).
+            whose: The annotator of each sample, shape (B,), or `NOBODY`, whose logits stay as they are.
+
+        Returns:
+            Shape of `logits`, float32.
+        """
+        spoken = logits.float().flatten(2) if logits.ndim > 2 else logits.float()[..., None]
+        chances = spoken.log_softmax(1)
+        own = whose.clamp(min=0)
+        if self.kind == "crowd-layer":
+            seen = torch.einsum("bin,bij->bjn", chances.exp(), self.weight[own])
+        else:  # by the largest chance, so that none is lost to rounding where the network is sure
+            top = chances.amax(1, keepdim=True)
+            seen = top + torch.einsum("bin,bij->bjn", (chances - top).exp(), self.matrices()[own]).log()
+        return torch.where(whose[:, None, None] < 0, spoken, seen).reshape(logits.shape)
+
+    def penalty(self) -> Tensor:
+        """What is added to the loss: the weighed mean trace of confusions, 0 for a crowd layer."""
+        if self.kind == "crowd-layer":
+            return self.weight.new_zeros(())
+        return TRACE_WEIGHT * self.matrices().diagonal(dim1=1, dim2=2).sum(-1).mean()
