@@ -1,5 +1,6 @@
 """Every mode × byte order × purpose of a picture: the values that were written, or a refusal. tifffile and imageio write and check."""
 
+import struct
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import tifffile
 
 from medloop.core.errors import FormatError
+from medloop.core.geometry import Grid
 from medloop.images.raster import read_raster
 from medloop.images.read import read_mask
 
@@ -326,3 +328,16 @@ def test_a_png_with_a_text_bomb_is_refused(tmp_path: Path, chunk: str) -> None:
         warnings.simplefilter("error")
         read = outcome(tmp_path / "x.png", "image")
     assert "too large" in read.lower() if isinstance(read, str) else read.tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize("palette", [False, True])
+def test_a_tiff_mask_of_four_bits_keeps_the_labels_that_were_written(tmp_path: Path, palette: bool) -> None:
+    labels = (np.arange(24).reshape(4, 6) % 16).astype(np.uint8)
+    packed = (labels[:, ::2] << 4 | labels[:, 1::2]).tobytes()
+    tags = {256: 6, 257: 4, 258: 4, 259: 1, 262: 3 if palette else 1, 273: 0, 277: 1, 278: 4, 279: 12} | ({320: 0} if palette else {})
+    start = 8 + 2 + 12 * len(tags) + 4
+    tags |= {273: start} | ({320: start + 12} if palette else {})
+    entries = b"".join(struct.pack("<HHII", tag, 3 if tag == 320 else 4, 48 if tag == 320 else 1, value) for tag, value in tags.items())
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+    (tmp_path / "mask.tif").write_bytes(head + packed + (np.arange(48, dtype="<u2") * 1000).tobytes())
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.tif", Grid.flat(6, 4, 1.0)).array[..., 0].T, labels)
