@@ -1,0 +1,173 @@
+"""Simulated teams of annotators whose faults are known: good, too large, too small, careless, random."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+from scipy.stats import spearmanr
+
+from medloop.core.arrays import FloatArray, IntArray, MaskArray
+from medloop.metrics.intervals import mean_over_runs
+from medloop.raters import dawid_skene, majority_mask, pool_skills, shape_based, simple_fusion, staple, staple_cases
+from medloop.raters.mask_skill import MaskSkill, judge_annotators
+from medloop.raters.stack import stack_masks
+
+READINGS = 3
+"""Of each case, by annotators drawn at random."""
+
+
+@dataclass(frozen=True)
+class Hand:
+    """How one simulated annotator errs, in shares of the object's radius.
+
+    Attributes:
+        growth: How far every border is drawn outside (negative: inside).
+        waver: Standard deviation of the border around that.
+        random: Draws where chance says, not where the object is.
+    """
+
+    growth: float
+    waver: float
+    random: bool = False
+
+
+TEAM = {
+    "good-1": Hand(0.0, 0.02),
+    "good-2": Hand(0.0, 0.04),
+    "over": Hand(0.15, 0.04),
+    "under": Hand(-0.15, 0.04),
+    "careless": Hand(0.0, 0.25),
+    "random": Hand(0.0, 0.0, random=True),
+}
+
+
+def _smooth(rng: np.random.Generator, shape: Sequence[int]) -> FloatArray:
+    """A smooth random field of unit variance, some six waves across."""
+    coarse = rng.normal(size=[min(n, 8) for n in shape])
+    field = ndimage.zoom(coarse, [n / c for n, c in zip(shape, coarse.shape, strict=True)], order=1)
+    return np.asarray(field / field.std(), dtype=np.float32)
+
+
+def draw(hand: Hand, truth: MaskArray, labels: Sequence[int], depths: FloatArray, rng: np.random.Generator) -> MaskArray:
+    """One mask by one annotator; `depths` are signed distances to each label, positive inside, shape (labels, …)."""
+    radius = float(np.sqrt(np.count_nonzero(truth) / (np.pi * (truth.shape[2] if truth.ndim == 3 else 1))))
+    if hand.random:
+        fields = np.stack([_smooth(rng, truth.shape) for _ in labels])
+        share = np.count_nonzero(truth) / truth.size
+        return np.where(fields.max(axis=0) > np.quantile(fields.max(axis=0), 1 - share), np.array(labels)[fields.argmax(axis=0)], 0).astype(
+            np.uint8
+        )
+    moved = np.stack([depth + radius * (hand.growth + hand.waver * _smooth(rng, truth.shape)) for depth in depths])
+    return np.where(moved.max(axis=0) > 0, np.array(labels)[moved.argmax(axis=0)], 0).astype(np.uint8)
+
+
+def depths_of(truth: MaskArray, labels: Sequence[int]) -> FloatArray:
+    """Signed distance of each voxel to each label's border in pixels, slices apart, positive inside."""
+    sampling = (1.0, 1.0, 6.0)[: truth.ndim]
+    found = []
+    for label in labels:
+        inside = truth == label
+        if not inside.any():
+            found.append(np.full(truth.shape, -1e3, dtype=np.float32))
+            continue
+        inwards = ndimage.distance_transform_edt(inside, sampling=sampling)
+        found.append((inwards - ndimage.distance_transform_edt(~inside, sampling=sampling)).astype(np.float32))
+    return np.stack(found)
+
+
+def mask_team(truths: Sequence[MaskArray], labels: Sequence[int], seed: int) -> dict[str, Any]:
+    """Spearman correlation of skill with the true Dice and the largest error of a confusion matrix, by method."""
+    rng = np.random.default_rng(seed)
+    cases: list[dict[str, MaskArray]] = []
+    actual: dict[str, list[MaskSkill]] = {name: [] for name in TEAM}
+    for truth in truths:
+        depths, names = depths_of(truth, labels), sorted(rng.choice(list(TEAM), READINGS, replace=False))
+        case = {name: draw(TEAM[name], truth, labels, depths, rng) for name in names}
+        for name, mask in case.items():
+            stack = stack_masks([mask, truth], labels)
+            actual[name].append(judge_annotators(stack, stack.patterns.table[stack.pattern_of, 1], None)[0])
+        cases.append(case)
+    names = [sorted(case) for case in cases]
+    stacks = [[case[name] for name in order] for case, order in zip(cases, names, strict=True)]
+    spacing = (1.0, 1.0, 6.0)[: truths[0].ndim]
+    ways = {
+        "majority": lambda m: majority_mask(m, labels),
+        "simple": lambda m: simple_fusion(m, labels),
+        "staple, case by case": lambda m: staple(m, labels),
+        "shape_based": lambda m: shape_based(m, labels, spacing_mm=spacing),
+    }
+    rows = {}
+    for way, fuse in ways.items():
+        fused = [fuse(masks) for masks in stacks]
+        rows[way] = _judge(pool_skills(fused, names), actual) | {"dice": _dice([f.mask for f in fused], truths, labels)}
+    for region in ("band", "all"):
+        together = staple_cases(cases, labels, region=region)
+        rows[f"staple_cases, {region}"] = _judge(together.skills, actual) | {
+            "dice": _dice([f.mask for f in together.masks], truths, labels)
+        }
+    return rows
+
+
+def _judge(skills: dict[str, MaskSkill], actual: dict[str, list[MaskSkill]]) -> dict[str, float]:
+    names = sorted(name for name in skills if actual[name])
+    true_dice = [float(np.mean([skill.dice for skill in actual[name]])) for name in names]
+    errors = [np.abs(skills[n].confusion - _rows(np.sum([s.joint for s in actual[n]], axis=0))) for n in names]
+    return {
+        "spearman": float(spearmanr([skills[n].dice for n in names], true_dice).statistic),
+        "largest": float(np.max(errors)),
+        "mean": float(np.mean(errors)),
+    }
+
+
+def _rows(joint: FloatArray) -> FloatArray:
+    return np.asarray(joint / joint.sum(axis=1, keepdims=True))
+
+
+def _dice(masks: Sequence[MaskArray], truths: Sequence[MaskArray], labels: Sequence[int]) -> float:
+    from medloop.metrics.overlap import dice
+
+    return float(np.mean([np.mean(list(dice(mask, truth, labels).values())) for mask, truth in zip(masks, truths, strict=True)]))
+
+
+def class_team(seed: int, *, items: int, classes: int = 3) -> dict[str, float]:
+    """The same for classes, with Dawid and Skene's model: also how often the 90 % intervals hold the true accuracy."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, classes, items)
+    matrices = np.stack([_matrix(accuracy, classes, rng) for accuracy in (0.95, 0.9, 0.8, 0.7, 0.6, 0.4)])
+    table = np.full((items, len(matrices)), -1)
+    for item in range(items):
+        for person in rng.choice(len(matrices), READINGS, replace=False):
+            table[item, person] = rng.choice(classes, p=matrices[person, truth[item]])
+    fused = dawid_skene(table, classes=classes)
+    real = np.stack([_confusion(table[:, a], truth, classes) for a in range(len(matrices))])
+    right = np.array([np.diag(m).mean() for m in matrices])
+    return {
+        "spearman": float(spearmanr([s.accuracy for s in fused.skills], right).statistic),
+        "largest": float(max(np.abs(s.confusion - r).max() for s, r in zip(fused.skills, real, strict=True))),
+        "mean": float(np.mean([np.abs(s.confusion - r).mean() for s, r in zip(fused.skills, real, strict=True)])),
+        "accuracy": float((fused.classes == truth).mean()),
+        "covered": float(np.mean([s.low <= r <= s.high for s, r in zip(fused.skills, right, strict=True)])),
+    }
+
+
+def _matrix(accuracy: float, classes: int, rng: np.random.Generator) -> FloatArray:
+    wrong = rng.dirichlet(np.full(classes - 1, 2.0), classes) * (1.0 - accuracy)
+    return np.stack([np.insert(row, k, accuracy) for k, row in enumerate(wrong)])
+
+
+def _confusion(given: IntArray, truth: IntArray, classes: int) -> FloatArray:
+    used = given >= 0
+    counts = np.bincount(truth[used] * classes + given[used], minlength=classes**2).reshape(classes, classes)
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+
+
+def over_seeds(runs: Sequence[dict[str, float]]) -> dict[str, str]:
+    """Mean and 95 % interval over seeds of each figure, as text."""
+    found = {}
+    for name in runs[0]:
+        mean = mean_over_runs([run[name] for run in runs])
+        ends = f" ({mean.low:.3f}–{mean.high:.3f})" if mean.low is not None and mean.high is not None else ""
+        found[name] = f"{mean.mean:.3f}{ends}"
+    return found

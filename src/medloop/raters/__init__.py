@@ -1,0 +1,56 @@
+"""Several annotations of one case: one truth, the skill of each annotator, and which annotations are suspect. See docs/raters.md.
+
+Names are imported from their modules at first use.
+"""
+
+import importlib
+
+_HOMES = {
+    "Fused": "fused",
+    "FusedCases": "staple_fusion",
+    "FusedMask": "fused_mask",
+    "LabelSkill": "mask_skill",
+    "MaskSkill": "mask_skill",
+    "Prior": "confusion",
+    "Rate": "mask_skill",
+    "Skill": "fused",
+    "Suspect": "suspects",
+    "Window": "windows",
+    "alpha_by_class": "kappa",
+    "alpha_over_time": "windows",
+    "arrays_on_one_grid": "stack",
+    "cohen_kappa": "kappa",
+    "confident_joint": "suspects",
+    "dawid_skene": "class_fusion",
+    "fleiss_kappa": "kappa",
+    "glad": "glad_fusion",
+    "krippendorff_alpha": "kappa",
+    "majority": "class_fusion",
+    "majority_mask": "mask_votes",
+    "mean_of_pairs": "pairs",
+    "mean_over_time": "windows",
+    "pairwise_dice": "pairs",
+    "pairwise_hd95_mm": "pairs",
+    "pool_skills": "staple_fusion",
+    "shape_based": "shape_fusion",
+    "simple_fusion": "mask_votes",
+    "staple": "staple_fusion",
+    "staple_cases": "staple_fusion",
+    "suspect_annotations": "mask_suspects",
+    "suspect_classes": "suspects",
+    "suspect_masks": "mask_suspects",
+    "suspect_votes": "suspects",
+    "weighted_majority": "class_fusion",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'medloop.raters' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"medloop.raters.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
