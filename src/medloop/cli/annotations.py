@@ -52,9 +52,11 @@ def annotators(
     """List who annotates, with minutes and cost, or set what a minute of somebody costs.
 
     Where a rate is set, status, report, the advice on stopping and strategies that weigh time count cost; otherwise minutes.
+    After a training with the setting annotator_model a second table says how skilled each annotator is with each label.
     """
     from medloop.loop.foundation.annotators import set_cost
     from medloop.loop.foundation.effort import annotator_lines
+    from medloop.loop.overview.annotator_skills import annotator_skills, skill_rows
 
     if bool(name) != (cost_per_minute is not None):
         remedy = "medloop annotators DIR NAME --cost-per-minute X"
@@ -64,9 +66,17 @@ def annotators(
             set_cost(workspace, name, cost_per_minute, actor="cli")
         with workspace.store.read() as tx:
             found = annotator_lines(tx)
+        skills = annotator_skills(workspace)
     rows = [(x.annotator, x.annotations, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}") for x in found]
     head = ("annotator", "annotations", "cases", "minutes", "cost per minute", "cost")
-    tell({"annotators": found}, lambda: print_table(head, rows), as_json=as_json)
+
+    def as_text() -> None:
+        print_table(head, rows)
+        if skills:
+            typer.echo(f"\nlearned with model {skills[0].model_index} ({skills[0].method}): skill, and annotations that hold the label")
+            print_table(*skill_rows(skills))
+
+    tell({"annotators": found, "skills": skills}, as_text, as_json=as_json)
 
 
 def _case_named(workspace: "Workspace", name: str) -> "Case":

@@ -33,6 +33,7 @@ from medloop.loop.foundation.partial_annotations import Part
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import use_automatic, use_model
+from medloop.loop.overview.annotator_skills import AnnotatorSkill, annotator_skills
 from medloop.loop.overview.measurements import CaseMeasures, Wanted, measure_project
 from medloop.loop.overview.model_history import ModelLine, list_models
 from medloop.loop.overview.progress import Progress, progress
@@ -213,6 +214,10 @@ class Project:
         """Everybody who annotates: annotations, cases, minutes, cost per minute."""
         with self.workspace.store.read() as tx:
             return annotator_lines(tx)
+
+    def annotator_skills(self) -> tuple[AnnotatorSkill, ...]:
+        """What the newest model with an annotator model learned of each annotator; see the setting `annotator_model`."""
+        return annotator_skills(self.workspace)
 
     def set_cost(self, annotator: str, cost_per_minute: float) -> None:
         """Set what a minute of an annotator costs; see `medloop.loop.foundation.annotators.set_cost`."""

@@ -15,9 +15,6 @@ from torch import Tensor, nn
 
 from medloop.core.settings import AnnotatorModel
 
-NOBODY = -1
-"""Index of an annotator whose confusion is the identity: unknown, or not among those that are modelled."""
-
 DIAGONAL = 0.9
 """Share of right annotations that a confusion begins with: near the identity, but with a gradient away from it."""
 
@@ -53,12 +50,12 @@ class Confusions(nn.Module):
 
         Args:
             logits: Of the network, shape (B, classes, …).
-            whose: The annotator of each sample, shape (B,), or `NOBODY`, whose logits stay as they are.
+            whose: The annotator of each sample, shape (B,), or `recipes.NOBODY`, whose confusion is the identity: these logits stay.
 
         Returns:
-            Shape of `logits`, float32.
+            Shape of `logits`, in the precision of the matrices.
         """
-        spoken = logits.float().flatten(2) if logits.ndim > 2 else logits.float()[..., None]
+        spoken = logits.to(self.weight.dtype).reshape(*logits.shape[:2], -1)
         chances = spoken.log_softmax(1)
         own = whose.clamp(min=0)
         if self.kind == "crowd-layer":

@@ -36,6 +36,9 @@ against 0.62)."""
 FRAMED = 2.0
 """Pictures count as zoomed to their object when their extents in mm vary more than this times their sizes in voxels."""
 
+NOBODY = -1
+"""Index of an annotator who is not modelled: unknown, new, or without an annotator model."""
+
 BASE_FEATURES = 16
 MAX_FEATURES = 256
 FEATURES_3D = 128

@@ -19,11 +19,10 @@ from medloop.core.errors import InputError, LabelError
 from medloop.core.geometry import Shape3
 from medloop.core.image import Image, Mask
 from medloop.core.seeds import generator
-from medloop.models.foundation.confusions import NOBODY
 from medloop.models.foundation.fitting import cut, fit_for_networks
 from medloop.models.foundation.losses import IGNORE, with_known_classes
 from medloop.models.foundation.plans import Spacing
-from medloop.models.foundation.recipes import Recipe
+from medloop.models.foundation.recipes import NOBODY, Recipe
 from medloop.models.foundation.resample import resample_mask
 from medloop.models.training.augmentation import Change, apply_change, sample_change, window_shape
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -281,11 +282,13 @@ def plan_steps(recipe: Recipe, seconds: float, *, spent: float = 0.0) -> int:
 
 
 def summarise(members: Sequence[Json]) -> Json:
-    """The metrics of an ensemble: steps of one member, seconds of all, mean loss and validation score, each member's."""
+    """The metrics of an ensemble: steps of one member, seconds of all, mean loss, validation score and confusions, each member's."""
     summary: dict[str, Any] = {"steps": members[0]["steps"], "seconds": sum(m["seconds"] for m in members)}
     for name in ("loss", "validation"):
         if name in members[0]:
             summary[name] = sum(m[name] for m in members) / len(members)
+    if "confusions" in members[0]:
+        summary["confusions"] = np.mean([m["confusions"] for m in members], axis=0).tolist()
     return summary | {"members": [dict(m) for m in members]}
 
 

@@ -5,8 +5,9 @@ from fastapi import APIRouter
 from medloop.loop.foundation.annotators import set_cost
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.effort import annotator_lines
+from medloop.loop.overview.annotator_skills import annotator_skills
 from medloop.server.web.site import PersonHere, WorkspaceHere
-from medloop.server.wire.progress_views import EffortLineView
+from medloop.server.wire.progress_views import AnnotatorSkillView, EffortLineView
 from medloop.server.wire.setting_views import ChangesView, ConfigurationView, RateBody, SettingsBody, TaskBody
 
 router = APIRouter(prefix="/projects/{project}", tags=["settings"])
@@ -35,6 +36,12 @@ def list_annotators(workspace: WorkspaceHere) -> list[EffortLineView]:
     """Everybody who annotates, by name: annotations, cases, minutes, what a minute costs (1 where no rate is set) and what they cost."""
     with workspace.store.read() as tx:
         return [EffortLineView.model_validate(line) for line in annotator_lines(tx)]
+
+
+@router.get("/annotators/skills")
+def list_skills(workspace: WorkspaceHere) -> list[AnnotatorSkillView]:
+    """How skilled each annotator is with each label, as the newest model with an annotator model learned it; empty without one."""
+    return [AnnotatorSkillView.model_validate(skill) for skill in annotator_skills(workspace)]
 
 
 @router.patch("/annotators")
