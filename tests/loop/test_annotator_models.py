@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 
 from medloop import Project
-from medloop.core.errors import SettingError
 from medloop.core.records import Annotation, Model, ProjectSettings, Snapshot
-from medloop.core.settings import check_settings
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import load_predictor
+from medloop.loop.learning.nothing_new import annotations_digest
 from medloop.loop.overview.annotator_skills import annotator_skills, skill_rows
 from medloop.loop.overview.report import report_html
 from medloop.loop.worker import drain
@@ -106,6 +105,16 @@ def test_the_network_alone_predicts_as_a_model_from_before_does(make_workspace: 
 
 def test_the_same_annotations_by_others_are_news_to_an_annotator_model(make_workspace: MakeWorkspace) -> None:
     workspace = team(make_workspace)
+    with workspace.store.read() as tx:
+        given = tx.current_annotations()
+    turned = [dataclasses.replace(a, annotator_id=given[-1 - n].annotator_id) for n, a in enumerate(given)]
+    names = {a.case_id: a.case_id for a in given}
+    assert annotations_digest(given, names) == annotations_digest(turned, names)
+    assert annotations_digest(given, names, by_annotator=True) != annotations_digest(turned, names, by_annotator=True)
+
+
+def test_another_annotator_model_makes_another_model_of_the_same_annotations(make_workspace: MakeWorkspace) -> None:
+    workspace = team(make_workspace)
     first = trained(workspace)
     assert trained(workspace).id == first.id
     configure(workspace, settings={"annotator_model": "none"}, actor="Ann")
@@ -123,6 +132,8 @@ def test_a_case_of_somebody_new_joins_the_next_training(make_workspace: MakeWork
     assert np.shape(model.metrics["confusions"]) == (3, 3, 3)
 
 
-def test_weights_of_cases_and_annotator_models_exclude_each_other() -> None:
-    with pytest.raises(SettingError, match="bias_correction weighs one annotation per case, annotator_model confusion learns from all"):
-        check_settings(ProjectSettings(annotator_model="confusion", bias_correction=True))
+def test_weights_of_cases_are_left_out_in_one_line(make_workspace: MakeWorkspace) -> None:
+    workspace = team(make_workspace, dataclasses.replace(MODELLED, bias_correction=True))
+    assert "weighted_cases" not in trained(workspace).metrics
+    lines = [line.text for job in workspace.store.jobs.list() for line in workspace.store.jobs.logs(job.id)]
+    assert any("no bias correction: confusion learns from every annotation" in line for line in lines)

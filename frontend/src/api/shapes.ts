@@ -11,6 +11,11 @@ export interface Advice {
   stop: boolean; reasons: string[]; expected_gain: number | null; interval: [number, number] | null; minutes: number | null;
 }
 
+/** One annotator and label: the probability that what is the label is annotated so, and how many annotations hold it. */
+export interface AnnotatorSkill {
+  annotator: string; label: string; skill: number; annotations: number; holding: number; model_index: number; method: string;
+}
+
 /** An image that arrived, and its verdict; where there is none, `note` says why. */
 export interface Arrival {
   case_id: string; name: string; split: string; verdict: Verdict | null; note: string;
@@ -315,8 +320,8 @@ export interface ProjectSettings {
   uncertainty_source?: "all" | "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" | "foreground" | "contour" |
   "classes" | "box"; calibration?: "temperature" | "none"; pseudo_labels?: boolean; bias_correction?: boolean; interactive_network?: boolean;
   prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?:
-  number; explanation_penalty?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number; target_score?: number; seed?:
-  number;
+  number; annotator_model?: "none" | "crowd-layer" | "confusion"; explanation_penalty?: number; budget_labels?: number; budget_minutes?:
+  number; budget_money?: number; target_score?: number; seed?: number;
 }
 
 /** One project in full. */

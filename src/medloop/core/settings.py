@@ -300,9 +300,6 @@ def check_settings(settings: ProjectSettings) -> None:
     held_out = settings.validation_fraction + settings.test_fraction
     if settings.uncertainty_source == "ensemble" and settings.members < 2:
         raise SettingError(f"uncertainty_source ensemble needs members of 2 or more, got {settings.members}")
-    if settings.bias_correction and settings.annotator_model != "none":
-        rule = f"bias_correction weighs one annotation per case, annotator_model {settings.annotator_model} learns from all"
-        raise SettingError(f"{rule}; got both", remedy="set one of them off")
     if held_out >= 1:
         raise SettingError(f"validation_fraction and test_fraction must leave cases to train, got {held_out:.15g} together")
 

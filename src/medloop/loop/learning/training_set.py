@@ -43,8 +43,8 @@ def make_training_set(
     workspace: Workspace, control: JobControl, plan: TrainingPlan, *, answers: Sequence[Annotation], cases: Mapping[str, Case]
 ) -> TrainingSet:
     """Gather what a training learns from; `bias_correction`, `correction_weight` and `pseudo_labels` decide what joins the answers."""
-    weights, weighing = _weights(workspace, control, plan, {a.case_id for a in answers}), weighing_of(workspace, answers)
-    crowd, marked = crowd_of(workspace, control, answers), _marked(workspace, plan, sorted(cases))
+    crowd, weighing = crowd_of(workspace, control, answers), weighing_of(workspace, answers)
+    weights, marked = _weights(workspace, control, plan, {a.case_id for a in answers}, crowd), _marked(workspace, plan, sorted(cases))
     together = learned_together(answers, crowd)
     own = [
         dataclasses.replace(
@@ -98,13 +98,15 @@ def training_case(workspace: Workspace, annotation: Annotation, case: Case, vers
     return TrainingCase(id=case.name, load=lambda: (load_image(blobs, case), load_annotation(blobs, annotation, case)), known=known)
 
 
-def _weights(workspace: Workspace, control: JobControl, plan: TrainingPlan, learned: set[str]) -> dict[str, float]:
+def _weights(workspace: Workspace, control: JobControl, plan: TrainingPlan, learned: set[str], crowd: Crowd) -> dict[str, float]:
     """Case id → weight above 0 to 1, the largest is 1; empty without the setting, or when no weights would be right."""
 
     def decide() -> dict[str, float]:
         found: dict[str, float] = {}
         if workspace.settings.bias_correction:
             try:
+                if crowd.people:
+                    raise InputError(f"{crowd.model} learns from every annotation of a case, and weights are of one", remedy="choose one")
                 with workspace.store.read() as tx:
                     found = training_weights(tx, learned)
             except InputError as error:

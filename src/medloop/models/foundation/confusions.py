@@ -12,6 +12,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from medloop.core.settings import AnnotatorModel
 
@@ -20,10 +21,15 @@ DIAGONAL = 0.9
 
 TRACE_WEIGHT = 0.01
 """Of the mean trace of the matrices, which is made small: of all matrices and networks that explain the annotations alike it
-prefers the least skilled annotators, and so the surest network (Tanno et al., theorem 1 and section 4)."""
+prefers the least skilled annotators, and so the surest network (Tanno et al., theorem 1 and section 4). Here every class counts
+as often as the network sees it: with equal weights a structure of 2 % of the voxels seemed to be missed by two in five even where
+nobody erred."""
 
 RATE = 4.0
 """Times the network's learning rate: a matrix has few entries and starts near its end."""
+
+WAITS = 0.3
+"""Share of the steps in which the matrices stay as they begin: the errors of a network that knows nothing yet are no habits of people."""
 
 
 class Confusions(nn.Module):
@@ -65,8 +71,25 @@ class Confusions(nn.Module):
             seen = top + torch.einsum("bin,bij->bjn", (chances - top).exp(), self.matrices()[own]).log()
         return torch.where(whose[:, None, None] < 0, spoken, seen).reshape(logits.shape)
 
-    def penalty(self) -> Tensor:
-        """What is added to the loss: the weighed mean trace of confusions, 0 for a crowd layer."""
+    @torch.no_grad()
+    def truth(self, logits: Tensor, masks: Tensor, whose: Tensor) -> Tensor:
+        """Probability of each class given the network and the annotation, shape of `logits`; what `NOBODY` annotated is true.
+
+        Args:
+            logits: Of the network, shape (B, classes, …).
+            masks: What was annotated, shape (B, …), whole numbers below `classes`.
+            whose: As in `forward`.
+        """
+        matrices = torch.where(
+            whose[:, None, None] < 0, torch.eye(logits.shape[1], device=logits.device), self.matrices()[whose.clamp(min=0)]
+        )
+        given = functional.one_hot(masks.long().flatten(1), logits.shape[1]).to(matrices.dtype)
+        joint = logits.to(matrices.dtype).flatten(2).softmax(1) * torch.einsum("bij,bnj->bin", matrices, given)
+        return (joint / joint.sum(1, keepdim=True).clamp(min=1e-30)).reshape(logits.shape)
+
+    def penalty(self, logits: Tensor) -> Tensor:
+        """What is added to the loss: the weighed mean trace of confusions, 0 for a crowd layer; `logits` are the network's."""
         if self.kind == "crowd-layer":
             return self.weight.new_zeros(())
-        return TRACE_WEIGHT * self.matrices().diagonal(dim1=1, dim2=2).sum(-1).mean()
+        seen = logits.detach().to(self.weight.dtype).softmax(1).movedim(1, -1).flatten(0, -2).mean(0)
+        return TRACE_WEIGHT * len(seen) * (self.matrices().diagonal(dim1=1, dim2=2) * seen).sum(-1).mean()

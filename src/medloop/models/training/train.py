@@ -26,7 +26,16 @@ from medloop.core.records import Json
 from medloop.core.seeds import derive_seed
 from medloop.models.foundation.checkpoint import Checkpoint, checkpoint_file, read_checkpoint, write_checkpoint
 from medloop.models.foundation.compute import limited_threads, mixed_precision
-from medloop.models.foundation.losses import IGNORE, fade, irrelevance_penalty, known_classes, loss_of, plain_masks, with_known_classes
+from medloop.models.foundation.losses import (
+    IGNORE,
+    fade,
+    irrelevance_penalty,
+    known_classes,
+    loss_as_annotated,
+    loss_of,
+    plain_masks,
+    with_known_classes,
+)
 from medloop.models.foundation.networks import build_network
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.training.ahead import in_order
@@ -220,7 +229,7 @@ def take_step(
     if state.confusions is None or annotators is None:
         loss = loss_of(recipe, logits, targets)
     else:
-        loss = loss_of(recipe, state.confusions(logits, annotators.to(state.device)), targets) + state.confusions.penalty()
+        loss = loss_as_annotated(recipe, logits, targets, state.confusions, annotators.to(state.device))
     if irrelevant is not None:
         loss = loss + recipe.rrr * _irrelevance(recipe, member, state, images, targets, irrelevant.to(state.device))
     value = _finite(float(loss.detach()), state.step)
