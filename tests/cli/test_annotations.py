@@ -44,7 +44,7 @@ def test_flagging_refuses_unknown_cases_reserved_names_and_empty_reasons(medloop
     name, _ = first_case(project)
     assert "There is no case 'nobody'" in medloop("flag", project, "nobody", "--reason", "x").err
     assert "kept for medloop itself" in medloop("flag", project, name, "--reason", "x", "--annotator", "Imported").err
-    assert "Give a reason" in medloop("flag", project, name, "--reason", " ").err
+    assert "--reason must not be empty" in medloop("flag", project, name, "--reason", " ").err
     with Workspace.open(project) as workspace, workspace.store.read() as tx:
         assert tx.case_counts().open == 0
 

@@ -2,6 +2,7 @@ import re
 import shlex
 from pathlib import Path
 
+import click
 import pytest
 import typer.main
 
@@ -24,16 +25,22 @@ def section(command: str) -> str:
     return found.group()
 
 
+def all_options(command: click.Command) -> list[str]:
+    """Of a command, or of all the commands of a group."""
+    own = [o for p in command.params for o in (*p.opts, *p.secondary_opts)]
+    return own + [o for inner in getattr(command, "commands", {}).values() for o in all_options(inner)]
+
+
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_option_of_every_command_is_documented(name: str):
     text = section(name) + (section("train") if name == "predict" else "")
-    options = [o for p in COMMANDS[name].params for o in (*p.opts, *p.secondary_opts) if o.startswith("--") and o != "--help"]
+    options = [o for o in all_options(COMMANDS[name]) if o.startswith("--") and o != "--help"]
     assert [o for o in options if f"`{o}" not in text] == []
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_no_option_is_documented_that_a_command_lacks(name: str):
-    options = {o for p in COMMANDS[name].params for o in (*p.opts, *p.secondary_opts)}
+    options = set(all_options(COMMANDS[name]))
     written = set(re.findall(r"`(--[a-z-]+)", section(name).split("```")[0]))
     assert written <= options
 
@@ -50,7 +57,11 @@ def test_every_command_line_in_the_documents_is_right(line: str):
     with GROUP.make_context("medloop", arguments) as context:
         name, command, rest = GROUP.resolve_command(context, arguments)
         assert command is not None
-        command.make_context(name, rest, parent=context)
+        inner = command.make_context(name, rest, parent=context)
+        while isinstance(inner.command, click.Group):  # `medloop users tokens add …`
+            name, command, rest = inner.command.resolve_command(inner, [*inner._protected_args, *inner.args])
+            assert command is not None
+            inner = command.make_context(name, rest, parent=inner)
 
 
 def test_every_layout_column_and_export_is_documented():

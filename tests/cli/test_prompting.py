@@ -57,7 +57,7 @@ def test_what_a_front_end_draws_on_a_case_is_kept_as_a_persons_draft(project: Pa
 @pytest.mark.parametrize(
     ("options", "status", "rule"),
     [
-        (["--host", "0.0.0.0"], 2, "loopback only until accounts exist"),
+        (["--host", "0.0.0.0"], 2, "Beyond loopback front ends give a key of 16 characters"),
         (["--axes", "xyz"], 2, "--axes must be one of kji, ijk"),
         (["--engine", "magic"], 2, "--engine must be one of"),
         (["--key", "två"], 2, "printable ASCII"),

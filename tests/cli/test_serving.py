@@ -67,7 +67,7 @@ def test_a_served_folder_is_not_served_twice(project: Path):
 def test_listening_beyond_loopback_is_refused_before_anything_else(medloop: Medloop, tmp_path: Path, host: str):
     said = medloop("serve", tmp_path / "gone", "--host", host)
     assert said.status == 2
-    assert "loopback only until accounts exist" in said.err
+    assert "encryption only" in said.err or "is an IP address" in said.err
     assert said.err.count("\n") == 1
 
 

@@ -159,7 +159,7 @@ def test_parts_of_a_series_are_cases_named_by_what_tells_them_apart(tmp_path: Pa
     cases = open_dicom(tmp_path).cases
     assert [c.name for c in cases] == ["mr_1_EchoNumbers-1", "mr_2_EchoNumbers-2"]
     assert {c.patient for c in cases} == {cases[0].patient}
-    assert all("told apart by EchoNumbers" in c.notes[0] for c in cases)
+    assert all("distinguished by EchoNumbers" in c.notes[0] for c in cases)
 
 
 def test_a_table_adds_patients_and_splits_to_series(tmp_path: Path):

@@ -44,7 +44,7 @@ def make_workspace(tmp_path: Path) -> Iterator[MakeWorkspace]:
                 phantom.image,
                 NewCase(
                     name=f"case{index:02d}",
-                    patient=f"patient{index % patients:02d}",
+                    patient=f"patient{index % patients:02d}" + (f"-{split}" if patients < len(splits) else ""),
                     split=split,
                     source=Source(format="phantom", names=(phantom.name,), sha256=digest),
                 ),

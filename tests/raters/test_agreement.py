@@ -121,3 +121,8 @@ def test_pairs_of_masks_by_hand() -> None:
     assert distances[1][0, 2] == math.inf
     assert not distances[2].any()
     assert math.isnan(mean_of_pairs(table[1][:1, :1]))
+
+
+def test_the_first_window_starts_with_the_first_case() -> None:
+    (window,) = mean_over_time([0.5, 0.7], [40.0, 60.0], width=50)
+    assert (window.start, window.stop, window.items) == (40, 90, 2)

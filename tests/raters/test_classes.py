@@ -8,6 +8,8 @@ from hypothesis.extra.numpy import arrays
 
 from medloop.core.errors import InputError, LabelError, MedloopError, SettingError, ShapeError
 from medloop.raters import Prior, dawid_skene, glad, majority, weighted_majority
+from medloop.raters.fused import accuracies, choose
+from medloop.raters.votes import check_votes
 from raters_inputs import table_of_classes
 
 METHODS = [majority, weighted_majority, dawid_skene, glad]
@@ -34,6 +36,14 @@ def test_skill_counts_the_prior_and_the_shared_items() -> None:
     skill = majority([[0, 0, 0], [1, 1, 0], [1, -1, -1]]).skills[2]
     assert skill.accuracy == pytest.approx((2 + 1) / (3 + 2))
     assert skill.annotations == 2
+
+
+def test_an_interval_is_wider_where_it_is_not_known_who_was_right() -> None:
+    votes = check_votes(np.zeros((20, 2), dtype=int))
+    sure, unsure = np.repeat([1.0, 0.0], [16, 4]), np.full(20, 0.8)
+    known, open_ = (accuracies(votes, np.stack([b, 1 - b], axis=1), (2, 1))[0] for b in (sure, unsure))
+    assert known.accuracy == pytest.approx(open_.accuracy)
+    assert open_.high - open_.low > 1.5 * (known.high - known.low)
 
 
 @pytest.mark.parametrize("fuse", METHODS)
@@ -175,3 +185,12 @@ def test_weights_that_are_none_are_refused(weights) -> None:
 def test_a_negative_prior_is_refused() -> None:
     with pytest.raises(SettingError, match="0 or more"):
         Prior(right=-1)
+
+
+def test_rounding_does_not_decide_a_tie() -> None:
+    assert choose(np.array([[0.2, 0.4, 0.4 + 1e-13]])).tolist() == [1]
+
+
+def test_what_one_person_annotated_alone_does_not_count_for_their_confusion() -> None:
+    fused = dawid_skene([[0, -1]] * 50 + [[0, 0], [1, 1]])
+    assert fused.skills[0].confusion[0, 0] == pytest.approx(fused.skills[1].confusion[0, 0])

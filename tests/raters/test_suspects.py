@@ -94,7 +94,9 @@ def test_masks_and_probabilities_must_fit() -> None:
 
 
 def test_who_drew_another_object_comes_first_and_a_case_that_is_hard_for_all_does_not() -> None:
-    hard = {"a": block(1), "b": block(3), "c": block(5)}
+    low = np.zeros_like(block(0))
+    low[10:] = 1
+    hard = {"a": block(0), "b": block(5), "c": low}  # nobody agrees with anybody
     mistaken = {"a": block(2), "b": block(2), "c": block(7)}
     suspects = suspect_annotations([hard, mistaken], [1])
     assert (suspects[0].item, suspects[0].annotator) == (1, "c")

@@ -72,7 +72,7 @@ def test_listening_beyond_loopback_is_refused_in_one_line(start, folder: Path) -
     server = start(folder, MEDLOOP_HOST="0.0.0.0")
     message = server.process.communicate(timeout=60)[1]
     assert server.process.returncode == 1
-    assert "loopback only until accounts exist" in message
+    assert "with accounts and encryption only" in message
     assert len(message.splitlines()) == 1
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from medloop.core.accounts import Account, ApiToken, Membership, OneTimeLink, SignIn
 from medloop.core.geometry import Grid
 from medloop.core.records import (
     Annotation,
@@ -204,6 +205,20 @@ def truth() -> EvaluationTruth:
 
 def live_choice() -> LiveChoice:
     return LiveChoice(id="choice-1", model_id="model-1", judged_id="model-1", pinned=False, reason="the first", created_at=now())
+
+
+def account(name: str = "Ann") -> Account:
+    return Account(id=f"account-{name}", name=name, key=name.casefold(), password="$argon2id$kept", created_at=now())
+
+
+def people(of: str = "account-Ann") -> list[Membership | SignIn | ApiToken | OneTimeLink]:
+    """A role of an account, and what was handed out to it."""
+    return [
+        Membership(id="membership-1", account_id=of, project_id="", role="lead", created_at="2026"),
+        SignIn(id="sign-in-1", account_id=of, digest="5" * 64, created_at="2026"),
+        ApiToken(id="token-1", account_id=of, name="export", digest="6" * 64, scope="read", expires_at="2027", created_at="2026"),
+        OneTimeLink(id="link-1", account_id=of, use="invitation", digest="7" * 64, expires_at="2027", created_at="2026"),
+    ]
 
 
 def add_basics(tx: Writer, *case_names: str) -> None:

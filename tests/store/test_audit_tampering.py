@@ -22,7 +22,8 @@ from tests.store import samples
 
 HEARTBEAT = {"state", "attempt", "progress", "message", "owner", "cancel_requested", "error", "result", "started_at", "finished_at"}
 HEARTBEAT |= {"beat", "lease_seconds"}
-TABLES = {kind.table.name: [c for c in kind.table.columns if not (kind.noun == "job" and c.name in HEARTBEAT)] for kind in kinds()}
+SIGNS_OF_LIFE = {"job": HEARTBEAT, "sign-in": {"seen_at"}}
+TABLES = {kind.table.name: [c for c in kind.table.columns if c.name not in SIGNS_OF_LIFE.get(kind.noun, ())] for kind in kinds()}
 
 
 def fill(store: Store) -> None:
@@ -34,7 +35,7 @@ def fill(store: Store) -> None:
     records += [_with(samples.prediction("a"), mask=blobs["mask"]), _with(samples.descriptor("a"), vector=blobs["features"])]
     records += [samples.query("a"), samples.first_round(), samples.assignment(), samples.patch(1), samples.prompt(1)]
     records += [_with(samples.annotation(), blob=blobs["mask"]), samples.withdrawal(), samples.provenance(), samples.evaluation()]
-    records += [samples.truth(), samples.live_choice()]
+    records += [samples.truth(), samples.live_choice(), samples.account(), *samples.people()]
     with store.write("me") as tx:
         for record in records:
             tx.add(record)
@@ -181,7 +182,10 @@ def test_a_row_slipped_in_is_named(after: Change, table: str) -> None:
         cursor = connection.execute(f"SELECT * FROM {table} LIMIT 1")
         names = [column[0] for column in cursor.description]
         row = dict(zip(names, cursor.fetchone(), strict=True))
-        row |= {"id": "slipped-in", **{n: f"{row[n]}x" for n in ("name", "annotation_id", "method") if n in row}}
+        row |= {
+            "id": "slipped-in",
+            **{n: f"{row[n]}x" for n in ("name", "key", "digest", "project_id", "annotation_id", "method") if n in row},
+        }
         row |= {n: row[n] + 1 for n in ("index", "revision") if isinstance(row.get(n), int)}
         columns = ", ".join(map(quoted, names))
         connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' for _ in names)})", list(row.values()))

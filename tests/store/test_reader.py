@@ -108,7 +108,7 @@ def test_counts_by_split_and_state(store: Store) -> None:
         tx.add(samples.case("t", split="test"))
         tx.add(samples.annotation("a"))
         tx.add(samples.assignment("b"))
-        expected = CaseCounts(total=3, train=2, validation=0, test=1, audit=0, answered=1, skipped=0, flagged=0, unanswered=2, open=1)
+        expected = CaseCounts(total=3, train=2, validation=0, test=1, audit=0, annotated=1, skipped=0, flagged=0, unlabelled=2, open=1)
         assert tx.case_counts() == expected
 
 

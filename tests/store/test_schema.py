@@ -6,7 +6,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, inspect, text
 
 from medloop.core.errors import IntegrityError, StorageError
 from medloop.core.records import Annotation, Case, Descriptor, Evaluation, PromptRecord, Provenance
@@ -37,8 +37,20 @@ LATER_COLUMNS = (
     ("annotations", "untouched"),
     ("evaluations", "leaning"),
     ("evaluations", "surfaces"),
+    ("annotators", "expertise"),
 )
 """Columns that tables gained after the first schema."""
+
+LATER_TABLES = ("memberships", "sign_ins", "api_tokens", "one_time_links", "accounts")
+"""Tables of the migration after the one that counts cases; those that others name come last."""
+
+
+def _drop_later(connection: Connection) -> None:
+    """Take back what migrations after 0011 made."""
+    for table in LATER_TABLES:
+        connection.execute(text(f"DROP TABLE {table}"))
+    for table, column in (("evaluations", "surfaces"), ("annotators", "expertise")):
+        connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
 
 
 def later_scripts(folder: Path, second: str) -> Path:
@@ -102,7 +114,7 @@ def test_a_database_that_was_migrated_keeps_its_counts_by_the_triggers_of_a_new_
         for name, _ in new:
             connection.execute(text(f"DROP TRIGGER {name}"))
         connection.execute(text("DROP TABLE case_tallies"))
-        connection.execute(text("ALTER TABLE evaluations DROP COLUMN surfaces"))  # of a later migration
+        _drop_later(connection)
         connection.execute(text("DROP INDEX ix_case_states_split_state_annotations"))
         connection.execute(text("CREATE INDEX ix_case_states_split_state_quality ON case_states (split, state, quality)"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0010'"))
@@ -128,6 +140,8 @@ def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path
         for trigger in ("case_states_tally_insert", "case_states_tally_update", "case_states_tally_delete", "predictions_tally"):
             connection.execute(text(f"DROP TRIGGER {trigger}"))
         for table in ("case_tallies", "evaluation_truths", "live_choices", "descriptors", "provenances", "prompts", "withdrawals"):
+            connection.execute(text(f"DROP TABLE {table}"))
+        for table in LATER_TABLES:
             connection.execute(text(f"DROP TABLE {table}"))
         for index in ("sort_key_name", "state_sort_key_name", "split_state_annotations"):
             connection.execute(text(f"DROP INDEX ix_case_states_{index}"))

@@ -41,8 +41,8 @@ def one_write(tx: Writer, rng: np.random.Generator, number: int) -> None:
 def check_against_rows(tx: Writer) -> None:
     """Every question the counts answer, asked of the rows."""
     rows, counts = tx.worklist(limit=CASES), tx.case_counts()
-    for state in ("unanswered", "answered", "skipped", "flagged"):
-        assert getattr(counts, state) == tx.worklist_total(state=state) == sum(row.state == state for row in rows)
+    for state, name in (("unanswered", "unlabelled"), ("answered", "annotated"), ("skipped", "skipped"), ("flagged", "flagged")):
+        assert getattr(counts, name) == tx.worklist_total(state=state) == sum(row.state == state for row in rows)
     for split in ("train", "test"):
         assert getattr(counts, split) == sum(row.split == split for row in rows)
     assert counts.total == tx.worklist_total() == len(rows)

@@ -1,6 +1,7 @@
 import pytest
 from sqlalchemy import text
 
+from medloop.core.accounts import Account
 from medloop.core.errors import ConflictError, InputError, NotFoundError, StateError
 from medloop.core.records import Annotation, Annotator, Assignment, Case, Job, Project, Round, now
 from medloop.core.states import JobState, RoundState
@@ -118,3 +119,18 @@ def test_an_event_without_a_row_joins_the_chain(store: Store) -> None:
         event = tx.record("export", "project", "project-1", {"files": ("a", "b")})
     assert event.body == {"files": ["a", "b"]}
     assert audit.verify(store, blobs=False).ok
+
+
+def test_no_event_holds_the_hash_of_a_password_and_the_audit_still_covers_it(store: Store) -> None:
+    with store.write("cli") as tx:
+        tx.add(samples.account())
+        changed = tx.change(Account, "account-Ann", verb="reset", fields={"password": "$argon2id$other"})
+    with store.read() as tx:
+        told = tx.events()
+    assert changed.password == "$argon2id$other"
+    assert told[-1].body["changed"] == {"password": {}}
+    assert "argon2" not in str(told)
+    assert audit.verify(store).ok
+    with store.database.writing() as connection:
+        connection.execute(text("UPDATE accounts SET password = '$argon2id$kept'"))
+    assert not audit.verify(store).ok

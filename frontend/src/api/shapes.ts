@@ -11,6 +11,11 @@ export interface Advice {
   stop: boolean; reasons: string[]; expected_gain: number | null; interval: [number, number] | null; minutes: number | null;
 }
 
+/** What a project keeps of somebody who annotates; what is left out stays. */
+export interface AnnotatorBody {
+  cost_per_minute?: number | null; expertise?: "novice" | "expert" | "consultant" | null;
+}
+
 /** One annotator and label: the probability that what is the label is annotated so, and how many annotations hold it. */
 export interface AnnotatorSkill {
   annotator: string; label: string; skill: number; annotations: number; holding: number; model_index: number; method: string;
@@ -149,6 +154,11 @@ export interface Filled {
   revision: number; runs: [number, number, number][]; drawn: number[]; filled: number;
 }
 
+/** A one-time link at the only moment it is shown: an address of the page with the secret in its fragment. */
+export interface HandedLink {
+  person_id: string; use: "invitation" | "reset"; path: string; expires_at: string;
+}
+
 /** Signs of life. */
 export interface Health {
   status: "ok"; version: string;
@@ -162,6 +172,11 @@ export interface Hypotheses {
 /** One distinct mask: base64 of gzip of uint8 label values in file order, and its share of the samples. */
 export interface Hypothesis {
   mask: string; weight: number; spread: number;
+}
+
+/** Somebody to invite; `project_id` is null for all projects. */
+export interface InviteBody {
+  name: string; role: "administrator" | "lead" | "reviewer" | "annotator" | "viewer"; project_id?: string | null;
 }
 
 /** A job that now waits or runs. */
@@ -195,6 +210,16 @@ export interface LassoBody {
   kind: "lasso"; axis: number; index: number; corners: [number, number][]; label?: number; positive?: boolean;
 }
 
+/** A one-time link's secret (the fragment of its address); without a password it only says whose it is. */
+export interface LinkBody {
+  secret: string; password?: string | null;
+}
+
+/** Whose a one-time link is, and until when it may be used. */
+export interface Link {
+  name: string; use: "invitation" | "reset"; expires_at: string;
+}
+
 /** One line of a job's log. */
 export interface LogLine {
   seq: number; at: string; text: string;
@@ -203,6 +228,13 @@ export interface LogLine {
 /** Lines of a job's log, in order. */
 export interface Log {
   lines: LogLine[];
+}
+
+/** Who is signed in. */
+export interface Me {
+  accounts: boolean; name: string; csrf: string; roles: Record<string, "administrator" | "lead" | "reviewer" | "annotator" | "viewer">;
+  projects: ProjectRights[]; verbs: ("look" | "annotate" | "review" | "sign" | "add" | "decide" | "train" | "export" | "manage" |
+  "administer")[];
 }
 
 /** One figure of one structure; bounds only for predictions. */
@@ -221,6 +253,11 @@ export interface ModelLine {
   id: string; index: number; created_at: string; steps: number; seconds: number; cases: number; learned: number; score: number | null; low:
   number | null; high: number | null; score_split: string; live: boolean; pinned: boolean; note: string; comparison: Comparison | null;
   nothing_new: boolean; score_note: string; calibration: string;
+}
+
+/** A token at the only moment it is shown. */
+export interface NewToken {
+  id: string; token: string; expires_at: string;
 }
 
 /** An empty object: the request says everything by its address. */
@@ -253,6 +290,17 @@ export interface OpenAssignment {
 /** A case in front of an annotator, with the proposal drawn on it. */
 export interface Opened {
   assignment: OpenAssignment; case: Case; prediction: Prediction | null; previous: Previous | null;
+}
+
+/** One's own password: the present one and the next. */
+export interface PasswordBody {
+  old: string; new: string;
+}
+
+/** An account. */
+export interface Person {
+  id: string; name: string; disabled: boolean; invited: boolean; roles: Record<string, "administrator" | "lead" | "reviewer" | "annotator" |
+  "viewer">; last_seen: string;
 }
 
 /** A slice (with its axis) or a region to look at; `gain` is how many wrong voxels a look should find. */
@@ -309,6 +357,19 @@ export interface Progress {
 export interface ProjectLine {
   id: string; name: string; kind: "segmentation" | "classification"; labels: Label[]; cases: number; annotated: number; model: ModelBrief |
   null; round: RoundBrief | null;
+}
+
+/** An account with a role in a project, and what the project keeps of it; null until it annotates there. */
+export interface ProjectPerson {
+  id: string; name: string; disabled: boolean; invited: boolean; roles: Record<string, "administrator" | "lead" | "reviewer" | "annotator" |
+  "viewer">; last_seen: string; verbs: ("look" | "annotate" | "review" | "sign" | "add" | "decide" | "train" | "export" | "manage" |
+  "administer")[]; cost_per_minute: number | null; expertise: "novice" | "expert" | "consultant" | null;
+}
+
+/** What one may do to a project. */
+export interface ProjectRights {
+  project_id: string; name: string; verbs: ("look" | "annotate" | "review" | "sign" | "add" | "decide" | "train" | "export" | "manage" |
+  "administer")[];
 }
 
 /** What a project's loop does by itself; `SETTINGS` tells each one's meaning, range and flag. */
@@ -383,6 +444,11 @@ export interface RiskPoint {
   score: number | null; coverage: number; share_bad: number; share_of_all: number;
 }
 
+/** A role to give, or null to take it away; `project_id` is null for all projects. */
+export interface RoleBody {
+  role: "administrator" | "lead" | "reviewer" | "annotator" | "viewer" | null; project_id?: string | null;
+}
+
 /** The newest round. */
 export interface RoundBrief {
   index: number; state: string;
@@ -412,6 +478,16 @@ export interface Setting {
 /** New values by the settings' names. */
 export interface SettingsBody {
   changes: Record<string, unknown>;
+}
+
+/** Who signs in. */
+export interface SignInBody {
+  name: string; password: string;
+}
+
+/** Nobody is signed in any more. */
+export interface SignedOut {
+  signed_in?: false;
 }
 
 /** An annotated case that looks alike. */
@@ -468,6 +544,16 @@ export interface Task {
 /** Scores above `above` are accepted (null: all may be), and what that measured on the evaluated patients. */
 export interface Threshold {
   above: number | null; risk: number; bound: number; patients: number; coverage: number; accepted_loss: number;
+}
+
+/** A token to make. */
+export interface TokenBody {
+  name: string; scope?: "read" | "annotate" | "all"; days?: number;
+}
+
+/** A token in use, without its secret. */
+export interface Token {
+  id: string; name: string; scope: "read" | "annotate" | "all"; created_at: string; expires_at: string;
 }
 
 /** What to train. */

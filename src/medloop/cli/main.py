@@ -5,6 +5,7 @@ they need inside, so that `medloop --help` costs a tenth of a second and no torc
 """
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
@@ -26,6 +27,7 @@ from medloop.cli import (
     streaming,
     studies,
     triage,
+    users,
 )
 from medloop.core.errors import MedloopError, SettingError
 
@@ -49,6 +51,7 @@ COMMANDS = (
 )  # fmt: skip
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)
+app.add_typer(users.users)
 
 
 def _show_version(wanted: bool) -> None:
@@ -72,6 +75,7 @@ def run() -> None:
 def status_of(arguments: Sequence[str]) -> int:
     """Run one command line, without the program's name, telling every error on stderr in one line; the exit status."""
     try:
+        arguments = [re.sub(r"^--answers(?==|$)", "--annotations", word) for word in arguments]  # the older name
         _require_text(arguments)
         returned = app(args=list(arguments), prog_name="medloop", standalone_mode=False)
         sys.stdout.flush()
@@ -96,9 +100,7 @@ def _require_text(arguments: Sequence[str]) -> None:
     for before, text in pairwise(("medloop", *arguments)):
         option, sign, value = text.partition("=") if text.startswith("--") else (before, "=", text)
         if sign and not value.strip() and option != "--instructions":
-            raise SettingError(
-                f"What follows {option} must not be empty, got {value!r}", remedy="leave it out, or set the variable it came from"
-            )
+            raise SettingError(f"What follows {option} must not be empty, got {value!r}", remedy="give a text, or leave the option out")
 
 
 def _tell(error: Exception, arguments: Sequence[str]) -> int:

@@ -19,7 +19,6 @@ def import_(
     source: Annotated[Path, argument(metavar="SOURCE", help="A folder of images in a known layout, or a CSV.")],
     fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv or dicom.")] = "auto",
     annotations: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
-    answers: Annotated[str, typer.Option(hidden=True)] = "",
     masks: Annotated[
         str, typer.Option(help="labels, or foreground: every mask value above 0 is the first label (instance maps).")
     ] = "labels",
@@ -36,10 +35,8 @@ def import_(
     from medloop.datasets.discover import open_dataset
     from medloop.loop.data.importing import AnnotationsWanted, import_dataset
 
-    wanted, reading = (
-        one_of("--annotations", answers or annotations, get_args(AnnotationsWanted)),
-        one_of("--masks", masks, get_args(MaskReading)),
-    )
+    wanted = one_of("--annotations", annotations, get_args(AnnotationsWanted))
+    reading = one_of("--masks", masks, get_args(MaskReading))
     with open_project(folder) as workspace, Bar("Importing") as bar:
         dataset = open_dataset(source, fmt=fmt, masks=reading, patient_pattern=patient_pattern)
         report = import_dataset(workspace, dataset, annotations=wanted, actor="cli", report=bar.update)

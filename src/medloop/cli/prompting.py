@@ -14,7 +14,7 @@ ENGINES = ("auto", "classical", "network", "any-label")
 
 def nninteractive(
     folder: ProjectFolder,
-    host: Annotated[str, typer.Option(help="Address to listen on: loopback only.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; beyond loopback with a key only.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes any free one.")] = 1527,
     key: Annotated[str | None, option(envvar="MEDLOOP_NNINTERACTIVE_KEY", help="Key that front ends must give; none by default.")] = None,
     max_sessions: Annotated[int, typer.Option(min=1, max=64, help="Front ends at once.")] = 3,

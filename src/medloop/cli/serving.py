@@ -12,7 +12,7 @@ from medloop.cli.printing import say
 if TYPE_CHECKING:
     from medloop.server.web.settings import ServerSettings
 
-Host = Annotated[str | None, option(help="Address to listen on: loopback only, 127.0.0.1 by default.")]
+Host = Annotated[str | None, option(help="Address to listen on, 127.0.0.1 by default; beyond loopback with accounts and encryption only.")]
 Port = Annotated[int | None, option(min=0, max=65535, help="Port; 8000 by default, 0 takes any free one.")]
 DEMO_FOLDER = Path("medloop-demo")
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")]
@@ -28,16 +28,22 @@ def serve(
     ] = None,
     annotator: Annotated[str | None, option(help="Who annotates on this page; local by default.")] = None,
     threads: Annotated[int | None, option(min=0, max=1024, help="CPU threads of the helpers.")] = None,
+    tls_cert: Annotated[str | None, option(metavar="FILE", help="TLS certificate with its chain (PEM).")] = None,
+    tls_key: Annotated[str | None, option(metavar="FILE", help="Private key of the certificate (PEM).")] = None,
+    behind_proxy: Annotated[bool | None, option("--behind-proxy", help="A reverse proxy ends TLS in front of it.")] = None,
+    names: Annotated[str | None, option(metavar="NAME,…", help="Names by which it is reached from elsewhere.")] = None,
     browser: Browser = False,
 ) -> None:
     """Serve the page, and work behind it.
 
-    A worker learns in the background and an assistant proposes on demand; Ctrl-C stops all three.
+    A worker learns in the background and an assistant proposes on demand; Ctrl-C stops all three. Without accounts
+    (medloop users) it is one person's, on this machine.
     """
     from medloop.server.web.settings import read_settings
 
-    given = {"host": host, "port": port, "worker": worker, "assistant": assistant, "annotator": annotator, "compute_threads": threads}
-    _serve(folder, read_settings(os.environ, given), browser=browser)
+    shown = {"tls_cert": tls_cert, "tls_key": tls_key, "behind_proxy": behind_proxy, "names": names}
+    helpers = {"worker": worker, "assistant": assistant, "annotator": annotator, "compute_threads": threads}
+    _serve(folder, read_settings(os.environ, {"host": host, "port": port, **helpers, **shown}), browser=browser)
 
 
 def worker(folder: ProjectFolder, threads: Threads = 0) -> None:

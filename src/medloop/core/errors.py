@@ -16,6 +16,9 @@
     │   └── BlobError             the bytes of one name: `DamagedBlobError`, or gone (`MissingBlobError`, a NotFoundError too)
     ├── StorageError (OSError)    the disk or database refused: full, read only, locked
     ├── UnavailableError          a part that is not running or not installed
+    ├── SignInError               nobody is signed in, or the name and password do not fit
+    ├── ForbiddenError            who is signed in may not do this
+    ├── ThrottledError            too many tries; carries the seconds to wait
     └── CancelledError            a job was asked to stop
 
 Each class carries a stable `code` for the REST interface. An error is raised where a value enters
@@ -118,6 +121,28 @@ class StorageError(MedloopError, OSError, code="storage"):
 
 class UnavailableError(MedloopError, code="unavailable"):
     """A part that is not running or not installed."""
+
+
+class SignInError(MedloopError, code="sign_in"):
+    """Nobody is signed in, or what was given to sign in with does not fit; it never says which part of it."""
+
+
+class ForbiddenError(MedloopError, code="forbidden"):
+    """Who is signed in may not do this."""
+
+
+class ThrottledError(MedloopError, code="throttled"):
+    """Too many tries in too short a time.
+
+    Args:
+        message: As for every error.
+        remedy: Likewise.
+        seconds: How long to wait.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "", seconds: float = 1.0) -> None:
+        super().__init__(message, remedy=remedy)
+        self.seconds = seconds
 
 
 class CancelledError(MedloopError, code="cancelled"):

@@ -22,6 +22,7 @@ from medloop.core.states import JobState, RoundState
 TaskKind: TypeAlias = Literal["segmentation", "classification"]
 Split: TypeAlias = Literal["train", "validation", "test", "audit"]
 AnnotatorKind: TypeAlias = Literal["person", "model", "simulated"]
+Expertise: TypeAlias = Literal["novice", "expert", "consultant"]
 AssignmentState: TypeAlias = Literal["open", "submitted", "skipped", "flagged", "released"]
 AnnotationKind: TypeAlias = Literal["mask", "tag", "partial"]
 AnnotationOrigin: TypeAlias = Literal["human", "imported", "simulated"]
@@ -209,7 +210,12 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Annotator:
-    """Who annotates."""
+    """Who annotates.
+
+    Attributes:
+        cost_per_minute: In any unit that the project keeps to.
+        expertise: How experienced; a consultant decides where others disagree.
+    """
 
     id: str
     name: str
@@ -217,6 +223,7 @@ class Annotator:
     roles: tuple[str, ...] = ("annotator",)
     cost_per_minute: float = 1.0
     created_at: str
+    expertise: Expertise = "expert"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 Each different pattern of labels is weighed once (`medloop.raters.stack`), so that hundreds of millions of voxels cost no more
 than their patterns. Voxels far from any dispute would make everybody's specificity look perfect and the prior of foreground
 tiny; so by default only a band counts: the disputed voxels, and of each label no more agreed voxels than there are disputed
-ones in all. The prior of a label is then its share among the annotations of the disputed voxels.
+ones in all. The prior of a label is its share among the annotations of the voxels that count.
 """
 
 from collections.abc import Mapping, Sequence
@@ -129,13 +129,9 @@ def _counted(stack: Stack, region: Region) -> tuple[Votes, FloatArray]:
     """The patterns that count, agreed ones first, and the prior of each class, shape (classes,)."""
     if region not in ("band", "all"):
         raise SettingError(f"region must be band or all, got {region!r}")
-    disputed = stack.patterns.counts.sum()
     agreed = stack.agreed.astype(np.float64)
-    votes = with_agreed(stack, np.minimum(agreed, disputed) if region == "band" else agreed)
-    weights = votes.counts.copy()
-    if region == "band" and disputed:
-        weights[: len(stack.labels)] = 0.0
-    share = weights @ shares(votes)
+    votes = with_agreed(stack, np.minimum(agreed, stack.patterns.counts.sum()) if region == "band" else agreed)
+    share = votes.counts @ shares(votes)
     return votes, share / share.sum() if share.sum() else np.full(votes.classes, 1.0 / votes.classes)
 
 

@@ -20,8 +20,10 @@ from medloop.server.routes import (
     configuring,
     explaining,
     health,
+    me,
     measuring,
     opening,
+    people,
     projects,
     prompts,
     work,
@@ -30,7 +32,10 @@ from medloop.server.web.assistant import AssistantLink
 from medloop.server.web.failures import install_failures
 from medloop.server.web.feed import Feed
 from medloop.server.web.folders import Projects
+from medloop.server.web.guard import Guard
 from medloop.server.web.pages import install_pages
+from medloop.server.web.people import People
+from medloop.server.web.permissions import guarded_routes
 from medloop.server.web.proposals import Proposer
 from medloop.server.web.security import Gate
 from medloop.server.web.settings import ServerSettings
@@ -38,7 +43,7 @@ from medloop.server.web.site import Site
 from medloop.server.wire.views import Failure
 
 PREFIX = "/api/v1"
-_PARTS = (health, projects, configuring, cases, measuring, explaining, opening, assignments, prompts, annotations, work)
+_PARTS = (health, me, people, projects, configuring, cases, measuring, explaining, opening, assignments, prompts, annotations, work)
 ROUTERS: tuple[APIRouter, ...] = tuple(part.router for part in _PARTS)
 
 _FAILURES: dict[int | str, dict[str, Any]] = {
@@ -53,8 +58,11 @@ def create_app(folder: Path, settings: ServerSettings | None = None, *, assistan
     Raises:
         NotFoundError: No project in the folder.
         ConflictError: Another server has it.
+        SettingError: Others could reach it, and there are no accounts.
+        LookupError: A route of which nobody has said who may use it.
     """
     settings = settings or ServerSettings()
+    routes = guarded_routes(ROUTERS, PREFIX)
     site = _site(folder, settings, assistant)
 
     @asynccontextmanager
@@ -64,6 +72,7 @@ def create_app(folder: Path, settings: ServerSettings | None = None, *, assistan
         yield
         site.feed.close()
         site.proposer.close()
+        site.people.close()
         site.projects.close()
 
     app = FastAPI(
@@ -78,7 +87,8 @@ def create_app(folder: Path, settings: ServerSettings | None = None, *, assistan
     )
     app.state.site = site
     install_failures(app)
-    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(Guard, people=site.people, routes=routes)
+    app.add_middleware(Gate, settings=settings)  # the outermost one
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX, responses=_FAILURES)
     install_pages(app)
@@ -87,6 +97,11 @@ def create_app(folder: Path, settings: ServerSettings | None = None, *, assistan
 
 def _site(folder: Path, settings: ServerSettings, assistant: Path | None) -> Site:
     projects = Projects(folder)
+    try:
+        people = People(folder, projects, settings)
+    except BaseException:
+        projects.close()
+        raise
     feed = Feed(projects.get, poll_seconds=settings.poll_seconds, heartbeat_seconds=settings.heartbeat_seconds)
     link = AssistantLink(assistant)
-    return Site(settings, projects, feed, Proposer(link, feed.publish), link)
+    return Site(settings, projects, feed, Proposer(link, feed.publish), link, people)

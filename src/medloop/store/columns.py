@@ -9,6 +9,7 @@ ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts by itself only in a column declared INTEGER PRIMARY KEY."""
 
 _LINKS = {
+    "account_id": "accounts",
     "case_id": "cases",
     "task_id": "tasks",
     "annotator_id": "annotators",

@@ -1,5 +1,6 @@
 """The database of an existing project: found, checked, brought up to date, or opened for looking only."""
 
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -76,6 +77,15 @@ def _open_frozen(file: Path, read_only: str, source: Frozen) -> Database:
     except BaseException:
         source.close()
         raise
+
+
+def holds_no_project(folder: Path) -> bool:
+    """Whether a folder's own database is one of medloop, sound, and without a project; the store is not opened for it."""
+    try:
+        with closing(sqlite3.connect(f"{(folder / DATABASE_FILE).resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            return bool(connection.execute("SELECT count(*) FROM projects").fetchone() == (0,))
+    except sqlite3.Error:
+        return False
 
 
 def _require_project(database: Database) -> None:

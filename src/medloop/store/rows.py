@@ -7,14 +7,14 @@ older projects open unchanged and their digests hold. Settings alone are read un
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 from sqlalchemy import RowMapping, Table
 
-from medloop.core import records
+from medloop.core import accounts, records
 from medloop.core.errors import InputError, IntegrityError
 from medloop.core.geometry import Grid
 from medloop.core.records import Json
@@ -36,13 +36,17 @@ class Codec:
 
 @dataclass(frozen=True)
 class Kind(Generic[R]):
-    """One record type in the store: noun, table, codecs by field (others are stored as they are), what `Writer.change` may set."""
+    """One record type in the store: noun, table, codecs by field (others are stored as they are), what `Writer.change` may set.
+
+    The values of sealed fields stand in no event; the SHA-256 of the row covers them as the others.
+    """
 
     record: type[R]
     noun: str
     table: Table
     codecs: Mapping[str, Codec]
     changeable: frozenset[str] = frozenset()
+    sealed: frozenset[str] = frozenset()
 
 
 def kind_of(record: type[R]) -> Kind[R]:
@@ -162,6 +166,7 @@ _LATER: Mapping[type[Any], frozenset[str]] = {
     records.Source: frozenset({"display"}),
     records.Choice: frozenset({"probability", "parts"}),
     records.ProjectSettings: _LATER_SETTINGS,
+    records.Annotator: frozenset({"expertise"}),
     records.Assignment: frozenset({"began_with", "base_id"}),
     records.Annotation: frozenset({"began_with", "untouched"}),
     records.Evaluation: frozenset({"leaning", "surfaces"}),
@@ -223,10 +228,12 @@ _BY_TYPE: Mapping[Any, Codec] = {
 }
 
 
-def _kind(record: type[R], noun: str, table: Table, *changeable: str, **codecs: Codec) -> Kind[R]:
+def _kind(record: type[R], noun: str, table: Table, *changeable: str, sealed: Collection[str] = (), **codecs: Codec) -> Kind[R]:
     """A kind whose fields have the codecs of their types, but for those named here."""
     by_type = {name: _codec_of(hint) for name, hint in get_type_hints(record).items()}
-    return Kind(record, noun, table, {name: codec for name, codec in by_type.items() if codec} | codecs, frozenset(changeable))
+    return Kind(
+        record, noun, table, {name: codec for name, codec in by_type.items() if codec} | codecs, frozenset(changeable), frozenset(sealed)
+    )
 
 
 def _codec_of(hint: Any) -> Codec | None:
@@ -239,7 +246,12 @@ _ALL: tuple[Kind[Any], ...] = (
     _kind(records.Task, "task", tables.tasks),
     _kind(records.Project, "project", tables.projects, "name", "task_id", "settings"),
     _kind(records.Case, "case", tables.cases),
-    _kind(records.Annotator, "annotator", tables.annotators, "name", "kind", "roles", "cost_per_minute"),
+    _kind(records.Annotator, "annotator", tables.annotators, "name", "kind", "roles", "cost_per_minute", "expertise"),
+    _kind(accounts.Account, "account", tables.accounts, "password", "disabled", sealed=("password",)),
+    _kind(accounts.Membership, "membership", tables.memberships, "role"),
+    _kind(accounts.SignIn, "sign-in", tables.sign_ins, "ended_at"),
+    _kind(accounts.ApiToken, "token", tables.api_tokens, "revoked_at"),
+    _kind(accounts.OneTimeLink, "link", tables.one_time_links, "used_at"),
     _kind(records.Snapshot, "snapshot", tables.snapshots),
     _kind(records.Model, "model", tables.models),
     _kind(records.Prediction, "prediction", tables.predictions),

@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, text
 from sqlalchemy.schema import SchemaItem
 
+from medloop.core import accounts as people
 from medloop.core import records
 from medloop.core.records import Prediction, Round
 from medloop.store.columns import ROW_NUMBER, by_type, key, link, nested, number, whole, words
@@ -61,6 +62,11 @@ tasks = _records("tasks", records.Task)
 projects = _records("projects", records.Project)
 cases = _records("cases", records.Case, _unique("name"), Column("patient", Text, nullable=False, index=True), Index(None, "split", "name"))
 annotators = _records("annotators", records.Annotator, _unique("name"))
+accounts = _records("accounts", people.Account, _unique("name"), _unique("key"))
+memberships = _records("memberships", people.Membership, UniqueConstraint("account_id", "project_id"))
+sign_ins = _records("sign_ins", people.SignIn, _unique("digest"), Column("seen_at", Text), Index(None, "account_id"))
+api_tokens = _records("api_tokens", people.ApiToken, _unique("digest"), Index(None, "account_id"))
+one_time_links = _records("one_time_links", people.OneTimeLink, _unique("digest"), Index(None, "account_id"))
 assignments = _records(
     "assignments",
     records.Assignment,

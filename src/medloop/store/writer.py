@@ -1,7 +1,7 @@
 """Changes to the store: each one appends its audit event in the same transaction.
 
 Most nouns are only ever added. `change` exists for the few with a state (project, annotator, round,
-assignment) and keeps the old values in the event.
+assignment, account) and keeps the old values in the event, but for sealed fields (hashes of passwords).
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ class Writer(Reader):
             raise ConflictError(f"The {known.noun} {row['id']!r} exists already", remedy="give a new one a new id")
         body: dict[str, Any] = {"sha256": row_digest(event_values(known.record, row))}
         if known.changeable:
-            body["record"] = event_values(known.record, row)
+            body["record"] = {name: value for name, value in event_values(known.record, row).items() if name not in known.sealed}
         with advised(), self._connection.begin_nested():  # a refused row takes its event back with it
             added = self._append(verb, known.noun, row["id"], body)
             self._connection.execute(insert(known.table), {**row, "event": added.seq})
@@ -63,7 +63,9 @@ class Writer(Reader):
         if old is None:
             raise NotFoundError(f"There is no {known.noun} {id!r}")
         new = encode_fields(known, fields)
-        changed = {name: {"from": old[name], "to": value} for name, value in new.items() if old[name] != value}
+        changed = {
+            name: {} if name in known.sealed else {"from": old[name], "to": value} for name, value in new.items() if old[name] != value
+        }
         result = from_row(known, {**old, **new})
         if not changed:
             return result

@@ -130,7 +130,7 @@ def refused(engine: NNInteractiveEngine) -> str:
 def test_nobody_there_a_wrong_key_and_a_full_house_are_said_in_one_line():
     with socket.create_server(("127.0.0.1", 0)) as unused:
         nobody = f"http://127.0.0.1:{unused.getsockname()[1]}"
-    assert f"at {nobody} does not answer" in refused(NNInteractiveEngine(nobody))
+    assert f"at {nobody} does not respond" in refused(NNInteractiveEngine(nobody))
     with serving(key="secret", most=0) as served:
         assert "401" in refused(NNInteractiveEngine(served.url, key="guess"))
         assert f"at {served.url} is full" in refused(NNInteractiveEngine(served.url, key="secret"))

@@ -4,7 +4,7 @@ from unicodedata import normalize
 
 from medloop.core.errors import NotFoundError, SettingError
 from medloop.core.names import checked_name
-from medloop.core.records import Annotator, AnnotatorKind, new_id, now
+from medloop.core.records import Annotator, AnnotatorKind, Expertise, new_id, now
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 
@@ -49,6 +49,17 @@ def set_cost(workspace: Workspace, name: str, cost_per_minute: float, *, actor: 
             remedy = "people are known once they opened a case; medloop annotators DIR"
             raise NotFoundError(f"There is no annotator {name!r}", remedy=remedy)
         return tx.change(Annotator, found.id, verb="price", fields={"cost_per_minute": float(cost_per_minute)})
+
+
+def describe_annotator(workspace: Workspace, name: str, *, expertise: Expertise, actor: str) -> Annotator:
+    """Say how experienced an annotator is; one who has not opened a case yet joins by it.
+
+    Raises:
+        InputError: A name that cannot be.
+    """
+    found = annotator_named(workspace, name)
+    with workspace.store.write(actor) as tx:
+        return tx.change(Annotator, found.id, verb="describe", fields={"expertise": expertise})
 
 
 def _known(tx: Reader, name: str) -> Annotator | None:

@@ -6,6 +6,7 @@ left it finds it when they open the case again (see `medloop.loop.annotating.ope
 
 from datetime import UTC, datetime, timedelta
 
+from medloop.core.errors import StateError
 from medloop.core.records import Assignment, now
 from medloop.loop.foundation import workspace as limits
 from medloop.loop.foundation.workspace import Workspace
@@ -18,6 +19,21 @@ def release_stale(workspace: Workspace, *, hours: float | None = None) -> tuple[
     with workspace.store.read() as tx:
         stale = _stale(tx, limit)
     return tuple(i for i in stale if _release(workspace, i, limit))
+
+
+def release_assignment(workspace: Workspace, assignment_id: str, *, actor: str) -> str:
+    """Release an open assignment of somebody, so that others can have its case; the case's id. The draft stays its owner's.
+
+    Raises:
+        NotFoundError: No such assignment.
+        StateError: It is not open.
+    """
+    with workspace.store.write(actor) as tx:
+        assignment = tx.get(Assignment, assignment_id)
+        if assignment.state != "open":
+            raise StateError(f"This assignment is {assignment.state}", remedy="open the case")
+        tx.change(Assignment, assignment_id, verb="release", fields={"state": "released", "closed_at": now()})
+    return assignment.case_id
 
 
 def any_stale(tx: Reader) -> bool:

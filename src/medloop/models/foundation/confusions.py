@@ -28,9 +28,6 @@ nobody erred."""
 RATE = 4.0
 """Times the network's learning rate: a matrix has few entries and starts near its end."""
 
-WAITS = 0.3
-"""Share of the steps in which the matrices stay as they begin: the errors of a network that knows nothing yet are no habits of people."""
-
 
 class Confusions(nn.Module):
     """One matrix per annotator, rows true and columns annotated classes.
@@ -80,9 +77,8 @@ class Confusions(nn.Module):
             masks: What was annotated, shape (B, …), whole numbers below `classes`.
             whose: As in `forward`.
         """
-        matrices = torch.where(
-            whose[:, None, None] < 0, torch.eye(logits.shape[1], device=logits.device), self.matrices()[whose.clamp(min=0)]
-        )
+        matrices, same = self.matrices()[whose.clamp(min=0)], torch.eye(logits.shape[1], device=logits.device)
+        matrices = torch.where(whose[:, None, None] < 0, same, matrices)
         given = functional.one_hot(masks.long().flatten(1), logits.shape[1]).to(matrices.dtype)
         joint = logits.to(matrices.dtype).flatten(2).softmax(1) * torch.einsum("bij,bnj->bin", matrices, given)
         return (joint / joint.sum(1, keepdim=True).clamp(min=1e-30)).reshape(logits.shape)

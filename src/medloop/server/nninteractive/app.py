@@ -26,6 +26,7 @@ from medloop.server.nninteractive import gate
 from medloop.server.nninteractive.calls import ACTIONS, Sent
 from medloop.server.nninteractive.gate import Limits
 from medloop.server.web.security import LOOPBACK_NAMES
+from medloop.server.web.settings import is_loopback
 
 _LOG = logging.getLogger(__name__)
 _STATUS: tuple[tuple[type[MedloopError], int], ...] = (
@@ -65,7 +66,7 @@ class Office:
     capabilities: Capabilities
     limits: Limits
     key: str | None
-    hosts: frozenset[str]
+    hosts: frozenset[str] | None
 
 
 def create_app(
@@ -73,7 +74,8 @@ def create_app(
 ) -> Starlette:
     """The application."""
     leases = Leases(lambda: Seat(Session(service)), terms)
-    office = Office(service, leases, Capabilities(license=license_text), limits, key, LOOPBACK_NAMES | {host.lower()})
+    hosts = LOOPBACK_NAMES | {host.lower()} if is_loopback(host) else None
+    office = Office(service, leases, Capabilities(license=license_text), limits, key, hosts)
     routes = [Route(path, _read_only(office, call), methods=["GET"]) for path, call in LOOKS.items()]
     routes += [Route(path, _read_only(office, call), methods=["POST"]) for path, call in COUNTER.items()]
     routes += [Route(path, _acting(office, path), methods=["POST"]) for path in ACTIONS]

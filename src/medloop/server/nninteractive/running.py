@@ -22,12 +22,13 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.server.nninteractive.app import create_app
 from medloop.server.nninteractive.gate import Limits
 from medloop.server.processes.supervise import AnsweringServer, open_listener
-from medloop.server.web.settings import ServerSettings
+from medloop.server.web.settings import is_loopback
 
 MEMORY_SHARE = 0.25
 """Of the machine's memory, for one image or target buffer; the protocol's own server takes as much."""
 
 FALLBACK_MEMORY = 32 << 30
+SHORTEST_KEY = 16
 
 Ready: TypeAlias = Callable[[str], None]
 MakeEngine: TypeAlias = Callable[[Workspace], Engine]
@@ -38,7 +39,7 @@ class Offer:
     """How a project is offered.
 
     Attributes:
-        host: Address to listen on, loopback only.
+        host: Address to listen on; beyond loopback with a key only.
         port: To listen on; 0 takes any free one.
         key: Bearer key that front ends must give; None asks for none.
         max_sessions: Front ends at once.
@@ -47,7 +48,7 @@ class Offer:
         annotator: Whose drafts hold what is drawn on images of the project's cases; None keeps nothing.
 
     Raises:
-        SettingError: A host beyond loopback, or a number out of range.
+        SettingError: A host beyond loopback without a key, or a number out of range.
     """
 
     host: str = "127.0.0.1"
@@ -59,7 +60,11 @@ class Offer:
     annotator: str | None = None
 
     def __post_init__(self) -> None:
-        ServerSettings(host=self.host, port=self.port)
+        if not is_loopback(self.host) and len(self.key or "") < SHORTEST_KEY:
+            rule = f"Beyond loopback front ends give a key of {SHORTEST_KEY} characters at least, got host {self.host!r}"
+            raise SettingError(rule, remedy="set MEDLOOP_NNINTERACTIVE_KEY, or use --host 127.0.0.1 through an SSH tunnel")
+        if not 0 <= self.port <= 65535:
+            raise SettingError(f"A port lies between 0 and 65535, got {self.port}")
         if not 1 <= self.max_sessions <= 64:
             raise SettingError(f"Between 1 and 64 sessions can be held, got {self.max_sessions}")
         if self.key is not None and not (self.key.isascii() and self.key.isprintable() and self.key == self.key.strip() and self.key):
@@ -77,7 +82,7 @@ def serve_project(folder: Path, offer: Offer, *, make_engine: MakeEngine, ready:
     require_blosc2()
     with Workspace.open(folder) as workspace:
         app = _application(workspace, offer, make_engine)
-        listener = open_listener(ServerSettings(host=offer.host, port=offer.port))
+        listener = open_listener(offer.host, offer.port)
         AnsweringServer(app, lambda url: ready(url.rstrip("/")), drain_seconds=5).serve_on(listener)
 
 

@@ -45,7 +45,7 @@ def serve(folder: Path, settings: ServerSettings, *, ready: Ready | None = None)
     Raises:
         NotFoundError: No project in the folder.
         ConflictError: Another server has it.
-        SettingError: The port is taken.
+        SettingError: The port is taken, a file of TLS cannot be used, or others could reach it and there are no accounts.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     os.umask(0o077)  # what this process writes is this user's alone
@@ -53,14 +53,15 @@ def serve(folder: Path, settings: ServerSettings, *, ready: Ready | None = None)
     settings = _fitting(folder, settings)
     socket_path = _socket_path(folder) if settings.assistant else None
     app = create_app(folder, settings, assistant=socket_path)
-    listener = open_listener(settings)
+    listener = open_listener(settings.host, settings.port)
     _Server(app, settings, _children(folder, settings, socket_path), ready or (lambda _url: None)).serve_on(listener)
 
 
 class AnsweringServer(uvicorn.Server):
     """uvicorn that tells its address as soon as it answers."""
 
-    def __init__(self, app: Starlette, ready: Ready, *, drain_seconds: int) -> None:
+    def __init__(self, app: Starlette, ready: Ready, *, drain_seconds: int, tls: tuple[str, str] = ("", "")) -> None:
+        cert, key = tls
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -68,11 +69,16 @@ class AnsweringServer(uvicorn.Server):
             http=GuardedProtocol,  # on h11, which bounds the size of headers; the faster parser does not
             ws="none",
             server_header=False,
+            proxy_headers=False,  # who is believed about addresses is decided by behind_proxy
+            ssl_certfile=cert or None,
+            ssl_keyfile=key or None,
             limit_concurrency=MAX_CONNECTIONS,
             timeout_graceful_shutdown=drain_seconds,
         )
+        _load(config)
         super().__init__(config)
         self._ready = ready
+        self._scheme = "https" if cert else "http"
 
     def serve_on(self, listener: socket.socket) -> None:
         """Serve until told to stop (SIGTERM, SIGINT)."""
@@ -84,14 +90,15 @@ class AnsweringServer(uvicorn.Server):
         """Begin to answer."""
         await super().startup(sockets)
         if sockets:
-            self._ready(address_of(sockets[0]))
+            self._ready(address_of(sockets[0], scheme=self._scheme))
 
 
 class _Server(AnsweringServer):
     """With children: started after it answers, asked to stop when it stops."""
 
     def __init__(self, app: FastAPI, settings: ServerSettings, children: Sequence[Child], ready: Ready) -> None:
-        super().__init__(app, ready, drain_seconds=max(1, int(settings.drain_seconds - 2)))
+        tls = (settings.tls_cert, settings.tls_key)
+        super().__init__(app, ready, drain_seconds=max(1, int(settings.drain_seconds - 2)), tls=tls)
         self._site: Site = app.state.site
         self._children = children
         self._drain_seconds = settings.drain_seconds
@@ -109,6 +116,18 @@ class _Server(AnsweringServer):
         await super().shutdown(sockets)
         for child in self._children:
             child.wait(deadline - time.monotonic())
+
+
+def _load(config: uvicorn.Config) -> None:
+    """Read the files of TLS.
+
+    Raises:
+        SettingError: They cannot be used.
+    """
+    try:
+        config.load()
+    except (OSError, ValueError) as error:
+        raise SettingError(f"The TLS files cannot be used: {error}", remedy="check --tls-cert and --tls-key") from error
 
 
 def _children(folder: Path, settings: ServerSettings, socket_path: Path | None) -> list[Child]:
@@ -136,27 +155,27 @@ def _socket_path(folder: Path) -> Path:
     return path if short else Path(tempfile.mkdtemp(prefix="medloop-")) / "assistant.sock"
 
 
-def open_listener(settings: ServerSettings) -> socket.socket:
-    """A socket bound to the settings' host and port.
+def open_listener(host: str, port: int) -> socket.socket:
+    """A socket bound to a host and port.
 
     Raises:
-        SettingError: The port is taken.
+        SettingError: The port is taken, TLS files cannot be used, or others could reach it and there are no accounts.
     """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
+        listener.bind((host, port))
     except OSError as error:
         listener.close()
         raise SettingError(
-            f"Port {settings.port} on {settings.host} cannot be used: {error.strerror}",
+            f"Port {port} on {host} cannot be used: {error.strerror}",
             remedy="stop what uses it, or choose another with --port",
         ) from error
     return listener
 
 
-def address_of(listener: socket.socket) -> str:
+def address_of(listener: socket.socket, *, scheme: str = "http") -> str:
     """The address that a browser opens."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"

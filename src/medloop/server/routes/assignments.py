@@ -8,35 +8,38 @@ from fastapi.responses import Response
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, ReplacesError, StateError
 from medloop.core.records import Annotation, Assignment, Case
-from medloop.loop.annotating.annotations import Opened, flag_case, skip_case, submit
+from medloop.loop.annotating.annotations import Opened, flag_case, open_case, skip_case, submit
 from medloop.loop.annotating.drafts import Edit, packed_draft, save_patch
 from medloop.loop.annotating.filling import fill_between
 from medloop.loop.annotating.reviewing import mark_visited, review_places
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
+from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.in_force import standing_annotation
+from medloop.loop.foundation.leases import release_assignment
 from medloop.loop.foundation.workspace import Workspace
+from medloop.server.web.callers import Caller, CallerHere
 from medloop.server.web.failures import StaleRevisionError
 from medloop.server.web.sending import VOXELS, send_packed
-from medloop.server.web.site import WorkspaceHere
+from medloop.server.web.site import OwnAssignment, ReviewedAssignment, WorkspaceHere, is_own
 from medloop.server.web.uploads import RAW_BODY, uploaded_mask
 from medloop.server.wire.place_views import PlacesView, VisitView, places_view
 from medloop.server.wire.project_views import ClosedView, FilledView, RevisionView, SubmittedView
-from medloop.server.wire.schemas import DraftEdit, FillBody, Id, Nothing, PlaceNumber, Reason, Seconds, Submission, TaskVersion, part_of
+from medloop.server.wire.schemas import DraftEdit, FillBody, Nothing, PlaceNumber, Reason, Seconds, Submission, TaskVersion, part_of
 from medloop.server.wire.standing_views import OpenAssignmentView, open_assignment_view
 
 router = APIRouter(prefix="/projects/{project}/assignments/{assignment}", tags=["assignments"])
 
 
 @router.get("/draft", response_class=Response, responses=VOXELS)
-def get_draft(workspace: WorkspaceHere, assignment: Id) -> Response:
+def get_draft(workspace: WorkspaceHere, assignment: ReviewedAssignment) -> Response:
     """The mask as drawn so far: uint8, file order, gzip; the header X-Revision tells which state it is."""
     revision, packed = packed_draft(workspace, assignment)
     return send_packed(packed, revision=revision)
 
 
 @router.patch("/draft")
-def patch_draft(workspace: WorkspaceHere, assignment: Id, edit: DraftEdit) -> RevisionView:
+def patch_draft(workspace: WorkspaceHere, assignment: OwnAssignment, edit: DraftEdit) -> RevisionView:
     """Save one edit made on the newest revision; 409 with the current revision when it was made on an older one."""
     try:
         return RevisionView(revision=save_patch(workspace, assignment, Edit(**dict(edit))))
@@ -45,7 +48,7 @@ def patch_draft(workspace: WorkspaceHere, assignment: Id, edit: DraftEdit) -> Re
 
 
 @router.post("/fill")
-def post_fill(workspace: WorkspaceHere, assignment: Id, asked: FillBody) -> FilledView:
+def post_fill(workspace: WorkspaceHere, assignment: OwnAssignment, asked: FillBody) -> FilledView:
     """Fill the slices between those drawn on, by shape or by how a proposal was corrected; saved as one edit."""
     try:
         made = fill_between(workspace, assignment, axis=asked.axis, base_revision=asked.base_revision, locked=asked.locked)
@@ -55,7 +58,7 @@ def post_fill(workspace: WorkspaceHere, assignment: Id, asked: FillBody) -> Fill
 
 
 @router.post("/submit")
-def post_submit(workspace: WorkspaceHere, assignment: Id, answer: Submission) -> SubmittedView:
+def post_submit(workspace: WorkspaceHere, assignment: OwnAssignment, answer: Submission) -> SubmittedView:
     """Finish with the draft as the page knows it, whole or in parts, or with a tag."""
     said = dict(answer) | {"parts": None if answer.parts is None else [part_of(part) for part in answer.parts]}
     try:
@@ -67,7 +70,7 @@ def post_submit(workspace: WorkspaceHere, assignment: Id, answer: Submission) ->
 @router.put("/mask", openapi_extra=RAW_BODY)
 def put_mask(
     workspace: WorkspaceHere,
-    assignment: Id,
+    assignment: OwnAssignment,
     mask: Annotated[MaskArray, Depends(uploaded_mask)],
     x_effort_seconds: Annotated[Seconds, Header()] = 0.0,
     x_replace: Annotated[bool, Header(description="Replace an annotation that somebody else gave.")] = False,
@@ -81,7 +84,7 @@ def put_mask(
 
 
 @router.post("/undo")
-def post_undo(workspace: WorkspaceHere, assignment: Id, _body: Nothing) -> OpenAssignmentView:
+def post_undo(workspace: WorkspaceHere, assignment: OwnAssignment, _body: Nothing) -> OpenAssignmentView:
     """Take a submission back: its annotation stays in the history only, and the draft is open again as it was submitted."""
     opened = undo_submit(workspace, assignment)
     with workspace.store.read() as tx:
@@ -90,27 +93,36 @@ def post_undo(workspace: WorkspaceHere, assignment: Id, _body: Nothing) -> OpenA
 
 
 @router.get("/places")
-def get_places(workspace: WorkspaceHere, assignment: Id) -> PlacesView:
+def get_places(workspace: WorkspaceHere, assignment: ReviewedAssignment) -> PlacesView:
     """Where a correction of the case is expected to gain most, best first, and which places have been looked at."""
     return places_view(review_places(workspace, assignment))
 
 
 @router.post("/places/{number}/visited")
-def post_visited(workspace: WorkspaceHere, assignment: Id, number: PlaceNumber, _body: Nothing) -> VisitView:
+def post_visited(workspace: WorkspaceHere, assignment: OwnAssignment, number: PlaceNumber, _body: Nothing) -> VisitView:
     """Log that a place was looked at and whether it was changed; a second time changes nothing."""
     return VisitView.model_validate(mark_visited(workspace, assignment, number))
 
 
 @router.post("/skip")
-def post_skip(workspace: WorkspaceHere, assignment: Id, body: Reason) -> ClosedView:
+def post_skip(workspace: WorkspaceHere, assignment: ReviewedAssignment, caller: CallerHere, body: Reason) -> ClosedView:
     """Close without an annotation; the case is not queried again, and annotations it has leave training, evaluation and export."""
-    return _closed(skip_case(workspace, assignment, reason=body.reason))
+    return _closed(skip_case(workspace, _taken_over(workspace, assignment, caller), reason=body.reason))
 
 
 @router.post("/flag")
-def post_flag(workspace: WorkspaceHere, assignment: Id, body: Reason) -> ClosedView:
+def post_flag(workspace: WorkspaceHere, assignment: ReviewedAssignment, caller: CallerHere, body: Reason) -> ClosedView:
     """Mark the case for someone to look at; annotations it has leave training, evaluation and export until a new one comes."""
-    return _closed(flag_case(workspace, assignment, reason=body.reason))
+    return _closed(flag_case(workspace, _taken_over(workspace, assignment, caller), reason=body.reason))
+
+
+def _taken_over(workspace: Workspace, assignment: str, caller: Caller) -> str:
+    """The assignment to close: one's own; where a reviewer closes another's, that one is released and the case opened in their name."""
+    if is_own(workspace, assignment, caller):
+        return assignment
+    reviewer = annotator_named(workspace, caller.name)
+    case_id = release_assignment(workspace, assignment, actor=reviewer.id)
+    return open_case(workspace, case_id, reviewer.id).assignment.id
 
 
 def _submitted(annotation: Annotation) -> SubmittedView:

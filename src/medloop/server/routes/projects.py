@@ -8,6 +8,7 @@ from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.label_versions import label_gaps
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.status import current_round
+from medloop.server.web.callers import CallerHere
 from medloop.server.web.locks import WORKER_LOCK, is_held
 from medloop.server.web.site import SiteHere, WorkspaceHere
 from medloop.server.wire.project_views import Counts, DamagedView, ProjectLine, ProjectView, WorkersView
@@ -18,9 +19,9 @@ router = APIRouter(tags=["projects"])
 
 
 @router.get("/projects")
-def list_projects(site: SiteHere) -> list[ProjectLine]:
-    """Every project, by name."""
-    return [_line(workspace) for workspace in site.projects.all()]
+def list_projects(site: SiteHere, caller: CallerHere) -> list[ProjectLine]:
+    """Every project that one has a role in, by name."""
+    return [_line(workspace) for workspace in site.projects.all() if caller.sees(workspace.project.id)]
 
 
 @router.get("/projects/{project}")

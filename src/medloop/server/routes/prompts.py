@@ -8,7 +8,7 @@ from medloop.core.records import Assignment
 from medloop.loop.annotating.prompt_log import in_force, prompt_log
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.routes.assignments import raise_stale
-from medloop.server.web.site import Site, SiteHere, WorkspaceHere
+from medloop.server.web.site import OwnAssignment, ReviewedAssignment, Site, SiteHere, WorkspaceHere
 from medloop.server.wire import prompt_views as wire
 from medloop.server.wire.schemas import Id
 
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/projects/{project}/assignments/{assignment}/prompts"
 
 
 @router.get("")
-def get_prompts(workspace: WorkspaceHere, assignment: Id) -> wire.PromptsView:
+def get_prompts(workspace: WorkspaceHere, assignment: ReviewedAssignment) -> wire.PromptsView:
     """Every prompt of an assignment with its revision, and which are in force."""
     with workspace.store.read() as tx:
         log = prompt_log(tx, tx.get(Assignment, assignment).id)
@@ -26,13 +26,13 @@ def get_prompts(workspace: WorkspaceHere, assignment: Id) -> wire.PromptsView:
 
 
 @router.post("")
-async def post_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: Id, body: wire.Addition) -> wire.RefinedView:
+async def post_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: OwnAssignment, body: wire.Addition) -> wire.RefinedView:
     """Answer a prompt made on the newest revision; prompt and effect are saved together as one edit."""
     return await _refined(site, workspace, wire.AddRequest(project_id=workspace.project.id, assignment_id=assignment, said=body))
 
 
 @router.post("/ready")
-async def post_ready(site: SiteHere, workspace: WorkspaceHere, assignment: Id, body: wire.Readiness) -> wire.EngineView:
+async def post_ready(site: SiteHere, workspace: WorkspaceHere, assignment: OwnAssignment, body: wire.Readiness) -> wire.EngineView:
     """Have the engine look at the case before its first prompt, and name the engine."""
     opened = await anyio.to_thread.run_sync(workspace.store.get, Assignment, assignment)
     asked = {"project_id": workspace.project.id, "case_id": opened.case_id, "engine": body.engine}
@@ -40,14 +40,18 @@ async def post_ready(site: SiteHere, workspace: WorkspaceHere, assignment: Id, b
 
 
 @router.put("/{prompt}")
-async def put_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: Id, prompt: Id, body: wire.Change) -> wire.RefinedView:
+async def put_prompt(
+    site: SiteHere, workspace: WorkspaceHere, assignment: OwnAssignment, prompt: Id, body: wire.Change
+) -> wire.RefinedView:
     """Put another prompt in a prompt's place and answer all of them anew; the brush's later strokes stay."""
     asked = wire.ChangeRequest(project_id=workspace.project.id, assignment_id=assignment, prompt_id=prompt, said=body)
     return await _refined(site, workspace, asked)
 
 
 @router.delete("/{prompt}")
-async def delete_prompt(site: SiteHere, workspace: WorkspaceHere, assignment: Id, prompt: Id, body: wire.Removal) -> wire.RefinedView:
+async def delete_prompt(
+    site: SiteHere, workspace: WorkspaceHere, assignment: OwnAssignment, prompt: Id, body: wire.Removal
+) -> wire.RefinedView:
     """Withdraw a prompt and answer the remaining ones anew; the brush's later strokes stay."""
     asked = wire.WithdrawRequest(project_id=workspace.project.id, assignment_id=assignment, prompt_id=prompt, said=body)
     return await _refined(site, workspace, asked)

@@ -1,9 +1,13 @@
 """Background work: jobs, their logs, how the project learns, and whom its predictions still need."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+import anyio.to_thread
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, StreamingResponse
+from starlette.datastructures import Headers
+from starlette.requests import Request
 
 from medloop.core.errors import InputError, SettingError
 from medloop.loop.foundation.round_moves import start_training
@@ -16,7 +20,7 @@ from medloop.loop.overview.progress import progress
 from medloop.loop.overview.report import report_html
 from medloop.quality.triage import GOOD_DICE
 from medloop.server.web.security import REPORT_POLICY
-from medloop.server.web.site import PersonHere, SiteHere, WorkspaceHere
+from medloop.server.web.site import PersonHere, Site, SiteHere, WorkspaceHere
 from medloop.server.wire.progress_views import ModelLineView, ProgressView
 from medloop.server.wire.project_views import JobRef, LogLineView, LogView
 from medloop.server.wire.schemas import After, Id, Limit, ModelIndex, Nothing, TrainBody
@@ -58,11 +62,21 @@ def get_triage(
 
 
 @router.get("/stream", response_class=StreamingResponse, responses=_EVENTS)
-async def get_stream(site: SiteHere, workspace: WorkspaceHere) -> StreamingResponse:
-    """The project's state now and at every change; `proposal` when a requested one is ready."""
-    events = await site.feed.listen(workspace.project.id)
+async def get_stream(site: SiteHere, workspace: WorkspaceHere, request: Request) -> StreamingResponse:
+    """The project's state now and at every change; `proposal` when a requested one is ready. It ends with the session."""
+    project = workspace.project.id
+    events = _while_allowed(await site.feed.listen(project), site, project, request.headers)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+
+
+async def _while_allowed(events: AsyncIterator[str], site: Site, project: str, headers: Headers) -> AsyncIterator[str]:
+    """The events up to the first one that the listener may not see any more; signs of life are looked at, too."""
+    async for event in events:
+        caller = await anyio.to_thread.run_sync(site.people.caller, headers)
+        if caller is None or not caller.may(project, "look"):
+            return
+        yield event
 
 
 @router.get("/jobs")

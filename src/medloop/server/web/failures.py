@@ -15,13 +15,16 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from medloop.core import errors
-from medloop.core.errors import ConflictError, MedloopError, StorageError
+from medloop.core.errors import ConflictError, MedloopError, SignInError, StorageError, ThrottledError
 
 _STATUS: tuple[tuple[type[MedloopError], int], ...] = (
     (errors.NotFoundError, 404),
     (ConflictError, 409),
     (errors.CancelledError, 409),
     (errors.InputError, 422),
+    (SignInError, 401),
+    (errors.ForbiddenError, 403),
+    (ThrottledError, 429),
     (errors.UnavailableError, 503),
     (errors.IntegrityError, 500),
 )
@@ -92,8 +95,18 @@ def install_failures(app: FastAPI) -> None:
 async def _deliberate(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, MedloopError):
         raise error
+    return deliberate(error)
+
+
+def deliberate(error: MedloopError) -> JSONResponse:
+    """A deliberate error as a response."""
     extra = {"revision": error.revision} if isinstance(error, StaleRevisionError) else None
-    return failure(status_of(error), error.code, error.message, remedy=error.remedy, extra=extra)
+    answer = failure(status_of(error), error.code, error.message, remedy=error.remedy, extra=extra)
+    if isinstance(error, ThrottledError):
+        answer.headers["Retry-After"] = str(math.ceil(error.seconds))
+    if isinstance(error, SignInError):
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:

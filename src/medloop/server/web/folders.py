@@ -11,6 +11,7 @@ from threading import Lock
 
 from medloop.core.errors import ConflictError, MedloopError, NotFoundError
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.people.places import holds_accounts_only, require_no_own_accounts
 from medloop.server.web.locks import SERVER_LOCK, FolderLock
 from medloop.store.claims import Claim, claim_database
 from medloop.store.private import why_read_only
@@ -29,7 +30,7 @@ def project_folders(root: Path) -> list[Path]:
         return [root]
     if not root.is_dir():
         raise NotFoundError(f"{root} is not a folder", remedy="make a project with: medloop init FOLDER --kind … --label …")
-    return sorted(child for child in root.iterdir() if (child / MARKER).is_file())
+    return sorted(child for child in root.iterdir() if (child / MARKER).is_file() and not holds_accounts_only(child))
 
 
 class Projects:
@@ -114,6 +115,8 @@ class Projects:
             alone = self._exclusive and not why_read_only(folder)  # nobody can change a project that can only be read
             lock = undo.enter_context(FolderLock(folder, SERVER_LOCK)) if alone else None
             workspace = undo.enter_context(Workspace.open(folder))
+            if folder != self.root:
+                require_no_own_accounts(workspace)
             claim = claim_database(workspace.store.database, folder) if alone and not workspace.store.read_only else None
             if claim is not None:
                 undo.callback(claim.close)

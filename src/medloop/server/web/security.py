@@ -67,7 +67,9 @@ class Gate:
     def __init__(self, app: ASGIApp, settings: ServerSettings, hosts: Iterable[str] = ()) -> None:
         self._app = app
         self._settings = settings
-        self._hosts = LOOPBACK_NAMES | {settings.host.lower()} | set(hosts)
+        self._hosts = LOOPBACK_NAMES | {settings.host.lower(), *settings.host_names} | set(hosts)
+        self._own = next(iter(settings.host_names), "127.0.0.1")
+        self._scheme = "https" if settings.is_encrypted else "http"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on with a bounded body and the headers added."""
@@ -91,7 +93,7 @@ class Gate:
 
     def _refusal(self, method: str, headers: Headers) -> Response | None:
         if host_name(headers.get("host", "")) not in self._hosts:
-            return failure(400, "unknown_host", "The Host header must name this machine's loopback address", remedy="open 127.0.0.1")
+            return failure(400, "unknown_host", "The Host header must name this server", remedy=f"open {self._own}")
         if method not in METHODS:
             refusal = failure(405, "method_not_allowed", "This method is not allowed here", remedy=f"use one of {', '.join(METHODS)}")
             refusal.headers["Allow"] = ", ".join(METHODS)
@@ -110,7 +112,7 @@ class Gate:
         origin = headers.get("origin")
         if origin is None:
             return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
-        return origin == f"http://{headers.get('host', '')}" or origin in self._settings.extra_origins
+        return origin == f"{self._scheme}://{headers.get('host', '')}" or origin in self._settings.extra_origins
 
     def _too_large(self, headers: Headers) -> Response | None:
         limit = self._limit_mb(headers)

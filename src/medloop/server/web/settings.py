@@ -1,7 +1,8 @@
 """The server's settings: one table, read by the server, the command line and the documentation alike.
 
 Every field of `ServerSettings` is one setting, declared as those of projects are; the environment gives it as `MEDLOOP_` + the
-name in capitals. Listening beyond loopback is refused here, because there are no accounts yet.
+name in capitals. Listening beyond loopback without encryption is refused here, and without accounts where the served folder is
+known (`server.app`).
 """
 
 import ipaddress
@@ -30,11 +31,19 @@ class ServerSettings:
     """How `medloop serve` runs; every value has been checked.
 
     Raises:
-        SettingError: A value outside its limits, or a host beyond loopback.
+        SettingError: A value outside its limits, or a host beyond loopback without encryption.
     """
 
-    host: str = _setting("127.0.0.1", "Address to listen on; only loopback addresses until accounts exist.")
+    host: str = _setting("127.0.0.1", "Address to listen on; beyond loopback only with accounts, and with TLS or behind a proxy.")
     port: int = _setting(8000, "Port to listen on; 0 takes any free one.", 0, 65535)
+    tls_cert: str = _setting("", "File of the TLS certificate with its chain (PEM).")
+    tls_key: str = _setting("", "File of the certificate's private key (PEM).")
+    behind_proxy: bool = _setting(False, "A reverse proxy ends TLS in front of this server and adds X-Forwarded-For.")
+    names: str = _setting(
+        "", "Names under which the server is reached (Host), separated by commas, as the proxy or the address bar has them."
+    )
+    idle_minutes: float = _setting(120.0, "A session that was not used for so long ends.", 1, 10080)
+    session_hours: float = _setting(12.0, "A session ends after so long in any case.", 0.1, 720)
     annotator: str = _setting("local", "Name of the person when a request carries no X-Annotator header.")
     origins: str = _setting("", "Further page origins that may change things, separated by commas (for page development).")
     threads: int = _setting(8, "Requests that may use the database at the same time.", 1, 64)
@@ -51,13 +60,28 @@ class ServerSettings:
     def __post_init__(self) -> None:
         for one in SETTINGS:
             one.check(getattr(self, one.name))
-        _require_loopback(self.host)
+        _require_encryption(self)
         _require_name(self.annotator)
 
     @property
     def extra_origins(self) -> tuple[str, ...]:
         """The additional origins, cleaned."""
         return tuple(o.strip().rstrip("/") for o in self.origins.split(",") if o.strip())
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """The names of the setting `names`, cleaned."""
+        return tuple(name.strip().lower() for name in self.names.split(",") if name.strip())
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether browsers reach the server by https."""
+        return bool(self.tls_cert) or self.behind_proxy
+
+    @property
+    def needs_accounts(self) -> bool:
+        """Whether others than this machine's users can reach it."""
+        return self.behind_proxy or not is_loopback(self.host)
 
 
 SETTINGS: tuple[Setting, ...] = tuple(declared(ServerSettings).values())
@@ -93,15 +117,31 @@ def _require_name(annotator: str) -> None:
         raise SettingError(f"annotator: {error.message}", remedy=error.remedy) from error
 
 
-def _require_loopback(host: str) -> None:
-    if host == "localhost":
-        return
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine only."""
     try:
-        if ipaddress.ip_address(host).is_loopback:
-            return
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
-        pass
-    raise SettingError(
-        f"medloop listens on loopback only until accounts exist, got host {host!r}",
-        remedy="use --host 127.0.0.1 and reach it from elsewhere through an SSH tunnel",
-    )
+        return False
+
+
+def _require_encryption(settings: ServerSettings) -> None:
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        raise SettingError("tls_cert and tls_key belong together, got one of them", remedy="give both files")
+    if not settings.needs_accounts:
+        return
+    _require_address(settings.host)
+    if not settings.is_encrypted:
+        raise SettingError(
+            f"Beyond loopback medloop listens with accounts and encryption only, got host {settings.host!r}",
+            remedy="make accounts with medloop users add, and give --tls-cert and --tls-key, or --behind-proxy",
+        )
+    if not settings.host_names:
+        raise SettingError("Say under which name the server is reached from elsewhere", remedy="give --names medloop.example.org")
+
+
+def _require_address(host: str) -> None:
+    try:
+        ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError as error:
+        raise SettingError(f"The host to listen on is an IP address, got {host!r}", remedy="use 127.0.0.1, 0.0.0.0 or ::") from error

@@ -7,14 +7,16 @@ from urllib.parse import unquote_to_bytes
 from fastapi import Depends, Header
 from starlette.requests import Request
 
-from medloop.core.errors import InputError
-from medloop.core.names import MAX_NAME
-from medloop.core.records import Annotator, Case
+from medloop.core.errors import ForbiddenError, InputError
+from medloop.core.names import MAX_NAME, folded
+from medloop.core.records import Annotator, Assignment, Case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.web.assistant import AssistantLink
+from medloop.server.web.callers import Caller, CallerHere, require_role
 from medloop.server.web.feed import Feed
 from medloop.server.web.folders import Projects
+from medloop.server.web.people import People
 from medloop.server.web.proposals import Proposer
 from medloop.server.web.settings import ServerSettings
 from medloop.server.wire.schemas import Id
@@ -29,6 +31,7 @@ class Site:
     feed: Feed
     proposer: Proposer
     assistant: AssistantLink
+    people: People
 
 
 async def _site(request: Request) -> Site:
@@ -44,7 +47,8 @@ MAX_SENT = MAX_NAME * 12
 SiteHere: TypeAlias = Annotated[Site, Depends(_site)]
 
 
-def _workspace(site: SiteHere, project: Id) -> Workspace:
+def _workspace(site: SiteHere, caller: CallerHere, project: Id) -> Workspace:
+    require_role(caller, project)  # once more: what the guard does not know of must not be open
     return site.projects.get(project)
 
 
@@ -59,21 +63,29 @@ CaseHere: TypeAlias = Annotated[Case, Depends(_case)]
 
 
 async def _annotator_name(
-    site: SiteHere,
+    caller: CallerHere,
     x_annotator: Annotated[
-        str | None, Header(max_length=MAX_SENT, description="Who annotates, percent-encoded; default from the settings.")
+        str | None,
+        Header(
+            max_length=MAX_SENT, description="Who annotates, percent-encoded; default from the settings. With accounts: nobody but oneself."
+        ),
     ] = None,
 ) -> str:
     if not x_annotator:
-        return site.settings.annotator
+        return caller.name
     try:
-        return unquote_to_bytes(x_annotator.encode("latin-1")).decode()
+        name = unquote_to_bytes(x_annotator.encode("latin-1")).decode()
     except UnicodeError as error:
         raise InputError("X-Annotator must be percent-encoded UTF-8", remedy="encode the name as encodeURIComponent does") from error
+    if caller.person is None:
+        return name
+    if folded(name.strip()) != caller.person.account.key:
+        raise ForbiddenError(f"You are signed in as {caller.name} and annotate under that name", remedy="leave X-Annotator out")
+    return caller.name
 
 
 AnnotatorName: TypeAlias = Annotated[str, Depends(_annotator_name)]
-"""The local person's name as sent; `annotator_named` checks it."""
+"""Who annotates: the account, or on one's own machine the name as sent; `annotator_named` checks it."""
 
 
 def _person(workspace: WorkspaceHere, annotator: AnnotatorName) -> Annotator:
@@ -83,3 +95,46 @@ def _person(workspace: WorkspaceHere, annotator: AnnotatorName) -> Annotator:
 PersonHere: TypeAlias = Annotated[Annotator, Depends(_person)]
 """Who asks, by a checked name; joined at first use. Every route that changes something and belongs to no assignment
 writes this person's id into the audit."""
+
+
+def is_own(workspace: Workspace, assignment_id: str, caller: Caller) -> bool:
+    """Whether an assignment is the caller's; where there are no accounts, every one is.
+
+    Raises:
+        NotFoundError: No such assignment.
+    """
+    if caller.person is None:
+        return True
+    with workspace.store.read() as tx:
+        name = tx.get(Annotator, tx.get(Assignment, assignment_id).annotator_id).name
+    return folded(name) == caller.person.account.key
+
+
+def require_reviewer(workspace: Workspace, assignment_id: str, caller: Caller) -> None:
+    """Refuse an assignment of somebody else to who does not review.
+
+    Raises:
+        ForbiddenError: Then.
+    """
+    if not is_own(workspace, assignment_id, caller) and not caller.may(workspace.project.id, "review"):
+        raise ForbiddenError("This assignment is somebody else's", remedy="open the case under your own name")
+
+
+def _reviewable(workspace: WorkspaceHere, assignment: Id, caller: CallerHere) -> str:
+    require_reviewer(workspace, assignment, caller)
+    return assignment
+
+
+def _own(workspace: WorkspaceHere, assignment: Id, caller: CallerHere) -> str:
+    require_reviewer(workspace, assignment, caller)
+    if not is_own(workspace, assignment, caller):
+        rule = "An annotation names who gave it: only its owner draws on this assignment"
+        raise ForbiddenError(rule, remedy="open the case under your own name; skip or flag it if it must not be annotated")
+    return assignment
+
+
+ReviewedAssignment: TypeAlias = Annotated[str, Depends(_reviewable)]
+"""An assignment that is the caller's, or that they review."""
+
+OwnAssignment: TypeAlias = Annotated[str, Depends(_own)]
+"""An assignment that is the caller's."""
