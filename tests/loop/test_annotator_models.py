@@ -10,11 +10,12 @@ from medloop.core.records import Annotation, Model, ProjectSettings, Snapshot
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.configuring import configure
+from medloop.loop.foundation.crowds import annotations_for_training
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import load_predictor
 from medloop.loop.learning.nothing_new import annotations_digest
-from medloop.loop.overview.annotator_skills import annotator_skills, skill_rows
+from medloop.loop.overview.learned_skills import learned_skills, skill_rows
 from medloop.loop.overview.report import report_html
 from medloop.loop.worker import drain
 
@@ -53,7 +54,7 @@ def test_every_annotation_is_learned_with_its_annotator_and_skill_is_reported(ma
     model = trained(workspace)
     assert len(learned_by(workspace, model)) == 5
     assert (model.recipe["annotator_model"], model.recipe["annotators"]) == (kind, 2)
-    skills = annotator_skills(workspace)
+    skills = learned_skills(workspace)
     assert [(s.annotator, s.label, s.annotations, s.holding) for s in skills] == [
         ("Ann", "background", 3, 3),
         ("Ann", "large", 3, 3),
@@ -65,7 +66,15 @@ def test_every_annotation_is_learned_with_its_annotator_and_skill_is_reported(ma
     assert [s.skill for s in skills] == [model.metrics["confusions"][n][i][i] for n in range(2) for i in range(3)]
     assert skill_rows(skills)[0] == ("annotator", "annotations", "background", "large", "small")
     assert "Skill of annotators" in report_html(workspace)
-    assert Project(workspace).annotator_skills() == skills
+    assert Project(workspace).learned_skills() == skills
+
+
+def test_what_was_fused_from_people_is_nobodys_annotation(make_workspace: MakeWorkspace) -> None:
+    workspace = team(make_workspace)
+    with workspace.store.write("worker") as tx:
+        given = tx.current_annotations()
+        tx.add(dataclasses.replace(given[0], id="annotation-fused", annotator_id=given[-1].annotator_id, origin="consensus"))
+        assert {a.id for a in annotations_for_training(workspace, tx)} == {a.id for a in given}
 
 
 def test_without_the_setting_one_annotation_per_case_is_learned_and_nobody_is_modelled(make_workspace: MakeWorkspace) -> None:
@@ -73,7 +82,7 @@ def test_without_the_setting_one_annotation_per_case_is_learned_and_nobody_is_mo
     model = trained(workspace)
     assert len(learned_by(workspace, model)) == 4
     assert (model.recipe["annotator_model"], model.recipe["annotators"]) == ("none", 0)
-    assert annotator_skills(workspace) == ()
+    assert learned_skills(workspace) == ()
     assert "Skill of annotators" not in report_html(workspace)
 
 
@@ -120,7 +129,7 @@ def test_another_annotator_model_makes_another_model_of_the_same_annotations(mak
     configure(workspace, settings={"annotator_model": "none"}, actor="Ann")
     plain = trained(workspace.reload())
     assert (plain.index, plain.recipe["annotator_model"]) == (2, "none")
-    assert annotator_skills(workspace)[0].model_index == 1
+    assert learned_skills(workspace)[0].model_index == 1
 
 
 def test_a_case_of_somebody_new_joins_the_next_training(make_workspace: MakeWorkspace) -> None:

@@ -16,11 +16,6 @@ export interface AnnotatorBody {
   cost_per_minute?: number | null; expertise?: "novice" | "expert" | "consultant" | null;
 }
 
-/** One annotator and label: the probability that what is the label is annotated so, and how many annotations hold it. */
-export interface AnnotatorSkill {
-  annotator: string; label: string; skill: number; annotations: number; holding: number; model_index: number; method: string;
-}
-
 /** An image that arrived, and its verdict; where there is none, `note` says why. */
 export interface Arrival {
   case_id: string; name: string; split: string; verdict: Verdict | null; note: string;
@@ -208,6 +203,11 @@ export interface Label {
 /** A closed outline on one slice; corners in the two other axes, in order. */
 export interface LassoBody {
   kind: "lasso"; axis: number; index: number; corners: [number, number][]; label?: number; positive?: boolean;
+}
+
+/** One annotator and label: the probability that what is the label is annotated so, and how many annotations hold it. */
+export interface LearnedSkill {
+  annotator: string; label: string; skill: number; annotations: number; holding: number; model_index: number; method: string;
 }
 
 /** A one-time link's secret (the fragment of its address); without a password it only says whose it is. */

@@ -56,7 +56,7 @@ def annotators(
     """
     from medloop.loop.foundation.annotators import set_cost
     from medloop.loop.foundation.effort import annotator_lines
-    from medloop.loop.overview.annotator_skills import annotator_skills, skill_rows
+    from medloop.loop.overview.learned_skills import learned_skills, skill_rows
 
     if bool(name) != (cost_per_minute is not None):
         remedy = "medloop annotators DIR NAME --cost-per-minute X"
@@ -66,7 +66,7 @@ def annotators(
             set_cost(workspace, name, cost_per_minute, actor="cli")
         with workspace.store.read() as tx:
             found = annotator_lines(tx)
-        skills = annotator_skills(workspace)
+        skills = learned_skills(workspace)
     rows = [(x.annotator, x.annotations, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}") for x in found]
     head = ("annotator", "annotations", "cases", "minutes", "cost per minute", "cost")
 
@@ -76,7 +76,7 @@ def annotators(
             typer.echo(f"\nlearned with model {skills[0].model_index} ({skills[0].method}): skill, and annotations that hold the label")
             print_table(*skill_rows(skills))
 
-    tell({"annotators": found, "skills": skills}, as_text, as_json=as_json)
+    tell({"annotators": found, "learned_skills": skills}, as_text, as_json=as_json)
 
 
 def _case_named(workspace: "Workspace", name: str) -> "Case":

@@ -33,7 +33,7 @@ from medloop.loop.foundation.partial_annotations import Part
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import use_automatic, use_model
-from medloop.loop.overview.annotator_skills import AnnotatorSkill, annotator_skills
+from medloop.loop.overview.learned_skills import LearnedSkill, learned_skills
 from medloop.loop.overview.measurements import CaseMeasures, Wanted, measure_project
 from medloop.loop.overview.model_history import ModelLine, list_models
 from medloop.loop.overview.progress import Progress, progress
@@ -215,9 +215,9 @@ class Project:
         with self.workspace.store.read() as tx:
             return annotator_lines(tx)
 
-    def annotator_skills(self) -> tuple[AnnotatorSkill, ...]:
+    def learned_skills(self) -> tuple[LearnedSkill, ...]:
         """What the newest model with an annotator model learned of each annotator; see the setting `annotator_model`."""
-        return annotator_skills(self.workspace)
+        return learned_skills(self.workspace)
 
     def set_cost(self, annotator: str, cost_per_minute: float) -> None:
         """Set what a minute of an annotator costs; see `medloop.loop.foundation.annotators.set_cost`."""

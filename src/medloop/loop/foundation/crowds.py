@@ -19,6 +19,9 @@ from medloop.store.reader import Reader
 FACTS = "annotators"
 """Among a model's metrics: the annotator model and the people it is of, in the order of the metrics' `confusions`."""
 
+_OF_OTHERS: frozenset[str] = frozenset({"consensus"})
+"""Origins of annotations that are made out of those of people, who are learned from themselves."""
+
 
 @dataclass(frozen=True)
 class Crowd:
@@ -42,7 +45,7 @@ def annotations_for_training(workspace: Workspace, tx: Reader) -> list[Annotatio
     """What can be learned of the training cases: the deciding annotations, or everybody's with an annotator model."""
     if workspace.settings.annotator_model == "none":
         return training_annotations(tx, "train")
-    full = tx.current_annotations(splits=["train"])
+    full = [a for a in tx.current_annotations(splits=["train"]) if a.origin not in _OF_OTHERS]
     whole = {(a.case_id, a.annotator_id) for a in full}
     return full + [a for a in tx.partial_annotations(splits=["train"]) if (a.case_id, a.annotator_id) not in whole]
 

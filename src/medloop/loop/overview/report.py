@@ -14,8 +14,8 @@ from medloop.loop.foundation.follow_up import damaged_ids
 from medloop.loop.foundation.leaning import leaning_words
 from medloop.loop.foundation.refusals import refused_cases
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.overview.annotator_skills import annotator_skills, skill_rows
 from medloop.loop.overview.judged import Judged, judged_cases, succession
+from medloop.loop.overview.learned_skills import learned_skills, skill_rows
 from medloop.loop.overview.model_history import ModelLine
 from medloop.loop.overview.next_steps import next_steps, verdict
 from medloop.loop.overview.progress import Progress, progress
@@ -162,7 +162,7 @@ def _time(lines: Sequence[EffortLine]) -> Markup:
 
 def _skills(workspace: Workspace) -> Markup | None:
     """What an annotator model learned; nothing without one."""
-    if not (found := annotator_skills(workspace)):
+    if not (found := learned_skills(workspace)):
         return None
     words = f"Learned with model {found[0].model_index} ({found[0].method}): the probability that a label is annotated as what it is, "
     words += "and how many annotations hold it."

@@ -5,9 +5,9 @@ from fastapi import APIRouter
 from medloop.loop.foundation.annotators import set_cost
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.effort import annotator_lines
-from medloop.loop.overview.annotator_skills import annotator_skills
+from medloop.loop.overview.learned_skills import learned_skills
 from medloop.server.web.site import PersonHere, WorkspaceHere
-from medloop.server.wire.progress_views import AnnotatorSkillView, EffortLineView
+from medloop.server.wire.progress_views import EffortLineView, LearnedSkillView
 from medloop.server.wire.setting_views import ChangesView, ConfigurationView, RateBody, SettingsBody, TaskBody
 
 router = APIRouter(prefix="/projects/{project}", tags=["settings"])
@@ -38,10 +38,10 @@ def list_annotators(workspace: WorkspaceHere) -> list[EffortLineView]:
         return [EffortLineView.model_validate(line) for line in annotator_lines(tx)]
 
 
-@router.get("/annotators/skills")
-def list_skills(workspace: WorkspaceHere) -> list[AnnotatorSkillView]:
+@router.get("/annotators/learned-skills")
+def list_learned_skills(workspace: WorkspaceHere) -> list[LearnedSkillView]:
     """How skilled each annotator is with each label, as the newest model with an annotator model learned it; empty without one."""
-    return [AnnotatorSkillView.model_validate(skill) for skill in annotator_skills(workspace)]
+    return [LearnedSkillView.model_validate(skill) for skill in learned_skills(workspace)]
 
 
 @router.patch("/annotators")

@@ -89,7 +89,7 @@ class EffortLineView(View):
     cost: float
 
 
-class AnnotatorSkillView(View):
+class LearnedSkillView(View):
     """One annotator and label: the probability that what is the label is annotated so, and how many annotations hold it."""
 
     annotator: str

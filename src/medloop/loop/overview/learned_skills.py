@@ -13,7 +13,7 @@ BACKGROUND = "background"
 
 
 @dataclass(frozen=True)
-class AnnotatorSkill:
+class LearnedSkill:
     """One annotator and one label.
 
     Attributes:
@@ -35,7 +35,7 @@ class AnnotatorSkill:
     method: str
 
 
-def annotator_skills(workspace: Workspace) -> tuple[AnnotatorSkill, ...]:
+def learned_skills(workspace: Workspace) -> tuple[LearnedSkill, ...]:
     """One line per annotator and label, by annotator; empty before a training with the setting `annotator_model`."""
     with workspace.store.read() as tx:
         models = tx.find(Model, order=("index",), descending=True)
@@ -50,7 +50,7 @@ def annotator_skills(workspace: Workspace) -> tuple[AnnotatorSkill, ...]:
         held, count = _values_held(workspace, person["annotations"]), len(person["annotations"])
         for value, name in labels[: len(confusion)]:  # a label that was added later is not in it
             holding = count if (value, name) in background else sum(value in values for values in held)
-            lines.append(AnnotatorSkill(person["name"], name, float(confusion[value][value]), count, holding, model.index, facts["model"]))
+            lines.append(LearnedSkill(person["name"], name, float(confusion[value][value]), count, holding, model.index, facts["model"]))
     return tuple(lines)
 
 
@@ -61,7 +61,7 @@ def _values_held(workspace: Workspace, ids: Sequence[str]) -> list[Sequence[int]
         return [label_values(workspace, a.id, a.blob, a.tag, known) for a in annotations if a.kind != "partial"]
 
 
-def skill_rows(skills: Sequence[AnnotatorSkill]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def skill_rows(skills: Sequence[LearnedSkill]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Head and rows of a table: a row per annotator, a column per label."""
     labels = tuple(dict.fromkeys(skill.label for skill in skills))
     cells = {(skill.annotator, skill.label): f"{skill.skill:.3f} of {skill.holding}" for skill in skills}
