@@ -188,6 +188,25 @@ def _draw_patch(
     return image, case.label if mask is None else mask, case.known
 
 
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """What is known of a batch beside images and targets.
+
+    Attributes:
+        irrelevant: Of `draw_irrelevant`.
+        annotators: Of `draw_annotators`; None takes the targets as the truth.
+    """
+
+    irrelevant: Tensor | None = None
+    annotators: Tensor | None = None
+
+
+def draw_marks(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Marks:
+    """What is known of the batch of `draw_batch` of this step."""
+    irrelevant, annotators = (draw(recipe, cases, member=member, step=step) for draw in (draw_irrelevant, draw_annotators))
+    return Marks(irrelevant, annotators)
+
+
 def draw_annotators(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:
     """Whose the answers of `draw_batch` of this step are, shape (B,); None without an annotator model."""
     if not recipe.annotators:

@@ -39,7 +39,7 @@ from medloop.models.foundation.losses import (
 from medloop.models.foundation.networks import build_network
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.training.ahead import in_order
-from medloop.models.training.batches import PreparedCase, TrainingCase, draw_annotators, draw_batch, draw_irrelevant, prepare_cases
+from medloop.models.training.batches import Marks, PreparedCase, TrainingCase, draw_batch, draw_marks, prepare_cases
 from medloop.models.training.guiding import Guide
 from medloop.models.training.state import TrainingState, identify, require_identity, restore, save, start
 from medloop.models.training.validate import affordable_cases, validate
@@ -166,8 +166,8 @@ def _train_to_end(
     begun = saved = time.perf_counter() - state.seconds
     draw = partial(_draw, recipe, cases, member)
     ahead = DRAWN_AHEAD if recipe.threads > 1 or state.device.type != "cpu" else 0
-    for batch, marked, whose in in_order(draw, range(state.step, state.steps), ahead=ahead):
-        state.loss = take_step(recipe, member, state, *batch, irrelevant=marked, annotators=whose, guide=run.guide)
+    for batch, marks in in_order(draw, range(state.step, state.steps), ahead=ahead):
+        state.loss = take_step(recipe, member, state, *batch, marks=marks, guide=run.guide)
         if state.step in due:
             _validate(recipe, state, held_out)
         state.seconds = time.perf_counter() - begun
@@ -179,11 +179,8 @@ def _train_to_end(
             raise CancelledError(f"Training stopped at step {state.step} of {state.steps}", remedy="start it again to continue from there")
 
 
-def _draw(
-    recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int
-) -> tuple[tuple[Tensor, Tensor], Tensor | None, Tensor | None]:
-    marked, whose = (draw(recipe, cases, member=member, step=step) for draw in (draw_irrelevant, draw_annotators))
-    return draw_batch(recipe, cases, member=member, step=step), marked, whose
+def _draw(recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int) -> tuple[tuple[Tensor, Tensor], Marks]:
+    return draw_batch(recipe, cases, member=member, step=step), draw_marks(recipe, cases, member=member, step=step)
 
 
 def take_step(
@@ -193,8 +190,7 @@ def take_step(
     images: Tensor,
     targets: Tensor,
     *,
-    irrelevant: Tensor | None = None,
-    annotators: Tensor | None = None,
+    marks: Marks | None = None,
     guide: Guide | None = None,
 ) -> float:
     """Hints if guided, forward, backward, clip, step, running mean; returns the loss.
@@ -205,8 +201,7 @@ def take_step(
         state: Where the training stands; changed.
         images: From `draw_batch`.
         targets: Likewise.
-        irrelevant: Voxels that evidence must not come from, from `draw_irrelevant`.
-        annotators: Whose the targets are, from `draw_annotators`; None takes them as the truth.
+        marks: From `draw_marks`.
         guide: Adds hints to the images of a guided network.
 
     Raises:
@@ -226,12 +221,13 @@ def take_step(
         with mixed_precision(state.device, recipe.precision):
             logits = state.network(images)
     targets = targets.to(state.device)
-    if state.confusions is None or annotators is None:
+    marks = marks or Marks()
+    if state.confusions is None or marks.annotators is None:
         loss = loss_of(recipe, logits, targets)
     else:
-        loss = loss_as_annotated(recipe, logits, targets, state.confusions, annotators.to(state.device))
-    if irrelevant is not None:
-        loss = loss + recipe.rrr * _irrelevance(recipe, member, state, images, targets, irrelevant.to(state.device))
+        loss = loss_as_annotated(recipe, logits, targets, state.confusions, marks.annotators.to(state.device))
+    if marks.irrelevant is not None:
+        loss = loss + recipe.rrr * _irrelevance(recipe, member, state, images, targets, marks.irrelevant.to(state.device))
     value = _finite(float(loss.detach()), state.step)
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
