@@ -54,9 +54,11 @@ def annotators(
     """List who annotates, with minutes and cost, or set what a minute of somebody costs.
 
     Where a rate is set, status, report, the advice on stopping and strategies that weigh time count cost; otherwise minutes.
+    After a training with the setting annotator_model a second table says how skilled each annotator is with each label.
     """
     from medloop.loop.foundation.annotators import set_cost
     from medloop.loop.overview.annotator_skill import skilled_annotators
+    from medloop.loop.overview.learned_skills import learned_skills, skill_rows
 
     if bool(name) != (cost_per_minute is not None):
         remedy = "medloop annotators DIR NAME --cost-per-minute X"
@@ -64,10 +66,17 @@ def annotators(
     with open_project(folder) as workspace:
         if cost_per_minute is not None:
             set_cost(workspace, name, cost_per_minute, actor="cli")
-        found = skilled_annotators(workspace)
+        found, skills = skilled_annotators(workspace), learned_skills(workspace)
     rows = [(x.annotator, x.annotations, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}", _skill(x)) for x in found]
     head = ("annotator", "annotations", "cases", "minutes", "cost per minute", "cost", "skill")
-    tell({"annotators": found}, lambda: print_table(head, rows), as_json=as_json)
+
+    def as_text() -> None:
+        print_table(head, rows)
+        if skills:
+            typer.echo(f"\nlearned with model {skills[0].model_index} ({skills[0].method}): skill, and annotations that hold the label")
+            print_table(*skill_rows(skills))
+
+    tell({"annotators": found, "learned_skills": skills}, as_text, as_json=as_json)
 
 
 def _skill(line: "AnnotatorLine") -> str:

@@ -22,6 +22,7 @@ Aggregation: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", 
 UncertaintySource: TypeAlias = Literal["all", "softmax", "dropout", "flips", "ensemble"]
 ImageAdaptation: TypeAlias = Literal["none", "prompts", "image"]
 ProbabilityScaling: TypeAlias = Literal["temperature", "none"]
+AnnotatorModel: TypeAlias = Literal["none", "crowd-layer", "confusion"]
 PromptEncoding: TypeAlias = Literal["euclidean", "geodesic", "discs"]
 ReviewPolicy: TypeAlias = Literal["none", "disagreement", "all"]
 ConsensusMethod: TypeAlias = Literal["latest", "majority", "weighted", "dawid_skene", "glad", "staple", "simple", "shape_based"]
@@ -254,6 +255,11 @@ class ProjectSettings:
     correction_weight: float = setting(
         1.0, "How much voxels drawn over count in training against proposed ones merely accepted.", "--correction-weight",
         "next training", low=1, high=100,
+    )  # fmt: skip
+    annotator_model: AnnotatorModel = setting(
+        "none", "What is learned of each annotator with the network, from everybody's annotations of every case: nothing, or a matrix of "
+        "confused classes.",
+        "--annotator-model", "next training", choices=get_args(AnnotatorModel),
     )  # fmt: skip
     explanation_penalty: float = setting(
         0.0, "Weight of what people call irrelevant in explanations; 0 ignores it, 30 is a start.", "--explanation-penalty",

@@ -37,6 +37,7 @@ from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import use_automatic, use_model
 from medloop.loop.overview.annotator_skill import AgreementWindow, AnnotatorLine, agreement_over_time, skilled_annotators
+from medloop.loop.overview.learned_skills import LearnedSkill, learned_skills
 from medloop.loop.overview.measurements import CaseMeasures, Wanted, measure_project
 from medloop.loop.overview.model_history import ModelLine, list_models
 from medloop.loop.overview.progress import Progress, progress
@@ -277,6 +278,10 @@ class Project:
     def agreement(self) -> tuple[AgreementWindow, ...]:
         """Agreement of the readings, week by week."""
         return agreement_over_time(self.workspace)
+
+    def learned_skills(self) -> tuple[LearnedSkill, ...]:
+        """What the newest model with an annotator model learned of each annotator; see the setting `annotator_model`."""
+        return learned_skills(self.workspace)
 
     def set_cost(self, annotator: str, cost_per_minute: float) -> None:
         """Set what a minute of an annotator costs; see `medloop.loop.foundation.annotators.set_cost`."""

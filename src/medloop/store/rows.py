@@ -150,7 +150,16 @@ def _grid(*, shape: list[int], affine: list[list[float]]) -> Grid:
 
 _LATER_SETTINGS = (
     frozenset({"query_unit", "query_parts", "stream", "stream_budget", "pseudo_labels", "cold_start", "aggregation", "uncertainty_source"})
-    | {"budget_labels", "budget_minutes", "budget_money", "target_score", "bias_correction", "correction_weight", "explanation_penalty"}
+    | {
+        "budget_labels",
+        "budget_minutes",
+        "budget_money",
+        "target_score",
+        "bias_correction",
+        "correction_weight",
+        "explanation_penalty",
+        "annotator_model",
+    }
     | {"interactive_network", "calibration", "prompt_encoding", "adaptation", "any_label"}
     | {"readings", "read_twice", "blind", "minimum_agreement", "review", "consensus"}
 )
