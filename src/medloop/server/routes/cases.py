@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from medloop.core.errors import StateError, UnavailableError
 from medloop.core.records import Case
-from medloop.loop.foundation.refusals import refusals
+from medloop.loop.foundation.refusals import open_with, refusals
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.streaming import judge_arrivals, verdicts
 from medloop.server.web.assistant import ASSISTANT_SECONDS
@@ -39,8 +39,11 @@ def list_cases(
         total = tx.worklist_total(state=stored, search=search)
         rows = tx.worklist(state=stored, search=search, limit=limit, offset=offset)
         refused = refusals(tx, [row.case_id for row in rows if row.state in ("skipped", "flagged")])
+        opened = open_with(tx, [row.case_id for row in rows])
         judged = verdicts(tx, [row.case_id for row in rows if row.state not in ("answered", "skipped", "flagged")])
-    return CasePage(total=total, rows=[CaseLine.of(row, refused.get(row.case_id), judged.get(row.case_id)) for row in rows])
+    return CasePage(
+        total=total, rows=[CaseLine.of(row, refused.get(row.case_id), judged.get(row.case_id), opened.get(row.case_id, ())) for row in rows]
+    )
 
 
 @router.post("", openapi_extra=RAW_BODY)
