@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { readMe, readProject } from "../api/calls";
 import { explain } from "../api/errors";
-import { hasAccounts, me } from "../api/me";
+import { hasAccounts, may, maySomewhere, me } from "../api/me";
 import { annotatorName } from "../api/person";
 import type { Project } from "../api/types";
 import { helpShown } from "../state/display";
@@ -73,13 +73,13 @@ function pressOnce(event: KeyboardEvent): void {
 function ServerView() {
   const { view } = route.value;
   if (view === "account" && hasAccounts()) return <AccountView />;
-  return view === "everybody" && hasAccounts() ? <PeopleView project={null} /> : <Projects />;
+  return view === "everybody" && hasAccounts() && maySomewhere("manage") ? <PeopleView project={null} /> : <Projects />;
 }
 
 function ProjectView({ project }: { project: Project }) {
   const here = route.value;
   if (here.view === "settings") return <SettingsView project={project} />;
-  if (here.view === "people" && hasAccounts()) return <PeopleView project={project} />;
+  if (here.view === "people" && hasAccounts() && may("manage", project.id)) return <PeopleView project={project} />;
   if (here.view === "progress") return <ProgressView project={project} />;
   if (here.view === "annotate") return <Annotate project={project} caseId={here.caseId} />;
   return <Worklist project={project} />;
