@@ -139,13 +139,18 @@ def apply(source: str, fault: Fault) -> str:
 
 
 def nearest_tests(module: str, root: Path, *, near: bool = False) -> list[list[str]]:
-    """Test files by stages: those that name the module, then, unless `near`, those of its package; no browser tests."""
+    """Test files by stages: those that name the module, then those of its package; no browser tests.
+
+    With `near` only those of its package that name the module, where there are some.
+    """
     dotted = "medloop." + module.removesuffix(".py").replace("/", ".")
     files = [p for p in (root / "tests").rglob("test_*.py") if "browser" not in p.parts]
     stem = "test_" + Path(module).stem
     naming = [p for p in files if p.stem == stem or _names(p.read_text("utf-8"), dotted)]
     room = root / "tests" / module.split("/")[0]
     rest = [p for p in files if room in p.parents and p not in naming]
+    if near:
+        naming = [p for p in naming if room in p.parents] or naming
     naming.sort(key=lambda p: p.stem != stem)
     return [[str(p.relative_to(root)) for p in stage] for stage in ((naming,) if near and naming else (naming, rest)) if stage]
 
@@ -239,16 +244,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="FILE or FILE:LINE below src/medloop")
     parser.add_argument("--named", action="store_true", help="the faults that tests once missed, in place of a sample")
-    parser.add_argument("--near", action="store_true", help="only the tests that name the module")
+    parser.add_argument("--near", action="store_true", help="only the tests of its package that name the module")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="a run that was stopped goes on from there")
     options = parser.parse_args()
     faults = named() if options.named else draw(options.sample, options.seed, options.only)
-    verdicts: list[Verdict] = []
+    judged = json.loads(options.json.read_text()) if options.json and options.json.exists() else []
+    verdicts = [Verdict(Fault(**one["fault"]), one["noticed_by"]) for one in judged]
+    assert [v.fault.change for v in verdicts] == [f.change for f in faults[: len(verdicts)]], "the file is of another sample"
     with tempfile.TemporaryDirectory() as folder:
         free = copies(options.jobs, Path(folder))
         with ThreadPoolExecutor(options.jobs) as pool:
-            for verdict in pool.map(lambda fault: _judged(fault, free, options.near), faults):
+            for verdict in pool.map(lambda fault: _judged(fault, free, options.near), faults[len(verdicts) :]):
                 verdicts.append(verdict)
                 print(f"{verdict.fault.module}:{verdict.fault.line}  {verdict.fault.change}  {verdict.noticed_by or 'LIVES'}", flush=True)
                 if options.json:

@@ -86,8 +86,10 @@ def test_the_windows_of_frames_are_found_in_their_groups(tmp_path: Path) -> None
     assert ranges(read_image(tmp_path / "x.dcm")) == [("DICOM", -115, 235)]
 
 
-def test_the_window_of_an_inverted_radiograph_is_inverted_with_its_values(tmp_path: Path) -> None:
-    changes = {"WindowCenter": 10, "WindowWidth": 8, "Modality": "DX", "RescaleSlope": 1, "RescaleIntercept": 0}
+@pytest.mark.parametrize(("slope", "intercept"), [(1, 0), (3, -5)])
+def test_the_window_of_an_inverted_radiograph_is_inverted_with_its_values(tmp_path: Path, slope: int, intercept: int) -> None:
+    window = {"WindowCenter": 10 * slope + intercept, "WindowWidth": 8 * slope}
+    changes = window | {"Modality": "DX", "RescaleSlope": slope, "RescaleIntercept": intercept}
     plain = one(tmp_path, PhotometricInterpretation="MONOCHROME2", **changes)
     turned = one(tmp_path, PhotometricInterpretation="MONOCHROME1", **changes)
     (window,), (mirrored,) = shown(plain).windows, shown(turned).windows

@@ -329,6 +329,11 @@ def test_the_pixel_size_of_a_detector_is_called_that(tmp_path: Path) -> None:
     del tags.PixelSpacing, tags.ImagePositionPatient, tags.ImageOrientationPatient
     tags.save_as(tmp_path / "x.dcm", enforce_file_format=True)
     assert any("that of the detector" in note for note in read_image(tmp_path / "x.dcm").notes)
+    tags.PixelSpacing = [0.1, 0.1]
+    tags.save_as(tmp_path / "both.dcm", enforce_file_format=True)
+    both = read_image(tmp_path / "both.dcm")
+    assert both.image.grid.spacing_mm[:2] == pytest.approx((0.1, 0.1))
+    assert not any("detector" in note for note in both.notes)
 
 
 def test_links_within_the_source_are_read_and_links_out_of_it_are_not(tmp_path: Path) -> None:

@@ -143,6 +143,8 @@ def test_an_evaluation_whose_annotations_are_gone_no_longer_counts(trained: Work
     with trained.store.write("worker") as tx:
         tx.add(gone, verb="hold")
         assert tx.current_evaluations() == []
+        assert tx.current_evaluations(split=old.split) == []
+        assert tx.current_evaluations(model_id=old.model_id) == []
         assert tx.count(Evaluation) == 1
     assert progress(trained).curve == ()
 

@@ -101,7 +101,9 @@ def test_a_rate_prices_what_an_annotator_did_and_is_refused_in_one_line_where_it
     opened = site.opened()["assignment"]
     site.client.post(f"{site.url}/assignments/{opened['id']}/submit", json={"revision": 0, "effort_seconds": 90})
     priced = site.client.patch(f"{site.url}/annotators", json={"annotator": "local", "cost_per_minute": 2.5})
-    assert priced.json() == site.client.get(f"{site.url}/annotators").json() == site.client.get(f"{site.url}/progress").json()["effort"]
+    assert priced.json() == site.client.get(f"{site.url}/annotators").json()
+    effort = site.client.get(f"{site.url}/progress").json()["effort"][0]
+    assert {**priced.json()[0], **effort} == priced.json()[0], "the same figures, and skill"
     (line,) = priced.json()
     assert (line["annotator"], line["cases"], line["minutes"], line["cost_per_minute"], line["cost"]) == ("local", 1, 1.5, 2.5, 3.75)
     for rate, words in [

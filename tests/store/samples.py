@@ -10,6 +10,7 @@ from medloop.core.records import (
     Assignment,
     Case,
     Choice,
+    Consensus,
     Descriptor,
     DraftPatch,
     Evaluation,
@@ -23,6 +24,7 @@ from medloop.core.records import (
     PromptRecord,
     Provenance,
     Query,
+    Review,
     Round,
     Snapshot,
     Source,
@@ -47,6 +49,8 @@ IMMUTABLE = (
     "withdrawals",
     "live_choices",
     "evaluation_truths",
+    "reviews",
+    "consensuses",
 )
 """Tables whose rows are never updated or deleted: triggers refuse it, as they do for `events`."""
 
@@ -178,6 +182,29 @@ def withdrawal(of: str = "annotation-a-ann-1", *, case: str = "a") -> Withdrawal
         annotator_id="annotator-ann",
         verb="flagged",
         reason="wrong patient",
+        created_at="2026",
+    )
+
+
+def review(of: str = "annotation-a-ann-1", *, case: str = "a") -> Review:
+    signature = {"name": "Rita", "time": "2026-03-01T09:30:00.000000Z", "meaning": "approval"}
+    return Review(
+        id=f"review-{of}", case_id=f"case-{case}", annotation_id=of, annotator_id="annotator-ann", verdict="approve",
+        signature=signature, created_at="2026",
+    )  # fmt: skip
+
+
+def consensus(of: str = "a") -> Consensus:
+    return Consensus(
+        id=f"consensus-{of}",
+        case_id=f"case-{of}",
+        method="staple",
+        inputs=(f"annotation-{of}-ann-1",),
+        annotation_id=f"annotation-{of}-ann-1",
+        skills={"annotator-ann": {"value": 0.9, "low": 0.8, "high": None, "annotations": 1}},
+        agreement=0.75,
+        agreement_by_label={"1": 0.75},
+        uncertainty="8" * 64,
         created_at="2026",
     )
 

@@ -24,6 +24,8 @@ EVERY_RECORD = [
     samples.prompt(1),
     samples.annotation(),
     samples.withdrawal(),
+    samples.review(),
+    samples.consensus(),
     samples.provenance(),
     samples.evaluation(),
 ]

@@ -38,10 +38,11 @@ LATER_COLUMNS = (
     ("evaluations", "leaning"),
     ("evaluations", "surfaces"),
     ("annotators", "expertise"),
+    ("assignments", "blind"),
 )
 """Columns that tables gained after the first schema."""
 
-LATER_TABLES = ("memberships", "sign_ins", "api_tokens", "one_time_links", "accounts")
+LATER_TABLES = ("reviews", "consensuses", "memberships", "sign_ins", "api_tokens", "one_time_links", "accounts")
 """Tables of the migration after the one that counts cases; those that others name come last."""
 
 
@@ -49,7 +50,7 @@ def _drop_later(connection: Connection) -> None:
     """Take back what migrations after 0011 made."""
     for table in LATER_TABLES:
         connection.execute(text(f"DROP TABLE {table}"))
-    for table, column in (("evaluations", "surfaces"), ("annotators", "expertise")):
+    for table, column in (("evaluations", "surfaces"), ("annotators", "expertise"), ("assignments", "blind")):
         connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
 
 

@@ -101,7 +101,7 @@ def test_the_database_itself_refuses_to_change_immutable_rows(store: Store) -> N
             tx.add(record)
         for record in (samples.evaluation(), samples.descriptor("a"), samples.assignment(), samples.provenance(), samples.withdrawal()):
             tx.add(record)
-        for record in (samples.truth(), samples.live_choice()):
+        for record in (samples.truth(), samples.live_choice(), samples.review(), samples.consensus()):
             tx.add(record)
     for table in ("events", *samples.IMMUTABLE):
         for statement in (f"UPDATE {table} SET {'actor' if table == 'events' else 'id'} = 'x'", f"DELETE FROM {table}"):

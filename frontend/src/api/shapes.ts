@@ -6,14 +6,35 @@ export interface Addition {
   BoxPromptBody | LassoBody | ExtremePointsBody; earlier?: (PointBody | ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody)[];
 }
 
+/** A decision between readings: rulings in order, on what stands; or the draft of an open assignment of one's own. */
+export interface AdjudicateBody {
+  choices?: RulingBody[]; assignment_id?: string | null; annotation_id?: string | null; comment?: string; effort_seconds?: number;
+}
+
 /** Whether to go on querying, in words; the expected gain of the next batch with its 95 % interval, and its minutes. */
 export interface Advice {
   stop: boolean; reasons: string[]; expected_gain: number | null; interval: [number, number] | null; minutes: number | null;
 }
 
+/** Mean agreement of the readings of a week. */
+export interface AgreementWindow {
+  start: string; cases: number; value: number | null; low: number | null; high: number | null;
+}
+
 /** What a project keeps of somebody who annotates; what is left out stays. */
 export interface AnnotatorBody {
   cost_per_minute?: number | null; expertise?: "novice" | "expert" | "consultant" | null;
+}
+
+/** What one annotator's annotations took, and how right they are: skill with its 90 % interval over the cases that others read. */
+export interface AnnotatorLine {
+  annotator: string; kind: string; annotations: number; cases: number; timed: number; median_seconds: number | null; minutes: number;
+  cost_per_minute: number; cost: number; skill: number | null; skill_low: number | null; skill_high: number | null; shared: number;
+}
+
+/** An approval. */
+export interface ApproveBody {
+  annotation_id?: string | null; comment?: string; signed_as?: string; meaning?: "review" | "approval" | "responsibility" | "authorship";
 }
 
 /** An image that arrived, and its verdict; where there is none, `note` says why. */
@@ -24,7 +45,7 @@ export interface Arrival {
 /** What a draft began with; fields that do not belong to its kind are null. */
 export interface Base {
   kind: "blank" | "prediction" | "annotation" | "elsewhere"; annotation_id?: string | null; annotator?: string | null; origin?: "human" |
-  "imported" | "simulated" | null; at?: string | null; model_index?: number | null;
+  "imported" | "simulated" | "consensus" | "adjudicated" | null; at?: string | null; model_index?: number | null;
 }
 
 /** A box of voxels (I, J, K) from `start` up to, not including, `stop`. */
@@ -40,7 +61,7 @@ export interface BoxPromptBody {
 /** One case in the worklist. */
 export interface CaseLine {
   id: string; name: string; patient: string; split: string; state: string; annotations: number; quality: number | null; entropy: number |
-  null; reason: string; reason_by: string | null; open_with: string[];
+  null; reason: string; reason_by: string | null; open_with: string[]; progress: CaseReading;
 }
 
 /** The figures of one case, and whose mask they measure. */
@@ -51,6 +72,12 @@ export interface CaseMeasures {
 /** A part of the worklist and how long it is. */
 export interface CasePage {
   total: number; rows: CaseLine[];
+}
+
+/** How far the readings of a case are; `words` says it to people. */
+export interface CaseReading {
+  state: "unlabelled" | "in progress" | "read" | "in review" | "accepted" | "returned"; words: string; read: number; needed: number;
+  agreement: number | null;
 }
 
 /** Everything needed to draw a case's voxels. */
@@ -94,6 +121,12 @@ export interface Comparison {
 /** Everything of a project that can be changed. */
 export interface Configuration {
   name: string; settings: Setting[]; task: Task;
+}
+
+/** A consensus: skills by annotator's name, agreement by label value; its uncertainty per voxel is at /consensuses/{id}/uncertainty. */
+export interface Consensus {
+  id: string; method: string; annotation_id: string; in_force: boolean; at: string; agreement: number | null; agreement_by_label:
+  Record<string, number>; skills: Record<string, Skill>; probabilities: number[]; uncertainty: boolean; note: string;
 }
 
 /** Cases by split and by how far they are. */
@@ -159,6 +192,11 @@ export interface Health {
   status: "ok"; version: string;
 }
 
+/** One thing that happened to a case. */
+export interface HistoryLine {
+  at: string; who: string; what: string; annotation_id: string; in_force: boolean; changes: LabelChange[]; comment: string;
+}
+
 /** What the model might have meant, likeliest first, and where one prompt would change most. */
 export interface Hypotheses {
   hypotheses: Hypothesis[]; suggested_prompts: SuggestedPrompt[];
@@ -195,6 +233,11 @@ export interface LabelBody {
   value: number | null; name: string; colour?: string | null;
 }
 
+/** What changed in one label: voxels added and removed, and the change of volume in ml. */
+export interface LabelChange {
+  label: string; added: number; removed: number; ml: number;
+}
+
 /** One label of the task. */
 export interface Label {
   value: number; name: string; colour: string;
@@ -203,6 +246,11 @@ export interface Label {
 /** A closed outline on one slice; corners in the two other axes, in order. */
 export interface LassoBody {
   kind: "lasso"; axis: number; index: number; corners: [number, number][]; label?: number; positive?: boolean;
+}
+
+/** One annotator and label: the probability that what is the label is annotated so, and how many annotations hold it. */
+export interface LearnedSkill {
+  annotator: string; label: string; skill: number; annotations: number; holding: number; model_index: number; method: string;
 }
 
 /** A one-time link's secret (the fragment of its address); without a password it only says whose it is. */
@@ -376,8 +424,10 @@ export interface ProjectSettings {
   uncertainty_source?: "all" | "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" | "foreground" | "contour" |
   "classes" | "box"; calibration?: "temperature" | "none"; pseudo_labels?: boolean; bias_correction?: boolean; interactive_network?: boolean;
   prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?:
-  number; explanation_penalty?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number; target_score?: number; seed?:
-  number;
+  number; annotator_model?: "none" | "crowd-layer" | "confusion"; explanation_penalty?: number; budget_labels?: number; budget_minutes?:
+  number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number; blind?: boolean; minimum_agreement?: number;
+  review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" | "simple" |
+  "shape_based"; seed?: number;
 }
 
 /** One project in full. */
@@ -413,6 +463,17 @@ export interface Readiness {
   engine?: "auto" | "classical" | "network" | "any-label";
 }
 
+/** One annotation of a case in force: a reading, or what was fused or adjudicated; `standing` is what counts for the case. */
+export interface Reading {
+  annotation_id: string; annotator: string; origin: "human" | "imported" | "simulated" | "consensus" | "adjudicated"; at: string; tag: number
+  | null; effort_seconds: number; blind: boolean; standing: boolean;
+}
+
+/** The readings of a case side by side, their consensus and the reviews. */
+export interface Readings {
+  case_id: string; name: string; progress: CaseReading; readings: Reading[]; consensus: Consensus | null; reviews: Review[];
+}
+
 /** Why a case is skipped or flagged. */
 export interface Reason {
   reason: string;
@@ -427,6 +488,27 @@ export interface Refined {
 /** Take a prompt back. */
 export interface Removal {
   engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[];
+}
+
+/** Why an earlier annotation is restored. */
+export interface RestoreBody {
+  comment?: string;
+}
+
+/** A return: what to correct, and by whom; without `to`, by whose annotation it is. */
+export interface ReturnBody {
+  comment: string; to?: string; annotation_id?: string | null;
+}
+
+/** A stored verdict, and how far the case is now. */
+export interface ReviewResult {
+  review_id: string | null; annotation_id: string; progress: CaseReading;
+}
+
+/** A reviewer's verdict. */
+export interface Review {
+  id: string; annotation_id: string; reviewer: string; verdict: "approve" | "return"; comment: string; returned_to: string | null; signature:
+  Signature | null; at: string;
 }
 
 /** The draft's newest revision. */
@@ -452,6 +534,11 @@ export interface RoundBrief {
 /** One round. */
 export interface RoundLine {
   index: number; state: string; strategy: string; cases: number; annotated: number; message: string;
+}
+
+/** Which annotation counts: for one label only, within one box only, or in all. */
+export interface RulingBody {
+  annotation_id: string; label?: number | null; box?: BoxBody | null;
 }
 
 /** A stroke: its voxels in the order drawn. */
@@ -480,6 +567,11 @@ export interface SignInBody {
   name: string; password: string;
 }
 
+/** A signature: printed name, time, what it means. */
+export interface Signature {
+  name: string; time: string; meaning: string;
+}
+
 /** Nobody is signed in any more. */
 export interface SignedOut {
   signed_in?: false;
@@ -500,6 +592,11 @@ export interface Situation {
   base: Base; standing: Standing | null; evaluation: boolean; withdrawn: Withdrawn | null;
 }
 
+/** How right a reader is in this case or over all, 0..1, with a 90 % interval. */
+export interface Skill {
+  value: number | null; low: number | null; high: number | null;
+}
+
 /** One whole slice: the voxel axis it is perpendicular to, and which one. */
 export interface SliceBody {
   axis: number; index: number;
@@ -507,7 +604,7 @@ export interface SliceBody {
 
 /** An annotation: whose, of which kind of origin, and when. */
 export interface Standing {
-  annotation_id: string; annotator: string; origin: "human" | "imported" | "simulated"; at: string;
+  annotation_id: string; annotator: string; origin: "human" | "imported" | "simulated" | "consensus" | "adjudicated"; at: string;
 }
 
 /** An answer: a draft's revision, or a tag. */
@@ -524,6 +621,11 @@ export interface Submitted {
 /** A voxel worth a prompt: what its label would settle (nats), how much of the mask would change, and what the samples say. */
 export interface SuggestedPrompt {
   voxel: [number, number, number]; information: number; change: number; shares: Record<string, number>;
+}
+
+/** An annotation that is probably wrong: against the other readers, or a model that never saw it. */
+export interface Suspect {
+  case_id: string; case: string; annotation_id: string; annotator: string; score: number; against: "readers" | "model"; reason: string;
 }
 
 /** What to change of a project's name and task; what is left out stays. */
@@ -586,6 +688,11 @@ export interface Verdict {
 /** One look at a place; `suggested` is the place that should have been next then. */
 export interface Visit {
   number: number; suggested: number | null; changed: boolean; revision: number; at: string;
+}
+
+/** A case that waits for a reviewer, or for whom it was returned to. */
+export interface Waiting {
+  case_id: string; name: string; progress: CaseReading; readers: string[]; annotation_id: string | null;
 }
 
 /** The latest skip or flag of a case that still stands. */

@@ -1,7 +1,7 @@
 /** The line at the top of every view: where one is, who one is, light or dark, help. */
 import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
-import { hasAccounts } from "../api/me";
+import { hasAccounts, me } from "../api/me";
 import { annotatorName, rename } from "../api/person";
 import { helpShown } from "../state/display";
 import { linkTo, route } from "../state/router";
@@ -66,7 +66,7 @@ export function Header({ project, view, children }: HeaderProps) {
         </nav>
       )}
       <div class="header-middle">{children}</div>
-      <Person />
+      {me.value && <Person />}
       <button class="quiet" title="Light or dark" aria-label="Switch between light and dark" data-testid="theme" onClick={nextTheme}>
         <Icon name="sun" />
       </button>

@@ -71,24 +71,26 @@ export function LinkView({ use, secret }: { use: string; secret: string }) {
       .catch((error: unknown) => setRefused(lineOf(error)));
   }, []);
   return (
-    <main class="centre" data-testid="link">
-      <div class="card card-narrow">
-        {link && <ChoosePassword link={link} secret={secret} />}
-        <div role="alert">
+    <div class="view">
+      <main class="centre" data-testid="link">
+        <div class="card card-narrow">
+          {link && <ChoosePassword link={link} secret={secret} />}
+          <div role="alert">
+            {refused && (
+              <>
+                <h1>This link does not work</h1>
+                <p data-testid="link-refused">{refused}</p>
+              </>
+            )}
+          </div>
           {refused && (
-            <>
-              <h1>This link does not work</h1>
-              <p data-testid="link-refused">{refused}</p>
-            </>
+            <a class="button" href="/">
+              Sign in
+            </a>
           )}
         </div>
-        {refused && (
-          <a class="button" href="/">
-            Sign in
-          </a>
-        )}
-      </div>
-    </main>
+      </main>
+    </div>
   );
 }
 

@@ -7,10 +7,12 @@ import typer
 from medloop.cli.options import AsJson, ProjectFolder, argument, open_project, option
 from medloop.cli.printing import print_table, tell
 from medloop.core.errors import NotFoundError, SettingError
+from medloop.core.names import counted
 
 if TYPE_CHECKING:
     from medloop.core.records import Case
     from medloop.loop.foundation.workspace import Workspace
+    from medloop.loop.overview.annotator_skill import AnnotatorLine
 
 CaseName = Annotated[str, argument(metavar="CASE", help="The case's name.")]
 
@@ -34,7 +36,7 @@ def flag(
 
     checked_reason(reason)
     with open_project(folder) as workspace:
-        found = _case_named(workspace, case)
+        found = case_named(workspace, case)
         with workspace.store.read() as tx:
             before: list[Annotation] = [*tx.current_annotations(case_ids=[found.id]), *tx.partial_annotations(case_ids=[found.id])]
         opened = open_case(workspace, found.id, annotator_named(workspace, annotator).id)
@@ -52,9 +54,11 @@ def annotators(
     """List who annotates, with minutes and cost, or set what a minute of somebody costs.
 
     Where a rate is set, status, report, the advice on stopping and strategies that weigh time count cost; otherwise minutes.
+    After a training with the setting annotator_model a second table says how skilled each annotator is with each label.
     """
     from medloop.loop.foundation.annotators import set_cost
-    from medloop.loop.foundation.effort import annotator_lines
+    from medloop.loop.overview.annotator_skill import skilled_annotators
+    from medloop.loop.overview.learned_skills import learned_skills, skill_rows
 
     if bool(name) != (cost_per_minute is not None):
         remedy = "medloop annotators DIR NAME --cost-per-minute X"
@@ -62,14 +66,27 @@ def annotators(
     with open_project(folder) as workspace:
         if cost_per_minute is not None:
             set_cost(workspace, name, cost_per_minute, actor="cli")
-        with workspace.store.read() as tx:
-            found = annotator_lines(tx)
-    rows = [(x.annotator, x.annotations, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}") for x in found]
-    head = ("annotator", "annotations", "cases", "minutes", "cost per minute", "cost")
-    tell({"annotators": found}, lambda: print_table(head, rows), as_json=as_json)
+        found, skills = skilled_annotators(workspace), learned_skills(workspace)
+    rows = [(x.annotator, x.annotations, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}", _skill(x)) for x in found]
+    head = ("annotator", "annotations", "cases", "minutes", "cost per minute", "cost", "skill")
+
+    def as_text() -> None:
+        print_table(head, rows)
+        if skills:
+            typer.echo(f"\nlearned with model {skills[0].model_index} ({skills[0].method}): skill, and annotations that hold the label")
+            print_table(*skill_rows(skills))
+
+    tell({"annotators": found, "learned_skills": skills}, as_text, as_json=as_json)
 
 
-def _case_named(workspace: "Workspace", name: str) -> "Case":
+def _skill(line: "AnnotatorLine") -> str:
+    if line.skill is None:
+        return "-"
+    interval = "" if line.skill_low is None or line.skill_high is None else f" ({line.skill_low:.2f} to {line.skill_high:.2f})"
+    return f"{line.skill:.2f}{interval} in {counted(line.shared, 'case')}"
+
+
+def case_named(workspace: "Workspace", name: str) -> "Case":
     """The case of that name or id.
 
     Raises:

@@ -23,6 +23,7 @@ from medloop.cli import (
     models,
     projects,
     prompting,
+    reviewing,
     serving,
     streaming,
     studies,
@@ -46,7 +47,8 @@ app = typer.Typer(
 COMMANDS = (
     serving.demo, configuring.init, configuring.configure, projects.import_, serving.serve, serving.worker, prompting.nninteractive,
     learning.train, learning.predict, learning.query, streaming.stream, models.models, projects.status, projects.report,
-    measuring.measure, triage.triage, triage.quality, triage.calibrate, annotations.flag, annotations.annotators, projects.export,
+    measuring.measure, triage.triage, triage.quality, triage.calibrate, annotations.flag, annotations.annotators,
+    reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects, projects.export,
     learning.strategies, studies.simulate, keeping.audit, keeping.doctor, keeping.backup,
 )  # fmt: skip
 for command in COMMANDS:

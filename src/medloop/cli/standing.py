@@ -11,6 +11,7 @@ from medloop.loop.foundation.damage import DamagedCase, damaged_cases
 from medloop.loop.foundation.effort import EffortLine, priced
 from medloop.loop.foundation.label_versions import LabelGap, label_gaps
 from medloop.loop.foundation.refusals import LeftOutCase, refused_cases
+from medloop.loop.foundation.waiting import ReadingSummary, reading_summary
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.class_counts import ClassCount
 from medloop.loop.overview.model_history import ModelLine
@@ -56,6 +57,7 @@ class Standing:
         left_out: Cases that were skipped or flagged, by whom and why.
         label_gaps: Labels that were added after some annotations, which say nothing of them.
         damaged: Cases whose bytes were found damaged and that nothing learns from until they are restored.
+        readings: How far the readings of cases are; None where each needs one and no review.
         oversized: Cases whose voxel size asks for a working grid that the model in use cannot compute on.
     """
 
@@ -81,6 +83,7 @@ class Standing:
     stream: dict[str, int] = field(default_factory=dict)
     damaged: tuple[DamagedCase, ...] = ()
     oversized: tuple[DamagedCase, ...] = ()
+    readings: ReadingSummary | None = None
 
 
 def standing(workspace: Workspace) -> Standing:
@@ -111,6 +114,7 @@ def standing(workspace: Workspace) -> Standing:
         stream=_stream(workspace),
         damaged=damaged_cases(workspace),
         oversized=oversized_cases(workspace),
+        readings=_readings(workspace),
     )
 
 
@@ -126,6 +130,9 @@ def print_standing(found: Standing) -> None:
         f"        {counts['annotated']} annotated, {counts['unlabelled']} unlabelled, "
         f"{counts['skipped']} skipped, {counts['flagged']} flagged"
     )
+    if found.readings:
+        states = ", ".join(f"{count} {state}" for state, count in found.readings.cases.items()) or "none begun"
+        typer.echo(f"read    {found.readings.needed} per case: {states}")
     if found.stream:
         judged, annotate = counted(found.stream["judged"], "case"), found.stream["annotate"]
         typer.echo(f"stream  {judged} judged on arrival: {annotate} to annotate, the others kept unlabelled")
@@ -154,9 +161,15 @@ def _warnings(found: Standing) -> list[str]:
     lines += [f"labels  {gap}" for gap in found.label_gaps]
     lines += [f"damaged {case}" for case in found.damaged]
     lines += [f"large   {case}" for case in found.oversized]
+    lines += [f"read    {line}" for line in (found.readings.lines if found.readings else ())]
     lines += [f"out     {case}" for case in found.left_out[:LEFT_OUT_SHOWN]]
     more = len(found.left_out) - LEFT_OUT_SHOWN
     return lines + ([f"out     {more} more; the worklist shows them"] if more > 0 else [])
+
+
+def _readings(workspace: Workspace) -> ReadingSummary | None:
+    with workspace.store.read() as tx:
+        return reading_summary(tx)
 
 
 def _stream(workspace: Workspace) -> dict[str, int]:

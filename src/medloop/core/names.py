@@ -49,7 +49,7 @@ def _number_key(match: re.Match[str]) -> str:
 MAX_NAME, MAX_TITLE, MAX_INSTRUCTIONS = 80, 200, 20_000
 
 RESERVED = frozenset(
-    "system worker server assistant import imported cli python demo export simulation simulated medloop".split()  # noqa: SIM905
+    "system worker server assistant import imported cli python demo export simulation simulated medloop consensus".split()  # noqa: SIM905
 )
 """What medloop's own parts are called in the audit, and what could be mistaken for them."""
 

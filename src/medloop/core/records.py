@@ -25,9 +25,10 @@ AnnotatorKind: TypeAlias = Literal["person", "model", "simulated"]
 Expertise: TypeAlias = Literal["novice", "expert", "consultant"]
 AssignmentState: TypeAlias = Literal["open", "submitted", "skipped", "flagged", "released"]
 AnnotationKind: TypeAlias = Literal["mask", "tag", "partial"]
-AnnotationOrigin: TypeAlias = Literal["human", "imported", "simulated"]
+AnnotationOrigin: TypeAlias = Literal["human", "imported", "simulated", "consensus", "adjudicated"]
 BeganWith: TypeAlias = Literal["blank", "prediction", "annotation", "elsewhere"]
 TakenBack: TypeAlias = Literal["flagged", "skipped", "undone"]
+Verdict: TypeAlias = Literal["approve", "return"]
 Json: TypeAlias = Mapping[str, Any]
 
 EVALUATION_SPLITS: tuple[Split, ...] = ("validation", "test", "audit")
@@ -236,6 +237,7 @@ class Assignment:
         reason: Why this case was queried, in words, or why it was skipped or flagged.
         began_with: What its draft began with; None when it was opened before that was kept.
         base_id: The annotation that its draft began with, anybody's; None when it began with something else.
+        blind: Its draft shows nothing of what other people annotated.
     """
 
     id: str
@@ -250,6 +252,7 @@ class Assignment:
     closed_at: str | None = None
     began_with: BeganWith | None = None
     base_id: str | None = None
+    blind: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -323,6 +326,8 @@ class Annotation:
         kind: "partial" covers some slices or boxes of a case only; models are trained on it, but the case may be queried again.
         blob: For a mask: blob of uint8 values, file order, gzip. For a partial annotation: mask and parts. None for a tag.
         tag: For a classification: the label's value.
+        origin: A person's, of a data set that was imported, a simulated annotator's, fused from several readings
+            (`Consensus`), or composed by a reviewer from named readings.
         supersedes: The annotation this one replaces: an earlier one by the same annotator, or anybody's that was
             replaced knowingly.
         proposal_id: The prediction that was shown, if any.
@@ -368,6 +373,66 @@ class Withdrawal:
     verb: TakenBack
     reason: str
     assignment_id: str | None = None
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """What a reviewer decided about the annotation of a case.
+
+    Attributes:
+        annotation_id: The annotation, or consensus, that was looked at.
+        annotator_id: The reviewer.
+        verdict: "approve", or "return" to be corrected.
+        comment: In words; "" for none.
+        returned_to: The annotator who must give an annotation now; None for an approval.
+        signature: For an approval: the signer's printed name, the time, and what the signature means: {"name", "time",
+            "meaning"} (21 CFR 11.50); None without one.
+    """
+
+    id: str
+    case_id: str
+    annotation_id: str
+    annotator_id: str
+    verdict: Verdict
+    comment: str = ""
+    returned_to: str | None = None
+    signature: Json | None = None
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consensus:
+    """One annotation from several readings of a case; superseded by a later one, never overwritten.
+
+    Attributes:
+        method: The setting `consensus` that it was made by.
+        inputs: Ids of the readings, in the order they were given.
+        annotation_id: The annotation that stands for the case: a fused one of the program annotator "consensus", or one
+            of the inputs.
+        supersedes: The consensus before; None for the first.
+        skills: Annotator's id → {"value", "low", "high", "annotations"}: accuracy, or for masks the mean Dice with the
+            consensus, 0..1; low and high, a 90 % interval, may be None; for masks also "labels": {value: the same}.
+        agreement: Of the readings, 0..1: of every two people the mean Dice, of the label with the lowest; for classes the
+            share of the most frequent one.
+        agreement_by_label: Label value → mean Dice of every two people; {} for classes.
+        uncertainty: For masks: blob of the entropy per voxel, uint8, 255 = ln(classes) nats; None for classes.
+        probabilities: For classes: of each class of the task, in order; () for masks.
+        note: What fell back, or could not be known, in words; "" otherwise.
+    """
+
+    id: str
+    case_id: str
+    method: str
+    inputs: tuple[str, ...]
+    annotation_id: str
+    supersedes: str | None = None
+    skills: Json
+    agreement: float
+    agreement_by_label: Json
+    uncertainty: str | None = None
+    probabilities: tuple[float, ...] = ()
+    note: str = ""
     created_at: str
 
 

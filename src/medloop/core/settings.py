@@ -22,7 +22,10 @@ Aggregation: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", 
 UncertaintySource: TypeAlias = Literal["all", "softmax", "dropout", "flips", "ensemble"]
 ImageAdaptation: TypeAlias = Literal["none", "prompts", "image"]
 ProbabilityScaling: TypeAlias = Literal["temperature", "none"]
+AnnotatorModel: TypeAlias = Literal["none", "crowd-layer", "confusion"]
 PromptEncoding: TypeAlias = Literal["euclidean", "geodesic", "discs"]
+ReviewPolicy: TypeAlias = Literal["none", "disagreement", "all"]
+ConsensusMethod: TypeAlias = Literal["latest", "majority", "weighted", "dawid_skene", "glad", "staple", "simple", "shape_based"]
 SettingValue: TypeAlias = str | int | float | bool
 Applies: TypeAlias = Literal["at once", "next query", "next training", "next import", "never"]
 
@@ -253,6 +256,11 @@ class ProjectSettings:
         1.0, "How much voxels drawn over count in training against proposed ones merely accepted.", "--correction-weight",
         "next training", low=1, high=100,
     )  # fmt: skip
+    annotator_model: AnnotatorModel = setting(
+        "none", "What is learned of each annotator with the network, from everybody's annotations of every case: nothing, or a matrix of "
+        "confused classes.",
+        "--annotator-model", "next training", choices=get_args(AnnotatorModel),
+    )  # fmt: skip
     explanation_penalty: float = setting(
         0.0, "Weight of what people call irrelevant in explanations; 0 ignores it, 30 is a start.", "--explanation-penalty",
         "next training", low=0, high=1e6,
@@ -269,6 +277,25 @@ class ProjectSettings:
     target_score: float = setting(
         0.0, "Advise stopping once the lower 95 % bound of the score reaches this; 0 for none.", "--target-score", "at once", low=0, high=1
     )
+    readings: int = setting(1, "How many people read a case, each on their own.", "--readings", "at once", low=1, high=9)
+    read_twice: float = setting(
+        0.0, "Share of the cases, drawn by their ids, that get one reading more.", "--read-twice", "at once", low=0, high=1
+    )
+    blind: bool = setting(
+        False, "Show nobody's annotation of a case, nor the consensus, to whoever has not read it yet.", "--blind", "at once"
+    )
+    minimum_agreement: float = setting(
+        0.7, "Agreement of the readings below which a case goes to review: mean Dice of every two people, of the label with the lowest; "
+        "for classes the share of the most frequent one.", "--minimum-agreement", "at once", low=0, high=1,
+    )  # fmt: skip
+    review: ReviewPolicy = setting(
+        "none", "Which cases a reviewer must approve: none, those with too little agreement, or all.", "--review", "at once",
+        choices=get_args(ReviewPolicy),
+    )  # fmt: skip
+    consensus: ConsensusMethod = setting(
+        "latest", "How several readings become one annotation: the latest counts, or they are fused.", "--consensus", "at once",
+        choices=get_args(ConsensusMethod),
+    )  # fmt: skip
     seed: int = setting(0, "Root of all randomness.", "--seed", "never", low=-(2**31), high=2**31)
 
 

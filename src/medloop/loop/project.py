@@ -16,11 +16,14 @@ from typing import Self
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import NotFoundError
 from medloop.core.image import Image
-from medloop.core.records import Annotation, Case, Model, ProjectSettings, TaskKind
+from medloop.core.records import Annotation, Case, Model, ProjectSettings, Review, TaskKind
 from medloop.core.settings import SettingValue
 from medloop.datasets.dataset import MaskReading
 from medloop.datasets.discover import open_dataset
+from medloop.loop.annotating.adjudicating import Ruling, adjudicate, restore
 from medloop.loop.annotating.annotations import Opened, flag_case, next_assignment, open_case, skip_case, submit
+from medloop.loop.annotating.history import HistoryLine, case_history
+from medloop.loop.annotating.review_verdicts import Waiting, approve, return_case, review_queue
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import ExportReport, export_project
@@ -28,16 +31,19 @@ from medloop.loop.data.importing import AnnotationsWanted, ImportReport, import_
 from medloop.loop.foundation.annotators import annotator_named, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
 from medloop.loop.foundation.configuring import Changed, TaskChange, configure
-from medloop.loop.foundation.effort import EffortLine, annotator_lines
 from medloop.loop.foundation.partial_annotations import Part
+from medloop.loop.foundation.readings import CaseReading, case_readings
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import use_automatic, use_model
+from medloop.loop.overview.annotator_skill import AgreementWindow, AnnotatorLine, agreement_over_time, skilled_annotators
+from medloop.loop.overview.learned_skills import LearnedSkill, learned_skills
 from medloop.loop.overview.measurements import CaseMeasures, Wanted, measure_project
 from medloop.loop.overview.model_history import ModelLine, list_models
 from medloop.loop.overview.progress import Progress, progress
 from medloop.loop.overview.report import report_html
 from medloop.loop.overview.status import ProjectStatus, status
+from medloop.loop.overview.suspects import SuspectAnnotation, suspects
 from medloop.loop.querying.parts import queried_parts
 from medloop.loop.querying.streaming import StreamVerdict, verdicts
 from medloop.loop.worker import drain
@@ -106,11 +112,7 @@ class Project:
         Raises:
             NotFoundError: No case of that name.
         """
-        with self.workspace.store.read() as tx:
-            found = tx.find(Case, where={"name": name}, limit=1)
-        if not found:
-            raise NotFoundError(f"There is no case {name!r}", remedy="give its name as it was imported")
-        return open_case(self.workspace, found[0].id, annotator_named(self.workspace, annotator).id)
+        return open_case(self.workspace, self._case(name).id, self._id(annotator))
 
     def image(self, opened: Opened) -> Image:
         """The opened case's image, array shape (C, I, J, K)."""
@@ -209,10 +211,77 @@ class Project:
         self.workspace = self.workspace.reload()
         return changes
 
-    def annotators(self) -> tuple[EffortLine, ...]:
-        """Everybody who annotates: annotations, cases, minutes, cost per minute."""
+    def annotators(self) -> tuple[AnnotatorLine, ...]:
+        """Everybody who annotates: annotations, cases, minutes, cost per minute, skill."""
+        return skilled_annotators(self.workspace)
+
+    def reading(self, case: str) -> CaseReading:
+        """How far the readings of a case, by its name, are.
+
+        Raises:
+            NotFoundError: No case of that name.
+        """
+        found = self._case(case)
         with self.workspace.store.read() as tx:
-            return annotator_lines(tx)
+            return case_readings(tx, [found.id])[found.id]
+
+    def review_queue(self) -> tuple[Waiting, ...]:
+        """The cases that wait for a reviewer, least agreement first, and those that were returned."""
+        return review_queue(self.workspace)
+
+    def approve(self, case: str, reviewer: str = "local", *, comment: str = "", signed_as: str = "") -> Review:
+        """Approve what stands for a case; see `medloop.loop.annotating.review_verdicts.approve`.
+
+        Raises:
+            StateError: It has no annotation, or lacks readings.
+        """
+        return approve(self.workspace, self._case(case).id, self._id(reviewer), comment=comment, signed_as=signed_as)
+
+    def return_case(self, case: str, reviewer: str = "local", *, comment: str, to: str) -> Review:
+        """Return a case to an annotator with a comment: it comes next to them.
+
+        Raises:
+            InputError: No comment.
+            StateError: The case has no annotation.
+        """
+        return return_case(self.workspace, self._case(case).id, self._id(reviewer), comment=comment, to=self._id(to))
+
+    def adjudicate(self, case: str, decision: Sequence[Ruling] | MaskArray, reviewer: str = "local", *, comment: str = "") -> Annotation:
+        """Decide between the readings of a case; see `medloop.loop.annotating.adjudicating.adjudicate`.
+
+        Raises:
+            InputError: No ruling, or one that does not fit the case.
+            StateError: The case has no annotation.
+        """
+        return adjudicate(self.workspace, self._case(case).id, self._id(reviewer), decision, comment=comment)
+
+    def restore(self, annotation_id: str, reviewer: str = "local") -> Annotation:
+        """Bring an earlier annotation of a case back as a new one.
+
+        Raises:
+            NotFoundError: No such annotation.
+        """
+        return restore(self.workspace, annotation_id, self._id(reviewer))
+
+    def history(self, case: str) -> tuple[HistoryLine, ...]:
+        """What happened to a case: who, when, what changed.
+
+        Raises:
+            NotFoundError: No case of that name.
+        """
+        return case_history(self.workspace, self._case(case).id)
+
+    def suspects(self, *, limit: int = 100) -> tuple[SuspectAnnotation, ...]:
+        """Annotations that are probably wrong, most suspicious first."""
+        return suspects(self.workspace, limit=limit)
+
+    def agreement(self) -> tuple[AgreementWindow, ...]:
+        """Agreement of the readings, week by week."""
+        return agreement_over_time(self.workspace)
+
+    def learned_skills(self) -> tuple[LearnedSkill, ...]:
+        """What the newest model with an annotator model learned of each annotator; see the setting `annotator_model`."""
+        return learned_skills(self.workspace)
 
     def set_cost(self, annotator: str, cost_per_minute: float) -> None:
         """Set what a minute of an annotator costs; see `medloop.loop.foundation.annotators.set_cost`."""
@@ -256,6 +325,16 @@ class Project:
     def export(self, out: str | Path, fmt: str, *, model: int | None = None, regular_grid: bool = False) -> ExportReport:
         """Write the annotations, or a model (the one in use by default), to a new folder; see `export_project`."""
         return export_project(self.workspace, Path(out), fmt, model=model, regular_grid=regular_grid)
+
+    def _case(self, name: str) -> Case:
+        with self.workspace.store.read() as tx:
+            found = tx.find(Case, where={"name": name}, limit=1)
+        if not found:
+            raise NotFoundError(f"There is no case {name!r}", remedy="give its name as it was imported")
+        return found[0]
+
+    def _id(self, annotator: str) -> str:
+        return annotator_named(self.workspace, annotator).id
 
     def close(self) -> None:
         """Release the database."""

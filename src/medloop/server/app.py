@@ -26,6 +26,7 @@ from medloop.server.routes import (
     people,
     projects,
     prompts,
+    reviewing,
     work,
 )
 from medloop.server.web.assistant import AssistantLink
@@ -43,7 +44,22 @@ from medloop.server.web.site import Site
 from medloop.server.wire.views import Failure
 
 PREFIX = "/api/v1"
-_PARTS = (health, me, people, projects, configuring, cases, measuring, explaining, opening, assignments, prompts, annotations, work)
+_PARTS = (
+    health,
+    me,
+    people,
+    projects,
+    configuring,
+    cases,
+    measuring,
+    explaining,
+    opening,
+    assignments,
+    prompts,
+    annotations,
+    reviewing,
+    work,
+)
 ROUTERS: tuple[APIRouter, ...] = tuple(part.router for part in _PARTS)
 
 _FAILURES: dict[int | str, dict[str, Any]] = {

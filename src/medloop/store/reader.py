@@ -124,6 +124,18 @@ class Reader(LineageReader, PoolReader, TallyReader):
         """
         return self._current(full_annotations_query(), splits, case_ids)
 
+    def event_numbers(self, kind: type[Any], ids: Collection[str]) -> dict[str, int]:
+        """Id → number of the event that added the record: the order of records, whatever the clocks said."""
+        table = kind_of(kind).table
+        rows = self._connection.execute(select(table.c.id, table.c.event).where(_one_of(table.c.id, ids, self._is_sqlite)))
+        return {row.id: int(row.event) for row in rows}
+
+    def begun_cases(self, origins: Collection[str], fewer_than: int) -> list[str]:
+        """Ids of the cases with an annotation of these origins in force, but fewer full ones than that, in the order of their ids."""
+        own = full_annotations_query().where(annotations.c.origin.in_(list(origins))).with_only_columns(annotations.c.case_id)
+        query = select(case_states.c.case_id).where(case_states.c.annotations > 0, case_states.c.annotations < fewer_than)
+        return list(self._connection.execute(query.where(case_states.c.case_id.in_(own)).order_by(case_states.c.case_id)).scalars())
+
     def partial_annotations(self, *, splits: Sequence[Split] | None = None, case_ids: Collection[str] | None = None) -> list[Annotation]:
         """Partial answers that count now, in the order they were given: those without a later full answer by the same annotator."""
         return self._current(current_annotations_query().where(annotations.c.kind == PARTIAL), splits, case_ids)
@@ -186,13 +198,26 @@ class Reader(LineageReader, PoolReader, TallyReader):
         tally = {name: sum(cases for split, state, cases, _ in rows if stored in (split, state)) for name, stored in _COUNTED.items()}
         return CaseCounts(total=sum(row[2] for row in rows), open=sum(row[3] for row in rows), **tally)
 
-    def worklist(self, *, state: CaseState | Literal["all"] = "all", search: str = "", limit: int = 50, offset: int = 0) -> list[CaseRow]:
+    def worklist(
+        self,
+        *,
+        state: CaseState | Literal["all"] = "all",
+        search: str = "",
+        limit: int = 50,
+        offset: int = 0,
+        case_ids: Collection[str] | None = None,
+    ) -> list[CaseRow]:
         """Lines of the worklist by case name in natural order, searched in name and patient, whatever their case, spelling and script.
+
+        `case_ids` leaves the lines of other cases out.
 
         Raises:
             InputError: An unknown state.
         """
-        query = _listed(select(*_SHOWN), state, search).order_by(*_BY_NAME).limit(limit).offset(offset)
+        query = _listed(select(*_SHOWN), state, search)
+        if case_ids is not None:
+            query = query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite))
+        query = query.order_by(*_BY_NAME).limit(limit).offset(offset)
         return [CaseRow(**row) for row in self._connection.execute(query).mappings()]
 
     def worklist_total(self, *, state: CaseState | Literal["all"] = "all", search: str = "") -> int:

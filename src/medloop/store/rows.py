@@ -150,15 +150,25 @@ def _grid(*, shape: list[int], affine: list[list[float]]) -> Grid:
 
 _LATER_SETTINGS = (
     frozenset({"query_unit", "query_parts", "stream", "stream_budget", "pseudo_labels", "cold_start", "aggregation", "uncertainty_source"})
-    | {"budget_labels", "budget_minutes", "budget_money", "target_score", "bias_correction", "correction_weight", "explanation_penalty"}
+    | {
+        "budget_labels",
+        "budget_minutes",
+        "budget_money",
+        "target_score",
+        "bias_correction",
+        "correction_weight",
+        "explanation_penalty",
+        "annotator_model",
+    }
     | {"interactive_network", "calibration", "prompt_encoding", "adaptation", "any_label"}
+    | {"readings", "read_twice", "blind", "minimum_agreement", "review", "consensus"}
 )
 _LATER: Mapping[type[Any], frozenset[str]] = {
     records.Source: frozenset({"display"}),
     records.Choice: frozenset({"probability", "parts"}),
     records.ProjectSettings: _LATER_SETTINGS,
     records.Annotator: frozenset({"expertise"}),
-    records.Assignment: frozenset({"began_with", "base_id"}),
+    records.Assignment: frozenset({"began_with", "base_id", "blind"}),
     records.Annotation: frozenset({"began_with", "untouched"}),
     records.Evaluation: frozenset({"leaning", "surfaces"}),
 }
@@ -253,6 +263,8 @@ _ALL: tuple[Kind[Any], ...] = (
     _kind(records.PromptRecord, "prompt", tables.prompts, "withdrawn"),
     _kind(records.Annotation, "annotation", tables.annotations),
     _kind(records.Withdrawal, "withdrawal", tables.withdrawals),
+    _kind(records.Review, "review", tables.reviews),
+    _kind(records.Consensus, "consensus", tables.consensuses),
     _kind(records.Provenance, "provenance", tables.provenances),
     _kind(records.Descriptor, "descriptor", tables.descriptors),
     _kind(records.Evaluation, "evaluation", tables.evaluations, leaning=_LATER_TUPLE),

@@ -11,7 +11,7 @@ State of a case, first rule that fits:
 from functools import cache
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Connection, Exists, FromClause, Select, and_, func, insert, literal, select, union, update
+from sqlalchemy import ColumnElement, Connection, Exists, FromClause, Select, and_, func, insert, literal, or_, select, union, update
 
 from medloop.core.names import folded, natural_key
 from medloop.core.records import Annotation, Assignment, Case, Prediction, Withdrawal
@@ -24,6 +24,9 @@ CASE_STATES: tuple[CaseState, ...] = ("unanswered", "answered", "skipped", "flag
 PARTIAL = "partial"
 """Kind of an annotation that answers parts of a case only."""
 
+FUSED = "consensus"
+"""Origin of an annotation that was fused from readings: it counts until one of these changes or another comes."""
+
 UNCERTAINTY_SCORE = "entropy"
 """The prediction score shown in the worklist."""
 
@@ -33,7 +36,7 @@ def current_annotations_query() -> Select[Any]:
     """Annotations that no later full one of the same case and annotator, and no other one by name, replaces.
 
     Partial annotations add up: a later partial one replaces nothing. One that was withdrawn counts neither as an
-    annotation nor as what replaces another.
+    annotation nor as what replaces another. A fused one counts until the case gets another annotation or loses one.
     """
     later, other = annotations.alias("later"), annotations.alias("other")
     same = and_(
@@ -45,12 +48,21 @@ def current_annotations_query() -> Select[Any]:
     )
     replaced_by_later = select(literal(1)).select_from(later).where(same).exists()
     replaced_by_name = select(literal(1)).select_from(other).where(other.c.supersedes == annotations.c.id, ~_withdrawn(other)).exists()
-    return select(annotations).where(~replaced_by_later, ~replaced_by_name, ~_withdrawn(annotations))
+    counts = or_(annotations.c.origin != FUSED, ~_overtaken())
+    return select(annotations).where(~replaced_by_later, ~replaced_by_name, ~_withdrawn(annotations), counts)
 
 
 def full_annotations_query() -> Select[Any]:
     """Of these the full ones."""
     return current_annotations_query().where(annotations.c.kind != PARTIAL)
+
+
+def _overtaken() -> ColumnElement[bool]:
+    """Whether a full annotation of the same case was added or taken back after an annotation."""
+    newer, lost = annotations.alias("newer"), withdrawals.alias("lost")
+    added = and_(newer.c.case_id == annotations.c.case_id, newer.c.event > annotations.c.event, newer.c.kind != PARTIAL)
+    taken = and_(lost.c.case_id == annotations.c.case_id, lost.c.event > annotations.c.event)
+    return or_(select(literal(1)).select_from(newer).where(added).exists(), select(literal(1)).select_from(lost).where(taken).exists())
 
 
 def _withdrawn(answers: FromClause) -> Exists:
@@ -83,7 +95,7 @@ def refresh_all(connection: Connection) -> None:
 
 def worked_out(connection: Connection, case_id: str) -> dict[str, Any]:
     """State and counts of a case, from its annotations and assignments as they are."""
-    full = current_annotations_query().where(annotations.c.case_id == case_id, annotations.c.kind != PARTIAL)
+    full = current_annotations_query().where(annotations.c.case_id == case_id, annotations.c.kind != PARTIAL, annotations.c.origin != FUSED)
     counted = connection.execute(select(func.count()).select_from(full.subquery())).scalar_one()
     of_case = select(assignments.c.state).where(assignments.c.case_id == case_id)
     closed = of_case.where(assignments.c.state.in_(("submitted", "skipped", "flagged")))

@@ -83,6 +83,16 @@ annotations = _records(
 )
 provenances = _records("provenances", records.Provenance, link("annotation_id", unique=True), Index(None, "assignment_id"))
 withdrawals = _records("withdrawals", records.Withdrawal, link("annotation_id", unique=True), Index(None, "case_id"))
+reviews = _records(
+    "reviews", records.Review, Column("returned_to", String(80), ForeignKey("annotators.id"), nullable=True), Index(None, "case_id")
+)
+consensuses = _records(
+    "consensuses",
+    records.Consensus,
+    Column("supersedes", String(80), ForeignKey("consensuses.id"), nullable=True),
+    Index(None, "case_id"),
+    Index(None, "annotation_id"),
+)
 queries = _records("queries", records.Query, Column("seed", BigInteger, nullable=False))
 rounds = _records("rounds", Round, Column("index", Integer, nullable=False, unique=True), Column("state", Text, nullable=False, index=True))
 snapshots = _records("snapshots", records.Snapshot)

@@ -17,16 +17,16 @@ from medloop.images.encode import encode_mask
 from medloop.loop.annotating.open_edit import load_edit, require_open
 from medloop.loop.annotating.opening import go_on, open_assignment
 from medloop.loop.annotating.provenance import provenance_of
-from medloop.loop.annotating.replacing import origin_of, own_annotation, replaced_by, source_of
+from medloop.loop.annotating.replacing import origin_of, replaced_by, source_of
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import withdraw_case
-from medloop.loop.foundation.in_force import standing_annotation
+from medloop.loop.foundation.blinding import own_annotation, seen_annotation
 from medloop.loop.foundation.label_versions import version_seen
 from medloop.loop.foundation.partial_annotations import annotated_voxels, encode_partial
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.parts import queried_parts
-from medloop.loop.querying.rounds import NextChoice, next_choice
+from medloop.loop.querying.rounds import NextChoice, is_wanted, next_choice
 from medloop.store.reader import Reader
 
 MAX_EFFORT_SECONDS = 24 * 3600.0
@@ -172,15 +172,14 @@ def _take(workspace: Workspace, asked: NextChoice, annotator_id: str) -> Opened 
         case = tx.get(Case, asked.case_id)
         if asked.assignment_id is not None:
             return _opened(tx, go_on(workspace, tx, tx.get(Assignment, asked.assignment_id), case), case)
-        taken = tx.count(Assignment, where={"case_id": case.id, "state": "open"})
-        if taken or tx.current_annotations(case_ids=[case.id]):
+        if not is_wanted(tx, asked, annotator_id):
             return None
         return _opened(tx, open_assignment(workspace, tx, case, annotator_id, asked.round_id, asked.reason), case)
 
 
 def _opened(tx: Reader, assignment: Assignment, case: Case) -> Opened:
     prediction = tx.get(Prediction, assignment.proposal_id) if assignment.proposal_id else None
-    return Opened(assignment, case, prediction, standing_annotation(tx, case.id))
+    return Opened(assignment, case, prediction, seen_annotation(tx, case.id, assignment.annotator_id))
 
 
 def _check(workspace: Workspace, submitted: Submitted) -> None:

@@ -1,7 +1,7 @@
 """An edit as the store holds it: what it began with, its patches and its prompts, read once for whatever is asked of it.
 
 The base is the annotation in force when the case was opened, anybody's, else the proposal shown, else background, these two with the
-slices and boxes that people had annotated by then; it stays the base whatever happens to the case meanwhile.
+slices and boxes that people (blind: oneself) had annotated by then; it stays the base whatever happens to the case meanwhile.
 """
 
 from collections.abc import Mapping
@@ -129,7 +129,8 @@ def _partial(tx: Reader, assignment: Assignment) -> tuple[Annotation, ...]:
     made = [a for a in tx.find(Annotation, where={"case_id": assignment.case_id}) if a.created_at < assignment.opened_at]
     gone = {w.annotation_id for w in tx.find(Withdrawal, where={"case_id": assignment.case_id}) if w.created_at < assignment.opened_at}
     gone |= {a.supersedes for a in made if a.supersedes}
-    return tuple(a for a in made if a.kind == "partial" and a.id not in gone)
+    seen = (a for a in made if not assignment.blind or a.annotator_id == assignment.annotator_id)
+    return tuple(a for a in seen if a.kind == "partial" and a.id not in gone)
 
 
 def require_open(assignment: Assignment) -> Assignment:

@@ -1,14 +1,17 @@
 """Hand a case to somebody: begin a draft, go on with one, or give back one whose lease ran out.
 
 A draft begins with the annotation in force (if its mask can be read), else with the newest proposal, else with background, and
-keeps what it began with.
+keeps what it began with. Where several people read a case it begins with one's own annotation, and where they read it blind
+never with somebody else's.
 One that was edited stays its owner's, also after it was released; one that was not edited begins anew when something else
 stands by now.
 """
 
 from medloop.core.errors import BlobError
 from medloop.core.records import Annotation, Assignment, Case, Prediction, new_id, now
-from medloop.loop.foundation.in_force import beginning, newest_proposal, standing_annotation
+from medloop.loop.foundation.blinding import begun_from
+from medloop.loop.foundation.in_force import beginning, newest_proposal
+from medloop.loop.foundation.readings import project_settings
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
@@ -19,7 +22,7 @@ def open_assignment(workspace: Workspace, tx: Writer, case: Case, annotator_id: 
     left = _draft_left(tx, case, annotator_id)
     if left is not None:
         return tx.change(Assignment, left.id, verb="resume", fields={"state": "open", "closed_at": None})
-    standing, proposal = shown_at_first(workspace, tx, case)
+    standing, proposal = shown_at_first(workspace, tx, case, begun_from(tx, case.id, annotator_id))
     assignment = Assignment(
         id=new_id("assignment"),
         case_id=case.id,
@@ -30,21 +33,22 @@ def open_assignment(workspace: Workspace, tx: Writer, case: Case, annotator_id: 
         opened_at=now(),
         began_with=beginning(standing, proposal),
         base_id=standing.id if standing else None,
+        blind=project_settings(tx).blind,
     )
     tx.add(assignment, verb="open")
     return assignment
 
 
-def shown_at_first(workspace: Workspace, tx: Reader, case: Case) -> tuple[Annotation | None, Prediction | None]:
-    """The annotation in force and the newest proposal of a case, as far as their masks can be read; nothing is written."""
+def shown_at_first(workspace: Workspace, tx: Reader, case: Case, begun: Annotation | None) -> tuple[Annotation | None, Prediction | None]:
+    """The annotation that a draft begins with and the newest proposal, as far as their masks can be read; nothing is written."""
     proposal = newest_proposal(tx, case.id)
     readable = proposal if proposal is not None and _is_sound(workspace, proposal.mask) else None
-    return _readable(workspace, standing_annotation(tx, case.id)), readable
+    return _readable(workspace, begun), readable
 
 
 def go_on(workspace: Workspace, tx: Writer, assignment: Assignment, case: Case) -> Assignment:
     """An open assignment shown again: a sign of life; begun anew if nothing was drawn and another annotation stands by now."""
-    standing = _readable(workspace, standing_annotation(tx, case.id))
+    standing = _readable(workspace, begun_from(tx, case.id, assignment.annotator_id))
     if assignment.revision == 0 and standing is not None and standing.id != assignment.base_id:
         tx.change(Assignment, assignment.id, verb="release", fields={"state": "released", "closed_at": now()})
         return open_assignment(workspace, tx, case, assignment.annotator_id, assignment.round_id, assignment.reason)

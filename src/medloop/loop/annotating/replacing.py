@@ -7,12 +7,14 @@ submission says so; an imported one of another case, also when the draft began w
 from dataclasses import dataclass
 
 from medloop.core.arrays import MaskArray
-from medloop.core.errors import ReplacesError
+from medloop.core.errors import ReplacesError, StateError
 from medloop.core.records import EVALUATION_SPLITS, Annotation, AnnotationOrigin, Annotator, Assignment, BeganWith, Case
 from medloop.loop.annotating.independence import Lineage, debt_of_mask, debt_of_tag, lineage
 from medloop.loop.annotating.open_edit import OpenEdit
 from medloop.loop.annotating.submission import Submitted
+from medloop.loop.foundation.blinding import own_annotation
 from medloop.loop.foundation.in_force import began, standing_annotation
+from medloop.loop.foundation.readings import DERIVED, case_readings, project_settings, readings_needed
 from medloop.store.reader import Reader
 
 
@@ -59,28 +61,42 @@ def origin_of(source: Source, submitted: Submitted, mask: MaskArray | None) -> O
     return Origin(origin, "elsewhere" if elsewhere else source.begun, source.shown, debt.untouched if debt else None)
 
 
-def own_annotation(tx: Reader, case_id: str, annotator_id: str) -> Annotation | None:
-    """The annotator's current answer to a case, if any."""
-    return next((a for a in tx.current_annotations(case_ids=[case_id]) if a.annotator_id == annotator_id), None)
-
-
 def replaced_by(tx: Reader, assignment: Assignment, submitted: Submitted) -> str | None:
     """Id of the annotation that a submission replaces by name; None for none.
 
+    Where several people read a case nobody replaces another's reading, but for one that a reviewer returned to them.
+
     Raises:
         ReplacesError: One of somebody else stands, and may only be replaced when `replace` says so.
+        StateError: Several people read the case, and `replace` is on.
     """
     if submitted.kind == "partial":
         return None
-    standing = standing_annotation(tx, assignment.case_id)
-    if standing is not None and (standing.annotator_id != assignment.annotator_id or standing.origin == "imported"):
+    case_id, who = assignment.case_id, assignment.annotator_id
+    standing, earlier = standing_annotation(tx, case_id), own_annotation(tx, case_id, who)
+    several = readings_needed(project_settings(tx), case_id) > 1
+    if (returned := _returned_reading(tx, assignment)) is not None:
+        return returned
+    if standing is not None and (standing.annotator_id != who or standing.origin == "imported"):
         seen = standing.origin == "imported" and standing.id == assignment.base_id
-        if not submitted.replace:
+        if several and submitted.replace:
+            rule = "Several people read this case, and a reading replaces nobody else's"
+            raise StateError(rule, remedy="submit without replace; a reviewer decides with medloop adjudicate")
+        if not submitted.replace and not several:
             _require_free(tx, assignment, standing, seen=seen)
-        if submitted.replace or seen:
+        if not several and (submitted.replace or seen):
             return standing.id
-    earlier = own_annotation(tx, assignment.case_id, assignment.annotator_id)
     return earlier.id if earlier else None
+
+
+def _returned_reading(tx: Reader, assignment: Assignment) -> str | None:
+    """The reading of somebody else that a reviewer returned to this annotator, while it stands."""
+    review = case_readings(tx, [assignment.case_id])[assignment.case_id].returned
+    if review is None or review.returned_to != assignment.annotator_id:
+        return None
+    current = {a.id: a for a in tx.current_annotations(case_ids=[assignment.case_id])}
+    found = current.get(review.annotation_id)
+    return found.id if found is not None and found.origin not in DERIVED else None
 
 
 def _require_free(tx: Reader, assignment: Assignment, standing: Annotation, *, seen: bool) -> None:

@@ -22,12 +22,12 @@ def annotator_named(workspace: Workspace, name: str, *, kind: AnnotatorKind = "p
     """
     cleaned = checked_name(name, program=program)
     with workspace.store.read() as tx:
-        found = _known(tx, cleaned)
+        found = known_annotator(tx, cleaned)
     if found is not None:
         return found
     annotator = Annotator(id=new_id("annotator"), name=cleaned, kind=kind, created_at=now())
     with workspace.store.write(annotator.id) as tx:
-        again = _known(tx, cleaned)
+        again = known_annotator(tx, cleaned)
         if again is not None:
             return again
         tx.add(annotator, verb="join")
@@ -44,7 +44,7 @@ def set_cost(workspace: Workspace, name: str, cost_per_minute: float, *, actor: 
     if not 0 < cost_per_minute <= MAX_RATE:
         raise SettingError(f"A cost per minute must lie above 0 and at most at {MAX_RATE:.0f}, got {cost_per_minute}")
     with workspace.store.write(actor) as tx:
-        found = _known(tx, name)
+        found = known_annotator(tx, name)
         if found is None:
             remedy = "people are known once they opened a case; medloop annotators DIR"
             raise NotFoundError(f"There is no annotator {name!r}", remedy=remedy)
@@ -62,7 +62,7 @@ def describe_annotator(workspace: Workspace, name: str, *, expertise: Expertise,
         return tx.change(Annotator, found.id, verb="describe", fields={"expertise": expertise})
 
 
-def _known(tx: Reader, name: str) -> Annotator | None:
+def known_annotator(tx: Reader, name: str) -> Annotator | None:
     """The annotator of a checked name, else of one that reads the same."""
     exact = tx.find(Annotator, where={"name": name}, limit=1)
     alike = exact or [one for one in tx.find(Annotator) if normalize("NFC", one.name) == name]

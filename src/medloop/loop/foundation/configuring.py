@@ -13,8 +13,12 @@ from medloop.core.names import checked_instructions, checked_title, composed
 from medloop.core.records import LABEL_COLOURS, Label, Project, Round, Task, new_id, now
 from medloop.core.settings import SETTINGS, ProjectSettings, SettingValue, changed_settings
 from medloop.loop.foundation.job_kinds import Choose, request_job
+from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace, check_project_settings, checked_labels
 from medloop.store.writer import Writer
+
+READING_SETTINGS = ("readings", "read_twice", "minimum_agreement", "review", "consensus")
+"""Settings that decide when the readings of a case are complete."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +75,8 @@ def configure(
         _store(tx, project, wanted, title, before, after)
     if any(change.applies == "next query" for change in changes):
         request_job(workspace, Choose(), f"query-{new_id('settings')}", actor=actor)
+    if any(change.what in READING_SETTINGS for change in changes):
+        after_annotation(workspace.reload())  # a round may be done by the new rules
     return changes
 
 

@@ -3,7 +3,8 @@
 With one annotator it is that answer. An imported one, an expert's, stands before every confirmation of a model's
 proposal, until somebody replaces it knowingly: then that annotation names it and it is no longer current. Among the rest a
 human one stands before an imported one, a tag is decided by majority and a mask by the most recent answer; ties and mixtures
-go to the most recent. Fusion that weighs skill comes on top of this.
+go to the most recent. Before all of these stands what a reviewer put together from them, then the consensus that was fused
+from them (`medloop.loop.judging.fusing`), while it is in force.
 """
 
 from collections import Counter, defaultdict
@@ -34,8 +35,11 @@ def training_annotations(tx: Reader, split: Split) -> list[Annotation]:
 
 
 def deciding(answers: Iterable[Annotation]) -> Annotation:
-    """The annotation that stands for a case; answers must not be empty."""
-    ordered = sorted(answers, key=lambda a: (a.created_at, a.id))
+    """The annotation that stands for a case; answers must not be empty, and be in the order they were given."""
+    ordered = list(answers)
+    for origin in ("adjudicated", "consensus"):
+        if made := [a for a in ordered if a.origin == origin]:
+            return made[-1]
     if any(a.origin == "imported" and not may_lean(a) for a in ordered):
         ordered = [a for a in ordered if not may_lean(a)]
     tags = Counter(a.tag for a in ordered if a.kind == "tag")

@@ -10,7 +10,8 @@ from collections.abc import Collection
 from medloop.core.records import EVALUATION_SPLITS, Evaluation, Job, Model, Split
 from medloop.core.states import JobState
 from medloop.loop.foundation.damage import damaged_cases, damaged_now
-from medloop.loop.foundation.job_kinds import Choose, Evaluate, Payload, Predict, request_job
+from medloop.loop.foundation.job_kinds import Choose, Evaluate, Payload, Predict, Reconcile, request_job
+from medloop.loop.foundation.readings import due_for_consensus
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 
@@ -21,13 +22,22 @@ POOL: tuple[Split, ...] = ("train", "audit")
 
 
 def follow_up(workspace: Workspace) -> None:
-    """After cases or annotations were added, changed or withdrawn: predict and evaluate with the model in use what lacks it."""
+    """After cases or annotations were added, changed or withdrawn: predict, evaluate and fuse what lacks it."""
     with workspace.store.read() as tx:
         live = tx.live_model()
         lacking = live is not None and tx.unpredicted(live.id, POOL) > 0
     if live is not None and lacking:
         request_pool(workspace, live)
+    with workspace.store.read() as tx:
+        unfused = due_for_consensus(tx)
+    if unfused:
+        request_consensus(workspace)
     request_evaluation(workspace)
+
+
+def request_consensus(workspace: Workspace) -> Job:
+    """Make a consensus of the cases that have their readings."""
+    return _request(workspace, Reconcile(), "reconcile")
 
 
 def request_evaluation(workspace: Workspace) -> None:

@@ -36,6 +36,11 @@ class Choose(Payload):
 
 
 @dataclass(frozen=True)
+class Reconcile(Payload):
+    """Make a consensus of every case that has its readings and none of them."""
+
+
+@dataclass(frozen=True)
 class Train(Payload):
     """Learn from the annotations as they are; `again` also when nothing is new."""
 
@@ -90,6 +95,7 @@ class Kind:
 KINDS = (
     Kind("describe", "Description", 7, Describe, "medloop.loop.querying.on_demand:run_description", ("query",)),
     Kind("query", "Choice", 6, Choose, "medloop.loop.querying.rounds:run_query"),
+    Kind("reconcile", "Consensus", 9, Reconcile, "medloop.loop.judging.fusing:run_reconciling", ("train", "evaluate", "reconcile")),
     Kind("train", "Training", 5, Train, "medloop.loop.learning.training:run_training", ("predict", "evaluate")),
     Kind("predict", "Prediction", 7, Predict, "medloop.loop.judging.predictions:run_prediction", ("query",)),
     Kind("evaluate", "Evaluation", 8, Evaluate, "medloop.loop.judging.evaluation:run_evaluation", ("predict", "query", "train")),

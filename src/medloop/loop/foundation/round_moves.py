@@ -4,12 +4,16 @@ They are made inside write transactions, which exclude each other, so two proces
 a move twice.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from medloop.core.records import Annotation, Assignment, Case, Job, Model, Query, Round, Snapshot, new_id, now
 from medloop.core.states import RoundState, move_round
 from medloop.loop.foundation.consensus import training_annotations
-from medloop.loop.foundation.follow_up import AGAIN, due_for_evaluation, request_evaluation_of
+from medloop.loop.foundation.follow_up import AGAIN, due_for_evaluation, request_consensus, request_evaluation_of
 from medloop.loop.foundation.job_kinds import Train, request_job
 from medloop.loop.foundation.leases import any_stale, release_stale
+from medloop.loop.foundation.readings import CaseReading, case_readings, due_for_consensus
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
@@ -39,10 +43,12 @@ def after_annotation(workspace: Workspace) -> None:
     """What an answer sets in motion: the end of its round, or a training in between; mostly nothing, which costs one look."""
     with workspace.store.read() as tx:
         ended = any_stale(tx) or any(not choices_left(tx, r) for r in tx.find(Round, where={"state": "annotating"}))
-        outdated = due_for_evaluation(workspace, tx)
+        outdated, unfused = due_for_evaluation(workspace, tx), due_for_consensus(tx)
         enough = 0 < workspace.settings.train_after <= _new_annotations(tx, workspace.settings.train_after)
     if ended:
         advance(workspace)
+    if unfused:
+        request_consensus(workspace)
     if outdated is not None:
         request_evaluation_of(workspace, outdated)
     if enough:
@@ -120,14 +126,47 @@ def add_round(tx: Writer, query: Query, state: RoundState, message: str = "") ->
 
 
 def choices_left(tx: Reader, current: Round) -> list[str]:
-    """Case ids of a round that are neither answered (in part, for this round, counts too), skipped nor flagged."""
-    if current.query_id is None:
-        return []
-    asked = [c.case_id for c in tx.get(Query, current.query_id).choices]
-    answered = {a.case_id for a in tx.current_annotations(case_ids=asked)}
-    refused = {a.case_id for a in tx.find(Assignment, where={"case_id": asked, "state": ["skipped", "flagged"]})}
-    done = {a.case_id for a in tx.find(Assignment, where={"case_id": asked, "round_id": current.id, "state": "submitted"})}
-    return [case_id for case_id in asked if case_id not in answered | refused | done]
+    """Case ids of a round that lack a reading (one in part, for this round, counts too), a consensus or a review, and are not refused."""
+    asked = [c.case_id for c in tx.get(Query, current.query_id).choices] if current.query_id else []
+    return [case_id for case_id, found in round_cases(tx, current, asked).items() if not found.done]
+
+
+@dataclass(frozen=True)
+class RoundCase:
+    """A case of a round.
+
+    Attributes:
+        reading: How far its readings are.
+        given: Annotators who have read it, or annotated for this round what was queried of it.
+        refused: It was skipped or flagged.
+    """
+
+    reading: CaseReading
+    given: frozenset[str]
+    refused: bool
+
+    @property
+    def done(self) -> bool:
+        """Whether the round waits for nothing of it."""
+        waits = self.reading.state in ("in review", "returned") or self.reading.consensus_due
+        return self.refused or self.reading.state == "accepted" or (len(self.given) >= self.reading.needed and not waits)
+
+    def wants(self, annotator_id: str) -> bool:
+        """Whether this annotator may give the next reading."""
+        taken = {*self.given, *self.reading.open}
+        lacking = len(taken) < self.reading.needed and self.reading.state != "returned"
+        return lacking and not self.done and annotator_id not in taken
+
+
+def round_cases(tx: Reader, current: Round, case_ids: Sequence[str]) -> dict[str, RoundCase]:
+    """These cases of a round, by id."""
+    refused = {a.case_id for a in tx.find(Assignment, where={"case_id": case_ids, "state": ["skipped", "flagged"]})}
+    submitted = tx.find(Assignment, where={"case_id": case_ids, "round_id": current.id, "state": "submitted"})
+    given = {case_id: {a.annotator_id for a in submitted if a.case_id == case_id} for case_id in {a.case_id for a in submitted}}
+    return {
+        case_id: RoundCase(reading, frozenset(given.get(case_id, set())) | {*reading.readers}, case_id in refused)
+        for case_id, reading in case_readings(tx, case_ids).items()
+    }
 
 
 def _new_annotations(tx: Reader, most: int) -> int:

@@ -1,9 +1,9 @@
 """A project's folder, opened: what every verb of the loop takes as its first argument."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from medloop.core.errors import ConflictError, NotFoundError, SettingError, StateError
@@ -17,6 +17,14 @@ from medloop.store.store import Store
 
 MAX_LABELS = 254
 """Mask values are uint8: 0 is background and 255 means "ignore" in training."""
+
+CONSENSUS_METHODS: Mapping[TaskKind, tuple[str, ...]] = MappingProxyType(
+    {
+        "segmentation": ("latest", "majority", "staple", "simple", "shape_based"),
+        "classification": ("latest", "majority", "weighted", "dawid_skene", "glad"),
+    }
+)
+"""How readings of each kind of task can become one annotation."""
 
 LEASE_HOURS = 4.0
 """A case opened by somebody who then gives no sign of life is offered to others after this time; the draft stays theirs."""
@@ -151,6 +159,10 @@ def check_project_settings(settings: ProjectSettings, kind: TaskKind) -> None:
             raise SettingError(f"Interactive networks ({name}) draw masks, this is a {kind}", remedy=f"leave {name} at no")
     if settings.query_unit != "case" and kind != "segmentation":
         raise SettingError(f"A {settings.query_unit} is queried to be segmented, this is a {kind}", remedy="leave query_unit at case")
+    methods = CONSENSUS_METHODS[kind]
+    if settings.consensus not in methods:
+        rule = f"A {kind} fuses readings by one of {', '.join(methods)}, got {settings.consensus}"
+        raise SettingError(rule, remedy="choose one of these")
     for name in (settings.strategy, settings.first_strategy):
         _require_strategy(name)
     if not strategy(settings.first_strategy).needs <= COLD:

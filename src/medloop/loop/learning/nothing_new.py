@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings
 from medloop.core.settings import current_names
-from medloop.loop.foundation.consensus import training_annotations
+from medloop.loop.foundation.crowds import annotations_for_training
 from medloop.loop.foundation.follow_up import truth_digest
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Train
@@ -21,13 +21,13 @@ from medloop.store.reader import Reader
 
 _BUDGET = ("train_minutes", "train_steps", "warm_start", "members", "seed")
 _LOSS = ("pseudo_labels", "bias_correction", "correction_weight", "explanation_penalty")
-DECIDING = (*_BUDGET, *_LOSS, "interactive_network", "calibration", "prompt_encoding", "any_label")
+DECIDING = (*_BUDGET, *_LOSS, "annotator_model", "interactive_network", "calibration", "prompt_encoding", "any_label")
 """Settings that make another model out of the same annotations; a model from before one existed learned with its default."""
 
 
-def annotations_digest(annotations: Sequence[Annotation], names: Mapping[str, str]) -> str:
-    """Over case names and answer bytes: equal answers hash equal, whoever gave them and when."""
-    lines = sorted(f"{names[a.case_id]} {a.kind} {a.blob or a.tag}" for a in annotations)
+def annotations_digest(annotations: Sequence[Annotation], names: Mapping[str, str], *, by_annotator: bool = False) -> str:
+    """Over case names and answer bytes: equal answers hash equal, whenever they were given and, unless `by_annotator`, by whom."""
+    lines = sorted(f"{names[a.case_id]} {a.kind} {a.blob or a.tag}{f' {a.annotator_id}' if by_annotator else ''}" for a in annotations)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -54,8 +54,8 @@ def already_learned(
     if Train(**control.job.payload).again or plan.decided("snapshot"):
         return None
     with workspace.store.read() as tx:
-        answers = [a for a in training_annotations(tx, "train") if a.id not in unsound]
-        digest = annotations_digest(answers, case_names(tx, answers))
+        answers = [a for a in annotations_for_training(workspace, tx) if a.id not in unsound]
+        digest = annotations_digest(answers, case_names(tx, answers), by_annotator=workspace.settings.annotator_model != "none")
         same = [learned.model for learned in tx.learned_models() if learned.digest == digest]
     now, usual = learned_with(workspace), {name: getattr(ProjectSettings, name) for name in DECIDING}
     return next((m for m in reversed(same) if {**usual, **current_names(m.metrics.get("learned_with", now))} == now), None)

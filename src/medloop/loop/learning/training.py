@@ -15,7 +15,8 @@ from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
 from medloop.core.settings import current_names
 from medloop.loop.foundation.computable import computable
-from medloop.loop.foundation.consensus import consensus_annotations, training_annotations
+from medloop.loop.foundation.consensus import consensus_annotations
+from medloop.loop.foundation.crowds import annotations_for_training
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.follow_up import request_evaluation_of, request_predictions_of
 from medloop.loop.foundation.job_control import JobControl
@@ -64,7 +65,8 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
     learned = annotations_to_learn(workspace, control, plan, parent=parent, answers=annotations, cases=cases)
     learned = [answer for answer in learned if answer.case_id in fitting]
     taught = make_training_set(workspace, control, plan, answers=learned, cases=cases)
-    recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight)
+    crowd = taught.crowd
+    recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight, annotator_model=crowd.model, annotators=len(crowd.people))
     validation = _validation(workspace, plan, left_out, lambda cases: computable(recipe, cases, left_out))
     control.log(f"learning from {counted(len(taught.cases), 'case')}, validating on {len(validation)}: {_described(recipe)}")
 
@@ -160,9 +162,9 @@ def _has_sides(workspace: Workspace) -> bool:
     return not words.isdisjoint({"left", "right", "l", "r"})
 
 
-def freeze(tx: Writer, annotations: Sequence[Annotation], names: dict[str, str]) -> Snapshot:
-    """Name the exact answers: the digest covers case names and answer bytes, so equal answers hash equal."""
-    digest = annotations_digest(annotations, names)
+def freeze(tx: Writer, annotations: Sequence[Annotation], names: dict[str, str], *, by_annotator: bool = False) -> Snapshot:
+    """Name the exact answers; the digest is `annotations_digest`."""
+    digest = annotations_digest(annotations, names, by_annotator=by_annotator)
     ordered = sorted(annotations, key=lambda a: names[a.case_id])
     snapshot = Snapshot(id=new_id("snapshot"), annotation_ids=tuple(a.id for a in ordered), digest=digest, created_at=now())
     tx.add(snapshot, verb="freeze")
@@ -187,7 +189,7 @@ def _going_on(workspace: Workspace, recipe: Recipe, plan: TrainingPlan) -> tuple
     before = Recipe.from_json(parent.recipe)
     if any(getattr(before, name) != getattr(recipe, name) for name in ("channels", "guided", "hints", "classes")):
         return recipe, None
-    own = {name: getattr(recipe, name) for name in ("steps", "minutes", "threads", "seed", "rrr")}
+    own = {name: getattr(recipe, name) for name in ("steps", "minutes", "threads", "seed", "rrr", "annotator_model", "annotators")}
     return dataclasses.replace(before, **own), parent
 
 
@@ -201,7 +203,7 @@ def _unsound(workspace: Workspace, plan: TrainingPlan, left_out: LeftOut) -> fro
     """Ids of annotations that cannot be learned because bytes are damaged; a training begun with one of them begins anew."""
     begun = _frozen_before(workspace, plan)
     with workspace.store.read() as tx:
-        answers = [tx.get(Annotation, i) for i in begun.annotation_ids] if begun else training_annotations(tx, "train")
+        answers = [tx.get(Annotation, i) for i in begun.annotation_ids] if begun else annotations_for_training(workspace, tx)
         cases = {c.id: c for c in tx.find(Case, where={"id": sorted({a.case_id for a in answers})})}
     sound = {a.id for a in sound_annotations(answers, cases, left_out)}
     unsound = frozenset(a.id for a in answers if a.id not in sound)
@@ -223,12 +225,12 @@ def _frozen(workspace: Workspace, plan: TrainingPlan, unsound: frozenset[str]) -
     if (begun := _frozen_before(workspace, plan)) is not None:
         return begun
     with workspace.store.write("worker") as tx:
-        answers = [a for a in training_annotations(tx, "train") if a.id not in unsound]
+        answers = [a for a in annotations_for_training(workspace, tx) if a.id not in unsound]
         if len({a.case_id for a in answers}) < MIN_TRAINING_ANNOTATIONS:
             return None
         if workspace.task.kind == "classification" and len({a.tag for a in answers}) < 2:
             return None
-        snapshot = freeze(tx, answers, case_names(tx, answers))
+        snapshot = freeze(tx, answers, case_names(tx, answers), by_annotator=workspace.settings.annotator_model != "none")
         claim_rounds(tx, snapshot)
     plan.decide("snapshot", lambda: {"snapshot_id": snapshot.id})
     return snapshot

@@ -12,7 +12,7 @@ from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Case, Json, Prediction
 from medloop.loop.foundation.arrays import load_annotation, load_image
-from medloop.loop.foundation.consensus import by_case
+from medloop.loop.foundation.crowds import Crowd, crowd_of, learned_together
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.label_versions import LabelVersions, label_versions
@@ -23,6 +23,7 @@ from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.objections import irrelevant_blobs, irrelevant_loader
 from medloop.loop.learning.pseudo_labels import PseudoAnnotation, load_pseudo, pseudo_annotations
 from medloop.loop.learning.voxel_weights import Weighing, weighing_of
+from medloop.models.foundation.recipes import NOBODY
 
 if TYPE_CHECKING:
     from medloop.models.training.batches import TrainingCase
@@ -30,35 +31,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """The cases of one training, what its model's metrics say of them, and how much a voxel of a person's own making counts."""
+    """The cases of one training, what its model's metrics say of them, how much a voxel of a person's own making counts, whose they are."""
 
     cases: "list[TrainingCase]"
     facts: Json
     drawn_weight: float
+    crowd: Crowd
 
 
 def make_training_set(
     workspace: Workspace, control: JobControl, plan: TrainingPlan, *, answers: Sequence[Annotation], cases: Mapping[str, Case]
 ) -> TrainingSet:
     """Gather what a training learns from; `bias_correction`, `correction_weight` and `pseudo_labels` decide what joins the answers."""
-    weights, weighing = _weights(workspace, control, plan, {a.case_id for a in answers}), weighing_of(workspace, answers)
-    ids = {cases[a.case_id].name: a.case_id for a in answers}
-    marked = _marked(workspace, plan, sorted(cases))
+    crowd, weighing = crowd_of(workspace, control, answers), weighing_of(workspace, answers)
+    weights, marked = _weights(workspace, control, plan, {a.case_id for a in answers}, crowd), _marked(workspace, plan, sorted(cases))
+    together = learned_together(answers, crowd)
     own = [
-        dataclasses.replace(c, weight=weights.get(ids[c.id], 1.0), irrelevant=irrelevant_loader(workspace, cases[ids[c.id]], marked))
-        for c in training_cases(workspace, answers, cases, weighing)
+        dataclasses.replace(
+            c, weight=weights.get(found[0].case_id, 1.0), irrelevant=irrelevant_loader(workspace, cases[found[0].case_id], marked)
+        )
+        for c, found in zip(training_cases(workspace, together, cases, weighing, crowd), together, strict=True)
     ]
     believed = _believed(workspace, control, plan, len(own))
     facts = ({"pseudo_labels": len(believed)} if believed else {}) | ({"weighted_cases": len(weights)} if weights else {})
     facts |= _corrections(weighing, learned=answers)
     facts |= {"right_reasons_cases": len(marked)} if marked else {}
-    return TrainingSet([*own, *(_pseudo_case(workspace, p) for p in believed)], facts, weighing.weight)
+    facts |= crowd.facts(answers)
+    return TrainingSet([*own, *(_pseudo_case(workspace, p) for p in believed)], facts, weighing.weight, crowd)
 
 
 def training_cases(
-    workspace: Workspace, answers: Sequence[Annotation], cases: Mapping[str, Case], weighing: Weighing
+    workspace: Workspace, together: Sequence[Sequence[Annotation]], cases: Mapping[str, Case], weighing: Weighing, crowd: Crowd
 ) -> "list[TrainingCase]":
-    """One training case per case, in the order of the answers; partial answers to the same case are learned together."""
+    """One training case per group of `learned_together`: a full annotation, or the partial ones of a case."""
     from medloop.models.training.batches import TrainingCase
 
     blobs = workspace.store.blobs
@@ -70,13 +75,19 @@ def training_cases(
         own = weighing.own(workspace, [annotation], case)
         return dataclasses.replace(training_case(workspace, annotation, case, versions), touched=own)
 
-    def merged(case: Case, parts: list[Annotation]) -> "TrainingCase":
+    def merged(case: Case, parts: Sequence[Annotation]) -> "TrainingCase":
         known, own = versions.known_classes(parts), weighing.own(workspace, parts, case)
         return TrainingCase(
             id=case.name, load=lambda: (load_image(blobs, case), merged_annotation(blobs, parts, case)), touched=own, known=known
         )
 
-    return [merged(cases[i], found) if found[0].kind == "partial" else whole(found[0]) for i, found in by_case(answers).items()]
+    def owned(case: "TrainingCase", annotation: Annotation) -> "TrainingCase":
+        index = crowd.index(annotation)
+        return case if index == NOBODY else dataclasses.replace(case, id=f"{case.id} by {crowd.people[index].name}", annotator=index)
+
+    return [
+        owned(merged(cases[found[0].case_id], found) if found[0].kind == "partial" else whole(found[0]), found[0]) for found in together
+    ]
 
 
 def training_case(workspace: Workspace, annotation: Annotation, case: Case, versions: LabelVersions) -> "TrainingCase":
@@ -87,13 +98,15 @@ def training_case(workspace: Workspace, annotation: Annotation, case: Case, vers
     return TrainingCase(id=case.name, load=lambda: (load_image(blobs, case), load_annotation(blobs, annotation, case)), known=known)
 
 
-def _weights(workspace: Workspace, control: JobControl, plan: TrainingPlan, learned: set[str]) -> dict[str, float]:
+def _weights(workspace: Workspace, control: JobControl, plan: TrainingPlan, learned: set[str], crowd: Crowd) -> dict[str, float]:
     """Case id → weight above 0 to 1, the largest is 1; empty without the setting, or when no weights would be right."""
 
     def decide() -> dict[str, float]:
         found: dict[str, float] = {}
         if workspace.settings.bias_correction:
             try:
+                if crowd.people:
+                    raise InputError(f"{crowd.model} learns from every annotation of a case, and weights are of one", remedy="choose one")
                 with workspace.store.read() as tx:
                     found = training_weights(tx, learned)
             except InputError as error:

@@ -22,6 +22,7 @@ import numpy as np
 
 from medloop.core.records import Annotation, Case, Json, Model, Snapshot, WarmStart
 from medloop.core.seeds import generator
+from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation import score_annotations
@@ -100,5 +101,10 @@ def _scores(
     with workspace.store.read() as tx:
         done = {p.case_id for p in tx.latest_predictions(parent.id)}
     predict_cases(workspace, parent, [case for i, case in old.items() if i not in done], control)
-    scored = score_annotations(workspace, parent, [a for a in answers if a.case_id in old and a.kind != "partial"], old)
+    scored = score_annotations(
+        workspace,
+        parent,
+        [deciding(found) for found in by_case(a for a in answers if a.case_id in old and a.kind != "partial").values()],
+        old,
+    )
     return {case_id: float(np.nanmean(list(by_label.values()))) for case_id, by_label in scored.items()}

@@ -32,7 +32,7 @@ def queried_classes(workspace: Workspace) -> tuple[ClassCount, ...]:
     with workspace.store.read() as tx:
         answers, chosen = _answers(tx), queried_case_ids(tx, ever=True)
     with memo(workspace, "label-values") as known:
-        values = {case_id: _values(workspace, annotation_id, blob, tag, known) for case_id, annotation_id, blob, tag in answers}
+        values = {case_id: label_values(workspace, annotation_id, blob, tag, known) for case_id, annotation_id, blob, tag in answers}
     answered = Counter(value for held in values.values() for value in held)
     queried = Counter(value for case_id in chosen for value in values.get(case_id, ()))
     return tuple(ClassCount(x.name, answered[x.value], queried[x.value]) for x in workspace.task.labels)
@@ -45,8 +45,8 @@ def _answers(tx: Reader) -> list[tuple[str, str, str | None, int | None]]:
     return tx.sole_annotations(["train"]) + [(a.case_id, a.id, a.blob, a.tag) for a in decided]
 
 
-def _values(workspace: Workspace, annotation_id: str, blob: str | None, tag: int | None, known: Memo) -> Sequence[int]:
-    """Label values an annotation holds; none while its bytes cannot be read."""
+def label_values(workspace: Workspace, annotation_id: str, blob: str | None, tag: int | None, known: Memo) -> Sequence[int]:
+    """Label values a full annotation holds; none while its bytes cannot be read."""
 
     def look() -> list[int]:
         with workspace.store.read() as tx:

@@ -15,6 +15,7 @@ from medloop.loop.foundation.leaning import leaning_words
 from medloop.loop.foundation.refusals import refused_cases
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.judged import Judged, judged_cases, succession
+from medloop.loop.overview.learned_skills import learned_skills, skill_rows
 from medloop.loop.overview.model_history import ModelLine
 from medloop.loop.overview.next_steps import next_steps, verdict
 from medloop.loop.overview.progress import Progress, progress
@@ -45,6 +46,7 @@ def report_html(workspace: Workspace) -> str:
         _succession(workspace),
         section("Learning curve", _curve(made), _evaluations(made)),
         section("Time", _time(made.effort)),
+        _skills(workspace),
         section("What was annotated", _annotated(made)),
         section("Models", _models(made.models)),
         section("Rounds", _rounds(made)),
@@ -156,6 +158,15 @@ def _time(lines: Sequence[EffortLine]) -> Markup:
     )
     chart = bars(timed, title="minutes") if len(timed) > 1 else None
     return joined((chart, table(("annotator", "annotations", "with a time", "median seconds", "minutes", *money), rows)))
+
+
+def _skills(workspace: Workspace) -> Markup | None:
+    """What an annotator model learned; nothing without one."""
+    if not (found := learned_skills(workspace)):
+        return None
+    words = f"Learned with model {found[0].model_index} ({found[0].method}): the probability that a label is annotated as what it is, "
+    words += "and how many annotations hold it."
+    return section("Skill of annotators", table(*skill_rows(found)), note(words))
 
 
 def _annotated(made: Progress) -> Markup:

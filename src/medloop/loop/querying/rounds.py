@@ -14,10 +14,11 @@ has seen the pool; asking therefore never waits, and falls back to a query made 
 
 from dataclasses import dataclass
 
-from medloop.core.records import Assignment, Json, Query, Round, now
+from medloop.core.records import Annotator, Assignment, Json, Query, Review, Round, now
 from medloop.core.states import RoundState
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.round_moves import add_round, advance, choices_left, move
+from medloop.loop.foundation.readings import OWN_READINGS, case_readings, project_settings
+from medloop.loop.foundation.round_moves import add_round, advance, choices_left, move, round_cases
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.pools import ExtraScores
 from medloop.loop.querying.queries import make_query, queried_case_ids
@@ -36,26 +37,33 @@ class NextChoice:
 
 
 def next_choice(workspace: Workspace, annotator_id: str) -> NextChoice | None:
-    """The next case for this annotator: work left open, then open rounds in order, then a new round."""
+    """The next case for this annotator: work left open, what was returned to them, open rounds in order, then a new round."""
     with workspace.store.read() as tx:
-        left_open = _left_open(tx, annotator_id)
-        asked = left_open or _first_free(tx)
+        asked = _left_open(tx, annotator_id) or _returned_to(tx, annotator_id) or _first_free(tx, annotator_id)
     if asked is not None:
         return asked
     advance(workspace)
     with workspace.store.read() as tx:
-        given_back = _first_free(tx)
+        given_back = _first_free(tx, annotator_id) or _begun_elsewhere(tx, annotator_id)
     if given_back is not None:
         return given_back
     open_round(workspace)
     with workspace.store.read() as tx:
-        return _first_free(tx)
+        return _first_free(tx, annotator_id)
 
 
-def upcoming_case(workspace: Workspace, *, after: str | None = None) -> str | None:
-    """Id of the case that will probably be asked next, for prefetching; changes nothing."""
+def is_wanted(tx: Reader, asked: NextChoice, annotator_id: str) -> bool:
+    """Whether a case that `next_choice` named may still go to this annotator: nobody was faster."""
+    if asked.round_id is not None:
+        return round_cases(tx, tx.get(Round, asked.round_id), [asked.case_id])[asked.case_id].wants(annotator_id)
+    reading = case_readings(tx, [asked.case_id])[asked.case_id]
+    return reading.wants(annotator_id) or (reading.returned is not None and reading.returned.returned_to == annotator_id)
+
+
+def upcoming_case(workspace: Workspace, *, after: str | None = None, annotator_id: str = "") -> str | None:
+    """Id of the case that this annotator will probably be asked next, for prefetching; changes nothing."""
     with workspace.store.read() as tx:
-        for choice in _free_choices(tx):
+        for choice in _free_choices(tx, annotator_id):
             if choice.case_id != after:
                 return choice.case_id
         for waiting in tx.find(Round, where={"state": "querying"}):
@@ -124,16 +132,39 @@ def _left_open(tx: Reader, annotator_id: str) -> NextChoice | None:
     return None
 
 
-def _first_free(tx: Reader) -> NextChoice | None:
-    return next(iter(_free_choices(tx)), None)
+def _returned_to(tx: Reader, annotator_id: str) -> NextChoice | None:
+    """The first case that a reviewer returned to this annotator, and that they have not annotated since."""
+    mine = {review.case_id for review in tx.find(Review, where={"returned_to": annotator_id})}
+    for case_id, reading in case_readings(tx, sorted(mine)).items():
+        returned = reading.returned
+        if returned is not None and returned.returned_to == annotator_id:
+            by = tx.get(Annotator, returned.annotator_id).name
+            opened = tx.find(Assignment, where={"case_id": case_id, "annotator_id": annotator_id, "state": "open"}, limit=1)
+            why = f"returned by {by}{f': {returned.comment}' if returned.comment else ''}"
+            return NextChoice(case_id, None, why, opened[0].id if opened else None)
+    return None
 
 
-def _free_choices(tx: Reader) -> list[NextChoice]:
-    """Choices of open rounds that nobody has open, in order."""
+def _begun_elsewhere(tx: Reader, annotator_id: str) -> NextChoice | None:
+    """The first case that somebody read outside of the open rounds and that needs one more reading."""
+    most = project_settings(tx).readings + (project_settings(tx).read_twice > 0)
+    begun = tx.begun_cases(OWN_READINGS, most) if most > 1 else []
+    if not begun:
+        return None
+    asked, readings = queried_case_ids(tx), case_readings(tx, begun)
+    free = (case_id for case_id in begun if case_id not in asked and readings[case_id].wants(annotator_id))
+    return next((NextChoice(case_id, None, f"one more reading: {readings[case_id].words}") for case_id in free), None)
+
+
+def _first_free(tx: Reader, annotator_id: str) -> NextChoice | None:
+    return next(iter(_free_choices(tx, annotator_id)), None)
+
+
+def _free_choices(tx: Reader, annotator_id: str) -> list[NextChoice]:
+    """Choices of open rounds that need one more reading and may get it from this annotator, in order."""
     free: list[NextChoice] = []
     for current in tx.find(Round, where={"state": "annotating"}, order=("index",)):
-        left = set(choices_left(tx, current))
-        taken = {a.case_id for a in tx.find(Assignment, where={"case_id": list(left), "state": "open"})} if left else set()
         choices = tx.get(Query, current.query_id).choices if current.query_id else ()
-        free += [NextChoice(c.case_id, current.id, c.reason) for c in choices if c.case_id in left - taken]
+        found = round_cases(tx, current, [c.case_id for c in choices])
+        free += [NextChoice(c.case_id, current.id, c.reason) for c in choices if found[c.case_id].wants(annotator_id)]
     return free

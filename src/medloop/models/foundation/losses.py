@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from medloop.core.arrays import UNKNOWN
+from medloop.models.foundation.confusions import Confusions
 from medloop.models.foundation.recipes import Recipe
 
 IGNORE = UNKNOWN
@@ -26,9 +27,34 @@ def loss_of(recipe: Recipe, logits: Tensor, targets: Tensor) -> Tensor:
     if recipe.kind == "classification":
         return classification_loss(logits, targets & IGNORE, known=known)
     logits, masks = fold_unknown(logits.float(), known), plain_masks(targets, recipe.classes)
-    if recipe.touched_weight == 1:
-        return segmentation_loss(logits, masks)
-    return segmentation_loss(logits, masks, weights=1 + (recipe.touched_weight - 1) * (masks != targets & IGNORE))
+    return segmentation_loss(logits, masks, weights=_weights(recipe, targets, masks))
+
+
+def loss_as_annotated(recipe: Recipe, logits: Tensor, targets: Tensor, confusions: Confusions, whose: Tensor) -> Tensor:
+    """The loss of a batch through what is learned of its annotators.
+
+    The cross-entropy is of what they would annotate. The Dice loss compares the network with what is then probably true: through the
+    matrices it would have every voxel of a structure annotated for certain, and so hide what an annotator misses.
+
+    Args:
+        recipe: What is trained.
+        logits: Of the network, shape (B, classes, …).
+        targets: From `draw_batch`.
+        confusions: Of the annotators.
+        whose: The annotator of each sample, shape (B,).
+    """
+    known, annotated = known_classes(targets), confusions(logits, whose)
+    if recipe.kind == "classification":
+        return classification_loss(annotated, targets & IGNORE, known=known) + confusions.penalty(logits)
+    logits, masks = fold_unknown(logits.float(), known), plain_masks(targets, recipe.classes)
+    truth = confusions.truth(logits, masks.masked_fill(masks == IGNORE, 0), whose)
+    entropy = _entropy(fold_unknown(annotated, known), masks, _weights(recipe, targets, masks))
+    return _overlap(logits, truth, masks) + entropy + confusions.penalty(logits)
+
+
+def _weights(recipe: Recipe, targets: Tensor, masks: Tensor) -> Tensor | None:
+    """How much each voxel counts in the cross-entropy; None counts all alike."""
+    return None if recipe.touched_weight == 1 else 1 + (recipe.touched_weight - 1) * (masks != targets & IGNORE)
 
 
 def plain_masks(targets: Tensor, classes: int) -> Tensor:
@@ -81,16 +107,25 @@ def segmentation_loss(logits: Tensor, masks: Tensor, *, weights: Tensor | None =
         weights: How much each voxel counts in the cross-entropy, shape (B, …); None counts all alike. Dice has no weights:
             it is about the structure as a whole.
     """
-    logits = logits.float()
-    valid = (masks != IGNORE).unsqueeze(1)
     truth = functional.one_hot(masks.masked_fill(masks == IGNORE, 0).long(), logits.shape[1]).movedim(-1, 1)
-    dice: Tensor = DiceLoss(include_background=False, batch=True)(logits.softmax(1) * valid, truth * valid)
+    return _overlap(logits, truth, masks) + _entropy(logits, masks, weights)
+
+
+def _overlap(logits: Tensor, truth: Tensor, masks: Tensor) -> Tensor:
+    """Dice loss against class probabilities `truth`, shape of `logits`, where the masks say anything."""
+    valid = (masks != IGNORE).unsqueeze(1)
+    dice: Tensor = DiceLoss(include_background=False, batch=True)(logits.float().softmax(1) * valid, truth * valid)
+    return dice
+
+
+def _entropy(logits: Tensor, masks: Tensor, weights: Tensor | None) -> Tensor:
+    valid = masks != IGNORE
     if weights is not None:
-        weights = weights * valid.squeeze(1)
-        each = functional.cross_entropy(logits, masks.long(), ignore_index=IGNORE, reduction="none")
-        return dice + (each * weights).sum() / weights.sum().clamp(min=1)
-    entropy = functional.cross_entropy(logits, masks.long(), ignore_index=IGNORE, reduction="sum")
-    return dice + entropy / valid.sum().clamp(min=1)
+        weights = weights * valid
+        each = functional.cross_entropy(logits.float(), masks.long(), ignore_index=IGNORE, reduction="none")
+        return (each * weights).sum() / weights.sum().clamp(min=1)
+    entropy = functional.cross_entropy(logits.float(), masks.long(), ignore_index=IGNORE, reduction="sum")
+    return entropy / valid.sum().clamp(min=1)
 
 
 def classification_loss(logits: Tensor, classes: Tensor, *, known: Tensor | None = None) -> Tensor:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from medloop.core.errors import InputError, SettingError
 from medloop.core.geometry import Shape3, triple
 from medloop.core.records import Json, TaskKind
-from medloop.core.settings import PromptEncoding
+from medloop.core.settings import AnnotatorModel, PromptEncoding
 from medloop.models.foundation.plans import Spacing, common_channels, plan_levels, plan_patch, plan_spacing, round_to
 
 TRAINING_SECONDS_PER_VOXEL = 2.8e-6
@@ -35,6 +35,9 @@ against 0.62)."""
 
 FRAMED = 2.0
 """Pictures count as zoomed to their object when their extents in mm vary more than this times their sizes in voxels."""
+
+NOBODY = -1
+"""Index of an annotator who is not modelled: unknown, new, or without an annotator model."""
 
 BASE_FEATURES = 16
 MAX_FEATURES = 256
@@ -81,6 +84,8 @@ class Recipe:
         touched_weight: How much a voxel that a person has drawn over counts against one merely accepted; see `TrainingCase.touched`.
         seed: Root of all randomness.
         rrr: Weight of the penalty on evidence from regions that people called irrelevant (right for the right reasons); 0 is off.
+        annotator_model: What is learned of each annotator with the network; see `models.foundation.confusions`.
+        annotators: How many annotators are modelled; 0 without an annotator model.
     """
 
     kind: TaskKind
@@ -117,6 +122,8 @@ class Recipe:
     touched_weight: float = 1.0
     seed: int = 0
     rrr: float = 0.0
+    annotator_model: AnnotatorModel = "none"
+    annotators: int = 0
 
     def __post_init__(self) -> None:
         levels, shares = len(self.features), (self.dropout, self.foreground, self.remapped)
@@ -138,6 +145,9 @@ class Recipe:
         _require(self.touched_weight >= 1, "touched_weight", "at least 1", self.touched_weight)
         has_room = self.touched_weight == 1 or self.classes <= MOST_MARKED_CLASSES
         _require(has_room, "touched_weight", "1 with that many classes", self.touched_weight)
+        _require(self.annotator_model in get_args(AnnotatorModel), "annotator_model", "one of those known", self.annotator_model)
+        modelled = self.annotators == 0 if self.annotator_model == "none" else self.annotators >= 2
+        _require(modelled, "annotators", "2 or more with an annotator model, else 0", (self.annotator_model, self.annotators))
         _require(self.precision in ("auto", "float32", "bfloat16"), "precision", "auto, float32 or bfloat16", self.precision)
 
     @property

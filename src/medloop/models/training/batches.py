@@ -22,7 +22,7 @@ from medloop.core.seeds import generator
 from medloop.models.foundation.fitting import cut, fit_for_networks
 from medloop.models.foundation.losses import IGNORE, with_known_classes
 from medloop.models.foundation.plans import Spacing
-from medloop.models.foundation.recipes import Recipe
+from medloop.models.foundation.recipes import NOBODY, Recipe
 from medloop.models.foundation.resample import resample_mask
 from medloop.models.training.augmentation import Change, apply_change, sample_change, window_shape
 
@@ -43,6 +43,7 @@ class TrainingCase:
         load: Gives the image and its mask (values below `Recipe.classes`, or 255 where unanswered) or class index.
         irrelevant: Gives the voxels, shape (I, J, K), where people said that evidence must not come from; None marks nothing.
         known: How many classes, background included, the annotator knew, when labels were added later; 0 is all of them.
+        annotator: Whose answer it is, an index below `Recipe.annotators`, or `NOBODY`.
     """
 
     id: str
@@ -51,6 +52,7 @@ class TrainingCase:
     irrelevant: Callable[[], BoolArray] | None = None
     touched: Callable[[], BoolArray] | None = None
     known: int = 0
+    annotator: int = NOBODY
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,7 @@ class PreparedCase:
         touched: File of an array (I, J, K), uint8, 1 where a person has drawn; None when all voxels count alike.
         answered: The same of all answered voxels where some are not, else None; patches then centre on these.
         irrelevant: File of the voxels (I, J, K), uint8, that evidence must not come from; None where nothing is marked.
-        known: See `TrainingCase`.
+        known, annotator: See `TrainingCase`.
     """
 
     id: str
@@ -80,6 +82,7 @@ class PreparedCase:
     irrelevant: Path | None = None
     touched: Path | None = None
     known: int = 0
+    annotator: int = NOBODY
 
 
 def prepare_cases(recipe: Recipe, cases: Sequence[TrainingCase], folder: Path) -> list[PreparedCase]:
@@ -105,7 +108,9 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     marked = _prepare_marks(case.irrelevant if recipe.rrr else None, stem.with_suffix(".irrelevant.npy"), shape)
     if isinstance(answer, int | np.integer):
         _require_known({int(answer)}, recipe, case.id)
-        return PreparedCase(case.id, image_file, None, int(answer), shape, spacing, (), None, case.weight, marked, None, case.known)
+        return PreparedCase(
+            case.id, image_file, None, int(answer), shape, spacing, (), None, case.weight, marked, None, case.known, case.annotator
+        )
     _require_known(set(answer.values()) - {IGNORE}, recipe, case.id)
     mask = resample_mask(answer.array, shape)
     mask_file = stem.with_suffix(".mask.npy")
@@ -113,7 +118,9 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     places, answered = _locate(mask, recipe, case.id), _locate_annotated(mask, recipe, case.id)
     touched = case.touched if recipe.touched_weight > 1 else None
     drawn = _prepare_marks(touched, stem.with_suffix(".touched.npy"), shape)
-    return PreparedCase(case.id, image_file, mask_file, 0, shape, spacing, places, answered, case.weight, marked, drawn, case.known)
+    return PreparedCase(
+        case.id, image_file, mask_file, 0, shape, spacing, places, answered, case.weight, marked, drawn, case.known, case.annotator
+    )
 
 
 def _prepare_marks(load: Callable[[], BoolArray] | None, file: Path, shape: Shape3) -> Path | None:
@@ -179,6 +186,32 @@ def _draw_patch(
         touched = _moved_marks(recipe, case, case.touched, change, window, start)
         mask = np.where((touched == 1) & (mask != IGNORE), mask + np.uint8(recipe.classes), mask)
     return image, case.label if mask is None else mask, case.known
+
+
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """What is known of a batch beside images and targets.
+
+    Attributes:
+        irrelevant: Of `draw_irrelevant`.
+        annotators: Of `draw_annotators`; None takes the targets as the truth.
+    """
+
+    irrelevant: Tensor | None = None
+    annotators: Tensor | None = None
+
+
+def draw_marks(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Marks:
+    """What is known of the batch of `draw_batch` of this step."""
+    irrelevant, annotators = (draw(recipe, cases, member=member, step=step) for draw in (draw_irrelevant, draw_annotators))
+    return Marks(irrelevant, annotators)
+
+
+def draw_annotators(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:
+    """Whose the answers of `draw_batch` of this step are, shape (B,); None without an annotator model."""
+    if not recipe.annotators:
+        return None
+    return torch.tensor([_draw_place(recipe, cases, member, step, slot)[0].annotator for slot in range(recipe.batch)])
 
 
 def draw_irrelevant(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:

@@ -15,6 +15,7 @@ from medloop.core.records import Json
 from medloop.core.seeds import derive_seed
 from medloop.models.foundation.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from medloop.models.foundation.compute import choose_device
+from medloop.models.foundation.confusions import RATE, Confusions
 from medloop.models.foundation.networks import AnyNetwork, build_network, load_weights
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.training.batches import TrainingCase
@@ -35,6 +36,7 @@ class TrainingState:
         loss: Of the last step.
         seconds: Wall-clock time spent so far.
         best_score, scores: The best validation, and every one as (step, score).
+        confusions: What is learned of each annotator; None without an annotator model.
     """
 
     network: AnyNetwork
@@ -47,6 +49,7 @@ class TrainingState:
     seconds: float = 0.0
     best_score: float = -1.0
     scores: list[tuple[int, float]] = dataclasses.field(default_factory=list)
+    confusions: Confusions | None = None
 
     @property
     def device(self) -> torch.device:
@@ -80,8 +83,11 @@ def start(recipe: Recipe, member: int, initial: Sequence[bytes] = ()) -> Trainin
         load_weights(network, initial[member % len(initial)])
     network = network.to(choose_device())
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    confusions = Confusions(recipe.annotator_model, recipe.annotators, recipe.classes).to(choose_device()) if recipe.annotators else None
+    if confusions:
+        optimiser.add_param_group({"params": list(confusions.parameters()), "weight_decay": 0.0, "times": RATE})
     mean = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-    return TrainingState(network, optimiser, mean, recipe.steps)
+    return TrainingState(network, optimiser, mean, recipe.steps, confusions=confusions)
 
 
 def identify(
@@ -99,6 +105,7 @@ def identify(
     content += [guide] if guide else []
     known = [case.known for case in (*training, *validation)]
     content += [known] if any(known) else []
+    content += [["annotators", *(case.annotator for case in training)]] if recipe.annotators else []
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -115,6 +122,7 @@ def require_identity(identity: str, facts: Json, folder: Path) -> None:
 def save(state: TrainingState, folder: Path, *, member: int, identity: str) -> None:
     """Write the checkpoint of a member, replacing the previous one."""
     tensors = _prefixed("network", state.network.state_dict()) | _prefixed("mean", state.mean) | _prefixed("best", state.best)
+    tensors |= _prefixed("confusions", state.confusions.state_dict()) if state.confusions else {}
     for number, moments in state.optimiser.state_dict()["state"].items():
         tensors |= _prefixed(f"optimiser.{number}", moments)
     kept = {name: getattr(state, name) for name in ("step", "steps", "seconds", "best_score", "scores")}
@@ -137,6 +145,8 @@ def restore(state: TrainingState, folder: Path, *, member: int, identity: str) -
     state.network.load_state_dict(_part(checkpoint, "network"))
     state.mean = {name: tensor.to(state.device) for name, tensor in _part(checkpoint, "mean").items()}
     state.best = {name: tensor.to(state.device) for name, tensor in _part(checkpoint, "best").items()}
+    if state.confusions:
+        state.confusions.load_state_dict(_part(checkpoint, "confusions"))
     moments: dict[int, Weights] = {}
     for name, tensor in _part(checkpoint, "optimiser").items():
         number, key = name.split(".", 1)

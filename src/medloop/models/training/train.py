@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -25,11 +26,20 @@ from medloop.core.records import Json
 from medloop.core.seeds import derive_seed
 from medloop.models.foundation.checkpoint import Checkpoint, checkpoint_file, read_checkpoint, write_checkpoint
 from medloop.models.foundation.compute import limited_threads, mixed_precision
-from medloop.models.foundation.losses import IGNORE, fade, irrelevance_penalty, known_classes, loss_of, plain_masks, with_known_classes
+from medloop.models.foundation.losses import (
+    IGNORE,
+    fade,
+    irrelevance_penalty,
+    known_classes,
+    loss_as_annotated,
+    loss_of,
+    plain_masks,
+    with_known_classes,
+)
 from medloop.models.foundation.networks import build_network
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.training.ahead import in_order
-from medloop.models.training.batches import PreparedCase, TrainingCase, draw_batch, draw_irrelevant, prepare_cases
+from medloop.models.training.batches import Marks, PreparedCase, TrainingCase, draw_batch, draw_marks, prepare_cases
 from medloop.models.training.guiding import Guide
 from medloop.models.training.state import TrainingState, identify, require_identity, restore, save, start
 from medloop.models.training.validate import affordable_cases, validate
@@ -139,6 +149,7 @@ def train_member(run: TrainingRun, member: int) -> tuple[Path, Json]:
     finally:
         shutil.rmtree(prepared, ignore_errors=True)
     metrics: dict[str, Any] = {"steps": state.steps, "seconds": round(state.seconds, 3), "loss": state.loss}
+    metrics |= {"confusions": state.confusions.matrices().detach().cpu().tolist()} if state.confusions else {}
     metrics |= {"validation": state.best_score, "validations": state.scores} if state.scores else {}
     file = write_checkpoint(result, Checkpoint(state.best or state.mean, {"identity": identity, "metrics": metrics}), mark="weights")
     for leftover in folder.glob(f"checkpoint-{member}.*"):
@@ -155,8 +166,8 @@ def _train_to_end(
     begun = saved = time.perf_counter() - state.seconds
     draw = partial(_draw, recipe, cases, member)
     ahead = DRAWN_AHEAD if recipe.threads > 1 or state.device.type != "cpu" else 0
-    for batch, marked in in_order(draw, range(state.step, state.steps), ahead=ahead):
-        state.loss = take_step(recipe, member, state, *batch, irrelevant=marked, guide=run.guide)
+    for batch, marks in in_order(draw, range(state.step, state.steps), ahead=ahead):
+        state.loss = take_step(recipe, member, state, *batch, marks=marks, guide=run.guide)
         if state.step in due:
             _validate(recipe, state, held_out)
         state.seconds = time.perf_counter() - begun
@@ -168,8 +179,8 @@ def _train_to_end(
             raise CancelledError(f"Training stopped at step {state.step} of {state.steps}", remedy="start it again to continue from there")
 
 
-def _draw(recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int) -> tuple[tuple[Tensor, Tensor], Tensor | None]:
-    return draw_batch(recipe, cases, member=member, step=step), draw_irrelevant(recipe, cases, member=member, step=step)
+def _draw(recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int) -> tuple[tuple[Tensor, Tensor], Marks]:
+    return draw_batch(recipe, cases, member=member, step=step), draw_marks(recipe, cases, member=member, step=step)
 
 
 def take_step(
@@ -179,7 +190,7 @@ def take_step(
     images: Tensor,
     targets: Tensor,
     *,
-    irrelevant: Tensor | None = None,
+    marks: Marks | None = None,
     guide: Guide | None = None,
 ) -> float:
     """Hints if guided, forward, backward, clip, step, running mean; returns the loss.
@@ -190,14 +201,14 @@ def take_step(
         state: Where the training stands; changed.
         images: From `draw_batch`.
         targets: Likewise.
-        irrelevant: Voxels that evidence must not come from, from `draw_irrelevant`.
+        marks: From `draw_marks`.
         guide: Adds hints to the images of a guided network.
 
     Raises:
         MedloopError: When the loss is not a number.
     """
     for group in state.optimiser.param_groups:
-        group["lr"] = recipe.learning_rate * rate_at(state.step, state.steps)
+        group["lr"] = recipe.learning_rate * rate_at(state.step, state.steps) * group.get("times", 1.0)
     if guide and recipe.guided:
         plain = plain_masks(targets, recipe.classes)
         images, wanted = guide(recipe, images, plain, partial(_predict, recipe, state), member=member, step=state.step)
@@ -210,9 +221,13 @@ def take_step(
         with mixed_precision(state.device, recipe.precision):
             logits = state.network(images)
     targets = targets.to(state.device)
-    loss = loss_of(recipe, logits, targets)
-    if irrelevant is not None:
-        loss = loss + recipe.rrr * _irrelevance(recipe, member, state, images, targets, irrelevant.to(state.device))
+    marks = marks or Marks()
+    if state.confusions is None or marks.annotators is None:
+        loss = loss_of(recipe, logits, targets)
+    else:
+        loss = loss_as_annotated(recipe, logits, targets, state.confusions, marks.annotators.to(state.device))
+    if marks.irrelevant is not None:
+        loss = loss + recipe.rrr * _irrelevance(recipe, member, state, images, targets, marks.irrelevant.to(state.device))
     value = _finite(float(loss.detach()), state.step)
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
@@ -272,11 +287,13 @@ def plan_steps(recipe: Recipe, seconds: float, *, spent: float = 0.0) -> int:
 
 
 def summarise(members: Sequence[Json]) -> Json:
-    """The metrics of an ensemble: steps of one member, seconds of all, mean loss and validation score, each member's."""
+    """The metrics of an ensemble: steps of one member, seconds of all, mean loss, validation score and confusions, each member's."""
     summary: dict[str, Any] = {"steps": members[0]["steps"], "seconds": sum(m["seconds"] for m in members)}
     for name in ("loss", "validation"):
         if name in members[0]:
             summary[name] = sum(m[name] for m in members) / len(members)
+    if "confusions" in members[0]:
+        summary["confusions"] = np.mean([m["confusions"] for m in members], axis=0).tolist()
     return summary | {"members": [dict(m) for m in members]}
 
 

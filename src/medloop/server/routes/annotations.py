@@ -4,17 +4,18 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.requests import Request
 
-from medloop.core.errors import NotFoundError
+from medloop.core.errors import ForbiddenError, NotFoundError
 from medloop.core.records import Annotation, Case, Model, Prediction
 from medloop.images.encode import encode_mask
 from medloop.loop.annotating.provenance import provenance
 from medloop.loop.foundation.partial_annotations import load_partial
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.web.sending import VOXELS, send_blob, send_packed
-from medloop.server.web.site import WorkspaceHere
+from medloop.server.web.site import Viewer, ViewerHere, WorkspaceHere
 from medloop.server.wire.prompt_views import ProvenanceView
 from medloop.server.wire.schemas import Id
 from medloop.server.wire.views import PredictionView, prediction_view
+from medloop.store.reader import Reader
 
 router = APIRouter(prefix="/projects/{project}", tags=["annotations"])
 
@@ -40,10 +41,10 @@ def get_prediction_uncertainty(workspace: WorkspaceHere, prediction: Id, request
 
 
 @router.get("/annotations/{annotation}/mask", response_class=Response, responses=VOXELS)
-def get_annotation_mask(workspace: WorkspaceHere, annotation: Id, request: Request) -> Response:
-    """A submitted mask: uint8 label values, 255 outside a partial annotation, file order, gzip."""
+def get_annotation_mask(workspace: WorkspaceHere, annotation: Id, viewer: ViewerHere, request: Request) -> Response:
+    """A submitted mask: uint8 label values, 255 outside a partial annotation, file order, gzip; 403 while the case is to be read blind."""
     with workspace.store.read() as tx:
-        found = tx.get(Annotation, annotation)
+        found = _seen(tx, annotation, viewer)
         case = tx.get(Case, found.case_id)
     if found.kind == "partial":
         return send_packed(encode_mask(load_partial(workspace.store.blobs, found, case)[1]))
@@ -51,13 +52,20 @@ def get_annotation_mask(workspace: WorkspaceHere, annotation: Id, request: Reque
 
 
 @router.get("/annotations/{annotation}/provenance")
-def get_annotation_provenance(workspace: WorkspaceHere, annotation: Id) -> ProvenanceView:
+def get_annotation_provenance(workspace: WorkspaceHere, annotation: Id, viewer: ViewerHere) -> ProvenanceView:
     """How a submitted mask came about: its prompts, and what prompts and brush changed."""
     with workspace.store.read() as tx:
-        made = provenance(tx, tx.get(Annotation, annotation))
+        made = provenance(tx, _seen(tx, annotation, viewer))
     if made is None:
         raise NotFoundError("This annotation has no provenance", remedy="tags, imported and old annotations have none")
     return ProvenanceView.model_validate(made)
+
+
+def _seen(tx: Reader, annotation_id: str, viewer: Viewer) -> Annotation:
+    found = tx.get(Annotation, annotation_id)
+    if found.annotator_id != viewer.annotator_id and not viewer.sees(tx, found.case_id):
+        raise ForbiddenError("This case is read blind: others' annotations show once you have read it", remedy="submit yours first")
+    return found
 
 
 def _send(workspace: Workspace, blob: str | None, what: str, request: Request) -> Response:

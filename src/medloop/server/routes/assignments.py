@@ -15,7 +15,7 @@ from medloop.loop.annotating.reviewing import mark_visited, review_places
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.in_force import standing_annotation
+from medloop.loop.foundation.blinding import seen_annotation
 from medloop.loop.foundation.leases import release_assignment
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.web.callers import Caller, CallerHere
@@ -89,7 +89,7 @@ def post_undo(workspace: WorkspaceHere, assignment: OwnAssignment, _body: Nothin
     opened = undo_submit(workspace, assignment)
     with workspace.store.read() as tx:
         case = tx.get(Case, opened.case_id)
-        return open_assignment_view(tx, Opened(opened, case, None, standing_annotation(tx, case.id)))
+        return open_assignment_view(tx, Opened(opened, case, None, seen_annotation(tx, case.id, opened.annotator_id)))
 
 
 @router.get("/places")

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from medloop.core.errors import StateError, UnavailableError
 from medloop.core.records import Case
+from medloop.loop.foundation.readings import case_readings, cases_read
 from medloop.loop.foundation.refusals import open_with, refusals
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.streaming import judge_arrivals, verdicts
@@ -24,11 +25,15 @@ from medloop.server.wire.views import CaseView, case_view
 router = APIRouter(prefix="/projects/{project}/cases", tags=["cases"])
 State = Annotated[Literal["all", "unlabelled", "annotated", "skipped", "flagged"], Renamed]
 
+ReadingFilter = Literal["any", "read", "in review", "accepted", "returned"]
+MOST_CASES = 2**31
+
 
 @router.get("")
 def list_cases(
     workspace: WorkspaceHere,
     state: Annotated[State, Query(description="Which cases.")] = "all",
+    reading: Annotated[ReadingFilter, Query(description="Only cases whose readings are so far.")] = "any",
     search: Search = "",
     limit: Limit = 100,
     offset: Offset = 0,
@@ -36,14 +41,16 @@ def list_cases(
     """The worklist: cases by name in natural order, searched in any script and letter case, how far each is, and why it was left out."""
     with workspace.store.read() as tx:
         stored = STORED_STATES[state]
-        total = tx.worklist_total(state=stored, search=search)
-        rows = tx.worklist(state=stored, search=search, limit=limit, offset=offset)
+        ids = None if reading == "any" else cases_read(tx, reading)
+        found = tx.worklist(state=stored, search=search, limit=MOST_CASES, case_ids=ids) if ids is not None else []
+        total = tx.worklist_total(state=stored, search=search) if ids is None else len(found)
+        rows = found[offset : offset + limit] if ids is not None else tx.worklist(state=stored, search=search, limit=limit, offset=offset)
+        readings = case_readings(tx, [row.case_id for row in rows])
         refused = refusals(tx, [row.case_id for row in rows if row.state in ("skipped", "flagged")])
         opened = open_with(tx, [row.case_id for row in rows])
         judged = verdicts(tx, [row.case_id for row in rows if row.state not in ("answered", "skipped", "flagged")])
-    return CasePage(
-        total=total, rows=[CaseLine.of(row, refused.get(row.case_id), judged.get(row.case_id), opened.get(row.case_id, ())) for row in rows]
-    )
+    lines = [CaseLine.of(r, readings[r.case_id], refused.get(r.case_id), judged.get(r.case_id), opened.get(r.case_id, ())) for r in rows]
+    return CasePage(total=total, rows=lines)
 
 
 @router.post("", openapi_extra=RAW_BODY)

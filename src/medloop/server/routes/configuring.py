@@ -4,9 +4,11 @@ from fastapi import APIRouter
 
 from medloop.loop.foundation.annotators import set_cost
 from medloop.loop.foundation.configuring import configure
-from medloop.loop.foundation.effort import annotator_lines
+from medloop.loop.overview.annotator_skill import skilled_annotators
+from medloop.loop.overview.learned_skills import learned_skills
 from medloop.server.web.site import PersonHere, WorkspaceHere
-from medloop.server.wire.progress_views import EffortLineView
+from medloop.server.wire.progress_views import LearnedSkillView
+from medloop.server.wire.review_views import AnnotatorLineView
 from medloop.server.wire.setting_views import ChangesView, ConfigurationView, RateBody, SettingsBody, TaskBody
 
 router = APIRouter(prefix="/projects/{project}", tags=["settings"])
@@ -31,14 +33,19 @@ def patch_task(workspace: WorkspaceHere, person: PersonHere, body: TaskBody) -> 
 
 
 @router.get("/annotators")
-def list_annotators(workspace: WorkspaceHere) -> list[EffortLineView]:
-    """Everybody who annotates, by name: annotations, cases, minutes, what a minute costs (1 where no rate is set) and what they cost."""
-    with workspace.store.read() as tx:
-        return [EffortLineView.model_validate(line) for line in annotator_lines(tx)]
+def list_annotators(workspace: WorkspaceHere) -> list[AnnotatorLineView]:
+    """Everybody who annotates, by name: annotations, cases, minutes, what they cost, and how right they are."""
+    return [AnnotatorLineView.model_validate(line) for line in skilled_annotators(workspace)]
+
+
+@router.get("/annotators/learned-skills")
+def list_learned_skills(workspace: WorkspaceHere) -> list[LearnedSkillView]:
+    """How skilled each annotator is with each label, as the newest model with an annotator model learned it; empty without one."""
+    return [LearnedSkillView.model_validate(skill) for skill in learned_skills(workspace)]
 
 
 @router.patch("/annotators")
-def patch_annotators(workspace: WorkspaceHere, person: PersonHere, body: RateBody) -> list[EffortLineView]:
+def patch_annotators(workspace: WorkspaceHere, person: PersonHere, body: RateBody) -> list[AnnotatorLineView]:
     """Set what a minute of an annotator costs, in a unit of yours; past minutes count by it, too."""
     set_cost(workspace, body.annotator, body.cost_per_minute, actor=person.id)
     return list_annotators(workspace)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 
 from medloop.loop.overview.measurements import measure_case
 from medloop.metrics.measure_bounds import MOST_TOLERANCE, TOLERANCE
-from medloop.server.web.site import WorkspaceHere
+from medloop.server.web.site import ViewerHere, WorkspaceHere
 from medloop.server.wire.measure_views import CaseMeasuresView
 from medloop.server.wire.schemas import Id, Renamed
 
@@ -18,11 +18,14 @@ Of = Annotated[Literal["any", "annotation", "prediction"], Renamed]
 def get_measures(
     workspace: WorkspaceHere,
     case: Id,
+    viewer: ViewerHere,
     of: Annotated[Of, Query(description="Whose mask; any takes the annotation where there is one.")] = "any",
     tolerance: Annotated[
         float,
         Query(gt=0, le=MOST_TOLERANCE, description="Half the width of bounds, as a share of the measure, up to which it is accepted."),
     ] = TOLERANCE,
 ) -> CaseMeasuresView:
-    """Volume, area, diameters and circumference of every structure, with bounds and whether to accept a prediction's figure."""
-    return CaseMeasuresView.model_validate(measure_case(workspace, case, of=of, tolerance=tolerance))
+    """How large every structure is, with bounds, and whether to accept a prediction's figure; of the prediction while one reads blind."""
+    with workspace.store.read() as tx:
+        shown = of if viewer.sees(tx, case) else "prediction"
+    return CaseMeasuresView.model_validate(measure_case(workspace, case, of=shown, tolerance=tolerance))

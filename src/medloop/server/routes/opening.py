@@ -7,10 +7,11 @@ from fastapi import APIRouter
 from medloop.core.records import Case, Model
 from medloop.loop.annotating.annotations import Opened, next_assignment, open_case
 from medloop.loop.annotating.opening import shown_at_first
-from medloop.loop.foundation.in_force import newest_proposal
+from medloop.loop.foundation.in_force import newest_proposal, standing_annotation
+from medloop.loop.foundation.waiting import nothing_left_words
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.rounds import upcoming_case
-from medloop.server.web.site import PersonHere, Site, SiteHere, WorkspaceHere
+from medloop.server.web.site import PersonHere, Site, SiteHere, ViewerHere, WorkspaceHere
 from medloop.server.wire.project_views import NothingLeft, OpenedView, PreviousView, SeenView, UpcomingView
 from medloop.server.wire.schemas import Id, Nothing
 from medloop.server.wire.standing_views import open_assignment_view, seen_case_view
@@ -25,7 +26,8 @@ def post_next(site: SiteHere, workspace: WorkspaceHere, person: PersonHere, _bod
     """The case worth most of this annotator's time now; work left open comes back first."""
     opened = next_assignment(workspace, person.id)
     if opened is None:
-        return NothingLeft(assignment=None, reason="Every case is annotated, skipped or open with somebody else")
+        with workspace.store.read() as tx:
+            return NothingLeft(assignment=None, reason=nothing_left_words(tx, person.id))
     return _shown(site, workspace, opened)
 
 
@@ -36,13 +38,14 @@ def post_open(site: SiteHere, workspace: WorkspaceHere, case: Id, person: Person
 
 
 @router.get("/cases/{case}/look")
-def get_look(workspace: WorkspaceHere, case: Id) -> SeenView:
-    """A case with its annotation in force and its newest proposal, for looking: nothing is opened, written or computed."""
+def get_look(workspace: WorkspaceHere, case: Id, viewer: ViewerHere) -> SeenView:
+    """A case with its annotation in force, unless that is hidden from who looks, and its newest proposal: nothing is opened or written."""
     with workspace.store.read() as tx:
         found = tx.get(Case, case)
-        shown, proposal = shown_at_first(workspace, tx, found)
+        standing = standing_annotation(tx, found.id) if viewer.sees(tx, found.id) else None
+        shown, proposal = shown_at_first(workspace, tx, found, standing)
         return SeenView(
-            situation=seen_case_view(tx, found, shown, proposal),
+            situation=seen_case_view(tx, found, shown, proposal, standing),
             case=case_view(found),
             prediction=prediction_view(proposal, tx.get(Model, proposal.model_id)) if proposal else None,
             previous=PreviousView(id=shown.id, tag=shown.tag) if shown else None,
@@ -50,9 +53,9 @@ def get_look(workspace: WorkspaceHere, case: Id) -> SeenView:
 
 
 @router.get("/upcoming")
-def get_upcoming(workspace: WorkspaceHere) -> UpcomingView:
+def get_upcoming(workspace: WorkspaceHere, viewer: ViewerHere) -> UpcomingView:
     """The case that will probably be queried next and its prediction, so that a page can fetch them early."""
-    case_id = upcoming_case(workspace)
+    case_id = upcoming_case(workspace, annotator_id=viewer.annotator_id)
     if case_id is None:
         return UpcomingView(case_id=None, prediction_id=None)
     with workspace.store.read() as tx:

@@ -10,7 +10,8 @@ from starlette.requests import Request
 from medloop.core.errors import ForbiddenError, InputError
 from medloop.core.names import MAX_NAME, folded
 from medloop.core.records import Annotator, Assignment, Case
-from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.annotators import annotator_named, known_annotator
+from medloop.loop.foundation.blinding import is_hidden
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.web.assistant import AssistantLink
 from medloop.server.web.callers import Caller, CallerHere, require_role
@@ -20,6 +21,7 @@ from medloop.server.web.people import People
 from medloop.server.web.proposals import Proposer
 from medloop.server.web.settings import ServerSettings
 from medloop.server.wire.schemas import Id
+from medloop.store.reader import Reader
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,33 @@ def _person(workspace: WorkspaceHere, annotator: AnnotatorName) -> Annotator:
 PersonHere: TypeAlias = Annotated[Annotator, Depends(_person)]
 """Who asks, by a checked name; joined at first use. Every route that changes something and belongs to no assignment
 writes this person's id into the audit."""
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who looks at a case.
+
+    Attributes:
+        annotator_id: "" for somebody who has annotated nothing here.
+        reviews: An account that may review sees what every reader gave.
+    """
+
+    annotator_id: str
+    reviews: bool
+
+    def sees(self, tx: Reader, case_id: str) -> bool:
+        """Whether they may see the annotations of a case."""
+        return self.reviews or not is_hidden(tx, case_id, self.annotator_id)
+
+
+def _viewer(workspace: WorkspaceHere, name: AnnotatorName, caller: CallerHere) -> Viewer:
+    with workspace.store.read() as tx:
+        found = known_annotator(tx, name)
+    return Viewer(found.id if found else "", caller.person is not None and caller.may(workspace.project.id, "review"))
+
+
+ViewerHere: TypeAlias = Annotated[Viewer, Depends(_viewer)]
+"""Who looks; nobody joins by looking."""
 
 
 def is_own(workspace: Workspace, assignment_id: str, caller: Caller) -> bool:

@@ -89,6 +89,18 @@ class EffortLineView(View):
     cost: float
 
 
+class LearnedSkillView(View):
+    """One annotator and label: the probability that what is the label is annotated so, and how many annotations hold it."""
+
+    annotator: str
+    label: str
+    skill: float
+    annotations: int
+    holding: int
+    model_index: int
+    method: str
+
+
 class ClassCountView(View):
     """One label: annotated training cases that hold it, and how many of them a query chose."""
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, Self
 
 from medloop.core.records import ProjectSettings, TaskKind
+from medloop.loop.foundation.readings import CaseReading, ReadingState
 from medloop.loop.foundation.refusals import Refusal
 from medloop.loop.querying.streaming import StreamVerdict
 from medloop.server.wire.standing_views import OpenAssignmentView, SituationView
@@ -74,6 +75,22 @@ class ProjectView(ProjectLine):
     read_only: str
 
 
+class CaseReadingView(View):
+    """How far the readings of a case are; `words` says it to people."""
+
+    state: ReadingState
+    words: str
+    read: int
+    needed: int
+    agreement: Number
+
+    @classmethod
+    def of(cls, reading: CaseReading) -> Self:
+        """From what was derived."""
+        words, read = reading.words, len(reading.readers)
+        return cls(state=reading.state, words=words, read=read, needed=reading.needed, agreement=reading.agreement)
+
+
 class CaseLine(View):
     """One case in the worklist."""
 
@@ -88,10 +105,18 @@ class CaseLine(View):
     reason: str
     reason_by: str | None
     open_with: list[str]
+    progress: CaseReadingView
 
     @classmethod
-    def of(cls, row: CaseRow, refused: Refusal | None = None, judged: StreamVerdict | None = None, open_with: Sequence[str] = ()) -> Self:
-        """From the store's row, why the case is left out if it is, what a stream decided about it, and who has it open."""
+    def of(
+        cls,
+        row: CaseRow,
+        reading: CaseReading,
+        refused: Refusal | None = None,
+        judged: StreamVerdict | None = None,
+        open_with: Sequence[str] = (),
+    ) -> Self:
+        """From the store's row, how far it is, why it is left out if it is, what a stream decided about it, and who has it open."""
         return cls(
             id=row.case_id,
             name=row.name,
@@ -104,6 +129,7 @@ class CaseLine(View):
             reason=refused.reason if refused else str(judged or ""),
             reason_by=refused.by if refused else None,
             open_with=list(open_with),
+            progress=CaseReadingView.of(reading),
         )
 
 

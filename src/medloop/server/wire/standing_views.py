@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from medloop.core.records import EVALUATION_SPLITS, Annotation, AnnotationOrigin, Annotator, Assignment, BeganWith, Case, Model, Prediction
 from medloop.loop.annotating.annotations import Opened
-from medloop.loop.foundation.in_force import base_of, began, standing_annotation
+from medloop.loop.foundation.in_force import base_of, began
 from medloop.loop.foundation.partial_annotations import Part, SlicePart
 from medloop.loop.foundation.refusals import refusals
 from medloop.loop.querying.parts import queried_parts
@@ -71,15 +71,17 @@ def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
     return OpenAssignmentView(**shown.model_dump(), **situation.model_dump(), parts=parts)
 
 
-def seen_case_view(tx: Reader, case: Case, shown: Annotation | None, proposal: Prediction | None) -> SituationView:
-    """A case that is only looked at: the annotation or proposal on it is what a draft opened now would begin with."""
+def seen_case_view(
+    tx: Reader, case: Case, shown: Annotation | None, proposal: Prediction | None, standing: Annotation | None
+) -> SituationView:
+    """A case that is only looked at: `shown`, as far as it can be read, or the proposal lies on it; `standing` is in force."""
     if shown is not None:
         base = BaseView(kind="annotation", **StandingView.of(tx, shown).model_dump())
     elif proposal is not None:
         base = BaseView(kind="prediction", model_index=tx.get(Model, proposal.model_id).index)
     else:
         base = BaseView(kind="blank")
-    return _situation(tx, case, standing_annotation(tx, case.id), base)
+    return _situation(tx, case, standing, base)
 
 
 def _situation(tx: Reader, case: Case, standing: Annotation | None, base: BaseView) -> SituationView:

@@ -1,0 +1,164 @@
+"""A reviewer decides between readings: a new annotation, put together label by label or box by box, that supersedes knowingly.
+
+The readings stay as they are, each its reader's; the new annotation stands before them and before their consensus.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medloop.core.arrays import MaskArray
+from medloop.core.errors import InputError, LabelError, NotFoundError
+from medloop.core.records import Annotation, Case, Review, Task, new_id, now
+from medloop.images.encode import encode_mask
+from medloop.loop.annotating.annotations import MAX_EFFORT_SECONDS, checked_mask
+from medloop.loop.annotating.review_verdicts import make_review, require_standing
+from medloop.loop.foundation.arrays import load_mask
+from medloop.loop.foundation.partial_annotations import BoxPart, annotated_voxels
+from medloop.loop.foundation.readings import DERIVED, most_leaning
+from medloop.loop.foundation.round_moves import after_annotation
+from medloop.loop.foundation.workspace import Workspace
+from medloop.store.reader import Reader
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """Which annotation counts.
+
+    Attributes:
+        annotation_id: Of the same case.
+        label: For this label only; None for all labels.
+        box: Within this box only; None for the whole image.
+    """
+
+    annotation_id: str
+    label: int | None = None
+    box: BoxPart | None = None
+
+
+def adjudicate(
+    workspace: Workspace,
+    case_id: str,
+    reviewer_id: str,
+    decision: Sequence[Ruling] | MaskArray,
+    *,
+    annotation_id: str | None = None,
+    comment: str = "",
+    effort_seconds: float = 0.0,
+) -> Annotation:
+    """Decide a case as its reviewer: from what stands, the rulings are applied in order, or a mask is given.
+
+    Args:
+        workspace: The project.
+        case_id: The case.
+        reviewer_id: Who decides.
+        decision: What counts where (for a classification one ruling, which names the reading whose class counts), or the mask
+            itself, shape (I, J, K).
+        annotation_id: What the reviewer has looked at; None for what stands now.
+        comment: Why.
+        effort_seconds: Active time spent.
+
+    Raises:
+        InputError: No ruling, or one that does not fit the case; an effort out of range.
+        LabelError: A label that the task does not know.
+        ShapeError: The mask is not the case's shape.
+        ConflictError: Something else stands by now.
+        StateError: The case has no annotation.
+    """
+    mask = decision if isinstance(decision, np.ndarray) else None
+    choices = () if isinstance(decision, np.ndarray) else tuple(decision)
+    if mask is None and not choices:
+        raise InputError("An adjudication needs rulings or a mask, got none", remedy="say which reading counts where")
+    if not 0.0 <= effort_seconds <= MAX_EFFORT_SECONDS:
+        raise InputError(f"Effort lies between 0 and {MAX_EFFORT_SECONDS:.0f} seconds, got {effort_seconds:g}")
+    with workspace.store.read() as tx:
+        case, standing = tx.get(Case, case_id), require_standing(tx, case_id, annotation_id)
+        sources = {c.annotation_id: _of_case(tx, case, c.annotation_id) for c in choices}
+    made = checked_mask(workspace, case, mask) if mask is not None else None
+    tag = None
+    if made is None and workspace.task.kind == "segmentation":
+        made = _composed(workspace, case, standing, choices, sources)
+    elif made is None:
+        tag = sources[choices[-1].annotation_id].tag
+    made_of = [*sources.values(), standing]
+    with workspace.store.read() as tx:
+        oldest = min((tx.get(Task, a.task_id) for a in made_of), key=lambda task: task.version)
+    task = workspace.task if mask is not None else oldest  # what is put together knows the labels that all of it knew
+    return _stored(workspace, reviewer_id, made_of, _Decided(made, tag, task.id, comment, effort_seconds))
+
+
+def restore(workspace: Workspace, annotation_id: str, person_id: str, *, comment: str = "") -> Annotation:
+    """Bring an earlier annotation of a case back as a new one of who restores it.
+
+    Raises:
+        NotFoundError: No such annotation.
+        InputError: It covers parts of the case only.
+        StateError: The case has no annotation now.
+    """
+    found = workspace.store.get(Annotation, annotation_id)
+    return adjudicate(workspace, found.case_id, person_id, [Ruling(annotation_id)], comment=comment or "an earlier annotation restored")
+
+
+def _of_case(tx: Reader, case: Case, annotation_id: str) -> Annotation:
+    found = tx.get(Annotation, annotation_id)
+    if found.case_id != case.id:
+        raise NotFoundError(f"{case.name} has no annotation {annotation_id!r}", remedy="name one of its readings")
+    if found.kind == "partial":
+        raise InputError("An annotation of parts of a case cannot be taken whole", remedy="name one that covers the case")
+    return found
+
+
+def _composed(
+    workspace: Workspace, case: Case, standing: Annotation, choices: Sequence[Ruling], sources: dict[str, Annotation]
+) -> MaskArray:
+    blobs, mask = workspace.store.blobs, load_mask(workspace.store.blobs, standing, case).array.copy()
+    for choice in choices:
+        reading = load_mask(blobs, sources[choice.annotation_id], case).array
+        inside = np.ones(mask.shape, dtype=np.bool_) if choice.box is None else annotated_voxels([choice.box], case.grid.shape)
+        if choice.label is None:
+            mask[inside] = reading[inside]
+            continue
+        if choice.label not in workspace.task.label_values:
+            raise LabelError(f"Unknown label {choice.label}", remedy=f"use one of {list(workspace.task.label_values)}")
+        mask[inside & (mask == choice.label)] = 0
+        mask[inside & (reading == choice.label)] = choice.label
+    return mask
+
+
+@dataclass(frozen=True, eq=False)
+class _Decided:
+    mask: MaskArray | None
+    tag: int | None
+    task_id: str
+    comment: str
+    effort_seconds: float
+
+
+def _stored(workspace: Workspace, reviewer_id: str, made_of: Sequence[Annotation], decided: _Decided) -> Annotation:
+    """Keep the decision and the review that it is; what stands, the last of `made_of`, must still be what was looked at."""
+    blob = workspace.store.blobs.put(encode_mask(decided.mask)) if decided.mask is not None else None
+    leaning, standing = most_leaning(made_of), made_of[-1]
+    annotation = Annotation(
+        id=new_id("annotation"),
+        case_id=standing.case_id,
+        task_id=decided.task_id,
+        annotator_id=reviewer_id,
+        kind="tag" if blob is None else "mask",
+        blob=blob,
+        tag=decided.tag,
+        origin="adjudicated",
+        proposal_id=leaning.proposal_id,
+        supersedes=standing.id if standing.origin in DERIVED else None,
+        effort_seconds=float(decided.effort_seconds),
+        created_at=now(),
+        began_with="annotation",
+        untouched=leaning.untouched,
+    )
+    review: Review = make_review(standing.case_id, annotation.id, reviewer_id, "approve", decided.comment)
+    with workspace.store.write(reviewer_id) as tx:
+        require_standing(tx, standing.case_id, standing.id)
+        tx.add(annotation, verb="adjudicate")
+        tx.add(review, verb="approve")
+    after_annotation(workspace)
+    return annotation

@@ -1,0 +1,151 @@
+"""What happened to a case: who gave, fused, decided, returned or took back which annotation, when, and what that changed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from medloop.core.arrays import MaskArray
+from medloop.core.errors import BlobError
+from medloop.core.records import Annotation, Annotator, Case, Consensus, Label, Review, Withdrawal
+from medloop.loop.foundation.arrays import load_annotation
+from medloop.loop.foundation.workspace import Workspace
+from medloop.store.blobs import Blobs
+from medloop.store.reader import Reader
+
+
+@dataclass(frozen=True)
+class LabelChange:
+    """How an annotation differs in one label from the one before: voxels, and the change of volume in ml of the grid's voxels."""
+
+    label: str
+    added: int
+    removed: int
+    ml: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryLine:
+    """One thing that happened.
+
+    Attributes:
+        at: When, as the records write times; lines are in the order of the audit, whatever the clocks said.
+        who: By name.
+        what: In words.
+        annotation_id: What it is about.
+        in_force: For an annotation: it counts now.
+        changes: For an annotation of a mask: label by label against what it replaces, else against the annotator's one before,
+            else against nothing; labels that are the same are left out.
+        comment: Of a review, a withdrawal or a consensus.
+    """
+
+    at: str
+    who: str
+    what: str
+    annotation_id: str
+    in_force: bool = False
+    changes: tuple[LabelChange, ...] = ()
+    comment: str = ""
+    order: int = field(default=0, repr=False)
+
+
+def case_history(workspace: Workspace, case_id: str) -> tuple[HistoryLine, ...]:
+    """The history of a case, oldest first.
+
+    Raises:
+        NotFoundError: No such case.
+    """
+    with workspace.store.read() as tx:
+        case, people = tx.get(Case, case_id), {a.id: a.name for a in tx.find(Annotator)}
+        made = tx.find(Annotation, where={"case_id": case_id})
+        lines = [*_annotations(workspace, tx, case, made, people), *_events(tx, case_id, people)]
+    return tuple(sorted(lines, key=lambda line: line.order))
+
+
+def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[Annotation], people: Mapping[str, str]) -> list[HistoryLine]:
+    current = {a.id for a in (*tx.current_annotations(case_ids=[case.id]), *tx.partial_annotations(case_ids=[case.id]))}
+    order = tx.event_numbers(Annotation, [a.id for a in made])
+    found, masks = list[HistoryLine](), dict[str, MaskArray]()
+    for annotation in made:
+        masks[annotation.id] = _mask(workspace.store.blobs, annotation, case)
+        before = _before(annotation, made)
+        line = HistoryLine(
+            at=annotation.created_at,
+            who=people[annotation.annotator_id],
+            what=_made(workspace, annotation),
+            annotation_id=annotation.id,
+            in_force=annotation.id in current,
+            changes=label_changes(masks[before.id] if before else None, masks[annotation.id], case, workspace.task.labels),
+            order=order[annotation.id],
+        )
+        found.append(line)
+    return found
+
+
+def _made(workspace: Workspace, annotation: Annotation) -> str:
+    verbs = {"imported": "imported", "consensus": "fused", "adjudicated": "adjudicated"}
+    what = verbs.get(annotation.origin, "annotated parts" if annotation.kind == "partial" else "annotated")
+    named = next((label.name for label in workspace.task.labels if label.value == annotation.tag), None)
+    return what if named is None else f"{what}: {named}"
+
+
+def _before(annotation: Annotation, made: Sequence[Annotation]) -> Annotation | None:
+    """What an annotation is held against."""
+    earlier = made[: made.index(annotation)]
+    named = [a for a in earlier if a.id == annotation.supersedes]
+    return next(iter(named or [a for a in reversed(earlier) if a.annotator_id == annotation.annotator_id]), None)
+
+
+def _mask(blobs: Blobs, annotation: Annotation, case: Case) -> MaskArray:
+    """The mask; nothing where it is a tag or cannot be read."""
+    try:
+        found = load_annotation(blobs, annotation, case) if annotation.blob is not None else 0
+    except BlobError:
+        found = 0
+    return np.zeros(case.grid.shape, dtype=np.uint8) if isinstance(found, int) else found.array
+
+
+def label_changes(before: MaskArray | None, after: MaskArray, case: Case, labels: Sequence[Label]) -> tuple[LabelChange, ...]:
+    """Label by label what two masks of a case, shape (I, J, K), differ in; None stands for an empty one."""
+    ml = float(np.prod(case.grid.spacing_mm)) / 1000.0
+    found = []
+    for label in labels:
+        was = (before == label.value) if before is not None else np.zeros(after.shape, dtype=np.bool_)
+        now = after == label.value
+        added, removed = int(np.count_nonzero(now & ~was)), int(np.count_nonzero(was & ~now))
+        if added or removed:
+            found.append(LabelChange(label.name, added, removed, round((added - removed) * ml, 3)))
+    return tuple(found)
+
+
+def _events(tx: Reader, case_id: str, people: Mapping[str, str]) -> list[HistoryLine]:
+    """Reviews, withdrawals and consensuses."""
+    found: list[tuple[type[Any], Review | Withdrawal | Consensus, str, str, str]] = [
+        *((Review, r, r.annotator_id, _verdict(r, people), r.comment) for r in tx.find(Review, where={"case_id": case_id})),
+        *((Withdrawal, w, w.annotator_id, w.verb, w.reason) for w in tx.find(Withdrawal, where={"case_id": case_id})),
+        *((Consensus, c, "", _consensus(c), c.note) for c in tx.find(Consensus, where={"case_id": case_id})),
+    ]
+    return [
+        HistoryLine(
+            at=record.created_at,
+            who=people.get(who, "consensus"),
+            what=what,
+            annotation_id=record.annotation_id,
+            comment=comment,
+            order=tx.event_numbers(kind, [record.id])[record.id],
+        )
+        for kind, record, who, what, comment in found
+    ]
+
+
+def _consensus(made: Consensus) -> str:
+    return f"consensus of {len(made.inputs)} readings by {made.method}, agreement {made.agreement:.2f}"
+
+
+def _verdict(review: Review, people: Mapping[str, str]) -> str:
+    if review.verdict == "return":
+        return f"returned to {people[review.returned_to or '']}"
+    if review.signature is None:
+        return "approved"
+    return f"approved, signed by {review.signature['name']} ({review.signature['meaning']})"

@@ -1,0 +1,168 @@
+"""The reviewer's verbs: which cases wait, approve with a signature, return to somebody with a comment."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from medloop.core.errors import ConflictError, InputError, StateError
+from medloop.core.names import checked_title, in_natural_order, one_line
+from medloop.core.records import Annotation, Annotator, Case, Json, Review, Verdict, new_id, now
+from medloop.loop.foundation.readings import OWN_READINGS, CaseReading, case_readings
+from medloop.loop.foundation.round_moves import after_annotation
+from medloop.loop.foundation.workspace import Workspace
+from medloop.store.reader import Reader
+
+Meaning: TypeAlias = Literal["review", "approval", "responsibility", "authorship"]
+"""What a signature means (21 CFR 11.50 (a)(3))."""
+
+MAX_COMMENT = 500
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A case that waits for a reviewer, or for whom it was returned to."""
+
+    case_id: str
+    name: str
+    reading: CaseReading
+    readers: tuple[str, ...]
+
+
+def review_queue(workspace: Workspace) -> tuple[Waiting, ...]:
+    """The cases in review, those with the least agreement first, then those that were returned and still stand so."""
+    with workspace.store.read() as tx:
+        candidates = tx.begun_cases(OWN_READINGS, 2**31)
+        found = {i: r for i, r in case_readings(tx, candidates).items() if r.state in ("in review", "returned")}
+        names = {case_id: name for case_id, (name, _) in tx.patients_of(found).items()}
+        people = {a.id: a.name for a in tx.find(Annotator)}
+    lines = [Waiting(i, names[i], r, tuple(people[who] for who in r.readers)) for i, r in found.items()]
+    order = {name: n for n, name in enumerate(in_natural_order(names.values()))}
+    return tuple(sorted(lines, key=lambda w: (w.reading.state, _or_one(w.reading.agreement), order[w.name])))
+
+
+def approve(
+    workspace: Workspace,
+    case_id: str,
+    reviewer_id: str,
+    *,
+    annotation_id: str | None = None,
+    comment: str = "",
+    signed_as: str = "",
+    meaning: Meaning = "approval",
+) -> Review:
+    """Approve what stands for a case.
+
+    Args:
+        workspace: The project.
+        case_id: The case.
+        reviewer_id: Who approves.
+        annotation_id: What the reviewer has looked at; None for what stands now.
+        comment: In words.
+        signed_as: The signer's printed name; "" for no signature.
+        meaning: What the signature means.
+
+    Raises:
+        NotFoundError: No such case.
+        StateError: It has no annotation, or lacks readings.
+        ConflictError: Something else stands by now.
+    """
+    signature = {"name": checked_title(signed_as), "time": now(), "meaning": meaning} if signed_as else None
+    with workspace.store.write(reviewer_id) as tx:
+        standing = require_standing(tx, case_id, annotation_id)
+        reading = case_readings(tx, [case_id])[case_id]
+        if reading.state == "read":
+            remedy = "wait for the other readings, or set readings lower"
+            raise StateError(f"A case is approved once it has its readings and their consensus; this one is {reading.words}", remedy=remedy)
+        review = make_review(case_id, standing.id, reviewer_id, "approve", comment, signature=signature)
+        tx.add(review, verb="approve")
+    after_annotation(workspace)
+    return review
+
+
+def return_case(
+    workspace: Workspace, case_id: str, reviewer_id: str, *, comment: str, to: str = "", annotation_id: str | None = None
+) -> Review:
+    """Return a case to be annotated again.
+
+    Args:
+        workspace: The project.
+        case_id: The case.
+        reviewer_id: Who returns it.
+        comment: What is to be corrected; not empty.
+        to: Id of the annotator who shall do it; "" for the one whose annotation stands.
+        annotation_id: The annotation that is returned, such as one of several readings; None for what stands.
+
+    Raises:
+        InputError: No comment, or nobody to return a consensus to.
+        NotFoundError: No such case or annotator.
+        StateError: It has no annotation.
+        ConflictError: The annotation no longer stands.
+    """
+    if not one_line(comment):
+        raise InputError("A return needs a comment that says what to correct", remedy="give one of 1 to 500 characters")
+    with workspace.store.write(reviewer_id) as tx:
+        returned = _returned(tx, case_id, annotation_id)
+        author = tx.get(Annotator, to or returned.annotator_id)
+        if author.kind == "model":
+            raise InputError(f"A {returned.origin} annotation is nobody's to correct", remedy="say to whom it is returned")
+        review = make_review(case_id, returned.id, reviewer_id, "return", comment, returned_to=author.id)
+        tx.add(review, verb="return")
+    return review
+
+
+def require_standing(tx: Reader, case_id: str, annotation_id: str | None) -> Annotation:
+    """What stands for a case, if that is what a reviewer has seen; None stands for any.
+
+    Raises:
+        NotFoundError: No such case.
+        StateError: It has no annotation.
+        ConflictError: Something else stands.
+    """
+    name = tx.get(Case, case_id).name
+    standing = case_readings(tx, [case_id])[case_id].annotation_id
+    if standing is None:
+        raise StateError(f"{name} has no annotation to review", remedy="annotate it first")
+    if annotation_id not in (None, standing):
+        raise ConflictError(f"Another annotation of {name} stands by now", remedy="look at it first")
+    return tx.get(Annotation, standing)
+
+
+def _returned(tx: Reader, case_id: str, annotation_id: str | None) -> Annotation:
+    current = {a.id: a for a in tx.current_annotations(case_ids=[case_id])}
+    if annotation_id is not None and annotation_id in current:
+        return current[annotation_id]
+    return require_standing(tx, case_id, annotation_id)
+
+
+def make_review(
+    case_id: str,
+    annotation_id: str,
+    reviewer_id: str,
+    verdict: Verdict,
+    comment: str,
+    *,
+    returned_to: str | None = None,
+    signature: Json | None = None,
+) -> Review:
+    """The record of a verdict.
+
+    Raises:
+        InputError: An over-long comment.
+    """
+    cleaned = one_line(comment)
+    if len(cleaned) > MAX_COMMENT:
+        raise InputError(f"A comment may have {MAX_COMMENT} characters, got {len(cleaned)}", remedy="shorten it")
+    return Review(
+        id=new_id("review"),
+        case_id=case_id,
+        annotation_id=annotation_id,
+        annotator_id=reviewer_id,
+        verdict=verdict,
+        comment=cleaned,
+        returned_to=returned_to,
+        signature=signature,
+        created_at=now(),
+    )
+
+
+def _or_one(agreement: float | None) -> float:
+    return 1.0 if agreement is None else agreement

@@ -1,0 +1,232 @@
+"""How far the readings of a case are: derived from annotations, assignments, reviews and the consensus, and stored nowhere.
+
+    unlabelled   nobody has read it
+    in progress  nobody has read it, somebody has it open
+    read         it has some of its readings, or all of them and waits for its consensus
+    in review    it has its readings, and a reviewer must approve what stands
+    accepted     it has its readings and, where due, its review
+    returned     a reviewer returned it, and whom it was returned to has not annotated it since
+
+A reading is one annotator's annotation of a case in force. What came first is said by the numbers of the audit's events, so
+that a clock that runs backwards changes nothing.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, TypeVar, get_args
+
+from medloop.core.records import Annotation, Assignment, Consensus, Project, ProjectSettings, Review
+from medloop.loop.foundation.consensus import by_case, deciding
+from medloop.store.reader import Reader
+
+T = TypeVar("T", Assignment, Review)
+ReadingState: TypeAlias = Literal["unlabelled", "in progress", "read", "in review", "accepted", "returned"]
+READING_STATES: tuple[ReadingState, ...] = get_args(ReadingState)
+
+OWN_READINGS = ("human", "simulated")
+"""Origins of readings that somebody gave here."""
+
+DERIVED = ("consensus", "adjudicated")
+"""Origins of annotations that are made of readings and are none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseHistory:
+    """What the readings of a case are derived from.
+
+    Attributes:
+        case_id: The case.
+        annotations: Full ones in force, in the order they were given.
+        open: Annotators who have it open.
+        reviews: In the order they were made.
+        consensus: The newest one; it need not be in force.
+        order: Id of an annotation or review → number of its event; not needed without reviews.
+    """
+
+    case_id: str
+    annotations: tuple[Annotation, ...] = ()
+    open: tuple[str, ...] = ()
+    reviews: tuple[Review, ...] = ()
+    consensus: Consensus | None = None
+    order: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def readings(self) -> tuple[Annotation, ...]:
+        """The annotations that people gave on their own."""
+        return tuple(a for a in self.annotations if a.origin not in DERIVED)
+
+    @property
+    def adjudicated(self) -> Annotation | None:
+        """What a reviewer put together, if that stands."""
+        return next((a for a in reversed(self.annotations) if a.origin == "adjudicated"), None)
+
+    @property
+    def consensus_in_force(self) -> Consensus | None:
+        """The consensus, if its inputs are the readings as they are."""
+        found = self.consensus
+        if found is None or set(found.inputs) != {a.id for a in self.readings}:
+            return None
+        return found if any(a.id == found.annotation_id for a in self.annotations) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseReading:
+    """How far the readings of a case are.
+
+    Attributes:
+        state: See the module.
+        needed: Readings that it must have.
+        readers: Annotators who have read it, in the order they did.
+        open: Annotators who have it open.
+        annotation_id: What stands for it; None without an annotation.
+        agreement: Of its readings, 0..1; None while there is no consensus.
+        consensus_due: It has its readings, and a consensus must be made of them.
+        returned: The review that returned it, while that stands.
+    """
+
+    state: ReadingState
+    needed: int
+    readers: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
+    annotation_id: str | None = None
+    agreement: float | None = None
+    consensus_due: bool = False
+    returned: Review | None = None
+
+    @property
+    def words(self) -> str:
+        """The state for people."""
+        return f"read {len(self.readers)} of {self.needed}" if self.state == "read" else self.state
+
+    def wants(self, annotator_id: str) -> bool:
+        """Whether it needs one more reading, and may get it from this annotator."""
+        given = {*self.readers, *self.open}
+        return self.state in ("unlabelled", "in progress", "read") and annotator_id not in given and len(given) < self.needed
+
+
+def readings_needed(settings: ProjectSettings, case_id: str) -> int:
+    """How many people must read a case: `readings`, and one more for the share `read_twice` of cases, drawn by a hash of the id."""
+    draw = int.from_bytes(hashlib.sha256(case_id.encode()).digest()[:8], "big") / 2**64
+    return settings.readings + (draw < settings.read_twice)
+
+
+def reads_several(settings: ProjectSettings) -> bool:
+    """Whether a case may need more than one reading, or a consensus of those that it happens to get."""
+    return settings.readings > 1 or settings.read_twice > 0 or settings.consensus != "latest"
+
+
+def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
+    """How far the readings of a case are, from its history alone."""
+    needed, readings = readings_needed(settings, history.case_id), history.readings
+    standing = deciding(history.annotations) if history.annotations else None
+    returned, consensus = _returned(history), history.consensus_in_force
+    enough = len(readings) >= needed or history.adjudicated is not None
+    approved = _approved(history, standing)
+    wants = enough and len(readings) > 1 and reads_several(settings) and not history.adjudicated and not approved
+    due = wants and (consensus is None or consensus.method != settings.consensus)
+    state: ReadingState
+    if returned is not None:
+        state = "returned"
+    elif standing is None:
+        state = "in progress" if history.open else "unlabelled"
+    elif not enough or due:
+        state = "read"
+    else:
+        state = "in review" if _review_due(settings, consensus, history) and not approved else "accepted"
+    return CaseReading(
+        state=state,
+        needed=needed,
+        readers=tuple(a.annotator_id for a in readings),
+        open=history.open,
+        annotation_id=standing.id if standing else None,
+        agreement=consensus.agreement if consensus else None,
+        consensus_due=due,
+        returned=returned,
+    )
+
+
+def _review_due(settings: ProjectSettings, consensus: Consensus | None, history: CaseHistory) -> bool:
+    if settings.review != "disagreement":
+        return settings.review == "all" and any(a.origin != "imported" for a in history.readings)
+    if history.adjudicated is not None:
+        return True
+    return consensus is not None and consensus.agreement < settings.minimum_agreement
+
+
+def _approved(history: CaseHistory, standing: Annotation | None) -> bool:
+    """Whether the last review approved what stands, and nobody has read the case since."""
+    if not history.reviews or standing is None:
+        return False
+    last = history.reviews[-1]
+    since = any(history.order[a.id] > history.order[last.id] for a in history.readings)
+    return last.verdict == "approve" and last.annotation_id == standing.id and not since
+
+
+def _returned(history: CaseHistory) -> Review | None:
+    """The last review, if it returned the case and neither whom it was returned to nor a reviewer has annotated it since."""
+    last = history.reviews[-1] if history.reviews else None
+    if last is None or last.verdict != "return":
+        return None
+    done = (a for a in history.annotations if a.annotator_id == last.returned_to or a.origin == "adjudicated")
+    return None if any(history.order[a.id] > history.order[last.id] for a in done) else last
+
+
+def most_leaning(readings: Sequence[Annotation]) -> Annotation:
+    """Of several readings the one that owes most to a model's proposal: what is made of them owes as much."""
+    return max(readings, key=lambda a: a.untouched or 0.0)
+
+
+def project_settings(tx: Reader) -> ProjectSettings:
+    """The project's settings as they are in this transaction."""
+    return tx.find(Project, limit=1)[0].settings
+
+
+def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
+    """What the readings of these cases are derived from, by case id."""
+    given = by_case(tx.current_annotations(case_ids=case_ids))
+    opened = _grouped(tx.find(Assignment, where={"case_id": case_ids, "state": "open"}))
+    reviews = _grouped(tx.find(Review, where={"case_id": case_ids}))
+    newest = {c.case_id: c for c in tx.find(Consensus, where={"case_id": case_ids})}
+    reviewed = [a.id for case_id in reviews for a in given.get(case_id, [])]
+    order = tx.event_numbers(Annotation, reviewed) | tx.event_numbers(Review, [r.id for each in reviews.values() for r in each])
+    return {
+        case_id: CaseHistory(
+            case_id=case_id,
+            annotations=tuple(given.get(case_id, ())),
+            open=tuple(a.annotator_id for a in opened.get(case_id, ())),
+            reviews=tuple(reviews.get(case_id, ())),
+            consensus=newest.get(case_id),
+            order=order,
+        )
+        for case_id in case_ids
+    }
+
+
+def case_readings(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseReading]:
+    """How far the readings of these cases are, by case id."""
+    if not case_ids:
+        return {}
+    settings = project_settings(tx)
+    return {case_id: derive(settings, history) for case_id, history in histories(tx, case_ids).items()}
+
+
+def cases_read(tx: Reader, state: ReadingState) -> list[str]:
+    """Ids of the cases with an annotation whose readings are in a state."""
+    begun = tx.begun_cases((*OWN_READINGS, "imported"), 2**31)
+    return [case_id for case_id, reading in case_readings(tx, begun).items() if reading.state == state]
+
+
+def due_for_consensus(tx: Reader) -> list[str]:
+    """Ids of the cases that have their readings and no consensus of them."""
+    if not reads_several(project_settings(tx)):
+        return []
+    several = tx.contested_cases(["train", "validation", "test", "audit"])
+    return [case_id for case_id, reading in case_readings(tx, several).items() if reading.consensus_due]
+
+
+def _grouped(records: Iterable[T]) -> dict[str, list[T]]:
+    found: dict[str, list[T]] = {}
+    for record in records:
+        found.setdefault(record.case_id, []).append(record)
+    return found

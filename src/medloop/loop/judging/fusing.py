@@ -1,0 +1,255 @@
+"""The job that makes one annotation of several readings: a consensus with the skill of each reader and what stays uncertain.
+
+The fused mask or class is an annotation of the program annotator "consensus", so that training, evaluation, export and figures
+use it like any other. What cannot be read is left out and said; then the latest of the rest counts, so that no round waits.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from medloop.core.arrays import IntArray, MaskArray
+from medloop.core.errors import BlobError, InputError
+from medloop.core.records import Annotation, Annotator, Case, Consensus, Json, Task, new_id, now
+from medloop.images.encode import encode_mask
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.arrays import load_mask
+from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.readings import CaseHistory, case_readings, due_for_consensus, histories, most_leaning, project_settings
+from medloop.loop.foundation.round_moves import after_annotation
+from medloop.loop.foundation.workspace import Workspace
+from medloop.raters.class_fusion import dawid_skene, majority, weighted_majority
+from medloop.raters.fused import Fused
+from medloop.raters.fused_mask import FusedMask
+from medloop.raters.glad_fusion import glad
+from medloop.raters.mask_skill import MaskSkill, Rate
+from medloop.raters.mask_votes import majority_mask, simple_fusion
+from medloop.raters.pairs import mean_of_pairs, pairwise_dice
+from medloop.raters.shape_fusion import shape_based
+from medloop.raters.staple_fusion import staple
+from medloop.store.reader import Reader
+from medloop.store.writer import Writer
+
+PROGRAM = "consensus"
+"""The annotator that fused annotations are by."""
+
+LATEST = "latest"
+
+MOST_LEVELS = 255
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What a method says of one case.
+
+    Attributes:
+        mask: For masks, shape (I, J, K).
+        tag: For classes: the label's value.
+        fused: It is a new annotation; else the latest reading counts.
+        details: The fields of `Consensus` that the method decides.
+        entropy: Per voxel, 255 = ln(classes) nats, shape (I, J, K).
+    """
+
+    mask: MaskArray | None = field(default=None, repr=False)
+    tag: int | None = None
+    fused: bool = True
+    details: Json = field(default_factory=dict)
+    entropy: MaskArray | None = field(default=None, repr=False)
+
+
+def run_reconciling(workspace: Workspace, control: JobControl) -> Json:
+    """Make a consensus of every case that has its readings and none of them; each is committed by itself."""
+    with workspace.store.read() as tx:
+        due = due_for_consensus(tx)
+    made = 0
+    for number, case_id in enumerate(due):
+        case = workspace.store.get(Case, case_id)
+        control.report(number / len(due), f"consensus of {case.name} ({number + 1} of {len(due)})")
+        found = reconcile_case(workspace, case)
+        if found is not None:
+            made += 1
+            control.log(f"{case.name}: {found.method} of {len(found.inputs)} readings, agreement {found.agreement:.2f}{_noted(found)}")
+    after_annotation(workspace)
+    return {"cases": made}
+
+
+def reconcile_case(workspace: Workspace, case: Case) -> Consensus | None:
+    """Make and store the consensus of one case; None when its readings have changed meanwhile."""
+    with workspace.store.read() as tx:
+        history, method = histories(tx, [case.id])[case.id], project_settings(tx).consensus
+    made = _fuse(workspace, case, history.readings, method)
+    blob = workspace.store.blobs.put(encode_mask(made.mask)) if made.mask is not None and made.fused else None
+    entropy = workspace.store.blobs.put(encode_mask(made.entropy)) if made.entropy is not None else None
+    program = annotator_named(workspace, PROGRAM, kind="model", program=True)
+    with workspace.store.write(program.id) as tx:
+        if not case_readings(tx, [case.id])[case.id].consensus_due or _inputs(histories(tx, [case.id])[case.id]) != _inputs(history):
+            return None
+        annotation_id = _latest(history).id if not made.fused else _materialise(tx, history, program, made, blob)
+        consensus = Consensus(
+            id=new_id("consensus"),
+            case_id=case.id,
+            method=method,
+            inputs=_inputs(history),
+            annotation_id=annotation_id,
+            supersedes=history.consensus.id if history.consensus else None,
+            uncertainty=entropy,
+            created_at=now(),
+            **made.details,
+        )
+        tx.add(consensus, verb="reconcile")
+    return consensus
+
+
+def _inputs(history: CaseHistory) -> tuple[str, ...]:
+    return tuple(a.id for a in history.readings)
+
+
+def _latest(history: CaseHistory) -> Annotation:
+    return history.readings[-1]
+
+
+def _materialise(tx: Writer, history: CaseHistory, program: Annotator, made: Made, blob: str | None) -> str:
+    leaning = most_leaning(history.readings)
+    annotation = Annotation(
+        id=new_id("annotation"),
+        case_id=history.case_id,
+        task_id=_fewest_labels(tx, history).id,
+        annotator_id=program.id,
+        kind="tag" if blob is None else "mask",
+        blob=blob,
+        tag=made.tag,
+        origin="consensus",
+        created_at=now(),
+        began_with="elsewhere",
+        proposal_id=leaning.proposal_id,
+        untouched=leaning.untouched,
+    )
+    tx.add(annotation, verb="fuse")
+    return annotation.id
+
+
+def _fewest_labels(tx: Reader, history: CaseHistory) -> Task:
+    """The version of the task that every reader knew: the fused background says nothing of a label that somebody did not know."""
+    return min((tx.get(Task, a.task_id) for a in history.readings), key=lambda task: task.version)
+
+
+def _fuse(workspace: Workspace, case: Case, readings: Sequence[Annotation], method: str) -> Made:
+    if workspace.task.kind == "classification":
+        return _fuse_tags(workspace, readings, method)
+    found, lost = list[tuple[Annotation, MaskArray]](), 0
+    for reading in readings:
+        try:
+            found.append((reading, load_mask(workspace.store.blobs, reading, case).array))
+        except BlobError:
+            lost += 1
+    note = f"{lost} of {len(readings)} readings cannot be read and are left out" if lost else ""
+    if len(found) < 2:
+        return _nothing(note)
+    try:
+        return _fuse_masks(workspace, case, found, method, note)
+    except InputError as error:
+        return _nothing(str(error))
+
+
+def _nothing(note: str) -> Made:
+    """Readings that cannot be fused: the latest counts, and their agreement is taken for none, so that somebody looks."""
+    details = {"skills": {}, "agreement": 0.0, "agreement_by_label": {}, "note": f"{note}: the latest reading counts"}
+    return Made(fused=False, details=details)
+
+
+def _fuse_masks(workspace: Workspace, case: Case, found: Sequence[tuple[Annotation, MaskArray]], method: str, note: str) -> Made:
+    masks, labels = [mask for _, mask in found], list(workspace.task.label_values)
+    fused = _fused_mask(method, masks, labels, case.grid.spacing_mm)
+    pairs = {label: mean_of_pairs(table) for label, table in pairwise_dice(masks, labels).items()}
+    details = {
+        "skills": {a.annotator_id: _mask_skill(skill) for (a, _), skill in zip(found, fused.skills, strict=True)},
+        "agreement": round(min(pairs.values()), 6),
+        "agreement_by_label": {str(label): round(dice, 6) for label, dice in pairs.items()},
+        "note": _named(workspace, "; ".join(filter(None, [note, fused.note])), [a for a, _ in found]),
+    }
+    scaled: MaskArray = np.rint(np.clip(fused.uncertainty / math.log(len(labels) + 1), 0.0, 1.0) * MOST_LEVELS).astype(np.uint8)
+    return Made(mask=fused.mask, fused=method != LATEST, details=details, entropy=scaled)
+
+
+def _fused_mask(method: str, masks: Sequence[MaskArray], labels: Sequence[int], spacing_mm: Sequence[float]) -> FusedMask:
+    """What a method makes of masks; `latest` is judged against the majority."""
+    if method == "shape_based":
+        return shape_based(masks, labels, spacing_mm=spacing_mm)
+    if method == "simple":
+        return simple_fusion(masks, labels)
+    return staple(masks, labels) if method == "staple" else majority_mask(masks, labels)
+
+
+def _fuse_tags(workspace: Workspace, readings: Sequence[Annotation], method: str) -> Made:
+    """The class of one case. How right each reader is, is told by the cases that they read with others: all of these are fused together."""
+    values = list(workspace.task.label_values)
+    people = [a.annotator_id for a in readings]
+    table, rows = _votes(workspace, people, values)
+    row = next(n for n, case_id in enumerate(rows) if case_id == readings[0].case_id)
+    fused = _fused_classes(method, table, len(values))
+    tags = [a.tag for a in readings]
+    details = {
+        "skills": {
+            who: {"value": skill.accuracy, "low": skill.low, "high": skill.high, "annotations": skill.annotations}
+            for who, skill in zip(people, fused.skills, strict=True)
+        },
+        "agreement": max(tags.count(tag) for tag in tags) / len(tags),
+        "agreement_by_label": {},
+        "probabilities": tuple(round(float(p), 6) for p in fused.probabilities[row]),
+        "note": _named(workspace, fused.note, readings),
+    }
+    return Made(tag=values[int(fused.classes[row])], fused=method != LATEST, details=details)
+
+
+def _fused_classes(method: str, table: IntArray, classes: int) -> Fused:
+    """What a method makes of classes; `latest` is judged against the majority."""
+    if method == "weighted":
+        return weighted_majority(table, classes=classes)
+    if method == "dawid_skene":
+        return dawid_skene(table, classes=classes)
+    return glad(table, classes=classes) if method == "glad" else majority(table, classes=classes)
+
+
+def _votes(workspace: Workspace, people: Sequence[str], values: Sequence[int]) -> tuple[IntArray, list[str]]:
+    """Classes of every case that one of these people read, shape (cases, people), -1 for none; and the cases' ids."""
+    with workspace.store.read() as tx:
+        given = [a for a in tx.current_annotations() if a.kind == "tag" and a.annotator_id in people and a.tag in values]
+    rows = list(dict.fromkeys(a.case_id for a in given))
+    table = np.full((len(rows), len(people)), -1, dtype=np.int64)
+    place = {case_id: n for n, case_id in enumerate(rows)}
+    for a in given:
+        table[place[a.case_id], people.index(a.annotator_id)] = values.index(a.tag or 0)
+    return table, rows
+
+
+def _mask_skill(skill: MaskSkill) -> Json:
+    """A reader's skill in one case: the mean Dice over labels, and every label's."""
+    labels = {str(label): _rate(rates.dice) for label, rates in skill.labels.items()}
+    known = [rates.dice for rates in skill.labels.values() if rates.dice.value is not None]
+    low, high = _mean([rate.low for rate in known]), _mean([rate.high for rate in known])
+    return {"value": skill.dice, "low": low, "high": high, "annotations": 1, "labels": labels}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Mean of several bounds; None where one is not known."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known and len(known) == len(values) else None
+
+
+def _rate(rate: Rate) -> dict[str, float | None]:
+    return {"value": rate.value, "low": rate.low, "high": rate.high}
+
+
+def _named(workspace: Workspace, note: str, readings: Sequence[Annotation]) -> str:
+    """A note of a method, which counts annotators from 0, with who they are."""
+    if "annotators" not in note or not any(character.isdigit() for character in note):
+        return note
+    with workspace.store.read() as tx:
+        names = [tx.get(Annotator, a.annotator_id).name for a in readings]
+    return f"{note} ({', '.join(f'{n} is {name}' for n, name in enumerate(names))})"
+
+
+def _noted(found: Consensus) -> str:
+    return f" ({found.note})" if found.note else ""

@@ -1,0 +1,88 @@
+"""How right each annotator is over a whole project, as far as the readings of others show, and how agreement went over time."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import numpy as np
+
+from medloop.core.records import Annotator, Consensus
+from medloop.loop.foundation.effort import EffortLine, annotator_lines
+from medloop.loop.foundation.workspace import Workspace
+from medloop.metrics.intervals import bootstrap_mean
+from medloop.raters.fused import CONFIDENCE
+from medloop.raters.windows import Window, mean_over_time
+from medloop.store.reader import Reader
+
+WEEK = 7.0
+"""Days in a window of agreement."""
+
+
+@dataclass(frozen=True)
+class AnnotatorLine(EffortLine):
+    """What one annotator's annotations took, and how right they are.
+
+    Attributes:
+        skill: 0..1: for masks the mean Dice with the consensus, for classes the expected accuracy; None without a case that
+            others read, too.
+        skill_low, skill_high: 90 % interval; None with too few cases.
+        shared: Cases that others read, too.
+    """
+
+    skill: float | None = None
+    skill_low: float | None = None
+    skill_high: float | None = None
+    shared: int = 0
+
+
+@dataclass(frozen=True)
+class AgreementWindow:
+    """Mean agreement of the readings of a week: from when on, over how many cases, with a 90 % interval."""
+
+    start: str
+    cases: int
+    value: float
+    low: float | None
+    high: float | None
+
+
+def skilled_annotators(workspace: Workspace) -> tuple[AnnotatorLine, ...]:
+    """Everybody who annotates, with minutes, cost and skill, by name."""
+    with workspace.store.read() as tx:
+        lines, ids = annotator_lines(tx), {a.name: a.id for a in tx.find(Annotator)}
+        newest = newest_consensuses(tx)
+    tags = workspace.task.kind == "classification"
+    return tuple(_line(line, [c for c in newest if ids[line.annotator] in c.skills], ids[line.annotator], tags=tags) for line in lines)
+
+
+def agreement_over_time(workspace: Workspace) -> tuple[AgreementWindow, ...]:
+    """Agreement of the readings by the week in which they were fused, the earliest first."""
+    with workspace.store.read() as tx:
+        made = [c for c in newest_consensuses(tx) if c.skills]
+    if not made:
+        return ()
+    days = [datetime.fromisoformat(c.created_at).timestamp() / 86400.0 for c in made]
+    return tuple(_window(w) for w in mean_over_time([c.agreement for c in made], days, width=WEEK))
+
+
+def newest_consensuses(tx: Reader) -> list[Consensus]:
+    """The newest consensus of every case, in the order they were made."""
+    return list({c.case_id: c for c in tx.find(Consensus)}.values())
+
+
+def _line(line: EffortLine, made: Sequence[Consensus], annotator_id: str, *, tags: bool) -> AnnotatorLine:
+    known = [c.skills[annotator_id] for c in made]
+    if not known:
+        return AnnotatorLine(**asdict(line))
+    if tags:  # the fusion of classes already judged all of the annotator's cases together
+        last = known[-1]
+        return AnnotatorLine(
+            **asdict(line), skill=last["value"], skill_low=last["low"], skill_high=last["high"], shared=last["annotations"]
+        )
+    found = bootstrap_mean([one["value"] for one in known], range(len(known)), np.random.default_rng(0), confidence=CONFIDENCE)
+    return AnnotatorLine(**asdict(line), skill=found.mean, skill_low=found.low, skill_high=found.high, shared=len(known))
+
+
+def _window(window: Window) -> AgreementWindow:
+    start = datetime.fromtimestamp(window.start * 86400.0).astimezone().isoformat(timespec="seconds")
+    return AgreementWindow(start, window.items, window.value, window.low, window.high)

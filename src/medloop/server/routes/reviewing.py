@@ -1,0 +1,146 @@
+"""Several readings of one case: side by side, the reviewer's queue and verdicts, history, suspects, agreement."""
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from starlette.requests import Request
+
+from medloop.core.errors import ForbiddenError, InputError, NotFoundError
+from medloop.core.records import Assignment, Case, Consensus
+from medloop.loop.annotating.adjudicating import adjudicate, restore
+from medloop.loop.annotating.drafts import read_draft
+from medloop.loop.annotating.history import case_history
+from medloop.loop.annotating.review_verdicts import approve, return_case, review_queue
+from medloop.loop.foundation.annotators import known_annotator
+from medloop.loop.foundation.leases import release_assignment
+from medloop.loop.foundation.readings import case_readings, histories
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.annotator_skill import agreement_over_time
+from medloop.loop.overview.suspects import suspects
+from medloop.server.web.callers import CallerHere
+from medloop.server.web.sending import VOXELS, send_blob
+from medloop.server.web.site import PersonHere, Viewer, ViewerHere, WorkspaceHere, is_own
+from medloop.server.wire.project_views import CaseReadingView
+from medloop.server.wire.review_views import (
+    AdjudicateBody,
+    AgreementWindowView,
+    ApproveBody,
+    HistoryLineView,
+    ReadingsView,
+    RestoreBody,
+    ReturnBody,
+    ReviewResultView,
+    SuspectView,
+    WaitingView,
+    readings_view,
+)
+from medloop.server.wire.schemas import Id
+from medloop.store.reader import Reader
+
+router = APIRouter(prefix="/projects/{project}", tags=["reviewing"])
+
+
+@router.get("/review")
+def list_review(workspace: WorkspaceHere) -> list[WaitingView]:
+    """The cases in review, least agreement first, and those that were returned."""
+    return [WaitingView.of(line) for line in review_queue(workspace)]
+
+
+@router.get("/cases/{case}/readings")
+def get_readings(workspace: WorkspaceHere, case: Id, viewer: ViewerHere) -> ReadingsView:
+    """The readings of a case side by side, their consensus and reviews; 403 while one is to read it blind oneself."""
+    with workspace.store.read() as tx:
+        found = tx.get(Case, case)
+        _require_seen(tx, case, viewer)
+        return readings_view(tx, found.name, histories(tx, [case])[case], case_readings(tx, [case])[case])
+
+
+@router.get("/cases/{case}/history")
+def get_history(workspace: WorkspaceHere, case: Id, viewer: ViewerHere) -> list[HistoryLineView]:
+    """What happened to a case: who, when, what changed label by label; 403 while one is to read it blind oneself."""
+    with workspace.store.read() as tx:
+        tx.get(Case, case)
+        _require_seen(tx, case, viewer)
+    return [HistoryLineView.model_validate(line) for line in case_history(workspace, case)]
+
+
+@router.post("/cases/{case}/approve")
+def post_approve(workspace: WorkspaceHere, case: Id, person: PersonHere, caller: CallerHere, body: ApproveBody) -> ReviewResultView:
+    """Approve what stands for a case, with a signature where a name is given; with accounts one signs in one's own name."""
+    signed_as = body.signed_as if caller.person is None or not body.signed_as else caller.name
+    made = approve(
+        workspace, case, person.id, signed_as=signed_as, meaning=body.meaning, annotation_id=body.annotation_id, comment=body.comment
+    )
+    return _result(workspace, case, made.annotation_id, made.id)
+
+
+@router.post("/cases/{case}/return")
+def post_return(workspace: WorkspaceHere, case: Id, person: PersonHere, body: ReturnBody) -> ReviewResultView:
+    """Return a case with a comment, to whose annotation it is or to somebody else: it comes next to them."""
+    made = return_case(workspace, case, person.id, comment=body.comment, to=_id_of(workspace, body.to), annotation_id=body.annotation_id)
+    return _result(workspace, case, made.annotation_id, made.id)
+
+
+@router.post("/cases/{case}/adjudicate")
+def post_adjudicate(workspace: WorkspaceHere, case: Id, person: PersonHere, caller: CallerHere, body: AdjudicateBody) -> ReviewResultView:
+    """Decide a case: which reading counts for which label or box, or the draft that one has drawn; it supersedes and is approved."""
+    if body.assignment_id is not None and not is_own(workspace, body.assignment_id, caller):
+        raise ForbiddenError("This assignment is somebody else's", remedy="open the case under your own name")
+    if (body.assignment_id is None) == (not body.choices):
+        raise InputError("An adjudication takes choices or a draft, got both or none", remedy="say which reading counts where")
+    rulings = [choice.ruling() for choice in body.choices]
+    decision = read_draft(workspace, body.assignment_id).mask if body.assignment_id is not None else rulings
+    what, seconds = body.annotation_id, body.effort_seconds
+    made = adjudicate(workspace, case, person.id, decision, annotation_id=what, comment=body.comment, effort_seconds=seconds)
+    if body.assignment_id is not None and workspace.store.get(Assignment, body.assignment_id).state == "open":
+        release_assignment(workspace, body.assignment_id, actor=person.id)
+    return _result(workspace, case, made.id)
+
+
+@router.post("/annotations/{annotation}/restore")
+def post_restore(workspace: WorkspaceHere, annotation: Id, person: PersonHere, body: RestoreBody) -> ReviewResultView:
+    """Bring an earlier annotation of a case back as a new one."""
+    made = restore(workspace, annotation, person.id, comment=body.comment)
+    return _result(workspace, made.case_id, made.id)
+
+
+@router.get("/consensuses/{consensus}/uncertainty", response_class=Response, responses=VOXELS)
+def get_consensus_uncertainty(workspace: WorkspaceHere, consensus: Id, viewer: ViewerHere, request: Request) -> Response:
+    """Where readers disagree: uint8, 0 none to 255 = ln(classes) nats of entropy, file order, gzip."""
+    with workspace.store.read() as tx:
+        found = tx.get(Consensus, consensus)
+        _require_seen(tx, found.case_id, viewer)
+    if found.uncertainty is None:
+        raise NotFoundError("This consensus has no map", remedy="the classes of a classification have probabilities")
+    return send_blob(workspace.store.blobs, found.uncertainty, request)
+
+
+@router.get("/suspects")
+def list_suspects(workspace: WorkspaceHere) -> list[SuspectView]:
+    """Annotations that are probably wrong, most suspicious first, with the reason."""
+    return [SuspectView.model_validate(line) for line in suspects(workspace)]
+
+
+@router.get("/agreement")
+def list_agreement(workspace: WorkspaceHere) -> list[AgreementWindowView]:
+    """Agreement of the readings, week by week."""
+    return [AgreementWindowView.model_validate(window) for window in agreement_over_time(workspace)]
+
+
+def _require_seen(tx: Reader, case_id: str, viewer: Viewer) -> None:
+    if not viewer.sees(tx, case_id):
+        raise ForbiddenError("This case is read blind: others' annotations show once you have read it", remedy="submit yours first")
+
+
+def _id_of(workspace: Workspace, name: str) -> str:
+    """Id of the annotator of that name; "" for ""."""
+    with workspace.store.read() as tx:
+        found = known_annotator(tx, name) if name else None
+    if name and found is None:
+        raise NotFoundError(f"There is no annotator {name!r}", remedy="people are known once they opened a case")
+    return found.id if found else ""
+
+
+def _result(workspace: Workspace, case_id: str, annotation_id: str, review_id: str | None = None) -> ReviewResultView:
+    with workspace.store.read() as tx:
+        progress = CaseReadingView.of(case_readings(tx, [case_id])[case_id])
+    return ReviewResultView(review_id=review_id, annotation_id=annotation_id, progress=progress)

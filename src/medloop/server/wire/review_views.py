@@ -1,0 +1,282 @@
+"""What goes over REST about readings of a case: how far they are, reviews, consensus, history, suspects."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field
+
+from medloop.core.records import AnnotationOrigin, Annotator, Assignment, Consensus, Review, Verdict
+from medloop.loop.annotating.adjudicating import Ruling
+from medloop.loop.annotating.review_verdicts import Meaning, Waiting
+from medloop.loop.foundation.partial_annotations import MAX_PARTS, BoxPart
+from medloop.loop.foundation.readings import CaseHistory, CaseReading
+from medloop.server.wire.progress_views import EffortLineView
+from medloop.server.wire.project_views import CaseReadingView
+from medloop.server.wire.schemas import Body, BoxBody, IdText, LabelValue, Seconds, Text
+from medloop.server.wire.views import Number, View
+from medloop.store.reader import Reader
+
+Comment = Annotated[Text, Field(max_length=500)]
+
+
+class WaitingView(View):
+    """A case that waits for a reviewer, or for whom it was returned to."""
+
+    case_id: str
+    name: str
+    progress: CaseReadingView
+    readers: list[str]
+    annotation_id: str | None
+
+    @classmethod
+    def of(cls, waiting: Waiting) -> Self:
+        """From a line of the queue."""
+        return cls(
+            case_id=waiting.case_id,
+            name=waiting.name,
+            progress=CaseReadingView.of(waiting.reading),
+            readers=list(waiting.readers),
+            annotation_id=waiting.reading.annotation_id,
+        )
+
+
+class ReadingView(View):
+    """One annotation of a case in force: a reading, or what was fused or adjudicated; `standing` is what counts for the case."""
+
+    annotation_id: str
+    annotator: str
+    origin: AnnotationOrigin
+    at: str
+    tag: int | None
+    effort_seconds: float
+    blind: bool
+    standing: bool
+
+
+class ConsensusView(View):
+    """A consensus: skills by annotator's name, agreement by label value; its uncertainty per voxel is at /consensuses/{id}/uncertainty."""
+
+    id: str
+    method: str
+    annotation_id: str
+    in_force: bool
+    at: str
+    agreement: Number
+    agreement_by_label: dict[str, float]
+    skills: dict[str, "SkillView"]
+    probabilities: list[float]
+    uncertainty: bool
+    note: str
+
+
+class SkillView(View):
+    """How right a reader is in this case or over all, 0..1, with a 90 % interval."""
+
+    value: Number
+    low: Number
+    high: Number
+
+
+class ReviewView(View):
+    """A reviewer's verdict."""
+
+    id: str
+    annotation_id: str
+    reviewer: str
+    verdict: Verdict
+    comment: str
+    returned_to: str | None
+    signature: "SignatureView | None"
+    at: str
+
+
+class SignatureView(View):
+    """A signature: printed name, time, what it means."""
+
+    name: str
+    time: str
+    meaning: str
+
+
+class ReadingsView(View):
+    """The readings of a case side by side, their consensus and the reviews."""
+
+    case_id: str
+    name: str
+    progress: CaseReadingView
+    readings: list[ReadingView]
+    consensus: ConsensusView | None
+    reviews: list[ReviewView]
+
+
+class LabelChangeView(View):
+    """What changed in one label: voxels added and removed, and the change of volume in ml."""
+
+    label: str
+    added: int
+    removed: int
+    ml: float
+
+
+class HistoryLineView(View):
+    """One thing that happened to a case."""
+
+    at: str
+    who: str
+    what: str
+    annotation_id: str
+    in_force: bool
+    changes: list[LabelChangeView]
+    comment: str
+
+
+class SuspectView(View):
+    """An annotation that is probably wrong: against the other readers, or a model that never saw it."""
+
+    case_id: str
+    case: str
+    annotation_id: str
+    annotator: str
+    score: float
+    against: Literal["readers", "model"]
+    reason: str
+
+
+class AgreementWindowView(View):
+    """Mean agreement of the readings of a week."""
+
+    start: str
+    cases: int
+    value: Number
+    low: Number
+    high: Number
+
+
+class AnnotatorLineView(EffortLineView):
+    """What one annotator's annotations took, and how right they are: skill with its 90 % interval over the cases that others read."""
+
+    skill: Number
+    skill_low: Number
+    skill_high: Number
+    shared: int
+
+
+class ReviewResultView(View):
+    """A stored verdict, and how far the case is now."""
+
+    review_id: str | None
+    annotation_id: str
+    progress: CaseReadingView
+
+
+class ApproveBody(Body):
+    """An approval.
+
+    Attributes:
+        annotation_id: What was looked at; 409 when something else stands by now.
+        signed_as: The signer's printed name; "" for no signature. With accounts it is the account's name.
+        meaning: What the signature means.
+    """
+
+    annotation_id: IdText | None = None
+    comment: Comment = ""
+    signed_as: Annotated[Text, Field(max_length=200)] = ""
+    meaning: Meaning = "approval"
+
+
+class ReturnBody(Body):
+    """A return: what to correct, and by whom; without `to`, by whose annotation it is."""
+
+    comment: Annotated[Text, Field(min_length=1, max_length=500)]
+    to: Annotated[Text, Field(max_length=80)] = ""
+    annotation_id: IdText | None = None
+
+
+class RulingBody(Body):
+    """Which annotation counts: for one label only, within one box only, or in all."""
+
+    annotation_id: IdText
+    label: LabelValue | None = None
+    box: BoxBody | None = None
+
+    def ruling(self) -> Ruling:
+        """The choice itself."""
+        return Ruling(self.annotation_id, self.label, BoxPart(self.box.start, self.box.stop) if self.box else None)
+
+
+class AdjudicateBody(Body):
+    """A decision between readings: rulings in order, on what stands; or the draft of an open assignment of one's own."""
+
+    choices: Annotated[tuple[RulingBody, ...], Field(max_length=MAX_PARTS)] = ()
+    assignment_id: IdText | None = None
+    annotation_id: IdText | None = None
+    comment: Comment = ""
+    effort_seconds: Seconds = 0.0
+
+
+class RestoreBody(Body):
+    """Why an earlier annotation is restored."""
+
+    comment: Comment = ""
+
+
+def readings_view(tx: Reader, name: str, history: CaseHistory, reading: CaseReading) -> ReadingsView:
+    """Everything about the readings of a case."""
+    people = {a.id: a.name for a in tx.find(Annotator)}
+    opened = blind_assignments(tx, history)
+    readings = [
+        ReadingView(
+            annotation_id=a.id,
+            annotator=people[a.annotator_id],
+            origin=a.origin,
+            at=a.created_at,
+            tag=a.tag,
+            effort_seconds=a.effort_seconds,
+            blind=a.assignment_id in opened,
+            standing=a.id == reading.annotation_id,
+        )
+        for a in history.annotations
+    ]
+    found, in_force = history.consensus, history.consensus_in_force is not None
+    return ReadingsView(
+        case_id=history.case_id,
+        name=name,
+        progress=CaseReadingView.of(reading),
+        readings=readings,
+        consensus=_consensus(found, people, in_force=in_force) if found else None,
+        reviews=[_review(review, people) for review in history.reviews],
+    )
+
+
+def blind_assignments(tx: Reader, history: CaseHistory) -> set[str]:
+    """Those of the assignments behind a case's annotations that were drawn blind."""
+    ids = [a.assignment_id for a in history.annotations if a.assignment_id]
+    return {one.id for one in tx.find(Assignment, where={"id": ids}) if one.blind}
+
+
+def _consensus(made: Consensus, people: dict[str, str], *, in_force: bool) -> ConsensusView:
+    return ConsensusView(
+        id=made.id,
+        method=made.method,
+        annotation_id=made.annotation_id,
+        in_force=in_force,
+        at=made.created_at,
+        agreement=made.agreement,
+        agreement_by_label=dict(made.agreement_by_label),
+        skills={people[who]: SkillView(value=s["value"], low=s["low"], high=s["high"]) for who, s in made.skills.items()},
+        probabilities=list(made.probabilities),
+        uncertainty=made.uncertainty is not None,
+        note=made.note,
+    )
+
+
+def _review(review: Review, people: dict[str, str]) -> ReviewView:
+    return ReviewView(
+        id=review.id,
+        annotation_id=review.annotation_id,
+        reviewer=people[review.annotator_id],
+        verdict=review.verdict,
+        comment=review.comment,
+        returned_to=people[review.returned_to] if review.returned_to else None,
+        signature=SignatureView(**review.signature) if review.signature else None,
+        at=review.created_at,
+    )

@@ -1,0 +1,213 @@
+"""Annotator models: what each annotator makes of each class is learned with the network, and taken out of what the network learns."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from medloop.core.errors import CancelledError, SettingError
+from medloop.models.foundation.confusions import Confusions
+from medloop.models.foundation.losses import IGNORE, loss_as_annotated, loss_of, with_known_classes
+from medloop.models.foundation.recipes import NOBODY, Recipe
+from medloop.models.inference.predict import Predictor
+from medloop.models.training.batches import draw_annotators, draw_batch, prepare_cases
+from medloop.models.training.train import train
+
+KINDS = ["crowd-layer", "confusion"]
+REAL = torch.tensor(
+    [
+        [[0.96, 0.02, 0.02], [0.02, 0.96, 0.02], [0.02, 0.02, 0.96]],
+        [[0.60, 0.40, 0.00], [0.05, 0.90, 0.05], [0.00, 0.30, 0.70]],
+        [[0.34, 0.33, 0.33], [0.34, 0.33, 0.33], [0.34, 0.33, 0.33]],
+    ]
+)
+"""A good, a leaning and a random annotator of three classes."""
+
+
+def go_on(_):
+    return True
+
+
+def logits(*shape: int, seed: int = 0) -> torch.Tensor:
+    return 3 * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def made_up(kind: str, *, seed: int = 0) -> Confusions:
+    found = Confusions(kind, 2, 3)
+    with torch.no_grad():
+        found.weight += torch.randn(2, 3, 3, generator=torch.Generator().manual_seed(seed))
+    return found
+
+
+@given(st.integers(0, 1000))
+def test_what_is_annotated_is_the_sum_over_what_it_may_truly_be(seed: int) -> None:
+    model, seen = made_up("confusion", seed=seed), logits(2, 3, 4, 5, seed=seed)
+    annotated = model(seen, torch.tensor([1, 0])).softmax(1)
+    for sample, person in ((0, 1), (1, 0)):
+        chances, matrix = seen.softmax(1)[sample], model.matrices()[person]
+        for label in range(3):
+            by_hand = sum(chances[true] * matrix[true, label] for true in range(3))
+            assert torch.allclose(annotated[sample, label], by_hand, atol=1e-5)
+
+
+def test_a_crowd_layer_multiplies_probabilities_by_the_annotators_matrix() -> None:
+    model, seen = made_up("crowd-layer"), logits(1, 3)
+    assert torch.allclose(model(seen, torch.tensor([1]))[0], seen.softmax(1)[0] @ model.weight[1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_annotator_has_no_confusion(kind: str) -> None:
+    seen = logits(2, 3, 4)
+    assert torch.equal(made_up(kind)(seen, torch.tensor([NOBODY, NOBODY])), seen)
+    assert not torch.equal(made_up(kind)(seen, torch.tensor([NOBODY, 0]))[1], seen[1])
+
+
+def test_a_confusion_begins_near_the_identity_with_rows_that_sum_to_1() -> None:
+    matrices = Confusions("confusion", 3, 4).matrices()
+    assert torch.allclose(matrices.sum(-1), torch.ones(3, 4))
+    assert torch.allclose(matrices.diagonal(dim1=1, dim2=2), torch.full((3, 4), 0.9))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_are_those_of_small_differences(kind: str) -> None:
+    model, whose = made_up(kind).double(), torch.tensor([1, NOBODY, 0])
+    weight = model.weight.detach().clone().requires_grad_()
+    seen = logits(3, 3, 2).double().requires_grad_()
+
+    def loss(images: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(model, {"weight": matrices}, (images, whose)).log_softmax(1).square().sum()
+
+    assert torch.autograd.gradcheck(loss, (seen, weight))
+
+
+def test_a_sure_network_still_learns_from_an_annotation_it_did_not_expect() -> None:
+    model, seen = Confusions("confusion", 2, 2), torch.tensor([[60.0, -60.0]], requires_grad=True)
+    loss = nn.functional.cross_entropy(model(seen, torch.tensor([0])), torch.tensor([1]))
+    loss.backward()
+    assert loss.item() == pytest.approx(-np.log(0.1), rel=1e-4)
+    assert torch.isfinite(seen.grad).all()
+    assert model.weight.grad[0, 0, 0] > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_known_confusion_is_found_from_one_annotation_per_item(kind: str) -> None:
+    source = torch.Generator().manual_seed(3)
+    truth, whose = torch.randint(0, 3, (900,), generator=source), torch.randint(0, 3, (900,), generator=source)
+    points = 3 * torch.eye(3)[truth] + 0.6 * torch.randn(900, 3, generator=source)
+    given_labels = torch.multinomial(REAL[whose, truth], 1, generator=source)[:, 0]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 3))
+    model = Confusions(kind, 3, 3)
+    own = {"params": model.parameters(), "lr": 0.02, "weight_decay": 0.0}
+    optimiser = torch.optim.AdamW([{"params": network.parameters()}, own], lr=5e-3)
+    for _ in range(400):
+        loss = nn.functional.cross_entropy(model(network(points), whose), given_labels) + model.penalty(network(points))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    counted = torch.zeros(3, 3, 3).index_put_((whose, truth, given_labels), torch.ones(900), accumulate=True)
+    counted = counted / counted.sum(-1, keepdim=True)
+    assert float((network(points).argmax(1) == truth).float().mean()) > 0.97
+    matrices = model.matrices().detach()
+    assert float((matrices - counted).abs().mean()) < 0.03
+    assert float((matrices - counted).abs().max()) < 0.12
+
+
+def modelled(recipe: Recipe, kind: str = "confusion", annotators: int = 2) -> Recipe:
+    return dataclasses.replace(recipe, annotator_model=kind, annotators=annotators)
+
+
+def by_two(cases):
+    return [dataclasses.replace(case, annotator=number % 2) for number, case in enumerate(cases)]
+
+
+def weights(trained) -> list[bytes]:
+    return [file.read_bytes() for file in trained.weights]
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("crowd-layer", "3d"), ("confusion", "3d"), ("confusion", "2d"), ("confusion", "tags")])
+def test_a_stopped_training_goes_on_bit_for_bit_and_only_the_network_predicts(
+    kind: str, shape: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    recipe = modelled(request.getfixturevalue(f"recipe_{shape}"), kind)
+    cases = by_two(request.getfixturevalue({"3d": "volumes", "2d": "pictures", "tags": "tagged"}[shape]))
+    whole = train(recipe, cases, [], tmp_path / "whole", report=go_on)
+    with pytest.raises(CancelledError):
+        train(recipe, cases, [], tmp_path / "parts", report=lambda p: p.step != 3)
+    parts = train(recipe, cases, [], tmp_path / "parts", report=go_on)
+    assert weights(parts) == weights(whole)
+    assert parts.metrics["confusions"] == whole.metrics["confusions"]
+    assert np.shape(whole.metrics["confusions"]) == (2, recipe.classes, recipe.classes)
+    assert not np.allclose(whole.metrics["confusions"][0], whole.metrics["confusions"][1])
+    plain = dataclasses.replace(recipe, annotator_model="none", annotators=0)
+    image, _ = cases[0].load()
+    first, second = (Predictor.load(r, weights(whole)).predict(image, samples=1, rng=np.random.default_rng(0)) for r in (recipe, plain))
+    assert np.array_equal(first.probabilities, second.probabilities)
+
+
+def test_a_batch_names_its_annotators_whenever_it_is_drawn(recipe_2d, pictures, tmp_path) -> None:
+    recipe = modelled(recipe_2d)
+    prepared = prepare_cases(recipe, by_two(pictures), tmp_path)
+    drawn = [draw_annotators(recipe, prepared, member=0, step=step).tolist() for step in range(3)]
+    assert draw_annotators(recipe, prepared, member=0, step=2).tolist() == drawn[2]
+    assert sorted(np.ravel(drawn)) == [0, 0, 0, 0, 1, 1]  # every case twice
+    assert draw_annotators(recipe_2d, prepared, member=0, step=0) is None
+
+
+def test_whose_annotations_they_are_decides_the_model(recipe_2d, pictures, tmp_path) -> None:
+    recipe, others = modelled(recipe_2d), [dataclasses.replace(case, annotator=NOBODY) for case in pictures]
+    first, second = (train(recipe, cases, [], tmp_path / str(n), report=go_on) for n, cases in enumerate((by_two(pictures), others)))
+    assert weights(first) != weights(second)
+
+
+def test_without_annotators_nothing_changes(recipe_2d, pictures, tmp_path) -> None:
+    first, second = (train(recipe_2d, cases, [], tmp_path / str(n), report=go_on) for n, cases in enumerate((by_two(pictures), pictures)))
+    assert weights(first) == weights(second)
+    assert "confusions" not in first.metrics
+
+
+@pytest.mark.parametrize("wrong", [{"annotator_model": "confusion", "annotators": 1}, {"annotators": 2}, {"annotator_model": "oracle"}])
+def test_a_recipe_models_two_annotators_or_more(recipe_2d, wrong) -> None:
+    with pytest.raises(SettingError, match="annotator"):
+        dataclasses.replace(recipe_2d, **wrong)
+
+
+def test_recipes_from_before_have_no_annotator_model(recipe_2d) -> None:
+    record = {name: value for name, value in recipe_2d.to_json().items() if not name.startswith("annotator")}
+    assert Recipe.from_json(record) == recipe_2d
+
+
+def test_what_is_probably_true_weighs_the_network_by_who_annotated() -> None:
+    model = Confusions("confusion", 2, 2)
+    with torch.no_grad():
+        model.weight[1] = torch.tensor([[0.8, 0.2], [0.4, 0.6]]).log()
+    seen, masks = torch.tensor([[[0.7]], [[0.7]]]).log(), torch.ones(2, 1, dtype=torch.int64)
+    logits = torch.cat([seen, torch.tensor([[[0.3]], [[0.3]]]).log()], dim=1)
+    truth = model.truth(logits, masks, torch.tensor([1, NOBODY]))
+    assert truth[0, 1].item() == pytest.approx(0.3 * 0.6 / (0.3 * 0.6 + 0.7 * 0.2))
+    assert truth[1, :, 0].tolist() == [0.0, 1.0]
+
+
+def test_without_confusion_the_loss_is_the_plain_one(recipe_3d, volumes, tmp_path) -> None:
+    recipe = modelled(recipe_3d)
+    images, targets = draw_batch(recipe, prepare_cases(recipe, volumes, tmp_path), member=0, step=0)
+    seen, nobody = logits(len(images), recipe.classes, *images.shape[2:]), torch.full((len(images),), NOBODY)
+    layer = Confusions("crowd-layer", 2, recipe.classes)
+    assert torch.allclose(loss_as_annotated(recipe, seen, targets, layer, nobody), loss_of(recipe, seen, targets))
+
+
+def test_voxels_that_were_not_annotated_and_labels_that_came_later_teach_nothing(recipe_2d) -> None:
+    recipe, model = modelled(recipe_2d), Confusions("confusion", 2, 3)
+    masks = torch.ones(1, 6, 6, dtype=torch.int64)
+    masks[:, 3:] = IGNORE
+    seen = logits(1, 3, 6, 6).requires_grad_()
+    loss_as_annotated(recipe, seen, with_known_classes(masks, torch.tensor([2])), model, torch.tensor([1])).backward()
+    assert not seen.grad[:, :, 3:].any()
+    assert seen.grad[:, :, :3].any()
+    assert torch.isfinite(seen.grad).all()
