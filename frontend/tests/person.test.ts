@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { getJson } from "../src/api/client";
-import { annotatorName, nameOnTheWire, rename, tidyName } from "../src/api/person";
+import { annotatorName, nameOnTheWire, rename, tidyName, typedName } from "../src/api/person";
 import { takeWire } from "./wire";
 
 const NAMES = ["Jürgen Müßig", "Ольга Иванова", "山田 太郎", "محمد", "नेहा शर्मा", "Ngô Thị Hà", "O’Brien-Łukasz", "🩻 reader", "a%20b"];
@@ -26,7 +26,7 @@ describe("a name", () => {
     expect([...tidyName("😀".repeat(80))]).toHaveLength(64);
     rename(" \u0007 ");
     expect(annotatorName.value).toBe("local");
-    annotatorName.value = "\ud800";
+    typedName.value = "\ud800";
     expect(nameOnTheWire).not.toThrow();
   });
 });

@@ -22,6 +22,7 @@ function savedDraft(): { draft: Draft; sent: { runs: unknown; link: Link | undef
     project: "p",
     caseId: "c",
     tab: "t",
+    person: "Ada",
     revision: 0,
     storage: new MemoryStorage(),
     send: async (base, runs, link) => {

@@ -1,11 +1,24 @@
 /** A case on the screen without a screen: enough of a session for tools, keys and verbs. */
-import type { CaseHeader, Opened, Prediction, Project, TaskKind, Triple } from "../src/api/types";
+import { me } from "../src/api/me";
+import type { CaseHeader, Me, Opened, Prediction, Project, TaskKind, Triple } from "../src/api/types";
 import { Draft } from "../src/edits/draft";
 import { EffortTimer } from "../src/edits/effort";
 import { CaseSession } from "../src/state/session";
 import type { PaneContact } from "../src/tools/contact";
 import { bytesOf, volumeOf } from "../src/volume/volume";
 import { planeOf } from "./scene";
+
+/** What the server says where there are no accounts. */
+export const ALONE: Me = {
+  accounts: false,
+  name: "local",
+  csrf: "",
+  roles: {},
+  projects: [],
+  verbs: ["look", "annotate", "review", "sign", "add", "decide", "train", "export", "manage", "administer"],
+  gives: [],
+};
+me.value = ALONE;
 
 export function headerOf(shape: Triple, more: Partial<CaseHeader> = {}): CaseHeader {
   return {

@@ -1,5 +1,5 @@
 /** Every request the page makes, by name. */
-import { getBytes, getJson, sendJson } from "./client";
+import { getBytes, getJson, sendJson, sendOpen } from "./client";
 import type * as T from "./types";
 
 const at = (project: string, rest = ""): string => `/projects/${encodeURIComponent(project)}${rest}`;
@@ -98,3 +98,23 @@ export const useModel = (p: string, index: number): Promise<unknown> => sendJson
 /** Let the better model propose again, whichever that is. */
 export const useAutomatic = (p: string): Promise<unknown> => sendJson("POST", at(p, "/models/auto"), {});
 export const trainNow = (p: string): Promise<unknown> => sendJson("POST", at(p, "/train"), {});
+
+export const readMe = (): Promise<T.Me> => getJson("/me");
+export const signIn = (name: string, password: string): Promise<T.Me> => sendOpen("/sign-in", { name, password });
+export const signOut = (): Promise<unknown> => sendJson("POST", "/sign-out", {});
+export const changePassword = (old: string, next: string): Promise<T.Me> => sendJson("POST", "/me/password", { old, new: next });
+export const listTokens = (): Promise<T.Token[]> => getJson("/me/tokens");
+export const makeToken = (body: T.TokenBody): Promise<T.NewToken> => sendJson("POST", "/me/tokens", body);
+export const revokeToken = (id: string): Promise<T.Token[]> => sendJson("POST", `/me/tokens/${id}/revoke`, {});
+export const readLink = (use: string, secret: string): Promise<T.OneTimeLink> => sendOpen(`/links/${use}`, { secret });
+export const followLink = (use: string, secret: string, password: string): Promise<T.Me> => sendOpen(`/links/${use}`, { secret, password });
+export const listPeople = (): Promise<T.Person[]> => getJson("/people");
+export const listProjectPeople = (p: string): Promise<T.ProjectPerson[]> => getJson(at(p, "/people"));
+/** `p` null: for all projects. */
+export const invite = (name: string, role: T.Role, p: string | null): Promise<T.HandedLink> => sendJson("POST", "/people", { name, role, project_id: p });
+export const giveRole = (id: string, role: T.Role | null, p: string | null): Promise<T.Person> =>
+  sendJson("POST", `/people/${id}/role`, { role, project_id: p });
+export const setDisabled = (id: string, disabled: boolean): Promise<T.Person> => sendJson("POST", `/people/${id}/${disabled ? "disable" : "enable"}`, {});
+export const renewLink = (id: string): Promise<T.HandedLink> => sendJson("POST", `/people/${id}/link`, {});
+export const describePerson = (p: string, id: string, change: { cost_per_minute?: number | string; expertise?: T.Expertise }): Promise<T.ProjectPerson> =>
+  sendJson("PATCH", at(p, `/people/${id}`), change);

@@ -1,7 +1,10 @@
-/** One place that talks HTTP: the prefix, the annotator's name, the error shape. */
+/** One place that talks HTTP: the prefix, who sends, the error shape, and waiting where a session has ended. */
 
 import { ApiError, OfflineError } from "./errors";
-import { nameOnTheWire } from "./person";
+import { me } from "./me";
+import { isSameName, nameOnTheWire } from "./person";
+import { signedInAgain } from "./signingin";
+import type { Me } from "./types";
 
 export const PREFIX = "/api/v1";
 
@@ -20,23 +23,54 @@ export function getBytes(path: string, signal?: AbortSignal): Promise<Response> 
   return respond("GET", path, undefined, signal);
 }
 
+/** For who is not signed in: a refusal is theirs to read. */
+export async function sendOpen<T>(path: string, body: unknown): Promise<T> {
+  const response = await send("POST", path, body);
+  if (!response.ok) throw await refusal(response);
+  return response.json() as Promise<T>;
+}
+
 async function respond(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+  for (;;) {
+    const csrf = me.value?.csrf;
+    const response = await send(method, path, body, signal);
+    if (response.ok) return response;
+    const error = await refusal(response);
+    if (!(await isToRepeat(error, csrf, signal))) throw error;
+  }
+}
+
+/** A session that ended is waited for. Another window may have begun a new one, even somebody else's: then nothing goes out in their name. */
+async function isToRepeat({ status, code }: ApiError, csrf: string | undefined, signal?: AbortSignal): Promise<boolean> {
+  const before = me.value;
+  if (status === 403 && before?.accounts) {
+    const response = await send("GET", "/me", undefined, signal);
+    const fresh = response.ok ? ((await response.json()) as Me) : null;
+    if (fresh && isSameName(fresh.name, before.name)) {
+      me.value = fresh;
+      return fresh.csrf !== csrf;
+    }
+    if (!fresh && response.status !== 401) return false;
+  } else if (status !== 401 || code !== "sign_in") return false;
+  await signedInAgain(signal);
+  return true;
+}
+
+async function send(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
   const headers: Record<string, string> = { "X-Annotator": nameOnTheWire() };
+  if (method !== "GET" && me.value?.csrf) headers["X-CSRF-Token"] = me.value.csrf;
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  let response: Response;
   try {
-    response = await fetch(PREFIX + path, { method, headers, body: body === undefined ? null : JSON.stringify(body), signal: signal ?? null });
+    return await fetch(PREFIX + path, { method, headers, body: body === undefined ? null : JSON.stringify(body), signal: signal ?? null });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new OfflineError();
   }
-  if (!response.ok) throw await refusal(response);
-  return response;
 }
 
 async function refusal(response: Response): Promise<ApiError> {
   const fallback = { code: "error", message: `The server replied ${response.status} ${response.statusText}`, remedy: "" };
   const body = (await response.json().catch(() => null)) as { error?: Partial<typeof fallback> & { revision?: number } } | null;
   const error = { ...fallback, ...body?.error };
-  return new ApiError(response.status, error.code, error.message, error.remedy, error.revision ?? null);
+  return new ApiError(response.status, error.code, error.message, error.remedy, error.revision ?? null, Number(response.headers.get("Retry-After") ?? 0));
 }

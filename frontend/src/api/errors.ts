@@ -7,6 +7,8 @@ export class ApiError extends Error {
     message: string,
     readonly remedy: string,
     readonly revision: number | null = null,
+    /** Seconds to wait before the next try. */
+    readonly retryAfter = 0,
   ) {
     super(message);
   }

@@ -1,12 +1,15 @@
-/** Who answers. Until accounts exist, a name typed here, in any script; it travels as a header, percent-encoded. */
+/** Who annotates: the account, else a name typed here, in any script; it travels as a header, percent-encoded. */
+import { computed } from "@preact/signals";
 import { keptSignal } from "../browser/kept";
+import { me } from "./me";
 
 const LONGEST = 64;
 
-export const annotatorName = keptSignal<string>("annotator", "local");
+export const typedName = keptSignal<string>("annotator", "local");
+export const annotatorName = computed(() => (me.value?.accounts ? me.value.name : typedName.value));
 
 export function rename(name: string): void {
-  annotatorName.value = tidyName(name) || "local";
+  typedName.value = tidyName(name) || "local";
 }
 
 /** Composed characters (NFC), so that one name is one person on every system; only what shapes nothing is dropped. */

@@ -61,7 +61,7 @@ export interface BoxPromptBody {
 /** One case in the worklist. */
 export interface CaseLine {
   id: string; name: string; patient: string; split: string; state: string; annotations: number; quality: number | null; entropy: number |
-  null; reason: string; reason_by: string | null; progress: CaseReading;
+  null; reason: string; reason_by: string | null; open_with: string[]; progress: CaseReading;
 }
 
 /** The figures of one case, and whose mask they measure. */
@@ -277,7 +277,7 @@ export interface Log {
 export interface Me {
   accounts: boolean; name: string; csrf: string; roles: Record<string, "administrator" | "lead" | "reviewer" | "annotator" | "viewer">;
   projects: ProjectRights[]; verbs: ("look" | "annotate" | "review" | "sign" | "add" | "decide" | "train" | "export" | "manage" |
-  "administer")[];
+  "administer")[]; gives: ("administrator" | "lead" | "reviewer" | "annotator" | "viewer")[];
 }
 
 /** One figure of one structure; bounds only for predictions. */
@@ -409,10 +409,10 @@ export interface ProjectPerson {
   "administer")[]; cost_per_minute: number | null; expertise: "novice" | "expert" | "consultant" | null;
 }
 
-/** What one may do to a project. */
+/** What one may do to a project, and which roles one may give and take there. */
 export interface ProjectRights {
   project_id: string; name: string; verbs: ("look" | "annotate" | "review" | "sign" | "add" | "decide" | "train" | "export" | "manage" |
-  "administer")[];
+  "administer")[]; gives: ("administrator" | "lead" | "reviewer" | "annotator" | "viewer")[];
 }
 
 /** What a project's loop does by itself; `SETTINGS` tells each one's meaning, range and flag. */

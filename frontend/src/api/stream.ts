@@ -1,5 +1,6 @@
 /** Tells when something changed in a project: by server-sent events, or by asking when they do not come. */
-import { PREFIX } from "./client";
+import { getJson, PREFIX } from "./client";
+import { hasAccounts, me } from "./me";
 
 const POLL_MS = 3000;
 /** Events missing for so long while polling is off mean a proxy swallowed them: ask once anyway. */
@@ -10,24 +11,41 @@ export interface Watch {
 }
 
 export function watchProject(project: string, onChange: () => void): Watch {
-  const source = typeof EventSource === "undefined" ? null : new EventSource(streamOf(project));
   let timer = 0;
   const schedule = (): void => {
     window.clearTimeout(timer);
-    const live = source !== null && source.readyState === EventSource.OPEN;
-    timer = window.setTimeout(tick, live ? SAFETY_MS : POLL_MS);
+    timer = window.setTimeout(tick, stream.isLive() ? SAFETY_MS : POLL_MS);
   };
   const tick = (): void => {
     if (!document.hidden) onChange();
     schedule();
   };
-  source?.addEventListener("change", tick);
-  source?.addEventListener("open", schedule);
-  source?.addEventListener("error", schedule);
+  const stream = openStream(project, { change: tick, open: () => schedule(), error: () => schedule() });
   schedule();
   return {
     close() {
       window.clearTimeout(timer);
+      stream.close();
+    },
+  };
+}
+
+/** A stream of a project. A session that ends closes it; it is opened again for who signs in again. */
+function openStream(project: string, listeners: Record<string, (event: MessageEvent) => void>): Watch & { isLive(): boolean } {
+  let source: EventSource | null = null;
+  const open = (): void => {
+    if (typeof EventSource === "undefined" || (source !== null && source.readyState !== EventSource.CLOSED)) return;
+    source = new EventSource(`${PREFIX}/projects/${encodeURIComponent(project)}/stream`);
+    for (const [name, act] of Object.entries(listeners)) source.addEventListener(name, act as EventListener);
+    source.addEventListener("error", () => {
+      if (source?.readyState === EventSource.CLOSED && hasAccounts()) void getJson("/me").catch(() => undefined);
+    });
+  };
+  const stop = me.subscribe(open);
+  return {
+    isLive: () => source?.readyState === 1,
+    close() {
+      stop();
       source?.close();
     },
   };
@@ -40,10 +58,5 @@ export interface ProposalNews {
 
 /** Tells when a proposal that was asked for is ready. Without server-sent events it is there at the next opening. */
 export function watchProposals(project: string, onProposal: (news: ProposalNews) => void): Watch {
-  if (typeof EventSource === "undefined") return { close: () => undefined };
-  const source = new EventSource(streamOf(project));
-  source.addEventListener("proposal", (event) => onProposal(JSON.parse(event.data as string) as ProposalNews));
-  return source;
+  return openStream(project, { proposal: (event) => onProposal(JSON.parse(event.data as string) as ProposalNews) });
 }
-
-const streamOf = (project: string): string => `${PREFIX}/projects/${encodeURIComponent(project)}/stream`;

@@ -3,6 +3,10 @@ import type * as S from "./shapes";
 
 export type * from "./shapes";
 export type CaseHeader = S.Case;
+export type OneTimeLink = S.Link;
+export type Verb = S.Me["verbs"][number];
+export type Role = S.Me["gives"][number];
+export type Expertise = NonNullable<S.ProjectPerson["expertise"]>;
 export type PlaneHeader = S.Plane;
 export type PlaneName = S.Plane["name"];
 export type StopAdvice = S.Advice;

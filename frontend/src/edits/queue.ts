@@ -15,6 +15,7 @@ export interface QueueWiring {
   project: string;
   caseId: string;
   tab: string;
+  person: string;
   revision: number;
   storage: PatchStorage;
   send: (base: number, runs: Run[], link?: Link) => Promise<number>;
@@ -76,9 +77,9 @@ export class PatchQueue {
   }
 
   private keep(runs: Run[], link?: Link): void {
-    const { assignment, tab, project, caseId, storage } = this.wiring;
+    const { assignment, tab, person, project, caseId, storage } = this.wiring;
     const base = this.confirmed + this.waiting.length;
-    const patch: KeptPatch = { assignment, tab, seq: ++PatchQueue.seq, project, caseId, base, ...stepOf(runs, link), keptAt: Date.now() };
+    const patch: KeptPatch = { assignment, tab, person, seq: ++PatchQueue.seq, project, caseId, base, ...stepOf(runs, link), keptAt: Date.now() };
     this.waiting.push(patch);
     void storage.put(patch).catch(() => undefined);
   }

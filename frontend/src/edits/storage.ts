@@ -6,6 +6,8 @@ export interface KeptPatch {
   /** Which window made it; windows number their patches independently. */
   tab: string;
   seq: number;
+  /** Who drew it; patches of earlier versions do not say. */
+  person?: string;
   project: string;
   caseId: string;
   /** The draft revision it was drawn on. */

@@ -7,7 +7,7 @@ import { tool } from "./display";
 import { keptFilters } from "./filters";
 import { tell, tellError } from "./notices";
 import { go, linkTo } from "./router";
-import type { CaseSession } from "./session";
+import { type CaseSession, whyLooksOnly } from "./session";
 
 /** The longest list that the server gives at once. */
 const MOST_ROWS = 1000;
@@ -62,4 +62,4 @@ export function changes(key: string, { shiftKey, ctrlKey, metaKey }: KeyboardEve
   return CHANGES.has(key) || (shiftKey && key === "Backspace") || digit;
 }
 
-export const refuseChange = ({ project }: CaseSession): void => tell("info", "This project can be looked at only, nothing is saved", project.read_only);
+export const refuseChange = ({ project }: CaseSession): void => tell("info", "This project can be looked at only, nothing is saved", whyLooksOnly(project));

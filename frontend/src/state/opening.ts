@@ -14,8 +14,8 @@ import { keptEffort } from "./effort";
 import { lookAt, readShownMask } from "./looking";
 import { tell, tellError } from "./notices";
 import { attachRefiner, recallPrompts } from "./refining";
-import { attachQueue, readSavedDraft, storage, TAB } from "./saving";
-import { CaseSession, placeIn } from "./session";
+import { attachQueue, isOwn, readSavedDraft, storage, TAB } from "./saving";
+import { CaseSession, placeIn, whyLooksOnly } from "./session";
 
 /** How often a growing volume is drawn while it arrives. */
 const PART_MS = 150;
@@ -29,7 +29,7 @@ export async function openSession(project: Project, caseId: string | null, start
 }
 
 async function openOn(project: Project, caseId: string | null): Promise<Opened | NothingLeft> {
-  if (project.read_only) return (await lookAt(project, caseId)) ?? { assignment: null, reason: "The worklist, as it is searched and filtered, is empty" };
+  if (whyLooksOnly(project)) return (await lookAt(project, caseId)) ?? { assignment: null, reason: "The worklist, as it is searched and filtered, is empty" };
   return caseId === null ? calls.nextCase(project.id) : calls.openCase(project.id, caseId);
 }
 
@@ -75,7 +75,7 @@ function beginWith(session: CaseSession, draft: Draft): void {
 }
 
 async function recover(session: CaseSession, draft: Draft, revision: number): Promise<void> {
-  const kept = await leftBehind(storage, session.header.id, TAB, tabIsGone);
+  const kept = (await leftBehind(storage, session.header.id, TAB, tabIsGone)).filter(isOwn);
   if (kept.length === 0) return;
   const fit = fitPatches(draft.mask, { assignment: session.assignmentId, revision }, kept);
   if (fit.clean) {

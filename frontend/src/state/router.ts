@@ -1,11 +1,12 @@
-/** Addresses: `#/`, `#/p/ID`, `#/p/ID/progress`, `#/p/ID/settings`, `#/p/ID/next`, `#/p/ID/case/ID`. */
+/** Addresses: `#/`, `#/people`, `#/account`, `#/p/ID/people`, `#/p/ID`, `#/p/ID/progress`, `#/p/ID/settings`, `#/p/ID/next`, `#/p/ID/case/ID`. */
 import { signal } from "@preact/signals";
 
 export type Route =
-  | { view: "projects" }
+  | { view: "projects" | "everybody" | "account" }
   | { view: "worklist"; project: string }
   | { view: "progress"; project: string }
   | { view: "settings"; project: string }
+  | { view: "people"; project: string }
   | { view: "annotate"; project: string; caseId: string | null };
 
 export const route = signal<Route>(parse(globalThis.location?.hash ?? ""));
@@ -15,9 +16,12 @@ export function parse(hash: string): Route {
     .replace(/^#?\/?/, "")
     .split("/")
     .map(decodeURIComponent);
+  if (p === "people") return { view: "everybody" };
+  if (p === "account") return { view: "account" };
   if (p !== "p" || !project) return { view: "projects" };
   if (view === "progress") return { view: "progress", project };
   if (view === "settings") return { view: "settings", project };
+  if (view === "people") return { view: "people", project };
   if (view === "next") return { view: "annotate", project, caseId: null };
   if (view === "case" && id) return { view: "annotate", project, caseId: id };
   return { view: "worklist", project };
@@ -25,12 +29,18 @@ export function parse(hash: string): Route {
 
 export const linkTo = {
   projects: (): string => "#/",
+  everybody: (): string => "#/people",
+  account: (): string => "#/account",
+  people: (project: string): string => `#/p/${encodeURIComponent(project)}/people`,
   worklist: (project: string): string => `#/p/${encodeURIComponent(project)}`,
   progress: (project: string): string => `#/p/${encodeURIComponent(project)}/progress`,
   settings: (project: string): string => `#/p/${encodeURIComponent(project)}/settings`,
   next: (project: string): string => `#/p/${encodeURIComponent(project)}/next`,
   case: (project: string, id: string): string => `#/p/${encodeURIComponent(project)}/case/${encodeURIComponent(id)}`,
 };
+
+/** The project of an address, if it names one. */
+export const projectOf = (here: Route): string | null => ("project" in here ? here.project : null);
 
 export function go(hash: string): void {
   if (location.hash === hash) route.value = parse(hash);

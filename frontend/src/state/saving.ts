@@ -1,9 +1,11 @@
 /** Ties a case on the screen to the queue that saves its edits. */
 import * as calls from "../api/calls";
+import { hasAccounts } from "../api/me";
+import { annotatorName, isSameName } from "../api/person";
 import type { Draft } from "../edits/draft";
 import { PatchQueue } from "../edits/queue";
 import { claimTab } from "../edits/recovery";
-import { openStorage } from "../edits/storage";
+import { type KeptPatch, openStorage } from "../edits/storage";
 import { receiveMask } from "../volume/download";
 import { tellError } from "./notices";
 import type { CaseSession } from "./session";
@@ -12,6 +14,9 @@ import type { CaseSession } from "./session";
 export const TAB = Math.random().toString(36).slice(2, 10);
 export const storage = openStorage(globalThis.indexedDB);
 claimTab(TAB);
+
+/** With accounts, nobody sends or sees what somebody else drew in this browser. */
+export const isOwn = ({ person }: KeptPatch): boolean => !hasAccounts() || (person !== undefined && isSameName(person, annotatorName.value));
 
 /** What happens when the server refuses a patch. */
 export type Settle = (session: CaseSession, draft: Draft, error: unknown) => Promise<void>;
@@ -30,6 +35,7 @@ export function attachQueue(session: CaseSession, draft: Draft, assignment: stri
     project: project.id,
     caseId: header.id,
     tab: TAB,
+    person: annotatorName.value,
     revision,
     storage,
     send: async (base, runs, link) => (await calls.patchDraft(project.id, assignment, base, runs, link)).revision,

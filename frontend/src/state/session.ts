@@ -1,5 +1,6 @@
 /** One case on the screen: its arrays, where one looks, and the draft being edited. */
 import { computed, type Signal, signal } from "@preact/signals";
+import { lacking, may } from "../api/me";
 import { annotatorName, isSameName } from "../api/person";
 import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, QueriedPart, Region, Triple } from "../api/types";
 import type { Draft } from "../edits/draft";
@@ -45,6 +46,9 @@ export interface OpenDrag {
 
 /** A stroke or box under the pointer, or the outermost points clicked so far. */
 export type Drawing = Extract<Prompt, { kind: "scribble" | "box" | "extreme_points" }>;
+
+/** Why a project can be looked at only; "" where it can be annotated. */
+export const whyLooksOnly = ({ id, read_only }: Project): string => read_only || (may("annotate", id) ? "" : lacking("annotate"));
 
 export class CaseSession {
   readonly header: CaseHeader;
@@ -128,9 +132,9 @@ export class CaseSession {
     this.tag = signal(opened.previous?.tag ?? null);
   }
 
-  /** Whether nothing may be changed, because the project can only be read. */
+  /** Whether nothing may be changed, because the project or this person can only read. */
   get looksOnly(): boolean {
-    return this.project.read_only !== "";
+    return whyLooksOnly(this.project) !== "";
   }
 
   get isFlat(): boolean {

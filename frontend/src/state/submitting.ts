@@ -5,7 +5,7 @@ import { annotatorName } from "../api/person";
 import { bringBackEffort, forgetEffort } from "./effort";
 import { dismissPassing, offer, tell, tellError } from "./notices";
 import { settleLooks } from "./places";
-import { go, linkTo, route } from "./router";
+import { go, linkTo, projectOf, route } from "./router";
 import type { CaseSession } from "./session";
 
 const RETRY_MS = 2000;
@@ -139,7 +139,7 @@ function offerUndo(session: CaseSession, seconds: number): void {
 
 /** The last submission of this visit is withdrawn, and its draft is on the screen again. */
 export async function undoSubmission(): Promise<void> {
-  const here = route.value.view === "projects" ? last?.project : route.value.project;
+  const here = projectOf(route.value) ?? last?.project;
   const taken = last?.person === annotatorName.value && last.project === here ? last : null;
   last = null;
   if (!taken) return tell("info", "No submission of this visit to take back");

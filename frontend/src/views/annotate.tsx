@@ -1,7 +1,9 @@
 /** The annotation view: opens a case, lays out planes, tools and panel, and listens to the keyboard. */
+import { effect } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { explain } from "../api/errors";
 import { annotatorName } from "../api/person";
+import { signInWanted } from "../api/signingin";
 import type { NothingLeft, Project } from "../api/types";
 import { helpShown } from "../state/display";
 import { keepEffort } from "../state/effort";
@@ -164,7 +166,9 @@ function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, 
   };
   const retry = (): void => session.queue?.retryNow();
   const timer = window.setInterval(keep, EFFORT_KEPT_MS);
-  const stop = session.conflict.subscribe((conflict) => conflict && session.drag?.finish());
+  const stop = effect(() => {
+    if (session.conflict.value || signInWanted.value) session.drag?.finish();
+  });
   document.addEventListener("visibilitychange", look);
   const events: [string, (event: never) => void][] = [
     ["keydown", onKey],

@@ -1,25 +1,47 @@
 /** Chooses the view by the address. */
 import { useEffect, useState } from "preact/hooks";
-import { readProject } from "../api/calls";
+import { readMe, readProject } from "../api/calls";
 import { explain } from "../api/errors";
+import { hasAccounts, may, maySomewhere, me } from "../api/me";
 import { annotatorName } from "../api/person";
 import type { Project } from "../api/types";
 import { helpShown } from "../state/display";
 import { dismissPassing } from "../state/notices";
-import { route } from "../state/router";
+import { projectOf, route } from "../state/router";
 import { keyOf } from "../tools/keynames";
+import { AccountView } from "./account";
 import { Annotate } from "./annotate";
 import { Header } from "./header";
 import { Help } from "./help";
 import { Notices } from "./notices";
+import { PeopleView } from "./people";
 import { ProgressView } from "./progress";
 import { Projects } from "./projects";
 import { SettingsView } from "./settings";
+import { SignIn } from "./signin";
 import { Worklist } from "./worklist";
 
+/** Everything depends on who is here; until that is known, nothing is shown but the form to sign in. */
 export function App() {
+  const [failure, setFailure] = useState<Failure>(null);
+  useEffect(() => {
+    readMe()
+      .then((fresh) => (me.value ??= fresh))
+      .catch((error: unknown) => setFailure(explain(error)));
+  }, []);
+  return (
+    <>
+      {me.value === null ? <Waiting failure={failure} /> : <Views />}
+      <SignIn />
+    </>
+  );
+}
+
+type Failure = { message: string; remedy: string } | null;
+
+function Views() {
   const here = route.value;
-  const id = here.view === "projects" ? null : here.project;
+  const id = projectOf(here);
   const { project, failure } = useProject(id, here.view);
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
@@ -35,7 +57,7 @@ export function App() {
   }, []);
   return (
     <>
-      {here.view === "projects" ? <Projects /> : project ? <ProjectView project={project} /> : <Waiting failure={failure} />}
+      {id === null ? <ServerView /> : project ? <ProjectView project={project} /> : <Waiting failure={failure} />}
       <Notices />
       <Help kind={project?.kind ?? null} />
     </>
@@ -48,15 +70,22 @@ function pressOnce(event: KeyboardEvent): void {
   if (event.repeat && pressed && (event.target as HTMLElement | null)?.closest?.("button, a, summary")) event.preventDefault();
 }
 
+function ServerView() {
+  const { view } = route.value;
+  if (view === "account" && hasAccounts()) return <AccountView />;
+  return view === "everybody" && hasAccounts() && maySomewhere("manage") ? <PeopleView project={null} /> : <Projects />;
+}
+
 function ProjectView({ project }: { project: Project }) {
   const here = route.value;
   if (here.view === "settings") return <SettingsView project={project} />;
+  if (here.view === "people" && hasAccounts() && may("manage", project.id)) return <PeopleView project={project} />;
   if (here.view === "progress") return <ProgressView project={project} />;
   if (here.view === "annotate") return <Annotate project={project} caseId={here.caseId} />;
   return <Worklist project={project} />;
 }
 
-function Waiting({ failure }: { failure: { message: string; remedy: string } | null }) {
+function Waiting({ failure }: { failure: Failure }) {
   return (
     <div class="view">
       <Header />
@@ -77,7 +106,7 @@ function Waiting({ failure }: { failure: { message: string; remedy: string } | n
 
 /** The project of the address; read again for each view, so that counts are fresh. */
 function useProject(id: string | null, view: string) {
-  const [state, setState] = useState<{ project: Project | null; failure: { message: string; remedy: string } | null }>({ project: null, failure: null });
+  const [state, setState] = useState<{ project: Project | null; failure: Failure }>({ project: null, failure: null });
   const person = annotatorName.value;
   useEffect(() => {
     let stale = false;

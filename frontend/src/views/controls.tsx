@@ -2,6 +2,8 @@
 import type { Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { lacking, may, maySomewhere } from "../api/me";
+import type { Verb } from "../api/types";
 import { Icon, type IconName } from "./icons";
 
 /** Keeps the focus where it was, so that Enter still submits after a click on a tool. */
@@ -136,6 +138,35 @@ export function Empty({ title, children }: { title: string; children?: Component
       <strong>{title}</strong>
       {children && <p>{children}</p>}
     </div>
+  );
+}
+
+interface AllowedProps {
+  verb: Verb;
+  project?: string | null;
+  /** Where no project is meant, a right in any of them will do. */
+  somewhere?: boolean;
+  children: ComponentChildren;
+}
+
+/** What somebody may not do is not there. */
+export function Allowed({ verb, project = null, somewhere, children }: AllowedProps) {
+  const allowed = somewhere && project === null ? maySomewhere(verb) : may(verb, project);
+  return allowed ? (
+    <span class="allowed" data-verb={verb}>
+      {children}
+    </span>
+  ) : null;
+}
+
+/** Fields that somebody may only read say why. */
+export function Fields({ verb, project, children }: { verb: Verb; project: string; children: ComponentChildren }) {
+  const allowed = may(verb, project);
+  return (
+    <fieldset class="allowed" disabled={!allowed} data-verb={allowed ? verb : undefined}>
+      {!allowed && <p class="hint">For reading: {lacking(verb)}.</p>}
+      {children}
+    </fieldset>
   );
 }
 

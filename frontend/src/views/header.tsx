@@ -1,16 +1,18 @@
 /** The line at the top of every view: where one is, who one is, light or dark, help. */
 import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
+import { hasAccounts, me } from "../api/me";
 import { annotatorName, rename } from "../api/person";
 import { helpShown } from "../state/display";
-import { linkTo } from "../state/router";
+import { linkTo, route } from "../state/router";
 import { nextTheme } from "../state/theme";
 import { isComposing } from "../tools/keynames";
+import { Allowed } from "./controls";
 import { Icon } from "./icons";
 
 interface HeaderProps {
   project?: { id: string; name: string } | null;
-  view?: "worklist" | "progress" | "annotate" | "settings";
+  view?: "worklist" | "progress" | "annotate" | "settings" | "people";
   children?: ComponentChildren;
 }
 
@@ -29,19 +31,42 @@ export function Header({ project, view, children }: HeaderProps) {
           <Tab href={linkTo.worklist(project.id)} here={view === "worklist"}>
             Cases
           </Tab>
-          <Tab href={linkTo.next(project.id)} here={view === "annotate"}>
-            Annotate
-          </Tab>
+          <Allowed verb="annotate" project={project.id}>
+            <Tab href={linkTo.next(project.id)} here={view === "annotate"}>
+              Annotate
+            </Tab>
+          </Allowed>
           <Tab href={linkTo.progress(project.id)} here={view === "progress"}>
             Progress
           </Tab>
-          <Tab href={linkTo.settings(project.id)} here={view === "settings"}>
-            Settings
+          <Allowed verb="decide" project={project.id}>
+            <Tab href={linkTo.settings(project.id)} here={view === "settings"}>
+              Settings
+            </Tab>
+          </Allowed>
+          {hasAccounts() && (
+            <Allowed verb="manage" project={project.id}>
+              <Tab href={linkTo.people(project.id)} here={view === "people"}>
+                People
+              </Tab>
+            </Allowed>
+          )}
+        </nav>
+      )}
+      {!project && hasAccounts() && (
+        <nav class="tabs" aria-label="Server">
+          <Tab href={linkTo.projects()} here={route.value.view === "projects"}>
+            Projects
           </Tab>
+          <Allowed verb="manage" somewhere>
+            <Tab href={linkTo.everybody()} here={view === "people"}>
+              People
+            </Tab>
+          </Allowed>
         </nav>
       )}
       <div class="header-middle">{children}</div>
-      <Person />
+      {me.value && <Person />}
       <button class="quiet" title="Light or dark" aria-label="Switch between light and dark" data-testid="theme" onClick={nextTheme}>
         <Icon name="sun" />
       </button>
@@ -61,6 +86,16 @@ function Tab({ href, here, children }: { href: string; here: boolean; children: 
 }
 
 function Person() {
+  if (!hasAccounts()) return <Name />;
+  return (
+    <a class="button quiet person" href={linkTo.account()} title="Your account" data-testid="person">
+      <Icon name="person" />
+      <bdi>{annotatorName.value}</bdi>
+    </a>
+  );
+}
+
+function Name() {
   const [editing, setEditing] = useState(false);
   const dropped = useRef(false);
   const begin = (): void => {

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { cancelJob, readJobLog } from "../api/calls";
 import type { Job, LogLine } from "../api/types";
 import { tellError } from "../state/notices";
-import { Bar, Empty } from "./controls";
+import { Allowed, Bar, Empty } from "./controls";
 import { clock, duration } from "./format";
 
 const SHOWN = 12;
@@ -30,9 +30,11 @@ export function Jobs({ project, jobs, onChange }: { project: string; jobs: Job[]
             {job.state === "running" && <Bar share={job.progress} label={`${Math.round(job.progress * 100)} % done`} />}
             <span class="faint job-time">{timing(job)}</span>
             {(job.state === "running" || job.state === "queued") && (
-              <button class="small" data-testid={`cancel-${job.id}`} onClick={() => cancel(job)}>
-                Cancel
-              </button>
+              <Allowed verb="train" project={project}>
+                <button class="small" data-testid={`cancel-${job.id}`} onClick={() => cancel(job)}>
+                  Cancel
+                </button>
+              </Allowed>
             )}
           </div>
           {open === job.id && <Log project={project} job={job} />}

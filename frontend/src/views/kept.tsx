@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Project } from "../api/types";
 import { linkTo } from "../state/router";
-import { storage } from "../state/saving";
+import { isOwn, storage } from "../state/saving";
 
 export function KeptEdits({ project }: { project: Project }) {
   const [counts, setCounts] = useState<[caseId: string, edits: number][]>([]);
@@ -11,7 +11,7 @@ export function KeptEdits({ project }: { project: Project }) {
       .all()
       .then((patches) => {
         const byCase = new Map<string, number>();
-        for (const patch of patches) if (patch.project === project.id) byCase.set(patch.caseId, (byCase.get(patch.caseId) ?? 0) + 1);
+        for (const patch of patches) if (patch.project === project.id && isOwn(patch)) byCase.set(patch.caseId, (byCase.get(patch.caseId) ?? 0) + 1);
         setCounts([...byCase]);
       })
       .catch(() => undefined);

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { useAutomatic, useModel } from "../api/calls";
 import type { Comparison, ModelLine } from "../api/types";
 import { tell, tellError } from "../state/notices";
-import { Empty } from "./controls";
+import { Allowed, Empty } from "./controls";
 import { interval, type Measured } from "./curve";
 import { SPLITS } from "./curvepanel";
 import { clock, duration } from "./format";
@@ -75,26 +75,30 @@ export function Models({ project, models, curve, onChange }: ModelsProps) {
                 </span>
               )}
               {model.live && model.pinned && (
-                <button
-                  class="small"
-                  disabled={busy}
-                  data-testid="use-automatic"
-                  title="Newer models stand back while a person has chosen; let the better one propose again"
-                  onClick={choose}
-                >
-                  Choose automatically
-                </button>
+                <Allowed verb="train" project={project}>
+                  <button
+                    class="small"
+                    disabled={busy}
+                    data-testid="use-automatic"
+                    title="Newer models stand back while a person has chosen; let the better one propose again"
+                    onClick={choose}
+                  >
+                    Choose automatically
+                  </button>
+                </Allowed>
               )}
               {model.live === false && (
-                <button
-                  class="small"
-                  disabled={busy}
-                  data-testid={`use-model-${model.index}`}
-                  aria-label={`Use model ${model.index}`}
-                  onClick={() => use(model.index)}
-                >
-                  Use
-                </button>
+                <Allowed verb="train" project={project}>
+                  <button
+                    class="small"
+                    disabled={busy}
+                    data-testid={`use-model-${model.index}`}
+                    aria-label={`Use model ${model.index}`}
+                    onClick={() => use(model.index)}
+                  >
+                    Use
+                  </button>
+                </Allowed>
               )}
             </td>
           </tr>

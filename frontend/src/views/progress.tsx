@@ -5,7 +5,7 @@ import { watchProject } from "../api/stream";
 import type { Job, Progress, Project, RoundLine } from "../api/types";
 import { tell, tellError } from "../state/notices";
 import { AdvicePanel, People } from "./advicepanel";
-import { Empty } from "./controls";
+import { Allowed, Empty } from "./controls";
 import { measured } from "./curve";
 import { CurvePanel } from "./curvepanel";
 import { Header } from "./header";
@@ -105,9 +105,11 @@ function Summary({ project, progress, busy, onTrain }: { project: string; progre
       <a href={`/api/v1/projects/${project}/report`} target="_blank" rel="noopener" data-testid="report">
         Report
       </a>
-      <button class="primary" data-testid="train-now" disabled={busy} onClick={onTrain}>
-        Train now
-      </button>
+      <Allowed verb="train" project={project}>
+        <button class="primary" data-testid="train-now" disabled={busy} onClick={onTrain}>
+          Train now
+        </button>
+      </Allowed>
     </div>
   );
 }

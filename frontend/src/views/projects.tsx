@@ -4,7 +4,7 @@ import { listProjects } from "../api/calls";
 import type { ProjectLine } from "../api/types";
 import { tellError } from "../state/notices";
 import { linkTo } from "../state/router";
-import { Bar, Empty, Swatch } from "./controls";
+import { Allowed, Bar, Empty, Swatch } from "./controls";
 import { Header } from "./header";
 
 export function Projects() {
@@ -57,9 +57,11 @@ function ProjectCard({ project }: { project: ProjectLine }) {
         )}
       </p>
       <div class="row">
-        <a class="button primary" href={linkTo.next(project.id)} data-testid={`annotate-${project.id}`}>
-          Annotate cases
-        </a>
+        <Allowed verb="annotate" project={project.id}>
+          <a class="button primary" href={linkTo.next(project.id)} data-testid={`annotate-${project.id}`}>
+            Annotate cases
+          </a>
+        </Allowed>
         <a class="button" href={linkTo.worklist(project.id)}>
           Worklist
         </a>

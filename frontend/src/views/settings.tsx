@@ -4,7 +4,7 @@ import { changeSettings, changeTask, readSettings } from "../api/calls";
 import type { Changes, Configuration, LabelBody, Project, Setting } from "../api/types";
 import { changedSettings, changedTask, type TaskForm, type Typed, typedOf } from "../state/configuring";
 import { tell, tellError } from "../state/notices";
-import { Save } from "./controls";
+import { Allowed, Fields, Save } from "./controls";
 import { Header } from "./header";
 import { Rates } from "./rates";
 import { ReadOnly } from "./warnings";
@@ -22,9 +22,15 @@ export function SettingsView({ project }: { project: Project }) {
       <main class="page" data-testid="settings">
         <h1>Settings</h1>
         <ReadOnly project={project} />
-        {found && <Task key={`task ${found.task.version} ${found.name}`} project={project.id} found={found} onSaved={read} />}
-        <Rates project={project.id} />
-        {found && <Values key={JSON.stringify(found.settings.map(({ value }) => value))} project={project.id} found={found} onSaved={read} />}
+        <Fields verb="decide" project={project.id}>
+          {found && <Task key={`task ${found.task.version} ${found.name}`} project={project.id} found={found} onSaved={read} />}
+        </Fields>
+        <Allowed verb="manage" project={project.id}>
+          <Rates project={project.id} />
+        </Allowed>
+        <Fields verb="decide" project={project.id}>
+          {found && <Values key={JSON.stringify(found.settings.map(({ value }) => value))} project={project.id} found={found} onSaved={read} />}
+        </Fields>
       </main>
     </div>
   );

@@ -3,7 +3,7 @@
 import { stepCase } from "../state/looking";
 import { lookAtPart } from "../state/opening";
 import { adoptOffer } from "../state/proposals";
-import type { CaseSession } from "../state/session";
+import { type CaseSession, whyLooksOnly } from "../state/session";
 import { submitSession } from "../state/submitting";
 import { ClassChooser } from "./classchooser";
 import { DrawingOptions, LabelChooser } from "./drawing";
@@ -83,7 +83,7 @@ function Steps({ session }: { session: CaseSession }) {
         Next case <kbd>→</kbd>
       </button>
       {["submit", "skip", "flag"].map((verb) => (
-        <button key={verb} disabled data-testid={verb} title={session.project.read_only}>
+        <button key={verb} disabled data-testid={verb} title={whyLooksOnly(session.project)}>
           {verb[0]!.toUpperCase() + verb.slice(1)}
         </button>
       ))}
@@ -96,7 +96,7 @@ function Verbs({ session, openDialog }: { session: CaseSession; openDialog: (dia
   if (session.looksOnly) return <Steps session={session} />;
   const ready = session.project.kind === "classification" ? session.tag.value !== null : session.draft.value !== null;
   return (
-    <div class="verbs">
+    <div class="verbs" data-verb="annotate">
       <Replaces session={session} />
       <button class="primary submit" disabled={!ready || busy !== ""} data-testid="submit" onClick={() => void submitSession(session)}>
         {busy === "waiting" ? "Waiting for the server…" : busy === "submitting" ? "Submitting…" : "Submit"} <kbd>Enter</kbd>

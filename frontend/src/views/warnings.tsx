@@ -1,6 +1,7 @@
 /** What holds for a project as a whole and must not go unseen: it can be looked at only; cases are damaged; annotations lack a label. */
 import type { Project } from "../api/types";
 import { linkTo } from "../state/router";
+import { whyLooksOnly } from "../state/session";
 
 export function Warnings({ project }: { project: Project }) {
   return (
@@ -17,7 +18,8 @@ export function Warnings({ project }: { project: Project }) {
   );
 }
 
-export function ReadOnly({ project: { read_only: why } }: { project: Project }) {
+export function ReadOnly({ project }: { project: Project }) {
+  const why = whyLooksOnly(project);
   if (!why) return null;
   return (
     <p class="banner" role="status" data-testid="read-only">

@@ -1,13 +1,15 @@
 /** The worklist: search, filter, open; every row by keyboard. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { listCases } from "../api/calls";
-import { annotatorName } from "../api/person";
+import { may } from "../api/me";
+import { annotatorName, isSameName } from "../api/person";
+import { watchProject } from "../api/stream";
 import type { CaseLine, CaseState, Project } from "../api/types";
 import { type Filters, keepFilters, keptFilters, lastOffset } from "../state/filters";
 import { tellError } from "../state/notices";
 import { go, linkTo } from "../state/router";
 import { isComposing, keyOf } from "../tools/keynames";
-import { Bar, Empty } from "./controls";
+import { Allowed, Bar, Empty } from "./controls";
 import { Header } from "./header";
 import { Icon } from "./icons";
 import { KeptEdits } from "./kept";
@@ -27,6 +29,7 @@ export function Worklist({ project }: { project: Project }) {
   const [filters, setFilters] = useState<Filters>(() => keptFilters(project.id));
   const { state, search, offset } = filters;
   const [found, setFound] = useState<{ total: number; rows: CaseLine[] } | null>(null);
+  const [news, setNews] = useState(0);
   const person = annotatorName.value;
   useEffect(() => {
     document.title = `${project.name} – medloop`;
@@ -35,7 +38,11 @@ export function Worklist({ project }: { project: Project }) {
       .then((page) => (page.rows.length === 0 && offset > 0 ? show({ offset: lastOffset(page.total, PAGE) }) : setFound(page)))
       .catch((error: unknown) => abort.signal.aborted || tellError(error));
     return () => abort.abort();
-  }, [project, state, search, offset, person]);
+  }, [project, state, search, offset, person, news]);
+  useEffect(() => {
+    const watch = watchProject(project.id, () => setNews((count) => count + 1));
+    return () => watch.close();
+  }, [project.id]);
   const show = (changed: Partial<Filters>): void => {
     const next = { ...filters, ...changed };
     keepFilters(project.id, next);
@@ -58,9 +65,11 @@ export function Worklist({ project }: { project: Project }) {
             ))}
           </div>
           <span class="grow" />
-          <a class="button primary" href={linkTo.next(project.id)} data-testid="start">
-            Annotate next case <kbd>Enter</kbd>
-          </a>
+          <Allowed verb="annotate" project={project.id}>
+            <a class="button primary" href={linkTo.next(project.id)} data-testid="start">
+              Annotate next case <kbd>Enter</kbd>
+            </a>
+          </Allowed>
         </div>
         {found && <CaseTable project={project} rows={found.rows} />}
         {found && <Pages total={found.total} offset={offset} onOffset={(next) => show({ offset: next })} />}
@@ -136,7 +145,7 @@ function CaseTable({ project, rows }: { project: Project; rows: CaseLine[] }) {
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       if (event.target !== document.body || event.ctrlKey || event.repeat || isComposing(event)) return;
-      if (event.key === "Enter") go(linkTo.next(project.id));
+      if (event.key === "Enter" && may("annotate", project.id)) go(linkTo.next(project.id));
       if (event.key === "ArrowDown") document.querySelector<HTMLElement>("[data-row]")?.focus();
     };
     window.addEventListener("keydown", onKey);
@@ -168,15 +177,16 @@ function CaseTable({ project, rows }: { project: Project; rows: CaseLine[] }) {
 }
 
 function Row({ project, row }: { project: Project; row: CaseLine }) {
-  const open = (): void => go(linkTo.case(project.id, row.id));
+  const look = (): void => go(linkTo.case(project.id, row.id));
+  const open = row.open_with.filter((name) => !isSameName(name, annotatorName.value));
   return (
     <tr
       tabIndex={0}
       data-row
       data-testid={`case-${row.id}`}
-      onClick={open}
+      onClick={look}
       onKeyDown={(event) => {
-        if (event.key === "Enter" && !event.repeat) open();
+        if (event.key === "Enter" && !event.repeat) look();
         const sibling = event.key === "ArrowDown" ? "nextElementSibling" : event.key === "ArrowUp" ? "previousElementSibling" : null;
         if (!sibling) return;
         event.preventDefault();
@@ -188,6 +198,11 @@ function Row({ project, row }: { project: Project; row: CaseLine }) {
       <td>{row.split}</td>
       <td>
         <span class={`state state-${row.state}`}>{WORDS[row.state]}</span>
+        {open.length > 0 && (
+          <span class="hint reason" data-testid={`open-${row.id}`}>
+            open with <bdi>{open.join(", ")}</bdi>
+          </span>
+        )}
         {row.reason && (
           <span class="hint reason" data-testid={`reason-${row.id}`}>
             {row.reason}

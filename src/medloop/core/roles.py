@@ -67,6 +67,11 @@ def is_within(role: Role, rights: frozenset[Verb]) -> bool:
     return RIGHTS[role] <= rights
 
 
+def roles_within(rights: frozenset[Verb]) -> list[Role]:
+    """The roles that somebody with these rights may give and take: none without `manage`."""
+    return [role for role in ROLES if is_within(role, rights)] if "manage" in rights else []
+
+
 def checked_role(name: str) -> Role:
     """The role of that name.
 

@@ -44,6 +44,16 @@ def refused_cases(workspace: Workspace) -> tuple[LeftOutCase, ...]:
     return tuple(LeftOutCase(why.verb, why.reason, why.by, why.at, row.case_id, row.name) for row, why in found)
 
 
+def open_with(tx: Reader, case_ids: Collection[str]) -> dict[str, list[str]]:
+    """The names of the annotators who have cases open, by case id; cases that nobody has open are not in it."""
+    opened = tx.find(Assignment, where={"case_id": list(case_ids), "state": "open"}, order=("opened_at",))
+    names = {who: tx.get(Annotator, who).name for who in {one.annotator_id for one in opened}}
+    found: dict[str, list[str]] = {}
+    for one in opened:
+        found.setdefault(one.case_id, []).append(names[one.annotator_id])
+    return found
+
+
 def refusals(tx: Reader, case_ids: Collection[str]) -> dict[str, Refusal]:
     """Why cases are left out that were skipped or flagged last and have no annotation in force, by case id."""
     answered = {a.case_id for a in tx.current_annotations(case_ids=case_ids)}

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from medloop.core.errors import StateError, UnavailableError
 from medloop.core.records import Case
 from medloop.loop.foundation.readings import case_readings, cases_read
-from medloop.loop.foundation.refusals import refusals
+from medloop.loop.foundation.refusals import open_with, refusals
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.streaming import judge_arrivals, verdicts
 from medloop.server.web.assistant import ASSISTANT_SECONDS
@@ -47,8 +47,10 @@ def list_cases(
         rows = found[offset : offset + limit] if ids is not None else tx.worklist(state=stored, search=search, limit=limit, offset=offset)
         readings = case_readings(tx, [row.case_id for row in rows])
         refused = refusals(tx, [row.case_id for row in rows if row.state in ("skipped", "flagged")])
+        opened = open_with(tx, [row.case_id for row in rows])
         judged = verdicts(tx, [row.case_id for row in rows if row.state not in ("answered", "skipped", "flagged")])
-    return CasePage(total=total, rows=[CaseLine.of(r, readings[r.case_id], refused.get(r.case_id), judged.get(r.case_id)) for r in rows])
+    lines = [CaseLine.of(r, readings[r.case_id], refused.get(r.case_id), judged.get(r.case_id), opened.get(r.case_id, ())) for r in rows]
+    return CasePage(total=total, rows=lines)
 
 
 @router.post("", openapi_extra=RAW_BODY)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from medloop.core.accounts import EVERY_PROJECT
 from medloop.core.errors import ForbiddenError, SignInError
-from medloop.core.roles import VERBS, Verb
+from medloop.core.roles import VERBS, Verb, roles_within
 from medloop.loop.people.handing_out import link_of, make_token, revoke_token, set_password, tokens_of, use_link
 from medloop.loop.people.passwords import fits, hash_password
 from medloop.loop.people.secret_values import digest_of
@@ -148,8 +148,12 @@ def _me(site: Site, caller: Caller) -> MeView:
         name=caller.name,
         csrf=person.csrf if person else "",
         roles=dict(person.roles) if person else {},
-        projects=[ProjectRights(project_id=one.project.id, name=one.project.name, verbs=in_order(rights)) for one, rights in seen],
+        projects=[
+            ProjectRights(project_id=one.project.id, name=one.project.name, verbs=in_order(rights), gives=roles_within(rights))
+            for one, rights in seen
+        ],
         verbs=in_order(caller.rights_in(EVERY_PROJECT)),
+        gives=roles_within(caller.rights_in(EVERY_PROJECT)),
     )
 
 

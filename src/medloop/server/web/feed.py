@@ -27,13 +27,16 @@ Queue = asyncio.Queue[str | None]
 
 
 def read_state(workspace: Workspace) -> State:
-    """What a page shows without a request: jobs, round, model, and how many annotations there are."""
+    """What a page shows without a request: jobs, round, model, how many annotations there are, and whether cases were opened or left."""
     with workspace.store.read() as tx:
         latest_round, brief = round_brief(current_round(tx)), model_brief(tx.live_model())
+        newest = tx.find(Assignment, where={"state": "open"}, order="opened_at", descending=True, limit=1)
+        opened = [tx.count(Assignment, where={"state": "open"}), newest[0].opened_at if newest else ""]
         annotations, closed = tx.count(Annotation), tx.count(Assignment, where={"state": ["skipped", "flagged"]})
     return {
         "annotations": annotations,
         "closed": closed,
+        "open": opened,
         "jobs": [job_view(job).model_dump() for job in workspace.store.jobs.list(limit=RECENT_JOBS)],
         "round": latest_round.model_dump() if latest_round else None,
         "model": brief.model_dump() if brief else None,

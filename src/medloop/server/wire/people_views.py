@@ -73,11 +73,12 @@ class AnnotatorBody(Body):
 
 
 class ProjectRights(View):
-    """What one may do to a project."""
+    """What one may do to a project, and which roles one may give and take there."""
 
     project_id: str
     name: str
     verbs: list[Verb]
+    gives: list[Role]
 
 
 class MeView(View):
@@ -90,6 +91,7 @@ class MeView(View):
         roles: By project id, "" for all projects.
         projects: What one may do to each project that one sees.
         verbs: What one may do wherever all projects are meant.
+        gives: Roles for all projects that one may give and take.
     """
 
     accounts: bool
@@ -98,6 +100,7 @@ class MeView(View):
     roles: dict[str, Role]
     projects: list[ProjectRights]
     verbs: list[Verb]
+    gives: list[Role]
 
 
 class SignedOutView(View):

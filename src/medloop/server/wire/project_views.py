@@ -1,5 +1,6 @@
 """What responses hold about projects, worklists and work on a case."""
 
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from medloop.core.records import ProjectSettings, TaskKind
@@ -103,11 +104,19 @@ class CaseLine(View):
     entropy: Number
     reason: str
     reason_by: str | None
+    open_with: list[str]
     progress: CaseReadingView
 
     @classmethod
-    def of(cls, row: CaseRow, reading: CaseReading, refused: Refusal | None = None, judged: StreamVerdict | None = None) -> Self:
-        """From the store's row, why the case is left out if it is, and what a stream decided about it."""
+    def of(
+        cls,
+        row: CaseRow,
+        reading: CaseReading,
+        refused: Refusal | None = None,
+        judged: StreamVerdict | None = None,
+        open_with: Sequence[str] = (),
+    ) -> Self:
+        """From the store's row, how far it is, why it is left out if it is, what a stream decided about it, and who has it open."""
         return cls(
             id=row.case_id,
             name=row.name,
@@ -119,6 +128,7 @@ class CaseLine(View):
             entropy=row.uncertainty,
             reason=refused.reason if refused else str(judged or ""),
             reason_by=refused.by if refused else None,
+            open_with=list(open_with),
             progress=CaseReadingView.of(reading),
         )
 
