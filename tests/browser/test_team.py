@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -104,6 +105,25 @@ def row_of(page: Page, name: str) -> Locator:
     return page.locator("tr[data-name]").filter(has=page.locator("bdi", has_text=name))
 
 
+DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+def settling(page: Page) -> Callable[[], None]:
+    """Waits until no request but the stream's is under way and what came is drawn; what is drawn may request more once."""
+    under_way: set[Any] = set()
+    page.on("request", lambda request: under_way.add(request) if not request.url.endswith("/stream") else None)
+    for end in ("requestfinished", "requestfailed"):
+        page.on(end, lambda request: under_way.discard(request))  # the library takes no built-in
+
+    def settle() -> None:
+        for _ in range(2):
+            page.evaluate(DRAWN)
+            while under_way:
+                page.evaluate(DRAWN)
+
+    return settle
+
+
 @pytest.mark.browser
 def test_one_invites_the_invited_choose_a_password_annotate_and_show_at_once(team: Team) -> None:
     ada = team.enter("Ada", f"p/{team.project}/people")
@@ -174,11 +194,12 @@ def test_every_role_sees_what_the_servers_table_allows_and_is_never_refused(team
         page = team.enter(f"the {role}", f"p/{team.project}")
         refused: list[str] = []
         page.on("response", lambda answer, found=refused: found.append(answer.url) if answer.status == 403 else None)
+        settle = settling(page)
         seen[role] = set()
         for path, sign in VIEWS:
             page.goto(f"{team.address}/#/{path.format(team.project)}")
             expect(page.get_by_test_id(sign).first).to_be_visible()
-            page.wait_for_load_state("networkidle") if path == "" else page.wait_for_timeout(300)
+            settle()
             seen[role] |= {mark.get_attribute("data-verb") or "" for mark in page.locator("[data-verb]").all()}
         assert refused == [], role
     shown = seen["administrator"]
@@ -333,6 +354,7 @@ def test_nothing_serious_in_the_views_of_accounts(team: Team, tmp_path: Path, sc
     for name in NAMES:
         team.add(name, "annotator")
     page = team.open_browser()
+    settle = settling(page)
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.goto(team.address)
     found = {}
@@ -349,7 +371,7 @@ def test_nothing_serious_in_the_views_of_accounts(team: Team, tmp_path: Path, sc
     for path in ("account", "people", f"p/{team.project}/people", f"p/{team.project}/settings"):
         page.goto(f"{team.address}/#/{path}")
         expect(page.locator("main h1")).to_be_visible()
-        page.wait_for_timeout(300)
+        settle()
         look(path.split("/")[-1] + str(len(path)))
     page.goto(f"{team.address}/#/people")
     page.get_by_test_id("invite-name").fill("Ola")
