@@ -40,6 +40,7 @@ def test_each_bad_blob_is_named_with_all_that_needs_it_and_what_to_do(project: S
     assert by_name[mask.name].trouble == "damaged"
     assert by_name[mask.name].belongs_to == (
         "the blob of the annotation annotation-a-ann-1 (case a)",
+        "the uncertainty of the consensus consensus-a (case a)",
         "the mask of the prediction prediction-a-1-0 (case a)",
     )
     assert any("annotate the case again" in line for line in by_name[mask.name].advice)
