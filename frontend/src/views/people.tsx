@@ -1,5 +1,5 @@
 /** The people of a project, or of all projects: invite, give roles, lock out, and say what their time costs. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import * as calls from "../api/calls";
 import { gives, me } from "../api/me";
 import { isSameName } from "../api/person";
@@ -19,7 +19,13 @@ export function PeopleView({ project }: { project: Project | null }) {
   const [people, setPeople] = useState<(Person | ProjectPerson)[] | null>(null);
   const [link, setLink] = useState<{ name: string; made: HandedLink } | null>(null);
   const id = project?.id ?? null;
-  const read = (): Promise<void> => (id === null ? calls.listPeople() : calls.listProjectPeople(id)).then(setPeople);
+  const reads = useRef(0);
+  /** Read everybody anew; what a later reading has overtaken is not shown. */
+  const read = async (): Promise<void> => {
+    const turn = ++reads.current;
+    const found = await (id === null ? calls.listPeople() : calls.listProjectPeople(id));
+    if (turn === reads.current) setPeople(found);
+  };
   useEffect(() => {
     document.title = `People – ${project?.name ?? "medloop"}`;
     void read().catch(tellError);
@@ -200,10 +206,11 @@ function Worth({ person, project, act }: { person: ProjectPerson; project: strin
     <>
       <td>
         <input
+          key={cost}
           type="text"
           inputMode="decimal"
           size={8}
-          value={cost ?? ""}
+          defaultValue={String(cost ?? "")}
           placeholder="not set"
           aria-label={`Cost per minute of ${name}`}
           data-testid={`cost-${id}`}
