@@ -8,7 +8,7 @@ gives them. Everything here can be written as JSON; arrays live in blobs and are
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
@@ -42,9 +42,9 @@ LABEL_COLOURS = tuple(colour for line in _COLOURS for colour in line.split())
 """Default overlay colours: twenty that differ from each other and from grey, also for deuteranopes; the first ones most."""
 
 
-def now() -> str:
-    """The current time, UTC, ISO 8601 with microseconds, for example 2026-03-01T09:30:00.000000Z."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def now(later: timedelta = timedelta()) -> str:
+    """The current time, or one so much later: UTC, ISO 8601 with microseconds, for example 2026-03-01T09:30:00.000000Z."""
+    return (datetime.now(UTC) + later).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def new_id(noun: str) -> str:

@@ -6,13 +6,15 @@ accounts themselves. Rights add up: somebody with two roles may do what either o
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, TypeVar, get_args
 
 from medloop.core.errors import SettingError
 
 Role: TypeAlias = Literal["administrator", "lead", "reviewer", "annotator", "viewer"]
 Verb: TypeAlias = Literal["look", "annotate", "review", "sign", "add", "decide", "train", "export", "manage", "administer"]
 Scope: TypeAlias = Literal["read", "annotate", "all"]
+
+Word = TypeVar("Word", Role, Scope)
 
 ROLES: tuple[Role, ...] = get_args(Role)
 """From the one who may do most to the one who may do least."""
@@ -23,12 +25,12 @@ VERBS: Mapping[Verb, str] = MappingProxyType(
     {
         "look": "see cases, annotations, predictions, progress and reports",
         "annotate": "open cases, draw, submit, skip, flag; one's own assignments only",
-        "review": "look at drafts of other people; skip and flag what they have open",
+        "review": "see the review queue, suspects and others' drafts; return, adjudicate, restore; skip and flag what others have open",
         "sign": "approve annotations with a signature",
         "add": "send new images",
         "decide": "change settings, instructions and labels",
         "train": "start trainings, choose the model in use, cancel jobs",
-        "export": "take data out as files",
+        "export": "take data out as files; no request of the server does so yet",
         "manage": "give roles up to one's own, set costs and expertise",
         "administer": "invite, disable and enable accounts, reset passwords",
     }
@@ -78,9 +80,7 @@ def checked_role(name: str) -> Role:
     Raises:
         SettingError: There is none.
     """
-    if name not in ROLES:
-        raise SettingError(f"A role is one of {', '.join(ROLES)}, got {name!r}")
-    return name
+    return _known("A role", name, ROLES)
 
 
 def checked_scope(name: str) -> Scope:
@@ -89,9 +89,14 @@ def checked_scope(name: str) -> Scope:
     Raises:
         SettingError: There is none.
     """
-    if name not in SCOPES:
-        raise SettingError(f"A token's scope is one of {', '.join(SCOPES)}, got {name!r}")
-    return name
+    return _known("A token's scope", name, SCOPES)
+
+
+def _known(what: str, name: str, words: tuple[Word, ...]) -> Word:
+    for word in words:
+        if word == name:
+            return word
+    raise SettingError(f"{what} is one of {', '.join(words)}, got {name!r}")
 
 
 def rights_table() -> str:

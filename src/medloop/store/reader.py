@@ -130,10 +130,12 @@ class Reader(LineageReader, PoolReader, TallyReader):
         rows = self._connection.execute(select(table.c.id, table.c.event).where(_one_of(table.c.id, ids, self._is_sqlite)))
         return {row.id: int(row.event) for row in rows}
 
-    def begun_cases(self, origins: Collection[str], fewer_than: int) -> list[str]:
-        """Ids of the cases with an annotation of these origins in force, but fewer full ones than that, in the order of their ids."""
+    def begun_cases(self, origins: Collection[str], fewer_than: int | None = None) -> list[str]:
+        """Ids of the cases with an annotation of these origins in force, or only those with fewer full ones than that, in their order."""
         own = full_annotations_query().where(annotations.c.origin.in_(list(origins))).with_only_columns(annotations.c.case_id)
-        query = select(case_states.c.case_id).where(case_states.c.annotations > 0, case_states.c.annotations < fewer_than)
+        query = select(case_states.c.case_id).where(case_states.c.annotations > 0)
+        if fewer_than is not None:
+            query = query.where(case_states.c.annotations < fewer_than)
         return list(self._connection.execute(query.where(case_states.c.case_id.in_(own)).order_by(case_states.c.case_id)).scalars())
 
     def partial_annotations(self, *, splits: Sequence[Split] | None = None, case_ids: Collection[str] | None = None) -> list[Annotation]:

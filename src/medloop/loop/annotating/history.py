@@ -8,7 +8,8 @@ import numpy as np
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import BlobError
-from medloop.core.records import Annotation, Annotator, Case, Consensus, Label, Review, Withdrawal
+from medloop.core.records import Annotation, Case, Consensus, Label, Review, Withdrawal
+from medloop.loop.foundation.annotators import annotator_names
 from medloop.loop.foundation.arrays import load_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.blobs import Blobs
@@ -57,7 +58,7 @@ def case_history(workspace: Workspace, case_id: str) -> tuple[HistoryLine, ...]:
         NotFoundError: No such case.
     """
     with workspace.store.read() as tx:
-        case, people = tx.get(Case, case_id), {a.id: a.name for a in tx.find(Annotator)}
+        case, people = tx.get(Case, case_id), annotator_names(tx)
         made = tx.find(Annotation, where={"case_id": case_id})
         lines = [*_annotations(workspace, tx, case, made, people), *_events(tx, case_id, people)]
     return tuple(sorted(lines, key=lambda line: line.order))

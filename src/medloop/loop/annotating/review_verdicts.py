@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 from medloop.core.errors import ConflictError, InputError, StateError
 from medloop.core.names import checked_title, in_natural_order, one_line
 from medloop.core.records import Annotation, Annotator, Case, Json, Review, Verdict, new_id, now
+from medloop.loop.foundation.annotators import annotator_names
 from medloop.loop.foundation.readings import OWN_READINGS, CaseReading, case_readings
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
@@ -30,10 +31,10 @@ class Waiting:
 def review_queue(workspace: Workspace) -> tuple[Waiting, ...]:
     """The cases in review, those with the least agreement first, then those that were returned and still stand so."""
     with workspace.store.read() as tx:
-        candidates = tx.begun_cases(OWN_READINGS, 2**31)
+        candidates = tx.begun_cases(OWN_READINGS)
         found = {i: r for i, r in case_readings(tx, candidates).items() if r.state in ("in review", "returned")}
         names = {case_id: name for case_id, (name, _) in tx.patients_of(found).items()}
-        people = {a.id: a.name for a in tx.find(Annotator)}
+        people = annotator_names(tx)
     lines = [Waiting(i, names[i], r, tuple(people[who] for who in r.readers)) for i, r in found.items()]
     order = {name: n for n, name in enumerate(in_natural_order(names.values()))}
     return tuple(sorted(lines, key=lambda w: (w.reading.state, _or_one(w.reading.agreement), order[w.name])))

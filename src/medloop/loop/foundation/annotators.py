@@ -34,6 +34,11 @@ def annotator_named(workspace: Workspace, name: str, *, kind: AnnotatorKind = "p
     return annotator
 
 
+def annotator_names(tx: Reader) -> dict[str, str]:
+    """The name of everybody who annotates, by id."""
+    return {annotator.id: annotator.name for annotator in tx.find(Annotator)}
+
+
 def set_cost(workspace: Workspace, name: str, cost_per_minute: float, *, actor: str) -> Annotator:
     """Set what a minute of an annotator costs, in any unit that the project keeps to; past minutes count by it, too.
 

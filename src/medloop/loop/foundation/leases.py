@@ -4,7 +4,7 @@ Signs of life are what the audit tells of an assignment: it was opened, edited, 
 left it finds it when they open the case again (see `medloop.loop.annotating.opening`).
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from medloop.core.errors import StateError
 from medloop.core.records import Assignment, now
@@ -15,7 +15,7 @@ from medloop.store.reader import Reader
 
 def release_stale(workspace: Workspace, *, hours: float | None = None) -> tuple[str, ...]:
     """Release every open assignment without a sign of life for so long, usually `LEASE_HOURS`; returns their ids."""
-    limit = _ago(limits.LEASE_HOURS if hours is None else hours)
+    limit = now(-timedelta(hours=limits.LEASE_HOURS if hours is None else hours))
     with workspace.store.read() as tx:
         stale = _stale(tx, limit)
     return tuple(i for i in stale if _release(workspace, i, limit))
@@ -38,7 +38,7 @@ def release_assignment(workspace: Workspace, assignment_id: str, *, actor: str) 
 
 def any_stale(tx: Reader) -> bool:
     """Whether `release_stale` would release one."""
-    return bool(_stale(tx, _ago(limits.LEASE_HOURS)))
+    return bool(_stale(tx, now(-timedelta(hours=limits.LEASE_HOURS))))
 
 
 def _stale(tx: Reader, limit: str) -> list[str]:
@@ -58,7 +58,3 @@ def _release(workspace: Workspace, assignment_id: str, limit: str) -> bool:
             return False
         tx.change(Assignment, assignment_id, verb="release", fields={"state": "released", "closed_at": now()})
     return True
-
-
-def _ago(hours: float) -> str:
-    return (datetime.now(UTC) - timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

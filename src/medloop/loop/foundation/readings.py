@@ -111,9 +111,14 @@ def readings_needed(settings: ProjectSettings, case_id: str) -> int:
     return settings.readings + (draw < settings.read_twice)
 
 
+def needs_several(settings: ProjectSettings) -> bool:
+    """Whether a case may need more than one reading."""
+    return settings.readings > 1 or settings.read_twice > 0
+
+
 def reads_several(settings: ProjectSettings) -> bool:
     """Whether a case may need more than one reading, or a consensus of those that it happens to get."""
-    return settings.readings > 1 or settings.read_twice > 0 or settings.consensus != "latest"
+    return needs_several(settings) or settings.consensus != "latest"
 
 
 def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
@@ -187,7 +192,7 @@ def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
     given = by_case(tx.current_annotations(case_ids=case_ids))
     opened = _grouped(tx.find(Assignment, where={"case_id": case_ids, "state": "open"}))
     reviews = _grouped(tx.find(Review, where={"case_id": case_ids}))
-    newest = {c.case_id: c for c in tx.find(Consensus, where={"case_id": case_ids})}
+    newest = {c.case_id: c for c in newest_consensuses(tx, case_ids)}
     reviewed = [a.id for case_id in reviews for a in given.get(case_id, [])]
     order = tx.event_numbers(Annotation, reviewed) | tx.event_numbers(Review, [r.id for each in reviews.values() for r in each])
     return {
@@ -203,6 +208,12 @@ def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
     }
 
 
+def newest_consensuses(tx: Reader, case_ids: Collection[str] | None = None) -> list[Consensus]:
+    """The newest consensus of each of these cases, or of every case that has one."""
+    found = tx.find(Consensus) if case_ids is None else tx.find(Consensus, where={"case_id": case_ids})
+    return list({c.case_id: c for c in found}.values())
+
+
 def case_readings(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseReading]:
     """How far the readings of these cases are, by case id."""
     if not case_ids:
@@ -213,7 +224,7 @@ def case_readings(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseReadin
 
 def cases_read(tx: Reader, state: ReadingState) -> list[str]:
     """Ids of the cases with an annotation whose readings are in a state."""
-    begun = tx.begun_cases((*OWN_READINGS, "imported"), 2**31)
+    begun = tx.begun_cases((*OWN_READINGS, "imported"))
     return [case_id for case_id, reading in case_readings(tx, begun).items() if reading.state == state]
 
 

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 from medloop.core.names import counted
 from medloop.core.records import Annotator
-from medloop.loop.foundation.readings import OWN_READINGS, CaseReading, case_readings, project_settings
+from medloop.loop.foundation.readings import OWN_READINGS, CaseReading, case_readings, needs_several, project_settings
 from medloop.store.reader import Reader
-
-MANY = 2**31
 
 
 @dataclass(frozen=True)
@@ -28,25 +26,28 @@ class ReadingSummary:
 
 def reading_summary(tx: Reader) -> ReadingSummary | None:
     """How far the readings are; None in a project whose cases need one reading and no review."""
-    settings = project_settings(tx)
-    if settings.readings == 1 and not settings.read_twice and settings.review == "none":
+    found = _begun(tx)
+    if found is None:
         return None
-    found = list(_begun(tx).values())
     people = [a.id for a in tx.find(Annotator) if a.kind != "model" and any(a.id in r.readers for r in found)]
     alone = people[0] if len(people) == 1 else ""
     lines = [_lacking(found, alone, alone_name=tx.get(Annotator, alone).name if alone else ""), *_unreviewed(tx, found)]
-    return ReadingSummary(settings.readings, dict(Counter(r.state for r in found)), tuple(filter(None, lines)))
+    return ReadingSummary(project_settings(tx).readings, dict(Counter(r.state for r in found)), tuple(filter(None, lines)))
 
 
 def nothing_left_words(tx: Reader, annotator_id: str) -> str:
     """Why there is no case for an annotator."""
-    waiting = [] if reading_summary(tx) is None else list(_begun(tx).values())
+    waiting = _begun(tx) or []
     lines = [_lacking(waiting, annotator_id), *_unreviewed(tx, waiting)]
     return "; ".join(filter(None, lines)) or "Every case is annotated, skipped or open with somebody else"
 
 
-def _begun(tx: Reader) -> dict[str, CaseReading]:
-    return case_readings(tx, tx.begun_cases(OWN_READINGS, MANY))
+def _begun(tx: Reader) -> list[CaseReading] | None:
+    """The cases that somebody has read; None in a project whose cases need one reading and no review."""
+    settings = project_settings(tx)
+    if not needs_several(settings) and settings.review == "none":
+        return None
+    return list(case_readings(tx, tx.begun_cases(OWN_READINGS)).values())
 
 
 def _lacking(found: list[CaseReading], annotator_id: str, *, alone_name: str = "") -> str:

@@ -17,7 +17,7 @@ from medloop.images.encode import encode_mask
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.readings import CaseHistory, case_readings, due_for_consensus, histories, most_leaning, project_settings
+from medloop.loop.foundation.readings import CaseHistory, derive, due_for_consensus, histories, most_leaning, project_settings
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.raters.class_fusion import dawid_skene, majority, weighted_majority
@@ -84,7 +84,8 @@ def reconcile_case(workspace: Workspace, case: Case) -> Consensus | None:
     entropy = workspace.store.blobs.put(encode_mask(made.entropy)) if made.entropy is not None else None
     program = annotator_named(workspace, PROGRAM, kind="model", program=True)
     with workspace.store.write(program.id) as tx:
-        if not case_readings(tx, [case.id])[case.id].consensus_due or _inputs(histories(tx, [case.id])[case.id]) != _inputs(history):
+        fresh = histories(tx, [case.id])[case.id]
+        if not derive(project_settings(tx), fresh).consensus_due or _inputs(fresh) != _inputs(history):
             return None
         annotation_id = _latest(history).id if not made.fused else _materialise(tx, history, program, made, blob)
         consensus = Consensus(

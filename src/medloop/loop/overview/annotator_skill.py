@@ -8,11 +8,11 @@ import numpy as np
 
 from medloop.core.records import Annotator, Consensus
 from medloop.loop.foundation.effort import EffortLine, annotator_lines
+from medloop.loop.foundation.readings import newest_consensuses
 from medloop.loop.foundation.workspace import Workspace
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.raters.fused import CONFIDENCE
 from medloop.raters.windows import Window, mean_over_time
-from medloop.store.reader import Reader
 
 WEEK = 7.0
 """Days in a window of agreement."""
@@ -63,11 +63,6 @@ def agreement_over_time(workspace: Workspace) -> tuple[AgreementWindow, ...]:
         return ()
     days = [datetime.fromisoformat(c.created_at).timestamp() / 86400.0 for c in made]
     return tuple(_window(w) for w in mean_over_time([c.agreement for c in made], days, width=WEEK))
-
-
-def newest_consensuses(tx: Reader) -> list[Consensus]:
-    """The newest consensus of every case, in the order they were made."""
-    return list({c.case_id: c for c in tx.find(Consensus)}.values())
 
 
 def _line(line: EffortLine, made: Sequence[Consensus], annotator_id: str, *, tags: bool) -> AnnotatorLine:

@@ -13,9 +13,10 @@ import numpy as np
 
 from medloop.core.arrays import ClassProbabilities, FloatArray, MaskArray
 from medloop.core.errors import BlobError
-from medloop.core.records import Annotation, Annotator, Case, Model, Prediction, Snapshot
+from medloop.core.records import Annotation, Case, Model, Prediction, Snapshot
 from medloop.images.encode import decode_mask
 from medloop.interaction.attention import chances_of_entropy
+from medloop.loop.foundation.annotators import annotator_names
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.label_versions import knows_every_label
@@ -83,7 +84,7 @@ def suspects(workspace: Workspace, *, limit: int = 100) -> tuple[SuspectAnnotati
     Annotations and predictions whose bytes cannot be read are passed over.
     """
     with workspace.store.read() as tx:
-        people = {a.id: a.name for a in tx.find(Annotator)}
+        people = annotator_names(tx)
         given = {i: [a for a in found if a.kind != "partial"] for i, found in by_case(tx.current_annotations()).items()}
         cases = {c.id: c for c in tx.find(Case, where={"id": list(given)})}
         predicted = _out_of_sample(tx, workspace, list(given))

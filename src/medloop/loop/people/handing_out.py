@@ -1,7 +1,7 @@
 """What is handed out to people once: links to set a password, and tokens for programs. Only digests are kept."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from medloop.core.accounts import Account, ApiToken, LinkUse, OneTimeLink
 from medloop.core.errors import NotFoundError, SettingError, SignInError
@@ -14,7 +14,7 @@ from medloop.store.reader import Reader
 from medloop.store.store import Store
 from medloop.store.writer import Writer
 
-LINK_HOURS = 72.0
+LINK_TIME = timedelta(hours=72)
 MAX_TOKEN_DAYS = 366
 MAX_TOKENS = 50
 """Of one account that are in use at a time."""
@@ -30,14 +30,14 @@ class HandedOut:
 
 
 def make_link(store: Store, account_id: str, use: LinkUse, *, by: Boss = OWNER) -> HandedOut:
-    """A link's secret for setting a password, valid `LINK_HOURS`; earlier links of the account end.
+    """A link's secret for setting a password, valid `LINK_TIME`; earlier links of the account end.
 
     Raises:
         NotFoundError: No such account.
     """
     secret = new_secret()
     link = OneTimeLink(
-        id=new_id("link"), account_id=account_id, use=use, digest=digest_of(secret), expires_at=_later(hours=LINK_HOURS), created_at=now()
+        id=new_id("link"), account_id=account_id, use=use, digest=digest_of(secret), expires_at=now(LINK_TIME), created_at=now()
     )
     with store.write(by.name) as tx:
         tx.get(Account, account_id)
@@ -113,7 +113,7 @@ def make_token(store: Store, account_id: str, name: str, *, scope: Scope, days: 
         name=checked_name(name, program=True),
         digest=digest_of(secret),
         scope=scope,
-        expires_at=_later(hours=24.0 * days),
+        expires_at=now(timedelta(days=days)),
         created_at=now(),
     )
     with store.write(by.name) as tx:
@@ -153,7 +153,3 @@ def _set_password(tx: Writer, account_id: str, hashed: str) -> Account:
 def _end_links(tx: Writer, account_id: str) -> None:
     for one in tx.find(OneTimeLink, where={"account_id": account_id, "used_at": None}):
         tx.change(OneTimeLink, one.id, verb="end", fields={"used_at": now()})
-
-
-def _later(*, hours: float) -> str:
-    return (datetime.now(UTC) + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

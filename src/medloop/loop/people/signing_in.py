@@ -5,7 +5,7 @@ account is disabled. When it was last used stands beside its row, without an eve
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import select, update
 
@@ -20,7 +20,7 @@ from medloop.store.reader import Reader
 from medloop.store.store import Store
 from medloop.store.tables import sign_ins
 
-SEEN_SECONDS = 60.0
+SEEN_EVERY = timedelta(minutes=1)
 """A session's sign of life is written at most so often."""
 
 MAX_SIGN_INS = 20
@@ -120,9 +120,9 @@ def session_of(store: Store, secret: str, limits: Limits) -> Person | None:
             return None
         seen = tx.connection.execute(select(sign_ins.c.seen_at).where(sign_ins.c.id == found[0].id)).scalar()
     begun, last = found[0].created_at, max(seen or "", found[0].created_at)
-    if begun < _ago(3600.0 * limits.hours) or last < _ago(60.0 * limits.idle_minutes):
+    if begun < now(-timedelta(hours=limits.hours)) or last < now(-timedelta(minutes=limits.idle_minutes)):
         return None
-    if last < _ago(SEEN_SECONDS) and not store.read_only:
+    if last < now(-SEEN_EVERY) and not store.read_only:
         with store.database.writing() as connection:
             connection.execute(update(sign_ins).where(sign_ins.c.id == found[0].id).values(seen_at=now()))
     return Person(*person, sign_in_id=found[0].id, csrf=csrf_token_of(secret))
@@ -145,7 +145,3 @@ def last_seen(tx: Reader, account_id: str) -> str:
 def _behind(tx: Reader, account_id: str) -> tuple[Account, Roles] | None:
     account = tx.get(Account, account_id)
     return None if account.disabled else (account, roles_of(tx, account_id))
-
-
-def _ago(seconds: float) -> str:
-    return (datetime.now(UTC) - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

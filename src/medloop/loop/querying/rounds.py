@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from medloop.core.records import Annotator, Assignment, Json, Query, Review, Round, now
 from medloop.core.states import RoundState
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.readings import OWN_READINGS, case_readings, project_settings
+from medloop.loop.foundation.readings import OWN_READINGS, case_readings, needs_several, project_settings
 from medloop.loop.foundation.round_moves import add_round, advance, choices_left, move, round_cases
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.pools import ExtraScores
@@ -147,8 +147,8 @@ def _returned_to(tx: Reader, annotator_id: str) -> NextChoice | None:
 
 def _begun_elsewhere(tx: Reader, annotator_id: str) -> NextChoice | None:
     """The first case that somebody read outside of the open rounds and that needs one more reading."""
-    most = project_settings(tx).readings + (project_settings(tx).read_twice > 0)
-    begun = tx.begun_cases(OWN_READINGS, most) if most > 1 else []
+    settings = project_settings(tx)
+    begun = tx.begun_cases(OWN_READINGS, settings.readings + (settings.read_twice > 0)) if needs_several(settings) else []
     if not begun:
         return None
     asked, readings = queried_case_ids(tx), case_readings(tx, begun)

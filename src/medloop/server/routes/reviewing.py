@@ -12,7 +12,7 @@ from medloop.loop.annotating.history import case_history
 from medloop.loop.annotating.review_verdicts import approve, return_case, review_queue
 from medloop.loop.foundation.annotators import known_annotator
 from medloop.loop.foundation.leases import release_assignment
-from medloop.loop.foundation.readings import case_readings, histories
+from medloop.loop.foundation.readings import case_readings, derive, histories, project_settings
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.annotator_skill import agreement_over_time
 from medloop.loop.overview.suspects import suspects
@@ -51,7 +51,8 @@ def get_readings(workspace: WorkspaceHere, case: Id, viewer: ViewerHere) -> Read
     with workspace.store.read() as tx:
         found = tx.get(Case, case)
         _require_seen(tx, case, viewer)
-        return readings_view(tx, found.name, histories(tx, [case])[case], case_readings(tx, [case])[case])
+        history = histories(tx, [case])[case]
+        return readings_view(tx, found.name, history, derive(project_settings(tx), history))
 
 
 @router.get("/cases/{case}/history")

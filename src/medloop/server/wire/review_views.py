@@ -4,9 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from medloop.core.records import AnnotationOrigin, Annotator, Assignment, Consensus, Review, Verdict
+from medloop.core.records import AnnotationOrigin, Assignment, Consensus, Review, Verdict
 from medloop.loop.annotating.adjudicating import Ruling
 from medloop.loop.annotating.review_verdicts import Meaning, Waiting
+from medloop.loop.foundation.annotators import annotator_names
 from medloop.loop.foundation.partial_annotations import MAX_PARTS, BoxPart
 from medloop.loop.foundation.readings import CaseHistory, CaseReading
 from medloop.server.wire.progress_views import EffortLineView
@@ -221,7 +222,7 @@ class RestoreBody(Body):
 
 def readings_view(tx: Reader, name: str, history: CaseHistory, reading: CaseReading) -> ReadingsView:
     """Everything about the readings of a case."""
-    people = {a.id: a.name for a in tx.find(Annotator)}
+    people = annotator_names(tx)
     opened = blind_assignments(tx, history)
     readings = [
         ReadingView(
