@@ -388,7 +388,7 @@ def test_a_prompt_between_strokes_over_the_same_voxels_is_none_of_them(pool: Wor
     first = [(int(np.ravel_multi_index((7, 5, 4), SMALL[::-1])), 3, 1)]
     save_patch(pool, assignment_id, Edit(0, first))
     click(pool, assignment_id, 1, (5, 4, 7))
-    save_patch(pool, assignment_id, Edit(2, [(first[0][0], 2, 2)]))
+    save_patch(pool, assignment_id, Edit(2, [(first[0][0], 3, 2)]))
     with pool.store.read() as tx:
         standing, undone = standing_strokes(load_edit(tx, tx.get(Assignment, assignment_id), pool.store.blobs))
     assert [patch.revision for patch in standing] == [1, 3]
