@@ -105,7 +105,7 @@ def test_a_mask_inherits_no_intent_display_range_or_slice_timing(tmp_path: Path,
     numbers = ("intent_p1", "intent_p2", "intent_p3", "cal_max", "cal_min", "slice_duration", "toffset")
     codes = ("intent_code", "slice_start", "slice_end", "slice_code")
     for field in (*numbers, *codes):
-        image.header[field] = 3
+        image.header[field] = 0.1 if field in numbers else 3  # no byte of a number is 0
     image.header["intent_name"] = b"t-test"
     nibabel.save(image, tmp_path / "scan.nii")
     read = read_nifti(tmp_path / "scan.nii")
