@@ -35,7 +35,7 @@ def fill(store: Store) -> None:
     records += [_with(samples.prediction("a"), mask=blobs["mask"]), _with(samples.descriptor("a"), vector=blobs["features"])]
     records += [samples.query("a"), samples.first_round(), samples.assignment(), samples.patch(1), samples.prompt(1)]
     records += [_with(samples.annotation(), blob=blobs["mask"]), samples.withdrawal(), samples.provenance(), samples.evaluation()]
-    records += [samples.review(), _with(samples.consensus(), uncertainty=blobs["mask"])]
+    records += [samples.effort(), samples.review(), _with(samples.consensus(), uncertainty=blobs["mask"])]
     records += [samples.truth(), samples.live_choice(), samples.account(), *samples.people()]
     with store.write("me") as tx:
         for record in records:

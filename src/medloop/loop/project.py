@@ -129,7 +129,7 @@ class Project:
         opened: Opened,
         answer: MaskArray | int,
         *,
-        effort_seconds: float = 0.0,
+        effort_seconds: float | None = None,
         replace: bool = False,
         independent: bool = False,
         whole: bool = False,
@@ -139,7 +139,7 @@ class Project:
         Args:
             opened: The case.
             answer: The mask or the tag.
-            effort_seconds: Active time spent, without pauses.
+            effort_seconds: Active time spent, without pauses; None or 0 where it is unknown.
             replace: Replace an annotation that somebody else gave, or that was imported.
             independent: The annotation owes nothing to the proposal; otherwise one that may do so counts as leaning on it.
             whole: All of the mask counts, though only parts of the case were queried.
@@ -157,7 +157,7 @@ class Project:
         with self.workspace.store.read() as tx:
             return queried_parts(tx, opened.assignment)
 
-    def submit_parts(self, opened: Opened, mask: MaskArray, parts: Sequence[Part], *, effort_seconds: float = 0.0) -> Annotation:
+    def submit_parts(self, opened: Opened, mask: MaskArray, parts: Sequence[Part], *, effort_seconds: float | None = None) -> Annotation:
         """Finish an opened case with an annotation of some slices or boxes only; the case may be queried again.
 
         Raises:
