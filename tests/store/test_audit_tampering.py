@@ -185,7 +185,7 @@ def test_a_row_slipped_in_is_named(after: Change, table: str) -> None:
         row = dict(zip(names, cursor.fetchone(), strict=True))
         row |= {
             "id": "slipped-in",
-            **{n: f"{row[n]}x" for n in ("name", "key", "digest", "project_id", "annotation_id", "method") if n in row},
+            **{n: f"{row[n]}x" for n in ("name", "key", "digest", "project_id", "annotation_id", "method", "session") if n in row},
         }
         row |= {n: row[n] + 1 for n in ("index", "revision") if isinstance(row.get(n), int)}
         columns = ", ".join(map(quoted, names))

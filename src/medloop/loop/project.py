@@ -42,6 +42,7 @@ from medloop.loop.overview.measurements import CaseMeasures, Wanted, measure_pro
 from medloop.loop.overview.model_history import ModelLine, list_models
 from medloop.loop.overview.progress import Progress, progress
 from medloop.loop.overview.report import report_html
+from medloop.loop.overview.spending import By, WorkLine, work_lines
 from medloop.loop.overview.status import ProjectStatus, status
 from medloop.loop.overview.suspects import SuspectAnnotation, suspects
 from medloop.loop.querying.parts import queried_parts
@@ -283,9 +284,13 @@ class Project:
         """What the newest model with an annotator model learned of each annotator; see the setting `annotator_model`."""
         return learned_skills(self.workspace)
 
-    def set_cost(self, annotator: str, cost_per_minute: float) -> None:
+    def set_cost(self, annotator: str, cost_per_minute: float, *, past: bool = False) -> None:
         """Set what a minute of an annotator costs; see `medloop.loop.foundation.annotators.set_cost`."""
-        set_cost(self.workspace, annotator, cost_per_minute, actor="python")
+        set_cost(self.workspace, annotator, cost_per_minute, actor="python", past=past)
+
+    def effort(self, by: By = "person") -> tuple[WorkLine, ...]:
+        """What all work took: minutes, cost, strokes, agreement and skill, by person, round, case or annotation."""
+        return work_lines(self.workspace, by)
 
     def verdicts(self) -> dict[str, StreamVerdict]:
         """What a stream decided about each case that arrived, by name; see the setting `stream`."""

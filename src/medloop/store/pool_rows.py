@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Exists, distinct, func, literal, select
 
 from medloop.core.records import Effort, Split
 from medloop.store.states import current_annotations_query, full_annotations_query
-from medloop.store.tables import annotations, annotators, assignments, case_states, efforts, predictions, withdrawals
+from medloop.store.tables import annotations, annotators, assignments, case_states, draft_patches, efforts, predictions, withdrawals
 
 Scored = tuple[str, Mapping[str, Any], int]
 """Case id, scores, number of the event that added the prediction."""
@@ -83,6 +83,12 @@ class PoolReader(TransactionReader):
             (Effort(**dict(zip(names, row[:-2], strict=True))), row[-2], row[-1])
             for row in self._connection.execute(query.order_by(efforts.c.event))
         ]
+
+    def first_patches(self) -> dict[str, str]:
+        """When the first edit of each assignment arrived, by its id."""
+        table = draft_patches.c
+        rows = self._connection.execute(select(table.assignment_id, func.min(table.created_at)).group_by(table.assignment_id))
+        return {row[0]: row[1] for row in rows.all()}
 
     def recent_efforts(self, origins: Collection[str], limit: int) -> list[tuple[str, str | None, float, float, str]]:
         """(case id, proposal id, seconds, cost at today's rate, annotator id) of the newest annotations of these origins, oldest first.
