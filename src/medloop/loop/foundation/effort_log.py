@@ -126,9 +126,10 @@ class _Held:
 
 def _held_against_clock(reported: Reported, assignment: Assignment, others: float) -> _Held:
     """The report with no more active seconds than passed between opening and closing, less those of other sessions."""
-    at = assignment.closed_at or now()
-    opened, end = datetime.fromisoformat(assignment.opened_at), datetime.fromisoformat(at) - timedelta(seconds=reported.ago_seconds)
-    passed = (datetime.fromisoformat(at) - opened).total_seconds()
+    current, opened = datetime.fromisoformat(now()), datetime.fromisoformat(assignment.opened_at)
+    closed = datetime.fromisoformat(assignment.closed_at) if assignment.closed_at else current
+    end = min(closed, current - timedelta(seconds=reported.ago_seconds))
+    passed = (closed - opened).total_seconds()
     if passed < 0:
         return _Held(reported, note="this machine's clock went back since the case was opened: not held against it")
     active, room = reported.active_seconds, max(0.0, passed + SLACK_SECONDS - others)
