@@ -243,6 +243,10 @@ def _codec_of(hint: Any) -> Codec | None:
     return _BY_TYPE.get(hint)
 
 
+_WORKED = (
+    *("active_seconds", "idle_seconds", "first_stroke_seconds", "strokes", "prompts", "slices_viewed", "undos"),
+    *("began_at", "ended_at", "note"),
+)
 _ALL: tuple[Kind[Any], ...] = (
     _kind(records.Task, "task", tables.tasks),
     _kind(records.Project, "project", tables.projects, "name", "task_id", "settings"),
@@ -265,6 +269,7 @@ _ALL: tuple[Kind[Any], ...] = (
     _kind(records.Withdrawal, "withdrawal", tables.withdrawals),
     _kind(records.Review, "review", tables.reviews),
     _kind(records.Consensus, "consensus", tables.consensuses),
+    _kind(records.Effort, "effort", tables.efforts, *_WORKED),
     _kind(records.Provenance, "provenance", tables.provenances),
     _kind(records.Descriptor, "descriptor", tables.descriptors),
     _kind(records.Evaluation, "evaluation", tables.evaluations, leaning=_LATER_TUPLE),
