@@ -38,6 +38,7 @@ from medloop.server.web.pages import install_pages
 from medloop.server.web.people import People
 from medloop.server.web.permissions import guarded_routes
 from medloop.server.web.proposals import Proposer
+from medloop.server.web.provider_sign_in import ProviderSignIn
 from medloop.server.web.security import Gate
 from medloop.server.web.settings import ServerSettings
 from medloop.server.web.site import Site
@@ -120,4 +121,4 @@ def _site(folder: Path, settings: ServerSettings, assistant: Path | None) -> Sit
         raise
     feed = Feed(projects.get, poll_seconds=settings.poll_seconds, heartbeat_seconds=settings.heartbeat_seconds)
     link = AssistantLink(assistant)
-    return Site(settings, projects, feed, Proposer(link, feed.publish), link, people)
+    return Site(settings, projects, feed, Proposer(link, feed.publish), link, people, ProviderSignIn(people, projects, settings))

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from medloop.core.accounts import Account, ApiToken, LinkUse, OneTimeLink
+from medloop.core.accounts import Account, ApiToken, Identity, LinkUse, OneTimeLink
 from medloop.core.errors import NotFoundError, SettingError, SignInError
 from medloop.core.names import checked_name
 from medloop.core.records import new_id, now
 from medloop.core.roles import Scope
-from medloop.loop.people.accounts import OWNER, Boss, end_sign_ins
+from medloop.loop.people.accounts import OWNER, Boss, end_sign_ins, require_unknown
 from medloop.loop.people.secret_values import TOKEN_PREFIX, digest_of, new_secret
 from medloop.store.reader import Reader
 from medloop.store.store import Store
@@ -41,7 +41,7 @@ def make_link(store: Store, account_id: str, use: LinkUse, *, by: Boss = OWNER) 
     )
     with store.write(by.name) as tx:
         tx.get(Account, account_id)
-        _end_links(tx, account_id)
+        end_links(tx, account_id)
         tx.add(link, verb="hand-out")
     return HandedOut(secret, link.expires_at, link.id)
 
@@ -76,6 +76,24 @@ def use_link(store: Store, secret: str, use: LinkUse, hashed: str) -> Account:
     with store.write(name) as tx:
         account = link_of(tx, secret, use)[1]
         return _set_password(tx, account.id, hashed)
+
+
+def use_link_as(store: Store, secret: str, use: LinkUse, identity: Identity) -> Account:
+    """Let a link's account be signed in to by whom a provider knows; the link is used up, and every session of the account ends.
+
+    Raises:
+        SignInError: As `link_of`.
+        ConflictError: They have another account.
+    """
+    with store.read() as tx:
+        name = link_of(tx, secret, use)[1].name
+    with store.write(name) as tx:
+        account = link_of(tx, secret, use)[1]
+        require_unknown(tx, identity, but=account.id)
+        changed = tx.change(Account, account.id, verb="identify", fields={"issuer": identity.issuer, "subject": identity.subject})
+        end_links(tx, account.id)
+        end_sign_ins(tx, account.id)
+    return changed
 
 
 def set_password(store: Store, account_id: str, hashed: str, *, by: Boss = OWNER) -> Account:
@@ -145,11 +163,12 @@ def revoke_token(store: Store, account_id: str, token_id: str, *, by: Boss = OWN
 
 def _set_password(tx: Writer, account_id: str, hashed: str) -> Account:
     changed = tx.change(Account, account_id, verb="set-password", fields={"password": hashed})
-    _end_links(tx, account_id)
+    end_links(tx, account_id)
     end_sign_ins(tx, account_id)
     return changed
 
 
-def _end_links(tx: Writer, account_id: str) -> None:
+def end_links(tx: Writer, account_id: str) -> None:
+    """End every link of an account."""
     for one in tx.find(OneTimeLink, where={"account_id": account_id, "used_at": None}):
         tx.change(OneTimeLink, one.id, verb="end", fields={"used_at": now()})

@@ -19,7 +19,7 @@ Need: TypeAlias = Verb | Literal["open", "self"]
 
 _CASE = "/projects/{project}/cases/{case}"
 _WORK = "/projects/{project}/assignments/{assignment}"
-_OPEN: tuple[str, ...] = ("GET /health", "POST /sign-in", "POST /links/{use}")
+_OPEN: tuple[str, ...] = ("GET /health", "GET /sign-in", "POST /sign-in", "POST /oidc/leave", "POST /oidc/return", "POST /links/{use}")
 _SELF: tuple[str, ...] = (
     "GET /projects",
     "GET /me",
