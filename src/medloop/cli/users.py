@@ -17,7 +17,7 @@ from medloop.cli.printing import print_json, print_table, say
 from medloop.core.errors import NotFoundError, SettingError
 
 if TYPE_CHECKING:
-    from medloop.core.accounts import Account
+    from medloop.core.accounts import Account, Identity
     from medloop.loop.foundation.workspace import Workspace
     from medloop.store.store import Store
 
@@ -51,6 +51,10 @@ def add(
     password_stdin: FromStdin = False,
     password_prompt: Prompted = False,
     address: Address = USUAL_ADDRESS,
+    oidc: Annotated[
+        str, typer.Option("--oidc", metavar="SUBJECT", help="What the OpenID Connect provider calls them: they sign in there.")
+    ] = "",
+    issuer: Annotated[str, typer.Option(metavar="URL", envvar="MEDLOOP_OIDC_ISSUER", help="The provider of --oidc, as serve has it.")] = "",
 ) -> None:
     """Make an account, and print a one-time link to set its password.
 
@@ -60,9 +64,13 @@ def add(
     from medloop.loop.people.accounts import add_account
 
     wanted, password = checked_role(role), _password(name, stdin=password_stdin, prompt=password_prompt)
+    identity = _identity(oidc, issuer, password) if oidc else None
     with _accounts(folder, make=True) as store:
-        account = add_account(store, name, role=wanted, project_id=_project_id(folder, project))
-        _hand_out(store, account, password, address)
+        account = add_account(store, name, role=wanted, project_id=_project_id(folder, project), identity=identity)
+        if identity is None:
+            _hand_out(store, account, password, address)
+        else:
+            say(f"{account.name} signs in through {identity.issuer}")
 
 
 @users.command("list")
@@ -260,6 +268,24 @@ def _password(name: str, *, stdin: bool, prompt: bool) -> str | None:
         return None
     given = sys.stdin.readline().rstrip("\r\n") if stdin else typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     return checked_password(str(given), name=name)
+
+
+def _identity(subject: str, issuer: str, password: str | None) -> "Identity":
+    """Who somebody is at a provider.
+
+    Raises:
+        SettingError: A password on top, or no provider that could be one.
+        InputError: A subject that cannot be.
+    """
+    from medloop.core.accounts import Identity
+    from medloop.server.web.settings import require_trusted
+
+    if password is not None:
+        raise SettingError(
+            "With --oidc the provider knows the password, got one", remedy="leave --password-stdin and --password-prompt out"
+        )
+    require_trusted(issuer, "--issuer")
+    return Identity(issuer, subject)
 
 
 def _hand_out(store: "Store", account: "Account", password: str | None, address: str) -> None:

@@ -19,6 +19,7 @@ from medloop.server.routes import (
     cases,
     configuring,
     explaining,
+    exporting,
     health,
     me,
     measuring,
@@ -60,6 +61,7 @@ _PARTS = (
     annotations,
     reviewing,
     work,
+    exporting,
 )
 ROUTERS: tuple[APIRouter, ...] = tuple(part.router for part in _PARTS)
 
@@ -81,6 +83,8 @@ def create_app(folder: Path, settings: ServerSettings | None = None, *, assistan
     settings = settings or ServerSettings()
     routes = guarded_routes(ROUTERS, PREFIX)
     site = _site(folder, settings, assistant)
+    for workspace in site.projects.all():
+        exporting.clear_left_over(workspace.folder)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

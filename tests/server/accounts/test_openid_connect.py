@@ -25,40 +25,15 @@ from medloop.server.web import provider as client
 from medloop.server.web.settings import ServerSettings
 from medloop.store import audit
 
-from ...conftest import REPOSITORY
 from ..conftest import ADDRESS, API, QUICK
-from .conftest import PASSWORD, Browser, Town, serve_town
+from .conftest import PASSWORD, Browser, Provider, Town, running_provider, serve_town
 from .provider import CLIENT, SECRET
-
-
-@dataclass(frozen=True)
-class Provider:
-    """The provider's process."""
-
-    issuer: str
-
-    def behave(self, **how: Any) -> None:
-        httpx.post(f"{self.issuer}/behave", json={name.replace("_", " "): value for name, value in how.items()}, timeout=20)
-
-    def seen(self) -> list[str]:
-        return [f"{one['method']} {one['path']}" for one in httpx.get(f"{self.issuer}/seen", timeout=20).json()]
-
-    def sign_in(self, address: str, user: str) -> dict[str, str]:
-        """Fill in the provider's form as a person does; what it sends the browser back with."""
-        reply = httpx.post(address, data={"user": user}, timeout=20)
-        assert reply.status_code == 302, reply.text
-        parts = urlsplit(reply.headers["location"])
-        assert f"{parts.scheme}://{parts.netloc}{parts.path}" == f"{ADDRESS}/oidc"
-        return dict(parse_qsl(parts.query))
 
 
 @pytest.fixture(scope="module")
 def process() -> Iterator[Provider]:
-    command = [sys.executable, "-m", "tests.server.accounts.provider"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as running:
-        yield Provider(running.stdout.readline().strip())
-        running.stdin.close()
-        running.wait(20)
+    with running_provider() as running:
+        yield running
 
 
 @pytest.fixture
@@ -301,6 +276,7 @@ def test_what_a_provider_announces_is_checked_before_anybody_is_sent_there(
     monkeypatch.setattr(client, "MOST_SECONDS", 0.4)
     answers = [Visitor(wary, provider).leave() for _ in range(3)]
     assert [one.status_code for one in answers] == [503] * 3
+    monkeypatch.undo()
     provider.behave()
     assert Visitor(wary, provider).leave().status_code == 200
 

@@ -25,7 +25,7 @@ from medloop.server.wire.people_views import (
     NewTokenView,
     PasswordBody,
     ProjectRights,
-    ReturnBody,
+    ProviderReplyBody,
     SignedOutView,
     SignInBody,
     TokenBody,
@@ -60,7 +60,7 @@ async def post_leave(site: SiteHere, request: Request, answer: Response, body: L
 
 
 @router.post("/oidc/return")
-async def post_return(site: SiteHere, request: Request, answer: Response, body: ReturnBody) -> MeView:
+async def post_return(site: SiteHere, request: Request, answer: Response, body: ProviderReplyBody) -> MeView:
     """Begin a session with what the provider sent back, in the browser that left."""
     _require_on(site.people)
     secret = await site.elsewhere.finish(request, answer, code=body.code, state=body.state, issuer=body.iss)

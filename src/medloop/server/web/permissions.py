@@ -113,6 +113,7 @@ PERMISSIONS: Mapping[str, Need] = {
     f"POST {_CASE}/approve": "sign",
     **dict.fromkeys(_MANAGE, "manage"),
     **dict.fromkeys(_ADMINISTER, "administer"),
+    "GET /projects/{project}/export": "export",
     "POST /projects/{project}/cases": "add",
     "PATCH /projects/{project}/settings": "decide",
     "PATCH /projects/{project}/task": "decide",

@@ -55,7 +55,7 @@ class LeaveBody(Body):
     link: LinkSecret | None = None
 
 
-class ReturnBody(Body):
+class ProviderReplyBody(Body):
     """What the provider sent a browser back with; without a code it has signed nobody in.
 
     Attributes:
