@@ -63,6 +63,11 @@ class Account:
     subject: str = ""
     created_at: str
 
+    @property
+    def has_joined(self) -> bool:
+        """Whether there is a way to sign in to it: a password, or a provider."""
+        return bool(self.password or self.subject)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Membership:

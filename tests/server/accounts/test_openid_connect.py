@@ -209,7 +209,7 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     "list": ({"token reply": {"body": [1]}}, "status 200"),
     "markup as error": ({"token reply": {"body": {"error": "<b>x"}, "status": 400}}, "status 400"),
     "error": ({"token reply": {"body": {"error": "invalid_grant"}, "status": 400}}, "invalid_grant"),
-    "another provider's reply": ({"back": {"iss": "https://evil.example"}}, "not from the provider"),
+    "another provider's reply": ({"back": {"iss": "https://evil.example"}}, "from another provider"),
 }
 
 
@@ -344,7 +344,7 @@ def test_a_reply_that_does_not_say_whose_it_is_is_refused_where_the_provider_alw
     visitor = Visitor(town, provider)
     visitor.leave()
     back = provider.sign_in(visitor.address, "Mia")
-    assert "not from the provider" in refused(visitor.come_back({"code": back["code"], "state": back["state"]}))
+    assert "from another provider" in refused(visitor.come_back({"code": back["code"], "state": back["state"]}))
     provider.behave(configuration={"authorization_response_iss_parameter_supported": None})
     town.client.app.state.site.people.provider._announced = None
     visitor.leave()

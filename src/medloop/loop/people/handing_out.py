@@ -41,7 +41,7 @@ def make_link(store: Store, account_id: str, use: LinkUse, *, by: Boss = OWNER) 
     )
     with store.write(by.name) as tx:
         tx.get(Account, account_id)
-        end_links(tx, account_id)
+        _end_links(tx, account_id)
         tx.add(link, verb="hand-out")
     return HandedOut(secret, link.expires_at, link.id)
 
@@ -88,12 +88,18 @@ def use_link_as(store: Store, secret: str, use: LinkUse, identity: Identity) -> 
     with store.read() as tx:
         name = link_of(tx, secret, use)[1].name
     with store.write(name) as tx:
-        account = link_of(tx, secret, use)[1]
-        require_unknown(tx, identity, but=account.id)
-        changed = tx.change(Account, account.id, verb="identify", fields={"issuer": identity.issuer, "subject": identity.subject})
-        end_links(tx, account.id)
-        end_sign_ins(tx, account.id)
-    return changed
+        return _identify(tx, link_of(tx, secret, use)[1].id, identity)
+
+
+def identify(store: Store, account_id: str, identity: Identity, *, by: Boss = OWNER) -> Account:
+    """Let an account be signed in to by whom a provider knows; its links and sessions end.
+
+    Raises:
+        NotFoundError: No such account.
+        ConflictError: They have another account.
+    """
+    with store.write(by.name) as tx:
+        return _identify(tx, account_id, identity)
 
 
 def set_password(store: Store, account_id: str, hashed: str, *, by: Boss = OWNER) -> Account:
@@ -161,14 +167,21 @@ def revoke_token(store: Store, account_id: str, token_id: str, *, by: Boss = OWN
             tx.change(ApiToken, one.id, verb="revoke", fields={"revoked_at": now()})
 
 
-def _set_password(tx: Writer, account_id: str, hashed: str) -> Account:
-    changed = tx.change(Account, account_id, verb="set-password", fields={"password": hashed})
-    end_links(tx, account_id)
+def _identify(tx: Writer, account_id: str, identity: Identity) -> Account:
+    require_unknown(tx, identity, but=account_id)
+    changed = tx.change(Account, account_id, verb="identify", fields={"issuer": identity.issuer, "subject": identity.subject})
+    _end_links(tx, account_id)
     end_sign_ins(tx, account_id)
     return changed
 
 
-def end_links(tx: Writer, account_id: str) -> None:
-    """End every link of an account."""
+def _set_password(tx: Writer, account_id: str, hashed: str) -> Account:
+    changed = tx.change(Account, account_id, verb="set-password", fields={"password": hashed})
+    _end_links(tx, account_id)
+    end_sign_ins(tx, account_id)
+    return changed
+
+
+def _end_links(tx: Writer, account_id: str) -> None:
     for one in tx.find(OneTimeLink, where={"account_id": account_id, "used_at": None}):
         tx.change(OneTimeLink, one.id, verb="end", fields={"used_at": now()})

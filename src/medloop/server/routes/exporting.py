@@ -35,7 +35,7 @@ RegularGrid: TypeAlias = Annotated[bool, Query(description="Resample cases with 
 def get_export(
     workspace: WorkspaceHere, name: AnnotatorName, format: Format, model: WhichModel = None, regular_grid: RegularGrid = False  # noqa: A002
 ) -> Response:  # fmt: skip
-    """The annotations, or a model, as `medloop export` writes them, in a zip; what was left out is said in its `notes.txt`."""
+    """The annotations, or a model, as `medloop export` writes them, in a zip; its `notes.txt` names what was left out."""
     if not _room.acquire(blocking=False):
         raise ThrottledError(f"{EXPORTS_AT_ONCE} exports run already", remedy="wait for them to end", seconds=10.0)
     place: Path | None = None

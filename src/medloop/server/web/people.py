@@ -173,7 +173,7 @@ class People:
         return await self._counted(self._hashes, f"name {folded(name)[:80]}", address, work)
 
     async def visited(self, address: str, work: Callable[[], T]) -> T:
-        """Do what asks the provider; failures make the address wait longer and longer.
+        """Do what needs the provider; failures make the address wait longer and longer.
 
         Raises:
             ThrottledError: Too many failures, or too many wait.

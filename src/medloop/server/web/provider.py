@@ -111,7 +111,7 @@ class Provider:
     def sign_out_address(self, back: str) -> str | None:
         """Where a browser goes to end its session at the provider, too; None where that is not announced or not reached.
 
-        The identity token stays out of the address, so that the provider asks the person.
+        The identity token stays out of the address, so that the provider may have the person confirm it.
         """
         try:
             address = self._address("end_session_endpoint") if "end_session_endpoint" in self._configuration() else ""
@@ -135,7 +135,7 @@ class Provider:
         """
         says_so = self._configuration().get("authorization_response_iss_parameter_supported") is True
         if issuer != self.issuer and (issuer is not None or says_so):
-            raise SignInError("The reply is not from the provider that was asked for it", remedy=_AGAIN)
+            raise SignInError("The reply is from another provider", remedy=_AGAIN)
         tokens = self._redeemed(code, flow.derive("verifier"), back)
         claims = self._verified(tokens, flow.derive("nonce"))
         names = (claims.get(name) for name in ("name", "preferred_username"))

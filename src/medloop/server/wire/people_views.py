@@ -194,7 +194,7 @@ class PersonView(View):
     """An account.
 
     Attributes:
-        invited: Whether it has no password yet.
+        invited: Whether nobody can sign in to it yet.
         roles: By project id, "" for all projects; of those that the caller manages.
         last_seen: When it was last signed in; "" for never.
     """
