@@ -260,9 +260,24 @@ export interface LearnedSkill {
   annotator: string; label: string; skill: number; annotations: number; holding: number; model_index: number; method: string;
 }
 
+/** To sign in with the provider; whoever comes back takes up the one-time link, if there is one. */
+export interface LeaveBody {
+  link?: LinkSecret | null;
+}
+
+/** An address at the provider, to go to. */
+export interface Leave {
+  address: string;
+}
+
 /** A one-time link's secret (the fragment of its address); without a password it only says whose it is. */
 export interface LinkBody {
   secret: string; password?: string | null;
+}
+
+/** A one-time link, as its address has it. */
+export interface LinkSecret {
+  use: "invitation" | "reset"; secret: string;
 }
 
 /** Whose a one-time link is, and until when it may be used. */
@@ -460,6 +475,11 @@ export interface Provenance {
   annotation_id: string; assignment_id: string; prompt_ids: string[]; withdrawn_prompts: number; parts: Record<string, unknown>;
 }
 
+/** What the provider sent a browser back with; without a code it has signed nobody in. */
+export interface ProviderReplyBody {
+  code?: string; state: string; iss?: string | null;
+}
+
 /** What a minute of an annotator costs from now on, above 0; with `past` earlier minutes count by it, too. */
 export interface RateBody {
   annotator: string; cost_per_minute: number; past?: boolean;
@@ -581,7 +601,7 @@ export interface Signature {
 
 /** Nobody is signed in any more. */
 export interface SignedOut {
-  signed_in?: false;
+  signed_in?: false; address?: string | null;
 }
 
 /** An annotated case that looks alike. */
@@ -705,6 +725,11 @@ export interface Visit {
 /** A case that waits for a reviewer, or for whom it was returned to. */
 export interface Waiting {
   case_id: string; name: string; progress: CaseReading; readers: string[]; annotation_id: string | null;
+}
+
+/** How one signs in here. */
+export interface Ways {
+  accounts: boolean; passwords: boolean; provider: string | null;
 }
 
 /** The latest skip or flag of a case that still stands. */
