@@ -14,7 +14,7 @@ from medloop.loop.foundation.crowds import annotations_for_training
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import load_predictor
-from medloop.loop.learning.nothing_new import annotations_digest
+from medloop.loop.learning.nothing_new import annotations_digest, case_names, digest_to_learn
 from medloop.loop.overview.learned_skills import learned_skills, skill_rows
 from medloop.loop.overview.report import report_html
 from medloop.loop.worker import drain
@@ -116,10 +116,10 @@ def test_the_same_annotations_by_others_are_news_to_an_annotator_model(make_work
     workspace = team(make_workspace)
     with workspace.store.read() as tx:
         given = tx.current_annotations()
-    turned = [dataclasses.replace(a, annotator_id=given[-1 - n].annotator_id) for n, a in enumerate(given)]
-    names = {a.case_id: a.case_id for a in given}
-    assert annotations_digest(given, names) == annotations_digest(turned, names)
-    assert annotations_digest(given, names, by_annotator=True) != annotations_digest(turned, names, by_annotator=True)
+        turned = [dataclasses.replace(a, annotator_id=given[-1 - n].annotator_id) for n, a in enumerate(given)]
+        names = case_names(tx, given)
+        assert annotations_digest(given, names) == annotations_digest(turned, names)
+        assert digest_to_learn(tx, given, MODELLED) != digest_to_learn(tx, turned, MODELLED)
 
 
 def test_another_annotator_model_makes_another_model_of_the_same_annotations(make_workspace: MakeWorkspace) -> None:
