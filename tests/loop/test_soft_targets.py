@@ -16,8 +16,9 @@ from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.label_versions import label_versions
 from medloop.loop.foundation.round_moves import start_training
-from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace, check_project_settings
 from medloop.loop.judging.calibration import _rows_of
+from medloop.loop.judging.prediction_scores import judge, readers_differ
 from medloop.loop.learning.soft_labels import soft_labels
 from medloop.loop.learning.training_set import training_case
 from medloop.loop.worker import drain
@@ -187,3 +188,20 @@ def test_what_stays_uncertain_is_stored_where_readers_differ_only(make_workspace
     other = next(c for c in found.values() if c.case_id != case.id)
     assert other.expected_error == 0
     assert len(workspace.store.blobs.get(str(other.voxel_probabilities))) < 40
+
+
+def test_models_that_know_of_readers_say_where_they_will_differ_and_others_do_not() -> None:
+    samples = np.array([[0.5, 0.5], [1.0, 0.0]])
+    plain = Model(id="model", index=1, recipe={}, snapshot_id="snapshot", weights=(), metrics={}, created_at="")
+    soft = dataclasses.replace(plain, recipe={"targets": "soft"})
+    modelled = dataclasses.replace(plain, metrics={"confusions": [[[1.0, 0.0], [0.0, 1.0]], [[0.8, 0.2], [0.0, 1.0]]]})
+    assert "disagreement" not in judge(samples, differ=readers_differ(plain)).scores
+    assert judge(samples, differ=readers_differ(soft)).scores["disagreement"] == pytest.approx(0.25)
+    assert judge(samples, differ=readers_differ(modelled)).scores["disagreement"] == pytest.approx(0.75 * 0.2)
+
+
+def test_a_strategy_of_disagreement_needs_a_model_that_knows_of_readers() -> None:
+    with pytest.raises(SettingError, match="needs a model that learned how readers differ"):
+        check_project_settings(with_readings(strategy="disagreement"), "segmentation")
+    check_project_settings(with_readings(strategy="disagreement", **SOFT), "segmentation")
+    check_project_settings(with_readings(strategy="disagreement", annotator_model="confusion"), "segmentation")
