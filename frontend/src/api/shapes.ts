@@ -449,7 +449,7 @@ export interface ProjectSettings {
   number; annotator_model?: "none" | "crowd-layer" | "confusion"; explanation_penalty?: number; budget_labels?: number; budget_minutes?:
   number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number; blind?: boolean; minimum_agreement?: number;
   review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" | "simple" |
-  "shape_based"; seed?: number;
+  "shape_based"; targets?: "hard" | "soft"; seed?: number;
 }
 
 /** One project in full. */

@@ -455,6 +455,10 @@ class Consensus:
         uncertainty: For masks: blob of the entropy per voxel, uint8, 255 = ln(classes) nats; None for classes.
         probabilities: For classes: of each class of the task, in order; () for masks.
         note: What fell back, or could not be known, in words; "" otherwise.
+        voxel_probabilities: For fused masks: blob of the probability of each label, background first and then as in
+            `agreement_by_label`, at the voxels whose uncertainty is not 0; uint8, 255 = 1, shape (labels, voxels, 1, 1).
+        expected_error: How wrong it probably is, 0..1; of a mask 1 minus its expected Dice, of the label with the lowest. None where
+            nothing was fused.
     """
 
     id: str
@@ -469,6 +473,8 @@ class Consensus:
     uncertainty: str | None = None
     probabilities: tuple[float, ...] = ()
     note: str = ""
+    voxel_probabilities: str | None = None
+    expected_error: float | None = None
     created_at: str
 
 

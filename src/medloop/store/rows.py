@@ -161,7 +161,7 @@ _LATER_SETTINGS = (
         "annotator_model",
     }
     | {"interactive_network", "calibration", "prompt_encoding", "adaptation", "any_label"}
-    | {"readings", "read_twice", "blind", "minimum_agreement", "review", "consensus"}
+    | {"readings", "read_twice", "blind", "minimum_agreement", "review", "consensus", "targets"}
 )
 _LATER: Mapping[type[Any], frozenset[str]] = {
     records.Source: frozenset({"display"}),
@@ -172,6 +172,7 @@ _LATER: Mapping[type[Any], frozenset[str]] = {
     records.Assignment: frozenset({"began_with", "base_id", "blind"}),
     records.Annotation: frozenset({"began_with", "untouched"}),
     records.Evaluation: frozenset({"leaning", "surfaces"}),
+    records.Consensus: frozenset({"voxel_probabilities", "expected_error"}),
 }
 """Fields that records gained after projects existed. At their default nested records do not write them, and events do not
 tell of them, so that a row from before still has the digest its event tells."""

@@ -1,5 +1,6 @@
 """People and programs that answer, found or made by name."""
 
+from itertools import count
 from unicodedata import normalize
 
 from medloop.core.errors import NotFoundError, SettingError
@@ -16,23 +17,31 @@ def annotator_named(workspace: Workspace, name: str, *, kind: AnnotatorKind = "p
     """The annotator of that name, made at first use as of that kind; parts of medloop (`program`) may use a reserved name.
 
     Names that differ in letter case or Unicode form only are one person, called as they were first; where an older version
-    kept both, each stays who they are.
+    kept both, each stays who they are. A program is no person who had its name before it was reserved: it gets a number then.
 
     Raises:
         InputError: An empty, over-long or reserved name, or one with control characters.
     """
     cleaned = checked_name(name, program=program)
     with workspace.store.read() as tx:
-        found = known_annotator(tx, cleaned)
+        _, found = _known_or_free(tx, cleaned, kind if program else None)
     if found is not None:
         return found
-    annotator = Annotator(id=new_id("annotator"), name=cleaned, kind=kind, created_at=now())
-    with workspace.store.write(annotator.id) as tx:
-        again = known_annotator(tx, cleaned)
+    identity = new_id("annotator")
+    with workspace.store.write(identity) as tx:
+        free, again = _known_or_free(tx, cleaned, kind if program else None)
         if again is not None:
             return again
+        annotator = Annotator(id=identity, name=free, kind=kind, created_at=now())
         tx.add(annotator, verb="join")
     return annotator
+
+
+def _known_or_free(tx: Reader, name: str, kind: AnnotatorKind | None) -> tuple[str, Annotator | None]:
+    """The annotator of a name and kind (None: any), or None and the name that is free for one: with a number where it is taken."""
+    names = (name if number == 1 else f"{name} {number}" for number in count(1))
+    found = ((tried, known_annotator(tx, tried)) for tried in names)
+    return next((tried, one) for tried, one in found if one is None or kind in (None, one.kind))
 
 
 def annotator_names(tx: Reader) -> dict[str, str]:
