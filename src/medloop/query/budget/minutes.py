@@ -8,7 +8,7 @@ With few timed annotations their median stands for every case, and no error is k
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -29,6 +29,9 @@ HUBER = 1.345
 """95 % efficiency under normal noise; Huber 1964, doi:10.1214/aoms/1177703732."""
 
 ITERATIONS = 10
+EXACT = 0.01
+"""Nobody's time is more regular than 1 %; without a floor, equal times would make all others outliers."""
+
 PACE_ROUNDS = 3
 MEDIAN_VARIANCE = np.pi / 2
 """Variance of a median over that of a mean, under normal noise."""
@@ -47,7 +50,7 @@ class Accuracy:
         error: Median of |predicted − taken| / taken.
         error_low, error_high: Its 95 % interval.
         low, high: Offsets of ln seconds that hold 90 % of new annotations.
-        smear: Mean over median of the noise (Duan 1983, doi:10.1080/01621459.1983.10478017).
+        smear: Mean over median of log-normal noise as wide as the middle of the residuals: calls nobody saw are not priced in.
     """
 
     error: float
@@ -63,14 +66,14 @@ class MinutesModel:
     """What was learned about time.
 
     Attributes:
-        basis: "regression", "median" (too few annotations) or "nothing" (none timed: every case counts as one minute).
+        basis: "regression", "median" (too few annotations, or no better) or "nothing" (none timed: every case counts as one minute).
         annotations: Timed annotations behind it.
         intercept: Natural logarithm of seconds.
         coefficients: Per feature, >= 0, for ln(1 + feature).
         least, most: Range of ln(1 + feature) among the annotations; predictions do not go beyond it.
         paces: By person, what to add to ln seconds; empty where people are not told apart.
-        anybody, known: Accuracy where nobody knows who will annotate, and for people in `paces`; None without a regression.
-        spread: Offsets of ln seconds that hold 90 % of the annotations themselves, without a regression.
+        anybody, known: Accuracy where nobody knows who will annotate, and for people in `paces`; None with too few annotations.
+        spread: Offsets of ln seconds that hold 90 % of the annotations themselves, where no accuracy is known.
     """
 
     basis: Basis
@@ -107,7 +110,7 @@ def fit_minutes(features: FloatArray, seconds: CaseScores, people: Sequence[str]
         people: Who gave each annotation; none does not tell people apart.
 
     Returns:
-        A regression, or the median when there are fewer than `MIN_ANNOTATIONS`.
+        A regression; the median when there are fewer than `MIN_ANNOTATIONS`, or where it is not worse.
 
     Raises:
         ShapeError: Not one row, or one person, per annotation.
@@ -125,6 +128,9 @@ def fit_minutes(features: FloatArray, seconds: CaseScores, people: Sequence[str]
         return median_minutes(seconds, features=logs.shape[1])
     fit = _fit_with_paces(logs, target, who)
     anybody, known = _unseen_residuals(logs, target, who)
+    middle = _accuracy(target - np.median(target), target - np.median(target))
+    if middle.error <= _accuracy(anybody, target - fit.line(logs)).error:  # features that explain nothing only add noise
+        return replace(median_minutes(seconds, features=logs.shape[1]), anybody=middle)
     return MinutesModel(
         "regression",
         len(target),
@@ -202,7 +208,7 @@ def _robust_fit(logs: FloatArray, target: FloatArray) -> tuple[float, FloatArray
     intercept, coefficients = _weighted_fit(logs, target, weights)
     for _ in range(ITERATIONS):
         residuals = target - intercept - logs @ coefficients
-        size = np.abs(residuals) / max(_spread(residuals), 1e-9)
+        size = np.abs(residuals) / max(_spread(residuals), EXACT)
         weights = np.minimum(1.0, HUBER / np.maximum(size, 1e-9))
         intercept, coefficients = _weighted_fit(logs, target, weights)
     return intercept, coefficients
@@ -261,7 +267,7 @@ def _accuracy(residuals: FloatArray, fitted: FloatArray) -> Accuracy:
     """Of residuals ln taken − ln predicted, of a fit that had not seen them and of the fit itself."""
     from scipy.stats import binom
 
-    smear = float(np.exp(_without_outliers(fitted)).mean())
+    smear = float(np.exp(_spread(fitted) ** 2 / 2))
     errors = np.sort(np.abs(smear * np.exp(-residuals) - 1))
     rank = int(binom.ppf((1 - ERROR_CONFIDENCE) / 2, len(errors), 0.5))  # a median lies between two ranks, whatever the distribution
     ordered, tail = np.sort(residuals), int((len(residuals) + 1) * (1 - COVERAGE) / 2)  # the ranks that bound a new one (conformal)
