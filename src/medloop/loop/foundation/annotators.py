@@ -6,6 +6,7 @@ from unicodedata import normalize
 from medloop.core.errors import NotFoundError, SettingError
 from medloop.core.names import checked_name
 from medloop.core.records import Annotator, AnnotatorKind, Expertise, new_id, now
+from medloop.loop.foundation.spent import REPRICE
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 
@@ -48,8 +49,10 @@ def annotator_names(tx: Reader) -> dict[str, str]:
     return {annotator.id: annotator.name for annotator in tx.find(Annotator)}
 
 
-def set_cost(workspace: Workspace, name: str, cost_per_minute: float, *, actor: str) -> Annotator:
-    """Set what a minute of an annotator costs, in any unit that the project keeps to; past minutes count by it, too.
+def set_cost(workspace: Workspace, name: str, cost_per_minute: float, *, actor: str, past: bool = False) -> Annotator:
+    """Set what a minute of an annotator costs from now on, in any unit that the project keeps to.
+
+    Minutes from before any rate was set take the first one; `past` makes all earlier minutes count by this one, knowingly.
 
     Raises:
         SettingError: A rate that is not above 0, or above `MAX_RATE`.
@@ -57,12 +60,16 @@ def set_cost(workspace: Workspace, name: str, cost_per_minute: float, *, actor: 
     """
     if not 0 < cost_per_minute <= MAX_RATE:
         raise SettingError(f"A cost per minute must lie above 0 and at most at {MAX_RATE:.0f}, got {cost_per_minute}")
+    verb = REPRICE if past else "price"
     with workspace.store.write(actor) as tx:
         found = known_annotator(tx, name)
         if found is None:
             remedy = "people are known once they opened a case; medloop annotators DIR"
             raise NotFoundError(f"There is no annotator {name!r}", remedy=remedy)
-        return tx.change(Annotator, found.id, verb="price", fields={"cost_per_minute": float(cost_per_minute)})
+        changed = tx.change(Annotator, found.id, verb=verb, fields={"cost_per_minute": float(cost_per_minute)})
+        if past and found.cost_per_minute == cost_per_minute:  # the rate stays, and what it counts for changes
+            tx.record(verb, "annotator", found.id, {"changed": {"cost_per_minute": {"from": cost_per_minute, "to": cost_per_minute}}})
+        return changed
 
 
 def describe_annotator(workspace: Workspace, name: str, *, expertise: Expertise, actor: str) -> Annotator:
