@@ -17,7 +17,7 @@ from medloop.store.pool_rows import CLOSED, PoolReader
 from medloop.store.raw import RawRow, raw_rows
 from medloop.store.rows import Kind, from_row, kind_of
 from medloop.store.states import CASE_STATES, PARTIAL, CaseState, current_annotations_query, full_annotations_query
-from medloop.store.tables import annotations, case_states, cases, draft_patches, events, predictions
+from medloop.store.tables import annotations, assignments, case_states, cases, draft_patches, events, predictions
 from medloop.store.tallies import TallyReader
 
 R = TypeVar("R")
@@ -169,6 +169,15 @@ class Reader(LineageReader, PoolReader, TallyReader):
         """Which of these cases have a full annotation that counts."""
         query = select(case_states.c.case_id).where(case_states.c.annotations > 0)
         return set(self._connection.execute(query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite))).scalars())
+
+    def refused_among(self, case_ids: Collection[str]) -> set[str]:
+        """Which of these cases were skipped or flagged, and have no annotation that counts."""
+        query = select(case_states.c.case_id).where(case_states.c.state.in_(("skipped", "flagged")))
+        return set(self._connection.execute(query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite))).scalars())
+
+    def people_at_work(self) -> list[str]:
+        """Ids of the annotators who have opened a case."""
+        return list(self._connection.execute(select(assignments.c.annotator_id).distinct()).scalars())
 
     def patients_of(self, case_ids: Collection[str]) -> dict[str, tuple[str, str]]:
         """Case id → (name, patient)."""

@@ -15,7 +15,7 @@ def annotator_named(workspace: Workspace, name: str, *, kind: AnnotatorKind = "p
     """The annotator of that name, made at first use as of that kind; parts of medloop (`program`) may use a reserved name.
 
     Names that differ in letter case or Unicode form only are one person, called as they were first; where an older version
-    kept both, each stays who they are.
+    kept both, each stays who they are. A program is nobody who was called like it before the name was reserved.
 
     Raises:
         InputError: An empty, over-long or reserved name, or one with control characters.
@@ -23,6 +23,9 @@ def annotator_named(workspace: Workspace, name: str, *, kind: AnnotatorKind = "p
     cleaned = checked_name(name, program=program)
     with workspace.store.read() as tx:
         found = known_annotator(tx, cleaned)
+        if found is not None and program and found.kind != kind:
+            cleaned = f"{cleaned} (medloop)"
+            found = known_annotator(tx, cleaned)
     if found is not None:
         return found
     annotator = Annotator(id=new_id("annotator"), name=cleaned, kind=kind, created_at=now())

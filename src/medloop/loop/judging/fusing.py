@@ -6,18 +6,20 @@ use it like any other. What cannot be read is left out and said; then the latest
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from medloop.core.arrays import IntArray, MaskArray
 from medloop.core.errors import BlobError, InputError
-from medloop.core.records import Annotation, Annotator, Case, Consensus, Json, Task, new_id, now
+from medloop.core.records import Annotation, Annotator, Case, Consensus, Json, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_mask
+from medloop.loop.foundation.consensus import deciding
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.readings import CaseHistory, derive, due_for_consensus, histories, most_leaning, project_settings
+from medloop.loop.foundation.label_versions import label_versions, shared_version
+from medloop.loop.foundation.readings import DERIVED, CaseHistory, derive, due_for_consensus, histories, most_leaning, project_settings
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.raters.class_fusion import dawid_skene, majority, weighted_majority
@@ -29,7 +31,6 @@ from medloop.raters.mask_votes import majority_mask, simple_fusion
 from medloop.raters.pairs import mean_of_pairs, pairwise_dice
 from medloop.raters.shape_fusion import shape_based
 from medloop.raters.staple_fusion import staple
-from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
 PROGRAM = "consensus"
@@ -108,15 +109,17 @@ def _inputs(history: CaseHistory) -> tuple[str, ...]:
 
 
 def _latest(history: CaseHistory) -> Annotation:
-    return history.readings[-1]
+    """What stands without a consensus: of masks the newest, of classes the most frequent."""
+    return deciding(history.readings)
 
 
 def _materialise(tx: Writer, history: CaseHistory, program: Annotator, made: Made, blob: str | None) -> str:
     leaning = most_leaning(history.readings)
+    used = frozenset({made.tag}) if made.tag is not None else frozenset()
     annotation = Annotation(
         id=new_id("annotation"),
         case_id=history.case_id,
-        task_id=_fewest_labels(tx, history).id,
+        task_id=shared_version(tx, history.readings, used).id,
         annotator_id=program.id,
         kind="tag" if blob is None else "mask",
         blob=blob,
@@ -131,27 +134,24 @@ def _materialise(tx: Writer, history: CaseHistory, program: Annotator, made: Mad
     return annotation.id
 
 
-def _fewest_labels(tx: Reader, history: CaseHistory) -> Task:
-    """The version of the task that every reader knew: the fused background says nothing of a label that somebody did not know."""
-    return min((tx.get(Task, a.task_id) for a in history.readings), key=lambda task: task.version)
-
-
 def _fuse(workspace: Workspace, case: Case, readings: Sequence[Annotation], method: str) -> Made:
     if workspace.task.kind == "classification":
         return _fuse_tags(workspace, readings, method)
-    found, lost = list[tuple[Annotation, MaskArray]](), 0
+    found, lost = list[tuple[Annotation, MaskArray]](), list[Annotation]()
     for reading in readings:
         try:
             found.append((reading, load_mask(workspace.store.blobs, reading, case).array))
         except BlobError:
-            lost += 1
-    note = f"{lost} of {len(readings)} readings cannot be read and are left out" if lost else ""
-    if len(found) < 2:
-        return _nothing(note)
+            lost.append(reading)
+    note = f"{len(lost)} of {len(readings)} readings cannot be read and are left out" if lost else ""
     try:
-        return _fuse_masks(workspace, case, found, method, note)
+        made = _fuse_masks(workspace, case, found, method, note) if len(found) > 1 else _nothing(note)
     except InputError as error:
-        return _nothing(str(error))
+        made = _nothing(str(error))
+    if not made.fused and found and deciding(readings) in lost:  # the latest of the rest counts, by an annotation of its own
+        rest = {a.id: mask for a, mask in found}
+        return replace(made, mask=rest[deciding(a for a, _ in found).id], fused=True)
+    return made
 
 
 def _nothing(note: str) -> Made:
@@ -160,8 +160,9 @@ def _nothing(note: str) -> Made:
     return Made(fused=False, details=details)
 
 
-def _fuse_masks(workspace: Workspace, case: Case, found: Sequence[tuple[Annotation, MaskArray]], method: str, note: str) -> Made:
-    masks, labels = [mask for _, mask in found], list(workspace.task.label_values)
+def _fuse_masks(workspace: Workspace, case: Case, given: Sequence[tuple[Annotation, MaskArray]], method: str, note: str) -> Made:
+    found, labels, note = _known_to_all(workspace, given, note)
+    masks = [mask for _, mask in found]
     fused = _fused_mask(method, masks, labels, case.grid.spacing_mm)
     pairs = {label: mean_of_pairs(table) for label, table in pairwise_dice(masks, labels).items()}
     details = {
@@ -170,8 +171,28 @@ def _fuse_masks(workspace: Workspace, case: Case, found: Sequence[tuple[Annotati
         "agreement_by_label": {str(label): round(dice, 6) for label, dice in pairs.items()},
         "note": _named(workspace, "; ".join(filter(None, [note, fused.note])), [a for a, _ in found]),
     }
-    scaled: MaskArray = np.rint(np.clip(fused.uncertainty / math.log(len(labels) + 1), 0.0, 1.0) * MOST_LEVELS).astype(np.uint8)
+    classes = math.log(workspace.task.classes)
+    scaled: MaskArray = np.rint(np.clip(fused.uncertainty / classes, 0.0, 1.0) * MOST_LEVELS).astype(np.uint8)
     return Made(mask=fused.mask, fused=method != LATEST, details=details, entropy=scaled)
+
+
+def _known_to_all(
+    workspace: Workspace, given: Sequence[tuple[Annotation, MaskArray]], note: str
+) -> tuple[list[tuple[Annotation, MaskArray]], list[int], str]:
+    """Readings without the labels that came after some of them, the labels that are left, and a note that names the others."""
+    with workspace.store.read() as tx:
+        versions = label_versions(tx, workspace.task)
+    known = min((versions.known(a) for a, _ in given), key=len)
+    later = [label.name for label in workspace.task.labels[len(known) :]]
+    values = [label.value for label in known]
+    if not later:
+        return list(given), values, note
+    without = f"{', '.join(later)} came after some of the readings and is left out"
+    return (
+        [(a, np.where(np.isin(mask, values), mask, 0).astype(np.uint8)) for a, mask in given],
+        values,
+        "; ".join(filter(None, [note, without])),
+    )
 
 
 def _fused_mask(method: str, masks: Sequence[MaskArray], labels: Sequence[int], spacing_mm: Sequence[float]) -> FusedMask:
@@ -216,7 +237,8 @@ def _fused_classes(method: str, table: IntArray, classes: int) -> Fused:
 def _votes(workspace: Workspace, people: Sequence[str], values: Sequence[int]) -> tuple[IntArray, list[str]]:
     """Classes of every case that one of these people read, shape (cases, people), -1 for none; and the cases' ids."""
     with workspace.store.read() as tx:
-        given = [a for a in tx.current_annotations() if a.kind == "tag" and a.annotator_id in people and a.tag in values]
+        every = [a for a in tx.current_annotations() if a.kind == "tag" and a.origin not in DERIVED]
+        given = [a for a in every if a.annotator_id in people and a.tag in values]
     rows = list(dict.fromkeys(a.case_id for a in given))
     table = np.full((len(rows), len(people)), -1, dtype=np.int64)
     place = {case_id: n for n, case_id in enumerate(rows)}

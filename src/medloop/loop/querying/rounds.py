@@ -57,7 +57,7 @@ def is_wanted(tx: Reader, asked: NextChoice, annotator_id: str) -> bool:
     if asked.round_id is not None:
         return round_cases(tx, tx.get(Round, asked.round_id), [asked.case_id])[asked.case_id].wants(annotator_id)
     reading = case_readings(tx, [asked.case_id])[asked.case_id]
-    return reading.wants(annotator_id) or (reading.returned is not None and reading.returned.returned_to == annotator_id)
+    return reading.wants(annotator_id) or reading.is_returned_to(annotator_id)
 
 
 def upcoming_case(workspace: Workspace, *, after: str | None = None, annotator_id: str = "") -> str | None:
@@ -137,7 +137,7 @@ def _returned_to(tx: Reader, annotator_id: str) -> NextChoice | None:
     mine = {review.case_id for review in tx.find(Review, where={"returned_to": annotator_id})}
     for case_id, reading in case_readings(tx, sorted(mine)).items():
         returned = reading.returned
-        if returned is not None and returned.returned_to == annotator_id:
+        if returned is not None and reading.is_returned_to(annotator_id):
             by = tx.get(Annotator, returned.annotator_id).name
             opened = tx.find(Assignment, where={"case_id": case_id, "annotator_id": annotator_id, "state": "open"}, limit=1)
             why = f"returned by {by}{f': {returned.comment}' if returned.comment else ''}"
