@@ -1,23 +1,33 @@
 """Readings in an odd order, twice, of other labels or with damaged bytes: what stands is right, or a line says why not."""
 
+from collections.abc import Callable
+
 import numpy as np
+import pytest
 
 from medloop.core.arrays import MaskArray
 from medloop.core.records import Annotation, Annotator, Consensus, Task, new_id, now
 from medloop.images.encode import encode_mask
+from medloop.loop.annotating import annotations
 from medloop.loop.annotating.adjudicating import Ruling, adjudicate, restore
-from medloop.loop.annotating.annotations import next_assignment, skip_case
+from medloop.loop.annotating.annotations import flag_case, next_assignment, open_case, skip_case, submit
+from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
 from medloop.loop.annotating.review_verdicts import return_case, review_queue
+from medloop.loop.annotating.submission import Submitted
+from medloop.loop.foundation import leases
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.configuring import TaskChange, configure
+from medloop.loop.foundation.partial_annotations import SlicePart, merged_annotation
 from medloop.loop.foundation.readings import due_for_consensus
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.waiting import nothing_left_words, reading_summary
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.worker import drain
+from medloop.store.audit import verify
 
 from .conftest import MakeWorkspace
+from .made_up import add_model, add_prediction
 from .test_readings import cube, disagreeing, first_case, give, people, read_case, reading, standing, with_readings
 
 
@@ -62,8 +72,7 @@ def test_a_restored_annotation_knows_the_labels_that_it_knew_when_it_was_given(m
     ann, bob = people(workspace, "Ann", "Bob")
     case = first_case(workspace)
     old = read_case(workspace, case.id, ann, cube())
-    configure(workspace, task=TaskChange(added=["third"]))
-    workspace = workspace.reload()
+    workspace = configured(workspace)
     new = read_case(workspace, case.id, ann, cube(label=3))
     back = restore(workspace, old.id, bob.id)
     again = restore(workspace, new.id, bob.id)
@@ -77,8 +86,7 @@ def test_a_label_that_came_after_some_of_the_readings_is_left_out_of_their_conse
     ann, bob, eva = people(workspace, "Ann", "Bob", "Eva")
     case = first_case(workspace)
     read_case(workspace, case.id, ann, cube())
-    configure(workspace, task=TaskChange(added=["third"]))
-    workspace = workspace.reload()
+    workspace = configured(workspace)
     mask = cube()
     mask[20:22, 4:12, 4:12] = 3
     read_case(workspace, case.id, bob, mask)
@@ -196,3 +204,98 @@ def test_a_correction_that_began_with_a_restored_annotation_counts(make_workspac
     restore(workspace, first.id, rita.id)
     last = read_case(workspace, case.id, bob, cube(8))
     assert standing(workspace, case.id).id == last.id
+
+
+EARLY = "2020-01-01T00:00:00.000000Z"
+
+
+@pytest.fixture
+def clock_back(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Set the clock back by years, for whoever closes an assignment or annotates from now on."""
+
+    def set_back() -> None:
+        for module in (annotations, leases):
+            monkeypatch.setattr(module, "now", lambda *_: EARLY)
+
+    return set_back
+
+
+def test_a_draft_that_was_given_back_is_found_again_though_the_clock_ran_backwards(
+    make_workspace: MakeWorkspace, clock_back: Callable[[], None]
+) -> None:
+    workspace = make_workspace(["train"])
+    (ann,) = people(workspace, "Ann")
+    case = first_case(workspace)
+    read_case(workspace, case.id, ann, cube())
+    left = open_case(workspace, case.id, ann.id).assignment
+    save_patch(workspace, left.id, Edit(0, [(0, 5, 1)]))
+    clock_back()
+    leases.release_assignment(workspace, left.id, actor=ann.id)
+    assert open_case(workspace, case.id, ann.id).assignment.id == left.id
+
+
+def test_of_parts_that_overlap_the_last_given_wins_though_the_clock_ran_backwards(
+    make_workspace: MakeWorkspace, clock_back: Callable[[], None]
+) -> None:
+    workspace = make_workspace(["train"])
+    case = first_case(workspace)
+    for person, start in zip(people(workspace, "Ann", "Bob"), (4, 14), strict=True):
+        opened = open_case(workspace, case.id, person.id)
+        submit(workspace, opened.assignment.id, Submitted(mask=cube(start), parts=[SlicePart(2, 6)]))
+        clock_back()
+    with workspace.store.read() as tx:
+        parts = tx.partial_annotations(case_ids=[case.id])
+    np.testing.assert_array_equal(merged_annotation(workspace.store.blobs, parts, case).array[:, :, 6], cube(14)[:, :, 6])
+    eva = annotator_named(workspace, "Eva")
+    np.testing.assert_array_equal(
+        read_draft(workspace, open_case(workspace, case.id, eva.id).assignment.id).mask[:, :, 6], cube(14)[:, :, 6]
+    )
+
+
+def test_a_flagged_case_stays_flagged_though_the_clock_ran_backwards(make_workspace: MakeWorkspace, clock_back: Callable[[], None]) -> None:
+    workspace = make_workspace(["train"])
+    (ann,) = people(workspace, "Ann")
+    case = first_case(workspace)
+    read_case(workspace, case.id, ann, cube())
+    clock_back()
+    flag_case(workspace, open_case(workspace, case.id, ann.id).assignment.id, reason="wrong patient")
+    with workspace.store.read() as tx:
+        assert tx.refused_among([case.id]) == {case.id}
+    assert verify(workspace.store).ok
+
+
+def test_a_label_is_ruled_on_by_a_reading_that_knows_it(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"], settings=with_readings(readings=2))
+    ann, bob, rita = people(workspace, "Ann", "Bob", "Rita")
+    case = first_case(workspace)
+    read_case(workspace, case.id, ann, cube())
+    workspace = configured(workspace)
+    knows = read_case(workspace, case.id, bob, cube(14, label=3))
+    read_case(workspace, case.id, ann, cube())
+    decided = adjudicate(workspace, case.id, rita.id, [Ruling(knows.id, label=3)])
+    with workspace.store.read() as tx:
+        assert tx.get(Task, decided.task_id).version == 2
+
+
+def configured(workspace: Workspace) -> Workspace:
+    configure(workspace, task=TaskChange(added=["third"]))
+    return workspace.reload()
+
+
+def test_a_flagged_case_gets_an_earlier_annotation_back_by_restoring_it(make_workspace: MakeWorkspace) -> None:
+    workspace, (_, bob, rita), case, given = disagreeing(make_workspace)
+    flag_case(workspace, open_case(workspace, case.id, bob.id).assignment.id, reason="wrong patient")
+    restored = restore(workspace, given[0].id, rita.id)
+    assert standing(workspace, case.id).id == restored.id
+    assert reading(workspace, case.id).state == "accepted"
+
+
+def test_a_restored_annotation_owes_nothing_to_the_one_it_takes_the_place_of(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"], settings=with_readings(readings=2, blind=True))
+    ann, bob = people(workspace, "Ann", "Bob")
+    case = first_case(workspace)
+    first = read_case(workspace, case.id, ann, cube())
+    add_prediction(workspace, add_model(workspace, 1), case)
+    leaning = submit(workspace, open_case(workspace, case.id, bob.id).assignment.id, Submitted())
+    assert leaning.untouched == 1.0
+    assert restore(workspace, first.id, bob.id).untouched is None

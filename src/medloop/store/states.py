@@ -2,7 +2,7 @@
 
 State of a case, first rule that fits:
     answered    it has a current full annotation (see `Reader.current_annotations`); partial ones do not count
-    skipped     the assignment of it that was closed last, and not released, was closed as skipped
+    skipped     the assignment of it that was closed last in the order of the audit, and not released, was closed as skipped
     flagged     the same, closed as flagged
     unanswered  anything else; `open_assignments` tells whether somebody has it open now
 `quality` and `uncertainty` are those of the case's newest prediction, of whatever model.
@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Exists, FromClause, Select, an
 from medloop.core.names import folded, natural_key
 from medloop.core.records import Annotation, Assignment, Case, Prediction, Withdrawal
 from medloop.store.rows import from_row, kind_of
-from medloop.store.tables import annotations, assignments, case_states, consensuses, predictions, withdrawals
+from medloop.store.tables import annotations, assignments, case_states, consensuses, events, predictions, withdrawals
 
 CaseState: TypeAlias = Literal["unanswered", "answered", "skipped", "flagged"]
 CASE_STATES: tuple[CaseState, ...] = ("unanswered", "answered", "skipped", "flagged")
@@ -106,7 +106,9 @@ def worked_out(connection: Connection, case_id: str) -> dict[str, Any]:
     counted = connection.execute(select(func.count()).select_from(full.subquery())).scalar_one()
     of_case = select(assignments.c.state).where(assignments.c.case_id == case_id)
     closed = of_case.where(assignments.c.state.in_(("submitted", "skipped", "flagged")))
-    latest = connection.execute(closed.order_by(assignments.c.closed_at.desc(), assignments.c.event.desc()).limit(1)).scalar()
+    about = and_(events.c.noun == "assignment", events.c.noun_id == assignments.c.id, events.c.verb.in_(("submit", "skip", "flag")))
+    ended = func.coalesce(select(func.max(events.c.seq)).where(about).scalar_subquery(), 0)
+    latest = connection.execute(closed.order_by(ended.desc(), assignments.c.event.desc()).limit(1)).scalar()
     is_open = connection.execute(select(func.count()).select_from(of_case.where(assignments.c.state == "open").subquery())).scalar_one()
     state: str = "answered" if counted else latest if latest in ("skipped", "flagged") else "unanswered"
     return {"state": state, "annotations": counted, "open_assignments": is_open}

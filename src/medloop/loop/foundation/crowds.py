@@ -45,9 +45,8 @@ def annotations_for_training(workspace: Workspace, tx: Reader) -> list[Annotatio
     """What can be learned of the training cases: the deciding annotations, or everybody's with an annotator model."""
     if workspace.settings.annotator_model == "none":
         return training_annotations(tx, "train")
-    full = [a for a in tx.current_annotations(splits=["train"]) if a.origin not in _OF_OTHERS]
-    whole = {(a.case_id, a.annotator_id) for a in full}
-    return full + [a for a in tx.partial_annotations(splits=["train"]) if (a.case_id, a.annotator_id) not in whole]
+    full = {(a.case_id, a.annotator_id): a for a in tx.current_annotations(splits=["train"]) if a.origin not in _OF_OTHERS}
+    return [*full.values(), *(a for a in tx.partial_annotations(splits=["train"]) if (a.case_id, a.annotator_id) not in full)]
 
 
 def learned_together(answers: Sequence[Annotation], crowd: Crowd) -> list[list[Annotation]]:

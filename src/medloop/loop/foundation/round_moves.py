@@ -171,9 +171,9 @@ def round_cases(tx: Reader, current: Round, case_ids: Sequence[str]) -> dict[str
 
 def _new_annotations(tx: Reader, most: int) -> int:
     """Answers to training cases since the newest snapshot, counted up to `most`."""
-    snapshots = tx.find(Snapshot, order=("created_at",), descending=True, limit=1)
-    newest = tx.find(Annotation, order=("created_at",), descending=True, limit=most)
+    snapshots, newest = tx.find(Snapshot, descending=True, limit=1), tx.find(Annotation, descending=True, limit=most)
+    order = tx.event_numbers(Annotation, [a.id for a in newest]) | tx.event_numbers(Snapshot, [s.id for s in snapshots])
     cases = {a.case_id for a in newest}
     count = {a.id for a in (*tx.current_annotations(case_ids=cases), *tx.partial_annotations(case_ids=cases))}
-    since = [a for a in newest if a.id in count and (not snapshots or a.created_at > snapshots[0].created_at)]
+    since = [a for a in newest if a.id in count and (not snapshots or order[a.id] > order[snapshots[0].id])]
     return sum(tx.get(Case, a.case_id).split == "train" for a in since)
