@@ -3,7 +3,7 @@
 from unicodedata import normalize
 
 from medloop.core.errors import NotFoundError, SettingError
-from medloop.core.names import checked_name
+from medloop.core.names import checked_name, nearest
 from medloop.core.records import Annotator, AnnotatorKind, Expertise, new_id, now
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
@@ -52,10 +52,7 @@ def set_cost(workspace: Workspace, name: str, cost_per_minute: float, *, actor: 
     if not 0 < cost_per_minute <= MAX_RATE:
         raise SettingError(f"A cost per minute must lie above 0 and at most at {MAX_RATE:.0f}, got {cost_per_minute}")
     with workspace.store.write(actor) as tx:
-        found = known_annotator(tx, name)
-        if found is None:
-            remedy = "people are known once they opened a case; medloop annotators DIR"
-            raise NotFoundError(f"There is no annotator {name!r}", remedy=remedy)
+        found = annotator_known(tx, name)
         return tx.change(Annotator, found.id, verb="price", fields={"cost_per_minute": float(cost_per_minute)})
 
 
@@ -68,6 +65,19 @@ def describe_annotator(workspace: Workspace, name: str, *, expertise: Expertise,
     found = annotator_named(workspace, name)
     with workspace.store.write(actor) as tx:
         return tx.change(Annotator, found.id, verb="describe", fields={"expertise": expertise})
+
+
+def annotator_known(tx: Reader, name: str) -> Annotator:
+    """Somebody who annotates, by name; nobody joins by it.
+
+    Raises:
+        NotFoundError: Nobody of that name has opened a case.
+    """
+    found = known_annotator(tx, name)
+    if found is None:
+        remedy = f"{nearest(name, sorted(annotator_names(tx).values()))}people are known once they opened a case; medloop annotators DIR"
+        raise NotFoundError(f"There is no annotator {name!r}", remedy=remedy)
+    return found
 
 
 def known_annotator(tx: Reader, name: str) -> Annotator | None:
