@@ -31,7 +31,7 @@ class Waiting:
 def review_queue(workspace: Workspace) -> tuple[Waiting, ...]:
     """The cases in review, those with the least agreement first, then those that were returned and still stand so."""
     with workspace.store.read() as tx:
-        found = {i: r for i, r in begun_readings(tx).items() if r.state in ("in review", "returned")}
+        found = {i: r for i, r in begun_readings(tx)[1].items() if r.state in ("in review", "returned")}
         names = {case_id: name for case_id, (name, _) in tx.patients_of(found).items()}
         people = annotator_names(tx)
     lines = [Waiting(i, names[i], r, tuple(people[who] for who in r.readers)) for i, r in found.items()]

@@ -12,6 +12,7 @@ that a clock that runs backwards changes nothing.
 """
 
 import hashlib
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeVar, get_args
@@ -245,19 +246,28 @@ def case_readings(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseReadin
 
 def cases_read(tx: Reader, state: ReadingState) -> list[str]:
     """Ids of the cases with an annotation whose readings are in a state."""
-    return [case_id for case_id, reading in begun_readings(tx).items() if reading.state == state]
+    begun, unsettled = begun_readings(tx)
+    other = {case_id for case_id, reading in unsettled.items() if reading.state != state}
+    return [i for i in begun if i not in other] if state == "accepted" else [i for i in unsettled if i not in other]
 
 
-def begun_readings(tx: Reader) -> dict[str, CaseReading]:
-    """How far the cases are that somebody has read, here or elsewhere, by case id."""
-    return case_readings(tx, tx.begun_cases((*OWN_READINGS, "imported")))
+def begun_readings(tx: Reader) -> tuple[list[str], dict[str, CaseReading]]:
+    """Ids of the cases that somebody has read, here or elsewhere, and how far those are that are not plainly accepted."""
+    settings, begun = project_settings(tx), tx.begun_cases((*OWN_READINGS, "imported"))
+    most = settings.readings + (settings.read_twice > 0)
+    least = {"none": 0.0, "disagreement": settings.minimum_agreement, "all": math.inf}[settings.review]
+    settled = tx.settled_cases(most, settings.consensus, least)
+    if most == 1 and settings.review != "all":
+        settled |= tx.single_cases()
+    return begun, case_readings(tx, [case_id for case_id in begun if case_id not in settled])
 
 
 def due_for_consensus(tx: Reader) -> list[str]:
     """Ids of the cases that have their readings and no consensus of them."""
     if not reads_several(project_settings(tx)) and not tx.count(Consensus):
         return []
-    several = tx.contested_cases(["train", "validation", "test", "audit"])
+    fused = tx.fused_cases(project_settings(tx).consensus)
+    several = [i for i in tx.contested_cases(["train", "validation", "test", "audit"]) if i not in fused]
     return [case_id for case_id, reading in case_readings(tx, several).items() if reading.consensus_due]
 
 

@@ -27,27 +27,27 @@ class ReadingSummary:
 
 def reading_summary(tx: Reader) -> ReadingSummary | None:
     """How far the readings are; None in a project whose cases need one reading and no review."""
-    found = _begun(tx)
-    if found is None:
+    if not _matters(tx):
         return None
+    begun, waiting = begun_readings(tx)
+    found = list(waiting.values())
+    states = Counter(r.state for r in found) + Counter({"accepted": len(begun) - len(found)})
     everybody = {who for who in tx.people_at_work() if tx.get(Annotator, who).kind != "model"}
     lines = [_lacking(tx, found, everybody), *_unreviewed(tx, found)]
-    return ReadingSummary(project_settings(tx).readings, dict(Counter(r.state for r in found)), tuple(filter(None, lines)))
+    return ReadingSummary(project_settings(tx).readings, dict(states), tuple(filter(None, lines)))
 
 
 def nothing_left_words(tx: Reader, annotator_id: str) -> str:
     """Why there is no case for an annotator."""
-    waiting = _begun(tx) or []
+    waiting = list(begun_readings(tx)[1].values()) if _matters(tx) else []
     lines = [_lacking(tx, waiting, {annotator_id}, you=True), *_unreviewed(tx, waiting)]
     return "; ".join(filter(None, lines)) or "Every case is annotated, skipped or open with somebody else"
 
 
-def _begun(tx: Reader) -> list[CaseReading] | None:
-    """The cases that somebody has read; None in a project whose cases need one reading and no review."""
+def _matters(tx: Reader) -> bool:
+    """Whether cases need more than one reading, or a review."""
     settings = project_settings(tx)
-    if not needs_several(settings) and settings.review == "none":
-        return None
-    return list(begun_readings(tx).values())
+    return needs_several(settings) or settings.review != "none"
 
 
 def _lacking(tx: Reader, found: list[CaseReading], people: Collection[str], *, you: bool = False) -> str:

@@ -5,12 +5,12 @@ use it like any other. What cannot be read is left out and said; then the latest
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from medloop.core.arrays import IntArray, MaskArray
+from medloop.core.arrays import FloatArray, IntArray, MaskArray
 from medloop.core.errors import BlobError, InputError
 from medloop.core.records import Annotation, Annotator, Case, Consensus, Json, new_id, now
 from medloop.images.encode import encode_mask
@@ -23,7 +23,7 @@ from medloop.loop.foundation.readings import DERIVED, CaseHistory, derive, due_f
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.raters.class_fusion import dawid_skene, majority, weighted_majority
-from medloop.raters.fused import Fused
+from medloop.raters.fused import TIE, Fused
 from medloop.raters.fused_mask import FusedMask
 from medloop.raters.glad_fusion import glad
 from medloop.raters.mask_skill import MaskSkill, Rate
@@ -60,15 +60,32 @@ class Made:
     entropy: MaskArray | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, eq=False)
+class _Fusion:
+    """Classes of every case that some readers read, fused together: their votes, the row of each case, and what was made of them."""
+
+    table: IntArray
+    rows: Mapping[str, int]
+    fused: Fused
+
+    def votes(self, case_id: str) -> tuple[int, ...]:
+        """How the readers voted on a case then; () where none had."""
+        return tuple(self.table[self.rows[case_id]].tolist()) if case_id in self.rows else ()
+
+
+class Fusions(dict[tuple[str, tuple[str, ...]], _Fusion]):
+    """By method and readers: what one job has fused already, so that many cases of the same readers cost one fusion."""
+
+
 def run_reconciling(workspace: Workspace, control: JobControl) -> Json:
     """Make a consensus of every case that has its readings and none of them; each is committed by itself."""
     with workspace.store.read() as tx:
         due = due_for_consensus(tx)
-    made = 0
+    made, memo = 0, Fusions()
     for number, case_id in enumerate(due):
         case = workspace.store.get(Case, case_id)
         control.report(number / len(due), f"consensus of {case.name} ({number + 1} of {len(due)})")
-        found = reconcile_case(workspace, case)
+        found = reconcile_case(workspace, case, memo)
         if found is not None:
             made += 1
             control.log(f"{case.name}: {found.method} of {len(found.inputs)} readings, agreement {found.agreement:.2f}{_noted(found)}")
@@ -76,11 +93,17 @@ def run_reconciling(workspace: Workspace, control: JobControl) -> Json:
     return {"cases": made}
 
 
-def reconcile_case(workspace: Workspace, case: Case) -> Consensus | None:
-    """Make and store the consensus of one case; None when its readings have changed meanwhile."""
+def reconcile_case(workspace: Workspace, case: Case, memo: Fusions | None = None) -> Consensus | None:
+    """Make and store the consensus of one case; None when its readings have changed meanwhile.
+
+    Args:
+        workspace: The project.
+        case: With its readings, as `derive` says.
+        memo: Classes that were fused for other cases of the same readers a moment ago.
+    """
     with workspace.store.read() as tx:
         history, method = histories(tx, [case.id])[case.id], project_settings(tx).consensus
-    made = _fuse(workspace, case, history.readings, method)
+    made = _fuse(workspace, case, history.readings, method, Fusions() if memo is None else memo)
     blob = workspace.store.blobs.put(encode_mask(made.mask)) if made.mask is not None and made.fused else None
     entropy = workspace.store.blobs.put(encode_mask(made.entropy)) if made.entropy is not None else None
     program = annotator_named(workspace, PROGRAM, kind="model", program=True)
@@ -134,9 +157,9 @@ def _materialise(tx: Writer, history: CaseHistory, program: Annotator, made: Mad
     return annotation.id
 
 
-def _fuse(workspace: Workspace, case: Case, readings: Sequence[Annotation], method: str) -> Made:
+def _fuse(workspace: Workspace, case: Case, readings: Sequence[Annotation], method: str, memo: Fusions) -> Made:
     if workspace.task.kind == "classification":
-        return _fuse_tags(workspace, readings, method)
+        return _fuse_tags(workspace, readings, method, memo)
     found, lost = list[tuple[Annotation, MaskArray]](), list[Annotation]()
     for reading in readings:
         try:
@@ -204,14 +227,15 @@ def _fused_mask(method: str, masks: Sequence[MaskArray], labels: Sequence[int], 
     return staple(masks, labels) if method == "staple" else majority_mask(masks, labels)
 
 
-def _fuse_tags(workspace: Workspace, readings: Sequence[Annotation], method: str) -> Made:
+def _fuse_tags(workspace: Workspace, readings: Sequence[Annotation], method: str, memo: Fusions) -> Made:
     """The class of one case. How right each reader is, is told by the cases that they read with others: all of these are fused together."""
-    values = list(workspace.task.label_values)
-    people = [a.annotator_id for a in readings]
-    table, rows = _votes(workspace, people, values)
-    row = next(n for n, case_id in enumerate(rows) if case_id == readings[0].case_id)
-    fused = _fused_classes(method, table, len(values))
-    tags = [a.tag for a in readings]
+    values, tags = list(workspace.task.label_values), [a.tag for a in readings]
+    people, case_id = tuple(a.annotator_id for a in readings), readings[0].case_id
+    known = memo.get((method, people))
+    if known is None or known.votes(case_id) != tuple(values.index(tag or 0) for tag in tags):
+        table, rows = _votes(workspace, people, values)
+        known = memo[method, people] = _Fusion(table, {name: n for n, name in enumerate(rows)}, _fused_classes(method, table, len(values)))
+    fused, row = known.fused, known.rows[case_id]
     details = {
         "skills": {
             who: {"value": skill.accuracy, "low": skill.low, "high": skill.high, "annotations": skill.annotations}
@@ -220,15 +244,22 @@ def _fuse_tags(workspace: Workspace, readings: Sequence[Annotation], method: str
         "agreement": max(tags.count(tag) for tag in tags) / len(tags),
         "agreement_by_label": {},
         "probabilities": tuple(round(float(p), 6) for p in fused.probabilities[row]),
-        "note": _named(workspace, fused.note, readings),
+        "note": "; ".join(filter(None, [_named(workspace, fused.note, readings), _tie(workspace, fused.probabilities[row])])),
     }
     return Made(tag=values[int(fused.classes[row])], fused=method != LATEST, details=details)
+
+
+def _tie(workspace: Workspace, probabilities: FloatArray) -> str:
+    """Which classes are equally probable, of which the first counts; "" where one is most."""
+    equal = np.flatnonzero(probabilities >= probabilities.max() - TIE)
+    names = [workspace.task.labels[n].name for n in equal]
+    return f"{' and '.join(names)} are equally probable: {names[0]}, the first, counts" if len(names) > 1 else ""
 
 
 def _fused_classes(method: str, table: IntArray, classes: int) -> Fused:
     """What a method makes of classes; `latest` is judged against the majority."""
     if method == "weighted":
-        return weighted_majority(table, classes=classes)
+        return weighted_majority(table, weights=[s.accuracy for s in majority(table, classes=classes).skills], classes=classes)
     if method == "dawid_skene":
         return dawid_skene(table, classes=classes)
     return glad(table, classes=classes) if method == "glad" else majority(table, classes=classes)

@@ -25,6 +25,9 @@ from medloop.loop.querying.queries import make_query, queried_case_ids
 from medloop.loop.querying.streaming import judge_arrivals
 from medloop.store.reader import Reader
 
+AT_ONCE = 200
+"""Cases looked at together for one that needs another reading: usually the first does."""
+
 
 @dataclass(frozen=True)
 class NextChoice:
@@ -148,12 +151,15 @@ def _returned_to(tx: Reader, annotator_id: str) -> NextChoice | None:
 def _begun_elsewhere(tx: Reader, annotator_id: str) -> NextChoice | None:
     """The first case that somebody read outside of the open rounds and that needs one more reading."""
     settings = project_settings(tx)
-    begun = tx.begun_cases(OWN_READINGS, settings.readings + (settings.read_twice > 0)) if needs_several(settings) else []
-    if not begun:
+    if not needs_several(settings):
         return None
-    asked, readings = queried_case_ids(tx), case_readings(tx, begun)
-    free = (case_id for case_id in begun if case_id not in asked and readings[case_id].wants(annotator_id))
-    return next((NextChoice(case_id, None, f"one more reading: {readings[case_id].words}") for case_id in free), None)
+    most, asked = settings.readings + (settings.read_twice > 0), queried_case_ids(tx)
+    begun = [i for i in tx.begun_cases(OWN_READINGS, fewer_than=most, not_by=annotator_id) if i not in asked]
+    for start in range(0, len(begun), AT_ONCE):
+        for case_id, reading in case_readings(tx, begun[start : start + AT_ONCE]).items():
+            if reading.wants(annotator_id):
+                return NextChoice(case_id, None, f"one more reading: {reading.words}")
+    return None
 
 
 def _first_free(tx: Reader, annotator_id: str) -> NextChoice | None:
