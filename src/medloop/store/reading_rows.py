@@ -30,20 +30,20 @@ class ReadingReader(TransactionReader):
             query = query.where(case_states.c.case_id.not_in(theirs))
         return list(self._connection.execute(query.order_by(case_states.c.case_id)).scalars())
 
-    def fused_cases(self, method: str) -> set[str]:
-        """Ids of the cases with a consensus of this method, whose readings have not changed since."""
-        return set(self._connection.execute(_fused(method, 0.0)).scalars())
+    def fused_cases(self, method: str, *, soft: bool) -> set[str]:
+        """Ids of the cases with a consensus of this method, with the probabilities of its voxels if `soft`, none of whose readings changed."""
+        return set(self._connection.execute(_fused(method, 0.0, soft=soft)).scalars())
 
-    def settled_cases(self, readings: int, method: str, agreement: float) -> set[str]:
+    def settled_cases(self, readings: int, method: str, agreement: float, *, soft: bool) -> set[str]:
         """Ids of the cases with so many readings and with an approval or a consensus, after which nothing happened to them.
 
         Args:
             readings: At least so many annotations.
-            method: Of the consensus.
+            method, soft: Of the consensus, as for `fused_cases`.
             agreement: At least this, where nobody has reviewed the case; above 1 only approved cases count.
         """
         enough = select(case_states.c.case_id).where(case_states.c.annotations >= readings)
-        unreviewed = _fused(method, agreement).where(~_any(reviews, reviews.c.case_id == consensuses.c.case_id))
+        unreviewed = _fused(method, agreement, soft=soft).where(~_any(reviews, reviews.c.case_id == consensuses.c.case_id))
         approved = select(reviews.c.case_id).where(reviews.c.verdict == "approve", _unchanged(reviews))
         found = or_(case_states.c.case_id.in_(unreviewed), case_states.c.case_id.in_(approved))
         return set(self._connection.execute(enough.where(found)).scalars())
@@ -59,8 +59,10 @@ class ReadingReader(TransactionReader):
         return list(self._connection.execute(select(assignments.c.annotator_id).distinct()).scalars())
 
 
-def _fused(method: str, agreement: float) -> Select[Any]:
+def _fused(method: str, agreement: float, *, soft: bool) -> Select[Any]:
     made = select(consensuses.c.case_id).where(consensuses.c.method == method, consensuses.c.agreement >= agreement)
+    if soft:
+        made = made.where(or_(consensuses.c.uncertainty.is_(None), consensuses.c.voxel_probabilities.is_not(None)))
     return made.where(_unchanged(consensuses))
 
 

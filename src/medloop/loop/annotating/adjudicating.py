@@ -4,17 +4,18 @@ The readings stay as they are, each its reader's; the new annotation stands befo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, InputError, LabelError, NotFoundError
-from medloop.core.records import Annotation, Case, Review, new_id, now
+from medloop.core.records import Annotation, Assignment, Case, Review, new_id, now
 from medloop.images.encode import encode_mask
-from medloop.loop.annotating.annotations import MAX_EFFORT_SECONDS, checked_mask
+from medloop.loop.annotating.annotations import UNKNOWN_EFFORT, checked_mask
 from medloop.loop.annotating.review_verdicts import make_review, require_standing
 from medloop.loop.foundation.arrays import load_mask
+from medloop.loop.foundation.effort_log import Reported, checked_report, record_effort, record_outside
 from medloop.loop.foundation.label_versions import shared_version
 from medloop.loop.foundation.partial_annotations import BoxPart, annotated_voxels
 from medloop.loop.foundation.readings import DERIVED, case_readings, most_leaning
@@ -46,7 +47,8 @@ def adjudicate(
     *,
     annotation_id: str | None = None,
     comment: str = "",
-    effort_seconds: float = 0.0,
+    assignment_id: str | None = None,
+    effort: Reported = UNKNOWN_EFFORT,
 ) -> Annotation:
     """Decide a case as its reviewer: from what stands, the rulings are applied in order, or a mask is given.
 
@@ -58,7 +60,8 @@ def adjudicate(
             itself, shape (I, J, K).
         annotation_id: What the reviewer has looked at; None for what stands now.
         comment: Why.
-        effort_seconds: Active time spent.
+        assignment_id: The assignment in whose draft the mask was drawn.
+        effort: What is known of the work.
 
     Raises:
         InputError: No ruling, or one that does not fit the case; an effort out of range.
@@ -71,8 +74,7 @@ def adjudicate(
     choices = () if isinstance(decision, np.ndarray) else tuple(decision)
     if mask is None and not choices:
         raise InputError("An adjudication needs rulings or a mask, got none", remedy="say which reading counts where")
-    if not 0.0 <= effort_seconds <= MAX_EFFORT_SECONDS:
-        raise InputError(f"Effort lies between 0 and {MAX_EFFORT_SECONDS:.0f} seconds, got {effort_seconds:g}")
+    checked_report(effort)
     _require_kind(workspace, mask, choices)
     whole = bool(choices) and choices[0].label is None and choices[0].box is None
     with workspace.store.read() as tx:
@@ -81,11 +83,13 @@ def adjudicate(
         bare = whole and annotation_id is None and case_readings(tx, [case_id])[case_id].annotation_id is None
         standing = None if bare else require_standing(tx, case_id, annotation_id)
     made_of = [*sources.values(), *([standing] if standing and not whole else [])]
+    made = tag = None
     if workspace.task.kind == "classification":
         tag = sources[choices[0].annotation_id].tag
-        return _stored(workspace, case, reviewer_id, standing, made_of, _Decided(None, tag, comment, effort_seconds))
-    made = checked_mask(workspace, case, mask) if mask is not None else _composed(workspace, case, standing, choices, sources)
-    return _stored(workspace, case, reviewer_id, standing, made_of, _Decided(made, None, comment, effort_seconds, drawn=mask is not None))
+    else:
+        made = checked_mask(workspace, case, mask) if mask is not None else _composed(workspace, case, standing, choices, sources)
+    decided = _Decided(made, tag, comment, assignment_id, effort, drawn=mask is not None)
+    return _stored(workspace, case, reviewer_id, standing, made_of, decided)
 
 
 def restore(workspace: Workspace, annotation_id: str, person_id: str, *, comment: str = "") -> Annotation:
@@ -145,8 +149,9 @@ class _Decided:
     mask: MaskArray | None
     tag: int | None
     comment: str
-    effort_seconds: float
-    drawn: bool = False
+    assignment_id: str | None
+    effort: Reported
+    drawn: bool
 
 
 def _stored(
@@ -169,7 +174,8 @@ def _stored(
         origin="adjudicated",
         proposal_id=leaning.proposal_id,
         supersedes=standing.id if standing is not None and standing.origin in DERIVED else None,
-        effort_seconds=float(decided.effort_seconds),
+        assignment_id=decided.assignment_id,
+        effort_seconds=decided.effort.active_seconds or 0.0,
         created_at=now(),
         began_with="annotation",
         untouched=leaning.untouched,
@@ -178,7 +184,12 @@ def _stored(
     with workspace.store.write(reviewer_id) as tx:
         if case_readings(tx, [case.id])[case.id].annotation_id != (standing.id if standing else None):
             raise ConflictError(f"Another annotation of {case.name} stands by now", remedy="look at it first")
-        tx.add(annotation, verb="adjudicate")
+        if decided.assignment_id is None:
+            tx.add(annotation, verb="adjudicate")
+            record_outside(tx, annotation, decided.effort)
+        else:
+            took = record_effort(tx, tx.get(Assignment, decided.assignment_id), decided.effort)
+            tx.add(replace(annotation, effort_seconds=took), verb="adjudicate")
         tx.add(review, verb="approve")
     after_annotation(workspace)
     return annotation

@@ -143,7 +143,7 @@ def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
     approved = _approved(history, standing)
     fuses = reads_several(settings) or any(a.origin == FUSED for a in history.annotations)  # of a method that is no longer set
     wants = enough and len(readings) > 1 and fuses and not history.adjudicated and not approved
-    due = wants and (consensus is None or consensus.method != settings.consensus)
+    due = wants and (consensus is None or consensus.method != settings.consensus or (settings.targets == "soft" and _is_hard(consensus)))
     state: ReadingState
     if returned is not None:
         state = "returned"
@@ -165,6 +165,11 @@ def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
         returned=returned,
         return_declined=returned is not None and history.declined.get(str(returned.returned_to), 0) > history.order[returned.id],
     )
+
+
+def _is_hard(consensus: Consensus) -> bool:
+    """Whether it was fused before the probabilities of its voxels were kept."""
+    return consensus.uncertainty is not None and consensus.voxel_probabilities is None
 
 
 def _review_due(settings: ProjectSettings, consensus: Consensus | None, history: CaseHistory) -> bool:
@@ -256,7 +261,7 @@ def begun_readings(tx: Reader) -> tuple[list[str], dict[str, CaseReading]]:
     settings, begun = project_settings(tx), tx.begun_cases((*OWN_READINGS, "imported"))
     most = settings.readings + (settings.read_twice > 0)
     least = {"none": 0.0, "disagreement": settings.minimum_agreement, "all": math.inf}[settings.review]
-    settled = tx.settled_cases(most, settings.consensus, least)
+    settled = tx.settled_cases(most, settings.consensus, least, soft=settings.targets == "soft")
     if most == 1 and settings.review != "all":
         settled |= tx.single_cases()
     return begun, case_readings(tx, [case_id for case_id in begun if case_id not in settled])
@@ -264,9 +269,10 @@ def begun_readings(tx: Reader) -> tuple[list[str], dict[str, CaseReading]]:
 
 def due_for_consensus(tx: Reader) -> list[str]:
     """Ids of the cases that have their readings and no consensus of them."""
-    if not reads_several(project_settings(tx)) and not tx.count(Consensus):
+    settings = project_settings(tx)
+    if not reads_several(settings) and not tx.count(Consensus):
         return []
-    fused = tx.fused_cases(project_settings(tx).consensus)
+    fused = tx.fused_cases(settings.consensus, soft=settings.targets == "soft")
     several = [i for i in tx.contested_cases(["train", "validation", "test", "audit"]) if i not in fused]
     return [case_id for case_id, reading in case_readings(tx, several).items() if reading.consensus_due]
 
