@@ -1,12 +1,13 @@
 """Readings in an odd order, twice, of other labels or with damaged bytes: what stands is right, or a line says why not."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from medloop.core.arrays import MaskArray
-from medloop.core.records import Annotation, Annotator, Consensus, Task, new_id, now
+from medloop.core.records import Annotation, Annotator, Case, Consensus, Task, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.loop.annotating import annotations
 from medloop.loop.annotating.adjudicating import Ruling, adjudicate, restore
@@ -14,6 +15,7 @@ from medloop.loop.annotating.annotations import flag_case, next_assignment, open
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
 from medloop.loop.annotating.review_verdicts import return_case, review_queue
 from medloop.loop.annotating.submission import Submitted
+from medloop.loop.data.exporting import export_project
 from medloop.loop.foundation import leases
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_mask
@@ -299,3 +301,21 @@ def test_a_restored_annotation_owes_nothing_to_the_one_it_takes_the_place_of(mak
     leaning = submit(workspace, open_case(workspace, case.id, bob.id).assignment.id, Submitted())
     assert leaning.untouched == 1.0
     assert restore(workspace, first.id, bob.id).untouched is None
+
+
+def test_an_export_names_the_cases_that_are_not_accepted(make_workspace: MakeWorkspace, tmp_path: Path) -> None:
+    workspace, (ann, *_), case, _ = disagreeing(make_workspace)
+    give(workspace, ann, cube())
+    notes = export_project(workspace, tmp_path / "out", "nifti").notes
+    with workspace.store.read() as tx:
+        other = next(c.name for c in tx.find(Case) if c.id != case.id)
+    assert [note for note in notes if "accepted" in note] == [
+        f"not accepted so far, in review: {case.name}",
+        f"not accepted so far, read 1 of 2: {other}",
+    ]
+
+
+def test_a_project_of_one_reading_is_exported_without_a_word_about_readings(make_workspace: MakeWorkspace, tmp_path: Path) -> None:
+    workspace = make_workspace(["train"])
+    give(workspace, annotator_named(workspace, "Ann"), cube())
+    assert export_project(workspace, tmp_path / "out", "nifti").notes == ()

@@ -31,7 +31,7 @@ class ReadingReader(TransactionReader):
         return list(self._connection.execute(query.order_by(case_states.c.case_id)).scalars())
 
     def fused_cases(self, method: str, *, soft: bool) -> set[str]:
-        """Ids of the cases with a consensus of this method, with the probabilities of its voxels if `soft`, none of whose readings changed."""
+        """Ids of the cases whose readings have not changed since a consensus of this method; if `soft`, one with probabilities."""
         return set(self._connection.execute(_fused(method, 0.0, soft=soft)).scalars())
 
     def settled_cases(self, readings: int, method: str, agreement: float, *, soft: bool) -> set[str]:
@@ -39,8 +39,9 @@ class ReadingReader(TransactionReader):
 
         Args:
             readings: At least so many annotations.
-            method, soft: Of the consensus, as for `fused_cases`.
+            method: Of the consensus.
             agreement: At least this, where nobody has reviewed the case; above 1 only approved cases count.
+            soft: Only a consensus with probabilities.
         """
         enough = select(case_states.c.case_id).where(case_states.c.annotations >= readings)
         unreviewed = _fused(method, agreement, soft=soft).where(~_any(reviews, reviews.c.case_id == consensuses.c.case_id))

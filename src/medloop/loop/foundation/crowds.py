@@ -47,8 +47,9 @@ def annotations_for_training(workspace: Workspace, tx: Reader) -> list[Annotatio
     """What can be learned of the training cases: the deciding annotations, or everybody's with an annotator model."""
     if workspace.settings.annotator_model == "none":
         return training_annotations(tx, "train")
-    full = {(a.case_id, a.annotator_id): a for a in tx.current_annotations(splits=["train"]) if a.origin != "consensus"}
-    return [*full.values(), *(a for a in tx.partial_annotations(splits=["train"]) if (a.case_id, a.annotator_id) not in full)]
+    full = [a for a in tx.current_annotations(splits=["train"]) if a.origin != "consensus"]
+    whole = {(a.case_id, a.annotator_id) for a in full}
+    return full + [a for a in tx.partial_annotations(splits=["train"]) if (a.case_id, a.annotator_id) not in whole]
 
 
 def learned_together(answers: Sequence[Annotation], crowd: Crowd) -> list[list[Annotation]]:

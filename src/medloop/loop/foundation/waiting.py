@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from medloop.core.names import counted
+from medloop.core.names import counted, first_named, in_natural_order
 from medloop.core.records import Annotator, ProjectSettings
 from medloop.loop.foundation.readings import CaseReading, begun_readings, needs_several, project_settings
 from medloop.store.reader import Reader
@@ -42,6 +42,16 @@ def nothing_left_words(tx: Reader, annotator_id: str) -> str:
     waiting = list(begun_readings(tx)[1].values()) if _matters(tx) else []
     lines = [_lacking(tx, waiting, {annotator_id}, you=True), *_unreviewed(tx, waiting)]
     return "; ".join(filter(None, lines)) or "Every case is annotated, skipped or open with somebody else"
+
+
+def unaccepted_lines(tx: Reader) -> list[str]:
+    """The cases that have an annotation and wait for something, a line per state, for whoever takes them elsewhere as they stand."""
+    found = {i: r for i, r in begun_readings(tx)[1].items() if r.state != "accepted"} if _matters(tx) else {}
+    names = {case_id: name for case_id, (name, _) in tx.patients_of(found).items()}
+    by_words: dict[str, list[str]] = {}
+    for case_id, reading in found.items():
+        by_words.setdefault(reading.words, []).append(names[case_id])
+    return [f"not accepted so far, {words}: {first_named(in_natural_order(each))}" for words, each in sorted(by_words.items())]
 
 
 def _matters(tx: Reader) -> bool:
