@@ -100,14 +100,3 @@ def test_a_returned_case_comes_with_its_comment_and_its_history_is_kept(town: To
     first = lines[0]["annotation_id"]
     made = rita.post(f"{url}/annotations/{first}/restore", {"comment": "the first was right"}).json()
     assert made["progress"]["state"] == "accepted"
-
-
-def test_a_case_is_not_decided_by_the_draft_of_another(town: Town) -> None:
-    ann, rita = (town.browser(town.add(name, role)) for name, role in (("Ann", "annotator"), ("Rita", "reviewer")))
-    url = f"/projects/{town.first.project.id}"
-    case = read_next(ann, url, 2)
-    other = rita.post(f"{url}/next").json()
-    assert other["case"]["id"] != case
-    refused = rita.post(f"{url}/cases/{case}/adjudicate", {"assignment_id": other["assignment"]["id"]})
-    assert refused.status_code == 422
-    assert refused.json()["error"]["message"] == "A case is decided by a draft of its own, got one of another case"

@@ -12,6 +12,14 @@ def is_hidden(tx: Reader, case_id: str, annotator_id: str) -> bool:
     return project_settings(tx).blind and not any(a.annotator_id == annotator_id for a in given)
 
 
+def hidden_cases(tx: Reader, annotator_id: str) -> set[str]:
+    """The annotated cases whose annotations are hidden from an annotator."""
+    if not project_settings(tx).blind:
+        return set()
+    found = tx.current_annotations()
+    return {a.case_id for a in found} - {a.case_id for a in found if a.annotator_id == annotator_id}
+
+
 def own_annotation(tx: Reader, case_id: str, annotator_id: str) -> Annotation | None:
     """The annotator's own reading of a case in force, if any."""
     given = tx.current_annotations(case_ids=[case_id])

@@ -6,6 +6,7 @@ use it like any other. What cannot be read is left out and said; then the latest
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,8 +16,8 @@ from medloop.core.errors import BlobError, InputError
 from medloop.core.records import Annotation, Annotator, Case, Consensus, Json, new_id, now
 from medloop.images.encode import encode_mask, encode_voxels
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.arrays import load_mask
-from medloop.loop.foundation.consensus import deciding
+from medloop.loop.foundation.arrays import load_image, load_mask
+from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.label_versions import label_versions, shared_version
 from medloop.loop.foundation.readings import DERIVED, CaseHistory, derive, due_for_consensus, histories, most_leaning, project_settings
@@ -26,11 +27,13 @@ from medloop.raters.class_fusion import dawid_skene, majority, weighted_majority
 from medloop.raters.fused import TIE, Fused
 from medloop.raters.fused_mask import FusedMask
 from medloop.raters.glad_fusion import glad
+from medloop.raters.local_fusion import locally_weighted
 from medloop.raters.mask_skill import MaskSkill, Rate
 from medloop.raters.mask_votes import majority_mask, simple_fusion
 from medloop.raters.pairs import mean_of_pairs, pairwise_dice
 from medloop.raters.shape_fusion import shape_based
-from medloop.raters.staple_fusion import staple
+from medloop.raters.staple_fusion import staple, staple_cases
+from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
 PROGRAM = "consensus"
@@ -39,6 +42,9 @@ PROGRAM = "consensus"
 LATEST = "latest"
 
 MOST_LEVELS = 255
+
+MOST_CASES = 20
+"""Cases by which readers are known beside the one at hand, with `staple_cases`: each takes reading its masks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +196,7 @@ def _nothing(note: str) -> Made:
 def _fuse_masks(workspace: Workspace, case: Case, given: Sequence[tuple[Annotation, MaskArray]], method: str, note: str) -> Made:
     found, labels, note = _known_to_all(workspace, given, note)
     masks = [mask for _, mask in found]
-    fused = _fused_mask(method, masks, labels, case.grid.spacing_mm)
+    fused = _fused_mask(workspace, case, method, found, labels)
     pairs = {label: mean_of_pairs(table) for label, table in pairwise_dice(masks, labels).items()}
     details = {
         "skills": {a.annotator_id: _mask_skill(skill) for (a, _), skill in zip(found, fused.skills, strict=True)},
@@ -218,25 +224,68 @@ def _known_to_all(
     with workspace.store.read() as tx:
         versions = label_versions(tx, workspace.task)
     known = min((versions.known(a) for a, _ in given), key=len)
-    later = [label.name for label in workspace.task.labels[len(known) :]]
-    values = [label.value for label in known]
-    if not later:
-        return list(given), values, note
-    without = f"{', '.join(later)} came after some of the readings and is left out"
-    return (
-        [(a, np.where(np.isin(mask, values), mask, 0).astype(np.uint8)) for a, mask in given],
-        values,
-        "; ".join(filter(None, [note, without])),
-    )
+    values, later = [label.value for label in known], [label.name for label in workspace.task.labels[len(known) :]]
+    without = f"{', '.join(later)} came after some of the readings and is left out" if later else ""
+    return [(a, _only(mask, values)) for a, mask in given], values, "; ".join(filter(None, [note, without]))
 
 
-def _fused_mask(method: str, masks: Sequence[MaskArray], labels: Sequence[int], spacing_mm: Sequence[float]) -> FusedMask:
+def _only(mask: MaskArray, labels: Sequence[int]) -> MaskArray:
+    """A mask with other labels as background."""
+    only: MaskArray = np.where(np.isin(mask, labels), mask, 0).astype(np.uint8)
+    return only
+
+
+def _fused_mask(
+    workspace: Workspace, case: Case, method: str, found: Sequence[tuple[Annotation, MaskArray]], labels: Sequence[int]
+) -> FusedMask:
     """What a method makes of masks; `latest` is judged against the majority."""
-    if method == "shape_based":
-        return shape_based(masks, labels, spacing_mm=spacing_mm)
-    if method == "simple":
-        return simple_fusion(masks, labels)
-    return staple(masks, labels) if method == "staple" else majority_mask(masks, labels)
+    masks, spacing = [mask for _, mask in found], case.grid.spacing_mm
+    match method:
+        case "shape_based":
+            return shape_based(masks, labels, spacing_mm=spacing)
+        case "locally_weighted":
+            return _by_image(workspace, case, masks, labels)
+        case "staple_cases":
+            return _by_other_cases(workspace, case, found, labels)
+        case "simple":
+            return simple_fusion(masks, labels)
+        case _:
+            return staple(masks, labels) if method == "staple" else majority_mask(masks, labels)
+
+
+def _by_image(workspace: Workspace, case: Case, masks: Sequence[MaskArray], labels: Sequence[int]) -> FusedMask:
+    """Weighted by the image, or among each other where its bytes are damaged."""
+    try:
+        image = load_image(workspace.store.blobs, case).array
+    except BlobError as error:
+        fused = locally_weighted(masks, labels, spacing_mm=case.grid.spacing_mm)
+        lost = f"the image cannot be read, readers are weighed by each other: {error.message}"
+        return replace(fused, note="; ".join(filter(None, [fused.note, lost])))
+    return locally_weighted(masks, labels, spacing_mm=case.grid.spacing_mm, image=image)
+
+
+def _by_other_cases(workspace: Workspace, case: Case, found: Sequence[tuple[Annotation, MaskArray]], labels: Sequence[int]) -> FusedMask:
+    """With what the same readers did in the cases that they read last with others; what cannot be read of these is left out."""
+    key = {a.annotator_id: f"{n:03d}" for n, (a, _) in enumerate(found)}  # names that sort in the order of the readings
+    with workspace.store.read() as tx:
+        others = _read_last(tx, case.id, set(key))
+        cases = {other: tx.get(Case, other) for other in others}
+    together = [{key[a.annotator_id]: mask for a, mask in found}]
+    for other, given in others.items():
+        masks = dict[str, MaskArray]()
+        for reading in given:
+            with suppress(BlobError):
+                who = key.get(reading.annotator_id, reading.annotator_id)
+                masks[who] = _only(load_mask(workspace.store.blobs, reading, cases[other]).array, labels)
+        together += [masks] if len(masks) > 1 else []
+    return staple_cases(together, labels).masks[0]
+
+
+def _read_last(tx: Reader, case_id: str, people: set[str]) -> dict[str, list[Annotation]]:
+    """The masks of the `MOST_CASES` other cases that two or more people read last, one of these people among them, by case id."""
+    given = by_case(a for a in tx.current_annotations() if a.kind == "mask" and a.origin not in DERIVED and a.case_id != case_id)
+    shared = {case: read for case, read in given.items() if len(read) > 1 and people & {a.annotator_id for a in read}}
+    return dict(list(shared.items())[-MOST_CASES:])
 
 
 def _fuse_tags(workspace: Workspace, readings: Sequence[Annotation], method: str, memo: Fusions) -> Made:

@@ -23,6 +23,9 @@ from medloop.store.tables import sign_ins
 SEEN_EVERY = timedelta(minutes=1)
 """A session's sign of life is written at most so often."""
 
+AHEAD = timedelta(minutes=5)
+"""By how much clocks of one store may differ."""
+
 MAX_SIGN_INS = 20
 """Sessions of one account at a time; the oldest one ends."""
 
@@ -120,6 +123,8 @@ def session_of(store: Store, secret: str, limits: Limits) -> Person | None:
             return None
         seen = tx.connection.execute(select(sign_ins.c.seen_at).where(sign_ins.c.id == found[0].id)).scalar()
     begun, last = found[0].created_at, max(seen or "", found[0].created_at)
+    if last > now(AHEAD):  # the clock was set back: it cannot be told how old the session is
+        return None
     if begun < now(-timedelta(hours=limits.hours)) or last < now(-timedelta(minutes=limits.idle_minutes)):
         return None
     if last < now(-SEEN_EVERY) and not store.read_only:

@@ -87,7 +87,7 @@ def post_adjudicate(workspace: WorkspaceHere, case: Id, person: PersonHere, call
     if body.assignment_id is not None and not is_own(workspace, body.assignment_id, caller):
         raise ForbiddenError("This assignment is somebody else's", remedy="open the case under your own name")
     if body.assignment_id is not None and workspace.store.get(Assignment, body.assignment_id).case_id != case:
-        raise InputError("A case is decided by a draft of its own, got one of another case", remedy="open this case and draw there")
+        raise InputError("This draft is of another case", remedy="adjudicate the case that it was drawn on")
     if (body.assignment_id is None) == (not body.choices):
         raise InputError("An adjudication takes choices or a draft, got both or none", remedy="say which reading counts where")
     rulings = [choice.ruling() for choice in body.choices]

@@ -20,7 +20,7 @@ from medloop.loop.overview.progress import progress
 from medloop.loop.overview.report import report_html
 from medloop.quality.triage import GOOD_DICE
 from medloop.server.web.security import REPORT_POLICY
-from medloop.server.web.site import PersonHere, Site, SiteHere, WorkspaceHere
+from medloop.server.web.site import PersonHere, Site, SiteHere, ViewerHere, WorkspaceHere
 from medloop.server.wire.progress_views import ModelLineView, ProgressView
 from medloop.server.wire.project_views import JobRef, LogLineView, LogView
 from medloop.server.wire.schemas import After, Id, Limit, ModelIndex, Nothing, TrainBody
@@ -40,9 +40,11 @@ def get_progress(workspace: WorkspaceHere) -> ProgressView:
 
 
 @router.get("/report", response_class=HTMLResponse)
-def get_report(workspace: WorkspaceHere) -> HTMLResponse:
+def get_report(workspace: WorkspaceHere, viewer: ViewerHere) -> HTMLResponse:
     """The report as one page: what to do next, worst and best evaluation cases as pictures, figures, models and rounds."""
-    return HTMLResponse(report_html(workspace), headers={"Content-Security-Policy": REPORT_POLICY})
+    with workspace.store.read() as tx:
+        hidden = viewer.hidden(tx)
+    return HTMLResponse(report_html(workspace, hidden=hidden), headers={"Content-Security-Policy": REPORT_POLICY})
 
 
 @router.get("/triage")
