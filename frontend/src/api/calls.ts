@@ -71,7 +71,7 @@ export const sendObjection = (p: string, c: string, body: T.ObjectionBody): Prom
 export interface Submission {
   revision?: number;
   tag?: number;
-  effort_seconds: number;
+  effort: T.EffortBody;
   /** The version of the task whose labels were on the screen: labels added since are not spoken of. */
   task_version?: number | undefined;
   /** The reader said twice that an annotation may be replaced that models are evaluated on. */
@@ -81,8 +81,12 @@ export interface Submission {
 export const submit = (p: string, a: string, body: Submission): Promise<{ annotation_id: string }> => sendJson("POST", at(p, `/assignments/${a}/submit`), body);
 /** Take a submission back: what stood before stands again, and the submitted draft is open once more. */
 export const undoSubmit = (p: string, a: string): Promise<T.OpenAssignment> => sendJson("POST", at(p, `/assignments/${a}/undo`), {});
-export const skip = (p: string, a: string, reason: string): Promise<unknown> => sendJson("POST", at(p, `/assignments/${a}/skip`), { reason });
-export const flag = (p: string, a: string, reason: string): Promise<unknown> => sendJson("POST", at(p, `/assignments/${a}/flag`), { reason });
+export const skip = (p: string, a: string, reason: string, effort: T.EffortBody): Promise<unknown> =>
+  sendJson("POST", at(p, `/assignments/${a}/skip`), { reason, effort });
+export const flag = (p: string, a: string, reason: string, effort: T.EffortBody): Promise<unknown> =>
+  sendJson("POST", at(p, `/assignments/${a}/flag`), { reason, effort });
+/** Goes out also while the page is going away. */
+export const sendEffort = (p: string, a: string, report: T.EffortBody): Promise<unknown> => sendJson("PUT", at(p, `/assignments/${a}/effort`), report, true);
 
 export const readJobLog = (p: string, job: string, after: number): Promise<{ lines: T.LogLine[] }> => getJson(at(p, `/jobs/${job}/log?after=${after}`));
 export const cancelJob = (p: string, job: string): Promise<unknown> => sendJson("POST", at(p, `/jobs/${job}/cancel`), {});

@@ -88,6 +88,9 @@ prompts = _records("prompts", records.PromptRecord, Index(None, "assignment_id",
 annotations = _records(
     "annotations", records.Annotation, Index(None, "case_id", "annotator_id", "event"), Index(None, "supersedes"), Index(None, "created_at")
 )
+efforts = _records(
+    "efforts", records.Effort, UniqueConstraint("assignment_id", "session"), Index(None, "case_id"), Index(None, "annotator_id")
+)
 provenances = _records("provenances", records.Provenance, link("annotation_id", unique=True), Index(None, "assignment_id"))
 withdrawals = _records("withdrawals", records.Withdrawal, link("annotation_id", unique=True), Index(None, "case_id"))
 reviews = _records(

@@ -6,29 +6,32 @@ use it like any other. What cannot be read is left out and said; then the latest
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from medloop.core.arrays import IntArray, MaskArray
+from medloop.core.arrays import FloatArray, IntArray, MaskArray
 from medloop.core.errors import BlobError, InputError
 from medloop.core.records import Annotation, Annotator, Case, Consensus, Json, Task, new_id, now
-from medloop.images.encode import encode_mask
+from medloop.images.encode import encode_mask, encode_voxels
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.arrays import load_mask
+from medloop.loop.foundation.arrays import load_image, load_mask
+from medloop.loop.foundation.consensus import by_case
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.readings import CaseHistory, derive, due_for_consensus, histories, most_leaning, project_settings
+from medloop.loop.foundation.readings import DERIVED, CaseHistory, derive, due_for_consensus, histories, most_leaning, project_settings
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.raters.class_fusion import dawid_skene, majority, weighted_majority
 from medloop.raters.fused import Fused
 from medloop.raters.fused_mask import FusedMask
 from medloop.raters.glad_fusion import glad
+from medloop.raters.local_fusion import locally_weighted
 from medloop.raters.mask_skill import MaskSkill, Rate
 from medloop.raters.mask_votes import majority_mask, simple_fusion
 from medloop.raters.pairs import mean_of_pairs, pairwise_dice
 from medloop.raters.shape_fusion import shape_based
-from medloop.raters.staple_fusion import staple
+from medloop.raters.staple_fusion import staple, staple_cases
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
@@ -38,6 +41,9 @@ PROGRAM = "consensus"
 LATEST = "latest"
 
 MOST_LEVELS = 255
+
+MOST_CASES = 20
+"""Cases by which readers are known beside the one at hand, with `staple_cases`: each takes reading its masks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +56,7 @@ class Made:
         fused: It is a new annotation; else the latest reading counts.
         details: The fields of `Consensus` that the method decides.
         entropy: Per voxel, 255 = ln(classes) nats, shape (I, J, K).
+        chances: See `Consensus.voxel_probabilities`.
     """
 
     mask: MaskArray | None = field(default=None, repr=False)
@@ -57,6 +64,7 @@ class Made:
     fused: bool = True
     details: Json = field(default_factory=dict)
     entropy: MaskArray | None = field(default=None, repr=False)
+    chances: MaskArray | None = field(default=None, repr=False)
 
 
 def run_reconciling(workspace: Workspace, control: JobControl) -> Json:
@@ -80,8 +88,9 @@ def reconcile_case(workspace: Workspace, case: Case) -> Consensus | None:
     with workspace.store.read() as tx:
         history, method = histories(tx, [case.id])[case.id], project_settings(tx).consensus
     made = _fuse(workspace, case, history.readings, method)
-    blob = workspace.store.blobs.put(encode_mask(made.mask)) if made.mask is not None and made.fused else None
+    blob = workspace.store.blobs.put(encode_mask(made.mask)) if made.mask is not None else None
     entropy = workspace.store.blobs.put(encode_mask(made.entropy)) if made.entropy is not None else None
+    chances = workspace.store.blobs.put(encode_voxels(made.chances)) if made.chances is not None else None
     program = annotator_named(workspace, PROGRAM, kind="model", program=True)
     with workspace.store.write(program.id) as tx:
         fresh = histories(tx, [case.id])[case.id]
@@ -96,6 +105,7 @@ def reconcile_case(workspace: Workspace, case: Case) -> Consensus | None:
             annotation_id=annotation_id,
             supersedes=history.consensus.id if history.consensus else None,
             uncertainty=entropy,
+            voxel_probabilities=chances,
             created_at=now(),
             **made.details,
         )
@@ -162,25 +172,76 @@ def _nothing(note: str) -> Made:
 
 def _fuse_masks(workspace: Workspace, case: Case, found: Sequence[tuple[Annotation, MaskArray]], method: str, note: str) -> Made:
     masks, labels = [mask for _, mask in found], list(workspace.task.label_values)
-    fused = _fused_mask(method, masks, labels, case.grid.spacing_mm)
+    fused = _fused_mask(workspace, case, method, found)
     pairs = {label: mean_of_pairs(table) for label, table in pairwise_dice(masks, labels).items()}
     details = {
         "skills": {a.annotator_id: _mask_skill(skill) for (a, _), skill in zip(found, fused.skills, strict=True)},
         "agreement": round(min(pairs.values()), 6),
         "agreement_by_label": {str(label): round(dice, 6) for label, dice in pairs.items()},
         "note": _named(workspace, "; ".join(filter(None, [note, fused.note])), [a for a, _ in found]),
+        "expected_error": None if method == LATEST else round(fused.expected_error, 6),
     }
-    scaled: MaskArray = np.rint(np.clip(fused.uncertainty / math.log(len(labels) + 1), 0.0, 1.0) * MOST_LEVELS).astype(np.uint8)
-    return Made(mask=fused.mask, fused=method != LATEST, details=details, entropy=scaled)
+    scaled = _levels(fused.uncertainty / math.log(len(labels) + 1))
+    if method == LATEST:
+        return Made(fused=False, details=details, entropy=scaled)
+    uncertain = fused.row_of[scaled.reshape(-1)[fused.disputed] > 0]
+    return Made(mask=fused.mask, details=details, entropy=scaled, chances=_levels(fused.rows[uncertain].T)[:, :, None, None])
 
 
-def _fused_mask(method: str, masks: Sequence[MaskArray], labels: Sequence[int], spacing_mm: Sequence[float]) -> FusedMask:
+def _levels(shares: FloatArray) -> MaskArray:
+    found: MaskArray = np.rint(np.clip(shares, 0.0, 1.0) * MOST_LEVELS).astype(np.uint8)
+    return found
+
+
+def _fused_mask(workspace: Workspace, case: Case, method: str, found: Sequence[tuple[Annotation, MaskArray]]) -> FusedMask:
     """What a method makes of masks; `latest` is judged against the majority."""
-    if method == "shape_based":
-        return shape_based(masks, labels, spacing_mm=spacing_mm)
-    if method == "simple":
-        return simple_fusion(masks, labels)
-    return staple(masks, labels) if method == "staple" else majority_mask(masks, labels)
+    masks, labels, spacing = [mask for _, mask in found], list(workspace.task.label_values), case.grid.spacing_mm
+    match method:
+        case "shape_based":
+            return shape_based(masks, labels, spacing_mm=spacing)
+        case "locally_weighted":
+            return _by_image(workspace, case, masks, labels)
+        case "staple_cases":
+            return _by_other_cases(workspace, case, found, labels)
+        case "simple":
+            return simple_fusion(masks, labels)
+        case _:
+            return staple(masks, labels) if method == "staple" else majority_mask(masks, labels)
+
+
+def _by_image(workspace: Workspace, case: Case, masks: Sequence[MaskArray], labels: Sequence[int]) -> FusedMask:
+    """Weighted by the image, or among each other where its bytes are damaged."""
+    try:
+        image = load_image(workspace.store.blobs, case).array
+    except BlobError as error:
+        fused = locally_weighted(masks, labels, spacing_mm=case.grid.spacing_mm)
+        lost = f"the image cannot be read, readers are weighed by each other: {error.message}"
+        return replace(fused, note="; ".join(filter(None, [fused.note, lost])))
+    return locally_weighted(masks, labels, spacing_mm=case.grid.spacing_mm, image=image)
+
+
+def _by_other_cases(workspace: Workspace, case: Case, found: Sequence[tuple[Annotation, MaskArray]], labels: Sequence[int]) -> FusedMask:
+    """With what the same readers did in the cases that they read last with others; what cannot be read of these is left out."""
+    key = {a.annotator_id: f"{n:03d}" for n, (a, _) in enumerate(found)}  # names that sort in the order of the readings
+    with workspace.store.read() as tx:
+        others = _read_last(tx, case.id, set(key))
+        cases = {other: tx.get(Case, other) for other in others}
+    together = [{key[a.annotator_id]: mask for a, mask in found}]
+    for other, given in others.items():
+        masks = dict[str, MaskArray]()
+        for reading in given:
+            with suppress(BlobError):
+                who = key.get(reading.annotator_id, reading.annotator_id)
+                masks[who] = load_mask(workspace.store.blobs, reading, cases[other]).array
+        together += [masks] if len(masks) > 1 else []
+    return staple_cases(together, labels).masks[0]
+
+
+def _read_last(tx: Reader, case_id: str, people: set[str]) -> dict[str, list[Annotation]]:
+    """The masks of the `MOST_CASES` other cases that two or more people read last, one of these people among them, by case id."""
+    given = by_case(a for a in tx.current_annotations() if a.kind == "mask" and a.origin not in DERIVED and a.case_id != case_id)
+    shared = {case: read for case, read in given.items() if len(read) > 1 and people & {a.annotator_id for a in read}}
+    return dict(list(shared.items())[-MOST_CASES:])
 
 
 def _fuse_tags(workspace: Workspace, readings: Sequence[Annotation], method: str) -> Made:
@@ -200,6 +261,7 @@ def _fuse_tags(workspace: Workspace, readings: Sequence[Annotation], method: str
         "agreement_by_label": {},
         "probabilities": tuple(round(float(p), 6) for p in fused.probabilities[row]),
         "note": _named(workspace, fused.note, readings),
+        "expected_error": None if method == LATEST else round(float(fused.expected_error[row]), 6),
     }
     return Made(tag=values[int(fused.classes[row])], fused=method != LATEST, details=details)
 

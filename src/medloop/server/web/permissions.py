@@ -67,6 +67,7 @@ _ANNOTATE: tuple[str, ...] = (
     f"POST {_WORK}/fill",
     f"POST {_WORK}/submit",
     f"PUT {_WORK}/mask",
+    f"PUT {_WORK}/effort",
     f"POST {_WORK}/undo",
     f"GET {_WORK}/places",
     f"POST {_WORK}/places/{{number}}/visited",
@@ -98,6 +99,8 @@ _MANAGE: tuple[str, ...] = (
     "GET /projects/{project}/annotators",
     "GET /projects/{project}/annotators/learned-skills",
     "PATCH /projects/{project}/annotators",
+    "GET /projects/{project}/effort",
+    "GET /projects/{project}/effort/csv",
     "GET /projects/{project}/people",
     "PATCH /projects/{project}/people/{person}",
 )
