@@ -8,12 +8,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
 import numpy as np
 import pytest
 from sqlalchemy import text
+from starlette.datastructures import Headers
 
 from medloop.core.accounts import Account
-from medloop.core.errors import ConflictError, InputError, MedloopError, SignInError
+from medloop.core.errors import ConflictError, InputError, MedloopError, SignInError, UnavailableError
 from medloop.core.names import appearance, checked_name
 from medloop.core.records import Annotation, Evaluation, Source, new_id, now
 from medloop.images.phantoms import phantom_3d
@@ -23,6 +25,8 @@ from medloop.loop.people.accounts import add_account, give_role
 from medloop.loop.people.handing_out import make_link, use_link
 from medloop.loop.people.passwords import hash_password
 from medloop.loop.people.places import opened_accounts
+from medloop.server.routes.work import get_stream
+from medloop.server.web.feed import MAX_OWN
 from medloop.server.web.people import network_of
 from medloop.server.web.settings import ServerSettings
 
@@ -224,6 +228,56 @@ def test_whoever_may_not_take_data_out_gets_no_export_by_any_token(town: Town, u
     lead = town.add("Lea", "lead")
     assert town.program(lead, "read").get(f"{url}/export?format=nifti").status_code == 403
     assert town.program(lead, "annotate").get(f"{url}/export?format=nifti").status_code == 403
+
+
+class _Listener:
+    """What the route of the stream reads of a request."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.headers = Headers(browser.headers)
+
+
+def _listening(town: Town, browser: Browser, times: int = 1) -> list[Any]:
+    """The streams of a page that listens so many times, each with its first event; or why there is none."""
+
+    async def listen() -> list[Any]:
+        site, found = town.client.app.state.site, []
+        caller = site.people.caller(Headers(browser.headers), used=False)
+        for _ in range(times):
+            try:
+                answer = await get_stream(site, site.projects.get(town.first.project.id), caller, _Listener(browser))
+            except UnavailableError as error:
+                found.append(error.message)
+                continue
+            await anext(answer.body_iterator)
+            found.append(answer.body_iterator)
+        for one in found:
+            if not isinstance(one, str):
+                await one.aclose()
+        return found
+
+    with anyio.from_thread.start_blocking_portal() as portal:
+        return portal.call(listen)
+
+
+def test_a_page_that_is_left_open_does_not_keep_its_session_alive(town: Town, url: str) -> None:
+    browser = town.browser(town.add("Mia", "annotator"))
+    with town.store.database.writing() as connection:
+        connection.execute(text("UPDATE sign_ins SET created_at = :at"), {"at": now(timedelta(minutes=-100))})
+    assert len(_listening(town, browser)) == 1
+    with town.store.database.reading() as connection:
+        assert connection.execute(text("SELECT seen_at FROM sign_ins")).scalar_one() is None
+    assert browser.get(url).status_code == 200
+    with town.store.database.reading() as connection:
+        assert connection.execute(text("SELECT seen_at FROM sign_ins")).scalar_one() is not None
+
+
+def test_one_account_does_not_take_all_places_of_those_who_listen(town: Town) -> None:
+    eve, mia = (town.browser(town.add(name, "viewer")) for name in ("Eve", "Mia"))
+    found = _listening(town, eve, MAX_OWN + 2)
+    assert [isinstance(one, str) for one in found] == [False] * MAX_OWN + [True] * 2
+    assert not isinstance(_listening(town, mia)[0], str)
+    assert not isinstance(_listening(town, eve)[0], str), "places of streams that ended are free again"
 
 
 # --- reading blind

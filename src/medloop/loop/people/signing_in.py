@@ -114,8 +114,15 @@ def sign_out(store: Store, sign_in_id: str, name: str) -> None:
         tx.change(SignIn, sign_in_id, verb="sign-out", fields={"ended_at": now()})
 
 
-def session_of(store: Store, secret: str, limits: Limits) -> Person | None:
-    """Who a session's secret belongs to; None when there is none, it has ended or its account is disabled."""
+def session_of(store: Store, secret: str, limits: Limits, *, used: bool = True) -> Person | None:
+    """Who a session's secret belongs to; None when there is none, it has ended or its account is disabled.
+
+    Args:
+        store: Where accounts are held.
+        secret: What the cookie holds.
+        limits: How long sessions last.
+        used: Whether somebody does something; a page that merely listens does not keep a session alive.
+    """
     with store.read() as tx:
         found = tx.find(SignIn, where={"digest": digest_of(secret), "ended_at": None}, limit=1)
         person = _behind(tx, found[0].account_id) if found else None
@@ -127,7 +134,7 @@ def session_of(store: Store, secret: str, limits: Limits) -> Person | None:
         return None
     if begun < now(-timedelta(hours=limits.hours)) or last < now(-timedelta(minutes=limits.idle_minutes)):
         return None
-    if last < now(-SEEN_EVERY) and not store.read_only:
+    if used and last < now(-SEEN_EVERY) and not store.read_only:
         with store.database.writing() as connection:
             connection.execute(update(sign_ins).where(sign_ins.c.id == found[0].id).values(seen_at=now()))
     return Person(*person, sign_in_id=found[0].id, csrf=csrf_token_of(secret))

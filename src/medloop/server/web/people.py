@@ -135,11 +135,11 @@ class People:
             raise StorageError("The accounts of this server cannot be read", remedy="restore the folder people")
         return found
 
-    def caller(self, headers: Headers) -> Caller | None:
-        """Who sends a request: by its token, else by its cookie; None for nobody who is known."""
+    def caller(self, headers: Headers, *, used: bool = True) -> Caller | None:
+        """Who sends a request: by its token, else by its cookie; None for nobody who is known. `used` as `session_of` has it."""
         if not self.are_on():
             return Caller(self._settings.annotator)
-        person = self._person(headers)
+        person = self._person(headers, used)
         return None if person is None else Caller(person.account.name, person)
 
     def caller_of_session(self, secret: str) -> Caller:
@@ -218,12 +218,12 @@ class People:
         if self._own is not None:
             self._own.close()
 
-    def _person(self, headers: Headers) -> Person | None:
+    def _person(self, headers: Headers, used: bool) -> Person | None:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme:
             return token_of(self.store(), token.strip()) if scheme.lower() == "bearer" else None
         secret = cookie_parser(headers.get("cookie", "")).get(self.cookie)
-        return session_of(self.store(), secret, self._limits) if secret else None
+        return session_of(self.store(), secret, self._limits, used=used) if secret else None
 
     def _find(self) -> Store | None:
         if self._of_project is not None:
