@@ -109,4 +109,4 @@ def test_two_projects_of_a_folder_are_served_together(serve_folder, templates) -
 
 def test_a_ct_gets_the_usual_windows(site) -> None:
     ct = dataclasses.replace(site.workspace_case(), value_range=(-1024.0, 3000.0))
-    assert [p.name for p in presets(ct)] == ["Auto", "Full", "Soft tissue", "Lung", "Bone", "Brain"]
+    assert [p.name for p in presets(ct)] == ["Auto", "Full", "Abdomen", "Lung", "Bone", "Brain", "Mediastinum", "Liver"]
