@@ -26,19 +26,24 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Annotate", keys: "Backspace", does: "Back to the case annotated before" },
   { group: "Annotate", keys: "Shift + Backspace", does: "Take the last submission back" },
   { group: "Look", keys: "Wheel, ↑ ↓, PgUp PgDn", does: "Next or previous slice (Shift: ten)" },
+  { group: "Look", keys: "Home, End", does: "First or last slice" },
   { group: "Look", keys: "← →", does: "Previous or next case, in a project that can be looked at only" },
   { group: "Look", keys: "Ctrl + wheel, + −", does: "Zoom at the pointer" },
   { group: "Look", keys: "Middle drag, Space + drag", does: "Pan" },
   { group: "Look", keys: "Right drag", does: "Window: ↔ width, ↕ centre" },
   { group: "Look", keys: "Shift + 1 … 9", does: "Window preset" },
+  { group: "Look", keys: "Shift + I", does: "Invert black and white" },
   { group: "Look", keys: "Shift + click", does: "Move the crosshair, whatever the tool" },
   { group: "Look", keys: "H", does: "Show or hide the mask", for: "segmentation" },
   { group: "Look", keys: "O", does: "Outline instead of fill", for: "segmentation" },
   { group: "Look", keys: "M, double click", does: "Maximise one plane" },
+  { group: "Look", keys: "Shift + M", does: "Hang one plane, one beside two, or two by two" },
+  { group: "Look", keys: "Shift + P", does: "The next plane in the large pane" },
   { group: "Look", keys: "X", does: "Show or hide the crosshair" },
   { group: "Look", keys: "I", does: "Smooth or plain voxels" },
   { group: "Look", keys: ", .", does: "Previous or next channel" },
-  { group: "Look", keys: "R", does: "Reset zoom, pan and window" },
+  { group: "Look", keys: "R", does: "Fit the image again; the window stays" },
+  { group: "Look", keys: "Shift + R", does: "The image's own window again" },
   { group: "Model", keys: "N, Shift + N", does: "Next or previous place worth a look, the worst first", for: "segmentation" },
   { group: "Model", keys: "U", does: "Show or hide the model's uncertainty", for: "segmentation" },
   { group: "Model", keys: "P", does: "Show the model's proposal, dashed", for: "segmentation" },
@@ -140,11 +145,17 @@ const PLAIN: Readonly<Record<string, Press>> = {
   ArrowRight: ({ session }) => session.looksOnly && void stepCase(session, 1),
   "+": ({ session }) => zoom(session, 1.25),
   "-": ({ session }) => zoom(session, 0.8),
-  r: ({ session }) => session.resetViews(),
-  m: ({ session }) => toggleMaximised(session, session.active.value),
+  Home: ({ session }) => scroll(session, -MAX_SLICES),
+  End: ({ session }) => scroll(session, MAX_SLICES),
+  r: ({ session }, shifted) => (shifted ? session.window.reset() : session.resetViews()),
+  m: ({ session: { hanging, active, isFlat } }, shifted) => !isFlat && (shifted ? hanging.next("hanging") : hanging.maximise(active.value)),
+  p: ({ session }, shifted) => {
+    if (!shifted) return session.project.kind === "segmentation" && flip(display.proposalShown);
+    return !session.isFlat && session.hanging.next("plane");
+  },
   w: () => take(display.tool.value === "window" ? "navigate" : "window"),
   x: () => flip(display.crosshairShown),
-  i: () => flip(display.smooth),
+  i: ({ session }, shifted) => (shifted ? session.window.invert() : flip(display.smooth)),
   ",": ({ session }) => turnChannel(session, -1),
   ".": ({ session }) => turnChannel(session, 1),
   s: ({ openDialog }) => openDialog("skip"),
@@ -173,7 +184,6 @@ const DRAWING: Readonly<Record<string, Press>> = {
   h: () => flip(display.maskShown),
   u: () => flip(display.uncertaintyShown),
   o: () => flip(display.outlined),
-  p: () => flip(display.proposalShown),
   n: ({ session }, shifted) => void visitPlace(session, shifted ? -1 : 1),
   k: ({ session }, shifted) => void stepHypothesis(session, shifted ? -1 : 1),
   j: ({ session }, shifted) => takeHypothesis(session, shifted ? "part" : "whole"),
@@ -197,13 +207,12 @@ function stepOut(session: CaseSession, leave: () => void): void {
   else if (advice.reasonShown.value) toggleReasons(session);
   else if (session.drawing.value) session.drawing.value = null;
   else if (advice.region.value) advice.region.value = null;
-  else if (session.maximised.value !== null) session.maximised.value = null;
+  else if (session.hanging.maximised.value !== null) session.hanging.maximised.value = null;
   else leave();
 }
 
-export function toggleMaximised(session: CaseSession, plane: number): void {
-  session.maximised.value = session.maximised.value === plane || session.isFlat ? null : plane;
-}
+/** More than any image has. */
+const MAX_SLICES = 1e6;
 
 function scroll(session: CaseSession, by: number): void {
   const plane = session.active.value;

@@ -71,14 +71,15 @@ function panning({ session, index, place }: PaneContact, start: Pixel): Drag {
 /** Right: wider; down: darker (a higher centre). A pane's width spans the image's own window once. */
 function windowing({ session }: PaneContact, start: Pixel): Drag {
   const first = session.window.value;
-  const perPoint = Math.max(first.high - first.low, (session.header.window[1] - session.header.window[0]) / 8) / 300;
-  const smallest = (session.header.value_range[1] - session.header.value_range[0]) / 4096 || 1e-6;
+  const [own] = session.window.presets;
+  const perPoint = Math.max(first.high - first.low, (own!.high - own!.low) / 8) / 300;
+  const smallest = (own!.high - own!.low) / 4096 || 1e-6;
   const move = (at: Pixel): void => {
     const width = Math.max(smallest, first.high - first.low + (at.x - start.x) * perPoint);
     const centre = (first.low + first.high) / 2 + (at.y - start.y) * perPoint;
     session.window.value = { low: centre - width / 2, high: centre + width / 2 };
   };
-  return { move, end: nothing, cancel: nothing };
+  return { move, end: () => session.window.keep(), cancel: () => session.window.keep() };
 }
 
 function pointing(contact: PaneContact, start: Pixel): Drag {
