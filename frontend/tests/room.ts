@@ -104,7 +104,7 @@ export function sessionOf(mask: Uint8Array | null, header: CaseHeader, project =
   };
   const session = new CaseSession(project, opened, new EffortTimer(0), 0);
   session.volume.value = volumeOf(header, new ArrayBuffer(bytesOf(header)));
-  if (mask) session.draft.value = new Draft(mask);
+  if (mask) session.draft.value = new Draft(mask, session.guard);
   return session;
 }
 

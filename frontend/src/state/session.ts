@@ -5,7 +5,7 @@ import { annotatorName, isSameName } from "../api/person";
 import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, QueriedPart, Region, Triple } from "../api/types";
 import type { Draft } from "../edits/draft";
 import type { EffortTimer } from "../edits/effort";
-import type { Locks } from "../edits/locks";
+import type { Guard, Locks } from "../edits/locks";
 import type { PromptQueue } from "../edits/promptqueue";
 import type { PatchQueue } from "../edits/queue";
 import type { Step } from "../edits/runs";
@@ -17,6 +17,7 @@ import { receivedOf, type Volume } from "../volume/volume";
 import { Advice } from "./advice";
 import { keepOthers } from "./display";
 import { Hanging } from "./hanging";
+import { type Segments, sayLocked, segmentsOf } from "./segments";
 import { Sight } from "./sight";
 import { ChannelWindows } from "./windows";
 
@@ -71,6 +72,13 @@ export class CaseSession {
   readonly active: Signal<number>;
   readonly hanging: Hanging;
   readonly label: Signal<number>;
+  readonly segments: Segments;
+  /** Labels that are not drawn; the next case shows all again, so that nothing is submitted unseen for long. */
+  readonly hidden = signal<ReadonlySet<number>>(new Set());
+  private readonly labelsOf = computed(() => {
+    const colours = this.segments.colours.value;
+    return this.project.labels.map((label) => ({ ...label, colour: colours.get(label.value) ?? label.colour }));
+  });
   readonly tag: Signal<number | null>;
   readonly busy = signal<"" | "submitting" | "waiting">("");
   readonly conflict = signal<Conflict | null>(null);
@@ -121,6 +129,7 @@ export class CaseSession {
   ) {
     this.header = opened.case;
     this.planes = this.header.planes;
+    this.segments = segmentsOf(project);
     this.hanging = new Hanging(project.id, this.planes, this.header.spacing_mm);
     this.assignmentId = opened.assignment.id;
     const centre = centreOf(this.header.shape);
@@ -177,11 +186,17 @@ export class CaseSession {
 
   /** What "keep other labels" keeps now. */
   get locks(): Locks {
-    return { kept: keepOthers.value, active: this.label.value };
+    return { locked: this.segments.locked.value, kept: keepOthers.value, active: this.label.value };
   }
 
+  /** Locks hold for what comes into the draft besides the tools, too. */
+  readonly guard: Guard = {
+    locked: () => this.segments.locked.value,
+    refused: (labels, what) => sayLocked(this, labels, what),
+  };
+
   get labels(): readonly Label[] {
-    return this.project.labels;
+    return this.labelsOf.value;
   }
 
   /** What is queried of the case, and all that a submission keeps; empty for the whole. */

@@ -7,6 +7,7 @@ import { tell } from "../state/notices";
 import { visitPlace } from "../state/places";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
 import { fillSlices, removeGiven, step } from "../state/refining";
+import { pickLabel, toggled } from "../state/segments";
 import type { CaseSession } from "../state/session";
 import { goBack, isSeen, submitSession, undoSubmission } from "../state/submitting";
 import { isModifier, keyOf, moves } from "./keynames";
@@ -35,6 +36,7 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Look", keys: "Shift + I", does: "Invert black and white" },
   { group: "Look", keys: "Shift + click", does: "Move the crosshair, whatever the tool" },
   { group: "Look", keys: "H", does: "Show or hide the mask", for: "segmentation" },
+  { group: "Look", keys: "Shift + H", does: "Show or hide the label in the hand", for: "segmentation" },
   { group: "Look", keys: "O", does: "Outline instead of fill", for: "segmentation" },
   { group: "Look", keys: "M, double click", does: "Maximise one plane" },
   { group: "Look", keys: "Shift + M", does: "Hang one plane, one beside two, or two by two" },
@@ -54,6 +56,9 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Model", keys: "Z", does: "Draw a box for Shift + J and Q (a click removes it)" },
   { group: "Model", keys: "Q, Shift + Q", does: "This evidence in the box is irrelevant; withdraw that" },
   { group: "Draw", keys: "V", does: "Crosshair", for: "segmentation" },
+  { group: "Draw", keys: "Alt + click, Shift + V", does: "Take the label under the pointer, or at the crosshair", for: "segmentation" },
+  { group: "Draw", keys: "Shift + L", does: "Lock or unlock the label in the hand", for: "segmentation" },
+  { group: "Draw", keys: "/", does: "Search the labels, where there are more than nine", for: "segmentation" },
   { group: "Draw", keys: "B", does: "Brush (Ctrl + drag erases)", for: "segmentation" },
   { group: "Draw", keys: "E", does: "Eraser", for: "segmentation" },
   { group: "Draw", keys: "Shift + E", does: "Push the outline: from inside outwards, from outside inwards", for: "segmentation" },
@@ -63,7 +68,7 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Draw", keys: "L", does: "Prompt: a stroke along what belongs to it", for: "segmentation" },
   { group: "Draw", keys: "A", does: "Prompt: a box around the structure", for: "segmentation" },
   { group: "Draw", keys: "Shift + A", does: "Prompt: click its four outermost points", for: "segmentation" },
-  { group: "Draw", keys: "Ctrl or Alt + click, T", does: "The next prompt marks what does not belong to it", for: "segmentation" },
+  { group: "Draw", keys: "Ctrl + click, T", does: "The next prompt marks what does not belong to it", for: "segmentation" },
   { group: "Draw", keys: "Del", does: "Remove the chosen prompt, or the last one", for: "segmentation" },
   { group: "Draw", keys: "W", does: "Window by dragging" },
   { group: "Draw", keys: "[ ]", does: "Smaller or larger brush (or Shift + wheel)", for: "segmentation" },
@@ -133,6 +138,9 @@ function annotateWith(session: CaseSession, value: number): void {
   void submitSession(session);
 }
 
+/** Labels that a digit chooses. */
+export const MOST_BY_KEY = 9;
+
 type Press = (scene: KeyScene, shifted: boolean) => unknown;
 
 const far = (shifted: boolean): number => (shifted ? 10 : 1);
@@ -160,7 +168,10 @@ const PLAIN: Readonly<Record<string, Press>> = {
   ".": ({ session }) => turnChannel(session, 1),
   s: ({ openDialog }) => openDialog("skip"),
   g: ({ openDialog }) => openDialog("flag"),
-  v: () => take("navigate"),
+  v: ({ session }, shifted) => {
+    if (shifted && session.project.kind === "segmentation") pickLabel(session, session.crosshair.value);
+    else take("navigate");
+  },
   Backspace: ({ session }, shifted) => (shifted ? void undoSubmission() : goBack(session)),
   y: ({ session }) => toggleReasons(session),
   z: () => take("region"),
@@ -174,14 +185,18 @@ const DRAWING: Readonly<Record<string, Press>> = {
   e: (_, shifted) => take(shifted ? "push" : "eraser"),
   f: ({ session }, shifted) => (shifted ? void fillSlices(session, session.active.value) : take("fill")),
   c: () => take("point"),
-  l: () => take("scribble"),
+  l: ({ session }, shifted) => (shifted ? session.segments.toggleLock(session.label.value) : take("scribble")),
+  "/": ({ session }) => session.labels.length > MOST_BY_KEY && display.labelSearch.value++,
   a: (_, shifted) => take(shifted ? "extremes" : "box"),
   t: () => flip(display.negative),
   Delete: ({ session }) => removeChosen(session),
   "[": () => display.resizeBrush(1 / 1.15),
   "]": () => display.resizeBrush(1.15),
   d: () => flip(display.ballBrush),
-  h: () => flip(display.maskShown),
+  h: ({ session }, shifted) => {
+    if (shifted) session.hidden.value = toggled(session.hidden.value, session.label.value);
+    else flip(display.maskShown);
+  },
   u: () => flip(display.uncertaintyShown),
   o: () => flip(display.outlined),
   n: ({ session }, shifted) => void visitPlace(session, shifted ? -1 : 1),
