@@ -4,8 +4,9 @@ import { LabelCounts } from "../src/edits/counts";
 import { difference, type Edit, heldBack } from "../src/edits/runs";
 import { flatIndex } from "../src/geometry/plane";
 import { brushRadiusMm, negative, tool } from "../src/state/display";
+import { pickLabel, recolour } from "../src/state/labelling";
 import { notices } from "../src/state/notices";
-import { pickLabel, recolour, sizeText } from "../src/state/segments";
+import { sizeText } from "../src/state/segments";
 import type { CaseSession } from "../src/state/session";
 import { pressKey } from "../src/tools/keys";
 import { beginDrag } from "../src/tools/pointer";
@@ -135,7 +136,7 @@ describe("the label under the pointer", () => {
   test("stays where none is, in words", () => {
     const session = scene();
     altClick(session, 0, 0);
-    expect([session.label.value, said()]).toEqual([1, "No label stands here to be taken into the hand"]);
+    expect([session.label.value, said()]).toEqual([1, "No label stands here"]);
   });
 
   test("is taken at the crosshair by a key", () => {

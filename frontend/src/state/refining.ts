@@ -7,9 +7,10 @@ import { lockedLabels } from "../edits/locks";
 import { PromptQueue } from "../edits/promptqueue";
 import { samePrompt } from "../edits/prompts";
 import { maskShown } from "./display";
+import { mayDraw, reveal } from "./labelling";
 import { tell, tellError } from "./notices";
 import type { Settle } from "./saving";
-import { mayDraw, reveal, sayLocked } from "./segments";
+import { sayLocked } from "./segments";
 import type { CaseSession } from "./session";
 
 export function attachRefiner(session: CaseSession, draft: Draft, settle: Settle): void {

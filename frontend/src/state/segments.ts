@@ -1,13 +1,9 @@
 /** The segments of a project as a reader has them: which are locked and hidden, their colours, how large they are. */
 import { type Signal, signal } from "@preact/signals";
-import * as calls from "../api/calls";
-import { may } from "../api/me";
-import type { CaseHeader, Project } from "../api/types";
+import type { CaseHeader, Label, Project } from "../api/types";
 import { readKept, writeKept } from "../browser/kept";
-import { flatIndex, voxelCount } from "../geometry/plane";
-import { maskShown } from "./display";
-import { tell, tellError } from "./notices";
-import type { CaseSession } from "./session";
+import { voxelCount } from "../geometry/plane";
+import { tell } from "./notices";
 
 type Values = ReadonlySet<number>;
 
@@ -43,59 +39,18 @@ export function toggled(values: Values, value: number): Values {
   return next;
 }
 
-const namesOf = ({ labels }: CaseSession, values: Values): string =>
-  labels
-    .filter(({ value }) => values.has(value))
-    .map(({ name }) => `“${name}”`)
-    .join(", ");
-
 /** Say which locked labels kept something from changing; silent when none did. */
-export function sayLocked(session: CaseSession, values: Values, what: "stroke" | "answer" | "step" = "stroke"): void {
-  const names = namesOf(session, new Set([...values].filter((value) => session.segments.locked.value.has(value))));
-  if (names === "") return;
+export function sayLocked(
+  { labels, segments }: { labels: readonly Label[]; segments: Segments },
+  values: Values,
+  what: "stroke" | "answer" | "step" = "stroke",
+): void {
+  const kept = labels.filter(({ value }) => values.has(value) && segments.locked.value.has(value));
+  if (kept.length === 0) return;
+  const names = kept.map(({ name }) => `“${name}”`).join(", ");
   const message =
     what === "step" ? `This step would change ${names}, which is locked, so nothing was changed` : `${names} is locked: its voxels stay as they were`;
   tell("info", message, "unlock it in the table of segments, or with Shift + L");
-}
-
-/** Whether the label in the hand can be drawn with; says so when it cannot. */
-export function mayDraw(session: CaseSession): boolean {
-  const value = session.label.value;
-  if (!session.segments.locked.value.has(value)) return true;
-  sayLocked(session, new Set([value]));
-  return false;
-}
-
-/** What is drawn is seen. */
-export function reveal({ hidden, label }: CaseSession): void {
-  maskShown.value = true;
-  hidden.value = new Set([...hidden.value].filter((value) => value !== label.value));
-}
-
-/** Take the label that stands at a voxel into the hand. */
-export function pickLabel(session: CaseSession, voxel: readonly [number, number, number]): void {
-  const value = session.draft.value?.mask[flatIndex(session.header.shape, [...voxel])] ?? 0;
-  const label = session.labels.find((one) => one.value === value);
-  if (!label) return tell("info", "No label stands here to be taken into the hand");
-  session.label.value = value;
-  tell("info", `“${label.name}” is the label in the hand`);
-}
-
-export const mayRecolour = ({ project }: CaseSession): boolean => project.read_only === "" && may("decide", project.id);
-
-/** Change a label's colour for everybody; the other labels stay as the server has them now. */
-export async function recolour(session: CaseSession, value: number, colour: string): Promise<void> {
-  const { colours } = session.segments;
-  const before = colours.value;
-  colours.value = new Map(before).set(value, colour);
-  try {
-    const { task } = await calls.readSettings(session.project.id);
-    const labels = task.labels.map((label) => ({ value: label.value, name: label.name, colour: label.value === value ? colour : label.colour }));
-    await calls.changeTask(session.project.id, { version: task.version, labels });
-  } catch (error) {
-    colours.value = before;
-    tellError(error);
-  }
 }
 
 /** How large so many voxels are: ml of a volume, an area of a picture, and a number where the size of voxels is not known. */

@@ -2,12 +2,13 @@
 import { stepOfWheelDown } from "../geometry/plane";
 import * as display from "../state/display";
 import { hideHypotheses, hypothesesOpen, stepHypothesis, takeHypothesis } from "../state/hypotheses";
+import { pickLabel } from "../state/labelling";
 import { changes, refuseChange, stepCase } from "../state/looking";
 import { tell } from "../state/notices";
 import { visitPlace } from "../state/places";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
 import { fillSlices, removeGiven, step } from "../state/refining";
-import { pickLabel, toggled } from "../state/segments";
+import { toggled } from "../state/segments";
 import type { CaseSession } from "../state/session";
 import { goBack, isSeen, submitSession, undoSubmission } from "../state/submitting";
 import { isModifier, keyOf, moves } from "./keynames";
@@ -36,7 +37,7 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Look", keys: "Shift + I", does: "Invert black and white" },
   { group: "Look", keys: "Shift + click", does: "Move the crosshair, whatever the tool" },
   { group: "Look", keys: "H", does: "Show or hide the mask", for: "segmentation" },
-  { group: "Look", keys: "Shift + H", does: "Show or hide the label in the hand", for: "segmentation" },
+  { group: "Look", keys: "Shift + H", does: "Show or hide the chosen label", for: "segmentation" },
   { group: "Look", keys: "O", does: "Outline instead of fill", for: "segmentation" },
   { group: "Look", keys: "M, double click", does: "Maximise one plane" },
   { group: "Look", keys: "Shift + M", does: "Hang one plane, one beside two, or two by two" },
@@ -56,8 +57,8 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Model", keys: "Z", does: "Draw a box for Shift + J and Q (a click removes it)" },
   { group: "Model", keys: "Q, Shift + Q", does: "This evidence in the box is irrelevant; withdraw that" },
   { group: "Draw", keys: "V", does: "Crosshair", for: "segmentation" },
-  { group: "Draw", keys: "Alt + click, Shift + V", does: "Take the label under the pointer, or at the crosshair", for: "segmentation" },
-  { group: "Draw", keys: "Shift + L", does: "Lock or unlock the label in the hand", for: "segmentation" },
+  { group: "Draw", keys: "Alt + click, Shift + V", does: "Choose the label under the pointer, or at the crosshair", for: "segmentation" },
+  { group: "Draw", keys: "Shift + L", does: "Lock or unlock the chosen label", for: "segmentation" },
   { group: "Draw", keys: "/", does: "Search the labels, where there are more than nine", for: "segmentation" },
   { group: "Draw", keys: "B", does: "Brush (Ctrl + drag erases)", for: "segmentation" },
   { group: "Draw", keys: "E", does: "Eraser", for: "segmentation" },

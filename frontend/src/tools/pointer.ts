@@ -6,8 +6,9 @@ import { clampVoxel, type Pixel, sliceOf, voxelOfPixel } from "../geometry/plane
 import { panBy, pixelOfPoint, zoomAt } from "../geometry/viewport";
 import type { Rect } from "../render/slice";
 import { ballBrush, brushRadiusMm, PROMPT_TOOLS, resizeBrush, tool } from "../state/display";
+import { mayDraw, pickLabel, reveal } from "../state/labelling";
 import { tell } from "../state/notices";
-import { mayDraw, pickLabel, reveal, sayLocked } from "../state/segments";
+import { sayLocked } from "../state/segments";
 import type { CaseSession } from "../state/session";
 import { type Brush, sweepBrush } from "./brush";
 import type { Drag, PaneContact } from "./contact";

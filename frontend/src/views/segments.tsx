@@ -2,7 +2,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Label } from "../api/types";
 import { labelSearch } from "../state/display";
-import { mayRecolour, recolour, shareText, sizeText, toggled } from "../state/segments";
+import { mayRecolour, recolour } from "../state/labelling";
+import { shareText, sizeText, toggled } from "../state/segments";
 import type { CaseSession } from "../state/session";
 import { chooseLabel, MOST_BY_KEY } from "../tools/keys";
 import { Swatch } from "./controls";

@@ -36,11 +36,11 @@ EVALUATION_SPLITS: tuple[Split, ...] = ("validation", "test", "audit")
 """Splits whose annotations no model ever trains on."""
 
 _COLOURS = (
-    "#d80000 #4e27ff #d8ff00 #3bd8ff #4effc4 #d81476 #2789b1 #d88989 #764e76 #d8b100",
-    "#4e6200 #629dff #c4894e #ffd89d #4e9d9d #d89dc4 #14629d #894e4e #62894e #ebd8ff",
+    "#b62700 #5b82f7 #2700dd #4ec39c #d0ea00 #4e8268 #f74eb6 #f7f7c3 #d09c00 #b61aa9",
+    "#004141 #9cf7f7 #c3681a #68c3f7 #1a4e82 #c3414e #dd8275 #f7b682 #4e5b27 #f7c3c3",
 )
 LABEL_COLOURS = tuple(colour for line in _COLOURS for colour in line.split())
-"""Default overlay colours: twenty that differ from each other and from grey, also for deuteranopes; the first ones most."""
+"""Default overlay colours: twenty that differ from each other and from grey, also for deuteranopes and in greys; the first ones most."""
 
 
 def now(later: timedelta = timedelta()) -> str:
