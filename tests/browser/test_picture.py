@@ -1,5 +1,7 @@
 """The right picture at once: real files open with their own window, values, places and letters, and hang as they did last time."""
 
+import base64
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,12 +51,8 @@ def pressed_preset(page: Page) -> str:
 
 def drawn(page: Page, plane: str, layer: str) -> np.ndarray:
     """The pixels of a canvas, shape (height, width, 4)."""
-    canvas = f"document.querySelector('[data-testid=pane-{plane}] canvas[data-layer={layer}]')"
-    pixels = page.evaluate(
-        f"[{canvas}.width, {canvas}.height, ...{canvas}.getContext('2d').getImageData(0, 0, {canvas}.width, {canvas}.height).data]"
-    )
-    width, height, *rest = pixels
-    return np.array(rest, dtype=np.uint8).reshape(height, width, 4)
+    address = page.evaluate(f"document.querySelector('[data-testid=pane-{plane}] canvas[data-layer={layer}]').toDataURL()")
+    return np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))).convert("RGBA"))
 
 
 def has_letters(page: Page, plane: str) -> bool:
@@ -117,7 +115,8 @@ def test_windows_and_hanging_come_back_after_a_reload(workspace: Workspace, page
     expect(page.get_by_test_id("crosshair-table")).to_contain_text("HU")
     large = page.get_by_test_id("pane-coronal").bounding_box()
     side = page.get_by_test_id("pane-axial").bounding_box()
-    assert large and side
+    assert large
+    assert side
     assert (large["x"], large["y"]) == (side["x"] - large["width"] - 2, side["y"]), "the large plane comes first"
     assert findings(page) == []
 

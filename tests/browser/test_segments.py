@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from medloop.core.records import ProjectSettings, Source
+from medloop.core.records import Case, ProjectSettings, Source
 from medloop.images.phantoms import phantom_3d
 from medloop.loop.annotating.drafts import read_draft
 from medloop.loop.data.cases import NewCase, add_case
@@ -91,8 +91,6 @@ def test_a_locked_label_outlives_every_tool(page: Page, serve: Serve, tmp_path: 
 
 def size(voxels: int, workspace: Workspace) -> str:
     """Millilitres, by numpy."""
-    from medloop.core.records import Case
-
     with workspace.store.read() as tx:
         (case,) = tx.find(Case)
     ml = voxels * abs(np.linalg.det(case.grid.affine[:3, :3])) / 1000
@@ -130,18 +128,15 @@ def test_twelve_labels_are_searched_picked_hidden_and_coloured_for_everybody(pag
     page.get_by_test_id("hide-12").click()
     wait_for(page, coloured)
 
-    page.get_by_test_id("colour-12").fill("#00ff00")
-    wait_for(
-        page,
-        f"(({canvas}.getContext('2d').getImageData(0, 0, {canvas}.width, {canvas}.height).data.findIndex((v, n) => n % 4 === 1 && v > 200)) >= 0)",
-    )
-    wait_for(page, "document.querySelector('[data-testid=colour-12]').value === '#00ff00'")
-    page.evaluate("fetch(location.origin + '/api/v1/projects').then((answer) => answer.json())")
+    before = workspace.reload().task
+    with page.expect_response(lambda answer: answer.url.endswith("/task") and answer.ok):
+        page.get_by_test_id("colour-12").fill("#00ff00")
     page.reload()
     wait_for(page, "window.medloop?.seen")
     expect(page.get_by_test_id("colour-12")).to_have_value("#00ff00")
-    assert workspace.reload().task.labels[11].colour == "#00ff00"
-    assert [label.colour for label in workspace.task.labels[:11]] == [label.colour for label in workspace.reload().task.labels[:11]]
+    after = workspace.reload().task
+    assert after.labels[11].colour == "#00ff00"
+    assert after.labels[:11] == before.labels[:11]
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         assert findings(page) == []
