@@ -196,7 +196,7 @@ function HangingOptions({ session }: { session: CaseSession }) {
 }
 
 function Channels({ session }: { session: CaseSession }) {
-  const names = session.header.channel_names ?? [];
+  const names = session.header.colour ? ["Red", "Green", "Blue"] : session.header.channel_names;
   return (
     <div class="chips" role="group" aria-label="Channel">
       {session.channelViews.map((view) => (

@@ -84,7 +84,7 @@ function Row({ session, label }: { session: CaseSession; label: Label }) {
   draft?.changes.value;
   const voxels = draft?.counts.of(value) ?? 0;
   return (
-    <tr class={`${chosen ? "chosen" : ""}${hidden ? " unseen" : ""}`}>
+    <tr class={`${chosen ? "chosen" : ""}${hidden ? " not-drawn" : ""}`}>
       <td>
         <Colour session={session} label={label} />
       </td>
