@@ -21,6 +21,8 @@ export class Draft {
   private readonly history = new History();
   private queue: PatchQueue | null = null;
   readonly counts: LabelCounts;
+  /** Hears of every stroke and of every step back. */
+  onEdit: (what: "strokes" | "undos") => void = () => undefined;
 
   constructor(
     readonly mask: Uint8Array,
@@ -53,11 +55,14 @@ export class Draft {
     this.history.push(edit);
     this.counts.move(edit.inverse, edit.forward);
     this.queue?.push(edit.forward, edit.redo);
+    this.onEdit("strokes");
     this.changed();
   }
 
   undo(): boolean {
-    return this.replay("undo", "redo");
+    const undone = this.replay("undo", "redo");
+    if (undone) this.onEdit("undos");
+    return undone;
   }
 
   redo(): boolean {

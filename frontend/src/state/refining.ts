@@ -32,6 +32,7 @@ export function give(session: CaseSession, prompt: Prompt): void {
   if (known.some((other) => samePrompt(other, prompt))) return;
   if (!mayDraw(session)) return;
   reveal(session);
+  session.effort.did("prompts", performance.now());
   refiner.add(prompt, lockedLabels(session.locks, session.labels));
 }
 
