@@ -86,7 +86,8 @@ export interface CaseReading {
 export interface Case {
   id: string; name: string; patient: string; split: string; shape: [number, number, number]; spacing_mm: [number, number, number]; affine:
   number[][]; dtype: string; channels: number; window: [number, number]; value_range: [number, number]; notes: string[]; planes: Plane[];
-  presets: Preset[]; modality: string; oriented: boolean; channel_names: string[]; channel_windows: [number, number][];
+  presets: Preset[]; channel_presets: Preset[][]; colour: boolean; modality: string; looks_like: string; unit: string; inverted: boolean;
+  oriented: boolean; sized: boolean; spaced: boolean; channel_names: string[]; channel_windows: [number, number][];
 }
 
 /** Put a prompt in another's place. */
@@ -404,7 +405,7 @@ export interface Prediction {
 
 /** An intensity window worth a button. */
 export interface Preset {
-  name: string; low: number; high: number;
+  name: string; low: number; high: number; curve: "exact" | "linear" | "sigmoid"; explanation: string;
 }
 
 /** The annotation of the case in force, whoever gave it. */
