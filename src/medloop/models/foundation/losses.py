@@ -18,6 +18,7 @@ LABEL_SMOOTHING = 0.05
 """Share of the answer spread over the other classes: bedside labels of whole images are often wrong."""
 
 KNOWN_SHIFT = 8
+DICE = "noisy"
 """Bits of a target below the number of classes that its annotator knew."""
 
 
@@ -30,7 +31,7 @@ def loss_of(recipe: Recipe, logits: Tensor, targets: Tensor) -> Tensor:
     return segmentation_loss(logits, masks, weights=_weights(recipe, targets, masks))
 
 
-def loss_as_annotated(recipe: Recipe, logits: Tensor, targets: Tensor, confusions: Confusions, whose: Tensor) -> Tensor:
+def loss_as_annotated(recipe: Recipe, logits: Tensor, targets: Tensor, confusions: Confusions, whose: Tensor, features: Tensor | None = None) -> Tensor:
     """The loss of a batch through what is learned of its annotators.
 
     The cross-entropy is of what they would annotate. The Dice loss compares the network with what is then probably true: through the
@@ -43,13 +44,24 @@ def loss_as_annotated(recipe: Recipe, logits: Tensor, targets: Tensor, confusion
         confusions: Of the annotators.
         whose: The annotator of each sample, shape (B,).
     """
-    known, annotated = known_classes(targets), confusions(logits, whose)
+    known = known_classes(targets)
     if recipe.kind == "classification":
-        return classification_loss(annotated, targets & IGNORE, known=known) + confusions.penalty(logits)
+        found = confusions(logits, targets & IGNORE, whose, features)
+        return classification_loss(found.logits, targets & IGNORE, known=known) + found.penalty
     logits, masks = fold_unknown(logits.float(), known), plain_masks(targets, recipe.classes)
-    truth = confusions.truth(logits, masks.masked_fill(masks == IGNORE, 0), whose)
+    found = confusions(logits, masks, whose, features)
+    annotated, penalty = found.logits, found.penalty
     entropy = _entropy(fold_unknown(annotated, known), masks, _weights(recipe, targets, masks))
-    return _overlap(logits, truth, masks) + entropy + confusions.penalty(logits)
+    given = functional.one_hot(masks.masked_fill(masks == IGNORE, 0).long(), logits.shape[1]).movedim(-1, 1)
+    if DICE == "posterior":
+        dice = _overlap(logits, found.truth, masks)
+    elif DICE == "noisy":
+        dice = _overlap(fold_unknown(annotated, known), given, masks)
+    elif DICE == "annotation":
+        dice = _overlap(logits, given, masks)
+    else:
+        dice = 0
+    return dice + entropy + penalty
 
 
 def _weights(recipe: Recipe, targets: Tensor, masks: Tensor) -> Tensor | None:

@@ -68,6 +68,7 @@ class PreparedCase:
         answered: The same of all answered voxels where some are not, else None; patches then centre on these.
         irrelevant: File of the voxels (I, J, K), uint8, that evidence must not come from; None where nothing is marked.
         known, annotator: See `TrainingCase`.
+        share: Of the voxels that are annotated.
     """
 
     id: str
@@ -83,6 +84,7 @@ class PreparedCase:
     touched: Path | None = None
     known: int = 0
     annotator: int = NOBODY
+    share: float = 1.0
 
 
 def prepare_cases(recipe: Recipe, cases: Sequence[TrainingCase], folder: Path) -> list[PreparedCase]:
@@ -118,9 +120,8 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     places, answered = _locate(mask, recipe, case.id), _locate_annotated(mask, recipe, case.id)
     touched = case.touched if recipe.touched_weight > 1 else None
     drawn = _prepare_marks(touched, stem.with_suffix(".touched.npy"), shape)
-    return PreparedCase(
-        case.id, image_file, mask_file, 0, shape, spacing, places, answered, case.weight, marked, drawn, case.known, case.annotator
-    )
+    own = (case.weight, marked, drawn, case.known, case.annotator, float((mask != IGNORE).mean()))
+    return PreparedCase(case.id, image_file, mask_file, 0, shape, spacing, places, answered, *own)
 
 
 def _prepare_marks(load: Callable[[], BoolArray] | None, file: Path, shape: Shape3) -> Path | None:
