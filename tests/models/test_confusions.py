@@ -77,7 +77,6 @@ def test_a_new_annotator_has_no_confusion(kind: str) -> None:
     seen = logits(2, 3, 4).log_softmax(1)
     found = read(made_up(kind), seen, [NOBODY, NOBODY])
     assert torch.allclose(found.logits, seen)
-    assert found.truth[:, 0].eq(1).all()
     assert found.penalty == 0
     assert not torch.allclose(read(made_up(kind), seen, [NOBODY, 0]).logits[1], seen[1])
 
@@ -237,17 +236,6 @@ def test_recipes_from_before_have_no_annotator_model(recipe_2d) -> None:
     assert Recipe.from_json(record) == recipe_2d
 
 
-def test_what_is_probably_true_weighs_the_network_by_who_annotated() -> None:
-    model = Confusions("confusion", 2, 2)
-    with torch.no_grad():
-        model.weight[1] = torch.tensor([[0.8, 0.2], [0.4, 0.6]]).log()
-    seen, masks = torch.tensor([[[0.7]], [[0.7]]]).log(), torch.ones(2, 1, dtype=torch.int64)
-    logits = torch.cat([seen, torch.tensor([[[0.3]], [[0.3]]]).log()], dim=1)
-    truth = model(logits, masks, torch.tensor([1, NOBODY])).truth
-    assert truth[0, 1].item() == pytest.approx(0.3 * 0.6 / (0.3 * 0.6 + 0.7 * 0.2))
-    assert truth[1, :, 0].tolist() == [0.0, 1.0]
-
-
 def test_without_confusion_the_loss_is_the_plain_one(recipe_3d, volumes, tmp_path) -> None:
     recipe = modelled(recipe_3d)
     images, targets = draw_batch(recipe, prepare_cases(recipe, volumes, tmp_path), member=0, step=0)
@@ -282,9 +270,7 @@ def test_piece_by_piece_gives_what_all_voxels_at_once_give(kind: str, monkeypatc
         model, seen = made_up(kind), logits(2, 3, 4, 5).requires_grad_()
         annotated = read(model, seen, [1, 0])
         (annotated.logits.square().sum() + annotated.penalty).backward()
-        found.append(
-            [annotated.logits, annotated.truth, annotated.penalty, model.matrices(), seen.grad, *(p.grad for p in model.parameters())]
-        )
+        found.append([annotated.logits, annotated.penalty, model.matrices(), seen.grad, *(p.grad for p in model.parameters())])
     assert all(torch.allclose(a, b, atol=1e-3) for a, b in zip(*found, strict=True))
 
 

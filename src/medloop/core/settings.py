@@ -257,8 +257,8 @@ class ProjectSettings:
         "next training", low=1, high=100,
     )  # fmt: skip
     annotator_model: AnnotatorModel = setting(
-        "none", "What is learned of each annotator with the network, from everybody's annotations of every case: nothing, or a matrix of "
-        "confused classes.",
+        "none", "What is learned of each annotator with the network, from everybody's annotations of every case: nothing, or which classes "
+        "they confuse, everywhere alike or voxel by voxel (pixel).",
         "--annotator-model", "next training", choices=get_args(AnnotatorModel),
     )  # fmt: skip
     explanation_penalty: float = setting(

@@ -18,7 +18,6 @@ LABEL_SMOOTHING = 0.05
 """Share of the answer spread over the other classes: bedside labels of whole images are often wrong."""
 
 KNOWN_SHIFT = 8
-DICE = "noisy"
 """Bits of a target below the number of classes that its annotator knew."""
 
 
@@ -31,11 +30,10 @@ def loss_of(recipe: Recipe, logits: Tensor, targets: Tensor) -> Tensor:
     return segmentation_loss(logits, masks, weights=_weights(recipe, targets, masks))
 
 
-def loss_as_annotated(recipe: Recipe, logits: Tensor, targets: Tensor, confusions: Confusions, whose: Tensor, features: Tensor | None = None) -> Tensor:
-    """The loss of a batch through what is learned of its annotators.
-
-    The cross-entropy is of what they would annotate. The Dice loss compares the network with what is then probably true: through the
-    matrices it would have every voxel of a structure annotated for certain, and so hide what an annotator misses.
+def loss_as_annotated(
+    recipe: Recipe, logits: Tensor, targets: Tensor, confusions: Confusions, whose: Tensor, features: Tensor | None = None
+) -> Tensor:
+    """The loss of a batch through what is learned of its annotators: of what they would annotate, beside the matrices' penalty.
 
     Args:
         recipe: What is trained.
@@ -43,25 +41,16 @@ def loss_as_annotated(recipe: Recipe, logits: Tensor, targets: Tensor, confusion
         targets: From `draw_batch`.
         confusions: Of the annotators.
         whose: The annotator of each sample, shape (B,).
+        features: What the network's head sees, shape (B, width, …), for confusions per voxel.
     """
     known = known_classes(targets)
     if recipe.kind == "classification":
         found = confusions(logits, targets & IGNORE, whose, features)
         return classification_loss(found.logits, targets & IGNORE, known=known) + found.penalty
-    logits, masks = fold_unknown(logits.float(), known), plain_masks(targets, recipe.classes)
-    found = confusions(logits, masks, whose, features)
-    annotated, penalty = found.logits, found.penalty
-    entropy = _entropy(fold_unknown(annotated, known), masks, _weights(recipe, targets, masks))
-    given = functional.one_hot(masks.masked_fill(masks == IGNORE, 0).long(), logits.shape[1]).movedim(-1, 1)
-    if DICE == "posterior":
-        dice = _overlap(logits, found.truth, masks)
-    elif DICE == "noisy":
-        dice = _overlap(fold_unknown(annotated, known), given, masks)
-    elif DICE == "annotation":
-        dice = _overlap(logits, given, masks)
-    else:
-        dice = 0
-    return dice + entropy + penalty
+    masks = plain_masks(targets, recipe.classes)
+    found = confusions(fold_unknown(logits.float(), known), masks, whose, features)
+    seen = fold_unknown(found.logits, known)
+    return segmentation_loss(seen, masks, weights=_weights(recipe, targets, masks)) + found.penalty
 
 
 def _weights(recipe: Recipe, targets: Tensor, masks: Tensor) -> Tensor | None:
@@ -119,15 +108,10 @@ def segmentation_loss(logits: Tensor, masks: Tensor, *, weights: Tensor | None =
         weights: How much each voxel counts in the cross-entropy, shape (B, …); None counts all alike. Dice has no weights:
             it is about the structure as a whole.
     """
-    truth = functional.one_hot(masks.masked_fill(masks == IGNORE, 0).long(), logits.shape[1]).movedim(-1, 1)
-    return _overlap(logits, truth, masks) + _entropy(logits, masks, weights)
-
-
-def _overlap(logits: Tensor, truth: Tensor, masks: Tensor) -> Tensor:
-    """Dice loss against class probabilities `truth`, shape of `logits`, where the masks say anything."""
     valid = (masks != IGNORE).unsqueeze(1)
+    truth = functional.one_hot(masks.masked_fill(masks == IGNORE, 0).long(), logits.shape[1]).movedim(-1, 1)
     dice: Tensor = DiceLoss(include_background=False, batch=True)(logits.float().softmax(1) * valid, truth * valid)
-    return dice
+    return dice + _entropy(logits, masks, weights)
 
 
 def _entropy(logits: Tensor, masks: Tensor, weights: Tensor | None) -> Tensor:

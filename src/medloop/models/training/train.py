@@ -48,6 +48,7 @@ DRAWN_AHEAD = 3
 """Batches drawn while the network computes, where it leaves a core free: on one thread of a CPU they would only wait in turn."""
 TIMED_STEPS = 5
 WARM_UP = 0.3
+"""Share of the steps before annotators are modelled: a network that knows nothing yet explains small structures as errors of everybody."""
 FEWEST_STEPS = 50
 """However small the budget: with fewer, a model is not worth looking at."""
 RESERVE = 0.93
