@@ -23,7 +23,8 @@ from medloop.core.settings import AnnotatorModel
 from medloop.models.foundation.recipes import NOBODY
 
 DIAGONAL = 0.98
-"""Share of right annotations that a confusion begins with: near the identity, but with a gradient away from it."""
+"""Share of right annotations that a confusion begins with: near the identity, but with a gradient away from it. At 0.9 a structure
+that the network believes with 2 % pulled with 27 % of the gradient that it has without an annotator model, here with 67 %."""
 
 TRACE_WEIGHT = 0.01
 """Of the mean trace of the matrices, which is made small: of all matrices and networks that explain the annotations alike it
@@ -80,7 +81,7 @@ class Confusions(nn.Module):
         self.weight = nn.Parameter((height * torch.eye(classes)).repeat(annotators, 1, 1))
         self.places = Places(annotators, width, classes) if kind == "pixel" else None
         self.register_buffer("images", torch.tensor(images or [1.0] * annotators), persistent=False)
-        self.register_buffer("joint", torch.zeros(annotators, classes, classes))
+        self.register_buffer("joint", torch.zeros(annotators, classes, classes), persistent=kind == "pixel")
 
     @torch.no_grad()
     def matrices(self) -> Tensor:
@@ -112,7 +113,7 @@ class Confusions(nn.Module):
         size = max(1, ROOM // (chances.shape[0] * chances.shape[1] ** 2))
         if size >= chances.shape[-1]:
             return self._piece(chances, valid, own, looks)
-        parts = zip(*(values.split(size, -1) for values in (chances, valid, looks)), strict=True)
+        parts = zip(*(torch.split(values, size, -1) for values in (chances, valid, looks)), strict=True)
         pieces = [
             checkpoint(self._piece, chance, known, own, look, use_reentrant=False, preserve_rng_state=False)
             for chance, known, look in parts
@@ -175,7 +176,7 @@ class Places(nn.Module):
     def forward(self, looks: Tensor, own: Tensor) -> Tensor:
         """Features (B, width, n) of the annotators `own`, shape (B,), to shape (B, classes, classes, n)."""
         hidden = (torch.einsum("bfn,bfh->bhn", looks, self.inwards[own]) + self.bias[own]).relu()
-        return torch.einsum("bhn,bhm->bmn", hidden, self.outwards[own]).unflatten(1, (self.classes, self.classes))
+        return torch.einsum("bhn,bhm->bmn", hidden, self.outwards[own]).reshape(len(own), self.classes, self.classes, -1)
 
 
 def _flat(values: Tensor, like: Tensor) -> Tensor:

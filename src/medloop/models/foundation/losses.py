@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from medloop.core.arrays import UNKNOWN
-from medloop.models.foundation.confusions import Confusions
+from medloop.models.foundation.confusions import Annotated, Confusions
 from medloop.models.foundation.recipes import Recipe
 
 IGNORE = UNKNOWN
@@ -43,6 +43,7 @@ def loss_as_annotated(
         whose: The annotator of each sample, shape (B,).
         features: What the network's head sees, shape (B, width, …), for confusions per voxel.
     """
+    found: Annotated
     known = known_classes(targets)
     if recipe.kind == "classification":
         found = confusions(logits, targets & IGNORE, whose, features)
