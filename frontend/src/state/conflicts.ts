@@ -4,6 +4,7 @@ import { ApiError, explain, isPassing } from "../api/errors";
 import type { Draft } from "../edits/draft";
 import { fitPatches } from "../edits/recovery";
 import { voxelCount } from "../geometry/plane";
+import { reportEffort } from "./effort";
 import { tellError } from "./notices";
 import { recallPrompts } from "./refining";
 import { attachQueue, readSavedDraft } from "./saving";
@@ -52,11 +53,18 @@ function settle(session: CaseSession, draft: Draft, conflict: Conflict, patches:
   if (!conflict.saved) return;
   const old = session.queue!;
   session.sight.renew();
+  const before = draft.mask.slice();
   draft.reset(conflict.saved.mask);
   draft.adopt(conflict.saved.assignment === session.assignmentId ? patches : patches.map(({ runs }) => ({ runs })));
+  const held = draft.held(before);
+  if (held.length > 0) {
+    draft.adopt([{ runs: held }]);
+    patches = [...patches, { runs: held }];
+  }
   if (conflict.saved.assignment === session.assignmentId) {
     old.restart(conflict.saved.revision, patches);
   } else {
+    void reportEffort(session);
     const fresh = attachQueue(session, draft, conflict.saved.assignment, conflict.saved.revision, settleRefusal);
     patches.forEach(({ runs }) => fresh.push(runs));
     old.restart(0, []);

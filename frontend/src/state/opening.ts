@@ -10,7 +10,7 @@ import { voxelCount, voxelOfIndex } from "../geometry/plane";
 import { arraysOf, type CaseArrays, prefetchUpcoming } from "../volume/cache";
 import { settleRefusal } from "./conflicts";
 import { takeBrush } from "./display";
-import { keptEffort } from "./effort";
+import { earlierSeconds, newSession, sendLeftEffort } from "./effort";
 import { lookAt, readShownMask } from "./looking";
 import { tell, tellError } from "./notices";
 import { attachRefiner, recallPrompts } from "./refining";
@@ -23,9 +23,14 @@ const PART_MS = 150;
 export async function openSession(project: Project, caseId: string | null, startedAt: number): Promise<CaseSession | NothingLeft> {
   const opened = await openOn(project, caseId);
   if (opened.assignment === null) return opened;
-  const session = new CaseSession(project, opened, new EffortTimer(performance.now(), keptEffort(opened.assignment.id)), startedAt);
+  const session = new CaseSession(project, opened, timerOf(opened), startedAt);
   void load(session).catch(tellError);
   return session;
+}
+
+function timerOf({ assignment }: Opened): EffortTimer {
+  void sendLeftEffort();
+  return new EffortTimer(performance.now(), earlierSeconds(assignment.id, assignment.active_seconds), newSession());
 }
 
 async function openOn(project: Project, caseId: string | null): Promise<Opened | NothingLeft> {
@@ -54,11 +59,11 @@ async function load(session: CaseSession): Promise<void> {
 async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void> {
   void arrays.uncertainty.then((map) => (session.uncertainty.value = map));
   const proposed = arrays.proposal.then((mask) => (session.proposal.value = mask));
-  if (session.looksOnly) return beginWith(session, new Draft(await readShownMask(session, proposed)));
+  if (session.looksOnly) return beginWith(session, new Draft(await readShownMask(session, proposed), session.guard));
   await leftQueues();
   const { mask, revision } = await readSavedDraft(session.project.id, session.assignmentId, voxelCount(session.header.shape));
   takeBrush(session.project.id, firstBrush(session.planes[session.main]!, session.header.shape));
-  const draft = new Draft(mask);
+  const draft = new Draft(mask, session.guard);
   attachQueue(session, draft, session.assignmentId, revision, settleRefusal);
   attachRefiner(session, draft, settleRefusal);
   if (revision > 0) await recallPrompts(session, draft);

@@ -6,7 +6,7 @@ import { annotatorName } from "../api/person";
 import { signInWanted } from "../api/signingin";
 import type { NothingLeft, Project } from "../api/types";
 import { helpShown } from "../state/display";
-import { keepEffort } from "../state/effort";
+import { beat as beatOn, keepEffort, reportEffort, yieldTo } from "../state/effort";
 import { tellError } from "../state/notices";
 import { openSession } from "../state/opening";
 import { settleLooks } from "../state/places";
@@ -17,6 +17,7 @@ import { isComposing } from "../tools/keynames";
 import { pressKey } from "../tools/keys";
 import { held } from "../tools/pointer";
 import { CaseStatus } from "./casestatus";
+import { CrosshairTable } from "./crosshair";
 import { ConflictDialog, ReasonDialog, ReplaceDialog } from "./dialogs";
 import { Header } from "./header";
 import { Pane } from "./pane";
@@ -62,15 +63,21 @@ function Workplace({ session, openDialog }: { session: CaseSession; openDialog: 
   return (
     <main class="workplace" data-testid="workplace" data-case={session.header.id} data-ready={session.ready.value}>
       <Toolbar session={session} />
-      <div class={session.isFlat || session.maximised.value !== null ? "panes panes-one" : "panes"} key={session.header.id + session.assignmentId}>
+      <div class={`panes ${panesClass(session)}`} key={session.header.id + session.assignmentId}>
         {session.planes.map((plane, index) => (
           <Pane key={plane.name} session={session} index={index} />
         ))}
+        {panesClass(session) === "panes-four" && <CrosshairTable session={session} />}
       </div>
       <StatusLine session={session} />
       <SidePanel session={session} openDialog={openDialog} />
     </main>
   );
+}
+
+function panesClass({ isFlat, hanging }: CaseSession): string {
+  if (isFlat || hanging.alone.value !== null) return "panes-one";
+  return hanging.name.value === "2 × 2" ? "panes-four" : "";
 }
 
 function Opening() {
@@ -129,7 +136,7 @@ function leaveCase(): void {
   const session = current.value;
   if (!session) return;
   if (!session.closed && !session.looksOnly) {
-    keepEffort(session);
+    void reportEffort(session);
     void settleLooks(session);
   }
   session.close();
@@ -139,7 +146,8 @@ function leaveCase(): void {
 const EFFORT_KEPT_MS = 5000;
 
 function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, leave: () => void): () => void {
-  const beat = (): void => session.effort.beat(performance.now());
+  const beat = (): void => beatOn(session);
+  const yielded = (event: StorageEvent): void => yieldTo(session, event);
   const onKey = (event: KeyboardEvent): void => {
     beat();
     if (isComposing(event)) return;
@@ -162,11 +170,17 @@ function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, 
   };
   const look = (): void => {
     if (document.hidden) letGo();
+    session.effort[document.hidden ? "leave" : "beat"](performance.now());
+    if (document.hidden && !session.looksOnly) void reportEffort(session);
     session.sight[document.hidden ? "hidden" : "back"](performance.now());
   };
   const retry = (): void => session.queue?.retryNow();
   const timer = window.setInterval(keep, EFFORT_KEPT_MS);
   const stop = effect(() => {
+    const { maximised, crosshair, planes } = session;
+    planes.forEach((plane, n) => {
+      if ((maximised.value ?? n) === n) session.effort.sees(plane.slice_axis, crosshair.value[plane.slice_axis]!);
+    });
     if (session.conflict.value || signInWanted.value) session.drag?.finish();
   });
   document.addEventListener("visibilitychange", look);
@@ -177,6 +191,7 @@ function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, 
     ["pointerdown", beat],
     ["wheel", beat],
     ["online", retry],
+    ["storage", yielded],
     ["pagehide", keep],
     ["blur", letGo],
   ];
@@ -195,7 +210,7 @@ function belongsTo(event: KeyboardEvent): boolean {
   if ((event.ctrlKey || event.metaKey) && key === "Enter") return false;
   if (isTyping(target)) return true;
   if (key === "Enter" && isPressable(target) && !(target instanceof HTMLInputElement)) return true;
-  return target instanceof HTMLInputElement && (key.startsWith("Arrow") || key.startsWith("Page"));
+  return target instanceof HTMLInputElement && (key.startsWith("Arrow") || key.startsWith("Page") || key === "Home" || key === "End");
 }
 
 function isTyping(target: EventTarget | null): boolean {

@@ -28,7 +28,7 @@ from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import ExportReport, export_project
 from medloop.loop.data.importing import AnnotationsWanted, ImportReport, import_dataset
-from medloop.loop.foundation.annotators import annotator_named, set_cost
+from medloop.loop.foundation.annotators import annotator_known, annotator_named, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
 from medloop.loop.foundation.configuring import Changed, TaskChange, configure
 from medloop.loop.foundation.partial_annotations import Part
@@ -42,6 +42,7 @@ from medloop.loop.overview.measurements import CaseMeasures, Wanted, measure_pro
 from medloop.loop.overview.model_history import ModelLine, list_models
 from medloop.loop.overview.progress import Progress, progress
 from medloop.loop.overview.report import report_html
+from medloop.loop.overview.spending import By, WorkLine, work_lines
 from medloop.loop.overview.status import ProjectStatus, status
 from medloop.loop.overview.suspects import SuspectAnnotation, suspects
 from medloop.loop.querying.parts import queried_parts
@@ -129,7 +130,7 @@ class Project:
         opened: Opened,
         answer: MaskArray | int,
         *,
-        effort_seconds: float = 0.0,
+        effort_seconds: float | None = None,
         replace: bool = False,
         independent: bool = False,
         whole: bool = False,
@@ -139,7 +140,7 @@ class Project:
         Args:
             opened: The case.
             answer: The mask or the tag.
-            effort_seconds: Active time spent, without pauses.
+            effort_seconds: Active time spent, without pauses; None or 0 where it is unknown.
             replace: Replace an annotation that somebody else gave, or that was imported.
             independent: The annotation owes nothing to the proposal; otherwise one that may do so counts as leaning on it.
             whole: All of the mask counts, though only parts of the case were queried.
@@ -157,7 +158,7 @@ class Project:
         with self.workspace.store.read() as tx:
             return queried_parts(tx, opened.assignment)
 
-    def submit_parts(self, opened: Opened, mask: MaskArray, parts: Sequence[Part], *, effort_seconds: float = 0.0) -> Annotation:
+    def submit_parts(self, opened: Opened, mask: MaskArray, parts: Sequence[Part], *, effort_seconds: float | None = None) -> Annotation:
         """Finish an opened case with an annotation of some slices or boxes only; the case may be queried again.
 
         Raises:
@@ -242,9 +243,12 @@ class Project:
 
         Raises:
             InputError: No comment.
+            NotFoundError: Nobody of that name has opened a case.
             StateError: The case has no annotation.
         """
-        return return_case(self.workspace, self._case(case).id, self._id(reviewer), comment=comment, to=self._id(to))
+        with self.workspace.store.read() as tx:
+            whom = annotator_known(tx, to).id
+        return return_case(self.workspace, self._case(case).id, self._id(reviewer), comment=comment, to=whom)
 
     def adjudicate(self, case: str, decision: Sequence[Ruling] | MaskArray, reviewer: str = "local", *, comment: str = "") -> Annotation:
         """Decide between the readings of a case; see `medloop.loop.annotating.adjudicating.adjudicate`.
@@ -283,9 +287,13 @@ class Project:
         """What the newest model with an annotator model learned of each annotator; see the setting `annotator_model`."""
         return learned_skills(self.workspace)
 
-    def set_cost(self, annotator: str, cost_per_minute: float) -> None:
+    def set_cost(self, annotator: str, cost_per_minute: float, *, past: bool = False) -> None:
         """Set what a minute of an annotator costs; see `medloop.loop.foundation.annotators.set_cost`."""
-        set_cost(self.workspace, annotator, cost_per_minute, actor="python")
+        set_cost(self.workspace, annotator, cost_per_minute, actor="python", past=past)
+
+    def effort(self, by: By = "person") -> tuple[WorkLine, ...]:
+        """What all work took: minutes, cost, strokes, agreement and skill, by person, round, case or annotation."""
+        return work_lines(self.workspace, by)
 
     def verdicts(self) -> dict[str, StreamVerdict]:
         """What a stream decided about each case that arrived, by name; see the setting `stream`."""

@@ -1,7 +1,8 @@
 """One self-contained HTML page about a project: what to do next on top, then how good the model is, then how the work goes."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from markupsafe import Markup
 
@@ -22,6 +23,7 @@ from medloop.loop.overview.progress import Progress, progress
 from medloop.loop.overview.report_classes import class_sections
 from medloop.loop.overview.report_masks import dice_section, volume_section
 from medloop.loop.overview.report_pictures import case_figures, outline_key, three_of
+from medloop.loop.overview.spending import work_lines, work_rows
 from medloop.loop.overview.status import ProjectStatus, status
 from medloop.metrics.intervals import MIN_PATIENTS, interval_words, paired_difference
 from medloop.report.charts import Line, Point, against, bars, curves
@@ -30,22 +32,23 @@ from medloop.report.page import advice, page, section, steps
 from medloop.report.tables import table
 
 
-def report_html(workspace: Workspace) -> str:
-    """The project's report as one HTML document."""
+def report_html(workspace: Workspace, *, hidden: Collection[str] = ()) -> str:
+    """The project's report as one HTML document; without the cases whose annotations are `hidden` from whoever reads it."""
     state, made, left_out = status(workspace), progress(workspace), LeftOut(workspace)
     damaged = damaged_ids(workspace)
-    judged = judged_cases(workspace, damaged=damaged)
+    judged = _without(judged_cases(workspace, damaged=damaged), hidden)
     shown = _judged_sections(workspace, judged, left_out)
     if left_out.cases:  # found just now: nothing may rest on them
-        judged = judged_cases(workspace, damaged={*damaged, *(case.case_id for case in left_out.cases)})
+        judged = _without(judged_cases(workspace, damaged={*damaged, *(case.case_id for case in left_out.cases)}), hidden)
         shown = _judged_sections(workspace, judged, left_out)
     parts = [
         advice(verdict(made.stopping), steps(next_steps(workspace, made, judged)), listed(made.stopping.reasons)),
         _counts(state),
         *shown,
+        note("Cases that you are to read blind are not shown one by one." if hidden else ""),
         _succession(workspace),
         section("Learning curve", _curve(made), _evaluations(made)),
-        section("Time", _time(made.effort)),
+        section("Time", _time(made.effort), _time_by_round(workspace)),
         _skills(workspace),
         section("What was annotated", _annotated(made)),
         section("Models", _models(made.models)),
@@ -54,6 +57,11 @@ def report_html(workspace: Workspace) -> str:
     ]
     intro = f"{state.kind} of {', '.join(state.labels)}; strategy {state.strategy}"
     return page(state.name, intro[0].upper() + intro[1:], parts)
+
+
+def _without(judged: Judged | None, hidden: Collection[str]) -> Judged | None:
+    cases = tuple(one for one in judged.cases if one.case.id not in hidden) if judged else ()
+    return replace(judged, cases=cases) if judged and cases else None
 
 
 def _counts(state: ProjectStatus) -> Markup:
@@ -158,6 +166,16 @@ def _time(lines: Sequence[EffortLine]) -> Markup:
     )
     chart = bars(timed, title="minutes") if len(timed) > 1 else None
     return joined((chart, table(("annotator", "annotations", "with a time", "median seconds", "minutes", *money), rows)))
+
+
+def _time_by_round(workspace: Workspace) -> Markup | None:
+    """Work by round and person; nothing before anybody worked."""
+    lines = work_lines(workspace, "round")
+    head, rows = work_rows(lines)
+    words = (
+        "Minutes are active ones; work that was undone, skipped or never submitted counts. Cost is at the rate of its time. - is unknown."
+    )
+    return joined((table(head, rows, text=(0, 1)), note(words))) if lines else None
 
 
 def _skills(workspace: Workspace) -> Markup | None:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from medloop.core.records import AnnotationOrigin, Assignment, Consensus, Review, Verdict
+from medloop.core.records import Annotation, AnnotationOrigin, Assignment, Consensus, Review, Verdict
 from medloop.loop.annotating.adjudicating import Ruling
 from medloop.loop.annotating.review_verdicts import Meaning, Waiting
 from medloop.loop.foundation.annotators import annotator_names
@@ -12,7 +12,7 @@ from medloop.loop.foundation.partial_annotations import MAX_PARTS, BoxPart
 from medloop.loop.foundation.readings import CaseHistory, CaseReading
 from medloop.server.wire.progress_views import EffortLineView
 from medloop.server.wire.project_views import CaseReadingView
-from medloop.server.wire.schemas import Body, BoxBody, IdText, LabelValue, Seconds, Text
+from medloop.server.wire.schemas import Body, BoxBody, EffortBody, IdText, LabelValue, Seconds, Text
 from medloop.server.wire.views import Number, View
 from medloop.store.reader import Reader
 
@@ -48,7 +48,7 @@ class ReadingView(View):
     origin: AnnotationOrigin
     at: str
     tag: int | None
-    effort_seconds: float
+    effort_seconds: Number
     blind: bool
     standing: bool
 
@@ -211,7 +211,8 @@ class AdjudicateBody(Body):
     assignment_id: IdText | None = None
     annotation_id: IdText | None = None
     comment: Comment = ""
-    effort_seconds: Seconds = 0.0
+    effort_seconds: Seconds | None = None
+    effort: EffortBody | None = None
 
 
 class RestoreBody(Body):
@@ -223,7 +224,7 @@ class RestoreBody(Body):
 def readings_view(tx: Reader, name: str, history: CaseHistory, reading: CaseReading) -> ReadingsView:
     """Everything about the readings of a case."""
     people = annotator_names(tx)
-    opened = blind_assignments(tx, history)
+    blind = _read_blind(tx, history)
     readings = [
         ReadingView(
             annotation_id=a.id,
@@ -231,8 +232,8 @@ def readings_view(tx: Reader, name: str, history: CaseHistory, reading: CaseRead
             origin=a.origin,
             at=a.created_at,
             tag=a.tag,
-            effort_seconds=a.effort_seconds,
-            blind=a.assignment_id in opened,
+            effort_seconds=a.effort_seconds or None,
+            blind=a.id in blind,
             standing=a.id == reading.annotation_id,
         )
         for a in history.annotations
@@ -248,10 +249,15 @@ def readings_view(tx: Reader, name: str, history: CaseHistory, reading: CaseRead
     )
 
 
-def blind_assignments(tx: Reader, history: CaseHistory) -> set[str]:
-    """Those of the assignments behind a case's annotations that were drawn blind."""
+def _read_blind(tx: Reader, history: CaseHistory) -> set[str]:
+    """Those of a case's annotations that were drawn blind: the first of their annotators, who see everybody's after it."""
     ids = [a.assignment_id for a in history.annotations if a.assignment_id]
-    return {one.id for one in tx.find(Assignment, where={"id": ids}) if one.blind}
+    opened = {one.id for one in tx.find(Assignment, where={"id": ids}) if one.blind}
+    first: dict[str, str] = {}
+    for one in tx.find(Annotation, where={"case_id": history.case_id}):
+        if one.kind != "partial":
+            first.setdefault(one.annotator_id, one.id)
+    return {a.id for a in history.annotations if a.assignment_id in opened and first[a.annotator_id] == a.id}
 
 
 def _consensus(made: Consensus, people: dict[str, str], *, in_force: bool) -> ConsensusView:
