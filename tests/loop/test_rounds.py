@@ -13,9 +13,10 @@ from medloop.loop.foundation.leases import release_stale
 from medloop.loop.foundation.round_moves import mark_failed
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying import rounds
-from medloop.loop.querying.queries import AUDIT_REASON
+from medloop.loop.querying.queries import AUDIT_REASON, make_query
 
 from .conftest import FAST, MakeWorkspace
+from .made_up import add_model
 
 
 def all_rounds(workspace: Workspace) -> list[Round]:
@@ -151,3 +152,12 @@ def test_rounds_refuse_impossible_moves() -> None:
 
     with pytest.raises(StateError, match="from closed to training"):
         move_round(RoundState.CLOSED, RoundState.TRAINING)
+
+
+def test_a_query_of_cases_that_no_model_has_seen_is_not_named_after_what_needs_predictions(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 4, settings=dataclasses.replace(FAST, strategy="foreground"))
+    add_model(workspace, 1)
+    notes: list[str] = []
+    query = make_query(workspace, 2, note=notes.append)
+    assert query is not None
+    assert (query.strategy, notes) == ("random", ["no case is predicted yet, as foreground needs; random chose"])

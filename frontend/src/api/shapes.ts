@@ -12,9 +12,10 @@ export interface AdjudicateBody {
   effort?: EffortBody | null;
 }
 
-/** Whether to go on querying, in words; the expected gain of the next batch with its 95 % interval, and its minutes. */
+/** Whether to go on querying, in words; the expected gain of the next batch with its 95 % interval, its minutes and their error. */
 export interface Advice {
-  stop: boolean; reasons: string[]; expected_gain: number | null; interval: [number, number] | null; minutes: number | null;
+  stop: boolean; reasons: string[]; expected_gain: number | null; interval: [number, number] | null; minutes: number | null; minutes_note:
+  string;
 }
 
 /** Mean agreement of the readings of a week. */

@@ -14,6 +14,7 @@ import { Jobs } from "./jobs";
 import { Models } from "./models";
 import { TriagePanel } from "./triage";
 import { Warnings } from "./warnings";
+import { WorkTable } from "./worktable";
 
 export function ProgressView({ project }: { project: Project }) {
   const { progress, jobs, refresh } = useLive(project.id);
@@ -62,6 +63,7 @@ export function ProgressView({ project }: { project: Project }) {
             <h2>Jobs</h2>
             <Jobs project={project.id} jobs={jobs} onChange={refresh} />
           </section>
+          {progress && <WorkTable project={project.id} version={`${progress.annotated} ${progress.effort.map(({ minutes }) => minutes).join()}`} />}
           {progress && <TriagePanel project={project} version={`${progress.annotated} ${progress.models.length} ${progress.pool_quality?.mean}`} />}
         </div>
       </main>

@@ -110,6 +110,9 @@ def _first_able(names: Sequence[str], inputs: PoolInputs, table: PoolTable, size
         if (pool := build_pool(inputs, one.needs)) is None:
             lacking.append(f"predictions do not hold what {name} needs ({', '.join(sorted(one.needs))})")
             continue
+        if not pool.case_ids and inputs.candidates and name != names[-1]:
+            lacking.append(f"no case is predicted yet, as {name} needs")
+            continue
         try:
             rng = generator(inputs.workspace.settings.seed, "query", inputs.round_index)
             return name, _choose(one, pool, inputs.candidates, table, size, rng), lacking
