@@ -319,6 +319,7 @@ def test_a_reviewer_puts_an_annotation_together_from_named_readings_and_it_stand
         ("Rita", "approved"),
     ]
     assert [(c.label, c.added, c.removed) for c in lines[0].changes] == [("large", 512, 0)]
+    assert [line.who for line in lines if line.in_force] == ["Ann", "Bob", "Rita"], "the fused annotation is out of force"
     assert lines[0].changes[0].ml == pytest.approx(512 * np.prod(case.grid.spacing_mm) / 1000, abs=0.001)
 
 
@@ -342,11 +343,60 @@ def test_a_project_of_one_reading_stays_as_it_was(make_workspace: MakeWorkspace)
         assert reading_summary(tx) is None
 
 
+def test_the_fusing_program_is_no_person_who_was_called_so_before_the_name_was_reserved(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"], settings=with_readings(readings=2, consensus="majority"))
+    older = Annotator(id="annotator-older", name="Consensus", kind="person", created_at="2026-01-01T00:00:00Z")
+    with workspace.store.write(older.id) as tx:
+        tx.add(older, verb="join")
+    case = first_case(workspace)
+    for person in people(workspace, "Ann", "Bob"):
+        read_case(workspace, case.id, person, cube())
+    drain(workspace)
+    made = standing(workspace, case.id)
+    assert made.origin == "consensus"
+    with workspace.store.read() as tx:
+        program = tx.get(Annotator, made.annotator_id)
+    assert (program.name, program.kind) == ("consensus 2", "model")
+    assert annotator_named(workspace, "consensus", kind="model", program=True) == program
+
+
+def test_readers_are_known_by_their_other_cases_where_one_case_cannot_tell(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 6, settings=with_readings(readings=2, consensus="staple_cases"))
+    ann, bob, eva, dan = people(workspace, "Ann", "Bob", "Eva", "Dan")
+    with workspace.store.read() as tx:
+        cases = tx.find(Case, order=("name",))
+    for case in cases[:5]:  # Ann agrees with Bob and Eva, Dan with nobody
+        for person, mask in ((ann, cube()), (bob, cube()), (eva, cube(5)), (dan, cube(12))):
+            read_case(workspace, case.id, person, mask)
+    for person, mask in ((dan, cube(12)), (ann, cube())):
+        read_case(workspace, cases[5].id, person, mask)
+    drain(workspace)
+    made = standing(workspace, cases[5].id)
+    np.testing.assert_array_equal(load_mask(workspace.store.blobs, made, cases[5]).array, cube())
+    with workspace.store.read() as tx:
+        found = tx.find(Consensus, where={"case_id": cases[5].id})[-1]
+    assert found.method == "staple_cases"
+    assert found.skills[ann.id]["value"] > 0.9 > found.skills[dan.id]["value"]
+
+
+def test_a_consensus_weighs_readers_by_the_image_and_without_it_by_each_other(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"], settings=with_readings(readings=2, consensus="locally_weighted"))
+    case = first_case(workspace)
+    for person, start in zip(people(workspace, "Ann", "Bob"), (4, 6), strict=True):
+        read_case(workspace, case.id, person, cube(start))
+    workspace.store.blobs.path(case.voxels).unlink()
+    drain(workspace)
+    with workspace.store.read() as tx:
+        without = tx.find(Consensus)[-1]
+    assert (without.method, standing(workspace, case.id).origin) == ("locally_weighted", "consensus")
+    assert "the image cannot be read, readers are weighed by each other" in without.note
+
+
 def test_a_long_history_holds_few_masks_at_once(make_workspace: MakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace = make_workspace(["train"])
     readers = people(workspace, *(f"Reader {n}" for n in range(6)))
     case, load, held = first_case(workspace), history._mask, list[tuple[int, weakref.ref[MaskArray]]]()
-    for n in range(15):
+    for n in range(24):
         read_case(workspace, case.id, readers[n % 6], cube(n % 5))
 
     def counted(*args: Any) -> MaskArray:
@@ -356,6 +406,6 @@ def test_a_long_history_holds_few_masks_at_once(make_workspace: MakeWorkspace, m
 
     monkeypatch.setattr(history, "_mask", counted)
     lines = [line for line in case_history(workspace, case.id) if line.what == "annotated"]
-    assert [line.who for line in lines] == [f"Reader {n % 6}" for n in range(15)]
+    assert [line.who for line in lines] == [f"Reader {n % 6}" for n in range(24)]
     assert all(line.changes for line in lines[6:])
-    assert max(alive for alive, _ in held) <= history.MASKS_HELD + 2
+    assert max(alive for alive, _ in held) <= history.MASKS_AT_ONCE + 2

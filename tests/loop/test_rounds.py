@@ -16,7 +16,7 @@ from medloop.loop.querying import rounds
 from medloop.loop.querying.queries import AUDIT_REASON, make_query
 
 from .conftest import FAST, MakeWorkspace
-from .made_up import add_model
+from .made_up import add_model, add_prediction, every_case
 
 
 def all_rounds(workspace: Workspace) -> list[Round]:
@@ -154,10 +154,12 @@ def test_rounds_refuse_impossible_moves() -> None:
         move_round(RoundState.CLOSED, RoundState.TRAINING)
 
 
-def test_a_query_of_cases_that_no_model_has_seen_is_not_named_after_what_needs_predictions(make_workspace: MakeWorkspace) -> None:
+def test_a_round_is_not_named_after_foreground_that_nobody_predicted(make_workspace: MakeWorkspace) -> None:
     workspace = make_workspace(["train"] * 4, settings=dataclasses.replace(FAST, strategy="foreground"))
-    add_model(workspace, 1)
+    model = add_model(workspace, 1)
+    for case in every_case(workspace):
+        add_prediction(workspace, model, case, foreground=0.0)
     notes: list[str] = []
     query = make_query(workspace, 2, note=notes.append)
     assert query is not None
-    assert (query.strategy, notes) == ("random", ["no case is predicted yet, as foreground needs; random chose"])
+    assert (query.strategy, notes) == ("random", ["foreground found nothing to choose by; random chose"])

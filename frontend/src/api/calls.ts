@@ -106,9 +106,16 @@ export const useModel = (p: string, index: number): Promise<unknown> => sendJson
 export const useAutomatic = (p: string): Promise<unknown> => sendJson("POST", at(p, "/models/auto"), {});
 export const trainNow = (p: string): Promise<unknown> => sendJson("POST", at(p, "/train"), {});
 
+/** The annotations, or the model in use, as a zip. */
+export const exportProject = (p: string, format: string): Promise<Response> => getBytes(at(p, `/export?format=${format}`));
+
 export const readMe = (): Promise<T.Me> => getJson("/me");
 export const signIn = (name: string, password: string): Promise<T.Me> => sendOpen("/sign-in", { name, password });
-export const signOut = (): Promise<unknown> => sendJson("POST", "/sign-out", {});
+export const readWays = (): Promise<T.Ways> => getJson("/sign-in");
+/** An address at the provider, to go to; whoever comes back takes up the link. */
+export const leaveToProvider = (link?: T.LinkSecret): Promise<T.Leave> => sendOpen("/oidc/leave", link ? { link } : {});
+export const returnFromProvider = (body: T.ProviderReplyBody): Promise<T.Me> => sendOpen("/oidc/return", body);
+export const signOut = (): Promise<T.SignedOut> => sendJson("POST", "/sign-out", {});
 export const changePassword = (old: string, next: string): Promise<T.Me> => sendJson("POST", "/me/password", { old, new: next });
 export const listTokens = (): Promise<T.Token[]> => getJson("/me/tokens");
 export const makeToken = (body: T.TokenBody): Promise<T.NewToken> => sendJson("POST", "/me/tokens", body);

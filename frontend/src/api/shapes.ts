@@ -86,7 +86,8 @@ export interface CaseReading {
 export interface Case {
   id: string; name: string; patient: string; split: string; shape: [number, number, number]; spacing_mm: [number, number, number]; affine:
   number[][]; dtype: string; channels: number; window: [number, number]; value_range: [number, number]; notes: string[]; planes: Plane[];
-  presets: Preset[]; modality: string; oriented: boolean; channel_names: string[]; channel_windows: [number, number][];
+  presets: Preset[]; channel_presets: Preset[][]; colour: boolean; modality: string; looks_like: string; unit: string; inverted: boolean;
+  oriented: boolean; sized: boolean; spaced: boolean; channel_names: string[]; channel_windows: [number, number][];
 }
 
 /** Put a prompt in another's place. */
@@ -261,9 +262,24 @@ export interface LearnedSkill {
   annotator: string; label: string; skill: number; annotations: number; holding: number; model_index: number; method: string;
 }
 
+/** To sign in with the provider; whoever comes back takes up the one-time link, if there is one. */
+export interface LeaveBody {
+  link?: LinkSecret | null;
+}
+
+/** An address at the provider, to go to. */
+export interface Leave {
+  address: string;
+}
+
 /** A one-time link's secret (the fragment of its address); without a password it only says whose it is. */
 export interface LinkBody {
   secret: string; password?: string | null;
+}
+
+/** A one-time link, as its address has it. */
+export interface LinkSecret {
+  use: "invitation" | "reset"; secret: string;
 }
 
 /** Whose a one-time link is, and until when it may be used. */
@@ -389,7 +405,7 @@ export interface Prediction {
 
 /** An intensity window worth a button. */
 export interface Preset {
-  name: string; low: number; high: number;
+  name: string; low: number; high: number; curve: "exact" | "linear" | "sigmoid"; explanation: string;
 }
 
 /** The annotation of the case in force, whoever gave it. */
@@ -434,8 +450,8 @@ export interface ProjectSettings {
   prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?:
   number; annotator_model?: "none" | "crowd-layer" | "confusion"; explanation_penalty?: number; budget_labels?: number; budget_minutes?:
   number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number; blind?: boolean; minimum_agreement?: number;
-  review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" | "simple" |
-  "shape_based"; seed?: number;
+  review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" |
+  "staple_cases" | "simple" | "shape_based" | "locally_weighted"; targets?: "hard" | "soft"; seed?: number;
 }
 
 /** One project in full. */
@@ -459,6 +475,11 @@ export interface Prompts {
 /** How an answer came about; see `medloop.core.records.Provenance`. */
 export interface Provenance {
   annotation_id: string; assignment_id: string; prompt_ids: string[]; withdrawn_prompts: number; parts: Record<string, unknown>;
+}
+
+/** What the provider sent a browser back with; without a code it has signed nobody in. */
+export interface ProviderReplyBody {
+  code?: string; state: string; iss?: string | null;
 }
 
 /** What a minute of an annotator costs from now on, above 0; with `past` earlier minutes count by it, too. */
@@ -582,7 +603,7 @@ export interface Signature {
 
 /** Nobody is signed in any more. */
 export interface SignedOut {
-  signed_in?: false;
+  signed_in?: false; address?: string | null;
 }
 
 /** An annotated case that looks alike. */
@@ -706,6 +727,11 @@ export interface Visit {
 /** A case that waits for a reviewer, or for whom it was returned to. */
 export interface Waiting {
   case_id: string; name: string; progress: CaseReading; readers: string[]; annotation_id: string | null;
+}
+
+/** How one signs in here. */
+export interface Ways {
+  accounts: boolean; passwords: boolean; provider: string | null;
 }
 
 /** The latest skip or flag of a case that still stands. */

@@ -75,6 +75,11 @@ class Fused:
         """Items in which no class reaches `DECIDED`, shape (items,)."""
         return np.asarray(self.probabilities.max(axis=1) < DECIDED)
 
+    @property
+    def expected_error(self) -> FloatArray:
+        """Probability that the class of each item is wrong, shape (items,): how much one more reading may change."""
+        return np.asarray(1.0 - self.probabilities.max(axis=1))
+
 
 def row_entropy(probabilities: FloatArray) -> FloatArray:
     """Entropy over the last axis in nats."""
@@ -89,6 +94,13 @@ def choose(probabilities: FloatArray) -> IntArray:
     best = probabilities.max(axis=1, keepdims=True)
     chosen: IntArray = (probabilities >= best - TIE).argmax(axis=1)
     return chosen
+
+
+def winners(probabilities: FloatArray) -> FloatArray:
+    """1 for the most probable class of each row, shared between equal ones, so that no annotator is right by a tie."""
+    best = (probabilities >= probabilities.max(axis=1, keepdims=True) - TIE).astype(np.float64)
+    shared: FloatArray = best / best.sum(axis=1, keepdims=True)
+    return shared
 
 
 def fuse(method: str, votes: Votes, probabilities: FloatArray, skills: tuple[Skill, ...], *, difficulty: FloatArray | None = None) -> Fused:

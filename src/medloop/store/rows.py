@@ -161,16 +161,18 @@ _LATER_SETTINGS = (
         "annotator_model",
     }
     | {"interactive_network", "calibration", "prompt_encoding", "adaptation", "any_label"}
-    | {"readings", "read_twice", "blind", "minimum_agreement", "review", "consensus"}
+    | {"readings", "read_twice", "blind", "minimum_agreement", "review", "consensus", "targets"}
 )
 _LATER: Mapping[type[Any], frozenset[str]] = {
     records.Source: frozenset({"display"}),
     records.Choice: frozenset({"probability", "parts"}),
     records.ProjectSettings: _LATER_SETTINGS,
     records.Annotator: frozenset({"expertise"}),
+    accounts.Account: frozenset({"issuer", "subject"}),
     records.Assignment: frozenset({"began_with", "base_id", "blind"}),
     records.Annotation: frozenset({"began_with", "untouched"}),
     records.Evaluation: frozenset({"leaning", "surfaces"}),
+    records.Consensus: frozenset({"voxel_probabilities", "expected_error"}),
 }
 """Fields that records gained after projects existed. At their default nested records do not write them, and events do not
 tell of them, so that a row from before still has the digest its event tells."""
@@ -252,7 +254,7 @@ _ALL: tuple[Kind[Any], ...] = (
     _kind(records.Project, "project", tables.projects, "name", "task_id", "settings"),
     _kind(records.Case, "case", tables.cases),
     _kind(records.Annotator, "annotator", tables.annotators, "name", "kind", "roles", "cost_per_minute", "expertise"),
-    _kind(accounts.Account, "account", tables.accounts, "password", "disabled", sealed=("password",)),
+    _kind(accounts.Account, "account", tables.accounts, "password", "disabled", "issuer", "subject", sealed=("password",)),
     _kind(accounts.Membership, "membership", tables.memberships, "role"),
     _kind(accounts.SignIn, "sign-in", tables.sign_ins, "ended_at"),
     _kind(accounts.ApiToken, "token", tables.api_tokens, "revoked_at"),

@@ -62,7 +62,14 @@ tasks = _records("tasks", records.Task)
 projects = _records("projects", records.Project)
 cases = _records("cases", records.Case, _unique("name"), Column("patient", Text, nullable=False, index=True), Index(None, "split", "name"))
 annotators = _records("annotators", records.Annotator, _unique("name"))
-accounts = _records("accounts", people.Account, _unique("name"), _unique("key"))
+_KNOWN_ELSEWHERE = text("subject != ''")
+accounts = _records(
+    "accounts",
+    people.Account,
+    _unique("name"),
+    _unique("key"),
+    Index(None, "issuer", "subject", unique=True, sqlite_where=_KNOWN_ELSEWHERE, postgresql_where=_KNOWN_ELSEWHERE),
+)
 memberships = _records("memberships", people.Membership, UniqueConstraint("account_id", "project_id"))
 sign_ins = _records("sign_ins", people.SignIn, _unique("digest"), Column("seen_at", Text), Index(None, "account_id"))
 api_tokens = _records("api_tokens", people.ApiToken, _unique("digest"), Index(None, "account_id"))

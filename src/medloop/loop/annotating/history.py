@@ -16,8 +16,8 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
 
-MASKS_HELD = 4
-"""Masks in memory at once, however long the history: an annotation, what it replaces, and what the next one probably replaces."""
+MASKS_AT_ONCE = 8
+"""A case may have hundreds of annotations, and volumes are large."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ def case_history(workspace: Workspace, case_id: str) -> tuple[HistoryLine, ...]:
 def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[Annotation], people: Mapping[str, str]) -> list[HistoryLine]:
     current = {a.id for a in (*tx.current_annotations(case_ids=[case.id]), *tx.partial_annotations(case_ids=[case.id]))}
     order = tx.event_numbers(Annotation, [a.id for a in made])
-    by_id, found = {annotation.id: annotation for annotation in made}, list[HistoryLine]()
+    found, by_id = list[HistoryLine](), {a.id: a for a in made}
 
-    @lru_cache(MASKS_HELD)
-    def mask_of(annotation_id: str) -> MaskArray:
+    @lru_cache(maxsize=MASKS_AT_ONCE)
+    def mask(annotation_id: str) -> MaskArray:
         return _mask(workspace.store.blobs, by_id[annotation_id], case)
 
     for annotation in made:
@@ -85,7 +85,7 @@ def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[An
             what=_made(workspace, annotation),
             annotation_id=annotation.id,
             in_force=annotation.id in current,
-            changes=label_changes(mask_of(before.id) if before else None, mask_of(annotation.id), case, workspace.task.labels),
+            changes=label_changes(mask(before.id) if before else None, mask(annotation.id), case, workspace.task.labels),
             order=order[annotation.id],
         )
         found.append(line)

@@ -7,9 +7,9 @@ takes only roles within its own rights.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from medloop.core.accounts import EVERY_PROJECT, Account, ApiToken, Membership, SignIn
+from medloop.core.accounts import EVERY_PROJECT, Account, ApiToken, Identity, Membership, SignIn
 from medloop.core.errors import ConflictError, ForbiddenError, NotFoundError
-from medloop.core.names import checked_name, folded, nearest
+from medloop.core.names import appearance, checked_name, folded, nearest
 from medloop.core.records import new_id, now
 from medloop.core.roles import RIGHTS, Role, Verb, is_within, rights_of
 from medloop.store.reader import Reader
@@ -53,9 +53,14 @@ def accounts_are_on(tx: Reader) -> bool:
     return bool(tx.find(Account, limit=1))
 
 
+def account_key(name: str) -> str:
+    """What names of one account have in common, however they are typed: any letter case, Unicode form and blanks around them."""
+    return folded(name.strip())
+
+
 def account_named(tx: Reader, name: str) -> Account | None:
     """The account that reads so, in any letter case and Unicode form; None when there is none."""
-    found = tx.find(Account, where={"key": folded(name.strip())}, limit=1)
+    found = tx.find(Account, where={"key": account_key(name)}, limit=1)
     return found[0] if found else None
 
 
@@ -78,30 +83,67 @@ def roles_of(tx: Reader, account_id: str) -> dict[str, Role]:
     return {one.project_id: one.role for one in held if one.role is not None}
 
 
-def add_account(store: Store, name: str, *, role: Role, project_id: str = EVERY_PROJECT, by: Boss = OWNER) -> Account:
+def add_account(
+    store: Store,
+    name: str,
+    *,
+    role: Role | None,
+    project_id: str = EVERY_PROJECT,
+    identity: Identity | None = None,
+    by: Boss = OWNER,
+) -> Account:
     """Make an account without a password; a link or `set_password` gives it one.
 
     Args:
         store: Where accounts are held.
         name: As people know them; see `medloop.core.names`.
-        role: Their first role.
+        role: Their first role; None for none yet.
         project_id: What it is for.
+        identity: Who they are at a provider of OpenID Connect, so that they need no password.
         by: Who makes it.
 
     Raises:
-        ConflictError: Somebody is called so, or so alike that readers would take them for one.
+        ConflictError: Somebody is called so, or so alike that readers would take them for one, or has that identity.
         InputError: A name that cannot be.
         ForbiddenError: A role beyond the rights of who makes it.
     """
     cleaned = checked_name(name)
-    _require_within(by, project_id, role)
-    account = Account(id=new_id("account"), name=cleaned, key=folded(cleaned), created_at=now())
+    if role is not None:
+        _require_within(by, project_id, role)
+    issuer, subject = (identity.issuer, identity.subject) if identity else ("", "")
+    account = Account(id=new_id("account"), name=cleaned, key=folded(cleaned), issuer=issuer, subject=subject, created_at=now())
     with store.write(by.name) as tx:
-        if (known := account_named(tx, cleaned)) is not None:
-            raise ConflictError(f"There is an account {known.name!r} already", remedy="give a role with: medloop users role")
+        _require_distinct(tx, cleaned)
+        if identity is not None:
+            require_unknown(tx, identity)
         tx.add(account, verb="invite")
-        _put_role(tx, account.id, project_id, role)
+        if role is not None:
+            _put_role(tx, account.id, project_id, role)
     return account
+
+
+def _require_distinct(tx: Reader, name: str) -> None:
+    known = next((one for one in tx.find(Account) if appearance(one.name) == appearance(name)), None)
+    if known is not None:
+        alike = "" if known.key == account_key(name) else f", and {name!r} reads alike"
+        raise ConflictError(f"There is an account {known.name!r} already{alike}", remedy="give a role with: medloop users role")
+
+
+def account_of(tx: Reader, identity: Identity) -> Account | None:
+    """The account of whom a provider knows; None when there is none. Neither names nor mail addresses count."""
+    found = tx.find(Account, where={"issuer": identity.issuer, "subject": identity.subject}, limit=1)
+    return found[0] if found else None
+
+
+def require_unknown(tx: Reader, identity: Identity, *, but: str = "") -> None:
+    """Refuse an identity that another account than `but` has: nobody at a provider has two.
+
+    Raises:
+        ConflictError: Then.
+    """
+    known = account_of(tx, identity)
+    if known is not None and known.id != but:
+        raise ConflictError(f"Whom the provider calls {identity.subject!r} has the account {known.name!r} already", remedy="use that one")
 
 
 def give_role(store: Store, account_id: str, role: Role | None, *, project_id: str = EVERY_PROJECT, by: Boss = OWNER) -> None:

@@ -19,7 +19,7 @@ Need: TypeAlias = Verb | Literal["open", "self"]
 
 _CASE = "/projects/{project}/cases/{case}"
 _WORK = "/projects/{project}/assignments/{assignment}"
-_OPEN: tuple[str, ...] = ("GET /health", "POST /sign-in", "POST /links/{use}")
+_OPEN: tuple[str, ...] = ("GET /health", "GET /sign-in", "POST /sign-in", "POST /oidc/leave", "POST /oidc/return", "POST /links/{use}")
 _SELF: tuple[str, ...] = (
     "GET /projects",
     "GET /me",
@@ -116,6 +116,7 @@ PERMISSIONS: Mapping[str, Need] = {
     f"POST {_CASE}/approve": "sign",
     **dict.fromkeys(_MANAGE, "manage"),
     **dict.fromkeys(_ADMINISTER, "administer"),
+    "GET /projects/{project}/export": "export",
     "POST /projects/{project}/cases": "add",
     "PATCH /projects/{project}/settings": "decide",
     "PATCH /projects/{project}/task": "decide",
