@@ -12,9 +12,10 @@ export interface AdjudicateBody {
   effort?: EffortBody | null;
 }
 
-/** Whether to go on querying, in words; the expected gain of the next batch with its 95 % interval, and its minutes. */
+/** Whether to go on querying, in words; the expected gain of the next batch with its 95 % interval, its minutes and their error. */
 export interface Advice {
-  stop: boolean; reasons: string[]; expected_gain: number | null; interval: [number, number] | null; minutes: number | null;
+  stop: boolean; reasons: string[]; expected_gain: number | null; interval: [number, number] | null; minutes: number | null; minutes_note:
+  string;
 }
 
 /** Mean agreement of the readings of a week. */
@@ -448,8 +449,8 @@ export interface ProjectSettings {
   prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?:
   number; annotator_model?: "none" | "crowd-layer" | "confusion"; explanation_penalty?: number; budget_labels?: number; budget_minutes?:
   number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number; blind?: boolean; minimum_agreement?: number;
-  review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" | "simple" |
-  "shape_based"; targets?: "hard" | "soft"; seed?: number;
+  review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" |
+  "staple_cases" | "simple" | "shape_based" | "locally_weighted"; targets?: "hard" | "soft"; seed?: number;
 }
 
 /** One project in full. */

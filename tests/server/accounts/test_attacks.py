@@ -265,6 +265,7 @@ def test_a_page_that_is_left_open_does_not_keep_its_session_alive(town: Town, ur
     with town.store.database.writing() as connection:
         connection.execute(text("UPDATE sign_ins SET created_at = :at"), {"at": now(timedelta(minutes=-100))})
     assert len(_listening(town, browser)) == 1
+    assert browser.send("GET", url, **{"X-Idle": "1"}).status_code == 200
     with town.store.database.reading() as connection:
         assert connection.execute(text("SELECT seen_at FROM sign_ins")).scalar_one() is None
     assert browser.get(url).status_code == 200
