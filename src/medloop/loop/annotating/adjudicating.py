@@ -1,22 +1,28 @@
 """A reviewer decides between readings: a new annotation, put together label by label or box by box, that supersedes knowingly.
 
-The readings stay as they are, each its reader's; the new annotation stands before them and before their consensus.
+The readings stay as they are, each its reader's; the new annotation stands before them and before their consensus. A reviewer
+may also draw, in a case opened with what stands (`medloop.loop.foundation.readings.REVIEWING`): the draft is the decision.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from medloop.core.arrays import MaskArray
-from medloop.core.errors import InputError, LabelError, NotFoundError
-from medloop.core.records import Annotation, Case, Review, Task, new_id, now
+from medloop.core.errors import InputError, LabelError, NotFoundError, StateError
+from medloop.core.records import Annotation, Assignment, BeganWith, Case, Provenance, Task, new_id, now
 from medloop.images.encode import encode_mask
-from medloop.loop.annotating.annotations import MAX_EFFORT_SECONDS, checked_mask
+from medloop.loop.annotating.annotations import MAX_EFFORT_SECONDS, check_submitted, checked_mask, require_known_revision
+from medloop.loop.annotating.open_edit import load_edit, require_open
+from medloop.loop.annotating.provenance import provenance_of
+from medloop.loop.annotating.replacing import origin_of, source_of
 from medloop.loop.annotating.review_verdicts import make_review, require_standing
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.arrays import load_mask
+from medloop.loop.foundation.label_versions import version_seen
 from medloop.loop.foundation.partial_annotations import BoxPart, annotated_voxels
-from medloop.loop.foundation.readings import DERIVED, most_leaning
+from medloop.loop.foundation.readings import DERIVED, RESTORE, is_reviewing, most_leaning
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
@@ -44,8 +50,10 @@ def adjudicate(
     decision: Sequence[Ruling] | MaskArray,
     *,
     annotation_id: str | None = None,
+    readings: Collection[str] | None = None,
     comment: str = "",
     effort_seconds: float = 0.0,
+    verb: str = "adjudicate",
 ) -> Annotation:
     """Decide a case as its reviewer: from what stands, the rulings are applied in order, or a mask is given.
 
@@ -56,14 +64,16 @@ def adjudicate(
         decision: What counts where (for a classification one ruling, which names the reading whose class counts), or the mask
             itself, shape (I, J, K).
         annotation_id: What the reviewer has looked at; None for what stands now.
+        readings: The readings that the reviewer has looked at; None for those there are.
         comment: Why.
         effort_seconds: Active time spent.
+        verb: What the audit calls it.
 
     Raises:
         InputError: No ruling, or one that does not fit the case; an effort out of range.
         LabelError: A label that the task does not know.
         ShapeError: The mask is not the case's shape.
-        ConflictError: Something else stands by now.
+        ConflictError: Something else stands by now, or the case was read since.
         StateError: The case has no annotation.
     """
     mask = decision if isinstance(decision, np.ndarray) else None
@@ -73,7 +83,7 @@ def adjudicate(
     if not 0.0 <= effort_seconds <= MAX_EFFORT_SECONDS:
         raise InputError(f"Effort lies between 0 and {MAX_EFFORT_SECONDS:.0f} seconds, got {effort_seconds:g}")
     with workspace.store.read() as tx:
-        case, standing = tx.get(Case, case_id), require_standing(tx, case_id, annotation_id)
+        case, standing = tx.get(Case, case_id), require_standing(tx, case_id, annotation_id, readings)
         sources = {c.annotation_id: _of_case(tx, case, c.annotation_id) for c in choices}
     made = checked_mask(workspace, case, mask) if mask is not None else None
     tag = None
@@ -85,19 +95,97 @@ def adjudicate(
     with workspace.store.read() as tx:
         oldest = min((tx.get(Task, a.task_id) for a in made_of), key=lambda task: task.version)
     task = workspace.task if mask is not None else oldest  # what is put together knows the labels that all of it knew
-    return _stored(workspace, reviewer_id, made_of, _Decided(made, tag, task.id, comment, effort_seconds))
+    leaning = most_leaning(made_of)
+    decided = _Decided(
+        mask=made,
+        tag=tag,
+        task_id=task.id,
+        effort_seconds=effort_seconds,
+        proposal_id=leaning.proposal_id,
+        untouched=leaning.untouched,
+    )
+    return _stored(workspace, reviewer_id, standing, decided, readings=readings, comment=comment, verb=verb)
 
 
-def restore(workspace: Workspace, annotation_id: str, person_id: str, *, comment: str = "") -> Annotation:
+def adjudicate_draft(
+    workspace: Workspace,
+    assignment_id: str,
+    submitted: Submitted,
+    *,
+    annotation_id: str | None = None,
+    readings: Collection[str] | None = None,
+    comment: str = "",
+) -> Annotation:
+    """Decide a case by the draft, or a class, of an assignment that was opened as its reviewer; the assignment is closed by it.
+
+    Args:
+        workspace: The project.
+        assignment_id: Opened with the reason `REVIEWING`.
+        submitted: A class, or the draft's revision; effort and version of the task as in a submission.
+        annotation_id: What the reviewer has looked at; None for what stands now.
+        readings: The readings that the reviewer has looked at; None for those there are.
+        comment: Why.
+
+    Raises:
+        ConflictError: The draft has another revision, something else stands by now, or the case was read since.
+        StateError: The assignment is closed or was opened to read the case, the task is of another kind, or nothing stands.
+        InputError: An effort out of range.
+        LabelError: A value that the task does not know.
+    """
+    check_submitted(workspace, submitted)
+    with workspace.store.read() as tx:
+        edit = load_edit(tx, require_open(tx.get(Assignment, assignment_id)), workspace.store.blobs)
+        if not is_reviewing(edit.assignment):
+            raise StateError("This case is open to read it: its draft is a reading and no decision", remedy="open it as its reviewer")
+        standing, source = require_standing(tx, edit.case.id, annotation_id, readings), source_of(tx, edit)
+    require_known_revision(edit.assignment, submitted.revision)
+    mask = checked_mask(workspace, edit.case, edit.draft().mask) if submitted.tag is None else None
+    origin, values = origin_of(source, submitted, mask), _values(mask, submitted.tag)
+    with workspace.store.read() as tx:
+        task = version_seen(tx, workspace.task, edit.assignment.opened_at, submitted.task_version, values)
+    decided = _Decided(
+        mask=mask,
+        tag=submitted.tag,
+        task_id=task.id,
+        effort_seconds=submitted.effort_seconds,
+        proposal_id=origin.proposal_id,
+        untouched=origin.untouched,
+        began_with=origin.began_with,
+        drawn=edit.assignment,
+        made=provenance_of(edit, mask, new_id("annotation")) if mask is not None else None,
+    )
+    return _stored(workspace, edit.assignment.annotator_id, standing, decided, readings=readings, comment=comment)
+
+
+def restore(
+    workspace: Workspace,
+    annotation_id: str,
+    person_id: str,
+    *,
+    standing_id: str | None = None,
+    readings: Collection[str] | None = None,
+    comment: str = "",
+) -> Annotation:
     """Bring an earlier annotation of a case back as a new one of who restores it.
+
+    Args:
+        workspace: The project.
+        annotation_id: The earlier one.
+        person_id: Who restores it.
+        standing_id: What stood when they looked; None for whatever stands.
+        readings: The readings that they looked at; None for those there are.
+        comment: Why.
 
     Raises:
         NotFoundError: No such annotation.
         InputError: It covers parts of the case only.
         StateError: The case has no annotation now.
+        ConflictError: Something else stands by now, or the case was read since.
     """
     found = workspace.store.get(Annotation, annotation_id)
-    return adjudicate(workspace, found.case_id, person_id, [Ruling(annotation_id)], comment=comment or "an earlier annotation restored")
+    why = comment or "an earlier annotation restored"
+    rulings = [Ruling(annotation_id)]
+    return adjudicate(workspace, found.case_id, person_id, rulings, annotation_id=standing_id, readings=readings, comment=why, verb=RESTORE)
 
 
 def _of_case(tx: Reader, case: Case, annotation_id: str) -> Annotation:
@@ -126,21 +214,39 @@ def _composed(
     return mask
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _Decided:
+    """A decision: its mask or class, the labels it knows, what it owes to a proposal, and the draft it was drawn in, if any."""
+
     mask: MaskArray | None
     tag: int | None
     task_id: str
-    comment: str
     effort_seconds: float
+    proposal_id: str | None
+    untouched: float | None
+    began_with: BeganWith = "annotation"
+    drawn: Assignment | None = None
+    made: Provenance | None = None
 
 
-def _stored(workspace: Workspace, reviewer_id: str, made_of: Sequence[Annotation], decided: _Decided) -> Annotation:
-    """Keep the decision and the review that it is; what stands, the last of `made_of`, must still be what was looked at."""
+def _values(mask: MaskArray | None, tag: int | None) -> frozenset[int]:
+    return frozenset({tag or 0}) if mask is None else frozenset(np.unique(mask).tolist()) - {0}
+
+
+def _stored(
+    workspace: Workspace,
+    reviewer_id: str,
+    standing: Annotation,
+    decided: _Decided,
+    *,
+    readings: Collection[str] | None,
+    comment: str,
+    verb: str = "adjudicate",
+) -> Annotation:
+    """Keep the decision and the review that it is; what stands must still be what was looked at."""
     blob = workspace.store.blobs.put(encode_mask(decided.mask)) if decided.mask is not None else None
-    leaning, standing = most_leaning(made_of), made_of[-1]
     annotation = Annotation(
-        id=new_id("annotation"),
+        id=decided.made.annotation_id if decided.made else new_id("annotation"),
         case_id=standing.case_id,
         task_id=decided.task_id,
         annotator_id=reviewer_id,
@@ -148,17 +254,23 @@ def _stored(workspace: Workspace, reviewer_id: str, made_of: Sequence[Annotation
         blob=blob,
         tag=decided.tag,
         origin="adjudicated",
-        proposal_id=leaning.proposal_id,
+        assignment_id=decided.drawn.id if decided.drawn else None,
+        proposal_id=decided.proposal_id,
         supersedes=standing.id if standing.origin in DERIVED else None,
         effort_seconds=float(decided.effort_seconds),
         created_at=now(),
-        began_with="annotation",
-        untouched=leaning.untouched,
+        began_with=decided.began_with,
+        untouched=decided.untouched,
     )
-    review: Review = make_review(standing.case_id, annotation.id, reviewer_id, "approve", decided.comment)
+    review = make_review(standing.case_id, annotation.id, reviewer_id, "approve", comment)
     with workspace.store.write(reviewer_id) as tx:
-        require_standing(tx, standing.case_id, standing.id)
-        tx.add(annotation, verb="adjudicate")
+        require_standing(tx, standing.case_id, standing.id, readings)
+        tx.add(annotation, verb=verb)
+        if decided.made is not None:
+            tx.add(decided.made, verb="trace")
+        if decided.drawn is not None:
+            require_known_revision(require_open(tx.get(Assignment, decided.drawn.id)), decided.drawn.revision)
+            tx.change(Assignment, decided.drawn.id, verb="submit", fields={"state": "submitted", "closed_at": now()})
         tx.add(review, verb="approve")
     after_annotation(workspace)
     return annotation

@@ -22,6 +22,7 @@ from medloop.store.reader import Reader
 
 T = TypeVar("T", Assignment, Review)
 ReadingState: TypeAlias = Literal["unlabelled", "in progress", "read", "in review", "accepted", "returned"]
+Decided: TypeAlias = Literal["", "consensus", "adjudicated"]
 READING_STATES: tuple[ReadingState, ...] = get_args(ReadingState)
 
 OWN_READINGS = ("human", "simulated")
@@ -31,6 +32,18 @@ DERIVED = ("consensus", "adjudicated")
 """Origins of annotations that are made of readings and are none."""
 
 
+RESTORE = "restore"
+"""What the audit calls an adjudication that brings an earlier annotation back."""
+
+REVIEWING = "opened as its reviewer"
+"""Reason of an assignment whose draft is a reviewer's decision, and no reading."""
+
+
+def is_reviewing(assignment: Assignment) -> bool:
+    """Whether the draft of an assignment is a reviewer's decision, and no reading."""
+    return assignment.reason == REVIEWING
+
+
 @dataclass(frozen=True, kw_only=True)
 class CaseHistory:
     """What the readings of a case are derived from.
@@ -38,7 +51,7 @@ class CaseHistory:
     Attributes:
         case_id: The case.
         annotations: Full ones in force, in the order they were given.
-        open: Annotators who have it open.
+        open: Annotators who have it open to read it.
         reviews: In the order they were made.
         consensus: The newest one; it need not be in force.
         order: Id of an annotation or review → number of its event; not needed without reviews.
@@ -83,6 +96,8 @@ class CaseReading:
         agreement: Of its readings, 0..1; None while there is no consensus.
         consensus_due: It has its readings, and a consensus must be made of them.
         returned: The review that returned it, while that stands.
+        approved: The last review approved what stands, and nobody has read the case since.
+        decided: What stands is nobody's own reading: "consensus" or "adjudicated"; else "".
     """
 
     state: ReadingState
@@ -93,6 +108,8 @@ class CaseReading:
     agreement: float | None = None
     consensus_due: bool = False
     returned: Review | None = None
+    approved: bool = False
+    decided: Decided = ""
 
     @property
     def words(self) -> str:
@@ -148,7 +165,15 @@ def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
         agreement=consensus.agreement if consensus else None,
         consensus_due=due,
         returned=returned,
+        approved=approved,
+        decided=_decided(standing),
     )
+
+
+def _decided(standing: Annotation | None) -> Decided:
+    if standing is None:
+        return ""
+    return "consensus" if standing.origin == "consensus" else "adjudicated" if standing.origin == "adjudicated" else ""
 
 
 def _review_due(settings: ProjectSettings, consensus: Consensus | None, history: CaseHistory) -> bool:
@@ -190,7 +215,7 @@ def project_settings(tx: Reader) -> ProjectSettings:
 def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
     """What the readings of these cases are derived from, by case id."""
     given = by_case(tx.current_annotations(case_ids=case_ids))
-    opened = _grouped(tx.find(Assignment, where={"case_id": case_ids, "state": "open"}))
+    opened = _grouped(a for a in tx.find(Assignment, where={"case_id": case_ids, "state": "open"}) if not is_reviewing(a))
     reviews = _grouped(tx.find(Review, where={"case_id": case_ids}))
     newest = {c.case_id: c for c in newest_consensuses(tx, case_ids)}
     reviewed = [a.id for case_id in reviews for a in given.get(case_id, [])]
@@ -220,6 +245,12 @@ def case_readings(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseReadin
         return {}
     settings = project_settings(tx)
     return {case_id: derive(settings, history) for case_id, history in histories(tx, case_ids).items()}
+
+
+def restored_among(tx: Reader, readings: Iterable[CaseReading]) -> set[str]:
+    """Ids of the annotations that stand for these cases and brought an earlier one back."""
+    decided = [r.annotation_id for r in readings if r.decided == "adjudicated" and r.annotation_id]
+    return {event.noun_id for event in tx.events_about("annotation", decided, verbs=[RESTORE])} if decided else set()
 
 
 def cases_read(tx: Reader, state: ReadingState) -> list[str]:
