@@ -10,6 +10,7 @@ import "./style/base.css";
 import "./style/lists.css";
 import "./style/annotate.css";
 import "./style/charts.css";
+import "./style/review.css";
 
 followTheme();
 followAddress();

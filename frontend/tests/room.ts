@@ -3,7 +3,7 @@ import { me } from "../src/api/me";
 import type { CaseHeader, Me, Opened, Prediction, Project, TaskKind, Triple } from "../src/api/types";
 import { Draft } from "../src/edits/draft";
 import { EffortTimer } from "../src/edits/effort";
-import { CaseSession } from "../src/state/session";
+import { CaseSession, type Purpose } from "../src/state/session";
 import type { PaneContact } from "../src/tools/contact";
 import { bytesOf, volumeOf } from "../src/volume/volume";
 import { planeOf } from "./scene";
@@ -79,13 +79,21 @@ export function projectOf(kind: TaskKind = "segmentation"): Project {
 }
 
 /** An open case; with a mask it can be drawn on, and its image is there. */
-export function sessionOf(mask: Uint8Array | null, header: CaseHeader, project = projectOf(), assignment: Partial<Opened["assignment"]> = {}): CaseSession {
-  const fresh: Pick<Opened["assignment"], "base" | "standing" | "evaluation" | "withdrawn" | "parts"> = {
+export function sessionOf(
+  mask: Uint8Array | null,
+  header: CaseHeader,
+  project = projectOf(),
+  assignment: Partial<Opened["assignment"]> = {},
+  purpose: Purpose = "read",
+): CaseSession {
+  const fresh: Pick<Opened["assignment"], "base" | "standing" | "evaluation" | "withdrawn" | "parts" | "progress" | "returned"> = {
     base: { kind: "blank" },
     standing: null,
     evaluation: false,
     withdrawn: null,
     parts: [],
+    progress: { state: "unlabelled", words: "unlabelled", read: 0, needed: 1, agreement: null },
+    returned: null,
   };
   const opened: Opened = {
     assignment: { id: "a1", case_id: header.id, round_id: null, revision: 0, reason: "", opened_at: "2026-11-03T10:00:00Z", ...fresh, ...assignment },
@@ -93,7 +101,7 @@ export function sessionOf(mask: Uint8Array | null, header: CaseHeader, project =
     prediction: null,
     previous: null,
   };
-  const session = new CaseSession(project, opened, new EffortTimer(0), 0);
+  const session = new CaseSession(project, opened, new EffortTimer(0), 0, purpose);
   session.volume.value = volumeOf(header, new ArrayBuffer(bytesOf(header)));
   if (mask) session.draft.value = new Draft(mask);
   return session;

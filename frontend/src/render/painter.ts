@@ -41,7 +41,15 @@ export interface Heat {
 }
 
 /** How a border is drawn. */
-type Pen = "plain" | "dashed" | "edged";
+type Pen = "plain" | "dashed" | "edged" | "thin";
+
+/** The borders of somebody's labels, all in their colour. */
+export interface Outlined {
+  mask: Uint8Array;
+  colour: string;
+  /** Of this label only; null for all of them. */
+  label: number | null;
+}
 
 export interface LabelLayers {
   mask: Uint8Array | null;
@@ -51,6 +59,8 @@ export interface LabelLayers {
   proposal: Uint8Array | null;
   /** What else the model may have meant, in the labels' colours on a dark edge. */
   hypothesis: Uint8Array | null;
+  /** Of several people, one over the other. */
+  people: readonly Outlined[];
 }
 
 export interface PaneCanvases {
@@ -122,7 +132,7 @@ export class PanePainter {
   /** `change`: what differs from the last call: the view, the pixels within a part of the slice, or anything. */
   paintLabels(layers: LabelLayers, slice: Slice, view: Viewport, smooth: boolean, change: Change): void {
     const place = this.place(view);
-    const filled = layers.mask !== null && !layers.style.outline && !layers.proposal && !layers.hypothesis;
+    const filled = layers.mask !== null && !layers.style.outline && !layers.proposal && !layers.hypothesis && layers.people.length === 0;
     const partly = typeof change === "object" && filled && this.coloursFor === fillState(slice, layers.style);
     const context = partly ? this.clippedTo(change, place) : this.cleared(this.canvases.labels);
     if (layers.heat) this.paintHeat(context, layers.heat, slice, place, smooth);
@@ -130,6 +140,10 @@ export class PanePainter {
     if (layers.proposal) this.paintOutlines(context, layers.proposal, slice, place, layers.style.labels, "dashed");
     if (layers.mask && layers.style.outline) this.paintOutlines(context, layers.mask, slice, place, layers.style.labels, "plain");
     if (layers.hypothesis) this.paintOutlines(context, layers.hypothesis, slice, place, layers.style.labels, "edged");
+    for (const { mask, colour, label } of layers.people) {
+      const own = labelsIn(mask, slice).flatMap((value) => (label === null || label === value ? { value, colour } : []));
+      this.paintOutlines(context, mask, slice, place, own, "thin");
+    }
     if (!layers.mask || layers.style.outline) this.coloursFor = "";
     if (partly) context.restore();
   }
@@ -170,7 +184,8 @@ export class PanePainter {
   private paintOutlines(context: CanvasRenderingContext2D, mask: Uint8Array, slice: Slice, place: Placement, colours: readonly LabelColour[], pen: Pen): void {
     context.setLineDash(pen === "dashed" ? [4, 3] : []);
     for (const value of labelsIn(mask, slice)) {
-      const own = colours.find((label) => label.value === value)?.colour ?? "#ffffff";
+      const own = colours.find((label) => label.value === value)?.colour ?? (pen === "thin" ? null : "#ffffff");
+      if (own === null) continue;
       const path = pathOf(outlineOf(mask, slice, value), place);
       for (const [width, colour] of STROKES[pen]) {
         context.lineWidth = width;
@@ -210,6 +225,10 @@ export class PanePainter {
 const STROKES: Record<Pen, readonly (readonly [width: number, colour: string | null])[]> = {
   plain: [[1.75, null]],
   dashed: [[1.25, "#ffffff"]],
+  thin: [
+    [3.5, "rgba(0,0,0,0.6)"],
+    [1.75, null],
+  ],
   edged: [
     [5, "rgba(0,0,0,0.75)"],
     [2.25, null],

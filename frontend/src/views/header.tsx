@@ -12,7 +12,7 @@ import { Icon } from "./icons";
 
 interface HeaderProps {
   project?: { id: string; name: string } | null;
-  view?: "worklist" | "progress" | "annotate" | "settings" | "people";
+  view?: "worklist" | "progress" | "annotate" | "review" | "team" | "settings" | "people";
   children?: ComponentChildren;
 }
 
@@ -36,9 +36,19 @@ export function Header({ project, view, children }: HeaderProps) {
               Annotate
             </Tab>
           </Allowed>
+          <Allowed verb="review" project={project.id}>
+            <Tab href={linkTo.review(project.id)} here={view === "review"}>
+              Review
+            </Tab>
+          </Allowed>
           <Tab href={linkTo.progress(project.id)} here={view === "progress"}>
             Progress
           </Tab>
+          <Allowed verb="manage" project={project.id}>
+            <Tab href={linkTo.team(project.id)} here={view === "team"}>
+              Team
+            </Tab>
+          </Allowed>
           <Allowed verb="decide" project={project.id}>
             <Tab href={linkTo.settings(project.id)} here={view === "settings"}>
               Settings
