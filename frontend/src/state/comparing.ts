@@ -2,6 +2,7 @@
 import { computed, type Signal, signal } from "@preact/signals";
 import * as calls from "../api/calls";
 import { ApiError } from "../api/errors";
+import { annotatorName } from "../api/person";
 import type { HistoryLine, Project, Reading, Readings, Region } from "../api/types";
 import { keptSignal } from "../browser/kept";
 import { Draft } from "../edits/draft";
@@ -220,6 +221,15 @@ export class Comparison {
   }
 }
 
+/** Choices that were neither accepted nor discarded, by case and person; they come back where the readings are the same. */
+const left = new Map<string, { looked: string; rulings: readonly Ruling[] }>();
+const keyOf = (project: Project, caseId: string): string => `${project.id} ${caseId} ${annotatorName.value}`;
+
+export function closeComparison({ session, project, caseId, looked, rulings }: Comparison): void {
+  session.close();
+  left.set(keyOf(project, caseId), { looked: JSON.stringify(looked), rulings: rulings.value });
+}
+
 /** The comparison on the screen, if any. */
 export const comparison = signal<Comparison | null>(null);
 
@@ -229,6 +239,8 @@ export async function openComparison(project: Project, caseId: string): Promise<
   const now = performance.now();
   const session = new CaseSession(project, opened, new EffortTimer(now), now, "compare");
   const made = new Comparison(session, found);
+  const kept = left.get(keyOf(project, caseId));
+  if (kept?.looked === JSON.stringify(made.looked)) made.rulings.value = kept.rulings;
   const arrays = arraysOf(project.id, session.header, null, false, (volume) => {
     session.volume.value = volume;
     session.arrived.value++;

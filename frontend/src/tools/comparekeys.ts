@@ -1,6 +1,7 @@
 /** The keyboard where readings are compared: the keys that only look do as they do when annotating. */
 import { type Comparison, MANNERS, manner } from "../state/comparing";
 import { tool } from "../state/display";
+import { tell } from "../state/notices";
 import { isModifier, keyOf } from "./keynames";
 import { pressKey } from "./keys";
 
@@ -40,11 +41,13 @@ function next(now: (typeof manner)["value"]): (typeof manner)["value"] {
 }
 
 /** What lies on top goes first: a stroke, the box, a maximised plane; then the case. */
-function stepOut({ session }: Comparison, leave: () => void): true {
+function stepOut(found: Comparison, leave: () => void): true {
+  const { session } = found;
   if (session.drag) session.drag.abandon();
   else if (session.advice.region.value) session.advice.region.value = null;
   else if (tool.value === "region") tool.value = "navigate";
   else if (session.maximised.value !== null) session.maximised.value = null;
+  else if (found.rulings.value.length > 0) tell("info", "Your adjudication is not accepted yet", "accept or discard it first");
   else leave();
   return true;
 }

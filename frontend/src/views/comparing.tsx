@@ -8,7 +8,7 @@ import { heatColour, heatTable } from "../render/lut";
 import type { MarkScene } from "../render/marks";
 import type { LabelLayers } from "../render/painter";
 import { frameOf, type Sign } from "../render/signs";
-import { type Comparison, comparison, MANNERS, manner, openComparison, STANDING_COLOUR } from "../state/comparing";
+import { type Comparison, closeComparison, comparison, MANNERS, manner, openComparison, STANDING_COLOUR } from "../state/comparing";
 import * as display from "../state/display";
 import { helpShown } from "../state/display";
 import { tellError } from "../state/notices";
@@ -42,7 +42,7 @@ export function CompareView({ project, caseId }: { project: Project; caseId: str
       .catch((error: unknown) => !stale && setFailure(explain(error)));
     return () => {
       stale = true;
-      comparison.value?.session.close();
+      if (comparison.value) closeComparison(comparison.value);
       comparison.value = current.value = null;
     };
   }, [project.id, caseId, person]);
