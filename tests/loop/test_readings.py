@@ -316,6 +316,7 @@ def test_a_reviewer_puts_an_annotation_together_from_named_readings_and_it_stand
         ("Rita", "approved"),
     ]
     assert [(c.label, c.added, c.removed) for c in lines[0].changes] == [("large", 512, 0)]
+    assert [line.who for line in lines if line.in_force] == ["Ann", "Bob", "Rita"], "the fused annotation is out of force"
     assert lines[0].changes[0].ml == pytest.approx(512 * np.prod(case.grid.spacing_mm) / 1000, abs=0.001)
 
 
