@@ -4,13 +4,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from medloop.core.records import Annotation, Assignment
+from medloop.core.records import Annotation, Assignment, Case
 from medloop.core.roles import RIGHTS, ROLES, Role
+from medloop.loop.annotating.annotations import open_case, submit
 from medloop.loop.annotating.drafts import read_draft
+from medloop.loop.annotating.submission import Submitted
+from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
+from tests.server.conftest import SHAPE
 
 from .conftest import wait_for
 from .teams import PASSWORD, Team, sign_in
@@ -119,6 +124,12 @@ def test_one_invites_the_invited_choose_a_password_annotate_and_show_at_once(tea
 
 @pytest.mark.browser
 def test_every_role_sees_what_the_servers_table_allows_and_is_never_refused(team: Team) -> None:
+    with Workspace.open(team.folder) as workspace, workspace.store.read() as tx:
+        case = tx.find(Case)[0].id
+    team.add("Ann", "annotator")
+    with Workspace.open(team.folder) as workspace:
+        opened = open_case(workspace, case, annotator_named(workspace, "Ann").id)
+        submit(workspace, opened.assignment.id, Submitted(mask=np.ones(SHAPE, np.uint8)))
     seen: dict[Role, set[str]] = {}
     for role in ROLES:
         team.add(f"the {role}", role)
@@ -128,13 +139,13 @@ def test_every_role_sees_what_the_servers_table_allows_and_is_never_refused(team
         settle = settling(page)
         seen[role] = set()
         for path, sign in VIEWS:
-            page.goto(f"{team.address}/#/{path.format(team.project)}")
+            page.goto(f"{team.address}/#/{path.format(team.project, case)}")
             expect(page.get_by_test_id(sign).first).to_be_visible()
             settle()
             seen[role] |= {mark.get_attribute("data-verb") or "" for mark in page.locator("[data-verb]").all()}
         assert refused == [], role
     shown = seen["administrator"]
-    assert shown == {"annotate", "decide", "train", "manage", "administer"}
+    assert shown == {"annotate", "review", "sign", "decide", "train", "manage", "administer"}
     assert seen == {role: shown & RIGHTS[role] for role in ROLES}
 
 
@@ -146,6 +157,9 @@ VIEWS = (
     ("p/{0}/next", "submit"),
     ("people", "person"),
     ("account", "account"),
+    ("p/{0}/review", "person"),
+    ("p/{0}/team", "person"),
+    ("p/{0}/review/{1}", "reviews"),
 )
 
 
