@@ -70,7 +70,7 @@ def state(workspace: Workspace, case: str) -> str:
 def disputed(team: Team, *, people: Sequence[tuple[str, int]] = (("Ann", 2), ("Bob", 6)), **rules: object) -> str:
     """A case that people read differently, with its consensus, before anybody's browser is open."""
     with Workspace.open(team.folder) as workspace:
-        configure(workspace, settings={**RULES, "readings": len(people), **rules})
+        configure(workspace, settings={**RULES, "readings": min(9, len(people)), **rules})
         case = cases_of(workspace)[0].id
         for name, start in people:
             read(workspace, case, name, cube(start))
@@ -327,8 +327,7 @@ def test_a_returned_case_shows_its_comment_also_to_whom_it_is_open_already(team:
         assert state(workspace, case) != "returned"
         return_case(workspace, case, annotator_named(workspace, rita).id, comment="once more", to=annotator_named(workspace, "Ann").id)
     ann = team.enter("Ann", f"p/{team.project}")
-    expect(ann.get_by_test_id(f"reading-{case}")).to_have_text("returned")
-    expect(ann.get_by_test_id(f"returned-{case}")).to_have_text("returned to Ann")
+    expect(ann.get_by_test_id(f"reading-{case}")).to_have_text("returned to Ann")
     ann.get_by_test_id("filter-reading").select_option("returned")
     expect(ann.get_by_test_id("worklist").locator("tbody tr")).to_have_count(1)
     ann.get_by_test_id("start").click()
@@ -396,7 +395,7 @@ def test_classes_are_compared_and_decided_too(team: Team) -> None:
         configure(workspace, settings={**RULES, "readings": 3, "consensus": "dawid_skene"})
         first, second = (case.id for case in cases_of(workspace)[:2])
         for case in (first, second):
-            for name, tag in (("Ann", 1), ("Bob", 1), ("Eva", 2)):
+            for name, tag in (("Ann", 0), ("Bob", 0), ("Eva", 1)):
                 read(workspace, case, name, tag)
         drain(workspace)
     page = team.enter("Ada", f"p/{team.project}/review/{first}")
@@ -412,7 +411,7 @@ def test_classes_are_compared_and_decided_too(team: Team) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("standing-reading")).to_contain_text("adjudicated by Ada small")
     with Workspace.open(team.folder) as workspace:
-        assert [(standing(workspace, case).origin, standing(workspace, case).tag) for case in (first, second)] == [("adjudicated", 2)] * 2
+        assert [(standing(workspace, case).origin, standing(workspace, case).tag) for case in (first, second)] == [("adjudicated", 1)] * 2
 
 
 @pytest.mark.browser

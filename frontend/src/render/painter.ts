@@ -41,7 +41,7 @@ export interface Heat {
 }
 
 /** How a border is drawn. */
-type Pen = "plain" | "dashed" | "edged" | "thin";
+type Pen = "plain" | "dashed" | "edged";
 
 /** The borders of somebody's labels, all in their colour. */
 export interface Outlined {
@@ -140,10 +140,7 @@ export class PanePainter {
     if (layers.proposal) this.paintOutlines(context, layers.proposal, slice, place, layers.style.labels, "dashed");
     if (layers.mask && layers.style.outline) this.paintOutlines(context, layers.mask, slice, place, layers.style.labels, "plain");
     if (layers.hypothesis) this.paintOutlines(context, layers.hypothesis, slice, place, layers.style.labels, "edged");
-    for (const { mask, colour, label } of layers.people) {
-      const own = labelsIn(mask, slice).flatMap((value) => (label === null || label === value ? { value, colour } : []));
-      this.paintOutlines(context, mask, slice, place, own, "thin");
-    }
+    this.paintPeople(context, layers.people, slice, place);
     if (!layers.mask || layers.style.outline) this.coloursFor = "";
     if (partly) context.restore();
   }
@@ -184,8 +181,7 @@ export class PanePainter {
   private paintOutlines(context: CanvasRenderingContext2D, mask: Uint8Array, slice: Slice, place: Placement, colours: readonly LabelColour[], pen: Pen): void {
     context.setLineDash(pen === "dashed" ? [4, 3] : []);
     for (const value of labelsIn(mask, slice)) {
-      const own = colours.find((label) => label.value === value)?.colour ?? (pen === "thin" ? null : "#ffffff");
-      if (own === null) continue;
+      const own = colours.find((label) => label.value === value)?.colour ?? "#ffffff";
       const path = pathOf(outlineOf(mask, slice, value), place);
       for (const [width, colour] of STROKES[pen]) {
         context.lineWidth = width;
@@ -193,6 +189,27 @@ export class PanePainter {
         context.stroke(path);
       }
     }
+    context.setLineDash([]);
+  }
+
+  /** Dark edges below all colours; from the second person on dashed, so that borders that coincide show each colour. */
+  private paintPeople(context: CanvasRenderingContext2D, people: readonly Outlined[], slice: Slice, place: Placement): void {
+    const paths = people.map(({ mask, label }) => {
+      const values = labelsIn(mask, slice).filter((value) => label === null || label === value);
+      return pathOf(
+        values.flatMap((value) => outlineOf(mask, slice, value)),
+        place,
+      );
+    });
+    context.lineWidth = 4;
+    context.strokeStyle = "rgba(0,0,0,0.6)";
+    for (const path of paths) context.stroke(path);
+    context.lineWidth = 2;
+    people.forEach(({ colour }, n) => {
+      context.setLineDash(n === 0 ? [] : [7, 3 + 4 * n]);
+      context.strokeStyle = colour;
+      context.stroke(paths[n]!);
+    });
     context.setLineDash([]);
   }
 
@@ -225,10 +242,6 @@ export class PanePainter {
 const STROKES: Record<Pen, readonly (readonly [width: number, colour: string | null])[]> = {
   plain: [[1.75, null]],
   dashed: [[1.25, "#ffffff"]],
-  thin: [
-    [3.5, "rgba(0,0,0,0.6)"],
-    [1.75, null],
-  ],
   edged: [
     [5, "rgba(0,0,0,0.75)"],
     [2.25, null],

@@ -153,9 +153,10 @@ function Within({ found, box }: { found: Comparison; box: Region }) {
   );
   return (
     <div class="within" data-testid="within">
+      <strong>In the box</strong>
       {!session.isFlat && (
         <div class="ruling">
-          <span class="grow">In the box, slices</span>
+          <span class="grow">Slices</span>
           {edge(box.start[axis]!, (slice) => through(slice, Math.max(slice, box.stop[axis]! - 1)), "First slice of the box", "region-first")}–
           {edge(box.stop[axis]! - 1, (slice) => through(Math.min(slice, box.start[axis]!), slice), "Last slice of the box", "region-last")}
           <button class="small" data-testid="region-all" onClick={() => through(0, depth - 1)}>

@@ -17,6 +17,7 @@ import { current } from "../state/session";
 import { pressCompareKey } from "../tools/comparekeys";
 import { isComposing } from "../tools/keynames";
 import { Adjudication, Refused } from "./adjudication";
+import { Swatch } from "./controls";
 import { Header } from "./header";
 import { HistoryDialog } from "./history";
 import { Legend, OpacitySlider, WindowOptions } from "./look";
@@ -223,9 +224,7 @@ function SideBySide({ found }: { found: Comparison }) {
         return (
           <figure key={id} class="pane-of">
             <figcaption>
-              <svg class="swatch" viewBox="0 0 10 10" aria-hidden="true">
-                <rect width="10" height="10" rx="2.500" fill={found.colourOf(id)} />
-              </svg>
+              <Swatch colour={found.colourOf(id)} />
               <bdi>{name}</bdi>
             </figcaption>
             <ReadingPane found={found} id={id} name={name} />

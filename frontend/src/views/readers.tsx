@@ -126,11 +126,16 @@ export function Agreement({ found }: { found: Comparison }) {
           </div>
         );
       })}
-      {progress.state === "in review" && (
-        <p class="hint">Below the minimum agreement of {(found.project.settings.minimum_agreement ?? 0).toFixed(2)}, or every case is reviewed.</p>
-      )}
+      {progress.state === "in review" && <p class="hint">{whyReviewed(found)}</p>}
     </section>
   );
+}
+
+function whyReviewed(found: Comparison): string {
+  const { review, minimum_agreement: least = 0 } = found.project.settings;
+  const { agreement } = found.readings.value.progress;
+  if (review === "all" || agreement === null) return "A reviewer must approve what stands.";
+  return `In review, because ${agreement.toFixed(2)} is less than the minimum agreement of ${least.toFixed(2)}.`;
 }
 
 /** What the consensus of a classification thinks of each class. */

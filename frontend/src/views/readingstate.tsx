@@ -1,10 +1,23 @@
 /** How far a case is, as chips: its readings, whom it was returned to, and what counts for it. */
 import type { CaseLine, CaseReading, Project } from "../api/types";
 
-export function ReadingChip({ progress, testid }: { progress: CaseReading; testid?: string }) {
+interface ChipProps {
+  progress: CaseReading;
+  /** Whom it was returned to. */
+  to?: string | null;
+  testid?: string;
+}
+
+export function ReadingChip({ progress, to = null, testid }: ChipProps) {
   return (
     <span class={`state state-${progress.state.replace(" ", "-")}`} data-testid={testid}>
       {progress.words}
+      {to !== null && (
+        <>
+          {" to "}
+          <bdi>{to}</bdi>
+        </>
+      )}
     </span>
   );
 }
@@ -15,14 +28,10 @@ export const readsSeveral = ({ settings }: Project): boolean =>
 
 export function ReadingChips({ row, several }: { row: CaseLine; several: boolean }) {
   const { progress, returned_to: to, decided } = row;
+  const tells = progress.state !== row.state && (several || progress.needed > 1 || progress.state === "returned");
   return (
     <>
-      {(several || progress.needed > 1 || progress.state === "returned") && <ReadingChip progress={progress} testid={`reading-${row.id}`} />}
-      {to !== null && (
-        <span class="hint reason" data-testid={`returned-${row.id}`}>
-          returned to <bdi>{to}</bdi>
-        </span>
-      )}
+      {tells && <ReadingChip progress={progress} to={to} testid={`reading-${row.id}`} />}
       {decided !== "" && <span class="state">{decided}</span>}
     </>
   );

@@ -223,18 +223,21 @@ function Row({ project, row }: { project: Project; row: CaseLine }) {
       <td>{row.patient}</td>
       <td>{row.split}</td>
       <td>
-        <span class={`state state-${row.state}`}>{WORDS[row.state]}</span> <ReadingChips row={row} several={several} />
-        {several && row.annotations > 1 && (
-          <a
-            class="hint"
-            href={linkTo.readings(project.id, row.id)}
-            data-testid={`compare-${row.id}`}
-            onClick={(event) => event.stopPropagation()}
-            onKeyDown={(event) => event.stopPropagation()}
-          >
-            compare
-          </a>
-        )}
+        <span class="marks">
+          <span class={`state state-${row.state}`}>{WORDS[row.state]}</span>
+          <ReadingChips row={row} several={several} />
+          {several && row.annotations > 1 && (
+            <a
+              class="hint"
+              href={linkTo.readings(project.id, row.id)}
+              data-testid={`compare-${row.id}`}
+              onClick={(event) => event.stopPropagation()}
+              onKeyDown={(event) => event.stopPropagation()}
+            >
+              compare
+            </a>
+          )}
+        </span>
         {open.length > 0 && (
           <span class="hint reason" data-testid={`open-${row.id}`}>
             open with <bdi>{open.join(", ")}</bdi>
