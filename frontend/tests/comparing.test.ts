@@ -152,3 +152,16 @@ test("review, one case, its edit and the team have addresses", () => {
   expect(parse("#/p/x/review/c1/edit")).toEqual({ view: "edit", project: "x", caseId: "c1" });
   expect(parse("#/p/x/team")).toEqual({ view: "team", project: "x" });
 });
+
+test("a method that is sure everywhere does not hide that its readers differ", () => {
+  const made = compared();
+  expect(made.mapKind.value).toBe("readers");
+  expect([...made.map.value]).toEqual([255, 255, 255, 255]);
+  made.entropy.value = Uint8Array.of(0, 0, 1, 0);
+  expect(made.mapKind.value).toBe("readers");
+  made.mapChosen.value = "entropy";
+  expect([...made.map.value]).toEqual([0, 0, 1, 0]);
+  made.mapChosen.value = null;
+  made.entropy.value = Uint8Array.of(0, 0, 200, 0);
+  expect(made.mapKind.value).toBe("entropy");
+});

@@ -1,6 +1,6 @@
 /** Masks of several readers, small enough to be checked by hand. */
 import { expect, test } from "vitest";
-import { composed, differences, disagreement, meanDice, type Ruling } from "../src/volume/fusing";
+import { composed, differences, disagreement, type Ruling } from "../src/volume/fusing";
 
 const ann = Uint8Array.of(1, 1, 0, 2);
 const bob = Uint8Array.of(1, 0, 0, 2);
@@ -47,10 +47,4 @@ test("what changes is counted label by label, equal labels are left out", () => 
     { label: 2, added: 1, removed: 1 },
   ]);
   expect(differences(ann, ann)).toEqual([]);
-});
-
-test("the mean Dice of every two is 1 where all lack the label, and nothing for one reader", () => {
-  expect(meanDice([ann, bob, eva], 1)).toBeCloseTo((2 / 3 + 2 / 3 + 1) / 3);
-  expect(meanDice([ann, bob], 9)).toBe(1);
-  expect(meanDice([ann], 1)).toBeNull();
 });

@@ -241,7 +241,9 @@ def test_readings_lie_over_each_other_beside_each_other_or_as_a_map_by_mouse_and
     for name in ("Ann", "Bob", "What stands: consensus"):
         expect(page.get_by_role("group", name=f"{name}: Axial slice 4 of 8")).to_be_visible()
     page.keyboard.press("v")
-    expect(page.get_by_test_id("map-legend")).to_contain_text("Entropy of the consensus")
+    expect(page.get_by_test_id("map-kind")).to_have_value("entropy")
+    page.get_by_test_id("map-kind").select_option("readers")
+    page.get_by_test_id("map-kind").evaluate("element => element.blur()")
     page.keyboard.press("v")
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("review-queue")).to_be_visible()
@@ -420,6 +422,7 @@ def test_many_readers_fit_and_a_label_added_later_is_taken_from_who_knew_it_only
     case = disputed(team, people=[(name, 2 + n % 6) for n, name in enumerate(names)])
     with Workspace.open(team.folder) as workspace:
         configure(workspace, task=TaskChange(added=["third"]))
+    with Workspace.open(team.folder) as workspace:
         read(workspace, case, "Late", cube(3, 3))
         drain(workspace)
     page = team.enter("Ada", f"p/{team.project}/review/{case}")

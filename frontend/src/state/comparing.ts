@@ -10,7 +10,7 @@ import { EffortTimer } from "../edits/effort";
 import { voxelCount } from "../geometry/plane";
 import { arraysOf } from "../volume/cache";
 import { receiveMask } from "../volume/download";
-import { composed, type Difference, differences, disagreement, meanDice, type Ruling } from "../volume/fusing";
+import { composed, type Difference, differences, disagreement, type Ruling } from "../volume/fusing";
 import { lookAt } from "./looking";
 import { tell, tellError } from "./notices";
 import { lineOf } from "./question";
@@ -23,6 +23,11 @@ export const MANNERS: readonly [Manner, string][] = [
   ["side", "Side by side"],
   ["map", "Disagreement"],
 ];
+
+/** What a map of disagreement shows: the entropy of the consensus, or which share of the readers differ. */
+export type MapKind = "entropy" | "readers";
+/** Bytes of a map that are hardly drawn. */
+const FAINT = 25;
 
 /** How readings are compared; kept across cases. */
 export const manner = keptSignal<Manner>("compare", "overlay");
@@ -51,6 +56,14 @@ export class Comparison {
   /** Whose annotation the map counts: the readers that are shown. */
   readonly shown = computed(() => this.readers.filter(({ annotation_id: id }) => !this.hidden.value.has(id)));
   readonly disagreement = computed(() => disagreement(this.masksOf(this.shown.value)));
+  /** Which map was chosen; null takes the entropy, unless a method is sure everywhere, so that it shows nothing. */
+  readonly mapChosen = signal<MapKind | null>(null);
+  readonly mapKind = computed((): MapKind => {
+    const entropy = this.entropy.value;
+    if (entropy === null) return "readers";
+    return this.mapChosen.value ?? (entropy.some((value) => value > FAINT) ? "entropy" : "readers");
+  });
+  readonly map = computed(() => (this.mapKind.value === "entropy" ? this.entropy.value! : this.disagreement.value));
   /** What would stand; the standing mask itself without a ruling. */
   readonly preview = computed(() => this.compose());
   readonly changes = computed((): Difference[] => {
@@ -102,13 +115,6 @@ export class Comparison {
 
   masksOf(readings: readonly Reading[]): Uint8Array[] {
     return readings.flatMap(({ annotation_id: id }) => this.masks.value.get(id) ?? []);
-  }
-
-  /** Agreement of a label's readings: as it was fused, else of every two that are here. */
-  agreementOf(label: number): number | null {
-    const { consensus } = this.readings.value;
-    const fused = consensus?.in_force ? consensus.agreement_by_label[label] : undefined;
-    return fused ?? meanDice(this.masksOf(this.readers), label);
   }
 
   toggle(id: string): void {

@@ -8,7 +8,7 @@ import { heatColour, heatTable } from "../render/lut";
 import type { MarkScene } from "../render/marks";
 import type { LabelLayers } from "../render/painter";
 import { frameOf, type Sign } from "../render/signs";
-import { type Comparison, closeComparison, comparison, MANNERS, manner, openComparison, STANDING_COLOUR } from "../state/comparing";
+import { type Comparison, closeComparison, comparison, MANNERS, type MapKind, manner, openComparison, STANDING_COLOUR } from "../state/comparing";
 import * as display from "../state/display";
 import { helpShown } from "../state/display";
 import { tellError } from "../state/notices";
@@ -170,7 +170,17 @@ function Manners({ found }: { found: Comparison }) {
       )}
       {manner.value === "map" && (
         <div class="map-legend" data-testid="map-legend">
-          <span class="hint">{found.entropy.value ? "Entropy of the consensus" : "Share of the readers shown who differ"}</span>
+          <select
+            value={found.mapKind.value}
+            aria-label="What the map shows"
+            data-testid="map-kind"
+            onChange={(event) => (found.mapChosen.value = event.currentTarget.value as MapKind)}
+          >
+            <option value="readers">Share of the readers who differ</option>
+            <option value="entropy" disabled={found.entropy.value === null}>
+              Entropy of the consensus
+            </option>
+          </select>
           <Legend from="agree" to="disagree" colourOf={heatColour} testid="map-colours" />
         </div>
       )}
@@ -269,8 +279,7 @@ function layersOf(found: Comparison): LabelLayers {
   });
   const stands = standing && found.standingShown.value && !found.readers.includes(found.standing!) ? [{ mask: standing, colour: STANDING_COLOUR, label }] : [];
   if (manner.value === "map") {
-    const map = found.entropy.value ?? found.disagreement.value;
-    return { ...base, heat: { map, colours: heatTable, opacity: display.uncertaintyOpacity.value }, people: stands };
+    return { ...base, heat: { map: found.map.value, colours: heatTable, opacity: display.uncertaintyOpacity.value }, people: stands };
   }
   const decides = found.rulings.value.length > 0;
   return { ...base, mask: decides ? found.preview.value : null, people: [...stands, ...outlines] };

@@ -109,10 +109,11 @@ export function Agreement({ found }: { found: Comparison }) {
   return (
     <section class="block" data-testid="agreement">
       <h3>
-        Agreement <span class="faint">{consensus?.in_force ? "mean Dice of every two" : "mean Dice of every two, without a consensus"}</span>
+        Agreement{" "}
+        <span class="faint">{consensus ? `mean Dice of every two${consensus.in_force ? "" : `, ${clock(consensus.at)}`}` : "comes with the consensus"}</span>
       </h3>
       {labels.map((label) => {
-        const value = found.agreementOf(label.value);
+        const value = consensus?.agreement_by_label[label.value] ?? null;
         return (
           <div key={label.value} class="agreeing" data-testid={`agreement-${label.value}`}>
             <Swatch colour={label.colour} />

@@ -61,9 +61,9 @@ function useTeam(project: string): Team {
       put("people", calls.readAnnotators(project));
       put("waiting", calls.listReview(project));
       put("windows", calls.readAgreement(project));
-      put("suspects", calls.listSuspects(project));
     };
     read();
+    put("suspects", calls.listSuspects(project)); // it reads every mask: once a visit
     const watch = watchReadings(project, read);
     return () => watch.close();
   }, [project]);
@@ -97,7 +97,7 @@ function Summary({ project, people, waiting }: { project: Project; people: Annot
   );
 }
 
-const money = (value: number): string => String(Number(value.toPrecision(4)));
+const money = (value: number): string => String(Number(value.toFixed(2)));
 
 interface Column {
   head: string;

@@ -136,9 +136,10 @@ export function ReturnDialog({ found, onClose }: DialogProps) {
   const [of, setOf] = useState((readers.find((one) => one === standing) ?? readers.at(-1))?.annotation_id ?? "");
   const author = found.nameOf(of);
   const [chosen, setChosen] = useState<string | null>(null);
-  const to = chosen ?? author;
   const [comment, setComment] = useState("");
   const [people, setPeople] = useState<readonly string[]>([]);
+  const gone = people.length > 0 && !people.includes(author);
+  const to = chosen ?? (gone ? people[0]! : author);
   useEffect(() => void calls.listAnnotatorsHere(found.project.id).then(setPeople).catch(tellError), [found]);
   const send = (event: Event): void => {
     event.preventDefault();
@@ -162,7 +163,7 @@ export function ReturnDialog({ found, onClose }: DialogProps) {
           To
           <select value={to} data-testid="return-to" onChange={(event) => setChosen(event.currentTarget.value)}>
             {[...new Set([author, ...people])].map((name) => (
-              <option key={name} value={name} disabled={people.length > 0 && !people.includes(name)}>
+              <option key={name} value={name} disabled={gone && name === author}>
                 {name}
               </option>
             ))}
@@ -182,6 +183,7 @@ export function ReturnDialog({ found, onClose }: DialogProps) {
           />
         </label>
         <p class="hint">
+          {gone && `${author} no longer annotates here. `}
           {to === author ? "It comes next to them, with the comment." : `It comes next to ${to}, whose annotation takes the place of ${author}’s.`}
         </p>
         <Refused found={found} />

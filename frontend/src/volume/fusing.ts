@@ -62,29 +62,6 @@ export function differences(before: Uint8Array, after: Uint8Array): Difference[]
   return found;
 }
 
-/** Mean Dice of every two masks; 1 where both lack the label. Null for fewer than two. */
-export function meanDice(masks: readonly Uint8Array[], label: number): number | null {
-  let [sum, pairs] = [0, 0];
-  masks.forEach((one, n) => {
-    for (const other of masks.slice(n + 1)) {
-      sum += dice(one, other, label);
-      pairs++;
-    }
-  });
-  return pairs > 0 ? sum / pairs : null;
-}
-
-function dice(one: Uint8Array, other: Uint8Array, label: number): number {
-  let [both, total] = [0, 0];
-  for (let voxel = 0; voxel < one.length; voxel++) {
-    const [a, b] = [one[voxel] === label, other[voxel] === label];
-    if (a && b) both++;
-    if (a) total++;
-    if (b) total++;
-  }
-  return total > 0 ? (2 * both) / total : 1;
-}
-
 function within({ start, stop }: Region, shape: Triple, act: (voxel: number) => void): void {
   for (let k = start[2]; k < stop[2]; k++) {
     for (let j = start[1]; j < stop[1]; j++) {
