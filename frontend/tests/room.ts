@@ -86,7 +86,7 @@ export function sessionOf(
   assignment: Partial<Opened["assignment"]> = {},
   purpose: Purpose = "read",
 ): CaseSession {
-  const fresh: Pick<Opened["assignment"], "base" | "standing" | "evaluation" | "withdrawn" | "parts" | "progress" | "returned"> = {
+  const fresh: Omit<Opened["assignment"], "id" | "case_id" | "round_id" | "revision" | "reason" | "opened_at"> = {
     base: { kind: "blank" },
     standing: null,
     evaluation: false,
@@ -94,6 +94,7 @@ export function sessionOf(
     parts: [],
     progress: { state: "unlabelled", words: "unlabelled", read: 0, needed: 1, agreement: null },
     returned: null,
+    active_seconds: 0,
   };
   const opened: Opened = {
     assignment: { id: "a1", case_id: header.id, round_id: null, revision: 0, reason: "", opened_at: "2026-11-03T10:00:00Z", ...fresh, ...assignment },

@@ -328,3 +328,11 @@ def test_a_colour_picture_keeps_its_three_channels(tmp_path: Path, planar: int) 
     del ds.RescaleSlope, ds.RescaleIntercept
     ds.save_as(tmp_path / "us.dcm", enforce_file_format=True)
     np.testing.assert_array_equal(read_image(tmp_path / "us.dcm").image.array[..., 0], colours.transpose(2, 1, 0))
+
+
+@pytest.mark.parametrize(("count", "rule"), [(1, "this is a segmentation"), (2, "a DICOM image is needed, got none")])
+def test_a_folder_without_an_image_says_what_is_missing(tmp_path: Path, count: int, rule: str) -> None:
+    for number in range(count):
+        slice_of(number, Modality="SEG").save_as(tmp_path / f"{number}.dcm", enforce_file_format=True)
+    with pytest.raises(FormatError, match=rule):
+        read_series(tmp_path)

@@ -42,7 +42,7 @@ LATER_COLUMNS = (
 )
 """Columns that tables gained after the first schema."""
 
-LATER_TABLES = ("reviews", "consensuses", "memberships", "sign_ins", "api_tokens", "one_time_links", "accounts")
+LATER_TABLES = ("efforts", "reviews", "consensuses", "memberships", "sign_ins", "api_tokens", "one_time_links", "accounts")
 """Tables of the migration after the one that counts cases; those that others name come last."""
 
 

@@ -9,7 +9,7 @@ export interface Addition {
 /** A decision between readings: rulings in order, on what stands; or the draft, or a class, of a case opened as its reviewer. */
 export interface AdjudicateBody {
   choices?: RulingBody[]; assignment_id?: string | null; revision?: number | null; tag?: number | null; task_version?: number | null;
-  annotation_id?: string | null; readings?: string[] | null; comment?: string; effort_seconds?: number;
+  annotation_id?: string | null; readings?: string[] | null; comment?: string; effort_seconds?: number | null; effort?: EffortBody | null;
 }
 
 /** Whether to go on querying, in words; the expected gain of the next batch with its 95 % interval, and its minutes. */
@@ -154,7 +154,13 @@ export interface DraftEdit {
   base_revision: number; runs: [number, number, number][]; withdraws?: string[]; restores?: string[]; locked?: number[]; taken?: boolean;
 }
 
-/** What one annotator's annotations took. */
+/** What a client knows of its work on an assignment in one session, all of it so far; what is left out is unknown. */
+export interface EffortBody {
+  session: string; active_seconds?: number | null; idle_seconds?: number | null; first_stroke_seconds?: number | null; strokes?: number |
+  null; prompts?: number | null; slices_viewed?: number | null; undos?: number | null; ago_seconds?: number;
+}
+
+/** What one annotator's work took: minutes of all of it, each at the rate of its time; the rate is today's. */
 export interface EffortLine {
   annotator: string; kind: string; annotations: number; cases: number; timed: number; median_seconds: number | null; minutes: number;
   cost_per_minute: number; cost: number;
@@ -258,9 +264,24 @@ export interface LearnedSkill {
   annotator: string; label: string; skill: number; annotations: number; holding: number; model_index: number; method: string;
 }
 
+/** To sign in with the provider; whoever comes back takes up the one-time link, if there is one. */
+export interface LeaveBody {
+  link?: LinkSecret | null;
+}
+
+/** An address at the provider, to go to. */
+export interface Leave {
+  address: string;
+}
+
 /** A one-time link's secret (the fragment of its address); without a password it only says whose it is. */
 export interface LinkBody {
   secret: string; password?: string | null;
+}
+
+/** A one-time link, as its address has it. */
+export interface LinkSecret {
+  use: "invitation" | "reset"; secret: string;
 }
 
 /** Whose a one-time link is, and until when it may be used. */
@@ -329,10 +350,11 @@ export interface Objection {
   reason: string; voxels: number;
 }
 
-/** An open assignment, and what whoever works on it should know about its case. */
+/** An open assignment, the active seconds that it took so far, and what whoever works on it should know about its case. */
 export interface OpenAssignment {
   id: string; case_id: string; round_id: string | null; revision: number; reason: string; opened_at: string; base: Base; standing: Standing |
   null; evaluation: boolean; withdrawn: Withdrawn | null; progress: CaseReading; returned: Returned | null; parts: (SliceBody | BoxBody)[];
+  active_seconds: number;
 }
 
 /** A case in front of an annotator, with the proposal drawn on it. */
@@ -432,7 +454,7 @@ export interface ProjectSettings {
   number; annotator_model?: "none" | "crowd-layer" | "confusion"; explanation_penalty?: number; budget_labels?: number; budget_minutes?:
   number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number; blind?: boolean; minimum_agreement?: number;
   review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" | "simple" |
-  "shape_based"; seed?: number;
+  "shape_based"; targets?: "hard" | "soft"; seed?: number;
 }
 
 /** One project in full. */
@@ -458,9 +480,14 @@ export interface Provenance {
   annotation_id: string; assignment_id: string; prompt_ids: string[]; withdrawn_prompts: number; parts: Record<string, unknown>;
 }
 
-/** What a minute of an annotator costs, above 0. */
+/** What the provider sent a browser back with; without a code it has signed nobody in. */
+export interface ProviderReplyBody {
+  code?: string; state: string; iss?: string | null;
+}
+
+/** What a minute of an annotator costs from now on, above 0; with `past` earlier minutes count by it, too. */
 export interface RateBody {
-  annotator: string; cost_per_minute: number;
+  annotator: string; cost_per_minute: number; past?: boolean;
 }
 
 /** Which engine to make ready. */
@@ -471,7 +498,7 @@ export interface Readiness {
 /** One annotation of a case in force: a reading, or what was fused or adjudicated. */
 export interface Reading {
   annotation_id: string; annotator: string; origin: "human" | "imported" | "simulated" | "consensus" | "adjudicated"; at: string; tag: number
-  | null; effort_seconds: number; blind: boolean; standing: boolean; labels: number[];
+  | null; effort_seconds: number | null; blind: boolean; standing: boolean; labels: number[];
 }
 
 /** The readings of a case side by side, their consensus and the reviews. */
@@ -479,9 +506,9 @@ export interface Readings {
   case_id: string; name: string; progress: CaseReading; readings: Reading[]; consensus: Consensus | null; reviews: Review[];
 }
 
-/** Why a case is skipped or flagged. */
+/** Why a case is skipped or flagged, and the work until then. */
 export interface Reason {
-  reason: string;
+  reason: string; effort?: EffortBody | null;
 }
 
 /** What a prompt did; `runs` lead from `base_revision` to `revision`. */
@@ -584,7 +611,7 @@ export interface Signature {
 
 /** Nobody is signed in any more. */
 export interface SignedOut {
-  signed_in?: false;
+  signed_in?: false; address?: string | null;
 }
 
 /** An annotated case that looks alike. */
@@ -619,8 +646,8 @@ export interface Standing {
 
 /** An answer: a draft's revision, or a tag. */
 export interface Submission {
-  revision?: number | null; parts?: (SliceBody | BoxBody)[] | null; tag?: number | null; effort_seconds?: number; replace?: boolean;
-  task_version?: number | null; whole?: boolean; returned?: string | null;
+  revision?: number | null; parts?: (SliceBody | BoxBody)[] | null; tag?: number | null; effort_seconds?: number | null; effort?: EffortBody |
+  null; replace?: boolean; task_version?: number | null; whole?: boolean; returned?: string | null;
 }
 
 /** A stored answer. */
@@ -651,6 +678,11 @@ export interface Task {
 /** Scores above `above` are accepted (null: all may be), and what that measured on the evaluated patients. */
 export interface Threshold {
   above: number | null; risk: number; bound: number; patients: number; coverage: number; accepted_loss: number;
+}
+
+/** Active seconds of every session on an assignment, as far as they count. */
+export interface Time {
+  active_seconds: number;
 }
 
 /** A token to make. */
@@ -706,9 +738,22 @@ export interface Waiting {
   string;
 }
 
+/** How one signs in here. */
+export interface Ways {
+  accounts: boolean; passwords: boolean; provider: string | null;
+}
+
 /** The latest skip or flag of a case that still stands. */
 export interface Withdrawn {
   verb: "skipped" | "flagged"; reason: string; by: string; at: string;
+}
+
+/** What some work took; null is unknown, "" all rounds, people or cases. */
+export interface WorkLine {
+  round: string; annotator: string; case: string; annotations: number; cases: number; timed: number; minutes: number | null; idle_minutes:
+  number | null; strokes: number | null; prompts: number | null; slices_viewed: number | null; undos: number | null; cost: number; agreement:
+  number | null; skill: number | null; skill_low: number | null; skill_high: number | null; shared: number; opened_at: string | null;
+  first_stroke_at: string | null; submitted_at: string | null; note: string;
 }
 
 /** Whether anything does background work for the project. */

@@ -10,7 +10,7 @@ import { voxelCount, voxelOfIndex } from "../geometry/plane";
 import { arraysOf, type CaseArrays, prefetchUpcoming } from "../volume/cache";
 import { settleRefusal } from "./conflicts";
 import { takeBrush } from "./display";
-import { keptEffort } from "./effort";
+import { earlierSeconds, newSession, sendLeftEffort } from "./effort";
 import { lookAt, readShownMask } from "./looking";
 import { tell, tellError } from "./notices";
 import { lookedAt } from "./readings";
@@ -36,9 +36,14 @@ export async function openDecision(project: Project, caseId: string, startedAt: 
 }
 
 function begin(project: Project, opened: Opened, startedAt: number, purpose: Purpose): CaseSession {
-  const session = new CaseSession(project, opened, new EffortTimer(performance.now(), keptEffort(opened.assignment.id)), startedAt, purpose);
+  const session = new CaseSession(project, opened, timerOf(opened), startedAt, purpose);
   void load(session).catch(tellError);
   return session;
+}
+
+function timerOf({ assignment }: Opened): EffortTimer {
+  void sendLeftEffort();
+  return new EffortTimer(performance.now(), earlierSeconds(assignment.id, assignment.active_seconds), newSession());
 }
 
 async function openOn(project: Project, caseId: string | null): Promise<Opened | NothingLeft> {

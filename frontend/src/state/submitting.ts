@@ -2,7 +2,7 @@
 import * as calls from "../api/calls";
 import { ApiError, isPassing } from "../api/errors";
 import { annotatorName } from "../api/person";
-import { bringBackEffort, forgetEffort } from "./effort";
+import { forgetEffort, reportOf } from "./effort";
 import { dismissPassing, offer, tell, tellError } from "./notices";
 import { settleLooks } from "./places";
 import { go, linkTo, projectOf, route } from "./router";
@@ -13,7 +13,7 @@ const RETRY_MS = 2000;
 export const visited: string[] = [];
 
 /** The last submission of this visit, until it is taken back or another one is made. */
-let last: { project: string; assignment: string; caseId: string; person: string; seconds: number } | null = null;
+let last: { project: string; assignment: string; caseId: string; person: string } | null = null;
 
 /** `replace`: the reader was asked twice whether the annotation in force may go. */
 export async function submitSession(session: CaseSession, replace = false): Promise<void> {
@@ -25,7 +25,7 @@ export async function submitSession(session: CaseSession, replace = false): Prom
     await persist(session, "submitted", () => send(session, body));
     leave(session);
     if (session.purpose === "decide") tell("info", `Decided ${session.header.name}: your annotation stands before its readings`);
-    else offerUndo(session, body.effort_seconds);
+    else offerUndo(session);
   });
 }
 
@@ -33,8 +33,8 @@ export async function submitSession(session: CaseSession, replace = false): Prom
 function send(session: CaseSession, body: calls.Submission): Promise<unknown> {
   const { project, header, assignmentId, looked } = session;
   if (session.purpose !== "decide") return calls.submit(project.id, assignmentId, body);
-  const { revision = null, tag = null, task_version = null, effort_seconds } = body;
-  return calls.adjudicate(project.id, header.id, { assignment_id: assignmentId, revision, tag, task_version, effort_seconds, ...looked });
+  const { revision = null, tag = null, task_version = null, effort } = body;
+  return calls.adjudicate(project.id, header.id, { assignment_id: assignmentId, revision, tag, task_version, effort, ...looked });
 }
 
 export async function closeWithout(session: CaseSession, verb: "skip" | "flag", reason: string): Promise<void> {
@@ -42,7 +42,7 @@ export async function closeWithout(session: CaseSession, verb: "skip" | "flag", 
   session.drag?.finish();
   await closing(session, async () => {
     await persist(session, verb === "skip" ? "skipped" : "flagged", () =>
-      (verb === "skip" ? calls.skip : calls.flag)(session.project.id, session.assignmentId, reason),
+      (verb === "skip" ? calls.skip : calls.flag)(session.project.id, session.assignmentId, reason, reportOf(session)),
     );
     leave(session);
   });
@@ -115,8 +115,7 @@ function emptyIsMeant(session: CaseSession): boolean {
 }
 
 function submission(session: CaseSession): calls.Submission {
-  const effort_seconds = Math.round(session.effort.seconds(performance.now()) * 10) / 10;
-  const common = { effort_seconds, task_version: session.project.task_version, returned: session.returned.value?.review_id };
+  const common = { effort: reportOf(session), task_version: session.project.task_version, returned: session.returned.value?.review_id };
   if (session.project.kind === "classification") return { tag: session.tag.value!, ...common };
   return { revision: session.draft.value!.revision.value, ...common };
 }
@@ -140,7 +139,7 @@ async function persist(session: CaseSession, done: "submitted" | "skipped" | "fl
 }
 
 function leave(session: CaseSession): void {
-  forgetEffort(session.assignmentId);
+  forgetEffort(session);
   dismissPassing();
   visited.push(session.header.id);
   session.close();
@@ -148,8 +147,8 @@ function leave(session: CaseSession): void {
   else if (route.value.view === "annotate") go(linkTo.next(session.project.id));
 }
 
-function offerUndo(session: CaseSession, seconds: number): void {
-  last = { project: session.project.id, assignment: session.assignmentId, caseId: session.header.id, person: annotatorName.value, seconds };
+function offerUndo(session: CaseSession): void {
+  last = { project: session.project.id, assignment: session.assignmentId, caseId: session.header.id, person: annotatorName.value };
   const beside = session.opened.assignment.standing ? ", beside another annotation" : "";
   offer(`Annotated ${session.header.name}${session.replacesStanding ? ", in place of the annotation before" : beside}`, "Undo", () => void undoSubmission());
 }
@@ -161,8 +160,7 @@ export async function undoSubmission(): Promise<void> {
   last = null;
   if (!taken) return tell("info", "No submission of this visit to take back");
   try {
-    const { id } = await calls.undoSubmit(taken.project, taken.assignment);
-    bringBackEffort(id, taken.seconds);
+    await calls.undoSubmit(taken.project, taken.assignment);
     if (visited.at(-1) === taken.caseId) visited.pop();
     dismissPassing();
     go(linkTo.case(taken.project, taken.caseId));

@@ -56,7 +56,7 @@ function Eye({ name, shown, press, place }: { name: string; shown: boolean; pres
 
 function About({ reading, skill }: { reading: Reading; skill: Skill | undefined }) {
   const { at, effort_seconds: seconds, blind, origin } = reading;
-  const facts = [clock(at), ...(seconds > 0 ? [duration(seconds)] : []), ...(blind ? ["read blind"] : []), ...(origin === "imported" ? ["imported"] : [])];
+  const facts = [clock(at), ...(seconds ? [duration(seconds)] : []), ...(blind ? ["read blind"] : []), ...(origin === "imported" ? ["imported"] : [])];
   return (
     <span class="hint facts-line">
       {facts.join(" · ")}

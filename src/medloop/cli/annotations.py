@@ -1,18 +1,17 @@
 """Commands about annotations that are there, and whose they are: take a case out of use with the reason, list and price annotators."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder, argument, open_project, option
+from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, open_project, option
 from medloop.cli.printing import print_table, tell
 from medloop.core.errors import NotFoundError, SettingError
-from medloop.core.names import counted
 
 if TYPE_CHECKING:
     from medloop.core.records import Case
     from medloop.loop.foundation.workspace import Workspace
-    from medloop.loop.overview.annotator_skill import AnnotatorLine
 
 CaseName = Annotated[str, argument(metavar="CASE", help="The case's name.")]
 
@@ -49,41 +48,54 @@ def annotators(
     folder: ProjectFolder,
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="Whose rate is set.")] = "",
     cost_per_minute: Annotated[float | None, option("--cost-per-minute", help="What a minute costs, in a unit of yours.")] = None,
+    past: Annotated[bool, typer.Option("--past", help="The rate counts for past minutes, too.")] = False,
+    by: Annotated[str, option("--by", help="person, round, case or annotation: how minutes and cost are added up.")] = "person",
+    csv: Annotated[Path | None, option("--csv", help="Write these lines to a CSV file, too.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List who annotates, with minutes and cost, or set what a minute of somebody costs.
+    """List who annotates, with minutes, cost, agreement and skill, or set what a minute of somebody costs from now on.
 
+    Minutes are active ones: pauses are left out, and work that was undone, skipped or never submitted counts.
     Where a rate is set, status, report, the advice on stopping and strategies that weigh time count cost; otherwise minutes.
     After a training with the setting annotator_model a second table says how skilled each annotator is with each label.
     """
     from medloop.loop.foundation.annotators import set_cost
     from medloop.loop.overview.annotator_skill import skilled_annotators
     from medloop.loop.overview.learned_skills import learned_skills, skill_rows
+    from medloop.loop.overview.spending import GROUPINGS, skill_words, work_csv, work_lines, work_rows
 
     if bool(name) != (cost_per_minute is not None):
         remedy = "medloop annotators DIR NAME --cost-per-minute X"
         raise SettingError("A name and --cost-per-minute go together, got one of them", remedy=remedy)
     with open_project(folder) as workspace:
         if cost_per_minute is not None:
-            set_cost(workspace, name, cost_per_minute, actor="cli")
-        found, skills = skilled_annotators(workspace), learned_skills(workspace)
-    rows = [(x.annotator, x.annotations, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}", _skill(x)) for x in found]
+            set_cost(workspace, name, cost_per_minute, actor="cli", past=past)
+        found, skills, worked = (
+            skilled_annotators(workspace),
+            learned_skills(workspace),
+            work_lines(workspace, one_of("--by", by, GROUPINGS)),
+        )
+    if csv is not None:
+        csv.write_text(work_csv(worked), encoding="utf-8", newline="")
+    if past and cost_per_minute is None:
+        raise SettingError(
+            "--past belongs to --cost-per-minute, got it alone", remedy="medloop annotators DIR NAME --cost-per-minute X --past"
+        )
+    rows = [
+        (x.annotator, x.annotations, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}", skill_words(x)) for x in found
+    ]
     head = ("annotator", "annotations", "cases", "minutes", "cost per minute", "cost", "skill")
 
     def as_text() -> None:
-        print_table(head, rows)
+        if by == "person":
+            print_table(head, rows)
+        else:
+            print_table(*work_rows(worked))
         if skills:
             typer.echo(f"\nlearned with model {skills[0].model_index} ({skills[0].method}): skill, and annotations that hold the label")
             print_table(*skill_rows(skills))
 
-    tell({"annotators": found, "learned_skills": skills}, as_text, as_json=as_json)
-
-
-def _skill(line: "AnnotatorLine") -> str:
-    if line.skill is None:
-        return "-"
-    interval = "" if line.skill_low is None or line.skill_high is None else f" ({line.skill_low:.2f} to {line.skill_high:.2f})"
-    return f"{line.skill:.2f}{interval} in {counted(line.shared, 'case')}"
+    tell({"annotators": found, "learned_skills": skills, "work": worked}, as_text, as_json=as_json)
 
 
 def case_named(workspace: "Workspace", name: str) -> "Case":

@@ -161,16 +161,18 @@ _LATER_SETTINGS = (
         "annotator_model",
     }
     | {"interactive_network", "calibration", "prompt_encoding", "adaptation", "any_label"}
-    | {"readings", "read_twice", "blind", "minimum_agreement", "review", "consensus"}
+    | {"readings", "read_twice", "blind", "minimum_agreement", "review", "consensus", "targets"}
 )
 _LATER: Mapping[type[Any], frozenset[str]] = {
     records.Source: frozenset({"display"}),
     records.Choice: frozenset({"probability", "parts"}),
     records.ProjectSettings: _LATER_SETTINGS,
     records.Annotator: frozenset({"expertise"}),
+    accounts.Account: frozenset({"issuer", "subject"}),
     records.Assignment: frozenset({"began_with", "base_id", "blind"}),
     records.Annotation: frozenset({"began_with", "untouched"}),
     records.Evaluation: frozenset({"leaning", "surfaces"}),
+    records.Consensus: frozenset({"voxel_probabilities", "expected_error"}),
 }
 """Fields that records gained after projects existed. At their default nested records do not write them, and events do not
 tell of them, so that a row from before still has the digest its event tells."""
@@ -243,12 +245,16 @@ def _codec_of(hint: Any) -> Codec | None:
     return _BY_TYPE.get(hint)
 
 
+_WORKED = (
+    *("active_seconds", "idle_seconds", "first_stroke_seconds", "strokes", "prompts", "slices_viewed", "undos"),
+    *("began_at", "ended_at", "note"),
+)
 _ALL: tuple[Kind[Any], ...] = (
     _kind(records.Task, "task", tables.tasks),
     _kind(records.Project, "project", tables.projects, "name", "task_id", "settings"),
     _kind(records.Case, "case", tables.cases),
     _kind(records.Annotator, "annotator", tables.annotators, "name", "kind", "roles", "cost_per_minute", "expertise"),
-    _kind(accounts.Account, "account", tables.accounts, "password", "disabled", sealed=("password",)),
+    _kind(accounts.Account, "account", tables.accounts, "password", "disabled", "issuer", "subject", sealed=("password",)),
     _kind(accounts.Membership, "membership", tables.memberships, "role"),
     _kind(accounts.SignIn, "sign-in", tables.sign_ins, "ended_at"),
     _kind(accounts.ApiToken, "token", tables.api_tokens, "revoked_at"),
@@ -265,6 +271,7 @@ _ALL: tuple[Kind[Any], ...] = (
     _kind(records.Withdrawal, "withdrawal", tables.withdrawals),
     _kind(records.Review, "review", tables.reviews),
     _kind(records.Consensus, "consensus", tables.consensuses),
+    _kind(records.Effort, "effort", tables.efforts, *_WORKED),
     _kind(records.Provenance, "provenance", tables.provenances),
     _kind(records.Descriptor, "descriptor", tables.descriptors),
     _kind(records.Evaluation, "evaluation", tables.evaluations, leaning=_LATER_TUPLE),

@@ -5,7 +5,7 @@ may also draw, in a case opened with what stands (`medloop.loop.foundation.readi
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,13 +13,14 @@ from medloop.core.arrays import MaskArray
 from medloop.core.errors import InputError, LabelError, NotFoundError, StateError
 from medloop.core.records import Annotation, Assignment, BeganWith, Case, Provenance, Task, new_id, now
 from medloop.images.encode import encode_mask
-from medloop.loop.annotating.annotations import MAX_EFFORT_SECONDS, check_submitted, checked_mask, require_known_revision
+from medloop.loop.annotating.annotations import UNKNOWN_EFFORT, check_submitted, checked_mask, require_known_revision
 from medloop.loop.annotating.open_edit import load_edit, require_open
 from medloop.loop.annotating.provenance import provenance_of
 from medloop.loop.annotating.replacing import origin_of, source_of
 from medloop.loop.annotating.review_verdicts import make_review, require_standing
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.arrays import load_mask
+from medloop.loop.foundation.effort_log import Reported, checked_report, record_effort, record_outside
 from medloop.loop.foundation.label_versions import version_seen
 from medloop.loop.foundation.partial_annotations import BoxPart, annotated_voxels
 from medloop.loop.foundation.readings import DERIVED, RESTORE, is_reviewing, most_leaning
@@ -52,7 +53,7 @@ def adjudicate(
     annotation_id: str | None = None,
     readings: Collection[str] | None = None,
     comment: str = "",
-    effort_seconds: float = 0.0,
+    effort: Reported = UNKNOWN_EFFORT,
     verb: str = "adjudicate",
 ) -> Annotation:
     """Decide a case as its reviewer: from what stands, the rulings are applied in order, or a mask is given.
@@ -66,7 +67,7 @@ def adjudicate(
         annotation_id: What the reviewer has looked at; None for what stands now.
         readings: The readings that the reviewer has looked at; None for those there are.
         comment: Why.
-        effort_seconds: Active time spent.
+        effort: What is known of the work.
         verb: What the audit calls it.
 
     Raises:
@@ -80,8 +81,7 @@ def adjudicate(
     choices = () if isinstance(decision, np.ndarray) else tuple(decision)
     if mask is None and not choices:
         raise InputError("An adjudication needs rulings or a mask, got none", remedy="say which reading counts where")
-    if not 0.0 <= effort_seconds <= MAX_EFFORT_SECONDS:
-        raise InputError(f"Effort lies between 0 and {MAX_EFFORT_SECONDS:.0f} seconds, got {effort_seconds:g}")
+    checked_report(effort)
     with workspace.store.read() as tx:
         case, standing = tx.get(Case, case_id), require_standing(tx, case_id, annotation_id, readings)
         sources = {c.annotation_id: _of_case(tx, case, c.annotation_id) for c in choices}
@@ -96,14 +96,7 @@ def adjudicate(
         oldest = min((tx.get(Task, a.task_id) for a in made_of), key=lambda task: task.version)
     task = workspace.task if mask is not None else oldest  # what is put together knows the labels that all of it knew
     leaning = most_leaning(made_of)
-    decided = _Decided(
-        mask=made,
-        tag=tag,
-        task_id=task.id,
-        effort_seconds=effort_seconds,
-        proposal_id=leaning.proposal_id,
-        untouched=leaning.untouched,
-    )
+    decided = _Decided(mask=made, tag=tag, task_id=task.id, effort=effort, proposal_id=leaning.proposal_id, untouched=leaning.untouched)
     return _stored(workspace, reviewer_id, standing, decided, readings=readings, comment=comment, verb=verb)
 
 
@@ -147,7 +140,7 @@ def adjudicate_draft(
         mask=mask,
         tag=submitted.tag,
         task_id=task.id,
-        effort_seconds=submitted.effort_seconds,
+        effort=submitted.reported,
         proposal_id=origin.proposal_id,
         untouched=origin.untouched,
         began_with=origin.began_with,
@@ -221,7 +214,7 @@ class _Decided:
     mask: MaskArray | None
     tag: int | None
     task_id: str
-    effort_seconds: float
+    effort: Reported
     proposal_id: str | None
     untouched: float | None
     began_with: BeganWith = "annotation"
@@ -257,7 +250,7 @@ def _stored(
         assignment_id=decided.drawn.id if decided.drawn else None,
         proposal_id=decided.proposal_id,
         supersedes=standing.id if standing.origin in DERIVED else None,
-        effort_seconds=float(decided.effort_seconds),
+        effort_seconds=decided.effort.active_seconds or 0.0,
         created_at=now(),
         began_with=decided.began_with,
         untouched=decided.untouched,
@@ -265,12 +258,16 @@ def _stored(
     review = make_review(standing.case_id, annotation.id, reviewer_id, "approve", comment)
     with workspace.store.write(reviewer_id) as tx:
         require_standing(tx, standing.case_id, standing.id, readings)
-        tx.add(annotation, verb=verb)
+        if decided.drawn is None:
+            tx.add(annotation, verb=verb)
+            record_outside(tx, annotation, decided.effort)
+        else:
+            drawn = tx.get(Assignment, decided.drawn.id)
+            require_known_revision(require_open(drawn), decided.drawn.revision)
+            tx.add(replace(annotation, effort_seconds=record_effort(tx, drawn, decided.effort)), verb=verb)
+            tx.change(Assignment, drawn.id, verb="submit", fields={"state": "submitted", "closed_at": now()})
         if decided.made is not None:
             tx.add(decided.made, verb="trace")
-        if decided.drawn is not None:
-            require_known_revision(require_open(tx.get(Assignment, decided.drawn.id)), decided.drawn.revision)
-            tx.change(Assignment, decided.drawn.id, verb="submit", fields={"state": "submitted", "closed_at": now()})
         tx.add(review, verb="approve")
     after_annotation(workspace)
     return annotation

@@ -146,7 +146,7 @@ def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
     enough = len(readings) >= needed or history.adjudicated is not None
     approved = _approved(history, standing)
     wants = enough and len(readings) > 1 and reads_several(settings) and not history.adjudicated and not approved
-    due = wants and (consensus is None or consensus.method != settings.consensus)
+    due = wants and (consensus is None or consensus.method != settings.consensus or (settings.targets == "soft" and _is_hard(consensus)))
     state: ReadingState
     if returned is not None:
         state = "returned"
@@ -174,6 +174,11 @@ def _decided(standing: Annotation | None) -> Decided:
     if standing is None:
         return ""
     return "consensus" if standing.origin == "consensus" else "adjudicated" if standing.origin == "adjudicated" else ""
+
+
+def _is_hard(consensus: Consensus) -> bool:
+    """Whether it was fused before the probabilities of its voxels were kept."""
+    return consensus.uncertainty is not None and consensus.voxel_probabilities is None
 
 
 def _review_due(settings: ProjectSettings, consensus: Consensus | None, history: CaseHistory) -> bool:

@@ -35,7 +35,7 @@ from medloop.server.wire.review_views import (
     WaitingView,
     readings_view,
 )
-from medloop.server.wire.schemas import Id
+from medloop.server.wire.schemas import Id, reported
 from medloop.server.wire.standing_views import CaseReadingView
 from medloop.store.reader import Reader
 
@@ -154,7 +154,7 @@ def _ruled(workspace: Workspace, case: str, reviewer_id: str, body: AdjudicateBo
         annotation_id=body.annotation_id,
         readings=body.readings,
         comment=body.comment,
-        effort_seconds=body.effort_seconds,
+        effort=reported(body.effort, body.effort_seconds),
     )
 
 
@@ -164,7 +164,8 @@ def _drawn(workspace: Workspace, case: str, assignment_id: str, body: Adjudicate
         raise InputError("This assignment is of another case", remedy="open this one as its reviewer")
     if (body.revision is None) == (body.tag is None):
         raise InputError("A decision takes the draft's revision or a class, got both or none", remedy="give one of them")
-    submitted = Submitted(tag=body.tag, revision=body.revision, effort_seconds=body.effort_seconds, task_version=body.task_version)
+    effort = reported(body.effort, body.effort_seconds)
+    submitted = Submitted(tag=body.tag, revision=body.revision, effort=effort, task_version=body.task_version)
     what, readings = body.annotation_id, body.readings
     return adjudicate_draft(workspace, assignment_id, submitted, annotation_id=what, readings=readings, comment=body.comment)
 

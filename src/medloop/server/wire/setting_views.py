@@ -77,10 +77,11 @@ class SettingsBody(Body):
 
 
 class RateBody(Body):
-    """What a minute of an annotator costs, above 0."""
+    """What a minute of an annotator costs from now on, above 0; with `past` earlier minutes count by it, too."""
 
     annotator: Annotated[Text, Field(min_length=1, max_length=200)]
     cost_per_minute: Annotated[float, Field(strict=True)]
+    past: Annotated[bool, Field(strict=True)] = False
 
 
 class LabelBody(Body):

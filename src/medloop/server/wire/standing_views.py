@@ -16,6 +16,7 @@ from medloop.core.records import (
 )
 from medloop.loop.annotating.annotations import Opened
 from medloop.loop.foundation.blinding import is_hidden
+from medloop.loop.foundation.effort_log import spent_on
 from medloop.loop.foundation.in_force import base_of, began
 from medloop.loop.foundation.partial_annotations import Part, SlicePart
 from medloop.loop.foundation.readings import CaseReading, ReadingState, case_readings, is_reviewing
@@ -105,9 +106,10 @@ class SituationView(View):
 
 
 class OpenAssignmentView(SituationView, AssignmentView):
-    """An open assignment, and what whoever works on it should know about its case."""
+    """An open assignment, the active seconds that it took so far, and what whoever works on it should know about its case."""
 
     parts: list[SliceBody | BoxBody]
+    active_seconds: float
 
 
 def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
@@ -117,7 +119,7 @@ def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
     sees = is_reviewing(opened.assignment) or not is_hidden(tx, opened.case.id, who)
     situation = _situation(tx, opened.case, opened.annotation, _base(tx, opened.assignment), who, sees=sees)
     parts = [_part(part) for part in queried_parts(tx, opened.assignment)]
-    return OpenAssignmentView(**shown.model_dump(), **situation.model_dump(), parts=parts)
+    return OpenAssignmentView(**shown.model_dump(), **situation.model_dump(), parts=parts, active_seconds=spent_on(tx, opened.assignment))
 
 
 def seen_case_view(
