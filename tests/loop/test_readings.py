@@ -355,3 +355,35 @@ def test_the_fusing_program_is_no_person_who_was_called_so_before_the_name_was_r
         program = tx.get(Annotator, made.annotator_id)
     assert (program.name, program.kind) == ("consensus 2", "model")
     assert annotator_named(workspace, "consensus", kind="model", program=True) == program
+
+
+def test_readers_are_known_by_their_other_cases_where_one_case_cannot_tell(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 6, settings=with_readings(readings=2, consensus="staple_cases"))
+    ann, bob, eva, dan = people(workspace, "Ann", "Bob", "Eva", "Dan")
+    with workspace.store.read() as tx:
+        cases = tx.find(Case, order=("name",))
+    for case in cases[:5]:  # Ann agrees with Bob and Eva, Dan with nobody
+        for person, mask in ((ann, cube()), (bob, cube()), (eva, cube(5)), (dan, cube(12))):
+            read_case(workspace, case.id, person, mask)
+    for person, mask in ((dan, cube(12)), (ann, cube())):
+        read_case(workspace, cases[5].id, person, mask)
+    drain(workspace)
+    made = standing(workspace, cases[5].id)
+    np.testing.assert_array_equal(load_mask(workspace.store.blobs, made, cases[5]).array, cube())
+    with workspace.store.read() as tx:
+        found = tx.find(Consensus, where={"case_id": cases[5].id})[-1]
+    assert found.method == "staple_cases"
+    assert found.skills[ann.id]["value"] > 0.9 > found.skills[dan.id]["value"]
+
+
+def test_a_consensus_weighs_readers_by_the_image_and_without_it_by_each_other(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"], settings=with_readings(readings=2, consensus="locally_weighted"))
+    case = first_case(workspace)
+    for person, start in zip(people(workspace, "Ann", "Bob"), (4, 6), strict=True):
+        read_case(workspace, case.id, person, cube(start))
+    workspace.store.blobs.path(case.voxels).unlink()
+    drain(workspace)
+    with workspace.store.read() as tx:
+        without = tx.find(Consensus)[-1]
+    assert (without.method, standing(workspace, case.id).origin) == ("locally_weighted", "consensus")
+    assert "the image cannot be read, readers are weighed by each other" in without.note

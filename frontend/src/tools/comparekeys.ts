@@ -46,7 +46,7 @@ function stepOut(found: Comparison, leave: () => void): true {
   if (session.drag) session.drag.abandon();
   else if (session.advice.region.value) session.advice.region.value = null;
   else if (tool.value === "region") tool.value = "navigate";
-  else if (session.maximised.value !== null) session.maximised.value = null;
+  else if (session.hanging.maximised.value !== null) session.hanging.maximised.value = null;
   else if (found.rulings.value.length > 0) tell("info", "Your adjudication is not accepted yet", "accept or discard it first");
   else leave();
   return true;

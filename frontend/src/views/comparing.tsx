@@ -18,10 +18,11 @@ import { pressCompareKey } from "../tools/comparekeys";
 import { isComposing } from "../tools/keynames";
 import { Adjudication, Refused } from "./adjudication";
 import { Swatch } from "./controls";
+import { CrosshairTable } from "./crosshair";
 import { Header } from "./header";
 import { HistoryDialog } from "./history";
 import { Legend, OpacitySlider, WindowOptions } from "./look";
-import { Pane } from "./pane";
+import { Pane, panesClass } from "./pane";
 import type { PaneLook } from "./panelayers";
 import { Agreement, Readers } from "./readers";
 import { ReadingChip } from "./readingstate";
@@ -215,10 +216,11 @@ function Panes({ found }: { found: Comparison }) {
   const look = useMemo((): PaneLook => ({ layers: () => layersOf(found), signs: (scene) => signsOf(found, scene) }), [found]);
   if (manner.value === "side" && found.project.kind === "segmentation") return <SideBySide found={found} />;
   return (
-    <div class={session.isFlat || session.maximised.value !== null ? "panes panes-one" : "panes"}>
+    <div class={`panes ${panesClass(session)}`}>
       {session.planes.map((plane, index) => (
         <Pane key={plane.name} session={session} index={index} look={look} />
       ))}
+      {panesClass(session) === "panes-four" && <CrosshairTable session={session} />}
     </div>
   );
 }
@@ -255,12 +257,14 @@ function ReadingPane({ found, id, name }: { found: Comparison; id: string; name:
   return <Pane session={session} index={session.main} look={look} of={{ id, name }} />;
 }
 
+const NONE: ReadonlySet<number> = new Set();
+
 const nothing = (found: Comparison): LabelLayers => {
   const only = found.onlyLabel.value;
   const labels = found.project.labels.filter(({ value }) => only === null || value === only);
   return {
     mask: null,
-    style: { labels, opacity: display.maskOpacity.value, outline: display.outlined.value },
+    style: { labels, hidden: NONE, opacity: display.maskOpacity.value, outline: display.outlined.value },
     heat: null,
     proposal: null,
     hypothesis: null,

@@ -1,7 +1,6 @@
 /** One plane on the screen: three canvases and the button that maximises it. */
 import { useEffect, useRef } from "preact/hooks";
 import type { CaseSession } from "../state/session";
-import { toggleMaximised } from "../tools/keys";
 import { Icon } from "./icons";
 import type { PaneLook } from "./panelayers";
 import { PaneView } from "./paneview";
@@ -19,10 +18,11 @@ export function Pane({ session, index, look, of }: PaneProps) {
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => mountPane(session, index, box.current!, look), [session, index, look]);
   const plane = session.planes[index]!;
-  const maximised = session.maximised.value;
+  const { hanging } = session;
+  const alone = hanging.alone.value;
   const queried = session.isQueried(index, session.sliceNumber(index));
-  const hidden = maximised !== null && maximised !== index;
-  const role = of || session.isFlat || maximised === index ? "alone" : index === session.main ? "main" : "side";
+  const hidden = alone !== null && alone !== index;
+  const role = of || session.isFlat || alone === index ? "alone" : index === session.main ? "main" : "side";
   return (
     <div
       ref={box}
@@ -41,14 +41,14 @@ export function Pane({ session, index, look, of }: PaneProps) {
       {!session.isFlat && !of && (
         <button
           class="pane-corner"
-          title={maximised === index ? "Show all planes (M)" : "Maximise this plane (M)"}
-          aria-label={maximised === index ? "Show all planes" : `Maximise: ${session.planeTitle(index)}`}
+          title={alone === index ? "Show all planes (M)" : "Maximise this plane (M)"}
+          aria-label={alone === index ? "Show all planes" : `Maximise: ${session.planeTitle(index)}`}
           data-testid={`maximise-${plane.name}`}
           onPointerDown={(event) => event.stopPropagation()}
           onMouseDown={(event) => event.preventDefault()}
-          onClick={() => toggleMaximised(session, index)}
+          onClick={() => hanging.maximise(index)}
         >
-          <Icon name={maximised === index ? "shrink" : "grow"} />
+          <Icon name={alone === index ? "shrink" : "grow"} />
         </button>
       )}
     </div>
@@ -58,4 +58,10 @@ export function Pane({ session, index, look, of }: PaneProps) {
 function mountPane(session: CaseSession, index: number, box: HTMLDivElement, look?: PaneLook): () => void {
   const view = new PaneView(session, index, box, look);
   return () => view.close();
+}
+
+/** How the planes of a case are laid out. */
+export function panesClass({ isFlat, hanging }: CaseSession): string {
+  if (isFlat || hanging.alone.value !== null) return "panes-one";
+  return hanging.name.value === "2 × 2" ? "panes-four" : "";
 }

@@ -26,7 +26,9 @@ AnnotatorModel: TypeAlias = Literal["none", "crowd-layer", "confusion"]
 Targets: TypeAlias = Literal["hard", "soft"]
 PromptEncoding: TypeAlias = Literal["euclidean", "geodesic", "discs"]
 ReviewPolicy: TypeAlias = Literal["none", "disagreement", "all"]
-ConsensusMethod: TypeAlias = Literal["latest", "majority", "weighted", "dawid_skene", "glad", "staple", "simple", "shape_based"]
+ConsensusMethod: TypeAlias = Literal[
+    "latest", "majority", "weighted", "dawid_skene", "glad", "staple", "staple_cases", "simple", "shape_based", "locally_weighted"
+]
 SettingValue: TypeAlias = str | int | float | bool
 Applies: TypeAlias = Literal["at once", "next query", "next training", "next import", "never"]
 

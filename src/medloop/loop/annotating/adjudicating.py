@@ -10,22 +10,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medloop.core.arrays import MaskArray
-from medloop.core.errors import InputError, LabelError, NotFoundError, StateError
-from medloop.core.records import Annotation, Assignment, BeganWith, Case, Provenance, Task, new_id, now
+from medloop.core.errors import ConflictError, InputError, LabelError, NotFoundError, StateError
+from medloop.core.records import Annotation, Assignment, BeganWith, Case, Provenance, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.loop.annotating.annotations import UNKNOWN_EFFORT, check_submitted, checked_mask, require_known_revision
 from medloop.loop.annotating.open_edit import load_edit, require_open
 from medloop.loop.annotating.provenance import provenance_of
 from medloop.loop.annotating.replacing import origin_of, source_of
-from medloop.loop.annotating.review_verdicts import make_review, require_standing
+from medloop.loop.annotating.review_verdicts import make_review, require_readings, require_standing
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.effort_log import Reported, checked_report, record_effort, record_outside
-from medloop.loop.foundation.label_versions import version_seen
+from medloop.loop.foundation.label_versions import shared_version, version_seen
 from medloop.loop.foundation.partial_annotations import BoxPart, annotated_voxels
-from medloop.loop.foundation.readings import DERIVED, RESTORE, is_reviewing, most_leaning
+from medloop.loop.foundation.readings import DERIVED, RESTORE, case_readings, is_reviewing, most_leaning
 from medloop.loop.foundation.round_moves import after_annotation
-from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace, require_masks
 from medloop.store.reader import Reader
 
 
@@ -75,29 +75,31 @@ def adjudicate(
         LabelError: A label that the task does not know.
         ShapeError: The mask is not the case's shape.
         ConflictError: Something else stands by now, or the case was read since.
-        StateError: The case has no annotation.
+        StateError: The case has no annotation, and the first ruling does not take one whole; a mask in a classification.
     """
     mask = decision if isinstance(decision, np.ndarray) else None
     choices = () if isinstance(decision, np.ndarray) else tuple(decision)
     if mask is None and not choices:
         raise InputError("An adjudication needs rulings or a mask, got none", remedy="say which reading counts where")
     checked_report(effort)
+    _require_kind(workspace, mask, choices)
+    whole = bool(choices) and choices[0].label is None and choices[0].box is None
     with workspace.store.read() as tx:
-        case, standing = tx.get(Case, case_id), require_standing(tx, case_id, annotation_id, readings)
+        case = tx.get(Case, case_id)
         sources = {c.annotation_id: _of_case(tx, case, c.annotation_id) for c in choices}
-    made = checked_mask(workspace, case, mask) if mask is not None else None
-    tag = None
-    if made is None and workspace.task.kind == "segmentation":
-        made = _composed(workspace, case, standing, choices, sources)
-    elif made is None:
-        tag = sources[choices[-1].annotation_id].tag
-    made_of = [*sources.values(), standing]
+        bare = whole and annotation_id is None and case_readings(tx, [case_id])[case_id].annotation_id is None
+        standing = None if bare else require_standing(tx, case_id, annotation_id, readings)
+    made_of = [*sources.values(), *([standing] if standing and not whole else [])]
+    made = tag = None
+    if workspace.task.kind == "classification":
+        tag = sources[choices[0].annotation_id].tag
+    else:
+        made = checked_mask(workspace, case, mask) if mask is not None else _composed(workspace, case, standing, choices, sources)
     with workspace.store.read() as tx:
-        oldest = min((tx.get(Task, a.task_id) for a in made_of), key=lambda task: task.version)
-    task = workspace.task if mask is not None else oldest  # what is put together knows the labels that all of it knew
+        task = workspace.task if mask is not None else shared_version(tx, made_of, _values(made, tag))
     leaning = most_leaning(made_of)
     decided = _Decided(mask=made, tag=tag, task_id=task.id, effort=effort, proposal_id=leaning.proposal_id, untouched=leaning.untouched)
-    return _stored(workspace, reviewer_id, standing, decided, readings=readings, comment=comment, verb=verb)
+    return _stored(workspace, case, reviewer_id, standing, decided, readings=readings, comment=comment, verb=verb)
 
 
 def adjudicate_draft(
@@ -147,7 +149,7 @@ def adjudicate_draft(
         drawn=edit.assignment,
         made=provenance_of(edit, mask, new_id("annotation")) if mask is not None else None,
     )
-    return _stored(workspace, edit.assignment.annotator_id, standing, decided, readings=readings, comment=comment)
+    return _stored(workspace, edit.case, edit.assignment.annotator_id, standing, decided, readings=readings, comment=comment)
 
 
 def restore(
@@ -172,7 +174,6 @@ def restore(
     Raises:
         NotFoundError: No such annotation.
         InputError: It covers parts of the case only.
-        StateError: The case has no annotation now.
         ConflictError: Something else stands by now, or the case was read since.
     """
     found = workspace.store.get(Annotation, annotation_id)
@@ -190,11 +191,26 @@ def _of_case(tx: Reader, case: Case, annotation_id: str) -> Annotation:
     return found
 
 
+def _require_kind(workspace: Workspace, mask: MaskArray | None, choices: Sequence[Ruling]) -> None:
+    """Refuse what a class cannot be made of."""
+    if mask is not None:
+        require_masks(workspace, "A drawn adjudication")
+    parts = [c for c in choices if c.label is not None or c.box is not None]
+    if workspace.task.kind == "classification" and (len(choices) > 1 or parts):
+        got = f"{len(choices)} rulings" if len(choices) > 1 else "a label or a box"
+        raise InputError(
+            f"A class is adjudicated by one ruling for the whole case, got {got}", remedy="name the reading whose class counts"
+        )
+
+
 def _composed(
-    workspace: Workspace, case: Case, standing: Annotation, choices: Sequence[Ruling], sources: dict[str, Annotation]
+    workspace: Workspace, case: Case, standing: Annotation | None, choices: Sequence[Ruling], sources: dict[str, Annotation]
 ) -> MaskArray:
-    blobs, mask = workspace.store.blobs, load_mask(workspace.store.blobs, standing, case).array.copy()
-    for choice in choices:
+    blobs = workspace.store.blobs
+    whole = choices[0].label is None and choices[0].box is None
+    begin = sources[choices[0].annotation_id] if whole or standing is None else standing
+    mask = load_mask(blobs, begin, case).array.copy()
+    for choice in choices[whole:]:
         reading = load_mask(blobs, sources[choice.annotation_id], case).array
         inside = np.ones(mask.shape, dtype=np.bool_) if choice.box is None else annotated_voxels([choice.box], case.grid.shape)
         if choice.label is None:
@@ -228,8 +244,9 @@ def _values(mask: MaskArray | None, tag: int | None) -> frozenset[int]:
 
 def _stored(
     workspace: Workspace,
+    case: Case,
     reviewer_id: str,
-    standing: Annotation,
+    standing: Annotation | None,
     decided: _Decided,
     *,
     readings: Collection[str] | None,
@@ -240,7 +257,7 @@ def _stored(
     blob = workspace.store.blobs.put(encode_mask(decided.mask)) if decided.mask is not None else None
     annotation = Annotation(
         id=decided.made.annotation_id if decided.made else new_id("annotation"),
-        case_id=standing.case_id,
+        case_id=case.id,
         task_id=decided.task_id,
         annotator_id=reviewer_id,
         kind="tag" if blob is None else "mask",
@@ -249,15 +266,17 @@ def _stored(
         origin="adjudicated",
         assignment_id=decided.drawn.id if decided.drawn else None,
         proposal_id=decided.proposal_id,
-        supersedes=standing.id if standing.origin in DERIVED else None,
+        supersedes=standing.id if standing is not None and standing.origin in DERIVED else None,
         effort_seconds=decided.effort.active_seconds or 0.0,
         created_at=now(),
         began_with=decided.began_with,
         untouched=decided.untouched,
     )
-    review = make_review(standing.case_id, annotation.id, reviewer_id, "approve", comment)
+    review = make_review(case.id, annotation.id, reviewer_id, "approve", comment)
     with workspace.store.write(reviewer_id) as tx:
-        require_standing(tx, standing.case_id, standing.id, readings)
+        require_readings(tx, case.id, readings)
+        if case_readings(tx, [case.id])[case.id].annotation_id != (standing.id if standing else None):
+            raise ConflictError(f"Another annotation of {case.name} stands by now", remedy="look at it first")
         if decided.drawn is None:
             tx.add(annotation, verb=verb)
             record_outside(tx, annotation, decided.effort)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from medloop.loop.foundation.readings import RESTORE
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
+
+MASKS_AT_ONCE = 8
+"""A case may have hundreds of annotations, and volumes are large."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +76,13 @@ def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[An
     current = {a.id for a in (*tx.current_annotations(case_ids=[case.id]), *tx.partial_annotations(case_ids=[case.id]))}
     order, standing = tx.event_numbers(Annotation, [a.id for a in made]), standing_annotation(tx, case.id)
     restored = {event.noun_id for event in tx.events_about("annotation", list(order), verbs=[RESTORE])}
-    found, masks = list[HistoryLine](), dict[str, MaskArray]()
+    found, by_id = list[HistoryLine](), {a.id: a for a in made}
+
+    @lru_cache(maxsize=MASKS_AT_ONCE)
+    def mask(annotation_id: str) -> MaskArray:
+        return _mask(workspace.store.blobs, by_id[annotation_id], case)
+
     for annotation in made:
-        masks[annotation.id] = _mask(workspace.store.blobs, annotation, case)
         before = _before(annotation, made)
         line = HistoryLine(
             at=annotation.created_at,
@@ -82,8 +90,8 @@ def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[An
             what=_made(workspace, annotation, restored=annotation.id in restored),
             annotation_id=annotation.id,
             in_force=annotation.id in current,
-            restorable=annotation.kind != "partial" and standing is not None and standing.id != annotation.id,
-            changes=label_changes(masks[before.id] if before else None, masks[annotation.id], case, workspace.task.labels),
+            restorable=annotation.kind != "partial" and (standing is None or standing.id != annotation.id),
+            changes=label_changes(mask(before.id) if before else None, mask(annotation.id), case, workspace.task.labels),
             order=order[annotation.id],
         )
         found.append(line)

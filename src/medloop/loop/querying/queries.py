@@ -14,6 +14,7 @@ from medloop.core.errors import ConflictError, InputError, NotFoundError, StateE
 from medloop.core.records import Choice, Query, Round, new_id, now
 from medloop.core.seeds import derive_seed, generator
 from medloop.loop.foundation.damage import damaged_cases
+from medloop.loop.foundation.effort import minutes_words
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.bandits import followed
 from medloop.loop.querying.parts import with_parts
@@ -63,6 +64,9 @@ def make_query(
     chosen, choices, lacking = _first_able(names, inputs, table, size)
     if model and lacking:
         note(f"{'; '.join(lacking)}; {chosen} chose")
+    if "minutes" in strategy(chosen).needs:
+        with workspace.store.read() as tx:
+            note(f"predicted minutes: {minutes_words(tx)}")
     if drawn and model and chosen == wanted:
         choices = [replace(one, reason=f"{one.reason}; {chosen} {drawn}", probability=None) for one in choices]
     choices = with_parts(workspace, choices, model)

@@ -11,8 +11,9 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from medloop.core.errors import ThrottledError
+from medloop.core.names import checked_name
 from medloop.loop.data.exporting import export_project
-from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.annotators import known_annotator
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.web.site import AnnotatorName, WorkspaceHere
 from medloop.server.web.zipping import ZipAnswer
@@ -40,7 +41,9 @@ def get_export(
         raise ThrottledError(f"{EXPORTS_AT_ONCE} exports run already", remedy="wait for them to end", seconds=10.0)
     place: Path | None = None
     try:
-        actor = "export" if workspace.store.read_only else annotator_named(workspace, name).id
+        with workspace.store.read() as tx:
+            known = known_annotator(tx, name)
+        actor = known.id if known else checked_name(name)  # nobody joins by taking data out
         place = _place(workspace)
         done = export_project(workspace, place / format, format, model=model, regular_grid=regular_grid, actor=actor)
         if done.notes:

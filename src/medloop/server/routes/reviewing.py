@@ -104,9 +104,11 @@ def post_adjudicate(workspace: WorkspaceHere, case: Id, person: PersonHere, call
     """Decide a case: which reading counts for which label or box, or what one has drawn; it supersedes and is approved."""
     if body.assignment_id is not None and not is_own(workspace, body.assignment_id, caller):
         raise ForbiddenError("This assignment is somebody else's", remedy="open the case under your own name")
+    if body.assignment_id is not None and workspace.store.get(Assignment, body.assignment_id).case_id != case:
+        raise InputError("This draft is of another case", remedy="open this one as its reviewer")
     if (body.assignment_id is None) == (not body.choices):
         raise InputError("An adjudication takes choices or a draft, got both or none", remedy="say which reading counts where")
-    made = _ruled(workspace, case, person.id, body) if body.assignment_id is None else _drawn(workspace, case, body.assignment_id, body)
+    made = _ruled(workspace, case, person.id, body) if body.assignment_id is None else _drawn(workspace, body.assignment_id, body)
     return _result(workspace, case, made.id)
 
 
@@ -158,10 +160,8 @@ def _ruled(workspace: Workspace, case: str, reviewer_id: str, body: AdjudicateBo
     )
 
 
-def _drawn(workspace: Workspace, case: str, assignment_id: str, body: AdjudicateBody) -> Annotation:
-    """The decision by a draft or a class of an assignment, which must be of this case."""
-    if workspace.store.get(Assignment, assignment_id).case_id != case:
-        raise InputError("This assignment is of another case", remedy="open this one as its reviewer")
+def _drawn(workspace: Workspace, assignment_id: str, body: AdjudicateBody) -> Annotation:
+    """The decision by a draft or a class of an assignment."""
     if (body.revision is None) == (body.tag is None):
         raise InputError("A decision takes the draft's revision or a class, got both or none", remedy="give one of them")
     effort = reported(body.effort, body.effort_seconds)
