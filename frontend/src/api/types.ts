@@ -14,6 +14,7 @@ export type TaskKind = S.Task["kind"];
 export type Method = S.Explanation["method"];
 export type Decision = S.TriagedCase["decision"];
 export type SettingValue = S.Setting["value"];
+export type Grouping = "person" | "round" | "case" | "annotation";
 export type CaseState = "all" | "unlabelled" | "annotated" | "skipped" | "flagged";
 export type ReadingFilter = "any" | "read" | "in review" | "accepted" | "returned";
 export type Meaning = NonNullable<S.ApproveBody["meaning"]>;

@@ -220,7 +220,7 @@ function Row({ project, row }: { project: Project; row: CaseLine }) {
       }}
     >
       <td class="strong">{row.name}</td>
-      <td>{row.patient}</td>
+      <td>{row.patient === row.name ? "" : row.patient}</td>
       <td>{row.split}</td>
       <td>
         <span class="marks">
