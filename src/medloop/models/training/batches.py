@@ -117,8 +117,8 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     if isinstance(answer, int | np.integer):
         _require_known({int(answer)}, recipe, case.id)
         soft = _prepare_soft(recipe, case, None, shape, stem)
-        facts = (case.weight, marked, None, case.known, case.annotator, 1.0, soft)
-        return PreparedCase(case.id, image_file, None, int(answer), shape, spacing, (), None, *facts)
+        tagged = (case.weight, marked, None, case.known, case.annotator, 1.0, soft)
+        return PreparedCase(case.id, image_file, None, int(answer), shape, spacing, (), None, *tagged)
     _require_known(set(answer.values()) - {IGNORE}, recipe, case.id)
     mask = resample_mask(answer.array, shape)
     mask_file = stem.with_suffix(".mask.npy")
