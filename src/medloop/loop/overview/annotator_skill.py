@@ -27,12 +27,14 @@ class AnnotatorLine(EffortLine):
             others read, too.
         skill_low, skill_high: 90 % interval; None with too few cases.
         shared: Cases that others read, too.
+        edges: For masks: how strong the image's edges along the outlines are, the mean over these cases, 1 as for the median reader.
     """
 
     skill: float | None = None
     skill_low: float | None = None
     skill_high: float | None = None
     shared: int = 0
+    edges: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ def _line(line: EffortLine, made: Sequence[Consensus], annotator_id: str, *, tag
             **asdict(line), skill=last["value"], skill_low=last["low"], skill_high=last["high"], shared=last["annotations"]
         )
     found = bootstrap_mean([one["value"] for one in known], range(len(known)), np.random.default_rng(0), confidence=CONFIDENCE)
-    return AnnotatorLine(**asdict(line), skill=found.mean, skill_low=found.low, skill_high=found.high, shared=len(known))
+    edges = [one["edges"] for one in known if "edges" in one]
+    along = float(np.mean(edges)) if edges else None
+    return AnnotatorLine(**asdict(line), skill=found.mean, skill_low=found.low, skill_high=found.high, shared=len(known), edges=along)
 
 
 def _window(window: Window) -> AgreementWindow:
