@@ -272,7 +272,7 @@ def _skill_auc(
 
 
 def edges(cases: dict[str, dict[str, MaskArray]], images: dict[str, ImageArray]) -> dict[str, dict[str, float]]:
-    """AUC over annotators of the image's edges along their outlines, alone and times their mean Dice with the majority, per set and over all."""
+    """AUC over annotators of the edges along their outlines, alone and times their mean Dice with the majority, per set and over all."""
     along = {n: edge_strengths(list(c.values()), [1], image=images[n], spacing_mm=(1.0, 1.0)) for n, c in cases.items()}
     agreed = {n: [s.dice for s in majority_mask(list(c.values()), [1]).skills] for n, c in cases.items()}
     found: dict[str, dict[str, float]] = {"edges": {}, "Dice times edges": {}}
