@@ -448,10 +448,10 @@ export interface ProjectSettings {
   uncertainty_source?: "all" | "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" | "foreground" | "contour" |
   "classes" | "box"; calibration?: "temperature" | "none"; pseudo_labels?: boolean; bias_correction?: boolean; interactive_network?: boolean;
   prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?:
-  number; annotator_model?: "none" | "crowd-layer" | "confusion"; explanation_penalty?: number; budget_labels?: number; budget_minutes?:
-  number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number; blind?: boolean; minimum_agreement?: number;
-  review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" |
-  "staple_cases" | "simple" | "shape_based" | "locally_weighted"; targets?: "hard" | "soft"; seed?: number;
+  number; annotator_model?: "none" | "crowd-layer" | "confusion" | "pixel"; explanation_penalty?: number; budget_labels?: number;
+  budget_minutes?: number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number; blind?: boolean;
+  minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" |
+  "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; targets?: "hard" | "soft"; seed?: number;
 }
 
 /** One project in full. */

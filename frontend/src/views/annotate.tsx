@@ -177,9 +177,9 @@ function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, 
   const retry = (): void => session.queue?.retryNow();
   const timer = window.setInterval(keep, EFFORT_KEPT_MS);
   const stop = effect(() => {
-    const { maximised, crosshair, planes } = session;
+    const { hanging, crosshair, planes } = session;
     planes.forEach((plane, n) => {
-      if ((maximised.value ?? n) === n) session.effort.sees(plane.slice_axis, crosshair.value[plane.slice_axis]!);
+      if ((hanging.alone.value ?? n) === n) session.effort.sees(plane.slice_axis, crosshair.value[plane.slice_axis]!);
     });
     if (session.conflict.value || signInWanted.value) session.drag?.finish();
   });

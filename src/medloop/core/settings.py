@@ -22,7 +22,7 @@ Aggregation: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", 
 UncertaintySource: TypeAlias = Literal["all", "softmax", "dropout", "flips", "ensemble"]
 ImageAdaptation: TypeAlias = Literal["none", "prompts", "image"]
 ProbabilityScaling: TypeAlias = Literal["temperature", "none"]
-AnnotatorModel: TypeAlias = Literal["none", "crowd-layer", "confusion"]
+AnnotatorModel: TypeAlias = Literal["none", "crowd-layer", "confusion", "pixel"]
 Targets: TypeAlias = Literal["hard", "soft"]
 PromptEncoding: TypeAlias = Literal["euclidean", "geodesic", "discs"]
 ReviewPolicy: TypeAlias = Literal["none", "disagreement", "all"]
@@ -260,8 +260,8 @@ class ProjectSettings:
         "next training", low=1, high=100,
     )  # fmt: skip
     annotator_model: AnnotatorModel = setting(
-        "none", "What is learned of each annotator with the network, from everybody's annotations of every case: nothing, or a matrix of "
-        "confused classes.",
+        "none", "What is learned of each annotator with the network, from everybody's annotations of every case: nothing, or which classes "
+        "they confuse, everywhere alike or voxel by voxel (pixel).",
         "--annotator-model", "next training", choices=get_args(AnnotatorModel),
     )  # fmt: skip
     explanation_penalty: float = setting(
