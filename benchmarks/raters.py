@@ -272,18 +272,22 @@ def _skill_auc(
 
 
 def edges(cases: dict[str, dict[str, MaskArray]], images: dict[str, ImageArray]) -> dict[str, dict[str, float]]:
-    """AUC over annotators of the edges along their outlines, alone and times their mean Dice with the majority, per set and over all."""
+    """AUC over annotators of the edges along their outlines, alone and with their mean Dice with the majority, per set and over all.
+
+    With it as a product, and as the sum of both in standard deviations over the annotators.
+    """
     along = {n: edge_strengths(list(c.values()), [1], image=images[n], spacing_mm=(1.0, 1.0)) for n, c in cases.items()}
     agreed = {n: [s.dice for s in majority_mask(list(c.values()), [1]).skills] for n, c in cases.items()}
-    found: dict[str, dict[str, float]] = {"edges": {}, "Dice times edges": {}}
+    found: dict[str, dict[str, float]] = {"edges": {}, "Dice times edges": {}, "Dice and edges, standardised": {}}
     for part in ("d1", "d2", "d3", ""):
         scores: dict[str, list[tuple[float, float]]] = {}
         for name in (n for n in cases if n.startswith(part)):
             for who, *pair in zip(cases[name], along[name], agreed[name], strict=True):
                 scores.setdefault(who, []).append((float(np.nan_to_num(pair[0])), pair[1]))
-        means = {who: np.mean(pairs, axis=0) for who, pairs in scores.items()}
-        found["edges"][part or "all"] = round(_auc_of({who: float(m[0]) for who, m in means.items()}), 3)
-        found["Dice times edges"][part or "all"] = round(_auc_of({who: float(m[0] * m[1]) for who, m in means.items()}), 3)
+        means = np.array([np.mean(pairs, axis=0) for pairs in scores.values()])
+        both = (means - means.mean(axis=0)) / means.std(axis=0)
+        for way, values in zip(found, (means[:, 0], means.prod(axis=1), both.sum(axis=1)), strict=True):
+            found[way][part or "all"] = round(_auc_of(dict(zip(scores, values.tolist(), strict=True))), 3)
     print(f"edges along the outlines: experts against crowd: AUC {found}")
     return found
 
